@@ -1,0 +1,248 @@
+//! Builds libzmq 4.3.5 with CURVE (libsodium) and the draft options, static, and nothing of it visible outside.
+//!
+//! `zeromq-src` brings the sources and the list of files; the platform facts that libzmq's own configure script
+//! would find out are given here through the compiler flags.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-env-changed=OMDP_LTO");
+    let target = Target::from_env();
+    let mut flags = flags(&target);
+    let lto = lto(&target);
+    if lto.is_some() {
+        flags.extend(["-flto".into(), "-ffat-lto-objects".into()]);
+        // For the build script of the addon, which has to link accordingly.
+        println!("cargo:lto=1");
+    }
+
+    // SAFETY: a build script has one thread here; `cc` starts its own later and only reads.
+    unsafe {
+        let key = format!("CXXFLAGS_{}", target.triple);
+        let given = env::var(&key).unwrap_or_default();
+        env::set_var(&key, format!("{given} {}", flags.join(" ")));
+        if let Some(Archiver(path)) = lto {
+            env::set_var(format!("AR_{}", target.triple), path);
+        }
+        if target.os == "linux" {
+            // Emitted below instead, static.
+            env::set_var("CXXSTDLIB", "");
+        }
+    }
+
+    let sodium = Sodium::find(&target);
+    zeromq_src::Build::new()
+        .enable_draft(true)
+        .with_libsodium(Some(zeromq_src::LibLocation::new(
+            sodium.lib,
+            sodium.include,
+        )))
+        .build();
+
+    match target.os.as_str() {
+        "linux" => link_cxx_runtime(),
+        // libsodium's random numbers.
+        "windows" => println!("cargo:rustc-link-lib=advapi32"),
+        _ => {}
+    }
+}
+
+struct Target {
+    triple: String,
+    os: String,
+    arch: String,
+    env: String,
+}
+
+impl Target {
+    fn from_env() -> Self {
+        let cfg = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
+        Target {
+            triple: env::var("TARGET").expect("cargo sets TARGET"),
+            os: cfg("OS"),
+            arch: cfg("ARCH"),
+            env: cfg("ENV"),
+        }
+    }
+}
+
+/// What `zeromq-src` leaves undefined, and libzmq then does in a worse way or not at all.
+fn flags(target: &Target) -> Vec<String> {
+    let mut defines = vec!["ZMQ_NO_EXPORT"];
+    if target.os == "windows" {
+        // The headers of libsodium declare a DLL's functions otherwise.
+        defines.push("SODIUM_STATIC=1");
+        return defines.iter().map(|d| format!("-D{d}")).collect();
+    }
+
+    defines.extend([
+        // Without it timers follow the wall clock and jump with it.
+        "HAVE_CLOCK_GETTIME",
+        // `ipc://*` in a directory of its own instead of a name that somebody else can take.
+        "HAVE_MKDTEMP",
+        "HAVE_POSIX_MEMALIGN",
+        "ZMQ_HAVE_IFADDRS",
+        "ZMQ_HAVE_NOEXCEPT",
+        "ZMQ_HAVE_O_CLOEXEC",
+        // The keep-alive options are silently ignored without these.
+        "ZMQ_HAVE_SO_KEEPALIVE",
+        "ZMQ_HAVE_TCP_KEEPCNT",
+        "ZMQ_HAVE_TCP_KEEPINTVL",
+    ]);
+    defines.push(if target.os == "macos" && target.arch == "aarch64" {
+        "ZMQ_CACHELINE_SIZE=128"
+    } else {
+        "ZMQ_CACHELINE_SIZE=64"
+    });
+    match target.os.as_str() {
+        "linux" => defines.extend([
+            // One eventfd wakes a thread instead of a pair of sockets: one descriptor less, and faster.
+            "ZMQ_HAVE_EVENTFD",
+            "ZMQ_HAVE_EVENTFD_CLOEXEC",
+            // Sockets must not leak into the processes that a Node program starts.
+            "ZMQ_HAVE_SOCK_CLOEXEC",
+            "HAVE_ACCEPT4",
+            "ZMQ_HAVE_TCP_KEEPIDLE",
+            "ZMQ_HAVE_PTHREAD_SETNAME_2",
+        ]),
+        "macos" => defines.extend(["ZMQ_HAVE_TCP_KEEPALIVE", "ZMQ_HAVE_PTHREAD_SETNAME_1"]),
+        _ => {}
+    }
+    let mut flags: Vec<String> = defines.iter().map(|d| format!("-D{d}")).collect();
+    flags.push("-fvisibility=hidden".into());
+    flags.push("-fvisibility-inlines-hidden".into());
+    flags
+}
+
+/// The archiver that understands the compiler's intermediate code.
+struct Archiver(String);
+
+/// With `OMDP_LTO=1` on Linux with gcc, libzmq is compiled so that its many tiny functions can be inlined across files
+/// when the addon is linked. The objects hold machine code as well (`-ffat-lto-objects`), so where a linker makes
+/// nothing of it, the result is the plain build.
+fn lto(target: &Target) -> Option<Archiver> {
+    if target.os != "linux" || env::var("OMDP_LTO").as_deref() != Ok("1") {
+        return None;
+    }
+    let compiler = cc::Build::new().cpp(true).get_compiler();
+    if compiler.is_like_clang() {
+        println!("cargo:warning=OMDP_LTO is for gcc; libzmq is built without it");
+        return None;
+    }
+    let path = compiler.path().to_str()?;
+    // `x86_64-linux-gnu-g++` has `x86_64-linux-gnu-gcc-ar` beside it.
+    let prefix = path
+        .strip_suffix("g++")
+        .or_else(|| path.strip_suffix("c++"))?;
+    let archiver = format!("{prefix}gcc-ar");
+    let works = Command::new(&archiver).arg("--version").output();
+    if works.is_ok_and(|output| output.status.success()) {
+        Some(Archiver(archiver))
+    } else {
+        println!("cargo:warning=OMDP_LTO needs {archiver}; libzmq is built without it");
+        None
+    }
+}
+
+struct Sodium {
+    lib: PathBuf,
+    include: PathBuf,
+}
+
+impl Sodium {
+    /// Where `libsodium-sys-stable` built or unpacked libsodium.
+    fn find(target: &Target) -> Self {
+        let dir = |name: &str| env::var_os(name).map(PathBuf::from);
+        let include =
+            dir("DEP_SODIUM_INCLUDE").expect("libsodium-sys-stable says where the headers are");
+        if target.env == "msvc" {
+            return Self::msvc(target, &include);
+        }
+        let lib = dir("DEP_SODIUM_LIB").expect("libsodium-sys-stable says where the library is");
+        Sodium { lib, include }
+    }
+
+    /// For MSVC libsodium comes as a binary archive, laid out otherwise than the source tree which `zeromq-src`
+    /// expects: it wants `version.h` in `../../../builds/msvc` of the headers. So lay out such a tree.
+    fn msvc(target: &Target, include: &Path) -> Self {
+        let unpacked = include
+            .parent()
+            .expect("the headers lie in a directory")
+            .join("libsodium");
+        let headers = [include.to_path_buf(), unpacked.join("include")]
+            .into_iter()
+            .find(|dir| dir.join("sodium.h").is_file())
+            .expect("no sodium.h where libsodium-sys-stable unpacked libsodium");
+        let arch = if target.arch == "aarch64" {
+            "ARM64"
+        } else {
+            "x64"
+        };
+        let lib = env::var_os("DEP_SODIUM_LIB")
+            .map(PathBuf::from)
+            .unwrap_or_else(|| {
+                unpacked
+                    .join(arch)
+                    .join("Release")
+                    .join("v143")
+                    .join("static")
+            });
+
+        let root = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR")).join("sodium");
+        let include = root.join("src").join("libsodium").join("include");
+        copy_headers(&headers, &include);
+        copy_headers(&headers.join("sodium"), &include.join("sodium"));
+        let builds = root.join("builds").join("msvc");
+        std::fs::create_dir_all(&builds).expect("create a directory in OUT_DIR");
+        std::fs::copy(
+            include.join("sodium").join("version.h"),
+            builds.join("version.h"),
+        )
+        .expect("copy libsodium's version.h");
+        Sodium { lib, include }
+    }
+}
+
+fn copy_headers(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("create a directory in OUT_DIR");
+    for entry in std::fs::read_dir(from).expect("read the headers of libsodium") {
+        let path = entry.expect("read the headers of libsodium").path();
+        if path.is_file() {
+            let name = path.file_name().expect("a file has a name");
+            std::fs::copy(&path, to.join(name)).expect("copy a header of libsodium");
+        }
+    }
+}
+
+/// Links libstdc++ and the unwinder of libgcc from their archives, so that the result needs neither of the shared
+/// libraries. libgcc_eh comes before the `-lgcc_s` of Rust's std, which is linked only as needed and so drops out.
+fn link_cxx_runtime() {
+    let compiler = cc::Build::new().cpp(true).get_compiler();
+    for name in ["stdc++", "gcc_eh"] {
+        let output = compiler
+            .to_command()
+            .arg(format!("-print-file-name=lib{name}.a"))
+            .output();
+        let archive = output
+            .ok()
+            .and_then(|output| String::from_utf8(output.stdout).ok())
+            .map(|path| PathBuf::from(path.trim()));
+        match archive.filter(|path| path.is_absolute() && path.is_file()) {
+            Some(path) => {
+                let dir = path.parent().expect("an archive lies in a directory");
+                println!("cargo:rustc-link-search=native={}", dir.display());
+                println!("cargo:rustc-link-lib=static:-bundle={name}");
+            }
+            None if name == "stdc++" => {
+                println!(
+                    "cargo:warning=no libstdc++.a beside the compiler; libstdc++ is linked dynamically"
+                );
+                println!("cargo:rustc-link-lib=stdc++");
+            }
+            None => {}
+        }
+    }
+}

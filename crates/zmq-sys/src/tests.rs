@@ -1,0 +1,72 @@
+//! That libzmq was built as the build script means it.
+
+use std::ffi::CStr;
+
+use crate::*;
+
+fn has(capability: &CStr) -> bool {
+    // SAFETY: a NUL-terminated string.
+    unsafe { zmq_has(capability.as_ptr()) == 1 }
+}
+
+#[test]
+fn version_and_capabilities() {
+    let (mut major, mut minor, mut patch) = (0, 0, 0);
+    // SAFETY: three integers to write to.
+    unsafe { zmq_version(&mut major, &mut minor, &mut patch) };
+    assert_eq!((major, minor, patch), (4, 3, 5));
+    assert!(has(c"curve"));
+    assert!(has(c"draft"));
+    assert!(has(c"ipc"));
+}
+
+#[test]
+fn a_frame_has_the_size_that_libzmq_thinks() {
+    // SAFETY: a fresh context, used and ended on this thread.
+    unsafe {
+        let context = zmq_ctx_new();
+        let size = zmq_ctx_get(context, ZMQ_MSG_T_SIZE as i32);
+        assert_eq!(size as usize, size_of::<zmq_msg_t>());
+        assert_eq!(zmq_ctx_term(context), 0);
+    }
+}
+
+/// Threads are woken through eventfds, sockets are closed on exec.
+#[cfg(target_os = "linux")]
+#[test]
+fn descriptors_are_eventfds_and_close_on_exec() {
+    // SAFETY: a fresh context and socket, used and ended on this thread.
+    let links: Vec<(String, String)> = unsafe {
+        let context = zmq_ctx_new();
+        let socket = zmq_socket(context, ZMQ_ROUTER as i32);
+        assert_eq!(zmq_bind(socket, c"tcp://127.0.0.1:*".as_ptr()), 0);
+        let links = std::fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .filter_map(|entry| {
+                let path = entry.unwrap().path();
+                let link = std::fs::read_link(&path).ok()?;
+                let info = path.to_string_lossy().replace("/fd/", "/fdinfo/");
+                Some((
+                    link.to_string_lossy().into_owned(),
+                    std::fs::read_to_string(info).ok()?,
+                ))
+            })
+            .collect();
+        zmq_close(socket);
+        assert_eq!(zmq_ctx_term(context), 0);
+        links
+    };
+    let ours = |name: &str| links.iter().filter(|(link, _)| link.contains(name)).count();
+    // The mailboxes of the reaper, of the I/O thread and of the socket at least.
+    assert!(ours("[eventfd]") >= 3, "{links:?}");
+    for (link, info) in &links {
+        if link.contains("[eventfd]") {
+            let flags = info
+                .lines()
+                .find_map(|line| line.strip_prefix("flags:"))
+                .unwrap();
+            let flags = u32::from_str_radix(flags.trim(), 8).unwrap();
+            assert_ne!(flags & 0o2000000, 0, "{link} stays open on exec");
+        }
+    }
+}

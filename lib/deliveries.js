@@ -1,0 +1,206 @@
+'use strict';
+
+const { throwLater } = require('./errors');
+const { Reply, cancel, cancelled, fail } = require('./reply');
+const { decode } = require('./values');
+
+/** @import { Take } from './inbox' */
+/** @import { Link, State } from './peer' */
+/** @import { Body } from './values' */
+
+/** Records from the native side. */
+const REQUEST = 5;
+const CANCELLED = 6;
+
+const OP_PARTIAL = 4;
+const OP_FINAL = 5;
+const OP_ERROR = 6;
+const OP_HEARTBEAT = 7;
+const OP_CONCURRENCY = 8;
+
+const NO_OPTIONS = Object.freeze({});
+
+/** The requests that a worker has been given: the part of it that the native side talks to. */
+class Deliveries {
+  /** Those whose FINAL or ERROR was not handed over yet. @type {Map<number, Reply>} */
+  #running = new Map();
+  /** @type {Link} */
+  #link = /** @type {any} */ (undefined);
+  #concurrency;
+  #changed = false;
+  #optionsText = '';
+  #options = NO_OPTIONS;
+
+  /** @param {number} concurrency */
+  constructor(concurrency) {
+    this.#concurrency = concurrency;
+  }
+
+  /** @param {Link} link */
+  attach(link) {
+    this.#link = link;
+  }
+
+  get concurrency() {
+    return this.#concurrency;
+  }
+
+  set concurrency(value) {
+    this.#concurrency = value;
+    this.#changed = true;
+    this.#link.outbox.putUrgent(OP_CONCURRENCY, value, '');
+  }
+
+  startCalled() {}
+
+  /** The native side begins each life with the concurrency that it was made with. */
+  opened() {
+    if (this.#changed) this.#link.outbox.putUrgent(OP_CONCURRENCY, this.#concurrency, '');
+  }
+
+  stopCalled() {}
+
+  startFailed() {}
+
+  stopped() {
+    this.#link.outbox.clear();
+    const replies = [...this.#running.values()];
+    this.#running.clear();
+    for (const reply of replies) cancel(reply, 'W_STOPPED');
+  }
+
+  /**
+   * A worker holds the process as a listening server does. While it drains, its handlers do that by what
+   * they wait for; one that never ends must not. But the last replies are seen off.
+   * @param {State} state
+   */
+  holds(state) {
+    return state !== 'stopping' || this.#running.size === 0;
+  }
+
+  /** @type {Take} */
+  take(kind, id, a, b, text, at, blob) {
+    if (kind === REQUEST) {
+      this.#deliver(id, text, at, at + a, at + a + b, blob);
+    } else if (kind === CANCELLED) {
+      const reply = this.#running.get(id);
+      if (reply !== undefined) cancel(reply, text.slice(at, at + a));
+    }
+  }
+
+  /** @param {number} id @param {Body} body */
+  partial(id, body) {
+    this.#link.outbox.putUrgent(OP_PARTIAL, id, body);
+  }
+
+  /** @param {number} id @param {Body} body */
+  final(id, body) {
+    this.#end(OP_FINAL, id, body);
+  }
+
+  /** @param {number} id @param {Body} body */
+  error(id, body) {
+    this.#end(OP_ERROR, id, body);
+  }
+
+  /** @param {number} id of a delivery, or -1 for the worker as such */
+  heartbeat(id) {
+    this.#link.outbox.putUrgent(OP_HEARTBEAT, id, '');
+  }
+
+  /** @param {number} op @param {number} id @param {Body} body */
+  #end(op, id, body) {
+    // Not there: the worker was stopped meanwhile, and its next life knows nothing of this one's requests.
+    if (!this.#running.delete(id)) return;
+    this.#link.outbox.put(op, id, body);
+    if (this.#running.size === 0) this.#link.refresh();
+  }
+
+  /**
+   * @param {number} id
+   * @param {string} text
+   * @param {number} from
+   * @param {number} middle between data and options
+   * @param {number} to
+   * @param {Buffer | undefined} blob
+   */
+  #deliver(id, text, from, middle, to, blob) {
+    const reply = new Reply(this, id);
+    this.#running.set(id, reply);
+    let data;
+    let options;
+    try {
+      data = blob === undefined ? decode(text.slice(from, middle)) : blob;
+      options = this.#readOptions(text.slice(middle, to));
+    } catch {
+      reply.error({ message: 'the request is not valid JSON', name: 'SyntaxError', code: 'C_BAD_REQUEST' });
+      return;
+    }
+    const { peer } = this.#link;
+    const listeners = peer.rawListeners('request');
+    if (listeners.length === 0) {
+      const message = 'no request listener: the worker has no handler for its requests';
+      reply.error({ message, name: 'Error', code: 'W_NO_HANDLER' });
+      return;
+    }
+    // Not emit(): what a listener returns must be seen. The raw ones of once() remove themselves.
+    for (const listener of listeners) {
+      try {
+        const result = listener.call(peer, data, reply, options);
+        if (typeof result?.then === 'function') this.#await(result, reply);
+      } catch (error) {
+        this.#handlerFailed(reply, error);
+      }
+    }
+  }
+
+  /** @param {PromiseLike<unknown>} result @param {Reply} reply */
+  #await(result, reply) {
+    result.then(
+      () => {
+        // It could end its reply later still; but when nobody waits for that, it would only keep its place.
+        if (cancelled(reply) && !reply.ended) reply.end();
+      },
+      (error) => this.#handlerFailed(reply, error),
+    );
+  }
+
+  /** @param {Reply} reply @param {unknown} error */
+  #handlerFailed(reply, error) {
+    fail(reply, error);
+    const { peer } = this.#link;
+    if (peer.listenerCount('error') === 0) return;
+    try {
+      peer.emit('error', error);
+    } catch (thrown) {
+      throwLater(thrown);
+    }
+  }
+
+  /**
+   * Requests of one client mostly come with the same options: those are read once, and frozen since all
+   * handlers get the same object.
+   * @param {string} json empty when the broker doesn't pass them on
+   */
+  #readOptions(json) {
+    if (json === '') return NO_OPTIONS;
+    if (json !== this.#optionsText) {
+      const options = JSON.parse(json);
+      const usable = typeof options === 'object' && options !== null && !Array.isArray(options);
+      this.#options = usable ? deepFreeze(options) : NO_OPTIONS;
+      this.#optionsText = json;
+    }
+    return this.#options;
+  }
+}
+
+/** @param {any} value @returns {any} */
+function deepFreeze(value) {
+  if (typeof value === 'object' && value !== null) {
+    Object.freeze(value);
+    for (const key of Object.keys(value)) deepFreeze(value[key]);
+  }
+  return value;
+}
+
+exports.Deliveries = Deliveries;

@@ -1,0 +1,64 @@
+'use strict';
+
+const MAX = 60;
+
+/** @param {string} text @returns {string} */
+function clip(text) {
+  return text.length > MAX ? `${text.slice(0, MAX)}…` : text;
+}
+
+/**
+ * What was given, for an error message: short whatever it is, and safe with any value (proxies and getters
+ * of the user's may throw).
+ * @param {unknown} value
+ * @returns {string}
+ */
+function describe(value) {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(clip(value));
+    case 'function':
+      return 'a function';
+    case 'object':
+      return value === null ? 'null' : describeObject(value);
+    case 'bigint':
+      return clip(`${value}n`);
+    case 'number':
+      // -0 is not worth a special case: it is printed as 0 and refused as 0 is.
+      return String(value);
+    default:
+      return clip(String(value));
+  }
+}
+
+/** @param {object} value @returns {string} */
+function describeObject(value) {
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array';
+  try {
+    const name = value.constructor?.name;
+    if (typeof name === 'string' && name !== '' && name !== 'Object') return `an object of ${clip(name)}`;
+  } catch {
+    // A getter or a proxy of the user's: an object is all we say.
+  }
+  return 'an object';
+}
+
+/**
+ * The same with the type behind it, where the type is what may be wrong.
+ * @param {unknown} value
+ * @returns {string}
+ */
+function given(value) {
+  const text = describe(value);
+  const type = typeof value;
+  return type === 'string' ||
+    type === 'number' ||
+    type === 'bigint' ||
+    type === 'boolean' ||
+    type === 'symbol'
+    ? `${text} (${type})`
+    : text;
+}
+
+exports.describe = describe;
+exports.given = given;

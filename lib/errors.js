@@ -1,0 +1,113 @@
+'use strict';
+
+const { isNativeError } = require('node:util/types');
+const { describe } = require('./describe');
+
+/** What each code of our own means, for the `message` of an OmdpError. @type {Record<string, string>} */
+const MEANING = {
+  C_TIMEOUT: 'the request timed out: no sign of its reply for the time it was given',
+  C_ABORTED: 'the request was aborted',
+  C_STOPPED: 'the client was stopped before the reply came',
+  C_BAD_REQUEST: 'the request did not hold valid JSON',
+  W_LOST: 'the worker was lost while it held the request',
+  W_NONE: 'no worker offers the service',
+  W_BAD_REPLY: 'the reply did not hold valid JSON',
+  W_STOPPED: 'the worker was stopped before the reply ended',
+  B_LOST: 'the broker was lost while it held the request',
+  B_QUEUE_FULL: "the broker's queue for the service is full",
+  B_DENIED: 'the broker denied the request',
+};
+
+/** A failure that this package found itself, told by its stable `code`. */
+class OmdpError extends Error {
+  /**
+   * @param {string} code
+   * @param {{ message?: string, cause?: unknown }} [options]
+   */
+  constructor(code, options = {}) {
+    super(
+      options.message ?? MEANING[code] ?? `the request failed: ${code}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.code = code;
+  }
+}
+hideName(OmdpError, 'OmdpError');
+
+/** The error value that a worker gave `reply.error()`, in the shape of an Error. */
+class RemoteError extends Error {
+  /** @param {unknown} value the very value, as it came */
+  constructor(value) {
+    super(remoteMessage(value));
+    this.value = value;
+    const code = fieldOf(value, 'code');
+    if (typeof code === 'string') this.code = code;
+  }
+}
+hideName(RemoteError, 'RemoteError');
+
+/**
+ * `name` on the prototype, as the classes of JavaScript itself have it: it isn't printed as a field.
+ * @param {Function} Class
+ * @param {string} name
+ */
+function hideName(Class, name) {
+  Object.defineProperty(Class.prototype, 'name', { value: name, writable: true, configurable: true });
+}
+
+/** @param {unknown} value @param {string} key @returns {unknown} */
+function fieldOf(value, key) {
+  return typeof value === 'object' && value !== null ? /** @type {any} */ (value)[key] : undefined;
+}
+
+/** @param {unknown} value @returns {string} */
+function remoteMessage(value) {
+  if (typeof value === 'string') return value;
+  const message = fieldOf(value, 'message');
+  return typeof message === 'string' ? message : `the worker replied with the error ${describe(value)}`;
+}
+
+/**
+ * The value that travels for `x`. An Error's own fields are not enumerable, so JSON would make `{}` of it;
+ * the stack stays here, for it tells the client's user about the inside of the worker.
+ * @param {unknown} x
+ * @returns {unknown}
+ */
+function errorValue(x) {
+  if (!isNativeError(x) && !(x instanceof Error)) return x;
+  /** @type {{ message: string, name: string, code?: string | number }} */
+  const value = { message: String(x.message), name: String(x.name) };
+  const code = fieldOf(x, 'code');
+  if (typeof code === 'string' || typeof code === 'number') value.code = code;
+  return value;
+}
+
+/**
+ * @param {string} code such as EADDRINUSE
+ * @param {string} message
+ * @param {readonly string[]} endpoints
+ * @returns {Error & { code: string }}
+ */
+function startError(code, message, endpoints) {
+  // The native side knows which of several endpoints failed; it is named once, whoever does it.
+  const named = endpoints.some((endpoint) => message.includes(endpoint));
+  const text = named ? message : `${message} (${endpoints.map((each) => describe(each)).join(', ')})`;
+  return Object.assign(new Error(text), { code });
+}
+
+/**
+ * Throws `error` where nobody can catch it, as an exception in any event listener ends up, but only after
+ * the work that is under way has been finished.
+ * @param {unknown} error
+ */
+function throwLater(error) {
+  process.nextTick(() => {
+    throw error;
+  });
+}
+
+exports.OmdpError = OmdpError;
+exports.RemoteError = RemoteError;
+exports.errorValue = errorValue;
+exports.startError = startError;
+exports.throwLater = throwLater;

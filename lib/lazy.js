@@ -1,0 +1,95 @@
+'use strict';
+
+const { EventEmitter } = require('node:events');
+const { Readable, Writable } = require('node:stream');
+
+/**
+ * A stream costs a hundred times what the rest of a short request does, and most are never looked at. So
+ * these classes inherit from Readable and Writable but don't run their constructors; accessors stand on the
+ * prototype where the constructors would put their fields, and the first touch of any of them calls
+ * `[build]()`, which runs the constructor and brings the new stream to where the object is.
+ */
+const build = Symbol('build');
+
+/** Runs the constructor of the stream's class: what a `[build]()` does first. */
+const construct = Symbol('construct');
+
+/** Whether the stream is there. */
+const built = Symbol('built');
+
+/** The fields that the methods of EventEmitter and of the streams go by. */
+const FIELDS = ['_events', '_eventsCount', '_maxListeners'];
+
+/** @typedef {{ readonly [built]: boolean, [construct](options: object): void }} Lazy */
+
+/**
+ * @template {import('node:stream').Stream} S
+ * @param {new () => S} Stream Readable or Writable
+ * @param {string} state the name of its own field
+ * @returns {new () => S & Lazy}
+ */
+function lazily(Stream, state) {
+  /** A parent with the right prototype whose constructor does nothing. */
+  function Inert() {}
+  Inert.prototype = Object.create(Stream.prototype, {
+    constructor: { value: Inert, writable: true, configurable: true },
+  });
+  Object.setPrototypeOf(Inert, Stream);
+
+  class Lazy extends /** @type {any} */ (Inert) {
+    #built = false;
+
+    static {
+      for (const field of [...FIELDS, state]) {
+        Object.defineProperty(Lazy.prototype, field, {
+          configurable: true,
+          get() {
+            // EventEmitter's constructor looks at the prototype's `_events`, which has no private fields.
+            if (!(#built in this) || this.#built) return undefined;
+            /** @type {any} */ (this)[build]();
+            return this[field];
+          },
+          set(value) {
+            Object.defineProperty(this, field, {
+              value,
+              writable: true,
+              enumerable: true,
+              configurable: true,
+            });
+          },
+        });
+      }
+    }
+
+    get [built]() {
+      return this.#built;
+    }
+
+    /** @param {object} options */
+    [construct](options) {
+      this.#built = true;
+      /** @type {Function} */ (Stream).call(this, options);
+    }
+
+    /**
+     * An `error` that nobody listens to is not thrown: it has its other ways out (the final callback, the
+     * promise, the client), and one request must not end the process.
+     * @param {string | symbol} event
+     * @param {...any} args
+     */
+    emit(event, ...args) {
+      if (event === 'error' && this.listenerCount('error') === 0) {
+        super.emit(EventEmitter.errorMonitor, ...args);
+        return false;
+      }
+      return super.emit(event, ...args);
+    }
+  }
+  return /** @type {any} */ (Lazy);
+}
+
+exports.LazyReadable = lazily(Readable, '_readableState');
+exports.LazyWritable = lazily(Writable, '_writableState');
+exports.build = build;
+exports.built = built;
+exports.construct = construct;

@@ -1,0 +1,206 @@
+'use strict';
+
+const { randomBytes } = require('node:crypto');
+const { given } = require('./describe');
+
+/** The longest delay that a timer of Node or of the native side can hold, about 24.8 days. */
+const MAX_MS = 2147483647;
+const MAX_LIVENESS = 1000;
+const MAX_NAME_BYTES = 255;
+const MAX_SERVICE_BYTES = 65535;
+
+/**
+ * A check takes what was given and the words for it in messages; it gives back the value to use.
+ * @typedef {(value: unknown, what: string) => any} Check
+ */
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @param {string} wanted
+ * @returns {TypeError}
+ */
+function wrongType(value, what, wanted) {
+  return new TypeError(`${what} must be ${wanted}, got ${given(value)}`);
+}
+
+/**
+ * @param {number} min
+ * @param {number} max
+ * @param {boolean} [orOff] whether -1 is taken too
+ * @param {(x: number) => number} [round]
+ * @returns {Check}
+ */
+function number(min, max, orOff = false, round = Math.ceil) {
+  const wanted = `a number from ${min} to ${max}${orOff ? ', or -1' : ''}`;
+  return (value, what) => {
+    if (typeof value !== 'number') throw wrongType(value, what, wanted);
+    if (orOff && value === -1) return value;
+    // Fractions are rounded up first, so that 0.5 ms is 1 ms and not "off" or an error.
+    const rounded = round(value);
+    if (rounded >= min && rounded <= max) return rounded;
+    throw new RangeError(`${what} must be ${wanted}, got ${given(value)}`);
+  };
+}
+
+/** @param {number} max @param {boolean} [orOff] @returns {Check} */
+function integer(max, orOff = false) {
+  return number(1, max, orOff, (x) => (Number.isInteger(x) ? x : Number.NaN));
+}
+
+/** @type {Check} */
+function name(value, what) {
+  const wanted = `a string of 1 to ${MAX_NAME_BYTES} bytes that does not begin with NUL`;
+  if (typeof value !== 'string') throw wrongType(value, what, wanted);
+  // ZeroMQ keeps identities that begin with a zero byte for itself.
+  if (
+    value === '' ||
+    value[0] === '\0' ||
+    Buffer.byteLength(value) > MAX_NAME_BYTES ||
+    !value.isWellFormed()
+  ) {
+    throw new RangeError(`${what} must be ${wanted}, got ${given(value)}`);
+  }
+  return value;
+}
+
+const milliseconds = number(1, MAX_MS);
+const timeout = number(1, MAX_MS, true);
+const stopTimeout = number(0, MAX_MS, true);
+const liveness = integer(MAX_LIVENESS);
+const concurrency = integer(MAX_MS, true);
+/** Some code still sets 0.0.92's `debug`, which only made it log. @type {Check} */
+const ignored = () => undefined;
+
+/** @typedef {Record<string, { check: Check, value?: unknown }>} Schema */
+
+/** @type {Record<'broker' | 'worker' | 'client', Schema>} */
+const SCHEMAS = {
+  broker: {
+    heartbeat: { check: milliseconds, value: 2500 },
+    liveness: { check: liveness, value: 3 },
+    name: { check: name },
+    debug: { check: ignored },
+  },
+  worker: {
+    heartbeat: { check: milliseconds, value: 2500 },
+    liveness: { check: liveness, value: 3 },
+    reconnect: { check: milliseconds, value: 100 },
+    concurrency: { check: concurrency, value: 1 },
+    name: { check: name },
+    debug: { check: ignored },
+  },
+  client: {
+    heartbeat: { check: milliseconds, value: 2500 },
+    liveness: { check: liveness, value: 3 },
+    timeout: { check: timeout, value: 60000 },
+    name: { check: name },
+    debug: { check: ignored },
+  },
+};
+
+/**
+ * @param {'broker' | 'worker' | 'client'} role
+ * @param {unknown} conf what the user gave
+ * @returns {any} every option of the role, with defaults
+ */
+function checkConf(role, conf) {
+  const schema = SCHEMAS[role];
+  /** @type {Record<string, unknown>} */
+  const result = { name: role[0].toUpperCase() + randomBytes(9).toString('base64url') };
+  for (const key of Object.keys(schema)) {
+    if (schema[key].value !== undefined) result[key] = schema[key].value;
+  }
+  if (conf === undefined || conf === null) return result;
+  for (const [key, value] of Object.entries(object(conf, 'conf'))) {
+    if (!Object.hasOwn(schema, key)) throw unknownOption(key, Object.keys(schema));
+    if (value === undefined) continue;
+    const checked = schema[key].check(value, `option "${key}"`);
+    if (checked !== undefined) result[key] = checked;
+  }
+  return result;
+}
+
+/**
+ * @param {string} key
+ * @param {string[]} known
+ * @returns {TypeError}
+ */
+function unknownOption(key, known) {
+  const names = known.filter((each) => each !== 'debug').join(', ');
+  return new TypeError(`unknown option ${given(key).replace(/ \(string\)$/, '')}, known are: ${names}`);
+}
+
+/** @param {unknown} value @param {string} what @returns {object} */
+function object(value, what) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw wrongType(value, what, 'an object');
+  }
+  return value;
+}
+
+/**
+ * Whether an endpoint is well-formed is libzmq's to say, when it binds or connects.
+ * @param {unknown} endpoint
+ * @param {boolean} several whether the role takes more than one
+ * @returns {string[]}
+ */
+function checkEndpoints(endpoint, several) {
+  const list = Array.isArray(endpoint) ? Array.from(endpoint) : [endpoint];
+  if (list.length === 0) throw new RangeError('endpoint must be at least one, got an empty array');
+  list.forEach((each, index) => {
+    const what = Array.isArray(endpoint) ? `endpoint[${index}]` : 'endpoint';
+    if (typeof each !== 'string' || each === '') throw wrongType(each, what, 'a non-empty string');
+    if (each.includes('\0')) throw new RangeError(`${what} must not contain NUL, got ${given(each)}`);
+  });
+  if (list.length > 1 && !several) {
+    throw new RangeError(`endpoint must be exactly one, got an array of ${list.length}`);
+  }
+  return list;
+}
+
+/** @param {unknown} service @returns {string} */
+function checkService(service) {
+  const wanted = `a string of 1 to ${MAX_SERVICE_BYTES} bytes`;
+  if (typeof service !== 'string') throw wrongType(service, 'service', wanted);
+  if (service === '' || Buffer.byteLength(service) > MAX_SERVICE_BYTES || !service.isWellFormed()) {
+    throw new RangeError(`service must be ${wanted}, got ${given(service)}`);
+  }
+  return service;
+}
+
+/**
+ * @param {unknown} callback
+ * @param {string} what
+ * @returns {any} the function, or undefined where none was given
+ */
+function checkCallback(callback, what) {
+  if (typeof callback === 'function') return callback;
+  if (callback === undefined || callback === null) return undefined;
+  throw wrongType(callback, what, 'a function');
+}
+
+/**
+ * @param {unknown} options of stop()
+ * @returns {number} ms, -1 is no bound
+ */
+function checkStop(options) {
+  if (options === undefined || options === null) return -1;
+  let result = -1;
+  for (const [key, value] of Object.entries(object(options, 'options'))) {
+    if (key !== 'timeout') throw unknownOption(key, ['timeout']);
+    if (value !== undefined) result = stopTimeout(value, 'option "timeout"');
+  }
+  return result;
+}
+
+exports.checkCallback = checkCallback;
+exports.checkConf = checkConf;
+exports.checkEndpoints = checkEndpoints;
+exports.checkService = checkService;
+exports.checkStop = checkStop;
+exports.concurrency = concurrency;
+exports.object = object;
+exports.timeout = timeout;
+exports.unknownOption = unknownOption;
+exports.wrongType = wrongType;

@@ -1,0 +1,220 @@
+'use strict';
+
+/**
+ * The native side of a peer, as the addon exports it; the lists of records are in src/node.
+ * @typedef {object} Core
+ * @property {() => void} start
+ * @property {(timeoutMs: number) => void} stop
+ * @property {(into: Float64Array) => string} drain
+ * @property {() => Buffer[]} takeBlobs
+ * @property {() => void} ref
+ * @property {() => void} unref
+ * @property {(records: Float64Array, count: number, text: string, blobs: Uint8Array[] | undefined) => void} [submit]
+ */
+
+/** @import { Body } from './values' */
+
+/** The record's data is not in the text but the next blob. */
+const BINARY = 256;
+
+/** A batch is handed over when it has so many records or so many UTF-16 units of text. */
+const MAX_RECORDS = 1024;
+const MAX_TEXT = 256 * 1024;
+
+const FIELDS = 6;
+
+/** How long an urgent record may lie behind others while JavaScript doesn't come to the end of its tick. */
+const MAX_WAIT_MS = 5;
+
+/**
+ * Collects records for the native side, so that one call carries many.
+ *
+ * Outside of a drain the first record of a tick goes at once and the rest at the end of the tick: a single
+ * request doesn't wait, a burst crosses in batches. What the callbacks of a drain produce goes at its end.
+ * While the peer isn't started, batches are held.
+ */
+class Outbox {
+  #core;
+  #records = new Float64Array(FIELDS * 16);
+  #count = 0;
+  #text = '';
+  /** @type {Uint8Array[] | undefined} */
+  #blobs;
+  /** Full batches that wait for open(). @type {[Float64Array, number, string, Uint8Array[] | undefined][]} */
+  #held = [];
+  #open = false;
+  #draining = false;
+  #ticking = false;
+  /** Nothing was handed over yet in this tick or drain. */
+  #fresh = true;
+  #since = 0;
+  #onTick = () => {
+    this.#ticking = false;
+    this.#fresh = true;
+    this.flush();
+  };
+
+  /** @param {Core} core */
+  constructor(core) {
+    this.#core = core;
+  }
+
+  /**
+   * @param {number} op
+   * @param {number} id
+   * @param {Body} body JSON text, or bytes
+   */
+  put(op, id, body) {
+    if (typeof body === 'string') this.#append(op, id, body.length, 0, 0, 0, body, undefined);
+    else this.#append(op, id, 0, 0, 0, 0, '', body);
+    this.#schedule(false);
+  }
+
+  /**
+   * As put(), for what should leave although JavaScript goes on computing: partials and heartbeats. Never
+   * held, since neither means anything to a later life of the peer.
+   * @param {number} op
+   * @param {number} id
+   * @param {Body} body
+   */
+  putUrgent(op, id, body) {
+    if (!this.#open) return;
+    if (typeof body === 'string') this.#append(op, id, body.length, 0, 0, 0, body, undefined);
+    else this.#append(op, id, 0, 0, 0, 0, '', body);
+    this.#schedule(true);
+  }
+
+  /**
+   * @param {number} op
+   * @param {number} id
+   * @param {string} service
+   * @param {Body} body
+   * @param {string} options
+   * @param {number} timeout
+   */
+  putRequest(op, id, service, body, options, timeout) {
+    if (typeof body === 'string') {
+      const text = service + body + options;
+      this.#append(op, id, service.length, body.length, options.length, timeout, text, undefined);
+    } else {
+      this.#append(op, id, service.length, 0, options.length, timeout, service + options, body);
+    }
+    this.#schedule(false);
+  }
+
+  /** The peer runs now: hands over what was held. */
+  open() {
+    this.#open = true;
+    const held = this.#held;
+    this.#held = [];
+    for (const [records, count, text, blobs] of held) this.#core.submit?.(records, count, text, blobs);
+    this.flush();
+  }
+
+  /** From now on records are held. */
+  close() {
+    this.#open = false;
+  }
+
+  /** Drops what was not handed over. */
+  clear() {
+    this.#held = [];
+    this.#count = 0;
+    this.#text = '';
+    this.#blobs = undefined;
+  }
+
+  beginDrain() {
+    this.#draining = true;
+  }
+
+  endDrain() {
+    this.#draining = false;
+    this.#fresh = true;
+    this.flush();
+  }
+
+  flush() {
+    if (!this.#open || this.#count === 0) return;
+    const count = this.#count;
+    const text = this.#text;
+    const blobs = this.#blobs;
+    // Emptied first: whatever submit() does, nothing is handed over twice.
+    this.#count = 0;
+    this.#text = '';
+    this.#blobs = undefined;
+    this.#core.submit?.(this.#records, count, text, blobs);
+  }
+
+  /**
+   * @param {number} op
+   * @param {number} id
+   * @param {number} a
+   * @param {number} b
+   * @param {number} c
+   * @param {number} d
+   * @param {string} text
+   * @param {Uint8Array | undefined} blob
+   */
+  #append(op, id, a, b, c, d, text, blob) {
+    // Before anything else: past V8's longest string this throws, and then nothing must have changed.
+    const joined = this.#text + text;
+    if (this.#count * FIELDS === this.#records.length) this.#grow();
+    const records = this.#records;
+    const at = this.#count * FIELDS;
+    records[at] = blob === undefined ? op : op | BINARY;
+    records[at + 1] = id;
+    records[at + 2] = a;
+    records[at + 3] = b;
+    records[at + 4] = c;
+    records[at + 5] = d;
+    this.#text = joined;
+    this.#count += 1;
+    if (blob !== undefined) {
+      if (this.#blobs === undefined) this.#blobs = [blob];
+      else this.#blobs.push(blob);
+    }
+  }
+
+  /** @param {boolean} urgent */
+  #schedule(urgent) {
+    if (this.#count >= MAX_RECORDS || this.#text.length >= MAX_TEXT) {
+      if (this.#open) this.flush();
+      else this.#hold();
+      return;
+    }
+    if (!this.#open) return;
+    if (this.#draining && !urgent) return;
+    if (!this.#draining && !this.#ticking) {
+      this.#ticking = true;
+      process.nextTick(this.#onTick);
+    }
+    if (this.#fresh && this.#count === 1) {
+      this.#fresh = false;
+      if (urgent) this.#since = Date.now();
+      this.flush();
+    } else if (urgent) {
+      const now = Date.now();
+      if (now - this.#since < MAX_WAIT_MS) return;
+      this.#since = now;
+      this.flush();
+    }
+  }
+
+  #hold() {
+    const records = this.#records.slice(0, this.#count * FIELDS);
+    this.#held.push([records, this.#count, this.#text, this.#blobs]);
+    this.#count = 0;
+    this.#text = '';
+    this.#blobs = undefined;
+  }
+
+  #grow() {
+    // An idle peer should not hold the 48 KiB that a busy one wants.
+    const grown = new Float64Array(this.#records.length * 4);
+    grown.set(this.#records);
+    this.#records = grown;
+  }
+}
+
+exports.Outbox = Outbox;

@@ -1,0 +1,316 @@
+'use strict';
+
+const { EventEmitter } = require('node:events');
+const { startError, throwLater } = require('./errors');
+const { Inbox } = require('./inbox');
+const { checkCallback, checkStop } = require('./options');
+const { Outbox } = require('./outbox');
+
+/** Records from the native side that all three peers get. */
+const STARTED = 10;
+const START_FAILED = 11;
+const STOPPED = 12;
+const CONNECT = 13;
+const DISCONNECT = 14;
+const EVENT = 15;
+
+/** @import { Take } from './inbox' */
+/** @import { Core } from './outbox' */
+
+/** @typedef {'stopped' | 'starting' | 'started' | 'stopping'} State */
+
+/** What a peer gives the part of it that knows its role. @typedef {{ peer: Peer, outbox: Outbox, refresh: () => void }} Link */
+
+/**
+ * The part of a peer that knows what its records mean.
+ * @typedef {object} Role
+ * @property {(link: Link) => void} attach
+ * @property {Take} take
+ * @property {(state: State) => boolean} holds whether, while not stopped, the process stays for this peer
+ * @property {() => void} startCalled
+ * @property {() => void} stopCalled
+ * @property {() => void} opened the native side takes records from now on
+ * @property {(error: Error) => void} startFailed
+ * @property {(text: string) => void} [started]
+ * @property {() => void} stopped
+ */
+
+/** Who waits for the end of a start or stop: a callback or a promise. */
+class Waiter {
+  /** @type {Promise<void> | undefined} */
+  promise;
+  /** @type {(error?: Error) => void} */
+  #done;
+
+  /** @param {((error?: Error) => void) | undefined} callback */
+  constructor(callback) {
+    this.#done = callback ?? (() => {});
+    if (callback !== undefined) return;
+    this.promise = new Promise((resolve, reject) => {
+      this.#done = (error) => (error === undefined ? resolve() : reject(error));
+    });
+  }
+
+  /** @param {Error | undefined} error */
+  tell(error) {
+    // A callback of 0.0.92 is called without arguments when all went well.
+    if (error === undefined) attempt(() => this.#done());
+    else attempt(() => this.#done(error));
+  }
+}
+
+/** @typedef {{ kind: 'start' | 'stop', timeout: number, waiters: Waiter[], running: boolean }} Operation */
+
+/** What Broker, Worker and Client have in common: their life, and what keeps the process for it. */
+class Peer extends EventEmitter {
+  #core;
+  #outbox;
+  #inbox;
+  #role;
+  #conf;
+  /** @type {State} */
+  #state = 'stopped';
+  #generation = 0;
+  /** Starts and stops run one after the other, as they were called; the first is under way. @type {Operation[]} */
+  #operations = [];
+  #holding = false;
+
+  /**
+   * @param {new (conf: any) => Core} NativeCore
+   * @param {{ name: string, endpoints: string[] }} conf
+   * @param {Role} role
+   */
+  constructor(NativeCore, conf, role) {
+    super();
+    this.#conf = conf;
+    this.#role = role;
+    this.#core = new NativeCore(conf);
+    this.#outbox = new Outbox(this.#core);
+    const refresh = () => this.#refresh();
+    this.#inbox = new Inbox(
+      this.#core,
+      this.#outbox,
+      (kind, id, a, b, text, at, blob) => {
+        if (kind < STARTED) role.take(kind, id, a, b, text, at, blob);
+        else this.#take(kind, id, text.slice(at, at + a), text.slice(at + a, at + a + b));
+      },
+      refresh,
+    );
+    role.attach({ peer: this, outbox: this.#outbox, refresh });
+  }
+
+  /** The identity on the wire. */
+  get name() {
+    return this.#conf.name;
+  }
+
+  /** @param {any} [callback] */
+  start(callback) {
+    const done = checkCallback(callback, 'callback');
+    this.#role.startCalled();
+    return this.#command('start', -1, done);
+  }
+
+  /**
+   * @param {any} [options]
+   * @param {any} [callback]
+   */
+  stop(options, callback) {
+    const given = typeof options === 'function' ? undefined : options;
+    const timeout = checkStop(given);
+    const done = checkCallback(typeof options === 'function' ? options : callback, 'callback');
+    this.#role.stopCalled();
+    return this.#command('stop', timeout, done);
+  }
+
+  /**
+   * @param {'start' | 'stop'} kind
+   * @param {number} timeout
+   * @param {((error?: Error) => void) | undefined} callback
+   * @returns {Promise<void> | undefined}
+   */
+  #command(kind, timeout, callback) {
+    const waiter = new Waiter(callback);
+    this.#operationFor(kind, timeout).waiters.push(waiter);
+    return waiter.promise;
+  }
+
+  /** @param {'start' | 'stop'} kind @param {number} timeout @returns {Operation} */
+  #operationFor(kind, timeout) {
+    const last = this.#operations.at(-1);
+    if (last?.kind === kind) {
+      this.#tighten(last, timeout);
+      return last;
+    }
+    /** @type {Operation} */
+    const operation = { kind, timeout, waiters: [], running: false };
+    if (last === undefined && this.#state === (kind === 'start' ? 'started' : 'stopped')) {
+      process.nextTick(() => this.#settle(operation));
+      return operation;
+    }
+    this.#operations.push(operation);
+    if (last === undefined) this.#run(operation);
+    return operation;
+  }
+
+  /**
+   * A second stop() may be less patient than the first.
+   * @param {Operation} operation
+   * @param {number} timeout
+   */
+  #tighten(operation, timeout) {
+    if (timeout === -1) return;
+    operation.timeout = operation.timeout === -1 ? timeout : Math.min(operation.timeout, timeout);
+    if (this.#state === 'stopping') this.#core.stop(operation.timeout);
+  }
+
+  /** @param {Operation} operation */
+  #run(operation) {
+    operation.running = true;
+    if (operation.kind === 'start') {
+      this.#begin();
+    } else if (this.#state === 'stopped') {
+      // The start that it was to end failed.
+      this.#finish('stop');
+    } else {
+      this.#become('stopping');
+      this.#core.stop(operation.timeout);
+    }
+  }
+
+  #begin() {
+    this.#generation += 1;
+    this.#become('starting');
+    try {
+      // The native side holds this function, and so the peer, until its last notice was drained.
+      this.#core.start(() => this.#inbox.wake());
+    } catch (error) {
+      const { code, message } = /** @type {Error & { code: string }} */ (error);
+      process.nextTick(() => this.#startFailed(code, message));
+      return;
+    }
+    this.#outbox.open();
+    this.#role.opened();
+  }
+
+  /** @param {State} state */
+  #become(state) {
+    this.#state = state;
+    if (state === 'stopped') this.#outbox.close();
+    this.#refresh();
+  }
+
+  /** Asks the native side to hold the event loop, or no longer. */
+  #refresh() {
+    const hold = this.#state !== 'stopped' && this.#role.holds(this.#state);
+    if (hold === this.#holding) return;
+    this.#holding = hold;
+    if (hold) this.#core.ref();
+    else this.#core.unref();
+  }
+
+  /**
+   * @param {number} kind
+   * @param {number} id
+   * @param {string} first
+   * @param {string} second
+   */
+  #take(kind, id, first, second) {
+    if (kind === CONNECT) this.emit('connect', first);
+    else if (kind === DISCONNECT) this.emit('disconnect', first, second);
+    else if (kind === EVENT) this.#event(first, second);
+    else if (id !== this.#generation) return;
+    else if (kind === STARTED && this.#state === 'starting') this.#started(first);
+    else if (kind === START_FAILED && this.#state === 'starting') this.#startFailed(first, second);
+    else if (kind === STOPPED && this.#state !== 'stopped' && this.#state !== 'starting') this.#stopped();
+  }
+
+  /** @param {string} name @param {string} json */
+  #event(name, json) {
+    if (name === 'error' && this.listenerCount('error') === 0) return;
+    this.emit(name, JSON.parse(json));
+  }
+
+  /** @param {string} text */
+  #started(text) {
+    this.#role.started?.(text);
+    this.#become('started');
+    this.#tell('start');
+    this.#finish('start');
+  }
+
+  /** @param {string} code @param {string} message */
+  #startFailed(code, message) {
+    const error = startError(code, message, this.#conf.endpoints);
+    this.#become('stopped');
+    // When stop() was called meanwhile, it has ended what belonged to this life, and what came after it
+    // waits for the next.
+    if (this.#operations.length <= 1) this.#role.startFailed(error);
+    this.#finish('start', error);
+  }
+
+  #stopped() {
+    // Nobody asked for it: the native side gave up by itself.
+    if (this.#operations.length === 0) this.#role.stopCalled();
+    this.#become('stopped');
+    this.#role.stopped();
+    this.#tell('stop');
+    this.#finish('stop');
+  }
+
+  /**
+   * @param {'start' | 'stop'} kind of the operation that has come to its end
+   * @param {Error} [error]
+   */
+  #finish(kind, error) {
+    const [operation] = this.#operations;
+    if (operation?.kind === kind) {
+      this.#operations.shift();
+      this.#settle(operation, error);
+    }
+    // A waiter may have called start() or stop() itself, and then that runs already.
+    const [next] = this.#operations;
+    if (next !== undefined && !next.running) this.#run(next);
+  }
+
+  /** @param {Operation} operation @param {Error} [error] */
+  #settle({ waiters }, error) {
+    const promises = waiters.flatMap(({ promise }) => promise ?? []);
+    if (error !== undefined && promises.length > 0 && this.listenerCount('error') > 0) {
+      // Somebody hears of it, so that a promise which nobody looks at need not end the process.
+      for (const promise of promises) promise.catch(() => {});
+      this.#tell('error', error);
+    }
+    for (const waiter of waiters) waiter.tell(error);
+  }
+
+  /** @param {string} event @param {...any} args */
+  #tell(event, ...args) {
+    attempt(() => this.emit(event, ...args));
+  }
+}
+
+/**
+ * Runs something of the user's whose exception must not keep us from what is left to do.
+ * @param {() => void} action
+ */
+function attempt(action) {
+  try {
+    action();
+  } catch (error) {
+    throwLater(error);
+  }
+}
+
+if (Symbol.asyncDispose !== undefined) {
+  Object.defineProperty(Peer.prototype, Symbol.asyncDispose, {
+    /** @this {Peer} */
+    value() {
+      return this.stop();
+    },
+    writable: true,
+    configurable: true,
+  });
+}
+
+exports.Peer = Peer;

@@ -1,0 +1,216 @@
+'use strict';
+
+const { OmdpError, errorValue } = require('./errors');
+const { LazyWritable, build, built, construct } = require('./lazy');
+const { encode } = require('./values');
+
+/** @typedef {import('./values').Body} Body */
+
+/**
+ * What a reply has to do with its worker.
+ * @typedef {object} Delivery
+ * @property {(id: number, body: Body) => void} partial
+ * @property {(id: number, body: Body) => void} final
+ * @property {(id: number, body: Body) => void} error
+ * @property {(id: number) => void} heartbeat
+ */
+
+/** What the client gets for a reply that was destroyed without an error. */
+const DESTROYED = { message: 'the reply was destroyed before it ended', name: 'Error', code: 'W_DESTROYED' };
+
+/** @type {(reply: Reply, code: string) => void} */
+let cancel;
+/** @type {(reply: Reply) => boolean} */
+let cancelled;
+/** @type {(reply: Reply, error: unknown) => void} */
+let fail;
+
+/**
+ * The reply to one request as an objectMode Writable: write() sends a partial, end() the final.
+ *
+ * Values are encoded when they are given, so that what can't be sent throws at the caller and the reply can
+ * still be ended. The Writable's own queue sees the encoded bodies.
+ */
+class Reply extends LazyWritable {
+  #delivery;
+  #id;
+  #ended = false;
+  /** FINAL or ERROR was handed over. */
+  #sent = false;
+  /** And it was ERROR. */
+  #failed = false;
+  /** @type {Body} */
+  #final = 'null';
+  /** Why nobody waits any more. @type {string | undefined} */
+  #cancelled;
+  /** @type {AbortController | undefined} */
+  #controller;
+
+  static {
+    cancel = (reply, code) => reply.#cancel(code);
+    cancelled = (reply) => reply.#cancelled !== undefined;
+    fail = (reply, error) => reply.#fail(encodeSafely(error));
+  }
+
+  /**
+   * @param {Delivery} delivery
+   * @param {number} id
+   */
+  constructor(delivery, id) {
+    super();
+    this.#delivery = delivery;
+    this.#id = id;
+  }
+
+  /** Whether the reply has ended: by end(), error() or destroy(). */
+  get ended() {
+    return this.#ended;
+  }
+
+  /** Whether somebody still waits for the reply. */
+  active() {
+    return !this.#ended && this.#cancelled === undefined;
+  }
+
+  /** Aborts when nobody waits any more. */
+  get signal() {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#cancelled !== undefined) this.#controller.abort(new OmdpError(this.#cancelled));
+    }
+    return this.#controller.signal;
+  }
+
+  /** Tells the broker and the client that the worker is at it. */
+  heartbeat() {
+    if (this.active()) this.#delivery.heartbeat(this.#id);
+  }
+
+  /**
+   * @param {any} chunk
+   * @param {any} [encoding]
+   * @param {any} [callback]
+   * @override
+   */
+  write(chunk, encoding, callback) {
+    const body = encode(chunk);
+    if (this[built] || this.#ended) return super.write(body, encoding, callback);
+    this.#partial(body);
+    const done = typeof encoding === 'function' ? encoding : callback;
+    if (typeof done === 'function') process.nextTick(done, null);
+    return true;
+  }
+
+  /**
+   * @param {any} [chunk]
+   * @param {any} [encoding]
+   * @param {any} [callback]
+   * @override
+   */
+  end(chunk, encoding, callback) {
+    const done = [chunk, encoding, callback].find((each) => typeof each === 'function');
+    if (this.#ended) return done === undefined ? this : super.end(done);
+    const body = typeof chunk === 'function' ? 'null' : encode(chunk);
+    this.#ended = true;
+    this.#final = body;
+    if (this[built] || done !== undefined) return super.end(done);
+    this.#sendFinal();
+    return this;
+  }
+
+  /** @param {any} [error] */
+  error(error) {
+    if (!this.#ended) this.#fail(encode(errorValue(error)));
+  }
+
+  [build]() {
+    this[construct]({ objectMode: true });
+    if (!this.#sent) return;
+    // Ended before anybody looked at the stream: 'finish' and 'close', or 'close' alone, come now.
+    if (this.#failed) this.destroy();
+    else super.end();
+  }
+
+  /** @param {Body} body */
+  #partial(body) {
+    if (this.#cancelled === undefined && !this.#sent) this.#delivery.partial(this.#id, body);
+  }
+
+  #sendFinal() {
+    if (this.#sent) return;
+    this.#sent = true;
+    // Nobody reads it then, but it is what makes room for the worker's next request.
+    this.#delivery.final(this.#id, this.#cancelled === undefined ? this.#final : 'null');
+  }
+
+  /** @param {Body} body */
+  #sendError(body) {
+    this.#ended = true;
+    this.#sent = true;
+    this.#failed = true;
+    this.#delivery.error(this.#id, body);
+  }
+
+  /** @param {Body} body */
+  #fail(body) {
+    if (this.#ended) return;
+    this.#sendError(body);
+    if (this[built]) this.destroy();
+  }
+
+  /** @param {string} code */
+  #cancel(code) {
+    this.#cancelled ??= code;
+    if (this.#controller !== undefined && !this.#ended) this.#controller.abort(new OmdpError(code));
+  }
+
+  /**
+   * @param {Body} body
+   * @param {BufferEncoding} _encoding
+   * @param {(error?: Error | null) => void} done
+   * @override
+   */
+  _write(body, _encoding, done) {
+    this.#partial(body);
+    done();
+  }
+
+  /**
+   * @param {(error?: Error | null) => void} done
+   * @override
+   */
+  _final(done) {
+    this.#sendFinal();
+    done();
+  }
+
+  /**
+   * @param {Error | null} error
+   * @param {(error?: Error | null) => void} done
+   * @override
+   */
+  _destroy(error, done) {
+    // Destroyed between end() and the moment at which the Writable's queue is through: the final stands.
+    if (this.#ended) this.#sendFinal();
+    else this.#sendError(encodeSafely(error ?? DESTROYED));
+    done(error);
+  }
+}
+
+/**
+ * For errors that nobody handed to reply.error(): there is no caller to throw a TypeError at.
+ * @param {unknown} error
+ * @returns {Body}
+ */
+function encodeSafely(error) {
+  try {
+    return encode(errorValue(error));
+  } catch (reason) {
+    return encode(errorValue(reason));
+  }
+}
+
+exports.Reply = Reply;
+exports.cancel = /** @type {typeof cancel} */ (cancel);
+exports.cancelled = /** @type {typeof cancelled} */ (cancelled);
+exports.fail = /** @type {typeof fail} */ (fail);

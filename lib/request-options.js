@@ -1,0 +1,79 @@
+'use strict';
+
+const { given } = require('./describe');
+const { object, timeout: checkTimeout, unknownOption, wrongType } = require('./options');
+
+const KNOWN = ['timeout', 'signal', 'headers'];
+
+/**
+ * What one request asks for. `json` is what travels of it.
+ * @typedef {{ readonly timeout: number, readonly json: string, readonly signal: AbortSignal | undefined }} RequestOptions
+ */
+
+/** Reads the options of requests; the JSON of those that only say a timeout is made once. */
+class OptionsReader {
+  #defaults;
+  #last;
+
+  /** @param {number} timeout for requests that don't say one */
+  constructor(timeout) {
+    /** @type {RequestOptions} */
+    this.#defaults = { timeout, json: JSON.stringify({ timeout }), signal: undefined };
+    this.#last = this.#defaults;
+  }
+
+  /** @param {unknown} opts @returns {RequestOptions} */
+  read(opts) {
+    if (opts === undefined || opts === null) return this.#defaults;
+    let timeout = this.#defaults.timeout;
+    let signal;
+    let headers;
+    const values = /** @type {Record<string, unknown>} */ (object(opts, 'opts'));
+    for (const key of Object.keys(values)) {
+      const value = values[key];
+      if (key === 'timeout') {
+        // 0.0.92 took its default for anything falsy.
+        if (value) timeout = checkTimeout(value, 'option "timeout"');
+        else if (value !== undefined && value !== null && value !== 0)
+          checkTimeout(value, 'option "timeout"');
+      } else if (key === 'signal') signal = checkSignal(value);
+      else if (key === 'headers') headers = checkHeaders(value);
+      else throw unknownOption(key, KNOWN);
+    }
+    if (headers !== undefined) return { timeout, json: JSON.stringify({ timeout, headers }), signal };
+    if (this.#last.timeout !== timeout) {
+      this.#last = { timeout, json: JSON.stringify({ timeout }), signal: undefined };
+    }
+    return signal === undefined ? this.#last : { timeout, json: this.#last.json, signal };
+  }
+}
+
+/** @param {unknown} value @returns {AbortSignal | undefined} */
+function checkSignal(value) {
+  if (value === undefined || value === null) return undefined;
+  const signal = /** @type {AbortSignal} */ (value);
+  if (typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function') return signal;
+  throw wrongType(value, 'option "signal"', 'an AbortSignal');
+}
+
+/** @param {unknown} value @returns {Record<string, unknown> | undefined} */
+function checkHeaders(value) {
+  if (value === undefined || value === null) return undefined;
+  // A Map or a Headers would silently be {} in JSON.
+  if (Object.prototype.toString.call(value) !== '[object Object]') {
+    throw wrongType(value, 'option "headers"', 'a plain object');
+  }
+  /** @type {Record<string, unknown>} */
+  const headers = Object.create(null);
+  for (const [key, field] of Object.entries(/** @type {object} */ (value))) {
+    if (field === undefined) continue;
+    if (typeof field !== 'string' && typeof field !== 'boolean' && !Number.isFinite(field)) {
+      const what = `option "headers": the value of ${given(key).replace(/ \(string\)$/, '')}`;
+      throw wrongType(field, what, 'a string, a finite number or a boolean');
+    }
+    headers[key] = field;
+  }
+  return headers;
+}
+
+exports.OptionsReader = OptionsReader;

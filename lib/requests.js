@@ -1,0 +1,239 @@
+'use strict';
+
+const { OmdpError, RemoteError, throwLater } = require('./errors');
+const { finish, push } = require('./response');
+const { Signals } = require('./signals');
+const { decode } = require('./values');
+
+/** @import { Take } from './inbox' */
+/** @import { Link, State } from './peer' */
+/** @import { RequestOptions } from './request-options' */
+/** @import { RequestStream } from './response' */
+/** @import { Body } from './values' */
+
+/** Records from the native side; the last three end a request, and are also how it ended. */
+const PARTIAL = 1;
+const FINAL = 2;
+const ERROR = 3;
+const FAILED = 4;
+
+const OP_REQUEST = 1;
+const OP_CANCEL = 2;
+const OP_HEARTBEAT = 3;
+
+/** One request from its making to its end: who is told what, once. */
+class Request {
+  /** @type {((err: any, data?: any) => void) | undefined} */
+  partialCb;
+  /** @type {((err: any, data?: any) => void) | undefined} */
+  finalCb;
+  /** Of `call()`. @type {{ resolve: (data: any) => void, reject: (error: Error) => void } | undefined} */
+  promise;
+  /** @type {RequestStream | undefined} */
+  stream;
+
+  /**
+   * @param {number} id
+   * @param {AbortSignal | undefined} signal
+   */
+  constructor(id, signal) {
+    this.id = id;
+    this.signal = signal;
+  }
+
+  /** @param {any} data */
+  partial(data) {
+    const partialCb = this.partialCb;
+    if (partialCb !== undefined) {
+      try {
+        // The README of 0.0.92 shows `function (data)`, its code called with `(null, data)`: both work.
+        if (partialCb.length === 1) partialCb(data);
+        else partialCb(null, data);
+      } catch (error) {
+        throwLater(error);
+      }
+    }
+    if (this.stream !== undefined) push(this.stream, data);
+  }
+
+  /**
+   * @param {number} how FINAL, ERROR or FAILED
+   * @param {any} value the final's data, the worker's error value, or the code
+   * @param {unknown} [cause]
+   */
+  end(how, value, cause) {
+    if (this.promise !== undefined) {
+      if (how === FINAL) this.promise.resolve(value);
+      else this.promise.reject(toError(how, value, cause));
+      return;
+    }
+    const finalCb = this.finalCb;
+    if (finalCb !== undefined) {
+      try {
+        if (how === FINAL) finalCb(null, value);
+        else finalCb(value);
+      } catch (error) {
+        throwLater(error);
+      }
+    }
+    if (this.stream === undefined) return;
+    if (how === FINAL) finish(this.stream, value, undefined);
+    else finish(this.stream, undefined, { value, toError: () => toError(how, value, cause) });
+  }
+}
+
+/**
+ * @param {number} how
+ * @param {any} value
+ * @param {unknown} cause
+ * @returns {Error}
+ */
+function toError(how, value, cause) {
+  return how === ERROR ? new RemoteError(value) : new OmdpError(value, { cause });
+}
+
+/** The outstanding requests of a client: the part of it that the native side talks to. */
+class Requests {
+  /** @type {Map<number, Request>} */
+  #outstanding = new Map();
+  #lastId = 0;
+  /** False from stop() or a failed start on: until the next start() nothing could answer. */
+  #accepting = true;
+  /** @type {Link} */
+  #link = /** @type {any} */ (undefined);
+  #signals = new Signals((/** @type {Request} */ request, reason) => {
+    if (this.#abandon(request)) request.end(FAILED, 'C_ABORTED', reason);
+  });
+
+  /** @param {Link} link */
+  attach(link) {
+    this.#link = link;
+  }
+
+  /**
+   * @param {string} service
+   * @param {Body} body
+   * @param {RequestOptions} options
+   * @returns {Request} to which the caller adds who is to be told
+   */
+  send(service, body, options) {
+    const { signal } = options;
+    const request = new Request(this.#lastId + 1, signal);
+    if (signal?.aborted) {
+      process.nextTick(() => request.end(FAILED, 'C_ABORTED', signal.reason));
+    } else if (!this.#accepting) {
+      process.nextTick(() => request.end(FAILED, 'C_STOPPED'));
+    } else {
+      this.#link.outbox.putRequest(OP_REQUEST, request.id, service, body, options.json, options.timeout);
+      if (signal !== undefined) this.#signals.watch(signal, request);
+      this.#outstanding.set(request.id, request);
+      if (this.#outstanding.size === 1) this.#link.refresh();
+    }
+    this.#lastId = request.id;
+    return request;
+  }
+
+  /** @param {number} id of one request, or -1 for the client as such */
+  heartbeat(id) {
+    if (!this.#accepting) return;
+    if (id === -1 || this.#outstanding.has(id)) this.#link.outbox.putUrgent(OP_HEARTBEAT, id, '');
+  }
+
+  /**
+   * The user wants no more of it: its stream was destroyed.
+   * @param {Request} request
+   */
+  abort(request) {
+    if (this.#abandon(request)) process.nextTick(() => request.end(FAILED, 'C_ABORTED'));
+  }
+
+  /** @param {Request} request @returns {boolean} whether it was outstanding */
+  #abandon(request) {
+    if (!this.#forget(request)) return false;
+    this.#link.outbox.put(OP_CANCEL, request.id, '');
+    this.#link.refresh();
+    return true;
+  }
+
+  /** @param {Request} request @returns {boolean} whether it was outstanding */
+  #forget(request) {
+    if (request.signal !== undefined) this.#signals.unwatch(request.signal, request);
+    return this.#outstanding.delete(request.id);
+  }
+
+  /** @param {unknown} [cause] */
+  #stopAll(cause) {
+    this.#accepting = false;
+    this.#link.outbox.close();
+    this.#link.outbox.clear();
+    const requests = [...this.#outstanding.values()];
+    for (const request of requests) this.#forget(request);
+    this.#link.refresh();
+    process.nextTick(() => {
+      for (const request of requests) request.end(FAILED, 'C_STOPPED', cause);
+    });
+  }
+
+  startCalled() {
+    this.#accepting = true;
+  }
+
+  stopCalled() {
+    this.#stopAll();
+  }
+
+  /** @param {Error} error why it could not start */
+  startFailed(error) {
+    this.#stopAll(error);
+  }
+
+  opened() {}
+
+  stopped() {}
+
+  /**
+   * Only somebody who waits is a reason to keep the process; a client has nothing to serve.
+   * @param {State} state
+   */
+  holds(state) {
+    return state !== 'started' || this.#outstanding.size > 0;
+  }
+
+  /** @type {Take} */
+  take(kind, id, a, _b, text, at, blob) {
+    const request = this.#outstanding.get(id);
+    // Notices of requests that were ended here meanwhile cross our own records on the way.
+    if (request === undefined) return;
+    let data;
+    if (blob !== undefined) data = blob;
+    else if (kind === FAILED) data = text.slice(at, at + a);
+    else {
+      try {
+        data = decode(text.slice(at, at + a));
+      } catch (error) {
+        this.#badReply(request, kind, error);
+        return;
+      }
+    }
+    if (kind === PARTIAL) {
+      request.partial(data);
+    } else {
+      this.#forget(request);
+      request.end(kind, data);
+    }
+  }
+
+  /**
+   * @param {Request} request
+   * @param {number} kind
+   * @param {unknown} cause
+   */
+  #badReply(request, kind, cause) {
+    if (kind === PARTIAL) this.#abandon(request);
+    else this.#forget(request);
+    request.end(FAILED, 'W_BAD_REPLY', cause);
+  }
+}
+
+exports.Request = Request;
+exports.Requests = Requests;

@@ -1,0 +1,198 @@
+'use strict';
+
+const { OmdpError, throwLater } = require('./errors');
+const { LazyReadable, build, built, construct } = require('./lazy');
+
+/**
+ * How a request failed: what the stream's `error` event carries, and the Error for who needs one.
+ * @typedef {{ value: any, toError: () => Error }} Failure
+ */
+
+/** @import { Request, Requests } from './requests' */
+
+/** @type {(stream: RequestStream, data: any) => void} */
+let push;
+/** @type {(stream: RequestStream, data: any, failure: Failure | undefined) => void} */
+let finish;
+
+/**
+ * The reply to a request as a Readable: each partial and, last, the final's data. A `null` can't travel in a
+ * Readable (it means the end), so a partial or final that is null reaches the callbacks only.
+ *
+ * Whoever gave callbacks need not read it: it flows from the start, and what arrives while nobody listens
+ * is gone. Without callbacks it keeps what arrives until somebody reads.
+ */
+class RequestStream extends LazyReadable {
+  #requests;
+  #request;
+  #flows;
+  /** What came before the stream was touched. @type {any[] | undefined} */
+  #early;
+  #over = false;
+  /** @type {Failure | undefined} */
+  #failure;
+  /** The failure waits until what came before it has been read. */
+  #failsWhenRead = false;
+  #aborted = false;
+
+  static {
+    push = (stream, data) => stream.#push(data);
+    finish = (stream, data, failure) => stream.#finish(data, failure);
+  }
+
+  /**
+   * @param {Requests} requests
+   * @param {Request} request
+   * @param {boolean} flows
+   */
+  constructor(requests, request, flows) {
+    super();
+    this.#requests = requests;
+    this.#request = request;
+    this.#flows = flows;
+  }
+
+  /** The request's id, as `client.heartbeat()` takes it. */
+  get rid() {
+    return String(this.#request.id);
+  }
+
+  /** Tells the worker that somebody still waits for the reply. */
+  heartbeat() {
+    this.#requests.heartbeat(this.#request.id);
+  }
+
+  /** @param {any} data */
+  #push(data) {
+    if (data === null) return;
+    if (this[built]) {
+      try {
+        this.push(data);
+      } catch (error) {
+        // A 'data' listener's.
+        throwLater(error);
+      }
+    } else if (!this.#flows) {
+      if (this.#early === undefined) this.#early = [data];
+      else this.#early.push(data);
+    }
+  }
+
+  /**
+   * @param {any} data
+   * @param {Failure | undefined} failure
+   */
+  #finish(data, failure) {
+    if (this.#over) return;
+    this.#over = true;
+    this.#failure = failure;
+    if (failure === undefined) this.#push(data);
+    if (this[built]) this.#close();
+  }
+
+  [build]() {
+    this[construct]({ objectMode: true });
+    if (this.#flows) this.resume();
+    const early = this.#early;
+    this.#early = undefined;
+    if (early !== undefined) for (const data of early) this.push(data);
+    // The touch that brought us here has yet to attach whatever it attaches.
+    if (this.#over) process.nextTick(() => this.#close());
+  }
+
+  #close() {
+    if (this.#failure === undefined) {
+      this.push(null);
+      // In 0.0.92 the stream always flowed, so that listening for 'end' alone was enough to get it.
+      if (this.readableFlowing === null && this.listenerCount('end') > 0 && !this.#isRead()) this.resume();
+    } else if (this.readableLength > 0 && this.#isRead()) {
+      this.#failsWhenRead = true;
+    } else {
+      this.#fail(this.#failure);
+    }
+  }
+
+  #isRead() {
+    return this.listenerCount('data') > 0 || this.listenerCount('readable') > 0;
+  }
+
+  /** @param {Failure} failure */
+  #fail({ value }) {
+    if (this.destroyed) return;
+    if (value) {
+      this.destroy(value);
+      return;
+    }
+    // destroy() takes a falsy value for no error at all. 'close' goes first here, for by 'close' before 'end'
+    // pipeline() and finished() see a failure, whereas a falsy 'error' would tell them of a success.
+    this.destroy();
+    process.nextTick(() => this.emit('error', value));
+  }
+
+  /**
+   * @param {number} [size]
+   * @override
+   */
+  read(size) {
+    const data = super.read(size);
+    if (this.#failsWhenRead && this.readableLength === 0) {
+      this.#failsWhenRead = false;
+      const failure = /** @type {Failure} */ (this.#failure);
+      process.nextTick(() => this.#fail(failure));
+    }
+    return data;
+  }
+
+  /** @override */
+  _read() {}
+
+  /**
+   * @param {Error | null} error
+   * @param {(error?: Error | null) => void} done
+   * @override
+   */
+  _destroy(error, done) {
+    if (!this.#over) {
+      this.#over = true;
+      this.#aborted = true;
+      this.#requests.abort(this.#request);
+    }
+    done(error);
+  }
+
+  /**
+   * @param {any} [options]
+   * @override
+   */
+  iterator(options) {
+    return this.#iterate(super.iterator(options));
+  }
+
+  /** @override */
+  [Symbol.asyncIterator]() {
+    return this.iterator();
+  }
+
+  /**
+   * A loop throws Errors only, where the event carries the value that the worker gave.
+   * @param {AsyncIterableIterator<any>} parts
+   */
+  async *#iterate(parts) {
+    try {
+      yield* parts;
+    } catch (error) {
+      throw this.#failure?.toError() ?? this.#abortError(error) ?? error;
+    }
+    if (this.#failure !== undefined) throw this.#failure.toError();
+  }
+
+  /** @param {any} error */
+  #abortError(error) {
+    if (!this.#aborted || error?.code !== 'ERR_STREAM_PREMATURE_CLOSE') return undefined;
+    return new OmdpError('C_ABORTED', { cause: error });
+  }
+}
+
+exports.RequestStream = RequestStream;
+exports.finish = /** @type {typeof finish} */ (finish);
+exports.push = /** @type {typeof push} */ (push);

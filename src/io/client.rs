@@ -1,0 +1,106 @@
+//! The client machine as the dealer driver runs it.
+
+use super::Message;
+use super::dealer::Machine;
+use crate::proto::Time;
+use crate::proto::client::{Client, ClientNotice};
+use crate::proto::link::Action;
+use crate::wire::Body;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+/// What its user wants of a client.
+#[derive(Debug)]
+pub enum ClientCommand {
+    /// Commands that were given together.
+    Batch(Vec<ClientCommand>),
+    /// See [`Client::request`].
+    Request {
+        /// The submitter's number for it.
+        id: u64,
+        /// The service that is to answer.
+        service: Message,
+        /// What it is to get.
+        data: Body<Message>,
+        /// The options, as JSON.
+        opts: Message,
+        /// Idle timeout; `None` is none.
+        timeout: Option<Duration>,
+    },
+    /// See [`Client::cancel`].
+    Cancel(u64),
+    /// See [`Client::heartbeat`].
+    Heartbeat(Option<u64>),
+    /// See [`Client::stop`].
+    Stop,
+}
+
+impl Machine for Client<Message> {
+    type Command = ClientCommand;
+    type Notice = ClientNotice<Message>;
+
+    fn start(&mut self) {
+        Client::start(self);
+    }
+
+    fn handle_command(&mut self, now: Time, command: ClientCommand) -> ControlFlow<()> {
+        match command {
+            ClientCommand::Batch(commands) => {
+                for command in commands {
+                    self.handle_command(now, command)?;
+                }
+            }
+            ClientCommand::Request {
+                id,
+                service,
+                data,
+                opts,
+                timeout,
+            } => self.request(now, id, service, data, opts, timeout),
+            ClientCommand::Cancel(id) => self.cancel(id),
+            ClientCommand::Heartbeat(id) => self.heartbeat(id),
+            ClientCommand::Stop => {
+                self.stop();
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn handle_up(&mut self, now: Time) {
+        Client::handle_up(self, now);
+    }
+
+    fn handle_down(&mut self, now: Time) {
+        Client::handle_down(self, now);
+    }
+
+    fn handle_message(&mut self, now: Time, frames: &mut Vec<Message>) {
+        Client::handle_message(self, now, frames);
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        Client::handle_timeout(self, now);
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        Client::next_deadline(self)
+    }
+
+    fn drain_transmits(&mut self, mut send: impl FnMut(&mut Vec<Message>)) {
+        let mut frames = Vec::new();
+        Client::drain_transmits(self, |message| {
+            message.encode(&mut frames);
+            send(&mut frames);
+        });
+    }
+
+    fn drain_notices(&mut self, report: impl FnMut(Self::Notice)) -> ControlFlow<()> {
+        Client::drain_notices(self).for_each(report);
+        ControlFlow::Continue(())
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        Client::poll_action(self)
+    }
+}

@@ -1,0 +1,122 @@
+//! The one libzmq context of the process, for as long as anybody has a socket.
+//!
+//! One for all threads of JavaScript, so that `inproc://` connects any two of them. It is made for
+//! the first socket and terminated after the last, so that an idle process holds no thread and no
+//! descriptor of libzmq.
+
+use super::Error;
+use std::ffi::{c_int, c_void};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+/// libzmq's own default of 1023 would be the first limit that a process with many clients meets.
+const MAX_SOCKETS: c_int = 65_535;
+
+/// A share in the context. The last one to go terminates it.
+#[derive(Debug)]
+pub(super) struct Context {
+    raw: *mut c_void,
+}
+
+// SAFETY: libzmq contexts are thread-safe.
+unsafe impl Send for Context {}
+// SAFETY: as above.
+unsafe impl Sync for Context {}
+
+#[derive(Debug)]
+struct Registry {
+    current: Weak<Context>,
+    /// Contexts that are not terminated yet, the current one included.
+    alive: usize,
+}
+
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
+    current: Weak::new(),
+    alive: 0,
+});
+static TERMINATED: Condvar = Condvar::new();
+
+fn registry() -> MutexGuard<'static, Registry> {
+    // Nothing that runs under the lock can leave it half-changed.
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Context {
+    pub(super) fn acquire() -> Result<Arc<Context>, Error> {
+        let mut registry = registry();
+        if let Some(context) = registry.current.upgrade() {
+            return Ok(context);
+        }
+        // SAFETY: no preconditions; null is checked.
+        let raw = unsafe { zmq_sys::zmq_ctx_new() };
+        if raw.is_null() {
+            return Err(Error::last("cannot make a context"));
+        }
+        // SAFETY: a fresh context.
+        unsafe { zmq_sys::zmq_ctx_set(raw, zmq_sys::ZMQ_MAX_SOCKETS as c_int, MAX_SOCKETS) };
+        let context = Arc::new(Context { raw });
+        registry.current = Arc::downgrade(&context);
+        registry.alive += 1;
+        Ok(context)
+    }
+
+    pub(super) fn as_raw(&self) -> *mut c_void {
+        self.raw
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        struct Raw(*mut c_void);
+        // SAFETY: libzmq contexts are thread-safe.
+        unsafe impl Send for Raw {}
+        let raw = Raw(self.raw);
+        let terminate = move || {
+            let Raw(raw) = { raw };
+            // SAFETY: the last share is gone, and with it the last socket. The call waits until
+            // what was sent has left, at most as long as the sockets may linger; a signal may
+            // interrupt it.
+            while unsafe { zmq_sys::zmq_ctx_term(raw) } == -1 {
+                // SAFETY: reads a thread-local number.
+                if unsafe { zmq_sys::zmq_errno() } != zmq_sys::errno::EINTR {
+                    break;
+                }
+            }
+            registry().alive -= 1;
+            TERMINATED.notify_all();
+        };
+        // It may wait, so it must not hold up a reactor. Without a thread to spare it does.
+        let shared = Arc::new(Mutex::new(Some(terminate)));
+        let theirs = shared.clone();
+        let run = move || {
+            let terminate = theirs.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(terminate) = terminate {
+                terminate();
+            }
+        };
+        if thread::Builder::new()
+            .name("omdp-term".into())
+            .spawn(run)
+            .is_err()
+        {
+            let terminate = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(terminate) = terminate {
+                terminate();
+            }
+        }
+    }
+}
+
+/// Waits until every context without a socket is terminated, so that what was sent has left the
+/// process: false if others still have sockets, or if it took longer than `patience`.
+pub fn quiesce(patience: Duration) -> bool {
+    let in_use = |registry: &mut Registry| {
+        let current = usize::from(registry.current.strong_count() > 0);
+        registry.alive > current
+    };
+    let (registry, timeout) = TERMINATED
+        .wait_timeout_while(registry(), patience, in_use)
+        .unwrap_or_else(PoisonError::into_inner);
+    !timeout.timed_out() && registry.alive == 0
+}

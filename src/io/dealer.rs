@@ -1,0 +1,271 @@
+//! The driver of a worker or a client: one machine, one DEALER at a time.
+
+use super::socket::{Sent, Socket};
+use super::{Error, Message, Outlet, clock};
+use super::reactor::Reactor;
+use crate::proto::Time;
+use crate::proto::link::Action;
+use std::ffi::c_int;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::sleep_until;
+
+/// What the driver needs of a machine; see [`crate::proto`] for the contract.
+pub trait Machine {
+    /// What its user wants of it.
+    type Command: Send + 'static;
+    /// What it reports.
+    type Notice: Send + 'static;
+
+    /// Begins to look for the broker.
+    fn start(&mut self);
+    /// Carries out a command. `Break` once the machine is to be stopped and has nothing left to do
+    /// but to say goodbye.
+    fn handle_command(&mut self, now: Time, command: Self::Command) -> ControlFlow<()>;
+    /// The transport takes messages.
+    fn handle_up(&mut self, now: Time);
+    /// The connection broke.
+    fn handle_down(&mut self, now: Time);
+    /// One message of the broker.
+    fn handle_message(&mut self, now: Time, frames: &mut Vec<Message>);
+    /// The deadline has come.
+    fn handle_timeout(&mut self, now: Time);
+    /// The next deadline.
+    fn next_deadline(&self) -> Option<Time>;
+    /// Hands each message to be sent, as frames, to `send`.
+    fn drain_transmits(&mut self, send: impl FnMut(&mut Vec<Message>));
+    /// Hands each notice to `report`. `Break` if the machine is at its end.
+    fn drain_notices(&mut self, report: impl FnMut(Self::Notice)) -> ControlFlow<()>;
+    /// What is to be done with the socket.
+    fn poll_action(&mut self) -> Option<Action>;
+}
+
+/// Where a worker or client connects, and as whom.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// In libzmq's notation.
+    pub address: String,
+    /// The identity that the broker's ROUTER sees: 1 to 255 bytes.
+    pub identity: Vec<u8>,
+    /// Between two attempts of libzmq to connect, in ms.
+    pub reconnect_ms: i32,
+}
+
+/// What a driver reports: the machine's notices between the two ends of its life.
+#[derive(Debug)]
+pub enum Notice<N> {
+    /// The socket is there and connects.
+    Started,
+    /// It is not; the driver is gone.
+    StartFailed(Error),
+    /// The machine says.
+    Machine(N),
+    /// The machine is at its end and the socket is closed; the driver is gone.
+    Stopped,
+}
+
+/// Starts a driver on the reactor that workers and clients share. Dropping the sender stops it
+/// where it stands.
+pub fn start<M>(
+    machine: impl FnOnce() -> M + Send + 'static,
+    endpoint: Endpoint,
+    outlet: Arc<Outlet<Notice<M::Notice>>>,
+) -> Result<UnboundedSender<M::Command>, Error>
+where
+    M: Machine + 'static,
+{
+    let (commands, inbox) = unbounded_channel();
+    Reactor::shared()?.drive(move || {
+        let driver = Driver {
+            machine: machine(),
+            endpoint,
+            socket: None,
+            up: false,
+            inbox,
+            outlet,
+            frames: Vec::new(),
+            notices: Vec::new(),
+        };
+        driver.run()
+    });
+    Ok(commands)
+}
+
+struct Driver<M: Machine> {
+    machine: M,
+    endpoint: Endpoint,
+    socket: Option<Socket>,
+    /// Whether the socket had a connection when it was last asked.
+    up: bool,
+    inbox: UnboundedReceiver<M::Command>,
+    outlet: Arc<Outlet<Notice<M::Notice>>>,
+    /// Reused from message to message.
+    frames: Vec<Message>,
+    /// Reused from turn to turn.
+    notices: Vec<Notice<M::Notice>>,
+}
+
+/// How many messages are received before what came of them is sent on.
+const BATCH: usize = 256;
+
+impl<M: Machine> Driver<M> {
+    async fn run(mut self) {
+        self.machine.start();
+        // The first socket is made here, so that a bad endpoint is an error of `start`.
+        self.machine.poll_action();
+        match self.open() {
+            Ok(socket) => self.socket = Some(socket),
+            Err(error) => return self.outlet.push(Notice::StartFailed(error)),
+        }
+        self.outlet.push(Notice::Started);
+        let mut more = false;
+        loop {
+            let command = if more {
+                // The other drivers of this thread have their turn in between.
+                tokio::task::yield_now().await;
+                match self.inbox.try_recv() {
+                    Ok(command) => Some(Some(command)),
+                    Err(TryRecvError::Disconnected) => Some(None),
+                    Err(TryRecvError::Empty) => None,
+                }
+            } else {
+                self.wait().await
+            };
+            match self.turn(command) {
+                ControlFlow::Continue(there_is_more) => more = there_is_more,
+                ControlFlow::Break(()) => break,
+            }
+        }
+        self.socket = None;
+        self.outlet.push(Notice::Stopped);
+    }
+
+    /// Until there is something to do. `None` inside is the end of all commands.
+    async fn wait(&mut self) -> Option<Option<M::Command>> {
+        let deadline = self.machine.next_deadline().map(clock::instant);
+        let socket = self.socket.as_ref();
+        tokio::select! {
+            biased;
+            command = self.inbox.recv() => Some(command),
+            // An error of the watch is found again, and handled, when the socket is used.
+            _ = async { socket?.ready().await.ok() }, if socket.is_some() => None,
+            () = async { sleep_until(deadline.unwrap_or_else(|| clock::instant(clock::now()))).await },
+                if deadline.is_some() => None,
+        }
+    }
+
+    /// One turn: commands, then the socket, then the clock; then all that came of them. True if
+    /// the socket has more, because nobody wakes us for what is there already.
+    fn turn(&mut self, mut command: Option<Option<M::Command>>) -> ControlFlow<(), bool> {
+        let now = clock::now();
+        let mut goodbye = ControlFlow::Continue(());
+        while let Some(next) = command {
+            let Some(next) = next else {
+                return ControlFlow::Break(());
+            };
+            goodbye = self.machine.handle_command(now, next);
+            if goodbye.is_break() {
+                break;
+            }
+            command = self.inbox.try_recv().ok().map(Some);
+        }
+        let received = self.receive(now);
+        if self.machine.next_deadline().is_some_and(|at| at <= now) {
+            self.machine.handle_timeout(now);
+        }
+        self.carry_out(now);
+        if self.report().is_break() || goodbye.is_break() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(received || self.has_news())
+    }
+
+    /// Feeds the machine what the transport has. True if there may be more.
+    fn receive(&mut self, now: Time) -> bool {
+        let Some(socket) = &self.socket else {
+            return false;
+        };
+        let Ok((readable, up)) = socket.events() else {
+            self.machine.handle_down(now);
+            return false;
+        };
+        if up && !self.up {
+            self.up = true;
+            self.machine.handle_up(now);
+        }
+        if readable {
+            for _ in 0..BATCH {
+                if socket.receive(&mut self.frames).is_err() || self.frames.is_empty() {
+                    break;
+                }
+                self.machine.handle_message(now, &mut self.frames);
+            }
+        }
+        // What arrived before the connection broke was received above, before the break counts.
+        if !up && self.up && !readable {
+            self.up = false;
+            self.machine.handle_down(now);
+        }
+        readable
+    }
+
+    /// Sends what the machine wants sent, then opens or closes the socket as it asks.
+    fn carry_out(&mut self, now: Time) {
+        loop {
+            let socket = self.socket.as_ref();
+            let mut broken = false;
+            self.machine.drain_transmits(|frames| {
+                let sent = socket.map(|socket| socket.send(frames));
+                broken |= !matches!(sent, Some(Ok(Sent::Yes)));
+                frames.clear();
+            });
+            if broken && self.up {
+                self.up = false;
+                self.machine.handle_down(now);
+            }
+            match self.machine.poll_action() {
+                None => return,
+                Some(Action::Close) => {
+                    self.socket = None;
+                    self.up = false;
+                }
+                Some(Action::Open) => match self.open() {
+                    Ok(socket) => self.socket = Some(socket),
+                    // Out of descriptors, say: the machine tries again after its interval.
+                    Err(_) => self.machine.handle_down(now),
+                },
+            }
+        }
+    }
+
+    /// Whether sending made libzmq notice something: it looks at its mailbox then too, and its
+    /// descriptor tells of each thing only once.
+    fn has_news(&self) -> bool {
+        self.socket
+            .as_ref()
+            .and_then(|socket| socket.events().ok())
+            .is_some_and(|(readable, up)| readable || up != self.up)
+    }
+
+    fn report(&mut self) -> ControlFlow<()> {
+        let notices = &mut self.notices;
+        let end = self
+            .machine
+            .drain_notices(|notice| notices.push(Notice::Machine(notice)));
+        self.outlet.push_all(notices.drain(..));
+        end
+    }
+
+    fn open(&self) -> Result<Socket, Error> {
+        let Endpoint {
+            address,
+            identity,
+            reconnect_ms,
+        } = &self.endpoint;
+        let socket = Socket::dealer(identity, *reconnect_ms as c_int)?;
+        socket.connect(address)?;
+        Ok(socket)
+    }
+}

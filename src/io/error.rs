@@ -1,0 +1,80 @@
+//! Errors of the environment: a code that programs can rely on, and a sentence for people.
+
+use std::ffi::{CStr, c_int};
+use std::fmt;
+
+/// What the operating system or libzmq refused, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// A name as Node's own errors have it, such as `EADDRINUSE`.
+    pub code: &'static str,
+    /// What was tried, and libzmq's words for what went wrong.
+    pub message: String,
+}
+
+impl Error {
+    /// The error of the libzmq call that just failed on this thread.
+    pub(super) fn last(doing: &str) -> Self {
+        // SAFETY: reads a thread-local number.
+        Self::from_errno(unsafe { zmq_sys::zmq_errno() }, doing)
+    }
+
+    pub(super) fn from_errno(errno: c_int, doing: &str) -> Self {
+        // SAFETY: libzmq returns a static or thread-local string for any number.
+        let words = unsafe { CStr::from_ptr(zmq_sys::zmq_strerror(errno)) };
+        Error {
+            code: name(errno),
+            message: format!("{doing}: {}", words.to_string_lossy()),
+        }
+    }
+
+    /// The error of an operation that did not go through libzmq.
+    pub(super) fn from_os(error: &std::io::Error, doing: &str) -> Self {
+        Error {
+            code: error.raw_os_error().map_or("EIO", name),
+            message: format!("{doing}: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn name(errno: c_int) -> &'static str {
+    use zmq_sys::errno as e;
+    match errno {
+        e::EACCES => "EACCES",
+        e::EADDRINUSE | e::EADDRINUSE_ALT => "EADDRINUSE",
+        e::EADDRNOTAVAIL | e::EADDRNOTAVAIL_ALT => "EADDRNOTAVAIL",
+        e::ECONNREFUSED | e::ECONNREFUSED_ALT => "ECONNREFUSED",
+        e::EINVAL => "EINVAL",
+        e::EMFILE => "EMFILE",
+        e::EMTHREAD => "EMTHREAD",
+        e::ENAMETOOLONG => "ENAMETOOLONG",
+        e::ENOBUFS | e::ENOBUFS_ALT => "ENOBUFS",
+        e::ENOCOMPATPROTO => "ENOCOMPATPROTO",
+        e::ENODEV => "ENODEV",
+        e::ENOENT => "ENOENT",
+        e::ENOMEM => "ENOMEM",
+        e::EPROTONOSUPPORT | e::EPROTONOSUPPORT_ALT => "EPROTONOSUPPORT",
+        e::ETERM => "ETERM",
+        #[cfg(unix)]
+        libc::EAFNOSUPPORT => "EAFNOSUPPORT",
+        #[cfg(unix)]
+        libc::EISDIR => "EISDIR",
+        #[cfg(unix)]
+        libc::ENFILE => "ENFILE",
+        #[cfg(unix)]
+        libc::ENOTDIR => "ENOTDIR",
+        #[cfg(unix)]
+        libc::EPERM => "EPERM",
+        #[cfg(unix)]
+        libc::EROFS => "EROFS",
+        _ => "EIO",
+    }
+}

@@ -1,0 +1,24 @@
+//! The reactor: threads, libzmq sockets, the clock and the wake-ups.
+//!
+//! A driver ([`dealer`], [`router`]) owns one machine and one socket. It feeds the machine what the
+//! socket, the clock and the commands bring, and carries out what the machine asks. Drivers are
+//! tasks of a [`reactor`] thread: all workers and clients of the process share one, each broker has
+//! its own. JavaScript is never on any of these threads, so it may be as busy as it likes.
+
+pub mod client;
+mod clock;
+mod context;
+pub mod dealer;
+mod error;
+mod message;
+mod outlet;
+mod reactor;
+mod readiness;
+pub mod router;
+mod socket;
+pub mod worker;
+
+pub use context::quiesce;
+pub use error::Error;
+pub use message::Message;
+pub use outlet::Outlet;

@@ -1,0 +1,69 @@
+//! Reactor threads: each runs the drivers that were given to it, on a tokio runtime of its own.
+
+use super::Error;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+use tokio::runtime;
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A thread that runs drivers. It ends when the last handle is gone; each driver holds one.
+#[derive(Debug)]
+pub(super) struct Reactor {
+    jobs: mpsc::UnboundedSender<Job>,
+}
+
+impl Reactor {
+    /// A thread of its own: for a broker, which may keep a core busy.
+    pub(super) fn spawn(name: &str) -> Result<Arc<Reactor>, Error> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::from_os(&error, "cannot start a reactor"))?;
+        let (jobs, mut inbox) = mpsc::unbounded_channel::<Job>();
+        thread::Builder::new()
+            .name(name.into())
+            .spawn(move || {
+                LocalSet::new().block_on(&runtime, async move {
+                    while let Some(job) = inbox.recv().await {
+                        job();
+                    }
+                });
+            })
+            .map_err(|error| Error::from_os(&error, "cannot start a reactor thread"))?;
+        Ok(Arc::new(Reactor { jobs }))
+    }
+
+    /// The thread that all workers and clients share.
+    pub(super) fn shared() -> Result<Arc<Reactor>, Error> {
+        static SHARED: Mutex<Weak<Reactor>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reactor) = shared.upgrade() {
+            return Ok(reactor);
+        }
+        let reactor = Reactor::spawn("omdp-peers")?;
+        *shared = Arc::downgrade(&reactor);
+        Ok(reactor)
+    }
+
+    /// Makes a driver on this thread, where it stays.
+    pub(super) fn drive<D>(self: Arc<Self>, driver: impl FnOnce() -> D + Send + 'static)
+    where
+        D: Future<Output = ()> + 'static,
+    {
+        let reactor = self.clone();
+        let job = Box::new(move || {
+            let driver = driver();
+            tokio::task::spawn_local(async move {
+                driver.await;
+                // Only now may the thread end.
+                drop(reactor);
+            });
+        });
+        // The thread lives as long as `self` does.
+        let _ = self.jobs.send(job);
+    }
+}

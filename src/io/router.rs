@@ -1,0 +1,178 @@
+//! The driver of a broker: one machine, one ROUTER, a thread of its own.
+
+use super::reactor::Reactor;
+use super::socket::{Sent, Socket};
+use super::{Error, Message, Outlet, clock};
+use crate::proto::Time;
+use crate::proto::broker::{Broker, BrokerConfig, BrokerEvent, RoutingId};
+use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::sleep_until;
+
+/// What its user wants of a broker.
+#[derive(Debug)]
+pub enum Command {
+    /// Tell everybody, and go.
+    Stop,
+}
+
+/// What the driver reports.
+#[derive(Debug)]
+pub enum Notice {
+    /// It is bound to these endpoints, with the ports that a `*` became.
+    Started(Vec<String>),
+    /// It is not; the driver is gone.
+    StartFailed(Error),
+    /// The machine says.
+    Event(BrokerEvent),
+    /// The socket is closed; the driver is gone.
+    Stopped,
+}
+
+/// Starts a driver on a thread of its own. Dropping the sender stops it where it stands.
+pub fn start(
+    config: BrokerConfig,
+    endpoints: Vec<String>,
+    gone: [u8; 16],
+    outlet: Arc<Outlet<Notice>>,
+) -> Result<UnboundedSender<Command>, Error> {
+    let (commands, inbox) = unbounded_channel();
+    Reactor::spawn("omdp-broker")?.drive(move || async move {
+        match open(&endpoints, &gone) {
+            Ok((socket, bound)) => {
+                outlet.push(Notice::Started(bound));
+                let driver = Driver {
+                    machine: Broker::new(config),
+                    socket,
+                    gone,
+                    inbox,
+                    outlet,
+                    frames: Vec::new(),
+                };
+                driver.run().await;
+            }
+            Err(error) => outlet.push(Notice::StartFailed(error)),
+        }
+    });
+    Ok(commands)
+}
+
+/// All endpoints or none.
+fn open(endpoints: &[String], gone: &[u8]) -> Result<(Socket, Vec<String>), Error> {
+    let socket = Socket::router(gone)?;
+    let mut bound = Vec::new();
+    for endpoint in endpoints {
+        socket.bind(endpoint)?;
+        bound.push(socket.last_endpoint()?);
+    }
+    Ok((socket, bound))
+}
+
+struct Driver {
+    machine: Broker<Message>,
+    socket: Socket,
+    /// The frame by which the transport says that a peer's connection broke. Random, so that it
+    /// can't be mistaken for what a peer sent.
+    gone: [u8; 16],
+    inbox: UnboundedReceiver<Command>,
+    outlet: Arc<Outlet<Notice>>,
+    /// Reused from message to message.
+    frames: Vec<Message>,
+}
+
+/// How many messages are received before what came of them is sent on.
+const BATCH: usize = 256;
+
+/// Events that nobody fetches are dropped past this: they tell, they do not decide.
+const MAX_EVENTS: usize = 4096;
+
+impl Driver {
+    async fn run(mut self) {
+        loop {
+            let stop = self.wait().await;
+            if stop {
+                self.machine.stop();
+                self.send(clock::now());
+                break;
+            }
+            self.turn();
+        }
+        drop(self.socket);
+        self.outlet.push(Notice::Stopped);
+    }
+
+    /// Until there is something to do; true if it is to stop.
+    async fn wait(&mut self) -> bool {
+        let deadline = self.machine.next_deadline().map(clock::instant);
+        tokio::select! {
+            biased;
+            _ = self.inbox.recv() => true,
+            _ = self.socket.ready() => false,
+            () = async { sleep_until(deadline.unwrap_or_else(|| clock::instant(clock::now()))).await },
+                if deadline.is_some() => false,
+        }
+    }
+
+    /// The socket, then the clock; then all that came of them. Again while the socket has more,
+    /// because nobody wakes us for what is there already.
+    fn turn(&mut self) {
+        loop {
+            let now = clock::now();
+            self.receive(now);
+            if self.machine.next_deadline().is_some_and(|at| at <= now) {
+                self.machine.handle_timeout(now);
+            }
+            self.send(now);
+            self.report();
+            let more = self.socket.events().is_ok_and(|(readable, _)| readable);
+            if !more || !self.inbox.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn receive(&mut self, now: Time) {
+        for _ in 0..BATCH {
+            if self.socket.receive(&mut self.frames).is_err() || self.frames.is_empty() {
+                return;
+            }
+            let from = self.frames.remove(0);
+            match &self.frames[..] {
+                [only] if **only == self.gone => {
+                    self.machine.handle_gone(now, &from);
+                    self.frames.clear();
+                }
+                _ => self
+                    .machine
+                    .handle_message(now, &from, &mut self.frames),
+            }
+        }
+    }
+
+    /// Sends what the machine wants sent. A peer that can't be reached is gone; to say so may make
+    /// more to send.
+    fn send(&mut self, now: Time) {
+        let mut unreachable: Vec<RoutingId> = Vec::new();
+        loop {
+            for transmit in self.machine.drain_transmits() {
+                self.frames.push(Message::from(&*transmit.to));
+                transmit.message.encode(&mut self.frames);
+                if self.socket.send(&mut self.frames) != Ok(Sent::Yes) {
+                    unreachable.push(transmit.to);
+                }
+            }
+            if unreachable.is_empty() {
+                return;
+            }
+            for peer in unreachable.drain(..) {
+                self.machine.handle_gone(now, &peer);
+            }
+        }
+    }
+
+    fn report(&mut self) {
+        let room = MAX_EVENTS.saturating_sub(self.outlet.len());
+        let events = self.machine.drain_events();
+        self.outlet.push_all(events.take(room).map(Notice::Event));
+    }
+}

@@ -1,0 +1,243 @@
+//! One libzmq socket in the hands of one driver.
+
+use super::context::Context;
+use super::readiness::Readiness;
+use super::{Error, Message};
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::sync::Arc;
+use zmq_sys::errno;
+
+/// How long a closed socket may try to hand what was sent to peers that are connected. Long enough
+/// for a goodbye, short enough for a process that is to end within a second.
+const LINGER_MS: c_int = 400;
+
+/// A ROUTER or a DEALER, closed on drop.
+pub(super) struct Socket {
+    raw: *mut c_void,
+    readiness: Option<Readiness>,
+    /// Keeps the context until the socket is closed.
+    _context: Arc<Context>,
+}
+
+/// What became of a message that was to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It is in libzmq's hands.
+    Yes,
+    /// There is no connection to take it; it is gone.
+    NoPeer,
+}
+
+impl Socket {
+    /// A ROUTER that tells when a message can't be delivered, lets a peer that comes back take its
+    /// identity over from its dead connection, and reports a broken connection by `gone`, a frame
+    /// that looks as if the peer had sent it.
+    pub(super) fn router(gone: &[u8]) -> Result<Self, Error> {
+        let socket = Socket::new(zmq_sys::ZMQ_ROUTER as c_int)?;
+        socket.set(zmq_sys::ZMQ_ROUTER_MANDATORY as c_int, 1)?;
+        socket.set(zmq_sys::ZMQ_ROUTER_HANDOVER as c_int, 1)?;
+        socket.set(zmq_sys::ZMQ_BACKLOG as c_int, 1024)?;
+        socket.set_bytes(zmq_sys::ZMQ_DISCONNECT_MSG as c_int, gone)?;
+        Ok(socket)
+    }
+
+    /// A DEALER that takes messages only while it is connected: what can't be sent now stays with
+    /// the machine.
+    pub(super) fn dealer(identity: &[u8], reconnect_ms: c_int) -> Result<Self, Error> {
+        let socket = Socket::new(zmq_sys::ZMQ_DEALER as c_int)?;
+        socket.set_bytes(zmq_sys::ZMQ_ROUTING_ID as c_int, identity)?;
+        socket.set(zmq_sys::ZMQ_IMMEDIATE as c_int, 1)?;
+        socket.set(zmq_sys::ZMQ_RECONNECT_IVL as c_int, reconnect_ms)?;
+        Ok(socket)
+    }
+
+    fn new(kind: c_int) -> Result<Self, Error> {
+        let context = Context::acquire()?;
+        // SAFETY: the context is alive; null is checked.
+        let raw = unsafe { zmq_sys::zmq_socket(context.as_raw(), kind) };
+        if raw.is_null() {
+            return Err(Error::last("cannot make a socket"));
+        }
+        let mut socket = Socket {
+            raw,
+            readiness: None,
+            _context: context,
+        };
+        // Without limits: what must be bounded is bounded by the machines, which can say so; at a
+        // high water mark libzmq would drop or block.
+        socket.set(zmq_sys::ZMQ_SNDHWM as c_int, 0)?;
+        socket.set(zmq_sys::ZMQ_RCVHWM as c_int, 0)?;
+        socket.set(zmq_sys::ZMQ_LINGER as c_int, LINGER_MS)?;
+        socket.readiness = Some(Readiness::new(socket.descriptor()?)?);
+        Ok(socket)
+    }
+
+    pub(super) fn bind(&self, endpoint: &str) -> Result<(), Error> {
+        let doing = || format!("cannot bind {endpoint}");
+        refuse_served_path(endpoint)?;
+        self.allow_ipv6(endpoint)?;
+        let address = CString::new(endpoint)
+            .map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
+        // SAFETY: the socket is open, the string ends in NUL.
+        match unsafe { zmq_sys::zmq_bind(self.raw, address.as_ptr()) } {
+            0 => Ok(()),
+            _ => Err(Error::last(&doing())),
+        }
+    }
+
+    pub(super) fn connect(&self, endpoint: &str) -> Result<(), Error> {
+        let doing = || format!("cannot connect to {endpoint}");
+        self.allow_ipv6(endpoint)?;
+        let address = CString::new(endpoint)
+            .map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
+        // SAFETY: the socket is open, the string ends in NUL.
+        match unsafe { zmq_sys::zmq_connect(self.raw, address.as_ptr()) } {
+            0 => Ok(()),
+            _ => Err(Error::last(&doing())),
+        }
+    }
+
+    /// Where the last bind really is: with the port that a `*` became.
+    pub(super) fn last_endpoint(&self) -> Result<String, Error> {
+        let mut text = [0u8; 1024];
+        self.get(zmq_sys::ZMQ_LAST_ENDPOINT as c_int, &mut text)?;
+        let text = CStr::from_bytes_until_nul(&text).unwrap_or_default();
+        Ok(text.to_string_lossy().into_owned())
+    }
+
+    /// Whether there is something to receive, and whether there is a connection to send to. Asking
+    /// is what makes libzmq look at its own mailbox, and re-arms [`readable`](Self::ready).
+    pub(super) fn events(&self) -> Result<(bool, bool), Error> {
+        let mut events = [0u8; size_of::<c_int>()];
+        self.get(zmq_sys::ZMQ_EVENTS as c_int, &mut events)?;
+        let events = c_int::from_ne_bytes(events);
+        Ok((
+            events & zmq_sys::ZMQ_POLLIN as c_int != 0,
+            events & zmq_sys::ZMQ_POLLOUT as c_int != 0,
+        ))
+    }
+
+    /// Waits until libzmq has news; [`events`](Self::events) tells which. It is edge-triggered:
+    /// before waiting, the caller must have seen from `events` that there is nothing to receive.
+    pub(super) async fn ready(&self) -> Result<(), Error> {
+        match &self.readiness {
+            Some(readiness) => readiness.wait().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Receives the frames of one message into `frames`, which is empty if there is none.
+    pub(super) fn receive(&self, frames: &mut Vec<Message>) -> Result<(), Error> {
+        loop {
+            let mut message = Message::new();
+            // SAFETY: the socket is open, the message initialised.
+            let rc = unsafe {
+                zmq_sys::zmq_msg_recv(message.as_raw(), self.raw, zmq_sys::ZMQ_DONTWAIT as c_int)
+            };
+            if rc == -1 {
+                // SAFETY: reads a thread-local number.
+                match unsafe { zmq_sys::zmq_errno() } {
+                    // Between two frames libzmq has the rest already, so this is the beginning.
+                    errno::EAGAIN => return Ok(()),
+                    errno::EINTR => continue,
+                    other => return Err(Error::from_errno(other, "cannot receive")),
+                }
+            }
+            let more = message.more();
+            frames.push(message);
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends one message; `frames` is empty afterwards.
+    pub(super) fn send(&self, frames: &mut Vec<Message>) -> Result<Sent, Error> {
+        let last = frames.len().saturating_sub(1);
+        for (i, mut frame) in frames.drain(..).enumerate() {
+            let more = if i < last { zmq_sys::ZMQ_SNDMORE } else { 0 };
+            let flags = (zmq_sys::ZMQ_DONTWAIT | more) as c_int;
+            // SAFETY: the socket is open, the message initialised; a sent message is left empty.
+            while unsafe { zmq_sys::zmq_msg_send(frame.as_raw(), self.raw, flags) } == -1 {
+                // SAFETY: reads a thread-local number.
+                match unsafe { zmq_sys::zmq_errno() } {
+                    errno::EINTR => {}
+                    errno::EAGAIN | errno::EHOSTUNREACH => return Ok(Sent::NoPeer),
+                    other => return Err(Error::from_errno(other, "cannot send")),
+                }
+            }
+        }
+        Ok(Sent::Yes)
+    }
+
+    /// An address in brackets is IPv6, which libzmq refuses unless told; with it allowed a plain
+    /// name would resolve to IPv6 first, so it is left alone otherwise.
+    fn allow_ipv6(&self, endpoint: &str) -> Result<(), Error> {
+        if endpoint.starts_with("tcp://[") {
+            self.set(zmq_sys::ZMQ_IPV6 as c_int, 1)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn descriptor(&self) -> Result<zmq_sys::RawFd, Error> {
+        let mut fd = [0u8; size_of::<zmq_sys::RawFd>()];
+        self.get(zmq_sys::ZMQ_FD as c_int, &mut fd)?;
+        Ok(zmq_sys::RawFd::from_ne_bytes(fd))
+    }
+
+    fn set(&self, option: c_int, value: c_int) -> Result<(), Error> {
+        self.set_bytes(option, &value.to_ne_bytes())
+    }
+
+    fn set_bytes(&self, option: c_int, value: &[u8]) -> Result<(), Error> {
+        // SAFETY: the socket is open; libzmq copies the value.
+        let rc = unsafe {
+            zmq_sys::zmq_setsockopt(self.raw, option, value.as_ptr().cast(), value.len())
+        };
+        match rc {
+            0 => Ok(()),
+            _ => Err(Error::last(&format!("cannot set socket option {option}"))),
+        }
+    }
+
+    fn get(&self, option: c_int, value: &mut [u8]) -> Result<(), Error> {
+        let mut len = value.len();
+        // SAFETY: the socket is open; libzmq writes at most `len` bytes.
+        let rc = unsafe {
+            zmq_sys::zmq_getsockopt(self.raw, option, value.as_mut_ptr().cast(), &mut len)
+        };
+        match rc {
+            0 => Ok(()),
+            _ => Err(Error::last(&format!("cannot get socket option {option}"))),
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // The descriptor is libzmq's: nobody may watch it any more when the socket closes it.
+        self.readiness = None;
+        // SAFETY: the socket is open, and nobody can use it after this.
+        unsafe { zmq_sys::zmq_close(self.raw) };
+    }
+}
+
+/// libzmq removes the file of an ipc endpoint before it binds, and so would take the endpoint from
+/// a broker that lives. One that accepts a connection does.
+#[cfg(unix)]
+fn refuse_served_path(endpoint: &str) -> Result<(), Error> {
+    let served = endpoint
+        .strip_prefix("ipc://")
+        .filter(|path| !path.starts_with(['@', '*']))
+        .is_some_and(|path| std::os::unix::net::UnixStream::connect(path).is_ok());
+    if served {
+        let doing = format!("cannot bind {endpoint}");
+        return Err(Error::from_errno(errno::EADDRINUSE, &doing));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_served_path(_endpoint: &str) -> Result<(), Error> {
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! The worker machine as the dealer driver runs it.
+
+use super::Message;
+use super::dealer::Machine;
+use crate::proto::Time;
+use crate::proto::link::Action;
+use crate::proto::worker::{Worker, WorkerNotice};
+use crate::wire::Body;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+/// What its user wants of a worker. A delivery is named by the number that its notice had.
+#[derive(Debug)]
+pub enum WorkerCommand {
+    /// Commands that were given together.
+    Batch(Vec<WorkerCommand>),
+    /// See [`Worker::partial`].
+    Partial(u64, Body<Message>),
+    /// See [`Worker::finish`].
+    Final(u64, Body<Message>),
+    /// See [`Worker::error`].
+    Error(u64, Body<Message>),
+    /// See [`Worker::heartbeat`].
+    Heartbeat,
+    /// See [`Worker::set_concurrency`].
+    Concurrency(Option<usize>),
+    /// See [`Worker::stop`]; the running requests have this long, `None` is without end.
+    Stop(Option<Duration>),
+}
+
+impl Machine for Worker<Message> {
+    type Command = WorkerCommand;
+    type Notice = WorkerNotice<Message>;
+
+    fn start(&mut self) {
+        Worker::start(self);
+    }
+
+    fn handle_command(&mut self, now: Time, command: WorkerCommand) -> ControlFlow<()> {
+        match command {
+            WorkerCommand::Batch(commands) => {
+                for command in commands {
+                    self.handle_command(now, command)?;
+                }
+            }
+            WorkerCommand::Partial(delivery, body) => self.partial(delivery, body),
+            WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
+            WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),
+            WorkerCommand::Heartbeat => self.heartbeat(),
+            WorkerCommand::Concurrency(limit) => self.set_concurrency(limit),
+            WorkerCommand::Stop(patience) => {
+                self.stop(now, patience.map(|patience| now + patience));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn handle_up(&mut self, now: Time) {
+        Worker::handle_up(self, now);
+    }
+
+    fn handle_down(&mut self, now: Time) {
+        Worker::handle_down(self, now);
+    }
+
+    fn handle_message(&mut self, now: Time, frames: &mut Vec<Message>) {
+        Worker::handle_message(self, now, frames);
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        Worker::handle_timeout(self, now);
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        Worker::next_deadline(self)
+    }
+
+    fn drain_transmits(&mut self, mut send: impl FnMut(&mut Vec<Message>)) {
+        let mut frames = Vec::new();
+        Worker::drain_transmits(self, |message| {
+            message.encode(&mut frames);
+            send(&mut frames);
+        });
+    }
+
+    fn drain_notices(&mut self, mut report: impl FnMut(Self::Notice)) -> ControlFlow<()> {
+        let mut end = ControlFlow::Continue(());
+        for notice in Worker::drain_notices(self) {
+            if matches!(notice, WorkerNotice::Drained) {
+                end = ControlFlow::Break(());
+            }
+            report(notice);
+        }
+        end
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        Worker::poll_action(self)
+    }
+}

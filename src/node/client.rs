@@ -1,0 +1,174 @@
+//! The client as `lib/client.js` sees it.
+
+use super::core::{self, Core};
+use super::inward::{Inward, broken};
+use super::outward::{Outward, kind};
+use super::random;
+use crate::io::Message;
+use crate::io::client::ClientCommand;
+use crate::io::dealer::{self, Endpoint, Notice};
+use crate::proto::Client;
+use crate::proto::client::{ClientConfig, ClientNotice};
+use crate::proto::link::LinkConfig;
+use crate::wire::omdp::ReplyKind;
+use napi::bindgen_prelude::*;
+use napi::{Env, JsString};
+use napi_derive::napi;
+use serde_json::json;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+/// Checked and defaulted by `lib/options.js`.
+#[napi(object)]
+pub struct ClientConf {
+    /// Where the broker is; exactly one.
+    pub endpoints: Vec<String>,
+    /// The identity.
+    pub name: String,
+    /// In ms.
+    pub heartbeat: f64,
+    /// Silent intervals.
+    pub liveness: u32,
+}
+
+/// As a worker of 0.0.92 did; its client left reconnecting to libzmq, whose default is the same.
+const RECONNECT: Duration = Duration::from_millis(100);
+
+/// A client of the protocol.
+#[napi]
+pub struct ClientCore {
+    conf: ClientConf,
+    core: Core<ClientCommand, Notice<ClientNotice<Message>>>,
+}
+
+#[napi]
+impl ClientCore {
+    /// A client that is not started.
+    #[napi(constructor)]
+    pub fn new(conf: ClientConf) -> Self {
+        ClientCore {
+            conf,
+            core: Core::new(),
+        }
+    }
+
+    /// Begins a life; its outcome is a record. `wake` is called when there is something to drain.
+    #[napi]
+    pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
+        let address = self.conf.endpoints.first().cloned().unwrap_or_default();
+        let config = ClientConfig {
+            link: LinkConfig {
+                heartbeat: Duration::from_millis(self.conf.heartbeat as u64),
+                liveness: self.conf.liveness,
+                reconnect: RECONNECT,
+                expect_beats: false,
+            },
+            session: format!("{:x}-", random()),
+            await_hello: address.starts_with("inproc:"),
+        };
+        let endpoint = Endpoint {
+            address,
+            identity: self.conf.name.clone().into_bytes(),
+            reconnect_ms: RECONNECT.as_millis() as i32,
+        };
+        let launch = |outlet| dealer::start(move || Client::new(config), endpoint, outlet);
+        self.core.start(env, &wake, launch, Notice::StartFailed)
+    }
+
+    /// Ends the life; all requests are forgotten.
+    #[napi]
+    pub fn stop(&mut self) {
+        self.core.command(ClientCommand::Stop);
+    }
+
+    /// Takes a batch of records.
+    #[napi]
+    pub fn submit(
+        &mut self,
+        env: &Env,
+        records: Float64ArraySlice<'_>,
+        count: u32,
+        text: JsString<'_>,
+        blobs: Option<Vec<Uint8Array>>,
+    ) -> Result<()> {
+        let mut batch = Inward::new(env, &records, count, &text, blobs)?;
+        let mut commands = Vec::with_capacity(count as usize);
+        while let Some(record) = batch.next() {
+            commands.push(match record.op {
+                1 => {
+                    let [service, data, opts, timeout] = record.fields;
+                    ClientCommand::Request {
+                        id: record.id as u64,
+                        service: batch.text(service)?,
+                        data: batch.body(&record, data)?,
+                        opts: batch.text(opts)?,
+                        timeout: (timeout >= 0.0).then(|| Duration::from_millis(timeout as u64)),
+                    }
+                }
+                2 => ClientCommand::Cancel(record.id as u64),
+                3 => ClientCommand::Heartbeat((record.id >= 0.0).then_some(record.id as u64)),
+                _ => return Err(broken()),
+            });
+        }
+        self.core.command(ClientCommand::Batch(commands));
+        Ok(())
+    }
+
+    /// Fills `into` with records, and returns their text.
+    #[napi]
+    pub fn drain<'env>(
+        &mut self,
+        env: &'env Env,
+        into: Float64ArraySlice<'env>,
+    ) -> Result<JsString<'env>> {
+        let endpoint = self.conf.endpoints.first().map_or("", String::as_str);
+        self.core.drain(env, into, |batch, generation, notice| {
+            match notice {
+                Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
+                Notice::StartFailed(error) => {
+                    return core::start_failed(batch, generation, &error);
+                }
+                Notice::Stopped => return core::stopped(batch, generation),
+                Notice::Machine(notice) => report(batch, notice, endpoint),
+            }
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The binary bodies of the batch that was drained last.
+    #[napi]
+    pub fn take_blobs<'env>(&mut self, env: &'env Env) -> Result<Vec<BufferSlice<'env>>> {
+        self.core.take_blobs(env)
+    }
+
+    /// Keeps the event loop alive.
+    #[napi(js_name = "ref")]
+    pub fn hold(&mut self, env: &Env) -> Result<()> {
+        self.core.keep_alive(env, true)
+    }
+
+    /// Lets the event loop end.
+    #[napi(js_name = "unref")]
+    pub fn release(&mut self, env: &Env) -> Result<()> {
+        self.core.keep_alive(env, false)
+    }
+}
+
+fn report(batch: &mut Outward<'_>, notice: ClientNotice<Message>, endpoint: &str) {
+    match notice {
+        ClientNotice::Reply { id, kind, body } => {
+            let kind = match kind {
+                ReplyKind::Partial => kind::PARTIAL,
+                ReplyKind::Final => kind::FINAL,
+                ReplyKind::Error | ReplyKind::OwnError => kind::ERROR,
+            };
+            batch.body(kind, id, body, b"");
+        }
+        ClientNotice::Failed { id, code } => batch.words(kind::FAILED, id, &code, ""),
+        ClientNotice::Connected => batch.words(kind::CONNECT, 0, endpoint, ""),
+        ClientNotice::Disconnected(why) => {
+            batch.words(kind::DISCONNECT, 0, endpoint, why.as_str());
+        }
+        ClientNotice::Fault(why) => batch.event("badMessage", &json!({ "reason": why.as_str() })),
+    }
+}

@@ -1,0 +1,127 @@
+//! What the three shells share: a life from `start` to its last notice, and the way its notices
+//! take to JavaScript.
+
+use super::outward::{self, Outward, kind};
+use super::wake::Wake;
+use crate::io::{Error as IoError, Message, Outlet};
+use napi::bindgen_prelude::*;
+use napi::{Env, JsString};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// One life: it can be given commands, and it gives notices.
+struct Life<C, N> {
+    commands: Option<UnboundedSender<C>>,
+    outlet: Arc<Outlet<N>>,
+    wake: Wake,
+}
+
+/// A peer's native half; at most one life at a time.
+pub(super) struct Core<C, N> {
+    /// Counts lives, so that a late notice of an earlier one can be told apart.
+    generation: u64,
+    life: Option<Life<C, N>>,
+    /// Whether the event loop is to be kept alive, in this life and the next.
+    hold: bool,
+    /// Reused from batch to batch.
+    notices: Vec<N>,
+    /// The binary bodies of the batch that was drained last.
+    blobs: Vec<Message>,
+}
+
+impl<C, N> Core<C, N> {
+    pub(super) fn new() -> Self {
+        Core {
+            generation: 0,
+            life: None,
+            hold: false,
+            notices: Vec::new(),
+            blobs: Vec::new(),
+        }
+    }
+
+    /// Begins a life with the driver that `launch` makes; one that can't be made ends the life
+    /// with the notice that `failed` makes.
+    pub(super) fn start(
+        &mut self,
+        env: &Env,
+        wake: &Function<'_, (), ()>,
+        launch: impl FnOnce(Arc<Outlet<N>>) -> std::result::Result<UnboundedSender<C>, IoError>,
+        failed: impl FnOnce(IoError) -> N,
+    ) -> Result<()> {
+        let wake = Wake::new(env, wake)?;
+        let waker = wake.clone();
+        let outlet = Arc::new(Outlet::new(move || waker.wake()));
+        wake.keep_alive(env, self.hold)?;
+        self.generation += 1;
+        let commands = launch(outlet.clone())
+            .map_err(|error| outlet.push(failed(error)))
+            .ok();
+        self.life = Some(Life {
+            commands,
+            outlet,
+            wake,
+        });
+        Ok(())
+    }
+
+    pub(super) fn command(&self, command: C) {
+        if let Some(commands) = self.life.as_ref().and_then(|life| life.commands.as_ref()) {
+            // Refused once the driver is gone, which its last notice tells.
+            let _ = commands.send(command);
+        }
+    }
+
+    /// Fills `into` with the records that `report` makes of the notices, and returns their text.
+    /// After a notice of which `report` says `Break` the life is over.
+    pub(super) fn drain<'env>(
+        &mut self,
+        env: &'env Env,
+        mut into: Float64ArraySlice<'env>,
+        mut report: impl FnMut(&mut Outward<'_>, u64, N) -> ControlFlow<()>,
+    ) -> Result<JsString<'env>> {
+        // SAFETY: JavaScript lends this array for the call alone, and runs nothing meanwhile.
+        let mut batch = Outward::new(unsafe { into.as_mut() });
+        let mut more = false;
+        if let Some(life) = &self.life {
+            more = life.outlet.take(batch.capacity(), &mut self.notices);
+        }
+        for notice in self.notices.drain(..) {
+            if report(&mut batch, self.generation, notice).is_break() {
+                self.life = None;
+            }
+        }
+        let (text, blobs) = batch.finish(env, more && self.life.is_some())?;
+        self.blobs = blobs;
+        Ok(text)
+    }
+
+    pub(super) fn take_blobs<'env>(&mut self, env: &'env Env) -> Result<Vec<BufferSlice<'env>>> {
+        outward::buffers(env, &mut self.blobs)
+    }
+
+    pub(super) fn keep_alive(&mut self, env: &Env, keep: bool) -> Result<()> {
+        self.hold = keep;
+        match &self.life {
+            Some(life) => life.wake.keep_alive(env, keep),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The records that every role has for the ends of a life.
+pub(super) fn start_failed(
+    batch: &mut Outward<'_>,
+    generation: u64,
+    error: &IoError,
+) -> ControlFlow<()> {
+    batch.words(kind::START_FAILED, generation, error.code, &error.message);
+    ControlFlow::Break(())
+}
+
+/// As above.
+pub(super) fn stopped(batch: &mut Outward<'_>, generation: u64) -> ControlFlow<()> {
+    batch.record(kind::STOPPED, generation, 0, 0);
+    ControlFlow::Break(())
+}

@@ -1,0 +1,155 @@
+//! Batches from JavaScript: records, and the text and blobs that they refer to.
+
+use super::BINARY;
+use crate::io::Message;
+use crate::wire::Body;
+use napi::bindgen_prelude::*;
+use napi::{Env, JsString, JsValue, check_status, sys};
+use std::ptr;
+
+/// How many numbers a record has.
+const STRIDE: usize = 6;
+
+/// One batch that JavaScript submits, read in order.
+pub(super) struct Inward<'a> {
+    records: std::slice::ChunksExact<'a, f64>,
+    text: Pieces,
+    blobs: std::vec::IntoIter<Uint8Array>,
+}
+
+/// One record: what it is, whom it is about, and the lengths of its texts.
+pub(super) struct Record {
+    pub(super) op: u32,
+    binary: bool,
+    pub(super) id: f64,
+    pub(super) fields: [f64; 4],
+}
+
+impl<'a> Inward<'a> {
+    pub(super) fn new(
+        env: &Env,
+        records: &'a [f64],
+        count: u32,
+        text: &JsString<'_>,
+        blobs: Option<Vec<Uint8Array>>,
+    ) -> Result<Self> {
+        let records = records
+            .get(..count as usize * STRIDE)
+            .ok_or_else(broken)?
+            .chunks_exact(STRIDE);
+        Ok(Inward {
+            records,
+            text: Pieces::new(env, text)?,
+            blobs: blobs.unwrap_or_default().into_iter(),
+        })
+    }
+
+    pub(super) fn next(&mut self) -> Option<Record> {
+        let record = self.records.next()?;
+        let op = record[0] as u32;
+        Some(Record {
+            op: op & !BINARY,
+            binary: op & BINARY != 0,
+            id: record[1],
+            fields: [record[2], record[3], record[4], record[5]],
+        })
+    }
+
+    pub(super) fn text(&mut self, len: f64) -> Result<Message> {
+        Ok(Message::from(self.text.next(len as usize)?))
+    }
+
+    /// The record's data: the next piece of text, or the next blob.
+    pub(super) fn body(&mut self, record: &Record, len: f64) -> Result<Body<Message>> {
+        if record.binary {
+            let blob = self.blobs.next().ok_or_else(broken)?;
+            return Ok(Body::binary(Message::from(&blob[..])));
+        }
+        Ok(Body::json(self.text(len)?))
+    }
+}
+
+/// The two sides disagree about a batch, which is nobody's fault but this package's.
+pub(super) fn broken() -> Error {
+    Error::from_reason("zmq-omdp: a batch that contradicts itself")
+}
+
+/// A string of JavaScript as UTF-8, cut at lengths that count UTF-16 code units.
+struct Pieces {
+    bytes: Vec<u8>,
+    at: usize,
+    /// Every code unit is one byte, so lengths need no counting.
+    ascii: bool,
+}
+
+impl Pieces {
+    fn new(env: &Env, text: &JsString<'_>) -> Result<Self> {
+        let units = text.utf16_len()?;
+        // A code unit becomes at most three bytes; libuv wants room for a NUL.
+        let mut bytes: Vec<u8> = Vec::with_capacity(units * 3 + 1);
+        let mut written = 0;
+        // SAFETY: the value is a string of this environment; at most `capacity` bytes are written,
+        // and `written` says how many of them.
+        unsafe {
+            check_status!(sys::napi_get_value_string_utf8(
+                env.raw(),
+                text.raw(),
+                bytes.as_mut_ptr().cast(),
+                bytes.capacity(),
+                ptr::from_mut(&mut written),
+            ))?;
+            bytes.set_len(written);
+        }
+        Ok(Pieces {
+            ascii: written == units,
+            bytes,
+            at: 0,
+        })
+    }
+
+    fn next(&mut self, units: usize) -> Result<&[u8]> {
+        let rest = self.bytes.get(self.at..).ok_or_else(broken)?;
+        let len = if self.ascii {
+            units
+        } else {
+            bytes_of(rest, units).ok_or_else(broken)?
+        };
+        let piece = rest.get(..len).ok_or_else(broken)?;
+        self.at += len;
+        Ok(piece)
+    }
+}
+
+/// How many bytes of well-formed UTF-8 make so many UTF-16 code units.
+fn bytes_of(utf8: &[u8], mut units: usize) -> Option<usize> {
+    let mut at = 0;
+    while units > 0 {
+        let (bytes, taken) = match *utf8.get(at)? {
+            0x00..=0x7f => (1, 1),
+            0x80..=0xdf => (2, 1),
+            0xe0..=0xef => (3, 1),
+            // Four bytes are a pair of surrogates.
+            _ => (4, 2),
+        };
+        at += bytes;
+        units = units.checked_sub(taken)?;
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn utf16_lengths_cut_utf8_where_they_should() {
+        let text = "aé€😀z";
+        for (at, c) in text.char_indices() {
+            let units: usize = text[..at].encode_utf16().count();
+            assert_eq!(bytes_of(text.as_bytes(), units), Some(at), "before {c}");
+        }
+        assert_eq!(bytes_of(text.as_bytes(), 6), Some(text.len()));
+        assert_eq!(bytes_of(text.as_bytes(), 7), None, "past the end");
+        assert_eq!(bytes_of("😀".as_bytes(), 1), None, "inside a pair");
+    }
+}

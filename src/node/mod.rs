@@ -1,0 +1,37 @@
+//! The `#[napi]` shells: JavaScript values <-> typed commands and notices.
+//!
+//! Many small messages cross in one call: a batch is an array of numbers, one record each, one
+//! string that holds all their text end to end, and the binary bodies apart. The tables of records
+//! stand in ARCHITECTURE.md; `lib/outbox.js` and `lib/inbox.js` are the other side.
+
+mod broker;
+mod client;
+mod core;
+mod inward;
+mod outward;
+mod wake;
+mod worker;
+
+use napi_derive::napi;
+
+/// The version of the libzmq that is built in.
+#[napi]
+pub fn library_version() -> String {
+    let (major, minor, patch) = zmq::version();
+    format!("{major}.{minor}.{patch}")
+}
+
+/// Whether libzmq was built with a capability (`curve`, `ipc`, `draft`, …).
+#[napi]
+pub fn has_capability(name: String) -> bool {
+    zmq::has(&name).unwrap_or(false)
+}
+
+/// Numbers that differ from one life to the next, out of the hasher's random keys.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}
+
+/// A record's data is binary: it is the next blob, not text.
+const BINARY: u32 = 0x100;

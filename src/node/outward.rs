@@ -1,0 +1,166 @@
+//! Batches to JavaScript: notices become records, one string and some blobs.
+
+use super::BINARY;
+use crate::io::Message;
+use crate::wire::{Body, Encoding};
+use napi::bindgen_prelude::*;
+use napi::{Env, JsString};
+
+/// How many numbers a record has.
+const STRIDE: usize = 4;
+/// Where the records begin; before them stand the number of records, the number of blobs, and
+/// whether more is waiting.
+const HEADER: usize = 4;
+
+/// The kinds of records. `lib/inbox.js` has the same table.
+pub(super) mod kind {
+    pub(in crate::node) const PARTIAL: u32 = 1;
+    pub(in crate::node) const FINAL: u32 = 2;
+    pub(in crate::node) const ERROR: u32 = 3;
+    pub(in crate::node) const FAILED: u32 = 4;
+    pub(in crate::node) const REQUEST: u32 = 5;
+    pub(in crate::node) const CANCELLED: u32 = 6;
+    pub(in crate::node) const STARTED: u32 = 10;
+    pub(in crate::node) const START_FAILED: u32 = 11;
+    pub(in crate::node) const STOPPED: u32 = 12;
+    pub(in crate::node) const CONNECT: u32 = 13;
+    pub(in crate::node) const DISCONNECT: u32 = 14;
+    pub(in crate::node) const EVENT: u32 = 15;
+}
+
+/// One batch on its way to JavaScript.
+pub(super) struct Outward<'a> {
+    into: &'a mut [f64],
+    records: usize,
+    text: Text,
+    blobs: Vec<Message>,
+}
+
+impl<'a> Outward<'a> {
+    pub(super) fn new(into: &'a mut [f64]) -> Self {
+        Outward {
+            into,
+            records: 0,
+            text: Text::Ascii(Vec::new()),
+            blobs: Vec::new(),
+        }
+    }
+
+    /// How many records fit into the array that JavaScript lends.
+    pub(super) fn capacity(&self) -> usize {
+        self.into.len().saturating_sub(HEADER) / STRIDE
+    }
+
+    /// Appends a record; `a` and `b` are lengths of texts that were appended by [`text`](Self::text).
+    pub(super) fn record(&mut self, kind: u32, id: u64, a: usize, b: usize) {
+        let at = HEADER + self.records * STRIDE;
+        if let Some(record) = self.into.get_mut(at..at + STRIDE) {
+            record.copy_from_slice(&[f64::from(kind), id as f64, a as f64, b as f64]);
+            self.records += 1;
+        }
+    }
+
+    /// Appends text, and gives its length in UTF-16 code units.
+    pub(super) fn text(&mut self, utf8: &[u8]) -> usize {
+        self.text.push(utf8)
+    }
+
+    /// A record with a body: text, or a blob.
+    pub(super) fn body(&mut self, kind: u32, id: u64, body: Body<Message>, extra: &[u8]) {
+        let (kind, len) = match body.encoding {
+            Encoding::Json => (kind, self.text(&body.bytes)),
+            Encoding::Binary => {
+                self.blobs.push(body.bytes);
+                (kind | BINARY, 0)
+            }
+        };
+        let extra = self.text(extra);
+        self.record(kind, id, len, extra);
+    }
+
+    /// A record with two texts.
+    pub(super) fn words(&mut self, kind: u32, id: u64, a: &str, b: &str) {
+        let (a, b) = (self.text(a.as_bytes()), self.text(b.as_bytes()));
+        self.record(kind, id, a, b);
+    }
+
+    /// Something that is emitted under its name, with one object.
+    pub(super) fn event(&mut self, name: &str, payload: &serde_json::Value) {
+        self.words(kind::EVENT, 0, name, &payload.to_string());
+    }
+
+    /// Writes the header, and gives the text and the blobs.
+    pub(super) fn finish<'env>(
+        self,
+        env: &'env Env,
+        more: bool,
+    ) -> Result<(JsString<'env>, Vec<Message>)> {
+        if let Some(header) = self.into.get_mut(..HEADER) {
+            header[0] = self.records as f64;
+            header[1] = self.blobs.len() as f64;
+            header[2] = f64::from(u8::from(more));
+        }
+        let text = match self.text {
+            Text::Ascii(bytes) => env.create_string_latin1(bytes)?,
+            Text::Wide(units) => env.create_string_utf16(units)?,
+        };
+        Ok((text, self.blobs))
+    }
+}
+
+/// Text on its way into one string. V8 makes a string of bytes or of code units at the cost of a
+/// copy; decoding UTF-8 itself it is several times slower. So what is ASCII stays bytes, and what
+/// is not makes the batch wide.
+enum Text {
+    Ascii(Vec<u8>),
+    Wide(Vec<u16>),
+}
+
+impl Text {
+    fn push(&mut self, utf8: &[u8]) -> usize {
+        if let Text::Ascii(bytes) = self {
+            if utf8.is_ascii() {
+                bytes.extend_from_slice(utf8);
+                return utf8.len();
+            }
+            *self = Text::Wide(bytes.iter().copied().map(u16::from).collect());
+        }
+        let Text::Wide(units) = self else {
+            return 0;
+        };
+        let before = units.len();
+        // A peer may send what is no UTF-8: it becomes replacement characters, and then most likely
+        // no JSON, which is found out where it is parsed.
+        units.extend(String::from_utf8_lossy(utf8).encode_utf16());
+        units.len() - before
+    }
+}
+
+/// The blobs of the batch that was drained last, as Buffers.
+pub(super) fn buffers<'env>(
+    env: &'env Env,
+    blobs: &mut Vec<Message>,
+) -> Result<Vec<BufferSlice<'env>>> {
+    blobs
+        .drain(..)
+        .map(|blob| BufferSlice::copy_from(env, &blob[..]))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_turns_wide_when_it_must() {
+        let mut text = Text::Ascii(Vec::new());
+        assert_eq!(text.push(b"ab"), 2);
+        assert_eq!(text.push("é😀".as_bytes()), 3);
+        assert_eq!(text.push(b"c"), 1);
+        assert_eq!(text.push(b"\xff"), 1);
+        let Text::Wide(units) = text else {
+            panic!("still ASCII");
+        };
+        assert_eq!(String::from_utf16(&units).unwrap(), "abé😀c\u{fffd}");
+    }
+}

@@ -1,0 +1,181 @@
+//! The worker as `lib/worker.js` sees it.
+
+use super::core::{self, Core};
+use super::inward::{Inward, broken};
+use super::outward::{Outward, kind};
+use super::random;
+use crate::io::Message;
+use crate::io::dealer::{self, Endpoint, Notice};
+use crate::io::worker::WorkerCommand;
+use crate::proto::Worker;
+use crate::proto::link::LinkConfig;
+use crate::proto::worker::{WorkerConfig, WorkerNotice};
+use napi::bindgen_prelude::*;
+use napi::{Env, JsString};
+use napi_derive::napi;
+use serde_json::json;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+/// Checked and defaulted by `lib/options.js`.
+#[napi(object)]
+pub struct WorkerConf {
+    /// Where the broker is; exactly one.
+    pub endpoints: Vec<String>,
+    /// The service that is offered.
+    pub service: String,
+    /// The identity.
+    pub name: String,
+    /// In ms.
+    pub heartbeat: f64,
+    /// Silent intervals.
+    pub liveness: u32,
+    /// In ms.
+    pub reconnect: f64,
+    /// Requests at once, -1 without limit.
+    pub concurrency: f64,
+}
+
+/// A worker of the protocol.
+#[napi]
+pub struct WorkerCore {
+    conf: WorkerConf,
+    core: Core<WorkerCommand, Notice<WorkerNotice<Message>>>,
+}
+
+#[napi]
+impl WorkerCore {
+    /// A worker that is not started.
+    #[napi(constructor)]
+    pub fn new(conf: WorkerConf) -> Self {
+        WorkerCore {
+            conf,
+            core: Core::new(),
+        }
+    }
+
+    /// Begins a life; its outcome is a record. `wake` is called when there is something to drain.
+    #[napi]
+    pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
+        let reconnect = Duration::from_millis(self.conf.reconnect as u64);
+        let config = WorkerConfig {
+            link: LinkConfig {
+                heartbeat: Duration::from_millis(self.conf.heartbeat as u64),
+                liveness: self.conf.liveness,
+                reconnect,
+                expect_beats: true,
+            },
+            service: self.conf.service.clone(),
+            concurrency: limit(self.conf.concurrency),
+            session: format!("{:x}", random()),
+        };
+        let endpoint = Endpoint {
+            address: self.conf.endpoints.first().cloned().unwrap_or_default(),
+            identity: self.conf.name.clone().into_bytes(),
+            reconnect_ms: i32::try_from(reconnect.as_millis()).unwrap_or(i32::MAX),
+        };
+        let launch = |outlet| dealer::start(move || Worker::new(config), endpoint, outlet);
+        self.core.start(env, &wake, launch, Notice::StartFailed)
+    }
+
+    /// Drains, then ends the life; the running requests have so many ms, -1 without end.
+    #[napi]
+    pub fn stop(&mut self, timeout_ms: f64) {
+        let patience = (timeout_ms >= 0.0).then(|| Duration::from_millis(timeout_ms as u64));
+        self.core.command(WorkerCommand::Stop(patience));
+    }
+
+    /// Takes a batch of records.
+    #[napi]
+    pub fn submit(
+        &mut self,
+        env: &Env,
+        records: Float64ArraySlice<'_>,
+        count: u32,
+        text: JsString<'_>,
+        blobs: Option<Vec<Uint8Array>>,
+    ) -> Result<()> {
+        let mut batch = Inward::new(env, &records, count, &text, blobs)?;
+        let mut commands = Vec::with_capacity(count as usize);
+        while let Some(record) = batch.next() {
+            let delivery = record.id as u64;
+            let [data, ..] = record.fields;
+            commands.push(match record.op {
+                4 => WorkerCommand::Partial(delivery, batch.body(&record, data)?),
+                5 => WorkerCommand::Final(delivery, batch.body(&record, data)?),
+                6 => WorkerCommand::Error(delivery, batch.body(&record, data)?),
+                7 => WorkerCommand::Heartbeat,
+                8 => {
+                    self.conf.concurrency = record.id;
+                    WorkerCommand::Concurrency(limit(record.id))
+                }
+                _ => return Err(broken()),
+            });
+        }
+        self.core.command(WorkerCommand::Batch(commands));
+        Ok(())
+    }
+
+    /// Fills `into` with records, and returns their text.
+    #[napi]
+    pub fn drain<'env>(
+        &mut self,
+        env: &'env Env,
+        into: Float64ArraySlice<'env>,
+    ) -> Result<JsString<'env>> {
+        let endpoint = self.conf.endpoints.first().map_or("", String::as_str);
+        self.core.drain(env, into, |batch, generation, notice| {
+            match notice {
+                Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
+                Notice::StartFailed(error) => {
+                    return core::start_failed(batch, generation, &error);
+                }
+                Notice::Stopped => return core::stopped(batch, generation),
+                Notice::Machine(notice) => report(batch, notice, endpoint),
+            }
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// The binary bodies of the batch that was drained last.
+    #[napi]
+    pub fn take_blobs<'env>(&mut self, env: &'env Env) -> Result<Vec<BufferSlice<'env>>> {
+        self.core.take_blobs(env)
+    }
+
+    /// Keeps the event loop alive.
+    #[napi(js_name = "ref")]
+    pub fn hold(&mut self, env: &Env) -> Result<()> {
+        self.core.keep_alive(env, true)
+    }
+
+    /// Lets the event loop end.
+    #[napi(js_name = "unref")]
+    pub fn release(&mut self, env: &Env) -> Result<()> {
+        self.core.keep_alive(env, false)
+    }
+}
+
+fn limit(concurrency: f64) -> Option<usize> {
+    (concurrency >= 0.0).then_some(concurrency as usize)
+}
+
+fn report(batch: &mut Outward<'_>, notice: WorkerNotice<Message>, endpoint: &str) {
+    match notice {
+        WorkerNotice::Request {
+            delivery,
+            body,
+            opts,
+        } => batch.body(kind::REQUEST, delivery, body, opts.as_deref().unwrap_or_default()),
+        WorkerNotice::Cancelled { delivery, code } => {
+            batch.words(kind::CANCELLED, delivery, code.as_str(), "");
+        }
+        WorkerNotice::Connected => batch.words(kind::CONNECT, 0, endpoint, ""),
+        WorkerNotice::Disconnected(why) => {
+            batch.words(kind::DISCONNECT, 0, endpoint, why.as_str());
+        }
+        WorkerNotice::Fault(why) => batch.event("badMessage", &json!({ "reason": why.as_str() })),
+        // The end of the life follows.
+        WorkerNotice::Drained => {}
+    }
+}

@@ -1,0 +1,349 @@
+//! Clients: who they are, which requests are theirs, and whether they live.
+
+use super::requests::{Content, Place, RequestKey, Requests};
+use super::{Broker, RoutingId, Timer};
+use crate::proto::Time;
+use crate::proto::deadlines::TimerKey;
+use crate::wire::ext::{RequestData, RequestExt};
+use crate::wire::omdp::{ClientMessage, ToClient, ToWorker};
+use crate::wire::{Body, Frame, Hello, Malformed};
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+use serde_json::Value;
+use slab::Slab;
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::time::Duration;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ClientKey(usize);
+
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) id: RoutingId,
+    /// What it said of itself; `None` for a client of 0.0.92.
+    hello: Option<Hello>,
+    /// Whether it understands extension frames. One that has not said hello on this connection
+    /// may still show it by a request that has one.
+    pub(super) extended: bool,
+    /// Its requests, by the hash of their request id.
+    requests: HashTable<RequestKey>,
+    last_heard: Time,
+    next_beat: Time,
+    /// Clients of ours have one always, the others while they are cut off.
+    timer: Option<TimerKey>,
+}
+
+#[derive(Debug)]
+pub(super) struct Clients {
+    slab: Slab<Client>,
+    ids: HashMap<RoutingId, usize>,
+    hasher: FixedState,
+}
+
+impl Clients {
+    pub(super) fn new(seed: u64) -> Self {
+        Clients {
+            slab: Slab::new(),
+            ids: HashMap::new(),
+            hasher: FixedState::with_seed(seed),
+        }
+    }
+
+    pub(super) fn find(&self, id: &[u8]) -> Option<ClientKey> {
+        self.ids.get(id).map(|&key| ClientKey(key))
+    }
+
+    pub(super) fn get(&self, key: ClientKey) -> Option<&Client> {
+        self.slab.get(key.0)
+    }
+
+    pub(super) fn keys(&self) -> Vec<ClientKey> {
+        self.slab.iter().map(|(key, _)| ClientKey(key)).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(super) fn is_ours(&self, key: ClientKey) -> bool {
+        self.get(key).is_some_and(|client| client.extended)
+    }
+
+    fn require(&mut self, now: Time, id: &[u8]) -> ClientKey {
+        if let Some(key) = self.find(id) {
+            return key;
+        }
+        let id: RoutingId = id.into();
+        let key = self.slab.insert(Client {
+            id: id.clone(),
+            hello: None,
+            extended: false,
+            requests: HashTable::new(),
+            last_heard: now,
+            next_beat: now,
+            timer: None,
+        });
+        self.ids.insert(id, key);
+        ClientKey(key)
+    }
+
+    fn request<F: Frame>(
+        &self,
+        key: ClientKey,
+        rid: &[u8],
+        requests: &Requests<F>,
+    ) -> Option<RequestKey> {
+        let hash = self.hasher.hash_one(rid);
+        let table = &self.get(key)?.requests;
+        table
+            .find(hash, |&request| {
+                requests.get(request).is_some_and(|r| *r.rid == *rid)
+            })
+            .copied()
+    }
+
+    fn add<F: Frame>(&mut self, key: ClientKey, request: RequestKey, requests: &Requests<F>) {
+        let hasher = &self.hasher;
+        let hash_of = |request: &RequestKey| {
+            hasher.hash_one(requests.get(*request).map_or(&[][..], |r| &r.rid))
+        };
+        if let Some(client) = self.slab.get_mut(key.0) {
+            client
+                .requests
+                .insert_unique(hash_of(&request), request, hash_of);
+        }
+    }
+
+    /// Takes a request that has ended from its client. A client of 0.0.92 with nothing left to
+    /// wait for is forgotten: it never says goodbye.
+    pub(super) fn remove_request(
+        &mut self,
+        key: ClientKey,
+        request: RequestKey,
+        rid: &[u8],
+    ) -> Option<TimerKey> {
+        let hash = self.hasher.hash_one(rid);
+        let client = self.slab.get_mut(key.0)?;
+        if let Ok(entry) = client.requests.find_entry(hash, |&r| r == request) {
+            entry.remove();
+        }
+        if client.hello.is_none() && client.requests.is_empty() {
+            let client = self.slab.remove(key.0);
+            self.ids.remove(&client.id);
+            return client.timer;
+        }
+        None
+    }
+}
+
+impl<F: Frame> Broker<F> {
+    pub(super) fn on_client(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        message: ClientMessage<F>,
+    ) -> Result<(), Malformed> {
+        let held = self.clients.find(from);
+        if let Some(client) = held.and_then(|key| self.clients.slab.get_mut(key.0)) {
+            client.last_heard = now;
+        }
+        match (message, held) {
+            (ClientMessage::Hello { hello }, _) => {
+                let hello = Hello::parse(&hello)?;
+                self.on_hello(now, from, hello);
+            }
+            (
+                ClientMessage::Request {
+                    service,
+                    rid,
+                    data,
+                    opts,
+                    ext,
+                },
+                _,
+            ) => {
+                let (body, timeout) = read_request(data, opts.as_deref(), ext)?;
+                let client = self.clients.require(now, from);
+                if let Some(client) = self.clients.slab.get_mut(client.0) {
+                    client.extended |= ext.is_some();
+                }
+                // A request id that is in use would have two requests end for one.
+                if self.clients.request(client, &rid, &self.requests).is_some() {
+                    return Err(Malformed::Name);
+                }
+                let content = Content { body, opts };
+                self.on_request(now, client, &service, rid, content, timeout);
+            }
+            (ClientMessage::RequestHeartbeat { rid }, Some(key)) => {
+                self.pass_heartbeat(key, rid);
+            }
+            (ClientMessage::Cancel { rid }, Some(key)) => {
+                if let Some(request) = self.clients.request(key, &rid, &self.requests) {
+                    self.drop_request(request);
+                }
+            }
+            (ClientMessage::Disconnect, Some(key)) => self.drop_client(key),
+            (ClientMessage::Heartbeat, _) | (_, None) => {}
+        }
+        Ok(())
+    }
+
+    fn on_hello(&mut self, now: Time, from: &[u8], hello: Hello) {
+        let known = self.clients.find(from);
+        let same_life = known
+            .and_then(|key| self.clients.get(key)?.hello.as_ref())
+            .is_some_and(|old| old.session == hello.session);
+        if let Some(key) = known
+            && !same_life
+        {
+            self.drop_client(key);
+        }
+        let key = self.clients.require(now, from);
+        let next_beat = now + self.config.heartbeat;
+        if let Some(client) = self.clients.slab.get_mut(key.0) {
+            client.hello = Some(hello);
+            client.extended = true;
+            client.next_beat = next_beat;
+        }
+        self.arm_client(key);
+        let hello = self.config.hello().to_frame();
+        self.send_client(key, ToClient::Welcome { hello });
+    }
+
+    fn on_request(
+        &mut self,
+        now: Time,
+        client: ClientKey,
+        service: &[u8],
+        rid: F,
+        content: Content<F>,
+        timeout: Option<Duration>,
+    ) {
+        let service = self.services.require(service);
+        let deadline = timeout.map_or(now, |timeout| now + timeout);
+        let request = self
+            .requests
+            .insert(client, rid, service, content, timeout, deadline);
+        if timeout.is_some() {
+            let timer = self.deadlines.set(deadline, Timer::Request(request));
+            if let Some(entry) = self.requests.get_mut(request) {
+                entry.timer = Some(timer);
+            }
+        }
+        self.clients.add(client, request, &self.requests);
+        let service_entry = self.services.get_mut(service);
+        service_entry.queue.push_back(request, &mut self.requests);
+        self.dispatch(service);
+    }
+
+    fn pass_heartbeat(&mut self, key: ClientKey, rid: F) {
+        let Some(request) = self.clients.request(key, &rid, &self.requests) else {
+            return;
+        };
+        let holder = self.requests.get(request).map(|request| request.place);
+        if let (Some(Place::Worker(worker)), Some(client)) = (holder, self.clients.get(key)) {
+            let client = F::from(&*client.id);
+            self.send_worker(worker, ToWorker::RequestHeartbeat { client, rid });
+        }
+    }
+
+    /// The connection of a client broke. One of ours begins anew when it comes back; one of 0.0.92
+    /// may come back on a new connection and wait on, so it has until the patience ends.
+    pub(super) fn client_gone(&mut self, now: Time, key: ClientKey) {
+        let Some(client) = self.clients.slab.get_mut(key.0) else {
+            return;
+        };
+        if client.extended {
+            return self.drop_client(key);
+        }
+        client.last_heard = now;
+        if client.timer.is_none() {
+            self.arm_client(key);
+        }
+    }
+
+    /// Forgets a client and all its requests.
+    pub(super) fn drop_client(&mut self, key: ClientKey) {
+        let requests: Vec<RequestKey> = match self.clients.get(key) {
+            Some(client) => client.requests.iter().copied().collect(),
+            None => return,
+        };
+        for request in requests {
+            self.drop_request(request);
+        }
+        // One of 0.0.92 went with its last request.
+        if let Some(client) = self.clients.slab.try_remove(key.0) {
+            self.clients.ids.remove(&client.id);
+            self.cancel_timer(client.timer);
+        }
+    }
+
+    fn arm_client(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.slab.get_mut(key.0) else {
+            return;
+        };
+        let mut at = client.last_heard + self.config.patience(client.hello.as_ref());
+        if client.hello.is_some() {
+            at = at.min(client.next_beat);
+        }
+        let old = client
+            .timer
+            .replace(self.deadlines.set(at, Timer::Client(key)));
+        self.cancel_timer(old);
+    }
+
+    /// One timer a client: the next heartbeat to it, or the end of the patience with it.
+    pub(super) fn client_due(&mut self, now: Time, key: ClientKey) {
+        let Some(client) = self.clients.slab.get_mut(key.0) else {
+            return;
+        };
+        client.timer = None;
+        let patience = self.config.patience(client.hello.as_ref());
+        if now.since(client.last_heard) >= patience {
+            if client.extended {
+                self.send_client(key, ToClient::Disconnect);
+            }
+            return self.drop_client(key);
+        }
+        if client.hello.is_some() && client.next_beat <= now {
+            client.next_beat = now + self.config.heartbeat;
+            self.send_client(key, ToClient::Heartbeat);
+        } else if client.hello.is_none() {
+            // Of 0.0.92, cut off, and heard again: let alone, its requests have their timeouts.
+            return;
+        }
+        self.arm_client(key);
+    }
+}
+
+/// The body, and the idle timeout: out of the extension frame, or else out of the options.
+fn read_request<F: Frame>(
+    data: F,
+    opts: Option<&[u8]>,
+    ext: Option<RequestExt>,
+) -> Result<(Body<F>, Option<Duration>), Malformed> {
+    let Some(ext) = ext else {
+        return Ok((Body::json(data), timeout_of(opts)));
+    };
+    let body = match ext.data {
+        RequestData::Json => Body::json(data),
+        RequestData::Binary => Body::binary(data),
+        RequestData::BufferAsJson => Body::from_buffer_json(&data)?,
+    };
+    let timeout = u64::try_from(ext.timeout_ms)
+        .ok()
+        .map(Duration::from_millis);
+    Ok((body, timeout))
+}
+
+/// As 0.0.92 read it: what is missing, zero or no number is 60 s, what is negative is none.
+fn timeout_of(opts: Option<&[u8]>) -> Option<Duration> {
+    const DEFAULT: f64 = 60_000.0;
+    let timeout = opts
+        .and_then(|opts| serde_json::from_slice::<Value>(opts).ok())
+        .and_then(|opts| opts.get("timeout")?.as_f64())
+        .filter(|ms| *ms != 0.0)
+        .unwrap_or(DEFAULT);
+    (timeout > 0.0).then(|| Duration::from_millis(timeout.min(f64::from(i32::MAX)).ceil() as u64))
+}

@@ -1,0 +1,36 @@
+//! How a broker behaves.
+
+use crate::wire::Hello;
+use std::time::Duration;
+
+/// How a broker behaves. The defaults are those of 0.0.92.
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    /// Between two heartbeats to a peer. Default 2500 ms.
+    pub heartbeat: Duration,
+    /// How many silent intervals make a dead peer. Default 3; a worker of 0.0.92 gets one more,
+    /// as its broker granted.
+    pub liveness: u32,
+    /// Seeds the hash tables that peers' ids go into, so that nobody can choose ids that collide.
+    pub seed: u64,
+}
+
+impl BrokerConfig {
+    /// What the broker answers to a hello.
+    pub(super) fn hello(&self) -> Hello {
+        Hello::new(self.heartbeat.as_millis() as u64, self.liveness)
+    }
+
+    /// How long a peer with this hello may be silent: the slower of the two hearts sets the pace,
+    /// so that different settings at the two ends do not flap.
+    pub(super) fn patience(&self, hello: Option<&Hello>) -> Duration {
+        let (interval, liveness) = match hello {
+            Some(hello) => {
+                let theirs = Duration::from_millis(hello.heartbeat_ms);
+                (self.heartbeat.max(theirs), self.liveness)
+            }
+            None => (self.heartbeat, self.liveness + 1),
+        };
+        interval.saturating_mul(liveness)
+    }
+}

@@ -1,0 +1,142 @@
+//! From the queue to a worker, from the worker to the client, and every way a request ends.
+
+use super::requests::{Place, RequestKey};
+use super::services::ServiceKey;
+use super::{Broker, BrokerEvent};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::wire::omdp::{ReplyKind, ToClient, ToWorker, error_for_old};
+use crate::wire::{Body, Frame};
+
+impl<F: Frame> Broker<F> {
+    /// Pairs waiting requests with workers that have room, the least recently used worker first.
+    pub(super) fn dispatch(&mut self, service: ServiceKey) {
+        if self.stopping {
+            return;
+        }
+        while let Some((request, worker)) = self.services.pair(service, &mut self.requests) {
+            self.turn_taken(worker);
+            if let Some(entry) = self.requests.get_mut(request) {
+                entry.place = Place::Worker(worker);
+            }
+            if let Some(worker) = self.workers.get_mut(worker) {
+                worker.running.push(request);
+            }
+            if let Some(message) = self.request_for(worker, request) {
+                self.send_worker(worker, message);
+            }
+            self.line_up(worker);
+        }
+    }
+
+    /// A worker's reply to the client, in the form that the client understands.
+    pub(super) fn pass_on(&mut self, now: Time, key: RequestKey, kind: ReplyKind, body: Body<F>) {
+        let Some(request) = self.requests.get_mut(key) else {
+            return;
+        };
+        if let Some(timeout) = request.timeout {
+            request.deadline = now + timeout;
+        }
+        let (client, rid) = (request.client, request.rid.clone());
+        self.reply(client, rid, kind, body);
+    }
+
+    fn reply(
+        &mut self,
+        client: super::clients::ClientKey,
+        rid: F,
+        kind: ReplyKind,
+        mut body: Body<F>,
+    ) {
+        let extended = self.clients.get(client).is_some_and(|c| c.extended);
+        if !extended {
+            // A null partial ends the stream of a 0.0.92 client before its final, which kills it.
+            if kind == ReplyKind::Partial && body.is_null() {
+                return;
+            }
+            if kind.is_error() {
+                body = Body::json(error_for_old(body.into_json()));
+            }
+        }
+        let message = ToClient::Reply {
+            kind,
+            rid,
+            body,
+            extended,
+        };
+        self.send_client(client, message);
+    }
+
+    /// The request's deadline may have come, or may have been moved by a partial.
+    pub(super) fn request_due(&mut self, now: Time, key: RequestKey) {
+        let Some(request) = self.requests.get_mut(key) else {
+            return;
+        };
+        request.timer = None;
+        if request.deadline > now {
+            request.timer = Some(
+                self.deadlines
+                    .set(request.deadline, super::Timer::Request(key)),
+            );
+            return;
+        }
+        let (service, running) = (request.service, request.place != Place::Queue);
+        self.events.push(BrokerEvent::RequestExpired {
+            service: (&*self.services.name(service)).into(),
+            running,
+        });
+        self.end_request(key, Code::ClientTimeout);
+    }
+
+    /// Ends a request with a code of ours: its client is told, and so is its worker.
+    pub(super) fn end_request(&mut self, key: RequestKey, code: Code) {
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
+        let (client, rid) = (request.client, request.rid.clone());
+        let body = Body::json(F::from(code.to_json()));
+        self.reply(client, rid, ReplyKind::OwnError, body);
+        self.drop_request(key);
+    }
+
+    /// Forgets a request that nobody waits for any more, and tells its worker.
+    pub(super) fn drop_request(&mut self, key: RequestKey) {
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
+        let (service, place) = (request.service, request.place);
+        let token = self.requests.token(key);
+        match place {
+            Place::Queue => {
+                let service = self.services.get_mut(service);
+                service.queue.unlink(key, &mut self.requests);
+                self.forget_request(key);
+            }
+            Place::Worker(worker) => {
+                self.free_slot(worker, key);
+                self.forget_request(key);
+                if let Some(entry) = self.workers.get_mut(worker) {
+                    if entry.hello.is_some() {
+                        self.send_worker(worker, ToWorker::Cancel { token });
+                    } else {
+                        entry.busy_for_nobody = true;
+                    }
+                    self.line_up(worker);
+                }
+            }
+        }
+        self.dispatch(service);
+        self.services.release(service);
+    }
+
+    /// The last step of every end: nothing is held for what has ended.
+    pub(super) fn forget_request(&mut self, key: RequestKey) {
+        if let Some(request) = self.requests.remove(key) {
+            self.cancel_timer(request.timer);
+            let timer = self
+                .clients
+                .remove_request(request.client, key, &request.rid);
+            self.cancel_timer(timer);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What an operator may want to know.
+
+/// Why a peer is no longer there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// It said goodbye.
+    Goodbye,
+    /// Its connection broke.
+    Connection,
+    /// Nothing was heard of it for too long.
+    Silence,
+    /// It broke the protocol and was disconnected.
+    Protocol,
+    /// A peer with the same identity took its place.
+    Replaced,
+    /// The broker was stopped.
+    Stop,
+}
+
+impl Departure {
+    /// The word that events carry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Departure::Goodbye => "goodbye",
+            Departure::Connection => "connection lost",
+            Departure::Silence => "heartbeat lost",
+            Departure::Protocol => "protocol error",
+            Departure::Replaced => "replaced",
+            Departure::Stop => "broker stopped",
+        }
+    }
+}
+
+/// Something that happened, for those who watch; the broker works the same if nobody does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BrokerEvent {
+    /// A worker registered.
+    WorkerReady {
+        /// Its routing id.
+        worker: Box<[u8]>,
+        /// The service it offers.
+        service: Box<[u8]>,
+    },
+    /// A worker is no longer there.
+    WorkerGone {
+        /// Its routing id.
+        worker: Box<[u8]>,
+        /// The service it offered.
+        service: Box<[u8]>,
+        /// Why.
+        why: Departure,
+        /// How many requests were lost with it.
+        lost: usize,
+    },
+    /// A request was not answered within its timeout.
+    RequestExpired {
+        /// The service it was for.
+        service: Box<[u8]>,
+        /// Whether a worker had it.
+        running: bool,
+    },
+    /// A message was dropped because it is none, or not one that its sender may send.
+    BadMessage {
+        /// The sender's routing id.
+        peer: Box<[u8]>,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}

@@ -1,0 +1,225 @@
+//! The broker: knows the services and who serves them, queues requests, gives each to one worker
+//! and passes its replies on; notices who died.
+//!
+//! Peers are told apart by their routing id, which the transport vouches for: what a message says
+//! of its sender is never believed. A worker's reply counts only for a request that this worker
+//! was given; a client's cancel only for a request of its own.
+//!
+//! | from   | message            | what the broker does                                           |
+//! |--------|--------------------|----------------------------------------------------------------|
+//! | client | HELLO              | registers the client, answers; an earlier life's requests end  |
+//! | client | REQUEST            | queues it under its service, dispatches                        |
+//! | client | HEARTBEAT rid      | passes it to the worker that holds the request                 |
+//! | client | CANCEL             | forgets the request, tells its worker                          |
+//! | client | DISCONNECT         | forgets the client and its requests                            |
+//! | worker | READY              | registers the worker, answers a hello, dispatches              |
+//! | worker | READY, held        | same session: updates; new one: starts over; 0.0.92: DISCONNECT |
+//! | worker | PARTIAL            | passes it on, restarts the idle timeout                        |
+//! | worker | FINAL, error       | passes it on, forgets the request, dispatches                  |
+//! | worker | DISCONNECT         | forgets the worker; of ours: its requests had not started      |
+//! | worker | anything, not held | DISCONNECT, and the worker starts over                         |
+//! | time   | request's deadline | `C_TIMEOUT` to the client, CANCEL to the worker                |
+//! | time   | silent peer        | DISCONNECT, and as if its connection had broken                |
+//! | transport | connection broke | `W_LOST` to the clients of a worker; a client's requests end   |
+
+mod clients;
+mod config;
+mod dispatch;
+mod event;
+mod requests;
+mod services;
+mod workers;
+
+pub use config::BrokerConfig;
+pub use event::{BrokerEvent, Departure};
+
+use super::Time;
+use super::deadlines::{Deadlines, TimerKey};
+use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
+use crate::wire::{Frame, Malformed};
+use clients::{ClientKey, Clients};
+use requests::{RequestKey, Requests};
+use services::Services;
+use std::sync::Arc;
+use workers::{WorkerKey, Workers};
+
+/// What the transport calls a peer: 1 to 255 bytes, unique among the connections of one socket.
+pub type RoutingId = Arc<[u8]>;
+
+/// A message to be sent, and to whom.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Transmit<F> {
+    /// The routing id of the peer.
+    pub to: RoutingId,
+    /// The message, in the terms of the peer's role.
+    pub message: Outgoing<F>,
+}
+
+/// A message of the broker's, by the role of its receiver.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outgoing<F> {
+    /// For a client.
+    Client(ToClient<F>),
+    /// For a worker.
+    Worker(ToWorker<F>),
+}
+
+impl<F: Frame> Outgoing<F> {
+    /// Appends the frames of the message, without the routing id.
+    pub fn encode(self, out: &mut Vec<F>) {
+        match self {
+            Outgoing::Client(message) => message.encode(out),
+            Outgoing::Worker(message) => message.encode(out),
+        }
+    }
+}
+
+/// Who waits for a time.
+#[derive(Debug, Clone, Copy)]
+enum Timer {
+    Request(RequestKey),
+    Worker(WorkerKey),
+    Client(ClientKey),
+}
+
+/// The broker machine. See [`super`] for the contract.
+#[derive(Debug)]
+pub struct Broker<F> {
+    config: BrokerConfig,
+    services: Services,
+    workers: Workers,
+    clients: Clients,
+    requests: Requests<F>,
+    deadlines: Deadlines<Timer>,
+    transmits: Vec<Transmit<F>>,
+    events: Vec<BrokerEvent>,
+    /// Nothing is given to a worker any more.
+    stopping: bool,
+}
+
+impl<F: Frame> Broker<F> {
+    /// A broker that knows nobody.
+    pub fn new(config: BrokerConfig) -> Self {
+        Broker {
+            services: Services::default(),
+            workers: Workers::default(),
+            clients: Clients::new(config.seed),
+            requests: Requests::new(),
+            deadlines: Deadlines::new(),
+            transmits: Vec::new(),
+            events: Vec::new(),
+            stopping: false,
+            config,
+        }
+    }
+
+    /// Takes one message, without the routing id that the transport put before it; `frames` is
+    /// empty afterwards.
+    pub fn handle_message(&mut self, now: Time, from: &[u8], frames: &mut Vec<F>) {
+        let result = match PeerMessage::decode(frames) {
+            Ok(PeerMessage::Client(message)) => self.on_client(now, from, message),
+            Ok(PeerMessage::Worker(message)) => self.on_worker(now, from, message),
+            Err(why) => Err(why),
+        };
+        if let Err(why) = result {
+            self.report_bad(from, why);
+        }
+    }
+
+    /// The connection of this peer broke, or a message could not be delivered because it had.
+    pub fn handle_gone(&mut self, now: Time, peer: &[u8]) {
+        if let Some(worker) = self.workers.find(peer) {
+            self.remove_worker(worker, Departure::Connection);
+        }
+        if let Some(client) = self.clients.find(peer) {
+            self.client_gone(now, client);
+        }
+    }
+
+    /// To be called when [`next_deadline`](Self::next_deadline) has come, after the messages that
+    /// were there already: what was said in time must not count as silence.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some(timer) = self.deadlines.pop_due(now) {
+            match timer {
+                Timer::Request(key) => self.request_due(now, key),
+                Timer::Worker(key) => self.worker_due(now, key),
+                Timer::Client(key) => self.client_due(now, key),
+            }
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout).
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.deadlines.next()
+    }
+
+    /// Hands out the messages to be sent, in order.
+    pub fn drain_transmits(&mut self) -> std::vec::Drain<'_, Transmit<F>> {
+        self.transmits.drain(..)
+    }
+
+    /// Hands out what an operator may want to know, in order.
+    pub fn drain_events(&mut self) -> std::vec::Drain<'_, BrokerEvent> {
+        self.events.drain(..)
+    }
+
+    /// Tells every peer that the broker goes away, and every client the end of its requests.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+        for key in self.requests.keys() {
+            self.end_request(key, super::code::Code::BrokerLost);
+        }
+        for key in self.workers.keys() {
+            self.send_worker(key, ToWorker::Disconnect);
+            self.remove_worker(key, Departure::Stop);
+        }
+        for key in self.clients.keys() {
+            if self.clients.is_ours(key) {
+                self.send_client(key, ToClient::Disconnect);
+            }
+            self.drop_client(key);
+        }
+    }
+
+    /// How many requests wait or run; workers; clients; services. All are zero when nobody is
+    /// there and nothing is asked.
+    pub fn load(&self) -> [usize; 4] {
+        [
+            self.requests.len(),
+            self.workers.len(),
+            self.clients.len(),
+            self.services.len(),
+        ]
+    }
+
+    fn report_bad(&mut self, from: &[u8], why: Malformed) {
+        self.events.push(BrokerEvent::BadMessage {
+            peer: from.into(),
+            why: why.as_str(),
+        });
+    }
+
+    fn send_worker(&mut self, key: WorkerKey, message: ToWorker<F>) {
+        if let Some(worker) = self.workers.get(key) {
+            self.transmits.push(Transmit {
+                to: worker.id.clone(),
+                message: Outgoing::Worker(message),
+            });
+        }
+    }
+
+    fn send_client(&mut self, key: ClientKey, message: ToClient<F>) {
+        if let Some(client) = self.clients.get(key) {
+            self.transmits.push(Transmit {
+                to: client.id.clone(),
+                message: Outgoing::Client(message),
+            });
+        }
+    }
+
+    fn cancel_timer(&mut self, timer: Option<TimerKey>) {
+        if let Some(timer) = timer {
+            self.deadlines.cancel(timer);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Requests that wait for a worker or are in the hands of one, and the queues they wait in.
+
+use super::clients::ClientKey;
+use super::services::ServiceKey;
+use super::workers::WorkerKey;
+use crate::proto::Time;
+use crate::proto::deadlines::TimerKey;
+use crate::wire::{Body, Frame};
+use slab::Slab;
+use std::time::Duration;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RequestKey(u32);
+
+/// Where a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Queue,
+    Worker(WorkerKey),
+}
+
+#[derive(Debug)]
+pub(super) struct Request<F> {
+    pub(super) client: ClientKey,
+    pub(super) rid: F,
+    pub(super) service: ServiceKey,
+    /// What the worker gets. Kept until the request ends: a worker may give it back.
+    pub(super) content: Content<F>,
+    pub(super) place: Place,
+    /// Idle timeout; every partial restarts it.
+    pub(super) timeout: Option<Duration>,
+    /// Moved by every partial; the timer is set anew only when it fires too early.
+    pub(super) deadline: Time,
+    pub(super) timer: Option<TimerKey>,
+    serial: u32,
+    prev: u32,
+    next: u32,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Content<F> {
+    pub(super) body: Body<F>,
+    pub(super) opts: Option<F>,
+}
+
+/// All requests that have not ended.
+#[derive(Debug)]
+pub(super) struct Requests<F> {
+    slab: Slab<Request<F>>,
+    serial: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl<F> Requests<F> {
+    pub(super) fn new() -> Self {
+        Requests {
+            slab: Slab::new(),
+            serial: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(super) fn keys(&self) -> Vec<RequestKey> {
+        self.slab.iter().map(|(key, _)| RequestKey(key as u32)).collect()
+    }
+
+    pub(super) fn get(&self, key: RequestKey) -> Option<&Request<F>> {
+        self.slab.get(key.0 as usize)
+    }
+
+    pub(super) fn get_mut(&mut self, key: RequestKey) -> Option<&mut Request<F>> {
+        self.slab.get_mut(key.0 as usize)
+    }
+
+    /// The handle that a worker gets: the key, and a serial number in case the key is used again.
+    pub(super) fn token(&self, key: RequestKey) -> u64 {
+        let serial = self.slab[key.0 as usize].serial;
+        u64::from(serial) << 32 | u64::from(key.0)
+    }
+
+    /// The request that a token names, if it has not ended.
+    pub(super) fn by_token(&self, token: u64) -> Option<RequestKey> {
+        let key = RequestKey(token as u32);
+        let request = self.get(key)?;
+        (u64::from(request.serial) == token >> 32).then_some(key)
+    }
+
+    pub(super) fn remove(&mut self, key: RequestKey) -> Option<Request<F>> {
+        self.slab.try_remove(key.0 as usize)
+    }
+}
+
+impl<F: Frame> Requests<F> {
+    /// A new request, in no queue yet.
+    pub(super) fn insert(
+        &mut self,
+        client: ClientKey,
+        rid: F,
+        service: ServiceKey,
+        content: Content<F>,
+        timeout: Option<Duration>,
+        deadline: Time,
+    ) -> RequestKey {
+        self.serial = self.serial.wrapping_add(1);
+        let key = self.slab.insert(Request {
+            client,
+            rid,
+            service,
+            content,
+            place: Place::Queue,
+            timeout,
+            deadline,
+            timer: None,
+            serial: self.serial,
+            prev: NONE,
+            next: NONE,
+        });
+        RequestKey(key as u32)
+    }
+}
+
+/// A queue of one service, linked through its requests, so that one that ends leaves from the
+/// middle at no cost.
+#[derive(Debug)]
+pub(super) struct Queue {
+    head: u32,
+    tail: u32,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Queue {
+            head: NONE,
+            tail: NONE,
+        }
+    }
+}
+
+impl Queue {
+    pub(super) fn is_empty(&self) -> bool {
+        self.head == NONE
+    }
+
+    pub(super) fn push_back<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
+        let tail = self.tail;
+        let request = &mut requests.slab[key.0 as usize];
+        request.place = Place::Queue;
+        request.prev = tail;
+        request.next = NONE;
+        match requests.slab.get_mut(tail as usize) {
+            Some(tail) => tail.next = key.0,
+            None => self.head = key.0,
+        }
+        self.tail = key.0;
+    }
+
+    /// Back to where the next worker takes it: for what came back without having started.
+    pub(super) fn push_front<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
+        let head = self.head;
+        let request = &mut requests.slab[key.0 as usize];
+        request.place = Place::Queue;
+        request.prev = NONE;
+        request.next = head;
+        match requests.slab.get_mut(head as usize) {
+            Some(head) => head.prev = key.0,
+            None => self.tail = key.0,
+        }
+        self.head = key.0;
+    }
+
+    pub(super) fn pop_front<F>(&mut self, requests: &mut Requests<F>) -> Option<RequestKey> {
+        if self.is_empty() {
+            return None;
+        }
+        let key = RequestKey(self.head);
+        self.unlink(key, requests);
+        Some(key)
+    }
+
+    /// Takes out a request that is in this queue.
+    pub(super) fn unlink<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
+        let request = &requests.slab[key.0 as usize];
+        let (prev, next) = (request.prev, request.next);
+        match requests.slab.get_mut(prev as usize) {
+            Some(prev) => prev.next = next,
+            None => self.head = next,
+        }
+        match requests.slab.get_mut(next as usize) {
+            Some(next) => next.prev = prev,
+            None => self.tail = prev,
+        }
+    }
+}

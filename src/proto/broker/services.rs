@@ -1,0 +1,95 @@
+//! Services: a queue of requests and the workers that can take one.
+
+use super::requests::{Queue, RequestKey, Requests};
+use super::workers::WorkerKey;
+use slab::Slab;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ServiceKey(usize);
+
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) name: Arc<[u8]>,
+    pub(super) queue: Queue,
+    /// Workers with room for a request, by when they became so: the least recently used first.
+    idle: BTreeMap<u64, WorkerKey>,
+    /// All that registered for it.
+    pub(super) workers: usize,
+}
+
+/// The services that have a worker or a request; the others are forgotten, so that names made up
+/// by peers cost nothing for long.
+#[derive(Debug, Default)]
+pub(super) struct Services {
+    slab: Slab<Service>,
+    names: HashMap<Arc<[u8]>, usize>,
+    /// Counts the turns of workers, over all services.
+    turn: u64,
+}
+
+impl Services {
+    pub(super) fn require(&mut self, name: &[u8]) -> ServiceKey {
+        if let Some(&key) = self.names.get(name) {
+            return ServiceKey(key);
+        }
+        let name: Arc<[u8]> = name.into();
+        let key = self.slab.insert(Service {
+            name: name.clone(),
+            queue: Queue::default(),
+            idle: BTreeMap::new(),
+            workers: 0,
+        });
+        self.names.insert(name, key);
+        ServiceKey(key)
+    }
+
+    /// Forgets a service that nobody serves and nobody asks for.
+    pub(super) fn release(&mut self, key: ServiceKey) {
+        let service = &self.slab[key.0];
+        if service.workers == 0 && service.queue.is_empty() {
+            let service = self.slab.remove(key.0);
+            self.names.remove(&service.name);
+        }
+    }
+
+    /// A key stays valid while its service has a worker or a request, which is who holds keys.
+    pub(super) fn get_mut(&mut self, key: ServiceKey) -> &mut Service {
+        &mut self.slab[key.0]
+    }
+
+    pub(super) fn name(&self, key: ServiceKey) -> Arc<[u8]> {
+        self.slab[key.0].name.clone()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Puts a worker at the end of the line; the turn is its handle for leaving it.
+    pub(super) fn line_up(&mut self, key: ServiceKey, worker: WorkerKey) -> u64 {
+        self.turn += 1;
+        self.slab[key.0].idle.insert(self.turn, worker);
+        self.turn
+    }
+
+    pub(super) fn leave_line(&mut self, key: ServiceKey, turn: u64) {
+        self.slab[key.0].idle.remove(&turn);
+    }
+
+    /// The next request and the worker to take it, both out of their lines.
+    pub(super) fn pair<F>(
+        &mut self,
+        key: ServiceKey,
+        requests: &mut Requests<F>,
+    ) -> Option<(RequestKey, WorkerKey)> {
+        let service = &mut self.slab[key.0];
+        if service.idle.is_empty() || service.queue.is_empty() {
+            return None;
+        }
+        let (_, worker) = service.idle.pop_first()?;
+        let request = service.queue.pop_front(requests)?;
+        Some((request, worker))
+    }
+}

@@ -1,0 +1,383 @@
+//! Workers: who is registered for what, what each has in its hands, and whether it lives.
+
+use super::requests::{Content, Place, RequestKey};
+use super::services::ServiceKey;
+use super::{Broker, BrokerEvent, Departure, Outgoing, RoutingId, Timer, Transmit};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::proto::deadlines::TimerKey;
+use crate::wire::omdp::{ReplyKind, RequestExtra, ToWorker, WorkerMessage};
+use crate::wire::{Body, Frame, Hello, Malformed};
+use slab::Slab;
+use std::collections::HashMap;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WorkerKey(usize);
+
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) id: RoutingId,
+    pub(super) service: ServiceKey,
+    /// What it said of itself; `None` for a worker of 0.0.92.
+    pub(super) hello: Option<Hello>,
+    /// The requests it was given and has not ended.
+    pub(super) running: Vec<RequestKey>,
+    /// A 0.0.92 worker can't be told that a request was cancelled: it is busy until it ends it.
+    pub(super) busy_for_nobody: bool,
+    /// Its place in the line of its service, while it has room.
+    turn: Option<u64>,
+    last_heard: Time,
+    next_beat: Time,
+    timer: Option<TimerKey>,
+}
+
+impl Worker {
+    fn capacity(&self) -> usize {
+        match self.hello.as_ref().and_then(|hello| hello.concurrency) {
+            None => 1,
+            Some(n) => usize::try_from(n).unwrap_or(usize::MAX),
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        !self.busy_for_nobody && self.running.len() < self.capacity()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Workers {
+    slab: Slab<Worker>,
+    ids: HashMap<RoutingId, usize>,
+}
+
+impl Workers {
+    pub(super) fn find(&self, id: &[u8]) -> Option<WorkerKey> {
+        self.ids.get(id).map(|&key| WorkerKey(key))
+    }
+
+    pub(super) fn get(&self, key: WorkerKey) -> Option<&Worker> {
+        self.slab.get(key.0)
+    }
+
+    pub(super) fn get_mut(&mut self, key: WorkerKey) -> Option<&mut Worker> {
+        self.slab.get_mut(key.0)
+    }
+
+    pub(super) fn keys(&self) -> Vec<WorkerKey> {
+        self.slab.iter().map(|(key, _)| WorkerKey(key)).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+}
+
+impl<F: Frame> Broker<F> {
+    pub(super) fn on_worker(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        message: WorkerMessage<F>,
+    ) -> Result<(), Malformed> {
+        let held = self.workers.find(from);
+        if let Some(key) = held
+            && let Some(worker) = self.workers.get_mut(key)
+        {
+            worker.last_heard = now;
+        }
+        match (message, held) {
+            (WorkerMessage::Ready { service, hello }, held) => {
+                let hello = hello.map(|hello| Hello::parse(&hello)).transpose()?;
+                self.on_ready(now, from, held, &service, hello);
+            }
+            (WorkerMessage::Disconnect, None) => {}
+            (_, None) => self.refuse(from),
+            (
+                WorkerMessage::Reply {
+                    kind,
+                    client,
+                    rid,
+                    body,
+                    token,
+                },
+                Some(key),
+            ) => {
+                let request = match token {
+                    Some(token) => self.requests.by_token(token),
+                    None => self.running_by_name(key, &client, &rid),
+                };
+                self.on_reply(now, key, request, kind, body);
+            }
+            // A worker of 0.0.92 hears of us at its own pace, whatever pace that is.
+            (WorkerMessage::Heartbeat, Some(key)) => {
+                if self.workers.get(key).is_some_and(|w| w.hello.is_none()) {
+                    self.send_worker(key, ToWorker::Heartbeat);
+                }
+            }
+            (WorkerMessage::Disconnect, Some(key)) => {
+                self.remove_worker(key, Departure::Goodbye);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_ready(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        held: Option<WorkerKey>,
+        service: &[u8],
+        hello: Option<Hello>,
+    ) {
+        if let Some(key) = held {
+            let same_life = match (&hello, self.workers.get(key).map(|w| &w.hello)) {
+                (Some(new), Some(Some(old))) => !new.session.is_empty() && new.session == old.session,
+                _ => false,
+            };
+            if same_life {
+                return self.update_worker(key, hello);
+            }
+            if hello.is_none() {
+                // As 0.0.92 did: a second READY is a protocol error, the worker starts over.
+                self.send_worker(key, ToWorker::Disconnect);
+                self.remove_worker(key, Departure::Protocol);
+                return;
+            }
+            self.remove_worker(key, Departure::Replaced);
+        }
+        let key = self.register(now, from, service, hello);
+        if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
+            let hello = self.config.hello().to_frame();
+            self.send_worker(key, ToWorker::Welcome { hello });
+        }
+        self.line_up(key);
+        self.dispatch_for(key);
+    }
+
+    fn register(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        service: &[u8],
+        hello: Option<Hello>,
+    ) -> WorkerKey {
+        let service_key = self.services.require(service);
+        self.services.get_mut(service_key).workers += 1;
+        let id: RoutingId = from.into();
+        let next_beat = now + self.config.heartbeat;
+        let key = self.workers.slab.insert(Worker {
+            id: id.clone(),
+            service: service_key,
+            hello,
+            running: Vec::new(),
+            busy_for_nobody: false,
+            turn: None,
+            last_heard: now,
+            next_beat,
+            timer: None,
+        });
+        self.workers.ids.insert(id, key);
+        let key = WorkerKey(key);
+        self.arm_worker(key);
+        self.events.push(BrokerEvent::WorkerReady {
+            worker: from.into(),
+            service: service.into(),
+        });
+        key
+    }
+
+    /// Takes what a registered worker says anew of itself; what it runs is left alone.
+    fn update_worker(&mut self, key: WorkerKey, hello: Option<Hello>) {
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.hello = hello;
+        }
+        self.line_up(key);
+        self.dispatch_for(key);
+    }
+
+    /// Someone who is not registered speaks as a worker: it is told to begin at the beginning.
+    fn refuse(&mut self, from: &[u8]) {
+        self.transmits.push(Transmit {
+            to: from.into(),
+            message: Outgoing::Worker(ToWorker::Disconnect),
+        });
+    }
+
+    /// The request that a reply without a token names. 0.0.92 passes ids through UTF-8, so they
+    /// come back as what that made of them.
+    fn running_by_name(&self, key: WorkerKey, client: &[u8], rid: &[u8]) -> Option<RequestKey> {
+        let worker = self.workers.get(key)?;
+        worker.running.iter().copied().find(|&request| {
+            self.requests.get(request).is_some_and(|request| {
+                same_text(rid, &request.rid)
+                    && self
+                        .clients
+                        .get(request.client)
+                        .is_some_and(|c| same_text(client, &c.id))
+            })
+        })
+    }
+
+    fn on_reply(
+        &mut self,
+        now: Time,
+        key: WorkerKey,
+        request: Option<RequestKey>,
+        kind: ReplyKind,
+        body: Body<F>,
+    ) {
+        // Only the worker that was given a request may answer it.
+        let request = request.filter(|&request| {
+            self.requests
+                .get(request)
+                .is_some_and(|r| r.place == Place::Worker(key))
+        });
+        let Some(request) = request else {
+            // Of a request that ended meanwhile. For a 0.0.92 worker it is the sign that it is
+            // free again.
+            if kind.is_last() {
+                self.release_old_worker(key);
+            }
+            return;
+        };
+        self.pass_on(now, request, kind, body);
+        if kind.is_last() {
+            self.free_slot(key, request);
+            self.forget_request(request);
+            self.line_up(key);
+            self.dispatch_for(key);
+        }
+    }
+
+    fn release_old_worker(&mut self, key: WorkerKey) {
+        if let Some(worker) = self.workers.get_mut(key)
+            && worker.busy_for_nobody
+        {
+            worker.busy_for_nobody = false;
+            self.line_up(key);
+            self.dispatch_for(key);
+        }
+    }
+
+    pub(super) fn free_slot(&mut self, key: WorkerKey, request: RequestKey) {
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.running.retain(|&running| running != request);
+        }
+    }
+
+    /// Puts the worker into the line of its service if it has room, and out of it if not.
+    pub(super) fn line_up(&mut self, key: WorkerKey) {
+        let Some(worker) = self.workers.slab.get_mut(key.0) else {
+            return;
+        };
+        match (worker.has_room(), worker.turn) {
+            (true, None) => worker.turn = Some(self.services.line_up(worker.service, key)),
+            (false, Some(turn)) => {
+                worker.turn = None;
+                self.services.leave_line(worker.service, turn);
+            }
+            _ => {}
+        }
+    }
+
+    /// The line gave this worker's turn away.
+    pub(super) fn turn_taken(&mut self, key: WorkerKey) {
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.turn = None;
+        }
+    }
+
+    fn dispatch_for(&mut self, key: WorkerKey) {
+        if let Some(worker) = self.workers.get(key) {
+            self.dispatch(worker.service);
+        }
+    }
+
+    /// Forgets a worker. What it had in its hands goes back to the front of the queue if it had
+    /// not started, and is lost otherwise.
+    pub(super) fn remove_worker(&mut self, key: WorkerKey, why: Departure) {
+        let Some(worker) = self.workers.slab.try_remove(key.0) else {
+            return;
+        };
+        self.workers.ids.remove(&worker.id);
+        self.cancel_timer(worker.timer);
+        if let Some(turn) = worker.turn {
+            self.services.leave_line(worker.service, turn);
+        }
+        // A worker of ours says goodbye after everything that it started has ended.
+        let not_started = why == Departure::Goodbye && worker.hello.is_some();
+        let lost = if not_started { 0 } else { worker.running.len() };
+        for &request in worker.running.iter().rev() {
+            if not_started {
+                let service = self.services.get_mut(worker.service);
+                service.queue.push_front(request, &mut self.requests);
+            } else {
+                self.end_request(request, Code::WorkerLost);
+            }
+        }
+        let service = self.services.get_mut(worker.service);
+        service.workers -= 1;
+        self.events.push(BrokerEvent::WorkerGone {
+            worker: (&*worker.id).into(),
+            service: (&*service.name).into(),
+            why,
+            lost,
+        });
+        self.dispatch(worker.service);
+        self.services.release(worker.service);
+    }
+
+    fn arm_worker(&mut self, key: WorkerKey) {
+        let Some(worker) = self.workers.slab.get_mut(key.0) else {
+            return;
+        };
+        let silent_at = worker.last_heard + self.config.patience(worker.hello.as_ref());
+        let at = worker.next_beat.min(silent_at);
+        worker.timer = Some(self.deadlines.set(at, Timer::Worker(key)));
+    }
+
+    /// One timer a worker: the next heartbeat to it, or the end of the patience with it.
+    pub(super) fn worker_due(&mut self, now: Time, key: WorkerKey) {
+        let Some(worker) = self.workers.get_mut(key) else {
+            return;
+        };
+        worker.timer = None;
+        let hello = worker.hello.clone();
+        if now.since(worker.last_heard) >= self.config.patience(hello.as_ref()) {
+            self.send_worker(key, ToWorker::Disconnect);
+            return self.remove_worker(key, Departure::Silence);
+        }
+        if worker.next_beat <= now {
+            worker.next_beat = now + self.config.heartbeat;
+            self.send_worker(key, ToWorker::Heartbeat);
+        }
+        self.arm_worker(key);
+    }
+
+    /// What a worker is to get for a request, in the form that it understands.
+    pub(super) fn request_for(
+        &self,
+        key: WorkerKey,
+        request: RequestKey,
+    ) -> Option<ToWorker<F>> {
+        let worker = self.workers.get(key)?;
+        let entry = self.requests.get(request)?;
+        let client = &self.clients.get(entry.client)?.id;
+        let Content { body, opts } = entry.content.clone();
+        let extra = worker.hello.is_some().then(|| RequestExtra {
+            opts: opts.unwrap_or_else(|| F::from(&[][..])),
+            token: self.requests.token(request),
+        });
+        Some(ToWorker::Request {
+            client: F::from(&**client),
+            rid: entry.rid.clone(),
+            body,
+            extra,
+        })
+    }
+}
+
+/// Whether `echoed` is `original`, or what a decoder of UTF-8 makes of it.
+fn same_text(echoed: &[u8], original: &[u8]) -> bool {
+    echoed == original || echoed == String::from_utf8_lossy(original).as_bytes()
+}

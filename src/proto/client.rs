@@ -1,0 +1,438 @@
+//! The client: requests go out when there is a broker, and each ends exactly once.
+//!
+//! A request that is submitted before the link is up waits here, where it can still be cancelled
+//! and can still time out, not in a socket. Its deadline is an *idle* timeout as in 0.0.92: every
+//! partial restarts it. When the link is lost, what was sent ends with `B_LOST`, because nobody can
+//! know whether it ran; what was not sent goes to the next broker.
+
+use super::code::Code;
+use super::deadlines::{Deadlines, TimerKey};
+use super::link::{Action, Due, Link, LinkConfig, Loss};
+use super::Time;
+use crate::wire::ext::{RequestData, RequestExt};
+use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient};
+use crate::wire::{Body, Encoding, Frame, Hello, Malformed};
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+/// How a client behaves.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// The link to the broker.
+    pub link: LinkConfig,
+    /// Begins every request id. Differs from one life of an identity to the next, so that a late
+    /// reply to an earlier life is nobody's.
+    pub session: String,
+    /// Whether requests wait for the broker's hello, not for the transport alone: over inproc a
+    /// connection to an endpoint that nobody has bound yet is up at once.
+    pub await_hello: bool,
+}
+
+/// What the client reports to its user.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ClientNotice<F> {
+    /// A part of the reply, or its end.
+    Reply {
+        /// The request, as its submitter numbered it.
+        id: u64,
+        /// Partial, final or an error value of the worker; an error of the broker's own is
+        /// `Failed`.
+        kind: ReplyKind,
+        /// What the worker sent.
+        body: Body<F>,
+    },
+    /// The request ended with a code of ours.
+    Failed {
+        /// The request, as its submitter numbered it.
+        id: u64,
+        /// A stable code; the broker may know codes that this client does not.
+        code: String,
+    },
+    /// There is a broker.
+    Connected,
+    /// There is none any more; the client is looking for it.
+    Disconnected(Loss),
+    /// The broker sent something that is no message; it was dropped.
+    Fault(Malformed),
+}
+
+/// A request that has not ended.
+#[derive(Debug)]
+struct Pending<F> {
+    /// What is still to be sent; `None` once it was.
+    unsent: Option<Unsent<F>>,
+    timeout: Option<Duration>,
+    /// Moved by every partial; the timer below is set anew only when it fires too early.
+    deadline: Time,
+    timer: Option<TimerKey>,
+}
+
+#[derive(Debug)]
+struct Unsent<F> {
+    service: F,
+    data: Body<F>,
+    opts: F,
+}
+
+/// The client machine. See [`super`] for the contract.
+#[derive(Debug)]
+pub struct Client<F> {
+    config: ClientConfig,
+    link: Link,
+    requests: HashMap<u64, Pending<F>>,
+    /// Ids of the requests that were not sent, in the order in which they came.
+    waiting: BTreeSet<u64>,
+    deadlines: Deadlines<u64>,
+    transmits: Vec<ClientMessage<F>>,
+    notices: Vec<ClientNotice<F>>,
+    connected: bool,
+    /// How many connections there have been.
+    connections: u64,
+}
+
+impl<F: Frame> Client<F> {
+    /// A client that is not started.
+    pub fn new(config: ClientConfig) -> Self {
+        Client {
+            link: Link::new(config.link.clone()),
+            config,
+            requests: HashMap::new(),
+            waiting: BTreeSet::new(),
+            deadlines: Deadlines::new(),
+            transmits: Vec::new(),
+            notices: Vec::new(),
+            connected: false,
+            connections: 0,
+        }
+    }
+
+    /// Begins to look for the broker.
+    pub fn start(&mut self) {
+        self.link.open();
+    }
+
+    /// Says goodbye to the broker and forgets every request without a notice: whoever stops a
+    /// client ends its requests.
+    pub fn stop(&mut self) {
+        if self.link.peer().is_some() {
+            self.transmits.push(ClientMessage::Disconnect);
+        }
+        self.requests.clear();
+        self.waiting.clear();
+        self.deadlines = Deadlines::new();
+        self.notices.clear();
+        if self.connected {
+            self.connected = false;
+            self.notices
+                .push(ClientNotice::Disconnected(Loss::Stopped));
+        }
+        self.link.close();
+    }
+
+    /// Submits a request under an id that its submitter has never used before.
+    pub fn request(
+        &mut self,
+        now: Time,
+        id: u64,
+        service: F,
+        data: Body<F>,
+        opts: F,
+        timeout: Option<Duration>,
+    ) {
+        let deadline = timeout.map_or(now, |timeout| now + timeout);
+        let timer = timeout.map(|_| self.deadlines.set(deadline, id));
+        self.requests.insert(
+            id,
+            Pending {
+                unsent: Some(Unsent {
+                    service,
+                    data,
+                    opts,
+                }),
+                timeout,
+                deadline,
+                timer,
+            },
+        );
+        if self.ready() {
+            self.send(id);
+        } else {
+            self.waiting.insert(id);
+        }
+    }
+
+    /// Forgets a request; the broker is told if it has it. No notice follows.
+    pub fn cancel(&mut self, id: u64) {
+        self.forget(id, true);
+    }
+
+    /// Tells the worker that holds the request that it is still wanted (0.0.92's own way), or the
+    /// broker that this client lives.
+    pub fn heartbeat(&mut self, id: Option<u64>) {
+        if !self.link.is_up() {
+            return;
+        }
+        match id {
+            None => self.transmits.push(ClientMessage::Heartbeat),
+            Some(id) if self.requests.get(&id).is_some_and(|r| r.unsent.is_none()) => {
+                let rid = self.rid(id);
+                self.transmits.push(ClientMessage::RequestHeartbeat { rid });
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// The transport takes messages.
+    pub fn handle_up(&mut self, now: Time) {
+        if !self.link.handle_up(now) {
+            return;
+        }
+        self.connections += 1;
+        let mut hello = Hello::new(
+            self.config.link.heartbeat.as_millis() as u64,
+            self.config.link.liveness,
+        );
+        hello.session = format!("{}{}", self.config.session, self.connections);
+        self.transmits.push(ClientMessage::Hello {
+            hello: hello.to_frame(),
+        });
+        self.advance();
+    }
+
+    /// The connection broke.
+    pub fn handle_down(&mut self, now: Time) {
+        self.lose(now, Loss::Transport);
+    }
+
+    /// Takes one message of the broker; `frames` is empty afterwards.
+    pub fn handle_message(&mut self, now: Time, frames: &mut Vec<F>) {
+        let message = match ToClient::decode(frames) {
+            Ok(message) => message,
+            Err(why) => return self.notices.push(ClientNotice::Fault(why)),
+        };
+        self.link.heard(now);
+        match message {
+            ToClient::Welcome { hello } => match Hello::parse(&hello) {
+                Ok(hello) => {
+                    self.link.welcome(hello);
+                    self.advance();
+                }
+                Err(why) => self.notices.push(ClientNotice::Fault(why)),
+            },
+            ToClient::Reply {
+                kind, rid, body, ..
+            } => self.on_reply(now, kind, &rid, body),
+            ToClient::Heartbeat => {}
+            ToClient::Disconnect => self.lose(now, Loss::Refused),
+        }
+    }
+
+    fn on_reply(&mut self, now: Time, kind: ReplyKind, rid: &[u8], body: Body<F>) {
+        // A reply to a request that has ended meanwhile, or to an earlier life of this identity:
+        // it crossed our cancel on the way, and is nobody's fault.
+        let Some(id) = self.parse_rid(rid) else {
+            return;
+        };
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        if !kind.is_last() {
+            if let Some(timeout) = request.timeout {
+                request.deadline = now + timeout;
+            }
+        } else {
+            self.forget(id, false);
+        }
+        self.notices.push(match kind {
+            ReplyKind::OwnError => ClientNotice::Failed {
+                id,
+                code: serde_json::from_slice(&body.bytes)
+                    .unwrap_or_else(|_| Code::BadReply.as_str().into()),
+            },
+            kind => ClientNotice::Reply { id, kind, body },
+        });
+    }
+
+    /// To be called when [`next_deadline`](Self::next_deadline) has come, after the messages that
+    /// were there already: a reply that is on time must not lose against its own timeout.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some(id) = self.deadlines.pop_due(now) {
+            let Some(request) = self.requests.get_mut(&id) else {
+                continue;
+            };
+            if request.deadline > now {
+                request.timer = Some(self.deadlines.set(request.deadline, id));
+                continue;
+            }
+            request.timer = None;
+            self.forget(id, true);
+            self.fail(id, Code::ClientTimeout);
+        }
+        match self.link.handle_timeout(now) {
+            Some(Due::Beat) => {
+                self.transmits.push(ClientMessage::Heartbeat);
+                self.beat_for_requests();
+            }
+            Some(Due::Lost(why)) => self.lost(why),
+            None => {}
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout).
+    pub fn next_deadline(&self) -> Option<Time> {
+        [self.deadlines.next(), self.link.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Appends the frames of the messages to be sent, one message a call of `send`, in order.
+    pub fn drain_transmits(&mut self, mut send: impl FnMut(ClientMessage<F>)) {
+        self.transmits.drain(..).for_each(&mut send);
+    }
+
+    /// Hands out what there is to report, in order.
+    pub fn drain_notices(&mut self) -> std::vec::Drain<'_, ClientNotice<F>> {
+        self.notices.drain(..)
+    }
+
+    /// What is to be done with the socket, after the transmits were drained.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.link.poll_action()
+    }
+
+    /// How many requests have not ended.
+    pub fn outstanding(&self) -> usize {
+        self.requests.len()
+    }
+
+    fn ready(&self) -> bool {
+        self.link.is_up() && (!self.config.await_hello || self.link.peer().is_some())
+    }
+
+    /// Once there is a broker to speak to: says so, and sends what waits.
+    fn advance(&mut self) {
+        if !self.ready() {
+            return;
+        }
+        if !self.connected {
+            self.connected = true;
+            self.notices.push(ClientNotice::Connected);
+        }
+        for id in std::mem::take(&mut self.waiting) {
+            self.send(id);
+        }
+    }
+
+    fn send(&mut self, id: u64) {
+        let broker_is_ours = self.link.peer().is_some();
+        let rid = self.rid(id);
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        let Some(Unsent {
+            service,
+            data,
+            opts,
+        }) = request.unsent.take()
+        else {
+            return;
+        };
+        let form = match data.encoding {
+            Encoding::Json => RequestData::Json,
+            Encoding::Binary if broker_is_ours => RequestData::Binary,
+            Encoding::Binary => RequestData::BufferAsJson,
+        };
+        let data = match form {
+            RequestData::BufferAsJson => data.into_json(),
+            _ => data.bytes,
+        };
+        let timeout_ms = request.timeout.map_or(-1, |timeout| {
+            i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
+        });
+        self.transmits.push(ClientMessage::Request {
+            service,
+            rid,
+            data,
+            opts: Some(opts),
+            ext: Some(RequestExt {
+                data: form,
+                timeout_ms,
+            }),
+        });
+    }
+
+    /// A worker of 0.0.92 takes a request for abandoned after three silent intervals. Its broker
+    /// can't know better, so we beat for each request; a broker of ours does it for us.
+    fn beat_for_requests(&mut self) {
+        if self.link.peer().is_some() {
+            return;
+        }
+        let mut sent: Vec<u64> = self
+            .requests
+            .iter()
+            .filter(|(_, request)| request.unsent.is_none())
+            .map(|(id, _)| *id)
+            .collect();
+        sent.sort_unstable();
+        for id in sent {
+            let rid = self.rid(id);
+            self.transmits.push(ClientMessage::RequestHeartbeat { rid });
+        }
+    }
+
+    fn lose(&mut self, now: Time, why: Loss) {
+        if self.link.lose(now) {
+            self.lost(why);
+        }
+    }
+
+    fn lost(&mut self, why: Loss) {
+        let mut sent: Vec<u64> = self
+            .requests
+            .iter()
+            .filter(|(_, request)| request.unsent.is_none())
+            .map(|(id, _)| *id)
+            .collect();
+        sent.sort_unstable();
+        for id in sent {
+            self.forget(id, false);
+            self.fail(id, Code::BrokerLost);
+        }
+        if self.connected {
+            self.connected = false;
+            self.notices.push(ClientNotice::Disconnected(why));
+        }
+    }
+
+    fn fail(&mut self, id: u64, code: Code) {
+        self.notices.push(ClientNotice::Failed {
+            id,
+            code: code.as_str().into(),
+        });
+    }
+
+    fn forget(&mut self, id: u64, tell_broker: bool) {
+        let Some(request) = self.requests.remove(&id) else {
+            return;
+        };
+        if let Some(timer) = request.timer {
+            self.deadlines.cancel(timer);
+        }
+        if request.unsent.is_some() {
+            self.waiting.remove(&id);
+        } else if tell_broker && self.link.peer().is_some() {
+            let rid = self.rid(id);
+            self.transmits.push(ClientMessage::Cancel { rid });
+        }
+    }
+
+    fn rid(&self, id: u64) -> F {
+        F::from(format!("{}{id}", self.config.session).as_bytes())
+    }
+
+    fn parse_rid(&self, rid: &[u8]) -> Option<u64> {
+        let id = rid.strip_prefix(self.config.session.as_bytes())?;
+        std::str::from_utf8(id).ok()?.parse().ok()
+    }
+}

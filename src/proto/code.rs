@@ -1,0 +1,34 @@
+//! The error codes of our own: stable strings that callbacks, streams and peers see.
+
+/// Why a request ended without a word of its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// No sign of the reply within the request's timeout.
+    ClientTimeout,
+    /// Its client no longer waits, for whatever reason.
+    Aborted,
+    /// The worker died, or went away, with the request.
+    WorkerLost,
+    /// The broker went away, or was cut off, with the request; whether it ran can't be known.
+    BrokerLost,
+    /// A reply that is no JSON, or otherwise not what the dialect says.
+    BadReply,
+}
+
+impl Code {
+    /// The code as it stands in callbacks and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::ClientTimeout => "C_TIMEOUT",
+            Code::Aborted => "C_ABORTED",
+            Code::WorkerLost => "W_LOST",
+            Code::BrokerLost => "B_LOST",
+            Code::BadReply => "W_BAD_REPLY",
+        }
+    }
+
+    /// The code as a JSON string, the form of every error value on the wire.
+    pub fn to_json(self) -> Vec<u8> {
+        format!("\"{}\"", self.as_str()).into_bytes()
+    }
+}

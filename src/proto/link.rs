@@ -1,0 +1,217 @@
+//! A worker's or client's link to its broker: opened, heard, lost, opened again.
+//!
+//! The owner of the socket carries out [`Action`]s and reports what the transport says; the link
+//! keeps the heartbeats, notices a silent broker, and paces the reconnects. A lost link always
+//! means a new socket: nothing that was queued in the old one can surprise the next broker.
+//!
+//! | state   | event                | action             | next    |
+//! |---------|----------------------|--------------------|---------|
+//! | Closed  | open                 | Open               | Opening |
+//! | Opening | transport up         | (owner says hello) | Up      |
+//! | Up      | heartbeat interval   | Beat               | Up      |
+//! | Up      | transport down, silence, DISCONNECT | Close | Backoff |
+//! | Backoff | reconnect interval   | Open               | Opening |
+//! | any     | close                | Close              | Closed  |
+
+use super::Time;
+use crate::wire::Hello;
+use std::time::Duration;
+
+/// How a link behaves. The defaults are those of 0.0.92.
+#[derive(Debug, Clone)]
+pub struct LinkConfig {
+    /// Between two heartbeats. Default 2500 ms.
+    pub heartbeat: Duration,
+    /// How many silent intervals make a dead broker. Default 3.
+    pub liveness: u32,
+    /// From the loss of a link to the next attempt. Default 100 ms.
+    pub reconnect: Duration,
+    /// Whether a broker that has not said hello must be heard from nevertheless. A 0.0.92 broker
+    /// sends heartbeats to workers and none to clients.
+    pub expect_beats: bool,
+}
+
+/// What the owner is to do with its socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Make a socket and connect it; report `handle_up` when the transport can take messages.
+    Open,
+    /// Close the socket, once what was drained before has been handed to it.
+    Close,
+}
+
+/// Why a link was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The connection broke.
+    Transport,
+    /// Nothing was heard for `heartbeat` x `liveness`.
+    Silence,
+    /// The broker said DISCONNECT.
+    Refused,
+    /// This side was stopped.
+    Stopped,
+}
+
+impl Loss {
+    /// The word that `disconnect` events carry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Loss::Transport => "connection lost",
+            Loss::Silence => "heartbeat lost",
+            Loss::Refused => "disconnected by the broker",
+            Loss::Stopped => "stopped",
+        }
+    }
+}
+
+/// What has become due.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Send a heartbeat.
+    Beat,
+    /// The link was lost just now.
+    Lost(Loss),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Closed,
+    Backoff { until: Time },
+    Opening,
+    Up,
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    config: LinkConfig,
+    state: State,
+    last_heard: Time,
+    next_beat: Time,
+    /// What the broker of this connection said of itself.
+    peer: Option<Hello>,
+    action: Option<Action>,
+}
+
+impl Link {
+    pub(super) fn new(config: LinkConfig) -> Self {
+        Link {
+            config,
+            state: State::Closed,
+            last_heard: Time::ZERO,
+            next_beat: Time::ZERO,
+            peer: None,
+            action: None,
+        }
+    }
+
+    pub(super) fn open(&mut self) {
+        debug_assert_eq!(self.state, State::Closed);
+        self.state = State::Opening;
+        self.action = Some(Action::Open);
+    }
+
+    pub(super) fn close(&mut self) {
+        if matches!(self.state, State::Opening | State::Up) {
+            self.action = Some(Action::Close);
+        }
+        self.state = State::Closed;
+        self.peer = None;
+    }
+
+    /// The transport takes messages. False if it said so out of turn.
+    pub(super) fn handle_up(&mut self, now: Time) -> bool {
+        if self.state != State::Opening {
+            return false;
+        }
+        self.state = State::Up;
+        self.last_heard = now;
+        self.next_beat = now + self.config.heartbeat;
+        true
+    }
+
+    /// Gives this connection up; the next one is opened after the reconnect interval. False if
+    /// there is none to lose.
+    pub(super) fn lose(&mut self, now: Time) -> bool {
+        if !matches!(self.state, State::Opening | State::Up) {
+            return false;
+        }
+        self.state = State::Backoff {
+            until: now + self.config.reconnect,
+        };
+        self.peer = None;
+        self.action = Some(Action::Close);
+        true
+    }
+
+    /// Any message of the broker is a sign of life.
+    pub(super) fn heard(&mut self, now: Time) {
+        self.last_heard = now;
+    }
+
+    pub(super) fn welcome(&mut self, hello: Hello) {
+        self.peer = Some(hello);
+    }
+
+    /// The hello of the broker at the other end, if it has one.
+    pub(super) fn peer(&self) -> Option<&Hello> {
+        self.peer.as_ref()
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.state == State::Up
+    }
+
+    /// How long the broker may be silent: the slower of the two hearts sets the pace, so that
+    /// different settings at the two ends do not flap.
+    fn patience(&self) -> Option<Duration> {
+        let own = self.config.heartbeat;
+        match &self.peer {
+            Some(peer) => {
+                let interval = own.max(Duration::from_millis(peer.heartbeat_ms));
+                Some(interval.saturating_mul(self.config.liveness))
+            }
+            None if self.config.expect_beats => Some(own.saturating_mul(self.config.liveness)),
+            None => None,
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        match self.state {
+            State::Closed | State::Opening => None,
+            State::Backoff { until } => Some(until),
+            State::Up => {
+                let silent = self.patience().map(|patience| self.last_heard + patience);
+                Some(silent.map_or(self.next_beat, |at| at.min(self.next_beat)))
+            }
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Time) -> Option<Due> {
+        match self.state {
+            State::Backoff { until } if until <= now => {
+                self.state = State::Opening;
+                self.action = Some(Action::Open);
+                None
+            }
+            State::Up => {
+                let silent = self.patience().map(|patience| self.last_heard + patience);
+                if silent.is_some_and(|at| at <= now) {
+                    self.lose(now);
+                    return Some(Due::Lost(Loss::Silence));
+                }
+                if self.next_beat > now {
+                    return None;
+                }
+                // From now, not from the missed beat: after a long sleep one beat is enough.
+                self.next_beat = now + self.config.heartbeat;
+                Some(Due::Beat)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn poll_action(&mut self) -> Option<Action> {
+        self.action.take()
+    }
+}

@@ -1,0 +1,45 @@
+//! The machines' notion of time.
+
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+/// A point in time: microseconds since an epoch that the owner of the machine chose.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(u64);
+
+impl Time {
+    /// The owner's epoch.
+    pub const ZERO: Time = Time(0);
+
+    /// Microseconds since the epoch; 2^64 of them are half a million years.
+    pub fn from_micros(micros: u64) -> Self {
+        Time(micros)
+    }
+
+    /// Microseconds since the epoch.
+    pub fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// How long ago `earlier` was; zero if it is yet to come.
+    pub fn since(self, earlier: Time) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Time {
+    type Output = Time;
+
+    fn add(self, duration: Duration) -> Time {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Time(self.0.saturating_add(micros))
+    }
+}
+
+impl Sub for Time {
+    type Output = Duration;
+
+    fn sub(self, earlier: Time) -> Duration {
+        self.since(earlier)
+    }
+}

@@ -1,0 +1,132 @@
+//! Bodies: opaque bytes, and how they are to be read.
+//!
+//! 0.0.92 knows JSON text alone, and gives a Buffer the form `{"type":"Buffer","data":[1,2]}`,
+//! which is what Node's `Buffer.prototype.toJSON` makes. Peers that announced themselves send the
+//! bytes as they are and say so in the extension frame; this module changes one form into the
+//! other where a message crosses from a new peer to an old one.
+
+use super::{Frame, Malformed};
+use std::io::Write as _;
+
+/// How the bytes of a body are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8 JSON text, the only encoding of 0.0.92.
+    Json,
+    /// Bytes that the sender's JavaScript gave as a Buffer or typed array.
+    Binary,
+}
+
+/// A request's data, a partial or a final.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body<F> {
+    pub bytes: F,
+    pub encoding: Encoding,
+}
+
+impl<F: Frame> Body<F> {
+    pub fn json(bytes: F) -> Self {
+        Body {
+            bytes,
+            encoding: Encoding::Json,
+        }
+    }
+
+    pub fn binary(bytes: F) -> Self {
+        Body {
+            bytes,
+            encoding: Encoding::Binary,
+        }
+    }
+
+    /// JSON's `null`, which is what `undefined` and a missing body become.
+    pub fn null() -> Self {
+        Body::json(F::from(&b"null"[..]))
+    }
+
+    pub fn is_null(&self) -> bool {
+        self.encoding == Encoding::Json && &*self.bytes == b"null"
+    }
+
+    /// The JSON text that 0.0.92 would have sent for this body.
+    pub fn into_json(self) -> F {
+        match self.encoding {
+            Encoding::Json => self.bytes,
+            Encoding::Binary => F::from(buffer_to_json(&self.bytes)),
+        }
+    }
+
+    /// The other way round, for a body whose sender marked it as the JSON form of a Buffer.
+    pub fn from_buffer_json(text: &[u8]) -> Result<Self, Malformed> {
+        buffer_from_json(text)
+            .map(|bytes| Body::binary(F::from(bytes)))
+            .ok_or(Malformed::Body)
+    }
+}
+
+const PREFIX: &[u8] = br#"{"type":"Buffer","data":["#;
+const SUFFIX: &[u8] = b"]}";
+
+/// `JSON.stringify(Buffer.from(bytes))`.
+pub fn buffer_to_json(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(PREFIX.len() + bytes.len() * 4 + SUFFIX.len());
+    out.extend_from_slice(PREFIX);
+    for (i, byte) in bytes.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "{byte}");
+    }
+    out.extend_from_slice(SUFFIX);
+    out
+}
+
+/// The exact inverse of [`buffer_to_json`]; anything else is `None`.
+fn buffer_from_json(text: &[u8]) -> Option<Vec<u8>> {
+    let list = text.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    if list.is_empty() {
+        return Some(Vec::new());
+    }
+    list.split(|&c| c == b',')
+        .map(|digits| std::str::from_utf8(digits).ok()?.parse::<u8>().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_take_the_form_that_node_gives_them() {
+        assert_eq!(buffer_to_json(&[]), br#"{"type":"Buffer","data":[]}"#);
+        assert_eq!(
+            buffer_to_json(&[0, 7, 255]),
+            br#"{"type":"Buffer","data":[0,7,255]}"#
+        );
+    }
+
+    #[test]
+    fn every_byte_survives_the_way_there_and_back() {
+        let all: Vec<u8> = (0..=255).collect();
+        let body = Body::<Vec<u8>>::from_buffer_json(&buffer_to_json(&all)).unwrap();
+        assert_eq!(body, Body::binary(all));
+    }
+
+    #[test]
+    fn anything_but_the_form_is_refused() {
+        for text in [
+            "",
+            "null",
+            r#"{"type":"Buffer","data":[256]}"#,
+            r#"{"type":"Buffer","data":[1,]}"#,
+            r#"{"type":"Buffer","data":[1,2]} "#,
+            r#"{"type":"buffer","data":[1,2]}"#,
+        ] {
+            assert!(
+                Body::<Vec<u8>>::from_buffer_json(text.as_bytes()).is_err(),
+                "{text}"
+            );
+        }
+    }
+}

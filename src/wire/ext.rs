@@ -1,0 +1,190 @@
+//! Extension frames: the last frame of a message between two peers that announced themselves.
+//!
+//! 0.0.92 ignores frames past those it knows, so a request may carry one to a broker whose kind is
+//! not known yet. Everything else with an extension frame goes only to a peer that said hello.
+//! Layouts are fixed and binary, so that the broker's hot path parses no JSON; numbers are big
+//! endian. A length or a flag that is not known is an error: a sender must not assume more than
+//! the hello's version grants.
+
+use super::{Frame, Malformed};
+
+const BINARY: u8 = 0x01;
+const BUFFER_JSON: u8 = 0x02;
+const ERROR: u8 = 0x04;
+const OWN: u8 = 0x08;
+
+/// On a client's REQUEST: flags, then the timeout. Its presence tells the broker that this client
+/// understands extension frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestExt {
+    /// How the data frame is to be read.
+    pub data: RequestData,
+    /// Idle timeout in ms, -1 for none: what the options frame says too, without the JSON.
+    pub timeout_ms: i32,
+}
+
+/// A client does not know at first whether its broker can pass bytes on, so a Buffer may travel
+/// in the JSON form, marked: a new broker restores it, an old one never looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestData {
+    Json,
+    Binary,
+    BufferAsJson,
+}
+
+impl RequestExt {
+    pub fn to_frame<F: Frame>(self) -> F {
+        let flags = match self.data {
+            RequestData::Json => 0,
+            RequestData::Binary => BINARY,
+            RequestData::BufferAsJson => BUFFER_JSON,
+        };
+        let mut bytes = [flags, 0, 0, 0, 0];
+        bytes[1..].copy_from_slice(&self.timeout_ms.to_be_bytes());
+        F::from(&bytes[..])
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let &[flags, a, b, c, d] = bytes else {
+            return Err(Malformed::Extension);
+        };
+        let data = match flags {
+            0 => RequestData::Json,
+            BINARY => RequestData::Binary,
+            BUFFER_JSON => RequestData::BufferAsJson,
+            _ => return Err(Malformed::Extension),
+        };
+        let timeout_ms = i32::from_be_bytes([a, b, c, d]);
+        if timeout_ms < -1 {
+            return Err(Malformed::Extension);
+        }
+        Ok(RequestExt { data, timeout_ms })
+    }
+}
+
+/// On the broker's REQUEST to a worker, and on each reply to it: flags, then the broker's handle
+/// of the request. The worker sends the handle back, so that neither side looks anything up by
+/// client and request id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenExt {
+    pub binary: bool,
+    /// Replies only: the body is an error value, and ends the request.
+    pub error: bool,
+    /// Replies only: the error is a code of ours, not a value that the worker's user chose.
+    pub own: bool,
+    pub token: u64,
+}
+
+impl TokenExt {
+    pub fn to_frame<F: Frame>(self) -> F {
+        let mut bytes = [0; 9];
+        bytes[0] = flag(self.binary, BINARY) | flag(self.error, ERROR) | flag(self.own, OWN);
+        bytes[1..].copy_from_slice(&self.token.to_be_bytes());
+        F::from(&bytes[..])
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let Some((&flags, token)) = bytes.split_first() else {
+            return Err(Malformed::Extension);
+        };
+        let token: [u8; 8] = token.try_into().map_err(|_| Malformed::Extension)?;
+        let ext = TokenExt {
+            binary: flags & BINARY != 0,
+            error: flags & ERROR != 0,
+            own: flags & OWN != 0,
+            token: u64::from_be_bytes(token),
+        };
+        if flags & !(BINARY | ERROR | OWN) != 0 || (ext.own && !ext.error) {
+            return Err(Malformed::Extension);
+        }
+        Ok(ext)
+    }
+}
+
+/// On the broker's PARTIAL, FINAL and error to a client: flags alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResultExt {
+    pub binary: bool,
+    /// The body is an error and ends the request.
+    pub error: bool,
+    /// The error is a code of the broker's, not a value of the worker's.
+    pub own: bool,
+}
+
+impl ResultExt {
+    pub fn to_frame<F: Frame>(self) -> F {
+        F::from(
+            &[flag(self.binary, BINARY) | flag(self.error, ERROR) | flag(self.own, OWN)][..],
+        )
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let &[flags] = bytes else {
+            return Err(Malformed::Extension);
+        };
+        let ext = ResultExt {
+            binary: flags & BINARY != 0,
+            error: flags & ERROR != 0,
+            own: flags & OWN != 0,
+        };
+        if flags & !(BINARY | ERROR | OWN) != 0 || (ext.own && !ext.error) {
+            return Err(Malformed::Extension);
+        }
+        Ok(ext)
+    }
+}
+
+fn flag(set: bool, bit: u8) -> u8 {
+    if set { bit } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden() {
+        let request = RequestExt {
+            data: RequestData::BufferAsJson,
+            timeout_ms: 60000,
+        };
+        assert_eq!(request.to_frame::<Vec<u8>>(), [2, 0, 0, 0xea, 0x60]);
+        let token = TokenExt {
+            binary: true,
+            error: true,
+            own: false,
+            token: 0x0102_0304_0506_0708,
+        };
+        assert_eq!(token.to_frame::<Vec<u8>>(), [5, 1, 2, 3, 4, 5, 6, 7, 8]);
+        let result = ResultExt {
+            binary: false,
+            error: true,
+            own: true,
+        };
+        assert_eq!(result.to_frame::<Vec<u8>>(), [0x0c]);
+    }
+
+    /// Whatever decodes, encodes to the bytes it came from.
+    #[test]
+    fn identity_over_every_flag_byte() {
+        for flags in 0..=255u8 {
+            let bytes = [flags, 0xff, 0xff, 0xff, 0xff];
+            if let Ok(ext) = RequestExt::parse(&bytes) {
+                assert_eq!(ext.to_frame::<Vec<u8>>(), bytes);
+            }
+            let bytes = [flags, 9, 8, 7, 6, 5, 4, 3, 2];
+            if let Ok(ext) = TokenExt::parse(&bytes) {
+                assert_eq!(ext.to_frame::<Vec<u8>>(), bytes);
+            }
+            if let Ok(ext) = ResultExt::parse(&[flags]) {
+                assert_eq!(ext.to_frame::<Vec<u8>>(), [flags]);
+            }
+        }
+        assert!(RequestExt::parse(&[0, 0xff, 0xff, 0xff, 0xfe]).is_err());
+        for len in [0, 2, 4, 6, 8, 10] {
+            assert!(RequestExt::parse(&vec![0; len]).is_err());
+            assert!(TokenExt::parse(&vec![0; len]).is_err());
+            assert!(ResultExt::parse(&vec![0; len]).is_err());
+        }
+    }
+}

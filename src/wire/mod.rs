@@ -1,0 +1,125 @@
+//! Frames on the wire <-> typed messages, one module a dialect.
+//!
+//! A message is parsed once, where it comes in, into a type that cannot be wrong; past this layer
+//! nobody looks at a frame by its position. Payloads stay opaque: they are moved, never parsed,
+//! with one exception, the JSON form that 0.0.92 gives a Buffer (see [`body`]).
+//!
+//! Nothing in here knows a socket, a clock or a thread.
+
+pub mod body;
+pub mod ext;
+pub mod hello;
+pub mod omdp;
+
+pub use body::{Body, Encoding};
+pub use hello::Hello;
+
+use std::fmt;
+use std::ops::Deref;
+
+/// One frame of a multipart message: owned bytes that can be moved from socket to socket.
+///
+/// The reactor uses libzmq's own message, so that forwarding copies nothing; tests use `Vec<u8>`.
+/// A clone of libzmq's message shares the bytes of all but small ones.
+pub trait Frame:
+    Deref<Target = [u8]> + for<'a> From<&'a [u8]> + From<Vec<u8>> + Clone + fmt::Debug
+{
+}
+
+impl<T> Frame for T where
+    T: Deref<Target = [u8]> + for<'a> From<&'a [u8]> + From<Vec<u8>> + Clone + fmt::Debug
+{
+}
+
+/// Why frames are not a message of the dialect. Always the sender's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Malformed {
+    /// Fewer frames than the command needs.
+    Short,
+    /// More frames than the command has.
+    Trailing,
+    /// The first frame is neither a client's nor a worker's tag.
+    Header,
+    /// The command byte is unknown, or is not one that this side may receive.
+    Command,
+    /// A frame that must hold a name or an id is empty or too long.
+    Name,
+    /// An extension frame with a length or a flag that this version does not know.
+    Extension,
+    /// A hello that is not the JSON it must be.
+    Hello,
+    /// A body marked as the JSON form of a Buffer that is no such thing.
+    Body,
+}
+
+impl Malformed {
+    /// A stable word for counters and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Malformed::Short => "too few frames",
+            Malformed::Trailing => "too many frames",
+            Malformed::Header => "unknown header",
+            Malformed::Command => "unknown command",
+            Malformed::Name => "bad name or id",
+            Malformed::Extension => "bad extension frame",
+            Malformed::Hello => "bad hello",
+            Malformed::Body => "bad body",
+        }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// Takes the frames of one message in order; short and trailing frames are errors, not accidents.
+pub(crate) struct Cursor<'a, F> {
+    frames: std::vec::Drain<'a, F>,
+}
+
+impl<'a, F: Frame> Cursor<'a, F> {
+    /// Takes all of `frames`, which is empty when the cursor is dropped, whatever was read: the
+    /// caller's vector is reused for the next message.
+    pub(crate) fn new(frames: &'a mut Vec<F>) -> Self {
+        Cursor {
+            frames: frames.drain(..),
+        }
+    }
+
+    pub(crate) fn remaining(&self) -> usize {
+        self.frames.len()
+    }
+
+    pub(crate) fn next(&mut self) -> Result<F, Malformed> {
+        self.frames.next().ok_or(Malformed::Short)
+    }
+
+    /// The next frame as a name or an id: never empty, at most [`MAX_NAME`] bytes.
+    pub(crate) fn name(&mut self) -> Result<F, Malformed> {
+        let frame = self.next()?;
+        if frame.is_empty() || frame.len() > MAX_NAME {
+            return Err(Malformed::Name);
+        }
+        Ok(frame)
+    }
+
+    pub(crate) fn optional(&mut self) -> Option<F> {
+        self.frames.next()
+    }
+
+    pub(crate) fn finish(self) -> Result<(), Malformed> {
+        if self.frames.len() == 0 {
+            Ok(())
+        } else {
+            Err(Malformed::Trailing)
+        }
+    }
+}
+
+/// The longest service name or request id that is taken, in bytes. Routing ids end at 255 by
+/// ZMTP; names of services are bounded so that a table of them is.
+pub const MAX_NAME: usize = 1024;

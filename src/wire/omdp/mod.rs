@@ -1,0 +1,116 @@
+//! OMDP, the dialect of zmq-omdp 0.0.92, with the extensions of 1.0.
+//!
+//! Commands are ASCII digits, because 0.0.92 sent JavaScript numbers as frames. The digits up to
+//! `7` are taken (`7` is REJECT in PIGATO, the dialect's other descendant), so ours begin at `8`.
+//! Each message exists in the form of 0.0.92 and, where there is more to say, in an extended form
+//! with one frame more; a decoder tells them apart by the number of frames. PROTOCOL.md has the
+//! tables.
+
+mod to_broker;
+mod to_client;
+mod to_worker;
+
+pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage};
+pub use to_client::ToClient;
+pub use to_worker::{RequestExtra, ToWorker};
+
+use super::Frame;
+
+const CLIENT: &[u8] = b"C";
+const WORKER: &[u8] = b"W";
+
+/// READY of a worker; between peers that know the extension also a client's hello and the
+/// broker's answer to both.
+const READY: &[u8] = b"1";
+const REQUEST: &[u8] = b"2";
+const FINAL: &[u8] = b"3";
+const HEARTBEAT: &[u8] = b"4";
+const DISCONNECT: &[u8] = b"5";
+const PARTIAL: &[u8] = b"6";
+/// Ours: the client no longer waits for this request.
+const CANCEL: &[u8] = b"8";
+
+/// The code frame of a reply that is not an error.
+const SUCCESS: &[u8] = b"0";
+
+/// What a reply is to its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyKind {
+    /// One of any number of parts; the request goes on.
+    Partial,
+    /// The last part; the request is over.
+    Final,
+    /// An error value that the worker's user chose; the request is over.
+    Error,
+    /// An error code of ours, made by the broker or by a worker that gives up; the request is over.
+    OwnError,
+}
+
+impl ReplyKind {
+    fn error(own: bool) -> Self {
+        if own {
+            ReplyKind::OwnError
+        } else {
+            ReplyKind::Error
+        }
+    }
+
+    /// Whether the request is over after this reply.
+    pub fn is_last(self) -> bool {
+        self != ReplyKind::Partial
+    }
+
+    pub fn is_error(self) -> bool {
+        matches!(self, ReplyKind::Error | ReplyKind::OwnError)
+    }
+
+    fn command(self) -> &'static [u8] {
+        match self {
+            ReplyKind::Partial => PARTIAL,
+            _ => FINAL,
+        }
+    }
+}
+
+/// An error value in a form that a peer without the extension sees as an error.
+///
+/// 0.0.92 takes a reply for a success when its code frame *coerces* to the number zero, so the
+/// value `0` has no form of its own there: it is sent as the string `"0"`.
+pub fn error_for_old<F: Frame>(value: F) -> F {
+    let coerced = std::str::from_utf8(&value).map(str::trim);
+    let is_zero = coerced
+        .is_ok_and(|text| text.is_empty() || text.parse::<f64>().is_ok_and(|number| number == 0.0));
+    if is_zero {
+        F::from(&b"\"0\""[..])
+    } else {
+        value
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    /// Frames of a golden vector: parts separated by `|`, `∅` for an empty one.
+    pub fn frames(text: &str) -> Vec<Vec<u8>> {
+        text.split('|')
+            .map(|part| match part {
+                "∅" => Vec::new(),
+                part => part.as_bytes().to_vec(),
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_zero_is_not_a_success() {
+        for zero in ["0", "-0", "0.0", "0e5", " 0 ", ""] {
+            assert_eq!(error_for_old(zero.as_bytes().to_vec()), b"\"0\"", "{zero:?}");
+        }
+        for other in ["1", "null", "false", "\"\"", "\"0\"", "[]", "{}", "nan"] {
+            assert_eq!(error_for_old(other.as_bytes().to_vec()), other.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What clients and workers send to the broker.
+
+use super::*;
+use crate::wire::ext::{RequestExt, TokenExt};
+use crate::wire::{Body, Cursor, Encoding, Frame, Malformed};
+
+/// A message that the broker received, by the role its header claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerMessage<F> {
+    Client(ClientMessage<F>),
+    Worker(WorkerMessage<F>),
+}
+
+/// Client to broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientMessage<F> {
+    /// `C 1 hello`. Ours; the 0.0.92 broker ignores the command.
+    Hello { hello: F },
+    /// `C 2 service rid data [opts [ext]]`.
+    Request {
+        service: F,
+        rid: F,
+        data: F,
+        opts: Option<F>,
+        ext: Option<RequestExt>,
+    },
+    /// `C 4`.
+    Heartbeat,
+    /// `C 4 rid`: this request is still wanted.
+    RequestHeartbeat { rid: F },
+    /// `C 5`. Ours: the client goes away, nothing of it is wanted any more.
+    Disconnect,
+    /// `C 8 rid`. Ours.
+    Cancel { rid: F },
+}
+
+/// Worker to broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkerMessage<F> {
+    /// `W 1 service [hello]`.
+    Ready { service: F, hello: Option<F> },
+    /// `W 6|3 client rid 0 data [ext]`, or an error: `W 3 client rid value [∅ ext]`.
+    Reply {
+        kind: ReplyKind,
+        client: F,
+        rid: F,
+        body: Body<F>,
+        /// The broker's handle of the request, from a worker that was given one.
+        token: Option<u64>,
+    },
+    /// `W 4`.
+    Heartbeat,
+    /// `W 5`.
+    Disconnect,
+}
+
+impl<F: Frame> PeerMessage<F> {
+    /// Decodes the frames after the routing id. Leaves `frames` empty, whatever comes out.
+    pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
+        let mut cursor = Cursor::new(frames);
+        let header = cursor.next()?;
+        match &*header {
+            CLIENT => ClientMessage::decode(cursor).map(PeerMessage::Client),
+            WORKER => WorkerMessage::decode(cursor).map(PeerMessage::Worker),
+            _ => Err(Malformed::Header),
+        }
+    }
+}
+
+impl<F: Frame> ClientMessage<F> {
+    fn decode(mut cursor: Cursor<'_, F>) -> Result<Self, Malformed> {
+        let command = cursor.next()?;
+        let message = match &*command {
+            READY => ClientMessage::Hello {
+                hello: cursor.next()?,
+            },
+            REQUEST => ClientMessage::Request {
+                service: cursor.name()?,
+                rid: cursor.name()?,
+                data: cursor.next()?,
+                opts: cursor.optional(),
+                ext: cursor
+                    .optional()
+                    .map(|ext| RequestExt::parse(&ext))
+                    .transpose()?,
+            },
+            HEARTBEAT if cursor.remaining() == 0 => ClientMessage::Heartbeat,
+            HEARTBEAT => ClientMessage::RequestHeartbeat {
+                rid: cursor.name()?,
+            },
+            DISCONNECT => ClientMessage::Disconnect,
+            CANCEL => ClientMessage::Cancel {
+                rid: cursor.name()?,
+            },
+            _ => return Err(Malformed::Command),
+        };
+        cursor.finish()?;
+        Ok(message)
+    }
+
+    pub fn encode(self, out: &mut Vec<F>) {
+        let mut put = |bytes: &[u8]| out.push(F::from(bytes));
+        put(CLIENT);
+        match self {
+            ClientMessage::Hello { hello } => {
+                put(READY);
+                out.push(hello);
+            }
+            ClientMessage::Request {
+                service,
+                rid,
+                data,
+                opts,
+                ext,
+            } => {
+                put(REQUEST);
+                out.extend([service, rid, data]);
+                out.extend(opts);
+                out.extend(ext.map(RequestExt::to_frame));
+            }
+            ClientMessage::Heartbeat => put(HEARTBEAT),
+            ClientMessage::RequestHeartbeat { rid } => {
+                put(HEARTBEAT);
+                out.push(rid);
+            }
+            ClientMessage::Disconnect => put(DISCONNECT),
+            ClientMessage::Cancel { rid } => {
+                put(CANCEL);
+                out.push(rid);
+            }
+        }
+    }
+}
+
+impl<F: Frame> WorkerMessage<F> {
+    fn decode(mut cursor: Cursor<'_, F>) -> Result<Self, Malformed> {
+        let command = cursor.next()?;
+        let message = match &*command {
+            READY => WorkerMessage::Ready {
+                service: cursor.name()?,
+                hello: cursor.optional(),
+            },
+            PARTIAL => Self::decode_reply(&mut cursor, ReplyKind::Partial)?,
+            FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
+            HEARTBEAT => WorkerMessage::Heartbeat,
+            DISCONNECT => WorkerMessage::Disconnect,
+            _ => return Err(Malformed::Command),
+        };
+        cursor.finish()?;
+        Ok(message)
+    }
+
+    fn decode_reply(cursor: &mut Cursor<'_, F>, kind: ReplyKind) -> Result<Self, Malformed> {
+        let client = cursor.name()?;
+        let rid = cursor.name()?;
+        let code = cursor.next()?;
+        let data = cursor.optional();
+        let ext = cursor.optional().map(|ext| TokenExt::parse(&ext));
+        let ext = ext.transpose()?;
+        let error = ext.is_some_and(|ext| ext.error);
+        let (kind, bytes) = match data {
+            // A code frame alone is an error value; `0` too, which 0.0.92 sends for `error(0)`.
+            None if kind == ReplyKind::Final => (ReplyKind::Error, code),
+            Some(empty) if error && kind == ReplyKind::Final && empty.is_empty() => {
+                let own = ext.is_some_and(|ext| ext.own);
+                (ReplyKind::error(own), code)
+            }
+            Some(data) if !error && &*code == SUCCESS => (kind, data),
+            None => return Err(Malformed::Short),
+            Some(_) if error => return Err(Malformed::Extension),
+            Some(_) => return Err(Malformed::Trailing),
+        };
+        let encoding = if ext.is_some_and(|ext| ext.binary) {
+            Encoding::Binary
+        } else {
+            Encoding::Json
+        };
+        Ok(WorkerMessage::Reply {
+            kind,
+            client,
+            rid,
+            body: Body { bytes, encoding },
+            token: ext.map(|ext| ext.token),
+        })
+    }
+
+    /// A reply without a token is for a broker without the extension: its body goes as JSON.
+    pub fn encode(self, out: &mut Vec<F>) {
+        let mut put = |bytes: &[u8]| out.push(F::from(bytes));
+        put(WORKER);
+        match self {
+            WorkerMessage::Ready { service, hello } => {
+                put(READY);
+                out.push(service);
+                out.extend(hello);
+            }
+            WorkerMessage::Reply {
+                kind,
+                client,
+                rid,
+                body,
+                token,
+            } => {
+                put(kind.command());
+                out.extend([client, rid]);
+                let ext = token.map(|token| TokenExt {
+                    binary: body.encoding == Encoding::Binary,
+                    error: kind.is_error(),
+                    own: kind == ReplyKind::OwnError,
+                    token,
+                });
+                let bytes = match ext {
+                    Some(_) => body.bytes,
+                    None => body.into_json(),
+                };
+                if kind.is_error() {
+                    out.push(bytes);
+                    out.extend(ext.map(|_| F::from(&[][..])));
+                } else {
+                    out.extend([F::from(SUCCESS), bytes]);
+                }
+                out.extend(ext.map(TokenExt::to_frame));
+            }
+            WorkerMessage::Heartbeat => put(HEARTBEAT),
+            WorkerMessage::Disconnect => put(DISCONNECT),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "to_broker_tests.rs"]
+mod tests;

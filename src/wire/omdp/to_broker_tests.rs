@@ -1,0 +1,225 @@
+use super::super::testing::frames;
+use super::*;
+use crate::wire::ext::RequestData;
+
+fn decode(text: &str) -> Result<PeerMessage<Vec<u8>>, Malformed> {
+    PeerMessage::decode(&mut frames(text))
+}
+
+fn encode(message: PeerMessage<Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
+    match message {
+        PeerMessage::Client(message) => message.encode(&mut out),
+        PeerMessage::Worker(message) => message.encode(&mut out),
+    }
+    out
+}
+
+#[track_caller]
+fn golden(text: &str, message: PeerMessage<Vec<u8>>) {
+    assert_eq!(decode(text).as_ref(), Ok(&message));
+    assert_eq!(encode(message), frames(text));
+}
+
+fn client(message: ClientMessage<Vec<u8>>) -> PeerMessage<Vec<u8>> {
+    PeerMessage::Client(message)
+}
+
+fn worker(message: WorkerMessage<Vec<u8>>) -> PeerMessage<Vec<u8>> {
+    PeerMessage::Worker(message)
+}
+
+fn reply(kind: ReplyKind, body: Body<Vec<u8>>, token: Option<u64>) -> PeerMessage<Vec<u8>> {
+    worker(WorkerMessage::Reply {
+        kind,
+        client: b"Cx".to_vec(),
+        rid: b"r1".to_vec(),
+        body,
+        token,
+    })
+}
+
+#[test]
+fn client_messages_of_0_0_92() {
+    golden(
+        r#"C|2|echo|r1|"foo"|{"timeout":60000}"#,
+        client(ClientMessage::Request {
+            service: b"echo".to_vec(),
+            rid: b"r1".to_vec(),
+            data: b"\"foo\"".to_vec(),
+            opts: Some(br#"{"timeout":60000}"#.to_vec()),
+            ext: None,
+        }),
+    );
+    golden(
+        "C|2|__proto__|r1|null",
+        client(ClientMessage::Request {
+            service: b"__proto__".to_vec(),
+            rid: b"r1".to_vec(),
+            data: b"null".to_vec(),
+            opts: None,
+            ext: None,
+        }),
+    );
+    golden("C|4", client(ClientMessage::Heartbeat));
+    golden(
+        "C|4|r1",
+        client(ClientMessage::RequestHeartbeat {
+            rid: b"r1".to_vec(),
+        }),
+    );
+}
+
+#[test]
+fn client_messages_of_the_extension() {
+    golden(
+        "C|1|{}",
+        client(ClientMessage::Hello {
+            hello: b"{}".to_vec(),
+        }),
+    );
+    golden(
+        "C|2|echo|r1|ab|{}|\u{1}\0\0\0\u{7}",
+        client(ClientMessage::Request {
+            service: b"echo".to_vec(),
+            rid: b"r1".to_vec(),
+            data: b"ab".to_vec(),
+            opts: Some(b"{}".to_vec()),
+            ext: Some(RequestExt {
+                data: RequestData::Binary,
+                timeout_ms: 7,
+            }),
+        }),
+    );
+    golden("C|5", client(ClientMessage::Disconnect));
+    golden(
+        "C|8|r1",
+        client(ClientMessage::Cancel {
+            rid: b"r1".to_vec(),
+        }),
+    );
+}
+
+#[test]
+fn worker_messages_of_0_0_92() {
+    golden(
+        "W|1|echo",
+        worker(WorkerMessage::Ready {
+            service: b"echo".to_vec(),
+            hello: None,
+        }),
+    );
+    let one = || Body::json(b"1".to_vec());
+    golden("W|6|Cx|r1|0|1", reply(ReplyKind::Partial, one(), None));
+    golden("W|3|Cx|r1|0|1", reply(ReplyKind::Final, one(), None));
+    golden("W|3|Cx|r1|1", reply(ReplyKind::Error, one(), None));
+    golden(
+        "W|3|Cx|r1|0",
+        reply(ReplyKind::Error, Body::json(b"0".to_vec()), None),
+    );
+    golden("W|4", worker(WorkerMessage::Heartbeat));
+    golden("W|5", worker(WorkerMessage::Disconnect));
+}
+
+#[test]
+fn worker_messages_of_the_extension() {
+    golden(
+        "W|1|echo|{}",
+        worker(WorkerMessage::Ready {
+            service: b"echo".to_vec(),
+            hello: Some(b"{}".to_vec()),
+        }),
+    );
+    let token = Some(0x0100_0000_0000_0002);
+    golden(
+        "W|6|Cx|r1|0|ab|\u{1}\u{1}\0\0\0\0\0\0\u{2}",
+        reply(ReplyKind::Partial, Body::binary(b"ab".to_vec()), token),
+    );
+    golden(
+        "W|3|Cx|r1|0|1|\0\u{1}\0\0\0\0\0\0\u{2}",
+        reply(ReplyKind::Final, Body::json(b"1".to_vec()), token),
+    );
+    golden(
+        "W|3|Cx|r1|0|∅|\u{4}\u{1}\0\0\0\0\0\0\u{2}",
+        reply(ReplyKind::Error, Body::json(b"0".to_vec()), token),
+    );
+}
+
+#[test]
+fn a_buffer_goes_to_an_old_broker_as_node_writes_it() {
+    let sent = encode(reply(ReplyKind::Final, Body::binary(vec![7]), None));
+    assert_eq!(sent, frames(r#"W|3|Cx|r1|0|{"type":"Buffer","data":[7]}"#));
+}
+
+#[test]
+fn malformed() {
+    use Malformed::*;
+    for (text, why) in [
+        ("∅", Header),
+        ("X", Header),
+        ("CW|1", Header),
+        ("C", Short),
+        ("W", Short),
+        ("C|∅", Command),
+        ("C|9", Command),
+        ("W|2|a|b|c", Command),
+        ("W|7|a", Command),
+        ("W|\u{1}|echo", Command),
+        ("C|2|echo", Short),
+        ("C|2|echo|r1", Short),
+        ("C|2|∅|r1|1|{}", Name),
+        ("C|2|echo|∅|1|{}", Name),
+        ("C|2|echo|r1|1|{}|", Extension),
+        ("C|2|echo|r1|1|{}|\0\0\0\0\0|x", Trailing),
+        ("C|4|r1|x", Trailing),
+        ("C|8", Short),
+        ("W|1", Short),
+        ("W|1|∅", Name),
+        ("W|1|echo|{}|x", Trailing),
+        ("W|3", Short),
+        ("W|3|Cx", Short),
+        ("W|3|Cx|r1", Short),
+        ("W|6|Cx|r1|0", Short),
+        ("W|6|Cx|r1|1|2", Trailing),
+        ("W|3|Cx|r1|1|2", Trailing),
+        ("W|3|∅|r1|0|1", Name),
+        ("W|3|Cx|r1|0|1|\u{8}\0\0\0\0\0\0\0\0", Extension),
+        ("W|6|Cx|r1|0|∅|\u{4}\0\0\0\0\0\0\0\0", Extension),
+        ("W|4|x", Trailing),
+    ] {
+        assert_eq!(decode(text), Err(why), "{text}");
+    }
+    let long = "x".repeat(crate::wire::MAX_NAME + 1);
+    assert_eq!(decode(&format!("W|1|{long}")), Err(Name));
+    assert_eq!(
+        PeerMessage::<Vec<u8>>::decode(&mut Vec::new()),
+        Err(Short),
+        "no frame at all"
+    );
+}
+
+/// Whatever decodes, encodes to the frames it came from: frames drawn from a small alphabet, so
+/// that a good part of them decodes.
+#[test]
+fn decode_then_encode_is_identity() {
+    let alphabet = frames("C|W|1|2|3|4|5|6|7|8|0|∅|Cx|r1|\0\0\0\0\0|\u{5}\0\0\0\0\0\0\0\u{1}|{}|x");
+    let mut seed = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = move |n: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % n as u64) as usize
+    };
+    let mut decoded = 0;
+    for _ in 0..200_000 {
+        let mut input: Vec<Vec<u8>> = vec![alphabet[next(2)].clone()];
+        for _ in 0..next(8) {
+            input.push(alphabet[next(alphabet.len())].clone());
+        }
+        if let Ok(message) = PeerMessage::decode(&mut input.clone()) {
+            decoded += 1;
+            assert_eq!(encode(message), input);
+        }
+    }
+    assert!(decoded > 1_000, "only {decoded} of the inputs decoded");
+}

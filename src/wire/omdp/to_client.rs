@@ -1,0 +1,212 @@
+//! What the broker sends to a client.
+
+use super::*;
+use crate::wire::ext::ResultExt;
+use crate::wire::{Body, Cursor, Encoding, Frame, Malformed};
+
+/// Broker to client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToClient<F> {
+    /// `C 1 hello`. Ours: the answer to a client's hello.
+    Welcome { hello: F },
+    /// `C 6|3 rid 0 data [ext]`, or an error: `C 3 rid value [∅ ext]`.
+    Reply {
+        kind: ReplyKind,
+        rid: F,
+        body: Body<F>,
+        /// Whether it has, or is to have, the extension frame.
+        extended: bool,
+    },
+    /// `C 4`. Ours.
+    Heartbeat,
+    /// `C 5`. Ours: the broker goes away, or does not know this client; it says hello again.
+    Disconnect,
+}
+
+impl<F: Frame> ToClient<F> {
+    /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
+    pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
+        let mut cursor = Cursor::new(frames);
+        if &*cursor.next()? != CLIENT {
+            return Err(Malformed::Header);
+        }
+        let command = cursor.next()?;
+        let message = match &*command {
+            READY => ToClient::Welcome {
+                hello: cursor.next()?,
+            },
+            PARTIAL => Self::decode_reply(&mut cursor, ReplyKind::Partial)?,
+            FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
+            HEARTBEAT => ToClient::Heartbeat,
+            DISCONNECT => ToClient::Disconnect,
+            _ => return Err(Malformed::Command),
+        };
+        cursor.finish()?;
+        Ok(message)
+    }
+
+    fn decode_reply(cursor: &mut Cursor<'_, F>, kind: ReplyKind) -> Result<Self, Malformed> {
+        let rid = cursor.name()?;
+        let code = cursor.next()?;
+        let data = cursor.optional();
+        let ext = cursor.optional().map(|ext| ResultExt::parse(&ext));
+        let ext = ext.transpose()?;
+        let error = ext.is_some_and(|ext| ext.error);
+        let (kind, bytes) = match data {
+            None if kind == ReplyKind::Final => (ReplyKind::Error, code),
+            Some(empty) if error && kind == ReplyKind::Final && empty.is_empty() => {
+                let own = ext.is_some_and(|ext| ext.own);
+                (ReplyKind::error(own), code)
+            }
+            Some(data) if !error && &*code == SUCCESS => (kind, data),
+            None => return Err(Malformed::Short),
+            Some(_) if error => return Err(Malformed::Extension),
+            Some(_) => return Err(Malformed::Trailing),
+        };
+        let encoding = if ext.is_some_and(|ext| ext.binary) {
+            Encoding::Binary
+        } else {
+            Encoding::Json
+        };
+        Ok(ToClient::Reply {
+            kind,
+            rid,
+            body: Body { bytes, encoding },
+            extended: ext.is_some(),
+        })
+    }
+
+    /// A reply that is not extended is for a client without the extension: its body goes as JSON,
+    /// and an error code of ours as an error value like any other.
+    pub fn encode(self, out: &mut Vec<F>) {
+        let mut put = |bytes: &[u8]| out.push(F::from(bytes));
+        put(CLIENT);
+        match self {
+            ToClient::Welcome { hello } => {
+                put(READY);
+                out.push(hello);
+            }
+            ToClient::Reply {
+                kind,
+                rid,
+                body,
+                extended,
+            } => {
+                put(kind.command());
+                out.push(rid);
+                let ext = extended.then_some(ResultExt {
+                    binary: body.encoding == Encoding::Binary,
+                    error: kind.is_error(),
+                    own: kind == ReplyKind::OwnError,
+                });
+                let bytes = match ext {
+                    Some(_) => body.bytes,
+                    None => body.into_json(),
+                };
+                if kind.is_error() {
+                    out.push(bytes);
+                    out.extend(ext.map(|_| F::from(&[][..])));
+                } else {
+                    out.extend([F::from(SUCCESS), bytes]);
+                }
+                out.extend(ext.map(ResultExt::to_frame));
+            }
+            ToClient::Heartbeat => put(HEARTBEAT),
+            ToClient::Disconnect => put(DISCONNECT),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::frames;
+    use super::*;
+
+    #[track_caller]
+    fn golden(text: &str, message: ToClient<Vec<u8>>) {
+        assert_eq!(ToClient::decode(&mut frames(text)).as_ref(), Ok(&message));
+        let mut out = Vec::new();
+        message.encode(&mut out);
+        assert_eq!(out, frames(text));
+    }
+
+    fn reply(kind: ReplyKind, body: Body<Vec<u8>>, extended: bool) -> ToClient<Vec<u8>> {
+        ToClient::Reply {
+            kind,
+            rid: b"r1".to_vec(),
+            body,
+            extended,
+        }
+    }
+
+    #[test]
+    fn messages_of_0_0_92() {
+        let one = || Body::json(b"1".to_vec());
+        golden("C|6|r1|0|1", reply(ReplyKind::Partial, one(), false));
+        golden("C|3|r1|0|1", reply(ReplyKind::Final, one(), false));
+        golden("C|3|r1|1", reply(ReplyKind::Error, one(), false));
+    }
+
+    #[test]
+    fn messages_of_the_extension() {
+        golden(
+            "C|1|{}",
+            ToClient::Welcome {
+                hello: b"{}".to_vec(),
+            },
+        );
+        golden(
+            "C|6|r1|0|ab|\u{1}",
+            reply(ReplyKind::Partial, Body::binary(b"ab".to_vec()), true),
+        );
+        golden(
+            "C|3|r1|0|1|\0",
+            reply(ReplyKind::Final, Body::json(b"1".to_vec()), true),
+        );
+        golden(
+            "C|3|r1|0|∅|\u{4}",
+            reply(ReplyKind::Error, Body::json(b"0".to_vec()), true),
+        );
+        golden(
+            "C|3|r1|\"W_LOST\"|∅|\u{c}",
+            reply(ReplyKind::OwnError, Body::json(b"\"W_LOST\"".to_vec()), true),
+        );
+        golden("C|4", ToClient::Heartbeat);
+        golden("C|5", ToClient::Disconnect);
+    }
+
+    #[test]
+    fn to_an_old_client_codes_and_buffers_are_values() {
+        let mut out = Vec::new();
+        let code = Body::json(b"\"W_LOST\"".to_vec());
+        reply(ReplyKind::OwnError, code, false).encode(&mut out);
+        assert_eq!(out, frames("C|3|r1|\"W_LOST\""));
+        out.clear();
+        reply(ReplyKind::Final, Body::binary(vec![1]), false).encode(&mut out);
+        assert_eq!(out, frames(r#"C|3|r1|0|{"type":"Buffer","data":[1]}"#));
+    }
+
+    #[test]
+    fn malformed() {
+        use Malformed::*;
+        for (text, why) in [
+            ("∅", Header),
+            ("W|4", Header),
+            ("C", Short),
+            ("C|2|x", Command),
+            ("C|1", Short),
+            ("C|3", Short),
+            ("C|3|r1", Short),
+            ("C|3|∅|0|1", Name),
+            ("C|6|r1|0", Short),
+            ("C|3|r1|2|1", Trailing),
+            ("C|3|r1|0|1|x", Extension),
+            ("C|3|r1|0|1|\u{8}", Extension),
+            ("C|6|r1|0|∅|\u{4}", Extension),
+            ("C|3|r1|0|1|\0|x", Trailing),
+            ("C|4|x", Trailing),
+        ] {
+            assert_eq!(ToClient::decode(&mut frames(text)), Err(why), "{text}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What the broker sends to a worker.
+
+use super::*;
+use crate::wire::ext::TokenExt;
+use crate::wire::{Body, Cursor, Encoding, Frame, Malformed};
+
+/// Broker to worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToWorker<F> {
+    /// `W 1 hello`. Ours: the answer to a READY that carried a hello.
+    Welcome { hello: F },
+    /// `W 2 client rid data`, or with the extension `W 2 client rid data opts ext`.
+    Request {
+        client: F,
+        rid: F,
+        body: Body<F>,
+        /// What only the extended form has.
+        extra: Option<RequestExtra<F>>,
+    },
+    /// `W 4`.
+    Heartbeat,
+    /// `W 4 client rid`: the client of this request still waits.
+    RequestHeartbeat { client: F, rid: F },
+    /// `W 5`.
+    Disconnect,
+    /// `W 8 token`. Ours: nobody waits for this request any more.
+    Cancel { token: u64 },
+}
+
+/// What the broker tells a worker about a request beyond 0.0.92.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestExtra<F> {
+    /// The client's options as JSON; an empty frame if it sent none.
+    pub opts: F,
+    /// The broker's handle of this request, to be sent back with each reply.
+    pub token: u64,
+}
+
+impl<F: Frame> ToWorker<F> {
+    /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
+    pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
+        let mut cursor = Cursor::new(frames);
+        if &*cursor.next()? != WORKER {
+            return Err(Malformed::Header);
+        }
+        let command = cursor.next()?;
+        let message = match &*command {
+            READY => ToWorker::Welcome {
+                hello: cursor.next()?,
+            },
+            REQUEST => {
+                let client = cursor.name()?;
+                let rid = cursor.name()?;
+                let bytes = cursor.next()?;
+                let mut encoding = Encoding::Json;
+                let extra = match cursor.optional() {
+                    None => None,
+                    Some(opts) => {
+                        let ext = TokenExt::parse(&*cursor.next()?)?;
+                        if ext.error {
+                            return Err(Malformed::Extension);
+                        }
+                        if ext.binary {
+                            encoding = Encoding::Binary;
+                        }
+                        Some(RequestExtra {
+                            opts,
+                            token: ext.token,
+                        })
+                    }
+                };
+                ToWorker::Request {
+                    client,
+                    rid,
+                    body: Body { bytes, encoding },
+                    extra,
+                }
+            }
+            HEARTBEAT if cursor.remaining() == 0 => ToWorker::Heartbeat,
+            HEARTBEAT => ToWorker::RequestHeartbeat {
+                client: cursor.name()?,
+                rid: cursor.name()?,
+            },
+            DISCONNECT => ToWorker::Disconnect,
+            CANCEL => {
+                let token = cursor.next()?;
+                let token = (&*token).try_into().map_err(|_| Malformed::Extension)?;
+                ToWorker::Cancel {
+                    token: u64::from_be_bytes(token),
+                }
+            }
+            _ => return Err(Malformed::Command),
+        };
+        cursor.finish()?;
+        Ok(message)
+    }
+
+    /// A request without `extra` is for a worker without the extension: its body goes as JSON.
+    pub fn encode(self, out: &mut Vec<F>) {
+        let mut put = |bytes: &[u8]| out.push(F::from(bytes));
+        put(WORKER);
+        match self {
+            ToWorker::Welcome { hello } => {
+                put(READY);
+                out.push(hello);
+            }
+            ToWorker::Request {
+                client,
+                rid,
+                body,
+                extra,
+            } => {
+                put(REQUEST);
+                out.extend([client, rid]);
+                match extra {
+                    None => out.push(body.into_json()),
+                    Some(RequestExtra { opts, token }) => {
+                        let ext = TokenExt {
+                            binary: body.encoding == Encoding::Binary,
+                            error: false,
+                            own: false,
+                            token,
+                        };
+                        out.extend([body.bytes, opts, ext.to_frame()]);
+                    }
+                }
+            }
+            ToWorker::Heartbeat => put(HEARTBEAT),
+            ToWorker::RequestHeartbeat { client, rid } => {
+                put(HEARTBEAT);
+                out.extend([client, rid]);
+            }
+            ToWorker::Disconnect => put(DISCONNECT),
+            ToWorker::Cancel { token } => {
+                put(CANCEL);
+                out.push(F::from(&token.to_be_bytes()[..]));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::frames;
+    use super::*;
+
+    #[track_caller]
+    fn golden(text: &str, message: ToWorker<Vec<u8>>) {
+        assert_eq!(ToWorker::decode(&mut frames(text)).as_ref(), Ok(&message));
+        let mut out = Vec::new();
+        message.encode(&mut out);
+        assert_eq!(out, frames(text));
+    }
+
+    fn request(body: Body<Vec<u8>>, extra: Option<RequestExtra<Vec<u8>>>) -> ToWorker<Vec<u8>> {
+        ToWorker::Request {
+            client: b"Cx".to_vec(),
+            rid: b"r1".to_vec(),
+            body,
+            extra,
+        }
+    }
+
+    #[test]
+    fn messages_of_0_0_92() {
+        golden("W|2|Cx|r1|1", request(Body::json(b"1".to_vec()), None));
+        golden("W|4", ToWorker::Heartbeat);
+        golden(
+            "W|4|Cx|r1",
+            ToWorker::RequestHeartbeat {
+                client: b"Cx".to_vec(),
+                rid: b"r1".to_vec(),
+            },
+        );
+        golden("W|5", ToWorker::Disconnect);
+    }
+
+    #[test]
+    fn messages_of_the_extension() {
+        golden(
+            "W|1|{}",
+            ToWorker::Welcome {
+                hello: b"{}".to_vec(),
+            },
+        );
+        let extra = |opts: &[u8]| {
+            Some(RequestExtra {
+                opts: opts.to_vec(),
+                token: 9,
+            })
+        };
+        golden(
+            "W|2|Cx|r1|ab|{}|\u{1}\0\0\0\0\0\0\0\t",
+            request(Body::binary(b"ab".to_vec()), extra(b"{}")),
+        );
+        golden(
+            "W|2|Cx|r1|1|∅|\0\0\0\0\0\0\0\0\t",
+            request(Body::json(b"1".to_vec()), extra(b"")),
+        );
+        golden("W|8|\0\0\0\0\0\0\0\t", ToWorker::Cancel { token: 9 });
+    }
+
+    #[test]
+    fn a_buffer_goes_to_an_old_worker_as_node_writes_it() {
+        let mut out = Vec::new();
+        request(Body::binary(vec![1, 2]), None).encode(&mut out);
+        assert_eq!(out, frames(r#"W|2|Cx|r1|{"type":"Buffer","data":[1,2]}"#));
+    }
+
+    #[test]
+    fn malformed() {
+        use Malformed::*;
+        for (text, why) in [
+            ("∅", Header),
+            ("C|4", Header),
+            ("W", Short),
+            ("W|9", Command),
+            ("W|3|Cx|r1|0|1", Command),
+            ("W|1", Short),
+            ("W|1|{}|x", Trailing),
+            ("W|2", Short),
+            ("W|2|Cx|r1", Short),
+            ("W|2|∅|r1|1", Name),
+            ("W|2|Cx|∅|1", Name),
+            ("W|2|Cx|r1|1|{}", Short),
+            ("W|2|Cx|r1|1|{}|x", Extension),
+            ("W|2|Cx|r1|1|{}|\u{4}\0\0\0\0\0\0\0\0", Extension),
+            ("W|2|Cx|r1|1|{}|\0\0\0\0\0\0\0\0\0|x", Trailing),
+            ("W|4|Cx", Short),
+            ("W|4|Cx|r1|x", Trailing),
+            ("W|5|x", Trailing),
+            ("W|8|x", Extension),
+        ] {
+            assert_eq!(ToWorker::decode(&mut frames(text)), Err(why), "{text}");
+        }
+    }
+}
