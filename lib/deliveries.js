@@ -66,7 +66,7 @@ class Deliveries {
     this.#link.outbox.clear();
     const replies = [...this.#running.values()];
     this.#running.clear();
-    for (const reply of replies) cancel(reply, 'W_STOPPED');
+    for (const reply of replies) cancel(reply, 'W_LOST');
   }
 
   /**

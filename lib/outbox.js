@@ -3,7 +3,7 @@
 /**
  * The native side of a peer, as the addon exports it; the lists of records are in src/node.
  * @typedef {object} Core
- * @property {() => void} start
+ * @property {(wake: () => void) => void} start whose outcome is a record; `wake` is called when drain() has something
  * @property {(timeoutMs: number) => void} stop
  * @property {(into: Float64Array) => string} drain
  * @property {() => Buffer[]} takeBlobs

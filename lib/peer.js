@@ -1,10 +1,11 @@
 'use strict';
 
 const { EventEmitter } = require('node:events');
-const { startError, throwLater } = require('./errors');
+const { startError } = require('./errors');
 const { Inbox } = require('./inbox');
 const { checkCallback, checkStop } = require('./options');
 const { Outbox } = require('./outbox');
+const { Waiter, attempt } = require('./waiter');
 
 /** Records from the native side that all three peers get. */
 const STARTED = 10;
@@ -32,32 +33,9 @@ const EVENT = 15;
  * @property {() => void} opened the native side takes records from now on
  * @property {(error: Error) => void} startFailed
  * @property {(text: string) => void} [started]
+ * @property {readonly string[]} [endpoints] where a broker is bound
  * @property {() => void} stopped
  */
-
-/** Who waits for the end of a start or stop: a callback or a promise. */
-class Waiter {
-  /** @type {Promise<void> | undefined} */
-  promise;
-  /** @type {(error?: Error) => void} */
-  #done;
-
-  /** @param {((error?: Error) => void) | undefined} callback */
-  constructor(callback) {
-    this.#done = callback ?? (() => {});
-    if (callback !== undefined) return;
-    this.promise = new Promise((resolve, reject) => {
-      this.#done = (error) => (error === undefined ? resolve() : reject(error));
-    });
-  }
-
-  /** @param {Error | undefined} error */
-  tell(error) {
-    // A callback of 0.0.92 is called without arguments when all went well.
-    if (error === undefined) attempt(() => this.#done());
-    else attempt(() => this.#done(error));
-  }
-}
 
 /** @typedef {{ kind: 'start' | 'stop', timeout: number, waiters: Waiter[], running: boolean }} Operation */
 
@@ -236,6 +214,7 @@ class Peer extends EventEmitter {
     this.#role.started?.(text);
     this.#become('started');
     this.#tell('start');
+    for (const endpoint of this.#role.endpoints ?? []) this.#tell('connect', endpoint);
     this.#finish('start');
   }
 
@@ -252,8 +231,10 @@ class Peer extends EventEmitter {
   #stopped() {
     // Nobody asked for it: the native side gave up by itself.
     if (this.#operations.length === 0) this.#role.stopCalled();
+    const bound = this.#role.endpoints ?? [];
     this.#become('stopped');
     this.#role.stopped();
+    for (const endpoint of bound) this.#tell('disconnect', endpoint, 'stopped');
     this.#tell('stop');
     this.#finish('stop');
   }
@@ -287,18 +268,6 @@ class Peer extends EventEmitter {
   /** @param {string} event @param {...any} args */
   #tell(event, ...args) {
     attempt(() => this.emit(event, ...args));
-  }
-}
-
-/**
- * Runs something of the user's whose exception must not keep us from what is left to do.
- * @param {() => void} action
- */
-function attempt(action) {
-  try {
-    action();
-  } catch (error) {
-    throwLater(error);
   }
 }
 

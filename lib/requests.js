@@ -102,7 +102,7 @@ class Requests {
   /** @type {Link} */
   #link = /** @type {any} */ (undefined);
   #signals = new Signals((/** @type {Request} */ request, reason) => {
-    if (this.#abandon(request)) request.end(FAILED, 'C_ABORTED', reason);
+    this.#cancel(request, 'C_ABORTED', reason);
   });
 
   /** @param {Link} link */
@@ -144,15 +144,21 @@ class Requests {
    * @param {Request} request
    */
   abort(request) {
-    if (this.#abandon(request)) process.nextTick(() => request.end(FAILED, 'C_ABORTED'));
+    this.#cancel(request, 'C_ABORTED');
   }
 
-  /** @param {Request} request @returns {boolean} whether it was outstanding */
-  #abandon(request) {
-    if (!this.#forget(request)) return false;
+  /**
+   * Ends a request that is still wanted elsewhere. Its callbacks run later: whoever aborts does not expect
+   * them inside of the call.
+   * @param {Request} request
+   * @param {string} code
+   * @param {unknown} [cause]
+   */
+  #cancel(request, code, cause) {
+    if (!this.#forget(request)) return;
     this.#link.outbox.put(OP_CANCEL, request.id, '');
     this.#link.refresh();
-    return true;
+    process.nextTick(() => request.end(FAILED, code, cause));
   }
 
   /** @param {Request} request @returns {boolean} whether it was outstanding */
@@ -229,9 +235,12 @@ class Requests {
    * @param {unknown} cause
    */
   #badReply(request, kind, cause) {
-    if (kind === PARTIAL) this.#abandon(request);
-    else this.#forget(request);
-    request.end(FAILED, 'W_BAD_REPLY', cause);
+    if (kind === PARTIAL) {
+      this.#cancel(request, 'W_BAD_REPLY', cause);
+    } else {
+      this.#forget(request);
+      request.end(FAILED, 'W_BAD_REPLY', cause);
+    }
   }
 }
 

@@ -29,7 +29,7 @@ function read(file) {
 function checkManifests() {
   for (const [file, text] of Object.entries(derived())) {
     const found = fs.existsSync(path.join(root, file)) ? read(file) : '';
-    expect(found === text, `${file} is not what scripts/platforms.js writes`);
+    expect(found === text, `${file} is out of date: node scripts/platforms.js`);
     if (!file.endsWith('package.json')) continue;
     const { name, scripts = {} } = JSON.parse(text);
     for (const script of INSTALL_SCRIPTS) expect(!(script in scripts), `${name} has a script "${script}"`);

@@ -9,6 +9,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// libzmq's own default of 1023 would be the first limit that a process with many clients meets.
 const MAX_SOCKETS: c_int = 65_535;
@@ -36,6 +37,7 @@ static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
     alive: 0,
 });
 static TERMINATED: Condvar = Condvar::new();
+static TERMINATED_ASYNC: Notify = Notify::const_new();
 
 fn registry() -> MutexGuard<'static, Registry> {
     // Nothing that runs under the lock can leave it half-changed.
@@ -85,6 +87,7 @@ impl Drop for Context {
             }
             registry().alive -= 1;
             TERMINATED.notify_all();
+            TERMINATED_ASYNC.notify_waiters();
         };
         // It may wait, so it must not hold up a reactor. Without a thread to spare it does.
         let shared = Arc::new(Mutex::new(Some(terminate)));
@@ -108,15 +111,30 @@ impl Drop for Context {
     }
 }
 
+impl Registry {
+    /// Whether a context that nobody uses any more is still being terminated.
+    fn is_terminating(&self) -> bool {
+        self.alive > usize::from(self.current.strong_count() > 0)
+    }
+}
+
 /// Waits until every context without a socket is terminated, so that what was sent has left the
-/// process: false if others still have sockets, or if it took longer than `patience`.
-pub fn quiesce(patience: Duration) -> bool {
-    let in_use = |registry: &mut Registry| {
-        let current = usize::from(registry.current.strong_count() > 0);
-        registry.alive > current
-    };
-    let (registry, timeout) = TERMINATED
-        .wait_timeout_while(registry(), patience, in_use)
+/// process, or until `patience` ends.
+pub fn quiesce(patience: Duration) {
+    let _ = TERMINATED
+        .wait_timeout_while(registry(), patience, |registry| registry.is_terminating())
         .unwrap_or_else(PoisonError::into_inner);
-    !timeout.timed_out() && registry.alive == 0
+}
+
+/// The same for a driver that has just closed its socket: a process may end once it is told so.
+/// Where others still have sockets there is nothing to wait for, and nothing is known.
+pub(super) async fn flushed() {
+    loop {
+        // Before the look, so that a termination in between is not missed.
+        let terminated = TERMINATED_ASYNC.notified();
+        if !registry().is_terminating() {
+            return;
+        }
+        terminated.await;
+    }
 }

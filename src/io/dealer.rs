@@ -1,10 +1,12 @@
 //! The driver of a worker or a client: one machine, one DEALER at a time.
 
 use super::socket::{Sent, Socket};
-use super::{Error, Message, Outlet, clock};
+use super::outlet::Offer;
+use super::{Error, Message, Outlet, clock, context};
 use super::reactor::Reactor;
 use crate::proto::Time;
 use crate::proto::link::Action;
+use crate::proto::worker::Retract;
 use std::ffi::c_int;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -40,6 +42,21 @@ pub trait Machine {
     fn drain_notices(&mut self, report: impl FnMut(Self::Notice)) -> ControlFlow<()>;
     /// What is to be done with the socket.
     fn poll_action(&mut self) -> Option<Action>;
+
+    /// Whether a notice is an offer, which waits until the reader has room for it.
+    fn offered(_notice: &Self::Notice) -> Option<Offer> {
+        None
+    }
+    /// Whether a notice makes an offer void. One that was not taken vanishes with it.
+    fn withdrawn(_notice: &Self::Notice) -> Option<u64> {
+        None
+    }
+    /// Which offers are to be taken back.
+    fn poll_retract(&mut self) -> Option<Retract> {
+        None
+    }
+    /// These offers were taken back.
+    fn handle_retracted(&mut self, _now: Time, _offers: &[u64]) {}
 }
 
 /// Where a worker or client connects, and as whom.
@@ -104,7 +121,7 @@ struct Driver<M: Machine> {
     /// Reused from message to message.
     frames: Vec<Message>,
     /// Reused from turn to turn.
-    notices: Vec<Notice<M::Notice>>,
+    notices: Vec<M::Notice>,
 }
 
 /// How many messages are received before what came of them is sent on.
@@ -120,7 +137,8 @@ impl<M: Machine> Driver<M> {
             Err(error) => return self.outlet.push(Notice::StartFailed(error)),
         }
         self.outlet.push(Notice::Started);
-        let mut more = false;
+        // Over inproc the connection is there already, and nothing will wake us for it.
+        let mut more = true;
         loop {
             let command = if more {
                 // The other drivers of this thread have their turn in between.
@@ -139,6 +157,7 @@ impl<M: Machine> Driver<M> {
             }
         }
         self.socket = None;
+        context::flushed().await;
         self.outlet.push(Notice::Stopped);
     }
 
@@ -175,6 +194,7 @@ impl<M: Machine> Driver<M> {
         if self.machine.next_deadline().is_some_and(|at| at <= now) {
             self.machine.handle_timeout(now);
         }
+        self.retract(now);
         self.carry_out(now);
         if self.report().is_break() || goodbye.is_break() {
             return ControlFlow::Break(());
@@ -249,12 +269,30 @@ impl<M: Machine> Driver<M> {
             .is_some_and(|(readable, up)| readable || up != self.up)
     }
 
+    /// Takes back the offers that the machine wants back and nobody has taken.
+    fn retract(&mut self, now: Time) {
+        if let Some(Retract { outstanding, limit }) = self.machine.poll_retract() {
+            // Those that the machine has just made are not on offer yet.
+            let _ = self.report();
+            let taken_back = self.outlet.retract(outstanding, limit);
+            self.machine.handle_retracted(now, &taken_back);
+        }
+    }
+
     fn report(&mut self) -> ControlFlow<()> {
         let notices = &mut self.notices;
-        let end = self
-            .machine
-            .drain_notices(|notice| notices.push(Notice::Machine(notice)));
-        self.outlet.push_all(notices.drain(..));
+        let end = self.machine.drain_notices(|notice| notices.push(notice));
+        let outlet = &self.outlet;
+        outlet.update(|queue| {
+            for notice in notices.drain(..) {
+                let void = M::withdrawn(&notice).is_some_and(|id| queue.withdraw(id));
+                match M::offered(&notice) {
+                    Some(offer) => queue.offer(offer, Notice::Machine(notice)),
+                    None if !void => queue.push(Notice::Machine(notice)),
+                    None => {}
+                }
+            }
+        });
         end
     }
 

@@ -21,4 +21,4 @@ pub mod worker;
 pub use context::quiesce;
 pub use error::Error;
 pub use message::Message;
-pub use outlet::Outlet;
+pub use outlet::{Left, Outlet};

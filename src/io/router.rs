@@ -2,7 +2,7 @@
 
 use super::reactor::Reactor;
 use super::socket::{Sent, Socket};
-use super::{Error, Message, Outlet, clock};
+use super::{Error, Message, Outlet, clock, context};
 use crate::proto::Time;
 use crate::proto::broker::{Broker, BrokerConfig, BrokerEvent, RoutingId};
 use std::sync::Arc;
@@ -91,13 +91,15 @@ impl Driver {
         loop {
             let stop = self.wait().await;
             if stop {
-                self.machine.stop();
-                self.send(clock::now());
+                let now = clock::now();
+                self.machine.stop(now);
+                self.send(now);
                 break;
             }
             self.turn();
         }
         drop(self.socket);
+        context::flushed().await;
         self.outlet.push(Notice::Stopped);
     }
 
@@ -171,8 +173,11 @@ impl Driver {
     }
 
     fn report(&mut self) {
-        let room = MAX_EVENTS.saturating_sub(self.outlet.len());
-        let events = self.machine.drain_events();
-        self.outlet.push_all(events.take(room).map(Notice::Event));
+        let mut events = self.machine.drain_events().peekable();
+        if events.peek().is_some() {
+            let room = MAX_EVENTS.saturating_sub(self.outlet.len());
+            self.outlet
+                .update(|queue| events.take(room).for_each(|event| queue.push(Notice::Event(event))));
+        }
     }
 }

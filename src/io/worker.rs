@@ -2,9 +2,10 @@
 
 use super::Message;
 use super::dealer::Machine;
+use super::outlet::Offer;
 use crate::proto::Time;
 use crate::proto::link::Action;
-use crate::proto::worker::{Worker, WorkerNotice};
+use crate::proto::worker::{Retract, Worker, WorkerNotice};
 use crate::wire::Body;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -96,5 +97,34 @@ impl Machine for Worker<Message> {
 
     fn poll_action(&mut self) -> Option<Action> {
         Worker::poll_action(self)
+    }
+
+    fn offered(notice: &Self::Notice) -> Option<Offer> {
+        match notice {
+            WorkerNotice::Request {
+                delivery,
+                returnable,
+                ..
+            } => Some(Offer {
+                id: *delivery,
+                returnable: *returnable,
+            }),
+            _ => None,
+        }
+    }
+
+    fn withdrawn(notice: &Self::Notice) -> Option<u64> {
+        match notice {
+            WorkerNotice::Cancelled { delivery, .. } => Some(*delivery),
+            _ => None,
+        }
+    }
+
+    fn poll_retract(&mut self) -> Option<Retract> {
+        Worker::poll_retract(self)
+    }
+
+    fn handle_retracted(&mut self, now: Time, offers: &[u64]) {
+        Worker::handle_retracted(self, now, offers);
     }
 }

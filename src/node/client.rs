@@ -122,7 +122,7 @@ impl ClientCore {
         into: Float64ArraySlice<'env>,
     ) -> Result<JsString<'env>> {
         let endpoint = self.conf.endpoints.first().map_or("", String::as_str);
-        self.core.drain(env, into, |batch, generation, notice| {
+        self.core.drain(env, into, 0, |batch, generation, notice| {
             match notice {
                 Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
                 Notice::StartFailed(error) => {

@@ -3,7 +3,7 @@
 
 use super::outward::{self, Outward, kind};
 use super::wake::Wake;
-use crate::io::{Error as IoError, Message, Outlet};
+use crate::io::{Error as IoError, Left, Message, Outlet};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use std::ops::ControlFlow;
@@ -73,26 +73,31 @@ impl<C, N> Core<C, N> {
         }
     }
 
-    /// Fills `into` with the records that `report` makes of the notices, and returns their text.
+    /// Fills `into` with the records that `report` makes of the notices, with offers among them as
+    /// long as there is room, and returns their text.
     /// After a notice of which `report` says `Break` the life is over.
     pub(super) fn drain<'env>(
         &mut self,
         env: &'env Env,
         mut into: Float64ArraySlice<'env>,
+        room: usize,
         mut report: impl FnMut(&mut Outward<'_>, u64, N) -> ControlFlow<()>,
     ) -> Result<JsString<'env>> {
         // SAFETY: JavaScript lends this array for the call alone, and runs nothing meanwhile.
         let mut batch = Outward::new(unsafe { into.as_mut() });
-        let mut more = false;
+        let mut left = Left::default();
         if let Some(life) = &self.life {
-            more = life.outlet.take(batch.capacity(), &mut self.notices);
+            left = life
+                .outlet
+                .take(batch.capacity(), room, &mut self.notices);
         }
         for notice in self.notices.drain(..) {
             if report(&mut batch, self.generation, notice).is_break() {
                 self.life = None;
             }
         }
-        let (text, blobs) = batch.finish(env, more && self.life.is_some())?;
+        let left = self.life.as_ref().map_or(Left::default(), |_| left);
+        let (text, blobs) = batch.finish(env, left)?;
         self.blobs = blobs;
         Ok(text)
     }

@@ -1,7 +1,7 @@
 //! Batches to JavaScript: notices become records, one string and some blobs.
 
 use super::BINARY;
-use crate::io::Message;
+use crate::io::{Left, Message};
 use crate::wire::{Body, Encoding};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -9,7 +9,7 @@ use napi::{Env, JsString};
 /// How many numbers a record has.
 const STRIDE: usize = 4;
 /// Where the records begin; before them stand the number of records, the number of blobs, and
-/// whether more is waiting.
+/// whether notices and whether offers are waiting.
 const HEADER: usize = 4;
 
 /// The kinds of records. `lib/inbox.js` has the same table.
@@ -93,12 +93,13 @@ impl<'a> Outward<'a> {
     pub(super) fn finish<'env>(
         self,
         env: &'env Env,
-        more: bool,
+        left: Left,
     ) -> Result<(JsString<'env>, Vec<Message>)> {
         if let Some(header) = self.into.get_mut(..HEADER) {
             header[0] = self.records as f64;
             header[1] = self.blobs.len() as f64;
-            header[2] = f64::from(u8::from(more));
+            header[2] = f64::from(u8::from(left.notices));
+            header[3] = f64::from(u8::from(left.offers));
         }
         let text = match self.text {
             Text::Ascii(bytes) => env.create_string_latin1(bytes)?,

@@ -34,6 +34,8 @@ pub struct WorkerConf {
     pub reconnect: f64,
     /// Requests at once, -1 without limit.
     pub concurrency: f64,
+    /// Requests ahead of need, 0 for none.
+    pub prefetch: u32,
 }
 
 /// A worker of the protocol.
@@ -58,19 +60,22 @@ impl WorkerCore {
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
         let reconnect = Duration::from_millis(self.conf.reconnect as u64);
+        let address = self.conf.endpoints.first().cloned().unwrap_or_default();
         let config = WorkerConfig {
             link: LinkConfig {
                 heartbeat: Duration::from_millis(self.conf.heartbeat as u64),
                 liveness: self.conf.liveness,
                 reconnect,
-                expect_beats: true,
+                // Nobody has to have bound an inproc endpoint yet; who does is ours, and says hello.
+                expect_beats: !address.starts_with("inproc:"),
             },
             service: self.conf.service.clone(),
             concurrency: limit(self.conf.concurrency),
+            prefetch: self.conf.prefetch,
             session: format!("{:x}", random()),
         };
         let endpoint = Endpoint {
-            address: self.conf.endpoints.first().cloned().unwrap_or_default(),
+            address,
             identity: self.conf.name.clone().into_bytes(),
             reconnect_ms: i32::try_from(reconnect.as_millis()).unwrap_or(i32::MAX),
         };
@@ -116,15 +121,17 @@ impl WorkerCore {
         Ok(())
     }
 
-    /// Fills `into` with records, and returns their text.
+    /// Fills `into` with records, at most `room` of them requests, and returns their text. A request
+    /// in it has started; until then it may be taken back.
     #[napi]
     pub fn drain<'env>(
         &mut self,
         env: &'env Env,
         into: Float64ArraySlice<'env>,
+        room: f64,
     ) -> Result<JsString<'env>> {
         let endpoint = self.conf.endpoints.first().map_or("", String::as_str);
-        self.core.drain(env, into, |batch, generation, notice| {
+        self.core.drain(env, into, room as usize, |batch, generation, notice| {
             match notice {
                 Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
                 Notice::StartFailed(error) => {
@@ -166,6 +173,7 @@ fn report(batch: &mut Outward<'_>, notice: WorkerNotice<Message>, endpoint: &str
             delivery,
             body,
             opts,
+            ..
         } => batch.body(kind::REQUEST, delivery, body, opts.as_deref().unwrap_or_default()),
         WorkerNotice::Cancelled { delivery, code } => {
             batch.words(kind::CANCELLED, delivery, code.as_str(), "");

@@ -1,15 +1,22 @@
-//! The worker: registers its service, takes requests, hands them out as many at a time as may
-//! run, and drains before it leaves.
+//! The worker: registers its service, takes requests, offers them to its user, gives back what
+//! can't be started soon, and drains before it leaves.
 //!
 //! A delivery is one request in the hands of this worker. It belongs to the connection on which
 //! it came: when that is lost, the broker tells the client, and nobody waits for the reply.
+//!
+//! A delivery is *offered* first. It has started when the user takes it, which the user does as
+//! often as its concurrency allows; the owner, who sits between the two, can take back an offer
+//! that was not taken, at any time and for certain. So the broker may send more than can run at
+//! once, which hides its round trip, and nothing waits behind a slow handler: when none has ended
+//! for [`STALL`], what was only offered goes back to the broker.
 
 use super::Time;
 use super::code::Code;
 use super::link::{Action, Due, Link, LinkConfig, Loss};
 use crate::wire::omdp::{ReplyKind, ToWorker, WorkerMessage, error_for_old};
 use crate::wire::{Body, Frame, Hello, Malformed};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 /// How a worker behaves.
 #[derive(Debug, Clone)]
@@ -20,6 +27,8 @@ pub struct WorkerConfig {
     pub service: String,
     /// How many requests may run at once; `None` is without limit. Default 1.
     pub concurrency: Option<usize>,
+    /// How many requests a broker of ours may give beyond those; 0 turns it off.
+    pub prefetch: u32,
     /// Tells one life of an identity from the next, see [`Hello::session`].
     pub session: String,
 }
@@ -35,8 +44,11 @@ pub enum WorkerNotice<F> {
         body: Body<F>,
         /// The client's options as JSON, from a broker that passes them on.
         opts: Option<F>,
+        /// Whether the broker takes it back.
+        returnable: bool,
     },
-    /// Nobody waits for this delivery any more; what is still sent for it goes nowhere.
+    /// Nobody waits for this delivery any more: the owner drops it if it was not taken, and what
+    /// the user still sends for it goes nowhere.
     Cancelled {
         /// The number it was given out under.
         delivery: u64,
@@ -60,12 +72,17 @@ struct Delivery<F> {
     token: Option<u64>,
 }
 
-/// A request that came while `concurrency` others were running.
-#[derive(Debug)]
-struct Queued<F> {
-    delivery: u64,
-    body: Body<F>,
-    opts: Option<F>,
+/// How long offers wait while no delivery ends. Several times what the broker sends ahead of need
+/// should take, see `AHEAD` in `broker::pace`.
+pub const STALL: Duration = Duration::from_millis(5);
+
+/// The owner is to take back offers that are returnable, the latest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retract {
+    /// How many deliveries there are, taken or offered.
+    pub outstanding: usize,
+    /// How many may remain: offers up to here have room to be taken.
+    pub limit: usize,
 }
 
 /// The worker machine. See [`super`] for the contract.
@@ -73,10 +90,13 @@ struct Queued<F> {
 pub struct Worker<F> {
     config: WorkerConfig,
     link: Link,
-    /// Everything that was received and not answered, by number, the queued ones included.
+    /// Everything that was received and not answered, by number, taken or offered.
     deliveries: BTreeMap<u64, Delivery<F>>,
     by_token: HashMap<u64, u64>,
-    queue: VecDeque<Queued<F>>,
+    /// When offers go back unless a delivery ends before; set while there are more deliveries than
+    /// may run.
+    stalled_at: Option<Time>,
+    retract: Option<Retract>,
     last_delivery: u64,
     transmits: Vec<WorkerMessage<F>>,
     notices: Vec<WorkerNotice<F>>,
@@ -95,7 +115,8 @@ impl<F: Frame> Worker<F> {
             config,
             deliveries: BTreeMap::new(),
             by_token: HashMap::new(),
-            queue: VecDeque::new(),
+            stalled_at: None,
+            retract: None,
             last_delivery: 0,
             transmits: Vec::new(),
             notices: Vec::new(),
@@ -114,10 +135,8 @@ impl<F: Frame> Worker<F> {
     /// `deadline` the running ones are given up, and their clients told.
     pub fn stop(&mut self, now: Time, deadline: Option<Time>) {
         self.draining = Some(deadline);
-        for queued in std::mem::take(&mut self.queue) {
-            // Not started: the broker gives it to another worker when it hears our DISCONNECT.
-            self.forget(queued.delivery);
-        }
+        // What was not taken is given back before the running ones end.
+        self.ask_back(0);
         self.settle_drain(now);
     }
 
@@ -127,7 +146,21 @@ impl<F: Frame> Worker<F> {
         if self.link.peer().is_some() {
             self.send_ready();
         }
-        self.hand_out();
+    }
+
+    /// Takes note that the owner has taken these offers back, in the order in which they came.
+    pub fn handle_retracted(&mut self, now: Time, deliveries: &[u64]) {
+        let tokens: Vec<u8> = deliveries
+            .iter()
+            .filter_map(|&number| self.forget(number)?.token)
+            .flat_map(u64::to_be_bytes)
+            .collect();
+        if !tokens.is_empty() {
+            self.transmits.push(WorkerMessage::Return {
+                tokens: F::from(tokens),
+            });
+        }
+        self.settle_drain(now);
     }
 
     /// Sends one part of the reply.
@@ -203,12 +236,11 @@ impl<F: Frame> Worker<F> {
                     Some(extra) => (Some(extra.opts), Some(extra.token)),
                     None => (None, None),
                 };
-                self.on_request(Delivery { client, rid, token }, body, opts);
+                self.on_request(now, Delivery { client, rid, token }, body, opts);
             }
             ToWorker::Cancel { token } => {
                 if let Some(&delivery) = self.by_token.get(&token) {
                     self.cancel(delivery, Code::Aborted);
-                    self.hand_out();
                     self.settle_drain(now);
                 }
             }
@@ -226,15 +258,29 @@ impl<F: Frame> Worker<F> {
             Some(Due::Lost(why)) => self.lost(now, why),
             None => {}
         }
+        if self.stalled_at.is_some_and(|at| at <= now) {
+            self.stalled_at = None;
+            self.ask_back(self.config.concurrency.unwrap_or(usize::MAX));
+        }
         self.settle_drain(now);
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn next_deadline(&self) -> Option<Time> {
-        [self.draining.flatten(), self.link.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.draining.flatten(),
+            self.stalled_at,
+            self.link.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Which offers are to be taken back; the answer is
+    /// [`handle_retracted`](Self::handle_retracted).
+    pub fn poll_retract(&mut self) -> Option<Retract> {
+        self.retract.take()
     }
 
     /// Hands out the messages to be sent, in order.
@@ -268,6 +314,7 @@ impl<F: Frame> Worker<F> {
                 .concurrency
                 .map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)),
         );
+        hello.prefetch = (self.config.prefetch > 0).then_some(self.config.prefetch);
         self.transmits.push(WorkerMessage::Ready {
             service: F::from(self.config.service.as_bytes()),
             hello: Some(hello.to_frame()),
@@ -284,42 +331,44 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    fn on_request(&mut self, delivery: Delivery<F>, body: Body<F>, opts: Option<F>) {
+    fn on_request(&mut self, now: Time, delivery: Delivery<F>, body: Body<F>, opts: Option<F>) {
         if self.draining.is_some() {
+            // It crossed our decision to leave; our goodbye, or this, gives it to another worker.
+            if let Some(token) = delivery.token {
+                self.transmits.push(WorkerMessage::Return {
+                    tokens: F::from(&token.to_be_bytes()[..]),
+                });
+            }
             return;
         }
         self.last_delivery += 1;
         let number = self.last_delivery;
+        let returnable = delivery.token.is_some();
         if let Some(token) = delivery.token {
             self.by_token.insert(token, number);
         }
         self.deliveries.insert(number, delivery);
-        self.queue.push_back(Queued {
+        if self.stalled_at.is_none() {
+            self.watch_for_stall(now);
+        }
+        self.notices.push(WorkerNotice::Request {
             delivery: number,
             body,
             opts,
+            returnable,
         });
-        self.hand_out();
     }
 
-    /// Gives out of the queue what may run. All that is not in the queue runs.
-    fn hand_out(&mut self) {
+    fn watch_for_stall(&mut self, now: Time) {
         let limit = self.config.concurrency.unwrap_or(usize::MAX);
-        while self.deliveries.len() - self.queue.len() < limit {
-            let Some(Queued {
-                delivery,
-                body,
-                opts,
-            }) = self.queue.pop_front()
-            else {
-                return;
-            };
-            self.notices.push(WorkerNotice::Request {
-                delivery,
-                body,
-                opts,
-            });
-        }
+        self.stalled_at = (self.deliveries.len() > limit).then(|| now + STALL);
+    }
+
+    fn ask_back(&mut self, limit: usize) {
+        self.retract = Some(Retract {
+            outstanding: self.deliveries.len(),
+            limit,
+        });
     }
 
     fn end(&mut self, now: Time, number: u64, kind: ReplyKind, mut body: Body<F>) {
@@ -336,7 +385,7 @@ impl<F: Frame> Worker<F> {
             body,
             token,
         });
-        self.hand_out();
+        self.watch_for_stall(now);
         self.settle_drain(now);
     }
 
@@ -350,14 +399,10 @@ impl<F: Frame> Worker<F> {
 
     fn cancel(&mut self, number: u64, code: Code) {
         self.forget(number);
-        let queued = self.queue.iter().position(|q| q.delivery == number);
-        match queued {
-            Some(at) => drop(self.queue.remove(at)),
-            None => self.notices.push(WorkerNotice::Cancelled {
-                delivery: number,
-                code,
-            }),
-        }
+        self.notices.push(WorkerNotice::Cancelled {
+            delivery: number,
+            code,
+        });
     }
 
     /// While the worker is to stop: says goodbye as soon as nothing runs, or at the deadline.
@@ -366,7 +411,8 @@ impl<F: Frame> Worker<F> {
             return;
         };
         let overdue = deadline.is_some_and(|at| at <= now);
-        if !self.deliveries.is_empty() && !overdue {
+        // Offers come back at once, and must not be taken for running.
+        if (!self.deliveries.is_empty() && !overdue) || self.retract.is_some() {
             return;
         }
         let running: Vec<u64> = self.deliveries.keys().copied().collect();
@@ -389,6 +435,7 @@ impl<F: Frame> Worker<F> {
             self.transmits.push(WorkerMessage::Disconnect);
         }
         self.draining = None;
+        self.stalled_at = None;
         self.link.close();
         if self.connected {
             self.connected = false;
@@ -405,6 +452,7 @@ impl<F: Frame> Worker<F> {
     }
 
     fn lost(&mut self, now: Time, why: Loss) {
+        self.stalled_at = None;
         let numbers: Vec<u64> = self.deliveries.keys().copied().collect();
         for number in numbers {
             self.cancel(number, Code::BrokerLost);

@@ -24,6 +24,9 @@ pub struct Hello {
     pub session: String,
     /// Workers only: how many requests it works on at once; -1 is without limit.
     pub concurrency: Option<i64>,
+    /// Workers only: how many requests beyond those it may be given ahead of need. A worker that
+    /// says so gives back, by RETURN, what it could not start soon.
+    pub prefetch: Option<u32>,
 }
 
 impl Hello {
@@ -34,6 +37,7 @@ impl Hello {
             liveness,
             session: String::new(),
             concurrency: None,
+            prefetch: None,
         }
     }
 
@@ -46,6 +50,9 @@ impl Hello {
         map.insert("heartbeat".into(), self.heartbeat_ms.into());
         map.insert("liveness".into(), self.liveness.into());
         map.insert("omdp".into(), self.version.into());
+        if let Some(n) = self.prefetch {
+            map.insert("prefetch".into(), n.into());
+        }
         if !self.session.is_empty() {
             map.insert("session".into(), self.session.as_str().into());
         }
@@ -73,6 +80,13 @@ impl Hello {
                 _ => return Err(Malformed::Hello),
             },
         };
+        let prefetch = match value.get("prefetch") {
+            None => None,
+            Some(n) => {
+                let n = n.as_u64().and_then(|n| u32::try_from(n).ok());
+                Some(n.ok_or(Malformed::Hello)?)
+            }
+        };
         let session = match value.get("session") {
             None => "",
             Some(session) => session.as_str().ok_or(Malformed::Hello)?,
@@ -83,6 +97,7 @@ impl Hello {
             liveness,
             session: session.into(),
             concurrency,
+            prefetch,
         })
     }
 }
@@ -102,11 +117,12 @@ mod tests {
         assert_eq!(frame, br#"{"heartbeat":2500,"liveness":3,"omdp":1}"#);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
         hello.concurrency = Some(-1);
+        hello.prefetch = Some(9);
         hello.session = "s1".into();
         let frame: Vec<u8> = hello.to_frame();
         assert_eq!(
             frame,
-            br#"{"concurrency":-1,"heartbeat":2500,"liveness":3,"omdp":1,"session":"s1"}"#
+            br#"{"concurrency":-1,"heartbeat":2500,"liveness":3,"omdp":1,"prefetch":9,"session":"s1"}"#
         );
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
     }

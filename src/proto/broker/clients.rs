@@ -180,10 +180,10 @@ impl<F: Frame> Broker<F> {
             }
             (ClientMessage::Cancel { rid }, Some(key)) => {
                 if let Some(request) = self.clients.request(key, &rid, &self.requests) {
-                    self.drop_request(request);
+                    self.drop_request(now, request);
                 }
             }
-            (ClientMessage::Disconnect, Some(key)) => self.drop_client(key),
+            (ClientMessage::Disconnect, Some(key)) => self.drop_client(now, key),
             (ClientMessage::Heartbeat, _) | (_, None) => {}
         }
         Ok(())
@@ -197,7 +197,7 @@ impl<F: Frame> Broker<F> {
         if let Some(key) = known
             && !same_life
         {
-            self.drop_client(key);
+            self.drop_client(now, key);
         }
         let key = self.clients.require(now, from);
         let next_beat = now + self.config.heartbeat;
@@ -234,7 +234,7 @@ impl<F: Frame> Broker<F> {
         self.clients.add(client, request, &self.requests);
         let service_entry = self.services.get_mut(service);
         service_entry.queue.push_back(request, &mut self.requests);
-        self.dispatch(service);
+        self.dispatch(now, service);
     }
 
     fn pass_heartbeat(&mut self, key: ClientKey, rid: F) {
@@ -255,7 +255,7 @@ impl<F: Frame> Broker<F> {
             return;
         };
         if client.extended {
-            return self.drop_client(key);
+            return self.drop_client(now, key);
         }
         client.last_heard = now;
         if client.timer.is_none() {
@@ -264,13 +264,13 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Forgets a client and all its requests.
-    pub(super) fn drop_client(&mut self, key: ClientKey) {
+    pub(super) fn drop_client(&mut self, now: Time, key: ClientKey) {
         let requests: Vec<RequestKey> = match self.clients.get(key) {
             Some(client) => client.requests.iter().copied().collect(),
             None => return,
         };
         for request in requests {
-            self.drop_request(request);
+            self.drop_request(now, request);
         }
         // One of 0.0.92 went with its last request.
         if let Some(client) = self.clients.slab.try_remove(key.0) {
@@ -304,7 +304,7 @@ impl<F: Frame> Broker<F> {
             if client.extended {
                 self.send_client(key, ToClient::Disconnect);
             }
-            return self.drop_client(key);
+            return self.drop_client(now, key);
         }
         if client.hello.is_some() && client.next_beat <= now {
             client.next_beat = now + self.config.heartbeat;

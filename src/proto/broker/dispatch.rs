@@ -10,22 +10,27 @@ use crate::wire::{Body, Frame};
 
 impl<F: Frame> Broker<F> {
     /// Pairs waiting requests with workers that have room, the least recently used worker first.
-    pub(super) fn dispatch(&mut self, service: ServiceKey) {
+    pub(super) fn dispatch(&mut self, now: Time, service: ServiceKey) {
         if self.stopping {
             return;
         }
         while let Some((request, worker)) = self.services.pair(service, &mut self.requests) {
-            self.turn_taken(worker);
             if let Some(entry) = self.requests.get_mut(request) {
                 entry.place = Place::Worker(worker);
             }
-            if let Some(worker) = self.workers.get_mut(worker) {
-                worker.running.push(request);
-            }
+            self.give(now, worker, request);
             if let Some(message) = self.request_for(worker, request) {
                 self.send_worker(worker, message);
             }
             self.line_up(worker);
+        }
+    }
+
+    /// Back to where the next worker takes it.
+    pub(super) fn requeue(&mut self, key: RequestKey) {
+        if let Some(request) = self.requests.get(key) {
+            let service = self.services.get_mut(request.service);
+            service.queue.push_front(key, &mut self.requests);
         }
     }
 
@@ -85,22 +90,22 @@ impl<F: Frame> Broker<F> {
             service: (&*self.services.name(service)).into(),
             running,
         });
-        self.end_request(key, Code::ClientTimeout);
+        self.end_request(now, key, Code::ClientTimeout);
     }
 
     /// Ends a request with a code of ours: its client is told, and so is its worker.
-    pub(super) fn end_request(&mut self, key: RequestKey, code: Code) {
+    pub(super) fn end_request(&mut self, now: Time, key: RequestKey, code: Code) {
         let Some(request) = self.requests.get(key) else {
             return;
         };
         let (client, rid) = (request.client, request.rid.clone());
         let body = Body::json(F::from(code.to_json()));
         self.reply(client, rid, ReplyKind::OwnError, body);
-        self.drop_request(key);
+        self.drop_request(now, key);
     }
 
     /// Forgets a request that nobody waits for any more, and tells its worker.
-    pub(super) fn drop_request(&mut self, key: RequestKey) {
+    pub(super) fn drop_request(&mut self, now: Time, key: RequestKey) {
         let Some(request) = self.requests.get(key) else {
             return;
         };
@@ -125,7 +130,7 @@ impl<F: Frame> Broker<F> {
                 }
             }
         }
-        self.dispatch(service);
+        self.dispatch(now, service);
         self.services.release(service);
     }
 

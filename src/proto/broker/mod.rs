@@ -16,6 +16,7 @@
 //! | worker | READY, held        | same session: updates; new one: starts over; 0.0.92: DISCONNECT |
 //! | worker | PARTIAL            | passes it on, restarts the idle timeout                        |
 //! | worker | FINAL, error       | passes it on, forgets the request, dispatches                  |
+//! | worker | RETURN             | its requests go back to the front of the queue                 |
 //! | worker | DISCONNECT         | forgets the worker; of ours: its requests had not started      |
 //! | worker | anything, not held | DISCONNECT, and the worker starts over                         |
 //! | time   | request's deadline | `C_TIMEOUT` to the client, CANCEL to the worker                |
@@ -26,6 +27,7 @@ mod clients;
 mod config;
 mod dispatch;
 mod event;
+mod pace;
 mod requests;
 mod services;
 mod workers;
@@ -129,7 +131,7 @@ impl<F: Frame> Broker<F> {
     /// The connection of this peer broke, or a message could not be delivered because it had.
     pub fn handle_gone(&mut self, now: Time, peer: &[u8]) {
         if let Some(worker) = self.workers.find(peer) {
-            self.remove_worker(worker, Departure::Connection);
+            self.remove_worker(now, worker, Departure::Connection);
         }
         if let Some(client) = self.clients.find(peer) {
             self.client_gone(now, client);
@@ -164,20 +166,20 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Tells every peer that the broker goes away, and every client the end of its requests.
-    pub fn stop(&mut self) {
+    pub fn stop(&mut self, now: Time) {
         self.stopping = true;
         for key in self.requests.keys() {
-            self.end_request(key, super::code::Code::BrokerLost);
+            self.end_request(now, key, super::code::Code::BrokerLost);
         }
         for key in self.workers.keys() {
             self.send_worker(key, ToWorker::Disconnect);
-            self.remove_worker(key, Departure::Stop);
+            self.remove_worker(now, key, Departure::Stop);
         }
         for key in self.clients.keys() {
             if self.clients.is_ours(key) {
                 self.send_client(key, ToClient::Disconnect);
             }
-            self.drop_client(key);
+            self.drop_client(now, key);
         }
     }
 

@@ -13,8 +13,10 @@ pub(super) struct ServiceKey(usize);
 pub(super) struct Service {
     pub(super) name: Arc<[u8]>,
     pub(super) queue: Queue,
-    /// Workers with room for a request, by when they became so: the least recently used first.
+    /// Workers that can run a request, by when they became so: the least recently used first.
     idle: BTreeMap<u64, WorkerKey>,
+    /// Workers that can take one ahead of need; their turn comes when nobody is idle.
+    busy: BTreeMap<u64, WorkerKey>,
     /// All that registered for it.
     pub(super) workers: usize,
 }
@@ -39,6 +41,7 @@ impl Services {
             name: name.clone(),
             queue: Queue::default(),
             idle: BTreeMap::new(),
+            busy: BTreeMap::new(),
             workers: 0,
         });
         self.names.insert(name, key);
@@ -67,15 +70,19 @@ impl Services {
         self.slab.len()
     }
 
-    /// Puts a worker at the end of the line; the turn is its handle for leaving it.
-    pub(super) fn line_up(&mut self, key: ServiceKey, worker: WorkerKey) -> u64 {
+    /// Puts a worker at the end of a line; the turn is its handle for leaving it.
+    pub(super) fn line_up(&mut self, key: ServiceKey, line: Line, worker: WorkerKey) -> Turn {
         self.turn += 1;
-        self.slab[key.0].idle.insert(self.turn, worker);
-        self.turn
+        let turn = Turn {
+            line,
+            number: self.turn,
+        };
+        self.slab[key.0].line(line).insert(turn.number, worker);
+        turn
     }
 
-    pub(super) fn leave_line(&mut self, key: ServiceKey, turn: u64) {
-        self.slab[key.0].idle.remove(&turn);
+    pub(super) fn leave_line(&mut self, key: ServiceKey, turn: Turn) {
+        self.slab[key.0].line(turn.line).remove(&turn.number);
     }
 
     /// The next request and the worker to take it, both out of their lines.
@@ -85,11 +92,36 @@ impl Services {
         requests: &mut Requests<F>,
     ) -> Option<(RequestKey, WorkerKey)> {
         let service = &mut self.slab[key.0];
-        if service.idle.is_empty() || service.queue.is_empty() {
+        if service.queue.is_empty() {
             return None;
         }
-        let (_, worker) = service.idle.pop_first()?;
+        let (_, worker) = service.idle.pop_first().or_else(|| service.busy.pop_first())?;
         let request = service.queue.pop_front(requests)?;
         Some((request, worker))
+    }
+}
+
+/// What a worker can do with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Run it at once.
+    Idle,
+    /// Have it lie ready for when it has ended another.
+    Busy,
+}
+
+/// A place in a line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    pub(super) line: Line,
+    number: u64,
+}
+
+impl Service {
+    fn line(&mut self, line: Line) -> &mut BTreeMap<u64, WorkerKey> {
+        match line {
+            Line::Idle => &mut self.idle,
+            Line::Busy => &mut self.busy,
+        }
     }
 }

@@ -1,15 +1,16 @@
 //! Workers: who is registered for what, what each has in its hands, and whether it lives.
 
 use super::requests::{Content, Place, RequestKey};
-use super::services::ServiceKey;
+use super::pace::Pace;
+use super::services::{Line, ServiceKey, Turn};
 use super::{Broker, BrokerEvent, Departure, Outgoing, RoutingId, Timer, Transmit};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
-use crate::wire::omdp::{ReplyKind, RequestExtra, ToWorker, WorkerMessage};
+use crate::wire::omdp::{ReplyKind, RequestExtra, ToWorker, WorkerMessage, tokens};
 use crate::wire::{Body, Frame, Hello, Malformed};
 use slab::Slab;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WorkerKey(usize);
@@ -20,12 +21,14 @@ pub(super) struct Worker {
     pub(super) service: ServiceKey,
     /// What it said of itself; `None` for a worker of 0.0.92.
     pub(super) hello: Option<Hello>,
-    /// The requests it was given and has not ended.
-    pub(super) running: Vec<RequestKey>,
+    /// The requests it was given and has not ended, in that order. It works on the first of them;
+    /// what exceeds its concurrency it was given ahead of need, and may give back.
+    pub(super) running: VecDeque<RequestKey>,
+    pace: Pace,
     /// A 0.0.92 worker can't be told that a request was cancelled: it is busy until it ends it.
     pub(super) busy_for_nobody: bool,
-    /// Its place in the line of its service, while it has room.
-    turn: Option<u64>,
+    /// Its place in one of the lines of its service, while it can take a request.
+    turn: Option<Turn>,
     last_heard: Time,
     next_beat: Time,
     timer: Option<TimerKey>,
@@ -39,8 +42,18 @@ impl Worker {
         }
     }
 
-    fn has_room(&self) -> bool {
-        !self.busy_for_nobody && self.running.len() < self.capacity()
+    /// The line that it belongs into, if it can take a request: for now, or ahead of need.
+    fn line(&self) -> Option<Line> {
+        let load = self.running.len();
+        if self.busy_for_nobody {
+            return None;
+        }
+        if load < self.capacity() {
+            return Some(Line::Idle);
+        }
+        let prefetch = self.hello.as_ref().and_then(|hello| hello.prefetch)?;
+        let ahead = self.pace.ahead().min(prefetch as usize);
+        (load - self.capacity() < ahead).then_some(Line::Busy)
     }
 }
 
@@ -114,8 +127,11 @@ impl<F: Frame> Broker<F> {
                     self.send_worker(key, ToWorker::Heartbeat);
                 }
             }
+            (WorkerMessage::Return { tokens: frame }, Some(key)) => {
+                self.on_return(now, key, tokens(&frame));
+            }
             (WorkerMessage::Disconnect, Some(key)) => {
-                self.remove_worker(key, Departure::Goodbye);
+                self.remove_worker(now, key, Departure::Goodbye);
             }
         }
         Ok(())
@@ -135,15 +151,15 @@ impl<F: Frame> Broker<F> {
                 _ => false,
             };
             if same_life {
-                return self.update_worker(key, hello);
+                return self.update_worker(now, key, hello);
             }
             if hello.is_none() {
                 // As 0.0.92 did: a second READY is a protocol error, the worker starts over.
                 self.send_worker(key, ToWorker::Disconnect);
-                self.remove_worker(key, Departure::Protocol);
+                self.remove_worker(now, key, Departure::Protocol);
                 return;
             }
-            self.remove_worker(key, Departure::Replaced);
+            self.remove_worker(now, key, Departure::Replaced);
         }
         let key = self.register(now, from, service, hello);
         if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
@@ -151,7 +167,7 @@ impl<F: Frame> Broker<F> {
             self.send_worker(key, ToWorker::Welcome { hello });
         }
         self.line_up(key);
-        self.dispatch_for(key);
+        self.dispatch_for(now, key);
     }
 
     fn register(
@@ -169,7 +185,8 @@ impl<F: Frame> Broker<F> {
             id: id.clone(),
             service: service_key,
             hello,
-            running: Vec::new(),
+            running: VecDeque::new(),
+            pace: Pace::new(now),
             busy_for_nobody: false,
             turn: None,
             last_heard: now,
@@ -187,12 +204,12 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Takes what a registered worker says anew of itself; what it runs is left alone.
-    fn update_worker(&mut self, key: WorkerKey, hello: Option<Hello>) {
+    fn update_worker(&mut self, now: Time, key: WorkerKey, hello: Option<Hello>) {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.hello = hello;
         }
         self.line_up(key);
-        self.dispatch_for(key);
+        self.dispatch_for(now, key);
     }
 
     /// Someone who is not registered speaks as a worker: it is told to begin at the beginning.
@@ -227,16 +244,13 @@ impl<F: Frame> Broker<F> {
         body: Body<F>,
     ) {
         // Only the worker that was given a request may answer it.
-        let request = request.filter(|&request| {
-            self.requests
-                .get(request)
-                .is_some_and(|r| r.place == Place::Worker(key))
-        });
+        let request =
+            request.filter(|&request| self.place_of(request) == Some(Place::Worker(key)));
         let Some(request) = request else {
             // Of a request that ended meanwhile. For a 0.0.92 worker it is the sign that it is
             // free again.
             if kind.is_last() {
-                self.release_old_worker(key);
+                self.release_old_worker(now, key);
             }
             return;
         };
@@ -244,58 +258,92 @@ impl<F: Frame> Broker<F> {
         if kind.is_last() {
             self.free_slot(key, request);
             self.forget_request(request);
+            if let Some(worker) = self.workers.get_mut(key) {
+                worker.pace.end(now);
+            }
             self.line_up(key);
-            self.dispatch_for(key);
+            self.dispatch_for(now, key);
         }
     }
 
-    fn release_old_worker(&mut self, key: WorkerKey) {
+    /// Requests that the worker has not started, and will not: back to the front of the queue.
+    fn on_return(&mut self, now: Time, key: WorkerKey, tokens: impl Iterator<Item = u64>) {
+        let tokens: Vec<u64> = tokens.collect();
+        // From the last to the first, so that the first is at the very front in the end.
+        for token in tokens.into_iter().rev() {
+            let Some(request) = self.requests.by_token(token) else {
+                continue;
+            };
+            if self.place_of(request) != Some(Place::Worker(key)) {
+                continue;
+            }
+            self.free_slot(key, request);
+            self.requeue(request);
+        }
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.pace.stall();
+        }
+        self.line_up(key);
+        self.dispatch_for(now, key);
+    }
+
+    fn place_of(&self, request: RequestKey) -> Option<Place> {
+        self.requests.get(request).map(|request| request.place)
+    }
+
+    fn release_old_worker(&mut self, now: Time, key: WorkerKey) {
         if let Some(worker) = self.workers.get_mut(key)
             && worker.busy_for_nobody
         {
             worker.busy_for_nobody = false;
             self.line_up(key);
-            self.dispatch_for(key);
+            self.dispatch_for(now, key);
         }
     }
 
     pub(super) fn free_slot(&mut self, key: WorkerKey, request: RequestKey) {
         if let Some(worker) = self.workers.get_mut(key) {
-            worker.running.retain(|&running| running != request);
+            // Replies come in the order of the requests, as good as always.
+            let at = worker.running.iter().position(|&running| running == request);
+            at.and_then(|at| worker.running.remove(at));
         }
     }
 
-    /// Puts the worker into the line of its service if it has room, and out of it if not.
+    /// Puts the worker into the line of its service that it belongs into, if any.
     pub(super) fn line_up(&mut self, key: WorkerKey) {
         let Some(worker) = self.workers.slab.get_mut(key.0) else {
             return;
         };
-        match (worker.has_room(), worker.turn) {
-            (true, None) => worker.turn = Some(self.services.line_up(worker.service, key)),
-            (false, Some(turn)) => {
-                worker.turn = None;
-                self.services.leave_line(worker.service, turn);
-            }
-            _ => {}
+        let line = worker.line();
+        if worker.turn.map(|turn| turn.line) == line {
+            return;
         }
+        if let Some(turn) = worker.turn.take() {
+            self.services.leave_line(worker.service, turn);
+        }
+        worker.turn = line.map(|line| self.services.line_up(worker.service, line, key));
     }
 
-    /// The line gave this worker's turn away.
-    pub(super) fn turn_taken(&mut self, key: WorkerKey) {
+    /// It is given a request now.
+    pub(super) fn give(&mut self, now: Time, key: WorkerKey, request: RequestKey) {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.turn = None;
+            if worker.running.is_empty() {
+                worker.pace.begin(now);
+            }
+            worker.running.push_back(request);
         }
     }
 
-    fn dispatch_for(&mut self, key: WorkerKey) {
+    fn dispatch_for(&mut self, now: Time, key: WorkerKey) {
         if let Some(worker) = self.workers.get(key) {
-            self.dispatch(worker.service);
+            self.dispatch(now, worker.service);
         }
     }
 
     /// Forgets a worker. What it had in its hands goes back to the front of the queue if it had
     /// not started, and is lost otherwise.
-    pub(super) fn remove_worker(&mut self, key: WorkerKey, why: Departure) {
+    pub(super) fn remove_worker(&mut self, now: Time, key: WorkerKey, why: Departure) {
         let Some(worker) = self.workers.slab.try_remove(key.0) else {
             return;
         };
@@ -309,10 +357,9 @@ impl<F: Frame> Broker<F> {
         let lost = if not_started { 0 } else { worker.running.len() };
         for &request in worker.running.iter().rev() {
             if not_started {
-                let service = self.services.get_mut(worker.service);
-                service.queue.push_front(request, &mut self.requests);
+                self.requeue(request);
             } else {
-                self.end_request(request, Code::WorkerLost);
+                self.end_request(now, request, Code::WorkerLost);
             }
         }
         let service = self.services.get_mut(worker.service);
@@ -323,7 +370,7 @@ impl<F: Frame> Broker<F> {
             why,
             lost,
         });
-        self.dispatch(worker.service);
+        self.dispatch(now, worker.service);
         self.services.release(worker.service);
     }
 
@@ -345,7 +392,7 @@ impl<F: Frame> Broker<F> {
         let hello = worker.hello.clone();
         if now.since(worker.last_heard) >= self.config.patience(hello.as_ref()) {
             self.send_worker(key, ToWorker::Disconnect);
-            return self.remove_worker(key, Departure::Silence);
+            return self.remove_worker(now, key, Departure::Silence);
         }
         if worker.next_beat <= now {
             worker.next_beat = now + self.config.heartbeat;

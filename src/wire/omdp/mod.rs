@@ -10,7 +10,7 @@ mod to_broker;
 mod to_client;
 mod to_worker;
 
-pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage};
+pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage, tokens};
 pub use to_client::ToClient;
 pub use to_worker::{RequestExtra, ToWorker};
 
@@ -29,6 +29,9 @@ const DISCONNECT: &[u8] = b"5";
 const PARTIAL: &[u8] = b"6";
 /// Ours: the client no longer waits for this request.
 const CANCEL: &[u8] = b"8";
+
+/// Ours: the worker gives back requests that it has not started.
+const RETURN: &[u8] = b"9";
 
 /// The code frame of a reply that is not an error.
 const SUCCESS: &[u8] = b"0";

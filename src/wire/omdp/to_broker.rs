@@ -52,6 +52,14 @@ pub enum WorkerMessage<F> {
     Heartbeat,
     /// `W 5`.
     Disconnect,
+    /// `W 9 token…`. Ours: these were not started, and will not be. Tokens of 8 bytes end to end,
+    /// at least one, in the order in which they were given.
+    Return { tokens: F },
+}
+
+/// The tokens of a RETURN.
+pub fn tokens(frame: &[u8]) -> impl Iterator<Item = u64> {
+    frame.as_chunks().0.iter().map(|chunk| u64::from_be_bytes(*chunk))
 }
 
 impl<F: Frame> PeerMessage<F> {
@@ -144,6 +152,13 @@ impl<F: Frame> WorkerMessage<F> {
             FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
             HEARTBEAT => WorkerMessage::Heartbeat,
             DISCONNECT => WorkerMessage::Disconnect,
+            RETURN => {
+                let tokens = cursor.next()?;
+                if tokens.is_empty() || tokens.len() % size_of::<u64>() != 0 {
+                    return Err(Malformed::Extension);
+                }
+                WorkerMessage::Return { tokens }
+            }
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -223,6 +238,10 @@ impl<F: Frame> WorkerMessage<F> {
             }
             WorkerMessage::Heartbeat => put(HEARTBEAT),
             WorkerMessage::Disconnect => put(DISCONNECT),
+            WorkerMessage::Return { tokens } => {
+                put(RETURN);
+                out.push(tokens);
+            }
         }
     }
 }

@@ -130,6 +130,12 @@ fn worker_messages_of_the_extension() {
             hello: Some(b"{}".to_vec()),
         }),
     );
+    golden(
+        "W|9|\0\0\0\0\0\0\0\u{1}\0\0\0\0\0\0\0\u{2}",
+        worker(WorkerMessage::Return {
+            tokens: vec![0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2],
+        }),
+    );
     let token = Some(0x0100_0000_0000_0002);
     golden(
         "W|6|Cx|r1|0|ab|\u{1}\u{1}\0\0\0\0\0\0\u{2}",
@@ -186,6 +192,10 @@ fn malformed() {
         ("W|3|Cx|r1|0|1|\u{8}\0\0\0\0\0\0\0\0", Extension),
         ("W|6|Cx|r1|0|∅|\u{4}\0\0\0\0\0\0\0\0", Extension),
         ("W|4|x", Trailing),
+        ("W|9", Short),
+        ("W|9|∅", Extension),
+        ("W|9|1234567", Extension),
+        ("W|9|12345678|x", Trailing),
     ] {
         assert_eq!(decode(text), Err(why), "{text}");
     }

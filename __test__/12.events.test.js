@@ -1,0 +1,99 @@
+'use strict';
+// start, stop, connect and disconnect: one per transition, on all three.
+const assert = require('node:assert/strict');
+const { once } = require('node:events');
+const { describe, test } = require('node:test');
+const { TRANSPORTS } = require('./support/endpoints');
+const { namesOf, record } = require('./support/events');
+const { SERVICE, echo, peersFor, start } = require('./support/peers');
+
+const connected = (...peers) => Promise.all(peers.map((peer) => once(peer, 'connect')));
+const disconnected = (...peers) => Promise.all(peers.map((peer) => once(peer, 'disconnect')));
+
+for (const transport of TRANSPORTS) {
+  describe(`events over ${transport}`, () => {
+    test('a life without incidents', async (t) => {
+      const peers = peersFor(t, transport);
+      const [broker, worker, client] = [peers.broker(), peers.worker(echo), peers.client()];
+      const logs = [broker, worker, client].map((peer) => record(peer));
+      await start(broker);
+      const up = connected(worker, client);
+      await start(worker, client);
+      await up;
+      assert.equal(await client.call(SERVICE, 1), 1);
+      await Promise.all([client.stop(), worker.stop()]);
+      await broker.stop();
+      const { endpoint } = peers;
+      for (const log of logs) {
+        assert.deepEqual(log, ['start', ['connect', endpoint], ['disconnect', endpoint, 'stopped'], 'stop'].map(
+          (entry) => (Array.isArray(entry) ? entry : entry),
+        ));
+      }
+    });
+
+    test('a broker that goes and comes back', async (t) => {
+      const peers = peersFor(t, transport);
+      const { broker, worker, client } = await peers.trio(echo, { worker: { reconnect: 1 } });
+      assert.equal(await client.call(SERVICE, 1), 1);
+      const logs = [worker, client].map((peer) => record(peer));
+      for (let i = 0; i < 3; i += 1) {
+        const down = disconnected(worker, client);
+        await broker.stop();
+        await down;
+        const up = connected(worker, client);
+        await broker.start();
+        await up;
+        assert.equal(await client.call(SERVICE, i), i);
+      }
+      for (const log of logs) {
+        const once = [
+          ['disconnect', peers.endpoint, 'disconnected by the broker'],
+          ['connect', peers.endpoint],
+        ];
+        assert.deepEqual(log, [...once, ...once, ...once]);
+      }
+    });
+
+    test('no connect while there is no broker', async (t) => {
+      const peers = peersFor(t, transport);
+      const [worker, client] = [peers.worker(echo), peers.client()];
+      const logs = [worker, client].map((peer) => record(peer));
+      await start(worker, client);
+      await Promise.all([worker.stop(), client.stop()]);
+      for (const log of logs) assert.deepEqual(log, ['start', 'stop']);
+
+      const up = connected(worker, client);
+      await start(worker, client);
+      for (const log of logs) assert.deepEqual(namesOf(log), ['start', 'stop', 'start']);
+      await peers.broker().start();
+      await up;
+      for (const log of logs) assert.deepEqual(namesOf(log), ['start', 'stop', 'start', 'connect']);
+    });
+  });
+}
+
+test('a listener that throws is an uncaught exception, and keeps the peer from nothing', async (t) => {
+  const peers = peersFor(t);
+  const broker = peers.broker();
+  const thrown = [];
+  const others = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  const bothCame = new Promise((resolve) => {
+    process.on('uncaughtException', (error) => {
+      if (thrown.push(error.message) === 2) resolve();
+    });
+  });
+  t.after(() => {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of others) process.on('uncaughtException', listener);
+  });
+  for (const event of ['start', 'stop']) {
+    broker.on(event, () => {
+      throw new Error(event);
+    });
+  }
+  await broker.start();
+  await broker.stop();
+  await bothCame;
+  assert.deepEqual(thrown, ['start', 'stop']);
+});

@@ -1,0 +1,94 @@
+'use strict';
+// Programs in processes of their own. A program is a function of the test file, so that it can be read in its place;
+// it gets what it needs as arguments, since it shares nothing with the test but its text.
+const { spawn } = require('node:child_process');
+const path = require('node:path');
+const readline = require('node:readline');
+
+const ROOT = path.join(__dirname, '..', '..');
+
+/** Only turns a child that hangs into a test that fails. */
+const KILL_AFTER = 30_000;
+
+/**
+ * Runs in the child, before the program. `say()` writes at once, since what is in a pipe of Node's own would be lost
+ * by process.exit().
+ */
+const PRELUDE = `
+const say = (what, value = null) =>
+  require('node:fs').writeSync(1, JSON.stringify({ what, value, at: Date.now() }) + '\\n');
+const omdp = require(${JSON.stringify(ROOT)});
+`;
+
+class Child {
+  #lines = [];
+  #waiting = [];
+  #stderr = '';
+
+  constructor(process) {
+    this.process = process;
+    process.stderr.setEncoding('utf8').on('data', (text) => {
+      this.#stderr += text;
+    });
+    readline.createInterface({ input: process.stdout }).on('line', (line) => {
+      this.#lines.push(JSON.parse(line));
+      this.#look();
+    });
+    /** How it ended: its code, or the signal that killed it, when, and all that it said. */
+    this.ended = new Promise((resolve, reject) => {
+      process.on('error', reject);
+      let at = 0;
+      process.on('exit', () => {
+        at = Date.now();
+      });
+      process.on('close', (code, signal) => {
+        clearTimeout(timer);
+        resolve({ code, signal, at, stderr: this.#stderr, said: this.#lines });
+        this.#look(`the child ended (${signal ?? code}): ${this.#stderr}`);
+      });
+    });
+    const timer = setTimeout(() => process.kill('SIGKILL'), KILL_AFTER);
+  }
+
+  /** Waits until it says this, and gives what it said: `{ what, value, at }`. */
+  said(what) {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ what, resolve, reject });
+      this.#look();
+    });
+  }
+
+  /** Has a `stdin` listener of the program called. */
+  tell(text) {
+    this.process.stdin.write(`${text}\n`);
+  }
+
+  kill() {
+    this.process.kill('SIGKILL');
+  }
+
+  #look(ended) {
+    this.#waiting = this.#waiting.filter(({ what, resolve, reject }) => {
+      const line = this.#lines.find((each) => each.what === what);
+      if (line !== undefined) resolve(line);
+      else if (ended !== undefined) reject(new Error(`never said "${what}": ${ended}`));
+      return line === undefined && ended === undefined;
+    });
+  }
+}
+
+/**
+ * @param {Function} program gets `{ omdp, say, ...args }`
+ * @param {object} [args] what JSON takes
+ * @param {{ nodeArgs?: string[], shell?: string }} [options] `shell` runs before Node, in its process
+ */
+function runChild(t, program, args = {}, { nodeArgs = [], shell } = {}) {
+  const source = `${PRELUDE}(${program})({ omdp, say, ...${JSON.stringify(args)} });`;
+  const node = [process.execPath, ...nodeArgs, '-e', source];
+  const command = shell === undefined ? node : ['sh', '-c', `${shell}; exec "$@"`, 'sh', ...node];
+  const child = new Child(spawn(command[0], command.slice(1), { stdio: 'pipe', cwd: ROOT }));
+  t.after(() => child.kill());
+  return child;
+}
+
+module.exports = { ROOT, runChild };

@@ -1,0 +1,65 @@
+'use strict';
+// The cast of a test: peers on an endpoint of their own, stopped when the test ends, however it ends.
+const { Broker, Client, Worker } = require('../..');
+const { freshEndpoint } = require('./endpoints');
+
+/** The service of tests that need but one. */
+const SERVICE = 'service';
+
+const echo = (data, reply) => reply.end(data);
+
+class Peers {
+  #made = [];
+
+  constructor(t, transport) {
+    this.endpoint = freshEndpoint(transport);
+    t.after(() => Promise.all(this.#made.map((peer) => peer.stop({ timeout: 0 }))));
+  }
+
+  #keep(peer) {
+    this.#made.push(peer);
+    return peer;
+  }
+
+  broker(conf, endpoint = this.endpoint) {
+    return this.#keep(new Broker(endpoint, conf));
+  }
+
+  /** @param {Function} [handler] none leaves the worker without a listener */
+  worker(handler, { service = SERVICE, ...conf } = {}) {
+    const worker = this.#keep(new Worker(this.endpoint, service, conf));
+    if (handler !== undefined) worker.on('request', handler);
+    return worker;
+  }
+
+  client(conf) {
+    return this.#keep(new Client(this.endpoint, conf));
+  }
+
+  /** All three, started. */
+  async trio(handler = echo, { broker, worker, client } = {}) {
+    const peers = { broker: this.broker(broker), worker: this.worker(handler, worker), client: this.client(client) };
+    await start(peers.broker, peers.worker, peers.client);
+    return peers;
+  }
+}
+
+/** @param {string} [transport] inproc where it does not matter, as the fastest */
+function peersFor(t, transport = 'inproc') {
+  return new Peers(t, transport);
+}
+
+function start(...peers) {
+  return Promise.all(peers.map((peer) => peer.start()));
+}
+
+/** Makes a request with callbacks, and gives what they were called with. */
+function ask(client, data, opts, service = SERVICE) {
+  const partials = [];
+  return new Promise((resolve) => {
+    const onPartial = (...args) => partials.push(args);
+    client.request(service, data, onPartial, (...final) => resolve({ partials, final }), opts);
+  });
+}
+
+module.exports = { SERVICE, ask, echo, peersFor, start };

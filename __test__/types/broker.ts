@@ -1,0 +1,45 @@
+// biome-ignore-all lint/suspicious/noExplicitAny: it is a part of the interface
+
+import type { EventEmitter } from 'node:events';
+import { Broker, capability, type version } from '../../index.js';
+import { type Equal, expectType } from './expect.js';
+
+const broker = new Broker('tcp://*:5555');
+new Broker(['tcp://*:5555', 'ipc:///tmp/broker'], { heartbeat: 100, liveness: 4, name: 'b1' });
+// @ts-expect-error
+new Broker();
+// @ts-expect-error
+new Broker({ host: 'x' });
+// @ts-expect-error of the client
+new Broker('tcp://*:5555', { timeout: 5 });
+
+async function life() {
+  await broker.start();
+  broker.start(() => {});
+  broker.start((error) => {
+    if (error) error.code.toLowerCase();
+  });
+  await broker.stop();
+  await using scoped = broker;
+  expectType<Equal<typeof scoped.endpoints, readonly string[]>>();
+  // @ts-expect-error
+  scoped.endpoints.push('x');
+}
+const emitter: EventEmitter = broker;
+broker
+  .on('start', () => {})
+  .on('workerReady', ({ worker, service }) => worker + service)
+  .on('workerGone', ({ lost }) => lost.toFixed())
+  .on('requestExpired', ({ running }) => !running)
+  .on('badMessage', ({ peer, reason }) => peer + reason);
+// @ts-expect-error of the worker
+broker.on('request', () => {});
+// @ts-expect-error an implementation detail of 0.0.92
+broker.services;
+
+expectType<Equal<typeof version, string>>();
+expectType<Equal<typeof capability.curve, boolean>>();
+// @ts-expect-error
+capability.curve = true;
+
+void [life, emitter];

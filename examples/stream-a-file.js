@@ -1,0 +1,62 @@
+'use strict';
+// A reply is a Writable and a request is a Readable, so a file travels by two pipes. Its chunks are Buffers and
+// arrive as Buffers, byte for byte.
+//
+//   node examples/stream-a-file.js
+const { createHash } = require('node:crypto');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { pipeline } = require('node:stream/promises');
+const { Broker, Worker, Client } = require('zmq-omdp');
+
+/** @param {string} file */
+function digest(file) {
+  return createHash('sha256').update(fs.readFileSync(file)).digest('hex');
+}
+
+async function main() {
+  const broker = new Broker(process.env.OMDP_ENDPOINT ?? 'tcp://127.0.0.1:*');
+  await broker.start();
+  const [endpoint] = broker.endpoints;
+
+  const worker = new Worker(endpoint, 'file');
+  worker.on('request', (name, reply) => {
+    // A client must not choose any path of this machine: only the names in this folder are served.
+    const file = path.join(__dirname, path.basename(name));
+    const source = fs.createReadStream(file, { highWaterMark: 1024 });
+    // pipe() does not pass errors on. The error's message would tell the client our folders.
+    source.on('error', ({ code }) => reply.error({ code, message: `cannot read ${path.basename(name)}` }));
+    source.pipe(reply);
+  });
+  await worker.start();
+
+  const client = new Client(endpoint);
+  await client.start();
+
+  const name = path.basename(__filename);
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-example-'));
+  const copy = path.join(folder, name);
+  let parts = 0;
+  const stream = client.requestStream('file', name);
+  stream.on('data', () => {
+    parts += 1;
+  });
+  await pipeline(stream, fs.createWriteStream(copy));
+  console.log(`${name}: ${fs.statSync(copy).size} bytes in ${parts} parts`);
+  console.log(digest(copy) === digest(__filename) ? 'the copy is the same' : 'the copy differs');
+  fs.rmSync(folder, { recursive: true });
+
+  // The worker's error ends the stream on this side.
+  try {
+    for await (const part of client.requestStream('file', 'no-such-file')) console.log(part);
+  } catch (error) {
+    console.log(`${error.message}: ${error.code}`);
+  }
+
+  await client.stop();
+  await worker.stop();
+  await broker.stop();
+}
+
+main();

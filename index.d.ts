@@ -1,0 +1,515 @@
+// biome-ignore-all lint/suspicious/noExplicitAny: where the user gives no type, JavaScript decides
+
+/// <reference types="node" />
+
+import { EventEmitter } from 'node:events';
+import { Readable, Writable } from 'node:stream';
+
+// ---------------------------------------------------------------------------------------------- values
+
+/**
+ * What arrives where the other side gave a `Buffer`, a typed array, a `DataView` or an `ArrayBuffer` as the
+ * whole of `data`, of a partial, of a final or of an error value: the same bytes.
+ *
+ * Anything else is what `JSON.stringify` makes of it; `undefined`, functions and symbols arrive as `null`.
+ * What JSON can't take (a cycle, a `bigint`) throws a `TypeError` at the caller, and nothing is sent.
+ */
+export type Bytes = Buffer;
+
+/** Small facts about a request, for its handler. A `traceparent` in it is what tracing uses. */
+export interface RequestHeaders {
+  [name: string]: string | number | boolean | undefined;
+}
+
+// ---------------------------------------------------------------------------------------------- errors
+
+/**
+ * The codes of failures that are found by this package, as opposed to the error values that workers give.
+ *
+ * - `C_TIMEOUT`: no sign of the reply for the request's `timeout`.
+ * - `C_ABORTED`: its `signal` was aborted, or its stream destroyed.
+ * - `C_STOPPED`: the client was stopped, or could not start.
+ * - `W_LOST`: the worker died, or left, while it held the request.
+ * - `W_NONE`: no worker offers the service.
+ * - `W_BAD_REPLY`: what the worker sent is not JSON.
+ * - `B_LOST`: the broker went away, and whether the request was carried out can't be known.
+ * - `B_QUEUE_FULL`: the broker's queue for the service is full.
+ * - `B_DENIED`: the broker does not let this client use the service.
+ */
+export type ErrorCode =
+  | 'C_TIMEOUT'
+  | 'C_ABORTED'
+  | 'C_STOPPED'
+  | 'W_LOST'
+  | 'W_NONE'
+  | 'W_BAD_REPLY'
+  | 'B_LOST'
+  | 'B_QUEUE_FULL'
+  | 'B_DENIED';
+
+/**
+ * A failure found by this package, on promises and in `for await` loops. Callbacks and the `error` event of a
+ * stream get its `code` alone, a string.
+ */
+export class OmdpError extends Error {
+  constructor(code: ErrorCode | (string & {}), options?: { message?: string; cause?: unknown });
+  /** Stable; the message is not. */
+  readonly code: ErrorCode | (string & {});
+  /** For `C_ABORTED` the signal's reason; for `C_STOPPED` why the client could not start, if that was it. */
+  readonly cause?: unknown;
+}
+
+/**
+ * The error value that a worker gave `reply.error()`, on promises and in `for await` loops. Callbacks and the
+ * `error` event of a stream get the value itself.
+ */
+export class RemoteError<TValue = any> extends Error {
+  constructor(value: TValue);
+  /** The very value. For an `Error` it is `{ message, name, code }`. */
+  readonly value: TValue;
+  /**
+   * `value.code`, where that is a string. Workers of this package make some error values themselves, with the
+   * codes `W_NO_HANDLER` (nobody listens to `request`), `W_DESTROYED` (the reply was destroyed before it ended)
+   * and `C_BAD_REQUEST` (what the client sent is not JSON).
+   */
+  readonly code?: string;
+}
+
+// --------------------------------------------------------------------------------------- what all share
+
+/** What a peer failed to start with; `code` is the system's or ZeroMQ's, such as `EADDRINUSE`. */
+export interface StartError extends Error {
+  code: string;
+}
+
+export interface StopOptions {
+  /**
+   * For a worker: how long to wait for the handlers that are running, in ms. 0 doesn't wait, -1 waits for as
+   * long as it takes. A second `stop()` can shorten the time that the first one gave. A broker and a client
+   * have nothing to wait for.
+   * @defaultValue -1
+   */
+  timeout?: number;
+}
+
+/** Events of all three. `start` and `stop` come once per transition. */
+export interface PeerEvents {
+  /** It runs: a broker is bound, a worker or client has its socket and connects by itself. */
+  start: [];
+  /** It has stopped, and holds nothing any more. */
+  stop: [];
+  /** The connection to `endpoint` came about; for a broker, it is bound there. */
+  connect: [endpoint: string];
+  /**
+   * The connection to `endpoint` was lost, and why. It is made again by itself unless the peer was stopped; for
+   * a broker, it is not bound there any more.
+   */
+  disconnect: [endpoint: string, reason: string];
+  /**
+   * It could not start (only when no callback was given to `start()`), or, for a worker, a `request` listener
+   * threw or rejected. Without a listener nothing is thrown: the promise of `start()` rejects, and the client
+   * gets the handler's error, in any case.
+   */
+  error: [error: any];
+}
+
+/** An EventEmitter that knows its events. */
+declare class Peer<Events extends PeerEvents & { [E in keyof Events]: any[] }> extends EventEmitter {
+  /** The identity on the wire: `conf.name`, or a random one. */
+  readonly name: string;
+
+  /**
+   * Starts. Calling it again while it starts or runs changes nothing, and tells the same outcome.
+   * Starts and stops run one after the other, in the order of the calls.
+   *
+   * The promise rejects with a {@link StartError}; if `error` has a listener it gets the error too, and then
+   * the rejection need not be handled.
+   */
+  start(): Promise<void>;
+  /**
+   * Starts, and calls `callback()` or `callback(error)`.
+   * @throws {TypeError} if `callback` is not a function
+   */
+  start(callback: (error?: StartError) => void): void;
+  start(callback?: ((error?: StartError) => void) | null): Promise<void> | undefined;
+
+  /** Stops. It can be started again. Resolves at once if it doesn't run. */
+  stop(options?: StopOptions | null): Promise<void>;
+  /** Stops, and calls `callback()`. */
+  stop(callback: () => void): void;
+  stop(options: StopOptions | null | undefined, callback: () => void): void;
+
+  /** `stop()`, so that `await using` stops it at the end of the block. */
+  [Symbol.asyncDispose](): Promise<void>;
+
+  on<E extends keyof Events & string>(event: E, listener: (...args: Events[E]) => unknown): this;
+  once<E extends keyof Events & string>(event: E, listener: (...args: Events[E]) => unknown): this;
+  off<E extends keyof Events & string>(event: E, listener: (...args: Events[E]) => unknown): this;
+  addListener<E extends keyof Events & string>(event: E, listener: (...args: Events[E]) => unknown): this;
+  removeListener<E extends keyof Events & string>(event: E, listener: (...args: Events[E]) => unknown): this;
+  prependListener<E extends keyof Events & string>(event: E, listener: (...args: Events[E]) => unknown): this;
+  prependOnceListener<E extends keyof Events & string>(
+    event: E,
+    listener: (...args: Events[E]) => unknown,
+  ): this;
+}
+
+/** Options of all three. An option that is unknown, of the wrong type or out of range throws. */
+export interface PeerConf {
+  /**
+   * How often it tells the other side that it lives, in ms: 1 to 2147483647.
+   * @defaultValue 2500
+   */
+  heartbeat?: number;
+  /**
+   * After so many silent heartbeat intervals the other side is taken for lost: 1 to 1000.
+   * @defaultValue 3
+   */
+  liveness?: number;
+  /**
+   * The identity on the wire: 1 to 255 bytes, not beginning with NUL. No two peers of a broker may have the
+   * same.
+   * @defaultValue `'B'`, `'W'` or `'C'` and random characters
+   */
+  name?: string;
+  /**
+   * Had a meaning in 0.0.92, and has none any more.
+   * @deprecated
+   */
+  debug?: unknown;
+}
+
+// ---------------------------------------------------------------------------------------------- broker
+
+export interface BrokerConf extends PeerConf {}
+
+/** What an operator may want to know; names and identities that are not text are shown as well as may be. */
+export interface BrokerEvents extends PeerEvents {
+  /** A worker has come, and offers `service`. */
+  workerReady: [event: { worker: string; service: string }];
+  /** A worker has gone, and why; `lost` is how many requests it held. */
+  workerGone: [event: { worker: string; service: string; reason: string; lost: number }];
+  /** Nobody waits for a request any more; `running` if a worker has it. */
+  requestExpired: [event: { service: string; running: boolean }];
+  /** A message that makes no sense came, and was dropped. */
+  badMessage: [event: { peer: string; reason: string }];
+}
+
+/**
+ * Takes requests from clients and hands them to the workers of their services. Its work is done on a thread of
+ * its own: JavaScript may be busy meanwhile.
+ *
+ * A broker that was started keeps the process alive until it has stopped.
+ */
+export class Broker extends Peer<BrokerEvents> {
+  /**
+   * @param endpoint - where to bind: `tcp://127.0.0.1:5555`, `tcp://*:*`, `ipc:///run/omdp`, `inproc://name`,
+   * or several of them
+   * @throws {TypeError | RangeError} for a bad option. Whether an endpoint is well-formed and free is told by
+   * `start()`.
+   */
+  constructor(endpoint: string | readonly string[], conf?: BrokerConf | null);
+
+  /** Where it is bound, with the ports that wildcards got. Empty while it doesn't run. */
+  readonly endpoints: readonly string[];
+}
+
+// ---------------------------------------------------------------------------------------------- worker
+
+export interface WorkerConf extends PeerConf {
+  /**
+   * After a loss of the broker, how long to wait before connecting again, in ms.
+   * @defaultValue 100
+   */
+  reconnect?: number;
+  /**
+   * How many requests may be running at a time: 1 and up, or -1 for no limit.
+   * @defaultValue 1
+   */
+  concurrency?: number;
+}
+
+/** The options that the client gave its request, as far as they travel. Frozen: requests share it. */
+export interface ReceivedOptions {
+  /** In ms, -1 is off. Not there when the broker doesn't pass options on, as that of 0.0.92 doesn't. */
+  readonly timeout?: number;
+  readonly headers?: Readonly<RequestHeaders>;
+  readonly [option: string]: unknown;
+}
+
+/**
+ * Handles a request. It may be async; when it throws or rejects before the reply has ended, the client gets the
+ * error as `{ message, name, code }`.
+ */
+export type RequestListener<TRequest = any, TPartial = any, TFinal = any> = (
+  data: TRequest,
+  reply: Reply<TPartial, TFinal>,
+  opts: ReceivedOptions,
+) => unknown;
+
+export interface WorkerEvents<TRequest = any, TPartial = any, TFinal = any> extends PeerEvents {
+  /** A message that makes no sense came, and was dropped. */
+  badMessage: [event: { reason: string }];
+  /**
+   * A request. The next comes when the reply to it has ended (or, with `concurrency`, to one of those that are
+   * running). Without any listener the client gets an error value with the code `W_NO_HANDLER`.
+   */
+  request: [data: TRequest, reply: Reply<TPartial, TFinal>, opts: ReceivedOptions];
+}
+
+/**
+ * Serves one service.
+ *
+ * A worker that was started keeps the process alive until `stop()`, and from then on as long as its running
+ * handlers themselves do.
+ *
+ * @typeParam TRequest - the data of its requests
+ * @typeParam TPartial - what its replies `write()`
+ * @typeParam TFinal - what its replies `end()` with
+ */
+export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
+  WorkerEvents<TRequest, TPartial, TFinal>
+> {
+  /**
+   * @param endpoint - the broker's
+   * @param service - what it serves: 1 to 65535 bytes
+   * @throws {TypeError | RangeError} for a bad argument
+   */
+  constructor(endpoint: string | readonly [string], service: string, conf?: WorkerConf | null);
+
+  readonly service: string;
+
+  /**
+   * How many requests may be running at a time; -1 is no limit. May be changed at any time.
+   * @throws {TypeError | RangeError}
+   */
+  concurrency: number;
+
+  /**
+   * Takes no new request, waits for those that are running, and leaves the broker. A reply that is still
+   * running when the time is over is cancelled: its `active()` is false, its `signal` aborts.
+   */
+  stop(options?: StopOptions | null): Promise<void>;
+  stop(callback: () => void): void;
+  stop(options: StopOptions | null | undefined, callback: () => void): void;
+}
+
+/**
+ * The reply to one request, an objectMode `Writable`. It must be ended, by `end()`, `error()` or `destroy()`,
+ * for the worker to be given the next request.
+ *
+ * What is given is encoded at once: what can't be sent throws a `TypeError` at the caller, and the reply can
+ * still be ended. `write()` after the end is an error as on any Writable; a second `end()` or `error()` does
+ * nothing. Its `error` event need not be listened to.
+ */
+export interface Reply<TPartial = any, TFinal = any> extends Writable {
+  /** Sends a partial. `null` and `undefined` may be sent, and arrive as `null`. */
+  write(partial: TPartial, callback?: (error: Error | null | undefined) => void): boolean;
+  write(
+    partial: TPartial,
+    encoding: BufferEncoding | null | undefined,
+    callback?: (error: Error | null | undefined) => void,
+  ): boolean;
+
+  /** Sends the final, `null` if none is given, and ends the reply. */
+  end(callback?: () => void): this;
+  end(final: TFinal, callback?: () => void): this;
+  end(final: TFinal, encoding: BufferEncoding | null | undefined, callback?: () => void): this;
+
+  /**
+   * Ends the reply with an error value. An `Error` travels as `{ message, name, code }`, without its stack;
+   * everything else as it is.
+   */
+  error(value?: unknown): void;
+
+  /** Ends the reply with `error`, or with an error value of the code `W_DESTROYED`; nothing if it has ended. */
+  destroy(error?: Error): this;
+
+  /** Tells the broker and the client that the request is being worked at. */
+  heartbeat(): void;
+
+  /**
+   * Whether somebody still waits for the reply: it has not ended, and the client has not timed out, given up
+   * or gone. What is written to an inactive reply is discarded, but end it all the same.
+   */
+  active(): boolean;
+
+  /** Whether the reply has ended, by `end()`, `error()` or `destroy()`. */
+  readonly ended: boolean;
+
+  /** Aborts when the reply becomes inactive before it has ended; the reason is an {@link OmdpError}. */
+  readonly signal: AbortSignal;
+}
+
+// ---------------------------------------------------------------------------------------------- client
+
+export interface ClientConf extends PeerConf {
+  /**
+   * For requests that don't give one: how long to wait without any sign of the reply, in ms. -1 is off.
+   * @defaultValue 60000
+   */
+  timeout?: number;
+}
+
+export interface RequestOptions {
+  /**
+   * How long to wait without any sign of the reply, in ms: each partial starts it anew. -1 is off; 0 or
+   * nothing is the client's `conf.timeout`.
+   */
+  timeout?: number | null;
+  /** Ends the request with `C_ABORTED` when it aborts; the worker's `reply.signal` aborts in turn. */
+  signal?: AbortSignal | null;
+  /** Travels with the request; the handler gets it as `opts.headers`. */
+  headers?: RequestHeaders | null;
+}
+
+/**
+ * Called exactly once: `(null, data)` with what the worker gave `reply.end()`, or `(error)` with the very value
+ * that it gave `reply.error()`, or with a code of this package, a string.
+ */
+export type FinalCallback<TFinal = any, TError = any> = (
+  error: TError | ErrorCode | null,
+  data?: TFinal,
+) => void;
+
+export interface ClientEvents extends PeerEvents {
+  /** A message that makes no sense came, and was dropped. */
+  badMessage: [event: { reason: string }];
+}
+
+/**
+ * Makes requests. Those made before `start()`, or while the broker is away, wait and go out once it is there.
+ *
+ * A client keeps the process alive while it has requests outstanding, and until a `start()` or `stop()` of it
+ * is done.
+ */
+export class Client extends Peer<ClientEvents> {
+  /**
+   * @param endpoint - the broker's
+   * @throws {TypeError | RangeError} for a bad argument
+   */
+  constructor(endpoint: string | readonly [string], conf?: ClientConf | null);
+
+  /**
+   * Makes a request, with callbacks.
+   *
+   * With a callback given, the stream that is returned flows from the start: it emits what arrives from when it
+   * is listened to. Without any it is that of {@link Client.requestStream}.
+   *
+   * @param service - 1 to 65535 bytes
+   * @param partialCb - called with each partial: one that declares exactly one parameter gets the data alone,
+   * any other gets `(null, data)`
+   * @param finalCb - called once, at the end
+   * @throws {TypeError | RangeError} for a bad argument, or for data that can't be sent
+   */
+  request(
+    service: string,
+    data?: any,
+    partialCb?: ((errorOrData: any, data?: any) => void) | null,
+    finalCb?: FinalCallback | null,
+    opts?: RequestOptions | null,
+  ): RequestStream;
+  /**
+   * The same, for types that are known. (TypeScript can't infer the parameters of a partial callback with two:
+   * declare their types.)
+   *
+   * @typeParam TRequest - the data
+   * @typeParam TPartial - what the worker's reply writes
+   * @typeParam TFinal - what it ends with
+   */
+  request<TRequest, TPartial = any, TFinal = any>(
+    service: string,
+    data: TRequest,
+    partialCb?: ((data: TPartial) => void) | null,
+    finalCb?: FinalCallback<TFinal> | null,
+    opts?: RequestOptions | null,
+  ): RequestStream<TPartial, TFinal>;
+  request<TRequest, TPartial = any, TFinal = any>(
+    service: string,
+    data: TRequest,
+    partialCb: (error: null, data: TPartial) => void,
+    finalCb?: FinalCallback<TFinal> | null,
+    opts?: RequestOptions | null,
+  ): RequestStream<TPartial, TFinal>;
+
+  /**
+   * Makes a request whose reply is read as a stream. What arrives before somebody reads is kept.
+   * @throws {TypeError | RangeError} for a bad argument, or for data that can't be sent
+   */
+  requestStream<TRequest = any, TPartial = any, TFinal = any>(
+    service: string,
+    data: TRequest,
+    opts?: RequestOptions | null,
+  ): RequestStream<TPartial, TFinal>;
+
+  /**
+   * Makes a request and gives the data of its final; partials are passed over.
+   *
+   * Rejects with an {@link OmdpError}, with a {@link RemoteError} for an error value of the worker's, and with a
+   * `TypeError` or `RangeError` for a bad argument or for data that can't be sent.
+   */
+  call<TFinal = any, TRequest = any>(
+    service: string,
+    data?: TRequest,
+    opts?: RequestOptions | null,
+  ): Promise<TFinal>;
+
+  /**
+   * Tells the broker that this client lives or, with the `rid` of a request, the worker that somebody still waits
+   * for its reply. Both happen by themselves; this is for code of 0.0.92.
+   */
+  heartbeat(rid?: string | number | null): void;
+}
+
+/** What travels in a Readable: anything but `null`, which means its end. */
+type Part<TPartial, TFinal> = NonNullable<TPartial | TFinal>;
+
+/**
+ * The reply to a request, an objectMode `Readable`: each partial and, last, the data of the final. A partial or
+ * final that is `null` can't travel in a Readable and reaches the callbacks only.
+ *
+ * Its `error` event carries the worker's very error value, or a code of this package as a string; nothing is
+ * thrown when nobody listens. When something of the reply is still unread, the error comes after it. A
+ * `for await` loop throws a {@link RemoteError} or an {@link OmdpError} instead. `destroy()`, or leaving the
+ * loop, ends the request with `C_ABORTED`.
+ */
+export interface RequestStream<TPartial = any, TFinal = any> extends Readable {
+  /** The id of the request, as {@link Client.heartbeat} takes it. */
+  readonly rid: string;
+
+  /** Tells the worker that somebody still waits for the reply. It happens by itself. */
+  heartbeat(): void;
+
+  read(size?: number): Part<TPartial, TFinal> | null;
+  [Symbol.asyncIterator](): NodeJS.AsyncIterator<Part<TPartial, TFinal>>;
+
+  on(event: 'data', listener: (part: Part<TPartial, TFinal>) => void): this;
+  on(event: 'error', listener: (error: any) => void): this;
+  on(event: string | symbol, listener: (...args: any[]) => void): this;
+  once(event: 'data', listener: (part: Part<TPartial, TFinal>) => void): this;
+  once(event: 'error', listener: (error: any) => void): this;
+  once(event: string | symbol, listener: (...args: any[]) => void): this;
+  addListener(event: 'data', listener: (part: Part<TPartial, TFinal>) => void): this;
+  addListener(event: 'error', listener: (error: any) => void): this;
+  addListener(event: string | symbol, listener: (...args: any[]) => void): this;
+}
+
+// --------------------------------------------------------------------------------------------- library
+
+/** The version of the libzmq that is built in, such as `'4.3.5'`. */
+export const version: string;
+
+/** What that libzmq was built with. */
+export const capability: {
+  readonly ipc: boolean;
+  readonly pgm: boolean;
+  readonly tipc: boolean;
+  readonly norm: boolean;
+  readonly curve: boolean;
+  readonly gssapi: boolean;
+  readonly draft: boolean;
+};
+
+// Without this line TypeScript exports the rest too.
+// biome-ignore lint/complexity/noUselessEmptyExport: see above
+export {};

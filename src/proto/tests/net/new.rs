@@ -1,0 +1,403 @@
+//! Our own machines as actors: owner, user and process in one.
+
+use super::actor::{Actor, Asks, Effect, Frames, Handler, Serves, Wakes};
+use super::{Job, Jobs, Outcome, Seen, Step, work::End};
+use crate::proto::broker::{BrokerConfig, BrokerEvent};
+use crate::proto::client::{ClientConfig, ClientNotice};
+use crate::proto::code::Code;
+use crate::proto::link::{Action, Loss};
+use crate::proto::worker::{WorkerConfig, WorkerNotice};
+use crate::proto::{Broker, Client, Time, Worker};
+use crate::wire::omdp::ReplyKind;
+use crate::wire::{Body, Malformed};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What a worker or client said of its link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkNews {
+    Connected,
+    Lost(Loss),
+}
+
+pub struct BrokerActor {
+    pub machine: Broker<Vec<u8>>,
+    pub config: BrokerConfig,
+    pub events: Vec<(Time, BrokerEvent)>,
+    wakes: Wakes,
+}
+
+impl BrokerActor {
+    pub fn new(config: BrokerConfig) -> Self {
+        BrokerActor {
+            machine: Broker::new(config.clone()),
+            config,
+            events: Vec::new(),
+            wakes: Wakes::default(),
+        }
+    }
+}
+
+impl Actor for BrokerActor {
+    fn start(&mut self, _now: Time) {
+        self.machine = Broker::new(self.config.clone());
+    }
+
+    fn crash(&mut self) {
+        self.machine = Broker::new(self.config.clone());
+    }
+
+    fn gone(&mut self, now: Time, peer: &[u8]) {
+        self.machine.handle_gone(now, peer);
+    }
+
+    fn message(&mut self, now: Time, from: &[u8], mut frames: Frames) {
+        self.machine.handle_message(now, from, &mut frames);
+        assert!(frames.is_empty(), "the frames are reused");
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.machine.next_deadline()
+    }
+
+    fn timeout(&mut self, now: Time) {
+        self.machine.handle_timeout(now);
+        self.wakes.count(now, self.machine.next_deadline());
+    }
+
+    fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        for transmit in self.machine.drain_transmits() {
+            let mut frames = Vec::new();
+            transmit.message.encode(&mut frames);
+            effects.push(Effect::SendTo(transmit.to.to_vec(), frames));
+        }
+        self.events
+            .extend(self.machine.drain_events().map(|event| (now, event)));
+    }
+
+    fn audit(&self) {
+        self.machine.audit();
+    }
+}
+
+pub struct WorkerActor {
+    pub machine: Worker<Vec<u8>>,
+    pub config: WorkerConfig,
+    life: u32,
+    handler: Handler,
+    jobs: Jobs<u64>,
+    /// What its user was given, in order, over all its lives.
+    pub started: Vec<Body<Vec<u8>>>,
+    /// The deliveries behind [`started`](Self::started), and the options that came with them.
+    pub deliveries: Vec<(u64, Option<Vec<u8>>)>,
+    pub cancelled: Vec<(Time, u64, Code)>,
+    pub news: Vec<(Time, LinkNews)>,
+    pub faults: Vec<Malformed>,
+    pub drained: Option<Time>,
+    /// How many run now, and how many did at the worst time.
+    pub running: usize,
+    pub most_running: usize,
+    wakes: Wakes,
+}
+
+impl WorkerActor {
+    pub fn new(config: WorkerConfig) -> Self {
+        WorkerActor {
+            machine: Worker::new(config.clone()),
+            config,
+            life: 0,
+            handler: Rc::new(Job::echo),
+            jobs: Jobs::new(),
+            started: Vec::new(),
+            deliveries: Vec::new(),
+            cancelled: Vec::new(),
+            news: Vec::new(),
+            faults: Vec::new(),
+            drained: None,
+            running: 0,
+            most_running: 0,
+            wakes: Wakes::default(),
+        }
+    }
+
+    /// Does for the delivery what its user would.
+    pub fn end(&mut self, now: Time, delivery: u64, outcome: Outcome) {
+        self.jobs.drop(&delivery);
+        match outcome {
+            Outcome::Final(body) => self.machine.finish(now, delivery, body),
+            Outcome::Error(value) => self.machine.error(now, delivery, value),
+        }
+    }
+
+    fn next_life(&mut self) {
+        self.life += 1;
+        let mut config = self.config.clone();
+        config.session = format!("{}.{}", config.session, self.life);
+        self.machine = Worker::new(config);
+        self.jobs = Jobs::new();
+        self.running = 0;
+        self.drained = None;
+    }
+
+    fn note(&mut self, now: Time, notice: WorkerNotice<Vec<u8>>) {
+        match notice {
+            WorkerNotice::Request {
+                delivery,
+                body,
+                opts,
+            } => {
+                self.jobs.begin(now, delivery, (self.handler)(&body));
+                self.deliveries.push((delivery, opts));
+                self.started.push(body);
+            }
+            WorkerNotice::Cancelled { delivery, code } => {
+                self.jobs.drop(&delivery);
+                self.cancelled.push((now, delivery, code));
+            }
+            WorkerNotice::Connected => self.news.push((now, LinkNews::Connected)),
+            WorkerNotice::Disconnected(why) => self.news.push((now, LinkNews::Lost(why))),
+            WorkerNotice::Fault(why) => self.faults.push(why),
+            WorkerNotice::Drained => {
+                assert_eq!(self.machine.outstanding(), 0, "drained with work in hand");
+                self.drained = Some(now);
+            }
+        }
+    }
+}
+
+impl Actor for WorkerActor {
+    fn start(&mut self, _now: Time) {
+        self.next_life();
+        self.machine.start();
+    }
+
+    fn crash(&mut self) {
+        self.next_life();
+    }
+
+    fn up(&mut self, now: Time) {
+        self.machine.handle_up(now);
+    }
+
+    fn down(&mut self, now: Time) {
+        self.machine.handle_down(now);
+    }
+
+    fn message(&mut self, now: Time, _from: &[u8], mut frames: Frames) {
+        self.machine.handle_message(now, &mut frames);
+        assert!(frames.is_empty(), "the frames are reused");
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let times = [self.machine.next_deadline(), self.jobs.deadline()];
+        times.into_iter().flatten().min()
+    }
+
+    fn timeout(&mut self, now: Time) {
+        if self.machine.next_deadline().is_some_and(|at| at <= now) {
+            self.machine.handle_timeout(now);
+            self.wakes.count(now, self.machine.next_deadline());
+        }
+        while let Some((delivery, step)) = self.jobs.due(now) {
+            match step {
+                Step::Partial(body) => self.machine.partial(delivery, body),
+                Step::End(outcome) => self.end(now, delivery, outcome),
+            }
+        }
+    }
+
+    fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.machine.drain_transmits(|message| {
+            let mut frames = Vec::new();
+            message.encode(&mut frames);
+            effects.push(Effect::Send(frames));
+        });
+        let notices: Vec<_> = self.machine.drain_notices().collect();
+        for notice in notices {
+            self.note(now, notice);
+        }
+        self.running = self.machine.running();
+        self.most_running = self.most_running.max(self.running);
+        effects.extend(self.machine.poll_action().map(effect));
+    }
+
+    fn audit(&self) {
+        self.machine.audit();
+    }
+
+    fn serves(&mut self) -> &mut dyn Serves {
+        self
+    }
+}
+
+impl Serves for WorkerActor {
+    fn set_handler(&mut self, handler: Handler) {
+        self.handler = handler;
+    }
+
+    fn started(&self) -> &[Body<Vec<u8>>] {
+        &self.started
+    }
+}
+
+pub struct ClientActor {
+    pub machine: Client<Vec<u8>>,
+    pub config: ClientConfig,
+    life: u32,
+    pub seen: Vec<Seen>,
+    pub news: Vec<(Time, LinkNews)>,
+    pub faults: Vec<Malformed>,
+    wakes: Wakes,
+}
+
+impl ClientActor {
+    pub fn new(config: ClientConfig) -> Self {
+        ClientActor {
+            machine: Client::new(config.clone()),
+            config,
+            life: 0,
+            seen: Vec::new(),
+            news: Vec::new(),
+            faults: Vec::new(),
+            wakes: Wakes::default(),
+        }
+    }
+
+    pub fn cancel(&mut self, id: u64) {
+        self.seen[id as usize].dropped = true;
+        self.machine.cancel(id);
+    }
+
+    /// Ends the client as its user would, who then ends every request himself.
+    pub fn stop(&mut self) {
+        self.drop_all();
+        self.machine.stop();
+    }
+
+    fn drop_all(&mut self) {
+        for seen in self.seen.iter_mut().filter(|seen| seen.end.is_none()) {
+            seen.dropped = true;
+        }
+    }
+
+    fn next_life(&mut self) {
+        self.drop_all();
+        self.life += 1;
+        let mut config = self.config.clone();
+        config.session = format!("{}.{}-", config.session, self.life);
+        self.machine = Client::new(config);
+    }
+
+    fn note(&mut self, now: Time, notice: ClientNotice<Vec<u8>>) {
+        match notice {
+            ClientNotice::Reply { id, kind, body } => {
+                let seen = &mut self.seen[id as usize];
+                match kind {
+                    ReplyKind::Partial => seen.partial(body),
+                    ReplyKind::Final => seen.end(now, End::Final(body)),
+                    ReplyKind::Error => seen.end(now, End::Error(body)),
+                    ReplyKind::OwnError => unreachable!("codes of ours are `Failed`"),
+                }
+            }
+            ClientNotice::Failed { id, code } => {
+                self.seen[id as usize].end(now, End::Failed(code));
+            }
+            ClientNotice::Connected => self.news.push((now, LinkNews::Connected)),
+            ClientNotice::Disconnected(why) => self.news.push((now, LinkNews::Lost(why))),
+            ClientNotice::Fault(why) => self.faults.push(why),
+        }
+    }
+}
+
+impl Actor for ClientActor {
+    fn start(&mut self, _now: Time) {
+        // What was submitted before the start waits in the machine.
+        self.machine.start();
+    }
+
+    fn crash(&mut self) {
+        self.next_life();
+    }
+
+    fn up(&mut self, now: Time) {
+        self.machine.handle_up(now);
+    }
+
+    fn down(&mut self, now: Time) {
+        self.machine.handle_down(now);
+    }
+
+    fn message(&mut self, now: Time, _from: &[u8], mut frames: Frames) {
+        self.machine.handle_message(now, &mut frames);
+        assert!(frames.is_empty(), "the frames are reused");
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.machine.next_deadline()
+    }
+
+    fn timeout(&mut self, now: Time) {
+        self.machine.handle_timeout(now);
+        self.wakes.count(now, self.machine.next_deadline());
+    }
+
+    fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.machine.drain_transmits(|message| {
+            let mut frames = Vec::new();
+            message.encode(&mut frames);
+            effects.push(Effect::Send(frames));
+        });
+        let notices: Vec<_> = self.machine.drain_notices().collect();
+        for notice in notices {
+            self.note(now, notice);
+        }
+        effects.extend(self.machine.poll_action().map(effect));
+    }
+
+    fn audit(&self) {
+        self.machine.audit();
+        let open = self.seen.iter().filter(|seen| seen.is_open()).count();
+        assert_eq!(self.machine.outstanding(), open, "requests held, and requests open");
+    }
+
+    fn asks(&mut self) -> &mut dyn Asks {
+        self
+    }
+}
+
+impl Asks for ClientActor {
+    fn request(
+        &mut self,
+        now: Time,
+        service: &str,
+        body: Body<Vec<u8>>,
+        timeout_ms: Option<u64>,
+    ) -> u64 {
+        let id = self.seen.len() as u64;
+        self.seen.push(Seen::new(body.clone()));
+        let opts = match timeout_ms {
+            Some(ms) => format!(r#"{{"timeout":{ms}}}"#),
+            None => r#"{"timeout":-1}"#.into(),
+        };
+        self.machine.request(
+            now,
+            id,
+            service.as_bytes().to_vec(),
+            body,
+            opts.into_bytes(),
+            timeout_ms.map(Duration::from_millis),
+        );
+        id
+    }
+
+    fn seen(&self) -> &[Seen] {
+        &self.seen
+    }
+}
+
+fn effect(action: Action) -> Effect {
+    match action {
+        Action::Open => Effect::Open,
+        Action::Close => Effect::Close,
+    }
+}

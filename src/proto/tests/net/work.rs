@@ -1,0 +1,162 @@
+//! What the users of workers and clients do and see: jobs, and the fates of requests.
+
+use crate::proto::Time;
+use crate::wire::Body;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How a request ended at its client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    Final(Body<Vec<u8>>),
+    Error(Body<Vec<u8>>),
+    Failed(String),
+}
+
+/// A request as its client's user saw it.
+#[derive(Debug)]
+pub struct Seen {
+    pub body: Body<Vec<u8>>,
+    pub partials: Vec<Body<Vec<u8>>>,
+    pub end: Option<End>,
+    /// When it ended.
+    pub at: Time,
+    /// Its user, or the death of its process, ended it: nothing may be told any more.
+    pub dropped: bool,
+}
+
+impl Seen {
+    pub fn new(body: Body<Vec<u8>>) -> Self {
+        Seen {
+            body,
+            partials: Vec::new(),
+            end: None,
+            at: Time::ZERO,
+            dropped: false,
+        }
+    }
+
+    pub fn partial(&mut self, body: Body<Vec<u8>>) {
+        assert!(self.is_open(), "a partial after the end of {self:?}");
+        self.partials.push(body);
+    }
+
+    pub fn end(&mut self, now: Time, end: End) {
+        assert!(self.is_open(), "a second end, {end:?}, of {self:?}");
+        self.end = Some(end);
+        self.at = now;
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.end.is_none() && !self.dropped
+    }
+}
+
+/// What a worker does with a request: partials at a pace, then the end.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub partials: Vec<Body<Vec<u8>>>,
+    /// Before each partial, and before the end.
+    pub every: Duration,
+    /// `None`: the handler never ends.
+    pub end: Option<Outcome>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    Final(Body<Vec<u8>>),
+    Error(Body<Vec<u8>>),
+}
+
+impl Job {
+    /// Gives the body back at once.
+    pub fn echo(body: &Body<Vec<u8>>) -> Job {
+        Job {
+            partials: Vec::new(),
+            every: Duration::ZERO,
+            end: Some(Outcome::Final(body.clone())),
+        }
+    }
+
+    pub fn error(value: &str) -> Job {
+        Job {
+            partials: Vec::new(),
+            every: Duration::ZERO,
+            end: Some(Outcome::Error(super::json(value))),
+        }
+    }
+
+    pub fn endless() -> Job {
+        Job {
+            partials: Vec::new(),
+            every: Duration::ZERO,
+            end: None,
+        }
+    }
+
+    /// With so many partials before the end: `0`, `1`, …
+    pub fn parts(mut self, count: usize) -> Job {
+        self.partials = (0..count).map(|n| super::json(&n.to_string())).collect();
+        self
+    }
+
+    pub fn every(mut self, pace: Duration) -> Job {
+        self.every = pace;
+        self
+    }
+}
+
+/// One thing that a handler does.
+#[derive(Debug)]
+pub enum Step {
+    Partial(Body<Vec<u8>>),
+    End(Outcome),
+}
+
+/// The jobs of one worker, by what it calls its requests.
+#[derive(Debug)]
+pub struct Jobs<K>(BTreeMap<K, (Time, Job)>);
+
+impl<K: Ord + Clone> Jobs<K> {
+    pub fn new() -> Self {
+        Jobs(BTreeMap::new())
+    }
+
+    pub fn begin(&mut self, now: Time, key: K, mut job: Job) {
+        job.partials.reverse();
+        self.0.insert(key, (now + job.every, job));
+    }
+
+    pub fn drop(&mut self, key: &K) {
+        self.0.remove(key);
+    }
+
+    pub fn deadline(&self) -> Option<Time> {
+        let moving = self.0.values().filter(|(_, job)| job.moves());
+        moving.map(|(at, _)| *at).min()
+    }
+
+    /// The next step whose time has come.
+    pub fn due(&mut self, now: Time) -> Option<(K, Step)> {
+        let (key, (at, job)) = self
+            .0
+            .iter_mut()
+            .find(|(_, (at, job))| *at <= now && job.moves())?;
+        let key = key.clone();
+        *at = now + job.every;
+        let step = match job.partials.pop() {
+            Some(body) => Step::Partial(body),
+            None => Step::End(job.end.take()?),
+        };
+        if !job.moves() && matches!(step, Step::End(_)) {
+            self.0.remove(&key);
+        }
+        Some((key, step))
+    }
+}
+
+impl Job {
+    fn moves(&self) -> bool {
+        !self.partials.is_empty() || self.end.is_some()
+    }
+}
