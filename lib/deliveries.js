@@ -49,6 +49,12 @@ class Deliveries {
     this.#concurrency = value;
     this.#changed = true;
     this.#link.outbox.putUrgent(OP_CONCURRENCY, value, '');
+    this.#link.roomy();
+  }
+
+  room() {
+    if (this.#concurrency === -1) return Number.MAX_SAFE_INTEGER;
+    return Math.max(0, this.#concurrency - this.#running.size);
   }
 
   startCalled() {}
@@ -113,6 +119,7 @@ class Deliveries {
     // Not there: the worker was stopped meanwhile, and its next life knows nothing of this one's requests.
     if (!this.#running.delete(id)) return;
     this.#link.outbox.put(op, id, body);
+    this.#link.roomy();
     if (this.#running.size === 0) this.#link.refresh();
   }
 

@@ -1,5 +1,6 @@
 'use strict';
 
+const { performance } = require('node:perf_hooks');
 const { throwLater } = require('./errors');
 
 /** @import { Core, Outbox } from './outbox' */
@@ -11,8 +12,12 @@ const HEADER = 4;
 const FIELDS = 4;
 const MAX_RECORDS = 1024;
 
-/** How many batches one wake-up may bring before timers, I/O and promises get their turn. */
-const MAX_BATCHES = 4;
+/** How many records and how many ms one wake-up may bring before timers, I/O and promises get their turn. */
+const MAX_TURN_RECORDS = 4 * MAX_RECORDS;
+const MAX_TURN_MS = 2;
+
+/** How many ms what the callbacks submit may wait while there is more to take. */
+const MAX_HOLD_MS = 0.1;
 
 /** @type {Buffer[]} */
 const NO_BLOBS = [];
@@ -32,19 +37,37 @@ class Inbox {
   #outbox;
   #take;
   #afterBatch;
+  #room;
   #again = false;
+  #draining = false;
+  /** The room that the native side knows of; while there is none it doesn't wake us for an offer. */
+  #told = 0;
+  /** It has notices that did not fit. */
+  #notices = false;
 
   /**
    * @param {Core} core
    * @param {Outbox} outbox
    * @param {Take} take
    * @param {() => void} afterBatch
+   * @param {() => number} room how many more requests a worker can start now
    */
-  constructor(core, outbox, take, afterBatch) {
+  constructor(core, outbox, take, afterBatch, room) {
     this.#core = core;
     this.#outbox = outbox;
     this.#take = take;
     this.#afterBatch = afterBatch;
+    this.#room = room;
+  }
+
+  /** There is room again: says so at the end of the tick, and takes what is on offer. */
+  roomy() {
+    if (this.#told > 0 || this.#again || this.#draining) return;
+    this.#again = true;
+    process.nextTick(() => {
+      this.#again = false;
+      this.#drain();
+    });
   }
 
   wake() {
@@ -53,9 +76,33 @@ class Inbox {
   }
 
   #drain() {
-    for (let batch = 0; batch < MAX_BATCHES; batch += 1) {
-      if (!this.#drainBatch()) return;
+    const begin = performance.now();
+    let flushed = begin;
+    let records = 0;
+    this.#draining = true;
+    this.#outbox.beginDrain();
+    try {
+      do {
+        records += this.#drainBatch();
+        const now = performance.now();
+        if (records >= MAX_TURN_RECORDS || now - begin >= MAX_TURN_MS) {
+          if (this.#notices || this.#told === 0) this.#goOnLater();
+          return;
+        }
+        // A handler of 20 µs shares its crossing with the next ones, a slow one doesn't wait for them.
+        if (now - flushed >= MAX_HOLD_MS) {
+          flushed = now;
+          this.#outbox.flush();
+        }
+      } while (this.#notices || (this.#told === 0 && this.#room() > 0));
+    } finally {
+      this.#draining = false;
+      this.#outbox.endDrain();
+      this.#afterBatch();
     }
+  }
+
+  #goOnLater() {
     this.#again = true;
     setImmediate(() => {
       this.#again = false;
@@ -63,21 +110,22 @@ class Inbox {
     });
   }
 
-  /** @returns {boolean} whether more is waiting */
+  /** @returns {number} how many records it had */
   #drainBatch() {
     // Something that runs a nested event loop inside of a callback could bring us here again.
     const nested = sharedInUse;
     const into = nested ? new Float64Array(SHARED.length) : SHARED;
     sharedInUse = true;
-    this.#outbox.beginDrain();
     try {
-      const text = this.#core.drain(into);
-      this.#takeAll(into, text, into[1] === 0 ? NO_BLOBS : this.#core.takeBlobs());
-      return into[2] !== 0;
+      const room = this.#room();
+      const text = this.#core.drain(into, room);
+      const count = into[0];
+      this.#notices = into[2] !== 0;
+      this.#told = room - into[3];
+      if (count > 0) this.#takeAll(into, text, into[1] === 0 ? NO_BLOBS : this.#core.takeBlobs());
+      return count;
     } finally {
       sharedInUse = nested;
-      this.#outbox.endDrain();
-      this.#afterBatch();
     }
   }
 

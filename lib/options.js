@@ -5,6 +5,8 @@ const { given } = require('./describe');
 
 /** The longest delay that a timer of Node or of the native side can hold, about 24.8 days. */
 const MAX_MS = 2147483647;
+/** Past this nothing is gained, and a worker that dies loses more. */
+const MAX_PREFETCH = 65535;
 const MAX_LIVENESS = 1000;
 const MAX_NAME_BYTES = 255;
 const MAX_SERVICE_BYTES = 65535;
@@ -43,9 +45,9 @@ function number(min, max, orOff = false, round = Math.ceil) {
   };
 }
 
-/** @param {number} max @param {boolean} [orOff] @returns {Check} */
-function integer(max, orOff = false) {
-  return number(1, max, orOff, (x) => (Number.isInteger(x) ? x : Number.NaN));
+/** @param {number} max @param {boolean} [orOff] @param {number} [min] @returns {Check} */
+function integer(max, orOff = false, min = 1) {
+  return number(min, max, orOff, (x) => (Number.isInteger(x) ? x : Number.NaN));
 }
 
 /** @type {Check} */
@@ -69,6 +71,7 @@ const timeout = number(1, MAX_MS, true);
 const stopTimeout = number(0, MAX_MS, true);
 const liveness = integer(MAX_LIVENESS);
 const concurrency = integer(MAX_MS, true);
+const prefetch = integer(MAX_PREFETCH, false, 0);
 /** Some code still sets 0.0.92's `debug`, which only made it log. @type {Check} */
 const ignored = () => undefined;
 
@@ -87,6 +90,7 @@ const SCHEMAS = {
     liveness: { check: liveness, value: 3 },
     reconnect: { check: milliseconds, value: 100 },
     concurrency: { check: concurrency, value: 1 },
+    prefetch: { check: prefetch, value: 1024 },
     name: { check: name },
     debug: { check: ignored },
   },

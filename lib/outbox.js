@@ -5,7 +5,7 @@
  * @typedef {object} Core
  * @property {(wake: () => void) => void} start whose outcome is a record; `wake` is called when drain() has something
  * @property {(timeoutMs: number) => void} stop
- * @property {(into: Float64Array) => string} drain
+ * @property {(into: Float64Array, room: number) => string} drain
  * @property {() => Buffer[]} takeBlobs
  * @property {() => void} ref
  * @property {() => void} unref

@@ -20,7 +20,7 @@ const EVENT = 15;
 
 /** @typedef {'stopped' | 'starting' | 'started' | 'stopping'} State */
 
-/** What a peer gives the part of it that knows its role. @typedef {{ peer: Peer, outbox: Outbox, refresh: () => void }} Link */
+/** What a peer gives the part of it that knows its role. @typedef {{ peer: Peer, outbox: Outbox, refresh: () => void, roomy: () => void }} Link */
 
 /**
  * The part of a peer that knows what its records mean.
@@ -28,6 +28,7 @@ const EVENT = 15;
  * @property {(link: Link) => void} attach
  * @property {Take} take
  * @property {(state: State) => boolean} holds whether, while not stopped, the process stays for this peer
+ * @property {() => number} [room] how many more requests it can start now; none if it is no worker
  * @property {() => void} startCalled
  * @property {() => void} stopCalled
  * @property {() => void} opened the native side takes records from now on
@@ -73,8 +74,9 @@ class Peer extends EventEmitter {
         else this.#take(kind, id, text.slice(at, at + a), text.slice(at + a, at + a + b));
       },
       refresh,
+      () => role.room?.() ?? 0,
     );
-    role.attach({ peer: this, outbox: this.#outbox, refresh });
+    role.attach({ peer: this, outbox: this.#outbox, refresh, roomy: () => this.#inbox.roomy() });
   }
 
   /** The identity on the wire. */

@@ -1,6 +1,7 @@
 'use strict';
 // An application over several processes, by Node's `cluster`: the broker and the client in the primary, a worker in
-// each of the others. One of them dies in the middle of a request; the client hears of it and asks again.
+// each of the others. One process dies with a request in its hands; the client hears of it at once, and a new process
+// takes its place.
 //
 //   node examples/cluster
 const cluster = require('node:cluster');
@@ -10,46 +11,43 @@ const { Broker, Client } = require('zmq-omdp');
 
 const PROCESSES = 3;
 
-/** A request that ran on a worker which died may have done half of its work: that it may run twice is our choice. */
-async function callAgain(client, service, data) {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await client.call(service, data);
-    } catch (error) {
-      if (error.code !== 'W_LOST' || attempt === 3) throw error;
-      console.log(`primary: the worker with ${data} died (${error.code}); asking again`);
-    }
-  }
-}
-
 async function main() {
   const broker = new Broker(process.env.OMDP_ENDPOINT ?? 'tcp://127.0.0.1:*');
   await broker.start();
   const [endpoint] = broker.endpoints;
 
   cluster.setupPrimary({ exec: path.join(__dirname, 'service.js') });
-  for (let i = 0; i < PROCESSES; i += 1) cluster.fork({ OMDP_ENDPOINT: endpoint });
-  // What a process that died took with it is replaced.
-  const replace = (worker) => {
-    console.log(`primary: process ${worker.id} is gone; another takes its place`);
-    cluster.fork({ OMDP_ENDPOINT: endpoint });
-  };
-  cluster.on('exit', replace);
+  const fork = () => cluster.fork({ OMDP_ENDPOINT: endpoint });
+  // One that dies before it serves would only die again.
+  const giveUp = () => process.exit(1);
+  cluster.on('exit', giveUp);
+  for (let i = 0; i < PROCESSES; i += 1) fork();
   for (let ready = 0; ready < PROCESSES; ready += 1) await once(cluster, 'message');
+  cluster.off('exit', giveUp);
   console.log(`primary: ${PROCESSES} processes serve`);
 
   const client = new Client(endpoint);
   await client.start();
   const numbers = Array.from({ length: 12 }, (_, index) => 10 + index);
-  const answers = await Promise.all(numbers.map((n) => callAgain(client, 'fibonacci', n)));
-  const served = new Set(answers.map((answer) => answer.by));
-  console.log(`primary: fibonacci(21) is ${answers[11].value}; ${served.size} processes shared the work`);
+  const answers = await Promise.all(numbers.map((n) => client.call('fibonacci', n)));
+  const servedBy = new Set(answers.map(({ by }) => by));
+  console.log(`primary: fibonacci(21) is ${answers[11].value}; ${servedBy.size} of them shared 12 requests`);
 
-  // The service ends its process when it gets this number for the first time.
-  const { value } = await callAgain(client, 'fibonacci', 13.5);
-  console.log(`primary: and in the end the answer is ${value}`);
+  const replaced = once(cluster, 'exit').then(([worker]) => {
+    console.log(`primary: process ${worker.id} died; another takes its place`);
+    fork();
+    return once(cluster, 'message');
+  });
+  try {
+    await client.call('fibonacci', 'crash');
+  } catch (error) {
+    // It may have done half of its work: whether to ask again is for the caller to decide.
+    console.log(`primary: the request is lost: ${error.code}`);
+  }
+  await replaced;
+  const { value, by } = await client.call('fibonacci', 30);
+  console.log(`primary: fibonacci(30) is ${value}, says process ${by}`);
 
-  cluster.off('exit', replace);
   await client.stop();
   cluster.disconnect();
   while (Object.keys(cluster.workers).length > 0) await once(cluster, 'exit');

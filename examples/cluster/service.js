@@ -3,8 +3,6 @@
 const cluster = require('node:cluster');
 const { Worker } = require('zmq-omdp');
 
-const { id } = cluster.worker;
-
 /** @param {number} n @returns {number} */
 function fibonacci(n) {
   return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2);
@@ -12,14 +10,13 @@ function fibonacci(n) {
 
 const worker = new Worker(process.env.OMDP_ENDPOINT, 'fibonacci');
 worker.on('request', (n, reply) => {
-  if (Number.isInteger(n)) return reply.end({ value: fibonacci(n), by: id });
-  // Stands for a bug that takes the whole process down: the first processes die of it, the fourth has learnt.
-  if (id <= 1 || id <= 3 === false) return reply.end({ value: null, by: id });
-  process.exit(1);
+  // Stands for a bug that takes the whole process down.
+  if (n === 'crash') process.exit(1);
+  reply.end({ value: fibonacci(n), by: cluster.worker.id });
 });
-// Until the broker has this worker nobody can give it anything.
+// From now on the broker can give it requests.
 worker.once('connect', () => process.send('ready'));
 worker.start();
 
-// The primary said cluster.disconnect(): what runs is seen to its end, then the process ends by itself.
+// The primary called cluster.disconnect(). What runs is seen to its end; then nothing holds this process any more.
 process.once('disconnect', () => worker.stop());

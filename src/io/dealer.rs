@@ -1,6 +1,7 @@
 //! The driver of a worker or a client: one machine, one DEALER at a time.
 
 use super::socket::{Sent, Socket};
+use super::monitor::{Event, Monitor};
 use super::outlet::Offer;
 use super::{Error, Message, Outlet, clock, context};
 use super::reactor::Reactor;
@@ -68,6 +69,9 @@ pub struct Endpoint {
     pub identity: Vec<u8>,
     /// Between two attempts of libzmq to connect, in ms.
     pub reconnect_ms: i32,
+    /// The frame by which the transport says that the connection broke. Random, so that it can't
+    /// be mistaken for what a broker sent.
+    pub gone: [u8; 16],
 }
 
 /// What a driver reports: the machine's notices between the two ends of its life.
@@ -99,6 +103,7 @@ where
             machine: machine(),
             endpoint,
             socket: None,
+            connecting: None,
             up: false,
             inbox,
             outlet,
@@ -114,7 +119,9 @@ struct Driver<M: Machine> {
     machine: M,
     endpoint: Endpoint,
     socket: Option<Socket>,
-    /// Whether the socket had a connection when it was last asked.
+    /// Until the socket has its connection: tells when. Over inproc there is nothing to tell.
+    connecting: Option<Monitor>,
+    /// Whether the machine was told that there is a connection, and not yet that it broke.
     up: bool,
     inbox: UnboundedReceiver<M::Command>,
     outlet: Arc<Outlet<Notice<M::Notice>>>,
@@ -132,9 +139,8 @@ impl<M: Machine> Driver<M> {
         self.machine.start();
         // The first socket is made here, so that a bad endpoint is an error of `start`.
         self.machine.poll_action();
-        match self.open() {
-            Ok(socket) => self.socket = Some(socket),
-            Err(error) => return self.outlet.push(Notice::StartFailed(error)),
+        if let Err(error) = self.open() {
+            return self.outlet.push(Notice::StartFailed(error));
         }
         self.outlet.push(Notice::Started);
         // Over inproc the connection is there already, and nothing will wake us for it.
@@ -156,7 +162,7 @@ impl<M: Machine> Driver<M> {
                 ControlFlow::Break(()) => break,
             }
         }
-        self.socket = None;
+        self.close();
         context::flushed().await;
         self.outlet.push(Notice::Stopped);
     }
@@ -165,11 +171,13 @@ impl<M: Machine> Driver<M> {
     async fn wait(&mut self) -> Option<Option<M::Command>> {
         let deadline = self.machine.next_deadline().map(clock::instant);
         let socket = self.socket.as_ref();
+        let connecting = self.connecting.as_ref();
         tokio::select! {
             biased;
             command = self.inbox.recv() => Some(command),
             // An error of the watch is found again, and handled, when the socket is used.
             _ = async { socket?.ready().await.ok() }, if socket.is_some() => None,
+            _ = async { connecting?.ready().await.ok() }, if connecting.is_some() => None,
             () = async { sleep_until(deadline.unwrap_or_else(|| clock::instant(clock::now()))).await },
                 if deadline.is_some() => None,
         }
@@ -207,11 +215,15 @@ impl<M: Machine> Driver<M> {
         let Some(socket) = &self.socket else {
             return false;
         };
-        let Ok((readable, up)) = socket.events() else {
+        let Ok((readable, writable)) = socket.events() else {
             self.machine.handle_down(now);
             return false;
         };
-        if up && !self.up {
+        if self.connecting.as_ref().is_some_and(Monitor::take) {
+            self.connecting = None;
+            socket.stop_reporting();
+        }
+        if !self.up && self.connecting.is_none() && writable {
             self.up = true;
             self.machine.handle_up(now);
         }
@@ -220,11 +232,18 @@ impl<M: Machine> Driver<M> {
                 if socket.receive(&mut self.frames).is_err() || self.frames.is_empty() {
                     break;
                 }
-                self.machine.handle_message(now, &mut self.frames);
+                match &self.frames[..] {
+                    [only] if **only == self.endpoint.gone => {
+                        self.frames.clear();
+                        self.up = false;
+                        self.machine.handle_down(now);
+                        return false;
+                    }
+                    _ => self.machine.handle_message(now, &mut self.frames),
+                }
             }
-        }
-        // What arrived before the connection broke was received above, before the break counts.
-        if !up && self.up && !readable {
+        } else if self.up && !writable {
+            // Over inproc a connection that broke is one that takes nothing any more.
             self.up = false;
             self.machine.handle_down(now);
         }
@@ -247,15 +266,13 @@ impl<M: Machine> Driver<M> {
             }
             match self.machine.poll_action() {
                 None => return,
-                Some(Action::Close) => {
-                    self.socket = None;
-                    self.up = false;
+                Some(Action::Close) => self.close(),
+                Some(Action::Open) => {
+                    if self.open().is_err() {
+                        // Out of descriptors, say: the machine tries again after its interval.
+                        self.machine.handle_down(now);
+                    }
                 }
-                Some(Action::Open) => match self.open() {
-                    Ok(socket) => self.socket = Some(socket),
-                    // Out of descriptors, say: the machine tries again after its interval.
-                    Err(_) => self.machine.handle_down(now),
-                },
             }
         }
     }
@@ -263,10 +280,10 @@ impl<M: Machine> Driver<M> {
     /// Whether sending made libzmq notice something: it looks at its mailbox then too, and its
     /// descriptor tells of each thing only once.
     fn has_news(&self) -> bool {
-        self.socket
-            .as_ref()
-            .and_then(|socket| socket.events().ok())
-            .is_some_and(|(readable, up)| readable || up != self.up)
+        let Some(Ok((readable, writable))) = self.socket.as_ref().map(Socket::events) else {
+            return false;
+        };
+        readable || (self.connecting.is_none() && writable != self.up)
     }
 
     /// Takes back the offers that the machine wants back and nobody has taken.
@@ -296,14 +313,29 @@ impl<M: Machine> Driver<M> {
         end
     }
 
-    fn open(&self) -> Result<Socket, Error> {
+    fn open(&mut self) -> Result<(), Error> {
         let Endpoint {
             address,
             identity,
             reconnect_ms,
+            gone,
         } = &self.endpoint;
-        let socket = Socket::dealer(identity, *reconnect_ms as c_int)?;
+        let socket = Socket::dealer(identity, *reconnect_ms as c_int, gone)?;
+        if !address.starts_with("inproc:") {
+            self.connecting = Some(Monitor::new(&socket, Event::Connected)?);
+        }
         socket.connect(address)?;
-        Ok(socket)
+        self.socket = Some(socket);
+        Ok(())
+    }
+
+    /// What is not sent yet still goes out to a broker that is there, and to no other.
+    fn close(&mut self) {
+        self.connecting = None;
+        match self.socket.take() {
+            Some(socket) if !self.up => socket.abandon(),
+            socket => drop(socket),
+        }
+        self.up = false;
     }
 }

@@ -28,13 +28,13 @@ pub struct Queue<N> {
     signalled: bool,
 }
 
-/// What is left after the reader has taken a batch.
+/// What became of the reader's batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Left {
+pub struct Taken {
     /// Whether there are notices that did not fit. Nobody wakes the reader for them.
-    pub notices: bool,
-    /// Whether there are offers. Nobody wakes the reader for them either, if it has no room.
-    pub offers: bool,
+    pub more: bool,
+    /// How many offers it has taken.
+    pub offers: usize,
 }
 
 impl<N> Queue<N> {
@@ -100,7 +100,7 @@ impl<N> Outlet<N> {
     }
 
     /// Moves up to `max` notices into `into`, offers among them for as long as there is `room`.
-    pub fn take(&self, max: usize, room: usize, into: &mut Vec<N>) -> Left {
+    pub fn take(&self, max: usize, room: usize, into: &mut Vec<N>) -> Taken {
         let mut state = self.lock();
         let count = max.min(state.notices.len());
         into.extend(state.notices.drain(..count));
@@ -108,9 +108,9 @@ impl<N> Outlet<N> {
         into.extend(state.offers.drain(..count).map(|(_, notice)| notice));
         state.room = room - count;
         state.signalled = state.has_news();
-        Left {
-            notices: state.signalled,
-            offers: !state.offers.is_empty(),
+        Taken {
+            more: state.signalled,
+            offers: count,
         }
     }
 
@@ -174,10 +174,10 @@ mod tests {
         assert_eq!(wakes(), 1);
 
         let mut got = Vec::new();
-        assert!(outlet.take(2, 9, &mut got).notices);
+        assert!(outlet.take(2, 9, &mut got).more);
         outlet.push(4);
         assert_eq!(wakes(), 1, "the reader knows that more is there");
-        assert!(!outlet.take(9, 9, &mut got).notices);
+        assert!(!outlet.take(9, 9, &mut got).more);
         assert_eq!(got, [1, 2, 3, 4]);
         outlet.push(5);
         assert_eq!(wakes(), 2);
@@ -191,7 +191,7 @@ mod tests {
         let mut got = Vec::new();
         let left = outlet.take(9, 1, &mut got);
         assert_eq!(got, [1]);
-        assert!(!left.notices && left.offers);
+        assert_eq!((left.more, left.offers), (false, 1));
         offer(&outlet, 4..5);
         assert_eq!(wakes(), 1, "the reader has no room");
         outlet.push(100);

@@ -6,6 +6,7 @@ use super::{Error, Message, Outlet, clock, context};
 use crate::proto::Time;
 use crate::proto::broker::{Broker, BrokerConfig, BrokerEvent, RoutingId};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep_until;
 
@@ -40,10 +41,11 @@ pub fn start(
     Reactor::spawn("omdp-broker")?.drive(move || async move {
         match open(&endpoints, &gone) {
             Ok((socket, bound)) => {
-                outlet.push(Notice::Started(bound));
+                outlet.push(Notice::Started(bound.clone()));
                 let driver = Driver {
                     machine: Broker::new(config),
                     socket,
+                    bound,
                     gone,
                     inbox,
                     outlet,
@@ -71,6 +73,8 @@ fn open(endpoints: &[String], gone: &[u8]) -> Result<(Socket, Vec<String>), Erro
 struct Driver {
     machine: Broker<Message>,
     socket: Socket,
+    /// Its endpoints, as libzmq calls them.
+    bound: Vec<String>,
     /// The frame by which the transport says that a peer's connection broke. Random, so that it
     /// can't be mistaken for what a peer sent.
     gone: [u8; 16],
@@ -83,17 +87,26 @@ struct Driver {
 /// How many messages are received before what came of them is sent on.
 const BATCH: usize = 256;
 
+/// How long closing a listener may take. It is done by a thread that has nothing else to do.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Events that nobody fetches are dropped past this: they tell, they do not decide.
 const MAX_EVENTS: usize = 4096;
 
 impl Driver {
     async fn run(mut self) {
+        // Peers over inproc may be connected already, and nothing will wake us for them.
+        self.turn();
         loop {
             let stop = self.wait().await;
             if stop {
                 let now = clock::now();
                 self.machine.stop(now);
                 self.send(now);
+                self.report();
+                // An address that stays taken for longer is found out by whoever binds it next.
+                let closed = self.socket.close_listeners(&self.bound);
+                let _ = tokio::time::timeout(CLOSE_PATIENCE, closed).await;
                 break;
             }
             self.turn();

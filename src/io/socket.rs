@@ -1,6 +1,7 @@
 //! One libzmq socket in the hands of one driver.
 
 use super::context::Context;
+use super::monitor::{Event, Monitor};
 use super::readiness::Readiness;
 use super::{Error, Message};
 use std::ffi::{CStr, CString, c_int, c_void};
@@ -15,7 +16,7 @@ const LINGER_MS: c_int = 400;
 pub(super) struct Socket {
     raw: *mut c_void,
     readiness: Option<Readiness>,
-    /// Keeps the context until the socket is closed.
+    /// Not let go before the socket is closed.
     _context: Arc<Context>,
 }
 
@@ -41,14 +42,22 @@ impl Socket {
         Ok(socket)
     }
 
-    /// A DEALER that takes messages only while it is connected: what can't be sent now stays with
-    /// the machine.
-    pub(super) fn dealer(identity: &[u8], reconnect_ms: c_int) -> Result<Self, Error> {
+    /// A DEALER that reports a broken connection by `gone`, a frame that looks as if the peer had
+    /// sent it, after all that the peer did send.
+    ///
+    /// Not with ZMQ_IMMEDIATE, which would tell both ends of a connection by what can be sent: when
+    /// the connection breaks it throws away what was received and not read.
+    pub(super) fn dealer(identity: &[u8], reconnect_ms: c_int, gone: &[u8]) -> Result<Self, Error> {
         let socket = Socket::new(zmq_sys::ZMQ_DEALER as c_int)?;
         socket.set_bytes(zmq_sys::ZMQ_ROUTING_ID as c_int, identity)?;
-        socket.set(zmq_sys::ZMQ_IMMEDIATE as c_int, 1)?;
         socket.set(zmq_sys::ZMQ_RECONNECT_IVL as c_int, reconnect_ms)?;
+        socket.set_bytes(zmq_sys::ZMQ_HICCUP_MSG as c_int, gone)?;
         Ok(socket)
+    }
+
+    /// One end of a monitor.
+    pub(super) fn pair() -> Result<Self, Error> {
+        Socket::new(zmq_sys::ZMQ_PAIR as c_int)
     }
 
     fn new(kind: c_int) -> Result<Self, Error> {
@@ -74,6 +83,7 @@ impl Socket {
 
     pub(super) fn bind(&self, endpoint: &str) -> Result<(), Error> {
         let doing = || format!("cannot bind {endpoint}");
+        check_port(endpoint, &doing())?;
         refuse_served_path(endpoint)?;
         self.allow_ipv6(endpoint)?;
         let address = CString::new(endpoint)
@@ -87,6 +97,7 @@ impl Socket {
 
     pub(super) fn connect(&self, endpoint: &str) -> Result<(), Error> {
         let doing = || format!("cannot connect to {endpoint}");
+        check_port(endpoint, &doing())?;
         self.allow_ipv6(endpoint)?;
         let address = CString::new(endpoint)
             .map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
@@ -95,6 +106,47 @@ impl Socket {
             0 => Ok(()),
             _ => Err(Error::last(&doing())),
         }
+    }
+
+    /// Closes what was bound and waits until the addresses are free: libzmq does it in a thread of
+    /// its own, and whoever stops a broker may bind its address again at once.
+    pub(super) async fn close_listeners(&self, bound: &[String]) -> Result<(), Error> {
+        let closed = Monitor::new(self, Event::ListenerClosed)?;
+        for endpoint in bound {
+            let address = CString::new(endpoint.as_str()).unwrap_or_default();
+            // SAFETY: the socket is open, the string ends in NUL.
+            let rc = unsafe { zmq_sys::zmq_unbind(self.raw, address.as_ptr()) };
+            // Over inproc it is done with the call, and nothing is reported.
+            if rc == 0 && !endpoint.starts_with("inproc:") {
+                while !closed.take() {
+                    closed.ready().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has libzmq bind a PAIR of its own to `address`, and report events there.
+    pub(super) fn report_events(&self, address: &str, events: c_int) -> Result<(), Error> {
+        let address = CString::new(address).unwrap_or_default();
+        // SAFETY: the socket is open, the string ends in NUL.
+        match unsafe { zmq_sys::zmq_socket_monitor(self.raw, address.as_ptr(), events) } {
+            0 => Ok(()),
+            _ => Err(Error::last("cannot watch a socket")),
+        }
+    }
+
+    /// Ends the reports.
+    pub(super) fn stop_reporting(&self) {
+        // SAFETY: the socket is open; null stands for no address.
+        unsafe { zmq_sys::zmq_socket_monitor(self.raw, std::ptr::null(), 0) };
+    }
+
+    /// Closes it without sending what is not sent yet: it was for a peer that is gone, and must not
+    /// reach the one that takes its place.
+    pub(super) fn abandon(self) {
+        // Nothing can be done about a failure, and nothing depends on it.
+        let _ = self.set(zmq_sys::ZMQ_LINGER as c_int, 0);
     }
 
     /// Where the last bind really is: with the port that a `*` became.
@@ -219,6 +271,20 @@ impl Drop for Socket {
         self.readiness = None;
         // SAFETY: the socket is open, and nobody can use it after this.
         unsafe { zmq_sys::zmq_close(self.raw) };
+    }
+}
+
+/// libzmq would cut a port to 16 bits, and bind or connect somewhere else.
+fn check_port(endpoint: &str, doing: &str) -> Result<(), Error> {
+    let port = endpoint
+        .strip_prefix("tcp://")
+        .and_then(|address| address.rsplit_once(':'))
+        .map(|(_, port)| port);
+    match port {
+        Some(port) if port.bytes().all(|c| c.is_ascii_digit()) && port.parse::<u16>().is_err() => {
+            Err(Error::from_errno(errno::EINVAL, doing))
+        }
+        _ => Ok(()),
     }
 }
 

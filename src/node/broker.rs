@@ -2,7 +2,7 @@
 
 use super::core::{self, Core};
 use super::outward::{Outward, kind};
-use super::random;
+use super::{random, random_frame};
 use crate::io::router::{self, Command, Notice};
 use crate::proto::broker::{BrokerConfig, BrokerEvent};
 use napi::bindgen_prelude::*;
@@ -50,10 +50,7 @@ impl BrokerCore {
             seed: random(),
         };
         let endpoints = self.conf.endpoints.clone();
-        let mut gone = [0; 16];
-        gone[..8].copy_from_slice(&random().to_ne_bytes());
-        gone[8..].copy_from_slice(&random().to_ne_bytes());
-        let launch = |outlet| router::start(config, endpoints, gone, outlet);
+        let launch = |outlet| router::start(config, endpoints, random_frame(), outlet);
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 

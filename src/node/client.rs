@@ -3,7 +3,7 @@
 use super::core::{self, Core};
 use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
-use super::random;
+use super::{random, random_frame};
 use crate::io::Message;
 use crate::io::client::ClientCommand;
 use crate::io::dealer::{self, Endpoint, Notice};
@@ -70,6 +70,7 @@ impl ClientCore {
             address,
             identity: self.conf.name.clone().into_bytes(),
             reconnect_ms: RECONNECT.as_millis() as i32,
+            gone: random_frame(),
         };
         let launch = |outlet| dealer::start(move || Client::new(config), endpoint, outlet);
         self.core.start(env, &wake, launch, Notice::StartFailed)

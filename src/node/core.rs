@@ -3,7 +3,7 @@
 
 use super::outward::{self, Outward, kind};
 use super::wake::Wake;
-use crate::io::{Error as IoError, Left, Message, Outlet};
+use crate::io::{Error as IoError, Taken, Message, Outlet};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use std::ops::ControlFlow;
@@ -85,9 +85,9 @@ impl<C, N> Core<C, N> {
     ) -> Result<JsString<'env>> {
         // SAFETY: JavaScript lends this array for the call alone, and runs nothing meanwhile.
         let mut batch = Outward::new(unsafe { into.as_mut() });
-        let mut left = Left::default();
+        let mut taken = Taken::default();
         if let Some(life) = &self.life {
-            left = life
+            taken = life
                 .outlet
                 .take(batch.capacity(), room, &mut self.notices);
         }
@@ -96,8 +96,8 @@ impl<C, N> Core<C, N> {
                 self.life = None;
             }
         }
-        let left = self.life.as_ref().map_or(Left::default(), |_| left);
-        let (text, blobs) = batch.finish(env, left)?;
+        let taken = self.life.as_ref().map_or(Taken::default(), |_| taken);
+        let (text, blobs) = batch.finish(env, taken)?;
         self.blobs = blobs;
         Ok(text)
     }

@@ -33,5 +33,13 @@ fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
+/// A frame that no peer can guess.
+fn random_frame() -> [u8; 16] {
+    let mut frame = [0; 16];
+    frame[..8].copy_from_slice(&random().to_ne_bytes());
+    frame[8..].copy_from_slice(&random().to_ne_bytes());
+    frame
+}
+
 /// A record's data is binary: it is the next blob, not text.
 const BINARY: u32 = 0x100;

@@ -1,15 +1,15 @@
 //! Batches to JavaScript: notices become records, one string and some blobs.
 
 use super::BINARY;
-use crate::io::{Left, Message};
+use crate::io::{Message, Taken};
 use crate::wire::{Body, Encoding};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 
 /// How many numbers a record has.
 const STRIDE: usize = 4;
-/// Where the records begin; before them stand the number of records, the number of blobs, and
-/// whether notices and whether offers are waiting.
+/// Where the records begin; before them stand the number of records, the number of blobs, whether
+/// more notices are waiting, and how many of the records were offers.
 const HEADER: usize = 4;
 
 /// The kinds of records. `lib/inbox.js` has the same table.
@@ -93,13 +93,13 @@ impl<'a> Outward<'a> {
     pub(super) fn finish<'env>(
         self,
         env: &'env Env,
-        left: Left,
+        taken: Taken,
     ) -> Result<(JsString<'env>, Vec<Message>)> {
         if let Some(header) = self.into.get_mut(..HEADER) {
             header[0] = self.records as f64;
             header[1] = self.blobs.len() as f64;
-            header[2] = f64::from(u8::from(left.notices));
-            header[3] = f64::from(u8::from(left.offers));
+            header[2] = f64::from(u8::from(taken.more));
+            header[3] = taken.offers as f64;
         }
         let text = match self.text {
             Text::Ascii(bytes) => env.create_string_latin1(bytes)?,

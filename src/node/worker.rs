@@ -3,7 +3,7 @@
 use super::core::{self, Core};
 use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
-use super::random;
+use super::{random, random_frame};
 use crate::io::Message;
 use crate::io::dealer::{self, Endpoint, Notice};
 use crate::io::worker::WorkerCommand;
@@ -78,6 +78,7 @@ impl WorkerCore {
             address,
             identity: self.conf.name.clone().into_bytes(),
             reconnect_ms: i32::try_from(reconnect.as_millis()).unwrap_or(i32::MAX),
+            gone: random_frame(),
         };
         let launch = |outlet| dealer::start(move || Worker::new(config), endpoint, outlet);
         self.core.start(env, &wake, launch, Notice::StartFailed)

@@ -5,6 +5,9 @@
 //! partial restarts it. When the link is lost, what was sent ends with `B_LOST`, because nobody can
 //! know whether it ran; what was not sent goes to the next broker.
 
+#[cfg(test)]
+mod audit;
+
 use super::code::Code;
 use super::deadlines::{Deadlines, TimerKey};
 use super::link::{Action, Due, Link, LinkConfig, Loss};
@@ -114,7 +117,8 @@ impl<F: Frame> Client<F> {
     /// Says goodbye to the broker and forgets every request without a notice: whoever stops a
     /// client ends its requests.
     pub fn stop(&mut self) {
-        if self.link.peer().is_some() {
+        // As with a cancel, one that has not said hello may be ours nevertheless.
+        if self.link.is_up() {
             self.transmits.push(ClientMessage::Disconnect);
         }
         self.requests.clear();
@@ -206,6 +210,10 @@ impl<F: Frame> Client<F> {
 
     /// Takes one message of the broker; `frames` is empty afterwards.
     pub fn handle_message(&mut self, now: Time, frames: &mut Vec<F>) {
+        // Behind the end of its connection.
+        if !self.link.is_up() {
+            return frames.clear();
+        }
         let message = match ToClient::decode(frames) {
             Ok(message) => message,
             Err(why) => return self.notices.push(ClientNotice::Fault(why)),
@@ -421,7 +429,8 @@ impl<F: Frame> Client<F> {
         }
         if request.unsent.is_some() {
             self.waiting.remove(&id);
-        } else if tell_broker && self.link.peer().is_some() {
+        } else if tell_broker && self.link.is_up() {
+            // Also one whose hello has not come yet; a broker of 0.0.92 ignores the command.
             let rid = self.rid(id);
             self.transmits.push(ClientMessage::Cancel { rid });
         }

@@ -52,6 +52,11 @@ impl<T> Deadlines<T> {
     }
 
     #[cfg(test)]
+    pub(super) fn contains(&self, key: TimerKey) -> bool {
+        self.entries.contains_key(&key)
+    }
+
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -10,6 +10,9 @@
 //! once, which hides its round trip, and nothing waits behind a slow handler: when none has ended
 //! for [`STALL`], what was only offered goes back to the broker.
 
+#[cfg(test)]
+mod audit;
+
 use super::Time;
 use super::code::Code;
 use super::link::{Action, Due, Link, LinkConfig, Loss};
@@ -214,6 +217,10 @@ impl<F: Frame> Worker<F> {
 
     /// Takes one message of the broker; `frames` is empty afterwards.
     pub fn handle_message(&mut self, now: Time, frames: &mut Vec<F>) {
+        // Behind the end of its connection.
+        if !self.link.is_up() {
+            return frames.clear();
+        }
         let message = match ToWorker::decode(frames) {
             Ok(message) => message,
             Err(why) => return self.notices.push(WorkerNotice::Fault(why)),
@@ -226,6 +233,9 @@ impl<F: Frame> Worker<F> {
                 Ok(hello) => self.link.welcome(hello),
                 Err(why) => self.notices.push(WorkerNotice::Fault(why)),
             },
+            // A broker of ours gave it to an earlier life of this name, whose requests it ends when
+            // it hears our READY.
+            ToWorker::Request { extra: Some(_), .. } if self.link.peer().is_none() => {}
             ToWorker::Request {
                 client,
                 rid,

@@ -122,4 +122,4 @@ impl<'a, F: Frame> Cursor<'a, F> {
 
 /// The longest service name or request id that is taken, in bytes. Routing ids end at 255 by
 /// ZMTP; names of services are bounded so that a table of them is.
-pub const MAX_NAME: usize = 1024;
+pub const MAX_NAME: usize = 65_535;

@@ -72,7 +72,7 @@ mod tests {
         runtime.block_on(async {
             let router = Socket::router(b"gone").unwrap();
             router.bind("inproc://readiness-thread").unwrap();
-            let dealer = Socket::dealer(b"me", 100).unwrap();
+            let dealer = Socket::dealer(b"me", 100, b"gone").unwrap();
             dealer.connect("inproc://readiness-thread").unwrap();
             let readiness = Readiness::new(router.descriptor().unwrap()).unwrap();
             for round in 0..20u8 {

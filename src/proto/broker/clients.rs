@@ -11,6 +11,7 @@ use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 use serde_json::Value;
 use slab::Slab;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::time::Duration;
@@ -27,11 +28,21 @@ pub(super) struct Client {
     /// may still show it by a request that has one.
     pub(super) extended: bool,
     /// Its requests, by the hash of their request id.
-    requests: HashTable<RequestKey>,
+    pub(super) requests: HashTable<RequestKey>,
     last_heard: Time,
+    /// Its connection broke, and nothing was heard of it since.
+    cut_off: bool,
     next_beat: Time,
     /// Clients of ours have one always, the others while they are cut off.
-    timer: Option<TimerKey>,
+    pub(super) timer: Option<TimerKey>,
+}
+
+#[cfg(test)]
+impl Client {
+    /// Whether it said hello on this connection.
+    pub(super) fn is_registered(&self) -> bool {
+        self.hello.is_some()
+    }
 }
 
 #[derive(Debug)]
@@ -81,6 +92,7 @@ impl Clients {
             extended: false,
             requests: HashTable::new(),
             last_heard: now,
+            cut_off: false,
             next_beat: now,
             timer: None,
         });
@@ -147,6 +159,7 @@ impl<F: Frame> Broker<F> {
         let held = self.clients.find(from);
         if let Some(client) = held.and_then(|key| self.clients.slab.get_mut(key.0)) {
             client.last_heard = now;
+            client.cut_off = false;
         }
         match (message, held) {
             (ClientMessage::Hello { hello }, _) => {
@@ -257,6 +270,10 @@ impl<F: Frame> Broker<F> {
         if client.extended {
             return self.drop_client(now, key);
         }
+        // Each reply that can't be delivered says so again, which is no sign of life.
+        if std::mem::replace(&mut client.cut_off, true) {
+            return;
+        }
         client.last_heard = now;
         if client.timer.is_none() {
             self.arm_client(key);
@@ -265,10 +282,16 @@ impl<F: Frame> Broker<F> {
 
     /// Forgets a client and all its requests.
     pub(super) fn drop_client(&mut self, now: Time, key: ClientKey) {
-        let requests: Vec<RequestKey> = match self.clients.get(key) {
+        let mut requests: Vec<RequestKey> = match self.clients.get(key) {
             Some(client) => client.requests.iter().copied().collect(),
             None => return,
         };
+        // First what waits, then from the latest to the first: the end of one must not start
+        // another that is to end too.
+        requests.sort_unstable_by_key(|&request| {
+            let place = self.requests.get(request).map(|request| request.place);
+            (place != Some(Place::Queue), Reverse(self.requests.token(request)))
+        });
         for request in requests {
             self.drop_request(now, request);
         }
@@ -299,6 +322,10 @@ impl<F: Frame> Broker<F> {
             return;
         };
         client.timer = None;
+        if client.hello.is_none() && !client.cut_off {
+            // Of 0.0.92, and heard again: let alone, its requests have their timeouts.
+            return;
+        }
         let patience = self.config.patience(client.hello.as_ref());
         if now.since(client.last_heard) >= patience {
             if client.extended {
@@ -309,9 +336,6 @@ impl<F: Frame> Broker<F> {
         if client.hello.is_some() && client.next_beat <= now {
             client.next_beat = now + self.config.heartbeat;
             self.send_client(key, ToClient::Heartbeat);
-        } else if client.hello.is_none() {
-            // Of 0.0.92, cut off, and heard again: let alone, its requests have their timeouts.
-            return;
         }
         self.arm_client(key);
     }

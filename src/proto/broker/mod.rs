@@ -23,6 +23,8 @@
 //! | time   | silent peer        | DISCONNECT, and as if its connection had broken                |
 //! | transport | connection broke | `W_LOST` to the clients of a worker; a client's requests end   |
 
+#[cfg(test)]
+mod audit;
 mod clients;
 mod config;
 mod dispatch;

@@ -145,6 +145,24 @@ impl Queue {
         self.head == NONE
     }
 
+    /// From the front; panics if the links are broken.
+    #[cfg(test)]
+    pub(super) fn iter<F>(&self, requests: &Requests<F>) -> impl Iterator<Item = RequestKey> {
+        let mut prev = NONE;
+        let mut at = self.head;
+        std::iter::from_fn(move || {
+            if at == NONE {
+                assert_eq!(prev, self.tail);
+                return None;
+            }
+            let request = &requests.slab[at as usize];
+            assert_eq!(request.prev, prev);
+            prev = at;
+            at = request.next;
+            Some(RequestKey(prev))
+        })
+    }
+
     pub(super) fn push_back<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
         let tail = self.tail;
         let request = &mut requests.slab[key.0 as usize];

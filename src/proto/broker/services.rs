@@ -62,6 +62,16 @@ impl Services {
         &mut self.slab[key.0]
     }
 
+    #[cfg(test)]
+    pub(super) fn get(&self, key: ServiceKey) -> &Service {
+        &self.slab[key.0]
+    }
+
+    #[cfg(test)]
+    pub(super) fn keys(&self) -> impl Iterator<Item = ServiceKey> {
+        self.slab.iter().map(|(key, _)| ServiceKey(key))
+    }
+
     pub(super) fn name(&self, key: ServiceKey) -> Arc<[u8]> {
         self.slab[key.0].name.clone()
     }
@@ -118,6 +128,13 @@ pub(super) struct Turn {
 }
 
 impl Service {
+    /// Who stands in which line.
+    #[cfg(test)]
+    pub(super) fn lines(&self) -> impl Iterator<Item = (Line, WorkerKey)> {
+        let idle = self.idle.values().map(|&worker| (Line::Idle, worker));
+        idle.chain(self.busy.values().map(|&worker| (Line::Busy, worker)))
+    }
+
     fn line(&mut self, line: Line) -> &mut BTreeMap<u64, WorkerKey> {
         match line {
             Line::Idle => &mut self.idle,

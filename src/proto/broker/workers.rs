@@ -28,10 +28,10 @@ pub(super) struct Worker {
     /// A 0.0.92 worker can't be told that a request was cancelled: it is busy until it ends it.
     pub(super) busy_for_nobody: bool,
     /// Its place in one of the lines of its service, while it can take a request.
-    turn: Option<Turn>,
+    pub(super) turn: Option<Turn>,
     last_heard: Time,
     next_beat: Time,
-    timer: Option<TimerKey>,
+    pub(super) timer: Option<TimerKey>,
 }
 
 impl Worker {
@@ -43,7 +43,7 @@ impl Worker {
     }
 
     /// The line that it belongs into, if it can take a request: for now, or ahead of need.
-    fn line(&self) -> Option<Line> {
+    pub(super) fn line(&self) -> Option<Line> {
         let load = self.running.len();
         if self.busy_for_nobody {
             return None;
@@ -121,10 +121,9 @@ impl<F: Frame> Broker<F> {
                 };
                 self.on_reply(now, key, request, kind, body);
             }
-            // A worker of 0.0.92 hears of us at its own pace, whatever pace that is.
             (WorkerMessage::Heartbeat, Some(key)) => {
                 if self.workers.get(key).is_some_and(|w| w.hello.is_none()) {
-                    self.send_worker(key, ToWorker::Heartbeat);
+                    self.beat_old_worker(key);
                 }
             }
             (WorkerMessage::Return { tokens: frame }, Some(key)) => {
@@ -135,6 +134,20 @@ impl<F: Frame> Broker<F> {
             }
         }
         Ok(())
+    }
+
+    /// A worker of 0.0.92 hears of us at its own pace, whatever pace that is; and that its request
+    /// is still wanted, which it would doubt after three intervals.
+    fn beat_old_worker(&mut self, key: WorkerKey) {
+        let running = self.workers.get(key).and_then(|w| w.running.front().copied());
+        let message = running
+            .and_then(|request| self.requests.get(request))
+            .and_then(|request| {
+                let client = F::from(&*self.clients.get(request.client)?.id);
+                let rid = request.rid.clone();
+                Some(ToWorker::RequestHeartbeat { client, rid })
+            });
+        self.send_worker(key, message.unwrap_or(ToWorker::Heartbeat));
     }
 
     fn on_ready(

@@ -6,10 +6,11 @@ use crate::proto::broker::{BrokerConfig, BrokerEvent};
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::code::Code;
 use crate::proto::link::{Action, Loss};
-use crate::proto::worker::{WorkerConfig, WorkerNotice};
+use crate::proto::worker::{Retract, WorkerConfig, WorkerNotice};
 use crate::proto::{Broker, Client, Time, Worker};
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Malformed};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -80,22 +81,35 @@ impl Actor for BrokerActor {
     }
 }
 
+struct Offer {
+    delivery: u64,
+    body: Body<Vec<u8>>,
+    opts: Option<Vec<u8>>,
+    returnable: bool,
+}
+
 pub struct WorkerActor {
     pub machine: Worker<Vec<u8>>,
     pub config: WorkerConfig,
     life: u32,
     handler: Handler,
+    /// What its user has taken and not ended.
     jobs: Jobs<u64>,
-    /// What its user was given, in order, over all its lives.
+    /// What its user has not taken.
+    offers: VecDeque<Offer>,
+    /// The user's thread does something else, and neither takes nor answers.
+    pub busy: bool,
+    /// What its user took, in order, over all its lives.
     pub started: Vec<Body<Vec<u8>>>,
     /// The deliveries behind [`started`](Self::started), and the options that came with them.
     pub deliveries: Vec<(u64, Option<Vec<u8>>)>,
+    /// How many offers were taken back.
+    pub retracted: usize,
     pub cancelled: Vec<(Time, u64, Code)>,
     pub news: Vec<(Time, LinkNews)>,
     pub faults: Vec<Malformed>,
     pub drained: Option<Time>,
-    /// How many run now, and how many did at the worst time.
-    pub running: usize,
+    /// How many were in its user's hands at the worst time.
     pub most_running: usize,
     wakes: Wakes,
 }
@@ -103,18 +117,20 @@ pub struct WorkerActor {
 impl WorkerActor {
     pub fn new(config: WorkerConfig) -> Self {
         WorkerActor {
-            machine: Worker::new(config.clone()),
+            machine: Self::machine(&config, 0),
             config,
             life: 0,
             handler: Rc::new(Job::echo),
             jobs: Jobs::new(),
+            offers: VecDeque::new(),
+            busy: false,
             started: Vec::new(),
             deliveries: Vec::new(),
+            retracted: 0,
             cancelled: Vec::new(),
             news: Vec::new(),
             faults: Vec::new(),
             drained: None,
-            running: 0,
             most_running: 0,
             wakes: Wakes::default(),
         }
@@ -129,14 +145,55 @@ impl WorkerActor {
         }
     }
 
-    fn next_life(&mut self) {
-        self.life += 1;
-        let mut config = self.config.clone();
-        config.session = format!("{}.{}", config.session, self.life);
-        self.machine = Worker::new(config);
-        self.jobs = Jobs::new();
-        self.running = 0;
-        self.drained = None;
+    fn machine(config: &WorkerConfig, life: u32) -> Worker<Vec<u8>> {
+        let mut config = config.clone();
+        config.session = format!("{}.{life}", config.session);
+        Worker::new(config)
+    }
+
+    pub fn set_concurrency(&mut self, concurrency: Option<usize>) {
+        self.config.concurrency = concurrency;
+        self.machine.set_concurrency(concurrency);
+    }
+
+    /// The user takes what it has room for.
+    fn take(&mut self, now: Time) {
+        let room = self.config.concurrency.unwrap_or(usize::MAX);
+        while !self.busy
+            && self.jobs.len() < room
+            && let Some(offer) = self.offers.pop_front()
+        {
+            let job = (self.handler)(&offer.body);
+            self.jobs.begin(now, offer.delivery, job);
+            self.most_running = self.most_running.max(self.jobs.len());
+            self.deliveries.push((offer.delivery, offer.opts));
+            self.started.push(offer.body);
+        }
+    }
+
+    /// Takes offers back, the latest first.
+    fn retract(&mut self, now: Time) {
+        let Some(Retract { outstanding, limit }) = self.machine.poll_retract() else {
+            return;
+        };
+        // Those that the machine has just made are not on offer yet.
+        self.report(now);
+        let mut back = Vec::new();
+        for at in (0..self.offers.len()).rev() {
+            if back.len() < outstanding.saturating_sub(limit) && self.offers[at].returnable {
+                back.extend(self.offers.remove(at).map(|offer| offer.delivery));
+            }
+        }
+        back.reverse();
+        self.retracted += back.len();
+        self.machine.handle_retracted(now, &back);
+    }
+
+    fn report(&mut self, now: Time) {
+        let notices: Vec<_> = self.machine.drain_notices().collect();
+        for notice in notices {
+            self.note(now, notice);
+        }
     }
 
     fn note(&mut self, now: Time, notice: WorkerNotice<Vec<u8>>) {
@@ -145,14 +202,21 @@ impl WorkerActor {
                 delivery,
                 body,
                 opts,
-            } => {
-                self.jobs.begin(now, delivery, (self.handler)(&body));
-                self.deliveries.push((delivery, opts));
-                self.started.push(body);
-            }
+                returnable,
+            } => self.offers.push_back(Offer {
+                delivery,
+                body,
+                opts,
+                returnable,
+            }),
             WorkerNotice::Cancelled { delivery, code } => {
-                self.jobs.drop(&delivery);
-                self.cancelled.push((now, delivery, code));
+                let offers = self.offers.len();
+                self.offers.retain(|offer| offer.delivery != delivery);
+                // Of an offer that was not taken the user learns nothing.
+                if self.offers.len() == offers {
+                    self.jobs.drop(&delivery);
+                    self.cancelled.push((now, delivery, code));
+                }
             }
             WorkerNotice::Connected => self.news.push((now, LinkNews::Connected)),
             WorkerNotice::Disconnected(why) => self.news.push((now, LinkNews::Lost(why))),
@@ -167,12 +231,16 @@ impl WorkerActor {
 
 impl Actor for WorkerActor {
     fn start(&mut self, _now: Time) {
-        self.next_life();
+        self.drained = None;
         self.machine.start();
     }
 
     fn crash(&mut self) {
-        self.next_life();
+        self.life += 1;
+        self.machine = Self::machine(&self.config, self.life);
+        self.jobs = Jobs::new();
+        self.offers.clear();
+        self.busy = false;
     }
 
     fn up(&mut self, now: Time) {
@@ -189,7 +257,8 @@ impl Actor for WorkerActor {
     }
 
     fn deadline(&self) -> Option<Time> {
-        let times = [self.machine.next_deadline(), self.jobs.deadline()];
+        let jobs = self.jobs.deadline().filter(|_| !self.busy);
+        let times = [self.machine.next_deadline(), jobs];
         times.into_iter().flatten().min()
     }
 
@@ -198,7 +267,9 @@ impl Actor for WorkerActor {
             self.machine.handle_timeout(now);
             self.wakes.count(now, self.machine.next_deadline());
         }
-        while let Some((delivery, step)) = self.jobs.due(now) {
+        while !self.busy
+            && let Some((delivery, step)) = self.jobs.due(now)
+        {
             match step {
                 Step::Partial(body) => self.machine.partial(delivery, body),
                 Step::End(outcome) => self.end(now, delivery, outcome),
@@ -207,22 +278,21 @@ impl Actor for WorkerActor {
     }
 
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.retract(now);
         self.machine.drain_transmits(|message| {
             let mut frames = Vec::new();
             message.encode(&mut frames);
             effects.push(Effect::Send(frames));
         });
-        let notices: Vec<_> = self.machine.drain_notices().collect();
-        for notice in notices {
-            self.note(now, notice);
-        }
-        self.running = self.machine.running();
-        self.most_running = self.most_running.max(self.running);
         effects.extend(self.machine.poll_action().map(effect));
+        self.report(now);
+        self.take(now);
     }
 
     fn audit(&self) {
         self.machine.audit();
+        let held = self.jobs.len() + self.offers.len();
+        assert_eq!(self.machine.outstanding(), held, "deliveries held, and deliveries known");
     }
 
     fn serves(&mut self) -> &mut dyn Serves {
@@ -253,7 +323,7 @@ pub struct ClientActor {
 impl ClientActor {
     pub fn new(config: ClientConfig) -> Self {
         ClientActor {
-            machine: Client::new(config.clone()),
+            machine: Self::machine(&config, 0),
             config,
             life: 0,
             seen: Vec::new(),
@@ -280,12 +350,10 @@ impl ClientActor {
         }
     }
 
-    fn next_life(&mut self) {
-        self.drop_all();
-        self.life += 1;
-        let mut config = self.config.clone();
-        config.session = format!("{}.{}-", config.session, self.life);
-        self.machine = Client::new(config);
+    fn machine(config: &ClientConfig, life: u32) -> Client<Vec<u8>> {
+        let mut config = config.clone();
+        config.session = format!("{}.{life}-", config.session);
+        Client::new(config)
     }
 
     fn note(&mut self, now: Time, notice: ClientNotice<Vec<u8>>) {
@@ -316,7 +384,9 @@ impl Actor for ClientActor {
     }
 
     fn crash(&mut self) {
-        self.next_life();
+        self.drop_all();
+        self.life += 1;
+        self.machine = Self::machine(&self.config, self.life);
     }
 
     fn up(&mut self, now: Time) {

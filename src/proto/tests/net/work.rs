@@ -131,6 +131,10 @@ impl<K: Ord + Clone> Jobs<K> {
         self.0.remove(key);
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn deadline(&self) -> Option<Time> {
         let moving = self.0.values().filter(|(_, job)| job.moves());
         moving.map(|(at, _)| *at).min()

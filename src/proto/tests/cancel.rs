@@ -1,0 +1,179 @@
+//! Nobody waits any more: the broker forgets, the worker learns, what has not started never does.
+
+use super::net::*;
+use crate::proto::code::Code;
+
+#[test]
+fn in_the_queue_it_never_starts() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    net.serve(w, |body| Job::echo(body).every(ms(100)));
+    let requests: Vec<u64> = (0..5).map(|n| net.request(c, "echo", &n.to_string())).collect();
+    net.run(ms(50));
+    for n in [1, 2, 4] {
+        net.act(c, |client, _| client.cancel(requests[n]));
+    }
+    net.run(secs(2));
+    assert_eq!(net.started(w), ["0", "3"]);
+    assert_eq!(net.end(c, requests[3]), done("3"));
+    assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+}
+
+#[test]
+fn before_it_was_sent_nobody_hears_of_it() {
+    let mut net = Net::new();
+    let b = net.raw_broker();
+    let c = net.client(b);
+    net.run(ms(10));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.run(ms(10));
+    net.act(b, |broker, _| broker.take());
+    let r = net.request(c, "echo", "1");
+    net.act(c, |client, _| client.cancel(r));
+    assert_eq!(net[c].machine.outstanding(), 0);
+    net.run(secs(1));
+    assert_eq!(net.act(b, |broker, _| broker.take()).len(), 1, "the hello alone");
+}
+
+#[test]
+fn while_it_runs_the_worker_learns_within_a_round_trip() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    net.serve(w, |body| Job::echo(body).parts(10_000).every(ms(10)));
+    let r = net.request(c, "echo", "1");
+    let next = net.request(c, "echo", "2");
+    net.run(at(1000) - net.now());
+    net.act(c, |client, _| client.cancel(r));
+    net.serve(w, Job::echo);
+    net.run(ms(4));
+    assert_eq!(net[w].cancelled, [(at(1002), 1, Code::Aborted)]);
+    assert_eq!(net.end(c, next), done("2"), "the slot is free for the next");
+}
+
+/// The client did not know yet whom it spoke to.
+#[test]
+fn before_the_welcome_the_broker_is_told_too() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    net.serve(w, |_| Job::endless());
+    net.run(ms(10));
+    let c = net.client(b);
+    let r = net.request_with(c, "echo", json("1"), None);
+    net.run(ms(1));
+    net.act(c, |client, _| client.cancel(r));
+    net.run(ms(10));
+    assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+    assert_eq!(net[w].machine.outstanding(), 0);
+}
+
+#[test]
+fn an_old_worker_is_used_again_once_it_has_ended_it() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.old_worker(b, "echo");
+    let c = net.client(b);
+    net.serve(w, |body| Job::echo(body).parts(3).every(secs(1)));
+    let r = net.request(c, "echo", "1");
+    let next = net.request(c, "echo", "2");
+    net.run(ms(1500));
+    net.act(c, |client, _| client.cancel(r));
+    net.run(secs(2));
+    assert_eq!(net.started(w), ["1"]);
+    net.run(secs(10));
+    assert_eq!(net.end(c, next), done("2"));
+}
+
+#[test]
+fn an_error_ends_it_for_an_old_worker_too() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.raw_beating(b, b"W", HEARTBEAT);
+    let c = net.client(b);
+    net.say(w, "W|1|echo");
+    let r = net.request(c, "echo", "1");
+    let next = net.request(c, "echo", "2");
+    net.run(ms(10));
+    net.act(c, |client, _| client.cancel(r));
+    net.run(ms(10));
+    assert_eq!(net.act(w, |raw, _| raw.take()).len(), 1);
+    net.say(w, "W|3|C2|c2.0-0|\"late\"");
+    net.run(ms(10));
+    assert_eq!(net.act(w, |raw, _| raw.take()), ["W|2|C2|c2.0-1|2"]);
+    assert_eq!(net.end(c, next), None);
+}
+
+#[test]
+fn it_crosses_the_reply() {
+    for delay in 0..6 {
+        let mut net = Net::new();
+        let b = net.broker();
+        let w = net.worker(b, "echo");
+        let c = net.client(b);
+        net.run(ms(10));
+        let r = net.request(c, "echo", "1");
+        net.run(ms(delay));
+        if net.end(c, r).is_none() {
+            net.act(c, |client, _| client.cancel(r));
+        }
+        net.run(ms(10));
+        assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+        assert_eq!(net[w].machine.outstanding(), 0);
+        assert_eq!(net.call(c, "echo", "2"), End::Final(json("2")));
+    }
+}
+
+#[test]
+fn twice_or_of_what_never_was_it_does_nothing() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    let r = net.request(c, "echo", "1");
+    net.run(ms(10));
+    for id in [r, r, 77] {
+        net.act(c, |client, _| client.machine.cancel(id));
+    }
+    net.run(ms(10));
+    assert_eq!(net.end(c, r), done("1"));
+    assert!(net[w].cancelled.is_empty());
+    assert_eq!(net.call(c, "echo", "2"), End::Final(json("2")));
+}
+
+/// What lies ahead of need in a worker has not started.
+#[test]
+fn an_offer_that_was_not_taken_is_withdrawn_without_a_word() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    net.run(ms(10));
+    net.act(w, |worker, _| worker.busy = true);
+    let r = net.request(c, "echo", "1");
+    net.run(ms(10));
+    net.act(c, |client, _| client.cancel(r));
+    net.run(ms(10));
+    net.act(w, |worker, _| worker.busy = false);
+    net.run(ms(10));
+    assert_eq!(net.started(w), [""; 0]);
+    assert!(net[w].cancelled.is_empty());
+}
+
+#[test]
+fn through_an_old_broker_it_frees_the_client_alone() {
+    let mut net = Net::new();
+    let b = net.old_broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    net.serve(w, |body| Job::echo(body).every(secs(1)));
+    let r = net.request(c, "echo", "1");
+    net.run(ms(100));
+    net.act(c, |client, _| client.cancel(r));
+    let next = net.request(c, "echo", "2");
+    net.run(secs(3));
+    assert_eq!(net.end(c, next), done("2"));
+}

@@ -1,0 +1,266 @@
+//! Each side notices the other's death: at once when the transport says so, and else after
+//! heartbeat × liveness of silence, to the millisecond.
+
+use super::net::*;
+use crate::proto::Time;
+use crate::proto::broker::{BrokerEvent, Departure};
+use crate::proto::code::Code;
+use crate::proto::link::Loss;
+use std::time::Duration;
+
+/// When the peer of these tests falls silent. Its last beat was the third, at 7.5 s and a little.
+const SILENCE: Duration = Duration::from_secs(10);
+
+fn departures(net: &Net, broker: Id<BrokerActor>) -> Vec<(Time, Departure, usize)> {
+    let events = net[broker].events.iter();
+    let gone = events.filter_map(|(at, event)| match event {
+        BrokerEvent::WorkerGone { why, lost, .. } => Some((*at, *why, *lost)),
+        _ => None,
+    });
+    gone.collect()
+}
+
+#[test]
+fn a_silent_broker_is_noticed_by_worker_and_client() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    net.serve(w, |_| Job::endless());
+    net.run(ms(100));
+    let r = net.request(c, "echo", "1");
+    net.run(SILENCE - ms(100));
+    net.power_off(b);
+    net.run(secs(10));
+    // It registered both at 2 ms, and its third beat came at 7502 and arrived at 7503.
+    assert_eq!(net[w].news[1], (at(15_003), LinkNews::Lost(Loss::Silence)));
+    assert_eq!(net[c].news[1], (at(15_003), LinkNews::Lost(Loss::Silence)));
+    assert_eq!(net.end(c, r), failed("B_LOST"));
+    assert_eq!(net.seen(c, r).at, at(15_003));
+    assert_eq!(net[w].cancelled, [(at(15_003), 1, Code::BrokerLost)]);
+}
+
+#[test]
+fn a_broker_that_stops_for_a_while_is_lost_and_found() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    net.run(SILENCE);
+    net.pause(b);
+    net.run(secs(30));
+    assert_eq!(net[w].news.len(), 2);
+    net.resume(b);
+    net.run(secs(1));
+    assert_eq!(net[w].news.last().unwrap().1, LinkNews::Connected);
+    assert_eq!(net[c].news.last().unwrap().1, LinkNews::Connected);
+    assert_eq!(net.call(c, "echo", "1"), End::Final(json("1")));
+}
+
+#[test]
+fn a_stop_that_is_shorter_than_the_liveness_is_not_noticed() {
+    for victim in 0..3 {
+        let mut net = Net::new();
+        let b = net.broker();
+        let w = net.worker(b, "echo");
+        let c = net.client(b);
+        net.serve(w, |body| Job::echo(body).every(secs(9)));
+        let who = [b.any(), w.any(), c.any()][victim];
+        net.run(SILENCE);
+        let r = net.request(c, "echo", "1");
+        net.run(ms(500));
+        net.pause(who);
+        net.run(secs(4));
+        net.resume(who);
+        net.run(secs(10));
+        assert_eq!(net.end(c, r), done("1"), "{victim}");
+        assert_eq!((net[w].news.len(), net[c].news.len()), (1, 1), "{victim}");
+    }
+}
+
+/// What was said in time counts, however late the broker gets to it.
+#[test]
+fn a_broker_that_slept_loses_nobody_who_spoke_meanwhile() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker_with(b, "echo", |config| config.link.liveness = 100);
+    let c = net.client_with(b, |config| config.link.liveness = 100);
+    net.run(SILENCE);
+    net.pause(b);
+    net.run(ms(7_400));
+    net.resume(b);
+    net.run(secs(60));
+    assert_eq!(departures(&net, b), []);
+    assert_eq!((net[w].news.len(), net[c].news.len()), (1, 1));
+}
+
+#[test]
+fn a_silent_worker_is_noticed_by_the_broker() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    net.serve(w, |_| Job::endless());
+    let r = net.request(c, "echo", "1");
+    net.run(SILENCE);
+    net.power_off(w);
+    net.run(secs(10));
+    // It was up at 1 ms, its third beat left at 7501 and arrived at 7502.
+    assert_eq!(departures(&net, b), [(at(15_002), Departure::Silence, 1)]);
+    assert_eq!(net.end(c, r), failed("W_LOST"));
+    assert_eq!(net.seen(c, r).at, at(15_003));
+}
+
+#[test]
+fn an_old_worker_is_given_four_intervals() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.old_worker(b, "echo");
+    net.run(SILENCE);
+    net.power_off(w);
+    net.run(secs(20));
+    // It beats from its start on, not from the connection.
+    assert_eq!(departures(&net, b), [(at(17_501), Departure::Silence, 0)]);
+}
+
+#[test]
+fn a_silent_client_is_noticed_by_the_broker() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    net.serve(w, |_| Job::endless());
+    net.request_with(c, "echo", json("1"), None);
+    net.run(SILENCE);
+    net.power_off(c);
+    net.run(ms(5_001));
+    assert_eq!(net[b].machine.load(), [1, 1, 1, 1]);
+    net.run(ms(1));
+    assert_eq!(net[b].machine.load(), [0, 1, 0, 1]);
+    net.run(ms(1));
+    assert_eq!(net[w].cancelled, [(at(15_003), 1, Code::Aborted)]);
+}
+
+#[test]
+fn the_slower_heart_sets_the_pace() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| config.heartbeat = ms(100));
+    let w = net.worker_with(b, "echo", |config| config.link.heartbeat = ms(1000));
+    net.run(ms(10_500));
+    net.power_off(w);
+    net.run(secs(10));
+    assert_eq!(departures(&net, b), [(at(13_002), Departure::Silence, 0)]);
+}
+
+#[test]
+fn a_killed_process_is_noticed_at_once() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let old = net.old_worker(b, "echo");
+    let c = net.client(b);
+    for worker in [w.any(), old.any()] {
+        net.serve(worker, |_| Job::endless());
+    }
+    let requests = [net.request(c, "echo", "1"), net.request(c, "echo", "2")];
+    net.run(SILENCE);
+    net.kill(w);
+    net.kill(old);
+    net.run(ms(2));
+    for r in requests {
+        assert_eq!(net.end(c, r), failed("W_LOST"));
+        assert_eq!(net.seen(c, r).at, at(10_002));
+    }
+    net.kill(c);
+    net.run(ms(1));
+    assert_eq!(net[b].machine.load(), [0; 4]);
+}
+
+/// A half-open connection: only one end knows, the other one's words go nowhere.
+#[test]
+fn whoever_is_told_of_a_break_acts_and_the_other_side_follows() {
+    for told in [Side::Dealer, Side::Broker] {
+        for victim in 0..2 {
+            let mut net = Net::new();
+            let b = net.broker();
+            let w = net.worker(b, "echo");
+            let c = net.client(b);
+            net.serve(w, |_| Job::endless());
+            let r = net.request_with(c, "echo", json("1"), None);
+            net.run(SILENCE);
+            net.cut([w.any(), c.any()][victim], &[told]);
+            net.run(secs(20));
+            let code = ["W_LOST", "B_LOST"][victim];
+            assert_eq!(net.end(c, r), failed(code), "{told:?} {victim}");
+            assert_eq!(net[b].machine.load(), [0, 1, 1, 1], "{told:?} {victim}");
+            assert_eq!(net[w].machine.outstanding(), 0, "{told:?} {victim}");
+            net.serve(w, Job::echo);
+            assert_eq!(net.call(c, "echo", "2"), End::Final(json("2")));
+        }
+    }
+}
+
+#[test]
+fn an_old_client_that_reconnects_in_silence_waits_on() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.old_client(b);
+    net.serve(w, |body| Job::echo(body).every(secs(40)));
+    let r = net.request(c, "echo", "1");
+    for _ in 0..3 {
+        net.run(secs(9));
+        net.cut(c, &[Side::Dealer, Side::Broker]);
+    }
+    net.run(secs(20));
+    assert_eq!(net.end(c, r), done("1"));
+}
+
+#[test]
+fn an_old_client_that_does_not_come_back_is_given_four_intervals() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.old_client(b);
+    net.serve(w, |_| Job::endless());
+    net.request_with(c, "echo", json("1"), None);
+    net.run(SILENCE);
+    net.kill(c);
+    net.run(ms(10_000));
+    assert_eq!(net[b].machine.load(), [1, 1, 1, 1]);
+    net.run(ms(1));
+    assert_eq!(net[b].machine.load(), [0, 1, 0, 1]);
+}
+
+#[test]
+fn an_old_client_that_came_back_and_died_is_given_up_too() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.old_client(b);
+    net.serve(w, |_| Job::endless());
+    net.request_with(c, "echo", json("1"), None);
+    net.run(SILENCE);
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.run(secs(6));
+    net.kill(c);
+    net.run(secs(15));
+    assert_eq!(net[b].machine.load(), [0, 1, 0, 1]);
+    assert_eq!(net[w].machine.outstanding(), 0);
+}
+
+/// Parts that cannot be delivered are no sign of life of their receiver.
+#[test]
+fn a_dead_old_client_is_given_up_although_its_stream_goes_on() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.old_client(b);
+    net.serve(w, |body| Job::echo(body).parts(10_000).every(ms(100)));
+    net.request(c, "echo", "1");
+    net.run(SILENCE);
+    net.kill(c);
+    net.run(secs(11));
+    assert_eq!(net[b].machine.load(), [0, 1, 0, 1]);
+    assert_eq!(net[w].machine.outstanding(), 0);
+}

@@ -1,0 +1,324 @@
+//! A virtual network and its clock. One seed makes one run: nothing here reads a clock or draws
+//! chance from elsewhere, and time jumps from one wake-up to the next.
+//!
+//! Peers are actors: our machines with what owns them, scripted peers of 0.0.92, and raw sockets
+//! in the hands of the test. At each instant messages come first and deadlines after them, which
+//! is the contract of the machines.
+
+mod actor;
+mod build;
+mod new;
+mod old_broker;
+mod old_client;
+mod old_worker;
+mod raw;
+mod rng;
+mod transport;
+mod work;
+
+pub use actor::{Actor, Asks, Frames, Serves};
+pub use crate::wire::omdp::testing::frames;
+pub use build::{HEARTBEAT, done, error, failed};
+pub use new::{BrokerActor, ClientActor, LinkNews, WorkerActor};
+pub use old_broker::OldBroker;
+pub use old_client::OldClient;
+pub use old_worker::OldWorker;
+pub use raw::{RawBroker, RawDealer};
+pub use rng::Rng;
+pub use transport::Side;
+pub use work::{End, Job, Jobs, Outcome, Seen, Step};
+
+use crate::proto::Time;
+use crate::wire::Body;
+use std::any::Any;
+use std::collections::{BTreeMap, VecDeque};
+use std::marker::PhantomData;
+use std::ops::Index;
+use std::time::Duration;
+use transport::{Conn, Dial, Event, Socket};
+
+/// The way of a message in a network without a seed.
+pub const LATENCY: Duration = Duration::from_millis(1);
+
+pub struct Net {
+    now: Time,
+    pub rng: Rng,
+    /// Least and most, in µs.
+    latency: (u64, u64),
+    peers: Vec<Peer>,
+    sockets: Vec<Socket>,
+    conns: Vec<Conn>,
+    agenda: BTreeMap<(Time, u64), Event>,
+    serial: u64,
+}
+
+struct Peer {
+    actor: Box<dyn Actor>,
+    dial: Option<Dial>,
+    socket: Option<usize>,
+    /// Brokers: the connection of each identity.
+    routes: BTreeMap<Vec<u8>, usize>,
+    /// Brokers: whether a second connection of an identity replaces the first.
+    takes_over: bool,
+    /// Clients: how their request ids begin.
+    tag: Option<String>,
+    alive: bool,
+    paused: bool,
+    cut_off: bool,
+    /// What came while it was paused.
+    inbox: VecDeque<Event>,
+}
+
+/// A peer of the network, by what it is.
+pub struct Id<T>(usize, PhantomData<fn() -> T>);
+
+impl<T> Clone for Id<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Id<T> {}
+
+impl<T> Id<T> {
+    /// For tables of peers of all kinds.
+    pub fn any(self) -> Id<()> {
+        Id(self.0, PhantomData)
+    }
+}
+
+impl<T: Actor> Index<Id<T>> for Net {
+    type Output = T;
+
+    fn index(&self, id: Id<T>) -> &T {
+        let actor: &dyn Any = &*self.peers[id.0].actor;
+        actor.downcast_ref().expect("an id names what it was made for")
+    }
+}
+
+impl Net {
+    /// Every message takes [`LATENCY`].
+    pub fn new() -> Self {
+        let micros = LATENCY.as_micros() as u64;
+        Net::with_latency(0, (micros, micros))
+    }
+
+    /// Every message takes its own time.
+    pub fn seeded(seed: u64) -> Self {
+        Net::with_latency(seed, (50, 20_000))
+    }
+
+    fn with_latency(seed: u64, latency: (u64, u64)) -> Self {
+        Net {
+            now: Time::ZERO,
+            rng: Rng::new(seed),
+            latency,
+            peers: Vec::new(),
+            sockets: Vec::new(),
+            conns: Vec::new(),
+            agenda: BTreeMap::new(),
+            serial: 0,
+        }
+    }
+
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    fn latency(&mut self) -> Duration {
+        let (least, most) = self.latency;
+        Duration::from_micros(self.rng.between(least, most))
+    }
+
+    fn schedule(&mut self, at: Time, event: Event) {
+        self.serial += 1;
+        self.agenda.insert((at, self.serial), event);
+    }
+
+    /// Lets the peer's user do something.
+    pub fn act<T: Actor, R>(&mut self, id: Id<T>, what: impl FnOnce(&mut T, Time) -> R) -> R {
+        let actor: &mut dyn Any = &mut *self.peers[id.0].actor;
+        let actor = actor.downcast_mut().expect("an id names what it was made for");
+        let result = what(actor, self.now);
+        self.settle(id.0);
+        result
+    }
+
+    /// Drains the actor, and carries out what it wants.
+    fn settle(&mut self, peer: usize) {
+        loop {
+            let mut effects = Vec::new();
+            self.peers[peer].actor.drain(self.now, &mut effects);
+            if effects.is_empty() {
+                break;
+            }
+            for effect in effects {
+                self.carry_out(peer, effect);
+            }
+        }
+        self.peers[peer].actor.audit();
+    }
+
+    fn next_wake(&self) -> Option<Time> {
+        let awake = self.peers.iter().filter(|peer| peer.alive && !peer.paused);
+        let deadline = awake.filter_map(|peer| peer.actor.deadline()).min();
+        let event = self.agenda.first_key_value().map(|((at, _), _)| *at);
+        let next = [deadline, event].into_iter().flatten().min();
+        next.map(|at| at.max(self.now))
+    }
+
+    /// Jumps to the next instant at which something happens; false if that is after `end`.
+    fn step(&mut self, end: Time) -> bool {
+        let Some(at) = self.next_wake().filter(|at| *at <= end) else {
+            return false;
+        };
+        self.now = at;
+        while let Some(entry) = self.agenda.first_entry().filter(|e| e.key().0 <= at) {
+            let event = entry.remove();
+            let target = self.target(&event);
+            match &mut self.peers[target] {
+                peer if !peer.alive => {}
+                peer if peer.paused => peer.inbox.push_back(event),
+                _ => self.happen(event),
+            }
+        }
+        for peer in 0..self.peers.len() {
+            self.tick(peer);
+        }
+        true
+    }
+
+    fn tick(&mut self, peer: usize) {
+        let entry = &mut self.peers[peer];
+        let due = entry.actor.deadline().is_some_and(|at| at <= self.now);
+        if due && entry.alive && !entry.paused {
+            entry.actor.timeout(self.now);
+            self.settle(peer);
+        }
+    }
+
+    pub fn run(&mut self, span: Duration) {
+        self.run_checked(span, |_| {});
+    }
+
+    /// Runs, and looks at everything after each instant.
+    pub fn run_checked(&mut self, span: Duration, mut check: impl FnMut(&mut Net)) {
+        let end = self.now + span;
+        while self.step(end) {
+            check(self);
+        }
+        self.now = end;
+    }
+
+    /// Runs until something is so, which has to be within the span.
+    #[track_caller]
+    pub fn run_until(&mut self, span: Duration, mut done: impl FnMut(&mut Net) -> bool) {
+        let end = self.now + span;
+        while !done(self) {
+            assert!(self.step(end), "not within {span:?}");
+        }
+    }
+
+    pub fn start<T>(&mut self, id: Id<T>) {
+        self.peers[id.0].alive = true;
+        self.peers[id.0].actor.start(self.now);
+        self.settle(id.0);
+    }
+
+    /// The process dies; its kernel closes its connections.
+    pub fn kill<T>(&mut self, id: Id<T>) {
+        self.die(id.0, false);
+    }
+
+    /// The whole machine dies: nobody closes anything.
+    pub fn power_off<T>(&mut self, id: Id<T>) {
+        self.die(id.0, true);
+    }
+
+    fn die(&mut self, peer: usize, silently: bool) {
+        self.vanish(peer, silently);
+        let entry = &mut self.peers[peer];
+        entry.actor.crash();
+        entry.alive = false;
+        entry.paused = false;
+        entry.inbox.clear();
+    }
+
+    pub fn restart<T>(&mut self, id: Id<T>) {
+        self.kill(id);
+        self.start(id);
+    }
+
+    /// Breaks all connections of the peer; these ends are told.
+    pub fn cut<T>(&mut self, id: Id<T>, told: &[Side]) {
+        self.sever(id.0, told);
+    }
+
+    /// From now on nothing reaches the peer or leaves it; what is sent arrives after the healing.
+    pub fn partition<T>(&mut self, id: Id<T>) {
+        self.peers[id.0].cut_off = true;
+    }
+
+    pub fn heal<T>(&mut self, id: Id<T>) {
+        self.peers[id.0].cut_off = false;
+        self.release_held();
+    }
+
+    /// SIGSTOP.
+    pub fn pause<T>(&mut self, id: Id<T>) {
+        self.peers[id.0].paused = true;
+    }
+
+    /// SIGCONT: what came meanwhile is there at once, before any deadline.
+    pub fn resume<T>(&mut self, id: Id<T>) {
+        self.peers[id.0].paused = false;
+        for event in std::mem::take(&mut self.peers[id.0].inbox) {
+            self.happen(event);
+        }
+        self.tick(id.0);
+    }
+
+    pub fn is_alive<T>(&self, id: Id<T>) -> bool {
+        self.peers[id.0].alive
+    }
+
+    pub fn is_paused<T>(&self, id: Id<T>) -> bool {
+        self.peers[id.0].paused
+    }
+
+    /// A reply has to come to the client that asked.
+    fn check_addressee(&self, peer: usize, frames: &Frames) {
+        if let (Some(tag), [head, command, rid, ..]) = (&self.peers[peer].tag, &frames[..])
+            && head == b"C"
+            && matches!(&**command, b"3" | b"6")
+        {
+            let own = rid.strip_prefix(tag.as_bytes());
+            let own = own.is_some_and(|rest| matches!(rest.first(), Some(b'.' | b'-')));
+            assert!(own, "{} came to {tag}", raw::render(frames));
+        }
+    }
+}
+
+pub fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+pub fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// So many ms after the beginning.
+pub fn at(n: u64) -> Time {
+    Time::ZERO + ms(n)
+}
+
+pub fn json(text: &str) -> Body<Vec<u8>> {
+    Body::json(text.as_bytes().to_vec())
+}
+
+/// What `JSON.parse` of 0.0.92 takes; anything else kills the process.
+fn old_json(bytes: &[u8]) -> Vec<u8> {
+    let value: Result<serde_json::Value, _> = serde_json::from_slice(bytes);
+    assert!(value.is_ok(), "kills a 0.0.92 peer: {}", String::from_utf8_lossy(bytes));
+    bytes.to_vec()
+}

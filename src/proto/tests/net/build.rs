@@ -1,0 +1,259 @@
+//! The words in which tests set up a network and speak for its users.
+
+use super::actor::Handler;
+use super::transport::Dial;
+use super::*;
+use crate::proto::broker::BrokerConfig;
+use crate::proto::client::ClientConfig;
+use crate::proto::link::LinkConfig;
+use crate::proto::worker::WorkerConfig;
+use crate::wire::omdp::testing::frames;
+use std::rc::Rc;
+
+/// Of 0.0.92, and so of everybody.
+pub const HEARTBEAT: Duration = Duration::from_millis(2500);
+
+fn link(expect_beats: bool) -> LinkConfig {
+    LinkConfig {
+        heartbeat: HEARTBEAT,
+        liveness: 3,
+        reconnect: ms(100),
+        expect_beats,
+    }
+}
+
+impl Net {
+    /// A peer that is not started.
+    pub fn add<T: Actor>(&mut self, actor: T, dial: Option<Dial>) -> Id<T> {
+        self.peers.push(Peer {
+            actor: Box::new(actor),
+            dial,
+            socket: None,
+            routes: BTreeMap::new(),
+            takes_over: true,
+            tag: None,
+            alive: false,
+            paused: false,
+            cut_off: false,
+            inbox: VecDeque::new(),
+        });
+        Id(self.peers.len() - 1, PhantomData)
+    }
+
+    fn begin<T: Actor>(&mut self, actor: T, dial: Option<Dial>) -> Id<T> {
+        let id = self.add(actor, dial);
+        self.start(id);
+        id
+    }
+
+    fn route<B>(&self, broker: Id<B>, identity: &[u8], queues: bool) -> Option<Dial> {
+        Some(Dial {
+            broker: broker.0,
+            identity: identity.to_vec(),
+            queues,
+        })
+    }
+
+    pub fn broker(&mut self) -> Id<BrokerActor> {
+        self.broker_with(|_| {})
+    }
+
+    pub fn broker_with(&mut self, change: impl FnOnce(&mut BrokerConfig)) -> Id<BrokerActor> {
+        let mut config = BrokerConfig {
+            heartbeat: HEARTBEAT,
+            liveness: 3,
+            seed: 1,
+        };
+        change(&mut config);
+        self.begin(BrokerActor::new(config), None)
+    }
+
+    pub fn old_broker(&mut self) -> Id<OldBroker> {
+        let id = self.begin(OldBroker::new(HEARTBEAT), None);
+        self.peers[id.0].takes_over = false;
+        id
+    }
+
+    pub fn raw_broker(&mut self) -> Id<RawBroker> {
+        self.begin(RawBroker::default(), None)
+    }
+
+    pub fn worker<B>(&mut self, broker: Id<B>, service: &str) -> Id<WorkerActor> {
+        self.worker_with(broker, service, |_| {})
+    }
+
+    pub fn worker_with<B>(
+        &mut self,
+        broker: Id<B>,
+        service: &str,
+        change: impl FnOnce(&mut WorkerConfig),
+    ) -> Id<WorkerActor> {
+        let name = format!("W{}", self.peers.len());
+        self.named_worker(broker, service, name.as_bytes(), change)
+    }
+
+    pub fn named_worker<B>(
+        &mut self,
+        broker: Id<B>,
+        service: &str,
+        name: &[u8],
+        change: impl FnOnce(&mut WorkerConfig),
+    ) -> Id<WorkerActor> {
+        let mut config = WorkerConfig {
+            link: link(true),
+            service: service.into(),
+            concurrency: Some(1),
+            prefetch: 1024,
+            session: format!("w{}", self.peers.len()),
+        };
+        change(&mut config);
+        let dial = self.route(broker, name, false);
+        self.begin(WorkerActor::new(config), dial)
+    }
+
+    pub fn old_worker<B>(&mut self, broker: Id<B>, service: &str) -> Id<OldWorker> {
+        self.old_worker_beating(broker, service, HEARTBEAT)
+    }
+
+    pub fn old_worker_beating<B>(
+        &mut self,
+        broker: Id<B>,
+        service: &str,
+        heartbeat: Duration,
+    ) -> Id<OldWorker> {
+        let name = format!("W{}", self.peers.len());
+        let dial = self.route(broker, name.as_bytes(), true);
+        self.begin(OldWorker::new(service, heartbeat), dial)
+    }
+
+    pub fn client<B>(&mut self, broker: Id<B>) -> Id<ClientActor> {
+        self.client_with(broker, |_| {})
+    }
+
+    pub fn client_with<B>(
+        &mut self,
+        broker: Id<B>,
+        change: impl FnOnce(&mut ClientConfig),
+    ) -> Id<ClientActor> {
+        let name = format!("C{}", self.peers.len());
+        let id = self.unstarted_client(broker, name.as_bytes(), change);
+        self.start(id);
+        id
+    }
+
+    pub fn unstarted_client<B>(
+        &mut self,
+        broker: Id<B>,
+        name: &[u8],
+        change: impl FnOnce(&mut ClientConfig),
+    ) -> Id<ClientActor> {
+        let tag = format!("c{}", self.peers.len());
+        let mut config = ClientConfig {
+            link: link(false),
+            session: tag.clone(),
+            await_hello: false,
+        };
+        change(&mut config);
+        let dial = self.route(broker, name, false);
+        let id = self.add(ClientActor::new(config), dial);
+        self.peers[id.0].tag = Some(tag);
+        id
+    }
+
+    pub fn old_client<B>(&mut self, broker: Id<B>) -> Id<OldClient> {
+        let name = format!("C{}", self.peers.len());
+        self.named_old_client(broker, name.as_bytes())
+    }
+
+    pub fn named_old_client<B>(&mut self, broker: Id<B>, name: &[u8]) -> Id<OldClient> {
+        let tag = format!("c{}", self.peers.len());
+        let dial = self.route(broker, name, true);
+        let id = self.begin(OldClient::new(&tag, HEARTBEAT), dial);
+        self.peers[id.0].tag = Some(tag);
+        id
+    }
+
+    /// A socket that says what the test tells it.
+    pub fn raw<B>(&mut self, broker: Id<B>, name: &[u8]) -> Id<RawDealer> {
+        let dial = self.route(broker, name, true);
+        self.begin(RawDealer::default(), dial)
+    }
+
+    /// One that beats as a worker does.
+    pub fn raw_beating<B>(&mut self, broker: Id<B>, name: &[u8], beat: Duration) -> Id<RawDealer> {
+        let dial = self.route(broker, name, true);
+        self.begin(RawDealer::beating(beat), dial)
+    }
+
+    /// Sends the frames that the text describes: `W|1|echo`.
+    pub fn say(&mut self, raw: Id<RawDealer>, text: &str) {
+        self.act(raw, |raw, _| raw.say(frames(text)));
+    }
+
+    pub fn tell(&mut self, raw: Id<RawBroker>, to: &str, text: &str) {
+        self.act(raw, |raw, _| raw.tell(to.as_bytes(), frames(text)));
+    }
+
+    /// How this worker, of whatever age, answers from now on.
+    pub fn serve<T>(&mut self, worker: Id<T>, handler: impl Fn(&Body<Vec<u8>>) -> Job + 'static) {
+        let handler: Handler = Rc::new(handler);
+        self.peers[worker.0].actor.serves().set_handler(handler);
+    }
+
+    /// The bodies that this worker began to work on, as text.
+    pub fn started<T>(&mut self, worker: Id<T>) -> Vec<String> {
+        let started = self.peers[worker.0].actor.serves().started();
+        let text = |body: &Body<Vec<u8>>| String::from_utf8_lossy(&body.bytes).into_owned();
+        started.iter().map(text).collect()
+    }
+
+    /// Asks with the usual timeout of a minute.
+    pub fn request<T>(&mut self, client: Id<T>, service: &str, text: &str) -> u64 {
+        self.request_with(client, service, json(text), Some(60_000))
+    }
+
+    pub fn request_with<T>(
+        &mut self,
+        client: Id<T>,
+        service: &str,
+        body: Body<Vec<u8>>,
+        timeout_ms: Option<u64>,
+    ) -> u64 {
+        let now = self.now;
+        let asks = self.peers[client.0].actor.asks();
+        let id = asks.request(now, service, body, timeout_ms);
+        self.settle(client.0);
+        id
+    }
+
+    pub fn seen<T>(&mut self, client: Id<T>, request: u64) -> &Seen {
+        &self.peers[client.0].actor.asks().seen()[request as usize]
+    }
+
+    pub fn end<T>(&mut self, client: Id<T>, request: u64) -> Option<End> {
+        self.seen(client, request).end.clone()
+    }
+
+    /// Asks, and waits for the end.
+    #[track_caller]
+    pub fn call<T>(&mut self, client: Id<T>, service: &str, text: &str) -> End {
+        let request = self.request(client, service, text);
+        self.run_until(secs(10), |net| net.end(client, request).is_some());
+        self.end(client, request).expect("it ended")
+    }
+}
+
+/// The end that a final with this text is.
+pub fn done(text: &str) -> Option<End> {
+    Some(End::Final(json(text)))
+}
+
+/// The end that an error value with this text is.
+pub fn error(text: &str) -> Option<End> {
+    Some(End::Error(json(text)))
+}
+
+/// The end that a code of ours is.
+pub fn failed(code: &str) -> Option<End> {
+    Some(End::Failed(code.into()))
+}

@@ -1,0 +1,308 @@
+//! Connections as TCP and libzmq give them: order is kept, identities are taken over, breaks are
+//! told to both sides, to one, or to nobody.
+
+use super::Net;
+use super::actor::{Effect, Frames};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How long after a refused connection the transport tries again.
+const REDIAL: Duration = Duration::from_millis(100);
+
+/// The two ends of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Dealer,
+    Broker,
+}
+
+/// How a peer reaches its broker.
+#[derive(Debug, Clone)]
+pub struct Dial {
+    pub broker: usize,
+    pub identity: Vec<u8>,
+    /// As in 0.0.92: the socket takes messages without a connection, and hides its breaks.
+    pub queues: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) owner: usize,
+    backlog: Vec<Frames>,
+    pub(super) conn: Option<usize>,
+    pub(super) closed: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Conn {
+    pub(super) socket: usize,
+    pub(super) broker: usize,
+    identity: Vec<u8>,
+    /// By [`Side`]: whether this end believes in it.
+    open: [bool; 2],
+    /// Whatever is sent vanishes.
+    void: bool,
+    /// What a partition keeps from arriving; `None` is the end of the connection.
+    held: VecDeque<(Side, Option<Frames>)>,
+    /// By [`Side`]: nothing may arrive there before what was sent before it.
+    last: [crate::proto::Time; 2],
+}
+
+/// What happens at a time.
+#[derive(Debug)]
+pub(super) enum Event {
+    Dial(usize),
+    /// At this end of the connection; `None` is its end.
+    Arrive(usize, Side, Option<Frames>),
+}
+
+impl Net {
+    /// Whom the event happens to.
+    pub(super) fn target(&self, event: &Event) -> usize {
+        match event {
+            Event::Dial(socket) => self.sockets[*socket].owner,
+            Event::Arrive(conn, Side::Broker, _) => self.conns[*conn].broker,
+            Event::Arrive(conn, Side::Dealer, _) => self.owner(*conn),
+        }
+    }
+
+    pub(super) fn happen(&mut self, event: Event) {
+        match event {
+            Event::Dial(socket) => self.dial(socket),
+            Event::Arrive(conn, side, Some(frames)) => self.arrive(conn, side, frames),
+            Event::Arrive(conn, side, None) => self.break_off(conn, side),
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, peer: usize, effect: Effect) {
+        match effect {
+            Effect::Open => {
+                self.sockets.push(Socket {
+                    owner: peer,
+                    backlog: Vec::new(),
+                    conn: None,
+                    closed: false,
+                });
+                let socket = self.sockets.len() - 1;
+                self.peers[peer].socket = Some(socket);
+                let at = self.now + self.latency();
+                self.schedule(at, Event::Dial(socket));
+            }
+            Effect::Close => self.close(peer),
+            Effect::Send(frames) => self.send(peer, frames),
+            Effect::SendTo(to, frames) => match self.peers[peer].routes.get(&to) {
+                Some(&conn) => self.transmit(conn, Side::Dealer, Some(frames)),
+                None => self.peers[peer].actor.gone(self.now, &to),
+            },
+        }
+    }
+
+    fn send(&mut self, peer: usize, frames: Frames) {
+        let socket = self.peers[peer].socket.map(|s| &mut self.sockets[s]);
+        let queues = self.peers[peer].dial.as_ref().is_some_and(|d| d.queues);
+        match socket {
+            Some(Socket {
+                conn: Some(conn), ..
+            }) => {
+                let conn = *conn;
+                self.transmit(conn, Side::Broker, Some(frames));
+            }
+            Some(socket) if queues => socket.backlog.push(frames),
+            _ => self.peers[peer].actor.down(self.now),
+        }
+    }
+
+    pub(super) fn close(&mut self, peer: usize) {
+        let Some(socket) = self.peers[peer].socket.take() else {
+            return;
+        };
+        let socket = &mut self.sockets[socket];
+        socket.closed = true;
+        if let Some(conn) = socket.conn.take() {
+            let entry = &mut self.conns[conn];
+            entry.open[Side::Dealer as usize] = false;
+            // The linger is shorter than any partition.
+            entry.held.retain(|(to, _)| *to == Side::Dealer);
+            self.transmit(conn, Side::Broker, None);
+        }
+    }
+
+    /// Puts a message, or the end, on its way.
+    fn transmit(&mut self, conn: usize, to: Side, what: Option<Frames>) {
+        let cut_off = self.is_cut_off(conn);
+        let at = self.now + self.latency();
+        let entry = &mut self.conns[conn];
+        if entry.void {
+            return;
+        }
+        if cut_off {
+            return entry.held.push_back((to, what));
+        }
+        let last = &mut entry.last[to as usize];
+        *last = at.max(*last);
+        let at = *last;
+        self.schedule(at, Event::Arrive(conn, to, what));
+    }
+
+    fn dial(&mut self, socket: usize) {
+        let Socket { owner, closed, .. } = self.sockets[socket];
+        let Some(dial) = self.peers[owner].dial.clone().filter(|_| !closed) else {
+            return;
+        };
+        let broker = &self.peers[dial.broker];
+        let taken = broker.routes.contains_key(&dial.identity) && !broker.takes_over;
+        let reachable = broker.alive && !broker.paused && !broker.cut_off;
+        if !reachable || taken || self.peers[owner].cut_off {
+            let at = self.now + REDIAL;
+            return self.schedule(at, Event::Dial(socket));
+        }
+        self.conns.push(Conn {
+            socket,
+            broker: dial.broker,
+            identity: dial.identity.clone(),
+            open: [true; 2],
+            void: false,
+            held: VecDeque::new(),
+            last: [self.now; 2],
+        });
+        let conn = self.conns.len() - 1;
+        let routes = &mut self.peers[dial.broker].routes;
+        if let Some(old) = routes.insert(dial.identity, conn) {
+            self.conns[old].open[Side::Broker as usize] = false;
+            self.transmit(old, Side::Dealer, None);
+        }
+        self.sockets[socket].conn = Some(conn);
+        for frames in std::mem::take(&mut self.sockets[socket].backlog) {
+            self.transmit(conn, Side::Broker, Some(frames));
+        }
+        if !dial.queues {
+            self.peers[owner].actor.up(self.now);
+            self.settle(owner);
+        }
+    }
+
+    fn arrive(&mut self, conn: usize, side: Side, frames: Frames) {
+        let Conn {
+            open,
+            void,
+            identity,
+            broker,
+            ..
+        } = &self.conns[conn];
+        if !open[side as usize] || *void {
+            return;
+        }
+        let (from, peer) = match side {
+            Side::Broker => (identity.clone(), *broker),
+            Side::Dealer => (Vec::new(), self.owner(conn)),
+        };
+        self.check_addressee(peer, &frames);
+        self.peers[peer].actor.message(self.now, &from, frames);
+        self.settle(peer);
+    }
+
+    fn break_off(&mut self, conn: usize, side: Side) {
+        if !std::mem::take(&mut self.conns[conn].open[side as usize]) {
+            return;
+        }
+        let Conn {
+            broker, socket, ..
+        } = self.conns[conn];
+        let peer = match side {
+            Side::Broker => {
+                let identity = self.conns[conn].identity.clone();
+                self.peers[broker].routes.remove(&identity);
+                self.peers[broker].actor.gone(self.now, &identity);
+                broker
+            }
+            Side::Dealer => {
+                self.sockets[socket].conn = None;
+                let owner = self.owner(conn);
+                if self.peers[owner].dial.as_ref().is_some_and(|d| d.queues) {
+                    let at = self.now + REDIAL;
+                    self.schedule(at, Event::Dial(socket));
+                } else {
+                    self.peers[owner].actor.down(self.now);
+                }
+                owner
+            }
+        };
+        self.settle(peer);
+    }
+
+    /// The connections of a peer that at least one end believes in.
+    fn conns_of(&self, peer: usize) -> Vec<usize> {
+        let all = self.conns.iter().enumerate();
+        all.filter(|(n, conn)| {
+            conn.open != [false; 2] && (conn.broker == peer || self.owner(*n) == peer)
+        })
+        .map(|(n, _)| n)
+        .collect()
+    }
+
+    /// Breaks all connections of a peer. What is on its way is lost; these ends are told.
+    pub(super) fn sever(&mut self, peer: usize, told: &[Side]) {
+        for conn in self.conns_of(peer) {
+            self.conns[conn].void = true;
+            for side in told {
+                let at = self.now + self.latency();
+                self.schedule(at, Event::Arrive(conn, *side, None));
+            }
+        }
+    }
+
+    /// The process is gone: its kernel says so for it, or nobody does.
+    pub(super) fn vanish(&mut self, peer: usize, silently: bool) {
+        for conn in self.conns_of(peer) {
+            let own = match self.conns[conn].broker == peer {
+                true => Side::Broker,
+                false => Side::Dealer,
+            };
+            let other = match own {
+                Side::Broker => Side::Dealer,
+                Side::Dealer => Side::Broker,
+            };
+            self.conns[conn].open[own as usize] = false;
+            match silently {
+                true => self.conns[conn].void = true,
+                false => self.transmit(conn, other, None),
+            }
+        }
+        if let Some(socket) = self.peers[peer].socket.take() {
+            self.sockets[socket].closed = true;
+            self.sockets[socket].conn = None;
+        }
+        self.peers[peer].routes.clear();
+    }
+
+    /// What the partition held arrives after all.
+    pub(super) fn release_held(&mut self) {
+        for conn in 0..self.conns.len() {
+            if !self.is_cut_off(conn) {
+                for (to, what) in std::mem::take(&mut self.conns[conn].held) {
+                    self.transmit(conn, to, what);
+                }
+            }
+        }
+    }
+
+    /// Half-open connections do not last for ever: the kernel finds out.
+    pub(super) fn find_void(&mut self) {
+        for conn in 0..self.conns.len() {
+            if self.conns[conn].void {
+                for side in [Side::Dealer, Side::Broker] {
+                    let at = self.now + self.latency();
+                    self.schedule(at, Event::Arrive(conn, side, None));
+                }
+            }
+        }
+    }
+
+    fn is_cut_off(&self, conn: usize) -> bool {
+        self.peers[self.conns[conn].broker].cut_off || self.peers[self.owner(conn)].cut_off
+    }
+
+    fn owner(&self, conn: usize) -> usize {
+        self.sockets[self.conns[conn].socket].owner
+    }
+}

@@ -1,0 +1,287 @@
+//! Each of the three dies in the middle, and comes back under its name.
+
+use super::net::*;
+use crate::proto::broker::{BrokerEvent, Departure};
+use crate::proto::code::Code;
+use crate::proto::link::Loss;
+
+struct Scene {
+    net: Net,
+    b: Id<BrokerActor>,
+    w: Id<WorkerActor>,
+    c: Id<ClientActor>,
+    /// In the worker's hands.
+    running: u64,
+    /// Behind it in the broker's queue.
+    queued: u64,
+}
+
+/// One worker that does not end, two requests.
+fn scene() -> Scene {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    net.serve(w, |_| Job::endless());
+    let running = net.request(c, "echo", "1");
+    let queued = net.request(c, "echo", "2");
+    net.run(secs(1));
+    assert_eq!(net.started(w), ["1"]);
+    Scene {
+        net,
+        b,
+        w,
+        c,
+        running,
+        queued,
+    }
+}
+
+#[test]
+fn a_worker_that_dies_costs_what_it_ran_and_no_more() {
+    let Scene {
+        mut net,
+        w,
+        c,
+        running,
+        queued,
+        ..
+    } = scene();
+    net.kill(w);
+    net.run(ms(2));
+    assert_eq!(net.end(c, running), failed("W_LOST"));
+    assert_eq!(net.end(c, queued), None);
+    net.serve(w, Job::echo);
+    net.start(w);
+    net.run(ms(10));
+    assert_eq!(net.end(c, queued), done("2"));
+    assert_eq!(net.started(w), ["1", "2"]);
+}
+
+/// The broker learns of the death by the new life alone.
+#[test]
+fn a_worker_that_comes_back_before_its_death_is_known_starts_over() {
+    let Scene {
+        mut net,
+        b,
+        w,
+        c,
+        running,
+        queued,
+    } = scene();
+    net.power_off(w);
+    net.serve(w, Job::echo);
+    net.start(w);
+    net.run(ms(10));
+    assert_eq!(net.end(c, running), failed("W_LOST"));
+    assert_eq!(net.end(c, queued), done("2"));
+    let gone = net[b].events.iter().find_map(|(_, event)| match event {
+        BrokerEvent::WorkerGone { why, lost, .. } => Some((*why, *lost)),
+        _ => None,
+    });
+    assert_eq!(gone, Some((Departure::Replaced, 1)));
+    assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+}
+
+#[test]
+fn an_old_worker_that_comes_back_before_its_death_is_known_starts_over() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.old_worker(b, "echo");
+    let c = net.client(b);
+    net.serve(w, |_| Job::endless());
+    let running = net.request(c, "echo", "1");
+    let queued = net.request(c, "echo", "2");
+    net.run(secs(1));
+    net.power_off(w);
+    net.serve(w, Job::echo);
+    net.start(w);
+    net.run(secs(1));
+    assert_eq!(net.end(c, running), failed("W_LOST"));
+    assert_eq!(net.end(c, queued), done("2"));
+}
+
+#[test]
+fn what_a_dead_broker_had_is_lost_and_the_rest_goes_to_the_next() {
+    let Scene {
+        mut net,
+        b,
+        w,
+        c,
+        running,
+        queued,
+    } = scene();
+    net.kill(b);
+    net.run(ms(1));
+    for r in [running, queued] {
+        assert_eq!(net.end(c, r), failed("B_LOST"));
+        assert_eq!(net.seen(c, r).at, at(1001));
+    }
+    assert_eq!(net[w].cancelled, [(at(1001), 1, Code::BrokerLost)]);
+    assert_eq!(net[w].news[1], (at(1001), LinkNews::Lost(Loss::Transport)));
+    let later: Vec<u64> = (3..6).map(|n| net.request(c, "echo", &n.to_string())).collect();
+    net.run(secs(5));
+    net.serve(w, Job::echo);
+    net.start(b);
+    net.run(secs(1));
+    for (r, text) in later.into_iter().zip(["3", "4", "5"]) {
+        assert_eq!(net.end(c, r), done(text));
+    }
+    assert_eq!(net.started(w), ["1", "3", "4", "5"]);
+}
+
+#[test]
+fn worker_and_client_are_back_within_an_interval_or_two() {
+    let Scene { mut net, b, w, c, .. } = scene();
+    for _ in 0..10 {
+        net.kill(b);
+        net.run(secs(3));
+        net.start(b);
+        net.run(ms(210));
+        assert_eq!(net[w].news.last().unwrap().1, LinkNews::Connected);
+        assert_eq!(net[c].news.last().unwrap().1, LinkNews::Connected);
+        net.serve(w, Job::echo);
+        assert_eq!(net.call(c, "echo", "7"), End::Final(json("7")));
+    }
+}
+
+#[test]
+fn a_broker_that_is_replaced_by_an_old_one_and_back() {
+    let mut net = Net::new();
+    let b = net.raw_broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    let hello = r#"{"heartbeat":2500,"liveness":3,"omdp":1}"#;
+    net.run(ms(10));
+    net.tell(b, "W1", &format!("W|1|{hello}"));
+    net.tell(b, "C2", &format!("C|1|{hello}"));
+    net.run(ms(10));
+    net.act(c, |client, now| {
+        client.request(now, "echo", crate::wire::Body::binary(vec![7]), None)
+    });
+    net.restart(b);
+    net.run(ms(250));
+    net.act(b, |broker, _| broker.take());
+    // The one that came back says no hello: nothing of ours may be taken for known.
+    net.act(c, |client, now| {
+        client.request(now, "echo", crate::wire::Body::binary(vec![7]), None)
+    });
+    net.run(ms(10));
+    let heard = net.act(b, |broker, _| broker.take());
+    assert!(heard[0].contains(r#"|{"type":"Buffer","data":[7]}|"#), "{heard:?}");
+    net.tell(b, "W1", "W|2|C2|r|1");
+    net.run(ms(10));
+    assert_eq!(net.act(b, |broker, _| broker.take()), ["W|3|C2|r|0|1"]);
+    assert_eq!(net[w].faults, []);
+}
+
+#[test]
+fn a_broker_that_stops_tells_everybody() {
+    let Scene {
+        mut net,
+        b,
+        w,
+        c,
+        running,
+        queued,
+    } = scene();
+    let old = net.old_client(b);
+    let old_waiting = net.request(old, "nobody", "1");
+    net.run(ms(10));
+    net.act(b, |broker, now| broker.machine.stop(now));
+    assert_eq!(net[b].machine.load(), [0; 4]);
+    assert_eq!(net[b].machine.next_deadline(), None);
+    net.run(ms(1));
+    assert_eq!(net.end(c, running), failed("B_LOST"));
+    assert_eq!(net.end(c, queued), failed("B_LOST"));
+    assert_eq!(net.end(old, old_waiting), error("\"B_LOST\""));
+    assert_eq!(net[w].news[1].1, LinkNews::Lost(Loss::Refused));
+    assert_eq!(net[c].news[1].1, LinkNews::Lost(Loss::Refused));
+}
+
+#[test]
+fn a_client_that_dies_frees_the_queue_and_the_worker() {
+    let Scene { mut net, b, w, c, .. } = scene();
+    let other = net.client(b);
+    net.serve(w, Job::echo);
+    let r = net.request(other, "echo", "9");
+    net.kill(c);
+    net.run(ms(10));
+    assert_eq!(net[w].cancelled[0].2, Code::Aborted);
+    assert_eq!(net.end(other, r), done("9"));
+    assert_eq!(net.started(w), ["1", "9"], "what had not started never starts");
+    assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+}
+
+#[test]
+fn a_client_that_comes_back_is_not_given_the_replies_of_its_earlier_life() {
+    let Scene {
+        mut net, b, w, c, ..
+    } = scene();
+    net.power_off(c);
+    net.start(c);
+    net.run(ms(10));
+    assert_eq!(net[w].cancelled[0].2, Code::Aborted);
+    assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+    net.serve(w, Job::echo);
+    assert_eq!(net.call(c, "echo", "3"), End::Final(json("3")));
+    assert_eq!(net.started(w), ["1", "3"]);
+}
+
+#[test]
+fn a_thousand_restarts_under_one_name_all_serve() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    for n in 0..1000 {
+        match n % 3 {
+            0 => net.restart(w),
+            1 => net.restart(c),
+            _ => {
+                net.power_off(w);
+                net.start(w);
+            }
+        }
+        net.run(ms(10));
+        assert_eq!(net.call(c, "echo", "1"), End::Final(json("1")));
+    }
+    assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+}
+
+#[test]
+fn requests_made_before_the_start_go_out_in_order() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.unstarted_client(b, b"C", |_| {});
+    let requests: Vec<u64> = (0..20).map(|n| net.request(c, "echo", &n.to_string())).collect();
+    net.run(secs(1));
+    assert_eq!(net.started(w), [""; 0]);
+    net.start(c);
+    net.run(secs(1));
+    for (n, r) in requests.into_iter().enumerate() {
+        assert_eq!(net.end(c, r), done(&n.to_string()));
+    }
+    let order: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    assert_eq!(net.started(w), order);
+}
+
+/// Over inproc a connection is up before anybody has bound the endpoint.
+#[test]
+fn a_client_that_awaits_the_hello_keeps_its_requests_until_then() {
+    let mut net = Net::new();
+    let b = net.raw_broker();
+    let c = net.client_with(b, |config| config.await_hello = true);
+    let r = net.request(c, "echo", "1");
+    net.run(secs(1));
+    assert_eq!(net.act(b, |broker, _| broker.take()).len(), 1, "its hello");
+    assert!(net[c].news.is_empty());
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.run(secs(1));
+    assert_eq!(net.end(c, r), None, "what was not sent is not lost");
+    net.act(b, |broker, _| broker.take());
+    net.tell(b, "C1", r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1}"#);
+    net.run(ms(10));
+    assert!(net.act(b, |broker, _| broker.take())[0].starts_with("C|2|echo|"));
+}

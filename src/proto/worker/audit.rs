@@ -1,0 +1,22 @@
+//! What must hold between the tables whenever nothing is under way.
+
+use super::Worker;
+use crate::wire::Frame;
+
+impl<F: Frame> Worker<F> {
+    pub(in crate::proto) fn audit(&self) {
+        let tokens = self.deliveries.iter();
+        let tokens = tokens.filter_map(|(number, delivery)| Some((delivery.token?, *number)));
+        let mut count = 0;
+        for (token, number) in tokens {
+            assert_eq!(self.by_token.get(&token), Some(&number));
+            count += 1;
+        }
+        assert_eq!(self.by_token.len(), count, "every token has a delivery");
+        assert!(
+            self.link.is_up() || self.deliveries.is_empty(),
+            "a delivery is of one connection"
+        );
+        assert!(self.link.is_up() || self.link.peer().is_none(), "a hello is of one connection");
+    }
+}
