@@ -257,7 +257,7 @@ describe('a handler that fails', () => {
 
 describe('request listeners', () => {
   test('without any, the client gets an error value', async (t) => {
-    const { client } = await peersFor(t).trio(undefined);
+    const { client } = await peersFor(t).trio(null);
     const { final } = await ask(client, 1);
     assert.equal(final[0].code, 'W_NO_HANDLER');
   });

@@ -5,6 +5,8 @@ const { given } = require('./describe');
 
 /** The longest delay that a timer of Node or of the native side can hold, about 24.8 days. */
 const MAX_MS = 2147483647;
+/** A broker that looks for messages for longer than this had better poll. */
+const MAX_SPIN_US = 1000000;
 /** Past this nothing is gained, and a worker that dies loses more. */
 const MAX_PREFETCH = 65535;
 const MAX_LIVENESS = 1000;
@@ -71,6 +73,7 @@ const timeout = number(1, MAX_MS, true);
 const stopTimeout = number(0, MAX_MS, true);
 const liveness = integer(MAX_LIVENESS);
 const concurrency = integer(MAX_MS, true);
+const spin = integer(MAX_SPIN_US, false, 0);
 const prefetch = integer(MAX_PREFETCH, false, 0);
 /** Some code still sets 0.0.92's `debug`, which only made it log. @type {Check} */
 const ignored = () => undefined;
@@ -82,6 +85,7 @@ const SCHEMAS = {
   broker: {
     heartbeat: { check: milliseconds, value: 2500 },
     liveness: { check: liveness, value: 3 },
+    spin: { check: spin, value: 0 },
     name: { check: name },
     debug: { check: ignored },
   },

@@ -25,10 +25,9 @@ class Peers {
     return this.#keep(new Broker(endpoint, conf));
   }
 
-  /** @param {Function} [handler] none leaves the worker without a listener */
   worker(handler, { service = SERVICE, ...conf } = {}) {
     const worker = this.#keep(new Worker(this.endpoint, service, conf));
-    if (handler !== undefined) worker.on('request', handler);
+    if (handler) worker.on('request', handler);
     return worker;
   }
 
@@ -36,7 +35,7 @@ class Peers {
     return this.#keep(new Client(this.endpoint, conf));
   }
 
-  /** All three, started. */
+  /** All three, started. A worker whose handler is null has no listener. */
   async trio(handler = echo, { broker, worker, client } = {}) {
     const peers = { broker: this.broker(broker), worker: this.worker(handler, worker), client: this.client(client) };
     await start(peers.broker, peers.worker, peers.client);

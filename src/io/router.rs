@@ -34,6 +34,7 @@ pub enum Notice {
 pub fn start(
     config: BrokerConfig,
     endpoints: Vec<String>,
+    spin: Duration,
     gone: [u8; 16],
     outlet: Arc<Outlet<Notice>>,
 ) -> Result<UnboundedSender<Command>, Error> {
@@ -46,10 +47,12 @@ pub fn start(
                     machine: Broker::new(config),
                     socket,
                     bound,
+                    spin,
                     gone,
                     inbox,
                     outlet,
                     frames: Vec::new(),
+                    received: 0,
                 };
                 driver.run().await;
             }
@@ -73,6 +76,8 @@ fn open(endpoints: &[String], gone: &[u8]) -> Result<(Socket, Vec<String>), Erro
 struct Driver {
     machine: Broker<Message>,
     socket: Socket,
+    /// How long to look for the next message before going to sleep.
+    spin: Duration,
     /// Its endpoints, as libzmq calls them.
     bound: Vec<String>,
     /// The frame by which the transport says that a peer's connection broke. Random, so that it
@@ -82,7 +87,12 @@ struct Driver {
     outlet: Arc<Outlet<Notice>>,
     /// Reused from message to message.
     frames: Vec<Message>,
+    /// How many messages the last turn brought.
+    received: usize,
 }
+
+/// Up to so many messages a wake-up are a trickle: a request, or a reply and a heartbeat.
+const TRICKLE: usize = 2;
 
 /// How many messages are received before what came of them is sent on.
 const BATCH: usize = 256;
@@ -98,6 +108,7 @@ impl Driver {
         // Peers over inproc may be connected already, and nothing will wake us for them.
         self.turn();
         loop {
+            self.spin();
             let stop = self.wait().await;
             if stop {
                 let now = clock::now();
@@ -116,6 +127,25 @@ impl Driver {
         self.outlet.push(Notice::Stopped);
     }
 
+    /// Waking a thread takes longer than a message takes to travel. Under a trickle of traffic it
+    /// may pay to stay awake for the next one; under load there always is a next one.
+    fn spin(&mut self) {
+        if self.spin.is_zero() || self.received == 0 || self.received > TRICKLE {
+            return;
+        }
+        let mut until = clock::now() + self.spin;
+        while clock::now() < until && self.inbox.is_empty() {
+            if self.socket.events().is_ok_and(|(readable, _)| readable) {
+                self.turn();
+                if self.received > TRICKLE {
+                    return;
+                }
+                until = clock::now() + self.spin;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
     /// Until there is something to do; true if it is to stop.
     async fn wait(&mut self) -> bool {
         let deadline = self.machine.next_deadline().map(clock::instant);
@@ -131,6 +161,7 @@ impl Driver {
     /// The socket, then the clock; then all that came of them. Again while the socket has more,
     /// because nobody wakes us for what is there already.
     fn turn(&mut self) {
+        self.received = 0;
         loop {
             let now = clock::now();
             self.receive(now);
@@ -151,6 +182,7 @@ impl Driver {
             if self.socket.receive(&mut self.frames).is_err() || self.frames.is_empty() {
                 return;
             }
+            self.received += 1;
             let from = self.frames.remove(0);
             match &self.frames[..] {
                 [only] if **only == self.gone => {

@@ -21,6 +21,8 @@ pub struct BrokerConf {
     pub heartbeat: f64,
     /// Silent intervals.
     pub liveness: u32,
+    /// How long to look for the next message before going to sleep, in µs.
+    pub spin: f64,
 }
 
 /// A broker of the protocol.
@@ -50,7 +52,8 @@ impl BrokerCore {
             seed: random(),
         };
         let endpoints = self.conf.endpoints.clone();
-        let launch = |outlet| router::start(config, endpoints, random_frame(), outlet);
+        let spin = Duration::from_micros(self.conf.spin as u64);
+        let launch = |outlet| router::start(config, endpoints, spin, random_frame(), outlet);
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 

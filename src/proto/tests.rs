@@ -1,9 +1,14 @@
 //! The machines against each other, and against peers of 0.0.92, in virtual time.
 
+mod ahead;
+mod bodies;
 mod cancel;
 mod dispatch;
+mod drain;
 mod heartbeats;
+mod identities;
 mod liveness;
+mod mixes;
 mod net;
 mod registration;
 mod restarts;

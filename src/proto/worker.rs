@@ -103,6 +103,8 @@ pub struct Worker<F> {
     last_delivery: u64,
     transmits: Vec<WorkerMessage<F>>,
     notices: Vec<WorkerNotice<F>>,
+    /// The concurrency that the broker was told last.
+    announced: Option<usize>,
     connected: bool,
     /// How many connections there have been.
     connections: u64,
@@ -123,6 +125,7 @@ impl<F: Frame> Worker<F> {
             last_delivery: 0,
             transmits: Vec::new(),
             notices: Vec::new(),
+            announced: None,
             connected: false,
             connections: 0,
             draining: None,
@@ -138,6 +141,10 @@ impl<F: Frame> Worker<F> {
     /// `deadline` the running ones are given up, and their clients told.
     pub fn stop(&mut self, now: Time, deadline: Option<Time>) {
         self.draining = Some(deadline);
+        if self.link.peer().is_some() && !self.deliveries.is_empty() {
+            // It takes part until the last one ends, and is given nothing until then.
+            self.send_ready();
+        }
         // What was not taken is given back before the running ones end.
         self.ask_back(0);
         self.settle_drain(now);
@@ -230,7 +237,12 @@ impl<F: Frame> Worker<F> {
         }
         match message {
             ToWorker::Welcome { hello } => match Hello::parse(&hello) {
-                Ok(hello) => self.link.welcome(hello),
+                Ok(hello) => {
+                    self.link.welcome(hello);
+                    if self.announced != self.concurrency() {
+                        self.send_ready();
+                    }
+                }
                 Err(why) => self.notices.push(WorkerNotice::Fault(why)),
             },
             // A broker of ours gave it to an earlier life of this name, whose requests it ends when
@@ -313,18 +325,24 @@ impl<F: Frame> Worker<F> {
         self.deliveries.len()
     }
 
+    /// How many requests the broker may give it: none once it is to leave.
+    fn concurrency(&self) -> Option<usize> {
+        self.draining.map_or(self.config.concurrency, |_| Some(0))
+    }
+
     fn send_ready(&mut self) {
         let mut hello = Hello::new(
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
         );
         hello.session = format!("{}.{}", self.config.session, self.connections);
+        self.announced = self.concurrency();
         hello.concurrency = Some(
-            self.config
-                .concurrency
+            self.announced
                 .map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)),
         );
-        hello.prefetch = (self.config.prefetch > 0).then_some(self.config.prefetch);
+        let prefetch = self.draining.map_or(self.config.prefetch, |_| 0);
+        hello.prefetch = (prefetch > 0).then_some(prefetch);
         self.transmits.push(WorkerMessage::Ready {
             service: F::from(self.config.service.as_bytes()),
             hello: Some(hello.to_frame()),

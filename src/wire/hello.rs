@@ -22,7 +22,8 @@ pub struct Hello {
     /// Differs from one connection of an identity to the next, so that the broker can tell a peer
     /// that begins anew from one that adds to what it said. Empty in a broker's hello.
     pub session: String,
-    /// Workers only: how many requests it works on at once; -1 is without limit.
+    /// Workers only: how many requests it works on at once; -1 is without limit, 0 is for a worker
+    /// that is leaving and takes no more.
     pub concurrency: Option<i64>,
     /// Workers only: how many requests beyond those it may be given ahead of need. A worker that
     /// says so gives back, by RETURN, what it could not start soon.
@@ -76,7 +77,7 @@ impl Hello {
         let concurrency = match value.get("concurrency") {
             None => None,
             Some(n) => match n.as_i64() {
-                Some(n) if n == -1 || n >= 1 => Some(n),
+                Some(n) if n >= -1 => Some(n),
                 _ => return Err(Malformed::Hello),
             },
         };
@@ -148,7 +149,7 @@ mod tests {
             r#"{"omdp":1,"heartbeat":2147483648,"liveness":1}"#,
             r#"{"omdp":1,"heartbeat":"2500","liveness":3}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":0}"#,
-            r#"{"omdp":1,"heartbeat":2500,"liveness":3,"concurrency":0}"#,
+            r#"{"omdp":1,"heartbeat":2500,"liveness":3,"concurrency":-2}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"concurrency":"all"}"#,
         ] {
             assert_eq!(Hello::parse(text.as_bytes()), Err(Malformed::Hello), "{text}");

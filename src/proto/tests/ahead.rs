@@ -1,25 +1,168 @@
 //! Requests that lie ahead of need in a worker, and how they come back.
 
 use super::net::*;
+use crate::proto::worker::STALL;
 
-/// A worker whose replies came so fast that the broker gives it many at once; then `count`
-/// requests while it takes none. Those come back after the stall.
-fn stalled(net: &mut Net, broker: Id<BrokerActor>, count: usize) -> (Id<WorkerActor>, Vec<u64>) {
+/// A worker that the broker knows to be fast.
+fn fast(net: &mut Net, broker: Id<BrokerActor>, client: Id<ClientActor>) -> Id<WorkerActor> {
     let w = net.worker(broker, "echo");
-    let c = net.client(broker);
-    net.run(ms(10));
-    for _ in 0..100 {
-        // By itself a virtual millisecond's way would make the pace slow.
-        net.act(broker, |broker, now| broker.machine.trust(now, b"W1"));
+    for _ in 0..50 {
+        assert_eq!(net.call(client, "echo", "0"), End::Final(json("0")));
     }
-    net.act(w, |worker, _| worker.busy = true);
-    let requests = (0..count).map(|n| net.request(c, "echo", &n.to_string()));
-    (w, requests.collect())
+    net.act(w, |worker, _| worker.started.clear());
+    w
+}
+
+fn ask(net: &mut Net, client: Id<ClientActor>, count: usize) -> Vec<u64> {
+    let texts = (0..count).map(|n| n.to_string());
+    texts.map(|text| net.request(client, "echo", &text)).collect()
+}
+
+fn order(count: usize) -> Vec<String> {
+    (0..count).map(|n| n.to_string()).collect()
+}
+
+fn all_done(net: &mut Net, client: Id<ClientActor>, requests: &[u64]) {
+    for (n, &r) in requests.iter().enumerate() {
+        assert_eq!(net.end(client, r), done(&n.to_string()));
+    }
 }
 
 #[test]
-fn placeholder() {
-    let mut net = Net::new();
+fn a_fast_worker_has_requests_ahead_of_it_and_runs_one_at_a_time() {
+    let mut net = Net::near();
     let b = net.broker();
-    let _ = stalled(&mut net, b, 10);
+    let c = net.client(b);
+    let w = fast(&mut net, b, c);
+    let requests = ask(&mut net, c, 200);
+    let mut most = 0;
+    net.run_checked(ms(100), |net| most = most.max(net[w].machine.outstanding()));
+    assert!(most > 10, "{most}");
+    assert_eq!(net[w].most_running, 1);
+    assert_eq!(net.started(w), order(200));
+    all_done(&mut net, c, &requests);
+    assert_eq!(net[w].returns, 0);
+}
+
+#[test]
+fn no_prefetch_is_none() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = net.worker_with(b, "echo", |config| config.prefetch = 0);
+    net.serve(w, |body| Job::echo(body).every(10 * NEAR));
+    let requests = ask(&mut net, c, 200);
+    let mut most = 0;
+    net.run_checked(ms(100), |net| most = most.max(net[w].machine.outstanding()));
+    assert_eq!(most, 1);
+    all_done(&mut net, c, &requests);
+}
+
+#[test]
+fn what_lies_behind_a_slow_handler_goes_to_another_worker_in_order() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = fast(&mut net, b, c);
+    net.serve(w, |body| Job::echo(body).every(secs(1)));
+    let requests = ask(&mut net, c, 20);
+    net.run(ms(1));
+    assert!(net[w].machine.outstanding() > 10);
+    let other = net.worker(b, "echo");
+    net.run(STALL);
+    assert_eq!(net[w].machine.outstanding(), 1);
+    net.run(ms(5));
+    assert_eq!(net.started(other), order(20)[1..]);
+    net.run(secs(2));
+    all_done(&mut net, c, &requests);
+}
+
+/// The thread of its user spins: the heart beats on, and what was not taken is not held up.
+#[test]
+fn a_busy_thread_costs_its_worker_nothing() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = fast(&mut net, b, c);
+    let other = fast(&mut net, b, c);
+    net.serve(w, |body| Job::echo(body).every(ms(1)));
+    let requests = ask(&mut net, c, 20);
+    net.run_until(ms(1), |net| net[w].machine.outstanding() > 1);
+    net.act(w, |worker, _| worker.busy = true);
+    net.run(10 * 3 * HEARTBEAT);
+    let open: Vec<u64> = requests.iter().copied().filter(|&r| net.end(c, r).is_none()).collect();
+    assert_eq!(open.len(), 0, "its last request timed out, the others are done");
+    assert_eq!(net[w].news.len(), 1);
+    assert!(net.started(other).len() > 15);
+    let r = net.request_with(c, "echo", json("\"late\""), None);
+    net.act(w, |worker, _| worker.busy = false);
+    net.run(secs(1));
+    assert_eq!(net.end(c, r), done("\"late\""));
+}
+
+#[test]
+fn a_worker_that_gave_back_has_nothing_ahead_until_it_is_fast_again() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = fast(&mut net, b, c);
+    net.serve(w, |body| Job::echo(body).every(ms(20)));
+    ask(&mut net, c, 20);
+    net.run(ms(10));
+    assert_eq!(net[w].returns, 1);
+    net.run(secs(1));
+    assert_eq!(net[w].returns, 1, "one mistake is enough");
+    assert_eq!(net.started(w), order(20));
+}
+
+#[test]
+fn what_a_leaving_worker_had_not_taken_runs_once_elsewhere() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = fast(&mut net, b, c);
+    net.serve(w, |body| Job::echo(body).every(ms(3)));
+    let requests = ask(&mut net, c, 20);
+    net.run(ms(1));
+    assert!(net[w].machine.outstanding() > 10);
+    net.act(w, |worker, now| worker.machine.stop(now, None));
+    let other = net.worker(b, "echo");
+    net.run(secs(1));
+    assert_eq!(net.started(w), ["0"]);
+    assert_eq!(net.started(other), order(20)[1..]);
+    all_done(&mut net, c, &requests);
+}
+
+/// Nobody can know from outside which of them had started.
+#[test]
+fn what_lay_ahead_in_a_worker_that_dies_is_lost_with_it() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = fast(&mut net, b, c);
+    net.serve(w, |_| Job::endless());
+    let requests = ask(&mut net, c, 5);
+    net.run(ms(1));
+    net.kill(w);
+    net.run(ms(1));
+    for r in requests {
+        assert_eq!(net.end(c, r), failed("W_LOST"));
+    }
+}
+
+#[test]
+fn a_request_that_came_back_keeps_its_deadline() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = fast(&mut net, b, c);
+    net.serve(w, |_| Job::endless());
+    let begin = net.now();
+    net.request(c, "echo", "0");
+    let r = net.request_with(c, "echo", json("1"), Some(100));
+    net.run(secs(1));
+    assert_eq!(net[w].returns, 1);
+    assert_eq!(net.end(c, r), failed("C_TIMEOUT"));
+    assert_eq!(net.seen(c, r).at, begin + ms(100));
+    assert_eq!(net[b].machine.load(), [1, 1, 1, 1]);
 }

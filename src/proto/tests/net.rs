@@ -40,6 +40,9 @@ use transport::{Conn, Dial, Event, Socket};
 /// The way of a message in a network without a seed.
 pub const LATENCY: Duration = Duration::from_millis(1);
 
+/// The way of a message within one machine.
+pub const NEAR: Duration = Duration::from_micros(10);
+
 pub struct Net {
     now: Time,
     pub rng: Rng,
@@ -100,6 +103,12 @@ impl Net {
     /// Every message takes [`LATENCY`].
     pub fn new() -> Self {
         let micros = LATENCY.as_micros() as u64;
+        Net::with_latency(0, (micros, micros))
+    }
+
+    /// Every message takes [`NEAR`].
+    pub fn near() -> Self {
+        let micros = NEAR.as_micros() as u64;
         Net::with_latency(0, (micros, micros))
     }
 

@@ -200,7 +200,12 @@ impl Net {
         self.peers[worker.0].actor.serves().set_handler(handler);
     }
 
-    /// The bodies that this worker began to work on, as text.
+    /// The bodies that this worker began to work on.
+    pub fn bodies<T>(&mut self, worker: Id<T>) -> Vec<Body<Vec<u8>>> {
+        self.peers[worker.0].actor.serves().started().to_vec()
+    }
+
+    /// The same as text.
     pub fn started<T>(&mut self, worker: Id<T>) -> Vec<String> {
         let started = self.peers[worker.0].actor.serves().started();
         let text = |body: &Body<Vec<u8>>| String::from_utf8_lossy(&body.bytes).into_owned();

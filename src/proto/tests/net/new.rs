@@ -8,7 +8,7 @@ use crate::proto::code::Code;
 use crate::proto::link::{Action, Loss};
 use crate::proto::worker::{Retract, WorkerConfig, WorkerNotice};
 use crate::proto::{Broker, Client, Time, Worker};
-use crate::wire::omdp::ReplyKind;
+use crate::wire::omdp::{ReplyKind, WorkerMessage};
 use crate::wire::{Body, Malformed};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -103,8 +103,8 @@ pub struct WorkerActor {
     pub started: Vec<Body<Vec<u8>>>,
     /// The deliveries behind [`started`](Self::started), and the options that came with them.
     pub deliveries: Vec<(u64, Option<Vec<u8>>)>,
-    /// How many offers were taken back.
-    pub retracted: usize,
+    /// How often it gave requests back.
+    pub returns: usize,
     pub cancelled: Vec<(Time, u64, Code)>,
     pub news: Vec<(Time, LinkNews)>,
     pub faults: Vec<Malformed>,
@@ -126,7 +126,7 @@ impl WorkerActor {
             busy: false,
             started: Vec::new(),
             deliveries: Vec::new(),
-            retracted: 0,
+            returns: 0,
             cancelled: Vec::new(),
             news: Vec::new(),
             faults: Vec::new(),
@@ -185,7 +185,6 @@ impl WorkerActor {
             }
         }
         back.reverse();
-        self.retracted += back.len();
         self.machine.handle_retracted(now, &back);
     }
 
@@ -279,7 +278,9 @@ impl Actor for WorkerActor {
 
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.retract(now);
+        let returns = &mut self.returns;
         self.machine.drain_transmits(|message| {
+            *returns += usize::from(matches!(message, WorkerMessage::Return { .. }));
             let mut frames = Vec::new();
             message.encode(&mut frames);
             effects.push(Effect::Send(frames));

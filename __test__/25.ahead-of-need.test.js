@@ -1,0 +1,191 @@
+'use strict';
+// Requests that a worker is handed before it can start them: a matter of speed that must not be seen.
+const assert = require('node:assert/strict');
+const { once } = require('node:events');
+const { test } = require('node:test');
+const { runChild } = require('./support/child');
+const { deferred } = require('./support/events');
+const { SERVICE, echo, peersFor, start } = require('./support/peers');
+
+/** A worker in a process of its own, of which some requests ask for something nasty. */
+function workerProgram({ omdp, say, endpoint, service }) {
+  const worker = new omdp.Worker(endpoint, service);
+  worker.on('request', (data, reply) => {
+    if (data === 'hang') {
+      say('hanging');
+      return;
+    }
+    if (data === 'block') {
+      say('blocked');
+      require('node:fs').readSync(0, Buffer.alloc(16));
+    }
+    reply.end(data);
+  });
+  worker.start();
+}
+
+/** Enough of a fast handler that the broker hands over many requests at a time. */
+async function warm(client, count = 2000) {
+  const all = await Promise.all(Array.from({ length: count }, (_, i) => client.call(SERVICE, i)));
+  assert.deepEqual(
+    all,
+    Array.from({ length: count }, (_, i) => i),
+  );
+}
+
+/** A handler that counts how many of it run. */
+function counting(run) {
+  const seen = { running: 0, most: 0 };
+  seen.handler = async (data, reply) => {
+    seen.running += 1;
+    seen.most = Math.max(seen.most, seen.running);
+    await run(data);
+    seen.running -= 1;
+    reply.end(data);
+  };
+  return seen;
+}
+
+for (const [name, run] of [
+  ['synchronous', () => {}],
+  ['asynchronous', () => new Promise(setImmediate)],
+]) {
+  test(`handlers never overlap at concurrency 1: ${name}`, async (t) => {
+    const seen = counting(run);
+    const { client } = await peersFor(t, 'tcp').trio(seen.handler);
+    await warm(client);
+    assert.equal(seen.most, 1);
+  });
+}
+
+test('requests start in the order in which they were made', async (t) => {
+  const order = [];
+  const { client } = await peersFor(t).trio((data, reply) => {
+    order.push(data);
+    reply.end(data);
+  });
+  await warm(client);
+  assert.deepEqual(order, Array.from(order.keys()));
+});
+
+for (const prefetch of [0, 1024]) {
+  test(`no request waits behind a slow one while another worker idles: prefetch ${prefetch}`, async (t) => {
+    const peers = peersFor(t);
+    const gate = deferred();
+    let blocked = 0;
+    const slow = peers.worker(
+      async (data, reply) => {
+        if (data === 'slow') {
+          blocked += 1;
+          await gate.promise;
+        }
+        reply.end(data);
+      },
+      { prefetch },
+    );
+    const [broker, client] = [peers.broker(), peers.client()];
+    await start(broker, slow, client);
+    await warm(client);
+
+    // With one worker alone, all of these are on their way to it before the first is known to be slow.
+    const first = client.call(SERVICE, 'slow');
+    const others = Array.from({ length: 300 }, (_, i) => client.call(SERVICE, i));
+    await start(peers.worker(echo));
+    await Promise.all(others);
+    assert.equal(blocked, 1);
+    gate.resolve();
+    assert.equal(await first, 'slow');
+  });
+}
+
+test('a handler that blocks its thread keeps nothing from the others', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const [broker, client] = [peers.broker(), peers.client()];
+  await start(broker, client);
+  const child = runChild(t, workerProgram, { endpoint: peers.endpoint, service: SERVICE });
+  await once(broker, 'workerReady');
+  await warm(client);
+  let unblocked = false;
+  const blocking = client.call(SERVICE, 'block').then((data) => {
+    unblocked = true;
+    return data;
+  });
+  const others = Array.from({ length: 300 }, (_, i) => client.call(SERVICE, i));
+  await child.said('blocked');
+  await start(peers.worker(echo));
+  await Promise.all(others);
+  assert.equal(unblocked, false);
+  child.tell('go on');
+  assert.equal(await blocking, 'block');
+});
+
+test('concurrency bounds what runs, may change while it runs, and -1 is no bound', async (t) => {
+  const running = new Set();
+  const gates = [];
+  let most = 0;
+  const { worker, client } = await peersFor(t).trio(
+    async (data, reply) => {
+      running.add(data);
+      most = Math.max(most, running.size);
+      const gate = deferred();
+      gates.push(gate);
+      worker.emit('begun');
+      await gate.promise;
+      running.delete(data);
+      reply.end(data);
+    },
+    { worker: { concurrency: 3 } },
+  );
+  const begun = async (count) => {
+    while (gates.length < count) await once(worker, 'begun');
+  };
+  const calls = Array.from({ length: 12 }, (_, i) => client.call(SERVICE, i));
+  await begun(3);
+  gates[0].resolve();
+  await begun(4);
+  assert.equal(most, 3);
+
+  worker.concurrency = 5;
+  await begun(6);
+  assert.equal(running.size, 5);
+  assert.equal(most, 5);
+
+  // Those that run are left alone; the next comes when fewer than two do.
+  worker.concurrency = 2;
+  for (const gate of gates.slice(1, 4)) gate.resolve();
+  await Promise.all(calls.slice(1, 4));
+  assert.equal(gates.length, 6);
+  gates[4].resolve();
+  await begun(7);
+  assert.equal(running.size, 2);
+
+  worker.concurrency = -1;
+  await begun(12);
+  assert.equal(running.size, 7);
+  for (const gate of gates) gate.resolve();
+  await Promise.all(calls);
+});
+
+test('what had not started when its worker was killed goes to another, what had does not', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const [broker, client] = [peers.broker(), peers.client()];
+  await start(broker, client);
+  const child = runChild(t, workerProgram, { endpoint: peers.endpoint, service: SERVICE });
+  await once(broker, 'workerReady');
+  const started = client.call(SERVICE, 'hang', { timeout: -1 });
+  const outcome = assert.rejects(started, { code: 'W_LOST' });
+  await child.said('hanging');
+  const others = Array.from({ length: 50 }, (_, i) => client.call(SERVICE, i));
+  child.kill();
+  await outcome;
+  const again = [];
+  await start(
+    peers.worker((data, reply) => {
+      again.push(data);
+      reply.end(data);
+    }),
+  );
+  await Promise.all(others);
+  assert.deepEqual(again, Array.from(again.keys()));
+  assert.equal(again.length, 50);
+});
