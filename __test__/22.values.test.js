@@ -2,7 +2,7 @@
 // What is sent is what arrives: as a request's data, as a partial, as a final and as an error value.
 const assert = require('node:assert/strict');
 const { randomBytes } = require('node:crypto');
-const { describe, test } = require('node:test');
+const { after, before, describe, test } = require('node:test');
 const { TRANSPORTS } = require('./support/endpoints');
 const { SERVICE, ask, peersFor } = require('./support/peers');
 const { BINARY_VALUES, JSON_VALUES, LONG_STRINGS, arriving, everyByte } = require('./support/values');
@@ -18,9 +18,14 @@ function mirror(data, reply, opts) {
 
 for (const transport of TRANSPORTS) {
   describe(`over ${transport}, there and back`, () => {
+    const peers = peersFor({ after }, transport);
+    let client;
+    before(async () => {
+      client = (await peers.trio(mirror)).client;
+    });
+
     for (const [name, value] of [...JSON_VALUES, ...LONG_STRINGS]) {
-      test(name, async (t) => {
-        const { client } = await peersFor(t, transport).trio(mirror);
+      test(name, async () => {
         const expected = arriving(value);
         assert.deepEqual(await ask(client, value), { partials: [[null, expected]], final: [null, expected] });
         assert.deepEqual((await ask(client, value, { headers: { fail: true } })).final, [expected]);
@@ -28,8 +33,7 @@ for (const transport of TRANSPORTS) {
     }
 
     for (const [name, value] of BINARY_VALUES) {
-      test(`${name} arrives as a Buffer, byte for byte`, async (t) => {
-        const { client } = await peersFor(t, transport).trio(mirror);
+      test(`${name} arrives as a Buffer, byte for byte`, async () => {
         const expected = value.byteLength === 0 ? Buffer.alloc(0) : everyByte;
         const { partials, final } = await ask(client, value);
         const failure = await ask(client, value, { headers: { fail: true } });
@@ -40,8 +44,7 @@ for (const transport of TRANSPORTS) {
       });
     }
 
-    test('10 MB of bytes', async (t) => {
-      const { client } = await peersFor(t, transport).trio();
+    test('10 MB of bytes', async () => {
       const bytes = randomBytes(10_000_000);
       assert.ok((await client.call(SERVICE, bytes)).equals(bytes));
     });

@@ -76,12 +76,13 @@ class Deliveries {
   }
 
   /**
-   * A worker holds the process as a listening server does. While it drains, its handlers do that by what
-   * they wait for; one that never ends must not. But the last replies are seen off.
+   * A worker holds the process as a listening server does. While it drains without a bound, its handlers do
+   * that by what they wait for; one that never ends must not. But the last replies are seen off.
    * @param {State} state
+   * @param {number} patience
    */
-  holds(state) {
-    return state !== 'stopping' || this.#running.size === 0;
+  holds(state, patience) {
+    return state !== 'stopping' || patience !== -1 || this.#running.size === 0;
   }
 
   /** @type {Take} */

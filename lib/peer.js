@@ -27,7 +27,8 @@ const EVENT = 15;
  * @typedef {object} Role
  * @property {(link: Link) => void} attach
  * @property {Take} take
- * @property {(state: State) => boolean} holds whether, while not stopped, the process stays for this peer
+ * @property {(state: State, patience: number) => boolean} holds whether, while not stopped, the process stays for
+ *   this peer; `patience` is how long a stop may take, -1 without bound
  * @property {() => number} [room] how many more requests it can start now; none if it is no worker
  * @property {() => void} startCalled
  * @property {() => void} stopCalled
@@ -141,7 +142,9 @@ class Peer extends EventEmitter {
   #tighten(operation, timeout) {
     if (timeout === -1) return;
     operation.timeout = operation.timeout === -1 ? timeout : Math.min(operation.timeout, timeout);
-    if (this.#state === 'stopping') this.#core.stop(operation.timeout);
+    if (this.#state !== 'stopping') return;
+    this.#core.stop(operation.timeout);
+    this.#refresh();
   }
 
   /** @param {Operation} operation */
@@ -182,7 +185,8 @@ class Peer extends EventEmitter {
 
   /** Asks the native side to hold the event loop, or no longer. */
   #refresh() {
-    const hold = this.#state !== 'stopped' && this.#role.holds(this.#state);
+    const hold =
+      this.#state !== 'stopped' && this.#role.holds(this.#state, this.#operations[0]?.timeout ?? -1);
     if (hold === this.#holding) return;
     this.#holding = hold;
     if (hold) this.#core.ref();

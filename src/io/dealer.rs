@@ -219,9 +219,8 @@ impl<M: Machine> Driver<M> {
             self.machine.handle_down(now);
             return false;
         };
-        if self.connecting.as_ref().is_some_and(Monitor::take) {
-            self.connecting = None;
-            socket.stop_reporting();
+        if let Some(monitor) = self.connecting.take_if(|monitor| monitor.take()) {
+            monitor.end(socket);
         }
         if !self.up && self.connecting.is_none() && writable {
             self.up = true;
@@ -321,20 +320,30 @@ impl<M: Machine> Driver<M> {
             gone,
         } = &self.endpoint;
         let socket = Socket::dealer(identity, *reconnect_ms as c_int, gone)?;
-        if !address.starts_with("inproc:") {
-            self.connecting = Some(Monitor::new(&socket, Event::Connected)?);
+        let monitor = match address.starts_with("inproc:") {
+            true => None,
+            false => Some(Monitor::new(&socket, Event::Connected)?),
+        };
+        let connected = socket.connect(address);
+        match (&connected, monitor) {
+            (Err(_), Some(monitor)) => monitor.end(&socket),
+            (_, monitor) => self.connecting = monitor,
         }
-        socket.connect(address)?;
+        connected?;
         self.socket = Some(socket);
         Ok(())
     }
 
     /// What is not sent yet still goes out to a broker that is there, and to no other.
     fn close(&mut self) {
-        self.connecting = None;
-        match self.socket.take() {
-            Some(socket) if !self.up => socket.abandon(),
-            socket => drop(socket),
+        let Some(socket) = self.socket.take() else {
+            return;
+        };
+        if let Some(monitor) = self.connecting.take() {
+            monitor.end(&socket);
+        }
+        if !self.up {
+            socket.abandon();
         }
         self.up = false;
     }

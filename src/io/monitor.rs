@@ -31,8 +31,18 @@ impl Monitor {
         };
         let pair = Socket::pair()?;
         socket.report_events(&address, event as c_int)?;
-        pair.connect(&address)?;
+        if let Err(error) = pair.connect(&address) {
+            socket.stop_reporting();
+            return Err(error);
+        }
         Ok(Monitor { pair })
+    }
+
+    /// Ends the watch. First the reports, then their reader: libzmq's I/O thread waits for a reader
+    /// to take a report, and with it every socket of the process.
+    pub(super) fn end(self, socket: &Socket) {
+        socket.stop_reporting();
+        drop(self);
     }
 
     /// Whether an event has come, which is taken.

@@ -40,7 +40,7 @@ pub fn start(
 ) -> Result<UnboundedSender<Command>, Error> {
     let (commands, inbox) = unbounded_channel();
     Reactor::spawn("omdp-broker")?.drive(move || async move {
-        match open(&endpoints, &gone) {
+        match open(&endpoints, &gone).await {
             Ok((socket, bound)) => {
                 outlet.push(Notice::Started(bound.clone()));
                 let driver = Driver {
@@ -63,12 +63,17 @@ pub fn start(
 }
 
 /// All endpoints or none.
-fn open(endpoints: &[String], gone: &[u8]) -> Result<(Socket, Vec<String>), Error> {
+async fn open(endpoints: &[String], gone: &[u8]) -> Result<(Socket, Vec<String>), Error> {
     let socket = Socket::router(gone)?;
     let mut bound = Vec::new();
     for endpoint in endpoints {
-        socket.bind(endpoint)?;
-        bound.push(socket.last_endpoint()?);
+        match socket.bind(endpoint).and_then(|()| socket.last_endpoint()) {
+            Ok(endpoint) => bound.push(endpoint),
+            Err(error) => {
+                let _ = socket.close_listeners(&bound).await;
+                return Err(error);
+            }
+        }
     }
     Ok((socket, bound))
 }
@@ -97,9 +102,6 @@ const TRICKLE: usize = 2;
 /// How many messages are received before what came of them is sent on.
 const BATCH: usize = 256;
 
-/// How long closing a listener may take. It is done by a thread that has nothing else to do.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
-
 /// Events that nobody fetches are dropped past this: they tell, they do not decide.
 const MAX_EVENTS: usize = 4096;
 
@@ -115,9 +117,7 @@ impl Driver {
                 self.machine.stop(now);
                 self.send(now);
                 self.report();
-                // An address that stays taken for longer is found out by whoever binds it next.
-                let closed = self.socket.close_listeners(&self.bound);
-                let _ = tokio::time::timeout(CLOSE_PATIENCE, closed).await;
+                let _ = self.socket.close_listeners(&self.bound).await;
                 break;
             }
             self.turn();

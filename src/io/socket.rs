@@ -6,13 +6,18 @@ use super::readiness::Readiness;
 use super::{Error, Message};
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 use zmq_sys::errno;
 
 /// How long a closed socket may try to hand what was sent to peers that are connected. Long enough
 /// for a goodbye, short enough for a process that is to end within a second.
 const LINGER_MS: c_int = 400;
 
-/// A ROUTER or a DEALER, closed on drop.
+/// How long closing a listener may take. It is done by a thread that has nothing else to do.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A ROUTER, a DEALER or an end of a monitor, closed on drop.
 pub(super) struct Socket {
     raw: *mut c_void,
     readiness: Option<Readiness>,
@@ -112,14 +117,28 @@ impl Socket {
     /// its own, and whoever stops a broker may bind its address again at once.
     pub(super) async fn close_listeners(&self, bound: &[String]) -> Result<(), Error> {
         let closed = Monitor::new(self, Event::ListenerClosed)?;
+        let result = self.unbind_all(bound, &closed).await;
+        closed.end(self);
+        result
+    }
+
+    async fn unbind_all(&self, bound: &[String], closed: &Monitor) -> Result<(), Error> {
         for endpoint in bound {
             let address = CString::new(endpoint.as_str()).unwrap_or_default();
             // SAFETY: the socket is open, the string ends in NUL.
             let rc = unsafe { zmq_sys::zmq_unbind(self.raw, address.as_ptr()) };
             // Over inproc it is done with the call, and nothing is reported.
             if rc == 0 && !endpoint.starts_with("inproc:") {
-                while !closed.take() {
-                    closed.ready().await?;
+                let closed = async {
+                    while !closed.take() {
+                        closed.ready().await?;
+                    }
+                    Ok(())
+                };
+                match timeout(CLOSE_PATIENCE, closed).await {
+                    Ok(result) => result?,
+                    // An address that stays taken is found out by whoever binds it next.
+                    Err(_) => return Ok(()),
                 }
             }
         }

@@ -12,4 +12,5 @@ mod mixes;
 mod net;
 mod registration;
 mod restarts;
+mod sim;
 mod timeouts;

@@ -79,6 +79,28 @@ struct Delivery<F> {
 /// should take, see `AHEAD` in `broker::pace`.
 pub const STALL: Duration = Duration::from_millis(5);
 
+/// How long a broker of ours may take to answer a goodbye. Until then it may still give requests
+/// to this worker, and what follows `Drained` may rely on it that it does not.
+pub const GOODBYE: Duration = Duration::from_millis(250);
+
+/// What a worker that is to stop waits for.
+#[derive(Debug, Clone, Copy)]
+enum Draining {
+    /// The end of what runs, or the time to give up on it.
+    Running { deadline: Option<Time> },
+    /// The broker's answer to its goodbye.
+    Goodbye { until: Time },
+}
+
+impl Draining {
+    fn next_deadline(self) -> Option<Time> {
+        match self {
+            Draining::Running { deadline } => deadline,
+            Draining::Goodbye { until } => Some(until),
+        }
+    }
+}
+
 /// The owner is to take back offers that are returnable, the latest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retract {
@@ -109,7 +131,7 @@ pub struct Worker<F> {
     /// How many connections there have been.
     connections: u64,
     /// Set once the worker is to stop: when to give up on what still runs.
-    draining: Option<Option<Time>>,
+    draining: Option<Draining>,
 }
 
 impl<F: Frame> Worker<F> {
@@ -140,7 +162,7 @@ impl<F: Frame> Worker<F> {
     /// Takes no new request, lets the running ones end, then says goodbye; `Drained` follows. At
     /// `deadline` the running ones are given up, and their clients told.
     pub fn stop(&mut self, now: Time, deadline: Option<Time>) {
-        self.draining = Some(deadline);
+        self.draining = Some(Draining::Running { deadline });
         if self.link.peer().is_some() && !self.deliveries.is_empty() {
             // It takes part until the last one ends, and is given nothing until then.
             self.send_ready();
@@ -290,7 +312,7 @@ impl<F: Frame> Worker<F> {
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn next_deadline(&self) -> Option<Time> {
         [
-            self.draining.flatten(),
+            self.draining.and_then(Draining::next_deadline),
             self.stalled_at,
             self.link.next_deadline(),
         ]
@@ -435,8 +457,16 @@ impl<F: Frame> Worker<F> {
 
     /// While the worker is to stop: says goodbye as soon as nothing runs, or at the deadline.
     fn settle_drain(&mut self, now: Time) {
-        let Some(deadline) = self.draining else {
-            return;
+        let deadline = match self.draining {
+            None => return,
+            Some(Draining::Running { deadline }) => deadline,
+            Some(Draining::Goodbye { until }) => {
+                // Without a link nobody is left to answer.
+                if until <= now || !self.link.is_up() {
+                    self.leave();
+                }
+                return;
+            }
         };
         let overdue = deadline.is_some_and(|at| at <= now);
         // Offers come back at once, and must not be taken for running.
@@ -461,7 +491,17 @@ impl<F: Frame> Worker<F> {
         }
         if self.link.is_up() {
             self.transmits.push(WorkerMessage::Disconnect);
+            if self.link.peer().is_some() {
+                let until = now + GOODBYE;
+                self.draining = Some(Draining::Goodbye { until });
+                return;
+            }
         }
+        self.leave();
+    }
+
+    /// The drain is over.
+    fn leave(&mut self) {
         self.draining = None;
         self.stalled_at = None;
         self.link.close();
@@ -474,6 +514,10 @@ impl<F: Frame> Worker<F> {
     }
 
     fn lose(&mut self, now: Time, why: Loss) {
+        if matches!(self.draining, Some(Draining::Goodbye { .. })) {
+            // The broker's answer, or that there will be none.
+            return self.leave();
+        }
         if self.link.lose(now) {
             self.lost(now, why);
         }

@@ -130,6 +130,10 @@ impl<F: Frame> Broker<F> {
                 self.on_return(now, key, tokens(&frame));
             }
             (WorkerMessage::Disconnect, Some(key)) => {
+                // So that one of ours can wait until its goodbye was heard.
+                if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
+                    self.send_worker(key, ToWorker::Disconnect);
+                }
                 self.remove_worker(now, key, Departure::Goodbye);
             }
         }

@@ -128,11 +128,17 @@ fn a_null_partial_reaches_new_clients_alone() {
 
 #[test]
 fn a_suppressed_partial_is_a_sign_of_life_nevertheless() {
-    let (.., end) = round([false, false, true], json("1"), |body| Job {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    net.serve(w, |body| Job {
         partials: vec![json("null"); 4],
         ..Job::echo(body).every(ms(900))
     });
-    assert_eq!(end, done("1"));
+    let raw = net.raw(b, b"raw");
+    net.say(raw, r#"C|2|echo|r|1|{"timeout":1000}"#);
+    net.run(secs(10));
+    assert_eq!(net.act(raw, |raw, _| raw.take()), ["C|3|r|0|1"]);
 }
 
 #[test]

@@ -47,6 +47,22 @@ fn a_worker_that_never_had_a_broker_leaves_at_once() {
     assert_eq!(net[w].machine.next_deadline(), None);
 }
 
+/// 0.0.92 opened its socket again.
+#[test]
+fn a_worker_that_waits_to_reconnect_stays_stopped() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    net.run(secs(1));
+    net.cut(w, &[Side::Dealer, Side::Broker]);
+    net.run(ms(50));
+    stop(&mut net, w, None);
+    assert_eq!(net[w].drained, Some(at(1050)));
+    net.run(secs(10));
+    assert_eq!(net[b].machine.load(), [0; 4]);
+    assert_eq!(net[w].news.len(), 2);
+}
+
 #[test]
 fn what_runs_ends_first() {
     let mut net = Net::new();

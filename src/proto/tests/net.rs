@@ -56,6 +56,7 @@ pub struct Net {
 }
 
 struct Peer {
+    kind: &'static str,
     actor: Box<dyn Actor>,
     dial: Option<Dial>,
     socket: Option<usize>,
@@ -82,6 +83,12 @@ impl<T> Clone for Id<T> {
 }
 
 impl<T> Copy for Id<T> {}
+
+impl<T> PartialEq for Id<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
 
 impl<T> Id<T> {
     /// For tables of peers of all kinds.
@@ -117,6 +124,11 @@ impl Net {
         Net::with_latency(seed, (50, 20_000))
     }
 
+    /// From now on every message takes between these many µs.
+    pub fn set_latency(&mut self, least: u64, most: u64) {
+        self.latency = (least, most);
+    }
+
     fn with_latency(seed: u64, latency: (u64, u64)) -> Self {
         Net {
             now: Time::ZERO,
@@ -130,11 +142,16 @@ impl Net {
         }
     }
 
+    /// Grows with every message.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
     pub fn now(&self) -> Time {
         self.now
     }
 
-    fn latency(&mut self) -> Duration {
+    fn way(&mut self) -> Duration {
         let (least, most) = self.latency;
         Duration::from_micros(self.rng.between(least, most))
     }
@@ -285,6 +302,15 @@ impl Net {
             self.happen(event);
         }
         self.tick(id.0);
+    }
+
+    /// The kernels find out which connections lead nowhere.
+    pub fn find_dead_connections(&mut self) {
+        self.find_void();
+    }
+
+    pub fn name<T>(&self, id: Id<T>) -> String {
+        format!("{}{}", self.peers[id.0].kind, id.0)
     }
 
     pub fn is_alive<T>(&self, id: Id<T>) -> bool {

@@ -25,7 +25,9 @@ fn link(expect_beats: bool) -> LinkConfig {
 impl Net {
     /// A peer that is not started.
     pub fn add<T: Actor>(&mut self, actor: T, dial: Option<Dial>) -> Id<T> {
+        let path = std::any::type_name::<T>();
         self.peers.push(Peer {
+            kind: path.rsplit("::").next().unwrap_or(path),
             actor: Box::new(actor),
             dial,
             socket: None,

@@ -445,7 +445,7 @@ impl Asks for ClientActor {
         timeout_ms: Option<u64>,
     ) -> u64 {
         let id = self.seen.len() as u64;
-        self.seen.push(Seen::new(body.clone()));
+        self.seen.push(Seen::new(body.clone(), timeout_ms.map(Duration::from_millis)));
         let opts = match timeout_ms {
             Some(ms) => format!(r#"{{"timeout":{ms}}}"#),
             None => r#"{"timeout":-1}"#.into(),

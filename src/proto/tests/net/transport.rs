@@ -85,7 +85,7 @@ impl Net {
                 });
                 let socket = self.sockets.len() - 1;
                 self.peers[peer].socket = Some(socket);
-                let at = self.now + self.latency();
+                let at = self.now + self.way();
                 self.schedule(at, Event::Dial(socket));
             }
             Effect::Close => self.close(peer),
@@ -130,7 +130,7 @@ impl Net {
     /// Puts a message, or the end, on its way.
     fn transmit(&mut self, conn: usize, to: Side, what: Option<Frames>) {
         let cut_off = self.is_cut_off(conn);
-        let at = self.now + self.latency();
+        let at = self.now + self.way();
         let entry = &mut self.conns[conn];
         if entry.void {
             return;
@@ -245,7 +245,7 @@ impl Net {
         for conn in self.conns_of(peer) {
             self.conns[conn].void = true;
             for side in told {
-                let at = self.now + self.latency();
+                let at = self.now + self.way();
                 self.schedule(at, Event::Arrive(conn, *side, None));
             }
         }
@@ -291,7 +291,7 @@ impl Net {
         for conn in 0..self.conns.len() {
             if self.conns[conn].void {
                 for side in [Side::Dealer, Side::Broker] {
-                    let at = self.now + self.latency();
+                    let at = self.now + self.way();
                     self.schedule(at, Event::Arrive(conn, side, None));
                 }
             }

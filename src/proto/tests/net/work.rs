@@ -17,6 +17,7 @@ pub enum End {
 #[derive(Debug)]
 pub struct Seen {
     pub body: Body<Vec<u8>>,
+    pub timeout: Option<Duration>,
     pub partials: Vec<Body<Vec<u8>>>,
     pub end: Option<End>,
     /// When it ended.
@@ -26,9 +27,10 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub fn new(body: Body<Vec<u8>>) -> Self {
+    pub fn new(body: Body<Vec<u8>>, timeout: Option<Duration>) -> Self {
         Seen {
             body,
+            timeout,
             partials: Vec::new(),
             end: None,
             at: Time::ZERO,

@@ -1,0 +1,118 @@
+'use strict';
+// The processes of one run of one system, and the checks that what they did is what was asked.
+const net = require('node:net');
+const { startLines, startNode, startServer } = require('./child.js');
+const { cpuSeconds, memory } = require('./proc.js');
+
+/** In seconds, for what is no measurement. */
+const START_BOUND = 30;
+
+class Cluster {
+  #system;
+  #bound;
+  #children = [];
+
+  constructor(system, args) {
+    this.#system = system;
+    this.#bound = args.bound;
+    this.args = args;
+  }
+
+  /** Starts broker, worker and client, each when the one before serves. @param {object} [confs] by role */
+  async start(confs = {}) {
+    this.ports = [await freePort(), await freePort(), await freePort()];
+    this.broker = await this.launch('broker', confs.broker);
+    this.worker = await this.launch('worker', confs.worker);
+    this.client = await this.launch('client', confs.client);
+    return this;
+  }
+
+  /** One more process of the system. @param {string} role @param {object} [conf] */
+  async launch(role, conf) {
+    const all = { service: 'echo', kind: 'echo', ...this.#system.conf, ...conf, ports: this.ports };
+    const what = `${role} of ${this.#system.name}`;
+    const spec = this.#system.launch?.(role, all) ?? {};
+    let child;
+    if (spec.lines) child = startLines(what, spec.lines);
+    else if (spec.server) child = startServer(what, spec.server, spec.port);
+    else child = startNode(what, { system: this.#system.driver ?? this.#system.name, role, conf: all });
+    this.#children.push(child);
+    await child.ready(START_BOUND);
+    return child;
+  }
+
+  /**
+   * Lets the client do something, and checks that every reply was right and that the worker handled exactly as many
+   * requests as were made.
+   * @param {'window' | 'seq' | 'stream' | 'hold'} op
+   * @param {object} params
+   */
+  async measure(op, params, client = this.client) {
+    const before = await this.#handled();
+    const result = await this.#bounded(op, params, client);
+    const handled = (await this.#handled()) - before;
+    const wanted = op === 'stream' ? params.parts : op === 'hold' ? 1 : params.count;
+    if (result.wrong > 0) {
+      throw new Error(`${result.wrong} of ${wanted} replies are wrong, the first: ${result.firstWrong ?? '?'}`);
+    }
+    if (result.count !== wanted) throw new Error(`${result.count} replies came, ${wanted} were asked for`);
+    const requests = op === 'stream' || op === 'hold' ? 1 : params.count;
+    if (handled !== requests) throw new Error(`the worker handled ${handled} requests in place of ${requests}`);
+    return result;
+  }
+
+  async #handled() {
+    const workers = [this.worker].flat();
+    const tallies = await Promise.all(workers.map((worker) => worker.call('tally', {}, this.#bound)));
+    return tallies.reduce((sum, { handled }) => sum + handled, 0);
+  }
+
+  async #bounded(op, params, client) {
+    try {
+      return await client.call(op, params, this.#bound);
+    } catch (error) {
+      if (error.hung) error.message += ` (${await this.#progress(client)})`;
+      throw error;
+    }
+  }
+
+  /** How far things were when they hung, as far as anybody still answers. */
+  async #progress(client) {
+    const ask = (child) => child.call('progress', {}, 2).catch(() => undefined);
+    const [there, ...workers] = await Promise.all([client, this.worker].flat().map(ask));
+    const handled = workers.map((each) => each?.handled ?? '?').join(' + ');
+    return `the client has sent ${there?.sent ?? '?'} and received ${there?.received ?? '?'}, the worker handled ${handled}`;
+  }
+
+  /** Runs `work` and tells what processor time a process needed for it. */
+  async cpuOf(child, work) {
+    const before = cpuSeconds(child.pid);
+    const result = await work();
+    const after = cpuSeconds(child.pid);
+    return { ...result, cpu: before === undefined || after === undefined ? undefined : after - before };
+  }
+
+  /** The memory of a process, its garbage collected where it is JavaScript's. */
+  async memoryOf(child) {
+    await child.call('settle', {}, this.#bound).catch(() => {});
+    return memory(child.pid);
+  }
+
+  async stop() {
+    await Promise.all(this.#children.map((child) => child.kill()));
+  }
+}
+
+/** A port of the loopback that was free a moment ago. @returns {Promise<number>} */
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = /** @type {net.AddressInfo} */ (server.address());
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+module.exports = { Cluster };

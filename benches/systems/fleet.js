@@ -1,0 +1,43 @@
+'use strict';
+// Many workers or clients in one process, for the scenarios that scale.
+const { endpoint } = require('./omdp.js');
+
+/** How many are started at a time. */
+const AT_ONCE = 200;
+
+/**
+ * @param {any} omdp the package
+ * @param {{ kind: 'workers' | 'clients', count: number, first: number, service: string, apart: boolean, peer?: object,
+ *   ports: number[] }} conf `apart`: each has a service of its own, with its number behind the name
+ * @param {{ handled: number }} tally
+ */
+async function fleet(omdp, conf, tally) {
+  const peers = [];
+  const make = (number) => {
+    if (conf.kind === 'clients') return new omdp.Client(endpoint(conf), conf.peer);
+    const worker = new omdp.Worker(endpoint(conf), conf.apart ? `${conf.service}${number}` : conf.service, conf.peer);
+    worker.on('request', (data, reply) => {
+      tally.handled += 1;
+      reply.end(data);
+    });
+    return worker;
+  };
+  for (let from = 0; from < conf.count; from += AT_ONCE) {
+    const batch = [];
+    for (let i = from; i < Math.min(from + AT_ONCE, conf.count); i += 1) batch.push(make(conf.first + i));
+    // Connected, not only started: the broker knows of every one.
+    await Promise.all(batch.map((peer) => new Promise((resolve) => { peer.once('connect', resolve); peer.start(); })));
+    peers.push(...batch);
+  }
+  if (conf.kind !== 'clients') return undefined;
+  let next = 0;
+  return {
+    /** Each request by another of them. */
+    request(data, done) {
+      peers[next].request(conf.service, data, undefined, done);
+      next = (next + 1) % peers.length;
+    },
+  };
+}
+
+module.exports = { fleet };

@@ -1,0 +1,35 @@
+'use strict';
+// All systems. To add one, write its file and name it here: `name`, `title`, what it `can`, `prepare(args)` for the
+// benchmark's process, and for processes of its own `broker`, `worker` and `client`, or `launch` for other programs.
+//
+// `can` lists: text (requests and replies), parts (many partials to a request), bytes (Buffers), listeners (streams
+// one can listen to), loop (the broker lives in a Node process), hold (requests may wait in the broker), fleet.
+const { Usage } = require('../harness/args.js');
+
+const systems = [
+  require('./ours.js'),
+  require('./spin.js'),
+  require('./original.js'),
+  require('./pigato.js'),
+  require('./nats.js'),
+  require('./zeromq.js'),
+  require('./bare.js'),
+];
+
+/** @param {string[] | undefined} names */
+function pickSystems(names) {
+  if (names === undefined) return systems.filter((system) => system !== undefined);
+  for (const name of names) {
+    if (!systems.some((system) => system.name === name)) throw new Usage(`no such system: ${name}`);
+  }
+  return systems.filter(({ name }) => names.includes(name));
+}
+
+/** @param {string} name */
+function driver(name) {
+  const found = systems.find((system) => system.name === name);
+  if (found === undefined) throw new Error(`no such system: ${name}`);
+  return found;
+}
+
+module.exports = { driver, pickSystems, systems };

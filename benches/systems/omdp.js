@@ -1,0 +1,81 @@
+'use strict';
+// The roles of zmq-omdp, as its users write them. The API is that of 0.0.92, so the same code drives ours, the
+// original and, but for how a broker starts, PIGATO.
+
+/** In place of a default, where requests are to stay. */
+const NO_TIMEOUT = { timeout: -1 };
+
+const endpoint = ({ ports }) => `tcp://127.0.0.1:${ports[0]}`;
+
+/**
+ * @param {(conf: any) => any} load gives the package
+ * @param {(Broker: any, endpoint: string, conf: any) => Promise<void>} [startBroker]
+ */
+function omdp(load, startBroker = start) {
+  return {
+    broker: (conf) => startBroker(load(conf).Broker, endpoint(conf), conf),
+
+    async worker(conf, tally) {
+      const { Worker } = load(conf);
+      const worker = new Worker(endpoint(conf), conf.service, conf.worker);
+      worker.on('request', HANDLERS[conf.kind](tally));
+      worker.on('error', fail);
+      await worker.start();
+    },
+
+    async client(conf) {
+      const { Client } = load(conf);
+      const client = new Client(endpoint(conf));
+      client.on('error', fail);
+      await client.start();
+      const { service } = conf;
+      return {
+        request: (data, done) => client.request(service, data, undefined, done),
+        bytes: (reply) => (Buffer.isBuffer(reply) ? reply : Buffer.from(reply)),
+        stream: (parts, onPart, done) => client.request(service, parts, (_error, part) => onPart(part), done),
+        listen(data, done) {
+          let last;
+          const stream = client.requestStream(service, data);
+          stream.on('data', (part) => {
+            last = part;
+          });
+          stream.on('end', () => done(null, last));
+          stream.on('error', done);
+        },
+        holdRequest: (data) => client.request('nobody', data, undefined, () => {}, { ...NO_TIMEOUT }),
+      };
+    },
+  };
+}
+
+function start(Broker, at, conf) {
+  const broker = new Broker(at, conf.broker);
+  return new Promise((resolve, reject) => broker.start((error) => (error ? reject(error) : resolve())));
+}
+
+const HANDLERS = {
+  echo: (tally) => (data, reply) => {
+    tally.handled += 1;
+    reply.end(data);
+  },
+  parts: (tally) => (parts, reply) => {
+    tally.handled += 1;
+    let part = 0;
+    const go = () => {
+      while (part < parts) {
+        const goOn = reply.write(part);
+        part += 1;
+        if (!goOn) return reply.once('drain', go);
+      }
+      reply.end('done');
+    };
+    go();
+  },
+};
+
+function fail(error) {
+  process.stderr.write(`${error?.stack ?? error}\n`);
+  process.exit(1);
+}
+
+module.exports = { endpoint, omdp };

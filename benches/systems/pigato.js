@@ -1,0 +1,33 @@
+'use strict';
+// PIGATO, the successor of zmq-omdp 0.0.92, with its defaults.
+const { install } = require('../harness/install.js');
+const { omdp } = require('./omdp.js');
+const { putInPlaceOfZmq } = require('./zmq-shim.js');
+
+function load({ pigato }) {
+  putInPlaceOfZmq();
+  return require(pigato);
+}
+
+/** Its start() takes no callback, and it wants a second port, which is the same for all brokers of a machine. */
+function startBroker(Broker, endpoint, { ports }) {
+  return new Promise((resolve) => {
+    const broker = new Broker(endpoint, { intch: `tcp://127.0.0.1:${ports[1]}`, onStart: resolve });
+    broker.start();
+  });
+}
+
+module.exports = {
+  name: 'pigato',
+  title: 'PIGATO',
+  can: ['text', 'parts', 'listeners', 'loop', 'hold'],
+
+  async prepare() {
+    // 0.0.47 is the last; some registries stop at the one before, which has the same code on the path of a request.
+    const { dir, version } = install('pigato', ['0.0.47', '0.0.46']);
+    const zeromq = require('zeromq/package.json').version;
+    return { version: `${version} over zeromq ${zeromq} (v5-compat)`, conf: { pigato: dir } };
+  },
+
+  ...omdp(load, startBroker),
+};

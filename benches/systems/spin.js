@@ -1,0 +1,25 @@
+'use strict';
+// This package, its broker looking for messages for 50 µs before it sleeps.
+const { Skip } = require('./skip.js');
+const ours = require('./ours.js');
+
+const SPIN = { spin: 50 };
+
+module.exports = {
+  ...ours,
+  name: 'spin',
+  title: 'zmq-omdp 1.0, spin 50',
+  can: ['text'],
+  /** Where it makes a difference, and where it must not. */
+  only: ['window', 'seq'],
+
+  async prepare() {
+    const { Broker } = require('../..');
+    try {
+      new Broker('tcp://127.0.0.1:*', SPIN);
+    } catch (error) {
+      throw new Skip(`the broker has no option "spin" (${error.message})`);
+    }
+    return { ...(await ours.prepare()), conf: { broker: SPIN } };
+  },
+};

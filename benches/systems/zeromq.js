@@ -1,0 +1,123 @@
+'use strict';
+// zeromq.js with nothing on top: a Proxy of its own between two Dealers. No ids, no JSON, no heartbeats: with one worker
+// replies come in the order of the requests.
+
+/** No limit, as in the others: what is dropped is no reply. */
+const UNLIMITED = { sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: 0 };
+
+const front = ({ ports }) => `tcp://127.0.0.1:${ports[0]}`;
+const back = ({ ports }) => `tcp://127.0.0.1:${ports[1]}`;
+
+function fail(error) {
+  process.stderr.write(`${error.stack}\n`);
+  process.exit(1);
+}
+
+/** Calls `take` for every message that comes. */
+async function receive(socket, take) {
+  for await (const frames of socket) take(frames);
+}
+
+module.exports = {
+  name: 'zeromq',
+  title: 'zeromq.js',
+  can: ['text', 'parts', 'bytes', 'loop'],
+
+  async prepare() {
+    return { version: require('zeromq/package.json').version, conf: {} };
+  },
+
+  async broker(conf) {
+    const { Dealer, Proxy, Router } = require('zeromq');
+    const router = new Router(UNLIMITED);
+    const dealer = new Dealer(UNLIMITED);
+    await router.bind(front(conf));
+    await dealer.bind(back(conf));
+    new Proxy(router, dealer).run().catch(fail);
+  },
+
+  async worker(conf, tally) {
+    const { Dealer } = require('zeromq');
+    const socket = new Dealer(UNLIMITED);
+    const send = sender(socket);
+    const handle = {
+      // As handlers elsewhere it sees the value, not the bytes.
+      echo: (client, data) => send([client, data.toString()]),
+      bytes: (client, data) => send([client, data]),
+      parts(client, data) {
+        const parts = Number(data.toString());
+        for (let part = 0; part < parts; part += 1) send([client, String(part)]);
+        send([client, 'done']);
+      },
+    }[conf.binary ? 'bytes' : conf.kind];
+    receive(socket, ([client, data]) => {
+      tally.handled += 1;
+      handle(client, data);
+    }).catch(fail);
+    socket.connect(back(conf));
+  },
+
+  async client(conf) {
+    const { Dealer } = require('zeromq');
+    const socket = new Dealer(UNLIMITED);
+    const send = sender(socket);
+    const takers = new Takers();
+    receive(socket, ([data]) => takers.take(data)).catch(fail);
+    socket.connect(front(conf));
+    return {
+      request(data, done) {
+        takers.add(typeof data === 'string' ? (reply) => done(null, reply.toString()) : (reply) => done(null, reply));
+        send(data);
+      },
+      bytes: (reply) => reply,
+      stream(parts, onPart, done) {
+        takers.add((reply) => {
+          const part = reply.toString();
+          if (part === 'done') return done(null);
+          onPart(Number(part));
+          return true;
+        });
+        send(String(parts));
+      },
+    };
+  },
+};
+
+/** zeromq.js takes one message at a time: what comes meanwhile waits for it here. */
+function sender(socket) {
+  let waiting = [];
+  let sending = false;
+  const pump = async () => {
+    sending = true;
+    while (waiting.length > 0) {
+      const batch = waiting;
+      waiting = [];
+      for (const frames of batch) await socket.send(frames);
+    }
+    sending = false;
+  };
+  return (frames) => {
+    waiting.push(frames);
+    if (!sending) pump().catch(fail);
+  };
+}
+
+/** Who waits for replies, in order. One that returns true waits for more. */
+class Takers {
+  #waiting = [];
+  #first = 0;
+
+  add(taker) {
+    this.#waiting.push(taker);
+  }
+
+  take(data) {
+    const taker = this.#waiting[this.#first];
+    if (taker === undefined) throw new Error('a reply too many');
+    if (taker(data) === true) return;
+    this.#first += 1;
+    if (this.#first < 1024 || this.#first * 2 < this.#waiting.length) return;
+    this.#waiting = this.#waiting.slice(this.#first);
+    this.#first = 0;
+  }
+}

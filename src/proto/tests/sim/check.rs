@@ -1,0 +1,129 @@
+//! What holds whatever happens.
+
+use super::world::{Ending, Plan, World};
+use crate::proto::tests::net::*;
+use std::collections::HashSet;
+
+/// Requests that began, on whichever worker. That each ends at most once at its client, and that
+/// nothing comes after, is seen by the clients themselves; that replies come to who asked, that no
+/// table holds what has ended, that every timer is owned and none is spun on, by the network.
+#[derive(Default)]
+pub struct Ledger {
+    started: HashSet<Vec<u8>>,
+    /// Those of them that a worker of 0.0.92 began.
+    by_old: HashSet<Vec<u8>>,
+    /// How many starts of each worker are in it.
+    counted: Vec<usize>,
+}
+
+impl Ledger {
+    /// No request starts twice.
+    pub fn check_starts(
+        &mut self,
+        net: &mut Net,
+        workers: &[Id<WorkerActor>],
+        old_workers: &[Id<OldWorker>],
+    ) {
+        self.counted.resize(workers.len() + old_workers.len(), 0);
+        let ours = workers.iter().map(|&id| &net[id].started);
+        let all = ours.chain(old_workers.iter().map(|&id| &net[id].started));
+        for (n, (started, counted)) in all.zip(&mut self.counted).enumerate() {
+            for body in &started[*counted..] {
+                if n >= workers.len() {
+                    self.by_old.insert(body.bytes.clone());
+                }
+                let first = self.started.insert(body.bytes.clone());
+                assert!(first, "{} started twice", String::from_utf8_lossy(&body.bytes));
+            }
+            *counted = started.len();
+        }
+    }
+
+    /// Every request has ended, and as its worker had it end, or with a reason.
+    pub fn all_ended(&self, world: &mut World) {
+        for &c in &world.clients {
+            for seen in &world.net[c].seen {
+                let forever = Plan::of(&seen.body).end == Ending::Never;
+                assert!(!seen.is_open() || forever || seen.timeout.is_none(), "{seen:?}");
+                self.check_end(seen, !self.by_old.contains(&seen.body.bytes));
+            }
+        }
+        for &c in &world.old_clients {
+            for seen in &world.net[c].seen {
+                assert!(!seen.is_open(), "{seen:?}");
+                self.check_end(seen, false);
+            }
+        }
+    }
+
+    /// `ours`: both its client and its worker. The connection of an old peer is mended behind the
+    /// back of everybody, and what was on its way is lost.
+    fn check_end(&self, seen: &Seen, ours: bool) {
+        let plan = Plan::of(&seen.body);
+        let parts: Vec<usize> = seen
+            .partials
+            .iter()
+            .map(|part| serde_json::from_slice(&part.bytes).expect("a number"))
+            .collect();
+        assert!(parts.is_sorted_by(|a, b| a < b), "parts out of order: {seen:?}");
+        assert!(!ours || parts.iter().copied().eq(0..parts.len()), "parts lost: {seen:?}");
+        let started = self.started.contains(&seen.body.bytes);
+        assert!(started || parts.is_empty());
+        match &seen.end {
+            Some(End::Final(body)) => {
+                assert!(started && plan.end != Ending::Error && *body == seen.body, "{seen:?}");
+                assert!(!ours || plan.end == Ending::Never || parts.len() == plan.parts);
+            }
+            Some(End::Error(value)) if *value == json("\"bad\"") => {
+                assert!(started && plan.end == Ending::Error, "{seen:?}");
+                assert!(!ours || parts.len() == plan.parts);
+            }
+            Some(End::Failed(code)) => self.check_code(&format!("\"{code}\"")),
+            Some(End::Error(value)) => self.check_code(&String::from_utf8_lossy(&value.bytes)),
+            None => {}
+        }
+    }
+
+    fn check_code(&self, code: &str) {
+        assert!(["\"C_TIMEOUT\"", "\"W_LOST\"", "\"B_LOST\""].contains(&code), "{code}");
+    }
+
+    /// All services that have a worker answer every client.
+    pub fn service_goes_on(&self, world: &mut World) {
+        let all: Vec<Id<()>> = world.clients.iter().map(|id| id.any()).collect();
+        let old = world.old_clients.iter().map(|id| id.any());
+        for client in all.into_iter().chain(old) {
+            let body = format!("[{},0,0,0]", 1_000_000 + world.net.serial());
+            let r = world.net.request_with(client, "echo", json(&body), Some(15_000));
+            world.net.run(secs(20));
+            let end = world.net.end(client, r);
+            let blocked = end == failed("C_TIMEOUT") || end == error("\"C_TIMEOUT\"");
+            assert!(end == done(&body) || (blocked && world.may_be_blocked(client)), "{end:?}");
+        }
+    }
+
+    pub fn nothing_is_asked(&self, world: &mut World) {
+        for &b in &world.brokers {
+            let [requests, _, clients, _] = world.net[b].machine.load();
+            assert_eq!([requests, clients], [0, 0]);
+        }
+        for &w in &world.workers {
+            assert_eq!(world.net[w].machine.outstanding(), 0);
+        }
+        for &c in &world.clients {
+            assert_eq!(world.net[c].machine.outstanding(), 0);
+            assert_eq!(world.net[c].machine.next_deadline(), None);
+        }
+    }
+
+    pub fn nobody_is_there(&self, world: &World) {
+        for &b in &world.brokers {
+            assert_eq!(world.net[b].machine.load(), [0; 4]);
+            assert_eq!(world.net[b].machine.next_deadline(), None);
+        }
+        for &w in &world.workers {
+            assert!(world.net[w].drained.is_some());
+            assert_eq!(world.net[w].machine.next_deadline(), None);
+        }
+    }
+}
