@@ -365,7 +365,8 @@ describe('stop() of a worker', () => {
 
   test('while it looks for a broker ends the search', async (t) => {
     const peers = peersFor(t);
-    const { broker, worker } = await peers.trio(echo, { worker: { reconnect: 60_000 } });
+    const { broker, worker, client } = await peers.trio(echo, { worker: { reconnect: 60_000 } });
+    await client.call(SERVICE, 'so that the worker has its broker');
     const lost = once(worker, 'disconnect');
     await broker.stop();
     await lost;

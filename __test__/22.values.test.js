@@ -2,9 +2,9 @@
 // What is sent is what arrives: as a request's data, as a partial, as a final and as an error value.
 const assert = require('node:assert/strict');
 const { randomBytes } = require('node:crypto');
-const { after, before, describe, test } = require('node:test');
+const { before, describe, test } = require('node:test');
 const { TRANSPORTS } = require('./support/endpoints');
-const { SERVICE, ask, peersFor } = require('./support/peers');
+const { SERVICE, ask, peersFor, suiteScope } = require('./support/peers');
 const { BINARY_VALUES, JSON_VALUES, LONG_STRINGS, arriving, everyByte } = require('./support/values');
 
 /** Sends what it gets as a partial, as a final and, asked so, as an error. */
@@ -18,7 +18,7 @@ function mirror(data, reply, opts) {
 
 for (const transport of TRANSPORTS) {
   describe(`over ${transport}, there and back`, () => {
-    const peers = peersFor({ after }, transport);
+    const peers = peersFor(suiteScope(), transport);
     let client;
     before(async () => {
       client = (await peers.trio(mirror)).client;

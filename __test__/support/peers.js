@@ -1,5 +1,6 @@
 'use strict';
 // The cast of a test: peers on an endpoint of their own, stopped when the test ends, however it ends.
+const { after } = require('node:test');
 const { Broker, Client, Worker } = require('../..');
 const { freshEndpoint } = require('./endpoints');
 
@@ -50,6 +51,16 @@ function peersFor(t, transport = 'inproc') {
   return new Peers(t, transport);
 }
 
+/**
+ * In the place of a test's `t`, for what the tests of a suite share. To be called in the suite's body: an after()
+ * within a before() would be that of the first test.
+ */
+function suiteScope() {
+  const cleanUps = [];
+  after(() => Promise.all(cleanUps.map((cleanUp) => cleanUp())));
+  return { after: (cleanUp) => cleanUps.push(cleanUp) };
+}
+
 function start(...peers) {
   return Promise.all(peers.map((peer) => peer.start()));
 }
@@ -63,4 +74,4 @@ function ask(client, data, opts, service = SERVICE) {
   });
 }
 
-module.exports = { SERVICE, ask, echo, peersFor, start };
+module.exports = { SERVICE, ask, echo, peersFor, start, suiteScope };

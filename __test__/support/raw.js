@@ -1,15 +1,15 @@
 'use strict';
-// Peers of 0.0.92, played by plain ZeroMQ sockets from the frames that it sends and takes, and sockets that say
-// anything at all. ZeroMQ of its own is another library than the addon's, so they meet over tcp and ipc, not inproc.
-const assert = require('node:assert/strict');
+// Plain ZeroMQ sockets: to say anything at all to a peer of ours, and to play the peers of 0.0.92 (in old.js).
+// Their ZeroMQ is another library than the addon's, so they meet over tcp and ipc, not inproc.
 const { Dealer, Router } = require('zeromq');
+
+/** Over which transports raw sockets can meet ours. */
+const RAW_TRANSPORTS = ['tcp', 'ipc'];
 
 /** Only turns a message that never comes into a test that fails. */
 const PATIENCE = 10_000;
 
 const OPTIONS = { linger: 0, receiveTimeout: PATIENCE, sendTimeout: PATIENCE };
-
-const toText = (frames) => frames.map((frame) => frame.toString());
 
 /** A DEALER that is connected. */
 function rawDealer(t, endpoint, routingId) {
@@ -27,4 +27,6 @@ async function rawRouter(t, endpoint) {
   return socket;
 }
 
-module.exports = { rawDealer, rawRouter, toText };
+const toText = (frames) => frames.map((frame) => frame.toString());
+
+module.exports = { RAW_TRANSPORTS, rawDealer, rawRouter, toText };

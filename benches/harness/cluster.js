@@ -20,24 +20,24 @@ class Cluster {
 
   /** Starts broker, worker and client, each when the one before serves. @param {object} [confs] by role */
   async start(confs = {}) {
-    this.ports = [await freePort(), await freePort(), await freePort()];
     this.broker = await this.launch('broker', confs.broker);
     this.worker = await this.launch('worker', confs.worker);
     this.client = await this.launch('client', confs.client);
     return this;
   }
 
-  /** One more process of the system. @param {string} role @param {object} [conf] */
-  async launch(role, conf) {
-    const all = { service: 'echo', kind: 'echo', ...this.#system.conf, ...conf, ports: this.ports };
-    const what = `${role} of ${this.#system.name}`;
-    const spec = this.#system.launch?.(role, all) ?? {};
+  /** One more process, of this system or another. @param {string} role @param {object} [conf] */
+  async launch(role, conf, system = this.#system) {
+    this.ports ??= [await freePort(), await freePort()];
+    const all = { service: 'echo', kind: 'echo', ...system.conf, ...conf, ports: this.ports };
+    const what = `${role} of ${system.name}`;
+    const spec = system.launch?.(role, all) ?? {};
     let child;
     if (spec.lines) child = startLines(what, spec.lines);
     else if (spec.server) child = startServer(what, spec.server, spec.port);
-    else child = startNode(what, { system: this.#system.driver ?? this.#system.name, role, conf: all });
+    else child = startNode(what, { system: system.name, role, conf: all });
     this.#children.push(child);
-    await child.ready(START_BOUND);
+    await child.ready(role === 'fleet' ? this.#bound : START_BOUND);
     return child;
   }
 

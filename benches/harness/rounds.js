@@ -37,7 +37,7 @@ async function runOnce(cell, round, args, meter, failed) {
   } catch (error) {
     // The others go on, so that one bad system does not cost the whole run; this one is out.
     cell.over = true;
-    failed.push({ scenario: cell.scenario, case: cell.id, round, reason: firstLine(error.message) });
+    failed.push({ scenario: cell.scenario, case: cell.id, round, reason: firstLines(error.message) });
     meter.step(`${where}: FAILED: ${error.message}`);
   } finally {
     await cluster.stop();
@@ -68,8 +68,9 @@ class Meter {
   }
 }
 
-function firstLine(text) {
-  return text.split('\n')[0];
+/** The second is the first of what a process said at its end. */
+function firstLines(text) {
+  return text.split('\n').slice(0, 2).join(' ');
 }
 
 function format(value) {

@@ -7,11 +7,12 @@ const AT_ONCE = 200;
 
 /**
  * @param {any} omdp the package
- * @param {{ kind: 'workers' | 'clients', count: number, first: number, service: string, apart: boolean, peer?: object,
+ * @param {{ kind: 'workers' | 'clients' | 'spread', count: number, first: number, service: string, apart: boolean, peer?: object,
  *   ports: number[] }} conf `apart`: each has a service of its own, with its number behind the name
  * @param {{ handled: number }} tally
  */
 async function fleet(omdp, conf, tally) {
+  if (conf.kind === 'spread') return spread(omdp, conf);
   const peers = [];
   const make = (number) => {
     if (conf.kind === 'clients') return new omdp.Client(endpoint(conf), conf.peer);
@@ -36,6 +37,20 @@ async function fleet(omdp, conf, tally) {
     request(data, done) {
       peers[next].request(conf.service, data, undefined, done);
       next = (next + 1) % peers.length;
+    },
+  };
+}
+
+/** One client, each request of which goes to another service. */
+function spread(omdp, conf) {
+  const client = new omdp.Client(endpoint(conf));
+  const services = Array.from({ length: conf.count }, (_, i) => `${conf.service}${i}`);
+  let next = 0;
+  client.start();
+  return {
+    request(data, done) {
+      client.request(services[next], data, undefined, done);
+      next = (next + 1) % services.length;
     },
   };
 }

@@ -42,7 +42,8 @@ function omdp(load, startBroker = start) {
           stream.on('end', () => done(null, last));
           stream.on('error', done);
         },
-        holdRequest: (data) => client.request('nobody', data, undefined, () => {}, { ...NO_TIMEOUT }),
+        // One of 0.0.92 writes into the options that it is given.
+        holdRequest: (data) => client.request('nobody', data, undefined, answered, { ...NO_TIMEOUT }),
       };
     },
   };
@@ -72,6 +73,10 @@ const HANDLERS = {
     go();
   },
 };
+
+function answered(error, reply) {
+  fail(new Error(`a request without a worker was answered: ${error ?? reply}`));
+}
 
 function fail(error) {
   process.stderr.write(`${error?.stack ?? error}\n`);

@@ -4,7 +4,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { Skip } = require('./skip.js');
 const { omdp } = require('./omdp.js');
-const { putInPlaceOfZmq } = require('./zmq-shim.js');
+const { putInPlaceOfZmq } = require('./old-zmq.js');
 
 function load({ original }) {
   putInPlaceOfZmq();

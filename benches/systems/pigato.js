@@ -2,7 +2,7 @@
 // PIGATO, the successor of zmq-omdp 0.0.92, with its defaults.
 const { install } = require('../harness/install.js');
 const { omdp } = require('./omdp.js');
-const { putInPlaceOfZmq } = require('./zmq-shim.js');
+const { putInPlaceOfZmq } = require('./old-zmq.js');
 
 function load({ pigato }) {
   putInPlaceOfZmq();
@@ -17,10 +17,12 @@ function startBroker(Broker, endpoint, { ports }) {
   });
 }
 
+const roles = omdp(load, startBroker);
+
 module.exports = {
   name: 'pigato',
   title: 'PIGATO',
-  can: ['text', 'parts', 'listeners', 'loop', 'hold'],
+  can: ['text', 'parts', 'bytes', 'listeners', 'loop', 'hold'],
 
   async prepare() {
     // 0.0.47 is the last; some registries stop at the one before, which has the same code on the path of a request.
@@ -29,5 +31,16 @@ module.exports = {
     return { version: `${version} over zeromq ${zeromq} (v5-compat)`, conf: { pigato: dir } };
   },
 
-  ...omdp(load, startBroker),
+  ...roles,
+
+  /** Of its own values for no error, 0 is one. */
+  async client(conf) {
+    const client = await roles.client(conf);
+    const nullFor = (done) => (error, reply) => done(error === 0 ? null : error, reply);
+    return {
+      ...client,
+      request: (data, done) => client.request(data, nullFor(done)),
+      stream: (parts, onPart, done) => client.stream(parts, onPart, nullFor(done)),
+    };
+  },
 };

@@ -77,6 +77,14 @@ struct Unsent<F> {
     opts: F,
 }
 
+/// What the broker is told of a request that is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tell {
+    Nothing,
+    Cancelled,
+    Expired,
+}
+
 /// The client machine. See [`super`] for the contract.
 #[derive(Debug)]
 pub struct Client<F> {
@@ -167,7 +175,7 @@ impl<F: Frame> Client<F> {
 
     /// Forgets a request; the broker is told if it has it. No notice follows.
     pub fn cancel(&mut self, id: u64) {
-        self.forget(id, true);
+        self.forget(id, Tell::Cancelled);
     }
 
     /// Tells the worker that holds the request that it is still wanted (0.0.92's own way), or the
@@ -249,7 +257,7 @@ impl<F: Frame> Client<F> {
                 request.deadline = now + timeout;
             }
         } else {
-            self.forget(id, false);
+            self.forget(id, Tell::Nothing);
         }
         self.notices.push(match kind {
             ReplyKind::OwnError => ClientNotice::Failed {
@@ -273,7 +281,7 @@ impl<F: Frame> Client<F> {
                 continue;
             }
             request.timer = None;
-            self.forget(id, true);
+            self.forget(id, Tell::Expired);
             self.fail(id, Code::ClientTimeout);
         }
         match self.link.handle_timeout(now) {
@@ -404,7 +412,7 @@ impl<F: Frame> Client<F> {
             .collect();
         sent.sort_unstable();
         for id in sent {
-            self.forget(id, false);
+            self.forget(id, Tell::Nothing);
             self.fail(id, Code::BrokerLost);
         }
         if self.connected {
@@ -420,7 +428,7 @@ impl<F: Frame> Client<F> {
         });
     }
 
-    fn forget(&mut self, id: u64, tell_broker: bool) {
+    fn forget(&mut self, id: u64, tell: Tell) {
         let Some(request) = self.requests.remove(&id) else {
             return;
         };
@@ -429,10 +437,11 @@ impl<F: Frame> Client<F> {
         }
         if request.unsent.is_some() {
             self.waiting.remove(&id);
-        } else if tell_broker && self.link.is_up() {
+        } else if tell != Tell::Nothing && self.link.is_up() {
             // Also one whose hello has not come yet; a broker of 0.0.92 ignores the command.
             let rid = self.rid(id);
-            self.transmits.push(ClientMessage::Cancel { rid });
+            let expired = tell == Tell::Expired;
+            self.transmits.push(ClientMessage::Cancel { rid, expired });
         }
     }
 

@@ -5,6 +5,7 @@ mod bodies;
 mod cancel;
 mod dispatch;
 mod drain;
+mod garbage;
 mod heartbeats;
 mod identities;
 mod liveness;

@@ -226,7 +226,7 @@ impl<F: Frame> Worker<F> {
 
     /// A heartbeat out of turn.
     pub fn heartbeat(&mut self) {
-        if self.link.is_up() {
+        if self.link.is_up() && !self.said_goodbye() {
             self.transmits.push(WorkerMessage::Heartbeat);
         }
     }
@@ -298,7 +298,7 @@ impl<F: Frame> Worker<F> {
     /// were there already.
     pub fn handle_timeout(&mut self, now: Time) {
         match self.link.handle_timeout(now) {
-            Some(Due::Beat) => self.transmits.push(WorkerMessage::Heartbeat),
+            Some(Due::Beat) => self.heartbeat(),
             Some(Due::Lost(why)) => self.lost(now, why),
             None => {}
         }
@@ -352,7 +352,15 @@ impl<F: Frame> Worker<F> {
         self.draining.map_or(self.config.concurrency, |_| Some(0))
     }
 
+    /// Whatever it said after that would make the broker think that it begins anew.
+    fn said_goodbye(&self) -> bool {
+        matches!(self.draining, Some(Draining::Goodbye { .. }))
+    }
+
     fn send_ready(&mut self) {
+        if self.said_goodbye() {
+            return;
+        }
         let mut hello = Hello::new(
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
@@ -384,7 +392,7 @@ impl<F: Frame> Worker<F> {
     fn on_request(&mut self, now: Time, delivery: Delivery<F>, body: Body<F>, opts: Option<F>) {
         if self.draining.is_some() {
             // It crossed our decision to leave; our goodbye, or this, gives it to another worker.
-            if let Some(token) = delivery.token {
+            if let Some(token) = delivery.token.filter(|_| !self.said_goodbye()) {
                 self.transmits.push(WorkerMessage::Return {
                     tokens: F::from(&token.to_be_bytes()[..]),
                 });
@@ -514,7 +522,7 @@ impl<F: Frame> Worker<F> {
     }
 
     fn lose(&mut self, now: Time, why: Loss) {
-        if matches!(self.draining, Some(Draining::Goodbye { .. })) {
+        if self.said_goodbye() {
             // The broker's answer, or that there will be none.
             return self.leave();
         }

@@ -30,13 +30,17 @@ pub fn serve(endpoint: &str) -> Result<(), Error> {
     wait_for_the_end()
 }
 
-/// Takes whatever comes and keeps nothing: what libzmq itself needs for a peer that is connected.
+/// Takes whatever comes and keeps nothing: what libzmq itself needs for a peer that is connected. A worker takes
+/// itself for connected once it has heard of its broker, so it gets a heartbeat.
 pub fn sink(endpoint: &str) -> Result<(), Error> {
     let context = Context::new();
     let socket = bind(&context, endpoint)?;
     thread::spawn(move || {
-        let mut message = Message::new();
-        while socket.recv(&mut message, 0).is_ok() {}
+        while let Ok(frames) = socket.recv_multipart(0) {
+            if frames.get(1).is_some_and(|header| header == b"W") {
+                let _ = socket.send_multipart([&frames[0][..], b"W", b"4"], 0);
+            }
+        }
     });
     wait_for_the_end()
 }

@@ -191,8 +191,11 @@ impl<F: Frame> Broker<F> {
             (ClientMessage::RequestHeartbeat { rid }, Some(key)) => {
                 self.pass_heartbeat(key, rid);
             }
-            (ClientMessage::Cancel { rid }, Some(key)) => {
+            (ClientMessage::Cancel { rid, expired }, Some(key)) => {
                 if let Some(request) = self.clients.request(key, &rid, &self.requests) {
+                    if expired {
+                        self.report_expired(request);
+                    }
                     self.drop_request(now, request);
                 }
             }

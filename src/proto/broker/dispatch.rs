@@ -85,12 +85,17 @@ impl<F: Frame> Broker<F> {
             );
             return;
         }
-        let (service, running) = (request.service, request.place != Place::Queue);
-        self.events.push(BrokerEvent::RequestExpired {
-            service: (&*self.services.name(service)).into(),
-            running,
-        });
+        self.report_expired(key);
         self.end_request(now, key, Code::ClientTimeout);
+    }
+
+    pub(super) fn report_expired(&mut self, key: RequestKey) {
+        if let Some(request) = self.requests.get(key) {
+            self.events.push(BrokerEvent::RequestExpired {
+                service: (&*self.services.name(request.service)).into(),
+                running: request.place != Place::Queue,
+            });
+        }
     }
 
     /// Ends a request with a code of ours: its client is told, and so is its worker.

@@ -77,6 +77,20 @@ fn what_lies_behind_a_slow_handler_goes_to_another_worker_in_order() {
     all_done(&mut net, c, &requests);
 }
 
+#[test]
+fn as_long_as_its_requests_end_nothing_goes_back() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = fast(&mut net, b, c);
+    net.serve(w, |body| Job::echo(body).every(ms(4)));
+    let requests = ask(&mut net, c, 20);
+    net.run(secs(1));
+    assert_eq!(net[w].returns, 0);
+    assert_eq!(net.started(w), order(20));
+    all_done(&mut net, c, &requests);
+}
+
 /// The thread of its user spins: the heart beats on, and what was not taken is not held up.
 #[test]
 fn a_busy_thread_costs_its_worker_nothing() {

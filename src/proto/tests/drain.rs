@@ -4,6 +4,7 @@ use super::net::*;
 use crate::proto::broker::{BrokerEvent, Departure};
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
+use crate::proto::worker::GOODBYE;
 use std::time::Duration;
 
 fn stop(net: &mut Net, worker: Id<WorkerActor>, patience: Option<Duration>) {
@@ -27,12 +28,59 @@ fn an_idle_worker_leaves_at_once() {
     let w = net.worker(b, "echo");
     net.run(ms(10));
     stop(&mut net, w, None);
-    assert_eq!(net[w].drained, Some(at(10)));
-    assert_eq!(net[w].news[1], (at(10), LinkNews::Lost(Loss::Stopped)));
+    net.run(ms(10));
+    assert_eq!(net[w].drained, Some(at(12)), "after a round trip");
+    assert_eq!(net[w].news[1], (at(12), LinkNews::Lost(Loss::Stopped)));
     assert_eq!(net[w].machine.next_deadline(), None);
-    net.run(ms(1));
     assert_eq!(net[b].machine.load(), [0; 4]);
     assert_eq!(goodbyes(&net, b), 1);
+}
+
+#[test]
+fn a_goodbye_that_is_not_answered_ends_the_drain_soon() {
+    let mut net = Net::new();
+    let b = net.raw_broker();
+    let w = net.worker_with(b, "echo", |config| config.link.heartbeat = ms(50));
+    net.run(ms(10));
+    net.tell(b, "W1", r#"W|1|{"heartbeat":2500,"liveness":3,"omdp":1}"#);
+    net.run(ms(10));
+    net.act(b, |broker, _| broker.take());
+    stop(&mut net, w, None);
+    net.run(ms(10));
+    net.act(w, |worker, _| worker.set_concurrency(Some(7)));
+    net.tell(b, "W1", "W|2|C|r|1|{}|\0\0\0\0\0\0\0\0\u{1}");
+    net.run(secs(1));
+    assert_eq!(net[w].drained, Some(at(20) + GOODBYE));
+    let heard = net.act(b, |broker, _| broker.take());
+    assert_eq!(heard, ["W|5"], "it said nothing after its goodbye");
+    assert_eq!(net.started(w), [""; 0]);
+}
+
+#[test]
+fn an_old_broker_answers_no_goodbye_and_is_not_waited_for() {
+    let mut net = Net::new();
+    let b = net.old_broker();
+    let w = net.worker(b, "echo");
+    net.run(secs(10));
+    stop(&mut net, w, None);
+    assert_eq!(net[w].drained, Some(at(10_000)));
+}
+
+#[test]
+fn an_idle_worker_that_leaves_gives_back_what_was_on_its_way_to_it() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let leaving = net.worker(b, "echo");
+    net.run(ms(1));
+    let other = net.worker(b, "echo");
+    let c = net.client(b);
+    net.run(ms(10));
+    let r = net.request(c, "echo", "1");
+    net.run(LATENCY / 2);
+    stop(&mut net, leaving, None);
+    net.run(ms(100));
+    assert_eq!(net.end(c, r), done("1"));
+    assert_eq!((net.started(leaving).len(), net.started(other).len()), (0, 1));
 }
 
 #[test]
@@ -78,7 +126,7 @@ fn what_runs_ends_first() {
         assert_eq!(net.end(c, r), done(text));
         assert_eq!(net.seen(c, r).partials.len(), 10);
     }
-    assert_eq!(net[w].drained, Some(at(1103)), "with the last of them");
+    assert_eq!(net[w].drained, Some(at(1105)), "a round trip after the last of them");
     assert_eq!(goodbyes(&net, b), 1);
     assert_eq!(net[b].machine.load(), [0, 0, 1, 0]);
 }
@@ -94,7 +142,7 @@ fn at_the_deadline_what_runs_is_given_up_and_its_client_told() {
     net.run(ms(500));
     stop(&mut net, w, Some(secs(2)));
     net.run(secs(10));
-    assert_eq!(net[w].drained, Some(at(2500)));
+    assert_eq!(net[w].drained, Some(at(2502)));
     assert_eq!(net[w].cancelled, [(at(2500), 1, Code::WorkerLost)]);
     assert_eq!((net.seen(c, r).at, net.end(c, r)), (at(2502), failed("W_LOST")));
     assert_eq!(net[w].machine.outstanding(), 0);
@@ -161,7 +209,7 @@ fn a_cancel_ends_the_drain() {
     stop(&mut net, w, None);
     net.act(c, |client, _| client.cancel(r));
     net.run(ms(10));
-    assert_eq!(net[w].drained, Some(at(102)));
+    assert_eq!(net[w].drained, Some(at(104)));
 }
 
 #[test]

@@ -321,6 +321,11 @@ impl Net {
         self.peers[id.0].paused
     }
 
+    /// From now on anybody may ask in the name of this client.
+    pub fn impersonate<T>(&mut self, client: Id<T>) {
+        self.peers[client.0].tag = None;
+    }
+
     /// A reply has to come to the client that asked.
     fn check_addressee(&self, peer: usize, frames: &Frames) {
         if let (Some(tag), [head, command, rid, ..]) = (&self.peers[peer].tag, &frames[..])

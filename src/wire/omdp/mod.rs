@@ -30,6 +30,8 @@ const PARTIAL: &[u8] = b"6";
 /// Ours: the client no longer waits for this request.
 const CANCEL: &[u8] = b"8";
 
+/// Why a request was cancelled, if its timeout is why.
+const EXPIRED: &[u8] = b"T";
 /// Ours: the worker gives back requests that it has not started.
 const RETURN: &[u8] = b"9";
 

@@ -30,8 +30,9 @@ pub enum ClientMessage<F> {
     RequestHeartbeat { rid: F },
     /// `C 5`. Ours: the client goes away, nothing of it is wanted any more.
     Disconnect,
-    /// `C 8 rid`. Ours.
-    Cancel { rid: F },
+    /// `C 8 rid [T]`. Ours: nobody waits for this request any more, with `T` because its timeout has
+    /// come, which the broker's own clock may see a moment later.
+    Cancel { rid: F, expired: bool },
 }
 
 /// Worker to broker.
@@ -99,6 +100,11 @@ impl<F: Frame> ClientMessage<F> {
             DISCONNECT => ClientMessage::Disconnect,
             CANCEL => ClientMessage::Cancel {
                 rid: cursor.name()?,
+                expired: match cursor.optional() {
+                    None => false,
+                    Some(why) if &*why == EXPIRED => true,
+                    Some(_) => return Err(Malformed::Extension),
+                },
             },
             _ => return Err(Malformed::Command),
         };
@@ -132,9 +138,10 @@ impl<F: Frame> ClientMessage<F> {
                 out.push(rid);
             }
             ClientMessage::Disconnect => put(DISCONNECT),
-            ClientMessage::Cancel { rid } => {
+            ClientMessage::Cancel { rid, expired } => {
                 put(CANCEL);
                 out.push(rid);
+                out.extend(expired.then(|| F::from(EXPIRED)));
             }
         }
     }

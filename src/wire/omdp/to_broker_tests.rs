@@ -92,12 +92,10 @@ fn client_messages_of_the_extension() {
         }),
     );
     golden("C|5", client(ClientMessage::Disconnect));
-    golden(
-        "C|8|r1",
-        client(ClientMessage::Cancel {
-            rid: b"r1".to_vec(),
-        }),
-    );
+    for (text, expired) in [("C|8|r1", false), ("C|8|r1|T", true)] {
+        let rid = b"r1".to_vec();
+        golden(text, client(ClientMessage::Cancel { rid, expired }));
+    }
 }
 
 #[test]
@@ -179,6 +177,8 @@ fn malformed() {
         ("C|2|echo|r1|1|{}|\0\0\0\0\0|x", Trailing),
         ("C|4|r1|x", Trailing),
         ("C|8", Short),
+        ("C|8|r1|∅", Extension),
+        ("C|8|r1|T|T", Trailing),
         ("W|1", Short),
         ("W|1|∅", Name),
         ("W|1|echo|{}|x", Trailing),

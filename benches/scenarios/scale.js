@@ -1,0 +1,134 @@
+'use strict';
+// Whether a request costs more when there is more of everything: services, workers, clients, waiting requests. Ours
+// beside itself at another size.
+//
+// A request is measured one at a time, each by way of another of the many; and with 1000 in flight between one client and one
+// worker, while the many are connected and idle. (With many in flight over all of them, each would have its messages
+// to itself in a packet, and the cost of that, which is the kernel's, would hide what is asked.)
+const { openFiles } = require('../harness/machine.js');
+const { cpuSeconds } = require('../harness/proc.js');
+const { median } = require('../harness/stats.js');
+const { warmUp } = require('../harness/warm.js');
+
+/** Descriptors that a process of a fleet needs for a peer, at most (while it connects), and for itself. */
+const PER_PEER = 4;
+const OWN = 500;
+
+function scaling({ name, title, peers, measure }) {
+  return {
+    name,
+    title,
+    unit: 'µs',
+    better: 'lower',
+    grows: true,
+    suits: (system) => system.can.includes('fleet'),
+    cases(systems, args) {
+      const limit = openFiles();
+      const sizes = peers ? args.sizes.filter((size) => size + OWN <= limit) : args.sizes;
+      const left = args.sizes.filter((size) => !sizes.includes(size));
+      const cases = systems
+        .filter((system) => system.can.includes('fleet'))
+        .flatMap((system) => sizes.map((size) => ({ id: String(size), title: size.toLocaleString('en'), system, size })));
+      if (left.length === 0) return { cases };
+      return { cases, reason: `left out ${left.join(', ')}: a process may open ${limit} files (ulimit -n)` };
+    },
+    baseline: (cells) => cells[0].id,
+    measure,
+  };
+}
+
+/** Starts so many peers, in as few processes as may be. */
+async function launchFleet(cluster, conf, size) {
+  const most = Math.floor((openFiles() - OWN) / PER_PEER);
+  const fleets = [];
+  for (let first = 0; first < size; first += most) {
+    fleets.push(await cluster.launch('fleet', { ...conf, first, count: Math.min(most, size - first) }));
+  }
+  return fleets;
+}
+
+/** One at a time, by each of the clients in turn. */
+async function oneAtATime(cluster, clients) {
+  const runs = [];
+  for (const client of clients) {
+    const measured = { args: cluster.args, measure: (op, params) => cluster.measure(op, params, client) };
+    const params = (count) => ({ count, bytes: 3 });
+    const count = Math.ceil((await warmUp(measured, 'seq', params)) / clients.length);
+    runs.push({ count, ...(await cpuOfBroker(cluster, () => cluster.measure('seq', params(count), client))) });
+  }
+  const requests = runs.reduce((sum, { count }) => sum + count, 0);
+  const cpu = runs.reduce((sum, run) => sum + run.cpu, 0);
+  return { value: median(runs.map((run) => run.p50)), brokerCpu: (cpu * 1e6) / requests };
+}
+
+/** 1000 in flight between one client and one worker. */
+async function thousandInFlight(cluster, depth = 1000) {
+  const params = (count) => ({ count, depth });
+  const count = await warmUp(cluster, 'window', params, 2 * depth);
+  const { seconds, cpu } = await cpuOfBroker(cluster, () => cluster.measure('window', params(count)));
+  return { windowUs: (seconds * 1e6) / count, windowBrokerCpu: (cpu * 1e6) / count };
+}
+
+async function cpuOfBroker(cluster, work) {
+  const before = cpuSeconds(cluster.broker.pid);
+  const result = await work();
+  return { ...result, cpu: cpuSeconds(cluster.broker.pid) - before };
+}
+
+module.exports = [
+  scaling({
+    name: 'scale-services',
+    title: 'so many services, each with a worker of its own',
+    peers: true,
+    async measure(cluster, { size }) {
+      await cluster.start();
+      const fleets = await launchFleet(cluster, { kind: 'workers', service: 'fleet', apart: true }, size);
+      const client = await cluster.launch('fleet', { kind: 'spread', service: 'fleet', count: size });
+      cluster.worker = [cluster.worker, ...fleets];
+      return { ...(await oneAtATime(cluster, [client])), ...(await thousandInFlight(cluster)) };
+    },
+  }),
+  scaling({
+    name: 'scale-workers',
+    title: 'so many workers of one service',
+    peers: true,
+    async measure(cluster, { size }) {
+      await cluster.start();
+      const fleets = await launchFleet(cluster, { kind: 'workers', service: 'fleet', apart: false }, size);
+      const client = await cluster.launch('client', { service: 'fleet' });
+      cluster.worker = [cluster.worker, ...fleets];
+      return { ...(await oneAtATime(cluster, [client])), ...(await thousandInFlight(cluster)) };
+    },
+  }),
+  scaling({
+    name: 'scale-clients',
+    title: 'so many clients',
+    peers: true,
+    async measure(cluster, { size }) {
+      await cluster.start();
+      const fleets = await launchFleet(cluster, { kind: 'clients' }, size);
+      return { ...(await oneAtATime(cluster, fleets)), ...(await thousandInFlight(cluster)) };
+    },
+  }),
+  scaling({
+    name: 'scale-waiting',
+    title: 'so many requests that wait for another service',
+    peers: false,
+    async measure(cluster, { size }) {
+      await cluster.start();
+      const holder = await cluster.launch('client');
+      await cluster.measure('hold', { count: size }, holder);
+      return { ...(await oneAtATime(cluster, [cluster.client])), ...(await thousandInFlight(cluster)) };
+    },
+  }),
+  scaling({
+    name: 'scale-queue',
+    title: 'so many requests that wait for the same worker, beyond 1000 in flight',
+    peers: false,
+    async measure(cluster, { size }) {
+      await cluster.start();
+      const { windowUs, windowBrokerCpu } = await thousandInFlight(cluster, 1000 + size);
+      return { value: windowUs, brokerCpu: windowBrokerCpu };
+    },
+  }),
+];

@@ -1,0 +1,45 @@
+'use strict';
+// How long one request takes when nothing else goes on: a small one, and big ones.
+const { warmUp } = require('../harness/warm.js');
+const { comparison } = require('./scenario.js');
+
+const MIB = 2 ** 20;
+
+/** @param {{ bytes: number, binary?: boolean }} payload @param {number} perUnit µs in the unit told @param {number} first */
+function measure(payload, perUnit, first) {
+  return async (cluster) => {
+    const conf = { binary: payload.binary };
+    await cluster.start({ worker: conf, client: conf });
+    const params = (count) => ({ count, ...payload });
+    const count = await warmUp(cluster, 'seq', params, first);
+    const { p50, p99 } = await cluster.measure('seq', params(count));
+    return { value: p50 / perUnit, p99: p99 / perUnit };
+  };
+}
+
+module.exports = [
+  comparison({
+    name: 'seq',
+    title: 'one request at a time, median of the round trips',
+    unit: 'µs',
+    better: 'lower',
+    needs: 'text',
+    measure: measure({ bytes: 3 }, 1, 500),
+  }),
+  comparison({
+    name: 'big-text',
+    title: 'one request at a time of 1 MiB as a string, echoed',
+    unit: 'ms',
+    better: 'lower',
+    needs: 'text',
+    measure: measure({ bytes: MIB }, 1000, 20),
+  }),
+  comparison({
+    name: 'big-bytes',
+    title: 'one request at a time of 1 MiB as a Buffer, echoed',
+    unit: 'ms',
+    better: 'lower',
+    needs: 'bytes',
+    measure: measure({ bytes: MIB, binary: true }, 1000, 20),
+  }),
+];
