@@ -25,9 +25,12 @@ for (const transport of TRANSPORTS) {
       await broker.stop();
       const { endpoint } = peers;
       for (const log of logs) {
-        assert.deepEqual(log, ['start', ['connect', endpoint], ['disconnect', endpoint, 'stopped'], 'stop'].map(
-          (entry) => (Array.isArray(entry) ? entry : entry),
-        ));
+        assert.deepEqual(
+          log,
+          ['start', ['connect', endpoint], ['disconnect', endpoint, 'stopped'], 'stop'].map((entry) =>
+            Array.isArray(entry) ? entry : entry,
+          ),
+        );
       }
     });
 

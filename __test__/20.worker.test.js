@@ -201,6 +201,7 @@ describe('a handler that fails', () => {
       await new Promise(setImmediate);
       fail();
     },
+    // biome-ignore lint/suspicious/noThenProperty: what a handler returns may be a promise of any make.
     'returns a thenable that rejects': () => ({ then: (_, reject) => reject(new CustomError('it broke')) }),
   };
   for (const [how, handler] of Object.entries(HANDLERS)) {
@@ -210,7 +211,11 @@ describe('a handler that fails', () => {
         fails ? handler(data, reply, opts) : reply.end('fine'),
       );
       assert.deepEqual((await ask(client, 1)).final, [value]);
-      await assert.rejects(client.call(SERVICE, 1), { name: 'RemoteError', message: 'it broke', code: 'E_CUSTOM' });
+      await assert.rejects(client.call(SERVICE, 1), {
+        name: 'RemoteError',
+        message: 'it broke',
+        code: 'E_CUSTOM',
+      });
       fails = false;
       assert.equal(await client.call(SERVICE, 1), 'fine');
     });
@@ -386,7 +391,18 @@ describe('stop() of a worker', () => {
 test('a service may have any name that is text', async (t) => {
   const peers = peersFor(t);
   const { client } = await peers.trio();
-  const names = ['constructor', '__proto__', 'hasOwnProperty', 'toString', 'dienst-ü', '服务', '😀', ' ', '0', 'x'.repeat(1024)];
+  const names = [
+    'constructor',
+    '__proto__',
+    'hasOwnProperty',
+    'toString',
+    'dienst-ü',
+    '服务',
+    '😀',
+    ' ',
+    '0',
+    'x'.repeat(1024),
+  ];
   for (const service of names) {
     const worker = peers.worker((data, reply) => reply.end(worker.service === service), { service });
     await worker.start();

@@ -99,7 +99,10 @@ describe('error()', () => {
     null: [null, null],
     false: [false, false],
     'the empty string': ['', ''],
-    'an object': [{ code: 1, why: ['so'] }, { code: 1, why: ['so'] }],
+    'an object': [
+      { code: 1, why: ['so'] },
+      { code: 1, why: ['so'] },
+    ],
     "a string that is one of the package's own codes": ['C_TIMEOUT', 'C_TIMEOUT'],
   };
   for (const [name, [value, expected]] of Object.entries(VALUES)) {
@@ -132,7 +135,9 @@ describe('error()', () => {
   });
 
   test('leaves the worker free for the next request', async (t) => {
-    const { client } = await peersFor(t).trio((data, answer) => (data === 1 ? answer.error('no') : answer.end('yes')));
+    const { client } = await peersFor(t).trio((data, answer) =>
+      data === 1 ? answer.error('no') : answer.end('yes'),
+    );
     const [first, second] = await Promise.all([ask(client, 1), ask(client, 2)]);
     assert.deepEqual(first.final, ['no']);
     assert.deepEqual(second.final, [null, 'yes']);
@@ -178,7 +183,9 @@ describe('only the first end counts:', () => {
 
 describe('destroy()', () => {
   test('with an error ends the request with that error', async (t) => {
-    const { final } = await reply(t, (answer) => answer.destroy(Object.assign(new Error('gone'), { code: 'E_GONE' })));
+    const { final } = await reply(t, (answer) =>
+      answer.destroy(Object.assign(new Error('gone'), { code: 'E_GONE' })),
+    );
     assert.deepEqual(final, [{ message: 'gone', name: 'Error', code: 'E_GONE' }]);
   });
 
@@ -369,7 +376,10 @@ describe('active(), ended and signal', () => {
       replies.push(answer);
       arrived.resolve();
     });
-    await Promise.all([assert.rejects(client.call(SERVICE, 1, { timeout: 20 }), { code: 'C_TIMEOUT' }), arrived.promise]);
+    await Promise.all([
+      assert.rejects(client.call(SERVICE, 1, { timeout: 20 }), { code: 'C_TIMEOUT' }),
+      arrived.promise,
+    ]);
     if (!replies[0].signal.aborted) await once(replies[0].signal, 'abort');
     arrived = deferred();
     const second = client.call(SERVICE, 2);

@@ -24,7 +24,9 @@ for (const transport of TRANSPORTS) {
       await start(...clients, ...workers);
       const data = numbers(400).map((i) => `request ${i}`);
       const replies = await Promise.all(
-        clients.map((client) => Promise.all(data.map((each) => client.call(SERVICE, `${client.name} ${each}`)))),
+        clients.map((client) =>
+          Promise.all(data.map((each) => client.call(SERVICE, `${client.name} ${each}`))),
+        ),
       );
       assert.deepEqual(
         replies,
@@ -174,7 +176,12 @@ describe('callbacks of request()', () => {
   });
 
   test('one with none, or with rest parameters, gets (null, data)', async (t) => {
-    const log = await calls(t, (to) => (...args) => to.push(args));
+    const log = await calls(
+      t,
+      (to) =>
+        (...args) =>
+          to.push(args),
+    );
     assert.deepEqual(log, [
       [null, 'one'],
       [null, 'two'],
@@ -299,7 +306,11 @@ describe('the final callback is called exactly once:', () => {
       act: ({ stream }) => stream.destroy(new Error('mine')),
       expected: ['C_ABORTED'],
     },
-    'stop() of the client': { handler: () => {}, act: ({ client }) => client.stop(), expected: ['C_STOPPED'] },
+    'stop() of the client': {
+      handler: () => {},
+      act: ({ client }) => client.stop(),
+      expected: ['C_STOPPED'],
+    },
     'stop() of the worker': {
       handler: () => {},
       act: ({ worker }) => worker.stop({ timeout: 0 }),
@@ -308,7 +319,8 @@ describe('the final callback is called exactly once:', () => {
     'stop() of the broker': { handler: () => {}, act: ({ broker }) => broker.stop(), expected: ['B_LOST'] },
     'all of them stopped at once': {
       handler: () => {},
-      act: ({ broker, worker, client }) => Promise.all([broker.stop(), worker.stop({ timeout: 0 }), client.stop()]),
+      act: ({ broker, worker, client }) =>
+        Promise.all([broker.stop(), worker.stop({ timeout: 0 }), client.stop()]),
       expected: ['C_STOPPED'],
     },
   };
@@ -316,10 +328,11 @@ describe('the final callback is called exactly once:', () => {
     test(how, async (t) => {
       const running = deferred();
       const peers = await peersFor(t).trio(
-        handler && ((data, reply, options) => {
-          running.resolve();
-          return handler(data, reply, options);
-        }),
+        handler &&
+          ((data, reply, options) => {
+            running.resolve();
+            return handler(data, reply, options);
+          }),
       );
       const { client } = peers;
       const controller = new AbortController();
@@ -350,10 +363,16 @@ describe('the final callback is called exactly once:', () => {
       const client = peersFor(t).client();
       const finals = [];
       const ended = deferred();
-      client.request(SERVICE, 1, null, (...args) => {
-        finals.push(args);
-        ended.resolve();
-      }, opts);
+      client.request(
+        SERVICE,
+        1,
+        null,
+        (...args) => {
+          finals.push(args);
+          ended.resolve();
+        },
+        opts,
+      );
       assert.deepEqual(finals, [], 'never before request() has returned');
       const starting = code === 'C_TIMEOUT' ? client.start() : undefined;
       await ended.promise;

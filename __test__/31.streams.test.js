@@ -268,7 +268,10 @@ describe('an error value', () => {
 
   test('makes pipeline() reject, with the value where it is one that counts as an error', async (t) => {
     const { client } = await peersFor(t).trio(failing);
-    await assert.rejects(pipeline(client.requestStream(SERVICE, 'E_TEXT'), sink().stream), (error) => error === 'E_TEXT');
+    await assert.rejects(
+      pipeline(client.requestStream(SERVICE, 'E_TEXT'), sink().stream),
+      (error) => error === 'E_TEXT',
+    );
     for (const value of FALSY) {
       await assert.rejects(pipeline(client.requestStream(SERVICE, value), sink().stream), {
         code: 'ERR_STREAM_PREMATURE_CLOSE',

@@ -143,7 +143,9 @@ describe('the timeout of a request is', () => {
   });
 
   test("the client's conf.timeout, beside other keys of conf", async (t) => {
-    const { client } = await peersFor(t).trio(tellTimeout, { client: { heartbeat: 1000, timeout: 1234, name: 'C' } });
+    const { client } = await peersFor(t).trio(tellTimeout, {
+      client: { heartbeat: 1000, timeout: 1234, name: 'C' },
+    });
     assert.equal(await client.call(SERVICE, 1), 1234);
     assert.equal(await client.call(SERVICE, 1, {}), 1234);
     for (const falsy of [0, null, undefined]) {
@@ -159,7 +161,9 @@ describe('the timeout of a request is', () => {
 
   test('off with -1', async (t) => {
     const running = deferred();
-    const { client } = await peersFor(t).trio((data, reply) => running.resolve(reply), { client: { timeout: 1 } });
+    const { client } = await peersFor(t).trio((data, reply) => running.resolve(reply), {
+      client: { timeout: 1 },
+    });
     const call = client.call(SERVICE, 1, { timeout: -1 });
     const reply = await running.promise;
     // Others come and go meanwhile.

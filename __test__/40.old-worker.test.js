@@ -36,7 +36,10 @@ for (const transport of RAW_TRANSPORTS) {
       const call = client.call(SERVICE, { a: [1, 'ü'] });
       const frames = await old.next();
       assert.equal(frames.length, 5);
-      assert.deepEqual([frames[0], frames[1], frames[2], frames[4]], ['W', '2', client.name, '{"a":[1,"ü"]}']);
+      assert.deepEqual(
+        [frames[0], frames[1], frames[2], frames[4]],
+        ['W', '2', client.name, '{"a":[1,"ü"]}'],
+      );
       // It looks at the id as text and sends back what it saw.
       assert.match(frames[3], /^[\x21-\x7e]+$/);
       await old.send('W', '3', frames[2], frames[3], '0', '"answer"');
@@ -236,7 +239,11 @@ test('is not told that a request was cancelled, for it knows no such thing; it e
   const next = client.call(SERVICE, 'next');
   await old.partial(request, 'late');
   await old.heartbeat();
-  assert.deepEqual(await old.next(), ['W', '4'], 'nobody waits for it any more, and it was not given the next yet');
+  assert.deepEqual(
+    await old.next(),
+    ['W', '4'],
+    'nobody waits for it any more, and it was not given the next yet',
+  );
   await old.final(request, 'too late');
   const following = await old.request();
   assert.equal(following.data, 'next');

@@ -123,7 +123,10 @@ test('end() without data, end(undefined) and error() without a value end its req
 describe('its options', () => {
   test('reach the handler', async (t) => {
     const { old } = await cast(t, (data, reply, opts) => reply.end(opts));
-    assert.deepEqual((await old.ask(SERVICE, 1, { timeout: 1234, mine: [1] })).final, { timeout: 1234, mine: [1] });
+    assert.deepEqual((await old.ask(SERVICE, 1, { timeout: 1234, mine: [1] })).final, {
+      timeout: 1234,
+      mine: [1],
+    });
   });
 
   test('may be missing, or no JSON, or no object, and then are the defaults', async (t) => {
@@ -131,7 +134,16 @@ describe('its options', () => {
     const bad = record(broker, ['badMessage']);
     await old.send('C', '2', SERVICE, 'none', '1');
     assert.deepEqual(await old.next(), ['C', '3', 'none', '0', '{}']);
-    for (const [i, opts] of ['', 'not json', '[]', 'null', '7', '"text"', '{"timeout":"soon"}', '{"a":'].entries()) {
+    for (const [i, opts] of [
+      '',
+      'not json',
+      '[]',
+      'null',
+      '7',
+      '"text"',
+      '{"timeout":"soon"}',
+      '{"a":',
+    ].entries()) {
       await old.send('C', '2', SERVICE, `r${i}`, '1', opts);
       const [, command, rid] = await old.next();
       assert.deepEqual([command, rid], ['3', `r${i}`], opts);
@@ -171,13 +183,19 @@ describe('the ends that it is told', () => {
     const { old } = await cast(t, async () => {
       throw Object.assign(new RangeError('far'), { code: 'E_FAR' });
     });
-    assert.deepEqual((await old.ask(SERVICE, 1)).error, { message: 'far', name: 'RangeError', code: 'E_FAR' });
+    assert.deepEqual((await old.ask(SERVICE, 1)).error, {
+      message: 'far',
+      name: 'RangeError',
+      code: 'E_FAR',
+    });
   });
 });
 
 test('its heartbeats, with a request id and without, are taken and not answered', async (t) => {
   const running = deferred();
-  const { broker, old } = await cast(t, (data, reply) => running.resolve(reply), { broker: { heartbeat: 10 } });
+  const { broker, old } = await cast(t, (data, reply) => running.resolve(reply), {
+    broker: { heartbeat: 10 },
+  });
   const bad = record(broker, ['badMessage']);
   await old.send('C', '4');
   const rid = await old.request(SERVICE, 1);
@@ -198,7 +216,9 @@ test('its heartbeats, with a request id and without, are taken and not answered'
 
 test('silent for as long as it likes, it keeps its request: 0.0.92 need not send heartbeats', async (t) => {
   const running = deferred();
-  const { peers, old } = await cast(t, (data, reply) => running.resolve(reply), { broker: { heartbeat: 10 } });
+  const { peers, old } = await cast(t, (data, reply) => running.resolve(reply), {
+    broker: { heartbeat: 10 },
+  });
   const asked = old.ask(SERVICE, 1);
   const reply = await running.promise;
   const other = new OldClient(t, peers.endpoint, { name: 'C-other' });
@@ -237,7 +257,7 @@ test('gone for good, its requests are cancelled', async (t) => {
 
 describe('ids of any bytes', () => {
   const IDENTITIES = {
-    'text': Buffer.from('C-text'),
+    text: Buffer.from('C-text'),
     'one byte': Buffer.from([1]),
     'bytes that are no UTF-8': Buffer.from([0xff, 0xfe, 0x80, 0xc3, 0x28]),
     '255 bytes': Buffer.alloc(255, 0x80),

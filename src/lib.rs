@@ -15,6 +15,6 @@
 #[cfg(feature = "io")]
 pub mod io;
 #[cfg(feature = "node")]
-mod node;
+pub mod node;
 pub mod proto;
 pub mod wire;

@@ -38,7 +38,11 @@ class Peers {
 
   /** All three, started. A worker whose handler is null has no listener. */
   async trio(handler = echo, { broker, worker, client } = {}) {
-    const peers = { broker: this.broker(broker), worker: this.worker(handler, worker), client: this.client(client) };
+    const peers = {
+      broker: this.broker(broker),
+      worker: this.worker(handler, worker),
+      client: this.client(client),
+    };
     // Not all at once: who connects before the broker is bound tries again 100 ms later.
     await peers.broker.start();
     await start(peers.worker, peers.client);

@@ -1,6 +1,6 @@
 'use strict';
-// zeromq.js with nothing on top: a Proxy of its own between two Dealers. No ids, no JSON, no heartbeats: with one worker
-// replies come in the order of the requests.
+// zeromq.js with nothing on top: a Proxy of its own between two Dealers, each used as its README shows. No ids, no JSON,
+// no heartbeats: with one worker replies come in the order of the requests.
 
 /** No limit, as in the others: what is dropped is no reply. */
 const UNLIMITED = { sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: 0 };
@@ -13,9 +13,9 @@ function fail(error) {
   process.exit(1);
 }
 
-/** Calls `take` for every message that comes. */
+/** Calls `take` for every message that comes, one after the other. */
 async function receive(socket, take) {
-  for await (const frames of socket) take(frames);
+  for await (const frames of socket) await take(frames);
 }
 
 module.exports = {
@@ -39,20 +39,19 @@ module.exports = {
   async worker(conf, tally) {
     const { Dealer } = require('zeromq');
     const socket = new Dealer(UNLIMITED);
-    const send = sender(socket);
     const handle = {
       // As handlers elsewhere it sees the value, not the bytes.
-      echo: (client, data) => send([client, data.toString()]),
-      bytes: (client, data) => send([client, data]),
-      parts(client, data) {
+      echo: (client, data) => socket.send([client, data.toString()]),
+      bytes: (client, data) => socket.send([client, data]),
+      async parts(client, data) {
         const parts = Number(data.toString());
-        for (let part = 0; part < parts; part += 1) send([client, String(part)]);
-        send([client, 'done']);
+        for (let part = 0; part < parts; part += 1) await socket.send([client, String(part)]);
+        await socket.send([client, 'done']);
       },
     }[conf.binary ? 'bytes' : conf.kind];
     receive(socket, ([client, data]) => {
       tally.handled += 1;
-      handle(client, data);
+      return handle(client, data);
     }).catch(fail);
     socket.connect(back(conf));
   },
@@ -62,7 +61,9 @@ module.exports = {
     const socket = new Dealer(UNLIMITED);
     const send = sender(socket);
     const takers = new Takers();
-    receive(socket, ([data]) => takers.take(data)).catch(fail);
+    receive(socket, ([data]) => {
+      takers.take(data);
+    }).catch(fail);
     socket.connect(front(conf));
     return {
       request(data, done) {

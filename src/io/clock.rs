@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 fn epoch() -> Instant {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the clock"
+    )]
     *EPOCH.get_or_init(Instant::now)
 }
 

@@ -1,10 +1,10 @@
 //! The driver of a worker or a client: one machine, one DEALER at a time.
 
-use super::socket::{Sent, Socket};
 use super::monitor::{Event, Monitor};
 use super::outlet::Offer;
-use super::{Error, Message, Outlet, clock, context};
 use super::reactor::Reactor;
+use super::socket::{Sent, Socket};
+use super::{Error, Message, Outlet, clock, context};
 use crate::proto::Time;
 use crate::proto::link::Action;
 use crate::proto::worker::Retract;

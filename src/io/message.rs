@@ -4,6 +4,7 @@ use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::fmt;
 use std::ops::Deref;
+use std::ptr;
 use std::slice;
 use zmq_sys::zmq_msg_t;
 
@@ -84,7 +85,12 @@ impl From<&[u8]> for Message {
         // exhausted; then it has room for `bytes`, which cannot overlap it.
         unsafe {
             let rc = zmq_sys::zmq_msg_init_size(&mut raw, bytes.len());
-            assert_eq!(rc, 0, "out of memory for a message of {} bytes", bytes.len());
+            assert_eq!(
+                rc,
+                0,
+                "out of memory for a message of {} bytes",
+                bytes.len()
+            );
             let data = zmq_sys::zmq_msg_data(&mut raw).cast::<u8>();
             data.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
         }
@@ -109,8 +115,7 @@ impl From<Vec<u8>> for Message {
         unsafe {
             let len = bytes.len();
             let hint = len as *mut c_void;
-            let rc =
-                zmq_sys::zmq_msg_init_data(&mut raw, bytes.cast(), len, Some(free_box), hint);
+            let rc = zmq_sys::zmq_msg_init_data(&mut raw, bytes.cast(), len, Some(free_box), hint);
             assert_eq!(rc, 0, "out of memory for a message of {len} bytes");
         }
         Message {
@@ -121,7 +126,12 @@ impl From<Vec<u8>> for Message {
 
 unsafe extern "C" fn free_box(data: *mut c_void, len: *mut c_void) {
     // SAFETY: `data` and `len` are of the boxed slice that `From<Vec<u8>>` gave away.
-    drop(unsafe { Box::from_raw(slice::from_raw_parts_mut(data.cast::<u8>(), len as usize)) });
+    drop(unsafe {
+        Box::from_raw(ptr::slice_from_raw_parts_mut(
+            data.cast::<u8>(),
+            len as usize,
+        ))
+    });
 }
 
 impl fmt::Debug for Message {
@@ -136,7 +146,17 @@ mod tests {
 
     #[test]
     fn keeps_bytes_of_every_size() {
-        for len in [0, 1, 29, 33, 34, 100, WORTH_LENDING - 1, WORTH_LENDING, 1 << 20] {
+        for len in [
+            0,
+            1,
+            29,
+            33,
+            34,
+            100,
+            WORTH_LENDING - 1,
+            WORTH_LENDING,
+            1 << 20,
+        ] {
             let bytes: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
             let copied = Message::from(&bytes[..]);
             let lent = Message::from(bytes.clone());

@@ -189,9 +189,7 @@ impl Driver {
                     self.machine.handle_gone(now, &from);
                     self.frames.clear();
                 }
-                _ => self
-                    .machine
-                    .handle_message(now, &from, &mut self.frames),
+                _ => self.machine.handle_message(now, &from, &mut self.frames),
             }
         }
     }
@@ -221,8 +219,11 @@ impl Driver {
         let mut events = self.machine.drain_events().peekable();
         if events.peek().is_some() {
             let room = MAX_EVENTS.saturating_sub(self.outlet.len());
-            self.outlet
-                .update(|queue| events.take(room).for_each(|event| queue.push(Notice::Event(event))));
+            self.outlet.update(|queue| {
+                events
+                    .take(room)
+                    .for_each(|event| queue.push(Notice::Event(event)))
+            });
         }
     }
 }

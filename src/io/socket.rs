@@ -91,8 +91,8 @@ impl Socket {
         check_port(endpoint, &doing())?;
         refuse_served_path(endpoint)?;
         self.allow_ipv6(endpoint)?;
-        let address = CString::new(endpoint)
-            .map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
+        let address =
+            CString::new(endpoint).map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
         // SAFETY: the socket is open, the string ends in NUL.
         match unsafe { zmq_sys::zmq_bind(self.raw, address.as_ptr()) } {
             0 => Ok(()),
@@ -104,8 +104,8 @@ impl Socket {
         let doing = || format!("cannot connect to {endpoint}");
         check_port(endpoint, &doing())?;
         self.allow_ipv6(endpoint)?;
-        let address = CString::new(endpoint)
-            .map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
+        let address =
+            CString::new(endpoint).map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
         // SAFETY: the socket is open, the string ends in NUL.
         match unsafe { zmq_sys::zmq_connect(self.raw, address.as_ptr()) } {
             0 => Ok(()),

@@ -3,7 +3,7 @@
 
 use super::outward::{self, Outward, kind};
 use super::wake::Wake;
-use crate::io::{Error as IoError, Taken, Message, Outlet};
+use crate::io::{Error as IoError, Message, Outlet, Taken};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use std::ops::ControlFlow;
@@ -87,9 +87,7 @@ impl<C, N> Core<C, N> {
         let mut batch = Outward::new(unsafe { into.as_mut() });
         let mut taken = Taken::default();
         if let Some(life) = &self.life {
-            taken = life
-                .outlet
-                .take(batch.capacity(), room, &mut self.notices);
+            taken = life.outlet.take(batch.capacity(), room, &mut self.notices);
         }
         for notice in self.notices.drain(..) {
             if report(&mut batch, self.generation, notice).is_break() {

@@ -54,7 +54,10 @@ impl Wake {
         };
         match status {
             sys::Status::napi_ok => Ok(()),
-            other => Err(Error::new(Status::from(other), "cannot change the keep-alive")),
+            other => Err(Error::new(
+                Status::from(other),
+                "cannot change the keep-alive",
+            )),
         }
     }
 }

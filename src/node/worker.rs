@@ -132,17 +132,18 @@ impl WorkerCore {
         room: f64,
     ) -> Result<JsString<'env>> {
         let endpoint = self.conf.endpoints.first().map_or("", String::as_str);
-        self.core.drain(env, into, room as usize, |batch, generation, notice| {
-            match notice {
-                Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
-                Notice::StartFailed(error) => {
-                    return core::start_failed(batch, generation, &error);
+        self.core
+            .drain(env, into, room as usize, |batch, generation, notice| {
+                match notice {
+                    Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
+                    Notice::StartFailed(error) => {
+                        return core::start_failed(batch, generation, &error);
+                    }
+                    Notice::Stopped => return core::stopped(batch, generation),
+                    Notice::Machine(notice) => report(batch, notice, endpoint),
                 }
-                Notice::Stopped => return core::stopped(batch, generation),
-                Notice::Machine(notice) => report(batch, notice, endpoint),
-            }
-            ControlFlow::Continue(())
-        })
+                ControlFlow::Continue(())
+            })
     }
 
     /// The binary bodies of the batch that was drained last.
@@ -175,7 +176,12 @@ fn report(batch: &mut Outward<'_>, notice: WorkerNotice<Message>, endpoint: &str
             body,
             opts,
             ..
-        } => batch.body(kind::REQUEST, delivery, body, opts.as_deref().unwrap_or_default()),
+        } => batch.body(
+            kind::REQUEST,
+            delivery,
+            body,
+            opts.as_deref().unwrap_or_default(),
+        ),
         WorkerNotice::Cancelled { delivery, code } => {
             batch.words(kind::CANCELLED, delivery, code.as_str(), "");
         }

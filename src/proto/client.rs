@@ -8,10 +8,10 @@
 #[cfg(test)]
 mod audit;
 
+use super::Time;
 use super::code::Code;
 use super::deadlines::{Deadlines, TimerKey};
 use super::link::{Action, Due, Link, LinkConfig, Loss};
-use super::Time;
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient};
 use crate::wire::{Body, Encoding, Frame, Hello, Malformed};
@@ -135,8 +135,7 @@ impl<F: Frame> Client<F> {
         self.notices.clear();
         if self.connected {
             self.connected = false;
-            self.notices
-                .push(ClientNotice::Disconnected(Loss::Stopped));
+            self.notices.push(ClientNotice::Disconnected(Loss::Stopped));
         }
         self.link.close();
     }

@@ -515,8 +515,7 @@ impl<F: Frame> Worker<F> {
         self.link.close();
         if self.connected {
             self.connected = false;
-            self.notices
-                .push(WorkerNotice::Disconnected(Loss::Stopped));
+            self.notices.push(WorkerNotice::Disconnected(Loss::Stopped));
         }
         self.notices.push(WorkerNotice::Drained);
     }

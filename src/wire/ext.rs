@@ -113,9 +113,7 @@ pub struct ResultExt {
 
 impl ResultExt {
     pub fn to_frame<F: Frame>(self) -> F {
-        F::from(
-            &[flag(self.binary, BINARY) | flag(self.error, ERROR) | flag(self.own, OWN)][..],
-        )
+        F::from(&[flag(self.binary, BINARY) | flag(self.error, ERROR) | flag(self.own, OWN)][..])
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {

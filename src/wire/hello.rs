@@ -65,9 +65,7 @@ impl Hello {
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let value: Value = serde_json::from_slice(bytes).map_err(|_| Malformed::Hello)?;
         let number = |name: &str| value.get(name).and_then(Value::as_u64);
-        let version = number("omdp")
-            .filter(|v| *v >= 1)
-            .ok_or(Malformed::Hello)?;
+        let version = number("omdp").filter(|v| *v >= 1).ok_or(Malformed::Hello)?;
         let heartbeat_ms = number("heartbeat")
             .filter(|ms| (1..=MAX_HEARTBEAT_MS).contains(ms))
             .ok_or(Malformed::Hello)?;
@@ -152,7 +150,11 @@ mod tests {
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"concurrency":-2}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"concurrency":"all"}"#,
         ] {
-            assert_eq!(Hello::parse(text.as_bytes()), Err(Malformed::Hello), "{text}");
+            assert_eq!(
+                Hello::parse(text.as_bytes()),
+                Err(Malformed::Hello),
+                "{text}"
+            );
         }
     }
 }

@@ -60,8 +60,8 @@ fn watch(fd: RawFd, orders: &Receiver<()>, news: &Notify) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::socket::Socket;
     use crate::io::Message;
+    use crate::io::socket::Socket;
 
     #[test]
     fn wakes_a_driver_for_each_message() {

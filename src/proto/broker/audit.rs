@@ -20,16 +20,36 @@ impl<F: Frame> Broker<F> {
             .chain(clients.iter().map(|&key| self.audit_client(key)))
             .flatten();
         let timers: Vec<TimerKey> = owned.collect();
-        assert_eq!(self.deadlines.len(), timers.len(), "every timer has an owner");
+        assert_eq!(
+            self.deadlines.len(),
+            timers.len(),
+            "every timer has an owner"
+        );
         assert!(
             timers.iter().all(|timer| self.deadlines.contains(*timer)),
             "nobody waits for a timer that is gone"
         );
-        let queued: usize = self.services.keys().map(|key| self.audit_service(key)).sum();
-        let running = |&key| self.workers.get(key).map_or(0, |worker| worker.running.len());
+        let queued: usize = self
+            .services
+            .keys()
+            .map(|key| self.audit_service(key))
+            .sum();
+        let running = |&key| {
+            self.workers
+                .get(key)
+                .map_or(0, |worker| worker.running.len())
+        };
         let running: usize = workers.iter().map(running).sum();
-        assert_eq!(queued + running, requests.len(), "a request is in one place");
-        let known = |&key| self.clients.get(key).map_or(0, |client| client.requests.len());
+        assert_eq!(
+            queued + running,
+            requests.len(),
+            "a request is in one place"
+        );
+        let known = |&key| {
+            self.clients
+                .get(key)
+                .map_or(0, |client| client.requests.len())
+        };
         let known: usize = clients.iter().map(known).sum();
         assert_eq!(known, requests.len(), "a request has one client");
     }
@@ -37,7 +57,10 @@ impl<F: Frame> Broker<F> {
     fn audit_request(&self, key: RequestKey) -> Option<TimerKey> {
         let request = self.requests.get(key).expect("a key of the table");
         assert_eq!(request.timer.is_some(), request.timeout.is_some());
-        let client = self.clients.get(request.client).expect("its client is there");
+        let client = self
+            .clients
+            .get(request.client)
+            .expect("its client is there");
         assert!(client.requests.iter().any(|&known| known == key));
         if let Place::Worker(worker) = request.place {
             let worker = self.workers.get(worker).expect("its worker is there");
@@ -51,7 +74,11 @@ impl<F: Frame> Broker<F> {
         let worker = self.workers.get(key).expect("a key of the table");
         assert_eq!(self.workers.find(&worker.id), Some(key));
         assert!(worker.timer.is_some(), "its silence will be noticed");
-        assert_eq!(worker.turn.map(|turn| turn.line), worker.line(), "in the right line");
+        assert_eq!(
+            worker.turn.map(|turn| turn.line),
+            worker.line(),
+            "in the right line"
+        );
         for &request in &worker.running {
             let place = self.requests.get(request).map(|request| request.place);
             assert_eq!(place, Some(Place::Worker(key)));
@@ -74,13 +101,18 @@ impl<F: Frame> Broker<F> {
     fn audit_service(&self, key: ServiceKey) -> usize {
         let service = self.services.get(key);
         for (line, worker) in service.lines() {
-            let worker = self.workers.get(worker).expect("who stands in line is there");
+            let worker = self
+                .workers
+                .get(worker)
+                .expect("who stands in line is there");
             assert_eq!(worker.service, key);
             assert_eq!(worker.turn.map(|turn| turn.line), Some(line));
         }
         let serving = self.workers.keys().into_iter();
         let serving = serving.filter(|&worker| {
-            self.workers.get(worker).is_some_and(|worker| worker.service == key)
+            self.workers
+                .get(worker)
+                .is_some_and(|worker| worker.service == key)
         });
         assert_eq!(serving.count(), service.workers);
         let mut queued = 0;
@@ -90,8 +122,14 @@ impl<F: Frame> Broker<F> {
             queued += 1;
         }
         let can_run = service.lines().any(|(line, _)| line == Line::Idle);
-        assert!(!can_run || queued == 0 || self.stopping, "nobody waits for nothing");
-        assert!(service.workers > 0 || queued > 0, "a service is forgotten when it is idle");
+        assert!(
+            !can_run || queued == 0 || self.stopping,
+            "nobody waits for nothing"
+        );
+        assert!(
+            service.workers > 0 || queued > 0,
+            "a service is forgotten when it is idle"
+        );
         queued
     }
 }

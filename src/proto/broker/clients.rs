@@ -293,7 +293,10 @@ impl<F: Frame> Broker<F> {
         // another that is to end too.
         requests.sort_unstable_by_key(|&request| {
             let place = self.requests.get(request).map(|request| request.place);
-            (place != Some(Place::Queue), Reverse(self.requests.token(request)))
+            (
+                place != Some(Place::Queue),
+                Reverse(self.requests.token(request)),
+            )
         });
         for request in requests {
             self.drop_request(now, request);

@@ -65,7 +65,10 @@ impl<F> Requests<F> {
     }
 
     pub(super) fn keys(&self) -> Vec<RequestKey> {
-        self.slab.iter().map(|(key, _)| RequestKey(key as u32)).collect()
+        self.slab
+            .iter()
+            .map(|(key, _)| RequestKey(key as u32))
+            .collect()
     }
 
     pub(super) fn get(&self, key: RequestKey) -> Option<&Request<F>> {

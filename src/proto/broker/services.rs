@@ -105,7 +105,10 @@ impl Services {
         if service.queue.is_empty() {
             return None;
         }
-        let (_, worker) = service.idle.pop_first().or_else(|| service.busy.pop_first())?;
+        let (_, worker) = service
+            .idle
+            .pop_first()
+            .or_else(|| service.busy.pop_first())?;
         let request = service.queue.pop_front(requests)?;
         Some((request, worker))
     }

@@ -1,7 +1,7 @@
 //! Workers: who is registered for what, what each has in its hands, and whether it lives.
 
-use super::requests::{Content, Place, RequestKey};
 use super::pace::Pace;
+use super::requests::{Content, Place, RequestKey};
 use super::services::{Line, ServiceKey, Turn};
 use super::{Broker, BrokerEvent, Departure, Outgoing, RoutingId, Timer, Transmit};
 use crate::proto::Time;
@@ -143,7 +143,10 @@ impl<F: Frame> Broker<F> {
     /// A worker of 0.0.92 hears of us at its own pace, whatever pace that is; and that its request
     /// is still wanted, which it would doubt after three intervals.
     fn beat_old_worker(&mut self, key: WorkerKey) {
-        let running = self.workers.get(key).and_then(|w| w.running.front().copied());
+        let running = self
+            .workers
+            .get(key)
+            .and_then(|w| w.running.front().copied());
         let message = running
             .and_then(|request| self.requests.get(request))
             .and_then(|request| {
@@ -164,7 +167,9 @@ impl<F: Frame> Broker<F> {
     ) {
         if let Some(key) = held {
             let same_life = match (&hello, self.workers.get(key).map(|w| &w.hello)) {
-                (Some(new), Some(Some(old))) => !new.session.is_empty() && new.session == old.session,
+                (Some(new), Some(Some(old))) => {
+                    !new.session.is_empty() && new.session == old.session
+                }
                 _ => false,
             };
             if same_life {
@@ -261,8 +266,7 @@ impl<F: Frame> Broker<F> {
         body: Body<F>,
     ) {
         // Only the worker that was given a request may answer it.
-        let request =
-            request.filter(|&request| self.place_of(request) == Some(Place::Worker(key)));
+        let request = request.filter(|&request| self.place_of(request) == Some(Place::Worker(key)));
         let Some(request) = request else {
             // Of a request that ended meanwhile. For a 0.0.92 worker it is the sign that it is
             // free again.
@@ -321,7 +325,10 @@ impl<F: Frame> Broker<F> {
     pub(super) fn free_slot(&mut self, key: WorkerKey, request: RequestKey) {
         if let Some(worker) = self.workers.get_mut(key) {
             // Replies come in the order of the requests, as good as always.
-            let at = worker.running.iter().position(|&running| running == request);
+            let at = worker
+                .running
+                .iter()
+                .position(|&running| running == request);
             at.and_then(|at| worker.running.remove(at));
         }
     }
@@ -419,11 +426,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// What a worker is to get for a request, in the form that it understands.
-    pub(super) fn request_for(
-        &self,
-        key: WorkerKey,
-        request: RequestKey,
-    ) -> Option<ToWorker<F>> {
+    pub(super) fn request_for(&self, key: WorkerKey, request: RequestKey) -> Option<ToWorker<F>> {
         let worker = self.workers.get(key)?;
         let entry = self.requests.get(request)?;
         let client = &self.clients.get(entry.client)?.id;

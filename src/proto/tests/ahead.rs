@@ -15,7 +15,9 @@ fn fast(net: &mut Net, broker: Id<BrokerActor>, client: Id<ClientActor>) -> Id<W
 
 fn ask(net: &mut Net, client: Id<ClientActor>, count: usize) -> Vec<u64> {
     let texts = (0..count).map(|n| n.to_string());
-    texts.map(|text| net.request(client, "echo", &text)).collect()
+    texts
+        .map(|text| net.request(client, "echo", &text))
+        .collect()
 }
 
 fn order(count: usize) -> Vec<String> {
@@ -104,8 +106,16 @@ fn a_busy_thread_costs_its_worker_nothing() {
     net.run_until(ms(1), |net| net[w].machine.outstanding() > 1);
     net.act(w, |worker, _| worker.busy = true);
     net.run(10 * 3 * HEARTBEAT);
-    let open: Vec<u64> = requests.iter().copied().filter(|&r| net.end(c, r).is_none()).collect();
-    assert_eq!(open.len(), 0, "its last request timed out, the others are done");
+    let open: Vec<u64> = requests
+        .iter()
+        .copied()
+        .filter(|&r| net.end(c, r).is_none())
+        .collect();
+    assert_eq!(
+        open.len(),
+        0,
+        "its last request timed out, the others are done"
+    );
     assert_eq!(net[w].news.len(), 1);
     assert!(net.started(other).len() > 15);
     let r = net.request_with(c, "echo", json("\"late\""), None);

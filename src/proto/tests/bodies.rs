@@ -7,13 +7,16 @@ fn binary(bytes: &[u8]) -> Body<Vec<u8>> {
     Body::binary(bytes.to_vec())
 }
 
-/// One round of a request with this body through peers of these ages; what the worker and the
-/// client got.
+/// What came of a request: the body that the worker got, what the client got before the end, and
+/// the end.
+type Outcome = (Body<Vec<u8>>, Vec<Body<Vec<u8>>>, Option<End>);
+
+/// One round of a request with this body through peers of these ages.
 fn round(
     [old_broker, old_worker, old_client]: [bool; 3],
     body: Body<Vec<u8>>,
     job: impl Fn(&Body<Vec<u8>>) -> Job + 'static,
-) -> (Body<Vec<u8>>, Vec<Body<Vec<u8>>>, Option<End>) {
+) -> Outcome {
     let mut net = Net::new();
     let b = match old_broker {
         true => net.old_broker().any(),
@@ -61,23 +64,29 @@ fn bytes_stay_bytes_between_new_peers() {
 fn between_new_and_old_bytes_take_the_form_that_node_gives_them() {
     let form = json(r#"{"type":"Buffer","data":[0,255]}"#);
     for ages in with_an_old_one() {
-        let [old_broker, old_worker, old_client] = ages;
         let (got, partials, end) = round(ages, binary(&[0, 255]), |_| Job {
             partials: vec![binary(&[0, 255])],
             ..Job::echo(&binary(&[0, 255]))
         });
-        let request_crosses = old_broker || old_worker || old_client;
-        assert_eq!(got, if request_crosses { form.clone() } else { binary(&[0, 255]) });
-        let reply_crosses = old_broker || old_worker || old_client;
-        let reply = if reply_crosses { form.clone() } else { binary(&[0, 255]) };
-        assert_eq!(partials, [reply.clone()], "{ages:?}");
-        assert_eq!(end, Some(End::Final(reply)), "{ages:?}");
+        assert_eq!(got, form, "{ages:?}");
+        assert_eq!(partials[..], [got], "{ages:?}");
+        assert_eq!(end, Some(End::Final(form.clone())), "{ages:?}");
     }
 }
 
 #[test]
 fn an_error_is_the_value_that_the_worker_gave() {
-    for value in ["0", "-0.0", "1", "\"\"", "\"0\"", "false", "null", "{\"a\":[1]}", "\"W_LOST\""] {
+    for value in [
+        "0",
+        "-0.0",
+        "1",
+        "\"\"",
+        "\"0\"",
+        "false",
+        "null",
+        "{\"a\":[1]}",
+        "\"W_LOST\"",
+    ] {
         let (.., end) = round(NEW, json("1"), |_| Job::error(value));
         assert_eq!(end, error(value));
     }
@@ -119,7 +128,11 @@ fn a_null_partial_reaches_new_clients_alone() {
     let (_, partials, end) = round(NEW, json("null"), job);
     assert_eq!(partials, [json("1"), json("null"), json("2")]);
     assert_eq!(end, done("null"));
-    for ages in [[false, false, true], [false, true, true], [true, false, true]] {
+    for ages in [
+        [false, false, true],
+        [false, true, true],
+        [true, false, true],
+    ] {
         let (_, partials, end) = round(ages, json("null"), job);
         assert_eq!(partials, [json("1"), json("2")], "{ages:?}");
         assert_eq!(end, done("null"), "{ages:?}");
@@ -154,9 +167,16 @@ fn the_options_reach_the_handler_through_a_broker_of_ours() {
     let raw = net.raw(b, b"raw");
     net.say(raw, "C|2|echo|r|1");
     net.run(ms(10));
-    let opts: Vec<_> = net[w].deliveries.iter().map(|(_, opts)| opts.clone()).collect();
+    let opts: Vec<_> = net[w]
+        .deliveries
+        .iter()
+        .map(|(_, opts)| opts.clone())
+        .collect();
     let json = |text: &str| Some(text.as_bytes().to_vec());
-    assert_eq!(opts, [json(r#"{"timeout":7}"#), json(r#"{"timeout":8}"#), json("")]);
+    assert_eq!(
+        opts,
+        [json(r#"{"timeout":7}"#), json(r#"{"timeout":8}"#), json("")]
+    );
 }
 
 #[test]

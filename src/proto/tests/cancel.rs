@@ -10,7 +10,9 @@ fn in_the_queue_it_never_starts() {
     let w = net.worker(b, "echo");
     let c = net.client(b);
     net.serve(w, |body| Job::echo(body).every(ms(100)));
-    let requests: Vec<u64> = (0..5).map(|n| net.request(c, "echo", &n.to_string())).collect();
+    let requests: Vec<u64> = (0..5)
+        .map(|n| net.request(c, "echo", &n.to_string()))
+        .collect();
     net.run(ms(50));
     for n in [1, 2, 4] {
         net.act(c, |client, _| client.cancel(requests[n]));
@@ -34,7 +36,11 @@ fn before_it_was_sent_nobody_hears_of_it() {
     net.act(c, |client, _| client.cancel(r));
     assert_eq!(net[c].machine.outstanding(), 0);
     net.run(secs(1));
-    assert_eq!(net.act(b, |broker, _| broker.take()).len(), 1, "the hello alone");
+    assert_eq!(
+        net.act(b, |broker, _| broker.take()).len(),
+        1,
+        "the hello alone"
+    );
 }
 
 #[test]

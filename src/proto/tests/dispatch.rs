@@ -5,7 +5,9 @@ use super::net::*;
 /// Asks for `0`, `1`, … without a pause.
 fn ask<T>(net: &mut Net, client: Id<T>, count: usize) -> Vec<u64> {
     let texts = (0..count).map(|n| n.to_string());
-    texts.map(|text| net.request(client, "echo", &text)).collect()
+    texts
+        .map(|text| net.request(client, "echo", &text))
+        .collect()
 }
 
 fn all_done<T>(net: &mut Net, client: Id<T>, requests: &[u64]) {
@@ -49,7 +51,10 @@ fn the_worker_that_idled_longest_is_next() {
         .collect();
     let c = net.client(b);
     for n in 0..24 {
-        assert_eq!(net.call(c, "echo", &n.to_string()), End::Final(json(&n.to_string())));
+        assert_eq!(
+            net.call(c, "echo", &n.to_string()),
+            End::Final(json(&n.to_string()))
+        );
     }
     for (first, worker) in workers.into_iter().enumerate() {
         let turns: Vec<String> = (0..4).map(|turn| (first + 6 * turn).to_string()).collect();
@@ -99,7 +104,10 @@ fn an_old_worker_has_one_request_at_a_time() {
         net.run(secs(10));
         let heard = net.act(w, |raw, _| raw.take());
         let request = format!("W|2|C2|c2.0-{n}|{n}");
-        let requests: Vec<_> = heard.iter().filter(|text| text.starts_with("W|2")).collect();
+        let requests: Vec<_> = heard
+            .iter()
+            .filter(|text| text.starts_with("W|2"))
+            .collect();
         assert_eq!(requests, [&request]);
         net.say(w, &format!("W|3|C2|c2.0-{n}|0|{n}"));
     }
@@ -145,7 +153,17 @@ fn concurrency_that_changes_before_the_welcome_counts() {
 fn services_do_not_mix() {
     let mut net = Net::new();
     let b = net.broker();
-    let names = ["echo", "ech", "echo2", "__proto__", "constructor", "toString", "\u{0}", "*", " "];
+    let names = [
+        "echo",
+        "ech",
+        "echo2",
+        "__proto__",
+        "constructor",
+        "toString",
+        "\u{0}",
+        "*",
+        " ",
+    ];
     let workers = names.map(|name| net.worker(b, name));
     let c = net.client(b);
     let old = net.old_client(b);

@@ -9,14 +9,23 @@ use std::time::Duration;
 
 fn stop(net: &mut Net, worker: Id<WorkerActor>, patience: Option<Duration>) {
     net.act(worker, |worker, now| {
-        worker.machine.stop(now, patience.map(|patience| now + patience));
+        worker
+            .machine
+            .stop(now, patience.map(|patience| now + patience));
     });
 }
 
 fn goodbyes(net: &Net, broker: Id<BrokerActor>) -> usize {
     let events = net[broker].events.iter();
     let gone = events.filter(|(_, event)| {
-        matches!(event, BrokerEvent::WorkerGone { why: Departure::Goodbye, lost: 0, .. })
+        matches!(
+            event,
+            BrokerEvent::WorkerGone {
+                why: Departure::Goodbye,
+                lost: 0,
+                ..
+            }
+        )
     });
     gone.count()
 }
@@ -80,7 +89,10 @@ fn an_idle_worker_that_leaves_gives_back_what_was_on_its_way_to_it() {
     stop(&mut net, leaving, None);
     net.run(ms(100));
     assert_eq!(net.end(c, r), done("1"));
-    assert_eq!((net.started(leaving).len(), net.started(other).len()), (0, 1));
+    assert_eq!(
+        (net.started(leaving).len(), net.started(other).len()),
+        (0, 1)
+    );
 }
 
 #[test]
@@ -126,7 +138,11 @@ fn what_runs_ends_first() {
         assert_eq!(net.end(c, r), done(text));
         assert_eq!(net.seen(c, r).partials.len(), 10);
     }
-    assert_eq!(net[w].drained, Some(at(1105)), "a round trip after the last of them");
+    assert_eq!(
+        net[w].drained,
+        Some(at(1105)),
+        "a round trip after the last of them"
+    );
     assert_eq!(goodbyes(&net, b), 1);
     assert_eq!(net[b].machine.load(), [0, 0, 1, 0]);
 }
@@ -144,7 +160,10 @@ fn at_the_deadline_what_runs_is_given_up_and_its_client_told() {
     net.run(secs(10));
     assert_eq!(net[w].drained, Some(at(2502)));
     assert_eq!(net[w].cancelled, [(at(2500), 1, Code::WorkerLost)]);
-    assert_eq!((net.seen(c, r).at, net.end(c, r)), (at(2502), failed("W_LOST")));
+    assert_eq!(
+        (net.seen(c, r).at, net.end(c, r)),
+        (at(2502), failed("W_LOST"))
+    );
     assert_eq!(net[w].machine.outstanding(), 0);
     assert_eq!(net[w].machine.next_deadline(), None);
 }
@@ -185,9 +204,15 @@ fn a_leaving_worker_is_given_nothing_more() {
     let long = net.request(c, "echo", "0");
     net.run(ms(100));
     stop(&mut net, leaving, None);
-    let requests: Vec<u64> = (1..4).map(|n| net.request(c, "echo", &n.to_string())).collect();
+    let requests: Vec<u64> = (1..4)
+        .map(|n| net.request(c, "echo", &n.to_string()))
+        .collect();
     net.run(secs(5));
-    assert!(net[leaving].returns <= 3, "given back {} times", net[leaving].returns);
+    assert!(
+        net[leaving].returns <= 3,
+        "given back {} times",
+        net[leaving].returns
+    );
     net.worker(b, "echo");
     net.run(ms(10));
     for (r, text) in requests.into_iter().zip(["1", "2", "3"]) {
@@ -250,7 +275,10 @@ fn after_the_drain_it_can_be_started_again() {
     let w = net.worker(b, "echo");
     let c = net.client(b);
     for n in 0..20 {
-        assert_eq!(net.call(c, "echo", &n.to_string()), End::Final(json(&n.to_string())));
+        assert_eq!(
+            net.call(c, "echo", &n.to_string()),
+            End::Final(json(&n.to_string()))
+        );
         stop(&mut net, w, None);
         let waiting = net.request(c, "echo", "\"waits\"");
         net.run(ms(10));
@@ -288,6 +316,9 @@ fn a_rolling_restart_loses_nothing() {
     for (n, r) in requests.iter().enumerate() {
         assert_eq!(net.end(c, *r), done(&n.to_string()));
     }
-    let starts: usize = workers.iter().map(|&worker| net.started(worker).len()).sum();
+    let starts: usize = workers
+        .iter()
+        .map(|&worker| net.started(worker).len())
+        .sum();
     assert_eq!(starts, requests.len());
 }

@@ -90,20 +90,41 @@ fn what_killed_the_broker_of_0_0_92_is_counted_and_dropped() {
     let (mut net, b, _, c) = scene(1);
     let raw = net.raw(b, b"raw");
     let messages = [
-        "C", "W", "∅", "X|1", "W|1", "W|1|∅", "W|3", "W|3|C2", "W|3|C2|c2.0-0", "W|6|C2|c2.0-0|0",
-        "W|3|∅|∅|0|1", "C|2", "C|2|echo", "C|2|echo|r", "C|2|∅|r|1", "C|2|echo|∅|1", "C|7", "W|7",
-        "C|2|echo|r|1|{}|bad extension", "C|8", "C|8|∅", "C|1", "C|1|nonsense",
+        "C",
+        "W",
+        "∅",
+        "X|1",
+        "W|1",
+        "W|1|∅",
+        "W|3",
+        "W|3|C2",
+        "W|3|C2|c2.0-0",
+        "W|6|C2|c2.0-0|0",
+        "W|3|∅|∅|0|1",
+        "C|2",
+        "C|2|echo",
+        "C|2|echo|r",
+        "C|2|∅|r|1",
+        "C|2|echo|∅|1",
+        "C|7",
+        "W|7",
+        "C|2|echo|r|1|{}|bad extension",
+        "C|8",
+        "C|8|∅",
+        "C|1",
+        "C|1|nonsense",
     ];
     for text in messages {
         net.say(raw, text);
     }
     net.act(raw, |raw, _| raw.say(Vec::new()));
     net.run(ms(100));
-    let bad = |event: &BrokerEvent| {
-        matches!(event, BrokerEvent::BadMessage { peer, .. } if **peer == *b"raw")
-    };
+    let bad = |event: &BrokerEvent| matches!(event, BrokerEvent::BadMessage { peer, .. } if **peer == *b"raw");
     let events = net[b].events.iter();
-    assert_eq!(events.filter(|(_, event)| bad(event)).count(), messages.len() + 1);
+    assert_eq!(
+        events.filter(|(_, event)| bad(event)).count(),
+        messages.len() + 1
+    );
     assert_eq!(net.act(raw, |raw, _| raw.take()), [""; 0]);
     assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
     assert_eq!(net.call(c, "echo", "1"), End::Final(json("1")));
@@ -155,7 +176,9 @@ fn a_broker_survives_real_peers_gone_mad() {
         for _ in 0..ROUNDS {
             let from = *net.rng.pick(&[b"W1", b"C2"]);
             let mut message = garbage(&mut net.rng);
-            net.act(b, |broker, now| broker.machine.handle_message(now, from, &mut message));
+            net.act(b, |broker, now| {
+                broker.machine.handle_message(now, from, &mut message)
+            });
             if net.rng.percent(5) {
                 net.request_with(c, "echo", json("1"), Some(100));
             }
@@ -187,9 +210,13 @@ fn worker_and_client_survive_a_broker_gone_mad() {
         for _ in 0..ROUNDS {
             let mut message = garbage(&mut net.rng);
             if net.rng.percent(50) {
-                net.act(w, |worker, now| worker.machine.handle_message(now, &mut message));
+                net.act(w, |worker, now| {
+                    worker.machine.handle_message(now, &mut message)
+                });
             } else {
-                net.act(c, |client, now| client.machine.handle_message(now, &mut message));
+                net.act(c, |client, now| {
+                    client.machine.handle_message(now, &mut message)
+                });
             }
             if net.rng.percent(10) {
                 net.request_with(c, "echo", json("1"), Some(500));

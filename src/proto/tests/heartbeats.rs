@@ -10,7 +10,9 @@ const HOURS: Duration = Duration::from_secs(3 * 3600);
 fn nobody_left(net: &Net, broker: Id<BrokerActor>) -> bool {
     let ready = |event: &BrokerEvent| matches!(event, BrokerEvent::WorkerReady { .. });
     let events = &net[broker].events;
-    events.iter().all(|(when, event)| ready(event) && *when < at(1000))
+    events
+        .iter()
+        .all(|(when, event)| ready(event) && *when < at(1000))
 }
 
 #[test]
@@ -34,7 +36,10 @@ fn idle_links_stay_up_whatever_the_way_of_a_message() {
     let c = net.client(b);
     let old = net.old_worker(b, "echo");
     net.run(HOURS);
-    assert_eq!((net[w].news.len(), net[c].news.len(), net[old].reconnects), (1, 1, 0));
+    assert_eq!(
+        (net[w].news.len(), net[c].news.len(), net[old].reconnects),
+        (1, 1, 0)
+    );
     assert!(nobody_left(&net, b));
 }
 
@@ -66,7 +71,11 @@ fn hearts_of_different_pace_do_not_flap() {
         let w = net.worker_with(b, "echo", |config| config.link.heartbeat = ms(ours));
         let c = net.client_with(b, |config| config.link.heartbeat = ms(ours));
         net.run(Duration::from_secs(1800));
-        assert_eq!((net[w].news.len(), net[c].news.len()), (1, 1), "{ours} and {theirs}");
+        assert_eq!(
+            (net[w].news.len(), net[c].news.len()),
+            (1, 1),
+            "{ours} and {theirs}"
+        );
         assert!(nobody_left(&net, b), "{ours} and {theirs}");
     }
 }
@@ -89,7 +98,10 @@ fn one_heartbeat_an_interval_and_no_more() {
     let b = net.raw_broker();
     net.worker(b, "echo");
     net.run(secs(1));
-    net[b].heard.iter().for_each(|(_, frames)| assert_eq!(frames[1], b"1"));
+    net[b]
+        .heard
+        .iter()
+        .for_each(|(_, frames)| assert_eq!(frames[1], b"1"));
     for _ in 0..4 {
         net.act(b, |broker, _| broker.take());
         net.run(HEARTBEAT);
@@ -151,6 +163,21 @@ fn an_old_worker_knows_for_hours_that_its_request_is_wanted() {
             assert!(!ever_inactive);
         }
     }
+}
+
+#[test]
+fn the_heartbeat_that_a_user_of_an_old_client_sends_reaches_the_worker() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let raw = net.raw(b, b"W");
+    let c = net.old_client(b);
+    net.say(raw, "W|1|echo");
+    let r = net.request(c, "echo", "1");
+    net.run(ms(10));
+    net.act(c, |client, _| client.heartbeat(r));
+    net.run(ms(10));
+    let heard = net.act(raw, |raw, _| raw.take());
+    assert_eq!(heard, ["W|2|C2|c2-0|1", "W|4|C2|c2-0"]);
 }
 
 #[test]

@@ -59,9 +59,15 @@ fn ids_that_look_alike_through_utf8_are_not_mixed_up() {
     for worker in w {
         net.serve(worker, |body| Job::echo(body).every(ms(50)));
     }
-    let c = [net.named_old_client(b, &[0xfe]), net.named_old_client(b, &[0xff])];
+    let c = [
+        net.named_old_client(b, &[0xfe]),
+        net.named_old_client(b, &[0xff]),
+    ];
     net.run(ms(10));
-    let requests = [net.request(c[0], "echo", "1"), net.request(c[1], "echo", "2")];
+    let requests = [
+        net.request(c[0], "echo", "1"),
+        net.request(c[1], "echo", "2"),
+    ];
     net.run(secs(1));
     assert_eq!(net.end(c[0], requests[0]), done("1"));
     assert_eq!(net.end(c[1], requests[1]), done("2"));
@@ -97,7 +103,9 @@ fn a_reply_counts_from_the_worker_that_was_given_the_request_alone() {
     assert_eq!(net.end(c, r), None);
     assert!(net.seen(c, r).partials.is_empty());
     assert_eq!(net[b].machine.load(), [1, 3, 1, 2]);
-    net.act(w, |worker, now| worker.end(now, 1, Outcome::Final(json("2"))));
+    net.act(w, |worker, now| {
+        worker.end(now, 1, Outcome::Final(json("2")))
+    });
     net.run(ms(10));
     assert_eq!(net.end(c, r), done("2"));
 }
@@ -176,7 +184,10 @@ fn a_request_id_that_is_in_use_is_refused_and_free_again_afterwards() {
     net.run(ms(10));
     assert_eq!(net[b].machine.load(), [2, 0, 2, 1]);
     let bad = |event: &BrokerEvent| matches!(event, BrokerEvent::BadMessage { .. });
-    assert_eq!(net[b].events.iter().filter(|(_, event)| bad(event)).count(), 1);
+    assert_eq!(
+        net[b].events.iter().filter(|(_, event)| bad(event)).count(),
+        1
+    );
     net.say(w, "W|1|echo");
     assert_eq!(heard(&mut net, w), ["W|2|C|r|1"]);
     net.say(w, "W|3|C|r|0|1");

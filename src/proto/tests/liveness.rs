@@ -201,6 +201,52 @@ fn whoever_is_told_of_a_break_acts_and_the_other_side_follows() {
 }
 
 #[test]
+fn a_partition_that_heals_in_time_delays_and_loses_nothing() {
+    for victim in 0..3 {
+        let mut net = Net::new();
+        let b = net.broker();
+        let w = net.worker(b, "echo");
+        let c = net.client(b);
+        net.serve(w, |body| Job::echo(body).parts(100).every(ms(50)));
+        let r = net.request(c, "echo", "1");
+        net.run(secs(1));
+        let who = [b.any(), w.any(), c.any()][victim];
+        net.partition(who);
+        net.run(secs(4));
+        net.heal(who);
+        net.run(secs(10));
+        assert_eq!(net.seen(c, r).partials.len(), 100, "{victim}");
+        assert_eq!(net.end(c, r), done("1"), "{victim}");
+        assert_eq!((net[w].news.len(), net[c].news.len()), (1, 1), "{victim}");
+    }
+}
+
+#[test]
+fn a_partition_that_outlasts_the_liveness_ends_requests_once_and_heals() {
+    for victim in 0..3 {
+        let mut net = Net::new();
+        let b = net.broker();
+        let w = net.worker(b, "echo");
+        let c = net.client(b);
+        net.serve(w, |body| Job::echo(body).every(secs(12)));
+        net.run(SILENCE);
+        let r = net.request(c, "echo", "1");
+        net.run(secs(1));
+        let who = [b.any(), w.any(), c.any()][victim];
+        net.partition(who);
+        net.run(secs(20));
+        let code = ["B_LOST", "W_LOST", "B_LOST"][victim];
+        assert_eq!(net.end(c, r), failed(code), "{victim}");
+        net.heal(who);
+        net.serve(w, Job::echo);
+        net.run(secs(1));
+        assert_eq!(net.call(c, "echo", "2"), End::Final(json("2")));
+        assert_eq!(net.started(w), ["1", "2"]);
+        assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+    }
+}
+
+#[test]
 fn an_old_client_that_reconnects_in_silence_waits_on() {
     let mut net = Net::new();
     let b = net.broker();

@@ -41,20 +41,49 @@ fn each_mix(mut test: impl FnMut(Mix)) {
 fn echo_of_every_json_value() {
     let long = format!("\"{}\"", "x".repeat(300_000));
     let values = [
-        "1", "0", "-1.5e300", "true", "false", "null", "\"\"", "\"foo\"", "\"żółć 漢字 \u{1f600}\"",
-        "[]", "{}", "[1,[2,{\"a\":null}]]", "\"0\"", "\"null\"", &long,
+        "1",
+        "0",
+        "-1.5e300",
+        "true",
+        "false",
+        "null",
+        "\"\"",
+        "\"foo\"",
+        "\"żółć 漢字 \u{1f600}\"",
+        "[]",
+        "{}",
+        "[1,[2,{\"a\":null}]]",
+        "\"0\"",
+        "\"null\"",
+        &long,
     ];
-    each_mix(|Mix { mut net, client, name, .. }| {
-        for value in values {
-            assert_eq!(net.call(client, "echo", value), End::Final(json(value)), "{name}");
-        }
-    });
+    each_mix(
+        |Mix {
+             mut net,
+             client,
+             name,
+             ..
+         }| {
+            for value in values {
+                assert_eq!(
+                    net.call(client, "echo", value),
+                    End::Final(json(value)),
+                    "{name}"
+                );
+            }
+        },
+    );
 }
 
 #[test]
 fn five_hundred_partials_in_order() {
     each_mix(|mix| {
-        let Mix { mut net, worker, client, name } = mix;
+        let Mix {
+            mut net,
+            worker,
+            client,
+            name,
+        } = mix;
         net.serve(worker, |body| Job::echo(body).parts(500));
         let r = net.request(client, "echo", "\"end\"");
         net.run(secs(10));
@@ -67,7 +96,12 @@ fn five_hundred_partials_in_order() {
 #[test]
 fn error_values() {
     each_mix(|mix| {
-        let Mix { mut net, worker, client, name } = mix;
+        let Mix {
+            mut net,
+            worker,
+            client,
+            name,
+        } = mix;
         for value in ["\"bad\"", "1", "{\"code\":7}", "[null]", "true"] {
             net.serve(worker, move |_| Job::error(value));
             let r = net.request(client, "echo", "1");
@@ -80,7 +114,12 @@ fn error_values() {
 #[test]
 fn an_error_after_partials() {
     each_mix(|mix| {
-        let Mix { mut net, worker, client, name } = mix;
+        let Mix {
+            mut net,
+            worker,
+            client,
+            name,
+        } = mix;
         net.serve(worker, |_| Job::error("\"bad\"").parts(3).every(ms(5)));
         let r = net.request(client, "echo", "1");
         net.run(secs(1));
@@ -92,10 +131,17 @@ fn an_error_after_partials() {
 #[test]
 fn two_hundred_requests_at_once() {
     each_mix(|mix| {
-        let Mix { mut net, worker, client, name } = mix;
+        let Mix {
+            mut net,
+            worker,
+            client,
+            name,
+        } = mix;
         let texts: Vec<String> = (0..200).map(|n| n.to_string()).collect();
-        let requests: Vec<u64> =
-            texts.iter().map(|text| net.request(client, "echo", text)).collect();
+        let requests: Vec<u64> = texts
+            .iter()
+            .map(|text| net.request(client, "echo", text))
+            .collect();
         net.run(secs(20));
         assert_eq!(net.started(worker), texts, "{name}");
         for (r, text) in requests.into_iter().zip(&texts) {
@@ -107,7 +153,12 @@ fn two_hundred_requests_at_once() {
 #[test]
 fn a_long_request_that_says_nothing_for_a_quarter_of_an_hour() {
     each_mix(|mix| {
-        let Mix { mut net, worker, client, name } = mix;
+        let Mix {
+            mut net,
+            worker,
+            client,
+            name,
+        } = mix;
         net.serve(worker, |body| Job::echo(body).every(secs(900)));
         let r = net.request_with(client, "echo", json("1"), None);
         net.run(secs(1000));

@@ -7,6 +7,7 @@
 
 mod actor;
 mod build;
+mod faults;
 mod new;
 mod old_broker;
 mod old_client;
@@ -16,8 +17,8 @@ mod rng;
 mod transport;
 mod work;
 
-pub use actor::{Actor, Asks, Frames, Serves};
 pub use crate::wire::omdp::testing::frames;
+pub use actor::{Actor, Asks, Frames, Serves};
 pub use build::{HEARTBEAT, done, error, failed};
 pub use new::{BrokerActor, ClientActor, LinkNews, WorkerActor};
 pub use old_broker::OldBroker;
@@ -102,7 +103,9 @@ impl<T: Actor> Index<Id<T>> for Net {
 
     fn index(&self, id: Id<T>) -> &T {
         let actor: &dyn Any = &*self.peers[id.0].actor;
-        actor.downcast_ref().expect("an id names what it was made for")
+        actor
+            .downcast_ref()
+            .expect("an id names what it was made for")
     }
 }
 
@@ -164,7 +167,9 @@ impl Net {
     /// Lets the peer's user do something.
     pub fn act<T: Actor, R>(&mut self, id: Id<T>, what: impl FnOnce(&mut T, Time) -> R) -> R {
         let actor: &mut dyn Any = &mut *self.peers[id.0].actor;
-        let actor = actor.downcast_mut().expect("an id names what it was made for");
+        let actor = actor
+            .downcast_mut()
+            .expect("an id names what it was made for");
         let result = what(actor, self.now);
         self.settle(id.0);
         result
@@ -245,70 +250,6 @@ impl Net {
         }
     }
 
-    pub fn start<T>(&mut self, id: Id<T>) {
-        self.peers[id.0].alive = true;
-        self.peers[id.0].actor.start(self.now);
-        self.settle(id.0);
-    }
-
-    /// The process dies; its kernel closes its connections.
-    pub fn kill<T>(&mut self, id: Id<T>) {
-        self.die(id.0, false);
-    }
-
-    /// The whole machine dies: nobody closes anything.
-    pub fn power_off<T>(&mut self, id: Id<T>) {
-        self.die(id.0, true);
-    }
-
-    fn die(&mut self, peer: usize, silently: bool) {
-        self.vanish(peer, silently);
-        let entry = &mut self.peers[peer];
-        entry.actor.crash();
-        entry.alive = false;
-        entry.paused = false;
-        entry.inbox.clear();
-    }
-
-    pub fn restart<T>(&mut self, id: Id<T>) {
-        self.kill(id);
-        self.start(id);
-    }
-
-    /// Breaks all connections of the peer; these ends are told.
-    pub fn cut<T>(&mut self, id: Id<T>, told: &[Side]) {
-        self.sever(id.0, told);
-    }
-
-    /// From now on nothing reaches the peer or leaves it; what is sent arrives after the healing.
-    pub fn partition<T>(&mut self, id: Id<T>) {
-        self.peers[id.0].cut_off = true;
-    }
-
-    pub fn heal<T>(&mut self, id: Id<T>) {
-        self.peers[id.0].cut_off = false;
-        self.release_held();
-    }
-
-    /// SIGSTOP.
-    pub fn pause<T>(&mut self, id: Id<T>) {
-        self.peers[id.0].paused = true;
-    }
-
-    /// SIGCONT: what came meanwhile is there at once, before any deadline.
-    pub fn resume<T>(&mut self, id: Id<T>) {
-        self.peers[id.0].paused = false;
-        for event in std::mem::take(&mut self.peers[id.0].inbox) {
-            self.happen(event);
-        }
-        self.tick(id.0);
-    }
-
-    /// The kernels find out which connections lead nowhere.
-    pub fn find_dead_connections(&mut self) {
-        self.find_void();
-    }
-
     pub fn name<T>(&self, id: Id<T>) -> String {
         format!("{}{}", self.peers[id.0].kind, id.0)
     }
@@ -359,6 +300,10 @@ pub fn json(text: &str) -> Body<Vec<u8>> {
 /// What `JSON.parse` of 0.0.92 takes; anything else kills the process.
 fn old_json(bytes: &[u8]) -> Vec<u8> {
     let value: Result<serde_json::Value, _> = serde_json::from_slice(bytes);
-    assert!(value.is_ok(), "kills a 0.0.92 peer: {}", String::from_utf8_lossy(bytes));
+    assert!(
+        value.is_ok(),
+        "kills a 0.0.92 peer: {}",
+        String::from_utf8_lossy(bytes)
+    );
     bytes.to_vec()
 }

@@ -31,10 +31,16 @@ fn a_hello_is_answered_once_and_an_old_ready_not_at_all() {
     assert_eq!(heard(&mut net, raw), [""; 0]);
     let raw = net.raw(b, b"V");
     net.say(raw, &format!("W|1|echo|{HELLO}"));
-    assert_eq!(heard(&mut net, raw), [r#"W|1|{"heartbeat":2500,"liveness":3,"omdp":1}"#]);
+    assert_eq!(
+        heard(&mut net, raw),
+        [r#"W|1|{"heartbeat":2500,"liveness":3,"omdp":1}"#]
+    );
     let raw = net.raw(b, b"C");
     net.say(raw, &format!("C|1|{HELLO}"));
-    assert_eq!(heard(&mut net, raw), [r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1}"#]);
+    assert_eq!(
+        heard(&mut net, raw),
+        [r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1}"#]
+    );
     assert_eq!(net[b].machine.load(), [0, 2, 1, 1]);
 }
 
@@ -51,7 +57,10 @@ fn a_second_ready_of_the_same_session_updates() {
     assert_eq!(heard(&mut net, raw).len(), 2, "the welcome and one request");
     net.say(raw, &format!("W|1|echo|{TWO}"));
     let second = heard(&mut net, raw);
-    assert!(second.len() == 1 && second[0].starts_with("W|2|C2|"), "{second:?}");
+    assert!(
+        second.len() == 1 && second[0].starts_with("W|2|C2|"),
+        "{second:?}"
+    );
     assert_eq!(net.end(c, first), None, "what it runs is left alone");
     assert_eq!(last_departure(&net, b), None);
 }
@@ -137,13 +146,22 @@ fn a_ready_with_a_broken_hello_registers_nobody() {
     let mut net = Net::new();
     let b = net.broker();
     let raw = net.raw(b, b"W");
-    for text in ["W|1|echo|{}", "W|1|echo|nonsense", "W|1", "W|1|∅", "W|1|echo|{}|more"] {
+    for text in [
+        "W|1|echo|{}",
+        "W|1|echo|nonsense",
+        "W|1",
+        "W|1|∅",
+        "W|1|echo|{}|more",
+    ] {
         net.say(raw, text);
         assert_eq!(heard(&mut net, raw), [""; 0]);
     }
     assert_eq!(net[b].machine.load(), [0; 4]);
     let bad = |event: &BrokerEvent| matches!(event, BrokerEvent::BadMessage { .. });
-    assert_eq!(net[b].events.iter().filter(|(_, event)| bad(event)).count(), 5);
+    assert_eq!(
+        net[b].events.iter().filter(|(_, event)| bad(event)).count(),
+        5
+    );
 }
 
 #[test]
@@ -161,7 +179,10 @@ fn a_worker_that_is_disconnected_begins_a_new_session() {
     net.run(ms(100));
     assert_eq!(net[w].news[1], (at(21), LinkNews::Lost(Loss::Refused)));
     assert_eq!(net[w].cancelled, [(at(21), 1, Code::BrokerLost)]);
-    assert!(net[b].heard.is_empty(), "it waits for its reconnect interval");
+    assert!(
+        net[b].heard.is_empty(),
+        "it waits for its reconnect interval"
+    );
     net.run(ms(5));
     let second = net.act(b, |broker, _| broker.take());
     assert!(second[0].starts_with("W|1|echo|{"));
@@ -250,7 +271,12 @@ fn what_comes_behind_a_disconnect_is_not_taken() {
     let c = net.client(b);
     net.run(ms(10));
     net.act(w, |worker, now| {
-        for text in [&format!("W|1|{HELLO}"), "W|5", &format!("W|1|{HELLO}"), "W|2|C|r|1"] {
+        for text in [
+            &format!("W|1|{HELLO}"),
+            "W|5",
+            &format!("W|1|{HELLO}"),
+            "W|2|C|r|1",
+        ] {
             worker.machine.handle_message(now, &mut frames(text));
         }
     });

@@ -119,7 +119,9 @@ fn what_a_dead_broker_had_is_lost_and_the_rest_goes_to_the_next() {
     }
     assert_eq!(net[w].cancelled, [(at(1001), 1, Code::BrokerLost)]);
     assert_eq!(net[w].news[1], (at(1001), LinkNews::Lost(Loss::Transport)));
-    let later: Vec<u64> = (3..6).map(|n| net.request(c, "echo", &n.to_string())).collect();
+    let later: Vec<u64> = (3..6)
+        .map(|n| net.request(c, "echo", &n.to_string()))
+        .collect();
     net.run(secs(5));
     net.serve(w, Job::echo);
     net.start(b);
@@ -132,7 +134,9 @@ fn what_a_dead_broker_had_is_lost_and_the_rest_goes_to_the_next() {
 
 #[test]
 fn worker_and_client_are_back_within_an_interval_or_two() {
-    let Scene { mut net, b, w, c, .. } = scene();
+    let Scene {
+        mut net, b, w, c, ..
+    } = scene();
     for _ in 0..10 {
         net.kill(b);
         net.run(secs(3));
@@ -168,7 +172,10 @@ fn a_broker_that_is_replaced_by_an_old_one_and_back() {
     });
     net.run(ms(10));
     let heard = net.act(b, |broker, _| broker.take());
-    assert!(heard[0].contains(r#"|{"type":"Buffer","data":[7]}|"#), "{heard:?}");
+    assert!(
+        heard[0].contains(r#"|{"type":"Buffer","data":[7]}|"#),
+        "{heard:?}"
+    );
     net.tell(b, "W1", "W|2|C2|r|1");
     net.run(ms(10));
     assert_eq!(net.act(b, |broker, _| broker.take()), ["W|3|C2|r|0|1"]);
@@ -201,7 +208,9 @@ fn a_broker_that_stops_tells_everybody() {
 
 #[test]
 fn a_client_that_dies_frees_the_queue_and_the_worker() {
-    let Scene { mut net, b, w, c, .. } = scene();
+    let Scene {
+        mut net, b, w, c, ..
+    } = scene();
     let other = net.client(b);
     net.serve(w, Job::echo);
     let r = net.request(other, "echo", "9");
@@ -209,7 +218,11 @@ fn a_client_that_dies_frees_the_queue_and_the_worker() {
     net.run(ms(10));
     assert_eq!(net[w].cancelled[0].2, Code::Aborted);
     assert_eq!(net.end(other, r), done("9"));
-    assert_eq!(net.started(w), ["1", "9"], "what had not started never starts");
+    assert_eq!(
+        net.started(w),
+        ["1", "9"],
+        "what had not started never starts"
+    );
     assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
 }
 
@@ -255,7 +268,9 @@ fn requests_made_before_the_start_go_out_in_order() {
     let b = net.broker();
     let w = net.worker(b, "echo");
     let c = net.unstarted_client(b, b"C", |_| {});
-    let requests: Vec<u64> = (0..20).map(|n| net.request(c, "echo", &n.to_string())).collect();
+    let requests: Vec<u64> = (0..20)
+        .map(|n| net.request(c, "echo", &n.to_string()))
+        .collect();
     net.run(secs(1));
     assert_eq!(net.started(w), [""; 0]);
     net.start(c);

@@ -4,6 +4,7 @@
 //! What holds at every step and at the end is in [`check`]. A seed that fails prints the command
 //! that repeats it; `OMDP_SEEDS=5000` runs so many seeds.
 
+mod acts;
 mod check;
 mod world;
 
@@ -14,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use world::World;
 
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 300;
 
 /// How much of what was done a failing seed prints.
 const TAIL: usize = 40;

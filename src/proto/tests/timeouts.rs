@@ -192,7 +192,9 @@ fn a_worker_of_ours_is_free_at_once() {
     assert_eq!(net.end(c, next), done("2"));
     assert_eq!(net.seen(c, next).at, at(1504));
     // What its user still sends goes nowhere.
-    net.act(w, |worker, now| worker.end(now, 1, Outcome::Final(json("1"))));
+    net.act(w, |worker, now| {
+        worker.end(now, 1, Outcome::Final(json("1")))
+    });
     net.run(secs(1));
 }
 

@@ -17,6 +17,9 @@ impl<F: Frame> Worker<F> {
             self.link.is_up() || self.deliveries.is_empty(),
             "a delivery is of one connection"
         );
-        assert!(self.link.is_up() || self.link.peer().is_none(), "a hello is of one connection");
+        assert!(
+            self.link.is_up() || self.link.peer().is_none(),
+            "a hello is of one connection"
+        );
     }
 }

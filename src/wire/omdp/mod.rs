@@ -112,7 +112,11 @@ mod tests {
     #[test]
     fn an_error_of_zero_is_not_a_success() {
         for zero in ["0", "-0", "0.0", "0e5", " 0 ", ""] {
-            assert_eq!(error_for_old(zero.as_bytes().to_vec()), b"\"0\"", "{zero:?}");
+            assert_eq!(
+                error_for_old(zero.as_bytes().to_vec()),
+                b"\"0\"",
+                "{zero:?}"
+            );
         }
         for other in ["1", "null", "false", "\"\"", "\"0\"", "[]", "{}", "nan"] {
             assert_eq!(error_for_old(other.as_bytes().to_vec()), other.as_bytes());

@@ -60,7 +60,11 @@ pub enum WorkerMessage<F> {
 
 /// The tokens of a RETURN.
 pub fn tokens(frame: &[u8]) -> impl Iterator<Item = u64> {
-    frame.as_chunks().0.iter().map(|chunk| u64::from_be_bytes(*chunk))
+    frame
+        .as_chunks()
+        .0
+        .iter()
+        .map(|chunk| u64::from_be_bytes(*chunk))
 }
 
 impl<F: Frame> PeerMessage<F> {

@@ -169,7 +169,11 @@ mod tests {
         );
         golden(
             "C|3|r1|\"W_LOST\"|∅|\u{c}",
-            reply(ReplyKind::OwnError, Body::json(b"\"W_LOST\"".to_vec()), true),
+            reply(
+                ReplyKind::OwnError,
+                Body::json(b"\"W_LOST\"".to_vec()),
+                true,
+            ),
         );
         golden("C|4", ToClient::Heartbeat);
         golden("C|5", ToClient::Disconnect);

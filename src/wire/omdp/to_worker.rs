@@ -56,7 +56,7 @@ impl<F: Frame> ToWorker<F> {
                 let extra = match cursor.optional() {
                     None => None,
                     Some(opts) => {
-                        let ext = TokenExt::parse(&*cursor.next()?)?;
+                        let ext = TokenExt::parse(&cursor.next()?)?;
                         if ext.error {
                             return Err(Malformed::Extension);
                         }

@@ -91,6 +91,10 @@ impl Wakes {
             *self = Wakes { second, count: 0 };
         }
         self.count += 1;
-        assert!(self.count < Self::LIMIT, "woken {} times in one second", self.count);
+        assert!(
+            self.count < Self::LIMIT,
+            "woken {} times in one second",
+            self.count
+        );
     }
 }

@@ -53,7 +53,8 @@ impl OldBroker {
 
     fn send(&mut self, to: &str, frames: &[&[u8]]) {
         let frames = frames.iter().map(|frame| frame.to_vec()).collect();
-        self.effects.push(Effect::SendTo(to.as_bytes().to_vec(), frames));
+        self.effects
+            .push(Effect::SendTo(to.as_bytes().to_vec(), frames));
     }
 
     fn on_client(&mut self, now: Time, client: String, frames: &Frames) {
@@ -61,7 +62,9 @@ impl OldBroker {
             b"2" => {
                 let service = text(&frames[2]);
                 let rid = text(&frames[3]);
-                let opts = frames.get(5).and_then(|opts| serde_json::from_slice(opts).ok());
+                let opts = frames
+                    .get(5)
+                    .and_then(|opts| serde_json::from_slice(opts).ok());
                 let opts: serde_json::Value = opts.unwrap_or_default();
                 let timeout = opts.get("timeout").and_then(|ms| ms.as_i64());
                 let timeout = timeout.filter(|ms| *ms != 0).unwrap_or(60_000);

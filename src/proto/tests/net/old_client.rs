@@ -149,7 +149,10 @@ impl Asks for OldClient {
             Some(ms) => format!(r#"{{"timeout":{ms}}}"#),
             None => r#"{"timeout":-1}"#.into(),
         };
-        self.seen.push(Seen::new(body.clone(), timeout_ms.map(Duration::from_millis)));
+        self.seen.push(Seen::new(
+            body.clone(),
+            timeout_ms.map(Duration::from_millis),
+        ));
         let data = body.into_json();
         let service = service.as_bytes();
         self.send(&[b"C", b"2", service, rid.as_bytes(), &data, opts.as_bytes()]);

@@ -205,9 +205,7 @@ impl Net {
         if !std::mem::take(&mut self.conns[conn].open[side as usize]) {
             return;
         }
-        let Conn {
-            broker, socket, ..
-        } = self.conns[conn];
+        let Conn { broker, socket, .. } = self.conns[conn];
         let peer = match side {
             Side::Broker => {
                 let identity = self.conns[conn].identity.clone();

@@ -33,7 +33,11 @@ impl Ledger {
                     self.by_old.insert(body.bytes.clone());
                 }
                 let first = self.started.insert(body.bytes.clone());
-                assert!(first, "{} started twice", String::from_utf8_lossy(&body.bytes));
+                assert!(
+                    first,
+                    "{} started twice",
+                    String::from_utf8_lossy(&body.bytes)
+                );
             }
             *counted = started.len();
         }
@@ -44,7 +48,10 @@ impl Ledger {
         for &c in &world.clients {
             for seen in &world.net[c].seen {
                 let forever = Plan::of(&seen.body).end == Ending::Never;
-                assert!(!seen.is_open() || forever || seen.timeout.is_none(), "{seen:?}");
+                assert!(
+                    !seen.is_open() || forever || seen.timeout.is_none(),
+                    "{seen:?}"
+                );
                 self.check_end(seen, !self.by_old.contains(&seen.body.bytes));
             }
         }
@@ -65,13 +72,22 @@ impl Ledger {
             .iter()
             .map(|part| serde_json::from_slice(&part.bytes).expect("a number"))
             .collect();
-        assert!(parts.is_sorted_by(|a, b| a < b), "parts out of order: {seen:?}");
-        assert!(!ours || parts.iter().copied().eq(0..parts.len()), "parts lost: {seen:?}");
+        assert!(
+            parts.is_sorted_by(|a, b| a < b),
+            "parts out of order: {seen:?}"
+        );
+        assert!(
+            !ours || parts.iter().copied().eq(0..parts.len()),
+            "parts lost: {seen:?}"
+        );
         let started = self.started.contains(&seen.body.bytes);
         assert!(started || parts.is_empty());
         match &seen.end {
             Some(End::Final(body)) => {
-                assert!(started && plan.end != Ending::Error && *body == seen.body, "{seen:?}");
+                assert!(
+                    started && plan.end != Ending::Error && *body == seen.body,
+                    "{seen:?}"
+                );
                 assert!(!ours || plan.end == Ending::Never || parts.len() == plan.parts);
             }
             Some(End::Error(value)) if *value == json("\"bad\"") => {
@@ -85,7 +101,10 @@ impl Ledger {
     }
 
     fn check_code(&self, code: &str) {
-        assert!(["\"C_TIMEOUT\"", "\"W_LOST\"", "\"B_LOST\""].contains(&code), "{code}");
+        assert!(
+            ["\"C_TIMEOUT\"", "\"W_LOST\"", "\"B_LOST\""].contains(&code),
+            "{code}"
+        );
     }
 
     /// All services that have a worker answer every client.
@@ -94,11 +113,16 @@ impl Ledger {
         let old = world.old_clients.iter().map(|id| id.any());
         for client in all.into_iter().chain(old) {
             let body = format!("[{},0,0,0]", 1_000_000 + world.net.serial());
-            let r = world.net.request_with(client, "echo", json(&body), Some(15_000));
+            let r = world
+                .net
+                .request_with(client, "echo", json(&body), Some(15_000));
             world.net.run(secs(20));
             let end = world.net.end(client, r);
             let blocked = end == failed("C_TIMEOUT") || end == error("\"C_TIMEOUT\"");
-            assert!(end == done(&body) || (blocked && world.may_be_blocked(client)), "{end:?}");
+            assert!(
+                end == done(&body) || (blocked && world.may_be_blocked(client)),
+                "{end:?}"
+            );
         }
     }
 

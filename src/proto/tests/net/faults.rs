@@ -1,0 +1,70 @@
+//! What befalls peers and connections.
+
+use super::transport::Side;
+use super::{Id, Net};
+
+impl Net {
+    pub fn start<T>(&mut self, id: Id<T>) {
+        self.peers[id.0].alive = true;
+        self.peers[id.0].actor.start(self.now);
+        self.settle(id.0);
+    }
+
+    /// The process dies; its kernel closes its connections.
+    pub fn kill<T>(&mut self, id: Id<T>) {
+        self.die(id.0, false);
+    }
+
+    /// The whole machine dies: nobody closes anything.
+    pub fn power_off<T>(&mut self, id: Id<T>) {
+        self.die(id.0, true);
+    }
+
+    fn die(&mut self, peer: usize, silently: bool) {
+        self.vanish(peer, silently);
+        let entry = &mut self.peers[peer];
+        entry.actor.crash();
+        entry.alive = false;
+        entry.paused = false;
+        entry.inbox.clear();
+    }
+
+    pub fn restart<T>(&mut self, id: Id<T>) {
+        self.kill(id);
+        self.start(id);
+    }
+
+    /// Breaks all connections of the peer; these ends are told.
+    pub fn cut<T>(&mut self, id: Id<T>, told: &[Side]) {
+        self.sever(id.0, told);
+    }
+
+    /// From now on nothing reaches the peer or leaves it; what is sent arrives after the healing.
+    pub fn partition<T>(&mut self, id: Id<T>) {
+        self.peers[id.0].cut_off = true;
+    }
+
+    pub fn heal<T>(&mut self, id: Id<T>) {
+        self.peers[id.0].cut_off = false;
+        self.release_held();
+    }
+
+    /// SIGSTOP.
+    pub fn pause<T>(&mut self, id: Id<T>) {
+        self.peers[id.0].paused = true;
+    }
+
+    /// SIGCONT: what came meanwhile is there at once, before any deadline.
+    pub fn resume<T>(&mut self, id: Id<T>) {
+        self.peers[id.0].paused = false;
+        for event in std::mem::take(&mut self.peers[id.0].inbox) {
+            self.happen(event);
+        }
+        self.tick(id.0);
+    }
+
+    /// The kernels find out which connections lead nowhere.
+    pub fn find_dead_connections(&mut self) {
+        self.find_void();
+    }
+}

@@ -1,0 +1,65 @@
+//! A broker and its socket.
+
+use crate::proto::broker::{BrokerConfig, BrokerEvent};
+use crate::proto::tests::net::actor::{Actor, Effect, Frames, Wakes};
+use crate::proto::{Broker, Time};
+
+pub struct BrokerActor {
+    pub machine: Broker<Vec<u8>>,
+    pub config: BrokerConfig,
+    pub events: Vec<(Time, BrokerEvent)>,
+    wakes: Wakes,
+}
+
+impl BrokerActor {
+    pub fn new(config: BrokerConfig) -> Self {
+        BrokerActor {
+            machine: Broker::new(config.clone()),
+            config,
+            events: Vec::new(),
+            wakes: Wakes::default(),
+        }
+    }
+}
+
+impl Actor for BrokerActor {
+    fn start(&mut self, _now: Time) {
+        self.machine = Broker::new(self.config.clone());
+    }
+
+    fn crash(&mut self) {
+        self.machine = Broker::new(self.config.clone());
+    }
+
+    fn gone(&mut self, now: Time, peer: &[u8]) {
+        self.machine.handle_gone(now, peer);
+    }
+
+    fn message(&mut self, now: Time, from: &[u8], mut frames: Frames) {
+        self.machine.handle_message(now, from, &mut frames);
+        assert!(frames.is_empty(), "the frames are reused");
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.machine.next_deadline()
+    }
+
+    fn timeout(&mut self, now: Time) {
+        self.machine.handle_timeout(now);
+        self.wakes.count(now, self.machine.next_deadline());
+    }
+
+    fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        for transmit in self.machine.drain_transmits() {
+            let mut frames = Vec::new();
+            transmit.message.encode(&mut frames);
+            effects.push(Effect::SendTo(transmit.to.to_vec(), frames));
+        }
+        self.events
+            .extend(self.machine.drain_events().map(|event| (now, event)));
+    }
+
+    fn audit(&self) {
+        self.machine.audit();
+    }
+}

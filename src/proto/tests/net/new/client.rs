@@ -1,0 +1,172 @@
+//! A client, its socket, and a user who asks and remembers.
+
+use super::{LinkNews, effect};
+use crate::proto::client::{ClientConfig, ClientNotice};
+use crate::proto::tests::net::actor::{Actor, Asks, Effect, Frames, Wakes};
+use crate::proto::tests::net::{End, Seen};
+use crate::proto::{Client, Time};
+use crate::wire::omdp::ReplyKind;
+use crate::wire::{Body, Malformed};
+use std::time::Duration;
+
+pub struct ClientActor {
+    pub machine: Client<Vec<u8>>,
+    pub config: ClientConfig,
+    life: u32,
+    pub seen: Vec<Seen>,
+    pub news: Vec<(Time, LinkNews)>,
+    pub faults: Vec<Malformed>,
+    wakes: Wakes,
+}
+
+impl ClientActor {
+    pub fn new(config: ClientConfig) -> Self {
+        ClientActor {
+            machine: Self::machine(&config, 0),
+            config,
+            life: 0,
+            seen: Vec::new(),
+            news: Vec::new(),
+            faults: Vec::new(),
+            wakes: Wakes::default(),
+        }
+    }
+
+    pub fn cancel(&mut self, id: u64) {
+        self.seen[id as usize].dropped = true;
+        self.machine.cancel(id);
+    }
+
+    /// Ends the client as its user would, who then ends every request himself.
+    pub fn stop(&mut self) {
+        self.drop_all();
+        self.machine.stop();
+    }
+
+    fn drop_all(&mut self) {
+        for seen in self.seen.iter_mut().filter(|seen| seen.end.is_none()) {
+            seen.dropped = true;
+        }
+    }
+
+    fn machine(config: &ClientConfig, life: u32) -> Client<Vec<u8>> {
+        let mut config = config.clone();
+        config.session = format!("{}.{life}-", config.session);
+        Client::new(config)
+    }
+
+    fn note(&mut self, now: Time, notice: ClientNotice<Vec<u8>>) {
+        match notice {
+            ClientNotice::Reply { id, kind, body } => {
+                let seen = &mut self.seen[id as usize];
+                match kind {
+                    ReplyKind::Partial => seen.partial(body),
+                    ReplyKind::Final => seen.end(now, End::Final(body)),
+                    ReplyKind::Error => seen.end(now, End::Error(body)),
+                    ReplyKind::OwnError => unreachable!("codes of ours are `Failed`"),
+                }
+            }
+            ClientNotice::Failed { id, code } => {
+                self.seen[id as usize].end(now, End::Failed(code));
+            }
+            ClientNotice::Connected => self.news.push((now, LinkNews::Connected)),
+            ClientNotice::Disconnected(why) => self.news.push((now, LinkNews::Lost(why))),
+            ClientNotice::Fault(why) => self.faults.push(why),
+        }
+    }
+}
+
+impl Actor for ClientActor {
+    fn start(&mut self, _now: Time) {
+        // What was submitted before the start waits in the machine.
+        self.machine.start();
+    }
+
+    fn crash(&mut self) {
+        self.drop_all();
+        self.life += 1;
+        self.machine = Self::machine(&self.config, self.life);
+    }
+
+    fn up(&mut self, now: Time) {
+        self.machine.handle_up(now);
+    }
+
+    fn down(&mut self, now: Time) {
+        self.machine.handle_down(now);
+    }
+
+    fn message(&mut self, now: Time, _from: &[u8], mut frames: Frames) {
+        self.machine.handle_message(now, &mut frames);
+        assert!(frames.is_empty(), "the frames are reused");
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.machine.next_deadline()
+    }
+
+    fn timeout(&mut self, now: Time) {
+        self.machine.handle_timeout(now);
+        self.wakes.count(now, self.machine.next_deadline());
+    }
+
+    fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.machine.drain_transmits(|message| {
+            let mut frames = Vec::new();
+            message.encode(&mut frames);
+            effects.push(Effect::Send(frames));
+        });
+        let notices: Vec<_> = self.machine.drain_notices().collect();
+        for notice in notices {
+            self.note(now, notice);
+        }
+        effects.extend(self.machine.poll_action().map(effect));
+    }
+
+    fn audit(&self) {
+        self.machine.audit();
+        let open = self.seen.iter().filter(|seen| seen.is_open()).count();
+        assert_eq!(
+            self.machine.outstanding(),
+            open,
+            "requests held, and requests open"
+        );
+    }
+
+    fn asks(&mut self) -> &mut dyn Asks {
+        self
+    }
+}
+
+impl Asks for ClientActor {
+    fn request(
+        &mut self,
+        now: Time,
+        service: &str,
+        body: Body<Vec<u8>>,
+        timeout_ms: Option<u64>,
+    ) -> u64 {
+        let id = self.seen.len() as u64;
+        self.seen.push(Seen::new(
+            body.clone(),
+            timeout_ms.map(Duration::from_millis),
+        ));
+        let opts = match timeout_ms {
+            Some(ms) => format!(r#"{{"timeout":{ms}}}"#),
+            None => r#"{"timeout":-1}"#.into(),
+        };
+        self.machine.request(
+            now,
+            id,
+            service.as_bytes().to_vec(),
+            body,
+            opts.into_bytes(),
+            timeout_ms.map(Duration::from_millis),
+        );
+        id
+    }
+
+    fn seen(&self) -> &[Seen] {
+        &self.seen
+    }
+}

@@ -1,0 +1,246 @@
+//! A worker, its socket, and a user who works as the handler says.
+
+use super::{LinkNews, effect};
+use crate::proto::code::Code;
+use crate::proto::tests::net::actor::{Actor, Effect, Frames, Handler, Serves, Wakes};
+use crate::proto::tests::net::{Job, Jobs, Outcome, Step};
+use crate::proto::worker::{Retract, WorkerConfig, WorkerNotice};
+use crate::proto::{Time, Worker};
+use crate::wire::omdp::WorkerMessage;
+use crate::wire::{Body, Malformed};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+struct Offer {
+    delivery: u64,
+    body: Body<Vec<u8>>,
+    opts: Option<Vec<u8>>,
+    returnable: bool,
+}
+
+pub struct WorkerActor {
+    pub machine: Worker<Vec<u8>>,
+    pub config: WorkerConfig,
+    life: u32,
+    handler: Handler,
+    /// What its user has taken and not ended.
+    jobs: Jobs<u64>,
+    /// What its user has not taken.
+    offers: VecDeque<Offer>,
+    /// The user's thread does something else, and neither takes nor answers.
+    pub busy: bool,
+    /// What its user took, in order, over all its lives.
+    pub started: Vec<Body<Vec<u8>>>,
+    /// The deliveries behind [`started`](Self::started), and the options that came with them.
+    pub deliveries: Vec<(u64, Option<Vec<u8>>)>,
+    /// How often it gave requests back.
+    pub returns: usize,
+    pub cancelled: Vec<(Time, u64, Code)>,
+    pub news: Vec<(Time, LinkNews)>,
+    pub faults: Vec<Malformed>,
+    pub drained: Option<Time>,
+    /// How many were in its user's hands at the worst time.
+    pub most_running: usize,
+    wakes: Wakes,
+}
+
+impl WorkerActor {
+    pub fn new(config: WorkerConfig) -> Self {
+        WorkerActor {
+            machine: Self::machine(&config, 0),
+            config,
+            life: 0,
+            handler: Rc::new(Job::echo),
+            jobs: Jobs::new(),
+            offers: VecDeque::new(),
+            busy: false,
+            started: Vec::new(),
+            deliveries: Vec::new(),
+            returns: 0,
+            cancelled: Vec::new(),
+            news: Vec::new(),
+            faults: Vec::new(),
+            drained: None,
+            most_running: 0,
+            wakes: Wakes::default(),
+        }
+    }
+
+    /// Does for the delivery what its user would.
+    pub fn end(&mut self, now: Time, delivery: u64, outcome: Outcome) {
+        self.jobs.drop(&delivery);
+        match outcome {
+            Outcome::Final(body) => self.machine.finish(now, delivery, body),
+            Outcome::Error(value) => self.machine.error(now, delivery, value),
+        }
+    }
+
+    fn machine(config: &WorkerConfig, life: u32) -> Worker<Vec<u8>> {
+        let mut config = config.clone();
+        config.session = format!("{}.{life}", config.session);
+        Worker::new(config)
+    }
+
+    pub fn set_concurrency(&mut self, concurrency: Option<usize>) {
+        self.config.concurrency = concurrency;
+        self.machine.set_concurrency(concurrency);
+    }
+
+    /// The user takes what it has room for.
+    fn take(&mut self, now: Time) {
+        let room = self.config.concurrency.unwrap_or(usize::MAX);
+        while !self.busy
+            && self.jobs.len() < room
+            && let Some(offer) = self.offers.pop_front()
+        {
+            let job = (self.handler)(&offer.body);
+            self.jobs.begin(now, offer.delivery, job);
+            self.most_running = self.most_running.max(self.jobs.len());
+            self.deliveries.push((offer.delivery, offer.opts));
+            self.started.push(offer.body);
+        }
+    }
+
+    /// Takes offers back, the latest first.
+    fn retract(&mut self, now: Time) {
+        let Some(Retract { outstanding, limit }) = self.machine.poll_retract() else {
+            return;
+        };
+        // Those that the machine has just made are not on offer yet.
+        self.report(now);
+        let mut back = Vec::new();
+        for at in (0..self.offers.len()).rev() {
+            if back.len() < outstanding.saturating_sub(limit) && self.offers[at].returnable {
+                back.extend(self.offers.remove(at).map(|offer| offer.delivery));
+            }
+        }
+        back.reverse();
+        self.machine.handle_retracted(now, &back);
+    }
+
+    fn report(&mut self, now: Time) {
+        let notices: Vec<_> = self.machine.drain_notices().collect();
+        for notice in notices {
+            self.note(now, notice);
+        }
+    }
+
+    fn note(&mut self, now: Time, notice: WorkerNotice<Vec<u8>>) {
+        match notice {
+            WorkerNotice::Request {
+                delivery,
+                body,
+                opts,
+                returnable,
+            } => self.offers.push_back(Offer {
+                delivery,
+                body,
+                opts,
+                returnable,
+            }),
+            WorkerNotice::Cancelled { delivery, code } => {
+                let offers = self.offers.len();
+                self.offers.retain(|offer| offer.delivery != delivery);
+                // Of an offer that was not taken the user learns nothing.
+                if self.offers.len() == offers {
+                    self.jobs.drop(&delivery);
+                    self.cancelled.push((now, delivery, code));
+                }
+            }
+            WorkerNotice::Connected => self.news.push((now, LinkNews::Connected)),
+            WorkerNotice::Disconnected(why) => self.news.push((now, LinkNews::Lost(why))),
+            WorkerNotice::Fault(why) => self.faults.push(why),
+            WorkerNotice::Drained => {
+                assert_eq!(self.machine.outstanding(), 0, "drained with work in hand");
+                self.drained = Some(now);
+            }
+        }
+    }
+}
+
+impl Actor for WorkerActor {
+    fn start(&mut self, _now: Time) {
+        self.drained = None;
+        self.machine.start();
+    }
+
+    fn crash(&mut self) {
+        self.life += 1;
+        self.machine = Self::machine(&self.config, self.life);
+        self.jobs = Jobs::new();
+        self.offers.clear();
+        self.busy = false;
+    }
+
+    fn up(&mut self, now: Time) {
+        self.machine.handle_up(now);
+    }
+
+    fn down(&mut self, now: Time) {
+        self.machine.handle_down(now);
+    }
+
+    fn message(&mut self, now: Time, _from: &[u8], mut frames: Frames) {
+        self.machine.handle_message(now, &mut frames);
+        assert!(frames.is_empty(), "the frames are reused");
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let jobs = self.jobs.deadline().filter(|_| !self.busy);
+        let times = [self.machine.next_deadline(), jobs];
+        times.into_iter().flatten().min()
+    }
+
+    fn timeout(&mut self, now: Time) {
+        if self.machine.next_deadline().is_some_and(|at| at <= now) {
+            self.machine.handle_timeout(now);
+            self.wakes.count(now, self.machine.next_deadline());
+        }
+        while !self.busy
+            && let Some((delivery, step)) = self.jobs.due(now)
+        {
+            match step {
+                Step::Partial(body) => self.machine.partial(delivery, body),
+                Step::End(outcome) => self.end(now, delivery, outcome),
+            }
+        }
+    }
+
+    fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.retract(now);
+        let returns = &mut self.returns;
+        self.machine.drain_transmits(|message| {
+            *returns += usize::from(matches!(message, WorkerMessage::Return { .. }));
+            let mut frames = Vec::new();
+            message.encode(&mut frames);
+            effects.push(Effect::Send(frames));
+        });
+        effects.extend(self.machine.poll_action().map(effect));
+        self.report(now);
+        self.take(now);
+    }
+
+    fn audit(&self) {
+        self.machine.audit();
+        let held = self.jobs.len() + self.offers.len();
+        assert_eq!(
+            self.machine.outstanding(),
+            held,
+            "deliveries held, and deliveries known"
+        );
+    }
+
+    fn serves(&mut self) -> &mut dyn Serves {
+        self
+    }
+}
+
+impl Serves for WorkerActor {
+    fn set_handler(&mut self, handler: Handler) {
+        self.handler = handler;
+    }
+
+    fn started(&self) -> &[Body<Vec<u8>>] {
+        &self.started
+    }
+}
