@@ -246,7 +246,7 @@ test('stop() says DISCONNECT for the worker', async (t) => {
 
 test('a broker that goes takes the requests it was given with it: B_LOST', async (t) => {
   const running = deferred();
-  const { old, client } = await cast(t, running.resolve);
+  const { old, client } = await cast(t, (data, reply) => running.resolve(reply));
   const asked = ask(client, 1);
   const reply = await running.promise;
   old.close();

@@ -1,9 +1,14 @@
 'use strict';
 // `npm run build` and `npm run build:debug`: the napi CLI, then a note of what the binary was built from, by which
 // ensure.js knows whether it still fits. Further arguments go to the CLI (`-- --target …`).
+//
+// On Linux a release build is stripped here and not by cargo: its symbols tell whether libzmq was optimised across
+// its files (OMDP_LTO, see crates/zmq-sys/lto.rs), and the library that stays in target/ can be profiled.
+const { spawnSync } = require('node:child_process');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
+const { symbolNames } = require('./elf.js');
 const { hostPlatform, platforms, root } = require('./platforms.js');
 const { tool, seconds } = require('./run.js');
 
@@ -30,26 +35,66 @@ function filesUnder(name) {
   return names.sort().flatMap((entry) => filesUnder(path.join(name, entry)));
 }
 
-/** Where the binary for a target lies; without a target, the one for this machine. @param {string} [triple] */
-function binaryPath(triple) {
+/** The platform of a target; without a target, of this machine. @param {string} [triple] */
+function platformOf(triple) {
   const platform = triple ? platforms().find((p) => p.triple === triple) : hostPlatform();
   if (!platform)
     throw new Error(`not a target of this package: ${triple ?? `${process.platform} ${process.arch}`}`);
-  return path.join(root, platform.file);
+  return platform;
+}
+
+/** Where the binary for a target lies. @param {string} [triple] */
+function binaryPath(triple) {
+  return path.join(root, platformOf(triple).file);
+}
+
+/** What the last build noted. @returns {Note} */
+function readNote() {
+  return JSON.parse(fs.readFileSync(NOTE, 'utf8'));
 }
 
 /** The profile of the binary that is there and fits the sources, or undefined. */
 function built() {
   try {
-    const note = JSON.parse(fs.readFileSync(NOTE, 'utf8'));
+    const note = readNote();
     const { mtimeMs, size } = fs.statSync(binaryPath());
     fs.accessSync(path.join(root, 'native.js'));
     fs.accessSync(path.join(root, 'native.d.ts'));
     const same = note.mtimeMs === mtimeMs && note.size === size && note.digest === digest();
-    return same ? /** @type {'release' | 'debug'} */ (note.profile) : undefined;
+    return same ? note.profile : undefined;
   } catch {
     return undefined;
   }
+}
+
+/**
+ * What became of libzmq in a release build for Linux: whether it was to be optimised across its files, and which of its
+ * functions of a line or two are there all the same, not inlined everywhere.
+ * @param {string} binary not stripped yet
+ * @returns {Lto}
+ */
+function inspect(binary) {
+  const names = symbolNames(binary);
+  if (!names.some((name) => name.startsWith('_ZN3zmq5msg_t'))) {
+    throw new Error(`${binary} has no names of libzmq's functions, so nothing can be said of it`);
+  }
+  // What every frame goes through, several times.
+  const tiny = ['5check', '5flags', '6is_vsm', '7is_cmsg', '12is_delimiter', '13is_routing_id'];
+  const left = tiny.map((name) => `_ZNK3zmq5msg_t${name}Ev`).filter((name) => names.includes(name));
+  // Put there by build.rs.
+  return { wanted: names.includes('omdp_lto'), left };
+}
+
+/** @param {string} binary */
+function strip(binary) {
+  const result = spawnSync(process.env.STRIP ?? 'strip', [binary], { encoding: 'utf8' });
+  if (result.status === 0) return;
+  console.error(`not stripped: ${result.error?.message ?? result.stderr.trim()}`);
+}
+
+/** @param {number} bytes */
+function megabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(2)} MB`;
 }
 
 /**
@@ -59,14 +104,28 @@ function built() {
  */
 function build(profile, more = [], { quiet = false } = {}) {
   const before = digest();
+  const target = more.indexOf('--target');
+  const platform = platformOf(target < 0 ? undefined : more[target + 1]);
+  const binary = path.join(root, platform.file);
+  const elf = profile === 'release' && platform.os === 'linux';
+
   const release = profile === 'release' ? ['--release'] : [];
   const files = ['--platform', '--js', 'native.js', '--dts', 'native.d.ts'];
-  tool('@napi-rs/cli', 'napi', ['build', ...files, ...release, ...more], quiet ? {} : { stdio: 'inherit' });
+  tool('@napi-rs/cli', 'napi', ['build', ...files, ...release, ...more], {
+    ...(!quiet && { stdio: 'inherit' }),
+    ...(elf && { env: { ...process.env, CARGO_PROFILE_RELEASE_STRIP: 'none' } }),
+  });
 
-  const target = more.indexOf('--target');
-  const binary = binaryPath(target < 0 ? undefined : more[target + 1]);
+  const lto = elf ? inspect(binary) : undefined;
+  const whole = fs.statSync(binary).size;
+  if (elf) strip(binary);
   const { mtimeMs, size } = fs.statSync(binary);
-  fs.writeFileSync(NOTE, JSON.stringify({ profile, digest: before, mtimeMs, size }));
+  fs.writeFileSync(NOTE, JSON.stringify({ profile, digest: before, mtimeMs, size, lto }));
+  if (profile === 'release') {
+    const across = lto?.wanted ? 'optimised across its files' : 'built plain';
+    const symbols = elf ? ` (${megabytes(whole)} with its symbols)` : '';
+    console.log(`${platform.file}: ${megabytes(size)}${symbols}, libzmq ${across}`);
+  }
   return binary;
 }
 
@@ -78,4 +137,9 @@ if (require.main === module) {
   console.log(`${path.basename(binary)} (${profile}) built in ${seconds(start)}`);
 }
 
-module.exports = { build, built, binaryPath };
+/**
+ * @typedef {{ wanted: boolean, left: string[] }} Lto
+ * @typedef {{ profile: 'release' | 'debug', digest: string, mtimeMs: number, size: number, lto?: Lto }} Note
+ */
+
+module.exports = { build, built, binaryPath, readNote };

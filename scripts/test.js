@@ -51,7 +51,7 @@ function main() {
   const test = (args) => closingOfCargo(run('cargo', ['test', ...target, ...args]));
   step('clippy: wire and proto', () => clippy(pure));
   step('clippy: with io', () => clippy(withIo));
-  step('clippy: with node', () => clippy([]));
+  step('clippy: with node', () => clippy(['--features', 'instructions']));
   step('cargo test: wire and proto', () => test(pure));
   step('cargo test: all', () => test([]));
   step('cargo test: zmq-sys', () => test(['-p', 'zmq-sys']));

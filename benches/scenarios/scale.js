@@ -2,9 +2,10 @@
 // Whether a request costs more when there is more of everything: services, workers, clients, waiting requests. Ours
 // beside itself at another size.
 //
-// A request is measured one at a time, each by way of another of the many; and with 1000 in flight between one client and one
-// worker, while the many are connected and idle. (With many in flight over all of them, each would have its messages
-// to itself in a packet, and the cost of that, which is the kernel's, would hide what is asked.)
+// A request is measured one at a time, each by way of another of the many; and with 1000 in flight between one client
+// and one worker, while the many are connected and idle. (With many in flight over all of them, each would have its
+// messages to itself in a packet, and the cost of that, which is the kernel's, would hide what is asked.) Nobody sends
+// heartbeats meanwhile: those of 10,000 peers are more messages than one request at a time; they are told apart.
 const { openFiles } = require('../harness/machine.js');
 const { cpuSeconds } = require('../harness/proc.js');
 const { median } = require('../harness/stats.js');
@@ -14,11 +15,17 @@ const { warmUp } = require('../harness/warm.js');
 const PER_PEER = 4;
 const OWN = 500;
 
-function scaling({ name, title, peers, measure }) {
+/** No heartbeats and no losses within a run. */
+const QUIET = { heartbeat: 600_000 };
+const QUIET_ROLES = { broker: { broker: QUIET }, worker: { worker: QUIET }, client: { client: QUIET } };
+
+/** In ms, to look at what heartbeats cost. */
+const IDLE = 5000;
+
+function scaling({ unit = 'µs', peers, ...scenario }) {
   return {
-    name,
-    title,
-    unit: 'µs',
+    ...scenario,
+    unit,
     better: 'lower',
     grows: true,
     suits: (system) => system.can.includes('fleet'),
@@ -33,7 +40,6 @@ function scaling({ name, title, peers, measure }) {
       return { cases, reason: `left out ${left.join(', ')}: a process may open ${limit} files (ulimit -n)` };
     },
     baseline: (cells) => cells[0].id,
-    measure,
   };
 }
 
@@ -81,9 +87,9 @@ module.exports = [
     title: 'so many services, each with a worker of its own',
     peers: true,
     async measure(cluster, { size }) {
-      await cluster.start();
-      const fleets = await launchFleet(cluster, { kind: 'workers', service: 'fleet', apart: true }, size);
-      const client = await cluster.launch('fleet', { kind: 'spread', service: 'fleet', count: size });
+      await cluster.start(QUIET_ROLES);
+      const fleets = await launchFleet(cluster, { kind: 'workers', service: 'fleet', apart: true, peer: QUIET }, size);
+      const client = await cluster.launch('fleet', { kind: 'spread', service: 'fleet', count: size, peer: QUIET });
       cluster.worker = [cluster.worker, ...fleets];
       return { ...(await oneAtATime(cluster, [client])), ...(await thousandInFlight(cluster)) };
     },
@@ -93,9 +99,9 @@ module.exports = [
     title: 'so many workers of one service',
     peers: true,
     async measure(cluster, { size }) {
-      await cluster.start();
-      const fleets = await launchFleet(cluster, { kind: 'workers', service: 'fleet', apart: false }, size);
-      const client = await cluster.launch('client', { service: 'fleet' });
+      await cluster.start(QUIET_ROLES);
+      const fleets = await launchFleet(cluster, { kind: 'workers', service: 'fleet', apart: false, peer: QUIET }, size);
+      const client = await cluster.launch('client', { service: 'fleet', client: QUIET });
       cluster.worker = [cluster.worker, ...fleets];
       return { ...(await oneAtATime(cluster, [client])), ...(await thousandInFlight(cluster)) };
     },
@@ -105,8 +111,8 @@ module.exports = [
     title: 'so many clients',
     peers: true,
     async measure(cluster, { size }) {
-      await cluster.start();
-      const fleets = await launchFleet(cluster, { kind: 'clients' }, size);
+      await cluster.start(QUIET_ROLES);
+      const fleets = await launchFleet(cluster, { kind: 'clients', peer: QUIET }, size);
       return { ...(await oneAtATime(cluster, fleets)), ...(await thousandInFlight(cluster)) };
     },
   }),
@@ -115,8 +121,8 @@ module.exports = [
     title: 'so many requests that wait for another service',
     peers: false,
     async measure(cluster, { size }) {
-      await cluster.start();
-      const holder = await cluster.launch('client');
+      await cluster.start(QUIET_ROLES);
+      const holder = await cluster.launch('client', { client: QUIET });
       await cluster.measure('hold', { count: size }, holder);
       return { ...(await oneAtATime(cluster, [cluster.client])), ...(await thousandInFlight(cluster)) };
     },
@@ -126,9 +132,22 @@ module.exports = [
     title: 'so many requests that wait for the same worker, beyond 1000 in flight',
     peers: false,
     async measure(cluster, { size }) {
-      await cluster.start();
+      await cluster.start(QUIET_ROLES);
       const { windowUs, windowBrokerCpu } = await thousandInFlight(cluster, 1000 + size);
       return { value: windowUs, brokerCpu: windowBrokerCpu };
+    },
+  }),
+  scaling({
+    name: 'scale-idle',
+    title: 'processor time of the broker for so many connected workers that have nothing to do: heartbeats',
+    unit: '% of a core',
+    peers: true,
+    async measure(cluster, { size }) {
+      cluster.broker = await cluster.launch('broker');
+      await launchFleet(cluster, { kind: 'workers', service: 'fleet', apart: false }, size);
+      const ms = cluster.args.small ? 50 : IDLE;
+      const { cpu } = await cpuOfBroker(cluster, () => new Promise((resolve) => setTimeout(resolve, ms)));
+      return { value: (cpu * 1000 * 100) / ms };
     },
   }),
 ];

@@ -43,7 +43,7 @@ async function fleet(omdp, conf, tally) {
 
 /** One client, each request of which goes to another service. */
 function spread(omdp, conf) {
-  const client = new omdp.Client(endpoint(conf));
+  const client = new omdp.Client(endpoint(conf), conf.peer);
   const services = Array.from({ length: conf.count }, (_, i) => `${conf.service}${i}`);
   let next = 0;
   client.start();

@@ -25,7 +25,7 @@ function omdp(load, startBroker = start) {
 
     async client(conf) {
       const { Client } = load(conf);
-      const client = new Client(endpoint(conf));
+      const client = new Client(endpoint(conf), conf.client);
       client.on('error', fail);
       await client.start();
       const { service } = conf;

@@ -22,7 +22,8 @@ const roles = omdp(load, startBroker);
 module.exports = {
   name: 'pigato',
   title: 'PIGATO',
-  can: ['text', 'parts', 'bytes', 'listeners', 'loop', 'hold'],
+  // Requests can't be held in masses: a client whose broker is busy for some seconds closes its socket under them.
+  can: ['text', 'parts', 'bytes', 'listeners', 'loop'],
 
   async prepare() {
     // 0.0.47 is the last; some registries stop at the one before, which has the same code on the path of a request.

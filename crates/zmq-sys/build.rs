@@ -3,20 +3,22 @@
 //! `zeromq-src` brings the sources and the list of files; the platform facts that libzmq's own configure script
 //! would find out are given here through the compiler flags.
 
+mod lto;
+
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-env-changed=OMDP_LTO");
+    println!("cargo:rerun-if-changed=lto.rs");
     let target = Target::from_env();
     let mut flags = flags(&target);
-    let lto = lto(&target);
-    if lto.is_some() {
+    let lto = lto::tools(&target);
+    if let Some(tools) = &lto {
+        // Machine code as well: tests and examples are linked without the plugin.
         flags.extend(["-flto".into(), "-ffat-lto-objects".into()]);
         // For the build script of the addon, which has to link accordingly.
-        println!("cargo:lto=1");
+        println!("cargo:lto={}", tools.linker);
     }
 
     // SAFETY: a build script has one thread here; `cc` starts its own later and only reads.
@@ -24,8 +26,8 @@ fn main() {
         let key = format!("CXXFLAGS_{}", target.triple);
         let given = env::var(&key).unwrap_or_default();
         env::set_var(&key, format!("{given} {}", flags.join(" ")));
-        if let Some(Archiver(path)) = lto {
-            env::set_var(format!("AR_{}", target.triple), path);
+        if let Some(tools) = lto {
+            env::set_var(format!("AR_{}", target.triple), tools.archiver);
         }
         if target.os == "linux" {
             // Emitted below instead, static.
@@ -115,36 +117,6 @@ fn flags(target: &Target) -> Vec<String> {
     flags.push("-fvisibility=hidden".into());
     flags.push("-fvisibility-inlines-hidden".into());
     flags
-}
-
-/// The archiver that understands the compiler's intermediate code.
-struct Archiver(String);
-
-/// With `OMDP_LTO=1` on Linux with gcc, libzmq is compiled so that its many tiny functions can be inlined across files
-/// when the addon is linked. The objects hold machine code as well (`-ffat-lto-objects`), so where a linker makes
-/// nothing of it, the result is the plain build.
-fn lto(target: &Target) -> Option<Archiver> {
-    if target.os != "linux" || env::var("OMDP_LTO").as_deref() != Ok("1") {
-        return None;
-    }
-    let compiler = cc::Build::new().cpp(true).get_compiler();
-    if compiler.is_like_clang() {
-        println!("cargo:warning=OMDP_LTO is for gcc; libzmq is built without it");
-        return None;
-    }
-    let path = compiler.path().to_str()?;
-    // `x86_64-linux-gnu-g++` has `x86_64-linux-gnu-gcc-ar` beside it.
-    let prefix = path
-        .strip_suffix("g++")
-        .or_else(|| path.strip_suffix("c++"))?;
-    let archiver = format!("{prefix}gcc-ar");
-    let works = Command::new(&archiver).arg("--version").output();
-    if works.is_ok_and(|output| output.status.success()) {
-        Some(Archiver(archiver))
-    } else {
-        println!("cargo:warning=OMDP_LTO needs {archiver}; libzmq is built without it");
-        None
-    }
 }
 
 struct Sodium {

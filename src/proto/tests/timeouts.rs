@@ -33,6 +33,7 @@ fn while_it_runs() {
     // The client's cancel is there when the broker's own deadline comes.
     assert_eq!(net[w].cancelled, [(at(1502), 1, Code::Aborted)]);
     assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+    assert_eq!(expired(&net, b), [true]);
 }
 
 #[test]
@@ -47,6 +48,7 @@ fn while_it_waits_in_the_queue() {
     assert_eq!(net.end(c, r), failed("C_TIMEOUT"));
     net.run(ms(1));
     assert_eq!(net[b].machine.load(), [0, 0, 1, 0]);
+    assert_eq!(expired(&net, b), [false]);
     let w = net.worker(b, "echo");
     net.run(secs(1));
     assert_eq!(net.started(w), [""; 0], "what expired never starts");

@@ -12,14 +12,16 @@ use std::time::Duration;
 pub struct World {
     pub net: Net,
     pub brokers: Vec<Id<BrokerActor>>,
+    old_brokers: Vec<Id<OldBroker>>,
     pub workers: Vec<Id<WorkerActor>>,
     pub old_workers: Vec<Id<OldWorker>>,
     pub clients: Vec<Id<ClientActor>>,
     pub old_clients: Vec<Id<OldClient>>,
     /// Clients that their users have stopped.
     pub stopped: Vec<Id<ClientActor>>,
-    /// Clients of a broker whose `echo` has workers of 0.0.92 alone. One whose final is lost with a
-    /// connection that is mended behind everybody's back is busy for ever, as ever.
+    /// Clients of a broker of 0.0.92, or of one whose `echo` has workers of 0.0.92 alone. A worker
+    /// whose final is lost with a connection that is mended behind everybody's back is busy for
+    /// ever, as ever.
     unsure: Vec<Id<()>>,
     /// When whom is helped again, whatever happened to it.
     pub remedies: BTreeMap<(Time, u64), Id<()>>,
@@ -89,6 +91,7 @@ impl World {
         let mut world = World {
             net: Net::seeded(seed),
             brokers: Vec::new(),
+            old_brokers: Vec::new(),
             workers: Vec::new(),
             old_workers: Vec::new(),
             clients: Vec::new(),
@@ -101,70 +104,91 @@ impl World {
             log,
         };
         world.storm = *world.net.rng.pick(&[0, 1, 4, 12, 30]);
-        let (least, most) =
-            *world
-                .net
-                .rng
-                .pick(&[(50, 20_000), (50, 20_000), (5, 200), (900, 1100)]);
+        let ways = [(50, 20_000), (50, 20_000), (5, 200), (900, 1100)];
+        let (least, most) = *world.net.rng.pick(&ways);
         world.net.set_latency(least, most);
         for _ in 0..world.net.rng.between(1, 2) {
-            world.add_broker();
+            world.add_site();
         }
         world
     }
 
     /// A broker with those who speak to it.
-    fn add_broker(&mut self) {
-        let net = &mut self.net;
-        let heartbeat = ms(*net.rng.pick(&[700, 2500]));
-        let b = net.broker_with(|config| config.heartbeat = heartbeat);
-        self.brokers.push(b);
+    fn add_site(&mut self) {
+        let old = self.net.rng.percent(20);
+        let b = if old {
+            let b = self.net.old_broker();
+            self.old_brokers.push(b);
+            b.any()
+        } else {
+            let heartbeat = ms(*self.net.rng.pick(&[700, 2500]));
+            let b = self.net.broker_with(|config| config.heartbeat = heartbeat);
+            self.brokers.push(b);
+            b.any()
+        };
+        // At the pace of an old broker there is but one pace.
+        let paces: &[u64] = if old { &[2500] } else { &[100, 700, 2500] };
         let mut sure = false;
-        for n in 0..net.rng.between(1, 4) {
-            let service = SERVICES[n as usize % 2];
-            if net.rng.percent(30) {
-                let w = net.old_worker(b, service);
-                // One that never ended would never be used again.
-                net.serve(w, |body| match Plan::of(body) {
-                    Plan {
-                        end: Ending::Never, ..
-                    } => Job::echo(body).every(secs(5)),
-                    plan => plan.job(body),
-                });
-                self.old_workers.push(w);
-            } else {
-                let heartbeat = ms(*net.rng.pick(&[100, 700, 2500]));
-                let concurrency = *net.rng.pick(&[Some(1), Some(2), Some(5), None]);
-                let prefetch = *net.rng.pick(&[0, 1024]);
-                let w = net.worker_with(b, service, |config| {
-                    config.link.heartbeat = heartbeat;
-                    config.concurrency = concurrency;
-                    config.prefetch = prefetch;
-                });
-                net.serve(w, |body| Plan::of(body).job(body));
-                self.workers.push(w);
-                sure |= service == "echo";
-            }
+        for n in 0..self.net.rng.between(1, 4) as usize {
+            let ours = self.add_worker(b, SERVICES[n % 2], paces);
+            sure |= ours && !old && n % 2 == 0;
         }
-        for _ in 0..net.rng.between(1, 3) {
-            let client = if net.rng.percent(30) {
-                let c = net.old_client(b);
-                self.old_clients.push(c);
-                c.any()
-            } else {
-                let heartbeat = ms(*net.rng.pick(&[100, 700, 2500]));
-                let await_hello = net.rng.percent(20);
-                let c = net.client_with(b, |config| {
-                    config.link.heartbeat = heartbeat;
-                    config.await_hello = await_hello;
-                });
-                self.clients.push(c);
-                c.any()
-            };
+        for _ in 0..self.net.rng.between(1, 3) {
+            let client = self.add_client(b, paces);
             if !sure {
                 self.unsure.push(client);
             }
         }
+    }
+
+    /// True if it is one of ours.
+    fn add_worker(&mut self, b: Id<()>, service: &str, paces: &[u64]) -> bool {
+        let net = &mut self.net;
+        // A request that never ends keeps an old worker, or a worker of an old broker, for ever.
+        let serve_patiently = |body: &Body<Vec<u8>>| match Plan::of(body) {
+            Plan {
+                end: Ending::Never, ..
+            } => Job::echo(body).every(secs(5)),
+            plan => plan.job(body),
+        };
+        if net.rng.percent(30) {
+            let w = net.old_worker(b, service);
+            net.serve(w, serve_patiently);
+            self.old_workers.push(w);
+            return false;
+        }
+        let heartbeat = ms(*net.rng.pick(paces));
+        let concurrency = *net.rng.pick(&[Some(1), Some(2), Some(5), None]);
+        let prefetch = *net.rng.pick(&[0, 1024]);
+        let w = net.worker_with(b, service, |config| {
+            config.link.heartbeat = heartbeat;
+            config.concurrency = concurrency;
+            config.prefetch = prefetch;
+        });
+        match self.old_brokers.iter().any(|old| old.any() == b) {
+            true => net.serve(w, serve_patiently),
+            false => net.serve(w, |body| Plan::of(body).job(body)),
+        }
+        self.workers.push(w);
+        true
+    }
+
+    fn add_client(&mut self, b: Id<()>, paces: &[u64]) -> Id<()> {
+        let net = &mut self.net;
+        if net.rng.percent(30) {
+            let c = net.old_client(b);
+            self.old_clients.push(c);
+            return c.any();
+        }
+        let heartbeat = ms(*net.rng.pick(paces));
+        // Of an old broker it would wait for ever.
+        let await_hello = paces.len() > 1 && net.rng.percent(20);
+        let c = net.client_with(b, |config| {
+            config.link.heartbeat = heartbeat;
+            config.await_hello = await_hello;
+        });
+        self.clients.push(c);
+        c.any()
     }
 
     pub fn run(&mut self, span: Duration, ledger: &mut Ledger) {
@@ -177,6 +201,7 @@ impl World {
     pub fn everybody(&self) -> Vec<Id<()>> {
         let brokers = self.brokers.iter().map(|id| id.any());
         brokers
+            .chain(self.old_brokers.iter().map(|id| id.any()))
             .chain(self.workers.iter().map(|id| id.any()))
             .chain(self.old_workers.iter().map(|id| id.any()))
             .chain(self.clients.iter().map(|id| id.any()))

@@ -1,0 +1,205 @@
+//! The broker machine, between what its socket received and what its socket is to send.
+
+use crate::Path;
+use crate::count::counted;
+use crate::frame;
+use crate::words::{Clock, HEARTBEAT, Ids, LIVENESS, SERVICE, client_hello, ready, reply, request};
+use std::collections::VecDeque;
+use zmq_omdp::proto::Broker;
+use zmq_omdp::proto::broker::BrokerConfig;
+use zmq_omdp::wire::Frame;
+use zmq_omdp::wire::omdp::{ClientMessage, ReplyKind, ToClient, ToWorker, WorkerMessage};
+
+pub const PATHS: [Path; 6] = [
+    Path {
+        name: "broker: request",
+        items: 1,
+        start: one_at_a_time::<frame::Frame>,
+    },
+    Path {
+        name: "broker: request, frames of Vec<u8>",
+        items: 1,
+        start: one_at_a_time::<Vec<u8>>,
+    },
+    Path {
+        name: "broker: request, 1,000 in flight",
+        items: 1,
+        start: window,
+    },
+    Path {
+        name: "broker: request, 10,000 others wait",
+        items: 1,
+        start: others_wait,
+    },
+    Path {
+        name: "broker: request, 10,000 of each kind of peer",
+        items: 1,
+        start: crowd,
+    },
+    Path {
+        name: "broker: partial",
+        items: 1,
+        start: stream,
+    },
+];
+
+const CLIENT: &[u8] = b"C0ffee-0000001";
+const WORKER: &[u8] = b"Wa51e0-0000001";
+
+/// A broker, and the two ends of the wire that the driver would have.
+struct Bench<F> {
+    broker: Broker<F>,
+    clock: Clock,
+    ids: Ids,
+    /// Reused from message to message, as the driver does.
+    inbound: Vec<F>,
+    outbound: Vec<F>,
+    /// Where each message in `outbound` ends.
+    ends: Vec<usize>,
+    /// What workers were given, with their routing ids.
+    given: VecDeque<(F, ToWorker<F>)>,
+    /// How many replies clients got.
+    replies: usize,
+}
+
+impl<F: Frame> Bench<F> {
+    fn new() -> Self {
+        Bench {
+            broker: Broker::new(BrokerConfig {
+                heartbeat: HEARTBEAT,
+                liveness: LIVENESS,
+                seed: 1,
+            }),
+            clock: Clock::new(),
+            ids: Ids::new(),
+            inbound: Vec::new(),
+            outbound: Vec::with_capacity(64),
+            ends: Vec::with_capacity(8),
+            given: VecDeque::new(),
+            replies: 0,
+        }
+    }
+
+    fn pair() -> Self {
+        let mut bench = Bench::new();
+        bench.client(CLIENT, client_hello());
+        bench.worker(WORKER, ready(SERVICE));
+        bench
+    }
+
+    fn client(&mut self, id: &[u8], message: ClientMessage<F>) {
+        message.encode(&mut self.inbound);
+        self.handle(id);
+    }
+
+    fn worker(&mut self, id: &[u8], message: WorkerMessage<F>) {
+        message.encode(&mut self.inbound);
+        self.handle(id);
+    }
+
+    /// What counts: a message in, and the frames of all that comes of it.
+    fn handle(&mut self, from: &[u8]) {
+        let now = self.clock.tick();
+        counted(|| {
+            self.broker.handle_message(now, from, &mut self.inbound);
+            for transmit in self.broker.drain_transmits() {
+                self.outbound.push(F::from(&*transmit.to));
+                transmit.message.encode(&mut self.outbound);
+                self.ends.push(self.outbound.len());
+            }
+        });
+        self.sort_out();
+    }
+
+    fn sort_out(&mut self) {
+        let mut frames = self.outbound.drain(..);
+        let mut start = 0;
+        for end in self.ends.drain(..) {
+            let to = frames.next().expect("a routing id");
+            let mut message: Vec<F> = frames.by_ref().take(end - start - 1).collect();
+            start = end;
+            match &*message[0] {
+                b"W" => match ToWorker::decode(&mut message).expect("a message to a worker") {
+                    given @ ToWorker::Request { .. } => self.given.push_back((to, given)),
+                    ToWorker::Welcome { .. } => {}
+                    other => panic!("{other:?}"),
+                },
+                _ => match ToClient::decode(&mut message).expect("a message to a client") {
+                    ToClient::Reply { .. } => self.replies += 1,
+                    ToClient::Welcome { .. } => {}
+                    other => panic!("{other:?}"),
+                },
+            }
+        }
+    }
+
+    fn request(&mut self, client: &[u8], service: &[u8]) {
+        let rid = self.ids.next();
+        self.client(client, request(service, rid));
+    }
+
+    /// The worker that was given a request first replies.
+    fn reply(&mut self, kind: ReplyKind) {
+        let (worker, request) = match kind {
+            ReplyKind::Partial => self.given.front().cloned(),
+            _ => self.given.pop_front(),
+        }
+        .expect("a worker has a request");
+        let before = self.replies;
+        self.worker(&worker, reply(request, kind));
+        assert_eq!(self.replies, before + 1);
+    }
+}
+
+fn one_at_a_time<F: Frame + 'static>() -> Box<dyn FnMut()> {
+    let mut bench = Bench::<F>::pair();
+    Box::new(move || {
+        bench.request(CLIENT, SERVICE);
+        bench.reply(ReplyKind::Final);
+    })
+}
+
+fn window() -> Box<dyn FnMut()> {
+    let mut bench = Bench::<frame::Frame>::pair();
+    for _ in 0..1000 {
+        bench.request(CLIENT, SERVICE);
+    }
+    Box::new(move || {
+        bench.reply(ReplyKind::Final);
+        bench.request(CLIENT, SERVICE);
+    })
+}
+
+fn others_wait() -> Box<dyn FnMut()> {
+    let mut bench = Bench::<frame::Frame>::pair();
+    for _ in 0..10_000 {
+        bench.request(CLIENT, b"nobody");
+    }
+    Box::new(move || {
+        bench.request(CLIENT, SERVICE);
+        bench.reply(ReplyKind::Final);
+    })
+}
+
+fn crowd() -> Box<dyn FnMut()> {
+    const CROWD: u32 = 10_000;
+    let name = |what: &str, number: u32| format!("{what}-{number:07}").into_bytes();
+    let mut bench = Bench::<frame::Frame>::new();
+    for number in 0..CROWD {
+        bench.client(&name("C0ffee", number), client_hello());
+        bench.worker(&name("Wa51e0", number), ready(&name("echo", number)));
+    }
+    let mut number = 0;
+    Box::new(move || {
+        // Far from the last one. Every twentieth in turn, so that none has its first requests when it counts.
+        number = (number + 4020) % CROWD;
+        bench.request(&name("C0ffee", number), &name("echo", number));
+        bench.reply(ReplyKind::Final);
+    })
+}
+
+fn stream() -> Box<dyn FnMut()> {
+    let mut bench = Bench::<frame::Frame>::pair();
+    bench.request(CLIENT, SERVICE);
+    Box::new(move || bench.reply(ReplyKind::Partial))
+}

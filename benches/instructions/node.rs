@@ -1,0 +1,195 @@
+//! The crossing's half in Rust, without Node: its sources are included as they are, and the few functions of Node-API
+//! that they call have a stand-in each, which the binding finds by name as it would find Node's.
+
+#[allow(dead_code)]
+#[path = "../../src/node/inward.rs"]
+mod inward;
+#[allow(dead_code)]
+#[path = "../../src/node/outward.rs"]
+mod outward;
+
+use crate::Path;
+use crate::count::counted;
+use crate::frame::Frame;
+use crate::io::{Outlet, Taken};
+use crate::wire::Body;
+use crate::words::{DATA, OPTS, SERVICE};
+use inward::Inward;
+use napi::bindgen_prelude::FromNapiValue;
+use napi::{Env, JsString, sys};
+use outward::{Outward, kind};
+use std::ffi::c_char;
+use std::ptr;
+
+const BINARY: u32 = 0x100;
+
+/// How many messages cross at once.
+const BATCH: usize = 64;
+
+pub const PATHS: [Path; 3] = [
+    Path {
+        name: "crossing: outlet",
+        items: BATCH,
+        start: outlet,
+    },
+    Path {
+        name: "crossing: to JavaScript",
+        items: BATCH,
+        start: to_javascript,
+    },
+    Path {
+        name: "crossing: from JavaScript",
+        items: BATCH,
+        start: from_javascript,
+    },
+];
+
+/// From a reactor's thread to JavaScript's, as far as threads are not concerned.
+fn outlet() -> Box<dyn FnMut()> {
+    let outlet = Outlet::new(|| {});
+    let mut taken = Vec::new();
+    Box::new(move || {
+        counted(|| {
+            outlet.update(|queue| (0..BATCH).for_each(|number| queue.push(number)));
+            outlet.take(BATCH, 0, &mut taken);
+        });
+        assert_eq!(taken.len(), BATCH);
+        taken.clear();
+    })
+}
+
+/// A batch of replies, as a client drains them.
+fn to_javascript() -> Box<dyn FnMut()> {
+    let env = env();
+    let mut records = vec![0.0; 4 + 4 * BATCH];
+    Box::new(move || {
+        let bodies = vec![Body::json(Frame::from(DATA)); BATCH];
+        counted(|| {
+            let mut batch = Outward::new(&mut records);
+            for (id, body) in bodies.iter().enumerate() {
+                batch.body(kind::FINAL, id as u64, body.clone(), b"");
+            }
+            let (text, _) = batch.finish(&env, Taken::default()).expect("a string");
+            assert_eq!(text.utf16_len().ok(), Some(BATCH * DATA.len()));
+        });
+    })
+}
+
+/// A batch of requests, as a client submits them.
+fn from_javascript() -> Box<dyn FnMut()> {
+    let env = env();
+    let fields = [SERVICE, DATA, OPTS];
+    let string = fields.concat().repeat(BATCH);
+    let lengths = fields.map(|field| field.len() as f64);
+    let record = [1.0, 7.0, lengths[0], lengths[1], lengths[2], 60_000.0];
+    let records = record.repeat(BATCH);
+    let mut frames = Vec::with_capacity(3 * BATCH);
+    Box::new(move || {
+        counted(|| {
+            let text = FakeString::lend(&env, &string);
+            let batch = Inward::new(&env, &records, BATCH as u32, &text, None);
+            let mut batch = batch.expect("a batch");
+            while let Some(record) = batch.next() {
+                let [service, data, opts, _] = record.fields;
+                frames.push(batch.text(service).expect("a name"));
+                frames.push(batch.body(&record, data).expect("a body").bytes);
+                frames.push(batch.text(opts).expect("options"));
+            }
+        });
+        assert_eq!(frames.len(), 3 * BATCH);
+        frames.clear();
+    })
+}
+
+fn env() -> Env {
+    // SAFETY: nobody else is there yet. The names are looked up in this program, and stay where they are.
+    std::mem::forget(unsafe { sys::setup() });
+    Env::from_raw(ptr::null_mut())
+}
+
+/// What stands for a string of JavaScript: ASCII, of this length.
+struct FakeString {
+    bytes: *const u8,
+    len: usize,
+}
+
+static mut STRING: FakeString = FakeString {
+    bytes: ptr::null(),
+    len: 0,
+};
+
+impl FakeString {
+    fn lend<'a>(env: &'a Env, ascii: &'a [u8]) -> JsString<'a> {
+        // SAFETY: there is one thread, and one string at a time.
+        unsafe {
+            STRING = FakeString {
+                bytes: ascii.as_ptr(),
+                len: ascii.len(),
+            };
+            let value = (&raw mut STRING).cast();
+            JsString::from_napi_value(env.raw(), value).expect("a string")
+        }
+    }
+}
+
+/// See Node-API.
+///
+/// # Safety
+/// As Node-API asks for.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn napi_create_string_latin1(
+    _env: sys::napi_env,
+    bytes: *const c_char,
+    len: isize,
+    result: *mut sys::napi_value,
+) -> sys::napi_status {
+    // SAFETY: there is one thread; `result` is the caller's.
+    unsafe {
+        STRING = FakeString {
+            bytes: bytes.cast(),
+            len: len as usize,
+        };
+        *result = (&raw mut STRING).cast();
+    }
+    sys::Status::napi_ok
+}
+
+/// As above.
+///
+/// # Safety
+/// As Node-API asks for.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn napi_get_value_string_utf16(
+    _env: sys::napi_env,
+    value: sys::napi_value,
+    _into: *mut u16,
+    _size: usize,
+    result: *mut usize,
+) -> sys::napi_status {
+    // SAFETY: every value is of the function above; `result` is the caller's.
+    unsafe { *result = (*value.cast::<FakeString>()).len };
+    sys::Status::napi_ok
+}
+
+/// As above.
+///
+/// # Safety
+/// As Node-API asks for.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn napi_get_value_string_utf8(
+    _env: sys::napi_env,
+    value: sys::napi_value,
+    into: *mut c_char,
+    size: usize,
+    result: *mut usize,
+) -> sys::napi_status {
+    // SAFETY: every value is of the function above, whose bytes are lent still; the rest is the caller's.
+    unsafe {
+        let string = &*value.cast::<FakeString>();
+        let len = string.len.min(size - 1);
+        ptr::copy_nonoverlapping(string.bytes, into.cast(), len);
+        *into.add(len) = 0;
+        *result = len;
+    }
+    sys::Status::napi_ok
+}

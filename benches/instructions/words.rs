@@ -1,0 +1,104 @@
+//! The words in which the paths speak to the machines: fixed messages, ids of a length that does not change.
+
+use std::time::Duration;
+use zmq_omdp::proto::Time;
+use zmq_omdp::proto::link::LinkConfig;
+use zmq_omdp::wire::ext::{RequestData, RequestExt};
+use zmq_omdp::wire::omdp::{ClientMessage, ReplyKind, ToWorker, WorkerMessage};
+use zmq_omdp::wire::{Body, Frame, Hello};
+
+/// Of 0.0.92, and so of everybody.
+pub const HEARTBEAT: Duration = Duration::from_millis(2500);
+pub const LIVENESS: u32 = 3;
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// `"foo"` echoed, as in the benchmark.
+pub const SERVICE: &[u8] = b"echo";
+pub const DATA: &[u8] = b"\"foo\"";
+pub const OPTS: &[u8] = b"{\"timeout\":60000}";
+
+pub fn link() -> LinkConfig {
+    LinkConfig {
+        heartbeat: HEARTBEAT,
+        liveness: LIVENESS,
+        reconnect: Duration::from_millis(100),
+        expect_beats: true,
+    }
+}
+
+/// A clock that goes on by as much as a request takes when it goes fast.
+pub struct Clock(u64);
+
+impl Clock {
+    pub fn new() -> Self {
+        Clock(1_000_000)
+    }
+
+    pub fn tick(&mut self) -> Time {
+        self.0 += 5;
+        Time::from_micros(self.0)
+    }
+}
+
+/// Request ids, as clients make them.
+pub struct Ids(u64);
+
+impl Ids {
+    pub fn new() -> Self {
+        Ids(1_000_000)
+    }
+
+    pub fn next<F: Frame>(&mut self) -> F {
+        self.0 += 1;
+        F::from(format!("5f3a9c01d2e4b687-{}", self.0).into_bytes())
+    }
+}
+
+pub fn client_hello<F: Frame>() -> ClientMessage<F> {
+    let mut hello = Hello::new(HEARTBEAT.as_millis() as u64, LIVENESS);
+    hello.session = "5f3a9c01d2e4b687-1".into();
+    ClientMessage::Hello {
+        hello: hello.to_frame(),
+    }
+}
+
+pub fn ready<F: Frame>(service: &[u8]) -> WorkerMessage<F> {
+    let mut hello = Hello::new(HEARTBEAT.as_millis() as u64, LIVENESS);
+    hello.session = "a1.1".into();
+    hello.concurrency = Some(1);
+    hello.prefetch = Some(1024);
+    WorkerMessage::Ready {
+        service: F::from(service),
+        hello: Some(hello.to_frame()),
+    }
+}
+
+pub fn request<F: Frame>(service: &[u8], rid: F) -> ClientMessage<F> {
+    ClientMessage::Request {
+        service: F::from(service),
+        rid,
+        data: F::from(DATA),
+        opts: Some(F::from(OPTS)),
+        ext: Some(RequestExt {
+            data: RequestData::Json,
+            timeout_ms: TIMEOUT.as_millis() as i32,
+        }),
+    }
+}
+
+/// The reply to a request as a worker got it.
+pub fn reply<F: Frame>(request: ToWorker<F>, kind: ReplyKind) -> WorkerMessage<F> {
+    let ToWorker::Request {
+        client, rid, extra, ..
+    } = request
+    else {
+        panic!("not a request: {request:?}");
+    };
+    WorkerMessage::Reply {
+        kind,
+        client,
+        rid,
+        body: Body::json(F::from(DATA)),
+        token: extra.map(|extra| extra.token),
+    }
+}

@@ -1,0 +1,195 @@
+'use strict';
+// `npm run check:instructions`: what the hot paths cost, in instructions and allocations, compared with what
+// benches/instructions/expected.json says. Counts repeat where times don't, so a path that got dearer is found by
+// them on any machine. `-- --update` writes what was counted.
+//
+// Instructions are counted by callgrind; without it only the allocations are compared, and the exit code is 77. They
+// depend on the compiler, the C library and the processor's architecture, so where those are not the ones that the
+// expected counts were made with, another count is a warning. Allocations are the same everywhere.
+const { execFile, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { promisify } = require('node:util');
+const { root } = require('./platforms.js');
+const { run, seconds } = require('./run.js');
+
+const EXPECTED = path.join(root, 'benches', 'instructions', 'expected.json');
+const TOLERANCE = 0.03;
+/** How many items a path takes at first; then twice as many, and the difference is what they cost. */
+const ITEMS = 1024;
+const NOT_AVAILABLE = 77;
+
+/**
+ * @typedef {{ instructions?: number, allocations: number }} Cost of one item
+ * @typedef {{ rustc: string, libc: string, cpu: string }} Tools
+ * @typedef {{ tools: Tools, costs: Record<string, Cost> }} Expected
+ */
+
+/** @returns {string} the program that goes along the paths */
+function buildProgram() {
+  const features = ['--no-default-features', '--features', 'instructions'];
+  const what = ['--profile', 'instructions', '--example', 'instructions', '--message-format', 'json'];
+  // The program has functions that Node would have, and the addon's code looks for them by name.
+  const output = run('cargo', ['rustc', '--locked', ...features, ...what, '--', '-C', 'link-arg=-rdynamic']);
+  const messages = output
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+  return messages.find((message) => message.executable)?.executable;
+}
+
+/** @returns {Tools} */
+function toolsHere() {
+  const { header } = /** @type {any} */ (process.report.getReport());
+  return {
+    rustc: run('rustc', ['-V']).trim(),
+    libc: header.glibcVersionRuntime ?? 'other',
+    cpu: process.arch,
+  };
+}
+
+// The same for everybody: the C library has copying functions for each kind of processor, and takes those for the
+// simplest; the size of the environment shifts the stack.
+const env = {
+  PATH: process.env.PATH,
+  GLIBC_TUNABLES: 'glibc.cpu.hwcaps=-AVX,-AVX2,-AVX2_Usable,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM',
+};
+
+/**
+ * @param {string} program @param {string} name @param {number} items @param {boolean} callgrind
+ * @returns {Promise<Cost>} of all items and of getting there
+ */
+async function count(program, name, items, callgrind) {
+  const command = [program, name, `${items}`];
+  if (callgrind) {
+    const only = '--toggle-collect=omdp_counted';
+    command.unshift('valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null', only);
+  }
+  const { stdout, stderr } = await promisify(execFile)(command[0], command.slice(1), { env });
+  const allocations = Number(stdout);
+  if (!callgrind) return { allocations };
+  const collected = stderr.match(/Collected : (\d+)/);
+  if (!collected) throw new Error(`callgrind said no count:\n${stderr}`);
+  return { instructions: Number(collected[1]), allocations };
+}
+
+/** @param {string} program @param {string} name @param {boolean} callgrind @returns {Promise<Cost>} */
+async function measure(program, name, callgrind) {
+  const once = await count(program, name, ITEMS, callgrind);
+  const twice = await count(program, name, 2 * ITEMS, callgrind);
+  /** @param {number} a @param {number} b @param {number} digits */
+  const each = (a, b, digits) => Number(((b - a) / ITEMS).toFixed(digits));
+  const allocations = each(once.allocations, twice.allocations, 3);
+  if (once.instructions === undefined || twice.instructions === undefined) return { allocations };
+  return { instructions: each(once.instructions, twice.instructions, 0), allocations };
+}
+
+/** As many at a time as there are processors. @param {string} program @param {boolean} callgrind */
+async function measureAll(program, callgrind) {
+  const names = run(program, []).trim().split('\n');
+  /** @type {Record<string, Cost>} */
+  const costs = Object.fromEntries(names.map((name) => [name, { allocations: 0 }]));
+  const queue = [...names];
+  const lane = async () => {
+    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+      costs[name] = await measure(program, name, callgrind);
+    }
+  };
+  await Promise.all(Array.from({ length: os.availableParallelism() }, lane));
+  return costs;
+}
+
+/** @returns {Expected} */
+function readExpected() {
+  return JSON.parse(fs.readFileSync(EXPECTED, 'utf8'));
+}
+
+/** One line a path, so that a change shows what it changed. @param {Expected} expected */
+function writeExpected({ tools, costs }) {
+  const lines = Object.entries(costs).map(
+    ([name, { instructions, allocations }]) =>
+      `    ${JSON.stringify(name)}: { "instructions": ${instructions}, "allocations": ${allocations} }`,
+  );
+  const head = JSON.stringify(tools, null, 2).replaceAll('\n', '\n  ');
+  fs.writeFileSync(EXPECTED, `{\n  "tools": ${head},\n  "costs": {\n${lines.join(',\n')}\n  }\n}\n`);
+}
+
+/** @param {number | undefined} expected @param {number | undefined} counted */
+function difference(expected, counted) {
+  if (!expected || counted === undefined) return '';
+  const percent = (counted / expected - 1) * 100;
+  return `${percent > 0 ? '+' : ''}${percent.toFixed(1)} %`;
+}
+
+/** @param {Expected} expected @param {Record<string, Cost>} costs @param {boolean} sameTools */
+function compare(expected, costs, sameTools) {
+  const rows = [['', 'path', 'instructions: expected', 'counted', '', 'allocations: expected', 'counted']];
+  let [failed, warned] = [0, 0];
+  for (const name of new Set([...Object.keys(expected.costs), ...Object.keys(costs)])) {
+    const [was, is] = [expected.costs[name], costs[name]];
+    const off =
+      was?.instructions && is?.instructions
+        ? Math.abs(is.instructions / was.instructions - 1) > TOLERANCE
+        : false;
+    const bad = !was || !is || was.allocations !== is.allocations || (off && sameTools);
+    if (bad) failed += 1;
+    else if (off) warned += 1;
+    rows.push([
+      bad ? '✗' : off ? '!' : '✓',
+      name,
+      `${was?.instructions ?? '–'}`,
+      `${is?.instructions ?? '–'}`,
+      difference(was?.instructions, is?.instructions),
+      `${was?.allocations ?? '–'}`,
+      `${is?.allocations ?? '–'}`,
+    ]);
+  }
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  for (const row of rows) {
+    const cells = row.map((cell, at) => (at < 2 ? cell.padEnd(widths[at]) : cell.padStart(widths[at])));
+    console.log(cells.join('  ').trimEnd());
+  }
+  return { failed, warned };
+}
+
+async function main() {
+  const start = performance.now();
+  if (process.platform !== 'linux') {
+    console.log('not available: instructions are counted on Linux');
+    process.exit(NOT_AVAILABLE);
+  }
+  const callgrind = spawnSync('valgrind', ['--version']).status === 0;
+  const missing = 'not available: valgrind counts the instructions (Debian: apt-get install valgrind)';
+  const update = process.argv.includes('--update');
+  if (update && !callgrind) {
+    console.log(missing);
+    process.exit(NOT_AVAILABLE);
+  }
+
+  const program = buildProgram();
+  const built = seconds(start);
+  const costs = await measureAll(program, callgrind);
+  const tools = toolsHere();
+  if (update) writeExpected({ tools, costs });
+  const expected = readExpected();
+  const sameTools = JSON.stringify(tools) === JSON.stringify(expected.tools);
+  const { failed, warned } = compare(expected, costs, sameTools);
+  console.log(`built in ${built}, counted in ${seconds(start)}`);
+
+  if (!sameTools) {
+    const [theirs, ours] = [expected.tools, tools].map((t) => `${t.rustc}, libc ${t.libc}, ${t.cpu}`);
+    console.log(`the expected counts were made with other tools: ${theirs}; here: ${ours}`);
+  }
+  if (warned > 0) console.log(`! ${warned} beyond the tolerance of 3 %, which other tools may explain`);
+  if (failed > 0) {
+    console.log(`✗ ${failed} of them differ. If that is meant: npm run check:instructions -- --update`);
+    process.exit(1);
+  }
+  if (!callgrind) {
+    console.log(missing);
+    process.exit(NOT_AVAILABLE);
+  }
+}
+
+main();
