@@ -29,6 +29,18 @@ for (const transport of TRANSPORTS) {
       }
     });
 
+    test('stopped right after it was started, and started again, it serves', async (t) => {
+      for (let i = 0; i < 30; i += 1) {
+        const peers = peersFor(t, transport);
+        const [broker, worker, client] = [peers.broker(), peers.worker(echo, { reconnect: 1 }), peers.client()];
+        await start(broker, worker, client);
+        await worker.stop();
+        await worker.start();
+        assert.equal(await client.call(SERVICE, i), i);
+        await Promise.all([client.stop(), worker.stop(), broker.stop()]);
+      }
+    });
+
     test('may start before the broker, and finds it', async (t) => {
       const peers = peersFor(t, transport);
       const [worker, client] = [peers.worker(echo), peers.client()];
@@ -401,7 +413,7 @@ test('a service may have any name that is text', async (t) => {
     '😀',
     ' ',
     '0',
-    'x'.repeat(1024),
+    'x'.repeat(65_535),
   ];
   for (const service of names) {
     const worker = peers.worker((data, reply) => reply.end(worker.service === service), { service });

@@ -129,26 +129,27 @@ describe('its options', () => {
     });
   });
 
-  test('may be missing, or no JSON, or no object, and then are the defaults', async (t) => {
+  test('may be missing, or no object, and then are the defaults', async (t) => {
     const { broker, old } = await cast(t, (data, reply, opts) => reply.end(opts));
     const bad = record(broker, ['badMessage']);
     await old.send('C', '2', SERVICE, 'none', '1');
     assert.deepEqual(await old.next(), ['C', '3', 'none', '0', '{}']);
-    for (const [i, opts] of [
-      '',
-      'not json',
-      '[]',
-      'null',
-      '7',
-      '"text"',
-      '{"timeout":"soon"}',
-      '{"a":',
-    ].entries()) {
+    for (const [i, opts] of ['', '[]', 'null', '7', '"text"', '{"timeout":"soon"}'].entries()) {
       await old.send('C', '2', SERVICE, `r${i}`, '1', opts);
-      const [, command, rid] = await old.next();
-      assert.deepEqual([command, rid], ['3', `r${i}`], opts);
+      const [, command, rid, code] = await old.next();
+      assert.deepEqual([command, rid, code], ['3', `r${i}`, '0'], opts);
     }
     assert.deepEqual(bad, []);
+  });
+
+  test('that are no JSON are an error for it, and nothing worse', async (t) => {
+    const { old } = await cast(t);
+    for (const [i, opts] of ['not json', '{"a":', 'undefined'].entries()) {
+      await old.send('C', '2', SERVICE, `r${i}`, '1', opts);
+      const [, command, rid, error] = await old.next();
+      assert.deepEqual([command, rid, JSON.parse(error).code], ['3', `r${i}`, 'C_BAD_REQUEST']);
+    }
+    assert.deepEqual(await old.ask(SERVICE, 'goes on'), { partials: [], final: 'goes on' });
   });
 
   test('timeout: the broker keeps it, and tells C_TIMEOUT', async (t) => {

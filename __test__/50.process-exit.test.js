@@ -123,12 +123,18 @@ describe('a process ends', () => {
 
   test('by process.exit() while start() and stop() are under way', async (t) => {
     for (const when of ['startAll();', 'await startAll(); broker.stop(); worker.stop(); client.stop();']) {
-      await assertEndsSoon(withCast(t, peersFor(t, 'tcp').endpoint, `${when} say('stopping'); process.exit(0);`));
+      await assertEndsSoon(
+        withCast(t, peersFor(t, 'tcp').endpoint, `${when} say('stopping'); process.exit(0);`),
+      );
     }
   });
 
   test('by an exception that nobody catches, which is told', async (t) => {
-    const child = withCast(t, peersFor(t, 'tcp').endpoint, `await startAll(); setImmediate(() => { throw new Error('mine'); });`);
+    const child = withCast(
+      t,
+      peersFor(t, 'tcp').endpoint,
+      `await startAll(); setImmediate(() => { throw new Error('mine'); });`,
+    );
     const { code, signal, stderr } = await child.ended;
     assert.deepEqual({ code, signal }, { code: 1, signal: null });
     assert.match(stderr, /Error: mine/);

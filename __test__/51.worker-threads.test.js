@@ -32,7 +32,9 @@ for (const transport of TRANSPORTS) {
   describe(`over ${transport}`, () => {
     test('broker, worker and client work in a thread each', async (t) => {
       const { endpoint } = peersFor(t, transport);
-      const [broker, worker, client] = ['broker', 'worker', 'caller'].map((part) => thread(t, endpoint, part));
+      const [broker, worker, client] = ['broker', 'worker', 'caller'].map((part) =>
+        thread(t, endpoint, part),
+      );
       await Promise.all([broker, worker, client].map((each) => says(each, 'ready')));
       client.postMessage({ hello: 'thread' });
       const [{ reply }] = await once(client, 'message');
@@ -65,10 +67,13 @@ for (const transport of TRANSPORTS) {
     test('a client whose thread is terminated takes its requests with it', async (t) => {
       const peers = peersFor(t, transport);
       let aborted;
-      const { client } = await peers.trio((data, reply) => {
-        if (data === 'silence') aborted = once(reply.signal, 'abort');
-        else reply.end(data);
-      }, { worker: { concurrency: -1 } });
+      const { client } = await peers.trio(
+        (data, reply) => {
+          if (data === 'silence') aborted = once(reply.signal, 'abort');
+          else reply.end(data);
+        },
+        { worker: { concurrency: -1 } },
+      );
       const other = thread(t, peers.endpoint, 'traffic');
       await says(other, 'busy');
       await until(() => aborted !== undefined);
@@ -102,7 +107,9 @@ for (const transport of TRANSPORTS) {
   });
 }
 
-test('300 threads started, and terminated in the middle of requests, leave no thread and no descriptor', { skip: !COUNTED }, async (t) => {
+test('300 threads started, and terminated in the middle of requests, leave no thread and no descriptor', {
+  skip: !COUNTED,
+}, async (t) => {
   const peers = peersFor(t);
   const endpoints = [peers.endpoint, ...TRANSPORTS.map(freshEndpoint)];
   const broker = peers.broker({}, endpoints);

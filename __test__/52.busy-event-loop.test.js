@@ -83,7 +83,13 @@ describe('the event loop blocks in', () => {
       );
       if (others.broker !== undefined) await others.broker.start();
       const { endpoint } = peers;
-      const child = runChild(t, blockingPeer, { endpoint, service: SERVICE, role, conf: CONF, ms: BLOCKED_MS });
+      const child = runChild(t, blockingPeer, {
+        endpoint,
+        service: SERVICE,
+        role,
+        conf: CONF,
+        ms: BLOCKED_MS,
+      });
       await child.said('started');
       await start(...Object.values(others).filter((peer) => peer !== others.broker));
       if (others.client !== undefined) assert.equal(await others.client.call(SERVICE, 'before'), 'before');
@@ -114,7 +120,13 @@ describe('the event loop blocks in', () => {
 test('a broker whose event loop is blocked goes on passing requests', async (t) => {
   const peers = peersFor(t, 'tcp');
   const { endpoint } = peers;
-  const child = runChild(t, blockingPeer, { endpoint, service: SERVICE, role: 'broker', conf: CONF, ms: 60_000 });
+  const child = runChild(t, blockingPeer, {
+    endpoint,
+    service: SERVICE,
+    role: 'broker',
+    conf: CONF,
+    ms: 60_000,
+  });
   await child.said('started');
   child.tell('block');
   await child.said('blocking');

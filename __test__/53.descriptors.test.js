@@ -49,17 +49,21 @@ async function tooMany({ omdp, say, endpoint, role, count }) {
 
 for (const transport of TRANSPORTS) {
   for (const role of ['client', 'worker']) {
-    test(`2,000 ${role}s over ${transport} under ulimit -n 256 get errors that can be caught, and the process works on`, LINUX, async (t) => {
-      const { endpoint } = peersFor(t, transport);
-      const child = runChild(t, tooMany, { endpoint, role, count: 2000 }, { shell: 'ulimit -n 256' });
-      const { code, signal, stderr } = await child.ended;
-      assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
-      const { started, EMFILE, ...others } = (await child.said('codes')).value;
-      assert.deepEqual(others, {});
-      assert.ok(EMFILE > 1000, `${EMFILE} without a descriptor`);
-      assert.equal(started + EMFILE, 2000);
-      assert.equal((await child.said('answer')).value, 'it works');
-    });
+    test(
+      `2,000 ${role}s over ${transport} under ulimit -n 256 get errors that can be caught, and the process works on`,
+      LINUX,
+      async (t) => {
+        const { endpoint } = peersFor(t, transport);
+        const child = runChild(t, tooMany, { endpoint, role, count: 2000 }, { shell: 'ulimit -n 256' });
+        const { code, signal, stderr } = await child.ended;
+        assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
+        const { started, EMFILE, ...others } = (await child.said('codes')).value;
+        assert.deepEqual(others, {});
+        assert.ok(EMFILE > 1000, `${EMFILE} without a descriptor`);
+        assert.equal(started + EMFILE, 2000);
+        assert.equal((await child.said('answer')).value, 'it works');
+      },
+    );
   }
 }
 
@@ -105,31 +109,35 @@ test('a broker under ulimit -n 256 lives through 1,000 connections', LINUX, asyn
 });
 
 for (const transport of TRANSPORTS) {
-  test(`peers started and stopped 50 times over ${transport} leave no thread and no descriptor`, LINUX, async (t) => {
-    const peers = peersFor(t, transport);
-    const all = [peers.broker(), peers.worker((data, reply) => reply.end(data)), peers.client()];
-    const life = async () => {
-      for (const peer of all) await peer.start();
-      await all[2].call(SERVICE, 1);
-      await Promise.all(all.map((peer) => peer.stop()));
-    };
-    await life();
-    // What the first life leaves for a moment is what later ones may find.
-    let before = counts();
-    await until(() => {
-      const now = counts();
-      const same = now.threads === before.threads && now.descriptors === before.descriptors;
-      before = now;
-      return same;
-    });
-    for (let i = 0; i < 50; i += 1) await life();
-    let now;
-    await until(
-      () => {
-        now = counts();
-        return now.threads <= before.threads && now.descriptors <= before.descriptors;
-      },
-      () => `before ${JSON.stringify(before)}, after ${JSON.stringify(now)}`,
-    );
-  });
+  test(
+    `peers started and stopped 50 times over ${transport} leave no thread and no descriptor`,
+    LINUX,
+    async (t) => {
+      const peers = peersFor(t, transport);
+      const all = [peers.broker(), peers.worker((data, reply) => reply.end(data)), peers.client()];
+      const life = async () => {
+        for (const peer of all) await peer.start();
+        await all[2].call(SERVICE, 1);
+        await Promise.all(all.map((peer) => peer.stop()));
+      };
+      await life();
+      // What the first life leaves for a moment is what later ones may find.
+      let before = counts();
+      await until(() => {
+        const now = counts();
+        const same = now.threads === before.threads && now.descriptors === before.descriptors;
+        before = now;
+        return same;
+      });
+      for (let i = 0; i < 50; i += 1) await life();
+      let now;
+      await until(
+        () => {
+          now = counts();
+          return now.threads <= before.threads && now.descriptors <= before.descriptors;
+        },
+        () => `before ${JSON.stringify(before)}, after ${JSON.stringify(now)}`,
+      );
+    },
+  );
 }

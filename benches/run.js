@@ -25,9 +25,10 @@ async function main() {
   }
 
   const chosen = pickScenarios(args.only);
+  const wanted = pickSystems(args.systems);
   if (!args.asBuilt) ensureRelease();
   const machine = describeMachine();
-  const { ready, skipped } = await prepare(pickSystems(args.systems), chosen, args);
+  const { ready, skipped } = await prepare(wanted, chosen, args);
   const runs = await runRounds(chosen, ready, skipped, args);
   const results = {
     schema: 1,

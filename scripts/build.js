@@ -122,9 +122,10 @@ function build(profile, more = [], { quiet = false } = {}) {
   const { mtimeMs, size } = fs.statSync(binary);
   fs.writeFileSync(NOTE, JSON.stringify({ profile, digest: before, mtimeMs, size, lto }));
   if (profile === 'release') {
-    const across = lto?.wanted ? 'optimised across its files' : 'built plain';
+    const across = lto?.left.length ? 'NOT optimised' : 'optimised';
+    const how = lto?.wanted ? `${across} across its files` : 'built plain';
     const symbols = elf ? ` (${megabytes(whole)} with its symbols)` : '';
-    console.log(`${platform.file}: ${megabytes(size)}${symbols}, libzmq ${across}`);
+    console.log(`${platform.file}: ${megabytes(size)}${symbols}, libzmq ${how}`);
   }
   return binary;
 }

@@ -36,7 +36,9 @@ const PARTS = {
   async caller() {
     const client = new Client(endpoint);
     await client.start();
-    parentPort.on('message', async (data) => parentPort.postMessage({ reply: await client.call(service, data) }));
+    parentPort.on('message', async (data) =>
+      parentPort.postMessage({ reply: await client.call(service, data) }),
+    );
   },
 };
 

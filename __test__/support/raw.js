@@ -9,7 +9,14 @@ const RAW_TRANSPORTS = ['tcp', 'ipc'];
 /** Only turns a message that never comes into a test that fails. */
 const PATIENCE = 10_000;
 
-const OPTIONS = { linger: 0, receiveTimeout: PATIENCE, sendTimeout: PATIENCE };
+const OPTIONS = {
+  linger: 0,
+  receiveTimeout: PATIENCE,
+  sendTimeout: PATIENCE,
+  // Without limits: at one a ROUTER would refuse to send.
+  sendHighWaterMark: 0,
+  receiveHighWaterMark: 0,
+};
 
 /** A DEALER that is connected. */
 function rawDealer(t, endpoint, routingId) {

@@ -39,7 +39,9 @@ const STYLE = `
 function chart(results) {
   const panels = PANELS.flatMap(([name, title]) => {
     const scenario = results.scenarios.find((each) => each.name === name);
-    return scenario ? [{ ...scenario, title, note: scenario.better === 'higher' ? 'more is better' : 'less is better' }] : [];
+    return scenario
+      ? [{ ...scenario, title, note: scenario.better === 'higher' ? 'more is better' : 'less is better' }]
+      : [];
   });
   let y = MARGIN;
   const body = [];
@@ -56,7 +58,7 @@ function chart(results) {
   const foot = `Medians and spread of ${rounds} interleaved rounds, broker, worker and client each a process, tcp loopback; ${machine.cpu}, ${cores}, Node ${machine.node}, ${at.slice(0, 10)}`;
   body.push(text(MARGIN, y, foot, 'note'));
   const height = y + MARGIN;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(describe(panels))}">
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${entities(describe(panels))}">
 <style>${STYLE}
 </style>
 ${body.join('\n')}
@@ -71,7 +73,9 @@ function heightOf({ results }) {
 function draw({ title, note, better, results }, x, y) {
   const longest = Math.max(...results.map(({ max }) => max));
   const scale = (PANEL.width - LABEL - VALUE) / longest;
-  const sorted = [...results].sort((a, b) => (better === 'higher' ? b.median - a.median : a.median - b.median));
+  const sorted = [...results].sort((a, b) =>
+    better === 'higher' ? b.median - a.median : a.median - b.median,
+  );
   const lines = [text(x, y + 12, title, 'title'), text(x + PANEL.width, y + 12, note, 'note', 'end')];
   sorted.forEach((result, i) => {
     const middle = y + PANEL.title + i * ROW.height + ROW.bar / 2;
@@ -99,14 +103,14 @@ function describe(panels) {
 
 function text(x, y, content, style = '', anchor = 'start') {
   const attributes = `${style && ` class="${style}"`}${anchor === 'start' ? '' : ` text-anchor="${anchor}"`}`;
-  return `<text x="${px(x)}" y="${px(y)}"${attributes}>${escape(content)}</text>`;
+  return `<text x="${px(x)}" y="${px(y)}"${attributes}>${entities(content)}</text>`;
 }
 
 function px(value) {
   return Number(value.toFixed(1));
 }
 
-function escape(content) {
+function entities(content) {
   return content.replace(/[&<>"]/g, (char) => `&#${char.charCodeAt(0)};`);
 }
 

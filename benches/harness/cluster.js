@@ -53,11 +53,14 @@ class Cluster {
     const handled = (await this.#handled()) - before;
     const wanted = op === 'stream' ? params.parts : op === 'hold' ? 1 : params.count;
     if (result.wrong > 0) {
-      throw new Error(`${result.wrong} of ${wanted} replies are wrong, the first: ${result.firstWrong ?? '?'}`);
+      throw new Error(
+        `${result.wrong} of ${wanted} replies are wrong, the first: ${result.firstWrong ?? '?'}`,
+      );
     }
     if (result.count !== wanted) throw new Error(`${result.count} replies came, ${wanted} were asked for`);
     const requests = op === 'stream' || op === 'hold' ? 1 : params.count;
-    if (handled !== requests) throw new Error(`the worker handled ${handled} requests in place of ${requests}`);
+    if (handled !== requests)
+      throw new Error(`the worker handled ${handled} requests in place of ${requests}`);
     return result;
   }
 

@@ -22,7 +22,12 @@ const ANSWERS = {
   loop: () => {
     loop.disable();
     const ms = (nanoseconds) => nanoseconds / 1e6;
-    return { p50: ms(loop.percentile(50)), p99: ms(loop.percentile(99)), max: ms(loop.max), samples: loop.count };
+    return {
+      p50: ms(loop.percentile(50)),
+      p99: ms(loop.percentile(99)),
+      max: ms(loop.max),
+      samples: loop.count,
+    };
   },
   window: ops.window,
   seq: ops.seq,

@@ -25,7 +25,8 @@ function install(name, versions) {
     console.log(`installing ${name} ${version} …`);
     const flags = ['--ignore-scripts', '--omit=dev', '--omit=optional', '--no-audit', '--no-fund'];
     const result = npm(['install', ...flags, `${name}@${version}`], dir);
-    if (result === undefined) return { dir: path.join(dir, 'node_modules', name), version: installed(dir, name) };
+    if (result === undefined)
+      return { dir: path.join(dir, 'node_modules', name), version: installed(dir, name) };
     problem = result;
   }
   throw new Skip(`${name} ${versions[0]} can't be installed by npm (${problem})`);

@@ -3,7 +3,7 @@
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
-const { binaryPath, build, built } = require('../../scripts/build.js');
+const { binaryPath, build, built, readNote } = require('../../scripts/build.js');
 
 /** Since a system's release and load say more about strange figures than its name, both go into the results. */
 function describeMachine() {
@@ -26,20 +26,19 @@ function ensureRelease() {
   build('release', [], { quiet: true });
 }
 
-/** The profile that was measured: of a debug build no figure means anything. */
+/** What the binary is that was measured, by the note of its build: of a debug build no figure means anything. */
 function buildState() {
-  const set = process.env.OMDP_LTO;
-  let profile;
-  for (const lto of new Set([set, '1', undefined])) {
-    if (lto === undefined) delete process.env.OMDP_LTO;
-    else process.env.OMDP_LTO = lto;
-    const found = built();
-    if (found !== undefined) profile = { profile: found, lto: lto === '1' };
-    if (profile) break;
+  const { size, mtimeMs } = fs.statSync(binaryPath());
+  try {
+    const note = readNote();
+    if (note.size === size && note.mtimeMs === mtimeMs) {
+      const lto = note.lto?.wanted === true && note.lto.left.length === 0;
+      return { profile: note.profile, lto, bytes: size };
+    }
+  } catch {
+    // Built elsewhere, or by hand.
   }
-  if (set === undefined) delete process.env.OMDP_LTO;
-  else process.env.OMDP_LTO = set;
-  return { profile: 'unknown', lto: false, ...profile, bytes: fs.statSync(binaryPath()).size };
+  return { profile: 'unknown', lto: false, bytes: size };
 }
 
 /** How many files a process may have open. Node raises its own limit to the hard one. */

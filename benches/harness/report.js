@@ -29,8 +29,10 @@ function report(results) {
     ...systems.map(({ title, version }) => `- ${title}: ${version}`),
   ];
   if (build.profile !== 'release') lines.push('', '**This is no release build: the figures mean nothing.**');
-  for (const { system, scenario, reason } of skipped) lines.push('', `Left out: ${system ?? scenario}: ${reason}`);
-  for (const each of failed) lines.push('', `**FAILED: ${each.scenario}, ${each.case}, round ${each.round}: ${each.reason}**`);
+  for (const { system, scenario, reason } of skipped)
+    lines.push('', `Left out: ${system ?? scenario}: ${reason}`);
+  for (const each of failed)
+    lines.push('', `**FAILED: ${each.scenario}, ${each.case}, round ${each.round}: ${each.reason}**`);
   for (const scenario of results.scenarios) lines.push('', ...table(scenario));
   const judged = judge(results);
   if (judged.length > 0) lines.push('', ...targets(judged));
@@ -41,7 +43,13 @@ function table({ name, title, unit, grows, results }) {
   const extras = Object.keys(EXTRAS).filter((extra) => results.some((result) => extra in result.extras));
   const withRatio = results.some(({ ratio }) => ratio !== null) && results.length > 1;
   const ratio = grows ? ['growth'] : ['ours is'];
-  const head = ['', unit, 'min – max', ...(withRatio ? ratio : []), ...extras.map((extra) => EXTRAS[extra][0])];
+  const head = [
+    '',
+    unit,
+    'min – max',
+    ...(withRatio ? ratio : []),
+    ...extras.map((extra) => EXTRAS[extra][0]),
+  ];
   const rows = results.map((result) => [
     result.title,
     number(result.median),

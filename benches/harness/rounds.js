@@ -13,7 +13,13 @@ async function runRounds(scenarios, systems, skipped, args) {
       console.log(`${scenario.name}: ${reason}`);
       skipped.push({ scenario: scenario.name, reason });
     }
-    return cases.map((each) => ({ ...each, scenario: scenario.name, run: scenario, rounds: [], over: false }));
+    return cases.map((each) => ({
+      ...each,
+      scenario: scenario.name,
+      run: scenario,
+      rounds: [],
+      over: false,
+    }));
   });
   const meter = new Meter(plan.length * args.rounds);
   const failed = [];

@@ -31,7 +31,8 @@ function summarise(cells, scenarios) {
         case: cell.id,
         title: cell.title,
         ...value,
-        ratio: base === undefined ? null : ratio(scenario, median(base.rounds.map((r) => r.value)), value.median),
+        ratio:
+          base === undefined ? null : ratio(scenario, median(base.rounds.map((r) => r.value)), value.median),
         extras: extras(cell.rounds),
         rounds: cell.rounds,
       };
@@ -41,9 +42,10 @@ function summarise(cells, scenarios) {
   });
 }
 
+/** null where there is nothing to compare with. */
 function ratio({ better, grows }, base, value) {
-  if (grows) return value / base;
-  return better === 'higher' ? base / value : value / base;
+  const result = grows || better === 'lower' ? value / base : base / value;
+  return Number.isFinite(result) ? result : null;
 }
 
 function extras(rounds) {

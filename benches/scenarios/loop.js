@@ -25,7 +25,13 @@ module.exports = [
       await ask('watchLoop');
       const { seconds } = await cluster.measure('window', params(count));
       const loaded = await ask('loop');
-      return { value: loaded.p99, p50: loaded.p50, max: loaded.max, idleP99: idle.p99, rate: count / seconds };
+      return {
+        value: loaded.p99,
+        p50: loaded.p50,
+        max: loaded.max,
+        idleP99: idle.p99,
+        rate: count / seconds,
+      };
     },
   }),
 ];

@@ -47,7 +47,13 @@ const connected = {
     const cases = systems
       .filter((system) => this.suits(system))
       .flatMap((system) =>
-        KINDS.map(({ kind, title }) => ({ id: `${system.name} ${kind}`, title: `${system.title}, ${title}`, system, ours, kind })),
+        KINDS.map(({ kind, title }) => ({
+          id: `${system.name} ${kind}`,
+          title: `${system.title}, ${title}`,
+          system,
+          ours,
+          kind,
+        })),
       );
     return { cases };
   },

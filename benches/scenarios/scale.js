@@ -35,7 +35,9 @@ function scaling({ unit = 'µs', peers, ...scenario }) {
       const left = args.sizes.filter((size) => !sizes.includes(size));
       const cases = systems
         .filter((system) => system.can.includes('fleet'))
-        .flatMap((system) => sizes.map((size) => ({ id: String(size), title: size.toLocaleString('en'), system, size })));
+        .flatMap((system) =>
+          sizes.map((size) => ({ id: String(size), title: size.toLocaleString('en'), system, size })),
+        );
       if (left.length === 0) return { cases };
       return { cases, reason: `left out ${left.join(', ')}: a process may open ${limit} files (ulimit -n)` };
     },
@@ -53,14 +55,18 @@ async function launchFleet(cluster, conf, size) {
   return fleets;
 }
 
-/** One at a time, by each of the clients in turn. */
-async function oneAtATime(cluster, clients) {
+/** One at a time, by each of the clients in turn. The first time over, each of the many may have something to set up. */
+async function oneAtATime(cluster, clients, size = 1) {
   const runs = [];
   for (const client of clients) {
     const measured = { args: cluster.args, measure: (op, params) => cluster.measure(op, params, client) };
     const params = (count) => ({ count, bytes: 3 });
+    await measured.measure('seq', params(size));
     const count = Math.ceil((await warmUp(measured, 'seq', params)) / clients.length);
-    runs.push({ count, ...(await cpuOfBroker(cluster, () => cluster.measure('seq', params(count), client))) });
+    runs.push({
+      count,
+      ...(await cpuOfBroker(cluster, () => cluster.measure('seq', params(count), client))),
+    });
   }
   const requests = runs.reduce((sum, { count }) => sum + count, 0);
   const cpu = runs.reduce((sum, run) => sum + run.cpu, 0);
@@ -88,10 +94,19 @@ module.exports = [
     peers: true,
     async measure(cluster, { size }) {
       await cluster.start(QUIET_ROLES);
-      const fleets = await launchFleet(cluster, { kind: 'workers', service: 'fleet', apart: true, peer: QUIET }, size);
-      const client = await cluster.launch('fleet', { kind: 'spread', service: 'fleet', count: size, peer: QUIET });
+      const fleets = await launchFleet(
+        cluster,
+        { kind: 'workers', service: 'fleet', apart: true, peer: QUIET },
+        size,
+      );
+      const client = await cluster.launch('fleet', {
+        kind: 'spread',
+        service: 'fleet',
+        count: size,
+        peer: QUIET,
+      });
       cluster.worker = [cluster.worker, ...fleets];
-      return { ...(await oneAtATime(cluster, [client])), ...(await thousandInFlight(cluster)) };
+      return { ...(await oneAtATime(cluster, [client], size)), ...(await thousandInFlight(cluster)) };
     },
   }),
   scaling({
@@ -100,10 +115,14 @@ module.exports = [
     peers: true,
     async measure(cluster, { size }) {
       await cluster.start(QUIET_ROLES);
-      const fleets = await launchFleet(cluster, { kind: 'workers', service: 'fleet', apart: false, peer: QUIET }, size);
+      const fleets = await launchFleet(
+        cluster,
+        { kind: 'workers', service: 'fleet', apart: false, peer: QUIET },
+        size,
+      );
       const client = await cluster.launch('client', { service: 'fleet', client: QUIET });
       cluster.worker = [cluster.worker, ...fleets];
-      return { ...(await oneAtATime(cluster, [client])), ...(await thousandInFlight(cluster)) };
+      return { ...(await oneAtATime(cluster, [client], size)), ...(await thousandInFlight(cluster)) };
     },
   }),
   scaling({
@@ -113,7 +132,10 @@ module.exports = [
     async measure(cluster, { size }) {
       await cluster.start(QUIET_ROLES);
       const fleets = await launchFleet(cluster, { kind: 'clients', peer: QUIET }, size);
-      return { ...(await oneAtATime(cluster, fleets)), ...(await thousandInFlight(cluster)) };
+      return {
+        ...(await oneAtATime(cluster, fleets, Math.ceil(size / fleets.length))),
+        ...(await thousandInFlight(cluster)),
+      };
     },
   }),
   scaling({

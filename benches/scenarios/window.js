@@ -42,10 +42,14 @@ module.exports = [
     async measure(cluster) {
       await cluster.start();
       const { args } = cluster;
-      await warmUp({ measure: (...each) => cluster.measure(...each), args: { ...args, count: 1 } }, 'window', (count) => ({
-        count,
-        depth: DEPTH,
-      }));
+      await warmUp(
+        { measure: (...each) => cluster.measure(...each), args: { ...args, count: 1 } },
+        'window',
+        (count) => ({
+          count,
+          depth: DEPTH,
+        }),
+      );
       const count = args.small ? args.smallCount : (args.count ?? FLOOD);
       const before = await cluster.memoryOf(cluster.client);
       forgetPeak(cluster.client.pid);

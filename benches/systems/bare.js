@@ -17,7 +17,7 @@ module.exports = {
   async prepare() {
     const manifest = path.join(root, 'benches', 'bare', 'Cargo.toml');
     if (!fs.existsSync(PROGRAM)) console.log('building the program in benches/bare (a few minutes) …');
-    const { OMDP_LTO, ...env } = process.env;
+    const env = { ...process.env, OMDP_LTO: '0' };
     const args = ['build', '--release', '--locked', '--manifest-path', manifest, '--target-dir', TARGET];
     const { status, error, stderr } = spawnSync('cargo', args, { env, encoding: 'utf8' });
     if (error) throw new Skip('there is no cargo to build it with (https://rustup.rs)');

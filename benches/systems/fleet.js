@@ -16,7 +16,11 @@ async function fleet(omdp, conf, tally) {
   const peers = [];
   const make = (number) => {
     if (conf.kind === 'clients') return new omdp.Client(endpoint(conf), conf.peer);
-    const worker = new omdp.Worker(endpoint(conf), conf.apart ? `${conf.service}${number}` : conf.service, conf.peer);
+    const worker = new omdp.Worker(
+      endpoint(conf),
+      conf.apart ? `${conf.service}${number}` : conf.service,
+      conf.peer,
+    );
     worker.on('request', (data, reply) => {
       tally.handled += 1;
       reply.end(data);
@@ -27,7 +31,15 @@ async function fleet(omdp, conf, tally) {
     const batch = [];
     for (let i = from; i < Math.min(from + AT_ONCE, conf.count); i += 1) batch.push(make(conf.first + i));
     // Connected, not only started: the broker knows of every one.
-    await Promise.all(batch.map((peer) => new Promise((resolve) => { peer.once('connect', resolve); peer.start(); })));
+    await Promise.all(
+      batch.map(
+        (peer) =>
+          new Promise((resolve) => {
+            peer.once('connect', resolve);
+            peer.start();
+          }),
+      ),
+    );
     peers.push(...batch);
   }
   if (conf.kind !== 'clients') return undefined;

@@ -44,7 +44,8 @@ module.exports = {
       bytes: (message) => message.respond(message.data),
       parts(message) {
         const parts = Number(text.decode(message.data));
-        for (let part = 0; part < parts; part += 1) connection.publish(message.reply, text.encode(String(part)));
+        for (let part = 0; part < parts; part += 1)
+          connection.publish(message.reply, text.encode(String(part)));
         connection.publish(message.reply, text.encode('done'));
       },
     }[conf.binary ? 'bytes' : conf.kind];

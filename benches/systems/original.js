@@ -19,7 +19,8 @@ module.exports = {
   async prepare({ original }) {
     if (original === undefined) throw new Skip('say where a zmq-omdp 0.0.92 is, with --original PATH');
     const dir = path.resolve(original);
-    if (!fs.existsSync(path.join(dir, 'lib', 'Broker.js'))) throw new Skip('there is no zmq-omdp at the path given');
+    if (!fs.existsSync(path.join(dir, 'lib', 'Broker.js')))
+      throw new Skip('there is no zmq-omdp at the path given');
     const { version } = require('zeromq/package.json');
     return { version: `0.0.92 over zeromq ${version} (v5-compat)`, conf: { original: dir } };
   },

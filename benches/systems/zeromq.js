@@ -28,12 +28,12 @@ module.exports = {
   },
 
   async broker(conf) {
-    const { Dealer, Proxy, Router } = require('zeromq');
-    const router = new Router(UNLIMITED);
-    const dealer = new Dealer(UNLIMITED);
+    const zeromq = require('zeromq');
+    const router = new zeromq.Router(UNLIMITED);
+    const dealer = new zeromq.Dealer(UNLIMITED);
     await router.bind(front(conf));
     await dealer.bind(back(conf));
-    new Proxy(router, dealer).run().catch(fail);
+    new zeromq.Proxy(router, dealer).run().catch(fail);
   },
 
   async worker(conf, tally) {
@@ -67,7 +67,9 @@ module.exports = {
     socket.connect(front(conf));
     return {
       request(data, done) {
-        takers.add(typeof data === 'string' ? (reply) => done(null, reply.toString()) : (reply) => done(null, reply));
+        takers.add(
+          typeof data === 'string' ? (reply) => done(null, reply.toString()) : (reply) => done(null, reply),
+        );
         send(data);
       },
       bytes: (reply) => reply,

@@ -5,7 +5,8 @@
 //! descriptor of libzmq.
 
 use super::Error;
-use std::ffi::{c_int, c_void};
+use std::collections::BTreeSet;
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
@@ -18,12 +19,38 @@ const MAX_SOCKETS: c_int = 65_535;
 #[derive(Debug)]
 pub(super) struct Context {
     raw: *mut c_void,
+    /// Inproc addresses that were connected to, and the socket that is to bind them in the end.
+    bonds: Mutex<Bonds>,
 }
 
-// SAFETY: libzmq contexts are thread-safe.
+// SAFETY: libzmq contexts are thread-safe; the socket in `bonds` is used under its lock.
 unsafe impl Send for Context {}
 // SAFETY: as above.
 unsafe impl Sync for Context {}
+
+/// A connection to an inproc address that nobody binds keeps its socket from ending, so libzmq
+/// binds them all when a context is terminated, each with a socket of its own, and aborts the
+/// process where there is no descriptor left for that. So one socket is held ready to do it.
+#[derive(Debug)]
+struct Bonds {
+    binder: *mut c_void,
+    addresses: BTreeSet<CString>,
+}
+
+impl Bonds {
+    fn dissolve(&mut self) {
+        for address in std::mem::take(&mut self.addresses) {
+            // SAFETY: the socket is open, since it is made before the first address is kept; the
+            // string ends in NUL. An address that somebody has bound already needs nothing.
+            unsafe { zmq_sys::zmq_bind(self.binder, address.as_ptr()) };
+        }
+        if !self.binder.is_null() {
+            // SAFETY: the socket is open, and nobody uses it after this.
+            unsafe { zmq_sys::zmq_close(self.binder) };
+            self.binder = std::ptr::null_mut();
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Registry {
@@ -57,7 +84,11 @@ impl Context {
         }
         // SAFETY: a fresh context.
         unsafe { zmq_sys::zmq_ctx_set(raw, zmq_sys::ZMQ_MAX_SOCKETS as c_int, MAX_SOCKETS) };
-        let context = Arc::new(Context { raw });
+        let bonds = Mutex::new(Bonds {
+            binder: std::ptr::null_mut(),
+            addresses: BTreeSet::new(),
+        });
+        let context = Arc::new(Context { raw, bonds });
         registry.current = Arc::downgrade(&context);
         registry.alive += 1;
         Ok(context)
@@ -66,10 +97,31 @@ impl Context {
     pub(super) fn as_raw(&self) -> *mut c_void {
         self.raw
     }
+
+    /// Takes note that a socket connects to this inproc address, which may never be bound.
+    pub(super) fn will_connect(&self, address: &CStr) -> Result<(), Error> {
+        let mut bonds = self.bonds.lock().unwrap_or_else(PoisonError::into_inner);
+        if bonds.binder.is_null() {
+            // SAFETY: the context is alive; null is checked.
+            let binder = unsafe { zmq_sys::zmq_socket(self.raw, zmq_sys::ZMQ_PAIR as c_int) };
+            if binder.is_null() {
+                return Err(Error::last("cannot make a socket"));
+            }
+            bonds.binder = binder;
+        }
+        if !bonds.addresses.contains(address) {
+            bonds.addresses.insert(address.into());
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
+        self.bonds
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .dissolve();
         struct Raw(*mut c_void);
         // SAFETY: libzmq contexts are thread-safe.
         unsafe impl Send for Raw {}

@@ -31,7 +31,7 @@ impl Monitor {
         };
         let pair = Socket::pair()?;
         socket.report_events(&address, event as c_int)?;
-        if let Err(error) = pair.connect(&address) {
+        if let Err(error) = pair.attach(&address) {
             socket.stop_reporting();
             return Err(error);
         }

@@ -22,7 +22,7 @@ pub(super) struct Socket {
     raw: *mut c_void,
     readiness: Option<Readiness>,
     /// Not let go before the socket is closed.
-    _context: Arc<Context>,
+    context: Arc<Context>,
 }
 
 /// What became of a message that was to be sent.
@@ -75,7 +75,7 @@ impl Socket {
         let mut socket = Socket {
             raw,
             readiness: None,
-            _context: context,
+            context,
         };
         // Without limits: what must be bounded is bounded by the machines, which can say so; at a
         // high water mark libzmq would drop or block.
@@ -104,6 +104,17 @@ impl Socket {
         let doing = || format!("cannot connect to {endpoint}");
         check_port(endpoint, &doing())?;
         self.allow_ipv6(endpoint)?;
+        let address =
+            CString::new(endpoint).map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
+        if endpoint.starts_with("inproc:") {
+            self.context.will_connect(&address)?;
+        }
+        self.attach(endpoint)
+    }
+
+    /// Connects to an address of which it is known that it is bound, or no inproc one.
+    pub(super) fn attach(&self, endpoint: &str) -> Result<(), Error> {
+        let doing = || format!("cannot connect to {endpoint}");
         let address =
             CString::new(endpoint).map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
         // SAFETY: the socket is open, the string ends in NUL.

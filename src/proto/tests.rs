@@ -2,10 +2,12 @@
 
 mod ahead;
 mod bodies;
+mod breaks;
 mod cancel;
 mod dispatch;
 mod drain;
 mod garbage;
+mod goodbye;
 mod heartbeats;
 mod identities;
 mod liveness;

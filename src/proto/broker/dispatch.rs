@@ -2,6 +2,7 @@
 
 use super::requests::{Place, RequestKey};
 use super::services::ServiceKey;
+use super::workers::Owed;
 use super::{Broker, BrokerEvent};
 use crate::proto::Time;
 use crate::proto::code::Code;
@@ -123,13 +124,14 @@ impl<F: Frame> Broker<F> {
                 self.forget_request(key);
             }
             Place::Worker(worker) => {
+                let owed = self.owed(key);
                 self.free_slot(worker, key);
                 self.forget_request(key);
                 if let Some(entry) = self.workers.get_mut(worker) {
                     if entry.hello.is_some() {
                         self.send_worker(worker, ToWorker::Cancel { token });
                     } else {
-                        entry.busy_for_nobody = true;
+                        entry.busy_for_nobody = owed;
                     }
                     self.line_up(worker);
                 }
@@ -137,6 +139,15 @@ impl<F: Frame> Broker<F> {
         }
         self.dispatch(now, service);
         self.services.release(service);
+    }
+
+    fn owed(&self, key: RequestKey) -> Option<Owed> {
+        let request = self.requests.get(key)?;
+        let client = self.clients.get(request.client)?;
+        Some(Owed {
+            client: client.id.clone(),
+            rid: (&*request.rid).into(),
+        })
     }
 
     /// The last step of every end: nothing is held for what has ended.

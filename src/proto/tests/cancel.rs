@@ -113,6 +113,33 @@ fn an_error_ends_it_for_an_old_worker_too() {
     assert_eq!(net.end(c, next), None);
 }
 
+/// It works on, with the connection that it lost, at what nobody waits for.
+#[test]
+fn an_old_worker_is_not_freed_by_the_end_of_another_request() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.raw(b, b"W");
+    let c = net.client(b);
+    net.say(w, "W|1|echo");
+    let [first, second, third] = ["1", "2", "3"].map(|text| net.request(c, "echo", text));
+    net.run(ms(10));
+    net.cut(w, &[Side::Dealer, Side::Broker]);
+    net.run(ms(200));
+    assert_eq!(net.end(c, first), failed("W_LOST"));
+    net.say(w, "W|1|echo");
+    net.run(ms(10));
+    net.act(c, |client, _| client.cancel(second));
+    net.run(ms(10));
+    net.say(w, "W|3|C2|c2.0-0|0|1");
+    net.run(ms(10));
+    let heard = net.act(w, |raw, _| raw.take());
+    assert_eq!(heard, ["W|2|C2|c2.0-0|1", "W|2|C2|c2.0-1|2"]);
+    net.say(w, "W|3|C2|c2.0-1|0|2");
+    net.run(ms(10));
+    assert_eq!(net.act(w, |raw, _| raw.take()), ["W|2|C2|c2.0-2|3"]);
+    assert_eq!(net.end(c, third), None);
+}
+
 #[test]
 fn it_crosses_the_reply() {
     for delay in 0..6 {

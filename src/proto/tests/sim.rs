@@ -62,5 +62,6 @@ fn simulate(seed: u64, log: Rc<RefCell<Vec<String>>>) {
     ledger.nothing_is_asked(&mut world);
     world.stop_workers();
     world.run(secs(30), &mut ledger);
+    ledger.no_overlaps(&world);
     ledger.nobody_is_there(&world);
 }

@@ -168,9 +168,18 @@ impl Net {
     }
 
     pub fn named_old_client<B>(&mut self, broker: Id<B>, name: &[u8]) -> Id<OldClient> {
+        self.old_client_beating(broker, name, HEARTBEAT)
+    }
+
+    pub fn old_client_beating<B>(
+        &mut self,
+        broker: Id<B>,
+        name: &[u8],
+        heartbeat: Duration,
+    ) -> Id<OldClient> {
         let tag = format!("c{}", self.peers.len());
         let dial = self.route(broker, name, true);
-        let id = self.begin(OldClient::new(&tag, HEARTBEAT), dial);
+        let id = self.begin(OldClient::new(&tag, heartbeat), dial);
         self.peers[id.0].tag = Some(tag);
         id
     }

@@ -21,6 +21,10 @@ pub struct OldWorker {
     reconnect: Option<Time>,
     /// The request that `reply.active()` is asked about, and its own liveness.
     request: Option<(Name, i32)>,
+    /// What it was given last on this connection, until it has ended that.
+    serving: Option<Name>,
+    /// How often it was given another one before.
+    pub overlaps: usize,
     handler: Handler,
     jobs: Jobs<Name>,
     pub started: Vec<Body<Vec<u8>>>,
@@ -38,6 +42,8 @@ impl OldWorker {
             liveness: 0,
             reconnect: None,
             request: None,
+            serving: None,
+            overlaps: 0,
             handler: Rc::new(Job::echo),
             jobs: Jobs::new(),
             started: Vec::new(),
@@ -60,6 +66,7 @@ impl OldWorker {
 
     fn connect(&mut self, now: Time) {
         self.request = None;
+        self.serving = None;
         self.reconnect = None;
         self.effects.extend([Effect::Close, Effect::Open]);
         let service = self.service.clone();
@@ -87,7 +94,11 @@ impl OldWorker {
         }
     }
 
-    fn reply(&mut self, (client, rid): &Name, step: Step) {
+    fn reply(&mut self, name: &Name, step: Step) {
+        if matches!(step, Step::End(_)) && self.serving.as_ref() == Some(name) {
+            self.serving = None;
+        }
+        let (client, rid) = name;
         let (client, rid) = (client.as_bytes(), rid.as_bytes());
         match step {
             Step::Partial(body) => {
@@ -123,6 +134,8 @@ impl Actor for OldWorker {
         match &*frames[1] {
             b"2" => {
                 let name = (text(2), text(3));
+                self.overlaps += usize::from(self.serving.is_some());
+                self.serving = Some(name.clone());
                 let body = Body::json(old_json(&frames[4]));
                 let job = (self.handler)(&body);
                 self.request = Some((name.clone(), LIVENESS));

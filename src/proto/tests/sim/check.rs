@@ -63,6 +63,15 @@ impl Ledger {
         }
     }
 
+    /// A worker of 0.0.92 is never given a second request before it has ended the first.
+    pub fn no_overlaps(&self, world: &World) {
+        if world.old_brokers.is_empty() {
+            for &w in &world.old_workers {
+                assert_eq!(world.net[w].overlaps, 0);
+            }
+        }
+    }
+
     /// `ours`: both its client and its worker. The connection of an old peer is mended behind the
     /// back of everybody, and what was on its way is lost.
     fn check_end(&self, seen: &Seen, ours: bool) {

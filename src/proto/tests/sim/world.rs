@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct World {
     pub net: Net,
     pub brokers: Vec<Id<BrokerActor>>,
-    old_brokers: Vec<Id<OldBroker>>,
+    pub old_brokers: Vec<Id<OldBroker>>,
     pub workers: Vec<Id<WorkerActor>>,
     pub old_workers: Vec<Id<OldWorker>>,
     pub clients: Vec<Id<ClientActor>>,
