@@ -32,7 +32,11 @@ for (const transport of TRANSPORTS) {
     test('stopped right after it was started, and started again, it serves', async (t) => {
       for (let i = 0; i < 30; i += 1) {
         const peers = peersFor(t, transport);
-        const [broker, worker, client] = [peers.broker(), peers.worker(echo, { reconnect: 1 }), peers.client()];
+        const [broker, worker, client] = [
+          peers.broker(),
+          peers.worker(echo, { reconnect: 1 }),
+          peers.client(),
+        ];
         await start(broker, worker, client);
         await worker.stop();
         await worker.start();

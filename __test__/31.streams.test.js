@@ -5,9 +5,10 @@ const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { Readable, Writable } = require('node:stream');
 const { finished, pipeline } = require('node:stream/promises');
+const { runChild } = require('./support/child');
 const { TRANSPORTS } = require('./support/endpoints');
 const { deferred, record } = require('./support/events');
-const { SERVICE, peersFor } = require('./support/peers');
+const { SERVICE, peersFor, start } = require('./support/peers');
 
 const EVENTS = ['data', 'end', 'error', 'close'];
 
@@ -88,6 +89,31 @@ test('strings and Buffers can be piped into a stream of bytes, such as process.s
   client.requestStream(SERVICE, 1).pipe(bytes.stream);
   await once(bytes.stream, 'finish');
   assert.equal(Buffer.concat(bytes.got).toString(), 'text bytes ünd so weiter');
+});
+
+test('a client that is slow to take them is not robbed of partials, however many wait for it', async (t) => {
+  // A ROUTER of 0.0.92 dropped what came past its high water mark of 1000, and nobody was told.
+  const COUNT = 20_000;
+  const peers = peersFor(t, 'tcp');
+  const client = peers.client();
+  await start(peers.broker(), client);
+  // In a process of its own, for it has to write while this one is busy.
+  runChild(
+    t,
+    async ({ omdp, endpoint, service, count }) => {
+      const worker = new omdp.Worker(endpoint, service);
+      worker.on('request', (data, reply) => {
+        for (let i = 0; i < count; i += 1) reply.write(i);
+        reply.end(count);
+      });
+      await worker.start();
+    },
+    { endpoint: peers.endpoint, service: SERVICE, count: COUNT },
+  );
+  const stream = client.requestStream(SERVICE, 1);
+  await once(stream, 'readable');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+  assert.deepEqual(await stream.toArray(), [...Array(COUNT + 1).keys()]);
 });
 
 describe('what request() and requestStream() return', () => {

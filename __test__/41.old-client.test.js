@@ -278,6 +278,20 @@ describe('ids of any bytes', () => {
     });
   }
 
+  test('a request id may be used again once it was answered: the broker forgets', async (t) => {
+    const { broker, old } = await cast(t);
+    const bad = record(broker, ['badMessage']);
+    for (let i = 0; i < 100; i += 1) {
+      await old.send('C', '2', SERVICE, 'same', String(i), '{}');
+      assert.deepEqual(await old.next(), ['C', '3', 'same', '0', String(i)]);
+    }
+    for (let i = 0; i < 3; i += 1) {
+      await old.send('C', '2', 'nobody', 'same', '1', '{"timeout":20}');
+      assert.deepEqual(await old.next(), ['C', '3', 'same', '"C_TIMEOUT"']);
+    }
+    assert.deepEqual(bad, []);
+  });
+
   test('two clients may use the same request id at the same time', async (t) => {
     const replies = new Map();
     const both = deferred();

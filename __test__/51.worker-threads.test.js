@@ -107,6 +107,24 @@ for (const transport of TRANSPORTS) {
   });
 }
 
+test('a thread that has stopped its peers ends by itself', async (t) => {
+  const peers = peersFor(t);
+  const { client } = await peers.trio();
+  const ended = thread(t, peers.endpoint, 'stop');
+  assert.deepEqual(await once(ended, 'exit'), [0]);
+  assert.equal(await client.call(SERVICE, 'goes on'), 'goes on');
+});
+
+test('process.exit() of a thread in the middle of its requests ends that thread alone', async (t) => {
+  const peers = peersFor(t);
+  const { client } = await peers.trio((data, reply) => data === 'silence' || reply.end(data), {
+    worker: { concurrency: -1 },
+  });
+  const exits = Array.from({ length: 10 }, () => once(thread(t, peers.endpoint, 'worker', 'exit'), 'exit'));
+  for (const [code] of await Promise.all(exits)) assert.equal(code, 3);
+  assert.equal(await client.call(SERVICE, 'goes on'), 'goes on');
+});
+
 test('300 threads started, and terminated in the middle of requests, leave no thread and no descriptor', {
   skip: !COUNTED,
 }, async (t) => {

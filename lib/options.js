@@ -119,12 +119,15 @@ function checkConf(role, conf) {
   for (const key of Object.keys(schema)) {
     if (schema[key].value !== undefined) result[key] = schema[key].value;
   }
+  result.generated = true;
   if (conf === undefined || conf === null) return result;
   for (const [key, value] of Object.entries(object(conf, 'conf'))) {
     if (!Object.hasOwn(schema, key)) throw unknownOption(key, Object.keys(schema));
     if (value === undefined) continue;
     const checked = schema[key].check(value, `option "${key}"`);
-    if (checked !== undefined) result[key] = checked;
+    if (checked === undefined) continue;
+    result[key] = checked;
+    if (key === 'name') result.generated = false;
   }
   return result;
 }

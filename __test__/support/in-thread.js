@@ -32,6 +32,20 @@ const PARTS = {
     client.request(service, 'first', null, again);
   },
 
+  /** Ends itself in the middle of its traffic. */
+  async exit() {
+    await PARTS.traffic();
+    setImmediate(() => process.exit(3));
+  },
+
+  /** Stops what it started, and is through. */
+  async stop() {
+    const client = new Client(endpoint);
+    await client.start();
+    await client.call(service, 'once');
+    await client.stop();
+  },
+
   /** Calls what it is told, and tells what it got. */
   async caller() {
     const client = new Client(endpoint);

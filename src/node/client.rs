@@ -25,6 +25,8 @@ pub struct ClientConf {
     pub endpoints: Vec<String>,
     /// The identity.
     pub name: String,
+    /// Whether nobody chose it.
+    pub generated: bool,
     /// In ms.
     pub heartbeat: f64,
     /// Silent intervals.
@@ -68,7 +70,7 @@ impl ClientCore {
         };
         let endpoint = Endpoint {
             address,
-            identity: self.conf.name.clone().into_bytes(),
+            identity: self.core.identity(&self.conf.name, self.conf.generated),
             reconnect_ms: RECONNECT.as_millis() as i32,
             gone: random_frame(),
         };

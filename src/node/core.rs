@@ -41,6 +41,15 @@ impl<C, N> Core<C, N> {
         }
     }
 
+    /// The identity of the life that begins next. Two lives under one identity could meet at the
+    /// broker, so a name that nobody chose is made anew for each.
+    pub(super) fn identity(&self, name: &str, generated: bool) -> Vec<u8> {
+        match self.generation {
+            lives @ 1.. if generated => format!("{name}.{lives}").into_bytes(),
+            _ => name.into(),
+        }
+    }
+
     /// Begins a life with the driver that `launch` makes; one that can't be made ends the life
     /// with the notice that `failed` makes.
     pub(super) fn start(

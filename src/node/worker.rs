@@ -26,6 +26,8 @@ pub struct WorkerConf {
     pub service: String,
     /// The identity.
     pub name: String,
+    /// Whether nobody chose it.
+    pub generated: bool,
     /// In ms.
     pub heartbeat: f64,
     /// Silent intervals.
@@ -76,7 +78,7 @@ impl WorkerCore {
         };
         let endpoint = Endpoint {
             address,
-            identity: self.conf.name.clone().into_bytes(),
+            identity: self.core.identity(&self.conf.name, self.conf.generated),
             reconnect_ms: i32::try_from(reconnect.as_millis()).unwrap_or(i32::MAX),
             gone: random_frame(),
         };

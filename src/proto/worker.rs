@@ -499,7 +499,8 @@ impl<F: Frame> Worker<F> {
         }
         if self.link.is_up() {
             self.transmits.push(WorkerMessage::Disconnect);
-            if self.link.peer().is_some() {
+            // One of 0.0.92 has been heard without a hello, and doesn't answer.
+            if self.link.peer().is_some() || !self.connected {
                 let until = now + GOODBYE;
                 self.draining = Some(Draining::Goodbye { until });
                 return;

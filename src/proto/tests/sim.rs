@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use world::World;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 500;
 
 /// How much of what was done a failing seed prints.
 const TAIL: usize = 40;
