@@ -354,9 +354,9 @@ impl<F: Frame> Client<F> {
             return;
         };
         let form = match data.encoding {
-            Encoding::Json => RequestData::Json,
             Encoding::Binary if broker_is_ours => RequestData::Binary,
             Encoding::Binary => RequestData::BufferAsJson,
+            _ => RequestData::Json,
         };
         let data = match form {
             RequestData::BufferAsJson => data.into_json(),
