@@ -7,6 +7,7 @@ use crate::proto::broker::BrokerConfig;
 use crate::proto::client::ClientConfig;
 use crate::proto::link::LinkConfig;
 use crate::proto::worker::WorkerConfig;
+use crate::wire::Dialects;
 use crate::wire::omdp::testing::frames;
 use std::rc::Rc;
 
@@ -64,6 +65,9 @@ impl Net {
         let mut config = BrokerConfig {
             heartbeat: HEARTBEAT,
             liveness: 3,
+            dialects: Dialects::ALL,
+            expiry: Some(secs(60)),
+            busy_timeout: secs(900),
             seed: 1,
         };
         change(&mut config);
