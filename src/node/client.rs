@@ -3,7 +3,7 @@
 use super::core::{self, Core};
 use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
-use super::{random, random_frame};
+use super::{dialect, identity, random, random_frame};
 use crate::io::Message;
 use crate::io::client::ClientCommand;
 use crate::io::dealer::{self, Endpoint, Notice};
@@ -11,6 +11,7 @@ use crate::proto::Client;
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::LinkConfig;
 use crate::wire::omdp::ReplyKind;
+use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
@@ -25,6 +26,8 @@ pub struct ClientConf {
     pub endpoints: Vec<String>,
     /// The identity.
     pub name: String,
+    /// The dialect's name.
+    pub protocol: String,
     /// In ms.
     pub heartbeat: f64,
     /// Silent intervals.
@@ -56,7 +59,9 @@ impl ClientCore {
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
         let address = self.conf.endpoints.first().cloned().unwrap_or_default();
+        let dialect = dialect(&self.conf.protocol);
         let config = ClientConfig {
+            dialect,
             link: LinkConfig {
                 heartbeat: Duration::from_millis(self.conf.heartbeat as u64),
                 liveness: self.conf.liveness,
@@ -64,11 +69,11 @@ impl ClientCore {
                 expect_beats: false,
             },
             session: format!("{:x}-", random()),
-            await_hello: address.starts_with("inproc:"),
+            await_hello: dialect == Dialect::Omdp && address.starts_with("inproc:"),
         };
         let endpoint = Endpoint {
             address,
-            identity: self.conf.name.clone().into_bytes(),
+            identity: identity(dialect, &self.conf.name),
             reconnect_ms: RECONNECT.as_millis() as i32,
             gone: random_frame(),
         };

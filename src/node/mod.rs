@@ -12,6 +12,7 @@ mod outward;
 mod wake;
 mod worker;
 
+use crate::wire::Dialect;
 use napi_derive::napi;
 
 /// The version of the libzmq that is built in.
@@ -39,6 +40,20 @@ fn random_frame() -> [u8; 16] {
     frame[..8].copy_from_slice(&random().to_ne_bytes());
     frame[8..].copy_from_slice(&random().to_ne_bytes());
     frame
+}
+
+/// The dialect of a name that was checked.
+fn dialect(name: &str) -> Dialect {
+    Dialect::from_name(name).unwrap_or(Dialect::Omdp)
+}
+
+/// In MDP whoever connects anew is somebody new: what was meant for the earlier one must not reach
+/// it, so it has no name that outlives a connection.
+fn identity(dialect: Dialect, name: &str) -> Vec<u8> {
+    match dialect {
+        Dialect::Omdp => name.as_bytes().to_vec(),
+        Dialect::Mdp(_) => Vec::new(),
+    }
 }
 
 /// A record's data is binary: it is the next blob, not text.

@@ -1,7 +1,8 @@
 //! Which dialect a peer speaks, told by the first frames of what it says.
 
 use super::mdp;
-use super::Frame;
+use super::omdp;
+use super::{Frame, Malformed};
 
 /// A dialect that a peer may speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,41 @@ impl Dialect {
     /// The inverse.
     pub fn from_name(name: &str) -> Option<Self> {
         Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == name)
+    }
+
+    /// Decodes what a broker sent to a worker of ours. Leaves `frames` empty.
+    pub fn decode_for_worker<F: Frame>(
+        self,
+        frames: &mut Vec<F>,
+    ) -> Result<omdp::ToWorker<F>, Malformed> {
+        match self {
+            Dialect::Omdp => omdp::ToWorker::decode(frames),
+            Dialect::Mdp(dialect) => mdp::decode_for_worker(dialect, frames),
+        }
+    }
+
+    /// Appends the frames of what a worker of ours says; none if the dialect can't say it.
+    pub fn encode_of_worker<F: Frame>(self, message: omdp::WorkerMessage<F>, out: &mut Vec<F>) {
+        match self {
+            Dialect::Omdp => message.encode(out),
+            Dialect::Mdp(dialect) => {
+                if let Some(message) = mdp::WorkerMessage::from_neutral(message) {
+                    message.encode(dialect, out);
+                }
+            }
+        }
+    }
+
+    /// The same for a client of ours.
+    pub fn encode_of_client<F: Frame>(self, message: omdp::ClientMessage<F>, out: &mut Vec<F>) {
+        match self {
+            Dialect::Omdp => message.encode(out),
+            Dialect::Mdp(dialect) => {
+                if let Some(message) = mdp::ClientRequest::from_neutral(message) {
+                    message.encode(dialect, out);
+                }
+            }
+        }
     }
 
     /// The dialect that these frames are a message of, if they are one at all. Every dialect puts

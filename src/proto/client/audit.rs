@@ -26,8 +26,9 @@ impl<F: Frame> Client<F> {
             self.waiting.len(),
             "who waits has something to send"
         );
+        let idle = self.ready() && self.under_way.is_none();
         assert!(
-            !self.ready() || self.waiting.is_empty(),
+            !idle || self.waiting.is_empty(),
             "nobody waits for nothing"
         );
         assert!(

@@ -7,7 +7,7 @@ use crate::proto::broker::BrokerConfig;
 use crate::proto::client::ClientConfig;
 use crate::proto::link::LinkConfig;
 use crate::proto::worker::WorkerConfig;
-use crate::wire::Dialects;
+use crate::wire::{Dialect, Dialects};
 use crate::wire::omdp::testing::frames;
 use std::rc::Rc;
 
@@ -107,6 +107,7 @@ impl Net {
     ) -> Id<WorkerActor> {
         let mut config = WorkerConfig {
             link: link(true),
+            dialect: Dialect::Omdp,
             service: service.into(),
             concurrency: Some(1),
             prefetch: 1024,
@@ -156,6 +157,7 @@ impl Net {
         let tag = format!("c{}", self.peers.len());
         let mut config = ClientConfig {
             link: link(false),
+            dialect: Dialect::Omdp,
             session: tag.clone(),
             await_hello: false,
         };
