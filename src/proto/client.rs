@@ -266,7 +266,11 @@ impl<F: Frame> Client<F> {
         let Some((id, service)) = &self.under_way else {
             return;
         };
-        if reply.service.as_ref().is_some_and(|named| **named != **service) {
+        if reply
+            .service
+            .as_ref()
+            .is_some_and(|named| **named != **service)
+        {
             return self.notices.push(ClientNotice::Fault(Malformed::Name));
         }
         let rid = self.rid(*id);

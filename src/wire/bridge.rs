@@ -149,7 +149,10 @@ fn json_to_frames<F: Frame>(json: &[u8]) -> Option<Vec<F>> {
             if items.len() < 2 {
                 return None;
             }
-            items.iter().map(|item| Some(F::from(item_to_frame(item)?))).collect()
+            items
+                .iter()
+                .map(|item| Some(F::from(item_to_frame(item)?)))
+                .collect()
         }
         _ => None,
     }
@@ -171,7 +174,9 @@ fn bytes_of(value: &Value) -> Option<Vec<u8>> {
         return None;
     }
     let data = object.get("data")?.as_array()?;
-    data.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect()
+    data.iter()
+        .map(|byte| u8::try_from(byte.as_u64()?).ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -250,6 +255,9 @@ mod tests {
             assert_eq!((back, value.into_value()), (kind, body));
         }
         assert_eq!(Body::from_final(frames("OMDP-ERROR")).0, ReplyKind::Final);
-        assert_eq!(Body::from_final(frames("OMDP-CODE|a|b")).0, ReplyKind::Final);
+        assert_eq!(
+            Body::from_final(frames("OMDP-CODE|a|b")).0,
+            ReplyKind::Final
+        );
     }
 }

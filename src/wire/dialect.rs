@@ -34,7 +34,9 @@ impl Dialect {
 
     /// The inverse.
     pub fn from_name(name: &str) -> Option<Self> {
-        Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == name)
+        Dialect::ALL
+            .into_iter()
+            .find(|dialect| dialect.as_str() == name)
     }
 
     /// Decodes what a broker sent to a worker of ours. Leaves `frames` empty.
@@ -115,7 +117,12 @@ impl Dialects {
 
 impl FromIterator<Dialect> for Dialects {
     fn from_iter<T: IntoIterator<Item = Dialect>>(dialects: T) -> Self {
-        Dialects(dialects.into_iter().map(Dialects::bit).fold(0, |a, b| a | b))
+        Dialects(
+            dialects
+                .into_iter()
+                .map(Dialects::bit)
+                .fold(0, |a, b| a | b),
+        )
     }
 }
 
@@ -153,10 +160,15 @@ mod tests {
             assert_eq!(Dialect::from_name(dialect.as_str()), Some(dialect));
             assert!(Dialects::ALL.contains(dialect));
             let only: Dialects = [dialect].into_iter().collect();
-            let others = Dialect::ALL.into_iter().filter(|other| only.contains(*other));
+            let others = Dialect::ALL
+                .into_iter()
+                .filter(|other| only.contains(*other));
             assert_eq!(others.count(), 1);
         }
-        assert_eq!(Dialect::ALL.into_iter().collect::<Dialects>(), Dialects::ALL);
+        assert_eq!(
+            Dialect::ALL.into_iter().collect::<Dialects>(),
+            Dialects::ALL
+        );
         assert_eq!(Dialect::from_name("mdp"), None);
     }
 }

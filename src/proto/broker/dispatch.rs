@@ -90,7 +90,10 @@ impl<F: Frame> Broker<F> {
             );
             return;
         }
-        let client = self.clients.get(request.client).map(|client| client.dialect);
+        let client = self
+            .clients
+            .get(request.client)
+            .map(|client| client.dialect);
         if request.place != Place::Queue && matches!(client, Some(Dialect::Mdp(_))) {
             // An MDP client has set no limit to the work, only the broker one to the waiting.
             return self.wait_on(now, key);

@@ -69,12 +69,18 @@ impl<F: Frame> Broker<F> {
             return false;
         }
         if let Some(key) = self.workers.find(from)
-            && self.workers.get(key).is_some_and(|worker| worker.dialect != dialect)
+            && self
+                .workers
+                .get(key)
+                .is_some_and(|worker| worker.dialect != dialect)
         {
             self.expel(now, key);
             return true;
         }
-        let client = self.clients.find(from).and_then(|key| self.clients.get(key));
+        let client = self
+            .clients
+            .find(from)
+            .and_then(|key| self.clients.get(key));
         client.is_some_and(|client| client.dialect != dialect)
     }
 

@@ -52,9 +52,7 @@ impl<F: Frame> Broker<F> {
                 services.entry(name).or_default()[column] += 1;
             }
         }
-        let entry = |(name, [workers, queued, running]): (String, [usize; 3])| {
-            json!({ "name": name, "workers": workers, "queued": queued, "running": running })
-        };
+        let entry = |(name, [workers, queued, running]): (String, [usize; 3])| json!({ "name": name, "workers": workers, "queued": queued, "running": running });
         services.into_iter().map(entry).collect()
     }
 

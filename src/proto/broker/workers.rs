@@ -3,7 +3,9 @@
 use super::pace::Pace;
 use super::requests::{Content, Place, RequestKey};
 use super::services::{Line, ServiceKey, Turn};
-use super::{Broker, BrokerConfig, BrokerEvent, Departure, Outgoing, RoutingId, Timer, Transmit, mmi};
+use super::{
+    Broker, BrokerConfig, BrokerEvent, Departure, Outgoing, RoutingId, Timer, Transmit, mmi,
+};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;

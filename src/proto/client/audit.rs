@@ -27,10 +27,7 @@ impl<F: Frame> Client<F> {
             "who waits has something to send"
         );
         let idle = self.ready() && self.under_way.is_none();
-        assert!(
-            !idle || self.waiting.is_empty(),
-            "nobody waits for nothing"
-        );
+        assert!(!idle || self.waiting.is_empty(), "nobody waits for nothing");
         assert!(
             self.link.is_up() || self.link.peer().is_none(),
             "a hello is of one connection"

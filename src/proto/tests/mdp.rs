@@ -84,7 +84,11 @@ fn faults(net: &Net, broker: Id<BrokerActor>) -> Vec<&'static str> {
         BrokerEvent::BadMessage { why, .. } => Some(*why),
         _ => None,
     };
-    net[broker].events.iter().filter_map(|(_, event)| why(event)).collect()
+    net[broker]
+        .events
+        .iter()
+        .filter_map(|(_, event)| why(event))
+        .collect()
 }
 
 fn departures(net: &Net, broker: Id<BrokerActor>) -> Vec<Departure> {
@@ -92,7 +96,11 @@ fn departures(net: &Net, broker: Id<BrokerActor>) -> Vec<Departure> {
         BrokerEvent::WorkerGone { why, .. } => Some(*why),
         _ => None,
     };
-    net[broker].events.iter().filter_map(|(_, event)| why(event)).collect()
+    net[broker]
+        .events
+        .iter()
+        .filter_map(|(_, event)| why(event))
+        .collect()
 }
 
 #[test]
@@ -200,7 +208,10 @@ fn errors_have_a_form() {
         net.serve(w, |_| Job::error("{\"code\":\"E\"}"));
         net.run(ms(10));
         net.say(c, &words.request("1"));
-        assert_eq!(heard(&mut net, c), [words.reply("OMDP-ERROR|{\"code\":\"E\"}")]);
+        assert_eq!(
+            heard(&mut net, c),
+            [words.reply("OMDP-ERROR|{\"code\":\"E\"}")]
+        );
         net.serve(w, |_| Job::endless());
         net.say(c, &words.request("1"));
         net.run(ms(10));
@@ -393,7 +404,9 @@ fn only_the_dialects_that_are_wanted() {
     for words in &ALL {
         let mut net = Net::new();
         let b = net.broker_with(|config| {
-            let others = Dialect::ALL.into_iter().filter(|dialect| dialect.as_str() != words.name);
+            let others = Dialect::ALL
+                .into_iter()
+                .filter(|dialect| dialect.as_str() != words.name);
             config.dialects = others.collect::<Dialects>();
         });
         let raw = net.raw(b, b"R");
@@ -420,7 +433,10 @@ fn what_is_no_message_is_dropped() {
         assert_eq!(heard(&mut net, raw), [""; 0]);
         let short = "too few frames";
         let name = "bad name or id";
-        assert_eq!(faults(&net, b), [short, short, name, name, "unknown command", name]);
+        assert_eq!(
+            faults(&net, b),
+            [short, short, name, name, "unknown command", name]
+        );
         assert_eq!(net[b].machine.load(), [0; 4]);
     }
 }
@@ -428,7 +444,12 @@ fn what_is_no_message_is_dropped() {
 #[test]
 fn names_of_any_bytes_and_lengths() {
     for words in &ALL {
-        for name in ["x".repeat(255), "x".repeat(256), "x".repeat(60_000), "\u{feff}é\0".into()] {
+        for name in [
+            "x".repeat(255),
+            "x".repeat(256),
+            "x".repeat(60_000),
+            "\u{feff}é\0".into(),
+        ] {
             let mut net = Net::new();
             let b = net.broker();
             let (c, w) = (net.raw(b, b"\0\xff\xfe"), net.raw(b, b"W"));
@@ -463,7 +484,10 @@ fn mmi_in_every_dialect() {
         assert_eq!(ask(&mut net, "mmi.else", "echo"), "501");
         let services = r#"[{"name":"echo","queued":0,"running":0,"workers":1}]"#;
         assert_eq!(ask(&mut net, "mmi.services", "∅"), services);
-        let workers = format!(r#"[{{"dialect":"{}","id":"W","running":0,"service":"echo"}}]"#, words.name);
+        let workers = format!(
+            r#"[{{"dialect":"{}","id":"W","running":0,"service":"echo"}}]"#,
+            words.name
+        );
         assert_eq!(ask(&mut net, "mmi.workers", "∅"), workers);
         assert!(ask(&mut net, "mmi.stats", "∅").contains(r#""badMessagesTotal":0"#));
 
@@ -483,7 +507,10 @@ fn mmi_for_our_clients() {
     net.run(ms(10));
     assert_eq!(net.call(c, "mmi.service", "\"5\""), End::Final(json("200")));
     assert_eq!(net.call(c, "mmi.service", "\"6\""), End::Final(json("404")));
-    assert_eq!(net.call(old, "mmi.service", "\"5\""), End::Final(json("200")));
+    assert_eq!(
+        net.call(old, "mmi.service", "\"5\""),
+        End::Final(json("200"))
+    );
     assert_eq!(net.call(c, "mmi.nothing", "null"), End::Final(json("501")));
     assert_eq!(net.started(w), [""; 0]);
     let raw = net.raw(b, b"R");

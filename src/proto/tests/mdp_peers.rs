@@ -50,7 +50,14 @@ fn all_of_ours_among_themselves_in_every_dialect() {
             let b = net.broker();
             let w = net.worker_with(b, "echo", |config| config.dialect = dialect(theirs));
             let c = net.client_with(b, |config| config.dialect = dialect(ours));
-            for value in ["1", "\"5\"", "\"text\"", "[\"a\",\"b\"]", "null", "{\"a\":[]}"] {
+            for value in [
+                "1",
+                "\"5\"",
+                "\"text\"",
+                "[\"a\",\"b\"]",
+                "null",
+                "{\"a\":[]}",
+            ] {
                 assert_eq!(net.call(c, "echo", value), End::Final(json(value)));
             }
             net.serve(w, |_| Job::error("\"no\""));
@@ -108,7 +115,10 @@ fn a_disconnected_worker_begins_anew() {
         assert_eq!(net[w].cancelled[0].2, Code::BrokerLost);
         // A broker that says nothing for three intervals is a dead one.
         net.run(ms(7600));
-        assert_eq!(net[w].news.last().map(|(_, news)| *news), Some(LinkNews::Lost(Loss::Refused)));
+        assert_eq!(
+            net[w].news.last().map(|(_, news)| *news),
+            Some(LinkNews::Lost(Loss::Refused))
+        );
     }
 }
 
@@ -144,7 +154,10 @@ fn a_request_that_is_given_up_costs_the_connection() {
         let next = net.request(c, "echo", "2");
         net.run(ms(101));
         assert_eq!(net.end(c, late), failed("C_TIMEOUT"));
-        assert_eq!(heard(&mut net, b), [format!("{request}|1"), format!("{request}|2")]);
+        assert_eq!(
+            heard(&mut net, b),
+            [format!("{request}|1"), format!("{request}|2")]
+        );
         assert_eq!(net[c].news[1].1, LinkNews::Lost(Loss::Abandoned));
         net.tell(b, "C1", &format!("{last}|two"));
         net.run(ms(10));

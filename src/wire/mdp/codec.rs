@@ -284,17 +284,29 @@ pub(super) mod testing {
         to_worker(dialect, beat, ToWorker::Heartbeat);
         to_worker(dialect, goodbye, ToWorker::Disconnect);
         from_peer(dialect, beat, PeerMessage::Worker(WorkerMessage::Heartbeat));
-        from_peer(dialect, goodbye, PeerMessage::Worker(WorkerMessage::Disconnect));
+        from_peer(
+            dialect,
+            goodbye,
+            PeerMessage::Worker(WorkerMessage::Disconnect),
+        );
     }
 
     #[track_caller]
     pub fn refused(dialect: Dialect, text: &str, why: Malformed) {
-        assert_eq!(PeerMessage::decode(dialect, &mut frames(text)), Err(why), "{text}");
+        assert_eq!(
+            PeerMessage::decode(dialect, &mut frames(text)),
+            Err(why),
+            "{text}"
+        );
     }
 
     #[track_caller]
     pub fn refused_by_client(dialect: Dialect, text: &str, why: Malformed) {
-        assert_eq!(ClientReply::decode(dialect, &mut frames(text)), Err(why), "{text}");
+        assert_eq!(
+            ClientReply::decode(dialect, &mut frames(text)),
+            Err(why),
+            "{text}"
+        );
     }
 
     /// What no dialect takes.

@@ -16,8 +16,8 @@ pub(super) const LAYOUT: Layout = Layout {
 
 #[cfg(test)]
 mod tests {
-    use super::super::codec::testing::*;
     use super::super::Dialect::V01;
+    use super::super::codec::testing::*;
     use crate::wire::Malformed::*;
 
     #[test]

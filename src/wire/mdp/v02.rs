@@ -17,15 +17,19 @@ pub(super) const LAYOUT: Layout = Layout {
 
 #[cfg(test)]
 mod tests {
-    use super::super::codec::testing::*;
     use super::super::Dialect::V02;
+    use super::super::codec::testing::*;
     use crate::wire::Malformed::*;
 
     #[test]
     fn golden() {
         from_peer(V02, "MDPC02|\u{1}|echo|a|∅", request("echo", "a|∅"));
         to_client(V02, "MDPC02|\u{2}|echo|a", reply(false, Some("echo"), "a"));
-        to_client(V02, "MDPC02|\u{3}|echo|a|b", reply(true, Some("echo"), "a|b"));
+        to_client(
+            V02,
+            "MDPC02|\u{3}|echo|a|b",
+            reply(true, Some("echo"), "a|b"),
+        );
         from_peer(V02, "MDPW02|\u{1}|echo", ready("echo"));
         to_worker(V02, "MDPW02|\u{2}|Cx|∅|a|b", work("Cx", "a|b"));
         from_peer(V02, "MDPW02|\u{3}|Cx|∅|a", answer(false, "Cx", "a"));

@@ -7,8 +7,8 @@ use crate::proto::broker::BrokerConfig;
 use crate::proto::client::ClientConfig;
 use crate::proto::link::LinkConfig;
 use crate::proto::worker::WorkerConfig;
-use crate::wire::{Dialect, Dialects};
 use crate::wire::omdp::testing::frames;
+use crate::wire::{Dialect, Dialects};
 use std::rc::Rc;
 
 /// Of 0.0.92, and so of everybody.
