@@ -41,10 +41,13 @@ async function theirWorker(t, broker, endpoint) {
 
 /** Its broker, with a worker of ours that it has taken. */
 async function theirBroker(t, worker, endpoint) {
-  const broker = majortomo.run(t, 'broker', endpoint, '-i', '0.2');
+  const broker = majortomo.run(t, 'broker', endpoint, '-i', '0.5');
   const connected = once(worker, 'connect');
   await worker.start();
-  await connected;
+  const died = broker.ended.then(({ output }) => {
+    throw new Error(`its broker ended: ${output}`);
+  });
+  await Promise.race([connected, died]);
   return broker;
 }
 

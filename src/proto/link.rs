@@ -190,6 +190,7 @@ impl Link {
     pub(super) fn next_deadline(&self) -> Option<Time> {
         match self.state {
             State::Closed | State::Opening => None,
+            State::Backoff { .. } if self.action.is_some() => None,
             State::Backoff { until } => Some(until),
             State::Up => {
                 let silent = self.patience().map(|patience| self.last_heard + patience);
