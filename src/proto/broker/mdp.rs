@@ -178,9 +178,10 @@ impl<F: Frame> Broker<F> {
             return Ok(());
         };
         // Of a request that ended meanwhile.
-        if worker.busy_for_nobody {
+        let owed = worker.busy_for_nobody.as_ref();
+        if owed.is_some_and(|owed| *owed.client == *client) {
             if last {
-                self.release_old_worker(now, key);
+                self.release_mdp_worker(now, key);
             }
             return Ok(());
         }
@@ -200,6 +201,14 @@ impl<F: Frame> Broker<F> {
                 Err("unexpected command")
             }
             None => Err("a partial for nobody"),
+        }
+    }
+
+    fn release_mdp_worker(&mut self, now: Time, key: WorkerKey) {
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.busy_for_nobody = None;
+            self.line_up(key);
+            self.dispatch_for(now, key);
         }
     }
 

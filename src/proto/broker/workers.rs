@@ -31,12 +31,19 @@ pub(super) struct Worker {
     pub(super) running: VecDeque<RequestKey>,
     pace: Pace,
     /// A 0.0.92 worker can't be told that a request was cancelled: it is busy until it ends it.
-    pub(super) busy_for_nobody: bool,
+    pub(super) busy_for_nobody: Option<Owed>,
     /// Its place in one of the lines of its service, while it can take a request.
     pub(super) turn: Option<Turn>,
     pub(super) last_heard: Time,
     next_beat: Time,
     pub(super) timer: Option<TimerKey>,
+}
+
+/// A request that has ended for everybody but the 0.0.92 worker that works on it.
+#[derive(Debug)]
+pub(super) struct Owed {
+    pub(super) client: RoutingId,
+    pub(super) rid: Box<[u8]>,
 }
 
 impl Worker {
@@ -50,7 +57,7 @@ impl Worker {
     /// The line that it belongs into, if it can take a request: for now, or ahead of need.
     pub(super) fn line(&self) -> Option<Line> {
         let load = self.running.len();
-        if self.busy_for_nobody {
+        if self.busy_for_nobody.is_some() {
             return None;
         }
         if load < self.capacity() {
@@ -134,6 +141,9 @@ impl<F: Frame> Broker<F> {
                     Some(token) => self.requests.by_token(token),
                     None => self.running_by_name(key, &client, &rid),
                 };
+                if request.is_none() && kind.is_last() {
+                    self.release_old_worker(now, key, &client, &rid);
+                }
                 self.on_reply(now, key, request, kind, body);
             }
             (WorkerMessage::Heartbeat, Some(key)) => {
@@ -226,7 +236,7 @@ impl<F: Frame> Broker<F> {
             hello,
             running: VecDeque::new(),
             pace: Pace::new(now),
-            busy_for_nobody: false,
+            busy_for_nobody: None,
             turn: None,
             last_heard: now,
             next_beat,
@@ -286,11 +296,6 @@ impl<F: Frame> Broker<F> {
         // Only the worker that was given a request may answer it.
         let request = request.filter(|&request| self.place_of(request) == Some(Place::Worker(key)));
         let Some(request) = request else {
-            // Of a request that ended meanwhile. For a 0.0.92 worker it is the sign that it is
-            // free again.
-            if kind.is_last() {
-                self.release_old_worker(now, key);
-            }
             return;
         };
         self.pass_on(now, request, kind, body);
@@ -330,11 +335,15 @@ impl<F: Frame> Broker<F> {
         self.requests.get(request).map(|request| request.place)
     }
 
-    pub(super) fn release_old_worker(&mut self, now: Time, key: WorkerKey) {
+    /// The end of a request that ended for its client meanwhile: a 0.0.92 worker is free again. Not
+    /// so of one that it took with it from an earlier connection.
+    fn release_old_worker(&mut self, now: Time, key: WorkerKey, client: &[u8], rid: &[u8]) {
         if let Some(worker) = self.workers.get_mut(key)
-            && worker.busy_for_nobody
+            && let Some(owed) = &worker.busy_for_nobody
+            && same_text(client, &owed.client)
+            && same_text(rid, &owed.rid)
         {
-            worker.busy_for_nobody = false;
+            worker.busy_for_nobody = None;
             self.line_up(key);
             self.dispatch_for(now, key);
         }
@@ -468,7 +477,7 @@ impl<F: Frame> Broker<F> {
 /// How long a worker may be silent.
 fn patience(config: &BrokerConfig, worker: &Worker) -> Duration {
     let patience = config.patience(worker.hello.as_ref());
-    let busy = worker.busy_for_nobody || !worker.running.is_empty();
+    let busy = worker.busy_for_nobody.is_some() || !worker.running.is_empty();
     match worker.dialect {
         Dialect::Mdp(_) if busy => patience.max(config.busy_timeout),
         _ => patience,
