@@ -154,6 +154,12 @@ declare class Peer<Events extends PeerEvents & { [E in keyof Events]: any[] }> e
   ): this;
 }
 
+/**
+ * What is spoken on the wire: the protocol of zmq-omdp, MDP 0.1 (RFC 7), MDP 0.2 (RFC 18), or MDP 0.2 as majortomo
+ * sends it.
+ */
+export type Protocol = 'omdp' | 'mdp/0.1' | 'mdp/0.2' | 'mdp/0.2-majortomo';
+
 /** Options of all three. An option that is unknown, of the wrong type or out of range throws. */
 export interface PeerConf {
   /**
@@ -182,6 +188,23 @@ export interface PeerConf {
 // ---------------------------------------------------------------------------------------------- broker
 
 export interface BrokerConf extends PeerConf {
+  /**
+   * Which dialects it speaks; messages of the others are dropped. Each peer is answered in its own.
+   * @defaultValue all of them
+   */
+  dialects?: readonly Protocol[];
+  /**
+   * How long a request of an MDP client waits for a worker, in ms: such a client can't say. -1 is off. It counts only
+   * while the request waits, not while a worker has it.
+   * @defaultValue 60000
+   */
+  expiry?: number;
+  /**
+   * How long an MDP worker that has a request may be silent, in ms: many send no heartbeats while they work. A broken
+   * connection is noticed at once in any case.
+   * @defaultValue 900000
+   */
+  busyTimeout?: number;
   /**
    * How long the broker's thread looks for the next message before it goes to sleep, in µs, when there is only a
    * trickle of them: 0 to 1000000. It takes the cost of waking a thread out of a single request's way, at the price
@@ -242,6 +265,12 @@ export interface WorkerConf extends PeerConf {
    * @defaultValue 1024
    */
   prefetch?: number;
+  /**
+   * What the broker speaks. Under MDP `concurrency` must be 1, the name is not sent, an error value goes as a final of
+   * the frame `OMDP-ERROR` and the value, and under `'mdp/0.1'` partials go together with the final.
+   * @defaultValue 'omdp'
+   */
+  protocol?: Protocol;
 }
 
 /** The options that the client gave its request, as far as they travel. Frozen: requests share it. */
@@ -364,6 +393,12 @@ export interface ClientConf extends PeerConf {
    * @defaultValue 60000
    */
   timeout?: number;
+  /**
+   * What the broker speaks. Under MDP requests go one after the other, each when the one before it has ended; giving
+   * one up costs the connection, which is made anew. The name is not sent, heartbeats neither, and `headers` throw.
+   * @defaultValue 'omdp'
+   */
+  protocol?: Protocol;
 }
 
 export interface RequestOptions {

@@ -21,7 +21,6 @@ const TO_BROKER = [
   [['X', '1'], 'unknown header'],
   [['', 'C', '2', SERVICE, 'r', '1'], 'unknown header'],
   [['CC', '4'], 'unknown header'],
-  [['MDPC02', '\x01', SERVICE, 'x'], 'unknown header'],
   [[LONG], 'unknown header'],
   [['C'], 'too few frames'],
   [['W'], 'too few frames'],

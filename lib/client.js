@@ -26,7 +26,7 @@ class Client extends Peer {
     const requests = new Requests();
     super(ClientCore, { endpoints, ...rest }, requests);
     this.#requests = requests;
-    this.#options = new OptionsReader(timeout);
+    this.#options = new OptionsReader(timeout, rest.protocol);
   }
 
   /**

@@ -12,6 +12,8 @@ const MAX_PREFETCH = 65535;
 const MAX_LIVENESS = 1000;
 const MAX_NAME_BYTES = 255;
 const MAX_SERVICE_BYTES = 65535;
+/** What peers may speak; the first is what a worker or client speaks unless told otherwise. */
+const DIALECTS = ['omdp', 'mdp/0.1', 'mdp/0.2', 'mdp/0.2-majortomo'];
 
 /**
  * A check takes what was given and the words for it in messages; it gives back the value to use.
@@ -68,6 +70,21 @@ function name(value, what) {
   return value;
 }
 
+/** @type {Check} */
+function protocol(value, what) {
+  const wanted = `one of ${DIALECTS.map((each) => `"${each}"`).join(', ')}`;
+  if (typeof value !== 'string') throw wrongType(value, what, wanted);
+  if (!DIALECTS.includes(value)) throw new RangeError(`${what} must be ${wanted}, got ${given(value)}`);
+  return value;
+}
+
+/** @type {Check} */
+function dialects(value, what) {
+  if (!Array.isArray(value)) throw wrongType(value, what, 'an array');
+  if (value.length === 0) throw new RangeError(`${what} must name at least one dialect, got an empty array`);
+  return Array.from(value, (each, index) => protocol(each, `${what}[${index}]`));
+}
+
 const milliseconds = number(1, MAX_MS);
 const timeout = number(1, MAX_MS, true);
 const stopTimeout = number(0, MAX_MS, true);
@@ -86,6 +103,9 @@ const SCHEMAS = {
     heartbeat: { check: milliseconds, value: 2500 },
     liveness: { check: liveness, value: 3 },
     spin: { check: spin, value: 0 },
+    dialects: { check: dialects, value: DIALECTS },
+    expiry: { check: timeout, value: 60000 },
+    busyTimeout: { check: milliseconds, value: 900000 },
     name: { check: name },
     debug: { check: ignored },
   },
@@ -95,6 +115,7 @@ const SCHEMAS = {
     reconnect: { check: milliseconds, value: 100 },
     concurrency: { check: concurrency, value: 1 },
     prefetch: { check: prefetch, value: 1024 },
+    protocol: { check: protocol, value: DIALECTS[0] },
     name: { check: name },
     debug: { check: ignored },
   },
@@ -102,6 +123,7 @@ const SCHEMAS = {
     heartbeat: { check: milliseconds, value: 2500 },
     liveness: { check: liveness, value: 3 },
     timeout: { check: timeout, value: 60000 },
+    protocol: { check: protocol, value: DIALECTS[0] },
     name: { check: name },
     debug: { check: ignored },
   },
@@ -205,7 +227,18 @@ function checkStop(options) {
   return result;
 }
 
+/**
+ * A worker under MDP has one request at a time: its broker gives it no more, and its replies do not say which.
+ * @param {string} protocol
+ * @param {number} concurrency
+ */
+function checkConcurrency(protocol, concurrency) {
+  if (protocol === DIALECTS[0] || concurrency === 1) return;
+  throw new RangeError(`option "concurrency" must be 1 under ${protocol}, got ${given(concurrency)}`);
+}
+
 exports.checkCallback = checkCallback;
+exports.checkConcurrency = checkConcurrency;
 exports.checkConf = checkConf;
 exports.checkEndpoints = checkEndpoints;
 exports.checkService = checkService;

@@ -14,9 +14,14 @@ const KNOWN = ['timeout', 'signal', 'headers'];
 class OptionsReader {
   #defaults;
   #last;
+  #protocol;
 
-  /** @param {number} timeout for requests that don't say one */
-  constructor(timeout) {
+  /**
+   * @param {number} timeout for requests that don't say one
+   * @param {string} protocol
+   */
+  constructor(timeout, protocol) {
+    this.#protocol = protocol;
     /** @type {RequestOptions} */
     this.#defaults = { timeout, json: JSON.stringify({ timeout }), signal: undefined };
     this.#last = this.#defaults;
@@ -39,6 +44,9 @@ class OptionsReader {
       } else if (key === 'signal') signal = checkSignal(value);
       else if (key === 'headers') headers = checkHeaders(value);
       else throw unknownOption(key, KNOWN);
+    }
+    if (headers !== undefined && this.#protocol !== 'omdp') {
+      throw new TypeError(`option "headers" can't be sent under ${this.#protocol}`);
     }
     if (headers !== undefined) return { timeout, json: JSON.stringify({ timeout, headers }), signal };
     if (this.#last.timeout !== timeout) {

@@ -2,13 +2,14 @@
 
 const { WorkerCore } = require('./load');
 const { Deliveries } = require('./deliveries');
-const { checkConf, checkEndpoints, checkService, concurrency } = require('./options');
+const { checkConcurrency, checkConf, checkEndpoints, checkService, concurrency } = require('./options');
 const { Peer } = require('./peer');
 
 /** Serves one service. */
 class Worker extends Peer {
   #deliveries;
   #service;
+  #protocol;
 
   /**
    * @param {string | readonly string[]} endpoint
@@ -19,10 +20,12 @@ class Worker extends Peer {
     const endpoints = checkEndpoints(endpoint, false);
     checkService(service);
     const checked = checkConf('worker', conf);
+    checkConcurrency(checked.protocol, checked.concurrency);
     const deliveries = new Deliveries(checked.concurrency);
     super(WorkerCore, { endpoints, service, ...checked }, deliveries);
     this.#deliveries = deliveries;
     this.#service = service;
+    this.#protocol = checked.protocol;
   }
 
   get service() {
@@ -34,7 +37,9 @@ class Worker extends Peer {
   }
 
   set concurrency(value) {
-    this.#deliveries.concurrency = concurrency(value, 'option "concurrency"');
+    const checked = concurrency(value, 'option "concurrency"');
+    checkConcurrency(this.#protocol, checked);
+    this.#deliveries.concurrency = checked;
   }
 }
 

@@ -10,6 +10,13 @@ const HOST = path.join(__dirname, 'host.js');
 /** How much of what a process says is shown when it fails. */
 const TAIL = 4000;
 
+/** All that run: none may outlive the benchmark, however that ends. @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
 class Child {
   #process;
   #send;
@@ -32,11 +39,13 @@ class Child {
     child.stderr.setEncoding('utf8').on('data', (text) => {
       this.#tail = (this.#tail + text).slice(-TAIL);
     });
+    running.add(child);
     this.#ended = new Promise((resolve) => {
       child.once('error', (error) => resolve(error.message));
       child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
     });
     this.#ended.then((how) => {
+      running.delete(child);
       for (const { reject } of this.#pending.values()) reject(this.#failed(`ended (${how})`));
       this.#pending.clear();
     });

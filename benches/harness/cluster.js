@@ -87,12 +87,20 @@ class Cluster {
     return `the client has sent ${there?.sent ?? '?'} and received ${there?.received ?? '?'}, the worker handled ${handled}`;
   }
 
-  /** Runs `work` and tells what processor time a process needed for it. */
-  async cpuOf(child, work) {
-    const before = cpuSeconds(child.pid);
-    const result = await work();
-    const after = cpuSeconds(child.pid);
-    return { ...result, cpu: before === undefined || after === undefined ? undefined : after - before };
+  /**
+   * As measure(), and what processor time, of all threads, each process needed for it, in µs a request. That is what a
+   * request costs where there are cores enough.
+   */
+  async measureCpu(op, params, client = this.client) {
+    const roles = Object.entries({ brokerCpu: this.broker, workerCpu: this.worker, clientCpu: client });
+    const read = () => roles.map(([, children]) => [children].flat().map(({ pid }) => cpuSeconds(pid)));
+    const before = read();
+    const result = await this.measure(op, params, client);
+    const after = read();
+    const micros = (i) =>
+      after[i].reduce((sum, cpu, child) => sum + (cpu - before[i][child]) * 1e6, 0) / result.count;
+    const cpu = Object.fromEntries(roles.map(([name], i) => [name, micros(i)]));
+    return { ...result, cpu };
   }
 
   /** The memory of a process, its garbage collected where it is JavaScript's. */

@@ -18,9 +18,8 @@ function describeMachine() {
   };
 }
 
-/** libzmq is optimised across its files where the build can do that, as in what is published. */
+/** What is measured is what is published. */
 function ensureRelease() {
-  if (process.platform === 'linux') process.env.OMDP_LTO ??= '1';
   if (built() === 'release') return;
   console.log('building the release binary (a few minutes) …');
   build('release', [], { quiet: true });

@@ -4,9 +4,6 @@ const { judge } = require('./targets.js');
 
 /** How what comes beside the value is called, and told. @type {Record<string, [title: string, digits?: number]>} */
 const EXTRAS = {
-  brokerCpu: ['CPU µs of the broker'],
-  workerCpu: ['of the worker'],
-  clientCpu: ['of the client'],
   clientPeakMiB: ["client's peak, MiB"],
   clientGrowthMiB: ['of it the flood'],
   p99: ['p99'],
@@ -14,6 +11,9 @@ const EXTRAS = {
   max: ['max'],
   idleP99: ['p99 when idle'],
   rate: ['requests/s meanwhile'],
+  brokerCpu: ['CPU µs of the broker'],
+  workerCpu: ['of the worker'],
+  clientCpu: ['of the client'],
   windowUs: ['µs, 1000 in flight'],
   windowBrokerCpu: ['CPU µs of the broker, 1000 in flight'],
 };

@@ -63,28 +63,20 @@ async function oneAtATime(cluster, clients, size = 1) {
     const params = (count) => ({ count, bytes: 3 });
     await measured.measure('seq', params(size));
     const count = Math.ceil((await warmUp(measured, 'seq', params)) / clients.length);
-    runs.push({
-      count,
-      ...(await cpuOfBroker(cluster, () => cluster.measure('seq', params(count), client))),
-    });
+    runs.push(await cluster.measureCpu('seq', params(count), client));
   }
-  const requests = runs.reduce((sum, { count }) => sum + count, 0);
-  const cpu = runs.reduce((sum, run) => sum + run.cpu, 0);
-  return { value: median(runs.map((run) => run.p50)), brokerCpu: (cpu * 1e6) / requests };
+  return {
+    value: median(runs.map(({ p50 }) => p50)),
+    brokerCpu: median(runs.map(({ cpu }) => cpu.brokerCpu)),
+  };
 }
 
 /** 1000 in flight between one client and one worker. */
 async function thousandInFlight(cluster, depth = 1000) {
   const params = (count) => ({ count, depth });
   const count = await warmUp(cluster, 'window', params, 2 * depth);
-  const { seconds, cpu } = await cpuOfBroker(cluster, () => cluster.measure('window', params(count)));
-  return { windowUs: (seconds * 1e6) / count, windowBrokerCpu: (cpu * 1e6) / count };
-}
-
-async function cpuOfBroker(cluster, work) {
-  const before = cpuSeconds(cluster.broker.pid);
-  const result = await work();
-  return { ...result, cpu: cpuSeconds(cluster.broker.pid) - before };
+  const { seconds, cpu } = await cluster.measureCpu('window', params(count));
+  return { windowUs: (seconds * 1e6) / count, windowBrokerCpu: cpu.brokerCpu };
 }
 
 module.exports = [
@@ -168,8 +160,9 @@ module.exports = [
       cluster.broker = await cluster.launch('broker');
       await launchFleet(cluster, { kind: 'workers', service: 'fleet', apart: false }, size);
       const ms = cluster.args.small ? 50 : IDLE;
-      const { cpu } = await cpuOfBroker(cluster, () => new Promise((resolve) => setTimeout(resolve, ms)));
-      return { value: (cpu * 1000 * 100) / ms };
+      const before = cpuSeconds(cluster.broker.pid);
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return { value: ((cpuSeconds(cluster.broker.pid) - before) * 1000 * 100) / ms };
     },
   }),
 ];

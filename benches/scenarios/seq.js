@@ -12,8 +12,8 @@ function measure(payload, perUnit, first) {
     await cluster.start({ worker: conf, client: conf });
     const params = (count) => ({ count, ...payload });
     const count = await warmUp(cluster, 'seq', params, first);
-    const { p50, p99 } = await cluster.measure('seq', params(count));
-    return { value: p50 / perUnit, p99: p99 / perUnit };
+    const { p50, p99, cpu } = await cluster.measureCpu('seq', params(count));
+    return { value: p50 / perUnit, p99: p99 / perUnit, ...cpu };
   };
 }
 

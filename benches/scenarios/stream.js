@@ -14,8 +14,8 @@ module.exports = [
       await cluster.start({ worker: { kind: 'parts' } });
       const params = (parts) => ({ parts });
       const parts = await warmUp(cluster, 'stream', params, 5000);
-      const { seconds } = await cluster.measure('stream', params(parts));
-      return { value: parts / seconds };
+      const { seconds, cpu } = await cluster.measureCpu('stream', params(parts));
+      return { value: parts / seconds, ...cpu };
     },
   }),
 ];

@@ -1,7 +1,6 @@
 'use strict';
 // How many requests a second: with 1000 in flight, all at once, and with listeners on every stream.
 const { forgetPeak, memory } = require('../harness/proc.js');
-const { cpuSeconds } = require('../harness/proc.js');
 const { warmUp } = require('../harness/warm.js');
 const { comparison } = require('./scenario.js');
 
@@ -13,14 +12,8 @@ async function measureWindow(cluster, extra = {}) {
   await cluster.start();
   const params = (count) => ({ count, depth: DEPTH, ...extra });
   const count = await warmUp(cluster, 'window', params, 2 * DEPTH);
-  const children = [cluster.broker, cluster.worker, cluster.client];
-  const before = children.map((child) => cpuSeconds(child.pid));
-  const { seconds } = await cluster.measure('window', params(count));
-  // Of all threads, in µs a request: what a request costs on a machine that has cores enough.
-  const [brokerCpu, workerCpu, clientCpu] = children.map(
-    (child, i) => ((cpuSeconds(child.pid) - before[i]) * 1e6) / count,
-  );
-  return { value: count / seconds, brokerCpu, workerCpu, clientCpu };
+  const { seconds, cpu } = await cluster.measureCpu('window', params(count));
+  return { value: count / seconds, ...cpu };
 }
 
 module.exports = [

@@ -88,10 +88,13 @@ impl Machine for Client<Message> {
     }
 
     fn drain_transmits(&mut self, mut send: impl FnMut(&mut Vec<Message>)) {
+        let dialect = self.dialect();
         let mut frames = Vec::new();
         Client::drain_transmits(self, |message| {
-            message.encode(&mut frames);
-            send(&mut frames);
+            dialect.encode_of_client(message, &mut frames);
+            if !frames.is_empty() {
+                send(&mut frames);
+            }
         });
     }
 

@@ -65,7 +65,8 @@ pub trait Machine {
 pub struct Endpoint {
     /// In libzmq's notation.
     pub address: String,
-    /// The identity that the broker's ROUTER sees: 1 to 255 bytes.
+    /// The identity that the broker's ROUTER sees: 1 to 255 bytes, or empty for one that the ROUTER
+    /// makes for each connection.
     pub identity: Vec<u8>,
     /// Between two attempts of libzmq to connect, in ms.
     pub reconnect_ms: i32,

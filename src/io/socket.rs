@@ -54,7 +54,9 @@ impl Socket {
     /// the connection breaks it throws away what was received and not read.
     pub(super) fn dealer(identity: &[u8], reconnect_ms: c_int, gone: &[u8]) -> Result<Self, Error> {
         let socket = Socket::new(zmq_sys::ZMQ_DEALER as c_int)?;
-        socket.set_bytes(zmq_sys::ZMQ_ROUTING_ID as c_int, identity)?;
+        if !identity.is_empty() {
+            socket.set_bytes(zmq_sys::ZMQ_ROUTING_ID as c_int, identity)?;
+        }
         socket.set(zmq_sys::ZMQ_RECONNECT_IVL as c_int, reconnect_ms)?;
         socket.set_bytes(zmq_sys::ZMQ_HICCUP_MSG as c_int, gone)?;
         Ok(socket)

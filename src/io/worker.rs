@@ -77,10 +77,13 @@ impl Machine for Worker<Message> {
     }
 
     fn drain_transmits(&mut self, mut send: impl FnMut(&mut Vec<Message>)) {
+        let dialect = self.dialect();
         let mut frames = Vec::new();
         Worker::drain_transmits(self, |message| {
-            message.encode(&mut frames);
-            send(&mut frames);
+            dialect.encode_of_worker(message, &mut frames);
+            if !frames.is_empty() {
+                send(&mut frames);
+            }
         });
     }
 

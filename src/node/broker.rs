@@ -5,6 +5,7 @@ use super::outward::{Outward, kind};
 use super::{random, random_frame};
 use crate::io::router::{self, Command, Notice};
 use crate::proto::broker::{BrokerConfig, BrokerEvent};
+use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
@@ -21,6 +22,12 @@ pub struct BrokerConf {
     pub heartbeat: f64,
     /// Silent intervals.
     pub liveness: u32,
+    /// Names of dialects.
+    pub dialects: Vec<String>,
+    /// In ms, -1 for none.
+    pub expiry: f64,
+    /// In ms.
+    pub busy_timeout: f64,
     /// How long to look for the next message before going to sleep, in µs.
     pub spin: f64,
 }
@@ -49,6 +56,15 @@ impl BrokerCore {
         let config = BrokerConfig {
             heartbeat: Duration::from_millis(self.conf.heartbeat as u64),
             liveness: self.conf.liveness,
+            dialects: self
+                .conf
+                .dialects
+                .iter()
+                .filter_map(|name| Dialect::from_name(name))
+                .collect(),
+            expiry: (self.conf.expiry >= 0.0)
+                .then(|| Duration::from_millis(self.conf.expiry as u64)),
+            busy_timeout: Duration::from_millis(self.conf.busy_timeout as u64),
             seed: random(),
         };
         let endpoints = self.conf.endpoints.clone();

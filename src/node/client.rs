@@ -3,13 +3,14 @@
 use super::core::{self, Core};
 use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
-use super::{random, random_frame};
+use super::{dialect, random, random_frame};
 use crate::io::Message;
 use crate::io::client::ClientCommand;
 use crate::io::dealer::{self, Endpoint, Notice};
 use crate::proto::Client;
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::LinkConfig;
+use crate::wire::Dialect;
 use crate::wire::omdp::ReplyKind;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -27,6 +28,8 @@ pub struct ClientConf {
     pub name: String,
     /// Whether nobody chose it.
     pub generated: bool,
+    /// The dialect's name.
+    pub protocol: String,
     /// In ms.
     pub heartbeat: f64,
     /// Silent intervals.
@@ -58,7 +61,9 @@ impl ClientCore {
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
         let address = self.conf.endpoints.first().cloned().unwrap_or_default();
+        let dialect = dialect(&self.conf.protocol);
         let config = ClientConfig {
+            dialect,
             link: LinkConfig {
                 heartbeat: Duration::from_millis(self.conf.heartbeat as u64),
                 liveness: self.conf.liveness,
@@ -66,11 +71,16 @@ impl ClientCore {
                 expect_beats: false,
             },
             session: format!("{:x}-", random()),
-            await_hello: address.starts_with("inproc:"),
+            await_hello: dialect == Dialect::Omdp && address.starts_with("inproc:"),
         };
         let endpoint = Endpoint {
             address,
-            identity: self.core.identity(&self.conf.name, self.conf.generated),
+            identity: match dialect {
+                Dialect::Omdp => self.core.identity(&self.conf.name, self.conf.generated),
+                // In MDP whoever connects anew is somebody new: what was meant for the earlier one
+                // must not reach it, so it has no name that outlives a connection.
+                Dialect::Mdp(_) => Vec::new(),
+            },
             reconnect_ms: RECONNECT.as_millis() as i32,
             gone: random_frame(),
         };

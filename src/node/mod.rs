@@ -12,6 +12,7 @@ mod outward;
 mod wake;
 mod worker;
 
+use crate::wire::Dialect;
 use napi_derive::napi;
 
 /// The version of the libzmq that is built in.
@@ -39,6 +40,11 @@ fn random_frame() -> [u8; 16] {
     frame[..8].copy_from_slice(&random().to_ne_bytes());
     frame[8..].copy_from_slice(&random().to_ne_bytes());
     frame
+}
+
+/// The dialect of a name that was checked.
+fn dialect(name: &str) -> Dialect {
+    Dialect::from_name(name).unwrap_or(Dialect::Omdp)
 }
 
 /// A record's data is binary: it is the next blob, not text.

@@ -67,12 +67,13 @@ impl<'a> Outward<'a> {
 
     /// A record with a body: text, or a blob.
     pub(super) fn body(&mut self, kind: u32, id: u64, body: Body<Message>, extra: &[u8]) {
+        // What the machines of ours report has crossed the bridge already.
         let (kind, len) = match body.encoding {
-            Encoding::Json => (kind, self.text(&body.bytes)),
             Encoding::Binary => {
                 self.blobs.push(body.bytes);
                 (kind | BINARY, 0)
             }
+            _ => (kind, self.text(&body.bytes)),
         };
         let extra = self.text(extra);
         self.record(kind, id, len, extra);

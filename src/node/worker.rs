@@ -3,13 +3,14 @@
 use super::core::{self, Core};
 use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
-use super::{random, random_frame};
+use super::{dialect, random, random_frame};
 use crate::io::Message;
 use crate::io::dealer::{self, Endpoint, Notice};
 use crate::io::worker::WorkerCommand;
 use crate::proto::Worker;
 use crate::proto::link::LinkConfig;
 use crate::proto::worker::{WorkerConfig, WorkerNotice};
+use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
@@ -28,6 +29,8 @@ pub struct WorkerConf {
     pub name: String,
     /// Whether nobody chose it.
     pub generated: bool,
+    /// The dialect's name.
+    pub protocol: String,
     /// In ms.
     pub heartbeat: f64,
     /// Silent intervals.
@@ -63,13 +66,15 @@ impl WorkerCore {
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
         let reconnect = Duration::from_millis(self.conf.reconnect as u64);
         let address = self.conf.endpoints.first().cloned().unwrap_or_default();
+        let dialect = dialect(&self.conf.protocol);
         let config = WorkerConfig {
+            dialect,
             link: LinkConfig {
                 heartbeat: Duration::from_millis(self.conf.heartbeat as u64),
                 liveness: self.conf.liveness,
                 reconnect,
                 // Nobody has to have bound an inproc endpoint yet; who does is ours, and says hello.
-                expect_beats: !address.starts_with("inproc:"),
+                expect_beats: dialect != Dialect::Omdp || !address.starts_with("inproc:"),
             },
             service: self.conf.service.clone(),
             concurrency: limit(self.conf.concurrency),
@@ -78,7 +83,12 @@ impl WorkerCore {
         };
         let endpoint = Endpoint {
             address,
-            identity: self.core.identity(&self.conf.name, self.conf.generated),
+            identity: match dialect {
+                Dialect::Omdp => self.core.identity(&self.conf.name, self.conf.generated),
+                // In MDP whoever connects anew is somebody new: what was meant for the earlier one
+                // must not reach it, so it has no name that outlives a connection.
+                Dialect::Mdp(_) => Vec::new(),
+            },
             reconnect_ms: i32::try_from(reconnect.as_millis()).unwrap_or(i32::MAX),
             gone: random_frame(),
         };

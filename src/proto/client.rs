@@ -4,6 +4,10 @@
 //! and can still time out, not in a socket. Its deadline is an *idle* timeout as in 0.0.92: every
 //! partial restarts it. When the link is lost, what was sent ends with `B_LOST`, because nobody can
 //! know whether it ran; what was not sent goes to the next broker.
+//!
+//! MDP's replies do not say which request they are for. So a client that speaks it has one request
+//! under way at a time, and the others wait in line; when that one is given up, so is the
+//! connection, lest its late reply be taken for that of the next.
 
 #[cfg(test)]
 mod audit;
@@ -14,7 +18,7 @@ use super::deadlines::{Deadlines, TimerKey};
 use super::link::{Action, Due, Link, LinkConfig, Loss};
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient};
-use crate::wire::{Body, Encoding, Frame, Hello, Malformed};
+use crate::wire::{Body, Dialect, Encoding, Frame, Hello, Malformed, mdp};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -23,6 +27,8 @@ use std::time::Duration;
 pub struct ClientConfig {
     /// The link to the broker.
     pub link: LinkConfig,
+    /// What the broker speaks.
+    pub dialect: Dialect,
     /// Begins every request id. Differs from one life of an identity to the next, so that a late
     /// reply to an earlier life is nobody's.
     pub session: String,
@@ -93,6 +99,8 @@ pub struct Client<F> {
     requests: HashMap<u64, Pending<F>>,
     /// Ids of the requests that were not sent, in the order in which they came.
     waiting: BTreeSet<u64>,
+    /// MDP: the one request that is under way, and its service.
+    under_way: Option<(u64, F)>,
     deadlines: Deadlines<u64>,
     transmits: Vec<ClientMessage<F>>,
     notices: Vec<ClientNotice<F>>,
@@ -109,6 +117,7 @@ impl<F: Frame> Client<F> {
             config,
             requests: HashMap::new(),
             waiting: BTreeSet::new(),
+            under_way: None,
             deadlines: Deadlines::new(),
             transmits: Vec::new(),
             notices: Vec::new(),
@@ -131,6 +140,7 @@ impl<F: Frame> Client<F> {
         }
         self.requests.clear();
         self.waiting.clear();
+        self.under_way = None;
         self.deadlines = Deadlines::new();
         self.notices.clear();
         if self.connected {
@@ -165,10 +175,11 @@ impl<F: Frame> Client<F> {
                 timer,
             },
         );
-        if self.ready() {
+        if self.ready() && self.config.dialect == Dialect::Omdp {
             self.send(id);
         } else {
             self.waiting.insert(id);
+            self.advance();
         }
     }
 
@@ -221,6 +232,9 @@ impl<F: Frame> Client<F> {
         if !self.link.is_up() {
             return frames.clear();
         }
+        if let Dialect::Mdp(dialect) = self.config.dialect {
+            return self.on_mdp(now, dialect, frames);
+        }
         let message = match ToClient::decode(frames) {
             Ok(message) => message,
             Err(why) => return self.notices.push(ClientNotice::Fault(why)),
@@ -240,6 +254,29 @@ impl<F: Frame> Client<F> {
             ToClient::Heartbeat => {}
             ToClient::Disconnect => self.lose(now, Loss::Refused),
         }
+    }
+
+    fn on_mdp(&mut self, now: Time, dialect: mdp::Dialect, frames: &mut Vec<F>) {
+        let reply = match mdp::ClientReply::decode(dialect, frames) {
+            Ok(reply) => reply,
+            Err(why) => return self.notices.push(ClientNotice::Fault(why)),
+        };
+        self.link.heard(now);
+        // On this connection there was one request before this reply, or none.
+        let Some((id, service)) = &self.under_way else {
+            return;
+        };
+        if reply
+            .service
+            .as_ref()
+            .is_some_and(|named| **named != **service)
+        {
+            return self.notices.push(ClientNotice::Fault(Malformed::Name));
+        }
+        let rid = self.rid(*id);
+        let (kind, body) = reply.into_neutral();
+        self.on_reply(now, kind, &rid, body);
+        self.advance();
     }
 
     fn on_reply(&mut self, now: Time, kind: ReplyKind, rid: &[u8], body: Body<F>) {
@@ -293,6 +330,11 @@ impl<F: Frame> Client<F> {
         }
     }
 
+    /// What its messages are to be encoded in.
+    pub fn dialect(&self) -> Dialect {
+        self.config.dialect
+    }
+
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn next_deadline(&self) -> Option<Time> {
         [self.deadlines.next(), self.link.next_deadline()]
@@ -334,12 +376,19 @@ impl<F: Frame> Client<F> {
             self.connected = true;
             self.notices.push(ClientNotice::Connected);
         }
-        for id in std::mem::take(&mut self.waiting) {
+        if self.config.dialect == Dialect::Omdp {
+            for id in std::mem::take(&mut self.waiting) {
+                self.send(id);
+            }
+        } else if self.under_way.is_none()
+            && let Some(id) = self.waiting.pop_first()
+        {
             self.send(id);
         }
     }
 
     fn send(&mut self, id: u64) {
+        let is_mdp = self.config.dialect != Dialect::Omdp;
         let broker_is_ours = self.link.peer().is_some();
         let rid = self.rid(id);
         let Some(request) = self.requests.get_mut(&id) else {
@@ -354,14 +403,17 @@ impl<F: Frame> Client<F> {
             return;
         };
         let form = match data.encoding {
-            Encoding::Json => RequestData::Json,
-            Encoding::Binary if broker_is_ours => RequestData::Binary,
+            Encoding::Binary if broker_is_ours || is_mdp => RequestData::Binary,
             Encoding::Binary => RequestData::BufferAsJson,
+            _ => RequestData::Json,
         };
         let data = match form {
             RequestData::BufferAsJson => data.into_json(),
             _ => data.bytes,
         };
+        if is_mdp {
+            self.under_way = Some((id, service.clone()));
+        }
         let timeout_ms = request.timeout.map_or(-1, |timeout| {
             i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
         });
@@ -436,6 +488,12 @@ impl<F: Frame> Client<F> {
         }
         if request.unsent.is_some() {
             self.waiting.remove(&id);
+        } else if self.config.dialect != Dialect::Omdp {
+            self.under_way = None;
+            if tell != Tell::Nothing && self.link.is_up() {
+                self.link.renew();
+                self.lost(Loss::Abandoned);
+            }
         } else if tell != Tell::Nothing && self.link.is_up() {
             // Also one whose hello has not come yet; a broker of 0.0.92 ignores the command.
             let rid = self.rid(id);

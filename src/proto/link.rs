@@ -49,6 +49,8 @@ pub enum Loss {
     Silence,
     /// The broker said DISCONNECT.
     Refused,
+    /// A request was given up whose reply could be taken for that of another.
+    Abandoned,
     /// This side was stopped.
     Stopped,
 }
@@ -60,6 +62,7 @@ impl Loss {
             Loss::Transport => "connection lost",
             Loss::Silence => "heartbeat lost",
             Loss::Refused => "disconnected by the broker",
+            Loss::Abandoned => "request given up",
             Loss::Stopped => "stopped",
         }
     }
@@ -144,6 +147,14 @@ impl Link {
         true
     }
 
+    /// Gives this connection up for a new one, at once.
+    pub(super) fn renew(&mut self) {
+        if self.state == State::Up {
+            self.lose(Time::ZERO);
+            self.state = State::Backoff { until: Time::ZERO };
+        }
+    }
+
     /// Any message of the broker is a sign of life.
     pub(super) fn heard(&mut self, now: Time) {
         self.last_heard = now;
@@ -179,6 +190,7 @@ impl Link {
     pub(super) fn next_deadline(&self) -> Option<Time> {
         match self.state {
             State::Closed | State::Opening => None,
+            State::Backoff { .. } if self.action.is_some() => None,
             State::Backoff { until } => Some(until),
             State::Up => {
                 let silent = self.patience().map(|patience| self.last_heard + patience);
@@ -189,7 +201,8 @@ impl Link {
 
     pub(super) fn handle_timeout(&mut self, now: Time) -> Option<Due> {
         match self.state {
-            State::Backoff { until } if until <= now => {
+            // Not before the old socket was closed.
+            State::Backoff { until } if until <= now && self.action.is_none() => {
                 self.state = State::Opening;
                 self.action = Some(Action::Open);
                 None

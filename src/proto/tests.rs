@@ -11,6 +11,8 @@ mod goodbye;
 mod heartbeats;
 mod identities;
 mod liveness;
+mod mdp;
+mod mdp_peers;
 mod mixes;
 mod net;
 mod registration;

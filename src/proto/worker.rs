@@ -17,7 +17,7 @@ use super::Time;
 use super::code::Code;
 use super::link::{Action, Due, Link, LinkConfig, Loss};
 use crate::wire::omdp::{ReplyKind, ToWorker, WorkerMessage, error_for_old};
-use crate::wire::{Body, Frame, Hello, Malformed};
+use crate::wire::{Body, Dialect, Frame, Hello, Malformed};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ use std::time::Duration;
 pub struct WorkerConfig {
     /// The link to the broker.
     pub link: LinkConfig,
+    /// What the broker speaks. An MDP broker gives one request at a time, and takes none back.
+    pub dialect: Dialect,
     /// The one service that this worker offers.
     pub service: String,
     /// How many requests may run at once; `None` is without limit. Default 1.
@@ -73,6 +75,8 @@ struct Delivery<F> {
     client: F,
     rid: F,
     token: Option<u64>,
+    /// What its user has written, for a dialect without partials.
+    parts: Vec<F>,
 }
 
 /// How long offers wait while no delivery ends. Several times what the broker sends ahead of need
@@ -197,11 +201,20 @@ impl<F: Frame> Worker<F> {
 
     /// Sends one part of the reply.
     pub fn partial(&mut self, delivery: u64, body: Body<F>) {
-        let Some(Delivery { client, rid, token }) = self.deliveries.get(&delivery) else {
+        let dialect = self.config.dialect;
+        let Some(delivery) = self.deliveries.get_mut(&delivery) else {
             return;
         };
+        if let Dialect::Mdp(mdp) = dialect
+            && !mdp.has_partials()
+        {
+            return delivery.parts.extend(body.into_frames());
+        }
+        let Delivery {
+            client, rid, token, ..
+        } = delivery;
         // Through a 0.0.92 broker this could reach a 0.0.92 client, which a null partial kills.
-        if token.is_none() && body.is_null() {
+        if dialect == Dialect::Omdp && token.is_none() && body.is_null() {
             return;
         }
         let message = WorkerMessage::Reply {
@@ -250,7 +263,7 @@ impl<F: Frame> Worker<F> {
         if !self.link.is_up() {
             return frames.clear();
         }
-        let message = match ToWorker::decode(frames) {
+        let message = match self.config.dialect.decode_for_worker(frames) {
             Ok(message) => message,
             Err(why) => return self.notices.push(WorkerNotice::Fault(why)),
         };
@@ -280,7 +293,14 @@ impl<F: Frame> Worker<F> {
                     Some(extra) => (Some(extra.opts), Some(extra.token)),
                     None => (None, None),
                 };
-                self.on_request(now, Delivery { client, rid, token }, body, opts);
+                let parts = Vec::new();
+                let delivery = Delivery {
+                    client,
+                    rid,
+                    token,
+                    parts,
+                };
+                self.on_request(now, delivery, body, opts);
             }
             ToWorker::Cancel { token } => {
                 if let Some(&delivery) = self.by_token.get(&token) {
@@ -307,6 +327,11 @@ impl<F: Frame> Worker<F> {
             self.ask_back(self.config.concurrency.unwrap_or(usize::MAX));
         }
         self.settle_drain(now);
+    }
+
+    /// What its messages are to be encoded in.
+    pub fn dialect(&self) -> Dialect {
+        self.config.dialect
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
@@ -430,10 +455,19 @@ impl<F: Frame> Worker<F> {
     }
 
     fn end(&mut self, now: Time, number: u64, kind: ReplyKind, mut body: Body<F>) {
-        let Some(Delivery { client, rid, token }) = self.forget(number) else {
+        let Some(delivery) = self.forget(number) else {
             return;
         };
-        if token.is_none() && kind.is_error() {
+        let Delivery {
+            client,
+            rid,
+            token,
+            parts,
+        } = delivery;
+        if kind == ReplyKind::Final && !parts.is_empty() {
+            body = with_parts(parts, body);
+        }
+        if self.config.dialect == Dialect::Omdp && token.is_none() && kind.is_error() {
             body = Body::json(error_for_old(body.into_json()));
         }
         self.transmits.push(WorkerMessage::Reply {
@@ -543,4 +577,12 @@ impl<F: Frame> Worker<F> {
         }
         self.settle_drain(now);
     }
+}
+
+/// One body of all parts and the final, which adds nothing if it has no data.
+fn with_parts<F: Frame>(mut parts: Vec<F>, body: Body<F>) -> Body<F> {
+    if !body.is_null() {
+        parts.extend(body.into_frames());
+    }
+    Body::from_frames(parts)
 }

@@ -15,6 +15,10 @@ pub enum Encoding {
     Json,
     /// Bytes that the sender's JavaScript gave as a Buffer or typed array.
     Binary,
+    /// The only frame of an MDP body, which may be anything; see `bridge`.
+    Opaque,
+    /// Several frames of an MDP body, packed; see `bridge`.
+    Frames,
 }
 
 /// A request's data, a partial or a final.
@@ -53,6 +57,7 @@ impl<F: Frame> Body<F> {
         match self.encoding {
             Encoding::Json => self.bytes,
             Encoding::Binary => F::from(buffer_to_json(&self.bytes)),
+            Encoding::Opaque | Encoding::Frames => self.into_value().into_json(),
         }
     }
 

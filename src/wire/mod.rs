@@ -7,11 +7,15 @@
 //! Nothing in here knows a socket, a clock or a thread.
 
 pub mod body;
+mod bridge;
+mod dialect;
 pub mod ext;
 pub mod hello;
+pub mod mdp;
 pub mod omdp;
 
 pub use body::{Body, Encoding};
+pub use dialect::{Dialect, Dialects};
 pub use hello::Hello;
 
 use std::fmt;

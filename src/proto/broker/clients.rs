@@ -1,12 +1,12 @@
 //! Clients: who they are, which requests are theirs, and whether they live.
 
 use super::requests::{Content, Place, RequestKey, Requests};
-use super::{Broker, RoutingId, Timer};
+use super::{Broker, Outgoing, RoutingId, Timer, Transmit, mmi};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::ext::{RequestData, RequestExt};
-use crate::wire::omdp::{ClientMessage, ToClient, ToWorker};
-use crate::wire::{Body, Frame, Hello, Malformed};
+use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient, ToWorker};
+use crate::wire::{Body, Dialect, Frame, Hello, Malformed};
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub(super) struct ClientKey(usize);
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) id: RoutingId,
+    /// What it speaks. The rest of what is said here of clients of 0.0.92 holds for those of MDP.
+    pub(super) dialect: Dialect,
     /// What it said of itself; `None` for a client of 0.0.92.
     hello: Option<Hello>,
     /// Whether it understands extension frames. One that has not said hello on this connection
@@ -29,9 +31,9 @@ pub(super) struct Client {
     pub(super) extended: bool,
     /// Its requests, by the hash of their request id.
     pub(super) requests: HashTable<RequestKey>,
-    last_heard: Time,
+    pub(super) last_heard: Time,
     /// Its connection broke, and nothing was heard of it since.
-    cut_off: bool,
+    pub(super) cut_off: bool,
     next_beat: Time,
     /// Clients of ours have one always, the others while they are cut off.
     pub(super) timer: Option<TimerKey>,
@@ -65,6 +67,10 @@ impl Clients {
         self.ids.get(id).map(|&key| ClientKey(key))
     }
 
+    pub(super) fn get_mut(&mut self, key: ClientKey) -> Option<&mut Client> {
+        self.slab.get_mut(key.0)
+    }
+
     pub(super) fn get(&self, key: ClientKey) -> Option<&Client> {
         self.slab.get(key.0)
     }
@@ -81,13 +87,14 @@ impl Clients {
         self.get(key).is_some_and(|client| client.extended)
     }
 
-    fn require(&mut self, now: Time, id: &[u8]) -> ClientKey {
+    pub(super) fn require(&mut self, now: Time, id: &[u8], dialect: Dialect) -> ClientKey {
         if let Some(key) = self.find(id) {
             return key;
         }
         let id: RoutingId = id.into();
         let key = self.slab.insert(Client {
             id: id.clone(),
+            dialect,
             hello: None,
             extended: false,
             requests: HashTable::new(),
@@ -177,7 +184,21 @@ impl<F: Frame> Broker<F> {
                 _,
             ) => {
                 let (body, timeout) = read_request(data, opts.as_deref(), ext)?;
-                let client = self.clients.require(now, from);
+                if mmi::is_reserved(&service) {
+                    let body = self.answer_mmi(&service, body);
+                    let extended = held.is_some_and(|client| self.clients.is_ours(client));
+                    self.transmits.push(Transmit {
+                        to: from.into(),
+                        message: Outgoing::Client(ToClient::Reply {
+                            kind: ReplyKind::Final,
+                            rid,
+                            body,
+                            extended: extended || ext.is_some(),
+                        }),
+                    });
+                    return Ok(());
+                }
+                let client = self.clients.require(now, from, Dialect::Omdp);
                 if let Some(client) = self.clients.slab.get_mut(client.0) {
                     client.extended |= ext.is_some();
                 }
@@ -215,7 +236,7 @@ impl<F: Frame> Broker<F> {
         {
             self.drop_client(now, key);
         }
-        let key = self.clients.require(now, from);
+        let key = self.clients.require(now, from, Dialect::Omdp);
         let next_beat = now + self.config.heartbeat;
         if let Some(client) = self.clients.slab.get_mut(key.0) {
             client.hello = Some(hello);
@@ -227,7 +248,7 @@ impl<F: Frame> Broker<F> {
         self.send_client(key, ToClient::Welcome { hello });
     }
 
-    fn on_request(
+    pub(super) fn on_request(
         &mut self,
         now: Time,
         client: ClientKey,
@@ -236,6 +257,7 @@ impl<F: Frame> Broker<F> {
         content: Content<F>,
         timeout: Option<Duration>,
     ) {
+        self.counters.requests += 1;
         let service = self.services.require(service);
         let deadline = timeout.map_or(now, |timeout| now + timeout);
         let request = self
@@ -270,7 +292,9 @@ impl<F: Frame> Broker<F> {
         let Some(client) = self.clients.slab.get_mut(key.0) else {
             return;
         };
-        if client.extended {
+        // An identity that begins with NUL was made for the connection, and ends with it.
+        let is_mdp = client.dialect != Dialect::Omdp;
+        if client.extended || (is_mdp && client.id.first() == Some(&0)) {
             return self.drop_client(now, key);
         }
         // Each reply that can't be delivered says so again, which is no sign of life.

@@ -1,6 +1,6 @@
 //! How a broker behaves.
 
-use crate::wire::Hello;
+use crate::wire::{Dialects, Hello};
 use std::time::Duration;
 
 /// How a broker behaves. The defaults are those of 0.0.92.
@@ -11,6 +11,14 @@ pub struct BrokerConfig {
     /// How many silent intervals make a dead peer. Default 3; a worker of 0.0.92 gets one more,
     /// as its broker granted.
     pub liveness: u32,
+    /// Which dialects it speaks. Default all.
+    pub dialects: Dialects,
+    /// How long a request of an MDP client, which can't say, waits for a worker; `None` is without
+    /// end. Default 60 s, as for clients of 0.0.92.
+    pub expiry: Option<Duration>,
+    /// How long an MDP worker that has a request may be silent: many work in the thread that would
+    /// have to send the heartbeats. Default 15 minutes, as majortomo's broker grants.
+    pub busy_timeout: Duration,
     /// Seeds the hash tables that peers' ids go into, so that nobody can choose ids that collide.
     pub seed: u64,
 }

@@ -7,7 +7,7 @@ use super::{Broker, BrokerEvent};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::{ReplyKind, ToClient, ToWorker, error_for_old};
-use crate::wire::{Body, Frame};
+use crate::wire::{Body, Dialect, Frame};
 
 impl<F: Frame> Broker<F> {
     /// Pairs waiting requests with workers that have room, the least recently used worker first.
@@ -43,18 +43,22 @@ impl<F: Frame> Broker<F> {
         if let Some(timeout) = request.timeout {
             request.deadline = now + timeout;
         }
-        let (client, rid) = (request.client, request.rid.clone());
-        self.reply(client, rid, kind, body);
+        self.reply(key, kind, body);
     }
 
-    fn reply(
-        &mut self,
-        client: super::clients::ClientKey,
-        rid: F,
-        kind: ReplyKind,
-        mut body: Body<F>,
-    ) {
-        let extended = self.clients.get(client).is_some_and(|c| c.extended);
+    fn reply(&mut self, key: RequestKey, kind: ReplyKind, body: Body<F>) {
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
+        let (client, rid) = (request.client, request.rid.clone());
+        let Some(entry) = self.clients.get(client) else {
+            return;
+        };
+        let extended = entry.extended;
+        if let Dialect::Mdp(dialect) = entry.dialect {
+            return self.reply_mdp(dialect, key, kind, body);
+        }
+        let mut body = body.into_value();
         if !extended {
             // A null partial ends the stream of a 0.0.92 client before its final, which kills it.
             if kind == ReplyKind::Partial && body.is_null() {
@@ -86,12 +90,21 @@ impl<F: Frame> Broker<F> {
             );
             return;
         }
+        let client = self
+            .clients
+            .get(request.client)
+            .map(|client| client.dialect);
+        if request.place != Place::Queue && matches!(client, Some(Dialect::Mdp(_))) {
+            // An MDP client has set no limit to the work, only the broker one to the waiting.
+            return self.wait_on(now, key);
+        }
         self.report_expired(key);
         self.end_request(now, key, Code::ClientTimeout);
     }
 
     pub(super) fn report_expired(&mut self, key: RequestKey) {
         if let Some(request) = self.requests.get(key) {
+            self.counters.expired += 1;
             self.events.push(BrokerEvent::RequestExpired {
                 service: (&*self.services.name(request.service)).into(),
                 running: request.place != Place::Queue,
@@ -101,12 +114,8 @@ impl<F: Frame> Broker<F> {
 
     /// Ends a request with a code of ours: its client is told, and so is its worker.
     pub(super) fn end_request(&mut self, now: Time, key: RequestKey, code: Code) {
-        let Some(request) = self.requests.get(key) else {
-            return;
-        };
-        let (client, rid) = (request.client, request.rid.clone());
         let body = Body::json(F::from(code.to_json()));
-        self.reply(client, rid, ReplyKind::OwnError, body);
+        self.reply(key, ReplyKind::OwnError, body);
         self.drop_request(now, key);
     }
 
@@ -154,6 +163,9 @@ impl<F: Frame> Broker<F> {
     pub(super) fn forget_request(&mut self, key: RequestKey) {
         if let Some(request) = self.requests.remove(key) {
             self.cancel_timer(request.timer);
+            if !self.parts.is_empty() {
+                self.parts.remove(&key);
+            }
             let timer = self
                 .clients
                 .remove_request(request.client, key, &request.rid);

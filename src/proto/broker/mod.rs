@@ -19,6 +19,7 @@
 //! | worker | RETURN             | its requests go back to the front of the queue                 |
 //! | worker | DISCONNECT         | forgets the worker; of ours: its requests had not started      |
 //! | worker | anything, not held | DISCONNECT, and the worker starts over                         |
+//! | any    | MDP                | see `mdp`: the same, in the terms of its dialect               |
 //! | time   | request's deadline | `C_TIMEOUT` to the client, CANCEL to the worker                |
 //! | time   | silent peer        | DISCONNECT, and as if its connection had broken                |
 //! | transport | connection broke | `W_LOST` to the clients of a worker; a client's requests end   |
@@ -29,6 +30,8 @@ mod clients;
 mod config;
 mod dispatch;
 mod event;
+mod mdp;
+mod mmi;
 mod pace;
 mod requests;
 mod services;
@@ -39,11 +42,14 @@ pub use event::{BrokerEvent, Departure};
 
 use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
+use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
-use crate::wire::{Frame, Malformed};
+use crate::wire::{Dialect, Frame};
 use clients::{ClientKey, Clients};
+use mdp::{Parts, Refused};
 use requests::{RequestKey, Requests};
 use services::Services;
+use std::collections::HashMap;
 use std::sync::Arc;
 use workers::{WorkerKey, Workers};
 
@@ -66,6 +72,10 @@ pub enum Outgoing<F> {
     Client(ToClient<F>),
     /// For a worker.
     Worker(ToWorker<F>),
+    /// For a client of this MDP.
+    MdpClient(wire_mdp::Dialect, wire_mdp::ClientReply<F>),
+    /// For a worker of this MDP.
+    MdpWorker(wire_mdp::Dialect, wire_mdp::ToWorker<F>),
 }
 
 impl<F: Frame> Outgoing<F> {
@@ -74,6 +84,8 @@ impl<F: Frame> Outgoing<F> {
         match self {
             Outgoing::Client(message) => message.encode(out),
             Outgoing::Worker(message) => message.encode(out),
+            Outgoing::MdpClient(dialect, message) => message.encode(dialect, out),
+            Outgoing::MdpWorker(dialect, message) => message.encode(dialect, out),
         }
     }
 }
@@ -84,6 +96,14 @@ enum Timer {
     Request(RequestKey),
     Worker(WorkerKey),
     Client(ClientKey),
+}
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+struct Counters {
+    requests: u64,
+    expired: u64,
+    bad_messages: u64,
 }
 
 /// The broker machine. See [`super`] for the contract.
@@ -97,6 +117,13 @@ pub struct Broker<F> {
     deadlines: Deadlines<Timer>,
     transmits: Vec<Transmit<F>>,
     events: Vec<BrokerEvent>,
+    /// What has come of replies whose clients can't be given parts.
+    parts: HashMap<RequestKey, Parts<F>>,
+    /// Who was told to begin anew, and hears no more until it does.
+    refused: Refused,
+    /// Numbers the requests of clients that don't.
+    last_rid: u64,
+    counters: Counters,
     /// Nothing is given to a worker any more.
     stopping: bool,
 }
@@ -112,6 +139,10 @@ impl<F: Frame> Broker<F> {
             deadlines: Deadlines::new(),
             transmits: Vec::new(),
             events: Vec::new(),
+            parts: HashMap::new(),
+            refused: Refused::default(),
+            last_rid: 0,
+            counters: Counters::default(),
             stopping: false,
             config,
         }
@@ -120,18 +151,33 @@ impl<F: Frame> Broker<F> {
     /// Takes one message, without the routing id that the transport put before it; `frames` is
     /// empty afterwards.
     pub fn handle_message(&mut self, now: Time, from: &[u8], frames: &mut Vec<F>) {
+        let dialect = Dialect::detect(frames);
+        if dialect.is_some_and(|dialect| !self.config.dialects.contains(dialect)) {
+            frames.clear();
+            return self.report_bad(from, "dialect not served");
+        }
+        if let Some(dialect) = dialect
+            && self.is_mixed(now, from, dialect)
+        {
+            frames.clear();
+            return self.report_bad(from, "another dialect than before");
+        }
+        if let Some(Dialect::Mdp(dialect)) = dialect {
+            return self.on_mdp(now, from, dialect, frames);
+        }
         let result = match PeerMessage::decode(frames) {
             Ok(PeerMessage::Client(message)) => self.on_client(now, from, message),
             Ok(PeerMessage::Worker(message)) => self.on_worker(now, from, message),
             Err(why) => Err(why),
         };
         if let Err(why) = result {
-            self.report_bad(from, why);
+            self.report_bad(from, why.as_str());
         }
     }
 
     /// The connection of this peer broke, or a message could not be delivered because it had.
     pub fn handle_gone(&mut self, now: Time, peer: &[u8]) {
+        self.refused.remove(peer);
         if let Some(worker) = self.workers.find(peer) {
             self.remove_worker(now, worker, Departure::Connection);
         }
@@ -196,20 +242,27 @@ impl<F: Frame> Broker<F> {
         ]
     }
 
-    fn report_bad(&mut self, from: &[u8], why: Malformed) {
+    fn report_bad(&mut self, from: &[u8], why: &'static str) {
+        self.counters.bad_messages += 1;
         self.events.push(BrokerEvent::BadMessage {
             peer: from.into(),
-            why: why.as_str(),
+            why,
         });
     }
 
     fn send_worker(&mut self, key: WorkerKey, message: ToWorker<F>) {
-        if let Some(worker) = self.workers.get(key) {
-            self.transmits.push(Transmit {
-                to: worker.id.clone(),
-                message: Outgoing::Worker(message),
-            });
-        }
+        let Some(worker) = self.workers.get(key) else {
+            return;
+        };
+        let message = match worker.dialect {
+            Dialect::Omdp => Some(Outgoing::Worker(message)),
+            Dialect::Mdp(dialect) => wire_mdp::ToWorker::from_neutral(message)
+                .map(|message| Outgoing::MdpWorker(dialect, message)),
+        };
+        self.transmits.extend(message.map(|message| Transmit {
+            to: worker.id.clone(),
+            message,
+        }));
     }
 
     fn send_client(&mut self, key: ClientKey, message: ToClient<F>) {

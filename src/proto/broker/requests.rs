@@ -9,7 +9,7 @@ use crate::wire::{Body, Frame};
 use slab::Slab;
 use std::time::Duration;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct RequestKey(u32);
 
 /// Where a request is.

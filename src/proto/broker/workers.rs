@@ -3,14 +3,17 @@
 use super::pace::Pace;
 use super::requests::{Content, Place, RequestKey};
 use super::services::{Line, ServiceKey, Turn};
-use super::{Broker, BrokerEvent, Departure, Outgoing, RoutingId, Timer, Transmit};
+use super::{
+    Broker, BrokerConfig, BrokerEvent, Departure, Outgoing, RoutingId, Timer, Transmit, mmi,
+};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::omdp::{ReplyKind, RequestExtra, ToWorker, WorkerMessage, tokens};
-use crate::wire::{Body, Frame, Hello, Malformed};
+use crate::wire::{Body, Dialect, Frame, Hello, Malformed};
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WorkerKey(usize);
@@ -19,6 +22,8 @@ pub(super) struct WorkerKey(usize);
 pub(super) struct Worker {
     pub(super) id: RoutingId,
     pub(super) service: ServiceKey,
+    /// What it speaks. The rest of what is said here of workers of 0.0.92 holds for those of MDP.
+    pub(super) dialect: Dialect,
     /// What it said of itself; `None` for a worker of 0.0.92.
     pub(super) hello: Option<Hello>,
     /// The requests it was given and has not ended, in that order. It works on the first of them;
@@ -29,7 +34,7 @@ pub(super) struct Worker {
     pub(super) busy_for_nobody: Option<Owed>,
     /// Its place in one of the lines of its service, while it can take a request.
     pub(super) turn: Option<Turn>,
-    last_heard: Time,
+    pub(super) last_heard: Time,
     next_beat: Time,
     pub(super) timer: Option<TimerKey>,
 }
@@ -68,6 +73,8 @@ impl Worker {
 pub(super) struct Workers {
     slab: Slab<Worker>,
     ids: HashMap<RoutingId, usize>,
+    /// How many of them speak MDP.
+    pub(super) mdp: usize,
 }
 
 impl Workers {
@@ -108,6 +115,14 @@ impl<F: Frame> Broker<F> {
         match (message, held) {
             (WorkerMessage::Ready { service, hello }, held) => {
                 let hello = hello.map(|hello| Hello::parse(&hello)).transpose()?;
+                if mmi::is_reserved(&service) {
+                    if let Some(key) = held {
+                        self.remove_worker(now, key, Departure::Protocol);
+                    }
+                    self.refuse(from);
+                    self.report_bad(from, "reserved service");
+                    return Ok(());
+                }
                 self.on_ready(now, from, held, &service, hello);
             }
             (WorkerMessage::Disconnect, None) => {}
@@ -193,7 +208,7 @@ impl<F: Frame> Broker<F> {
             }
             self.remove_worker(now, key, Departure::Replaced);
         }
-        let key = self.register(now, from, service, hello);
+        let key = self.register(now, from, Dialect::Omdp, service, hello);
         if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
             let hello = self.config.hello().to_frame();
             self.send_worker(key, ToWorker::Welcome { hello });
@@ -202,10 +217,11 @@ impl<F: Frame> Broker<F> {
         self.dispatch_for(now, key);
     }
 
-    fn register(
+    pub(super) fn register(
         &mut self,
         now: Time,
         from: &[u8],
+        dialect: Dialect,
         service: &[u8],
         hello: Option<Hello>,
     ) -> WorkerKey {
@@ -216,6 +232,7 @@ impl<F: Frame> Broker<F> {
         let key = self.workers.slab.insert(Worker {
             id: id.clone(),
             service: service_key,
+            dialect,
             hello,
             running: VecDeque::new(),
             pace: Pace::new(now),
@@ -226,6 +243,7 @@ impl<F: Frame> Broker<F> {
             timer: None,
         });
         self.workers.ids.insert(id, key);
+        self.workers.mdp += usize::from(dialect != Dialect::Omdp);
         let key = WorkerKey(key);
         self.arm_worker(key);
         self.events.push(BrokerEvent::WorkerReady {
@@ -267,7 +285,7 @@ impl<F: Frame> Broker<F> {
         })
     }
 
-    fn on_reply(
+    pub(super) fn on_reply(
         &mut self,
         now: Time,
         key: WorkerKey,
@@ -368,7 +386,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    fn dispatch_for(&mut self, now: Time, key: WorkerKey) {
+    pub(super) fn dispatch_for(&mut self, now: Time, key: WorkerKey) {
         if let Some(worker) = self.workers.get(key) {
             self.dispatch(now, worker.service);
         }
@@ -381,6 +399,7 @@ impl<F: Frame> Broker<F> {
             return;
         };
         self.workers.ids.remove(&worker.id);
+        self.workers.mdp -= usize::from(worker.dialect != Dialect::Omdp);
         self.cancel_timer(worker.timer);
         if let Some(turn) = worker.turn {
             self.services.leave_line(worker.service, turn);
@@ -411,7 +430,7 @@ impl<F: Frame> Broker<F> {
         let Some(worker) = self.workers.slab.get_mut(key.0) else {
             return;
         };
-        let silent_at = worker.last_heard + self.config.patience(worker.hello.as_ref());
+        let silent_at = worker.last_heard + patience(&self.config, worker);
         let at = worker.next_beat.min(silent_at);
         worker.timer = Some(self.deadlines.set(at, Timer::Worker(key)));
     }
@@ -422,8 +441,7 @@ impl<F: Frame> Broker<F> {
             return;
         };
         worker.timer = None;
-        let hello = worker.hello.clone();
-        if now.since(worker.last_heard) >= self.config.patience(hello.as_ref()) {
+        if now.since(worker.last_heard) >= patience(&self.config, worker) {
             self.send_worker(key, ToWorker::Disconnect);
             return self.remove_worker(now, key, Departure::Silence);
         }
@@ -439,7 +457,10 @@ impl<F: Frame> Broker<F> {
         let worker = self.workers.get(key)?;
         let entry = self.requests.get(request)?;
         let client = &self.clients.get(entry.client)?.id;
-        let Content { body, opts } = entry.content.clone();
+        let Content { mut body, opts } = entry.content.clone();
+        if worker.dialect == Dialect::Omdp {
+            body = body.into_value();
+        }
         let extra = worker.hello.is_some().then(|| RequestExtra {
             opts: opts.unwrap_or_else(|| F::from(&[][..])),
             token: self.requests.token(request),
@@ -450,6 +471,16 @@ impl<F: Frame> Broker<F> {
             body,
             extra,
         })
+    }
+}
+
+/// How long a worker may be silent.
+fn patience(config: &BrokerConfig, worker: &Worker) -> Duration {
+    let patience = config.patience(worker.hello.as_ref());
+    let busy = worker.busy_for_nobody.is_some() || !worker.running.is_empty();
+    match worker.dialect {
+        Dialect::Mdp(_) if busy => patience.max(config.busy_timeout),
+        _ => patience,
     }
 }
 

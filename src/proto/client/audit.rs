@@ -26,10 +26,8 @@ impl<F: Frame> Client<F> {
             self.waiting.len(),
             "who waits has something to send"
         );
-        assert!(
-            !self.ready() || self.waiting.is_empty(),
-            "nobody waits for nothing"
-        );
+        let idle = self.ready() && self.under_way.is_none();
+        assert!(!idle || self.waiting.is_empty(), "nobody waits for nothing");
         assert!(
             self.link.is_up() || self.link.peer().is_none(),
             "a hello is of one connection"

@@ -8,6 +8,7 @@ use crate::proto::client::ClientConfig;
 use crate::proto::link::LinkConfig;
 use crate::proto::worker::WorkerConfig;
 use crate::wire::omdp::testing::frames;
+use crate::wire::{Dialect, Dialects};
 use std::rc::Rc;
 
 /// Of 0.0.92, and so of everybody.
@@ -64,6 +65,9 @@ impl Net {
         let mut config = BrokerConfig {
             heartbeat: HEARTBEAT,
             liveness: 3,
+            dialects: Dialects::ALL,
+            expiry: Some(secs(60)),
+            busy_timeout: secs(900),
             seed: 1,
         };
         change(&mut config);
@@ -103,6 +107,7 @@ impl Net {
     ) -> Id<WorkerActor> {
         let mut config = WorkerConfig {
             link: link(true),
+            dialect: Dialect::Omdp,
             service: service.into(),
             concurrency: Some(1),
             prefetch: 1024,
@@ -152,6 +157,7 @@ impl Net {
         let tag = format!("c{}", self.peers.len());
         let mut config = ClientConfig {
             link: link(false),
+            dialect: Dialect::Omdp,
             session: tag.clone(),
             await_hello: false,
         };

@@ -111,10 +111,13 @@ impl Actor for ClientActor {
     }
 
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let dialect = self.machine.dialect();
         self.machine.drain_transmits(|message| {
             let mut frames = Vec::new();
-            message.encode(&mut frames);
-            effects.push(Effect::Send(frames));
+            dialect.encode_of_client(message, &mut frames);
+            if !frames.is_empty() {
+                effects.push(Effect::Send(frames));
+            }
         });
         let notices: Vec<_> = self.machine.drain_notices().collect();
         for notice in notices {

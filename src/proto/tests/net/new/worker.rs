@@ -208,12 +208,15 @@ impl Actor for WorkerActor {
 
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.retract(now);
+        let dialect = self.machine.dialect();
         let returns = &mut self.returns;
         self.machine.drain_transmits(|message| {
             *returns += usize::from(matches!(message, WorkerMessage::Return { .. }));
             let mut frames = Vec::new();
-            message.encode(&mut frames);
-            effects.push(Effect::Send(frames));
+            dialect.encode_of_worker(message, &mut frames);
+            if !frames.is_empty() {
+                effects.push(Effect::Send(frames));
+            }
         });
         effects.extend(self.machine.poll_action().map(effect));
         self.report(now);

@@ -1,0 +1,85 @@
+'use strict';
+
+const { Failure, Usage } = require('./failure');
+const { Log } = require('./log');
+const { checked, pick, readSettings } = require('./settings');
+const { onSignals } = require('./signals');
+
+const help = `Usage: zmq-omdp broker [OPTION…]
+
+Runs a broker until SIGINT or SIGTERM.
+
+  -b, --bind URL            where to listen, as often as wanted (tcp://127.0.0.1:5555)
+  -i, --heartbeat MS        between two heartbeats to a peer (2500)
+  -l, --liveness N          so many silent intervals make a dead peer (3)
+      --dialects LIST       omdp, mdp/0.1, mdp/0.2, mdp/0.2-majortomo (all)
+      --expiry MS           how long a request of an MDP client waits for a worker; -1: without end (60000)
+      --busy-timeout MS     how long an MDP worker that has a request may be silent (900000)
+      --spin US             look for messages for so long before sleeping (0)
+  -c, --config FILE         a JSON object with these options, by their names in camel case
+  -V, --verbose             log who comes and goes
+  -D, --debug               log all there is
+      --log-format FORMAT   plain or json, one line an entry, to stderr (plain)
+  -h, --help                this text
+
+Each option may be given as an environment variable too: ZMQ_OMDP_BIND, ZMQ_OMDP_BUSY_TIMEOUT, …; lists
+are separated by commas. The command line goes before the environment, that before the file.
+`;
+
+/** @type {import('./settings').Options} */
+const OPTIONS = {
+  bind: { type: 'list', short: 'b', value: ['tcp://127.0.0.1:5555'] },
+  heartbeat: { type: 'number', short: 'i' },
+  liveness: { type: 'number', short: 'l' },
+  dialects: { type: 'list' },
+  expiry: { type: 'number' },
+  busyTimeout: { type: 'number' },
+  spin: { type: 'number' },
+  config: { type: 'string', short: 'c' },
+  verbose: { type: 'flag', short: 'V' },
+  debug: { type: 'flag', short: 'D' },
+  logFormat: { type: 'string' },
+};
+
+/** @param {string[]} args @returns {Promise<number>} */
+async function run(args) {
+  const { settings, positionals, rest } = readSettings(OPTIONS, args);
+  const [extra] = [...positionals, ...(rest ?? [])];
+  if (extra !== undefined) throw new Usage(`broker takes no argument, got "${extra}"`);
+  const log = new Log(settings);
+  const conf = pick(settings, ['heartbeat', 'liveness', 'dialects', 'expiry', 'busyTimeout', 'spin']);
+  const { Broker } = require('../broker');
+  const broker = checked(() => new Broker(settings.bind, conf));
+  watch(broker, log);
+  const stopped = new Promise((resolve) => broker.once('stop', resolve));
+  const release = onSignals((signal) => {
+    log.write('info', 'signal', { signal });
+    broker.stop();
+  });
+  try {
+    await broker.start();
+  } catch (error) {
+    release();
+    throw new Failure(/** @type {Error} */ (error).message);
+  }
+  log.write('debug', 'configured', settings);
+  await stopped;
+  release();
+  log.write('info', 'stopped');
+  return 0;
+}
+
+/**
+ * @param {import('node:events').EventEmitter & { endpoints: readonly string[] }} broker
+ * @param {Log} log
+ */
+function watch(broker, log) {
+  broker.on('start', () => log.write('info', 'started', { endpoints: broker.endpoints }));
+  broker.on('workerReady', (event) => log.write('info', 'workerReady', event));
+  broker.on('workerGone', (event) => log.write(event.lost > 0 ? 'warn' : 'info', 'workerGone', event));
+  broker.on('requestExpired', (event) => log.write('info', 'requestExpired', event));
+  broker.on('badMessage', (event) => log.write('warn', 'badMessage', event));
+}
+
+exports.help = help;
+exports.run = run;

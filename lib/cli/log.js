@@ -1,0 +1,49 @@
+'use strict';
+
+const { Usage } = require('./failure');
+
+/** @typedef {'error' | 'warn' | 'info' | 'debug'} Level */
+
+/** @type {Level[]} */
+const LEVELS = ['error', 'warn', 'info', 'debug'];
+
+/** Writes to stderr, one line an entry: plain, or JSON. */
+class Log {
+  #json;
+  #level;
+
+  /** @param {{ logFormat?: string, verbose?: boolean, debug?: boolean }} settings */
+  constructor({ logFormat = 'plain', verbose = false, debug = false }) {
+    if (logFormat !== 'plain' && logFormat !== 'json') {
+      throw new Usage(`the log format must be plain or json, got "${logFormat}"`);
+    }
+    this.#json = logFormat === 'json';
+    this.#level = LEVELS.indexOf(debug ? 'debug' : verbose ? 'info' : 'warn');
+  }
+
+  /**
+   * @param {Level} level
+   * @param {string} event
+   * @param {Record<string, unknown>} [fields]
+   */
+  write(level, event, fields = {}) {
+    if (LEVELS.indexOf(level) > this.#level) return;
+    const time = new Date().toISOString();
+    process.stderr.write(
+      `${this.#json ? JSON.stringify({ time, level, event, ...fields }) : plain(time, level, event, fields)}\n`,
+    );
+  }
+}
+
+/**
+ * @param {string} time
+ * @param {string} level
+ * @param {string} event
+ * @param {Record<string, unknown>} fields
+ */
+function plain(time, level, event, fields) {
+  const pairs = Object.entries(fields).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  return [time, level.toUpperCase(), event, ...pairs].join(' ');
+}
+
+exports.Log = Log;

@@ -1,0 +1,70 @@
+'use strict';
+
+const { Failure, Usage } = require('./failure');
+
+/** What one command is. @typedef {{ help: string, run: (args: string[]) => Promise<number> }} Command */
+
+/** Loaded when needed: `--help` must work where the native binary does not. @type {Record<string, () => Command>} */
+const COMMANDS = {
+  broker: () => require('./broker'),
+  request: () => require('./request'),
+  worker: () => require('./worker'),
+};
+
+const HELP = `Usage: zmq-omdp COMMAND [OPTION…]
+
+Commands:
+  broker                       run a broker
+  request SERVICE [DATA|-]     make a request and print the reply
+  worker SERVICE -- COMMAND…   serve requests by running a command
+
+  zmq-omdp COMMAND --help      the options of a command
+  zmq-omdp --version
+`;
+
+/**
+ * @param {string[]} args
+ * @returns {Promise<void>}
+ */
+async function main(args) {
+  try {
+    process.exitCode = await dispatch(args);
+  } catch (error) {
+    if (error instanceof Usage) process.exitCode = 2;
+    else process.exitCode = 1;
+    process.stderr.write(`zmq-omdp: ${lineOf(error)}\n`);
+  }
+}
+
+/** @param {string[]} args @returns {Promise<number>} */
+async function dispatch([name, ...args]) {
+  if (name === '--version') {
+    process.stdout.write(`${require('../../package.json').version}\n`);
+    return 0;
+  }
+  if (name === '--help' || name === '-h') {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  if (name === undefined) throw new Usage('no command given; see zmq-omdp --help');
+  if (!Object.hasOwn(COMMANDS, name)) throw new Usage(`no command "${name}"; see zmq-omdp --help`);
+  const command = COMMANDS[name]();
+  const end = args.indexOf('--');
+  const own = end === -1 ? args : args.slice(0, end);
+  if (own.includes('--help') || own.includes('-h')) {
+    process.stdout.write(command.help);
+    return 0;
+  }
+  return command.run(args);
+}
+
+/** One line, whatever it is. @param {unknown} error @returns {string} */
+function lineOf(error) {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof Failure || process.env.ZMQ_OMDP_DEBUG === undefined) {
+    return error.message.split('\n')[0];
+  }
+  return error.stack ?? error.message;
+}
+
+exports.main = main;

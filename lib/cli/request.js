@@ -1,0 +1,125 @@
+'use strict';
+
+const { buffer } = require('node:stream/consumers');
+const { Failure, Usage } = require('./failure');
+const { checked, pick, readSettings } = require('./settings');
+const { onSignals } = require('./signals');
+
+const help = `Usage: zmq-omdp request SERVICE [DATA|-] [OPTION…]
+
+Makes a request and prints each part of the reply as it comes: strings and bytes as they are, other values as a
+line of JSON. DATA is sent as a string; with - it is read from stdin, and is bytes if it is no text. Without it null
+is sent. The exit code is 0, 1 for an error or a timeout, which are told on stderr, or 2 for wrong arguments.
+
+  -b, --broker URL          where the broker is (tcp://127.0.0.1:5555)
+  -p, --protocol NAME       omdp, mdp/0.1, mdp/0.2 or mdp/0.2-majortomo (omdp)
+  -t, --timeout MS          without any sign of the reply; -1: without end (60000)
+  -j, --json                DATA is JSON, and each part is printed as a line of JSON
+  -h, --help                this text
+
+Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_TIMEOUT, ZMQ_OMDP_JSON.
+`;
+
+/** @type {import('./settings').Options} */
+const OPTIONS = {
+  broker: { type: 'string', short: 'b', value: 'tcp://127.0.0.1:5555' },
+  protocol: { type: 'string', short: 'p' },
+  timeout: { type: 'number', short: 't' },
+  json: { type: 'flag', short: 'j', value: false },
+};
+
+/** @param {string[]} args @returns {Promise<number>} */
+async function run(args) {
+  const { settings, positionals, rest } = readSettings(OPTIONS, args);
+  const [service, text, extra] = [...positionals, ...(rest ?? [])];
+  if (service === undefined) throw new Usage('request needs a SERVICE');
+  if (extra !== undefined) throw new Usage(`request takes a SERVICE and DATA, got "${extra}" too`);
+  const data = await readData(text, settings.json);
+  const { Client } = require('../client');
+  const client = checked(() => new Client(settings.broker, pick(settings, ['protocol', 'timeout'])));
+  const out = new Output(settings.json);
+  try {
+    await client.start();
+    await ask(client, service, data, out);
+  } finally {
+    await client.stop();
+    out.end();
+  }
+  return 0;
+}
+
+/**
+ * @param {import('../client').Client} client
+ * @param {string} service
+ * @param {unknown} data
+ * @param {Output} out
+ * @returns {Promise<void>}
+ */
+function ask(client, service, data, out) {
+  return new Promise((resolve, reject) => {
+    const release = onSignals(() => client.stop());
+    // A reader that has gone wants no more of the reply.
+    process.stdout.on('error', () => client.stop());
+    /** @param {unknown} _error @param {unknown} part */
+    const onPart = (_error, part) => out.write(part);
+    /** @param {unknown} error @param {unknown} final */
+    const onFinal = (error, final) => {
+      release();
+      if (error === null) {
+        out.write(final);
+        resolve();
+      } else {
+        reject(new Failure(typeof error === 'string' ? error : JSON.stringify(error)));
+      }
+    };
+    checked(() => client.request(service, data, onPart, onFinal));
+  });
+}
+
+/** @param {string | undefined} text @param {boolean} json @returns {Promise<unknown>} */
+async function readData(text, json) {
+  if (text === undefined) return null;
+  const bytes = text === '-' ? await buffer(process.stdin) : Buffer.from(text);
+  const string = bytes.toString();
+  if (json) {
+    try {
+      return JSON.parse(string);
+    } catch (error) {
+      throw new Usage(`DATA is not JSON: ${/** @type {Error} */ (error).message}`);
+    }
+  }
+  return Buffer.from(string).equals(bytes) ? string : bytes;
+}
+
+/** Prints the parts. */
+class Output {
+  #json;
+  #open = false;
+
+  /** @param {boolean} json */
+  constructor(json) {
+    this.#json = json;
+  }
+
+  /** @param {unknown} part */
+  write(part) {
+    if (this.#json) process.stdout.write(`${JSON.stringify(part)}\n`);
+    else if (typeof part === 'string' || Buffer.isBuffer(part)) this.#raw(part);
+    else if (part !== null) process.stdout.write(`${JSON.stringify(part)}\n`);
+  }
+
+  /** @param {string | Buffer} part */
+  #raw(part) {
+    if (part.length === 0) return;
+    process.stdout.write(part);
+    this.#open = part.at(-1) !== '\n' && part.at(-1) !== 10;
+  }
+
+  /** On a terminal the prompt is to begin a line. */
+  end() {
+    if (this.#open && process.stdout.isTTY) process.stdout.write('\n');
+  }
+}
+
+exports.help = help;
+exports.run = run;

@@ -1,0 +1,157 @@
+'use strict';
+
+const fs = require('node:fs');
+const { parseArgs } = require('node:util');
+const { Usage } = require('./failure');
+
+/**
+ * One option of a command. Its flag is its name in kebab case, its variable `ZMQ_OMDP_` and its name in
+ * upper case, its key in the config file the name itself.
+ * @typedef {object} Option
+ * @property {'string' | 'number' | 'flag' | 'list'} type
+ * @property {string} [short]
+ * @property {unknown} [value] the default
+ */
+
+/** @typedef {Record<string, Option>} Options */
+
+/** @param {string} name @returns {string} */
+function kebab(name) {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** @param {string} name @returns {string} */
+function variable(name) {
+  return `ZMQ_OMDP_${kebab(name).replaceAll('-', '_').toUpperCase()}`;
+}
+
+/**
+ * Settings from the command line, else the environment, else the config file, else the defaults.
+ * @param {Options} options
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} [env]
+ * @returns {{ settings: Record<string, any>, positionals: string[], rest: string[] | undefined }} `rest` is what
+ * stands behind `--`
+ */
+function readSettings(options, args, env = process.env) {
+  const end = args.indexOf('--');
+  const rest = end === -1 ? undefined : args.slice(end + 1);
+  const { values, positionals } = parse(options, end === -1 ? args : args.slice(0, end));
+  const given = /** @type {Record<string, unknown>} */ (values);
+  const file = 'config' in options ? readFile(given.config ?? env[variable('config')]) : {};
+  for (const key of Object.keys(file)) {
+    if (!Object.hasOwn(options, key) || key === 'config')
+      throw new Usage(`unknown key "${key}" in the config file`);
+  }
+  /** @type {Record<string, any>} */
+  const settings = {};
+  for (const [name, option] of Object.entries(options)) {
+    const flag = `--${kebab(name)}`;
+    if (given[kebab(name)] !== undefined) settings[name] = convert(option, given[kebab(name)], flag);
+    else if (env[variable(name)]) settings[name] = convert(option, env[variable(name)], variable(name));
+    else if (Object.hasOwn(file, name)) settings[name] = fromFile(option, file[name], name);
+    else if (option.value !== undefined) settings[name] = option.value;
+  }
+  return { settings, positionals, rest };
+}
+
+/** @param {Options} options @param {string[]} args */
+function parse(options, args) {
+  /** @type {import('node:util').ParseArgsConfig['options']} */
+  const flags = {};
+  for (const [name, { type, short }] of Object.entries(options)) {
+    flags[kebab(name)] = {
+      type: type === 'flag' ? 'boolean' : 'string',
+      multiple: type === 'list',
+      ...(short === undefined ? {} : { short }),
+    };
+  }
+  try {
+    return parseArgs({ args, options: flags, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new Usage(/** @type {Error} */ (error).message);
+  }
+}
+
+/** @param {unknown} path @returns {Record<string, unknown>} */
+function readFile(path) {
+  if (path === undefined || path === '') return {};
+  let text;
+  try {
+    text = fs.readFileSync(String(path), 'utf8');
+  } catch (error) {
+    throw new Usage(`cannot read the config file: ${/** @type {Error} */ (error).message}`);
+  }
+  try {
+    const value = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  } catch (error) {
+    throw new Usage(`the config file ${path} is not JSON: ${/** @type {Error} */ (error).message}`);
+  }
+  throw new Usage(`the config file ${path} must hold one JSON object`);
+}
+
+/**
+ * @param {Option} option
+ * @param {unknown} value of the command line or the environment: text
+ * @param {string} where
+ */
+function convert({ type }, value, where) {
+  switch (type) {
+    case 'number': {
+      const number = Number(value);
+      if (String(value).trim() === '' || Number.isNaN(number))
+        throw new Usage(`${where} must be a number, got "${value}"`);
+      return number;
+    }
+    case 'flag':
+      if (typeof value === 'boolean') return value;
+      if (value === '1' || value === 'true') return true;
+      if (value === '0' || value === 'false') return false;
+      throw new Usage(`${where} must be 1 or 0, got "${value}"`);
+    case 'list': {
+      const texts = Array.isArray(value) ? value : [value];
+      return texts.flatMap((text) => String(text).split(','));
+    }
+    default:
+      return value;
+  }
+}
+
+/** @param {Option} option @param {unknown} value @param {string} key */
+function fromFile({ type }, value, key) {
+  const wanted = type === 'flag' ? 'boolean' : type;
+  if (type === 'list') {
+    if (typeof value === 'string') return [value];
+    if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
+    throw new Usage(`"${key}" in the config file must be a string or an array of strings`);
+  }
+  if (typeof value !== wanted) throw new Usage(`"${key}" in the config file must be a ${wanted}`);
+  return value;
+}
+
+/**
+ * What the package's own checks of options throw is the user's fault here.
+ * @template T
+ * @param {() => T} make
+ * @returns {T}
+ */
+function checked(make) {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) throw new Usage(error.message);
+    throw error;
+  }
+}
+
+/** @param {Record<string, any>} settings @param {string[]} names @returns {Record<string, any>} those that are set */
+function pick(settings, names) {
+  return Object.fromEntries(
+    names.filter((name) => settings[name] !== undefined).map((name) => [name, settings[name]]),
+  );
+}
+
+exports.checked = checked;
+exports.pick = pick;
+exports.readSettings = readSettings;

@@ -1,0 +1,23 @@
+'use strict';
+
+/**
+ * Calls `stop` at the first SIGINT or SIGTERM, and `hurry` at each one after it.
+ * @param {(signal: string) => void} stop
+ * @param {() => void} [hurry]
+ * @returns {() => void} takes the handlers away
+ */
+function onSignals(stop, hurry = () => {}) {
+  let stopping = false;
+  /** @param {string} signal */
+  const listener = (signal) => {
+    if (stopping) return hurry();
+    stopping = true;
+    stop(signal);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, listener);
+  return () => {
+    for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, listener);
+  };
+}
+
+exports.onSignals = onSignals;

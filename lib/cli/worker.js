@@ -1,0 +1,134 @@
+'use strict';
+
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
+const { Failure, Usage } = require('./failure');
+const { Log } = require('./log');
+const { checked, pick, readSettings } = require('./settings');
+const { onSignals } = require('./signals');
+
+const help = `Usage: zmq-omdp worker SERVICE [OPTION…] -- COMMAND [ARGUMENT…]
+
+Serves SERVICE: runs COMMAND for each request with its data on stdin (a string or bytes as they are, other values as
+JSON), sends what it writes to stdout as partials, and an empty final when it ends with exit code 0. Otherwise the
+reply is an error value { message, code: "COMMAND_FAILED", exitCode, signal, stderr }. A command whose request nobody
+waits for any more gets SIGTERM. At SIGINT or SIGTERM the worker takes no new request and lets the running ones end; at
+a second one it gives them up.
+
+  -b, --broker URL          where the broker is (tcp://127.0.0.1:5555)
+  -p, --protocol NAME       omdp, mdp/0.1, mdp/0.2 or mdp/0.2-majortomo (omdp)
+  -n, --concurrency N       so many requests at a time; -1: without limit (1)
+  -i, --heartbeat MS        between two heartbeats to the broker (2500)
+  -V, --verbose             log requests and connections
+  -D, --debug               log all there is
+      --log-format FORMAT   plain or json, one line an entry, to stderr (plain)
+  -h, --help                this text
+
+Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CONCURRENCY, ZMQ_OMDP_HEARTBEAT, ZMQ_OMDP_VERBOSE, ….
+`;
+
+/** @type {import('./settings').Options} */
+const OPTIONS = {
+  broker: { type: 'string', short: 'b', value: 'tcp://127.0.0.1:5555' },
+  protocol: { type: 'string', short: 'p' },
+  concurrency: { type: 'number', short: 'n' },
+  heartbeat: { type: 'number', short: 'i' },
+  verbose: { type: 'flag', short: 'V' },
+  debug: { type: 'flag', short: 'D' },
+  logFormat: { type: 'string' },
+};
+
+/** How much of the end of stderr goes into the error. */
+const MAX_STDERR = 4096;
+
+/** @param {string[]} args @returns {Promise<number>} */
+async function run(args) {
+  const { settings, positionals, rest } = readSettings(OPTIONS, args);
+  const [service, extra] = positionals;
+  if (service === undefined) throw new Usage('worker needs a SERVICE');
+  if (extra !== undefined)
+    throw new Usage(`worker takes one SERVICE, got "${extra}" too; COMMAND stands behind --`);
+  if (rest === undefined || rest.length === 0) throw new Usage('worker needs -- COMMAND');
+  const log = new Log(settings);
+  const { Worker } = require('../worker');
+  const conf = pick(settings, ['protocol', 'concurrency', 'heartbeat']);
+  const worker = checked(() => new Worker(settings.broker, service, conf));
+  worker.on('request', (data, reply) => serve(rest, data, reply, log));
+  for (const event of ['connect', 'disconnect']) {
+    worker.on(event, (endpoint, reason) => log.write('info', event, { endpoint, reason }));
+  }
+  worker.on('badMessage', (event) => log.write('warn', 'badMessage', event));
+  const stopped = new Promise((resolve) => worker.once('stop', resolve));
+  const release = onSignals(
+    (signal) => {
+      log.write('info', 'signal', { signal });
+      worker.stop();
+    },
+    () => worker.stop({ timeout: 0 }),
+  );
+  try {
+    await worker.start();
+  } catch (error) {
+    release();
+    throw new Failure(/** @type {Error} */ (error).message);
+  }
+  log.write('info', 'started', { service, command: rest });
+  await stopped;
+  release();
+  log.write('info', 'stopped');
+  return 0;
+}
+
+/**
+ * @param {string[]} command
+ * @param {unknown} data
+ * @param {any} reply
+ * @param {Log} log
+ */
+async function serve([file, ...args], data, reply, log) {
+  const child = spawn(file, args, { stdio: 'pipe', signal: reply.signal, killSignal: 'SIGTERM' });
+  /** @type {Promise<{ error?: Error, exitCode?: number | null, signal?: string | null }>} */
+  const ended = new Promise((resolve) => {
+    child.once('error', (error) => resolve({ error }));
+    child.once('close', (exitCode, signal) => resolve({ exitCode, signal }));
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr = (stderr + text).slice(-MAX_STDERR);
+  });
+  // A command need not read its input.
+  child.stdin.on('error', () => {});
+  child.stdin.end(typeof data === 'string' || Buffer.isBuffer(data) ? data : JSON.stringify(data));
+  try {
+    for await (const chunk of child.stdout) {
+      if (!reply.write(chunk)) await once(reply, 'drain', { signal: reply.signal });
+    }
+  } catch {
+    // Nobody waits any more; the command has been told.
+  }
+  const { error, exitCode, signal } = await ended;
+  log.write('info', 'request', { exitCode, signal, error: error?.message });
+  if (error === undefined && exitCode === 0) reply.end();
+  else
+    reply.error({
+      message: messageOf(file, error, exitCode, signal),
+      code: 'COMMAND_FAILED',
+      exitCode,
+      signal,
+      stderr,
+    });
+}
+
+/**
+ * @param {string} file
+ * @param {Error | undefined} error
+ * @param {number | null | undefined} exitCode
+ * @param {string | null | undefined} signal
+ */
+function messageOf(file, error, exitCode, signal) {
+  if (error !== undefined) return error.message;
+  return signal ? `${file} was ended by ${signal}` : `${file} ended with exit code ${exitCode}`;
+}
+
+exports.help = help;
+exports.run = run;

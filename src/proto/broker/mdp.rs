@@ -1,0 +1,302 @@
+//! Peers that speak MDP. They are the broker's clients and workers like any others; here is what
+//! their protocol wants otherwise.
+//!
+//! | from   | message                   | what the broker does                                    |
+//! |--------|---------------------------|---------------------------------------------------------|
+//! | client | REQUEST                   | gives it an id, queues it under its service, dispatches |
+//! | worker | READY                     | registers the worker, says nothing                      |
+//! | worker | READY, held; `mmi.…`      | DISCONNECT, forgets the worker                          |
+//! | worker | PARTIAL, FINAL for the client of its request | passes it on                         |
+//! | worker | FINAL for anybody else    | DISCONNECT, forgets the worker                          |
+//! | worker | PARTIAL for anybody else  | drops it: a peer in the field sends one after each FINAL |
+//! | worker | anything, not held        | DISCONNECT once, then silence until its READY           |
+//! | any    | a message of another dialect than the one it is held under | drops it; a worker: DISCONNECT |
+//!
+//! A worker has one request at a time, so the client's address is all that names it.
+
+use super::requests::{Content, RequestKey};
+use super::workers::WorkerKey;
+use super::{Broker, Departure, Outgoing, RoutingId, Timer, Transmit, mmi};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::wire::mdp::{
+    ClientReply, ClientRequest, Dialect as Mdp, PeerMessage, ToWorker, WorkerMessage, reply_frames,
+    reply_of,
+};
+use crate::wire::omdp::{self, ReplyKind};
+use crate::wire::{Body, Dialect, Frame};
+use std::collections::HashSet;
+
+/// What has come of a reply whose client can't be given parts: they go in one message, in order,
+/// before what the final brings.
+#[derive(Debug)]
+pub(super) struct Parts<F> {
+    frames: Vec<F>,
+    bytes: usize,
+}
+
+/// More than this is not collected for a client.
+const MAX_COLLECTED: usize = 64 * 1024 * 1024;
+
+/// Workers that were told to begin anew.
+#[derive(Debug, Default)]
+pub(super) struct Refused(HashSet<RoutingId>);
+
+/// The set is forgotten when it is larger: then some hear DISCONNECT twice.
+const MAX_REFUSED: usize = 65_536;
+
+impl Refused {
+    pub(super) fn remove(&mut self, peer: &[u8]) {
+        if !self.0.is_empty() {
+            self.0.remove(peer);
+        }
+    }
+
+    /// Whether it was not told yet.
+    fn insert(&mut self, peer: &[u8]) -> bool {
+        if self.0.len() >= MAX_REFUSED {
+            self.0.clear();
+        }
+        self.0.insert(peer.into())
+    }
+}
+
+impl<F: Frame> Broker<F> {
+    /// Whether this peer is held under another dialect, which a worker pays for.
+    pub(super) fn is_mixed(&mut self, now: Time, from: &[u8], dialect: Dialect) -> bool {
+        // What nearly always is: a network without MDP.
+        if dialect == Dialect::Omdp && self.workers.mdp == 0 && self.last_rid == 0 {
+            return false;
+        }
+        if let Some(key) = self.workers.find(from)
+            && self
+                .workers
+                .get(key)
+                .is_some_and(|worker| worker.dialect != dialect)
+        {
+            self.expel(now, key);
+            return true;
+        }
+        let client = self
+            .clients
+            .find(from)
+            .and_then(|key| self.clients.get(key));
+        client.is_some_and(|client| client.dialect != dialect)
+    }
+
+    pub(super) fn on_mdp(&mut self, now: Time, from: &[u8], dialect: Mdp, frames: &mut Vec<F>) {
+        let result = match PeerMessage::decode(dialect, frames) {
+            Ok(PeerMessage::Client(request)) => {
+                self.on_mdp_request(now, from, dialect, request);
+                Ok(())
+            }
+            Ok(PeerMessage::Worker(message)) => self.on_mdp_worker(now, from, dialect, message),
+            Err(why) => Err(why.as_str()),
+        };
+        if let Err(why) = result {
+            self.report_bad(from, why);
+        }
+    }
+
+    fn on_mdp_request(&mut self, now: Time, from: &[u8], dialect: Mdp, request: ClientRequest<F>) {
+        let ClientRequest { service, body } = request;
+        let body = Body::from_frames(body);
+        if mmi::is_reserved(&service) {
+            let body = self.answer_mmi(&service, body).into_frames();
+            let reply = ClientReply {
+                last: true,
+                service: Some(service),
+                body,
+            };
+            return self.transmits.push(Transmit {
+                to: from.into(),
+                message: Outgoing::MdpClient(dialect, reply),
+            });
+        }
+        let client = self.clients.require(now, from, Dialect::Mdp(dialect));
+        if let Some(client) = self.clients.get_mut(client) {
+            client.last_heard = now;
+            client.cut_off = false;
+        }
+        self.last_rid += 1;
+        // Text, because a worker of 0.0.92 makes it text.
+        let rid = F::from(self.last_rid.to_string().into_bytes());
+        let content = Content { body, opts: None };
+        self.on_request(now, client, &service, rid, content, self.config.expiry);
+    }
+
+    fn on_mdp_worker(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        dialect: Mdp,
+        message: WorkerMessage<F>,
+    ) -> Result<(), &'static str> {
+        let held = self.workers.find(from);
+        if let Some(worker) = held.and_then(|key| self.workers.get_mut(key)) {
+            worker.last_heard = now;
+        }
+        match (message, held) {
+            (WorkerMessage::Ready { .. }, Some(key)) => {
+                self.expel(now, key);
+                return Err("unexpected command");
+            }
+            (WorkerMessage::Ready { service }, None) if mmi::is_reserved(&service) => {
+                self.disconnect(from, dialect);
+                return Err("reserved service");
+            }
+            (WorkerMessage::Ready { service }, None) => {
+                self.refused.remove(from);
+                let key = self.register(now, from, Dialect::Mdp(dialect), &service, None);
+                self.line_up(key);
+                self.dispatch_for(now, key);
+            }
+            (WorkerMessage::Reply { last, client, body }, Some(key)) => {
+                return self.on_mdp_reply(now, key, last, &client, body);
+            }
+            (WorkerMessage::Disconnect, Some(key)) => {
+                self.remove_worker(now, key, Departure::Goodbye);
+            }
+            (WorkerMessage::Heartbeat, Some(_)) | (WorkerMessage::Disconnect, None) => {}
+            (_, None) => {
+                self.disconnect(from, dialect);
+                return Err("unexpected command");
+            }
+        }
+        Ok(())
+    }
+
+    fn on_mdp_reply(
+        &mut self,
+        now: Time,
+        key: WorkerKey,
+        last: bool,
+        client: &[u8],
+        body: Vec<F>,
+    ) -> Result<(), &'static str> {
+        let Some(worker) = self.workers.get(key) else {
+            return Ok(());
+        };
+        // Of a request that ended meanwhile.
+        let owed = worker.busy_for_nobody.as_ref();
+        if owed.is_some_and(|owed| *owed.client == *client) {
+            if last {
+                self.release_mdp_worker(now, key);
+            }
+            return Ok(());
+        }
+        let request = worker.running.front().copied().filter(|&request| {
+            let asking = self.requests.get(request).map(|request| request.client);
+            let asking = asking.and_then(|client| self.clients.get(client));
+            asking.is_some_and(|asking| *asking.id == *client)
+        });
+        match request {
+            Some(_) => {
+                let (kind, body) = reply_of(last, body);
+                self.on_reply(now, key, request, kind, body);
+                Ok(())
+            }
+            None if last => {
+                self.expel(now, key);
+                Err("unexpected command")
+            }
+            None => Err("a partial for nobody"),
+        }
+    }
+
+    fn release_mdp_worker(&mut self, now: Time, key: WorkerKey) {
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.busy_for_nobody = None;
+            self.line_up(key);
+            self.dispatch_for(now, key);
+        }
+    }
+
+    /// Tells a worker that it broke the protocol, and forgets it.
+    fn expel(&mut self, now: Time, key: WorkerKey) {
+        self.send_worker(key, omdp::ToWorker::Disconnect);
+        if let Some(worker) = self.workers.get(key) {
+            self.refused.insert(&worker.id.clone());
+        }
+        self.remove_worker(now, key, Departure::Protocol);
+    }
+
+    /// The same to one that is not registered; once.
+    fn disconnect(&mut self, from: &[u8], dialect: Mdp) {
+        if self.refused.insert(from) {
+            self.transmits.push(Transmit {
+                to: from.into(),
+                message: Outgoing::MdpWorker(dialect, ToWorker::Disconnect),
+            });
+        }
+    }
+
+    /// A reply, or a part of one, to a client of MDP.
+    pub(super) fn reply_mdp(
+        &mut self,
+        dialect: Mdp,
+        key: RequestKey,
+        kind: ReplyKind,
+        body: Body<F>,
+    ) {
+        let body = match dialect.has_partials() {
+            true => Some(reply_frames(kind, body)),
+            false => self.collect(key, kind, body),
+        };
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
+        let Some((body, client)) = body.zip(self.clients.get(request.client)) else {
+            return;
+        };
+        let reply = ClientReply {
+            last: kind.is_last(),
+            service: Some(F::from(&*self.services.name(request.service))),
+            body,
+        };
+        self.transmits.push(Transmit {
+            to: client.id.clone(),
+            message: Outgoing::MdpClient(dialect, reply),
+        });
+    }
+
+    /// Keeps a part for the end; gives the whole at the end. A final without data adds no frame to
+    /// parts that have some, and an error stands for itself.
+    fn collect(&mut self, key: RequestKey, kind: ReplyKind, body: Body<F>) -> Option<Vec<F>> {
+        if kind == ReplyKind::Partial {
+            let parts = self.parts.entry(key).or_insert(Parts {
+                frames: Vec::new(),
+                bytes: 0,
+            });
+            parts.bytes = parts.bytes.saturating_add(body.bytes.len());
+            match parts.bytes <= MAX_COLLECTED {
+                true => parts.frames.extend(body.into_frames()),
+                false => parts.frames.clear(),
+            }
+            return None;
+        }
+        let Some(parts) = self.parts.remove(&key).filter(|_| !kind.is_error()) else {
+            return Some(reply_frames(kind, body));
+        };
+        if parts.bytes > MAX_COLLECTED {
+            let code = Body::json(F::from(Code::BadReply.to_json()));
+            return Some(code.into_error_frames(ReplyKind::OwnError));
+        }
+        let mut frames = parts.frames;
+        if !body.is_null() {
+            frames.extend(body.into_frames());
+        }
+        Some(frames)
+    }
+
+    /// A request that runs has its timer set for when it might wait again.
+    pub(super) fn wait_on(&mut self, now: Time, key: RequestKey) {
+        if let Some(request) = self.requests.get_mut(key)
+            && let Some(timeout) = request.timeout
+        {
+            request.deadline = now + timeout;
+            let timer = self.deadlines.set(request.deadline, Timer::Request(key));
+            request.timer = Some(timer);
+        }
+    }
+}

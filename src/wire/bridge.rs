@@ -1,0 +1,263 @@
+//! Between values and opaque frames: what a body of one family of dialects is to the other.
+//!
+//! OMDP carries one JSON value or the bytes of one Buffer; MDP carries one or more frames that mean
+//! nothing to it. From MDP to MDP the frames pass as they are. Where they cross:
+//!
+//! | frames                  | value                                                         |
+//! |-------------------------|---------------------------------------------------------------|
+//! | one, JSON text          | that value                                                    |
+//! | one, other UTF-8 text   | a string                                                      |
+//! | one, other bytes        | a Buffer                                                      |
+//! | several                 | an array of what each of them is                              |
+//!
+//! | value                                        | frames                                   |
+//! |----------------------------------------------|------------------------------------------|
+//! | a Buffer                                     | one, its bytes                           |
+//! | a string                                     | one, its text; as JSON, in quotes, if the text by itself is JSON |
+//! | an array of two or more strings and Buffers  | one for each                             |
+//! | any other                                    | one, its JSON text                       |
+//!
+//! So a value that crosses to MDP and back is the same, but for a Buffer whose bytes are text.
+//!
+//! MDP has no error command. An error is a final whose first frame is [`ERROR`] or, for a code of
+//! ours, [`CODE`]; the value follows by the same rule.
+
+use super::body::buffer_to_json;
+use super::omdp::ReplyKind;
+use super::{Body, Encoding, Frame};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+/// The first frame of a final that is an error value of the worker's user; its value follows.
+pub const ERROR: &[u8] = b"OMDP-ERROR";
+/// The first frame of a final that is an error of the broker's own; its code follows.
+pub const CODE: &[u8] = b"OMDP-CODE";
+
+impl<F: Frame> Body<F> {
+    /// A body of MDP, of at least one frame, as it came.
+    pub fn from_frames(mut frames: Vec<F>) -> Self {
+        if frames.len() == 1
+            && let Some(bytes) = frames.pop()
+        {
+            return Body {
+                bytes,
+                encoding: Encoding::Opaque,
+            };
+        }
+        let mut packed = Vec::with_capacity(frames.iter().map(|frame| frame.len() + 4).sum());
+        for frame in &frames {
+            // A message of 4 GiB does not get this far: libzmq holds it in memory several times.
+            packed.extend_from_slice(&(frame.len() as u32).to_be_bytes());
+            packed.extend_from_slice(frame);
+        }
+        Body {
+            bytes: F::from(packed),
+            encoding: Encoding::Frames,
+        }
+    }
+
+    /// The frames that an MDP peer gets: at least one.
+    pub fn into_frames(self) -> Vec<F> {
+        match self.encoding {
+            Encoding::Binary | Encoding::Opaque => vec![self.bytes],
+            Encoding::Frames => unpack(&self.bytes).map(F::from).collect(),
+            Encoding::Json => json_to_frames(&self.bytes).unwrap_or_else(|| vec![self.bytes]),
+        }
+    }
+
+    /// The JSON text or bytes that an OMDP peer gets.
+    pub fn into_value(self) -> Self {
+        match self.encoding {
+            Encoding::Json | Encoding::Binary => self,
+            Encoding::Opaque if is_json(&self.bytes) => Body::json(self.bytes),
+            Encoding::Opaque => match std::str::from_utf8(&self.bytes) {
+                Ok(text) => Body::json(F::from(quote(text))),
+                Err(_) => Body::binary(self.bytes),
+            },
+            Encoding::Frames => {
+                let items: Vec<Vec<u8>> = unpack(&self.bytes).map(frame_to_json).collect();
+                Body::json(F::from([b"[", &items.join(&b","[..])[..], b"]"].concat()))
+            }
+        }
+    }
+
+    /// The frames of an error.
+    pub fn into_error_frames(self, kind: ReplyKind) -> Vec<F> {
+        let mark = match kind {
+            ReplyKind::OwnError => CODE,
+            _ => ERROR,
+        };
+        let mut frames = vec![F::from(mark)];
+        frames.extend(self.into_frames());
+        frames
+    }
+
+    /// What a final of MDP is: data, or an error.
+    pub fn from_final(mut frames: Vec<F>) -> (ReplyKind, Self) {
+        let kind = match frames.first().map(|first| &**first) {
+            Some(ERROR) if frames.len() > 1 => ReplyKind::Error,
+            Some(CODE) if frames.len() == 2 => ReplyKind::OwnError,
+            _ => return (ReplyKind::Final, Body::from_frames(frames)),
+        };
+        frames.remove(0);
+        (kind, Body::from_frames(frames))
+    }
+}
+
+fn unpack(mut packed: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (len, rest) = packed.split_first_chunk()?;
+        let (frame, rest) = rest.split_at_checked(u32::from_be_bytes(*len) as usize)?;
+        packed = rest;
+        Some(frame)
+    })
+}
+
+/// Whether these bytes are one JSON text. Of any depth: what is ignored is not recursed into.
+fn is_json(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
+fn quote(text: &str) -> Vec<u8> {
+    Value::from(text).to_string().into_bytes()
+}
+
+fn frame_to_json(frame: &[u8]) -> Vec<u8> {
+    if is_json(frame) {
+        return frame.to_vec();
+    }
+    match std::str::from_utf8(frame) {
+        Ok(text) => quote(text),
+        Err(_) => buffer_to_json(frame),
+    }
+}
+
+/// The frames of a value that does not go as its JSON text.
+fn json_to_frames<F: Frame>(json: &[u8]) -> Option<Vec<F>> {
+    match json.iter().find(|byte| !byte.is_ascii_whitespace())? {
+        b'"' => {
+            // One with a lone surrogate is no text, and goes as JSON.
+            let text: String = serde_json::from_slice(json).ok()?;
+            (!is_json(text.as_bytes())).then(|| vec![F::from(text.into_bytes())])
+        }
+        b'{' => {
+            let value = serde_json::from_slice(json).ok()?;
+            Some(vec![F::from(bytes_of(&value)?)])
+        }
+        b'[' => {
+            let items: Vec<Value> = serde_json::from_slice(json).ok()?;
+            if items.len() < 2 {
+                return None;
+            }
+            items
+                .iter()
+                .map(|item| Some(F::from(item_to_frame(item)?)))
+                .collect()
+        }
+        _ => None,
+    }
+}
+
+fn item_to_frame(item: &Value) -> Option<Vec<u8>> {
+    match item {
+        Value::String(text) if is_json(text.as_bytes()) => Some(quote(text)),
+        Value::String(text) => Some(text.clone().into_bytes()),
+        Value::Object(_) => bytes_of(item),
+        _ => None,
+    }
+}
+
+/// The bytes of a value in the form that JSON gives a Buffer.
+fn bytes_of(value: &Value) -> Option<Vec<u8>> {
+    let object = value.as_object().filter(|object| object.len() == 2)?;
+    if object.get("type")?.as_str()? != "Buffer" {
+        return None;
+    }
+    let data = object.get("data")?.as_array()?;
+    data.iter()
+        .map(|byte| u8::try_from(byte.as_u64()?).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::omdp::testing::frames;
+
+    fn value(text: &str) -> Body<Vec<u8>> {
+        Body::from_frames(frames(text)).into_value()
+    }
+
+    #[track_caller]
+    fn there_and_back(json: &str, wire: &str) {
+        let body = Body::json(json.as_bytes().to_vec());
+        assert_eq!(body.clone().into_frames(), frames(wire), "{json}");
+        assert_eq!(value(wire), body, "{wire}");
+    }
+
+    #[test]
+    fn values_that_cross_and_come_back() {
+        there_and_back("null", "null");
+        there_and_back("-1.5e3", "-1.5e3");
+        there_and_back("\"hello\"", "hello");
+        there_and_back("\"\"", "∅");
+        there_and_back("\"5\"", "\"5\"");
+        there_and_back("\" true\"", "\" true\"");
+        there_and_back("\"\\\"a\\\"\"", "\"\\\"a\\\"\"");
+        there_and_back("{\"a\":[1]}", "{\"a\":[1]}");
+        there_and_back("[]", "[]");
+        there_and_back("[\"one\"]", "[\"one\"]");
+        there_and_back("[\"a\",\"5\",\"\"]", "a|\"5\"|∅");
+        there_and_back("[1,\"a\"]", "[1,\"a\"]");
+        there_and_back("\"\\ud800\"", "\"\\ud800\"");
+        let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+        there_and_back(&deep, &deep);
+    }
+
+    #[test]
+    fn frames_that_cross() {
+        assert_eq!(value("1|x"), Body::json(b"[1,\"x\"]".to_vec()));
+        assert_eq!(value("nul"), Body::json(b"\"nul\"".to_vec()));
+        let bytes = Body::from_frames(vec![vec![0xff, 0]]).into_value();
+        assert_eq!(bytes, Body::binary(vec![0xff, 0]));
+        let mixed = Body::from_frames(vec![vec![0xff], b"a".to_vec()]).into_value();
+        let json = br#"[{"type":"Buffer","data":[255]},"a"]"#;
+        assert_eq!(mixed, Body::json(json.to_vec()));
+        assert_eq!(mixed.into_frames(), [vec![0xff], b"a".to_vec()]);
+    }
+
+    #[test]
+    fn buffers_are_their_bytes() {
+        assert_eq!(Body::binary(vec![1, 2]).into_frames(), [[1, 2]]);
+        let json = br#"{"type":"Buffer","data":[1,2]}"#.to_vec();
+        assert_eq!(Body::json(json).into_frames(), [[1, 2]]);
+        let like_one = br#"{"type":"Buffer","data":[1,256]}"#.to_vec();
+        assert_eq!(Body::json(like_one.clone()).into_frames(), [like_one]);
+    }
+
+    #[test]
+    fn frames_pass_as_they_are() {
+        for text in ["∅", "a", "1|2", "∅|∅|∅"] {
+            assert_eq!(Body::from_frames(frames(text)).into_frames(), frames(text));
+        }
+    }
+
+    #[test]
+    fn errors() {
+        for (kind, json, wire) in [
+            (ReplyKind::Error, "{\"a\":1}", "OMDP-ERROR|{\"a\":1}"),
+            (ReplyKind::Error, "[\"a\",\"b\"]", "OMDP-ERROR|a|b"),
+            (ReplyKind::OwnError, "\"W_LOST\"", "OMDP-CODE|W_LOST"),
+        ] {
+            let body = Body::json(json.as_bytes().to_vec());
+            assert_eq!(body.clone().into_error_frames(kind), frames(wire));
+            let (back, value) = Body::from_final(frames(wire));
+            assert_eq!((back, value.into_value()), (kind, body));
+        }
+        assert_eq!(Body::from_final(frames("OMDP-ERROR")).0, ReplyKind::Final);
+        assert_eq!(
+            Body::from_final(frames("OMDP-CODE|a|b")).0,
+            ReplyKind::Final
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! Which dialect a peer speaks, told by the first frames of what it says.
+
+use super::mdp;
+use super::omdp;
+use super::{Frame, Malformed};
+
+/// A dialect that a peer may speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// That of zmq-omdp.
+    Omdp,
+    /// One of the standard's.
+    Mdp(mdp::Dialect),
+}
+
+impl Dialect {
+    /// All there are.
+    pub const ALL: [Dialect; 4] = [
+        Dialect::Omdp,
+        Dialect::Mdp(mdp::Dialect::V01),
+        Dialect::Mdp(mdp::Dialect::V02),
+        Dialect::Mdp(mdp::Dialect::Majortomo),
+    ];
+
+    /// The name in options and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Dialect::Omdp => "omdp",
+            Dialect::Mdp(mdp::Dialect::V01) => "mdp/0.1",
+            Dialect::Mdp(mdp::Dialect::V02) => "mdp/0.2",
+            Dialect::Mdp(mdp::Dialect::Majortomo) => "mdp/0.2-majortomo",
+        }
+    }
+
+    /// The inverse.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Dialect::ALL
+            .into_iter()
+            .find(|dialect| dialect.as_str() == name)
+    }
+
+    /// Decodes what a broker sent to a worker of ours. Leaves `frames` empty.
+    pub fn decode_for_worker<F: Frame>(
+        self,
+        frames: &mut Vec<F>,
+    ) -> Result<omdp::ToWorker<F>, Malformed> {
+        match self {
+            Dialect::Omdp => omdp::ToWorker::decode(frames),
+            Dialect::Mdp(dialect) => mdp::decode_for_worker(dialect, frames),
+        }
+    }
+
+    /// Appends the frames of what a worker of ours says; none if the dialect can't say it.
+    pub fn encode_of_worker<F: Frame>(self, message: omdp::WorkerMessage<F>, out: &mut Vec<F>) {
+        match self {
+            Dialect::Omdp => message.encode(out),
+            Dialect::Mdp(dialect) => {
+                if let Some(message) = mdp::WorkerMessage::from_neutral(message) {
+                    message.encode(dialect, out);
+                }
+            }
+        }
+    }
+
+    /// The same for a client of ours.
+    pub fn encode_of_client<F: Frame>(self, message: omdp::ClientMessage<F>, out: &mut Vec<F>) {
+        match self {
+            Dialect::Omdp => message.encode(out),
+            Dialect::Mdp(dialect) => {
+                if let Some(message) = mdp::ClientRequest::from_neutral(message) {
+                    message.encode(dialect, out);
+                }
+            }
+        }
+    }
+
+    /// The dialect that these frames are a message of, if they are one at all. Every dialect puts
+    /// its mark within the first two frames, and no two the same.
+    pub fn detect<F: Frame>(frames: &[F]) -> Option<Self> {
+        let (delimited, mark) = match frames {
+            [first, second, ..] if first.is_empty() => (true, &**second),
+            [first, ..] => (false, &**first),
+            [] => return None,
+        };
+        match (delimited, mark) {
+            (false, b"C" | b"W") => Some(Dialect::Omdp),
+            (true, b"MDPC01" | b"MDPW01") => Some(Dialect::Mdp(mdp::Dialect::V01)),
+            (false, b"MDPC02" | b"MDPW02") => Some(Dialect::Mdp(mdp::Dialect::V02)),
+            (true, b"MDPC02" | b"MDPW02") => Some(Dialect::Mdp(mdp::Dialect::Majortomo)),
+            _ => None,
+        }
+    }
+}
+
+/// A set of dialects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialects(u8);
+
+impl Dialects {
+    /// All of them.
+    pub const ALL: Dialects = Dialects(0b1111);
+
+    fn bit(dialect: Dialect) -> u8 {
+        match dialect {
+            Dialect::Omdp => 1,
+            Dialect::Mdp(mdp::Dialect::V01) => 2,
+            Dialect::Mdp(mdp::Dialect::V02) => 4,
+            Dialect::Mdp(mdp::Dialect::Majortomo) => 8,
+        }
+    }
+
+    /// Whether it is among them.
+    pub fn contains(self, dialect: Dialect) -> bool {
+        self.0 & Dialects::bit(dialect) != 0
+    }
+}
+
+impl FromIterator<Dialect> for Dialects {
+    fn from_iter<T: IntoIterator<Item = Dialect>>(dialects: T) -> Self {
+        Dialects(
+            dialects
+                .into_iter()
+                .map(Dialects::bit)
+                .fold(0, |a, b| a | b),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::omdp::testing::frames;
+
+    #[test]
+    fn first_frames() {
+        for (text, name) in [
+            ("C|2|echo|r|1", Some("omdp")),
+            ("W|4", Some("omdp")),
+            ("∅|MDPC01|echo|a", Some("mdp/0.1")),
+            ("∅|MDPW01|\u{1}|echo", Some("mdp/0.1")),
+            ("MDPC02|\u{1}|echo|a", Some("mdp/0.2")),
+            ("MDPW02|\u{5}", Some("mdp/0.2")),
+            ("∅|MDPC02|\u{2}|echo|a", Some("mdp/0.2-majortomo")),
+            ("∅|MDPW02|\u{1}|echo", Some("mdp/0.2-majortomo")),
+            ("MDPC01|echo|a", None),
+            ("∅|C|2", None),
+            ("∅|∅|MDPC01", None),
+            ("∅", None),
+            ("GET / HTTP/1.1", None),
+        ] {
+            let found = Dialect::detect(&frames(text));
+            assert_eq!(found.map(Dialect::as_str), name, "{text}");
+        }
+        assert_eq!(Dialect::detect::<Vec<u8>>(&[]), None);
+    }
+
+    #[test]
+    fn names_and_sets() {
+        for dialect in Dialect::ALL {
+            assert_eq!(Dialect::from_name(dialect.as_str()), Some(dialect));
+            assert!(Dialects::ALL.contains(dialect));
+            let only: Dialects = [dialect].into_iter().collect();
+            let others = Dialect::ALL
+                .into_iter()
+                .filter(|other| only.contains(*other));
+            assert_eq!(others.count(), 1);
+        }
+        assert_eq!(
+            Dialect::ALL.into_iter().collect::<Dialects>(),
+            Dialects::ALL
+        );
+        assert_eq!(Dialect::from_name("mdp"), None);
+    }
+}
