@@ -68,6 +68,9 @@ impl<F: Frame> Bench<F> {
             broker: Broker::new(BrokerConfig {
                 heartbeat: HEARTBEAT,
                 liveness: LIVENESS,
+                dialects: zmq_omdp::wire::Dialects::ALL,
+                expiry: None,
+                busy_timeout: HEARTBEAT,
                 seed: 1,
             }),
             clock: Clock::new(),

@@ -72,6 +72,7 @@ impl WorkerBench {
         let mut bench = WorkerBench {
             worker: Worker::new(WorkerConfig {
                 link: link(),
+                dialect: zmq_omdp::wire::Dialect::Omdp,
                 service: String::from_utf8_lossy(SERVICE).into_owned(),
                 concurrency: Some(1),
                 prefetch: 1024,
@@ -154,6 +155,7 @@ impl ClientBench {
         let mut bench = ClientBench {
             client: Client::new(ClientConfig {
                 link: link(),
+                dialect: zmq_omdp::wire::Dialect::Omdp,
                 session: "5f3a9c01d2e4b687-".into(),
                 await_hello: false,
             }),
