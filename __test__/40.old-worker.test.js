@@ -150,7 +150,7 @@ test('a heartbeat of the stream reaches it at once', async (t) => {
 });
 
 test('hears the broker’s heartbeats without asking', async (t) => {
-  const { old } = await cast(t, 'tcp', { broker: { heartbeat: 100 } });
+  const { old } = await cast(t, 'tcp', { broker: { heartbeat: 20 } });
   assert.deepEqual(await old.next(), ['W', '4']);
   await old.heartbeat();
   assert.deepEqual(await old.next(), ['W', '4']);
@@ -158,7 +158,7 @@ test('hears the broker’s heartbeats without asking', async (t) => {
 
 describe('is lost', () => {
   test('when it is silent for longer than the liveness: DISCONNECT for it, W_LOST for its client', async (t) => {
-    const { broker, client, old } = await cast(t, 'tcp', { broker: { heartbeat: 100 } });
+    const { broker, client, old } = await cast(t, 'tcp', { broker: { heartbeat: 20 } });
     const gone = once(broker, 'workerGone');
     const asked = ask(client, 1);
     await old.request();

@@ -16,15 +16,10 @@ function namesOf(log) {
   return log.map((entry) => (Array.isArray(entry) ? entry[0] : entry));
 }
 
-/** A promise to be resolved by hand, and whether it was. */
+/** A promise to be settled by hand. */
 function deferred() {
-  const result = { isSettled: false };
-  result.promise = new Promise((resolve) => {
-    result.resolve = (value) => {
-      result.isSettled = true;
-      resolve(value);
-    };
-  });
+  const result = {};
+  result.promise = new Promise((resolve, reject) => Object.assign(result, { resolve, reject }));
   return result;
 }
 
