@@ -2,6 +2,7 @@
 
 const { randomBytes } = require('node:crypto');
 const { given } = require('./describe');
+const { CLIENT_OPTIONS, SERVER_OPTIONS } = require('./security');
 
 /** The longest delay that a timer of Node or of the native side can hold, about 24.8 days. */
 const MAX_MS = 2147483647;
@@ -86,6 +87,8 @@ const SCHEMAS = {
     heartbeat: { check: milliseconds, value: 2500 },
     liveness: { check: liveness, value: 3 },
     spin: { check: spin, value: 0 },
+    handshakeInterval: { check: milliseconds, value: 10000 },
+    ...SERVER_OPTIONS,
     name: { check: name },
     debug: { check: ignored },
   },
@@ -95,6 +98,7 @@ const SCHEMAS = {
     reconnect: { check: milliseconds, value: 100 },
     concurrency: { check: concurrency, value: 1 },
     prefetch: { check: prefetch, value: 1024 },
+    ...CLIENT_OPTIONS,
     name: { check: name },
     debug: { check: ignored },
   },
@@ -102,6 +106,7 @@ const SCHEMAS = {
     heartbeat: { check: milliseconds, value: 2500 },
     liveness: { check: liveness, value: 3 },
     timeout: { check: timeout, value: 60000 },
+    ...CLIENT_OPTIONS,
     name: { check: name },
     debug: { check: ignored },
   },

@@ -4,6 +4,7 @@ const { WorkerCore } = require('./load');
 const { Deliveries } = require('./deliveries');
 const { checkConf, checkEndpoints, checkService, concurrency } = require('./options');
 const { Peer } = require('./peer');
+const { secureClient } = require('./security');
 
 /** Serves one service. */
 class Worker extends Peer {
@@ -20,7 +21,7 @@ class Worker extends Peer {
     checkService(service);
     const checked = checkConf('worker', conf);
     const deliveries = new Deliveries(checked.concurrency);
-    super(WorkerCore, { endpoints, service, ...checked }, deliveries);
+    super(WorkerCore, { endpoints, service, ...secureClient(checked, endpoints) }, deliveries);
     this.#deliveries = deliveries;
     this.#service = service;
   }

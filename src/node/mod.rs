@@ -9,6 +9,7 @@ mod client;
 mod core;
 mod inward;
 mod outward;
+mod security;
 mod wake;
 mod worker;
 

@@ -192,12 +192,15 @@ impl<F: Frame> Broker<F> {
                 self.pass_heartbeat(key, rid);
             }
             (ClientMessage::Cancel { rid, expired }, Some(key)) => {
-                if let Some(request) = self.clients.request(key, &rid, &self.requests) {
-                    if expired {
-                        self.report_expired(request);
-                    }
-                    self.drop_request(now, request);
+                let Some(request) = self.clients.request(key, &rid, &self.requests) else {
+                    // Its own that has ended meanwhile, or a guess at another's: the same to us.
+                    self.guard.refusals.strays += 1;
+                    return Ok(());
+                };
+                if expired {
+                    self.report_expired(request);
                 }
+                self.drop_request(now, request);
             }
             (ClientMessage::Disconnect, Some(key)) => self.drop_client(now, key),
             (ClientMessage::Heartbeat, _) | (_, None) => {}
@@ -255,6 +258,7 @@ impl<F: Frame> Broker<F> {
 
     fn pass_heartbeat(&mut self, key: ClientKey, rid: F) {
         let Some(request) = self.clients.request(key, &rid, &self.requests) else {
+            self.guard.refusals.strays += 1;
             return;
         };
         let holder = self.requests.get(request).map(|request| request.place);
@@ -270,7 +274,8 @@ impl<F: Frame> Broker<F> {
         let Some(client) = self.clients.slab.get_mut(key.0) else {
             return;
         };
-        if client.extended {
+        // With authentication an identity ends with its connection: the next to have it may be another.
+        if client.extended || self.guard.is_on() {
             return self.drop_client(now, key);
         }
         // Each reply that can't be delivered says so again, which is no sign of life.

@@ -20,9 +20,11 @@
 //! | worker | DISCONNECT         | forgets the worker; of ours: its requests had not started      |
 //! | worker | anything, not held | DISCONNECT, and the worker starts over                         |
 //! | time   | request's deadline | `C_TIMEOUT` to the client, CANCEL to the worker                |
+//! | either | READY, REQUEST the user may not | DISCONNECT; `B_DENIED` (see [`access`])                |
 //! | time   | silent peer        | DISCONNECT, and as if its connection had broken                |
 //! | transport | connection broke | `W_LOST` to the clients of a worker; a client's requests end   |
 
+mod access;
 #[cfg(test)]
 mod audit;
 mod clients;
@@ -34,6 +36,7 @@ mod requests;
 mod services;
 mod workers;
 
+pub use access::{Access, Action, Credentials, Grant, Pattern, Principal, Refusals};
 pub use config::BrokerConfig;
 pub use event::{BrokerEvent, Departure};
 
@@ -84,6 +87,7 @@ enum Timer {
     Request(RequestKey),
     Worker(WorkerKey),
     Client(ClientKey),
+    Question(u64),
 }
 
 /// The broker machine. See [`super`] for the contract.
@@ -97,6 +101,7 @@ pub struct Broker<F> {
     deadlines: Deadlines<Timer>,
     transmits: Vec<Transmit<F>>,
     events: Vec<BrokerEvent>,
+    guard: access::Guard<F>,
     /// Nothing is given to a worker any more.
     stopping: bool,
 }
@@ -112,6 +117,7 @@ impl<F: Frame> Broker<F> {
             deadlines: Deadlines::new(),
             transmits: Vec::new(),
             events: Vec::new(),
+            guard: access::Guard::new(),
             stopping: false,
             config,
         }
@@ -120,10 +126,19 @@ impl<F: Frame> Broker<F> {
     /// Takes one message, without the routing id that the transport put before it; `frames` is
     /// empty afterwards.
     pub fn handle_message(&mut self, now: Time, from: &[u8], frames: &mut Vec<F>) {
-        let result = match PeerMessage::decode(frames) {
-            Ok(PeerMessage::Client(message)) => self.on_client(now, from, message),
-            Ok(PeerMessage::Worker(message)) => self.on_worker(now, from, message),
-            Err(why) => Err(why),
+        match PeerMessage::decode(frames) {
+            Ok(message) => self.handle_decoded(now, from, message),
+            Err(why) => self.report_bad(from, why),
+        }
+    }
+
+    fn handle_decoded(&mut self, now: Time, from: &[u8], message: PeerMessage<F>) {
+        let Some(message) = self.screen(now, from, message) else {
+            return;
+        };
+        let result = match message {
+            PeerMessage::Client(message) => self.on_client(now, from, message),
+            PeerMessage::Worker(message) => self.on_worker(now, from, message),
         };
         if let Err(why) = result {
             self.report_bad(from, why);
@@ -132,6 +147,7 @@ impl<F: Frame> Broker<F> {
 
     /// The connection of this peer broke, or a message could not be delivered because it had.
     pub fn handle_gone(&mut self, now: Time, peer: &[u8]) {
+        self.forget_principal(peer);
         if let Some(worker) = self.workers.find(peer) {
             self.remove_worker(now, worker, Departure::Connection);
         }
@@ -148,6 +164,7 @@ impl<F: Frame> Broker<F> {
                 Timer::Request(key) => self.request_due(now, key),
                 Timer::Worker(key) => self.worker_due(now, key),
                 Timer::Client(key) => self.client_due(now, key),
+                Timer::Question(id) => self.question_due(now, id),
             }
         }
     }
@@ -194,6 +211,11 @@ impl<F: Frame> Broker<F> {
             self.clients.len(),
             self.services.len(),
         ]
+    }
+
+    /// How often peers wanted what they may not.
+    pub fn refusals(&self) -> Refusals {
+        self.guard.refusals
     }
 
     fn report_bad(&mut self, from: &[u8], why: Malformed) {
