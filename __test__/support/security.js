@@ -1,6 +1,5 @@
 'use strict';
 // Keys, secured peers, and sockets of another implementation that speak CURVE and PLAIN.
-const { once } = require('node:events');
 const { Dealer } = require('zeromq');
 const { curveKeyPair } = require('../..');
 
@@ -43,8 +42,8 @@ function soon(promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** The next event, within a second. */
-const next = (emitter, event) => soon(once(emitter, event).then(([first]) => first), event);
+/** The next event, within a second. Not by once(), which an `error` event would end. */
+const next = (emitter, event) => soon(new Promise((resolve) => emitter.once(event, resolve)), event);
 
 const keys = () => curveKeyPair();
 

@@ -97,7 +97,7 @@ test('an old peer, without any security, at a CURVE broker: not one frame is hea
   const { socket, failed } = foreignDealer(t, peers.endpoint);
   await socket.send(['W', '1', SERVICE]);
   assert.match((await soon(failed, 'a failed handshake')).event, /^handshake:error/);
-  assert.equal((await said).reason, 'another security mechanism');
+  assert.match((await said).reason, /^(another security mechanism|the handshake was not finished)$/);
   assert.deepEqual(log, []);
   assert.equal(broker.refusals.strays, 0);
 });
