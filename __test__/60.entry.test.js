@@ -41,8 +41,18 @@ for (const transport of ['tcp', 'ipc']) {
     });
 
     for (const [name, conf, reason, brokerSays] of [
-      ['a key that is not on the list', curvePeer(server, keys()), /^not let in by the broker$/, 'not in the rules'],
-      ['the wrong key of the broker', curvePeer(keys(), web), /^the broker ended the handshake$/, 'the keys do not fit'],
+      [
+        'a key that is not on the list',
+        curvePeer(server, keys()),
+        /^not let in by the broker$/,
+        'not in the rules',
+      ],
+      [
+        'the wrong key of the broker',
+        curvePeer(keys(), web),
+        /^the broker ended the handshake$/,
+        'the keys do not fit',
+      ],
       ['no key', {}, OTHER_MECHANISM, 'another security mechanism'],
       [
         'PLAIN',
@@ -55,7 +65,8 @@ for (const transport of ['tcp', 'ipc']) {
         const peers = peersFor(t, transport);
         const broker = peers.broker(curveBroker(server, USERS));
         const log = [];
-        for (const event of ['workerReady', 'badMessage', 'denied']) broker.on(event, (it) => log.push([event, it]));
+        for (const event of ['workerReady', 'badMessage', 'denied'])
+          broker.on(event, (it) => log.push([event, it]));
         await broker.start();
         for (const peer of [peers.client(conf), peers.worker(echo, conf)]) {
           const [said, error] = [next(broker, 'peerRefused'), next(peer, 'error')];
@@ -133,12 +144,15 @@ describe('PLAIN', () => {
       await stranger.start();
       assert.equal((await error).reason, 'not let in by the broker');
       const { mechanism, username, reason, password } = await said;
-      assert.deepEqual({ mechanism, username, reason, password }, {
-        mechanism: 'plain',
-        username: 'web',
-        reason: 'wrong password',
-        password: undefined,
-      });
+      assert.deepEqual(
+        { mechanism, username, reason, password },
+        {
+          mechanism: 'plain',
+          username: 'web',
+          reason: 'wrong password',
+          password: undefined,
+        },
+      );
     });
   }
 
@@ -182,7 +196,11 @@ describe('interop with zeromq.js', () => {
     });
     await worker.socket.send(['W', '1', SERVICE, hello]);
     assert.equal((await worker.socket.receive()).length, 3);
-    const client = foreignDealer(t, peers.endpoint, { plainUsername: 'web', plainPassword: 'a', routingId: 'Cf' });
+    const client = foreignDealer(t, peers.endpoint, {
+      plainUsername: 'web',
+      plainPassword: 'a',
+      routingId: 'Cf',
+    });
     await client.socket.send(['C', '2', SERVICE, 'r1', '1', '{"user":"root"}']);
     const frames = await worker.socket.receive();
     assert.equal(frames.length, 8);

@@ -70,10 +70,13 @@ describe('rules', () => {
     const peers = peersFor(t, 'tcp');
     const seen = [];
     const broker = peers.broker(curveBroker(server, { web: { keys: web.publicKey } }));
-    const worker = peers.worker((_data, reply, opts) => {
-      seen.push(opts);
-      reply.end();
-    }, curvePeer(server, web));
+    const worker = peers.worker(
+      (_data, reply, opts) => {
+        seen.push(opts);
+        reply.end();
+      },
+      curvePeer(server, web),
+    );
     await start(broker, worker);
     const { socket } = foreignDealer(t, peers.endpoint, curvePeer(server, web));
     const forged = '{"user":"root","userMetadata":{"admin":true},"timeout":5000}';
@@ -188,7 +191,12 @@ describe('callbacks', () => {
   });
 
   for (const [name, authenticate] of [
-    ['throws', () => { throw new Error('no'); }],
+    [
+      'throws',
+      () => {
+        throw new Error('no');
+      },
+    ],
     ['rejects', () => Promise.reject(new Error('no'))],
     ['gives something else', () => 'yes'],
     ['gives a user that is none', () => ({ userId: 'a\nb' })],

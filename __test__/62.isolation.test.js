@@ -97,9 +97,17 @@ test("a client's identity is not taken over, and its reply not delivered to anot
   await socket.send(['C', '2', SERVICE, 'r9', '1', '{}']);
   await reply.end('for the victim alone');
   assert.equal(await result, 'for the victim alone');
-  await assert.rejects(async () => {
-    for (;;) assert.ok(!toText(await socket.receive()).join().includes('victim'));
-  }, { code: 'EAGAIN' });
+  await assert.rejects(
+    async () => {
+      for (;;)
+        assert.ok(
+          !toText(await socket.receive())
+            .join()
+            .includes('victim'),
+        );
+    },
+    { code: 'EAGAIN' },
+  );
 });
 
 test("a cancel of somebody else's request", async (t) => {

@@ -25,12 +25,18 @@ test('keys as Buffers are the same keys', async (t) => {
     const digits = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#';
     const result = Buffer.alloc(32);
     for (let i = 0; i < 8; i += 1) {
-      const value = [...text.slice(i * 5, i * 5 + 5)].reduce((sum, digit) => sum * 85 + digits.indexOf(digit), 0);
+      const value = [...text.slice(i * 5, i * 5 + 5)].reduce(
+        (sum, digit) => sum * 85 + digits.indexOf(digit),
+        0,
+      );
       result.writeUInt32BE(value, i * 4);
     }
     return result;
   };
-  const asBytes = ({ publicKey, secretKey }) => ({ publicKey: bytes(publicKey), secretKey: bytes(secretKey) });
+  const asBytes = ({ publicKey, secretKey }) => ({
+    publicKey: bytes(publicKey),
+    secretKey: bytes(secretKey),
+  });
   const { client } = await peers.trio(undefined, {
     broker: curveBroker(asBytes(server), { own: { keys: [bytes(own.publicKey)] } }),
     worker: curvePeer(asBytes(server), asBytes(own)),
@@ -51,18 +57,50 @@ describe('what is refused', () => {
   for (const [make, type, message] of [
     [() => client({ curveSecretKey: own.secretKey }), TypeError, /"curveServerKey" is missing: CURVE takes/],
     [() => client({ curveServerKey: server.publicKey }), TypeError, /"curveSecretKey" is missing/],
-    [() => client(curvePeer(server, { ...own, publicKey: server.publicKey })), RangeError, /is not the public key of/],
-    [() => client({ ...curvePeer(server, own), plainUsername: 'u' }), TypeError, /"plainUsername" has no use/],
-    [() => client(curvePeer(server, own), 'inproc://x'), RangeError, /endpoint "inproc:\/\/x" can't be secured/],
+    [
+      () => client(curvePeer(server, { ...own, publicKey: server.publicKey })),
+      RangeError,
+      /is not the public key of/,
+    ],
+    [
+      () => client({ ...curvePeer(server, own), plainUsername: 'u' }),
+      TypeError,
+      /"plainUsername" has no use/,
+    ],
+    [
+      () => client(curvePeer(server, own), 'inproc://x'),
+      RangeError,
+      /endpoint "inproc:\/\/x" can't be secured/,
+    ],
     [() => client({ plainUsername: 'u' }), TypeError, /"plainPassword" is missing: PLAIN takes both/],
-    [() => client({ plainUsername: 'u', plainPassword: '' }), RangeError, /"plainPassword" must be .* got 0 bytes/],
-    [() => client({ plainUsername: 'u', plainPassword: 7 }), TypeError, /"plainPassword" must be .* got number/],
-    [() => client({ ...curvePeer(server, own), curveSecretKey: short }), RangeError, /40 .* 32 bytes, got 39 characters/],
+    [
+      () => client({ plainUsername: 'u', plainPassword: '' }),
+      RangeError,
+      /"plainPassword" must be .* got 0 bytes/,
+    ],
+    [
+      () => client({ plainUsername: 'u', plainPassword: 7 }),
+      TypeError,
+      /"plainPassword" must be .* got number/,
+    ],
+    [
+      () => client({ ...curvePeer(server, own), curveSecretKey: short }),
+      RangeError,
+      /40 .* 32 bytes, got 39 characters/,
+    ],
     [() => client({ ...curvePeer(server, own), curveSecretKey: `~${short}` }), RangeError, /not Z85/],
     [() => client({ ...curvePeer(server, own), curveSecretKey: '#'.repeat(40) }), RangeError, /not Z85/],
-    [() => client({ ...curvePeer(server, own), curveSecretKey: Buffer.alloc(31) }), RangeError, /got 31 bytes/],
+    [
+      () => client({ ...curvePeer(server, own), curveSecretKey: Buffer.alloc(31) }),
+      RangeError,
+      /got 31 bytes/,
+    ],
     [() => client({ ...curvePeer(server, own), curveSecretKey: {} }), TypeError, /got object/],
-    [() => broker({ curveSecretKey: secret }), TypeError, /"curveSecretKey" has no use: without "curveServer"/],
+    [
+      () => broker({ curveSecretKey: secret }),
+      TypeError,
+      /"curveSecretKey" has no use: without "curveServer"/,
+    ],
     [() => broker({ curveServer: true }), TypeError, /"curveSecretKey" is missing/],
     [() => broker({ curveServer: 1 }), TypeError, /"curveServer" must be a boolean, got 1/],
     [() => broker({ curveServer: true, plainServer: true }), TypeError, /"plainServer" has no use/],
@@ -73,11 +111,19 @@ describe('what is refused', () => {
     [() => curve([]), TypeError, /option "security" must be an object, got an empty array/],
     [() => curve({ user: {} }), TypeError, /unknown member "user" of option "security"/],
     [() => curve({ authenticate: true }), TypeError, /authenticate must be a function/],
-    [() => curve({ authenticate() {}, authenticateTimeout: 0 }), RangeError, /authenticateTimeout must be a number/],
+    [
+      () => curve({ authenticate() {}, authenticateTimeout: 0 }),
+      RangeError,
+      /authenticateTimeout must be a number/,
+    ],
     [() => curve(user({ key: own.publicKey })), TypeError, /unknown member "key" of .*users\["u"\]/],
     [() => curve(user({ keys: 'x' })), RangeError, /users\["u"\]\.keys must be a key/],
     [() => curve(user({ password: 'x' })), TypeError, /password has no use: the mechanism is CURVE/],
-    [() => curve({ users: { a: { keys: own.publicKey }, b: { keys: own.publicKey } } }), RangeError, /another user has/],
+    [
+      () => curve({ users: { a: { keys: own.publicKey }, b: { keys: own.publicKey } } }),
+      RangeError,
+      /another user has/,
+    ],
     [() => curve({ users: { '*': { keys: own.publicKey } } }), TypeError, /stands for all others/],
     [() => curve({ users: { 'a\n': {} } }), RangeError, /without control characters/],
     [() => curve(user({ serve: [''] })), TypeError, /serve must be a service, a pattern/],

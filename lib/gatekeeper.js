@@ -28,14 +28,24 @@ class Gatekeeper {
 
   /** @param {object} peer @param {(verdict: typeof REFUSED) => void} answer */
   authenticate(peer, answer) {
-    this.#ask(this.callbacks.authenticate, peer, (said) => answer(verdictOf(said)), () => answer(REFUSED));
+    this.#ask(
+      this.callbacks.authenticate,
+      peer,
+      (said) => answer(verdictOf(said)),
+      () => answer(REFUSED),
+    );
   }
 
   /** @param {any} question @param {(allowed: boolean) => void} answer */
   authorize(question, answer) {
     const { metadata, ...rest } = question;
     if (metadata !== '') rest.userMetadata = JSON.parse(metadata);
-    this.#ask(this.callbacks.authorize, rest, (said) => answer(said === true), () => answer(false));
+    this.#ask(
+      this.callbacks.authorize,
+      rest,
+      (said) => answer(said === true),
+      () => answer(false),
+    );
   }
 
   /**

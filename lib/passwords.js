@@ -10,7 +10,8 @@ const HASH_BYTES = 32;
 const MAX = { ln: 20, r: 8, p: 16 };
 const MAX_BYTES = 255;
 
-const FORM = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
+const FORM =
+  /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/;
 
 /** @param {Buffer} bytes */
 const encode = (bytes) => bytes.toString('base64').replace(/=+$/, '');

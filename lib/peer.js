@@ -77,7 +77,13 @@ class Peer extends EventEmitter {
       refresh,
       () => role.room?.() ?? 0,
     );
-    role.attach({ peer: this, core: this.#core, outbox: this.#outbox, refresh, roomy: () => this.#inbox.roomy() });
+    role.attach({
+      peer: this,
+      core: this.#core,
+      outbox: this.#outbox,
+      refresh,
+      roomy: () => this.#inbox.roomy(),
+    });
   }
 
   /** The identity on the wire. */

@@ -82,11 +82,16 @@ function publicKey(conf, secretKey) {
  * Takes the options of a worker or client together: what the native side gets of them is `security`.
  * @param {Record<string, any>} conf checked one by one
  * @param {readonly string[]} endpoints
+ * @returns {any}
  */
 function secureClient(conf, endpoints) {
   const { curveServerKey, curvePublicKey, curveSecretKey, plainUsername, plainPassword, ...rest } = conf;
   if (curveServerKey !== undefined || curveSecretKey !== undefined || curvePublicKey !== undefined) {
-    demand(conf, ['curveServerKey', 'curveSecretKey'], "CURVE takes the broker's public key and an own secret key");
+    demand(
+      conf,
+      ['curveServerKey', 'curveSecretKey'],
+      "CURVE takes the broker's public key and an own secret key",
+    );
     forbid(conf, ['plainUsername', 'plainPassword'], 'the mechanism is CURVE');
     refuseInproc(endpoints);
     rest.security = {
@@ -208,7 +213,9 @@ function grantOf({ serve, call }, name, asked) {
     const list = Array.isArray(value) ? value : [value];
     for (const each of list) {
       if (typeof each !== 'string' || each === '' || each.includes('\0')) {
-        throw new TypeError(`${what} must be a service, a pattern with *, or an array of them, got ${given(each)}`);
+        throw new TypeError(
+          `${what} must be a service, a pattern with *, or an array of them, got ${given(each)}`,
+        );
       }
     }
     return list;
@@ -223,7 +230,9 @@ function record(value, what, known) {
   }
   for (const key of known === undefined ? [] : Object.keys(value)) {
     if (!known?.includes(key)) {
-      throw new TypeError(`unknown member ${JSON.stringify(key)} of ${what}, known are: ${known?.join(', ')}`);
+      throw new TypeError(
+        `unknown member ${JSON.stringify(key)} of ${what}, known are: ${known?.join(', ')}`,
+      );
     }
   }
   return /** @type {Record<string, unknown>} */ (value);
