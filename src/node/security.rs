@@ -1,6 +1,6 @@
 //! Keys, mechanisms and rules as JavaScript gives them; `lib/security.js` has checked them.
 
-use crate::io::security::{ClientSecurity, Key, ServerSecurity, key_pair, public_key};
+use crate::io::security::{ClientSecurity, Key, ServerSecurity};
 use crate::io::zap::{Password, RuleSet};
 use crate::proto::broker::{Grant, Pattern};
 use napi::bindgen_prelude::*;
@@ -172,17 +172,4 @@ fn grant(rule: &GrantRule) -> Grant {
         serve: patterns(&rule.serve),
         call: patterns(&rule.call),
     }
-}
-
-/// A new pair of CURVE keys: public and secret, as Z85.
-#[napi]
-pub fn make_key_pair() -> Result<Vec<String>> {
-    let (public, secret) = key_pair().map_err(|error| Error::from_reason(error.message))?;
-    Ok(vec![public, secret])
-}
-
-/// The public key of a secret key, both as Z85.
-#[napi]
-pub fn derive_public_key(secret: String) -> Option<String> {
-    public_key(&secret)
 }
