@@ -190,10 +190,10 @@ impl Socket {
         self.allow_ipv6(endpoint)?;
         let address =
             CString::new(endpoint).map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
-        if endpoint.starts_with("inproc:") {
-            if let Some(context) = &self.context {
-                context.will_connect(&address)?;
-            }
+        if let Some(context) = &self.context
+            && endpoint.starts_with("inproc:")
+        {
+            context.will_connect(&address)?;
         }
         self.attach(endpoint)
     }
