@@ -35,6 +35,8 @@ export interface RequestHeaders {
  * - `B_LOST`: the broker went away, and whether the request was carried out can't be known.
  * - `B_QUEUE_FULL`: the broker's queue for the service is full.
  * - `B_DENIED`: the broker does not let this client use the service.
+ * - `B_REFUSED`: only on `error` events: the broker does not let this worker or client in. It tries again by itself, at
+ *   growing intervals; `endpoint` and `reason` are members of the error.
  */
 export type ErrorCode =
   | 'C_TIMEOUT'
@@ -45,7 +47,8 @@ export type ErrorCode =
   | 'W_BAD_REPLY'
   | 'B_LOST'
   | 'B_QUEUE_FULL'
-  | 'B_DENIED';
+  | 'B_DENIED'
+  | 'B_REFUSED';
 
 /**
  * A failure found by this package, on promises and in `for await` loops. Callbacks and the `error` event of a
@@ -185,9 +188,143 @@ export interface PeerConf {
   debug?: unknown;
 }
 
+// -------------------------------------------------------------------------------------------- security
+
+/** A CURVE key: 40 characters of Z85, or its 32 bytes. */
+export type CurveKey = string | Uint8Array;
+
+type MaybePromise<T> = T | PromiseLike<T>;
+
+/** How a worker or client proves who it is, in the words of zeromq.js. Over `tcp` and `ipc`. */
+export interface ClientSecurity {
+  /** The broker's public key: the mechanism is CURVE. */
+  curveServerKey?: CurveKey | null;
+  /** The peer's own secret key. */
+  curveSecretKey?: CurveKey | null;
+  /** The public key of `curveSecretKey`, from which it is derived where it is not given. */
+  curvePublicKey?: CurveKey | null;
+  /** The mechanism is PLAIN, which encrypts nothing. 1 to 255 bytes. */
+  plainUsername?: string | null;
+  /** 1 to 255 bytes. */
+  plainPassword?: string | null;
+}
+
+/** Which mechanism a broker demands, in the words of zeromq.js. Over `tcp` and `ipc`. */
+export interface ServerSecurity {
+  /** The mechanism is CURVE. */
+  curveServer?: boolean;
+  /** The broker's secret key. */
+  curveSecretKey?: CurveKey | null;
+  /** The public key of `curveSecretKey`. Not needed; given, it is checked. */
+  curvePublicKey?: CurveKey | null;
+  /** The mechanism is PLAIN, which encrypts nothing. Takes `security`. */
+  plainServer?: boolean;
+  /**
+   * Who is let in, and who may do what. With CURVE and without rules everybody is let in who knows the broker's public
+   * key, with his own public key as the name of the user.
+   */
+  security?: SecurityRules | null;
+}
+
+/** The rules of a broker. What they say is decided natively: a busy JavaScript thread holds nobody up. */
+export interface SecurityRules {
+  /** By the name of the user; `'*'` stands for all that are not listed, and has neither keys nor a password. */
+  users?: { readonly [user: string]: UserRules };
+  /**
+   * Is asked about peers of whom `users` knows nothing: `true` lets in under the public key or user name, an object
+   * under its `userId`, anything else refuses, and so does an error.
+   */
+  authenticate?: (peer: AuthenticatingPeer) => MaybePromise<boolean | Authenticated | null | undefined>;
+  /**
+   * How long `authenticate` may take, in ms; then the peer is refused.
+   * @defaultValue 5000
+   */
+  authenticateTimeout?: number;
+  /**
+   * Is asked for what the rules don't grant: `true` grants it. The answer is remembered until `broker.allow()`.
+   */
+  authorize?: (question: AuthorizationQuestion) => MaybePromise<boolean>;
+  /**
+   * How long `authorize` may take, in ms; then the answer is no, and not remembered.
+   * @defaultValue 5000
+   */
+  authorizeTimeout?: number;
+}
+
+/**
+ * The rules of a user. Who has neither `serve` nor `call` may do everything, unless there is an `authorize`; who has one
+ * of them may do that alone.
+ */
+export interface UserRules {
+  /** CURVE: the public keys of this user. */
+  keys?: CurveKey | readonly CurveKey[];
+  /** PLAIN: the password, in clear or as of `hashPassword()`. */
+  password?: string;
+  /** The services that its workers may serve. `*` in one stands for any characters. */
+  serve?: string | readonly string[];
+  /** The services that its clients may call. */
+  call?: string | readonly string[];
+}
+
+/** A peer that wants to be let in. */
+export interface AuthenticatingPeer {
+  /** Its IP address; empty over `ipc`. */
+  readonly address: string;
+  readonly mechanism: 'curve' | 'plain';
+  /** CURVE: it has the secret key to this. */
+  readonly publicKey?: string;
+  /** PLAIN. */
+  readonly username?: string;
+  /** PLAIN. */
+  readonly password?: string;
+}
+
+/** As whom a peer is let in. */
+export interface Authenticated {
+  /** 1 to 255 bytes without control characters. */
+  userId: string;
+  /** What JSON takes, 4096 bytes at most; handlers get it as `opts.userMetadata`. */
+  metadata?: unknown;
+}
+
+/** May this user do that? */
+export interface AuthorizationQuestion {
+  readonly user: string;
+  /** What `authenticate` said of the user. */
+  readonly userMetadata?: any;
+  readonly action: 'serve' | 'call';
+  readonly service: string;
+}
+
+/** How often somebody was refused, since the broker was made. */
+export interface Refusals {
+  /** Handshakes that failed. */
+  readonly peers: number;
+  /** Workers that wanted to serve what they may not. */
+  readonly workers: number;
+  /** Requests to services that the client may not call. */
+  readonly requests: number;
+  /**
+   * Messages about requests in which the sender has no part. A few are no sign of anything: a reply may cross a
+   * cancellation.
+   */
+  readonly strays: number;
+}
+
+/** A new pair of CURVE keys, as Z85. */
+export function curveKeyPair(): { publicKey: string; secretKey: string };
+
+/** A hash of a password, by scrypt, for `password` in the rules of a broker. */
+export function hashPassword(password: string): Promise<string>;
+
 // ---------------------------------------------------------------------------------------------- broker
 
-export interface BrokerConf extends PeerConf {
+export interface BrokerConf extends PeerConf, ServerSecurity {
+  /**
+   * How long the handshake of a connection may take, in ms; then it is closed.
+   * @defaultValue 10000
+   */
+  handshakeInterval?: number;
   /**
    * Which dialects it speaks; messages of the others are dropped. Each peer is answered in its own.
    * @defaultValue all of them
@@ -222,6 +359,18 @@ export interface BrokerEvents extends PeerEvents {
   workerGone: [event: { worker: string; service: string; reason: string; lost: number }];
   /** Nobody waits for a request any more; `running` if a worker has it. */
   requestExpired: [event: { service: string; running: boolean }];
+  /** A handshake failed, and why; how much is known of the peer depends on how far it came. */
+  peerRefused: [
+    event: {
+      reason: string;
+      address?: string;
+      mechanism?: 'curve' | 'plain';
+      publicKey?: string;
+      username?: string;
+    },
+  ];
+  /** A peer wanted what its user may not: a worker was sent away, a request ended with `B_DENIED`. */
+  denied: [event: { peer: string; user: string; action: 'serve' | 'call'; service: string }];
   /** A message that makes no sense came, and was dropped. */
   badMessage: [event: { peer: string; reason: string }];
 }
@@ -243,11 +392,21 @@ export class Broker extends Peer<BrokerEvents> {
 
   /** Where it is bound, with the ports that wildcards got. Empty while it doesn't run. */
   readonly endpoints: readonly string[];
+
+  /**
+   * Replaces all rules, at any time, of a broker with `curveServer` or `plainServer`. Peers that the new rules would not
+   * let in, or that were let in by a callback, are disconnected; those come back by themselves and are asked anew.
+   * @throws {TypeError | RangeError} for bad rules; the old ones stay
+   */
+  allow(rules: SecurityRules): void;
+
+  /** How often somebody was refused. */
+  readonly refusals: Refusals;
 }
 
 // ---------------------------------------------------------------------------------------------- worker
 
-export interface WorkerConf extends PeerConf {
+export interface WorkerConf extends PeerConf, ClientSecurity {
   /**
    * After a loss of the broker, how long to wait before connecting again, in ms.
    * @defaultValue 100
@@ -278,6 +437,10 @@ export interface ReceivedOptions {
   /** In ms, -1 is off. Not there when the broker doesn't pass options on, as that of 0.0.92 doesn't. */
   readonly timeout?: number;
   readonly headers?: Readonly<RequestHeaders>;
+  /** Who the client is, from a broker that authenticates. No client can say it of itself. */
+  readonly user?: string;
+  /** What the broker's `authenticate` said of the user. */
+  readonly userMetadata?: any;
   readonly [option: string]: unknown;
 }
 
@@ -387,7 +550,7 @@ export interface Reply<TPartial = any, TFinal = any> extends Writable {
 
 // ---------------------------------------------------------------------------------------------- client
 
-export interface ClientConf extends PeerConf {
+export interface ClientConf extends PeerConf, ClientSecurity {
   /**
    * For requests that don't give one: how long to wait without any sign of the reply, in ms. -1 is off.
    * @defaultValue 60000

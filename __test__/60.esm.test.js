@@ -5,7 +5,17 @@ const path = require('node:path');
 const { spawnSync } = require('node:child_process');
 const { test } = require('node:test');
 
-const NAMES = ['Broker', 'Client', 'OmdpError', 'RemoteError', 'Worker', 'capability', 'version'];
+const NAMES = [
+  'Broker',
+  'Client',
+  'OmdpError',
+  'RemoteError',
+  'Worker',
+  'capability',
+  'curveKeyPair',
+  'hashPassword',
+  'version',
+];
 
 test('require gives its names, and no others', () => {
   assert.deepEqual(Object.keys(require('zmq-omdp')).sort(), NAMES);

@@ -90,7 +90,7 @@ const TO_WORKER = [
   [['W', '2', 'c', '', '1'], 'bad name or id'],
   [['W', '2', 'c', 'r', '1', '{}'], 'too few frames'],
   [['W', '2', 'c', 'r', '1', '{}', 'not an extension'], 'bad extension frame'],
-  [['W', '2', 'c', 'r', '1', '{}', Buffer.alloc(9), 'one more'], 'too many frames'],
+  [['W', '2', 'c', 'r', '1', '{}', Buffer.alloc(9), 'user', 'one more'], 'too many frames'],
   [['W', '4', 'c'], 'too few frames'],
   [['W', '4', 'c', 'r', 'one more'], 'too many frames'],
   [['W', '5', 'one more'], 'too many frames'],

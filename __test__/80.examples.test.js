@@ -33,6 +33,14 @@ const EXAMPLES = {
     /^GET \/ -> 404 /m,
     /^stopped$/m,
   ],
+  security: [
+    /^shop: Emma costs 12, shop$/m,
+    /^broker: shop may not call payroll$/m,
+    /^shop: payroll: B_DENIED$/m,
+    /^broker: refused a peer: not in the rules$/m,
+    /^stranger: B_REFUSED: not let in by the broker$/m,
+    /^new shop: Emma costs 12, shop\nnew shop: Persuasion costs 12, shop$/m,
+  ],
   'esm.mjs': [/^OVER LIBZMQ 4\.3\.5$/m, /^nobody answered: C_TIMEOUT$/m],
   'perf.js': [
     /^100000 of 100000 requests answered, 0 wrong, in [\d.]+ s$/m,

@@ -2,16 +2,63 @@
 
 const { BrokerCore } = require('./load');
 const { checkConf, checkEndpoints } = require('./options');
+const { Gatekeeper, reporter } = require('./gatekeeper');
 const { Peer } = require('./peer');
+const { checkRules, secureServer } = require('./security');
+
+/** @import { Take } from './inbox' */
+/** @import { Link } from './peer' */
+/** @import { Callbacks } from './security' */
+
+/** Records from the native side. */
+const AUTHENTICATE = 7;
+const AUTHORIZE = 8;
 
 /** The broker's work is all native; what is left here is where it can be reached. */
 class Listening {
   /** As bound, so with the port that a wildcard got. @type {readonly string[]} */
   endpoints = Object.freeze([]);
 
-  attach() {}
+  /** @type {any} */
+  #core;
+  /** @type {Gatekeeper} */
+  #gatekeeper = /** @type {any} */ (undefined);
 
-  take() {}
+  /** @param {Callbacks} callbacks */
+  constructor(callbacks) {
+    this.#callbacks = callbacks;
+  }
+
+  #callbacks;
+
+  /** @param {Link} link */
+  attach({ peer, core }) {
+    this.#core = core;
+    this.#gatekeeper = new Gatekeeper(this.#callbacks, reporter(peer));
+  }
+
+  /** @param {any} rules @param {Callbacks} callbacks */
+  allow(rules, callbacks) {
+    this.#core.allow(rules);
+    this.#gatekeeper.callbacks = callbacks;
+  }
+
+  get refusals() {
+    return this.#core.refusals();
+  }
+
+  /** @type {Take} */
+  take(kind, id, a, _b, text, at) {
+    const question = JSON.parse(text.slice(at, at + a));
+    const core = this.#core;
+    if (kind === AUTHENTICATE) {
+      this.#gatekeeper.authenticate(question, ({ admit, user, metadata }) => {
+        core.authenticated(id, admit, user, metadata);
+      });
+    } else if (kind === AUTHORIZE) {
+      this.#gatekeeper.authorize(question, (allowed) => core.authorized(id, allowed));
+    }
+  }
 
   holds() {
     return true;
@@ -38,6 +85,8 @@ class Listening {
 /** Takes requests from clients and hands them to the workers of their services. */
 class Broker extends Peer {
   #listening;
+  /** @type {string | undefined} */
+  #mechanism;
 
   /**
    * @param {string | readonly string[]} endpoint
@@ -45,13 +94,28 @@ class Broker extends Peer {
    */
   constructor(endpoint, conf) {
     const endpoints = checkEndpoints(endpoint, true);
-    const listening = new Listening();
-    super(BrokerCore, { endpoints, ...checkConf('broker', conf) }, listening);
+    const { conf: checked, callbacks } = secureServer(checkConf('broker', conf), endpoints);
+    const listening = new Listening(callbacks);
+    super(BrokerCore, { endpoints, ...checked }, listening);
     this.#listening = listening;
+    this.#mechanism = checked.security?.mechanism;
   }
 
   get endpoints() {
     return this.#listening.endpoints;
+  }
+
+  /** @param {unknown} rules */
+  allow(rules) {
+    if (this.#mechanism === undefined) {
+      throw new TypeError('rules have no use: the broker has neither "curveServer" nor "plainServer"');
+    }
+    const checked = checkRules(rules, this.#mechanism, 'rules');
+    this.#listening.allow(checked.rules, checked.callbacks);
+  }
+
+  get refusals() {
+    return this.#listening.refusals;
   }
 }
 

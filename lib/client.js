@@ -7,6 +7,7 @@ const { Peer } = require('./peer');
 const { OptionsReader } = require('./request-options');
 const { Requests } = require('./requests');
 const { RequestStream } = require('./response');
+const { secureClient } = require('./security');
 const { encode } = require('./values');
 
 /** Makes requests. */
@@ -24,7 +25,7 @@ class Client extends Peer {
     const endpoints = checkEndpoints(endpoint, false);
     const { timeout, ...rest } = checkConf('client', conf);
     const requests = new Requests();
-    super(ClientCore, { endpoints, ...rest }, requests);
+    super(ClientCore, { endpoints, ...secureClient(rest, endpoints) }, requests);
     this.#requests = requests;
     this.#options = new OptionsReader(timeout, rest.protocol);
   }

@@ -188,18 +188,37 @@ class Deliveries {
   /**
    * Requests of one client mostly come with the same options: those are read once, and frozen since all
    * handlers get the same object.
-   * @param {string} json empty when the broker doesn't pass them on
+   * @param {string} text JSON, empty when the broker doesn't pass them on; before it, each ended by a NUL, may
+   *   stand the user and its metadata, after one more NUL
    */
-  #readOptions(json) {
-    if (json === '') return NO_OPTIONS;
-    if (json !== this.#optionsText) {
-      const options = JSON.parse(json);
-      const usable = typeof options === 'object' && options !== null && !Array.isArray(options);
-      this.#options = usable ? deepFreeze(options) : NO_OPTIONS;
-      this.#optionsText = json;
+  #readOptions(text) {
+    if (text === '') return NO_OPTIONS;
+    if (text !== this.#optionsText) {
+      this.#options = deepFreeze(parseOptions(text));
+      this.#optionsText = text;
     }
     return this.#options;
   }
+}
+
+/**
+ * Who the client's user is only the broker says: what a client says of it is dropped.
+ * @param {string} text
+ * @returns {any}
+ */
+function parseOptions(text) {
+  const known = text[0] === '\0';
+  const endOfUser = known ? text.indexOf('\0', 1) : -1;
+  const endOfMetadata = known ? text.indexOf('\0', endOfUser + 1) : -1;
+  const json = text.slice(endOfMetadata + 1);
+  const options = json === '' ? {} : JSON.parse(json);
+  const usable = typeof options === 'object' && options !== null && !Array.isArray(options);
+  const { user: _, userMetadata: __, ...rest } = usable ? options : {};
+  if (!known) return rest;
+  rest.user = text.slice(1, endOfUser);
+  const metadata = text.slice(endOfUser + 1, endOfMetadata);
+  if (metadata !== '') rest.userMetadata = JSON.parse(metadata);
+  return rest;
 }
 
 /** @param {any} value @returns {any} */

@@ -15,6 +15,7 @@ const MEANING = {
   B_LOST: 'the broker was lost while it held the request',
   B_QUEUE_FULL: "the broker's queue for the service is full",
   B_DENIED: 'the broker denied the request',
+  B_REFUSED: 'the broker does not let this peer in',
 };
 
 /** A failure that this package found itself, told by its stable `code`. */

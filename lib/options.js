@@ -2,6 +2,7 @@
 
 const { randomBytes } = require('node:crypto');
 const { given } = require('./describe');
+const { CLIENT_OPTIONS, SERVER_OPTIONS } = require('./security');
 
 /** The longest delay that a timer of Node or of the native side can hold, about 24.8 days. */
 const MAX_MS = 2147483647;
@@ -106,6 +107,8 @@ const SCHEMAS = {
     dialects: { check: dialects, value: DIALECTS },
     expiry: { check: timeout, value: 60000 },
     busyTimeout: { check: milliseconds, value: 900000 },
+    handshakeInterval: { check: milliseconds, value: 10000 },
+    ...SERVER_OPTIONS,
     name: { check: name },
     debug: { check: ignored },
   },
@@ -116,6 +119,7 @@ const SCHEMAS = {
     concurrency: { check: concurrency, value: 1 },
     prefetch: { check: prefetch, value: 1024 },
     protocol: { check: protocol, value: DIALECTS[0] },
+    ...CLIENT_OPTIONS,
     name: { check: name },
     debug: { check: ignored },
   },
@@ -124,6 +128,7 @@ const SCHEMAS = {
     liveness: { check: liveness, value: 3 },
     timeout: { check: timeout, value: 60000 },
     protocol: { check: protocol, value: DIALECTS[0] },
+    ...CLIENT_OPTIONS,
     name: { check: name },
     debug: { check: ignored },
   },

@@ -1,7 +1,7 @@
 'use strict';
 
 const { EventEmitter } = require('node:events');
-const { startError } = require('./errors');
+const { OmdpError, startError } = require('./errors');
 const { Inbox } = require('./inbox');
 const { checkCallback, checkStop } = require('./options');
 const { Outbox } = require('./outbox');
@@ -20,7 +20,7 @@ const EVENT = 15;
 
 /** @typedef {'stopped' | 'starting' | 'started' | 'stopping'} State */
 
-/** What a peer gives the part of it that knows its role. @typedef {{ peer: Peer, outbox: Outbox, refresh: () => void, roomy: () => void }} Link */
+/** What a peer gives the part of it that knows its role. @typedef {{ peer: Peer, core: any, outbox: Outbox, refresh: () => void, roomy: () => void }} Link */
 
 /**
  * The part of a peer that knows what its records mean.
@@ -77,7 +77,13 @@ class Peer extends EventEmitter {
       refresh,
       () => role.room?.() ?? 0,
     );
-    role.attach({ peer: this, outbox: this.#outbox, refresh, roomy: () => this.#inbox.roomy() });
+    role.attach({
+      peer: this,
+      core: this.#core,
+      outbox: this.#outbox,
+      refresh,
+      roomy: () => this.#inbox.roomy(),
+    });
   }
 
   /** The identity on the wire. */
@@ -211,8 +217,18 @@ class Peer extends EventEmitter {
 
   /** @param {string} name @param {string} json */
   #event(name, json) {
-    if (name === 'error' && this.listenerCount('error') === 0) return;
-    this.emit(name, JSON.parse(json));
+    if (name === 'refused') this.#refused(JSON.parse(json));
+    else if (name !== 'error' || this.listenerCount('error') > 0) this.emit(name, JSON.parse(json));
+  }
+
+  /**
+   * The broker does not let this peer in. It goes on trying, at growing intervals.
+   * @param {{ endpoint: string, reason: string }} what
+   */
+  #refused({ endpoint, reason }) {
+    if (this.listenerCount('error') === 0) return;
+    const error = new OmdpError('B_REFUSED', { message: `no entry at ${endpoint}: ${reason}` });
+    this.emit('error', Object.assign(error, { endpoint, reason }));
   }
 
   /** @param {string} text */

@@ -4,6 +4,7 @@ const { WorkerCore } = require('./load');
 const { Deliveries } = require('./deliveries');
 const { checkConcurrency, checkConf, checkEndpoints, checkService, concurrency } = require('./options');
 const { Peer } = require('./peer');
+const { secureClient } = require('./security');
 
 /** Serves one service. */
 class Worker extends Peer {
@@ -22,7 +23,7 @@ class Worker extends Peer {
     const checked = checkConf('worker', conf);
     checkConcurrency(checked.protocol, checked.concurrency);
     const deliveries = new Deliveries(checked.concurrency);
-    super(WorkerCore, { endpoints, service, ...checked }, deliveries);
+    super(WorkerCore, { endpoints, service, ...secureClient(checked, endpoints) }, deliveries);
     this.#deliveries = deliveries;
     this.#service = service;
     this.#protocol = checked.protocol;

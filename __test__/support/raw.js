@@ -27,8 +27,8 @@ function rawDealer(t, endpoint, routingId) {
 }
 
 /** A ROUTER that is bound. */
-async function rawRouter(t, endpoint) {
-  const socket = new Router({ ...OPTIONS, mandatory: true, handover: true });
+async function rawRouter(t, endpoint, options = {}) {
+  const socket = new Router({ ...OPTIONS, mandatory: true, handover: true, ...options });
   t.after(() => socket.close());
   await socket.bind(endpoint);
   return socket;

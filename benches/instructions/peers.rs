@@ -119,6 +119,7 @@ impl WorkerBench {
             extra: Some(RequestExtra {
                 opts: Frame::from(OPTS),
                 token: self.token,
+                user: None,
             }),
         });
         match self.notices.pop() {

@@ -75,6 +75,10 @@ impl Machine for Client<Message> {
         Client::handle_down(self, now);
     }
 
+    fn handle_refused(&mut self, now: Time) {
+        Client::handle_refused(self, now);
+    }
+
     fn handle_message(&mut self, now: Time, frames: &mut Vec<Message>) {
         Client::handle_message(self, now, frames);
     }

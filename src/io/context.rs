@@ -5,12 +5,13 @@
 //! descriptor of libzmq.
 
 use super::Error;
+use super::zap::Handler;
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 
 /// libzmq's own default of 1023 would be the first limit that a process with many clients meets.
 const MAX_SOCKETS: c_int = 65_535;
@@ -21,6 +22,8 @@ pub(super) struct Context {
     raw: *mut c_void,
     /// Inproc addresses that were connected to, and the socket that is to bind them in the end.
     bonds: Mutex<Bonds>,
+    /// Once somebody needs it. It has a socket, but no share: it ends when the context does.
+    zap: OnceCell<Handler>,
 }
 
 // SAFETY: libzmq contexts are thread-safe; the socket in `bonds` is used under its lock.
@@ -88,10 +91,19 @@ impl Context {
             binder: std::ptr::null_mut(),
             addresses: BTreeSet::new(),
         });
-        let context = Arc::new(Context { raw, bonds });
+        let context = Arc::new(Context {
+            raw,
+            bonds,
+            zap: OnceCell::new(),
+        });
         registry.current = Arc::downgrade(&context);
         registry.alive += 1;
         Ok(context)
+    }
+
+    /// The handler that decides who is let in, which runs from now on.
+    pub(super) async fn zap(&self) -> Result<&Handler, Error> {
+        self.zap.get_or_try_init(|| Handler::start(self.raw)).await
     }
 
     pub(super) fn as_raw(&self) -> *mut c_void {

@@ -3,6 +3,7 @@
 use super::monitor::{Event, Monitor};
 use super::outlet::Offer;
 use super::reactor::Reactor;
+use super::security::{ClientSecurity, HandshakeFailure};
 use super::socket::{Sent, Socket};
 use super::{Error, Message, Outlet, clock, context};
 use crate::proto::Time;
@@ -31,6 +32,8 @@ pub trait Machine {
     fn handle_up(&mut self, now: Time);
     /// The connection broke.
     fn handle_down(&mut self, now: Time);
+    /// The broker does not let this peer in.
+    fn handle_refused(&mut self, now: Time);
     /// One message of the broker.
     fn handle_message(&mut self, now: Time, frames: &mut Vec<Message>);
     /// The deadline has come.
@@ -68,6 +71,8 @@ pub struct Endpoint {
     /// The identity that the broker's ROUTER sees: 1 to 255 bytes, or empty for one that the ROUTER
     /// makes for each connection.
     pub identity: Vec<u8>,
+    /// How this peer proves who it is.
+    pub security: ClientSecurity,
     /// Between two attempts of libzmq to connect, in ms.
     pub reconnect_ms: i32,
     /// The frame by which the transport says that the connection broke. Random, so that it can't
@@ -82,6 +87,8 @@ pub enum Notice<N> {
     Started,
     /// It is not; the driver is gone.
     StartFailed(Error),
+    /// The broker does not let this peer in; it tries again.
+    Refused(HandshakeFailure),
     /// The machine says.
     Machine(N),
     /// The machine is at its end and the socket is closed; the driver is gone.
@@ -105,6 +112,7 @@ where
             endpoint,
             socket: None,
             connecting: None,
+            broken_off: 0,
             up: false,
             inbox,
             outlet,
@@ -122,6 +130,8 @@ struct Driver<M: Machine> {
     socket: Option<Socket>,
     /// Until the socket has its connection: tells when. Over inproc there is nothing to tell.
     connecting: Option<Monitor>,
+    /// How often in a row the handshake was broken off.
+    broken_off: u32,
     /// Whether the machine was told that there is a connection, and not yet that it broke.
     up: bool,
     inbox: UnboundedReceiver<M::Command>,
@@ -220,8 +230,25 @@ impl<M: Machine> Driver<M> {
             self.machine.handle_down(now);
             return false;
         };
-        if let Some(monitor) = self.connecting.take_if(|monitor| monitor.take()) {
-            monitor.end(socket);
+        while let Some((event, value)) = self.connecting.as_ref().and_then(Monitor::next) {
+            let Some(failure) = HandshakeFailure::from_event(event, value) else {
+                self.broken_off = 0;
+                if let Some(monitor) = self.connecting.take() {
+                    monitor.end(socket);
+                }
+                break;
+            };
+            // Without a mechanism a connection may break at any time, and libzmq makes it again; if
+            // it breaks again and again before it is ready, somebody means it.
+            self.broken_off += 1;
+            let secured = !matches!(self.endpoint.security, ClientSecurity::Null);
+            if secured || failure != HandshakeFailure::Closed || self.broken_off > 2 {
+                self.broken_off = 0;
+                // libzmq would come back at once or never.
+                self.outlet.push(Notice::Refused(failure));
+                self.machine.handle_refused(now);
+                return false;
+            }
         }
         if !self.up && self.connecting.is_none() && writable {
             self.up = true;
@@ -317,10 +344,12 @@ impl<M: Machine> Driver<M> {
         let Endpoint {
             address,
             identity,
+            security,
             reconnect_ms,
             gone,
         } = &self.endpoint;
         let socket = Socket::dealer(identity, *reconnect_ms as c_int, gone)?;
+        socket.secure_client(security)?;
         let monitor = match address.starts_with("inproc:") {
             true => None,
             false => Some(Monitor::new(&socket, Event::Connected)?),

@@ -1,7 +1,7 @@
 //! One frame, as libzmq keeps it.
 
 use std::cell::UnsafeCell;
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::fmt;
 use std::ops::Deref;
 use std::ptr;
@@ -34,6 +34,19 @@ impl Message {
     /// them: libzmq keeps no pointer to it.
     pub(super) fn as_raw(&mut self) -> *mut zmq_msg_t {
         self.raw.get()
+    }
+
+    /// What the transport knows of the connection that this frame came over. The text lives as long
+    /// as the frame; `None` if there is no such property, or it is no text.
+    pub(super) fn property(&self, name: &CStr) -> Option<&str> {
+        // SAFETY: the message is initialised, the name ends in NUL; what is returned does too, and
+        // belongs to what all frames of the connection share.
+        let text = unsafe { zmq_sys::zmq_msg_gets(self.raw.get(), name.as_ptr()) };
+        if text.is_null() {
+            return None;
+        }
+        // SAFETY: as above.
+        unsafe { CStr::from_ptr(text) }.to_str().ok()
     }
 
     /// Whether another frame of the same message follows this one, which was received.

@@ -16,8 +16,10 @@ mod outlet;
 mod reactor;
 mod readiness;
 pub mod router;
+pub mod security;
 mod socket;
 pub mod worker;
+pub mod zap;
 
 pub use context::quiesce;
 pub use error::Error;

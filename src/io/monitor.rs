@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What can be waited for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Event {
-    /// A connection is ready to carry messages.
+    /// A connection is ready to carry messages, or its handshake failed.
     Connected,
+    /// A handshake failed for another reason than that the authenticator refused.
+    HandshakeFailed,
     /// A listener is closed, and its address free.
     ListenerClosed,
 }
@@ -26,7 +28,16 @@ impl Monitor {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let address = format!("inproc://omdp-monitor-{serial}");
         let event = match event {
-            Event::Connected => zmq_sys::ZMQ_EVENT_HANDSHAKE_SUCCEEDED,
+            Event::Connected => {
+                zmq_sys::ZMQ_EVENT_HANDSHAKE_SUCCEEDED
+                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
+                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
+                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
+            }
+            Event::HandshakeFailed => {
+                zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
+                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
+            }
             Event::ListenerClosed => zmq_sys::ZMQ_EVENT_CLOSED,
         };
         let pair = Socket::pair()?;
@@ -47,9 +58,20 @@ impl Monitor {
 
     /// Whether an event has come, which is taken.
     pub(super) fn take(&self) -> bool {
-        // Two frames: what happened, and where. There is only one kind to happen.
+        self.next().is_some()
+    }
+
+    /// The next event that has come: its number, and its value.
+    pub(super) fn next(&self) -> Option<(u32, u32)> {
+        // Two frames: what happened, with 16 and 32 bits, and where.
         let mut frames: Vec<Message> = Vec::new();
-        self.pair.receive(&mut frames).is_ok() && !frames.is_empty()
+        self.pair.receive(&mut frames).ok()?;
+        let (event, value) = frames.first()?.split_first_chunk()?;
+        let (value, _) = value.split_first_chunk()?;
+        Some((
+            u16::from_ne_bytes(*event).into(),
+            u32::from_ne_bytes(*value),
+        ))
     }
 
     /// Waits until [`take`](Self::take) may have something.

@@ -1,11 +1,16 @@
 //! The driver of a broker: one machine, one ROUTER, a thread of its own.
 
+use super::monitor::{Event, Monitor};
 use super::reactor::Reactor;
+use super::security::{HandshakeFailure, ServerSecurity};
 use super::socket::{Sent, Socket};
+use super::zap::{Gate, GateNotice, PRINCIPAL, Registration, Verdict};
 use super::{Error, Message, Outlet, clock, context};
 use crate::proto::Time;
-use crate::proto::broker::{Broker, BrokerConfig, BrokerEvent, RoutingId};
-use std::sync::Arc;
+use crate::proto::broker::{Broker, BrokerConfig, BrokerEvent, Refusals, RoutingId};
+use std::ffi::c_int;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep_until;
@@ -13,8 +18,37 @@ use tokio::time::sleep_until;
 /// What its user wants of a broker.
 #[derive(Debug)]
 pub enum Command {
+    /// The gate has other rules.
+    Rules,
+    /// Whether a peer is let in, see [`GateNotice::Authenticate`].
+    Authenticated {
+        /// Names the question.
+        ticket: u64,
+        /// The answer.
+        verdict: Verdict,
+    },
+    /// Whether a user may do something, see [`BrokerEvent::Authorize`].
+    Authorized {
+        /// Names the question.
+        id: u64,
+        /// The answer.
+        allowed: bool,
+    },
     /// Tell everybody, and go.
     Stop,
+}
+
+/// How a broker is reached, and by whom.
+#[derive(Debug)]
+pub struct Listen {
+    /// In libzmq's notation; at least one.
+    pub endpoints: Vec<String>,
+    /// The mechanism and the gate; `None`: everybody is let in.
+    pub security: Option<(ServerSecurity, Arc<Gate>)>,
+    /// How long a handshake may take, in ms.
+    pub handshake_ms: i32,
+    /// Where the machine's refusals are counted.
+    pub refusals: Arc<Mutex<Refusals>>,
 }
 
 /// What the driver reports.
@@ -26,6 +60,8 @@ pub enum Notice {
     StartFailed(Error),
     /// The machine says.
     Event(BrokerEvent),
+    /// The gate says.
+    Gate(GateNotice),
     /// The socket is closed; the driver is gone.
     Stopped,
 }
@@ -33,18 +69,37 @@ pub enum Notice {
 /// Starts a driver on a thread of its own. Dropping the sender stops it where it stands.
 pub fn start(
     config: BrokerConfig,
-    endpoints: Vec<String>,
+    listen: Listen,
     spin: Duration,
     gone: [u8; 16],
     outlet: Arc<Outlet<Notice>>,
 ) -> Result<UnboundedSender<Command>, Error> {
     let (commands, inbox) = unbounded_channel();
     Reactor::spawn("omdp-broker")?.drive(move || async move {
-        match open(&endpoints, &gone).await {
-            Ok((socket, bound)) => {
+        let mut machine = Broker::new(config);
+        let guard = match &listen.security {
+            Some((_, gate)) => {
+                machine.set_access(clock::now(), gate.access());
+                match Guard::new(gate.clone(), outlet.clone()).await {
+                    Ok(guard) => Some(guard),
+                    Err(error) => return outlet.push(Notice::StartFailed(error)),
+                }
+            }
+            None => None,
+        };
+        let earlier = *listen
+            .refusals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match open(&listen, &gone).await {
+            Ok((socket, failures, bound)) => {
                 outlet.push(Notice::Started(bound.clone()));
                 let driver = Driver {
-                    machine: Broker::new(config),
+                    machine,
+                    guard,
+                    failures,
+                    earlier,
+                    refusals: listen.refusals,
                     socket,
                     bound,
                     spin,
@@ -63,23 +118,72 @@ pub fn start(
 }
 
 /// All endpoints or none.
-async fn open(endpoints: &[String], gone: &[u8]) -> Result<(Socket, Vec<String>), Error> {
+async fn open(
+    listen: &Listen,
+    gone: &[u8],
+) -> Result<(Socket, Option<Monitor>, Vec<String>), Error> {
     let socket = Socket::router(gone)?;
+    socket.limit_handshakes(listen.handshake_ms as c_int)?;
+    let mut failures = None;
+    if let Some((security, gate)) = &listen.security {
+        socket.secure_server(security, gate.domain())?;
+        failures = Some(Monitor::new(&socket, Event::HandshakeFailed)?);
+    }
     let mut bound = Vec::new();
-    for endpoint in endpoints {
+    for endpoint in &listen.endpoints {
         match socket.bind(endpoint).and_then(|()| socket.last_endpoint()) {
             Ok(endpoint) => bound.push(endpoint),
             Err(error) => {
+                end(failures, &socket);
                 let _ = socket.close_listeners(&bound).await;
                 return Err(error);
             }
         }
     }
-    Ok((socket, bound))
+    Ok((socket, failures, bound))
+}
+
+fn end(monitor: Option<Monitor>, socket: &Socket) {
+    if let Some(monitor) = monitor {
+        monitor.end(socket);
+    }
+}
+
+/// Who is let in, while the broker runs.
+struct Guard {
+    gate: Arc<Gate>,
+    registration: Registration,
+    /// Of the rules that the machine has.
+    epoch: u64,
+}
+
+impl Guard {
+    async fn new(gate: Arc<Gate>, outlet: Arc<Outlet<Notice>>) -> Result<Self, Error> {
+        // The gate's questions decide, so they are never dropped; the handler bounds them.
+        let tell = move |notice: GateNotice| {
+            let question = matches!(notice, GateNotice::Authenticate { .. });
+            if question || outlet.len() < MAX_EVENTS {
+                outlet.push(Notice::Gate(notice));
+            }
+        };
+        let epoch = gate.epoch();
+        let registration = Registration::new(gate.clone(), tell).await?;
+        Ok(Guard {
+            gate,
+            registration,
+            epoch,
+        })
+    }
 }
 
 struct Driver {
     machine: Broker<Message>,
+    guard: Option<Guard>,
+    /// Handshakes that came to nothing before the gate was asked.
+    failures: Option<Monitor>,
+    refusals: Arc<Mutex<Refusals>>,
+    /// Those of earlier lives.
+    earlier: Refusals,
     socket: Socket,
     /// How long to look for the next message before going to sleep.
     spin: Duration,
@@ -111,12 +215,13 @@ impl Driver {
         self.turn();
         loop {
             self.spin();
-            let stop = self.wait().await;
-            if stop {
+            let command = self.wait().await;
+            if self.obey(command).await.is_break() {
                 let now = clock::now();
                 self.machine.stop(now);
                 self.send(now);
                 self.report();
+                end(self.failures.take(), &self.socket);
                 let _ = self.socket.close_listeners(&self.bound).await;
                 break;
             }
@@ -146,15 +251,45 @@ impl Driver {
         }
     }
 
-    /// Until there is something to do; true if it is to stop.
-    async fn wait(&mut self) -> bool {
+    /// `None` is no command; `Some(None)` is the end of all of them. `Break` if it is to stop.
+    async fn obey(&mut self, command: Option<Option<Command>>) -> ControlFlow<()> {
+        match command {
+            None => {}
+            Some(None | Some(Command::Stop)) => return ControlFlow::Break(()),
+            Some(Some(Command::Rules)) => self.follow_rules(),
+            Some(Some(Command::Authenticated { ticket, verdict })) => {
+                if let Some(guard) = &self.guard {
+                    guard.registration.answer(ticket, verdict).await;
+                }
+            }
+            Some(Some(Command::Authorized { id, allowed })) => {
+                self.machine.authorize(clock::now(), id, allowed);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Whom the gate has let in under its new rules the machine must hear under them.
+    fn follow_rules(&mut self) {
+        if let Some(guard) = &mut self.guard
+            && guard.epoch != guard.gate.epoch()
+        {
+            guard.epoch = guard.gate.epoch();
+            self.machine.set_access(clock::now(), guard.gate.access());
+        }
+    }
+
+    /// Until there is something to do.
+    async fn wait(&mut self) -> Option<Option<Command>> {
         let deadline = self.machine.next_deadline().map(clock::instant);
+        let failures = self.failures.as_ref();
         tokio::select! {
             biased;
-            _ = self.inbox.recv() => true,
-            _ = self.socket.ready() => false,
+            command = self.inbox.recv() => Some(command),
+            _ = self.socket.ready() => None,
+            _ = async { failures?.ready().await.ok() }, if failures.is_some() => None,
             () = async { sleep_until(deadline.unwrap_or_else(|| clock::instant(clock::now()))).await },
-                if deadline.is_some() => false,
+                if deadline.is_some() => None,
         }
     }
 
@@ -189,9 +324,20 @@ impl Driver {
                     self.machine.handle_gone(now, &from);
                     self.frames.clear();
                 }
+                _ if self.guard.is_some() => self.receive_of(now, &from),
                 _ => self.machine.handle_message(now, &from, &mut self.frames),
             }
         }
+    }
+
+    /// One message of a peer for whom the transport vouches.
+    fn receive_of(&mut self, now: Time, from: &[u8]) {
+        self.follow_rules();
+        // A share of the first frame keeps its properties while the machine takes the frames.
+        let first = self.frames.first().cloned();
+        let principal = first.as_ref().and_then(|frame| frame.property(PRINCIPAL));
+        self.machine
+            .handle_message_of(now, from, principal, &mut self.frames);
     }
 
     /// Sends what the machine wants sent. A peer that can't be reached is gone; to say so may make
@@ -216,6 +362,9 @@ impl Driver {
     }
 
     fn report(&mut self) {
+        let refusals = self.earlier + self.machine.refusals();
+        *self.refusals.lock().unwrap_or_else(PoisonError::into_inner) = refusals;
+        self.report_failures();
         let mut events = self.machine.drain_events().peekable();
         if events.peek().is_some() {
             let room = MAX_EVENTS.saturating_sub(self.outlet.len());
@@ -224,6 +373,26 @@ impl Driver {
                     .take(room)
                     .for_each(|event| queue.push(Notice::Event(event)))
             });
+        }
+    }
+
+    fn report_failures(&mut self) {
+        let (Some(guard), Some(failures)) = (&self.guard, &self.failures) else {
+            return;
+        };
+        while let Some((event, value)) = failures.next() {
+            let Some(failure) = HandshakeFailure::from_event(event, value) else {
+                continue;
+            };
+            guard.gate.count_refused();
+            if self.outlet.len() < MAX_EVENTS {
+                self.outlet.push(Notice::Gate(GateNotice::Refused {
+                    address: String::new(),
+                    mechanism: "",
+                    name: String::new(),
+                    reason: failure.reason_at_broker(),
+                }));
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::monitor::{Event, Monitor};
 use super::readiness::Readiness;
+use super::security::{ClientSecurity, Key, ServerSecurity};
 use super::{Error, Message};
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::Arc;
@@ -17,12 +18,16 @@ const LINGER_MS: c_int = 400;
 /// How long closing a listener may take. It is done by a thread that has nothing else to do.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// After how many seconds without an answer the system gives a connection up.
+const DEAD_S: c_int = 10;
+
 /// A ROUTER, a DEALER or an end of a monitor, closed on drop.
 pub(super) struct Socket {
     raw: *mut c_void,
     readiness: Option<Readiness>,
-    /// Not let go before the socket is closed.
-    context: Arc<Context>,
+    /// Not let go before the socket is closed. The authenticator has no share: its socket ends with
+    /// the context, which waits for it.
+    context: Option<Arc<Context>>,
 }
 
 /// What became of a message that was to be sent.
@@ -67,10 +72,33 @@ impl Socket {
         Socket::new(zmq_sys::ZMQ_PAIR as c_int)
     }
 
+    /// The authenticator's: a ROUTER, because answers come in any order.
+    ///
+    /// # Safety
+    ///
+    /// The context is alive; from then on it waits for this socket before it ends.
+    pub(super) unsafe fn zap_handler(context: *mut c_void) -> Result<Self, Error> {
+        // SAFETY: as the caller says.
+        unsafe { Socket::in_context(context, None, zmq_sys::ZMQ_ROUTER as c_int) }
+    }
+
     fn new(kind: c_int) -> Result<Self, Error> {
         let context = Context::acquire()?;
+        let raw = context.as_raw();
+        // SAFETY: the socket holds the context.
+        unsafe { Socket::in_context(raw, Some(context), kind) }
+    }
+
+    /// # Safety
+    ///
+    /// `raw` is a context that lives until the socket is closed.
+    unsafe fn in_context(
+        raw: *mut c_void,
+        context: Option<Arc<Context>>,
+        kind: c_int,
+    ) -> Result<Self, Error> {
         // SAFETY: the context is alive; null is checked.
-        let raw = unsafe { zmq_sys::zmq_socket(context.as_raw(), kind) };
+        let raw = unsafe { zmq_sys::zmq_socket(raw, kind) };
         if raw.is_null() {
             return Err(Error::last("cannot make a socket"));
         }
@@ -86,6 +114,62 @@ impl Socket {
         socket.set(zmq_sys::ZMQ_LINGER as c_int, LINGER_MS)?;
         socket.readiness = Some(Readiness::new(socket.descriptor()?)?);
         Ok(socket)
+    }
+
+    /// Lets nobody in but whom the authenticator lets in, under this domain.
+    pub(super) fn secure_server(
+        &self,
+        security: &ServerSecurity,
+        domain: &str,
+    ) -> Result<(), Error> {
+        // Without a handler nobody is let in, rather than everybody.
+        self.set_bytes(zmq_sys::ZMQ_ZAP_DOMAIN as c_int, domain.as_bytes())?;
+        self.set(zmq_sys::ZMQ_ZAP_ENFORCE_DOMAIN as c_int, 1)?;
+        // An identity belongs to whoever holds it until its connection has ended: libzmq hands it
+        // over without asking who wants it. A connection that is dead and does not know it must
+        // not hold it for long.
+        self.set(zmq_sys::ZMQ_ROUTER_HANDOVER as c_int, 0)?;
+        self.set(zmq_sys::ZMQ_TCP_KEEPALIVE as c_int, 1)?;
+        self.set(zmq_sys::ZMQ_TCP_KEEPALIVE_IDLE as c_int, DEAD_S)?;
+        self.set(zmq_sys::ZMQ_TCP_KEEPALIVE_INTVL as c_int, DEAD_S)?;
+        self.set(zmq_sys::ZMQ_TCP_KEEPALIVE_CNT as c_int, 1)?;
+        self.set(zmq_sys::ZMQ_TCP_MAXRT as c_int, DEAD_S * 1000)?;
+        match security {
+            ServerSecurity::Curve { secret } => {
+                self.set(zmq_sys::ZMQ_CURVE_SERVER as c_int, 1)?;
+                self.set_key(zmq_sys::ZMQ_CURVE_SECRETKEY, secret)
+            }
+            ServerSecurity::Plain => self.set(zmq_sys::ZMQ_PLAIN_SERVER as c_int, 1),
+        }
+    }
+
+    /// How this socket proves who it is.
+    pub(super) fn secure_client(&self, security: &ClientSecurity) -> Result<(), Error> {
+        match security {
+            ClientSecurity::Null => Ok(()),
+            ClientSecurity::Curve {
+                server,
+                public,
+                secret,
+            } => {
+                self.set_key(zmq_sys::ZMQ_CURVE_SERVERKEY, server)?;
+                self.set_key(zmq_sys::ZMQ_CURVE_PUBLICKEY, public)?;
+                self.set_key(zmq_sys::ZMQ_CURVE_SECRETKEY, secret)
+            }
+            ClientSecurity::Plain { username, password } => {
+                self.set_bytes(zmq_sys::ZMQ_PLAIN_USERNAME as c_int, username.as_bytes())?;
+                self.set_bytes(zmq_sys::ZMQ_PLAIN_PASSWORD as c_int, password.as_bytes())
+            }
+        }
+    }
+
+    /// How long a handshake may take.
+    pub(super) fn limit_handshakes(&self, ms: c_int) -> Result<(), Error> {
+        self.set(zmq_sys::ZMQ_HANDSHAKE_IVL as c_int, ms)
+    }
+
+    fn set_key(&self, option: u32, key: &Key) -> Result<(), Error> {
+        self.set_bytes(option as c_int, &key.0)
     }
 
     pub(super) fn bind(&self, endpoint: &str) -> Result<(), Error> {
@@ -108,8 +192,10 @@ impl Socket {
         self.allow_ipv6(endpoint)?;
         let address =
             CString::new(endpoint).map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
-        if endpoint.starts_with("inproc:") {
-            self.context.will_connect(&address)?;
+        if let Some(context) = &self.context
+            && endpoint.starts_with("inproc:")
+        {
+            context.will_connect(&address)?;
         }
         self.attach(endpoint)
     }

@@ -64,6 +64,10 @@ impl Machine for Worker<Message> {
         Worker::handle_down(self, now);
     }
 
+    fn handle_refused(&mut self, now: Time) {
+        Worker::handle_refused(self, now);
+    }
+
     fn handle_message(&mut self, now: Time, frames: &mut Vec<Message>) {
         Worker::handle_message(self, now, frames);
     }

@@ -2,15 +2,18 @@
 
 use super::core::{self, Core};
 use super::outward::{Outward, kind};
+use super::security::{self, RulesConf, SecurityConf};
 use super::{random, random_frame};
-use crate::io::router::{self, Command, Notice};
-use crate::proto::broker::{BrokerConfig, BrokerEvent};
+use crate::io::router::{self, Command, Listen, Notice};
+use crate::io::zap::{Gate, GateNotice, Shown, Verdict};
+use crate::proto::broker::{BrokerConfig, BrokerEvent, Refusals};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
 use serde_json::json;
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Checked and defaulted by `lib/options.js`.
@@ -30,6 +33,25 @@ pub struct BrokerConf {
     pub busy_timeout: f64,
     /// How long to look for the next message before going to sleep, in µs.
     pub spin: f64,
+    /// How long a handshake may take, in ms.
+    pub handshake_interval: f64,
+    /// The mechanism, none if there is none.
+    pub security: Option<SecurityConf>,
+    /// Who is let in; there is a mechanism.
+    pub rules: Option<RulesConf>,
+}
+
+/// How often somebody was refused.
+#[napi(object)]
+pub struct RefusalCounts {
+    /// Peers that were not let in.
+    pub peers: f64,
+    /// Workers that wanted to serve what they may not.
+    pub workers: f64,
+    /// Requests to services that the client may not call.
+    pub requests: f64,
+    /// Messages about what is not the sender's.
+    pub strays: f64,
 }
 
 /// A broker of the protocol.
@@ -37,16 +59,69 @@ pub struct BrokerConf {
 pub struct BrokerCore {
     conf: BrokerConf,
     core: Core<Command, Notice>,
+    gate: Option<Arc<Gate>>,
+    refusals: Arc<Mutex<Refusals>>,
 }
 
 #[napi]
 impl BrokerCore {
     /// A broker that is not started.
     #[napi(constructor)]
-    pub fn new(conf: BrokerConf) -> Self {
-        BrokerCore {
+    pub fn new(mut conf: BrokerConf) -> Result<Self> {
+        let domain = || format!("omdp-{:x}{:x}", random(), random());
+        let rules = conf.rules.take().map(security::rules).transpose()?;
+        Ok(BrokerCore {
             conf,
             core: Core::new(),
+            gate: rules.map(|rules| Arc::new(Gate::new(domain(), rules))),
+            refusals: Arc::default(),
+        })
+    }
+
+    /// Other rules from now on, for a broker that has some.
+    #[napi]
+    pub fn allow(&mut self, rules: RulesConf) -> Result<()> {
+        let rules = security::rules(rules)?;
+        if let Some(gate) = &self.gate {
+            gate.set_rules(rules);
+            self.core.command(Command::Rules);
+        }
+        Ok(())
+    }
+
+    /// Answers a record of the kind AUTHENTICATE.
+    #[napi]
+    pub fn authenticated(&mut self, ticket: f64, admit: bool, user: String, metadata: String) {
+        let verdict = Verdict {
+            admit,
+            user,
+            metadata,
+        };
+        let ticket = ticket as u64;
+        self.core
+            .command(Command::Authenticated { ticket, verdict });
+    }
+
+    /// Answers a record of the kind AUTHORIZE.
+    #[napi]
+    pub fn authorized(&mut self, id: f64, allowed: bool) {
+        let id = id as u64;
+        self.core.command(Command::Authorized { id, allowed });
+    }
+
+    /// How often somebody was refused.
+    #[napi]
+    pub fn refusals(&self) -> RefusalCounts {
+        let Refusals {
+            workers,
+            requests,
+            strays,
+        } = *self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        RefusalCounts {
+            peers: self.gate.as_ref().map_or(0, |gate| gate.refused()) as f64,
+            workers: workers as f64,
+            requests: requests as f64,
+            strays: strays as f64,
         }
     }
 
@@ -67,9 +142,20 @@ impl BrokerCore {
             busy_timeout: Duration::from_millis(self.conf.busy_timeout as u64),
             seed: random(),
         };
-        let endpoints = self.conf.endpoints.clone();
+        let mechanism = self
+            .conf
+            .security
+            .as_ref()
+            .map(security::server)
+            .transpose()?;
+        let listen = Listen {
+            endpoints: self.conf.endpoints.clone(),
+            security: mechanism.zip(self.gate.clone()),
+            handshake_ms: self.conf.handshake_interval as i32,
+            refusals: self.refusals.clone(),
+        };
         let spin = Duration::from_micros(self.conf.spin as u64);
-        let launch = |outlet| router::start(config, endpoints, spin, random_frame(), outlet);
+        let launch = |outlet| router::start(config, listen, spin, random_frame(), outlet);
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
@@ -96,6 +182,7 @@ impl BrokerCore {
                 }
                 Notice::Stopped => return core::stopped(batch, generation),
                 Notice::Event(event) => report(batch, &event),
+                Notice::Gate(notice) => report_gate(batch, notice),
             }
             ControlFlow::Continue(())
         })
@@ -146,8 +233,75 @@ fn report(batch: &mut Outward<'_>, event: &BrokerEvent) {
             "requestExpired",
             &json!({ "service": text(service), "running": running }),
         ),
+        BrokerEvent::Denied {
+            peer,
+            user,
+            action,
+            service,
+        } => batch.event(
+            "denied",
+            &json!({
+                "peer": text(peer),
+                "user": user,
+                "action": action.as_str(),
+                "service": text(service),
+            }),
+        ),
+        BrokerEvent::Authorize {
+            id,
+            user,
+            metadata,
+            action,
+            service,
+        } => {
+            let question = json!({
+                "user": user,
+                "metadata": metadata,
+                "action": action.as_str(),
+                "service": text(service),
+            });
+            let len = batch.text(question.to_string().as_bytes());
+            batch.record(kind::AUTHORIZE, *id, len, 0);
+        }
         BrokerEvent::BadMessage { peer, why } => {
             batch.event("badMessage", &json!({ "peer": text(peer), "reason": why }));
+        }
+    }
+}
+
+fn report_gate(batch: &mut Outward<'_>, notice: GateNotice) {
+    match notice {
+        GateNotice::Refused {
+            address,
+            mechanism,
+            name,
+            reason,
+        } => {
+            let mut event = json!({ "reason": reason });
+            if !mechanism.is_empty() {
+                let who = if mechanism == "CURVE" {
+                    "publicKey"
+                } else {
+                    "username"
+                };
+                event["address"] = address.into();
+                event["mechanism"] = mechanism.to_ascii_lowercase().into();
+                event[who] = name.into();
+            }
+            batch.event("peerRefused", &event);
+        }
+        GateNotice::Authenticate { ticket, knock } => {
+            let mechanism = knock.credentials.mechanism().to_ascii_lowercase();
+            let mut peer = json!({ "address": knock.address, "mechanism": mechanism });
+            match knock.credentials {
+                Shown::Key(key) => peer["publicKey"] = key.to_z85().into(),
+                Shown::Password { username, password } => {
+                    peer["username"] = username.into();
+                    peer["password"] = password.into();
+                }
+            }
+            let len = batch.text(peer.to_string().as_bytes());
+            batch.record(kind::AUTHENTICATE, ticket, len, 0);
         }
     }
 }

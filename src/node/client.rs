@@ -3,6 +3,7 @@
 use super::core::{self, Core};
 use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
+use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
 use crate::io::Message;
 use crate::io::client::ClientCommand;
@@ -30,6 +31,8 @@ pub struct ClientConf {
     pub generated: bool,
     /// The dialect's name.
     pub protocol: String,
+    /// The mechanism, none if there is none.
+    pub security: Option<SecurityConf>,
     /// In ms.
     pub heartbeat: f64,
     /// Silent intervals.
@@ -83,6 +86,7 @@ impl ClientCore {
             },
             reconnect_ms: RECONNECT.as_millis() as i32,
             gone: random_frame(),
+            security: security::client(self.conf.security.as_ref())?,
         };
         let launch = |outlet| dealer::start(move || Client::new(config), endpoint, outlet);
         self.core.start(env, &wake, launch, Notice::StartFailed)
@@ -142,6 +146,7 @@ impl ClientCore {
                     return core::start_failed(batch, generation, &error);
                 }
                 Notice::Stopped => return core::stopped(batch, generation),
+                Notice::Refused(failure) => core::refused(batch, endpoint, failure),
                 Notice::Machine(notice) => report(batch, notice, endpoint),
             }
             ControlFlow::Continue(())

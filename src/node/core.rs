@@ -3,9 +3,11 @@
 
 use super::outward::{self, Outward, kind};
 use super::wake::Wake;
+use crate::io::security::HandshakeFailure;
 use crate::io::{Error as IoError, Message, Outlet, Taken};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
+use serde_json::json;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
@@ -130,6 +132,12 @@ pub(super) fn start_failed(
 ) -> ControlFlow<()> {
     batch.words(kind::START_FAILED, generation, error.code, &error.message);
     ControlFlow::Break(())
+}
+
+/// Of a worker or client that is not let in.
+pub(super) fn refused(batch: &mut Outward<'_>, endpoint: &str, failure: HandshakeFailure) {
+    let payload = json!({ "endpoint": endpoint, "reason": failure.as_str() });
+    batch.event("refused", &payload);
 }
 
 /// As above.

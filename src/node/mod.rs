@@ -9,9 +9,11 @@ mod client;
 mod core;
 mod inward;
 mod outward;
+mod security;
 mod wake;
 mod worker;
 
+use crate::io;
 use crate::wire::Dialect;
 use napi_derive::napi;
 
@@ -26,6 +28,20 @@ pub fn library_version() -> String {
 #[napi]
 pub fn has_capability(name: String) -> bool {
     zmq::has(&name).unwrap_or(false)
+}
+
+/// A new pair of CURVE keys: public and secret, as Z85.
+#[napi]
+pub fn make_key_pair() -> napi::Result<Vec<String>> {
+    let (public, secret) =
+        io::security::key_pair().map_err(|error| napi::Error::from_reason(error.message))?;
+    Ok(vec![public, secret])
+}
+
+/// The public key of a secret key, both as Z85.
+#[napi]
+pub fn derive_public_key(secret: String) -> Option<String> {
+    io::security::public_key(&secret)
 }
 
 /// Numbers that differ from one life to the next, out of the hasher's random keys.

@@ -3,6 +3,7 @@
 use super::core::{self, Core};
 use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
+use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
 use crate::io::Message;
 use crate::io::dealer::{self, Endpoint, Notice};
@@ -31,6 +32,8 @@ pub struct WorkerConf {
     pub generated: bool,
     /// The dialect's name.
     pub protocol: String,
+    /// The mechanism, none if there is none.
+    pub security: Option<SecurityConf>,
     /// In ms.
     pub heartbeat: f64,
     /// Silent intervals.
@@ -91,6 +94,7 @@ impl WorkerCore {
             },
             reconnect_ms: i32::try_from(reconnect.as_millis()).unwrap_or(i32::MAX),
             gone: random_frame(),
+            security: security::client(self.conf.security.as_ref())?,
         };
         let launch = |outlet| dealer::start(move || Worker::new(config), endpoint, outlet);
         self.core.start(env, &wake, launch, Notice::StartFailed)
@@ -152,6 +156,7 @@ impl WorkerCore {
                         return core::start_failed(batch, generation, &error);
                     }
                     Notice::Stopped => return core::stopped(batch, generation),
+                    Notice::Refused(failure) => core::refused(batch, endpoint, failure),
                     Notice::Machine(notice) => report(batch, notice, endpoint),
                 }
                 ControlFlow::Continue(())
@@ -187,13 +192,24 @@ fn report(batch: &mut Outward<'_>, notice: WorkerNotice<Message>, endpoint: &str
             delivery,
             body,
             opts,
+            user,
             ..
-        } => batch.body(
-            kind::REQUEST,
-            delivery,
-            body,
-            opts.as_deref().unwrap_or_default(),
-        ),
+        } => {
+            let opts = opts.as_deref().unwrap_or_default();
+            match user {
+                Some(user) => {
+                    // Always three NULs, whatever the client's options hold.
+                    let end: &[u8] = if user.contains(&0) { b"\0" } else { b"\0\0" };
+                    let text = [b"\0", &*user, end, opts].concat();
+                    batch.body(kind::REQUEST, delivery, body, &text);
+                }
+                // Only the broker speaks of users: what pretends to be its word is no JSON.
+                None if opts.starts_with(b"\0") => {
+                    batch.body(kind::REQUEST, delivery, body, b"\x01")
+                }
+                None => batch.body(kind::REQUEST, delivery, body, opts),
+            }
+        }
         WorkerNotice::Cancelled { delivery, code } => {
             batch.words(kind::CANCELLED, delivery, code.as_str(), "");
         }

@@ -226,6 +226,12 @@ impl<F: Frame> Client<F> {
         self.lose(now, Loss::Transport);
     }
 
+    /// The broker does not let this client in: the next attempt has more time.
+    pub fn handle_refused(&mut self, now: Time) {
+        self.link.refused();
+        self.lose(now, Loss::Refused);
+    }
+
     /// Takes one message of the broker; `frames` is empty afterwards.
     pub fn handle_message(&mut self, now: Time, frames: &mut Vec<F>) {
         // Behind the end of its connection.
@@ -252,7 +258,12 @@ impl<F: Frame> Client<F> {
                 kind, rid, body, ..
             } => self.on_reply(now, kind, &rid, body),
             ToClient::Heartbeat => {}
-            ToClient::Disconnect => self.lose(now, Loss::Refused),
+            ToClient::Disconnect => {
+                if !self.connected {
+                    self.link.refused();
+                }
+                self.lose(now, Loss::Refused);
+            }
         }
     }
 
@@ -374,6 +385,7 @@ impl<F: Frame> Client<F> {
         }
         if !self.connected {
             self.connected = true;
+            self.link.accepted();
             self.notices.push(ClientNotice::Connected);
         }
         if self.config.dialect == Dialect::Omdp {

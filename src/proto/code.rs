@@ -11,6 +11,8 @@ pub enum Code {
     WorkerLost,
     /// The broker went away, or was cut off, with the request; whether it ran can't be known.
     BrokerLost,
+    /// The rules do not let this user call the service.
+    Denied,
     /// A reply that is no JSON, or otherwise not what the dialect says.
     BadReply,
 }
@@ -23,6 +25,7 @@ impl Code {
             Code::Aborted => "C_ABORTED",
             Code::WorkerLost => "W_LOST",
             Code::BrokerLost => "B_LOST",
+            Code::Denied => "B_DENIED",
             Code::BadReply => "W_BAD_REPLY",
         }
     }

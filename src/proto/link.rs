@@ -94,7 +94,12 @@ pub(super) struct Link {
     /// What the broker of this connection said of itself.
     peer: Option<Hello>,
     action: Option<Action>,
+    /// How often in a row the broker has turned this peer away.
+    refusals: u32,
 }
+
+/// The longest pause after the broker has turned this peer away again and again.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 impl Link {
     pub(super) fn new(config: LinkConfig) -> Self {
@@ -105,6 +110,7 @@ impl Link {
             next_beat: Time::ZERO,
             peer: None,
             action: None,
+            refusals: 0,
         }
     }
 
@@ -140,7 +146,7 @@ impl Link {
             return false;
         }
         self.state = State::Backoff {
-            until: now + self.config.reconnect,
+            until: now + self.pause(),
         };
         self.peer = None;
         self.action = Some(Action::Close);
@@ -153,6 +159,24 @@ impl Link {
             self.lose(Time::ZERO);
             self.state = State::Backoff { until: Time::ZERO };
         }
+    }
+
+    /// Twice as long after each refusal: whoever is not wanted must not wear the broker out.
+    fn pause(&self) -> Duration {
+        let reconnect = self.config.reconnect;
+        let doublings = self.refusals.saturating_sub(1).min(16);
+        let pause = reconnect.saturating_mul(1 << doublings);
+        pause.min(MAX_PAUSE.max(reconnect))
+    }
+
+    /// The broker has turned this peer away, as a whole; to be followed by [`lose`](Self::lose).
+    pub(super) fn refused(&mut self) {
+        self.refusals = self.refusals.saturating_add(1);
+    }
+
+    /// The broker has this peer.
+    pub(super) fn accepted(&mut self) {
+        self.refusals = 0;
     }
 
     /// Any message of the broker is a sign of life.

@@ -49,6 +49,8 @@ pub enum WorkerNotice<F> {
         body: Body<F>,
         /// The client's options as JSON, from a broker that passes them on.
         opts: Option<F>,
+        /// Who the client is, from a broker that authenticates; see [`RequestExtra::user`].
+        user: Option<F>,
         /// Whether the broker takes it back.
         returnable: bool,
     },
@@ -257,6 +259,12 @@ impl<F: Frame> Worker<F> {
         self.lose(now, Loss::Transport);
     }
 
+    /// The broker does not let this worker in: the next attempt has more time.
+    pub fn handle_refused(&mut self, now: Time) {
+        self.link.refused();
+        self.lose(now, Loss::Refused);
+    }
+
     /// Takes one message of the broker; `frames` is empty afterwards.
     pub fn handle_message(&mut self, now: Time, frames: &mut Vec<F>) {
         // Behind the end of its connection.
@@ -289,10 +297,8 @@ impl<F: Frame> Worker<F> {
                 body,
                 extra,
             } => {
-                let (opts, token) = match extra {
-                    Some(extra) => (Some(extra.opts), Some(extra.token)),
-                    None => (None, None),
-                };
+                let token = extra.as_ref().map(|extra| extra.token);
+                let said = extra.map(|extra| (extra.opts, extra.user));
                 let parts = Vec::new();
                 let delivery = Delivery {
                     client,
@@ -300,7 +306,7 @@ impl<F: Frame> Worker<F> {
                     token,
                     parts,
                 };
-                self.on_request(now, delivery, body, opts);
+                self.on_request(now, delivery, body, said);
             }
             ToWorker::Cancel { token } => {
                 if let Some(&delivery) = self.by_token.get(&token) {
@@ -310,7 +316,12 @@ impl<F: Frame> Worker<F> {
             }
             // A client's own heartbeat; a delivery stays active until somebody says otherwise.
             ToWorker::RequestHeartbeat { .. } | ToWorker::Heartbeat => {}
-            ToWorker::Disconnect => self.lose(now, Loss::Refused),
+            ToWorker::Disconnect => {
+                if !self.connected {
+                    self.link.refused();
+                }
+                self.lose(now, Loss::Refused);
+            }
         }
     }
 
@@ -410,11 +421,19 @@ impl<F: Frame> Worker<F> {
         self.link.heard(now);
         if !self.connected && self.link.is_up() {
             self.connected = true;
+            self.link.accepted();
             self.notices.push(WorkerNotice::Connected);
         }
     }
 
-    fn on_request(&mut self, now: Time, delivery: Delivery<F>, body: Body<F>, opts: Option<F>) {
+    /// `said` is the client's options, and what the broker says of its user.
+    fn on_request(
+        &mut self,
+        now: Time,
+        delivery: Delivery<F>,
+        body: Body<F>,
+        said: Option<(F, Option<F>)>,
+    ) {
         if self.draining.is_some() {
             // It crossed our decision to leave; our goodbye, or this, gives it to another worker.
             if let Some(token) = delivery.token.filter(|_| !self.said_goodbye()) {
@@ -434,10 +453,12 @@ impl<F: Frame> Worker<F> {
         if self.stalled_at.is_none() {
             self.watch_for_stall(now);
         }
+        let (opts, user) = said.map_or((None, None), |(opts, user)| (Some(opts), user));
         self.notices.push(WorkerNotice::Request {
             delivery: number,
             body,
             opts,
+            user,
             returnable,
         });
     }

@@ -19,7 +19,7 @@ impl<F: Frame> Broker<F> {
             .chain(workers.iter().map(|&key| self.audit_worker(key)))
             .chain(clients.iter().map(|&key| self.audit_client(key)))
             .flatten();
-        let timers: Vec<TimerKey> = owned.collect();
+        let timers: Vec<TimerKey> = owned.chain(self.guard.timers()).collect();
         assert_eq!(
             self.deadlines.len(),
             timers.len(),

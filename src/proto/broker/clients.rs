@@ -213,12 +213,15 @@ impl<F: Frame> Broker<F> {
                 self.pass_heartbeat(key, rid);
             }
             (ClientMessage::Cancel { rid, expired }, Some(key)) => {
-                if let Some(request) = self.clients.request(key, &rid, &self.requests) {
-                    if expired {
-                        self.report_expired(request);
-                    }
-                    self.drop_request(now, request);
+                let Some(request) = self.clients.request(key, &rid, &self.requests) else {
+                    // Its own that has ended meanwhile, or a guess at another's: the same to us.
+                    self.guard.refusals.strays += 1;
+                    return Ok(());
+                };
+                if expired {
+                    self.report_expired(request);
                 }
+                self.drop_request(now, request);
             }
             (ClientMessage::Disconnect, Some(key)) => self.drop_client(now, key),
             (ClientMessage::Heartbeat, _) | (_, None) => {}
@@ -277,6 +280,7 @@ impl<F: Frame> Broker<F> {
 
     fn pass_heartbeat(&mut self, key: ClientKey, rid: F) {
         let Some(request) = self.clients.request(key, &rid, &self.requests) else {
+            self.guard.refusals.strays += 1;
             return;
         };
         let holder = self.requests.get(request).map(|request| request.place);
@@ -294,7 +298,9 @@ impl<F: Frame> Broker<F> {
         };
         // An identity that begins with NUL was made for the connection, and ends with it.
         let is_mdp = client.dialect != Dialect::Omdp;
-        if client.extended || (is_mdp && client.id.first() == Some(&0)) {
+        let is_bound = is_mdp && client.id.first() == Some(&0);
+        // With authentication every one does: the next to have it may be another.
+        if client.extended || is_bound || self.guard.is_on() {
             return self.drop_client(now, key);
         }
         // Each reply that can't be delivered says so again, which is no sign of life.

@@ -1,5 +1,7 @@
 //! What an operator may want to know.
 
+use super::access::Action;
+
 /// Why a peer is no longer there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
@@ -13,6 +15,8 @@ pub enum Departure {
     Protocol,
     /// A peer with the same identity took its place.
     Replaced,
+    /// The rules do not let it serve, or not any more.
+    Denied,
     /// The broker was stopped.
     Stop,
 }
@@ -26,6 +30,7 @@ impl Departure {
             Departure::Silence => "heartbeat lost",
             Departure::Protocol => "protocol error",
             Departure::Replaced => "replaced",
+            Departure::Denied => "denied",
             Departure::Stop => "broker stopped",
         }
     }
@@ -65,5 +70,29 @@ pub enum BrokerEvent {
         peer: Box<[u8]>,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// A peer wanted what its user may not.
+    Denied {
+        /// The peer's routing id.
+        peer: Box<[u8]>,
+        /// Its user.
+        user: Box<str>,
+        /// What it wanted to do.
+        action: Action,
+        /// With which service.
+        service: Box<[u8]>,
+    },
+    /// May this user do that? The answer goes to [`Broker::authorize`](super::Broker::authorize).
+    Authorize {
+        /// Names the question.
+        id: u64,
+        /// Who wants something.
+        user: Box<str>,
+        /// What the authenticator said of it, as JSON or empty.
+        metadata: Box<str>,
+        /// What it wants to do.
+        action: Action,
+        /// With which service.
+        service: Box<[u8]>,
     },
 }

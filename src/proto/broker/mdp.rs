@@ -84,17 +84,19 @@ impl<F: Frame> Broker<F> {
         client.is_some_and(|client| client.dialect != dialect)
     }
 
-    pub(super) fn on_mdp(&mut self, now: Time, from: &[u8], dialect: Mdp, frames: &mut Vec<F>) {
-        let result = match PeerMessage::decode(dialect, frames) {
-            Ok(PeerMessage::Client(request)) => {
+    pub(super) fn on_mdp(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        dialect: Mdp,
+        message: PeerMessage<F>,
+    ) -> Result<(), &'static str> {
+        match message {
+            PeerMessage::Client(request) => {
                 self.on_mdp_request(now, from, dialect, request);
                 Ok(())
             }
-            Ok(PeerMessage::Worker(message)) => self.on_mdp_worker(now, from, dialect, message),
-            Err(why) => Err(why.as_str()),
-        };
-        if let Err(why) = result {
-            self.report_bad(from, why);
+            PeerMessage::Worker(message) => self.on_mdp_worker(now, from, dialect, message),
         }
     }
 
@@ -196,11 +198,16 @@ impl<F: Frame> Broker<F> {
                 self.on_reply(now, key, request, kind, body);
                 Ok(())
             }
-            None if last => {
-                self.expel(now, key);
-                Err("unexpected command")
+            None => {
+                self.guard.refusals.strays += 1;
+                match last {
+                    true => {
+                        self.expel(now, key);
+                        Err("unexpected command")
+                    }
+                    false => Err("a partial for nobody"),
+                }
             }
-            None => Err("a partial for nobody"),
         }
     }
 
@@ -213,7 +220,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Tells a worker that it broke the protocol, and forgets it.
-    fn expel(&mut self, now: Time, key: WorkerKey) {
+    pub(super) fn expel(&mut self, now: Time, key: WorkerKey) {
         self.send_worker(key, omdp::ToWorker::Disconnect);
         if let Some(worker) = self.workers.get(key) {
             self.refused.insert(&worker.id.clone());
@@ -222,7 +229,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// The same to one that is not registered; once.
-    fn disconnect(&mut self, from: &[u8], dialect: Mdp) {
+    pub(super) fn disconnect(&mut self, from: &[u8], dialect: Mdp) {
         if self.refused.insert(from) {
             self.transmits.push(Transmit {
                 to: from.into(),

@@ -21,15 +21,18 @@
 //! | worker | anything, not held | DISCONNECT, and the worker starts over                         |
 //! | any    | MDP                | see `mdp`: the same, in the terms of its dialect               |
 //! | time   | request's deadline | `C_TIMEOUT` to the client, CANCEL to the worker                |
+//! | either | READY, REQUEST the user may not | DISCONNECT; `B_DENIED` (see [`access`])                |
 //! | time   | silent peer        | DISCONNECT, and as if its connection had broken                |
 //! | transport | connection broke | `W_LOST` to the clients of a worker; a client's requests end   |
 
+mod access;
 #[cfg(test)]
 mod audit;
 mod clients;
 mod config;
 mod dispatch;
 mod event;
+mod incoming;
 mod mdp;
 mod mmi;
 mod pace;
@@ -37,6 +40,7 @@ mod requests;
 mod services;
 mod workers;
 
+pub use access::{Access, Action, Credentials, Grant, Pattern, Principal, Refusals};
 pub use config::BrokerConfig;
 pub use event::{BrokerEvent, Departure};
 
@@ -44,8 +48,9 @@ use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
 use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
-use crate::wire::{Dialect, Frame};
+use crate::wire::{Dialect, Frame, Malformed};
 use clients::{ClientKey, Clients};
+use incoming::Incoming;
 use mdp::{Parts, Refused};
 use requests::{RequestKey, Requests};
 use services::Services;
@@ -96,6 +101,7 @@ enum Timer {
     Request(RequestKey),
     Worker(WorkerKey),
     Client(ClientKey),
+    Question(u64),
 }
 
 /// What has happened so far.
@@ -124,6 +130,7 @@ pub struct Broker<F> {
     /// Numbers the requests of clients that don't.
     last_rid: u64,
     counters: Counters,
+    guard: access::Guard<F>,
     /// Nothing is given to a worker any more.
     stopping: bool,
 }
@@ -143,6 +150,7 @@ impl<F: Frame> Broker<F> {
             refused: Refused::default(),
             last_rid: 0,
             counters: Counters::default(),
+            guard: access::Guard::new(),
             stopping: false,
             config,
         }
@@ -162,22 +170,34 @@ impl<F: Frame> Broker<F> {
             frames.clear();
             return self.report_bad(from, "another dialect than before");
         }
-        if let Some(Dialect::Mdp(dialect)) = dialect {
-            return self.on_mdp(now, from, dialect, frames);
+        match Incoming::decode(dialect, frames) {
+            Ok(message) => self.handle_decoded(now, from, message),
+            Err(why) => self.report_bad(from, why.as_str()),
         }
-        let result = match PeerMessage::decode(frames) {
-            Ok(PeerMessage::Client(message)) => self.on_client(now, from, message),
-            Ok(PeerMessage::Worker(message)) => self.on_worker(now, from, message),
-            Err(why) => Err(why),
+    }
+
+    fn handle_decoded(&mut self, now: Time, from: &[u8], message: Incoming<F>) {
+        let Some(message) = self.screen(now, from, message) else {
+            return;
+        };
+        let result = match message {
+            Incoming::Omdp(PeerMessage::Client(message)) => self
+                .on_client(now, from, message)
+                .map_err(Malformed::as_str),
+            Incoming::Omdp(PeerMessage::Worker(message)) => self
+                .on_worker(now, from, message)
+                .map_err(Malformed::as_str),
+            Incoming::Mdp(dialect, message) => self.on_mdp(now, from, dialect, message),
         };
         if let Err(why) = result {
-            self.report_bad(from, why.as_str());
+            self.report_bad(from, why);
         }
     }
 
     /// The connection of this peer broke, or a message could not be delivered because it had.
     pub fn handle_gone(&mut self, now: Time, peer: &[u8]) {
         self.refused.remove(peer);
+        self.forget_principal(peer);
         if let Some(worker) = self.workers.find(peer) {
             self.remove_worker(now, worker, Departure::Connection);
         }
@@ -194,6 +214,7 @@ impl<F: Frame> Broker<F> {
                 Timer::Request(key) => self.request_due(now, key),
                 Timer::Worker(key) => self.worker_due(now, key),
                 Timer::Client(key) => self.client_due(now, key),
+                Timer::Question(id) => self.question_due(now, id),
             }
         }
     }
@@ -240,6 +261,11 @@ impl<F: Frame> Broker<F> {
             self.clients.len(),
             self.services.len(),
         ]
+    }
+
+    /// How often peers wanted what they may not.
+    pub fn refusals(&self) -> Refusals {
+        self.guard.refusals
     }
 
     fn report_bad(&mut self, from: &[u8], why: &'static str) {

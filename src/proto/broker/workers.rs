@@ -263,7 +263,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Someone who is not registered speaks as a worker: it is told to begin at the beginning.
-    fn refuse(&mut self, from: &[u8]) {
+    pub(super) fn refuse(&mut self, from: &[u8]) {
         self.transmits.push(Transmit {
             to: from.into(),
             message: Outgoing::Worker(ToWorker::Disconnect),
@@ -296,6 +296,7 @@ impl<F: Frame> Broker<F> {
         // Only the worker that was given a request may answer it.
         let request = request.filter(|&request| self.place_of(request) == Some(Place::Worker(key)));
         let Some(request) = request else {
+            self.guard.refusals.strays += 1;
             return;
         };
         self.pass_on(now, request, kind, body);
@@ -319,6 +320,7 @@ impl<F: Frame> Broker<F> {
                 continue;
             };
             if self.place_of(request) != Some(Place::Worker(key)) {
+                self.guard.refusals.strays += 1;
                 continue;
             }
             self.free_slot(key, request);
@@ -464,6 +466,7 @@ impl<F: Frame> Broker<F> {
         let extra = worker.hello.is_some().then(|| RequestExtra {
             opts: opts.unwrap_or_else(|| F::from(&[][..])),
             token: self.requests.token(request),
+            user: self.user_frame(client),
         });
         Some(ToWorker::Request {
             client: F::from(&**client),

@@ -9,7 +9,7 @@ use crate::wire::{Body, Cursor, Encoding, Frame, Malformed};
 pub enum ToWorker<F> {
     /// `W 1 hello`. Ours: the answer to a READY that carried a hello.
     Welcome { hello: F },
-    /// `W 2 client rid data`, or with the extension `W 2 client rid data opts ext`.
+    /// `W 2 client rid data`, or with the extension `W 2 client rid data opts ext [user]`.
     Request {
         client: F,
         rid: F,
@@ -34,6 +34,9 @@ pub struct RequestExtra<F> {
     pub opts: F,
     /// The broker's handle of this request, to be sent back with each reply.
     pub token: u64,
+    /// From a broker that authenticates: the client's user, and behind a NUL what the authenticator
+    /// said of it, as JSON. Made by the broker, never taken from what a peer sent.
+    pub user: Option<F>,
 }
 
 impl<F: Frame> ToWorker<F> {
@@ -66,6 +69,7 @@ impl<F: Frame> ToWorker<F> {
                         Some(RequestExtra {
                             opts,
                             token: ext.token,
+                            user: cursor.optional(),
                         })
                     }
                 };
@@ -114,7 +118,7 @@ impl<F: Frame> ToWorker<F> {
                 out.extend([client, rid]);
                 match extra {
                     None => out.push(body.into_json()),
-                    Some(RequestExtra { opts, token }) => {
+                    Some(RequestExtra { opts, token, user }) => {
                         let ext = TokenExt {
                             binary: body.encoding == Encoding::Binary,
                             error: false,
@@ -122,6 +126,7 @@ impl<F: Frame> ToWorker<F> {
                             token,
                         };
                         out.extend([body.bytes, opts, ext.to_frame()]);
+                        out.extend(user);
                     }
                 }
             }
@@ -187,6 +192,7 @@ mod tests {
             Some(RequestExtra {
                 opts: opts.to_vec(),
                 token: 9,
+                user: None,
             })
         };
         golden(
@@ -196,6 +202,15 @@ mod tests {
         golden(
             "W|2|Cx|r1|1|∅|\0\0\0\0\0\0\0\0\t",
             request(Body::json(b"1".to_vec()), extra(b"")),
+        );
+        let known = RequestExtra {
+            opts: b"{}".to_vec(),
+            token: 9,
+            user: Some(b"web".to_vec()),
+        };
+        golden(
+            "W|2|Cx|r1|1|{}|\0\0\0\0\0\0\0\0\t|web",
+            request(Body::json(b"1".to_vec()), Some(known)),
         );
         golden("W|8|\0\0\0\0\0\0\0\t", ToWorker::Cancel { token: 9 });
     }
@@ -225,7 +240,7 @@ mod tests {
             ("W|2|Cx|r1|1|{}", Short),
             ("W|2|Cx|r1|1|{}|x", Extension),
             ("W|2|Cx|r1|1|{}|\u{4}\0\0\0\0\0\0\0\0", Extension),
-            ("W|2|Cx|r1|1|{}|\0\0\0\0\0\0\0\0\0|x", Trailing),
+            ("W|2|Cx|r1|1|{}|\0\0\0\0\0\0\0\0\0|x|x", Trailing),
             ("W|4|Cx", Short),
             ("W|4|Cx|r1|x", Trailing),
             ("W|5|x", Trailing),

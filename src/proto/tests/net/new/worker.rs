@@ -132,6 +132,7 @@ impl WorkerActor {
                 body,
                 opts,
                 returnable,
+                ..
             } => self.offers.push_back(Offer {
                 delivery,
                 body,

@@ -1,0 +1,50 @@
+'use strict';
+// Keys, secured peers, and sockets of another implementation that speak CURVE and PLAIN.
+const { Dealer } = require('zeromq');
+const { curveKeyPair } = require('../..');
+
+const OPTIONS = { linger: 0, receiveTimeout: 10_000, sendTimeout: 10_000 };
+
+/** The options of a broker that speaks CURVE. */
+function curveBroker(keys, users, more = {}) {
+  return { curveServer: true, curveSecretKey: keys.secretKey, security: { users, ...more } };
+}
+
+/** The options of a peer that speaks CURVE, in zeromq.js's words, which are ours. */
+function curvePeer(serverKeys, keys) {
+  return {
+    curveServerKey: serverKeys.publicKey,
+    curvePublicKey: keys.publicKey,
+    curveSecretKey: keys.secretKey,
+  };
+}
+
+/** A Dealer of zeromq.js with these options, connected; with a log of how its handshakes went. */
+function foreignDealer(t, endpoint, options = {}) {
+  const socket = new Dealer({ ...OPTIONS, ...options });
+  t.after(() => socket.close());
+  const failed = new Promise((resolve) => {
+    for (const event of ['handshake:error:other', 'handshake:error:protocol', 'handshake:error:auth']) {
+      socket.events.on(event, (details) => resolve({ event, details }));
+    }
+  });
+  const shaken = new Promise((resolve) => socket.events.on('handshake', resolve));
+  socket.connect(endpoint);
+  return { socket, failed, shaken };
+}
+
+/** What a promise gives within a second, the time in which an outcome has to be there. */
+function soon(promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not within a second: ${what}`)), 1000);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** The next event, within a second. Not by once(), which an `error` event would end. */
+const next = (emitter, event) => soon(new Promise((resolve) => emitter.once(event, resolve)), event);
+
+const keys = () => curveKeyPair();
+
+module.exports = { curveBroker, curvePeer, foreignDealer, keys, next, soon };

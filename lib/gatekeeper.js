@@ -1,0 +1,111 @@
+'use strict';
+
+const { throwLater } = require('./errors');
+const { checkUser } = require('./security');
+
+/** @import { Callbacks } from './security' */
+
+/** What an authenticator may say of a peer, as JSON. */
+const MAX_METADATA = 4096;
+
+const REFUSED = { admit: false, user: '', metadata: '' };
+
+/** Asks the callbacks of a broker's rules. What throws, rejects or makes no sense is a no. */
+class Gatekeeper {
+  /** @type {Callbacks} */
+  callbacks;
+  /** @type {(error: unknown) => void} */
+  #report;
+
+  /**
+   * @param {Callbacks} callbacks
+   * @param {(error: unknown) => void} report
+   */
+  constructor(callbacks, report) {
+    this.callbacks = callbacks;
+    this.#report = report;
+  }
+
+  /** @param {object} peer @param {(verdict: typeof REFUSED) => void} answer */
+  authenticate(peer, answer) {
+    this.#ask(
+      this.callbacks.authenticate,
+      peer,
+      (said) => answer(verdictOf(said)),
+      () => answer(REFUSED),
+    );
+  }
+
+  /** @param {any} question @param {(allowed: boolean) => void} answer */
+  authorize(question, answer) {
+    const { metadata, ...rest } = question;
+    if (metadata !== '') rest.userMetadata = JSON.parse(metadata);
+    this.#ask(
+      this.callbacks.authorize,
+      rest,
+      (said) => answer(said === true),
+      () => answer(false),
+    );
+  }
+
+  /**
+   * @param {Function | undefined} callback
+   * @param {object} argument
+   * @param {(said: unknown) => void} then
+   * @param {() => void} otherwise
+   */
+  #ask(callback, argument, then, otherwise) {
+    /** @param {unknown} error */
+    const failed = (error) => {
+      otherwise();
+      this.#report(error);
+    };
+    // The rules have changed meanwhile, and nobody is asked any more.
+    if (callback === undefined) return otherwise();
+    /** @param {unknown} said */
+    const settle = (said) => {
+      try {
+        then(said);
+      } catch (error) {
+        failed(error);
+      }
+    };
+    try {
+      const said = callback(argument);
+      if (typeof said?.then === 'function') said.then(settle, failed);
+      else settle(said);
+    } catch (error) {
+      failed(error);
+    }
+  }
+}
+
+/** @param {any} said @returns {typeof REFUSED} */
+function verdictOf(said) {
+  if (said === true) return { admit: true, user: '', metadata: '' };
+  if (typeof said !== 'object' || said === null) return REFUSED;
+  const user = checkUser(said.userId, 'userId');
+  const metadata = said.metadata === undefined ? '' : JSON.stringify(said.metadata);
+  if (typeof metadata !== 'string' || Buffer.byteLength(metadata) > MAX_METADATA) {
+    throw new RangeError(`metadata must be JSON of at most ${MAX_METADATA} bytes`);
+  }
+  return { admit: true, user, metadata };
+}
+
+/**
+ * A callback that throws has refused somebody; that it threw is told who listens.
+ * @param {import('node:events').EventEmitter} emitter
+ */
+function reporter(emitter) {
+  return (/** @type {unknown} */ error) => {
+    if (emitter.listenerCount('error') === 0) return;
+    try {
+      emitter.emit('error', error);
+    } catch (thrown) {
+      throwLater(thrown);
+    }
+  };
+}
+
+exports.Gatekeeper = Gatekeeper;
+exports.reporter = reporter;

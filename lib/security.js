@@ -1,0 +1,290 @@
+'use strict';
+
+const { given } = require('./describe');
+const { checkKey, publicKeyOf } = require('./keys');
+const { checkPassword, checkPasswordRule } = require('./passwords');
+
+/** @import { Check } from './options' */
+
+const MAX_MS = 2147483647;
+const MAX_USER_BYTES = 255;
+const ASK_MS = 5000;
+
+/** The user name under which rules for all that are not listed stand. */
+const OTHERS = '*';
+
+/** @type {Check} */
+function boolean(value, what) {
+  if (typeof value === 'boolean') return value;
+  throw new TypeError(`${what} must be a boolean, got ${given(value)}`);
+}
+
+/** As in zeromq.js, null is for what is not set. @param {Check} check @returns {Check} */
+function orNull(check) {
+  return (value, what) => (value === null ? undefined : check(value, what));
+}
+
+const key = orNull(checkKey);
+const secretText = orNull(checkPassword);
+
+/** The options of a broker; `security` itself is checked where the others are known. */
+const SERVER_OPTIONS = {
+  curveServer: { check: boolean },
+  curvePublicKey: { check: key },
+  curveSecretKey: { check: key },
+  plainServer: { check: boolean },
+  security: { check: /** @type {Check} */ ((value) => value ?? undefined) },
+};
+
+/** The options of a worker or a client. */
+const CLIENT_OPTIONS = {
+  curveServerKey: { check: key },
+  curvePublicKey: { check: key },
+  curveSecretKey: { check: key },
+  plainUsername: { check: secretText },
+  plainPassword: { check: secretText },
+};
+
+/** @param {Record<string, unknown>} conf @param {string[]} names @param {string} why */
+function demand(conf, names, why) {
+  for (const name of names) {
+    if (conf[name] === undefined) throw new TypeError(`option "${name}" is missing: ${why}`);
+  }
+}
+
+/** @param {Record<string, unknown>} conf @param {string[]} names @param {string} why */
+function forbid(conf, names, why) {
+  for (const name of names) {
+    if (conf[name] !== undefined) throw new TypeError(`option "${name}" has no use: ${why}`);
+  }
+}
+
+/** @param {readonly string[]} endpoints */
+function refuseInproc(endpoints) {
+  const inproc = endpoints.find((endpoint) => endpoint.startsWith('inproc:'));
+  if (inproc !== undefined) {
+    throw new RangeError(
+      `endpoint ${given(inproc).replace(/ \(string\)$/, '')} can't be secured: inproc:// has no handshake; use tcp:// or ipc://`,
+    );
+  }
+}
+
+/** @param {Record<string, any>} conf @param {string} secretKey @returns {string} */
+function publicKey(conf, secretKey) {
+  const derived = publicKeyOf(secretKey);
+  if (conf.curvePublicKey !== undefined && conf.curvePublicKey !== derived) {
+    throw new RangeError('option "curvePublicKey" is not the public key of "curveSecretKey"');
+  }
+  return derived;
+}
+
+/**
+ * Takes the options of a worker or client together: what the native side gets of them is `security`.
+ * @param {Record<string, any>} conf checked one by one
+ * @param {readonly string[]} endpoints
+ * @returns {any}
+ */
+function secureClient(conf, endpoints) {
+  const { curveServerKey, curvePublicKey, curveSecretKey, plainUsername, plainPassword, ...rest } = conf;
+  if (curveServerKey !== undefined || curveSecretKey !== undefined || curvePublicKey !== undefined) {
+    demand(
+      conf,
+      ['curveServerKey', 'curveSecretKey'],
+      "CURVE takes the broker's public key and an own secret key",
+    );
+    forbid(conf, ['plainUsername', 'plainPassword'], 'the mechanism is CURVE');
+    refuseInproc(endpoints);
+    rest.security = {
+      mechanism: 'curve',
+      serverKey: curveServerKey,
+      publicKey: publicKey(conf, curveSecretKey),
+      secretKey: curveSecretKey,
+    };
+  } else if (plainUsername !== undefined || plainPassword !== undefined) {
+    demand(conf, ['plainUsername', 'plainPassword'], 'PLAIN takes both');
+    refuseInproc(endpoints);
+    rest.security = { mechanism: 'plain', username: plainUsername, password: plainPassword };
+  }
+  return rest;
+}
+
+/**
+ * The callbacks of a broker's rules.
+ * @typedef {{ authenticate: Function | undefined, authorize: Function | undefined }} Callbacks
+ */
+
+/**
+ * The same for a broker.
+ * @param {Record<string, any>} conf checked one by one
+ * @param {readonly string[]} endpoints
+ * @returns {{ conf: any, callbacks: Callbacks }}
+ */
+function secureServer(conf, endpoints) {
+  const { curveServer, curvePublicKey, curveSecretKey, plainServer, security, ...rest } = conf;
+  let callbacks = { authenticate: undefined, authorize: undefined };
+  if (!curveServer && !plainServer) {
+    const why = 'without "curveServer" or "plainServer" nobody has to prove who he is';
+    forbid(conf, ['curvePublicKey', 'curveSecretKey', 'security'], why);
+    return { conf: rest, callbacks };
+  }
+  if (curveServer && plainServer) {
+    throw new TypeError('option "plainServer" has no use: the mechanism is CURVE');
+  }
+  refuseInproc(endpoints);
+  if (curveServer) {
+    demand(conf, ['curveSecretKey'], 'CURVE takes an own secret key');
+    publicKey(conf, curveSecretKey);
+    rest.security = { mechanism: 'curve', secretKey: curveSecretKey };
+  } else {
+    forbid(conf, ['curvePublicKey', 'curveSecretKey'], 'the mechanism is PLAIN');
+    demand(conf, ['security'], 'PLAIN lets nobody in without rules');
+    rest.security = { mechanism: 'plain' };
+  }
+  if (security === undefined) {
+    rest.rules = { open: true, keys: [], passwords: [], grants: [], others: EVERYTHING };
+  } else {
+    const checked = checkRules(security, rest.security.mechanism, 'option "security"');
+    rest.rules = checked.rules;
+    callbacks = checked.callbacks;
+  }
+  return { conf: rest, callbacks };
+}
+
+const EVERYTHING = { user: OTHERS, serve: ['*'], call: ['*'] };
+
+const RULES = ['users', 'authenticate', 'authenticateTimeout', 'authorize', 'authorizeTimeout'];
+const USER = ['keys', 'password', 'serve', 'call'];
+
+/**
+ * @param {unknown} value
+ * @param {string} mechanism
+ * @param {string} what
+ * @returns {{ rules: any, callbacks: any }}
+ */
+function checkRules(value, mechanism, what) {
+  const given = record(value, what, RULES);
+  const authenticate = callback(given.authenticate, `${what}.authenticate`);
+  const authorize = callback(given.authorize, `${what}.authorize`);
+  const rules = {
+    open: false,
+    keys: /** @type {object[]} */ ([]),
+    passwords: /** @type {object[]} */ ([]),
+    grants: /** @type {object[]} */ ([]),
+    // Whom the callback lets in may do everything, unless somebody is asked or the rules say otherwise.
+    others: authorize === undefined ? EVERYTHING : { user: OTHERS, serve: [], call: [] },
+    authenticate: authenticate && time(given.authenticateTimeout, `${what}.authenticateTimeout`),
+    authorize: authorize && time(given.authorizeTimeout, `${what}.authorizeTimeout`),
+  };
+  const taken = new Set();
+  for (const [user, each] of Object.entries(record(given.users ?? {}, `${what}.users`))) {
+    const name = `${what}.users[${JSON.stringify(user)}]`;
+    checkUser(user, name);
+    const rule = record(each, name, USER);
+    for (const text of keysOf(rule.keys, `${name}.keys`)) {
+      if (mechanism !== 'curve') throw new TypeError(`${name}.keys has no use: the mechanism is PLAIN`);
+      if (taken.has(text)) throw new RangeError(`${name}.keys has a key that another user has, or twice`);
+      taken.add(text);
+      rules.keys.push({ key: text, user });
+    }
+    if (rule.password !== undefined) {
+      if (mechanism !== 'plain') throw new TypeError(`${name}.password has no use: the mechanism is CURVE`);
+      rules.passwords.push({ user, ...checkPasswordRule(rule.password, `${name}.password`) });
+    }
+    if (user === OTHERS && (rule.keys !== undefined || rule.password !== undefined)) {
+      throw new TypeError(`${name} stands for all others, and has neither keys nor a password`);
+    }
+    const grant = { user, ...grantOf(rule, name, authorize !== undefined) };
+    if (user === OTHERS) rules.others = grant;
+    else rules.grants.push(grant);
+  }
+  return { rules, callbacks: { authenticate, authorize } };
+}
+
+/**
+ * Who is let in may do everything while nothing is said of it, and what is said once something is.
+ * @param {Record<string, unknown>} rule
+ * @param {string} name
+ * @param {boolean} asked
+ */
+function grantOf({ serve, call }, name, asked) {
+  const silent = serve === undefined && call === undefined && !asked;
+  const patterns = (/** @type {unknown} */ value, /** @type {string} */ what) => {
+    if (value === undefined) return silent ? ['*'] : [];
+    const list = Array.isArray(value) ? value : [value];
+    for (const each of list) {
+      if (typeof each !== 'string' || each === '' || each.includes('\0')) {
+        throw new TypeError(
+          `${what} must be a service, a pattern with *, or an array of them, got ${given(each)}`,
+        );
+      }
+    }
+    return list;
+  };
+  return { serve: patterns(serve, `${name}.serve`), call: patterns(call, `${name}.call`) };
+}
+
+/** @param {unknown} value @param {string} what @param {string[]} [known] @returns {Record<string, unknown>} */
+function record(value, what, known) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new TypeError(`${what} must be an object, got ${given(value)}`);
+  }
+  for (const key of known === undefined ? [] : Object.keys(value)) {
+    if (!known?.includes(key)) {
+      throw new TypeError(
+        `unknown member ${JSON.stringify(key)} of ${what}, known are: ${known?.join(', ')}`,
+      );
+    }
+  }
+  return /** @type {Record<string, unknown>} */ (value);
+}
+
+/** @param {unknown} value @param {string} what @returns {Function | undefined} */
+function callback(value, what) {
+  if (value === undefined || typeof value === 'function') return value;
+  throw new TypeError(`${what} must be a function, got ${given(value)}`);
+}
+
+/** @param {unknown} value @param {string} what @returns {number} */
+function time(value, what) {
+  if (value === undefined) return ASK_MS;
+  const wanted = `a number from 1 to ${MAX_MS}`;
+  if (typeof value !== 'number') throw new TypeError(`${what} must be ${wanted}, got ${given(value)}`);
+  if (value >= 1 && value <= MAX_MS) return Math.ceil(value);
+  throw new RangeError(`${what} must be ${wanted}, got ${given(value)}`);
+}
+
+/** @param {unknown} value @param {string} what @returns {string[]} */
+function keysOf(value, what) {
+  if (value === undefined) return [];
+  if (Array.isArray(value)) return value.map((each, at) => checkKey(each, `${what}[${at}]`));
+  return [checkKey(value, what)];
+}
+
+/**
+ * A user's name goes through C strings and beside other text, so it has no control characters.
+ * @param {unknown} user
+ * @param {string} what
+ * @returns {string}
+ */
+function checkUser(user, what) {
+  const wanted = `a string of 1 to ${MAX_USER_BYTES} bytes without control characters`;
+  if (typeof user !== 'string') throw new TypeError(`${what}: a user must be ${wanted}, got ${given(user)}`);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  const controls = /[\u0000-\u001f\u007f]/;
+  if (
+    user === '' ||
+    Buffer.byteLength(user) > MAX_USER_BYTES ||
+    controls.test(user) ||
+    !user.isWellFormed()
+  ) {
+    throw new RangeError(`${what}: a user must be ${wanted}, got ${given(user)}`);
+  }
+  return user;
+}
+
+exports.CLIENT_OPTIONS = CLIENT_OPTIONS;
+exports.SERVER_OPTIONS = SERVER_OPTIONS;
+exports.checkRules = checkRules;
+exports.checkUser = checkUser;
+exports.secureClient = secureClient;
+exports.secureServer = secureServer;

@@ -1,0 +1,274 @@
+//! Who may do what: the rules, and the checks of every message against them.
+//!
+//! A broker with rules hears only peers whom the transport vouches for. What it says of a peer is a
+//! [`Principal`], fixed by the handshake; nothing that a peer sends can change it. An identity
+//! belongs to the principal whose connection it is: under another principal it is another peer.
+
+mod principal;
+mod rules;
+mod screen;
+
+pub use principal::Principal;
+pub use rules::{Access, Action, Credentials, Grant, Pattern};
+
+use super::clients::ClientKey;
+use super::workers::WorkerKey;
+use super::{Broker, Departure, Incoming, Outgoing, RoutingId, Transmit};
+use crate::proto::Time;
+use crate::proto::deadlines::TimerKey;
+use crate::wire::omdp::{ClientMessage, PeerMessage, ToClient, ToWorker};
+use crate::wire::{Dialect, Frame, mdp};
+use rules::Verdict;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// How many answers are remembered, and how many questions and messages may wait for one.
+const MAX_ANSWERS: usize = 4096;
+
+/// A question about the rules.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Question {
+    principal: Arc<Principal>,
+    action: Action,
+    service: Box<[u8]>,
+}
+
+/// What waits for an answer.
+#[derive(Debug)]
+struct Parked<F> {
+    question: Question,
+    /// In the order in which they came.
+    messages: Vec<(RoutingId, Incoming<F>)>,
+    timer: TimerKey,
+}
+
+/// What the broker knows of the peer behind an identity.
+#[derive(Debug)]
+struct Known {
+    text: Box<str>,
+    principal: Arc<Principal>,
+    /// Whether the rules that hold now are those that let it in, or let it in too.
+    admitted: bool,
+    /// It was told to go, once: the handshake will tell it the rest.
+    dismissed: bool,
+}
+
+/// How often peers wanted what they may not, since the broker was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refusals {
+    /// READY for a service that the user may not serve.
+    pub workers: u64,
+    /// Requests to a service that the user may not call.
+    pub requests: u64,
+    /// Messages about requests that the sender has no part in, and messages of peers that the
+    /// rules do not let in any more.
+    pub strays: u64,
+}
+
+impl std::ops::Add for Refusals {
+    type Output = Refusals;
+
+    fn add(self, other: Refusals) -> Refusals {
+        Refusals {
+            workers: self.workers + other.workers,
+            requests: self.requests + other.requests,
+            strays: self.strays + other.strays,
+        }
+    }
+}
+
+/// The rules, and whom they were applied to.
+#[derive(Debug)]
+pub(super) struct Guard<F> {
+    /// `None`: everybody may do everything.
+    access: Option<Arc<Access>>,
+    known: HashMap<RoutingId, Known>,
+    /// Who sent the message that is being handled.
+    speaker: Option<Arc<Principal>>,
+    answers: HashMap<Question, bool>,
+    parked: HashMap<u64, Parked<F>>,
+    asked: u64,
+    pub(super) refusals: Refusals,
+}
+
+impl<F> Guard<F> {
+    pub(super) fn new() -> Self {
+        Guard {
+            access: None,
+            known: HashMap::new(),
+            speaker: None,
+            answers: HashMap::new(),
+            parked: HashMap::new(),
+            asked: 0,
+            refusals: Refusals::default(),
+        }
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.access.is_some()
+    }
+
+    /// Every timer that a question has.
+    #[cfg(test)]
+    pub(super) fn timers(&self) -> impl Iterator<Item = TimerKey> {
+        self.parked.values().map(|parked| parked.timer)
+    }
+}
+
+impl<F: Frame> Broker<F> {
+    /// Rules for all messages from now on. Peers that they would not let in are told to go, and
+    /// workers that may not serve any more what they serve.
+    pub fn set_access(&mut self, now: Time, access: Arc<Access>) {
+        self.guard.answers.clear();
+        for known in self.guard.known.values_mut() {
+            known.admitted = access.credentials.contains(&known.principal.credential);
+            known.dismissed &= !known.admitted;
+        }
+        self.guard.access = Some(access);
+        for parked in std::mem::take(&mut self.guard.parked).into_values() {
+            self.deadlines.cancel(parked.timer);
+            // These rules may know without asking.
+            self.replay(now, parked.messages);
+        }
+        for key in self.workers.keys() {
+            if let Some((worker, service)) = self.worker_and_service(key)
+                && !self.still_serves(&worker, &service)
+            {
+                self.send_worker(key, ToWorker::Disconnect);
+                self.remove_worker(now, key, Departure::Denied);
+            }
+        }
+        for key in self.clients.keys() {
+            let id = self.clients.get(key).map(|client| client.id.clone());
+            if id.is_some_and(|id| !self.is_admitted(&id)) {
+                self.dismiss_client(now, key);
+            }
+        }
+    }
+
+    fn worker_and_service(&self, key: WorkerKey) -> Option<(RoutingId, Box<[u8]>)> {
+        let worker = self.workers.get(key)?;
+        Some((
+            worker.id.clone(),
+            (&*self.services.name(worker.service)).into(),
+        ))
+    }
+
+    /// What was asked about once is asked again when it registers again.
+    fn still_serves(&self, worker: &[u8], service: &[u8]) -> bool {
+        let Some(known) = self.guard.known.get(worker).filter(|known| known.admitted) else {
+            return false;
+        };
+        self.guard.access.as_ref().is_none_or(|access| {
+            matches!(
+                access.judge(&known.principal.user, Action::Serve, service),
+                Verdict::Yes
+            )
+        })
+    }
+
+    fn is_admitted(&self, peer: &[u8]) -> bool {
+        self.guard
+            .known
+            .get(peer)
+            .is_some_and(|known| known.admitted)
+    }
+
+    fn dismiss_client(&mut self, now: Time, key: ClientKey) {
+        if self.clients.is_ours(key) {
+            self.send_client(key, ToClient::Disconnect);
+        }
+        self.drop_client(now, key);
+    }
+
+    /// As [`handle_message`](Self::handle_message), of a peer that the transport vouches for;
+    /// `principal` is [`Principal::to_text`], or `None` if nobody vouches.
+    pub fn handle_message_of(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        principal: Option<&str>,
+        frames: &mut Vec<F>,
+    ) {
+        if !self.guard.is_on() {
+            return self.handle_message(now, from, frames);
+        }
+        let known = principal.and_then(|text| self.identify(now, from, text));
+        let Some((principal, admitted)) = known else {
+            // The transport lets nobody in whom it doesn't vouch for.
+            self.guard.refusals.strays += 1;
+            return frames.clear();
+        };
+        if !admitted {
+            return self.dismiss(now, from, frames);
+        }
+        self.guard.speaker = Some(principal);
+        self.handle_message(now, from, frames);
+        self.guard.speaker = None;
+    }
+
+    fn identify(&mut self, now: Time, from: &[u8], text: &str) -> Option<(Arc<Principal>, bool)> {
+        if let Some(known) = self.guard.known.get(from) {
+            if *known.text == *text {
+                return Some((known.principal.clone(), known.admitted));
+            }
+            // The transport gives an identity away only after its connection has ended: whatever
+            // was held under it was somebody else's.
+            self.handle_gone(now, from);
+        }
+        let principal = Arc::new(Principal::parse(text)?);
+        let access = self.guard.access.as_ref()?;
+        let admitted = access.credentials.contains(&principal.credential);
+        let known = Known {
+            text: text.into(),
+            principal: principal.clone(),
+            admitted,
+            dismissed: false,
+        };
+        self.guard.known.insert(from.into(), known);
+        Some((principal, admitted))
+    }
+
+    /// A peer that came in under rules that do not hold any more.
+    fn dismiss(&mut self, now: Time, from: &[u8], frames: &mut Vec<F>) {
+        self.guard.refusals.strays += 1;
+        let Some(known) = self.guard.known.get_mut(from) else {
+            return frames.clear();
+        };
+        let first = !std::mem::replace(&mut known.dismissed, true);
+        let message = Incoming::decode(Dialect::detect(frames), frames);
+        match message {
+            Ok(Incoming::Omdp(PeerMessage::Worker(_))) if first => self.refuse(from),
+            Ok(Incoming::Mdp(dialect, mdp::PeerMessage::Worker(_))) if first => {
+                self.disconnect(from, dialect);
+            }
+            Ok(Incoming::Omdp(PeerMessage::Client(ClientMessage::Hello { .. }))) if first => {
+                let key = self.clients.find(from);
+                key.into_iter().for_each(|key| self.drop_client(now, key));
+                self.transmits.push(Transmit {
+                    to: from.into(),
+                    message: Outgoing::Client(ToClient::Disconnect),
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// The connection of a peer ended: what is still to be sent must not reach the next one with
+    /// its identity.
+    pub(super) fn forget_principal(&mut self, peer: &[u8]) {
+        if self.guard.known.remove(peer).is_none() {
+            return;
+        }
+        self.transmits.retain(|transmit| *transmit.to != *peer);
+        for parked in self.guard.parked.values_mut() {
+            parked.messages.retain(|(from, _)| **from != *peer);
+        }
+    }
+
+    /// Who made the requests of this client, for the worker that gets one.
+    pub(super) fn user_frame(&self, client: &[u8]) -> Option<F> {
+        let known = self.guard.known.get(client)?;
+        Some(known.principal.to_frame())
+    }
+}

@@ -1,0 +1,65 @@
+//! Who a peer is.
+
+use crate::wire::Frame;
+
+/// Between the parts of a principal in its text form. No part may contain it.
+const SEPARATOR: char = '\u{1f}';
+
+/// Who a peer is, as the handshake found out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Principal {
+    /// What it showed to be let in: a rule that is replaced takes along whom it let in.
+    pub credential: String,
+    /// The user.
+    pub user: String,
+    /// What the authenticator added, as JSON; empty if it added nothing.
+    pub metadata: String,
+}
+
+impl Principal {
+    /// The form that travels beside each message, inside of the process.
+    pub fn to_text(&self) -> String {
+        let Principal {
+            credential,
+            user,
+            metadata,
+        } = self;
+        format!("{credential}{SEPARATOR}{user}{SEPARATOR}{metadata}")
+    }
+
+    /// Reads [`to_text`](Self::to_text).
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(SEPARATOR).map(str::to_owned);
+        let principal = Principal {
+            credential: parts.next()?,
+            user: parts.next()?,
+            metadata: parts.next()?,
+        };
+        parts.next().is_none().then_some(principal)
+    }
+
+    /// What a worker of ours is told of the user: the name, and behind a NUL the metadata.
+    pub(super) fn to_frame<F: Frame>(&self) -> F {
+        if self.metadata.is_empty() {
+            return F::from(self.user.as_bytes());
+        }
+        F::from(format!("{}\0{}", self.user, self.metadata).into_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principal_survives_its_text() {
+        let principal = Principal {
+            credential: "curve:key".into(),
+            user: "somebody else".into(),
+            metadata: "{\"a\":1}".into(),
+        };
+        assert_eq!(Principal::parse(&principal.to_text()), Some(principal));
+        assert_eq!(Principal::parse("only\u{1f}two"), None);
+        assert_eq!(Principal::parse("a\u{1f}b\u{1f}c\u{1f}d"), None);
+    }
+}
