@@ -5,8 +5,9 @@ const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { OmdpError } = require('..');
 const { namesOf, record, until } = require('./support/events');
+const { MDP } = require('./support/mdp');
 const { SERVICE, echo, peersFor, start } = require('./support/peers');
-const { curveBroker, curvePeer, keys, next, soon } = require('./support/security');
+const { curveBroker, curvePeer, foreignDealer, keys, next, soon } = require('./support/security');
 
 const server = keys();
 const web = keys();
@@ -66,7 +67,6 @@ describe('rules', () => {
   });
 
   test('what a client says of its user is not believed', async (t) => {
-    const { foreignDealer } = require('./support/security');
     const peers = peersFor(t, 'tcp');
     const seen = [];
     const broker = peers.broker(curveBroker(server, { web: { keys: web.publicKey } }));
@@ -88,7 +88,6 @@ describe('rules', () => {
   });
 
   test('a broker without authentication speaks of no user, whatever the client does', async (t) => {
-    const { foreignDealer } = require('./support/security');
     const peers = peersFor(t, 'tcp');
     const seen = [];
     await start(
@@ -291,3 +290,52 @@ describe('callbacks', () => {
     assert.equal(await soon(client.call(SERVICE, 1), 'a reply'), 1);
   });
 });
+
+for (const mdp of MDP) {
+  describe(`rules for peers of ${mdp.name}`, () => {
+    const users = { web: { keys: web.publicKey, call: 'bill*', serve: 'billing' } };
+
+    async function secured(t) {
+      const peers = peersFor(t, 'tcp');
+      const broker = peers.broker(curveBroker(server, users));
+      await broker.start();
+      const { socket } = foreignDealer(t, peers.endpoint, curvePeer(server, web));
+      const receive = async () => {
+        for (;;) {
+          const frames = (await socket.receive()).map((frame) => frame.toString('latin1'));
+          if (frames.join('|') !== mdp.heartbeat.join('|')) return frames;
+        }
+      };
+      return { peers, broker, socket, receive };
+    }
+
+    test('a worker that may not serve is disconnected; then it may serve what it may', async (t) => {
+      const { peers, broker, socket, receive } = await secured(t);
+      const said = next(broker, 'denied');
+      await socket.send(mdp.ready('payroll'));
+      assert.deepEqual(await receive(), mdp.disconnect);
+      const { user, action, service } = await said;
+      assert.deepEqual([user, action, service], ['web', 'serve', 'payroll']);
+      assert.equal(broker.refusals.workers, 1);
+      const ready = next(broker, 'workerReady');
+      await socket.send(mdp.ready('billing'));
+      await ready;
+      const client = peers.client(curvePeer(server, web));
+      await client.start();
+      const reply = client.call('billing', 'x');
+      const work = await receive();
+      const address = work.at(-3);
+      await socket.send(mdp.final(address, work.at(-1)));
+      assert.equal(await reply, 'x');
+    });
+
+    test('a client that may not call learns so in the form of an error', async (t) => {
+      const { broker, socket, receive } = await secured(t);
+      await socket.send(mdp.request('payroll', '1'));
+      assert.deepEqual(await receive(), mdp.gotFinal('payroll', 'OMDP-CODE', 'B_DENIED'));
+      await socket.send(mdp.request('mmi.service', 'payroll'));
+      assert.deepEqual(await receive(), mdp.gotFinal('mmi.service', 'OMDP-CODE', 'B_DENIED'));
+      assert.equal(broker.refusals.requests, 2);
+    });
+  });
+}

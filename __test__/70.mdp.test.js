@@ -3,6 +3,7 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
+const { until } = require('./support/events');
 const { MDP, MdpSocket } = require('./support/mdp');
 const { SERVICE, peersFor, start } = require('./support/peers');
 const { Broker } = require('..');
@@ -138,6 +139,7 @@ for (const dialect of MDP) {
       await bad.send([...dialect.ready(SERVICE), 'more']);
       await bad.send(dialect.final('nobody', 'x'));
       assert.deepEqual(await bad.receive(), dialect.disconnect);
+      await until(() => reasons.length >= 7);
       assert.deepEqual(reasons, [
         'too few frames',
         'too few frames',
