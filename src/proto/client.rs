@@ -188,6 +188,21 @@ impl<F: Frame> Client<F> {
         self.forget(id, Tell::Cancelled);
     }
 
+    /// The user has read so many bytes of the reply's parts: the worker may send as many more, see
+    /// [`flow`](super::flow). Reading is a sign of life of the reply too.
+    pub fn credit(&mut self, now: Time, id: u64, bytes: u32) {
+        let Some(request) = self.requests.get_mut(&id).filter(|_| bytes > 0) else {
+            return;
+        };
+        if let Some(timeout) = request.timeout {
+            request.deadline = now + timeout;
+        }
+        if self.link.peer().is_some_and(|broker| broker.flow) {
+            let rid = self.rid(id);
+            self.transmits.push(ClientMessage::Credit { rid, bytes });
+        }
+    }
+
     /// Tells the worker that holds the request that it is still wanted (0.0.92's own way), or the
     /// broker that this client lives.
     pub fn heartbeat(&mut self, id: Option<u64>) {
@@ -215,6 +230,7 @@ impl<F: Frame> Client<F> {
             self.config.link.liveness,
         );
         hello.session = format!("{}{}", self.config.session, self.connections);
+        hello.flow = true;
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),
         });

@@ -13,6 +13,8 @@ pub enum Code {
     BrokerLost,
     /// The rules do not let this user call the service.
     Denied,
+    /// The client does not take what it is sent.
+    ClientSlow,
     /// A reply that is no JSON, or otherwise not what the dialect says.
     BadReply,
 }
@@ -26,6 +28,7 @@ impl Code {
             Code::WorkerLost => "W_LOST",
             Code::BrokerLost => "B_LOST",
             Code::Denied => "B_DENIED",
+            Code::ClientSlow => "C_SLOW",
             Code::BadReply => "W_BAD_REPLY",
         }
     }

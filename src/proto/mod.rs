@@ -10,6 +10,7 @@ pub mod broker;
 pub mod client;
 pub mod code;
 mod deadlines;
+pub mod flow;
 pub mod link;
 mod time;
 pub mod worker;

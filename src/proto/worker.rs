@@ -15,6 +15,7 @@ mod audit;
 
 use super::Time;
 use super::code::Code;
+use super::flow::{self, Debt};
 use super::link::{Action, Due, Link, LinkConfig, Loss};
 use crate::wire::omdp::{ReplyKind, ToWorker, WorkerMessage, error_for_old};
 use crate::wire::{Body, Dialect, Frame, Hello, Malformed};
@@ -62,6 +63,13 @@ pub enum WorkerNotice<F> {
         /// Why.
         code: Code,
     },
+    /// So many bytes more of this delivery's parts may be sent, see [`flow`].
+    Credit {
+        /// The number it was given out under.
+        delivery: u64,
+        /// How many.
+        bytes: u32,
+    },
     /// The broker has this worker.
     Connected,
     /// It has not any more; the worker is looking for it.
@@ -79,6 +87,8 @@ struct Delivery<F> {
     token: Option<u64>,
     /// What its user has written, for a dialect without partials.
     parts: Vec<F>,
+    /// Toward a broker that knows no flow control: what its parts cost.
+    debt: Debt,
 }
 
 /// How long offers wait while no delivery ends. Several times what the broker sends ahead of need
@@ -134,6 +144,8 @@ pub struct Worker<F> {
     /// The concurrency that the broker was told last.
     announced: Option<usize>,
     connected: bool,
+    /// The transport takes less than it is given.
+    congested: bool,
     /// How many connections there have been.
     connections: u64,
     /// Set once the worker is to stop: when to give up on what still runs.
@@ -155,6 +167,7 @@ impl<F: Frame> Worker<F> {
             notices: Vec::new(),
             announced: None,
             connected: false,
+            congested: false,
             connections: 0,
             draining: None,
         }
@@ -204,9 +217,20 @@ impl<F: Frame> Worker<F> {
     /// Sends one part of the reply.
     pub fn partial(&mut self, delivery: u64, body: Body<F>) {
         let dialect = self.config.dialect;
-        let Some(delivery) = self.deliveries.get_mut(&delivery) else {
+        let has_windows = self.link.peer().is_some_and(|broker| broker.flow);
+        let number = delivery;
+        let Some(delivery) = self.deliveries.get_mut(&number) else {
             return;
         };
+        if !has_windows {
+            delivery.debt.add(flow::cost(&body));
+            if let Some(bytes) = delivery.debt.settle(self.congested) {
+                self.notices.push(WorkerNotice::Credit {
+                    delivery: number,
+                    bytes,
+                });
+            }
+        }
         if let Dialect::Mdp(mdp) = dialect
             && !mdp.has_partials()
         {
@@ -243,6 +267,16 @@ impl<F: Frame> Worker<F> {
     pub fn heartbeat(&mut self) {
         if self.link.is_up() && !self.said_goodbye() {
             self.transmits.push(WorkerMessage::Heartbeat);
+        }
+    }
+
+    /// Whether the transport takes less than it is given.
+    pub fn handle_congestion(&mut self, congested: bool) {
+        self.congested = congested;
+        for (&delivery, entry) in &mut self.deliveries {
+            if let Some(bytes) = entry.debt.settle(congested) {
+                self.notices.push(WorkerNotice::Credit { delivery, bytes });
+            }
         }
     }
 
@@ -299,12 +333,12 @@ impl<F: Frame> Worker<F> {
             } => {
                 let token = extra.as_ref().map(|extra| extra.token);
                 let said = extra.map(|extra| (extra.opts, extra.user));
-                let parts = Vec::new();
                 let delivery = Delivery {
                     client,
                     rid,
                     token,
-                    parts,
+                    parts: Vec::new(),
+                    debt: Debt::default(),
                 };
                 self.on_request(now, delivery, body, said);
             }
@@ -312,6 +346,11 @@ impl<F: Frame> Worker<F> {
                 if let Some(&delivery) = self.by_token.get(&token) {
                     self.cancel(delivery, Code::Aborted);
                     self.settle_drain(now);
+                }
+            }
+            ToWorker::Credit { token, bytes } => {
+                if let Some(&delivery) = self.by_token.get(&token) {
+                    self.notices.push(WorkerNotice::Credit { delivery, bytes });
                 }
             }
             // A client's own heartbeat; a delivery stays active until somebody says otherwise.
@@ -409,6 +448,7 @@ impl<F: Frame> Worker<F> {
         );
         let prefetch = self.draining.map_or(self.config.prefetch, |_| 0);
         hello.prefetch = (prefetch > 0).then_some(prefetch);
+        hello.flow = true;
         self.transmits.push(WorkerMessage::Ready {
             service: F::from(self.config.service.as_bytes()),
             hello: Some(hello.to_frame()),
@@ -484,6 +524,7 @@ impl<F: Frame> Worker<F> {
             rid,
             token,
             parts,
+            ..
         } = delivery;
         if kind == ReplyKind::Final && !parts.is_empty() {
             body = with_parts(parts, body);

@@ -28,6 +28,8 @@ pub struct Hello {
     /// Workers only: how many requests beyond those it may be given ahead of need. A worker that
     /// says so gives back, by RETURN, what it could not start soon.
     pub prefetch: Option<u32>,
+    /// Whether it keeps to the windows of streams, see `proto::flow`.
+    pub flow: bool,
 }
 
 impl Hello {
@@ -39,6 +41,7 @@ impl Hello {
             session: String::new(),
             concurrency: None,
             prefetch: None,
+            flow: false,
         }
     }
 
@@ -47,6 +50,9 @@ impl Hello {
         let mut map = Map::new();
         if let Some(n) = self.concurrency {
             map.insert("concurrency".into(), n.into());
+        }
+        if self.flow {
+            map.insert("flow".into(), VERSION.into());
         }
         map.insert("heartbeat".into(), self.heartbeat_ms.into());
         map.insert("liveness".into(), self.liveness.into());
@@ -86,6 +92,10 @@ impl Hello {
                 Some(n.ok_or(Malformed::Hello)?)
             }
         };
+        let flow = match value.get("flow") {
+            None => false,
+            Some(flow) => flow.as_u64().ok_or(Malformed::Hello)? >= 1,
+        };
         let session = match value.get("session") {
             None => "",
             Some(session) => session.as_str().ok_or(Malformed::Hello)?,
@@ -97,6 +107,7 @@ impl Hello {
             session: session.into(),
             concurrency,
             prefetch,
+            flow,
         })
     }
 }
@@ -117,11 +128,12 @@ mod tests {
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
         hello.concurrency = Some(-1);
         hello.prefetch = Some(9);
+        hello.flow = true;
         hello.session = "s1".into();
         let frame: Vec<u8> = hello.to_frame();
         assert_eq!(
             frame,
-            br#"{"concurrency":-1,"heartbeat":2500,"liveness":3,"omdp":1,"prefetch":9,"session":"s1"}"#
+            br#"{"concurrency":-1,"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"prefetch":9,"session":"s1"}"#
         );
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
     }
@@ -149,6 +161,7 @@ mod tests {
             r#"{"omdp":1,"heartbeat":2500,"liveness":0}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"concurrency":-2}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"concurrency":"all"}"#,
+            r#"{"omdp":1,"heartbeat":2500,"liveness":3,"flow":true}"#,
         ] {
             assert_eq!(
                 Hello::parse(text.as_bytes()),

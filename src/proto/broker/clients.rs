@@ -1,7 +1,7 @@
 //! Clients: who they are, which requests are theirs, and whether they live.
 
 use super::requests::{Content, Place, RequestKey, Requests};
-use super::{Broker, Outgoing, RoutingId, Timer, Transmit, mmi};
+use super::{Broker, Departure, Outgoing, RoutingId, Timer, Transmit, mmi};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::ext::{RequestData, RequestExt};
@@ -34,14 +34,21 @@ pub(super) struct Client {
     pub(super) last_heard: Time,
     /// Its connection broke, and nothing was heard of it since.
     pub(super) cut_off: bool,
+    /// It takes less than it is sent.
+    pub(super) congested: bool,
     next_beat: Time,
     /// Clients of ours have one always, the others while they are cut off.
     pub(super) timer: Option<TimerKey>,
 }
 
-#[cfg(test)]
 impl Client {
+    /// Whether it says what it has read of a stream.
+    pub(super) fn gives_credit(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.flow)
+    }
+
     /// Whether it said hello on this connection.
+    #[cfg(test)]
     pub(super) fn is_registered(&self) -> bool {
         self.hello.is_some()
     }
@@ -100,6 +107,7 @@ impl Clients {
             requests: HashTable::new(),
             last_heard: now,
             cut_off: false,
+            congested: false,
             next_beat: now,
             timer: None,
         });
@@ -107,7 +115,7 @@ impl Clients {
         ClientKey(key)
     }
 
-    fn request<F: Frame>(
+    pub(super) fn request<F: Frame>(
         &self,
         key: ClientKey,
         rid: &[u8],
@@ -223,6 +231,9 @@ impl<F: Frame> Broker<F> {
                 }
                 self.drop_request(now, request);
             }
+            (ClientMessage::Credit { rid, bytes }, Some(key)) => {
+                self.on_credit(now, key, &rid, bytes);
+            }
             (ClientMessage::Disconnect, Some(key)) => self.drop_client(now, key),
             (ClientMessage::Heartbeat, _) | (_, None) => {}
         }
@@ -301,7 +312,7 @@ impl<F: Frame> Broker<F> {
         let is_bound = is_mdp && client.id.first() == Some(&0);
         // With authentication every one does: the next to have it may be another.
         if client.extended || is_bound || self.guard.is_on() {
-            return self.drop_client(now, key);
+            return self.lose_client(now, key, Departure::Connection);
         }
         // Each reply that can't be delivered says so again, which is no sign of life.
         if std::mem::replace(&mut client.cut_off, true) {
@@ -367,7 +378,7 @@ impl<F: Frame> Broker<F> {
             if client.extended {
                 self.send_client(key, ToClient::Disconnect);
             }
-            return self.drop_client(now, key);
+            return self.lose_client(now, key, Departure::Silence);
         }
         if client.hello.is_some() && client.next_beat <= now {
             client.next_beat = now + self.config.heartbeat;

@@ -26,7 +26,9 @@ pub struct BrokerConfig {
 impl BrokerConfig {
     /// What the broker answers to a hello.
     pub(super) fn hello(&self) -> Hello {
-        Hello::new(self.heartbeat.as_millis() as u64, self.liveness)
+        let mut hello = Hello::new(self.heartbeat.as_millis() as u64, self.liveness);
+        hello.flow = true;
+        hello
     }
 
     /// How long a peer with this hello may be silent: the slower of the two hearts sets the pace,

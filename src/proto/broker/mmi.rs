@@ -80,6 +80,7 @@ impl<F: Frame> Broker<F> {
             "requestsTotal": self.counters.requests,
             "expiredTotal": self.counters.expired,
             "badMessagesTotal": self.counters.bad_messages,
+            "slowPeersTotal": self.counters.slow_peers,
         })
     }
 }

@@ -11,6 +11,7 @@
 //! | client | REQUEST            | queues it under its service, dispatches                        |
 //! | client | HEARTBEAT rid      | passes it to the worker that holds the request                 |
 //! | client | CANCEL             | forgets the request, tells its worker                          |
+//! | client | CREDIT rid         | passes it to the worker that holds the request                 |
 //! | client | DISCONNECT         | forgets the client and its requests                            |
 //! | worker | READY              | registers the worker, answers a hello, dispatches              |
 //! | worker | READY, held        | same session: updates; new one: starts over; 0.0.92: DISCONNECT |
@@ -23,6 +24,7 @@
 //! | time   | request's deadline | `C_TIMEOUT` to the client, CANCEL to the worker                |
 //! | either | READY, REQUEST the user may not | DISCONNECT; `B_DENIED` (see [`access`])                |
 //! | time   | silent peer        | DISCONNECT, and as if its connection had broken                |
+//! | transport | takes no more of a peer's | DISCONNECT, or `C_SLOW` for its requests (see `flow`)    |
 //! | transport | connection broke | `W_LOST` to the clients of a worker; a client's requests end   |
 
 mod access;
@@ -32,6 +34,7 @@ mod clients;
 mod config;
 mod dispatch;
 mod event;
+mod flow;
 mod incoming;
 mod mdp;
 mod mmi;
@@ -110,6 +113,7 @@ struct Counters {
     requests: u64,
     expired: u64,
     bad_messages: u64,
+    slow_peers: u64,
 }
 
 /// The broker machine. See [`super`] for the contract.

@@ -5,6 +5,7 @@ use super::services::ServiceKey;
 use super::workers::WorkerKey;
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
+use crate::proto::flow::Debt;
 use crate::wire::{Body, Frame};
 use slab::Slab;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(super) struct Request<F> {
     /// Moved by every partial; the timer is set anew only when it fires too early.
     pub(super) deadline: Time,
     pub(super) timer: Option<TimerKey>,
+    /// What its worker is owed in the place of its client.
+    pub(super) debt: Debt,
     serial: u32,
     prev: u32,
     next: u32,
@@ -118,6 +121,7 @@ impl<F: Frame> Requests<F> {
             timeout,
             deadline,
             timer: None,
+            debt: Debt::default(),
             serial: self.serial,
             prev: NONE,
             next: NONE,

@@ -17,7 +17,8 @@ impl<F: Frame> ToWorker<F> {
             omdp::ToWorker::Disconnect => Some(ToWorker::Disconnect),
             omdp::ToWorker::Welcome { .. }
             | omdp::ToWorker::RequestHeartbeat { .. }
-            | omdp::ToWorker::Cancel { .. } => None,
+            | omdp::ToWorker::Cancel { .. }
+            | omdp::ToWorker::Credit { .. } => None,
         }
     }
 

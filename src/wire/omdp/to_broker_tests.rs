@@ -96,6 +96,13 @@ fn client_messages_of_the_extension() {
         let rid = b"r1".to_vec();
         golden(text, client(ClientMessage::Cancel { rid, expired }));
     }
+    golden(
+        "C|10|r1|\0\u{2}\0\0",
+        client(ClientMessage::Credit {
+            rid: b"r1".to_vec(),
+            bytes: 131_072,
+        }),
+    );
 }
 
 #[test]
@@ -179,6 +186,11 @@ fn malformed() {
         ("C|8", Short),
         ("C|8|r1|∅", Extension),
         ("C|8|r1|T|T", Trailing),
+        ("C|10|r1", Short),
+        ("C|10|∅|\0\0\0\u{1}", Name),
+        ("C|10|r1|\0\0\u{1}", Extension),
+        ("C|10|r1|\0\0\0\0", Extension),
+        ("C|10|r1|\0\0\0\u{1}|x", Trailing),
         ("W|1", Short),
         ("W|1|∅", Name),
         ("W|1|echo|{}|x", Trailing),

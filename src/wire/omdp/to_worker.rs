@@ -25,6 +25,8 @@ pub enum ToWorker<F> {
     Disconnect,
     /// `W 8 token`. Ours: nobody waits for this request any more.
     Cancel { token: u64 },
+    /// `W 10 token bytes`. Ours: so many bytes of the reply's parts were read.
+    Credit { token: u64, bytes: u32 },
 }
 
 /// What the broker tells a worker about a request beyond 0.0.92.
@@ -86,13 +88,13 @@ impl<F: Frame> ToWorker<F> {
                 rid: cursor.name()?,
             },
             DISCONNECT => ToWorker::Disconnect,
-            CANCEL => {
-                let token = cursor.next()?;
-                let token = (&*token).try_into().map_err(|_| Malformed::Extension)?;
-                ToWorker::Cancel {
-                    token: u64::from_be_bytes(token),
-                }
-            }
+            CANCEL => ToWorker::Cancel {
+                token: token(&cursor.next()?)?,
+            },
+            CREDIT => ToWorker::Credit {
+                token: token(&cursor.next()?)?,
+                bytes: credit(&cursor.next()?)?,
+            },
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -140,8 +142,18 @@ impl<F: Frame> ToWorker<F> {
                 put(CANCEL);
                 out.push(F::from(&token.to_be_bytes()[..]));
             }
+            ToWorker::Credit { token, bytes } => {
+                put(CREDIT);
+                out.push(F::from(&token.to_be_bytes()[..]));
+                out.push(F::from(&bytes.to_be_bytes()[..]));
+            }
         }
     }
+}
+
+fn token(bytes: &[u8]) -> Result<u64, Malformed> {
+    let bytes = bytes.try_into().map_err(|_| Malformed::Extension)?;
+    Ok(u64::from_be_bytes(bytes))
 }
 
 #[cfg(test)]
@@ -213,6 +225,13 @@ mod tests {
             request(Body::json(b"1".to_vec()), Some(known)),
         );
         golden("W|8|\0\0\0\0\0\0\0\t", ToWorker::Cancel { token: 9 });
+        golden(
+            "W|10|\0\0\0\0\0\0\0\t|\0\u{2}\0\0",
+            ToWorker::Credit {
+                token: 9,
+                bytes: 131_072,
+            },
+        );
     }
 
     #[test]
@@ -245,6 +264,10 @@ mod tests {
             ("W|4|Cx|r1|x", Trailing),
             ("W|5|x", Trailing),
             ("W|8|x", Extension),
+            ("W|10|\0\0\0\0\0\0\0\t", Short),
+            ("W|10|x|\0\0\0\u{1}", Extension),
+            ("W|10|\0\0\0\0\0\0\0\t|\0\0\0\0", Extension),
+            ("W|10|\0\0\0\0\0\0\0\t|\0\0\0\u{1}|x", Trailing),
         ] {
             assert_eq!(ToWorker::decode(&mut frames(text)), Err(why), "{text}");
         }

@@ -1,6 +1,7 @@
 //! What holds whatever happens.
 
 use super::world::{Ending, Plan, World};
+use crate::proto::flow::{OVERHEAD, WINDOW};
 use crate::proto::tests::net::*;
 use std::collections::HashSet;
 
@@ -40,6 +41,29 @@ impl Ledger {
                 );
             }
             *counted = started.len();
+        }
+    }
+
+    /// What is under way of a stream, from a worker of ours to the user of a client of ours, is within
+    /// the window, but for one part.
+    pub fn check_windows(
+        &self,
+        net: &mut Net,
+        workers: &[Id<WorkerActor>],
+        clients: &[Id<ClientActor>],
+    ) {
+        for &w in workers {
+            for stream in net[w].streams.values().filter(|stream| stream.sent > 0) {
+                let reader = clients.iter().find_map(|&c| {
+                    let mut streams = net[c].streams.values();
+                    streams.find(|reader| reader.request == stream.request)
+                });
+                if let Some(reader) = reader {
+                    let most = i64::from(WINDOW + OVERHEAD) + 8;
+                    assert!(stream.sent - reader.read <= most, "beyond the window");
+                    assert!(i64::from(reader.unread) <= most);
+                }
+            }
         }
     }
 

@@ -55,9 +55,12 @@ impl Plan {
             2..15 => Ending::Error,
             _ => Ending::Final,
         };
+        let parts = *rng.pick(&[0, 0, 0, 0, 1, 5, 20, 60]);
+        let every: u64 = *rng.pick(&[0, 0, 0, 1, 1, 10, 10, 30, 100, 400]);
         Plan {
-            parts: *rng.pick(&[0, 0, 0, 0, 1, 5, 20]),
-            every: *rng.pick(&[0, 0, 0, 1, 1, 10, 10, 30, 100, 400]),
+            parts,
+            // What comes after a long stream must not have to wait for too long.
+            every: if parts > 20 { every.min(30) } else { every },
             end,
         }
     }
@@ -193,8 +196,15 @@ impl World {
 
     pub fn run(&mut self, span: Duration, ledger: &mut Ledger) {
         let (workers, old_workers) = (&self.workers, &self.old_workers);
-        self.net
-            .run_checked(span, |net| ledger.check_starts(net, workers, old_workers));
+        // Of an old broker nobody hears what was read.
+        let clients = match self.old_brokers.is_empty() {
+            true => &self.clients[..],
+            false => &[],
+        };
+        self.net.run_checked(span, |net| {
+            ledger.check_starts(net, workers, old_workers);
+            ledger.check_windows(net, workers, clients);
+        });
     }
 
     /// Everybody who can be hurt.
@@ -228,6 +238,9 @@ impl World {
         self.net.find_dead_connections();
         for w in self.workers.clone() {
             self.net.act(w, |worker, _| worker.busy = false);
+        }
+        for c in self.clients.clone() {
+            self.net.act(c, |client, now| client.set_reading(now, true));
         }
         self.net.run(secs(10));
         for w in self.workers.clone() {

@@ -2,13 +2,14 @@
 
 use super::{LinkNews, effect};
 use crate::proto::code::Code;
+use crate::proto::flow::{self, WINDOW};
 use crate::proto::tests::net::actor::{Actor, Effect, Frames, Handler, Serves, Wakes};
 use crate::proto::tests::net::{Job, Jobs, Outcome, Step};
 use crate::proto::worker::{Retract, WorkerConfig, WorkerNotice};
 use crate::proto::{Time, Worker};
 use crate::wire::omdp::WorkerMessage;
 use crate::wire::{Body, Malformed};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 struct Offer {
@@ -16,6 +17,13 @@ struct Offer {
     body: Body<Vec<u8>>,
     opts: Option<Vec<u8>>,
     returnable: bool,
+}
+
+/// How much of a reply was sent, and how much more may be.
+pub struct Stream {
+    pub request: Vec<u8>,
+    pub sent: i64,
+    pub credit: i64,
 }
 
 pub struct WorkerActor {
@@ -27,6 +35,8 @@ pub struct WorkerActor {
     jobs: Jobs<u64>,
     /// What its user has not taken.
     offers: VecDeque<Offer>,
+    /// The streams of its jobs.
+    pub streams: BTreeMap<u64, Stream>,
     /// The user's thread does something else, and neither takes nor answers.
     pub busy: bool,
     /// What its user took, in order, over all its lives.
@@ -53,6 +63,7 @@ impl WorkerActor {
             handler: Rc::new(Job::echo),
             jobs: Jobs::new(),
             offers: VecDeque::new(),
+            streams: BTreeMap::new(),
             busy: false,
             started: Vec::new(),
             deliveries: Vec::new(),
@@ -69,10 +80,22 @@ impl WorkerActor {
     /// Does for the delivery what its user would.
     pub fn end(&mut self, now: Time, delivery: u64, outcome: Outcome) {
         self.jobs.drop(&delivery);
+        self.streams.remove(&delivery);
         match outcome {
             Outcome::Final(body) => self.machine.finish(now, delivery, body),
             Outcome::Error(value) => self.machine.error(now, delivery, value),
         }
+    }
+
+    /// Sends a part, and no other before there is credit for it.
+    fn partial(&mut self, delivery: u64, body: Body<Vec<u8>>) {
+        if let Some(stream) = self.streams.get_mut(&delivery) {
+            let cost = i64::from(flow::cost(&body));
+            stream.sent += cost;
+            stream.credit -= cost;
+            self.jobs.block(&delivery, stream.credit <= 0);
+        }
+        self.machine.partial(delivery, body);
     }
 
     fn machine(config: &WorkerConfig, life: u32) -> Worker<Vec<u8>> {
@@ -95,6 +118,12 @@ impl WorkerActor {
         {
             let job = (self.handler)(&offer.body);
             self.jobs.begin(now, offer.delivery, job);
+            let stream = Stream {
+                request: offer.body.bytes.clone(),
+                sent: 0,
+                credit: WINDOW.into(),
+            };
+            self.streams.insert(offer.delivery, stream);
             self.most_running = self.most_running.max(self.jobs.len());
             self.deliveries.push((offer.delivery, offer.opts));
             self.started.push(offer.body);
@@ -145,7 +174,16 @@ impl WorkerActor {
                 // Of an offer that was not taken the user learns nothing.
                 if self.offers.len() == offers {
                     self.jobs.drop(&delivery);
+                    self.streams.remove(&delivery);
                     self.cancelled.push((now, delivery, code));
+                }
+            }
+            WorkerNotice::Credit { delivery, bytes } => {
+                assert!(bytes > 0);
+                // It may have ended in the same instant.
+                if let Some(stream) = self.streams.get_mut(&delivery) {
+                    stream.credit += i64::from(bytes);
+                    self.jobs.block(&delivery, stream.credit <= 0);
                 }
             }
             WorkerNotice::Connected => self.news.push((now, LinkNews::Connected)),
@@ -170,6 +208,7 @@ impl Actor for WorkerActor {
         self.machine = Self::machine(&self.config, self.life);
         self.jobs = Jobs::new();
         self.offers.clear();
+        self.streams.clear();
         self.busy = false;
     }
 
@@ -201,7 +240,7 @@ impl Actor for WorkerActor {
             && let Some((delivery, step)) = self.jobs.due(now)
         {
             match step {
-                Step::Partial(body) => self.machine.partial(delivery, body),
+                Step::Partial(body) => self.partial(delivery, body),
                 Step::End(outcome) => self.end(now, delivery, outcome),
             }
         }
