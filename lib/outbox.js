@@ -87,6 +87,16 @@ class Outbox {
   /**
    * @param {number} op
    * @param {number} id
+   * @param {number} n
+   */
+  putNumber(op, id, n) {
+    this.#append(op, id, n, 0, 0, 0, '', undefined);
+    this.#schedule(false);
+  }
+
+  /**
+   * @param {number} op
+   * @param {number} id
    * @param {string} service
    * @param {Body} body
    * @param {string} options

@@ -70,8 +70,8 @@ class Peer extends EventEmitter {
     this.#inbox = new Inbox(
       this.#core,
       this.#outbox,
-      (kind, id, a, b, text, at, blob) => {
-        if (kind < STARTED) role.take(kind, id, a, b, text, at, blob);
+      (kind, id, a, b, text, at, blob, n) => {
+        if (kind < STARTED) role.take(kind, id, a, b, text, at, blob, n);
         else this.#take(kind, id, text.slice(at, at + a), text.slice(at + a, at + a + b));
       },
       refresh,

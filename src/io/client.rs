@@ -31,6 +31,8 @@ pub enum ClientCommand {
     Cancel(u64),
     /// See [`Client::heartbeat`].
     Heartbeat(Option<u64>),
+    /// See [`Client::credit`]: a request, and how many bytes.
+    Credit(u64, u32),
     /// See [`Client::stop`].
     Stop,
 }
@@ -59,6 +61,7 @@ impl Machine for Client<Message> {
             } => self.request(now, id, service, data, opts, timeout),
             ClientCommand::Cancel(id) => self.cancel(id),
             ClientCommand::Heartbeat(id) => self.heartbeat(id),
+            ClientCommand::Credit(id, bytes) => self.credit(now, id, bytes),
             ClientCommand::Stop => {
                 self.stop();
                 return ControlFlow::Break(());

@@ -229,6 +229,10 @@ fn report(batch: &mut Outward<'_>, event: &BrokerEvent) {
                 "lost": lost,
             }),
         ),
+        BrokerEvent::ClientGone { client, why, lost } => batch.event(
+            "clientGone",
+            &json!({ "client": text(client), "reason": why.as_str(), "lost": lost }),
+        ),
         BrokerEvent::RequestExpired { service, running } => batch.event(
             "requestExpired",
             &json!({ "service": text(service), "running": running }),

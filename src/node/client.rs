@@ -124,6 +124,10 @@ impl ClientCore {
                 }
                 2 => ClientCommand::Cancel(record.id as u64),
                 3 => ClientCommand::Heartbeat((record.id >= 0.0).then_some(record.id as u64)),
+                4 => {
+                    let [bytes, ..] = record.fields;
+                    ClientCommand::Credit(record.id as u64, bytes as u32)
+                }
                 _ => return Err(broken()),
             });
         }

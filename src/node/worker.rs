@@ -213,6 +213,9 @@ fn report(batch: &mut Outward<'_>, notice: WorkerNotice<Message>, endpoint: &str
         WorkerNotice::Cancelled { delivery, code } => {
             batch.words(kind::CANCELLED, delivery, code.as_str(), "");
         }
+        WorkerNotice::Credit { delivery, bytes } => {
+            batch.counted(kind::CREDIT, delivery, 0, 0, bytes);
+        }
         WorkerNotice::Connected => batch.words(kind::CONNECT, 0, endpoint, ""),
         WorkerNotice::Disconnected(why) => {
             batch.words(kind::DISCONNECT, 0, endpoint, why.as_str());
