@@ -11,6 +11,8 @@ const MAX_SPIN_US = 1000000;
 /** Past this nothing is gained, and a worker that dies loses more. */
 const MAX_PREFETCH = 65535;
 const MAX_LIVENESS = 1000;
+/** Less would not hold what is under way to a peer that keeps up. */
+const MIN_PEER_BYTES = 65536;
 const MAX_NAME_BYTES = 255;
 const MAX_SERVICE_BYTES = 65535;
 /** What peers may speak; the first is what a worker or client speaks unless told otherwise. */
@@ -92,6 +94,7 @@ const stopTimeout = number(0, MAX_MS, true);
 const liveness = integer(MAX_LIVENESS);
 const concurrency = integer(MAX_MS, true);
 const spin = integer(MAX_SPIN_US, false, 0);
+const peerBytes = integer(Number.MAX_SAFE_INTEGER, false, MIN_PEER_BYTES);
 const prefetch = integer(MAX_PREFETCH, false, 0);
 /** Some code still sets 0.0.92's `debug`, which only made it log. @type {Check} */
 const ignored = () => undefined;
@@ -107,6 +110,7 @@ const SCHEMAS = {
     dialects: { check: dialects, value: DIALECTS },
     expiry: { check: timeout, value: 60000 },
     busyTimeout: { check: milliseconds, value: 900000 },
+    maxPeerBytes: { check: peerBytes, value: 64 * 1024 * 1024 },
     handshakeInterval: { check: milliseconds, value: 10000 },
     ...SERVER_OPTIONS,
     name: { check: name },

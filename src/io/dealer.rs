@@ -1,5 +1,6 @@
 //! The driver of a worker or a client: one machine, one DEALER at a time.
 
+use super::account::Account;
 use super::monitor::{Event, Monitor};
 use super::outlet::Offer;
 use super::reactor::Reactor;
@@ -12,6 +13,7 @@ use crate::proto::worker::Retract;
 use std::ffi::c_int;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep_until;
@@ -46,6 +48,13 @@ pub trait Machine {
     fn drain_notices(&mut self, report: impl FnMut(Self::Notice)) -> ControlFlow<()>;
     /// What is to be done with the socket.
     fn poll_action(&mut self) -> Option<Action>;
+
+    /// Whether it wants to know how much of what it had sent lies in libzmq.
+    fn watches_congestion(&self) -> bool {
+        false
+    }
+    /// More lies there than is good, or no longer.
+    fn handle_congestion(&mut self, _congested: bool) {}
 
     /// Whether a notice is an offer, which waits until the reader has room for it.
     fn offered(_notice: &Self::Notice) -> Option<Offer> {
@@ -107,6 +116,8 @@ where
 {
     let (commands, inbox) = unbounded_channel();
     Reactor::shared()?.drive(move || {
+        let freed = Arc::new(Notify::new());
+        let is_inproc = endpoint.address.starts_with("inproc:");
         let driver = Driver {
             machine: machine(),
             endpoint,
@@ -114,6 +125,10 @@ where
             connecting: None,
             broken_off: 0,
             up: false,
+            is_inproc,
+            account: Account::new(MAX_LENT / 2, freed.clone()),
+            freed,
+            congested: false,
             inbox,
             outlet,
             frames: Vec::new(),
@@ -134,6 +149,12 @@ struct Driver<M: Machine> {
     broken_off: u32,
     /// Whether the machine was told that there is a connection, and not yet that it broke.
     up: bool,
+    is_inproc: bool,
+    /// Of what lies in libzmq, while the machine wants to know.
+    account: Arc<Account>,
+    freed: Arc<Notify>,
+    /// What the machine was told of it.
+    congested: bool,
     inbox: UnboundedReceiver<M::Command>,
     outlet: Arc<Outlet<Notice<M::Notice>>>,
     /// Reused from message to message.
@@ -141,6 +162,16 @@ struct Driver<M: Machine> {
     /// Reused from turn to turn.
     notices: Vec<M::Notice>,
 }
+
+/// So much in libzmq is too much.
+const MAX_LENT: usize = 1024 * 1024;
+
+/// From this size on what came over inproc is copied: the sender counts the bytes until they are
+/// let go of.
+const LARGE: usize = 4096;
+
+/// What a message costs beyond its bytes.
+const OVERHEAD: usize = 256;
 
 /// How many messages are received before what came of them is sent on.
 const BATCH: usize = 256;
@@ -188,6 +219,7 @@ impl<M: Machine> Driver<M> {
             command = self.inbox.recv() => Some(command),
             // An error of the watch is found again, and handled, when the socket is used.
             _ = async { socket?.ready().await.ok() }, if socket.is_some() => None,
+            () = self.freed.notified(), if self.congested => None,
             _ = async { connecting?.ready().await.ok() }, if connecting.is_some() => None,
             () = async { sleep_until(deadline.unwrap_or_else(|| clock::instant(clock::now()))).await },
                 if deadline.is_some() => None,
@@ -259,6 +291,10 @@ impl<M: Machine> Driver<M> {
                 if socket.receive(&mut self.frames).is_err() || self.frames.is_empty() {
                     break;
                 }
+                if self.is_inproc {
+                    let large = self.frames.iter_mut().filter(|frame| frame.size() >= LARGE);
+                    large.for_each(|frame| *frame = Message::from(&frame[..]));
+                }
                 match &self.frames[..] {
                     [only] if **only == self.endpoint.gone => {
                         self.frames.clear();
@@ -279,14 +315,29 @@ impl<M: Machine> Driver<M> {
 
     /// Sends what the machine wants sent, then opens or closes the socket as it asks.
     fn carry_out(&mut self, now: Time) {
+        if self.congested && self.account.is_few() {
+            self.congested = false;
+            self.machine.handle_congestion(false);
+        }
         loop {
             let socket = self.socket.as_ref();
             let mut broken = false;
+            let account = Some(&self.account).filter(|_| self.machine.watches_congestion());
             self.machine.drain_transmits(|frames| {
+                if let Some(account) = account
+                    && let Some(body) = frames.pop()
+                {
+                    let cost = body.size() + OVERHEAD;
+                    frames.push(body.lent(account, cost));
+                }
                 let sent = socket.map(|socket| socket.send(frames));
                 broken |= !matches!(sent, Some(Ok(Sent::Yes)));
                 frames.clear();
             });
+            if !self.congested && self.account.bytes() > MAX_LENT {
+                self.congested = true;
+                self.machine.handle_congestion(true);
+            }
             if broken && self.up {
                 self.up = false;
                 self.machine.handle_down(now);

@@ -5,6 +5,7 @@
 //! tasks of a [`reactor`] thread: all workers and clients of the process share one, each broker has
 //! its own. JavaScript is never on any of these threads, so it may be as busy as it likes.
 
+mod account;
 pub mod client;
 mod clock;
 mod context;
@@ -12,6 +13,7 @@ pub mod dealer;
 mod error;
 mod message;
 mod monitor;
+mod outbound;
 mod outlet;
 mod reactor;
 mod readiness;

@@ -102,6 +102,14 @@ impl Machine for Worker<Message> {
         end
     }
 
+    fn watches_congestion(&self) -> bool {
+        !self.has_windows()
+    }
+
+    fn handle_congestion(&mut self, congested: bool) {
+        Worker::handle_congestion(self, congested);
+    }
+
     fn poll_action(&mut self) -> Option<Action> {
         Worker::poll_action(self)
     }

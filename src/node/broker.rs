@@ -35,6 +35,8 @@ pub struct BrokerConf {
     pub spin: f64,
     /// How long a handshake may take, in ms.
     pub handshake_interval: f64,
+    /// How many bytes may lie ready for each peer.
+    pub max_peer_bytes: f64,
     /// The mechanism, none if there is none.
     pub security: Option<SecurityConf>,
     /// Who is let in; there is a mechanism.
@@ -152,6 +154,7 @@ impl BrokerCore {
             endpoints: self.conf.endpoints.clone(),
             security: mechanism.zip(self.gate.clone()),
             handshake_ms: self.conf.handshake_interval as i32,
+            max_peer_bytes: self.conf.max_peer_bytes as usize,
             refusals: self.refusals.clone(),
         };
         let spin = Duration::from_micros(self.conf.spin as u64);

@@ -217,7 +217,7 @@ impl<F: Frame> Worker<F> {
     /// Sends one part of the reply.
     pub fn partial(&mut self, delivery: u64, body: Body<F>) {
         let dialect = self.config.dialect;
-        let has_windows = self.link.peer().is_some_and(|broker| broker.flow);
+        let has_windows = self.has_windows();
         let number = delivery;
         let Some(delivery) = self.deliveries.get_mut(&number) else {
             return;
@@ -268,6 +268,11 @@ impl<F: Frame> Worker<F> {
         if self.link.is_up() && !self.said_goodbye() {
             self.transmits.push(WorkerMessage::Heartbeat);
         }
+    }
+
+    /// Whether the broker sees to it that credit comes.
+    pub fn has_windows(&self) -> bool {
+        self.link.peer().is_some_and(|broker| broker.flow)
     }
 
     /// Whether the transport takes less than it is given.

@@ -62,7 +62,9 @@ impl<F: Frame> Broker<F> {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        client.congested = congested;
+        if std::mem::replace(&mut client.congested, congested) == congested {
+            return;
+        }
         let requests: Vec<RequestKey> = client.requests.iter().copied().collect();
         for key in requests {
             let request = self.requests.get_mut(key);

@@ -87,6 +87,16 @@ pub enum Outgoing<F> {
 }
 
 impl<F: Frame> Outgoing<F> {
+    /// Whether its receiver is sent away by it.
+    pub fn is_disconnect(&self) -> bool {
+        matches!(
+            self,
+            Outgoing::Client(ToClient::Disconnect)
+                | Outgoing::Worker(ToWorker::Disconnect)
+                | Outgoing::MdpWorker(_, wire_mdp::ToWorker::Disconnect)
+        )
+    }
+
     /// Appends the frames of the message, without the routing id.
     pub fn encode(self, out: &mut Vec<F>) {
         match self {
