@@ -163,6 +163,11 @@ impl Actor for ClientActor {
     }
 
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        // First, since what the user reads may make something to send.
+        let notices: Vec<_> = self.machine.drain_notices().collect();
+        for notice in notices {
+            self.note(now, notice);
+        }
         let dialect = self.machine.dialect();
         self.machine.drain_transmits(|message| {
             let mut frames = Vec::new();
@@ -171,10 +176,6 @@ impl Actor for ClientActor {
                 effects.push(Effect::Send(frames));
             }
         });
-        let notices: Vec<_> = self.machine.drain_notices().collect();
-        for notice in notices {
-            self.note(now, notice);
-        }
         effects.extend(self.machine.poll_action().map(effect));
     }
 
