@@ -6,7 +6,7 @@
  * How many bytes of a reply's parts may be under way, from write() to whoever reads them; what a part costs beyond
  * its bytes; and how much is read before it is given back. As in `src/proto/flow.rs`.
  */
-const WINDOW = 256 * 1024;
+const WINDOW = 512 * 1024;
 const OVERHEAD = 64;
 const GRANT = WINDOW / 2;
 

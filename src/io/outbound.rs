@@ -64,8 +64,10 @@ struct Peer {
     waiting: VecDeque<Vec<Message>>,
     /// What waits, and what it costs.
     bytes: usize,
-    /// The machine was told that it is too much.
+    /// Whether it is too much, and the machine is to be told.
     overflowed: bool,
+    /// Once it was told: what still may wait, for a peer that can't be sent away.
+    most: usize,
 }
 
 pub(super) struct Outbound {
@@ -150,6 +152,7 @@ impl Outbound {
                 waiting: VecDeque::new(),
                 bytes: 0,
                 overflowed: false,
+                most: usize::MAX,
             };
             self.peers.insert(to.clone(), peer);
         }
@@ -163,10 +166,9 @@ impl Outbound {
         if last {
             peer.waiting.clear();
             peer.bytes = 0;
-            peer.overflowed = false;
+            peer.forgive();
         }
-        let most = limit.saturating_add(RESERVE);
-        if peer.overflowed && peer.bytes + peer.account.bytes() > most {
+        if peer.bytes > peer.most {
             frames.clear();
             return Outcome::Taken;
         }
@@ -182,6 +184,13 @@ impl Outbound {
         match overflow {
             true => Outcome::Overflow,
             false => Outcome::Waiting,
+        }
+    }
+
+    /// The machine is about to take its place from a peer. What else it has to say to it is bounded.
+    pub(super) fn condemn(&mut self, peer: &[u8]) {
+        if let Some(peer) = self.peers.get_mut(peer) {
+            peer.most = peer.bytes.saturating_add(RESERVE);
         }
     }
 
@@ -213,7 +222,7 @@ impl Outbound {
                     }
                 }
                 if peer.waiting.is_empty() {
-                    peer.overflowed = false;
+                    peer.forgive();
                     news.clear.push(id.clone());
                 }
             }
@@ -241,6 +250,11 @@ impl Outbound {
 const MAX_IDLE: usize = 256;
 
 impl Peer {
+    fn forgive(&mut self) {
+        self.overflowed = false;
+        self.most = usize::MAX;
+    }
+
     /// Sends a message whose large frames are counted for as long as libzmq has them.
     fn lend(&self, socket: &Socket, frames: &mut Vec<Message>) -> Result<Sent, Error> {
         if self.account.bytes() >= MAX_LENT {

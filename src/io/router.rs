@@ -382,7 +382,10 @@ impl Driver {
                 match trouble {
                     Outcome::Taken => {}
                     Outcome::Waiting => self.machine.handle_congestion(&peer, true),
-                    Outcome::Overflow => self.machine.handle_overflow(now, &peer),
+                    Outcome::Overflow => {
+                        self.outbound.condemn(&peer);
+                        self.machine.handle_overflow(now, &peer);
+                    }
                     Outcome::NoPeer => self.machine.handle_gone(now, &peer),
                 }
             }

@@ -13,7 +13,7 @@
 use crate::wire::{Body, Frame};
 
 /// How many bytes may be under way. In the tests of the machines streams of some parts meet it.
-pub const WINDOW: u32 = if cfg!(test) { 1024 } else { 256 * 1024 };
+pub const WINDOW: u32 = if cfg!(test) { 1024 } else { 512 * 1024 };
 
 /// What a part costs beyond its bytes, so that small parts are bounded too.
 pub const OVERHEAD: u32 = 64;
