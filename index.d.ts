@@ -29,6 +29,7 @@ export interface RequestHeaders {
  * - `C_TIMEOUT`: no sign of the reply for the request's `timeout`.
  * - `C_ABORTED`: its `signal` was aborted, or its stream destroyed.
  * - `C_STOPPED`: the client was stopped, or could not start.
+ * - `C_SLOW`: only to clients of 0.0.92 and MDP: the client did not take what it was sent.
  * - `W_LOST`: the worker died, or left, while it held the request.
  * - `W_NONE`: no worker offers the service.
  * - `W_BAD_REPLY`: what the worker sent is not JSON.
@@ -42,6 +43,7 @@ export type ErrorCode =
   | 'C_TIMEOUT'
   | 'C_ABORTED'
   | 'C_STOPPED'
+  | 'C_SLOW'
   | 'W_LOST'
   | 'W_NONE'
   | 'W_BAD_REPLY'
@@ -343,6 +345,12 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
    */
   busyTimeout?: number;
   /**
+   * How many bytes may lie ready for a peer that does not take them, 65536 and up. One for which more would is taken
+   * for lost: it is disconnected, and the requests that it has end.
+   * @defaultValue 67108864
+   */
+  maxPeerBytes?: number;
+  /**
    * How long the broker's thread looks for the next message before it goes to sleep, in µs, when there is only a
    * trickle of them: 0 to 1000000. It takes the cost of waking a thread out of a single request's way, at the price
    * of processor time; under load it changes nothing.
@@ -357,6 +365,11 @@ export interface BrokerEvents extends PeerEvents {
   workerReady: [event: { worker: string; service: string }];
   /** A worker has gone, and why; `lost` is how many requests it held. */
   workerGone: [event: { worker: string; service: string; reason: string; lost: number }];
+  /**
+   * A client was lost, and why: silent, too slow in taking what it was sent, or its connection broke while it had
+   * requests. `lost` is how many were cancelled.
+   */
+  clientGone: [event: { client: string; reason: string; lost: number }];
   /** Nobody waits for a request any more; `running` if a worker has it. */
   requestExpired: [event: { service: string; running: boolean }];
   /** A handshake failed, and why; how much is known of the peer depends on how far it came. */
@@ -510,7 +523,10 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
  * nothing. Its `error` event need not be listened to.
  */
 export interface Reply<TPartial = any, TFinal = any> extends Writable {
-  /** Sends a partial. `null` and `undefined` may be sent, and arrive as `null`. */
+  /**
+   * Sends a partial. `null` and `undefined` may be sent, and arrive as `null`. False if it has to wait because the
+   * client does not keep up; `drain` comes when nothing waits any more.
+   */
   write(partial: TPartial, callback?: (error: Error | null | undefined) => void): boolean;
   write(
     partial: TPartial,

@@ -30,6 +30,7 @@ broker
   .on('start', () => {})
   .on('workerReady', ({ worker, service }) => worker + service)
   .on('workerGone', ({ lost }) => lost.toFixed())
+  .on('clientGone', ({ client, reason, lost }) => client + reason + lost.toFixed())
   .on('requestExpired', ({ running }) => !running)
   .on('badMessage', ({ peer, reason }) => peer + reason);
 // @ts-expect-error of the worker
