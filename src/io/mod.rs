@@ -19,6 +19,7 @@ pub mod router;
 mod socket;
 pub mod worker;
 
+pub use clock::now;
 pub use context::quiesce;
 pub use error::Error;
 pub use message::Message;

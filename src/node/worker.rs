@@ -4,12 +4,12 @@ use super::core::{self, Core};
 use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
 use super::{dialect, random, random_frame};
-use crate::io::Message;
 use crate::io::dealer::{self, Endpoint, Notice};
 use crate::io::worker::WorkerCommand;
-use crate::proto::Worker;
+use crate::io::{Message, now};
 use crate::proto::link::LinkConfig;
-use crate::proto::worker::{WorkerConfig, WorkerNotice};
+use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
+use crate::proto::{Time, Worker};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -48,6 +48,9 @@ pub struct WorkerConf {
 pub struct WorkerCore {
     conf: WorkerConf,
     core: Core<WorkerCommand, Notice<WorkerNotice<Message>>>,
+    /// The last request that JavaScript has taken, and when it took the first of those that the
+    /// machine was not told of.
+    taken: Option<(u64, Time)>,
 }
 
 #[napi]
@@ -58,6 +61,7 @@ impl WorkerCore {
         WorkerCore {
             conf,
             core: Core::new(),
+            taken: None,
         }
     }
 
@@ -93,6 +97,7 @@ impl WorkerCore {
             gone: random_frame(),
         };
         let launch = |outlet| dealer::start(move || Worker::new(config), endpoint, outlet);
+        self.taken = None;
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
@@ -115,9 +120,11 @@ impl WorkerCore {
     ) -> Result<()> {
         let mut batch = Inward::new(env, &records, count, &text, blobs)?;
         let mut commands = Vec::with_capacity(count as usize);
+        let mut ends = 0;
         while let Some(record) = batch.next() {
             let delivery = record.id as u64;
             let [data, ..] = record.fields;
+            ends += usize::from(matches!(record.op, 5 | 6));
             commands.push(match record.op {
                 4 => WorkerCommand::Partial(delivery, batch.body(&record, data)?),
                 5 => WorkerCommand::Final(delivery, batch.body(&record, data)?),
@@ -130,7 +137,12 @@ impl WorkerCore {
                 _ => return Err(broken()),
             });
         }
-        self.core.command(WorkerCommand::Batch(commands));
+        let worked = Worked {
+            taken: self.taken.take(),
+            at: now(),
+            ends,
+        };
+        self.core.command(WorkerCommand::Batch(worked, commands));
         Ok(())
     }
 
@@ -144,6 +156,7 @@ impl WorkerCore {
         room: f64,
     ) -> Result<JsString<'env>> {
         let endpoint = self.conf.endpoints.first().map_or("", String::as_str);
+        let taken = &mut self.taken;
         self.core
             .drain(env, into, room as usize, |batch, generation, notice| {
                 match notice {
@@ -152,7 +165,13 @@ impl WorkerCore {
                         return core::start_failed(batch, generation, &error);
                     }
                     Notice::Stopped => return core::stopped(batch, generation),
-                    Notice::Machine(notice) => report(batch, notice, endpoint),
+                    Notice::Machine(notice) => {
+                        if let WorkerNotice::Request { delivery, .. } = &notice {
+                            let since = taken.map_or_else(now, |(_, since)| since);
+                            *taken = Some((*delivery, since));
+                        }
+                        report(batch, notice, endpoint);
+                    }
                 }
                 ControlFlow::Continue(())
             })

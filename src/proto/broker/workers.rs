@@ -9,6 +9,7 @@ use super::{
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
+use crate::wire::ext::Pace as Told;
 use crate::wire::omdp::{ReplyKind, RequestExtra, ToWorker, WorkerMessage, tokens};
 use crate::wire::{Body, Dialect, Frame, Hello, Malformed};
 use slab::Slab;
@@ -134,6 +135,7 @@ impl<F: Frame> Broker<F> {
                     rid,
                     body,
                     token,
+                    pace,
                 },
                 Some(key),
             ) => {
@@ -144,7 +146,7 @@ impl<F: Frame> Broker<F> {
                 if request.is_none() && kind.is_last() {
                     self.release_old_worker(now, key, &client, &rid);
                 }
-                self.on_reply(now, key, request, kind, body);
+                self.on_reply(now, key, request, kind, body, pace);
             }
             (WorkerMessage::Heartbeat, Some(key)) => {
                 if self.workers.get(key).is_some_and(|w| w.hello.is_none()) {
@@ -235,7 +237,7 @@ impl<F: Frame> Broker<F> {
             dialect,
             hello,
             running: VecDeque::new(),
-            pace: Pace::new(now),
+            pace: Pace::default(),
             busy_for_nobody: None,
             turn: None,
             last_heard: now,
@@ -292,6 +294,7 @@ impl<F: Frame> Broker<F> {
         request: Option<RequestKey>,
         kind: ReplyKind,
         body: Body<F>,
+        pace: Option<Told>,
     ) {
         // Only the worker that was given a request may answer it.
         let request = request.filter(|&request| self.place_of(request) == Some(Place::Worker(key)));
@@ -300,13 +303,18 @@ impl<F: Frame> Broker<F> {
         };
         self.pass_on(now, request, kind, body);
         if kind.is_last() {
+            if let Some(worker) = self.workers.get_mut(key) {
+                if let (Some(told), Some(request)) = (pace, self.requests.get(request)) {
+                    worker.pace.told(now, request.given, told);
+                }
+                worker.pace.end();
+            }
             self.free_slot(key, request);
             self.forget_request(request);
-            if let Some(worker) = self.workers.get_mut(key) {
-                worker.pace.end(now);
-            }
             self.line_up(key);
             self.dispatch_for(now, key);
+        } else if let Some(request) = self.requests.get_mut(request) {
+            request.begun = true;
         }
     }
 
@@ -321,6 +329,13 @@ impl<F: Frame> Broker<F> {
             if self.place_of(request) != Some(Place::Worker(key)) {
                 continue;
             }
+            if self.has_begun(request) {
+                // Its client has a part of the reply, and must not get that twice.
+                if let Some(worker) = self.workers.get(key).map(|worker| worker.id.clone()) {
+                    self.report_bad(&worker, "return of a started request");
+                }
+                continue;
+            }
             self.free_slot(key, request);
             self.requeue(request);
         }
@@ -329,6 +344,12 @@ impl<F: Frame> Broker<F> {
         }
         self.line_up(key);
         self.dispatch_for(now, key);
+    }
+
+    fn has_begun(&self, request: RequestKey) -> bool {
+        self.requests
+            .get(request)
+            .is_some_and(|request| request.begun)
     }
 
     fn place_of(&self, request: RequestKey) -> Option<Place> {
@@ -376,12 +397,9 @@ impl<F: Frame> Broker<F> {
     }
 
     /// It is given a request now.
-    pub(super) fn give(&mut self, now: Time, key: WorkerKey, request: RequestKey) {
+    pub(super) fn give(&mut self, key: WorkerKey, request: RequestKey) {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.turn = None;
-            if worker.running.is_empty() {
-                worker.pace.begin(now);
-            }
             worker.running.push_back(request);
         }
     }
@@ -406,11 +424,12 @@ impl<F: Frame> Broker<F> {
         }
         // A worker of ours says goodbye after everything that it started has ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();
-        let lost = if not_started { 0 } else { worker.running.len() };
+        let mut lost = 0;
         for &request in worker.running.iter().rev() {
-            if not_started {
+            if not_started && !self.has_begun(request) {
                 self.requeue(request);
             } else {
+                lost += 1;
                 self.end_request(now, request, Code::WorkerLost);
             }
         }

@@ -57,7 +57,7 @@ impl<F: Frame> ToWorker<F> {
                     None => None,
                     Some(opts) => {
                         let ext = TokenExt::parse(&cursor.next()?)?;
-                        if ext.error {
+                        if ext.error || ext.pace.is_some() {
                             return Err(Malformed::Extension);
                         }
                         if ext.binary {
@@ -120,6 +120,7 @@ impl<F: Frame> ToWorker<F> {
                             error: false,
                             own: false,
                             token,
+                            pace: None,
                         };
                         out.extend([body.bytes, opts, ext.to_frame()]);
                     }
