@@ -214,11 +214,15 @@ impl<F: Frame> Client<F> {
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
         );
-        hello.session = format!("{}{}", self.config.session, self.connections);
+        hello.session = self.session();
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),
         });
         self.advance();
+    }
+
+    fn session(&self) -> String {
+        format!("{}{}", self.config.session, self.connections)
     }
 
     /// The connection broke.
@@ -253,6 +257,15 @@ impl<F: Frame> Client<F> {
             } => self.on_reply(now, kind, &rid, body),
             ToClient::Heartbeat => {}
             ToClient::Disconnect => self.lose(now, Loss::Refused),
+            // It may be meant for the other peer of this name, if that was displaced just now.
+            ToClient::NameTaken { session } if *session == *self.session().as_bytes() => {
+                self.link.close();
+                if !std::mem::replace(&mut self.connected, true) {
+                    self.notices.push(ClientNotice::Connected);
+                }
+                self.lost(Loss::NameTaken);
+            }
+            ToClient::NameTaken { .. } => {}
         }
     }
 

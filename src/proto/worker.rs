@@ -343,6 +343,12 @@ impl<F: Frame> Worker<F> {
             // A client's own heartbeat; a delivery stays active until somebody says otherwise.
             ToWorker::RequestHeartbeat { .. } | ToWorker::Heartbeat => {}
             ToWorker::Disconnect => self.lose(now, Loss::Refused),
+            // It may be meant for the other peer of this name, if that was displaced just now.
+            ToWorker::NameTaken { session } if *session == *self.session().as_bytes() => {
+                self.link.close();
+                self.lost(now, Loss::NameTaken);
+            }
+            ToWorker::NameTaken { .. } => {}
         }
     }
 
@@ -414,6 +420,10 @@ impl<F: Frame> Worker<F> {
         matches!(self.draining, Some(Draining::Goodbye { .. }))
     }
 
+    fn session(&self) -> String {
+        format!("{}.{}", self.config.session, self.connections)
+    }
+
     fn send_ready(&mut self) {
         if self.said_goodbye() {
             return;
@@ -422,7 +432,7 @@ impl<F: Frame> Worker<F> {
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
         );
-        hello.session = format!("{}.{}", self.config.session, self.connections);
+        hello.session = self.session();
         self.announced = self.concurrency();
         hello.concurrency = Some(
             self.announced

@@ -234,7 +234,20 @@ impl<F: Frame> Broker<F> {
         if let Some(key) = known
             && !same_life
         {
+            let old = self.clients.get(key).and_then(|c| c.hello.as_ref());
+            let old = old.map(|hello| hello.session.clone());
             self.drop_client(now, key);
+            if let Some(old) = old {
+                if self.displaced.contains(from, &hello.session) {
+                    let session = F::from(hello.session.as_bytes());
+                    self.transmits.push(Transmit {
+                        to: from.into(),
+                        message: Outgoing::Client(ToClient::NameTaken { session }),
+                    });
+                    return;
+                }
+                self.displaced.note(from, &old, &hello.session);
+            }
         }
         let key = self.clients.require(now, from, Dialect::Omdp);
         let next_beat = now + self.config.heartbeat;

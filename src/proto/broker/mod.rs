@@ -29,6 +29,7 @@ mod audit;
 mod clients;
 mod config;
 mod dispatch;
+mod displaced;
 mod event;
 mod mdp;
 mod mmi;
@@ -46,6 +47,7 @@ use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
 use crate::wire::{Dialect, Frame};
 use clients::{ClientKey, Clients};
+use displaced::Displaced;
 use mdp::{Parts, Refused};
 use requests::{RequestKey, Requests};
 use services::Services;
@@ -121,6 +123,7 @@ pub struct Broker<F> {
     parts: HashMap<RequestKey, Parts<F>>,
     /// Who was told to begin anew, and hears no more until it does.
     refused: Refused,
+    displaced: Displaced,
     /// Numbers the requests of clients that don't.
     last_rid: u64,
     counters: Counters,
@@ -141,6 +144,7 @@ impl<F: Frame> Broker<F> {
             events: Vec::new(),
             parts: HashMap::new(),
             refused: Refused::default(),
+            displaced: Displaced::default(),
             last_rid: 0,
             counters: Counters::default(),
             stopping: false,

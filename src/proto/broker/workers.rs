@@ -202,13 +202,26 @@ impl<F: Frame> Broker<F> {
             if same_life {
                 return self.update_worker(now, key, hello);
             }
-            if hello.is_none() {
+            let Some(new) = hello.as_ref().map(|hello| hello.session.clone()) else {
                 // As 0.0.92 did: a second READY is a protocol error, the worker starts over.
                 self.send_worker(key, ToWorker::Disconnect);
                 self.remove_worker(now, key, Departure::Protocol);
                 return;
-            }
+            };
+            let old = self.workers.get(key).and_then(|w| w.hello.as_ref());
+            let old = old.map_or(String::new(), |hello| hello.session.clone());
+            // Its connection took the place of the holder's, whoever it is.
             self.remove_worker(now, key, Departure::Replaced);
+            if self.displaced.contains(from, &new) {
+                self.transmits.push(Transmit {
+                    to: from.into(),
+                    message: Outgoing::Worker(ToWorker::NameTaken {
+                        session: F::from(new.as_bytes()),
+                    }),
+                });
+                return;
+            }
+            self.displaced.note(from, &old, &new);
         }
         let key = self.register(now, from, Dialect::Omdp, service, hello);
         if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
