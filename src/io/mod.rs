@@ -13,6 +13,7 @@ mod error;
 mod message;
 mod monitor;
 mod outlet;
+mod overdue;
 mod reactor;
 mod readiness;
 pub mod router;

@@ -1,5 +1,6 @@
 //! The driver of a broker: one machine, one ROUTER, a thread of its own.
 
+use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::socket::{Sent, Socket};
 use super::{Error, Message, Outlet, clock, context};
@@ -53,6 +54,7 @@ pub fn start(
                     outlet,
                     frames: Vec::new(),
                     received: 0,
+                    overdue: Overdue::default(),
                 };
                 driver.run().await;
             }
@@ -94,6 +96,7 @@ struct Driver {
     frames: Vec<Message>,
     /// How many messages the last turn brought.
     received: usize,
+    overdue: Overdue,
 }
 
 /// Up to so many messages a wake-up are a trickle: a request, or a reply and a heartbeat.
@@ -148,7 +151,8 @@ impl Driver {
 
     /// Until there is something to do; true if it is to stop.
     async fn wait(&mut self) -> bool {
-        let deadline = self.machine.next_deadline().map(clock::instant);
+        let deadline = self.overdue.next(self.machine.next_deadline());
+        let deadline = deadline.map(clock::instant);
         tokio::select! {
             biased;
             _ = self.inbox.recv() => true,
@@ -164,8 +168,9 @@ impl Driver {
         self.received = 0;
         loop {
             let now = clock::now();
-            self.receive(now);
-            if self.machine.next_deadline().is_some_and(|at| at <= now) {
+            let drained = self.receive(now);
+            let deadline = self.machine.next_deadline();
+            if self.overdue.is_due(now, deadline, drained) {
                 self.machine.handle_timeout(now);
             }
             self.send(now);
@@ -177,10 +182,11 @@ impl Driver {
         }
     }
 
-    fn receive(&mut self, now: Time) {
+    /// True if nothing is left.
+    fn receive(&mut self, now: Time) -> bool {
         for _ in 0..BATCH {
             if self.socket.receive(&mut self.frames).is_err() || self.frames.is_empty() {
-                return;
+                return true;
             }
             self.received += 1;
             let from = self.frames.remove(0);
@@ -192,6 +198,7 @@ impl Driver {
                 _ => self.machine.handle_message(now, &from, &mut self.frames),
             }
         }
+        false
     }
 
     /// Sends what the machine wants sent. A peer that can't be reached is gone; to say so may make
