@@ -55,6 +55,9 @@ pub struct Net {
     agenda: BTreeMap<(Time, u64), Event>,
     serial: u64,
     audited: bool,
+    /// Whether who loses its name to another connection is told, as over inproc, or keeps a connection
+    /// that leads nowhere, as over TCP.
+    pub tells_displaced: bool,
 }
 
 struct Peer {
@@ -144,6 +147,7 @@ impl Net {
             agenda: BTreeMap::new(),
             serial: 0,
             audited: true,
+            tells_displaced: true,
         }
     }
 
