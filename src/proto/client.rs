@@ -221,6 +221,18 @@ impl<F: Frame> Client<F> {
         self.advance();
     }
 
+    /// It may be meant for the other peer of this name, if that was displaced just now.
+    #[cold]
+    fn name_taken(&mut self, session: &[u8]) {
+        if *session == *self.session().as_bytes() {
+            self.link.close();
+            if !std::mem::replace(&mut self.connected, true) {
+                self.notices.push(ClientNotice::Connected);
+            }
+            self.lost(Loss::NameTaken);
+        }
+    }
+
     fn session(&self) -> String {
         format!("{}{}", self.config.session, self.connections)
     }
@@ -257,15 +269,7 @@ impl<F: Frame> Client<F> {
             } => self.on_reply(now, kind, &rid, body),
             ToClient::Heartbeat => {}
             ToClient::Disconnect => self.lose(now, Loss::Refused),
-            // It may be meant for the other peer of this name, if that was displaced just now.
-            ToClient::NameTaken { session } if *session == *self.session().as_bytes() => {
-                self.link.close();
-                if !std::mem::replace(&mut self.connected, true) {
-                    self.notices.push(ClientNotice::Connected);
-                }
-                self.lost(Loss::NameTaken);
-            }
-            ToClient::NameTaken { .. } => {}
+            ToClient::NameTaken { session } => self.name_taken(&session),
         }
     }
 

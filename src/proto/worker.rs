@@ -343,12 +343,7 @@ impl<F: Frame> Worker<F> {
             // A client's own heartbeat; a delivery stays active until somebody says otherwise.
             ToWorker::RequestHeartbeat { .. } | ToWorker::Heartbeat => {}
             ToWorker::Disconnect => self.lose(now, Loss::Refused),
-            // It may be meant for the other peer of this name, if that was displaced just now.
-            ToWorker::NameTaken { session } if *session == *self.session().as_bytes() => {
-                self.link.close();
-                self.lost(now, Loss::NameTaken);
-            }
-            ToWorker::NameTaken { .. } => {}
+            ToWorker::NameTaken { session } => self.name_taken(now, &session),
         }
     }
 
@@ -418,6 +413,15 @@ impl<F: Frame> Worker<F> {
     /// Whatever it said after that would make the broker think that it begins anew.
     fn said_goodbye(&self) -> bool {
         matches!(self.draining, Some(Draining::Goodbye { .. }))
+    }
+
+    /// It may be meant for the other peer of this name, if that was displaced just now.
+    #[cold]
+    fn name_taken(&mut self, now: Time, session: &[u8]) {
+        if *session == *self.session().as_bytes() {
+            self.link.close();
+            self.lost(now, Loss::NameTaken);
+        }
     }
 
     fn session(&self) -> String {

@@ -226,6 +226,7 @@ impl<F: Frame> Broker<F> {
         Ok(())
     }
 
+    #[inline(never)]
     fn on_hello(&mut self, now: Time, from: &[u8], hello: Hello) {
         let known = self.clients.find(from);
         let same_life = known

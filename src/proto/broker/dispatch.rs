@@ -41,6 +41,7 @@ impl<F: Frame> Broker<F> {
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
+        request.begun = true;
         if let Some(timeout) = request.timeout {
             request.deadline = now + timeout;
         }

@@ -34,7 +34,7 @@ pub(super) struct Request<F> {
     pub(super) timer: Option<TimerKey>,
     /// When its worker was given it.
     pub(super) given: Time,
-    /// Its worker has sent a part of the reply, so it has started.
+    /// Its worker has sent a part of the reply, or all of it.
     pub(super) begun: bool,
     serial: u32,
     prev: u32,

@@ -184,6 +184,7 @@ impl<F: Frame> Broker<F> {
         self.send_worker(key, message.unwrap_or(ToWorker::Heartbeat));
     }
 
+    #[inline(never)]
     fn on_ready(
         &mut self,
         now: Time,
@@ -316,22 +317,38 @@ impl<F: Frame> Broker<F> {
         };
         self.pass_on(now, request, kind, body);
         if kind.is_last() {
-            if let Some(worker) = self.workers.get_mut(key) {
-                if let (Some(told), Some(request)) = (pace, self.requests.get(request)) {
-                    worker.pace.told(now, request.given, told);
-                }
-                worker.pace.end();
+            if let Some(told) = pace {
+                self.on_pace(now, key, request, told);
             }
             self.free_slot(key, request);
             self.forget_request(request);
+            if let Some(worker) = self.workers.get_mut(key) {
+                worker.pace.end();
+            }
             self.line_up(key);
             self.dispatch_for(now, key);
-        } else if let Some(request) = self.requests.get_mut(request) {
-            request.begun = true;
+        }
+    }
+
+    /// The worker says how long it took for this one, and for those before.
+    #[cold]
+    fn on_pace(&mut self, now: Time, key: WorkerKey, request: RequestKey, told: Told) {
+        let given = self.requests.get(request).map(|request| request.given);
+        if let (Some(given), Some(worker)) = (given, self.workers.get_mut(key)) {
+            worker.pace.told(now, given, told);
+        }
+    }
+
+    #[cold]
+    fn on_started_return(&mut self, key: WorkerKey) {
+        // Its client has a part of the reply, and must not get that twice.
+        if let Some(worker) = self.workers.get(key).map(|worker| worker.id.clone()) {
+            self.report_bad(&worker, "return of a started request");
         }
     }
 
     /// Requests that the worker has not started, and will not: back to the front of the queue.
+    #[inline(never)]
     fn on_return(&mut self, now: Time, key: WorkerKey, tokens: impl Iterator<Item = u64>) {
         let tokens: Vec<u64> = tokens.collect();
         // From the last to the first, so that the first is at the very front in the end.
@@ -343,10 +360,7 @@ impl<F: Frame> Broker<F> {
                 continue;
             }
             if self.has_begun(request) {
-                // Its client has a part of the reply, and must not get that twice.
-                if let Some(worker) = self.workers.get(key).map(|worker| worker.id.clone()) {
-                    self.report_bad(&worker, "return of a started request");
-                }
+                self.on_started_return(key);
                 continue;
             }
             self.free_slot(key, request);
