@@ -340,7 +340,7 @@ describe('active(), ended and signal', () => {
   });
 
   const WAYS = {
-    'its client timed out': { opts: { timeout: 30 }, code: 'C_TIMEOUT' },
+    'its client timed out': { opts: { timeout: 250 }, code: 'C_TIMEOUT' },
     'its client gave up': { act: ({ controller }) => controller.abort(), code: 'C_ABORTED' },
     'its client destroyed the stream': { act: ({ stream }) => stream.destroy(), code: 'C_ABORTED' },
     'its client was stopped': { act: ({ client }) => client.stop(), code: 'C_STOPPED' },
