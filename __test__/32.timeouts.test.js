@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { deferred } = require('./support/events');
-const { SERVICE, ask, peersFor, start } = require('./support/peers');
+const { SERVICE, ask, heard, peersFor, start } = require('./support/peers');
 
 /** Far slower than the timeouts here: in 0.0.92 the heartbeat's tick was when timeouts were seen. */
 const SLOW = { heartbeat: 60_000 };
@@ -95,6 +95,7 @@ test('a request that timed out in the queue is never begun, and the broker forge
   const long = client.call(SERVICE, 'long');
   const reply = await arrived.promise;
   await assert.rejects(client.call(SERVICE, 'expired', { timeout: 20 }), { code: 'C_TIMEOUT' });
+  await heard(client);
   const next = client.call(SERVICE, 'next');
   reply.end('done');
   assert.equal(await long, 'done');

@@ -3,8 +3,8 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
-const { deferred } = require('./support/events');
-const { SERVICE, ask, peersFor } = require('./support/peers');
+const { deferred, until } = require('./support/events');
+const { SERVICE, ask, heard, peersFor } = require('./support/peers');
 
 /** A worker that is busy with one request, and what it was given. */
 async function busy(t, conf) {
@@ -98,6 +98,7 @@ describe('a request that has not begun never begins', () => {
       if (when === 'when its stream is destroyed') stream.destroy();
       controller.abort();
       assert.equal(await ended.promise, code);
+      await heard(client);
       const next = client.call(SERVICE, 'next');
       reply.end('done');
       assert.equal(await first, 'done');
@@ -122,6 +123,8 @@ describe('a request that has not begun never begins', () => {
     const waiting = Promise.all(['a', 'b'].map((data) => ask(other, data)));
     await other.stop();
     for (const { final } of await waiting) assert.deepEqual(final, ['C_STOPPED']);
+    // What the broker makes of a goodbye it tells nobody.
+    await until(async () => (await client.call('mmi.services'))[0].queued === 0);
     const next = client.call(SERVICE, 'next');
     reply.end('done');
     assert.equal(await first, 'done');

@@ -6,7 +6,7 @@ const { once } = require('node:events');
 const { before, describe, test } = require('node:test');
 const { record } = require('./support/events');
 const { OldWorker } = require('./support/old');
-const { SERVICE, ask, peersFor, start, suiteScope } = require('./support/peers');
+const { SERVICE, ask, heard, peersFor, start, suiteScope } = require('./support/peers');
 const { RAW_TRANSPORTS, rawDealer } = require('./support/raw');
 const { JSON_VALUES, LONG_STRINGS, arriving } = require('./support/values');
 
@@ -165,7 +165,7 @@ describe('is lost', () => {
     const gone = once(broker, 'workerGone');
     // There before the worker, whose silence begins with its READY.
     const asked = ask(client, 1);
-    await client.call('mmi.stats');
+    await heard(client);
     const old = new OldWorker(t, peers.endpoint, { service: SERVICE });
     await old.ready();
     await old.request();
@@ -242,6 +242,7 @@ test('is not told that a request was cancelled, for it knows no such thing; it e
   const request = await old.request();
   controller.abort();
   assert.deepEqual((await aborted).final, ['C_ABORTED']);
+  await heard(client);
   const next = client.call(SERVICE, 'next');
   await old.partial(request, 'late');
   await old.heartbeat();

@@ -81,4 +81,9 @@ function ask(client, data, opts, service = SERVICE) {
   });
 }
 
-module.exports = { SERVICE, ask, echo, peersFor, start, suiteScope };
+/** Waits until the broker has been through all that this client has told it. */
+async function heard(client) {
+  await client.call('mmi.stats');
+}
+
+module.exports = { SERVICE, ask, echo, heard, peersFor, start, suiteScope };
