@@ -3,7 +3,6 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
-const { until } = require('./support/events');
 const { MDP, MdpSocket } = require('./support/mdp');
 const { SERVICE, peersFor, start } = require('./support/peers');
 const { Broker } = require('..');
