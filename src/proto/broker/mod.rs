@@ -129,6 +129,21 @@ struct Counters {
     requests: u64,
     expired: u64,
     bad_messages: u64,
+    dialects: ByDialect,
+}
+
+/// Messages by the dialect that their first frames are of, whatever became of them.
+#[derive(Debug, Default)]
+struct ByDialect([u64; Dialect::ALL.len()]);
+
+impl ByDialect {
+    fn count(&mut self, dialect: Dialect) {
+        self.0[dialect.index()] += 1;
+    }
+
+    fn of(&self, dialect: Dialect) -> u64 {
+        self.0[dialect.index()]
+    }
 }
 
 /// The broker machine. See [`super`] for the contract.
@@ -184,6 +199,9 @@ impl<F: Frame> Broker<F> {
         if dialect.is_some_and(|dialect| !self.config.dialects.contains(dialect)) {
             frames.clear();
             return self.report_bad(from, "dialect not served");
+        }
+        if let Some(dialect) = dialect {
+            self.counters.dialects.count(dialect);
         }
         if let Some(dialect) = dialect
             && self.is_mixed(now, from, dialect)
