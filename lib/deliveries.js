@@ -99,9 +99,9 @@ class Deliveries {
     }
   }
 
-  /** @param {number} id @param {Body} body */
-  partial(id, body) {
-    this.#link.outbox.putUrgent(OP_PARTIAL, id, body);
+  /** @param {number} id @param {Body} body @param {number} cost */
+  partial(id, body, cost) {
+    this.#link.outbox.putUrgent(OP_PARTIAL, id, body, cost);
   }
 
   /** @param {number} id @param {Body} body */
@@ -134,7 +134,7 @@ class Deliveries {
    * @param {number} from
    * @param {number} middle between data and options
    * @param {number} to
-   * @param {Buffer | undefined} blob
+   * @param {Buffer | string | undefined} blob
    */
   #deliver(id, text, from, middle, to, blob) {
     const reply = new Reply(this, id);

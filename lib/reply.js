@@ -10,7 +10,7 @@ const { encode } = require('./values');
 /**
  * What a reply has to do with its worker.
  * @typedef {object} Delivery
- * @property {(id: number, body: Body) => void} partial
+ * @property {(id: number, body: Body, cost: number) => void} partial
  * @property {(id: number, body: Body) => void} final
  * @property {(id: number, body: Body) => void} error
  * @property {(id: number) => void} heartbeat
@@ -154,8 +154,9 @@ class Reply extends LazyWritable {
   /** @param {Body} body */
   #partial(body) {
     if (this.#cancelled !== undefined || this.#sent) return;
-    this.#credit -= cost(body);
-    this.#delivery.partial(this.#id, body);
+    const bytes = cost(body);
+    this.#credit -= bytes;
+    this.#delivery.partial(this.#id, body, bytes);
   }
 
   /** @param {number} bytes */

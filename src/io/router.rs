@@ -2,6 +2,7 @@
 
 use super::monitor::{Event, Monitor};
 use super::outbound::{Outbound, Outcome};
+use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::{HandshakeFailure, ServerSecurity};
 use super::socket::Socket;
@@ -112,6 +113,7 @@ pub fn start(
                     outlet,
                     frames: Vec::new(),
                     received: 0,
+                    overdue: Overdue::default(),
                 };
                 driver.run().await;
             }
@@ -204,6 +206,7 @@ struct Driver {
     frames: Vec<Message>,
     /// How many messages the last turn brought.
     received: usize,
+    overdue: Overdue,
 }
 
 /// Up to so many messages a wake-up are a trickle: a request, or a reply and a heartbeat.
@@ -291,7 +294,8 @@ impl Driver {
 
     /// Until there is something to do.
     async fn wait(&mut self) -> Option<Option<Command>> {
-        let deadline = self.machine.next_deadline().map(clock::instant);
+        let deadline = self.overdue.next(self.machine.next_deadline());
+        let deadline = deadline.map(clock::instant);
         let failures = self.failures.as_ref();
         tokio::select! {
             biased;
@@ -310,8 +314,9 @@ impl Driver {
         self.received = 0;
         loop {
             let now = clock::now();
-            self.receive(now);
-            if self.machine.next_deadline().is_some_and(|at| at <= now) {
+            let drained = self.receive(now);
+            let deadline = self.machine.next_deadline();
+            if self.overdue.is_due(now, deadline, drained) {
                 self.machine.handle_timeout(now);
             }
             self.send(now);
@@ -323,10 +328,11 @@ impl Driver {
         }
     }
 
-    fn receive(&mut self, now: Time) {
+    /// True if nothing is left.
+    fn receive(&mut self, now: Time) -> bool {
         for _ in 0..BATCH {
             if self.socket.receive(&mut self.frames).is_err() || self.frames.is_empty() {
-                return;
+                return true;
             }
             self.received += 1;
             let from = self.frames.remove(0);
@@ -340,6 +346,7 @@ impl Driver {
                 _ => self.machine.handle_message(now, &from, &mut self.frames),
             }
         }
+        false
     }
 
     /// One message of a peer for whom the transport vouches.
@@ -366,13 +373,14 @@ impl Driver {
         let mut troubles: Vec<(RoutingId, Outcome)> = Vec::new();
         loop {
             for transmit in self.machine.drain_transmits() {
-                self.frames.push(Message::from(&*transmit.to));
+                let to = transmit.to.clone();
+                self.frames.push(Message::from(&*to));
                 let last = transmit.message.is_disconnect();
-                transmit.message.encode(&mut self.frames);
+                transmit.encode(&mut self.frames);
                 let (socket, frames) = (&self.socket, &mut self.frames);
-                match self.outbound.send(socket, &transmit.to, frames, last) {
+                match self.outbound.send(socket, &to, frames, last) {
                     Outcome::Taken => {}
-                    trouble => troubles.push((transmit.to, trouble)),
+                    trouble => troubles.push((to, trouble)),
                 }
             }
             if troubles.is_empty() {

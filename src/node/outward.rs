@@ -1,6 +1,6 @@
 //! Batches to JavaScript: notices become records, one string and some blobs.
 
-use super::BINARY;
+use super::{BINARY, long};
 use crate::io::{Message, Taken};
 use crate::proto::flow;
 use crate::wire::{Body, Encoding};
@@ -37,7 +37,14 @@ pub(super) struct Outward<'a> {
     into: &'a mut [f64],
     records: usize,
     text: Text,
-    blobs: Vec<Message>,
+    blobs: Vec<Blob>,
+}
+
+/// Data that is not in the text of its batch.
+pub(super) enum Blob {
+    Bytes(Message),
+    /// The JSON of a long string without escapes, quotes included: it crosses without them.
+    Text(Message),
 }
 
 impl<'a> Outward<'a> {
@@ -57,15 +64,14 @@ impl<'a> Outward<'a> {
 
     /// Appends a record; `a` and `b` are lengths of texts that were appended by [`text`](Self::text).
     pub(super) fn record(&mut self, kind: u32, id: u64, a: usize, b: usize) {
-        self.counted(kind, id, a, b, 0);
+        self.counted(kind, id, a, b, 0.0);
     }
 
     /// The same with a number.
-    pub(super) fn counted(&mut self, kind: u32, id: u64, a: usize, b: usize, number: u32) {
+    pub(super) fn counted(&mut self, kind: u32, id: u64, a: usize, b: usize, n: f64) {
         let at = HEADER + self.records * STRIDE;
         if let Some(record) = self.into.get_mut(at..at + STRIDE) {
-            let number = f64::from(number);
-            record.copy_from_slice(&[f64::from(kind), id as f64, a as f64, b as f64, number]);
+            record.copy_from_slice(&[f64::from(kind), id as f64, a as f64, b as f64, n]);
             self.records += 1;
         }
     }
@@ -77,11 +83,15 @@ impl<'a> Outward<'a> {
 
     /// A record with a body: text, or a blob. Its number is what a part of this body costs.
     pub(super) fn body(&mut self, kind: u32, id: u64, body: Body<Message>, extra: &[u8]) {
-        let cost = flow::cost(&body);
+        let cost = f64::from(flow::cost(&body));
         // What the machines of ours report has crossed the bridge already.
         let (kind, len) = match body.encoding {
             Encoding::Binary => {
-                self.blobs.push(body.bytes);
+                self.blobs.push(Blob::Bytes(body.bytes));
+                (kind | BINARY, 0)
+            }
+            _ if long::verbatim(&body.bytes).is_some() => {
+                self.blobs.push(Blob::Text(body.bytes));
                 (kind | BINARY, 0)
             }
             _ => (kind, self.text(&body.bytes)),
@@ -106,7 +116,7 @@ impl<'a> Outward<'a> {
         self,
         env: &'env Env,
         taken: Taken,
-    ) -> Result<(JsString<'env>, Vec<Message>)> {
+    ) -> Result<(JsString<'env>, Vec<Blob>)> {
         if let Some(header) = self.into.get_mut(..HEADER) {
             header[0] = self.records as f64;
             header[1] = self.blobs.len() as f64;
@@ -149,16 +159,20 @@ impl Text {
     }
 }
 
-/// The blobs of the batch that was drained last, as Buffers.
-pub(super) fn buffers<'env>(
-    env: &'env Env,
-    blobs: &mut Vec<Message>,
-) -> Result<Vec<BufferSlice<'env>>> {
-    blobs
-        .drain(..)
-        .map(|blob| BufferSlice::copy_from(env, &blob[..]))
-        .collect()
+/// The blobs of the batch that was drained last, as Buffers and strings.
+pub(super) fn values<'env>(env: &'env Env, blobs: &mut Vec<Blob>) -> Result<Vec<Value<'env>>> {
+    let value = |blob| match blob {
+        Blob::Bytes(bytes) => BufferSlice::copy_from(env, &bytes[..]).map(Either::A),
+        Blob::Text(json) => {
+            let text = json.get(1..json.len() - 1).unwrap_or_default();
+            long::to_string(env, text).map(Either::B)
+        }
+    };
+    blobs.drain(..).map(value).collect()
 }
+
+/// What a blob is to JavaScript.
+pub(super) type Value<'env> = Either<BufferSlice<'env>, JsString<'env>>;
 
 #[cfg(test)]
 mod tests {

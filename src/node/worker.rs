@@ -5,12 +5,12 @@ use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
 use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
-use crate::io::Message;
 use crate::io::dealer::{self, Endpoint, Notice};
 use crate::io::worker::WorkerCommand;
-use crate::proto::Worker;
+use crate::io::{Message, now};
 use crate::proto::link::LinkConfig;
-use crate::proto::worker::{WorkerConfig, WorkerNotice};
+use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
+use crate::proto::{Time, Worker};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -51,6 +51,9 @@ pub struct WorkerConf {
 pub struct WorkerCore {
     conf: WorkerConf,
     core: Core<WorkerCommand, Notice<WorkerNotice<Message>>>,
+    /// The last request that JavaScript has taken, and when it took the first of those that the
+    /// machine was not told of.
+    taken: Option<(u64, Time)>,
 }
 
 #[napi]
@@ -61,6 +64,7 @@ impl WorkerCore {
         WorkerCore {
             conf,
             core: Core::new(),
+            taken: None,
         }
     }
 
@@ -97,6 +101,7 @@ impl WorkerCore {
             security: security::client(self.conf.security.as_ref())?,
         };
         let launch = |outlet| dealer::start(move || Worker::new(config), endpoint, outlet);
+        self.taken = None;
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
@@ -115,15 +120,20 @@ impl WorkerCore {
         records: Float64ArraySlice<'_>,
         count: u32,
         text: JsString<'_>,
-        blobs: Option<Vec<Uint8Array>>,
+        blobs: Option<Vec<Either<Uint8Array, JsString<'_>>>>,
     ) -> Result<()> {
         let mut batch = Inward::new(env, &records, count, &text, blobs)?;
         let mut commands = Vec::with_capacity(count as usize);
+        let mut ends = 0;
         while let Some(record) = batch.next() {
             let delivery = record.id as u64;
-            let [data, ..] = record.fields;
+            let [data, counted, ..] = record.fields;
+            ends += usize::from(matches!(record.op, 5 | 6));
             commands.push(match record.op {
-                4 => WorkerCommand::Partial(delivery, batch.body(&record, data)?),
+                4 => {
+                    let body = batch.body(&record, data)?;
+                    WorkerCommand::Partial(delivery, body, counted as u32)
+                }
                 5 => WorkerCommand::Final(delivery, batch.body(&record, data)?),
                 6 => WorkerCommand::Error(delivery, batch.body(&record, data)?),
                 7 => WorkerCommand::Heartbeat,
@@ -134,7 +144,12 @@ impl WorkerCore {
                 _ => return Err(broken()),
             });
         }
-        self.core.command(WorkerCommand::Batch(commands));
+        let worked = Worked {
+            taken: self.taken.take(),
+            at: now(),
+            ends,
+        };
+        self.core.command(WorkerCommand::Batch(worked, commands));
         Ok(())
     }
 
@@ -148,6 +163,7 @@ impl WorkerCore {
         room: f64,
     ) -> Result<JsString<'env>> {
         let endpoint = self.conf.endpoints.first().map_or("", String::as_str);
+        let taken = &mut self.taken;
         self.core
             .drain(env, into, room as usize, |batch, generation, notice| {
                 match notice {
@@ -157,7 +173,13 @@ impl WorkerCore {
                     }
                     Notice::Stopped => return core::stopped(batch, generation),
                     Notice::Refused(failure) => core::refused(batch, endpoint, failure),
-                    Notice::Machine(notice) => report(batch, notice, endpoint),
+                    Notice::Machine(notice) => {
+                        if let WorkerNotice::Request { delivery, .. } = &notice {
+                            let since = taken.map_or_else(now, |(_, since)| since);
+                            *taken = Some((*delivery, since));
+                        }
+                        report(batch, notice, endpoint);
+                    }
                 }
                 ControlFlow::Continue(())
             })
@@ -165,7 +187,10 @@ impl WorkerCore {
 
     /// The binary bodies of the batch that was drained last.
     #[napi]
-    pub fn take_blobs<'env>(&mut self, env: &'env Env) -> Result<Vec<BufferSlice<'env>>> {
+    pub fn take_blobs<'env>(
+        &mut self,
+        env: &'env Env,
+    ) -> Result<Vec<Either<BufferSlice<'env>, JsString<'env>>>> {
         self.core.take_blobs(env)
     }
 
@@ -214,7 +239,7 @@ fn report(batch: &mut Outward<'_>, notice: WorkerNotice<Message>, endpoint: &str
             batch.words(kind::CANCELLED, delivery, code.as_str(), "");
         }
         WorkerNotice::Credit { delivery, bytes } => {
-            batch.counted(kind::CREDIT, delivery, 0, 0, bytes);
+            batch.counted(kind::CREDIT, delivery, 0, 0, bytes as f64);
         }
         WorkerNotice::Connected => batch.words(kind::CONNECT, 0, endpoint, ""),
         WorkerNotice::Disconnected(why) => {

@@ -8,17 +8,23 @@
 //! often as its concurrency allows; the owner, who sits between the two, can take back an offer
 //! that was not taken, at any time and for certain. So the broker may send more than can run at
 //! once, which hides its round trip, and nothing waits behind a slow handler: when none has ended
-//! for [`STALL`], what was only offered goes back to the broker.
+//! for [`STALL`], what was only offered goes back to the broker. So does what would have to wait
+//! for longer than [`BACKLOG`].
 
 #[cfg(test)]
 mod audit;
+mod pace;
+
+pub use pace::Worked;
 
 use super::Time;
 use super::code::Code;
 use super::flow::{self, Debt};
 use super::link::{Action, Due, Link, LinkConfig, Loss};
+use crate::wire::ext;
 use crate::wire::omdp::{ReplyKind, ToWorker, WorkerMessage, error_for_old};
-use crate::wire::{Body, Dialect, Frame, Hello, Malformed};
+use crate::wire::{Body, Dialect, Form, Frame, Hello, Malformed};
+use pace::Pace;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -67,8 +73,8 @@ pub enum WorkerNotice<F> {
     Credit {
         /// The number it was given out under.
         delivery: u64,
-        /// How many.
-        bytes: u32,
+        /// How many, as its user counts; less than none if that counted too few before.
+        bytes: i64,
     },
     /// The broker has this worker.
     Connected,
@@ -85,15 +91,31 @@ struct Delivery<F> {
     client: F,
     rid: F,
     token: Option<u64>,
+    arrived: Time,
     /// What its user has written, for a dialect without partials.
     parts: Vec<F>,
     /// Toward a broker that knows no flow control: what its parts cost.
     debt: Debt,
+    /// How many bytes more its user has counted than there were.
+    surplus: i64,
+}
+
+impl<F> Delivery<F> {
+    fn credit(&mut self, delivery: u64, bytes: u32) -> WorkerNotice<F> {
+        WorkerNotice::Credit {
+            delivery,
+            bytes: i64::from(bytes) + std::mem::take(&mut self.surplus),
+        }
+    }
 }
 
 /// How long offers wait while no delivery ends. Several times what the broker sends ahead of need
 /// should take, see `AHEAD` in `broker::pace`.
 pub const STALL: Duration = Duration::from_millis(5);
+
+/// How long an offer may have to wait by the pace of the latest requests. Longer than anything that
+/// a broker of ours gives ahead of need, unless the user became slower meanwhile.
+pub const BACKLOG: Duration = Duration::from_millis(100);
 
 /// How long a broker of ours may take to answer a goodbye. Until then it may still give requests
 /// to this worker, and what follows `Drained` may rely on it that it does not.
@@ -137,6 +159,7 @@ pub struct Worker<F> {
     /// When offers go back unless a delivery ends before; set while there are more deliveries than
     /// may run.
     stalled_at: Option<Time>,
+    pace: Pace,
     retract: Option<Retract>,
     last_delivery: u64,
     transmits: Vec<WorkerMessage<F>>,
@@ -161,6 +184,7 @@ impl<F: Frame> Worker<F> {
             deliveries: BTreeMap::new(),
             by_token: HashMap::new(),
             stalled_at: None,
+            pace: Pace::new(),
             retract: None,
             last_delivery: 0,
             transmits: Vec::new(),
@@ -192,10 +216,24 @@ impl<F: Frame> Worker<F> {
     }
 
     /// How many requests may run at once from now on; those that run are left alone.
-    pub fn set_concurrency(&mut self, concurrency: Option<usize>) {
+    pub fn set_concurrency(&mut self, now: Time, concurrency: Option<usize>) {
         self.config.concurrency = concurrency;
+        self.pace.forget();
+        // What is on offer may have room now, or have none any more.
+        let since = self.stalled_at;
+        self.watch_for_stall(now);
+        self.stalled_at = self.stalled_at.map(|at| since.unwrap_or(at).min(at));
         if self.link.peer().is_some() {
             self.send_ready();
+        }
+    }
+
+    /// Takes note of what the user has taken, and is about to end.
+    pub fn handle_worked(&mut self, worked: Worked) {
+        if let (Some(limit), true) = (self.config.concurrency, self.config.prefetch > 0) {
+            let oldest = self.deliveries.first_key_value().map(|(number, _)| *number);
+            let load = self.deliveries.len();
+            self.pace.worked(worked, oldest, load, limit as u64);
         }
     }
 
@@ -210,6 +248,8 @@ impl<F: Frame> Worker<F> {
             self.transmits.push(WorkerMessage::Return {
                 tokens: F::from(tokens),
             });
+            // It takes this worker for a slow one.
+            self.pace.untold();
         }
         self.settle_drain(now);
     }
@@ -225,10 +265,7 @@ impl<F: Frame> Worker<F> {
         if !has_windows {
             delivery.debt.add(flow::cost(&body));
             if let Some(bytes) = delivery.debt.settle(self.congested) {
-                self.notices.push(WorkerNotice::Credit {
-                    delivery: number,
-                    bytes,
-                });
+                self.notices.push(delivery.credit(number, bytes));
             }
         }
         if let Dialect::Mdp(mdp) = dialect
@@ -249,6 +286,7 @@ impl<F: Frame> Worker<F> {
             rid: F::from(&rid[..]),
             body,
             token: *token,
+            pace: None,
         };
         self.transmits.push(message);
     }
@@ -270,6 +308,17 @@ impl<F: Frame> Worker<F> {
         }
     }
 
+    /// The user has counted a part that it is about to send, and can't know what becomes of it as
+    /// JSON: what it counted too much or too little is set right with the next credit.
+    pub fn correct(&mut self, delivery: u64, counted: u32, body: &Body<F>) {
+        let cost = flow::cost(body);
+        if counted != cost
+            && let Some(delivery) = self.deliveries.get_mut(&delivery)
+        {
+            delivery.surplus += i64::from(counted) - i64::from(cost);
+        }
+    }
+
     /// Whether the broker sees to it that credit comes.
     pub fn has_windows(&self) -> bool {
         self.link.peer().is_some_and(|broker| broker.flow)
@@ -278,9 +327,9 @@ impl<F: Frame> Worker<F> {
     /// Whether the transport takes less than it is given.
     pub fn handle_congestion(&mut self, congested: bool) {
         self.congested = congested;
-        for (&delivery, entry) in &mut self.deliveries {
-            if let Some(bytes) = entry.debt.settle(congested) {
-                self.notices.push(WorkerNotice::Credit { delivery, bytes });
+        for (&number, delivery) in &mut self.deliveries {
+            if let Some(bytes) = delivery.debt.settle(congested) {
+                self.notices.push(delivery.credit(number, bytes));
             }
         }
     }
@@ -289,6 +338,7 @@ impl<F: Frame> Worker<F> {
     pub fn handle_up(&mut self, now: Time) {
         if self.link.handle_up(now) {
             self.connections += 1;
+            self.pace.untold();
             self.send_ready();
         }
     }
@@ -342,8 +392,10 @@ impl<F: Frame> Worker<F> {
                     client,
                     rid,
                     token,
+                    arrived: now,
                     parts: Vec::new(),
                     debt: Debt::default(),
+                    surplus: 0,
                 };
                 self.on_request(now, delivery, body, said);
             }
@@ -354,8 +406,10 @@ impl<F: Frame> Worker<F> {
                 }
             }
             ToWorker::Credit { token, bytes } => {
-                if let Some(&delivery) = self.by_token.get(&token) {
-                    self.notices.push(WorkerNotice::Credit { delivery, bytes });
+                if let Some(&number) = self.by_token.get(&token)
+                    && let Some(delivery) = self.deliveries.get_mut(&number)
+                {
+                    self.notices.push(delivery.credit(number, bytes));
                 }
             }
             // A client's own heartbeat; a delivery stays active until somebody says otherwise.
@@ -366,6 +420,7 @@ impl<F: Frame> Worker<F> {
                 }
                 self.lose(now, Loss::Refused);
             }
+            ToWorker::NameTaken { session } => self.name_taken(now, &session),
         }
     }
 
@@ -384,9 +439,12 @@ impl<F: Frame> Worker<F> {
         self.settle_drain(now);
     }
 
-    /// What its messages are to be encoded in.
-    pub fn dialect(&self) -> Dialect {
-        self.config.dialect
+    /// How its messages are to be written.
+    pub fn form(&self) -> Form {
+        Form {
+            dialect: self.config.dialect,
+            packed: self.link.peer().is_some_and(|hello| hello.packs),
+        }
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
@@ -437,6 +495,19 @@ impl<F: Frame> Worker<F> {
         matches!(self.draining, Some(Draining::Goodbye { .. }))
     }
 
+    /// It may be meant for the other peer of this name, if that was displaced just now.
+    #[cold]
+    fn name_taken(&mut self, now: Time, session: &[u8]) {
+        if *session == *self.session().as_bytes() {
+            self.link.close();
+            self.lost(now, Loss::NameTaken);
+        }
+    }
+
+    fn session(&self) -> String {
+        format!("{}.{}", self.config.session, self.connections)
+    }
+
     fn send_ready(&mut self) {
         if self.said_goodbye() {
             return;
@@ -445,7 +516,7 @@ impl<F: Frame> Worker<F> {
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
         );
-        hello.session = format!("{}.{}", self.config.session, self.connections);
+        hello.session = self.session();
         self.announced = self.concurrency();
         hello.concurrency = Some(
             self.announced
@@ -513,6 +584,24 @@ impl<F: Frame> Worker<F> {
         self.stalled_at = (self.deliveries.len() > limit).then(|| now + STALL);
     }
 
+    /// It became slow, though not so slow that nothing ends: what would wait for long goes back.
+    fn shed_backlog(&mut self) {
+        let Some(limit) = self
+            .config
+            .concurrency
+            .filter(|_| self.stalled_at.is_some())
+        else {
+            return;
+        };
+        let Some(soon) = self.pace.within(BACKLOG) else {
+            return;
+        };
+        let limit = limit.saturating_add(soon);
+        if self.deliveries.len() > limit && self.retract.is_none() && self.draining.is_none() {
+            self.ask_back(limit);
+        }
+    }
+
     fn ask_back(&mut self, limit: usize) {
         self.retract = Some(Retract {
             outstanding: self.deliveries.len(),
@@ -528,6 +617,7 @@ impl<F: Frame> Worker<F> {
             client,
             rid,
             token,
+            arrived,
             parts,
             ..
         } = delivery;
@@ -537,14 +627,21 @@ impl<F: Frame> Worker<F> {
         if self.config.dialect == Dialect::Omdp && token.is_none() && kind.is_error() {
             body = Body::json(error_for_old(body.into_json()));
         }
+        let service = token.and_then(|_| self.pace.tell(now));
+        let pace = service.map(|service| ext::Pace {
+            service,
+            held: u32::try_from(now.since(arrived).as_micros()).unwrap_or(u32::MAX),
+        });
         self.transmits.push(WorkerMessage::Reply {
             kind,
             client,
             rid,
             body,
             token,
+            pace,
         });
         self.watch_for_stall(now);
+        self.shed_backlog();
         self.settle_drain(now);
     }
 
@@ -591,6 +688,7 @@ impl<F: Frame> Worker<F> {
                     rid: delivery.rid,
                     body: Body::json(F::from(Code::WorkerLost.to_json())),
                     token: delivery.token,
+                    pace: None,
                 });
                 self.notices.push(WorkerNotice::Cancelled {
                     delivery: number,

@@ -2,6 +2,7 @@
 
 use super::mdp;
 use super::omdp;
+use super::packed::{is_packed, pack};
 use super::{Frame, Malformed};
 
 /// A dialect that a peer may speak.
@@ -32,7 +33,17 @@ impl Dialect {
         }
     }
 
-    /// The inverse.
+    /// Where it stands in [`ALL`](Self::ALL).
+    pub const fn index(self) -> usize {
+        match self {
+            Dialect::Omdp => 0,
+            Dialect::Mdp(mdp::Dialect::V01) => 1,
+            Dialect::Mdp(mdp::Dialect::V02) => 2,
+            Dialect::Mdp(mdp::Dialect::Majortomo) => 3,
+        }
+    }
+
+    /// The inverse of [`as_str`](Self::as_str).
     pub fn from_name(name: &str) -> Option<Self> {
         Dialect::ALL
             .into_iter()
@@ -50,30 +61,6 @@ impl Dialect {
         }
     }
 
-    /// Appends the frames of what a worker of ours says; none if the dialect can't say it.
-    pub fn encode_of_worker<F: Frame>(self, message: omdp::WorkerMessage<F>, out: &mut Vec<F>) {
-        match self {
-            Dialect::Omdp => message.encode(out),
-            Dialect::Mdp(dialect) => {
-                if let Some(message) = mdp::WorkerMessage::from_neutral(message) {
-                    message.encode(dialect, out);
-                }
-            }
-        }
-    }
-
-    /// The same for a client of ours.
-    pub fn encode_of_client<F: Frame>(self, message: omdp::ClientMessage<F>, out: &mut Vec<F>) {
-        match self {
-            Dialect::Omdp => message.encode(out),
-            Dialect::Mdp(dialect) => {
-                if let Some(message) = mdp::ClientRequest::from_neutral(message) {
-                    message.encode(dialect, out);
-                }
-            }
-        }
-    }
-
     /// The dialect that these frames are a message of, if they are one at all. Every dialect puts
     /// its mark within the first two frames, and no two the same.
     pub fn detect<F: Frame>(frames: &[F]) -> Option<Self> {
@@ -84,10 +71,55 @@ impl Dialect {
         };
         match (delimited, mark) {
             (false, b"C" | b"W") => Some(Dialect::Omdp),
+            (false, first) if is_packed(first) => Some(Dialect::Omdp),
             (true, b"MDPC01" | b"MDPW01") => Some(Dialect::Mdp(mdp::Dialect::V01)),
             (false, b"MDPC02" | b"MDPW02") => Some(Dialect::Mdp(mdp::Dialect::V02)),
             (true, b"MDPC02" | b"MDPW02") => Some(Dialect::Mdp(mdp::Dialect::Majortomo)),
             _ => None,
+        }
+    }
+}
+
+/// How the messages of a peer of ours are written.
+#[derive(Debug, Clone, Copy)]
+pub struct Form {
+    /// In which dialect.
+    pub dialect: Dialect,
+    /// Whether the receiver understands [`packed`](super::packed) frames.
+    pub packed: bool,
+}
+
+impl Form {
+    /// Puts the frames of what a worker says into `out`, which is empty; none if the dialect can't
+    /// say it.
+    pub fn encode_of_worker<F: Frame>(self, message: omdp::WorkerMessage<F>, out: &mut Vec<F>) {
+        match self.dialect {
+            Dialect::Omdp => message.encode(out),
+            Dialect::Mdp(dialect) => {
+                if let Some(message) = mdp::WorkerMessage::from_neutral(message) {
+                    message.encode(dialect, out);
+                }
+            }
+        }
+        self.finish(out);
+    }
+
+    /// The same for a client.
+    pub fn encode_of_client<F: Frame>(self, message: omdp::ClientMessage<F>, out: &mut Vec<F>) {
+        match self.dialect {
+            Dialect::Omdp => message.encode(out),
+            Dialect::Mdp(dialect) => {
+                if let Some(message) = mdp::ClientRequest::from_neutral(message) {
+                    message.encode(dialect, out);
+                }
+            }
+        }
+        self.finish(out);
+    }
+
+    fn finish<F: Frame>(self, out: &mut Vec<F>) {
+        if self.packed {
+            pack(out, 0);
         }
     }
 }
@@ -101,12 +133,7 @@ impl Dialects {
     pub const ALL: Dialects = Dialects(0b1111);
 
     fn bit(dialect: Dialect) -> u8 {
-        match dialect {
-            Dialect::Omdp => 1,
-            Dialect::Mdp(mdp::Dialect::V01) => 2,
-            Dialect::Mdp(mdp::Dialect::V02) => 4,
-            Dialect::Mdp(mdp::Dialect::Majortomo) => 8,
-        }
+        1 << dialect.index()
     }
 
     /// Whether it is among them.
@@ -136,6 +163,7 @@ mod tests {
         for (text, name) in [
             ("C|2|echo|r|1", Some("omdp")),
             ("W|4", Some("omdp")),
+            ("\u{1}\u{1}W\u{1}4", Some("omdp")),
             ("∅|MDPC01|echo|a", Some("mdp/0.1")),
             ("∅|MDPW01|\u{1}|echo", Some("mdp/0.1")),
             ("MDPC02|\u{1}|echo|a", Some("mdp/0.2")),
@@ -156,7 +184,8 @@ mod tests {
 
     #[test]
     fn names_and_sets() {
-        for dialect in Dialect::ALL {
+        for (index, dialect) in Dialect::ALL.into_iter().enumerate() {
+            assert_eq!(dialect.index(), index);
             assert_eq!(Dialect::from_name(dialect.as_str()), Some(dialect));
             assert!(Dialects::ALL.contains(dialect));
             let only: Dialects = [dialect].into_iter().collect();

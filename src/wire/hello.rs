@@ -30,6 +30,8 @@ pub struct Hello {
     pub prefetch: Option<u32>,
     /// Whether it keeps to the windows of streams, see `proto::flow`.
     pub flow: bool,
+    /// Whether the sender understands [`packed`](super::packed) frames.
+    pub packs: bool,
 }
 
 impl Hello {
@@ -42,6 +44,7 @@ impl Hello {
             concurrency: None,
             prefetch: None,
             flow: false,
+            packs: true,
         }
     }
 
@@ -57,6 +60,9 @@ impl Hello {
         map.insert("heartbeat".into(), self.heartbeat_ms.into());
         map.insert("liveness".into(), self.liveness.into());
         map.insert("omdp".into(), self.version.into());
+        if self.packs {
+            map.insert("packed".into(), true.into());
+        }
         if let Some(n) = self.prefetch {
             map.insert("prefetch".into(), n.into());
         }
@@ -108,6 +114,7 @@ impl Hello {
             concurrency,
             prefetch,
             flow,
+            packs: value.get("packed").and_then(Value::as_bool) == Some(true),
         })
     }
 }
@@ -124,8 +131,12 @@ mod tests {
     fn golden() {
         let mut hello = Hello::new(2500, 3);
         let frame: Vec<u8> = hello.to_frame();
-        assert_eq!(frame, br#"{"heartbeat":2500,"liveness":3,"omdp":1}"#);
+        assert_eq!(
+            frame,
+            br#"{"heartbeat":2500,"liveness":3,"omdp":1,"packed":true}"#
+        );
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
+        hello.packs = false;
         hello.concurrency = Some(-1);
         hello.prefetch = Some(9);
         hello.flow = true;

@@ -33,6 +33,7 @@ mod audit;
 mod clients;
 mod config;
 mod dispatch;
+mod displaced;
 mod event;
 mod flow;
 mod incoming;
@@ -51,8 +52,10 @@ use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
 use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
+use crate::wire::packed::pack;
 use crate::wire::{Dialect, Frame, Malformed};
 use clients::{ClientKey, Clients};
+use displaced::Displaced;
 use incoming::Incoming;
 use mdp::{Parts, Refused};
 use requests::{RequestKey, Requests};
@@ -71,6 +74,34 @@ pub struct Transmit<F> {
     pub to: RoutingId,
     /// The message, in the terms of the peer's role.
     pub message: Outgoing<F>,
+    /// Whether its short frames are packed.
+    packed: bool,
+}
+
+impl<F: Frame> Transmit<F> {
+    /// To anybody, in frames that anybody understands.
+    fn plain(to: RoutingId, message: Outgoing<F>) -> Self {
+        let packed = false;
+        Transmit {
+            to,
+            message,
+            packed,
+        }
+    }
+
+    /// Appends the frames of the message, without the routing id.
+    pub fn encode(self, out: &mut Vec<F>) {
+        let start = out.len();
+        match self.message {
+            Outgoing::Client(message) => message.encode(out),
+            Outgoing::Worker(message) => message.encode(out),
+            Outgoing::MdpClient(dialect, message) => message.encode(dialect, out),
+            Outgoing::MdpWorker(dialect, message) => message.encode(dialect, out),
+        }
+        if self.packed {
+            pack(out, start);
+        }
+    }
 }
 
 /// A message of the broker's, by the role of its receiver.
@@ -96,16 +127,6 @@ impl<F: Frame> Outgoing<F> {
                 | Outgoing::MdpWorker(_, wire_mdp::ToWorker::Disconnect)
         )
     }
-
-    /// Appends the frames of the message, without the routing id.
-    pub fn encode(self, out: &mut Vec<F>) {
-        match self {
-            Outgoing::Client(message) => message.encode(out),
-            Outgoing::Worker(message) => message.encode(out),
-            Outgoing::MdpClient(dialect, message) => message.encode(dialect, out),
-            Outgoing::MdpWorker(dialect, message) => message.encode(dialect, out),
-        }
-    }
 }
 
 /// Who waits for a time.
@@ -124,6 +145,21 @@ struct Counters {
     expired: u64,
     bad_messages: u64,
     slow_peers: u64,
+    dialects: ByDialect,
+}
+
+/// Messages by the dialect that their first frames are of, whatever became of them.
+#[derive(Debug, Default)]
+struct ByDialect([u64; Dialect::ALL.len()]);
+
+impl ByDialect {
+    fn count(&mut self, dialect: Dialect) {
+        self.0[dialect.index()] += 1;
+    }
+
+    fn of(&self, dialect: Dialect) -> u64 {
+        self.0[dialect.index()]
+    }
 }
 
 /// The broker machine. See [`super`] for the contract.
@@ -141,6 +177,7 @@ pub struct Broker<F> {
     parts: HashMap<RequestKey, Parts<F>>,
     /// Who was told to begin anew, and hears no more until it does.
     refused: Refused,
+    displaced: Displaced,
     /// Numbers the requests of clients that don't.
     last_rid: u64,
     counters: Counters,
@@ -162,6 +199,7 @@ impl<F: Frame> Broker<F> {
             events: Vec::new(),
             parts: HashMap::new(),
             refused: Refused::default(),
+            displaced: Displaced::default(),
             last_rid: 0,
             counters: Counters::default(),
             guard: access::Guard::new(),
@@ -177,6 +215,9 @@ impl<F: Frame> Broker<F> {
         if dialect.is_some_and(|dialect| !self.config.dialects.contains(dialect)) {
             frames.clear();
             return self.report_bad(from, "dialect not served");
+        }
+        if let Some(dialect) = dialect {
+            self.counters.dialects.count(dialect);
         }
         if let Some(dialect) = dialect
             && self.is_mixed(now, from, dialect)
@@ -302,6 +343,7 @@ impl<F: Frame> Broker<F> {
         self.transmits.extend(message.map(|message| Transmit {
             to: worker.id.clone(),
             message,
+            packed: worker.hello.as_ref().is_some_and(|hello| hello.packs),
         }));
     }
 
@@ -310,6 +352,7 @@ impl<F: Frame> Broker<F> {
             self.transmits.push(Transmit {
                 to: client.id.clone(),
                 message: Outgoing::Client(message),
+                packed: client.packs(),
             });
         }
     }

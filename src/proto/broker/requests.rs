@@ -35,6 +35,10 @@ pub(super) struct Request<F> {
     pub(super) timer: Option<TimerKey>,
     /// What its worker is owed in the place of its client.
     pub(super) debt: Debt,
+    /// When its worker was given it.
+    pub(super) given: Time,
+    /// Its worker has sent a part of the reply, or all of it.
+    pub(super) begun: bool,
     serial: u32,
     prev: u32,
     next: u32,
@@ -122,6 +126,8 @@ impl<F: Frame> Requests<F> {
             deadline,
             timer: None,
             debt: Debt::default(),
+            given: Time::ZERO,
+            begun: false,
             serial: self.serial,
             prev: NONE,
             next: NONE,

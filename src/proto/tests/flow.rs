@@ -63,7 +63,8 @@ fn a_stream_that_stands_holds_up_no_other() {
     let mut t = trio();
     t.set_reading(false);
     let other = t.net.client(t.b);
-    t.net.act(t.w, |worker, _| worker.set_concurrency(Some(2)));
+    t.net
+        .act(t.w, |worker, now| worker.set_concurrency(now, Some(2)));
     let r = t.net.request(t.c, "echo", "1");
     t.net.run(secs(1));
     t.net.serve(t.w, Job::echo);
@@ -89,6 +90,25 @@ fn a_part_of_any_size_passes() {
     t.net.run(secs(1));
     assert_eq!(t.parts(r), 3);
     assert_eq!(t.net.end(t.c, r), done("1"));
+}
+
+#[test]
+fn what_the_user_miscounted_is_set_right() {
+    let mut t = trio();
+    t.net.serve(t.w, |_| Job::endless());
+    let r = t.net.request(t.c, "echo", "1");
+    t.net.run(ms(50));
+    let part = json(&format!("\"{}\"", "x".repeat(WINDOW as usize)));
+    t.net.act(t.w, |worker, _| {
+        let cost = crate::proto::flow::cost(&part);
+        worker.machine.correct(1, cost - 5, &part);
+        worker.machine.partial(1, part.clone());
+        let stream = worker.streams.get_mut(&1).expect("it runs");
+        stream.credit -= i64::from(cost) - 5;
+    });
+    t.net.run(ms(50));
+    assert_eq!(t.parts(r), 1);
+    assert_eq!(t.net[t.w].streams[&1].credit, i64::from(WINDOW));
 }
 
 #[test]

@@ -168,10 +168,10 @@ impl Actor for ClientActor {
         for notice in notices {
             self.note(now, notice);
         }
-        let dialect = self.machine.dialect();
+        let form = self.machine.form();
         self.machine.drain_transmits(|message| {
             let mut frames = Vec::new();
-            dialect.encode_of_client(message, &mut frames);
+            form.encode_of_client(message, &mut frames);
             if !frames.is_empty() {
                 effects.push(Effect::Send(frames));
             }
