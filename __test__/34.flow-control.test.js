@@ -12,8 +12,9 @@ const { Dealer } = require('zeromq');
 const { runChild } = require('./support/child');
 const { freshEndpoint } = require('./support/endpoints');
 const { deferred, until } = require('./support/events');
-const { OldWorker } = require('./support/old');
-const { SERVICE, ask, echo, peersFor } = require('./support/peers');
+const { OldBroker, OldWorker } = require('./support/old');
+const { rawRouter } = require('./support/raw');
+const { SERVICE, ask, echo, peersFor, start } = require('./support/peers');
 
 const MIB = 1024 * 1024;
 const { WINDOW } = require('../lib/flow');
@@ -40,6 +41,17 @@ function runWatched(t, program, args) {
 }
 
 /* global growth */
+
+/** Waits until a number does not grow any more: the buffers of the two kernels are full. */
+async function standstill(number) {
+  let last;
+  await until(async () => {
+    const stood = last === number();
+    last = number();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return stood;
+  });
+}
 
 const brokerProgram = ({ omdp, say, endpoint, conf }) => {
   const broker = new omdp.Broker(endpoint, conf);
@@ -240,14 +252,7 @@ describe('a client of 0.0.92 that does not read', () => {
     const client = lazyClient(t, peers.endpoint);
     await client.send(['C', '2', SERVICE, 'r1', '"go"', '{"timeout":-1}']);
     await full.promise;
-    // It stands once the buffers of the two kernels are full.
-    let last = -1;
-    await until(async () => {
-      const stood = last === written;
-      last = written;
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      return stood;
-    });
+    await standstill(() => written);
     assert.ok(written < count / 2, `${written} parts`);
     for (let i = 0; i < count; i += 1) {
       const [, , , , body] = (await client.receive()).map(String);
@@ -359,6 +364,20 @@ describe('reply.write()', () => {
     assert.equal(got[19_999], 'é€😀19999');
   });
 
+  test('long strings that JSON escapes are too', async (t) => {
+    const { reply, stream } = await unread(t);
+    const part = `"${'"\n€'.repeat(2000)}`;
+    const write = async () => {
+      for (let i = 0; i < 500; i += 1) if (!reply.write(part)) await once(reply, 'drain');
+      reply.end('end');
+    };
+    const written = write();
+    const got = await collect(stream);
+    await written;
+    assert.equal(got.length, 501);
+    assert.ok(got.slice(0, -1).every((each) => each === part));
+  });
+
   test('a part of 20 windows passes, and the next one after it', async (t) => {
     const { reply, stream } = await unread(t);
     const huge = Buffer.alloc(20 * WINDOW, 3);
@@ -387,6 +406,52 @@ describe('reply.write()', () => {
     await once(stream, 'end');
     assert.equal(bytes % PART.length, 0);
     assert.ok(bytes > WINDOW);
+  });
+});
+
+describe('a broker of 0.0.92', () => {
+  const PART = 'x'.repeat(10_000);
+  const COUNT = 5000;
+
+  let written = 0;
+  const writer = async (data, reply) => {
+    for (written = 0; written < COUNT; written += 1) {
+      if (!reply.write(`${written} ${PART}`)) await once(reply, 'drain');
+    }
+    reply.end('end');
+  };
+
+  test('passes streams of any length', async (t) => {
+    const peers = peersFor(t, 'tcp');
+    const broker = await OldBroker.start(t, peers.endpoint);
+    const worker = peers.worker(writer);
+    const client = peers.client();
+    await start(worker, client);
+    const { partials, final } = await ask(client, 1);
+    assert.equal(partials.length, COUNT);
+    assert.deepEqual(final, [null, 'end']);
+    assert.ok(!broker.log.some(([, , command]) => command === '10'));
+  });
+
+  test('that takes nothing has write() turn false', async (t) => {
+    const peers = peersFor(t, 'tcp');
+    const router = await rawRouter(t, peers.endpoint, { receiveHighWaterMark: 2 });
+    const worker = peers.worker(writer, { heartbeat: 20_000 });
+    await worker.start();
+    const [from] = await router.receive();
+    await router.send([from, 'W', '2', 'client', 'r1', '1']);
+    await until(() => written > 0);
+    await standstill(() => written);
+    assert.ok(written < COUNT, 'it waits');
+    let parts = 0;
+    for (;;) {
+      const [, , command, , , , data] = (await router.receive()).map(String);
+      if (command === '3') break;
+      if (command !== '6') continue;
+      assert.ok(data.startsWith(`"${parts} `), `part ${parts}`);
+      parts += 1;
+    }
+    assert.equal(parts, COUNT);
   });
 });
 
