@@ -34,6 +34,8 @@ pub enum Command {
         /// The answer.
         allowed: bool,
     },
+    /// Asks for a snapshot, under this name.
+    Stats(u64),
     /// Tell everybody, and go.
     Stop,
 }
@@ -60,6 +62,8 @@ pub enum Notice {
     StartFailed(Error),
     /// The machine says.
     Event(BrokerEvent),
+    /// The snapshot that was asked for under this name, as JSON.
+    Stats(u64, String),
     /// The gate says.
     Gate(GateNotice),
     /// The socket is closed; the driver is gone.
@@ -256,6 +260,10 @@ impl Driver {
         match command {
             None => {}
             Some(None | Some(Command::Stop)) => return ControlFlow::Break(()),
+            Some(Some(Command::Stats(id))) => {
+                let stats = self.machine.stats().to_string();
+                self.outlet.push(Notice::Stats(id, stats));
+            }
             Some(Some(Command::Rules)) => self.follow_rules(),
             Some(Some(Command::Authenticated { ticket, verdict })) => {
                 if let Some(guard) = &self.guard {

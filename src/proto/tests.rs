@@ -1,6 +1,7 @@
 //! The machines against each other, and against peers of 0.0.92, in virtual time.
 
 mod ahead;
+mod blocked;
 mod bodies;
 mod breaks;
 mod cancel;
@@ -10,6 +11,7 @@ mod garbage;
 mod goodbye;
 mod heartbeats;
 mod identities;
+mod limits;
 mod liveness;
 mod mdp;
 mod mdp_peers;
@@ -17,5 +19,6 @@ mod mixes;
 mod net;
 mod registration;
 mod restarts;
+mod retry;
 mod sim;
 mod timeouts;

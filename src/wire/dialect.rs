@@ -32,6 +32,16 @@ impl Dialect {
         }
     }
 
+    /// Its place in [`ALL`](Self::ALL).
+    pub fn index(self) -> usize {
+        match self {
+            Dialect::Omdp => 0,
+            Dialect::Mdp(mdp::Dialect::V01) => 1,
+            Dialect::Mdp(mdp::Dialect::V02) => 2,
+            Dialect::Mdp(mdp::Dialect::Majortomo) => 3,
+        }
+    }
+
     /// The inverse.
     pub fn from_name(name: &str) -> Option<Self> {
         Dialect::ALL
@@ -130,6 +140,13 @@ impl FromIterator<Dialect> for Dialects {
 mod tests {
     use super::*;
     use crate::wire::omdp::testing::frames;
+
+    #[test]
+    fn the_index_is_the_place() {
+        for (index, dialect) in Dialect::ALL.into_iter().enumerate() {
+            assert_eq!(dialect.index(), index);
+        }
+    }
 
     #[test]
     fn first_frames() {

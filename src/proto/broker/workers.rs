@@ -7,7 +7,6 @@ use super::{
     Broker, BrokerConfig, BrokerEvent, Departure, Outgoing, RoutingId, Timer, Transmit, mmi,
 };
 use crate::proto::Time;
-use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::omdp::{ReplyKind, RequestExtra, ToWorker, WorkerMessage, tokens};
 use crate::wire::{Body, Dialect, Frame, Hello, Malformed};
@@ -299,8 +298,15 @@ impl<F: Frame> Broker<F> {
             self.guard.refusals.strays += 1;
             return;
         };
+        if self.is_given_up(now, key, request, kind, &body) {
+            return;
+        }
         self.pass_on(now, request, kind, body);
         if kind.is_last() {
+            match kind.is_error() {
+                true => self.counters.failures += 1,
+                false => self.counters.replies += 1,
+            }
             self.free_slot(key, request);
             self.forget_request(request);
             if let Some(worker) = self.workers.get_mut(key) {
@@ -333,7 +339,7 @@ impl<F: Frame> Broker<F> {
         self.dispatch_for(now, key);
     }
 
-    fn place_of(&self, request: RequestKey) -> Option<Place> {
+    pub(super) fn place_of(&self, request: RequestKey) -> Option<Place> {
         self.requests.get(request).map(|request| request.place)
     }
 
@@ -394,8 +400,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Forgets a worker. What it had in its hands goes back to the front of the queue if it had
-    /// not started, and is lost otherwise.
+    /// Forgets a worker, and sees to what it had in its hands.
     pub(super) fn remove_worker(&mut self, now: Time, key: WorkerKey, why: Departure) {
         let Some(worker) = self.workers.slab.try_remove(key.0) else {
             return;
@@ -409,13 +414,7 @@ impl<F: Frame> Broker<F> {
         // A worker of ours says goodbye after everything that it started has ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();
         let lost = if not_started { 0 } else { worker.running.len() };
-        for &request in worker.running.iter().rev() {
-            if not_started {
-                self.requeue(request);
-            } else {
-                self.end_request(now, request, Code::WorkerLost);
-            }
-        }
+        self.reclaim(now, key, worker.running.iter().copied(), not_started);
         let service = self.services.get_mut(worker.service);
         service.workers -= 1;
         self.events.push(BrokerEvent::WorkerGone {
@@ -425,7 +424,9 @@ impl<F: Frame> Broker<F> {
             lost,
         });
         self.dispatch(now, worker.service);
-        self.services.release(worker.service);
+        if !self.services.release(worker.service) {
+            self.end_impatient(now, worker.service);
+        }
     }
 
     fn arm_worker(&mut self, key: WorkerKey) {
@@ -466,6 +467,7 @@ impl<F: Frame> Broker<F> {
         let extra = worker.hello.is_some().then(|| RequestExtra {
             opts: opts.unwrap_or_else(|| F::from(&[][..])),
             token: self.requests.token(request),
+            retried: entry.retried,
             user: self.user_frame(client),
         });
         Some(ToWorker::Request {
