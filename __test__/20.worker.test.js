@@ -170,9 +170,13 @@ describe('the third argument of a handler', () => {
   test('has no signal, and headers that are undefined are left out', async (t) => {
     const { client } = await peersFor(t).trio(tellOptions);
     const { signal } = new AbortController();
-    assert.deepEqual(await client.call(SERVICE, 1, { signal, timeout: undefined }), { timeout: 60000 });
+    assert.deepEqual(await client.call(SERVICE, 1, { signal, timeout: undefined }), {
+      timeout: 60000,
+      attempt: 1,
+    });
     assert.deepEqual(await client.call(SERVICE, 1, { headers: { a: undefined, b: 1 } }), {
       timeout: 60000,
+      attempt: 1,
       headers: { b: 1 },
     });
   });

@@ -107,7 +107,11 @@ fn bytes_count_too() {
     );
     assert_eq!(
         told(&net, b),
-        [("a".into(), 0, false), ("c".into(), 2, true)]
+        [
+            ("a".into(), 0, false),
+            ("a".into(), 1, false),
+            ("c".into(), 2, true)
+        ]
     );
 }
 

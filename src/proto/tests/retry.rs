@@ -237,7 +237,7 @@ fn an_mdp_worker_takes_over() {
     net.say(second, "MDPW02|\u{1}|echo");
     net.run(secs(1));
     let heard = net.act(second, |raw, _| raw.take());
-    let client = format!("{}", net.name(c).replace("ClientActor", "C"));
+    let client = net.name(c).replace("ClientActor", "C");
     assert!(
         heard.contains(&format!("MDPW02|\u{2}|{client}|∅|1")),
         "{heard:?}"
@@ -258,7 +258,7 @@ fn an_mdp_worker_of_ours_that_is_stopped_is_not_given_the_request_again() {
     net.run(ms(10));
     let r = ask(&mut net, c, "1", 1);
     net.run(secs(1));
-    let client = format!("{}", net.name(c).replace("ClientActor", "C"));
+    let client = net.name(c).replace("ClientActor", "C");
     net.act(w, |raw, _| raw.take());
     net.say(w, &format!("MDPW02|\u{4}|{client}|∅|OMDP-CODE|W_LOST"));
     net.run(secs(1));
