@@ -6,7 +6,7 @@ use crate::frame;
 use crate::words::{Clock, HEARTBEAT, Ids, LIVENESS, SERVICE, client_hello, ready, reply, request};
 use std::collections::VecDeque;
 use zmq_omdp::proto::Broker;
-use zmq_omdp::proto::broker::BrokerConfig;
+use zmq_omdp::proto::broker::{BrokerConfig, Limits};
 use zmq_omdp::wire::Frame;
 use zmq_omdp::wire::omdp::{ClientMessage, ReplyKind, ToClient, ToWorker, WorkerMessage};
 
@@ -66,6 +66,7 @@ impl<F: Frame> Bench<F> {
     fn new() -> Self {
         Bench {
             broker: Broker::new(BrokerConfig {
+                limits: Limits::default(),
                 heartbeat: HEARTBEAT,
                 liveness: LIVENESS,
                 dialects: zmq_omdp::wire::Dialects::ALL,
@@ -107,7 +108,7 @@ impl<F: Frame> Bench<F> {
             self.broker.handle_message(now, from, &mut self.inbound);
             for transmit in self.broker.drain_transmits() {
                 self.outbound.push(F::from(&*transmit.to));
-                transmit.message.encode(&mut self.outbound);
+                transmit.encode(&mut self.outbound);
                 self.ends.push(self.outbound.len());
             }
         });

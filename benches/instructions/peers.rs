@@ -9,6 +9,7 @@ use zmq_omdp::proto::worker::{Worker, WorkerConfig, WorkerNotice};
 use zmq_omdp::wire::omdp::{
     ClientMessage, PeerMessage, ReplyKind, RequestExtra, ToClient, ToWorker,
 };
+use zmq_omdp::wire::packed::pack;
 use zmq_omdp::wire::{Body, Hello};
 
 pub const PATHS: [Path; 4] = [
@@ -71,6 +72,7 @@ impl WorkerBench {
     fn new() -> Self {
         let mut bench = WorkerBench {
             worker: Worker::new(WorkerConfig {
+                max_blocked: None,
                 link: link(),
                 dialect: zmq_omdp::wire::Dialect::Omdp,
                 service: String::from_utf8_lossy(SERVICE).into_owned(),
@@ -93,8 +95,9 @@ impl WorkerBench {
 
     fn send(&mut self) {
         counted(|| {
+            let form = self.worker.form();
             self.worker
-                .drain_transmits(|message| message.encode(&mut self.frames));
+                .drain_transmits(|message| form.encode_of_worker(message, &mut self.frames));
         });
     }
 
@@ -102,6 +105,7 @@ impl WorkerBench {
         self.frames.clear();
         self.notices.clear();
         message.encode(&mut self.frames);
+        pack(&mut self.frames, 0);
         let now = self.clock.tick();
         counted(|| {
             self.worker.handle_message(now, &mut self.frames);
@@ -119,6 +123,7 @@ impl WorkerBench {
             extra: Some(RequestExtra {
                 opts: Frame::from(OPTS),
                 token: self.token,
+                retried: 0,
                 user: None,
             }),
         });
@@ -174,8 +179,9 @@ impl ClientBench {
 
     fn send(&mut self) {
         counted(|| {
+            let form = self.client.form();
             self.client
-                .drain_transmits(|message| message.encode(&mut self.frames));
+                .drain_transmits(|message| form.encode_of_client(message, &mut self.frames));
         });
     }
 
@@ -183,6 +189,7 @@ impl ClientBench {
         self.frames.clear();
         self.notices.clear();
         message.encode(&mut self.frames);
+        pack(&mut self.frames, 0);
         let now = self.clock.tick();
         counted(|| {
             self.client.handle_message(now, &mut self.frames);

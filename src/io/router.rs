@@ -354,10 +354,11 @@ impl Driver {
         let mut unreachable: Vec<RoutingId> = Vec::new();
         loop {
             for transmit in self.machine.drain_transmits() {
-                self.frames.push(Message::from(&*transmit.to));
-                transmit.message.encode(&mut self.frames);
+                let to = transmit.to.clone();
+                self.frames.push(Message::from(&*to));
+                transmit.encode(&mut self.frames);
                 if self.socket.send(&mut self.frames) != Ok(Sent::Yes) {
-                    unreachable.push(transmit.to);
+                    unreachable.push(to);
                 }
             }
             if unreachable.is_empty() {

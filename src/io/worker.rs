@@ -107,10 +107,10 @@ impl Machine for Worker<Message> {
     }
 
     fn drain_transmits(&mut self, mut send: impl FnMut(&mut Vec<Message>)) {
-        let dialect = self.dialect();
+        let form = self.form();
         let mut frames = Vec::new();
         Worker::drain_transmits(self, |message| {
-            dialect.encode_of_worker(message, &mut frames);
+            form.encode_of_worker(message, &mut frames);
             if !frames.is_empty() {
                 send(&mut frames);
             }

@@ -18,7 +18,7 @@ use super::link::{Action, Due, Link, LinkConfig, Loss};
 use super::{Terms, Time};
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient};
-use crate::wire::{Body, Dialect, Encoding, Frame, Hello, Malformed, mdp};
+use crate::wire::{Body, Dialect, Encoding, Form, Frame, Hello, Malformed, mdp};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -345,9 +345,12 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// What its messages are to be encoded in.
-    pub fn dialect(&self) -> Dialect {
-        self.config.dialect
+    /// How its messages are to be written.
+    pub fn form(&self) -> Form {
+        Form {
+            dialect: self.config.dialect,
+            packed: self.link.peer().is_some_and(|hello| hello.packs),
+        }
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).

@@ -18,7 +18,7 @@ use super::Time;
 use super::code::Code;
 use super::link::{Action, Due, Link, LinkConfig, Loss};
 use crate::wire::omdp::{ReplyKind, ToWorker, WorkerMessage, error_for_old};
-use crate::wire::{Body, Dialect, Frame, Hello, Malformed};
+use crate::wire::{Body, Dialect, Form, Frame, Hello, Malformed};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use watchdog::Watchdog;
@@ -359,9 +359,12 @@ impl<F: Frame> Worker<F> {
         self.settle_drain(now);
     }
 
-    /// What its messages are to be encoded in.
-    pub fn dialect(&self) -> Dialect {
-        self.config.dialect
+    /// How its messages are to be written.
+    pub fn form(&self) -> Form {
+        Form {
+            dialect: self.config.dialect,
+            packed: self.link.peer().is_some_and(|hello| hello.packs),
+        }
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).

@@ -40,6 +40,13 @@ pub(super) struct Client {
     pub(super) timer: Option<TimerKey>,
 }
 
+impl Client {
+    /// Whether it understands packed frames.
+    pub(super) fn packs(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.packs)
+    }
+}
+
 #[cfg(test)]
 impl Client {
     /// Whether it said hello on this connection.
@@ -194,15 +201,15 @@ impl<F: Frame> Broker<F> {
                 if mmi::is_reserved(&service) {
                     let body = self.answer_mmi(&service, body);
                     let extended = held.is_some_and(|client| self.clients.is_ours(client));
-                    self.transmits.push(Transmit {
-                        to: from.into(),
-                        message: Outgoing::Client(ToClient::Reply {
+                    self.transmits.push(Transmit::plain(
+                        from.into(),
+                        Outgoing::Client(ToClient::Reply {
                             kind: ReplyKind::Final,
                             rid,
                             body,
                             extended: extended || ext.is_some(),
                         }),
-                    });
+                    ));
                     return Ok(());
                 }
                 let client = self.clients.require(now, from, Dialect::Omdp);

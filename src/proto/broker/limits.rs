@@ -156,27 +156,30 @@ impl<F: Frame> Broker<F> {
     pub(super) fn turn_away(&mut self, client: ClientKey, service: ServiceKey, rid: F, code: Code) {
         self.counters.count(code);
         let (kind, body) = (ReplyKind::OwnError, Body::json(F::from(code.to_json())));
-        if let Some(entry) = self.clients.get(client) {
-            let message = match entry.dialect {
-                Dialect::Omdp => Outgoing::Client(ToClient::Reply {
+        match self
+            .clients
+            .get(client)
+            .map(|entry| (entry.dialect, entry.extended, entry.id.clone()))
+        {
+            Some((Dialect::Omdp, extended, _)) => {
+                let reply = ToClient::Reply {
                     kind,
                     rid,
                     body,
-                    extended: entry.extended,
-                }),
-                Dialect::Mdp(dialect) => {
-                    let reply = ClientReply {
-                        last: true,
-                        service: Some(F::from(&*self.services.name(service))),
-                        body: mdp::reply_frames(kind, body),
-                    };
-                    Outgoing::MdpClient(dialect, reply)
-                }
-            };
-            self.transmits.push(Transmit {
-                to: entry.id.clone(),
-                message,
-            });
+                    extended,
+                };
+                self.send_client(client, reply);
+            }
+            Some((Dialect::Mdp(dialect), _, id)) => {
+                let reply = ClientReply {
+                    last: true,
+                    service: Some(F::from(&*self.services.name(service))),
+                    body: mdp::reply_frames(kind, body),
+                };
+                let message = Outgoing::MdpClient(dialect, reply);
+                self.transmits.push(Transmit::plain(id, message));
+            }
+            None => {}
         }
         self.services.release(service);
         let timer = self.clients.release(client);

@@ -54,6 +54,7 @@ use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
 use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
+use crate::wire::packed::pack;
 use crate::wire::{Dialect, Frame, Malformed};
 use clients::{ClientKey, Clients};
 use incoming::Incoming;
@@ -76,6 +77,34 @@ pub struct Transmit<F> {
     pub to: RoutingId,
     /// The message, in the terms of the peer's role.
     pub message: Outgoing<F>,
+    /// Whether its short frames are packed.
+    packed: bool,
+}
+
+impl<F: Frame> Transmit<F> {
+    /// To anybody, in frames that anybody understands.
+    fn plain(to: RoutingId, message: Outgoing<F>) -> Self {
+        let packed = false;
+        Transmit {
+            to,
+            message,
+            packed,
+        }
+    }
+
+    /// Appends the frames of the message, without the routing id.
+    pub fn encode(self, out: &mut Vec<F>) {
+        let start = out.len();
+        match self.message {
+            Outgoing::Client(message) => message.encode(out),
+            Outgoing::Worker(message) => message.encode(out),
+            Outgoing::MdpClient(dialect, message) => message.encode(dialect, out),
+            Outgoing::MdpWorker(dialect, message) => message.encode(dialect, out),
+        }
+        if self.packed {
+            pack(out, start);
+        }
+    }
 }
 
 /// A message of the broker's, by the role of its receiver.
@@ -89,18 +118,6 @@ pub enum Outgoing<F> {
     MdpClient(wire_mdp::Dialect, wire_mdp::ClientReply<F>),
     /// For a worker of this MDP.
     MdpWorker(wire_mdp::Dialect, wire_mdp::ToWorker<F>),
-}
-
-impl<F: Frame> Outgoing<F> {
-    /// Appends the frames of the message, without the routing id.
-    pub fn encode(self, out: &mut Vec<F>) {
-        match self {
-            Outgoing::Client(message) => message.encode(out),
-            Outgoing::Worker(message) => message.encode(out),
-            Outgoing::MdpClient(dialect, message) => message.encode(dialect, out),
-            Outgoing::MdpWorker(dialect, message) => message.encode(dialect, out),
-        }
-    }
 }
 
 /// Who waits for a time.
@@ -301,6 +318,7 @@ impl<F: Frame> Broker<F> {
         self.transmits.extend(message.map(|message| Transmit {
             to: worker.id.clone(),
             message,
+            packed: worker.hello.as_ref().is_some_and(|hello| hello.packs),
         }));
     }
 
@@ -309,6 +327,7 @@ impl<F: Frame> Broker<F> {
             self.transmits.push(Transmit {
                 to: client.id.clone(),
                 message: Outgoing::Client(message),
+                packed: client.packs(),
             });
         }
     }

@@ -263,10 +263,10 @@ impl<F: Frame> Broker<F> {
 
     /// Someone who is not registered speaks as a worker: it is told to begin at the beginning.
     pub(super) fn refuse(&mut self, from: &[u8]) {
-        self.transmits.push(Transmit {
-            to: from.into(),
-            message: Outgoing::Worker(ToWorker::Disconnect),
-        });
+        self.transmits.push(Transmit::plain(
+            from.into(),
+            Outgoing::Worker(ToWorker::Disconnect),
+        ));
     }
 
     /// The request that a reply without a token names. 0.0.92 passes ids through UTF-8, so they

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::wire::ext::{RequestExt, TokenExt};
-use crate::wire::{Body, Cursor, Encoding, Frame, Malformed};
+use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// A message that the broker received, by the role its header claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,7 @@ pub fn tokens(frame: &[u8]) -> impl Iterator<Item = u64> {
 impl<F: Frame> PeerMessage<F> {
     /// Decodes the frames after the routing id. Leaves `frames` empty, whatever comes out.
     pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
+        packed::unpack(frames).inspect_err(|_| frames.clear())?;
         let mut cursor = Cursor::new(frames);
         let header = cursor.next()?;
         match &*header {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::wire::ext::ResultExt;
-use crate::wire::{Body, Cursor, Encoding, Frame, Malformed};
+use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// Broker to client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,7 @@ pub enum ToClient<F> {
 impl<F: Frame> ToClient<F> {
     /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
     pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
+        packed::unpack(frames).inspect_err(|_| frames.clear())?;
         let mut cursor = Cursor::new(frames);
         if &*cursor.next()? != CLIENT {
             return Err(Malformed::Header);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::wire::ext::GivenExt;
-use crate::wire::{Body, Cursor, Encoding, Frame, Malformed};
+use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// Broker to worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub struct RequestExtra<F> {
 impl<F: Frame> ToWorker<F> {
     /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
     pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
+        packed::unpack(frames).inspect_err(|_| frames.clear())?;
         let mut cursor = Cursor::new(frames);
         if &*cursor.next()? != WORKER {
             return Err(Malformed::Header);

@@ -225,12 +225,12 @@ impl Actor for WorkerActor {
             self.pinged = false;
             self.machine.handle_pong(now);
         }
-        let dialect = self.machine.dialect();
+        let form = self.machine.form();
         let returns = &mut self.returns;
         self.machine.drain_transmits(|message| {
             *returns += usize::from(matches!(message, WorkerMessage::Return { .. }));
             let mut frames = Vec::new();
-            dialect.encode_of_worker(message, &mut frames);
+            form.encode_of_worker(message, &mut frames);
             if !frames.is_empty() {
                 effects.push(Effect::Send(frames));
             }
