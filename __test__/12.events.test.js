@@ -75,6 +75,40 @@ for (const transport of TRANSPORTS) {
   });
 }
 
+for (const transport of TRANSPORTS) {
+  test(`of two peers with one name one keeps it, and the other is told: ${transport}`, async (t) => {
+    const peers = peersFor(t, transport);
+    // Who is displaced over tcp or ipc notices it by the silence.
+    const conf = { heartbeat: 100, liveness: 5 };
+    await peers.broker(conf).start();
+    const loserOf = (pair) =>
+      new Promise((resolve) => {
+        for (const peer of pair) {
+          peer.on('disconnect', (_endpoint, reason) => reason === 'name taken' && resolve(peer));
+        }
+      });
+    const workers = ['first', 'second'].map((word) =>
+      peers.worker((_data, reply) => reply.end(word), { name: 'twin', ...conf }),
+    );
+    const clients = [0, 1].map(() => peers.client({ name: 'C-twin', ...conf }));
+    const losers = [];
+    for (const pair of [workers, clients]) {
+      const loser = loserOf(pair);
+      await Promise.all([once(pair[0], 'connect'), pair[0].start()]);
+      await Promise.all([once(pair[1], 'connect'), pair[1].start()]);
+      losers.push(await loser);
+    }
+    const client = peers.client();
+    await client.start();
+    assert.equal(await client.call(SERVICE, null), losers[0] === workers[0] ? 'second' : 'first');
+
+    // It does not come back by itself, and can be stopped.
+    const log = record(losers[0]);
+    await losers[0].stop();
+    assert.deepEqual(log, ['stop']);
+  });
+}
+
 test('a listener that throws is an uncaught exception, and keeps the peer from nothing', async (t) => {
   const peers = peersFor(t);
   const broker = peers.broker();

@@ -5,12 +5,12 @@ use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
 use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
-use crate::io::Message;
 use crate::io::dealer::{self, Endpoint, Notice, Stats};
 use crate::io::worker::WorkerCommand;
-use crate::proto::Worker;
+use crate::io::{Message, now};
 use crate::proto::link::LinkConfig;
-use crate::proto::worker::{WorkerConfig, WorkerNotice};
+use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
+use crate::proto::{Time, Worker};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -53,6 +53,9 @@ pub struct WorkerConf {
 pub struct WorkerCore {
     conf: WorkerConf,
     core: Core<WorkerCommand, Notice<WorkerNotice<Message>>>,
+    /// The last request that JavaScript has taken, and when it took the first of those that the
+    /// machine was not told of.
+    taken: Option<(u64, Time)>,
 }
 
 #[napi]
@@ -63,6 +66,7 @@ impl WorkerCore {
         WorkerCore {
             conf,
             core: Core::new(),
+            taken: None,
         }
     }
 
@@ -101,6 +105,7 @@ impl WorkerCore {
             security: security::client(self.conf.security.as_ref())?,
         };
         let launch = |outlet| dealer::start(move || Worker::new(config), endpoint, outlet);
+        self.taken = None;
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
@@ -130,9 +135,11 @@ impl WorkerCore {
     ) -> Result<()> {
         let mut batch = Inward::new(env, &records, count, &text, blobs)?;
         let mut commands = Vec::with_capacity(count as usize);
+        let mut ends = 0;
         while let Some(record) = batch.next() {
             let delivery = record.id as u64;
             let [data, ..] = record.fields;
+            ends += usize::from(matches!(record.op, 5 | 6));
             commands.push(match record.op {
                 4 => WorkerCommand::Partial(delivery, batch.body(&record, data)?),
                 5 => WorkerCommand::Final(delivery, batch.body(&record, data)?),
@@ -145,7 +152,12 @@ impl WorkerCore {
                 _ => return Err(broken()),
             });
         }
-        self.core.command(WorkerCommand::Batch(commands));
+        let worked = Worked {
+            taken: self.taken.take(),
+            at: now(),
+            ends,
+        };
+        self.core.command(WorkerCommand::Batch(worked, commands));
         Ok(())
     }
 
@@ -160,6 +172,7 @@ impl WorkerCore {
     ) -> Result<JsString<'env>> {
         let endpoint = self.conf.endpoints.first().map_or("", String::as_str);
         let mut pong = false;
+        let taken = &mut self.taken;
         let text = self
             .core
             .drain(env, into, room as usize, |batch, generation, notice| {
@@ -174,7 +187,13 @@ impl WorkerCore {
                     Notice::Stats(id, stats) => {
                         batch.words(kind::STATS, id, &core::stats(stats), "");
                     }
-                    Notice::Machine(notice) => report(batch, notice, endpoint),
+                    Notice::Machine(notice) => {
+                        if let WorkerNotice::Request { delivery, .. } = &notice {
+                            let since = taken.map_or_else(now, |(_, since)| since);
+                            *taken = Some((*delivery, since));
+                        }
+                        report(batch, notice, endpoint);
+                    }
                 }
                 ControlFlow::Continue(())
             })?;

@@ -218,11 +218,27 @@ impl<F: Frame> Client<F> {
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
         );
-        hello.session = format!("{}{}", self.config.session, self.connections);
+        hello.session = self.session();
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),
         });
         self.advance();
+    }
+
+    /// It may be meant for the other peer of this name, if that was displaced just now.
+    #[cold]
+    fn name_taken(&mut self, session: &[u8]) {
+        if *session == *self.session().as_bytes() {
+            self.link.close();
+            if !std::mem::replace(&mut self.connected, true) {
+                self.notices.push(ClientNotice::Connected);
+            }
+            self.lost(Loss::NameTaken);
+        }
+    }
+
+    fn session(&self) -> String {
+        format!("{}{}", self.config.session, self.connections)
     }
 
     /// The connection broke.
@@ -268,6 +284,7 @@ impl<F: Frame> Client<F> {
                 }
                 self.lose(now, Loss::Refused);
             }
+            ToClient::NameTaken { session } => self.name_taken(&session),
         }
     }
 

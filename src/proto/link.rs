@@ -13,6 +13,7 @@
 //! | Backoff | reconnect interval   | Open               | Opening |
 //! | Up      | suspend              | Close              | Held    |
 //! | Held    | resume               | Open               | Opening |
+//! | Up      | the name is another's | Close             | Closed  |
 //! | any     | close                | Close              | Closed  |
 
 use super::Time;
@@ -55,6 +56,8 @@ pub enum Loss {
     Abandoned,
     /// The thread of this side's user answered nothing for too long.
     Blocked,
+    /// The broker said that another peer has the name. There is no next attempt.
+    NameTaken,
     /// This side was stopped.
     Stopped,
 }
@@ -68,6 +71,7 @@ impl Loss {
             Loss::Refused => "disconnected by the broker",
             Loss::Abandoned => "request given up",
             Loss::Blocked => "event loop blocked",
+            Loss::NameTaken => "name taken",
             Loss::Stopped => "stopped",
         }
     }

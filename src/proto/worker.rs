@@ -8,17 +8,23 @@
 //! often as its concurrency allows; the owner, who sits between the two, can take back an offer
 //! that was not taken, at any time and for certain. So the broker may send more than can run at
 //! once, which hides its round trip, and nothing waits behind a slow handler: when none has ended
-//! for [`STALL`], what was only offered goes back to the broker.
+//! for [`STALL`], what was only offered goes back to the broker. So does what would have to wait
+//! for longer than [`BACKLOG`].
 
 #[cfg(test)]
 mod audit;
+mod pace;
 mod watchdog;
+
+pub use pace::Worked;
 
 use super::Time;
 use super::code::Code;
 use super::link::{Action, Due, Link, LinkConfig, Loss};
+use crate::wire::ext;
 use crate::wire::omdp::{ReplyKind, ToWorker, WorkerMessage, error_for_old};
 use crate::wire::{Body, Dialect, Form, Frame, Hello, Malformed};
+use pace::Pace;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use watchdog::Watchdog;
@@ -84,6 +90,7 @@ struct Delivery<F> {
     client: F,
     rid: F,
     token: Option<u64>,
+    arrived: Time,
     /// What its user has written, for a dialect without partials.
     parts: Vec<F>,
 }
@@ -91,6 +98,10 @@ struct Delivery<F> {
 /// How long offers wait while no delivery ends. Several times what the broker sends ahead of need
 /// should take, see `AHEAD` in `broker::pace`.
 pub const STALL: Duration = Duration::from_millis(5);
+
+/// How long an offer may have to wait by the pace of the latest requests. Longer than anything that
+/// a broker of ours gives ahead of need, unless the user became slower meanwhile.
+pub const BACKLOG: Duration = Duration::from_millis(100);
 
 /// How long a broker of ours may take to answer a goodbye. Until then it may still give requests
 /// to this worker, and what follows `Drained` may rely on it that it does not.
@@ -134,6 +145,7 @@ pub struct Worker<F> {
     /// When offers go back unless a delivery ends before; set while there are more deliveries than
     /// may run.
     stalled_at: Option<Time>,
+    pace: Pace,
     retract: Option<Retract>,
     last_delivery: u64,
     transmits: Vec<WorkerMessage<F>>,
@@ -158,6 +170,7 @@ impl<F: Frame> Worker<F> {
             deliveries: BTreeMap::new(),
             by_token: HashMap::new(),
             stalled_at: None,
+            pace: Pace::new(),
             retract: None,
             last_delivery: 0,
             transmits: Vec::new(),
@@ -188,10 +201,24 @@ impl<F: Frame> Worker<F> {
     }
 
     /// How many requests may run at once from now on; those that run are left alone.
-    pub fn set_concurrency(&mut self, concurrency: Option<usize>) {
+    pub fn set_concurrency(&mut self, now: Time, concurrency: Option<usize>) {
         self.config.concurrency = concurrency;
+        self.pace.forget();
+        // What is on offer may have room now, or have none any more.
+        let since = self.stalled_at;
+        self.watch_for_stall(now);
+        self.stalled_at = self.stalled_at.map(|at| since.unwrap_or(at).min(at));
         if self.link.peer().is_some() {
             self.send_ready();
+        }
+    }
+
+    /// Takes note of what the user has taken, and is about to end.
+    pub fn handle_worked(&mut self, worked: Worked) {
+        if let (Some(limit), true) = (self.config.concurrency, self.config.prefetch > 0) {
+            let oldest = self.deliveries.first_key_value().map(|(number, _)| *number);
+            let load = self.deliveries.len();
+            self.pace.worked(worked, oldest, load, limit as u64);
         }
     }
 
@@ -206,6 +233,8 @@ impl<F: Frame> Worker<F> {
             self.transmits.push(WorkerMessage::Return {
                 tokens: F::from(tokens),
             });
+            // It takes this worker for a slow one.
+            self.pace.untold();
         }
         if self.watchdog.is_barking() && self.link.is_up() {
             self.lose_blocked(now);
@@ -237,6 +266,7 @@ impl<F: Frame> Worker<F> {
             rid: F::from(&rid[..]),
             body,
             token: *token,
+            pace: None,
         };
         self.transmits.push(message);
     }
@@ -263,6 +293,7 @@ impl<F: Frame> Worker<F> {
         if self.link.handle_up(now) {
             self.connections += 1;
             self.watchdog.begin(now);
+            self.pace.untold();
             self.send_ready();
         }
     }
@@ -317,6 +348,7 @@ impl<F: Frame> Worker<F> {
                     client,
                     rid,
                     token,
+                    arrived: now,
                     parts,
                 };
                 self.on_request(now, delivery, body, said);
@@ -335,6 +367,7 @@ impl<F: Frame> Worker<F> {
                 }
                 self.lose(now, Loss::Refused);
             }
+            ToWorker::NameTaken { session } => self.name_taken(now, &session),
         }
     }
 
@@ -424,6 +457,19 @@ impl<F: Frame> Worker<F> {
         matches!(self.draining, Some(Draining::Goodbye { .. }))
     }
 
+    /// It may be meant for the other peer of this name, if that was displaced just now.
+    #[cold]
+    fn name_taken(&mut self, now: Time, session: &[u8]) {
+        if *session == *self.session().as_bytes() {
+            self.link.close();
+            self.lost(now, Loss::NameTaken);
+        }
+    }
+
+    fn session(&self) -> String {
+        format!("{}.{}", self.config.session, self.connections)
+    }
+
     fn send_ready(&mut self) {
         if self.said_goodbye() {
             return;
@@ -432,7 +478,7 @@ impl<F: Frame> Worker<F> {
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
         );
-        hello.session = format!("{}.{}", self.config.session, self.connections);
+        hello.session = self.session();
         self.announced = self.concurrency();
         hello.concurrency = Some(
             self.announced
@@ -502,6 +548,24 @@ impl<F: Frame> Worker<F> {
         self.stalled_at = (self.deliveries.len() > limit).then(|| now + STALL);
     }
 
+    /// It became slow, though not so slow that nothing ends: what would wait for long goes back.
+    fn shed_backlog(&mut self) {
+        let Some(limit) = self
+            .config
+            .concurrency
+            .filter(|_| self.stalled_at.is_some())
+        else {
+            return;
+        };
+        let Some(soon) = self.pace.within(BACKLOG) else {
+            return;
+        };
+        let limit = limit.saturating_add(soon);
+        if self.deliveries.len() > limit && self.retract.is_none() && self.draining.is_none() {
+            self.ask_back(limit);
+        }
+    }
+
     fn ask_back(&mut self, limit: usize) {
         self.retract = Some(Retract {
             outstanding: self.deliveries.len(),
@@ -517,6 +581,7 @@ impl<F: Frame> Worker<F> {
             client,
             rid,
             token,
+            arrived,
             parts,
         } = delivery;
         if kind == ReplyKind::Final && !parts.is_empty() {
@@ -525,14 +590,21 @@ impl<F: Frame> Worker<F> {
         if self.config.dialect == Dialect::Omdp && token.is_none() && kind.is_error() {
             body = Body::json(error_for_old(body.into_json()));
         }
+        let service = token.and_then(|_| self.pace.tell(now));
+        let pace = service.map(|service| ext::Pace {
+            service,
+            held: u32::try_from(now.since(arrived).as_micros()).unwrap_or(u32::MAX),
+        });
         self.transmits.push(WorkerMessage::Reply {
             kind,
             client,
             rid,
             body,
             token,
+            pace,
         });
         self.watch_for_stall(now);
+        self.shed_backlog();
         self.settle_drain(now);
     }
 
@@ -579,6 +651,7 @@ impl<F: Frame> Worker<F> {
                     rid: delivery.rid,
                     body: Body::json(F::from(Code::WorkerLost.to_json())),
                     token: delivery.token,
+                    pace: None,
                 });
                 self.notices.push(WorkerNotice::Cancelled {
                     delivery: number,

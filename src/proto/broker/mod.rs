@@ -33,6 +33,7 @@ mod audit;
 mod clients;
 mod config;
 mod dispatch;
+mod displaced;
 mod event;
 mod incoming;
 mod limits;
@@ -57,6 +58,7 @@ use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
 use crate::wire::packed::pack;
 use crate::wire::{Dialect, Frame, Malformed};
 use clients::{ClientKey, Clients};
+use displaced::Displaced;
 use incoming::Incoming;
 use limits::Gauge;
 use mdp::{Parts, Refused};
@@ -148,6 +150,7 @@ pub struct Broker<F> {
     parts: HashMap<RequestKey, Parts<F>>,
     /// Who was told to begin anew, and hears no more until it does.
     refused: Refused,
+    displaced: Displaced,
     /// Numbers the requests of clients that don't.
     last_rid: u64,
     counters: Counters,
@@ -170,6 +173,7 @@ impl<F: Frame> Broker<F> {
             events: Vec::new(),
             parts: HashMap::new(),
             refused: Refused::default(),
+            displaced: Displaced::default(),
             last_rid: 0,
             counters: Counters::default(),
             gauge: Gauge::default(),

@@ -41,6 +41,10 @@ pub(super) struct Request<F> {
     fail_fast: bool,
     /// What it counts while it waits.
     bytes: usize,
+    /// When its worker was given it.
+    pub(super) given: Time,
+    /// Its worker has sent a part of the reply, or all of it.
+    pub(super) begun: bool,
     serial: u32,
     prev: u32,
     next: u32,
@@ -147,6 +151,8 @@ impl<F: Frame> Requests<F> {
             retried: 0,
             fail_fast: terms.fail_fast,
             bytes,
+            given: Time::ZERO,
+            begun: false,
             serial: self.serial,
             prev: NONE,
             next: NONE,

@@ -36,19 +36,22 @@ impl<F: Frame> Broker<F> {
     }
 
     /// What a worker that is gone had in its hands, in that order: all of it back to the front of
-    /// the queue if it had not started; else what may start again, and the rest is lost.
+    /// the queue if it had not started; else what may start again, and the rest is lost. Gives how
+    /// many may have started.
     pub(super) fn reclaim(
         &mut self,
         now: Time,
         worker: WorkerKey,
         running: impl DoubleEndedIterator<Item = RequestKey> + Clone,
         not_started: bool,
-    ) {
+    ) -> usize {
+        let mut lost = 0;
         // From the last to the first, so that the first is at the very front in the end.
         for request in running.clone().rev() {
-            if not_started {
+            if not_started && !self.has_begun(request) {
                 self.requeue(request);
             } else {
+                lost += 1;
                 self.retry(request);
             }
         }
@@ -57,6 +60,7 @@ impl<F: Frame> Broker<F> {
                 self.end_request(now, request, Code::WorkerLost);
             }
         }
+        lost
     }
 
     /// A worker that was told to stop, and had no more time, says that it abandons a request. True
