@@ -165,7 +165,7 @@ test('concurrency bounds what runs, may change while it runs, and -1 is no bound
       running.add(data);
       most = Math.max(most, running.size);
       const gate = deferred();
-      gates.push(gate);
+      gates.push({ data, ...gate });
       worker.emit('begun');
       await gate.promise;
       running.delete(data);
@@ -190,7 +190,7 @@ test('concurrency bounds what runs, may change while it runs, and -1 is no bound
   // Those that run are left alone; the next comes when fewer than two do.
   worker.concurrency = 2;
   for (const gate of gates.slice(1, 4)) gate.resolve();
-  await Promise.all(calls.slice(1, 4));
+  await Promise.all(gates.slice(1, 4).map(({ data }) => calls[data]));
   assert.equal(gates.length, 6);
   gates[4].resolve();
   await begun(7);
@@ -216,12 +216,11 @@ test('what had not started when its worker was killed goes to another, what had 
   child.kill();
   await outcome;
   const again = [];
-  await start(
-    peers.worker((data, reply) => {
-      again.push(data);
-      reply.end(data);
-    }),
-  );
+  const handler = (data, reply) => {
+    again.push(data);
+    reply.end(data);
+  };
+  await start(peers.worker(handler, { prefetch: 0 }));
   await Promise.all(others);
   assert.deepEqual(again, Array.from(again.keys()));
   assert.equal(again.length, 50);
