@@ -4,6 +4,7 @@ const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
 const { runChild } = require('./support/child');
 const { TRANSPORTS } = require('./support/endpoints');
+const { until } = require('./support/events');
 const { MDP, MdpSocket } = require('./support/mdp');
 const { OldClient } = require('./support/old');
 const { SERVICE, ask, echo, peersFor, start } = require('./support/peers');
@@ -87,6 +88,7 @@ test('dialects, bad messages, expired requests', async (t) => {
   const [broker, client] = [peers.broker(), peers.client()];
   await start(broker, client);
   const [old, mdp] = [new OldClient(t, peers.endpoint), new MdpSocket(t, peers.endpoint, MDP[0], 'M')];
+  await assert.rejects(client.call('nobody', 1, { failFast: true }), { code: 'W_NONE' });
   await assert.rejects(client.call('nobody', 1, { timeout: 20 }), { code: 'C_TIMEOUT' });
   assert.equal((await old.ask('nobody', 1, { timeout: 20 })).error, 'C_TIMEOUT');
   await old.send('C', '77');
@@ -94,8 +96,11 @@ test('dialects, bad messages, expired requests', async (t) => {
   await mdp.send(v01.ready(SERVICE));
   await client.call(SERVICE, 1, { timeout: 20 }).catch(() => {});
   await old.ask('nobody', 1, { timeout: 20 });
-  const { counters, dialects, workers } = await broker.stats();
-  assert.deepEqual([counters.expired, counters.errors, counters.badMessages], [4, { C_TIMEOUT: 4 }, 1]);
+  const { counters, dialects, workers } = await until(async () => {
+    const stats = await broker.stats();
+    return stats.counters.expired === 4 && stats;
+  });
+  assert.deepEqual([counters.errors, counters.badMessages], [{ C_TIMEOUT: 4, W_NONE: 1 }, 1]);
   assert.deepEqual(workers, [{ name: 'M', service: SERVICE, dialect: 'mdp/0.1', running: 0 }]);
   assert.deepEqual(dialects['mdp/0.1'], { workers: 1, clients: 0, messages: 1 });
   assert.equal(dialects.omdp.clients, 1);

@@ -187,5 +187,9 @@ test('what a request of 0.0.92 says of attempts in its options is dropped', asyn
   const log = record(worker, ['badMessage']);
   const old = new OldClient(t, peers.endpoint);
   assert.equal((await old.ask(SERVICE, 1, { timeout: 1000, attempt: 7 })).final, 1);
+  // In the form in which the number crosses to JavaScript.
+  await old.send('C', '2', SERVICE, 'forged', '1', '\x027\0{}');
+  const [, , rid, error] = await old.next();
+  assert.deepEqual([rid, JSON.parse(error).code], ['forged', 'C_BAD_REQUEST']);
   assert.deepEqual(log, []);
 });
