@@ -316,6 +316,8 @@ impl Driver {
             if self.overdue.is_due(now, deadline, drained) {
                 self.machine.handle_timeout(now);
             }
+            // Before the answers, so that who has one finds it counted.
+            self.publish_refusals();
             self.send(now);
             self.report();
             let more = self.socket.events().is_ok_and(|(readable, _)| readable);
@@ -377,9 +379,13 @@ impl Driver {
         }
     }
 
-    fn report(&mut self) {
+    fn publish_refusals(&self) {
         let refusals = self.earlier + self.machine.refusals();
         *self.refusals.lock().unwrap_or_else(PoisonError::into_inner) = refusals;
+    }
+
+    fn report(&mut self) {
+        self.publish_refusals();
         self.report_failures();
         let mut events = self.machine.drain_events().peekable();
         if events.peek().is_some() {
