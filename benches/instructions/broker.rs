@@ -122,12 +122,15 @@ impl<F: Frame> Bench<F> {
             let to = frames.next().expect("a routing id");
             let mut message: Vec<F> = frames.by_ref().take(end - start - 1).collect();
             start = end;
+            // Alone, or behind the mark and its length.
             match &*message[0] {
-                b"W" => match ToWorker::decode(&mut message).expect("a message to a worker") {
-                    given @ ToWorker::Request { .. } => self.given.push_back((to, given)),
-                    ToWorker::Welcome { .. } => {}
-                    other => panic!("{other:?}"),
-                },
+                b"W" | [1, 1, b'W', ..] => {
+                    match ToWorker::decode(&mut message).expect("a message to a worker") {
+                        given @ ToWorker::Request { .. } => self.given.push_back((to, given)),
+                        ToWorker::Welcome { .. } => {}
+                        other => panic!("{other:?}"),
+                    }
+                }
                 _ => match ToClient::decode(&mut message).expect("a message to a client") {
                     ToClient::Reply { .. } => self.replies += 1,
                     ToClient::Welcome { .. } => {}
