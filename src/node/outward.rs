@@ -23,13 +23,14 @@ pub(super) mod kind {
     pub(in crate::node) const CANCELLED: u32 = 6;
     pub(in crate::node) const AUTHENTICATE: u32 = 7;
     pub(in crate::node) const AUTHORIZE: u32 = 8;
-    pub(in crate::node) const CREDIT: u32 = 9;
+    pub(in crate::node) const STATS: u32 = 9;
     pub(in crate::node) const STARTED: u32 = 10;
     pub(in crate::node) const START_FAILED: u32 = 11;
     pub(in crate::node) const STOPPED: u32 = 12;
     pub(in crate::node) const CONNECT: u32 = 13;
     pub(in crate::node) const DISCONNECT: u32 = 14;
     pub(in crate::node) const EVENT: u32 = 15;
+    pub(in crate::node) const CREDIT: u32 = 16;
 }
 
 /// One batch on its way to JavaScript.

@@ -5,7 +5,7 @@ use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::flow::{self, GRANT};
 use crate::proto::tests::net::actor::{Actor, Asks, Effect, Frames, Wakes};
 use crate::proto::tests::net::{End, Seen};
-use crate::proto::{Client, Time};
+use crate::proto::{Client, Terms, Time};
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Malformed};
 use std::collections::BTreeMap;
@@ -53,6 +53,24 @@ impl ClientActor {
         self.seen[id as usize].dropped = true;
         self.streams.remove(&id);
         self.machine.cancel(id);
+    }
+
+    pub fn ask(&mut self, now: Time, service: &str, body: Body<Vec<u8>>, terms: Terms) -> u64 {
+        let id = self.seen.len() as u64;
+        self.seen.push(Seen::new(body.clone(), terms.timeout));
+        let opts = match terms.timeout {
+            Some(timeout) => format!(r#"{{"timeout":{}}}"#, timeout.as_millis()),
+            None => r#"{"timeout":-1}"#.into(),
+        };
+        let stream = Stream {
+            request: body.bytes.clone(),
+            ..Stream::default()
+        };
+        self.streams.insert(id, stream);
+        let service = service.as_bytes().to_vec();
+        self.machine
+            .request(now, id, service, body, opts.into_bytes(), terms);
+        id
     }
 
     /// Ends the client as its user would, who then ends every request himself.
@@ -202,29 +220,8 @@ impl Asks for ClientActor {
         body: Body<Vec<u8>>,
         timeout_ms: Option<u64>,
     ) -> u64 {
-        let id = self.seen.len() as u64;
-        self.seen.push(Seen::new(
-            body.clone(),
-            timeout_ms.map(Duration::from_millis),
-        ));
-        let stream = Stream {
-            request: body.bytes.clone(),
-            ..Stream::default()
-        };
-        self.streams.insert(id, stream);
-        let opts = match timeout_ms {
-            Some(ms) => format!(r#"{{"timeout":{ms}}}"#),
-            None => r#"{"timeout":-1}"#.into(),
-        };
-        self.machine.request(
-            now,
-            id,
-            service.as_bytes().to_vec(),
-            body,
-            opts.into_bytes(),
-            timeout_ms.map(Duration::from_millis),
-        );
-        id
+        let timeout = timeout_ms.map(Duration::from_millis);
+        self.ask(now, service, body, timeout.into())
     }
 
     fn seen(&self) -> &[Seen] {
