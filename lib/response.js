@@ -40,6 +40,7 @@ class RequestStream extends LazyReadable {
   #costs = [];
   #first = 0;
   #unread = 0;
+  /** When it fell behind, or the worker was last told that it reads. */
   #heardAt = 0;
 
   static {
@@ -91,6 +92,7 @@ class RequestStream extends LazyReadable {
     } else {
       this.#early.push(data);
     }
+    if (this.#first === this.#costs.length) this.#heardAt = performance.now();
     this.#costs.push(cost);
     this.#unread += cost;
     if (this[built]) this.#settle();
