@@ -11,6 +11,7 @@ pub mod client;
 pub mod code;
 mod deadlines;
 pub mod link;
+pub mod several;
 mod time;
 pub mod worker;
 
