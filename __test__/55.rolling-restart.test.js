@@ -59,7 +59,7 @@ for (const concurrency of [1, 16]) {
     await start(peers.broker(SLOW), client);
     const launch = async () => {
       const args = { endpoint: peers.endpoint, service: SERVICE, conf: { ...SLOW, concurrency } };
-      const child = runChild(t, servant, args);
+      const child = runChild(t, servant, args, { patience: 300_000 });
       await child.said('ready');
       return child;
     };

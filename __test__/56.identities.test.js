@@ -7,7 +7,7 @@ const { describe, test } = require('node:test');
 const { SERVICE, echo, peersFor, start } = require('./support/peers');
 const { rawDealer } = require('./support/raw');
 
-/** OMDP_RESTARTS=1000 is what was promised; the suite makes do with fewer where each takes a while. */
+/** How often one name comes back; more by the environment. */
 const RESTARTS = Number(process.env.OMDP_RESTARTS ?? 1000);
 
 for (const transport of ['inproc', 'tcp']) {

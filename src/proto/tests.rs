@@ -17,5 +17,6 @@ mod mixes;
 mod net;
 mod registration;
 mod restarts;
+mod several;
 mod sim;
 mod timeouts;

@@ -162,6 +162,15 @@ impl<F: Frame> ClientOfSeveral<F> {
         self.members.iter().map(Client::outstanding).sum()
     }
 
+    #[cfg(test)]
+    pub(in crate::proto) fn audit(&self) {
+        self.members.iter().for_each(Client::audit);
+        assert_eq!(self.lines.len(), self.outstanding(), "a line for each");
+        let any = self.members.iter().any(Client::ready);
+        let stuck = |member: &Client<F>| !member.ready() && member.has_waiting();
+        assert!(!any || !self.members.iter().any(stuck), "there is a broker");
+    }
+
     /// The line that the next request goes to, if there is a broker at all.
     fn choose(&mut self) -> Option<usize> {
         let count = self.members.len();

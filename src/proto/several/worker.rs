@@ -226,6 +226,16 @@ impl<F: Frame> WorkerOfSeveral<F> {
         of_members + self.left_running.len()
     }
 
+    #[cfg(test)]
+    pub(in crate::proto) fn audit(&self) {
+        self.members.iter().for_each(Worker::audit);
+        let step = self.members.len() as u64;
+        let lines = self.left_running.iter().map(|delivery| delivery % step);
+        assert!(lines.max() < Some(step));
+        let full = self.outstanding() > self.limit();
+        assert!(full || self.stalled_at.is_none(), "nothing to wait for");
+    }
+
     fn limit(&self) -> usize {
         self.concurrency.unwrap_or(usize::MAX)
     }
