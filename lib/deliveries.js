@@ -130,7 +130,7 @@ class Deliveries {
    * @param {number} from
    * @param {number} middle between data and options
    * @param {number} to
-   * @param {Buffer | undefined} blob
+   * @param {Buffer | string | undefined} blob
    */
   #deliver(id, text, from, middle, to, blob) {
     const reply = new Reply(this, id);

@@ -19,7 +19,7 @@ const MAX_TURN_MS = 2;
 /** How many ms what the callbacks submit may wait while there is more to take. */
 const MAX_HOLD_MS = 0.1;
 
-/** @type {Buffer[]} */
+/** @type {(Buffer | string)[]} */
 const NO_BLOBS = [];
 
 /** One for all peers of the thread: a drain is over before the next begins. */
@@ -27,8 +27,8 @@ const SHARED = new Float64Array(HEADER + FIELDS * MAX_RECORDS);
 let sharedInUse = false;
 
 /**
- * Takes one record. `at` is where its text begins; `blob` is there when its data is binary.
- * @typedef {(kind: number, id: number, a: number, b: number, text: string, at: number, blob: Buffer | undefined) => void} Take
+ * Takes one record. `at` is where its text begins; `blob` is there when its data is bytes, or a long string.
+ * @typedef {(kind: number, id: number, a: number, b: number, text: string, at: number, blob: Buffer | string | undefined) => void} Take
  */
 
 /** Empties the native side's queue of notices when it wakes us. */
@@ -132,7 +132,7 @@ class Inbox {
   /**
    * @param {Float64Array} into
    * @param {string} text
-   * @param {Buffer[]} blobs
+   * @param {(Buffer | string)[]} blobs
    */
   #takeAll(into, text, blobs) {
     const end = HEADER + into[0] * FIELDS;

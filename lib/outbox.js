@@ -6,20 +6,24 @@
  * @property {(wake: () => void) => void} start whose outcome is a record; `wake` is called when drain() has something
  * @property {(timeoutMs: number) => void} stop
  * @property {(into: Float64Array, room: number) => string} drain
- * @property {() => Buffer[]} takeBlobs
+ * @property {() => (Buffer | string)[]} takeBlobs
  * @property {() => void} ref
  * @property {() => void} unref
- * @property {(records: Float64Array, count: number, text: string, blobs: Uint8Array[] | undefined) => void} [submit]
+ * @property {(records: Float64Array, count: number, text: string, blobs: Blob[] | undefined) => void} [submit]
  */
 
+const { LongString } = require('./values');
+
 /** @import { Body } from './values' */
+
+/** Bytes, or a string that is to become JSON. @typedef {Uint8Array | string} Blob */
 
 /** The record's data is not in the text but the next blob. */
 const BINARY = 256;
 
-/** A batch is handed over when it has so many records or so many UTF-16 units of text. */
+/** A batch is handed over when it has so many records, or so many bytes and UTF-16 units of text. */
 const MAX_RECORDS = 1024;
-const MAX_TEXT = 256 * 1024;
+const MAX_BULK = 256 * 1024;
 
 const FIELDS = 6;
 
@@ -38,9 +42,10 @@ class Outbox {
   #records = new Float64Array(FIELDS * 16);
   #count = 0;
   #text = '';
-  /** @type {Uint8Array[] | undefined} */
+  /** @type {Blob[] | undefined} */
   #blobs;
-  /** Full batches that wait for open(). @type {[Float64Array, number, string, Uint8Array[] | undefined][]} */
+  #bulk = 0;
+  /** Full batches that wait for open(). @type {[Float64Array, number, string, Blob[] | undefined][]} */
   #held = [];
   #open = false;
   #draining = false;
@@ -62,7 +67,7 @@ class Outbox {
   /**
    * @param {number} op
    * @param {number} id
-   * @param {Body} body JSON text, or bytes
+   * @param {Body} body
    */
   put(op, id, body) {
     if (typeof body === 'string') this.#append(op, id, body.length, 0, 0, 0, body, undefined);
@@ -122,6 +127,7 @@ class Outbox {
     this.#count = 0;
     this.#text = '';
     this.#blobs = undefined;
+    this.#bulk = 0;
   }
 
   beginDrain() {
@@ -143,6 +149,7 @@ class Outbox {
     this.#count = 0;
     this.#text = '';
     this.#blobs = undefined;
+    this.#bulk = 0;
     this.#core.submit?.(this.#records, count, text, blobs);
   }
 
@@ -154,7 +161,7 @@ class Outbox {
    * @param {number} c
    * @param {number} d
    * @param {string} text
-   * @param {Uint8Array | undefined} blob
+   * @param {Uint8Array | LongString | undefined} blob
    */
   #append(op, id, a, b, c, d, text, blob) {
     // Before anything else: past V8's longest string this throws, and then nothing must have changed.
@@ -170,15 +177,18 @@ class Outbox {
     records[at + 5] = d;
     this.#text = joined;
     this.#count += 1;
+    this.#bulk += text.length;
     if (blob !== undefined) {
-      if (this.#blobs === undefined) this.#blobs = [blob];
-      else this.#blobs.push(blob);
+      this.#bulk += blob.length;
+      const content = blob instanceof LongString ? blob.text : blob;
+      if (this.#blobs === undefined) this.#blobs = [content];
+      else this.#blobs.push(content);
     }
   }
 
   /** @param {boolean} urgent */
   #schedule(urgent) {
-    if (this.#count >= MAX_RECORDS || this.#text.length >= MAX_TEXT) {
+    if (this.#count >= MAX_RECORDS || this.#bulk >= MAX_BULK) {
       if (this.#open) this.flush();
       else this.#hold();
       return;
@@ -207,6 +217,7 @@ class Outbox {
     this.#count = 0;
     this.#text = '';
     this.#blobs = undefined;
+    this.#bulk = 0;
   }
 
   #grow() {

@@ -107,7 +107,7 @@ impl<F: Frame> Bench<F> {
             self.broker.handle_message(now, from, &mut self.inbound);
             for transmit in self.broker.drain_transmits() {
                 self.outbound.push(F::from(&*transmit.to));
-                transmit.message.encode(&mut self.outbound);
+                transmit.encode(&mut self.outbound);
                 self.ends.push(self.outbound.len());
             }
         });

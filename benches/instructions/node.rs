@@ -5,6 +5,9 @@
 #[path = "../../src/node/inward.rs"]
 mod inward;
 #[allow(dead_code)]
+#[path = "../../src/node/long.rs"]
+mod long;
+#[allow(dead_code)]
 #[path = "../../src/node/outward.rs"]
 mod outward;
 

@@ -9,6 +9,7 @@ use zmq_omdp::proto::worker::{Worker, WorkerConfig, WorkerNotice};
 use zmq_omdp::wire::omdp::{
     ClientMessage, PeerMessage, ReplyKind, RequestExtra, ToClient, ToWorker,
 };
+use zmq_omdp::wire::packed::pack;
 use zmq_omdp::wire::{Body, Hello};
 
 pub const PATHS: [Path; 4] = [
@@ -93,8 +94,9 @@ impl WorkerBench {
 
     fn send(&mut self) {
         counted(|| {
+            let form = self.worker.form();
             self.worker
-                .drain_transmits(|message| message.encode(&mut self.frames));
+                .drain_transmits(|message| form.encode_of_worker(message, &mut self.frames));
         });
     }
 
@@ -102,6 +104,7 @@ impl WorkerBench {
         self.frames.clear();
         self.notices.clear();
         message.encode(&mut self.frames);
+        pack(&mut self.frames, 0);
         let now = self.clock.tick();
         counted(|| {
             self.worker.handle_message(now, &mut self.frames);
@@ -174,8 +177,9 @@ impl ClientBench {
 
     fn send(&mut self) {
         counted(|| {
+            let form = self.client.form();
             self.client
-                .drain_transmits(|message| message.encode(&mut self.frames));
+                .drain_transmits(|message| form.encode_of_client(message, &mut self.frames));
         });
     }
 
@@ -183,6 +187,7 @@ impl ClientBench {
         self.frames.clear();
         self.notices.clear();
         message.encode(&mut self.frames);
+        pack(&mut self.frames, 0);
         let now = self.clock.tick();
         counted(|| {
             self.client.handle_message(now, &mut self.frames);

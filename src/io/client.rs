@@ -92,10 +92,10 @@ impl Machine for Client<Message> {
     }
 
     fn drain_transmits(&mut self, _line: usize, mut send: impl FnMut(&mut Vec<Message>)) {
-        let dialect = self.dialect();
+        let form = self.form();
         let mut frames = Vec::new();
         Client::drain_transmits(self, |message| {
-            dialect.encode_of_client(message, &mut frames);
+            form.encode_of_client(message, &mut frames);
             if !frames.is_empty() {
                 send(&mut frames);
             }

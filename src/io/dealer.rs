@@ -2,6 +2,7 @@
 
 use super::line::{self, Line};
 use super::outlet::Offer;
+use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::HandshakeFailure;
 use super::socket::{Sent, Socket};
@@ -103,6 +104,7 @@ where
             outlet,
             frames: Vec::new(),
             notices: Vec::new(),
+            overdue: Overdue::default(),
         };
         driver.run()
     });
@@ -118,6 +120,7 @@ struct Driver<M: Machine> {
     frames: Vec<Message>,
     /// Reused from turn to turn.
     notices: Vec<(usize, M::Notice)>,
+    overdue: Overdue,
 }
 
 /// How many messages are received before what came of them is sent on.
@@ -161,7 +164,8 @@ impl<M: Machine> Driver<M> {
 
     /// Until there is something to do. `None` inside is the end of all commands.
     async fn wait(&mut self) -> Option<Option<M::Command>> {
-        let deadline = self.machine.next_deadline().map(clock::instant);
+        let deadline = self.overdue.next(self.machine.next_deadline());
+        let deadline = deadline.map(clock::instant);
         tokio::select! {
             biased;
             command = self.inbox.recv() => Some(command),
@@ -190,7 +194,8 @@ impl<M: Machine> Driver<M> {
         for at in 0..self.lines.len() {
             more |= self.receive(at, now);
         }
-        if self.machine.next_deadline().is_some_and(|at| at <= now) {
+        let deadline = self.machine.next_deadline();
+        if self.overdue.is_due(now, deadline, !more) {
             self.machine.handle_timeout(now);
         }
         self.retract(now);

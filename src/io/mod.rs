@@ -14,6 +14,7 @@ mod line;
 mod message;
 mod monitor;
 mod outlet;
+mod overdue;
 mod reactor;
 mod readiness;
 pub mod router;
@@ -23,6 +24,7 @@ mod socket;
 pub mod worker;
 pub mod zap;
 
+pub use clock::now;
 pub use context::quiesce;
 pub use error::Error;
 pub use message::Message;

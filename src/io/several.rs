@@ -22,7 +22,14 @@ impl Machine for WorkerOfSeveral<Message> {
 
     fn handle_command(&mut self, now: Time, command: WorkerCommand) -> ControlFlow<()> {
         match command {
-            WorkerCommand::Batch(commands) => {
+            WorkerCommand::Batch(worked, commands) => {
+                let ended = commands.iter().filter_map(|command| match command {
+                    WorkerCommand::Final(delivery, _) | WorkerCommand::Error(delivery, _) => {
+                        Some(*delivery)
+                    }
+                    _ => None,
+                });
+                self.handle_worked(worked, ended);
                 for command in commands {
                     self.handle_command(now, command)?;
                 }
@@ -64,10 +71,10 @@ impl Machine for WorkerOfSeveral<Message> {
     }
 
     fn drain_transmits(&mut self, line: usize, mut send: impl FnMut(&mut Vec<Message>)) {
-        let dialect = self.dialect(line);
+        let form = self.form(line);
         let mut frames = Vec::new();
         WorkerOfSeveral::drain_transmits(self, line, |message| {
-            dialect.encode_of_worker(message, &mut frames);
+            form.encode_of_worker(message, &mut frames);
             if !frames.is_empty() {
                 send(&mut frames);
             }
@@ -164,10 +171,10 @@ impl Machine for ClientOfSeveral<Message> {
     }
 
     fn drain_transmits(&mut self, line: usize, mut send: impl FnMut(&mut Vec<Message>)) {
-        let dialect = self.dialect(line);
+        let form = self.form(line);
         let mut frames = Vec::new();
         ClientOfSeveral::drain_transmits(self, line, |message| {
-            dialect.encode_of_client(message, &mut frames);
+            form.encode_of_client(message, &mut frames);
             if !frames.is_empty() {
                 send(&mut frames);
             }

@@ -190,7 +190,10 @@ impl BrokerCore {
 
     /// None: a broker's batches have no binary bodies.
     #[napi]
-    pub fn take_blobs<'env>(&mut self, env: &'env Env) -> Result<Vec<BufferSlice<'env>>> {
+    pub fn take_blobs<'env>(
+        &mut self,
+        env: &'env Env,
+    ) -> Result<Vec<Either<BufferSlice<'env>, JsString<'env>>>> {
         self.core.take_blobs(env)
     }
 

@@ -87,7 +87,7 @@ impl ClientCore {
         records: Float64ArraySlice<'_>,
         count: u32,
         text: JsString<'_>,
-        blobs: Option<Vec<Uint8Array>>,
+        blobs: Option<Vec<Either<Uint8Array, JsString<'_>>>>,
     ) -> Result<()> {
         let mut batch = Inward::new(env, &records, count, &text, blobs)?;
         let mut commands = Vec::with_capacity(count as usize);
@@ -139,7 +139,10 @@ impl ClientCore {
 
     /// The binary bodies of the batch that was drained last.
     #[napi]
-    pub fn take_blobs<'env>(&mut self, env: &'env Env) -> Result<Vec<BufferSlice<'env>>> {
+    pub fn take_blobs<'env>(
+        &mut self,
+        env: &'env Env,
+    ) -> Result<Vec<Either<BufferSlice<'env>, JsString<'env>>>> {
         self.core.take_blobs(env)
     }
 

@@ -1,10 +1,10 @@
 //! What the three shells share: a life from `start` to its last notice, and the way its notices
 //! take to JavaScript.
 
-use super::outward::{self, Outward, kind};
+use super::outward::{self, Blob, Outward, Value, kind};
 use super::wake::Wake;
 use crate::io::security::HandshakeFailure;
-use crate::io::{Error as IoError, Message, Outlet, Taken};
+use crate::io::{Error as IoError, Outlet, Taken};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use serde_json::json;
@@ -29,7 +29,7 @@ pub(super) struct Core<C, N> {
     /// Reused from batch to batch.
     notices: Vec<N>,
     /// The binary bodies of the batch that was drained last.
-    blobs: Vec<Message>,
+    blobs: Vec<Blob>,
 }
 
 impl<C, N> Core<C, N> {
@@ -121,8 +121,8 @@ impl<C, N> Core<C, N> {
         Ok(text)
     }
 
-    pub(super) fn take_blobs<'env>(&mut self, env: &'env Env) -> Result<Vec<BufferSlice<'env>>> {
-        outward::buffers(env, &mut self.blobs)
+    pub(super) fn take_blobs<'env>(&mut self, env: &'env Env) -> Result<Vec<Value<'env>>> {
+        outward::values(env, &mut self.blobs)
     }
 
     pub(super) fn keep_alive(&mut self, env: &Env, keep: bool) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Batches from JavaScript: records, and the text and blobs that they refer to.
 
-use super::BINARY;
+use super::{BINARY, long};
 use crate::io::Message;
 use crate::wire::Body;
 use napi::bindgen_prelude::*;
@@ -14,8 +14,12 @@ const STRIDE: usize = 6;
 pub(super) struct Inward<'a> {
     records: std::slice::ChunksExact<'a, f64>,
     text: Pieces,
-    blobs: std::vec::IntoIter<Uint8Array>,
+    env: Env,
+    blobs: std::vec::IntoIter<Blob<'a>>,
 }
+
+/// Data that is not in the text of its batch: bytes, or a string that is to become JSON.
+pub(super) type Blob<'a> = Either<Uint8Array, JsString<'a>>;
 
 /// One record: what it is, whom it is about, and the lengths of its texts.
 pub(super) struct Record {
@@ -31,7 +35,7 @@ impl<'a> Inward<'a> {
         records: &'a [f64],
         count: u32,
         text: &JsString<'_>,
-        blobs: Option<Vec<Uint8Array>>,
+        blobs: Option<Vec<Blob<'a>>>,
     ) -> Result<Self> {
         let records = records
             .get(..count as usize * STRIDE)
@@ -40,6 +44,7 @@ impl<'a> Inward<'a> {
         Ok(Inward {
             records,
             text: Pieces::new(env, text)?,
+            env: *env,
             blobs: blobs.unwrap_or_default().into_iter(),
         })
     }
@@ -62,8 +67,10 @@ impl<'a> Inward<'a> {
     /// The record's data: the next piece of text, or the next blob.
     pub(super) fn body(&mut self, record: &Record, len: f64) -> Result<Body<Message>> {
         if record.binary {
-            let blob = self.blobs.next().ok_or_else(broken)?;
-            return Ok(Body::binary(Message::from(&blob[..])));
+            return Ok(match self.blobs.next().ok_or_else(broken)? {
+                Either::A(bytes) => Body::binary(Message::from(&bytes[..])),
+                Either::B(text) => Body::json(long::to_json(&self.env, &text)?),
+            });
         }
         Ok(Body::json(self.text(len)?))
     }

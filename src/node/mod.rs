@@ -8,6 +8,7 @@ mod broker;
 mod client;
 mod core;
 mod inward;
+mod long;
 mod outward;
 mod security;
 mod wake;
@@ -63,5 +64,5 @@ fn dialect(name: &str) -> Dialect {
     Dialect::from_name(name).unwrap_or(Dialect::Omdp)
 }
 
-/// A record's data is binary: it is the next blob, not text.
+/// A record's data is not in the batch's text but the next blob.
 const BINARY: u32 = 0x100;

@@ -1,6 +1,6 @@
 //! Batches to JavaScript: notices become records, one string and some blobs.
 
-use super::BINARY;
+use super::{BINARY, long};
 use crate::io::{Message, Taken};
 use crate::wire::{Body, Encoding};
 use napi::bindgen_prelude::*;
@@ -35,7 +35,14 @@ pub(super) struct Outward<'a> {
     into: &'a mut [f64],
     records: usize,
     text: Text,
-    blobs: Vec<Message>,
+    blobs: Vec<Blob>,
+}
+
+/// Data that is not in the text of its batch.
+pub(super) enum Blob {
+    Bytes(Message),
+    /// The JSON of a long string without escapes, quotes included: it crosses without them.
+    Text(Message),
 }
 
 impl<'a> Outward<'a> {
@@ -72,7 +79,11 @@ impl<'a> Outward<'a> {
         // What the machines of ours report has crossed the bridge already.
         let (kind, len) = match body.encoding {
             Encoding::Binary => {
-                self.blobs.push(body.bytes);
+                self.blobs.push(Blob::Bytes(body.bytes));
+                (kind | BINARY, 0)
+            }
+            _ if long::verbatim(&body.bytes).is_some() => {
+                self.blobs.push(Blob::Text(body.bytes));
                 (kind | BINARY, 0)
             }
             _ => (kind, self.text(&body.bytes)),
@@ -97,7 +108,7 @@ impl<'a> Outward<'a> {
         self,
         env: &'env Env,
         taken: Taken,
-    ) -> Result<(JsString<'env>, Vec<Message>)> {
+    ) -> Result<(JsString<'env>, Vec<Blob>)> {
         if let Some(header) = self.into.get_mut(..HEADER) {
             header[0] = self.records as f64;
             header[1] = self.blobs.len() as f64;
@@ -140,16 +151,20 @@ impl Text {
     }
 }
 
-/// The blobs of the batch that was drained last, as Buffers.
-pub(super) fn buffers<'env>(
-    env: &'env Env,
-    blobs: &mut Vec<Message>,
-) -> Result<Vec<BufferSlice<'env>>> {
-    blobs
-        .drain(..)
-        .map(|blob| BufferSlice::copy_from(env, &blob[..]))
-        .collect()
+/// The blobs of the batch that was drained last, as Buffers and strings.
+pub(super) fn values<'env>(env: &'env Env, blobs: &mut Vec<Blob>) -> Result<Vec<Value<'env>>> {
+    let value = |blob| match blob {
+        Blob::Bytes(bytes) => BufferSlice::copy_from(env, &bytes[..]).map(Either::A),
+        Blob::Text(json) => {
+            let text = json.get(1..json.len() - 1).unwrap_or_default();
+            long::to_string(env, text).map(Either::B)
+        }
+    };
+    blobs.drain(..).map(value).collect()
 }
+
+/// What a blob is to JavaScript.
+pub(super) type Value<'env> = Either<BufferSlice<'env>, JsString<'env>>;
 
 #[cfg(test)]
 mod tests {

@@ -5,13 +5,13 @@ use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
 use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
-use crate::io::Message;
 use crate::io::dealer::{self, Endpoint, Notice};
 use crate::io::worker::WorkerCommand;
-use crate::proto::Worker;
+use crate::io::{Message, now};
 use crate::proto::link::LinkConfig;
 use crate::proto::several::WorkerOfSeveral;
-use crate::proto::worker::{WorkerConfig, WorkerNotice};
+use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
+use crate::proto::{Time, Worker};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -52,6 +52,9 @@ pub struct WorkerConf {
 pub struct WorkerCore {
     conf: WorkerConf,
     core: Core<WorkerCommand, Notice<WorkerNotice<Message>>>,
+    /// The last request that JavaScript has taken, and when it took the first of those that the
+    /// machine was not told of.
+    taken: Option<(u64, Time)>,
 }
 
 #[napi]
@@ -62,6 +65,7 @@ impl WorkerCore {
         WorkerCore {
             conf,
             core: Core::new(),
+            taken: None,
         }
     }
 
@@ -74,6 +78,7 @@ impl WorkerCore {
             Ok([config]) => dealer::start(move || Worker::new(config), endpoints, outlet),
             Err(configs) => dealer::start(move || WorkerOfSeveral::new(configs), endpoints, outlet),
         };
+        self.taken = None;
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
@@ -92,13 +97,15 @@ impl WorkerCore {
         records: Float64ArraySlice<'_>,
         count: u32,
         text: JsString<'_>,
-        blobs: Option<Vec<Uint8Array>>,
+        blobs: Option<Vec<Either<Uint8Array, JsString<'_>>>>,
     ) -> Result<()> {
         let mut batch = Inward::new(env, &records, count, &text, blobs)?;
         let mut commands = Vec::with_capacity(count as usize);
+        let mut ends = 0;
         while let Some(record) = batch.next() {
             let delivery = record.id as u64;
             let [data, ..] = record.fields;
+            ends += usize::from(matches!(record.op, 5 | 6));
             commands.push(match record.op {
                 4 => WorkerCommand::Partial(delivery, batch.body(&record, data)?),
                 5 => WorkerCommand::Final(delivery, batch.body(&record, data)?),
@@ -111,7 +118,12 @@ impl WorkerCore {
                 _ => return Err(broken()),
             });
         }
-        self.core.command(WorkerCommand::Batch(commands));
+        let worked = Worked {
+            taken: self.taken.take(),
+            at: now(),
+            ends,
+        };
+        self.core.command(WorkerCommand::Batch(worked, commands));
         Ok(())
     }
 
@@ -126,6 +138,7 @@ impl WorkerCore {
     ) -> Result<JsString<'env>> {
         let endpoints = &self.conf.endpoints;
         let endpoint_of = |line: usize| endpoints.get(line).map_or("", String::as_str);
+        let taken = &mut self.taken;
         self.core
             .drain(env, into, room as usize, |batch, generation, notice| {
                 match notice {
@@ -137,7 +150,13 @@ impl WorkerCore {
                     Notice::Refused(line, failure) => {
                         core::refused(batch, endpoint_of(line), failure);
                     }
-                    Notice::Machine(line, notice) => report(batch, notice, endpoint_of(line)),
+                    Notice::Machine(line, notice) => {
+                        if let WorkerNotice::Request { delivery, .. } = &notice {
+                            let since = taken.map_or_else(now, |(_, since)| since);
+                            *taken = Some((*delivery, since));
+                        }
+                        report(batch, notice, endpoint_of(line));
+                    }
                 }
                 ControlFlow::Continue(())
             })
@@ -145,7 +164,10 @@ impl WorkerCore {
 
     /// The binary bodies of the batch that was drained last.
     #[napi]
-    pub fn take_blobs<'env>(&mut self, env: &'env Env) -> Result<Vec<BufferSlice<'env>>> {
+    pub fn take_blobs<'env>(
+        &mut self,
+        env: &'env Env,
+    ) -> Result<Vec<Either<BufferSlice<'env>, JsString<'env>>>> {
         self.core.take_blobs(env)
     }
 

@@ -18,7 +18,7 @@ use super::deadlines::{Deadlines, TimerKey};
 use super::link::{Action, Due, Link, LinkConfig, Loss};
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient};
-use crate::wire::{Body, Dialect, Encoding, Frame, Hello, Malformed, mdp};
+use crate::wire::{Body, Dialect, Encoding, Form, Frame, Hello, Malformed, mdp};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -236,11 +236,27 @@ impl<F: Frame> Client<F> {
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
         );
-        hello.session = format!("{}{}", self.config.session, self.connections);
+        hello.session = self.session();
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),
         });
         self.advance();
+    }
+
+    /// It may be meant for the other peer of this name, if that was displaced just now.
+    #[cold]
+    fn name_taken(&mut self, session: &[u8]) {
+        if *session == *self.session().as_bytes() {
+            self.link.close();
+            if !std::mem::replace(&mut self.connected, true) {
+                self.notices.push(ClientNotice::Connected);
+            }
+            self.lost(Loss::NameTaken);
+        }
+    }
+
+    fn session(&self) -> String {
+        format!("{}{}", self.config.session, self.connections)
     }
 
     /// The connection broke.
@@ -286,6 +302,7 @@ impl<F: Frame> Client<F> {
                 }
                 self.lose(now, Loss::Refused);
             }
+            ToClient::NameTaken { session } => self.name_taken(&session),
         }
     }
 
@@ -363,9 +380,12 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// What its messages are to be encoded in.
-    pub fn dialect(&self) -> Dialect {
-        self.config.dialect
+    /// How its messages are to be written.
+    pub fn form(&self) -> Form {
+        Form {
+            dialect: self.config.dialect,
+            packed: self.link.peer().is_some_and(|hello| hello.packs),
+        }
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).

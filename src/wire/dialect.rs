@@ -2,6 +2,7 @@
 
 use super::mdp;
 use super::omdp;
+use super::packed::{is_packed, pack};
 use super::{Frame, Malformed};
 
 /// A dialect that a peer may speak.
@@ -50,30 +51,6 @@ impl Dialect {
         }
     }
 
-    /// Appends the frames of what a worker of ours says; none if the dialect can't say it.
-    pub fn encode_of_worker<F: Frame>(self, message: omdp::WorkerMessage<F>, out: &mut Vec<F>) {
-        match self {
-            Dialect::Omdp => message.encode(out),
-            Dialect::Mdp(dialect) => {
-                if let Some(message) = mdp::WorkerMessage::from_neutral(message) {
-                    message.encode(dialect, out);
-                }
-            }
-        }
-    }
-
-    /// The same for a client of ours.
-    pub fn encode_of_client<F: Frame>(self, message: omdp::ClientMessage<F>, out: &mut Vec<F>) {
-        match self {
-            Dialect::Omdp => message.encode(out),
-            Dialect::Mdp(dialect) => {
-                if let Some(message) = mdp::ClientRequest::from_neutral(message) {
-                    message.encode(dialect, out);
-                }
-            }
-        }
-    }
-
     /// The dialect that these frames are a message of, if they are one at all. Every dialect puts
     /// its mark within the first two frames, and no two the same.
     pub fn detect<F: Frame>(frames: &[F]) -> Option<Self> {
@@ -84,10 +61,55 @@ impl Dialect {
         };
         match (delimited, mark) {
             (false, b"C" | b"W") => Some(Dialect::Omdp),
+            (false, first) if is_packed(first) => Some(Dialect::Omdp),
             (true, b"MDPC01" | b"MDPW01") => Some(Dialect::Mdp(mdp::Dialect::V01)),
             (false, b"MDPC02" | b"MDPW02") => Some(Dialect::Mdp(mdp::Dialect::V02)),
             (true, b"MDPC02" | b"MDPW02") => Some(Dialect::Mdp(mdp::Dialect::Majortomo)),
             _ => None,
+        }
+    }
+}
+
+/// How the messages of a peer of ours are written.
+#[derive(Debug, Clone, Copy)]
+pub struct Form {
+    /// In which dialect.
+    pub dialect: Dialect,
+    /// Whether the receiver understands [`packed`](super::packed) frames.
+    pub packed: bool,
+}
+
+impl Form {
+    /// Puts the frames of what a worker says into `out`, which is empty; none if the dialect can't
+    /// say it.
+    pub fn encode_of_worker<F: Frame>(self, message: omdp::WorkerMessage<F>, out: &mut Vec<F>) {
+        match self.dialect {
+            Dialect::Omdp => message.encode(out),
+            Dialect::Mdp(dialect) => {
+                if let Some(message) = mdp::WorkerMessage::from_neutral(message) {
+                    message.encode(dialect, out);
+                }
+            }
+        }
+        self.finish(out);
+    }
+
+    /// The same for a client.
+    pub fn encode_of_client<F: Frame>(self, message: omdp::ClientMessage<F>, out: &mut Vec<F>) {
+        match self.dialect {
+            Dialect::Omdp => message.encode(out),
+            Dialect::Mdp(dialect) => {
+                if let Some(message) = mdp::ClientRequest::from_neutral(message) {
+                    message.encode(dialect, out);
+                }
+            }
+        }
+        self.finish(out);
+    }
+
+    fn finish<F: Frame>(self, out: &mut Vec<F>) {
+        if self.packed {
+            pack(out, 0);
         }
     }
 }
@@ -136,6 +158,7 @@ mod tests {
         for (text, name) in [
             ("C|2|echo|r|1", Some("omdp")),
             ("W|4", Some("omdp")),
+            ("\u{1}\u{1}W\u{1}4", Some("omdp")),
             ("∅|MDPC01|echo|a", Some("mdp/0.1")),
             ("∅|MDPW01|\u{1}|echo", Some("mdp/0.1")),
             ("MDPC02|\u{1}|echo|a", Some("mdp/0.2")),

@@ -28,6 +28,8 @@ pub struct Hello {
     /// Workers only: how many requests beyond those it may be given ahead of need. A worker that
     /// says so gives back, by RETURN, what it could not start soon.
     pub prefetch: Option<u32>,
+    /// Whether the sender understands [`packed`](super::packed) frames.
+    pub packs: bool,
 }
 
 impl Hello {
@@ -39,6 +41,7 @@ impl Hello {
             session: String::new(),
             concurrency: None,
             prefetch: None,
+            packs: true,
         }
     }
 
@@ -51,6 +54,9 @@ impl Hello {
         map.insert("heartbeat".into(), self.heartbeat_ms.into());
         map.insert("liveness".into(), self.liveness.into());
         map.insert("omdp".into(), self.version.into());
+        if self.packs {
+            map.insert("packed".into(), true.into());
+        }
         if let Some(n) = self.prefetch {
             map.insert("prefetch".into(), n.into());
         }
@@ -97,6 +103,7 @@ impl Hello {
             session: session.into(),
             concurrency,
             prefetch,
+            packs: value.get("packed").and_then(Value::as_bool) == Some(true),
         })
     }
 }
@@ -113,8 +120,12 @@ mod tests {
     fn golden() {
         let mut hello = Hello::new(2500, 3);
         let frame: Vec<u8> = hello.to_frame();
-        assert_eq!(frame, br#"{"heartbeat":2500,"liveness":3,"omdp":1}"#);
+        assert_eq!(
+            frame,
+            br#"{"heartbeat":2500,"liveness":3,"omdp":1,"packed":true}"#
+        );
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
+        hello.packs = false;
         hello.concurrency = Some(-1);
         hello.prefetch = Some(9);
         hello.session = "s1".into();

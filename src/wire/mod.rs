@@ -13,9 +13,10 @@ pub mod ext;
 pub mod hello;
 pub mod mdp;
 pub mod omdp;
+pub mod packed;
 
 pub use body::{Body, Encoding};
-pub use dialect::{Dialect, Dialects};
+pub use dialect::{Dialect, Dialects, Form};
 pub use hello::Hello;
 
 use std::fmt;
@@ -50,6 +51,8 @@ pub enum Malformed {
     Name,
     /// An extension frame with a length or a flag that this version does not know.
     Extension,
+    /// Packed frames whose lengths don't fit.
+    Packed,
     /// A hello that is not the JSON it must be.
     Hello,
     /// A body marked as the JSON form of a Buffer that is no such thing.
@@ -66,6 +69,7 @@ impl Malformed {
             Malformed::Command => "unknown command",
             Malformed::Name => "bad name or id",
             Malformed::Extension => "bad extension frame",
+            Malformed::Packed => "bad packed frames",
             Malformed::Hello => "bad hello",
             Malformed::Body => "bad body",
         }

@@ -39,6 +39,13 @@ pub(super) struct Client {
     pub(super) timer: Option<TimerKey>,
 }
 
+impl Client {
+    /// Whether it understands packed frames.
+    pub(super) fn packs(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.packs)
+    }
+}
+
 #[cfg(test)]
 impl Client {
     /// Whether it said hello on this connection.
@@ -187,15 +194,15 @@ impl<F: Frame> Broker<F> {
                 if mmi::is_reserved(&service) {
                     let body = self.answer_mmi(&service, body);
                     let extended = held.is_some_and(|client| self.clients.is_ours(client));
-                    self.transmits.push(Transmit {
-                        to: from.into(),
-                        message: Outgoing::Client(ToClient::Reply {
+                    self.transmits.push(Transmit::plain(
+                        from.into(),
+                        Outgoing::Client(ToClient::Reply {
                             kind: ReplyKind::Final,
                             rid,
                             body,
                             extended: extended || ext.is_some(),
                         }),
-                    });
+                    ));
                     return Ok(());
                 }
                 let client = self.clients.require(now, from, Dialect::Omdp);
@@ -229,6 +236,7 @@ impl<F: Frame> Broker<F> {
         Ok(())
     }
 
+    #[inline(never)]
     fn on_hello(&mut self, now: Time, from: &[u8], hello: Hello) {
         let known = self.clients.find(from);
         let same_life = known
@@ -237,7 +245,17 @@ impl<F: Frame> Broker<F> {
         if let Some(key) = known
             && !same_life
         {
+            let old = self.clients.get(key).and_then(|c| c.hello.as_ref());
+            let old = old.map(|hello| hello.session.clone());
             self.drop_client(now, key);
+            if let Some(old) = old {
+                if self.displaced.contains(from, &hello.session) {
+                    let session = F::from(hello.session.as_bytes());
+                    let message = Outgoing::Client(ToClient::NameTaken { session });
+                    return self.transmits.push(Transmit::plain(from.into(), message));
+                }
+                self.displaced.note(from, &old, &hello.session);
+            }
         }
         let key = self.clients.require(now, from, Dialect::Omdp);
         let next_beat = now + self.config.heartbeat;

@@ -18,8 +18,9 @@ impl<F: Frame> Broker<F> {
         while let Some((request, worker)) = self.services.pair(service, &mut self.requests) {
             if let Some(entry) = self.requests.get_mut(request) {
                 entry.place = Place::Worker(worker);
+                entry.given = now;
             }
-            self.give(now, worker, request);
+            self.give(worker, request);
             if let Some(message) = self.request_for(worker, request) {
                 self.send_worker(worker, message);
             }
@@ -40,6 +41,7 @@ impl<F: Frame> Broker<F> {
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
+        request.begun = true;
         if let Some(timeout) = request.timeout {
             request.deadline = now + timeout;
         }

@@ -110,10 +110,10 @@ impl<F: Frame> Broker<F> {
                 service: Some(service),
                 body,
             };
-            return self.transmits.push(Transmit {
-                to: from.into(),
-                message: Outgoing::MdpClient(dialect, reply),
-            });
+            return self.transmits.push(Transmit::plain(
+                from.into(),
+                Outgoing::MdpClient(dialect, reply),
+            ));
         }
         let client = self.clients.require(now, from, Dialect::Mdp(dialect));
         if let Some(client) = self.clients.get_mut(client) {
@@ -195,7 +195,7 @@ impl<F: Frame> Broker<F> {
         match request {
             Some(_) => {
                 let (kind, body) = reply_of(last, body);
-                self.on_reply(now, key, request, kind, body);
+                self.on_reply(now, key, request, kind, body, None);
                 Ok(())
             }
             None => {
@@ -231,10 +231,10 @@ impl<F: Frame> Broker<F> {
     /// The same to one that is not registered; once.
     pub(super) fn disconnect(&mut self, from: &[u8], dialect: Mdp) {
         if self.refused.insert(from) {
-            self.transmits.push(Transmit {
-                to: from.into(),
-                message: Outgoing::MdpWorker(dialect, ToWorker::Disconnect),
-            });
+            self.transmits.push(Transmit::plain(
+                from.into(),
+                Outgoing::MdpWorker(dialect, ToWorker::Disconnect),
+            ));
         }
     }
 
@@ -261,10 +261,10 @@ impl<F: Frame> Broker<F> {
             service: Some(F::from(&*self.services.name(request.service))),
             body,
         };
-        self.transmits.push(Transmit {
-            to: client.id.clone(),
-            message: Outgoing::MdpClient(dialect, reply),
-        });
+        self.transmits.push(Transmit::plain(
+            client.id.clone(),
+            Outgoing::MdpClient(dialect, reply),
+        ));
     }
 
     /// Keeps a part for the end; gives the whole at the end. A final without data adds no frame to

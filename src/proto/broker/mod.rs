@@ -31,6 +31,7 @@ mod audit;
 mod clients;
 mod config;
 mod dispatch;
+mod displaced;
 mod event;
 mod incoming;
 mod mdp;
@@ -48,8 +49,10 @@ use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
 use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
+use crate::wire::packed::pack;
 use crate::wire::{Dialect, Frame, Malformed};
 use clients::{ClientKey, Clients};
+use displaced::Displaced;
 use incoming::Incoming;
 use mdp::{Parts, Refused};
 use requests::{RequestKey, Requests};
@@ -68,6 +71,34 @@ pub struct Transmit<F> {
     pub to: RoutingId,
     /// The message, in the terms of the peer's role.
     pub message: Outgoing<F>,
+    /// Whether its short frames are packed.
+    packed: bool,
+}
+
+impl<F: Frame> Transmit<F> {
+    /// To anybody, in frames that anybody understands.
+    fn plain(to: RoutingId, message: Outgoing<F>) -> Self {
+        let packed = false;
+        Transmit {
+            to,
+            message,
+            packed,
+        }
+    }
+
+    /// Appends the frames of the message, without the routing id.
+    pub fn encode(self, out: &mut Vec<F>) {
+        let start = out.len();
+        match self.message {
+            Outgoing::Client(message) => message.encode(out),
+            Outgoing::Worker(message) => message.encode(out),
+            Outgoing::MdpClient(dialect, message) => message.encode(dialect, out),
+            Outgoing::MdpWorker(dialect, message) => message.encode(dialect, out),
+        }
+        if self.packed {
+            pack(out, start);
+        }
+    }
 }
 
 /// A message of the broker's, by the role of its receiver.
@@ -81,18 +112,6 @@ pub enum Outgoing<F> {
     MdpClient(wire_mdp::Dialect, wire_mdp::ClientReply<F>),
     /// For a worker of this MDP.
     MdpWorker(wire_mdp::Dialect, wire_mdp::ToWorker<F>),
-}
-
-impl<F: Frame> Outgoing<F> {
-    /// Appends the frames of the message, without the routing id.
-    pub fn encode(self, out: &mut Vec<F>) {
-        match self {
-            Outgoing::Client(message) => message.encode(out),
-            Outgoing::Worker(message) => message.encode(out),
-            Outgoing::MdpClient(dialect, message) => message.encode(dialect, out),
-            Outgoing::MdpWorker(dialect, message) => message.encode(dialect, out),
-        }
-    }
 }
 
 /// Who waits for a time.
@@ -127,6 +146,7 @@ pub struct Broker<F> {
     parts: HashMap<RequestKey, Parts<F>>,
     /// Who was told to begin anew, and hears no more until it does.
     refused: Refused,
+    displaced: Displaced,
     /// Numbers the requests of clients that don't.
     last_rid: u64,
     counters: Counters,
@@ -148,6 +168,7 @@ impl<F: Frame> Broker<F> {
             events: Vec::new(),
             parts: HashMap::new(),
             refused: Refused::default(),
+            displaced: Displaced::default(),
             last_rid: 0,
             counters: Counters::default(),
             guard: access::Guard::new(),
@@ -288,6 +309,7 @@ impl<F: Frame> Broker<F> {
         self.transmits.extend(message.map(|message| Transmit {
             to: worker.id.clone(),
             message,
+            packed: worker.hello.as_ref().is_some_and(|hello| hello.packs),
         }));
     }
 
@@ -296,6 +318,7 @@ impl<F: Frame> Broker<F> {
             self.transmits.push(Transmit {
                 to: client.id.clone(),
                 message: Outgoing::Client(message),
+                packed: client.packs(),
             });
         }
     }

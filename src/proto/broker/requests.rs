@@ -32,6 +32,10 @@ pub(super) struct Request<F> {
     /// Moved by every partial; the timer is set anew only when it fires too early.
     pub(super) deadline: Time,
     pub(super) timer: Option<TimerKey>,
+    /// When its worker was given it.
+    pub(super) given: Time,
+    /// Its worker has sent a part of the reply, or all of it.
+    pub(super) begun: bool,
     serial: u32,
     prev: u32,
     next: u32,
@@ -118,6 +122,8 @@ impl<F: Frame> Requests<F> {
             timeout,
             deadline,
             timer: None,
+            given: Time::ZERO,
+            begun: false,
             serial: self.serial,
             prev: NONE,
             next: NONE,

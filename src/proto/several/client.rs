@@ -12,7 +12,7 @@ use crate::proto::Time;
 use crate::proto::client::{Client, ClientConfig, ClientNotice};
 use crate::proto::link::Action;
 use crate::wire::omdp::ClientMessage;
-use crate::wire::{Body, Dialect, Frame};
+use crate::wire::{Body, Form, Frame};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -124,9 +124,9 @@ impl<F: Frame> ClientOfSeveral<F> {
         self.members.iter().filter_map(Client::next_deadline).min()
     }
 
-    /// What its messages are to be encoded in.
-    pub fn dialect(&self, line: usize) -> Dialect {
-        self.members[line].dialect()
+    /// How the messages to one broker are to be written.
+    pub fn form(&self, line: usize) -> Form {
+        self.members[line].form()
     }
 
     /// Hands out the messages to one broker, in order.

@@ -8,9 +8,9 @@
 
 use crate::proto::Time;
 use crate::proto::link::Action;
-use crate::proto::worker::{Retract, STALL, Worker, WorkerConfig, WorkerNotice};
+use crate::proto::worker::{Retract, STALL, Worked, Worker, WorkerConfig, WorkerNotice};
 use crate::wire::omdp::WorkerMessage;
-use crate::wire::{Body, Dialect, Frame};
+use crate::wire::{Body, Form, Frame};
 use std::collections::HashSet;
 
 /// The machine. Its user's number for a delivery says which member has it: the member's own
@@ -70,9 +70,28 @@ impl<F: Frame> WorkerOfSeveral<F> {
     pub fn set_concurrency(&mut self, now: Time, concurrency: Option<usize>) {
         self.concurrency = concurrency;
         for member in &mut self.members {
-            member.set_concurrency(concurrency);
+            member.set_concurrency(now, concurrency);
         }
         self.settle(now);
+    }
+
+    /// Takes note of what the user has done, and which deliveries it is about to end. Each broker is
+    /// told the pace of its own requests, in which it is nobody's business why it is no faster.
+    pub fn handle_worked(&mut self, worked: Worked, ended: impl Iterator<Item = u64>) {
+        let mut of_lines = vec![(0, 0); self.members.len()];
+        for (line, number) in ended.map(|delivery| self.place(delivery)) {
+            let (last, ends) = &mut of_lines[line];
+            *last = number.max(*last);
+            *ends += 1;
+        }
+        for (member, (last, ends)) in self.members.iter_mut().zip(of_lines) {
+            if ends > 0 {
+                // Which ones it has taken and not ended matters little: it took those last.
+                let taken = worked.taken.map(|(_, since)| (last, since));
+                let at = worked.at;
+                member.handle_worked(Worked { taken, at, ends });
+            }
+        }
     }
 
     /// See [`Worker::partial`].
@@ -179,9 +198,9 @@ impl<F: Frame> WorkerOfSeveral<F> {
         }
     }
 
-    /// What its messages are to be encoded in.
-    pub fn dialect(&self, line: usize) -> Dialect {
-        self.members[line].dialect()
+    /// How the messages to one broker are to be written.
+    pub fn form(&self, line: usize) -> Form {
+        self.members[line].form()
     }
 
     /// Hands out the messages to one broker, in order.

@@ -6,7 +6,7 @@ use crate::proto::broker::BrokerConfig;
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::{Action, LinkConfig};
 use crate::proto::several::{ClientOfSeveral, WorkerOfSeveral};
-use crate::proto::worker::{Retract, WorkerConfig, WorkerNotice};
+use crate::proto::worker::{Retract, Worked, WorkerConfig, WorkerNotice};
 use crate::proto::{Broker, Time};
 use crate::wire::{Dialect, Dialects};
 use std::collections::{BTreeMap, VecDeque};
@@ -141,6 +141,12 @@ impl Servant {
             .collect();
         for delivery in over {
             self.running.remove(&delivery);
+            let worked = Worked {
+                taken: Some((delivery, now)),
+                at: now,
+                ends: 1,
+            };
+            self.machine.handle_worked(worked, [delivery].into_iter());
             self.machine.finish(now, delivery, json("1"));
         }
         while self.running.len() < self.concurrency
@@ -261,9 +267,9 @@ impl World {
             }
             for transmit in broker.drain_transmits() {
                 let mut frames = Vec::new();
-                let to = std::str::from_utf8(&transmit.to).unwrap();
+                let to = std::str::from_utf8(&transmit.to).unwrap().to_owned();
                 let peer = to.strip_prefix("peer-").unwrap().parse().unwrap();
-                transmit.message.encode(&mut frames);
+                transmit.encode(&mut frames);
                 if let Some(conn) = self.conns.get_mut(&(peer, line)).filter(|conn| conn.up) {
                     conn.to_peer.push_back(frames);
                 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::wire::ext::ResultExt;
-use crate::wire::{Body, Cursor, Encoding, Frame, Malformed};
+use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// Broker to client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +21,15 @@ pub enum ToClient<F> {
     Heartbeat,
     /// `C 5`. Ours: the broker goes away, or does not know this client; it says hello again.
     Disconnect,
+    /// `C 5 session`. Ours: another peer has the name, and this one, if that is its session, is not
+    /// to come back.
+    NameTaken { session: F },
 }
 
 impl<F: Frame> ToClient<F> {
     /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
     pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
+        packed::unpack(frames).inspect_err(|_| frames.clear())?;
         let mut cursor = Cursor::new(frames);
         if &*cursor.next()? != CLIENT {
             return Err(Malformed::Header);
@@ -38,7 +42,10 @@ impl<F: Frame> ToClient<F> {
             PARTIAL => Self::decode_reply(&mut cursor, ReplyKind::Partial)?,
             FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
             HEARTBEAT => ToClient::Heartbeat,
-            DISCONNECT => ToClient::Disconnect,
+            DISCONNECT if cursor.remaining() == 0 => ToClient::Disconnect,
+            DISCONNECT => ToClient::NameTaken {
+                session: cursor.name()?,
+            },
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -113,6 +120,10 @@ impl<F: Frame> ToClient<F> {
             }
             ToClient::Heartbeat => put(HEARTBEAT),
             ToClient::Disconnect => put(DISCONNECT),
+            ToClient::NameTaken { session } => {
+                put(DISCONNECT);
+                out.push(session);
+            }
         }
     }
 }
@@ -177,6 +188,8 @@ mod tests {
         );
         golden("C|4", ToClient::Heartbeat);
         golden("C|5", ToClient::Disconnect);
+        let session = b"s-1".to_vec();
+        golden("C|5|s-1", ToClient::NameTaken { session });
     }
 
     #[test]
@@ -209,6 +222,8 @@ mod tests {
             ("C|6|r1|0|∅|\u{4}", Extension),
             ("C|3|r1|0|1|\0|x", Trailing),
             ("C|4|x", Trailing),
+            ("C|5|∅", Name),
+            ("C|5|s-1|x", Trailing),
         ] {
             assert_eq!(ToClient::decode(&mut frames(text)), Err(why), "{text}");
         }

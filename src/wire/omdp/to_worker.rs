@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::wire::ext::TokenExt;
-use crate::wire::{Body, Cursor, Encoding, Frame, Malformed};
+use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// Broker to worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,9 @@ pub enum ToWorker<F> {
     RequestHeartbeat { client: F, rid: F },
     /// `W 5`.
     Disconnect,
+    /// `W 5 session`. Ours: another peer has the name, and this one, if that is its session, is not
+    /// to come back.
+    NameTaken { session: F },
     /// `W 8 token`. Ours: nobody waits for this request any more.
     Cancel { token: u64 },
 }
@@ -42,6 +45,7 @@ pub struct RequestExtra<F> {
 impl<F: Frame> ToWorker<F> {
     /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
     pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
+        packed::unpack(frames).inspect_err(|_| frames.clear())?;
         let mut cursor = Cursor::new(frames);
         if &*cursor.next()? != WORKER {
             return Err(Malformed::Header);
@@ -60,7 +64,7 @@ impl<F: Frame> ToWorker<F> {
                     None => None,
                     Some(opts) => {
                         let ext = TokenExt::parse(&cursor.next()?)?;
-                        if ext.error {
+                        if ext.error || ext.pace.is_some() {
                             return Err(Malformed::Extension);
                         }
                         if ext.binary {
@@ -85,7 +89,10 @@ impl<F: Frame> ToWorker<F> {
                 client: cursor.name()?,
                 rid: cursor.name()?,
             },
-            DISCONNECT => ToWorker::Disconnect,
+            DISCONNECT if cursor.remaining() == 0 => ToWorker::Disconnect,
+            DISCONNECT => ToWorker::NameTaken {
+                session: cursor.name()?,
+            },
             CANCEL => {
                 let token = cursor.next()?;
                 let token = (&*token).try_into().map_err(|_| Malformed::Extension)?;
@@ -124,6 +131,7 @@ impl<F: Frame> ToWorker<F> {
                             error: false,
                             own: false,
                             token,
+                            pace: None,
                         };
                         out.extend([body.bytes, opts, ext.to_frame()]);
                         out.extend(user);
@@ -136,6 +144,10 @@ impl<F: Frame> ToWorker<F> {
                 out.extend([client, rid]);
             }
             ToWorker::Disconnect => put(DISCONNECT),
+            ToWorker::NameTaken { session } => {
+                put(DISCONNECT);
+                out.push(session);
+            }
             ToWorker::Cancel { token } => {
                 put(CANCEL);
                 out.push(F::from(&token.to_be_bytes()[..]));
@@ -213,6 +225,8 @@ mod tests {
             request(Body::json(b"1".to_vec()), Some(known)),
         );
         golden("W|8|\0\0\0\0\0\0\0\t", ToWorker::Cancel { token: 9 });
+        let session = b"s.1".to_vec();
+        golden("W|5|s.1", ToWorker::NameTaken { session });
     }
 
     #[test]
@@ -241,9 +255,10 @@ mod tests {
             ("W|2|Cx|r1|1|{}|x", Extension),
             ("W|2|Cx|r1|1|{}|\u{4}\0\0\0\0\0\0\0\0", Extension),
             ("W|2|Cx|r1|1|{}|\0\0\0\0\0\0\0\0\0|x|x", Trailing),
+            ("W|5|∅", Name),
+            ("W|5|s.1|x", Trailing),
             ("W|4|Cx", Short),
             ("W|4|Cx|r1|x", Trailing),
-            ("W|5|x", Trailing),
             ("W|8|x", Extension),
         ] {
             assert_eq!(ToWorker::decode(&mut frames(text)), Err(why), "{text}");

@@ -245,10 +245,10 @@ impl<F: Frame> Broker<F> {
             Ok(Incoming::Omdp(PeerMessage::Client(ClientMessage::Hello { .. }))) if first => {
                 let key = self.clients.find(from);
                 key.into_iter().for_each(|key| self.drop_client(now, key));
-                self.transmits.push(Transmit {
-                    to: from.into(),
-                    message: Outgoing::Client(ToClient::Disconnect),
-                });
+                self.transmits.push(Transmit::plain(
+                    from.into(),
+                    Outgoing::Client(ToClient::Disconnect),
+                ));
             }
             _ => {}
         }

@@ -198,9 +198,6 @@ impl<F: Frame> Broker<F> {
             }
             _ => return,
         };
-        self.transmits.push(Transmit {
-            to: from.into(),
-            message,
-        });
+        self.transmits.push(Transmit::plain(from.into(), message));
     }
 }

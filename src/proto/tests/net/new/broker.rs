@@ -52,8 +52,9 @@ impl Actor for BrokerActor {
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
         for transmit in self.machine.drain_transmits() {
             let mut frames = Vec::new();
-            transmit.message.encode(&mut frames);
-            effects.push(Effect::SendTo(transmit.to.to_vec(), frames));
+            let to = transmit.to.to_vec();
+            transmit.encode(&mut frames);
+            effects.push(Effect::SendTo(to, frames));
         }
         self.events
             .extend(self.machine.drain_events().map(|event| (now, event)));

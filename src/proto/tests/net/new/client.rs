@@ -111,10 +111,10 @@ impl Actor for ClientActor {
     }
 
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let dialect = self.machine.dialect();
+        let form = self.machine.form();
         self.machine.drain_transmits(|message| {
             let mut frames = Vec::new();
-            dialect.encode_of_client(message, &mut frames);
+            form.encode_of_client(message, &mut frames);
             if !frames.is_empty() {
                 effects.push(Effect::Send(frames));
             }

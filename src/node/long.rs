@@ -1,0 +1,106 @@
+//! Long strings. V8 makes and reads the JSON of a string at a byte or two per nanosecond, joins
+//! strings by copying them, and keeps the whole of a batch's text as long as one piece of it. So
+//! strings from some kB on cross by themselves, and become JSON, or cease to be it, here.
+
+use crate::io::Message;
+use napi::bindgen_prelude::*;
+use napi::{Env, JsString, JsValue, check_status, sys};
+
+/// From here on JSON is looked at. `lib/values.js` has a limit of its own for the other direction.
+const LONG: usize = 4096;
+
+/// How many bytes are looked at before the answer counts: enough for the loop to be vectorised,
+/// few enough to end soon.
+const STRETCH: usize = 1024;
+
+/// Whether JSON writes some of these bytes otherwise than they are.
+fn has_escapes(utf8: &[u8]) -> bool {
+    let special = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    utf8.chunks(STRETCH)
+        .any(|stretch| stretch.iter().fold(false, |any, byte| any | special(byte)))
+}
+
+/// The text of a string, if this is the JSON of one that is long and has nothing escaped.
+pub(super) fn verbatim(json: &[u8]) -> Option<&[u8]> {
+    let text = match json {
+        [b'"', text @ .., b'"'] if json.len() >= LONG => text,
+        _ => return None,
+    };
+    (!has_escapes(text)).then_some(text)
+}
+
+/// The JSON of a string.
+pub(super) fn to_json(env: &Env, text: &JsString<'_>) -> Result<Message> {
+    let units = text.utf16_len()?;
+    let mut json = Vec::with_capacity(units + 3);
+    json.push(b'"');
+    // As many bytes as code units are enough for ASCII, and for ASCII alone.
+    append_utf8(env, text, &mut json, units)?;
+    if json.len() == units + 1 && json[1..].is_ascii() && !has_escapes(&json[1..]) {
+        json.push(b'"');
+        return Ok(Message::from(json));
+    }
+    let mut utf8 = Vec::with_capacity(units * 3 + 1);
+    append_utf8(env, text, &mut utf8, units * 3)?;
+    json.clear();
+    serde_json::to_writer(&mut json, &String::from_utf8_lossy(&utf8))
+        .map_err(|error| Error::from_reason(error.to_string()))?;
+    Ok(Message::from(json))
+}
+
+/// Appends the string as UTF-8, cut at a character that would not fit into `limit` bytes.
+fn append_utf8(env: &Env, text: &JsString<'_>, to: &mut Vec<u8>, limit: usize) -> Result<()> {
+    // One more for the NUL that is written behind the text.
+    to.reserve(limit + 1);
+    let room = to.spare_capacity_mut();
+    let mut written = 0;
+    // SAFETY: the value is a string of this environment; there is room for `limit` bytes and a NUL,
+    // and `written` says how many bytes there are before the NUL.
+    unsafe {
+        check_status!(sys::napi_get_value_string_utf8(
+            env.raw(),
+            text.raw(),
+            room.as_mut_ptr().cast(),
+            limit + 1,
+            &mut written,
+        ))?;
+        to.set_len(to.len() + written);
+    }
+    Ok(())
+}
+
+/// A string out of UTF-8; of what is no UTF-8 replacement characters.
+pub(super) fn to_string<'env>(env: &'env Env, utf8: &[u8]) -> Result<JsString<'env>> {
+    match utf8.is_ascii() {
+        true => env.create_string_latin1(utf8),
+        false => {
+            let units: Vec<u16> = String::from_utf8_lossy(utf8).encode_utf16().collect();
+            env.create_string_utf16(units)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_json_of_a_long_string_without_escapes_is_verbatim() {
+        let long = "é€😀z".repeat(1000);
+        assert_eq!(
+            verbatim(format!("\"{long}\"").as_bytes()),
+            Some(long.as_bytes())
+        );
+        for json in [
+            "\"short\"".to_owned(),
+            long.clone(),
+            format!("\"{long}"),
+            format!("[\"{long}\"]"),
+            format!("\"{long}\\n\""),
+            format!("\"{long}\",\"{long}\""),
+            format!("\"{long}\n\""),
+        ] {
+            assert_eq!(verbatim(json.as_bytes()), None, "{json}");
+        }
+    }
+}
