@@ -88,8 +88,8 @@ function runChild(t, program, args = {}, { nodeArgs = [], shell, patience = KILL
   const source = `${PRELUDE}(${program})({ omdp, say, ...${JSON.stringify(args)} });`;
   const node = [process.execPath, ...nodeArgs, '-e', source];
   const command = shell === undefined ? node : ['sh', '-c', `${shell}; exec "$@"`, 'sh', ...node];
-  const process = spawn(command[0], command.slice(1), { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], cwd: ROOT });
-  const child = new Child(process, patience);
+  const spawned = spawn(command[0], command.slice(1), { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], cwd: ROOT });
+  const child = new Child(spawned, patience);
   t.after(() => child.kill());
   return child;
 }
