@@ -146,6 +146,8 @@ describe('events', () => {
 
   test('the end of one broker is told of it alone, and it is found again', async (t) => {
     const { brokers, endpoints, theWorker, theClient } = await cast(t, { transport: 'tcp' });
+    // A broker knows a client by its first message, not by the connection: one request to each.
+    await Promise.all([1, 2].map((n) => theClient.call(SERVICE, n)));
     const logs = [theWorker, theClient].map((peer) => record(peer));
     const gone = [theWorker, theClient].map((peer) => once(peer, 'disconnect'));
     await brokers[1].stop();
