@@ -78,6 +78,7 @@ impl<F: Frame> Broker<F> {
             "requestsTotal": self.counters.requests,
             "expiredTotal": self.counters.expired,
             "badMessagesTotal": self.counters.bad_messages,
+            "dialects": self.dialect_stats("messagesTotal"),
         })
     }
 }
