@@ -225,7 +225,13 @@ test('MMI for OMDP clients, with what is ours', async (t) => {
   assert.deepEqual(await client.call('mmi.workers'), [
     { id: 'W1', service: SERVICE, dialect: 'omdp', running: 0 },
   ]);
-  const stats = await client.call('mmi.stats');
+  const { dialects, ...stats } = await client.call('mmi.stats');
+  assert.deepEqual(Object.keys(dialects).sort(), ['mdp/0.1', 'mdp/0.2', 'mdp/0.2-majortomo', 'omdp']);
+  const { messagesTotal, ...held } = dialects.omdp;
+  // Two hellos, eight requests and a reply, at the least.
+  assert.ok(messagesTotal >= 9, `${messagesTotal}`);
+  assert.deepEqual(held, { workers: 1, clients: 1 });
+  assert.deepEqual(dialects['mdp/0.1'], { messagesTotal: 0, workers: 0, clients: 0 });
   assert.deepEqual(stats, {
     services: 1,
     workers: 1,

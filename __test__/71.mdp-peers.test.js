@@ -96,6 +96,24 @@ for (const dialect of MDP) {
       assert.notDeepEqual(second.from, first.from);
     });
 
+    test('a worker whose broker falls silent begins anew', async (t) => {
+      const peers = peersFor(t, 'tcp');
+      const broker = await rawBroker(t, peers.endpoint);
+      const worker = peers.worker(echo, { ...conf, heartbeat: 20, liveness: 3, reconnect: 1 });
+      await worker.start();
+      const first = await broker.receive();
+      const lost = once(worker, 'disconnect');
+      await broker.send(first.from, dialect.heartbeat);
+      assert.deepEqual(await lost, [peers.endpoint, 'heartbeat lost']);
+      let next;
+      do next = await broker.receive();
+      while (next.frames.join('|') === dialect.heartbeat.join('|'));
+      // It may have said goodbye on the old connection.
+      if (next.frames.join('|') === dialect.disconnect.join('|')) next = await broker.receive();
+      assert.deepEqual(next.frames, dialect.ready(SERVICE));
+      assert.notDeepEqual(next.from, first.from);
+    });
+
     test('heartbeats of a worker', async (t) => {
       const peers = peersFor(t, 'tcp');
       const broker = await rawBroker(t, peers.endpoint);
@@ -135,11 +153,17 @@ for (const dialect of MDP) {
       }, RangeError);
       const client = new Client('inproc://never', conf);
       t.after(() => client.stop());
-      const headers = { a: 1 };
-      assert.throws(() => client.request(SERVICE, 1, null, null, { headers }), {
-        name: 'TypeError',
-        message: `option "headers" can't be sent under ${dialect.name}`,
-      });
+      for (const [option, value] of [
+        ['headers', { a: 1 }],
+        ['retry', 1],
+        ['failFast', true],
+      ]) {
+        assert.throws(() => client.request(SERVICE, 1, null, null, { [option]: value }), {
+          name: 'TypeError',
+          message: `option "${option}" can't be sent under ${dialect.name}`,
+        });
+      }
+      client.request(SERVICE, 1, null, null, { retry: 0, failFast: false });
     });
   });
 }

@@ -2,14 +2,14 @@
 
 use super::Message;
 use super::client::ClientCommand;
-use super::dealer::Machine;
+use super::dealer::{Machine, Stats};
 use super::outlet::Offer;
 use super::worker::WorkerCommand;
 use crate::proto::client::ClientNotice;
 use crate::proto::link::Action;
 use crate::proto::several::{ClientOfSeveral, WorkerOfSeveral};
 use crate::proto::worker::{Retract, WorkerNotice};
-use crate::proto::{Time, Worker};
+use crate::proto::{Client, Time, Worker};
 use std::ops::ControlFlow;
 
 impl Machine for WorkerOfSeveral<Message> {
@@ -37,6 +37,8 @@ impl Machine for WorkerOfSeveral<Message> {
             WorkerCommand::Partial(delivery, body) => self.partial(delivery, body),
             WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
             WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),
+            WorkerCommand::Pong => self.handle_pong(now),
+            WorkerCommand::Stats(_) => {}
             WorkerCommand::Heartbeat => self.heartbeat(),
             WorkerCommand::Concurrency(limit) => self.set_concurrency(now, limit),
             WorkerCommand::Stop(patience) => {
@@ -44,6 +46,22 @@ impl Machine for WorkerOfSeveral<Message> {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    fn asked(command: &WorkerCommand) -> Option<u64> {
+        <Worker<Message> as Machine>::asked(command)
+    }
+
+    fn stats(&self, offers: usize) -> Stats {
+        Stats {
+            connected: self.is_connected(),
+            queued: offers,
+            running: self.outstanding().saturating_sub(offers),
+        }
+    }
+
+    fn poll_ping(&mut self) -> bool {
+        WorkerOfSeveral::poll_ping(self)
     }
 
     fn handle_up(&mut self, line: usize, now: Time) {
@@ -134,8 +152,9 @@ impl Machine for ClientOfSeveral<Message> {
                 service,
                 data,
                 opts,
-                timeout,
-            } => self.request(now, id, service, data, opts, timeout),
+                terms,
+            } => self.request(now, id, service, data, opts, terms),
+            ClientCommand::Stats(_) => {}
             ClientCommand::Cancel(id) => self.cancel(id),
             ClientCommand::Heartbeat(id) => self.heartbeat(id),
             ClientCommand::Stop => {
@@ -144,6 +163,18 @@ impl Machine for ClientOfSeveral<Message> {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    fn asked(command: &ClientCommand) -> Option<u64> {
+        <Client<Message> as Machine>::asked(command)
+    }
+
+    fn stats(&self, _offers: usize) -> Stats {
+        Stats {
+            connected: self.is_connected(),
+            queued: self.waiting(),
+            running: self.outstanding() - self.waiting(),
+        }
     }
 
     fn handle_up(&mut self, line: usize, now: Time) {

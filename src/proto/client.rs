@@ -12,10 +12,10 @@
 #[cfg(test)]
 mod audit;
 
-use super::Time;
 use super::code::Code;
 use super::deadlines::{Deadlines, TimerKey};
 use super::link::{Action, Due, Link, LinkConfig, Loss};
+use super::{Terms, Time};
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient};
 use crate::wire::{Body, Dialect, Encoding, Form, Frame, Hello, Malformed, mdp};
@@ -81,6 +81,7 @@ struct Unsent<F> {
     service: F,
     data: Body<F>,
     opts: F,
+    terms: Terms,
 }
 
 /// What the broker is told of a request that is forgotten.
@@ -158,13 +159,16 @@ impl<F: Frame> Client<F> {
         service: F,
         data: Body<F>,
         opts: F,
-        timeout: Option<Duration>,
+        terms: impl Into<Terms>,
     ) {
+        let terms = terms.into();
+        let timeout = terms.timeout;
         let request = Pending {
             unsent: Some(Unsent {
                 service,
                 data,
                 opts,
+                terms,
             }),
             timeout,
             deadline: timeout.map_or(now, |timeout| now + timeout),
@@ -411,6 +415,16 @@ impl<F: Frame> Client<F> {
         self.link.poll_action()
     }
 
+    /// Whether there is a broker.
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// How many requests wait for one.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// How many requests have not ended.
     pub fn outstanding(&self) -> usize {
         self.requests.len()
@@ -453,6 +467,7 @@ impl<F: Frame> Client<F> {
             service,
             data,
             opts,
+            terms,
         }) = request.unsent.take()
         else {
             return;
@@ -480,6 +495,8 @@ impl<F: Frame> Client<F> {
             ext: Some(RequestExt {
                 data: form,
                 timeout_ms,
+                retry: terms.retry,
+                fail_fast: terms.fail_fast,
             }),
         });
     }

@@ -12,11 +12,13 @@ pub mod code;
 mod deadlines;
 pub mod link;
 pub mod several;
+mod terms;
 mod time;
 pub mod worker;
 
 pub use broker::Broker;
 pub use client::Client;
+pub use terms::Terms;
 pub use time::Time;
 pub use worker::Worker;
 

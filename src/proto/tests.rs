@@ -1,6 +1,7 @@
 //! The machines against each other, and against peers of 0.0.92, in virtual time.
 
 mod ahead;
+mod blocked;
 mod bodies;
 mod breaks;
 mod cancel;
@@ -11,6 +12,7 @@ mod garbage;
 mod goodbye;
 mod heartbeats;
 mod identities;
+mod limits;
 mod liveness;
 mod mdp;
 mod mdp_peers;
@@ -18,6 +20,7 @@ mod mixes;
 mod net;
 mod registration;
 mod restarts;
+mod retry;
 mod several;
 mod sim;
 mod timeouts;

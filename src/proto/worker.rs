@@ -14,6 +14,7 @@
 #[cfg(test)]
 mod audit;
 mod pace;
+mod watchdog;
 
 pub use pace::Worked;
 
@@ -26,6 +27,7 @@ use crate::wire::{Body, Dialect, Form, Frame, Hello, Malformed};
 use pace::Pace;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
+use watchdog::Watchdog;
 
 /// How a worker behaves.
 #[derive(Debug, Clone)]
@@ -40,6 +42,9 @@ pub struct WorkerConfig {
     pub concurrency: Option<usize>,
     /// How many requests a broker of ours may give beyond those; 0 turns it off.
     pub prefetch: u32,
+    /// After how long without an answer of its user's thread the worker is treated as lost; `None` is
+    /// never. See [`poll_ping`](Worker::poll_ping).
+    pub max_blocked: Option<Duration>,
     /// Tells one life of an identity from the next, see [`Hello::session`].
     pub session: String,
 }
@@ -55,6 +60,8 @@ pub enum WorkerNotice<F> {
         body: Body<F>,
         /// The client's options as JSON, from a broker that passes them on.
         opts: Option<F>,
+        /// How often other workers were lost with it before.
+        retried: u8,
         /// Who the client is, from a broker that authenticates; see [`RequestExtra::user`].
         user: Option<F>,
         /// Whether the broker takes it back.
@@ -154,6 +161,7 @@ pub struct Worker<F> {
     shared: bool,
     /// Whether others have taken the room: the broker is to give no more than it has given.
     full: bool,
+    watchdog: Watchdog,
 }
 
 impl<F: Frame> Worker<F> {
@@ -161,6 +169,7 @@ impl<F: Frame> Worker<F> {
     pub fn new(config: WorkerConfig) -> Self {
         Worker {
             link: Link::new(config.link.clone()),
+            watchdog: Watchdog::new(config.max_blocked),
             config,
             deliveries: BTreeMap::new(),
             by_token: HashMap::new(),
@@ -252,6 +261,9 @@ impl<F: Frame> Worker<F> {
             // It takes this worker for a slow one.
             self.pace.untold();
         }
+        if self.watchdog.is_barking() && self.link.is_up() {
+            self.lose_blocked(now);
+        }
         self.settle_drain(now);
     }
 
@@ -305,6 +317,7 @@ impl<F: Frame> Worker<F> {
     pub fn handle_up(&mut self, now: Time) {
         if self.link.handle_up(now) {
             self.connections += 1;
+            self.watchdog.begin(now);
             self.pace.untold();
             self.send_ready();
         }
@@ -354,7 +367,7 @@ impl<F: Frame> Worker<F> {
                 extra,
             } => {
                 let token = extra.as_ref().map(|extra| extra.token);
-                let said = extra.map(|extra| (extra.opts, extra.user));
+                let said = extra.map(|extra| (extra.opts, extra.retried, extra.user));
                 let parts = Vec::new();
                 let delivery = Delivery {
                     client,
@@ -388,12 +401,18 @@ impl<F: Frame> Worker<F> {
     pub fn handle_timeout(&mut self, now: Time) {
         match self.link.handle_timeout(now) {
             Some(Due::Beat) => self.heartbeat(),
-            Some(Due::Lost(why)) => self.lost(now, why),
+            Some(Due::Lost(why)) => {
+                self.watchdog.end();
+                self.lost(now, why);
+            }
             None => {}
         }
         if self.stalled_at.is_some_and(|at| at <= now) {
             self.stalled_at = None;
             self.ask_back(self.config.concurrency.unwrap_or(usize::MAX));
+        }
+        if self.watchdog.handle_timeout(now) {
+            self.block();
         }
         self.settle_drain(now);
     }
@@ -411,6 +430,7 @@ impl<F: Frame> Worker<F> {
         [
             self.draining.and_then(Draining::next_deadline),
             self.stalled_at,
+            self.watchdog.next_deadline(),
             self.link.next_deadline(),
         ]
         .into_iter()
@@ -439,17 +459,22 @@ impl<F: Frame> Worker<F> {
         self.link.poll_action()
     }
 
+    /// Whether the broker has it.
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
     /// How many requests were taken and not answered.
     pub fn outstanding(&self) -> usize {
         self.deliveries.len()
     }
 
-    /// How many requests the broker may give it: none once it is to leave.
+    /// How many requests the broker may give it: none once it is to leave, or its user is blocked.
     fn concurrency(&self) -> Option<usize> {
-        match self.draining {
-            Some(_) => Some(0),
-            None if self.full => Some(self.deliveries.len()),
-            None => self.config.concurrency,
+        match self.draining.is_some() || self.watchdog.is_barking() {
+            true => Some(0),
+            false if self.full => Some(self.deliveries.len()),
+            false => self.config.concurrency,
         }
     }
 
@@ -504,13 +529,13 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// `said` is the client's options, and what the broker says of its user.
+    /// `said` is the client's options, and what the broker says of the attempt and of its user.
     fn on_request(
         &mut self,
         now: Time,
         delivery: Delivery<F>,
         body: Body<F>,
-        said: Option<(F, Option<F>)>,
+        said: Option<(F, u8, Option<F>)>,
     ) {
         if self.draining.is_some() {
             // It crossed our decision to leave; our goodbye, or this, gives it to another worker.
@@ -531,11 +556,14 @@ impl<F: Frame> Worker<F> {
         if self.stalled_at.is_none() {
             self.watch_for_stall(now);
         }
-        let (opts, user) = said.map_or((None, None), |(opts, user)| (Some(opts), user));
+        let (opts, retried, user) = said.map_or((None, 0, None), |(opts, retried, user)| {
+            (Some(opts), retried, user)
+        });
         self.notices.push(WorkerNotice::Request {
             delivery: number,
             body,
             opts,
+            retried,
             user,
             returnable,
         });
@@ -676,6 +704,7 @@ impl<F: Frame> Worker<F> {
     fn leave(&mut self) {
         self.draining = None;
         self.stalled_at = None;
+        self.watchdog = Watchdog::new(self.config.max_blocked);
         self.link.close();
         if self.connected {
             self.connected = false;
@@ -684,21 +713,56 @@ impl<F: Frame> Worker<F> {
         self.notices.push(WorkerNotice::Drained);
     }
 
+    /// The user's thread is to be asked for a sign of life now; the answer is
+    /// [`handle_pong`](Self::handle_pong).
+    pub fn poll_ping(&mut self) -> bool {
+        self.watchdog.poll_ping()
+    }
+
+    /// The user's thread is not blocked.
+    pub fn handle_pong(&mut self, now: Time) {
+        if self.watchdog.handle_pong(now) {
+            self.link.resume(now);
+        }
+    }
+
+    /// The user's thread is blocked. What it has not taken goes back before the link is given up.
+    fn block(&mut self) {
+        if self.link.peer().is_some() {
+            self.send_ready();
+        }
+        self.ask_back(0);
+    }
+
+    /// What it has taken is lost, as if the worker had died.
+    fn lose_blocked(&mut self, now: Time) {
+        if self.said_goodbye() {
+            return self.leave();
+        }
+        self.link.suspend(now);
+        self.lost(now, Loss::Blocked);
+    }
+
     fn lose(&mut self, now: Time, why: Loss) {
         if self.said_goodbye() {
             // The broker's answer, or that there will be none.
             return self.leave();
         }
         if self.link.lose(now) {
+            self.watchdog.end();
             self.lost(now, why);
         }
     }
 
     fn lost(&mut self, now: Time, why: Loss) {
         self.stalled_at = None;
+        let code = match why {
+            Loss::Blocked => Code::WorkerLost,
+            _ => Code::BrokerLost,
+        };
         let numbers: Vec<u64> = self.deliveries.keys().copied().collect();
         for number in numbers {
-            self.cancel(number, Code::BrokerLost);
+            self.cancel(number, code);
         }
         if self.connected {
             self.connected = false;

@@ -8,13 +8,12 @@
 //!
 //! While there is no broker at all, requests wait in the first member, in their order.
 
-use crate::proto::Time;
 use crate::proto::client::{Client, ClientConfig, ClientNotice};
 use crate::proto::link::Action;
+use crate::proto::{Terms, Time};
 use crate::wire::omdp::ClientMessage;
 use crate::wire::{Body, Form, Frame};
 use std::collections::HashMap;
-use std::time::Duration;
 
 /// The machine.
 #[derive(Debug)]
@@ -55,11 +54,11 @@ impl<F: Frame> ClientOfSeveral<F> {
         service: F,
         data: Body<F>,
         opts: F,
-        timeout: Option<Duration>,
+        terms: Terms,
     ) {
         let line = self.choose().unwrap_or(0);
         self.lines.insert(id, line);
-        self.members[line].request(now, id, service, data, opts, timeout);
+        self.members[line].request(now, id, service, data, opts, terms);
     }
 
     /// Forgets a request; its broker is told if it has it. No notice follows.
@@ -169,6 +168,16 @@ impl<F: Frame> ClientOfSeveral<F> {
         let any = self.members.iter().any(Client::ready);
         let stuck = |member: &Client<F>| !member.ready() && member.has_waiting();
         assert!(!any || !self.members.iter().any(stuck), "there is a broker");
+    }
+
+    /// Whether there is a broker at all.
+    pub fn is_connected(&self) -> bool {
+        self.members.iter().any(Client::is_connected)
+    }
+
+    /// How many requests were not sent.
+    pub fn waiting(&self) -> usize {
+        self.members.iter().map(Client::waiting).sum()
     }
 
     /// The line that the next request goes to, if there is a broker at all.

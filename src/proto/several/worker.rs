@@ -255,6 +255,25 @@ impl<F: Frame> WorkerOfSeveral<F> {
         assert!(full || self.stalled_at.is_none(), "nothing to wait for");
     }
 
+    /// Whether there is a broker at all.
+    pub fn is_connected(&self) -> bool {
+        self.members.iter().any(Worker::is_connected)
+    }
+
+    /// See [`Worker::poll_ping`]: each member watches the one user by itself.
+    pub fn poll_ping(&mut self) -> bool {
+        let asking = |count, member| count + usize::from(Worker::poll_ping(member));
+        self.members.iter_mut().fold(0, asking) > 0
+    }
+
+    /// See [`Worker::handle_pong`].
+    pub fn handle_pong(&mut self, now: Time) {
+        for member in &mut self.members {
+            member.handle_pong(now);
+        }
+        self.settle(now);
+    }
+
     fn limit(&self) -> usize {
         self.concurrency.unwrap_or(usize::MAX)
     }

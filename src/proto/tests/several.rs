@@ -2,7 +2,7 @@
 //! seed is one run.
 
 use super::net::{Frames, HEARTBEAT, Rng, json, ms};
-use crate::proto::broker::BrokerConfig;
+use crate::proto::broker::{BrokerConfig, Limits};
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::{Action, LinkConfig};
 use crate::proto::several::{ClientOfSeveral, WorkerOfSeveral};
@@ -67,6 +67,7 @@ fn broker() -> Broker<Vec<u8>> {
         dialects: Dialects::ALL,
         expiry: None,
         busy_timeout: ms(900_000),
+        limits: Limits::default(),
         seed: 1,
     })
 }
@@ -79,6 +80,7 @@ impl Servant {
             service: "echo".into(),
             concurrency: Some(concurrency),
             prefetch,
+            max_blocked: None,
             session: format!("w{line}"),
         };
         let mut machine = WorkerOfSeveral::new((0..brokers).map(config).collect());
@@ -184,7 +186,7 @@ impl Asker {
         self.ends.insert(id, Vec::new());
         let (service, opts) = (b"echo".to_vec(), b"{}".to_vec());
         self.machine
-            .request(now, id, service, json("1"), opts, Some(ms(60_000)));
+            .request(now, id, service, json("1"), opts, Some(ms(60_000)).into());
     }
 
     fn act(&mut self) {

@@ -97,6 +97,23 @@ fn client_messages_of_the_extension() {
             ext: Some(RequestExt {
                 data: RequestData::Binary,
                 timeout_ms: 7,
+                retry: 0,
+                fail_fast: false,
+            }),
+        }),
+    );
+    golden(
+        "C|2|echo|r1|ab|{}|\u{20}\0\0\0\u{7}\u{2}",
+        client(ClientMessage::Request {
+            service: b"echo".to_vec(),
+            rid: b"r1".to_vec(),
+            data: b"ab".to_vec(),
+            opts: Some(b"{}".to_vec()),
+            ext: Some(RequestExt {
+                data: RequestData::Json,
+                timeout_ms: 7,
+                retry: 2,
+                fail_fast: false,
             }),
         }),
     );
