@@ -37,10 +37,9 @@ impl Machine for WorkerOfSeveral<Message> {
             WorkerCommand::Partial(delivery, body) => self.partial(delivery, body),
             WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
             WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),
-            WorkerCommand::Heartbeat => self.heartbeat(),
             WorkerCommand::Pong => self.handle_pong(now),
-            // Answered by the driver.
             WorkerCommand::Stats(_) => {}
+            WorkerCommand::Heartbeat => self.heartbeat(),
             WorkerCommand::Concurrency(limit) => self.set_concurrency(now, limit),
             WorkerCommand::Stop(patience) => {
                 self.stop(now, patience.map(|patience| now + patience));
@@ -155,10 +154,9 @@ impl Machine for ClientOfSeveral<Message> {
                 opts,
                 terms,
             } => self.request(now, id, service, data, opts, terms),
+            ClientCommand::Stats(_) => {}
             ClientCommand::Cancel(id) => self.cancel(id),
             ClientCommand::Heartbeat(id) => self.heartbeat(id),
-            // Answered by the driver.
-            ClientCommand::Stats(_) => {}
             ClientCommand::Stop => {
                 self.stop();
                 return ControlFlow::Break(());

@@ -171,19 +171,6 @@ impl ClientCore {
     }
 }
 
-/// The last field of a request's record: its timeout in ms, -1 for none; above it, by powers of two,
-/// how often it may be retried (32) and whether it fails fast (40).
-fn terms(field: f64) -> Terms {
-    const ABOVE: f64 = 4_294_967_296.0;
-    let how = ((field + 1.0) / ABOVE).floor();
-    let timeout = field - how * ABOVE;
-    Terms {
-        timeout: (timeout >= 0.0).then(|| Duration::from_millis(timeout as u64)),
-        retry: how as u64 as u8,
-        fail_fast: how >= 256.0,
-    }
-}
-
 impl ClientCore {
     /// One for each broker.
     fn endpoints(&self) -> Result<Vec<Endpoint>> {
@@ -221,6 +208,19 @@ impl ClientCore {
             await_hello: dialect == Dialect::Omdp && address.starts_with("inproc:"),
         };
         conf.endpoints.iter().map(config).collect()
+    }
+}
+
+/// The last field of a request's record: its timeout in ms, -1 for none; above it, by powers of two,
+/// how often it may be retried (32) and whether it fails fast (40).
+fn terms(field: f64) -> Terms {
+    const ABOVE: f64 = 4_294_967_296.0;
+    let how = ((field + 1.0) / ABOVE).floor();
+    let timeout = field - how * ABOVE;
+    Terms {
+        timeout: (timeout >= 0.0).then(|| Duration::from_millis(timeout as u64)),
+        retry: how as u64 as u8,
+        fail_fast: how >= 256.0,
     }
 }
 

@@ -162,6 +162,7 @@ impl<F: Frame> Client<F> {
         terms: impl Into<Terms>,
     ) {
         let terms = terms.into();
+        let timeout = terms.timeout;
         let request = Pending {
             unsent: Some(Unsent {
                 service,
@@ -169,8 +170,8 @@ impl<F: Frame> Client<F> {
                 opts,
                 terms,
             }),
-            timeout: terms.timeout,
-            deadline: terms.timeout.map_or(now, |timeout| now + timeout),
+            timeout,
+            deadline: timeout.map_or(now, |timeout| now + timeout),
             timer: None,
         };
         self.admit(id, request);

@@ -157,11 +157,11 @@ pub struct Worker<F> {
     connections: u64,
     /// Set once the worker is to stop: when to give up on what still runs.
     draining: Option<Draining>,
-    watchdog: Watchdog,
     /// Whether its room is that of other workers too, see [`share_room`](Self::share_room).
     shared: bool,
     /// Whether others have taken the room: the broker is to give no more than it has given.
     full: bool,
+    watchdog: Watchdog,
 }
 
 impl<F: Frame> Worker<F> {

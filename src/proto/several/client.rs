@@ -54,7 +54,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         service: F,
         data: Body<F>,
         opts: F,
-        terms: impl Into<Terms>,
+        terms: Terms,
     ) {
         let line = self.choose().unwrap_or(0);
         self.lines.insert(id, line);
@@ -156,16 +156,6 @@ impl<F: Frame> ClientOfSeveral<F> {
         self.members[line].poll_action()
     }
 
-    /// Whether there is a broker.
-    pub fn is_connected(&self) -> bool {
-        self.members.iter().any(Client::is_connected)
-    }
-
-    /// How many requests were not sent.
-    pub fn waiting(&self) -> usize {
-        self.members.iter().map(Client::waiting).sum()
-    }
-
     /// How many requests have not ended.
     pub fn outstanding(&self) -> usize {
         self.members.iter().map(Client::outstanding).sum()
@@ -178,6 +168,16 @@ impl<F: Frame> ClientOfSeveral<F> {
         let any = self.members.iter().any(Client::ready);
         let stuck = |member: &Client<F>| !member.ready() && member.has_waiting();
         assert!(!any || !self.members.iter().any(stuck), "there is a broker");
+    }
+
+    /// Whether there is a broker at all.
+    pub fn is_connected(&self) -> bool {
+        self.members.iter().any(Client::is_connected)
+    }
+
+    /// How many requests were not sent.
+    pub fn waiting(&self) -> usize {
+        self.members.iter().map(Client::waiting).sum()
     }
 
     /// The line that the next request goes to, if there is a broker at all.

@@ -119,20 +119,6 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.members.iter_mut().for_each(Worker::heartbeat);
     }
 
-    /// Whether the user is to be asked for a sign of life, see [`Worker::poll_ping`].
-    pub fn poll_ping(&mut self) -> bool {
-        let asking = self.members.iter_mut().map(Worker::poll_ping);
-        asking.fold(false, |any, asks| any | asks)
-    }
-
-    /// The user gave the sign, to all members at once.
-    pub fn handle_pong(&mut self, now: Time) {
-        for member in &mut self.members {
-            member.handle_pong(now);
-        }
-        self.settle(now);
-    }
-
     /// The transport takes messages.
     pub fn handle_up(&mut self, line: usize, now: Time) {
         self.members[line].handle_up(now);
@@ -253,11 +239,6 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.members[line].poll_action()
     }
 
-    /// Whether there is a broker.
-    pub fn is_connected(&self) -> bool {
-        self.members.iter().any(Worker::is_connected)
-    }
-
     /// How many requests take up room, or would like to.
     pub fn outstanding(&self) -> usize {
         let of_members: usize = self.members.iter().map(Worker::outstanding).sum();
@@ -272,6 +253,25 @@ impl<F: Frame> WorkerOfSeveral<F> {
         assert!(lines.max() < Some(step));
         let full = self.outstanding() > self.limit();
         assert!(full || self.stalled_at.is_none(), "nothing to wait for");
+    }
+
+    /// Whether there is a broker at all.
+    pub fn is_connected(&self) -> bool {
+        self.members.iter().any(Worker::is_connected)
+    }
+
+    /// See [`Worker::poll_ping`]: each member watches the one user by itself.
+    pub fn poll_ping(&mut self) -> bool {
+        let asking = |count, member| count + usize::from(Worker::poll_ping(member));
+        self.members.iter_mut().fold(0, asking) > 0
+    }
+
+    /// See [`Worker::handle_pong`].
+    pub fn handle_pong(&mut self, now: Time) {
+        for member in &mut self.members {
+            member.handle_pong(now);
+        }
+        self.settle(now);
     }
 
     fn limit(&self) -> usize {

@@ -186,7 +186,7 @@ impl Asker {
         self.ends.insert(id, Vec::new());
         let (service, opts) = (b"echo".to_vec(), b"{}".to_vec());
         self.machine
-            .request(now, id, service, json("1"), opts, Some(ms(60_000)));
+            .request(now, id, service, json("1"), opts, Some(ms(60_000)).into());
     }
 
     fn act(&mut self) {
