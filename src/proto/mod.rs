@@ -12,6 +12,7 @@ pub mod code;
 mod deadlines;
 pub mod flow;
 pub mod link;
+pub mod several;
 mod terms;
 mod time;
 pub mod worker;

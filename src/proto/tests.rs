@@ -22,5 +22,6 @@ mod net;
 mod registration;
 mod restarts;
 mod retry;
+mod several;
 mod sim;
 mod timeouts;

@@ -455,6 +455,33 @@ describe('a broker of 0.0.92', () => {
   });
 });
 
+test('a worker and a client of several brokers give and get credit at each', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const endpoints = [peers.endpoint, freshEndpoint('tcp')];
+  await start(...endpoints.map((endpoint) => peers.broker(undefined, endpoint)));
+  peers.endpoint = endpoints;
+  let waits = 0;
+  const worker = peers.worker(
+    async (data, reply) => {
+      for (let i = 0; i < 500; i += 1) {
+        if (reply.write(Buffer.alloc(10_000))) continue;
+        waits += 1;
+        await once(reply, 'drain');
+      }
+      reply.end('end');
+    },
+    { concurrency: 4 },
+  );
+  const client = peers.client();
+  await start(worker, client);
+  const asked = Array.from({ length: 4 }, () => ask(client, 1));
+  for (const { partials, final } of await Promise.all(asked)) {
+    assert.equal(partials.length, 500);
+    assert.deepEqual(final, [null, 'end']);
+  }
+  assert.ok(waits > 0);
+});
+
 test('a file of 100 MB that is piped into a reply arrives whole', async (t) => {
   const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-file-')), 'data');
   t.after(() => fs.rmSync(path.dirname(file), { recursive: true, force: true }));
