@@ -49,7 +49,7 @@ class Reply extends LazyWritable {
   #final = 'null';
   /** How many bytes may go out before the client has read some. */
   #credit = WINDOW;
-  /** The part that waits for credit, in front of the Writable's queue. @type {{ body: Body, done: () => void } | undefined} */
+  /** The parts that wait for credit, in front of the Writable's queue. @type {{ bodies: Body[], at: number, done: () => void } | undefined} */
   #held;
   /** The error that ends the reply, behind what waits. @type {Body | undefined} */
   #lastError;
@@ -162,14 +162,18 @@ class Reply extends LazyWritable {
   /** @param {number} bytes */
   #grant(bytes) {
     this.#credit += bytes;
-    if (this.#credit > 0) this.#release();
+    this.#release();
   }
 
   #release() {
     const held = this.#held;
     if (held === undefined) return;
+    while (held.at < held.bodies.length) {
+      if (this.#credit <= 0 && this.#cancelled === undefined) return;
+      this.#partial(held.bodies[held.at]);
+      held.at += 1;
+    }
     this.#held = undefined;
-    this.#partial(held.body);
     held.done();
   }
 
@@ -216,12 +220,18 @@ class Reply extends LazyWritable {
    * @override
    */
   _write(body, _encoding, done) {
-    if (this.#credit <= 0 && this.#cancelled === undefined) {
-      this.#held = { body, done };
-      return;
-    }
-    this.#partial(body);
-    done();
+    this.#held = { bodies: [body], at: 0, done };
+    this.#release();
+  }
+
+  /**
+   * @param {{ chunk: Body }[]} chunks
+   * @param {(error?: Error | null) => void} done
+   * @override
+   */
+  _writev(chunks, done) {
+    this.#held = { bodies: chunks.map(({ chunk }) => chunk), at: 0, done };
+    this.#release();
   }
 
   /**
