@@ -168,7 +168,7 @@ impl<F: Frame> Broker<F> {
         let client = self.clients.get(request.client)?;
         Some(Owed {
             client: client.id.clone(),
-            rid: (&*request.rid).into(),
+            rid: (&*request.name_without_token()).into(),
         })
     }
 

@@ -53,6 +53,17 @@ pub(super) struct Request<F> {
     next: u32,
 }
 
+impl<F: Frame> Request<F> {
+    /// What a worker of 0.0.92 is to call it. One that was cut off goes on with what it had when it
+    /// comes back, so another attempt has another name: what it says of the first is nobody's.
+    pub(super) fn name_without_token(&self) -> F {
+        match self.retried {
+            0 => self.rid.clone(),
+            retried => F::from([&*self.rid, format!("~{retried}").as_bytes()].concat()),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Content<F> {
     pub(super) body: Body<F>,
