@@ -10,7 +10,7 @@
 //! once, which hides its round trip, and nothing waits behind a slow handler: when none has ended
 //! for [`STALL`], what was only offered goes back to the broker.
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod audit;
 
 use super::Time;
@@ -291,6 +291,12 @@ impl<F: Frame> Worker<F> {
             // A broker of ours gave it to an earlier life of this name, whose requests it ends when
             // it hears our READY.
             ToWorker::Request { extra: Some(_), .. } if self.link.peer().is_none() => {}
+            // It would have two deliveries, of which a CANCEL could name but one.
+            ToWorker::Request {
+                extra: Some(extra), ..
+            } if self.by_token.contains_key(&extra.token) => {
+                self.notices.push(WorkerNotice::Fault(Malformed::Extension));
+            }
             ToWorker::Request {
                 client,
                 rid,

@@ -101,6 +101,7 @@ fn buffer_from_json(text: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::corpus::seed;
 
     #[test]
     fn buffers_take_the_form_that_node_gives_them() {
@@ -115,7 +116,11 @@ mod tests {
     fn every_byte_survives_the_way_there_and_back() {
         let all: Vec<u8> = (0..=255).collect();
         let body = Body::<Vec<u8>>::from_buffer_json(&buffer_to_json(&all)).unwrap();
-        assert_eq!(body, Body::binary(all));
+        assert_eq!(body, Body::binary(all.clone()));
+        seed(
+            "bodies",
+            &[b"\x02", &buffer_to_json(&all[..9])[..]].concat(),
+        );
     }
 
     #[test]
@@ -128,6 +133,7 @@ mod tests {
             r#"{"type":"Buffer","data":[1,2]} "#,
             r#"{"type":"buffer","data":[1,2]}"#,
         ] {
+            seed("bodies", &[b"\x02", text.as_bytes()].concat());
             assert!(
                 Body::<Vec<u8>>::from_buffer_json(text.as_bytes()).is_err(),
                 "{text}"

@@ -160,6 +160,13 @@ mod tests {
             own: true,
         };
         assert_eq!(result.to_frame::<Vec<u8>>(), [0x0c]);
+        for bytes in [
+            request.to_frame::<Vec<u8>>(),
+            token.to_frame(),
+            result.to_frame(),
+        ] {
+            crate::fuzz::corpus::seed("ext", &bytes);
+        }
     }
 
     /// Whatever decodes, encodes to the bytes it came from.

@@ -46,7 +46,7 @@ impl Client {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 impl Client {
     /// Whether it said hello on this connection.
     pub(super) fn is_registered(&self) -> bool {

@@ -26,7 +26,7 @@
 //! | transport | connection broke | `W_LOST` to the clients of a worker; a client's requests end   |
 
 mod access;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod clients;
 mod config;
@@ -254,6 +254,7 @@ impl<F: Frame> Broker<F> {
     /// Tells every peer that the broker goes away, and every client the end of its requests.
     pub fn stop(&mut self, now: Time) {
         self.stopping = true;
+        self.end_parked();
         for key in self.requests.keys() {
             self.end_request(now, key, super::code::Code::BrokerLost);
         }

@@ -149,9 +149,11 @@ impl<F: Frame> ToWorker<F> {
 mod tests {
     use super::super::testing::frames;
     use super::*;
+    use crate::fuzz::corpus::vector;
 
     #[track_caller]
     fn golden(text: &str, message: ToWorker<Vec<u8>>) {
+        vector("to_worker", &frames(text));
         assert_eq!(ToWorker::decode(&mut frames(text)).as_ref(), Ok(&message));
         let mut out = Vec::new();
         message.encode(&mut out);
@@ -247,6 +249,7 @@ mod tests {
             ("W|5|x", Trailing),
             ("W|8|x", Extension),
         ] {
+            vector("to_worker", &frames(text));
             assert_eq!(ToWorker::decode(&mut frames(text)), Err(why), "{text}");
         }
     }
