@@ -93,9 +93,14 @@ fn buffer_from_json(text: &[u8]) -> Option<Vec<u8>> {
     if list.is_empty() {
         return Some(Vec::new());
     }
-    list.split(|&c| c == b',')
-        .map(|digits| std::str::from_utf8(digits).ok()?.parse::<u8>().ok())
-        .collect()
+    list.split(|&c| c == b',').map(byte_from_digits).collect()
+}
+
+/// As JSON writes a number, so neither `+1` nor `01`.
+fn byte_from_digits(digits: &[u8]) -> Option<u8> {
+    let canonical = !matches!(digits, [b'0', _, ..] | [b'+', ..]);
+    let text = std::str::from_utf8(digits).ok().filter(|_| canonical)?;
+    text.parse().ok()
 }
 
 #[cfg(test)]
@@ -130,6 +135,8 @@ mod tests {
             "null",
             r#"{"type":"Buffer","data":[256]}"#,
             r#"{"type":"Buffer","data":[1,]}"#,
+            r#"{"type":"Buffer","data":[01]}"#,
+            r#"{"type":"Buffer","data":[+1]}"#,
             r#"{"type":"Buffer","data":[1,2]} "#,
             r#"{"type":"buffer","data":[1,2]}"#,
         ] {
