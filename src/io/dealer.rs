@@ -142,6 +142,10 @@ struct Driver<M: Machine> {
     notices: Vec<M::Notice>,
 }
 
+/// How long a handshake may take, as brokers grant by default. On a line that swallows everything it would end by nothing
+/// else, and libzmq's own patience is half a minute.
+const HANDSHAKE_MS: c_int = 10_000;
+
 /// How many messages are received before what came of them is sent on.
 const BATCH: usize = 256;
 
@@ -350,6 +354,7 @@ impl<M: Machine> Driver<M> {
         } = &self.endpoint;
         let socket = Socket::dealer(identity, *reconnect_ms as c_int, gone)?;
         socket.secure_client(security)?;
+        socket.limit_handshakes(HANDSHAKE_MS)?;
         let monitor = match address.starts_with("inproc:") {
             true => None,
             false => Some(Monitor::new(&socket, Event::Connected)?),
