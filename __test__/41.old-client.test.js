@@ -126,6 +126,7 @@ describe('its options', () => {
     assert.deepEqual((await old.ask(SERVICE, 1, { timeout: 1234, mine: [1] })).final, {
       timeout: 1234,
       mine: [1],
+      attempt: 1,
     });
   });
 
@@ -133,7 +134,7 @@ describe('its options', () => {
     const { broker, old } = await cast(t, (data, reply, opts) => reply.end(opts));
     const bad = record(broker, ['badMessage']);
     await old.send('C', '2', SERVICE, 'none', '1');
-    assert.deepEqual(await old.next(), ['C', '3', 'none', '0', '{}']);
+    assert.deepEqual(await old.next(), ['C', '3', 'none', '0', '{"attempt":1}']);
     for (const [i, opts] of ['', '[]', 'null', '7', '"text"', '{"timeout":"soon"}'].entries()) {
       await old.send('C', '2', SERVICE, `r${i}`, '1', opts);
       const [, command, rid, code] = await old.next();
@@ -174,8 +175,11 @@ describe('the ends that it is told', () => {
     const { broker, old } = await cast(t, running.resolve);
     const asked = old.ask(SERVICE, 1);
     await running.promise;
+    const disconnected = old.disconnected();
     await broker.stop();
     assert.deepEqual(await asked, { partials: [], error: 'B_LOST' });
+    // What it sent before it has noticed would be lost with the connection.
+    await disconnected;
     await broker.start();
     await old.ask('nobody', 1, { timeout: 20 });
   });

@@ -3,7 +3,7 @@
 use super::input::Input;
 use super::models::{Known, message};
 use crate::proto::broker::{
-    Access, BrokerConfig, BrokerEvent, Credentials, Grant, Outgoing, Pattern, Principal,
+    Access, BrokerConfig, BrokerEvent, Credentials, Grant, Limits, Outgoing, Pattern, Principal,
 };
 use crate::proto::{Broker, Time};
 use crate::wire::omdp::{ToClient, ToWorker};
@@ -79,6 +79,15 @@ pub(super) fn run(data: &[u8]) {
             dialects,
             expiry: (input.below(4) > 0).then_some(Duration::from_secs(60)),
             busy_timeout: Duration::from_secs(900),
+            limits: match input.below(4) {
+                0 => Limits {
+                    queue: 2,
+                    queue_bytes: 8,
+                    total: 3,
+                    total_bytes: 10,
+                },
+                _ => Limits::default(),
+            },
             seed: 1,
         }),
         now: Time::ZERO,

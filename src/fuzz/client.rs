@@ -4,13 +4,13 @@ use super::input::Input;
 use super::models::{Known, message};
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::{Action, LinkConfig};
-use crate::proto::{Client, Time};
+use crate::proto::{Client, Terms, Time};
 use crate::wire::omdp::{ClientMessage, PeerMessage};
 use crate::wire::{Body, Dialect, mdp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(super) const MODELS: [&str; 15] = [
+pub(super) const MODELS: [&str; 17] = [
     "C|1|$H",
     "C|3|$R|0|1|$X",
     "C|3|$R|0|1",
@@ -22,6 +22,8 @@ pub(super) const MODELS: [&str; 15] = [
     "C|6|$R|0|1",
     "C|4",
     "C|5",
+    "C|5|c.1",
+    "C|5|c.2",
     "|MDPC01|echo|1|x",
     "MDPC02|\u{2}|1",
     "MDPC02|\u{3}|OMDP-CODE|\"W_LOST\"",
@@ -148,6 +150,12 @@ impl Scene {
             0 => None,
             n => Some(Duration::from_millis(n as u64 * 300)),
         };
+        let how = input.byte();
+        let terms = Terms {
+            timeout,
+            retry: how % 3,
+            fail_fast: how % 5 == 4,
+        };
         let body = match input.below(3) {
             0 => Body::binary(vec![0xff, 1]),
             1 => Body::null(),
@@ -157,7 +165,7 @@ impl Scene {
         let service = b"echo".to_vec();
         let opts = b"{}".to_vec();
         self.client
-            .request(self.now, self.last, service, body, opts, timeout);
+            .request(self.now, self.last, service, body, opts, terms);
         let rid = format!("{SESSION}{}", self.last);
         self.known.remember(b"c0", rid.as_bytes(), self.last);
     }

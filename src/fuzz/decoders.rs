@@ -1,7 +1,7 @@
 //! Every decoder: takes anything, leaves nothing behind, and what it understands it writes as it was.
 
 use super::input::{Frames, Input};
-use crate::wire::ext::{RequestExt, ResultExt, TokenExt};
+use crate::wire::ext::{GivenExt, RequestExt, ResultExt, TokenExt};
 use crate::wire::omdp::{PeerMessage, ReplyKind, ToClient, ToWorker};
 use crate::wire::packed::{pack, unpack};
 use crate::wire::{Body, Dialect, Encoding, Hello, Malformed, body, mdp as wire_mdp};
@@ -131,6 +131,9 @@ pub(super) fn ext(data: &[u8]) {
         assert_eq!(ext.to_frame::<Vec<u8>>(), data);
     }
     if let Ok(ext) = TokenExt::parse(data) {
+        assert_eq!(ext.to_frame::<Vec<u8>>(), data);
+    }
+    if let Ok(ext) = GivenExt::parse(data) {
         assert_eq!(ext.to_frame::<Vec<u8>>(), data);
     }
     if let Ok(ext) = ResultExt::parse(data) {

@@ -26,8 +26,8 @@ impl Known {
 
 const SERVICES: [&str; 5] = ["echo", "echo2", "mmi.service", "mmi.x", "echo*"];
 
-/// `S` a service, `A` the client and `R` the id of a request, `T` its token, `n` a request id of a few, `E` and `X` the
-/// extension frames of a token and a result, `Q` that of a request, `H` a hello.
+/// `S` a service, `A` the client and `R` the id of a request, `T` its token, `n` a request id of a few, `E`, `G`,
+/// `X` and `Q` the extension frames of a reply, of a request that is given, of a result and of a request, `H` a hello.
 fn gap(name: u8, input: &mut Input, known: &Known) -> Option<Vec<u8>> {
     let which = |input: &mut Input| {
         let back = input.below(4);
@@ -44,13 +44,26 @@ fn gap(name: u8, input: &mut Input, known: &Known) -> Option<Vec<u8>> {
         b'E' => {
             let flags = *input.pick(&[0, 1, 4, 12, 5, 8]);
             let token = which(input).map_or(0, |known| known.2);
-            [&[flags][..], &token.to_be_bytes()].concat()
+            let pace: &[u8] = match input.below(3) {
+                0 => &[0, 9, 0, 0, 1, 0],
+                _ => &[],
+            };
+            let paced = if pace.is_empty() { 0 } else { 0x10 };
+            [&[flags | paced][..], &token.to_be_bytes(), pace].concat()
+        }
+        b'G' => {
+            let (flags, again): (u8, &[u8]) =
+                *input.pick(&[(0, &[][..]), (1, &[]), (0x20, &[2]), (4, &[])]);
+            let token = which(input).map_or(0, |known| known.2);
+            [&[flags][..], &token.to_be_bytes(), again].concat()
         }
         b'X' => vec![*input.pick(&[0, 1, 4, 12, 5, 8])],
         b'Q' => {
             let flags = *input.pick(&[0, 1, 2, 3]);
             let timeout = *input.pick(&[-1, 0, 1, 60, 5000, i32::MAX, -2]);
-            [&[flags][..], &timeout.to_be_bytes()].concat()
+            let (how, again): (u8, &[u8]) =
+                *input.pick(&[(0, &[][..]), (0x20, &[2]), (0x10, &[]), (0x30, &[1])]);
+            [&[flags | how][..], &timeout.to_be_bytes(), again].concat()
         }
         b'H' => hello(input),
         _ => return None,

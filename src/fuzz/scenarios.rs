@@ -41,11 +41,11 @@ const RULES: u8 = 15;
 fn of_the_broker() {
     let ready = || from(0, "W|1|$S|$H", &[&[0][..], &PREFETCHING].concat());
     let hello = || from(2, "C|1|$H", &PEER);
-    let ask = |id| from(2, "C|2|$S|$n|1|{}|$Q", &[0, id, 0, 4]);
-    let answer = || from(0, "W|3|$A|$R|0|1|$E", &[0, 0, 0, 0]);
+    let ask = |id| from(2, "C|2|$S|$n|1|{}|$Q", &[0, id, 0, 4, 0]);
+    let answer = || from(0, "W|3|$A|$R|0|1|$E", &[0, 0, 0, 0, 1]);
     let gone = |peer| vec![10, peer];
     let next = || vec![NEXT];
-    let all = [1, 1];
+    let all = [1, 1, 1];
     keep("broker", &all, &[ready(), hello(), ask(1), answer()]);
     keep(
         "broker",
@@ -88,7 +88,7 @@ fn of_the_broker() {
         from(4, "|MDPW01|\u{5}", &[]),
     ];
     keep("broker", &all, &mdp);
-    let partial = || from(0, "W|6|$A|$R|0|1|$E", &[0, 0, 0, 0]);
+    let partial = || from(0, "W|6|$A|$R|0|1|$E", &[0, 0, 0, 0, 1]);
     let crossing = [
         ready(),
         from(4, "|MDPC01|$S|1|x", &[0]),
@@ -115,7 +115,7 @@ fn of_the_client() {
     const UP: u8 = 11;
     const DOWN: u8 = 12;
     let before = |await_hello: bool| [0, u8::from(!await_hello)];
-    let ask = || vec![6, 2, 2];
+    let ask = || vec![6, 2, 0, 2];
     let welcome = || to_client("C|1|$H", &PEER);
     let begin = || vec![START, UP];
     keep(
@@ -175,7 +175,7 @@ fn of_the_client() {
 fn of_the_worker() {
     const START: u8 = 15;
     const UP: u8 = 11;
-    let all = [0, 0, 0];
+    let all = [0, 0, 0, 0];
     let welcome = || to_worker("W|1|$H", &PEER);
     let begin = || vec![START, UP];
     let work = |token| {
@@ -235,7 +235,7 @@ fn of_the_worker() {
     let mdp = || to_worker("|MDPW01|\u{2}|c||1|x", &[]);
     keep(
         "worker",
-        &[5, 0, 0],
+        &[5, 0, 0, 0],
         &[begin(), mdp(), take(), vec![9, 0, 4], end(), stop()],
     );
 }

@@ -11,17 +11,19 @@ use crate::wire::{Body, Dialect, mdp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(super) const MODELS: [&str; 19] = [
+pub(super) const MODELS: [&str; 21] = [
     "W|1|$H",
-    "W|2|$A|$n|1|{}|$E",
+    "W|2|$A|$n|1|{}|$G",
     "W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{1}",
     "W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{2}",
     "W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{3}",
-    "W|2|$A|$n|1|{}|$E|user",
+    "W|2|$A|$n|1|{}|$G|user",
     "W|2|$A|$n|1",
     "W|4",
     "W|4|$A|$n",
     "W|5",
+    "W|5|w.1",
+    "W|5|w.2",
     "W|8|$T",
     "W|8|\0\0\0\0\0\0\0\u{1}",
     "W|8|\0\0\0\0\0\0\0\u{2}",
@@ -45,6 +47,8 @@ struct Scene {
     state: State,
     socket: bool,
     connected: bool,
+    /// Its user was asked for a sign of life, and has not given it.
+    pinged: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +75,7 @@ pub(super) fn run(data: &[u8]) {
             concurrency,
             prefetch: *input.pick(&[1024, 0, 1]),
             session: "w".into(),
+            max_blocked: *input.pick(&[None, Some(Duration::from_millis(200))]),
         }),
         dialect,
         now: Time::ZERO,
@@ -81,6 +86,7 @@ pub(super) fn run(data: &[u8]) {
         state: State::Stopped,
         socket: false,
         connected: false,
+        pinged: false,
     };
     for _ in 0..OPERATIONS {
         if input.is_over() {
@@ -112,9 +118,13 @@ impl Scene {
             }
             10 => match input.below(3) {
                 0 => self.worker.heartbeat(),
+                1 if self.pinged => {
+                    self.pinged = false;
+                    self.worker.handle_pong(self.now);
+                }
                 _ => {
                     self.concurrency = *input.pick(&[Some(1), Some(3), Some(0), None]);
-                    self.worker.set_concurrency(self.concurrency);
+                    self.worker.set_concurrency(self.now, self.concurrency);
                 }
             },
             11 => {
@@ -206,6 +216,9 @@ impl Scene {
             self.worker.handle_retracted(self.now, &back);
         }
         self.send();
+        if self.worker.poll_ping() {
+            assert!(!std::mem::replace(&mut self.pinged, true), "one at a time");
+        }
         match self.worker.poll_action() {
             Some(Action::Open) => {
                 assert!(!self.socket && self.state != State::Stopped);

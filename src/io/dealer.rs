@@ -2,6 +2,7 @@
 
 use super::monitor::{Event, Monitor};
 use super::outlet::Offer;
+use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::{ClientSecurity, HandshakeFailure};
 use super::socket::{Sent, Socket};
@@ -47,6 +48,15 @@ pub trait Machine {
     /// What is to be done with the socket.
     fn poll_action(&mut self) -> Option<Action>;
 
+    /// Whether a command asks for a snapshot, and under which name.
+    fn asked(command: &Self::Command) -> Option<u64>;
+    /// The snapshot; so many offers wait for the reader.
+    fn stats(&self, offers: usize) -> Stats;
+    /// Whether the reader is to be asked for a sign of life.
+    fn poll_ping(&mut self) -> bool {
+        false
+    }
+
     /// Whether a notice is an offer, which waits until the reader has room for it.
     fn offered(_notice: &Self::Notice) -> Option<Offer> {
         None
@@ -61,6 +71,17 @@ pub trait Machine {
     }
     /// These offers were taken back.
     fn handle_retracted(&mut self, _now: Time, _offers: &[u64]) {}
+}
+
+/// What a machine has in its hands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Whether there is a broker.
+    pub connected: bool,
+    /// Requests that have not started, as far as this side knows: not sent, or not taken.
+    pub queued: usize,
+    /// Requests that have, and have not ended.
+    pub running: usize,
 }
 
 /// Where a worker or client connects, and as whom.
@@ -91,6 +112,10 @@ pub enum Notice<N> {
     Refused(HandshakeFailure),
     /// The machine says.
     Machine(N),
+    /// The reader is to give a sign of life when it takes this.
+    Ping,
+    /// The snapshot that was asked for under this name.
+    Stats(u64, Stats),
     /// The machine is at its end and the socket is closed; the driver is gone.
     Stopped,
 }
@@ -118,6 +143,7 @@ where
             outlet,
             frames: Vec::new(),
             notices: Vec::new(),
+            overdue: Overdue::default(),
         };
         driver.run()
     });
@@ -140,6 +166,7 @@ struct Driver<M: Machine> {
     frames: Vec<Message>,
     /// Reused from turn to turn.
     notices: Vec<M::Notice>,
+    overdue: Overdue,
 }
 
 /// How long a handshake may take, as brokers grant by default. On a line that swallows everything it would end by nothing
@@ -184,7 +211,8 @@ impl<M: Machine> Driver<M> {
 
     /// Until there is something to do. `None` inside is the end of all commands.
     async fn wait(&mut self) -> Option<Option<M::Command>> {
-        let deadline = self.machine.next_deadline().map(clock::instant);
+        let deadline = self.overdue.next(self.machine.next_deadline());
+        let deadline = deadline.map(clock::instant);
         let socket = self.socket.as_ref();
         let connecting = self.connecting.as_ref();
         tokio::select! {
@@ -203,10 +231,12 @@ impl<M: Machine> Driver<M> {
     fn turn(&mut self, mut command: Option<Option<M::Command>>) -> ControlFlow<(), bool> {
         let now = clock::now();
         let mut goodbye = ControlFlow::Continue(());
+        let mut asked = Vec::new();
         while let Some(next) = command {
             let Some(next) = next else {
                 return ControlFlow::Break(());
             };
+            asked.extend(M::asked(&next));
             goodbye = self.machine.handle_command(now, next);
             if goodbye.is_break() {
                 break;
@@ -214,13 +244,21 @@ impl<M: Machine> Driver<M> {
             command = self.inbox.try_recv().ok().map(Some);
         }
         let received = self.receive(now);
-        if self.machine.next_deadline().is_some_and(|at| at <= now) {
+        let deadline = self.machine.next_deadline();
+        if self.overdue.is_due(now, deadline, !received) {
             self.machine.handle_timeout(now);
         }
         self.retract(now);
         self.carry_out(now);
         if self.report().is_break() || goodbye.is_break() {
             return ControlFlow::Break(());
+        }
+        if self.machine.poll_ping() {
+            self.outlet.push(Notice::Ping);
+        }
+        for id in asked {
+            let stats = self.machine.stats(self.outlet.offers());
+            self.outlet.push(Notice::Stats(id, stats));
         }
         ControlFlow::Continue(received || self.has_news())
     }

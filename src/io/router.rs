@@ -1,6 +1,7 @@
 //! The driver of a broker: one machine, one ROUTER, a thread of its own.
 
 use super::monitor::{Event, Monitor};
+use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::{HandshakeFailure, ServerSecurity};
 use super::socket::{Sent, Socket};
@@ -34,6 +35,8 @@ pub enum Command {
         /// The answer.
         allowed: bool,
     },
+    /// Asks for a snapshot, under this name.
+    Stats(u64),
     /// Tell everybody, and go.
     Stop,
 }
@@ -60,6 +63,8 @@ pub enum Notice {
     StartFailed(Error),
     /// The machine says.
     Event(BrokerEvent),
+    /// The snapshot that was asked for under this name, as JSON.
+    Stats(u64, String),
     /// The gate says.
     Gate(GateNotice),
     /// The socket is closed; the driver is gone.
@@ -108,6 +113,7 @@ pub fn start(
                     outlet,
                     frames: Vec::new(),
                     received: 0,
+                    overdue: Overdue::default(),
                 };
                 driver.run().await;
             }
@@ -198,6 +204,7 @@ struct Driver {
     frames: Vec<Message>,
     /// How many messages the last turn brought.
     received: usize,
+    overdue: Overdue,
 }
 
 /// Up to so many messages a wake-up are a trickle: a request, or a reply and a heartbeat.
@@ -256,6 +263,10 @@ impl Driver {
         match command {
             None => {}
             Some(None | Some(Command::Stop)) => return ControlFlow::Break(()),
+            Some(Some(Command::Stats(id))) => {
+                let stats = self.machine.stats().to_string();
+                self.outlet.push(Notice::Stats(id, stats));
+            }
             Some(Some(Command::Rules)) => self.follow_rules(),
             Some(Some(Command::Authenticated { ticket, verdict })) => {
                 if let Some(guard) = &self.guard {
@@ -281,7 +292,8 @@ impl Driver {
 
     /// Until there is something to do.
     async fn wait(&mut self) -> Option<Option<Command>> {
-        let deadline = self.machine.next_deadline().map(clock::instant);
+        let deadline = self.overdue.next(self.machine.next_deadline());
+        let deadline = deadline.map(clock::instant);
         let failures = self.failures.as_ref();
         tokio::select! {
             biased;
@@ -299,10 +311,13 @@ impl Driver {
         self.received = 0;
         loop {
             let now = clock::now();
-            self.receive(now);
-            if self.machine.next_deadline().is_some_and(|at| at <= now) {
+            let drained = self.receive(now);
+            let deadline = self.machine.next_deadline();
+            if self.overdue.is_due(now, deadline, drained) {
                 self.machine.handle_timeout(now);
             }
+            // Before the answers, so that who has one finds it counted.
+            self.publish_refusals();
             self.send(now);
             self.report();
             let more = self.socket.events().is_ok_and(|(readable, _)| readable);
@@ -312,10 +327,11 @@ impl Driver {
         }
     }
 
-    fn receive(&mut self, now: Time) {
+    /// True if nothing is left.
+    fn receive(&mut self, now: Time) -> bool {
         for _ in 0..BATCH {
             if self.socket.receive(&mut self.frames).is_err() || self.frames.is_empty() {
-                return;
+                return true;
             }
             self.received += 1;
             let from = self.frames.remove(0);
@@ -328,6 +344,7 @@ impl Driver {
                 _ => self.machine.handle_message(now, &from, &mut self.frames),
             }
         }
+        false
     }
 
     /// One message of a peer for whom the transport vouches.
@@ -362,9 +379,13 @@ impl Driver {
         }
     }
 
-    fn report(&mut self) {
+    fn publish_refusals(&self) {
         let refusals = self.earlier + self.machine.refusals();
         *self.refusals.lock().unwrap_or_else(PoisonError::into_inner) = refusals;
+    }
+
+    fn report(&mut self) {
+        self.publish_refusals();
         self.report_failures();
         let mut events = self.machine.drain_events().peekable();
         if events.peek().is_some() {

@@ -5,12 +5,12 @@ use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
 use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
-use crate::io::Message;
-use crate::io::dealer::{self, Endpoint, Notice};
+use crate::io::dealer::{self, Endpoint, Notice, Stats};
 use crate::io::worker::WorkerCommand;
-use crate::proto::Worker;
+use crate::io::{Message, now};
 use crate::proto::link::LinkConfig;
-use crate::proto::worker::{WorkerConfig, WorkerNotice};
+use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
+use crate::proto::{Time, Worker};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -44,6 +44,8 @@ pub struct WorkerConf {
     pub concurrency: f64,
     /// Requests ahead of need, 0 for none.
     pub prefetch: u32,
+    /// How long JavaScript may answer nothing, in ms; -1 for no bound.
+    pub max_blocked: f64,
 }
 
 /// A worker of the protocol.
@@ -51,6 +53,9 @@ pub struct WorkerConf {
 pub struct WorkerCore {
     conf: WorkerConf,
     core: Core<WorkerCommand, Notice<WorkerNotice<Message>>>,
+    /// The last request that JavaScript has taken, and when it took the first of those that the
+    /// machine was not told of.
+    taken: Option<(u64, Time)>,
 }
 
 #[napi]
@@ -61,6 +66,7 @@ impl WorkerCore {
         WorkerCore {
             conf,
             core: Core::new(),
+            taken: None,
         }
     }
 
@@ -82,6 +88,8 @@ impl WorkerCore {
             service: self.conf.service.clone(),
             concurrency: limit(self.conf.concurrency),
             prefetch: self.conf.prefetch,
+            max_blocked: (self.conf.max_blocked >= 0.0)
+                .then(|| Duration::from_millis(self.conf.max_blocked as u64)),
             session: format!("{:x}", random()),
         };
         let endpoint = Endpoint {
@@ -97,6 +105,7 @@ impl WorkerCore {
             security: security::client(self.conf.security.as_ref())?,
         };
         let launch = |outlet| dealer::start(move || Worker::new(config), endpoint, outlet);
+        self.taken = None;
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
@@ -105,6 +114,13 @@ impl WorkerCore {
     pub fn stop(&mut self, timeout_ms: f64) {
         let patience = (timeout_ms >= 0.0).then(|| Duration::from_millis(timeout_ms as u64));
         self.core.command(WorkerCommand::Stop(patience));
+    }
+
+    /// Asks for a snapshot, which will be a record; gives it at once while there is no life.
+    #[napi]
+    pub fn stats(&self, id: f64) -> Option<String> {
+        let asked = self.core.command(WorkerCommand::Stats(id as u64));
+        (!asked).then(|| core::stats(Stats::default()))
     }
 
     /// Takes a batch of records.
@@ -119,9 +135,11 @@ impl WorkerCore {
     ) -> Result<()> {
         let mut batch = Inward::new(env, &records, count, &text, blobs)?;
         let mut commands = Vec::with_capacity(count as usize);
+        let mut ends = 0;
         while let Some(record) = batch.next() {
             let delivery = record.id as u64;
             let [data, ..] = record.fields;
+            ends += usize::from(matches!(record.op, 5 | 6));
             commands.push(match record.op {
                 4 => WorkerCommand::Partial(delivery, batch.body(&record, data)?),
                 5 => WorkerCommand::Final(delivery, batch.body(&record, data)?),
@@ -134,7 +152,12 @@ impl WorkerCore {
                 _ => return Err(broken()),
             });
         }
-        self.core.command(WorkerCommand::Batch(commands));
+        let worked = Worked {
+            taken: self.taken.take(),
+            at: now(),
+            ends,
+        };
+        self.core.command(WorkerCommand::Batch(worked, commands));
         Ok(())
     }
 
@@ -148,7 +171,10 @@ impl WorkerCore {
         room: f64,
     ) -> Result<JsString<'env>> {
         let endpoint = self.conf.endpoints.first().map_or("", String::as_str);
-        self.core
+        let mut pong = false;
+        let taken = &mut self.taken;
+        let text = self
+            .core
             .drain(env, into, room as usize, |batch, generation, notice| {
                 match notice {
                     Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
@@ -157,10 +183,24 @@ impl WorkerCore {
                     }
                     Notice::Stopped => return core::stopped(batch, generation),
                     Notice::Refused(failure) => core::refused(batch, endpoint, failure),
-                    Notice::Machine(notice) => report(batch, notice, endpoint),
+                    Notice::Ping => pong = true,
+                    Notice::Stats(id, stats) => {
+                        batch.words(kind::STATS, id, &core::stats(stats), "");
+                    }
+                    Notice::Machine(notice) => {
+                        if let WorkerNotice::Request { delivery, .. } = &notice {
+                            let since = taken.map_or_else(now, |(_, since)| since);
+                            *taken = Some((*delivery, since));
+                        }
+                        report(batch, notice, endpoint);
+                    }
                 }
                 ControlFlow::Continue(())
-            })
+            })?;
+        if pong {
+            self.core.command(WorkerCommand::Pong);
+        }
+        Ok(text)
     }
 
     /// The binary bodies of the batch that was drained last.
@@ -189,29 +229,39 @@ fn limit(concurrency: f64) -> Option<usize> {
     (concurrency >= 0.0).then_some(concurrency as usize)
 }
 
+/// Before the options, in front of the number of the attempt if it is not the first, and a NUL.
+const ATTEMPT: &[u8] = b"\x02";
+
 fn report(batch: &mut Outward<'_>, notice: WorkerNotice<Message>, endpoint: &str) {
     match notice {
         WorkerNotice::Request {
             delivery,
             body,
             opts,
+            retried,
             user,
             ..
         } => {
-            let opts = opts.as_deref().unwrap_or_default();
-            match user {
-                Some(user) => {
-                    // Always three NULs, whatever the client's options hold.
-                    let end: &[u8] = if user.contains(&0) { b"\0" } else { b"\0\0" };
-                    let text = [b"\0", &*user, end, opts].concat();
-                    batch.body(kind::REQUEST, delivery, body, &text);
-                }
-                // Only the broker speaks of users: what pretends to be its word is no JSON.
-                None if opts.starts_with(b"\0") => {
-                    batch.body(kind::REQUEST, delivery, body, b"\x01")
-                }
-                None => batch.body(kind::REQUEST, delivery, body, opts),
+            let mut opts = opts.as_deref().unwrap_or_default();
+            // Only the broker speaks of attempts and users: what pretends to be its word is no JSON.
+            if opts.starts_with(b"\0") || opts.starts_with(ATTEMPT) {
+                opts = b"\x01";
             }
+            if retried == 0 && user.is_none() {
+                return batch.body(kind::REQUEST, delivery, body, opts);
+            }
+            let mut text = Vec::new();
+            if retried > 0 {
+                let attempt = (u32::from(retried) + 1).to_string();
+                text.extend([ATTEMPT, attempt.as_bytes(), b"\0"].concat());
+            }
+            if let Some(user) = user {
+                // Always three NULs, whatever the client's options hold.
+                let end: &[u8] = if user.contains(&0) { b"\0" } else { b"\0\0" };
+                text.extend([b"\0", &*user, end].concat());
+            }
+            text.extend(opts);
+            batch.body(kind::REQUEST, delivery, body, &text);
         }
         WorkerNotice::Cancelled { delivery, code } => {
             batch.words(kind::CANCELLED, delivery, code.as_str(), "");

@@ -12,10 +12,10 @@
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
 
-use super::Time;
 use super::code::Code;
 use super::deadlines::{Deadlines, TimerKey};
 use super::link::{Action, Due, Link, LinkConfig, Loss};
+use super::{Terms, Time};
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient};
 use crate::wire::{Body, Dialect, Encoding, Form, Frame, Hello, Malformed, mdp};
@@ -81,6 +81,7 @@ struct Unsent<F> {
     service: F,
     data: Body<F>,
     opts: F,
+    terms: Terms,
 }
 
 /// What the broker is told of a request that is forgotten.
@@ -158,8 +159,10 @@ impl<F: Frame> Client<F> {
         service: F,
         data: Body<F>,
         opts: F,
-        timeout: Option<Duration>,
+        terms: impl Into<Terms>,
     ) {
+        let terms = terms.into();
+        let timeout = terms.timeout;
         let deadline = timeout.map_or(now, |timeout| now + timeout);
         let timer = timeout.map(|_| self.deadlines.set(deadline, id));
         self.requests.insert(
@@ -169,6 +172,7 @@ impl<F: Frame> Client<F> {
                     service,
                     data,
                     opts,
+                    terms,
                 }),
                 timeout,
                 deadline,
@@ -214,11 +218,27 @@ impl<F: Frame> Client<F> {
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
         );
-        hello.session = format!("{}{}", self.config.session, self.connections);
+        hello.session = self.session();
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),
         });
         self.advance();
+    }
+
+    /// It may be meant for the other peer of this name, if that was displaced just now.
+    #[cold]
+    fn name_taken(&mut self, session: &[u8]) {
+        if *session == *self.session().as_bytes() {
+            self.link.close();
+            if !std::mem::replace(&mut self.connected, true) {
+                self.notices.push(ClientNotice::Connected);
+            }
+            self.lost(Loss::NameTaken);
+        }
+    }
+
+    fn session(&self) -> String {
+        format!("{}{}", self.config.session, self.connections)
     }
 
     /// The connection broke.
@@ -264,6 +284,7 @@ impl<F: Frame> Client<F> {
                 }
                 self.lose(now, Loss::Refused);
             }
+            ToClient::NameTaken { session } => self.name_taken(&session),
         }
     }
 
@@ -372,6 +393,16 @@ impl<F: Frame> Client<F> {
         self.link.poll_action()
     }
 
+    /// Whether there is a broker.
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// How many requests wait for one.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// How many requests have not ended.
     pub fn outstanding(&self) -> usize {
         self.requests.len()
@@ -413,6 +444,7 @@ impl<F: Frame> Client<F> {
             service,
             data,
             opts,
+            terms,
         }) = request.unsent.take()
         else {
             return;
@@ -440,6 +472,8 @@ impl<F: Frame> Client<F> {
             ext: Some(RequestExt {
                 data: form,
                 timeout_ms,
+                retry: terms.retry,
+                fail_fast: terms.fail_fast,
             }),
         });
     }

@@ -1,15 +1,18 @@
 //! The machines against each other, and against peers of 0.0.92, in virtual time.
 
 mod ahead;
+mod blocked;
 mod bodies;
 mod breaks;
 mod cancel;
 mod dispatch;
 mod drain;
+mod far;
 mod garbage;
 mod goodbye;
 mod heartbeats;
 mod identities;
+mod limits;
 mod liveness;
 mod mdp;
 mod mdp_peers;
@@ -17,5 +20,6 @@ mod mixes;
 pub(crate) mod net;
 mod registration;
 mod restarts;
+mod retry;
 mod sim;
 mod timeouts;

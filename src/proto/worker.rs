@@ -8,18 +8,26 @@
 //! often as its concurrency allows; the owner, who sits between the two, can take back an offer
 //! that was not taken, at any time and for certain. So the broker may send more than can run at
 //! once, which hides its round trip, and nothing waits behind a slow handler: when none has ended
-//! for [`STALL`], what was only offered goes back to the broker.
+//! for [`STALL`], what was only offered goes back to the broker. So does what would have to wait
+//! for longer than [`BACKLOG`].
 
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
+mod pace;
+mod watchdog;
+
+pub use pace::Worked;
 
 use super::Time;
 use super::code::Code;
 use super::link::{Action, Due, Link, LinkConfig, Loss};
+use crate::wire::ext;
 use crate::wire::omdp::{ReplyKind, ToWorker, WorkerMessage, error_for_old};
 use crate::wire::{Body, Dialect, Form, Frame, Hello, Malformed};
+use pace::Pace;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
+use watchdog::Watchdog;
 
 /// How a worker behaves.
 #[derive(Debug, Clone)]
@@ -34,6 +42,9 @@ pub struct WorkerConfig {
     pub concurrency: Option<usize>,
     /// How many requests a broker of ours may give beyond those; 0 turns it off.
     pub prefetch: u32,
+    /// After how long without an answer of its user's thread the worker is treated as lost; `None` is
+    /// never. See [`poll_ping`](Worker::poll_ping).
+    pub max_blocked: Option<Duration>,
     /// Tells one life of an identity from the next, see [`Hello::session`].
     pub session: String,
 }
@@ -49,6 +60,8 @@ pub enum WorkerNotice<F> {
         body: Body<F>,
         /// The client's options as JSON, from a broker that passes them on.
         opts: Option<F>,
+        /// How often other workers were lost with it before.
+        retried: u8,
         /// Who the client is, from a broker that authenticates; see [`RequestExtra::user`].
         user: Option<F>,
         /// Whether the broker takes it back.
@@ -77,6 +90,7 @@ struct Delivery<F> {
     client: F,
     rid: F,
     token: Option<u64>,
+    arrived: Time,
     /// What its user has written, for a dialect without partials.
     parts: Vec<F>,
 }
@@ -84,6 +98,10 @@ struct Delivery<F> {
 /// How long offers wait while no delivery ends. Several times what the broker sends ahead of need
 /// should take, see `AHEAD` in `broker::pace`.
 pub const STALL: Duration = Duration::from_millis(5);
+
+/// How long an offer may have to wait by the pace of the latest requests. Longer than anything that
+/// a broker of ours gives ahead of need, unless the user became slower meanwhile.
+pub const BACKLOG: Duration = Duration::from_millis(100);
 
 /// How long a broker of ours may take to answer a goodbye. Until then it may still give requests
 /// to this worker, and what follows `Drained` may rely on it that it does not.
@@ -127,6 +145,7 @@ pub struct Worker<F> {
     /// When offers go back unless a delivery ends before; set while there are more deliveries than
     /// may run.
     stalled_at: Option<Time>,
+    pace: Pace,
     retract: Option<Retract>,
     last_delivery: u64,
     transmits: Vec<WorkerMessage<F>>,
@@ -138,6 +157,7 @@ pub struct Worker<F> {
     connections: u64,
     /// Set once the worker is to stop: when to give up on what still runs.
     draining: Option<Draining>,
+    watchdog: Watchdog,
 }
 
 impl<F: Frame> Worker<F> {
@@ -145,10 +165,12 @@ impl<F: Frame> Worker<F> {
     pub fn new(config: WorkerConfig) -> Self {
         Worker {
             link: Link::new(config.link.clone()),
+            watchdog: Watchdog::new(config.max_blocked),
             config,
             deliveries: BTreeMap::new(),
             by_token: HashMap::new(),
             stalled_at: None,
+            pace: Pace::new(),
             retract: None,
             last_delivery: 0,
             transmits: Vec::new(),
@@ -179,10 +201,24 @@ impl<F: Frame> Worker<F> {
     }
 
     /// How many requests may run at once from now on; those that run are left alone.
-    pub fn set_concurrency(&mut self, concurrency: Option<usize>) {
+    pub fn set_concurrency(&mut self, now: Time, concurrency: Option<usize>) {
         self.config.concurrency = concurrency;
+        self.pace.forget();
+        // What is on offer may have room now, or have none any more.
+        let since = self.stalled_at;
+        self.watch_for_stall(now);
+        self.stalled_at = self.stalled_at.map(|at| since.unwrap_or(at).min(at));
         if self.link.peer().is_some() {
             self.send_ready();
+        }
+    }
+
+    /// Takes note of what the user has taken, and is about to end.
+    pub fn handle_worked(&mut self, worked: Worked) {
+        if let (Some(limit), true) = (self.config.concurrency, self.config.prefetch > 0) {
+            let oldest = self.deliveries.first_key_value().map(|(number, _)| *number);
+            let load = self.deliveries.len();
+            self.pace.worked(worked, oldest, load, limit as u64);
         }
     }
 
@@ -197,6 +233,11 @@ impl<F: Frame> Worker<F> {
             self.transmits.push(WorkerMessage::Return {
                 tokens: F::from(tokens),
             });
+            // It takes this worker for a slow one.
+            self.pace.untold();
+        }
+        if self.watchdog.is_barking() && self.link.is_up() {
+            self.lose_blocked(now);
         }
         self.settle_drain(now);
     }
@@ -225,6 +266,7 @@ impl<F: Frame> Worker<F> {
             rid: F::from(&rid[..]),
             body,
             token: *token,
+            pace: None,
         };
         self.transmits.push(message);
     }
@@ -250,6 +292,8 @@ impl<F: Frame> Worker<F> {
     pub fn handle_up(&mut self, now: Time) {
         if self.link.handle_up(now) {
             self.connections += 1;
+            self.watchdog.begin(now);
+            self.pace.untold();
             self.send_ready();
         }
     }
@@ -304,12 +348,13 @@ impl<F: Frame> Worker<F> {
                 extra,
             } => {
                 let token = extra.as_ref().map(|extra| extra.token);
-                let said = extra.map(|extra| (extra.opts, extra.user));
+                let said = extra.map(|extra| (extra.opts, extra.retried, extra.user));
                 let parts = Vec::new();
                 let delivery = Delivery {
                     client,
                     rid,
                     token,
+                    arrived: now,
                     parts,
                 };
                 self.on_request(now, delivery, body, said);
@@ -328,6 +373,7 @@ impl<F: Frame> Worker<F> {
                 }
                 self.lose(now, Loss::Refused);
             }
+            ToWorker::NameTaken { session } => self.name_taken(now, &session),
         }
     }
 
@@ -336,12 +382,18 @@ impl<F: Frame> Worker<F> {
     pub fn handle_timeout(&mut self, now: Time) {
         match self.link.handle_timeout(now) {
             Some(Due::Beat) => self.heartbeat(),
-            Some(Due::Lost(why)) => self.lost(now, why),
+            Some(Due::Lost(why)) => {
+                self.watchdog.end();
+                self.lost(now, why);
+            }
             None => {}
         }
         if self.stalled_at.is_some_and(|at| at <= now) {
             self.stalled_at = None;
             self.ask_back(self.config.concurrency.unwrap_or(usize::MAX));
+        }
+        if self.watchdog.handle_timeout(now) {
+            self.block();
         }
         self.settle_drain(now);
     }
@@ -359,6 +411,7 @@ impl<F: Frame> Worker<F> {
         [
             self.draining.and_then(Draining::next_deadline),
             self.stalled_at,
+            self.watchdog.next_deadline(),
             self.link.next_deadline(),
         ]
         .into_iter()
@@ -387,19 +440,40 @@ impl<F: Frame> Worker<F> {
         self.link.poll_action()
     }
 
+    /// Whether the broker has it.
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
     /// How many requests were taken and not answered.
     pub fn outstanding(&self) -> usize {
         self.deliveries.len()
     }
 
-    /// How many requests the broker may give it: none once it is to leave.
+    /// How many requests the broker may give it: none once it is to leave, or its user is blocked.
     fn concurrency(&self) -> Option<usize> {
-        self.draining.map_or(self.config.concurrency, |_| Some(0))
+        match self.draining.is_some() || self.watchdog.is_barking() {
+            true => Some(0),
+            false => self.config.concurrency,
+        }
     }
 
     /// Whatever it said after that would make the broker think that it begins anew.
     fn said_goodbye(&self) -> bool {
         matches!(self.draining, Some(Draining::Goodbye { .. }))
+    }
+
+    /// It may be meant for the other peer of this name, if that was displaced just now.
+    #[cold]
+    fn name_taken(&mut self, now: Time, session: &[u8]) {
+        if *session == *self.session().as_bytes() {
+            self.link.close();
+            self.lost(now, Loss::NameTaken);
+        }
+    }
+
+    fn session(&self) -> String {
+        format!("{}.{}", self.config.session, self.connections)
     }
 
     fn send_ready(&mut self) {
@@ -410,7 +484,7 @@ impl<F: Frame> Worker<F> {
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
         );
-        hello.session = format!("{}.{}", self.config.session, self.connections);
+        hello.session = self.session();
         self.announced = self.concurrency();
         hello.concurrency = Some(
             self.announced
@@ -435,13 +509,13 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// `said` is the client's options, and what the broker says of its user.
+    /// `said` is the client's options, and what the broker says of the attempt and of its user.
     fn on_request(
         &mut self,
         now: Time,
         delivery: Delivery<F>,
         body: Body<F>,
-        said: Option<(F, Option<F>)>,
+        said: Option<(F, u8, Option<F>)>,
     ) {
         if self.draining.is_some() {
             // It crossed our decision to leave; our goodbye, or this, gives it to another worker.
@@ -462,11 +536,14 @@ impl<F: Frame> Worker<F> {
         if self.stalled_at.is_none() {
             self.watch_for_stall(now);
         }
-        let (opts, user) = said.map_or((None, None), |(opts, user)| (Some(opts), user));
+        let (opts, retried, user) = said.map_or((None, 0, None), |(opts, retried, user)| {
+            (Some(opts), retried, user)
+        });
         self.notices.push(WorkerNotice::Request {
             delivery: number,
             body,
             opts,
+            retried,
             user,
             returnable,
         });
@@ -475,6 +552,24 @@ impl<F: Frame> Worker<F> {
     fn watch_for_stall(&mut self, now: Time) {
         let limit = self.config.concurrency.unwrap_or(usize::MAX);
         self.stalled_at = (self.deliveries.len() > limit).then(|| now + STALL);
+    }
+
+    /// It became slow, though not so slow that nothing ends: what would wait for long goes back.
+    fn shed_backlog(&mut self) {
+        let Some(limit) = self
+            .config
+            .concurrency
+            .filter(|_| self.stalled_at.is_some())
+        else {
+            return;
+        };
+        let Some(soon) = self.pace.within(BACKLOG) else {
+            return;
+        };
+        let limit = limit.saturating_add(soon);
+        if self.deliveries.len() > limit && self.retract.is_none() && self.draining.is_none() {
+            self.ask_back(limit);
+        }
     }
 
     fn ask_back(&mut self, limit: usize) {
@@ -492,6 +587,7 @@ impl<F: Frame> Worker<F> {
             client,
             rid,
             token,
+            arrived,
             parts,
         } = delivery;
         if kind == ReplyKind::Final && !parts.is_empty() {
@@ -500,14 +596,21 @@ impl<F: Frame> Worker<F> {
         if self.config.dialect == Dialect::Omdp && token.is_none() && kind.is_error() {
             body = Body::json(error_for_old(body.into_json()));
         }
+        let service = token.and_then(|_| self.pace.tell(now));
+        let pace = service.map(|service| ext::Pace {
+            service,
+            held: u32::try_from(now.since(arrived).as_micros()).unwrap_or(u32::MAX),
+        });
         self.transmits.push(WorkerMessage::Reply {
             kind,
             client,
             rid,
             body,
             token,
+            pace,
         });
         self.watch_for_stall(now);
+        self.shed_backlog();
         self.settle_drain(now);
     }
 
@@ -554,6 +657,7 @@ impl<F: Frame> Worker<F> {
                     rid: delivery.rid,
                     body: Body::json(F::from(Code::WorkerLost.to_json())),
                     token: delivery.token,
+                    pace: None,
                 });
                 self.notices.push(WorkerNotice::Cancelled {
                     delivery: number,
@@ -577,6 +681,7 @@ impl<F: Frame> Worker<F> {
     fn leave(&mut self) {
         self.draining = None;
         self.stalled_at = None;
+        self.watchdog = Watchdog::new(self.config.max_blocked);
         self.link.close();
         if self.connected {
             self.connected = false;
@@ -585,21 +690,56 @@ impl<F: Frame> Worker<F> {
         self.notices.push(WorkerNotice::Drained);
     }
 
+    /// The user's thread is to be asked for a sign of life now; the answer is
+    /// [`handle_pong`](Self::handle_pong).
+    pub fn poll_ping(&mut self) -> bool {
+        self.watchdog.poll_ping()
+    }
+
+    /// The user's thread is not blocked.
+    pub fn handle_pong(&mut self, now: Time) {
+        if self.watchdog.handle_pong(now) {
+            self.link.resume(now);
+        }
+    }
+
+    /// The user's thread is blocked. What it has not taken goes back before the link is given up.
+    fn block(&mut self) {
+        if self.link.peer().is_some() {
+            self.send_ready();
+        }
+        self.ask_back(0);
+    }
+
+    /// What it has taken is lost, as if the worker had died.
+    fn lose_blocked(&mut self, now: Time) {
+        if self.said_goodbye() {
+            return self.leave();
+        }
+        self.link.suspend(now);
+        self.lost(now, Loss::Blocked);
+    }
+
     fn lose(&mut self, now: Time, why: Loss) {
         if self.said_goodbye() {
             // The broker's answer, or that there will be none.
             return self.leave();
         }
         if self.link.lose(now) {
+            self.watchdog.end();
             self.lost(now, why);
         }
     }
 
     fn lost(&mut self, now: Time, why: Loss) {
         self.stalled_at = None;
+        let code = match why {
+            Loss::Blocked => Code::WorkerLost,
+            _ => Code::BrokerLost,
+        };
         let numbers: Vec<u64> = self.deliveries.keys().copied().collect();
         for number in numbers {
-            self.cancel(number, Code::BrokerLost);
+            self.cancel(number, code);
         }
         if self.connected {
             self.connected = false;

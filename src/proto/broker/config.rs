@@ -1,5 +1,6 @@
 //! How a broker behaves.
 
+use super::limits::Limits;
 use crate::wire::{Dialects, Hello};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub struct BrokerConfig {
     /// How long an MDP worker that has a request may be silent: many work in the thread that would
     /// have to send the heartbeats. Default 15 minutes, as majortomo's broker grants.
     pub busy_timeout: Duration,
+    /// How much may wait.
+    pub limits: Limits,
     /// Seeds the hash tables that peers' ids go into, so that nobody can choose ids that collide.
     pub seed: u64,
 }

@@ -18,8 +18,9 @@ impl<F: Frame> Broker<F> {
         while let Some((request, worker)) = self.services.pair(service, &mut self.requests) {
             if let Some(entry) = self.requests.get_mut(request) {
                 entry.place = Place::Worker(worker);
+                entry.given = now;
             }
-            self.give(now, worker, request);
+            self.give(worker, request);
             if let Some(message) = self.request_for(worker, request) {
                 self.send_worker(worker, message);
             }
@@ -40,6 +41,12 @@ impl<F: Frame> Broker<F> {
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
+        if kind == ReplyKind::Partial {
+            self.counters.partials += 1;
+            // Its client has seen the beginning of this attempt.
+            request.retry = 0;
+        }
+        request.begun = true;
         if let Some(timeout) = request.timeout {
             request.deadline = now + timeout;
         }
@@ -114,6 +121,7 @@ impl<F: Frame> Broker<F> {
 
     /// Ends a request with a code of ours: its client is told, and so is its worker.
     pub(super) fn end_request(&mut self, now: Time, key: RequestKey, code: Code) {
+        self.counters.count(code);
         let body = Body::json(F::from(code.to_json()));
         self.reply(key, ReplyKind::OwnError, body);
         self.drop_request(now, key);

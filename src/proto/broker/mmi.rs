@@ -3,7 +3,7 @@
 //! ours, and answer with JSON.
 
 use super::Broker;
-use super::requests::Place;
+use super::stats::text;
 use crate::wire::{Body, Encoding, Frame};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -39,17 +39,15 @@ impl<F: Frame> Broker<F> {
     fn list_services(&self) -> Value {
         // Workers, queued and running requests of each.
         let mut services: BTreeMap<String, [usize; 3]> = BTreeMap::new();
+        for (_, service) in self.services.iter() {
+            let entry = services.entry(text(&service.name)).or_default();
+            entry[0] += service.workers;
+            entry[1] += service.queue.waiting().requests;
+        }
         for key in self.workers.keys() {
             if let Some(worker) = self.workers.get(key) {
                 let name = text(&self.services.name(worker.service));
-                services.entry(name).or_default()[0] += 1;
-            }
-        }
-        for key in self.requests.keys() {
-            if let Some(request) = self.requests.get(key) {
-                let name = text(&self.services.name(request.service));
-                let column = if request.place == Place::Queue { 1 } else { 2 };
-                services.entry(name).or_default()[column] += 1;
+                services.entry(name).or_default()[2] += worker.running.len();
             }
         }
         let entry = |(name, [workers, queued, running]): (String, [usize; 3])| json!({ "name": name, "workers": workers, "queued": queued, "running": running });
@@ -80,6 +78,7 @@ impl<F: Frame> Broker<F> {
             "requestsTotal": self.counters.requests,
             "expiredTotal": self.counters.expired,
             "badMessagesTotal": self.counters.bad_messages,
+            "dialects": self.dialect_stats("messagesTotal"),
         })
     }
 }
@@ -93,8 +92,4 @@ fn name_of<F: Frame>(body: Body<F>) -> Vec<u8> {
     }
     let first = body.into_frames().into_iter().next();
     first.map(|frame| frame.to_vec()).unwrap_or_default()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

@@ -9,6 +9,7 @@
 //! |--------|--------------------|----------------------------------------------------------------|
 //! | client | HELLO              | registers the client, answers; an earlier life's requests end  |
 //! | client | REQUEST            | queues it under its service, dispatches                        |
+//! | client | REQUEST that may not wait | `W_NONE`, `B_QUEUE_FULL` (see [`limits`])                |
 //! | client | HEARTBEAT rid      | passes it to the worker that holds the request                 |
 //! | client | CANCEL             | forgets the request, tells its worker                          |
 //! | client | DISCONNECT         | forgets the client and its requests                            |
@@ -16,6 +17,7 @@
 //! | worker | READY, held        | same session: updates; new one: starts over; 0.0.92: DISCONNECT |
 //! | worker | PARTIAL            | passes it on, restarts the idle timeout                        |
 //! | worker | FINAL, error       | passes it on, forgets the request, dispatches                  |
+//! | worker | error `W_LOST` of a request that may start again | see [`retry`]                   |
 //! | worker | RETURN             | its requests go back to the front of the queue                 |
 //! | worker | DISCONNECT         | forgets the worker; of ours: its requests had not started      |
 //! | worker | anything, not held | DISCONNECT, and the worker starts over                         |
@@ -23,7 +25,7 @@
 //! | time   | request's deadline | `C_TIMEOUT` to the client, CANCEL to the worker                |
 //! | either | READY, REQUEST the user may not | DISCONNECT; `B_DENIED` (see [`access`])                |
 //! | time   | silent peer        | DISCONNECT, and as if its connection had broken                |
-//! | transport | connection broke | `W_LOST` to the clients of a worker; a client's requests end   |
+//! | transport | connection broke | a worker's requests start again or are lost; a client's end    |
 
 mod access;
 #[cfg(any(test, feature = "fuzz"))]
@@ -31,18 +33,23 @@ mod audit;
 mod clients;
 mod config;
 mod dispatch;
+mod displaced;
 mod event;
 mod incoming;
+mod limits;
 mod mdp;
 mod mmi;
 mod pace;
 mod requests;
+mod retry;
 mod services;
+mod stats;
 mod workers;
 
 pub use access::{Access, Action, Credentials, Grant, Pattern, Principal, Refusals};
 pub use config::BrokerConfig;
 pub use event::{BrokerEvent, Departure};
+pub use limits::Limits;
 
 use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
@@ -51,10 +58,13 @@ use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
 use crate::wire::packed::pack;
 use crate::wire::{Dialect, Frame, Malformed};
 use clients::{ClientKey, Clients};
+use displaced::Displaced;
 use incoming::Incoming;
+use limits::Gauge;
 use mdp::{Parts, Refused};
-use requests::{RequestKey, Requests};
+use requests::{Place, RequestKey, Requests};
 use services::Services;
+use stats::Counters;
 use std::collections::HashMap;
 use std::sync::Arc;
 use workers::{WorkerKey, Workers};
@@ -121,13 +131,9 @@ enum Timer {
     Question(u64),
 }
 
-/// What has happened so far.
-#[derive(Debug, Default)]
-struct Counters {
-    requests: u64,
-    expired: u64,
-    bad_messages: u64,
-}
+/// How many deadlines are seen to before messages get their turn: a queue of a million that expires
+/// must not keep the others waiting.
+const MAX_DUE: usize = 1024;
 
 /// The broker machine. See [`super`] for the contract.
 #[derive(Debug)]
@@ -144,9 +150,11 @@ pub struct Broker<F> {
     parts: HashMap<RequestKey, Parts<F>>,
     /// Who was told to begin anew, and hears no more until it does.
     refused: Refused,
+    displaced: Displaced,
     /// Numbers the requests of clients that don't.
     last_rid: u64,
     counters: Counters,
+    gauge: Gauge,
     guard: access::Guard<F>,
     /// Nothing is given to a worker any more.
     stopping: bool,
@@ -165,8 +173,10 @@ impl<F: Frame> Broker<F> {
             events: Vec::new(),
             parts: HashMap::new(),
             refused: Refused::default(),
+            displaced: Displaced::default(),
             last_rid: 0,
             counters: Counters::default(),
+            gauge: Gauge::default(),
             guard: access::Guard::new(),
             stopping: false,
             config,
@@ -177,6 +187,9 @@ impl<F: Frame> Broker<F> {
     /// empty afterwards.
     pub fn handle_message(&mut self, now: Time, from: &[u8], frames: &mut Vec<F>) {
         let dialect = Dialect::detect(frames);
+        if let Some(dialect) = dialect {
+            self.counters.messages[dialect.index()] += 1;
+        }
         if dialect.is_some_and(|dialect| !self.config.dialects.contains(dialect)) {
             frames.clear();
             return self.report_bad(from, "dialect not served");
@@ -224,9 +237,13 @@ impl<F: Frame> Broker<F> {
     }
 
     /// To be called when [`next_deadline`](Self::next_deadline) has come, after the messages that
-    /// were there already: what was said in time must not count as silence.
+    /// were there already: what was said in time must not count as silence. When very many are due
+    /// at once some may be left, and the next deadline is still that one.
     pub fn handle_timeout(&mut self, now: Time) {
-        while let Some(timer) = self.deadlines.pop_due(now) {
+        for _ in 0..MAX_DUE {
+            let Some(timer) = self.deadlines.pop_due(now) else {
+                return;
+            };
             match timer {
                 Timer::Request(key) => self.request_due(now, key),
                 Timer::Worker(key) => self.worker_due(now, key),

@@ -7,8 +7,8 @@ use super::{
     Broker, BrokerConfig, BrokerEvent, Departure, Outgoing, RoutingId, Timer, Transmit, mmi,
 };
 use crate::proto::Time;
-use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
+use crate::wire::ext::Pace as Told;
 use crate::wire::omdp::{ReplyKind, RequestExtra, ToWorker, WorkerMessage, tokens};
 use crate::wire::{Body, Dialect, Frame, Hello, Malformed};
 use slab::Slab;
@@ -134,6 +134,7 @@ impl<F: Frame> Broker<F> {
                     rid,
                     body,
                     token,
+                    pace,
                 },
                 Some(key),
             ) => {
@@ -144,7 +145,7 @@ impl<F: Frame> Broker<F> {
                 if request.is_none() && kind.is_last() {
                     self.release_old_worker(now, key, &client, &rid);
                 }
-                self.on_reply(now, key, request, kind, body);
+                self.on_reply(now, key, request, kind, body, pace);
             }
             (WorkerMessage::Heartbeat, Some(key)) => {
                 if self.workers.get(key).is_some_and(|w| w.hello.is_none()) {
@@ -182,6 +183,7 @@ impl<F: Frame> Broker<F> {
         self.send_worker(key, message.unwrap_or(ToWorker::Heartbeat));
     }
 
+    #[inline(never)]
     fn on_ready(
         &mut self,
         now: Time,
@@ -200,13 +202,22 @@ impl<F: Frame> Broker<F> {
             if same_life {
                 return self.update_worker(now, key, hello);
             }
-            if hello.is_none() {
+            let Some(new) = hello.as_ref().map(|hello| hello.session.clone()) else {
                 // As 0.0.92 did: a second READY is a protocol error, the worker starts over.
                 self.send_worker(key, ToWorker::Disconnect);
                 self.remove_worker(now, key, Departure::Protocol);
                 return;
-            }
+            };
+            let old = self.workers.get(key).and_then(|w| w.hello.as_ref());
+            let old = old.map_or(String::new(), |hello| hello.session.clone());
+            // Its connection took the place of the holder's, whoever it is.
             self.remove_worker(now, key, Departure::Replaced);
+            if self.displaced.contains(from, &new) {
+                let session = F::from(new.as_bytes());
+                let message = Outgoing::Worker(ToWorker::NameTaken { session });
+                return self.transmits.push(Transmit::plain(from.into(), message));
+            }
+            self.displaced.note(from, &old, &new);
         }
         let key = self.register(now, from, Dialect::Omdp, service, hello);
         if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
@@ -235,7 +246,7 @@ impl<F: Frame> Broker<F> {
             dialect,
             hello,
             running: VecDeque::new(),
-            pace: Pace::new(now),
+            pace: Pace::default(),
             busy_for_nobody: None,
             turn: None,
             last_heard: now,
@@ -292,6 +303,7 @@ impl<F: Frame> Broker<F> {
         request: Option<RequestKey>,
         kind: ReplyKind,
         body: Body<F>,
+        pace: Option<Told>,
     ) {
         // Only the worker that was given a request may answer it.
         let request = request.filter(|&request| self.place_of(request) == Some(Place::Worker(key)));
@@ -299,19 +311,47 @@ impl<F: Frame> Broker<F> {
             self.guard.refusals.strays += 1;
             return;
         };
+        if self.is_given_up(now, key, request, kind, &body) {
+            return;
+        }
         self.pass_on(now, request, kind, body);
         if kind.is_last() {
+            match kind.is_error() {
+                true => self.counters.failures += 1,
+                false => self.counters.replies += 1,
+            }
+            if let Some(told) = pace {
+                self.on_pace(now, key, request, told);
+            }
             self.free_slot(key, request);
             self.forget_request(request);
             if let Some(worker) = self.workers.get_mut(key) {
-                worker.pace.end(now);
+                worker.pace.end();
             }
             self.line_up(key);
             self.dispatch_for(now, key);
         }
     }
 
+    /// The worker says how long it took for this one, and for those before.
+    #[cold]
+    fn on_pace(&mut self, now: Time, key: WorkerKey, request: RequestKey, told: Told) {
+        let given = self.requests.get(request).map(|request| request.given);
+        if let (Some(given), Some(worker)) = (given, self.workers.get_mut(key)) {
+            worker.pace.told(now, given, told);
+        }
+    }
+
+    #[cold]
+    fn on_started_return(&mut self, key: WorkerKey) {
+        // Its client has a part of the reply, and must not get that twice.
+        if let Some(worker) = self.workers.get(key).map(|worker| worker.id.clone()) {
+            self.report_bad(&worker, "return of a started request");
+        }
+    }
+
     /// Requests that the worker has not started, and will not: back to the front of the queue.
+    #[inline(never)]
     fn on_return(&mut self, now: Time, key: WorkerKey, tokens: impl Iterator<Item = u64>) {
         let tokens: Vec<u64> = tokens.collect();
         // From the last to the first, so that the first is at the very front in the end.
@@ -321,6 +361,10 @@ impl<F: Frame> Broker<F> {
             };
             if self.place_of(request) != Some(Place::Worker(key)) {
                 self.guard.refusals.strays += 1;
+                continue;
+            }
+            if self.has_begun(request) {
+                self.on_started_return(key);
                 continue;
             }
             self.free_slot(key, request);
@@ -333,7 +377,13 @@ impl<F: Frame> Broker<F> {
         self.dispatch_for(now, key);
     }
 
-    fn place_of(&self, request: RequestKey) -> Option<Place> {
+    pub(super) fn has_begun(&self, request: RequestKey) -> bool {
+        self.requests
+            .get(request)
+            .is_some_and(|request| request.begun)
+    }
+
+    pub(super) fn place_of(&self, request: RequestKey) -> Option<Place> {
         self.requests.get(request).map(|request| request.place)
     }
 
@@ -378,12 +428,9 @@ impl<F: Frame> Broker<F> {
     }
 
     /// It is given a request now.
-    pub(super) fn give(&mut self, now: Time, key: WorkerKey, request: RequestKey) {
+    pub(super) fn give(&mut self, key: WorkerKey, request: RequestKey) {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.turn = None;
-            if worker.running.is_empty() {
-                worker.pace.begin(now);
-            }
             worker.running.push_back(request);
         }
     }
@@ -394,8 +441,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Forgets a worker. What it had in its hands goes back to the front of the queue if it had
-    /// not started, and is lost otherwise.
+    /// Forgets a worker, and sees to what it had in its hands.
     pub(super) fn remove_worker(&mut self, now: Time, key: WorkerKey, why: Departure) {
         let Some(worker) = self.workers.slab.try_remove(key.0) else {
             return;
@@ -408,14 +454,7 @@ impl<F: Frame> Broker<F> {
         }
         // A worker of ours says goodbye after everything that it started has ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();
-        let lost = if not_started { 0 } else { worker.running.len() };
-        for &request in worker.running.iter().rev() {
-            if not_started {
-                self.requeue(request);
-            } else {
-                self.end_request(now, request, Code::WorkerLost);
-            }
-        }
+        let lost = self.reclaim(now, key, worker.running.iter().copied(), not_started);
         let service = self.services.get_mut(worker.service);
         service.workers -= 1;
         self.events.push(BrokerEvent::WorkerGone {
@@ -425,7 +464,9 @@ impl<F: Frame> Broker<F> {
             lost,
         });
         self.dispatch(now, worker.service);
-        self.services.release(worker.service);
+        if !self.services.release(worker.service) {
+            self.end_impatient(now, worker.service);
+        }
     }
 
     fn arm_worker(&mut self, key: WorkerKey) {
@@ -466,6 +507,7 @@ impl<F: Frame> Broker<F> {
         let extra = worker.hello.is_some().then(|| RequestExtra {
             opts: opts.unwrap_or_else(|| F::from(&[][..])),
             token: self.requests.token(request),
+            retried: entry.retried,
             user: self.user_frame(client),
         });
         Some(ToWorker::Request {

@@ -1,7 +1,7 @@
 use super::super::testing::frames;
 use super::*;
 use crate::fuzz::corpus::vector;
-use crate::wire::ext::RequestData;
+use crate::wire::ext::{Pace, RequestData};
 
 #[track_caller]
 fn decode(text: &str) -> Result<PeerMessage<Vec<u8>>, Malformed> {
@@ -39,7 +39,16 @@ fn reply(kind: ReplyKind, body: Body<Vec<u8>>, token: Option<u64>) -> PeerMessag
         rid: b"r1".to_vec(),
         body,
         token,
+        pace: None,
     })
+}
+
+/// With what a worker says of its pace.
+fn paced(mut message: PeerMessage<Vec<u8>>, service: u16, held: u32) -> PeerMessage<Vec<u8>> {
+    if let PeerMessage::Worker(WorkerMessage::Reply { pace, .. }) = &mut message {
+        *pace = Some(Pace { service, held });
+    }
+    message
 }
 
 #[test]
@@ -91,6 +100,23 @@ fn client_messages_of_the_extension() {
             ext: Some(RequestExt {
                 data: RequestData::Binary,
                 timeout_ms: 7,
+                retry: 0,
+                fail_fast: false,
+            }),
+        }),
+    );
+    golden(
+        "C|2|echo|r1|ab|{}|\u{20}\0\0\0\u{7}\u{2}",
+        client(ClientMessage::Request {
+            service: b"echo".to_vec(),
+            rid: b"r1".to_vec(),
+            data: b"ab".to_vec(),
+            opts: Some(b"{}".to_vec()),
+            ext: Some(RequestExt {
+                data: RequestData::Json,
+                timeout_ms: 7,
+                retry: 2,
+                fail_fast: false,
             }),
         }),
     );
@@ -150,6 +176,15 @@ fn worker_messages_of_the_extension() {
         "W|3|Cx|r1|0|∅|\u{4}\u{1}\0\0\0\0\0\0\u{2}",
         reply(ReplyKind::Error, Body::json(b"0".to_vec()), token),
     );
+    let one = || Body::json(b"1".to_vec());
+    golden(
+        "W|3|Cx|r1|0|1|\u{10}\u{1}\0\0\0\0\0\0\u{2}\0\u{14}\0\0\u{1}\u{2}",
+        paced(reply(ReplyKind::Final, one(), token), 20, 258),
+    );
+    golden(
+        "W|3|Cx|r1|1|∅|\u{14}\u{1}\0\0\0\0\0\0\u{2}\0\u{14}\0\0\u{1}\u{2}",
+        paced(reply(ReplyKind::Error, one(), token), 20, 258),
+    );
 }
 
 #[test]
@@ -194,6 +229,12 @@ fn malformed() {
         ("W|3|∅|r1|0|1", Name),
         ("W|3|Cx|r1|0|1|\u{8}\0\0\0\0\0\0\0\0", Extension),
         ("W|6|Cx|r1|0|∅|\u{4}\0\0\0\0\0\0\0\0", Extension),
+        ("W|3|Cx|r1|0|1|\u{10}\0\0\0\0\0\0\0\0", Extension),
+        ("W|3|Cx|r1|0|1|\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", Extension),
+        (
+            "W|6|Cx|r1|0|1|\u{10}\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            Extension,
+        ),
         ("W|4|x", Trailing),
         ("W|9", Short),
         ("W|9|∅", Extension),
@@ -215,7 +256,10 @@ fn malformed() {
 /// that a good part of them decodes.
 #[test]
 fn decode_then_encode_is_identity() {
-    let alphabet = frames("C|W|1|2|3|4|5|6|7|8|0|∅|Cx|r1|\0\0\0\0\0|\u{5}\0\0\0\0\0\0\0\u{1}|{}|x");
+    let alphabet = frames(concat!(
+        "C|W|1|2|3|4|5|6|7|8|0|∅|Cx|r1|\0\0\0\0\0|\u{5}\0\0\0\0\0\0\0\u{1}|{}|x|",
+        "\u{10}\0\0\0\0\0\0\0\u{1}\0\u{2}\0\0\0\u{3}"
+    ));
     let mut seed = 0x9e37_79b9_7f4a_7c15u64;
     let mut next = move |n: usize| {
         seed ^= seed << 13;

@@ -21,6 +21,9 @@ pub enum ToClient<F> {
     Heartbeat,
     /// `C 5`. Ours: the broker goes away, or does not know this client; it says hello again.
     Disconnect,
+    /// `C 5 session`. Ours: another peer has the name, and this one, if that is its session, is not
+    /// to come back.
+    NameTaken { session: F },
 }
 
 impl<F: Frame> ToClient<F> {
@@ -39,7 +42,10 @@ impl<F: Frame> ToClient<F> {
             PARTIAL => Self::decode_reply(&mut cursor, ReplyKind::Partial)?,
             FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
             HEARTBEAT => ToClient::Heartbeat,
-            DISCONNECT => ToClient::Disconnect,
+            DISCONNECT if cursor.remaining() == 0 => ToClient::Disconnect,
+            DISCONNECT => ToClient::NameTaken {
+                session: cursor.name()?,
+            },
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -114,6 +120,10 @@ impl<F: Frame> ToClient<F> {
             }
             ToClient::Heartbeat => put(HEARTBEAT),
             ToClient::Disconnect => put(DISCONNECT),
+            ToClient::NameTaken { session } => {
+                put(DISCONNECT);
+                out.push(session);
+            }
         }
     }
 }
@@ -180,6 +190,8 @@ mod tests {
         );
         golden("C|4", ToClient::Heartbeat);
         golden("C|5", ToClient::Disconnect);
+        let session = b"s-1".to_vec();
+        golden("C|5|s-1", ToClient::NameTaken { session });
     }
 
     #[test]
@@ -212,6 +224,8 @@ mod tests {
             ("C|6|r1|0|∅|\u{4}", Extension),
             ("C|3|r1|0|1|\0|x", Trailing),
             ("C|4|x", Trailing),
+            ("C|5|∅", Name),
+            ("C|5|s-1|x", Trailing),
         ] {
             vector("to_client", &frames(text));
             assert_eq!(ToClient::decode(&mut frames(text)), Err(why), "{text}");

@@ -1,7 +1,7 @@
 //! What the broker sends to a worker.
 
 use super::*;
-use crate::wire::ext::TokenExt;
+use crate::wire::ext::GivenExt;
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// Broker to worker.
@@ -23,6 +23,9 @@ pub enum ToWorker<F> {
     RequestHeartbeat { client: F, rid: F },
     /// `W 5`.
     Disconnect,
+    /// `W 5 session`. Ours: another peer has the name, and this one, if that is its session, is not
+    /// to come back.
+    NameTaken { session: F },
     /// `W 8 token`. Ours: nobody waits for this request any more.
     Cancel { token: u64 },
 }
@@ -34,6 +37,8 @@ pub struct RequestExtra<F> {
     pub opts: F,
     /// The broker's handle of this request, to be sent back with each reply.
     pub token: u64,
+    /// How often it was given to a worker that was lost with it.
+    pub retried: u8,
     /// From a broker that authenticates: the client's user, and behind a NUL what the authenticator
     /// said of it, as JSON. Made by the broker, never taken from what a peer sent.
     pub user: Option<F>,
@@ -60,16 +65,14 @@ impl<F: Frame> ToWorker<F> {
                 let extra = match cursor.optional() {
                     None => None,
                     Some(opts) => {
-                        let ext = TokenExt::parse(&cursor.next()?)?;
-                        if ext.error {
-                            return Err(Malformed::Extension);
-                        }
+                        let ext = GivenExt::parse(&cursor.next()?)?;
                         if ext.binary {
                             encoding = Encoding::Binary;
                         }
                         Some(RequestExtra {
                             opts,
                             token: ext.token,
+                            retried: ext.retried,
                             user: cursor.optional(),
                         })
                     }
@@ -86,7 +89,10 @@ impl<F: Frame> ToWorker<F> {
                 client: cursor.name()?,
                 rid: cursor.name()?,
             },
-            DISCONNECT => ToWorker::Disconnect,
+            DISCONNECT if cursor.remaining() == 0 => ToWorker::Disconnect,
+            DISCONNECT => ToWorker::NameTaken {
+                session: cursor.name()?,
+            },
             CANCEL => {
                 let token = cursor.next()?;
                 let token = (&*token).try_into().map_err(|_| Malformed::Extension)?;
@@ -119,12 +125,16 @@ impl<F: Frame> ToWorker<F> {
                 out.extend([client, rid]);
                 match extra {
                     None => out.push(body.into_json()),
-                    Some(RequestExtra { opts, token, user }) => {
-                        let ext = TokenExt {
+                    Some(RequestExtra {
+                        opts,
+                        token,
+                        retried,
+                        user,
+                    }) => {
+                        let ext = GivenExt {
                             binary: body.encoding == Encoding::Binary,
-                            error: false,
-                            own: false,
                             token,
+                            retried,
                         };
                         out.extend([body.bytes, opts, ext.to_frame()]);
                         out.extend(user);
@@ -137,6 +147,10 @@ impl<F: Frame> ToWorker<F> {
                 out.extend([client, rid]);
             }
             ToWorker::Disconnect => put(DISCONNECT),
+            ToWorker::NameTaken { session } => {
+                put(DISCONNECT);
+                out.push(session);
+            }
             ToWorker::Cancel { token } => {
                 put(CANCEL);
                 out.push(F::from(&token.to_be_bytes()[..]));
@@ -195,6 +209,7 @@ mod tests {
             Some(RequestExtra {
                 opts: opts.to_vec(),
                 token: 9,
+                retried: 0,
                 user: None,
             })
         };
@@ -209,13 +224,16 @@ mod tests {
         let known = RequestExtra {
             opts: b"{}".to_vec(),
             token: 9,
+            retried: 1,
             user: Some(b"web".to_vec()),
         };
         golden(
-            "W|2|Cx|r1|1|{}|\0\0\0\0\0\0\0\0\t|web",
+            "W|2|Cx|r1|1|{}|\u{20}\0\0\0\0\0\0\0\t\u{1}|web",
             request(Body::json(b"1".to_vec()), Some(known)),
         );
         golden("W|8|\0\0\0\0\0\0\0\t", ToWorker::Cancel { token: 9 });
+        let session = b"s.1".to_vec();
+        golden("W|5|s.1", ToWorker::NameTaken { session });
     }
 
     #[test]
@@ -244,9 +262,10 @@ mod tests {
             ("W|2|Cx|r1|1|{}|x", Extension),
             ("W|2|Cx|r1|1|{}|\u{4}\0\0\0\0\0\0\0\0", Extension),
             ("W|2|Cx|r1|1|{}|\0\0\0\0\0\0\0\0\0|x|x", Trailing),
+            ("W|5|∅", Name),
+            ("W|5|s.1|x", Trailing),
             ("W|4|Cx", Short),
             ("W|4|Cx|r1|x", Trailing),
-            ("W|5|x", Trailing),
             ("W|8|x", Extension),
         ] {
             vector("to_worker", &frames(text));

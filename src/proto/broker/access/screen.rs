@@ -159,6 +159,7 @@ impl<F: Frame> Broker<F> {
             }
             Action::Call => {
                 self.guard.refusals.requests += 1;
+                self.counters.count(Code::Denied);
                 self.end_unheard(from, message, Code::Denied);
             }
         }

@@ -4,7 +4,7 @@ use super::{LinkNews, effect};
 use crate::proto::code::Code;
 use crate::proto::tests::net::actor::{Actor, Effect, Frames, Handler, Serves, Wakes};
 use crate::proto::tests::net::{Job, Jobs, Outcome, Step};
-use crate::proto::worker::{Retract, WorkerConfig, WorkerNotice};
+use crate::proto::worker::{Retract, Worked, WorkerConfig, WorkerNotice};
 use crate::proto::{Time, Worker};
 use crate::wire::omdp::WorkerMessage;
 use crate::wire::{Body, Malformed};
@@ -15,6 +15,7 @@ struct Offer {
     delivery: u64,
     body: Body<Vec<u8>>,
     opts: Option<Vec<u8>>,
+    retried: u8,
     returnable: bool,
 }
 
@@ -33,6 +34,12 @@ pub struct WorkerActor {
     pub started: Vec<Body<Vec<u8>>>,
     /// The deliveries behind [`started`](Self::started), and the options that came with them.
     pub deliveries: Vec<(u64, Option<Vec<u8>>)>,
+    /// How often each of them was lost with another worker before.
+    pub retried: Vec<u8>,
+    /// The machine waits for a sign of its user's thread.
+    pinged: bool,
+    /// What of it the machine was not told yet: the last, and when the first was taken.
+    taken: Option<(u64, Time)>,
     /// How often it gave requests back.
     pub returns: usize,
     pub cancelled: Vec<(Time, u64, Code)>,
@@ -56,6 +63,9 @@ impl WorkerActor {
             busy: false,
             started: Vec::new(),
             deliveries: Vec::new(),
+            retried: Vec::new(),
+            pinged: false,
+            taken: None,
             returns: 0,
             cancelled: Vec::new(),
             news: Vec::new(),
@@ -69,6 +79,11 @@ impl WorkerActor {
     /// Does for the delivery what its user would.
     pub fn end(&mut self, now: Time, delivery: u64, outcome: Outcome) {
         self.jobs.drop(&delivery);
+        self.machine.handle_worked(Worked {
+            taken: self.taken.take(),
+            at: now,
+            ends: 1,
+        });
         match outcome {
             Outcome::Final(body) => self.machine.finish(now, delivery, body),
             Outcome::Error(value) => self.machine.error(now, delivery, value),
@@ -81,9 +96,9 @@ impl WorkerActor {
         Worker::new(config)
     }
 
-    pub fn set_concurrency(&mut self, concurrency: Option<usize>) {
+    pub fn set_concurrency(&mut self, now: Time, concurrency: Option<usize>) {
         self.config.concurrency = concurrency;
-        self.machine.set_concurrency(concurrency);
+        self.machine.set_concurrency(now, concurrency);
     }
 
     /// The user takes what it has room for.
@@ -95,8 +110,11 @@ impl WorkerActor {
         {
             let job = (self.handler)(&offer.body);
             self.jobs.begin(now, offer.delivery, job);
+            let since = self.taken.map_or(now, |(_, since)| since);
+            self.taken = Some((offer.delivery, since));
             self.most_running = self.most_running.max(self.jobs.len());
             self.deliveries.push((offer.delivery, offer.opts));
+            self.retried.push(offer.retried);
             self.started.push(offer.body);
         }
     }
@@ -131,12 +149,14 @@ impl WorkerActor {
                 delivery,
                 body,
                 opts,
+                retried,
                 returnable,
                 ..
             } => self.offers.push_back(Offer {
                 delivery,
                 body,
                 opts,
+                retried,
                 returnable,
             }),
             WorkerNotice::Cancelled { delivery, code } => {
@@ -170,7 +190,9 @@ impl Actor for WorkerActor {
         self.machine = Self::machine(&self.config, self.life);
         self.jobs = Jobs::new();
         self.offers.clear();
+        self.taken = None;
         self.busy = false;
+        self.pinged = false;
     }
 
     fn up(&mut self, now: Time) {
@@ -209,6 +231,11 @@ impl Actor for WorkerActor {
 
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.retract(now);
+        self.pinged |= self.machine.poll_ping();
+        if self.pinged && !self.busy {
+            self.pinged = false;
+            self.machine.handle_pong(now);
+        }
         let form = self.machine.form();
         let returns = &mut self.returns;
         self.machine.drain_transmits(|message| {
