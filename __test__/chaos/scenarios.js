@@ -33,6 +33,7 @@ const network = (what, lasts) => ({
 const SCENARIOS = {
   'no-faults': { act: async () => {} },
   'kill-workers': replace('worker'),
+  'kill-workers-retry': { ...replace('worker'), retry: 3 },
   'kill-broker': replace('broker'),
   'kill-clients': replace('client'),
   'freeze-workers': freeze('worker'),

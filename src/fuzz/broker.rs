@@ -131,7 +131,8 @@ impl Scene {
             }
             14 => {
                 if let Some(id) = self.questions.pop() {
-                    self.broker.authorize(self.now, id, input.byte() % 2 == 0);
+                    self.broker
+                        .authorize(self.now, id, input.byte().is_multiple_of(2));
                 }
             }
             _ => self.rules(input),
@@ -224,7 +225,7 @@ impl Scene {
 
     /// Nothing is left of peers that are gone, nor of a broker that was stopped.
     fn end(mut self) {
-        let stops = self.messages % 2 == 0;
+        let stops = self.messages.is_multiple_of(2);
         if stops {
             self.broker.stop(self.now);
         } else {

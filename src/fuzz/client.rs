@@ -108,7 +108,7 @@ impl Scene {
             }
             10 => {
                 let id = self.some_id(input);
-                self.client.heartbeat((id % 3 > 0).then_some(id));
+                self.client.heartbeat((!id.is_multiple_of(3)).then_some(id));
             }
             11 => {
                 // Only who has a socket can hear of it.

@@ -8,7 +8,7 @@ use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Mutations for each target; `OMDP_FUZZ=1000000` runs more.
-const MUTATIONS: u64 = 3_000;
+const MUTATIONS: u64 = 20_000;
 
 #[test]
 fn the_corpus_and_its_mutations() {
