@@ -101,7 +101,7 @@ export interface PeerEvents {
   start: [];
   /** It has stopped, and holds nothing any more. */
   stop: [];
-  /** The connection to `endpoint` came about; for a broker, it is bound there. */
+  /** The connection to `endpoint` came about, one of several if there are several; for a broker, it is bound there. */
   connect: [endpoint: string];
   /**
    * The connection to `endpoint` was lost, and why. It is made again by itself unless the peer was stopped; for
@@ -577,11 +577,12 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
   WorkerEvents<TRequest, TPartial, TFinal>
 > {
   /**
-   * @param endpoint - the broker's
+   * @param endpoint - the broker's, or those of several brokers: it serves all of them, and `concurrency` counts over
+   *   all of them together
    * @param service - what it serves: 1 to 65535 bytes
-   * @throws {TypeError | RangeError} for a bad argument
+   * @throws {TypeError | RangeError} for a bad argument, also for an endpoint that is there twice
    */
-  constructor(endpoint: string | readonly [string], service: string, conf?: WorkerConf | null);
+  constructor(endpoint: string | readonly string[], service: string, conf?: WorkerConf | null);
 
   readonly service: string;
 
@@ -713,10 +714,11 @@ export interface ClientEvents extends PeerEvents {
  */
 export class Client extends Peer<ClientEvents> {
   /**
-   * @param endpoint - the broker's
-   * @throws {TypeError | RangeError} for a bad argument
+   * @param endpoint - the broker's, or those of several brokers: each request goes to the one that has the fewest of
+   *   this client's, among those that live
+   * @throws {TypeError | RangeError} for a bad argument, also for an endpoint that is there twice
    */
-  constructor(endpoint: string | readonly [string], conf?: ClientConf | null);
+  constructor(endpoint: string | readonly string[], conf?: ClientConf | null);
 
   /**
    * Makes a request, with callbacks.

@@ -18,7 +18,7 @@ const BATCH = 1000;
 const GROWTH = 64;
 
 /** Only turns a child that hangs into a test that fails. */
-const options = { killAfter: 60_000 + MESSAGES };
+const options = { patience: 60_000 + MESSAGES };
 
 /** Runs in the child. */
 async function brokerProgram({ omdp, say, endpoint }) {

@@ -186,10 +186,9 @@ function object(value, what) {
 /**
  * Whether an endpoint is well-formed is libzmq's to say, when it binds or connects.
  * @param {unknown} endpoint
- * @param {boolean} several whether the role takes more than one
  * @returns {string[]}
  */
-function checkEndpoints(endpoint, several) {
+function checkEndpoints(endpoint) {
   const list = Array.isArray(endpoint) ? Array.from(endpoint) : [endpoint];
   if (list.length === 0) throw new RangeError('endpoint must be at least one, got an empty array');
   list.forEach((each, index) => {
@@ -197,9 +196,20 @@ function checkEndpoints(endpoint, several) {
     if (typeof each !== 'string' || each === '') throw wrongType(each, what, 'a non-empty string');
     if (each.includes('\0')) throw new RangeError(`${what} must not contain NUL, got ${given(each)}`);
   });
-  if (list.length > 1 && !several) {
-    throw new RangeError(`endpoint must be exactly one, got an array of ${list.length}`);
-  }
+  return list;
+}
+
+/**
+ * Of the brokers of a worker or client: one twice would be two lines to it.
+ * @param {unknown} endpoint
+ * @returns {string[]}
+ */
+function checkBrokers(endpoint) {
+  const list = checkEndpoints(endpoint);
+  list.forEach((each, index) => {
+    if (list.indexOf(each) === index) return;
+    throw new RangeError(`endpoint[${index}] must differ from the others, got ${given(each)}`);
+  });
   return list;
 }
 
@@ -248,6 +258,7 @@ function checkConcurrency(protocol, concurrency) {
   throw new RangeError(`option "concurrency" must be 1 under ${protocol}, got ${given(concurrency)}`);
 }
 
+exports.checkBrokers = checkBrokers;
 exports.checkCallback = checkCallback;
 exports.checkConcurrency = checkConcurrency;
 exports.checkConf = checkConf;

@@ -284,6 +284,8 @@ impl Scene {
                     assert_eq!(self.state, State::Draining);
                     assert!(!self.connected && self.held.is_empty());
                     self.state = State::Stopped;
+                    // Its next life would be another machine, which hears no answer to this one.
+                    self.pinged = false;
                 }
                 WorkerNotice::Fault(_) => {}
             }

@@ -83,19 +83,19 @@ impl Machine for Worker<Message> {
         Worker::poll_ping(self)
     }
 
-    fn handle_up(&mut self, now: Time) {
+    fn handle_up(&mut self, _line: usize, now: Time) {
         Worker::handle_up(self, now);
     }
 
-    fn handle_down(&mut self, now: Time) {
+    fn handle_down(&mut self, _line: usize, now: Time) {
         Worker::handle_down(self, now);
     }
 
-    fn handle_refused(&mut self, now: Time) {
+    fn handle_refused(&mut self, _line: usize, now: Time) {
         Worker::handle_refused(self, now);
     }
 
-    fn handle_message(&mut self, now: Time, frames: &mut Vec<Message>) {
+    fn handle_message(&mut self, _line: usize, now: Time, frames: &mut Vec<Message>) {
         Worker::handle_message(self, now, frames);
     }
 
@@ -107,7 +107,7 @@ impl Machine for Worker<Message> {
         Worker::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, mut send: impl FnMut(&mut Vec<Message>)) {
+    fn drain_transmits(&mut self, _line: usize, mut send: impl FnMut(&mut Vec<Message>)) {
         let form = self.form();
         let mut frames = Vec::new();
         Worker::drain_transmits(self, |message| {
@@ -118,18 +118,18 @@ impl Machine for Worker<Message> {
         });
     }
 
-    fn drain_notices(&mut self, mut report: impl FnMut(Self::Notice)) -> ControlFlow<()> {
+    fn drain_notices(&mut self, mut report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
         let mut end = ControlFlow::Continue(());
         for notice in Worker::drain_notices(self) {
             if matches!(notice, WorkerNotice::Drained) {
                 end = ControlFlow::Break(());
             }
-            report(notice);
+            report(0, notice);
         }
         end
     }
 
-    fn poll_action(&mut self) -> Option<Action> {
+    fn poll_action(&mut self, _line: usize) -> Option<Action> {
         Worker::poll_action(self)
     }
 

@@ -67,7 +67,7 @@ pub enum ClientNotice<F> {
 
 /// A request that has not ended.
 #[derive(Debug)]
-struct Pending<F> {
+pub(super) struct Pending<F> {
     /// What is still to be sent; `None` once it was.
     unsent: Option<Unsent<F>>,
     timeout: Option<Duration>,
@@ -163,28 +163,50 @@ impl<F: Frame> Client<F> {
     ) {
         let terms = terms.into();
         let timeout = terms.timeout;
-        let deadline = timeout.map_or(now, |timeout| now + timeout);
-        let timer = timeout.map(|_| self.deadlines.set(deadline, id));
-        self.requests.insert(
-            id,
-            Pending {
-                unsent: Some(Unsent {
-                    service,
-                    data,
-                    opts,
-                    terms,
-                }),
-                timeout,
-                deadline,
-                timer,
-            },
-        );
+        let request = Pending {
+            unsent: Some(Unsent {
+                service,
+                data,
+                opts,
+                terms,
+            }),
+            timeout,
+            deadline: timeout.map_or(now, |timeout| now + timeout),
+            timer: None,
+        };
+        self.admit(id, request);
+    }
+
+    /// Takes a request that another client of the same user had, and has not sent.
+    pub(super) fn admit(&mut self, id: u64, mut request: Pending<F>) {
+        request.timer = request
+            .timeout
+            .map(|_| self.deadlines.set(request.deadline, id));
+        self.requests.insert(id, request);
         if self.ready() && self.config.dialect == Dialect::Omdp {
             self.send(id);
         } else {
             self.waiting.insert(id);
             self.advance();
         }
+    }
+
+    /// Gives away the requests that were not sent, in the order in which they came.
+    pub(super) fn give_waiting(&mut self) -> Vec<(u64, Pending<F>)> {
+        let mut given = Vec::with_capacity(self.waiting.len());
+        for id in std::mem::take(&mut self.waiting) {
+            if let Some(mut request) = self.requests.remove(&id) {
+                if let Some(timer) = request.timer.take() {
+                    self.deadlines.cancel(timer);
+                }
+                given.push((id, request));
+            }
+        }
+        given
+    }
+
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Forgets a request; the broker is told if it has it. No notice follows.
@@ -408,7 +430,8 @@ impl<F: Frame> Client<F> {
         self.requests.len()
     }
 
-    fn ready(&self) -> bool {
+    /// Whether there is a broker to speak to.
+    pub(super) fn ready(&self) -> bool {
         self.link.is_up() && (!self.config.await_hello || self.link.peer().is_some())
     }
 

@@ -11,6 +11,7 @@ pub mod client;
 pub mod code;
 mod deadlines;
 pub mod link;
+pub mod several;
 mod terms;
 mod time;
 pub mod worker;

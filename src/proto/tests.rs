@@ -21,5 +21,6 @@ pub(crate) mod net;
 mod registration;
 mod restarts;
 mod retry;
+mod several;
 mod sim;
 mod timeouts;

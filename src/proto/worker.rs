@@ -157,6 +157,10 @@ pub struct Worker<F> {
     connections: u64,
     /// Set once the worker is to stop: when to give up on what still runs.
     draining: Option<Draining>,
+    /// Whether its room is that of other workers too, see [`share_room`](Self::share_room).
+    shared: bool,
+    /// Whether others have taken the room: the broker is to give no more than it has given.
+    full: bool,
     watchdog: Watchdog,
 }
 
@@ -179,6 +183,22 @@ impl<F: Frame> Worker<F> {
             connected: false,
             connections: 0,
             draining: None,
+            shared: false,
+            full: false,
+        }
+    }
+
+    /// From now on others run requests in the same room. Whoever sees all of them watches for
+    /// stalls; and what is taken back was given by a broker that can't know how full the room is,
+    /// so it is asked for no more until [`room_again`](Self::room_again).
+    pub(super) fn share_room(&mut self) {
+        self.shared = true;
+    }
+
+    /// Others have left some of the room.
+    pub(super) fn room_again(&mut self) {
+        if std::mem::take(&mut self.full) && self.link.peer().is_some() && self.draining.is_none() {
+            self.send_ready();
         }
     }
 
@@ -230,6 +250,11 @@ impl<F: Frame> Worker<F> {
             .flat_map(u64::to_be_bytes)
             .collect();
         if !tokens.is_empty() {
+            if self.shared && self.draining.is_none() {
+                // First, or the broker would give them back at once.
+                self.full = true;
+                self.send_ready();
+            }
             self.transmits.push(WorkerMessage::Return {
                 tokens: F::from(tokens),
             });
@@ -454,6 +479,7 @@ impl<F: Frame> Worker<F> {
     fn concurrency(&self) -> Option<usize> {
         match self.draining.is_some() || self.watchdog.is_barking() {
             true => Some(0),
+            false if self.full => Some(self.deliveries.len()),
             false => self.config.concurrency,
         }
     }
@@ -490,8 +516,8 @@ impl<F: Frame> Worker<F> {
             self.announced
                 .map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)),
         );
-        let prefetch = self.draining.map_or(self.config.prefetch, |_| 0);
-        hello.prefetch = (prefetch > 0).then_some(prefetch);
+        let ahead = self.config.prefetch > 0 && self.draining.is_none() && !self.full;
+        hello.prefetch = ahead.then_some(self.config.prefetch);
         self.transmits.push(WorkerMessage::Ready {
             service: F::from(self.config.service.as_bytes()),
             hello: Some(hello.to_frame()),
@@ -550,6 +576,9 @@ impl<F: Frame> Worker<F> {
     }
 
     fn watch_for_stall(&mut self, now: Time) {
+        if self.shared {
+            return;
+        }
         let limit = self.config.concurrency.unwrap_or(usize::MAX);
         self.stalled_at = (self.deliveries.len() > limit).then(|| now + STALL);
     }
