@@ -59,6 +59,11 @@ class Child {
     });
   }
 
+  /** What it has said so far is not what is waited for. */
+  forget(what) {
+    this.#lines = this.#lines.filter((each) => each.what !== what);
+  }
+
   /** Has a `stdin` listener of the program called. */
   tell(text) {
     this.process.stdin.write(`${text}\n`);

@@ -55,6 +55,10 @@ const LARGE: usize = 4096;
 /// What a message costs beyond its bytes.
 const OVERHEAD: usize = 256;
 
+/// How long a handshake may take, as brokers grant by default. On a line that swallows everything it would end by nothing
+/// else, and libzmq's own patience is half a minute.
+const HANDSHAKE_MS: c_int = 10_000;
+
 impl Line {
     pub(super) fn new(endpoint: Endpoint) -> Self {
         let freed = Arc::new(Notify::new());
@@ -81,6 +85,7 @@ impl Line {
         } = &self.endpoint;
         let socket = Socket::dealer(identity, *reconnect_ms as c_int, gone)?;
         socket.secure_client(security)?;
+        socket.limit_handshakes(HANDSHAKE_MS)?;
         let monitor = match address.starts_with("inproc:") {
             true => None,
             false => Some(Monitor::new(&socket, Event::Connected)?),

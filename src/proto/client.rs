@@ -9,7 +9,7 @@
 //! under way at a time, and the others wait in line; when that one is given up, so is the
 //! connection, lest its late reply be taken for that of the next.
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod audit;
 
 use super::code::Code;

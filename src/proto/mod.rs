@@ -24,4 +24,4 @@ pub use time::Time;
 pub use worker::Worker;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

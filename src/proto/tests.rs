@@ -18,7 +18,7 @@ mod liveness;
 mod mdp;
 mod mdp_peers;
 mod mixes;
-mod net;
+pub(crate) mod net;
 mod registration;
 mod restarts;
 mod retry;

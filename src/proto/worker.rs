@@ -11,7 +11,7 @@
 //! for [`STALL`], what was only offered goes back to the broker. So does what would have to wait
 //! for longer than [`BACKLOG`].
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod pace;
 mod watchdog;
@@ -418,6 +418,12 @@ impl<F: Frame> Worker<F> {
             // A broker of ours gave it to an earlier life of this name, whose requests it ends when
             // it hears our READY.
             ToWorker::Request { extra: Some(_), .. } if self.link.peer().is_none() => {}
+            // It would have two deliveries, of which a CANCEL could name but one.
+            ToWorker::Request {
+                extra: Some(extra), ..
+            } if self.by_token.contains_key(&extra.token) => {
+                self.notices.push(WorkerNotice::Fault(Malformed::Extension));
+            }
             ToWorker::Request {
                 client,
                 rid,

@@ -126,6 +126,7 @@ const MAX_LIVENESS: u64 = 1000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::corpus::seed;
 
     #[test]
     fn golden() {
@@ -135,6 +136,7 @@ mod tests {
             frame,
             br#"{"heartbeat":2500,"liveness":3,"omdp":1,"packed":true}"#
         );
+        seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
         hello.packs = false;
         hello.concurrency = Some(-1);
@@ -146,6 +148,7 @@ mod tests {
             frame,
             br#"{"concurrency":-1,"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"prefetch":9,"session":"s1"}"#
         );
+        seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
     }
 
@@ -174,6 +177,7 @@ mod tests {
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"concurrency":"all"}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"flow":true}"#,
         ] {
+            seed("hello", text.as_bytes());
             assert_eq!(
                 Hello::parse(text.as_bytes()),
                 Err(Malformed::Hello),

@@ -56,7 +56,7 @@ impl Client {
     }
 
     /// Whether it said hello on this connection.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn is_registered(&self) -> bool {
         self.hello.is_some()
     }

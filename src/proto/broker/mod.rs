@@ -30,7 +30,7 @@
 //! | transport | connection broke | a worker's requests start again or are lost; a client's end    |
 
 mod access;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod clients;
 mod config;
@@ -286,6 +286,7 @@ impl<F: Frame> Broker<F> {
     /// Tells every peer that the broker goes away, and every client the end of its requests.
     pub fn stop(&mut self, now: Time) {
         self.stopping = true;
+        self.end_parked();
         for key in self.requests.keys() {
             self.end_request(now, key, super::code::Code::BrokerLost);
         }

@@ -237,7 +237,7 @@ impl Queue {
     }
 
     /// From the front; panics if the links are broken.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn iter<F>(&self, requests: &Requests<F>) -> impl Iterator<Item = RequestKey> {
         let mut prev = NONE;
         let mut at = self.head;

@@ -1,8 +1,11 @@
 use super::super::testing::frames;
 use super::*;
+use crate::fuzz::corpus::vector;
 use crate::wire::ext::{Pace, RequestData};
 
+#[track_caller]
 fn decode(text: &str) -> Result<PeerMessage<Vec<u8>>, Malformed> {
+    vector("to_broker", &frames(text));
     PeerMessage::decode(&mut frames(text))
 }
 

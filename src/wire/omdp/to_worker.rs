@@ -175,9 +175,11 @@ fn token(bytes: &[u8]) -> Result<u64, Malformed> {
 mod tests {
     use super::super::testing::frames;
     use super::*;
+    use crate::fuzz::corpus::vector;
 
     #[track_caller]
     fn golden(text: &str, message: ToWorker<Vec<u8>>) {
+        vector("to_worker", &frames(text));
         assert_eq!(ToWorker::decode(&mut frames(text)).as_ref(), Ok(&message));
         let mut out = Vec::new();
         message.encode(&mut out);
@@ -289,6 +291,7 @@ mod tests {
             ("W|10|\0\0\0\0\0\0\0\t|\0\0\0\0", Extension),
             ("W|10|\0\0\0\0\0\0\0\t|\0\0\0\u{1}|x", Trailing),
         ] {
+            vector("to_worker", &frames(text));
             assert_eq!(ToWorker::decode(&mut frames(text)), Err(why), "{text}");
         }
     }
