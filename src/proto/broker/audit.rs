@@ -83,6 +83,8 @@ impl<F: Frame> Broker<F> {
             let place = self.requests.get(request).map(|request| request.place);
             assert_eq!(place, Some(Place::Worker(key)));
         }
+        let bytes = worker.running.iter().map(|&key| self.requests.bytes(key));
+        assert_eq!(worker.bytes, bytes.sum::<usize>());
         worker.timer
     }
 

@@ -42,7 +42,7 @@ pub(super) struct Request<F> {
     pub(super) retried: u8,
     /// Whether it does not wait for a service without workers.
     fail_fast: bool,
-    /// What it counts while it waits.
+    /// What it counts, here and with its worker.
     bytes: usize,
     /// When its worker was given it.
     pub(super) given: Time,
@@ -116,6 +116,11 @@ impl<F> Requests<F> {
     }
 
     /// The handle that a worker gets: the key, and a serial number in case the key is used again.
+    /// What it holds.
+    pub(super) fn bytes(&self, key: RequestKey) -> usize {
+        self.get(key).map_or(0, |request| request.bytes)
+    }
+
     pub(super) fn token(&self, key: RequestKey) -> u64 {
         let serial = self.slab[key.0 as usize].serial;
         u64::from(serial) << 32 | u64::from(key.0)

@@ -29,6 +29,8 @@ pub(super) struct Worker {
     /// The requests it was given and has not ended, in that order. It works on the first of them;
     /// what exceeds its concurrency it was given ahead of need, and may give back.
     pub(super) running: VecDeque<RequestKey>,
+    /// What these hold, in bytes.
+    pub(super) bytes: usize,
     pace: Pace,
     /// A 0.0.92 worker can't be told that a request was cancelled: it is busy until it ends it.
     pub(super) busy_for_nobody: Option<Owed>,
@@ -45,6 +47,10 @@ pub(super) struct Owed {
     pub(super) client: RoutingId,
     pub(super) rid: Box<[u8]>,
 }
+
+/// A worker that holds so many bytes is given nothing ahead of need: large requests would fill its
+/// connection, for which it would be taken for one that does not read.
+const MAX_AHEAD: usize = 1024 * 1024;
 
 impl Worker {
     fn capacity(&self) -> usize {
@@ -65,7 +71,8 @@ impl Worker {
         }
         let prefetch = self.hello.as_ref().and_then(|hello| hello.prefetch)?;
         let ahead = self.pace.ahead().min(prefetch as usize);
-        (load - self.capacity() < ahead).then_some(Line::Busy)
+        let fits = load - self.capacity() < ahead && self.bytes < MAX_AHEAD;
+        fits.then_some(Line::Busy)
     }
 }
 
@@ -246,6 +253,7 @@ impl<F: Frame> Broker<F> {
             dialect,
             hello,
             running: VecDeque::new(),
+            bytes: 0,
             pace: Pace::default(),
             busy_for_nobody: None,
             turn: None,
@@ -408,7 +416,9 @@ impl<F: Frame> Broker<F> {
                 .running
                 .iter()
                 .position(|&running| running == request);
-            at.and_then(|at| worker.running.remove(at));
+            if at.and_then(|at| worker.running.remove(at)).is_some() {
+                worker.bytes -= self.requests.bytes(request);
+            }
         }
     }
 
@@ -432,6 +442,7 @@ impl<F: Frame> Broker<F> {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.turn = None;
             worker.running.push_back(request);
+            worker.bytes += self.requests.bytes(request);
         }
     }
 

@@ -48,6 +48,23 @@ fn a_fast_worker_has_requests_ahead_of_it_and_runs_one_at_a_time() {
 }
 
 #[test]
+fn large_requests_do_not_pile_up_ahead() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = fast(&mut net, b, c);
+    let large = format!("\"{}\"", "x".repeat(300 * 1024));
+    let requests: Vec<u64> = (0..50).map(|_| net.request(c, "echo", &large)).collect();
+    let mut most = 0;
+    net.run_checked(ms(100), |net| most = most.max(net[w].machine.outstanding()));
+    // 1 MiB, and the one that passes it.
+    assert!((2..=4).contains(&most), "{most}");
+    for request in requests {
+        assert_eq!(net.end(c, request), done(&large));
+    }
+}
+
+#[test]
 fn no_prefetch_is_none() {
     let mut net = Net::near();
     let b = net.broker();
