@@ -140,6 +140,7 @@ impl BrokerCore {
             expiry: (self.conf.expiry >= 0.0)
                 .then(|| Duration::from_millis(self.conf.expiry as u64)),
             busy_timeout: Duration::from_millis(self.conf.busy_timeout as u64),
+            session: format!("{:x}", random()),
             seed: random(),
         };
         let mechanism = self

@@ -2,7 +2,8 @@
 //! can't be started soon, and drains before it leaves.
 //!
 //! A delivery is one request in the hands of this worker. It belongs to the connection on which
-//! it came: when that is lost, the broker tells the client, and nobody waits for the reply.
+//! it came: when that is lost, the broker tells the client, and nobody waits for the reply. Unless
+//! it is the broker that was lost: then the worker holds it for the next one, see [`resume`].
 //!
 //! A delivery is *offered* first. It has started when the user takes it, which the user does as
 //! often as its concurrency allows; the owner, who sits between the two, can take back an offer
@@ -12,12 +13,14 @@
 
 #[cfg(test)]
 mod audit;
+mod resume;
 
 use super::Time;
 use super::code::Code;
 use super::link::{Action, Due, Link, LinkConfig, Loss};
 use crate::wire::omdp::{ReplyKind, ToWorker, WorkerMessage, error_for_old};
 use crate::wire::{Body, Dialect, Form, Frame, Hello, Malformed};
+use resume::{Held, Resume};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -76,7 +79,14 @@ pub enum WorkerNotice<F> {
 struct Delivery<F> {
     client: F,
     rid: F,
+    /// The broker's handle of it, from a broker of ours that is there.
     token: Option<u64>,
+    /// Whose request it is, as the broker said.
+    user: Option<F>,
+    /// How many parts of the reply were handed to the transport.
+    sent: u32,
+    /// Set while its broker is lost, until another has found the client.
+    held: Option<Box<Held<F>>>,
     /// What its user has written, for a dialect without partials.
     parts: Vec<F>,
 }
@@ -124,6 +134,9 @@ pub struct Worker<F> {
     /// Everything that was received and not answered, by number, taken or offered.
     deliveries: BTreeMap<u64, Delivery<F>>,
     by_token: HashMap<u64, u64>,
+    /// How many deliveries are held.
+    held: usize,
+    resume: Resume<F>,
     /// When offers go back unless a delivery ends before; set while there are more deliveries than
     /// may run.
     stalled_at: Option<Time>,
@@ -148,6 +161,8 @@ impl<F: Frame> Worker<F> {
             config,
             deliveries: BTreeMap::new(),
             by_token: HashMap::new(),
+            held: 0,
+            resume: Resume::new(),
             stalled_at: None,
             retract: None,
             last_delivery: 0,
@@ -188,11 +203,16 @@ impl<F: Frame> Worker<F> {
 
     /// Takes note that the owner has taken these offers back, in the order in which they came.
     pub fn handle_retracted(&mut self, now: Time, deliveries: &[u64]) {
-        let tokens: Vec<u8> = deliveries
-            .iter()
-            .filter_map(|&number| self.forget(number)?.token)
-            .flat_map(u64::to_be_bytes)
-            .collect();
+        let mut tokens: Vec<u8> = Vec::new();
+        for &number in deliveries {
+            match self.forget(number) {
+                Some(Delivery {
+                    token: Some(token), ..
+                }) => tokens.extend(token.to_be_bytes()),
+                Some(delivery) if delivery.held.is_some() => self.disown(delivery),
+                _ => {}
+            }
+        }
         if !tokens.is_empty() {
             self.transmits.push(WorkerMessage::Return {
                 tokens: F::from(tokens),
@@ -203,6 +223,9 @@ impl<F: Frame> Worker<F> {
 
     /// Sends one part of the reply.
     pub fn partial(&mut self, delivery: u64, body: Body<F>) {
+        if self.held > 0 && self.keep_part(delivery, &body) {
+            return;
+        }
         let dialect = self.config.dialect;
         let Some(delivery) = self.deliveries.get_mut(&delivery) else {
             return;
@@ -213,12 +236,17 @@ impl<F: Frame> Worker<F> {
             return delivery.parts.extend(body.into_frames());
         }
         let Delivery {
-            client, rid, token, ..
+            client,
+            rid,
+            token,
+            sent,
+            ..
         } = delivery;
         // Through a 0.0.92 broker this could reach a 0.0.92 client, which a null partial kills.
         if dialect == Dialect::Omdp && token.is_none() && body.is_null() {
             return;
         }
+        *sent = sent.saturating_add(1);
         let message = WorkerMessage::Reply {
             kind: ReplyKind::Partial,
             client: F::from(&client[..]),
@@ -281,7 +309,9 @@ impl<F: Frame> Worker<F> {
         match message {
             ToWorker::Welcome { hello } => match Hello::parse(&hello) {
                 Ok(hello) => {
-                    self.link.welcome(hello);
+                    self.link.welcome(hello.clone());
+                    self.find_out(&hello);
+                    self.settle_drain(now);
                     if self.announced != self.concurrency() {
                         self.send_ready();
                     }
@@ -299,12 +329,15 @@ impl<F: Frame> Worker<F> {
             } => {
                 let token = extra.as_ref().map(|extra| extra.token);
                 let said = extra.map(|extra| (extra.opts, extra.user));
-                let parts = Vec::new();
+                let user = said.as_ref().and_then(|(_, user)| user.clone());
                 let delivery = Delivery {
                     client,
                     rid,
                     token,
-                    parts,
+                    user,
+                    sent: 0,
+                    held: None,
+                    parts: Vec::new(),
                 };
                 self.on_request(now, delivery, body, said);
             }
@@ -314,6 +347,8 @@ impl<F: Frame> Worker<F> {
                     self.settle_drain(now);
                 }
             }
+            ToWorker::Resume(ext) => self.on_resume(now, ext),
+            ToWorker::Disclaim { numbers } => self.on_disclaim(now, &numbers),
             // A client's own heartbeat; a delivery stays active until somebody says otherwise.
             ToWorker::RequestHeartbeat { .. } | ToWorker::Heartbeat => {}
             ToWorker::Disconnect => {
@@ -332,6 +367,9 @@ impl<F: Frame> Worker<F> {
             Some(Due::Beat) => self.heartbeat(),
             Some(Due::Lost(why)) => self.lost(now, why),
             None => {}
+        }
+        if self.resume.next_deadline().is_some_and(|at| at <= now) {
+            self.give_up_held();
         }
         if self.stalled_at.is_some_and(|at| at <= now) {
             self.stalled_at = None;
@@ -353,6 +391,7 @@ impl<F: Frame> Worker<F> {
         [
             self.draining.and_then(Draining::next_deadline),
             self.stalled_at,
+            self.resume.next_deadline(),
             self.link.next_deadline(),
         ]
         .into_iter()
@@ -383,12 +422,14 @@ impl<F: Frame> Worker<F> {
 
     /// How many requests were taken and not answered.
     pub fn outstanding(&self) -> usize {
-        self.deliveries.len()
+        self.load()
     }
 
-    /// How many requests the broker may give it: none once it is to leave.
+    /// How many requests the broker may give it: none once it is to leave, and fewer while some run
+    /// that the broker does not know of.
     fn concurrency(&self) -> Option<usize> {
-        self.draining.map_or(self.config.concurrency, |_| Some(0))
+        let limit = self.draining.map_or(self.config.concurrency, |_| Some(0));
+        limit.map(|limit| limit.saturating_sub(self.unclaimed()))
     }
 
     /// Whatever it said after that would make the broker think that it begins anew.
@@ -468,17 +509,20 @@ impl<F: Frame> Worker<F> {
 
     fn watch_for_stall(&mut self, now: Time) {
         let limit = self.config.concurrency.unwrap_or(usize::MAX);
-        self.stalled_at = (self.deliveries.len() > limit).then(|| now + STALL);
+        self.stalled_at = (self.load() > limit).then(|| now + STALL);
     }
 
     fn ask_back(&mut self, limit: usize) {
         self.retract = Some(Retract {
-            outstanding: self.deliveries.len(),
+            outstanding: self.load(),
             limit,
         });
     }
 
     fn end(&mut self, now: Time, number: u64, kind: ReplyKind, mut body: Body<F>) {
+        if self.held > 0 && self.keep_end(number, kind, &body) {
+            return;
+        }
         let Some(delivery) = self.forget(number) else {
             return;
         };
@@ -487,6 +531,7 @@ impl<F: Frame> Worker<F> {
             rid,
             token,
             parts,
+            ..
         } = delivery;
         if kind == ReplyKind::Final && !parts.is_empty() {
             body = with_parts(parts, body);
@@ -510,6 +555,7 @@ impl<F: Frame> Worker<F> {
         if let Some(token) = delivery.token {
             self.by_token.remove(&token);
         }
+        self.release(&delivery);
         Some(delivery)
     }
 
@@ -542,13 +588,16 @@ impl<F: Frame> Worker<F> {
         let running: Vec<u64> = self.deliveries.keys().copied().collect();
         for number in running {
             if let Some(delivery) = self.forget(number) {
-                self.transmits.push(WorkerMessage::Reply {
-                    kind: ReplyKind::OwnError,
-                    client: delivery.client,
-                    rid: delivery.rid,
-                    body: Body::json(F::from(Code::WorkerLost.to_json())),
-                    token: delivery.token,
-                });
+                // The broker drops a claim with its worker.
+                if delivery.held.is_none() {
+                    self.transmits.push(WorkerMessage::Reply {
+                        kind: ReplyKind::OwnError,
+                        client: delivery.client,
+                        rid: delivery.rid,
+                        body: Body::json(F::from(Code::WorkerLost.to_json())),
+                        token: delivery.token,
+                    });
+                }
                 self.notices.push(WorkerNotice::Cancelled {
                     delivery: number,
                     code: Code::WorkerLost,
@@ -571,6 +620,7 @@ impl<F: Frame> Worker<F> {
     fn leave(&mut self) {
         self.draining = None;
         self.stalled_at = None;
+        self.resume = Resume::new();
         self.link.close();
         if self.connected {
             self.connected = false;
@@ -591,10 +641,7 @@ impl<F: Frame> Worker<F> {
 
     fn lost(&mut self, now: Time, why: Loss) {
         self.stalled_at = None;
-        let numbers: Vec<u64> = self.deliveries.keys().copied().collect();
-        for number in numbers {
-            self.cancel(number, Code::BrokerLost);
-        }
+        self.lose_deliveries(now);
         if self.connected {
             self.connected = false;
             self.notices.push(WorkerNotice::Disconnected(why));

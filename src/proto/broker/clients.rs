@@ -1,6 +1,7 @@
 //! Clients: who they are, which requests are theirs, and whether they live.
 
 use super::requests::{Content, Place, RequestKey, Requests};
+use super::services::ServiceKey;
 use super::{Broker, Outgoing, RoutingId, Timer, Transmit, mmi};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
@@ -16,7 +17,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::time::Duration;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ClientKey(usize);
 
 #[derive(Debug)]
@@ -34,12 +35,19 @@ pub(super) struct Client {
     pub(super) last_heard: Time,
     /// Its connection broke, and nothing was heard of it since.
     pub(super) cut_off: bool,
+    /// It was asked to let requests go, and has not.
+    pub(super) is_mute: bool,
     next_beat: Time,
     /// Clients of ours have one always, the others while they are cut off.
     pub(super) timer: Option<TimerKey>,
 }
 
 impl Client {
+    /// Whether its requests may be parked with it.
+    pub(super) fn parks(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.parks)
+    }
+
     /// Whether it understands packed frames.
     pub(super) fn packs(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.packs)
@@ -107,6 +115,7 @@ impl Clients {
             requests: HashTable::new(),
             last_heard: now,
             cut_off: false,
+            is_mute: false,
             next_beat: now,
             timer: None,
         });
@@ -114,7 +123,7 @@ impl Clients {
         ClientKey(key)
     }
 
-    fn request<F: Frame>(
+    pub(super) fn request<F: Frame>(
         &self,
         key: ClientKey,
         rid: &[u8],
@@ -216,6 +225,27 @@ impl<F: Frame> Broker<F> {
                 let content = Content { body, opts };
                 self.on_request(now, client, &service, rid, content, timeout);
             }
+            (
+                ClientMessage::Resume {
+                    service,
+                    rid,
+                    data,
+                    opts,
+                    ext,
+                    past,
+                },
+                Some(key),
+            ) => {
+                let (body, timeout) = read_request(data, Some(&opts), Some(ext))?;
+                let reserved = mmi::is_reserved(&service);
+                if reserved || self.clients.request(key, &rid, &self.requests).is_some() {
+                    return Err(Malformed::Name);
+                }
+                let opts = Some(opts);
+                let content = Content { body, opts };
+                self.on_resume(now, key, (&service, rid), content, timeout, past);
+            }
+            (ClientMessage::Go { rids }, Some(key)) => self.on_go(now, key, &rids),
             (ClientMessage::RequestHeartbeat { rid }, Some(key)) => {
                 self.pass_heartbeat(key, rid);
             }
@@ -267,8 +297,30 @@ impl<F: Frame> Broker<F> {
         content: Content<F>,
         timeout: Option<Duration>,
     ) {
-        self.counters.requests += 1;
         let service = self.services.require(service);
+        let request = self.insert_request(now, client, service, rid, content, timeout);
+        self.enqueue(now, request, service);
+    }
+
+    /// Has it wait for a worker.
+    pub(super) fn enqueue(&mut self, now: Time, request: RequestKey, service: ServiceKey) {
+        let entry = self.services.get_mut(service);
+        entry.queue.push_back(request, &mut self.requests);
+        self.dispatch(now, service);
+        self.watch(now, request);
+    }
+
+    /// A new request of a client, in no place yet.
+    pub(super) fn insert_request(
+        &mut self,
+        now: Time,
+        client: ClientKey,
+        service: ServiceKey,
+        rid: F,
+        content: Content<F>,
+        timeout: Option<Duration>,
+    ) -> RequestKey {
+        self.counters.requests += 1;
         let deadline = timeout.map_or(now, |timeout| now + timeout);
         let request = self
             .requests
@@ -280,9 +332,7 @@ impl<F: Frame> Broker<F> {
             }
         }
         self.clients.add(client, request, &self.requests);
-        let service_entry = self.services.get_mut(service);
-        service_entry.queue.push_back(request, &mut self.requests);
-        self.dispatch(now, service);
+        request
     }
 
     fn pass_heartbeat(&mut self, key: ClientKey, rid: F) {
@@ -331,7 +381,7 @@ impl<F: Frame> Broker<F> {
         requests.sort_unstable_by_key(|&request| {
             let place = self.requests.get(request).map(|request| request.place);
             (
-                place != Some(Place::Queue),
+                place.is_some_and(|place| !place.is_waiting()),
                 Reverse(self.requests.token(request)),
             )
         });

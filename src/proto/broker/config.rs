@@ -19,6 +19,8 @@ pub struct BrokerConfig {
     /// How long an MDP worker that has a request may be silent: many work in the thread that would
     /// have to send the heartbeats. Default 15 minutes, as majortomo's broker grants.
     pub busy_timeout: Duration,
+    /// Differs from one broker to the next of the same address, and from one start to the next.
+    pub session: String,
     /// Seeds the hash tables that peers' ids go into, so that nobody can choose ids that collide.
     pub seed: u64,
 }
@@ -26,7 +28,9 @@ pub struct BrokerConfig {
 impl BrokerConfig {
     /// What the broker answers to a hello.
     pub(super) fn hello(&self) -> Hello {
-        Hello::new(self.heartbeat.as_millis() as u64, self.liveness)
+        let mut hello = Hello::new(self.heartbeat.as_millis() as u64, self.liveness);
+        hello.session = self.session.clone();
+        hello
     }
 
     /// How long a peer with this hello may be silent: the slower of the two hearts sets the pace,

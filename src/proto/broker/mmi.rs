@@ -3,7 +3,6 @@
 //! ours, and answer with JSON.
 
 use super::Broker;
-use super::requests::Place;
 use crate::wire::{Body, Encoding, Frame};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -48,7 +47,7 @@ impl<F: Frame> Broker<F> {
         for key in self.requests.keys() {
             if let Some(request) = self.requests.get(key) {
                 let name = text(&self.services.name(request.service));
-                let column = if request.place == Place::Queue { 1 } else { 2 };
+                let column = if request.place.is_waiting() { 1 } else { 2 };
                 services.entry(name).or_default()[column] += 1;
             }
         }

@@ -11,12 +11,15 @@
 //! | client | REQUEST            | queues it under its service, dispatches                        |
 //! | client | HEARTBEAT rid      | passes it to the worker that holds the request                 |
 //! | client | CANCEL             | forgets the request, tells its worker                          |
+//! | client | RESUME             | looks for it among the claims, see [`claims`]                  |
+//! | client | GO                 | the requests may be given to a worker, see [`parking`]         |
 //! | client | DISCONNECT         | forgets the client and its requests                            |
 //! | worker | READY              | registers the worker, answers a hello, dispatches              |
 //! | worker | READY, held        | same session: updates; new one: starts over; 0.0.92: DISCONNECT |
 //! | worker | PARTIAL            | passes it on, restarts the idle timeout                        |
 //! | worker | FINAL, error       | passes it on, forgets the request, dispatches                  |
 //! | worker | RETURN             | its requests go back to the front of the queue                 |
+//! | worker | CLAIM              | looks for who asks for it, see [`claims`]                      |
 //! | worker | DISCONNECT         | forgets the worker; of ours: its requests had not started      |
 //! | worker | anything, not held | DISCONNECT, and the worker starts over                         |
 //! | any    | MDP                | see `mdp`: the same, in the terms of its dialect               |
@@ -28,6 +31,7 @@
 mod access;
 #[cfg(test)]
 mod audit;
+mod claims;
 mod clients;
 mod config;
 mod dispatch;
@@ -36,6 +40,7 @@ mod incoming;
 mod mdp;
 mod mmi;
 mod pace;
+mod parking;
 mod requests;
 mod services;
 mod workers;
@@ -50,9 +55,11 @@ use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
 use crate::wire::packed::pack;
 use crate::wire::{Dialect, Frame, Malformed};
+use claims::Claims;
 use clients::{ClientKey, Clients};
 use incoming::Incoming;
 use mdp::{Parts, Refused};
+use parking::Parking;
 use requests::{RequestKey, Requests};
 use services::Services;
 use std::collections::HashMap;
@@ -119,6 +126,9 @@ enum Timer {
     Worker(WorkerKey),
     Client(ClientKey),
     Question(u64),
+    Parking,
+    Claim(usize),
+    Search(RequestKey),
 }
 
 /// What has happened so far.
@@ -138,6 +148,8 @@ pub struct Broker<F> {
     clients: Clients,
     requests: Requests<F>,
     deadlines: Deadlines<Timer>,
+    parking: Parking,
+    claims: Claims,
     transmits: Vec<Transmit<F>>,
     events: Vec<BrokerEvent>,
     /// What has come of replies whose clients can't be given parts.
@@ -161,6 +173,8 @@ impl<F: Frame> Broker<F> {
             clients: Clients::new(config.seed),
             requests: Requests::new(),
             deadlines: Deadlines::new(),
+            parking: Parking::default(),
+            claims: Claims::default(),
             transmits: Vec::new(),
             events: Vec::new(),
             parts: HashMap::new(),
@@ -232,6 +246,9 @@ impl<F: Frame> Broker<F> {
                 Timer::Worker(key) => self.worker_due(now, key),
                 Timer::Client(key) => self.client_due(now, key),
                 Timer::Question(id) => self.question_due(now, id),
+                Timer::Parking => self.parking_due(now),
+                Timer::Claim(at) => self.claim_due(now, at),
+                Timer::Search(key) => self.search_due(now, key),
             }
         }
     }
@@ -267,6 +284,7 @@ impl<F: Frame> Broker<F> {
             }
             self.drop_client(now, key);
         }
+        self.close_parking();
     }
 
     /// How many requests wait or run; workers; clients; services. All are zero when nobody is

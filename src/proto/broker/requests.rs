@@ -1,6 +1,7 @@
 //! Requests that wait for a worker or are in the hands of one, and the queues they wait in.
 
 use super::clients::ClientKey;
+use super::parking::Gate;
 use super::services::ServiceKey;
 use super::workers::WorkerKey;
 use crate::proto::Time;
@@ -16,7 +17,18 @@ pub(super) struct RequestKey(u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Queue,
+    /// Beside the queue, until its client lets it go; see [`super::parking`].
+    Aside,
+    /// Looked for; see [`super::claims`].
+    Sought,
     Worker(WorkerKey),
+}
+
+impl Place {
+    /// Whether no worker has it.
+    pub(super) fn is_waiting(self) -> bool {
+        !matches!(self, Place::Worker(_))
+    }
 }
 
 #[derive(Debug)]
@@ -27,6 +39,12 @@ pub(super) struct Request<F> {
     /// What the worker gets. Kept until the request ends: a worker may give it back.
     pub(super) content: Content<F>,
     pub(super) place: Place,
+    /// In a queue: whether it may be given to a worker.
+    pub(super) gate: Gate,
+    /// In a queue: since when it stands at this gate.
+    pub(super) since: Time,
+    /// In a queue: its client has let it go, or is asked to.
+    pub(super) cleared: bool,
     /// Idle timeout; every partial restarts it.
     pub(super) timeout: Option<Duration>,
     /// Moved by every partial; the timer is set anew only when it fires too early.
@@ -92,6 +110,12 @@ impl<F> Requests<F> {
         (u64::from(request.serial) == token >> 32).then_some(key)
     }
 
+    /// The one behind it in its queue.
+    pub(super) fn next(&self, key: RequestKey) -> Option<RequestKey> {
+        let next = self.get(key)?.next;
+        (next != NONE).then_some(RequestKey(next))
+    }
+
     pub(super) fn remove(&mut self, key: RequestKey) -> Option<Request<F>> {
         self.slab.try_remove(key.0 as usize)
     }
@@ -115,6 +139,9 @@ impl<F: Frame> Requests<F> {
             service,
             content,
             place: Place::Queue,
+            gate: Gate::Open,
+            since: Time::ZERO,
+            cleared: false,
             timeout,
             deadline,
             timer: None,
@@ -146,6 +173,10 @@ impl Default for Queue {
 impl Queue {
     pub(super) fn is_empty(&self) -> bool {
         self.head == NONE
+    }
+
+    pub(super) fn first(&self) -> Option<RequestKey> {
+        (!self.is_empty()).then_some(RequestKey(self.head))
     }
 
     /// From the front; panics if the links are broken.

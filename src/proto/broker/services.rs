@@ -1,5 +1,6 @@
 //! Services: a queue of requests and the workers that can take one.
 
+use super::parking::{Gate, Rate};
 use super::requests::{Queue, RequestKey, Requests};
 use super::workers::WorkerKey;
 use slab::Slab;
@@ -19,6 +20,14 @@ pub(super) struct Service {
     busy: BTreeMap<u64, WorkerKey>,
     /// All that registered for it.
     pub(super) workers: usize,
+    /// Requests that are neither in the queue nor with a worker.
+    pub(super) aside: usize,
+    /// Requests in the queue that are parked.
+    pub(super) parked: usize,
+    /// Those that were asked for, let go or not yet.
+    pub(super) cleared: usize,
+    /// How fast requests are given out.
+    pub(super) rate: Rate,
 }
 
 /// The services that have a worker or a request; the others are forgotten, so that names made up
@@ -43,6 +52,10 @@ impl Services {
             idle: BTreeMap::new(),
             busy: BTreeMap::new(),
             workers: 0,
+            aside: 0,
+            parked: 0,
+            cleared: 0,
+            rate: Rate::default(),
         });
         self.names.insert(name, key);
         ServiceKey(key)
@@ -51,7 +64,7 @@ impl Services {
     /// Forgets a service that nobody serves and nobody asks for.
     pub(super) fn release(&mut self, key: ServiceKey) {
         let service = &self.slab[key.0];
-        if service.workers == 0 && service.queue.is_empty() {
+        if service.workers == 0 && service.queue.is_empty() && service.aside == 0 {
             let service = self.slab.remove(key.0);
             self.names.remove(&service.name);
         }
@@ -102,13 +115,15 @@ impl Services {
         requests: &mut Requests<F>,
     ) -> Option<(RequestKey, WorkerKey)> {
         let service = &mut self.slab[key.0];
-        if service.queue.is_empty() {
+        let first = requests.get_mut(service.queue.first()?)?;
+        if first.gate != Gate::Open {
             return None;
         }
         let (_, worker) = service
             .idle
             .pop_first()
             .or_else(|| service.busy.pop_first())?;
+        service.cleared -= usize::from(std::mem::take(&mut first.cleared));
         let request = service.queue.pop_front(requests)?;
         Some((request, worker))
     }
@@ -131,6 +146,11 @@ pub(super) struct Turn {
 }
 
 impl Service {
+    /// How many workers could take a request.
+    pub(super) fn room(&self) -> usize {
+        self.idle.len() + self.busy.len()
+    }
+
     /// Who stands in which line.
     #[cfg(test)]
     pub(super) fn lines(&self) -> impl Iterator<Item = (Line, WorkerKey)> {

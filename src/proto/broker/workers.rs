@@ -30,6 +30,10 @@ pub(super) struct Worker {
     /// what exceeds its concurrency it was given ahead of need, and may give back.
     pub(super) running: VecDeque<RequestKey>,
     pace: Pace,
+    /// Requests that it brought from a broker that died, and that nobody has asked for yet.
+    pub(super) claims: usize,
+    /// Those of them that it works on.
+    pub(super) claimed_running: usize,
     /// A 0.0.92 worker can't be told that a request was cancelled: it is busy until it ends it.
     pub(super) busy_for_nobody: Option<Owed>,
     /// Its place in one of the lines of its service, while it can take a request.
@@ -54,9 +58,17 @@ impl Worker {
         }
     }
 
+    /// It has this request, and has had it for long.
+    pub(super) fn take_up(&mut self, now: Time, request: RequestKey) {
+        if self.running.is_empty() {
+            self.pace.begin(now);
+        }
+        self.running.push_back(request);
+    }
+
     /// The line that it belongs into, if it can take a request: for now, or ahead of need.
     pub(super) fn line(&self) -> Option<Line> {
-        let load = self.running.len();
+        let load = self.running.len() + self.claimed_running;
         if self.busy_for_nobody.is_some() {
             return None;
         }
@@ -154,6 +166,15 @@ impl<F: Frame> Broker<F> {
             (WorkerMessage::Return { tokens: frame }, Some(key)) => {
                 self.on_return(now, key, tokens(&frame));
             }
+            (
+                WorkerMessage::Claim {
+                    client,
+                    rid,
+                    ext,
+                    user,
+                },
+                Some(key),
+            ) => self.on_claim(now, key, &client, &rid, ext, user),
             (WorkerMessage::Disconnect, Some(key)) => {
                 // So that one of ours can wait until its goodbye was heard.
                 if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
@@ -236,6 +257,8 @@ impl<F: Frame> Broker<F> {
             hello,
             running: VecDeque::new(),
             pace: Pace::new(now),
+            claims: 0,
+            claimed_running: 0,
             busy_for_nobody: None,
             turn: None,
             last_heard: now,
@@ -324,7 +347,7 @@ impl<F: Frame> Broker<F> {
                 continue;
             }
             self.free_slot(key, request);
-            self.requeue(request);
+            self.requeue(now, request);
         }
         if let Some(worker) = self.workers.get_mut(key) {
             worker.pace.stall();
@@ -381,10 +404,7 @@ impl<F: Frame> Broker<F> {
     pub(super) fn give(&mut self, now: Time, key: WorkerKey, request: RequestKey) {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.turn = None;
-            if worker.running.is_empty() {
-                worker.pace.begin(now);
-            }
-            worker.running.push_back(request);
+            worker.take_up(now, request);
         }
     }
 
@@ -406,12 +426,15 @@ impl<F: Frame> Broker<F> {
         if let Some(turn) = worker.turn {
             self.services.leave_line(worker.service, turn);
         }
+        if worker.claims > 0 {
+            self.drop_claims(key);
+        }
         // A worker of ours says goodbye after everything that it started has ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();
         let lost = if not_started { 0 } else { worker.running.len() };
         for &request in worker.running.iter().rev() {
             if not_started {
-                self.requeue(request);
+                self.requeue(now, request);
             } else {
                 self.end_request(now, request, Code::WorkerLost);
             }

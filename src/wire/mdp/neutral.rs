@@ -17,7 +17,9 @@ impl<F: Frame> ToWorker<F> {
             omdp::ToWorker::Disconnect => Some(ToWorker::Disconnect),
             omdp::ToWorker::Welcome { .. }
             | omdp::ToWorker::RequestHeartbeat { .. }
-            | omdp::ToWorker::Cancel { .. } => None,
+            | omdp::ToWorker::Cancel { .. }
+            | omdp::ToWorker::Resume(_)
+            | omdp::ToWorker::Disclaim { .. } => None,
         }
     }
 
@@ -50,7 +52,7 @@ impl<F: Frame> WorkerMessage<F> {
             }),
             omdp::WorkerMessage::Heartbeat => Some(WorkerMessage::Heartbeat),
             omdp::WorkerMessage::Disconnect => Some(WorkerMessage::Disconnect),
-            omdp::WorkerMessage::Return { .. } => None,
+            omdp::WorkerMessage::Return { .. } | omdp::WorkerMessage::Claim { .. } => None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the broker sends to a worker.
 
+use super::resume::check_numbers;
 use super::*;
 use crate::wire::ext::TokenExt;
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
@@ -25,6 +26,10 @@ pub enum ToWorker<F> {
     Disconnect,
     /// `W 8 token`. Ours: nobody waits for this request any more.
     Cancel { token: u64 },
+    /// `W 11 ext`. Ours: the client of a claim was found, and the reply goes to it.
+    Resume(ResumeExt),
+    /// `W 12 number…`. Ours: nobody asks for these claims. Numbers of 8 bytes end to end, at least one.
+    Disclaim { numbers: F },
 }
 
 /// What the broker tells a worker about a request beyond 0.0.92.
@@ -94,6 +99,10 @@ impl<F: Frame> ToWorker<F> {
                     token: u64::from_be_bytes(token),
                 }
             }
+            RESUME => ToWorker::Resume(ResumeExt::parse(&cursor.next()?)?),
+            PARK => ToWorker::Disclaim {
+                numbers: check_numbers(cursor.next()?)?,
+            },
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -140,6 +149,14 @@ impl<F: Frame> ToWorker<F> {
             ToWorker::Cancel { token } => {
                 put(CANCEL);
                 out.push(F::from(&token.to_be_bytes()[..]));
+            }
+            ToWorker::Resume(ext) => {
+                put(RESUME);
+                out.push(ext.to_frame());
+            }
+            ToWorker::Disclaim { numbers } => {
+                put(PARK);
+                out.push(numbers);
             }
         }
     }
@@ -214,6 +231,20 @@ mod tests {
             request(Body::json(b"1".to_vec()), Some(known)),
         );
         golden("W|8|\0\0\0\0\0\0\0\t", ToWorker::Cancel { token: 9 });
+        golden(
+            "W|11|\0\0\0\0\0\0\0\u{2}\0\0\0\0\0\0\0\t\0\0\0\u{3}",
+            ToWorker::Resume(ResumeExt {
+                number: 2,
+                token: 9,
+                received: 3,
+            }),
+        );
+        golden(
+            "W|12|\0\0\0\0\0\0\0\u{2}",
+            ToWorker::Disclaim {
+                numbers: vec![0, 0, 0, 0, 0, 0, 0, 2],
+            },
+        );
     }
 
     #[test]
@@ -246,6 +277,10 @@ mod tests {
             ("W|4|Cx|r1|x", Trailing),
             ("W|5|x", Trailing),
             ("W|8|x", Extension),
+            ("W|11|x", Extension),
+            ("W|12|∅", Extension),
+            ("W|12|x", Extension),
+            ("W|12|\0\0\0\0\0\0\0\0|x", Trailing),
         ] {
             assert_eq!(ToWorker::decode(&mut frames(text)), Err(why), "{text}");
         }

@@ -68,6 +68,7 @@ impl Net {
             dialects: Dialects::ALL,
             expiry: Some(secs(60)),
             busy_timeout: secs(900),
+            session: format!("b{}", self.peers.len()),
             seed: 1,
         };
         change(&mut config);

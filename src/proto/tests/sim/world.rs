@@ -27,6 +27,8 @@ pub struct World {
     pub remedies: BTreeMap<(Time, u64), Id<()>>,
     /// How often in a hundred acts somebody is hurt.
     pub storm: usize,
+    /// Whether it is mostly brokers.
+    pub siege: bool,
     pub asked: u64,
     log: Rc<RefCell<Vec<String>>>,
 }
@@ -100,10 +102,12 @@ impl World {
             unsure: Vec::new(),
             remedies: BTreeMap::new(),
             storm: 0,
+            siege: false,
             asked: 0,
             log,
         };
         world.storm = *world.net.rng.pick(&[0, 1, 4, 12, 30]);
+        world.siege = world.net.rng.percent(40);
         let ways = [(50, 20_000), (50, 20_000), (5, 200), (900, 1100)];
         let (least, most) = *world.net.rng.pick(&ways);
         world.net.set_latency(least, most);

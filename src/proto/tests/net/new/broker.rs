@@ -8,6 +8,7 @@ pub struct BrokerActor {
     pub machine: Broker<Vec<u8>>,
     pub config: BrokerConfig,
     pub events: Vec<(Time, BrokerEvent)>,
+    life: u32,
     wakes: Wakes,
 }
 
@@ -17,6 +18,7 @@ impl BrokerActor {
             machine: Broker::new(config.clone()),
             config,
             events: Vec::new(),
+            life: 0,
             wakes: Wakes::default(),
         }
     }
@@ -24,7 +26,10 @@ impl BrokerActor {
 
 impl Actor for BrokerActor {
     fn start(&mut self, _now: Time) {
-        self.machine = Broker::new(self.config.clone());
+        self.life += 1;
+        let mut config = self.config.clone();
+        config.session = format!("{}.{}", config.session, self.life);
+        self.machine = Broker::new(config);
     }
 
     fn crash(&mut self) {
