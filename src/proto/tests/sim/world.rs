@@ -233,7 +233,8 @@ impl World {
         for w in self.workers.clone() {
             self.net.act(w, |worker, _| worker.busy = false);
         }
-        self.net.run(secs(10));
+        // Whoever drains may hold a reply that nobody asks the next broker for.
+        self.net.run(secs(20));
         for w in self.workers.clone() {
             if self.net[w].drained.is_some() {
                 self.net.start(w);
