@@ -17,5 +17,6 @@ mod mixes;
 mod net;
 mod registration;
 mod restarts;
+mod resume;
 mod sim;
 mod timeouts;

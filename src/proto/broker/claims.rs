@@ -110,7 +110,7 @@ impl<F: Frame> Broker<F> {
         if let Some(request) = self.requests.get_mut(key) {
             request.place = Place::Sought;
         }
-        let wait = Duration::from_millis(past.wait_ms.into()).min(self.config.patience(None));
+        let wait = Duration::from_millis(past.wait_ms.into()).min(self.config.grace());
         let timer = self.deadlines.set(now + wait, Timer::Search(key));
         let received = past.received;
         self.claims.searches.insert(key, Search { timer, received });
@@ -149,7 +149,7 @@ impl<F: Frame> Broker<F> {
             return self.found(now, key, worker, ext);
         }
         let at = self.claims.slab.vacant_key();
-        let until = now + self.config.patience(None);
+        let until = now + self.config.grace();
         self.claims.slab.insert(Claim {
             client: name.0.clone(),
             rid: name.1.clone(),

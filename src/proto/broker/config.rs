@@ -33,6 +33,12 @@ impl BrokerConfig {
         hello
     }
 
+    /// How long a broker that has just come waits for both sides of a request that another one had:
+    /// as long as it would have patience with them.
+    pub(super) fn grace(&self) -> Duration {
+        self.heartbeat.saturating_mul(self.liveness)
+    }
+
     /// How long a peer with this hello may be silent: the slower of the two hearts sets the pace,
     /// so that different settings at the two ends do not flap.
     pub(super) fn patience(&self, hello: Option<&Hello>) -> Duration {
