@@ -25,7 +25,7 @@ class Child {
   #waiting = [];
   #stderr = '';
 
-  constructor(process) {
+  constructor(process, killAfter) {
     this.process = process;
     process.stderr.setEncoding('utf8').on('data', (text) => {
       this.#stderr += text;
@@ -47,7 +47,7 @@ class Child {
         this.#look(`the child ended (${signal ?? code}): ${this.#stderr}`);
       });
     });
-    const timer = setTimeout(() => process.kill('SIGKILL'), KILL_AFTER);
+    const timer = setTimeout(() => process.kill('SIGKILL'), killAfter);
   }
 
   /** Waits until it says this, and gives what it said: `{ what, value, at }`. */
@@ -80,13 +80,14 @@ class Child {
 /**
  * @param {Function} program gets `{ omdp, say, ...args }`
  * @param {object} [args] what JSON takes
- * @param {{ nodeArgs?: string[], shell?: string }} [options] `shell` runs before Node, in its process
+ * @param {{ nodeArgs?: string[], shell?: string, killAfter?: number }} [options] `shell` runs before Node, in its
+ *   process
  */
-function runChild(t, program, args = {}, { nodeArgs = [], shell } = {}) {
+function runChild(t, program, args = {}, { nodeArgs = [], shell, killAfter = KILL_AFTER } = {}) {
   const source = `${PRELUDE}(${program})({ omdp, say, ...${JSON.stringify(args)} });`;
   const node = [process.execPath, ...nodeArgs, '-e', source];
   const command = shell === undefined ? node : ['sh', '-c', `${shell}; exec "$@"`, 'sh', ...node];
-  const child = new Child(spawn(command[0], command.slice(1), { stdio: 'pipe', cwd: ROOT }));
+  const child = new Child(spawn(command[0], command.slice(1), { stdio: 'pipe', cwd: ROOT }), killAfter);
   t.after(() => child.kill());
   return child;
 }

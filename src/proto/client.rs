@@ -316,6 +316,7 @@ impl<F: Frame> Client<F> {
             ToClient::Parked { rids } => self.on_parked(&rids),
             ToClient::Unpark { rids } => self.on_unpark(&rids),
             ToClient::Disconnect => {
+                self.resume.dismiss();
                 if !self.connected {
                     self.link.refused();
                 }

@@ -352,6 +352,7 @@ impl<F: Frame> Worker<F> {
             // A client's own heartbeat; a delivery stays active until somebody says otherwise.
             ToWorker::RequestHeartbeat { .. } | ToWorker::Heartbeat => {}
             ToWorker::Disconnect => {
+                self.resume.dismiss();
                 if !self.connected {
                     self.link.refused();
                 }

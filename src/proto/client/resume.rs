@@ -10,7 +10,8 @@
 //!
 //! When a broker says that it is another process than the one that was lost, it is asked to look for
 //! what is Unknown among what its workers claim. When it is the same, it has told the workers that
-//! nobody waits, and `B_LOST` is the end. So it is when no broker comes within the patience.
+//! nobody waits, and `B_LOST` is the end. So it is when the broker said DISCONNECT, and when no broker
+//! comes within the patience.
 
 use super::{Client, ClientMessage, Code, Stage, Tell};
 use crate::proto::Time;
@@ -33,6 +34,11 @@ pub(super) struct Resume {
 }
 
 impl Resume {
+    /// The broker of this connection has let go of everything, and has told the workers.
+    pub(super) fn dismiss(&mut self) {
+        self.here = None;
+    }
+
     pub(super) fn forget(&mut self, until: Time, id: u64) {
         self.unknown.remove(&(until, id));
     }

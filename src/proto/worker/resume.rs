@@ -71,6 +71,11 @@ impl<F> Resume<F> {
         }
     }
 
+    /// The broker of this connection has told the clients that their requests are over.
+    pub(super) fn dismiss(&mut self) {
+        self.here = None;
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Time> {
         self.until
     }
