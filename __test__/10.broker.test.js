@@ -6,7 +6,6 @@ const { describe, test } = require('node:test');
 const { TRANSPORTS, freshEndpoint } = require('./support/endpoints');
 const { record } = require('./support/events');
 const { SERVICE, echo, peersFor, start } = require('./support/peers');
-const { Broker, Client, Worker } = require('..');
 
 for (const transport of TRANSPORTS) {
   describe(`a broker over ${transport}`, () => {
@@ -120,33 +119,31 @@ test('await using stops it: Symbol.asyncDispose', async (t) => {
 
 test('tcp://127.0.0.1:* and tcp://127.0.0.1:0 bind a free port, which endpoints tells', async (t) => {
   for (const wildcard of ['tcp://127.0.0.1:*', 'tcp://127.0.0.1:0']) {
-    const broker = new Broker(wildcard);
-    const worker = [];
-    t.after(() => Promise.all([broker, ...worker].map((peer) => peer.stop({ timeout: 0 }))));
+    const broker = peersFor(t).broker({}, wildcard);
     await broker.start();
     assert.equal(broker.endpoints.length, 1);
-    assert.match(broker.endpoints[0], /^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/);
-    worker.push(new Worker(broker.endpoints[0], SERVICE), new Client(broker.endpoints[0]));
-    worker[0].on('request', echo);
-    await start(...worker);
-    assert.equal(await worker[1].call(SERVICE, wildcard), wildcard);
+    const [endpoint] = broker.endpoints;
+    assert.match(endpoint, /^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/);
+    const peers = peersFor(t, 'tcp', endpoint);
+    const [worker, client] = [peers.worker(echo), peers.client()];
+    await start(worker, client);
+    assert.equal(await client.call(SERVICE, wildcard), wildcard);
   }
 });
 
 test('a broker on several endpoints connects the peers of all of them', async (t) => {
   const endpoints = TRANSPORTS.map(freshEndpoint);
-  const peers = peersFor(t);
-  const broker = peers.broker({}, endpoints);
+  const broker = peersFor(t).broker({}, endpoints);
   await broker.start();
   assert.deepEqual(broker.endpoints, endpoints);
 
-  const made = endpoints.flatMap((endpoint) => [new Worker(endpoint, endpoint), new Client(endpoint)]);
-  t.after(() => Promise.all(made.map((peer) => peer.stop({ timeout: 0 }))));
-  const clients = made.filter((peer) => peer instanceof Client);
-  for (const worker of made.filter((peer) => peer instanceof Worker)) {
-    worker.on('request', (data, reply) => reply.end(`${data} by ${worker.service}`));
+  const clients = [];
+  for (const endpoint of endpoints) {
+    const peers = peersFor(t, undefined, endpoint);
+    const worker = peers.worker((data, reply) => reply.end(`${data} by ${endpoint}`), { service: endpoint });
+    clients.push(peers.client());
+    await start(worker, clients.at(-1));
   }
-  await start(...made);
   for (const client of clients) {
     for (const service of endpoints) {
       assert.equal(await client.call(service, 'done'), `done by ${service}`);

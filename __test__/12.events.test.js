@@ -24,14 +24,8 @@ for (const transport of TRANSPORTS) {
       await Promise.all([client.stop(), worker.stop()]);
       await broker.stop();
       const { endpoint } = peers;
-      for (const log of logs) {
-        assert.deepEqual(
-          log,
-          ['start', ['connect', endpoint], ['disconnect', endpoint, 'stopped'], 'stop'].map((entry) =>
-            Array.isArray(entry) ? entry : entry,
-          ),
-        );
-      }
+      const life = ['start', ['connect', endpoint], ['disconnect', endpoint, 'stopped'], 'stop'];
+      for (const log of logs) assert.deepEqual(log, life);
     });
 
     test('a broker that goes and comes back', async (t) => {
@@ -49,11 +43,11 @@ for (const transport of TRANSPORTS) {
         assert.equal(await client.call(SERVICE, i), i);
       }
       for (const log of logs) {
-        const once = [
+        const eachTime = [
           ['disconnect', peers.endpoint, 'disconnected by the broker'],
           ['connect', peers.endpoint],
         ];
-        assert.deepEqual(log, [...once, ...once, ...once]);
+        assert.deepEqual(log, [...eachTime, ...eachTime, ...eachTime]);
       }
     });
 
@@ -72,6 +66,40 @@ for (const transport of TRANSPORTS) {
       await up;
       for (const log of logs) assert.deepEqual(namesOf(log), ['start', 'stop', 'start', 'connect']);
     });
+  });
+}
+
+for (const transport of TRANSPORTS) {
+  test(`of two peers with one name one keeps it, and the other is told: ${transport}`, async (t) => {
+    const peers = peersFor(t, transport);
+    // Who is displaced over tcp or ipc notices it by the silence.
+    const conf = { heartbeat: 100, liveness: 5 };
+    await peers.broker(conf).start();
+    const loserOf = (pair) =>
+      new Promise((resolve) => {
+        for (const peer of pair) {
+          peer.on('disconnect', (_endpoint, reason) => reason === 'name taken' && resolve(peer));
+        }
+      });
+    const workers = ['first', 'second'].map((word) =>
+      peers.worker((_data, reply) => reply.end(word), { name: 'twin', ...conf }),
+    );
+    const clients = [0, 1].map(() => peers.client({ name: 'C-twin', ...conf }));
+    const losers = [];
+    for (const pair of [workers, clients]) {
+      const loser = loserOf(pair);
+      await Promise.all([once(pair[0], 'connect'), pair[0].start()]);
+      await Promise.all([once(pair[1], 'connect'), pair[1].start()]);
+      losers.push(await loser);
+    }
+    const client = peers.client();
+    await client.start();
+    assert.equal(await client.call(SERVICE, null), losers[0] === workers[0] ? 'second' : 'first');
+
+    // It does not come back by itself, and can be stopped.
+    const log = record(losers[0]);
+    await losers[0].stop();
+    assert.deepEqual(log, ['stop']);
   });
 }
 

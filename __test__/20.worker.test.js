@@ -58,13 +58,14 @@ for (const transport of TRANSPORTS) {
 
 test('one request at a time: the next comes after the reply has ended, and in order', async (t) => {
   const log = [];
-  const { client } = await peersFor(t).trio((data, reply) => {
+  const handler = (data, reply) => {
     log.push(`begin ${data}`);
     setImmediate(() => {
       log.push(`end ${data}`);
       reply.end(data);
     });
-  });
+  };
+  const { client } = await peersFor(t).trio(handler, { worker: { prefetch: 0 } });
   const data = [1, 2, 3, 4, 5];
   assert.deepEqual(await Promise.all(data.map((each) => client.call(SERVICE, each))), data);
   assert.deepEqual(
@@ -75,8 +76,9 @@ test('one request at a time: the next comes after the reply has ended, and in or
 
 test('waiting workers are served in the order in which they became idle', async (t) => {
   const peers = peersFor(t);
-  const { broker, client } = await peers.trio((data, reply) => reply.end('W0'));
-  for (const name of ['W1', 'W2']) {
+  const [broker, client] = [peers.broker(), peers.client()];
+  await start(broker, client);
+  for (const name of ['W0', 'W1', 'W2']) {
     const ready = once(broker, 'workerReady');
     await peers.worker((data, reply) => reply.end(name), { name }).start();
     await ready;

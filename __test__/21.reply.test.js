@@ -310,7 +310,8 @@ describe('active(), ended and signal', () => {
 
   test('it stays active while the client waits, over many of the worker’s heartbeats, without any call', async (t) => {
     const running = deferred();
-    const conf = { heartbeat: 20 };
+    // Beats are many and small, and the others' patience with them large.
+    const conf = { heartbeat: 20, liveness: 50 };
     const { client } = await peersFor(t).trio((data, answer) => running.resolve(answer), {
       broker: conf,
       worker: conf,
@@ -339,7 +340,7 @@ describe('active(), ended and signal', () => {
   });
 
   const WAYS = {
-    'its client timed out': { opts: { timeout: 30 }, code: 'C_TIMEOUT' },
+    'its client timed out': { opts: { timeout: 250 }, code: 'C_TIMEOUT' },
     'its client gave up': { act: ({ controller }) => controller.abort(), code: 'C_ABORTED' },
     'its client destroyed the stream': { act: ({ stream }) => stream.destroy(), code: 'C_ABORTED' },
     'its client was stopped': { act: ({ client }) => client.stop(), code: 'C_STOPPED' },
@@ -348,14 +349,24 @@ describe('active(), ended and signal', () => {
   for (const [why, { opts, act, code }] of Object.entries(WAYS)) {
     test(`when ${why} it turns inactive, and its signal aborts`, async (t) => {
       const running = deferred();
-      const { broker, client } = await peersFor(t).trio((data, answer) => running.resolve(answer));
+      const { broker, client } = await peersFor(t).trio((data, answer) => {
+        assert.equal(answer.active(), true);
+        running.resolve({ answer, aborted: once(answer.signal, 'abort') });
+      });
       const controller = new AbortController();
       const done = deferred();
-      const stream = client.request(SERVICE, 1, null, done.resolve, { signal: controller.signal, ...opts });
-      const answer = await running.promise;
-      assert.equal(answer.active(), true);
+      const make = () =>
+        client.request(
+          SERVICE,
+          1,
+          null,
+          // One that timed out before the worker had it is made again.
+          (end) => (running.isSettled ? done.resolve(end) : make()),
+          { signal: controller.signal, ...opts },
+        );
+      const stream = make();
+      const { answer, aborted } = await running.promise;
       const { signal } = answer;
-      const aborted = once(signal, 'abort');
       await act?.({ broker, client, controller, stream });
       assert.equal(await done.promise, code);
       await aborted;
@@ -370,34 +381,41 @@ describe('active(), ended and signal', () => {
   }
 
   test('a worker whose reply was cancelled takes the next request when its handler ends', async (t) => {
-    const replies = [];
-    let arrived = deferred();
+    const arrived = [deferred(), deferred()];
+    let count = 0;
     const { client } = await peersFor(t).trio((data, answer) => {
-      replies.push(answer);
-      arrived.resolve();
+      arrived[count].resolve({ answer, aborted: once(answer.signal, 'abort') });
+      count += 1;
     });
-    await Promise.all([
-      assert.rejects(client.call(SERVICE, 1, { timeout: 20 }), { code: 'C_TIMEOUT' }),
-      arrived.promise,
-    ]);
-    if (!replies[0].signal.aborted) await once(replies[0].signal, 'abort');
-    arrived = deferred();
+    const controller = new AbortController();
+    const first = assert.rejects(client.call(SERVICE, 1, { signal: controller.signal }), {
+      code: 'C_ABORTED',
+    });
+    const { answer, aborted } = await arrived[0].promise;
+    controller.abort();
+    await Promise.all([first, aborted]);
     const second = client.call(SERVICE, 2);
-    replies[0].end('too late');
-    await arrived.promise;
-    replies[1].end('in time');
+    answer.end('too late');
+    (await arrived[1].promise).answer.end('in time');
     assert.equal(await second, 'in time');
   });
 
   test('an async handler that returns without ending a cancelled reply does not keep its place', async (t) => {
-    let first = true;
+    const arrived = deferred();
     const { client } = await peersFor(t).trio(async (data, answer) => {
-      if (!first) return answer.end('second');
-      first = false;
-      await once(answer.signal, 'abort');
+      if (data === 2) return answer.end('second');
+      const aborted = once(answer.signal, 'abort');
+      arrived.resolve();
+      await aborted;
       return undefined;
     });
-    await assert.rejects(client.call(SERVICE, 1, { timeout: 20 }), { code: 'C_TIMEOUT' });
+    const controller = new AbortController();
+    const first = assert.rejects(client.call(SERVICE, 1, { signal: controller.signal }), {
+      code: 'C_ABORTED',
+    });
+    await arrived.promise;
+    controller.abort();
+    await first;
     assert.equal(await client.call(SERVICE, 2), 'second');
   });
 });

@@ -6,6 +6,7 @@ const { test } = require('node:test');
 const { runChild } = require('./support/child');
 const { deferred } = require('./support/events');
 const { SERVICE, echo, peersFor, start } = require('./support/peers');
+const { rawRouter } = require('./support/raw');
 
 /** A worker in a process of its own, of which some requests ask for something nasty. */
 function workerProgram({ omdp, say, endpoint, service }) {
@@ -99,6 +100,41 @@ for (const prefetch of [0, 1024]) {
   });
 }
 
+test('a worker tells its broker how long its handler takes, and how long it held the request', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const router = await rawRouter(t, peers.endpoint);
+  const spin = (data, reply) => {
+    const end = performance.now() + data;
+    while (performance.now() < end);
+    reply.end(data);
+  };
+  await peers.worker(spin, { name: 'W' }).start();
+  await router.receive();
+  await router.send(['W', 'W', '1', '{"omdp":1,"heartbeat":2500,"liveness":3}']);
+  let tokens = 0;
+  const give = (ms) => {
+    const ext = Buffer.alloc(9);
+    ext[8] = ++tokens;
+    return router.send(['W', 'W', '2', 'client', 'rid', `${ms}`, '{}', ext]);
+  };
+  // Both are there when the first begins, so the second waits for it.
+  await Promise.all([give(3), give(1)]);
+  const [first, second] = [(await router.receive()).at(-1), (await router.receive()).at(-1)];
+  assert.deepEqual([first[0], first.length, first[8]], [0x10, 15, 1]);
+  const service = first.readUInt16BE(9);
+  const held = first.readUInt32BE(11);
+  assert.ok(service >= 3000, `${service} µs`);
+  assert.ok(held >= 3000, `${held} µs`);
+  // The average has changed, or it has not: what is told is never less than the handlers took.
+  if (second.length > 9) assert.ok(second.readUInt16BE(9) >= 2000);
+
+  // Some more, and it is only told what changed.
+  await Promise.all(Array.from({ length: 100 }, () => give(0.01)));
+  let told = 0;
+  for (let i = 0; i < 100; i++) told += Number((await router.receive()).at(-1).length > 9);
+  assert.ok(told > 0 && told < 60, `${told} of 100`);
+});
+
 test('a handler that blocks its thread keeps nothing from the others', async (t) => {
   const peers = peersFor(t, 'tcp');
   const [broker, client] = [peers.broker(), peers.client()];
@@ -129,7 +165,7 @@ test('concurrency bounds what runs, may change while it runs, and -1 is no bound
       running.add(data);
       most = Math.max(most, running.size);
       const gate = deferred();
-      gates.push(gate);
+      gates.push({ data, ...gate });
       worker.emit('begun');
       await gate.promise;
       running.delete(data);
@@ -154,7 +190,7 @@ test('concurrency bounds what runs, may change while it runs, and -1 is no bound
   // Those that run are left alone; the next comes when fewer than two do.
   worker.concurrency = 2;
   for (const gate of gates.slice(1, 4)) gate.resolve();
-  await Promise.all(calls.slice(1, 4));
+  await Promise.all(gates.slice(1, 4).map(({ data }) => calls[data]));
   assert.equal(gates.length, 6);
   gates[4].resolve();
   await begun(7);
@@ -180,12 +216,11 @@ test('what had not started when its worker was killed goes to another, what had 
   child.kill();
   await outcome;
   const again = [];
-  await start(
-    peers.worker((data, reply) => {
-      again.push(data);
-      reply.end(data);
-    }),
-  );
+  const handler = (data, reply) => {
+    again.push(data);
+    reply.end(data);
+  };
+  await start(peers.worker(handler, { prefetch: 0 }));
   await Promise.all(others);
   assert.deepEqual(again, Array.from(again.keys()));
   assert.equal(again.length, 50);

@@ -83,9 +83,12 @@ for (const transport of TRANSPORTS) {
     });
 
     test('what the broker passed on before it stopped arrives', async (t) => {
-      const { broker, worker, client } = await peersFor(t, transport).trio((data, reply) => {
+      const handler = (data, reply) => {
         for (const part of numbers(50)) reply.write(part);
         reply.end(data);
+      };
+      const { broker, worker, client } = await peersFor(t, transport).trio(handler, {
+        worker: { prefetch: 0 },
       });
       // Gone from the worker and over the broker, for it gave the worker the second request.
       const asked = [ask(client, 'first'), ask(client, 'second')];

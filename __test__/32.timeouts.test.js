@@ -4,8 +4,8 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
-const { deferred, record } = require('./support/events');
-const { SERVICE, ask, peersFor, start } = require('./support/peers');
+const { deferred } = require('./support/events');
+const { SERVICE, ask, heard, peersFor, start } = require('./support/peers');
 
 /** Far slower than the timeouts here: in 0.0.92 the heartbeat's tick was when timeouts were seen. */
 const SLOW = { heartbeat: 60_000 };
@@ -95,6 +95,7 @@ test('a request that timed out in the queue is never begun, and the broker forge
   const long = client.call(SERVICE, 'long');
   const reply = await arrived.promise;
   await assert.rejects(client.call(SERVICE, 'expired', { timeout: 20 }), { code: 'C_TIMEOUT' });
+  await heard(client);
   const next = client.call(SERVICE, 'next');
   reply.end('done');
   assert.equal(await long, 'done');
@@ -103,7 +104,7 @@ test('a request that timed out in the queue is never begun, and the broker forge
 });
 
 test('each partial starts it anew', async (t) => {
-  const timeout = 300;
+  const timeout = 600;
   const { client } = await peersFor(t).trio((data, reply) => {
     let left = 5;
     const timer = setInterval(() => {
@@ -111,7 +112,7 @@ test('each partial starts it anew', async (t) => {
       if (left > 0) return reply.write(left);
       clearInterval(timer);
       return reply.end('done');
-    }, timeout / 3);
+    }, timeout / 4);
   }, slowly);
   const begin = performance.now();
   const { partials, final } = await ask(client, 1, { timeout });
@@ -121,17 +122,27 @@ test('each partial starts it anew', async (t) => {
 });
 
 test('it runs from the last partial on', async (t) => {
-  const { client } = await peersFor(t).trio((data, reply) => reply.write('only one'), slowly);
-  const stream = client.requestStream(SERVICE, 1, { timeout: 50 });
-  const log = record(stream, ['data', 'error']);
-  await once(stream, 'data');
-  const begin = performance.now();
-  await new Promise((resolve) => stream.on('error', resolve));
-  assert.ok(performance.now() - begin >= 45);
-  assert.deepEqual(log, [
-    ['data', 'only one'],
-    ['error', 'C_TIMEOUT'],
-  ]);
+  const timeout = 300;
+  let written;
+  const { client } = await peersFor(t).trio((data, reply) => {
+    const timer = setTimeout(() => {
+      written = performance.now();
+      reply.write('only one');
+    }, timeout / 3);
+    reply.signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      reply.end();
+    });
+  }, slowly);
+  for (;;) {
+    const { partials, final } = await ask(client, 1, { timeout });
+    const elapsed = performance.now() - written;
+    assert.deepEqual(final, ['C_TIMEOUT']);
+    // On a machine that is busy a partial may be too late; then it is tried again.
+    if (partials.length === 0) continue;
+    assert.ok(elapsed >= timeout, `${elapsed} ms after the partial`);
+    break;
+  }
 });
 
 describe('the timeout of a request is', () => {
@@ -178,7 +189,9 @@ describe('the timeout of a request is', () => {
 
 test('conf.timeout takes effect', async (t) => {
   const { client } = await peersFor(t).trio(never, { client: { timeout: 20 } });
+  const begin = performance.now();
   assert.deepEqual((await ask(client, 1)).final, ['C_TIMEOUT']);
+  assert.ok(performance.now() - begin < 30_000, 'half of what it is without');
 });
 
 test('a request that expired is told by the broker, and whether a worker had it', async (t) => {

@@ -3,8 +3,8 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
-const { deferred } = require('./support/events');
-const { SERVICE, ask, peersFor } = require('./support/peers');
+const { deferred, until } = require('./support/events');
+const { SERVICE, ask, heard, peersFor } = require('./support/peers');
 
 /** A worker that is busy with one request, and what it was given. */
 async function busy(t, conf) {
@@ -98,6 +98,7 @@ describe('a request that has not begun never begins', () => {
       if (when === 'when its stream is destroyed') stream.destroy();
       controller.abort();
       assert.equal(await ended.promise, code);
+      await heard(client);
       const next = client.call(SERVICE, 'next');
       reply.end('done');
       assert.equal(await first, 'done');
@@ -110,18 +111,24 @@ describe('a request that has not begun never begins', () => {
     const peers = peersFor(t);
     const seen = [];
     const running = deferred();
-    const { client } = await peers.trio((data, reply) => {
+    const handler = (data, reply) => {
       seen.push(data);
       if (data === 'first') running.resolve(reply);
       else reply.end(data);
-    });
+    };
+    const { client } = await peers.trio(handler, { worker: { prefetch: 0 } });
     const first = client.call(SERVICE, 'first');
     const reply = await running.promise;
     const other = peers.client();
     await other.start();
     const waiting = Promise.all(['a', 'b'].map((data) => ask(other, data)));
+    // What the broker makes of a goodbye it tells nobody.
+    const queued = (count) =>
+      until(async () => (await client.call('mmi.services'))[0].queued === count, `not ${count} in the queue`);
+    await queued(2);
     await other.stop();
     for (const { final } of await waiting) assert.deepEqual(final, ['C_STOPPED']);
+    await queued(0);
     const next = client.call(SERVICE, 'next');
     reply.end('done');
     assert.equal(await first, 'done');

@@ -6,17 +6,20 @@ const { once } = require('node:events');
 const { before, describe, test } = require('node:test');
 const { record } = require('./support/events');
 const { OldWorker } = require('./support/old');
-const { SERVICE, ask, peersFor, suiteScope } = require('./support/peers');
+const { SERVICE, ask, heard, peersFor, start, suiteScope } = require('./support/peers');
 const { RAW_TRANSPORTS, rawDealer } = require('./support/raw');
 const { JSON_VALUES, LONG_STRINGS, arriving } = require('./support/values');
 
+/** Nobody beats unasked, or is lost for not beating. */
+const SLOW = { heartbeat: 60_000 };
+
 /** Our broker and client with an old worker that is registered. */
-async function cast(t, transport = 'tcp', { broker: brokerConf, client: clientConf, worker = {} } = {}) {
+async function cast(t, transport = 'tcp', conf = SLOW) {
   const peers = peersFor(t, transport);
-  const [broker, client] = [peers.broker(brokerConf), peers.client(clientConf)];
+  const [broker, client] = [peers.broker(conf), peers.client(conf)];
   await broker.start();
   await client.start();
-  const old = new OldWorker(t, peers.endpoint, { service: SERVICE, ...worker });
+  const old = new OldWorker(t, peers.endpoint, { service: SERVICE });
   const ready = once(broker, 'workerReady');
   await old.ready();
   await ready;
@@ -150,17 +153,21 @@ test('a heartbeat of the stream reaches it at once', async (t) => {
 });
 
 test('hears the broker’s heartbeats without asking', async (t) => {
-  const { old } = await cast(t, 'tcp', { broker: { heartbeat: 20 } });
-  assert.deepEqual(await old.next(), ['W', '4']);
-  await old.heartbeat();
-  assert.deepEqual(await old.next(), ['W', '4']);
+  const { old } = await cast(t, 'tcp', { heartbeat: 50, liveness: 100 });
+  for (let i = 0; i < 3; i += 1) assert.deepEqual(await old.next(), ['W', '4']);
 });
 
 describe('is lost', () => {
   test('when it is silent for longer than the liveness: DISCONNECT for it, W_LOST for its client', async (t) => {
-    const { broker, client, old } = await cast(t, 'tcp', { broker: { heartbeat: 20 } });
+    const peers = peersFor(t, 'tcp');
+    const [broker, client] = [peers.broker({ heartbeat: 50 }), peers.client()];
+    await start(broker, client);
     const gone = once(broker, 'workerGone');
+    // There before the worker, whose silence begins with its READY.
     const asked = ask(client, 1);
+    await heard(client);
+    const old = new OldWorker(t, peers.endpoint, { service: SERVICE });
+    await old.ready();
     await old.request();
     assert.deepEqual(await old.nextOf('5'), ['W', '5']);
     const [{ reason, lost }] = await gone;
@@ -170,8 +177,7 @@ describe('is lost', () => {
 
   test('when its connection breaks: W_LOST at once', async (t) => {
     // At once: no heartbeat could have told.
-    const slow = { heartbeat: 60_000 };
-    const { client, old } = await cast(t, 'tcp', { broker: slow, client: slow });
+    const { client, old } = await cast(t);
     const asked = ask(client, 1);
     await old.request();
     old.close();
@@ -236,6 +242,7 @@ test('is not told that a request was cancelled, for it knows no such thing; it e
   const request = await old.request();
   controller.abort();
   assert.deepEqual((await aborted).final, ['C_ABORTED']);
+  await heard(client);
   const next = client.call(SERVICE, 'next');
   await old.partial(request, 'late');
   await old.heartbeat();

@@ -174,8 +174,11 @@ describe('the ends that it is told', () => {
     const { broker, old } = await cast(t, running.resolve);
     const asked = old.ask(SERVICE, 1);
     await running.promise;
+    const disconnected = old.disconnected();
     await broker.stop();
     assert.deepEqual(await asked, { partials: [], error: 'B_LOST' });
+    // What it sent before it has noticed would be lost with the connection.
+    await disconnected;
     await broker.start();
     await old.ask('nobody', 1, { timeout: 20 });
   });

@@ -212,7 +212,7 @@ describe('time', () => {
   });
 
   test('the worker’s heartbeats are answered, and keep it', async (t) => {
-    const { old, worker, client } = await cast(t, echo, { worker: { heartbeat: 50 } });
+    const { old, worker, client } = await cast(t, echo, { worker: { heartbeat: 100, liveness: 5 } });
     const log = record(worker, ['connect', 'disconnect']);
     const beats = () => old.log.filter(([from, , command]) => from === worker.name && command === '4').length;
     await old.seen(() => beats() >= 8);

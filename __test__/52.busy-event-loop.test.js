@@ -9,10 +9,10 @@ const { record } = require('./support/events');
 const { SERVICE, ask, echo, peersFor, start } = require('./support/peers');
 
 /** Small enough for a test, and large enough for a machine that is busy with others. */
-const CONF = { heartbeat: 100, liveness: 3 };
+const CONF = { heartbeat: 100, liveness: 5 };
 
-/** Three times the liveness. */
-const BLOCKED_MS = 900;
+/** Twice the liveness. */
+const BLOCKED_MS = 1000;
 
 /** Holds this thread. A spinning CPU is no different for the event loop, but would take it from the native threads. */
 function block() {
@@ -125,7 +125,7 @@ test('a broker whose event loop is blocked goes on passing requests', async (t) 
     service: SERVICE,
     role: 'broker',
     conf: CONF,
-    ms: 60_000,
+    ms: 30_000,
   });
   await child.said('started');
   child.tell('block');
@@ -170,7 +170,7 @@ test('a partial leaves while the handler goes on computing', async (t) => {
         reply.write('one');
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
         reply.write('two');
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30_000);
       });
       await worker.start();
     },

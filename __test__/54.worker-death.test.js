@@ -98,7 +98,7 @@ for (const transport of ['tcp', 'ipc']) {
 }
 
 test('a process that is stopped, and so silent, is lost after the liveness, and comes back by itself', async (t) => {
-  const conf = { heartbeat: 50 };
+  const conf = { heartbeat: 150 };
   const peers = peersFor(t, 'tcp');
   const [broker, client] = [peers.broker(conf), peers.client(conf)];
   await start(broker, client);

@@ -108,7 +108,8 @@ describe('what is refused', () => {
     [() => broker({ security: {} }), TypeError, /"security" has no use/],
     [() => broker({ plainServer: true, security: {} }, [TCP, 'inproc://x']), RangeError, /can't be secured/],
     [() => broker({ curveServerKey: server.publicKey }), TypeError, /unknown option "curveServerKey"/],
-    [() => curve([]), TypeError, /option "security" must be an object, got an empty array/],
+    [() => curve({ users: { web: 'hunter2' } }), TypeError, /users\["web"\] must be an object, got string$/],
+    [() => curve([]), TypeError, /option "security" must be an object, got array/],
     [() => curve({ user: {} }), TypeError, /unknown member "user" of option "security"/],
     [() => curve({ authenticate: true }), TypeError, /authenticate must be a function/],
     [

@@ -3,7 +3,6 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
-const { until } = require('./support/events');
 const { MDP, MdpSocket } = require('./support/mdp');
 const { SERVICE, peersFor, start } = require('./support/peers');
 const { Broker } = require('..');
@@ -126,7 +125,9 @@ for (const dialect of MDP) {
     test('bad input is told and counted, and harms nobody', async (t) => {
       const { peers, broker, socket } = await brokerFor(t);
       const reasons = [];
-      broker.on('badMessage', ({ reason }) => reasons.push(reason));
+      const allTold = new Promise((resolve) => {
+        broker.on('badMessage', ({ reason }) => reasons.push(reason) === 7 && resolve());
+      });
       const bad = socket(dialect);
       const client = peers.client();
       await client.start();
@@ -139,7 +140,7 @@ for (const dialect of MDP) {
       await bad.send([...dialect.ready(SERVICE), 'more']);
       await bad.send(dialect.final('nobody', 'x'));
       assert.deepEqual(await bad.receive(), dialect.disconnect);
-      await until(() => reasons.length >= 7);
+      await allTold;
       assert.deepEqual(reasons, [
         'too few frames',
         'too few frames',
@@ -224,7 +225,13 @@ test('MMI for OMDP clients, with what is ours', async (t) => {
   assert.deepEqual(await client.call('mmi.workers'), [
     { id: 'W1', service: SERVICE, dialect: 'omdp', running: 0 },
   ]);
-  const stats = await client.call('mmi.stats');
+  const { dialects, ...stats } = await client.call('mmi.stats');
+  assert.deepEqual(Object.keys(dialects).sort(), ['mdp/0.1', 'mdp/0.2', 'mdp/0.2-majortomo', 'omdp']);
+  const { messagesTotal, ...held } = dialects.omdp;
+  // Two hellos, eight requests and a reply, at the least.
+  assert.ok(messagesTotal >= 9, `${messagesTotal}`);
+  assert.deepEqual(held, { workers: 1, clients: 1 });
+  assert.deepEqual(dialects['mdp/0.1'], { messagesTotal: 0, workers: 0, clients: 0 });
   assert.deepEqual(stats, {
     services: 1,
     workers: 1,

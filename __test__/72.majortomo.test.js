@@ -25,6 +25,8 @@ async function theirClient(t, endpoint, message, times = 1) {
     String(times),
     '-t',
     '20',
+    '-d',
+    '0',
   );
   const { code, output } = await ended;
   assert.equal(code, 0, output);

@@ -1,45 +1,16 @@
 'use strict';
 // The command `zmq-omdp`, in processes of its own.
 const assert = require('node:assert/strict');
-const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { createInterface } = require('node:readline');
 const { describe, test } = require('node:test');
+const { cli } = require('./support/cli');
 const { freshEndpoint } = require('./support/endpoints');
 const { peersFor } = require('./support/peers');
 const { version } = require('../package.json');
 
-const BIN = path.join(__dirname, '..', 'bin', 'zmq-omdp.js');
 const POSIX = process.platform !== 'win32';
-
-/** Runs it; `logged(event)` waits for a line of its JSON log. */
-function cli(t, args, { env = {}, input } = {}) {
-  const child = spawn(process.execPath, [BIN, ...args], { stdio: 'pipe', env: { ...process.env, ...env } });
-  t.after(() => child.kill('SIGKILL'));
-  const lines = [];
-  const waiting = [];
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    lines.push(line);
-    for (const look of waiting) look(line);
-  });
-  const chunks = [];
-  child.stdout.on('data', (chunk) => chunks.push(chunk));
-  if (input !== undefined) child.stdin.end(input);
-  const ended = new Promise((resolve) => {
-    child.on('close', (code, signal) => resolve({ code, signal, out: Buffer.concat(chunks), lines }));
-  });
-  const logged = (event) =>
-    new Promise((resolve, reject) => {
-      const look = (line) =>
-        line.startsWith('{') && JSON.parse(line).event === event && resolve(JSON.parse(line));
-      waiting.push(look);
-      lines.forEach(look);
-      ended.then(() => reject(new Error(`it ended without "${event}": ${lines.join('\n')}`)));
-    });
-  return { child, ended, logged };
-}
 
 const LOG = ['--verbose', '--log-format', 'json'];
 
@@ -62,7 +33,13 @@ const CAT = node('process.stdin.pipe(process.stdout)');
 
 test('--help and --version, of each command', async (t) => {
   assert.equal(String((await cli(t, ['--version']).ended).out), `${version}\n`);
-  for (const args of [['--help'], ['broker', '--help'], ['request', '-h'], ['worker', '--help']]) {
+  for (const args of [
+    ['--help'],
+    ['broker', '--help'],
+    ['request', '-h'],
+    ['worker', '--help'],
+    ['keys', '--help'],
+  ]) {
     const { code, out, lines } = await cli(t, args).ended;
     assert.equal(code, 0);
     assert.match(String(out), /^Usage: zmq-omdp /);

@@ -91,3 +91,51 @@ for (const file of DOCUMENTS) {
     }
   });
 }
+
+describe('docs/api.md and index.d.ts', () => {
+  const types = read('index.d.ts');
+  const api = `${read('docs/api.md')}\n${read('docs/security.md')}`;
+  const said = new Set([...api.matchAll(/`([^`\n]+)`/g)].flatMap(([, code]) => code.match(/\w+/g) ?? []));
+  const blocks = [...types.matchAll(/^(?:export |declare )+(?:interface|class) (\w+)[\s\S]*?^}$/gm)];
+  /** What every EventEmitter has, with better types. */
+  const inherited = /^(on|once|off|(add|remove|prepend|prependOnce)Listener|read|constructor)$/;
+
+  for (const [block, name] of blocks) {
+    test(`every member of ${name} is documented`, () => {
+      const members = [...block.matchAll(/^ {2}(?:readonly )?([a-z]\w*)\??[:(<]/gm)].map(
+        ([, member]) => member,
+      );
+      assert.deepEqual(
+        members.filter((member) => !inherited.test(member) && !said.has(member)),
+        [],
+      );
+    });
+  }
+
+  test('every function and class is documented', () => {
+    const names = [...types.matchAll(/^export (?:class|function|const) (\w+)/gm)].map(([, name]) => name);
+    assert.ok(names.length >= 8);
+    assert.deepEqual(
+      names.filter((name) => !said.has(name)),
+      [],
+    );
+  });
+
+  test('every option, event and method of docs/api.md has a type', () => {
+    const members = new Set(
+      [...types.matchAll(/^ {2}(?:readonly )?([a-z]\w*)\??[:(<]/gm)].map(([, name]) => name),
+    );
+    const text = read('docs/api.md');
+    const methods = [...text.matchAll(/^### .*`/gm)].flatMap(([title]) =>
+      [...title.matchAll(/`\w+\.(\w+)/g)].map(([, method]) => method),
+    );
+    const tables = [...text.matchAll(/^\| (?:option|event) \|.*\n\|[-|]+\|\n((?:\|.*\n)+)/gm)];
+    const rows = tables.flatMap(([, table]) => table.trimEnd().split('\n'));
+    const cells = rows.flatMap((row) => [...row.split('|')[1].matchAll(/`(\w+)`/g)].map(([, name]) => name));
+    assert.ok(methods.length > 15 && cells.length > 30, `${methods.length} ${cells.length}`);
+    assert.deepEqual(
+      [...methods, ...cells].filter((name) => !members.has(name)),
+      [],
+    );
+  });
+});

@@ -60,3 +60,17 @@ test('what the benchmark does not know it refuses', async () => {
     });
   }
 });
+
+test('CURVE has a system of its own, in the scenarios that show its cost', async (t) => {
+  const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'omdp-bench-'));
+  t.after(() => fs.rm(dir, { recursive: true, force: true }));
+  const json = path.join(dir, 'results.json');
+  const args = ['--only', 'seq,stream', '--rounds', '1', '--count', 'small', '--systems', 'ours-curve'];
+  await run(process.execPath, [BENCH, ...args, '--json', json]);
+  const results = JSON.parse(await fs.readFile(json, 'utf8'));
+  assert.deepEqual(results.failed, []);
+  assert.deepEqual(
+    results.scenarios.map(({ name, results: [{ case: system }] }) => [name, system]),
+    [['seq', 'ours-curve']],
+  );
+});

@@ -226,7 +226,9 @@ function grantOf({ serve, call }, name, asked) {
 /** @param {unknown} value @param {string} what @param {string[]} [known] @returns {Record<string, unknown>} */
 function record(value, what, known) {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new TypeError(`${what} must be an object, got ${given(value)}`);
+    // Not what it is: who writes `users: { web: 'secret' }` has given a password.
+    const type = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
+    throw new TypeError(`${what} must be an object, got ${type}`);
   }
   for (const key of known === undefined ? [] : Object.keys(value)) {
     if (!known?.includes(key)) {

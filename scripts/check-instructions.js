@@ -29,7 +29,14 @@ const NOT_AVAILABLE = 77;
 /** @returns {string} the program that goes along the paths */
 function buildProgram() {
   const features = ['--no-default-features', '--features', 'instructions'];
-  const what = ['--profile', 'instructions', '--example', 'instructions', '--message-format', 'json-render-diagnostics'];
+  const what = [
+    '--profile',
+    'instructions',
+    '--example',
+    'instructions',
+    '--message-format',
+    'json-render-diagnostics',
+  ];
   // The program has functions that Node would have, and the addon's code looks for them by name.
   const output = run('cargo', ['rustc', '--locked', ...features, ...what, '--', '-C', 'link-arg=-rdynamic']);
   const messages = output

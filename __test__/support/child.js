@@ -12,11 +12,12 @@ const KILL_AFTER = 30_000;
 
 /**
  * Runs in the child, before the program. `say()` writes at once, since what is in a pipe of Node's own would be lost
- * by process.exit().
+ * by process.exit(). A child whose test was killed sees the end of a pipe that is there for that, and goes too.
  */
 const PRELUDE = `
 const say = (what, value = null) =>
   require('node:fs').writeSync(1, JSON.stringify({ what, value, at: Date.now() }) + '\\n');
+new (require('node:net').Socket)({ fd: 3 }).on('close', () => process.exit(9)).resume().unref();
 const omdp = require(${JSON.stringify(ROOT)});
 `;
 
@@ -87,7 +88,10 @@ function runChild(t, program, args = {}, { nodeArgs = [], shell, killAfter = KIL
   const source = `${PRELUDE}(${program})({ omdp, say, ...${JSON.stringify(args)} });`;
   const node = [process.execPath, ...nodeArgs, '-e', source];
   const command = shell === undefined ? node : ['sh', '-c', `${shell}; exec "$@"`, 'sh', ...node];
-  const child = new Child(spawn(command[0], command.slice(1), { stdio: 'pipe', cwd: ROOT }), killAfter);
+  const child = new Child(
+    spawn(command[0], command.slice(1), { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], cwd: ROOT }),
+    killAfter,
+  );
   t.after(() => child.kill());
   return child;
 }

@@ -16,10 +16,15 @@ function namesOf(log) {
   return log.map((entry) => (Array.isArray(entry) ? entry[0] : entry));
 }
 
-/** A promise to be settled by hand. */
+/** A promise to be resolved by hand, and whether it was. */
 function deferred() {
-  const result = {};
-  result.promise = new Promise((resolve, reject) => Object.assign(result, { resolve, reject }));
+  const result = { isSettled: false };
+  result.promise = new Promise((resolve) => {
+    result.resolve = (value) => {
+      result.isSettled = true;
+      resolve(value);
+    };
+  });
   return result;
 }
 

@@ -129,6 +129,13 @@ class OldClient {
     }
   }
 
+  /** Waits until it has noticed that its connection is gone. */
+  disconnected() {
+    return new Promise((resolve) => {
+      this.#socket.events.on('disconnect', resolve);
+    });
+  }
+
   close() {
     this.#socket.close();
   }

@@ -12,8 +12,8 @@ const echo = (data, reply) => reply.end(data);
 class Peers {
   #made = [];
 
-  constructor(t, transport) {
-    this.endpoint = freshEndpoint(transport);
+  constructor(t, endpoint) {
+    this.endpoint = endpoint;
     t.after(() => Promise.all(this.#made.map((peer) => peer.stop({ timeout: 0 }))));
   }
 
@@ -50,9 +50,12 @@ class Peers {
   }
 }
 
-/** @param {string} [transport] inproc where it does not matter, as the fastest */
-function peersFor(t, transport = 'inproc') {
-  return new Peers(t, transport);
+/**
+ * @param {string} [transport] inproc where it does not matter, as the fastest
+ * @param {string} [endpoint] where something is bound already
+ */
+function peersFor(t, transport = 'inproc', endpoint = freshEndpoint(transport)) {
+  return new Peers(t, endpoint);
 }
 
 /**
@@ -78,4 +81,9 @@ function ask(client, data, opts, service = SERVICE) {
   });
 }
 
-module.exports = { SERVICE, ask, echo, peersFor, start, suiteScope };
+/** Waits until the broker has been through all that this client has told it. */
+async function heard(client) {
+  await client.call('mmi.stats');
+}
+
+module.exports = { SERVICE, ask, echo, heard, peersFor, start, suiteScope };

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: it is a part of the interface
 
 import type { EventEmitter } from 'node:events';
-import { Broker, capability, type version } from '../../index.js';
+import { Broker, capability, type Protocol, type version } from '../../index.js';
 import { type Equal, expectType } from './expect.js';
 
 const broker = new Broker('tcp://*:5555');
@@ -12,6 +12,21 @@ new Broker();
 new Broker({ host: 'x' });
 // @ts-expect-error of the client
 new Broker('tcp://*:5555', { timeout: 5 });
+
+new Broker('tcp://*:5555', { dialects: ['omdp', 'mdp/0.1', 'mdp/0.2', 'mdp/0.2-majortomo'] });
+const some: readonly Protocol[] = ['mdp/0.1'];
+new Broker('tcp://*:5555', { dialects: some, expiry: -1, busyTimeout: 60000 });
+// @ts-expect-error
+new Broker('tcp://*:5555', { dialects: ['mdp/0.3'] });
+// @ts-expect-error
+new Broker('tcp://*:5555', { dialects: 'omdp' });
+// @ts-expect-error
+new Broker('tcp://*:5555', { expiry: '60000' });
+// @ts-expect-error
+new Broker('tcp://*:5555', { busyTimeout: null });
+// @ts-expect-error of the worker and the client
+new Broker('tcp://*:5555', { protocol: 'omdp' });
+expectType<Equal<Protocol, 'omdp' | 'mdp/0.1' | 'mdp/0.2' | 'mdp/0.2-majortomo'>>();
 
 async function life() {
   await broker.start();

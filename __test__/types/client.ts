@@ -196,3 +196,9 @@ async function life() {
 }
 
 void [streams, calls, life];
+
+new Client('tcp://127.0.0.1:5555', { protocol: 'mdp/0.2-majortomo' });
+// @ts-expect-error
+new Client('tcp://127.0.0.1:5555', { protocol: 'mdp' });
+// @ts-expect-error of the broker
+new Client('tcp://127.0.0.1:5555', { dialects: ['omdp'] });

@@ -93,3 +93,9 @@ async function life() {
 }
 
 void life;
+
+new Worker('tcp://127.0.0.1:5555', 's', { protocol: 'mdp/0.2-majortomo' });
+// @ts-expect-error
+new Worker('tcp://127.0.0.1:5555', 's', { protocol: 'mdp' });
+// @ts-expect-error of the broker
+new Worker('tcp://127.0.0.1:5555', 's', { dialects: ['omdp'] });

@@ -100,5 +100,6 @@ pub fn reply<F: Frame>(request: ToWorker<F>, kind: ReplyKind) -> WorkerMessage<F
         rid,
         body: Body::json(F::from(DATA)),
         token: extra.map(|extra| extra.token),
+        pace: None,
     }
 }

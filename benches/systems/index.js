@@ -9,6 +9,7 @@ const { Usage } = require('../harness/args.js');
 const systems = [
   require('./ours.js'),
   require('./spin.js'),
+  require('./curve.js'),
   require('./original.js'),
   require('./pigato.js'),
   require('./nats.js'),

@@ -2,6 +2,7 @@
 
 const { Failure, Usage } = require('./failure');
 const { Log } = require('./log');
+const { SERVER_OPTIONS, serverConf, usersOf, withoutSecrets } = require('./security');
 const { checked, pick, readSettings } = require('./settings');
 const { onSignals } = require('./signals');
 
@@ -16,6 +17,11 @@ Runs a broker until SIGINT or SIGTERM.
       --expiry MS           how long a request of an MDP client waits for a worker; -1: without end (60000)
       --busy-timeout MS     how long an MDP worker that has a request may be silent (900000)
       --spin US             look for messages for so long before sleeping (0)
+      --curve-secret-key-file FILE
+                            demand CURVE: where the broker's secret key is, as "zmq-omdp keys" writes it
+      --plain-server        demand user names and passwords, by PLAIN; the users are in the config file
+      --handshake-interval MS
+                            how long a peer may take to say who it is (10000)
   -c, --config FILE         a JSON object with these options, by their names in camel case
   -V, --verbose             log who comes and goes
   -D, --debug               log all there is
@@ -23,7 +29,9 @@ Runs a broker until SIGINT or SIGTERM.
   -h, --help                this text
 
 Each option may be given as an environment variable too: ZMQ_OMDP_BIND, ZMQ_OMDP_BUSY_TIMEOUT, …; lists
-are separated by commas. The command line goes before the environment, that before the file.
+are separated by commas. The command line goes before the environment, that before the file. Who may come in and do
+what is the member "security" of the file; at SIGHUP it is read again, and its rules replace the old ones. A secret is
+no argument, but a file, or ZMQ_OMDP_CURVE_SECRET_KEY.
 `;
 
 /** @type {import('./settings').Options} */
@@ -35,6 +43,7 @@ const OPTIONS = {
   expiry: { type: 'number' },
   busyTimeout: { type: 'number' },
   spin: { type: 'number' },
+  ...SERVER_OPTIONS,
   config: { type: 'string', short: 'c' },
   verbose: { type: 'flag', short: 'V' },
   debug: { type: 'flag', short: 'D' },
@@ -47,26 +56,54 @@ async function run(args) {
   const [extra] = [...positionals, ...(rest ?? [])];
   if (extra !== undefined) throw new Usage(`broker takes no argument, got "${extra}"`);
   const log = new Log(settings);
-  const conf = pick(settings, ['heartbeat', 'liveness', 'dialects', 'expiry', 'busyTimeout', 'spin']);
+  const conf = {
+    ...pick(settings, ['heartbeat', 'liveness', 'dialects', 'expiry', 'busyTimeout', 'spin']),
+    ...serverConf(settings),
+  };
   const { Broker } = require('../broker');
   const broker = checked(() => new Broker(settings.bind, conf));
   watch(broker, log);
   const stopped = new Promise((resolve) => broker.once('stop', resolve));
-  const release = onSignals((signal) => {
+  const unsignal = onSignals((signal) => {
     log.write('info', 'signal', { signal });
     broker.stop();
   });
+  const onHangUp = () => reload(broker, args, log);
+  // On Windows it says that the console is closed, which ends the process in any case.
+  if (process.platform !== 'win32') process.on('SIGHUP', onHangUp);
+  const release = () => {
+    unsignal();
+    process.off('SIGHUP', onHangUp);
+  };
   try {
     await broker.start();
   } catch (error) {
     release();
     throw new Failure(/** @type {Error} */ (error).message);
   }
-  log.write('debug', 'configured', settings);
+  log.write('debug', 'configured', withoutSecrets(settings));
   await stopped;
   release();
   log.write('info', 'stopped');
   return 0;
+}
+
+/**
+ * Takes the rules from the config file as it is now. What is wrong with it is told, and the old ones stay.
+ * @param {import('../broker').Broker} broker
+ * @param {string[]} args
+ * @param {Log} log
+ */
+function reload(broker, args, log) {
+  try {
+    const rules = readSettings(OPTIONS, args).settings.security;
+    // Without any, CURVE would let everybody in: nobody should get there by a slip.
+    if (rules === undefined) throw new Usage('the config file has no "security"');
+    checked(() => broker.allow(rules));
+    log.write('info', 'reloaded', { users: usersOf(rules) });
+  } catch (error) {
+    log.write('error', 'reloadFailed', { message: /** @type {Error} */ (error).message });
+  }
 }
 
 /**
@@ -78,6 +115,8 @@ function watch(broker, log) {
   broker.on('workerReady', (event) => log.write('info', 'workerReady', event));
   broker.on('workerGone', (event) => log.write(event.lost > 0 ? 'warn' : 'info', 'workerGone', event));
   broker.on('requestExpired', (event) => log.write('info', 'requestExpired', event));
+  broker.on('peerRefused', (event) => log.write('warn', 'peerRefused', event));
+  broker.on('denied', (event) => log.write('warn', 'denied', event));
   broker.on('badMessage', (event) => log.write('warn', 'badMessage', event));
 }
 

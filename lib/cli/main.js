@@ -7,6 +7,7 @@ const { Failure, Usage } = require('./failure');
 /** Loaded when needed: `--help` must work where the native binary does not. @type {Record<string, () => Command>} */
 const COMMANDS = {
   broker: () => require('./broker'),
+  keys: () => require('./keys'),
   request: () => require('./request'),
   worker: () => require('./worker'),
 };
@@ -17,6 +18,7 @@ Commands:
   broker                       run a broker
   request SERVICE [DATA|-]     make a request and print the reply
   worker SERVICE -- COMMAND…   serve requests by running a command
+  keys [FILE]                  make a pair of CURVE keys
 
   zmq-omdp COMMAND --help      the options of a command
   zmq-omdp --version

@@ -2,6 +2,7 @@
 
 const { buffer } = require('node:stream/consumers');
 const { Failure, Usage } = require('./failure');
+const { PEER_HELP, PEER_OPTIONS, peerConf } = require('./security');
 const { checked, pick, readSettings } = require('./settings');
 const { onSignals } = require('./signals');
 
@@ -15,9 +16,10 @@ is sent. The exit code is 0, 1 for an error or a timeout, which are told on stde
   -p, --protocol NAME       omdp, mdp/0.1, mdp/0.2 or mdp/0.2-majortomo (omdp)
   -t, --timeout MS          without any sign of the reply; -1: without end (60000)
   -j, --json                DATA is JSON, and each part is printed as a line of JSON
-  -h, --help                this text
+${PEER_HELP}  -h, --help                this text
 
-Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_TIMEOUT, ZMQ_OMDP_JSON.
+Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CURVE_SERVER_KEY, …; and for the secrets themselves
+ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASSWORD.
 `;
 
 /** @type {import('./settings').Options} */
@@ -26,6 +28,7 @@ const OPTIONS = {
   protocol: { type: 'string', short: 'p' },
   timeout: { type: 'number', short: 't' },
   json: { type: 'flag', short: 'j', value: false },
+  ...PEER_OPTIONS,
 };
 
 /** @param {string[]} args @returns {Promise<number>} */
@@ -36,7 +39,8 @@ async function run(args) {
   if (extra !== undefined) throw new Usage(`request takes a SERVICE and DATA, got "${extra}" too`);
   const data = await readData(text, settings.json);
   const { Client } = require('../client');
-  const client = checked(() => new Client(settings.broker, pick(settings, ['protocol', 'timeout'])));
+  const conf = { ...pick(settings, ['protocol', 'timeout']), ...peerConf(settings) };
+  const client = checked(() => new Client(settings.broker, conf));
   const out = new Output(settings.json);
   try {
     await client.start();
@@ -58,6 +62,11 @@ async function run(args) {
 function ask(client, service, data, out) {
   return new Promise((resolve, reject) => {
     const release = onSignals(() => client.stop());
+    // It would try again by itself; who waits for the reply wants to know.
+    client.on('error', (error) => {
+      release();
+      reject(new Failure(error.reason === undefined ? error.message : `${error.code}: ${error.reason}`));
+    });
     // A reader that has gone wants no more of the reply.
     process.stdout.on('error', () => client.stop());
     /** @param {unknown} _error @param {unknown} part */

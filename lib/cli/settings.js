@@ -8,12 +8,18 @@ const { Usage } = require('./failure');
  * One option of a command. Its flag is its name in kebab case, its variable `ZMQ_OMDP_` and its name in
  * upper case, its key in the config file the name itself.
  * @typedef {object} Option
- * @property {'string' | 'number' | 'flag' | 'list'} type
+ * @property {'string' | 'number' | 'flag' | 'list' | 'object'} type
  * @property {string} [short]
+ * @property {('line' | 'environment' | 'file')[]} [from] where it may stand; everywhere if missing
  * @property {unknown} [value] the default
  */
 
 /** @typedef {Record<string, Option>} Options */
+
+/** @param {Option} option @param {'line' | 'environment' | 'file'} place */
+function isFrom({ from }, place) {
+  return from === undefined || from.includes(place);
+}
 
 /** @param {string} name @returns {string} */
 function kebab(name) {
@@ -40,7 +46,7 @@ function readSettings(options, args, env = process.env) {
   const given = /** @type {Record<string, unknown>} */ (values);
   const file = 'config' in options ? readFile(given.config ?? env[variable('config')]) : {};
   for (const key of Object.keys(file)) {
-    if (!Object.hasOwn(options, key) || key === 'config')
+    if (!Object.hasOwn(options, key) || key === 'config' || !isFrom(options[key], 'file'))
       throw new Usage(`unknown key "${key}" in the config file`);
   }
   /** @type {Record<string, any>} */
@@ -48,7 +54,8 @@ function readSettings(options, args, env = process.env) {
   for (const [name, option] of Object.entries(options)) {
     const flag = `--${kebab(name)}`;
     if (given[kebab(name)] !== undefined) settings[name] = convert(option, given[kebab(name)], flag);
-    else if (env[variable(name)]) settings[name] = convert(option, env[variable(name)], variable(name));
+    else if (env[variable(name)] && isFrom(option, 'environment'))
+      settings[name] = convert(option, env[variable(name)], variable(name));
     else if (Object.hasOwn(file, name)) settings[name] = fromFile(option, file[name], name);
     else if (option.value !== undefined) settings[name] = option.value;
   }
@@ -59,7 +66,9 @@ function readSettings(options, args, env = process.env) {
 function parse(options, args) {
   /** @type {import('node:util').ParseArgsConfig['options']} */
   const flags = {};
-  for (const [name, { type, short }] of Object.entries(options)) {
+  for (const [name, option] of Object.entries(options)) {
+    if (!isFrom(option, 'line')) continue;
+    const { type, short } = option;
     flags[kebab(name)] = {
       type: type === 'flag' ? 'boolean' : 'string',
       multiple: type === 'list',
@@ -86,9 +95,18 @@ function readFile(path) {
     const value = JSON.parse(text);
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   } catch (error) {
-    throw new Usage(`the config file ${path} is not JSON: ${/** @type {Error} */ (error).message}`);
+    throw new Usage(`the config file ${path} is not JSON${placeOf(/** @type {Error} */ (error))}`);
   }
   throw new Usage(`the config file ${path} must hold one JSON object`);
+}
+
+/**
+ * Where the parser stumbled. The rest of its message may show what is there, and that may be a secret.
+ * @param {Error} error
+ */
+function placeOf({ message }) {
+  const place = / at position \d+/.exec(message);
+  return place === null ? '' : `:${place[0].replace(' at', ' look at')}`;
 }
 
 /**
@@ -126,7 +144,8 @@ function fromFile({ type }, value, key) {
     if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
     throw new Usage(`"${key}" in the config file must be a string or an array of strings`);
   }
-  if (typeof value !== wanted) throw new Usage(`"${key}" in the config file must be a ${wanted}`);
+  if (typeof value !== wanted || value === null)
+    throw new Usage(`"${key}" in the config file must be a${wanted === 'object' ? 'n' : ''} ${wanted}`);
   return value;
 }
 

@@ -4,6 +4,7 @@ const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const { Failure, Usage } = require('./failure');
 const { Log } = require('./log');
+const { PEER_HELP, PEER_OPTIONS, environmentWithoutSecrets, peerConf } = require('./security');
 const { checked, pick, readSettings } = require('./settings');
 const { onSignals } = require('./signals');
 
@@ -19,12 +20,13 @@ a second one it gives them up.
   -p, --protocol NAME       omdp, mdp/0.1, mdp/0.2 or mdp/0.2-majortomo (omdp)
   -n, --concurrency N       so many requests at a time; -1: without limit (1)
   -i, --heartbeat MS        between two heartbeats to the broker (2500)
-  -V, --verbose             log requests and connections
+${PEER_HELP}  -V, --verbose             log requests and connections
   -D, --debug               log all there is
       --log-format FORMAT   plain or json, one line an entry, to stderr (plain)
   -h, --help                this text
 
-Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CONCURRENCY, ZMQ_OMDP_HEARTBEAT, ZMQ_OMDP_VERBOSE, ….
+Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CONCURRENCY, ZMQ_OMDP_HEARTBEAT, ZMQ_OMDP_VERBOSE, …;
+and for the secrets themselves ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASSWORD, which COMMAND does not get.
 `;
 
 /** @type {import('./settings').Options} */
@@ -33,6 +35,7 @@ const OPTIONS = {
   protocol: { type: 'string', short: 'p' },
   concurrency: { type: 'number', short: 'n' },
   heartbeat: { type: 'number', short: 'i' },
+  ...PEER_OPTIONS,
   verbose: { type: 'flag', short: 'V' },
   debug: { type: 'flag', short: 'D' },
   logFormat: { type: 'string' },
@@ -51,12 +54,15 @@ async function run(args) {
   if (rest === undefined || rest.length === 0) throw new Usage('worker needs -- COMMAND');
   const log = new Log(settings);
   const { Worker } = require('../worker');
-  const conf = pick(settings, ['protocol', 'concurrency', 'heartbeat']);
+  const conf = { ...pick(settings, ['protocol', 'concurrency', 'heartbeat']), ...peerConf(settings) };
   const worker = checked(() => new Worker(settings.broker, service, conf));
   worker.on('request', (data, reply) => serve(rest, data, reply, log));
   for (const event of ['connect', 'disconnect']) {
     worker.on(event, (endpoint, reason) => log.write('info', event, { endpoint, reason }));
   }
+  worker.on('error', ({ code, reason, message }) => {
+    log.write('warn', 'error', { code, message: reason ?? message });
+  });
   worker.on('badMessage', (event) => log.write('warn', 'badMessage', event));
   const stopped = new Promise((resolve) => worker.once('stop', resolve));
   const release = onSignals(
@@ -86,7 +92,12 @@ async function run(args) {
  * @param {Log} log
  */
 async function serve([file, ...args], data, reply, log) {
-  const child = spawn(file, args, { stdio: 'pipe', signal: reply.signal, killSignal: 'SIGTERM' });
+  const child = spawn(file, args, {
+    stdio: 'pipe',
+    env: environmentWithoutSecrets(process.env),
+    signal: reply.signal,
+    killSignal: 'SIGTERM',
+  });
   /** @type {Promise<{ error?: Error, exitCode?: number | null, signal?: string | null }>} */
   const ended = new Promise((resolve) => {
     child.once('error', (error) => resolve({ error }));

@@ -2,6 +2,7 @@
 
 use super::monitor::{Event, Monitor};
 use super::outlet::Offer;
+use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::{ClientSecurity, HandshakeFailure};
 use super::socket::{Sent, Socket};
@@ -118,6 +119,7 @@ where
             outlet,
             frames: Vec::new(),
             notices: Vec::new(),
+            overdue: Overdue::default(),
         };
         driver.run()
     });
@@ -140,6 +142,7 @@ struct Driver<M: Machine> {
     frames: Vec<Message>,
     /// Reused from turn to turn.
     notices: Vec<M::Notice>,
+    overdue: Overdue,
 }
 
 /// How many messages are received before what came of them is sent on.
@@ -180,7 +183,8 @@ impl<M: Machine> Driver<M> {
 
     /// Until there is something to do. `None` inside is the end of all commands.
     async fn wait(&mut self) -> Option<Option<M::Command>> {
-        let deadline = self.machine.next_deadline().map(clock::instant);
+        let deadline = self.overdue.next(self.machine.next_deadline());
+        let deadline = deadline.map(clock::instant);
         let socket = self.socket.as_ref();
         let connecting = self.connecting.as_ref();
         tokio::select! {
@@ -210,7 +214,8 @@ impl<M: Machine> Driver<M> {
             command = self.inbox.try_recv().ok().map(Some);
         }
         let received = self.receive(now);
-        if self.machine.next_deadline().is_some_and(|at| at <= now) {
+        let deadline = self.machine.next_deadline();
+        if self.overdue.is_due(now, deadline, !received) {
             self.machine.handle_timeout(now);
         }
         self.retract(now);

@@ -13,6 +13,7 @@ mod error;
 mod message;
 mod monitor;
 mod outlet;
+mod overdue;
 mod reactor;
 mod readiness;
 pub mod router;
@@ -21,6 +22,7 @@ mod socket;
 pub mod worker;
 pub mod zap;
 
+pub use clock::now;
 pub use context::quiesce;
 pub use error::Error;
 pub use message::Message;

@@ -1,6 +1,7 @@
 //! The driver of a broker: one machine, one ROUTER, a thread of its own.
 
 use super::monitor::{Event, Monitor};
+use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::{HandshakeFailure, ServerSecurity};
 use super::socket::{Sent, Socket};
@@ -108,6 +109,7 @@ pub fn start(
                     outlet,
                     frames: Vec::new(),
                     received: 0,
+                    overdue: Overdue::default(),
                 };
                 driver.run().await;
             }
@@ -198,6 +200,7 @@ struct Driver {
     frames: Vec<Message>,
     /// How many messages the last turn brought.
     received: usize,
+    overdue: Overdue,
 }
 
 /// Up to so many messages a wake-up are a trickle: a request, or a reply and a heartbeat.
@@ -281,7 +284,8 @@ impl Driver {
 
     /// Until there is something to do.
     async fn wait(&mut self) -> Option<Option<Command>> {
-        let deadline = self.machine.next_deadline().map(clock::instant);
+        let deadline = self.overdue.next(self.machine.next_deadline());
+        let deadline = deadline.map(clock::instant);
         let failures = self.failures.as_ref();
         tokio::select! {
             biased;
@@ -299,8 +303,9 @@ impl Driver {
         self.received = 0;
         loop {
             let now = clock::now();
-            self.receive(now);
-            if self.machine.next_deadline().is_some_and(|at| at <= now) {
+            let drained = self.receive(now);
+            let deadline = self.machine.next_deadline();
+            if self.overdue.is_due(now, deadline, drained) {
                 self.machine.handle_timeout(now);
             }
             self.send(now);
@@ -312,10 +317,11 @@ impl Driver {
         }
     }
 
-    fn receive(&mut self, now: Time) {
+    /// True if nothing is left.
+    fn receive(&mut self, now: Time) -> bool {
         for _ in 0..BATCH {
             if self.socket.receive(&mut self.frames).is_err() || self.frames.is_empty() {
-                return;
+                return true;
             }
             self.received += 1;
             let from = self.frames.remove(0);
@@ -328,6 +334,7 @@ impl Driver {
                 _ => self.machine.handle_message(now, &from, &mut self.frames),
             }
         }
+        false
     }
 
     /// One message of a peer for whom the transport vouches.

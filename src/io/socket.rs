@@ -21,6 +21,11 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// After how many seconds without an answer the system gives a connection up.
 const DEAD_S: c_int = 10;
 
+/// After how many silent seconds a broker's kernel asks whether the host at the other end is still
+/// there, how many seconds it waits for each answer, and how often it asks. A client need not say
+/// anything while it waits, for ever if it wants to; this alone tells that it has vanished.
+const KEEPALIVE: [c_int; 3] = [60, 10, 6];
+
 /// A ROUTER, a DEALER or an end of a monitor, closed on drop.
 pub(super) struct Socket {
     raw: *mut c_void,
@@ -48,6 +53,11 @@ impl Socket {
         socket.set(zmq_sys::ZMQ_ROUTER_MANDATORY as c_int, 1)?;
         socket.set(zmq_sys::ZMQ_ROUTER_HANDOVER as c_int, 1)?;
         socket.set(zmq_sys::ZMQ_BACKLOG as c_int, 1024)?;
+        let [idle, interval, count] = KEEPALIVE;
+        socket.set(zmq_sys::ZMQ_TCP_KEEPALIVE as c_int, 1)?;
+        socket.set(zmq_sys::ZMQ_TCP_KEEPALIVE_IDLE as c_int, idle)?;
+        socket.set(zmq_sys::ZMQ_TCP_KEEPALIVE_INTVL as c_int, interval)?;
+        socket.set(zmq_sys::ZMQ_TCP_KEEPALIVE_CNT as c_int, count)?;
         socket.set_bytes(zmq_sys::ZMQ_DISCONNECT_MSG as c_int, gone)?;
         Ok(socket)
     }

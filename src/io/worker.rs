@@ -5,7 +5,7 @@ use super::dealer::Machine;
 use super::outlet::Offer;
 use crate::proto::Time;
 use crate::proto::link::Action;
-use crate::proto::worker::{Retract, Worker, WorkerNotice};
+use crate::proto::worker::{Retract, Worked, Worker, WorkerNotice};
 use crate::wire::Body;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use std::time::Duration;
 /// What its user wants of a worker. A delivery is named by the number that its notice had.
 #[derive(Debug)]
 pub enum WorkerCommand {
-    /// Commands that were given together.
-    Batch(Vec<WorkerCommand>),
+    /// Commands that were given together, and what their user has done for them.
+    Batch(Worked, Vec<WorkerCommand>),
     /// See [`Worker::partial`].
     Partial(u64, Body<Message>),
     /// See [`Worker::finish`].
@@ -39,7 +39,8 @@ impl Machine for Worker<Message> {
 
     fn handle_command(&mut self, now: Time, command: WorkerCommand) -> ControlFlow<()> {
         match command {
-            WorkerCommand::Batch(commands) => {
+            WorkerCommand::Batch(worked, commands) => {
+                self.handle_worked(worked);
                 for command in commands {
                     self.handle_command(now, command)?;
                 }
@@ -48,7 +49,7 @@ impl Machine for Worker<Message> {
             WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
             WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),
             WorkerCommand::Heartbeat => self.heartbeat(),
-            WorkerCommand::Concurrency(limit) => self.set_concurrency(limit),
+            WorkerCommand::Concurrency(limit) => self.set_concurrency(now, limit),
             WorkerCommand::Stop(patience) => {
                 self.stop(now, patience.map(|patience| now + patience));
             }

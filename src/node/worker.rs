@@ -5,12 +5,12 @@ use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
 use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
-use crate::io::Message;
 use crate::io::dealer::{self, Endpoint, Notice};
 use crate::io::worker::WorkerCommand;
-use crate::proto::Worker;
+use crate::io::{Message, now};
 use crate::proto::link::LinkConfig;
-use crate::proto::worker::{WorkerConfig, WorkerNotice};
+use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
+use crate::proto::{Time, Worker};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -51,6 +51,9 @@ pub struct WorkerConf {
 pub struct WorkerCore {
     conf: WorkerConf,
     core: Core<WorkerCommand, Notice<WorkerNotice<Message>>>,
+    /// The last request that JavaScript has taken, and when it took the first of those that the
+    /// machine was not told of.
+    taken: Option<(u64, Time)>,
 }
 
 #[napi]
@@ -61,6 +64,7 @@ impl WorkerCore {
         WorkerCore {
             conf,
             core: Core::new(),
+            taken: None,
         }
     }
 
@@ -97,6 +101,7 @@ impl WorkerCore {
             security: security::client(self.conf.security.as_ref())?,
         };
         let launch = |outlet| dealer::start(move || Worker::new(config), endpoint, outlet);
+        self.taken = None;
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
@@ -119,9 +124,11 @@ impl WorkerCore {
     ) -> Result<()> {
         let mut batch = Inward::new(env, &records, count, &text, blobs)?;
         let mut commands = Vec::with_capacity(count as usize);
+        let mut ends = 0;
         while let Some(record) = batch.next() {
             let delivery = record.id as u64;
             let [data, ..] = record.fields;
+            ends += usize::from(matches!(record.op, 5 | 6));
             commands.push(match record.op {
                 4 => WorkerCommand::Partial(delivery, batch.body(&record, data)?),
                 5 => WorkerCommand::Final(delivery, batch.body(&record, data)?),
@@ -134,7 +141,12 @@ impl WorkerCore {
                 _ => return Err(broken()),
             });
         }
-        self.core.command(WorkerCommand::Batch(commands));
+        let worked = Worked {
+            taken: self.taken.take(),
+            at: now(),
+            ends,
+        };
+        self.core.command(WorkerCommand::Batch(worked, commands));
         Ok(())
     }
 
@@ -148,6 +160,7 @@ impl WorkerCore {
         room: f64,
     ) -> Result<JsString<'env>> {
         let endpoint = self.conf.endpoints.first().map_or("", String::as_str);
+        let taken = &mut self.taken;
         self.core
             .drain(env, into, room as usize, |batch, generation, notice| {
                 match notice {
@@ -157,7 +170,13 @@ impl WorkerCore {
                     }
                     Notice::Stopped => return core::stopped(batch, generation),
                     Notice::Refused(failure) => core::refused(batch, endpoint, failure),
-                    Notice::Machine(notice) => report(batch, notice, endpoint),
+                    Notice::Machine(notice) => {
+                        if let WorkerNotice::Request { delivery, .. } = &notice {
+                            let since = taken.map_or_else(now, |(_, since)| since);
+                            *taken = Some((*delivery, since));
+                        }
+                        report(batch, notice, endpoint);
+                    }
                 }
                 ControlFlow::Continue(())
             })

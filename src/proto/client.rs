@@ -263,12 +263,29 @@ impl<F: Frame> Client<F> {
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
         );
-        hello.session = format!("{}{}", self.config.session, self.connections);
+        hello.session = self.session();
         hello.parks = true;
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),
         });
         self.advance();
+    }
+
+    /// It may be meant for the other peer of this name, if that was displaced just now.
+    #[cold]
+    fn name_taken(&mut self, now: Time, session: &[u8]) {
+        if *session == *self.session().as_bytes() {
+            self.link.close();
+            if !std::mem::replace(&mut self.connected, true) {
+                self.notices.push(ClientNotice::Connected);
+            }
+            self.resume.dismiss();
+            self.lost(now, Loss::NameTaken);
+        }
+    }
+
+    fn session(&self) -> String {
+        format!("{}{}", self.config.session, self.connections)
     }
 
     /// The connection broke.
@@ -322,6 +339,7 @@ impl<F: Frame> Client<F> {
                 }
                 self.lose(now, Loss::Refused);
             }
+            ToClient::NameTaken { session } => self.name_taken(now, &session),
         }
     }
 

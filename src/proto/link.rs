@@ -11,6 +11,7 @@
 //! | Up      | heartbeat interval   | Beat               | Up      |
 //! | Up      | transport down, silence, DISCONNECT | Close | Backoff |
 //! | Backoff | reconnect interval   | Open               | Opening |
+//! | Up      | the name is another's | Close             | Closed  |
 //! | any     | close                | Close              | Closed  |
 
 use super::Time;
@@ -51,6 +52,8 @@ pub enum Loss {
     Refused,
     /// A request was given up whose reply could be taken for that of another.
     Abandoned,
+    /// The broker said that another peer has the name. There is no next attempt.
+    NameTaken,
     /// This side was stopped.
     Stopped,
 }
@@ -63,6 +66,7 @@ impl Loss {
             Loss::Silence => "heartbeat lost",
             Loss::Refused => "disconnected by the broker",
             Loss::Abandoned => "request given up",
+            Loss::NameTaken => "name taken",
             Loss::Stopped => "stopped",
         }
     }

@@ -6,6 +6,7 @@ mod breaks;
 mod cancel;
 mod dispatch;
 mod drain;
+mod far;
 mod garbage;
 mod goodbye;
 mod heartbeats;

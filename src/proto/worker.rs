@@ -9,17 +9,23 @@
 //! often as its concurrency allows; the owner, who sits between the two, can take back an offer
 //! that was not taken, at any time and for certain. So the broker may send more than can run at
 //! once, which hides its round trip, and nothing waits behind a slow handler: when none has ended
-//! for [`STALL`], what was only offered goes back to the broker.
+//! for [`STALL`], what was only offered goes back to the broker. So does what would have to wait
+//! for longer than [`BACKLOG`].
 
 #[cfg(test)]
 mod audit;
+mod pace;
 mod resume;
+
+pub use pace::Worked;
 
 use super::Time;
 use super::code::Code;
 use super::link::{Action, Due, Link, LinkConfig, Loss};
+use crate::wire::ext;
 use crate::wire::omdp::{ReplyKind, ToWorker, WorkerMessage, error_for_old};
 use crate::wire::{Body, Dialect, Form, Frame, Hello, Malformed};
+use pace::Pace;
 use resume::{Held, Resume};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -87,6 +93,7 @@ struct Delivery<F> {
     sent: u32,
     /// Set while its broker is lost, until another has found the client.
     held: Option<Box<Held<F>>>,
+    arrived: Time,
     /// What its user has written, for a dialect without partials.
     parts: Vec<F>,
 }
@@ -94,6 +101,10 @@ struct Delivery<F> {
 /// How long offers wait while no delivery ends. Several times what the broker sends ahead of need
 /// should take, see `AHEAD` in `broker::pace`.
 pub const STALL: Duration = Duration::from_millis(5);
+
+/// How long an offer may have to wait by the pace of the latest requests. Longer than anything that
+/// a broker of ours gives ahead of need, unless the user became slower meanwhile.
+pub const BACKLOG: Duration = Duration::from_millis(100);
 
 /// How long a broker of ours may take to answer a goodbye. Until then it may still give requests
 /// to this worker, and what follows `Drained` may rely on it that it does not.
@@ -140,6 +151,7 @@ pub struct Worker<F> {
     /// When offers go back unless a delivery ends before; set while there are more deliveries than
     /// may run.
     stalled_at: Option<Time>,
+    pace: Pace,
     retract: Option<Retract>,
     last_delivery: u64,
     transmits: Vec<WorkerMessage<F>>,
@@ -164,6 +176,7 @@ impl<F: Frame> Worker<F> {
             held: 0,
             resume: Resume::new(),
             stalled_at: None,
+            pace: Pace::new(),
             retract: None,
             last_delivery: 0,
             transmits: Vec::new(),
@@ -194,10 +207,24 @@ impl<F: Frame> Worker<F> {
     }
 
     /// How many requests may run at once from now on; those that run are left alone.
-    pub fn set_concurrency(&mut self, concurrency: Option<usize>) {
+    pub fn set_concurrency(&mut self, now: Time, concurrency: Option<usize>) {
         self.config.concurrency = concurrency;
+        self.pace.forget();
+        // What is on offer may have room now, or have none any more.
+        let since = self.stalled_at;
+        self.watch_for_stall(now);
+        self.stalled_at = self.stalled_at.map(|at| since.unwrap_or(at).min(at));
         if self.link.peer().is_some() {
             self.send_ready();
+        }
+    }
+
+    /// Takes note of what the user has taken, and is about to end.
+    pub fn handle_worked(&mut self, worked: Worked) {
+        if let (Some(limit), true) = (self.config.concurrency, self.config.prefetch > 0) {
+            let oldest = self.deliveries.first_key_value().map(|(number, _)| *number);
+            let load = self.load();
+            self.pace.worked(worked, oldest, load, limit as u64);
         }
     }
 
@@ -217,6 +244,8 @@ impl<F: Frame> Worker<F> {
             self.transmits.push(WorkerMessage::Return {
                 tokens: F::from(tokens),
             });
+            // It takes this worker for a slow one.
+            self.pace.untold();
         }
         self.settle_drain(now);
     }
@@ -253,6 +282,7 @@ impl<F: Frame> Worker<F> {
             rid: F::from(&rid[..]),
             body,
             token: *token,
+            pace: None,
         };
         self.transmits.push(message);
     }
@@ -278,6 +308,7 @@ impl<F: Frame> Worker<F> {
     pub fn handle_up(&mut self, now: Time) {
         if self.link.handle_up(now) {
             self.connections += 1;
+            self.pace.untold();
             self.send_ready();
         }
     }
@@ -337,6 +368,7 @@ impl<F: Frame> Worker<F> {
                     user,
                     sent: 0,
                     held: None,
+                    arrived: now,
                     parts: Vec::new(),
                 };
                 self.on_request(now, delivery, body, said);
@@ -358,6 +390,7 @@ impl<F: Frame> Worker<F> {
                 }
                 self.lose(now, Loss::Refused);
             }
+            ToWorker::NameTaken { session } => self.name_taken(now, &session),
         }
     }
 
@@ -438,6 +471,20 @@ impl<F: Frame> Worker<F> {
         matches!(self.draining, Some(Draining::Goodbye { .. }))
     }
 
+    /// It may be meant for the other peer of this name, if that was displaced just now.
+    #[cold]
+    fn name_taken(&mut self, now: Time, session: &[u8]) {
+        if *session == *self.session().as_bytes() {
+            self.link.close();
+            self.resume.dismiss();
+            self.lost(now, Loss::NameTaken);
+        }
+    }
+
+    fn session(&self) -> String {
+        format!("{}.{}", self.config.session, self.connections)
+    }
+
     fn send_ready(&mut self) {
         if self.said_goodbye() {
             return;
@@ -446,7 +493,7 @@ impl<F: Frame> Worker<F> {
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
         );
-        hello.session = format!("{}.{}", self.config.session, self.connections);
+        hello.session = self.session();
         self.announced = self.concurrency();
         hello.concurrency = Some(
             self.announced
@@ -513,6 +560,24 @@ impl<F: Frame> Worker<F> {
         self.stalled_at = (self.load() > limit).then(|| now + STALL);
     }
 
+    /// It became slow, though not so slow that nothing ends: what would wait for long goes back.
+    fn shed_backlog(&mut self) {
+        let Some(limit) = self
+            .config
+            .concurrency
+            .filter(|_| self.stalled_at.is_some())
+        else {
+            return;
+        };
+        let Some(soon) = self.pace.within(BACKLOG) else {
+            return;
+        };
+        let limit = limit.saturating_add(soon);
+        if self.load() > limit && self.retract.is_none() && self.draining.is_none() {
+            self.ask_back(limit);
+        }
+    }
+
     fn ask_back(&mut self, limit: usize) {
         self.retract = Some(Retract {
             outstanding: self.load(),
@@ -531,6 +596,7 @@ impl<F: Frame> Worker<F> {
             client,
             rid,
             token,
+            arrived,
             parts,
             ..
         } = delivery;
@@ -540,14 +606,21 @@ impl<F: Frame> Worker<F> {
         if self.config.dialect == Dialect::Omdp && token.is_none() && kind.is_error() {
             body = Body::json(error_for_old(body.into_json()));
         }
+        let service = token.and_then(|_| self.pace.tell(now));
+        let pace = service.map(|service| ext::Pace {
+            service,
+            held: u32::try_from(now.since(arrived).as_micros()).unwrap_or(u32::MAX),
+        });
         self.transmits.push(WorkerMessage::Reply {
             kind,
             client,
             rid,
             body,
             token,
+            pace,
         });
         self.watch_for_stall(now);
+        self.shed_backlog();
         self.settle_drain(now);
     }
 
@@ -597,6 +670,7 @@ impl<F: Frame> Worker<F> {
                         rid: delivery.rid,
                         body: Body::json(F::from(Code::WorkerLost.to_json())),
                         token: delivery.token,
+                        pace: None,
                     });
                 }
                 self.notices.push(WorkerNotice::Cancelled {

@@ -33,7 +33,17 @@ impl Dialect {
         }
     }
 
-    /// The inverse.
+    /// Where it stands in [`ALL`](Self::ALL).
+    pub const fn index(self) -> usize {
+        match self {
+            Dialect::Omdp => 0,
+            Dialect::Mdp(mdp::Dialect::V01) => 1,
+            Dialect::Mdp(mdp::Dialect::V02) => 2,
+            Dialect::Mdp(mdp::Dialect::Majortomo) => 3,
+        }
+    }
+
+    /// The inverse of [`as_str`](Self::as_str).
     pub fn from_name(name: &str) -> Option<Self> {
         Dialect::ALL
             .into_iter()
@@ -123,12 +133,7 @@ impl Dialects {
     pub const ALL: Dialects = Dialects(0b1111);
 
     fn bit(dialect: Dialect) -> u8 {
-        match dialect {
-            Dialect::Omdp => 1,
-            Dialect::Mdp(mdp::Dialect::V01) => 2,
-            Dialect::Mdp(mdp::Dialect::V02) => 4,
-            Dialect::Mdp(mdp::Dialect::Majortomo) => 8,
-        }
+        1 << dialect.index()
     }
 
     /// Whether it is among them.
@@ -179,7 +184,8 @@ mod tests {
 
     #[test]
     fn names_and_sets() {
-        for dialect in Dialect::ALL {
+        for (index, dialect) in Dialect::ALL.into_iter().enumerate() {
+            assert_eq!(dialect.index(), index);
             assert_eq!(Dialect::from_name(dialect.as_str()), Some(dialect));
             assert!(Dialects::ALL.contains(dialect));
             let only: Dialects = [dialect].into_iter().collect();

@@ -12,6 +12,7 @@ const BINARY: u8 = 0x01;
 const BUFFER_JSON: u8 = 0x02;
 const ERROR: u8 = 0x04;
 const OWN: u8 = 0x08;
+const PACE: u8 = 0x10;
 
 /// On a client's REQUEST: flags, then the timeout. Its presence tells the broker that this client
 /// understands extension frames.
@@ -62,6 +63,18 @@ impl RequestExt {
     }
 }
 
+/// How fast a worker is, by its own clock. From outside the time that a request takes can't be told
+/// from the time that it travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Between two ends while its user has all that it can take, on average: µs, the greatest value
+    /// for all that is more.
+    pub service: u16,
+    /// From the arrival of this request to its reply, in µs, as above. What the broker counts more
+    /// is the round trip.
+    pub held: u32,
+}
+
 /// On the broker's REQUEST to a worker, and on each reply to it: flags, then the broker's handle
 /// of the request. The worker sends the handle back, so that neither side looks anything up by
 /// client and request id.
@@ -73,28 +86,45 @@ pub struct TokenExt {
     /// Replies only: the error is a code of ours, not a value that the worker's user chose.
     pub own: bool,
     pub token: u64,
+    /// The last reply to a request only, and not on each.
+    pub pace: Option<Pace>,
 }
 
 impl TokenExt {
     pub fn to_frame<F: Frame>(self) -> F {
-        let mut bytes = [0; 9];
+        let mut bytes = [0; 15];
         bytes[0] = flag(self.binary, BINARY) | flag(self.error, ERROR) | flag(self.own, OWN);
-        bytes[1..].copy_from_slice(&self.token.to_be_bytes());
+        bytes[1..9].copy_from_slice(&self.token.to_be_bytes());
+        let Some(pace) = self.pace else {
+            return F::from(&bytes[..9]);
+        };
+        bytes[0] |= PACE;
+        bytes[9..11].copy_from_slice(&pace.service.to_be_bytes());
+        bytes[11..].copy_from_slice(&pace.held.to_be_bytes());
         F::from(&bytes[..])
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let Some((&flags, token)) = bytes.split_first() else {
+        let Some((&[flags, ref token @ ..], pace)) = bytes.split_first_chunk::<9>() else {
             return Err(Malformed::Extension);
         };
-        let token: [u8; 8] = token.try_into().map_err(|_| Malformed::Extension)?;
+        let pace = match *pace {
+            [] => None,
+            [a, b, c, d, e, f] => Some(Pace {
+                service: u16::from_be_bytes([a, b]),
+                held: u32::from_be_bytes([c, d, e, f]),
+            }),
+            _ => return Err(Malformed::Extension),
+        };
         let ext = TokenExt {
             binary: flags & BINARY != 0,
             error: flags & ERROR != 0,
             own: flags & OWN != 0,
-            token: u64::from_be_bytes(token),
+            token: u64::from_be_bytes(*token),
+            pace,
         };
-        if flags & !(BINARY | ERROR | OWN) != 0 || (ext.own && !ext.error) {
+        let known = BINARY | ERROR | OWN | PACE;
+        if flags & !known != 0 || (ext.own && !ext.error) || (flags & PACE != 0) != pace.is_some() {
             return Err(Malformed::Extension);
         }
         Ok(ext)
@@ -152,8 +182,19 @@ mod tests {
             error: true,
             own: false,
             token: 0x0102_0304_0506_0708,
+            pace: None,
         };
         assert_eq!(token.to_frame::<Vec<u8>>(), [5, 1, 2, 3, 4, 5, 6, 7, 8]);
+        let paced = TokenExt {
+            pace: Some(Pace {
+                service: 0x1122,
+                held: 0x3344_5566,
+            }),
+            ..token
+        };
+        let frame = paced.to_frame::<Vec<u8>>();
+        let bytes = b"\x15\x01\x02\x03\x04\x05\x06\x07\x08\x11\x22\x33\x44\x55\x66";
+        assert_eq!(frame, bytes);
         let result = ResultExt {
             binary: false,
             error: true,
@@ -174,12 +215,16 @@ mod tests {
             if let Ok(ext) = TokenExt::parse(&bytes) {
                 assert_eq!(ext.to_frame::<Vec<u8>>(), bytes);
             }
+            let bytes = [flags, 9, 8, 7, 6, 5, 4, 3, 2, 1, 2, 3, 4, 5, 6];
+            if let Ok(ext) = TokenExt::parse(&bytes) {
+                assert_eq!(ext.to_frame::<Vec<u8>>(), bytes);
+            }
             if let Ok(ext) = ResultExt::parse(&[flags]) {
                 assert_eq!(ext.to_frame::<Vec<u8>>(), [flags]);
             }
         }
         assert!(RequestExt::parse(&[0, 0xff, 0xff, 0xff, 0xfe]).is_err());
-        for len in [0, 2, 4, 6, 8, 10] {
+        for len in [0, 2, 4, 6, 8, 10, 14, 15, 16] {
             assert!(RequestExt::parse(&vec![0; len]).is_err());
             assert!(TokenExt::parse(&vec![0; len]).is_err());
             assert!(ResultExt::parse(&vec![0; len]).is_err());

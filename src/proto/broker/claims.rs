@@ -204,9 +204,12 @@ impl<F: Frame> Broker<F> {
         }
         if let Some(request) = self.requests.get_mut(key) {
             request.place = Place::Worker(worker);
+            request.given = now;
+            // It has started: a worker that goes now does not give it back.
+            request.begun = true;
         }
         if let Some(entry) = self.workers.get_mut(worker) {
-            entry.take_up(now, key);
+            entry.running.push_back(key);
         }
         self.line_up(worker);
         let ext = ResumeExt {

@@ -266,6 +266,7 @@ impl<F: Frame> Broker<F> {
         Ok(())
     }
 
+    #[inline(never)]
     fn on_hello(&mut self, now: Time, from: &[u8], hello: Hello) {
         let known = self.clients.find(from);
         let same_life = known
@@ -274,7 +275,17 @@ impl<F: Frame> Broker<F> {
         if let Some(key) = known
             && !same_life
         {
+            let old = self.clients.get(key).and_then(|c| c.hello.as_ref());
+            let old = old.map(|hello| hello.session.clone());
             self.drop_client(now, key);
+            if let Some(old) = old {
+                if self.displaced.contains(from, &hello.session) {
+                    let session = F::from(hello.session.as_bytes());
+                    let message = Outgoing::Client(ToClient::NameTaken { session });
+                    return self.transmits.push(Transmit::plain(from.into(), message));
+                }
+                self.displaced.note(from, &old, &hello.session);
+            }
         }
         let key = self.clients.require(now, from, Dialect::Omdp);
         let next_beat = now + self.config.heartbeat;

@@ -28,8 +28,9 @@ impl<F: Frame> Broker<F> {
             self.services.get_mut(service).rate.count(now);
             if let Some(entry) = self.requests.get_mut(request) {
                 entry.place = Place::Worker(worker);
+                entry.given = now;
             }
-            self.give(now, worker, request);
+            self.give(worker, request);
             if let Some(message) = self.request_for(worker, request) {
                 self.send_worker(worker, message);
             }
@@ -51,6 +52,7 @@ impl<F: Frame> Broker<F> {
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
+        request.begun = true;
         if let Some(timeout) = request.timeout {
             request.deadline = now + timeout;
         }

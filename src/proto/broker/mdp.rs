@@ -195,7 +195,7 @@ impl<F: Frame> Broker<F> {
         match request {
             Some(_) => {
                 let (kind, body) = reply_of(last, body);
-                self.on_reply(now, key, request, kind, body);
+                self.on_reply(now, key, request, kind, body, None);
                 Ok(())
             }
             None => {

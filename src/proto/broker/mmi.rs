@@ -3,7 +3,7 @@
 //! ours, and answer with JSON.
 
 use super::Broker;
-use crate::wire::{Body, Encoding, Frame};
+use crate::wire::{Body, Dialect, Encoding, Frame};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -79,7 +79,34 @@ impl<F: Frame> Broker<F> {
             "requestsTotal": self.counters.requests,
             "expiredTotal": self.counters.expired,
             "badMessagesTotal": self.counters.bad_messages,
+            "dialects": self.list_dialects(),
         })
+    }
+
+    /// Messages so far, and the peers that are held now. Peers are counted here and not as they come
+    /// and go: somebody asks far less often.
+    fn list_dialects(&self) -> Value {
+        let mut workers = [0_usize; Dialect::ALL.len()];
+        for key in self.workers.keys() {
+            if let Some(worker) = self.workers.get(key) {
+                workers[worker.dialect.index()] += 1;
+            }
+        }
+        let mut clients = [0_usize; Dialect::ALL.len()];
+        for key in self.clients.keys() {
+            if let Some(client) = self.clients.get(key) {
+                clients[client.dialect.index()] += 1;
+            }
+        }
+        let entry = |dialect: Dialect| {
+            let counts = json!({
+                "messagesTotal": self.counters.dialects.of(dialect),
+                "workers": workers[dialect.index()],
+                "clients": clients[dialect.index()],
+            });
+            (dialect.as_str().to_string(), counts)
+        };
+        Dialect::ALL.into_iter().map(entry).collect()
     }
 }
 

@@ -35,6 +35,7 @@ mod claims;
 mod clients;
 mod config;
 mod dispatch;
+mod displaced;
 mod event;
 mod incoming;
 mod mdp;
@@ -57,6 +58,7 @@ use crate::wire::packed::pack;
 use crate::wire::{Dialect, Frame, Malformed};
 use claims::Claims;
 use clients::{ClientKey, Clients};
+use displaced::Displaced;
 use incoming::Incoming;
 use mdp::{Parts, Refused};
 use parking::Parking;
@@ -137,6 +139,21 @@ struct Counters {
     requests: u64,
     expired: u64,
     bad_messages: u64,
+    dialects: ByDialect,
+}
+
+/// Messages by the dialect that their first frames are of, whatever became of them.
+#[derive(Debug, Default)]
+struct ByDialect([u64; Dialect::ALL.len()]);
+
+impl ByDialect {
+    fn count(&mut self, dialect: Dialect) {
+        self.0[dialect.index()] += 1;
+    }
+
+    fn of(&self, dialect: Dialect) -> u64 {
+        self.0[dialect.index()]
+    }
 }
 
 /// The broker machine. See [`super`] for the contract.
@@ -156,6 +173,7 @@ pub struct Broker<F> {
     parts: HashMap<RequestKey, Parts<F>>,
     /// Who was told to begin anew, and hears no more until it does.
     refused: Refused,
+    displaced: Displaced,
     /// Numbers the requests of clients that don't.
     last_rid: u64,
     counters: Counters,
@@ -179,6 +197,7 @@ impl<F: Frame> Broker<F> {
             events: Vec::new(),
             parts: HashMap::new(),
             refused: Refused::default(),
+            displaced: Displaced::default(),
             last_rid: 0,
             counters: Counters::default(),
             guard: access::Guard::new(),
@@ -194,6 +213,9 @@ impl<F: Frame> Broker<F> {
         if dialect.is_some_and(|dialect| !self.config.dialects.contains(dialect)) {
             frames.clear();
             return self.report_bad(from, "dialect not served");
+        }
+        if let Some(dialect) = dialect {
+            self.counters.dialects.count(dialect);
         }
         if let Some(dialect) = dialect
             && self.is_mixed(now, from, dialect)

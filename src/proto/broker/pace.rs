@@ -1,68 +1,86 @@
 //! How far ahead of need a worker is given requests.
 //!
 //! A worker that has nothing until its reply has reached the broker idles for a round trip. So it
-//! is given more than it can run, as much as it works off in [`AHEAD`], by the pace at which its
-//! replies came lately: a 20 µs handler has fifty requests ahead of it, one of a millisecond and
-//! more has none, and nothing waits behind it.
+//! is given more than it can run: what it works off while a message travels there and back, and in
+//! [`AHEAD`]. Only the former is on the way when all goes well, so nothing waits longer than that.
+//!
+//! The two times are told apart by the worker's own clock. It says now and then how long its
+//! requests take, and how long it held this one; the rest of the time from giving it to its end was
+//! the round trip.
 
 use crate::proto::Time;
-use std::time::Duration;
+use crate::wire::ext::Pace as Told;
 
-/// How much work may lie ahead. Long against a round trip on a machine or in a data centre, short
-/// against what people notice, and against the worker's patience with itself, `worker::STALL`.
-const AHEAD: Duration = Duration::from_millis(1);
+/// How much work may lie ready, beyond the round trip. Long against what a thread takes to wake up,
+/// short against what people notice, and against the worker's patience with itself,
+/// `worker::STALL`.
+const AHEAD: u64 = 1_000;
 
-/// The weight of the past in the average, as a power of two: some sixteen replies.
-const MEMORY: u32 = 4;
+/// One whose requests take longer than this, in µs, is given none ahead. Half of `worker::STALL`: it
+/// would give them back again and again.
+const SLOW: u64 = 2_500;
 
-#[derive(Debug)]
+/// No longer round trip than this, in µs, is hidden. Half of `worker::BACKLOG`.
+const FARTHEST: u64 = 50_000;
+
+/// A round trip that is twice the shortest, and this, in µs, has met others on its way.
+const CROWDED: u64 = 5_000;
+
+/// A path that became longer is believed to be so after some sixty reports, which are ten a second
+/// at least.
+const DRIFT: u64 = 64;
+
+#[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// Average time between the ends of two requests while there was work, in 1/16 µs; `None`
-    /// until a request has ended.
-    average: Option<u64>,
-    /// When the worker began with what it works on now, as far as we know.
-    since: Time,
+    /// The shortest round trip of late, in µs.
+    round_trip: Option<u64>,
+    /// How many requests hide it, by what the worker said.
+    target: usize,
+    /// How many it is trusted with: grows with each that ends, so it doubles with each round trip,
+    /// and what a narrow path can't carry is noticed before much of it is on the way.
+    window: usize,
 }
 
 impl Pace {
-    pub(super) fn new(now: Time) -> Self {
-        Pace {
-            average: None,
-            since: now,
+    /// It has said so with the end of a request that was given to it at this time.
+    pub(super) fn told(&mut self, now: Time, given: Time, told: Told) {
+        let travelled = now.since(given).as_micros() as u64;
+        let travelled = travelled.saturating_sub(u64::from(told.held));
+        let shortest = match self.round_trip {
+            Some(shortest) if travelled > shortest => shortest + (travelled - shortest) / DRIFT,
+            _ => travelled,
+        };
+        self.round_trip = Some(shortest);
+        let service = u64::from(told.service).max(1);
+        let hidden = shortest.min(FARTHEST);
+        let micros = match service {
+            ..AHEAD => AHEAD + hidden,
+            AHEAD..SLOW => hidden,
+            SLOW.. => 0,
+        };
+        self.target = (micros / service) as usize;
+        if travelled > 2 * shortest + CROWDED {
+            // So few that the way is free again, and shows how long it is then.
+            self.window = (self.window.min(self.target) / 4).max(1);
         }
     }
 
-    /// The worker had nothing and was given something.
-    pub(super) fn begin(&mut self, now: Time) {
-        self.since = now;
+    /// It has ended a request.
+    pub(super) fn end(&mut self) {
+        if self.window < self.target {
+            self.window += 1;
+        }
     }
 
-    /// It has ended a request, and goes on with the next if it has one.
-    pub(super) fn end(&mut self, now: Time) {
-        let sample = now.since(self.since).as_micros() as u64;
-        self.since = now;
-        self.average = Some(match self.average {
-            None => sample << MEMORY,
-            // A slow one counts at once: whoever lies ahead waits for all of it.
-            Some(average) if sample > AHEAD.as_micros() as u64 => average.max(sample << MEMORY),
-            Some(average) => average - (average >> MEMORY) + sample,
-        });
-    }
-
-    /// It gave requests back, because one takes longer than it should.
+    /// It gave requests back, because one takes longer than it should: nothing until it says that
+    /// it is fast.
     pub(super) fn stall(&mut self) {
-        let slow = (AHEAD.as_micros() as u64 + 1) << MEMORY;
-        self.average = Some(self.average.map_or(slow, |average| average.max(slow)));
+        self.target = 0;
     }
 
-    /// How many requests it works off in [`AHEAD`].
+    /// How many requests beyond those that it can run.
     pub(super) fn ahead(&self) -> usize {
-        let ahead = (AHEAD.as_micros() as u64) << MEMORY;
-        match self.average {
-            None => 0,
-            Some(0) => usize::MAX,
-            Some(average) => usize::try_from(ahead / average).unwrap_or(usize::MAX),
-        }
+        self.window.min(self.target)
     }
 }
 
@@ -70,47 +88,113 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn pace(samples: impl IntoIterator<Item = u64>) -> Pace {
-        let mut now = Time::ZERO;
-        let mut pace = Pace::new(now);
-        for micros in samples {
-            now = now + Duration::from_micros(micros);
-            pace.end(now);
-        }
-        pace
+    /// Tells that a request took so long, after a round trip of so many µs and some µs in line.
+    fn tell(pace: &mut Pace, service: u16, round_trip: u64, line: u64) {
+        let held = u64::from(service) + line;
+        let told = Told {
+            service,
+            held: held as u32,
+        };
+        let now = Time::from_micros(round_trip + held);
+        pace.told(now, Time::ZERO, told);
+    }
+
+    fn trusted(service: u16, round_trip: u64) -> usize {
+        let mut pace = Pace::default();
+        tell(&mut pace, service, round_trip, 0);
+        (0..100_000).for_each(|_| pace.end());
+        pace.ahead()
     }
 
     #[test]
     fn nothing_is_sent_ahead_before_anything_is_known() {
-        assert_eq!(pace([]).ahead(), 0);
+        let mut pace = Pace::default();
+        (0..100).for_each(|_| pace.end());
+        assert_eq!(pace.ahead(), 0);
     }
 
     #[test]
-    fn a_fast_handler_has_a_millisecond_ahead_of_it() {
-        assert_eq!(pace([20; 100]).ahead(), 50);
-        assert!(pace([150].into_iter().chain([5; 200])).ahead() >= 150);
+    fn a_fast_handler_has_a_millisecond_and_the_round_trip_ahead_of_it() {
+        assert_eq!(trusted(20, 0), 50);
+        assert_eq!(trusted(20, 100), 55);
+        assert_eq!(trusted(20, 10_000), 550);
+        assert_eq!(trusted(0, 0), 1_000);
     }
 
     #[test]
-    fn replies_that_arrive_in_bursts_count_by_their_average() {
-        let bursts = (0..400).map(|i| if i % 20 == 0 { 400 } else { 0 });
-        let ahead = pace(bursts).ahead();
-        assert!((20..=150).contains(&ahead), "{ahead}");
+    fn no_round_trip_is_too_long_to_be_hidden_in_part() {
+        assert_eq!(trusted(100, 10_000_000), 510);
     }
 
     #[test]
-    fn a_slow_handler_has_nothing_ahead_of_it() {
-        assert_eq!(pace([1_001; 3]).ahead(), 0);
-        let turned_slow = pace([10; 50].into_iter().chain([20_000]));
-        assert_eq!(turned_slow.ahead(), 0);
-        let mut stalled = pace([10; 50]);
-        stalled.stall();
-        assert_eq!(stalled.ahead(), 0);
+    fn a_slow_handler_has_what_is_on_its_way_and_a_slower_one_nothing() {
+        assert_eq!(trusted(999, 100), 1);
+        assert_eq!(trusted(1_000, 100), 0);
+        assert_eq!(trusted(2_000, 10_000), 5);
+        assert_eq!(trusted(2_500, 10_000), 0);
+        assert_eq!(trusted(u16::MAX, 50_000), 0);
     }
 
     #[test]
-    fn a_handler_that_turned_fast_is_trusted_again() {
-        let recovered = pace([20_000].into_iter().chain([10; 200]));
-        assert!(recovered.ahead() > 50, "{}", recovered.ahead());
+    fn trust_grows_with_what_has_ended() {
+        let mut pace = Pace::default();
+        for ends in 0..60 {
+            tell(&mut pace, 20, 0, 0);
+            assert_eq!(pace.ahead(), ends.min(50));
+            pace.end();
+        }
+    }
+
+    #[test]
+    fn the_time_in_line_is_no_part_of_the_round_trip() {
+        let mut pace = Pace::default();
+        for line in 0..1_000 {
+            tell(&mut pace, 20, 2_000, 50 * line);
+            pace.end();
+        }
+        assert_eq!(pace.ahead(), 150);
+    }
+
+    #[test]
+    fn after_a_stall_it_has_nothing_until_it_is_fast_and_then_what_it_had() {
+        let mut pace = Pace::default();
+        tell(&mut pace, 20, 10_000, 0);
+        (0..600).for_each(|_| pace.end());
+        pace.stall();
+        pace.end();
+        assert_eq!(pace.ahead(), 0);
+        tell(&mut pace, 5_000, 10_000, 0);
+        assert_eq!(pace.ahead(), 0);
+        tell(&mut pace, 20, 10_000, 0);
+        assert_eq!(pace.ahead(), 550);
+    }
+
+    #[test]
+    fn one_long_way_among_short_ones_is_an_accident_and_many_are_not() {
+        let mut pace = Pace::default();
+        for n in 0..1_000 {
+            tell(&mut pace, 20, if n % 10 == 9 { 40_000 } else { 1_000 }, 0);
+            (0..100).for_each(|_| pace.end());
+            assert!((100..1_100).contains(&pace.ahead()), "{}", pace.ahead());
+        }
+        for _ in 0..300 {
+            tell(&mut pace, 20, 40_000, 0);
+            (0..100).for_each(|_| pace.end());
+        }
+        assert!(pace.ahead() > 1_800, "{}", pace.ahead());
+    }
+
+    /// A path that carries a request in 4 ms: more on the way make each of them take longer.
+    #[test]
+    fn a_crowded_way_gets_no_more_crowded() {
+        let mut pace = Pace::default();
+        let mut most = 0;
+        for _ in 0..1_000 {
+            let on_the_way = pace.ahead() as u64 + 1;
+            tell(&mut pace, 20, 4_000 * on_the_way, 0);
+            pace.end();
+            most = most.max(pace.ahead());
+        }
+        assert!((1..20).contains(&most), "{most}");
     }
 }

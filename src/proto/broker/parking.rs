@@ -14,7 +14,7 @@
 //! |        |                                              | after [`PARK`]: set aside until it does   |
 //!
 //! What is asked for is what workers have room for, and what the service works off in the time that
-//! an answer takes. A client that does not answer costs the others one wait; what else it has parked
+//! an answer takes; what stands there is not parked in the first place. A client that does not answer costs the others one wait; what else it has parked
 //! is set aside as its turn comes. Requests of clients that did not say that they can be told are
 //! never parked, nor is anything that finds a worker in time.
 
@@ -51,6 +51,8 @@ pub(super) struct Parking {
     /// Since when, and the token; those that have moved on meanwhile are passed over.
     line: VecDeque<(Time, u64)>,
     timer: Option<TimerKey>,
+    /// Counts the looks at the line.
+    looks: u32,
 }
 
 impl Parking {
@@ -67,6 +69,11 @@ pub(super) struct Rate {
     since: Time,
     count: usize,
     before: usize,
+    /// How long a client took for its answer, the latest time.
+    trip: Duration,
+    /// How many more are asked for since workers were left without any: what it gives out is no
+    /// measure of what it could.
+    starved: usize,
 }
 
 /// Over which a rate is taken.
@@ -81,17 +88,29 @@ impl Rate {
     fn turn(&mut self, now: Time) {
         let passed = now.since(self.since);
         if passed >= WINDOW {
-            self.before = if passed < 2 * WINDOW { self.count } else { 0 };
+            let lately = passed < 2 * WINDOW;
+            self.before = if lately { self.count } else { 0 };
+            self.starved = if lately { self.starved / 2 } else { 0 };
             self.count = 0;
             self.since = now;
         }
     }
 
-    /// How many it gives out in a quarter of the window, in which a client answers; none if that
-    /// is slow.
-    fn ahead(&mut self, now: Time) -> usize {
+    /// Workers have nothing to do, and nothing is asked for.
+    fn starve(&mut self, now: Time) {
         self.turn(now);
-        (self.count.max(self.before) + 2) / 4
+        self.starved = (8 * self.starved).clamp(8, 4096);
+    }
+
+    /// How many it gives out before clients have answered, for sure; none if it is slow.
+    pub(super) fn ahead(&mut self, now: Time) -> usize {
+        self.turn(now);
+        let lately = self.count.max(self.before);
+        if lately <= 2 {
+            return self.starved;
+        }
+        let span = (2 * self.trip).clamp(3 * WINDOW / 4, 5 * WINDOW);
+        self.starved + lately * span.as_micros() as usize / WINDOW.as_micros() as usize
     }
 }
 
@@ -123,21 +142,36 @@ impl<F: Frame> Broker<F> {
     /// Some have waited for long.
     pub(super) fn parking_due(&mut self, now: Time) {
         self.parking.timer = None;
+        self.parking.looks = self.parking.looks.wrapping_add(1);
         let mut told = Told::new();
         let mut services: Vec<ServiceKey> = Vec::new();
+        let mut known: Vec<ServiceKey> = Vec::new();
         while let Some(&(since, token)) = self.parking.line.front()
             && since + PARK <= now
         {
             self.parking.line.pop_front();
-            if let Some(key) = self.requests.by_token(token)
-                && let Some(service) = self.park_one(key, since, &mut told)
-                && !services.contains(&service)
-            {
+            let Some(key) = self.requests.by_token(token) else {
+                continue;
+            };
+            let Some(request) = self.requests.get(key) else {
+                continue;
+            };
+            let service = request.service;
+            if request.place != Place::Queue || request.since != since {
+                continue;
+            }
+            if !known.contains(&service) {
+                known.push(service);
+                self.mark_near(now, service);
+            }
+            if self.park_one(now, key, &mut told) && !services.contains(&service) {
                 services.push(service);
             }
         }
         if let Some(&(since, _)) = self.parking.line.front() {
             let at = (since + PARK).max(now + TICK);
+            let old = self.parking.timer.take();
+            self.cancel_timer(old);
             self.parking.timer = Some(self.deadlines.set(at, Timer::Parking));
         }
         for (client, rids) in told {
@@ -149,15 +183,32 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// One of them, unless it has moved on since. Gives the service whose queue has changed.
-    fn park_one(&mut self, key: RequestKey, since: Time, told: &mut Told<F>) -> Option<ServiceKey> {
-        let request = self.requests.get_mut(key)?;
-        if request.place != Place::Queue || request.since != since {
-            return None;
+    /// Those whose turn is near would be asked for at once.
+    fn mark_near(&mut self, now: Time, service: ServiceKey) {
+        let entry = self.services.get_mut(service);
+        let near = entry.near(now);
+        let mut next = entry.queue.first();
+        for _ in 0..near {
+            let Some(request) = next.and_then(|key| self.requests.get_mut(key)) else {
+                return;
+            };
+            request.near = self.parking.looks;
+            next = next.and_then(|key| self.requests.next(key));
         }
+    }
+
+    /// One that has waited for long. True if it is not what it was.
+    fn park_one(&mut self, now: Time, key: RequestKey, told: &mut Told<F>) -> bool {
+        let Some(request) = self.requests.get_mut(key) else {
+            return false;
+        };
         let service = self.services.get_mut(request.service);
         match request.gate {
-            Gate::Parked => return None,
+            Gate::Parked => return false,
+            Gate::Open if request.near == self.parking.looks => {
+                self.watch(now, key);
+                return false;
+            }
             Gate::Open => {
                 service.cleared -= usize::from(std::mem::take(&mut request.cleared));
                 service.parked += 1;
@@ -172,7 +223,7 @@ impl<F: Frame> Broker<F> {
                 self.set_aside(key);
             }
         }
-        self.requests.get(key).map(|request| request.service)
+        true
     }
 
     /// Out of the way of the others, until its client answers.
@@ -191,8 +242,11 @@ impl<F: Frame> Broker<F> {
         if entry.parked == 0 {
             return false;
         }
-        let want = entry.room() + entry.rate.ahead(now);
-        if want == 0 || entry.cleared * 2 > want {
+        if entry.cleared == 0 && entry.has_idle() {
+            entry.rate.starve(now);
+        }
+        let want = entry.near(now);
+        if want == 0 || entry.cleared * 4 > want * 3 {
             return false;
         }
         let mut told = Told::new();
@@ -253,6 +307,7 @@ impl<F: Frame> Broker<F> {
             }
             let service = request.service;
             request.gate = Gate::Open;
+            self.services.get_mut(service).rate.trip = now.since(request.since);
             if request.place == Place::Aside {
                 back.push(key);
             }
@@ -313,7 +368,7 @@ mod tests {
             rate.count(now);
         }
         let ahead = rate.ahead(now);
-        assert!((20..=30).contains(&ahead), "{ahead}");
+        assert!((60..=80).contains(&ahead), "{ahead}");
         assert_eq!(rate.ahead(now + 3 * WINDOW), 0);
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Request<F> {
     pub(super) gate: Gate,
     /// In a queue: since when it stands at this gate.
     pub(super) since: Time,
+    /// In a queue: the latest look at those that wait at which its turn was near.
+    pub(super) near: u32,
     /// In a queue: its client has let it go, or is asked to.
     pub(super) cleared: bool,
     /// Idle timeout; every partial restarts it.
@@ -50,6 +52,10 @@ pub(super) struct Request<F> {
     /// Moved by every partial; the timer is set anew only when it fires too early.
     pub(super) deadline: Time,
     pub(super) timer: Option<TimerKey>,
+    /// When its worker was given it.
+    pub(super) given: Time,
+    /// Its worker has sent a part of the reply, or all of it.
+    pub(super) begun: bool,
     serial: u32,
     prev: u32,
     next: u32,
@@ -141,10 +147,13 @@ impl<F: Frame> Requests<F> {
             place: Place::Queue,
             gate: Gate::Open,
             since: Time::ZERO,
+            near: 0,
             cleared: false,
             timeout,
             deadline,
             timer: None,
+            given: Time::ZERO,
+            begun: false,
             serial: self.serial,
             prev: NONE,
             next: NONE,

@@ -3,6 +3,7 @@
 use super::parking::{Gate, Rate};
 use super::requests::{Queue, RequestKey, Requests};
 use super::workers::WorkerKey;
+use crate::proto::Time;
 use slab::Slab;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -146,9 +147,13 @@ pub(super) struct Turn {
 }
 
 impl Service {
-    /// How many workers could take a request.
-    pub(super) fn room(&self) -> usize {
-        self.idle.len() + self.busy.len()
+    pub(super) fn has_idle(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
+    /// How many of its queue will have their turn before their clients could say anything to it.
+    pub(super) fn near(&mut self, now: Time) -> usize {
+        self.idle.len() + self.busy.len() + self.rate.ahead(now)
     }
 
     /// Who stands in which line.

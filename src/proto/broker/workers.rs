@@ -9,6 +9,7 @@ use super::{
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
+use crate::wire::ext::Pace as Told;
 use crate::wire::omdp::{ReplyKind, RequestExtra, ToWorker, WorkerMessage, tokens};
 use crate::wire::{Body, Dialect, Frame, Hello, Malformed};
 use slab::Slab;
@@ -56,14 +57,6 @@ impl Worker {
             None => 1,
             Some(n) => usize::try_from(n).unwrap_or(usize::MAX),
         }
-    }
-
-    /// It has this request, and has had it for long.
-    pub(super) fn take_up(&mut self, now: Time, request: RequestKey) {
-        if self.running.is_empty() {
-            self.pace.begin(now);
-        }
-        self.running.push_back(request);
     }
 
     /// The line that it belongs into, if it can take a request: for now, or ahead of need.
@@ -146,6 +139,7 @@ impl<F: Frame> Broker<F> {
                     rid,
                     body,
                     token,
+                    pace,
                 },
                 Some(key),
             ) => {
@@ -156,7 +150,7 @@ impl<F: Frame> Broker<F> {
                 if request.is_none() && kind.is_last() {
                     self.release_old_worker(now, key, &client, &rid);
                 }
-                self.on_reply(now, key, request, kind, body);
+                self.on_reply(now, key, request, kind, body, pace);
             }
             (WorkerMessage::Heartbeat, Some(key)) => {
                 if self.workers.get(key).is_some_and(|w| w.hello.is_none()) {
@@ -203,6 +197,7 @@ impl<F: Frame> Broker<F> {
         self.send_worker(key, message.unwrap_or(ToWorker::Heartbeat));
     }
 
+    #[inline(never)]
     fn on_ready(
         &mut self,
         now: Time,
@@ -221,13 +216,22 @@ impl<F: Frame> Broker<F> {
             if same_life {
                 return self.update_worker(now, key, hello);
             }
-            if hello.is_none() {
+            let Some(new) = hello.as_ref().map(|hello| hello.session.clone()) else {
                 // As 0.0.92 did: a second READY is a protocol error, the worker starts over.
                 self.send_worker(key, ToWorker::Disconnect);
                 self.remove_worker(now, key, Departure::Protocol);
                 return;
-            }
+            };
+            let old = self.workers.get(key).and_then(|w| w.hello.as_ref());
+            let old = old.map_or(String::new(), |hello| hello.session.clone());
+            // Its connection took the place of the holder's, whoever it is.
             self.remove_worker(now, key, Departure::Replaced);
+            if self.displaced.contains(from, &new) {
+                let session = F::from(new.as_bytes());
+                let message = Outgoing::Worker(ToWorker::NameTaken { session });
+                return self.transmits.push(Transmit::plain(from.into(), message));
+            }
+            self.displaced.note(from, &old, &new);
         }
         let key = self.register(now, from, Dialect::Omdp, service, hello);
         if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
@@ -256,7 +260,7 @@ impl<F: Frame> Broker<F> {
             dialect,
             hello,
             running: VecDeque::new(),
-            pace: Pace::new(now),
+            pace: Pace::default(),
             claims: 0,
             claimed_running: 0,
             busy_for_nobody: None,
@@ -315,6 +319,7 @@ impl<F: Frame> Broker<F> {
         request: Option<RequestKey>,
         kind: ReplyKind,
         body: Body<F>,
+        pace: Option<Told>,
     ) {
         // Only the worker that was given a request may answer it.
         let request = request.filter(|&request| self.place_of(request) == Some(Place::Worker(key)));
@@ -324,17 +329,38 @@ impl<F: Frame> Broker<F> {
         };
         self.pass_on(now, request, kind, body);
         if kind.is_last() {
+            if let Some(told) = pace {
+                self.on_pace(now, key, request, told);
+            }
             self.free_slot(key, request);
             self.forget_request(request);
             if let Some(worker) = self.workers.get_mut(key) {
-                worker.pace.end(now);
+                worker.pace.end();
             }
             self.line_up(key);
             self.dispatch_for(now, key);
         }
     }
 
+    /// The worker says how long it took for this one, and for those before.
+    #[cold]
+    fn on_pace(&mut self, now: Time, key: WorkerKey, request: RequestKey, told: Told) {
+        let given = self.requests.get(request).map(|request| request.given);
+        if let (Some(given), Some(worker)) = (given, self.workers.get_mut(key)) {
+            worker.pace.told(now, given, told);
+        }
+    }
+
+    #[cold]
+    fn on_started_return(&mut self, key: WorkerKey) {
+        // Its client has a part of the reply, and must not get that twice.
+        if let Some(worker) = self.workers.get(key).map(|worker| worker.id.clone()) {
+            self.report_bad(&worker, "return of a started request");
+        }
+    }
+
     /// Requests that the worker has not started, and will not: back to the front of the queue.
+    #[inline(never)]
     fn on_return(&mut self, now: Time, key: WorkerKey, tokens: impl Iterator<Item = u64>) {
         let tokens: Vec<u64> = tokens.collect();
         // From the last to the first, so that the first is at the very front in the end.
@@ -346,6 +372,10 @@ impl<F: Frame> Broker<F> {
                 self.guard.refusals.strays += 1;
                 continue;
             }
+            if self.has_begun(request) {
+                self.on_started_return(key);
+                continue;
+            }
             self.free_slot(key, request);
             self.requeue(now, request);
         }
@@ -354,6 +384,12 @@ impl<F: Frame> Broker<F> {
         }
         self.line_up(key);
         self.dispatch_for(now, key);
+    }
+
+    fn has_begun(&self, request: RequestKey) -> bool {
+        self.requests
+            .get(request)
+            .is_some_and(|request| request.begun)
     }
 
     fn place_of(&self, request: RequestKey) -> Option<Place> {
@@ -401,10 +437,10 @@ impl<F: Frame> Broker<F> {
     }
 
     /// It is given a request now.
-    pub(super) fn give(&mut self, now: Time, key: WorkerKey, request: RequestKey) {
+    pub(super) fn give(&mut self, key: WorkerKey, request: RequestKey) {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.turn = None;
-            worker.take_up(now, request);
+            worker.running.push_back(request);
         }
     }
 
@@ -431,11 +467,12 @@ impl<F: Frame> Broker<F> {
         }
         // A worker of ours says goodbye after everything that it started has ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();
-        let lost = if not_started { 0 } else { worker.running.len() };
+        let mut lost = 0;
         for &request in worker.running.iter().rev() {
-            if not_started {
+            if not_started && !self.has_begun(request) {
                 self.requeue(now, request);
             } else {
+                lost += 1;
                 self.end_request(now, request, Code::WorkerLost);
             }
         }

@@ -1,6 +1,7 @@
 //! Requests that lie ahead of need in a worker, and how they come back.
 
 use super::net::*;
+use crate::proto::broker::BrokerEvent;
 use crate::proto::worker::STALL;
 
 /// A worker that the broker knows to be fast.
@@ -172,6 +173,72 @@ fn what_lay_ahead_in_a_worker_that_dies_is_lost_with_it() {
     for r in requests {
         assert_eq!(net.end(c, r), failed("W_LOST"));
     }
+}
+
+/// What its client would get twice.
+#[test]
+fn a_request_that_has_begun_can_not_be_given_back() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.raw_beating(b, b"W", HEARTBEAT);
+    let hello = r#"{"concurrency":2,"heartbeat":2500,"liveness":3,"omdp":1,"session":"s.1"}"#;
+    net.say(w, &format!("W|1|echo|{hello}"));
+    let c = net.client(b);
+    let requests = ask(&mut net, c, 2);
+    net.run(ms(10));
+    let heard = net.act(w, |raw, _| raw.take());
+    let token = |n: usize| heard[n].rsplit('|').next().unwrap()[1..].to_owned();
+    net.say(w, &format!("W|6|C2|c2.0-0|0|1|\0{}", token(1)));
+    net.say(w, &format!("W|9|{}{}", token(1), token(2)));
+    net.run(ms(10));
+    assert_eq!(net[b].machine.load(), [2, 1, 1, 1]);
+    let bad = net[b].events.iter().filter_map(|(_, event)| match event {
+        BrokerEvent::BadMessage { peer, why } => Some((&**peer, *why)),
+        _ => None,
+    });
+    assert_eq!(
+        bad.collect::<Vec<_>>(),
+        [(&b"W"[..], "return of a started request")]
+    );
+    // The other one was given back, and given again.
+    let again = net.act(w, |raw, _| raw.take());
+    assert_eq!(again.len(), 1, "{again:?}");
+    assert!(again[0].starts_with("W|2|C2|c2.0-1|1|"));
+    // Nor does a goodbye have it run again.
+    net.say(w, "W|5");
+    net.run(ms(10));
+    assert_eq!(net.end(c, requests[0]), failed("W_LOST"));
+    assert_eq!(net.end(c, requests[1]), None);
+    assert_eq!(net[b].machine.load(), [1, 0, 1, 1]);
+}
+
+/// Where they had room before, nobody had to wait for them.
+#[test]
+fn fewer_at_a_time_makes_offers_wait_and_go_back() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = net.worker_with(b, "echo", |config| config.concurrency = Some(5));
+    net.serve(w, |_| Job::endless());
+    ask(&mut net, c, 1);
+    net.run(ms(1));
+    // Its thread takes none of these, so they are on offer.
+    net.act(w, |worker, _| worker.busy = true);
+    ask(&mut net, c, 4);
+    net.run(ms(100));
+    assert_eq!((net[w].machine.outstanding(), net[w].returns), (5, 0));
+    net.act(w, |worker, now| worker.set_concurrency(now, Some(2)));
+    net.run(STALL - NEAR);
+    assert_eq!(net[w].returns, 0);
+    // Saying so again does not make them wait for longer.
+    net.act(w, |worker, now| worker.set_concurrency(now, Some(1)));
+    net.run(2 * NEAR);
+    assert_eq!((net[w].machine.outstanding(), net[w].returns), (1, 1));
+    net.run(ms(100));
+    assert_eq!(net[w].returns, 1);
+    net.act(w, |worker, now| worker.set_concurrency(now, Some(5)));
+    net.run(ms(100));
+    assert_eq!((net[w].machine.outstanding(), net[w].returns), (5, 1));
 }
 
 #[test]

@@ -123,10 +123,10 @@ fn concurrency_may_change_while_it_works() {
     let requests = ask(&mut net, c, 40);
     net.run(ms(150));
     assert_eq!(net[w].most_running, 1);
-    net.act(w, |worker, _| worker.set_concurrency(Some(4)));
+    net.act(w, |worker, now| worker.set_concurrency(now, Some(4)));
     net.run(ms(300));
     assert_eq!(net[w].most_running, 4);
-    net.act(w, |worker, _| worker.set_concurrency(Some(2)));
+    net.act(w, |worker, now| worker.set_concurrency(now, Some(2)));
     net.run(ms(100));
     net.act(w, |worker, _| worker.most_running = 0);
     net.run(secs(10));
@@ -141,7 +141,7 @@ fn concurrency_that_changes_before_the_welcome_counts() {
     let b = net.broker();
     let w = net.worker(b, "echo");
     net.run(ms(1));
-    net.act(w, |worker, _| worker.set_concurrency(Some(3)));
+    net.act(w, |worker, now| worker.set_concurrency(now, Some(3)));
     let c = net.client(b);
     net.serve(w, |_| Job::endless());
     ask(&mut net, c, 5);

@@ -31,7 +31,7 @@ fn a_goodbye_that_is_not_answered_ends_the_drain_soon() {
     net.act(b, |broker, _| broker.take());
     stop(&mut net, w, None);
     net.run(ms(10));
-    net.act(w, |worker, _| worker.set_concurrency(Some(7)));
+    net.act(w, |worker, now| worker.set_concurrency(now, Some(7)));
     net.tell(b, "W1", "W|2|C|r|1|{}|\0\0\0\0\0\0\0\0\u{1}");
     net.run(secs(1));
     assert_eq!(net[w].drained, Some(at(20) + GOODBYE));

@@ -20,6 +20,27 @@ fn departures(net: &Net, broker: Id<BrokerActor>) -> Vec<(Time, Departure, usize
     gone.collect()
 }
 
+/// It may say nothing for as long as it waits, but its connection tells when it is gone.
+#[test]
+fn a_client_without_a_hello_is_forgotten_with_its_connection() {
+    for request in [
+        "C|2|nobody|r|1|{}|\0\u{7f}\u{7f}\u{7f}\u{7f}",
+        "C|2|nobody|r|1|{\"timeout\":-1}",
+    ] {
+        let mut net = Net::new();
+        let b = net.broker();
+        let raw = net.raw(b, b"C");
+        net.say(raw, request);
+        net.run(secs(3600));
+        assert_eq!(net[b].machine.load(), [1, 0, 1, 1]);
+        net.power_off(raw);
+        net.run(secs(3600));
+        net.find_dead_connections();
+        net.run(secs(11));
+        assert_eq!(net[b].machine.load(), [0; 4], "{request}");
+    }
+}
+
 #[test]
 fn a_silent_broker_is_noticed_by_worker_and_client() {
     let mut net = Net::new();

@@ -489,7 +489,14 @@ fn mmi_in_every_dialect() {
             words.name
         );
         assert_eq!(ask(&mut net, "mmi.workers", "∅"), workers);
-        assert!(ask(&mut net, "mmi.stats", "∅").contains(r#""badMessagesTotal":0"#));
+        let stats = ask(&mut net, "mmi.stats", "∅");
+        assert!(stats.contains(r#""badMessagesTotal":0"#));
+        // Seven questions and a READY; who only asks the broker is not held as a client.
+        let counts = r#"{"clients":0,"messagesTotal":8,"workers":1}"#;
+        assert!(
+            stats.contains(&format!(r#""{}":{counts}"#, words.name)),
+            "{stats}"
+        );
 
         let w = net.raw(b, b"V");
         net.say(w, &format!("{}|\u{1}|mmi.mine", words.worker));

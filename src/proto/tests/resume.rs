@@ -146,7 +146,7 @@ fn what_was_given_ahead_of_need_and_had_not_started_runs_once() {
     for n in 0..50 {
         assert_eq!(net.call(c, "echo", &n.to_string()), End::Final(json(&n.to_string())));
     }
-    net.act(w, |worker, _| worker.set_concurrency(Some(3)));
+    net.act(w, |worker, now| worker.set_concurrency(now, Some(3)));
     net.run(ms(10));
     net.act(w, |worker, _| worker.busy = true);
     let requests: Vec<u64> = (50..53)

@@ -254,6 +254,7 @@ impl<F: Frame> Worker<F> {
             return self.cancel(number, Code::BrokerLost);
         }
         delivery.token = Some(token);
+        delivery.arrived = now;
         self.by_token.insert(token, number);
         let Some(held) = delivery.held.take() else {
             return;
@@ -277,6 +278,7 @@ impl<F: Frame> Worker<F> {
             rid: nobody,
             body: Body::json(F::from(Code::BrokerLost.to_json())),
             token: Some(token),
+            pace: None,
         });
     }
 

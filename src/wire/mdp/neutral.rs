@@ -16,6 +16,7 @@ impl<F: Frame> ToWorker<F> {
             omdp::ToWorker::Heartbeat => Some(ToWorker::Heartbeat),
             omdp::ToWorker::Disconnect => Some(ToWorker::Disconnect),
             omdp::ToWorker::Welcome { .. }
+            | omdp::ToWorker::NameTaken { .. }
             | omdp::ToWorker::RequestHeartbeat { .. }
             | omdp::ToWorker::Cancel { .. }
             | omdp::ToWorker::Resume(_)

@@ -2,7 +2,7 @@
 
 use super::resume::{check_numbers, check_rids};
 use super::*;
-use crate::wire::ext::{RequestExt, TokenExt};
+use crate::wire::ext::{Pace, RequestExt, TokenExt};
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// A message that the broker received, by the role its header claims.
@@ -61,6 +61,8 @@ pub enum WorkerMessage<F> {
         body: Body<F>,
         /// The broker's handle of the request, from a worker that was given one.
         token: Option<u64>,
+        /// Now and then on the last reply to a request with a token; without one it is not sent.
+        pace: Option<Pace>,
     },
     /// `W 4`.
     Heartbeat,
@@ -235,6 +237,10 @@ impl<F: Frame> WorkerMessage<F> {
         let ext = cursor.optional().map(|ext| TokenExt::parse(&ext));
         let ext = ext.transpose()?;
         let error = ext.is_some_and(|ext| ext.error);
+        let pace = ext.and_then(|ext| ext.pace);
+        if pace.is_some() && !kind.is_last() {
+            return Err(Malformed::Extension);
+        }
         let (kind, bytes) = match data {
             // A code frame alone is an error value; `0` too, which 0.0.92 sends for `error(0)`.
             None if kind == ReplyKind::Final => (ReplyKind::Error, code),
@@ -258,6 +264,7 @@ impl<F: Frame> WorkerMessage<F> {
             rid,
             body: Body { bytes, encoding },
             token: ext.map(|ext| ext.token),
+            pace,
         })
     }
 
@@ -277,6 +284,7 @@ impl<F: Frame> WorkerMessage<F> {
                 rid,
                 body,
                 token,
+                pace,
             } => {
                 put(kind.command());
                 out.extend([client, rid]);
@@ -285,6 +293,7 @@ impl<F: Frame> WorkerMessage<F> {
                     error: kind.is_error(),
                     own: kind == ReplyKind::OwnError,
                     token,
+                    pace,
                 });
                 let bytes = match ext {
                     Some(_) => body.bytes,

@@ -1,6 +1,6 @@
 use super::super::testing::frames;
 use super::*;
-use crate::wire::ext::RequestData;
+use crate::wire::ext::{Pace, RequestData};
 
 fn decode(text: &str) -> Result<PeerMessage<Vec<u8>>, Malformed> {
     PeerMessage::decode(&mut frames(text))
@@ -36,7 +36,16 @@ fn reply(kind: ReplyKind, body: Body<Vec<u8>>, token: Option<u64>) -> PeerMessag
         rid: b"r1".to_vec(),
         body,
         token,
+        pace: None,
     })
+}
+
+/// With what a worker says of its pace.
+fn paced(mut message: PeerMessage<Vec<u8>>, service: u16, held: u32) -> PeerMessage<Vec<u8>> {
+    if let PeerMessage::Worker(WorkerMessage::Reply { pace, .. }) = &mut message {
+        *pace = Some(Pace { service, held });
+    }
+    message
 }
 
 #[test]
@@ -147,6 +156,15 @@ fn worker_messages_of_the_extension() {
         "W|3|Cx|r1|0|∅|\u{4}\u{1}\0\0\0\0\0\0\u{2}",
         reply(ReplyKind::Error, Body::json(b"0".to_vec()), token),
     );
+    let one = || Body::json(b"1".to_vec());
+    golden(
+        "W|3|Cx|r1|0|1|\u{10}\u{1}\0\0\0\0\0\0\u{2}\0\u{14}\0\0\u{1}\u{2}",
+        paced(reply(ReplyKind::Final, one(), token), 20, 258),
+    );
+    golden(
+        "W|3|Cx|r1|1|∅|\u{14}\u{1}\0\0\0\0\0\0\u{2}\0\u{14}\0\0\u{1}\u{2}",
+        paced(reply(ReplyKind::Error, one(), token), 20, 258),
+    );
 }
 
 #[test]
@@ -191,6 +209,12 @@ fn malformed() {
         ("W|3|∅|r1|0|1", Name),
         ("W|3|Cx|r1|0|1|\u{8}\0\0\0\0\0\0\0\0", Extension),
         ("W|6|Cx|r1|0|∅|\u{4}\0\0\0\0\0\0\0\0", Extension),
+        ("W|3|Cx|r1|0|1|\u{10}\0\0\0\0\0\0\0\0", Extension),
+        ("W|3|Cx|r1|0|1|\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", Extension),
+        (
+            "W|6|Cx|r1|0|1|\u{10}\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            Extension,
+        ),
         ("W|4|x", Trailing),
         ("W|9", Short),
         ("W|9|∅", Extension),
@@ -212,7 +236,10 @@ fn malformed() {
 /// that a good part of them decodes.
 #[test]
 fn decode_then_encode_is_identity() {
-    let alphabet = frames("C|W|1|2|3|4|5|6|7|8|0|∅|Cx|r1|\0\0\0\0\0|\u{5}\0\0\0\0\0\0\0\u{1}|{}|x");
+    let alphabet = frames(concat!(
+        "C|W|1|2|3|4|5|6|7|8|0|∅|Cx|r1|\0\0\0\0\0|\u{5}\0\0\0\0\0\0\0\u{1}|{}|x|",
+        "\u{10}\0\0\0\0\0\0\0\u{1}\0\u{2}\0\0\0\u{3}"
+    ));
     let mut seed = 0x9e37_79b9_7f4a_7c15u64;
     let mut next = move |n: usize| {
         seed ^= seed << 13;

@@ -28,6 +28,9 @@ pub enum ToClient<F> {
     Unpark { rids: F },
     /// `C 5`. Ours: the broker goes away, or does not know this client; it says hello again.
     Disconnect,
+    /// `C 5 session`. Ours: another peer has the name, and this one, if that is its session, is not
+    /// to come back.
+    NameTaken { session: F },
 }
 
 impl<F: Frame> ToClient<F> {
@@ -55,7 +58,10 @@ impl<F: Frame> ToClient<F> {
             UNPARK => ToClient::Unpark {
                 rids: check_rids(cursor.next()?)?,
             },
-            DISCONNECT => ToClient::Disconnect,
+            DISCONNECT if cursor.remaining() == 0 => ToClient::Disconnect,
+            DISCONNECT => ToClient::NameTaken {
+                session: cursor.name()?,
+            },
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -142,6 +148,10 @@ impl<F: Frame> ToClient<F> {
                 out.push(rids);
             }
             ToClient::Disconnect => put(DISCONNECT),
+            ToClient::NameTaken { session } => {
+                put(DISCONNECT);
+                out.push(session);
+            }
         }
     }
 }
@@ -210,6 +220,8 @@ mod tests {
         golden("C|12|\0\u{2}r1\0\u{2}r2", ToClient::Parked { rids: rids() });
         golden("C|13|\0\u{2}r1\0\u{2}r2", ToClient::Unpark { rids: rids() });
         golden("C|5", ToClient::Disconnect);
+        let session = b"s-1".to_vec();
+        golden("C|5|s-1", ToClient::NameTaken { session });
     }
 
     #[test]
@@ -248,6 +260,8 @@ mod tests {
             ("C|12|\0\u{2}r1x", Extension),
             ("C|13|\0\0", Extension),
             ("C|13|\0\u{2}r1|x", Trailing),
+            ("C|5|∅", Name),
+            ("C|5|s-1|x", Trailing),
         ] {
             assert_eq!(ToClient::decode(&mut frames(text)), Err(why), "{text}");
         }

@@ -24,6 +24,9 @@ pub enum ToWorker<F> {
     RequestHeartbeat { client: F, rid: F },
     /// `W 5`.
     Disconnect,
+    /// `W 5 session`. Ours: another peer has the name, and this one, if that is its session, is not
+    /// to come back.
+    NameTaken { session: F },
     /// `W 8 token`. Ours: nobody waits for this request any more.
     Cancel { token: u64 },
     /// `W 11 ext`. Ours: the client of a claim was found, and the reply goes to it.
@@ -66,7 +69,7 @@ impl<F: Frame> ToWorker<F> {
                     None => None,
                     Some(opts) => {
                         let ext = TokenExt::parse(&cursor.next()?)?;
-                        if ext.error {
+                        if ext.error || ext.pace.is_some() {
                             return Err(Malformed::Extension);
                         }
                         if ext.binary {
@@ -91,7 +94,10 @@ impl<F: Frame> ToWorker<F> {
                 client: cursor.name()?,
                 rid: cursor.name()?,
             },
-            DISCONNECT => ToWorker::Disconnect,
+            DISCONNECT if cursor.remaining() == 0 => ToWorker::Disconnect,
+            DISCONNECT => ToWorker::NameTaken {
+                session: cursor.name()?,
+            },
             CANCEL => {
                 let token = cursor.next()?;
                 let token = (&*token).try_into().map_err(|_| Malformed::Extension)?;
@@ -134,6 +140,7 @@ impl<F: Frame> ToWorker<F> {
                             error: false,
                             own: false,
                             token,
+                            pace: None,
                         };
                         out.extend([body.bytes, opts, ext.to_frame()]);
                         out.extend(user);
@@ -146,6 +153,10 @@ impl<F: Frame> ToWorker<F> {
                 out.extend([client, rid]);
             }
             ToWorker::Disconnect => put(DISCONNECT),
+            ToWorker::NameTaken { session } => {
+                put(DISCONNECT);
+                out.push(session);
+            }
             ToWorker::Cancel { token } => {
                 put(CANCEL);
                 out.push(F::from(&token.to_be_bytes()[..]));
@@ -245,6 +256,8 @@ mod tests {
                 numbers: vec![0, 0, 0, 0, 0, 0, 0, 2],
             },
         );
+        let session = b"s.1".to_vec();
+        golden("W|5|s.1", ToWorker::NameTaken { session });
     }
 
     #[test]
@@ -273,9 +286,10 @@ mod tests {
             ("W|2|Cx|r1|1|{}|x", Extension),
             ("W|2|Cx|r1|1|{}|\u{4}\0\0\0\0\0\0\0\0", Extension),
             ("W|2|Cx|r1|1|{}|\0\0\0\0\0\0\0\0\0|x|x", Trailing),
+            ("W|5|∅", Name),
+            ("W|5|s.1|x", Trailing),
             ("W|4|Cx", Short),
             ("W|4|Cx|r1|x", Trailing),
-            ("W|5|x", Trailing),
             ("W|8|x", Extension),
             ("W|11|x", Extension),
             ("W|12|∅", Extension),

@@ -169,7 +169,9 @@ impl Net {
         let routes = &mut self.peers[dial.broker].routes;
         if let Some(old) = routes.insert(dial.identity, conn) {
             self.conns[old].open[Side::Broker as usize] = false;
-            self.transmit(old, Side::Dealer, None);
+            if self.tells_displaced {
+                self.transmit(old, Side::Dealer, None);
+            }
         }
         self.sockets[socket].conn = Some(conn);
         for frames in std::mem::take(&mut self.sockets[socket].backlog) {

@@ -119,7 +119,7 @@ impl World {
             2 | 3 => {
                 self.note(format!("{name} takes {concurrency:?}"));
                 self.net
-                    .act(w, |worker, _| worker.set_concurrency(concurrency));
+                    .act(w, |worker, now| worker.set_concurrency(now, concurrency));
             }
             _ => {
                 self.note(format!("{name} leaves within {patience:?}"));

@@ -4,7 +4,7 @@ use super::{LinkNews, effect};
 use crate::proto::code::Code;
 use crate::proto::tests::net::actor::{Actor, Effect, Frames, Handler, Serves, Wakes};
 use crate::proto::tests::net::{Job, Jobs, Outcome, Step};
-use crate::proto::worker::{Retract, WorkerConfig, WorkerNotice};
+use crate::proto::worker::{Retract, Worked, WorkerConfig, WorkerNotice};
 use crate::proto::{Time, Worker};
 use crate::wire::omdp::WorkerMessage;
 use crate::wire::{Body, Malformed};
@@ -33,6 +33,8 @@ pub struct WorkerActor {
     pub started: Vec<Body<Vec<u8>>>,
     /// The deliveries behind [`started`](Self::started), and the options that came with them.
     pub deliveries: Vec<(u64, Option<Vec<u8>>)>,
+    /// What of it the machine was not told yet: the last, and when the first was taken.
+    taken: Option<(u64, Time)>,
     /// How often it gave requests back.
     pub returns: usize,
     pub cancelled: Vec<(Time, u64, Code)>,
@@ -56,6 +58,7 @@ impl WorkerActor {
             busy: false,
             started: Vec::new(),
             deliveries: Vec::new(),
+            taken: None,
             returns: 0,
             cancelled: Vec::new(),
             news: Vec::new(),
@@ -69,6 +72,11 @@ impl WorkerActor {
     /// Does for the delivery what its user would.
     pub fn end(&mut self, now: Time, delivery: u64, outcome: Outcome) {
         self.jobs.drop(&delivery);
+        self.machine.handle_worked(Worked {
+            taken: self.taken.take(),
+            at: now,
+            ends: 1,
+        });
         match outcome {
             Outcome::Final(body) => self.machine.finish(now, delivery, body),
             Outcome::Error(value) => self.machine.error(now, delivery, value),
@@ -81,9 +89,9 @@ impl WorkerActor {
         Worker::new(config)
     }
 
-    pub fn set_concurrency(&mut self, concurrency: Option<usize>) {
+    pub fn set_concurrency(&mut self, now: Time, concurrency: Option<usize>) {
         self.config.concurrency = concurrency;
-        self.machine.set_concurrency(concurrency);
+        self.machine.set_concurrency(now, concurrency);
     }
 
     /// The user takes what it has room for.
@@ -95,6 +103,8 @@ impl WorkerActor {
         {
             let job = (self.handler)(&offer.body);
             self.jobs.begin(now, offer.delivery, job);
+            let since = self.taken.map_or(now, |(_, since)| since);
+            self.taken = Some((offer.delivery, since));
             self.most_running = self.most_running.max(self.jobs.len());
             self.deliveries.push((offer.delivery, offer.opts));
             self.started.push(offer.body);
@@ -170,6 +180,7 @@ impl Actor for WorkerActor {
         self.machine = Self::machine(&self.config, self.life);
         self.jobs = Jobs::new();
         self.offers.clear();
+        self.taken = None;
         self.busy = false;
     }
 

@@ -1,0 +1,36 @@
+'use strict';
+// The command `zmq-omdp`, in a process of its own.
+const { spawn } = require('node:child_process');
+const path = require('node:path');
+const { createInterface } = require('node:readline');
+
+const BIN = path.join(__dirname, '..', '..', 'bin', 'zmq-omdp.js');
+
+/** Runs it; `logged(event)` waits for a line of its JSON log, `logged(event, true)` for one that is still to come. */
+function cli(t, args, { env = {}, input } = {}) {
+  const child = spawn(process.execPath, [BIN, ...args], { stdio: 'pipe', env: { ...process.env, ...env } });
+  t.after(() => child.kill('SIGKILL'));
+  const lines = [];
+  const waiting = [];
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    lines.push(line);
+    for (const look of waiting) look(line);
+  });
+  const chunks = [];
+  child.stdout.on('data', (chunk) => chunks.push(chunk));
+  if (input !== undefined) child.stdin.end(input);
+  const ended = new Promise((resolve) => {
+    child.on('close', (code, signal) => resolve({ code, signal, out: Buffer.concat(chunks), lines }));
+  });
+  const logged = (event, anew = false) =>
+    new Promise((resolve, reject) => {
+      const look = (line) =>
+        line.startsWith('{') && JSON.parse(line).event === event && resolve(JSON.parse(line));
+      waiting.push(look);
+      if (!anew) lines.forEach(look);
+      ended.then(() => reject(new Error(`it ended without "${event}": ${lines.join('\n')}`)));
+    });
+  return { child, ended, logged };
+}
+
+module.exports = { cli };

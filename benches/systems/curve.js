@@ -1,0 +1,21 @@
+'use strict';
+// This package, every connection by CURVE, with rules. The keys are new for each run, and no secrets worth keeping.
+const ours = require('./ours.js');
+
+module.exports = {
+  ...ours,
+  name: 'ours-curve',
+  title: 'zmq-omdp 1.0, CURVE',
+  can: ['text', 'bytes'],
+  /** Where encryption has a cost to show: throughput, latency, and size. */
+  only: ['window', 'seq', 'big-bytes'],
+
+  async prepare() {
+    const { curveKeyPair } = require('../..');
+    const [server, peer] = [curveKeyPair(), curveKeyPair()];
+    const own = { curveServerKey: server.publicKey, curveSecretKey: peer.secretKey };
+    const users = { bench: { keys: peer.publicKey } };
+    const broker = { curveServer: true, curveSecretKey: server.secretKey, security: { users } };
+    return { ...(await ours.prepare()), conf: { broker, worker: own, client: own } };
+  },
+};

@@ -1,0 +1,64 @@
+'use strict';
+
+const { randomBytes } = require('node:crypto');
+const fs = require('node:fs');
+const { Failure, Usage } = require('./failure');
+const { readSecret } = require('./security');
+const { checked, readSettings } = require('./settings');
+
+const help = `Usage: zmq-omdp keys [FILE] [OPTION…]
+
+Makes a pair of CURVE keys: writes the secret key to FILE (zmq-omdp.key), which its owner alone can read, and prints the
+public key, which is no secret. A file that is there is left as it is.
+
+  -f, --force               overwrite FILE; the key in it is lost
+  -p, --public              write nothing: print the public key of the secret key that is in FILE
+  -h, --help                this text
+`;
+
+/** @type {import('./settings').Options} */
+const OPTIONS = {
+  force: { type: 'flag', short: 'f', from: ['line'] },
+  public: { type: 'flag', short: 'p', from: ['line'] },
+};
+
+const MODE = 0o600;
+
+/** @param {string[]} args @returns {Promise<number>} */
+async function run(args) {
+  const { settings, positionals, rest } = readSettings(OPTIONS, args);
+  const [file = 'zmq-omdp.key', extra] = [...positionals, ...(rest ?? [])];
+  if (extra !== undefined) throw new Usage(`keys takes one FILE, got "${extra}" too`);
+  const { checkKey, curveKeyPair, publicKeyOf } = require('../keys');
+  if (settings.public) {
+    const secretKey = checked(() => checkKey(readSecret(file), `what is in ${file}`));
+    process.stdout.write(`${publicKeyOf(secretKey)}\n`);
+    return 0;
+  }
+  const { publicKey, secretKey } = curveKeyPair();
+  try {
+    write(file, `${secretKey}\n`, settings.force === true);
+  } catch (error) {
+    const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);
+    throw new Failure(code === 'EEXIST' ? `${file} is there already; --force overwrites it` : message);
+  }
+  process.stdout.write(`${publicKey}\n`);
+  return 0;
+}
+
+/** @param {string} file @param {string} text @param {boolean} force */
+function write(file, text, force) {
+  if (!force) return fs.writeFileSync(file, text, { mode: MODE, flag: 'wx' });
+  // Beside it and then in its place: what is there may be readable for others, or a link to somewhere else.
+  const fresh = `${file}.${randomBytes(6).toString('hex')}`;
+  fs.writeFileSync(fresh, text, { mode: MODE, flag: 'wx' });
+  try {
+    fs.renameSync(fresh, file);
+  } catch (error) {
+    fs.rmSync(fresh, { force: true });
+    throw error;
+  }
+}
+
+exports.help = help;
+exports.run = run;
