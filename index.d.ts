@@ -29,12 +29,12 @@ export interface RequestHeaders {
  * - `C_TIMEOUT`: no sign of the reply for the request's `timeout`.
  * - `C_ABORTED`: its `signal` was aborted, or its stream destroyed.
  * - `C_STOPPED`: the client was stopped, or could not start.
- * - `W_LOST`: the worker died, or left, while it held the request.
- * - `W_NONE`: no worker offers the service.
+ * - `W_LOST`: the worker died, left, or was blocked, while it held the request, and it could not be tried again.
+ * - `W_NONE`: no worker offers the service, and the request said `failFast`.
  * - `W_BAD_REPLY`: what the worker sent is not JSON.
  * - `B_LOST`: the broker went away, and whether the request was carried out can't be known. What can be known goes on
  *   with the next broker.
- * - `B_QUEUE_FULL`: the broker's queue for the service is full.
+ * - `B_QUEUE_FULL`: more waits for the service, or in the broker, than may.
  * - `B_DENIED`: the broker does not let this client use the service.
  * - `B_REFUSED`: only on `error` events: the broker does not let this worker or client in. It tries again by itself, at
  *   growing intervals; `endpoint` and `reason` are members of the error.
@@ -338,6 +338,27 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
    */
   expiry?: number;
   /**
+   * How many requests may wait for one service: 0 and up, or -1 for no limit. Those beyond end with `B_QUEUE_FULL`; what
+   * a worker can take at once does not wait.
+   * @defaultValue 262144
+   */
+  maxQueue?: number;
+  /**
+   * How many bytes may wait for one service, data and options: 0 and up, or -1 for no limit.
+   * @defaultValue 268435456
+   */
+  maxQueueBytes?: number;
+  /**
+   * How many requests may wait in all: 0 and up, or -1 for no limit.
+   * @defaultValue 1048576
+   */
+  maxTotalQueue?: number;
+  /**
+   * How many bytes may wait in all: 0 and up, or -1 for no limit.
+   * @defaultValue 1073741824
+   */
+  maxTotalQueueBytes?: number;
+  /**
    * How long an MDP worker that has a request may be silent, in ms: many send no heartbeats while they work. A broken
    * connection is noticed at once in any case.
    * @defaultValue 900000
@@ -372,8 +393,75 @@ export interface BrokerEvents extends PeerEvents {
   ];
   /** A peer wanted what its user may not: a worker was sent away, a request ended with `B_DENIED`. */
   denied: [event: { peer: string; user: string; action: 'serve' | 'call'; service: string }];
+  /**
+   * A request was turned away because of a limit. Not for each: when a queue has become full, and again after it was half
+   * empty. With `total` it is all queues together, and the numbers are theirs.
+   */
+  queueFull: [event: { service: string; queued: number; queuedBytes: number; total: boolean }];
   /** A message that makes no sense came, and was dropped. */
   badMessage: [event: { peer: string; reason: string }];
+}
+
+/** A snapshot of a broker. */
+export interface BrokerStats {
+  /** Services that have a worker or a request that waits. `idle` workers could run a request now. */
+  readonly services: readonly {
+    readonly name: string;
+    readonly workers: number;
+    readonly idle: number;
+    readonly queued: number;
+    readonly queuedBytes: number;
+    readonly running: number;
+  }[];
+  readonly workers: readonly {
+    readonly name: string;
+    readonly service: string;
+    readonly dialect: Protocol;
+    readonly running: number;
+  }[];
+  readonly clients: number;
+  /** Those that have not ended: `queued` and `running`. */
+  readonly requests: number;
+  readonly queued: number;
+  readonly queuedBytes: number;
+  readonly running: number;
+  /** Peers that are there, and messages that came. */
+  readonly dialects: Readonly<
+    Record<Protocol, { readonly workers: number; readonly clients: number; readonly messages: number }>
+  >;
+  /** What has happened since the start. */
+  readonly counters: {
+    readonly requests: number;
+    /** Finals. */
+    readonly replies: number;
+    /** Error values of workers. */
+    readonly failures: number;
+    readonly partials: number;
+    /** Requests that ended with a code of this package, by code. */
+    readonly errors: { readonly [code: string]: number };
+    readonly expired: number;
+    readonly cancelled: number;
+    /** Second and later starts. */
+    readonly retried: number;
+    /** Turned away because of a limit. */
+    readonly refused: number;
+    readonly badMessages: number;
+  };
+  /** How large each table is. When nobody is connected all are empty. */
+  readonly tables: { readonly [table: string]: number };
+  readonly refusals: Refusals;
+}
+
+/** A snapshot of a worker or client. */
+export interface PeerStats {
+  /** Whether there is a broker. */
+  readonly connected: boolean;
+  /** Requests that have not ended. */
+  readonly outstanding: number;
+  /** Of a worker: those that its handler was not given yet. Of a client: those that wait for a broker. */
+  readonly queued: number;
+  /** Of a worker: those that its handler has. Of a client: those that a broker has. */
+  readonly running: number;
 }
 
 /**
@@ -403,6 +491,9 @@ export class Broker extends Peer<BrokerEvents> {
 
   /** How often somebody was refused. */
   readonly refusals: Refusals;
+
+  /** What it holds and what it has done since it was started; all zero while it doesn't run. */
+  stats(): Promise<BrokerStats>;
 }
 
 // ---------------------------------------------------------------------------------------------- worker
@@ -426,6 +517,12 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
    */
   prefetch?: number;
   /**
+   * How long JavaScript may answer nothing, in ms, before the worker counts as lost: what its handler has is lost, or goes
+   * to another worker by `retry`. It comes back when JavaScript answers again. -1 is no bound.
+   * @defaultValue -1
+   */
+  maxBlocked?: number;
+  /**
    * What the broker speaks. Under MDP `concurrency` must be 1, the name is not sent, an error value goes as a final of
    * the frame `OMDP-ERROR` and the value, and under `'mdp/0.1'` partials go together with the final.
    * @defaultValue 'omdp'
@@ -438,6 +535,8 @@ export interface ReceivedOptions {
   /** In ms, -1 is off. Not there when the broker doesn't pass options on, as that of 0.0.92 doesn't. */
   readonly timeout?: number;
   readonly headers?: Readonly<RequestHeaders>;
+  /** 1, or more if workers were lost with the request before; see {@link RequestOptions.retry}. */
+  readonly attempt: number;
   /** Who the client is, from a broker that authenticates. No client can say it of itself. */
   readonly user?: string;
   /** What the broker's `authenticate` said of the user. */
@@ -492,6 +591,9 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
    * @throws {TypeError | RangeError}
    */
   concurrency: number;
+
+  /** What it has in its hands. */
+  stats(): Promise<PeerStats>;
 
   /**
    * Takes no new request, waits for those that are running, and leaves the broker. A reply that is still
@@ -559,7 +661,8 @@ export interface ClientConf extends PeerConf, ClientSecurity {
   timeout?: number;
   /**
    * What the broker speaks. Under MDP requests go one after the other, each when the one before it has ended; giving
-   * one up costs the connection, which is made anew. The name is not sent, heartbeats neither, and `headers` throw.
+   * one up costs the connection, which is made anew. The name is not sent, heartbeats neither; `headers`,
+   * `retry` and `failFast` throw.
    * @defaultValue 'omdp'
    */
   protocol?: Protocol;
@@ -575,6 +678,18 @@ export interface RequestOptions {
   signal?: AbortSignal | null;
   /** Travels with the request; the handler gets it as `opts.headers`. */
   headers?: RequestHeaders | null;
+  /**
+   * How often the request may start again with another worker, after the one that had it was lost: 0 to 255. Never after a
+   * partial has come. Then it ends with `W_LOST`. A broker of 0.0.92 never starts it again; under MDP it throws.
+   * @defaultValue 0
+   */
+  retry?: number | null;
+  /**
+   * Whether it ends with `W_NONE` when no worker offers the service, instead of waiting for one. Without effect at a
+   * broker of 0.0.92; under MDP it throws.
+   * @defaultValue false
+   */
+  failFast?: boolean | null;
 }
 
 /**
@@ -667,6 +782,9 @@ export class Client extends Peer<ClientEvents> {
     data?: TRequest,
     opts?: RequestOptions | null,
   ): Promise<TFinal>;
+
+  /** What it has under way. */
+  stats(): Promise<PeerStats>;
 
   /**
    * Tells the broker that this client lives or, with the `rid` of a request, the worker that somebody still waits

@@ -163,18 +163,26 @@ describe('the third argument of a handler', () => {
 
   test("is the client's options", async (t) => {
     const { client } = await peersFor(t).trio(tellOptions, { client: { timeout: 4321 } });
-    assert.deepEqual(await client.call(SERVICE, 1), { timeout: 4321 });
-    assert.deepEqual(await client.call(SERVICE, 1, { timeout: -1 }), { timeout: -1 });
+    assert.deepEqual(await client.call(SERVICE, 1), { timeout: 4321, attempt: 1 });
+    assert.deepEqual(await client.call(SERVICE, 1, { timeout: -1 }), { timeout: -1, attempt: 1 });
     const headers = { traceparent: '00-ab-cd-01', attempt: 2, dry: false, ümläut: '😀' };
-    assert.deepEqual(await client.call(SERVICE, 1, { timeout: 5000, headers }), { timeout: 5000, headers });
+    assert.deepEqual(await client.call(SERVICE, 1, { timeout: 5000, headers }), {
+      timeout: 5000,
+      attempt: 1,
+      headers,
+    });
   });
 
   test('has no signal, and headers that are undefined are left out', async (t) => {
     const { client } = await peersFor(t).trio(tellOptions);
     const { signal } = new AbortController();
-    assert.deepEqual(await client.call(SERVICE, 1, { signal, timeout: undefined }), { timeout: 60000 });
+    assert.deepEqual(await client.call(SERVICE, 1, { signal, timeout: undefined }), {
+      timeout: 60000,
+      attempt: 1,
+    });
     assert.deepEqual(await client.call(SERVICE, 1, { headers: { a: undefined, b: 1 } }), {
       timeout: 60000,
+      attempt: 1,
       headers: { b: 1 },
     });
   });

@@ -126,6 +126,7 @@ describe('its options', () => {
     assert.deepEqual((await old.ask(SERVICE, 1, { timeout: 1234, mine: [1] })).final, {
       timeout: 1234,
       mine: [1],
+      attempt: 1,
     });
   });
 
@@ -133,7 +134,7 @@ describe('its options', () => {
     const { broker, old } = await cast(t, (data, reply, opts) => reply.end(opts));
     const bad = record(broker, ['badMessage']);
     await old.send('C', '2', SERVICE, 'none', '1');
-    assert.deepEqual(await old.next(), ['C', '3', 'none', '0', '{}']);
+    assert.deepEqual(await old.next(), ['C', '3', 'none', '0', '{"attempt":1}']);
     for (const [i, opts] of ['', '[]', 'null', '7', '"text"', '{"timeout":"soon"}'].entries()) {
       await old.send('C', '2', SERVICE, `r${i}`, '1', opts);
       const [, command, rid, code] = await old.next();

@@ -84,7 +84,11 @@ describe('rules', () => {
       await socket.send(['C', '2', SERVICE, `r${i}`, '1', opts]);
       await socket.receive();
     }
-    assert.deepEqual(seen, [{ timeout: 5000, user: 'web' }, { user: 'web' }, { user: 'web' }]);
+    assert.deepEqual(seen, [
+      { timeout: 5000, attempt: 1, user: 'web' },
+      { attempt: 1, user: 'web' },
+      { attempt: 1, user: 'web' },
+    ]);
   });
 
   test('a broker without authentication speaks of no user, whatever the client does', async (t) => {

@@ -158,6 +158,13 @@ describe('conf', () => {
     },
     reconnect: { roles: ['Worker'], bad: [0, -1, Number.NaN, -Infinity, 2 ** 31], good: [1, 0.1, 100] },
     concurrency: { roles: ['Worker'], bad: [0, -2, 1.5, Number.NaN, Infinity, 2 ** 31], good: [1, -1, 100] },
+    maxBlocked: { roles: ['Worker'], bad: [0, -2, Number.NaN, 2 ** 31], good: [1, -1, 0.5] },
+    ...Object.fromEntries(
+      ['maxQueue', 'maxQueueBytes', 'maxTotalQueue', 'maxTotalQueueBytes'].map((option) => [
+        option,
+        { roles: ['Broker'], bad: [-2, 0.5, Number.NaN, Infinity, 2 ** 53], good: [0, -1, 1, 2 ** 40] },
+      ]),
+    ),
     timeout: {
       roles: ['Client'],
       bad: [0, -2, -0.5, Number.NaN, Infinity, 2 ** 31],
@@ -292,6 +299,25 @@ describe('options of a request', () => {
       for (const value of ['text', 7, {}, new AbortController(), () => 1]) {
         assertThrows(() => act({ signal: value }), TypeError, 'option "signal"', 'AbortSignal');
       }
+    });
+
+    test(`of ${name}: retry must be an integer up to 255, failFast a boolean`, () => {
+      for (const [value, ...words] of NO_NUMBERS.filter(([each]) => each !== null)) {
+        assertThrows(() => act({ retry: value }), TypeError, 'option "retry"', ...words);
+      }
+      for (const value of [-1, 0.5, 256, Number.NaN, Infinity]) {
+        assertThrows(() => act({ retry: value }), RangeError, 'option "retry"', '0 to 255', String(value));
+      }
+      for (const value of ['true', 1, 0, {}, () => 1]) {
+        assertThrows(() => act({ failFast: value }), TypeError, 'option "failFast"', 'a boolean');
+      }
+      for (const [retry, failFast] of [
+        [0, false],
+        [255, true],
+        [null, null],
+        [undefined, undefined],
+      ])
+        act({ retry, failFast });
     });
 
     test(`of ${name}: headers must be a plain object of strings, numbers and booleans`, () => {

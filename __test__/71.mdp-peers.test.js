@@ -153,11 +153,17 @@ for (const dialect of MDP) {
       }, RangeError);
       const client = new Client('inproc://never', conf);
       t.after(() => client.stop());
-      const headers = { a: 1 };
-      assert.throws(() => client.request(SERVICE, 1, null, null, { headers }), {
-        name: 'TypeError',
-        message: `option "headers" can't be sent under ${dialect.name}`,
-      });
+      for (const [option, value] of [
+        ['headers', { a: 1 }],
+        ['retry', 1],
+        ['failFast', true],
+      ]) {
+        assert.throws(() => client.request(SERVICE, 1, null, null, { [option]: value }), {
+          name: 'TypeError',
+          message: `option "${option}" can't be sent under ${dialect.name}`,
+        });
+      }
+      client.request(SERVICE, 1, null, null, { retry: 0, failFast: false });
     });
   });
 }

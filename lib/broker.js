@@ -60,6 +60,11 @@ class Listening {
     }
   }
 
+  /** @param {any} native */
+  stats(native) {
+    return { ...native, refusals: this.refusals };
+  }
+
   holds() {
     return true;
   }

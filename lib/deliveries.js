@@ -18,7 +18,11 @@ const OP_ERROR = 6;
 const OP_HEARTBEAT = 7;
 const OP_CONCURRENCY = 8;
 
-const NO_OPTIONS = Object.freeze({});
+/** Of a broker that passes no options on, which is one that gives no request twice either. */
+const NO_OPTIONS = Object.freeze({ attempt: 1 });
+
+/** In front of the options stands the number of the attempt, ended by a NUL. */
+const ATTEMPT = '\x02';
 
 /** The requests that a worker has been given: the part of it that the native side talks to. */
 class Deliveries {
@@ -65,6 +69,11 @@ class Deliveries {
   }
 
   stopCalled() {}
+
+  /** @param {{ connected: boolean, queued: number, running: number }} native */
+  stats({ connected, queued, running }) {
+    return { connected, outstanding: queued + running, queued, running };
+  }
 
   startFailed() {}
 
@@ -189,7 +198,7 @@ class Deliveries {
    * Requests of one client mostly come with the same options: those are read once, and frozen since all
    * handlers get the same object.
    * @param {string} text JSON, empty when the broker doesn't pass them on; before it, each ended by a NUL, may
-   *   stand the user and its metadata, after one more NUL
+   *   stand the number of the attempt, and the user and its metadata after one more NUL
    */
   #readOptions(text) {
     if (text === '') return NO_OPTIONS;
@@ -202,11 +211,18 @@ class Deliveries {
 }
 
 /**
- * Who the client's user is only the broker says: what a client says of it is dropped.
+ * Which attempt it is and who the client's user is only the broker says: what a client says of it is dropped.
  * @param {string} text
  * @returns {any}
  */
 function parseOptions(text) {
+  if (text[0] !== ATTEMPT) return parseRest(text, 1);
+  const end = text.indexOf('\0');
+  return parseRest(text.slice(end + 1), Number(text.slice(1, end)));
+}
+
+/** @param {string} text @param {number} attempt @returns {any} */
+function parseRest(text, attempt) {
   const known = text[0] === '\0';
   const endOfUser = known ? text.indexOf('\0', 1) : -1;
   const endOfMetadata = known ? text.indexOf('\0', endOfUser + 1) : -1;
@@ -214,6 +230,7 @@ function parseOptions(text) {
   const options = json === '' ? {} : JSON.parse(json);
   const usable = typeof options === 'object' && options !== null && !Array.isArray(options);
   const { user: _, userMetadata: __, ...rest } = usable ? options : {};
+  rest.attempt = attempt;
   if (!known) return rest;
   rest.user = text.slice(1, endOfUser);
   const metadata = text.slice(endOfUser + 1, endOfMetadata);

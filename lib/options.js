@@ -93,6 +93,7 @@ const liveness = integer(MAX_LIVENESS);
 const concurrency = integer(MAX_MS, true);
 const spin = integer(MAX_SPIN_US, false, 0);
 const prefetch = integer(MAX_PREFETCH, false, 0);
+const limit = integer(Number.MAX_SAFE_INTEGER, true, 0);
 /** Some code still sets 0.0.92's `debug`, which only made it log. @type {Check} */
 const ignored = () => undefined;
 
@@ -107,6 +108,10 @@ const SCHEMAS = {
     dialects: { check: dialects, value: DIALECTS },
     expiry: { check: timeout, value: 60000 },
     busyTimeout: { check: milliseconds, value: 900000 },
+    maxQueue: { check: limit, value: 262144 },
+    maxQueueBytes: { check: limit, value: 268435456 },
+    maxTotalQueue: { check: limit, value: 1048576 },
+    maxTotalQueueBytes: { check: limit, value: 1073741824 },
     handshakeInterval: { check: milliseconds, value: 10000 },
     ...SERVER_OPTIONS,
     name: { check: name },
@@ -118,6 +123,7 @@ const SCHEMAS = {
     reconnect: { check: milliseconds, value: 100 },
     concurrency: { check: concurrency, value: 1 },
     prefetch: { check: prefetch, value: 1024 },
+    maxBlocked: { check: timeout, value: -1 },
     protocol: { check: protocol, value: DIALECTS[0] },
     ...CLIENT_OPTIONS,
     name: { check: name },
@@ -249,6 +255,7 @@ exports.checkEndpoints = checkEndpoints;
 exports.checkService = checkService;
 exports.checkStop = checkStop;
 exports.concurrency = concurrency;
+exports.integer = integer;
 exports.object = object;
 exports.timeout = timeout;
 exports.unknownOption = unknownOption;

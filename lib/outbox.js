@@ -7,6 +7,7 @@
  * @property {(timeoutMs: number) => void} stop
  * @property {(into: Float64Array, room: number) => string} drain
  * @property {() => (Buffer | string)[]} takeBlobs
+ * @property {(id: number) => string | null | undefined} stats
  * @property {() => void} ref
  * @property {() => void} unref
  * @property {(records: Float64Array, count: number, text: string, blobs: Blob[] | undefined) => void} [submit]
@@ -95,14 +96,14 @@ class Outbox {
    * @param {string} service
    * @param {Body} body
    * @param {string} options
-   * @param {number} timeout
+   * @param {number} terms the timeout, and how the request is to be treated
    */
-  putRequest(op, id, service, body, options, timeout) {
+  putRequest(op, id, service, body, options, terms) {
     if (typeof body === 'string') {
       const text = service + body + options;
-      this.#append(op, id, service.length, body.length, options.length, timeout, text, undefined);
+      this.#append(op, id, service.length, body.length, options.length, terms, text, undefined);
     } else {
-      this.#append(op, id, service.length, 0, options.length, timeout, service + options, body);
+      this.#append(op, id, service.length, 0, options.length, terms, service + options, body);
     }
     this.#schedule(false);
   }

@@ -5,9 +5,11 @@ const { OmdpError, startError } = require('./errors');
 const { Inbox } = require('./inbox');
 const { checkCallback, checkStop } = require('./options');
 const { Outbox } = require('./outbox');
+const { Snapshots } = require('./stats');
 const { Waiter, attempt } = require('./waiter');
 
 /** Records from the native side that all three peers get. */
+const STATS = 9;
 const STARTED = 10;
 const START_FAILED = 11;
 const STOPPED = 12;
@@ -36,6 +38,7 @@ const EVENT = 15;
  * @property {(error: Error) => void} startFailed
  * @property {(text: string) => void} [started]
  * @property {readonly string[]} [endpoints] where a broker is bound
+ * @property {(native: any) => any} stats what the user is told of a snapshot
  * @property {() => void} stopped
  */
 
@@ -54,6 +57,7 @@ class Peer extends EventEmitter {
   /** Starts and stops run one after the other, as they were called; the first is under way. @type {Operation[]} */
   #operations = [];
   #holding = false;
+  #snapshots;
 
   /**
    * @param {new (conf: any) => Core} NativeCore
@@ -66,12 +70,13 @@ class Peer extends EventEmitter {
     this.#role = role;
     this.#core = new NativeCore(conf);
     this.#outbox = new Outbox(this.#core);
+    this.#snapshots = new Snapshots(this.#core, (native) => role.stats(native));
     const refresh = () => this.#refresh();
     this.#inbox = new Inbox(
       this.#core,
       this.#outbox,
       (kind, id, a, b, text, at, blob) => {
-        if (kind < STARTED) role.take(kind, id, a, b, text, at, blob);
+        if (kind < STATS) role.take(kind, id, a, b, text, at, blob);
         else this.#take(kind, id, text.slice(at, at + a), text.slice(at + a, at + a + b));
       },
       refresh,
@@ -89,6 +94,13 @@ class Peer extends EventEmitter {
   /** The identity on the wire. */
   get name() {
     return this.#conf.name;
+  }
+
+  /** @returns {Promise<any>} */
+  stats() {
+    const snapshot = this.#snapshots.ask();
+    this.#refresh();
+    return snapshot;
   }
 
   /** @param {any} [callback] */
@@ -191,8 +203,9 @@ class Peer extends EventEmitter {
 
   /** Asks the native side to hold the event loop, or no longer. */
   #refresh() {
-    const hold =
-      this.#state !== 'stopped' && this.#role.holds(this.#state, this.#operations[0]?.timeout ?? -1);
+    const wanted =
+      this.#snapshots.size > 0 || this.#role.holds(this.#state, this.#operations[0]?.timeout ?? -1);
+    const hold = this.#state !== 'stopped' && wanted;
     if (hold === this.#holding) return;
     this.#holding = hold;
     if (hold) this.#core.ref();
@@ -209,6 +222,7 @@ class Peer extends EventEmitter {
     if (kind === CONNECT) this.emit('connect', first);
     else if (kind === DISCONNECT) this.emit('disconnect', first, second);
     else if (kind === EVENT) this.#event(first, second);
+    else if (kind === STATS) this.#snapshots.take(id, first);
     else if (id !== this.#generation) return;
     else if (kind === STARTED && this.#state === 'starting') this.#started(first);
     else if (kind === START_FAILED && this.#state === 'starting') this.#startFailed(first, second);
@@ -243,6 +257,7 @@ class Peer extends EventEmitter {
   /** @param {string} code @param {string} message */
   #startFailed(code, message) {
     const error = startError(code, message, this.#conf.endpoints);
+    this.#snapshots.end();
     this.#become('stopped');
     // When stop() was called meanwhile, it has ended what belonged to this life, and what came after it
     // waits for the next.
@@ -254,6 +269,7 @@ class Peer extends EventEmitter {
     // Nobody asked for it: the native side gave up by itself.
     if (this.#operations.length === 0) this.#role.stopCalled();
     const bound = this.#role.endpoints ?? [];
+    this.#snapshots.end();
     this.#become('stopped');
     this.#role.stopped();
     for (const endpoint of bound) this.#tell('disconnect', endpoint, 'stopped');

@@ -1,13 +1,19 @@
 'use strict';
 
 const { given } = require('./describe');
-const { object, timeout: checkTimeout, unknownOption, wrongType } = require('./options');
+const { integer, object, timeout: checkTimeout, unknownOption, wrongType } = require('./options');
 
-const KNOWN = ['timeout', 'signal', 'headers'];
+const KNOWN = ['timeout', 'signal', 'headers', 'retry', 'failFast'];
+
+/** Past this a request that kills its workers would have killed enough of them. */
+const MAX_RETRY = 255;
+const checkRetry = integer(MAX_RETRY, false, 0);
+/** Beside `retry` in `RequestOptions.how`. */
+const FAIL_FAST = MAX_RETRY + 1;
 
 /**
- * What one request asks for. `json` is what travels of it.
- * @typedef {{ readonly timeout: number, readonly json: string, readonly signal: AbortSignal | undefined }} RequestOptions
+ * What one request asks for. `json` is what the handler gets of it; `how` is for the broker: `retry`, and FAIL_FAST.
+ * @typedef {{ readonly timeout: number, readonly json: string, readonly signal: AbortSignal | undefined, readonly how: number }} RequestOptions
  */
 
 /** Reads the options of requests; the JSON of those that only say a timeout is made once. */
@@ -23,7 +29,7 @@ class OptionsReader {
   constructor(timeout, protocol) {
     this.#protocol = protocol;
     /** @type {RequestOptions} */
-    this.#defaults = { timeout, json: JSON.stringify({ timeout }), signal: undefined };
+    this.#defaults = { timeout, json: JSON.stringify({ timeout }), signal: undefined, how: 0 };
     this.#last = this.#defaults;
   }
 
@@ -33,6 +39,7 @@ class OptionsReader {
     let timeout = this.#defaults.timeout;
     let signal;
     let headers;
+    let how = 0;
     const values = /** @type {Record<string, unknown>} */ (object(opts, 'opts'));
     for (const key of Object.keys(values)) {
       const value = values[key];
@@ -43,17 +50,34 @@ class OptionsReader {
           checkTimeout(value, 'option "timeout"');
       } else if (key === 'signal') signal = checkSignal(value);
       else if (key === 'headers') headers = checkHeaders(value);
+      else if (key === 'retry') how += checkRetry(value ?? 0, 'option "retry"');
+      else if (key === 'failFast') how += checkFailFast(value);
       else throw unknownOption(key, KNOWN);
     }
-    if (headers !== undefined && this.#protocol !== 'omdp') {
-      throw new TypeError(`option "headers" can't be sent under ${this.#protocol}`);
+    if (this.#protocol !== 'omdp') {
+      if (headers !== undefined) throw unsendable('headers', this.#protocol);
+      if (how >= FAIL_FAST) throw unsendable('failFast', this.#protocol);
+      if (how > 0) throw unsendable('retry', this.#protocol);
     }
-    if (headers !== undefined) return { timeout, json: JSON.stringify({ timeout, headers }), signal };
+    if (headers !== undefined) return { timeout, json: JSON.stringify({ timeout, headers }), signal, how };
     if (this.#last.timeout !== timeout) {
-      this.#last = { timeout, json: JSON.stringify({ timeout }), signal: undefined };
+      this.#last = { timeout, json: JSON.stringify({ timeout }), signal: undefined, how: 0 };
     }
-    return signal === undefined ? this.#last : { timeout, json: this.#last.json, signal };
+    if (signal === undefined && how === 0) return this.#last;
+    return { timeout, json: this.#last.json, signal, how };
   }
+}
+
+/** @param {string} option @param {string} protocol */
+function unsendable(option, protocol) {
+  return new TypeError(`option "${option}" can't be sent under ${protocol}`);
+}
+
+/** @param {unknown} value @returns {number} */
+function checkFailFast(value) {
+  if (value === undefined || value === null || value === false) return 0;
+  if (value === true) return FAIL_FAST;
+  throw wrongType(value, 'option "failFast"', 'a boolean');
 }
 
 /** @param {unknown} value @returns {AbortSignal | undefined} */

@@ -17,6 +17,9 @@ const FINAL = 2;
 const ERROR = 3;
 const FAILED = 4;
 
+/** A request's record has its timeout and, so many times as large, how it is to be treated in one number. */
+const TERMS = 2 ** 32;
+
 const OP_REQUEST = 1;
 const OP_CANCEL = 2;
 const OP_HEARTBEAT = 3;
@@ -124,7 +127,8 @@ class Requests {
     } else if (!this.#accepting) {
       process.nextTick(() => request.end(FAILED, 'C_STOPPED'));
     } else {
-      this.#link.outbox.putRequest(OP_REQUEST, request.id, service, body, options.json, options.timeout);
+      const terms = options.timeout + options.how * TERMS;
+      this.#link.outbox.putRequest(OP_REQUEST, request.id, service, body, options.json, terms);
       if (signal !== undefined) this.#signals.watch(signal, request);
       this.#outstanding.set(request.id, request);
       if (this.#outstanding.size === 1) this.#link.refresh();
@@ -196,6 +200,16 @@ class Requests {
   opened() {}
 
   stopped() {}
+
+  /**
+   * What was made before the start is known here alone, so the native side is asked for the rest only.
+   * @param {{ connected: boolean, running: number }} native
+   */
+  stats({ connected, running }) {
+    const outstanding = this.#outstanding.size;
+    const sent = Math.min(running, outstanding);
+    return { connected, outstanding, queued: outstanding - sent, running: sent };
+  }
 
   /**
    * Only somebody who waits is a reason to keep the process; a client has nothing to serve.

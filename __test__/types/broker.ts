@@ -6,6 +6,7 @@ import { type Equal, expectType } from './expect.js';
 
 const broker = new Broker('tcp://*:5555');
 new Broker(['tcp://*:5555', 'ipc:///tmp/broker'], { heartbeat: 100, liveness: 4, name: 'b1' });
+new Broker('tcp://*:5555', { maxQueue: 1, maxQueueBytes: -1, maxTotalQueue: 0, maxTotalQueueBytes: 9 });
 // @ts-expect-error
 new Broker();
 // @ts-expect-error
@@ -28,6 +29,15 @@ new Broker('tcp://*:5555', { busyTimeout: null });
 new Broker('tcp://*:5555', { protocol: 'omdp' });
 expectType<Equal<Protocol, 'omdp' | 'mdp/0.1' | 'mdp/0.2' | 'mdp/0.2-majortomo'>>();
 
+async function numbers() {
+  const { services, dialects, counters, tables } = await broker.stats();
+  expectType<Equal<(typeof services)[0]['idle'], number>>();
+  expectType<Equal<(typeof counters)['errors']['W_LOST'], number>>();
+  void [dialects['mdp/0.1'].messages, tables.timers];
+  // @ts-expect-error
+  counters.requests = 0;
+}
+
 async function life() {
   await broker.start();
   broker.start(() => {});
@@ -46,6 +56,7 @@ broker
   .on('workerReady', ({ worker, service }) => worker + service)
   .on('workerGone', ({ lost }) => lost.toFixed())
   .on('requestExpired', ({ running }) => !running)
+  .on('queueFull', ({ service, queued, queuedBytes, total }) => service && !total && queued + queuedBytes)
   .on('badMessage', ({ peer, reason }) => peer + reason);
 // @ts-expect-error of the worker
 broker.on('request', () => {});
@@ -57,4 +68,4 @@ expectType<Equal<typeof capability.curve, boolean>>();
 // @ts-expect-error
 capability.curve = true;
 
-void [life, emitter];
+void [numbers, life, emitter];

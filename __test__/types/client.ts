@@ -110,6 +110,13 @@ client.request('echo', 'data', null, null, {
   headers: { traceparent: '00', attempt: 1, dry: true },
 });
 
+client.request('echo', 'data', null, null, { retry: 3, failFast: true });
+client.request('echo', 'data', null, null, { retry: null, failFast: null });
+// @ts-expect-error
+client.request('echo', 'data', null, null, { retry: true });
+// @ts-expect-error
+client.request('echo', 'data', null, null, { failFast: 1 });
+
 async function streams() {
   const stream: RequestStream<Row, User> = client.requestStream<number, Row, User>('users', 7, {
     timeout: 1,
@@ -160,6 +167,12 @@ async function calls() {
   }
 }
 
+async function numbers() {
+  const { connected, outstanding, queued, running } = await client.stats();
+  expectType<Equal<typeof connected, boolean>>();
+  expectType<Equal<typeof outstanding | typeof queued | typeof running, number>>();
+}
+
 async function life() {
   expectType<Equal<ReturnType<typeof client.start>, Promise<void> | undefined>>();
   const started: Promise<void> = client.start();
@@ -195,7 +208,7 @@ async function life() {
   client.name = 'x';
 }
 
-void [streams, calls, life];
+void [streams, calls, numbers, life];
 
 new Client('tcp://127.0.0.1:5555', { protocol: 'mdp/0.2-majortomo' });
 // @ts-expect-error

@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import type { Writable } from 'node:stream';
-import { type Reply, type RequestListener, Worker } from '../../index.js';
+import { type PeerStats, type Reply, type RequestListener, Worker } from '../../index.js';
 import { type Equal, expectType } from './expect.js';
 
 interface Job {
@@ -16,6 +16,7 @@ plain.on('request', (data, reply, opts) => {
   fs.createReadStream(data.path).pipe(reply);
   opts.headers?.traceparent;
   expectType<Equal<typeof opts.timeout, number | undefined>>();
+  expectType<Equal<typeof opts.attempt, number>>();
   // @ts-expect-error frozen
   opts.timeout = 5;
 });
@@ -28,6 +29,7 @@ const typed = new Worker<Job, Buffer, number>(['ipc:///tmp/broker'], 'files', {
   heartbeat: 100,
   reconnect: 50,
   concurrency: -1,
+  maxBlocked: 5000,
   name: 'w1',
   liveness: 5,
 });
@@ -85,6 +87,7 @@ async function life() {
   await typed.start();
   typed.start((error) => error?.code);
   await typed.stop();
+  expectType<Equal<Awaited<ReturnType<typeof typed.stats>>, PeerStats>>();
   await typed.stop({ timeout: 1000 });
   typed.stop({ timeout: 1000 }, () => {});
   typed.stop(() => {});

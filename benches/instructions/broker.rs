@@ -6,7 +6,7 @@ use crate::frame;
 use crate::words::{Clock, HEARTBEAT, Ids, LIVENESS, SERVICE, client_hello, ready, reply, request};
 use std::collections::VecDeque;
 use zmq_omdp::proto::Broker;
-use zmq_omdp::proto::broker::BrokerConfig;
+use zmq_omdp::proto::broker::{BrokerConfig, Limits};
 use zmq_omdp::wire::Frame;
 use zmq_omdp::wire::omdp::{ClientMessage, ReplyKind, ToClient, ToWorker, WorkerMessage};
 
@@ -66,6 +66,7 @@ impl<F: Frame> Bench<F> {
     fn new() -> Self {
         Bench {
             broker: Broker::new(BrokerConfig {
+                limits: Limits::default(),
                 heartbeat: HEARTBEAT,
                 liveness: LIVENESS,
                 dialects: zmq_omdp::wire::Dialects::ALL,
@@ -121,12 +122,15 @@ impl<F: Frame> Bench<F> {
             let to = frames.next().expect("a routing id");
             let mut message: Vec<F> = frames.by_ref().take(end - start - 1).collect();
             start = end;
+            // Alone, or behind the mark and its length.
             match &*message[0] {
-                b"W" => match ToWorker::decode(&mut message).expect("a message to a worker") {
-                    given @ ToWorker::Request { .. } => self.given.push_back((to, given)),
-                    ToWorker::Welcome { .. } => {}
-                    other => panic!("{other:?}"),
-                },
+                b"W" | [1, 1, b'W', ..] => {
+                    match ToWorker::decode(&mut message).expect("a message to a worker") {
+                        given @ ToWorker::Request { .. } => self.given.push_back((to, given)),
+                        ToWorker::Welcome { .. } => {}
+                        other => panic!("{other:?}"),
+                    }
+                }
                 _ => match ToClient::decode(&mut message).expect("a message to a client") {
                     ToClient::Reply { .. } => self.replies += 1,
                     ToClient::Welcome { .. } => {}

@@ -51,6 +51,7 @@ fn request_to_worker() -> ToWorker<Frame> {
         extra: Some(RequestExtra {
             opts: Frame::from(OPTS),
             token: 7 << 32 | 7,
+            retried: 0,
             user: None,
         }),
     }

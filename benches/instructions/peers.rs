@@ -72,6 +72,7 @@ impl WorkerBench {
     fn new() -> Self {
         let mut bench = WorkerBench {
             worker: Worker::new(WorkerConfig {
+                max_blocked: None,
                 link: link(),
                 dialect: zmq_omdp::wire::Dialect::Omdp,
                 service: String::from_utf8_lossy(SERVICE).into_owned(),
@@ -122,6 +123,7 @@ impl WorkerBench {
             extra: Some(RequestExtra {
                 opts: Frame::from(OPTS),
                 token: self.token,
+                retried: 0,
                 user: None,
             }),
         });

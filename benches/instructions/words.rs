@@ -80,6 +80,8 @@ pub fn request<F: Frame>(service: &[u8], rid: F) -> ClientMessage<F> {
         data: F::from(DATA),
         opts: Some(F::from(OPTS)),
         ext: Some(RequestExt {
+            retry: 0,
+            fail_fast: false,
             data: RequestData::Json,
             timeout_ms: TIMEOUT.as_millis() as i32,
         }),

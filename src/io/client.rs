@@ -1,15 +1,15 @@
 //! The client machine as the dealer driver runs it.
 
 use super::Message;
-use super::dealer::Machine;
-use crate::proto::Time;
+use super::dealer::{Machine, Stats};
 use crate::proto::client::{Client, ClientNotice};
 use crate::proto::link::Action;
+use crate::proto::{Terms, Time};
 use crate::wire::Body;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 /// What its user wants of a client.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are requests")]
 #[derive(Debug)]
 pub enum ClientCommand {
     /// Commands that were given together.
@@ -24,13 +24,15 @@ pub enum ClientCommand {
         data: Body<Message>,
         /// The options, as JSON.
         opts: Message,
-        /// Idle timeout; `None` is none.
-        timeout: Option<Duration>,
+        /// How it is to be treated.
+        terms: Terms,
     },
     /// See [`Client::cancel`].
     Cancel(u64),
     /// See [`Client::heartbeat`].
     Heartbeat(Option<u64>),
+    /// Asks for a snapshot, under this name.
+    Stats(u64),
     /// See [`Client::stop`].
     Stop,
 }
@@ -55,16 +57,33 @@ impl Machine for Client<Message> {
                 service,
                 data,
                 opts,
-                timeout,
-            } => self.request(now, id, service, data, opts, timeout),
+                terms,
+            } => self.request(now, id, service, data, opts, terms),
             ClientCommand::Cancel(id) => self.cancel(id),
             ClientCommand::Heartbeat(id) => self.heartbeat(id),
+            // Answered by the driver.
+            ClientCommand::Stats(_) => {}
             ClientCommand::Stop => {
                 self.stop();
                 return ControlFlow::Break(());
             }
         }
         ControlFlow::Continue(())
+    }
+
+    fn asked(command: &ClientCommand) -> Option<u64> {
+        match command {
+            ClientCommand::Stats(id) => Some(*id),
+            _ => None,
+        }
+    }
+
+    fn stats(&self, _offers: usize) -> Stats {
+        Stats {
+            connected: self.is_connected(),
+            queued: self.waiting(),
+            running: self.outstanding() - self.waiting(),
+        }
     }
 
     fn handle_up(&mut self, now: Time) {

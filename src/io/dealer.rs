@@ -48,6 +48,15 @@ pub trait Machine {
     /// What is to be done with the socket.
     fn poll_action(&mut self) -> Option<Action>;
 
+    /// Whether a command asks for a snapshot, and under which name.
+    fn asked(command: &Self::Command) -> Option<u64>;
+    /// The snapshot; so many offers wait for the reader.
+    fn stats(&self, offers: usize) -> Stats;
+    /// Whether the reader is to be asked for a sign of life.
+    fn poll_ping(&mut self) -> bool {
+        false
+    }
+
     /// Whether a notice is an offer, which waits until the reader has room for it.
     fn offered(_notice: &Self::Notice) -> Option<Offer> {
         None
@@ -62,6 +71,17 @@ pub trait Machine {
     }
     /// These offers were taken back.
     fn handle_retracted(&mut self, _now: Time, _offers: &[u64]) {}
+}
+
+/// What a machine has in its hands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Whether there is a broker.
+    pub connected: bool,
+    /// Requests that have not started, as far as this side knows: not sent, or not taken.
+    pub queued: usize,
+    /// Requests that have, and have not ended.
+    pub running: usize,
 }
 
 /// Where a worker or client connects, and as whom.
@@ -92,6 +112,10 @@ pub enum Notice<N> {
     Refused(HandshakeFailure),
     /// The machine says.
     Machine(N),
+    /// The reader is to give a sign of life when it takes this.
+    Ping,
+    /// The snapshot that was asked for under this name.
+    Stats(u64, Stats),
     /// The machine is at its end and the socket is closed; the driver is gone.
     Stopped,
 }
@@ -203,10 +227,12 @@ impl<M: Machine> Driver<M> {
     fn turn(&mut self, mut command: Option<Option<M::Command>>) -> ControlFlow<(), bool> {
         let now = clock::now();
         let mut goodbye = ControlFlow::Continue(());
+        let mut asked = Vec::new();
         while let Some(next) = command {
             let Some(next) = next else {
                 return ControlFlow::Break(());
             };
+            asked.extend(M::asked(&next));
             goodbye = self.machine.handle_command(now, next);
             if goodbye.is_break() {
                 break;
@@ -222,6 +248,13 @@ impl<M: Machine> Driver<M> {
         self.carry_out(now);
         if self.report().is_break() || goodbye.is_break() {
             return ControlFlow::Break(());
+        }
+        if self.machine.poll_ping() {
+            self.outlet.push(Notice::Ping);
+        }
+        for id in asked {
+            let stats = self.machine.stats(self.outlet.offers());
+            self.outlet.push(Notice::Stats(id, stats));
         }
         ControlFlow::Continue(received || self.has_news())
     }

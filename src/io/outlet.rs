@@ -94,6 +94,11 @@ impl<N> Outlet<N> {
         self.lock().notices.len()
     }
 
+    /// How many offers wait.
+    pub fn offers(&self) -> usize {
+        self.lock().offers.len()
+    }
+
     /// Whether no notice waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -35,6 +35,8 @@ pub enum Command {
         /// The answer.
         allowed: bool,
     },
+    /// Asks for a snapshot, under this name.
+    Stats(u64),
     /// Tell everybody, and go.
     Stop,
 }
@@ -61,6 +63,8 @@ pub enum Notice {
     StartFailed(Error),
     /// The machine says.
     Event(BrokerEvent),
+    /// The snapshot that was asked for under this name, as JSON.
+    Stats(u64, String),
     /// The gate says.
     Gate(GateNotice),
     /// The socket is closed; the driver is gone.
@@ -259,6 +263,10 @@ impl Driver {
         match command {
             None => {}
             Some(None | Some(Command::Stop)) => return ControlFlow::Break(()),
+            Some(Some(Command::Stats(id))) => {
+                let stats = self.machine.stats().to_string();
+                self.outlet.push(Notice::Stats(id, stats));
+            }
             Some(Some(Command::Rules)) => self.follow_rules(),
             Some(Some(Command::Authenticated { ticket, verdict })) => {
                 if let Some(guard) = &self.guard {
@@ -308,6 +316,8 @@ impl Driver {
             if self.overdue.is_due(now, deadline, drained) {
                 self.machine.handle_timeout(now);
             }
+            // Before the answers, so that who has one finds it counted.
+            self.publish_refusals();
             self.send(now);
             self.report();
             let more = self.socket.events().is_ok_and(|(readable, _)| readable);
@@ -369,9 +379,13 @@ impl Driver {
         }
     }
 
-    fn report(&mut self) {
+    fn publish_refusals(&self) {
         let refusals = self.earlier + self.machine.refusals();
         *self.refusals.lock().unwrap_or_else(PoisonError::into_inner) = refusals;
+    }
+
+    fn report(&mut self) {
+        self.publish_refusals();
         self.report_failures();
         let mut events = self.machine.drain_events().peekable();
         if events.peek().is_some() {

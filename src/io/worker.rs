@@ -1,7 +1,7 @@
 //! The worker machine as the dealer driver runs it.
 
 use super::Message;
-use super::dealer::Machine;
+use super::dealer::{Machine, Stats};
 use super::outlet::Offer;
 use crate::proto::Time;
 use crate::proto::link::Action;
@@ -25,6 +25,10 @@ pub enum WorkerCommand {
     Heartbeat,
     /// See [`Worker::set_concurrency`].
     Concurrency(Option<usize>),
+    /// See [`Worker::handle_pong`].
+    Pong,
+    /// Asks for a snapshot, under this name.
+    Stats(u64),
     /// See [`Worker::stop`]; the running requests have this long, `None` is without end.
     Stop(Option<Duration>),
 }
@@ -49,12 +53,34 @@ impl Machine for Worker<Message> {
             WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
             WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),
             WorkerCommand::Heartbeat => self.heartbeat(),
+            WorkerCommand::Pong => self.handle_pong(now),
+            // Answered by the driver.
+            WorkerCommand::Stats(_) => {}
             WorkerCommand::Concurrency(limit) => self.set_concurrency(now, limit),
             WorkerCommand::Stop(patience) => {
                 self.stop(now, patience.map(|patience| now + patience));
             }
         }
         ControlFlow::Continue(())
+    }
+
+    fn asked(command: &WorkerCommand) -> Option<u64> {
+        match command {
+            WorkerCommand::Stats(id) => Some(*id),
+            _ => None,
+        }
+    }
+
+    fn stats(&self, offers: usize) -> Stats {
+        Stats {
+            connected: self.is_connected(),
+            queued: offers,
+            running: self.outstanding().saturating_sub(offers),
+        }
+    }
+
+    fn poll_ping(&mut self) -> bool {
+        Worker::poll_ping(self)
     }
 
     fn handle_up(&mut self, now: Time) {

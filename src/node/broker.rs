@@ -4,9 +4,11 @@ use super::core::{self, Core};
 use super::outward::{Outward, kind};
 use super::security::{self, RulesConf, SecurityConf};
 use super::{random, random_frame};
+use crate::io::Message;
 use crate::io::router::{self, Command, Listen, Notice};
 use crate::io::zap::{Gate, GateNotice, Shown, Verdict};
-use crate::proto::broker::{BrokerConfig, BrokerEvent, Refusals};
+use crate::proto::Broker;
+use crate::proto::broker::{BrokerConfig, BrokerEvent, Limits, Refusals};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -31,6 +33,14 @@ pub struct BrokerConf {
     pub expiry: f64,
     /// In ms.
     pub busy_timeout: f64,
+    /// Requests that wait for one service, -1 without limit; and so on.
+    pub max_queue: f64,
+    /// Bytes for one service.
+    pub max_queue_bytes: f64,
+    /// Requests for all.
+    pub max_total_queue: f64,
+    /// Bytes for all.
+    pub max_total_queue_bytes: f64,
     /// How long to look for the next message before going to sleep, in µs.
     pub spin: f64,
     /// How long a handshake may take, in ms.
@@ -128,21 +138,7 @@ impl BrokerCore {
     /// Begins a life; its outcome is a record. `wake` is called when there is something to drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
-        let config = BrokerConfig {
-            heartbeat: Duration::from_millis(self.conf.heartbeat as u64),
-            liveness: self.conf.liveness,
-            dialects: self
-                .conf
-                .dialects
-                .iter()
-                .filter_map(|name| Dialect::from_name(name))
-                .collect(),
-            expiry: (self.conf.expiry >= 0.0)
-                .then(|| Duration::from_millis(self.conf.expiry as u64)),
-            busy_timeout: Duration::from_millis(self.conf.busy_timeout as u64),
-            session: format!("{:x}", random()),
-            seed: random(),
-        };
+        let config = self.config();
         let mechanism = self
             .conf
             .security
@@ -158,6 +154,36 @@ impl BrokerCore {
         let spin = Duration::from_micros(self.conf.spin as u64);
         let launch = |outlet| router::start(config, listen, spin, random_frame(), outlet);
         self.core.start(env, &wake, launch, Notice::StartFailed)
+    }
+
+    fn config(&self) -> BrokerConfig {
+        let conf = &self.conf;
+        BrokerConfig {
+            heartbeat: Duration::from_millis(conf.heartbeat as u64),
+            liveness: conf.liveness,
+            dialects: conf
+                .dialects
+                .iter()
+                .filter_map(|name| Dialect::from_name(name))
+                .collect(),
+            expiry: (conf.expiry >= 0.0).then(|| Duration::from_millis(conf.expiry as u64)),
+            busy_timeout: Duration::from_millis(conf.busy_timeout as u64),
+            session: format!("{:x}", random()),
+            limits: Limits {
+                queue: limit(conf.max_queue),
+                queue_bytes: limit(conf.max_queue_bytes),
+                total: limit(conf.max_total_queue),
+                total_bytes: limit(conf.max_total_queue_bytes),
+            },
+            seed: random(),
+        }
+    }
+
+    /// Asks for a snapshot, which will be a record; gives it at once while there is no life.
+    #[napi]
+    pub fn stats(&self, id: f64) -> Option<String> {
+        let asked = self.core.command(Command::Stats(id as u64));
+        (!asked).then(|| Broker::<Message>::new(self.config()).stats().to_string())
     }
 
     /// Tells every peer, then ends the life.
@@ -183,6 +209,7 @@ impl BrokerCore {
                 }
                 Notice::Stopped => return core::stopped(batch, generation),
                 Notice::Event(event) => report(batch, &event),
+                Notice::Stats(id, stats) => batch.words(kind::STATS, id, &stats, ""),
                 Notice::Gate(notice) => report_gate(batch, notice),
             }
             ControlFlow::Continue(())
@@ -211,6 +238,14 @@ impl BrokerCore {
     }
 }
 
+fn limit(most: f64) -> usize {
+    if most < 0.0 {
+        usize::MAX
+    } else {
+        most as usize
+    }
+}
+
 fn report(batch: &mut Outward<'_>, event: &BrokerEvent) {
     // Identities and names are bytes; where they are text they are shown as such.
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -236,6 +271,20 @@ fn report(batch: &mut Outward<'_>, event: &BrokerEvent) {
         BrokerEvent::RequestExpired { service, running } => batch.event(
             "requestExpired",
             &json!({ "service": text(service), "running": running }),
+        ),
+        BrokerEvent::QueueFull {
+            service,
+            requests,
+            bytes,
+            total,
+        } => batch.event(
+            "queueFull",
+            &json!({
+                "service": text(service),
+                "queued": requests,
+                "queuedBytes": bytes,
+                "total": total,
+            }),
         ),
         BrokerEvent::Denied {
             peer,

@@ -7,10 +7,10 @@ use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
 use crate::io::Message;
 use crate::io::client::ClientCommand;
-use crate::io::dealer::{self, Endpoint, Notice};
-use crate::proto::Client;
+use crate::io::dealer::{self, Endpoint, Notice, Stats};
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::LinkConfig;
+use crate::proto::{Client, Terms};
 use crate::wire::Dialect;
 use crate::wire::omdp::ReplyKind;
 use napi::bindgen_prelude::*;
@@ -98,6 +98,13 @@ impl ClientCore {
         self.core.command(ClientCommand::Stop);
     }
 
+    /// Asks for a snapshot, which will be a record; gives it at once while there is no life.
+    #[napi]
+    pub fn stats(&self, id: f64) -> Option<String> {
+        let asked = self.core.command(ClientCommand::Stats(id as u64));
+        (!asked).then(|| core::stats(Stats::default()))
+    }
+
     /// Takes a batch of records.
     #[napi]
     pub fn submit(
@@ -119,7 +126,7 @@ impl ClientCore {
                         service: batch.text(service)?,
                         data: batch.body(&record, data)?,
                         opts: batch.text(opts)?,
-                        timeout: (timeout >= 0.0).then(|| Duration::from_millis(timeout as u64)),
+                        terms: terms(timeout),
                     }
                 }
                 2 => ClientCommand::Cancel(record.id as u64),
@@ -147,6 +154,11 @@ impl ClientCore {
                 }
                 Notice::Stopped => return core::stopped(batch, generation),
                 Notice::Refused(failure) => core::refused(batch, endpoint, failure),
+                // Only workers are asked.
+                Notice::Ping => {}
+                Notice::Stats(id, stats) => {
+                    batch.words(kind::STATS, id, &core::stats(stats), "");
+                }
                 Notice::Machine(notice) => report(batch, notice, endpoint),
             }
             ControlFlow::Continue(())
@@ -175,6 +187,19 @@ impl ClientCore {
     }
 }
 
+/// The last field of a request's record: its timeout in ms, -1 for none; above it, by powers of two,
+/// how often it may be retried (32) and whether it fails fast (40).
+fn terms(field: f64) -> Terms {
+    const ABOVE: f64 = 4_294_967_296.0;
+    let how = ((field + 1.0) / ABOVE).floor();
+    let timeout = field - how * ABOVE;
+    Terms {
+        timeout: (timeout >= 0.0).then(|| Duration::from_millis(timeout as u64)),
+        retry: how as u64 as u8,
+        fail_fast: how >= 256.0,
+    }
+}
+
 fn report(batch: &mut Outward<'_>, notice: ClientNotice<Message>, endpoint: &str) {
     match notice {
         ClientNotice::Reply { id, kind, body } => {
@@ -191,5 +216,27 @@ fn report(batch: &mut Outward<'_>, notice: ClientNotice<Message>, endpoint: &str
             batch.words(kind::DISCONNECT, 0, endpoint, why.as_str());
         }
         ClientNotice::Fault(why) => batch.event("badMessage", &json!({ "reason": why.as_str() })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_share_a_number() {
+        for timeout in [-1.0, 1.0, 60_000.0, 2_147_483_647.0] {
+            for retry in [0, 1, 255] {
+                for fail_fast in [false, true] {
+                    let how = f64::from(retry) + if fail_fast { 256.0 } else { 0.0 };
+                    let expected = Terms {
+                        timeout: (timeout >= 0.0).then(|| Duration::from_millis(timeout as u64)),
+                        retry,
+                        fail_fast,
+                    };
+                    assert_eq!(terms(timeout + how * 4_294_967_296.0), expected);
+                }
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::outward::{self, Blob, Outward, Value, kind};
 use super::wake::Wake;
+use crate::io::dealer::Stats;
 use crate::io::security::HandshakeFailure;
 use crate::io::{Error as IoError, Outlet, Taken};
 use napi::bindgen_prelude::*;
@@ -77,11 +78,11 @@ impl<C, N> Core<C, N> {
         Ok(())
     }
 
-    pub(super) fn command(&self, command: C) {
-        if let Some(commands) = self.life.as_ref().and_then(|life| life.commands.as_ref()) {
-            // Refused once the driver is gone, which its last notice tells.
-            let _ = commands.send(command);
-        }
+    /// False if there is nobody to carry it out.
+    pub(super) fn command(&self, command: C) -> bool {
+        let commands = self.life.as_ref().and_then(|life| life.commands.as_ref());
+        // Refused once the driver is gone, which its last notice tells.
+        commands.is_some_and(|commands| commands.send(command).is_ok())
     }
 
     /// Fills `into` with the records that `report` makes of the notices, with offers among them as
@@ -122,6 +123,16 @@ impl<C, N> Core<C, N> {
             None => Ok(()),
         }
     }
+}
+
+/// What a worker or client has in its hands, as JSON.
+pub(super) fn stats(stats: Stats) -> String {
+    let Stats {
+        connected,
+        queued,
+        running,
+    } = stats;
+    json!({ "connected": connected, "queued": queued, "running": running }).to_string()
 }
 
 /// The records that every role has for the ends of a life.

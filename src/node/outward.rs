@@ -22,6 +22,7 @@ pub(super) mod kind {
     pub(in crate::node) const CANCELLED: u32 = 6;
     pub(in crate::node) const AUTHENTICATE: u32 = 7;
     pub(in crate::node) const AUTHORIZE: u32 = 8;
+    pub(in crate::node) const STATS: u32 = 9;
     pub(in crate::node) const STARTED: u32 = 10;
     pub(in crate::node) const START_FAILED: u32 = 11;
     pub(in crate::node) const STOPPED: u32 = 12;

@@ -5,7 +5,7 @@ use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
 use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
-use crate::io::dealer::{self, Endpoint, Notice};
+use crate::io::dealer::{self, Endpoint, Notice, Stats};
 use crate::io::worker::WorkerCommand;
 use crate::io::{Message, now};
 use crate::proto::link::LinkConfig;
@@ -44,6 +44,8 @@ pub struct WorkerConf {
     pub concurrency: f64,
     /// Requests ahead of need, 0 for none.
     pub prefetch: u32,
+    /// How long JavaScript may answer nothing, in ms; -1 for no bound.
+    pub max_blocked: f64,
 }
 
 /// A worker of the protocol.
@@ -86,6 +88,8 @@ impl WorkerCore {
             service: self.conf.service.clone(),
             concurrency: limit(self.conf.concurrency),
             prefetch: self.conf.prefetch,
+            max_blocked: (self.conf.max_blocked >= 0.0)
+                .then(|| Duration::from_millis(self.conf.max_blocked as u64)),
             session: format!("{:x}", random()),
         };
         let endpoint = Endpoint {
@@ -110,6 +114,13 @@ impl WorkerCore {
     pub fn stop(&mut self, timeout_ms: f64) {
         let patience = (timeout_ms >= 0.0).then(|| Duration::from_millis(timeout_ms as u64));
         self.core.command(WorkerCommand::Stop(patience));
+    }
+
+    /// Asks for a snapshot, which will be a record; gives it at once while there is no life.
+    #[napi]
+    pub fn stats(&self, id: f64) -> Option<String> {
+        let asked = self.core.command(WorkerCommand::Stats(id as u64));
+        (!asked).then(|| core::stats(Stats::default()))
     }
 
     /// Takes a batch of records.
@@ -160,8 +171,10 @@ impl WorkerCore {
         room: f64,
     ) -> Result<JsString<'env>> {
         let endpoint = self.conf.endpoints.first().map_or("", String::as_str);
+        let mut pong = false;
         let taken = &mut self.taken;
-        self.core
+        let text = self
+            .core
             .drain(env, into, room as usize, |batch, generation, notice| {
                 match notice {
                     Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
@@ -170,6 +183,10 @@ impl WorkerCore {
                     }
                     Notice::Stopped => return core::stopped(batch, generation),
                     Notice::Refused(failure) => core::refused(batch, endpoint, failure),
+                    Notice::Ping => pong = true,
+                    Notice::Stats(id, stats) => {
+                        batch.words(kind::STATS, id, &core::stats(stats), "");
+                    }
                     Notice::Machine(notice) => {
                         if let WorkerNotice::Request { delivery, .. } = &notice {
                             let since = taken.map_or_else(now, |(_, since)| since);
@@ -179,7 +196,11 @@ impl WorkerCore {
                     }
                 }
                 ControlFlow::Continue(())
-            })
+            })?;
+        if pong {
+            self.core.command(WorkerCommand::Pong);
+        }
+        Ok(text)
     }
 
     /// The binary bodies of the batch that was drained last.
@@ -208,29 +229,39 @@ fn limit(concurrency: f64) -> Option<usize> {
     (concurrency >= 0.0).then_some(concurrency as usize)
 }
 
+/// Before the options, in front of the number of the attempt if it is not the first, and a NUL.
+const ATTEMPT: &[u8] = b"\x02";
+
 fn report(batch: &mut Outward<'_>, notice: WorkerNotice<Message>, endpoint: &str) {
     match notice {
         WorkerNotice::Request {
             delivery,
             body,
             opts,
+            retried,
             user,
             ..
         } => {
-            let opts = opts.as_deref().unwrap_or_default();
-            match user {
-                Some(user) => {
-                    // Always three NULs, whatever the client's options hold.
-                    let end: &[u8] = if user.contains(&0) { b"\0" } else { b"\0\0" };
-                    let text = [b"\0", &*user, end, opts].concat();
-                    batch.body(kind::REQUEST, delivery, body, &text);
-                }
-                // Only the broker speaks of users: what pretends to be its word is no JSON.
-                None if opts.starts_with(b"\0") => {
-                    batch.body(kind::REQUEST, delivery, body, b"\x01")
-                }
-                None => batch.body(kind::REQUEST, delivery, body, opts),
+            let mut opts = opts.as_deref().unwrap_or_default();
+            // Only the broker speaks of attempts and users: what pretends to be its word is no JSON.
+            if opts.starts_with(b"\0") || opts.starts_with(ATTEMPT) {
+                opts = b"\x01";
             }
+            if retried == 0 && user.is_none() {
+                return batch.body(kind::REQUEST, delivery, body, opts);
+            }
+            let mut text = Vec::new();
+            if retried > 0 {
+                let attempt = (u32::from(retried) + 1).to_string();
+                text.extend([ATTEMPT, attempt.as_bytes(), b"\0"].concat());
+            }
+            if let Some(user) = user {
+                // Always three NULs, whatever the client's options hold.
+                let end: &[u8] = if user.contains(&0) { b"\0" } else { b"\0\0" };
+                text.extend([b"\0", &*user, end].concat());
+            }
+            text.extend(opts);
+            batch.body(kind::REQUEST, delivery, body, &text);
         }
         WorkerNotice::Cancelled { delivery, code } => {
             batch.words(kind::CANCELLED, delivery, code.as_str(), "");

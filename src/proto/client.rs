@@ -13,10 +13,10 @@
 mod audit;
 mod resume;
 
-use super::Time;
 use super::code::Code;
 use super::deadlines::{Deadlines, TimerKey};
 use super::link::{Action, Due, Link, LinkConfig, Loss};
+use super::{Terms, Time};
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient};
 use crate::wire::{Body, Dialect, Encoding, Form, Frame, Hello, Malformed, mdp};
@@ -74,7 +74,11 @@ struct Pending<F> {
     service: F,
     data: Body<F>,
     opts: F,
+    terms: Terms,
     stage: Stage,
+    /// How often it was given to another broker, or anew to the same. Part of its id there: a late
+    /// word about an earlier time is about nothing.
+    again: u32,
     /// How many parts of the reply have come.
     received: u32,
     timeout: Option<Duration>,
@@ -113,12 +117,14 @@ impl<F: Frame> Pending<F> {
             RequestData::BufferAsJson => data.into_json(),
             _ => data.bytes,
         };
-        let timeout_ms = self.timeout.map_or(-1, |timeout| {
+        let timeout_ms = self.terms.timeout.map_or(-1, |timeout| {
             i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
         });
         let ext = RequestExt {
             data: form,
             timeout_ms,
+            retry: self.terms.retry,
+            fail_fast: self.terms.fail_fast,
         };
         (data, ext)
     }
@@ -202,8 +208,10 @@ impl<F: Frame> Client<F> {
         service: F,
         data: Body<F>,
         opts: F,
-        timeout: Option<Duration>,
+        terms: impl Into<Terms>,
     ) {
+        let terms = terms.into();
+        let timeout = terms.timeout;
         let deadline = timeout.map_or(now, |timeout| now + timeout);
         let timer = timeout.map(|_| self.deadlines.set(deadline, id));
         self.requests.insert(
@@ -212,7 +220,9 @@ impl<F: Frame> Client<F> {
                 service,
                 data,
                 opts,
+                terms,
                 stage: Stage::Waiting,
+                again: 0,
                 received: 0,
                 timeout,
                 deadline,
@@ -457,6 +467,16 @@ impl<F: Frame> Client<F> {
         self.link.poll_action()
     }
 
+    /// Whether there is a broker.
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// How many requests wait for one.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// How many requests have not ended.
     pub fn outstanding(&self) -> usize {
         self.requests.len()
@@ -569,18 +589,34 @@ impl<F: Frame> Client<F> {
             }
         } else if tell != Tell::Nothing && self.link.is_up() {
             // Also one whose hello has not come yet; a broker of 0.0.92 ignores the command.
-            let rid = self.rid(id);
+            let rid = self.rid_of(id, request.again);
             let expired = tell == Tell::Expired;
             self.transmits.push(ClientMessage::Cancel { rid, expired });
         }
     }
 
     fn rid(&self, id: u64) -> F {
-        F::from(format!("{}{id}", self.config.session).as_bytes())
+        let again = self.requests.get(&id).map_or(0, |request| request.again);
+        self.rid_of(id, again)
+    }
+
+    fn rid_of(&self, id: u64, again: u32) -> F {
+        let session = &self.config.session;
+        F::from(match again {
+            0 => format!("{session}{id}").into_bytes(),
+            _ => format!("{session}{id}.{again}").into_bytes(),
+        })
     }
 
     fn parse_rid(&self, rid: &[u8]) -> Option<u64> {
         let id = rid.strip_prefix(self.config.session.as_bytes())?;
-        std::str::from_utf8(id).ok()?.parse().ok()
+        let id = std::str::from_utf8(id).ok()?;
+        let (id, again) = match id.split_once('.') {
+            None => (id, 0),
+            Some((id, again)) => (id, again.parse().ok()?),
+        };
+        let id = id.parse().ok()?;
+        let request = self.requests.get(&id)?;
+        (request.again == again).then_some(id)
     }
 }

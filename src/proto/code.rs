@@ -9,6 +9,10 @@ pub enum Code {
     Aborted,
     /// The worker died, or went away, with the request.
     WorkerLost,
+    /// The service has no worker, and the request does not wait for one.
+    NoWorker,
+    /// More waits for the service, or in the broker, than may.
+    QueueFull,
     /// The broker went away, or was cut off, with the request; whether it ran can't be known.
     BrokerLost,
     /// The rules do not let this user call the service.
@@ -18,12 +22,26 @@ pub enum Code {
 }
 
 impl Code {
+    /// All there are, in their order.
+    pub const ALL: [Code; 8] = [
+        Code::ClientTimeout,
+        Code::Aborted,
+        Code::WorkerLost,
+        Code::NoWorker,
+        Code::QueueFull,
+        Code::BrokerLost,
+        Code::Denied,
+        Code::BadReply,
+    ];
+
     /// The code as it stands in callbacks and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Code::ClientTimeout => "C_TIMEOUT",
             Code::Aborted => "C_ABORTED",
             Code::WorkerLost => "W_LOST",
+            Code::NoWorker => "W_NONE",
+            Code::QueueFull => "B_QUEUE_FULL",
             Code::BrokerLost => "B_LOST",
             Code::Denied => "B_DENIED",
             Code::BadReply => "W_BAD_REPLY",
@@ -33,5 +51,17 @@ impl Code {
     /// The code as a JSON string, the form of every error value on the wire.
     pub fn to_json(self) -> Vec<u8> {
         format!("\"{}\"", self.as_str()).into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_listed_in_their_order() {
+        for (index, code) in Code::ALL.into_iter().enumerate() {
+            assert_eq!(code as usize, index);
+        }
     }
 }

@@ -56,7 +56,6 @@ impl<T> Deadlines<T> {
         self.entries.contains_key(&key)
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -11,6 +11,8 @@
 //! | Up      | heartbeat interval   | Beat               | Up      |
 //! | Up      | transport down, silence, DISCONNECT | Close | Backoff |
 //! | Backoff | reconnect interval   | Open               | Opening |
+//! | Up      | suspend              | Close              | Held    |
+//! | Held    | resume               | Open               | Opening |
 //! | Up      | the name is another's | Close             | Closed  |
 //! | any     | close                | Close              | Closed  |
 
@@ -52,6 +54,8 @@ pub enum Loss {
     Refused,
     /// A request was given up whose reply could be taken for that of another.
     Abandoned,
+    /// The thread of this side's user answered nothing for too long.
+    Blocked,
     /// The broker said that another peer has the name. There is no next attempt.
     NameTaken,
     /// This side was stopped.
@@ -66,6 +70,7 @@ impl Loss {
             Loss::Silence => "heartbeat lost",
             Loss::Refused => "disconnected by the broker",
             Loss::Abandoned => "request given up",
+            Loss::Blocked => "event loop blocked",
             Loss::NameTaken => "name taken",
             Loss::Stopped => "stopped",
         }
@@ -84,7 +89,11 @@ pub(super) enum Due {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Closed,
-    Backoff { until: Time },
+    Backoff {
+        until: Time,
+    },
+    /// Given up until somebody says otherwise.
+    Held,
     Opening,
     Up,
 }
@@ -165,6 +174,19 @@ impl Link {
         }
     }
 
+    /// Gives this connection up; the next one is opened when [`resume`](Self::resume) says so.
+    pub(super) fn suspend(&mut self, now: Time) {
+        if self.lose(now) {
+            self.state = State::Held;
+        }
+    }
+
+    pub(super) fn resume(&mut self, now: Time) {
+        if self.state == State::Held {
+            self.state = State::Backoff { until: now };
+        }
+    }
+
     /// Twice as long after each refusal: whoever is not wanted must not wear the broker out.
     fn pause(&self) -> Duration {
         let reconnect = self.config.reconnect;
@@ -217,7 +239,7 @@ impl Link {
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
         match self.state {
-            State::Closed | State::Opening => None,
+            State::Closed | State::Held | State::Opening => None,
             State::Backoff { .. } if self.action.is_some() => None,
             State::Backoff { until } => Some(until),
             State::Up => {

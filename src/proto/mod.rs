@@ -11,11 +11,13 @@ pub mod client;
 pub mod code;
 mod deadlines;
 pub mod link;
+mod terms;
 mod time;
 pub mod worker;
 
 pub use broker::Broker;
 pub use client::Client;
+pub use terms::Terms;
 pub use time::Time;
 pub use worker::Worker;
 

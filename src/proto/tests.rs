@@ -1,6 +1,7 @@
 //! The machines against each other, and against peers of 0.0.92, in virtual time.
 
 mod ahead;
+mod blocked;
 mod bodies;
 mod breaks;
 mod cancel;
@@ -11,6 +12,7 @@ mod garbage;
 mod goodbye;
 mod heartbeats;
 mod identities;
+mod limits;
 mod liveness;
 mod mdp;
 mod mdp_peers;
@@ -19,5 +21,6 @@ mod net;
 mod registration;
 mod restarts;
 mod resume;
+mod retry;
 mod sim;
 mod timeouts;

@@ -16,6 +16,7 @@
 mod audit;
 mod pace;
 mod resume;
+mod watchdog;
 
 pub use pace::Worked;
 
@@ -29,6 +30,7 @@ use pace::Pace;
 use resume::{Held, Resume};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
+use watchdog::Watchdog;
 
 /// How a worker behaves.
 #[derive(Debug, Clone)]
@@ -43,6 +45,9 @@ pub struct WorkerConfig {
     pub concurrency: Option<usize>,
     /// How many requests a broker of ours may give beyond those; 0 turns it off.
     pub prefetch: u32,
+    /// After how long without an answer of its user's thread the worker is treated as lost; `None` is
+    /// never. See [`poll_ping`](Worker::poll_ping).
+    pub max_blocked: Option<Duration>,
     /// Tells one life of an identity from the next, see [`Hello::session`].
     pub session: String,
 }
@@ -58,6 +63,8 @@ pub enum WorkerNotice<F> {
         body: Body<F>,
         /// The client's options as JSON, from a broker that passes them on.
         opts: Option<F>,
+        /// How often other workers were lost with it before.
+        retried: u8,
         /// Who the client is, from a broker that authenticates; see [`RequestExtra::user`].
         user: Option<F>,
         /// Whether the broker takes it back.
@@ -163,6 +170,7 @@ pub struct Worker<F> {
     connections: u64,
     /// Set once the worker is to stop: when to give up on what still runs.
     draining: Option<Draining>,
+    watchdog: Watchdog,
 }
 
 impl<F: Frame> Worker<F> {
@@ -170,6 +178,7 @@ impl<F: Frame> Worker<F> {
     pub fn new(config: WorkerConfig) -> Self {
         Worker {
             link: Link::new(config.link.clone()),
+            watchdog: Watchdog::new(config.max_blocked),
             config,
             deliveries: BTreeMap::new(),
             by_token: HashMap::new(),
@@ -247,6 +256,9 @@ impl<F: Frame> Worker<F> {
             // It takes this worker for a slow one.
             self.pace.untold();
         }
+        if self.watchdog.is_barking() && self.link.is_up() {
+            self.lose_blocked(now);
+        }
         self.settle_drain(now);
     }
 
@@ -308,6 +320,7 @@ impl<F: Frame> Worker<F> {
     pub fn handle_up(&mut self, now: Time) {
         if self.link.handle_up(now) {
             self.connections += 1;
+            self.watchdog.begin(now);
             self.pace.untold();
             self.send_ready();
         }
@@ -359,8 +372,8 @@ impl<F: Frame> Worker<F> {
                 extra,
             } => {
                 let token = extra.as_ref().map(|extra| extra.token);
-                let said = extra.map(|extra| (extra.opts, extra.user));
-                let user = said.as_ref().and_then(|(_, user)| user.clone());
+                let said = extra.map(|extra| (extra.opts, extra.retried, extra.user));
+                let user = said.as_ref().and_then(|(_, _, user)| user.clone());
                 let delivery = Delivery {
                     client,
                     rid,
@@ -399,7 +412,10 @@ impl<F: Frame> Worker<F> {
     pub fn handle_timeout(&mut self, now: Time) {
         match self.link.handle_timeout(now) {
             Some(Due::Beat) => self.heartbeat(),
-            Some(Due::Lost(why)) => self.lost(now, why),
+            Some(Due::Lost(why)) => {
+                self.watchdog.end();
+                self.lost(now, why);
+            }
             None => {}
         }
         if self.resume.next_deadline().is_some_and(|at| at <= now) {
@@ -408,6 +424,9 @@ impl<F: Frame> Worker<F> {
         if self.stalled_at.is_some_and(|at| at <= now) {
             self.stalled_at = None;
             self.ask_back(self.config.concurrency.unwrap_or(usize::MAX));
+        }
+        if self.watchdog.handle_timeout(now) {
+            self.block();
         }
         self.settle_drain(now);
     }
@@ -426,6 +445,7 @@ impl<F: Frame> Worker<F> {
             self.draining.and_then(Draining::next_deadline),
             self.stalled_at,
             self.resume.next_deadline(),
+            self.watchdog.next_deadline(),
             self.link.next_deadline(),
         ]
         .into_iter()
@@ -454,15 +474,23 @@ impl<F: Frame> Worker<F> {
         self.link.poll_action()
     }
 
+    /// Whether the broker has it.
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
     /// How many requests were taken and not answered.
     pub fn outstanding(&self) -> usize {
         self.load()
     }
 
-    /// How many requests the broker may give it: none once it is to leave, and fewer while some run
-    /// that the broker does not know of.
+    /// How many requests the broker may give it: none once it is to leave, or its user is blocked,
+    /// and fewer while some run that the broker does not know of.
     fn concurrency(&self) -> Option<usize> {
-        let limit = self.draining.map_or(self.config.concurrency, |_| Some(0));
+        let limit = match self.draining.is_some() || self.watchdog.is_barking() {
+            true => Some(0),
+            false => self.config.concurrency,
+        };
         limit.map(|limit| limit.saturating_sub(self.unclaimed()))
     }
 
@@ -518,13 +546,13 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// `said` is the client's options, and what the broker says of its user.
+    /// `said` is the client's options, and what the broker says of the attempt and of its user.
     fn on_request(
         &mut self,
         now: Time,
         delivery: Delivery<F>,
         body: Body<F>,
-        said: Option<(F, Option<F>)>,
+        said: Option<(F, u8, Option<F>)>,
     ) {
         if self.draining.is_some() {
             // It crossed our decision to leave; our goodbye, or this, gives it to another worker.
@@ -545,11 +573,14 @@ impl<F: Frame> Worker<F> {
         if self.stalled_at.is_none() {
             self.watch_for_stall(now);
         }
-        let (opts, user) = said.map_or((None, None), |(opts, user)| (Some(opts), user));
+        let (opts, retried, user) = said.map_or((None, 0, None), |(opts, retried, user)| {
+            (Some(opts), retried, user)
+        });
         self.notices.push(WorkerNotice::Request {
             delivery: number,
             body,
             opts,
+            retried,
             user,
             returnable,
         });
@@ -696,6 +727,7 @@ impl<F: Frame> Worker<F> {
         self.draining = None;
         self.stalled_at = None;
         self.resume = Resume::new();
+        self.watchdog = Watchdog::new(self.config.max_blocked);
         self.link.close();
         if self.connected {
             self.connected = false;
@@ -704,19 +736,55 @@ impl<F: Frame> Worker<F> {
         self.notices.push(WorkerNotice::Drained);
     }
 
+    /// The user's thread is to be asked for a sign of life now; the answer is
+    /// [`handle_pong`](Self::handle_pong).
+    pub fn poll_ping(&mut self) -> bool {
+        self.watchdog.poll_ping()
+    }
+
+    /// The user's thread is not blocked.
+    pub fn handle_pong(&mut self, now: Time) {
+        if self.watchdog.handle_pong(now) {
+            self.link.resume(now);
+        }
+    }
+
+    /// The user's thread is blocked. What it has not taken goes back before the link is given up.
+    fn block(&mut self) {
+        if self.link.peer().is_some() {
+            self.send_ready();
+        }
+        self.ask_back(0);
+    }
+
+    /// What it has taken is lost, as if the worker had died.
+    fn lose_blocked(&mut self, now: Time) {
+        if self.said_goodbye() {
+            return self.leave();
+        }
+        self.link.suspend(now);
+        self.lost(now, Loss::Blocked);
+    }
+
     fn lose(&mut self, now: Time, why: Loss) {
         if self.said_goodbye() {
             // The broker's answer, or that there will be none.
             return self.leave();
         }
         if self.link.lose(now) {
+            self.watchdog.end();
             self.lost(now, why);
         }
     }
 
     fn lost(&mut self, now: Time, why: Loss) {
         self.stalled_at = None;
-        self.lose_deliveries(now);
+        if why == Loss::Blocked {
+            // The broker is there, and gives them to another.
+            self.abandon();
+        } else {
+            self.lose_deliveries(now);
+        }
         if self.connected {
             self.connected = false;
             self.notices.push(WorkerNotice::Disconnected(why));

@@ -159,6 +159,13 @@ mod tests {
     use crate::wire::omdp::testing::frames;
 
     #[test]
+    fn the_index_is_the_place() {
+        for (index, dialect) in Dialect::ALL.into_iter().enumerate() {
+            assert_eq!(dialect.index(), index);
+        }
+    }
+
+    #[test]
     fn first_frames() {
         for (text, name) in [
             ("C|2|echo|r|1", Some("omdp")),

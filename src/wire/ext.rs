@@ -12,9 +12,12 @@ const BINARY: u8 = 0x01;
 const BUFFER_JSON: u8 = 0x02;
 const ERROR: u8 = 0x04;
 const OWN: u8 = 0x08;
+const FAIL_FAST: u8 = 0x10;
+const RETRY: u8 = 0x20;
 const PACE: u8 = 0x10;
 
-/// On a client's REQUEST: flags, then the timeout. Its presence tells the broker that this client
+/// On a client's REQUEST: flags, then the timeout, then, if it is not 0, how often the request may be
+/// given to another worker. Its presence tells the broker that this client
 /// understands extension frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestExt {
@@ -22,6 +25,10 @@ pub struct RequestExt {
     pub data: RequestData,
     /// Idle timeout in ms, -1 for none: what the options frame says too, without the JSON.
     pub timeout_ms: i32,
+    /// How often it may start again with another worker after the one that had it was lost.
+    pub retry: u8,
+    /// Whether it ends where it would wait for a service without any worker.
+    pub fail_fast: bool,
 }
 
 /// A client does not know at first whether its broker can pass bytes on, so a Buffer may travel
@@ -35,21 +42,31 @@ pub enum RequestData {
 
 impl RequestExt {
     pub fn to_frame<F: Frame>(self) -> F {
-        let flags = match self.data {
+        let data = match self.data {
             RequestData::Json => 0,
             RequestData::Binary => BINARY,
             RequestData::BufferAsJson => BUFFER_JSON,
         };
-        let mut bytes = [flags, 0, 0, 0, 0];
-        bytes[1..].copy_from_slice(&self.timeout_ms.to_be_bytes());
-        F::from(&bytes[..])
+        let again = flag(self.retry > 0, RETRY);
+        let mut bytes = [0; 6];
+        bytes[0] = data | flag(self.fail_fast, FAIL_FAST) | again;
+        bytes[1..5].copy_from_slice(&self.timeout_ms.to_be_bytes());
+        bytes[5] = self.retry;
+        let len = if again == 0 { 5 } else { 6 };
+        F::from(&bytes[..len])
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let &[flags, a, b, c, d] = bytes else {
-            return Err(Malformed::Extension);
+        let (&[flags, a, b, c, d], retry) = match bytes.split_first_chunk() {
+            Some((fixed, &[])) => (fixed, None),
+            Some((fixed, &[retry])) => (fixed, Some(retry)),
+            _ => return Err(Malformed::Extension),
         };
-        let data = match flags {
+        // One form for each meaning.
+        if retry.is_some() != (flags & RETRY != 0) || retry == Some(0) {
+            return Err(Malformed::Extension);
+        }
+        let data = match flags & !(FAIL_FAST | RETRY) {
             0 => RequestData::Json,
             BINARY => RequestData::Binary,
             BUFFER_JSON => RequestData::BufferAsJson,
@@ -59,7 +76,12 @@ impl RequestExt {
         if timeout_ms < -1 {
             return Err(Malformed::Extension);
         }
-        Ok(RequestExt { data, timeout_ms })
+        Ok(RequestExt {
+            data,
+            timeout_ms,
+            retry: retry.unwrap_or(0),
+            fail_fast: flags & FAIL_FAST != 0,
+        })
     }
 }
 
@@ -75,8 +97,8 @@ pub struct Pace {
     pub held: u32,
 }
 
-/// On the broker's REQUEST to a worker, and on each reply to it: flags, then the broker's handle
-/// of the request. The worker sends the handle back, so that neither side looks anything up by
+/// On each reply of a worker, and in another form on the REQUEST: flags, then the broker's handle of
+/// the request. The worker sends the handle back, so that neither side looks anything up by
 /// client and request id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenExt {
@@ -131,6 +153,47 @@ impl TokenExt {
     }
 }
 
+/// The extension of a REQUEST to a worker: the token's, and how often the request was given to a
+/// worker that was lost with it, in a byte of its own unless that is never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GivenExt {
+    pub binary: bool,
+    pub token: u64,
+    pub retried: u8,
+}
+
+impl GivenExt {
+    pub fn to_frame<F: Frame>(self) -> F {
+        let mut bytes = [0; 10];
+        bytes[0] = flag(self.binary, BINARY) | flag(self.retried > 0, RETRY);
+        bytes[1..9].copy_from_slice(&self.token.to_be_bytes());
+        bytes[9] = self.retried;
+        let len = if self.retried == 0 { 9 } else { 10 };
+        F::from(&bytes[..len])
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (flags, token, retried) = match bytes {
+            [flags, token @ ..] if token.len() == 8 && flags & RETRY == 0 => (*flags, token, 0),
+            [flags, token @ .., retried]
+                if token.len() == 8 && flags & RETRY != 0 && *retried > 0 =>
+            {
+                (*flags, token, *retried)
+            }
+            _ => return Err(Malformed::Extension),
+        };
+        if flags & !(BINARY | RETRY) != 0 {
+            return Err(Malformed::Extension);
+        }
+        let token: [u8; 8] = token.try_into().map_err(|_| Malformed::Extension)?;
+        Ok(GivenExt {
+            binary: flags & BINARY != 0,
+            token: u64::from_be_bytes(token),
+            retried,
+        })
+    }
+}
+
 /// On the broker's PARTIAL, FINAL and error to a client: flags alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResultExt {
@@ -175,8 +238,30 @@ mod tests {
         let request = RequestExt {
             data: RequestData::BufferAsJson,
             timeout_ms: 60000,
+            retry: 0,
+            fail_fast: false,
         };
         assert_eq!(request.to_frame::<Vec<u8>>(), [2, 0, 0, 0xea, 0x60]);
+        let again = RequestExt {
+            retry: 3,
+            fail_fast: true,
+            ..request
+        };
+        assert_eq!(again.to_frame::<Vec<u8>>(), [0x32, 0, 0, 0xea, 0x60, 3]);
+        let given = GivenExt {
+            binary: true,
+            token: 0x0102_0304_0506_0708,
+            retried: 0,
+        };
+        assert_eq!(given.to_frame::<Vec<u8>>(), [1, 1, 2, 3, 4, 5, 6, 7, 8]);
+        let given = GivenExt {
+            retried: 2,
+            ..given
+        };
+        assert_eq!(
+            given.to_frame::<Vec<u8>>(),
+            [0x21, 1, 2, 3, 4, 5, 6, 7, 8, 2]
+        );
         let token = TokenExt {
             binary: true,
             error: true,
@@ -211,6 +296,16 @@ mod tests {
             if let Ok(ext) = RequestExt::parse(&bytes) {
                 assert_eq!(ext.to_frame::<Vec<u8>>(), bytes);
             }
+            let bytes = [flags, 0xff, 0xff, 0xff, 0xff, 7];
+            if let Ok(ext) = RequestExt::parse(&bytes) {
+                assert_eq!(ext.to_frame::<Vec<u8>>(), bytes);
+            }
+            let bytes = [flags, 9, 8, 7, 6, 5, 4, 3, 2, 1];
+            for bytes in [&bytes[..], &bytes[..9]] {
+                if let Ok(ext) = GivenExt::parse(bytes) {
+                    assert_eq!(ext.to_frame::<Vec<u8>>(), bytes);
+                }
+            }
             let bytes = [flags, 9, 8, 7, 6, 5, 4, 3, 2];
             if let Ok(ext) = TokenExt::parse(&bytes) {
                 assert_eq!(ext.to_frame::<Vec<u8>>(), bytes);
@@ -224,8 +319,15 @@ mod tests {
             }
         }
         assert!(RequestExt::parse(&[0, 0xff, 0xff, 0xff, 0xfe]).is_err());
+        // The number of retries is there if, and only if, it says something.
+        assert!(RequestExt::parse(&[RETRY, 0, 0, 0, 0]).is_err());
+        assert!(RequestExt::parse(&[RETRY, 0, 0, 0, 0, 0]).is_err());
+        assert!(RequestExt::parse(&[RETRY, 0, 0, 0, 0, 1]).is_ok());
+        assert!(GivenExt::parse(&[RETRY, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
+        assert!(GivenExt::parse(&[RETRY, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
         for len in [0, 2, 4, 6, 8, 10, 14, 15, 16] {
             assert!(RequestExt::parse(&vec![0; len]).is_err());
+            assert!(GivenExt::parse(&vec![0; len]).is_err());
             assert!(TokenExt::parse(&vec![0; len]).is_err());
             assert!(ResultExt::parse(&vec![0; len]).is_err());
         }

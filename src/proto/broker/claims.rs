@@ -20,9 +20,9 @@ use super::clients::ClientKey;
 use super::requests::{Content, Place, RequestKey};
 use super::workers::WorkerKey;
 use super::{Broker, RoutingId, Timer};
-use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
+use crate::proto::{Terms, Time};
 use crate::wire::Frame;
 use crate::wire::omdp::{ClaimExt, ClaimState, Past, ResumeExt, ToClient, ToWorker, rids_to_frame};
 use slab::Slab;
@@ -79,12 +79,15 @@ impl Claims {
     #[cfg(test)]
     pub(super) fn running_of(&self, worker: WorkerKey) -> usize {
         let claims = self.slab.iter().filter(|(_, claim)| claim.worker == worker);
-        claims.filter(|(_, claim)| claim.ext.state == ClaimState::Running).count()
+        claims
+            .filter(|(_, claim)| claim.ext.state == ClaimState::Running)
+            .count()
     }
 
     fn remove(&mut self, at: usize) -> Claim {
         let claim = self.slab.remove(at);
-        self.names.remove(&(claim.client.clone(), claim.rid.clone()));
+        self.names
+            .remove(&(claim.client.clone(), claim.rid.clone()));
         claim
     }
 }
@@ -97,18 +100,25 @@ impl<F: Frame> Broker<F> {
         client: ClientKey,
         (service, rid): (&[u8], F),
         content: Content<F>,
-        timeout: Option<Duration>,
+        terms: Terms,
         past: Past,
     ) {
         let name = self
             .clients
             .get(client)
             .map(|client| (client.id.clone(), Box::from(&*rid)));
+        self.counters.requests += 1;
         let service = self.services.require(service);
-        let key = self.insert_request(now, client, service, rid, content, timeout);
-        self.services.get_mut(service).aside += 1;
+        let key = self.insert_request(now, client, service, rid, content, terms);
+        self.enter_aside(key);
         if let Some(request) = self.requests.get_mut(key) {
             request.place = Place::Sought;
+            // The broker that died may have had it start again.
+            request.uncertain = terms.retry > 0;
+            if past.received > 0 {
+                // Its client has seen the beginning of this attempt.
+                request.retry = 0;
+            }
         }
         let wait = Duration::from_millis(past.wait_ms.into()).min(self.config.grace());
         let timer = self.deadlines.set(now + wait, Timer::Search(key));
@@ -135,7 +145,10 @@ impl<F: Frame> Broker<F> {
         user: Option<F>,
     ) {
         let name: (RoutingId, Box<[u8]>) = (client.into(), rid.into());
-        let known = self.workers.get(worker).is_none_or(|worker| worker.claims >= MAX_CLAIMS)
+        let known = self
+            .workers
+            .get(worker)
+            .is_none_or(|worker| worker.claims >= MAX_CLAIMS)
             || self.claims.names.contains_key(&name);
         if known {
             return self.disclaim(worker, ext);
@@ -196,7 +209,7 @@ impl<F: Frame> Broker<F> {
         }
         let (client, service) = (request.client, request.service);
         let rids = rids_to_frame([&*request.rid]);
-        self.services.get_mut(service).aside -= 1;
+        self.leave_aside(key);
         self.send_client(client, ToClient::Resumed { rids });
         if ext.state == ClaimState::NotStarted {
             // It waits like any other.
@@ -237,10 +250,20 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Whether it ran can't be known. This is where one that may run again could be queued, if no
-    /// part of its reply has come.
+    /// Whether it ran can't be known: it runs again if it may, and no part of its reply has come.
     fn not_found(&mut self, now: Time, key: RequestKey) {
-        self.end_request(now, key, Code::BrokerLost);
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
+        let (client, service) = (request.client, request.service);
+        let rids = rids_to_frame([&*request.rid]);
+        if !self.may_retry(key) {
+            return self.end_request(now, key, Code::BrokerLost);
+        }
+        self.leave_aside(key);
+        self.send_client(client, ToClient::Resumed { rids });
+        self.retry(now, key);
+        self.dispatch(now, service);
     }
 
     /// No client has asked for it in time.

@@ -3,8 +3,9 @@
 use super::requests::{Content, Place, RequestKey, Requests};
 use super::services::ServiceKey;
 use super::{Broker, Outgoing, RoutingId, Timer, Transmit, mmi};
-use crate::proto::Time;
+use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
+use crate::proto::{Terms, Time};
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient, ToWorker};
 use crate::wire::{Body, Dialect, Frame, Hello, Malformed};
@@ -163,12 +164,18 @@ impl Clients {
         if let Ok(entry) = client.requests.find_entry(hash, |&r| r == request) {
             entry.remove();
         }
-        if client.hello.is_none() && client.requests.is_empty() {
-            let client = self.slab.remove(key.0);
-            self.ids.remove(&client.id);
-            return client.timer;
+        self.release(key)
+    }
+
+    /// Forgets a client that has nothing to wait for, unless it will say goodbye.
+    pub(super) fn release(&mut self, key: ClientKey) -> Option<TimerKey> {
+        let client = self.slab.get(key.0)?;
+        if client.hello.is_some() || !client.requests.is_empty() {
+            return None;
         }
-        None
+        let client = self.slab.remove(key.0);
+        self.ids.remove(&client.id);
+        client.timer
     }
 }
 
@@ -199,7 +206,7 @@ impl<F: Frame> Broker<F> {
                 },
                 _,
             ) => {
-                let (body, timeout) = read_request(data, opts.as_deref(), ext)?;
+                let (body, terms) = read_request(data, opts.as_deref(), ext)?;
                 if mmi::is_reserved(&service) {
                     let body = self.answer_mmi(&service, body);
                     let extended = held.is_some_and(|client| self.clients.is_ours(client));
@@ -223,7 +230,7 @@ impl<F: Frame> Broker<F> {
                     return Err(Malformed::Name);
                 }
                 let content = Content { body, opts };
-                self.on_request(now, client, &service, rid, content, timeout);
+                self.on_request(now, client, &service, rid, content, terms);
             }
             (
                 ClientMessage::Resume {
@@ -236,14 +243,14 @@ impl<F: Frame> Broker<F> {
                 },
                 Some(key),
             ) => {
-                let (body, timeout) = read_request(data, Some(&opts), Some(ext))?;
+                let (body, terms) = read_request(data, Some(&opts), Some(ext))?;
                 let reserved = mmi::is_reserved(&service);
                 if reserved || self.clients.request(key, &rid, &self.requests).is_some() {
                     return Err(Malformed::Name);
                 }
                 let opts = Some(opts);
                 let content = Content { body, opts };
-                self.on_resume(now, key, (&service, rid), content, timeout, past);
+                self.on_resume(now, key, (&service, rid), content, terms, past);
             }
             (ClientMessage::Go { rids }, Some(key)) => self.on_go(now, key, &rids),
             (ClientMessage::RequestHeartbeat { rid }, Some(key)) => {
@@ -256,7 +263,10 @@ impl<F: Frame> Broker<F> {
                     return Ok(());
                 };
                 if expired {
+                    self.counters.count(Code::ClientTimeout);
                     self.report_expired(request);
+                } else {
+                    self.counters.cancelled += 1;
                 }
                 self.drop_request(now, request);
             }
@@ -306,10 +316,14 @@ impl<F: Frame> Broker<F> {
         service: &[u8],
         rid: F,
         content: Content<F>,
-        timeout: Option<Duration>,
+        terms: Terms,
     ) {
         let service = self.services.require(service);
-        let request = self.insert_request(now, client, service, rid, content, timeout);
+        self.counters.requests += 1;
+        if let Some(code) = self.obstacle(now, service, &content, terms) {
+            return self.turn_away(client, service, rid, code);
+        }
+        let request = self.insert_request(now, client, service, rid, content, terms);
         self.enqueue(now, request, service);
     }
 
@@ -329,13 +343,13 @@ impl<F: Frame> Broker<F> {
         service: ServiceKey,
         rid: F,
         content: Content<F>,
-        timeout: Option<Duration>,
+        terms: Terms,
     ) -> RequestKey {
-        self.counters.requests += 1;
+        let timeout = terms.timeout;
         let deadline = timeout.map_or(now, |timeout| now + timeout);
         let request = self
             .requests
-            .insert(client, rid, service, content, timeout, deadline);
+            .insert(client, rid, service, content, terms, deadline);
         if timeout.is_some() {
             let timer = self.deadlines.set(deadline, Timer::Request(request));
             if let Some(entry) = self.requests.get_mut(request) {
@@ -396,6 +410,7 @@ impl<F: Frame> Broker<F> {
                 Reverse(self.requests.token(request)),
             )
         });
+        self.counters.cancelled += requests.len() as u64;
         for request in requests {
             self.drop_request(now, request);
         }
@@ -445,14 +460,14 @@ impl<F: Frame> Broker<F> {
     }
 }
 
-/// The body, and the idle timeout: out of the extension frame, or else out of the options.
+/// The body, and the terms: out of the extension frame, or else out of the options.
 fn read_request<F: Frame>(
     data: F,
     opts: Option<&[u8]>,
     ext: Option<RequestExt>,
-) -> Result<(Body<F>, Option<Duration>), Malformed> {
+) -> Result<(Body<F>, Terms), Malformed> {
     let Some(ext) = ext else {
-        return Ok((Body::json(data), timeout_of(opts)));
+        return Ok((Body::json(data), timeout_of(opts).into()));
     };
     let body = match ext.data {
         RequestData::Json => Body::json(data),
@@ -462,7 +477,12 @@ fn read_request<F: Frame>(
     let timeout = u64::try_from(ext.timeout_ms)
         .ok()
         .map(Duration::from_millis);
-    Ok((body, timeout))
+    let terms = Terms {
+        timeout,
+        retry: ext.retry,
+        fail_fast: ext.fail_fast,
+    };
+    Ok((body, terms))
 }
 
 /// As 0.0.92 read it: what is missing, zero or no number is 60 s, what is negative is none.

@@ -1,5 +1,6 @@
 //! How a broker behaves.
 
+use super::limits::Limits;
 use crate::wire::{Dialects, Hello};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct BrokerConfig {
     pub busy_timeout: Duration,
     /// Differs from one broker to the next of the same address, and from one start to the next.
     pub session: String,
+    /// How much may wait.
+    pub limits: Limits,
     /// Seeds the hash tables that peers' ids go into, so that nobody can choose ids that collide.
     pub seed: u64,
 }

@@ -52,6 +52,11 @@ impl<F: Frame> Broker<F> {
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
+        if kind == ReplyKind::Partial {
+            self.counters.partials += 1;
+            // Its client has seen the beginning of this attempt.
+            request.retry = 0;
+        }
         request.begun = true;
         if let Some(timeout) = request.timeout {
             request.deadline = now + timeout;
@@ -127,6 +132,7 @@ impl<F: Frame> Broker<F> {
 
     /// Ends a request with a code of ours: its client is told, and so is its worker.
     pub(super) fn end_request(&mut self, now: Time, key: RequestKey, code: Code) {
+        self.counters.count(code);
         let body = Body::json(F::from(code.to_json()));
         self.reply(key, ReplyKind::OwnError, body);
         self.drop_request(now, key);
@@ -145,7 +151,7 @@ impl<F: Frame> Broker<F> {
                 self.forget_request(key);
             }
             Place::Aside | Place::Sought => {
-                self.services.get_mut(service).aside -= 1;
+                self.leave_aside(key);
                 self.forget_request(key);
             }
             Place::Worker(worker) => {

@@ -64,6 +64,18 @@ pub enum BrokerEvent {
         /// Whether a worker had it.
         running: bool,
     },
+    /// A request was turned away because too much waits already. Told when that begins, not for
+    /// each.
+    QueueFull {
+        /// The service it was for.
+        service: Box<[u8]>,
+        /// How many requests wait.
+        requests: usize,
+        /// How many bytes of theirs.
+        bytes: usize,
+        /// Whether it is all queues together that are full, and the numbers theirs.
+        total: bool,
+    },
     /// A message was dropped because it is none, or not one that its sender may send.
     BadMessage {
         /// The sender's routing id.

@@ -52,6 +52,10 @@ impl Refused {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether it was not told yet.
     fn insert(&mut self, peer: &[u8]) -> bool {
         if self.0.len() >= MAX_REFUSED {
@@ -124,7 +128,8 @@ impl<F: Frame> Broker<F> {
         // Text, because a worker of 0.0.92 makes it text.
         let rid = F::from(self.last_rid.to_string().into_bytes());
         let content = Content { body, opts: None };
-        self.on_request(now, client, &service, rid, content, self.config.expiry);
+        let terms = self.config.expiry.into();
+        self.on_request(now, client, &service, rid, content, terms);
     }
 
     fn on_mdp_worker(

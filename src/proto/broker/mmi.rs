@@ -3,7 +3,8 @@
 //! ours, and answer with JSON.
 
 use super::Broker;
-use crate::wire::{Body, Dialect, Encoding, Frame};
+use super::stats::text;
+use crate::wire::{Body, Encoding, Frame};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -38,17 +39,15 @@ impl<F: Frame> Broker<F> {
     fn list_services(&self) -> Value {
         // Workers, queued and running requests of each.
         let mut services: BTreeMap<String, [usize; 3]> = BTreeMap::new();
+        for (_, service) in self.services.iter() {
+            let entry = services.entry(text(&service.name)).or_default();
+            entry[0] += service.workers;
+            entry[1] += service.queue.waiting().requests;
+        }
         for key in self.workers.keys() {
             if let Some(worker) = self.workers.get(key) {
                 let name = text(&self.services.name(worker.service));
-                services.entry(name).or_default()[0] += 1;
-            }
-        }
-        for key in self.requests.keys() {
-            if let Some(request) = self.requests.get(key) {
-                let name = text(&self.services.name(request.service));
-                let column = if request.place.is_waiting() { 1 } else { 2 };
-                services.entry(name).or_default()[column] += 1;
+                services.entry(name).or_default()[2] += worker.running.len();
             }
         }
         let entry = |(name, [workers, queued, running]): (String, [usize; 3])| json!({ "name": name, "workers": workers, "queued": queued, "running": running });
@@ -79,34 +78,8 @@ impl<F: Frame> Broker<F> {
             "requestsTotal": self.counters.requests,
             "expiredTotal": self.counters.expired,
             "badMessagesTotal": self.counters.bad_messages,
-            "dialects": self.list_dialects(),
+            "dialects": self.dialect_stats("messagesTotal"),
         })
-    }
-
-    /// Messages so far, and the peers that are held now. Peers are counted here and not as they come
-    /// and go: somebody asks far less often.
-    fn list_dialects(&self) -> Value {
-        let mut workers = [0_usize; Dialect::ALL.len()];
-        for key in self.workers.keys() {
-            if let Some(worker) = self.workers.get(key) {
-                workers[worker.dialect.index()] += 1;
-            }
-        }
-        let mut clients = [0_usize; Dialect::ALL.len()];
-        for key in self.clients.keys() {
-            if let Some(client) = self.clients.get(key) {
-                clients[client.dialect.index()] += 1;
-            }
-        }
-        let entry = |dialect: Dialect| {
-            let counts = json!({
-                "messagesTotal": self.counters.dialects.of(dialect),
-                "workers": workers[dialect.index()],
-                "clients": clients[dialect.index()],
-            });
-            (dialect.as_str().to_string(), counts)
-        };
-        Dialect::ALL.into_iter().map(entry).collect()
     }
 }
 
@@ -119,8 +92,4 @@ fn name_of<F: Frame>(body: Body<F>) -> Vec<u8> {
     }
     let first = body.into_frames().into_iter().next();
     first.map(|frame| frame.to_vec()).unwrap_or_default()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

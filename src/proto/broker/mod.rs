@@ -9,6 +9,7 @@
 //! |--------|--------------------|----------------------------------------------------------------|
 //! | client | HELLO              | registers the client, answers; an earlier life's requests end  |
 //! | client | REQUEST            | queues it under its service, dispatches                        |
+//! | client | REQUEST that may not wait | `W_NONE`, `B_QUEUE_FULL` (see [`limits`])                |
 //! | client | HEARTBEAT rid      | passes it to the worker that holds the request                 |
 //! | client | CANCEL             | forgets the request, tells its worker                          |
 //! | client | RESUME             | looks for it among the claims, see [`claims`]                  |
@@ -18,6 +19,7 @@
 //! | worker | READY, held        | same session: updates; new one: starts over; 0.0.92: DISCONNECT |
 //! | worker | PARTIAL            | passes it on, restarts the idle timeout                        |
 //! | worker | FINAL, error       | passes it on, forgets the request, dispatches                  |
+//! | worker | error `W_LOST` of a request that may start again | see [`retry`]                   |
 //! | worker | RETURN             | its requests go back to the front of the queue                 |
 //! | worker | CLAIM              | looks for who asks for it, see [`claims`]                      |
 //! | worker | DISCONNECT         | forgets the worker; of ours: its requests had not started      |
@@ -26,7 +28,7 @@
 //! | time   | request's deadline | `C_TIMEOUT` to the client, CANCEL to the worker                |
 //! | either | READY, REQUEST the user may not | DISCONNECT; `B_DENIED` (see [`access`])                |
 //! | time   | silent peer        | DISCONNECT, and as if its connection had broken                |
-//! | transport | connection broke | `W_LOST` to the clients of a worker; a client's requests end   |
+//! | transport | connection broke | a worker's requests start again or are lost; a client's end    |
 
 mod access;
 #[cfg(test)]
@@ -38,17 +40,21 @@ mod dispatch;
 mod displaced;
 mod event;
 mod incoming;
+mod limits;
 mod mdp;
 mod mmi;
 mod pace;
 mod parking;
 mod requests;
+mod retry;
 mod services;
+mod stats;
 mod workers;
 
 pub use access::{Access, Action, Credentials, Grant, Pattern, Principal, Refusals};
 pub use config::BrokerConfig;
 pub use event::{BrokerEvent, Departure};
+pub use limits::Limits;
 
 use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
@@ -60,10 +66,12 @@ use claims::Claims;
 use clients::{ClientKey, Clients};
 use displaced::Displaced;
 use incoming::Incoming;
+use limits::Gauge;
 use mdp::{Parts, Refused};
 use parking::Parking;
-use requests::{RequestKey, Requests};
+use requests::{Place, RequestKey, Requests};
 use services::Services;
+use stats::Counters;
 use std::collections::HashMap;
 use std::sync::Arc;
 use workers::{WorkerKey, Workers};
@@ -133,28 +141,9 @@ enum Timer {
     Search(RequestKey),
 }
 
-/// What has happened so far.
-#[derive(Debug, Default)]
-struct Counters {
-    requests: u64,
-    expired: u64,
-    bad_messages: u64,
-    dialects: ByDialect,
-}
-
-/// Messages by the dialect that their first frames are of, whatever became of them.
-#[derive(Debug, Default)]
-struct ByDialect([u64; Dialect::ALL.len()]);
-
-impl ByDialect {
-    fn count(&mut self, dialect: Dialect) {
-        self.0[dialect.index()] += 1;
-    }
-
-    fn of(&self, dialect: Dialect) -> u64 {
-        self.0[dialect.index()]
-    }
-}
+/// How many deadlines are seen to before messages get their turn: a queue of a million that expires
+/// must not keep the others waiting.
+const MAX_DUE: usize = 1024;
 
 /// The broker machine. See [`super`] for the contract.
 #[derive(Debug)]
@@ -177,6 +166,7 @@ pub struct Broker<F> {
     /// Numbers the requests of clients that don't.
     last_rid: u64,
     counters: Counters,
+    gauge: Gauge,
     guard: access::Guard<F>,
     /// Nothing is given to a worker any more.
     stopping: bool,
@@ -200,6 +190,7 @@ impl<F: Frame> Broker<F> {
             displaced: Displaced::default(),
             last_rid: 0,
             counters: Counters::default(),
+            gauge: Gauge::default(),
             guard: access::Guard::new(),
             stopping: false,
             config,
@@ -210,12 +201,12 @@ impl<F: Frame> Broker<F> {
     /// empty afterwards.
     pub fn handle_message(&mut self, now: Time, from: &[u8], frames: &mut Vec<F>) {
         let dialect = Dialect::detect(frames);
+        if let Some(dialect) = dialect {
+            self.counters.messages[dialect.index()] += 1;
+        }
         if dialect.is_some_and(|dialect| !self.config.dialects.contains(dialect)) {
             frames.clear();
             return self.report_bad(from, "dialect not served");
-        }
-        if let Some(dialect) = dialect {
-            self.counters.dialects.count(dialect);
         }
         if let Some(dialect) = dialect
             && self.is_mixed(now, from, dialect)
@@ -260,9 +251,13 @@ impl<F: Frame> Broker<F> {
     }
 
     /// To be called when [`next_deadline`](Self::next_deadline) has come, after the messages that
-    /// were there already: what was said in time must not count as silence.
+    /// were there already: what was said in time must not count as silence. When very many are due
+    /// at once some may be left, and the next deadline is still that one.
     pub fn handle_timeout(&mut self, now: Time) {
-        while let Some(timer) = self.deadlines.pop_due(now) {
+        for _ in 0..MAX_DUE {
+            let Some(timer) = self.deadlines.pop_due(now) else {
+                return;
+            };
             match timer {
                 Timer::Request(key) => self.request_due(now, key),
                 Timer::Worker(key) => self.worker_due(now, key),

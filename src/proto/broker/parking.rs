@@ -127,6 +127,10 @@ impl<F: Frame> Broker<F> {
         if request.place != Place::Queue || !parks.is_some_and(|client| client.parks()) {
             return;
         }
+        // It had started before, with a worker that was lost: that it waits says nothing.
+        if request.retried > 0 || request.uncertain {
+            return;
+        }
         request.since = now;
         let token = self.requests.token(key);
         self.stand(now, token);
@@ -232,7 +236,24 @@ impl<F: Frame> Broker<F> {
         if let Some(request) = self.requests.get_mut(key) {
             request.place = Place::Aside;
             request.gate = Gate::Asked;
-            self.services.get_mut(request.service).aside += 1;
+        }
+        self.enter_aside(key);
+    }
+
+    /// It waits beside the queue of its service.
+    pub(super) fn enter_aside(&mut self, key: RequestKey) {
+        if let Some(request) = self.requests.get(key) {
+            let service = self.services.get_mut(request.service);
+            service.aside += 1;
+            service.queue.enter_aside(key, &mut self.requests);
+        }
+    }
+
+    pub(super) fn leave_aside(&mut self, key: RequestKey) {
+        if let Some(request) = self.requests.get(key) {
+            let service = self.services.get_mut(request.service);
+            service.aside -= 1;
+            service.queue.leave_aside(key, &mut self.requests);
         }
     }
 
@@ -318,9 +339,9 @@ impl<F: Frame> Broker<F> {
         }
         // From the last to the first, so that the first is at the very front in the end.
         for &key in back.iter().rev() {
+            self.leave_aside(key);
             if let Some(request) = self.requests.get(key) {
                 let service = self.services.get_mut(request.service);
-                service.aside -= 1;
                 service.queue.push_front(key, &mut self.requests);
             }
             self.watch(now, key);

@@ -1,11 +1,12 @@
 //! Requests that wait for a worker or are in the hands of one, and the queues they wait in.
 
 use super::clients::ClientKey;
+use super::limits::Waiting;
 use super::parking::Gate;
-use super::services::ServiceKey;
+use super::services::{ServiceKey, Services};
 use super::workers::WorkerKey;
-use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
+use crate::proto::{Terms, Time};
 use crate::wire::{Body, Frame};
 use slab::Slab;
 use std::time::Duration;
@@ -52,6 +53,16 @@ pub(super) struct Request<F> {
     /// Moved by every partial; the timer is set anew only when it fires too early.
     pub(super) deadline: Time,
     pub(super) timer: Option<TimerKey>,
+    /// How often it may still be given to another worker after one was lost with it.
+    pub(super) retry: u8,
+    /// How often it was.
+    pub(super) retried: u8,
+    /// Whether a broker that died may have given it to a worker that was lost.
+    pub(super) uncertain: bool,
+    /// Whether it does not wait for a service without workers.
+    fail_fast: bool,
+    /// What it counts while it waits.
+    bytes: usize,
     /// When its worker was given it.
     pub(super) given: Time,
     /// Its worker has sent a part of the reply, or all of it.
@@ -67,11 +78,19 @@ pub(super) struct Content<F> {
     pub(super) opts: Option<F>,
 }
 
+impl<F: Frame> Content<F> {
+    pub(super) fn size(&self) -> usize {
+        self.body.bytes.len() + self.opts.as_ref().map_or(0, |opts| opts.len())
+    }
+}
+
 /// All requests that have not ended.
 #[derive(Debug)]
 pub(super) struct Requests<F> {
     slab: Slab<Request<F>>,
     serial: u32,
+    /// Those in queues.
+    pub(super) waiting: Waiting,
 }
 
 const NONE: u32 = u32::MAX;
@@ -81,6 +100,7 @@ impl<F> Requests<F> {
         Requests {
             slab: Slab::new(),
             serial: 0,
+            waiting: Waiting::default(),
         }
     }
 
@@ -122,6 +142,12 @@ impl<F> Requests<F> {
         (next != NONE).then_some(RequestKey(next))
     }
 
+    /// Makes the tokens that were given so far name nothing.
+    pub(super) fn renew_token(&mut self, key: RequestKey) {
+        self.serial = self.serial.wrapping_add(1);
+        self.slab[key.0 as usize].serial = self.serial;
+    }
+
     pub(super) fn remove(&mut self, key: RequestKey) -> Option<Request<F>> {
         self.slab.try_remove(key.0 as usize)
     }
@@ -135,10 +161,11 @@ impl<F: Frame> Requests<F> {
         rid: F,
         service: ServiceKey,
         content: Content<F>,
-        timeout: Option<Duration>,
+        terms: Terms,
         deadline: Time,
     ) -> RequestKey {
         self.serial = self.serial.wrapping_add(1);
+        let bytes = content.size();
         let key = self.slab.insert(Request {
             client,
             rid,
@@ -149,9 +176,14 @@ impl<F: Frame> Requests<F> {
             since: Time::ZERO,
             near: 0,
             cleared: false,
-            timeout,
+            timeout: terms.timeout,
             deadline,
             timer: None,
+            retry: terms.retry,
+            retried: 0,
+            uncertain: false,
+            fail_fast: terms.fail_fast,
+            bytes,
             given: Time::ZERO,
             begun: false,
             serial: self.serial,
@@ -168,6 +200,9 @@ impl<F: Frame> Requests<F> {
 pub(super) struct Queue {
     head: u32,
     tail: u32,
+    waiting: Waiting,
+    /// How many of them do not wait without a worker.
+    impatient: usize,
 }
 
 impl Default for Queue {
@@ -175,6 +210,8 @@ impl Default for Queue {
         Queue {
             head: NONE,
             tail: NONE,
+            waiting: Waiting::default(),
+            impatient: 0,
         }
     }
 }
@@ -186,6 +223,52 @@ impl Queue {
 
     pub(super) fn first(&self) -> Option<RequestKey> {
         (!self.is_empty()).then_some(RequestKey(self.head))
+    }
+
+    /// How much waits in it, or beside it.
+    pub(super) fn waiting(&self) -> Waiting {
+        self.waiting
+    }
+
+    /// One that waits beside it counts as well.
+    pub(super) fn enter_aside<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
+        let bytes = requests.slab[key.0 as usize].bytes;
+        self.waiting.add(bytes);
+        requests.waiting.add(bytes);
+    }
+
+    pub(super) fn leave_aside<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
+        let bytes = requests.slab[key.0 as usize].bytes;
+        self.waiting.remove(bytes);
+        requests.waiting.remove(bytes);
+    }
+
+    pub(super) fn has_impatient(&self) -> bool {
+        self.impatient > 0
+    }
+
+    /// Those in the queue of a service that do not wait without a worker.
+    pub(super) fn impatient<F>(
+        service: ServiceKey,
+        services: &mut Services,
+        requests: &Requests<F>,
+    ) -> Vec<RequestKey> {
+        let mut found = Vec::new();
+        let mut at = services.get_mut(service).queue.head;
+        while let Some(request) = requests.slab.get(at as usize) {
+            if request.fail_fast {
+                found.push(RequestKey(at));
+            }
+            at = request.next;
+        }
+        found
+    }
+
+    fn enter<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
+        let request = &requests.slab[key.0 as usize];
+        self.impatient += usize::from(request.fail_fast);
+        self.waiting.add(request.bytes);
+        requests.waiting.add(request.bytes);
     }
 
     /// From the front; panics if the links are broken.
@@ -217,6 +300,7 @@ impl Queue {
             None => self.head = key.0,
         }
         self.tail = key.0;
+        self.enter(key, requests);
     }
 
     /// Back to where the next worker takes it: for what came back without having started.
@@ -231,6 +315,7 @@ impl Queue {
             None => self.tail = key.0,
         }
         self.head = key.0;
+        self.enter(key, requests);
     }
 
     pub(super) fn pop_front<F>(&mut self, requests: &mut Requests<F>) -> Option<RequestKey> {
@@ -246,6 +331,9 @@ impl Queue {
     pub(super) fn unlink<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
         let request = &requests.slab[key.0 as usize];
         let (prev, next) = (request.prev, request.next);
+        self.impatient -= usize::from(request.fail_fast);
+        self.waiting.remove(request.bytes);
+        requests.waiting.remove(request.bytes);
         match requests.slab.get_mut(prev as usize) {
             Some(prev) => prev.next = next,
             None => self.head = next,

@@ -11,6 +11,13 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ServiceKey(usize);
 
+impl ServiceKey {
+    /// A small number.
+    pub(super) fn index(self) -> usize {
+        self.0
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) name: Arc<[u8]>,
@@ -29,6 +36,8 @@ pub(super) struct Service {
     pub(super) cleared: usize,
     /// How fast requests are given out.
     pub(super) rate: Rate,
+    /// Somebody was turned away, and an operator told.
+    pub(super) full: bool,
 }
 
 /// The services that have a worker or a request; the others are forgotten, so that names made up
@@ -57,18 +66,21 @@ impl Services {
             parked: 0,
             cleared: 0,
             rate: Rate::default(),
+            full: false,
         });
         self.names.insert(name, key);
         ServiceKey(key)
     }
 
-    /// Forgets a service that nobody serves and nobody asks for.
-    pub(super) fn release(&mut self, key: ServiceKey) {
+    /// Forgets a service that nobody serves and nobody asks for. True if it did.
+    pub(super) fn release(&mut self, key: ServiceKey) -> bool {
         let service = &self.slab[key.0];
-        if service.workers == 0 && service.queue.is_empty() && service.aside == 0 {
+        let idle = service.workers == 0 && service.queue.is_empty() && service.aside == 0;
+        if idle {
             let service = self.slab.remove(key.0);
             self.names.remove(&service.name);
         }
+        idle
     }
 
     /// A key stays valid while its service has a worker or a request, which is who holds keys.
@@ -84,6 +96,11 @@ impl Services {
     #[cfg(test)]
     pub(super) fn keys(&self) -> impl Iterator<Item = ServiceKey> {
         self.slab.iter().map(|(key, _)| ServiceKey(key))
+    }
+
+    /// With its [`index`](ServiceKey::index) each.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Service)> {
+        self.slab.iter()
     }
 
     pub(super) fn name(&self, key: ServiceKey) -> Arc<[u8]> {
@@ -161,6 +178,16 @@ impl Service {
     pub(super) fn lines(&self) -> impl Iterator<Item = (Line, WorkerKey)> {
         let idle = self.idle.values().map(|&worker| (Line::Idle, worker));
         idle.chain(self.busy.values().map(|&worker| (Line::Busy, worker)))
+    }
+
+    /// How many workers can run a request now.
+    pub(super) fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// Whether a worker would take a request at once.
+    pub(super) fn can_take(&self) -> bool {
+        !self.idle.is_empty() || !self.busy.is_empty()
     }
 
     fn line(&mut self, line: Line) -> &mut BTreeMap<u64, WorkerKey> {

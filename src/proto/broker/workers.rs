@@ -7,7 +7,6 @@ use super::{
     Broker, BrokerConfig, BrokerEvent, Departure, Outgoing, RoutingId, Timer, Transmit, mmi,
 };
 use crate::proto::Time;
-use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::ext::Pace as Told;
 use crate::wire::omdp::{ReplyKind, RequestExtra, ToWorker, WorkerMessage, tokens};
@@ -327,8 +326,15 @@ impl<F: Frame> Broker<F> {
             self.guard.refusals.strays += 1;
             return;
         };
+        if self.is_given_up(now, key, request, kind, &body) {
+            return;
+        }
         self.pass_on(now, request, kind, body);
         if kind.is_last() {
+            match kind.is_error() {
+                true => self.counters.failures += 1,
+                false => self.counters.replies += 1,
+            }
             if let Some(told) = pace {
                 self.on_pace(now, key, request, told);
             }
@@ -386,13 +392,13 @@ impl<F: Frame> Broker<F> {
         self.dispatch_for(now, key);
     }
 
-    fn has_begun(&self, request: RequestKey) -> bool {
+    pub(super) fn has_begun(&self, request: RequestKey) -> bool {
         self.requests
             .get(request)
             .is_some_and(|request| request.begun)
     }
 
-    fn place_of(&self, request: RequestKey) -> Option<Place> {
+    pub(super) fn place_of(&self, request: RequestKey) -> Option<Place> {
         self.requests.get(request).map(|request| request.place)
     }
 
@@ -450,8 +456,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Forgets a worker. What it had in its hands goes back to the front of the queue if it had
-    /// not started, and is lost otherwise.
+    /// Forgets a worker, and sees to what it had in its hands.
     pub(super) fn remove_worker(&mut self, now: Time, key: WorkerKey, why: Departure) {
         let Some(worker) = self.workers.slab.try_remove(key.0) else {
             return;
@@ -467,15 +472,7 @@ impl<F: Frame> Broker<F> {
         }
         // A worker of ours says goodbye after everything that it started has ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();
-        let mut lost = 0;
-        for &request in worker.running.iter().rev() {
-            if not_started && !self.has_begun(request) {
-                self.requeue(now, request);
-            } else {
-                lost += 1;
-                self.end_request(now, request, Code::WorkerLost);
-            }
-        }
+        let lost = self.reclaim(now, key, worker.running.iter().copied(), not_started);
         let service = self.services.get_mut(worker.service);
         service.workers -= 1;
         self.events.push(BrokerEvent::WorkerGone {
@@ -485,7 +482,9 @@ impl<F: Frame> Broker<F> {
             lost,
         });
         self.dispatch(now, worker.service);
-        self.services.release(worker.service);
+        if !self.services.release(worker.service) {
+            self.end_impatient(now, worker.service);
+        }
     }
 
     fn arm_worker(&mut self, key: WorkerKey) {
@@ -526,6 +525,7 @@ impl<F: Frame> Broker<F> {
         let extra = worker.hello.is_some().then(|| RequestExtra {
             opts: opts.unwrap_or_else(|| F::from(&[][..])),
             token: self.requests.token(request),
+            retried: entry.retried,
             user: self.user_frame(client),
         });
         Some(ToWorker::Request {

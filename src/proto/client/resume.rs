@@ -116,6 +116,7 @@ impl<F: Frame> Client<F> {
                 Stage::Waiting | Stage::Unknown { .. } => continue,
                 Stage::Parked => {
                     request.stage = Stage::Waiting;
+                    request.again += 1;
                     self.waiting.insert(id);
                     continue;
                 }

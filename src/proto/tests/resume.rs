@@ -144,7 +144,10 @@ fn what_was_given_ahead_of_need_and_had_not_started_runs_once() {
     let c = net.client(b);
     // Fast, so that it is given requests ahead of need.
     for n in 0..50 {
-        assert_eq!(net.call(c, "echo", &n.to_string()), End::Final(json(&n.to_string())));
+        assert_eq!(
+            net.call(c, "echo", &n.to_string()),
+            End::Final(json(&n.to_string()))
+        );
     }
     net.act(w, |worker, now| worker.set_concurrency(now, Some(3)));
     net.run(ms(10));
@@ -344,7 +347,9 @@ fn who_has_not_said_so_is_not_parked_with() {
     net.say(raw, "C|2|echo|r1|1|{}|\0\0\0\u{7f}\0");
     net.run(secs(2));
     let heard = net.act(raw, |raw, _| raw.take());
-    let others = heard.iter().filter(|text| !text.starts_with("C|1|") && *text != "C|4");
+    let others = heard
+        .iter()
+        .filter(|text| !text.starts_with("C|1|") && *text != "C|4");
     assert_eq!(others.count(), 0, "{heard:?}");
 }
 
@@ -370,10 +375,7 @@ fn a_broker_of_0_0_92_in_its_place_is_asked_for_nothing() {
     net.tell(b, "W1", "W|4");
     net.run(secs(8));
     let heard = net.act(b, |broker, _| broker.take());
-    assert!(
-        !heard.iter().any(|text| text.contains("|11|")),
-        "{heard:?}"
-    );
+    assert!(!heard.iter().any(|text| text.contains("|11|")), "{heard:?}");
     assert_eq!(net.end(c, r), failed("B_LOST"));
     assert_eq!(net[w].cancelled[0].2, Code::BrokerLost);
 }
@@ -382,7 +384,12 @@ fn a_broker_of_0_0_92_in_its_place_is_asked_for_nothing() {
 #[test]
 fn a_claim_that_does_not_fit_is_refused() {
     let Scene {
-        mut net, b, w, c, running, ..
+        mut net,
+        b,
+        w,
+        c,
+        running,
+        ..
     } = scene(secs(3));
     net.kill(b);
     net.power_off(w);

@@ -136,6 +136,17 @@ impl<F: Frame> Worker<F> {
         }
     }
 
+    /// The link is lost because the user is blocked: nothing is held.
+    pub(super) fn abandon(&mut self) {
+        self.resume.dismiss();
+        self.resume.until = None;
+        self.resume.disowned.clear();
+        let numbers: Vec<u64> = self.deliveries.keys().copied().collect();
+        for number in numbers {
+            self.cancel(number, Code::WorkerLost);
+        }
+    }
+
     /// The owner has taken it back before its user took it: it never starts here.
     pub(super) fn disown(&mut self, delivery: Delivery<F>) {
         if self.resume.disowned.len() < MAX_DISOWNED {
@@ -191,9 +202,8 @@ impl<F: Frame> Worker<F> {
         self.resume.until = None;
         self.resume.disowned.clear();
         let held = self.deliveries.iter();
-        let held = held.filter(|(_, delivery)| {
-            delivery.held.as_ref().is_some_and(|held| !held.claimed)
-        });
+        let held =
+            held.filter(|(_, delivery)| delivery.held.as_ref().is_some_and(|held| !held.claimed));
         let numbers: Vec<u64> = held.map(|(number, _)| *number).collect();
         for number in numbers {
             self.cancel(number, Code::BrokerLost);
@@ -241,9 +251,9 @@ impl<F: Frame> Worker<F> {
             received,
         } = ext;
         let delivery = self.deliveries.get_mut(&number);
-        let waits = delivery.as_ref().is_some_and(|delivery| {
-            delivery.held.as_ref().is_some_and(|held| held.claimed)
-        });
+        let waits = delivery
+            .as_ref()
+            .is_some_and(|delivery| delivery.held.as_ref().is_some_and(|held| held.claimed));
         let Some(delivery) = delivery.filter(|_| waits) else {
             // Given up here meanwhile.
             return self.refuse_to_resume(token);

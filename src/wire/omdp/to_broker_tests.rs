@@ -97,6 +97,23 @@ fn client_messages_of_the_extension() {
             ext: Some(RequestExt {
                 data: RequestData::Binary,
                 timeout_ms: 7,
+                retry: 0,
+                fail_fast: false,
+            }),
+        }),
+    );
+    golden(
+        "C|2|echo|r1|ab|{}|\u{20}\0\0\0\u{7}\u{2}",
+        client(ClientMessage::Request {
+            service: b"echo".to_vec(),
+            rid: b"r1".to_vec(),
+            data: b"ab".to_vec(),
+            opts: Some(b"{}".to_vec()),
+            ext: Some(RequestExt {
+                data: RequestData::Json,
+                timeout_ms: 7,
+                retry: 2,
+                fail_fast: false,
             }),
         }),
     );
@@ -273,6 +290,8 @@ fn what_outlives_a_broker() {
             ext: RequestExt {
                 data: RequestData::Json,
                 timeout_ms: 256,
+                retry: 0,
+                fail_fast: false,
             },
             past: Past {
                 received: 3,
@@ -294,10 +313,7 @@ fn what_outlives_a_broker() {
         })
     };
     golden("W|11|Cx|r1|\0\0\0\0\0\0\0\0\u{2}", claim(None));
-    golden(
-        "W|11|Cx|r1|\0\0\0\0\0\0\0\0\u{2}|web",
-        claim(Some("web")),
-    );
+    golden("W|11|Cx|r1|\0\0\0\0\0\0\0\0\u{2}|web", claim(Some("web")));
     use Malformed::*;
     for (text, why) in [
         ("C|11|echo|r1|1|{}|\0\0\0\0\0", Short),

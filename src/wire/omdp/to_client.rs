@@ -216,7 +216,10 @@ mod tests {
         );
         golden("C|4", ToClient::Heartbeat);
         let rids = || b"\0\x02r1\0\x02r2".to_vec();
-        golden("C|11|\0\u{2}r1\0\u{2}r2", ToClient::Resumed { rids: rids() });
+        golden(
+            "C|11|\0\u{2}r1\0\u{2}r2",
+            ToClient::Resumed { rids: rids() },
+        );
         golden("C|12|\0\u{2}r1\0\u{2}r2", ToClient::Parked { rids: rids() });
         golden("C|13|\0\u{2}r1\0\u{2}r2", ToClient::Unpark { rids: rids() });
         golden("C|5", ToClient::Disconnect);

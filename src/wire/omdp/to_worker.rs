@@ -2,7 +2,7 @@
 
 use super::resume::check_numbers;
 use super::*;
-use crate::wire::ext::TokenExt;
+use crate::wire::ext::GivenExt;
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// Broker to worker.
@@ -42,6 +42,8 @@ pub struct RequestExtra<F> {
     pub opts: F,
     /// The broker's handle of this request, to be sent back with each reply.
     pub token: u64,
+    /// How often it was given to a worker that was lost with it.
+    pub retried: u8,
     /// From a broker that authenticates: the client's user, and behind a NUL what the authenticator
     /// said of it, as JSON. Made by the broker, never taken from what a peer sent.
     pub user: Option<F>,
@@ -68,16 +70,14 @@ impl<F: Frame> ToWorker<F> {
                 let extra = match cursor.optional() {
                     None => None,
                     Some(opts) => {
-                        let ext = TokenExt::parse(&cursor.next()?)?;
-                        if ext.error || ext.pace.is_some() {
-                            return Err(Malformed::Extension);
-                        }
+                        let ext = GivenExt::parse(&cursor.next()?)?;
                         if ext.binary {
                             encoding = Encoding::Binary;
                         }
                         Some(RequestExtra {
                             opts,
                             token: ext.token,
+                            retried: ext.retried,
                             user: cursor.optional(),
                         })
                     }
@@ -134,13 +134,16 @@ impl<F: Frame> ToWorker<F> {
                 out.extend([client, rid]);
                 match extra {
                     None => out.push(body.into_json()),
-                    Some(RequestExtra { opts, token, user }) => {
-                        let ext = TokenExt {
+                    Some(RequestExtra {
+                        opts,
+                        token,
+                        retried,
+                        user,
+                    }) => {
+                        let ext = GivenExt {
                             binary: body.encoding == Encoding::Binary,
-                            error: false,
-                            own: false,
                             token,
-                            pace: None,
+                            retried,
                         };
                         out.extend([body.bytes, opts, ext.to_frame()]);
                         out.extend(user);
@@ -221,6 +224,7 @@ mod tests {
             Some(RequestExtra {
                 opts: opts.to_vec(),
                 token: 9,
+                retried: 0,
                 user: None,
             })
         };
@@ -235,10 +239,11 @@ mod tests {
         let known = RequestExtra {
             opts: b"{}".to_vec(),
             token: 9,
+            retried: 1,
             user: Some(b"web".to_vec()),
         };
         golden(
-            "W|2|Cx|r1|1|{}|\0\0\0\0\0\0\0\0\t|web",
+            "W|2|Cx|r1|1|{}|\u{20}\0\0\0\0\0\0\0\t\u{1}|web",
             request(Body::json(b"1".to_vec()), Some(known)),
         );
         golden("W|8|\0\0\0\0\0\0\0\t", ToWorker::Cancel { token: 9 });

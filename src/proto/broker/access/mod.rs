@@ -108,6 +108,16 @@ impl<F> Guard<F> {
         self.access.is_some()
     }
 
+    /// How many questions wait for an answer.
+    pub(super) fn questions(&self) -> usize {
+        self.parked.len()
+    }
+
+    /// Of how many peers it is known who they are.
+    pub(super) fn principals(&self) -> usize {
+        self.known.len()
+    }
+
     /// Every timer that a question has.
     #[cfg(test)]
     pub(super) fn timers(&self) -> impl Iterator<Item = TimerKey> {

@@ -159,6 +159,7 @@ impl<F: Frame> Broker<F> {
             }
             Action::Call => {
                 self.guard.refusals.requests += 1;
+                self.counters.count(Code::Denied);
                 self.deny_request(from, message);
             }
         }

@@ -3,7 +3,8 @@
 use super::actor::Handler;
 use super::transport::Dial;
 use super::*;
-use crate::proto::broker::BrokerConfig;
+use crate::proto::Terms;
+use crate::proto::broker::{BrokerConfig, Limits};
 use crate::proto::client::ClientConfig;
 use crate::proto::link::LinkConfig;
 use crate::proto::worker::WorkerConfig;
@@ -69,6 +70,7 @@ impl Net {
             expiry: Some(secs(60)),
             busy_timeout: secs(900),
             session: format!("b{}", self.peers.len()),
+            limits: Limits::default(),
             seed: 1,
         };
         change(&mut config);
@@ -112,6 +114,7 @@ impl Net {
             service: service.into(),
             concurrency: Some(1),
             prefetch: 1024,
+            max_blocked: None,
             session: format!("w{}", self.peers.len()),
         };
         change(&mut config);
@@ -247,6 +250,17 @@ impl Net {
         let id = asks.request(now, service, body, timeout_ms);
         self.settle(client.0);
         id
+    }
+
+    /// Asks a client of ours.
+    pub fn request_on(
+        &mut self,
+        client: Id<ClientActor>,
+        service: &str,
+        body: Body<Vec<u8>>,
+        terms: Terms,
+    ) -> u64 {
+        self.act(client, |client, now| client.ask(now, service, body, terms))
     }
 
     pub fn seen<T>(&mut self, client: Id<T>, request: u64) -> &Seen {

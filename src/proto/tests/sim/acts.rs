@@ -1,6 +1,7 @@
 //! What users do, and what befalls everybody.
 
 use super::world::{Plan, World};
+use crate::proto::Terms;
 use crate::proto::tests::net::*;
 
 impl World {
@@ -43,7 +44,9 @@ impl World {
             let n = self.net.rng.below(all);
             match self.clients.get(n).copied() {
                 Some(c) if self.works(c) && !self.is_stopped(c) => {
-                    self.net.request_with(c, service, body, timeout);
+                    let terms = self.terms(timeout);
+                    self.terms.insert(body.bytes.clone(), terms);
+                    self.net.request_on(c, service, body, terms);
                 }
                 Some(_) => {}
                 None => {
@@ -55,6 +58,14 @@ impl World {
                     }
                 }
             }
+        }
+    }
+
+    fn terms(&mut self, timeout: Option<u64>) -> Terms {
+        Terms {
+            timeout: timeout.map(ms),
+            retry: *self.net.rng.pick(&[0, 0, 0, 1, 1, 3, 255]),
+            fail_fast: self.net.rng.percent(10),
         }
     }
 

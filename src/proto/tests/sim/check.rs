@@ -1,15 +1,17 @@
 //! What holds whatever happens.
 
 use super::world::{Ending, Plan, World};
+use crate::proto::Terms;
 use crate::proto::tests::net::*;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Requests that began, on whichever worker. That each ends at most once at its client, and that
 /// nothing comes after, is seen by the clients themselves; that replies come to who asked, that no
 /// table holds what has ended, that every timer is owned and none is spun on, by the network.
 #[derive(Default)]
 pub struct Ledger {
-    started: HashSet<Vec<u8>>,
+    /// How often each did.
+    started: HashMap<Vec<u8>, usize>,
     /// Those of them that a worker of 0.0.92 began.
     by_old: HashSet<Vec<u8>>,
     /// How many starts of each worker are in it.
@@ -17,10 +19,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// No request starts twice.
+    /// No request starts again unless its client allowed it, and not more often.
     pub fn check_starts(
         &mut self,
         net: &mut Net,
+        terms: &HashMap<Vec<u8>, Terms>,
         workers: &[Id<WorkerActor>],
         old_workers: &[Id<OldWorker>],
     ) {
@@ -32,10 +35,12 @@ impl Ledger {
                 if n >= workers.len() {
                     self.by_old.insert(body.bytes.clone());
                 }
-                let first = self.started.insert(body.bytes.clone());
+                let starts = self.started.entry(body.bytes.clone()).or_default();
+                *starts += 1;
+                let retry = terms.get(&body.bytes).map_or(0, |terms| terms.retry);
                 assert!(
-                    first,
-                    "{} started twice",
+                    *starts <= usize::from(retry) + 1,
+                    "{} started {starts} times",
                     String::from_utf8_lossy(&body.bytes)
                 );
             }
@@ -52,13 +57,13 @@ impl Ledger {
                     !seen.is_open() || forever || seen.timeout.is_none(),
                     "{seen:?}"
                 );
-                self.check_end(seen, !self.by_old.contains(&seen.body.bytes));
+                self.check_end(world, seen, !self.by_old.contains(&seen.body.bytes));
             }
         }
         for &c in &world.old_clients {
             for seen in &world.net[c].seen {
                 assert!(!seen.is_open(), "{seen:?}");
-                self.check_end(seen, false);
+                self.check_end(world, seen, false);
             }
         }
     }
@@ -74,7 +79,8 @@ impl Ledger {
 
     /// `ours`: both its client and its worker. The connection of an old peer is mended behind the
     /// back of everybody, and what was on its way is lost.
-    fn check_end(&self, seen: &Seen, ours: bool) {
+    /// Parts of two attempts would be out of order or the same.
+    fn check_end(&self, world: &World, seen: &Seen, ours: bool) {
         let plan = Plan::of(&seen.body);
         let parts: Vec<usize> = seen
             .partials
@@ -89,7 +95,7 @@ impl Ledger {
             !ours || parts.iter().copied().eq(0..parts.len()),
             "parts lost: {seen:?}"
         );
-        let started = self.started.contains(&seen.body.bytes);
+        let started = self.started.contains_key(&seen.body.bytes);
         assert!(started || parts.is_empty());
         match &seen.end {
             Some(End::Final(body)) => {
@@ -103,16 +109,28 @@ impl Ledger {
                 assert!(started && plan.end == Ending::Error, "{seen:?}");
                 assert!(!ours || parts.len() == plan.parts);
             }
-            Some(End::Failed(code)) => self.check_code(&format!("\"{code}\"")),
-            Some(End::Error(value)) => self.check_code(&String::from_utf8_lossy(&value.bytes)),
+            Some(End::Failed(code)) => self.check_code(world, seen, code),
+            Some(End::Error(value)) => {
+                let code: String = serde_json::from_slice(&value.bytes).expect("a code");
+                self.check_code(world, seen, &code);
+            }
             None => {}
         }
     }
 
-    fn check_code(&self, code: &str) {
+    fn check_code(&self, world: &World, seen: &Seen, code: &str) {
+        let terms = world.terms.get(&seen.body.bytes);
+        let expected = match code {
+            "C_TIMEOUT" | "W_LOST" | "B_LOST" => true,
+            "W_NONE" => terms.is_some_and(|terms| terms.fail_fast),
+            "B_QUEUE_FULL" => world.is_tight,
+            _ => false,
+        };
+        assert!(expected, "{code}: {seen:?}");
+        let never_ran = ["W_NONE", "B_QUEUE_FULL"].contains(&code);
         assert!(
-            ["\"C_TIMEOUT\"", "\"W_LOST\"", "\"B_LOST\""].contains(&code),
-            "{code}"
+            !never_ran || !self.started.contains_key(&seen.body.bytes),
+            "it ran: {seen:?}, {terms:?}"
         );
     }
 
@@ -127,7 +145,9 @@ impl Ledger {
                 .request_with(client, "echo", json(&body), Some(15_000));
             world.net.run(secs(20));
             let end = world.net.end(client, r);
-            let blocked = end == failed("C_TIMEOUT") || end == error("\"C_TIMEOUT\"");
+            let blocked = ["C_TIMEOUT", "B_QUEUE_FULL"]
+                .into_iter()
+                .any(|code| end == failed(code) || end == error(&format!("\"{code}\"")));
             assert!(
                 end == done(&body) || (blocked && world.may_be_blocked(client)),
                 "{end:?}"

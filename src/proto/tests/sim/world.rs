@@ -1,11 +1,12 @@
 //! Who takes part in a run, and what happens to them.
 
 use super::check::Ledger;
-use crate::proto::Time;
+use crate::proto::broker::Limits;
 use crate::proto::tests::net::*;
+use crate::proto::{Terms, Time};
 use crate::wire::Body;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -30,6 +31,10 @@ pub struct World {
     /// Whether it is mostly brokers.
     pub siege: bool,
     pub asked: u64,
+    /// What was asked for with each request of a client of ours.
+    pub terms: HashMap<Vec<u8>, Terms>,
+    /// Whether some broker turns requests away.
+    pub is_tight: bool,
     log: Rc<RefCell<Vec<String>>>,
 }
 
@@ -104,6 +109,8 @@ impl World {
             storm: 0,
             siege: false,
             asked: 0,
+            terms: HashMap::new(),
+            is_tight: false,
             log,
         };
         world.storm = *world.net.rng.pick(&[0, 1, 4, 12, 30]);
@@ -126,7 +133,19 @@ impl World {
             b.any()
         } else {
             let heartbeat = ms(*self.net.rng.pick(&[700, 2500]));
-            let b = self.net.broker_with(|config| config.heartbeat = heartbeat);
+            let limits = match self.net.rng.percent(25) {
+                true => Limits {
+                    queue: *self.net.rng.pick(&[0, 1, 5]),
+                    total: *self.net.rng.pick(&[3, 10]),
+                    ..Limits::default()
+                },
+                false => Limits::default(),
+            };
+            self.is_tight |= limits.total <= 10;
+            let b = self.net.broker_with(|config| {
+                config.heartbeat = heartbeat;
+                config.limits = limits;
+            });
             self.brokers.push(b);
             b.any()
         };
@@ -164,10 +183,12 @@ impl World {
         let heartbeat = ms(*net.rng.pick(paces));
         let concurrency = *net.rng.pick(&[Some(1), Some(2), Some(5), None]);
         let prefetch = *net.rng.pick(&[0, 1024]);
+        let max_blocked = *net.rng.pick(&[None, None, Some(ms(50)), Some(secs(1))]);
         let w = net.worker_with(b, service, |config| {
             config.link.heartbeat = heartbeat;
             config.concurrency = concurrency;
             config.prefetch = prefetch;
+            config.max_blocked = max_blocked;
         });
         match self.old_brokers.iter().any(|old| old.any() == b) {
             true => net.serve(w, serve_patiently),
@@ -196,9 +217,10 @@ impl World {
     }
 
     pub fn run(&mut self, span: Duration, ledger: &mut Ledger) {
-        let (workers, old_workers) = (&self.workers, &self.old_workers);
-        self.net
-            .run_checked(span, |net| ledger.check_starts(net, workers, old_workers));
+        let (workers, old_workers, terms) = (&self.workers, &self.old_workers, &self.terms);
+        self.net.run_checked(span, |net| {
+            ledger.check_starts(net, terms, workers, old_workers);
+        });
     }
 
     /// Everybody who can be hurt.

@@ -4,7 +4,7 @@ use super::{LinkNews, effect};
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::tests::net::actor::{Actor, Asks, Effect, Frames, Wakes};
 use crate::proto::tests::net::{End, Seen};
-use crate::proto::{Client, Time};
+use crate::proto::{Client, Terms, Time};
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Malformed};
 use std::time::Duration;
@@ -35,6 +35,19 @@ impl ClientActor {
     pub fn cancel(&mut self, id: u64) {
         self.seen[id as usize].dropped = true;
         self.machine.cancel(id);
+    }
+
+    pub fn ask(&mut self, now: Time, service: &str, body: Body<Vec<u8>>, terms: Terms) -> u64 {
+        let id = self.seen.len() as u64;
+        self.seen.push(Seen::new(body.clone(), terms.timeout));
+        let opts = match terms.timeout {
+            Some(timeout) => format!(r#"{{"timeout":{}}}"#, timeout.as_millis()),
+            None => r#"{"timeout":-1}"#.into(),
+        };
+        let service = service.as_bytes().to_vec();
+        self.machine
+            .request(now, id, service, body, opts.into_bytes(), terms);
+        id
     }
 
     /// Ends the client as its user would, who then ends every request himself.
@@ -149,24 +162,8 @@ impl Asks for ClientActor {
         body: Body<Vec<u8>>,
         timeout_ms: Option<u64>,
     ) -> u64 {
-        let id = self.seen.len() as u64;
-        self.seen.push(Seen::new(
-            body.clone(),
-            timeout_ms.map(Duration::from_millis),
-        ));
-        let opts = match timeout_ms {
-            Some(ms) => format!(r#"{{"timeout":{ms}}}"#),
-            None => r#"{"timeout":-1}"#.into(),
-        };
-        self.machine.request(
-            now,
-            id,
-            service.as_bytes().to_vec(),
-            body,
-            opts.into_bytes(),
-            timeout_ms.map(Duration::from_millis),
-        );
-        id
+        let timeout = timeout_ms.map(Duration::from_millis);
+        self.ask(now, service, body, timeout.into())
     }
 
     fn seen(&self) -> &[Seen] {

@@ -15,6 +15,7 @@ struct Offer {
     delivery: u64,
     body: Body<Vec<u8>>,
     opts: Option<Vec<u8>>,
+    retried: u8,
     returnable: bool,
 }
 
@@ -33,6 +34,10 @@ pub struct WorkerActor {
     pub started: Vec<Body<Vec<u8>>>,
     /// The deliveries behind [`started`](Self::started), and the options that came with them.
     pub deliveries: Vec<(u64, Option<Vec<u8>>)>,
+    /// How often each of them was lost with another worker before.
+    pub retried: Vec<u8>,
+    /// The machine waits for a sign of its user's thread.
+    pinged: bool,
     /// What of it the machine was not told yet: the last, and when the first was taken.
     taken: Option<(u64, Time)>,
     /// How often it gave requests back.
@@ -58,6 +63,8 @@ impl WorkerActor {
             busy: false,
             started: Vec::new(),
             deliveries: Vec::new(),
+            retried: Vec::new(),
+            pinged: false,
             taken: None,
             returns: 0,
             cancelled: Vec::new(),
@@ -107,6 +114,7 @@ impl WorkerActor {
             self.taken = Some((offer.delivery, since));
             self.most_running = self.most_running.max(self.jobs.len());
             self.deliveries.push((offer.delivery, offer.opts));
+            self.retried.push(offer.retried);
             self.started.push(offer.body);
         }
     }
@@ -141,12 +149,14 @@ impl WorkerActor {
                 delivery,
                 body,
                 opts,
+                retried,
                 returnable,
                 ..
             } => self.offers.push_back(Offer {
                 delivery,
                 body,
                 opts,
+                retried,
                 returnable,
             }),
             WorkerNotice::Cancelled { delivery, code } => {
@@ -182,6 +192,7 @@ impl Actor for WorkerActor {
         self.offers.clear();
         self.taken = None;
         self.busy = false;
+        self.pinged = false;
     }
 
     fn up(&mut self, now: Time) {
@@ -220,6 +231,11 @@ impl Actor for WorkerActor {
 
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.retract(now);
+        self.pinged |= self.machine.poll_ping();
+        if self.pinged && !self.busy {
+            self.pinged = false;
+            self.machine.handle_pong(now);
+        }
         let form = self.machine.form();
         let returns = &mut self.returns;
         self.machine.drain_transmits(|message| {

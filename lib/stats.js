@@ -1,0 +1,51 @@
+'use strict';
+
+/** Snapshots that were asked for and have not come. */
+class Snapshots {
+  #core;
+  #describe;
+  /** @type {Map<number, (text: string) => void>} */
+  #waiting = new Map();
+  #lastId = 0;
+
+  /**
+   * @param {{ stats: (id: number) => string | null | undefined }} core
+   * @param {(native: any) => any} describe what of it the user gets
+   */
+  constructor(core, describe) {
+    this.#core = core;
+    this.#describe = describe;
+  }
+
+  get size() {
+    return this.#waiting.size;
+  }
+
+  /** @returns {Promise<any>} */
+  ask() {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    return new Promise((resolve) => {
+      const done = (/** @type {string} */ text) => resolve(this.#describe(JSON.parse(text)));
+      // The native side has an answer at once when nothing runs.
+      const text = this.#core.stats(id);
+      if (typeof text === 'string') done(text);
+      else this.#waiting.set(id, done);
+    });
+  }
+
+  /** @param {number} id @param {string} text */
+  take(id, text) {
+    this.#waiting.get(id)?.(text);
+    this.#waiting.delete(id);
+  }
+
+  /** The life that was to answer is over. */
+  end() {
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const done of waiting) done(this.#core.stats(0) ?? '{}');
+  }
+}
+
+exports.Snapshots = Snapshots;

@@ -1,0 +1,207 @@
+//! Who may not wait: requests past the limits of the queues, and those that would wait for a worker
+//! that isn't there and asked not to.
+//!
+//! A request is turned away when it comes, or not at all: what was let in is never refused, so a
+//! request that comes back from a worker is no matter of limits.
+
+use super::clients::ClientKey;
+use super::requests::{Content, Queue};
+use super::services::ServiceKey;
+use super::{Broker, BrokerEvent, Outgoing, Transmit};
+use crate::proto::code::Code;
+use crate::proto::{Terms, Time};
+use crate::wire::mdp::{self, ClientReply};
+use crate::wire::omdp::{ReplyKind, ToClient};
+use crate::wire::{Body, Dialect, Frame};
+use std::time::Duration;
+
+/// How much may wait for workers. Bytes are those of bodies and options; a request has some hundred
+/// more.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Requests that wait in one queue. Default 262,144.
+    pub queue: usize,
+    /// Bytes that wait in one queue. Default 256 MiB.
+    pub queue_bytes: usize,
+    /// Requests that wait in all queues together. Default 1,048,576.
+    pub total: usize,
+    /// Bytes that wait in all queues together. Default 1 GiB.
+    pub total_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            queue: 262_144,
+            queue_bytes: 256 << 20,
+            total: 1 << 20,
+            total_bytes: 1 << 30,
+        }
+    }
+}
+
+/// What waits, in one queue or in all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) requests: usize,
+    pub(super) bytes: usize,
+}
+
+impl Waiting {
+    pub(super) fn add(&mut self, bytes: usize) {
+        self.requests += 1;
+        self.bytes += bytes;
+    }
+
+    pub(super) fn remove(&mut self, bytes: usize) {
+        self.requests -= 1;
+        self.bytes -= bytes;
+    }
+
+    fn has_room(self, bytes: usize, max: usize, max_bytes: usize) -> bool {
+        self.requests < max && self.bytes.saturating_add(bytes) <= max_bytes
+    }
+
+    /// It is full no more: not when the first one leaves, lest every request that comes and goes at
+    /// the limit be an event.
+    fn is_half_empty(self, max: usize, max_bytes: usize) -> bool {
+        self.requests <= max / 2 && self.bytes <= max_bytes / 2
+    }
+}
+
+/// How often an operator is told of full queues, whatever comes.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    since: Time,
+    told: u32,
+}
+
+impl Pulse {
+    const PERIOD: Duration = Duration::from_secs(1);
+    const MOST: u32 = 10;
+
+    fn beats(&mut self, now: Time) -> bool {
+        if now.since(self.since) >= Pulse::PERIOD {
+            *self = Pulse {
+                since: now,
+                told: 0,
+            };
+        }
+        self.told += 1;
+        self.told <= Pulse::MOST
+    }
+}
+
+/// Whether all queues together are full, and who was told.
+#[derive(Debug, Default)]
+pub(super) struct Gauge {
+    full: bool,
+    pulse: Pulse,
+}
+
+impl<F: Frame> Broker<F> {
+    /// Why a request may not be let in, if it may not.
+    pub(super) fn obstacle(
+        &mut self,
+        now: Time,
+        service: ServiceKey,
+        content: &Content<F>,
+        terms: Terms,
+    ) -> Option<Code> {
+        let entry = self.services.get_mut(service);
+        if terms.fail_fast && entry.workers == 0 {
+            return Some(Code::NoWorker);
+        }
+        // A worker takes it at once, and so nothing waits here.
+        if entry.can_take() {
+            entry.full = false;
+            return None;
+        }
+        let limits = self.config.limits;
+        let bytes = content.size();
+        let here = entry.queue.waiting();
+        let all = self.requests.waiting;
+        if !here.has_room(bytes, limits.queue, limits.queue_bytes) {
+            if !entry.full {
+                entry.full = self.gauge.pulse.beats(now);
+                let tell = entry.full;
+                self.tell_full(tell, service, here, false);
+            }
+            return Some(Code::QueueFull);
+        }
+        if !all.has_room(bytes, limits.total, limits.total_bytes) {
+            if !self.gauge.full {
+                self.gauge.full = self.gauge.pulse.beats(now);
+                self.tell_full(self.gauge.full, service, all, true);
+            }
+            return Some(Code::QueueFull);
+        }
+        entry.full &= !here.is_half_empty(limits.queue, limits.queue_bytes);
+        self.gauge.full &= !all.is_half_empty(limits.total, limits.total_bytes);
+        None
+    }
+
+    fn tell_full(&mut self, tell: bool, service: ServiceKey, waiting: Waiting, total: bool) {
+        if tell {
+            self.events.push(BrokerEvent::QueueFull {
+                service: (&*self.services.name(service)).into(),
+                requests: waiting.requests,
+                bytes: waiting.bytes,
+                total,
+            });
+        }
+    }
+
+    /// Ends a request that was not let in.
+    pub(super) fn turn_away(&mut self, client: ClientKey, service: ServiceKey, rid: F, code: Code) {
+        self.counters.count(code);
+        let (kind, body) = (ReplyKind::OwnError, Body::json(F::from(code.to_json())));
+        match self
+            .clients
+            .get(client)
+            .map(|entry| (entry.dialect, entry.extended, entry.id.clone()))
+        {
+            Some((Dialect::Omdp, extended, _)) => {
+                let reply = ToClient::Reply {
+                    kind,
+                    rid,
+                    body,
+                    extended,
+                };
+                self.send_client(client, reply);
+            }
+            Some((Dialect::Mdp(dialect), _, id)) => {
+                let reply = ClientReply {
+                    last: true,
+                    service: Some(F::from(&*self.services.name(service))),
+                    body: mdp::reply_frames(kind, body),
+                };
+                let message = Outgoing::MdpClient(dialect, reply);
+                self.transmits.push(Transmit::plain(id, message));
+            }
+            None => {}
+        }
+        self.services.release(service);
+        let timer = self.clients.release(client);
+        self.cancel_timer(timer);
+    }
+
+    /// The last worker of a service is gone: who does not wait for one that isn't there ends.
+    pub(super) fn end_impatient(&mut self, now: Time, service: ServiceKey) {
+        let entry = self.services.get_mut(service);
+        if entry.workers > 0 || !entry.queue.has_impatient() {
+            return;
+        }
+        for key in Queue::impatient(service, &mut self.services, &self.requests) {
+            let started = self
+                .requests
+                .get(key)
+                .is_some_and(|r| r.retried > 0 || r.uncertain);
+            let code = match started {
+                true => Code::WorkerLost,
+                false => Code::NoWorker,
+            };
+            self.end_request(now, key, code);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What the broker holds and what it has done, in numbers.
+
+use super::Broker;
+use crate::proto::code::Code;
+use crate::wire::{Dialect, Frame};
+use serde_json::{Map, Value, json};
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) requests: u64,
+    /// Finals, error values of workers, and parts of replies.
+    pub(super) replies: u64,
+    pub(super) failures: u64,
+    pub(super) partials: u64,
+    pub(super) expired: u64,
+    pub(super) cancelled: u64,
+    pub(super) retried: u64,
+    pub(super) bad_messages: u64,
+    /// Messages that came, by dialect.
+    pub(super) messages: [u64; Dialect::ALL.len()],
+    /// Requests that ended with a code of ours.
+    errors: [u64; Code::ALL.len()],
+}
+
+impl Counters {
+    pub(super) fn count(&mut self, code: Code) {
+        self.errors[code as usize] += 1;
+    }
+}
+
+impl<F: Frame> Broker<F> {
+    /// One snapshot of everything that can be counted; what is in no table is not mentioned.
+    pub fn stats(&self) -> Value {
+        let waiting = self.requests.waiting;
+        json!({
+            "services": self.service_stats(),
+            "workers": self.worker_stats(),
+            "clients": self.clients.len(),
+            "requests": self.requests.len(),
+            "queued": waiting.requests,
+            "queuedBytes": waiting.bytes,
+            "running": self.requests.len() - waiting.requests,
+            "dialects": self.dialect_stats("messages"),
+            "counters": self.counter_stats(),
+            "tables": {
+                "requests": self.requests.len(),
+                "workers": self.workers.len(),
+                "clients": self.clients.len(),
+                "services": self.services.len(),
+                "timers": self.deadlines.len(),
+                "collected": self.parts.len(),
+                "refused": self.refused.len(),
+                "questions": self.guard.questions(),
+                "principals": self.guard.principals(),
+            },
+        })
+    }
+
+    fn service_stats(&self) -> Value {
+        // Services that lie in a slab side by side: a look-up by index each.
+        let mut running: Vec<usize> = Vec::new();
+        for key in self.workers.keys() {
+            if let Some(worker) = self.workers.get(key) {
+                let at = worker.service.index();
+                running.resize(running.len().max(at + 1), 0);
+                running[at] += worker.running.len();
+            }
+        }
+        let entry = |(at, service): (usize, &super::services::Service)| {
+            let waiting = service.queue.waiting();
+            json!({
+                "name": text(&service.name),
+                "workers": service.workers,
+                "idle": service.idle(),
+                "queued": waiting.requests,
+                "queuedBytes": waiting.bytes,
+                "running": running.get(at).copied().unwrap_or(0),
+            })
+        };
+        self.services.iter().map(entry).collect()
+    }
+
+    fn worker_stats(&self) -> Value {
+        let keys = self.workers.keys();
+        let workers = keys.iter().filter_map(|&key| self.workers.get(key));
+        let entry = |worker: &super::workers::Worker| {
+            json!({
+                "name": text(&worker.id),
+                "service": text(&self.services.name(worker.service)),
+                "dialect": worker.dialect.as_str(),
+                "running": worker.running.len(),
+            })
+        };
+        workers.map(entry).collect()
+    }
+
+    /// Messages so far, under the name `messages`, and the peers that are held now. Peers are counted
+    /// here and not as they come and go: somebody asks far less often.
+    pub(super) fn dialect_stats(&self, messages: &str) -> Value {
+        let mut peers = [[0; 2]; Dialect::ALL.len()];
+        for key in self.workers.keys() {
+            let dialect = self.workers.get(key).map(|worker| worker.dialect);
+            dialect.inspect(|dialect| peers[dialect.index()][0] += 1);
+        }
+        for key in self.clients.keys() {
+            let dialect = self.clients.get(key).map(|client| client.dialect);
+            dialect.inspect(|dialect| peers[dialect.index()][1] += 1);
+        }
+        let entry = |dialect: Dialect| {
+            let [workers, clients] = peers[dialect.index()];
+            let count = self.counters.messages[dialect.index()];
+            let numbers = json!({ "workers": workers, "clients": clients, messages: count });
+            (dialect.as_str().to_owned(), numbers)
+        };
+        Value::Object(Dialect::ALL.into_iter().map(entry).collect())
+    }
+
+    fn counter_stats(&self) -> Value {
+        let counters = &self.counters;
+        let count = |code: Code| (code.as_str().to_owned(), counters.errors[code as usize]);
+        let errors: Map<String, Value> = Code::ALL
+            .into_iter()
+            .map(count)
+            .filter(|(_, count)| *count > 0)
+            .map(|(code, count)| (code, count.into()))
+            .collect();
+        json!({
+            "requests": counters.requests,
+            "replies": counters.replies,
+            "failures": counters.failures,
+            "partials": counters.partials,
+            "errors": errors,
+            "expired": counters.expired,
+            "cancelled": counters.cancelled,
+            "retried": counters.retried,
+            "refused": counters.errors[Code::QueueFull as usize],
+            "badMessages": counters.bad_messages,
+        })
+    }
+}
+
+/// Names that are no text are shown as well as may be.
+pub(super) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,23 @@
+//! What a client asks for with a request, beyond the service and the data.
+
+use std::time::Duration;
+
+/// How a request is to be treated. The default is no timeout, no second start, and to wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Idle timeout; `None` is none.
+    pub timeout: Option<Duration>,
+    /// How often it may start again with another worker after the one that had it was lost.
+    pub retry: u8,
+    /// Whether it ends where it would wait for a service without any worker.
+    pub fail_fast: bool,
+}
+
+impl From<Option<Duration>> for Terms {
+    fn from(timeout: Option<Duration>) -> Self {
+        Terms {
+            timeout,
+            ..Terms::default()
+        }
+    }
+}
