@@ -51,7 +51,7 @@ async function clientProgram({ omdp, say, endpoint, service, conf, outstanding }
   const done = new Set();
   const settle = () => {
     if (stopping && open === 0) {
-      say('result', { asked, codes, faults, lost: [...done].length });
+      say('result', { asked, codes, faults });
       client.stop();
     }
   };
@@ -92,7 +92,10 @@ async function clientProgram({ omdp, say, endpoint, service, conf, outstanding }
  * @param {(program: Function, args: object) => any} run starts a program in a child
  * @param {{ endpoint: string, kills: number, every: number, slow?: number, outstanding?: number, heartbeat?: number }} how
  */
-async function killAgainAndAgain(run, { endpoint, kills, every, slow = 60, outstanding = 200, heartbeat = 500 }) {
+async function killAgainAndAgain(
+  run,
+  { endpoint, kills, every, slow = 60, outstanding = 200, heartbeat = 500 },
+) {
   const conf = { heartbeat };
   const args = { endpoint, service: 'restarts', conf, slow, outstanding };
   let broker = run(brokerProgram, args);

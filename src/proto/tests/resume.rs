@@ -2,6 +2,7 @@
 //! runs once, and of what nobody can know the end is `B_LOST`.
 
 use super::net::*;
+use crate::proto::Terms;
 use crate::proto::code::Code;
 use std::time::Duration;
 
@@ -412,4 +413,55 @@ fn a_claim_that_does_not_fit_is_refused() {
     );
     net.run(secs(20));
     assert_eq!(net.end(c, running), failed("B_LOST"));
+}
+
+/// Its client allowed it, and has seen no part of the reply.
+#[test]
+fn what_may_run_again_does_where_nobody_knows() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let c = net.client(b);
+    net.run(ms(10));
+    let terms = Terms {
+        timeout: Some(secs(60)),
+        retry: 1,
+        fail_fast: false,
+    };
+    let r = net.request_on(c, "echo", json("1"), terms);
+    net.run(ms(20));
+    replace(&mut net, b, ms(300));
+    let w = net.worker(b, "echo");
+    net.run(secs(16));
+    assert_eq!(net.end(c, r), done("1"));
+    assert_eq!(net.started(w), ["1"]);
+}
+
+/// The worker's goodbye crosses the news that its claim was found.
+#[test]
+fn what_was_claimed_by_a_worker_that_leaves_does_not_run_again() {
+    for after in 0..12 {
+        let Scene {
+            mut net,
+            b,
+            w,
+            c,
+            running,
+            ..
+        } = scene(secs(60));
+        replace(&mut net, b, ms(300));
+        net.run_until(secs(1), |net| {
+            net[w].news.last().map(|news| news.1) == Some(LinkNews::Connected)
+        });
+        net.run(Duration::from_micros(500) * after);
+        net.act(w, |worker, now| worker.machine.stop(now, Some(now)));
+        let other = net.worker(b, "echo");
+        net.run(secs(20));
+        let end = net.end(c, running);
+        assert!(
+            [failed("W_LOST"), failed("B_LOST")].contains(&end),
+            "{end:?}"
+        );
+        assert_eq!(net.started(w), ["1"]);
+        assert_eq!(net.started(other), ["2"]);
+    }
 }

@@ -149,7 +149,7 @@ pub(super) fn check_rids<F: Frame>(frame: F) -> Result<F, Malformed> {
 
 /// At least one number of eight bytes.
 pub(super) fn check_numbers<F: Frame>(frame: F) -> Result<F, Malformed> {
-    if frame.is_empty() || frame.len() % size_of::<u64>() != 0 {
+    if frame.is_empty() || !frame.len().is_multiple_of(size_of::<u64>()) {
         return Err(Malformed::Extension);
     }
     Ok(frame)
