@@ -2,7 +2,7 @@
 // The death of a process is noticed by its connection, not by its silence: everybody's hearts are slow here, so that
 // no heartbeat could tell.
 const assert = require('node:assert/strict');
-const { once } = require('node:events');
+const { EventEmitter, once } = require('node:events');
 const { describe, test } = require('node:test');
 const { runChild } = require('./support/child');
 const { record } = require('./support/events');
@@ -72,20 +72,21 @@ for (const transport of ['tcp', 'ipc']) {
       };
       const child = runChild(t, program, args(peers));
       await child.said('started');
-      const running = new Promise((resolve) => {
-        const worker = peers.worker(
-          (data, reply) => (data === 'held' ? resolve(reply) : reply.end(data)),
-          SLOW,
-        );
-        worker.start();
-      });
+      const taken = new EventEmitter();
+      const running = once(taken, 'held');
+      const worker = peers.worker(
+        (data, reply) => (data === 'held' ? taken.emit('held', reply) : reply.end(data)),
+        SLOW,
+      );
+      await worker.start();
       const client = peers.client(SLOW);
       await client.start();
       const held = ask(client, 'held');
-      const reply = await running;
-      const lost = once(client, 'disconnect');
+      const [reply] = await running;
+      // A reply that is written before the worker knows would be lost on its way.
+      const lost = [client, worker].map((peer) => once(peer, 'disconnect'));
       child.kill();
-      assert.equal((await lost)[1], 'connection lost');
+      for (const each of lost) assert.equal((await each)[1], 'connection lost');
       assert.equal(reply.active(), true);
       reply.end('for later');
       const call = client.call(SERVICE, 'next');

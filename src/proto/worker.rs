@@ -441,8 +441,10 @@ impl<F: Frame> Worker<F> {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn next_deadline(&self) -> Option<Time> {
+        // What the owner is to take back comes first, and goes on with the drain.
+        let draining = self.draining.filter(|_| self.retract.is_none());
         [
-            self.draining.and_then(Draining::next_deadline),
+            draining.and_then(Draining::next_deadline),
             self.stalled_at,
             self.resume.next_deadline(),
             self.watchdog.next_deadline(),

@@ -186,6 +186,9 @@ impl<F: Frame> Broker<F> {
         if let Some(request) = self.requests.remove(key) {
             self.cancel_timer(request.timer);
             self.forget_search(key);
+            if self.requests.len() == 0 {
+                self.close_parking();
+            }
             if !self.parts.is_empty() {
                 self.parts.remove(&key);
             }
