@@ -29,6 +29,7 @@ export interface RequestHeaders {
  * - `C_TIMEOUT`: no sign of the reply for the request's `timeout`.
  * - `C_ABORTED`: its `signal` was aborted, or its stream destroyed.
  * - `C_STOPPED`: the client was stopped, or could not start.
+ * - `C_SLOW`: only to clients of 0.0.92 and MDP: the client did not take what it was sent.
  * - `W_LOST`: the worker died, left, or was blocked, while it held the request, and it could not be tried again.
  * - `W_NONE`: no worker offers the service, and the request said `failFast`.
  * - `W_BAD_REPLY`: what the worker sent is not JSON.
@@ -43,6 +44,7 @@ export type ErrorCode =
   | 'C_TIMEOUT'
   | 'C_ABORTED'
   | 'C_STOPPED'
+  | 'C_SLOW'
   | 'W_LOST'
   | 'W_NONE'
   | 'W_BAD_REPLY'
@@ -102,7 +104,7 @@ export interface PeerEvents {
   start: [];
   /** It has stopped, and holds nothing any more. */
   stop: [];
-  /** The connection to `endpoint` came about; for a broker, it is bound there. */
+  /** The connection to `endpoint` came about, one of several if there are several; for a broker, it is bound there. */
   connect: [endpoint: string];
   /**
    * The connection to `endpoint` was lost, and why. It is made again by itself unless the peer was stopped; for
@@ -365,6 +367,12 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
    */
   busyTimeout?: number;
   /**
+   * How many bytes may lie ready for a peer that does not take them, 65536 and up. One for which more would is taken
+   * for lost: it is disconnected, and the requests that it has end.
+   * @defaultValue 67108864
+   */
+  maxPeerBytes?: number;
+  /**
    * How long the broker's thread looks for the next message before it goes to sleep, in µs, when there is only a
    * trickle of them: 0 to 1000000. It takes the cost of waking a thread out of a single request's way, at the price
    * of processor time; under load it changes nothing.
@@ -379,6 +387,11 @@ export interface BrokerEvents extends PeerEvents {
   workerReady: [event: { worker: string; service: string }];
   /** A worker has gone, and why; `lost` is how many requests it held. */
   workerGone: [event: { worker: string; service: string; reason: string; lost: number }];
+  /**
+   * A client was lost, and why: silent, too slow in taking what it was sent, or its connection broke while it had
+   * requests. `lost` is how many were cancelled.
+   */
+  clientGone: [event: { client: string; reason: string; lost: number }];
   /** Nobody waits for a request any more; `running` if a worker has it. */
   requestExpired: [event: { service: string; running: boolean }];
   /** A handshake failed, and why; how much is known of the peer depends on how far it came. */
@@ -446,6 +459,7 @@ export interface BrokerStats {
     /** Turned away because of a limit. */
     readonly refused: number;
     readonly badMessages: number;
+    readonly slowPeers: number;
   };
   /** How large each table is. When nobody is connected all are empty. */
   readonly tables: { readonly [table: string]: number };
@@ -578,11 +592,12 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
   WorkerEvents<TRequest, TPartial, TFinal>
 > {
   /**
-   * @param endpoint - the broker's
+   * @param endpoint - the broker's, or those of several brokers: it serves all of them, and `concurrency` counts over
+   *   all of them together
    * @param service - what it serves: 1 to 65535 bytes
-   * @throws {TypeError | RangeError} for a bad argument
+   * @throws {TypeError | RangeError} for a bad argument, also for an endpoint that is there twice
    */
-  constructor(endpoint: string | readonly [string], service: string, conf?: WorkerConf | null);
+  constructor(endpoint: string | readonly string[], service: string, conf?: WorkerConf | null);
 
   readonly service: string;
 
@@ -613,7 +628,10 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
  * nothing. Its `error` event need not be listened to.
  */
 export interface Reply<TPartial = any, TFinal = any> extends Writable {
-  /** Sends a partial. `null` and `undefined` may be sent, and arrive as `null`. */
+  /**
+   * Sends a partial. `null` and `undefined` may be sent, and arrive as `null`. False if it has to wait because the
+   * client does not keep up; `drain` comes when nothing waits any more.
+   */
   write(partial: TPartial, callback?: (error: Error | null | undefined) => void): boolean;
   write(
     partial: TPartial,
@@ -714,10 +732,11 @@ export interface ClientEvents extends PeerEvents {
  */
 export class Client extends Peer<ClientEvents> {
   /**
-   * @param endpoint - the broker's
-   * @throws {TypeError | RangeError} for a bad argument
+   * @param endpoint - the broker's, or those of several brokers: each request goes to the one that has the fewest of
+   *   this client's, among those that live
+   * @throws {TypeError | RangeError} for a bad argument, also for an endpoint that is there twice
    */
-  constructor(endpoint: string | readonly [string], conf?: ClientConf | null);
+  constructor(endpoint: string | readonly string[], conf?: ClientConf | null);
 
   /**
    * Makes a request, with callbacks.

@@ -78,6 +78,7 @@ for (const transport of TRANSPORTS) {
       retried: 0,
       refused: 0,
       badMessages: 0,
+      slowPeers: 0,
     });
     assert.deepEqual([await worker.stats(), await client.stats()], [NOTHING, NOTHING]);
   });

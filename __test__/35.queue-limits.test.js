@@ -156,24 +156,25 @@ for (const transport of ['tcp', 'ipc']) {
       const flooded = flooder.said('flooded').finally(() => {
         flooding = false;
       });
-      let slowest = 0;
-      let calls = 0;
+      const took = [];
       while (flooding) {
         const begin = performance.now();
-        assert.equal(await client.call(SERVICE, calls), calls);
-        slowest = Math.max(slowest, performance.now() - begin);
-        calls += 1;
+        assert.equal(await client.call(SERVICE, took.length), took.length);
+        took.push(performance.now() - begin);
       }
+      took.sort((a, b) => a - b);
+      // One in twenty may meet a machine that is busy with others.
+      const usual = took[Math.floor(took.length * 0.95)];
       assert.deepEqual((await flooded).value, { B_QUEUE_FULL: FLOOD - 5000 });
       const after = await stats();
       t.diagnostic(
-        `${calls} calls meanwhile, the slowest ${slowest.toFixed(1)} ms; ${((after.rss - before.rss) / 1e6).toFixed(1)} MB more`,
+        `${took.length} calls meanwhile, 95 % within ${usual.toFixed(1)} ms, the slowest ${took.at(-1)?.toFixed(1)} ms; ${((after.rss - before.rss) / 1e6).toFixed(1)} MB more`,
       );
       assert.equal(after.queued, 5000);
       assert.equal(after.counters.refused, FLOOD - 5000);
       assert.equal(after.events, 1);
       assert.ok(after.rss - before.rss < 150e6, `${after.rss - before.rss} bytes more`);
-      assert.ok(slowest < 1000, `a call took ${slowest} ms`);
+      assert.ok(usual < 200, `calls took ${usual} ms`);
       flooder.kill();
       while ((await stats()).tables.requests > 0) await client.call(SERVICE, 'again');
     });

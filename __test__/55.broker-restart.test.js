@@ -185,8 +185,8 @@ test('stop() ends what waits for a broker at once', async (t) => {
 test('under load every request ends once and none runs twice, however often the broker is killed', async (t) => {
   const kills = Number(process.env.OMDP_RESTARTS ?? 3);
   const every = process.env.OMDP_RESTARTS === undefined ? 700 : 2000;
-  const killAfter = 60_000 + kills * (every + 1000);
-  const run = (program, args) => runChild(t, program, args, { killAfter });
+  const patience = 60_000 + kills * (every + 1000);
+  const run = (program, args) => runChild(t, program, args, { patience });
   const result = await killAgainAndAgain(run, { endpoint: freshEndpoint('tcp'), kills, every });
   const { asked, ends, codes, faults, twice } = result;
   const share = (100 * (codes.B_LOST ?? 0)) / asked;

@@ -240,6 +240,7 @@ test('MMI for OMDP clients, with what is ours', async (t) => {
     requestsTotal: 1,
     expiredTotal: 0,
     badMessagesTotal: 0,
+    slowPeersTotal: 0,
   });
   const bad = once(broker, 'badMessage');
   await start(peers.worker(undefined, { service: 'mmi.mine', name: 'W2' }));

@@ -4,6 +4,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { before, describe, test } = require('node:test');
 const { deferred, record, until } = require('./support/events');
+const { generator } = require('./support/nonsense');
 const { SERVICE, ask, echo, peersFor, start, suiteScope } = require('./support/peers');
 const { RAW_TRANSPORTS, rawDealer, rawRouter, toText } = require('./support/raw');
 
@@ -289,17 +290,6 @@ test('services with the names of Object.prototype are services like any other', 
     await dealer.send(['W', '5']);
   }
 });
-
-/** A small generator of numbers that look random, the same for the same seed (mulberry32). */
-function generator(seed) {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) % below;
-  };
-}
 
 const WORDS = [
   '',

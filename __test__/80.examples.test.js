@@ -41,6 +41,12 @@ const EXAMPLES = {
     /^stranger: B_REFUSED: not let in by the broker$/m,
     /^new shop: Emma costs 12, shop\nnew shop: Persuasion costs 12, shop$/m,
   ],
+  'several-brokers': [
+    /^connected to 2 brokers$/m,
+    /^squares: 1,4,9,16$/m,
+    /^the first broker is gone: connection lost$/m,
+    /^on with the other: 49\nanswered: 25\nanswered: 36\nall stopped$/m,
+  ],
   'esm.mjs': [/^OVER LIBZMQ 4\.3\.5$/m, /^nobody answered: C_TIMEOUT$/m],
   'perf.js': [
     /^100000 of 100000 requests answered, 0 wrong, in [\d.]+ s$/m,

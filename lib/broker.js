@@ -98,7 +98,7 @@ class Broker extends Peer {
    * @param {object} [conf]
    */
   constructor(endpoint, conf) {
-    const endpoints = checkEndpoints(endpoint, true);
+    const endpoints = checkEndpoints(endpoint);
     const { conf: checked, callbacks } = secureServer(checkConf('broker', conf), endpoints);
     const listening = new Listening(callbacks);
     super(BrokerCore, { endpoints, ...checked }, listening);

@@ -2,7 +2,7 @@
 
 const { ClientCore } = require('./load');
 const { given } = require('./describe');
-const { checkCallback, checkConf, checkEndpoints, checkService } = require('./options');
+const { checkBrokers, checkCallback, checkConf, checkService } = require('./options');
 const { Peer } = require('./peer');
 const { OptionsReader } = require('./request-options');
 const { Requests } = require('./requests');
@@ -22,7 +22,7 @@ class Client extends Peer {
    * @param {object} [conf]
    */
   constructor(endpoint, conf) {
-    const endpoints = checkEndpoints(endpoint, false);
+    const endpoints = checkBrokers(endpoint);
     const { timeout, ...rest } = checkConf('client', conf);
     const requests = new Requests();
     super(ClientCore, { endpoints, ...secureClient(rest, endpoints) }, requests);

@@ -1,7 +1,7 @@
 'use strict';
 
 const { throwLater } = require('./errors');
-const { Reply, cancel, cancelled, fail } = require('./reply');
+const { Reply, cancel, cancelled, credit, fail } = require('./reply');
 const { decode } = require('./values');
 
 /** @import { Take } from './inbox' */
@@ -11,6 +11,7 @@ const { decode } = require('./values');
 /** Records from the native side. */
 const REQUEST = 5;
 const CANCELLED = 6;
+const CREDIT = 16;
 
 const OP_PARTIAL = 4;
 const OP_FINAL = 5;
@@ -95,18 +96,21 @@ class Deliveries {
   }
 
   /** @type {Take} */
-  take(kind, id, a, b, text, at, blob) {
+  take(kind, id, a, b, text, at, blob, n) {
     if (kind === REQUEST) {
       this.#deliver(id, text, at, at + a, at + a + b, blob);
     } else if (kind === CANCELLED) {
       const reply = this.#running.get(id);
       if (reply !== undefined) cancel(reply, text.slice(at, at + a));
+    } else if (kind === CREDIT) {
+      const reply = this.#running.get(id);
+      if (reply !== undefined) credit(reply, n);
     }
   }
 
-  /** @param {number} id @param {Body} body */
-  partial(id, body) {
-    this.#link.outbox.putUrgent(OP_PARTIAL, id, body);
+  /** @param {number} id @param {Body} body @param {number} cost */
+  partial(id, body, cost) {
+    this.#link.outbox.putUrgent(OP_PARTIAL, id, body, cost);
   }
 
   /** @param {number} id @param {Body} body */

@@ -8,6 +8,7 @@ const MEANING = {
   C_TIMEOUT: 'the request timed out: no sign of its reply for the time it was given',
   C_ABORTED: 'the request was aborted',
   C_STOPPED: 'the client was stopped before the reply came',
+  C_SLOW: 'the client did not take what it was sent',
   C_BAD_REQUEST: 'the request did not hold valid JSON',
   W_LOST: 'the worker was lost, or stopped, while it held the request',
   W_NONE: 'no worker offers the service',

@@ -9,7 +9,7 @@ const { throwLater } = require('./errors');
 const BINARY = 256;
 
 const HEADER = 4;
-const FIELDS = 4;
+const FIELDS = 5;
 const MAX_RECORDS = 1024;
 
 /** How many records and how many ms one wake-up may bring before timers, I/O and promises get their turn. */
@@ -27,8 +27,9 @@ const SHARED = new Float64Array(HEADER + FIELDS * MAX_RECORDS);
 let sharedInUse = false;
 
 /**
- * Takes one record. `at` is where its text begins; `blob` is there when its data is bytes, or a long string.
- * @typedef {(kind: number, id: number, a: number, b: number, text: string, at: number, blob: Buffer | string | undefined) => void} Take
+ * Takes one record. `at` is where its text begins; `blob` is there when its data is bytes, or a long string; `n` is
+ * its number.
+ * @typedef {(kind: number, id: number, a: number, b: number, text: string, at: number, blob: Buffer | string | undefined, n: number) => void} Take
  */
 
 /** Empties the native side's queue of notices when it wakes us. */
@@ -147,11 +148,12 @@ class Inbox {
           const id = into[at + 1];
           const a = into[at + 2];
           const b = into[at + 3];
+          const n = into[at + 4];
           const from = textAt;
           at += FIELDS;
           textAt += a + b;
-          if (kind < BINARY) this.#take(kind, id, a, b, text, from, undefined);
-          else this.#take(kind - BINARY, id, a, b, text, from, blobs[blobAt++]);
+          if (kind < BINARY) this.#take(kind, id, a, b, text, from, undefined, n);
+          else this.#take(kind - BINARY, id, a, b, text, from, blobs[blobAt++], n);
         }
       } catch (error) {
         throwLater(error);

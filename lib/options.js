@@ -11,6 +11,8 @@ const MAX_SPIN_US = 1000000;
 /** Past this nothing is gained, and a worker that dies loses more. */
 const MAX_PREFETCH = 65535;
 const MAX_LIVENESS = 1000;
+/** Less would not hold what is under way to a peer that keeps up. */
+const MIN_PEER_BYTES = 65536;
 const MAX_NAME_BYTES = 255;
 const MAX_SERVICE_BYTES = 65535;
 /** What peers may speak; the first is what a worker or client speaks unless told otherwise. */
@@ -92,6 +94,7 @@ const stopTimeout = number(0, MAX_MS, true);
 const liveness = integer(MAX_LIVENESS);
 const concurrency = integer(MAX_MS, true);
 const spin = integer(MAX_SPIN_US, false, 0);
+const peerBytes = integer(Number.MAX_SAFE_INTEGER, false, MIN_PEER_BYTES);
 const prefetch = integer(MAX_PREFETCH, false, 0);
 const limit = integer(Number.MAX_SAFE_INTEGER, true, 0);
 /** Some code still sets 0.0.92's `debug`, which only made it log. @type {Check} */
@@ -108,6 +111,7 @@ const SCHEMAS = {
     dialects: { check: dialects, value: DIALECTS },
     expiry: { check: timeout, value: 60000 },
     busyTimeout: { check: milliseconds, value: 900000 },
+    maxPeerBytes: { check: peerBytes, value: 64 * 1024 * 1024 },
     maxQueue: { check: limit, value: 262144 },
     maxQueueBytes: { check: limit, value: 268435456 },
     maxTotalQueue: { check: limit, value: 1048576 },
@@ -186,10 +190,9 @@ function object(value, what) {
 /**
  * Whether an endpoint is well-formed is libzmq's to say, when it binds or connects.
  * @param {unknown} endpoint
- * @param {boolean} several whether the role takes more than one
  * @returns {string[]}
  */
-function checkEndpoints(endpoint, several) {
+function checkEndpoints(endpoint) {
   const list = Array.isArray(endpoint) ? Array.from(endpoint) : [endpoint];
   if (list.length === 0) throw new RangeError('endpoint must be at least one, got an empty array');
   list.forEach((each, index) => {
@@ -197,9 +200,20 @@ function checkEndpoints(endpoint, several) {
     if (typeof each !== 'string' || each === '') throw wrongType(each, what, 'a non-empty string');
     if (each.includes('\0')) throw new RangeError(`${what} must not contain NUL, got ${given(each)}`);
   });
-  if (list.length > 1 && !several) {
-    throw new RangeError(`endpoint must be exactly one, got an array of ${list.length}`);
-  }
+  return list;
+}
+
+/**
+ * Of the brokers of a worker or client: one twice would be two lines to it.
+ * @param {unknown} endpoint
+ * @returns {string[]}
+ */
+function checkBrokers(endpoint) {
+  const list = checkEndpoints(endpoint);
+  list.forEach((each, index) => {
+    if (list.indexOf(each) === index) return;
+    throw new RangeError(`endpoint[${index}] must differ from the others, got ${given(each)}`);
+  });
   return list;
 }
 
@@ -248,6 +262,7 @@ function checkConcurrency(protocol, concurrency) {
   throw new RangeError(`option "concurrency" must be 1 under ${protocol}, got ${given(concurrency)}`);
 }
 
+exports.checkBrokers = checkBrokers;
 exports.checkCallback = checkCallback;
 exports.checkConcurrency = checkConcurrency;
 exports.checkConf = checkConf;

@@ -82,12 +82,23 @@ class Outbox {
    * @param {number} op
    * @param {number} id
    * @param {Body} body
+   * @param {number} [n]
    */
-  putUrgent(op, id, body) {
+  putUrgent(op, id, body, n = 0) {
     if (!this.#open) return;
-    if (typeof body === 'string') this.#append(op, id, body.length, 0, 0, 0, body, undefined);
-    else this.#append(op, id, 0, 0, 0, 0, '', body);
+    if (typeof body === 'string') this.#append(op, id, body.length, n, 0, 0, body, undefined);
+    else this.#append(op, id, 0, n, 0, 0, '', body);
     this.#schedule(true);
+  }
+
+  /**
+   * @param {number} op
+   * @param {number} id
+   * @param {number} n
+   */
+  putNumber(op, id, n) {
+    this.#append(op, id, n, 0, 0, 0, '', undefined);
+    this.#schedule(false);
   }
 
   /**

@@ -16,6 +16,7 @@ const STOPPED = 12;
 const CONNECT = 13;
 const DISCONNECT = 14;
 const EVENT = 15;
+const CREDIT = 16;
 
 /** @import { Take } from './inbox' */
 /** @import { Core } from './outbox' */
@@ -75,8 +76,8 @@ class Peer extends EventEmitter {
     this.#inbox = new Inbox(
       this.#core,
       this.#outbox,
-      (kind, id, a, b, text, at, blob) => {
-        if (kind < STATS) role.take(kind, id, a, b, text, at, blob);
+      (kind, id, a, b, text, at, blob, n) => {
+        if (kind < STATS || kind === CREDIT) role.take(kind, id, a, b, text, at, blob, n);
         else this.#take(kind, id, text.slice(at, at + a), text.slice(at + a, at + a + b));
       },
       refresh,

@@ -1,6 +1,7 @@
 'use strict';
 
 const { OmdpError, errorValue } = require('./errors');
+const { WINDOW, cost } = require('./flow');
 const { LazyWritable, build, built, construct } = require('./lazy');
 const { encode } = require('./values');
 
@@ -9,7 +10,7 @@ const { encode } = require('./values');
 /**
  * What a reply has to do with its worker.
  * @typedef {object} Delivery
- * @property {(id: number, body: Body) => void} partial
+ * @property {(id: number, body: Body, cost: number) => void} partial
  * @property {(id: number, body: Body) => void} final
  * @property {(id: number, body: Body) => void} error
  * @property {(id: number) => void} heartbeat
@@ -22,6 +23,8 @@ const DESTROYED = { message: 'the reply was destroyed before it ended', name: 'E
 let cancel;
 /** @type {(reply: Reply) => boolean} */
 let cancelled;
+/** @type {(reply: Reply, bytes: number) => void} */
+let credit;
 /** @type {(reply: Reply, error: unknown) => void} */
 let fail;
 
@@ -30,6 +33,9 @@ let fail;
  *
  * Values are encoded when they are given, so that what can't be sent throws at the caller and the reply can
  * still be ended. The Writable's own queue sees the encoded bodies.
+ *
+ * A part goes out while there is credit, past the Writable's queue. Without, it waits in there: write() is false
+ * while any does, and 'drain' comes when none does any more.
  */
 class Reply extends LazyWritable {
   #delivery;
@@ -41,6 +47,12 @@ class Reply extends LazyWritable {
   #failed = false;
   /** @type {Body} */
   #final = 'null';
+  /** How many bytes may go out before the client has read some. */
+  #credit = WINDOW;
+  /** The parts that wait for credit, in front of the Writable's queue. @type {{ bodies: Body[], at: number, done: () => void } | undefined} */
+  #held;
+  /** The error that ends the reply, behind what waits. @type {Body | undefined} */
+  #lastError;
   /** Why nobody waits any more. @type {string | undefined} */
   #cancelled;
   /** @type {AbortController | undefined} */
@@ -49,6 +61,7 @@ class Reply extends LazyWritable {
   static {
     cancel = (reply, code) => reply.#cancel(code);
     cancelled = (reply) => reply.#cancelled !== undefined;
+    credit = (reply, bytes) => reply.#grant(bytes);
     fail = (reply, error) => reply.#fail(encodeSafely(error));
   }
 
@@ -94,7 +107,7 @@ class Reply extends LazyWritable {
    */
   write(chunk, encoding, callback) {
     const body = encode(chunk);
-    if (this[built] || this.#ended) return super.write(body, encoding, callback);
+    if (this.#ended || !this.#passes()) return super.write(body, encoding, callback);
     this.#partial(body);
     const done = typeof encoding === 'function' ? encoding : callback;
     if (typeof done === 'function') process.nextTick(done, null);
@@ -124,16 +137,44 @@ class Reply extends LazyWritable {
   }
 
   [build]() {
-    this[construct]({ objectMode: true });
+    // What is in its queue waits for the client.
+    this[construct]({ objectMode: true, highWaterMark: 1 });
     if (!this.#sent) return;
     // Ended before anybody looked at the stream: 'finish' and 'close', or 'close' alone, come now.
     if (this.#failed) this.destroy();
     else super.end();
   }
 
+  /** Whether a part may go out now: there is credit, and nothing before it waits. */
+  #passes() {
+    if (this.#credit <= 0 && this.#cancelled === undefined) return false;
+    return !this[built] || (this.writableLength === 0 && this.writableCorked === 0);
+  }
+
   /** @param {Body} body */
   #partial(body) {
-    if (this.#cancelled === undefined && !this.#sent) this.#delivery.partial(this.#id, body);
+    if (this.#cancelled !== undefined || this.#sent) return;
+    const bytes = cost(body);
+    this.#credit -= bytes;
+    this.#delivery.partial(this.#id, body, bytes);
+  }
+
+  /** @param {number} bytes */
+  #grant(bytes) {
+    this.#credit += bytes;
+    this.#release();
+  }
+
+  #release() {
+    const held = this.#held;
+    if (held === undefined) return;
+    while (held.at < held.bodies.length) {
+      if (this.#credit <= 0 && this.#cancelled === undefined) return;
+      this.#partial(held.bodies[held.at]);
+      held.at += 1;
+    }
+    this.#held = undefined;
+    held.done();
   }
 
   #sendFinal() {
@@ -154,6 +195,13 @@ class Reply extends LazyWritable {
   /** @param {Body} body */
   #fail(body) {
     if (this.#ended) return;
+    if (this[built] && this.writableLength > 0) {
+      // What was written before goes before.
+      this.#ended = true;
+      this.#lastError = body;
+      super.end();
+      return;
+    }
     this.#sendError(body);
     if (this[built]) this.destroy();
   }
@@ -162,6 +210,7 @@ class Reply extends LazyWritable {
   #cancel(code) {
     this.#cancelled ??= code;
     if (this.#controller !== undefined && !this.#ended) this.#controller.abort(new OmdpError(code));
+    this.#release();
   }
 
   /**
@@ -171,8 +220,18 @@ class Reply extends LazyWritable {
    * @override
    */
   _write(body, _encoding, done) {
-    this.#partial(body);
-    done();
+    this.#held = { bodies: [body], at: 0, done };
+    this.#release();
+  }
+
+  /**
+   * @param {{ chunk: Body }[]} chunks
+   * @param {(error?: Error | null) => void} done
+   * @override
+   */
+  _writev(chunks, done) {
+    this.#held = { bodies: chunks.map(({ chunk }) => chunk), at: 0, done };
+    this.#release();
   }
 
   /**
@@ -180,6 +239,11 @@ class Reply extends LazyWritable {
    * @override
    */
   _final(done) {
+    if (this.#lastError !== undefined) {
+      this.#sendError(this.#lastError);
+      this.destroy();
+      return;
+    }
     this.#sendFinal();
     done();
   }
@@ -190,9 +254,11 @@ class Reply extends LazyWritable {
    * @override
    */
   _destroy(error, done) {
-    // Destroyed between end() and the moment at which the Writable's queue is through: the final stands.
-    if (this.#ended) this.#sendFinal();
-    else this.#sendError(encodeSafely(error ?? DESTROYED));
+    // Destroyed between end() and the moment at which the Writable is through with it: the final stands, unless parts
+    // before it never went out.
+    if (this.#ended && this.writableLength === 0) this.#sendFinal();
+    else if (!this.#sent) this.#sendError(this.#lastError ?? encodeSafely(error ?? DESTROYED));
+    this.#held = undefined;
     done(error);
   }
 }
@@ -213,4 +279,5 @@ function encodeSafely(error) {
 exports.Reply = Reply;
 exports.cancel = /** @type {typeof cancel} */ (cancel);
 exports.cancelled = /** @type {typeof cancelled} */ (cancelled);
+exports.credit = /** @type {typeof credit} */ (credit);
 exports.fail = /** @type {typeof fail} */ (fail);

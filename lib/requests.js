@@ -1,6 +1,7 @@
 'use strict';
 
 const { OmdpError, RemoteError, throwLater } = require('./errors');
+const { GRANT } = require('./flow');
 const { finish, push } = require('./response');
 const { Signals } = require('./signals');
 const { decode } = require('./values');
@@ -23,6 +24,7 @@ const TERMS = 2 ** 32;
 const OP_REQUEST = 1;
 const OP_CANCEL = 2;
 const OP_HEARTBEAT = 3;
+const OP_CREDIT = 4;
 
 /** One request from its making to its end: who is told what, once. */
 class Request {
@@ -34,6 +36,8 @@ class Request {
   promise;
   /** @type {RequestStream | undefined} */
   stream;
+  /** How much of its parts was read since the worker was told. */
+  read = 0;
 
   /**
    * @param {number} id
@@ -44,8 +48,12 @@ class Request {
     this.signal = signal;
   }
 
-  /** @param {any} data */
-  partial(data) {
+  /**
+   * @param {any} data
+   * @param {number} cost
+   * @returns {boolean} whether it was read; otherwise it waits in the stream
+   */
+  partial(data, cost) {
     const partialCb = this.partialCb;
     if (partialCb !== undefined) {
       try {
@@ -56,7 +64,7 @@ class Request {
         throwLater(error);
       }
     }
-    if (this.stream !== undefined) push(this.stream, data);
+    return this.stream === undefined || push(this.stream, data, cost);
   }
 
   /**
@@ -144,6 +152,26 @@ class Requests {
   }
 
   /**
+   * So much of its parts was read.
+   * @param {Request} request
+   * @param {number} cost
+   */
+  read(request, cost) {
+    request.read += cost;
+    if (request.read >= GRANT) this.grant(request);
+  }
+
+  /**
+   * The worker may send as much as was read.
+   * @param {Request} request
+   */
+  grant(request) {
+    const { id, read } = request;
+    request.read = 0;
+    if (this.#outstanding.has(id)) this.#link.outbox.putNumber(OP_CREDIT, id, read);
+  }
+
+  /**
    * The user wants no more of it: its stream was destroyed.
    * @param {Request} request
    */
@@ -220,7 +248,7 @@ class Requests {
   }
 
   /** @type {Take} */
-  take(kind, id, a, _b, text, at, blob) {
+  take(kind, id, a, _b, text, at, blob, n) {
     const request = this.#outstanding.get(id);
     // Notices of requests that were ended here meanwhile cross our own records on the way.
     if (request === undefined) return;
@@ -236,7 +264,7 @@ class Requests {
       }
     }
     if (kind === PARTIAL) {
-      request.partial(data);
+      if (request.partial(data, n)) this.read(request, n);
     } else {
       this.#forget(request);
       request.end(kind, data);

@@ -1,6 +1,8 @@
 'use strict';
 
+const { performance } = require('node:perf_hooks');
 const { OmdpError, throwLater } = require('./errors');
+const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
 const { LazyReadable, build, built, construct } = require('./lazy');
 
 /**
@@ -10,7 +12,7 @@ const { LazyReadable, build, built, construct } = require('./lazy');
 
 /** @import { Request, Requests } from './requests' */
 
-/** @type {(stream: RequestStream, data: any) => void} */
+/** @type {(stream: RequestStream, data: any, cost: number) => boolean} */
 let push;
 /** @type {(stream: RequestStream, data: any, failure: Failure | undefined) => void} */
 let finish;
@@ -34,9 +36,15 @@ class RequestStream extends LazyReadable {
   /** The failure waits until what came before it has been read. */
   #failsWhenRead = false;
   #aborted = false;
+  /** What the parts cost that nobody has read yet, from the one at `#first` on. @type {number[]} */
+  #costs = [];
+  #first = 0;
+  #unread = 0;
+  /** When it fell behind, or the worker was last told that it reads. */
+  #heardAt = 0;
 
   static {
-    push = (stream, data) => stream.#push(data);
+    push = (stream, data, cost) => stream.#push(data, cost);
     finish = (stream, data, failure) => stream.#finish(data, failure);
   }
 
@@ -62,9 +70,13 @@ class RequestStream extends LazyReadable {
     this.#requests.heartbeat(this.#request.id);
   }
 
-  /** @param {any} data */
-  #push(data) {
-    if (data === null) return;
+  /**
+   * @param {any} data
+   * @param {number} cost of a part; a final has none
+   * @returns {boolean} whether it was read, or will never be
+   */
+  #push(data, cost) {
+    if (data === null) return true;
     if (this[built]) {
       try {
         this.push(data);
@@ -72,10 +84,43 @@ class RequestStream extends LazyReadable {
         // A 'data' listener's.
         throwLater(error);
       }
-    } else if (!this.#flows) {
-      if (this.#early === undefined) this.#early = [data];
-      else this.#early.push(data);
+      if (this.#first === this.#costs.length && this.readableLength === 0) return true;
+    } else if (this.#flows) {
+      return true;
+    } else if (this.#early === undefined) {
+      this.#early = [data];
+    } else {
+      this.#early.push(data);
     }
+    if (this.#first === this.#costs.length) this.#heardAt = performance.now();
+    this.#costs.push(cost);
+    this.#unread += cost;
+    if (this[built]) this.#settle();
+    return false;
+  }
+
+  /** Takes note of what was read: what is in the Readable no more. */
+  #settle() {
+    const end = this.#costs.length - this.readableLength;
+    if (this.#first >= end) return;
+    let read = 0;
+    while (this.#first < end) {
+      read += this.#costs[this.#first];
+      this.#first += 1;
+    }
+    if (this.#first === this.#costs.length || this.#first >= 1024) {
+      this.#costs.splice(0, this.#first);
+      this.#first = 0;
+    }
+    this.#unread -= read;
+    if (this.#over) return;
+    this.#requests.read(this.#request, read);
+    // So little of so much: a slow reader, which must not be taken for one that has given up.
+    if (this.#unread < GRANT || this.#request.read === 0) return;
+    const now = performance.now();
+    if (now - this.#heardAt < SIGN_OF_LIFE_MS) return;
+    this.#heardAt = now;
+    this.#requests.grant(this.#request);
   }
 
   /**
@@ -86,7 +131,7 @@ class RequestStream extends LazyReadable {
     if (this.#over) return;
     this.#over = true;
     this.#failure = failure;
-    if (failure === undefined) this.#push(data);
+    if (failure === undefined) this.#push(data, 0);
     if (this[built]) this.#close();
   }
 
@@ -135,6 +180,7 @@ class RequestStream extends LazyReadable {
    */
   read(size) {
     const data = super.read(size);
+    if (this.#first < this.#costs.length) this.#settle();
     if (this.#failsWhenRead && this.readableLength === 0) {
       this.#failsWhenRead = false;
       const failure = /** @type {Failure} */ (this.#failure);

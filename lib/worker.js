@@ -2,7 +2,7 @@
 
 const { WorkerCore } = require('./load');
 const { Deliveries } = require('./deliveries');
-const { checkConcurrency, checkConf, checkEndpoints, checkService, concurrency } = require('./options');
+const { checkBrokers, checkConcurrency, checkConf, checkService, concurrency } = require('./options');
 const { Peer } = require('./peer');
 const { secureClient } = require('./security');
 
@@ -18,7 +18,7 @@ class Worker extends Peer {
    * @param {object} [conf]
    */
   constructor(endpoint, service, conf) {
-    const endpoints = checkEndpoints(endpoint, false);
+    const endpoints = checkBrokers(endpoint);
     checkService(service);
     const checked = checkConf('worker', conf);
     checkConcurrency(checked.protocol, checked.concurrency);

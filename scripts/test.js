@@ -5,8 +5,11 @@
 // All cargo steps name the target that the napi CLI builds for and its profile, so they share one libzmq. The
 // JavaScript tests run against that same binary, of which libzmq and every other dependency are optimised: a
 // release build would cost a second libzmq and two minutes more, to run tests that wait for the network anyway.
+const fs = require('node:fs');
+const path = require('node:path');
 const { ensure } = require('./ensure.js');
 const { runJsTests } = require('./js-tests.js');
+const { root } = require('./platforms.js');
 const { run, tool, seconds } = require('./run.js');
 
 const only = process.argv.slice(2);
@@ -36,7 +39,11 @@ function main() {
   step('tsc', () => void tool('typescript', 'tsc', ['-p', 'tsconfig.json']));
   step('cargo fmt', () => {
     run('cargo', ['fmt', '--check']);
-    run('rustfmt', ['--check', '--edition', '2024', 'crates/zmq-sys/build.rs', 'crates/zmq-sys/src/lib.rs']);
+    const targets = fs
+      .readdirSync(path.join(root, 'fuzz/fuzz_targets'))
+      .map((name) => `fuzz/fuzz_targets/${name}`);
+    const apart = ['crates/zmq-sys/build.rs', 'crates/zmq-sys/src/lib.rs', ...targets];
+    run('rustfmt', ['--check', '--edition', '2024', ...apart]);
   });
 
   const host = run('rustc', ['-vV']).match(/^host: (.*)$/m)?.[1] ?? '';
@@ -50,6 +57,7 @@ function main() {
   /** @param {string[]} args */
   const test = (args) => closingOfCargo(run('cargo', ['test', ...target, ...args]));
   step('clippy: wire and proto', () => clippy(pure));
+  step('clippy: what is fuzzed', () => clippy([...pure, '--features', 'fuzz']));
   step('clippy: with io', () => clippy(withIo));
   step('clippy: with node', () => clippy(['--features', 'instructions']));
   step('cargo test: wire and proto', () => test(pure));

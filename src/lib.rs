@@ -12,6 +12,8 @@
 //! The one rule of the machines: *mutate, then drain*. After any `handle_*` call or command the
 //! owner takes all that the machine wants sent and reported, then asks for its next deadline.
 
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 #[cfg(feature = "io")]
 pub mod io;
 #[cfg(feature = "node")]

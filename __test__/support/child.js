@@ -26,7 +26,7 @@ class Child {
   #waiting = [];
   #stderr = '';
 
-  constructor(process, killAfter) {
+  constructor(process, patience) {
     this.process = process;
     process.stderr.setEncoding('utf8').on('data', (text) => {
       this.#stderr += text;
@@ -48,7 +48,7 @@ class Child {
         this.#look(`the child ended (${signal ?? code}): ${this.#stderr}`);
       });
     });
-    const timer = setTimeout(() => process.kill('SIGKILL'), killAfter);
+    const timer = setTimeout(() => process.kill('SIGKILL'), patience);
   }
 
   /** Waits until it says this, and gives what it said: `{ what, value, at }`. */
@@ -57,6 +57,11 @@ class Child {
       this.#waiting.push({ what, resolve, reject });
       this.#look();
     });
+  }
+
+  /** What it has said so far is not what is waited for. */
+  forget(what) {
+    this.#lines = this.#lines.filter((each) => each.what !== what);
   }
 
   /** Has a `stdin` listener of the program called. */
@@ -81,17 +86,15 @@ class Child {
 /**
  * @param {Function} program gets `{ omdp, say, ...args }`
  * @param {object} [args] what JSON takes
- * @param {{ nodeArgs?: string[], shell?: string, killAfter?: number }} [options] `shell` runs before Node, in its
- *   process
+ * @param {{ nodeArgs?: string[], shell?: string, patience?: number }} [options] `shell` runs before Node, in its
+ *   process; after `patience` ms the child is killed
  */
-function runChild(t, program, args = {}, { nodeArgs = [], shell, killAfter = KILL_AFTER } = {}) {
+function runChild(t, program, args = {}, { nodeArgs = [], shell, patience = KILL_AFTER } = {}) {
   const source = `${PRELUDE}(${program})({ omdp, say, ...${JSON.stringify(args)} });`;
   const node = [process.execPath, ...nodeArgs, '-e', source];
   const command = shell === undefined ? node : ['sh', '-c', `${shell}; exec "$@"`, 'sh', ...node];
-  const child = new Child(
-    spawn(command[0], command.slice(1), { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], cwd: ROOT }),
-    killAfter,
-  );
+  const spawned = spawn(command[0], command.slice(1), { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], cwd: ROOT });
+  const child = new Child(spawned, patience);
   t.after(() => child.kill());
   return child;
 }

@@ -55,6 +55,7 @@ broker
   .on('start', () => {})
   .on('workerReady', ({ worker, service }) => worker + service)
   .on('workerGone', ({ lost }) => lost.toFixed())
+  .on('clientGone', ({ client, reason, lost }) => client + reason + lost.toFixed())
   .on('requestExpired', ({ running }) => !running)
   .on('queueFull', ({ service, queued, queuedBytes, total }) => service && !total && queued + queuedBytes)
   .on('badMessage', ({ peer, reason }) => peer + reason);

@@ -22,8 +22,10 @@ interface Row {
 const client = new Client('tcp://127.0.0.1:5555');
 new Client(['tcp://127.0.0.1:5555'], { heartbeat: 100, timeout: -1, name: 'c1', liveness: 5 });
 new Client('inproc://a', null);
-// @ts-expect-error a client has one endpoint
 new Client(['tcp://127.0.0.1:5555', 'tcp://127.0.0.1:5556']);
+new Client(['tcp://127.0.0.1:5555', 'tcp://127.0.0.1:5556'] as const, { timeout: 100 });
+// @ts-expect-error
+new Client(['tcp://127.0.0.1:5555', 5556]);
 // @ts-expect-error
 new Client(5555);
 // @ts-expect-error

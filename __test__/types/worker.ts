@@ -70,8 +70,9 @@ typed.on('requests', () => {});
 new Worker('tcp://127.0.0.1:5555');
 // @ts-expect-error
 new Worker('tcp://127.0.0.1:5555', 7);
-// @ts-expect-error a worker has one endpoint
 new Worker(['tcp://127.0.0.1:5555', 'tcp://127.0.0.1:5556'], 'files');
+// @ts-expect-error
+new Worker([5555], 'files');
 // @ts-expect-error of the client
 new Worker('tcp://127.0.0.1:5555', 'files', { timeout: 5 });
 // @ts-expect-error

@@ -15,7 +15,7 @@ mod peers;
 mod words;
 
 // The sources that `node` includes look for it here.
-use zmq_omdp::wire;
+use zmq_omdp::{proto, wire};
 
 /// One thing to be measured.
 struct Path {

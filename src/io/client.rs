@@ -31,6 +31,8 @@ pub enum ClientCommand {
     Cancel(u64),
     /// See [`Client::heartbeat`].
     Heartbeat(Option<u64>),
+    /// See [`Client::credit`]: a request, and how many bytes.
+    Credit(u64, u32),
     /// Asks for a snapshot, under this name.
     Stats(u64),
     /// See [`Client::stop`].
@@ -61,6 +63,7 @@ impl Machine for Client<Message> {
             } => self.request(now, id, service, data, opts, terms),
             ClientCommand::Cancel(id) => self.cancel(id),
             ClientCommand::Heartbeat(id) => self.heartbeat(id),
+            ClientCommand::Credit(id, bytes) => self.credit(now, id, bytes),
             // Answered by the driver.
             ClientCommand::Stats(_) => {}
             ClientCommand::Stop => {
@@ -86,19 +89,19 @@ impl Machine for Client<Message> {
         }
     }
 
-    fn handle_up(&mut self, now: Time) {
+    fn handle_up(&mut self, _line: usize, now: Time) {
         Client::handle_up(self, now);
     }
 
-    fn handle_down(&mut self, now: Time) {
+    fn handle_down(&mut self, _line: usize, now: Time) {
         Client::handle_down(self, now);
     }
 
-    fn handle_refused(&mut self, now: Time) {
+    fn handle_refused(&mut self, _line: usize, now: Time) {
         Client::handle_refused(self, now);
     }
 
-    fn handle_message(&mut self, now: Time, frames: &mut Vec<Message>) {
+    fn handle_message(&mut self, _line: usize, now: Time, frames: &mut Vec<Message>) {
         Client::handle_message(self, now, frames);
     }
 
@@ -110,7 +113,7 @@ impl Machine for Client<Message> {
         Client::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, mut send: impl FnMut(&mut Vec<Message>)) {
+    fn drain_transmits(&mut self, _line: usize, mut send: impl FnMut(&mut Vec<Message>)) {
         let form = self.form();
         let mut frames = Vec::new();
         Client::drain_transmits(self, |message| {
@@ -121,12 +124,12 @@ impl Machine for Client<Message> {
         });
     }
 
-    fn drain_notices(&mut self, report: impl FnMut(Self::Notice)) -> ControlFlow<()> {
-        Client::drain_notices(self).for_each(report);
+    fn drain_notices(&mut self, mut report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
+        Client::drain_notices(self).for_each(|notice| report(0, notice));
         ControlFlow::Continue(())
     }
 
-    fn poll_action(&mut self) -> Option<Action> {
+    fn poll_action(&mut self, _line: usize) -> Option<Action> {
         Client::poll_action(self)
     }
 }

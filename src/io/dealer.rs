@@ -1,23 +1,25 @@
-//! The driver of a worker or a client: one machine, one DEALER at a time.
+//! The driver of a worker or a client: one machine, and for each of its brokers one DEALER at a time.
 
-use super::monitor::{Event, Monitor};
+use super::line::{self, Line};
 use super::outlet::Offer;
 use super::overdue::Overdue;
 use super::reactor::Reactor;
-use super::security::{ClientSecurity, HandshakeFailure};
+use super::security::HandshakeFailure;
 use super::socket::{Sent, Socket};
 use super::{Error, Message, Outlet, clock, context};
 use crate::proto::Time;
 use crate::proto::link::Action;
 use crate::proto::worker::Retract;
-use std::ffi::c_int;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::sleep_until;
 
-/// What the driver needs of a machine; see [`crate::proto`] for the contract.
+pub use super::line::Endpoint;
+
+/// What the driver needs of a machine; see [`crate::proto`] for the contract. `line` says which of
+/// its brokers something is about; a machine with one broker has line 0.
 pub trait Machine {
     /// What its user wants of it.
     type Command: Send + 'static;
@@ -30,24 +32,31 @@ pub trait Machine {
     /// but to say goodbye.
     fn handle_command(&mut self, now: Time, command: Self::Command) -> ControlFlow<()>;
     /// The transport takes messages.
-    fn handle_up(&mut self, now: Time);
+    fn handle_up(&mut self, line: usize, now: Time);
     /// The connection broke.
-    fn handle_down(&mut self, now: Time);
+    fn handle_down(&mut self, line: usize, now: Time);
     /// The broker does not let this peer in.
-    fn handle_refused(&mut self, now: Time);
+    fn handle_refused(&mut self, line: usize, now: Time);
     /// One message of the broker.
-    fn handle_message(&mut self, now: Time, frames: &mut Vec<Message>);
+    fn handle_message(&mut self, line: usize, now: Time, frames: &mut Vec<Message>);
     /// The deadline has come.
     fn handle_timeout(&mut self, now: Time);
     /// The next deadline.
     fn next_deadline(&self) -> Option<Time>;
     /// Hands each message to be sent, as frames, to `send`.
-    fn drain_transmits(&mut self, send: impl FnMut(&mut Vec<Message>));
-    /// Hands each notice to `report`. `Break` if the machine is at its end.
-    fn drain_notices(&mut self, report: impl FnMut(Self::Notice)) -> ControlFlow<()>;
+    fn drain_transmits(&mut self, line: usize, send: impl FnMut(&mut Vec<Message>));
+    /// Hands each notice to `report`, with the line that it came by. `Break` if the machine is at
+    /// its end.
+    fn drain_notices(&mut self, report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()>;
     /// What is to be done with the socket.
-    fn poll_action(&mut self) -> Option<Action>;
+    fn poll_action(&mut self, line: usize) -> Option<Action>;
 
+    /// Whether it wants to know how much of what it had sent lies in libzmq.
+    fn watches_congestion(&self, _line: usize) -> bool {
+        false
+    }
+    /// More lies there than is good, or no longer.
+    fn handle_congestion(&mut self, _line: usize, _congested: bool) {}
     /// Whether a command asks for a snapshot, and under which name.
     fn asked(command: &Self::Command) -> Option<u64>;
     /// The snapshot; so many offers wait for the reader.
@@ -65,9 +74,15 @@ pub trait Machine {
     fn withdrawn(_notice: &Self::Notice) -> Option<u64> {
         None
     }
+    /// The offer that a notice made void was taken before: it runs on.
+    fn handle_left_running(&mut self, _offer: u64) {}
     /// Which offers are to be taken back.
     fn poll_retract(&mut self) -> Option<Retract> {
         None
+    }
+    /// The line that an offer came by.
+    fn line_of(&self, _offer: u64) -> usize {
+        0
     }
     /// These offers were taken back.
     fn handle_retracted(&mut self, _now: Time, _offers: &[u64]) {}
@@ -84,47 +99,31 @@ pub struct Stats {
     pub running: usize,
 }
 
-/// Where a worker or client connects, and as whom.
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    /// In libzmq's notation.
-    pub address: String,
-    /// The identity that the broker's ROUTER sees: 1 to 255 bytes, or empty for one that the ROUTER
-    /// makes for each connection.
-    pub identity: Vec<u8>,
-    /// How this peer proves who it is.
-    pub security: ClientSecurity,
-    /// Between two attempts of libzmq to connect, in ms.
-    pub reconnect_ms: i32,
-    /// The frame by which the transport says that the connection broke. Random, so that it can't
-    /// be mistaken for what a broker sent.
-    pub gone: [u8; 16],
-}
-
 /// What a driver reports: the machine's notices between the two ends of its life.
 #[derive(Debug)]
 pub enum Notice<N> {
-    /// The socket is there and connects.
+    /// The sockets are there and connect.
     Started,
     /// It is not; the driver is gone.
     StartFailed(Error),
-    /// The broker does not let this peer in; it tries again.
-    Refused(HandshakeFailure),
-    /// The machine says.
-    Machine(N),
+    /// The broker of this line does not let this peer in; it tries again.
+    Refused(usize, HandshakeFailure),
+    /// The machine says, of this line.
+    Machine(usize, N),
     /// The reader is to give a sign of life when it takes this.
     Ping,
     /// The snapshot that was asked for under this name.
     Stats(u64, Stats),
-    /// The machine is at its end and the socket is closed; the driver is gone.
+    /// The machine is at its end and its sockets are closed; the driver is gone.
     Stopped,
 }
 
-/// Starts a driver on the reactor that workers and clients share. Dropping the sender stops it
+/// Starts a driver on the reactor that workers and clients share, with an endpoint for each line of
+/// its machine. Dropping the sender stops it
 /// where it stands.
 pub fn start<M>(
     machine: impl FnOnce() -> M + Send + 'static,
-    endpoint: Endpoint,
+    endpoints: Vec<Endpoint>,
     outlet: Arc<Outlet<Notice<M::Notice>>>,
 ) -> Result<UnboundedSender<M::Command>, Error>
 where
@@ -134,11 +133,7 @@ where
     Reactor::shared()?.drive(move || {
         let driver = Driver {
             machine: machine(),
-            endpoint,
-            socket: None,
-            connecting: None,
-            broken_off: 0,
-            up: false,
+            lines: endpoints.into_iter().map(Line::new).collect(),
             inbox,
             outlet,
             frames: Vec::new(),
@@ -152,20 +147,13 @@ where
 
 struct Driver<M: Machine> {
     machine: M,
-    endpoint: Endpoint,
-    socket: Option<Socket>,
-    /// Until the socket has its connection: tells when. Over inproc there is nothing to tell.
-    connecting: Option<Monitor>,
-    /// How often in a row the handshake was broken off.
-    broken_off: u32,
-    /// Whether the machine was told that there is a connection, and not yet that it broke.
-    up: bool,
+    lines: Vec<Line>,
     inbox: UnboundedReceiver<M::Command>,
     outlet: Arc<Outlet<Notice<M::Notice>>>,
     /// Reused from message to message.
     frames: Vec<Message>,
     /// Reused from turn to turn.
-    notices: Vec<M::Notice>,
+    notices: Vec<(usize, M::Notice)>,
     overdue: Overdue,
 }
 
@@ -175,10 +163,13 @@ const BATCH: usize = 256;
 impl<M: Machine> Driver<M> {
     async fn run(mut self) {
         self.machine.start();
-        // The first socket is made here, so that a bad endpoint is an error of `start`.
-        self.machine.poll_action();
-        if let Err(error) = self.open() {
-            return self.outlet.push(Notice::StartFailed(error));
+        // The first sockets are made here, so that a bad endpoint is an error of `start`.
+        for at in 0..self.lines.len() {
+            self.machine.poll_action(at);
+            if let Err(error) = self.lines[at].open() {
+                self.lines.iter_mut().for_each(Line::close);
+                return self.outlet.push(Notice::StartFailed(error));
+            }
         }
         self.outlet.push(Notice::Started);
         // Over inproc the connection is there already, and nothing will wake us for it.
@@ -200,7 +191,7 @@ impl<M: Machine> Driver<M> {
                 ControlFlow::Break(()) => break,
             }
         }
-        self.close();
+        self.lines.iter_mut().for_each(Line::close);
         context::flushed().await;
         self.outlet.push(Notice::Stopped);
     }
@@ -209,21 +200,17 @@ impl<M: Machine> Driver<M> {
     async fn wait(&mut self) -> Option<Option<M::Command>> {
         let deadline = self.overdue.next(self.machine.next_deadline());
         let deadline = deadline.map(clock::instant);
-        let socket = self.socket.as_ref();
-        let connecting = self.connecting.as_ref();
         tokio::select! {
             biased;
             command = self.inbox.recv() => Some(command),
-            // An error of the watch is found again, and handled, when the socket is used.
-            _ = async { socket?.ready().await.ok() }, if socket.is_some() => None,
-            _ = async { connecting?.ready().await.ok() }, if connecting.is_some() => None,
+            () = line::any_ready(&self.lines) => None,
             () = async { sleep_until(deadline.unwrap_or_else(|| clock::instant(clock::now()))).await },
                 if deadline.is_some() => None,
         }
     }
 
-    /// One turn: commands, then the socket, then the clock; then all that came of them. True if
-    /// the socket has more, because nobody wakes us for what is there already.
+    /// One turn: commands, then the sockets, then the clock; then all that came of them. True if
+    /// a socket has more, because nobody wakes us for what is there already.
     fn turn(&mut self, mut command: Option<Option<M::Command>>) -> ControlFlow<(), bool> {
         let now = clock::now();
         let mut goodbye = ControlFlow::Continue(());
@@ -239,9 +226,12 @@ impl<M: Machine> Driver<M> {
             }
             command = self.inbox.try_recv().ok().map(Some);
         }
-        let received = self.receive(now);
+        let mut more = false;
+        for at in 0..self.lines.len() {
+            more |= self.receive(at, now);
+        }
         let deadline = self.machine.next_deadline();
-        if self.overdue.is_due(now, deadline, !received) {
+        if self.overdue.is_due(now, deadline, !more) {
             self.machine.handle_timeout(now);
         }
         self.retract(now);
@@ -256,163 +246,141 @@ impl<M: Machine> Driver<M> {
             let stats = self.machine.stats(self.outlet.offers());
             self.outlet.push(Notice::Stats(id, stats));
         }
-        ControlFlow::Continue(received || self.has_news())
+        ControlFlow::Continue(more || self.lines.iter().any(Line::has_news))
     }
 
-    /// Feeds the machine what the transport has. True if there may be more.
-    fn receive(&mut self, now: Time) -> bool {
-        let Some(socket) = &self.socket else {
+    /// Feeds the machine what the transport of one line has. True if there may be more.
+    fn receive(&mut self, at: usize, now: Time) -> bool {
+        let line = &mut self.lines[at];
+        let Some(events) = line.socket.as_ref().map(Socket::events) else {
             return false;
         };
-        let Ok((readable, writable)) = socket.events() else {
-            self.machine.handle_down(now);
+        let Ok((readable, writable)) = events else {
+            self.machine.handle_down(at, now);
             return false;
         };
-        while let Some((event, value)) = self.connecting.as_ref().and_then(Monitor::next) {
-            let Some(failure) = HandshakeFailure::from_event(event, value) else {
-                self.broken_off = 0;
-                if let Some(monitor) = self.connecting.take() {
-                    monitor.end(socket);
-                }
-                break;
-            };
-            // Without a mechanism a connection may break at any time, and libzmq makes it again; if
-            // it breaks again and again before it is ready, somebody means it.
-            self.broken_off += 1;
-            let secured = !matches!(self.endpoint.security, ClientSecurity::Null);
-            if secured || failure != HandshakeFailure::Closed || self.broken_off > 2 {
-                self.broken_off = 0;
-                // libzmq would come back at once or never.
-                self.outlet.push(Notice::Refused(failure));
-                self.machine.handle_refused(now);
-                return false;
-            }
+        if let Some(failure) = line.handshake() {
+            // libzmq would come back at once or never.
+            self.outlet.push(Notice::Refused(at, failure));
+            self.machine.handle_refused(at, now);
+            return false;
         }
-        if !self.up && self.connecting.is_none() && writable {
-            self.up = true;
-            self.machine.handle_up(now);
+        if !line.up && !line.is_connecting() && writable {
+            line.up = true;
+            self.machine.handle_up(at, now);
         }
-        if readable {
+        if readable && let Some(socket) = &line.socket {
             for _ in 0..BATCH {
                 if socket.receive(&mut self.frames).is_err() || self.frames.is_empty() {
                     break;
                 }
-                match &self.frames[..] {
-                    [only] if **only == self.endpoint.gone => {
-                        self.frames.clear();
-                        self.up = false;
-                        self.machine.handle_down(now);
-                        return false;
-                    }
-                    _ => self.machine.handle_message(now, &mut self.frames),
+                line.detach(&mut self.frames);
+                if line.is_gone(&self.frames) {
+                    self.frames.clear();
+                    line.up = false;
+                    self.machine.handle_down(at, now);
+                    return false;
                 }
+                self.machine.handle_message(at, now, &mut self.frames);
             }
-        } else if self.up && !writable {
+        } else if line.up && !writable {
             // Over inproc a connection that broke is one that takes nothing any more.
-            self.up = false;
-            self.machine.handle_down(now);
+            line.up = false;
+            self.machine.handle_down(at, now);
         }
         readable
     }
 
-    /// Sends what the machine wants sent, then opens or closes the socket as it asks.
+    /// Carries out what the machine wants of its lines. What the loss of one moves to another goes
+    /// out in the next round.
     fn carry_out(&mut self, now: Time) {
+        let mut again = true;
+        while again {
+            again = false;
+            for at in 0..self.lines.len() {
+                again |= self.carry_out_line(at, now);
+            }
+        }
+    }
+
+    /// Sends what the machine wants sent, then opens or closes the socket as it asks. True if the
+    /// line turned out to be lost.
+    fn carry_out_line(&mut self, at: usize, now: Time) -> bool {
+        let mut lost = false;
         loop {
-            let socket = self.socket.as_ref();
+            let watches = self.machine.watches_congestion(at);
+            let line = &mut self.lines[at];
+            if let Some(congested) = line.congestion() {
+                self.machine.handle_congestion(at, congested);
+            }
+            let socket = line.socket.as_ref();
             let mut broken = false;
-            self.machine.drain_transmits(|frames| {
+            self.machine.drain_transmits(at, |frames| {
+                if watches {
+                    line.count(frames);
+                }
                 let sent = socket.map(|socket| socket.send(frames));
                 broken |= !matches!(sent, Some(Ok(Sent::Yes)));
                 frames.clear();
             });
-            if broken && self.up {
-                self.up = false;
-                self.machine.handle_down(now);
+            if let Some(congested) = line.congestion() {
+                self.machine.handle_congestion(at, congested);
             }
-            match self.machine.poll_action() {
-                None => return,
-                Some(Action::Close) => self.close(),
+            if broken && line.up {
+                line.up = false;
+                lost = true;
+                self.machine.handle_down(at, now);
+            }
+            match self.machine.poll_action(at) {
+                None => return lost,
+                Some(Action::Close) => line.close(),
                 Some(Action::Open) => {
-                    if self.open().is_err() {
+                    if line.open().is_err() {
                         // Out of descriptors, say: the machine tries again after its interval.
-                        self.machine.handle_down(now);
+                        lost = true;
+                        self.machine.handle_down(at, now);
                     }
                 }
             }
         }
     }
 
-    /// Whether sending made libzmq notice something: it looks at its mailbox then too, and its
-    /// descriptor tells of each thing only once.
-    fn has_news(&self) -> bool {
-        let Some(Ok((readable, writable))) = self.socket.as_ref().map(Socket::events) else {
-            return false;
-        };
-        readable || (self.connecting.is_none() && writable != self.up)
-    }
-
     /// Takes back the offers that the machine wants back and nobody has taken.
     fn retract(&mut self, now: Time) {
-        if let Some(Retract { outstanding, limit }) = self.machine.poll_retract() {
+        while let Some(retract) = self.machine.poll_retract() {
+            let Retract {
+                line,
+                outstanding,
+                limit,
+            } = retract;
             // Those that the machine has just made are not on offer yet.
             let _ = self.report();
-            let taken_back = self.outlet.retract(outstanding, limit);
+            let machine = &self.machine;
+            let wanted = |offer| line.is_none_or(|line| machine.line_of(offer) == line);
+            let taken_back = self.outlet.retract(outstanding, limit, wanted);
             self.machine.handle_retracted(now, &taken_back);
         }
     }
 
     fn report(&mut self) -> ControlFlow<()> {
-        let notices = &mut self.notices;
-        let end = self.machine.drain_notices(|notice| notices.push(notice));
-        let outlet = &self.outlet;
-        outlet.update(|queue| {
-            for notice in notices.drain(..) {
-                let void = M::withdrawn(&notice).is_some_and(|id| queue.withdraw(id));
+        let Driver {
+            machine, notices, ..
+        } = self;
+        let end = machine.drain_notices(|line, notice| notices.push((line, notice)));
+        self.outlet.update(|queue| {
+            for (line, notice) in notices.drain(..) {
+                let withdrawn = M::withdrawn(&notice);
+                let void = withdrawn.is_some_and(|id| queue.withdraw(id));
+                if let Some(id) = withdrawn.filter(|_| !void) {
+                    machine.handle_left_running(id);
+                }
                 match M::offered(&notice) {
-                    Some(offer) => queue.offer(offer, Notice::Machine(notice)),
-                    None if !void => queue.push(Notice::Machine(notice)),
+                    Some(offer) => queue.offer(offer, Notice::Machine(line, notice)),
+                    None if !void => queue.push(Notice::Machine(line, notice)),
                     None => {}
                 }
             }
         });
         end
-    }
-
-    fn open(&mut self) -> Result<(), Error> {
-        let Endpoint {
-            address,
-            identity,
-            security,
-            reconnect_ms,
-            gone,
-        } = &self.endpoint;
-        let socket = Socket::dealer(identity, *reconnect_ms as c_int, gone)?;
-        socket.secure_client(security)?;
-        let monitor = match address.starts_with("inproc:") {
-            true => None,
-            false => Some(Monitor::new(&socket, Event::Connected)?),
-        };
-        let connected = socket.connect(address);
-        match (&connected, monitor) {
-            (Err(_), Some(monitor)) => monitor.end(&socket),
-            (_, monitor) => self.connecting = monitor,
-        }
-        connected?;
-        self.socket = Some(socket);
-        Ok(())
-    }
-
-    /// What is not sent yet still goes out to a broker that is there, and to no other.
-    fn close(&mut self) {
-        let Some(socket) = self.socket.take() else {
-            return;
-        };
-        if let Some(monitor) = self.connecting.take() {
-            monitor.end(&socket);
-        }
-        if !self.up {
-            socket.abandon();
-        }
-        self.up = false;
     }
 }

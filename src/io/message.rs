@@ -1,11 +1,13 @@
 //! One frame, as libzmq keeps it.
 
+use super::account::Account;
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_void};
 use std::fmt;
 use std::ops::Deref;
 use std::ptr;
 use std::slice;
+use std::sync::Arc;
 use zmq_sys::zmq_msg_t;
 
 /// A frame that libzmq received or is to send. Moving it copies no bytes; cloning it shares them,
@@ -47,6 +49,35 @@ impl Message {
         }
         // SAFETY: as above.
         unsafe { CStr::from_ptr(text) }.to_str().ok()
+    }
+
+    /// How many bytes it has.
+    pub(super) fn size(&self) -> usize {
+        // SAFETY: the message is initialised.
+        unsafe { zmq_sys::zmq_msg_size(self.raw.get()) }
+    }
+
+    /// The same bytes in a message for which `account` counts `cost` until nobody has it any more.
+    pub(super) fn lent(self, account: &Arc<Account>, cost: usize) -> Message {
+        account.add(cost);
+        let loan = Box::into_raw(Box::new(Loan {
+            message: self,
+            account: account.clone(),
+            cost,
+        }));
+        let mut raw = zmq_msg_t::default();
+        // SAFETY: the message that owns the bytes stays where it is, in its box, and is not touched
+        // until libzmq gives the box to `end_loan`, once no message refers to the bytes any more.
+        unsafe {
+            let message = (*loan).message.raw.get();
+            let data = zmq_sys::zmq_msg_data(message);
+            let len = zmq_sys::zmq_msg_size(message);
+            let rc = zmq_sys::zmq_msg_init_data(&mut raw, data, len, Some(end_loan), loan.cast());
+            assert_eq!(rc, 0, "out of memory for a message");
+        }
+        Message {
+            raw: UnsafeCell::new(raw),
+        }
     }
 
     /// Whether another frame of the same message follows this one, which was received.
@@ -145,6 +176,20 @@ unsafe extern "C" fn free_box(data: *mut c_void, len: *mut c_void) {
             len as usize,
         ))
     });
+}
+
+/// Bytes in the hands of libzmq.
+struct Loan {
+    message: Message,
+    account: Arc<Account>,
+    cost: usize,
+}
+
+unsafe extern "C" fn end_loan(_data: *mut c_void, loan: *mut c_void) {
+    // SAFETY: `loan` is the box that `lent` gave away.
+    let loan = unsafe { Box::from_raw(loan.cast::<Loan>()) };
+    drop(loan.message);
+    loan.account.subtract(loan.cost);
 }
 
 impl fmt::Debug for Message {

@@ -5,19 +5,23 @@
 //! tasks of a [`reactor`] thread: all workers and clients of the process share one, each broker has
 //! its own. JavaScript is never on any of these threads, so it may be as busy as it likes.
 
+mod account;
 pub mod client;
 mod clock;
 mod context;
 pub mod dealer;
 mod error;
+mod line;
 mod message;
 mod monitor;
+mod outbound;
 mod outlet;
 mod overdue;
 mod reactor;
 mod readiness;
 pub mod router;
 pub mod security;
+mod several;
 mod socket;
 pub mod worker;
 pub mod zap;

@@ -1,10 +1,11 @@
 //! The driver of a broker: one machine, one ROUTER, a thread of its own.
 
 use super::monitor::{Event, Monitor};
+use super::outbound::{Outbound, Outcome};
 use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::{HandshakeFailure, ServerSecurity};
-use super::socket::{Sent, Socket};
+use super::socket::Socket;
 use super::zap::{Gate, GateNotice, PRINCIPAL, Registration, Verdict};
 use super::{Error, Message, Outlet, clock, context};
 use crate::proto::Time;
@@ -50,6 +51,8 @@ pub struct Listen {
     pub security: Option<(ServerSecurity, Arc<Gate>)>,
     /// How long a handshake may take, in ms.
     pub handshake_ms: i32,
+    /// How many bytes may lie ready for each peer.
+    pub max_peer_bytes: usize,
     /// Where the machine's refusals are counted.
     pub refusals: Arc<Mutex<Refusals>>,
 }
@@ -106,6 +109,7 @@ pub fn start(
                     earlier,
                     refusals: listen.refusals,
                     socket,
+                    outbound: Outbound::new(listen.max_peer_bytes),
                     bound,
                     spin,
                     gone,
@@ -191,6 +195,8 @@ struct Driver {
     /// Those of earlier lives.
     earlier: Refusals,
     socket: Socket,
+    /// What peers do not take at once.
+    outbound: Outbound,
     /// How long to look for the next message before going to sleep.
     spin: Duration,
     /// Its endpoints, as libzmq calls them.
@@ -213,6 +219,9 @@ const TRICKLE: usize = 2;
 /// How many messages are received before what came of them is sent on.
 const BATCH: usize = 256;
 
+/// How long peers that are behind have to take what was said last.
+const FAREWELL: Duration = Duration::from_millis(400);
+
 /// Events that nobody fetches are dropped past this: they tell, they do not decide.
 const MAX_EVENTS: usize = 4096;
 
@@ -228,6 +237,7 @@ impl Driver {
                 self.machine.stop(now);
                 self.send(now);
                 self.report();
+                self.see_off().await;
                 end(self.failures.take(), &self.socket);
                 let _ = self.socket.close_listeners(&self.bound).await;
                 break;
@@ -299,6 +309,7 @@ impl Driver {
             biased;
             command = self.inbox.recv() => Some(command),
             _ = self.socket.ready() => None,
+            () = self.outbound.due(), if self.outbound.is_behind() => None,
             _ = async { failures?.ready().await.ok() }, if failures.is_some() => None,
             () = async { sleep_until(deadline.unwrap_or_else(|| clock::instant(clock::now()))).await },
                 if deadline.is_some() => None,
@@ -337,6 +348,7 @@ impl Driver {
             let from = self.frames.remove(0);
             match &self.frames[..] {
                 [only] if **only == self.gone => {
+                    self.outbound.forget(&from);
                     self.machine.handle_gone(now, &from);
                     self.frames.clear();
                 }
@@ -357,25 +369,60 @@ impl Driver {
             .handle_message_of(now, from, principal, &mut self.frames);
     }
 
-    /// Sends what the machine wants sent. A peer that can't be reached is gone; to say so may make
-    /// more to send.
+    /// Sends what waits for peers that were behind, then what the machine wants sent. A peer that
+    /// can't be reached is gone, one that is too far behind loses its place; to say so may make more
+    /// to send.
     fn send(&mut self, now: Time) {
-        let mut unreachable: Vec<RoutingId> = Vec::new();
+        let news = self.outbound.flush(&self.socket);
+        for peer in news.clear {
+            self.machine.handle_congestion(&peer, false);
+        }
+        for peer in news.gone {
+            self.machine.handle_gone(now, &peer);
+        }
+        let mut troubles: Vec<(RoutingId, Outcome)> = Vec::new();
         loop {
             for transmit in self.machine.drain_transmits() {
                 let to = transmit.to.clone();
                 self.frames.push(Message::from(&*to));
+                let last = transmit.message.is_disconnect();
                 transmit.encode(&mut self.frames);
-                if self.socket.send(&mut self.frames) != Ok(Sent::Yes) {
-                    unreachable.push(to);
+                let (socket, frames) = (&self.socket, &mut self.frames);
+                match self.outbound.send(socket, &to, frames, last) {
+                    Outcome::Taken => {}
+                    trouble => troubles.push((to, trouble)),
                 }
             }
-            if unreachable.is_empty() {
+            if troubles.is_empty() {
                 return;
             }
-            for peer in unreachable.drain(..) {
-                self.machine.handle_gone(now, &peer);
+            for (peer, trouble) in troubles.drain(..) {
+                match trouble {
+                    Outcome::Taken => {}
+                    Outcome::Waiting => self.machine.handle_congestion(&peer, true),
+                    Outcome::Overflow => {
+                        self.outbound.condemn(&peer);
+                        self.machine.handle_overflow(now, &peer);
+                    }
+                    Outcome::NoPeer => self.machine.handle_gone(now, &peer),
+                }
             }
+        }
+    }
+
+    /// At the end: a moment for those who are behind.
+    async fn see_off(&mut self) {
+        let end = clock::instant(clock::now() + FAREWELL);
+        while self.outbound.is_behind() {
+            let news = tokio::select! {
+                () = sleep_until(end) => return,
+                _ = self.socket.ready() => true,
+                () = self.outbound.due() => false,
+            };
+            if news && self.socket.events().is_err() {
+                return;
+            }
+            self.outbound.flush(&self.socket);
         }
     }
 

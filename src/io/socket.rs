@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::monitor::{Event, Monitor};
+use super::outbound::HIGH_WATER;
 use super::readiness::Readiness;
 use super::security::{ClientSecurity, Key, ServerSecurity};
 use super::{Error, Message};
@@ -40,7 +41,9 @@ pub(super) struct Socket {
 pub(super) enum Sent {
     /// It is in libzmq's hands.
     Yes,
-    /// There is no connection to take it; it is gone.
+    /// There is a connection, and it takes no more for now.
+    Full,
+    /// There is no connection to take it.
     NoPeer,
 }
 
@@ -53,6 +56,7 @@ impl Socket {
         socket.set(zmq_sys::ZMQ_ROUTER_MANDATORY as c_int, 1)?;
         socket.set(zmq_sys::ZMQ_ROUTER_HANDOVER as c_int, 1)?;
         socket.set(zmq_sys::ZMQ_BACKLOG as c_int, 1024)?;
+        socket.set(zmq_sys::ZMQ_SNDHWM as c_int, HIGH_WATER)?;
         let [idle, interval, count] = KEEPALIVE;
         socket.set(zmq_sys::ZMQ_TCP_KEEPALIVE as c_int, 1)?;
         socket.set(zmq_sys::ZMQ_TCP_KEEPALIVE_IDLE as c_int, idle)?;
@@ -118,7 +122,7 @@ impl Socket {
             context,
         };
         // Without limits: what must be bounded is bounded by the machines, which can say so; at a
-        // high water mark libzmq would drop or block.
+        // high water mark libzmq would drop or block. A ROUTER that says when it would has one.
         socket.set(zmq_sys::ZMQ_SNDHWM as c_int, 0)?;
         socket.set(zmq_sys::ZMQ_RCVHWM as c_int, 0)?;
         socket.set(zmq_sys::ZMQ_LINGER as c_int, LINGER_MS)?;
@@ -331,10 +335,22 @@ impl Socket {
         }
     }
 
-    /// Sends one message; `frames` is empty afterwards.
+    /// Sends one message; `frames` is empty afterwards if it was taken, and as it was if not.
     pub(super) fn send(&self, frames: &mut Vec<Message>) -> Result<Sent, Error> {
+        self.send_prepared(frames, |_| {})
+    }
+
+    /// The same; `prepare` may change each frame but the first once that was taken, and so all are.
+    pub(super) fn send_prepared(
+        &self,
+        frames: &mut Vec<Message>,
+        mut prepare: impl FnMut(&mut Message),
+    ) -> Result<Sent, Error> {
         let last = frames.len().saturating_sub(1);
-        for (i, mut frame) in frames.drain(..).enumerate() {
+        for (i, frame) in frames.iter_mut().enumerate() {
+            if i > 0 {
+                prepare(frame);
+            }
             let more = if i < last { zmq_sys::ZMQ_SNDMORE } else { 0 };
             let flags = (zmq_sys::ZMQ_DONTWAIT | more) as c_int;
             // SAFETY: the socket is open, the message initialised; a sent message is left empty.
@@ -342,11 +358,14 @@ impl Socket {
                 // SAFETY: reads a thread-local number.
                 match unsafe { zmq_sys::zmq_errno() } {
                     errno::EINTR => {}
-                    errno::EAGAIN | errno::EHOSTUNREACH => return Ok(Sent::NoPeer),
+                    // Told of the first frame; the others go where it went.
+                    errno::EAGAIN => return Ok(Sent::Full),
+                    errno::EHOSTUNREACH => return Ok(Sent::NoPeer),
                     other => return Err(Error::from_errno(other, "cannot send")),
                 }
             }
         }
+        frames.clear();
         Ok(Sent::Yes)
     }
 

@@ -15,8 +15,8 @@ use std::time::Duration;
 pub enum WorkerCommand {
     /// Commands that were given together, and what their user has done for them.
     Batch(Worked, Vec<WorkerCommand>),
-    /// See [`Worker::partial`].
-    Partial(u64, Body<Message>),
+    /// See [`Worker::partial`], and [`Worker::correct`] of the number.
+    Partial(u64, Body<Message>, u32),
     /// See [`Worker::finish`].
     Final(u64, Body<Message>),
     /// See [`Worker::error`].
@@ -49,7 +49,10 @@ impl Machine for Worker<Message> {
                     self.handle_command(now, command)?;
                 }
             }
-            WorkerCommand::Partial(delivery, body) => self.partial(delivery, body),
+            WorkerCommand::Partial(delivery, body, counted) => {
+                self.correct(delivery, counted, &body);
+                self.partial(delivery, body);
+            }
             WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
             WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),
             WorkerCommand::Heartbeat => self.heartbeat(),
@@ -83,19 +86,19 @@ impl Machine for Worker<Message> {
         Worker::poll_ping(self)
     }
 
-    fn handle_up(&mut self, now: Time) {
+    fn handle_up(&mut self, _line: usize, now: Time) {
         Worker::handle_up(self, now);
     }
 
-    fn handle_down(&mut self, now: Time) {
+    fn handle_down(&mut self, _line: usize, now: Time) {
         Worker::handle_down(self, now);
     }
 
-    fn handle_refused(&mut self, now: Time) {
+    fn handle_refused(&mut self, _line: usize, now: Time) {
         Worker::handle_refused(self, now);
     }
 
-    fn handle_message(&mut self, now: Time, frames: &mut Vec<Message>) {
+    fn handle_message(&mut self, _line: usize, now: Time, frames: &mut Vec<Message>) {
         Worker::handle_message(self, now, frames);
     }
 
@@ -107,7 +110,7 @@ impl Machine for Worker<Message> {
         Worker::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, mut send: impl FnMut(&mut Vec<Message>)) {
+    fn drain_transmits(&mut self, _line: usize, mut send: impl FnMut(&mut Vec<Message>)) {
         let form = self.form();
         let mut frames = Vec::new();
         Worker::drain_transmits(self, |message| {
@@ -118,18 +121,26 @@ impl Machine for Worker<Message> {
         });
     }
 
-    fn drain_notices(&mut self, mut report: impl FnMut(Self::Notice)) -> ControlFlow<()> {
+    fn drain_notices(&mut self, mut report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
         let mut end = ControlFlow::Continue(());
         for notice in Worker::drain_notices(self) {
             if matches!(notice, WorkerNotice::Drained) {
                 end = ControlFlow::Break(());
             }
-            report(notice);
+            report(0, notice);
         }
         end
     }
 
-    fn poll_action(&mut self) -> Option<Action> {
+    fn watches_congestion(&self, _line: usize) -> bool {
+        !self.has_windows()
+    }
+
+    fn handle_congestion(&mut self, _line: usize, congested: bool) {
+        Worker::handle_congestion(self, congested);
+    }
+
+    fn poll_action(&mut self, _line: usize) -> Option<Action> {
         Worker::poll_action(self)
     }
 

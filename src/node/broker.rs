@@ -45,6 +45,8 @@ pub struct BrokerConf {
     pub spin: f64,
     /// How long a handshake may take, in ms.
     pub handshake_interval: f64,
+    /// How many bytes may lie ready for each peer.
+    pub max_peer_bytes: f64,
     /// The mechanism, none if there is none.
     pub security: Option<SecurityConf>,
     /// Who is let in; there is a mechanism.
@@ -149,6 +151,7 @@ impl BrokerCore {
             endpoints: self.conf.endpoints.clone(),
             security: mechanism.zip(self.gate.clone()),
             handshake_ms: self.conf.handshake_interval as i32,
+            max_peer_bytes: self.conf.max_peer_bytes as usize,
             refusals: self.refusals.clone(),
         };
         let spin = Duration::from_micros(self.conf.spin as u64);
@@ -267,6 +270,10 @@ fn report(batch: &mut Outward<'_>, event: &BrokerEvent) {
                 "reason": why.as_str(),
                 "lost": lost,
             }),
+        ),
+        BrokerEvent::ClientGone { client, why, lost } => batch.event(
+            "clientGone",
+            &json!({ "client": text(client), "reason": why.as_str(), "lost": lost }),
         ),
         BrokerEvent::RequestExpired { service, running } => batch.event(
             "requestExpired",

@@ -10,6 +10,7 @@ use crate::io::client::ClientCommand;
 use crate::io::dealer::{self, Endpoint, Notice, Stats};
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::LinkConfig;
+use crate::proto::several::ClientOfSeveral;
 use crate::proto::{Client, Terms};
 use crate::wire::Dialect;
 use crate::wire::omdp::ReplyKind;
@@ -23,7 +24,7 @@ use std::time::Duration;
 /// Checked and defaulted by `lib/options.js`.
 #[napi(object)]
 pub struct ClientConf {
-    /// Where the broker is; exactly one.
+    /// Where the brokers are; mostly one.
     pub endpoints: Vec<String>,
     /// The identity.
     pub name: String,
@@ -63,32 +64,12 @@ impl ClientCore {
     /// Begins a life; its outcome is a record. `wake` is called when there is something to drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
-        let address = self.conf.endpoints.first().cloned().unwrap_or_default();
-        let dialect = dialect(&self.conf.protocol);
-        let config = ClientConfig {
-            dialect,
-            link: LinkConfig {
-                heartbeat: Duration::from_millis(self.conf.heartbeat as u64),
-                liveness: self.conf.liveness,
-                reconnect: RECONNECT,
-                expect_beats: false,
-            },
-            session: format!("{:x}-", random()),
-            await_hello: dialect == Dialect::Omdp && address.starts_with("inproc:"),
+        let endpoints = self.endpoints()?;
+        let configs = self.configs();
+        let launch = |outlet| match <[_; 1]>::try_from(configs) {
+            Ok([config]) => dealer::start(move || Client::new(config), endpoints, outlet),
+            Err(configs) => dealer::start(move || ClientOfSeveral::new(configs), endpoints, outlet),
         };
-        let endpoint = Endpoint {
-            address,
-            identity: match dialect {
-                Dialect::Omdp => self.core.identity(&self.conf.name, self.conf.generated),
-                // In MDP whoever connects anew is somebody new: what was meant for the earlier one
-                // must not reach it, so it has no name that outlives a connection.
-                Dialect::Mdp(_) => Vec::new(),
-            },
-            reconnect_ms: RECONNECT.as_millis() as i32,
-            gone: random_frame(),
-            security: security::client(self.conf.security.as_ref())?,
-        };
-        let launch = |outlet| dealer::start(move || Client::new(config), endpoint, outlet);
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
@@ -131,6 +112,10 @@ impl ClientCore {
                 }
                 2 => ClientCommand::Cancel(record.id as u64),
                 3 => ClientCommand::Heartbeat((record.id >= 0.0).then_some(record.id as u64)),
+                4 => {
+                    let [bytes, ..] = record.fields;
+                    ClientCommand::Credit(record.id as u64, bytes as u32)
+                }
                 _ => return Err(broken()),
             });
         }
@@ -145,7 +130,8 @@ impl ClientCore {
         env: &'env Env,
         into: Float64ArraySlice<'env>,
     ) -> Result<JsString<'env>> {
-        let endpoint = self.conf.endpoints.first().map_or("", String::as_str);
+        let endpoints = &self.conf.endpoints;
+        let endpoint_of = |line: usize| endpoints.get(line).map_or("", String::as_str);
         self.core.drain(env, into, 0, |batch, generation, notice| {
             match notice {
                 Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
@@ -153,13 +139,15 @@ impl ClientCore {
                     return core::start_failed(batch, generation, &error);
                 }
                 Notice::Stopped => return core::stopped(batch, generation),
-                Notice::Refused(failure) => core::refused(batch, endpoint, failure),
+                Notice::Refused(line, failure) => {
+                    core::refused(batch, endpoint_of(line), failure);
+                }
                 // Only workers are asked.
                 Notice::Ping => {}
                 Notice::Stats(id, stats) => {
                     batch.words(kind::STATS, id, &core::stats(stats), "");
                 }
-                Notice::Machine(notice) => report(batch, notice, endpoint),
+                Notice::Machine(line, notice) => report(batch, notice, endpoint_of(line)),
             }
             ControlFlow::Continue(())
         })
@@ -184,6 +172,46 @@ impl ClientCore {
     #[napi(js_name = "unref")]
     pub fn release(&mut self, env: &Env) -> Result<()> {
         self.core.keep_alive(env, false)
+    }
+}
+
+impl ClientCore {
+    /// One for each broker.
+    fn endpoints(&self) -> Result<Vec<Endpoint>> {
+        let conf = &self.conf;
+        let security = security::client(conf.security.as_ref())?;
+        let lines = conf.endpoints.iter().enumerate();
+        let endpoints = lines.map(|(line, address)| Endpoint {
+            address: address.clone(),
+            identity: match dialect(&conf.protocol) {
+                Dialect::Omdp => self.core.identity_of_line(line, &conf.name, conf.generated),
+                // In MDP whoever connects anew is somebody new: what was meant for the earlier one
+                // must not reach it, so it has no name that outlives a connection.
+                Dialect::Mdp(_) => Vec::new(),
+            },
+            reconnect_ms: RECONNECT.as_millis() as i32,
+            gone: random_frame(),
+            security: security.clone(),
+        });
+        Ok(endpoints.collect())
+    }
+
+    /// As above.
+    fn configs(&self) -> Vec<ClientConfig> {
+        let conf = &self.conf;
+        let dialect = dialect(&conf.protocol);
+        let config = |address: &String| ClientConfig {
+            dialect,
+            link: LinkConfig {
+                heartbeat: Duration::from_millis(conf.heartbeat as u64),
+                liveness: conf.liveness,
+                reconnect: RECONNECT,
+                expect_beats: false,
+            },
+            session: format!("{:x}-", random()),
+            await_hello: dialect == Dialect::Omdp && address.starts_with("inproc:"),
+        };
+        conf.endpoints.iter().map(config).collect()
     }
 }
 

@@ -53,6 +53,16 @@ impl<C, N> Core<C, N> {
         }
     }
 
+    /// The same for the line to each of several brokers. Two of the endpoints may lead to one broker,
+    /// unless the user says who is to be seen there.
+    pub(super) fn identity_of_line(&self, line: usize, name: &str, generated: bool) -> Vec<u8> {
+        let mut identity = self.identity(name, generated);
+        if generated && line > 0 {
+            identity.extend(format!("-{line}").as_bytes());
+        }
+        identity
+    }
+
     /// Begins a life with the driver that `launch` makes; one that can't be made ends the life
     /// with the notice that `failed` makes.
     pub(super) fn start(

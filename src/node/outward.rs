@@ -2,12 +2,13 @@
 
 use super::{BINARY, long};
 use crate::io::{Message, Taken};
+use crate::proto::flow;
 use crate::wire::{Body, Encoding};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 
 /// How many numbers a record has.
-const STRIDE: usize = 4;
+const STRIDE: usize = 5;
 /// Where the records begin; before them stand the number of records, the number of blobs, whether
 /// more notices are waiting, and how many of the records were offers.
 const HEADER: usize = 4;
@@ -29,6 +30,7 @@ pub(super) mod kind {
     pub(in crate::node) const CONNECT: u32 = 13;
     pub(in crate::node) const DISCONNECT: u32 = 14;
     pub(in crate::node) const EVENT: u32 = 15;
+    pub(in crate::node) const CREDIT: u32 = 16;
 }
 
 /// One batch on its way to JavaScript.
@@ -63,9 +65,14 @@ impl<'a> Outward<'a> {
 
     /// Appends a record; `a` and `b` are lengths of texts that were appended by [`text`](Self::text).
     pub(super) fn record(&mut self, kind: u32, id: u64, a: usize, b: usize) {
+        self.counted(kind, id, a, b, 0.0);
+    }
+
+    /// The same with a number.
+    pub(super) fn counted(&mut self, kind: u32, id: u64, a: usize, b: usize, n: f64) {
         let at = HEADER + self.records * STRIDE;
         if let Some(record) = self.into.get_mut(at..at + STRIDE) {
-            record.copy_from_slice(&[f64::from(kind), id as f64, a as f64, b as f64]);
+            record.copy_from_slice(&[f64::from(kind), id as f64, a as f64, b as f64, n]);
             self.records += 1;
         }
     }
@@ -75,8 +82,9 @@ impl<'a> Outward<'a> {
         self.text.push(utf8)
     }
 
-    /// A record with a body: text, or a blob.
+    /// A record with a body: text, or a blob. Its number is what a part of this body costs.
     pub(super) fn body(&mut self, kind: u32, id: u64, body: Body<Message>, extra: &[u8]) {
+        let cost = f64::from(flow::cost(&body));
         // What the machines of ours report has crossed the bridge already.
         let (kind, len) = match body.encoding {
             Encoding::Binary => {
@@ -90,7 +98,7 @@ impl<'a> Outward<'a> {
             _ => (kind, self.text(&body.bytes)),
         };
         let extra = self.text(extra);
-        self.record(kind, id, len, extra);
+        self.counted(kind, id, len, extra, cost);
     }
 
     /// A record with two texts.

@@ -9,6 +9,7 @@ use crate::io::dealer::{self, Endpoint, Notice, Stats};
 use crate::io::worker::WorkerCommand;
 use crate::io::{Message, now};
 use crate::proto::link::LinkConfig;
+use crate::proto::several::WorkerOfSeveral;
 use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
 use crate::proto::{Time, Worker};
 use crate::wire::Dialect;
@@ -22,7 +23,7 @@ use std::time::Duration;
 /// Checked and defaulted by `lib/options.js`.
 #[napi(object)]
 pub struct WorkerConf {
-    /// Where the broker is; exactly one.
+    /// Where the brokers are; mostly one.
     pub endpoints: Vec<String>,
     /// The service that is offered.
     pub service: String,
@@ -73,38 +74,12 @@ impl WorkerCore {
     /// Begins a life; its outcome is a record. `wake` is called when there is something to drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
-        let reconnect = Duration::from_millis(self.conf.reconnect as u64);
-        let address = self.conf.endpoints.first().cloned().unwrap_or_default();
-        let dialect = dialect(&self.conf.protocol);
-        let config = WorkerConfig {
-            dialect,
-            link: LinkConfig {
-                heartbeat: Duration::from_millis(self.conf.heartbeat as u64),
-                liveness: self.conf.liveness,
-                reconnect,
-                // Nobody has to have bound an inproc endpoint yet; who does is ours, and says hello.
-                expect_beats: dialect != Dialect::Omdp || !address.starts_with("inproc:"),
-            },
-            service: self.conf.service.clone(),
-            concurrency: limit(self.conf.concurrency),
-            prefetch: self.conf.prefetch,
-            max_blocked: (self.conf.max_blocked >= 0.0)
-                .then(|| Duration::from_millis(self.conf.max_blocked as u64)),
-            session: format!("{:x}", random()),
+        let endpoints = self.endpoints()?;
+        let configs = self.configs();
+        let launch = |outlet| match <[_; 1]>::try_from(configs) {
+            Ok([config]) => dealer::start(move || Worker::new(config), endpoints, outlet),
+            Err(configs) => dealer::start(move || WorkerOfSeveral::new(configs), endpoints, outlet),
         };
-        let endpoint = Endpoint {
-            address,
-            identity: match dialect {
-                Dialect::Omdp => self.core.identity(&self.conf.name, self.conf.generated),
-                // In MDP whoever connects anew is somebody new: what was meant for the earlier one
-                // must not reach it, so it has no name that outlives a connection.
-                Dialect::Mdp(_) => Vec::new(),
-            },
-            reconnect_ms: i32::try_from(reconnect.as_millis()).unwrap_or(i32::MAX),
-            gone: random_frame(),
-            security: security::client(self.conf.security.as_ref())?,
-        };
-        let launch = |outlet| dealer::start(move || Worker::new(config), endpoint, outlet);
         self.taken = None;
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
@@ -138,10 +113,13 @@ impl WorkerCore {
         let mut ends = 0;
         while let Some(record) = batch.next() {
             let delivery = record.id as u64;
-            let [data, ..] = record.fields;
+            let [data, counted, ..] = record.fields;
             ends += usize::from(matches!(record.op, 5 | 6));
             commands.push(match record.op {
-                4 => WorkerCommand::Partial(delivery, batch.body(&record, data)?),
+                4 => {
+                    let body = batch.body(&record, data)?;
+                    WorkerCommand::Partial(delivery, body, counted as u32)
+                }
                 5 => WorkerCommand::Final(delivery, batch.body(&record, data)?),
                 6 => WorkerCommand::Error(delivery, batch.body(&record, data)?),
                 7 => WorkerCommand::Heartbeat,
@@ -170,7 +148,8 @@ impl WorkerCore {
         into: Float64ArraySlice<'env>,
         room: f64,
     ) -> Result<JsString<'env>> {
-        let endpoint = self.conf.endpoints.first().map_or("", String::as_str);
+        let endpoints = &self.conf.endpoints;
+        let endpoint_of = |line: usize| endpoints.get(line).map_or("", String::as_str);
         let mut pong = false;
         let taken = &mut self.taken;
         let text = self
@@ -182,17 +161,19 @@ impl WorkerCore {
                         return core::start_failed(batch, generation, &error);
                     }
                     Notice::Stopped => return core::stopped(batch, generation),
-                    Notice::Refused(failure) => core::refused(batch, endpoint, failure),
+                    Notice::Refused(line, failure) => {
+                        core::refused(batch, endpoint_of(line), failure);
+                    }
                     Notice::Ping => pong = true,
                     Notice::Stats(id, stats) => {
                         batch.words(kind::STATS, id, &core::stats(stats), "");
                     }
-                    Notice::Machine(notice) => {
+                    Notice::Machine(line, notice) => {
                         if let WorkerNotice::Request { delivery, .. } = &notice {
                             let since = taken.map_or_else(now, |(_, since)| since);
                             *taken = Some((*delivery, since));
                         }
-                        report(batch, notice, endpoint);
+                        report(batch, notice, endpoint_of(line));
                     }
                 }
                 ControlFlow::Continue(())
@@ -222,6 +203,51 @@ impl WorkerCore {
     #[napi(js_name = "unref")]
     pub fn release(&mut self, env: &Env) -> Result<()> {
         self.core.keep_alive(env, false)
+    }
+}
+
+impl WorkerCore {
+    /// One for each broker.
+    fn endpoints(&self) -> Result<Vec<Endpoint>> {
+        let conf = &self.conf;
+        let security = security::client(conf.security.as_ref())?;
+        let lines = conf.endpoints.iter().enumerate();
+        let endpoints = lines.map(|(line, address)| Endpoint {
+            address: address.clone(),
+            identity: match dialect(&conf.protocol) {
+                Dialect::Omdp => self.core.identity_of_line(line, &conf.name, conf.generated),
+                // In MDP whoever connects anew is somebody new: what was meant for the earlier one
+                // must not reach it, so it has no name that outlives a connection.
+                Dialect::Mdp(_) => Vec::new(),
+            },
+            reconnect_ms: conf.reconnect.min(f64::from(i32::MAX)) as i32,
+            gone: random_frame(),
+            security: security.clone(),
+        });
+        Ok(endpoints.collect())
+    }
+
+    /// As above.
+    fn configs(&self) -> Vec<WorkerConfig> {
+        let conf = &self.conf;
+        let dialect = dialect(&conf.protocol);
+        let config = |address: &String| WorkerConfig {
+            dialect,
+            link: LinkConfig {
+                heartbeat: Duration::from_millis(conf.heartbeat as u64),
+                liveness: conf.liveness,
+                reconnect: Duration::from_millis(conf.reconnect as u64),
+                // Nobody has to have bound an inproc endpoint yet; who does is ours, and says hello.
+                expect_beats: dialect != Dialect::Omdp || !address.starts_with("inproc:"),
+            },
+            service: conf.service.clone(),
+            concurrency: limit(conf.concurrency),
+            prefetch: conf.prefetch,
+            max_blocked: (conf.max_blocked >= 0.0)
+                .then(|| Duration::from_millis(conf.max_blocked as u64)),
+            session: format!("{:x}", random()),
+        };
+        conf.endpoints.iter().map(config).collect()
     }
 }
 
@@ -265,6 +291,9 @@ fn report(batch: &mut Outward<'_>, notice: WorkerNotice<Message>, endpoint: &str
         }
         WorkerNotice::Cancelled { delivery, code } => {
             batch.words(kind::CANCELLED, delivery, code.as_str(), "");
+        }
+        WorkerNotice::Credit { delivery, bytes } => {
+            batch.counted(kind::CREDIT, delivery, 0, 0, bytes as f64);
         }
         WorkerNotice::Connected => batch.words(kind::CONNECT, 0, endpoint, ""),
         WorkerNotice::Disconnected(why) => {

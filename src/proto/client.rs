@@ -9,7 +9,7 @@
 //! under way at a time, and the others wait in line; when that one is given up, so is the
 //! connection, lest its late reply be taken for that of the next.
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod resume;
 
@@ -69,7 +69,7 @@ pub enum ClientNotice<F> {
 
 /// A request that has not ended.
 #[derive(Debug)]
-struct Pending<F> {
+pub(super) struct Pending<F> {
     /// Kept until it ends: another broker may need it. Clones share the bytes.
     service: F,
     data: Body<F>,
@@ -81,6 +81,10 @@ struct Pending<F> {
     again: u32,
     /// How many parts of the reply have come.
     received: u32,
+    /// How many bytes of them its user has given back.
+    read: u64,
+    /// How many of those the broker of this connection was told.
+    told: u64,
     timeout: Option<Duration>,
     /// Moved by every partial; the timer below is set anew only when it fires too early.
     deadline: Time,
@@ -212,23 +216,29 @@ impl<F: Frame> Client<F> {
     ) {
         let terms = terms.into();
         let timeout = terms.timeout;
-        let deadline = timeout.map_or(now, |timeout| now + timeout);
-        let timer = timeout.map(|_| self.deadlines.set(deadline, id));
-        self.requests.insert(
-            id,
-            Pending {
-                service,
-                data,
-                opts,
-                terms,
-                stage: Stage::Waiting,
-                again: 0,
-                received: 0,
-                timeout,
-                deadline,
-                timer,
-            },
-        );
+        let request = Pending {
+            service,
+            data,
+            opts,
+            terms,
+            stage: Stage::Waiting,
+            again: 0,
+            received: 0,
+            read: 0,
+            told: 0,
+            timeout,
+            deadline: timeout.map_or(now, |timeout| now + timeout),
+            timer: None,
+        };
+        self.admit(id, request);
+    }
+
+    /// Takes a request that another client of the same user had, and has not sent.
+    pub(super) fn admit(&mut self, id: u64, mut request: Pending<F>) {
+        request.timer = request
+            .timeout
+            .map(|_| self.deadlines.set(request.deadline, id));
+        self.requests.insert(id, request);
         if self.ready() && self.config.dialect == Dialect::Omdp {
             self.send(id);
         } else {
@@ -237,9 +247,55 @@ impl<F: Frame> Client<F> {
         }
     }
 
+    /// Gives away the requests that were not sent, in the order in which they came.
+    pub(super) fn give_waiting(&mut self) -> Vec<(u64, Pending<F>)> {
+        let mut given = Vec::with_capacity(self.waiting.len());
+        for id in std::mem::take(&mut self.waiting) {
+            if let Some(mut request) = self.requests.remove(&id) {
+                if let Some(timer) = request.timer.take() {
+                    self.deadlines.cancel(timer);
+                }
+                given.push((id, request));
+            }
+        }
+        given
+    }
+
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Forgets a request; the broker is told if it has it. No notice follows.
     pub fn cancel(&mut self, id: u64) {
         self.forget(id, Tell::Cancelled);
+    }
+
+    /// The user has read so many bytes of the reply's parts: the worker may send as many more, see
+    /// [`flow`](super::flow). Reading is a sign of life of the reply too.
+    pub fn credit(&mut self, now: Time, id: u64, bytes: u32) {
+        let Some(request) = self.requests.get_mut(&id).filter(|_| bytes > 0) else {
+            return;
+        };
+        if let Some(timeout) = request.timeout {
+            request.deadline = now + timeout;
+        }
+        request.read += u64::from(bytes);
+        self.tell_read(id);
+    }
+
+    /// Passes on what was read, unless the broker is lost or still looks for the request: then it
+    /// is told with what asks for it, or once it was found.
+    fn tell_read(&mut self, id: u64) {
+        let knows = self.link.peer().is_some_and(|broker| broker.flow);
+        if let Some(request) = self.requests.get_mut(&id).filter(|_| knows)
+            && matches!(request.stage, Stage::Sent)
+            && request.read > request.told
+        {
+            let bytes = u32::try_from(request.read - request.told).unwrap_or(u32::MAX);
+            request.told += u64::from(bytes);
+            let rid = self.rid(id);
+            self.transmits.push(ClientMessage::Credit { rid, bytes });
+        }
     }
 
     /// Tells the worker that holds the request that it is still wanted (0.0.92's own way), or the
@@ -274,6 +330,7 @@ impl<F: Frame> Client<F> {
             self.config.link.liveness,
         );
         hello.session = self.session();
+        hello.flow = true;
         hello.parks = true;
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),
@@ -389,11 +446,15 @@ impl<F: Frame> Client<F> {
         if !request.stage.is_with_broker() {
             return;
         }
+        let found = matches!(request.stage, Stage::Resuming { .. });
         if !kind.is_last() {
             request.stage = Stage::Sent;
             request.received = request.received.saturating_add(1);
             if let Some(timeout) = request.timeout {
                 request.deadline = now + timeout;
+            }
+            if found {
+                self.tell_read(id);
             }
         } else {
             self.forget(id, Tell::Nothing);
@@ -482,7 +543,8 @@ impl<F: Frame> Client<F> {
         self.requests.len()
     }
 
-    fn ready(&self) -> bool {
+    /// Whether there is a broker to speak to.
+    pub(super) fn ready(&self) -> bool {
         self.link.is_up() && (!self.config.await_hello || self.link.peer().is_some())
     }
 

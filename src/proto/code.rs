@@ -17,13 +17,15 @@ pub enum Code {
     BrokerLost,
     /// The rules do not let this user call the service.
     Denied,
+    /// The client does not take what it is sent.
+    ClientSlow,
     /// A reply that is no JSON, or otherwise not what the dialect says.
     BadReply,
 }
 
 impl Code {
     /// All there are, in their order.
-    pub const ALL: [Code; 8] = [
+    pub const ALL: [Code; 9] = [
         Code::ClientTimeout,
         Code::Aborted,
         Code::WorkerLost,
@@ -31,6 +33,7 @@ impl Code {
         Code::QueueFull,
         Code::BrokerLost,
         Code::Denied,
+        Code::ClientSlow,
         Code::BadReply,
     ];
 
@@ -44,6 +47,7 @@ impl Code {
             Code::QueueFull => "B_QUEUE_FULL",
             Code::BrokerLost => "B_LOST",
             Code::Denied => "B_DENIED",
+            Code::ClientSlow => "C_SLOW",
             Code::BadReply => "W_BAD_REPLY",
         }
     }

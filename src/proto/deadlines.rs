@@ -51,7 +51,7 @@ impl<T> Deadlines<T> {
         self.entries.first_key_value().map(|(key, _)| key.at)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn contains(&self, key: TimerKey) -> bool {
         self.entries.contains_key(&key)
     }

@@ -10,7 +10,9 @@ pub mod broker;
 pub mod client;
 pub mod code;
 mod deadlines;
+pub mod flow;
 pub mod link;
+pub mod several;
 mod terms;
 mod time;
 pub mod worker;
@@ -22,4 +24,4 @@ pub use time::Time;
 pub use worker::Worker;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,7 +12,7 @@
 //! for [`STALL`], what was only offered goes back to the broker. So does what would have to wait
 //! for longer than [`BACKLOG`].
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod pace;
 mod resume;
@@ -22,6 +22,7 @@ pub use pace::Worked;
 
 use super::Time;
 use super::code::Code;
+use super::flow::{self, Debt};
 use super::link::{Action, Due, Link, LinkConfig, Loss};
 use crate::wire::ext;
 use crate::wire::omdp::{ReplyKind, ToWorker, WorkerMessage, error_for_old};
@@ -78,6 +79,13 @@ pub enum WorkerNotice<F> {
         /// Why.
         code: Code,
     },
+    /// So many bytes more of this delivery's parts may be sent, see [`flow`].
+    Credit {
+        /// The number it was given out under.
+        delivery: u64,
+        /// How many, as its user counts; less than none if that counted too few before.
+        bytes: i64,
+    },
     /// The broker has this worker.
     Connected,
     /// It has not any more; the worker is looking for it.
@@ -103,6 +111,28 @@ struct Delivery<F> {
     arrived: Time,
     /// What its user has written, for a dialect without partials.
     parts: Vec<F>,
+    /// Toward a broker that knows no flow control: what its parts cost.
+    debt: Debt,
+    /// What all of the parts that were sent cost, and how much credit its user was given.
+    spent: u64,
+    granted: u64,
+    /// How many bytes more its user has counted than there were.
+    surplus: i64,
+}
+
+impl<F> Delivery<F> {
+    /// Whether its user has ended it, and only the reply is held.
+    fn is_over(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.has_ended())
+    }
+
+    fn credit(&mut self, delivery: u64, bytes: u32) -> WorkerNotice<F> {
+        self.granted += u64::from(bytes);
+        WorkerNotice::Credit {
+            delivery,
+            bytes: i64::from(bytes) + std::mem::take(&mut self.surplus),
+        }
+    }
 }
 
 /// How long offers wait while no delivery ends. Several times what the broker sends ahead of need
@@ -138,6 +168,8 @@ impl Draining {
 /// The owner is to take back offers that are returnable, the latest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retract {
+    /// Only those of this line, of a worker of [several](super::several) brokers.
+    pub line: Option<usize>,
     /// How many deliveries there are, taken or offered.
     pub outstanding: usize,
     /// How many may remain: offers up to here have room to be taken.
@@ -166,10 +198,16 @@ pub struct Worker<F> {
     /// The concurrency that the broker was told last.
     announced: Option<usize>,
     connected: bool,
+    /// The transport takes less than it is given.
+    congested: bool,
     /// How many connections there have been.
     connections: u64,
     /// Set once the worker is to stop: when to give up on what still runs.
     draining: Option<Draining>,
+    /// Whether its room is that of other workers too, see [`share_room`](Self::share_room).
+    shared: bool,
+    /// Whether others have taken the room: the broker is to give no more than it has given.
+    full: bool,
     watchdog: Watchdog,
 }
 
@@ -192,8 +230,25 @@ impl<F: Frame> Worker<F> {
             notices: Vec::new(),
             announced: None,
             connected: false,
+            congested: false,
             connections: 0,
             draining: None,
+            shared: false,
+            full: false,
+        }
+    }
+
+    /// From now on others run requests in the same room. Whoever sees all of them watches for
+    /// stalls; and what is taken back was given by a broker that can't know how full the room is,
+    /// so it is asked for no more until [`room_again`](Self::room_again).
+    pub(super) fn share_room(&mut self) {
+        self.shared = true;
+    }
+
+    /// Others have left some of the room.
+    pub(super) fn room_again(&mut self) {
+        if std::mem::take(&mut self.full) && self.link.peer().is_some() && self.draining.is_none() {
+            self.send_ready();
         }
     }
 
@@ -250,6 +305,11 @@ impl<F: Frame> Worker<F> {
             }
         }
         if !tokens.is_empty() {
+            if self.shared && self.draining.is_none() {
+                // First, or the broker would give them back at once.
+                self.full = true;
+                self.send_ready();
+            }
             self.transmits.push(WorkerMessage::Return {
                 tokens: F::from(tokens),
             });
@@ -268,9 +328,18 @@ impl<F: Frame> Worker<F> {
             return;
         }
         let dialect = self.config.dialect;
-        let Some(delivery) = self.deliveries.get_mut(&delivery) else {
+        let has_windows = self.has_windows();
+        let number = delivery;
+        let Some(delivery) = self.deliveries.get_mut(&number) else {
             return;
         };
+        let cost = flow::cost(&body);
+        if !has_windows {
+            delivery.debt.add(cost);
+            if let Some(bytes) = delivery.debt.settle(self.congested) {
+                self.notices.push(delivery.credit(number, bytes));
+            }
+        }
         if let Dialect::Mdp(mdp) = dialect
             && !mdp.has_partials()
         {
@@ -281,6 +350,7 @@ impl<F: Frame> Worker<F> {
             rid,
             token,
             sent,
+            spent,
             ..
         } = delivery;
         // Through a 0.0.92 broker this could reach a 0.0.92 client, which a null partial kills.
@@ -288,6 +358,7 @@ impl<F: Frame> Worker<F> {
             return;
         }
         *sent = sent.saturating_add(1);
+        *spent += u64::from(cost);
         let message = WorkerMessage::Reply {
             kind: ReplyKind::Partial,
             client: F::from(&client[..]),
@@ -313,6 +384,32 @@ impl<F: Frame> Worker<F> {
     pub fn heartbeat(&mut self) {
         if self.link.is_up() && !self.said_goodbye() {
             self.transmits.push(WorkerMessage::Heartbeat);
+        }
+    }
+
+    /// The user has counted a part that it is about to send, and can't know what becomes of it as
+    /// JSON: what it counted too much or too little is set right with the next credit.
+    pub fn correct(&mut self, delivery: u64, counted: u32, body: &Body<F>) {
+        let cost = flow::cost(body);
+        if counted != cost
+            && let Some(delivery) = self.deliveries.get_mut(&delivery)
+        {
+            delivery.surplus += i64::from(counted) - i64::from(cost);
+        }
+    }
+
+    /// Whether the broker sees to it that credit comes.
+    pub fn has_windows(&self) -> bool {
+        self.link.peer().is_some_and(|broker| broker.flow)
+    }
+
+    /// Whether the transport takes less than it is given.
+    pub fn handle_congestion(&mut self, congested: bool) {
+        self.congested = congested;
+        for (&number, delivery) in &mut self.deliveries {
+            if let Some(bytes) = delivery.debt.settle(congested) {
+                self.notices.push(delivery.credit(number, bytes));
+            }
         }
     }
 
@@ -365,6 +462,12 @@ impl<F: Frame> Worker<F> {
             // A broker of ours gave it to an earlier life of this name, whose requests it ends when
             // it hears our READY.
             ToWorker::Request { extra: Some(_), .. } if self.link.peer().is_none() => {}
+            // It would have two deliveries, of which a CANCEL could name but one.
+            ToWorker::Request {
+                extra: Some(extra), ..
+            } if self.by_token.contains_key(&extra.token) => {
+                self.notices.push(WorkerNotice::Fault(Malformed::Extension));
+            }
             ToWorker::Request {
                 client,
                 rid,
@@ -383,6 +486,10 @@ impl<F: Frame> Worker<F> {
                     held: None,
                     arrived: now,
                     parts: Vec::new(),
+                    debt: Debt::default(),
+                    spent: 0,
+                    granted: 0,
+                    surplus: 0,
                 };
                 self.on_request(now, delivery, body, said);
             }
@@ -394,6 +501,13 @@ impl<F: Frame> Worker<F> {
             }
             ToWorker::Resume(ext) => self.on_resume(now, ext),
             ToWorker::Disclaim { numbers } => self.on_disclaim(now, &numbers),
+            ToWorker::Credit { token, bytes } => {
+                if let Some(&number) = self.by_token.get(&token)
+                    && let Some(delivery) = self.deliveries.get_mut(&number)
+                {
+                    self.notices.push(delivery.credit(number, bytes));
+                }
+            }
             // A client's own heartbeat; a delivery stays active until somebody says otherwise.
             ToWorker::RequestHeartbeat { .. } | ToWorker::Heartbeat => {}
             ToWorker::Disconnect => {
@@ -491,6 +605,7 @@ impl<F: Frame> Worker<F> {
     fn concurrency(&self) -> Option<usize> {
         let limit = match self.draining.is_some() || self.watchdog.is_barking() {
             true => Some(0),
+            false if self.full => Some(self.load()),
             false => self.config.concurrency,
         };
         limit.map(|limit| limit.saturating_sub(self.unclaimed()))
@@ -529,8 +644,9 @@ impl<F: Frame> Worker<F> {
             self.announced
                 .map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)),
         );
-        let prefetch = self.draining.map_or(self.config.prefetch, |_| 0);
-        hello.prefetch = (prefetch > 0).then_some(prefetch);
+        let ahead = self.config.prefetch > 0 && self.draining.is_none() && !self.full;
+        hello.prefetch = ahead.then_some(self.config.prefetch);
+        hello.flow = true;
         self.transmits.push(WorkerMessage::Ready {
             service: F::from(self.config.service.as_bytes()),
             hello: Some(hello.to_frame()),
@@ -589,6 +705,9 @@ impl<F: Frame> Worker<F> {
     }
 
     fn watch_for_stall(&mut self, now: Time) {
+        if self.shared {
+            return;
+        }
         let limit = self.config.concurrency.unwrap_or(usize::MAX);
         self.stalled_at = (self.load() > limit).then(|| now + STALL);
     }
@@ -613,6 +732,7 @@ impl<F: Frame> Worker<F> {
 
     fn ask_back(&mut self, limit: usize) {
         self.retract = Some(Retract {
+            line: None,
             outstanding: self.load(),
             limit,
         });
@@ -667,7 +787,12 @@ impl<F: Frame> Worker<F> {
     }
 
     fn cancel(&mut self, number: u64, code: Code) {
-        self.forget(number);
+        if self
+            .forget(number)
+            .is_none_or(|delivery| delivery.is_over())
+        {
+            return;
+        }
         self.notices.push(WorkerNotice::Cancelled {
             delivery: number,
             code,
@@ -695,6 +820,9 @@ impl<F: Frame> Worker<F> {
         let running: Vec<u64> = self.deliveries.keys().copied().collect();
         for number in running {
             if let Some(delivery) = self.forget(number) {
+                if delivery.is_over() {
+                    continue;
+                }
                 // The broker drops a claim with its worker.
                 if delivery.held.is_none() {
                     self.transmits.push(WorkerMessage::Reply {

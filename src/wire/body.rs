@@ -93,14 +93,20 @@ fn buffer_from_json(text: &[u8]) -> Option<Vec<u8>> {
     if list.is_empty() {
         return Some(Vec::new());
     }
-    list.split(|&c| c == b',')
-        .map(|digits| std::str::from_utf8(digits).ok()?.parse::<u8>().ok())
-        .collect()
+    list.split(|&c| c == b',').map(byte_from_digits).collect()
+}
+
+/// As JSON writes a number, so neither `+1` nor `01`.
+fn byte_from_digits(digits: &[u8]) -> Option<u8> {
+    let canonical = !matches!(digits, [b'0', _, ..] | [b'+', ..]);
+    let text = std::str::from_utf8(digits).ok().filter(|_| canonical)?;
+    text.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::corpus::seed;
 
     #[test]
     fn buffers_take_the_form_that_node_gives_them() {
@@ -115,7 +121,11 @@ mod tests {
     fn every_byte_survives_the_way_there_and_back() {
         let all: Vec<u8> = (0..=255).collect();
         let body = Body::<Vec<u8>>::from_buffer_json(&buffer_to_json(&all)).unwrap();
-        assert_eq!(body, Body::binary(all));
+        assert_eq!(body, Body::binary(all.clone()));
+        seed(
+            "bodies",
+            &[b"\x02", &buffer_to_json(&all[..9])[..]].concat(),
+        );
     }
 
     #[test]
@@ -125,9 +135,12 @@ mod tests {
             "null",
             r#"{"type":"Buffer","data":[256]}"#,
             r#"{"type":"Buffer","data":[1,]}"#,
+            r#"{"type":"Buffer","data":[01]}"#,
+            r#"{"type":"Buffer","data":[+1]}"#,
             r#"{"type":"Buffer","data":[1,2]} "#,
             r#"{"type":"buffer","data":[1,2]}"#,
         ] {
+            seed("bodies", &[b"\x02", text.as_bytes()].concat());
             assert!(
                 Body::<Vec<u8>>::from_buffer_json(text.as_bytes()).is_err(),
                 "{text}"

@@ -182,14 +182,17 @@ fn bytes_of(value: &Value) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::corpus::{seed, vector_after};
     use crate::wire::omdp::testing::frames;
 
     fn value(text: &str) -> Body<Vec<u8>> {
+        vector_after("bodies", &[0], &frames(text));
         Body::from_frames(frames(text)).into_value()
     }
 
     #[track_caller]
     fn there_and_back(json: &str, wire: &str) {
+        seed("bodies", &[b"\x01", json.as_bytes()].concat());
         let body = Body::json(json.as_bytes().to_vec());
         assert_eq!(body.clone().into_frames(), frames(wire), "{json}");
         assert_eq!(value(wire), body, "{wire}");

@@ -286,6 +286,16 @@ mod tests {
             own: true,
         };
         assert_eq!(result.to_frame::<Vec<u8>>(), [0x0c]);
+        for bytes in [
+            request.to_frame::<Vec<u8>>(),
+            again.to_frame(),
+            given.to_frame(),
+            token.to_frame(),
+            paced.to_frame(),
+            result.to_frame(),
+        ] {
+            crate::fuzz::corpus::seed("ext", &bytes);
+        }
     }
 
     /// Whatever decodes, encodes to the bytes it came from.

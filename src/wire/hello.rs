@@ -31,6 +31,8 @@ pub struct Hello {
     pub prefetch: Option<u32>,
     /// Clients only: whether requests that wait for long may be parked with it.
     pub parks: bool,
+    /// Whether it keeps to the windows of streams, see `proto::flow`.
+    pub flow: bool,
     /// Whether the sender understands [`packed`](super::packed) frames.
     pub packs: bool,
 }
@@ -45,6 +47,7 @@ impl Hello {
             concurrency: None,
             prefetch: None,
             parks: false,
+            flow: false,
             packs: true,
         }
     }
@@ -54,6 +57,9 @@ impl Hello {
         let mut map = Map::new();
         if let Some(n) = self.concurrency {
             map.insert("concurrency".into(), n.into());
+        }
+        if self.flow {
+            map.insert("flow".into(), VERSION.into());
         }
         map.insert("heartbeat".into(), self.heartbeat_ms.into());
         map.insert("liveness".into(), self.liveness.into());
@@ -99,6 +105,10 @@ impl Hello {
                 Some(n.ok_or(Malformed::Hello)?)
             }
         };
+        let flow = match value.get("flow") {
+            None => false,
+            Some(flow) => flow.as_u64().ok_or(Malformed::Hello)? >= 1,
+        };
         let session = match value.get("session") {
             None => "",
             Some(session) => session.as_str().ok_or(Malformed::Hello)?,
@@ -111,6 +121,7 @@ impl Hello {
             concurrency,
             prefetch,
             parks: value.get("parks").and_then(Value::as_bool) == Some(true),
+            flow,
             packs: value.get("packed").and_then(Value::as_bool) == Some(true),
         })
     }
@@ -123,6 +134,7 @@ const MAX_LIVENESS: u64 = 1000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::corpus::seed;
 
     #[test]
     fn golden() {
@@ -132,17 +144,20 @@ mod tests {
             frame,
             br#"{"heartbeat":2500,"liveness":3,"omdp":1,"packed":true}"#
         );
+        seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
         hello.packs = false;
         hello.parks = true;
         hello.concurrency = Some(-1);
         hello.prefetch = Some(9);
+        hello.flow = true;
         hello.session = "s1".into();
         let frame: Vec<u8> = hello.to_frame();
         assert_eq!(
             frame,
-            br#"{"concurrency":-1,"heartbeat":2500,"liveness":3,"omdp":1,"parks":true,"prefetch":9,"session":"s1"}"#
+            br#"{"concurrency":-1,"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"parks":true,"prefetch":9,"session":"s1"}"#
         );
+        seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
     }
 
@@ -169,7 +184,9 @@ mod tests {
             r#"{"omdp":1,"heartbeat":2500,"liveness":0}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"concurrency":-2}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"concurrency":"all"}"#,
+            r#"{"omdp":1,"heartbeat":2500,"liveness":3,"flow":true}"#,
         ] {
+            seed("hello", text.as_bytes());
             assert_eq!(
                 Hello::parse(text.as_bytes()),
                 Err(Malformed::Hello),

@@ -68,7 +68,7 @@ pub fn pack<F: Frame>(frames: &mut Vec<F>, start: usize) {
 }
 
 /// The inverse, of a whole message. Leaves one that is not packed as it is.
-pub(super) fn unpack<F: Frame>(frames: &mut Vec<F>) -> Result<(), Malformed> {
+pub(crate) fn unpack<F: Frame>(frames: &mut Vec<F>) -> Result<(), Malformed> {
     let received = frames.len();
     let head = match frames.first_mut() {
         Some(first) if is_packed(first) => mem::replace(first, F::from(&[][..])),
@@ -106,6 +106,7 @@ pub(super) fn unpack<F: Frame>(frames: &mut Vec<F>) -> Result<(), Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::corpus::vector;
 
     fn frames(list: &[&[u8]]) -> Vec<Vec<u8>> {
         list.iter().map(|frame| frame.to_vec()).collect()
@@ -118,6 +119,8 @@ mod tests {
         pack(&mut both, 1);
         assert_eq!(both[0], b"to");
         assert_eq!(both[1..], frames(packed));
+        vector("packed", &frames(packed));
+        vector("packed", &frames(message));
         let mut back = both.split_off(1);
         unpack(&mut back).unwrap();
         assert_eq!(back, frames(message));
@@ -155,6 +158,7 @@ mod tests {
             &[b"\x01\xff", b"x", b"y"],
             &[&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]],
         ] {
+            vector("packed", &frames(message));
             assert_eq!(unpack(&mut frames(message)), Err(Malformed::Packed));
         }
         let mut nothing = frames(&[b"\x01"]);

@@ -10,7 +10,7 @@ use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
 
 impl<F: Frame> Broker<F> {
-    pub(in crate::proto) fn audit(&self) {
+    pub(crate) fn audit(&self) {
         let requests = self.requests.keys();
         let workers = self.workers.keys();
         let clients = self.clients.keys();

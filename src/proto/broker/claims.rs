@@ -48,6 +48,7 @@ struct Claim {
 struct Search {
     timer: TimerKey,
     received: u32,
+    read: u64,
 }
 
 /// What is claimed and what is looked for, while the other side has not come.
@@ -59,24 +60,24 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn timers(&self) -> impl Iterator<Item = TimerKey> {
         let claims = self.slab.iter().map(|(_, claim)| claim.timer);
         claims.chain(self.searches.values().map(|search| search.timer))
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn len(&self) -> usize {
         assert_eq!(self.slab.len(), self.names.len());
         self.slab.len()
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn is_sought(&self, key: RequestKey) -> bool {
         self.searches.contains_key(&key)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn running_of(&self, worker: WorkerKey) -> usize {
         let claims = self.slab.iter().filter(|(_, claim)| claim.worker == worker);
         claims
@@ -122,8 +123,12 @@ impl<F: Frame> Broker<F> {
         }
         let wait = Duration::from_millis(past.wait_ms.into()).min(self.config.grace());
         let timer = self.deadlines.set(now + wait, Timer::Search(key));
-        let received = past.received;
-        self.claims.searches.insert(key, Search { timer, received });
+        let search = Search {
+            timer,
+            received: past.received,
+            read: past.read,
+        };
+        self.claims.searches.insert(key, search);
         let claim = name.and_then(|name| self.claims.names.get(&name).copied());
         if let Some(at) = claim
             && let Some(Claim { worker, user, .. }) = self.claims.slab.get(at)
@@ -229,6 +234,10 @@ impl<F: Frame> Broker<F> {
             number: ext.number,
             token: self.requests.token(key),
             received: search.received,
+            read: match self.clients.get(client) {
+                Some(client) if client.gives_credit() => search.read,
+                _ => u64::MAX,
+            },
         };
         self.send_worker(worker, ToWorker::Resume(ext));
     }

@@ -2,7 +2,7 @@
 
 use super::requests::{Content, Place, RequestKey, Requests};
 use super::services::ServiceKey;
-use super::{Broker, Outgoing, RoutingId, Timer, Transmit, mmi};
+use super::{Broker, Departure, Outgoing, RoutingId, Timer, Transmit, mmi};
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::{Terms, Time};
@@ -38,6 +38,8 @@ pub(super) struct Client {
     pub(super) cut_off: bool,
     /// It was asked to let requests go, and has not.
     pub(super) is_mute: bool,
+    /// It takes less than it is sent.
+    pub(super) congested: bool,
     next_beat: Time,
     /// Clients of ours have one always, the others while they are cut off.
     pub(super) timer: Option<TimerKey>,
@@ -55,9 +57,14 @@ impl Client {
     }
 }
 
-#[cfg(test)]
 impl Client {
+    /// Whether it says what it has read of a stream.
+    pub(super) fn gives_credit(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.flow)
+    }
+
     /// Whether it said hello on this connection.
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn is_registered(&self) -> bool {
         self.hello.is_some()
     }
@@ -117,6 +124,7 @@ impl Clients {
             last_heard: now,
             cut_off: false,
             is_mute: false,
+            congested: false,
             next_beat: now,
             timer: None,
         });
@@ -270,6 +278,9 @@ impl<F: Frame> Broker<F> {
                 }
                 self.drop_request(now, request);
             }
+            (ClientMessage::Credit { rid, bytes }, Some(key)) => {
+                self.on_credit(now, key, &rid, bytes);
+            }
             (ClientMessage::Disconnect, Some(key)) => self.drop_client(now, key),
             (ClientMessage::Heartbeat, _) | (_, None) => {}
         }
@@ -383,7 +394,7 @@ impl<F: Frame> Broker<F> {
         let is_bound = is_mdp && client.id.first() == Some(&0);
         // With authentication every one does: the next to have it may be another.
         if client.extended || is_bound || self.guard.is_on() {
-            return self.drop_client(now, key);
+            return self.lose_client(now, key, Departure::Connection);
         }
         // Each reply that can't be delivered says so again, which is no sign of life.
         if std::mem::replace(&mut client.cut_off, true) {
@@ -450,7 +461,7 @@ impl<F: Frame> Broker<F> {
             if client.extended {
                 self.send_client(key, ToClient::Disconnect);
             }
-            return self.drop_client(now, key);
+            return self.lose_client(now, key, Departure::Silence);
         }
         if client.hello.is_some() && client.next_beat <= now {
             client.next_beat = now + self.config.heartbeat;

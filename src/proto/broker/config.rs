@@ -32,6 +32,7 @@ impl BrokerConfig {
     /// What the broker answers to a hello.
     pub(super) fn hello(&self) -> Hello {
         let mut hello = Hello::new(self.heartbeat.as_millis() as u64, self.liveness);
+        hello.flow = true;
         hello.session = self.session.clone();
         hello
     }

@@ -6,6 +6,7 @@ use super::workers::Owed;
 use super::{Broker, BrokerEvent};
 use crate::proto::Time;
 use crate::proto::code::Code;
+use crate::proto::flow;
 use crate::wire::omdp::{ReplyKind, ToClient, ToWorker, error_for_old};
 use crate::wire::{Body, Dialect, Frame};
 
@@ -61,7 +62,11 @@ impl<F: Frame> Broker<F> {
         if let Some(timeout) = request.timeout {
             request.deadline = now + timeout;
         }
+        let cost = flow::cost(&body);
         self.reply(key, kind, body);
+        if kind == ReplyKind::Partial {
+            self.owe(key, cost);
+        }
     }
 
     fn reply(&mut self, key: RequestKey, kind: ReplyKind, body: Body<F>) {
@@ -177,7 +182,7 @@ impl<F: Frame> Broker<F> {
         let client = self.clients.get(request.client)?;
         Some(Owed {
             client: client.id.clone(),
-            rid: (&*request.rid).into(),
+            rid: (&*request.name_without_token()).into(),
         })
     }
 

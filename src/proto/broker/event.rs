@@ -15,6 +15,8 @@ pub enum Departure {
     Protocol,
     /// A peer with the same identity took its place.
     Replaced,
+    /// It did not take what it was sent.
+    Slow,
     /// The rules do not let it serve, or not any more.
     Denied,
     /// The broker was stopped.
@@ -30,6 +32,7 @@ impl Departure {
             Departure::Silence => "heartbeat lost",
             Departure::Protocol => "protocol error",
             Departure::Replaced => "replaced",
+            Departure::Slow => "too slow",
             Departure::Denied => "denied",
             Departure::Stop => "broker stopped",
         }
@@ -55,6 +58,15 @@ pub enum BrokerEvent {
         /// Why.
         why: Departure,
         /// How many requests were lost with it.
+        lost: usize,
+    },
+    /// A client was lost, with requests or for its silence or slowness.
+    ClientGone {
+        /// Its routing id.
+        client: Box<[u8]>,
+        /// Why.
+        why: Departure,
+        /// How many requests were cancelled with it.
         lost: usize,
     },
     /// A request was not answered within its timeout.

@@ -78,6 +78,7 @@ impl<F: Frame> Broker<F> {
             "requestsTotal": self.counters.requests,
             "expiredTotal": self.counters.expired,
             "badMessagesTotal": self.counters.bad_messages,
+            "slowPeersTotal": self.counters.slow_peers,
             "dialects": self.dialect_stats("messagesTotal"),
         })
     }

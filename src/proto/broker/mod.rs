@@ -14,6 +14,7 @@
 //! | client | CANCEL             | forgets the request, tells its worker                          |
 //! | client | RESUME             | looks for it among the claims, see [`claims`]                  |
 //! | client | GO                 | the requests may be given to a worker, see [`parking`]         |
+//! | client | CREDIT rid         | passes it to the worker that holds the request                 |
 //! | client | DISCONNECT         | forgets the client and its requests                            |
 //! | worker | READY              | registers the worker, answers a hello, dispatches              |
 //! | worker | READY, held        | same session: updates; new one: starts over; 0.0.92: DISCONNECT |
@@ -28,10 +29,11 @@
 //! | time   | request's deadline | `C_TIMEOUT` to the client, CANCEL to the worker                |
 //! | either | READY, REQUEST the user may not | DISCONNECT; `B_DENIED` (see [`access`])                |
 //! | time   | silent peer        | DISCONNECT, and as if its connection had broken                |
+//! | transport | takes no more of a peer's | DISCONNECT, or `C_SLOW` for its requests (see `flow`)    |
 //! | transport | connection broke | a worker's requests start again or are lost; a client's end    |
 
 mod access;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod claims;
 mod clients;
@@ -39,6 +41,7 @@ mod config;
 mod dispatch;
 mod displaced;
 mod event;
+mod flow;
 mod incoming;
 mod limits;
 mod mdp;
@@ -127,6 +130,18 @@ pub enum Outgoing<F> {
     MdpClient(wire_mdp::Dialect, wire_mdp::ClientReply<F>),
     /// For a worker of this MDP.
     MdpWorker(wire_mdp::Dialect, wire_mdp::ToWorker<F>),
+}
+
+impl<F: Frame> Outgoing<F> {
+    /// Whether its receiver is sent away by it.
+    pub fn is_disconnect(&self) -> bool {
+        matches!(
+            self,
+            Outgoing::Client(ToClient::Disconnect)
+                | Outgoing::Worker(ToWorker::Disconnect)
+                | Outgoing::MdpWorker(_, wire_mdp::ToWorker::Disconnect)
+        )
+    }
 }
 
 /// Who waits for a time.
@@ -288,6 +303,7 @@ impl<F: Frame> Broker<F> {
     /// Tells every peer that the broker goes away, and every client the end of its requests.
     pub fn stop(&mut self, now: Time) {
         self.stopping = true;
+        self.end_parked();
         for key in self.requests.keys() {
             self.end_request(now, key, super::code::Code::BrokerLost);
         }

@@ -56,7 +56,7 @@ pub(super) struct Parking {
 }
 
 impl Parking {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn timer(&self) -> Option<TimerKey> {
         assert_eq!(self.timer.is_some(), !self.line.is_empty());
         self.timer

@@ -6,6 +6,7 @@ use super::parking::Gate;
 use super::services::{ServiceKey, Services};
 use super::workers::WorkerKey;
 use crate::proto::deadlines::TimerKey;
+use crate::proto::flow::Debt;
 use crate::proto::{Terms, Time};
 use crate::wire::{Body, Frame};
 use slab::Slab;
@@ -53,6 +54,8 @@ pub(super) struct Request<F> {
     /// Moved by every partial; the timer is set anew only when it fires too early.
     pub(super) deadline: Time,
     pub(super) timer: Option<TimerKey>,
+    /// What its worker is owed in the place of its client.
+    pub(super) debt: Debt,
     /// How often it may still be given to another worker after one was lost with it.
     pub(super) retry: u8,
     /// How often it was.
@@ -70,6 +73,17 @@ pub(super) struct Request<F> {
     serial: u32,
     prev: u32,
     next: u32,
+}
+
+impl<F: Frame> Request<F> {
+    /// What a worker of 0.0.92 is to call it. One that was cut off goes on with what it had when it
+    /// comes back, so another attempt has another name: what it says of the first is nobody's.
+    pub(super) fn name_without_token(&self) -> F {
+        match self.retried {
+            0 => self.rid.clone(),
+            retried => F::from([&*self.rid, format!("~{retried}").as_bytes()].concat()),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -179,6 +193,7 @@ impl<F: Frame> Requests<F> {
             timeout: terms.timeout,
             deadline,
             timer: None,
+            debt: Debt::default(),
             retry: terms.retry,
             retried: 0,
             uncertain: false,
@@ -272,7 +287,7 @@ impl Queue {
     }
 
     /// From the front; panics if the links are broken.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn iter<F>(&self, requests: &Requests<F>) -> impl Iterator<Item = RequestKey> {
         let mut prev = NONE;
         let mut at = self.head;

@@ -88,12 +88,12 @@ impl Services {
         &mut self.slab[key.0]
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn get(&self, key: ServiceKey) -> &Service {
         &self.slab[key.0]
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn keys(&self) -> impl Iterator<Item = ServiceKey> {
         self.slab.iter().map(|(key, _)| ServiceKey(key))
     }
@@ -174,7 +174,7 @@ impl Service {
     }
 
     /// Who stands in which line.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn lines(&self) -> impl Iterator<Item = (Line, WorkerKey)> {
         let idle = self.idle.values().map(|&worker| (Line::Idle, worker));
         idle.chain(self.busy.values().map(|&worker| (Line::Busy, worker)))

@@ -17,6 +17,7 @@ pub(super) struct Counters {
     pub(super) cancelled: u64,
     pub(super) retried: u64,
     pub(super) bad_messages: u64,
+    pub(super) slow_peers: u64,
     /// Messages that came, by dialect.
     pub(super) messages: [u64; Dialect::ALL.len()],
     /// Requests that ended with a code of ours.
@@ -136,6 +137,7 @@ impl<F: Frame> Broker<F> {
             "retried": counters.retried,
             "refused": counters.errors[Code::QueueFull as usize],
             "badMessages": counters.bad_messages,
+            "slowPeers": counters.slow_peers,
         })
     }
 }

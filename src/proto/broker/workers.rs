@@ -190,7 +190,7 @@ impl<F: Frame> Broker<F> {
             .and_then(|request| self.requests.get(request))
             .and_then(|request| {
                 let client = F::from(&*self.clients.get(request.client)?.id);
-                let rid = request.rid.clone();
+                let rid = request.name_without_token();
                 Some(ToWorker::RequestHeartbeat { client, rid })
             });
         self.send_worker(key, message.unwrap_or(ToWorker::Heartbeat));
@@ -302,7 +302,7 @@ impl<F: Frame> Broker<F> {
         let worker = self.workers.get(key)?;
         worker.running.iter().copied().find(|&request| {
             self.requests.get(request).is_some_and(|request| {
-                same_text(rid, &request.rid)
+                same_text(rid, &request.name_without_token())
                     && self
                         .clients
                         .get(request.client)
@@ -528,9 +528,13 @@ impl<F: Frame> Broker<F> {
             retried: entry.retried,
             user: self.user_frame(client),
         });
+        let rid = match &extra {
+            Some(_) => entry.rid.clone(),
+            None => entry.name_without_token(),
+        };
         Some(ToWorker::Request {
             client: F::from(&**client),
-            rid: entry.rid.clone(),
+            rid,
             body,
             extra,
         })

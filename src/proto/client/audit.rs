@@ -4,7 +4,7 @@ use super::{Client, Pending, Stage};
 use crate::wire::Frame;
 
 impl<F: Frame> Client<F> {
-    pub(in crate::proto) fn audit(&self) {
+    pub(crate) fn audit(&self) {
         let timers = self.requests.values().filter_map(|request| request.timer);
         let timers: Vec<_> = timers.collect();
         assert_eq!(

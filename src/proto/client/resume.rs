@@ -47,7 +47,7 @@ impl Resume {
         self.unknown.first().map(|(until, _)| *until)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn unknown(&self) -> impl Iterator<Item = &(Time, u64)> {
         self.unknown.iter()
     }
@@ -80,7 +80,8 @@ impl<F: Frame> Client<F> {
             return;
         };
         request.stage = Stage::Resuming { until };
-        let received = request.received;
+        request.told = request.read;
+        let (received, read) = (request.received, request.read);
         let (data, ext) = request.payload(true, false);
         // Workers come back at their own pace, so a broker that has just come is given time.
         let wait = until.since(now) + self.resume.patience;
@@ -92,6 +93,7 @@ impl<F: Frame> Client<F> {
             ext,
             past: Past {
                 received,
+                read,
                 wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
             },
         });
@@ -148,10 +150,14 @@ impl<F: Frame> Client<F> {
     /// These were found.
     pub(super) fn on_resumed(&mut self, frame: &[u8]) {
         for rid in rids(frame) {
-            if let Some(request) = self.by_rid(rid)
+            let Some(id) = self.parse_rid(rid) else {
+                continue;
+            };
+            if let Some(request) = self.requests.get_mut(&id)
                 && matches!(request.stage, Stage::Resuming { .. })
             {
                 request.stage = Stage::Sent;
+                self.tell_read(id);
             }
         }
     }
@@ -161,6 +167,7 @@ impl<F: Frame> Client<F> {
         for rid in rids(frame) {
             if let Some(request) = self.by_rid(rid)
                 && matches!(request.stage, Stage::Sent)
+                && request.received == 0
             {
                 request.stage = Stage::Parked;
             }

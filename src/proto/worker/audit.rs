@@ -4,7 +4,7 @@ use super::Worker;
 use crate::wire::Frame;
 
 impl<F: Frame> Worker<F> {
-    pub(in crate::proto) fn audit(&self) {
+    pub(crate) fn audit(&self) {
         let tokens = self.deliveries.iter();
         let tokens = tokens.filter_map(|(number, delivery)| Some((delivery.token?, *number)));
         let mut count = 0;

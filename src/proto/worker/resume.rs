@@ -6,7 +6,7 @@
 //! broker answers for each claim that its client was found, and whatever was kept is sent; or that
 //! nobody asks for it. The same broker has told the clients already, so there is nothing to claim.
 
-use super::{Code, Delivery, ReplyKind, Worker, WorkerMessage};
+use super::{Code, Debt, Delivery, ReplyKind, Worker, WorkerMessage};
 use crate::proto::Time;
 use crate::wire::omdp::{ClaimExt, ClaimState, ResumeExt, tokens};
 use crate::wire::{Body, Frame, Hello};
@@ -249,7 +249,9 @@ impl<F: Frame> Worker<F> {
             number,
             token,
             received,
+            read,
         } = ext;
+        let has_windows = self.has_windows();
         let delivery = self.deliveries.get_mut(&number);
         let waits = delivery
             .as_ref()
@@ -266,6 +268,15 @@ impl<F: Frame> Worker<F> {
         delivery.token = Some(token);
         delivery.arrived = now;
         self.by_token.insert(token, number);
+        // Credit that was on its way when the broker died is in no message any more, so all that was
+        // read is compared with all that was given. What this side gives by itself, it gives now.
+        let read = if has_windows { read } else { u64::MAX };
+        let owed = read.min(delivery.spent).saturating_sub(delivery.granted);
+        delivery.debt = Debt::default();
+        if owed > 0 && !delivery.is_over() {
+            let bytes = u32::try_from(owed).unwrap_or(u32::MAX);
+            self.notices.push(delivery.credit(number, bytes));
+        }
         let Some(held) = delivery.held.take() else {
             return;
         };
@@ -312,7 +323,7 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn audit_held(&self) {
         let held = self.deliveries.values();
         let held: Vec<_> = held.filter_map(|delivery| delivery.held.as_ref()).collect();

@@ -210,6 +210,7 @@ impl<F: Frame> ToWorker<F> {
 #[cfg(test)]
 pub(super) mod testing {
     use super::*;
+    use crate::fuzz::corpus::vector;
     use crate::wire::omdp::testing::frames;
 
     type Frames = Vec<Vec<u8>>;
@@ -257,6 +258,7 @@ pub(super) mod testing {
 
     #[track_caller]
     pub fn from_peer(dialect: Dialect, text: &str, message: PeerMessage<Vec<u8>>) {
+        vector("mdp", &frames(text));
         let decoded = PeerMessage::decode(dialect, &mut frames(text));
         assert_eq!(decoded.as_ref(), Ok(&message), "{text}");
         let out = encoded(|out| match message {
@@ -268,6 +270,7 @@ pub(super) mod testing {
 
     #[track_caller]
     pub fn to_client(dialect: Dialect, text: &str, message: ClientReply<Vec<u8>>) {
+        vector("mdp", &frames(text));
         let decoded = ClientReply::decode(dialect, &mut frames(text));
         assert_eq!(decoded.as_ref(), Ok(&message), "{text}");
         assert_eq!(encoded(|out| message.encode(dialect, out)), frames(text));
@@ -275,6 +278,7 @@ pub(super) mod testing {
 
     #[track_caller]
     pub fn to_worker(dialect: Dialect, text: &str, message: ToWorker<Vec<u8>>) {
+        vector("mdp", &frames(text));
         let decoded = ToWorker::decode(dialect, &mut frames(text));
         assert_eq!(decoded.as_ref(), Ok(&message), "{text}");
         assert_eq!(encoded(|out| message.encode(dialect, out)), frames(text));
@@ -293,6 +297,7 @@ pub(super) mod testing {
 
     #[track_caller]
     pub fn refused(dialect: Dialect, text: &str, why: Malformed) {
+        vector("mdp", &frames(text));
         assert_eq!(
             PeerMessage::decode(dialect, &mut frames(text)),
             Err(why),
@@ -302,6 +307,7 @@ pub(super) mod testing {
 
     #[track_caller]
     pub fn refused_by_client(dialect: Dialect, text: &str, why: Malformed) {
+        vector("mdp", &frames(text));
         assert_eq!(
             ClientReply::decode(dialect, &mut frames(text)),
             Err(why),

@@ -20,7 +20,8 @@ impl<F: Frame> ToWorker<F> {
             | omdp::ToWorker::RequestHeartbeat { .. }
             | omdp::ToWorker::Cancel { .. }
             | omdp::ToWorker::Resume(_)
-            | omdp::ToWorker::Disclaim { .. } => None,
+            | omdp::ToWorker::Disclaim { .. }
+            | omdp::ToWorker::Credit { .. } => None,
         }
     }
 

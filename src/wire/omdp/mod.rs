@@ -16,7 +16,7 @@ pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage, tokens};
 pub use to_client::ToClient;
 pub use to_worker::{RequestExtra, ToWorker};
 
-use super::Frame;
+use super::{Frame, Malformed};
 
 const CLIENT: &[u8] = b"C";
 const WORKER: &[u8] = b"W";
@@ -45,8 +45,20 @@ const PARK: &[u8] = b"12";
 /// Ours: these are wanted back from the client that they were parked with.
 const UNPARK: &[u8] = b"13";
 
+/// Ours: so many bytes of this stream were read, and so many more may be sent.
+const CREDIT: &[u8] = b"10";
+
 /// The code frame of a reply that is not an error.
 const SUCCESS: &[u8] = b"0";
+
+/// The bytes of a CREDIT: at least one, in four bytes.
+fn credit(bytes: &[u8]) -> Result<u32, Malformed> {
+    let bytes = bytes.try_into().map_err(|_| Malformed::Extension)?;
+    match u32::from_be_bytes(bytes) {
+        0 => Err(Malformed::Extension),
+        bytes => Ok(bytes),
+    }
+}
 
 /// What a reply is to its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

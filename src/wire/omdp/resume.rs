@@ -10,21 +10,26 @@ pub struct Past {
     pub received: u32,
     /// How long it is still to be looked for, in ms.
     pub wait_ms: u32,
+    /// How many bytes of the parts were read, of all that was ever given back as credit.
+    pub read: u64,
 }
 
 impl Past {
     pub fn to_frame<F: Frame>(self) -> F {
-        let mut bytes = [0; 8];
+        let mut bytes = [0; 16];
         bytes[..4].copy_from_slice(&self.received.to_be_bytes());
-        bytes[4..].copy_from_slice(&self.wait_ms.to_be_bytes());
+        bytes[4..8].copy_from_slice(&self.wait_ms.to_be_bytes());
+        bytes[8..].copy_from_slice(&self.read.to_be_bytes());
         F::from(&bytes[..])
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let (&received, rest) = bytes.split_first_chunk().ok_or(Malformed::Extension)?;
+        let (&wait_ms, rest) = rest.split_first_chunk().ok_or(Malformed::Extension)?;
         Ok(Past {
             received: u32::from_be_bytes(received),
-            wait_ms: u32::from_be_bytes(rest.try_into().map_err(|_| Malformed::Extension)?),
+            wait_ms: u32::from_be_bytes(wait_ms),
+            read: u64::from_be_bytes(rest.try_into().map_err(|_| Malformed::Extension)?),
         })
     }
 }
@@ -84,24 +89,30 @@ pub struct ResumeExt {
     pub token: u64,
     /// How many parts the client has.
     pub received: u32,
+    /// How many bytes of them were read. All of them by the word of a client that gives no credit,
+    /// in whose place it is `u64::MAX`.
+    pub read: u64,
 }
 
 impl ResumeExt {
     pub fn to_frame<F: Frame>(self) -> F {
-        let mut bytes = [0; 20];
+        let mut bytes = [0; 28];
         bytes[..8].copy_from_slice(&self.number.to_be_bytes());
         bytes[8..16].copy_from_slice(&self.token.to_be_bytes());
-        bytes[16..].copy_from_slice(&self.received.to_be_bytes());
+        bytes[16..20].copy_from_slice(&self.received.to_be_bytes());
+        bytes[20..].copy_from_slice(&self.read.to_be_bytes());
         F::from(&bytes[..])
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let (&number, rest) = bytes.split_first_chunk().ok_or(Malformed::Extension)?;
         let (&token, rest) = rest.split_first_chunk().ok_or(Malformed::Extension)?;
+        let (&received, rest) = rest.split_first_chunk().ok_or(Malformed::Extension)?;
         Ok(ResumeExt {
             number: u64::from_be_bytes(number),
             token: u64::from_be_bytes(token),
-            received: u32::from_be_bytes(rest.try_into().map_err(|_| Malformed::Extension)?),
+            received: u32::from_be_bytes(received),
+            read: u64::from_be_bytes(rest.try_into().map_err(|_| Malformed::Extension)?),
         })
     }
 }
@@ -158,14 +169,17 @@ pub(super) fn check_numbers<F: Frame>(frame: F) -> Result<F, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::corpus::seed;
 
     #[test]
     fn golden() {
         let past = Past {
             received: 3,
             wait_ms: 7500,
+            read: 0x0102_0304_0506_0708,
         };
-        let bytes = [0, 0, 0, 3, 0, 0, 0x1d, 0x4c];
+        let bytes = [0, 0, 0, 3, 0, 0, 0x1d, 0x4c, 1, 2, 3, 4, 5, 6, 7, 8];
+        seed("ext", &bytes);
         assert_eq!(past.to_frame::<Vec<u8>>(), bytes);
         assert_eq!(Past::parse(&bytes), Ok(past));
         let claim = ClaimExt {
@@ -173,24 +187,34 @@ mod tests {
             number: 0x0102_0304_0506_0708,
         };
         let bytes = [1, 1, 2, 3, 4, 5, 6, 7, 8];
+        seed("ext", &bytes);
         assert_eq!(claim.to_frame::<Vec<u8>>(), bytes);
         assert_eq!(ClaimExt::parse(&bytes), Ok(claim));
         let resume = ResumeExt {
             number: 2,
             token: 9,
             received: 258,
+            read: 5,
         };
-        let bytes = [0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 1, 2];
+        let bytes = [
+            [0, 0, 0, 0, 0, 0, 0, 2].as_slice(),
+            &[0, 0, 0, 0, 0, 0, 0, 9],
+            &[0, 0, 1, 2],
+            &[0, 0, 0, 0, 0, 0, 0, 5],
+        ]
+        .concat();
+        seed("ext", &bytes);
         assert_eq!(resume.to_frame::<Vec<u8>>(), bytes);
         assert_eq!(ResumeExt::parse(&bytes), Ok(resume));
         let frame: Vec<u8> = rids_to_frame([&b"r1"[..], b"r22"]);
+        seed("ext", &frame);
         assert_eq!(frame, b"\0\x02r1\0\x03r22");
         assert!(rids(&frame).eq([&b"r1"[..], b"r22"]));
     }
 
     #[test]
     fn other_lengths_are_refused() {
-        for len in (0..40).filter(|len| ![8, 9, 20].contains(len)) {
+        for len in (0..40).filter(|len| ![9, 16, 28].contains(len)) {
             let bytes = vec![0; len];
             assert!(Past::parse(&bytes).is_err());
             assert!(ClaimExt::parse(&bytes).is_err());

@@ -46,6 +46,8 @@ pub enum ClientMessage<F> {
     /// `C 8 rid [T]`. Ours: nobody waits for this request any more, with `T` because its timeout has
     /// come, which the broker's own clock may see a moment later.
     Cancel { rid: F, expired: bool },
+    /// `C 10 rid bytes`. Ours: so many bytes of the reply's parts were read.
+    Credit { rid: F, bytes: u32 },
 }
 
 /// Worker to broker.
@@ -145,6 +147,10 @@ impl<F: Frame> ClientMessage<F> {
                     Some(_) => return Err(Malformed::Extension),
                 },
             },
+            CREDIT => ClientMessage::Credit {
+                rid: cursor.name()?,
+                bytes: credit(&cursor.next()?)?,
+            },
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -196,6 +202,10 @@ impl<F: Frame> ClientMessage<F> {
                 put(CANCEL);
                 out.push(rid);
                 out.extend(expired.then(|| F::from(EXPIRED)));
+            }
+            ClientMessage::Credit { rid, bytes } => {
+                put(CREDIT);
+                out.extend([rid, F::from(&bytes.to_be_bytes()[..])]);
             }
         }
     }

@@ -1,8 +1,11 @@
 use super::super::testing::frames;
 use super::*;
+use crate::fuzz::corpus::vector;
 use crate::wire::ext::{Pace, RequestData};
 
+#[track_caller]
 fn decode(text: &str) -> Result<PeerMessage<Vec<u8>>, Malformed> {
+    vector("to_broker", &frames(text));
     PeerMessage::decode(&mut frames(text))
 }
 
@@ -122,6 +125,13 @@ fn client_messages_of_the_extension() {
         let rid = b"r1".to_vec();
         golden(text, client(ClientMessage::Cancel { rid, expired }));
     }
+    golden(
+        "C|10|r1|\0\u{2}\0\0",
+        client(ClientMessage::Credit {
+            rid: b"r1".to_vec(),
+            bytes: 131_072,
+        }),
+    );
 }
 
 #[test]
@@ -214,6 +224,11 @@ fn malformed() {
         ("C|8", Short),
         ("C|8|r1|∅", Extension),
         ("C|8|r1|T|T", Trailing),
+        ("C|10|r1", Short),
+        ("C|10|∅|\0\0\0\u{1}", Name),
+        ("C|10|r1|\0\0\u{1}", Extension),
+        ("C|10|r1|\0\0\0\0", Extension),
+        ("C|10|r1|\0\0\0\u{1}|x", Trailing),
         ("W|1", Short),
         ("W|1|∅", Name),
         ("W|1|echo|{}|x", Trailing),
@@ -281,7 +296,7 @@ fn decode_then_encode_is_identity() {
 #[test]
 fn what_outlives_a_broker() {
     golden(
-        "C|11|echo|r1|1|{}|\0\0\0\u{1}\0|\0\0\0\u{3}\0\0\u{1}\0",
+        "C|11|echo|r1|1|{}|\0\0\0\u{1}\0|\0\0\0\u{3}\0\0\u{1}\0\0\0\0\0\0\0\0\u{5}",
         client(ClientMessage::Resume {
             service: b"echo".to_vec(),
             rid: b"r1".to_vec(),
@@ -296,6 +311,7 @@ fn what_outlives_a_broker() {
             past: Past {
                 received: 3,
                 wait_ms: 256,
+                read: 5,
             },
         }),
     );

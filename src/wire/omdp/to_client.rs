@@ -160,9 +160,11 @@ impl<F: Frame> ToClient<F> {
 mod tests {
     use super::super::testing::frames;
     use super::*;
+    use crate::fuzz::corpus::vector;
 
     #[track_caller]
     fn golden(text: &str, message: ToClient<Vec<u8>>) {
+        vector("to_client", &frames(text));
         assert_eq!(ToClient::decode(&mut frames(text)).as_ref(), Ok(&message));
         let mut out = Vec::new();
         message.encode(&mut out);
@@ -266,6 +268,7 @@ mod tests {
             ("C|5|∅", Name),
             ("C|5|s-1|x", Trailing),
         ] {
+            vector("to_client", &frames(text));
             assert_eq!(ToClient::decode(&mut frames(text)), Err(why), "{text}");
         }
     }

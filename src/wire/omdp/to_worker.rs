@@ -29,6 +29,8 @@ pub enum ToWorker<F> {
     NameTaken { session: F },
     /// `W 8 token`. Ours: nobody waits for this request any more.
     Cancel { token: u64 },
+    /// `W 10 token bytes`. Ours: so many bytes of the reply's parts were read.
+    Credit { token: u64, bytes: u32 },
     /// `W 11 ext`. Ours: the client of a claim was found, and the reply goes to it.
     Resume(ResumeExt),
     /// `W 12 number…`. Ours: nobody asks for these claims. Numbers of 8 bytes end to end, at least one.
@@ -98,16 +100,16 @@ impl<F: Frame> ToWorker<F> {
             DISCONNECT => ToWorker::NameTaken {
                 session: cursor.name()?,
             },
-            CANCEL => {
-                let token = cursor.next()?;
-                let token = (&*token).try_into().map_err(|_| Malformed::Extension)?;
-                ToWorker::Cancel {
-                    token: u64::from_be_bytes(token),
-                }
-            }
             RESUME => ToWorker::Resume(ResumeExt::parse(&cursor.next()?)?),
             PARK => ToWorker::Disclaim {
                 numbers: check_numbers(cursor.next()?)?,
+            },
+            CANCEL => ToWorker::Cancel {
+                token: token(&cursor.next()?)?,
+            },
+            CREDIT => ToWorker::Credit {
+                token: token(&cursor.next()?)?,
+                bytes: credit(&cursor.next()?)?,
             },
             _ => return Err(Malformed::Command),
         };
@@ -172,17 +174,29 @@ impl<F: Frame> ToWorker<F> {
                 put(PARK);
                 out.push(numbers);
             }
+            ToWorker::Credit { token, bytes } => {
+                put(CREDIT);
+                out.push(F::from(&token.to_be_bytes()[..]));
+                out.push(F::from(&bytes.to_be_bytes()[..]));
+            }
         }
     }
+}
+
+fn token(bytes: &[u8]) -> Result<u64, Malformed> {
+    let bytes = bytes.try_into().map_err(|_| Malformed::Extension)?;
+    Ok(u64::from_be_bytes(bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::frames;
     use super::*;
+    use crate::fuzz::corpus::vector;
 
     #[track_caller]
     fn golden(text: &str, message: ToWorker<Vec<u8>>) {
+        vector("to_worker", &frames(text));
         assert_eq!(ToWorker::decode(&mut frames(text)).as_ref(), Ok(&message));
         let mut out = Vec::new();
         message.encode(&mut out);
@@ -248,17 +262,25 @@ mod tests {
         );
         golden("W|8|\0\0\0\0\0\0\0\t", ToWorker::Cancel { token: 9 });
         golden(
-            "W|11|\0\0\0\0\0\0\0\u{2}\0\0\0\0\0\0\0\t\0\0\0\u{3}",
+            "W|11|\0\0\0\0\0\0\0\u{2}\0\0\0\0\0\0\0\t\0\0\0\u{3}\0\0\0\0\0\0\0\u{5}",
             ToWorker::Resume(ResumeExt {
                 number: 2,
                 token: 9,
                 received: 3,
+                read: 5,
             }),
         );
         golden(
             "W|12|\0\0\0\0\0\0\0\u{2}",
             ToWorker::Disclaim {
                 numbers: vec![0, 0, 0, 0, 0, 0, 0, 2],
+            },
+        );
+        golden(
+            "W|10|\0\0\0\0\0\0\0\t|\0\u{2}\0\0",
+            ToWorker::Credit {
+                token: 9,
+                bytes: 131_072,
             },
         );
         let session = b"s.1".to_vec();
@@ -300,7 +322,12 @@ mod tests {
             ("W|12|∅", Extension),
             ("W|12|x", Extension),
             ("W|12|\0\0\0\0\0\0\0\0|x", Trailing),
+            ("W|10|\0\0\0\0\0\0\0\t", Short),
+            ("W|10|x|\0\0\0\u{1}", Extension),
+            ("W|10|\0\0\0\0\0\0\0\t|\0\0\0\0", Extension),
+            ("W|10|\0\0\0\0\0\0\0\t|\0\0\0\u{1}|x", Trailing),
         ] {
+            vector("to_worker", &frames(text));
             assert_eq!(ToWorker::decode(&mut frames(text)), Err(why), "{text}");
         }
     }

@@ -119,7 +119,7 @@ impl<F> Guard<F> {
     }
 
     /// Every timer that a question has.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn timers(&self) -> impl Iterator<Item = TimerKey> {
         self.parked.values().map(|parked| parked.timer)
     }

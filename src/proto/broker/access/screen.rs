@@ -160,7 +160,7 @@ impl<F: Frame> Broker<F> {
             Action::Call => {
                 self.guard.refusals.requests += 1;
                 self.counters.count(Code::Denied);
-                self.deny_request(from, message);
+                self.end_unheard(from, message, Code::Denied);
             }
         }
     }
@@ -176,8 +176,18 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    fn deny_request(&mut self, from: &[u8], message: Incoming<F>) {
-        let body = Body::json(F::from(Code::Denied.to_json()));
+    /// The broker stops: requests that wait for an answer end like those that wait for a worker.
+    pub(in crate::proto::broker) fn end_parked(&mut self) {
+        for parked in std::mem::take(&mut self.guard.parked).into_values() {
+            self.deadlines.cancel(parked.timer);
+            for (from, message) in parked.messages {
+                self.end_unheard(&from, message, Code::BrokerLost);
+            }
+        }
+    }
+
+    fn end_unheard(&mut self, from: &[u8], message: Incoming<F>, code: Code) {
+        let body = Body::json(F::from(code.to_json()));
         let kind = ReplyKind::OwnError;
         let message = match message {
             Incoming::Omdp(PeerMessage::Client(ClientMessage::Resume { rid, .. })) => {

@@ -62,6 +62,8 @@ pub struct Job {
     pub every: Duration,
     /// `None`: the handler never ends.
     pub end: Option<Outcome>,
+    /// Its next partial has to wait for credit.
+    pub blocked: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -77,6 +79,7 @@ impl Job {
             partials: Vec::new(),
             every: Duration::ZERO,
             end: Some(Outcome::Final(body.clone())),
+            blocked: false,
         }
     }
 
@@ -85,6 +88,7 @@ impl Job {
             partials: Vec::new(),
             every: Duration::ZERO,
             end: Some(Outcome::Error(super::json(value))),
+            blocked: false,
         }
     }
 
@@ -93,6 +97,7 @@ impl Job {
             partials: Vec::new(),
             every: Duration::ZERO,
             end: None,
+            blocked: false,
         }
     }
 
@@ -142,6 +147,13 @@ impl<K: Ord + Clone> Jobs<K> {
         moving.map(|(at, _)| *at).min()
     }
 
+    /// Whether its next partial has to wait.
+    pub fn block(&mut self, key: &K, blocked: bool) {
+        if let Some((_, job)) = self.0.get_mut(key) {
+            job.blocked = blocked;
+        }
+    }
+
     /// The next step whose time has come.
     pub fn due(&mut self, now: Time) -> Option<(K, Step)> {
         let (key, (at, job)) = self
@@ -163,6 +175,9 @@ impl<K: Ord + Clone> Jobs<K> {
 
 impl Job {
     fn moves(&self) -> bool {
-        !self.partials.is_empty() || self.end.is_some()
+        match self.partials.is_empty() {
+            true => self.end.is_some(),
+            false => !self.blocked,
+        }
     }
 }

@@ -84,7 +84,12 @@ impl World {
             .enumerate()
             .filter(|(_, seen)| seen.is_open());
         let open: Vec<usize> = open.map(|(id, _)| id).collect();
-        if !open.is_empty() && self.works(c) {
+        if self.net.rng.percent(20) && self.works(c) {
+            let reads = !self.net[c].reads;
+            self.note(format!("{} reads: {reads}", self.net.name(c)));
+            self.net
+                .act(c, |client, now| client.set_reading(now, reads));
+        } else if !open.is_empty() && self.works(c) {
             let id = *self.net.rng.pick(&open);
             self.net.act(c, |client, _| client.cancel(id as u64));
         }

@@ -2,6 +2,7 @@
 
 use super::world::{Ending, Plan, World};
 use crate::proto::Terms;
+use crate::proto::flow::{OVERHEAD, WINDOW};
 use crate::proto::tests::net::*;
 use std::collections::{HashMap, HashSet};
 
@@ -19,14 +20,17 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// No request starts again unless its client allowed it, and not more often.
+    /// No request starts again unless its client allowed it, and not more often; every broker counts
+    /// by itself.
     pub fn check_starts(
         &mut self,
         net: &mut Net,
         terms: &HashMap<Vec<u8>, Terms>,
+        brokers: &[Id<BrokerActor>],
         workers: &[Id<WorkerActor>],
         old_workers: &[Id<OldWorker>],
     ) {
+        let lives: u32 = brokers.iter().map(|&id| net[id].life).sum();
         self.counted.resize(workers.len() + old_workers.len(), 0);
         let ours = workers.iter().map(|&id| &net[id].started);
         let all = ours.chain(old_workers.iter().map(|&id| &net[id].started));
@@ -39,12 +43,35 @@ impl Ledger {
                 *starts += 1;
                 let retry = terms.get(&body.bytes).map_or(0, |terms| terms.retry);
                 assert!(
-                    *starts <= usize::from(retry) + 1,
+                    *starts <= usize::from(retry) * lives.max(1) as usize + 1,
                     "{} started {starts} times",
                     String::from_utf8_lossy(&body.bytes)
                 );
             }
             *counted = started.len();
+        }
+    }
+
+    /// What is under way of a stream, from a worker of ours to the user of a client of ours, is within
+    /// the window, but for one part.
+    pub fn check_windows(
+        &self,
+        net: &mut Net,
+        workers: &[Id<WorkerActor>],
+        clients: &[Id<ClientActor>],
+    ) {
+        for &w in workers {
+            for stream in net[w].streams.values().filter(|stream| stream.sent > 0) {
+                let reader = clients.iter().find_map(|&c| {
+                    let mut streams = net[c].streams.values();
+                    streams.find(|reader| reader.request == stream.request)
+                });
+                if let Some(reader) = reader {
+                    let most = i64::from(WINDOW + OVERHEAD) + 8;
+                    assert!(stream.sent - reader.read <= most, "beyond the window");
+                    assert!(i64::from(reader.unread) <= most);
+                }
+            }
         }
     }
 

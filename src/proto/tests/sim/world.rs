@@ -62,9 +62,12 @@ impl Plan {
             2..15 => Ending::Error,
             _ => Ending::Final,
         };
+        let parts = *rng.pick(&[0, 0, 0, 0, 1, 5, 20, 60]);
+        let every: u64 = *rng.pick(&[0, 0, 0, 1, 1, 10, 10, 30, 100, 400]);
         Plan {
-            parts: *rng.pick(&[0, 0, 0, 0, 1, 5, 20]),
-            every: *rng.pick(&[0, 0, 0, 1, 1, 10, 10, 30, 100, 400]),
+            parts,
+            // What comes after a long stream must not have to wait for too long.
+            every: if parts > 20 { every.min(30) } else { every },
             end,
         }
     }
@@ -218,8 +221,15 @@ impl World {
 
     pub fn run(&mut self, span: Duration, ledger: &mut Ledger) {
         let (workers, old_workers, terms) = (&self.workers, &self.old_workers, &self.terms);
+        // Of an old broker nobody hears what was read.
+        let brokers = &self.brokers[..];
+        let clients = match self.old_brokers.is_empty() {
+            true => &self.clients[..],
+            false => &[],
+        };
         self.net.run_checked(span, |net| {
-            ledger.check_starts(net, terms, workers, old_workers);
+            ledger.check_starts(net, terms, brokers, workers, old_workers);
+            ledger.check_windows(net, workers, clients);
         });
     }
 
@@ -254,6 +264,9 @@ impl World {
         self.net.find_dead_connections();
         for w in self.workers.clone() {
             self.net.act(w, |worker, _| worker.busy = false);
+        }
+        for c in self.clients.clone() {
+            self.net.act(c, |client, now| client.set_reading(now, true));
         }
         // Whoever drains may hold a reply that nobody asks the next broker for.
         self.net.run(secs(20));

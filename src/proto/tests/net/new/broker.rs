@@ -8,7 +8,8 @@ pub struct BrokerActor {
     pub machine: Broker<Vec<u8>>,
     pub config: BrokerConfig,
     pub events: Vec<(Time, BrokerEvent)>,
-    life: u32,
+    /// How often it was started.
+    pub life: u32,
     wakes: Wakes,
 }
 

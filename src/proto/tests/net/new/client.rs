@@ -2,11 +2,13 @@
 
 use super::{LinkNews, effect};
 use crate::proto::client::{ClientConfig, ClientNotice};
+use crate::proto::flow::{self, GRANT};
 use crate::proto::tests::net::actor::{Actor, Asks, Effect, Frames, Wakes};
 use crate::proto::tests::net::{End, Seen};
 use crate::proto::{Client, Terms, Time};
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Malformed};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub struct ClientActor {
@@ -16,7 +18,20 @@ pub struct ClientActor {
     pub seen: Vec<Seen>,
     pub news: Vec<(Time, LinkNews)>,
     pub faults: Vec<Malformed>,
+    /// Whether its user reads what arrives.
+    pub reads: bool,
+    /// What arrived of the requests that are open.
+    pub streams: BTreeMap<u64, Stream>,
     wakes: Wakes,
+}
+
+/// How much of a reply its user has not read, has read, and has given credit for.
+#[derive(Default)]
+pub struct Stream {
+    pub request: Vec<u8>,
+    pub unread: u32,
+    pub read: i64,
+    owed: u32,
 }
 
 impl ClientActor {
@@ -28,12 +43,15 @@ impl ClientActor {
             seen: Vec::new(),
             news: Vec::new(),
             faults: Vec::new(),
+            reads: true,
+            streams: BTreeMap::new(),
             wakes: Wakes::default(),
         }
     }
 
     pub fn cancel(&mut self, id: u64) {
         self.seen[id as usize].dropped = true;
+        self.streams.remove(&id);
         self.machine.cancel(id);
     }
 
@@ -44,6 +62,11 @@ impl ClientActor {
             Some(timeout) => format!(r#"{{"timeout":{}}}"#, timeout.as_millis()),
             None => r#"{"timeout":-1}"#.into(),
         };
+        let stream = Stream {
+            request: body.bytes.clone(),
+            ..Stream::default()
+        };
+        self.streams.insert(id, stream);
         let service = service.as_bytes().to_vec();
         self.machine
             .request(now, id, service, body, opts.into_bytes(), terms);
@@ -56,7 +79,29 @@ impl ClientActor {
         self.machine.stop();
     }
 
+    /// From now on its user reads, what has arrived first, or does not.
+    pub fn set_reading(&mut self, now: Time, reads: bool) {
+        self.reads = reads;
+        let ids: Vec<u64> = self.streams.keys().copied().collect();
+        for id in ids.into_iter().filter(|_| reads) {
+            self.read(now, id);
+        }
+    }
+
+    fn read(&mut self, now: Time, id: u64) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        stream.read += i64::from(stream.unread);
+        stream.owed += std::mem::take(&mut stream.unread);
+        if stream.owed >= GRANT {
+            let bytes = std::mem::take(&mut stream.owed);
+            self.machine.credit(now, id, bytes);
+        }
+    }
+
     fn drop_all(&mut self) {
+        self.streams.clear();
         for seen in self.seen.iter_mut().filter(|seen| seen.end.is_none()) {
             seen.dropped = true;
         }
@@ -72,14 +117,26 @@ impl ClientActor {
         match notice {
             ClientNotice::Reply { id, kind, body } => {
                 let seen = &mut self.seen[id as usize];
+                if kind.is_last() {
+                    self.streams.remove(&id);
+                }
                 match kind {
-                    ReplyKind::Partial => seen.partial(body),
+                    ReplyKind::Partial => {
+                        if let Some(stream) = self.streams.get_mut(&id) {
+                            stream.unread += flow::cost(&body);
+                        }
+                        seen.partial(body);
+                        if self.reads {
+                            self.read(now, id);
+                        }
+                    }
                     ReplyKind::Final => seen.end(now, End::Final(body)),
                     ReplyKind::Error => seen.end(now, End::Error(body)),
                     ReplyKind::OwnError => unreachable!("codes of ours are `Failed`"),
                 }
             }
             ClientNotice::Failed { id, code } => {
+                self.streams.remove(&id);
                 self.seen[id as usize].end(now, End::Failed(code));
             }
             ClientNotice::Connected => self.news.push((now, LinkNews::Connected)),
@@ -124,6 +181,11 @@ impl Actor for ClientActor {
     }
 
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        // First, since what the user reads may make something to send.
+        let notices: Vec<_> = self.machine.drain_notices().collect();
+        for notice in notices {
+            self.note(now, notice);
+        }
         let form = self.machine.form();
         self.machine.drain_transmits(|message| {
             let mut frames = Vec::new();
@@ -132,10 +194,6 @@ impl Actor for ClientActor {
                 effects.push(Effect::Send(frames));
             }
         });
-        let notices: Vec<_> = self.machine.drain_notices().collect();
-        for notice in notices {
-            self.note(now, notice);
-        }
         effects.extend(self.machine.poll_action().map(effect));
     }
 

@@ -2,13 +2,14 @@
 
 use super::{LinkNews, effect};
 use crate::proto::code::Code;
+use crate::proto::flow::{self, WINDOW};
 use crate::proto::tests::net::actor::{Actor, Effect, Frames, Handler, Serves, Wakes};
 use crate::proto::tests::net::{Job, Jobs, Outcome, Step};
 use crate::proto::worker::{Retract, Worked, WorkerConfig, WorkerNotice};
 use crate::proto::{Time, Worker};
 use crate::wire::omdp::WorkerMessage;
 use crate::wire::{Body, Malformed};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 struct Offer {
@@ -17,6 +18,13 @@ struct Offer {
     opts: Option<Vec<u8>>,
     retried: u8,
     returnable: bool,
+}
+
+/// How much of a reply was sent, and how much more may be.
+pub struct Stream {
+    pub request: Vec<u8>,
+    pub sent: i64,
+    pub credit: i64,
 }
 
 pub struct WorkerActor {
@@ -28,6 +36,8 @@ pub struct WorkerActor {
     jobs: Jobs<u64>,
     /// What its user has not taken.
     offers: VecDeque<Offer>,
+    /// The streams of its jobs.
+    pub streams: BTreeMap<u64, Stream>,
     /// The user's thread does something else, and neither takes nor answers.
     pub busy: bool,
     /// What its user took, in order, over all its lives.
@@ -60,6 +70,7 @@ impl WorkerActor {
             handler: Rc::new(Job::echo),
             jobs: Jobs::new(),
             offers: VecDeque::new(),
+            streams: BTreeMap::new(),
             busy: false,
             started: Vec::new(),
             deliveries: Vec::new(),
@@ -79,6 +90,7 @@ impl WorkerActor {
     /// Does for the delivery what its user would.
     pub fn end(&mut self, now: Time, delivery: u64, outcome: Outcome) {
         self.jobs.drop(&delivery);
+        self.streams.remove(&delivery);
         self.machine.handle_worked(Worked {
             taken: self.taken.take(),
             at: now,
@@ -88,6 +100,17 @@ impl WorkerActor {
             Outcome::Final(body) => self.machine.finish(now, delivery, body),
             Outcome::Error(value) => self.machine.error(now, delivery, value),
         }
+    }
+
+    /// Sends a part, and no other before there is credit for it.
+    fn partial(&mut self, delivery: u64, body: Body<Vec<u8>>) {
+        if let Some(stream) = self.streams.get_mut(&delivery) {
+            let cost = i64::from(flow::cost(&body));
+            stream.sent += cost;
+            stream.credit -= cost;
+            self.jobs.block(&delivery, stream.credit <= 0);
+        }
+        self.machine.partial(delivery, body);
     }
 
     fn machine(config: &WorkerConfig, life: u32) -> Worker<Vec<u8>> {
@@ -110,6 +133,12 @@ impl WorkerActor {
         {
             let job = (self.handler)(&offer.body);
             self.jobs.begin(now, offer.delivery, job);
+            let stream = Stream {
+                request: offer.body.bytes.clone(),
+                sent: 0,
+                credit: WINDOW.into(),
+            };
+            self.streams.insert(offer.delivery, stream);
             let since = self.taken.map_or(now, |(_, since)| since);
             self.taken = Some((offer.delivery, since));
             self.most_running = self.most_running.max(self.jobs.len());
@@ -121,7 +150,10 @@ impl WorkerActor {
 
     /// Takes offers back, the latest first.
     fn retract(&mut self, now: Time) {
-        let Some(Retract { outstanding, limit }) = self.machine.poll_retract() else {
+        let Some(Retract {
+            outstanding, limit, ..
+        }) = self.machine.poll_retract()
+        else {
             return;
         };
         // Those that the machine has just made are not on offer yet.
@@ -165,7 +197,16 @@ impl WorkerActor {
                 // Of an offer that was not taken the user learns nothing.
                 if self.offers.len() == offers {
                     self.jobs.drop(&delivery);
+                    self.streams.remove(&delivery);
                     self.cancelled.push((now, delivery, code));
+                }
+            }
+            WorkerNotice::Credit { delivery, bytes } => {
+                assert!(bytes > 0);
+                // It may have ended in the same instant.
+                if let Some(stream) = self.streams.get_mut(&delivery) {
+                    stream.credit += bytes;
+                    self.jobs.block(&delivery, stream.credit <= 0);
                 }
             }
             WorkerNotice::Connected => self.news.push((now, LinkNews::Connected)),
@@ -190,6 +231,7 @@ impl Actor for WorkerActor {
         self.machine = Self::machine(&self.config, self.life);
         self.jobs = Jobs::new();
         self.offers.clear();
+        self.streams.clear();
         self.taken = None;
         self.busy = false;
         self.pinged = false;
@@ -223,7 +265,7 @@ impl Actor for WorkerActor {
             && let Some((delivery, step)) = self.jobs.due(now)
         {
             match step {
-                Step::Partial(body) => self.machine.partial(delivery, body),
+                Step::Partial(body) => self.partial(delivery, body),
                 Step::End(outcome) => self.end(now, delivery, outcome),
             }
         }

@@ -1,0 +1,78 @@
+'use strict';
+// One process of the chaos: a broker, a worker or a client, by its arguments. Whoever starts it may kill or stop it at
+// any time, so what it has to tell it writes at once.
+const fs = require('node:fs');
+const { Broker, Client, Worker } = require('../..');
+
+/** @type {{ role: string, endpoint: string, name: string, conf: object, starts: string, pace: number, data: number, requests: object[] }} */
+const conf = JSON.parse(process.argv[2]);
+
+const SERVICE = 'chaos';
+
+/** Hearts that beat fast, for a death to be noticed while the scenario lasts. */
+const LINK = { heartbeat: 250, liveness: 4 };
+
+const say = (...what) => fs.writeSync(1, `${JSON.stringify(what)}\n`);
+
+async function broker() {
+  await new Broker(conf.endpoint, LINK).start();
+  say('started');
+}
+
+async function worker() {
+  const starts = fs.openSync(conf.starts, 'a');
+  const worker = new Worker(conf.endpoint, SERVICE, {
+    ...LINK,
+    reconnect: 50,
+    name: conf.name,
+    ...conf.conf,
+  });
+  worker.on('request', ({ id, work, parts, bytes }, reply) => {
+    fs.writeSync(starts, `${id} ${conf.name}\n`);
+    for (let part = 0; part < parts; part += 1) reply.write(part);
+    const end = () => reply.end({ id, bytes: 'x'.repeat(bytes) });
+    if (work === 0) end();
+    else setTimeout(end, work);
+  });
+  await worker.start();
+  say('started');
+}
+
+async function client() {
+  const client = new Client(conf.endpoint, { ...LINK, name: conf.name });
+  await client.start();
+  say('started');
+  let last = 0;
+  const ask = () => {
+    last += 1;
+    const id = `${conf.name}/${last}`;
+    const opts = conf.requests[last % conf.requests.length];
+    const begun = process.hrtime.bigint();
+    // Not every one is alike: some take a while, some come in parts, some are large.
+    const data = {
+      id,
+      work: [0, 1, 5, 20][last % 4],
+      parts: last % 3,
+      bytes: last % 10 === 0 ? conf.data : 10,
+    };
+    say('begin', id);
+    client.request(
+      SERVICE,
+      data,
+      () => {},
+      (error, reply) => {
+        const wait = Number((process.hrtime.bigint() - begun) / 1_000_000n);
+        const right = error || reply.id === id;
+        say('end', id, right ? (error?.code ?? error ?? null) : 'another request’s reply', wait);
+      },
+      opts,
+    );
+  };
+  const timer = setInterval(ask, conf.pace);
+  process.stdin.once('data', () => clearInterval(timer));
+}
+
+({ broker, worker, client })[conf.role]().catch((error) => {
+  say('failed', error.message);
+  process.exitCode = 1;
+});

@@ -1,0 +1,112 @@
+'use strict';
+// A TCP relay that can fail as networks do: cut connections, stall them, or swallow what they carry without a word.
+const { once } = require('node:events');
+const net = require('node:net');
+
+class Relay {
+  #server;
+  #pairs = new Set();
+  #target;
+  /** @type {'open' | 'stalled' | 'dead'} */
+  #state = 'open';
+  /** Bytes in a turn of 10 ms, for a slow line. */
+  #rate = Number.POSITIVE_INFINITY;
+
+  /** @param {{ host: string, port: number }} target */
+  constructor(target) {
+    this.#target = target;
+    this.#server = net.createServer((near) => this.#join(near));
+  }
+
+  /** @param {string} host */
+  async listen(host) {
+    this.#server.listen(0, host);
+    await once(this.#server, 'listening');
+    const { port } = /** @type {import('node:net').AddressInfo} */ (this.#server.address());
+    return `tcp://${host}:${port}`;
+  }
+
+  #join(near) {
+    const far = net.connect(this.#target);
+    const pair = { near, far, dead: false };
+    this.#pairs.add(pair);
+    const end = () => {
+      // The other side of a dead line hears nothing, not even of its end.
+      if (pair.dead) return;
+      this.#pairs.delete(pair);
+      near.destroy();
+      far.destroy();
+    };
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ]) {
+      from.on('error', () => {});
+      from.on('close', end);
+      from.on('data', (bytes) => {
+        if (!pair.dead) this.#pass(from, to, bytes);
+      });
+    }
+    if (this.#state === 'dead') pair.dead = true;
+    if (this.#state === 'stalled') this.#pause(pair);
+  }
+
+  #pass(from, to, bytes) {
+    to.write(bytes);
+    if (this.#rate === Number.POSITIVE_INFINITY) return;
+    from.pause();
+    setTimeout(() => this.#state === 'stalled' || from.resume(), (bytes.length / this.#rate) * 10);
+  }
+
+  #pause({ near, far }) {
+    near.pause();
+    far.pause();
+  }
+
+  /** Every connection ends at once, at both sides. */
+  cut() {
+    for (const { near, far } of [...this.#pairs]) {
+      near.resetAndDestroy();
+      far.resetAndDestroy();
+    }
+    this.#pairs.clear();
+  }
+
+  /** Nothing passes, nothing is lost: TCP holds it back. */
+  stall() {
+    this.#state = 'stalled';
+    for (const pair of this.#pairs) this.#pause(pair);
+  }
+
+  /** What is sent is taken and lost, and neither side hears of it. So are connections made meanwhile. */
+  kill() {
+    this.#state = 'dead';
+    for (const pair of this.#pairs) pair.dead = true;
+  }
+
+  /** @param {number} rate bytes in 10 ms */
+  slow(rate) {
+    this.#rate = rate;
+  }
+
+  /** New connections are good ones; stalled ones go on; dead ones stay dead, their ends have to notice. */
+  heal() {
+    this.#state = 'open';
+    this.#rate = Number.POSITIVE_INFINITY;
+    for (const { near, far, dead } of this.#pairs) {
+      if (dead) continue;
+      near.resume();
+      far.resume();
+    }
+  }
+
+  close() {
+    this.#server.close();
+    for (const { near, far } of this.#pairs) {
+      near.destroy();
+      far.destroy();
+    }
+  }
+}
+
+module.exports = { Relay };

@@ -1,0 +1,59 @@
+'use strict';
+// What goes wrong, and how often. `act` does one thing, by chance; it is done again after a pause until time is up,
+// and `heal` makes good what still lasts.
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** @param {(below: number) => number} below @template T @param {T[]} from @returns {T} */
+const pick = (below, from) => from[below(from.length)];
+
+const replace = (role) => ({
+  act: (cast, below) => cast.replace(pick(below, cast.names(role))),
+});
+
+/** Stopped for longer than its heart may stand still, or for less. */
+const freeze = (role) => ({
+  act: async (cast, below) => {
+    const name = pick(below, cast.names(role));
+    cast.signal(name, 'SIGSTOP');
+    await pause(pick(below, [20, 200, 1500]));
+    cast.signal(name, 'SIGCONT');
+  },
+});
+
+const network = (what, lasts) => ({
+  act: async (cast, below) => {
+    const relay = pick(below, cast.relays);
+    what(relay);
+    await pause(pick(below, lasts));
+    relay.heal();
+  },
+});
+
+const SCENARIOS = {
+  'no-faults': { act: async () => {} },
+  'kill-workers': replace('worker'),
+  'kill-workers-retry': { ...replace('worker'), retry: 3 },
+  'kill-broker': replace('broker'),
+  'kill-clients': replace('client'),
+  'freeze-workers': freeze('worker'),
+  'freeze-broker': freeze('broker'),
+  'cut-connections': network((relay) => relay.cut(), [0]),
+  'stall-connections': network((relay) => relay.stall(), [50, 400, 1800]),
+  // A client can't tell a line that died before the broker's hello from a broker of 0.0.92, which says nothing to
+  // clients: what it sent there without a timeout would wait until the connection breaks.
+  'half-open': { endless: false, ...network((relay) => relay.kill(), [50, 400, 1800]) },
+  'slow-lines': { data: 100_000, ...network((relay) => relay.slow(4096), [300, 1000]) },
+};
+
+/** Any of the others, one after another. */
+SCENARIOS.everything = {
+  endless: false,
+  act: (cast, below) =>
+    pick(
+      below,
+      Object.values(SCENARIOS).filter((each) => each !== SCENARIOS.everything),
+    ).act(cast, below),
+};
+
+module.exports = { SCENARIOS, pause };

@@ -1,0 +1,32 @@
+'use strict';
+
+const { LongString } = require('./values');
+
+/** @import { Body } from './values' */
+
+/**
+ * How many bytes of a reply's parts may be under way, from write() to whoever reads them; what a part costs beyond
+ * its bytes; and how much is read before it is given back. As in `src/proto/flow.rs`.
+ */
+const WINDOW = 512 * 1024;
+const OVERHEAD = 64;
+const GRANT = WINDOW / 2;
+
+/** A reader that goes on, however slowly, is heard of so often: it starts the request's timeout anew. */
+const SIGN_OF_LIFE_MS = 1000;
+
+/**
+ * What this part costs; of a long string without what JSON escapes in it, which native code finds out and sets right.
+ * @param {Body} body
+ * @returns {number}
+ */
+function cost(body) {
+  if (typeof body === 'string') return Buffer.byteLength(body) + OVERHEAD;
+  if (body instanceof LongString) return Buffer.byteLength(body.text) + 2 + OVERHEAD;
+  return body.byteLength + OVERHEAD;
+}
+
+exports.GRANT = GRANT;
+exports.SIGN_OF_LIFE_MS = SIGN_OF_LIFE_MS;
+exports.WINDOW = WINDOW;
+exports.cost = cost;

@@ -1,0 +1,109 @@
+'use strict';
+// `npm run check:memory`: a good part of the JavaScript suite under valgrind's memcheck, each file in a process of its
+// own. Counts errors and lost blocks with a frame in our addon, and fails for any. Linux, with valgrind and an addon that
+// was built with `npm run build:debug`, which has lines. Takes some minutes; names of files as arguments run those alone.
+//
+// What is known and no error of ours is in scripts/memcheck.supp, with its reasons.
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { root } = require('./platforms.js');
+const { seconds } = require('./run.js');
+
+/** Brokers, workers, clients, streams, cancellation, starting and stopping, bad input, worker threads. */
+const FILES = [
+  '10.broker',
+  '12.events',
+  '20.worker',
+  '21.reply',
+  '22.values',
+  '30.client',
+  '31.streams',
+  '32.timeouts',
+  '33.cancellation',
+  '40.old-worker',
+  '41.old-client',
+  '51.worker-threads',
+  '61.rules',
+  '71.bad-input-frames',
+];
+
+const VALGRIND = [
+  '--tool=memcheck',
+  // V8 writes the code that it runs.
+  '--smc-check=all-non-file',
+  '--track-origins=no',
+  '--leak-check=full',
+  // Not possible ones: hash tables are held by a pointer into their middle, which memcheck is not sure of.
+  '--show-leak-kinds=definite',
+  '--errors-for-leak-kinds=definite',
+  '--num-callers=40',
+  '--error-limit=no',
+  `--suppressions=${path.join(__dirname, 'memcheck.supp')}`,
+];
+
+/** In the addon: by the name of its file, where it has no line, or by its sources. */
+const OURS = /zmq-omdp\.[^/]*\.node|\bzmq_omdp\b|\bzmq::/;
+
+/**
+ * The reports of a log, without the process id at their beginnings.
+ * @param {string} log
+ */
+function reports(log) {
+  const lines = log.replace(/^(==|--)\d+(==|--) ?/gm, '');
+  return lines.split(/\n\s*\n/).filter((report) => /^ +(at|by) 0x/m.test(report));
+}
+
+/** @param {string} file @param {string} log */
+function check(file, log) {
+  const start = performance.now();
+  const args = [...VALGRIND, `--log-file=${log}`, process.execPath, path.join('__test__', `${file}.test.js`)];
+  const { error, status, signal, stdout } = spawnSync('valgrind', args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+    // A test that takes a minute here has come to a stop.
+    timeout: 1_200_000,
+    killSignal: 'SIGKILL',
+  });
+  if (error) throw new Error(`valgrind: ${error.message}`);
+  const all = reports(fs.readFileSync(log, 'utf8'));
+  const ours = all.filter((report) => OURS.test(report));
+  const failed = status === 0 ? '' : `, ended with ${signal ?? status}`;
+  console.log(
+    `${file}: ${ours.length} of ours, ${all.length - ours.length} others${failed} (${seconds(start)})`,
+  );
+  if (status !== 0)
+    console.log(
+      stdout
+        .split('\n')
+        .filter((line) => line.trim().startsWith('not ok'))
+        .join('\n'),
+    );
+  for (const report of ours) console.log(report.replace(/^/gm, '    '));
+  return { errors: ours.length, failed: status !== 0 };
+}
+
+function main() {
+  const version = spawnSync('valgrind', ['--version'], { encoding: 'utf8' });
+  if (version.error) {
+    console.error('valgrind was not found: its package has the same name on most systems');
+    process.exit(1);
+  }
+  const start = performance.now();
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-memory-'));
+  const named = process.argv.slice(2);
+  const files = named.length > 0 ? named : FILES;
+  const results = files.map((file) => check(file, path.join(folder, `${file}.log`)));
+  fs.rmSync(folder, { recursive: true });
+  const errors = results.reduce((sum, result) => sum + result.errors, 0);
+  // Valgrind runs one thread at a time, tens of times slower: a test may fail for that alone, and is shown, no more.
+  const failed = results.filter((result) => result.failed).length;
+  console.log(
+    `${version.stdout.trim()}: ${errors} errors, ${failed} files with failed tests, in ${seconds(start)}`,
+  );
+  process.exitCode = errors > 0 ? 1 : 0;
+}
+
+main();

@@ -1,0 +1,288 @@
+//! The broker machine among peers who say anything, come and go, and under rules that change.
+
+use super::input::Input;
+use super::models::{Known, message};
+use crate::proto::broker::{
+    Access, BrokerConfig, BrokerEvent, Credentials, Grant, Limits, Outgoing, Pattern, Principal,
+};
+use crate::proto::{Broker, Time};
+use crate::wire::omdp::{ToClient, ToWorker};
+use crate::wire::{Dialect, Dialects, mdp};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) const PEERS: [&[u8]; 6] = [b"w0", b"w1", b"c0", b"c1", b"m0", b"m1"];
+
+pub(super) const MODELS: [&str; 43] = [
+    "W|1|$S",
+    "W|1|$S|$H",
+    "W|3|$A|$R|0|1|$E",
+    "W|3|$A|$R||x|$E",
+    "W|3|$A|$R|\"e\"||$E",
+    "W|3|$A|$R|0|1",
+    "W|3|$A|$R|\"e\"",
+    "W|6|$A|$R|0|1|$E",
+    "W|6|$A|$R|0|1",
+    "W|4",
+    "W|5",
+    "W|9|$T",
+    "C|1|$H",
+    "C|2|$S|$n|1|{}|$Q",
+    "C|2|$S|$n|{\"type\":\"Buffer\",\"data\":[1]}|{}|$Q",
+    "C|2|$S|$n|1|{\"timeout\":50}",
+    "C|2|$S|$n|1",
+    "C|2|echo|$n|1|{\"timeout\":-1}|$Q",
+    "C|4",
+    "C|4|$n",
+    "C|5",
+    "C|8|$n",
+    "C|8|$n|T",
+    "|MDPC01|$S|1|x",
+    "|MDPW01|\u{1}|$S",
+    "|MDPW01|\u{3}|$A||1|x",
+    "|MDPW01|\u{4}",
+    "|MDPW01|\u{5}",
+    "MDPC02|\u{1}|$S|1",
+    "MDPW02|\u{1}|$S",
+    "MDPW02|\u{4}|$A||1",
+    "MDPW02|\u{5}|$A||1|OMDP-ERROR",
+    "|MDPC02|\u{1}|$S|1|",
+    "|MDPC02|\u{2}|$S|1|",
+    "|MDPW02|\u{1}|$S",
+    "|MDPW02|\u{5}|$A||OMDP-ERROR|1",
+    "|MDPW02|\u{6}",
+    "C|10|$n|\0\u{2}\0\0",
+    "C|11|$S|$n|1|{}|$Q|$P",
+    "C|12|$L",
+    "W|11|$C|$n|$K",
+    "W|11|$C|$n|$K|user48",
+    "W|11|$A|$R|$K",
+];
+
+struct Scene {
+    broker: Broker<Vec<u8>>,
+    now: Time,
+    known: HashMap<Vec<u8>, Known>,
+    questions: Vec<u64>,
+    messages: usize,
+    bad: usize,
+}
+
+/// More operations than this find nothing that fewer don't.
+const OPERATIONS: usize = 2_000;
+
+pub(super) fn run(data: &[u8]) {
+    let mut input = Input::new(data);
+    let dialects = match input.below(8) {
+        0 => [Dialect::Omdp].into_iter().collect(),
+        _ => Dialects::ALL,
+    };
+    let mut scene = Scene {
+        broker: Broker::new(BrokerConfig {
+            heartbeat: Duration::from_millis(2500),
+            liveness: 3,
+            dialects,
+            expiry: (input.below(4) > 0).then_some(Duration::from_secs(60)),
+            busy_timeout: Duration::from_secs(900),
+            limits: match input.below(4) {
+                0 => Limits {
+                    queue: 2,
+                    queue_bytes: 8,
+                    total: 3,
+                    total_bytes: 10,
+                },
+                _ => Limits::default(),
+            },
+            seed: 1,
+            session: "b0".into(),
+        }),
+        now: Time::ZERO,
+        known: HashMap::new(),
+        questions: Vec::new(),
+        messages: 0,
+        bad: 0,
+    };
+    for _ in 0..OPERATIONS {
+        if input.is_over() {
+            break;
+        }
+        scene.step(&mut input);
+        scene.settle();
+    }
+    scene.end();
+}
+
+impl Scene {
+    fn step(&mut self, input: &mut Input) {
+        match input.below(16) {
+            0..=8 => {
+                let from = *input.pick(&PEERS);
+                let known = self.known.entry(from.to_vec()).or_default();
+                let frames = message(&MODELS, input, known);
+                self.say(from, frames, input.byte());
+            }
+            9 => {
+                let from = *input.pick(&PEERS);
+                let count = input.below(9);
+                let frames = (0..count).map(|_| input.frame()).collect();
+                self.say(from, frames, 0);
+            }
+            10 => self.gone(PEERS[input.below(PEERS.len())]),
+            11 => self.advance(Duration::from_micros(input.u16().into())),
+            12 => self.advance(Duration::from_millis(u64::from(input.byte()) * 40)),
+            13 => {
+                if let Some(at) = self.broker.next_deadline() {
+                    self.advance(at - self.now);
+                }
+            }
+            14 => {
+                if let Some(id) = self.questions.pop() {
+                    self.broker
+                        .authorize(self.now, id, input.byte().is_multiple_of(2));
+                }
+            }
+            _ => self.rules(input),
+        }
+    }
+
+    /// The peers of one number share a user.
+    fn say(&mut self, from: &[u8], mut frames: Vec<Vec<u8>>, who: u8) {
+        self.messages += 1;
+        let principal = Principal {
+            credential: format!("key{}", who % 3),
+            user: format!("user{}", from[1]),
+            metadata: String::new(),
+        };
+        let text = (who % 16 != 15).then(|| principal.to_text());
+        self.broker
+            .handle_message_of(self.now, from, text.as_deref(), &mut frames);
+        assert!(frames.is_empty(), "the frames are reused");
+    }
+
+    fn gone(&mut self, peer: &[u8]) {
+        self.broker.handle_gone(self.now, peer);
+        self.known.remove(peer);
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.now = self.now + by;
+        self.broker.handle_timeout(self.now);
+        let next = self.broker.next_deadline();
+        assert!(next.is_none_or(|at| at > self.now), "no timer stays behind");
+    }
+
+    fn rules(&mut self, input: &mut Input) {
+        let what = input.byte();
+        let grant = |bit: u8| match what >> bit & 3 {
+            0 => Vec::new(),
+            1 => vec![Pattern::new("echo")],
+            _ => vec![Pattern::new("*")],
+        };
+        let mut credentials = Credentials::default();
+        let count = 1 + what % 3;
+        credentials
+            .listed
+            .extend((0..count).map(|n| format!("key{n}").into()));
+        let listed = Grant {
+            serve: grant(2),
+            call: grant(4),
+        };
+        let access = Access {
+            credentials,
+            users: HashMap::from([("user48".into(), listed)]),
+            others: Grant::all(),
+            ask: (what & 128 != 0).then_some(Duration::from_secs(1)),
+        };
+        self.broker.set_access(self.now, Arc::new(access));
+    }
+
+    fn settle(&mut self) {
+        let transmits: Vec<_> = self.broker.drain_transmits().collect();
+        for transmit in transmits {
+            let to = transmit.to.to_vec();
+            match &transmit.message {
+                Outgoing::Worker(ToWorker::Request {
+                    client, rid, extra, ..
+                }) => {
+                    let token = extra.as_ref().map_or(0, |extra| extra.token);
+                    let known = self.known.entry(to).or_default();
+                    known.remember(client, rid, token);
+                }
+                Outgoing::Worker(ToWorker::Resume(ext)) => {
+                    let known = self.known.entry(to).or_default();
+                    known.remember(b"c0", b"1", ext.token);
+                }
+                Outgoing::MdpWorker(_, mdp::ToWorker::Request { client, .. }) => {
+                    self.known.entry(to).or_default().remember(client, b"1", 0);
+                }
+                _ => {}
+            }
+            understood(transmit);
+        }
+        for event in self.broker.drain_events() {
+            match event {
+                BrokerEvent::Authorize { id, .. } => self.questions.push(id),
+                BrokerEvent::BadMessage { .. } => self.bad += 1,
+                _ => {}
+            }
+        }
+        assert!(self.bad <= self.messages, "counted once");
+        self.broker.audit();
+        let [requests, workers, clients, services] = self.broker.load();
+        assert!(requests <= self.messages && workers <= PEERS.len() && clients <= PEERS.len());
+        assert!(services <= requests + workers);
+    }
+
+    /// Nothing is left of peers that are gone, nor of a broker that was stopped.
+    fn end(mut self) {
+        let stops = self.messages.is_multiple_of(2);
+        if stops {
+            self.broker.stop(self.now);
+        } else {
+            PEERS.iter().for_each(|peer| self.gone(peer));
+            self.settle();
+            // A client of 0.0.92 may come back and wait on, for four heartbeats.
+            let end = self.now + Duration::from_secs(10);
+            while let Some(at) = self.broker.next_deadline().filter(|at| *at <= end) {
+                self.advance(at - self.now);
+                self.settle();
+            }
+        }
+        assert_eq!(self.broker.next_deadline(), None);
+        self.settle_stopped();
+        assert_eq!(self.broker.load(), [0; 4]);
+    }
+
+    fn settle_stopped(&mut self) {
+        self.broker.drain_transmits().for_each(understood);
+        self.broker.drain_events().for_each(drop);
+        self.broker.audit();
+    }
+}
+
+/// Whoever it is for can read it.
+fn understood(transmit: crate::proto::broker::Transmit<Vec<u8>>) {
+    enum Reader {
+        Client,
+        Worker,
+        MdpClient(mdp::Dialect),
+        MdpWorker(mdp::Dialect),
+    }
+    let reader = match transmit.message {
+        Outgoing::Client(_) => Reader::Client,
+        Outgoing::Worker(_) => Reader::Worker,
+        Outgoing::MdpClient(dialect, _) => Reader::MdpClient(dialect),
+        Outgoing::MdpWorker(dialect, _) => Reader::MdpWorker(dialect),
+    };
+    let mut frames = Vec::new();
+    transmit.encode(&mut frames);
+    let shown = frames.clone();
+    let result = match reader {
+        Reader::Client => ToClient::decode(&mut frames).map(drop),
+        Reader::Worker => ToWorker::decode(&mut frames).map(drop),
+        Reader::MdpClient(dialect) => mdp::ClientReply::decode(dialect, &mut frames).map(drop),
+        Reader::MdpWorker(dialect) => mdp::ToWorker::decode(dialect, &mut frames).map(drop),
+    };
+    assert_eq!(result, Ok(()), "{shown:?}");
+}

@@ -1,0 +1,265 @@
+//! The client machine between a user who asks and gives up, and a broker who says anything. Each request ends once.
+
+use super::input::Input;
+use super::models::{Known, message};
+use crate::proto::client::{ClientConfig, ClientNotice};
+use crate::proto::link::{Action, LinkConfig};
+use crate::proto::{Client, Terms, Time};
+use crate::wire::omdp::{ClientMessage, PeerMessage};
+use crate::wire::{Body, Dialect, mdp};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub(super) const MODELS: [&str; 20] = [
+    "C|1|$H",
+    "C|3|$R|0|1|$X",
+    "C|3|$R|0|1",
+    "C|3|$R|\"W_LOST\"||\u{c}",
+    "C|3|$R|1||\u{c}",
+    "C|3|$R|\"e\"||$X",
+    "C|3|$R|\"e\"",
+    "C|6|$R|0|1|$X",
+    "C|6|$R|0|1",
+    "C|4",
+    "C|5",
+    "C|5|c.1",
+    "C|5|c.2",
+    "|MDPC01|echo|1|x",
+    "MDPC02|\u{2}|1",
+    "MDPC02|\u{3}|OMDP-CODE|\"W_LOST\"",
+    "|MDPC02|\u{3}|echo|1",
+    "C|11|$L",
+    "C|12|$L",
+    "C|13|$L",
+];
+
+const SESSION: &str = "c.";
+
+struct Scene {
+    client: Client<Vec<u8>>,
+    dialect: Dialect,
+    now: Time,
+    /// Requests that have not ended, and what they may wait without a sign.
+    open: BTreeMap<u64, Option<Duration>>,
+    last: u64,
+    known: Known,
+    started: bool,
+    socket: bool,
+    connected: bool,
+}
+
+const OPERATIONS: usize = 2_000;
+
+pub(super) fn run(data: &[u8]) {
+    let mut input = Input::new(data);
+    let dialect = match input.below(8) {
+        n @ 5.. => Dialect::ALL[n - 4],
+        _ => Dialect::Omdp,
+    };
+    let mut scene = Scene {
+        client: Client::new(ClientConfig {
+            link: link(false),
+            dialect,
+            session: SESSION.into(),
+            await_hello: input.below(4) == 0 && dialect == Dialect::Omdp,
+        }),
+        dialect,
+        now: Time::ZERO,
+        open: BTreeMap::new(),
+        last: 0,
+        known: Known::default(),
+        started: false,
+        socket: false,
+        connected: false,
+    };
+    for _ in 0..OPERATIONS {
+        if input.is_over() {
+            break;
+        }
+        scene.step(&mut input);
+        scene.settle();
+    }
+    scene.end();
+}
+
+pub(super) fn link(expect_beats: bool) -> LinkConfig {
+    LinkConfig {
+        heartbeat: Duration::from_millis(2500),
+        liveness: 3,
+        reconnect: Duration::from_millis(100),
+        expect_beats,
+    }
+}
+
+impl Scene {
+    fn step(&mut self, input: &mut Input) {
+        match input.below(16) {
+            0..=4 => {
+                let mut frames = message(&MODELS, input, &self.known);
+                self.hear(&mut frames);
+            }
+            5 => {
+                let count = input.below(9);
+                let mut frames = (0..count).map(|_| input.frame()).collect();
+                self.hear(&mut frames);
+            }
+            6..=8 => self.request(input),
+            9 => {
+                let id = self.some_id(input);
+                self.open.remove(&id);
+                self.client.cancel(id);
+            }
+            10 => {
+                let id = self.some_id(input);
+                self.client.heartbeat((!id.is_multiple_of(3)).then_some(id));
+            }
+            11 => {
+                // Only who has a socket can hear of it.
+                if self.socket {
+                    self.client.handle_up(self.now);
+                }
+            }
+            12 => match input.below(4) {
+                0 => self.client.handle_refused(self.now),
+                _ => self.client.handle_down(self.now),
+            },
+            13 => self.advance(Duration::from_millis(u64::from(input.byte()) * 10)),
+            14 => {
+                if let Some(at) = self.client.next_deadline() {
+                    self.advance(at - self.now);
+                }
+            }
+            _ if self.started && input.below(4) > 0 => {
+                let id = self.some_id(input);
+                self.client.credit(self.now, id, input.u16().into());
+            }
+            _ if self.started => {
+                self.started = false;
+                self.open.clear();
+                self.client.stop();
+            }
+            _ => {
+                self.started = true;
+                self.client.start();
+            }
+        }
+    }
+
+    fn hear(&mut self, frames: &mut Vec<Vec<u8>>) {
+        self.client.handle_message(self.now, frames);
+        assert!(frames.is_empty(), "the frames are reused");
+    }
+
+    fn request(&mut self, input: &mut Input) {
+        self.last += 1;
+        let timeout = match input.below(6) {
+            0 => None,
+            n => Some(Duration::from_millis(n as u64 * 300)),
+        };
+        let how = input.byte();
+        let terms = Terms {
+            timeout,
+            retry: how % 3,
+            fail_fast: how % 5 == 4,
+        };
+        let body = match input.below(3) {
+            0 => Body::binary(vec![0xff, 1]),
+            1 => Body::null(),
+            _ => Body::json(b"[\"a\",\"b\"]".to_vec()),
+        };
+        self.open.insert(self.last, timeout);
+        let service = b"echo".to_vec();
+        let opts = b"{}".to_vec();
+        self.client
+            .request(self.now, self.last, service, body, opts, terms);
+        let rid = format!("{SESSION}{}", self.last);
+        self.known.remember(b"c0", rid.as_bytes(), self.last);
+    }
+
+    fn some_id(&self, input: &mut Input) -> u64 {
+        self.last.saturating_sub(input.below(6) as u64)
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.now = self.now + by;
+        // The second time opens the connection in the place of one that the first gave up.
+        for _ in 0..2 {
+            self.client.handle_timeout(self.now);
+            self.settle();
+        }
+        let next = self.client.next_deadline();
+        assert!(next.is_none_or(|at| at > self.now), "no timer stays behind");
+    }
+
+    fn settle(&mut self) {
+        let form = self.client.form();
+        let mut sent = Vec::new();
+        self.client.drain_transmits(|message| {
+            let says = !matches!(
+                (&message, form.dialect),
+                (ClientMessage::Request { .. }, _) | (_, Dialect::Omdp)
+            );
+            let mut frames = Vec::new();
+            form.encode_of_client(message, &mut frames);
+            // MDP has no word for most of it.
+            if !says || !frames.is_empty() {
+                sent.push(frames);
+            }
+        });
+        for mut frames in sent {
+            let shown = frames.clone();
+            let result = match self.dialect {
+                Dialect::Omdp => PeerMessage::decode(&mut frames).map(drop),
+                Dialect::Mdp(dialect) => mdp::PeerMessage::decode(dialect, &mut frames).map(drop),
+            };
+            assert_eq!(result, Ok(()), "{shown:?}");
+        }
+        match self.client.poll_action() {
+            Some(Action::Open) => {
+                assert!(!self.socket && self.started);
+                self.socket = true;
+            }
+            Some(Action::Close) => self.socket = false,
+            None => {}
+        }
+        let notices: Vec<_> = self.client.drain_notices().collect();
+        for notice in notices {
+            match notice {
+                ClientNotice::Reply { id, kind, .. } => {
+                    assert!(self.open.contains_key(&id), "{id} had ended");
+                    if kind.is_last() {
+                        self.open.remove(&id);
+                    }
+                }
+                ClientNotice::Failed { id, code } => {
+                    let request = self.open.remove(&id);
+                    assert!(request.is_some(), "{id} had ended before its {code}");
+                }
+                ClientNotice::Connected => {
+                    assert!(!std::mem::replace(&mut self.connected, true));
+                }
+                ClientNotice::Disconnected(_) => {
+                    assert!(std::mem::replace(&mut self.connected, false));
+                }
+                ClientNotice::Fault(_) => {}
+            }
+        }
+        assert_eq!(self.client.outstanding(), self.open.len());
+        assert!(!self.connected || self.socket, "connected by what?");
+        self.client.audit();
+    }
+
+    /// Without a broker whatever has a timeout ends by it, and what was sent with the connection.
+    fn end(mut self) {
+        self.client.handle_down(self.now);
+        self.settle();
+        self.advance(Duration::from_secs(60));
+        assert!(self.open.values().all(Option::is_none), "{:?}", self.open);
+        self.started = false;
+        self.open.clear();
+        self.client.stop();
+        self.settle();
+        assert_eq!(self.client.next_deadline(), None);
+        assert!(!self.socket && !self.connected);
+    }
+}

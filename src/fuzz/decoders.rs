@@ -1,0 +1,225 @@
+//! Every decoder: takes anything, leaves nothing behind, and what it understands it writes as it was.
+
+use super::input::{Frames, Input};
+use crate::wire::ext::{GivenExt, RequestExt, ResultExt, TokenExt};
+use crate::wire::omdp::{
+    ClaimExt, Past, PeerMessage, ReplyKind, ResumeExt, ToClient, ToWorker, rids, rids_to_frame,
+};
+use crate::wire::packed::{pack, unpack};
+use crate::wire::{Body, Dialect, Encoding, Hello, Malformed, body, mdp as wire_mdp};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use std::fmt::Debug;
+
+/// No message of the dialects has more frames than are ever packed into one.
+fn omdp<M: Debug + PartialEq>(
+    data: &[u8],
+    decode: fn(&mut Frames) -> Result<M, Malformed>,
+    encode: fn(M, &mut Frames),
+) {
+    let frames = Input::new(data).frames();
+    let dialect = Dialect::detect(&frames);
+    let mut left = frames.clone();
+    let result = decode(&mut left);
+    assert!(left.is_empty(), "the frames are reused");
+    let Ok(message) = result else {
+        return;
+    };
+    assert_eq!(dialect, Some(Dialect::Omdp));
+    let mut out = Vec::new();
+    encode(message, &mut out);
+    if matches!(&frames[0][..], b"C" | b"W") {
+        assert_eq!(out, frames);
+    }
+    let message = decode(&mut out.clone()).expect("what was decoded can be");
+    let mut packed = out.clone();
+    pack(&mut packed, 0);
+    assert_eq!(Dialect::detect(&packed), Some(Dialect::Omdp));
+    assert_eq!(decode(&mut packed).as_ref(), Ok(&message));
+    let mut again = Vec::new();
+    encode(message, &mut again);
+    assert_eq!(again, out);
+}
+
+pub(super) fn to_broker(data: &[u8]) {
+    omdp(data, PeerMessage::decode, |message, out| match message {
+        PeerMessage::Client(message) => message.encode(out),
+        PeerMessage::Worker(message) => message.encode(out),
+    });
+}
+
+pub(super) fn to_worker(data: &[u8]) {
+    omdp(data, ToWorker::decode, ToWorker::encode);
+}
+
+pub(super) fn to_client(data: &[u8]) {
+    omdp(data, ToClient::decode, ToClient::encode);
+}
+
+const MDP: [wire_mdp::Dialect; 3] = [
+    wire_mdp::Dialect::V01,
+    wire_mdp::Dialect::V02,
+    wire_mdp::Dialect::Majortomo,
+];
+
+fn same<M>(
+    dialect: wire_mdp::Dialect,
+    frames: &Frames,
+    decode: fn(wire_mdp::Dialect, &mut Frames) -> Result<M, Malformed>,
+    encode: fn(M, wire_mdp::Dialect, &mut Frames),
+) {
+    let mut left = frames.clone();
+    let result = decode(dialect, &mut left);
+    assert!(left.is_empty(), "the frames are reused");
+    if let Ok(message) = result {
+        assert_eq!(Dialect::detect(frames), Some(Dialect::Mdp(dialect)));
+        let mut out = Vec::new();
+        encode(message, dialect, &mut out);
+        assert_eq!(out, *frames);
+    }
+}
+
+pub(super) fn mdp(data: &[u8]) {
+    use wire_mdp::{ClientReply, PeerMessage, ToWorker};
+    let frames = Input::new(data).frames();
+    for dialect in MDP {
+        let encode = |message, dialect, out: &mut Frames| match message {
+            PeerMessage::Client(message) => message.encode(dialect, out),
+            PeerMessage::Worker(message) => message.encode(dialect, out),
+        };
+        same(dialect, &frames, PeerMessage::decode, encode);
+        same(dialect, &frames, ToWorker::decode, ToWorker::encode);
+        same(dialect, &frames, ClientReply::decode, ClientReply::encode);
+        // What is only for one side: the neutral form of it.
+        let _ = wire_mdp::decode_for_worker(dialect, &mut frames.clone());
+        if let Ok(reply) = ClientReply::decode(dialect, &mut frames.clone()) {
+            let (_, body) = reply.into_neutral();
+            assert!(!body.into_frames().is_empty());
+        }
+    }
+}
+
+pub(super) fn packed(data: &[u8]) {
+    let frames = Input::new(data).frames();
+    let mut message = frames.clone();
+    if unpack(&mut message).is_ok() && message != frames {
+        let mut again = message.clone();
+        pack(&mut again, 0);
+        unpack(&mut again).expect("what was packed can be unpacked");
+        assert_eq!(again, message);
+    }
+    // Up to what fits, any message comes through, whatever stands before it.
+    let message = &frames[..frames.len().min(16)];
+    let mut both = vec![b"to".to_vec()];
+    both.extend_from_slice(message);
+    pack(&mut both, 1);
+    let mut back = both.split_off(1);
+    unpack(&mut back).expect("what was packed can be unpacked");
+    assert_eq!((both, &back[..]), (vec![b"to".to_vec()], message));
+}
+
+pub(super) fn hello(data: &[u8]) {
+    if let Ok(hello) = Hello::parse(data) {
+        assert!((1..=i32::MAX as u64).contains(&hello.heartbeat_ms));
+        assert!((1..=1000).contains(&hello.liveness) && hello.version >= 1);
+        assert!(hello.concurrency.is_none_or(|n| n >= -1));
+        assert_eq!(Hello::parse(&hello.to_frame::<Vec<u8>>()), Ok(hello));
+    }
+}
+
+pub(super) fn ext(data: &[u8]) {
+    if let Ok(ext) = RequestExt::parse(data) {
+        assert!(ext.timeout_ms >= -1);
+        assert_eq!(ext.to_frame::<Vec<u8>>(), data);
+    }
+    if let Ok(ext) = TokenExt::parse(data) {
+        assert_eq!(ext.to_frame::<Vec<u8>>(), data);
+    }
+    if let Ok(ext) = GivenExt::parse(data) {
+        assert_eq!(ext.to_frame::<Vec<u8>>(), data);
+    }
+    if let Ok(ext) = ResultExt::parse(data) {
+        assert_eq!(ext.to_frame::<Vec<u8>>(), data);
+    }
+    if let Ok(past) = Past::parse(data) {
+        assert_eq!(past.to_frame::<Vec<u8>>(), data);
+    }
+    if let Ok(claim) = ClaimExt::parse(data) {
+        assert_eq!(claim.to_frame::<Vec<u8>>(), data);
+    }
+    if let Ok(resume) = ResumeExt::parse(data) {
+        assert_eq!(resume.to_frame::<Vec<u8>>(), data);
+    }
+    let ids: Vec<&[u8]> = rids(data).collect();
+    let again: Vec<u8> = rids_to_frame(ids.iter().copied());
+    assert!(data.starts_with(&again));
+    assert!(rids(&again).eq(ids));
+}
+
+/// The first byte says what the others are: the frames of an MDP body, or one body of OMDP.
+pub(super) fn bodies(data: &[u8]) {
+    let mut input = Input::new(data);
+    match input.below(3) {
+        0 => from_mdp(input.frames()),
+        1 => from_omdp(input.rest()),
+        _ => buffers(input.rest()),
+    }
+}
+
+fn from_mdp(frames: Frames) {
+    if frames.is_empty() {
+        return;
+    }
+    let body = Body::from_frames(frames.clone());
+    assert_eq!(body.clone().into_frames(), frames);
+    let value = body.clone().into_value();
+    match value.encoding {
+        Encoding::Json => assert!(is_json(&value.bytes)),
+        Encoding::Binary => assert_eq!(value.bytes, frames.concat()),
+        other => panic!("an OMDP peer can't read {other:?}"),
+    }
+    assert!(is_json(&body.clone().into_json()));
+    let (kind, back) = Body::from_final(body.clone().into_error_frames(ReplyKind::Error));
+    assert_eq!((kind, back.into_value()), (ReplyKind::Error, value));
+    let (_, last) = Body::from_final(frames);
+    assert!(!last.into_frames().is_empty());
+}
+
+fn from_omdp(text: &[u8]) {
+    let frames = Body::json(text.to_vec()).into_frames();
+    assert!(!frames.is_empty());
+    assert_eq!(Body::binary(text.to_vec()).into_frames(), [text]);
+    let there: Result<Value, _> = serde_json::from_slice(text);
+    if let Ok(value) = there
+        && !holds_buffer(&value)
+    {
+        let back = Body::from_frames(frames).into_value();
+        assert_eq!(back.encoding, Encoding::Json);
+        let back: Value = serde_json::from_slice(&back.bytes).expect("it is JSON again");
+        assert_eq!(back, value);
+    }
+}
+
+/// A Buffer whose bytes are text comes back as a string.
+fn holds_buffer(value: &Value) -> bool {
+    let is_buffer = |value: &Value| value.get("type").is_some_and(|kind| kind == "Buffer");
+    is_buffer(value)
+        || value
+            .as_array()
+            .is_some_and(|items| items.iter().any(is_buffer))
+}
+
+fn buffers(text: &[u8]) {
+    let json = body::buffer_to_json(text);
+    assert_eq!(
+        Body::<Vec<u8>>::from_buffer_json(&json),
+        Ok(Body::binary(text.to_vec()))
+    );
+    if let Ok(body) = Body::<Vec<u8>>::from_buffer_json(text) {
+        assert_eq!(body::buffer_to_json(&body.bytes), text, "the exact inverse");
+    }
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}

@@ -1,0 +1,336 @@
+//! The worker machine between a user who works, and a broker who says anything. Each delivery is held, or has ended.
+
+use super::client::link;
+use super::input::Input;
+use super::models::{Known, message};
+use crate::proto::link::Action;
+use crate::proto::worker::{Retract, WorkerConfig, WorkerNotice};
+use crate::proto::{Time, Worker};
+use crate::wire::omdp::{PeerMessage, WorkerMessage, tokens};
+use crate::wire::{Body, Dialect, mdp};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub(super) const MODELS: [&str; 24] = [
+    "W|1|$H",
+    "W|2|$A|$n|1|{}|$G",
+    "W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{1}",
+    "W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{2}",
+    "W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{3}",
+    "W|2|$A|$n|1|{}|$G|user",
+    "W|2|$A|$n|1",
+    "W|4",
+    "W|4|$A|$n",
+    "W|5",
+    "W|5|w.1",
+    "W|5|w.2",
+    "W|8|$T",
+    "W|8|\0\0\0\0\0\0\0\u{1}",
+    "W|8|\0\0\0\0\0\0\0\u{2}",
+    "|MDPW01|\u{2}|c||1|x",
+    "|MDPW01|\u{4}",
+    "|MDPW01|\u{5}",
+    "MDPW02|\u{2}|c||1",
+    "|MDPW02|\u{2}|c||1|",
+    "|MDPW02|\u{5}",
+    "W|10|$T|\0\u{2}\0\0",
+    "W|11|$M",
+    "W|12|$T",
+];
+
+struct Scene {
+    worker: Worker<Vec<u8>>,
+    dialect: Dialect,
+    now: Time,
+    /// Not answered, and whether its user has taken it and whether it can be given back.
+    held: BTreeMap<u64, (bool, bool)>,
+    last: u64,
+    known: Known,
+    concurrency: Option<usize>,
+    state: State,
+    socket: bool,
+    connected: bool,
+    /// Its user was asked for a sign of life, and has not given it.
+    pinged: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Stopped,
+    Started,
+    Draining,
+}
+
+const OPERATIONS: usize = 2_000;
+
+pub(super) fn run(data: &[u8]) {
+    let mut input = Input::new(data);
+    let dialect = match input.below(8) {
+        n @ 5.. => Dialect::ALL[n - 4],
+        _ => Dialect::Omdp,
+    };
+    let concurrency = *input.pick(&[Some(1), Some(2), Some(0), None]);
+    let mut scene = Scene {
+        worker: Worker::new(WorkerConfig {
+            link: link(true),
+            dialect,
+            service: "echo".into(),
+            concurrency,
+            prefetch: *input.pick(&[1024, 0, 1]),
+            session: "w".into(),
+            max_blocked: *input.pick(&[None, Some(Duration::from_millis(200))]),
+        }),
+        dialect,
+        now: Time::ZERO,
+        held: BTreeMap::new(),
+        last: 0,
+        known: Known::default(),
+        concurrency,
+        state: State::Stopped,
+        socket: false,
+        connected: false,
+        pinged: false,
+    };
+    for _ in 0..OPERATIONS {
+        if input.is_over() {
+            break;
+        }
+        scene.step(&mut input);
+        scene.settle();
+    }
+    scene.end();
+}
+
+impl Scene {
+    fn step(&mut self, input: &mut Input) {
+        match input.below(16) {
+            0..=4 => {
+                let mut frames = message(&MODELS, input, &self.known);
+                self.hear(&mut frames);
+            }
+            5 => {
+                let count = input.below(9);
+                let mut frames = (0..count).map(|_| input.frame()).collect();
+                self.hear(&mut frames);
+            }
+            6 => self.take(),
+            7 | 8 => self.answer(input),
+            9 => {
+                let id = self.some_id(input);
+                self.worker.partial(id, body(input));
+            }
+            10 => match input.below(3) {
+                0 => self.worker.heartbeat(),
+                1 if self.pinged => {
+                    self.pinged = false;
+                    self.worker.handle_pong(self.now);
+                }
+                _ => {
+                    self.concurrency = *input.pick(&[Some(1), Some(3), Some(0), None]);
+                    self.worker.set_concurrency(self.now, self.concurrency);
+                }
+            },
+            11 => {
+                if self.socket {
+                    self.worker.handle_up(self.now);
+                }
+            }
+            12 => match input.below(4) {
+                0 => self.worker.handle_refused(self.now),
+                _ => self.worker.handle_down(self.now),
+            },
+            13 => self.advance(Duration::from_micros(u64::from(input.byte()).pow(3))),
+            14 => {
+                if let Some(at) = self.worker.next_deadline() {
+                    self.advance(at - self.now);
+                }
+            }
+            _ => match self.state {
+                State::Stopped => {
+                    self.state = State::Started;
+                    self.worker.start();
+                }
+                State::Started if input.below(4) == 0 => self.stop(input.byte()),
+                State::Started | State::Draining => {}
+            },
+        }
+    }
+
+    fn stop(&mut self, patience: u8) {
+        let patience = Duration::from_millis(u64::from(patience) * 20);
+        let deadline = (!patience.is_zero()).then(|| self.now + patience);
+        self.state = State::Draining;
+        self.worker.stop(self.now, deadline);
+    }
+
+    fn hear(&mut self, frames: &mut Vec<Vec<u8>>) {
+        self.worker.handle_message(self.now, frames);
+        assert!(frames.is_empty(), "the frames are reused");
+    }
+
+    /// Its user takes the first offer.
+    fn take(&mut self) {
+        let room = self.concurrency.unwrap_or(usize::MAX);
+        let running = self.held.values().filter(|(taken, _)| *taken).count();
+        let offer = self.held.values_mut().find(|(taken, _)| !taken);
+        if let Some((taken, _)) = offer.filter(|_| running < room) {
+            *taken = true;
+        }
+    }
+
+    fn answer(&mut self, input: &mut Input) {
+        let id = self.some_id(input);
+        let body = body(input);
+        // Only what was taken can be answered, or what is not there any more.
+        if self.held.get(&id).is_some_and(|(taken, _)| !taken) {
+            return;
+        }
+        self.held.remove(&id);
+        match input.below(2) {
+            0 => self.worker.finish(self.now, id, body),
+            _ => self.worker.error(self.now, id, body),
+        }
+    }
+
+    fn some_id(&self, input: &mut Input) -> u64 {
+        self.last.saturating_sub(input.below(6) as u64)
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.now = self.now + by;
+        self.worker.handle_timeout(self.now);
+        self.settle();
+        let next = self.worker.next_deadline();
+        assert!(next.is_none_or(|at| at > self.now), "no timer stays behind");
+    }
+
+    /// The owner's turn: see `DealerCore` in `io`.
+    fn settle(&mut self) {
+        if let Some(Retract {
+            outstanding, limit, ..
+        }) = self.worker.poll_retract()
+        {
+            self.report();
+            let count = outstanding.saturating_sub(limit);
+            let offers = self.held.iter().rev();
+            let offers = offers.filter(|(_, (taken, returnable))| !taken && *returnable);
+            let mut back: Vec<u64> = offers.map(|(id, _)| *id).take(count).collect();
+            back.reverse();
+            for id in &back {
+                self.held.remove(id);
+            }
+            self.worker.handle_retracted(self.now, &back);
+        }
+        self.send();
+        if self.worker.poll_ping() {
+            assert!(!std::mem::replace(&mut self.pinged, true), "one at a time");
+        }
+        match self.worker.poll_action() {
+            Some(Action::Open) => {
+                assert!(!self.socket && self.state != State::Stopped);
+                self.socket = true;
+            }
+            Some(Action::Close) => self.socket = false,
+            None => {}
+        }
+        self.report();
+        assert_eq!(self.worker.outstanding(), self.held.len());
+        assert!(!self.connected || self.socket, "connected by what?");
+        self.worker.audit();
+    }
+
+    fn send(&mut self) {
+        let form = self.worker.form();
+        let mut sent = Vec::new();
+        self.worker.drain_transmits(|message| {
+            if let WorkerMessage::Return { tokens: frame } = &message {
+                assert!(tokens(frame).count() > 0);
+            }
+            let mut frames = Vec::new();
+            form.encode_of_worker(message, &mut frames);
+            if !frames.is_empty() {
+                sent.push(frames);
+            }
+        });
+        for mut frames in sent {
+            let shown = frames.clone();
+            let result = match self.dialect {
+                Dialect::Omdp => PeerMessage::decode(&mut frames).map(drop),
+                Dialect::Mdp(dialect) => mdp::PeerMessage::decode(dialect, &mut frames).map(drop),
+            };
+            assert_eq!(result, Ok(()), "{shown:?}");
+        }
+    }
+
+    fn report(&mut self) {
+        let notices: Vec<_> = self.worker.drain_notices().collect();
+        for notice in notices {
+            match notice {
+                WorkerNotice::Request {
+                    delivery,
+                    returnable,
+                    ..
+                } => {
+                    assert!(delivery > self.last, "no number is used twice");
+                    self.last = delivery;
+                    self.held.insert(delivery, (false, returnable));
+                    self.known.remember(b"c0", b"1", delivery);
+                }
+                WorkerNotice::Cancelled { delivery, .. } => {
+                    let ended = self.held.remove(&delivery);
+                    assert!(ended.is_some(), "{delivery} had ended");
+                }
+                WorkerNotice::Credit { delivery, .. } => {
+                    assert!(self.held.contains_key(&delivery), "{delivery} had ended");
+                }
+                WorkerNotice::Connected => {
+                    assert!(!std::mem::replace(&mut self.connected, true));
+                }
+                WorkerNotice::Disconnected(_) => {
+                    assert!(std::mem::replace(&mut self.connected, false));
+                }
+                WorkerNotice::Drained => {
+                    assert_eq!(self.state, State::Draining);
+                    assert!(!self.connected && self.held.is_empty());
+                    self.state = State::Stopped;
+                    // Its next life would be another machine, which hears no answer to this one.
+                    self.pinged = false;
+                }
+                WorkerNotice::Fault(_) => {}
+            }
+        }
+    }
+
+    /// Whatever it has in hand, a worker that is to stop at once has stopped soon.
+    fn end(mut self) {
+        if self.state == State::Started {
+            self.stop(1);
+            self.settle();
+        }
+        if self.state == State::Draining {
+            // One that was to drain without end does, once its connection breaks.
+            self.worker.handle_down(self.now);
+            self.settle();
+            // Unless it waits for another broker, as long as that may take.
+            let mut rounds = 0;
+            while let Some(at) = self.worker.next_deadline() {
+                rounds += 1;
+                assert!(rounds < 100, "it does not leave");
+                self.advance(at - self.now);
+            }
+        }
+        assert_eq!(self.state, State::Stopped, "it has left");
+        assert!(self.held.is_empty() && !self.socket && !self.connected);
+        assert_eq!(self.worker.next_deadline(), None);
+    }
+}
+
+fn body(input: &mut Input) -> Body<Vec<u8>> {
+    match input.below(5) {
+        0 => Body::null(),
+        1 => Body::binary(vec![1, 0xff]),
+        2 => Body::json(b"0".to_vec()),
+        3 => Body::json(b"[\"OMDP-ERROR\",\"x\"]".to_vec()),
+        _ => Body::json(b"\"text\"".to_vec()),
+    }
+}

@@ -1,0 +1,68 @@
+//! How many bytes lie in libzmq, which itself counts messages, whatever their size.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Notify;
+
+/// Counts the bytes that were lent to libzmq, until it lets go of them, and tells when they have
+/// become few.
+#[derive(Debug)]
+pub(super) struct Account {
+    bytes: AtomicUsize,
+    few: usize,
+    freed: Arc<Notify>,
+}
+
+impl Account {
+    /// Notifies `freed` each time the sum falls to `few` or below.
+    pub(super) fn new(few: usize, freed: Arc<Notify>) -> Arc<Self> {
+        Arc::new(Account {
+            bytes: AtomicUsize::new(0),
+            few,
+            freed,
+        })
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_few(&self) -> bool {
+        self.bytes() <= self.few
+    }
+
+    pub(super) fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Called by whichever thread of libzmq sends the last byte.
+    pub(super) fn subtract(&self, bytes: usize) {
+        let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if before > self.few && before - bytes <= self.few {
+            self.freed.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::Message;
+
+    #[test]
+    fn counts_what_is_lent_until_the_last_share_is_gone() {
+        let freed = Arc::new(Notify::new());
+        let account = Account::new(10, freed);
+        for len in [0, 5, 33, 5000] {
+            let bytes = vec![7; len];
+            let lent = Message::from(&bytes[..]).lent(&account, len + 1);
+            let share = lent.clone();
+            assert_eq!(account.bytes(), len + 1);
+            assert_eq!(&lent[..], &bytes[..]);
+            drop(lent);
+            assert_eq!(&share[..], &bytes[..]);
+            drop(share);
+            assert_eq!(account.bytes(), 0);
+        }
+    }
+}

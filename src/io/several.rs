@@ -1,0 +1,239 @@
+//! The machines of several brokers as the dealer driver runs them.
+
+use super::Message;
+use super::client::ClientCommand;
+use super::dealer::{Machine, Stats};
+use super::outlet::Offer;
+use super::worker::WorkerCommand;
+use crate::proto::client::ClientNotice;
+use crate::proto::link::Action;
+use crate::proto::several::{ClientOfSeveral, WorkerOfSeveral};
+use crate::proto::worker::{Retract, WorkerNotice};
+use crate::proto::{Client, Time, Worker};
+use std::ops::ControlFlow;
+
+impl Machine for WorkerOfSeveral<Message> {
+    type Command = WorkerCommand;
+    type Notice = WorkerNotice<Message>;
+
+    fn start(&mut self) {
+        WorkerOfSeveral::start(self);
+    }
+
+    fn handle_command(&mut self, now: Time, command: WorkerCommand) -> ControlFlow<()> {
+        match command {
+            WorkerCommand::Batch(worked, commands) => {
+                let ended = commands.iter().filter_map(|command| match command {
+                    WorkerCommand::Final(delivery, _) | WorkerCommand::Error(delivery, _) => {
+                        Some(*delivery)
+                    }
+                    _ => None,
+                });
+                self.handle_worked(worked, ended);
+                for command in commands {
+                    self.handle_command(now, command)?;
+                }
+            }
+            WorkerCommand::Partial(delivery, body, counted) => {
+                self.correct(delivery, counted, &body);
+                self.partial(delivery, body);
+            }
+            WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
+            WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),
+            WorkerCommand::Pong => self.handle_pong(now),
+            WorkerCommand::Stats(_) => {}
+            WorkerCommand::Heartbeat => self.heartbeat(),
+            WorkerCommand::Concurrency(limit) => self.set_concurrency(now, limit),
+            WorkerCommand::Stop(patience) => {
+                self.stop(now, patience.map(|patience| now + patience));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn asked(command: &WorkerCommand) -> Option<u64> {
+        <Worker<Message> as Machine>::asked(command)
+    }
+
+    fn stats(&self, offers: usize) -> Stats {
+        Stats {
+            connected: self.is_connected(),
+            queued: offers,
+            running: self.outstanding().saturating_sub(offers),
+        }
+    }
+
+    fn poll_ping(&mut self) -> bool {
+        WorkerOfSeveral::poll_ping(self)
+    }
+
+    fn handle_up(&mut self, line: usize, now: Time) {
+        WorkerOfSeveral::handle_up(self, line, now);
+    }
+
+    fn handle_down(&mut self, line: usize, now: Time) {
+        WorkerOfSeveral::handle_down(self, line, now);
+    }
+
+    fn handle_refused(&mut self, line: usize, now: Time) {
+        WorkerOfSeveral::handle_refused(self, line, now);
+    }
+
+    fn handle_message(&mut self, line: usize, now: Time, frames: &mut Vec<Message>) {
+        WorkerOfSeveral::handle_message(self, line, now, frames);
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        WorkerOfSeveral::handle_timeout(self, now);
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        WorkerOfSeveral::next_deadline(self)
+    }
+
+    fn drain_transmits(&mut self, line: usize, mut send: impl FnMut(&mut Vec<Message>)) {
+        let form = self.form(line);
+        let mut frames = Vec::new();
+        WorkerOfSeveral::drain_transmits(self, line, |message| {
+            form.encode_of_worker(message, &mut frames);
+            if !frames.is_empty() {
+                send(&mut frames);
+            }
+        });
+    }
+
+    fn drain_notices(&mut self, report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
+        WorkerOfSeveral::drain_notices(self, report);
+        match self.is_drained() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn watches_congestion(&self, line: usize) -> bool {
+        !self.has_windows(line)
+    }
+
+    fn handle_congestion(&mut self, line: usize, congested: bool) {
+        WorkerOfSeveral::handle_congestion(self, line, congested);
+    }
+
+    fn poll_action(&mut self, line: usize) -> Option<Action> {
+        WorkerOfSeveral::poll_action(self, line)
+    }
+
+    fn offered(notice: &Self::Notice) -> Option<Offer> {
+        <Worker<Message> as Machine>::offered(notice)
+    }
+
+    fn withdrawn(notice: &Self::Notice) -> Option<u64> {
+        <Worker<Message> as Machine>::withdrawn(notice)
+    }
+
+    fn handle_left_running(&mut self, offer: u64) {
+        WorkerOfSeveral::handle_left_running(self, offer);
+    }
+
+    fn poll_retract(&mut self) -> Option<Retract> {
+        WorkerOfSeveral::poll_retract(self)
+    }
+
+    fn line_of(&self, offer: u64) -> usize {
+        WorkerOfSeveral::line_of(self, offer)
+    }
+
+    fn handle_retracted(&mut self, now: Time, offers: &[u64]) {
+        WorkerOfSeveral::handle_retracted(self, now, offers);
+    }
+}
+
+impl Machine for ClientOfSeveral<Message> {
+    type Command = ClientCommand;
+    type Notice = ClientNotice<Message>;
+
+    fn start(&mut self) {
+        ClientOfSeveral::start(self);
+    }
+
+    fn handle_command(&mut self, now: Time, command: ClientCommand) -> ControlFlow<()> {
+        match command {
+            ClientCommand::Batch(commands) => {
+                for command in commands {
+                    self.handle_command(now, command)?;
+                }
+            }
+            ClientCommand::Request {
+                id,
+                service,
+                data,
+                opts,
+                terms,
+            } => self.request(now, id, service, data, opts, terms),
+            ClientCommand::Stats(_) => {}
+            ClientCommand::Cancel(id) => self.cancel(id),
+            ClientCommand::Credit(id, bytes) => self.credit(now, id, bytes),
+            ClientCommand::Heartbeat(id) => self.heartbeat(id),
+            ClientCommand::Stop => {
+                self.stop();
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn asked(command: &ClientCommand) -> Option<u64> {
+        <Client<Message> as Machine>::asked(command)
+    }
+
+    fn stats(&self, _offers: usize) -> Stats {
+        Stats {
+            connected: self.is_connected(),
+            queued: self.waiting(),
+            running: self.outstanding() - self.waiting(),
+        }
+    }
+
+    fn handle_up(&mut self, line: usize, now: Time) {
+        ClientOfSeveral::handle_up(self, line, now);
+    }
+
+    fn handle_down(&mut self, line: usize, now: Time) {
+        ClientOfSeveral::handle_down(self, line, now);
+    }
+
+    fn handle_refused(&mut self, line: usize, now: Time) {
+        ClientOfSeveral::handle_refused(self, line, now);
+    }
+
+    fn handle_message(&mut self, line: usize, now: Time, frames: &mut Vec<Message>) {
+        ClientOfSeveral::handle_message(self, line, now, frames);
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        ClientOfSeveral::handle_timeout(self, now);
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        ClientOfSeveral::next_deadline(self)
+    }
+
+    fn drain_transmits(&mut self, line: usize, mut send: impl FnMut(&mut Vec<Message>)) {
+        let form = self.form(line);
+        let mut frames = Vec::new();
+        ClientOfSeveral::drain_transmits(self, line, |message| {
+            form.encode_of_client(message, &mut frames);
+            if !frames.is_empty() {
+                send(&mut frames);
+            }
+        });
+    }
+
+    fn drain_notices(&mut self, report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
+        ClientOfSeveral::drain_notices(self, report);
+        ControlFlow::Continue(())
+    }
+
+    fn poll_action(&mut self, line: usize) -> Option<Action> {
+        ClientOfSeveral::poll_action(self, line)
+    }
+}

@@ -1,0 +1,123 @@
+//! Flow control at the broker: credit is passed on, or given in the place of a client that knows
+//! none; and whoever does not take what it is sent loses its place.
+
+use super::clients::ClientKey;
+use super::requests::{Place, RequestKey};
+use super::{Broker, BrokerEvent, Departure};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::wire::Frame;
+use crate::wire::omdp::{ToClient, ToWorker};
+
+impl<F: Frame> Broker<F> {
+    /// A client has read of a reply. One that has ended meanwhile crossed this on the way.
+    pub(super) fn on_credit(&mut self, now: Time, client: ClientKey, rid: &[u8], bytes: u32) {
+        let Some(key) = self.clients.request(client, rid, &self.requests) else {
+            return;
+        };
+        if let Some(request) = self.requests.get_mut(key)
+            && let Some(timeout) = request.timeout
+        {
+            // Who reads what has arrived still wants the rest.
+            request.deadline = now + timeout;
+        }
+        self.pay(key, bytes);
+    }
+
+    /// Takes note of a part that went to a client, which may not be able to say what it has read:
+    /// then it counts as read once the transport has it.
+    pub(super) fn owe(&mut self, key: RequestKey, cost: u32) {
+        let Some(request) = self.requests.get_mut(key) else {
+            return;
+        };
+        let Some(client) = self.clients.get(request.client) else {
+            return;
+        };
+        if client.gives_credit() {
+            return;
+        }
+        request.debt.add(cost);
+        if let Some(bytes) = request.debt.settle(client.congested) {
+            self.pay(key, bytes);
+        }
+    }
+
+    fn pay(&mut self, key: RequestKey, bytes: u32) {
+        let Some(Place::Worker(worker)) = self.requests.get(key).map(|request| request.place)
+        else {
+            return;
+        };
+        let hello = self.workers.get(worker).and_then(|w| w.hello.as_ref());
+        if hello.is_some_and(|hello| hello.flow) {
+            let token = self.requests.token(key);
+            self.send_worker(worker, ToWorker::Credit { token, bytes });
+        }
+    }
+
+    /// Whether a peer takes less than it is sent: what is not sent yet waits for it.
+    pub fn handle_congestion(&mut self, peer: &[u8], congested: bool) {
+        let Some(key) = self.clients.find(peer) else {
+            return;
+        };
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        if std::mem::replace(&mut client.congested, congested) == congested {
+            return;
+        }
+        let requests: Vec<RequestKey> = client.requests.iter().copied().collect();
+        for key in requests {
+            let request = self.requests.get_mut(key);
+            if let Some(bytes) = request.and_then(|request| request.debt.settle(congested)) {
+                self.pay(key, bytes);
+            }
+        }
+    }
+
+    /// More waits for this peer than may: it loses its place. What waits is for nobody then, unless
+    /// it is a client that does not know DISCONNECT, which gets errors behind it.
+    pub fn handle_overflow(&mut self, now: Time, peer: &[u8]) {
+        self.counters.slow_peers += 1;
+        if let Some(key) = self.workers.find(peer) {
+            self.send_worker(key, ToWorker::Disconnect);
+            self.remove_worker(now, key, Departure::Slow);
+        }
+        if let Some(key) = self.clients.find(peer) {
+            if self.clients.is_ours(key) {
+                self.send_client(key, ToClient::Disconnect);
+                return self.lose_client(now, key, Departure::Slow);
+            }
+            let requests: Vec<RequestKey> = match self.clients.get(key) {
+                Some(client) => client.requests.iter().copied().collect(),
+                None => return,
+            };
+            self.tell_client_gone(key, Departure::Slow, requests.len());
+            for key in requests {
+                self.end_request(now, key, Code::ClientSlow);
+            }
+        }
+    }
+
+    /// Forgets a client that did not say goodbye.
+    pub(super) fn lose_client(&mut self, now: Time, key: ClientKey, why: Departure) {
+        let lost = self
+            .clients
+            .get(key)
+            .map_or(0, |client| client.requests.len());
+        // Many a client that has what it wanted just ends.
+        if lost > 0 || why != Departure::Connection {
+            self.tell_client_gone(key, why, lost);
+        }
+        self.drop_client(now, key);
+    }
+
+    fn tell_client_gone(&mut self, key: ClientKey, why: Departure, lost: usize) {
+        if let Some(client) = self.clients.get(key) {
+            self.events.push(BrokerEvent::ClientGone {
+                client: (&*client.id).into(),
+                why,
+                lost,
+            });
+        }
+    }
+}
