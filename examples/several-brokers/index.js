@@ -45,6 +45,13 @@ async function main() {
   console.log(`squares: ${squares}`);
 
   const running = [5, 6].map((n) => client.call('square', n));
+  const notBegun = new Set([5, 6]);
+  await new Promise((resolve) => {
+    worker.on('request', (n) => {
+      notBegun.delete(n);
+      if (notBegun.size === 0) resolve();
+    });
+  });
   brokers[0].child.kill('SIGKILL');
   const [endpoint, reason] = await once(client, 'disconnect');
   console.log(`${endpoint === endpoints[0] ? 'the first broker' : 'a broker'} is gone: ${reason}`);
