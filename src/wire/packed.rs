@@ -26,45 +26,69 @@ pub(super) fn is_packed(first: &[u8]) -> bool {
 /// More than any message has. Without a bound one byte could become one frame, and so one MB 64.
 const MAX_FRAMES: usize = 16;
 
-fn fits(frame: &[u8]) -> bool {
-    frame.len() < usize::from(APART)
-}
-
 /// Packs the frames from `start` on.
 pub fn pack<F: Frame>(frames: &mut Vec<F>, start: usize) {
-    let message = frames.get(start..).unwrap_or_default();
-    let short = message.iter().filter(|frame| fits(frame));
-    let len = 1 + message.len() + short.map(|frame| frame.len()).sum::<usize>();
-    let mut stack = [0; STACK];
-    let mut heap = Vec::new();
-    let head = match stack.get_mut(..len) {
-        Some(head) => head,
-        None => {
-            heap.resize(len, 0);
-            &mut heap[..]
-        }
-    };
-    let (mark, mut rest) = head.split_at_mut(1);
-    mark[0] = MARK;
-    for frame in message {
-        let (length, bytes) = rest.split_at_mut(1);
-        rest = bytes;
-        if fits(frame) {
-            length[0] = frame.len() as u8;
-            let (bytes, behind) = rest.split_at_mut(frame.len());
-            bytes.copy_from_slice(frame);
-            rest = behind;
+    let mut head = Head::new();
+    let mut apart = 0;
+    for at in start..frames.len() {
+        let frame: &[u8] = &frames[at];
+        if frame.len() < usize::from(APART) {
+            head.push(frame.len() as u8, frame);
         } else {
-            length[0] = APART;
+            head.push(APART, &[]);
+            // Those that follow by themselves close ranks behind the place of the head.
+            frames.swap(start + apart, at);
+            apart += 1;
         }
     }
-    let head = F::from(&*head);
-    let mut at = 0;
-    frames.retain(|frame| {
-        at += 1;
-        at <= start || !fits(frame)
-    });
+    let head = F::from(head.bytes());
+    frames.truncate(start + apart);
     frames.insert(start, head);
+}
+
+/// The packed frame, while it grows.
+struct Head {
+    stack: [u8; STACK],
+    len: usize,
+    /// All of it, once it has outgrown the stack.
+    heap: Vec<u8>,
+}
+
+impl Head {
+    fn new() -> Self {
+        let mut stack = [0; STACK];
+        stack[0] = MARK;
+        Head {
+            stack,
+            len: 1,
+            heap: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, length: u8, bytes: &[u8]) {
+        let end = self.len + 1 + bytes.len();
+        match self.stack.get_mut(self.len..end) {
+            Some([first, rest @ ..]) if self.heap.is_empty() => {
+                *first = length;
+                rest.copy_from_slice(bytes);
+                self.len = end;
+            }
+            _ => {
+                if self.heap.is_empty() {
+                    self.heap.extend_from_slice(&self.stack[..self.len]);
+                }
+                self.heap.push(length);
+                self.heap.extend_from_slice(bytes);
+            }
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self.heap.is_empty() {
+            true => &self.stack[..self.len],
+            false => &self.heap,
+        }
+    }
 }
 
 /// The inverse, of a whole message. Leaves one that is not packed as it is.
