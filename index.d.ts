@@ -33,7 +33,8 @@ export interface RequestHeaders {
  * - `W_LOST`: the worker died, left, or was blocked, while it held the request, and it could not be tried again.
  * - `W_NONE`: no worker offers the service, and the request said `failFast`.
  * - `W_BAD_REPLY`: what the worker sent is not JSON.
- * - `B_LOST`: the broker went away, and whether the request was carried out can't be known.
+ * - `B_LOST`: the broker went away, and whether the request was carried out can't be known. What can be known goes on
+ *   with the next broker.
  * - `B_QUEUE_FULL`: more waits for the service, or in the broker, than may.
  * - `B_DENIED`: the broker does not let this client use the service.
  * - `B_REFUSED`: only on `error` events: the broker does not let this worker or client in. It tries again by itself, at

@@ -2,7 +2,7 @@
 // A broker in a process of its own; see index.js.
 const { Broker } = require('zmq-omdp');
 
-const broker = new Broker('tcp://127.0.0.1:*');
+const broker = new Broker(process.argv[2] ?? 'tcp://127.0.0.1:*');
 broker.start(() => process.send(broker.endpoints[0]));
 // The other process is done, or gone.
 process.once('disconnect', () => broker.stop());

@@ -1,6 +1,6 @@
 'use strict';
 // Two brokers, so that one may die: a worker serves both, a client spreads its requests over both. Then one broker is
-// killed. The client hears at once which requests went down with it, and the next ones go to the other.
+// killed. The next requests go to the other, and what the first one had is answered when it is started again.
 //
 //   node examples/several-brokers
 const { fork } = require('node:child_process');
@@ -8,9 +8,9 @@ const { once } = require('node:events');
 const path = require('node:path');
 const { Client, Worker } = require('zmq-omdp');
 
-/** Starts a broker in a process of its own. */
-async function launch() {
-  const child = fork(path.join(__dirname, 'broker.js'));
+/** Starts a broker in a process of its own, at a given endpoint or at one that is free. */
+async function launch(at = []) {
+  const child = fork(path.join(__dirname, 'broker.js'), at);
   const [endpoint] = await once(child, 'message');
   return { child, endpoint };
 }
@@ -45,18 +45,30 @@ async function main() {
   console.log(`squares: ${squares}`);
 
   const running = [5, 6].map((n) => client.call('square', n));
+  const notBegun = new Set([5, 6]);
+  await new Promise((resolve) => {
+    worker.on('request', (n) => {
+      notBegun.delete(n);
+      if (notBegun.size === 0) resolve();
+    });
+  });
   brokers[0].child.kill('SIGKILL');
   const [endpoint, reason] = await once(client, 'disconnect');
   console.log(`${endpoint === endpoints[0] ? 'the first broker' : 'a broker'} is gone: ${reason}`);
+  console.log(`on with the other: ${await client.call('square', 7)}`);
+
+  // What had begun is answered through the next broker in its place, if it comes in time.
+  brokers[0] = await launch([endpoint]);
   for (const { status, value, reason: error } of await Promise.allSettled(running)) {
     // It may have been carried out; whether to ask again is for the caller to decide.
     console.log(status === 'fulfilled' ? `answered: ${value}` : `lost with it: ${error.code}`);
   }
-  console.log(`on with the other: ${await client.call('square', 7)}`);
 
   await Promise.all([client.stop(), worker.stop()]);
-  brokers[1].child.disconnect();
-  await once(brokers[1].child, 'exit');
+  for (const { child } of brokers) {
+    child.disconnect();
+    await once(child, 'exit');
+  }
   console.log('all stopped');
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub(super) const PEERS: [&[u8]; 6] = [b"w0", b"w1", b"c0", b"c1", b"m0", b"m1"];
 
-pub(super) const MODELS: [&str; 37] = [
+pub(super) const MODELS: [&str; 43] = [
     "W|1|$S",
     "W|1|$S|$H",
     "W|3|$A|$R|0|1|$E",
@@ -52,6 +52,12 @@ pub(super) const MODELS: [&str; 37] = [
     "|MDPW02|\u{1}|$S",
     "|MDPW02|\u{5}|$A||OMDP-ERROR|1",
     "|MDPW02|\u{6}",
+    "C|10|$n|\0\u{2}\0\0",
+    "C|11|$S|$n|1|{}|$Q|$P",
+    "C|12|$L",
+    "W|11|$C|$n|$K",
+    "W|11|$C|$n|$K|user48",
+    "W|11|$A|$R|$K",
 ];
 
 struct Scene {
@@ -89,6 +95,7 @@ pub(super) fn run(data: &[u8]) {
                 _ => Limits::default(),
             },
             seed: 1,
+            session: "b0".into(),
         }),
         now: Time::ZERO,
         known: HashMap::new(),
@@ -201,6 +208,10 @@ impl Scene {
                     let token = extra.as_ref().map_or(0, |extra| extra.token);
                     let known = self.known.entry(to).or_default();
                     known.remember(client, rid, token);
+                }
+                Outgoing::Worker(ToWorker::Resume(ext)) => {
+                    let known = self.known.entry(to).or_default();
+                    known.remember(b"c0", b"1", ext.token);
                 }
                 Outgoing::MdpWorker(_, mdp::ToWorker::Request { client, .. }) => {
                     self.known.entry(to).or_default().remember(client, b"1", 0);

@@ -10,7 +10,7 @@ use crate::wire::{Body, Dialect, mdp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(super) const MODELS: [&str; 17] = [
+pub(super) const MODELS: [&str; 20] = [
     "C|1|$H",
     "C|3|$R|0|1|$X",
     "C|3|$R|0|1",
@@ -28,6 +28,9 @@ pub(super) const MODELS: [&str; 17] = [
     "MDPC02|\u{2}|1",
     "MDPC02|\u{3}|OMDP-CODE|\"W_LOST\"",
     "|MDPC02|\u{3}|echo|1",
+    "C|11|$L",
+    "C|12|$L",
+    "C|13|$L",
 ];
 
 const SESSION: &str = "c.";
@@ -126,7 +129,10 @@ impl Scene {
                     self.advance(at - self.now);
                 }
             }
-            _ if self.started && input.below(4) > 0 => {}
+            _ if self.started && input.below(4) > 0 => {
+                let id = self.some_id(input);
+                self.client.credit(self.now, id, input.u16().into());
+            }
             _ if self.started => {
                 self.started = false;
                 self.open.clear();

@@ -2,7 +2,9 @@
 
 use super::input::{Frames, Input};
 use crate::wire::ext::{GivenExt, RequestExt, ResultExt, TokenExt};
-use crate::wire::omdp::{PeerMessage, ReplyKind, ToClient, ToWorker};
+use crate::wire::omdp::{
+    ClaimExt, Past, PeerMessage, ReplyKind, ResumeExt, ToClient, ToWorker, rids, rids_to_frame,
+};
 use crate::wire::packed::{pack, unpack};
 use crate::wire::{Body, Dialect, Encoding, Hello, Malformed, body, mdp as wire_mdp};
 use serde::de::IgnoredAny;
@@ -139,6 +141,19 @@ pub(super) fn ext(data: &[u8]) {
     if let Ok(ext) = ResultExt::parse(data) {
         assert_eq!(ext.to_frame::<Vec<u8>>(), data);
     }
+    if let Ok(past) = Past::parse(data) {
+        assert_eq!(past.to_frame::<Vec<u8>>(), data);
+    }
+    if let Ok(claim) = ClaimExt::parse(data) {
+        assert_eq!(claim.to_frame::<Vec<u8>>(), data);
+    }
+    if let Ok(resume) = ResumeExt::parse(data) {
+        assert_eq!(resume.to_frame::<Vec<u8>>(), data);
+    }
+    let ids: Vec<&[u8]> = rids(data).collect();
+    let again: Vec<u8> = rids_to_frame(ids.iter().copied());
+    assert!(data.starts_with(&again));
+    assert!(rids(&again).eq(ids));
 }
 
 /// The first byte says what the others are: the frames of an MDP body, or one body of OMDP.

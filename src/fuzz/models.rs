@@ -28,6 +28,8 @@ const SERVICES: [&str; 5] = ["echo", "echo2", "mmi.service", "mmi.x", "echo*"];
 
 /// `S` a service, `A` the client and `R` the id of a request, `T` its token, `n` a request id of a few, `E`, `G`,
 /// `X` and `Q` the extension frames of a reply, of a request that is given, of a result and of a request, `H` a hello.
+/// Of what outlives a broker: `C` a client, `L` ids of requests, `P`, `K` and `M` the frames of RESUME by a client, of
+/// CLAIM, and of RESUME to a worker.
 fn gap(name: u8, input: &mut Input, known: &Known) -> Option<Vec<u8>> {
     let which = |input: &mut Input| {
         let back = input.below(4);
@@ -66,6 +68,41 @@ fn gap(name: u8, input: &mut Input, known: &Known) -> Option<Vec<u8>> {
             [&[flags | how][..], &timeout.to_be_bytes(), again].concat()
         }
         b'H' => hello(input),
+        b'C' => input.pick(&[b"c0", b"c1"]).to_vec(),
+        b'L' => {
+            let mut rids = Vec::new();
+            for _ in 0..=input.below(3) {
+                let mut rid = match which(input) {
+                    Some(known) => known.1.clone(),
+                    None => vec![b'0' + input.byte() % 6],
+                };
+                if input.below(4) == 3 {
+                    rid.extend(b".1");
+                }
+                rids.extend((rid.len() as u16).to_be_bytes());
+                rids.extend(rid);
+            }
+            rids
+        }
+        b'P' => {
+            let received = u32::from(input.byte() % 3);
+            let wait = *input.pick(&[0_u32, 100, 7500, u32::MAX]);
+            let read = *input.pick(&[0_u64, 100, u64::MAX]);
+            let bytes = [received.to_be_bytes(), wait.to_be_bytes()].concat();
+            [&bytes[..], &read.to_be_bytes()].concat()
+        }
+        b'K' => {
+            let state = input.byte() % 4;
+            [&[state][..], &u64::from(input.byte() % 6).to_be_bytes()].concat()
+        }
+        b'M' => {
+            let number = which(input).map_or(0, |known| known.2);
+            let token = u64::from(input.byte());
+            let received = u32::from(input.byte() % 3);
+            let read = *input.pick(&[0_u64, 100, u64::MAX]);
+            let bytes = [number.to_be_bytes(), token.to_be_bytes()].concat();
+            [&bytes[..], &received.to_be_bytes(), &read.to_be_bytes()].concat()
+        }
         _ => return None,
     })
 }
@@ -73,7 +110,7 @@ fn gap(name: u8, input: &mut Input, known: &Known) -> Option<Vec<u8>> {
 fn hello(input: &mut Input) -> Vec<u8> {
     let heartbeat = *input.pick(&[2500, 1, 60_000, i32::MAX as i64, 0]);
     let liveness = *input.pick(&[3, 1, 1000, 1001]);
-    let more = match input.below(8) {
+    let more: String = match input.below(8) {
         0 => "".into(),
         1 => r#","packed":true"#.into(),
         n => {
@@ -83,7 +120,14 @@ fn hello(input: &mut Input) -> Vec<u8> {
             format!(r#","concurrency":{concurrency},"prefetch":{prefetch},"packed":{packed}"#)
         }
     };
-    let session = input.byte() % 3;
+    let who = input.byte();
+    let session = who % 3;
+    let more = match who & 0xc0 {
+        0 => more,
+        0x40 => more + r#","flow":1"#,
+        0x80 => more + r#","parks":true"#,
+        _ => more + r#","flow":1,"parks":true"#,
+    };
     format!(
         r#"{{"heartbeat":{heartbeat},"liveness":{liveness},"omdp":1,"session":"s{session}"{more}}}"#
     )

@@ -47,9 +47,9 @@ fn run(target: Target, bytes: &[u8], origin: &str) {
 }
 
 /// What is worth putting anywhere.
-const WORDS: [&[u8]; 14] = [
-    b"C", b"W", b"1", b"2", b"3", b"6", b"8", b"9", b"\x01", b"\x01C", b"\x01W", b"", b"{}",
-    b"MDPW02",
+const WORDS: [&[u8]; 18] = [
+    b"C", b"W", b"1", b"2", b"3", b"6", b"8", b"9", b"10", b"11", b"12", b"13", b"\x01", b"\x01C",
+    b"\x01W", b"", b"{}", b"MDPW02",
 ];
 
 fn mutated(corpus: &[(String, Vec<u8>)], seed: u64) -> Vec<u8> {

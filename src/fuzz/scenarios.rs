@@ -107,6 +107,21 @@ fn of_the_broker() {
         vec![RULES, 1],
     ];
     keep("broker", &all, &asked);
+    let resume = || from(2, "C|11|$S|$n|1|{}|$Q|$P", &[0, 1, 0, 4, 0, 0, 2, 0]);
+    let claim = |state| from(0, "W|11|$C|$n|$K", &[0, 1, state, 2]);
+    for state in 0..3 {
+        let first = [ready(), hello(), resume(), claim(state), answer()];
+        keep("broker", &all, &first);
+        let second = [ready(), hello(), claim(state), resume(), answer()];
+        keep("broker", &all, &second);
+    }
+    // Neither finds the other.
+    let alone = [hello(), resume(), next(), ready(), claim(0), next(), next()];
+    keep("broker", &all, &alone);
+    let parks = || from(2, "C|1|$H", &[0, 0, 1, 0xc0]);
+    let go = || from(2, "C|12|$L", &[0, 0, 1, 0]);
+    let parked = [parks(), ask(1), next(), ready(), go(), answer()];
+    keep("broker", &all, &parked);
 }
 
 #[test]
@@ -169,6 +184,77 @@ fn of_the_client() {
         ask(),
     ];
     keep("client", &[5, 1], &mdp);
+}
+
+#[test]
+fn of_the_client_of_a_broker_that_dies() {
+    let begin = |session| [vec![14, 11], to_client("C|1|$H", &[0, 0, 1, session])].concat();
+    let lost = || vec![12, 1];
+    let ask = || vec![6, 2, 0, 2];
+    let word = |text| to_client(text, &[0, 0, 0]);
+    let found = [
+        vec![15],
+        begin(0x40),
+        ask(),
+        to_client("C|6|$R|0|1|$X", &[0, 0]),
+        lost(),
+        begin(0x41),
+        word("C|11|$L"),
+        to_client("C|3|$R|0|1|$X", &[0, 0]),
+    ];
+    keep("client", &[0, 1], &found);
+    let same = [vec![15], begin(0), ask(), lost(), begin(0)];
+    keep("client", &[0, 1], &same);
+    let again = [
+        vec![15],
+        begin(0),
+        ask(),
+        lost(),
+        begin(1),
+        lost(),
+        begin(2),
+    ];
+    keep("client", &[0, 1], &again);
+    let parked = [
+        vec![15],
+        begin(0),
+        ask(),
+        word("C|12|$L"),
+        lost(),
+        begin(1),
+        word("C|13|$L"),
+        vec![14],
+    ];
+    keep("client", &[0, 1], &parked);
+}
+
+#[test]
+fn of_the_worker_of_a_broker_that_dies() {
+    let all = [0, 0, 0, 0];
+    let begin = |session| [vec![14, 11], to_worker("W|1|$H", &[0, 0, 1, session])].concat();
+    let lost = || vec![12, 1];
+    let work = || to_worker("W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{1}", &[0, 1]);
+    let (take, end) = (|| vec![6], || vec![7, 0, 4, 0]);
+    let resume = || to_worker("W|11|$M", &[0, 7, 0, 0]);
+    let start = || [vec![15], begin(0), work()].concat();
+    let running = [start(), take(), lost(), begin(1), resume(), end()];
+    keep("worker", &all, &running);
+    let over = [start(), take(), lost(), end(), begin(1), resume()];
+    keep("worker", &all, &over);
+    let nobody = || to_worker("W|12|$T", &[0]);
+    keep(
+        "worker",
+        &all,
+        &[start(), take(), lost(), begin(1), nobody()],
+    );
+    keep(
+        "worker",
+        &all,
+        &[start(), take(), lost(), end(), begin(1), nobody()],
+    );
+    keep("worker", &all, &[start(), take(), lost(), begin(0)]);
+    keep("worker", &all, &[start(), lost(), begin(1), work(), take()]);
+    keep("worker", &all, &[start(), take(), lost(), vec![14, 14, 14]]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::wire::{Body, Dialect, mdp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(super) const MODELS: [&str; 21] = [
+pub(super) const MODELS: [&str; 24] = [
     "W|1|$H",
     "W|2|$A|$n|1|{}|$G",
     "W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{1}",
@@ -33,6 +33,9 @@ pub(super) const MODELS: [&str; 21] = [
     "MDPW02|\u{2}|c||1",
     "|MDPW02|\u{2}|c||1|",
     "|MDPW02|\u{5}",
+    "W|10|$T|\0\u{2}\0\0",
+    "W|11|$M",
+    "W|12|$T",
 ];
 
 struct Scene {
@@ -203,7 +206,10 @@ impl Scene {
 
     /// The owner's turn: see `DealerCore` in `io`.
     fn settle(&mut self) {
-        if let Some(Retract { outstanding, limit }) = self.worker.poll_retract() {
+        if let Some(Retract {
+            outstanding, limit, ..
+        }) = self.worker.poll_retract()
+        {
             self.report();
             let count = outstanding.saturating_sub(limit);
             let offers = self.held.iter().rev();
@@ -305,8 +311,12 @@ impl Scene {
             // One that was to drain without end does, once its connection breaks.
             self.worker.handle_down(self.now);
             self.settle();
-            for _ in 0..2 {
-                self.advance(Duration::from_secs(6));
+            // Unless it waits for another broker, as long as that may take.
+            let mut rounds = 0;
+            while let Some(at) = self.worker.next_deadline() {
+                rounds += 1;
+                assert!(rounds < 100, "it does not leave");
+                self.advance(at - self.now);
             }
         }
         assert_eq!(self.state, State::Stopped, "it has left");

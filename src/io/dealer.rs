@@ -80,6 +80,10 @@ pub trait Machine {
     fn poll_retract(&mut self) -> Option<Retract> {
         None
     }
+    /// The line that an offer came by.
+    fn line_of(&self, _offer: u64) -> usize {
+        0
+    }
     /// These offers were taken back.
     fn handle_retracted(&mut self, _now: Time, _offers: &[u64]) {}
 }
@@ -343,10 +347,17 @@ impl<M: Machine> Driver<M> {
 
     /// Takes back the offers that the machine wants back and nobody has taken.
     fn retract(&mut self, now: Time) {
-        if let Some(Retract { outstanding, limit }) = self.machine.poll_retract() {
+        while let Some(retract) = self.machine.poll_retract() {
+            let Retract {
+                line,
+                outstanding,
+                limit,
+            } = retract;
             // Those that the machine has just made are not on offer yet.
             let _ = self.report();
-            let taken_back = self.outlet.retract(outstanding, limit);
+            let machine = &self.machine;
+            let wanted = |offer| line.is_none_or(|line| machine.line_of(offer) == line);
+            let taken_back = self.outlet.retract(outstanding, limit, wanted);
             self.machine.handle_retracted(now, &taken_back);
         }
     }

@@ -120,8 +120,14 @@ impl<N> Outlet<N> {
     }
 
     /// Takes back the latest offers until, of `outstanding` things taken or offered, only `limit`
-    /// are left, or no offer that is returnable. Gives them in the order in which they were made.
-    pub fn retract(&self, outstanding: usize, limit: usize) -> Vec<u64> {
+    /// are left, or no offer that is returnable and `wanted`. Gives them in the order in which they
+    /// were made.
+    pub fn retract(
+        &self,
+        outstanding: usize,
+        limit: usize,
+        wanted: impl Fn(u64) -> bool,
+    ) -> Vec<u64> {
         let mut state = self.lock();
         let mut excess = outstanding.saturating_sub(limit);
         let mut back = Vec::new();
@@ -129,7 +135,8 @@ impl<N> Outlet<N> {
             if excess == 0 {
                 break;
             }
-            if state.offers[at].0.returnable {
+            let offer = &state.offers[at].0;
+            if offer.returnable && wanted(offer.id) {
                 back.extend(state.offers.remove(at).map(|(offer, _)| offer.id));
                 excess -= 1;
             }
@@ -212,10 +219,10 @@ mod tests {
         let mut got = Vec::new();
         outlet.take(9, 1, &mut got);
         assert_eq!(got, [0]);
-        assert_eq!(outlet.retract(6, 3), [3, 4, 5]);
-        outlet.update(|queue| assert!(queue.withdraw(2) && !queue.withdraw(0)));
-        assert_eq!(outlet.retract(2, 0), [1]);
+        assert_eq!(outlet.retract(6, 3, |id| id != 4), [2, 3, 5]);
+        outlet.update(|queue| assert!(queue.withdraw(4) && !queue.withdraw(0)));
+        assert_eq!(outlet.retract(2, 0, |_| true), [1]);
         offer(&outlet, 0..1);
-        assert_eq!(outlet.retract(1, 0), [0; 0], "not returnable");
+        assert_eq!(outlet.retract(1, 0, |_| true), [0; 0], "not returnable");
     }
 }

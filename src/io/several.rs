@@ -138,6 +138,10 @@ impl Machine for WorkerOfSeveral<Message> {
         WorkerOfSeveral::poll_retract(self)
     }
 
+    fn line_of(&self, offer: u64) -> usize {
+        WorkerOfSeveral::line_of(self, offer)
+    }
+
     fn handle_retracted(&mut self, now: Time, offers: &[u64]) {
         WorkerOfSeveral::handle_retracted(self, now, offers);
     }

@@ -171,6 +171,7 @@ impl BrokerCore {
                 .collect(),
             expiry: (conf.expiry >= 0.0).then(|| Duration::from_millis(conf.expiry as u64)),
             busy_timeout: Duration::from_millis(conf.busy_timeout as u64),
+            session: format!("{:x}", random()),
             limits: Limits {
                 queue: limit(conf.max_queue),
                 queue_bytes: limit(conf.max_queue_bytes),

@@ -2,8 +2,8 @@
 //!
 //! A request that is submitted before the link is up waits here, where it can still be cancelled
 //! and can still time out, not in a socket. Its deadline is an *idle* timeout as in 0.0.92: every
-//! partial restarts it. When the link is lost, what was sent ends with `B_LOST`, because nobody can
-//! know whether it ran; what was not sent goes to the next broker.
+//! partial restarts it. When the link is lost, what was not sent goes to the next broker, and what was
+//! is looked for there: see [`resume`].
 //!
 //! MDP's replies do not say which request they are for. So a client that speaks it has one request
 //! under way at a time, and the others wait in line; when that one is given up, so is the
@@ -11,6 +11,7 @@
 
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
+mod resume;
 
 use super::code::Code;
 use super::deadlines::{Deadlines, TimerKey};
@@ -19,6 +20,7 @@ use super::{Terms, Time};
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient};
 use crate::wire::{Body, Dialect, Encoding, Form, Frame, Hello, Malformed, mdp};
+use resume::Resume;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -68,20 +70,68 @@ pub enum ClientNotice<F> {
 /// A request that has not ended.
 #[derive(Debug)]
 pub(super) struct Pending<F> {
-    /// What is still to be sent; `None` once it was.
-    unsent: Option<Unsent<F>>,
+    /// Kept until it ends: another broker may need it. Clones share the bytes.
+    service: F,
+    data: Body<F>,
+    opts: F,
+    terms: Terms,
+    stage: Stage,
+    /// How often it was given to another broker, or anew to the same. Part of its id there: a late
+    /// word about an earlier time is about nothing.
+    again: u32,
+    /// How many parts of the reply have come.
+    received: u32,
+    /// How many bytes of them its user has given back.
+    read: u64,
+    /// How many of those the broker of this connection was told.
+    told: u64,
     timeout: Option<Duration>,
     /// Moved by every partial; the timer below is set anew only when it fires too early.
     deadline: Time,
     timer: Option<TimerKey>,
 }
 
-#[derive(Debug)]
-struct Unsent<F> {
-    service: F,
-    data: Body<F>,
-    opts: F,
-    terms: Terms,
+/// Where a request is; see [`resume`].
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    Waiting,
+    Sent,
+    Parked,
+    Unknown { until: Time },
+    Resuming { until: Time },
+}
+
+impl Stage {
+    /// Whether the broker of this connection has it.
+    fn is_with_broker(self) -> bool {
+        matches!(self, Stage::Sent | Stage::Parked | Stage::Resuming { .. })
+    }
+}
+
+impl<F: Frame> Pending<F> {
+    /// The data in the form that the broker understands, and what it has to know beside it.
+    fn payload(&self, broker_is_ours: bool, is_mdp: bool) -> (F, RequestExt) {
+        let data = self.data.clone();
+        let form = match data.encoding {
+            Encoding::Binary if broker_is_ours || is_mdp => RequestData::Binary,
+            Encoding::Binary => RequestData::BufferAsJson,
+            _ => RequestData::Json,
+        };
+        let data = match form {
+            RequestData::BufferAsJson => data.into_json(),
+            _ => data.bytes,
+        };
+        let timeout_ms = self.terms.timeout.map_or(-1, |timeout| {
+            i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
+        });
+        let ext = RequestExt {
+            data: form,
+            timeout_ms,
+            retry: self.terms.retry,
+            fail_fast: self.terms.fail_fast,
+        };
+        (data, ext)
+    }
 }
 
 /// What the broker is told of a request that is forgotten.
@@ -103,6 +153,7 @@ pub struct Client<F> {
     /// MDP: the one request that is under way, and its service.
     under_way: Option<(u64, F)>,
     deadlines: Deadlines<u64>,
+    resume: Resume,
     transmits: Vec<ClientMessage<F>>,
     notices: Vec<ClientNotice<F>>,
     connected: bool,
@@ -120,6 +171,7 @@ impl<F: Frame> Client<F> {
             waiting: BTreeSet::new(),
             under_way: None,
             deadlines: Deadlines::new(),
+            resume: Resume::default(),
             transmits: Vec::new(),
             notices: Vec::new(),
             connected: false,
@@ -143,6 +195,7 @@ impl<F: Frame> Client<F> {
         self.waiting.clear();
         self.under_way = None;
         self.deadlines = Deadlines::new();
+        self.resume = Resume::default();
         self.notices.clear();
         if self.connected {
             self.connected = false;
@@ -164,12 +217,15 @@ impl<F: Frame> Client<F> {
         let terms = terms.into();
         let timeout = terms.timeout;
         let request = Pending {
-            unsent: Some(Unsent {
-                service,
-                data,
-                opts,
-                terms,
-            }),
+            service,
+            data,
+            opts,
+            terms,
+            stage: Stage::Waiting,
+            again: 0,
+            received: 0,
+            read: 0,
+            told: 0,
             timeout,
             deadline: timeout.map_or(now, |timeout| now + timeout),
             timer: None,
@@ -223,7 +279,20 @@ impl<F: Frame> Client<F> {
         if let Some(timeout) = request.timeout {
             request.deadline = now + timeout;
         }
-        if self.link.peer().is_some_and(|broker| broker.flow) {
+        request.read += u64::from(bytes);
+        self.tell_read(id);
+    }
+
+    /// Passes on what was read, unless the broker is lost or still looks for the request: then it
+    /// is told with what asks for it, or once it was found.
+    fn tell_read(&mut self, id: u64) {
+        let knows = self.link.peer().is_some_and(|broker| broker.flow);
+        if let Some(request) = self.requests.get_mut(&id).filter(|_| knows)
+            && matches!(request.stage, Stage::Sent)
+            && request.read > request.told
+        {
+            let bytes = u32::try_from(request.read - request.told).unwrap_or(u32::MAX);
+            request.told += u64::from(bytes);
             let rid = self.rid(id);
             self.transmits.push(ClientMessage::Credit { rid, bytes });
         }
@@ -237,7 +306,12 @@ impl<F: Frame> Client<F> {
         }
         match id {
             None => self.transmits.push(ClientMessage::Heartbeat),
-            Some(id) if self.requests.get(&id).is_some_and(|r| r.unsent.is_none()) => {
+            Some(id)
+                if self
+                    .requests
+                    .get(&id)
+                    .is_some_and(|request| request.stage.is_with_broker()) =>
+            {
                 let rid = self.rid(id);
                 self.transmits.push(ClientMessage::RequestHeartbeat { rid });
             }
@@ -257,6 +331,7 @@ impl<F: Frame> Client<F> {
         );
         hello.session = self.session();
         hello.flow = true;
+        hello.parks = true;
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),
         });
@@ -265,13 +340,14 @@ impl<F: Frame> Client<F> {
 
     /// It may be meant for the other peer of this name, if that was displaced just now.
     #[cold]
-    fn name_taken(&mut self, session: &[u8]) {
+    fn name_taken(&mut self, now: Time, session: &[u8]) {
         if *session == *self.session().as_bytes() {
             self.link.close();
             if !std::mem::replace(&mut self.connected, true) {
                 self.notices.push(ClientNotice::Connected);
             }
-            self.lost(Loss::NameTaken);
+            self.resume.dismiss();
+            self.lost(now, Loss::NameTaken);
         }
     }
 
@@ -307,8 +383,9 @@ impl<F: Frame> Client<F> {
         match message {
             ToClient::Welcome { hello } => match Hello::parse(&hello) {
                 Ok(hello) => {
-                    self.link.welcome(hello);
+                    self.link.welcome(hello.clone());
                     self.advance();
+                    self.find_out(now, &hello);
                 }
                 Err(why) => self.notices.push(ClientNotice::Fault(why)),
             },
@@ -316,13 +393,20 @@ impl<F: Frame> Client<F> {
                 kind, rid, body, ..
             } => self.on_reply(now, kind, &rid, body),
             ToClient::Heartbeat => {}
+            // Before its welcome a broker may speak of what it was sent on an earlier connection.
+            ToClient::Resumed { .. } | ToClient::Parked { .. } | ToClient::Unpark { .. }
+                if self.link.peer().is_none() => {}
+            ToClient::Resumed { rids } => self.on_resumed(&rids),
+            ToClient::Parked { rids } => self.on_parked(&rids),
+            ToClient::Unpark { rids } => self.on_unpark(&rids),
             ToClient::Disconnect => {
+                self.resume.dismiss();
                 if !self.connected {
                     self.link.refused();
                 }
                 self.lose(now, Loss::Refused);
             }
-            ToClient::NameTaken { session } => self.name_taken(&session),
+            ToClient::NameTaken { session } => self.name_taken(now, &session),
         }
     }
 
@@ -358,9 +442,19 @@ impl<F: Frame> Client<F> {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
+        // Of an earlier connection, by a broker that has not noticed its end: parts may be missing.
+        if !request.stage.is_with_broker() {
+            return;
+        }
+        let found = matches!(request.stage, Stage::Resuming { .. });
         if !kind.is_last() {
+            request.stage = Stage::Sent;
+            request.received = request.received.saturating_add(1);
             if let Some(timeout) = request.timeout {
                 request.deadline = now + timeout;
+            }
+            if found {
+                self.tell_read(id);
             }
         } else {
             self.forget(id, Tell::Nothing);
@@ -390,12 +484,13 @@ impl<F: Frame> Client<F> {
             self.forget(id, Tell::Expired);
             self.fail(id, Code::ClientTimeout);
         }
+        self.give_up_unknown(now);
         match self.link.handle_timeout(now) {
             Some(Due::Beat) => {
                 self.transmits.push(ClientMessage::Heartbeat);
                 self.beat_for_requests();
             }
-            Some(Due::Lost(why)) => self.lost(why),
+            Some(Due::Lost(why)) => self.lost(now, why),
             None => {}
         }
     }
@@ -410,10 +505,12 @@ impl<F: Frame> Client<F> {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn next_deadline(&self) -> Option<Time> {
-        [self.deadlines.next(), self.link.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let times = [
+            self.deadlines.next(),
+            self.resume.next_deadline(),
+            self.link.next_deadline(),
+        ];
+        times.into_iter().flatten().min()
     }
 
     /// Appends the frames of the messages to be sent, one message a call of `send`, in order.
@@ -479,41 +576,17 @@ impl<F: Frame> Client<F> {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
-        let Some(Unsent {
-            service,
-            data,
-            opts,
-            terms,
-        }) = request.unsent.take()
-        else {
-            return;
-        };
-        let form = match data.encoding {
-            Encoding::Binary if broker_is_ours || is_mdp => RequestData::Binary,
-            Encoding::Binary => RequestData::BufferAsJson,
-            _ => RequestData::Json,
-        };
-        let data = match form {
-            RequestData::BufferAsJson => data.into_json(),
-            _ => data.bytes,
-        };
+        request.stage = Stage::Sent;
+        let (data, ext) = request.payload(broker_is_ours, is_mdp);
         if is_mdp {
-            self.under_way = Some((id, service.clone()));
+            self.under_way = Some((id, request.service.clone()));
         }
-        let timeout_ms = request.timeout.map_or(-1, |timeout| {
-            i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
-        });
         self.transmits.push(ClientMessage::Request {
-            service,
+            service: request.service.clone(),
             rid,
             data,
-            opts: Some(opts),
-            ext: Some(RequestExt {
-                data: form,
-                timeout_ms,
-                retry: terms.retry,
-                fail_fast: terms.fail_fast,
-            }),
+            opts: Some(request.opts.clone()),
+            ext: Some(ext),
         });
     }
 
@@ -526,7 +599,7 @@ impl<F: Frame> Client<F> {
         let mut sent: Vec<u64> = self
             .requests
             .iter()
-            .filter(|(_, request)| request.unsent.is_none())
+            .filter(|(_, request)| request.stage.is_with_broker())
             .map(|(id, _)| *id)
             .collect();
         sent.sort_unstable();
@@ -538,22 +611,12 @@ impl<F: Frame> Client<F> {
 
     fn lose(&mut self, now: Time, why: Loss) {
         if self.link.lose(now) {
-            self.lost(why);
+            self.lost(now, why);
         }
     }
 
-    fn lost(&mut self, why: Loss) {
-        let mut sent: Vec<u64> = self
-            .requests
-            .iter()
-            .filter(|(_, request)| request.unsent.is_none())
-            .map(|(id, _)| *id)
-            .collect();
-        sent.sort_unstable();
-        for id in sent {
-            self.forget(id, Tell::Nothing);
-            self.fail(id, Code::BrokerLost);
-        }
+    fn lost(&mut self, now: Time, why: Loss) {
+        self.lose_requests(now);
         if self.connected {
             self.connected = false;
             self.notices.push(ClientNotice::Disconnected(why));
@@ -574,28 +637,48 @@ impl<F: Frame> Client<F> {
         if let Some(timer) = request.timer {
             self.deadlines.cancel(timer);
         }
-        if request.unsent.is_some() {
+        if !request.stage.is_with_broker() {
             self.waiting.remove(&id);
+            if let Stage::Unknown { until } = request.stage {
+                self.resume.forget(until, id);
+            }
         } else if self.config.dialect != Dialect::Omdp {
             self.under_way = None;
             if tell != Tell::Nothing && self.link.is_up() {
                 self.link.renew();
-                self.lost(Loss::Abandoned);
+                // With MDP nothing is waited for that the time could tell.
+                self.lost(Time::ZERO, Loss::Abandoned);
             }
         } else if tell != Tell::Nothing && self.link.is_up() {
             // Also one whose hello has not come yet; a broker of 0.0.92 ignores the command.
-            let rid = self.rid(id);
+            let rid = self.rid_of(id, request.again);
             let expired = tell == Tell::Expired;
             self.transmits.push(ClientMessage::Cancel { rid, expired });
         }
     }
 
     fn rid(&self, id: u64) -> F {
-        F::from(format!("{}{id}", self.config.session).as_bytes())
+        let again = self.requests.get(&id).map_or(0, |request| request.again);
+        self.rid_of(id, again)
+    }
+
+    fn rid_of(&self, id: u64, again: u32) -> F {
+        let session = &self.config.session;
+        F::from(match again {
+            0 => format!("{session}{id}").into_bytes(),
+            _ => format!("{session}{id}.{again}").into_bytes(),
+        })
     }
 
     fn parse_rid(&self, rid: &[u8]) -> Option<u64> {
         let id = rid.strip_prefix(self.config.session.as_bytes())?;
-        std::str::from_utf8(id).ok()?.parse().ok()
+        let id = std::str::from_utf8(id).ok()?;
+        let (id, again) = match id.split_once('.') {
+            None => (id, 0),
+            Some((id, again)) => (id, again.parse().ok()?),
+        };
+        let id = id.parse().ok()?;
+        let request = self.requests.get(&id)?;
+        (request.again == again).then_some(id)
     }
 }

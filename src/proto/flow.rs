@@ -9,6 +9,9 @@
 //! The credit is kept where the parts are made and read, by the two users. The machines carry it,
 //! and give it where a peer knows none of it: the broker in the place of a client of 0.0.92 or MDP,
 //! for what the transport has taken; the worker's own machine in the place of such a broker.
+//!
+//! Credit may be lost with a broker. So a client's machine and a worker's add up what they passed on
+//! of each stream, and a stream that goes on with another broker begins with the difference.
 
 use crate::wire::{Body, Frame};
 

@@ -225,7 +225,7 @@ impl Link {
 
     /// How long the broker may be silent: the slower of the two hearts sets the pace, so that
     /// different settings at the two ends do not flap.
-    fn patience(&self) -> Option<Duration> {
+    pub(super) fn patience(&self) -> Option<Duration> {
         let own = self.config.heartbeat;
         match &self.peer {
             Some(peer) => {

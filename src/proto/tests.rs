@@ -21,6 +21,7 @@ mod mixes;
 pub(crate) mod net;
 mod registration;
 mod restarts;
+mod resume;
 mod retry;
 mod several;
 mod sim;

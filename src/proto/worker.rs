@@ -2,7 +2,8 @@
 //! can't be started soon, and drains before it leaves.
 //!
 //! A delivery is one request in the hands of this worker. It belongs to the connection on which
-//! it came: when that is lost, the broker tells the client, and nobody waits for the reply.
+//! it came: when that is lost, the broker tells the client, and nobody waits for the reply. Unless
+//! it is the broker that was lost: then the worker holds it for the next one, see [`resume`].
 //!
 //! A delivery is *offered* first. It has started when the user takes it, which the user does as
 //! often as its concurrency allows; the owner, who sits between the two, can take back an offer
@@ -14,6 +15,7 @@
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod pace;
+mod resume;
 mod watchdog;
 
 pub use pace::Worked;
@@ -26,6 +28,7 @@ use crate::wire::ext;
 use crate::wire::omdp::{ReplyKind, ToWorker, WorkerMessage, error_for_old};
 use crate::wire::{Body, Dialect, Form, Frame, Hello, Malformed};
 use pace::Pace;
+use resume::{Held, Resume};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use watchdog::Watchdog;
@@ -97,18 +100,34 @@ pub enum WorkerNotice<F> {
 struct Delivery<F> {
     client: F,
     rid: F,
+    /// The broker's handle of it, from a broker of ours that is there.
     token: Option<u64>,
+    /// Whose request it is, as the broker said.
+    user: Option<F>,
+    /// How many parts of the reply were handed to the transport.
+    sent: u32,
+    /// Set while its broker is lost, until another has found the client.
+    held: Option<Box<Held<F>>>,
     arrived: Time,
     /// What its user has written, for a dialect without partials.
     parts: Vec<F>,
     /// Toward a broker that knows no flow control: what its parts cost.
     debt: Debt,
+    /// What all of the parts that were sent cost, and how much credit its user was given.
+    spent: u64,
+    granted: u64,
     /// How many bytes more its user has counted than there were.
     surplus: i64,
 }
 
 impl<F> Delivery<F> {
+    /// Whether its user has ended it, and only the reply is held.
+    fn is_over(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.has_ended())
+    }
+
     fn credit(&mut self, delivery: u64, bytes: u32) -> WorkerNotice<F> {
+        self.granted += u64::from(bytes);
         WorkerNotice::Credit {
             delivery,
             bytes: i64::from(bytes) + std::mem::take(&mut self.surplus),
@@ -149,6 +168,8 @@ impl Draining {
 /// The owner is to take back offers that are returnable, the latest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retract {
+    /// Only those of this line, of a worker of [several](super::several) brokers.
+    pub line: Option<usize>,
     /// How many deliveries there are, taken or offered.
     pub outstanding: usize,
     /// How many may remain: offers up to here have room to be taken.
@@ -163,6 +184,9 @@ pub struct Worker<F> {
     /// Everything that was received and not answered, by number, taken or offered.
     deliveries: BTreeMap<u64, Delivery<F>>,
     by_token: HashMap<u64, u64>,
+    /// How many deliveries are held.
+    held: usize,
+    resume: Resume<F>,
     /// When offers go back unless a delivery ends before; set while there are more deliveries than
     /// may run.
     stalled_at: Option<Time>,
@@ -196,6 +220,8 @@ impl<F: Frame> Worker<F> {
             config,
             deliveries: BTreeMap::new(),
             by_token: HashMap::new(),
+            held: 0,
+            resume: Resume::new(),
             stalled_at: None,
             pace: Pace::new(),
             retract: None,
@@ -261,18 +287,23 @@ impl<F: Frame> Worker<F> {
     pub fn handle_worked(&mut self, worked: Worked) {
         if let (Some(limit), true) = (self.config.concurrency, self.config.prefetch > 0) {
             let oldest = self.deliveries.first_key_value().map(|(number, _)| *number);
-            let load = self.deliveries.len();
+            let load = self.load();
             self.pace.worked(worked, oldest, load, limit as u64);
         }
     }
 
     /// Takes note that the owner has taken these offers back, in the order in which they came.
     pub fn handle_retracted(&mut self, now: Time, deliveries: &[u64]) {
-        let tokens: Vec<u8> = deliveries
-            .iter()
-            .filter_map(|&number| self.forget(number)?.token)
-            .flat_map(u64::to_be_bytes)
-            .collect();
+        let mut tokens: Vec<u8> = Vec::new();
+        for &number in deliveries {
+            match self.forget(number) {
+                Some(Delivery {
+                    token: Some(token), ..
+                }) => tokens.extend(token.to_be_bytes()),
+                Some(delivery) if delivery.held.is_some() => self.disown(delivery),
+                _ => {}
+            }
+        }
         if !tokens.is_empty() {
             if self.shared && self.draining.is_none() {
                 // First, or the broker would give them back at once.
@@ -293,14 +324,18 @@ impl<F: Frame> Worker<F> {
 
     /// Sends one part of the reply.
     pub fn partial(&mut self, delivery: u64, body: Body<F>) {
+        if self.held > 0 && self.keep_part(delivery, &body) {
+            return;
+        }
         let dialect = self.config.dialect;
         let has_windows = self.has_windows();
         let number = delivery;
         let Some(delivery) = self.deliveries.get_mut(&number) else {
             return;
         };
+        let cost = flow::cost(&body);
         if !has_windows {
-            delivery.debt.add(flow::cost(&body));
+            delivery.debt.add(cost);
             if let Some(bytes) = delivery.debt.settle(self.congested) {
                 self.notices.push(delivery.credit(number, bytes));
             }
@@ -311,12 +346,19 @@ impl<F: Frame> Worker<F> {
             return delivery.parts.extend(body.into_frames());
         }
         let Delivery {
-            client, rid, token, ..
+            client,
+            rid,
+            token,
+            sent,
+            spent,
+            ..
         } = delivery;
         // Through a 0.0.92 broker this could reach a 0.0.92 client, which a null partial kills.
         if dialect == Dialect::Omdp && token.is_none() && body.is_null() {
             return;
         }
+        *sent = sent.saturating_add(1);
+        *spent += u64::from(cost);
         let message = WorkerMessage::Reply {
             kind: ReplyKind::Partial,
             client: F::from(&client[..]),
@@ -408,7 +450,9 @@ impl<F: Frame> Worker<F> {
         match message {
             ToWorker::Welcome { hello } => match Hello::parse(&hello) {
                 Ok(hello) => {
-                    self.link.welcome(hello);
+                    self.link.welcome(hello.clone());
+                    self.find_out(&hello);
+                    self.settle_drain(now);
                     if self.announced != self.concurrency() {
                         self.send_ready();
                     }
@@ -432,13 +476,19 @@ impl<F: Frame> Worker<F> {
             } => {
                 let token = extra.as_ref().map(|extra| extra.token);
                 let said = extra.map(|extra| (extra.opts, extra.retried, extra.user));
+                let user = said.as_ref().and_then(|(_, _, user)| user.clone());
                 let delivery = Delivery {
                     client,
                     rid,
                     token,
+                    user,
+                    sent: 0,
+                    held: None,
                     arrived: now,
                     parts: Vec::new(),
                     debt: Debt::default(),
+                    spent: 0,
+                    granted: 0,
                     surplus: 0,
                 };
                 self.on_request(now, delivery, body, said);
@@ -449,6 +499,8 @@ impl<F: Frame> Worker<F> {
                     self.settle_drain(now);
                 }
             }
+            ToWorker::Resume(ext) => self.on_resume(now, ext),
+            ToWorker::Disclaim { numbers } => self.on_disclaim(now, &numbers),
             ToWorker::Credit { token, bytes } => {
                 if let Some(&number) = self.by_token.get(&token)
                     && let Some(delivery) = self.deliveries.get_mut(&number)
@@ -459,6 +511,7 @@ impl<F: Frame> Worker<F> {
             // A client's own heartbeat; a delivery stays active until somebody says otherwise.
             ToWorker::RequestHeartbeat { .. } | ToWorker::Heartbeat => {}
             ToWorker::Disconnect => {
+                self.resume.dismiss();
                 if !self.connected {
                     self.link.refused();
                 }
@@ -478,6 +531,9 @@ impl<F: Frame> Worker<F> {
                 self.lost(now, why);
             }
             None => {}
+        }
+        if self.resume.next_deadline().is_some_and(|at| at <= now) {
+            self.give_up_held();
         }
         if self.stalled_at.is_some_and(|at| at <= now) {
             self.stalled_at = None;
@@ -499,9 +555,12 @@ impl<F: Frame> Worker<F> {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn next_deadline(&self) -> Option<Time> {
+        // What the owner is to take back comes first, and goes on with the drain.
+        let draining = self.draining.filter(|_| self.retract.is_none());
         [
-            self.draining.and_then(Draining::next_deadline),
+            draining.and_then(Draining::next_deadline),
             self.stalled_at,
+            self.resume.next_deadline(),
             self.watchdog.next_deadline(),
             self.link.next_deadline(),
         ]
@@ -538,16 +597,18 @@ impl<F: Frame> Worker<F> {
 
     /// How many requests were taken and not answered.
     pub fn outstanding(&self) -> usize {
-        self.deliveries.len()
+        self.load()
     }
 
-    /// How many requests the broker may give it: none once it is to leave, or its user is blocked.
+    /// How many requests the broker may give it: none once it is to leave, or its user is blocked,
+    /// and fewer while some run that the broker does not know of.
     fn concurrency(&self) -> Option<usize> {
-        match self.draining.is_some() || self.watchdog.is_barking() {
+        let limit = match self.draining.is_some() || self.watchdog.is_barking() {
             true => Some(0),
-            false if self.full => Some(self.deliveries.len()),
+            false if self.full => Some(self.load()),
             false => self.config.concurrency,
-        }
+        };
+        limit.map(|limit| limit.saturating_sub(self.unclaimed()))
     }
 
     /// Whatever it said after that would make the broker think that it begins anew.
@@ -560,6 +621,7 @@ impl<F: Frame> Worker<F> {
     fn name_taken(&mut self, now: Time, session: &[u8]) {
         if *session == *self.session().as_bytes() {
             self.link.close();
+            self.resume.dismiss();
             self.lost(now, Loss::NameTaken);
         }
     }
@@ -647,7 +709,7 @@ impl<F: Frame> Worker<F> {
             return;
         }
         let limit = self.config.concurrency.unwrap_or(usize::MAX);
-        self.stalled_at = (self.deliveries.len() > limit).then(|| now + STALL);
+        self.stalled_at = (self.load() > limit).then(|| now + STALL);
     }
 
     /// It became slow, though not so slow that nothing ends: what would wait for long goes back.
@@ -663,19 +725,23 @@ impl<F: Frame> Worker<F> {
             return;
         };
         let limit = limit.saturating_add(soon);
-        if self.deliveries.len() > limit && self.retract.is_none() && self.draining.is_none() {
+        if self.load() > limit && self.retract.is_none() && self.draining.is_none() {
             self.ask_back(limit);
         }
     }
 
     fn ask_back(&mut self, limit: usize) {
         self.retract = Some(Retract {
-            outstanding: self.deliveries.len(),
+            line: None,
+            outstanding: self.load(),
             limit,
         });
     }
 
     fn end(&mut self, now: Time, number: u64, kind: ReplyKind, mut body: Body<F>) {
+        if self.held > 0 && self.keep_end(number, kind, &body) {
+            return;
+        }
         let Some(delivery) = self.forget(number) else {
             return;
         };
@@ -716,11 +782,17 @@ impl<F: Frame> Worker<F> {
         if let Some(token) = delivery.token {
             self.by_token.remove(&token);
         }
+        self.release(&delivery);
         Some(delivery)
     }
 
     fn cancel(&mut self, number: u64, code: Code) {
-        self.forget(number);
+        if self
+            .forget(number)
+            .is_none_or(|delivery| delivery.is_over())
+        {
+            return;
+        }
         self.notices.push(WorkerNotice::Cancelled {
             delivery: number,
             code,
@@ -748,14 +820,20 @@ impl<F: Frame> Worker<F> {
         let running: Vec<u64> = self.deliveries.keys().copied().collect();
         for number in running {
             if let Some(delivery) = self.forget(number) {
-                self.transmits.push(WorkerMessage::Reply {
-                    kind: ReplyKind::OwnError,
-                    client: delivery.client,
-                    rid: delivery.rid,
-                    body: Body::json(F::from(Code::WorkerLost.to_json())),
-                    token: delivery.token,
-                    pace: None,
-                });
+                if delivery.is_over() {
+                    continue;
+                }
+                // The broker drops a claim with its worker.
+                if delivery.held.is_none() {
+                    self.transmits.push(WorkerMessage::Reply {
+                        kind: ReplyKind::OwnError,
+                        client: delivery.client,
+                        rid: delivery.rid,
+                        body: Body::json(F::from(Code::WorkerLost.to_json())),
+                        token: delivery.token,
+                        pace: None,
+                    });
+                }
                 self.notices.push(WorkerNotice::Cancelled {
                     delivery: number,
                     code: Code::WorkerLost,
@@ -778,6 +856,7 @@ impl<F: Frame> Worker<F> {
     fn leave(&mut self) {
         self.draining = None;
         self.stalled_at = None;
+        self.resume = Resume::new();
         self.watchdog = Watchdog::new(self.config.max_blocked);
         self.link.close();
         if self.connected {
@@ -830,13 +909,11 @@ impl<F: Frame> Worker<F> {
 
     fn lost(&mut self, now: Time, why: Loss) {
         self.stalled_at = None;
-        let code = match why {
-            Loss::Blocked => Code::WorkerLost,
-            _ => Code::BrokerLost,
-        };
-        let numbers: Vec<u64> = self.deliveries.keys().copied().collect();
-        for number in numbers {
-            self.cancel(number, code);
+        if why == Loss::Blocked {
+            // The broker is there, and gives them to another.
+            self.abandon();
+        } else {
+            self.lose_deliveries(now);
         }
         if self.connected {
             self.connected = false;

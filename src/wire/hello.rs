@@ -20,7 +20,8 @@ pub struct Hello {
     /// How many silent intervals the sender grants the receiver.
     pub liveness: u32,
     /// Differs from one connection of an identity to the next, so that the broker can tell a peer
-    /// that begins anew from one that adds to what it said. Empty in a broker's hello.
+    /// that begins anew from one that adds to what it said. A broker's differs from one process, or
+    /// start, to the next.
     pub session: String,
     /// Workers only: how many requests it works on at once; -1 is without limit, 0 is for a worker
     /// that is leaving and takes no more.
@@ -28,6 +29,8 @@ pub struct Hello {
     /// Workers only: how many requests beyond those it may be given ahead of need. A worker that
     /// says so gives back, by RETURN, what it could not start soon.
     pub prefetch: Option<u32>,
+    /// Clients only: whether requests that wait for long may be parked with it.
+    pub parks: bool,
     /// Whether it keeps to the windows of streams, see `proto::flow`.
     pub flow: bool,
     /// Whether the sender understands [`packed`](super::packed) frames.
@@ -43,6 +46,7 @@ impl Hello {
             session: String::new(),
             concurrency: None,
             prefetch: None,
+            parks: false,
             flow: false,
             packs: true,
         }
@@ -62,6 +66,9 @@ impl Hello {
         map.insert("omdp".into(), self.version.into());
         if self.packs {
             map.insert("packed".into(), true.into());
+        }
+        if self.parks {
+            map.insert("parks".into(), true.into());
         }
         if let Some(n) = self.prefetch {
             map.insert("prefetch".into(), n.into());
@@ -113,6 +120,7 @@ impl Hello {
             session: session.into(),
             concurrency,
             prefetch,
+            parks: value.get("parks").and_then(Value::as_bool) == Some(true),
             flow,
             packs: value.get("packed").and_then(Value::as_bool) == Some(true),
         })
@@ -139,6 +147,7 @@ mod tests {
         seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
         hello.packs = false;
+        hello.parks = true;
         hello.concurrency = Some(-1);
         hello.prefetch = Some(9);
         hello.flow = true;
@@ -146,7 +155,7 @@ mod tests {
         let frame: Vec<u8> = hello.to_frame();
         assert_eq!(
             frame,
-            br#"{"concurrency":-1,"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"prefetch":9,"session":"s1"}"#
+            br#"{"concurrency":-1,"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"parks":true,"prefetch":9,"session":"s1"}"#
         );
         seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);

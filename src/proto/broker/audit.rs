@@ -2,6 +2,7 @@
 
 use super::Broker;
 use super::clients::ClientKey;
+use super::parking::Gate;
 use super::requests::{Place, RequestKey};
 use super::services::{Line, ServiceKey};
 use super::workers::WorkerKey;
@@ -19,7 +20,11 @@ impl<F: Frame> Broker<F> {
             .chain(workers.iter().map(|&key| self.audit_worker(key)))
             .chain(clients.iter().map(|&key| self.audit_client(key)))
             .flatten();
-        let timers: Vec<TimerKey> = owned.chain(self.guard.timers()).collect();
+        let timers: Vec<TimerKey> = owned
+            .chain(self.guard.timers())
+            .chain(self.parking.timer())
+            .chain(self.claims.timers())
+            .collect();
         assert_eq!(
             self.deadlines.len(),
             timers.len(),
@@ -34,6 +39,8 @@ impl<F: Frame> Broker<F> {
             .keys()
             .map(|key| self.audit_service(key))
             .sum();
+        let aside = self.services.keys().map(|key| self.services.get(key).aside);
+        let aside: usize = aside.sum();
         let running = |&key| {
             self.workers
                 .get(key)
@@ -41,7 +48,7 @@ impl<F: Frame> Broker<F> {
         };
         let running: usize = workers.iter().map(running).sum();
         assert_eq!(
-            queued + running,
+            queued + aside + running,
             requests.len(),
             "a request is in one place"
         );
@@ -52,6 +59,9 @@ impl<F: Frame> Broker<F> {
         };
         let known: usize = clients.iter().map(known).sum();
         assert_eq!(known, requests.len(), "a request has one client");
+        let claims = |&key| self.workers.get(key).map_or(0, |worker| worker.claims);
+        let claims: usize = workers.iter().map(claims).sum();
+        assert_eq!(self.claims.len(), claims, "a claim has one worker");
     }
 
     fn audit_request(&self, key: RequestKey) -> Option<TimerKey> {
@@ -62,7 +72,15 @@ impl<F: Frame> Broker<F> {
             .get(request.client)
             .expect("its client is there");
         assert!(client.requests.iter().any(|&known| known == key));
+        assert_eq!(
+            request.place == Place::Sought,
+            self.claims.is_sought(key),
+            "what is looked for is given up in the end"
+        );
+        assert!(request.place == Place::Queue || !request.cleared);
+        assert!(request.place != Place::Aside || request.gate == Gate::Asked);
         if let Place::Worker(worker) = request.place {
+            assert_eq!(request.gate, Gate::Open, "nobody has what is parked");
             let worker = self.workers.get(worker).expect("its worker is there");
             assert!(worker.running.contains(&key));
             assert_eq!(worker.service, request.service);
@@ -79,6 +97,7 @@ impl<F: Frame> Broker<F> {
             worker.line(),
             "in the right line"
         );
+        assert_eq!(worker.claimed_running, self.claims.running_of(key));
         for &request in &worker.running {
             let place = self.requests.get(request).map(|request| request.place);
             assert_eq!(place, Some(Place::Worker(key)));
@@ -118,18 +137,24 @@ impl<F: Frame> Broker<F> {
         });
         assert_eq!(serving.count(), service.workers);
         let mut queued = 0;
+        let mut at_gate = [0, 0];
         for request in service.queue.iter(&self.requests) {
             let request = self.requests.get(request).expect("what is queued is there");
             assert_eq!((request.place, request.service), (Place::Queue, key));
             queued += 1;
+            at_gate[0] += usize::from(request.gate == Gate::Parked);
+            at_gate[1] += usize::from(request.cleared);
         }
+        assert_eq!([service.parked, service.cleared], at_gate);
+        let first = service.queue.first().and_then(|key| self.requests.get(key));
+        let is_open = first.is_some_and(|request| request.gate == Gate::Open);
         let can_run = service.lines().any(|(line, _)| line == Line::Idle);
         assert!(
-            !can_run || queued == 0 || self.stopping,
+            !can_run || !is_open || self.stopping,
             "nobody waits for nothing"
         );
         assert!(
-            service.workers > 0 || queued > 0,
+            service.workers > 0 || queued + service.aside > 0,
             "a service is forgotten when it is idle"
         );
         queued

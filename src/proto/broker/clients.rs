@@ -1,6 +1,7 @@
 //! Clients: who they are, which requests are theirs, and whether they live.
 
 use super::requests::{Content, Place, RequestKey, Requests};
+use super::services::ServiceKey;
 use super::{Broker, Departure, Outgoing, RoutingId, Timer, Transmit, mmi};
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
@@ -17,7 +18,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::time::Duration;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ClientKey(usize);
 
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) struct Client {
     pub(super) last_heard: Time,
     /// Its connection broke, and nothing was heard of it since.
     pub(super) cut_off: bool,
+    /// It was asked to let requests go, and has not.
+    pub(super) is_mute: bool,
     /// It takes less than it is sent.
     pub(super) congested: bool,
     next_beat: Time,
@@ -43,6 +46,11 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// Whether its requests may be parked with it.
+    pub(super) fn parks(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.parks)
+    }
+
     /// Whether it understands packed frames.
     pub(super) fn packs(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.packs)
@@ -115,6 +123,7 @@ impl Clients {
             requests: HashTable::new(),
             last_heard: now,
             cut_off: false,
+            is_mute: false,
             congested: false,
             next_beat: now,
             timer: None,
@@ -231,6 +240,27 @@ impl<F: Frame> Broker<F> {
                 let content = Content { body, opts };
                 self.on_request(now, client, &service, rid, content, terms);
             }
+            (
+                ClientMessage::Resume {
+                    service,
+                    rid,
+                    data,
+                    opts,
+                    ext,
+                    past,
+                },
+                Some(key),
+            ) => {
+                let (body, terms) = read_request(data, Some(&opts), Some(ext))?;
+                let reserved = mmi::is_reserved(&service);
+                if reserved || self.clients.request(key, &rid, &self.requests).is_some() {
+                    return Err(Malformed::Name);
+                }
+                let opts = Some(opts);
+                let content = Content { body, opts };
+                self.on_resume(now, key, (&service, rid), content, terms, past);
+            }
+            (ClientMessage::Go { rids }, Some(key)) => self.on_go(now, key, &rids),
             (ClientMessage::RequestHeartbeat { rid }, Some(key)) => {
                 self.pass_heartbeat(key, rid);
             }
@@ -299,11 +329,33 @@ impl<F: Frame> Broker<F> {
         content: Content<F>,
         terms: Terms,
     ) {
-        self.counters.requests += 1;
         let service = self.services.require(service);
+        self.counters.requests += 1;
         if let Some(code) = self.obstacle(now, service, &content, terms) {
             return self.turn_away(client, service, rid, code);
         }
+        let request = self.insert_request(now, client, service, rid, content, terms);
+        self.enqueue(now, request, service);
+    }
+
+    /// Has it wait for a worker.
+    pub(super) fn enqueue(&mut self, now: Time, request: RequestKey, service: ServiceKey) {
+        let entry = self.services.get_mut(service);
+        entry.queue.push_back(request, &mut self.requests);
+        self.dispatch(now, service);
+        self.watch(now, request);
+    }
+
+    /// A new request of a client, in no place yet.
+    pub(super) fn insert_request(
+        &mut self,
+        now: Time,
+        client: ClientKey,
+        service: ServiceKey,
+        rid: F,
+        content: Content<F>,
+        terms: Terms,
+    ) -> RequestKey {
         let timeout = terms.timeout;
         let deadline = timeout.map_or(now, |timeout| now + timeout);
         let request = self
@@ -316,9 +368,7 @@ impl<F: Frame> Broker<F> {
             }
         }
         self.clients.add(client, request, &self.requests);
-        let service_entry = self.services.get_mut(service);
-        service_entry.queue.push_back(request, &mut self.requests);
-        self.dispatch(now, service);
+        request
     }
 
     fn pass_heartbeat(&mut self, key: ClientKey, rid: F) {
@@ -367,7 +417,7 @@ impl<F: Frame> Broker<F> {
         requests.sort_unstable_by_key(|&request| {
             let place = self.requests.get(request).map(|request| request.place);
             (
-                place != Some(Place::Queue),
+                place.is_some_and(|place| !place.is_waiting()),
                 Reverse(self.requests.token(request)),
             )
         });

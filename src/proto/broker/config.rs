@@ -20,6 +20,8 @@ pub struct BrokerConfig {
     /// How long an MDP worker that has a request may be silent: many work in the thread that would
     /// have to send the heartbeats. Default 15 minutes, as majortomo's broker grants.
     pub busy_timeout: Duration,
+    /// Differs from one broker to the next of the same address, and from one start to the next.
+    pub session: String,
     /// How much may wait.
     pub limits: Limits,
     /// Seeds the hash tables that peers' ids go into, so that nobody can choose ids that collide.
@@ -31,7 +33,14 @@ impl BrokerConfig {
     pub(super) fn hello(&self) -> Hello {
         let mut hello = Hello::new(self.heartbeat.as_millis() as u64, self.liveness);
         hello.flow = true;
+        hello.session = self.session.clone();
         hello
+    }
+
+    /// How long a broker that has just come waits for both sides of a request that another one had:
+    /// as long as it would have patience with them.
+    pub(super) fn grace(&self) -> Duration {
+        self.heartbeat.saturating_mul(self.liveness)
     }
 
     /// How long a peer with this hello may be silent: the slower of the two hearts sets the pace,

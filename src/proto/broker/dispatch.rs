@@ -16,7 +16,17 @@ impl<F: Frame> Broker<F> {
         if self.stopping {
             return;
         }
+        loop {
+            self.pair(now, service);
+            if !self.ask_ahead(now, service) {
+                break;
+            }
+        }
+    }
+
+    fn pair(&mut self, now: Time, service: ServiceKey) {
         while let Some((request, worker)) = self.services.pair(service, &mut self.requests) {
+            self.services.get_mut(service).rate.count(now);
             if let Some(entry) = self.requests.get_mut(request) {
                 entry.place = Place::Worker(worker);
                 entry.given = now;
@@ -30,10 +40,11 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Back to where the next worker takes it.
-    pub(super) fn requeue(&mut self, key: RequestKey) {
+    pub(super) fn requeue(&mut self, now: Time, key: RequestKey) {
         if let Some(request) = self.requests.get(key) {
             let service = self.services.get_mut(request.service);
             service.queue.push_front(key, &mut self.requests);
+            self.watch(now, key);
         }
     }
 
@@ -106,7 +117,7 @@ impl<F: Frame> Broker<F> {
             .clients
             .get(request.client)
             .map(|client| client.dialect);
-        if request.place != Place::Queue && matches!(client, Some(Dialect::Mdp(_))) {
+        if !request.place.is_waiting() && matches!(client, Some(Dialect::Mdp(_))) {
             // An MDP client has set no limit to the work, only the broker one to the waiting.
             return self.wait_on(now, key);
         }
@@ -119,7 +130,7 @@ impl<F: Frame> Broker<F> {
             self.counters.expired += 1;
             self.events.push(BrokerEvent::RequestExpired {
                 service: (&*self.services.name(request.service)).into(),
-                running: request.place != Place::Queue,
+                running: !request.place.is_waiting(),
             });
         }
     }
@@ -141,8 +152,11 @@ impl<F: Frame> Broker<F> {
         let token = self.requests.token(key);
         match place {
             Place::Queue => {
-                let service = self.services.get_mut(service);
-                service.queue.unlink(key, &mut self.requests);
+                self.leave_queue(key);
+                self.forget_request(key);
+            }
+            Place::Aside | Place::Sought => {
+                self.leave_aside(key);
                 self.forget_request(key);
             }
             Place::Worker(worker) => {
@@ -176,6 +190,10 @@ impl<F: Frame> Broker<F> {
     pub(super) fn forget_request(&mut self, key: RequestKey) {
         if let Some(request) = self.requests.remove(key) {
             self.cancel_timer(request.timer);
+            self.forget_search(key);
+            if self.requests.len() == 0 {
+                self.close_parking();
+            }
             if !self.parts.is_empty() {
                 self.parts.remove(&key);
             }

@@ -28,9 +28,9 @@ impl<F: Frame> Incoming<F> {
             | Incoming::Mdp(_, mdp::PeerMessage::Worker(mdp::WorkerMessage::Ready { service })) => {
                 Some((Action::Serve, service))
             }
-            Incoming::Omdp(omdp::PeerMessage::Client(ClientMessage::Request {
-                service, ..
-            }))
+            Incoming::Omdp(omdp::PeerMessage::Client(
+                ClientMessage::Request { service, .. } | ClientMessage::Resume { service, .. },
+            ))
             | Incoming::Mdp(_, mdp::PeerMessage::Client(mdp::ClientRequest { service, .. })) => {
                 Some((Action::Call, service))
             }
@@ -51,7 +51,9 @@ impl<F: Frame> Incoming<F> {
     pub(super) fn is_request(&self, name: &[u8]) -> bool {
         matches!(
             self,
-            Incoming::Omdp(omdp::PeerMessage::Client(ClientMessage::Request { rid, .. }))
+            Incoming::Omdp(omdp::PeerMessage::Client(
+                ClientMessage::Request { rid, .. } | ClientMessage::Resume { rid, .. },
+            ))
                 if **rid == *name
         )
     }

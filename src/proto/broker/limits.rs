@@ -193,7 +193,10 @@ impl<F: Frame> Broker<F> {
             return;
         }
         for key in Queue::impatient(service, &mut self.services, &self.requests) {
-            let started = self.requests.get(key).is_some_and(|r| r.retried > 0);
+            let started = self
+                .requests
+                .get(key)
+                .is_some_and(|r| r.retried > 0 || r.uncertain);
             let code = match started {
                 true => Code::WorkerLost,
                 false => Code::NoWorker,

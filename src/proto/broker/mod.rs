@@ -12,6 +12,8 @@
 //! | client | REQUEST that may not wait | `W_NONE`, `B_QUEUE_FULL` (see [`limits`])                |
 //! | client | HEARTBEAT rid      | passes it to the worker that holds the request                 |
 //! | client | CANCEL             | forgets the request, tells its worker                          |
+//! | client | RESUME             | looks for it among the claims, see [`claims`]                  |
+//! | client | GO                 | the requests may be given to a worker, see [`parking`]         |
 //! | client | CREDIT rid         | passes it to the worker that holds the request                 |
 //! | client | DISCONNECT         | forgets the client and its requests                            |
 //! | worker | READY              | registers the worker, answers a hello, dispatches              |
@@ -20,6 +22,7 @@
 //! | worker | FINAL, error       | passes it on, forgets the request, dispatches                  |
 //! | worker | error `W_LOST` of a request that may start again | see [`retry`]                   |
 //! | worker | RETURN             | its requests go back to the front of the queue                 |
+//! | worker | CLAIM              | looks for who asks for it, see [`claims`]                      |
 //! | worker | DISCONNECT         | forgets the worker; of ours: its requests had not started      |
 //! | worker | anything, not held | DISCONNECT, and the worker starts over                         |
 //! | any    | MDP                | see `mdp`: the same, in the terms of its dialect               |
@@ -32,6 +35,7 @@
 mod access;
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
+mod claims;
 mod clients;
 mod config;
 mod dispatch;
@@ -43,6 +47,7 @@ mod limits;
 mod mdp;
 mod mmi;
 mod pace;
+mod parking;
 mod requests;
 mod retry;
 mod services;
@@ -60,11 +65,13 @@ use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
 use crate::wire::packed::pack;
 use crate::wire::{Dialect, Frame, Malformed};
+use claims::Claims;
 use clients::{ClientKey, Clients};
 use displaced::Displaced;
 use incoming::Incoming;
 use limits::Gauge;
 use mdp::{Parts, Refused};
+use parking::Parking;
 use requests::{Place, RequestKey, Requests};
 use services::Services;
 use stats::Counters;
@@ -144,6 +151,9 @@ enum Timer {
     Worker(WorkerKey),
     Client(ClientKey),
     Question(u64),
+    Parking,
+    Claim(usize),
+    Search(RequestKey),
 }
 
 /// How many deadlines are seen to before messages get their turn: a queue of a million that expires
@@ -159,6 +169,8 @@ pub struct Broker<F> {
     clients: Clients,
     requests: Requests<F>,
     deadlines: Deadlines<Timer>,
+    parking: Parking,
+    claims: Claims,
     transmits: Vec<Transmit<F>>,
     events: Vec<BrokerEvent>,
     /// What has come of replies whose clients can't be given parts.
@@ -184,6 +196,8 @@ impl<F: Frame> Broker<F> {
             clients: Clients::new(config.seed),
             requests: Requests::new(),
             deadlines: Deadlines::new(),
+            parking: Parking::default(),
+            claims: Claims::default(),
             transmits: Vec::new(),
             events: Vec::new(),
             parts: HashMap::new(),
@@ -264,6 +278,9 @@ impl<F: Frame> Broker<F> {
                 Timer::Worker(key) => self.worker_due(now, key),
                 Timer::Client(key) => self.client_due(now, key),
                 Timer::Question(id) => self.question_due(now, id),
+                Timer::Parking => self.parking_due(now),
+                Timer::Claim(at) => self.claim_due(now, at),
+                Timer::Search(key) => self.search_due(now, key),
             }
         }
     }
@@ -300,6 +317,7 @@ impl<F: Frame> Broker<F> {
             }
             self.drop_client(now, key);
         }
+        self.close_parking();
     }
 
     /// How many requests wait or run; workers; clients; services. All are zero when nobody is

@@ -2,6 +2,7 @@
 
 use super::clients::ClientKey;
 use super::limits::Waiting;
+use super::parking::Gate;
 use super::services::{ServiceKey, Services};
 use super::workers::WorkerKey;
 use crate::proto::deadlines::TimerKey;
@@ -18,7 +19,18 @@ pub(super) struct RequestKey(u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Queue,
+    /// Beside the queue, until its client lets it go; see [`super::parking`].
+    Aside,
+    /// Looked for; see [`super::claims`].
+    Sought,
     Worker(WorkerKey),
+}
+
+impl Place {
+    /// Whether no worker has it.
+    pub(super) fn is_waiting(self) -> bool {
+        !matches!(self, Place::Worker(_))
+    }
 }
 
 #[derive(Debug)]
@@ -29,6 +41,14 @@ pub(super) struct Request<F> {
     /// What the worker gets. Kept until the request ends: a worker may give it back.
     pub(super) content: Content<F>,
     pub(super) place: Place,
+    /// In a queue: whether it may be given to a worker.
+    pub(super) gate: Gate,
+    /// In a queue: since when it stands at this gate.
+    pub(super) since: Time,
+    /// In a queue: the latest look at those that wait at which its turn was near.
+    pub(super) near: u32,
+    /// In a queue: its client has let it go, or is asked to.
+    pub(super) cleared: bool,
     /// Idle timeout; every partial restarts it.
     pub(super) timeout: Option<Duration>,
     /// Moved by every partial; the timer is set anew only when it fires too early.
@@ -40,6 +60,8 @@ pub(super) struct Request<F> {
     pub(super) retry: u8,
     /// How often it was.
     pub(super) retried: u8,
+    /// Whether a broker that died may have given it to a worker that was lost.
+    pub(super) uncertain: bool,
     /// Whether it does not wait for a service without workers.
     fail_fast: bool,
     /// What it counts, here and with its worker.
@@ -133,6 +155,12 @@ impl<F> Requests<F> {
         (u64::from(request.serial) == token >> 32).then_some(key)
     }
 
+    /// The one behind it in its queue.
+    pub(super) fn next(&self, key: RequestKey) -> Option<RequestKey> {
+        let next = self.get(key)?.next;
+        (next != NONE).then_some(RequestKey(next))
+    }
+
     /// Makes the tokens that were given so far name nothing.
     pub(super) fn renew_token(&mut self, key: RequestKey) {
         self.serial = self.serial.wrapping_add(1);
@@ -163,12 +191,17 @@ impl<F: Frame> Requests<F> {
             service,
             content,
             place: Place::Queue,
+            gate: Gate::Open,
+            since: Time::ZERO,
+            near: 0,
+            cleared: false,
             timeout: terms.timeout,
             deadline,
             timer: None,
             debt: Debt::default(),
             retry: terms.retry,
             retried: 0,
+            uncertain: false,
             fail_fast: terms.fail_fast,
             bytes,
             given: Time::ZERO,
@@ -208,9 +241,26 @@ impl Queue {
         self.head == NONE
     }
 
-    /// How much waits in it.
+    pub(super) fn first(&self) -> Option<RequestKey> {
+        (!self.is_empty()).then_some(RequestKey(self.head))
+    }
+
+    /// How much waits in it, or beside it.
     pub(super) fn waiting(&self) -> Waiting {
         self.waiting
+    }
+
+    /// One that waits beside it counts as well.
+    pub(super) fn enter_aside<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
+        let bytes = requests.slab[key.0 as usize].bytes;
+        self.waiting.add(bytes);
+        requests.waiting.add(bytes);
+    }
+
+    pub(super) fn leave_aside<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
+        let bytes = requests.slab[key.0 as usize].bytes;
+        self.waiting.remove(bytes);
+        requests.waiting.remove(bytes);
     }
 
     pub(super) fn has_impatient(&self) -> bool {

@@ -15,7 +15,7 @@ use crate::wire::{Body, Dialect, Frame};
 impl<F: Frame> Broker<F> {
     /// Its worker is lost, and it may have started: back to the front of the queue, with its
     /// deadline, if it may start once more.
-    fn retry(&mut self, key: RequestKey) -> bool {
+    pub(super) fn retry(&mut self, now: Time, key: RequestKey) -> bool {
         if self.stopping {
             return false;
         }
@@ -31,7 +31,7 @@ impl<F: Frame> Broker<F> {
         // What an earlier attempt still says is nobody's.
         self.requests.renew_token(key);
         self.counters.retried += 1;
-        self.requeue(key);
+        self.requeue(now, key);
         true
     }
 
@@ -49,10 +49,10 @@ impl<F: Frame> Broker<F> {
         // From the last to the first, so that the first is at the very front in the end.
         for request in running.clone().rev() {
             if not_started && !self.has_begun(request) {
-                self.requeue(request);
+                self.requeue(now, request);
             } else {
                 lost += 1;
-                self.retry(request);
+                self.retry(now, request);
             }
         }
         for request in running.rev() {
@@ -93,13 +93,13 @@ impl<F: Frame> Broker<F> {
             return true;
         }
         self.free_slot(worker, request);
-        self.retry(request);
+        self.retry(now, request);
         self.line_up(worker);
         self.dispatch_for(now, worker);
         true
     }
 
-    fn may_retry(&self, key: RequestKey) -> bool {
+    pub(super) fn may_retry(&self, key: RequestKey) -> bool {
         self.requests
             .get(key)
             .is_some_and(|request| request.retry > 0)

@@ -1,7 +1,9 @@
 //! Services: a queue of requests and the workers that can take one.
 
+use super::parking::{Gate, Rate};
 use super::requests::{Queue, RequestKey, Requests};
 use super::workers::WorkerKey;
+use crate::proto::Time;
 use slab::Slab;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,6 +28,14 @@ pub(super) struct Service {
     busy: BTreeMap<u64, WorkerKey>,
     /// All that registered for it.
     pub(super) workers: usize,
+    /// Requests that are neither in the queue nor with a worker.
+    pub(super) aside: usize,
+    /// Requests in the queue that are parked.
+    pub(super) parked: usize,
+    /// Those that were asked for, let go or not yet.
+    pub(super) cleared: usize,
+    /// How fast requests are given out.
+    pub(super) rate: Rate,
     /// Somebody was turned away, and an operator told.
     pub(super) full: bool,
 }
@@ -52,6 +62,10 @@ impl Services {
             idle: BTreeMap::new(),
             busy: BTreeMap::new(),
             workers: 0,
+            aside: 0,
+            parked: 0,
+            cleared: 0,
+            rate: Rate::default(),
             full: false,
         });
         self.names.insert(name, key);
@@ -61,7 +75,7 @@ impl Services {
     /// Forgets a service that nobody serves and nobody asks for. True if it did.
     pub(super) fn release(&mut self, key: ServiceKey) -> bool {
         let service = &self.slab[key.0];
-        let idle = service.workers == 0 && service.queue.is_empty();
+        let idle = service.workers == 0 && service.queue.is_empty() && service.aside == 0;
         if idle {
             let service = self.slab.remove(key.0);
             self.names.remove(&service.name);
@@ -119,13 +133,15 @@ impl Services {
         requests: &mut Requests<F>,
     ) -> Option<(RequestKey, WorkerKey)> {
         let service = &mut self.slab[key.0];
-        if service.queue.is_empty() {
+        let first = requests.get_mut(service.queue.first()?)?;
+        if first.gate != Gate::Open {
             return None;
         }
         let (_, worker) = service
             .idle
             .pop_first()
             .or_else(|| service.busy.pop_first())?;
+        service.cleared -= usize::from(std::mem::take(&mut first.cleared));
         let request = service.queue.pop_front(requests)?;
         Some((request, worker))
     }
@@ -148,6 +164,15 @@ pub(super) struct Turn {
 }
 
 impl Service {
+    pub(super) fn has_idle(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
+    /// How many of its queue will have their turn before their clients could say anything to it.
+    pub(super) fn near(&mut self, now: Time) -> usize {
+        self.idle.len() + self.busy.len() + self.rate.ahead(now)
+    }
+
     /// Who stands in which line.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn lines(&self) -> impl Iterator<Item = (Line, WorkerKey)> {

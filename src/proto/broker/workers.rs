@@ -32,6 +32,10 @@ pub(super) struct Worker {
     /// What these hold, in bytes.
     pub(super) bytes: usize,
     pace: Pace,
+    /// Requests that it brought from a broker that died, and that nobody has asked for yet.
+    pub(super) claims: usize,
+    /// Those of them that it works on.
+    pub(super) claimed_running: usize,
     /// A 0.0.92 worker can't be told that a request was cancelled: it is busy until it ends it.
     pub(super) busy_for_nobody: Option<Owed>,
     /// Its place in one of the lines of its service, while it can take a request.
@@ -62,7 +66,7 @@ impl Worker {
 
     /// The line that it belongs into, if it can take a request: for now, or ahead of need.
     pub(super) fn line(&self) -> Option<Line> {
-        let load = self.running.len();
+        let load = self.running.len() + self.claimed_running;
         if self.busy_for_nobody.is_some() {
             return None;
         }
@@ -162,6 +166,15 @@ impl<F: Frame> Broker<F> {
             (WorkerMessage::Return { tokens: frame }, Some(key)) => {
                 self.on_return(now, key, tokens(&frame));
             }
+            (
+                WorkerMessage::Claim {
+                    client,
+                    rid,
+                    ext,
+                    user,
+                },
+                Some(key),
+            ) => self.on_claim(now, key, &client, &rid, ext, user),
             (WorkerMessage::Disconnect, Some(key)) => {
                 // So that one of ours can wait until its goodbye was heard.
                 if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
@@ -255,6 +268,8 @@ impl<F: Frame> Broker<F> {
             running: VecDeque::new(),
             bytes: 0,
             pace: Pace::default(),
+            claims: 0,
+            claimed_running: 0,
             busy_for_nobody: None,
             turn: None,
             last_heard: now,
@@ -376,7 +391,7 @@ impl<F: Frame> Broker<F> {
                 continue;
             }
             self.free_slot(key, request);
-            self.requeue(request);
+            self.requeue(now, request);
         }
         if let Some(worker) = self.workers.get_mut(key) {
             worker.pace.stall();
@@ -462,6 +477,9 @@ impl<F: Frame> Broker<F> {
         self.cancel_timer(worker.timer);
         if let Some(turn) = worker.turn {
             self.services.leave_line(worker.service, turn);
+        }
+        if worker.claims > 0 {
+            self.drop_claims(key);
         }
         // A worker of ours says goodbye after everything that it started has ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();

@@ -1,6 +1,6 @@
 //! What must hold between the tables whenever nothing is under way.
 
-use super::Client;
+use super::{Client, Pending, Stage};
 use crate::wire::Frame;
 
 impl<F: Frame> Client<F> {
@@ -15,17 +15,27 @@ impl<F: Frame> Client<F> {
         assert!(timers.iter().all(|timer| self.deadlines.contains(*timer)));
         for (id, request) in &self.requests {
             assert_eq!(request.timer.is_some(), request.timeout.is_some());
-            assert_eq!(request.unsent.is_some(), self.waiting.contains(id));
+            let waits = matches!(request.stage, Stage::Waiting);
+            assert_eq!(waits, self.waiting.contains(id));
+            assert!(
+                self.link.is_up() || !request.stage.is_with_broker(),
+                "with a broker that is there"
+            );
+            assert!(!matches!(request.stage, Stage::Parked) || request.received == 0);
         }
-        let unsent = self
-            .requests
-            .values()
-            .filter(|request| request.unsent.is_some());
+        let waiting = |id| self.requests.contains_key(id);
+        assert!(self.waiting.iter().all(waiting), "who waits has not ended");
+        let unknown = |request: &&Pending<F>| matches!(request.stage, Stage::Unknown { .. });
+        let unknown = self.requests.values().filter(unknown).count();
         assert_eq!(
-            unsent.count(),
-            self.waiting.len(),
-            "who waits has something to send"
+            self.resume.unknown().count(),
+            unknown,
+            "what is unknown is given up in the end"
         );
+        for (until, id) in self.resume.unknown() {
+            let stage = self.requests[id].stage;
+            assert!(matches!(stage, Stage::Unknown { until: at } if at == *until));
+        }
         let idle = self.ready() && self.under_way.is_none();
         assert!(!idle || self.waiting.is_empty(), "nobody waits for nothing");
         assert!(

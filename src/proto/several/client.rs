@@ -2,9 +2,10 @@
 //!
 //! A request goes to the broker that has the fewest of this client's requests, among those that
 //! there are; in turn, where several have as few. So a broker that is slow, or has no workers,
-//! gets less. What was sent stays where it is, and ends there: with a reply, or with `B_LOST` when
-//! that broker is lost. What was not sent, because its broker went away before it could be, goes to
-//! another one with what is left of its time.
+//! gets less. What was sent stays where it is: when that broker is lost it is for the next one on
+//! the same line, and ends with `B_LOST` if there is none in time. What was not sent, because its
+//! broker went away before it could be, or was parked with its client, goes to another one with what
+//! is left of its time.
 //!
 //! While there is no broker at all, requests wait in the first member, in their order.
 

@@ -25,6 +25,8 @@ pub struct WorkerOfSeveral<F> {
     /// may run.
     stalled_at: Option<Time>,
     retract: Option<Retract>,
+    /// Which member is to hear of what is taken back now; `None` is each its own.
+    asking: Option<usize>,
     /// Which members have said goodbye.
     drained: Vec<bool>,
 }
@@ -49,6 +51,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
             left_running: HashSet::new(),
             stalled_at: None,
             retract: None,
+            asking: None,
         }
     }
 
@@ -168,6 +171,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         if self.stalled_at.is_some_and(|at| at <= now) {
             self.stalled_at = None;
             self.retract = Some(Retract {
+                line: None,
                 outstanding: self.outstanding(),
                 limit: self.limit(),
             });
@@ -190,16 +194,21 @@ impl<F: Frame> WorkerOfSeveral<F> {
     /// Which offers are to be taken back; the answer is
     /// [`handle_retracted`](Self::handle_retracted).
     pub fn poll_retract(&mut self) -> Option<Retract> {
-        let stalled = self.retract.take();
-        // Members ask by themselves when they are to stop, all of them at once.
-        let asked = self.members.iter_mut().filter_map(Worker::poll_retract);
-        if asked.count() == 0 {
-            return stalled;
+        self.asking = None;
+        // Members ask by themselves when they are to stop, and when they have lost their broker.
+        for (line, member) in self.members.iter_mut().enumerate() {
+            if let Some(retract) = member.poll_retract() {
+                self.asking = Some(line);
+                let line = Some(line);
+                return Some(Retract { line, ..retract });
+            }
         }
-        Some(Retract {
-            outstanding: self.outstanding(),
-            limit: 0,
-        })
+        self.retract.take()
+    }
+
+    /// Which broker a delivery is of.
+    pub fn line_of(&self, delivery: u64) -> usize {
+        self.place(delivery).0
     }
 
     /// Takes note that the owner has taken these offers back, in the order in which they came.
@@ -210,7 +219,13 @@ impl<F: Frame> WorkerOfSeveral<F> {
                 .map(|&delivery| self.place(delivery))
                 .filter_map(|(at, number)| (at == line).then_some(number))
                 .collect();
-            self.members[line].handle_retracted(now, &of_line);
+            if self.asking.is_none_or(|asking| asking == line) {
+                self.members[line].handle_retracted(now, &of_line);
+            }
+        }
+        self.asking = None;
+        if self.outstanding() <= self.limit() {
+            self.settle(now);
         }
     }
 

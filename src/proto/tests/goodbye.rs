@@ -136,7 +136,7 @@ fn a_leaving_worker_is_given_nothing_more() {
         net[leaving].returns
     );
     net.worker(b, "echo");
-    net.run(ms(10));
+    net.run(ms(20));
     for (r, text) in requests.into_iter().zip(["1", "2", "3"]) {
         assert_eq!(net.end(c, r), done(text));
     }

@@ -6,10 +6,10 @@ use crate::proto::broker::{BrokerConfig, Limits};
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::{Action, LinkConfig};
 use crate::proto::several::{ClientOfSeveral, WorkerOfSeveral};
-use crate::proto::worker::{Retract, Worked, WorkerConfig, WorkerNotice};
+use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
 use crate::proto::{Broker, Time};
 use crate::wire::{Dialect, Dialects};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
 fn link() -> LinkConfig {
@@ -34,6 +34,9 @@ struct Servant {
     offers: VecDeque<(u64, bool)>,
     /// Taken, and when they end.
     running: BTreeMap<u64, Time>,
+    /// What was asked in each, and what of it was taken.
+    bodies: BTreeMap<u64, Vec<u8>>,
+    started: Vec<Vec<u8>>,
     drained: bool,
 }
 
@@ -55,12 +58,14 @@ struct World {
     rng: Rng,
     /// `None` while it is dead.
     brokers: Vec<Option<Broker<Vec<u8>>>>,
+    /// How many brokers there have been.
+    lives: usize,
     peers: Vec<Peer>,
     /// By peer and line.
     conns: BTreeMap<(usize, usize), Conn>,
 }
 
-fn broker() -> Broker<Vec<u8>> {
+fn broker(life: usize) -> Broker<Vec<u8>> {
     Broker::new(BrokerConfig {
         heartbeat: HEARTBEAT,
         liveness: 3,
@@ -69,6 +74,7 @@ fn broker() -> Broker<Vec<u8>> {
         busy_timeout: ms(900_000),
         limits: Limits::default(),
         seed: 1,
+        session: format!("b{life}"),
     })
 }
 
@@ -90,6 +96,8 @@ impl Servant {
             concurrency,
             offers: VecDeque::new(),
             running: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            started: Vec::new(),
             drained: false,
         }
     }
@@ -99,15 +107,20 @@ impl Servant {
             machine,
             offers,
             running,
+            bodies,
             ..
         } = self;
         let mut left_running = Vec::new();
         machine.drain_notices(|_, notice| match notice {
             WorkerNotice::Request {
                 delivery,
+                body,
                 returnable,
                 ..
-            } => offers.push_back((delivery, returnable)),
+            } => {
+                offers.push_back((delivery, returnable));
+                bodies.insert(delivery, body.bytes);
+            }
             WorkerNotice::Cancelled { delivery, .. } => {
                 offers.retain(|(offer, _)| *offer != delivery);
                 if running.contains_key(&delivery) {
@@ -125,11 +138,14 @@ impl Servant {
 
     fn act(&mut self, now: Time, rng: &mut Rng) {
         self.report();
-        if let Some(Retract { outstanding, limit }) = self.machine.poll_retract() {
+        while let Some(retract) = self.machine.poll_retract() {
             self.report();
             let mut back = Vec::new();
+            let count = retract.outstanding.saturating_sub(retract.limit);
             for at in (0..self.offers.len()).rev() {
-                if back.len() < outstanding.saturating_sub(limit) && self.offers[at].1 {
+                let (delivery, returnable) = self.offers[at];
+                let line = self.machine.line_of(delivery);
+                if back.len() < count && returnable && retract.line.is_none_or(|it| it == line) {
                     back.extend(self.offers.remove(at).map(|(delivery, _)| delivery));
                 }
             }
@@ -158,10 +174,16 @@ impl Servant {
                 true => 30_000,
                 false => rng.between(10, 500),
             };
-            let at = now + Duration::from_micros(micros);
-            assert!(self.running.insert(delivery, at).is_none());
+            self.take(delivery, now + Duration::from_micros(micros));
         }
         self.report();
+    }
+}
+
+impl Servant {
+    fn take(&mut self, delivery: u64, until: Time) {
+        assert!(self.running.insert(delivery, until).is_none());
+        self.started.extend(self.bodies.remove(&delivery));
     }
 }
 
@@ -185,8 +207,14 @@ impl Asker {
         let id = self.ends.len() as u64 + 1;
         self.ends.insert(id, Vec::new());
         let (service, opts) = (b"echo".to_vec(), b"{}".to_vec());
-        self.machine
-            .request(now, id, service, json("1"), opts, Some(ms(60_000)).into());
+        self.machine.request(
+            now,
+            id,
+            service,
+            json(&id.to_string()),
+            opts,
+            Some(ms(60_000)).into(),
+        );
     }
 
     fn act(&mut self) {
@@ -223,7 +251,8 @@ impl World {
         World {
             now: Time::ZERO,
             rng: Rng::new(seed),
-            brokers: (0..brokers).map(|_| Some(broker())).collect(),
+            brokers: (0..brokers).map(|life| Some(broker(life))).collect(),
+            lives: brokers,
             peers,
             conns: BTreeMap::new(),
         }
@@ -251,6 +280,14 @@ impl World {
         self.brokers[line] = None;
         for peer in 0..self.peers.len() {
             self.break_off(peer, line);
+        }
+    }
+
+    /// Another process in its place.
+    fn revive(&mut self, line: usize) {
+        if self.brokers[line].is_none() {
+            self.lives += 1;
+            self.brokers[line] = Some(broker(self.lives));
         }
     }
 
@@ -367,13 +404,41 @@ impl World {
 
     /// Steps until the client has nothing to wait for.
     fn settle(&mut self) {
-        for _ in 0..200_000 {
+        for round in 0..20_000 {
             if self.client().is_over() {
                 return;
             }
-            self.step(200);
+            self.step(if round < 5_000 { 200 } else { 20_000 });
         }
         panic!("{} requests never end", self.client().machine.outstanding());
+    }
+
+    /// Nothing runs twice, whichever worker and broker it was with.
+    fn check_starts(&self) {
+        let mut seen = HashSet::new();
+        for peer in &self.peers {
+            if let Peer::Worker(worker) = peer {
+                for body in &worker.started {
+                    assert!(
+                        seen.insert(body),
+                        "{} ran twice",
+                        String::from_utf8_lossy(body)
+                    );
+                }
+            }
+        }
+    }
+
+    fn done(&mut self) -> usize {
+        let ends = self.client().ends.values();
+        ends.filter(|ends| **ends == ["done"]).count()
+    }
+
+    fn worker(&mut self) -> &mut Servant {
+        match &mut self.peers[1] {
+            Peer::Worker(worker) => worker,
+            Peer::Client(_) => panic!("the client comes first"),
+        }
     }
 
     fn ends(&mut self) -> BTreeMap<String, usize> {
@@ -410,8 +475,8 @@ fn every_request_ends_once_whatever_dies() {
             let line = world.rng.below(world.brokers.len());
             if world.rng.percent(1) {
                 world.kill(line);
-            } else if world.rng.percent(3) && world.brokers[line].is_none() {
-                world.brokers[line] = Some(broker());
+            } else if world.rng.percent(3) {
+                world.revive(line);
             } else if world.rng.percent(1) {
                 let peer = world.rng.below(world.peers.len());
                 world.break_off(peer, line);
@@ -419,8 +484,9 @@ fn every_request_ends_once_whatever_dies() {
             let micros = world.rng.between(20, 2000);
             world.step(micros);
         }
-        for slot in &mut world.brokers {
-            slot.get_or_insert_with(broker);
+        // Or one is dead for good.
+        for line in usize::from(seed % 3 == 0)..world.brokers.len() {
+            world.revive(line);
         }
         world.settle();
         let ends = world.ends();
@@ -429,9 +495,13 @@ fn every_request_ends_once_whatever_dies() {
                 .all(|end| ["done", "B_LOST", "W_LOST"].contains(&&**end)),
             "seed {seed}: {ends:?}"
         );
-        // What handlers still do for nobody comes to its end.
+        world.check_starts();
+        // What handlers still do for nobody comes to its end, and what nobody asks for is let go.
         for _ in 0..400 {
             world.step(200);
+        }
+        for _ in 0..1000 {
+            world.step(20_000);
         }
         for peer in &world.peers {
             machine!(peer, m => assert_eq!(m.outstanding(), 0, "seed {seed}"));
@@ -486,7 +556,7 @@ fn what_came_back_is_not_given_again_before_there_is_room() {
     };
     assert_eq!(worker.offers.len(), 2);
     let (first, _) = worker.offers.pop_front().expect("there are two");
-    worker.running.insert(first, now + ms(1000));
+    worker.take(first, now + ms(1000));
     let mut seen = 0;
     for _ in 0..500 {
         world.step(1000);
@@ -502,4 +572,59 @@ fn what_came_back_is_not_given_again_before_there_is_room() {
     worker.concurrency = 1;
     world.settle();
     assert_eq!(world.ends(), BTreeMap::from([("done".into(), 2)]));
+}
+
+/// Four requests that take a second, two at each of two brokers, of which the first dies.
+fn half_lost() -> World {
+    let mut world = cast(1, 2, &[(6, 0)]);
+    for _ in 0..4 {
+        world.ask();
+    }
+    for _ in 0..20 {
+        world.step(10);
+    }
+    let until = world.now + ms(1000);
+    let worker = world.worker();
+    assert_eq!(worker.running.len(), 4);
+    worker.running.values_mut().for_each(|at| *at = until);
+    world.kill(0);
+    world
+}
+
+fn run(world: &mut World, time: Duration) {
+    let end = world.now + time;
+    while world.now < end {
+        world.step(1000);
+    }
+}
+
+#[test]
+fn what_was_with_a_lost_broker_is_answered_by_its_next() {
+    let mut world = half_lost();
+    // Meanwhile the other one is asked alone.
+    world.ask();
+    run(&mut world, ms(300));
+    assert_eq!(world.done(), 1);
+    world.revive(0);
+    run(&mut world, ms(1500));
+    assert_eq!(world.ends(), BTreeMap::from([("done".into(), 5)]));
+    world.check_starts();
+    assert_eq!(world.worker().machine.outstanding(), 0);
+}
+
+#[test]
+fn and_ends_after_a_window_if_there_is_none() {
+    let mut world = half_lost();
+    run(&mut world, ms(2000));
+    assert_eq!(world.done(), 2);
+    assert_eq!(world.worker().machine.outstanding(), 0, "held, and no room");
+    world.ask();
+    run(&mut world, ms(2000));
+    assert_eq!(world.done(), 3);
+    run(&mut world, HEARTBEAT * 3 - ms(4100));
+    assert_eq!(world.client().machine.outstanding(), 2);
+    run(&mut world, ms(200));
+    let ends = [("B_LOST".into(), 2), ("done".into(), 3)];
+    assert_eq!(world.ends(), BTreeMap::from(ends));
+    world.check_starts();
 }

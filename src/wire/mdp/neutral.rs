@@ -19,6 +19,8 @@ impl<F: Frame> ToWorker<F> {
             | omdp::ToWorker::NameTaken { .. }
             | omdp::ToWorker::RequestHeartbeat { .. }
             | omdp::ToWorker::Cancel { .. }
+            | omdp::ToWorker::Resume(_)
+            | omdp::ToWorker::Disclaim { .. }
             | omdp::ToWorker::Credit { .. } => None,
         }
     }
@@ -52,7 +54,7 @@ impl<F: Frame> WorkerMessage<F> {
             }),
             omdp::WorkerMessage::Heartbeat => Some(WorkerMessage::Heartbeat),
             omdp::WorkerMessage::Disconnect => Some(WorkerMessage::Disconnect),
-            omdp::WorkerMessage::Return { .. } => None,
+            omdp::WorkerMessage::Return { .. } | omdp::WorkerMessage::Claim { .. } => None,
         }
     }
 }

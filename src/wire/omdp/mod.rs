@@ -6,10 +6,12 @@
 //! with one frame more; a decoder tells them apart by the number of frames. PROTOCOL.md has the
 //! tables.
 
+mod resume;
 mod to_broker;
 mod to_client;
 mod to_worker;
 
+pub use resume::{ClaimExt, ClaimState, Past, ResumeExt, rids, rids_to_frame};
 pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage, tokens};
 pub use to_client::ToClient;
 pub use to_worker::{RequestExtra, ToWorker};
@@ -34,6 +36,14 @@ const CANCEL: &[u8] = b"8";
 const EXPIRED: &[u8] = b"T";
 /// Ours: the worker gives back requests that it has not started.
 const RETURN: &[u8] = b"9";
+/// Ours: a request of a broker that died is to be found again. A client asks, a worker claims, the
+/// broker brings the two together.
+const RESUME: &[u8] = b"11";
+/// Ours: requests that have waited for long are parked with their client, and let go by it; to a
+/// worker, that nobody asks for what it claimed.
+const PARK: &[u8] = b"12";
+/// Ours: these are wanted back from the client that they were parked with.
+const UNPARK: &[u8] = b"13";
 
 /// Ours: so many bytes of this stream were read, and so many more may be sent.
 const CREDIT: &[u8] = b"10";

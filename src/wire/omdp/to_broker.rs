@@ -1,5 +1,6 @@
 //! What clients and workers send to the broker.
 
+use super::resume::{check_numbers, check_rids};
 use super::*;
 use crate::wire::ext::{Pace, RequestExt, TokenExt};
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
@@ -24,6 +25,18 @@ pub enum ClientMessage<F> {
         opts: Option<F>,
         ext: Option<RequestExt>,
     },
+    /// `C 11 service rid data opts ext past`. Ours: a broker died with this request; whoever works
+    /// on it is to answer it here.
+    Resume {
+        service: F,
+        rid: F,
+        data: F,
+        opts: F,
+        ext: RequestExt,
+        past: Past,
+    },
+    /// `C 12 rids`. Ours: these were parked with the client, and may be started from now on.
+    Go { rids: F },
     /// `C 4`.
     Heartbeat,
     /// `C 4 rid`: this request is still wanted.
@@ -60,6 +73,14 @@ pub enum WorkerMessage<F> {
     /// `W 9 token…`. Ours: these were not started, and will not be. Tokens of 8 bytes end to end,
     /// at least one, in the order in which they were given.
     Return { tokens: F },
+    /// `W 11 client rid ext [user]`. Ours: a broker died after it had given this worker that request,
+    /// and said that it is of this user.
+    Claim {
+        client: F,
+        rid: F,
+        ext: ClaimExt,
+        user: Option<F>,
+    },
 }
 
 /// The tokens of a RETURN.
@@ -101,6 +122,17 @@ impl<F: Frame> ClientMessage<F> {
                     .optional()
                     .map(|ext| RequestExt::parse(&ext))
                     .transpose()?,
+            },
+            RESUME => ClientMessage::Resume {
+                service: cursor.name()?,
+                rid: cursor.name()?,
+                data: cursor.next()?,
+                opts: cursor.next()?,
+                ext: RequestExt::parse(&cursor.next()?)?,
+                past: Past::parse(&cursor.next()?)?,
+            },
+            PARK => ClientMessage::Go {
+                rids: check_rids(cursor.next()?)?,
             },
             HEARTBEAT if cursor.remaining() == 0 => ClientMessage::Heartbeat,
             HEARTBEAT => ClientMessage::RequestHeartbeat {
@@ -145,6 +177,21 @@ impl<F: Frame> ClientMessage<F> {
                 out.extend(opts);
                 out.extend(ext.map(RequestExt::to_frame));
             }
+            ClientMessage::Resume {
+                service,
+                rid,
+                data,
+                opts,
+                ext,
+                past,
+            } => {
+                put(RESUME);
+                out.extend([service, rid, data, opts, ext.to_frame(), past.to_frame()]);
+            }
+            ClientMessage::Go { rids } => {
+                put(PARK);
+                out.push(rids);
+            }
             ClientMessage::Heartbeat => put(HEARTBEAT),
             ClientMessage::RequestHeartbeat { rid } => {
                 put(HEARTBEAT);
@@ -177,12 +224,15 @@ impl<F: Frame> WorkerMessage<F> {
             HEARTBEAT => WorkerMessage::Heartbeat,
             DISCONNECT => WorkerMessage::Disconnect,
             RETURN => {
-                let tokens = cursor.next()?;
-                if tokens.is_empty() || tokens.len() % size_of::<u64>() != 0 {
-                    return Err(Malformed::Extension);
-                }
+                let tokens = check_numbers(cursor.next()?)?;
                 WorkerMessage::Return { tokens }
             }
+            RESUME => WorkerMessage::Claim {
+                client: cursor.name()?,
+                rid: cursor.name()?,
+                ext: ClaimExt::parse(&cursor.next()?)?,
+                user: cursor.optional(),
+            },
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -272,6 +322,16 @@ impl<F: Frame> WorkerMessage<F> {
             WorkerMessage::Return { tokens } => {
                 put(RETURN);
                 out.push(tokens);
+            }
+            WorkerMessage::Claim {
+                client,
+                rid,
+                ext,
+                user,
+            } => {
+                put(RESUME);
+                out.extend([client, rid, ext.to_frame()]);
+                out.extend(user);
             }
         }
     }

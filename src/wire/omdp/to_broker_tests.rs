@@ -292,3 +292,57 @@ fn decode_then_encode_is_identity() {
     }
     assert!(decoded > 1_000, "only {decoded} of the inputs decoded");
 }
+
+#[test]
+fn what_outlives_a_broker() {
+    golden(
+        "C|11|echo|r1|1|{}|\0\0\0\u{1}\0|\0\0\0\u{3}\0\0\u{1}\0\0\0\0\0\0\0\0\u{5}",
+        client(ClientMessage::Resume {
+            service: b"echo".to_vec(),
+            rid: b"r1".to_vec(),
+            data: b"1".to_vec(),
+            opts: b"{}".to_vec(),
+            ext: RequestExt {
+                data: RequestData::Json,
+                timeout_ms: 256,
+                retry: 0,
+                fail_fast: false,
+            },
+            past: Past {
+                received: 3,
+                wait_ms: 256,
+                read: 5,
+            },
+        }),
+    );
+    let rids = b"\0\x02r1".to_vec();
+    golden("C|12|\0\u{2}r1", client(ClientMessage::Go { rids }));
+    let claim = |user: Option<&str>| {
+        worker(WorkerMessage::Claim {
+            client: b"Cx".to_vec(),
+            rid: b"r1".to_vec(),
+            ext: ClaimExt {
+                state: ClaimState::Running,
+                number: 2,
+            },
+            user: user.map(|user| user.as_bytes().to_vec()),
+        })
+    };
+    golden("W|11|Cx|r1|\0\0\0\0\0\0\0\0\u{2}", claim(None));
+    golden("W|11|Cx|r1|\0\0\0\0\0\0\0\0\u{2}|web", claim(Some("web")));
+    use Malformed::*;
+    for (text, why) in [
+        ("C|11|echo|r1|1|{}|\0\0\0\0\0", Short),
+        ("C|11|echo|r1|1|{}|\0|\0\0\0\0\0\0\0\0", Extension),
+        ("C|11|echo|r1|1|{}|\0\0\0\0\0|\0", Extension),
+        ("C|11|echo|∅|1|{}|\0\0\0\0\0|\0\0\0\0\0\0\0\0", Name),
+        ("C|12", Short),
+        ("C|12|∅", Extension),
+        ("C|12|\0\u{2}r1|x", Trailing),
+        ("W|11|Cx|r1", Short),
+        ("W|11|Cx|r1|\u{3}\0\0\0\0\0\0\0\u{2}", Extension),
+        ("W|11|Cx|r1|\0\0\0\0\0\0\0\0\u{2}|web|x", Trailing),
+    ] {
+        assert_eq!(decode(text), Err(why), "{text}");
+    }
+}

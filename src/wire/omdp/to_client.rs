@@ -1,5 +1,6 @@
 //! What the broker sends to a client.
 
+use super::resume::check_rids;
 use super::*;
 use crate::wire::ext::ResultExt;
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
@@ -19,6 +20,12 @@ pub enum ToClient<F> {
     },
     /// `C 4`. Ours.
     Heartbeat,
+    /// `C 11 rids`. Ours: these requests of a broker that died were found.
+    Resumed { rids: F },
+    /// `C 12 rids`. Ours: these wait, and are not started before the client lets them go.
+    Parked { rids: F },
+    /// `C 13 rids`. Ours: the turn of these is near; the client is to let them go.
+    Unpark { rids: F },
     /// `C 5`. Ours: the broker goes away, or does not know this client; it says hello again.
     Disconnect,
     /// `C 5 session`. Ours: another peer has the name, and this one, if that is its session, is not
@@ -42,6 +49,15 @@ impl<F: Frame> ToClient<F> {
             PARTIAL => Self::decode_reply(&mut cursor, ReplyKind::Partial)?,
             FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
             HEARTBEAT => ToClient::Heartbeat,
+            RESUME => ToClient::Resumed {
+                rids: check_rids(cursor.next()?)?,
+            },
+            PARK => ToClient::Parked {
+                rids: check_rids(cursor.next()?)?,
+            },
+            UNPARK => ToClient::Unpark {
+                rids: check_rids(cursor.next()?)?,
+            },
             DISCONNECT if cursor.remaining() == 0 => ToClient::Disconnect,
             DISCONNECT => ToClient::NameTaken {
                 session: cursor.name()?,
@@ -119,6 +135,18 @@ impl<F: Frame> ToClient<F> {
                 out.extend(ext.map(ResultExt::to_frame));
             }
             ToClient::Heartbeat => put(HEARTBEAT),
+            ToClient::Resumed { rids } => {
+                put(RESUME);
+                out.push(rids);
+            }
+            ToClient::Parked { rids } => {
+                put(PARK);
+                out.push(rids);
+            }
+            ToClient::Unpark { rids } => {
+                put(UNPARK);
+                out.push(rids);
+            }
             ToClient::Disconnect => put(DISCONNECT),
             ToClient::NameTaken { session } => {
                 put(DISCONNECT);
@@ -189,6 +217,13 @@ mod tests {
             ),
         );
         golden("C|4", ToClient::Heartbeat);
+        let rids = || b"\0\x02r1\0\x02r2".to_vec();
+        golden(
+            "C|11|\0\u{2}r1\0\u{2}r2",
+            ToClient::Resumed { rids: rids() },
+        );
+        golden("C|12|\0\u{2}r1\0\u{2}r2", ToClient::Parked { rids: rids() });
+        golden("C|13|\0\u{2}r1\0\u{2}r2", ToClient::Unpark { rids: rids() });
         golden("C|5", ToClient::Disconnect);
         let session = b"s-1".to_vec();
         golden("C|5|s-1", ToClient::NameTaken { session });
@@ -224,6 +259,12 @@ mod tests {
             ("C|6|r1|0|∅|\u{4}", Extension),
             ("C|3|r1|0|1|\0|x", Trailing),
             ("C|4|x", Trailing),
+            ("C|11", Short),
+            ("C|11|∅", Extension),
+            ("C|12|\0\u{3}r1", Extension),
+            ("C|12|\0\u{2}r1x", Extension),
+            ("C|13|\0\0", Extension),
+            ("C|13|\0\u{2}r1|x", Trailing),
             ("C|5|∅", Name),
             ("C|5|s-1|x", Trailing),
         ] {

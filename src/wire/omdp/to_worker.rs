@@ -1,5 +1,6 @@
 //! What the broker sends to a worker.
 
+use super::resume::check_numbers;
 use super::*;
 use crate::wire::ext::GivenExt;
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
@@ -30,6 +31,10 @@ pub enum ToWorker<F> {
     Cancel { token: u64 },
     /// `W 10 token bytes`. Ours: so many bytes of the reply's parts were read.
     Credit { token: u64, bytes: u32 },
+    /// `W 11 ext`. Ours: the client of a claim was found, and the reply goes to it.
+    Resume(ResumeExt),
+    /// `W 12 number…`. Ours: nobody asks for these claims. Numbers of 8 bytes end to end, at least one.
+    Disclaim { numbers: F },
 }
 
 /// What the broker tells a worker about a request beyond 0.0.92.
@@ -95,6 +100,10 @@ impl<F: Frame> ToWorker<F> {
             DISCONNECT => ToWorker::NameTaken {
                 session: cursor.name()?,
             },
+            RESUME => ToWorker::Resume(ResumeExt::parse(&cursor.next()?)?),
+            PARK => ToWorker::Disclaim {
+                numbers: check_numbers(cursor.next()?)?,
+            },
             CANCEL => ToWorker::Cancel {
                 token: token(&cursor.next()?)?,
             },
@@ -156,6 +165,14 @@ impl<F: Frame> ToWorker<F> {
             ToWorker::Cancel { token } => {
                 put(CANCEL);
                 out.push(F::from(&token.to_be_bytes()[..]));
+            }
+            ToWorker::Resume(ext) => {
+                put(RESUME);
+                out.push(ext.to_frame());
+            }
+            ToWorker::Disclaim { numbers } => {
+                put(PARK);
+                out.push(numbers);
             }
             ToWorker::Credit { token, bytes } => {
                 put(CREDIT);
@@ -245,6 +262,21 @@ mod tests {
         );
         golden("W|8|\0\0\0\0\0\0\0\t", ToWorker::Cancel { token: 9 });
         golden(
+            "W|11|\0\0\0\0\0\0\0\u{2}\0\0\0\0\0\0\0\t\0\0\0\u{3}\0\0\0\0\0\0\0\u{5}",
+            ToWorker::Resume(ResumeExt {
+                number: 2,
+                token: 9,
+                received: 3,
+                read: 5,
+            }),
+        );
+        golden(
+            "W|12|\0\0\0\0\0\0\0\u{2}",
+            ToWorker::Disclaim {
+                numbers: vec![0, 0, 0, 0, 0, 0, 0, 2],
+            },
+        );
+        golden(
             "W|10|\0\0\0\0\0\0\0\t|\0\u{2}\0\0",
             ToWorker::Credit {
                 token: 9,
@@ -286,6 +318,10 @@ mod tests {
             ("W|4|Cx", Short),
             ("W|4|Cx|r1|x", Trailing),
             ("W|8|x", Extension),
+            ("W|11|x", Extension),
+            ("W|12|∅", Extension),
+            ("W|12|x", Extension),
+            ("W|12|\0\0\0\0\0\0\0\0|x", Trailing),
             ("W|10|\0\0\0\0\0\0\0\t", Short),
             ("W|10|x|\0\0\0\u{1}", Extension),
             ("W|10|\0\0\0\0\0\0\0\t|\0\0\0\0", Extension),

@@ -190,6 +190,14 @@ impl<F: Frame> Broker<F> {
         let body = Body::json(F::from(code.to_json()));
         let kind = ReplyKind::OwnError;
         let message = match message {
+            Incoming::Omdp(PeerMessage::Client(ClientMessage::Resume { rid, .. })) => {
+                Outgoing::Client(ToClient::Reply {
+                    kind,
+                    rid,
+                    body,
+                    extended: true,
+                })
+            }
             Incoming::Omdp(PeerMessage::Client(ClientMessage::Request { rid, ext, .. })) => {
                 let known = self.clients.find(from);
                 Outgoing::Client(ToClient::Reply {

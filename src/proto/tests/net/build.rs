@@ -69,6 +69,7 @@ impl Net {
             dialects: Dialects::ALL,
             expiry: Some(secs(60)),
             busy_timeout: secs(900),
+            session: format!("b{}", self.peers.len()),
             limits: Limits::default(),
             seed: 1,
         };

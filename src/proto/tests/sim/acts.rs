@@ -149,6 +149,9 @@ impl World {
     }
 
     fn hurt(&mut self) {
+        if self.siege && !self.brokers.is_empty() && self.net.rng.percent(70) {
+            return self.bring_down();
+        }
         let everybody = self.everybody();
         let victim = *self.net.rng.pick(&everybody);
         let told: &[Side] = match self.net.rng.below(4) {
@@ -181,6 +184,23 @@ impl World {
             6 if alive => self.net.pause(victim),
             _ => self.revive(victim),
         }
+    }
+
+    /// A broker dies and comes back, sometimes at once, sometimes after everybody has given up.
+    fn bring_down(&mut self) {
+        let victim = self.net.rng.pick(&self.brokers).any();
+        let pause = *self.net.rng.pick(&[1, 30, 300, 3000, 12_000]);
+        let pause = self.net.rng.between(0, pause);
+        let silently = self.net.rng.percent(20);
+        self.note(format!("bring down {}, {pause} ms", self.net.name(victim)));
+        if self.net.is_alive(victim) {
+            match silently {
+                true => self.net.power_off(victim),
+                false => self.net.kill(victim),
+            }
+        }
+        let until = self.net.now() + ms(pause);
+        self.remedies.insert((until, self.net.serial()), victim);
     }
 
     fn revive_after_kill(&mut self, victim: Id<()>) {

@@ -28,6 +28,8 @@ pub struct World {
     pub remedies: BTreeMap<(Time, u64), Id<()>>,
     /// How often in a hundred acts somebody is hurt.
     pub storm: usize,
+    /// Whether it is mostly brokers.
+    pub siege: bool,
     pub asked: u64,
     /// What was asked for with each request of a client of ours.
     pub terms: HashMap<Vec<u8>, Terms>,
@@ -108,12 +110,14 @@ impl World {
             unsure: Vec::new(),
             remedies: BTreeMap::new(),
             storm: 0,
+            siege: false,
             asked: 0,
             terms: HashMap::new(),
             is_tight: false,
             log,
         };
         world.storm = *world.net.rng.pick(&[0, 1, 4, 12, 30]);
+        world.siege = world.net.rng.percent(40);
         let ways = [(50, 20_000), (50, 20_000), (5, 200), (900, 1100)];
         let (least, most) = *world.net.rng.pick(&ways);
         world.net.set_latency(least, most);
@@ -218,12 +222,13 @@ impl World {
     pub fn run(&mut self, span: Duration, ledger: &mut Ledger) {
         let (workers, old_workers, terms) = (&self.workers, &self.old_workers, &self.terms);
         // Of an old broker nobody hears what was read.
+        let brokers = &self.brokers[..];
         let clients = match self.old_brokers.is_empty() {
             true => &self.clients[..],
             false => &[],
         };
         self.net.run_checked(span, |net| {
-            ledger.check_starts(net, terms, workers, old_workers);
+            ledger.check_starts(net, terms, brokers, workers, old_workers);
             ledger.check_windows(net, workers, clients);
         });
     }
@@ -263,7 +268,8 @@ impl World {
         for c in self.clients.clone() {
             self.net.act(c, |client, now| client.set_reading(now, true));
         }
-        self.net.run(secs(10));
+        // Whoever drains may hold a reply that nobody asks the next broker for.
+        self.net.run(secs(20));
         for w in self.workers.clone() {
             if self.net[w].drained.is_some() {
                 self.net.start(w);

@@ -8,6 +8,8 @@ pub struct BrokerActor {
     pub machine: Broker<Vec<u8>>,
     pub config: BrokerConfig,
     pub events: Vec<(Time, BrokerEvent)>,
+    /// How often it was started.
+    pub life: u32,
     wakes: Wakes,
 }
 
@@ -17,6 +19,7 @@ impl BrokerActor {
             machine: Broker::new(config.clone()),
             config,
             events: Vec::new(),
+            life: 0,
             wakes: Wakes::default(),
         }
     }
@@ -24,7 +27,10 @@ impl BrokerActor {
 
 impl Actor for BrokerActor {
     fn start(&mut self, _now: Time) {
-        self.machine = Broker::new(self.config.clone());
+        self.life += 1;
+        let mut config = self.config.clone();
+        config.session = format!("{}.{}", config.session, self.life);
+        self.machine = Broker::new(config);
     }
 
     fn crash(&mut self) {

@@ -150,7 +150,10 @@ impl WorkerActor {
 
     /// Takes offers back, the latest first.
     fn retract(&mut self, now: Time) {
-        let Some(Retract { outstanding, limit }) = self.machine.poll_retract() else {
+        let Some(Retract {
+            outstanding, limit, ..
+        }) = self.machine.poll_retract()
+        else {
             return;
         };
         // Those that the machine has just made are not on offer yet.

@@ -1,0 +1,228 @@
+//! Layouts of the messages by which requests outlive their broker; see `proto::broker::claims`.
+//! Binary and fixed, like the extension frames: numbers are big endian.
+
+use crate::wire::{Frame, MAX_NAME, Malformed};
+
+/// What a client knows of a request that it asks a new broker to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Past {
+    /// How many parts of the reply have come.
+    pub received: u32,
+    /// How long it is still to be looked for, in ms.
+    pub wait_ms: u32,
+    /// How many bytes of the parts were read, of all that was ever given back as credit.
+    pub read: u64,
+}
+
+impl Past {
+    pub fn to_frame<F: Frame>(self) -> F {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&self.received.to_be_bytes());
+        bytes[4..8].copy_from_slice(&self.wait_ms.to_be_bytes());
+        bytes[8..].copy_from_slice(&self.read.to_be_bytes());
+        F::from(&bytes[..])
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (&received, rest) = bytes.split_first_chunk().ok_or(Malformed::Extension)?;
+        let (&wait_ms, rest) = rest.split_first_chunk().ok_or(Malformed::Extension)?;
+        Ok(Past {
+            received: u32::from_be_bytes(received),
+            wait_ms: u32::from_be_bytes(wait_ms),
+            read: u64::from_be_bytes(rest.try_into().map_err(|_| Malformed::Extension)?),
+        })
+    }
+}
+
+/// How far a worker is with a request that its broker died with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimState {
+    /// Its handler works on it.
+    Running,
+    /// It has ended; the reply is held.
+    Ended,
+    /// It had not started, and won't.
+    NotStarted,
+}
+
+/// A worker's handle of a request that it claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimExt {
+    pub state: ClaimState,
+    /// The worker's own number for it, unused for what had not started.
+    pub number: u64,
+}
+
+impl ClaimExt {
+    pub fn to_frame<F: Frame>(self) -> F {
+        let mut bytes = [0; 9];
+        bytes[0] = match self.state {
+            ClaimState::Running => 0,
+            ClaimState::Ended => 1,
+            ClaimState::NotStarted => 2,
+        };
+        bytes[1..].copy_from_slice(&self.number.to_be_bytes());
+        F::from(&bytes[..])
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (&state, number) = bytes.split_first().ok_or(Malformed::Extension)?;
+        let number = number.try_into().map_err(|_| Malformed::Extension)?;
+        Ok(ClaimExt {
+            state: match state {
+                0 => ClaimState::Running,
+                1 => ClaimState::Ended,
+                2 => ClaimState::NotStarted,
+                _ => return Err(Malformed::Extension),
+            },
+            number: u64::from_be_bytes(number),
+        })
+    }
+}
+
+/// The broker has found the client of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResumeExt {
+    /// The worker's number.
+    pub number: u64,
+    /// The broker's handle of the request from now on.
+    pub token: u64,
+    /// How many parts the client has.
+    pub received: u32,
+    /// How many bytes of them were read. All of them by the word of a client that gives no credit,
+    /// in whose place it is `u64::MAX`.
+    pub read: u64,
+}
+
+impl ResumeExt {
+    pub fn to_frame<F: Frame>(self) -> F {
+        let mut bytes = [0; 28];
+        bytes[..8].copy_from_slice(&self.number.to_be_bytes());
+        bytes[8..16].copy_from_slice(&self.token.to_be_bytes());
+        bytes[16..20].copy_from_slice(&self.received.to_be_bytes());
+        bytes[20..].copy_from_slice(&self.read.to_be_bytes());
+        F::from(&bytes[..])
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (&number, rest) = bytes.split_first_chunk().ok_or(Malformed::Extension)?;
+        let (&token, rest) = rest.split_first_chunk().ok_or(Malformed::Extension)?;
+        let (&received, rest) = rest.split_first_chunk().ok_or(Malformed::Extension)?;
+        Ok(ResumeExt {
+            number: u64::from_be_bytes(number),
+            token: u64::from_be_bytes(token),
+            received: u32::from_be_bytes(received),
+            read: u64::from_be_bytes(rest.try_into().map_err(|_| Malformed::Extension)?),
+        })
+    }
+}
+
+/// Request ids in one frame: for each its length in two bytes, and its bytes.
+pub fn rids_to_frame<'a, F: Frame>(rids: impl IntoIterator<Item = &'a [u8]>) -> F {
+    let mut bytes = Vec::new();
+    for rid in rids {
+        // No message with a longer one is taken.
+        let length = u16::try_from(rid.len()).unwrap_or(u16::MAX);
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(&rid[..usize::from(length)]);
+    }
+    F::from(bytes)
+}
+
+/// The ids of such a frame. What was decoded has been checked, and gives all of them.
+pub fn rids(mut frame: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (rid, rest) = split_rid(frame)?;
+        frame = rest;
+        Some(rid)
+    })
+}
+
+fn split_rid(frame: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&length, rest) = frame.split_first_chunk()?;
+    let length = usize::from(u16::from_be_bytes(length));
+    if length == 0 || length > MAX_NAME {
+        return None;
+    }
+    rest.split_at_checked(length)
+}
+
+/// At least one id, and nothing behind the last.
+pub(super) fn check_rids<F: Frame>(frame: F) -> Result<F, Malformed> {
+    let mut rest = &frame[..];
+    loop {
+        rest = split_rid(rest).ok_or(Malformed::Extension)?.1;
+        if rest.is_empty() {
+            return Ok(frame);
+        }
+    }
+}
+
+/// At least one number of eight bytes.
+pub(super) fn check_numbers<F: Frame>(frame: F) -> Result<F, Malformed> {
+    if frame.is_empty() || !frame.len().is_multiple_of(size_of::<u64>()) {
+        return Err(Malformed::Extension);
+    }
+    Ok(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::corpus::seed;
+
+    #[test]
+    fn golden() {
+        let past = Past {
+            received: 3,
+            wait_ms: 7500,
+            read: 0x0102_0304_0506_0708,
+        };
+        let bytes = [0, 0, 0, 3, 0, 0, 0x1d, 0x4c, 1, 2, 3, 4, 5, 6, 7, 8];
+        seed("ext", &bytes);
+        assert_eq!(past.to_frame::<Vec<u8>>(), bytes);
+        assert_eq!(Past::parse(&bytes), Ok(past));
+        let claim = ClaimExt {
+            state: ClaimState::Ended,
+            number: 0x0102_0304_0506_0708,
+        };
+        let bytes = [1, 1, 2, 3, 4, 5, 6, 7, 8];
+        seed("ext", &bytes);
+        assert_eq!(claim.to_frame::<Vec<u8>>(), bytes);
+        assert_eq!(ClaimExt::parse(&bytes), Ok(claim));
+        let resume = ResumeExt {
+            number: 2,
+            token: 9,
+            received: 258,
+            read: 5,
+        };
+        let bytes = [
+            [0, 0, 0, 0, 0, 0, 0, 2].as_slice(),
+            &[0, 0, 0, 0, 0, 0, 0, 9],
+            &[0, 0, 1, 2],
+            &[0, 0, 0, 0, 0, 0, 0, 5],
+        ]
+        .concat();
+        seed("ext", &bytes);
+        assert_eq!(resume.to_frame::<Vec<u8>>(), bytes);
+        assert_eq!(ResumeExt::parse(&bytes), Ok(resume));
+        let frame: Vec<u8> = rids_to_frame([&b"r1"[..], b"r22"]);
+        seed("ext", &frame);
+        assert_eq!(frame, b"\0\x02r1\0\x03r22");
+        assert!(rids(&frame).eq([&b"r1"[..], b"r22"]));
+    }
+
+    #[test]
+    fn other_lengths_are_refused() {
+        for len in (0..40).filter(|len| ![9, 16, 28].contains(len)) {
+            let bytes = vec![0; len];
+            assert!(Past::parse(&bytes).is_err());
+            assert!(ClaimExt::parse(&bytes).is_err());
+            assert!(ResumeExt::parse(&bytes).is_err());
+        }
+        assert!(ClaimExt::parse(&[3, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
+        for rids in ["", "\0", "\0\0", "\0\u{2}r", "\0\u{1}rx", "\0\u{1}r\0"] {
+            assert!(check_rids(rids.as_bytes().to_vec()).is_err(), "{rids:?}");
+        }
+    }
+}
