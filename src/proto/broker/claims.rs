@@ -228,6 +228,7 @@ impl<F: Frame> Broker<F> {
         }
         if let Some(entry) = self.workers.get_mut(worker) {
             entry.running.push_back(key);
+            entry.bytes += self.requests.bytes(key);
         }
         self.line_up(worker);
         let ext = ResumeExt {
