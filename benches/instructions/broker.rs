@@ -72,6 +72,7 @@ impl<F: Frame> Bench<F> {
                 dialects: zmq_omdp::wire::Dialects::ALL,
                 expiry: None,
                 busy_timeout: HEARTBEAT,
+                session: "b".into(),
                 seed: 1,
             }),
             clock: Clock::new(),
