@@ -271,7 +271,7 @@ impl<M: Machine> Driver<M> {
         }
         if readable && let Some(socket) = &line.socket {
             for _ in 0..BATCH {
-                if socket.receive(&mut self.frames).is_err() || self.frames.is_empty() {
+                if socket.receive_packed(&mut self.frames).is_err() || self.frames.is_empty() {
                     break;
                 }
                 line.detach(&mut self.frames);

@@ -140,7 +140,7 @@ impl Line {
     /// Counts a message that is about to be sent for as long as libzmq has it.
     pub(super) fn count(&self, frames: &mut Vec<Message>) {
         if let Some(body) = frames.pop() {
-            let cost = body.size() + OVERHEAD;
+            let cost = body.len() + OVERHEAD;
             frames.push(body.lent(&self.account, cost));
         }
     }
@@ -158,7 +158,7 @@ impl Line {
     /// Lets go of large frames of a sender in this process.
     pub(super) fn detach(&self, frames: &mut [Message]) {
         if self.is_inproc {
-            let large = frames.iter_mut().filter(|frame| frame.size() >= LARGE);
+            let large = frames.iter_mut().filter(|frame| frame.len() >= LARGE);
             large.for_each(|frame| *frame = Message::from(&frame[..]));
         }
     }

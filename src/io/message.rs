@@ -1,195 +1,118 @@
-//! One frame, as libzmq keeps it.
+//! One frame.
 
 use super::account::Account;
-use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_void};
+use super::raw::Raw;
+use std::ffi::CStr;
 use std::fmt;
 use std::ops::Deref;
-use std::ptr;
-use std::slice;
 use std::sync::Arc;
-use zmq_sys::zmq_msg_t;
 
-/// A frame that libzmq received or is to send. Moving it copies no bytes; cloning it shares them,
-/// unless they are few enough to lie in the message itself.
-pub struct Message {
-    /// libzmq wants a mutable pointer even to read or to share; nothing but libzmq looks inside.
-    raw: UnsafeCell<zmq_msg_t>,
+/// So many bytes lie in the frame itself: ids, marks and numbers, and the bodies of many requests.
+const FEW: usize = 30;
+
+/// Up to this size a copy costs less than what libzmq does to share the bytes; and what libzmq shares is all that it
+/// read with one call, for as long as one frame of it lives.
+const COPIED: usize = 1024;
+
+/// A frame that was received or is to be sent. It is small, because messages are moved many times between two sockets, and
+/// most frames are short: libzmq's own message has twice its size, and tells its bytes only by a call. Of large frames the
+/// bytes are moved and shared, and never copied.
+#[derive(Clone)]
+pub struct Message(Bytes);
+
+const _: () = assert!(size_of::<Message>() == 32);
+
+#[derive(Clone)]
+enum Bytes {
+    Few(u8, [u8; FEW]),
+    Some(Box<[u8]>),
+    Many(Box<Raw>),
 }
 
-// SAFETY: a message belongs to no thread, and the bytes that clones share are counted atomically.
-// It is not Sync: sharing changes the message itself.
-unsafe impl Send for Message {}
-
 impl Message {
-    /// An empty frame.
-    pub fn new() -> Self {
-        let mut raw = zmq_msg_t::default();
-        // SAFETY: `raw` is memory for a message, and is initialised by this call, which can't fail.
-        unsafe { zmq_sys::zmq_msg_init(&mut raw) };
-        Message {
-            raw: UnsafeCell::new(raw),
+    /// As it was received, with what the transport knows of it. Leaves `raw` empty.
+    pub(super) fn whole(raw: &mut Raw) -> Self {
+        Message(Bytes::Many(Box::new(std::mem::take(raw))))
+    }
+
+    /// Takes what was received. Leaves `raw` with something or nothing.
+    pub(super) fn take(raw: &mut Raw) -> Self {
+        match raw.len() <= COPIED {
+            true => Message::from(&raw[..]),
+            false => Message::whole(raw),
         }
     }
 
-    /// For the calls of libzmq that send or receive. A message may move in memory between two of
-    /// them: libzmq keeps no pointer to it.
-    pub(super) fn as_raw(&mut self) -> *mut zmq_msg_t {
-        self.raw.get()
+    /// For libzmq, which sends it and leaves it empty; it is in `place` unless it was in a message of libzmq's before.
+    pub(super) fn to_raw<'a>(&'a mut self, place: &'a mut Raw) -> &'a mut Raw {
+        match &mut self.0 {
+            Bytes::Many(raw) => return raw,
+            Bytes::Some(bytes) => *place = Raw::from(&bytes[..]),
+            Bytes::Few(len, bytes) => *place = Raw::from(&bytes[..usize::from(*len)]),
+        }
+        place
     }
 
-    /// What the transport knows of the connection that this frame came over. The text lives as long
-    /// as the frame; `None` if there is no such property, or it is no text.
+    /// What the transport knows of the connection that this frame came over, if it was received [`whole`](Self::whole).
+    /// The text lives as long as the frame; `None` if there is no such property, or it is no text.
     pub(super) fn property(&self, name: &CStr) -> Option<&str> {
-        // SAFETY: the message is initialised, the name ends in NUL; what is returned does too, and
-        // belongs to what all frames of the connection share.
-        let text = unsafe { zmq_sys::zmq_msg_gets(self.raw.get(), name.as_ptr()) };
-        if text.is_null() {
-            return None;
+        match &self.0 {
+            Bytes::Many(raw) => raw.property(name),
+            _ => None,
         }
-        // SAFETY: as above.
-        unsafe { CStr::from_ptr(text) }.to_str().ok()
     }
 
-    /// How many bytes it has.
-    pub(super) fn size(&self) -> usize {
-        // SAFETY: the message is initialised.
-        unsafe { zmq_sys::zmq_msg_size(self.raw.get()) }
-    }
-
-    /// The same bytes in a message for which `account` counts `cost` until nobody has it any more.
+    /// The same bytes in a frame for which `account` counts `cost` until nobody has it any more.
     pub(super) fn lent(self, account: &Arc<Account>, cost: usize) -> Message {
-        account.add(cost);
-        let loan = Box::into_raw(Box::new(Loan {
-            message: self,
-            account: account.clone(),
-            cost,
-        }));
-        let mut raw = zmq_msg_t::default();
-        // SAFETY: the message that owns the bytes stays where it is, in its box, and is not touched
-        // until libzmq gives the box to `end_loan`, once no message refers to the bytes any more.
-        unsafe {
-            let message = (*loan).message.raw.get();
-            let data = zmq_sys::zmq_msg_data(message);
-            let len = zmq_sys::zmq_msg_size(message);
-            let rc = zmq_sys::zmq_msg_init_data(&mut raw, data, len, Some(end_loan), loan.cast());
-            assert_eq!(rc, 0, "out of memory for a message");
-        }
-        Message {
-            raw: UnsafeCell::new(raw),
-        }
-    }
-
-    /// Whether another frame of the same message follows this one, which was received.
-    pub(super) fn more(&self) -> bool {
-        // SAFETY: the message is initialised.
-        unsafe { zmq_sys::zmq_msg_more(self.raw.get()) != 0 }
+        let raw = match self.0 {
+            Bytes::Many(raw) => *raw,
+            _ => Raw::from(&self[..]),
+        };
+        Message(Bytes::Many(Box::new(raw.lent(account, cost))))
     }
 }
 
 impl Default for Message {
     fn default() -> Self {
-        Message::new()
-    }
-}
-
-impl Drop for Message {
-    fn drop(&mut self) {
-        // SAFETY: the message is initialised, and nobody can use it after this.
-        unsafe { zmq_sys::zmq_msg_close(self.raw.get()) };
-    }
-}
-
-impl Clone for Message {
-    fn clone(&self) -> Self {
-        let copy = Message::new();
-        // SAFETY: both are initialised; Message is not Sync, so nobody else is inside `self`.
-        unsafe { zmq_sys::zmq_msg_copy(copy.raw.get(), self.raw.get()) };
-        copy
+        Message(Bytes::Few(0, [0; FEW]))
     }
 }
 
 impl Deref for Message {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
-        // SAFETY: the message is initialised; its bytes live and stay the same while it is
-        // borrowed, and the pointer of an empty message is not null.
-        unsafe {
-            let size = zmq_sys::zmq_msg_size(self.raw.get());
-            slice::from_raw_parts(zmq_sys::zmq_msg_data(self.raw.get()).cast(), size)
+        match &self.0 {
+            Bytes::Few(len, bytes) => &bytes[..usize::from(*len).min(FEW)],
+            Bytes::Some(bytes) => bytes,
+            Bytes::Many(raw) => raw,
         }
     }
 }
 
 impl From<&[u8]> for Message {
+    #[inline]
     fn from(bytes: &[u8]) -> Self {
-        let mut raw = zmq_msg_t::default();
-        // SAFETY: `raw` is memory for a message, and is initialised by this call unless memory is
-        // exhausted; then it has room for `bytes`, which cannot overlap it.
-        unsafe {
-            let rc = zmq_sys::zmq_msg_init_size(&mut raw, bytes.len());
-            assert_eq!(
-                rc,
-                0,
-                "out of memory for a message of {} bytes",
-                bytes.len()
-            );
-            let data = zmq_sys::zmq_msg_data(&mut raw).cast::<u8>();
-            data.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        let mut few = [0; FEW];
+        if let Some(place) = few.get_mut(..bytes.len()) {
+            place.copy_from_slice(bytes);
+            return Message(Bytes::Few(bytes.len() as u8, few));
         }
-        Message {
-            raw: UnsafeCell::new(raw),
+        match bytes.len() <= COPIED {
+            true => Message(Bytes::Some(bytes.into())),
+            false => Message(Bytes::Many(Box::new(Raw::from(bytes)))),
         }
     }
 }
-
-/// Below this a copy into the message is cheaper than a second allocation that owns the bytes.
-const WORTH_LENDING: usize = 4096;
 
 impl From<Vec<u8>> for Message {
     fn from(bytes: Vec<u8>) -> Self {
-        if bytes.len() < WORTH_LENDING {
-            return Message::from(&bytes[..]);
-        }
-        let bytes = Box::into_raw(bytes.into_boxed_slice());
-        let mut raw = zmq_msg_t::default();
-        // SAFETY: libzmq takes the bytes, and gives them to `free_box` with their length once no
-        // message refers to them any more. If it could not take them, they are ours still.
-        unsafe {
-            let len = bytes.len();
-            let hint = len as *mut c_void;
-            let rc = zmq_sys::zmq_msg_init_data(&mut raw, bytes.cast(), len, Some(free_box), hint);
-            assert_eq!(rc, 0, "out of memory for a message of {len} bytes");
-        }
-        Message {
-            raw: UnsafeCell::new(raw),
+        match bytes.len() <= COPIED {
+            true => Message::from(&bytes[..]),
+            false => Message(Bytes::Many(Box::new(Raw::from(bytes)))),
         }
     }
-}
-
-unsafe extern "C" fn free_box(data: *mut c_void, len: *mut c_void) {
-    // SAFETY: `data` and `len` are of the boxed slice that `From<Vec<u8>>` gave away.
-    drop(unsafe {
-        Box::from_raw(ptr::slice_from_raw_parts_mut(
-            data.cast::<u8>(),
-            len as usize,
-        ))
-    });
-}
-
-/// Bytes in the hands of libzmq.
-struct Loan {
-    message: Message,
-    account: Arc<Account>,
-    cost: usize,
-}
-
-unsafe extern "C" fn end_loan(_data: *mut c_void, loan: *mut c_void) {
-    // SAFETY: `loan` is the box that `lent` gave away.
-    let loan = unsafe { Box::from_raw(loan.cast::<Loan>()) };
-    drop(loan.message);
-    loan.account.subtract(loan.cost);
 }
 
 impl fmt::Debug for Message {
@@ -204,25 +127,19 @@ mod tests {
 
     #[test]
     fn keeps_bytes_of_every_size() {
-        for len in [
-            0,
-            1,
-            29,
-            33,
-            34,
-            100,
-            WORTH_LENDING - 1,
-            WORTH_LENDING,
-            1 << 20,
-        ] {
+        for len in [0, 1, FEW, FEW + 1, COPIED, COPIED + 1, 1 << 20] {
             let bytes: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
-            let copied = Message::from(&bytes[..]);
-            let lent = Message::from(bytes.clone());
-            let moved = copied;
-            assert_eq!(&moved[..], &bytes[..]);
-            let clone = lent.clone();
-            drop(lent);
-            assert_eq!(&clone[..], &bytes[..]);
+            let mut raw = Raw::from(&bytes[..]);
+            for message in [
+                Message::from(&bytes[..]),
+                Message::from(bytes.clone()),
+                Message::take(&mut raw),
+            ] {
+                let mut clone = message.clone();
+                drop(message);
+                assert_eq!(&clone[..], &bytes[..]);
+                assert_eq!(&clone.to_raw(&mut Raw::new())[..], &bytes[..]);
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ mod monitor;
 mod outbound;
 mod outlet;
 mod overdue;
+mod raw;
 mod reactor;
 mod readiness;
 pub mod router;

@@ -113,7 +113,7 @@ impl Outbound {
         frames: &mut Vec<Message>,
         last: bool,
     ) -> Outcome {
-        let large = frames.iter().any(|frame| frame.size() >= LARGE);
+        let large = frames.iter().any(|frame| frame.len() >= LARGE);
         if !large && self.behind == 0 {
             return match socket.send(frames) {
                 Ok(Sent::Yes) => Outcome::Taken,
@@ -261,7 +261,7 @@ impl Peer {
             return Ok(Sent::Full);
         }
         socket.send_prepared(frames, |frame| {
-            let size = frame.size();
+            let size = frame.len();
             if size >= LARGE {
                 *frame = std::mem::take(frame).lent(&self.account, size);
             }
@@ -270,5 +270,5 @@ impl Peer {
 }
 
 fn cost(frames: &[Message]) -> usize {
-    frames.iter().map(|frame| frame.size() + OVERHEAD).sum()
+    frames.iter().map(|frame| frame.len() + OVERHEAD).sum()
 }

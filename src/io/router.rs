@@ -341,11 +341,11 @@ impl Driver {
     /// True if nothing is left.
     fn receive(&mut self, now: Time) -> bool {
         for _ in 0..BATCH {
-            if self.socket.receive(&mut self.frames).is_err() || self.frames.is_empty() {
+            let whole = self.guard.is_some();
+            let Ok(Some(from)) = self.socket.receive_routed(&mut self.frames, whole) else {
                 return true;
-            }
+            };
             self.received += 1;
-            let from = self.frames.remove(0);
             match &self.frames[..] {
                 [only] if **only == self.gone => {
                     self.outbound.forget(&from);

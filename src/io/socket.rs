@@ -3,9 +3,11 @@
 use super::context::Context;
 use super::monitor::{Event, Monitor};
 use super::outbound::HIGH_WATER;
+use super::raw::Raw;
 use super::readiness::Readiness;
 use super::security::{ClientSecurity, Key, ServerSecurity};
 use super::{Error, Message};
+use crate::wire::packed;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::Arc;
 use std::time::Duration;
@@ -312,27 +314,91 @@ impl Socket {
 
     /// Receives the frames of one message into `frames`, which is empty if there is none.
     pub(super) fn receive(&self, frames: &mut Vec<Message>) -> Result<(), Error> {
-        loop {
-            let mut message = Message::new();
-            // SAFETY: the socket is open, the message initialised.
-            let rc = unsafe {
-                zmq_sys::zmq_msg_recv(message.as_raw(), self.raw, zmq_sys::ZMQ_DONTWAIT as c_int)
+        let mut raw = Raw::new();
+        let mut more = self.receive_frame(&mut raw)?;
+        while let Some(follows) = more {
+            frames.push(Message::take(&mut raw));
+            more = match follows {
+                true => self.receive_frame(&mut raw)?,
+                false => None,
             };
-            if rc == -1 {
-                // SAFETY: reads a thread-local number.
-                match unsafe { zmq_sys::zmq_errno() } {
-                    // Between two frames libzmq has the rest already, so this is the beginning.
-                    errno::EAGAIN => return Ok(()),
-                    errno::EINTR => continue,
-                    other => return Err(Error::from_errno(other, "cannot receive")),
+        }
+        Ok(())
+    }
+
+    /// The same for a message between peers, whose short frames may have travelled as one.
+    pub(super) fn receive_packed(&self, frames: &mut Vec<Message>) -> Result<(), Error> {
+        let mut head = Raw::new();
+        if let Some(more) = self.receive_frame(&mut head)? {
+            self.receive_rest(&mut head, more, frames)?;
+        }
+        Ok(())
+    }
+
+    /// The same for a message that a ROUTER received: the routing id of its sender, and the frames behind it. With
+    /// `whole` the first of them keeps what the transport knows of its sender.
+    pub(super) fn receive_routed(
+        &self,
+        frames: &mut Vec<Message>,
+        whole: bool,
+    ) -> Result<Option<Message>, Error> {
+        let mut raw = Raw::new();
+        let Some(more) = self.receive_frame(&mut raw)? else {
+            return Ok(None);
+        };
+        let from = Message::take(&mut raw);
+        match more && !whole {
+            true => {
+                let more = self.receive_frame(&mut raw)?.unwrap_or(false);
+                self.receive_rest(&mut raw, more, frames)?;
+            }
+            false if more => {
+                let more = self.receive_frame(&mut raw)?.unwrap_or(false);
+                frames.push(Message::whole(&mut raw));
+                if more {
+                    self.receive(frames)?;
                 }
             }
-            let more = message.more();
-            frames.push(message);
-            if !more {
-                return Ok(());
+            false => {}
+        }
+        Ok(Some(from))
+    }
+
+    /// The frames behind `head`, and before them those that it holds.
+    fn receive_rest(
+        &self,
+        head: &mut Raw,
+        more: bool,
+        frames: &mut Vec<Message>,
+    ) -> Result<(), Error> {
+        let packed = packed::is_packed(head);
+        if !packed {
+            frames.push(Message::take(head));
+        }
+        if more {
+            self.receive(frames)?;
+        }
+        if packed && packed::unpack_from(head, frames).is_err() {
+            // Whoever decodes it finds the same, and says so.
+            frames.insert(0, Message::take(head));
+        }
+        Ok(())
+    }
+
+    /// Receives one frame, and tells whether another one of the same message follows; `None` if there is nothing.
+    fn receive_frame(&self, raw: &mut Raw) -> Result<Option<bool>, Error> {
+        let flags = zmq_sys::ZMQ_DONTWAIT as c_int;
+        // SAFETY: the socket is open, the message initialised.
+        while unsafe { zmq_sys::zmq_msg_recv(raw.as_raw(), self.raw, flags) } == -1 {
+            // SAFETY: reads a thread-local number.
+            match unsafe { zmq_sys::zmq_errno() } {
+                // Between two frames libzmq has the rest already, so this is the beginning.
+                errno::EAGAIN => return Ok(None),
+                errno::EINTR => {}
+                other => return Err(Error::from_errno(other, "cannot receive")),
             }
         }
+        Ok(Some(raw.more()))
     }
 
     /// Sends one message; `frames` is empty afterwards if it was taken, and as it was if not.
@@ -347,14 +413,16 @@ impl Socket {
         mut prepare: impl FnMut(&mut Message),
     ) -> Result<Sent, Error> {
         let last = frames.len().saturating_sub(1);
+        let mut place = Raw::new();
         for (i, frame) in frames.iter_mut().enumerate() {
             if i > 0 {
                 prepare(frame);
             }
             let more = if i < last { zmq_sys::ZMQ_SNDMORE } else { 0 };
             let flags = (zmq_sys::ZMQ_DONTWAIT | more) as c_int;
+            let raw = frame.to_raw(&mut place).as_raw();
             // SAFETY: the socket is open, the message initialised; a sent message is left empty.
-            while unsafe { zmq_sys::zmq_msg_send(frame.as_raw(), self.raw, flags) } == -1 {
+            while unsafe { zmq_sys::zmq_msg_send(raw, self.raw, flags) } == -1 {
                 // SAFETY: reads a thread-local number.
                 match unsafe { zmq_sys::zmq_errno() } {
                     errno::EINTR => {}

@@ -51,11 +51,12 @@ fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// A frame that no peer can guess.
+/// A frame that no peer can guess, and that does not begin like packed ones.
 fn random_frame() -> [u8; 16] {
     let mut frame = [0; 16];
     frame[..8].copy_from_slice(&random().to_ne_bytes());
     frame[8..].copy_from_slice(&random().to_ne_bytes());
+    frame[0] |= 0x80;
     frame
 }
 

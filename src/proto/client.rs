@@ -16,12 +16,13 @@ mod resume;
 use super::code::Code;
 use super::deadlines::{Deadlines, TimerKey};
 use super::link::{Action, Due, Link, LinkConfig, Loss};
+use super::table::Table;
 use super::{Terms, Time};
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient};
 use crate::wire::{Body, Dialect, Encoding, Form, Frame, Hello, Malformed, mdp};
 use resume::Resume;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How a client behaves.
@@ -147,7 +148,7 @@ enum Tell {
 pub struct Client<F> {
     config: ClientConfig,
     link: Link,
-    requests: HashMap<u64, Pending<F>>,
+    requests: Table<u64, Pending<F>>,
     /// Ids of the requests that were not sent, in the order in which they came.
     waiting: BTreeSet<u64>,
     /// MDP: the one request that is under way, and its service.
@@ -167,7 +168,7 @@ impl<F: Frame> Client<F> {
         Client {
             link: Link::new(config.link.clone()),
             config,
-            requests: HashMap::new(),
+            requests: Table::default(),
             waiting: BTreeSet::new(),
             under_way: None,
             deadlines: Deadlines::new(),

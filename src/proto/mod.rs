@@ -13,6 +13,7 @@ mod deadlines;
 pub mod flow;
 pub mod link;
 pub mod several;
+mod table;
 mod terms;
 mod time;
 pub mod worker;

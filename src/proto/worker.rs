@@ -24,12 +24,13 @@ use super::Time;
 use super::code::Code;
 use super::flow::{self, Debt};
 use super::link::{Action, Due, Link, LinkConfig, Loss};
+use super::table::Table;
 use crate::wire::ext;
 use crate::wire::omdp::{ReplyKind, ToWorker, WorkerMessage, error_for_old};
 use crate::wire::{Body, Dialect, Form, Frame, Hello, Malformed};
 use pace::Pace;
 use resume::{Held, Resume};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use watchdog::Watchdog;
 
@@ -183,7 +184,7 @@ pub struct Worker<F> {
     link: Link,
     /// Everything that was received and not answered, by number, taken or offered.
     deliveries: BTreeMap<u64, Delivery<F>>,
-    by_token: HashMap<u64, u64>,
+    by_token: Table<u64, u64>,
     /// How many deliveries are held.
     held: usize,
     resume: Resume<F>,
@@ -219,7 +220,7 @@ impl<F: Frame> Worker<F> {
             watchdog: Watchdog::new(config.max_blocked),
             config,
             deliveries: BTreeMap::new(),
-            by_token: HashMap::new(),
+            by_token: Table::default(),
             held: 0,
             resume: Resume::new(),
             stalled_at: None,

@@ -19,7 +19,7 @@ const APART: u8 = 0xff;
 const STACK: usize = 256;
 
 /// Whether the first frame of a message holds others.
-pub(super) fn is_packed(first: &[u8]) -> bool {
+pub(crate) fn is_packed(first: &[u8]) -> bool {
     first.first() == Some(&MARK)
 }
 
@@ -93,13 +93,32 @@ impl Head {
 
 /// The inverse, of a whole message. Leaves one that is not packed as it is.
 pub(crate) fn unpack<F: Frame>(frames: &mut Vec<F>) -> Result<(), Malformed> {
+    match frames.first() {
+        Some(first) if is_packed(first) => {
+            let head = frames.remove(0);
+            unpack_from(&head, frames)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The same for a message of which `frames` are those behind the packed one, `head`. On an error their number is what it
+/// was.
+pub(crate) fn unpack_from<F: Frame>(head: &[u8], frames: &mut Vec<F>) -> Result<(), Malformed> {
     let received = frames.len();
-    let head = match frames.first_mut() {
-        Some(first) if is_packed(first) => mem::replace(first, F::from(&[][..])),
-        _ => return Ok(()),
-    };
-    let mut rest = &head[1..];
-    let mut apart = 1;
+    let result = unpack_behind(head, frames);
+    match result {
+        Ok(()) => drop(frames.drain(..received)),
+        Err(_) => frames.truncate(received),
+    }
+    result
+}
+
+/// Puts what was packed behind what was received.
+fn unpack_behind<F: Frame>(head: &[u8], frames: &mut Vec<F>) -> Result<(), Malformed> {
+    let received = frames.len();
+    let mut rest = head.get(1..).unwrap_or_default();
+    let mut apart = 0;
     while let Some((&length, behind)) = rest.split_first() {
         if frames.len() - received == MAX_FRAMES {
             return Err(Malformed::Packed);
@@ -120,11 +139,10 @@ pub(crate) fn unpack<F: Frame>(frames: &mut Vec<F>) -> Result<(), Malformed> {
         };
         frames.push(frame);
     }
-    if apart != received {
-        return Err(Malformed::Packed);
+    match apart == received {
+        true => Ok(()),
+        false => Err(Malformed::Packed),
     }
-    frames.drain(..received);
-    Ok(())
 }
 
 #[cfg(test)]

@@ -424,7 +424,7 @@ impl Driver {
     }
 
     fn reply(&mut self, to: ReplyTo, status: &[u8], text: &[u8], user: &[u8], metadata: &[u8]) {
-        let mut frames = vec![to.routing_id, Message::new(), Message::from(VERSION)];
+        let mut frames = vec![to.routing_id, Message::default(), Message::from(VERSION)];
         frames.push(to.request_id);
         frames.extend([status, text, user, metadata].map(Message::from));
         // A handshake that was given up meanwhile takes no answer.

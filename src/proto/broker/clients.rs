@@ -5,6 +5,7 @@ use super::services::ServiceKey;
 use super::{Broker, Departure, Outgoing, RoutingId, Timer, Transmit, mmi};
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
+use crate::proto::table::Table;
 use crate::proto::{Terms, Time};
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient, ToWorker};
@@ -14,7 +15,6 @@ use hashbrown::HashTable;
 use serde_json::Value;
 use slab::Slab;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ impl Client {
 #[derive(Debug)]
 pub(super) struct Clients {
     slab: Slab<Client>,
-    ids: HashMap<RoutingId, usize>,
+    ids: Table<RoutingId, usize>,
     hasher: FixedState,
 }
 
@@ -81,7 +81,7 @@ impl Clients {
     pub(super) fn new(seed: u64) -> Self {
         Clients {
             slab: Slab::new(),
-            ids: HashMap::new(),
+            ids: Table::default(),
             hasher: FixedState::with_seed(seed),
         }
     }

@@ -61,6 +61,7 @@ pub use limits::Limits;
 
 use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
+use crate::proto::table::Table;
 use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
 use crate::wire::packed::pack;
@@ -75,7 +76,6 @@ use parking::Parking;
 use requests::{Place, RequestKey, Requests};
 use services::Services;
 use stats::Counters;
-use std::collections::HashMap;
 use std::sync::Arc;
 use workers::{WorkerKey, Workers};
 
@@ -174,7 +174,7 @@ pub struct Broker<F> {
     transmits: Vec<Transmit<F>>,
     events: Vec<BrokerEvent>,
     /// What has come of replies whose clients can't be given parts.
-    parts: HashMap<RequestKey, Parts<F>>,
+    parts: Table<RequestKey, Parts<F>>,
     /// Who was told to begin anew, and hears no more until it does.
     refused: Refused,
     displaced: Displaced,
@@ -200,7 +200,7 @@ impl<F: Frame> Broker<F> {
             claims: Claims::default(),
             transmits: Vec::new(),
             events: Vec::new(),
-            parts: HashMap::new(),
+            parts: Table::default(),
             refused: Refused::default(),
             displaced: Displaced::default(),
             last_rid: 0,

@@ -4,8 +4,9 @@ use super::parking::{Gate, Rate};
 use super::requests::{Queue, RequestKey, Requests};
 use super::workers::WorkerKey;
 use crate::proto::Time;
+use crate::proto::table::Table;
 use slab::Slab;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(super) struct Service {
 #[derive(Debug, Default)]
 pub(super) struct Services {
     slab: Slab<Service>,
-    names: HashMap<Arc<[u8]>, usize>,
+    names: Table<Arc<[u8]>, usize>,
     /// Counts the turns of workers, over all services.
     turn: u64,
 }

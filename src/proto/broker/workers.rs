@@ -8,11 +8,12 @@ use super::{
 };
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
+use crate::proto::table::Table;
 use crate::wire::ext::Pace as Told;
 use crate::wire::omdp::{ReplyKind, RequestExtra, ToWorker, WorkerMessage, tokens};
 use crate::wire::{Body, Dialect, Frame, Hello, Malformed};
 use slab::Slab;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Worker {
 #[derive(Debug, Default)]
 pub(super) struct Workers {
     slab: Slab<Worker>,
-    ids: HashMap<RoutingId, usize>,
+    ids: Table<RoutingId, usize>,
     /// How many of them speak MDP.
     pub(super) mdp: usize,
 }

@@ -1,0 +1,214 @@
+//! One frame in the hands of libzmq.
+
+use super::account::Account;
+use std::cell::UnsafeCell;
+use std::ffi::{CStr, c_void};
+use std::ops::Deref;
+use std::ptr;
+use std::slice;
+use std::sync::Arc;
+use zmq_sys::zmq_msg_t;
+
+/// What libzmq received or is to send. Cloning it shares the bytes, unless they are few enough to lie in it.
+pub(super) struct Raw {
+    /// libzmq wants a mutable pointer even to read or to share; nothing but libzmq looks inside.
+    raw: UnsafeCell<zmq_msg_t>,
+}
+
+// SAFETY: a message belongs to no thread, and the bytes that clones share are counted atomically.
+// It is not Sync: sharing changes the message itself.
+unsafe impl Send for Raw {}
+
+impl Raw {
+    /// An empty frame.
+    pub(super) fn new() -> Self {
+        let mut raw = zmq_msg_t::default();
+        // SAFETY: `raw` is memory for a message, and is initialised by this call, which can't fail.
+        unsafe { zmq_sys::zmq_msg_init(&mut raw) };
+        Raw {
+            raw: UnsafeCell::new(raw),
+        }
+    }
+
+    /// For the calls of libzmq that send or receive. A message may move in memory between two of
+    /// them: libzmq keeps no pointer to it.
+    pub(super) fn as_raw(&mut self) -> *mut zmq_msg_t {
+        self.raw.get()
+    }
+
+    /// What the transport knows of the connection that this frame came over. The text lives as long
+    /// as the frame; `None` if there is no such property, or it is no text.
+    pub(super) fn property(&self, name: &CStr) -> Option<&str> {
+        // SAFETY: the message is initialised, the name ends in NUL; what is returned does too, and
+        // belongs to what all frames of the connection share.
+        let text = unsafe { zmq_sys::zmq_msg_gets(self.raw.get(), name.as_ptr()) };
+        if text.is_null() {
+            return None;
+        }
+        // SAFETY: as above.
+        unsafe { CStr::from_ptr(text) }.to_str().ok()
+    }
+
+    /// The same bytes in a message for which `account` counts `cost` until nobody has it any more.
+    pub(super) fn lent(self, account: &Arc<Account>, cost: usize) -> Raw {
+        account.add(cost);
+        let loan = Box::into_raw(Box::new(Loan {
+            raw: self,
+            account: account.clone(),
+            cost,
+        }));
+        let mut raw = zmq_msg_t::default();
+        // SAFETY: the message that owns the bytes stays where it is, in its box, and is not touched
+        // until libzmq gives the box to `end_loan`, once no message refers to the bytes any more.
+        unsafe {
+            let message = (*loan).raw.raw.get();
+            let data = zmq_sys::zmq_msg_data(message);
+            let len = zmq_sys::zmq_msg_size(message);
+            let rc = zmq_sys::zmq_msg_init_data(&mut raw, data, len, Some(end_loan), loan.cast());
+            assert_eq!(rc, 0, "out of memory for a message");
+        }
+        Raw {
+            raw: UnsafeCell::new(raw),
+        }
+    }
+
+    /// Whether another frame of the same message follows this one, which was received.
+    pub(super) fn more(&self) -> bool {
+        // SAFETY: the message is initialised.
+        unsafe { zmq_sys::zmq_msg_more(self.raw.get()) != 0 }
+    }
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Raw::new()
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // SAFETY: the message is initialised, and nobody can use it after this.
+        unsafe { zmq_sys::zmq_msg_close(self.raw.get()) };
+    }
+}
+
+impl Clone for Raw {
+    fn clone(&self) -> Self {
+        let copy = Raw::new();
+        // SAFETY: both are initialised; Raw is not Sync, so nobody else is inside `self`.
+        unsafe { zmq_sys::zmq_msg_copy(copy.raw.get(), self.raw.get()) };
+        copy
+    }
+}
+
+impl Deref for Raw {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the message is initialised; its bytes live and stay the same while it is
+        // borrowed, and the pointer of an empty message is not null.
+        unsafe {
+            let size = zmq_sys::zmq_msg_size(self.raw.get());
+            slice::from_raw_parts(zmq_sys::zmq_msg_data(self.raw.get()).cast(), size)
+        }
+    }
+}
+
+impl From<&[u8]> for Raw {
+    fn from(bytes: &[u8]) -> Self {
+        let mut raw = zmq_msg_t::default();
+        // SAFETY: `raw` is memory for a message, and is initialised by this call unless memory is
+        // exhausted; then it has room for `bytes`, which cannot overlap it.
+        unsafe {
+            let rc = zmq_sys::zmq_msg_init_size(&mut raw, bytes.len());
+            assert_eq!(
+                rc,
+                0,
+                "out of memory for a message of {} bytes",
+                bytes.len()
+            );
+            let data = zmq_sys::zmq_msg_data(&mut raw).cast::<u8>();
+            data.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+        Raw {
+            raw: UnsafeCell::new(raw),
+        }
+    }
+}
+
+/// Below this a copy into the message is cheaper than a second allocation that owns the bytes.
+const WORTH_LENDING: usize = 4096;
+
+impl From<Vec<u8>> for Raw {
+    fn from(bytes: Vec<u8>) -> Self {
+        if bytes.len() < WORTH_LENDING {
+            return Raw::from(&bytes[..]);
+        }
+        let bytes = Box::into_raw(bytes.into_boxed_slice());
+        let mut raw = zmq_msg_t::default();
+        // SAFETY: libzmq takes the bytes, and gives them to `free_box` with their length once no
+        // message refers to them any more. If it could not take them, they are ours still.
+        unsafe {
+            let len = bytes.len();
+            let hint = len as *mut c_void;
+            let rc = zmq_sys::zmq_msg_init_data(&mut raw, bytes.cast(), len, Some(free_box), hint);
+            assert_eq!(rc, 0, "out of memory for a message of {len} bytes");
+        }
+        Raw {
+            raw: UnsafeCell::new(raw),
+        }
+    }
+}
+
+unsafe extern "C" fn free_box(data: *mut c_void, len: *mut c_void) {
+    // SAFETY: `data` and `len` are of the boxed slice that `From<Vec<u8>>` gave away.
+    drop(unsafe {
+        Box::from_raw(ptr::slice_from_raw_parts_mut(
+            data.cast::<u8>(),
+            len as usize,
+        ))
+    });
+}
+
+/// Bytes in the hands of libzmq.
+struct Loan {
+    raw: Raw,
+    account: Arc<Account>,
+    cost: usize,
+}
+
+unsafe extern "C" fn end_loan(_data: *mut c_void, loan: *mut c_void) {
+    // SAFETY: `loan` is the box that `lent` gave away.
+    let loan = unsafe { Box::from_raw(loan.cast::<Loan>()) };
+    drop(loan.raw);
+    loan.account.subtract(loan.cost);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_bytes_of_every_size() {
+        for len in [
+            0,
+            1,
+            29,
+            33,
+            34,
+            100,
+            WORTH_LENDING - 1,
+            WORTH_LENDING,
+            1 << 20,
+        ] {
+            let bytes: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+            let copied = Raw::from(&bytes[..]);
+            let lent = Raw::from(bytes.clone());
+            let moved = copied;
+            assert_eq!(&moved[..], &bytes[..]);
+            let clone = lent.clone();
+            drop(lent);
+            assert_eq!(&clone[..], &bytes[..]);
+        }
+    }
+}
