@@ -113,13 +113,13 @@ impl Machine for Client<Message> {
         Client::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, _line: usize, mut send: impl FnMut(&mut Vec<Message>)) {
+    fn drain_transmits(&mut self, _line: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
         let form = self.form();
         let mut frames = Vec::new();
         Client::drain_transmits(self, |message| {
-            form.encode_of_client(message, &mut frames);
+            form.frames_of_client(message, &mut frames);
             if !frames.is_empty() {
-                send(&mut frames);
+                send(&mut frames, form.packed);
             }
         });
     }

@@ -10,6 +10,7 @@ use super::{Error, Message, Outlet, clock, context};
 use crate::proto::Time;
 use crate::proto::link::Action;
 use crate::proto::worker::Retract;
+use crate::wire::packed::pack;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use tokio::sync::mpsc::error::TryRecvError;
@@ -43,8 +44,8 @@ pub trait Machine {
     fn handle_timeout(&mut self, now: Time);
     /// The next deadline.
     fn next_deadline(&self) -> Option<Time>;
-    /// Hands each message to be sent, as frames, to `send`.
-    fn drain_transmits(&mut self, line: usize, send: impl FnMut(&mut Vec<Message>));
+    /// Hands each message to be sent, as frames, to `send`, and whether the short ones are to be packed.
+    fn drain_transmits(&mut self, line: usize, send: impl FnMut(&mut Vec<Message>, bool));
     /// Hands each notice to `report`, with the line that it came by. `Break` if the machine is at
     /// its end.
     fn drain_notices(&mut self, report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()>;
@@ -315,11 +316,18 @@ impl<M: Machine> Driver<M> {
             }
             let socket = line.socket.as_ref();
             let mut broken = false;
-            self.machine.drain_transmits(at, |frames| {
-                if watches {
-                    line.count(frames);
-                }
-                let sent = socket.map(|socket| socket.send(frames));
+            self.machine.drain_transmits(at, |frames, packed| {
+                let sent = socket.map(|socket| match (watches, packed) {
+                    (true, packed) => {
+                        if packed {
+                            pack(frames, 0);
+                        }
+                        line.count(frames);
+                        socket.send(frames)
+                    }
+                    (false, true) => socket.send_packed(frames, 0),
+                    (false, false) => socket.send(frames),
+                });
                 broken |= !matches!(sent, Some(Ok(Sent::Yes)));
                 frames.clear();
             });

@@ -1,7 +1,7 @@
 //! The driver of a broker: one machine, one ROUTER, a thread of its own.
 
 use super::monitor::{Event, Monitor};
-use super::outbound::{Outbound, Outcome};
+use super::outbound::{Departing, Outbound, Outcome};
 use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::{HandshakeFailure, ServerSecurity};
@@ -386,9 +386,15 @@ impl Driver {
                 let to = transmit.to.clone();
                 self.frames.push(Message::from(&*to));
                 let last = transmit.message.is_disconnect();
-                transmit.encode(&mut self.frames);
-                let (socket, frames) = (&self.socket, &mut self.frames);
-                match self.outbound.send(socket, &to, frames, last) {
+                let packed = transmit.packed;
+                transmit.frames(&mut self.frames);
+                let message = Departing {
+                    to: &to,
+                    frames: &mut self.frames,
+                    packed,
+                    last,
+                };
+                match self.outbound.send(&self.socket, message) {
                     Outcome::Taken => {}
                     trouble => troubles.push((to, trouble)),
                 }

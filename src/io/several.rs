@@ -91,13 +91,13 @@ impl Machine for WorkerOfSeveral<Message> {
         WorkerOfSeveral::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, line: usize, mut send: impl FnMut(&mut Vec<Message>)) {
+    fn drain_transmits(&mut self, line: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
         let form = self.form(line);
         let mut frames = Vec::new();
         WorkerOfSeveral::drain_transmits(self, line, |message| {
-            form.encode_of_worker(message, &mut frames);
+            form.frames_of_worker(message, &mut frames);
             if !frames.is_empty() {
-                send(&mut frames);
+                send(&mut frames, form.packed);
             }
         });
     }
@@ -217,13 +217,13 @@ impl Machine for ClientOfSeveral<Message> {
         ClientOfSeveral::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, line: usize, mut send: impl FnMut(&mut Vec<Message>)) {
+    fn drain_transmits(&mut self, line: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
         let form = self.form(line);
         let mut frames = Vec::new();
         ClientOfSeveral::drain_transmits(self, line, |message| {
-            form.encode_of_client(message, &mut frames);
+            form.frames_of_client(message, &mut frames);
             if !frames.is_empty() {
-                send(&mut frames);
+                send(&mut frames, form.packed);
             }
         });
     }

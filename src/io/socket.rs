@@ -406,6 +406,35 @@ impl Socket {
         self.send_prepared(frames, |_| {})
     }
 
+    /// The same; those behind the first `start` frames travel packed.
+    pub(super) fn send_packed(
+        &self,
+        frames: &mut Vec<Message>,
+        start: usize,
+    ) -> Result<Sent, Error> {
+        let head = packed::Head::of(&frames[start..]);
+        let mut place = Raw::new();
+        for frame in &mut frames[..start] {
+            match self.send_frame(frame.to_raw(&mut place), true)? {
+                Sent::Yes => {}
+                trouble => return Ok(trouble),
+            }
+        }
+        let mut apart = frames[start..]
+            .iter_mut()
+            .filter(|frame| packed::is_apart(frame))
+            .peekable();
+        match self.send_frame(&mut Raw::from(head.bytes()), apart.peek().is_some())? {
+            Sent::Yes => {}
+            trouble => return Ok(trouble),
+        }
+        while let Some(frame) = apart.next() {
+            self.send_frame(frame.to_raw(&mut place), apart.peek().is_some())?;
+        }
+        frames.clear();
+        Ok(Sent::Yes)
+    }
+
     /// The same; `prepare` may change each frame but the first once that was taken, and so all are.
     pub(super) fn send_prepared(
         &self,
@@ -418,22 +447,29 @@ impl Socket {
             if i > 0 {
                 prepare(frame);
             }
-            let more = if i < last { zmq_sys::ZMQ_SNDMORE } else { 0 };
-            let flags = (zmq_sys::ZMQ_DONTWAIT | more) as c_int;
-            let raw = frame.to_raw(&mut place).as_raw();
-            // SAFETY: the socket is open, the message initialised; a sent message is left empty.
-            while unsafe { zmq_sys::zmq_msg_send(raw, self.raw, flags) } == -1 {
-                // SAFETY: reads a thread-local number.
-                match unsafe { zmq_sys::zmq_errno() } {
-                    errno::EINTR => {}
-                    // Told of the first frame; the others go where it went.
-                    errno::EAGAIN => return Ok(Sent::Full),
-                    errno::EHOSTUNREACH => return Ok(Sent::NoPeer),
-                    other => return Err(Error::from_errno(other, "cannot send")),
-                }
+            match self.send_frame(frame.to_raw(&mut place), i < last)? {
+                Sent::Yes => {}
+                trouble => return Ok(trouble),
             }
         }
         frames.clear();
+        Ok(Sent::Yes)
+    }
+
+    /// Only the first frame of a message may not be taken; the others go where it went.
+    fn send_frame(&self, raw: &mut Raw, more: bool) -> Result<Sent, Error> {
+        let more = if more { zmq_sys::ZMQ_SNDMORE } else { 0 };
+        let flags = (zmq_sys::ZMQ_DONTWAIT | more) as c_int;
+        // SAFETY: the socket is open, the message initialised; a sent message is left empty.
+        while unsafe { zmq_sys::zmq_msg_send(raw.as_raw(), self.raw, flags) } == -1 {
+            // SAFETY: reads a thread-local number.
+            match unsafe { zmq_sys::zmq_errno() } {
+                errno::EINTR => {}
+                errno::EAGAIN => return Ok(Sent::Full),
+                errno::EHOSTUNREACH => return Ok(Sent::NoPeer),
+                other => return Err(Error::from_errno(other, "cannot send")),
+            }
+        }
         Ok(Sent::Yes)
     }
 

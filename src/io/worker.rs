@@ -110,13 +110,13 @@ impl Machine for Worker<Message> {
         Worker::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, _line: usize, mut send: impl FnMut(&mut Vec<Message>)) {
+    fn drain_transmits(&mut self, _line: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
         let form = self.form();
         let mut frames = Vec::new();
         Worker::drain_transmits(self, |message| {
-            form.encode_of_worker(message, &mut frames);
+            form.frames_of_worker(message, &mut frames);
             if !frames.is_empty() {
-                send(&mut frames);
+                send(&mut frames, form.packed);
             }
         });
     }

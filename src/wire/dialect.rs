@@ -93,6 +93,18 @@ impl Form {
     /// Puts the frames of what a worker says into `out`, which is empty; none if the dialect can't
     /// say it.
     pub fn encode_of_worker<F: Frame>(self, message: omdp::WorkerMessage<F>, out: &mut Vec<F>) {
+        self.frames_of_worker(message, out);
+        self.finish(out);
+    }
+
+    /// The same for a client.
+    pub fn encode_of_client<F: Frame>(self, message: omdp::ClientMessage<F>, out: &mut Vec<F>) {
+        self.frames_of_client(message, out);
+        self.finish(out);
+    }
+
+    /// The same for a worker and a transport that packs them on their way.
+    pub fn frames_of_worker<F: Frame>(self, message: omdp::WorkerMessage<F>, out: &mut Vec<F>) {
         match self.dialect {
             Dialect::Omdp => message.encode(out),
             Dialect::Mdp(dialect) => {
@@ -101,11 +113,10 @@ impl Form {
                 }
             }
         }
-        self.finish(out);
     }
 
     /// The same for a client.
-    pub fn encode_of_client<F: Frame>(self, message: omdp::ClientMessage<F>, out: &mut Vec<F>) {
+    pub fn frames_of_client<F: Frame>(self, message: omdp::ClientMessage<F>, out: &mut Vec<F>) {
         match self.dialect {
             Dialect::Omdp => message.encode(out),
             Dialect::Mdp(dialect) => {
@@ -114,7 +125,6 @@ impl Form {
                 }
             }
         }
-        self.finish(out);
     }
 
     fn finish<F: Frame>(self, out: &mut Vec<F>) {

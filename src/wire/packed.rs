@@ -28,26 +28,20 @@ const MAX_FRAMES: usize = 16;
 
 /// Packs the frames from `start` on.
 pub fn pack<F: Frame>(frames: &mut Vec<F>, start: usize) {
-    let mut head = Head::new();
-    let mut apart = 0;
-    for at in start..frames.len() {
-        let frame: &[u8] = &frames[at];
-        if frame.len() < usize::from(APART) {
-            head.push(frame.len() as u8, frame);
-        } else {
-            head.push(APART, &[]);
-            // Those that follow by themselves close ranks behind the place of the head.
-            frames.swap(start + apart, at);
-            apart += 1;
-        }
-    }
-    let head = F::from(head.bytes());
-    frames.truncate(start + apart);
-    frames.insert(start, head);
+    let head = Head::of(&frames[start..]);
+    let apart = frames.drain(start..).filter(|frame| is_apart(frame));
+    let apart: Vec<F> = apart.collect();
+    frames.push(F::from(head.bytes()));
+    frames.extend(apart);
 }
 
-/// The packed frame, while it grows.
-struct Head {
+/// Whether this frame of a packed message follows by itself.
+pub fn is_apart(frame: &[u8]) -> bool {
+    frame.len() >= usize::from(APART)
+}
+
+/// What the packed frame of a message holds.
+pub struct Head {
     stack: [u8; STACK],
     len: usize,
     /// All of it, once it has outgrown the stack.
@@ -63,6 +57,18 @@ impl Head {
             len: 1,
             heap: Vec::new(),
         }
+    }
+
+    /// That of a message with these frames.
+    pub fn of<F: Frame>(frames: &[F]) -> Self {
+        let mut head = Head::new();
+        for frame in frames {
+            match is_apart(frame) {
+                true => head.push(APART, &[]),
+                false => head.push(frame.len() as u8, frame),
+            }
+        }
+        head
     }
 
     fn push(&mut self, length: u8, bytes: &[u8]) {
@@ -83,7 +89,8 @@ impl Head {
         }
     }
 
-    fn bytes(&self) -> &[u8] {
+    /// To be sent before the frames that are apart.
+    pub fn bytes(&self) -> &[u8] {
         match self.heap.is_empty() {
             true => &self.stack[..self.len],
             false => &self.heap,

@@ -90,7 +90,7 @@ pub struct Transmit<F> {
     /// The message, in the terms of the peer's role.
     pub message: Outgoing<F>,
     /// Whether its short frames are packed.
-    packed: bool,
+    pub packed: bool,
 }
 
 impl<F: Frame> Transmit<F> {
@@ -106,15 +106,20 @@ impl<F: Frame> Transmit<F> {
 
     /// Appends the frames of the message, without the routing id.
     pub fn encode(self, out: &mut Vec<F>) {
-        let start = out.len();
+        let (start, packed) = (out.len(), self.packed);
+        self.frames(out);
+        if packed {
+            pack(out, start);
+        }
+    }
+
+    /// The same for a transport that packs them on their way.
+    pub fn frames(self, out: &mut Vec<F>) {
         match self.message {
             Outgoing::Client(message) => message.encode(out),
             Outgoing::Worker(message) => message.encode(out),
             Outgoing::MdpClient(dialect, message) => message.encode(dialect, out),
             Outgoing::MdpWorker(dialect, message) => message.encode(dialect, out),
-        }
-        if self.packed {
-            pack(out, start);
         }
     }
 }
