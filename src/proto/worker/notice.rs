@@ -17,7 +17,8 @@ pub enum WorkerNotice<F> {
         opts: Option<F>,
         /// How often other workers were lost with it before.
         retried: u8,
-        /// Who the client is, from a broker that authenticates; see [`RequestExtra::user`].
+        /// Who the client is, from a broker that authenticates; see
+        /// [`RequestExtra::user`](crate::wire::omdp::RequestExtra::user).
         user: Option<F>,
         /// Whether the broker takes it back.
         returnable: bool,
