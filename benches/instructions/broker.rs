@@ -5,10 +5,12 @@ use crate::count::counted;
 use crate::frame;
 use crate::words::{Clock, HEARTBEAT, Ids, LIVENESS, SERVICE, client_hello, ready, reply, request};
 use std::collections::VecDeque;
+use std::hint::black_box;
 use zmq_omdp::proto::Broker;
 use zmq_omdp::proto::broker::{BrokerConfig, Limits};
 use zmq_omdp::wire::Frame;
 use zmq_omdp::wire::omdp::{ClientMessage, ReplyKind, ToClient, ToWorker, WorkerMessage};
+use zmq_omdp::wire::packed::{Head, unpack_from};
 
 pub const PATHS: [Path; 6] = [
     Path {
@@ -105,11 +107,16 @@ impl<F: Frame> Bench<F> {
     /// What counts: a message in, and the frames of all that comes of it.
     fn handle(&mut self, from: &[u8]) {
         let now = self.clock.tick();
+        let head = Head::of(&self.inbound);
+        self.inbound.clear();
         counted(|| {
+            unpack_from(head.bytes(), &mut self.inbound).expect("it was just packed");
             self.broker.handle_message(now, from, &mut self.inbound);
             for transmit in self.broker.drain_transmits() {
                 self.outbound.push(F::from(&*transmit.to));
-                transmit.encode(&mut self.outbound);
+                let start = self.outbound.len();
+                transmit.frames(&mut self.outbound);
+                black_box(Head::of(&self.outbound[start..]).bytes());
                 self.ends.push(self.outbound.len());
             }
         });
@@ -123,15 +130,12 @@ impl<F: Frame> Bench<F> {
             let to = frames.next().expect("a routing id");
             let mut message: Vec<F> = frames.by_ref().take(end - start - 1).collect();
             start = end;
-            // Alone, or behind the mark and its length.
             match &*message[0] {
-                b"W" | [1, 1, b'W', ..] => {
-                    match ToWorker::decode(&mut message).expect("a message to a worker") {
-                        given @ ToWorker::Request { .. } => self.given.push_back((to, given)),
-                        ToWorker::Welcome { .. } => {}
-                        other => panic!("{other:?}"),
-                    }
-                }
+                b"W" => match ToWorker::decode(&mut message).expect("a message to a worker") {
+                    given @ ToWorker::Request { .. } => self.given.push_back((to, given)),
+                    ToWorker::Welcome { .. } => {}
+                    other => panic!("{other:?}"),
+                },
                 _ => match ToClient::decode(&mut message).expect("a message to a client") {
                     ToClient::Reply { .. } => self.replies += 1,
                     ToClient::Welcome { .. } => {}

@@ -4,12 +4,13 @@ use crate::Path;
 use crate::count::counted;
 use crate::frame::Frame;
 use crate::words::{Clock, DATA, HEARTBEAT, Ids, LIVENESS, OPTS, SERVICE, TIMEOUT, link};
+use std::hint::black_box;
 use zmq_omdp::proto::client::{Client, ClientConfig, ClientNotice};
 use zmq_omdp::proto::worker::{Worker, WorkerConfig, WorkerNotice};
 use zmq_omdp::wire::omdp::{
     ClientMessage, PeerMessage, ReplyKind, RequestExtra, ToClient, ToWorker,
 };
-use zmq_omdp::wire::packed::pack;
+use zmq_omdp::wire::packed::{Head, unpack_from};
 use zmq_omdp::wire::{Body, Hello};
 
 pub const PATHS: [Path; 4] = [
@@ -97,7 +98,8 @@ impl WorkerBench {
         counted(|| {
             let form = self.worker.form();
             self.worker
-                .drain_transmits(|message| form.encode_of_worker(message, &mut self.frames));
+                .drain_transmits(|message| form.frames_of_worker(message, &mut self.frames));
+            black_box(Head::of(&self.frames).bytes());
         });
     }
 
@@ -105,9 +107,11 @@ impl WorkerBench {
         self.frames.clear();
         self.notices.clear();
         message.encode(&mut self.frames);
-        pack(&mut self.frames, 0);
+        let head = Head::of(&self.frames);
+        self.frames.clear();
         let now = self.clock.tick();
         counted(|| {
+            unpack_from(head.bytes(), &mut self.frames).expect("it was just packed");
             self.worker.handle_message(now, &mut self.frames);
             self.notices.extend(self.worker.drain_notices());
         });
@@ -181,7 +185,8 @@ impl ClientBench {
         counted(|| {
             let form = self.client.form();
             self.client
-                .drain_transmits(|message| form.encode_of_client(message, &mut self.frames));
+                .drain_transmits(|message| form.frames_of_client(message, &mut self.frames));
+            black_box(Head::of(&self.frames).bytes());
         });
     }
 
@@ -189,9 +194,11 @@ impl ClientBench {
         self.frames.clear();
         self.notices.clear();
         message.encode(&mut self.frames);
-        pack(&mut self.frames, 0);
+        let head = Head::of(&self.frames);
+        self.frames.clear();
         let now = self.clock.tick();
         counted(|| {
+            unpack_from(head.bytes(), &mut self.frames).expect("it was just packed");
             self.client.handle_message(now, &mut self.frames);
             self.notices.extend(self.client.drain_notices());
         });

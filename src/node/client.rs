@@ -1,8 +1,9 @@
 //! The client as `lib/client.js` sees it.
 
-use super::core::{self, Core};
+use super::core::Core;
 use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
+use super::peer;
 use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
 use crate::io::Message;
@@ -18,7 +19,6 @@ use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
 use serde_json::json;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 /// Checked and defaulted by `lib/options.js`.
@@ -83,7 +83,7 @@ impl ClientCore {
     #[napi]
     pub fn stats(&self, id: f64) -> Option<String> {
         let asked = self.core.command(ClientCommand::Stats(id as u64));
-        (!asked).then(|| core::stats(Stats::default()))
+        (!asked).then(|| peer::stats(Stats::default()))
     }
 
     /// Takes a batch of records.
@@ -131,25 +131,8 @@ impl ClientCore {
         into: Float64ArraySlice<'env>,
     ) -> Result<JsString<'env>> {
         let endpoints = &self.conf.endpoints;
-        let endpoint_of = |line: usize| endpoints.get(line).map_or("", String::as_str);
         self.core.drain(env, into, 0, |batch, generation, notice| {
-            match notice {
-                Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
-                Notice::StartFailed(error) => {
-                    return core::start_failed(batch, generation, &error);
-                }
-                Notice::Stopped => return core::stopped(batch, generation),
-                Notice::Refused(line, failure) => {
-                    core::refused(batch, endpoint_of(line), failure);
-                }
-                // Only workers are asked.
-                Notice::Ping => {}
-                Notice::Stats(id, stats) => {
-                    batch.words(kind::STATS, id, &core::stats(stats), "");
-                }
-                Notice::Machine(line, notice) => report(batch, notice, endpoint_of(line)),
-            }
-            ControlFlow::Continue(())
+            peer::report(batch, generation, endpoints, notice, report)
         })
     }
 
@@ -179,16 +162,12 @@ impl ClientCore {
     /// One for each broker.
     fn endpoints(&self) -> Result<Vec<Endpoint>> {
         let conf = &self.conf;
+        let dialect = dialect(&conf.protocol);
         let security = security::client(conf.security.as_ref())?;
         let lines = conf.endpoints.iter().enumerate();
         let endpoints = lines.map(|(line, address)| Endpoint {
             address: address.clone(),
-            identity: match dialect(&conf.protocol) {
-                Dialect::Omdp => self.core.identity_of_line(line, &conf.name, conf.generated),
-                // In MDP whoever connects anew is somebody new: what was meant for the earlier one
-                // must not reach it, so it has no name that outlives a connection.
-                Dialect::Mdp(_) => Vec::new(),
-            },
+            identity: peer::identity(&self.core, dialect, line, &conf.name, conf.generated),
             reconnect_ms: RECONNECT.as_millis() as i32,
             gone: random_frame(),
             security: security.clone(),

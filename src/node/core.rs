@@ -3,12 +3,9 @@
 
 use super::outward::{self, Blob, Outward, Value, kind};
 use super::wake::Wake;
-use crate::io::dealer::Stats;
-use crate::io::security::HandshakeFailure;
 use crate::io::{Error as IoError, Outlet, Taken};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
-use serde_json::json;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
@@ -51,16 +48,6 @@ impl<C, N> Core<C, N> {
             lives @ 1.. if generated => format!("{name}.{lives}").into_bytes(),
             _ => name.into(),
         }
-    }
-
-    /// The same for the line to each of several brokers. Two of the endpoints may lead to one broker,
-    /// unless the user says who is to be seen there.
-    pub(super) fn identity_of_line(&self, line: usize, name: &str, generated: bool) -> Vec<u8> {
-        let mut identity = self.identity(name, generated);
-        if generated && line > 0 {
-            identity.extend(format!("-{line}").as_bytes());
-        }
-        identity
     }
 
     /// Begins a life with the driver that `launch` makes; one that can't be made ends the life
@@ -135,16 +122,6 @@ impl<C, N> Core<C, N> {
     }
 }
 
-/// What a worker or client has in its hands, as JSON.
-pub(super) fn stats(stats: Stats) -> String {
-    let Stats {
-        connected,
-        queued,
-        running,
-    } = stats;
-    json!({ "connected": connected, "queued": queued, "running": running }).to_string()
-}
-
 /// The records that every role has for the ends of a life.
 pub(super) fn start_failed(
     batch: &mut Outward<'_>,
@@ -153,12 +130,6 @@ pub(super) fn start_failed(
 ) -> ControlFlow<()> {
     batch.words(kind::START_FAILED, generation, error.code, &error.message);
     ControlFlow::Break(())
-}
-
-/// Of a worker or client that is not let in.
-pub(super) fn refused(batch: &mut Outward<'_>, endpoint: &str, failure: HandshakeFailure) {
-    let payload = json!({ "endpoint": endpoint, "reason": failure.as_str() });
-    batch.event("refused", &payload);
 }
 
 /// As above.

@@ -10,6 +10,7 @@ mod core;
 mod inward;
 mod long;
 mod outward;
+mod peer;
 mod security;
 mod wake;
 mod worker;

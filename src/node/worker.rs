@@ -1,8 +1,9 @@
 //! The worker as `lib/worker.js` sees it.
 
-use super::core::{self, Core};
+use super::core::Core;
 use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
+use super::peer;
 use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
 use crate::io::dealer::{self, Endpoint, Notice, Stats};
@@ -17,7 +18,6 @@ use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
 use serde_json::json;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 /// Checked and defaulted by `lib/options.js`.
@@ -95,7 +95,7 @@ impl WorkerCore {
     #[napi]
     pub fn stats(&self, id: f64) -> Option<String> {
         let asked = self.core.command(WorkerCommand::Stats(id as u64));
-        (!asked).then(|| core::stats(Stats::default()))
+        (!asked).then(|| peer::stats(Stats::default()))
     }
 
     /// Takes a batch of records.
@@ -149,34 +149,20 @@ impl WorkerCore {
         room: f64,
     ) -> Result<JsString<'env>> {
         let endpoints = &self.conf.endpoints;
-        let endpoint_of = |line: usize| endpoints.get(line).map_or("", String::as_str);
         let mut pong = false;
         let taken = &mut self.taken;
         let text = self
             .core
             .drain(env, into, room as usize, |batch, generation, notice| {
-                match notice {
-                    Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
-                    Notice::StartFailed(error) => {
-                        return core::start_failed(batch, generation, &error);
-                    }
-                    Notice::Stopped => return core::stopped(batch, generation),
-                    Notice::Refused(line, failure) => {
-                        core::refused(batch, endpoint_of(line), failure);
-                    }
+                match &notice {
                     Notice::Ping => pong = true,
-                    Notice::Stats(id, stats) => {
-                        batch.words(kind::STATS, id, &core::stats(stats), "");
+                    Notice::Machine(_, WorkerNotice::Request { delivery, .. }) => {
+                        let since = taken.map_or_else(now, |(_, since)| since);
+                        *taken = Some((*delivery, since));
                     }
-                    Notice::Machine(line, notice) => {
-                        if let WorkerNotice::Request { delivery, .. } = &notice {
-                            let since = taken.map_or_else(now, |(_, since)| since);
-                            *taken = Some((*delivery, since));
-                        }
-                        report(batch, notice, endpoint_of(line));
-                    }
+                    _ => {}
                 }
-                ControlFlow::Continue(())
+                peer::report(batch, generation, endpoints, notice, report)
             })?;
         if pong {
             self.core.command(WorkerCommand::Pong);
@@ -210,16 +196,12 @@ impl WorkerCore {
     /// One for each broker.
     fn endpoints(&self) -> Result<Vec<Endpoint>> {
         let conf = &self.conf;
+        let dialect = dialect(&conf.protocol);
         let security = security::client(conf.security.as_ref())?;
         let lines = conf.endpoints.iter().enumerate();
         let endpoints = lines.map(|(line, address)| Endpoint {
             address: address.clone(),
-            identity: match dialect(&conf.protocol) {
-                Dialect::Omdp => self.core.identity_of_line(line, &conf.name, conf.generated),
-                // In MDP whoever connects anew is somebody new: what was meant for the earlier one
-                // must not reach it, so it has no name that outlives a connection.
-                Dialect::Mdp(_) => Vec::new(),
-            },
+            identity: peer::identity(&self.core, dialect, line, &conf.name, conf.generated),
             reconnect_ms: conf.reconnect.min(f64::from(i32::MAX)) as i32,
             gone: random_frame(),
             security: security.clone(),

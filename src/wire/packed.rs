@@ -111,7 +111,7 @@ pub(crate) fn unpack<F: Frame>(frames: &mut Vec<F>) -> Result<(), Malformed> {
 
 /// The same for a message of which `frames` are those behind the packed one, `head`. On an error their number is what it
 /// was.
-pub(crate) fn unpack_from<F: Frame>(head: &[u8], frames: &mut Vec<F>) -> Result<(), Malformed> {
+pub fn unpack_from<F: Frame>(head: &[u8], frames: &mut Vec<F>) -> Result<(), Malformed> {
     let received = frames.len();
     let result = unpack_behind(head, frames);
     match result {

@@ -1,6 +1,7 @@
 //! What must hold between the tables whenever nothing is under way.
 
-use super::{Client, Pending, Stage};
+use super::Client;
+use super::pending::{Pending, Stage};
 use crate::wire::Frame;
 
 impl<F: Frame> Client<F> {

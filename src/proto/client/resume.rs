@@ -13,9 +13,12 @@
 //! nobody waits, and `B_LOST` is the end. So it is when the broker said DISCONNECT, and when no broker
 //! comes within the patience.
 
-use super::{Client, ClientMessage, Code, Stage, Tell};
+use super::Client;
+use super::pending::{Pending, Stage};
+use super::request::Tell;
 use crate::proto::Time;
-use crate::wire::omdp::{Past, rids, rids_to_frame};
+use crate::proto::code::Code;
+use crate::wire::omdp::{ClientMessage, Past, rids, rids_to_frame};
 use crate::wire::{Frame, Hello};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -189,7 +192,7 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    fn by_rid(&mut self, rid: &[u8]) -> Option<&mut super::Pending<F>> {
+    fn by_rid(&mut self, rid: &[u8]) -> Option<&mut Pending<F>> {
         let id = self.parse_rid(rid)?;
         let request = self.requests.get_mut(&id)?;
         request.stage.is_with_broker().then_some(request)

@@ -4,7 +4,9 @@
 //! takes from the time that it travels, nor from the time until a loaded machine lets somebody
 //! run. So what counts is the time in which the user had something in its hands.
 
+use super::Worker;
 use crate::proto::Time;
+use crate::wire::Frame;
 use std::time::Duration;
 
 /// What the user has done since it said so last.
@@ -114,6 +116,17 @@ impl Pace {
     pub(super) fn within(&self, time: Duration) -> Option<usize> {
         let count = (time.as_micros() as u64 * UNIT).checked_div(self.average)?;
         (self.count > 0).then_some(count as usize)
+    }
+}
+
+impl<F: Frame> Worker<F> {
+    /// Takes note of what the user has taken, and is about to end.
+    pub fn handle_worked(&mut self, worked: Worked) {
+        if let (Some(limit), true) = (self.config.concurrency, self.config.prefetch > 0) {
+            let oldest = self.deliveries.first_key_value().map(|(number, _)| *number);
+            let load = self.load();
+            self.pace.worked(worked, oldest, load, limit as u64);
+        }
     }
 }
 

@@ -6,9 +6,12 @@
 //! broker answers for each claim that its client was found, and whatever was kept is sent; or that
 //! nobody asks for it. The same broker has told the clients already, so there is nothing to claim.
 
-use super::{Code, Debt, Delivery, ReplyKind, Worker, WorkerMessage};
+use super::Worker;
+use super::delivery::Delivery;
 use crate::proto::Time;
-use crate::wire::omdp::{ClaimExt, ClaimState, ResumeExt, tokens};
+use crate::proto::code::Code;
+use crate::proto::flow::Debt;
+use crate::wire::omdp::{ClaimExt, ClaimState, ReplyKind, ResumeExt, WorkerMessage, tokens};
 use crate::wire::{Body, Frame, Hello};
 use std::time::Duration;
 

@@ -14,7 +14,10 @@
 //!
 //! There is never more than one ping under way, whatever becomes of the link meanwhile.
 
+use super::Worker;
 use crate::proto::Time;
+use crate::proto::link::Loss;
+use crate::wire::Frame;
 use std::time::Duration;
 
 /// Between a pong and the next ping.
@@ -104,5 +107,37 @@ impl Watchdog {
         self.asked = None;
         self.next = now + (limit / 8).max(SHORTEST);
         std::mem::take(&mut self.barking)
+    }
+}
+
+impl<F: Frame> Worker<F> {
+    /// The user's thread is to be asked for a sign of life now; the answer is
+    /// [`handle_pong`](Self::handle_pong).
+    pub fn poll_ping(&mut self) -> bool {
+        self.watchdog.poll_ping()
+    }
+
+    /// The user's thread is not blocked.
+    pub fn handle_pong(&mut self, now: Time) {
+        if self.watchdog.handle_pong(now) {
+            self.link.resume(now);
+        }
+    }
+
+    /// The user's thread is blocked. What it has not taken goes back before the link is given up.
+    pub(super) fn block(&mut self) {
+        if self.link.peer().is_some() {
+            self.send_ready();
+        }
+        self.ask_back(0);
+    }
+
+    /// What it has taken is lost, as if the worker had died.
+    pub(super) fn lose_blocked(&mut self, now: Time) {
+        if self.said_goodbye() {
+            return self.leave();
+        }
+        self.link.suspend(now);
+        self.lost(now, Loss::Blocked);
     }
 }

@@ -1,0 +1,65 @@
+//! What the shells of the worker and the client share: who they are to their brokers, and the
+//! records that both have.
+
+use super::core::{self, Core};
+use super::outward::{Outward, kind};
+use crate::io::dealer::{Notice, Stats};
+use crate::wire::Dialect;
+use serde_json::json;
+use std::ops::ControlFlow;
+
+/// The identity on the line to one of the brokers, in the life that begins next. Two of the
+/// endpoints may lead to one broker, unless the user says who is to be seen there.
+pub(super) fn identity<C, N>(
+    core: &Core<C, N>,
+    dialect: Dialect,
+    line: usize,
+    name: &str,
+    generated: bool,
+) -> Vec<u8> {
+    if let Dialect::Mdp(_) = dialect {
+        // In MDP whoever connects anew is somebody new: what was meant for the earlier one must not
+        // reach it, so it has no name that outlives a connection.
+        return Vec::new();
+    }
+    let mut identity = core.identity(name, generated);
+    if generated && line > 0 {
+        identity.extend(format!("-{line}").as_bytes());
+    }
+    identity
+}
+
+/// Makes the record of a notice, with `of_machine` for those of the role; a ping makes none.
+/// `Break` is the end of the life.
+pub(super) fn report<N>(
+    batch: &mut Outward<'_>,
+    generation: u64,
+    endpoints: &[String],
+    notice: Notice<N>,
+    of_machine: impl FnOnce(&mut Outward<'_>, N, &str),
+) -> ControlFlow<()> {
+    let endpoint_of = |line: usize| endpoints.get(line).map_or("", String::as_str);
+    match notice {
+        Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
+        Notice::StartFailed(error) => return core::start_failed(batch, generation, &error),
+        Notice::Stopped => return core::stopped(batch, generation),
+        Notice::Refused(line, failure) => {
+            let payload = json!({ "endpoint": endpoint_of(line), "reason": failure.as_str() });
+            batch.event("refused", &payload);
+        }
+        Notice::Ping => {}
+        Notice::Stats(id, snapshot) => batch.words(kind::STATS, id, &stats(snapshot), ""),
+        Notice::Machine(line, notice) => of_machine(batch, notice, endpoint_of(line)),
+    }
+    ControlFlow::Continue(())
+}
+
+/// What a worker or client has in its hands, as JSON.
+pub(super) fn stats(stats: Stats) -> String {
+    let Stats {
+        connected,
+        queued,
+        running,
+    } = stats;
+    json!({ "connected": connected, "queued": queued, "running": running }).to_string()
+}

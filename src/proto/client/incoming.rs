@@ -1,0 +1,76 @@
+//! What the broker says: each of its messages, and what it is taken for.
+
+use super::{Client, ClientNotice};
+use crate::proto::Time;
+use crate::proto::link::Loss;
+use crate::wire::omdp::ToClient;
+use crate::wire::{Dialect, Frame, Hello, Malformed, mdp};
+
+impl<F: Frame> Client<F> {
+    /// Takes one message of the broker; `frames` is empty afterwards.
+    pub fn handle_message(&mut self, now: Time, frames: &mut Vec<F>) {
+        // Behind the end of its connection.
+        if !self.link.is_up() {
+            return frames.clear();
+        }
+        if let Dialect::Mdp(dialect) = self.config.dialect {
+            return self.on_mdp(now, dialect, frames);
+        }
+        let message = match ToClient::decode(frames) {
+            Ok(message) => message,
+            Err(why) => return self.notices.push(ClientNotice::Fault(why)),
+        };
+        self.link.heard(now);
+        match message {
+            ToClient::Welcome { hello } => match Hello::parse(&hello) {
+                Ok(hello) => {
+                    self.link.welcome(hello.clone());
+                    self.advance();
+                    self.find_out(now, &hello);
+                }
+                Err(why) => self.notices.push(ClientNotice::Fault(why)),
+            },
+            ToClient::Reply {
+                kind, rid, body, ..
+            } => self.on_reply(now, kind, &rid, body),
+            ToClient::Heartbeat => {}
+            // Before its welcome a broker may speak of what it was sent on an earlier connection.
+            ToClient::Resumed { .. } | ToClient::Parked { .. } | ToClient::Unpark { .. }
+                if self.link.peer().is_none() => {}
+            ToClient::Resumed { rids } => self.on_resumed(&rids),
+            ToClient::Parked { rids } => self.on_parked(&rids),
+            ToClient::Unpark { rids } => self.on_unpark(&rids),
+            ToClient::Disconnect => {
+                self.resume.dismiss();
+                if !self.connected {
+                    self.link.refused();
+                }
+                self.lose(now, Loss::Refused);
+            }
+            ToClient::NameTaken { session } => self.name_taken(now, &session),
+        }
+    }
+
+    fn on_mdp(&mut self, now: Time, dialect: mdp::Dialect, frames: &mut Vec<F>) {
+        let reply = match mdp::ClientReply::decode(dialect, frames) {
+            Ok(reply) => reply,
+            Err(why) => return self.notices.push(ClientNotice::Fault(why)),
+        };
+        self.link.heard(now);
+        // On this connection there was one request before this reply, or none.
+        let Some((id, service)) = &self.under_way else {
+            return;
+        };
+        if reply
+            .service
+            .as_ref()
+            .is_some_and(|named| **named != **service)
+        {
+            return self.notices.push(ClientNotice::Fault(Malformed::Name));
+        }
+        let rid = self.rid(*id);
+        let (kind, body) = reply.into_neutral();
+        self.on_reply(now, kind, &rid, body);
+        self.advance();
+    }
+}

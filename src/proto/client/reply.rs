@@ -1,0 +1,75 @@
+//! The reply to a request: its parts, its end, and the credit for what its user has read.
+
+use super::pending::Stage;
+use super::request::Tell;
+use super::{Client, ClientNotice};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::wire::omdp::{ClientMessage, ReplyKind};
+use crate::wire::{Body, Frame};
+
+impl<F: Frame> Client<F> {
+    pub(super) fn on_reply(&mut self, now: Time, kind: ReplyKind, rid: &[u8], body: Body<F>) {
+        // A reply to a request that has ended meanwhile, or to an earlier life of this identity:
+        // it crossed our cancel on the way, and is nobody's fault.
+        let Some(id) = self.parse_rid(rid) else {
+            return;
+        };
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        // Of an earlier connection, by a broker that has not noticed its end: parts may be missing.
+        if !request.stage.is_with_broker() {
+            return;
+        }
+        let found = matches!(request.stage, Stage::Resuming { .. });
+        if !kind.is_last() {
+            request.stage = Stage::Sent;
+            request.received = request.received.saturating_add(1);
+            if let Some(timeout) = request.timeout {
+                request.deadline = now + timeout;
+            }
+            if found {
+                self.tell_read(id);
+            }
+        } else {
+            self.forget(id, Tell::Nothing);
+        }
+        self.notices.push(match kind {
+            ReplyKind::OwnError => ClientNotice::Failed {
+                id,
+                code: serde_json::from_slice(&body.bytes)
+                    .unwrap_or_else(|_| Code::BadReply.as_str().into()),
+            },
+            kind => ClientNotice::Reply { id, kind, body },
+        });
+    }
+
+    /// The user has read so many bytes of the reply's parts: the worker may send as many more, see
+    /// [`flow`](crate::proto::flow). Reading is a sign of life of the reply too.
+    pub fn credit(&mut self, now: Time, id: u64, bytes: u32) {
+        let Some(request) = self.requests.get_mut(&id).filter(|_| bytes > 0) else {
+            return;
+        };
+        if let Some(timeout) = request.timeout {
+            request.deadline = now + timeout;
+        }
+        request.read += u64::from(bytes);
+        self.tell_read(id);
+    }
+
+    /// Passes on what was read, unless the broker is lost or still looks for the request: then it
+    /// is told with what asks for it, or once it was found.
+    pub(super) fn tell_read(&mut self, id: u64) {
+        let knows = self.link.peer().is_some_and(|broker| broker.flow);
+        if let Some(request) = self.requests.get_mut(&id).filter(|_| knows)
+            && matches!(request.stage, Stage::Sent)
+            && request.read > request.told
+        {
+            let bytes = u32::try_from(request.read - request.told).unwrap_or(u32::MAX);
+            request.told += u64::from(bytes);
+            let rid = self.rid(id);
+            self.transmits.push(ClientMessage::Credit { rid, bytes });
+        }
+    }
+}

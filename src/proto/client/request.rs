@@ -1,0 +1,162 @@
+//! What becomes of a request on this side: submitted, sent as soon as there is a broker, forgotten once
+//! it has ended.
+
+use super::pending::{Pending, Stage};
+use super::{Client, ClientNotice};
+use crate::proto::code::Code;
+use crate::proto::link::Loss;
+use crate::proto::{Terms, Time};
+use crate::wire::omdp::ClientMessage;
+use crate::wire::{Body, Dialect, Frame};
+
+/// What the broker is told of a request that is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tell {
+    Nothing,
+    Cancelled,
+    Expired,
+}
+
+impl<F: Frame> Client<F> {
+    /// Submits a request under an id that its submitter has never used before.
+    pub fn request(
+        &mut self,
+        now: Time,
+        id: u64,
+        service: F,
+        data: Body<F>,
+        opts: F,
+        terms: impl Into<Terms>,
+    ) {
+        let terms = terms.into();
+        let timeout = terms.timeout;
+        let request = Pending {
+            service,
+            data,
+            opts,
+            terms,
+            stage: Stage::Waiting,
+            again: 0,
+            received: 0,
+            read: 0,
+            told: 0,
+            timeout,
+            deadline: timeout.map_or(now, |timeout| now + timeout),
+            timer: None,
+        };
+        self.admit(id, request);
+    }
+
+    /// Takes a request that another client of the same user had, and has not sent.
+    pub(in crate::proto) fn admit(&mut self, id: u64, mut request: Pending<F>) {
+        request.timer = request
+            .timeout
+            .map(|_| self.deadlines.set(request.deadline, id));
+        self.requests.insert(id, request);
+        if self.ready() && self.config.dialect == Dialect::Omdp {
+            self.send(id);
+        } else {
+            self.waiting.insert(id);
+            self.advance();
+        }
+    }
+
+    /// Gives away the requests that were not sent, in the order in which they came.
+    pub(in crate::proto) fn give_waiting(&mut self) -> Vec<(u64, Pending<F>)> {
+        let mut given = Vec::with_capacity(self.waiting.len());
+        for id in std::mem::take(&mut self.waiting) {
+            if let Some(mut request) = self.requests.remove(&id) {
+                if let Some(timer) = request.timer.take() {
+                    self.deadlines.cancel(timer);
+                }
+                given.push((id, request));
+            }
+        }
+        given
+    }
+
+    pub(in crate::proto) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Forgets a request; the broker is told if it has it. No notice follows.
+    pub fn cancel(&mut self, id: u64) {
+        self.forget(id, Tell::Cancelled);
+    }
+
+    /// Once there is a broker to speak to: says so, and sends what waits.
+    pub(super) fn advance(&mut self) {
+        if !self.ready() {
+            return;
+        }
+        if !self.connected {
+            self.connected = true;
+            self.link.accepted();
+            self.notices.push(ClientNotice::Connected);
+        }
+        if self.config.dialect == Dialect::Omdp {
+            for id in std::mem::take(&mut self.waiting) {
+                self.send(id);
+            }
+        } else if self.under_way.is_none()
+            && let Some(id) = self.waiting.pop_first()
+        {
+            self.send(id);
+        }
+    }
+
+    fn send(&mut self, id: u64) {
+        let is_mdp = self.config.dialect != Dialect::Omdp;
+        let broker_is_ours = self.link.peer().is_some();
+        let rid = self.rid(id);
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        request.stage = Stage::Sent;
+        let (data, ext) = request.payload(broker_is_ours, is_mdp);
+        if is_mdp {
+            self.under_way = Some((id, request.service.clone()));
+        }
+        self.transmits.push(ClientMessage::Request {
+            service: request.service.clone(),
+            rid,
+            data,
+            opts: Some(request.opts.clone()),
+            ext: Some(ext),
+        });
+    }
+
+    pub(super) fn fail(&mut self, id: u64, code: Code) {
+        self.notices.push(ClientNotice::Failed {
+            id,
+            code: code.as_str().into(),
+        });
+    }
+
+    pub(super) fn forget(&mut self, id: u64, tell: Tell) {
+        let Some(request) = self.requests.remove(&id) else {
+            return;
+        };
+        if let Some(timer) = request.timer {
+            self.deadlines.cancel(timer);
+        }
+        if !request.stage.is_with_broker() {
+            self.waiting.remove(&id);
+            if let Stage::Unknown { until } = request.stage {
+                self.resume.forget(until, id);
+            }
+        } else if self.config.dialect != Dialect::Omdp {
+            self.under_way = None;
+            if tell != Tell::Nothing && self.link.is_up() {
+                self.link.renew();
+                // With MDP nothing is waited for that the time could tell.
+                self.lost(Time::ZERO, Loss::Abandoned);
+            }
+        } else if tell != Tell::Nothing && self.link.is_up() {
+            // Also one whose hello has not come yet; a broker of 0.0.92 ignores the command.
+            let rid = self.rid_of(id, request.again);
+            let expired = tell == Tell::Expired;
+            self.transmits.push(ClientMessage::Cancel { rid, expired });
+        }
+    }
+}

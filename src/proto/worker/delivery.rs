@@ -1,0 +1,105 @@
+//! A delivery: one request in the hands of the worker, from the message that brings it to the reply,
+//! or the word that nobody waits for one.
+
+use super::resume::Held;
+use super::{Worker, WorkerNotice};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::proto::flow::Debt;
+use crate::wire::omdp::WorkerMessage;
+use crate::wire::{Body, Frame};
+
+#[derive(Debug)]
+pub(super) struct Delivery<F> {
+    pub(super) client: F,
+    pub(super) rid: F,
+    /// The broker's handle of it, from a broker of ours that is there.
+    pub(super) token: Option<u64>,
+    /// Whose request it is, as the broker said.
+    pub(super) user: Option<F>,
+    /// How many parts of the reply were handed to the transport.
+    pub(super) sent: u32,
+    /// Set while its broker is lost, until another has found the client.
+    pub(super) held: Option<Box<Held<F>>>,
+    pub(super) arrived: Time,
+    /// What its user has written, for a dialect without partials.
+    pub(super) parts: Vec<F>,
+    /// Toward a broker that knows no flow control: what its parts cost.
+    pub(super) debt: Debt,
+    /// What all of the parts that were sent cost, and how much credit its user was given.
+    pub(super) spent: u64,
+    pub(super) granted: u64,
+    /// How many bytes more its user has counted than there were.
+    pub(super) surplus: i64,
+}
+
+impl<F> Delivery<F> {
+    /// Whether its user has ended it, and only the reply is held.
+    pub(super) fn is_over(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.has_ended())
+    }
+}
+
+impl<F: Frame> Worker<F> {
+    /// `said` is the client's options, and what the broker says of the attempt and of its user.
+    pub(super) fn on_request(
+        &mut self,
+        now: Time,
+        delivery: Delivery<F>,
+        body: Body<F>,
+        said: Option<(F, u8, Option<F>)>,
+    ) {
+        if self.draining.is_some() {
+            // It crossed our decision to leave; our goodbye, or this, gives it to another worker.
+            if let Some(token) = delivery.token.filter(|_| !self.said_goodbye()) {
+                self.transmits.push(WorkerMessage::Return {
+                    tokens: F::from(&token.to_be_bytes()[..]),
+                });
+            }
+            return;
+        }
+        self.last_delivery += 1;
+        let number = self.last_delivery;
+        let returnable = delivery.token.is_some();
+        if let Some(token) = delivery.token {
+            self.by_token.insert(token, number);
+        }
+        self.deliveries.insert(number, delivery);
+        if self.stalled_at.is_none() {
+            self.watch_for_stall(now);
+        }
+        let (opts, retried, user) = said.map_or((None, 0, None), |(opts, retried, user)| {
+            (Some(opts), retried, user)
+        });
+        self.notices.push(WorkerNotice::Request {
+            delivery: number,
+            body,
+            opts,
+            retried,
+            user,
+            returnable,
+        });
+    }
+
+    pub(super) fn forget(&mut self, number: u64) -> Option<Delivery<F>> {
+        let delivery = self.deliveries.remove(&number)?;
+        if let Some(token) = delivery.token {
+            self.by_token.remove(&token);
+        }
+        self.release(&delivery);
+        Some(delivery)
+    }
+
+    pub(super) fn cancel(&mut self, number: u64, code: Code) {
+        if self
+            .forget(number)
+            .is_none_or(|delivery| delivery.is_over())
+        {
+            return;
+        }
+        self.notices.push(WorkerNotice::Cancelled {
+            delivery: number,
+            code,
+        });
+    }
+}

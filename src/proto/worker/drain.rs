@@ -1,0 +1,120 @@
+//! The end of a worker: it takes nothing new, lets what runs end, and says goodbye.
+
+use super::resume::Resume;
+use super::watchdog::Watchdog;
+use super::{Worker, WorkerNotice};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::proto::link::Loss;
+use crate::wire::omdp::{ReplyKind, WorkerMessage};
+use crate::wire::{Body, Frame};
+use std::time::Duration;
+
+/// How long a broker of ours may take to answer a goodbye. Until then it may still give requests
+/// to this worker, and what follows `Drained` may rely on it that it does not.
+pub const GOODBYE: Duration = Duration::from_millis(250);
+
+/// What a worker that is to stop waits for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Draining {
+    /// The end of what runs, or the time to give up on it.
+    Running { deadline: Option<Time> },
+    /// The broker's answer to its goodbye.
+    Goodbye { until: Time },
+}
+
+impl Draining {
+    pub(super) fn next_deadline(self) -> Option<Time> {
+        match self {
+            Draining::Running { deadline } => deadline,
+            Draining::Goodbye { until } => Some(until),
+        }
+    }
+}
+
+impl<F: Frame> Worker<F> {
+    /// Takes no new request, lets the running ones end, then says goodbye; `Drained` follows. At
+    /// `deadline` the running ones are given up, and their clients told.
+    pub fn stop(&mut self, now: Time, deadline: Option<Time>) {
+        self.draining = Some(Draining::Running { deadline });
+        if self.link.peer().is_some() && !self.deliveries.is_empty() {
+            // It takes part until the last one ends, and is given nothing until then.
+            self.send_ready();
+        }
+        // What was not taken is given back before the running ones end.
+        self.ask_back(0);
+        self.settle_drain(now);
+    }
+
+    /// While the worker is to stop: says goodbye as soon as nothing runs, or at the deadline.
+    pub(super) fn settle_drain(&mut self, now: Time) {
+        let deadline = match self.draining {
+            None => return,
+            Some(Draining::Running { deadline }) => deadline,
+            Some(Draining::Goodbye { until }) => {
+                // Without a link nobody is left to answer.
+                if until <= now || !self.link.is_up() {
+                    self.leave();
+                }
+                return;
+            }
+        };
+        let overdue = deadline.is_some_and(|at| at <= now);
+        // Offers come back at once, and must not be taken for running.
+        if (!self.deliveries.is_empty() && !overdue) || self.retract.is_some() {
+            return;
+        }
+        let running: Vec<u64> = self.deliveries.keys().copied().collect();
+        for number in running {
+            if let Some(delivery) = self.forget(number) {
+                if delivery.is_over() {
+                    continue;
+                }
+                // The broker drops a claim with its worker.
+                if delivery.held.is_none() {
+                    self.transmits.push(WorkerMessage::Reply {
+                        kind: ReplyKind::OwnError,
+                        client: delivery.client,
+                        rid: delivery.rid,
+                        body: Body::json(F::from(Code::WorkerLost.to_json())),
+                        token: delivery.token,
+                        pace: None,
+                    });
+                }
+                self.notices.push(WorkerNotice::Cancelled {
+                    delivery: number,
+                    code: Code::WorkerLost,
+                });
+            }
+        }
+        if self.link.is_up() {
+            self.transmits.push(WorkerMessage::Disconnect);
+            // One of 0.0.92 has been heard without a hello, and doesn't answer.
+            if self.link.peer().is_some() || !self.connected {
+                let until = now + GOODBYE;
+                self.draining = Some(Draining::Goodbye { until });
+                return;
+            }
+        }
+        self.leave();
+    }
+
+    /// The drain is over.
+    pub(super) fn leave(&mut self) {
+        self.draining = None;
+        self.stalled_at = None;
+        self.resume = Resume::new();
+        self.watchdog = Watchdog::new(self.config.max_blocked);
+        self.link.close();
+        if self.connected {
+            self.connected = false;
+            self.notices.push(WorkerNotice::Disconnected(Loss::Stopped));
+        }
+        self.notices.push(WorkerNotice::Drained);
+    }
+
+    /// Whatever it said after that would make the broker think that it begins anew.
+    pub(super) fn said_goodbye(&self) -> bool {
+        matches!(self.draining, Some(Draining::Goodbye { .. }))
+    }
+}

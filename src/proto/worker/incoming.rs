@@ -1,0 +1,99 @@
+//! What the broker says: each of its messages, and what it is taken for.
+
+use super::delivery::Delivery;
+use super::{Worker, WorkerNotice};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::proto::flow::Debt;
+use crate::proto::link::Loss;
+use crate::wire::omdp::ToWorker;
+use crate::wire::{Frame, Hello, Malformed};
+
+impl<F: Frame> Worker<F> {
+    /// Takes one message of the broker; `frames` is empty afterwards.
+    pub fn handle_message(&mut self, now: Time, frames: &mut Vec<F>) {
+        // Behind the end of its connection.
+        if !self.link.is_up() {
+            return frames.clear();
+        }
+        let message = match self.config.dialect.decode_for_worker(frames) {
+            Ok(message) => message,
+            Err(why) => return self.notices.push(WorkerNotice::Fault(why)),
+        };
+        if !matches!(message, ToWorker::Disconnect) {
+            self.heard(now);
+        }
+        match message {
+            ToWorker::Welcome { hello } => match Hello::parse(&hello) {
+                Ok(hello) => {
+                    self.link.welcome(hello.clone());
+                    self.find_out(&hello);
+                    self.settle_drain(now);
+                    if self.announced != self.concurrency() {
+                        self.send_ready();
+                    }
+                }
+                Err(why) => self.notices.push(WorkerNotice::Fault(why)),
+            },
+            // A broker of ours gave it to an earlier life of this name, whose requests it ends when
+            // it hears our READY.
+            ToWorker::Request { extra: Some(_), .. } if self.link.peer().is_none() => {}
+            // It would have two deliveries, of which a CANCEL could name but one.
+            ToWorker::Request {
+                extra: Some(extra), ..
+            } if self.by_token.contains_key(&extra.token) => {
+                self.notices.push(WorkerNotice::Fault(Malformed::Extension));
+            }
+            ToWorker::Request {
+                client,
+                rid,
+                body,
+                extra,
+            } => {
+                let token = extra.as_ref().map(|extra| extra.token);
+                let said = extra.map(|extra| (extra.opts, extra.retried, extra.user));
+                let user = said.as_ref().and_then(|(_, _, user)| user.clone());
+                let delivery = Delivery {
+                    client,
+                    rid,
+                    token,
+                    user,
+                    sent: 0,
+                    held: None,
+                    arrived: now,
+                    parts: Vec::new(),
+                    debt: Debt::default(),
+                    spent: 0,
+                    granted: 0,
+                    surplus: 0,
+                };
+                self.on_request(now, delivery, body, said);
+            }
+            ToWorker::Cancel { token } => {
+                if let Some(&delivery) = self.by_token.get(&token) {
+                    self.cancel(delivery, Code::Aborted);
+                    self.settle_drain(now);
+                }
+            }
+            ToWorker::Resume(ext) => self.on_resume(now, ext),
+            ToWorker::Disclaim { numbers } => self.on_disclaim(now, &numbers),
+            ToWorker::Credit { token, bytes } => {
+                if let Some(&number) = self.by_token.get(&token)
+                    && let Some(delivery) = self.deliveries.get_mut(&number)
+                {
+                    self.notices.push(delivery.credit(number, bytes));
+                }
+            }
+            // A client's own heartbeat; a delivery stays active until somebody says otherwise.
+            ToWorker::RequestHeartbeat { .. } | ToWorker::Heartbeat => {}
+            ToWorker::Disconnect => {
+                self.resume.dismiss();
+                if !self.connected {
+                    self.link.refused();
+                }
+                self.lose(now, Loss::Refused);
+            }
+            ToWorker::NameTaken { session } => self.name_taken(now, &session),
+        }
+    }
+}

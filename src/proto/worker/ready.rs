@@ -1,0 +1,74 @@
+//! READY: what the broker is told of the worker, above all how many requests it may give, and again
+//! whenever that changes.
+
+use super::Worker;
+use crate::proto::Time;
+use crate::wire::omdp::WorkerMessage;
+use crate::wire::{Frame, Hello};
+
+impl<F: Frame> Worker<F> {
+    /// From now on others run requests in the same room. Whoever sees all of them watches for
+    /// stalls; and what is taken back was given by a broker that can't know how full the room is,
+    /// so it is asked for no more until [`room_again`](Self::room_again).
+    pub(in crate::proto) fn share_room(&mut self) {
+        self.shared = true;
+    }
+
+    /// Others have left some of the room.
+    pub(in crate::proto) fn room_again(&mut self) {
+        if std::mem::take(&mut self.full) && self.link.peer().is_some() && self.draining.is_none() {
+            self.send_ready();
+        }
+    }
+
+    /// How many requests may run at once from now on; those that run are left alone.
+    pub fn set_concurrency(&mut self, now: Time, concurrency: Option<usize>) {
+        self.config.concurrency = concurrency;
+        self.pace.forget();
+        // What is on offer may have room now, or have none any more.
+        let since = self.stalled_at;
+        self.watch_for_stall(now);
+        self.stalled_at = self.stalled_at.map(|at| since.unwrap_or(at).min(at));
+        if self.link.peer().is_some() {
+            self.send_ready();
+        }
+    }
+
+    /// How many requests the broker may give it: none once it is to leave, or its user is blocked,
+    /// and fewer while some run that the broker does not know of.
+    pub(super) fn concurrency(&self) -> Option<usize> {
+        let limit = match self.draining.is_some() || self.watchdog.is_barking() {
+            true => Some(0),
+            false if self.full => Some(self.load()),
+            false => self.config.concurrency,
+        };
+        limit.map(|limit| limit.saturating_sub(self.unclaimed()))
+    }
+
+    pub(super) fn session(&self) -> String {
+        format!("{}.{}", self.config.session, self.connections)
+    }
+
+    pub(super) fn send_ready(&mut self) {
+        if self.said_goodbye() {
+            return;
+        }
+        let mut hello = Hello::new(
+            self.config.link.heartbeat.as_millis() as u64,
+            self.config.link.liveness,
+        );
+        hello.session = self.session();
+        self.announced = self.concurrency();
+        hello.concurrency = Some(
+            self.announced
+                .map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)),
+        );
+        let ahead = self.config.prefetch > 0 && self.draining.is_none() && !self.full;
+        hello.prefetch = ahead.then_some(self.config.prefetch);
+        hello.flow = true;
+        self.transmits.push(WorkerMessage::Ready {
+            service: F::from(self.config.service.as_bytes()),
+            hello: Some(hello.to_frame()),
+        });
+    }
+}

@@ -1,0 +1,115 @@
+//! What the user says of a delivery: parts of the reply, and its end.
+
+use super::Worker;
+use super::delivery::Delivery;
+use crate::proto::{Time, flow};
+use crate::wire::ext;
+use crate::wire::omdp::{ReplyKind, WorkerMessage, error_for_old};
+use crate::wire::{Body, Dialect, Frame};
+
+impl<F: Frame> Worker<F> {
+    /// Sends one part of the reply.
+    pub fn partial(&mut self, delivery: u64, body: Body<F>) {
+        if self.held > 0 && self.keep_part(delivery, &body) {
+            return;
+        }
+        let dialect = self.config.dialect;
+        let has_windows = self.has_windows();
+        let number = delivery;
+        let Some(delivery) = self.deliveries.get_mut(&number) else {
+            return;
+        };
+        let cost = flow::cost(&body);
+        if !has_windows {
+            delivery.debt.add(cost);
+            if let Some(bytes) = delivery.debt.settle(self.congested) {
+                self.notices.push(delivery.credit(number, bytes));
+            }
+        }
+        if let Dialect::Mdp(mdp) = dialect
+            && !mdp.has_partials()
+        {
+            return delivery.parts.extend(body.into_frames());
+        }
+        let Delivery {
+            client,
+            rid,
+            token,
+            sent,
+            spent,
+            ..
+        } = delivery;
+        // Through a 0.0.92 broker this could reach a 0.0.92 client, which a null partial kills.
+        if dialect == Dialect::Omdp && token.is_none() && body.is_null() {
+            return;
+        }
+        *sent = sent.saturating_add(1);
+        *spent += u64::from(cost);
+        let message = WorkerMessage::Reply {
+            kind: ReplyKind::Partial,
+            client: F::from(&client[..]),
+            rid: F::from(&rid[..]),
+            body,
+            token: *token,
+            pace: None,
+        };
+        self.transmits.push(message);
+    }
+
+    /// Ends the request with data.
+    pub fn finish(&mut self, now: Time, delivery: u64, body: Body<F>) {
+        self.end(now, delivery, ReplyKind::Final, body);
+    }
+
+    /// Ends the request with an error value.
+    pub fn error(&mut self, now: Time, delivery: u64, value: Body<F>) {
+        self.end(now, delivery, ReplyKind::Error, value);
+    }
+
+    pub(super) fn end(&mut self, now: Time, number: u64, kind: ReplyKind, mut body: Body<F>) {
+        if self.held > 0 && self.keep_end(number, kind, &body) {
+            return;
+        }
+        let Some(delivery) = self.forget(number) else {
+            return;
+        };
+        let Delivery {
+            client,
+            rid,
+            token,
+            arrived,
+            parts,
+            ..
+        } = delivery;
+        if kind == ReplyKind::Final && !parts.is_empty() {
+            body = with_parts(parts, body);
+        }
+        if self.config.dialect == Dialect::Omdp && token.is_none() && kind.is_error() {
+            body = Body::json(error_for_old(body.into_json()));
+        }
+        let service = token.and_then(|_| self.pace.tell(now));
+        let pace = service.map(|service| ext::Pace {
+            service,
+            held: u32::try_from(now.since(arrived).as_micros()).unwrap_or(u32::MAX),
+        });
+        self.transmits.push(WorkerMessage::Reply {
+            kind,
+            client,
+            rid,
+            body,
+            token,
+            pace,
+        });
+        self.watch_for_stall(now);
+        self.shed_backlog();
+        self.settle_drain(now);
+    }
+}
+
+/// One body of all parts and the final, which adds nothing if it has no data.
+fn with_parts<F: Frame>(mut parts: Vec<F>, body: Body<F>) -> Body<F> {
+    if !body.is_null() {
+        parts.extend(body.into_frames());
+    }
+    Body::from_frames(parts)
+}
