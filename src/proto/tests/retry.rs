@@ -2,7 +2,7 @@
 
 use super::net::*;
 use crate::proto::Terms;
-use crate::proto::broker::{BrokerEvent, Departure};
+use crate::proto::broker::Departure;
 
 fn terms(retry: u8) -> Terms {
     Terms {
@@ -30,54 +30,60 @@ fn kill(net: &mut Net, worker: Id<WorkerActor>, how: &str) {
     }
 }
 
+/// A worker dies with a request, while another is there.
+struct Death {
+    net: Net,
+    b: Id<BrokerActor>,
+    c: Id<ClientActor>,
+    first: Id<WorkerActor>,
+    second: Id<WorkerActor>,
+    r: u64,
+}
+
+fn death(how: &str, retry: u8) -> Death {
+    let (mut net, b, first, c) = trio();
+    net.serve(first, |_| Job::endless());
+    let r = ask(&mut net, c, "1", retry);
+    net.run(secs(1));
+    let second = net.worker(b, "echo");
+    net.run(secs(1));
+    kill(&mut net, first, how);
+    net.run(secs(20));
+    Death {
+        net,
+        b,
+        c,
+        first,
+        second,
+        r,
+    }
+}
+
 #[test]
 fn another_worker_gets_what_the_dead_one_had() {
-    for death in DEATHS {
-        let mut net = Net::new();
-        let b = net.broker();
-        let c = net.client(b);
-        let first = net.worker(b, "echo");
-        net.serve(first, |_| Job::endless());
-        let r = ask(&mut net, c, "1", 1);
-        net.run(secs(1));
-        let second = net.worker(b, "echo");
-        net.run(secs(1));
-        kill(&mut net, first, death);
-        net.run(secs(20));
-        assert_eq!(net.end(c, r), done("1"), "{death}");
-        assert_eq!(net.started(first), ["1"], "{death}");
-        assert_eq!(net.started(second), ["1"], "{death}");
-        assert_eq!(net[second].retried, [1], "{death}");
-        assert_eq!(net[b].machine.load()[0], 0, "{death}");
+    for how in DEATHS {
+        let mut t = death(how, 1);
+        assert_eq!(t.net.end(t.c, t.r), done("1"), "{how}");
+        assert_eq!(t.net.started(t.first), ["1"], "{how}");
+        assert_eq!(t.net.started(t.second), ["1"], "{how}");
+        assert_eq!(t.net[t.second].retried, [1], "{how}");
+        assert_eq!(t.net[t.b].machine.load()[0], 0, "{how}");
     }
 }
 
 #[test]
 fn without_retry_nothing_runs_twice() {
-    for death in DEATHS {
-        let mut net = Net::new();
-        let b = net.broker();
-        let c = net.client(b);
-        let first = net.worker(b, "echo");
-        net.serve(first, |_| Job::endless());
-        let r = ask(&mut net, c, "1", 0);
-        net.run(secs(1));
-        let second = net.worker(b, "echo");
-        net.run(secs(1));
-        kill(&mut net, first, death);
-        net.run(secs(20));
-        assert_eq!(net.end(c, r), failed("W_LOST"), "{death}");
-        assert_eq!(net.started(second), [""; 0], "{death}");
+    for how in DEATHS {
+        let mut t = death(how, 0);
+        assert_eq!(t.net.end(t.c, t.r), failed("W_LOST"), "{how}");
+        assert_eq!(t.net.started(t.second), [""; 0], "{how}");
     }
 }
 
 #[test]
 fn it_starts_once_more_for_each_retry_and_then_is_lost() {
     for retry in [1, 2, 255] {
-        let mut net = Net::new();
-        let b = net.broker();
-        let c = net.client(b);
-        let w = net.worker(b, "echo");
+        let (mut net, _, w, c) = trio();
         net.serve(w, |_| Job::endless());
         let request = Terms {
             timeout: None,
@@ -99,10 +105,7 @@ fn it_starts_once_more_for_each_retry_and_then_is_lost() {
 
 #[test]
 fn after_a_partial_it_is_lost() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let c = net.client(b);
-    let w = net.worker(b, "echo");
+    let (mut net, b, w, c) = trio();
     net.serve(w, |_| Job::endless().parts(1));
     let r = ask(&mut net, c, "1", 9);
     net.run(ms(500));
@@ -116,10 +119,7 @@ fn after_a_partial_it_is_lost() {
 /// What has not started is given back as often as it takes.
 #[test]
 fn what_is_given_back_is_no_attempt() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let c = net.client(b);
-    let w = net.worker(b, "echo");
+    let (mut net, _, w, c) = trio();
     net.act(w, |worker, _| worker.busy = true);
     let r = ask(&mut net, c, "1", 1);
     for _ in 0..5 {
@@ -139,10 +139,7 @@ fn what_is_given_back_is_no_attempt() {
 #[test]
 fn while_it_waits_again_it_keeps_its_deadline_and_can_be_cancelled() {
     for cancel in [false, true] {
-        let mut net = Net::new();
-        let b = net.broker();
-        let c = net.client(b);
-        let w = net.worker(b, "echo");
+        let (mut net, b, w, c) = trio();
         net.serve(w, |_| Job::endless());
         net.run(at(1000) - net.now());
         let request = Terms {
@@ -194,11 +191,8 @@ fn the_order_is_kept_and_the_lost_ones_end() {
         };
         assert_eq!(net.end(c, request), expected);
     }
-    let lost = net[b].events.iter().find_map(|(_, event)| match event {
-        BrokerEvent::WorkerGone { why, lost, .. } => Some((*why, *lost)),
-        _ => None,
-    });
-    assert_eq!(lost, Some((Departure::Connection, 6)));
+    let (_, why, lost) = net[b].departures()[0];
+    assert_eq!((why, lost), (Departure::Connection, 6));
 }
 
 /// Whatever the worker is, and whatever becomes of it.
@@ -236,7 +230,7 @@ fn an_mdp_worker_takes_over() {
     let second = net.raw(b, b"M");
     net.say(second, "MDPW02|\u{1}|echo");
     net.run(secs(1));
-    let heard = net.act(second, |raw, _| raw.take());
+    let heard = net.take(second);
     let client = net.name(c).replace("ClientActor", "C");
     assert!(
         heard.contains(&format!("MDPW02|\u{2}|{client}|∅|1")),
@@ -259,10 +253,10 @@ fn an_mdp_worker_of_ours_that_is_stopped_is_not_given_the_request_again() {
     let r = ask(&mut net, c, "1", 1);
     net.run(secs(1));
     let client = net.name(c).replace("ClientActor", "C");
-    net.act(w, |raw, _| raw.take());
+    net.take(w);
     net.say(w, &format!("MDPW02|\u{4}|{client}|∅|OMDP-CODE|W_LOST"));
     net.run(secs(1));
-    assert_eq!(net.act(w, |raw, _| raw.take()), ["MDPW02|\u{6}"]);
+    assert_eq!(net.take(w), ["MDPW02|\u{6}"]);
     let other = net.worker(b, "echo");
     net.run(secs(1));
     assert_eq!(
@@ -328,10 +322,7 @@ fn an_old_broker_knows_no_retry() {
 
 #[test]
 fn a_broker_that_stops_gives_nothing_to_another() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let c = net.client(b);
-    let w = net.worker(b, "echo");
+    let (mut net, b, w, c) = trio();
     net.serve(w, |_| Job::endless());
     let r = ask(&mut net, c, "1", 3);
     net.worker(b, "echo");
