@@ -2,6 +2,7 @@
 
 use super::input::Input;
 use super::models::{Known, message};
+use super::play::{Scene, noise, play};
 use crate::proto::broker::{
     Access, BrokerConfig, BrokerEvent, Credentials, Grant, Limits, Outgoing, Pattern, Principal,
 };
@@ -60,7 +61,7 @@ pub(super) const MODELS: [&str; 43] = [
     "W|11|$A|$R|$K",
 ];
 
-struct Scene {
+struct Live {
     broker: Broker<Vec<u8>>,
     now: Time,
     known: HashMap<Vec<u8>, Known>,
@@ -69,16 +70,13 @@ struct Scene {
     bad: usize,
 }
 
-/// More operations than this find nothing that fewer don't.
-const OPERATIONS: usize = 2_000;
-
 pub(super) fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let dialects = match input.below(8) {
         0 => [Dialect::Omdp].into_iter().collect(),
         _ => Dialects::ALL,
     };
-    let mut scene = Scene {
+    let scene = Live {
         broker: Broker::new(BrokerConfig {
             heartbeat: Duration::from_millis(2500),
             liveness: 3,
@@ -103,17 +101,10 @@ pub(super) fn run(data: &[u8]) {
         messages: 0,
         bad: 0,
     };
-    for _ in 0..OPERATIONS {
-        if input.is_over() {
-            break;
-        }
-        scene.step(&mut input);
-        scene.settle();
-    }
-    scene.end();
+    play(scene, input);
 }
 
-impl Scene {
+impl Scene for Live {
     fn step(&mut self, input: &mut Input) {
         match input.below(16) {
             0..=8 => {
@@ -124,8 +115,7 @@ impl Scene {
             }
             9 => {
                 let from = *input.pick(&PEERS);
-                let count = input.below(9);
-                let frames = (0..count).map(|_| input.frame()).collect();
+                let frames = noise(input);
                 self.say(from, frames, 0);
             }
             10 => self.gone(PEERS[input.below(PEERS.len())]),
@@ -144,57 +134,6 @@ impl Scene {
             }
             _ => self.rules(input),
         }
-    }
-
-    /// The peers of one number share a user.
-    fn say(&mut self, from: &[u8], mut frames: Vec<Vec<u8>>, who: u8) {
-        self.messages += 1;
-        let principal = Principal {
-            credential: format!("key{}", who % 3),
-            user: format!("user{}", from[1]),
-            metadata: String::new(),
-        };
-        let text = (who % 16 != 15).then(|| principal.to_text());
-        self.broker
-            .handle_message_of(self.now, from, text.as_deref(), &mut frames);
-        assert!(frames.is_empty(), "the frames are reused");
-    }
-
-    fn gone(&mut self, peer: &[u8]) {
-        self.broker.handle_gone(self.now, peer);
-        self.known.remove(peer);
-    }
-
-    fn advance(&mut self, by: Duration) {
-        self.now = self.now + by;
-        self.broker.handle_timeout(self.now);
-        let next = self.broker.next_deadline();
-        assert!(next.is_none_or(|at| at > self.now), "no timer stays behind");
-    }
-
-    fn rules(&mut self, input: &mut Input) {
-        let what = input.byte();
-        let grant = |bit: u8| match what >> bit & 3 {
-            0 => Vec::new(),
-            1 => vec![Pattern::new("echo")],
-            _ => vec![Pattern::new("*")],
-        };
-        let mut credentials = Credentials::default();
-        let count = 1 + what % 3;
-        credentials
-            .listed
-            .extend((0..count).map(|n| format!("key{n}").into()));
-        let listed = Grant {
-            serve: grant(2),
-            call: grant(4),
-        };
-        let access = Access {
-            credentials,
-            users: HashMap::from([("user48".into(), listed)]),
-            others: Grant::all(),
-            ask: (what & 128 != 0).then_some(Duration::from_secs(1)),
-        };
-        self.broker.set_access(self.now, Arc::new(access));
     }
 
     fn settle(&mut self) {
@@ -252,6 +191,59 @@ impl Scene {
         assert_eq!(self.broker.next_deadline(), None);
         self.settle_stopped();
         assert_eq!(self.broker.load(), [0; 4]);
+    }
+}
+
+impl Live {
+    /// The peers of one number share a user.
+    fn say(&mut self, from: &[u8], mut frames: Vec<Vec<u8>>, who: u8) {
+        self.messages += 1;
+        let principal = Principal {
+            credential: format!("key{}", who % 3),
+            user: format!("user{}", from[1]),
+            metadata: String::new(),
+        };
+        let text = (who % 16 != 15).then(|| principal.to_text());
+        self.broker
+            .handle_message_of(self.now, from, text.as_deref(), &mut frames);
+        assert!(frames.is_empty(), "the frames are reused");
+    }
+
+    fn gone(&mut self, peer: &[u8]) {
+        self.broker.handle_gone(self.now, peer);
+        self.known.remove(peer);
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.now = self.now + by;
+        self.broker.handle_timeout(self.now);
+        let next = self.broker.next_deadline();
+        assert!(next.is_none_or(|at| at > self.now), "no timer stays behind");
+    }
+
+    fn rules(&mut self, input: &mut Input) {
+        let what = input.byte();
+        let grant = |bit: u8| match what >> bit & 3 {
+            0 => Vec::new(),
+            1 => vec![Pattern::new("echo")],
+            _ => vec![Pattern::new("*")],
+        };
+        let mut credentials = Credentials::default();
+        let count = 1 + what % 3;
+        credentials
+            .listed
+            .extend((0..count).map(|n| format!("key{n}").into()));
+        let listed = Grant {
+            serve: grant(2),
+            call: grant(4),
+        };
+        let access = Access {
+            credentials,
+            users: HashMap::from([("user48".into(), listed)]),
+            others: Grant::all(),
+            ask: (what & 128 != 0).then_some(Duration::from_secs(1)),
+        };
+        self.broker.set_access(self.now, Arc::new(access));
     }
 
     fn settle_stopped(&mut self) {

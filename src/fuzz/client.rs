@@ -2,11 +2,12 @@
 
 use super::input::Input;
 use super::models::{Known, message};
+use super::play::{Scene, dialect, link, noise, play, understood_by_broker};
 use crate::proto::client::{ClientConfig, ClientNotice};
-use crate::proto::link::{Action, LinkConfig};
+use crate::proto::link::Action;
 use crate::proto::{Client, Terms, Time};
-use crate::wire::omdp::{ClientMessage, PeerMessage};
-use crate::wire::{Body, Dialect, mdp};
+use crate::wire::omdp::ClientMessage;
+use crate::wire::{Body, Dialect};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub(super) const MODELS: [&str; 20] = [
 
 const SESSION: &str = "c.";
 
-struct Scene {
+struct Live {
     client: Client<Vec<u8>>,
     dialect: Dialect,
     now: Time,
@@ -48,15 +49,10 @@ struct Scene {
     connected: bool,
 }
 
-const OPERATIONS: usize = 2_000;
-
 pub(super) fn run(data: &[u8]) {
     let mut input = Input::new(data);
-    let dialect = match input.below(8) {
-        n @ 5.. => Dialect::ALL[n - 4],
-        _ => Dialect::Omdp,
-    };
-    let mut scene = Scene {
+    let dialect = dialect(&mut input);
+    let scene = Live {
         client: Client::new(ClientConfig {
             link: link(false),
             dialect,
@@ -72,26 +68,10 @@ pub(super) fn run(data: &[u8]) {
         socket: false,
         connected: false,
     };
-    for _ in 0..OPERATIONS {
-        if input.is_over() {
-            break;
-        }
-        scene.step(&mut input);
-        scene.settle();
-    }
-    scene.end();
+    play(scene, input);
 }
 
-pub(super) fn link(expect_beats: bool) -> LinkConfig {
-    LinkConfig {
-        heartbeat: Duration::from_millis(2500),
-        liveness: 3,
-        reconnect: Duration::from_millis(100),
-        expect_beats,
-    }
-}
-
-impl Scene {
+impl Scene for Live {
     fn step(&mut self, input: &mut Input) {
         match input.below(16) {
             0..=4 => {
@@ -99,8 +79,7 @@ impl Scene {
                 self.hear(&mut frames);
             }
             5 => {
-                let count = input.below(9);
-                let mut frames = (0..count).map(|_| input.frame()).collect();
+                let mut frames = noise(input);
                 self.hear(&mut frames);
             }
             6..=8 => self.request(input),
@@ -145,52 +124,6 @@ impl Scene {
         }
     }
 
-    fn hear(&mut self, frames: &mut Vec<Vec<u8>>) {
-        self.client.handle_message(self.now, frames);
-        assert!(frames.is_empty(), "the frames are reused");
-    }
-
-    fn request(&mut self, input: &mut Input) {
-        self.last += 1;
-        let timeout = match input.below(6) {
-            0 => None,
-            n => Some(Duration::from_millis(n as u64 * 300)),
-        };
-        let how = input.byte();
-        let terms = Terms {
-            timeout,
-            retry: how % 3,
-            fail_fast: how % 5 == 4,
-        };
-        let body = match input.below(3) {
-            0 => Body::binary(vec![0xff, 1]),
-            1 => Body::null(),
-            _ => Body::json(b"[\"a\",\"b\"]".to_vec()),
-        };
-        self.open.insert(self.last, timeout);
-        let service = b"echo".to_vec();
-        let opts = b"{}".to_vec();
-        self.client
-            .request(self.now, self.last, service, body, opts, terms);
-        let rid = format!("{SESSION}{}", self.last);
-        self.known.remember(b"c0", rid.as_bytes(), self.last);
-    }
-
-    fn some_id(&self, input: &mut Input) -> u64 {
-        self.last.saturating_sub(input.below(6) as u64)
-    }
-
-    fn advance(&mut self, by: Duration) {
-        self.now = self.now + by;
-        // The second time opens the connection in the place of one that the first gave up.
-        for _ in 0..2 {
-            self.client.handle_timeout(self.now);
-            self.settle();
-        }
-        let next = self.client.next_deadline();
-        assert!(next.is_none_or(|at| at > self.now), "no timer stays behind");
-    }
-
     fn settle(&mut self) {
         let form = self.client.form();
         let mut sent = Vec::new();
@@ -206,14 +139,7 @@ impl Scene {
                 sent.push(frames);
             }
         });
-        for mut frames in sent {
-            let shown = frames.clone();
-            let result = match self.dialect {
-                Dialect::Omdp => PeerMessage::decode(&mut frames).map(drop),
-                Dialect::Mdp(dialect) => mdp::PeerMessage::decode(dialect, &mut frames).map(drop),
-            };
-            assert_eq!(result, Ok(()), "{shown:?}");
-        }
+        understood_by_broker(self.dialect, sent);
         match self.client.poll_action() {
             Some(Action::Open) => {
                 assert!(!self.socket && self.started);
@@ -261,5 +187,53 @@ impl Scene {
         self.settle();
         assert_eq!(self.client.next_deadline(), None);
         assert!(!self.socket && !self.connected);
+    }
+}
+
+impl Live {
+    fn hear(&mut self, frames: &mut Vec<Vec<u8>>) {
+        self.client.handle_message(self.now, frames);
+        assert!(frames.is_empty(), "the frames are reused");
+    }
+
+    fn request(&mut self, input: &mut Input) {
+        self.last += 1;
+        let timeout = match input.below(6) {
+            0 => None,
+            n => Some(Duration::from_millis(n as u64 * 300)),
+        };
+        let how = input.byte();
+        let terms = Terms {
+            timeout,
+            retry: how % 3,
+            fail_fast: how % 5 == 4,
+        };
+        let body = match input.below(3) {
+            0 => Body::binary(vec![0xff, 1]),
+            1 => Body::null(),
+            _ => Body::json(b"[\"a\",\"b\"]".to_vec()),
+        };
+        self.open.insert(self.last, timeout);
+        let service = b"echo".to_vec();
+        let opts = b"{}".to_vec();
+        self.client
+            .request(self.now, self.last, service, body, opts, terms);
+        let rid = format!("{SESSION}{}", self.last);
+        self.known.remember(b"c0", rid.as_bytes(), self.last);
+    }
+
+    fn some_id(&self, input: &mut Input) -> u64 {
+        self.last.saturating_sub(input.below(6) as u64)
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.now = self.now + by;
+        // The second time opens the connection in the place of one that the first gave up.
+        for _ in 0..2 {
+            self.client.handle_timeout(self.now);
+            self.settle();
+        }
+        let next = self.client.next_deadline();
+        assert!(next.is_none_or(|at| at > self.now), "no timer stays behind");
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod corpus;
 mod decoders;
 mod input;
 mod models;
+mod play;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

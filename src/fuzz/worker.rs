@@ -1,13 +1,13 @@
 //! The worker machine between a user who works, and a broker who says anything. Each delivery is held, or has ended.
 
-use super::client::link;
 use super::input::Input;
 use super::models::{Known, message};
+use super::play::{Scene, dialect, link, noise, play, understood_by_broker};
 use crate::proto::link::Action;
 use crate::proto::worker::{Retract, WorkerConfig, WorkerNotice};
 use crate::proto::{Time, Worker};
-use crate::wire::omdp::{PeerMessage, WorkerMessage, tokens};
-use crate::wire::{Body, Dialect, mdp};
+use crate::wire::omdp::{WorkerMessage, tokens};
+use crate::wire::{Body, Dialect};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(super) const MODELS: [&str; 24] = [
     "W|12|$T",
 ];
 
-struct Scene {
+struct Live {
     worker: Worker<Vec<u8>>,
     dialect: Dialect,
     now: Time,
@@ -61,16 +61,11 @@ enum State {
     Draining,
 }
 
-const OPERATIONS: usize = 2_000;
-
 pub(super) fn run(data: &[u8]) {
     let mut input = Input::new(data);
-    let dialect = match input.below(8) {
-        n @ 5.. => Dialect::ALL[n - 4],
-        _ => Dialect::Omdp,
-    };
+    let dialect = dialect(&mut input);
     let concurrency = *input.pick(&[Some(1), Some(2), Some(0), None]);
-    let mut scene = Scene {
+    let scene = Live {
         worker: Worker::new(WorkerConfig {
             link: link(true),
             dialect,
@@ -91,17 +86,10 @@ pub(super) fn run(data: &[u8]) {
         connected: false,
         pinged: false,
     };
-    for _ in 0..OPERATIONS {
-        if input.is_over() {
-            break;
-        }
-        scene.step(&mut input);
-        scene.settle();
-    }
-    scene.end();
+    play(scene, input);
 }
 
-impl Scene {
+impl Scene for Live {
     fn step(&mut self, input: &mut Input) {
         match input.below(16) {
             0..=4 => {
@@ -109,8 +97,7 @@ impl Scene {
                 self.hear(&mut frames);
             }
             5 => {
-                let count = input.below(9);
-                let mut frames = (0..count).map(|_| input.frame()).collect();
+                let mut frames = noise(input);
                 self.hear(&mut frames);
             }
             6 => self.take(),
@@ -156,6 +143,66 @@ impl Scene {
         }
     }
 
+    /// The owner's turn: see `DealerCore` in `io`.
+    fn settle(&mut self) {
+        if let Some(Retract {
+            outstanding, limit, ..
+        }) = self.worker.poll_retract()
+        {
+            self.report();
+            let count = outstanding.saturating_sub(limit);
+            let offers = self.held.iter().rev();
+            let offers = offers.filter(|(_, (taken, returnable))| !taken && *returnable);
+            let mut back: Vec<u64> = offers.map(|(id, _)| *id).take(count).collect();
+            back.reverse();
+            for id in &back {
+                self.held.remove(id);
+            }
+            self.worker.handle_retracted(self.now, &back);
+        }
+        self.send();
+        if self.worker.poll_ping() {
+            assert!(!std::mem::replace(&mut self.pinged, true), "one at a time");
+        }
+        match self.worker.poll_action() {
+            Some(Action::Open) => {
+                assert!(!self.socket && self.state != State::Stopped);
+                self.socket = true;
+            }
+            Some(Action::Close) => self.socket = false,
+            None => {}
+        }
+        self.report();
+        assert_eq!(self.worker.outstanding(), self.held.len());
+        assert!(!self.connected || self.socket, "connected by what?");
+        self.worker.audit();
+    }
+
+    /// Whatever it has in hand, a worker that is to stop at once has stopped soon.
+    fn end(mut self) {
+        if self.state == State::Started {
+            self.stop(1);
+            self.settle();
+        }
+        if self.state == State::Draining {
+            // One that was to drain without end does, once its connection breaks.
+            self.worker.handle_down(self.now);
+            self.settle();
+            // Unless it waits for another broker, as long as that may take.
+            let mut rounds = 0;
+            while let Some(at) = self.worker.next_deadline() {
+                rounds += 1;
+                assert!(rounds < 100, "it does not leave");
+                self.advance(at - self.now);
+            }
+        }
+        assert_eq!(self.state, State::Stopped, "it has left");
+        assert!(self.held.is_empty() && !self.socket && !self.connected);
+        assert_eq!(self.worker.next_deadline(), None);
+    }
+}
+
+impl Live {
     fn stop(&mut self, patience: u8) {
         let patience = Duration::from_millis(u64::from(patience) * 20);
         let deadline = (!patience.is_zero()).then(|| self.now + patience);
@@ -204,41 +251,6 @@ impl Scene {
         assert!(next.is_none_or(|at| at > self.now), "no timer stays behind");
     }
 
-    /// The owner's turn: see `DealerCore` in `io`.
-    fn settle(&mut self) {
-        if let Some(Retract {
-            outstanding, limit, ..
-        }) = self.worker.poll_retract()
-        {
-            self.report();
-            let count = outstanding.saturating_sub(limit);
-            let offers = self.held.iter().rev();
-            let offers = offers.filter(|(_, (taken, returnable))| !taken && *returnable);
-            let mut back: Vec<u64> = offers.map(|(id, _)| *id).take(count).collect();
-            back.reverse();
-            for id in &back {
-                self.held.remove(id);
-            }
-            self.worker.handle_retracted(self.now, &back);
-        }
-        self.send();
-        if self.worker.poll_ping() {
-            assert!(!std::mem::replace(&mut self.pinged, true), "one at a time");
-        }
-        match self.worker.poll_action() {
-            Some(Action::Open) => {
-                assert!(!self.socket && self.state != State::Stopped);
-                self.socket = true;
-            }
-            Some(Action::Close) => self.socket = false,
-            None => {}
-        }
-        self.report();
-        assert_eq!(self.worker.outstanding(), self.held.len());
-        assert!(!self.connected || self.socket, "connected by what?");
-        self.worker.audit();
-    }
-
     fn send(&mut self) {
         let form = self.worker.form();
         let mut sent = Vec::new();
@@ -252,14 +264,7 @@ impl Scene {
                 sent.push(frames);
             }
         });
-        for mut frames in sent {
-            let shown = frames.clone();
-            let result = match self.dialect {
-                Dialect::Omdp => PeerMessage::decode(&mut frames).map(drop),
-                Dialect::Mdp(dialect) => mdp::PeerMessage::decode(dialect, &mut frames).map(drop),
-            };
-            assert_eq!(result, Ok(()), "{shown:?}");
-        }
+        understood_by_broker(self.dialect, sent);
     }
 
     fn report(&mut self) {
@@ -299,29 +304,6 @@ impl Scene {
                 WorkerNotice::Fault(_) => {}
             }
         }
-    }
-
-    /// Whatever it has in hand, a worker that is to stop at once has stopped soon.
-    fn end(mut self) {
-        if self.state == State::Started {
-            self.stop(1);
-            self.settle();
-        }
-        if self.state == State::Draining {
-            // One that was to drain without end does, once its connection breaks.
-            self.worker.handle_down(self.now);
-            self.settle();
-            // Unless it waits for another broker, as long as that may take.
-            let mut rounds = 0;
-            while let Some(at) = self.worker.next_deadline() {
-                rounds += 1;
-                assert!(rounds < 100, "it does not leave");
-                self.advance(at - self.now);
-            }
-        }
-        assert_eq!(self.state, State::Stopped, "it has left");
-        assert!(self.held.is_empty() && !self.socket && !self.connected);
-        assert_eq!(self.worker.next_deadline(), None);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::clients::ClientKey;
 use super::requests::{Place, RequestKey};
-use super::{Broker, BrokerEvent, Departure};
+use super::{Broker, Departure};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::Frame;
@@ -95,29 +95,6 @@ impl<F: Frame> Broker<F> {
             for key in requests {
                 self.end_request(now, key, Code::ClientSlow);
             }
-        }
-    }
-
-    /// Forgets a client that did not say goodbye.
-    pub(super) fn lose_client(&mut self, now: Time, key: ClientKey, why: Departure) {
-        let lost = self
-            .clients
-            .get(key)
-            .map_or(0, |client| client.requests.len());
-        // Many a client that has what it wanted just ends.
-        if lost > 0 || why != Departure::Connection {
-            self.tell_client_gone(key, why, lost);
-        }
-        self.drop_client(now, key);
-    }
-
-    fn tell_client_gone(&mut self, key: ClientKey, why: Departure, lost: usize) {
-        if let Some(client) = self.clients.get(key) {
-            self.events.push(BrokerEvent::ClientGone {
-                client: (&*client.id).into(),
-                why,
-                lost,
-            });
         }
     }
 }

@@ -21,7 +21,7 @@ impl<F: Frame> Broker<F> {
                 false => json!(404),
             },
             b"mmi.services" => self.list_services(),
-            b"mmi.workers" => self.list_workers(),
+            b"mmi.workers" => self.worker_stats("id"),
             b"mmi.stats" => self.list_stats(),
             _ => json!(501),
         };
@@ -29,11 +29,9 @@ impl<F: Frame> Broker<F> {
     }
 
     fn is_served(&self, service: &[u8]) -> bool {
-        let workers = self.workers.keys();
-        workers.iter().any(|&key| {
-            let worker = self.workers.get(key);
-            worker.is_some_and(|worker| *self.services.name(worker.service) == *service)
-        })
+        self.workers
+            .iter()
+            .any(|worker| *self.services.name(worker.service) == *service)
     }
 
     fn list_services(&self) -> Value {
@@ -44,28 +42,12 @@ impl<F: Frame> Broker<F> {
             entry[0] += service.workers;
             entry[1] += service.queue.waiting().requests;
         }
-        for key in self.workers.keys() {
-            if let Some(worker) = self.workers.get(key) {
-                let name = text(&self.services.name(worker.service));
-                services.entry(name).or_default()[2] += worker.running.len();
-            }
+        for worker in self.workers.iter() {
+            let name = text(&self.services.name(worker.service));
+            services.entry(name).or_default()[2] += worker.running.len();
         }
         let entry = |(name, [workers, queued, running]): (String, [usize; 3])| json!({ "name": name, "workers": workers, "queued": queued, "running": running });
         services.into_iter().map(entry).collect()
-    }
-
-    fn list_workers(&self) -> Value {
-        let keys = self.workers.keys();
-        let workers = keys.iter().filter_map(|&key| self.workers.get(key));
-        let entry = |worker: &super::workers::Worker| {
-            json!({
-                "id": text(&worker.id),
-                "service": text(&self.services.name(worker.service)),
-                "dialect": worker.dialect.as_str(),
-                "running": worker.running.len(),
-            })
-        };
-        workers.map(entry).collect()
     }
 
     fn list_stats(&self) -> Value {

@@ -33,6 +33,8 @@
 //! | transport | connection broke | a worker's requests start again or are lost; a client's end    |
 
 mod access;
+mod admission;
+mod ahead;
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod claims;
@@ -40,31 +42,38 @@ mod clients;
 mod config;
 mod dispatch;
 mod displaced;
+mod ends;
 mod event;
 mod flow;
 mod incoming;
 mod limits;
+mod liveness;
 mod mdp;
 mod mmi;
+mod omdp;
 mod pace;
 mod parking;
+mod rate;
+mod registration;
+mod replies;
 mod requests;
 mod retry;
 mod services;
 mod stats;
+mod transmit;
+mod unparking;
 mod workers;
 
 pub use access::{Access, Action, Credentials, Grant, Pattern, Principal, Refusals};
 pub use config::BrokerConfig;
 pub use event::{BrokerEvent, Departure};
 pub use limits::Limits;
+pub use transmit::{Outgoing, Transmit};
 
 use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
 use crate::proto::table::Table;
-use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
-use crate::wire::packed::pack;
 use crate::wire::{Dialect, Frame, Malformed};
 use claims::Claims;
 use clients::{ClientKey, Clients};
@@ -73,7 +82,7 @@ use incoming::Incoming;
 use limits::Gauge;
 use mdp::{Parts, Refused};
 use parking::Parking;
-use requests::{Place, RequestKey, Requests};
+use requests::{RequestKey, Requests};
 use services::Services;
 use stats::Counters;
 use std::sync::Arc;
@@ -81,73 +90,6 @@ use workers::{WorkerKey, Workers};
 
 /// What the transport calls a peer: 1 to 255 bytes, unique among the connections of one socket.
 pub type RoutingId = Arc<[u8]>;
-
-/// A message to be sent, and to whom.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Transmit<F> {
-    /// The routing id of the peer.
-    pub to: RoutingId,
-    /// The message, in the terms of the peer's role.
-    pub message: Outgoing<F>,
-    /// Whether its short frames are packed.
-    pub packed: bool,
-}
-
-impl<F: Frame> Transmit<F> {
-    /// To anybody, in frames that anybody understands.
-    fn plain(to: RoutingId, message: Outgoing<F>) -> Self {
-        let packed = false;
-        Transmit {
-            to,
-            message,
-            packed,
-        }
-    }
-
-    /// Appends the frames of the message, without the routing id.
-    pub fn encode(self, out: &mut Vec<F>) {
-        let (start, packed) = (out.len(), self.packed);
-        self.frames(out);
-        if packed {
-            pack(out, start);
-        }
-    }
-
-    /// The same for a transport that packs them on their way.
-    pub fn frames(self, out: &mut Vec<F>) {
-        match self.message {
-            Outgoing::Client(message) => message.encode(out),
-            Outgoing::Worker(message) => message.encode(out),
-            Outgoing::MdpClient(dialect, message) => message.encode(dialect, out),
-            Outgoing::MdpWorker(dialect, message) => message.encode(dialect, out),
-        }
-    }
-}
-
-/// A message of the broker's, by the role of its receiver.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Outgoing<F> {
-    /// For a client.
-    Client(ToClient<F>),
-    /// For a worker.
-    Worker(ToWorker<F>),
-    /// For a client of this MDP.
-    MdpClient(wire_mdp::Dialect, wire_mdp::ClientReply<F>),
-    /// For a worker of this MDP.
-    MdpWorker(wire_mdp::Dialect, wire_mdp::ToWorker<F>),
-}
-
-impl<F: Frame> Outgoing<F> {
-    /// Whether its receiver is sent away by it.
-    pub fn is_disconnect(&self) -> bool {
-        matches!(
-            self,
-            Outgoing::Client(ToClient::Disconnect)
-                | Outgoing::Worker(ToWorker::Disconnect)
-                | Outgoing::MdpWorker(_, wire_mdp::ToWorker::Disconnect)
-        )
-    }
-}
 
 /// Who waits for a time.
 #[derive(Debug, Clone, Copy)]
@@ -347,32 +289,6 @@ impl<F: Frame> Broker<F> {
             peer: from.into(),
             why,
         });
-    }
-
-    fn send_worker(&mut self, key: WorkerKey, message: ToWorker<F>) {
-        let Some(worker) = self.workers.get(key) else {
-            return;
-        };
-        let message = match worker.dialect {
-            Dialect::Omdp => Some(Outgoing::Worker(message)),
-            Dialect::Mdp(dialect) => wire_mdp::ToWorker::from_neutral(message)
-                .map(|message| Outgoing::MdpWorker(dialect, message)),
-        };
-        self.transmits.extend(message.map(|message| Transmit {
-            to: worker.id.clone(),
-            message,
-            packed: worker.hello.as_ref().is_some_and(|hello| hello.packs),
-        }));
-    }
-
-    fn send_client(&mut self, key: ClientKey, message: ToClient<F>) {
-        if let Some(client) = self.clients.get(key) {
-            self.transmits.push(Transmit {
-                to: client.id.clone(),
-                message: Outgoing::Client(message),
-                packed: client.packs(),
-            });
-        }
     }
 
     fn cancel_timer(&mut self, timer: Option<TimerKey>) {

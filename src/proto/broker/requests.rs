@@ -1,9 +1,13 @@
-//! Requests that wait for a worker or are in the hands of one, and the queues they wait in.
+//! Requests that wait for a worker or are in the hands of one.
+
+mod queue;
+
+pub(super) use queue::Queue;
 
 use super::clients::ClientKey;
 use super::limits::Waiting;
 use super::parking::Gate;
-use super::services::{ServiceKey, Services};
+use super::services::ServiceKey;
 use super::workers::WorkerKey;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::flow::Debt;
@@ -137,12 +141,20 @@ impl<F> Requests<F> {
         self.slab.get_mut(key.0 as usize)
     }
 
-    /// The handle that a worker gets: the key, and a serial number in case the key is used again.
     /// What it holds.
     pub(super) fn bytes(&self, key: RequestKey) -> usize {
         self.get(key).map_or(0, |request| request.bytes)
     }
 
+    pub(super) fn place(&self, key: RequestKey) -> Option<Place> {
+        self.get(key).map(|request| request.place)
+    }
+
+    pub(super) fn has_begun(&self, key: RequestKey) -> bool {
+        self.get(key).is_some_and(|request| request.begun)
+    }
+
+    /// The handle that a worker gets: the key, and a serial number in case the key is used again.
     pub(super) fn token(&self, key: RequestKey) -> u64 {
         let serial = self.slab[key.0 as usize].serial;
         u64::from(serial) << 32 | u64::from(key.0)
@@ -211,156 +223,5 @@ impl<F: Frame> Requests<F> {
             next: NONE,
         });
         RequestKey(key as u32)
-    }
-}
-
-/// A queue of one service, linked through its requests, so that one that ends leaves from the
-/// middle at no cost.
-#[derive(Debug)]
-pub(super) struct Queue {
-    head: u32,
-    tail: u32,
-    waiting: Waiting,
-    /// How many of them do not wait without a worker.
-    impatient: usize,
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        Queue {
-            head: NONE,
-            tail: NONE,
-            waiting: Waiting::default(),
-            impatient: 0,
-        }
-    }
-}
-
-impl Queue {
-    pub(super) fn is_empty(&self) -> bool {
-        self.head == NONE
-    }
-
-    pub(super) fn first(&self) -> Option<RequestKey> {
-        (!self.is_empty()).then_some(RequestKey(self.head))
-    }
-
-    /// How much waits in it, or beside it.
-    pub(super) fn waiting(&self) -> Waiting {
-        self.waiting
-    }
-
-    /// One that waits beside it counts as well.
-    pub(super) fn enter_aside<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
-        let bytes = requests.slab[key.0 as usize].bytes;
-        self.waiting.add(bytes);
-        requests.waiting.add(bytes);
-    }
-
-    pub(super) fn leave_aside<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
-        let bytes = requests.slab[key.0 as usize].bytes;
-        self.waiting.remove(bytes);
-        requests.waiting.remove(bytes);
-    }
-
-    pub(super) fn has_impatient(&self) -> bool {
-        self.impatient > 0
-    }
-
-    /// Those in the queue of a service that do not wait without a worker.
-    pub(super) fn impatient<F>(
-        service: ServiceKey,
-        services: &mut Services,
-        requests: &Requests<F>,
-    ) -> Vec<RequestKey> {
-        let mut found = Vec::new();
-        let mut at = services.get_mut(service).queue.head;
-        while let Some(request) = requests.slab.get(at as usize) {
-            if request.fail_fast {
-                found.push(RequestKey(at));
-            }
-            at = request.next;
-        }
-        found
-    }
-
-    fn enter<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
-        let request = &requests.slab[key.0 as usize];
-        self.impatient += usize::from(request.fail_fast);
-        self.waiting.add(request.bytes);
-        requests.waiting.add(request.bytes);
-    }
-
-    /// From the front; panics if the links are broken.
-    #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn iter<F>(&self, requests: &Requests<F>) -> impl Iterator<Item = RequestKey> {
-        let mut prev = NONE;
-        let mut at = self.head;
-        std::iter::from_fn(move || {
-            if at == NONE {
-                assert_eq!(prev, self.tail);
-                return None;
-            }
-            let request = &requests.slab[at as usize];
-            assert_eq!(request.prev, prev);
-            prev = at;
-            at = request.next;
-            Some(RequestKey(prev))
-        })
-    }
-
-    pub(super) fn push_back<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
-        let tail = self.tail;
-        let request = &mut requests.slab[key.0 as usize];
-        request.place = Place::Queue;
-        request.prev = tail;
-        request.next = NONE;
-        match requests.slab.get_mut(tail as usize) {
-            Some(tail) => tail.next = key.0,
-            None => self.head = key.0,
-        }
-        self.tail = key.0;
-        self.enter(key, requests);
-    }
-
-    /// Back to where the next worker takes it: for what came back without having started.
-    pub(super) fn push_front<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
-        let head = self.head;
-        let request = &mut requests.slab[key.0 as usize];
-        request.place = Place::Queue;
-        request.prev = NONE;
-        request.next = head;
-        match requests.slab.get_mut(head as usize) {
-            Some(head) => head.prev = key.0,
-            None => self.tail = key.0,
-        }
-        self.head = key.0;
-        self.enter(key, requests);
-    }
-
-    pub(super) fn pop_front<F>(&mut self, requests: &mut Requests<F>) -> Option<RequestKey> {
-        if self.is_empty() {
-            return None;
-        }
-        let key = RequestKey(self.head);
-        self.unlink(key, requests);
-        Some(key)
-    }
-
-    /// Takes out a request that is in this queue.
-    pub(super) fn unlink<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
-        let request = &requests.slab[key.0 as usize];
-        let (prev, next) = (request.prev, request.next);
-        self.impatient -= usize::from(request.fail_fast);
-        self.waiting.remove(request.bytes);
-        requests.waiting.remove(request.bytes);
-        match requests.slab.get_mut(prev as usize) {
-            Some(prev) => prev.next = next,
-            None => self.head = next,
-        }
-        match requests.slab.get_mut(next as usize) {
-            Some(next) => next.prev = prev,
-            None => self.tail = prev,
-        }
     }
 }

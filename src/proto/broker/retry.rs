@@ -4,9 +4,9 @@
 //! A request that a worker gives back has not started, which is no start and costs nothing.
 
 use super::Broker;
-use super::requests::RequestKey;
+use super::Departure;
+use super::requests::{Place, RequestKey};
 use super::workers::WorkerKey;
-use super::{Departure, Place};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::{ReplyKind, ToWorker};
@@ -48,7 +48,7 @@ impl<F: Frame> Broker<F> {
         let mut lost = 0;
         // From the last to the first, so that the first is at the very front in the end.
         for request in running.clone().rev() {
-            if not_started && !self.has_begun(request) {
+            if not_started && !self.requests.has_begun(request) {
                 self.requeue(now, request);
             } else {
                 lost += 1;
@@ -56,7 +56,7 @@ impl<F: Frame> Broker<F> {
             }
         }
         for request in running.rev() {
-            if self.place_of(request) == Some(Place::Worker(worker)) {
+            if self.requests.place(request) == Some(Place::Worker(worker)) {
                 self.end_request(now, request, Code::WorkerLost);
             }
         }

@@ -1,6 +1,7 @@
 //! Services: a queue of requests and the workers that can take one.
 
-use super::parking::{Gate, Rate};
+use super::parking::Gate;
+use super::rate::Rate;
 use super::requests::{Queue, RequestKey, Requests};
 use super::workers::WorkerKey;
 use crate::proto::Time;

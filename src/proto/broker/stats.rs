@@ -36,7 +36,7 @@ impl<F: Frame> Broker<F> {
         let waiting = self.requests.waiting;
         json!({
             "services": self.service_stats(),
-            "workers": self.worker_stats(),
+            "workers": self.worker_stats("name"),
             "clients": self.clients.len(),
             "requests": self.requests.len(),
             "queued": waiting.requests,
@@ -61,12 +61,10 @@ impl<F: Frame> Broker<F> {
     fn service_stats(&self) -> Value {
         // Services that lie in a slab side by side: a look-up by index each.
         let mut running: Vec<usize> = Vec::new();
-        for key in self.workers.keys() {
-            if let Some(worker) = self.workers.get(key) {
-                let at = worker.service.index();
-                running.resize(running.len().max(at + 1), 0);
-                running[at] += worker.running.len();
-            }
+        for worker in self.workers.iter() {
+            let at = worker.service.index();
+            running.resize(running.len().max(at + 1), 0);
+            running[at] += worker.running.len();
         }
         let entry = |(at, service): (usize, &super::services::Service)| {
             let waiting = service.queue.waiting();
@@ -82,31 +80,28 @@ impl<F: Frame> Broker<F> {
         self.services.iter().map(entry).collect()
     }
 
-    fn worker_stats(&self) -> Value {
-        let keys = self.workers.keys();
-        let workers = keys.iter().filter_map(|&key| self.workers.get(key));
+    /// The workers, with their ids under the name `id`.
+    pub(super) fn worker_stats(&self, id: &str) -> Value {
         let entry = |worker: &super::workers::Worker| {
             json!({
-                "name": text(&worker.id),
+                id: text(&worker.id),
                 "service": text(&self.services.name(worker.service)),
                 "dialect": worker.dialect.as_str(),
                 "running": worker.running.len(),
             })
         };
-        workers.map(entry).collect()
+        self.workers.iter().map(entry).collect()
     }
 
     /// Messages so far, under the name `messages`, and the peers that are held now. Peers are counted
     /// here and not as they come and go: somebody asks far less often.
     pub(super) fn dialect_stats(&self, messages: &str) -> Value {
         let mut peers = [[0; 2]; Dialect::ALL.len()];
-        for key in self.workers.keys() {
-            let dialect = self.workers.get(key).map(|worker| worker.dialect);
-            dialect.inspect(|dialect| peers[dialect.index()][0] += 1);
+        for worker in self.workers.iter() {
+            peers[worker.dialect.index()][0] += 1;
         }
-        for key in self.clients.keys() {
-            let dialect = self.clients.get(key).map(|client| client.dialect);
-            dialect.inspect(|dialect| peers[dialect.index()][1] += 1);
+        for client in self.clients.iter() {
+            peers[client.dialect.index()][1] += 1;
         }
         let entry = |dialect: Dialect| {
             let [workers, clients] = peers[dialect.index()];

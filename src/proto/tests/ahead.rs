@@ -1,7 +1,6 @@
 //! Requests that lie ahead of need in a worker, and how they come back.
 
 use super::net::*;
-use crate::proto::broker::BrokerEvent;
 use crate::proto::worker::STALL;
 
 /// A worker that the broker knows to be fast.
@@ -203,22 +202,18 @@ fn a_request_that_has_begun_can_not_be_given_back() {
     let c = net.client(b);
     let requests = ask(&mut net, c, 2);
     net.run(ms(10));
-    let heard = net.act(w, |raw, _| raw.take());
+    let heard = net.take(w);
     let token = |n: usize| heard[n].rsplit('|').next().unwrap()[1..].to_owned();
     net.say(w, &format!("W|6|C2|c2.0-0|0|1|\0{}", token(1)));
     net.say(w, &format!("W|9|{}{}", token(1), token(2)));
     net.run(ms(10));
     assert_eq!(net[b].machine.load(), [2, 1, 1, 1]);
-    let bad = net[b].events.iter().filter_map(|(_, event)| match event {
-        BrokerEvent::BadMessage { peer, why } => Some((&**peer, *why)),
-        _ => None,
-    });
     assert_eq!(
-        bad.collect::<Vec<_>>(),
+        net[b].bad_messages(),
         [(&b"W"[..], "return of a started request")]
     );
     // The other one was given back, and given again.
-    let again = net.act(w, |raw, _| raw.take());
+    let again = net.take(w);
     assert_eq!(again.len(), 1, "{again:?}");
     assert!(again[0].starts_with("W|2|C2|c2.0-1|1|"));
     // Nor does a goodbye have it run again.

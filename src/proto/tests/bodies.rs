@@ -151,15 +151,12 @@ fn a_suppressed_partial_is_a_sign_of_life_nevertheless() {
     let raw = net.raw(b, b"raw");
     net.say(raw, r#"C|2|echo|r|1|{"timeout":1000}"#);
     net.run(secs(10));
-    assert_eq!(net.act(raw, |raw, _| raw.take()), ["C|3|r|0|1"]);
+    assert_eq!(net.take(raw), ["C|3|r|0|1"]);
 }
 
 #[test]
 fn the_options_reach_the_handler_through_a_broker_of_ours() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, b, w, c) = trio();
     let old = net.old_client(b);
     net.run(ms(10));
     net.request_with(c, "echo", json("1"), Some(7));

@@ -11,10 +11,7 @@ const BREAK: Duration = Duration::from_secs(10);
 fn whoever_is_told_of_a_break_acts_and_the_other_side_follows() {
     for told in [Side::Dealer, Side::Broker] {
         for victim in 0..2 {
-            let mut net = Net::new();
-            let b = net.broker();
-            let w = net.worker(b, "echo");
-            let c = net.client(b);
+            let (mut net, b, w, c) = trio();
             net.serve(w, |_| Job::endless());
             let r = net.request_with(c, "echo", json("1"), None);
             net.run(BREAK);
@@ -33,10 +30,7 @@ fn whoever_is_told_of_a_break_acts_and_the_other_side_follows() {
 #[test]
 fn a_partition_that_heals_in_time_delays_and_loses_nothing() {
     for victim in 0..3 {
-        let mut net = Net::new();
-        let b = net.broker();
-        let w = net.worker(b, "echo");
-        let c = net.client(b);
+        let (mut net, b, w, c) = trio();
         net.serve(w, |body| Job::echo(body).parts(100).every(ms(50)));
         let r = net.request(c, "echo", "1");
         net.run(secs(1));
@@ -54,10 +48,7 @@ fn a_partition_that_heals_in_time_delays_and_loses_nothing() {
 #[test]
 fn a_partition_that_outlasts_the_liveness_ends_requests_once_and_heals() {
     for victim in 0..3 {
-        let mut net = Net::new();
-        let b = net.broker();
-        let w = net.worker(b, "echo");
-        let c = net.client(b);
+        let (mut net, b, w, c) = trio();
         net.serve(w, |body| Job::echo(body).every(secs(12)));
         net.run(BREAK);
         let r = net.request(c, "echo", "1");

@@ -5,14 +5,9 @@ use crate::proto::code::Code;
 
 #[test]
 fn in_the_queue_it_never_starts() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, b, w, c) = trio();
     net.serve(w, |body| Job::echo(body).every(ms(100)));
-    let requests: Vec<u64> = (0..5)
-        .map(|n| net.request(c, "echo", &n.to_string()))
-        .collect();
+    let requests = net.requests(c, 0..5);
     net.run(ms(50));
     for n in [1, 2, 4] {
         net.act(c, |client, _| client.cancel(requests[n]));
@@ -31,24 +26,17 @@ fn before_it_was_sent_nobody_hears_of_it() {
     net.run(ms(10));
     net.cut(c, &[Side::Dealer, Side::Broker]);
     net.run(ms(10));
-    net.act(b, |broker, _| broker.take());
+    net.take(b);
     let r = net.request(c, "echo", "1");
     net.act(c, |client, _| client.cancel(r));
     assert_eq!(net[c].machine.outstanding(), 0);
     net.run(secs(1));
-    assert_eq!(
-        net.act(b, |broker, _| broker.take()).len(),
-        1,
-        "the hello alone"
-    );
+    assert_eq!(net.take(b).len(), 1, "the hello alone");
 }
 
 #[test]
 fn while_it_runs_the_worker_learns_within_a_round_trip() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, _, w, c) = trio();
     net.serve(w, |body| Job::echo(body).parts(10_000).every(ms(10)));
     let r = net.request(c, "echo", "1");
     let next = net.request(c, "echo", "2");
@@ -107,10 +95,10 @@ fn an_error_ends_it_for_an_old_worker_too() {
     net.run(ms(10));
     net.act(c, |client, _| client.cancel(r));
     net.run(ms(10));
-    assert_eq!(net.act(w, |raw, _| raw.take()).len(), 1);
+    assert_eq!(net.take(w).len(), 1);
     net.say(w, "W|3|C2|c2.0-0|\"late\"");
     net.run(ms(10));
-    assert_eq!(net.act(w, |raw, _| raw.take()), ["W|2|C2|c2.0-1|2"]);
+    assert_eq!(net.take(w), ["W|2|C2|c2.0-1|2"]);
     assert_eq!(net.end(c, next), None);
 }
 
@@ -133,21 +121,18 @@ fn an_old_worker_is_not_freed_by_the_end_of_another_request() {
     net.run(ms(10));
     net.say(w, "W|3|C2|c2.0-0|0|1");
     net.run(ms(10));
-    let heard = net.act(w, |raw, _| raw.take());
+    let heard = net.take(w);
     assert_eq!(heard, ["W|2|C2|c2.0-0|1", "W|2|C2|c2.0-1|2"]);
     net.say(w, "W|3|C2|c2.0-1|0|2");
     net.run(ms(10));
-    assert_eq!(net.act(w, |raw, _| raw.take()), ["W|2|C2|c2.0-2|3"]);
+    assert_eq!(net.take(w), ["W|2|C2|c2.0-2|3"]);
     assert_eq!(net.end(c, third), None);
 }
 
 #[test]
 fn it_crosses_the_reply() {
     for delay in 0..6 {
-        let mut net = Net::new();
-        let b = net.broker();
-        let w = net.worker(b, "echo");
-        let c = net.client(b);
+        let (mut net, b, w, c) = trio();
         net.run(ms(10));
         let r = net.request(c, "echo", "1");
         net.run(ms(delay));
@@ -163,10 +148,7 @@ fn it_crosses_the_reply() {
 
 #[test]
 fn twice_or_of_what_never_was_it_does_nothing() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, _, w, c) = trio();
     let r = net.request(c, "echo", "1");
     net.run(ms(10));
     for id in [r, r, 77] {
@@ -181,10 +163,7 @@ fn twice_or_of_what_never_was_it_does_nothing() {
 /// What lies ahead of need in a worker has not started.
 #[test]
 fn an_offer_that_was_not_taken_is_withdrawn_without_a_word() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, _, w, c) = trio();
     net.run(ms(10));
     net.act(w, |worker, _| worker.busy = true);
     let r = net.request(c, "echo", "1");

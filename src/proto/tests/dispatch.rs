@@ -4,10 +4,7 @@ use super::net::*;
 
 /// Asks for `0`, `1`, … without a pause.
 fn ask<T>(net: &mut Net, client: Id<T>, count: usize) -> Vec<u64> {
-    let texts = (0..count).map(|n| n.to_string());
-    texts
-        .map(|text| net.request(client, "echo", &text))
-        .collect()
+    net.requests(client, 0..count)
 }
 
 fn all_done<T>(net: &mut Net, client: Id<T>, requests: &[u64]) {
@@ -102,7 +99,7 @@ fn an_old_worker_has_one_request_at_a_time() {
     ask(&mut net, c, 3);
     for n in 0..3 {
         net.run(secs(10));
-        let heard = net.act(w, |raw, _| raw.take());
+        let heard = net.take(w);
         let request = format!("W|2|C2|c2.0-{n}|{n}");
         let requests: Vec<_> = heard
             .iter()
@@ -115,10 +112,7 @@ fn an_old_worker_has_one_request_at_a_time() {
 
 #[test]
 fn concurrency_may_change_while_it_works() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, _, w, c) = trio();
     net.serve(w, |body| Job::echo(body).every(ms(100)));
     let requests = ask(&mut net, c, 40);
     net.run(ms(150));

@@ -1,7 +1,7 @@
 //! A worker leaves in order: nothing is lost, nothing runs twice.
 
 use super::net::*;
-use crate::proto::broker::{BrokerEvent, Departure};
+use crate::proto::broker::Departure;
 use crate::proto::code::Code;
 use std::time::Duration;
 
@@ -14,18 +14,11 @@ pub fn stop(net: &mut Net, worker: Id<WorkerActor>, patience: Option<Duration>) 
 }
 
 pub fn goodbyes(net: &Net, broker: Id<BrokerActor>) -> usize {
-    let events = net[broker].events.iter();
-    let gone = events.filter(|(_, event)| {
-        matches!(
-            event,
-            BrokerEvent::WorkerGone {
-                why: Departure::Goodbye,
-                lost: 0,
-                ..
-            }
-        )
-    });
-    gone.count()
+    let departures = net[broker].departures();
+    let goodbyes = departures
+        .iter()
+        .filter(|(_, why, lost)| (*why, *lost) == (Departure::Goodbye, 0));
+    goodbyes.count()
 }
 
 #[test]
@@ -82,10 +75,7 @@ fn what_runs_ends_first() {
 
 #[test]
 fn at_the_deadline_what_runs_is_given_up_and_its_client_told() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, _, w, c) = trio();
     net.serve(w, |_| Job::endless());
     let r = net.request(c, "echo", "1");
     net.run(ms(500));
@@ -103,10 +93,7 @@ fn at_the_deadline_what_runs_is_given_up_and_its_client_told() {
 
 #[test]
 fn a_cancel_ends_the_drain() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, _, w, c) = trio();
     net.serve(w, |_| Job::endless());
     let r = net.request(c, "echo", "1");
     net.run(ms(100));
@@ -118,10 +105,7 @@ fn a_cancel_ends_the_drain() {
 
 #[test]
 fn a_broker_that_dies_and_stays_away_ends_the_drain() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, b, w, c) = trio();
     net.serve(w, |_| Job::endless());
     net.request(c, "echo", "1");
     net.run(ms(100));
@@ -149,10 +133,7 @@ fn through_an_old_broker_what_runs_ends_first_too() {
 
 #[test]
 fn after_the_drain_it_can_be_started_again() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, _, w, c) = trio();
     for n in 0..20 {
         assert_eq!(
             net.call(c, "echo", &n.to_string()),

@@ -28,14 +28,14 @@ fn a_goodbye_that_is_not_answered_ends_the_drain_soon() {
     net.run(ms(10));
     net.tell(b, "W1", r#"W|1|{"heartbeat":2500,"liveness":3,"omdp":1}"#);
     net.run(ms(10));
-    net.act(b, |broker, _| broker.take());
+    net.take(b);
     stop(&mut net, w, None);
     net.run(ms(10));
     net.act(w, |worker, now| worker.set_concurrency(now, Some(7)));
     net.tell(b, "W1", "W|2|C|r|1|{}|\0\0\0\0\0\0\0\0\u{1}");
     net.run(secs(1));
     assert_eq!(net[w].drained, Some(at(20) + GOODBYE));
-    let heard = net.act(b, |broker, _| broker.take());
+    let heard = net.take(b);
     assert_eq!(heard, ["W|5"], "it said nothing after its goodbye");
     assert_eq!(net.started(w), [""; 0]);
 }
@@ -126,9 +126,7 @@ fn a_leaving_worker_is_given_nothing_more() {
     let long = net.request(c, "echo", "0");
     net.run(ms(100));
     stop(&mut net, leaving, None);
-    let requests: Vec<u64> = (1..4)
-        .map(|n| net.request(c, "echo", &n.to_string()))
-        .collect();
+    let requests = net.requests(c, 1..4);
     net.run(secs(5));
     assert!(
         net[leaving].returns <= 3,

@@ -17,10 +17,7 @@ fn nobody_left(net: &Net, broker: Id<BrokerActor>) -> bool {
 
 #[test]
 fn idle_links_stay_up_for_hours() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, b, w, c) = trio();
     net.run(HOURS);
     assert_eq!(net[w].news, [(at(3), LinkNews::Connected)]);
     assert_eq!(net[c].news, [(at(1), LinkNews::Connected)]);
@@ -103,9 +100,9 @@ fn one_heartbeat_an_interval_and_no_more() {
         .iter()
         .for_each(|(_, frames)| assert_eq!(frames[1], b"1"));
     for _ in 0..4 {
-        net.act(b, |broker, _| broker.take());
+        net.take(b);
         net.run(HEARTBEAT);
-        assert_eq!(net.act(b, |broker, _| broker.take()), ["W|4"]);
+        assert_eq!(net.take(b), ["W|4"]);
         net.tell(b, "W1", "W|4");
     }
 }
@@ -118,18 +115,15 @@ fn after_a_long_sleep_one_heartbeat_is_enough() {
     net.run(ms(100));
     net.pause(w);
     net.run(secs(600));
-    net.act(b, |broker, _| broker.take());
+    net.take(b);
     net.resume(w);
     net.run(secs(1));
-    assert_eq!(net.act(b, |broker, _| broker.take()), ["W|4"]);
+    assert_eq!(net.take(b), ["W|4"]);
 }
 
 #[test]
 fn heartbeats_out_of_turn_do_no_harm() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, b, w, c) = trio();
     net.serve(w, |_| Job::endless());
     let r = net.request(c, "echo", "1");
     for _ in 0..100 {
@@ -176,7 +170,7 @@ fn the_heartbeat_that_a_user_of_an_old_client_sends_reaches_the_worker() {
     net.run(ms(10));
     net.act(c, |client, _| client.heartbeat(r));
     net.run(ms(10));
-    let heard = net.act(raw, |raw, _| raw.take());
+    let heard = net.take(raw);
     assert_eq!(heard, ["W|2|C2|c2-0|1", "W|4|C2|c2-0"]);
 }
 

@@ -1,4 +1,4 @@
-//! Requests that may not wait: past the limits of the queues, and for a service without workers.
+//! Requests that may not wait: past the limits of the queues.
 
 use super::net::*;
 use crate::proto::broker::{Broker, BrokerEvent, Limits};
@@ -12,14 +12,17 @@ const NO_LIMITS: Limits = Limits {
     total_bytes: usize::MAX,
 };
 
+/// A broker with these limits.
+fn limited(limits: Limits) -> (Net, Id<BrokerActor>) {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| config.limits = limits);
+    (net, b)
+}
+
 fn ask(net: &mut Net, client: Id<ClientActor>, service: &str, count: usize) -> Vec<u64> {
     (0..count)
         .map(|_| net.request(client, service, "1"))
         .collect()
-}
-
-fn ends(net: &mut Net, client: Id<ClientActor>, requests: &[u64]) -> Vec<Option<End>> {
-    requests.iter().map(|&r| net.end(client, r)).collect()
 }
 
 /// What was told of full queues: service, requests, whether it was all of them.
@@ -40,22 +43,11 @@ fn told(net: &Net, broker: Id<BrokerActor>) -> Vec<(String, usize, bool)> {
     full.collect()
 }
 
-fn fail_fast(retry: u8) -> Terms {
-    Terms {
-        timeout: Some(secs(60)),
-        retry,
-        fail_fast: true,
-    }
-}
-
 #[test]
 fn past_the_limit_of_a_service_requests_are_turned_away_at_once() {
-    let mut net = Net::new();
-    let b = net.broker_with(|config| {
-        config.limits = Limits {
-            queue: 3,
-            ..NO_LIMITS
-        };
+    let (mut net, b) = limited(Limits {
+        queue: 3,
+        ..NO_LIMITS
     });
     let c = net.client(b);
     let full = ask(&mut net, c, "full", 5);
@@ -63,28 +55,25 @@ fn past_the_limit_of_a_service_requests_are_turned_away_at_once() {
     net.run(ms(2 + 2));
     let mut expected = vec![None; 3];
     expected.extend([failed("B_QUEUE_FULL"), failed("B_QUEUE_FULL")]);
-    assert_eq!(ends(&mut net, c, &full), expected);
-    assert_eq!(ends(&mut net, c, &other), vec![None; 3]);
+    assert_eq!(net.ends(c, &full), expected);
+    assert_eq!(net.ends(c, &other), vec![None; 3]);
     assert_eq!(told(&net, b), [("full".into(), 3, false)]);
     assert_eq!(net[b].machine.stats()["counters"]["refused"], 2);
     // A worker empties it, and there is room.
     net.worker(b, "full");
     net.run(ms(20));
-    assert_eq!(ends(&mut net, c, &full[..3]), vec![done("1"); 3]);
+    assert_eq!(net.ends(c, &full[..3]), vec![done("1"); 3]);
     let more = ask(&mut net, c, "full", 1);
     net.run(ms(20));
-    assert_eq!(ends(&mut net, c, &more), [done("1")]);
+    assert_eq!(net.ends(c, &more), [done("1")]);
 }
 
 #[test]
 fn bytes_count_too() {
-    let mut net = Net::new();
-    let b = net.broker_with(|config| {
-        config.limits = Limits {
-            queue_bytes: 1000,
-            total_bytes: 1500,
-            ..NO_LIMITS
-        };
+    let (mut net, b) = limited(Limits {
+        queue_bytes: 1000,
+        total_bytes: 1500,
+        ..NO_LIMITS
     });
     let c = net.client(b);
     let body = |size: usize| json(&format!("\"{}\"", "x".repeat(size - 2)));
@@ -117,19 +106,16 @@ fn bytes_count_too() {
 
 #[test]
 fn all_services_together_have_a_limit() {
-    let mut net = Net::new();
-    let b = net.broker_with(|config| {
-        config.limits = Limits {
-            total: 10,
-            ..NO_LIMITS
-        };
+    let (mut net, b) = limited(Limits {
+        total: 10,
+        ..NO_LIMITS
     });
     let c = net.client(b);
     let requests: Vec<u64> = (0..15)
         .map(|n| net.request(c, &format!("s{n}"), "1"))
         .collect();
     net.run(ms(10));
-    let ends = ends(&mut net, c, &requests);
+    let ends = net.ends(c, &requests);
     assert_eq!(ends[..10], vec![None; 10]);
     assert_eq!(ends[10..], vec![failed("B_QUEUE_FULL"); 5]);
     assert_eq!(
@@ -143,12 +129,9 @@ fn all_services_together_have_a_limit() {
 /// A limit of none: what a worker can take does not wait.
 #[test]
 fn what_a_worker_takes_at_once_is_no_matter_of_limits() {
-    let mut net = Net::new();
-    let b = net.broker_with(|config| {
-        config.limits = Limits {
-            queue: 0,
-            ..NO_LIMITS
-        };
+    let (mut net, b) = limited(Limits {
+        queue: 0,
+        ..NO_LIMITS
     });
     let c = net.client(b);
     let w = net.worker_with(b, "echo", |config| {
@@ -160,17 +143,14 @@ fn what_a_worker_takes_at_once_is_no_matter_of_limits() {
     let requests = ask(&mut net, c, "echo", 3);
     net.run(secs(2));
     let expected = [done("1"), done("1"), failed("B_QUEUE_FULL")];
-    assert_eq!(ends(&mut net, c, &requests), expected);
+    assert_eq!(net.ends(c, &requests), expected);
 }
 
 #[test]
 fn what_comes_back_is_never_refused() {
-    let mut net = Net::new();
-    let b = net.broker_with(|config| {
-        config.limits = Limits {
-            queue: 1,
-            ..NO_LIMITS
-        };
+    let (mut net, b) = limited(Limits {
+        queue: 1,
+        ..NO_LIMITS
     });
     let c = net.client(b);
     let w = net.worker_with(b, "echo", |config| config.concurrency = Some(4));
@@ -187,7 +167,7 @@ fn what_comes_back_is_never_refused() {
     net.run(ms(100));
     net.kill(w);
     net.run(ms(100));
-    assert_eq!(ends(&mut net, c, &requests), vec![None; 5]);
+    assert_eq!(net.ends(c, &requests), vec![None; 5]);
     assert_eq!(net[b].machine.stats()["queued"], 5);
     let w = net.worker(b, "echo");
     net.run(ms(200));
@@ -196,12 +176,9 @@ fn what_comes_back_is_never_refused() {
 
 #[test]
 fn old_and_mdp_clients_are_told_in_their_ways() {
-    let mut net = Net::new();
-    let b = net.broker_with(|config| {
-        config.limits = Limits {
-            queue: 0,
-            ..NO_LIMITS
-        };
+    let (mut net, b) = limited(Limits {
+        queue: 0,
+        ..NO_LIMITS
     });
     let old = net.old_client(b);
     let r = net.request(old, "echo", "1");
@@ -212,7 +189,7 @@ fn old_and_mdp_clients_are_told_in_their_ways() {
     net.say(mdp, "∅|MDPC01|echo|1");
     net.run(ms(10));
     assert_eq!(
-        net.act(mdp, |raw, _| raw.take()),
+        net.take(mdp),
         [
             "MDPC02|\u{3}|echo|OMDP-CODE|B_QUEUE_FULL",
             "∅|MDPC01|echo|OMDP-CODE|B_QUEUE_FULL"
@@ -223,12 +200,9 @@ fn old_and_mdp_clients_are_told_in_their_ways() {
 
 #[test]
 fn a_flood_is_told_once_and_again_when_there_was_room() {
-    let mut net = Net::new();
-    let b = net.broker_with(|config| {
-        config.limits = Limits {
-            queue: 10,
-            ..NO_LIMITS
-        };
+    let (mut net, b) = limited(Limits {
+        queue: 10,
+        ..NO_LIMITS
     });
     let c = net.client(b);
     ask(&mut net, c, "echo", 100);
@@ -251,12 +225,9 @@ fn a_flood_is_told_once_and_again_when_there_was_room() {
 /// Names cost a flooder nothing; events do not come at his pace.
 #[test]
 fn many_full_services_are_told_ten_times_a_second() {
-    let mut net = Net::new();
-    let b = net.broker_with(|config| {
-        config.limits = Limits {
-            queue: 0,
-            ..NO_LIMITS
-        };
+    let (mut net, b) = limited(Limits {
+        queue: 0,
+        ..NO_LIMITS
     });
     let c = net.client(b);
     for n in 0..1000 {
@@ -264,95 +235,6 @@ fn many_full_services_are_told_ten_times_a_second() {
     }
     net.run(ms(500));
     assert_eq!(told(&net, b).len(), 10);
-}
-
-#[test]
-fn fail_fast_without_a_worker_is_one_round_trip() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let c = net.client(b);
-    net.run(at(1000) - net.now());
-    let r = net.request_on(c, "echo", json("1"), fail_fast(3));
-    net.run(ms(10));
-    assert_eq!(
-        (net.seen(c, r).at, net.end(c, r)),
-        (at(1002), failed("W_NONE"))
-    );
-    assert_eq!(net[b].machine.load(), [0, 0, 1, 0]);
-    // With one, it waits like any other.
-    let w = net.worker(b, "echo");
-    net.serve(w, |body| Job::echo(body).every(secs(1)));
-    net.run(ms(10));
-    let requests = [0; 3].map(|_| net.request_on(c, "echo", json("1"), fail_fast(0)));
-    net.run(secs(5));
-    assert_eq!(ends(&mut net, c, &requests), vec![done("1"); 3]);
-}
-
-#[test]
-fn fail_fast_does_not_wait_for_a_worker_that_has_left() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let c = net.client(b);
-    let w = net.worker(b, "echo");
-    net.serve(w, |_| Job::endless());
-    net.run(ms(10));
-    let running = net.request_on(c, "echo", json("1"), fail_fast(1));
-    let waiting = net.request_on(c, "echo", json("2"), fail_fast(1));
-    let patient = net.request(c, "echo", "3");
-    net.run(ms(100));
-    net.kill(w);
-    net.run(ms(100));
-    // It may have run, so it is not as if there had been no worker.
-    assert_eq!(net.end(c, running), failed("W_LOST"));
-    assert_eq!(net.end(c, waiting), failed("W_NONE"));
-    assert_eq!(net.end(c, patient), None);
-    assert_eq!(net[b].machine.load(), [1, 0, 1, 1]);
-}
-
-#[test]
-fn what_is_counted_is_zero_when_all_is_over() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let c = net.client(b);
-    let old = net.old_client(b);
-    let w = net.worker(b, "echo");
-    net.serve(w, |body| Job::echo(body).parts(2).every(ms(1)));
-    net.run(ms(10));
-    let r = net.request(c, "echo", "1");
-    net.request(old, "echo", "2");
-    net.request(c, "nobody", "3");
-    net.run(ms(2));
-    let stats = net[b].machine.stats();
-    assert_eq!(stats["requests"], 3);
-    assert_eq!(
-        (&stats["queued"], &stats["running"]),
-        (&2.into(), &1.into())
-    );
-    let echo = &stats["services"][0];
-    assert_eq!((&echo["workers"], &echo["idle"]), (&1.into(), &0.into()));
-    assert_eq!((&echo["queued"], &echo["running"]), (&1.into(), &1.into()));
-    net.run(secs(1));
-    assert_eq!(net.end(c, r), done("1"));
-    net.serve(w, |_| Job::error("1"));
-    net.call(c, "echo", "4");
-    let cancelled = net.request(c, "nobody", "5");
-    net.act(c, |client, _| client.cancel(cancelled));
-    net.run(secs(70));
-    let stats = net[b].machine.stats();
-    let counters = serde_json::json!({
-        "requests": 5, "replies": 2, "failures": 1, "partials": 4,
-        "errors": { "C_TIMEOUT": 1 },
-        "expired": 1, "cancelled": 1, "retried": 0, "refused": 0, "badMessages": 0, "slowPeers": 0,
-    });
-    assert_eq!(stats["counters"], counters);
-    assert_eq!(stats["dialects"]["omdp"]["workers"], 1);
-    assert_eq!(stats["dialects"]["mdp/0.1"]["messages"], 0);
-    net.kill(w);
-    net.kill(c);
-    net.run(secs(1));
-    let tables = net[b].machine.stats()["tables"].clone();
-    let tables = tables.as_object().expect("an object");
-    assert!(tables.values().all(|size| *size == 0), "{tables:?}");
 }
 
 /// A million requests that nobody takes: each leaves at its deadline, none waits for another, and

@@ -2,23 +2,13 @@
 //! heartbeat × liveness of silence, to the millisecond.
 
 use super::net::*;
-use crate::proto::Time;
-use crate::proto::broker::{BrokerEvent, Departure};
+use crate::proto::broker::Departure;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
 use std::time::Duration;
 
 /// When the peer of these tests falls silent. Its last beat was the third, at 7.5 s and a little.
 const SILENCE: Duration = Duration::from_secs(10);
-
-fn departures(net: &Net, broker: Id<BrokerActor>) -> Vec<(Time, Departure, usize)> {
-    let events = net[broker].events.iter();
-    let gone = events.filter_map(|(at, event)| match event {
-        BrokerEvent::WorkerGone { why, lost, .. } => Some((*at, *why, *lost)),
-        _ => None,
-    });
-    gone.collect()
-}
 
 /// It may say nothing for as long as it waits, but its connection tells when it is gone.
 #[test]
@@ -43,10 +33,7 @@ fn a_client_without_a_hello_is_forgotten_with_its_connection() {
 
 #[test]
 fn a_silent_broker_is_noticed_by_worker_and_client() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, b, w, c) = trio();
     net.serve(w, |_| Job::endless());
     net.run(ms(100));
     let r = net.request(c, "echo", "1");
@@ -64,10 +51,7 @@ fn a_silent_broker_is_noticed_by_worker_and_client() {
 
 #[test]
 fn a_broker_that_stops_for_a_while_is_lost_and_found() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, b, w, c) = trio();
     net.run(SILENCE);
     net.pause(b);
     net.run(secs(30));
@@ -82,10 +66,7 @@ fn a_broker_that_stops_for_a_while_is_lost_and_found() {
 #[test]
 fn a_stop_that_is_shorter_than_the_liveness_is_not_noticed() {
     for victim in 0..3 {
-        let mut net = Net::new();
-        let b = net.broker();
-        let w = net.worker(b, "echo");
-        let c = net.client(b);
+        let (mut net, b, w, c) = trio();
         net.serve(w, |body| Job::echo(body).every(secs(9)));
         let who = [b.any(), w.any(), c.any()][victim];
         net.run(SILENCE);
@@ -112,23 +93,20 @@ fn a_broker_that_slept_loses_nobody_who_spoke_meanwhile() {
     net.run(ms(7_400));
     net.resume(b);
     net.run(secs(60));
-    assert_eq!(departures(&net, b), []);
+    assert_eq!(net[b].departures(), []);
     assert_eq!((net[w].news.len(), net[c].news.len()), (1, 1));
 }
 
 #[test]
 fn a_silent_worker_is_noticed_by_the_broker() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, b, w, c) = trio();
     net.serve(w, |_| Job::endless());
     let r = net.request(c, "echo", "1");
     net.run(SILENCE);
     net.power_off(w);
     net.run(secs(10));
     // It was up at 1 ms, its third beat left at 7501 and arrived at 7502.
-    assert_eq!(departures(&net, b), [(at(15_002), Departure::Silence, 1)]);
+    assert_eq!(net[b].departures(), [(at(15_002), Departure::Silence, 1)]);
     assert_eq!(net.end(c, r), failed("W_LOST"));
     assert_eq!(net.seen(c, r).at, at(15_003));
 }
@@ -142,15 +120,12 @@ fn an_old_worker_is_given_four_intervals() {
     net.power_off(w);
     net.run(secs(20));
     // It beats from its start on, not from the connection.
-    assert_eq!(departures(&net, b), [(at(17_501), Departure::Silence, 0)]);
+    assert_eq!(net[b].departures(), [(at(17_501), Departure::Silence, 0)]);
 }
 
 #[test]
 fn a_silent_client_is_noticed_by_the_broker() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, b, w, c) = trio();
     net.serve(w, |_| Job::endless());
     net.request_with(c, "echo", json("1"), None);
     net.run(SILENCE);
@@ -171,7 +146,7 @@ fn the_slower_heart_sets_the_pace() {
     net.run(ms(10_500));
     net.power_off(w);
     net.run(secs(10));
-    assert_eq!(departures(&net, b), [(at(13_002), Departure::Silence, 0)]);
+    assert_eq!(net[b].departures(), [(at(13_002), Departure::Silence, 0)]);
 }
 
 #[test]

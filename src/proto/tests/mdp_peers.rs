@@ -21,7 +21,7 @@ fn client(net: &mut Net, broker: Id<RawBroker>, name: &str) -> Id<ClientActor> {
 
 fn heard(net: &mut Net, broker: Id<RawBroker>) -> Vec<String> {
     net.run(ms(10));
-    net.act(broker, |broker, _| broker.take())
+    net.take(broker)
 }
 
 /// The texts of READY, REQUEST and FINAL.
@@ -86,7 +86,7 @@ fn a_worker_says_what_its_dialect_has() {
         net.serve(w, |body| Job::echo(body).parts(3));
         net.tell(b, "W1", &format!("{request}|Cx|∅|a"));
         net.run(secs(1));
-        let parts = net.act(b, |broker, _| broker.take());
+        let parts = net.take(b);
         match name {
             "mdp/0.1" => assert_eq!(parts.len(), 1, "in one message: {parts:?}"),
             _ => assert_eq!(parts.len(), 4, "{parts:?}"),
@@ -111,7 +111,7 @@ fn a_disconnected_worker_begins_anew() {
         net.tell(b, "W1", &format!("{request}|Cx|∅|a"));
         net.tell(b, "W1", goodbye);
         net.run(ms(120));
-        assert_eq!(net.act(b, |broker, _| broker.take()), [ready]);
+        assert_eq!(net.take(b), [ready]);
         assert_eq!(net[w].cancelled[0].2, Code::BrokerLost);
         // A broker that says nothing for three intervals is a dead one.
         net.run(ms(7600));

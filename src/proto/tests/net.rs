@@ -14,19 +14,23 @@ mod old_client;
 mod old_worker;
 mod raw;
 mod rng;
+mod scene;
 mod transport;
+mod users;
 mod work;
 
 pub use crate::wire::omdp::testing::frames;
 pub use actor::{Actor, Asks, Frames, Serves};
-pub use build::{HEARTBEAT, done, error, failed};
+pub use build::HEARTBEAT;
 pub use new::{BrokerActor, ClientActor, LinkNews, WorkerActor};
 pub use old_broker::OldBroker;
 pub use old_client::OldClient;
 pub use old_worker::OldWorker;
 pub use raw::{RawBroker, RawDealer};
 pub use rng::Rng;
+pub use scene::{Scene, trio};
 pub use transport::Side;
+pub use users::{at, done, error, failed, json, ms, secs};
 pub use work::{End, Job, Jobs, Outcome, Seen, Step};
 
 use crate::proto::Time;
@@ -292,23 +296,6 @@ impl Net {
             assert!(own, "{} came to {tag}", raw::render(frames));
         }
     }
-}
-
-pub fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
-
-pub fn secs(n: u64) -> Duration {
-    Duration::from_secs(n)
-}
-
-/// So many ms after the beginning.
-pub fn at(n: u64) -> Time {
-    Time::ZERO + ms(n)
-}
-
-pub fn json(text: &str) -> Body<Vec<u8>> {
-    Body::json(text.as_bytes().to_vec())
 }
 
 /// What `JSON.parse` of 0.0.92 takes; anything else kills the process.

@@ -1,7 +1,7 @@
 //! READY, hello and DISCONNECT, in and out of turn.
 
 use super::net::*;
-use crate::proto::broker::{BrokerEvent, Departure};
+use crate::proto::broker::Departure;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
 
@@ -9,17 +9,9 @@ const HELLO: &str = r#"{"concurrency":1,"heartbeat":2500,"liveness":3,"omdp":1,"
 const TWO: &str = r#"{"concurrency":2,"heartbeat":2500,"liveness":3,"omdp":1,"session":"s1"}"#;
 const OTHER: &str = r#"{"concurrency":1,"heartbeat":2500,"liveness":3,"omdp":1,"session":"s2"}"#;
 
-fn heard(net: &mut Net, raw: Id<RawDealer>) -> Vec<String> {
-    net.run(ms(10));
-    net.act(raw, |raw, _| raw.take())
-}
-
 fn last_departure(net: &Net, broker: Id<BrokerActor>) -> Option<(Departure, usize)> {
-    let events = net[broker].events.iter().rev();
-    events.into_iter().find_map(|(_, event)| match event {
-        BrokerEvent::WorkerGone { why, lost, .. } => Some((*why, *lost)),
-        _ => None,
-    })
+    let departures = net[broker].departures();
+    departures.last().map(|&(_, why, lost)| (why, lost))
 }
 
 #[test]
@@ -28,17 +20,17 @@ fn a_hello_is_answered_once_and_an_old_ready_not_at_all() {
     let b = net.broker();
     let raw = net.raw(b, b"W");
     net.say(raw, "W|1|echo");
-    assert_eq!(heard(&mut net, raw), [""; 0]);
+    assert_eq!(net.heard(raw), [""; 0]);
     let raw = net.raw(b, b"V");
     net.say(raw, &format!("W|1|echo|{HELLO}"));
     assert_eq!(
-        heard(&mut net, raw),
+        net.heard(raw),
         [r#"W|1|{"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"packed":true,"session":"b0.1"}"#]
     );
     let raw = net.raw(b, b"C");
     net.say(raw, &format!("C|1|{HELLO}"));
     assert_eq!(
-        heard(&mut net, raw),
+        net.heard(raw),
         [r#"C|1|{"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"packed":true,"session":"b0.1"}"#]
     );
     assert_eq!(net[b].machine.load(), [0, 2, 1, 1]);
@@ -54,9 +46,9 @@ fn a_second_ready_of_the_same_session_updates() {
     net.run(ms(10));
     let first = net.request(c, "echo", "1");
     net.request(c, "echo", "2");
-    assert_eq!(heard(&mut net, raw).len(), 2, "the welcome and one request");
+    assert_eq!(net.heard(raw).len(), 2, "the welcome and one request");
     net.say(raw, &format!("W|1|echo|{TWO}"));
-    let second = heard(&mut net, raw);
+    let second = net.heard(raw);
     assert!(
         second.len() == 1 && second[0].starts_with("W|2|C2|"),
         "{second:?}"
@@ -90,14 +82,14 @@ fn a_second_ready_of_0_0_92_is_a_protocol_error() {
         let c = net.client(b);
         net.say(raw, &first);
         let r = net.request(c, "echo", "1");
-        heard(&mut net, raw);
+        net.heard(raw);
         net.say(raw, "W|1|echo");
-        assert_eq!(heard(&mut net, raw), ["W|5"]);
+        assert_eq!(net.heard(raw), ["W|5"]);
         assert_eq!(net.end(c, r), failed("W_LOST"));
         assert_eq!(last_departure(&net, b), Some((Departure::Protocol, 1)));
         assert_eq!(net[b].machine.load(), [0, 0, 1, 0]);
         net.say(raw, "W|1|echo");
-        assert_eq!(heard(&mut net, raw), [""; 0]);
+        assert_eq!(net.heard(raw), [""; 0]);
         assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
     }
 }
@@ -119,11 +111,11 @@ fn whoever_speaks_as_a_worker_before_ready_is_disconnected() {
     {
         let raw = net.raw(b, &[n as u8 + 1]);
         net.say(raw, text);
-        assert_eq!(heard(&mut net, raw), ["W|5"], "{text}");
+        assert_eq!(net.heard(raw), ["W|5"], "{text}");
     }
     let raw = net.raw(b, b"W");
     net.say(raw, "W|5");
-    assert_eq!(heard(&mut net, raw), [""; 0], "a goodbye needs no answer");
+    assert_eq!(net.heard(raw), [""; 0], "a goodbye needs no answer");
     assert_eq!(net[b].machine.load(), [0; 4]);
 }
 
@@ -154,14 +146,10 @@ fn a_ready_with_a_broken_hello_registers_nobody() {
         "W|1|echo|{}|more",
     ] {
         net.say(raw, text);
-        assert_eq!(heard(&mut net, raw), [""; 0]);
+        assert_eq!(net.heard(raw), [""; 0]);
     }
     assert_eq!(net[b].machine.load(), [0; 4]);
-    let bad = |event: &BrokerEvent| matches!(event, BrokerEvent::BadMessage { .. });
-    assert_eq!(
-        net[b].events.iter().filter(|(_, event)| bad(event)).count(),
-        5
-    );
+    assert_eq!(net[b].bad_messages().len(), 5);
 }
 
 #[test]
@@ -174,7 +162,7 @@ fn a_worker_that_is_disconnected_begins_a_new_session() {
     net.tell(b, "W1", "W|4");
     net.tell(b, "W1", "W|2|C|r|1");
     net.run(ms(10));
-    let first = net.act(b, |broker, _| broker.take());
+    let first = net.take(b);
     net.tell(b, "W1", "W|5");
     net.run(ms(100));
     assert_eq!(net[w].news[1], (at(21), LinkNews::Lost(Loss::Refused)));
@@ -184,7 +172,7 @@ fn a_worker_that_is_disconnected_begins_a_new_session() {
         "it waits for its reconnect interval"
     );
     net.run(ms(5));
-    let second = net.act(b, |broker, _| broker.take());
+    let second = net.take(b);
     assert!(second[0].starts_with("W|1|echo|{"));
     assert_ne!(first[0], second[0], "sessions differ");
 }
@@ -196,14 +184,14 @@ fn a_client_that_is_disconnected_begins_a_new_session() {
     let c = net.client(b);
     let r = net.request(c, "echo", "1");
     net.run(ms(10));
-    let first = net.act(b, |broker, _| broker.take());
+    let first = net.take(b);
     net.tell(b, "C1", "C|5");
     net.run(ms(50));
     assert_eq!(net.end(c, r), failed("B_LOST"));
     assert_eq!(net[c].news[1], (at(11), LinkNews::Lost(Loss::Refused)));
     let waiting = net.request(c, "echo", "2");
     net.run(ms(60));
-    let second = net.act(b, |broker, _| broker.take());
+    let second = net.take(b);
     assert!(second[0].starts_with("C|1|{") && second[1].starts_with("C|2|echo|"));
     assert_ne!(first[0], second[0], "sessions differ");
     assert_eq!(net.end(c, waiting), None);
@@ -228,10 +216,7 @@ fn the_goodbye_of_an_old_worker_costs_what_it_ran() {
 
 #[test]
 fn the_goodbye_of_a_client_ends_its_requests() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, b, w, c) = trio();
     net.serve(w, |_| Job::endless());
     for _ in 0..3 {
         net.request(c, "echo", "1");
@@ -258,7 +243,7 @@ fn a_client_that_stops_before_the_welcome_says_goodbye_too() {
     net.run(ms(1));
     net.act(c, |client, _| client.stop());
     net.run(ms(1));
-    let heard = net.act(b, |broker, _| broker.take());
+    let heard = net.take(b);
     assert!(heard.len() == 2 && heard[1] == "C|5", "{heard:?}");
 }
 
@@ -289,19 +274,16 @@ fn what_comes_behind_a_disconnect_is_not_taken() {
     assert_eq!(net.started(w), [""; 0]);
     // The next broker says no hello, and is not taken for one that did.
     assert_eq!(net[c].news.last().unwrap().1, LinkNews::Connected);
-    net.act(b, |broker, _| broker.take());
+    net.take(b);
     net.tell(b, "W1", "W|2|C|r|1");
     net.run(ms(10));
-    assert_eq!(net.act(b, |broker, _| broker.take()), ["W|3|C|r|0|1"]);
+    assert_eq!(net.take(b), ["W|3|C|r|0|1"]);
 }
 
 /// It went to the earlier life of this name, and its client was told so.
 #[test]
 fn a_request_that_comes_before_the_welcome_is_not_ours() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, _, w, c) = trio();
     net.run(ms(10));
     net.power_off(w);
     net.start(w);

@@ -1,40 +1,13 @@
 //! Each of the three dies in the middle, and comes back under its name.
 
 use super::net::*;
-use crate::proto::broker::{BrokerEvent, Departure};
+use crate::proto::broker::Departure;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
 
-struct Scene {
-    net: Net,
-    b: Id<BrokerActor>,
-    w: Id<WorkerActor>,
-    c: Id<ClientActor>,
-    /// In the worker's hands.
-    running: u64,
-    /// Behind it in the broker's queue.
-    queued: u64,
-}
-
-/// One worker that does not end, two requests.
+/// The worker does not end.
 fn scene() -> Scene {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
-    net.serve(w, |_| Job::endless());
-    let running = net.request(c, "echo", "1");
-    let queued = net.request(c, "echo", "2");
-    net.run(secs(1));
-    assert_eq!(net.started(w), ["1"]);
-    Scene {
-        net,
-        b,
-        w,
-        c,
-        running,
-        queued,
-    }
+    Scene::new(|_| Job::endless(), secs(1))
 }
 
 #[test]
@@ -75,11 +48,8 @@ fn a_worker_that_comes_back_before_its_death_is_known_starts_over() {
     net.run(ms(10));
     assert_eq!(net.end(c, running), failed("W_LOST"));
     assert_eq!(net.end(c, queued), done("2"));
-    let gone = net[b].events.iter().find_map(|(_, event)| match event {
-        BrokerEvent::WorkerGone { why, lost, .. } => Some((*why, *lost)),
-        _ => None,
-    });
-    assert_eq!(gone, Some((Departure::Replaced, 1)));
+    let (_, why, lost) = net[b].departures()[0];
+    assert_eq!((why, lost), (Departure::Replaced, 1));
     assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
 }
 
@@ -118,9 +88,7 @@ fn what_a_broker_had_that_stays_away_is_lost_and_the_rest_goes_to_the_next() {
     assert_eq!(net.end(c, queued), None, "it certainly did not run");
     assert_eq!(net[w].cancelled, [(at(8501), 1, Code::BrokerLost)]);
     assert_eq!(net[w].news[1], (at(1001), LinkNews::Lost(Loss::Transport)));
-    let later: Vec<u64> = (3..6)
-        .map(|n| net.request(c, "echo", &n.to_string()))
-        .collect();
+    let later = net.requests(c, 3..6);
     net.run(secs(5));
     net.serve(w, Job::echo);
     net.start(b);
@@ -134,10 +102,7 @@ fn what_a_broker_had_that_stays_away_is_lost_and_the_rest_goes_to_the_next() {
 
 #[test]
 fn worker_and_client_are_back_within_an_interval_or_two() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, b, w, c) = trio();
     for _ in 0..10 {
         net.kill(b);
         net.run(secs(3));
@@ -166,20 +131,20 @@ fn a_broker_that_is_replaced_by_an_old_one_and_back() {
     });
     net.restart(b);
     net.run(ms(250));
-    net.act(b, |broker, _| broker.take());
+    net.take(b);
     // The one that came back says no hello: nothing of ours may be taken for known.
     net.act(c, |client, now| {
         client.request(now, "echo", crate::wire::Body::binary(vec![7]), None)
     });
     net.run(ms(10));
-    let heard = net.act(b, |broker, _| broker.take());
+    let heard = net.take(b);
     assert!(
         heard[0].contains(r#"|{"type":"Buffer","data":[7]}|"#),
         "{heard:?}"
     );
     net.tell(b, "W1", "W|2|C2|r|1");
     net.run(ms(10));
-    assert_eq!(net.act(b, |broker, _| broker.take()), ["W|3|C2|r|0|1"]);
+    assert_eq!(net.take(b), ["W|3|C2|r|0|1"]);
     assert_eq!(net[w].faults, []);
 }
 
@@ -244,10 +209,7 @@ fn a_client_that_comes_back_is_not_given_the_replies_of_its_earlier_life() {
 
 #[test]
 fn a_thousand_restarts_under_one_name_all_serve() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, b, w, c) = trio();
     for n in 0..1000 {
         match n % 3 {
             0 => net.restart(w),
@@ -269,9 +231,7 @@ fn requests_made_before_the_start_go_out_in_order() {
     let b = net.broker();
     let w = net.worker(b, "echo");
     let c = net.unstarted_client(b, b"C", |_| {});
-    let requests: Vec<u64> = (0..20)
-        .map(|n| net.request(c, "echo", &n.to_string()))
-        .collect();
+    let requests = net.requests(c, 0..20);
     net.run(secs(1));
     assert_eq!(net.started(w), [""; 0]);
     net.start(c);
@@ -291,13 +251,13 @@ fn a_client_that_awaits_the_hello_keeps_its_requests_until_then() {
     let c = net.client_with(b, |config| config.await_hello = true);
     let r = net.request(c, "echo", "1");
     net.run(secs(1));
-    assert_eq!(net.act(b, |broker, _| broker.take()).len(), 1, "its hello");
+    assert_eq!(net.take(b).len(), 1, "its hello");
     assert!(net[c].news.is_empty());
     net.cut(c, &[Side::Dealer, Side::Broker]);
     net.run(secs(1));
     assert_eq!(net.end(c, r), None, "what was not sent is not lost");
-    net.act(b, |broker, _| broker.take());
+    net.take(b);
     net.tell(b, "C1", r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1}"#);
     net.run(ms(10));
-    assert!(net.act(b, |broker, _| broker.take())[0].starts_with("C|2|echo|"));
+    assert!(net.take(b)[0].starts_with("C|2|echo|"));
 }

@@ -21,10 +21,7 @@ fn expired(net: &Net, broker: Id<BrokerActor>) -> Vec<bool> {
 
 #[test]
 fn while_it_runs() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, b, w, c) = trio();
     net.serve(w, |_| Job::endless());
     let r = ask_at(&mut net, c, 1000);
     net.run(secs(9));
@@ -72,10 +69,7 @@ fn while_there_is_no_broker() {
 
 #[test]
 fn every_partial_restarts_it() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, _, w, c) = trio();
     net.serve(w, |body| Job::echo(body).parts(50).every(ms(490)));
     let r = ask_at(&mut net, c, 1000);
     net.run(secs(60));
@@ -180,10 +174,7 @@ fn a_late_reply_does_nothing_and_frees_an_old_worker() {
 
 #[test]
 fn a_worker_of_ours_is_free_at_once() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, _, w, c) = trio();
     net.serve(w, |_| Job::endless());
     let late = ask_at(&mut net, c, 1000);
     let next = net.request(c, "echo", "2");
@@ -204,10 +195,7 @@ fn a_worker_of_ours_is_free_at_once() {
 /// A reply that arrives in the very instant of the deadline is on time.
 #[test]
 fn a_reply_does_not_lose_against_its_own_timeout() {
-    let mut net = Net::new();
-    let b = net.broker();
-    let w = net.worker(b, "echo");
-    let c = net.client(b);
+    let (mut net, _, w, c) = trio();
     net.serve(w, |body| Job::echo(body).every(ms(496)));
     let r = ask_at(&mut net, c, 1000);
     net.run(secs(1));

@@ -1,18 +1,13 @@
 //! MDP 0.2 as majortomo sends it: a delimiter as in 0.1, other command numbers on the client's
 //! side, and replies to clients that do not name the service.
 
-use super::Layout;
+use super::{Layout, v02};
 
 pub(super) const LAYOUT: Layout = Layout {
     delimiter: true,
-    client: b"MDPC02",
-    worker: b"MDPW02",
     commands: Some([2, 3, 4]),
     names_service: false,
-    partial: Some(3),
-    last: 4,
-    heartbeat: 5,
-    disconnect: 6,
+    ..v02::LAYOUT
 };
 
 #[cfg(test)]

@@ -70,6 +70,12 @@ pub trait Serves {
     fn started(&self) -> &[Body<Vec<u8>>];
 }
 
+/// A socket in the hands of the test.
+pub trait Hears: Actor {
+    /// What it heard since it was asked last.
+    fn take(&mut self) -> Vec<String>;
+}
+
 /// Counts wake-ups; a machine that asks for its own deadline again and again is caught here.
 #[derive(Debug, Default)]
 pub struct Wakes {

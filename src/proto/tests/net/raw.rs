@@ -1,6 +1,6 @@
 //! Peers that say what the test tells them and remember what they hear.
 
-use super::actor::{Actor, Effect, Frames};
+use super::actor::{Actor, Effect, Frames, Hears};
 use crate::proto::Time;
 use std::time::Duration;
 
@@ -35,9 +35,10 @@ impl RawDealer {
     pub fn say(&mut self, frames: Frames) {
         self.effects.push(Effect::Send(frames));
     }
+}
 
-    /// What it heard since it was asked last.
-    pub fn take(&mut self) -> Vec<String> {
+impl Hears for RawDealer {
+    fn take(&mut self) -> Vec<String> {
         self.heard_at.clear();
         self.heard.drain(..).map(|frames| render(&frames)).collect()
     }
@@ -82,9 +83,10 @@ impl RawBroker {
     pub fn tell(&mut self, to: &[u8], frames: Frames) {
         self.effects.push(Effect::SendTo(to.to_vec(), frames));
     }
+}
 
-    /// What it heard since it was asked last.
-    pub fn take(&mut self) -> Vec<String> {
+impl Hears for RawBroker {
+    fn take(&mut self) -> Vec<String> {
         self.heard_at.clear();
         let heard = self.heard.drain(..);
         heard.map(|(_, frames)| render(&frames)).collect()

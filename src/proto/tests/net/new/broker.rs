@@ -1,6 +1,6 @@
 //! A broker and its socket.
 
-use crate::proto::broker::{BrokerConfig, BrokerEvent};
+use crate::proto::broker::{BrokerConfig, BrokerEvent, Departure};
 use crate::proto::tests::net::actor::{Actor, Effect, Frames, Wakes};
 use crate::proto::{Broker, Time};
 
@@ -22,6 +22,24 @@ impl BrokerActor {
             life: 0,
             wakes: Wakes::default(),
         }
+    }
+
+    /// The workers that are gone: when, why, and what was lost with them.
+    pub fn departures(&self) -> Vec<(Time, Departure, usize)> {
+        let gone = self.events.iter().filter_map(|(at, event)| match event {
+            BrokerEvent::WorkerGone { why, lost, .. } => Some((*at, *why, *lost)),
+            _ => None,
+        });
+        gone.collect()
+    }
+
+    /// Who said what is no message of this broker's, and what was wrong.
+    pub fn bad_messages(&self) -> Vec<(&[u8], &'static str)> {
+        let bad = self.events.iter().filter_map(|(_, event)| match event {
+            BrokerEvent::BadMessage { peer, why } => Some((&**peer, *why)),
+            _ => None,
+        });
+        bad.collect()
     }
 }
 

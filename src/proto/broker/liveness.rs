@@ -1,0 +1,139 @@
+//! Whether peers live: one timer each, for the next heartbeat to it and the end of the patience with
+//! it.
+
+use super::clients::ClientKey;
+use super::requests::Place;
+use super::workers::{Worker, WorkerKey};
+use super::{Broker, BrokerConfig, Departure, Timer};
+use crate::proto::Time;
+use crate::wire::omdp::{ToClient, ToWorker};
+use crate::wire::{Dialect, Frame};
+use std::time::Duration;
+
+impl<F: Frame> Broker<F> {
+    pub(super) fn arm_worker(&mut self, key: WorkerKey) {
+        let Some(worker) = self.workers.get_mut(key) else {
+            return;
+        };
+        let silent_at = worker.last_heard + patience(&self.config, worker);
+        let at = worker.next_beat.min(silent_at);
+        worker.timer = Some(self.deadlines.set(at, Timer::Worker(key)));
+    }
+
+    /// One timer a worker: the next heartbeat to it, or the end of the patience with it.
+    pub(super) fn worker_due(&mut self, now: Time, key: WorkerKey) {
+        let Some(worker) = self.workers.get_mut(key) else {
+            return;
+        };
+        worker.timer = None;
+        if now.since(worker.last_heard) >= patience(&self.config, worker) {
+            self.send_worker(key, ToWorker::Disconnect);
+            return self.remove_worker(now, key, Departure::Silence);
+        }
+        if worker.next_beat <= now {
+            worker.next_beat = now + self.config.heartbeat;
+            self.send_worker(key, ToWorker::Heartbeat);
+        }
+        self.arm_worker(key);
+    }
+
+    /// A worker of 0.0.92 hears of us at its own pace, whatever pace that is; and that its request
+    /// is still wanted, which it would doubt after three intervals.
+    pub(super) fn beat_old_worker(&mut self, key: WorkerKey) {
+        let running = self
+            .workers
+            .get(key)
+            .and_then(|w| w.running.front().copied());
+        let message = running
+            .and_then(|request| self.requests.get(request))
+            .and_then(|request| {
+                let client = F::from(&*self.clients.get(request.client)?.id);
+                let rid = request.name_without_token();
+                Some(ToWorker::RequestHeartbeat { client, rid })
+            });
+        self.send_worker(key, message.unwrap_or(ToWorker::Heartbeat));
+    }
+
+    pub(super) fn arm_client(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        let mut at = client.last_heard + self.config.patience(client.hello.as_ref());
+        if client.hello.is_some() {
+            at = at.min(client.next_beat);
+        }
+        let old = client
+            .timer
+            .replace(self.deadlines.set(at, Timer::Client(key)));
+        self.cancel_timer(old);
+    }
+
+    /// One timer a client: the next heartbeat to it, or the end of the patience with it.
+    pub(super) fn client_due(&mut self, now: Time, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        client.timer = None;
+        if client.hello.is_none() && !client.cut_off {
+            // Of 0.0.92, and heard again: let alone, its requests have their timeouts.
+            return;
+        }
+        let patience = self.config.patience(client.hello.as_ref());
+        if now.since(client.last_heard) >= patience {
+            if client.extended {
+                self.send_client(key, ToClient::Disconnect);
+            }
+            return self.lose_client(now, key, Departure::Silence);
+        }
+        if client.hello.is_some() && client.next_beat <= now {
+            client.next_beat = now + self.config.heartbeat;
+            self.send_client(key, ToClient::Heartbeat);
+        }
+        self.arm_client(key);
+    }
+
+    /// The connection of a client broke. One of ours begins anew when it comes back; one of 0.0.92
+    /// may come back on a new connection and wait on, so it has until the patience ends.
+    pub(super) fn client_gone(&mut self, now: Time, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        // An identity that begins with NUL was made for the connection, and ends with it.
+        let is_mdp = client.dialect != Dialect::Omdp;
+        let is_bound = is_mdp && client.id.first() == Some(&0);
+        // With authentication every one does: the next to have it may be another.
+        if client.extended || is_bound || self.guard.is_on() {
+            return self.lose_client(now, key, Departure::Connection);
+        }
+        // Each reply that can't be delivered says so again, which is no sign of life.
+        if std::mem::replace(&mut client.cut_off, true) {
+            return;
+        }
+        client.last_heard = now;
+        if client.timer.is_none() {
+            self.arm_client(key);
+        }
+    }
+
+    pub(super) fn pass_heartbeat(&mut self, key: ClientKey, rid: F) {
+        let Some(request) = self.clients.request(key, &rid, &self.requests) else {
+            self.guard.refusals.strays += 1;
+            return;
+        };
+        let holder = self.requests.place(request);
+        if let (Some(Place::Worker(worker)), Some(client)) = (holder, self.clients.get(key)) {
+            let client = F::from(&*client.id);
+            self.send_worker(worker, ToWorker::RequestHeartbeat { client, rid });
+        }
+    }
+}
+
+/// How long a worker may be silent.
+fn patience(config: &BrokerConfig, worker: &Worker) -> Duration {
+    let patience = config.patience(worker.hello.as_ref());
+    let busy = worker.busy_for_nobody.is_some() || !worker.running.is_empty();
+    match worker.dialect {
+        Dialect::Mdp(_) if busy => patience.max(config.busy_timeout),
+        _ => patience,
+    }
+}

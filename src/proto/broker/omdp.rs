@@ -1,0 +1,185 @@
+//! The messages of peers of ours and of 0.0.92, to what the broker does with them.
+
+use super::admission::read_request;
+use super::requests::Content;
+use super::{Broker, Departure, Outgoing, Transmit, mmi};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient, ToWorker, WorkerMessage, tokens};
+use crate::wire::{Dialect, Frame, Hello, Malformed};
+
+impl<F: Frame> Broker<F> {
+    pub(super) fn on_client(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        message: ClientMessage<F>,
+    ) -> Result<(), Malformed> {
+        let held = self.clients.find(from);
+        if let Some(client) = held.and_then(|key| self.clients.get_mut(key)) {
+            client.last_heard = now;
+            client.cut_off = false;
+        }
+        match (message, held) {
+            (ClientMessage::Hello { hello }, _) => {
+                let hello = Hello::parse(&hello)?;
+                self.on_hello(now, from, hello);
+            }
+            (
+                ClientMessage::Request {
+                    service,
+                    rid,
+                    data,
+                    opts,
+                    ext,
+                },
+                _,
+            ) => {
+                let (body, terms) = read_request(data, opts.as_deref(), ext)?;
+                if mmi::is_reserved(&service) {
+                    let body = self.answer_mmi(&service, body);
+                    let extended = held.is_some_and(|client| self.clients.is_ours(client));
+                    self.transmits.push(Transmit::plain(
+                        from.into(),
+                        Outgoing::Client(ToClient::Reply {
+                            kind: ReplyKind::Final,
+                            rid,
+                            body,
+                            extended: extended || ext.is_some(),
+                        }),
+                    ));
+                    return Ok(());
+                }
+                let client = self.clients.require(now, from, Dialect::Omdp);
+                if let Some(client) = self.clients.get_mut(client) {
+                    client.extended |= ext.is_some();
+                }
+                // A request id that is in use would have two requests end for one.
+                if self.clients.request(client, &rid, &self.requests).is_some() {
+                    return Err(Malformed::Name);
+                }
+                let content = Content { body, opts };
+                self.on_request(now, client, &service, rid, content, terms);
+            }
+            (
+                ClientMessage::Resume {
+                    service,
+                    rid,
+                    data,
+                    opts,
+                    ext,
+                    past,
+                },
+                Some(key),
+            ) => {
+                let (body, terms) = read_request(data, Some(&opts), Some(ext))?;
+                let reserved = mmi::is_reserved(&service);
+                if reserved || self.clients.request(key, &rid, &self.requests).is_some() {
+                    return Err(Malformed::Name);
+                }
+                let opts = Some(opts);
+                let content = Content { body, opts };
+                self.on_resume(now, key, (&service, rid), content, terms, past);
+            }
+            (ClientMessage::Go { rids }, Some(key)) => self.on_go(now, key, &rids),
+            (ClientMessage::RequestHeartbeat { rid }, Some(key)) => {
+                self.pass_heartbeat(key, rid);
+            }
+            (ClientMessage::Cancel { rid, expired }, Some(key)) => {
+                let Some(request) = self.clients.request(key, &rid, &self.requests) else {
+                    // Its own that has ended meanwhile, or a guess at another's: the same to us.
+                    self.guard.refusals.strays += 1;
+                    return Ok(());
+                };
+                if expired {
+                    self.counters.count(Code::ClientTimeout);
+                    self.report_expired(request);
+                } else {
+                    self.counters.cancelled += 1;
+                }
+                self.drop_request(now, request);
+            }
+            (ClientMessage::Credit { rid, bytes }, Some(key)) => {
+                self.on_credit(now, key, &rid, bytes);
+            }
+            (ClientMessage::Disconnect, Some(key)) => self.drop_client(now, key),
+            (ClientMessage::Heartbeat, _) | (_, None) => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_worker(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        message: WorkerMessage<F>,
+    ) -> Result<(), Malformed> {
+        let held = self.workers.find(from);
+        if let Some(key) = held
+            && let Some(worker) = self.workers.get_mut(key)
+        {
+            worker.last_heard = now;
+        }
+        match (message, held) {
+            (WorkerMessage::Ready { service, hello }, held) => {
+                let hello = hello.map(|hello| Hello::parse(&hello)).transpose()?;
+                if mmi::is_reserved(&service) {
+                    if let Some(key) = held {
+                        self.remove_worker(now, key, Departure::Protocol);
+                    }
+                    self.refuse(from);
+                    self.report_bad(from, "reserved service");
+                    return Ok(());
+                }
+                self.on_ready(now, from, held, &service, hello);
+            }
+            (WorkerMessage::Disconnect, None) => {}
+            (_, None) => self.refuse(from),
+            (
+                WorkerMessage::Reply {
+                    kind,
+                    client,
+                    rid,
+                    body,
+                    token,
+                    pace,
+                },
+                Some(key),
+            ) => {
+                let request = match token {
+                    Some(token) => self.requests.by_token(token),
+                    None => self.running_by_name(key, &client, &rid),
+                };
+                if request.is_none() && kind.is_last() {
+                    self.release_old_worker(now, key, &client, &rid);
+                }
+                self.on_reply(now, key, request, kind, body, pace);
+            }
+            (WorkerMessage::Heartbeat, Some(key)) => {
+                if self.workers.get(key).is_some_and(|w| w.hello.is_none()) {
+                    self.beat_old_worker(key);
+                }
+            }
+            (WorkerMessage::Return { tokens: frame }, Some(key)) => {
+                self.on_return(now, key, tokens(&frame));
+            }
+            (
+                WorkerMessage::Claim {
+                    client,
+                    rid,
+                    ext,
+                    user,
+                },
+                Some(key),
+            ) => self.on_claim(now, key, &client, &rid, ext, user),
+            (WorkerMessage::Disconnect, Some(key)) => {
+                // So that one of ours can wait until its goodbye was heard.
+                if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
+                    self.send_worker(key, ToWorker::Disconnect);
+                }
+                self.remove_worker(now, key, Departure::Goodbye);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! Who comes and who leaves: what a peer that begins is told, and what becomes of what was its own
+//! when it is forgotten.
+
+use super::clients::ClientKey;
+use super::requests::RequestKey;
+use super::workers::{Worker, WorkerKey};
+use super::{Broker, BrokerEvent, Departure, Outgoing, Transmit};
+use crate::proto::Time;
+use crate::wire::omdp::{ToClient, ToWorker};
+use crate::wire::{Dialect, Frame, Hello};
+use std::cmp::Reverse;
+
+impl<F: Frame> Broker<F> {
+    #[inline(never)]
+    pub(super) fn on_ready(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        held: Option<WorkerKey>,
+        service: &[u8],
+        hello: Option<Hello>,
+    ) {
+        if let Some(key) = held {
+            let same_life = match (&hello, self.workers.get(key).map(|w| &w.hello)) {
+                (Some(new), Some(Some(old))) => {
+                    !new.session.is_empty() && new.session == old.session
+                }
+                _ => false,
+            };
+            if same_life {
+                return self.update_worker(now, key, hello);
+            }
+            let Some(new) = hello.as_ref().map(|hello| hello.session.clone()) else {
+                // As 0.0.92 did: a second READY is a protocol error, the worker starts over.
+                self.send_worker(key, ToWorker::Disconnect);
+                self.remove_worker(now, key, Departure::Protocol);
+                return;
+            };
+            let old = self.workers.get(key).and_then(|w| w.hello.as_ref());
+            let old = old.map_or(String::new(), |hello| hello.session.clone());
+            // Its connection took the place of the holder's, whoever it is.
+            self.remove_worker(now, key, Departure::Replaced);
+            if self.displaced.contains(from, &new) {
+                let session = F::from(new.as_bytes());
+                let message = Outgoing::Worker(ToWorker::NameTaken { session });
+                return self.transmits.push(Transmit::plain(from.into(), message));
+            }
+            self.displaced.note(from, &old, &new);
+        }
+        let key = self.register(now, from, Dialect::Omdp, service, hello);
+        if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
+            let hello = self.config.hello().to_frame();
+            self.send_worker(key, ToWorker::Welcome { hello });
+        }
+        self.line_up(key);
+        self.dispatch_for(now, key);
+    }
+
+    pub(super) fn register(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        dialect: Dialect,
+        service: &[u8],
+        hello: Option<Hello>,
+    ) -> WorkerKey {
+        let service_key = self.services.require(service);
+        self.services.get_mut(service_key).workers += 1;
+        let next_beat = now + self.config.heartbeat;
+        let worker = Worker::new(from.into(), service_key, dialect, hello, now, next_beat);
+        let key = self.workers.insert(worker);
+        self.arm_worker(key);
+        self.events.push(BrokerEvent::WorkerReady {
+            worker: from.into(),
+            service: service.into(),
+        });
+        key
+    }
+
+    /// Takes what a registered worker says anew of itself; what it runs is left alone.
+    fn update_worker(&mut self, now: Time, key: WorkerKey, hello: Option<Hello>) {
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.hello = hello;
+        }
+        self.line_up(key);
+        self.dispatch_for(now, key);
+    }
+
+    /// Someone who is not registered speaks as a worker: it is told to begin at the beginning.
+    pub(super) fn refuse(&mut self, from: &[u8]) {
+        self.transmits.push(Transmit::plain(
+            from.into(),
+            Outgoing::Worker(ToWorker::Disconnect),
+        ));
+    }
+
+    /// Forgets a worker, and sees to what it had in its hands.
+    pub(super) fn remove_worker(&mut self, now: Time, key: WorkerKey, why: Departure) {
+        let Some(worker) = self.workers.remove(key) else {
+            return;
+        };
+        self.cancel_timer(worker.timer);
+        if let Some(turn) = worker.turn {
+            self.services.leave_line(worker.service, turn);
+        }
+        if worker.claims > 0 {
+            self.drop_claims(key);
+        }
+        // A worker of ours says goodbye after everything that it started has ended.
+        let not_started = why == Departure::Goodbye && worker.hello.is_some();
+        let lost = self.reclaim(now, key, worker.running.iter().copied(), not_started);
+        let service = self.services.get_mut(worker.service);
+        service.workers -= 1;
+        self.events.push(BrokerEvent::WorkerGone {
+            worker: (&*worker.id).into(),
+            service: (&*service.name).into(),
+            why,
+            lost,
+        });
+        self.dispatch(now, worker.service);
+        if !self.services.release(worker.service) {
+            self.end_impatient(now, worker.service);
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn on_hello(&mut self, now: Time, from: &[u8], hello: Hello) {
+        let known = self.clients.find(from);
+        let same_life = known
+            .and_then(|key| self.clients.get(key)?.hello.as_ref())
+            .is_some_and(|old| old.session == hello.session);
+        if let Some(key) = known
+            && !same_life
+        {
+            let old = self.clients.get(key).and_then(|c| c.hello.as_ref());
+            let old = old.map(|hello| hello.session.clone());
+            self.drop_client(now, key);
+            if let Some(old) = old {
+                if self.displaced.contains(from, &hello.session) {
+                    let session = F::from(hello.session.as_bytes());
+                    let message = Outgoing::Client(ToClient::NameTaken { session });
+                    return self.transmits.push(Transmit::plain(from.into(), message));
+                }
+                self.displaced.note(from, &old, &hello.session);
+            }
+        }
+        let key = self.clients.require(now, from, Dialect::Omdp);
+        let next_beat = now + self.config.heartbeat;
+        if let Some(client) = self.clients.get_mut(key) {
+            client.hello = Some(hello);
+            client.extended = true;
+            client.next_beat = next_beat;
+        }
+        self.arm_client(key);
+        let hello = self.config.hello().to_frame();
+        self.send_client(key, ToClient::Welcome { hello });
+    }
+
+    /// Forgets a client that did not say goodbye.
+    pub(super) fn lose_client(&mut self, now: Time, key: ClientKey, why: Departure) {
+        let lost = self
+            .clients
+            .get(key)
+            .map_or(0, |client| client.requests.len());
+        // Many a client that has what it wanted just ends.
+        if lost > 0 || why != Departure::Connection {
+            self.tell_client_gone(key, why, lost);
+        }
+        self.drop_client(now, key);
+    }
+
+    pub(super) fn tell_client_gone(&mut self, key: ClientKey, why: Departure, lost: usize) {
+        if let Some(client) = self.clients.get(key) {
+            self.events.push(BrokerEvent::ClientGone {
+                client: (&*client.id).into(),
+                why,
+                lost,
+            });
+        }
+    }
+
+    /// Forgets a client and all its requests.
+    pub(super) fn drop_client(&mut self, now: Time, key: ClientKey) {
+        let mut requests: Vec<RequestKey> = match self.clients.get(key) {
+            Some(client) => client.requests.iter().copied().collect(),
+            None => return,
+        };
+        // First what waits, then from the latest to the first: the end of one must not start
+        // another that is to end too.
+        requests.sort_unstable_by_key(|&request| {
+            let place = self.requests.place(request);
+            (
+                place.is_some_and(|place| !place.is_waiting()),
+                Reverse(self.requests.token(request)),
+            )
+        });
+        self.counters.cancelled += requests.len() as u64;
+        for request in requests {
+            self.drop_request(now, request);
+        }
+        // One of 0.0.92 went with its last request.
+        if let Some(client) = self.clients.remove(key) {
+            self.cancel_timer(client.timer);
+        }
+    }
+}

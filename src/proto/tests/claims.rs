@@ -1,0 +1,118 @@
+//! Workers bring what they run to the next broker, which believes them as far as it can.
+
+use super::net::*;
+use super::resume::{replace, scene};
+use crate::proto::code::Code;
+use std::time::Duration;
+
+/// While nobody has asked for what it brought, it is given nothing that it could not run.
+#[test]
+fn a_worker_is_busy_with_what_it_claims() {
+    let Scene {
+        mut net, b, w, c, ..
+    } = scene(secs(3));
+    net.kill(c);
+    net.kill(b);
+    net.run(ms(10));
+    net.start(b);
+    let other = net.client(b);
+    net.run(ms(300));
+    let r = net.request(other, "echo", "9");
+    net.run(secs(1));
+    assert_eq!(net.started(w), ["1"]);
+    assert_eq!(net[w].returns, 0);
+    net.serve(w, Job::echo);
+    net.run(secs(10));
+    assert_eq!(net.end(other, r), done("9"));
+}
+
+/// A claim is believed for its own service, once.
+#[test]
+fn a_claim_that_does_not_fit_is_refused() {
+    let Scene {
+        mut net,
+        b,
+        w,
+        c,
+        running,
+        ..
+    } = scene(secs(3));
+    net.kill(b);
+    net.power_off(w);
+    net.run(ms(10));
+    net.start(b);
+    let thief = net.raw_beating(b, b"thief", secs(1));
+    net.say(
+        thief,
+        r#"W|1|other|{"concurrency":1,"heartbeat":2500,"liveness":3,"omdp":1,"session":"t"}"#,
+    );
+    net.run(ms(300));
+    let rid = "c2.0-0";
+    net.say(thief, &format!("W|11|C2|{rid}|\0\0\0\0\0\0\0\0\u{1}"));
+    net.say(thief, &format!("W|11|C2|{rid}|\0\0\0\0\0\0\0\0\u{2}"));
+    net.run(ms(10));
+    let heard = net.take(thief);
+    assert!(
+        heard.contains(&"W|12|\0\0\0\0\0\0\0\u{2}".to_string()),
+        "{heard:?}"
+    );
+    net.run(secs(20));
+    assert_eq!(net.end(c, running), failed("B_LOST"));
+}
+
+/// The worker's goodbye crosses the news that its claim was found.
+#[test]
+fn what_was_claimed_by_a_worker_that_leaves_does_not_run_again() {
+    for after in 0..12 {
+        let Scene {
+            mut net,
+            b,
+            w,
+            c,
+            running,
+            ..
+        } = scene(secs(60));
+        replace(&mut net, b, ms(300));
+        net.run_until(secs(1), |net| {
+            net[w].news.last().map(|news| news.1) == Some(LinkNews::Connected)
+        });
+        net.run(Duration::from_micros(500) * after);
+        net.act(w, |worker, now| worker.machine.stop(now, Some(now)));
+        let other = net.worker(b, "echo");
+        net.run(secs(20));
+        let end = net.end(c, running);
+        assert!(
+            [failed("W_LOST"), failed("B_LOST")].contains(&end),
+            "{end:?}"
+        );
+        assert_eq!(net.started(w), ["1"]);
+        assert_eq!(net.started(other), ["2"]);
+    }
+}
+
+#[test]
+fn a_broker_of_0_0_92_in_its_place_is_asked_for_nothing() {
+    let mut net = Net::new();
+    let b = net.raw_broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    net.run(ms(10));
+    let hello = r#"{"heartbeat":2500,"liveness":3,"omdp":1,"session":"b1"}"#;
+    net.tell(b, "W1", &format!("W|1|{hello}"));
+    net.tell(b, "C2", &format!("C|1|{hello}"));
+    net.serve(w, |_| Job::endless());
+    net.run(ms(10));
+    net.tell(b, "W1", "W|2|C2|r|1|{}|\0\0\0\0\0\0\0\0\u{1}");
+    let r = net.request(c, "echo", "1");
+    net.run(ms(10));
+    assert_eq!(net.started(w), ["1"]);
+    net.restart(b);
+    net.run(ms(500));
+    net.take(b);
+    net.tell(b, "W1", "W|4");
+    net.run(secs(8));
+    let heard = net.take(b);
+    assert!(!heard.iter().any(|text| text.contains("|11|")), "{heard:?}");
+    assert_eq!(net.end(c, r), failed("B_LOST"));
+    assert_eq!(net[w].cancelled[0].2, Code::BrokerLost);
+}

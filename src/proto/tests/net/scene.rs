@@ -1,0 +1,44 @@
+//! Settings that many tests begin with.
+
+use super::*;
+
+/// A broker, a worker for `echo` and a client.
+pub fn trio() -> (Net, Id<BrokerActor>, Id<WorkerActor>, Id<ClientActor>) {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker(b, "echo");
+    let c = net.client(b);
+    (net, b, w, c)
+}
+
+/// A worker that has a request, and another that waits behind it.
+pub struct Scene {
+    pub net: Net,
+    pub b: Id<BrokerActor>,
+    pub w: Id<WorkerActor>,
+    pub c: Id<ClientActor>,
+    /// In the worker's hands.
+    pub running: u64,
+    /// Behind it in the broker's queue.
+    pub queued: u64,
+}
+
+impl Scene {
+    /// After so long; the handler must not have ended by then.
+    pub fn new(handler: impl Fn(&Body<Vec<u8>>) -> Job + 'static, after: Duration) -> Self {
+        let (mut net, b, w, c) = trio();
+        net.serve(w, handler);
+        let running = net.request(c, "echo", "1");
+        let queued = net.request(c, "echo", "2");
+        net.run(after);
+        assert_eq!(net.started(w), ["1"]);
+        Scene {
+            net,
+            b,
+            w,
+            c,
+            running,
+            queued,
+        }
+    }
+}

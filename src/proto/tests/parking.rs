@@ -1,0 +1,113 @@
+//! Requests that wait for long are their clients', and certainly did not run.
+
+use super::net::*;
+use super::resume::{replace, scene};
+use crate::proto::code::Code;
+
+#[test]
+fn requests_are_parked_and_let_go_in_their_order() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let c = net.client(b);
+    let requests = net.requests(c, 0..500);
+    net.run(secs(1));
+    let late = net.request(c, "echo", "500");
+    net.run(ms(10));
+    let w = net.worker(b, "echo");
+    net.run(secs(20));
+    for (r, n) in requests.into_iter().chain([late]).zip(0..) {
+        assert_eq!(net.end(c, r), done(&n.to_string()));
+    }
+    let order: Vec<String> = (0..501).map(|n: u32| n.to_string()).collect();
+    assert_eq!(net.started(w), order);
+}
+
+#[test]
+fn a_client_that_lets_nothing_go_keeps_nobody_waiting_for_long() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let mute = net.raw(b, b"mute");
+    net.say(
+        mute,
+        r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1,"parks":true,"session":"m"}"#,
+    );
+    for n in 0..200 {
+        net.say(mute, &format!("C|2|echo|r{n}|1|{{}}|\0\0\0\u{7f}\0"));
+    }
+    let c = net.client(b);
+    net.run(ms(10));
+    let r = net.request(c, "echo", "2");
+    net.run(ms(500));
+    let w = net.worker(b, "echo");
+    net.run(ms(200));
+    assert_eq!(net.end(c, r), done("2"));
+    assert_eq!(net.started(w), ["2"]);
+    // It may say so at last.
+    net.say(mute, "C|12|\0\u{2}r7");
+    net.run(ms(10));
+    assert_eq!(net.started(w), ["2", "1"]);
+    net.say(mute, "C|5");
+    net.run(ms(10));
+    assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+}
+
+#[test]
+fn who_has_not_said_so_is_not_parked_with() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let raw = net.raw(b, b"raw");
+    net.say(
+        raw,
+        r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1,"session":"m"}"#,
+    );
+    net.say(raw, "C|2|echo|r1|1|{}|\0\0\0\u{7f}\0");
+    net.run(secs(2));
+    let heard = net.take(raw);
+    let others = heard
+        .iter()
+        .filter(|text| !text.starts_with("C|1|") && *text != "C|4");
+    assert_eq!(others.count(), 0, "{heard:?}");
+}
+
+#[test]
+fn without_any_worker_it_waits_for_one_at_the_next_broker() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let c = net.client(b);
+    let r = net.request(c, "echo", "1");
+    net.run(ms(200));
+    replace(&mut net, b, secs(9));
+    net.run(secs(1));
+    assert_eq!(net.end(c, r), None);
+    let w = net.worker(b, "echo");
+    net.run(ms(10));
+    assert_eq!(net.end(c, r), done("1"));
+    assert_eq!(net.started(w), ["1"]);
+}
+
+/// The connection broke, not the broker: it has told the worker that nobody waits.
+#[test]
+fn the_same_broker_resumes_nothing_but_what_was_parked() {
+    let Scene {
+        mut net,
+        b,
+        c,
+        w,
+        running,
+        queued,
+    } = scene(secs(3));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.run(ms(300));
+    assert_eq!(net.end(c, running), failed("B_LOST"));
+    assert_eq!(net[w].cancelled[0].2, Code::Aborted);
+    net.run(secs(4));
+    assert_eq!(net.end(c, queued), done("2"));
+    net.serve(w, |_| Job::endless());
+    let lost = net.request(c, "echo", "3");
+    net.run(ms(100));
+    net.cut(w, &[Side::Dealer, Side::Broker]);
+    net.run(ms(300));
+    assert_eq!(net.end(c, lost), failed("W_LOST"));
+    assert_eq!(net[w].cancelled[1].2, Code::BrokerLost);
+    assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+}

@@ -1,0 +1,212 @@
+//! A worker and a client of several brokers, each with its user.
+
+use crate::proto::Time;
+use crate::proto::client::{ClientConfig, ClientNotice};
+use crate::proto::link::LinkConfig;
+use crate::proto::several::{ClientOfSeveral, WorkerOfSeveral};
+use crate::proto::tests::net::{HEARTBEAT, Rng, json, ms};
+use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
+use crate::wire::Dialect;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// A peer and its user.
+pub enum Peer {
+    Worker(Servant),
+    Client(Asker),
+}
+
+/// The same call to either machine.
+macro_rules! machine {
+    ($peer:expr, $machine:ident => $what:expr) => {
+        match $peer {
+            Peer::Worker(Servant {
+                machine: $machine, ..
+            }) => $what,
+            Peer::Client(Asker {
+                machine: $machine, ..
+            }) => $what,
+        }
+    };
+}
+pub(super) use machine;
+
+pub struct Servant {
+    pub machine: WorkerOfSeveral<Vec<u8>>,
+    pub concurrency: usize,
+    /// Not taken yet, with whether they may be taken back.
+    pub offers: VecDeque<(u64, bool)>,
+    /// Taken, and when they end.
+    pub running: BTreeMap<u64, Time>,
+    /// What was asked in each, and what of it was taken.
+    pub bodies: BTreeMap<u64, Vec<u8>>,
+    pub started: Vec<Vec<u8>>,
+    pub drained: bool,
+}
+
+pub struct Asker {
+    pub machine: ClientOfSeveral<Vec<u8>>,
+    /// How each request ended; empty until it did.
+    pub ends: BTreeMap<u64, Vec<String>>,
+}
+
+fn link() -> LinkConfig {
+    LinkConfig {
+        heartbeat: HEARTBEAT,
+        liveness: 3,
+        reconnect: ms(100),
+        expect_beats: true,
+    }
+}
+
+impl Servant {
+    pub fn new(brokers: usize, concurrency: usize, prefetch: u32) -> Self {
+        let config = |line| WorkerConfig {
+            link: link(),
+            dialect: Dialect::Omdp,
+            service: "echo".into(),
+            concurrency: Some(concurrency),
+            prefetch,
+            max_blocked: None,
+            session: format!("w{line}"),
+        };
+        let mut machine = WorkerOfSeveral::new((0..brokers).map(config).collect());
+        machine.start();
+        Servant {
+            machine,
+            concurrency,
+            offers: VecDeque::new(),
+            running: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            started: Vec::new(),
+            drained: false,
+        }
+    }
+
+    fn report(&mut self) {
+        let Servant {
+            machine,
+            offers,
+            running,
+            bodies,
+            ..
+        } = self;
+        let mut left_running = Vec::new();
+        machine.drain_notices(|_, notice| match notice {
+            WorkerNotice::Request {
+                delivery,
+                body,
+                returnable,
+                ..
+            } => {
+                offers.push_back((delivery, returnable));
+                bodies.insert(delivery, body.bytes);
+            }
+            WorkerNotice::Cancelled { delivery, .. } => {
+                offers.retain(|(offer, _)| *offer != delivery);
+                if running.contains_key(&delivery) {
+                    left_running.push(delivery);
+                }
+            }
+            WorkerNotice::Fault(why) => panic!("{why:?}"),
+            _ => {}
+        });
+        for delivery in left_running {
+            machine.handle_left_running(delivery);
+        }
+        self.drained = self.machine.is_drained();
+    }
+
+    pub fn act(&mut self, now: Time, rng: &mut Rng) {
+        self.report();
+        while let Some(retract) = self.machine.poll_retract() {
+            self.report();
+            let mut back = Vec::new();
+            let count = retract.outstanding.saturating_sub(retract.limit);
+            for at in (0..self.offers.len()).rev() {
+                let (delivery, returnable) = self.offers[at];
+                let line = self.machine.line_of(delivery);
+                if back.len() < count && returnable && retract.line.is_none_or(|it| it == line) {
+                    back.extend(self.offers.remove(at).map(|(delivery, _)| delivery));
+                }
+            }
+            back.reverse();
+            self.machine.handle_retracted(now, &back);
+        }
+        let over: Vec<u64> = self
+            .running
+            .iter()
+            .filter_map(|(&delivery, &at)| (at <= now).then_some(delivery))
+            .collect();
+        for delivery in over {
+            self.running.remove(&delivery);
+            let worked = Worked {
+                taken: Some((delivery, now)),
+                at: now,
+                ends: 1,
+            };
+            self.machine.handle_worked(worked, [delivery].into_iter());
+            self.machine.finish(now, delivery, json("1"));
+        }
+        while self.running.len() < self.concurrency
+            && let Some((delivery, _)) = self.offers.pop_front()
+        {
+            let micros = match rng.percent(10) {
+                true => 30_000,
+                false => rng.between(10, 500),
+            };
+            self.take(delivery, now + Duration::from_micros(micros));
+        }
+        self.report();
+    }
+
+    pub fn take(&mut self, delivery: u64, until: Time) {
+        assert!(self.running.insert(delivery, until).is_none());
+        self.started.extend(self.bodies.remove(&delivery));
+    }
+}
+
+impl Asker {
+    pub fn new(brokers: usize) -> Self {
+        let config = |line| ClientConfig {
+            link: link(),
+            dialect: Dialect::Omdp,
+            session: format!("c{line}-"),
+            await_hello: false,
+        };
+        let mut machine = ClientOfSeveral::new((0..brokers).map(config).collect());
+        machine.start();
+        Asker {
+            machine,
+            ends: BTreeMap::new(),
+        }
+    }
+
+    pub fn ask(&mut self, now: Time) {
+        let id = self.ends.len() as u64 + 1;
+        self.ends.insert(id, Vec::new());
+        let (service, opts) = (b"echo".to_vec(), b"{}".to_vec());
+        self.machine.request(
+            now,
+            id,
+            service,
+            json(&id.to_string()),
+            opts,
+            Some(ms(60_000)).into(),
+        );
+    }
+
+    pub fn act(&mut self) {
+        let ends = &mut self.ends;
+        self.machine.drain_notices(|_, notice| match notice {
+            ClientNotice::Reply { id, .. } => ends.entry(id).or_default().push("done".into()),
+            ClientNotice::Failed { id, code } => ends.entry(id).or_default().push(code),
+            ClientNotice::Fault(why) => panic!("{why:?}"),
+            _ => {}
+        });
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.ends.values().all(|ends| !ends.is_empty())
+    }
+}
