@@ -10,7 +10,7 @@ use zmq_omdp::proto::Broker;
 use zmq_omdp::proto::broker::{BrokerConfig, Limits};
 use zmq_omdp::wire::Frame;
 use zmq_omdp::wire::omdp::{ClientMessage, ReplyKind, ToClient, ToWorker, WorkerMessage};
-use zmq_omdp::wire::packed::{Head, unpack_from};
+use zmq_omdp::wire::packed::{Batch, pack, unpack_from};
 
 pub const PATHS: [Path; 6] = [
     Path {
@@ -56,6 +56,7 @@ struct Bench<F> {
     /// Reused from message to message, as the driver does.
     inbound: Vec<F>,
     outbound: Vec<F>,
+    batch: Batch,
     /// Where each message in `outbound` ends.
     ends: Vec<usize>,
     /// What workers were given, with their routing ids.
@@ -81,6 +82,7 @@ impl<F: Frame> Bench<F> {
             ids: Ids::new(),
             inbound: Vec::new(),
             outbound: Vec::with_capacity(64),
+            batch: Batch::new(),
             ends: Vec::with_capacity(8),
             given: VecDeque::new(),
             replies: 0,
@@ -107,18 +109,19 @@ impl<F: Frame> Bench<F> {
     /// What counts: a message in, and the frames of all that comes of it.
     fn handle(&mut self, from: &[u8]) {
         let now = self.clock.tick();
-        let head = Head::of(&self.inbound);
-        self.inbound.clear();
+        pack(&mut self.inbound, 0);
+        let head = self.inbound.remove(0);
         counted(|| {
-            unpack_from(head.bytes(), &mut self.inbound).expect("it was just packed");
+            unpack_from(&head, &mut self.inbound).expect("it was just packed");
             self.broker.handle_message(now, from, &mut self.inbound);
             for transmit in self.broker.drain_transmits() {
                 self.outbound.push(F::from(&*transmit.to));
                 let start = self.outbound.len();
                 transmit.frames(&mut self.outbound);
-                black_box(Head::of(&self.outbound[start..]).bytes());
+                assert!(self.batch.add(&self.outbound[start..]));
                 self.ends.push(self.outbound.len());
             }
+            self.batch.flush(|bytes| _ = black_box(bytes));
         });
         self.sort_out();
     }

@@ -10,7 +10,7 @@ use zmq_omdp::proto::worker::{Worker, WorkerConfig, WorkerNotice};
 use zmq_omdp::wire::omdp::{
     ClientMessage, PeerMessage, ReplyKind, RequestExtra, ToClient, ToWorker,
 };
-use zmq_omdp::wire::packed::{Head, unpack_from};
+use zmq_omdp::wire::packed::{Batch, pack, unpack_from};
 use zmq_omdp::wire::{Body, Hello};
 
 pub const PATHS: [Path; 4] = [
@@ -66,6 +66,7 @@ struct WorkerBench {
     ids: Ids,
     token: u64,
     frames: Vec<Frame>,
+    batch: Batch,
     notices: Vec<WorkerNotice<Frame>>,
 }
 
@@ -85,6 +86,7 @@ impl WorkerBench {
             ids: Ids::new(),
             token: 7 << 32,
             frames: Vec::with_capacity(16),
+            batch: Batch::new(),
             notices: Vec::with_capacity(16),
         };
         bench.worker.start();
@@ -99,7 +101,11 @@ impl WorkerBench {
             let form = self.worker.form();
             self.worker
                 .drain_transmits(|message| form.frames_of_worker(message, &mut self.frames));
-            black_box(Head::of(&self.frames).bytes());
+            if self.frames.is_empty() {
+                return;
+            }
+            assert!(self.batch.add(&self.frames));
+            self.batch.flush(|bytes| _ = black_box(bytes));
         });
     }
 
@@ -107,11 +113,11 @@ impl WorkerBench {
         self.frames.clear();
         self.notices.clear();
         message.encode(&mut self.frames);
-        let head = Head::of(&self.frames);
-        self.frames.clear();
+        pack(&mut self.frames, 0);
+        let head = self.frames.remove(0);
         let now = self.clock.tick();
         counted(|| {
-            unpack_from(head.bytes(), &mut self.frames).expect("it was just packed");
+            unpack_from(&head, &mut self.frames).expect("it was just packed");
             self.worker.handle_message(now, &mut self.frames);
             self.notices.extend(self.worker.drain_notices());
         });
@@ -157,6 +163,7 @@ struct ClientBench {
     clock: Clock,
     id: u64,
     frames: Vec<Frame>,
+    batch: Batch,
     notices: Vec<ClientNotice<Frame>>,
 }
 
@@ -172,6 +179,7 @@ impl ClientBench {
             clock: Clock::new(),
             id: 1_000_000,
             frames: Vec::with_capacity(16),
+            batch: Batch::new(),
             notices: Vec::with_capacity(16),
         };
         bench.client.start();
@@ -186,7 +194,11 @@ impl ClientBench {
             let form = self.client.form();
             self.client
                 .drain_transmits(|message| form.frames_of_client(message, &mut self.frames));
-            black_box(Head::of(&self.frames).bytes());
+            if self.frames.is_empty() {
+                return;
+            }
+            assert!(self.batch.add(&self.frames));
+            self.batch.flush(|bytes| _ = black_box(bytes));
         });
     }
 
@@ -194,11 +206,11 @@ impl ClientBench {
         self.frames.clear();
         self.notices.clear();
         message.encode(&mut self.frames);
-        let head = Head::of(&self.frames);
-        self.frames.clear();
+        pack(&mut self.frames, 0);
+        let head = self.frames.remove(0);
         let now = self.clock.tick();
         counted(|| {
-            unpack_from(head.bytes(), &mut self.frames).expect("it was just packed");
+            unpack_from(&head, &mut self.frames).expect("it was just packed");
             self.client.handle_message(now, &mut self.frames);
             self.notices.extend(self.client.drain_notices());
         });

@@ -5,7 +5,7 @@ use crate::wire::ext::{GivenExt, RequestExt, ResultExt, TokenExt};
 use crate::wire::omdp::{
     ClaimExt, Past, PeerMessage, ReplyKind, ResumeExt, ToClient, ToWorker, rids, rids_to_frame,
 };
-use crate::wire::packed::{pack, unpack};
+use crate::wire::packed::{Batch, FIRST, pack, unpack, unpack_next};
 use crate::wire::{Body, Dialect, Encoding, Hello, Malformed, body, mdp as wire_mdp};
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -116,6 +116,30 @@ pub(super) fn packed(data: &[u8]) {
     let mut back = both.split_off(1);
     unpack(&mut back).expect("what was packed can be unpacked");
     assert_eq!((both, &back[..]), (vec![b"to".to_vec()], message));
+    batch(data);
+}
+
+/// The messages of a batch are those of the batch that they make.
+fn batch(data: &[u8]) {
+    let messages = messages_of(data);
+    let mut batch = Batch::new();
+    let added = messages.iter().take_while(|message| batch.add(message));
+    let added = added.count();
+    if added > 1 {
+        let again = batch.flush(messages_of);
+        assert_eq!(again, messages[..added]);
+    }
+}
+
+fn messages_of(batch: &[u8]) -> Vec<Vec<Vec<u8>>> {
+    let (mut at, mut messages) = (FIRST, Vec::new());
+    loop {
+        let mut frames = Vec::new();
+        match unpack_next(batch, &mut at, &mut frames) {
+            Ok(true) => messages.push(frames),
+            Ok(false) | Err(_) => return messages,
+        }
+    }
 }
 
 pub(super) fn hello(data: &[u8]) {

@@ -1,5 +1,7 @@
 //! The driver of a worker or a client: one machine, and for each of its brokers one DEALER at a time.
 
+use super::gather::Gather;
+use super::inbound::Inbound;
 use super::line::{self, Line};
 use super::outlet::Offer;
 use super::overdue::Overdue;
@@ -137,6 +139,8 @@ where
             lines: endpoints.into_iter().map(Line::new).collect(),
             inbox,
             outlet,
+            inbound: Inbound::new(),
+            gather: Gather::default(),
             frames: Vec::new(),
             notices: Vec::new(),
             overdue: Overdue::default(),
@@ -151,6 +155,8 @@ struct Driver<M: Machine> {
     lines: Vec<Line>,
     inbox: UnboundedReceiver<M::Command>,
     outlet: Arc<Outlet<Notice<M::Notice>>>,
+    inbound: Inbound,
+    gather: Gather,
     /// Reused from message to message.
     frames: Vec<Message>,
     /// Reused from turn to turn.
@@ -271,18 +277,19 @@ impl<M: Machine> Driver<M> {
             self.machine.handle_up(at, now);
         }
         if readable && let Some(socket) = &line.socket {
-            for _ in 0..BATCH {
-                if socket.receive_packed(&mut self.frames).is_err() || self.frames.is_empty() {
-                    break;
+            let mut room = BATCH;
+            while room > 0 && matches!(self.inbound.receive(socket), Ok(true)) {
+                while self.inbound.next(&mut self.frames) {
+                    room = room.saturating_sub(1);
+                    line.detach(&mut self.frames);
+                    if line.is_gone(&self.frames) {
+                        self.frames.clear();
+                        line.up = false;
+                        self.machine.handle_down(at, now);
+                        return false;
+                    }
+                    self.machine.handle_message(at, now, &mut self.frames);
                 }
-                line.detach(&mut self.frames);
-                if line.is_gone(&self.frames) {
-                    self.frames.clear();
-                    line.up = false;
-                    self.machine.handle_down(at, now);
-                    return false;
-                }
-                self.machine.handle_message(at, now, &mut self.frames);
             }
         } else if line.up && !writable {
             // Over inproc a connection that broke is one that takes nothing any more.
@@ -316,21 +323,26 @@ impl<M: Machine> Driver<M> {
             }
             let socket = line.socket.as_ref();
             let mut broken = false;
-            self.machine.drain_transmits(at, |frames, packed| {
-                let sent = socket.map(|socket| match (watches, packed) {
-                    (true, packed) => {
-                        if packed {
-                            pack(frames, 0);
-                        }
-                        line.count(frames);
-                        socket.send(frames)
-                    }
-                    (false, true) => socket.send_packed(frames, 0),
-                    (false, false) => socket.send(frames),
-                });
+            let mut send = |frames: &mut Vec<Message>| {
+                let sent = socket.map(|socket| socket.send(frames));
                 broken |= !matches!(sent, Some(Ok(Sent::Yes)));
                 frames.clear();
+            };
+            let gather = &mut self.gather;
+            self.machine.drain_transmits(at, |frames, packed| {
+                if packed && !watches {
+                    return gather.add(frames, &mut send);
+                }
+                gather.flush(&mut send);
+                if packed {
+                    pack(frames, 0);
+                }
+                if watches {
+                    line.count(frames);
+                }
+                send(frames);
             });
+            gather.flush(&mut send);
             if let Some(congested) = line.congestion() {
                 self.machine.handle_congestion(at, congested);
             }

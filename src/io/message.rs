@@ -2,7 +2,6 @@
 
 use super::account::Account;
 use super::raw::Raw;
-use std::ffi::CStr;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -30,16 +29,11 @@ enum Bytes {
 }
 
 impl Message {
-    /// As it was received, with what the transport knows of it. Leaves `raw` empty.
-    pub(super) fn whole(raw: &mut Raw) -> Self {
-        Message(Bytes::Many(Box::new(std::mem::take(raw))))
-    }
-
     /// Takes what was received. Leaves `raw` with something or nothing.
     pub(super) fn take(raw: &mut Raw) -> Self {
         match raw.len() <= COPIED {
             true => Message::from(&raw[..]),
-            false => Message::whole(raw),
+            false => Message(Bytes::Many(Box::new(std::mem::take(raw)))),
         }
     }
 
@@ -51,15 +45,6 @@ impl Message {
             Bytes::Few(len, bytes) => *place = Raw::from(&bytes[..usize::from(*len)]),
         }
         place
-    }
-
-    /// What the transport knows of the connection that this frame came over, if it was received [`whole`](Self::whole).
-    /// The text lives as long as the frame; `None` if there is no such property, or it is no text.
-    pub(super) fn property(&self, name: &CStr) -> Option<&str> {
-        match &self.0 {
-            Bytes::Many(raw) => raw.property(name),
-            _ => None,
-        }
     }
 
     /// The same bytes in a frame for which `account` counts `cost` until nobody has it any more.

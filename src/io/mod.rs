@@ -11,6 +11,8 @@ mod clock;
 mod context;
 pub mod dealer;
 mod error;
+mod gather;
+mod inbound;
 mod line;
 mod message;
 mod monitor;

@@ -12,7 +12,6 @@ use super::account::Account;
 use super::socket::{Sent, Socket};
 use super::{Error, Message};
 use crate::proto::broker::RoutingId;
-use crate::wire::packed::pack;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,26 +70,6 @@ struct Peer {
     most: usize,
 }
 
-/// A message that is to leave.
-pub(super) struct Departing<'a> {
-    pub(super) to: &'a RoutingId,
-    /// The routing id, and what goes there.
-    pub(super) frames: &'a mut Vec<Message>,
-    /// Whether the short ones behind the routing id are to be packed.
-    pub(super) packed: bool,
-    /// The peer is sent away: what waits for it is for nobody.
-    pub(super) last: bool,
-}
-
-/// Of a message that was taken, or can't be delivered.
-fn outcome(sent: Result<Sent, Error>, frames: &mut Vec<Message>) -> Outcome {
-    frames.clear();
-    match sent {
-        Ok(Sent::Yes) => Outcome::Taken,
-        _ => Outcome::NoPeer,
-    }
-}
-
 pub(super) struct Outbound {
     limit: usize,
     peers: HashMap<RoutingId, Peer>,
@@ -125,30 +104,29 @@ impl Outbound {
         self.behind > 0
     }
 
-    /// Sends a message or keeps it; its frames are gone afterwards.
-    pub(super) fn send(&mut self, socket: &Socket, message: Departing<'_>) -> Outcome {
-        let Departing {
-            to,
-            frames,
-            packed,
-            last,
-        } = message;
+    /// Sends a message, the peer's id before it, or keeps it; `frames` is empty afterwards. With
+    /// `last` the peer is sent away: what waits for it is for nobody.
+    pub(super) fn send(
+        &mut self,
+        socket: &Socket,
+        to: &RoutingId,
+        frames: &mut Vec<Message>,
+        last: bool,
+    ) -> Outcome {
         let large = frames.iter().any(|frame| frame.len() >= LARGE);
-        let is_behind =
-            self.behind > 0 && (self.peers.get(to)).is_some_and(|peer| !peer.waiting.is_empty());
-        if packed && !large && !is_behind {
-            return match socket.send_packed(frames, 1) {
-                Ok(Sent::Full) => {
-                    pack(frames, 1);
-                    self.keep(to, frames, last)
+        if !large && self.behind == 0 {
+            return match socket.send(frames) {
+                Ok(Sent::Yes) => Outcome::Taken,
+                Ok(Sent::Full) => self.keep(to, frames, last),
+                Ok(Sent::NoPeer) | Err(_) => {
+                    frames.clear();
+                    Outcome::NoPeer
                 }
-                sent => outcome(sent, frames),
             };
         }
-        if packed {
-            pack(frames, 1);
-        }
-        if is_behind {
+        if let Some(peer) = self.peers.get(to)
+            && !peer.waiting.is_empty()
+        {
             return self.keep(to, frames, last);
         }
         let sent = match large {
@@ -156,8 +134,12 @@ impl Outbound {
             false => socket.send(frames),
         };
         match sent {
+            Ok(Sent::Yes) => Outcome::Taken,
             Ok(Sent::Full) => self.keep(to, frames, last),
-            sent => outcome(sent, frames),
+            Ok(Sent::NoPeer) | Err(_) => {
+                frames.clear();
+                Outcome::NoPeer
+            }
         }
     }
 

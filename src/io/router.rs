@@ -1,7 +1,9 @@
 //! The driver of a broker: one machine, one ROUTER, a thread of its own.
 
+use super::gather::Gather;
+use super::inbound::Inbound;
 use super::monitor::{Event, Monitor};
-use super::outbound::{Departing, Outbound, Outcome};
+use super::outbound::{Outbound, Outcome};
 use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::{HandshakeFailure, ServerSecurity};
@@ -115,6 +117,8 @@ pub fn start(
                     gone,
                     inbox,
                     outlet,
+                    inbound: Inbound::new(),
+                    gather: Gather::default(),
                     frames: Vec::new(),
                     received: 0,
                     overdue: Overdue::default(),
@@ -206,6 +210,8 @@ struct Driver {
     gone: [u8; 16],
     inbox: UnboundedReceiver<Command>,
     outlet: Arc<Outlet<Notice>>,
+    inbound: Inbound,
+    gather: Gather,
     /// Reused from message to message.
     frames: Vec<Message>,
     /// How many messages the last turn brought.
@@ -340,33 +346,38 @@ impl Driver {
 
     /// True if nothing is left.
     fn receive(&mut self, now: Time) -> bool {
-        for _ in 0..BATCH {
-            let whole = self.guard.is_some();
-            let Ok(Some(from)) = self.socket.receive_routed(&mut self.frames, whole) else {
+        let mut room = BATCH;
+        while room > 0 {
+            if !matches!(self.inbound.receive_routed(&self.socket), Ok(true)) {
                 return true;
-            };
-            self.received += 1;
-            match &self.frames[..] {
-                [only] if **only == self.gone => {
-                    self.outbound.forget(&from);
-                    self.machine.handle_gone(now, &from);
-                    self.frames.clear();
+            }
+            while self.inbound.next(&mut self.frames) {
+                room = room.saturating_sub(1);
+                self.received += 1;
+                if self.guard.is_some() {
+                    self.follow_rules();
                 }
-                _ if self.guard.is_some() => self.receive_of(now, &from),
-                _ => self.machine.handle_message(now, &from, &mut self.frames),
+                self.handle_message(now);
             }
         }
         false
     }
 
-    /// One message of a peer for whom the transport vouches.
-    fn receive_of(&mut self, now: Time, from: &[u8]) {
-        self.follow_rules();
-        // A share of the first frame keeps its properties while the machine takes the frames.
-        let first = self.frames.first().cloned();
-        let principal = first.as_ref().and_then(|frame| frame.property(PRINCIPAL));
-        self.machine
-            .handle_message_of(now, from, principal, &mut self.frames);
+    fn handle_message(&mut self, now: Time) {
+        let from = self.inbound.from();
+        match &self.frames[..] {
+            [only] if **only == self.gone => {
+                self.outbound.forget(from);
+                self.machine.handle_gone(now, from);
+                self.frames.clear();
+            }
+            _ if self.guard.is_some() => {
+                let principal = self.inbound.property(PRINCIPAL);
+                self.machine
+                    .handle_message_of(now, from, principal, &mut self.frames);
+            }
+            _ => (self.machine).handle_message(now, from, &mut self.frames),
+        }
     }
 
     /// Sends what waits for peers that were behind, then what the machine wants sent. A peer that
@@ -382,22 +393,34 @@ impl Driver {
         }
         let mut troubles: Vec<(RoutingId, Outcome)> = Vec::new();
         loop {
+            let (socket, outbound, frames) = (&self.socket, &mut self.outbound, &mut self.frames);
+            let mut deliver = |to: &RoutingId, message: &mut Vec<Message>, last: bool| {
+                message.insert(0, Message::from(&**to));
+                match outbound.send(socket, to, message, last) {
+                    Outcome::Taken => {}
+                    trouble => troubles.push((to.clone(), trouble)),
+                }
+            };
+            let mut gathered: Option<RoutingId> = None;
             for transmit in self.machine.drain_transmits() {
                 let to = transmit.to.clone();
-                self.frames.push(Message::from(&*to));
                 let last = transmit.message.is_disconnect();
-                let packed = transmit.packed;
-                transmit.frames(&mut self.frames);
-                let message = Departing {
-                    to: &to,
-                    frames: &mut self.frames,
-                    packed,
-                    last,
-                };
-                match self.outbound.send(&self.socket, message) {
-                    Outcome::Taken => {}
-                    trouble => troubles.push((to, trouble)),
+                let together = transmit.packed && !last;
+                transmit.frames(frames);
+                if let Some(other) = gathered.take_if(|other| !together || !Arc::ptr_eq(other, &to))
+                {
+                    self.gather.flush(|message| deliver(&other, message, false));
                 }
+                if together {
+                    self.gather
+                        .add(frames, |message| deliver(&to, message, false));
+                    gathered = Some(to);
+                } else {
+                    deliver(&to, frames, last);
+                }
+            }
+            if let Some(to) = gathered {
+                self.gather.flush(|message| deliver(&to, message, false));
             }
             if troubles.is_empty() {
                 return;

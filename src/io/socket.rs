@@ -7,7 +7,6 @@ use super::raw::Raw;
 use super::readiness::Readiness;
 use super::security::{ClientSecurity, Key, ServerSecurity};
 use super::{Error, Message};
-use crate::wire::packed;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::Arc;
 use std::time::Duration;
@@ -326,67 +325,8 @@ impl Socket {
         Ok(())
     }
 
-    /// The same for a message between peers, whose short frames may have travelled as one.
-    pub(super) fn receive_packed(&self, frames: &mut Vec<Message>) -> Result<(), Error> {
-        let mut head = Raw::new();
-        if let Some(more) = self.receive_frame(&mut head)? {
-            self.receive_rest(&mut head, more, frames)?;
-        }
-        Ok(())
-    }
-
-    /// The same for a message that a ROUTER received: the routing id of its sender, and the frames behind it. With
-    /// `whole` the first of them keeps what the transport knows of its sender.
-    pub(super) fn receive_routed(
-        &self,
-        frames: &mut Vec<Message>,
-        whole: bool,
-    ) -> Result<Option<Message>, Error> {
-        let mut raw = Raw::new();
-        let Some(more) = self.receive_frame(&mut raw)? else {
-            return Ok(None);
-        };
-        let from = Message::take(&mut raw);
-        match more && !whole {
-            true => {
-                let more = self.receive_frame(&mut raw)?.unwrap_or(false);
-                self.receive_rest(&mut raw, more, frames)?;
-            }
-            false if more => {
-                let more = self.receive_frame(&mut raw)?.unwrap_or(false);
-                frames.push(Message::whole(&mut raw));
-                if more {
-                    self.receive(frames)?;
-                }
-            }
-            false => {}
-        }
-        Ok(Some(from))
-    }
-
-    /// The frames behind `head`, and before them those that it holds.
-    fn receive_rest(
-        &self,
-        head: &mut Raw,
-        more: bool,
-        frames: &mut Vec<Message>,
-    ) -> Result<(), Error> {
-        let packed = packed::is_packed(head);
-        if !packed {
-            frames.push(Message::take(head));
-        }
-        if more {
-            self.receive(frames)?;
-        }
-        if packed && packed::unpack_from(head, frames).is_err() {
-            // Whoever decodes it finds the same, and says so.
-            frames.insert(0, Message::take(head));
-        }
-        Ok(())
-    }
-
     /// Receives one frame, and tells whether another one of the same message follows; `None` if there is nothing.
-    fn receive_frame(&self, raw: &mut Raw) -> Result<Option<bool>, Error> {
+    pub(super) fn receive_frame(&self, raw: &mut Raw) -> Result<Option<bool>, Error> {
         let flags = zmq_sys::ZMQ_DONTWAIT as c_int;
         // SAFETY: the socket is open, the message initialised.
         while unsafe { zmq_sys::zmq_msg_recv(raw.as_raw(), self.raw, flags) } == -1 {
@@ -404,35 +344,6 @@ impl Socket {
     /// Sends one message; `frames` is empty afterwards if it was taken, and as it was if not.
     pub(super) fn send(&self, frames: &mut Vec<Message>) -> Result<Sent, Error> {
         self.send_prepared(frames, |_| {})
-    }
-
-    /// The same; those behind the first `start` frames travel packed.
-    pub(super) fn send_packed(
-        &self,
-        frames: &mut Vec<Message>,
-        start: usize,
-    ) -> Result<Sent, Error> {
-        let head = packed::Head::of(&frames[start..]);
-        let mut place = Raw::new();
-        for frame in &mut frames[..start] {
-            match self.send_frame(frame.to_raw(&mut place), true)? {
-                Sent::Yes => {}
-                trouble => return Ok(trouble),
-            }
-        }
-        let mut apart = frames[start..]
-            .iter_mut()
-            .filter(|frame| packed::is_apart(frame))
-            .peekable();
-        match self.send_frame(&mut Raw::from(head.bytes()), apart.peek().is_some())? {
-            Sent::Yes => {}
-            trouble => return Ok(trouble),
-        }
-        while let Some(frame) = apart.next() {
-            self.send_frame(frame.to_raw(&mut place), apart.peek().is_some())?;
-        }
-        frames.clear();
-        Ok(Sent::Yes)
     }
 
     /// The same; `prepare` may change each frame but the first once that was taken, and so all are.

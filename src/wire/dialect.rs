@@ -2,7 +2,7 @@
 
 use super::mdp;
 use super::omdp;
-use super::packed::{is_packed, pack};
+use super::packed::{is_batch, is_packed, pack};
 use super::{Frame, Malformed};
 
 /// A dialect that a peer may speak.
@@ -71,7 +71,7 @@ impl Dialect {
         };
         match (delimited, mark) {
             (false, b"C" | b"W") => Some(Dialect::Omdp),
-            (false, first) if is_packed(first) => Some(Dialect::Omdp),
+            (false, first) if is_packed(first) || is_batch(first) => Some(Dialect::Omdp),
             (true, b"MDPC01" | b"MDPW01") => Some(Dialect::Mdp(mdp::Dialect::V01)),
             (false, b"MDPC02" | b"MDPW02") => Some(Dialect::Mdp(mdp::Dialect::V02)),
             (true, b"MDPC02" | b"MDPW02") => Some(Dialect::Mdp(mdp::Dialect::Majortomo)),

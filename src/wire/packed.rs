@@ -6,7 +6,12 @@
 //! byte and its bytes, or 255 for a frame that is too long for that and follows by itself, uncopied.
 //! What comes out is the message as it would have been.
 
+mod batch;
+
+pub use batch::{Batch, FIRST, unpack_next};
+
 use super::{Frame, Malformed};
+pub(crate) use batch::is_batch;
 use std::mem;
 
 /// The first byte. No dialect's message begins with it.
@@ -14,9 +19,6 @@ const MARK: u8 = 0x01;
 
 /// In the place of a length: the next frame behind the packed one.
 const APART: u8 = 0xff;
-
-/// What is packed without an allocation: a request with a small body and then some.
-const STACK: usize = 256;
 
 /// Whether the first frame of a message holds others.
 pub(crate) fn is_packed(first: &[u8]) -> bool {
@@ -28,74 +30,24 @@ const MAX_FRAMES: usize = 16;
 
 /// Packs the frames from `start` on.
 pub fn pack<F: Frame>(frames: &mut Vec<F>, start: usize) {
-    let head = Head::of(&frames[start..]);
-    let apart = frames.drain(start..).filter(|frame| is_apart(frame));
-    let apart: Vec<F> = apart.collect();
-    frames.push(F::from(head.bytes()));
+    let mut head = vec![MARK];
+    let mut apart = Vec::new();
+    for frame in frames.drain(start..) {
+        if is_apart(&frame) {
+            head.push(APART);
+            apart.push(frame);
+        } else {
+            head.push(frame.len() as u8);
+            head.extend_from_slice(&frame);
+        }
+    }
+    frames.push(F::from(head));
     frames.extend(apart);
 }
 
 /// Whether this frame of a packed message follows by itself.
-pub fn is_apart(frame: &[u8]) -> bool {
+fn is_apart(frame: &[u8]) -> bool {
     frame.len() >= usize::from(APART)
-}
-
-/// What the packed frame of a message holds.
-pub struct Head {
-    stack: [u8; STACK],
-    len: usize,
-    /// All of it, once it has outgrown the stack.
-    heap: Vec<u8>,
-}
-
-impl Head {
-    fn new() -> Self {
-        let mut stack = [0; STACK];
-        stack[0] = MARK;
-        Head {
-            stack,
-            len: 1,
-            heap: Vec::new(),
-        }
-    }
-
-    /// That of a message with these frames.
-    pub fn of<F: Frame>(frames: &[F]) -> Self {
-        let mut head = Head::new();
-        for frame in frames {
-            match is_apart(frame) {
-                true => head.push(APART, &[]),
-                false => head.push(frame.len() as u8, frame),
-            }
-        }
-        head
-    }
-
-    fn push(&mut self, length: u8, bytes: &[u8]) {
-        let end = self.len + 1 + bytes.len();
-        match self.stack.get_mut(self.len..end) {
-            Some([first, rest @ ..]) if self.heap.is_empty() => {
-                *first = length;
-                rest.copy_from_slice(bytes);
-                self.len = end;
-            }
-            _ => {
-                if self.heap.is_empty() {
-                    self.heap.extend_from_slice(&self.stack[..self.len]);
-                }
-                self.heap.push(length);
-                self.heap.extend_from_slice(bytes);
-            }
-        }
-    }
-
-    /// To be sent before the frames that are apart.
-    pub fn bytes(&self) -> &[u8] {
-        match self.heap.is_empty() {
-            true => &self.stack[..self.len],
-            false => &self.heap,
-        }
-    }
 }
 
 /// The inverse, of a whole message. Leaves one that is not packed as it is.
@@ -105,6 +57,8 @@ pub(crate) fn unpack<F: Frame>(frames: &mut Vec<F>) -> Result<(), Malformed> {
             let head = frames.remove(0);
             unpack_from(&head, frames)
         }
+        // The transport takes batches apart; what it leaves is none.
+        Some(first) if is_batch(first) => Err(Malformed::Packed),
         _ => Ok(()),
     }
 }
@@ -112,8 +66,13 @@ pub(crate) fn unpack<F: Frame>(frames: &mut Vec<F>) -> Result<(), Malformed> {
 /// The same for a message of which `frames` are those behind the packed one, `head`. On an error their number is what it
 /// was.
 pub fn unpack_from<F: Frame>(head: &[u8], frames: &mut Vec<F>) -> Result<(), Malformed> {
+    unpack_body(head.get(1..).unwrap_or_default(), frames)
+}
+
+/// The same for what is behind the mark.
+fn unpack_body<F: Frame>(body: &[u8], frames: &mut Vec<F>) -> Result<(), Malformed> {
     let received = frames.len();
-    let result = unpack_behind(head, frames);
+    let result = unpack_behind(body, frames);
     match result {
         Ok(()) => drop(frames.drain(..received)),
         Err(_) => frames.truncate(received),
@@ -122,9 +81,9 @@ pub fn unpack_from<F: Frame>(head: &[u8], frames: &mut Vec<F>) -> Result<(), Mal
 }
 
 /// Puts what was packed behind what was received.
-fn unpack_behind<F: Frame>(head: &[u8], frames: &mut Vec<F>) -> Result<(), Malformed> {
+fn unpack_behind<F: Frame>(body: &[u8], frames: &mut Vec<F>) -> Result<(), Malformed> {
     let received = frames.len();
-    let mut rest = head.get(1..).unwrap_or_default();
+    let mut rest = body;
     let mut apart = 0;
     while let Some((&length, behind)) = rest.split_first() {
         if frames.len() - received == MAX_FRAMES {

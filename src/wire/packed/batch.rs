@@ -1,0 +1,183 @@
+//! Packed messages that follow each other to one receiver, in one frame.
+//!
+//! What libzmq costs it costs for each message, on both sides and twice in between. So what one turn of a reactor has to
+//! say to one peer leaves as one message: the mark, then for each message its length in two bytes and its packed frames.
+//! Only messages without frames apart are gathered.
+
+use super::{MARK as SINGLE, is_apart, unpack_body};
+use crate::wire::{Frame, Malformed};
+
+/// The first byte. No dialect's message begins with it.
+const MARK: u8 = 0x02;
+
+/// The longest frame that is made. It bounds what a receiver does before it looks at its other peers.
+const MADE: usize = 8 * 1024;
+
+/// The longest that is accepted.
+const ACCEPTED: usize = 64 * 1024;
+
+/// Whether the only frame of a message holds several.
+pub(crate) fn is_batch(first: &[u8]) -> bool {
+    first.first() == Some(&MARK)
+}
+
+/// Messages to one receiver, while they are gathered.
+#[derive(Debug)]
+pub struct Batch {
+    /// The frame as it will be; of one byte while there is no message.
+    bytes: Vec<u8>,
+    messages: usize,
+}
+
+impl Batch {
+    /// Of no messages.
+    pub fn new() -> Self {
+        Batch {
+            bytes: vec![MARK],
+            messages: 0,
+        }
+    }
+
+    /// Adds a message. False if it can't be, because it has frames apart or there is no room; nothing has changed then.
+    pub fn add<F: Frame>(&mut self, frames: &[F]) -> bool {
+        let mut len = 0;
+        for frame in frames {
+            if is_apart(frame) {
+                return false;
+            }
+            len += 1 + frame.len();
+        }
+        if self.bytes.len() + 2 + len > MADE {
+            return false;
+        }
+        self.bytes.extend_from_slice(&(len as u16).to_be_bytes());
+        for frame in frames {
+            self.bytes.push(frame.len() as u8);
+            self.bytes.extend_from_slice(frame);
+        }
+        self.messages += 1;
+        true
+    }
+
+    /// Whether there is something to send.
+    pub fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// Hands what was added to `send`, as the only frame of a message: one message as it is packed by itself.
+    pub fn flush<T>(&mut self, send: impl FnOnce(&[u8]) -> T) -> T {
+        let result = match self.messages {
+            1 => {
+                // In the place of the second byte of its length.
+                self.bytes[2] = SINGLE;
+                send(&self.bytes[2..])
+            }
+            _ => send(&self.bytes),
+        };
+        self.bytes.truncate(1);
+        self.messages = 0;
+        result
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Batch::new()
+    }
+}
+
+/// Puts the frames of the message at `at` of a batch into `frames`, which is empty, and moves `at` to the next one. False
+/// at the end.
+pub fn unpack_next<F: Frame>(
+    batch: &[u8],
+    at: &mut usize,
+    frames: &mut Vec<F>,
+) -> Result<bool, Malformed> {
+    if batch.len() > ACCEPTED {
+        return Err(Malformed::Packed);
+    }
+    let rest = batch.get(*at..).unwrap_or_default();
+    if rest.is_empty() {
+        return Ok(false);
+    }
+    let (len, rest) = rest.split_first_chunk().ok_or(Malformed::Packed)?;
+    let len = usize::from(u16::from_be_bytes(*len));
+    let message = rest.get(..len).ok_or(Malformed::Packed)?;
+    unpack_body(message, frames)?;
+    *at += 2 + len;
+    Ok(true)
+}
+
+/// Where the first message of a batch is.
+pub const FIRST: usize = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::packed::unpack;
+
+    fn message(list: &[&[u8]]) -> Vec<Vec<u8>> {
+        list.iter().map(|frame| frame.to_vec()).collect()
+    }
+
+    fn unpack_all(batch: &[u8]) -> Result<Vec<Vec<Vec<u8>>>, Malformed> {
+        let (mut at, mut all) = (FIRST, Vec::new());
+        loop {
+            let mut frames = Vec::new();
+            match unpack_next(batch, &mut at, &mut frames)? {
+                true => all.push(frames),
+                false => return Ok(all),
+            }
+        }
+    }
+
+    #[test]
+    fn several_messages_in_one_frame() {
+        let mut batch = Batch::new();
+        let messages = [message(&[b"C", b"", b"abc"]), message(&[b"W", b"4"])];
+        assert!(messages.iter().all(|message| batch.add(message)));
+        let bytes = batch.flush(<[u8]>::to_vec);
+        assert_eq!(bytes, b"\x02\x00\x07\x01C\x00\x03abc\x00\x04\x01W\x014");
+        assert_eq!(unpack_all(&bytes).unwrap(), messages);
+        assert!(batch.is_empty());
+    }
+
+    #[test]
+    fn one_message_is_packed_by_itself() {
+        let mut batch = Batch::new();
+        for again in [b"4", b"5"] {
+            assert!(batch.add(&message(&[b"W", again])));
+            let mut frames = vec![batch.flush(<[u8]>::to_vec)];
+            unpack(&mut frames).unwrap();
+            assert_eq!(frames, message(&[b"W", again]));
+        }
+    }
+
+    #[test]
+    fn takes_no_more_than_there_is_room_for() {
+        let mut batch = Batch::new();
+        let mut messages = 0;
+        while batch.add(&message(&[&[b'x'; 254], &[b'y'; 200]])) {
+            messages += 1;
+        }
+        let bytes = batch.flush(<[u8]>::to_vec);
+        assert!(bytes.len() <= MADE && bytes.len() > MADE - 500);
+        assert_eq!(unpack_all(&bytes).unwrap().len(), messages);
+        assert!(!batch.add(&message(&[&[b'x'; 255]])));
+        assert!(batch.is_empty());
+    }
+
+    #[test]
+    fn malformed() {
+        for bytes in [
+            &b"\x02\x00"[..],
+            b"\x02\x00\x02\x01",
+            b"\x02\x00\x02\x02W",
+            b"\x02\x00\x01\xff",
+            &[2; ACCEPTED + 1],
+        ] {
+            assert_eq!(unpack_all(bytes), Err(Malformed::Packed));
+        }
+        assert_eq!(unpack_all(b"\x02"), Ok(vec![]));
+    }
+}
