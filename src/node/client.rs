@@ -190,10 +190,17 @@ impl ClientCore {
                 Dialect::Mdp(_) => Vec::new(),
             },
             reconnect_ms: RECONNECT.as_millis() as i32,
+            // A broker of 0.0.92 or of MDP says nothing to a client but replies.
+            patience: Some(self.patience()),
             gone: random_frame(),
             security: security.clone(),
         });
         Ok(endpoints.collect())
+    }
+
+    fn patience(&self) -> Duration {
+        let heartbeat = Duration::from_millis(self.conf.heartbeat as u64);
+        heartbeat.saturating_mul(self.conf.liveness)
     }
 
     /// As above.

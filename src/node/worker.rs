@@ -221,6 +221,8 @@ impl WorkerCore {
                 Dialect::Mdp(_) => Vec::new(),
             },
             reconnect_ms: conf.reconnect.min(f64::from(i32::MAX)) as i32,
+            // A broker sends heartbeats to its workers, so silence tells.
+            patience: None,
             gone: random_frame(),
             security: security.clone(),
         });

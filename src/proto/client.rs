@@ -384,6 +384,10 @@ impl<F: Frame> Client<F> {
             ToClient::Welcome { hello } => match Hello::parse(&hello) {
                 Ok(hello) => {
                     self.link.welcome(hello.clone());
+                    // Over inproc no line dies, and one may be up long before there is a broker.
+                    if !self.config.await_hello {
+                        self.link.expect_hello();
+                    }
                     self.advance();
                     self.find_out(now, &hello);
                 }
@@ -446,6 +450,7 @@ impl<F: Frame> Client<F> {
         if !request.stage.is_with_broker() {
             return;
         }
+        self.link.answered();
         let found = matches!(request.stage, Stage::Resuming { .. });
         if !kind.is_last() {
             request.stage = Stage::Sent;

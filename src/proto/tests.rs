@@ -12,6 +12,7 @@ mod flow;
 mod garbage;
 mod goodbye;
 mod heartbeats;
+mod hello;
 mod identities;
 mod limits;
 mod liveness;
