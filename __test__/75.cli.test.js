@@ -219,4 +219,15 @@ describe('signals', { skip: !POSIX && 'Windows has no signals to catch' }, () =>
     assert.equal((await request.ended).code, 1);
     assert.match((await worker.logged('request')).error, /abort/);
   });
+
+  test('a client that dies with its requests is in the log of the broker', async (t) => {
+    const { endpoint, broker } = await brokerFor(t);
+    const hang = node('process.stdout.write("begun"); setInterval(() => {}, 1000)');
+    await workerFor(t, endpoint, broker, 'hang', hang);
+    const request = cli(t, ['request', 'hang', '-b', endpoint]);
+    await new Promise((resolve) => request.child.stdout.once('data', resolve));
+    request.child.kill('SIGKILL');
+    const { level, reason, lost } = await broker.logged('clientGone');
+    assert.deepEqual({ level, reason, lost }, { level: 'info', reason: 'connection lost', lost: 1 });
+  });
 });

@@ -21,11 +21,8 @@ const CLIENTS = 3;
 
 /** @param {string} name @param {number} seed @param {number} seconds */
 async function play(name, seed, seconds) {
-  const { act, data = 2000, retry = 0, endless = true } = SCENARIOS[name];
-  const requests = REQUESTS.map(({ timeout }) => ({
-    timeout: endless || timeout > 0 ? timeout : 5000,
-    retry,
-  }));
+  const { act, data = 2000, retry = 0 } = SCENARIOS[name];
+  const requests = REQUESTS.map(({ timeout }) => ({ timeout, retry }));
   const below = generator(seed);
   const cast = new Cast();
   try {

@@ -40,15 +40,12 @@ const SCENARIOS = {
   'freeze-broker': freeze('broker'),
   'cut-connections': network((relay) => relay.cut(), [0]),
   'stall-connections': network((relay) => relay.stall(), [50, 400, 1800]),
-  // A client can't tell a line that died before the broker's hello from a broker of 0.0.92, which says nothing to
-  // clients: what it sent there without a timeout would wait until the connection breaks.
-  'half-open': { endless: false, ...network((relay) => relay.kill(), [50, 400, 1800]) },
+  'half-open': network((relay) => relay.kill(), [50, 400, 1800]),
   'slow-lines': { data: 100_000, ...network((relay) => relay.slow(4096), [300, 1000]) },
 };
 
 /** Any of the others, one after another. */
 SCENARIOS.everything = {
-  endless: false,
   act: (cast, below) =>
     pick(
       below,

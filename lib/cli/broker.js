@@ -114,6 +114,10 @@ function watch(broker, log) {
   broker.on('start', () => log.write('info', 'started', { endpoints: broker.endpoints }));
   broker.on('workerReady', (event) => log.write('info', 'workerReady', event));
   broker.on('workerGone', (event) => log.write(event.lost > 0 ? 'warn' : 'info', 'workerGone', event));
+  broker.on('clientGone', (event) =>
+    log.write(event.reason === 'too slow' ? 'warn' : 'info', 'clientGone', event),
+  );
+  broker.on('queueFull', (event) => log.write('warn', 'queueFull', event));
   broker.on('requestExpired', (event) => log.write('info', 'requestExpired', event));
   broker.on('peerRefused', (event) => log.write('warn', 'peerRefused', event));
   broker.on('denied', (event) => log.write('warn', 'denied', event));

@@ -9,7 +9,6 @@ use crate::wire::Body;
 use std::ops::ControlFlow;
 
 /// What its user wants of a client.
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are requests")]
 #[derive(Debug)]
 pub enum ClientCommand {
     /// Commands that were given together.

@@ -9,6 +9,7 @@ use std::ffi::c_int;
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Where a worker or client connects, and as whom.
@@ -23,6 +24,8 @@ pub struct Endpoint {
     pub security: ClientSecurity,
     /// Between two attempts of libzmq to connect, in ms.
     pub reconnect_ms: i32,
+    /// How long the system of a broker that need not say anything may acknowledge nothing.
+    pub patience: Option<Duration>,
     /// The frame by which the transport says that the connection broke. Random, so that it can't
     /// be mistaken for what a broker sent.
     pub gone: [u8; 16],
@@ -81,11 +84,15 @@ impl Line {
             identity,
             security,
             reconnect_ms,
+            patience,
             gone,
         } = &self.endpoint;
         let socket = Socket::dealer(identity, *reconnect_ms as c_int, gone)?;
         socket.secure_client(security)?;
         socket.limit_handshakes(HANDSHAKE_MS)?;
+        if let Some(patience) = patience {
+            socket.limit_silence(*patience)?;
+        }
         let monitor = match address.starts_with("inproc:") {
             true => None,
             false => Some(Monitor::new(&socket, Event::Connected)?),

@@ -38,7 +38,7 @@ impl Message {
     }
 
     /// For libzmq, which sends it and leaves it empty; it is in `place` unless it was in a message of libzmq's before.
-    pub(super) fn to_raw<'a>(&'a mut self, place: &'a mut Raw) -> &'a mut Raw {
+    pub(super) fn for_libzmq<'a>(&'a mut self, place: &'a mut Raw) -> &'a mut Raw {
         match &mut self.0 {
             Bytes::Many(raw) => return raw,
             Bytes::Some(bytes) => *place = Raw::from(&bytes[..]),
@@ -123,7 +123,7 @@ mod tests {
                 let mut clone = message.clone();
                 drop(message);
                 assert_eq!(&clone[..], &bytes[..]);
-                assert_eq!(&clone.to_raw(&mut Raw::new())[..], &bytes[..]);
+                assert_eq!(&clone.for_libzmq(&mut Raw::new())[..], &bytes[..]);
             }
         }
     }

@@ -23,6 +23,16 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// After how many seconds without an answer the system gives a connection up.
 const DEAD_S: c_int = 10;
 
+/// How long a connection may take to be made. The system's own patience is minutes, in which it asks
+/// ever more rarely, and so finds a host that comes back late.
+const CONNECT_MS: c_int = DEAD_S * 1000;
+
+/// In how many parts of its patience a client's kernel asks whether the broker's host is there.
+const PROBES: c_int = 3;
+
+/// The longest interval of keep-alive probes that every system takes, in seconds.
+const MAX_PROBE_S: u64 = 7200;
+
 /// After how many silent seconds a broker's kernel asks whether the host at the other end is still
 /// there, how many seconds it waits for each answer, and how often it asks. A client need not say
 /// anything while it waits, for ever if it wants to; this alone tells that it has vanished.
@@ -78,6 +88,7 @@ impl Socket {
             socket.set_bytes(zmq_sys::ZMQ_ROUTING_ID as c_int, identity)?;
         }
         socket.set(zmq_sys::ZMQ_RECONNECT_IVL as c_int, reconnect_ms)?;
+        socket.set(zmq_sys::ZMQ_CONNECT_TIMEOUT as c_int, CONNECT_MS)?;
         socket.set_bytes(zmq_sys::ZMQ_HICCUP_MSG as c_int, gone)?;
         Ok(socket)
     }
@@ -176,6 +187,24 @@ impl Socket {
                 self.set_bytes(zmq_sys::ZMQ_PLAIN_PASSWORD as c_int, password.as_bytes())
             }
         }
+    }
+
+    /// Has the system give a tcp connection up when nothing that was sent is acknowledged for
+    /// `patience`, and ask for an acknowledgement where nothing is sent. Not before it does where
+    /// it decides itself: it can't know of a broker whose heart beats more slowly, and a network
+    /// may be away for a moment.
+    ///
+    /// Linux counts the time for which the other side takes nothing, too. Windows knows the first
+    /// half of this alone, others the second.
+    pub(super) fn limit_silence(&self, patience: Duration) -> Result<(), Error> {
+        let patience = patience.max(Duration::from_secs(DEAD_S as u64));
+        let ms = c_int::try_from(patience.as_millis()).unwrap_or(c_int::MAX);
+        let probe = (patience.as_secs() / PROBES as u64).min(MAX_PROBE_S) as c_int;
+        self.set(zmq_sys::ZMQ_TCP_MAXRT as c_int, ms)?;
+        self.set(zmq_sys::ZMQ_TCP_KEEPALIVE as c_int, 1)?;
+        self.set(zmq_sys::ZMQ_TCP_KEEPALIVE_IDLE as c_int, probe)?;
+        self.set(zmq_sys::ZMQ_TCP_KEEPALIVE_INTVL as c_int, probe)?;
+        self.set(zmq_sys::ZMQ_TCP_KEEPALIVE_CNT as c_int, PROBES)
     }
 
     /// How long a handshake may take.
@@ -358,7 +387,7 @@ impl Socket {
             if i > 0 {
                 prepare(frame);
             }
-            match self.send_frame(frame.to_raw(&mut place), i < last)? {
+            match self.send_frame(frame.for_libzmq(&mut place), i < last)? {
                 Sent::Yes => {}
                 trouble => return Ok(trouble),
             }

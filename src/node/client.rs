@@ -169,10 +169,17 @@ impl ClientCore {
             address: address.clone(),
             identity: peer::identity(&self.core, dialect, line, &conf.name, conf.generated),
             reconnect_ms: RECONNECT.as_millis() as i32,
+            // A broker of 0.0.92 or of MDP says nothing to a client but replies.
+            patience: Some(self.patience()),
             gone: random_frame(),
             security: security.clone(),
         });
         Ok(endpoints.collect())
+    }
+
+    fn patience(&self) -> Duration {
+        let heartbeat = Duration::from_millis(self.conf.heartbeat as u64);
+        heartbeat.saturating_mul(self.conf.liveness)
     }
 
     /// As above.

@@ -203,6 +203,8 @@ impl WorkerCore {
             address: address.clone(),
             identity: peer::identity(&self.core, dialect, line, &conf.name, conf.generated),
             reconnect_ms: conf.reconnect.min(f64::from(i32::MAX)) as i32,
+            // A broker sends heartbeats to its workers, so silence tells.
+            patience: None,
             gone: random_frame(),
             security: security.clone(),
         });

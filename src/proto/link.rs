@@ -9,7 +9,7 @@
 //! | Closed  | open                 | Open               | Opening |
 //! | Opening | transport up         | (owner says hello) | Up      |
 //! | Up      | heartbeat interval   | Beat               | Up      |
-//! | Up      | transport down, silence, DISCONNECT | Close | Backoff |
+//! | Up      | transport down, silence, no hello, DISCONNECT | Close | Backoff |
 //! | Backoff | reconnect interval   | Open               | Opening |
 //! | Up      | suspend              | Close              | Held    |
 //! | Held    | resume               | Open               | Opening |
@@ -30,7 +30,8 @@ pub struct LinkConfig {
     /// From the loss of a link to the next attempt. Default 100 ms.
     pub reconnect: Duration,
     /// Whether a broker that has not said hello must be heard from nevertheless. A 0.0.92 broker
-    /// sends heartbeats to workers and none to clients.
+    /// sends heartbeats to workers and none to clients, so what clients wait for is a hello: see
+    /// [`Loss::Silence`].
     pub expect_beats: bool,
 }
 
@@ -48,7 +49,8 @@ pub enum Action {
 pub enum Loss {
     /// The connection broke.
     Transport,
-    /// Nothing was heard for `heartbeat` x `liveness`.
+    /// Nothing was heard for `heartbeat` x `liveness`; or no hello has come for as long, on a
+    /// connection to where a broker has said hello before.
     Silence,
     /// The broker said DISCONNECT.
     Refused,
@@ -106,6 +108,8 @@ pub(super) struct Link {
     next_beat: Time,
     /// What the broker of this connection said of itself.
     peer: Option<Hello>,
+    /// The heartbeat of the last broker that said hello, while the next is expected to say it too.
+    expected: Option<Duration>,
     action: Option<Action>,
     /// How often in a row the broker has turned this peer away.
     refusals: u32,
@@ -122,6 +126,7 @@ impl Link {
             last_heard: Time::ZERO,
             next_beat: Time::ZERO,
             peer: None,
+            expected: None,
             action: None,
             refusals: 0,
         }
@@ -214,6 +219,21 @@ impl Link {
         self.peer = Some(hello);
     }
 
+    /// Whoever comes after the broker of this connection is expected to say hello as it did. Else a
+    /// line that dies before the hello looks like a 0.0.92 broker, which says nothing to clients.
+    pub(super) fn expect_hello(&mut self) {
+        let beat = self.peer.as_ref().map(|peer| peer.heartbeat_ms);
+        self.expected = beat.map(Duration::from_millis).or(self.expected);
+    }
+
+    /// The broker has answered what it was sent on this connection. One that says hello does so
+    /// before, so one that has not is of 0.0.92, and is there.
+    pub(super) fn answered(&mut self) {
+        if self.peer.is_none() {
+            self.expected = None;
+        }
+    }
+
     /// The hello of the broker at the other end, if it has one.
     pub(super) fn peer(&self) -> Option<&Hello> {
         self.peer.as_ref()
@@ -226,15 +246,13 @@ impl Link {
     /// How long the broker may be silent: the slower of the two hearts sets the pace, so that
     /// different settings at the two ends do not flap.
     pub(super) fn patience(&self) -> Option<Duration> {
-        let own = self.config.heartbeat;
-        match &self.peer {
-            Some(peer) => {
-                let interval = own.max(Duration::from_millis(peer.heartbeat_ms));
-                Some(interval.saturating_mul(self.config.liveness))
-            }
-            None if self.config.expect_beats => Some(own.saturating_mul(self.config.liveness)),
-            None => None,
-        }
+        let beat = match &self.peer {
+            Some(peer) => Some(Duration::from_millis(peer.heartbeat_ms)),
+            None if self.config.expect_beats => Some(Duration::ZERO),
+            None => self.expected,
+        };
+        let interval = beat?.max(self.config.heartbeat);
+        Some(interval.saturating_mul(self.config.liveness))
     }
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
@@ -260,6 +278,10 @@ impl Link {
             State::Up => {
                 let silent = self.patience().map(|patience| self.last_heard + patience);
                 if silent.is_some_and(|at| at <= now) {
+                    // One of 0.0.92 may have taken its place: the next attempt does without.
+                    if self.peer.is_none() {
+                        self.expected = None;
+                    }
                     self.lose(now);
                     return Some(Due::Lost(Loss::Silence));
                 }

@@ -15,6 +15,7 @@ mod flow;
 mod garbage;
 mod goodbye;
 mod heartbeats;
+mod hello;
 mod identities;
 mod limits;
 mod liveness;

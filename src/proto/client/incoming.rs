@@ -25,6 +25,10 @@ impl<F: Frame> Client<F> {
             ToClient::Welcome { hello } => match Hello::parse(&hello) {
                 Ok(hello) => {
                     self.link.welcome(hello.clone());
+                    // Over inproc no line dies, and one may be up long before there is a broker.
+                    if !self.config.await_hello {
+                        self.link.expect_hello();
+                    }
                     self.advance();
                     self.find_out(now, &hello);
                 }

@@ -22,6 +22,7 @@ impl<F: Frame> Client<F> {
         if !request.stage.is_with_broker() {
             return;
         }
+        self.link.answered();
         let found = matches!(request.stage, Stage::Resuming { .. });
         if !kind.is_last() {
             request.stage = Stage::Sent;

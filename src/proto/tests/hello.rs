@@ -1,0 +1,154 @@
+//! A broker of 0.0.92 says nothing to clients, and neither does a line that died before the hello.
+//! Where a broker has said hello once the next one is expected to; but for that a client would wait
+//! for ever.
+
+use super::net::*;
+use crate::proto::link::Loss;
+use std::time::Duration;
+
+/// Heartbeat x liveness.
+const PATIENCE: Duration = Duration::from_millis(7500);
+
+const HELLO: &str = r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1}"#;
+
+fn silences(net: &Net, client: Id<ClientActor>) -> Vec<u64> {
+    let news = net[client].news.iter();
+    let lost = news.filter(|(_, what)| *what == LinkNews::Lost(Loss::Silence));
+    lost.map(|(when, _)| when.since(at(0)).as_millis() as u64)
+        .collect()
+}
+
+/// A client that has heard this hello and has lost its connection: the next one is up at 1101 ms.
+fn reconnected(hello: &str) -> (Net, Id<RawBroker>, Id<ClientActor>) {
+    let mut net = Net::new();
+    let b = net.raw_broker();
+    let c = net.client(b);
+    net.run(ms(500));
+    net.tell(b, "C1", hello);
+    net.run(ms(499));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.run(ms(500));
+    net.take(b);
+    let lost = (at(1_000), LinkNews::Lost(Loss::Transport));
+    assert_eq!(net[c].news[1..], [lost, (at(1_101), LinkNews::Connected)]);
+    (net, b, c)
+}
+
+#[test]
+fn a_line_that_dies_before_the_second_hello_is_noticed() {
+    let (mut net, _, c) = reconnected(HELLO);
+    let r = net.request(c, "echo", "1");
+    net.cut(c, &[]);
+    net.run(PATIENCE * 2);
+    assert_eq!(silences(&net, c), [1_101 + 7_500]);
+    assert_eq!(net.end(c, r), failed("B_LOST"));
+    assert_eq!(net.seen(c, r).at, at(1_101 + 7_500));
+}
+
+#[test]
+fn a_broker_of_0_0_92_in_its_place_is_served_by_the_second_attempt() {
+    let (mut net, b, c) = reconnected(HELLO);
+    net.run(secs(9));
+    assert_eq!(silences(&net, c), [1_101 + 7_500]);
+    net.take(b);
+    let r = net.request(c, "echo", "1");
+    net.run(secs(50));
+    assert_eq!((silences(&net, c).len(), net.end(c, r)), (1, None));
+}
+
+/// The first reply tells it apart from a line that is dead.
+#[test]
+fn a_broker_of_0_0_92_that_answers_is_not_asked_for_a_hello() {
+    for reply in ["C|6|{rid}|0|1", "C|3|{rid}|0|1", "C|3|{rid}|1"] {
+        let (mut net, b, c) = reconnected(HELLO);
+        net.request(c, "echo", "1");
+        net.run(ms(10));
+        let heard = net.take(b);
+        let rid = heard[0].split('|').nth(3).unwrap();
+        net.tell(b, "C1", &reply.replace("{rid}", rid));
+        let r = net.request(c, "nobody", "1");
+        net.run(secs(50));
+        assert_eq!(
+            (silences(&net, c), net.end(c, r)),
+            (Vec::<u64>::new(), None)
+        );
+    }
+}
+
+/// A reply to what an earlier connection carried does not.
+#[test]
+fn an_answer_to_what_nobody_asked_leaves_the_hello_expected() {
+    let (mut net, b, c) = reconnected(HELLO);
+    net.tell(b, "C1", "C|3|c1-999|0|1");
+    net.run(secs(3600));
+    assert_eq!(silences(&net, c).len(), 1);
+}
+
+#[test]
+fn the_second_hello_makes_it_as_before() {
+    let (mut net, b, c) = reconnected(HELLO);
+    net.run(PATIENCE - ms(500));
+    net.tell(b, "C1", HELLO);
+    net.run(ms(500));
+    assert!(silences(&net, c).is_empty());
+    // From here on it is the silence of a broker that is known.
+    net.run(PATIENCE);
+    assert_eq!(silences(&net, c).len(), 1);
+    // And the next one is expected to say hello again.
+    net.run(PATIENCE + secs(1));
+    assert_eq!(silences(&net, c).len(), 2);
+    net.run(secs(3600));
+    assert_eq!(silences(&net, c).len(), 2);
+}
+
+/// A connection that breaks says nothing of what is at its other end.
+#[test]
+fn a_connection_that_breaks_before_the_hello_leaves_it_expected() {
+    let (mut net, _, c) = reconnected(HELLO);
+    net.run(secs(1));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.run(secs(20));
+    assert_eq!(silences(&net, c).len(), 1);
+}
+
+#[test]
+fn the_hello_is_waited_for_as_long_as_the_last_brokers_heart_allows() {
+    let (mut net, _, c) = reconnected(r#"C|1|{"heartbeat":10000,"liveness":3,"omdp":1}"#);
+    net.run(secs(60));
+    assert_eq!(silences(&net, c), [1_101 + 30_000]);
+}
+
+#[test]
+fn no_broker_is_asked_for_a_hello_before_the_first() {
+    let mut net = Net::new();
+    let b = net.raw_broker();
+    let c = net.client(b);
+    let r = net.request(c, "echo", "1");
+    net.run(secs(5));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.run(secs(3600));
+    assert!(silences(&net, c).is_empty());
+    assert_eq!(net.end(c, r), failed("B_LOST"));
+}
+
+/// Over inproc no line dies, and a connection may be up long before there is a broker.
+#[test]
+fn a_client_that_awaits_the_hello_anyway_awaits_it_for_ever() {
+    let mut net = Net::new();
+    let b = net.raw_broker();
+    let c = net.client_with(b, |config| config.await_hello = true);
+    net.run(secs(1));
+    net.tell(b, "C1", HELLO);
+    net.run(ms(10));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.run(secs(1));
+    let r = net.request(c, "echo", "1");
+    net.take(b);
+    net.run(secs(50));
+    assert_eq!(
+        (silences(&net, c), net.end(c, r)),
+        (Vec::<u64>::new(), None)
+    );
+    let heard = net.take(b);
+    assert!(heard.iter().all(|text| text == "C|4"), "{heard:?}");
+}
