@@ -208,7 +208,7 @@ mod tests {
         let alone = batch.flush(<[u8]>::to_vec);
         assert_eq!(alone[3..5], [1, b'C']);
         assert_eq!(alone[5..8], [0xff, 0, 255]);
-        assert_eq!(unpack_all(&alone).unwrap(), [long.clone()]);
+        assert_eq!(unpack_all(&alone).unwrap(), std::slice::from_ref(&long));
         assert!(batch.add(&short) && batch.add(&long));
         let both = batch.flush(<[u8]>::to_vec);
         assert_eq!(unpack_all(&both).unwrap(), [short, long]);
