@@ -5,7 +5,8 @@
  * @typedef {object} Core
  * @property {(wake: () => void) => void} start whose outcome is a record; `wake` is called when drain() has something
  * @property {(timeoutMs: number) => void} stop
- * @property {(into: Float64Array, room: number) => string} drain
+ * @property {(into: Float64Array, room: number, ahead: number) => string} drain
+ * @property {() => Int32Array | null} [claims]
  * @property {() => (Buffer | string)[]} takeBlobs
  * @property {(id: number) => string | null | undefined} stats
  * @property {() => void} ref

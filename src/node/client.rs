@@ -132,7 +132,7 @@ impl ClientCore {
     ) -> Result<JsString<'env>> {
         let endpoints = &self.conf.endpoints;
         let endpoint_of = |line: usize| endpoints.get(line).map_or("", String::as_str);
-        self.core.drain(env, into, 0, |batch, generation, notice| {
+        self.core.drain(env, into, |batch, generation, notice| {
             match notice {
                 Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
                 Notice::StartFailed(error) => {

@@ -5,12 +5,14 @@
 //! stand in ARCHITECTURE.md; `lib/outbox.js` and `lib/inbox.js` are the other side.
 
 mod broker;
+mod claiming;
 mod client;
 mod core;
 mod inward;
 mod long;
 mod outward;
 mod security;
+mod takings;
 mod wake;
 mod worker;
 

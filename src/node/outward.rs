@@ -10,8 +10,8 @@ use napi::{Env, JsString};
 /// How many numbers a record has.
 const STRIDE: usize = 5;
 /// Where the records begin; before them stand the number of records, the number of blobs, whether
-/// more notices are waiting, and how many of the records were offers.
-const HEADER: usize = 4;
+/// more notices are waiting, how many of the records were offers, and how many offers are shown.
+const HEADER: usize = 5;
 
 /// The kinds of records. `lib/inbox.js` has the same table.
 pub(super) mod kind {
@@ -39,6 +39,8 @@ pub(super) struct Outward<'a> {
     records: usize,
     text: Text,
     blobs: Vec<Blob>,
+    /// What is reported now is shown, and not given yet.
+    pub(super) shows: bool,
 }
 
 /// Data that is not in the text of its batch.
@@ -55,6 +57,7 @@ impl<'a> Outward<'a> {
             records: 0,
             text: Text::Ascii(Vec::new()),
             blobs: Vec::new(),
+            shows: false,
         }
     }
 
@@ -123,6 +126,7 @@ impl<'a> Outward<'a> {
             header[1] = self.blobs.len() as f64;
             header[2] = f64::from(u8::from(taken.more));
             header[3] = taken.offers as f64;
+            header[4] = taken.shown as f64;
         }
         let text = match self.text {
             Text::Ascii(bytes) => env.create_string_latin1(bytes)?,

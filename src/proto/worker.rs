@@ -55,7 +55,7 @@ pub struct WorkerConfig {
 }
 
 /// What the worker reports to its user.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerNotice<F> {
     /// A request to be worked on.
     Request {
