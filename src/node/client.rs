@@ -56,8 +56,8 @@ impl ClientCore {
     #[napi(constructor)]
     pub fn new(conf: ClientConf) -> Self {
         ClientCore {
+            core: Core::receiving_from(&conf.endpoints),
             conf,
-            core: Core::new(),
         }
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Core<C, N> {
     life: Option<Life<C, N>>,
     /// Whether the event loop is to be kept alive, in this life and the next.
     hold: bool,
+    /// Whether JavaScript may keep what was received where it is.
+    keeps: bool,
     /// Where JavaScript claims what it was shown.
     claims: Arc<Claims>,
     /// Reused from batch to batch.
@@ -41,9 +43,19 @@ impl<C, N> Core<C, N> {
             generation: 0,
             life: None,
             hold: false,
+            keeps: false,
             claims: Arc::default(),
             notices: Vec::new(),
             blobs: Vec::new(),
+        }
+    }
+
+    /// One whose JavaScript may keep what it receives from these endpoints. Over inproc, frames come as they were sent,
+    /// and the broker counts them as long as anybody has them.
+    pub(super) fn receiving_from(endpoints: &[String]) -> Self {
+        Core {
+            keeps: !endpoints.iter().any(|each| each.starts_with("inproc:")),
+            ..Core::new()
         }
     }
 
@@ -163,7 +175,7 @@ impl<C, N> Core<C, N> {
     }
 
     pub(super) fn take_blobs<'env>(&mut self, env: &'env Env) -> Result<Vec<Value<'env>>> {
-        outward::values(env, &mut self.blobs)
+        outward::values(env, &mut self.blobs, self.keeps)
     }
 
     pub(super) fn keep_alive(&mut self, env: &Env, keep: bool) -> Result<()> {

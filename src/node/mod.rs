@@ -8,6 +8,7 @@ mod broker;
 mod claiming;
 mod client;
 mod core;
+mod external;
 mod inward;
 mod long;
 mod outward;

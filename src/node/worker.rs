@@ -64,8 +64,8 @@ impl WorkerCore {
     #[napi(constructor)]
     pub fn new(conf: WorkerConf) -> Self {
         WorkerCore {
+            core: Core::receiving_from(&conf.endpoints),
             conf,
-            core: Core::new(),
             takings: Takings::default(),
         }
     }
