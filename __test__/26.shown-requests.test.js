@@ -1,7 +1,8 @@
 'use strict';
 // Requests that a worker's JavaScript is shown before it has room for them, and claims one by one.
 const assert = require('node:assert/strict');
-const { describe, test } = require('node:test');
+const { performance } = require('node:perf_hooks');
+const { afterEach, beforeEach, describe, mock, test } = require('node:test');
 const { Inbox } = require('../lib/inbox');
 const { SERVICE, peersFor } = require('./support/peers');
 
@@ -58,6 +59,10 @@ const requests = (count) => Array.from({ length: count }, (_, i) => ({ id: i + 1
 const texts = (count) => requests(count).map(({ id, text }) => [id, text]);
 
 describe('the inbox', () => {
+  // A turn that takes too long would go on in the next one.
+  beforeEach(() => mock.method(performance, 'now', () => 0));
+  afterEach(() => mock.restoreAll());
+
   test('is shown more and more while requests end as they begin, and takes each once and in order', () => {
     const seen = fake(requests(40));
     seen.inbox.wake();

@@ -23,7 +23,7 @@ const MAX_HOLD_MS = 0.1;
  * How many offers one batch may show beyond the room for them: as many as were claimed lately, and more when all of
  * them were, so that a handler which is slow, or ends its replies later, costs no text that is made for nothing.
  */
-const MAX_AHEAD = 64;
+const MAX_AHEAD = 128;
 const MIN_AHEAD = 4;
 
 /** The states of a slot in which an offer is shown, as in `src/io/claims.rs`. */

@@ -23,6 +23,9 @@ const { LongString } = require('./values');
 /** The record's data is not in the text but the next blob. */
 const BINARY = 256;
 
+/** The service and the options are those of the request before it in its batch, and not in the text again. */
+const SAME = 512;
+
 /** A batch is handed over when it has so many records, or so many bytes and UTF-16 units of text. */
 const MAX_RECORDS = 1024;
 const MAX_BULK = 256 * 1024;
@@ -47,6 +50,9 @@ class Outbox {
   /** @type {Blob[] | undefined} */
   #blobs;
   #bulk = 0;
+  /** Of the last request in the batch. @type {string | undefined} */
+  #service;
+  #options = '';
   /** Full batches that wait for open(). @type {[Float64Array, number, string, Blob[] | undefined][]} */
   #held = [];
   #open = false;
@@ -111,11 +117,15 @@ class Outbox {
    * @param {number} terms the timeout, and how the request is to be treated
    */
   putRequest(op, id, service, body, options, terms) {
-    if (typeof body === 'string') {
-      const text = service + body + options;
-      this.#append(op, id, service.length, body.length, options.length, terms, text, undefined);
+    const text = typeof body === 'string' ? body : '';
+    const blob = typeof body === 'string' ? undefined : body;
+    if (service === this.#service && options === this.#options) {
+      this.#append(op | SAME, id, 0, text.length, 0, terms, text, blob);
     } else {
-      this.#append(op, id, service.length, 0, options.length, terms, service + options, body);
+      const all = service + text + options;
+      this.#append(op, id, service.length, text.length, options.length, terms, all, blob);
+      this.#service = service;
+      this.#options = options;
     }
     this.#schedule(false);
   }
@@ -137,10 +147,7 @@ class Outbox {
   /** Drops what was not handed over. */
   clear() {
     this.#held = [];
-    this.#count = 0;
-    this.#text = '';
-    this.#blobs = undefined;
-    this.#bulk = 0;
+    this.#empty();
   }
 
   beginDrain() {
@@ -159,11 +166,16 @@ class Outbox {
     const text = this.#text;
     const blobs = this.#blobs;
     // Emptied first: whatever submit() does, nothing is handed over twice.
+    this.#empty();
+    this.#core.submit?.(this.#records, count, text, blobs);
+  }
+
+  #empty() {
     this.#count = 0;
     this.#text = '';
     this.#blobs = undefined;
     this.#bulk = 0;
-    this.#core.submit?.(this.#records, count, text, blobs);
+    this.#service = undefined;
   }
 
   /**
@@ -227,10 +239,7 @@ class Outbox {
   #hold() {
     const records = this.#records.slice(0, this.#count * FIELDS);
     this.#held.push([records, this.#count, this.#text, this.#blobs]);
-    this.#count = 0;
-    this.#text = '';
-    this.#blobs = undefined;
-    this.#bulk = 0;
+    this.#empty();
   }
 
   #grow() {

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicI32, Ordering};
 
 /// How many offers may be shown at a time.
-pub const AHEAD: usize = 64;
+pub const AHEAD: usize = 128;
 
 /// Nothing is shown in this slot, or no longer.
 const FREE: i32 = 0;

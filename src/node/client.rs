@@ -1,7 +1,7 @@
 //! The client as `lib/client.js` sees it.
 
 use super::core::{self, Core};
-use super::inward::{Inward, broken};
+use super::inward::{Common, Inward, broken};
 use super::outward::{Outward, kind};
 use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
@@ -104,9 +104,9 @@ impl ClientCore {
                     let [service, data, opts, timeout] = record.fields;
                     ClientCommand::Request {
                         id: record.id as u64,
-                        service: batch.text(service)?,
+                        service: batch.common(&record, Common::Service, service)?,
                         data: batch.body(&record, data)?,
-                        opts: batch.text(opts)?,
+                        opts: batch.common(&record, Common::Options, opts)?,
                         terms: terms(timeout),
                     }
                 }
