@@ -2,6 +2,7 @@
 
 const { throwLater } = require('./errors');
 const { Reply, cancel, cancelled, credit, fail } = require('./reply');
+const { Table } = require('./table');
 const { decode } = require('./values');
 
 /** @import { Take } from './inbox' */
@@ -27,8 +28,8 @@ const ATTEMPT = '\x02';
 
 /** The requests that a worker has been given: the part of it that the native side talks to. */
 class Deliveries {
-  /** Those whose FINAL or ERROR was not handed over yet. @type {Map<number, Reply>} */
-  #running = new Map();
+  /** Those whose FINAL or ERROR was not handed over yet. @type {Table<Reply>} */
+  #running = new Table();
   /** @type {Link} */
   #link = /** @type {any} */ (undefined);
   #concurrency;
@@ -80,9 +81,7 @@ class Deliveries {
 
   stopped() {
     this.#link.outbox.clear();
-    const replies = [...this.#running.values()];
-    this.#running.clear();
-    for (const reply of replies) cancel(reply, 'W_LOST');
+    for (const reply of this.#running.clear()) cancel(reply, 'W_LOST');
   }
 
   /**
@@ -147,12 +146,12 @@ class Deliveries {
    */
   #deliver(id, text, from, middle, to, blob) {
     const reply = new Reply(this, id);
-    this.#running.set(id, reply);
+    this.#running.add(id, reply);
     let data;
     let options;
     try {
-      data = blob === undefined ? decode(text.slice(from, middle)) : blob;
-      options = this.#readOptions(text.slice(middle, to));
+      data = blob === undefined ? decode(text, from, middle) : blob;
+      options = this.#readOptions(text, middle, to);
     } catch {
       reply.error({ message: 'the request is not valid JSON', name: 'SyntaxError', code: 'C_BAD_REQUEST' });
       return;
@@ -201,14 +200,18 @@ class Deliveries {
   /**
    * Requests of one client mostly come with the same options: those are read once, and frozen since all
    * handlers get the same object.
-   * @param {string} text JSON, empty when the broker doesn't pass them on; before it, each ended by a NUL, may
-   *   stand the number of the attempt, and the user and its metadata after one more NUL
+   * @param {string} text what stands there is JSON, empty when the broker doesn't pass them on; before it, each ended
+   *   by a NUL, may stand the number of the attempt, and the user and its metadata after one more NUL
+   * @param {number} from
+   * @param {number} to
    */
-  #readOptions(text) {
-    if (text === '') return NO_OPTIONS;
-    if (text !== this.#optionsText) {
-      this.#options = deepFreeze(parseOptions(text));
-      this.#optionsText = text;
+  #readOptions(text, from, to) {
+    if (to === from) return NO_OPTIONS;
+    const last = this.#optionsText;
+    if (to - from !== last.length || !text.startsWith(last, from)) {
+      const found = text.slice(from, to);
+      this.#options = deepFreeze(parseOptions(found));
+      this.#optionsText = found;
     }
     return this.#options;
   }

@@ -8,7 +8,7 @@ const { throwLater } = require('./errors');
 /** The record's data is not in the text but the next blob. */
 const BINARY = 256;
 
-const HEADER = 4;
+const HEADER = 5;
 const FIELDS = 5;
 const MAX_RECORDS = 1024;
 
@@ -18,6 +18,19 @@ const MAX_TURN_MS = 2;
 
 /** How many ms what the callbacks submit may wait while there is more to take. */
 const MAX_HOLD_MS = 0.1;
+
+/**
+ * How many offers one batch may show beyond the room for them: as many as were claimed lately, and more when all of
+ * them were, so that a handler which is slow, or ends its replies later, costs no text that is made for nothing.
+ */
+const MAX_AHEAD = 128;
+const MIN_AHEAD = 4;
+
+/** The states of a slot in which an offer is shown, as in `src/io/claims.rs`. */
+const SHOWN = 1;
+const CLAIMED = 2;
+
+const NO_CLAIMS = new Int32Array(0);
 
 /** @type {(Buffer | string)[]} */
 const NO_BLOBS = [];
@@ -39,12 +52,18 @@ class Inbox {
   #take;
   #afterBatch;
   #room;
+  /** Where offers that are shown are claimed; none for peers that have no offers. */
+  #claims;
+  #ahead = 0;
   #again = false;
   #draining = false;
   /** The room that the native side knows of; while there is none it doesn't wake us for an offer. */
   #told = 0;
   /** It has notices that did not fit. */
   #notices = false;
+  /** When this turn began, and when what its callbacks submit was handed over last. */
+  #begin = 0;
+  #flushed = 0;
 
   /**
    * @param {Core} core
@@ -59,6 +78,7 @@ class Inbox {
     this.#take = take;
     this.#afterBatch = afterBatch;
     this.#room = room;
+    this.#claims = core.claims?.() ?? NO_CLAIMS;
   }
 
   /** There is room again: says so at the end of the tick, and takes what is on offer. */
@@ -77,30 +97,43 @@ class Inbox {
   }
 
   #drain() {
-    const begin = performance.now();
-    let flushed = begin;
+    this.#begin = performance.now();
+    this.#flushed = this.#begin;
     let records = 0;
     this.#draining = true;
     this.#outbox.beginDrain();
     try {
       do {
         records += this.#drainBatch();
-        const now = performance.now();
-        if (records >= MAX_TURN_RECORDS || now - begin >= MAX_TURN_MS) {
+        if (this.#isOver(records)) {
           if (this.#notices || this.#told === 0) this.#goOnLater();
           return;
         }
-        // A handler of 20 µs shares its crossing with the next ones, a slow one doesn't wait for them.
-        if (now - flushed >= MAX_HOLD_MS) {
-          flushed = now;
-          this.#outbox.flush();
-        }
-      } while (this.#notices || (this.#told === 0 && this.#room() > 0));
+      } while (this.#notices || (this.#told === 0 && this.#hasRoom()));
     } finally {
       this.#draining = false;
       this.#outbox.endDrain();
       this.#afterBatch();
     }
+  }
+
+  /** Between two batches, or two requests of one. @param {number} records */
+  #isOver(records) {
+    const now = performance.now();
+    if (records >= MAX_TURN_RECORDS || now - this.#begin >= MAX_TURN_MS) return true;
+    // A handler of 20 µs shares its crossing with the next ones, a slow one doesn't wait for them.
+    if (now - this.#flushed >= MAX_HOLD_MS) {
+      this.#flushed = now;
+      this.#outbox.flush();
+    }
+    return false;
+  }
+
+  /** Whether the requests of a batch have ended in it, so that showing some more is worth it. */
+  #hasRoom() {
+    if (this.#room() === 0) return false;
+    if (this.#ahead === 0 && this.#claims.length > 0) this.#ahead = MIN_AHEAD;
+    return true;
   }
 
   #goOnLater() {
@@ -119,12 +152,13 @@ class Inbox {
     sharedInUse = true;
     try {
       const room = this.#room();
-      const text = this.#core.drain(into, room);
+      // Within another's callback nothing is shown: whoever is out there may be at what it was shown.
+      const text = this.#core.drain(into, room, nested ? 0 : this.#ahead);
       const count = into[0];
+      const blobs = into[1] === 0 ? NO_BLOBS : this.#core.takeBlobs();
       this.#notices = into[2] !== 0;
       this.#told = room - into[3];
-      if (count > 0) this.#takeAll(into, text, into[1] === 0 ? NO_BLOBS : this.#core.takeBlobs());
-      return count;
+      return this.#takeAll(into, count, count - into[4], text, blobs);
     } finally {
       sharedInUse = nested;
     }
@@ -132,33 +166,59 @@ class Inbox {
 
   /**
    * @param {Float64Array} into
+   * @param {number} count how many records it has
+   * @param {number} given how many of them are to be taken; the others are shown
    * @param {string} text
    * @param {(Buffer | string)[]} blobs
+   * @returns {number} how many were taken
    */
-  #takeAll(into, text, blobs) {
-    const end = HEADER + into[0] * FIELDS;
-    let at = HEADER;
+  #takeAll(into, count, given, text, blobs) {
+    let next = 0;
     let textAt = 0;
     let blobAt = 0;
+    let claimed = 0;
     // A callback that throws leaves the inner loop; the outer goes on behind its record.
-    while (at < end) {
+    while (next < count) {
       try {
-        while (at < end) {
+        while (next < count) {
+          const slot = next - given;
+          if (slot >= 0 && !this.#mayClaim(given + claimed, claimed)) return given + claimed;
+          const at = HEADER + next * FIELDS;
           const kind = into[at];
           const id = into[at + 1];
           const a = into[at + 2];
           const b = into[at + 3];
           const n = into[at + 4];
           const from = textAt;
-          at += FIELDS;
+          const blob = kind < BINARY ? undefined : blobs[blobAt++];
+          next += 1;
           textAt += a + b;
-          if (kind < BINARY) this.#take(kind, id, a, b, text, from, undefined, n);
-          else this.#take(kind - BINARY, id, a, b, text, from, blobs[blobAt++], n);
+          if (slot >= 0) {
+            // It was taken back meanwhile.
+            if (Atomics.compareExchange(this.#claims, slot, SHOWN, CLAIMED) !== SHOWN) continue;
+            claimed += 1;
+          }
+          this.#take(kind & ~BINARY, id, a, b, text, from, blob, n);
         }
       } catch (error) {
         throwLater(error);
       }
     }
+    if (count > given) this.#ahead = Math.min(2 * this.#ahead, MAX_AHEAD);
+    return count;
+  }
+
+  /**
+   * Whether another request can start in this turn.
+   * @param {number} records
+   * @param {number} claimed
+   */
+  #mayClaim(records, claimed) {
+    if (this.#room() === 0) {
+      this.#ahead = claimed;
+      return false;
+    }
+    return !this.#isOver(records);
   }
 }
 

@@ -39,6 +39,11 @@ function lazily(Stream, state) {
   class Lazy extends /** @type {any} */ (Inert) {
     #built = false;
 
+    // biome-ignore lint/complexity/noUselessConstructor: V8 looks for the parent's each time if there is none here.
+    constructor() {
+      super();
+    }
+
     static {
       for (const field of [...FIELDS, state]) {
         Object.defineProperty(Lazy.prototype, field, {

@@ -5,7 +5,8 @@
  * @typedef {object} Core
  * @property {(wake: () => void) => void} start whose outcome is a record; `wake` is called when drain() has something
  * @property {(timeoutMs: number) => void} stop
- * @property {(into: Float64Array, room: number) => string} drain
+ * @property {(into: Float64Array, room: number, ahead: number) => string} drain
+ * @property {() => Int32Array | null} [claims]
  * @property {() => (Buffer | string)[]} takeBlobs
  * @property {(id: number) => string | null | undefined} stats
  * @property {() => void} ref
@@ -21,6 +22,9 @@ const { LongString } = require('./values');
 
 /** The record's data is not in the text but the next blob. */
 const BINARY = 256;
+
+/** The service and the options are those of the request before it in its batch, and not in the text again. */
+const SAME = 512;
 
 /** A batch is handed over when it has so many records, or so many bytes and UTF-16 units of text. */
 const MAX_RECORDS = 1024;
@@ -46,6 +50,9 @@ class Outbox {
   /** @type {Blob[] | undefined} */
   #blobs;
   #bulk = 0;
+  /** Of the last request in the batch. @type {string | undefined} */
+  #service;
+  #options = '';
   /** Full batches that wait for open(). @type {[Float64Array, number, string, Blob[] | undefined][]} */
   #held = [];
   #open = false;
@@ -110,11 +117,15 @@ class Outbox {
    * @param {number} terms the timeout, and how the request is to be treated
    */
   putRequest(op, id, service, body, options, terms) {
-    if (typeof body === 'string') {
-      const text = service + body + options;
-      this.#append(op, id, service.length, body.length, options.length, terms, text, undefined);
+    const text = typeof body === 'string' ? body : '';
+    const blob = typeof body === 'string' ? undefined : body;
+    if (service === this.#service && options === this.#options) {
+      this.#append(op | SAME, id, 0, text.length, 0, terms, text, blob);
     } else {
-      this.#append(op, id, service.length, 0, options.length, terms, service + options, body);
+      const all = service + text + options;
+      this.#append(op, id, service.length, text.length, options.length, terms, all, blob);
+      this.#service = service;
+      this.#options = options;
     }
     this.#schedule(false);
   }
@@ -136,10 +147,7 @@ class Outbox {
   /** Drops what was not handed over. */
   clear() {
     this.#held = [];
-    this.#count = 0;
-    this.#text = '';
-    this.#blobs = undefined;
-    this.#bulk = 0;
+    this.#empty();
   }
 
   beginDrain() {
@@ -158,11 +166,16 @@ class Outbox {
     const text = this.#text;
     const blobs = this.#blobs;
     // Emptied first: whatever submit() does, nothing is handed over twice.
+    this.#empty();
+    this.#core.submit?.(this.#records, count, text, blobs);
+  }
+
+  #empty() {
     this.#count = 0;
     this.#text = '';
     this.#blobs = undefined;
     this.#bulk = 0;
-    this.#core.submit?.(this.#records, count, text, blobs);
+    this.#service = undefined;
   }
 
   /**
@@ -226,10 +239,7 @@ class Outbox {
   #hold() {
     const records = this.#records.slice(0, this.#count * FIELDS);
     this.#held.push([records, this.#count, this.#text, this.#blobs]);
-    this.#count = 0;
-    this.#text = '';
-    this.#blobs = undefined;
-    this.#bulk = 0;
+    this.#empty();
   }
 
   #grow() {

@@ -4,6 +4,7 @@ const { OmdpError, RemoteError, throwLater } = require('./errors');
 const { GRANT } = require('./flow');
 const { finish, push } = require('./response');
 const { Signals } = require('./signals');
+const { Table } = require('./table');
 const { decode } = require('./values');
 
 /** @import { Take } from './inbox' */
@@ -105,8 +106,8 @@ function toError(how, value, cause) {
 
 /** The outstanding requests of a client: the part of it that the native side talks to. */
 class Requests {
-  /** @type {Map<number, Request>} */
-  #outstanding = new Map();
+  /** @type {Table<Request>} */
+  #outstanding = new Table();
   #lastId = 0;
   /** False from stop() or a failed start on: until the next start() nothing could answer. */
   #accepting = true;
@@ -138,7 +139,7 @@ class Requests {
       const terms = options.timeout + options.how * TERMS;
       this.#link.outbox.putRequest(OP_REQUEST, request.id, service, body, options.json, terms);
       if (signal !== undefined) this.#signals.watch(signal, request);
-      this.#outstanding.set(request.id, request);
+      this.#outstanding.add(request.id, request);
       if (this.#outstanding.size === 1) this.#link.refresh();
     }
     this.#lastId = request.id;
@@ -195,8 +196,13 @@ class Requests {
 
   /** @param {Request} request @returns {boolean} whether it was outstanding */
   #forget(request) {
-    if (request.signal !== undefined) this.#signals.unwatch(request.signal, request);
+    this.#unwatch(request);
     return this.#outstanding.delete(request.id);
+  }
+
+  /** @param {Request} request */
+  #unwatch(request) {
+    if (request.signal !== undefined) this.#signals.unwatch(request.signal, request);
   }
 
   /** @param {unknown} [cause] */
@@ -204,8 +210,8 @@ class Requests {
     this.#accepting = false;
     this.#link.outbox.close();
     this.#link.outbox.clear();
-    const requests = [...this.#outstanding.values()];
-    for (const request of requests) this.#forget(request);
+    const requests = this.#outstanding.clear();
+    for (const request of requests) this.#unwatch(request);
     this.#link.refresh();
     process.nextTick(() => {
       for (const request of requests) request.end(FAILED, 'C_STOPPED', cause);
@@ -257,7 +263,7 @@ class Requests {
     else if (kind === FAILED) data = text.slice(at, at + a);
     else {
       try {
-        data = decode(text.slice(at, at + a));
+        data = decode(text, at, at + a);
       } catch (error) {
         this.#badReply(request, kind, error);
         return;

@@ -1,6 +1,9 @@
 //! What the crossing takes from `io`: its queue as it is, and frames that need no libzmq.
 
 #[allow(dead_code)]
+#[path = "../../src/io/claims.rs"]
+mod claims;
+#[allow(dead_code)]
 #[path = "../../src/io/outlet.rs"]
 mod outlet;
 

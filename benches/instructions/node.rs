@@ -11,6 +11,19 @@ mod long;
 #[path = "../../src/node/outward.rs"]
 mod outward;
 
+/// In here all strings are copied.
+mod external {
+    use crate::io::Message;
+    use napi::{Env, JsString};
+    use std::ops::Range;
+
+    pub const LARGE: usize = 1 << 40;
+
+    pub fn string(_: &Env, message: Message, _: Range<usize>) -> Result<JsString<'_>, Message> {
+        Err(message)
+    }
+}
+
 use crate::Path;
 use crate::count::counted;
 use crate::frame::Frame;

@@ -103,7 +103,7 @@ pub struct Stats {
 }
 
 /// What a driver reports: the machine's notices between the two ends of its life.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Notice<N> {
     /// The sockets are there and connect.
     Started,

@@ -6,6 +6,7 @@
 //! its own. JavaScript is never on any of these threads, so it may be as busy as it likes.
 
 mod account;
+mod claims;
 pub mod client;
 mod clock;
 mod context;
@@ -29,8 +30,11 @@ mod socket;
 pub mod worker;
 pub mod zap;
 
+pub use claims::{AHEAD, Claims};
 pub use clock::now;
 pub use context::quiesce;
 pub use error::Error;
 pub use message::Message;
+#[cfg(test)]
+pub use outlet::Offer;
 pub use outlet::{Outlet, Taken};

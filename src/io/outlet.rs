@@ -1,7 +1,8 @@
 //! The way out of the reactor: a queue of notices, offers beside it, and a wake-up a batch.
 
+use super::claims::{AHEAD, Claims};
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Something that the reader takes when it has room for it, and that can be taken back until then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,16 +17,33 @@ pub struct Offer {
 /// something for it to take, and not again before it has looked.
 pub struct Outlet<N> {
     state: Mutex<Queue<N>>,
+    claims: Arc<Claims>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
 /// What waits for the reader.
 pub struct Queue<N> {
     notices: VecDeque<N>,
-    offers: VecDeque<(Offer, N)>,
+    /// Those that are shown stand first; those among them that were claimed, in front of all.
+    offers: VecDeque<Waiting<N>>,
+    claims: Arc<Claims>,
     /// How many more offers the reader has room for, as it said when it last looked.
     room: usize,
     signalled: bool,
+}
+
+/// An offer, and where it is shown.
+struct Waiting<N> {
+    offer: Offer,
+    notice: N,
+    slot: Option<usize>,
+}
+
+impl<N> Waiting<N> {
+    /// Whether it is nobody's from now on.
+    fn take_back(&self, claims: &Claims) -> bool {
+        self.slot.is_none_or(|slot| claims.take_back(slot))
+    }
 }
 
 /// What became of the reader's batch.
@@ -35,6 +53,8 @@ pub struct Taken {
     pub more: bool,
     /// How many offers it has taken.
     pub offers: usize,
+    /// How many more it was shown: the last notices of the batch.
+    pub shown: usize,
 }
 
 impl<N> Queue<N> {
@@ -45,13 +65,36 @@ impl<N> Queue<N> {
 
     /// Appends an offer.
     pub fn offer(&mut self, offer: Offer, notice: N) {
-        self.offers.push_back((offer, notice));
+        self.offers.push_back(Waiting {
+            offer,
+            notice,
+            slot: None,
+        });
     }
 
     /// Drops an offer. False if it was taken, or never was there.
     pub fn withdraw(&mut self, id: u64) -> bool {
-        let at = self.offers.iter().position(|(offer, _)| offer.id == id);
-        at.and_then(|at| self.offers.remove(at)).is_some()
+        let mut offers = self.offers.iter();
+        match offers.position(|waiting| waiting.offer.id == id) {
+            Some(at) if self.offers[at].take_back(&self.claims) => self.offers.remove(at).is_some(),
+            _ => false,
+        }
+    }
+
+    /// Ends the last show: what was claimed is taken, and the rest waits as before.
+    fn end_show(&mut self) {
+        let claims = &self.claims;
+        let claimed =
+            |waiting: &Waiting<N>| waiting.slot.is_some_and(|slot| claims.is_claimed(slot));
+        while self.offers.front().is_some_and(claimed) {
+            self.offers.pop_front();
+        }
+        for waiting in &mut self.offers {
+            match waiting.slot.take() {
+                Some(slot) => claims.take_back(slot),
+                None => break,
+            };
+        }
     }
 
     fn has_news(&self) -> bool {
@@ -62,13 +105,20 @@ impl<N> Queue<N> {
 impl<N> Outlet<N> {
     /// `wake` is called from the reactor's thread, and must not call back into the outlet.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Outlet::with_claims(wake, Arc::default())
+    }
+
+    /// The same, for a reader that claims offers.
+    pub fn with_claims(wake: impl Fn() + Send + Sync + 'static, claims: Arc<Claims>) -> Self {
         Outlet {
             state: Mutex::new(Queue {
                 notices: VecDeque::new(),
                 offers: VecDeque::new(),
+                claims: claims.clone(),
                 room: usize::MAX,
                 signalled: false,
             }),
+            claims,
             wake: Box::new(wake),
         }
     }
@@ -96,7 +146,10 @@ impl<N> Outlet<N> {
 
     /// How many offers wait.
     pub fn offers(&self) -> usize {
-        self.lock().offers.len()
+        let state = self.lock();
+        let shown = state.offers.iter().map_while(|waiting| waiting.slot);
+        let claimed = shown.filter(|&slot| self.claims.is_claimed(slot));
+        state.offers.len() - claimed.count()
     }
 
     /// Whether no notice waits.
@@ -106,17 +159,29 @@ impl<N> Outlet<N> {
 
     /// Moves up to `max` notices into `into`, offers among them for as long as there is `room`.
     pub fn take(&self, max: usize, room: usize, into: &mut Vec<N>) -> Taken {
+        take(&mut self.lock(), max, room, into)
+    }
+
+    /// The same; if the room is full then, up to `ahead` more offers are shown, in slots from the first on.
+    pub fn take_and_show(&self, max: usize, room: usize, ahead: usize, into: &mut Vec<N>) -> Taken
+    where
+        N: Clone,
+    {
         let mut state = self.lock();
-        let count = max.min(state.notices.len());
-        into.extend(state.notices.drain(..count));
-        let count = room.min(max - count).min(state.offers.len());
-        into.extend(state.offers.drain(..count).map(|(_, notice)| notice));
-        state.room = room - count;
-        state.signalled = state.has_news();
-        Taken {
-            more: state.signalled,
-            offers: count,
+        let taken = take(&mut state, max, room, into);
+        if taken.more || taken.offers < room {
+            return taken;
         }
+        let shown = ahead
+            .min(AHEAD)
+            .min(max - into.len())
+            .min(state.offers.len());
+        for (slot, waiting) in state.offers.iter_mut().take(shown).enumerate() {
+            waiting.slot = Some(slot);
+            self.claims.show(slot);
+            into.push(waiting.notice.clone());
+        }
+        Taken { shown, ..taken }
     }
 
     /// Takes back the latest offers until, of `outstanding` things taken or offered, only `limit`
@@ -135,9 +200,11 @@ impl<N> Outlet<N> {
             if excess == 0 {
                 break;
             }
-            let offer = &state.offers[at].0;
-            if offer.returnable && wanted(offer.id) {
-                back.extend(state.offers.remove(at).map(|(offer, _)| offer.id));
+            let waiting = &state.offers[at];
+            let Offer { id, returnable } = waiting.offer;
+            if returnable && wanted(id) && waiting.take_back(&self.claims) {
+                state.offers.remove(at);
+                back.push(id);
                 excess -= 1;
             }
         }
@@ -151,78 +218,21 @@ impl<N> Outlet<N> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    fn outlet() -> (Outlet<u64>, impl Fn() -> usize) {
-        let wakes = Arc::new(AtomicUsize::new(0));
-        let counter = wakes.clone();
-        let outlet = Outlet::new(move || {
-            counter.fetch_add(1, Ordering::Relaxed);
-        });
-        (outlet, move || wakes.load(Ordering::Relaxed))
-    }
-
-    fn offer(outlet: &Outlet<u64>, ids: std::ops::Range<u64>) {
-        outlet.update(|queue| {
-            for id in ids {
-                let returnable = id != 0;
-                queue.offer(Offer { id, returnable }, id);
-            }
-        });
-    }
-
-    #[test]
-    fn one_wake_up_a_batch() {
-        let (outlet, wakes) = outlet();
-        outlet.update(|_| {});
-        assert_eq!(wakes(), 0);
-        outlet.push(1);
-        outlet.push(2);
-        outlet.push(3);
-        assert_eq!(wakes(), 1);
-
-        let mut got = Vec::new();
-        assert!(outlet.take(2, 9, &mut got).more);
-        outlet.push(4);
-        assert_eq!(wakes(), 1, "the reader knows that more is there");
-        assert!(!outlet.take(9, 9, &mut got).more);
-        assert_eq!(got, [1, 2, 3, 4]);
-        outlet.push(5);
-        assert_eq!(wakes(), 2);
-    }
-
-    #[test]
-    fn offers_wait_for_room() {
-        let (outlet, wakes) = outlet();
-        offer(&outlet, 1..4);
-        assert_eq!(wakes(), 1);
-        let mut got = Vec::new();
-        let left = outlet.take(9, 1, &mut got);
-        assert_eq!(got, [1]);
-        assert_eq!((left.more, left.offers), (false, 1));
-        offer(&outlet, 4..5);
-        assert_eq!(wakes(), 1, "the reader has no room");
-        outlet.push(100);
-        assert_eq!(wakes(), 2, "but a notice needs none");
-        outlet.take(9, 2, &mut got);
-        assert_eq!(got, [1, 100, 2, 3]);
-    }
-
-    #[test]
-    fn offers_can_be_taken_back_until_they_are_taken() {
-        let (outlet, _) = outlet();
-        offer(&outlet, 0..6);
-        let mut got = Vec::new();
-        outlet.take(9, 1, &mut got);
-        assert_eq!(got, [0]);
-        assert_eq!(outlet.retract(6, 3, |id| id != 4), [2, 3, 5]);
-        outlet.update(|queue| assert!(queue.withdraw(4) && !queue.withdraw(0)));
-        assert_eq!(outlet.retract(2, 0, |_| true), [1]);
-        offer(&outlet, 0..1);
-        assert_eq!(outlet.retract(1, 0, |_| true), [0; 0], "not returnable");
+fn take<N>(state: &mut Queue<N>, max: usize, room: usize, into: &mut Vec<N>) -> Taken {
+    state.end_show();
+    let count = max.min(state.notices.len());
+    into.extend(state.notices.drain(..count));
+    let count = room.min(max - count).min(state.offers.len());
+    into.extend(state.offers.drain(..count).map(|waiting| waiting.notice));
+    state.room = room - count;
+    state.signalled = state.has_news();
+    Taken {
+        more: state.signalled,
+        offers: count,
+        shown: 0,
     }
 }
+
+#[cfg(test)]
+#[path = "outlet/tests.rs"]
+mod tests;

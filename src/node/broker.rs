@@ -202,7 +202,7 @@ impl BrokerCore {
         env: &'env Env,
         into: Float64ArraySlice<'env>,
     ) -> Result<JsString<'env>> {
-        self.core.drain(env, into, 0, |batch, generation, notice| {
+        self.core.drain(env, into, |batch, generation, notice| {
             match notice {
                 Notice::Started(bound) => {
                     batch.words(kind::STARTED, generation, &json!(bound).to_string(), "");

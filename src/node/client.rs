@@ -1,7 +1,7 @@
 //! The client as `lib/client.js` sees it.
 
 use super::core::Core;
-use super::inward::{Inward, broken};
+use super::inward::{Common, Inward, broken};
 use super::outward::{Outward, kind};
 use super::peer;
 use super::security::{self, SecurityConf};
@@ -56,8 +56,8 @@ impl ClientCore {
     #[napi(constructor)]
     pub fn new(conf: ClientConf) -> Self {
         ClientCore {
+            core: Core::receiving_from(&conf.endpoints),
             conf,
-            core: Core::new(),
         }
     }
 
@@ -104,9 +104,9 @@ impl ClientCore {
                     let [service, data, opts, timeout] = record.fields;
                     ClientCommand::Request {
                         id: record.id as u64,
-                        service: batch.text(service)?,
+                        service: batch.common(&record, Common::Service, service)?,
                         data: batch.body(&record, data)?,
-                        opts: batch.text(opts)?,
+                        opts: batch.common(&record, Common::Options, opts)?,
                         terms: terms(timeout),
                     }
                 }
@@ -131,7 +131,7 @@ impl ClientCore {
         into: Float64ArraySlice<'env>,
     ) -> Result<JsString<'env>> {
         let endpoints = &self.conf.endpoints;
-        self.core.drain(env, into, 0, |batch, generation, notice| {
+        self.core.drain(env, into, |batch, generation, notice| {
             peer::report(batch, generation, endpoints, notice, report)
         })
     }

@@ -3,7 +3,7 @@
 
 use super::outward::{self, Blob, Outward, Value, kind};
 use super::wake::Wake;
-use crate::io::{Error as IoError, Outlet, Taken};
+use crate::io::{Claims, Error as IoError, Outlet, Taken};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use std::ops::ControlFlow;
@@ -24,6 +24,10 @@ pub(super) struct Core<C, N> {
     life: Option<Life<C, N>>,
     /// Whether the event loop is to be kept alive, in this life and the next.
     hold: bool,
+    /// Whether JavaScript may keep what was received where it is.
+    keeps: bool,
+    /// Where JavaScript claims what it was shown.
+    claims: Arc<Claims>,
     /// Reused from batch to batch.
     notices: Vec<N>,
     /// The binary bodies of the batch that was drained last.
@@ -36,8 +40,19 @@ impl<C, N> Core<C, N> {
             generation: 0,
             life: None,
             hold: false,
+            keeps: false,
+            claims: Arc::default(),
             notices: Vec::new(),
             blobs: Vec::new(),
+        }
+    }
+
+    /// One whose JavaScript may keep what it receives from these endpoints. Over inproc, frames come as they were sent,
+    /// and the broker counts them as long as anybody has them.
+    pub(super) fn receiving_from(endpoints: &[String]) -> Self {
+        Core {
+            keeps: !endpoints.iter().any(|each| each.starts_with("inproc:")),
+            ..Core::new()
         }
     }
 
@@ -61,7 +76,10 @@ impl<C, N> Core<C, N> {
     ) -> Result<()> {
         let wake = Wake::new(env, wake)?;
         let waker = wake.clone();
-        let outlet = Arc::new(Outlet::new(move || waker.wake()));
+        let outlet = Arc::new(Outlet::with_claims(
+            move || waker.wake(),
+            self.claims.clone(),
+        ));
         wake.keep_alive(env, self.hold)?;
         self.generation += 1;
         let commands = launch(outlet.clone())
@@ -82,23 +100,53 @@ impl<C, N> Core<C, N> {
         commands.is_some_and(|commands| commands.send(command).is_ok())
     }
 
-    /// Fills `into` with the records that `report` makes of the notices, with offers among them as
-    /// long as there is room, and returns their text.
+    /// Fills `into` with the records that `report` makes of the notices, and returns their text.
     /// After a notice of which `report` says `Break` the life is over.
     pub(super) fn drain<'env>(
         &mut self,
         env: &'env Env,
+        into: Float64ArraySlice<'env>,
+        report: impl FnMut(&mut Outward<'_>, u64, N) -> ControlFlow<()>,
+    ) -> Result<JsString<'env>> {
+        let take = |outlet: &Outlet<N>, max, notices: &mut _| outlet.take(max, 0, notices);
+        self.fill(env, into, take, report)
+    }
+
+    /// The same with offers among them, as long as there is room, and behind them `ahead` more, which JavaScript has
+    /// to claim.
+    pub(super) fn drain_and_show<'env>(
+        &mut self,
+        env: &'env Env,
+        into: Float64ArraySlice<'env>,
+        (room, ahead): (usize, usize),
+        report: impl FnMut(&mut Outward<'_>, u64, N) -> ControlFlow<()>,
+    ) -> Result<JsString<'env>>
+    where
+        N: Clone,
+    {
+        let take = |outlet: &Outlet<N>, max, notices: &mut _| {
+            outlet.take_and_show(max, room, ahead, notices)
+        };
+        self.fill(env, into, take, report)
+    }
+
+    fn fill<'env>(
+        &mut self,
+        env: &'env Env,
         mut into: Float64ArraySlice<'env>,
-        room: usize,
+        take: impl FnOnce(&Outlet<N>, usize, &mut Vec<N>) -> Taken,
         mut report: impl FnMut(&mut Outward<'_>, u64, N) -> ControlFlow<()>,
     ) -> Result<JsString<'env>> {
         // SAFETY: JavaScript lends this array for the call alone, and runs nothing meanwhile.
         let mut batch = Outward::new(unsafe { into.as_mut() });
         let mut taken = Taken::default();
         if let Some(life) = &self.life {
-            taken = life.outlet.take(batch.capacity(), room, &mut self.notices);
+            taken = take(&life.outlet, batch.capacity(), &mut self.notices);
         }
+        let mut certain = self.notices.len() - taken.shown;
         for notice in self.notices.drain(..) {
+            batch.shows = certain == 0;
+            certain = certain.saturating_sub(1);
             if report(&mut batch, self.generation, notice).is_break() {
                 self.life = None;
             }
@@ -109,8 +157,12 @@ impl<C, N> Core<C, N> {
         Ok(text)
     }
 
+    pub(super) fn claims(&self) -> &Arc<Claims> {
+        &self.claims
+    }
+
     pub(super) fn take_blobs<'env>(&mut self, env: &'env Env) -> Result<Vec<Value<'env>>> {
-        outward::values(env, &mut self.blobs)
+        outward::values(env, &mut self.blobs, self.keeps)
     }
 
     pub(super) fn keep_alive(&mut self, env: &Env, keep: bool) -> Result<()> {

@@ -10,21 +10,34 @@ use std::ptr;
 /// How many numbers a record has.
 const STRIDE: usize = 6;
 
+/// A request has the service and the options of the one before it.
+const SAME: u32 = 0x200;
+
 /// One batch that JavaScript submits, read in order.
 pub(super) struct Inward<'a> {
     records: std::slice::ChunksExact<'a, f64>,
     text: Pieces,
     env: Env,
     blobs: std::vec::IntoIter<Blob<'a>>,
+    /// What the last request had that the next may have too.
+    last: [Option<Message>; 2],
 }
 
 /// Data that is not in the text of its batch: bytes, or a string that is to become JSON.
 pub(super) type Blob<'a> = Either<Uint8Array, JsString<'a>>;
 
+/// What requests have in common.
+#[derive(Clone, Copy)]
+pub(super) enum Common {
+    Service,
+    Options,
+}
+
 /// One record: what it is, whom it is about, and the lengths of its texts.
 pub(super) struct Record {
     pub(super) op: u32,
     binary: bool,
+    same: bool,
     pub(super) id: f64,
     pub(super) fields: [f64; 4],
 }
@@ -46,6 +59,7 @@ impl<'a> Inward<'a> {
             text: Pieces::new(env, text)?,
             env: *env,
             blobs: blobs.unwrap_or_default().into_iter(),
+            last: Default::default(),
         })
     }
 
@@ -53,8 +67,9 @@ impl<'a> Inward<'a> {
         let record = self.records.next()?;
         let op = record[0] as u32;
         Some(Record {
-            op: op & !BINARY,
+            op: op & !(BINARY | SAME),
             binary: op & BINARY != 0,
+            same: op & SAME != 0,
             id: record[1],
             fields: [record[2], record[3], record[4], record[5]],
         })
@@ -62,6 +77,14 @@ impl<'a> Inward<'a> {
 
     pub(super) fn text(&mut self, len: f64) -> Result<Message> {
         Ok(Message::from(self.text.next(len as usize)?))
+    }
+
+    /// The service, or the options, of a request: the next piece of text, or as of the request before it.
+    pub(super) fn common(&mut self, record: &Record, which: Common, len: f64) -> Result<Message> {
+        if !record.same {
+            self.last[which as usize] = Some(self.text(len)?);
+        }
+        self.last[which as usize].clone().ok_or_else(broken)
     }
 
     /// The record's data: the next piece of text, or the next blob.

@@ -2,6 +2,7 @@
 //! strings by copying them, and keeps the whole of a batch's text as long as one piece of it. So
 //! strings from some kB on cross by themselves, and become JSON, or cease to be it, here.
 
+use super::external;
 use crate::io::Message;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString, JsValue, check_status, sys};
@@ -13,20 +14,42 @@ const LONG: usize = 4096;
 /// few enough to end soon.
 const STRETCH: usize = 1024;
 
-/// Whether JSON writes some of these bytes otherwise than they are.
-fn has_escapes(utf8: &[u8]) -> bool {
-    let special = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    utf8.chunks(STRETCH)
-        .any(|stretch| stretch.iter().fold(false, |any, byte| any | special(byte)))
+/// What the bytes of a string's UTF-8 are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// ASCII that JSON writes as it is.
+    Ascii,
+    /// The same, and some that is not ASCII.
+    Utf8,
+    /// JSON writes some of them otherwise than they are.
+    Escaped,
 }
 
-/// The text of a string, if this is the JSON of one that is long and has nothing escaped.
-pub(super) fn verbatim(json: &[u8]) -> Option<&[u8]> {
+fn kind(utf8: &[u8]) -> Kind {
+    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    let mut all = 0;
+    for stretch in utf8.chunks(STRETCH) {
+        let look = |(any, all), &byte: &u8| (any | special(byte), all | byte);
+        let (any, some) = stretch.iter().fold((false, 0), look);
+        if any {
+            return Kind::Escaped;
+        }
+        all |= some;
+    }
+    match all.is_ascii() {
+        true => Kind::Ascii,
+        false => Kind::Utf8,
+    }
+}
+
+/// Whether this is the JSON of a string that is long and has nothing escaped: then it is the string's text in quotes,
+/// ASCII or not.
+pub(super) fn verbatim(json: &[u8]) -> Option<Kind> {
     let text = match json {
         [b'"', text @ .., b'"'] if json.len() >= LONG => text,
         _ => return None,
     };
-    (!has_escapes(text)).then_some(text)
+    Some(kind(text)).filter(|kind| *kind != Kind::Escaped)
 }
 
 /// The JSON of a string.
@@ -36,7 +59,7 @@ pub(super) fn to_json(env: &Env, text: &JsString<'_>) -> Result<Message> {
     json.push(b'"');
     // As many bytes as code units are enough for ASCII, and for ASCII alone.
     append_utf8(env, text, &mut json, units)?;
-    if json.len() == units + 1 && json[1..].is_ascii() && !has_escapes(&json[1..]) {
+    if json.len() == units + 1 && kind(&json[1..]) == Kind::Ascii {
         json.push(b'"');
         return Ok(Message::from(json));
     }
@@ -69,15 +92,28 @@ fn append_utf8(env: &Env, text: &JsString<'_>, to: &mut Vec<u8>, limit: usize) -
     Ok(())
 }
 
-/// A string out of UTF-8; of what is no UTF-8 replacement characters.
-pub(super) fn to_string<'env>(env: &'env Env, utf8: &[u8]) -> Result<JsString<'env>> {
-    match utf8.is_ascii() {
-        true => env.create_string_latin1(utf8),
-        false => {
-            let units: Vec<u16> = String::from_utf8_lossy(utf8).encode_utf16().collect();
-            env.create_string_utf16(units)
-        }
+/// The string whose JSON this is, which is [`verbatim`]; of what is no UTF-8 replacement characters. If it may be `kept`,
+/// the string may keep it as it is.
+pub(super) fn to_string<'env>(
+    env: &'env Env,
+    json: Message,
+    kind: Kind,
+    kept: bool,
+) -> Result<JsString<'env>> {
+    let text = 1..json.len().saturating_sub(1).max(1);
+    if kind != Kind::Ascii {
+        let utf8 = json.get(text).unwrap_or_default();
+        let units: Vec<u16> = String::from_utf8_lossy(utf8).encode_utf16().collect();
+        return env.create_string_utf16(units);
     }
+    let json = match kept && text.len() >= external::LARGE {
+        true => match external::string(env, json, text.clone()) {
+            Ok(string) => return Ok(string),
+            Err(json) => json,
+        },
+        false => json,
+    };
+    env.create_string_latin1(json.get(text).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -87,10 +123,9 @@ mod tests {
     #[test]
     fn only_the_json_of_a_long_string_without_escapes_is_verbatim() {
         let long = "é€😀z".repeat(1000);
-        assert_eq!(
-            verbatim(format!("\"{long}\"").as_bytes()),
-            Some(long.as_bytes())
-        );
+        assert_eq!(verbatim(format!("\"{long}\"").as_bytes()), Some(Kind::Utf8));
+        let ascii = format!("\"{}\"", "x\x7f /".repeat(1024));
+        assert_eq!(verbatim(ascii.as_bytes()), Some(Kind::Ascii));
         for json in [
             "\"short\"".to_owned(),
             long.clone(),

@@ -5,13 +5,16 @@
 //! stand in ARCHITECTURE.md; `lib/outbox.js` and `lib/inbox.js` are the other side.
 
 mod broker;
+mod claiming;
 mod client;
 mod core;
+mod external;
 mod inward;
 mod long;
 mod outward;
 mod peer;
 mod security;
+mod takings;
 mod wake;
 mod worker;
 

@@ -10,8 +10,8 @@ use napi::{Env, JsString};
 /// How many numbers a record has.
 const STRIDE: usize = 5;
 /// Where the records begin; before them stand the number of records, the number of blobs, whether
-/// more notices are waiting, and how many of the records were offers.
-const HEADER: usize = 4;
+/// more notices are waiting, how many of the records were offers, and how many offers are shown.
+const HEADER: usize = 5;
 
 /// The kinds of records. `lib/inbox.js` has the same table.
 pub(super) mod kind {
@@ -39,13 +39,15 @@ pub(super) struct Outward<'a> {
     records: usize,
     text: Text,
     blobs: Vec<Blob>,
+    /// What is reported now is shown, and not given yet.
+    pub(super) shows: bool,
 }
 
 /// Data that is not in the text of its batch.
 pub(super) enum Blob {
     Bytes(Message),
     /// The JSON of a long string without escapes, quotes included: it crosses without them.
-    Text(Message),
+    Text(Message, long::Kind),
 }
 
 impl<'a> Outward<'a> {
@@ -55,6 +57,7 @@ impl<'a> Outward<'a> {
             records: 0,
             text: Text::Ascii(Vec::new()),
             blobs: Vec::new(),
+            shows: false,
         }
     }
 
@@ -86,16 +89,19 @@ impl<'a> Outward<'a> {
     pub(super) fn body(&mut self, kind: u32, id: u64, body: Body<Message>, extra: &[u8]) {
         let cost = f64::from(flow::cost(&body));
         // What the machines of ours report has crossed the bridge already.
-        let (kind, len) = match body.encoding {
-            Encoding::Binary => {
-                self.blobs.push(Blob::Bytes(body.bytes));
+        let blob = match body.encoding {
+            Encoding::Binary => Ok(Blob::Bytes(body.bytes)),
+            _ => match long::verbatim(&body.bytes) {
+                Some(kind) => Ok(Blob::Text(body.bytes, kind)),
+                None => Err(body.bytes),
+            },
+        };
+        let (kind, len) = match blob {
+            Ok(blob) => {
+                self.blobs.push(blob);
                 (kind | BINARY, 0)
             }
-            _ if long::verbatim(&body.bytes).is_some() => {
-                self.blobs.push(Blob::Text(body.bytes));
-                (kind | BINARY, 0)
-            }
-            _ => (kind, self.text(&body.bytes)),
+            Err(text) => (kind, self.text(&text)),
         };
         let extra = self.text(extra);
         self.counted(kind, id, len, extra, cost);
@@ -123,6 +129,7 @@ impl<'a> Outward<'a> {
             header[1] = self.blobs.len() as f64;
             header[2] = f64::from(u8::from(taken.more));
             header[3] = taken.offers as f64;
+            header[4] = taken.shown as f64;
         }
         let text = match self.text {
             Text::Ascii(bytes) => env.create_string_latin1(bytes)?,
@@ -160,14 +167,16 @@ impl Text {
     }
 }
 
-/// The blobs of the batch that was drained last, as Buffers and strings.
-pub(super) fn values<'env>(env: &'env Env, blobs: &mut Vec<Blob>) -> Result<Vec<Value<'env>>> {
+/// The blobs of the batch that was drained last, as Buffers and strings. If they may be `kept`, the strings may stay
+/// where they are, as long as anybody has them.
+pub(super) fn values<'env>(
+    env: &'env Env,
+    blobs: &mut Vec<Blob>,
+    kept: bool,
+) -> Result<Vec<Value<'env>>> {
     let value = |blob| match blob {
         Blob::Bytes(bytes) => BufferSlice::copy_from(env, &bytes[..]).map(Either::A),
-        Blob::Text(json) => {
-            let text = json.get(1..json.len() - 1).unwrap_or_default();
-            long::to_string(env, text).map(Either::B)
-        }
+        Blob::Text(json, kind) => long::to_string(env, json, kind, kept).map(Either::B),
     };
     blobs.drain(..).map(value).collect()
 }

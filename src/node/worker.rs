@@ -5,14 +5,15 @@ use super::inward::{Inward, broken};
 use super::outward::{Outward, kind};
 use super::peer;
 use super::security::{self, SecurityConf};
-use super::{dialect, random, random_frame};
+use super::takings::Takings;
+use super::{claiming, dialect, random, random_frame};
 use crate::io::dealer::{self, Endpoint, Notice, Stats};
 use crate::io::worker::WorkerCommand;
 use crate::io::{Message, now};
+use crate::proto::Worker;
 use crate::proto::link::LinkConfig;
 use crate::proto::several::WorkerOfSeveral;
 use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
-use crate::proto::{Time, Worker};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -54,9 +55,7 @@ pub struct WorkerConf {
 pub struct WorkerCore {
     conf: WorkerConf,
     core: Core<WorkerCommand, Notice<WorkerNotice<Message>>>,
-    /// The last request that JavaScript has taken, and when it took the first of those that the
-    /// machine was not told of.
-    taken: Option<(u64, Time)>,
+    takings: Takings,
 }
 
 #[napi]
@@ -65,9 +64,9 @@ impl WorkerCore {
     #[napi(constructor)]
     pub fn new(conf: WorkerConf) -> Self {
         WorkerCore {
+            core: Core::receiving_from(&conf.endpoints),
             conf,
-            core: Core::new(),
-            taken: None,
+            takings: Takings::default(),
         }
     }
 
@@ -80,7 +79,7 @@ impl WorkerCore {
             Ok([config]) => dealer::start(move || Worker::new(config), endpoints, outlet),
             Err(configs) => dealer::start(move || WorkerOfSeveral::new(configs), endpoints, outlet),
         };
-        self.taken = None;
+        self.takings = Takings::default();
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
@@ -130,35 +129,46 @@ impl WorkerCore {
                 _ => return Err(broken()),
             });
         }
-        let worked = Worked {
-            taken: self.taken.take(),
-            at: now(),
-            ends,
-        };
+        let at = now();
+        let taken = self.takings.tell(self.core.claims(), at);
+        let worked = Worked { taken, at, ends };
         self.core.command(WorkerCommand::Batch(worked, commands));
         Ok(())
     }
 
+    /// Where requests that are shown are claimed; nothing where the runtime does not share memory.
+    #[napi(ts_return_type = "Int32Array | null")]
+    pub fn claims<'env>(&self, env: &'env Env) -> Result<Option<Unknown<'env>>> {
+        claiming::array(env, self.core.claims())
+    }
+
     /// Fills `into` with records, at most `room` of them requests, and returns their text. A request
-    /// in it has started; until then it may be taken back.
+    /// in it has started; until then it may be taken back. If the room is full then, up to `ahead` more are shown:
+    /// they start when they are claimed.
     #[napi]
     pub fn drain<'env>(
         &mut self,
         env: &'env Env,
         into: Float64ArraySlice<'env>,
         room: f64,
+        ahead: u32,
     ) -> Result<JsString<'env>> {
         let endpoints = &self.conf.endpoints;
         let mut pong = false;
-        let taken = &mut self.taken;
+        let at = now();
+        let takings = &mut self.takings;
+        takings.begin(self.core.claims(), at);
+        let bounds = (room as usize, ahead as usize);
         let text = self
             .core
-            .drain(env, into, room as usize, |batch, generation, notice| {
+            .drain_and_show(env, into, bounds, |batch, generation, notice| {
                 match &notice {
                     Notice::Ping => pong = true,
                     Notice::Machine(_, WorkerNotice::Request { delivery, .. }) => {
-                        let since = taken.map_or_else(now, |(_, since)| since);
-                        *taken = Some((*delivery, since));
+                        match batch.shows {
+                            true => takings.show(*delivery),
+                            false => takings.take(*delivery, at),
+                        }
                     }
                     _ => {}
                 }

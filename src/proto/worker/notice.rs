@@ -5,7 +5,7 @@ use crate::proto::link::Loss;
 use crate::wire::{Body, Malformed};
 
 /// What the worker reports to its user.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerNotice<F> {
     /// A request to be worked on.
     Request {

@@ -1,0 +1,98 @@
+//! Strings that are not copied into V8's heap: of a large one each page would be asked of the system, touched for the
+//! first time and given back, which takes several times as long as the copy itself.
+
+use crate::io::Message;
+use napi::bindgen_prelude::*;
+use napi::{Env, JsString, sys};
+use std::ffi::{c_char, c_void};
+use std::ops::Range;
+use std::ptr;
+use std::sync::OnceLock;
+
+/// V8 has pages ready for what is smaller.
+pub(super) const LARGE: usize = 128 * 1024;
+
+/// See `node_api_create_external_string_latin1`. It came with Node 20.4, so it is looked for.
+type Create = unsafe extern "C" fn(
+    sys::napi_env,
+    *mut c_char,
+    isize,
+    Option<unsafe extern "C" fn(sys::napi_env, *mut c_void, *mut c_void)>,
+    *mut c_void,
+    *mut sys::napi_value,
+    *mut bool,
+) -> sys::napi_status;
+
+/// The string of these bytes, which are ASCII, for as long as it lives in this memory; the message if that can't be.
+pub(super) fn string<'env>(
+    env: &'env Env,
+    message: Message,
+    ascii: Range<usize>,
+) -> std::result::Result<JsString<'env>, Message> {
+    let Some(create) = create() else {
+        return Err(message);
+    };
+    let kept = Box::new(message);
+    let (size, len) = (kept.len() as i64, ascii.len() as isize);
+    let bytes = kept[ascii].as_ptr().cast_mut().cast();
+    let kept = Box::into_raw(kept);
+    let mut string = ptr::null_mut();
+    let mut copied = false;
+    // SAFETY: the bytes neither move nor change while the message lives in its box, which is until `release` is called,
+    // once, or here if there is no string. They are not written to: it is the interface that has no const.
+    unsafe {
+        // Without it V8 would let such strings pile up, as they are small to it.
+        account(env.raw(), size);
+        let status = create(
+            env.raw(),
+            bytes,
+            len,
+            Some(release),
+            kept.cast(),
+            &mut string,
+            &mut copied,
+        );
+        if status != sys::Status::napi_ok {
+            account(env.raw(), -size);
+            return Err(*Box::from_raw(kept));
+        }
+        Ok(JsString::from_napi_value(env.raw(), string).expect("takes any value"))
+    }
+}
+
+/// The string is gone. There is no environment if it went before.
+unsafe extern "C" fn release(env: sys::napi_env, _bytes: *mut c_void, kept: *mut c_void) {
+    // SAFETY: this is the box that `string` gave away.
+    let message = unsafe { Box::from_raw(kept.cast::<Message>()) };
+    if !env.is_null() {
+        // SAFETY: this is the environment that the string was made in.
+        unsafe { account(env, -(message.len() as i64)) };
+    }
+}
+
+/// # Safety
+/// `env` lives, and this is its thread.
+unsafe fn account(env: sys::napi_env, change: i64) {
+    let mut now = 0;
+    // SAFETY: as above. It changes a number, which it can't fail to.
+    unsafe { sys::napi_adjust_external_memory(env, change, &mut now) };
+}
+
+#[cfg(unix)]
+fn create() -> Option<Create> {
+    static CREATE: OnceLock<Option<Create>> = OnceLock::new();
+    *CREATE.get_or_init(|| {
+        // SAFETY: the name ends in NUL.
+        let found = unsafe {
+            let name = c"node_api_create_external_string_latin1";
+            libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr())
+        };
+        // SAFETY: whoever has this name is Node-API's function, which has this type.
+        (!found.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, Create>(found) })
+    })
+}
+
+#[cfg(not(unix))]
+fn create() -> Option<Create> {
+    None
+}

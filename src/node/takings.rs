@@ -1,0 +1,92 @@
+//! What a worker's JavaScript has taken since the machine was told.
+
+use crate::io::Claims;
+use crate::proto::Time;
+
+/// Deliveries are taken in the order of their numbers: those of a batch as it is drained, those that it is shown as
+/// it claims them, one after the other.
+#[derive(Default)]
+pub(super) struct Takings {
+    /// The last, and when the first was taken.
+    taken: Option<(u64, Time)>,
+    /// What is shown, by slot, and how many of them JavaScript has been through.
+    shown: Vec<u64>,
+    through: usize,
+    /// When JavaScript was here last. It claims without a pause from then on.
+    since: Option<Time>,
+}
+
+impl Takings {
+    /// A batch is made: nothing is shown any more.
+    pub(super) fn begin(&mut self, claims: &Claims, now: Time) {
+        self.look(claims, now);
+        self.shown.clear();
+        self.through = 0;
+    }
+
+    pub(super) fn take(&mut self, delivery: u64, now: Time) {
+        let since = self.taken.map_or(now, |(_, since)| since);
+        self.taken = Some((delivery, since));
+    }
+
+    pub(super) fn show(&mut self, delivery: u64) {
+        self.shown.push(delivery);
+    }
+
+    /// What the machine is to be told; see [`Worked`](crate::proto::worker::Worked).
+    pub(super) fn tell(&mut self, claims: &Claims, now: Time) -> Option<(u64, Time)> {
+        self.look(claims, now);
+        self.taken.take()
+    }
+
+    fn look(&mut self, claims: &Claims, now: Time) {
+        let since = self.since.replace(now).unwrap_or(now);
+        while let Some(&delivery) = self.shown.get(self.through) {
+            if claims.is_claimed(self.through) {
+                self.take(delivery, since);
+            } else if claims.is_open(self.through) {
+                return;
+            }
+            self.through += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::{Offer, Outlet};
+    use std::sync::Arc;
+
+    #[test]
+    fn what_is_claimed_is_taken_when_javascript_was_here_last() {
+        let claims = Arc::new(Claims::default());
+        let outlet = Outlet::with_claims(|| {}, claims.clone());
+        outlet.update(|queue| {
+            for id in 1..=6 {
+                let returnable = true;
+                queue.offer(Offer { id, returnable }, id);
+            }
+        });
+        let mut takings = Takings::default();
+        let at = Time::from_micros;
+        takings.begin(&claims, at(10));
+        let mut batch = Vec::new();
+        assert_eq!(outlet.take_and_show(9, 1, 4, &mut batch).shown, 4);
+        takings.take(batch[0], at(10));
+        batch[1..].iter().for_each(|&id| takings.show(id));
+        assert_eq!(takings.tell(&claims, at(20)), Some((1, at(10))));
+        assert_eq!(takings.tell(&claims, at(30)), None);
+
+        assert!(claims.claim(0));
+        outlet.update(|queue| assert!(queue.withdraw(3)));
+        assert!(claims.claim(2));
+        assert_eq!(takings.tell(&claims, at(40)), Some((4, at(30))));
+        assert!(claims.claim(3));
+        takings.begin(&claims, at(50));
+        batch.clear();
+        outlet.take_and_show(9, 1, 4, &mut batch);
+        takings.take(batch[0], at(50));
+        assert_eq!(takings.tell(&claims, at(60)), Some((6, at(40))));
+    }
+}
