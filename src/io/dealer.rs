@@ -3,7 +3,7 @@
 use super::gather::Gather;
 use super::inbound::Inbound;
 use super::line::{self, Line};
-use super::outlet::Offer;
+use super::outlet::{MAX_EVENTS, Offer};
 use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::HandshakeFailure;
@@ -77,6 +77,8 @@ pub trait Machine {
     fn withdrawn(_notice: &Self::Notice) -> Option<u64> {
         None
     }
+    /// Whether a notice only tells, so that it may be dropped if the reader has many to take.
+    fn only_tells(notice: &Self::Notice) -> bool;
     /// The offer that a notice made void was taken before: it runs on.
     fn handle_left_running(&mut self, _offer: u64) {}
     /// Which offers are to be taken back.
@@ -396,6 +398,7 @@ impl<M: Machine> Driver<M> {
                 }
                 match M::offered(&notice) {
                     Some(offer) => queue.offer(offer, Notice::Machine(line, notice)),
+                    None if M::only_tells(&notice) && queue.len() >= MAX_EVENTS => {}
                     None if !void => queue.push(Notice::Machine(line, notice)),
                     None => {}
                 }

@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// Events that nobody fetches are dropped past this: they tell, they do not decide.
+pub(super) const MAX_EVENTS: usize = 4096;
+
 /// Something that the reader takes when it has room for it, and that can be taken back until then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offer {
@@ -52,6 +55,16 @@ impl<N> Queue<N> {
     pub fn withdraw(&mut self, id: u64) -> bool {
         let at = self.offers.iter().position(|(offer, _)| offer.id == id);
         at.and_then(|at| self.offers.remove(at)).is_some()
+    }
+
+    /// How many notices wait.
+    pub fn len(&self) -> usize {
+        self.notices.len()
+    }
+
+    /// Whether no notice waits.
+    pub fn is_empty(&self) -> bool {
+        self.notices.is_empty()
     }
 
     fn has_news(&self) -> bool {

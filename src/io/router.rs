@@ -4,6 +4,7 @@ use super::gather::Gather;
 use super::inbound::Inbound;
 use super::monitor::{Event, Monitor};
 use super::outbound::{Outbound, Outcome};
+use super::outlet::MAX_EVENTS;
 use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::{HandshakeFailure, ServerSecurity};
@@ -227,9 +228,6 @@ const BATCH: usize = 256;
 
 /// How long peers that are behind have to take what was said last.
 const FAREWELL: Duration = Duration::from_millis(400);
-
-/// Events that nobody fetches are dropped past this: they tell, they do not decide.
-const MAX_EVENTS: usize = 4096;
 
 impl Driver {
     async fn run(mut self) {
@@ -465,8 +463,8 @@ impl Driver {
         self.report_failures();
         let mut events = self.machine.drain_events().peekable();
         if events.peek().is_some() {
-            let room = MAX_EVENTS.saturating_sub(self.outlet.len());
             self.outlet.update(|queue| {
+                let room = MAX_EVENTS.saturating_sub(queue.len());
                 events
                     .take(room)
                     .for_each(|event| queue.push(Notice::Event(event)))
