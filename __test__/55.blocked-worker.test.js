@@ -70,7 +70,7 @@ for (const transport of ['tcp', 'ipc']) {
 test('without the option a handler blocks for ten times the liveness, and delivers', async (t) => {
   const conf = { heartbeat: 50, liveness: 3 };
   const peers = peersFor(t, 'tcp');
-  const [broker, client] = [peers.broker(conf), peers.client(conf)];
+  const [broker, client] = [peers.broker(conf), peers.client()];
   await start(broker, client);
   const log = record(broker, ['workerGone']);
   const child = runChild(t, blockingWorker, { endpoint: peers.endpoint, service: SERVICE, conf });

@@ -1,6 +1,8 @@
 'use strict';
 // Messages that are none, or nearly, from a seed: what somebody sends who means no good, or has lost its mind.
 
+const { batch, part } = require('./packed');
+
 /** A small generator of numbers that look random, the same for the same seed (mulberry32). */
 function generator(seed) {
   let state = seed;
@@ -15,6 +17,13 @@ function generator(seed) {
 const HELLO = '{"heartbeat":2500,"liveness":3,"omdp":1,"packed":true,"session":"s"}';
 const WORKER_HELLO = '{"concurrency":3,"heartbeat":2500,"liveness":3,"omdp":1,"prefetch":9,"session":"s"}';
 const TOKEN = '\0\0\0\0\x01\0\0\0\0';
+
+/** Several in one frame. */
+const TOGETHER = {
+  toBroker: batch(part('C', '4'), part('C', '2', 'a', 'r5', '1', '{}', '\0\0\0\0\x32'), part('W', '4')),
+  toWorker: batch(part('W', '4'), part('W', '2', 'client', 'r1', '1', '{}', TOKEN)),
+  toClient: batch(part('C', '4'), part('C', '3', 'r1', '0', '1')),
+};
 
 /** Right, or nearly, for whoever gets them. Their services and ids are few, so that they meet. */
 const MODELS = {
@@ -36,6 +45,7 @@ const MODELS = {
     ['C', '5'],
     ['C', '8', 'r1'],
     ['\x01\x01C\x012\x01a\x02r4\x011\x02{}\x05\0\0\0\0\x32'],
+    [TOGETHER.toBroker],
   ],
   mdpToBroker: [
     ['', 'MDPC01', 'm', 'body', 'more'],
@@ -53,6 +63,7 @@ const MODELS = {
     ['W', '4', 'client', 'r1'],
     ['W', '8', TOKEN.slice(1)],
     ['\x01\x01W\x014'],
+    [TOGETHER.toWorker],
   ],
   toClient: [
     ['C', '1', HELLO],
@@ -61,6 +72,7 @@ const MODELS = {
     ['C', '6', 'r1', '0', '1', '\x01'],
     ['C', '4'],
     ['\x01\x01C\x014'],
+    [TOGETHER.toClient],
   ],
 };
 
@@ -69,7 +81,7 @@ const noise = (below) => Buffer.from(Array.from({ length: [0, 1, 2, 9, 40][below
 /**
  * One message in eight is noise, a half of the others is spoilt; never nothing, and never what ends a connection.
  * @param {(below: number) => number} below
- * @param {string[][]} models
+ * @param {(string | Buffer)[][]} models
  * @param {number} intact how many frames are left as they are, as they tell the dialect
  */
 function nonsense(below, models, intact = 0) {
@@ -101,8 +113,10 @@ function spoil(below, frames, intact) {
 
 /** A DISCONNECT makes a worker or client begin anew, which is another test. */
 function isGoodbye(frames) {
-  const text = frames.map((frame) => frame.toString('latin1')).join('|');
-  return ['C|5', 'W|5', '\x01\x01C\x015', '\x01\x01W\x015'].includes(text);
+  const text = frames.map((frame) => Buffer.from(frame).toString('latin1')).join('|');
+  const ends = ['C|5', 'W|5', '\x01\x01C\x015', '\x01\x01W\x015'];
+  // In a batch the length stands before it.
+  return ends.includes(text) || ['\x04\x01C\x015', '\x04\x01W\x015'].some((end) => text.includes(end));
 }
 
 module.exports = { MODELS, generator, nonsense };

@@ -128,6 +128,10 @@ impl Machine for Client<Message> {
         ControlFlow::Continue(())
     }
 
+    fn only_tells(notice: &Self::Notice) -> bool {
+        matches!(notice, ClientNotice::Fault(_))
+    }
+
     fn poll_action(&mut self, _line: usize) -> Option<Action> {
         Client::poll_action(self)
     }

@@ -77,6 +77,8 @@ pub trait Machine {
     fn withdrawn(_notice: &Self::Notice) -> Option<u64> {
         None
     }
+    /// Whether a notice only tells, so that it may be dropped if the reader has many to take.
+    fn only_tells(notice: &Self::Notice) -> bool;
     /// The offer that a notice made void was taken before: it runs on.
     fn handle_left_running(&mut self, _offer: u64) {}
     /// Which offers are to be taken back.

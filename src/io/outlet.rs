@@ -4,6 +4,9 @@ use super::claims::{AHEAD, Claims};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// Events that nobody fetches are dropped past this: they tell, they do not decide.
+pub(super) const MAX_EVENTS: usize = 4096;
+
 /// Something that the reader takes when it has room for it, and that can be taken back until then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offer {
@@ -95,6 +98,16 @@ impl<N> Queue<N> {
                 None => break,
             };
         }
+    }
+
+    /// How many notices wait.
+    pub fn len(&self) -> usize {
+        self.notices.len()
+    }
+
+    /// Whether no notice waits.
+    pub fn is_empty(&self) -> bool {
+        self.notices.is_empty()
     }
 
     fn has_news(&self) -> bool {

@@ -8,6 +8,7 @@ use super::gather::Gather;
 use super::inbound::Inbound;
 use super::monitor::{Event, Monitor};
 use super::outbound::Outbound;
+use super::outlet::MAX_EVENTS;
 use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::ServerSecurity;
@@ -219,6 +220,3 @@ struct Driver {
     received: usize,
     overdue: Overdue,
 }
-
-/// Events that nobody fetches are dropped past this: they tell, they do not decide.
-const MAX_EVENTS: usize = 4096;

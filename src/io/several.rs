@@ -130,6 +130,10 @@ impl Machine for WorkerOfSeveral<Message> {
         <Worker<Message> as Machine>::withdrawn(notice)
     }
 
+    fn only_tells(notice: &Self::Notice) -> bool {
+        <Worker<Message> as Machine>::only_tells(notice)
+    }
+
     fn handle_left_running(&mut self, offer: u64) {
         WorkerOfSeveral::handle_left_running(self, offer);
     }
@@ -231,6 +235,10 @@ impl Machine for ClientOfSeveral<Message> {
     fn drain_notices(&mut self, report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
         ClientOfSeveral::drain_notices(self, report);
         ControlFlow::Continue(())
+    }
+
+    fn only_tells(notice: &Self::Notice) -> bool {
+        <Client<Message> as Machine>::only_tells(notice)
     }
 
     fn poll_action(&mut self, line: usize) -> Option<Action> {

@@ -165,6 +165,10 @@ impl Machine for Worker<Message> {
         }
     }
 
+    fn only_tells(notice: &Self::Notice) -> bool {
+        matches!(notice, WorkerNotice::Fault(_))
+    }
+
     fn poll_retract(&mut self) -> Option<Retract> {
         Worker::poll_retract(self)
     }

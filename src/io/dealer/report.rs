@@ -1,6 +1,7 @@
 //! What a worker's or client's user is told, and what is taken back from it.
 
 use super::{Driver, Machine, Notice};
+use crate::io::outlet::MAX_EVENTS;
 use crate::proto::Time;
 use crate::proto::worker::Retract;
 use std::ops::ControlFlow;
@@ -37,6 +38,7 @@ impl<M: Machine> Driver<M> {
                 }
                 match M::offered(&notice) {
                     Some(offer) => queue.offer(offer, Notice::Machine(line, notice)),
+                    None if M::only_tells(&notice) && queue.len() >= MAX_EVENTS => {}
                     None if !void => queue.push(Notice::Machine(line, notice)),
                     None => {}
                 }

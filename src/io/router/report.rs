@@ -1,6 +1,7 @@
 //! What a broker's user is told.
 
-use super::{Driver, MAX_EVENTS, Notice};
+use super::{Driver, Notice};
+use crate::io::outlet::MAX_EVENTS;
 use crate::io::security::HandshakeFailure;
 use crate::io::zap::GateNotice;
 use std::sync::PoisonError;
@@ -16,8 +17,8 @@ impl Driver {
         self.report_failures();
         let mut events = self.machine.drain_events().peekable();
         if events.peek().is_some() {
-            let room = MAX_EVENTS.saturating_sub(self.outlet.len());
             self.outlet.update(|queue| {
+                let room = MAX_EVENTS.saturating_sub(queue.len());
                 events
                     .take(room)
                     .for_each(|event| queue.push(Notice::Event(event)))
