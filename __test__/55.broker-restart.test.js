@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { runChild } = require('./support/child');
-const { record } = require('./support/events');
+const { record, until } = require('./support/events');
 const { freshEndpoint } = require('./support/endpoints');
 const { SERVICE, ask, peersFor, start } = require('./support/peers');
 const { brokerProgram, killAgainAndAgain } = require('./support/restarts');
@@ -84,6 +84,23 @@ for (const transport of ['tcp', 'ipc']) {
       reply.write('a part');
       reply.end('done');
       await broker(t, peers);
+      assert.deepEqual(await asked, { partials: [[null, 'a part']], final: [null, 'done'] });
+    });
+
+    // The broker reads nothing any more: what is said to it now dies with it.
+    test('a reply that ends as the broker dies arrives through the next', async (t) => {
+      const peers = peersFor(t, transport);
+      const child = await broker(t, peers);
+      const { worker, next } = heldWorker(peers);
+      const client = peers.client(CONF);
+      await start(worker, client);
+      const asked = ask(client, 'long');
+      const { reply } = await next();
+      child.process.kill('SIGSTOP');
+      reply.write('a part');
+      reply.end('done');
+      await until(async () => (await worker.stats()).outstanding === 0);
+      await replace(t, peers, child);
       assert.deepEqual(await asked, { partials: [[null, 'a part']], final: [null, 'done'] });
     });
 

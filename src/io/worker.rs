@@ -51,7 +51,7 @@ impl Machine for Worker<Message> {
             }
             WorkerCommand::Partial(delivery, body, counted) => {
                 self.correct(delivery, counted, &body);
-                self.partial(delivery, body);
+                self.partial(now, delivery, body);
             }
             WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
             WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),

@@ -11,6 +11,7 @@ mod displaced;
 mod drain;
 mod fail_fast;
 mod far;
+mod finals;
 mod flow;
 mod garbage;
 mod goodbye;

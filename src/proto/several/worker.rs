@@ -98,9 +98,9 @@ impl<F: Frame> WorkerOfSeveral<F> {
     }
 
     /// See [`Worker::partial`].
-    pub fn partial(&mut self, delivery: u64, body: Body<F>) {
+    pub fn partial(&mut self, now: Time, delivery: u64, body: Body<F>) {
         let (line, number) = self.place(delivery);
-        self.members[line].partial(number, body);
+        self.members[line].partial(now, number, body);
     }
 
     /// See [`Worker::correct`].

@@ -103,14 +103,14 @@ impl WorkerActor {
     }
 
     /// Sends a part, and no other before there is credit for it.
-    fn partial(&mut self, delivery: u64, body: Body<Vec<u8>>) {
+    fn partial(&mut self, now: Time, delivery: u64, body: Body<Vec<u8>>) {
         if let Some(stream) = self.streams.get_mut(&delivery) {
             let cost = i64::from(flow::cost(&body));
             stream.sent += cost;
             stream.credit -= cost;
             self.jobs.block(&delivery, stream.credit <= 0);
         }
-        self.machine.partial(delivery, body);
+        self.machine.partial(now, delivery, body);
     }
 
     fn machine(config: &WorkerConfig, life: u32) -> Worker<Vec<u8>> {
@@ -265,7 +265,7 @@ impl Actor for WorkerActor {
             && let Some((delivery, step)) = self.jobs.due(now)
         {
             match step {
-                Step::Partial(body) => self.partial(delivery, body),
+                Step::Partial(body) => self.partial(now, delivery, body),
                 Step::End(outcome) => self.end(now, delivery, outcome),
             }
         }
