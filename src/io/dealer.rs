@@ -78,7 +78,7 @@ pub trait Machine {
         None
     }
     /// The offer that a notice made void was taken before: it runs on.
-    fn handle_left_running(&mut self, _offer: u64) {}
+    fn handle_left_running(&mut self, _now: Time, _offer: u64) {}
     /// Which offers are to be taken back.
     fn poll_retract(&mut self) -> Option<Retract> {
         None
@@ -243,7 +243,7 @@ impl<M: Machine> Driver<M> {
         }
         self.retract(now);
         self.carry_out(now);
-        if self.report().is_break() || goodbye.is_break() {
+        if self.report(now).is_break() || goodbye.is_break() {
             return ControlFlow::Break(());
         }
         if self.machine.poll_ping() {
@@ -374,7 +374,7 @@ impl<M: Machine> Driver<M> {
                 limit,
             } = retract;
             // Those that the machine has just made are not on offer yet.
-            let _ = self.report();
+            let _ = self.report(now);
             let machine = &self.machine;
             let wanted = |offer| line.is_none_or(|line| machine.line_of(offer) == line);
             let taken_back = self.outlet.retract(outstanding, limit, wanted);
@@ -382,7 +382,7 @@ impl<M: Machine> Driver<M> {
         }
     }
 
-    fn report(&mut self) -> ControlFlow<()> {
+    fn report(&mut self, now: Time) -> ControlFlow<()> {
         let Driver {
             machine, notices, ..
         } = self;
@@ -392,7 +392,7 @@ impl<M: Machine> Driver<M> {
                 let withdrawn = M::withdrawn(&notice);
                 let void = withdrawn.is_some_and(|id| queue.withdraw(id));
                 if let Some(id) = withdrawn.filter(|_| !void) {
-                    machine.handle_left_running(id);
+                    machine.handle_left_running(now, id);
                 }
                 match M::offered(&notice) {
                     Some(offer) => queue.offer(offer, Notice::Machine(line, notice)),

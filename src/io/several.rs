@@ -130,8 +130,8 @@ impl Machine for WorkerOfSeveral<Message> {
         <Worker<Message> as Machine>::withdrawn(notice)
     }
 
-    fn handle_left_running(&mut self, offer: u64) {
-        WorkerOfSeveral::handle_left_running(self, offer);
+    fn handle_left_running(&mut self, now: Time, offer: u64) {
+        WorkerOfSeveral::handle_left_running(self, now, offer);
     }
 
     fn poll_retract(&mut self) -> Option<Retract> {

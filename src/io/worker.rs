@@ -165,6 +165,10 @@ impl Machine for Worker<Message> {
         }
     }
 
+    fn handle_left_running(&mut self, now: Time, offer: u64) {
+        Worker::handle_left_running(self, now, offer);
+    }
+
     fn poll_retract(&mut self) -> Option<Retract> {
         Worker::poll_retract(self)
     }

@@ -18,6 +18,7 @@ mod goodbye;
 mod heartbeats;
 mod hello;
 mod identities;
+mod left;
 mod limits;
 mod liveness;
 mod mdp;

@@ -75,7 +75,7 @@ impl<F: Frame> Worker<F> {
             return;
         }
         let Some(delivery) = self.forget(number) else {
-            return;
+            return self.end_left(now, number);
         };
         let Delivery {
             client,
