@@ -181,7 +181,8 @@ test('a worker whose process stops and is sent too much loses its place', { skip
   const calls = Array.from({ length: 60 }, () => client.call(SERVICE, data).catch((error) => error.code));
   const [{ reason, lost }] = await gone;
   assert.equal(reason, 'too slow');
-  assert.ok(lost > 8, `${lost} were lost`);
+  // What the kernel takes comes on top.
+  assert.ok(lost >= 8, `${lost} were lost`);
   assert.equal((await client.call('mmi.stats')).slowPeersTotal, 1);
   peers.worker(echo).start();
   const results = await Promise.all(calls);

@@ -17,8 +17,8 @@ use std::mem;
 /// The first byte. No dialect's message begins with it.
 const MARK: u8 = 0x01;
 
-/// In the place of a length: the next frame behind the packed one.
-const APART: u8 = 0xff;
+/// In the place of a length, of a frame that is too long for one byte. It is the next one behind the packed frame.
+const LONG: u8 = 0xff;
 
 /// Whether the first frame of a message holds others.
 pub(crate) fn is_packed(first: &[u8]) -> bool {
@@ -33,8 +33,8 @@ pub fn pack<F: Frame>(frames: &mut Vec<F>, start: usize) {
     let mut head = vec![MARK];
     let mut apart = Vec::new();
     for frame in frames.drain(start..) {
-        if is_apart(&frame) {
-            head.push(APART);
+        if is_long(&frame) {
+            head.push(LONG);
             apart.push(frame);
         } else {
             head.push(frame.len() as u8);
@@ -45,9 +45,8 @@ pub fn pack<F: Frame>(frames: &mut Vec<F>, start: usize) {
     frames.extend(apart);
 }
 
-/// Whether this frame of a packed message follows by itself.
-fn is_apart(frame: &[u8]) -> bool {
-    frame.len() >= usize::from(APART)
+fn is_long(frame: &[u8]) -> bool {
+    frame.len() >= usize::from(LONG)
 }
 
 /// The inverse, of a whole message. Leaves one that is not packed as it is.
@@ -66,13 +65,8 @@ pub(crate) fn unpack<F: Frame>(frames: &mut Vec<F>) -> Result<(), Malformed> {
 /// The same for a message of which `frames` are those behind the packed one, `head`. On an error their number is what it
 /// was.
 pub fn unpack_from<F: Frame>(head: &[u8], frames: &mut Vec<F>) -> Result<(), Malformed> {
-    unpack_body(head.get(1..).unwrap_or_default(), frames)
-}
-
-/// The same for what is behind the mark.
-fn unpack_body<F: Frame>(body: &[u8], frames: &mut Vec<F>) -> Result<(), Malformed> {
     let received = frames.len();
-    let result = unpack_behind(body, frames);
+    let result = unpack_behind(head.get(1..).unwrap_or_default(), frames);
     match result {
         Ok(()) => drop(frames.drain(..received)),
         Err(_) => frames.truncate(received),
@@ -89,7 +83,7 @@ fn unpack_behind<F: Frame>(body: &[u8], frames: &mut Vec<F>) -> Result<(), Malfo
         if frames.len() - received == MAX_FRAMES {
             return Err(Malformed::Packed);
         }
-        let frame = if length == APART {
+        let frame = if length == LONG {
             rest = behind;
             if apart == received {
                 return Err(Malformed::Packed);

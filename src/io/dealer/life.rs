@@ -1,0 +1,98 @@
+//! The turns of a worker's or client's driver, from its start to its end.
+
+use super::{Driver, Machine, Notice};
+use crate::io::line::{self, Line};
+use crate::io::{clock, context};
+use std::ops::ControlFlow;
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::time::sleep_until;
+
+impl<M: Machine> Driver<M> {
+    pub(super) async fn run(mut self) {
+        self.machine.start();
+        // The first sockets are made here, so that a bad endpoint is an error of `start`.
+        for at in 0..self.lines.len() {
+            self.machine.poll_action(at);
+            if let Err(error) = self.lines[at].open() {
+                self.lines.iter_mut().for_each(Line::close);
+                return self.outlet.push(Notice::StartFailed(error));
+            }
+        }
+        self.outlet.push(Notice::Started);
+        // Over inproc the connection is there already, and nothing will wake us for it.
+        let mut more = true;
+        loop {
+            let command = if more {
+                // The other drivers of this thread have their turn in between.
+                tokio::task::yield_now().await;
+                match self.inbox.try_recv() {
+                    Ok(command) => Some(Some(command)),
+                    Err(TryRecvError::Disconnected) => Some(None),
+                    Err(TryRecvError::Empty) => None,
+                }
+            } else {
+                self.wait().await
+            };
+            match self.turn(command) {
+                ControlFlow::Continue(there_is_more) => more = there_is_more,
+                ControlFlow::Break(()) => break,
+            }
+        }
+        self.lines.iter_mut().for_each(Line::close);
+        context::flushed().await;
+        self.outlet.push(Notice::Stopped);
+    }
+
+    /// Until there is something to do. `None` inside is the end of all commands.
+    async fn wait(&mut self) -> Option<Option<M::Command>> {
+        let deadline = self.overdue.next(self.machine.next_deadline());
+        let deadline = deadline.map(clock::instant);
+        tokio::select! {
+            biased;
+            command = self.inbox.recv() => Some(command),
+            () = line::any_ready(&self.lines) => None,
+            () = async { sleep_until(deadline.unwrap_or_else(|| clock::instant(clock::now()))).await },
+                if deadline.is_some() => None,
+        }
+    }
+
+    /// One turn: commands, then the sockets, then the clock; then all that came of them. True if
+    /// a socket has more, because nobody wakes us for what is there already.
+    fn turn(&mut self, mut command: Option<Option<M::Command>>) -> ControlFlow<(), bool> {
+        let now = clock::now();
+        let mut goodbye = ControlFlow::Continue(());
+        let mut asked = Vec::new();
+        while let Some(next) = command {
+            let Some(next) = next else {
+                return ControlFlow::Break(());
+            };
+            asked.extend(M::asked(&next));
+            goodbye = self.machine.handle_command(now, next);
+            if goodbye.is_break() {
+                break;
+            }
+            command = self.inbox.try_recv().ok().map(Some);
+        }
+        let mut more = false;
+        for at in 0..self.lines.len() {
+            more |= self.receive(at, now);
+        }
+        let deadline = self.machine.next_deadline();
+        if self.overdue.is_due(now, deadline, !more) {
+            self.machine.handle_timeout(now);
+        }
+        self.retract(now);
+        self.carry_out(now);
+        if self.report(now).is_break() || goodbye.is_break() {
+            return ControlFlow::Break(());
+        }
+        if self.machine.poll_ping() {
+            self.outlet.push(Notice::Ping);
+        }
+        for id in asked {
+            let stats = self.machine.stats(self.outlet.offers());
+            self.outlet.push(Notice::Stats(id, stats));
+        }
+        ControlFlow::Continue(more || self.lines.iter().any(Line::has_news))
+    }
+}

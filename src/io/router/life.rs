@@ -1,0 +1,143 @@
+//! The turns of a broker's driver, from its start to its end.
+
+use super::{Command, Driver, Notice, end};
+use crate::io::{clock, context};
+use std::ops::ControlFlow;
+use std::time::Duration;
+use tokio::time::sleep_until;
+
+/// Up to so many messages a wake-up are a trickle: a request, or a reply and a heartbeat.
+const TRICKLE: usize = 2;
+
+/// How long peers that are behind have to take what was said last.
+const FAREWELL: Duration = Duration::from_millis(400);
+
+impl Driver {
+    pub(super) async fn run(mut self) {
+        // Peers over inproc may be connected already, and nothing will wake us for them.
+        self.turn();
+        loop {
+            self.spin();
+            let command = self.wait().await;
+            if self.obey(command).await.is_break() {
+                let now = clock::now();
+                self.machine.stop(now);
+                self.send(now);
+                self.report();
+                self.see_off().await;
+                end(self.failures.take(), &self.socket);
+                let _ = self.socket.close_listeners(&self.bound).await;
+                break;
+            }
+            self.turn();
+        }
+        drop(self.socket);
+        context::flushed().await;
+        self.outlet.push(Notice::Stopped);
+    }
+
+    /// Waking a thread takes longer than a message takes to travel. Under a trickle of traffic it
+    /// may pay to stay awake for the next one; under load there always is a next one.
+    fn spin(&mut self) {
+        if self.spin.is_zero() || self.received == 0 || self.received > TRICKLE {
+            return;
+        }
+        let mut until = clock::now() + self.spin;
+        while clock::now() < until && self.inbox.is_empty() {
+            if self.socket.events().is_ok_and(|(readable, _)| readable) {
+                self.turn();
+                if self.received > TRICKLE {
+                    return;
+                }
+                until = clock::now() + self.spin;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    /// `None` is no command; `Some(None)` is the end of all of them. `Break` if it is to stop.
+    async fn obey(&mut self, command: Option<Option<Command>>) -> ControlFlow<()> {
+        match command {
+            None => {}
+            Some(None | Some(Command::Stop)) => return ControlFlow::Break(()),
+            Some(Some(Command::Stats(id))) => {
+                let stats = self.machine.stats().to_string();
+                self.outlet.push(Notice::Stats(id, stats));
+            }
+            Some(Some(Command::Rules)) => self.follow_rules(),
+            Some(Some(Command::Authenticated { ticket, verdict })) => {
+                if let Some(guard) = &self.guard {
+                    guard.registration.answer(ticket, verdict).await;
+                }
+            }
+            Some(Some(Command::Authorized { id, allowed })) => {
+                self.machine.authorize(clock::now(), id, allowed);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Whom the gate has let in under its new rules the machine must hear under them.
+    pub(super) fn follow_rules(&mut self) {
+        if let Some(guard) = &mut self.guard
+            && guard.epoch != guard.gate.epoch()
+        {
+            guard.epoch = guard.gate.epoch();
+            self.machine.set_access(clock::now(), guard.gate.access());
+        }
+    }
+
+    /// Until there is something to do.
+    async fn wait(&mut self) -> Option<Option<Command>> {
+        let deadline = self.overdue.next(self.machine.next_deadline());
+        let deadline = deadline.map(clock::instant);
+        let failures = self.failures.as_ref();
+        tokio::select! {
+            biased;
+            command = self.inbox.recv() => Some(command),
+            _ = self.socket.ready() => None,
+            () = self.outbound.due(), if self.outbound.is_behind() => None,
+            _ = async { failures?.ready().await.ok() }, if failures.is_some() => None,
+            () = async { sleep_until(deadline.unwrap_or_else(|| clock::instant(clock::now()))).await },
+                if deadline.is_some() => None,
+        }
+    }
+
+    /// The socket, then the clock; then all that came of them. Again while the socket has more,
+    /// because nobody wakes us for what is there already.
+    fn turn(&mut self) {
+        self.received = 0;
+        loop {
+            let now = clock::now();
+            let drained = self.receive(now);
+            let deadline = self.machine.next_deadline();
+            if self.overdue.is_due(now, deadline, drained) {
+                self.machine.handle_timeout(now);
+            }
+            // Before the answers, so that who has one finds it counted.
+            self.publish_refusals();
+            self.send(now);
+            self.report();
+            let more = self.socket.events().is_ok_and(|(readable, _)| readable);
+            if !more || !self.inbox.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// At the end: a moment for those who are behind.
+    async fn see_off(&mut self) {
+        let end = clock::instant(clock::now() + FAREWELL);
+        while self.outbound.is_behind() {
+            let news = tokio::select! {
+                () = sleep_until(end) => return,
+                _ = self.socket.ready() => true,
+                () = self.outbound.due() => false,
+            };
+            if news && self.socket.events().is_err() {
+                return;
+            }
+            self.outbound.flush(&self.socket);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Messages between a broker's socket and its machine.
+
+use super::Driver;
+use crate::io::Message;
+use crate::io::outbound::Outcome;
+use crate::io::zap::PRINCIPAL;
+use crate::proto::Time;
+use crate::proto::broker::RoutingId;
+use std::sync::Arc;
+
+/// How many messages are received before what came of them is sent on.
+const BATCH: usize = 256;
+
+impl Driver {
+    /// True if nothing is left.
+    pub(super) fn receive(&mut self, now: Time) -> bool {
+        let mut room = BATCH;
+        while room > 0 {
+            if !matches!(self.inbound.receive_routed(&self.socket), Ok(true)) {
+                return true;
+            }
+            while self.inbound.next(&mut self.frames) {
+                room = room.saturating_sub(1);
+                self.received += 1;
+                if self.guard.is_some() {
+                    self.follow_rules();
+                }
+                self.handle_message(now);
+            }
+        }
+        false
+    }
+
+    fn handle_message(&mut self, now: Time) {
+        let from = self.inbound.from();
+        match &self.frames[..] {
+            [only] if **only == self.gone => {
+                self.outbound.forget(from);
+                self.machine.handle_gone(now, from);
+                self.frames.clear();
+            }
+            _ if self.guard.is_some() => {
+                let principal = self.inbound.property(PRINCIPAL);
+                self.machine
+                    .handle_message_of(now, from, principal, &mut self.frames);
+            }
+            _ => (self.machine).handle_message(now, from, &mut self.frames),
+        }
+    }
+
+    /// Sends what waits for peers that were behind, then what the machine wants sent. A peer that
+    /// can't be reached is gone, one that is too far behind loses its place; to say so may make more
+    /// to send.
+    pub(super) fn send(&mut self, now: Time) {
+        let news = self.outbound.flush(&self.socket);
+        for peer in news.clear {
+            self.machine.handle_congestion(&peer, false);
+        }
+        for peer in news.gone {
+            self.machine.handle_gone(now, &peer);
+        }
+        let mut troubles: Vec<(RoutingId, Outcome)> = Vec::new();
+        loop {
+            let (socket, outbound, frames) = (&self.socket, &mut self.outbound, &mut self.frames);
+            let mut deliver = |to: &RoutingId, message: &mut Vec<Message>, last: bool| {
+                message.insert(0, Message::from(&**to));
+                match outbound.send(socket, to, message, last) {
+                    Outcome::Taken => {}
+                    trouble => troubles.push((to.clone(), trouble)),
+                }
+            };
+            let mut gathered: Option<RoutingId> = None;
+            for transmit in self.machine.drain_transmits() {
+                let to = transmit.to.clone();
+                let last = transmit.message.is_disconnect();
+                let together = transmit.packed && !last;
+                transmit.frames(frames);
+                if let Some(other) = gathered.take_if(|other| !together || !Arc::ptr_eq(other, &to))
+                {
+                    self.gather.flush(|message| deliver(&other, message, false));
+                }
+                if together {
+                    self.gather
+                        .add(frames, |message| deliver(&to, message, false));
+                    gathered = Some(to);
+                } else {
+                    deliver(&to, frames, last);
+                }
+            }
+            if let Some(to) = gathered {
+                self.gather.flush(|message| deliver(&to, message, false));
+            }
+            if troubles.is_empty() {
+                return;
+            }
+            for (peer, trouble) in troubles.drain(..) {
+                match trouble {
+                    Outcome::Taken => {}
+                    Outcome::Waiting => self.machine.handle_congestion(&peer, true),
+                    Outcome::Overflow => {
+                        self.outbound.condemn(&peer);
+                        self.machine.handle_overflow(now, &peer);
+                    }
+                    Outcome::NoPeer => self.machine.handle_gone(now, &peer),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Messages in and out.
+
+use super::Socket;
+use crate::io::raw::Raw;
+use crate::io::{Error, Message};
+use std::ffi::c_int;
+use zmq_sys::errno;
+
+/// What became of a message that was to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::io) enum Sent {
+    /// It is in libzmq's hands.
+    Yes,
+    /// There is a connection, and it takes no more for now.
+    Full,
+    /// There is no connection to take it.
+    NoPeer,
+}
+
+impl Socket {
+    /// Receives the frames of one message into `frames`, which is empty if there is none.
+    pub(in crate::io) fn receive(&self, frames: &mut Vec<Message>) -> Result<(), Error> {
+        let mut raw = Raw::new();
+        let mut more = self.receive_frame(&mut raw)?;
+        while let Some(follows) = more {
+            frames.push(Message::take(&mut raw));
+            more = match follows {
+                true => self.receive_frame(&mut raw)?,
+                false => None,
+            };
+        }
+        Ok(())
+    }
+
+    /// Receives one frame, and tells whether another one of the same message follows; `None` if there is nothing.
+    pub(in crate::io) fn receive_frame(&self, raw: &mut Raw) -> Result<Option<bool>, Error> {
+        let flags = zmq_sys::ZMQ_DONTWAIT as c_int;
+        // SAFETY: the socket is open, the message initialised.
+        while unsafe { zmq_sys::zmq_msg_recv(raw.as_raw(), self.raw, flags) } == -1 {
+            // SAFETY: reads a thread-local number.
+            match unsafe { zmq_sys::zmq_errno() } {
+                // Between two frames libzmq has the rest already, so this is the beginning.
+                errno::EAGAIN => return Ok(None),
+                errno::EINTR => {}
+                other => return Err(Error::from_errno(other, "cannot receive")),
+            }
+        }
+        Ok(Some(raw.more()))
+    }
+
+    /// Sends one message; `frames` is empty afterwards if it was taken, and as it was if not.
+    pub(in crate::io) fn send(&self, frames: &mut Vec<Message>) -> Result<Sent, Error> {
+        self.send_prepared(frames, |_| {})
+    }
+
+    /// The same; `prepare` may change each frame but the first once that was taken, and so all are.
+    pub(in crate::io) fn send_prepared(
+        &self,
+        frames: &mut Vec<Message>,
+        mut prepare: impl FnMut(&mut Message),
+    ) -> Result<Sent, Error> {
+        let last = frames.len().saturating_sub(1);
+        let mut place = Raw::new();
+        for (i, frame) in frames.iter_mut().enumerate() {
+            if i > 0 {
+                prepare(frame);
+            }
+            match self.send_frame(frame.for_libzmq(&mut place), i < last)? {
+                Sent::Yes => {}
+                trouble => return Ok(trouble),
+            }
+        }
+        frames.clear();
+        Ok(Sent::Yes)
+    }
+
+    /// Only the first frame of a message may not be taken; the others go where it went.
+    fn send_frame(&self, raw: &mut Raw, more: bool) -> Result<Sent, Error> {
+        let more = if more { zmq_sys::ZMQ_SNDMORE } else { 0 };
+        let flags = (zmq_sys::ZMQ_DONTWAIT | more) as c_int;
+        // SAFETY: the socket is open, the message initialised; a sent message is left empty.
+        while unsafe { zmq_sys::zmq_msg_send(raw.as_raw(), self.raw, flags) } == -1 {
+            // SAFETY: reads a thread-local number.
+            match unsafe { zmq_sys::zmq_errno() } {
+                errno::EINTR => {}
+                errno::EAGAIN => return Ok(Sent::Full),
+                errno::EHOSTUNREACH => return Ok(Sent::NoPeer),
+                other => return Err(Error::from_errno(other, "cannot send")),
+            }
+        }
+        Ok(Sent::Yes)
+    }
+}
