@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { deferred, until } = require('./support/events');
-const { SERVICE, ask, heard, peersFor } = require('./support/peers');
+const { SERVICE, ask, heard, peersFor, start } = require('./support/peers');
 
 /** A worker that is busy with one request, and what it was given. */
 async function busy(t, conf) {
@@ -171,4 +171,27 @@ test('the death of a client that holds requests cancels them at the worker', asy
   child.kill();
   await aborted;
   assert.equal(reply.active(), false);
+});
+
+test('a handler that goes on regardless keeps its place, and nobody has to wait behind it', async (t) => {
+  const peers = peersFor(t);
+  const running = deferred();
+  const { client } = await peers.trio((data, reply) => {
+    if (data === 'first') running.resolve(reply);
+    else reply.end('the one');
+  });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const first = assert.rejects(client.call(SERVICE, 'first', { signal }), { code: 'C_ABORTED' });
+  const reply = await running.promise;
+  const aborted = once(reply.signal, 'abort');
+  controller.abort();
+  await Promise.all([first, aborted]);
+  // It has had room for a shorter time, so the next request is given to the other first.
+  const another = peers.worker((_, reply) => reply.end('the other'));
+  await start(another);
+  for (let n = 0; n < 5; n++) assert.equal(await client.call(SERVICE, n), 'the other');
+  reply.end();
+  await another.stop();
+  assert.equal(await client.call(SERVICE, 'last'), 'the one');
 });

@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { runChild } = require('./support/child');
-const { record } = require('./support/events');
+const { record, until } = require('./support/events');
 const { freshEndpoint } = require('./support/endpoints');
 const { SERVICE, ask, peersFor, start } = require('./support/peers');
 const { brokerProgram, killAgainAndAgain } = require('./support/restarts');
@@ -45,6 +45,12 @@ function heldWorker(peers, conf) {
   return { worker, next };
 }
 
+/** The client knows its broker when this is over, however soon that is killed. */
+async function startHeard(worker, client) {
+  await start(worker, client);
+  await client.call('mmi.service', SERVICE);
+}
+
 /**
  * A client is told that its request is parked by a message that no user sees; the broker does it 50 to 75 ms after the
  * request began to wait. This is long after.
@@ -58,7 +64,7 @@ for (const transport of ['tcp', 'ipc']) {
       const child = await broker(t, peers);
       const { worker, next } = heldWorker(peers);
       const client = peers.client(CONF);
-      await start(worker, client);
+      await startHeard(worker, client);
       const asked = ask(client, 'long');
       const { reply } = await next();
       const back = once(worker, 'disconnect').then(() => once(worker, 'connect'));
@@ -75,7 +81,7 @@ for (const transport of ['tcp', 'ipc']) {
       const child = await broker(t, peers);
       const { worker, next } = heldWorker(peers);
       const client = peers.client(CONF);
-      await start(worker, client);
+      await startHeard(worker, client);
       const asked = ask(client, 'long');
       const { reply } = await next();
       const lost = once(worker, 'disconnect');
@@ -87,12 +93,29 @@ for (const transport of ['tcp', 'ipc']) {
       assert.deepEqual(await asked, { partials: [[null, 'a part']], final: [null, 'done'] });
     });
 
+    // The broker reads nothing any more: what is said to it now dies with it.
+    test('a reply that ends as the broker dies arrives through the next', async (t) => {
+      const peers = peersFor(t, transport);
+      const child = await broker(t, peers);
+      const { worker, next } = heldWorker(peers);
+      const client = peers.client(CONF);
+      await startHeard(worker, client);
+      const asked = ask(client, 'long');
+      const { reply } = await next();
+      child.process.kill('SIGSTOP');
+      reply.write('a part');
+      reply.end('done');
+      await until(async () => (await worker.stats()).outstanding === 0);
+      await replace(t, peers, child);
+      assert.deepEqual(await asked, { partials: [[null, 'a part']], final: [null, 'done'] });
+    });
+
     test('parts go on where they were, in order, none lost and none doubled', async (t) => {
       const peers = peersFor(t, transport);
       let child = await broker(t, peers);
       const { worker, next } = heldWorker(peers);
       const client = peers.client(CONF);
-      await start(worker, client);
+      await startHeard(worker, client);
       const stream = client.requestStream(SERVICE, 'long');
       const log = record(stream, ['data', 'end', 'error']);
       const { reply } = await next();
@@ -117,7 +140,7 @@ for (const transport of ['tcp', 'ipc']) {
       const child = await broker(t, peers);
       const { worker, next } = heldWorker(peers);
       const client = peers.client(CONF);
-      await start(worker, client);
+      await startHeard(worker, client);
       const first = ask(client, 'first');
       const { reply } = await next();
       const second = ask(client, 'second');
@@ -157,7 +180,7 @@ test('when no broker comes back, what was running ends with B_LOST on both sides
   const child = await broker(t, peers);
   const { worker, next } = heldWorker(peers);
   const client = peers.client(CONF);
-  await start(worker, client);
+  await startHeard(worker, client);
   const asked = ask(client, 'long');
   const { reply } = await next();
   const aborted = once(reply.signal, 'abort');
@@ -172,7 +195,7 @@ test('stop() ends what waits for a broker at once', async (t) => {
   const child = await broker(t, peers);
   const { worker, next } = heldWorker(peers);
   const client = peers.client(CONF);
-  await start(worker, client);
+  await startHeard(worker, client);
   const asked = ask(client, 'long');
   await next();
   const lost = once(client, 'disconnect');

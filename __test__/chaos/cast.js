@@ -15,6 +15,8 @@ class Book {
   replies = 0;
   /** @type {Map<string, number>} */
   errors = new Map();
+  /** Those that ended with `B_LOST`. @type {string[]} */
+  unknown = [];
   longest = 0;
   /** Ended more than once, or with what is not theirs. */
   wrong = [];
@@ -33,6 +35,7 @@ class Book {
     this.#ended.add(id);
     this.open.delete(id);
     this.longest = Math.max(this.longest, wait);
+    if (error === 'B_LOST') this.unknown.push(id);
     if (error === null) this.replies += 1;
     else if (typeof error === 'string' && /^[A-Z]_[A-Z_]+$/.test(error))
       this.errors.set(error, (this.errors.get(error) ?? 0) + 1);
@@ -124,15 +127,30 @@ class Cast {
     return open.size;
   }
 
-  /** Requests that more than one start is known of, with whose they were. */
-  twice() {
+  /** What handlers wrote down: of each request who started it, and who ended it. */
+  #read() {
     const starts = new Map();
+    const ends = new Map();
     const lines = fs.existsSync(this.#starts) ? fs.readFileSync(this.#starts, 'utf8').trim().split('\n') : [];
     for (const line of lines) {
-      const [id, worker] = line.split(' ');
-      starts.set(id, [...(starts.get(id) ?? []), worker]);
+      const [id, worker, ended] = line.split(' ');
+      const book = ended === undefined ? starts : ends;
+      book.set(id, [...(book.get(id) ?? []), worker]);
     }
-    return [...starts].filter(([, workers]) => workers.length > 1);
+    return { starts, ends };
+  }
+
+  /** Requests that more than one start is known of, with whose they were. */
+  twice() {
+    return [...this.#read().starts].filter(([, workers]) => workers.length > 1);
+  }
+
+  /** How far those had come that ended with `B_LOST`: not started, started, ended by their handler. */
+  fates() {
+    const { starts, ends } = this.#read();
+    const fates = [0, 0, 0];
+    for (const id of this.book.unknown) fates[ends.has(id) ? 2 : starts.has(id) ? 1 : 0] += 1;
+    return fates;
   }
 
   async close() {

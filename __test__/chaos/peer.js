@@ -30,7 +30,10 @@ async function worker() {
   worker.on('request', ({ id, work, parts, bytes }, reply) => {
     fs.writeSync(starts, `${id} ${conf.name}\n`);
     for (let part = 0; part < parts; part += 1) reply.write(part);
-    const end = () => reply.end({ id, bytes: 'x'.repeat(bytes) });
+    const end = () => {
+      reply.end({ id, bytes: 'x'.repeat(bytes) });
+      fs.writeSync(starts, `${id} ${conf.name} ended\n`);
+    };
     if (work === 0) end();
     else setTimeout(end, work);
   });

@@ -1,7 +1,8 @@
 'use strict';
 // `npm run chaos`: real processes over real sockets, while processes are killed and stopped, and connections cut,
 // stalled and swallowed, by chance from a seed. Whatever happens, each request ends once, none is started twice, and
-// none waits for ever. Prints what became of the requests; fails if that does not hold.
+// none waits for ever. Prints what became of the requests, and of those that ended with `B_LOST` how many had not
+// started, had started, and were ended by their handlers; fails if that does not hold.
 //
 //   --seconds 10   how long in all        --seed 42           the same faults again (their timing is the machine's)
 //   --only a,b     these scenarios        --list              which there are
@@ -44,7 +45,16 @@ async function play(name, seed, seconds) {
     }
     const lost = await cast.settle(PATIENCE);
     const open = [...cast.book.open.keys()];
-    return { name, retry, book: cast.book, open, lost, twice: cast.twice(), crashes: [...cast.crashes] };
+    return {
+      name,
+      retry,
+      book: cast.book,
+      open,
+      lost,
+      twice: cast.twice(),
+      fates: cast.fates(),
+      crashes: [...cast.crashes],
+    };
   } finally {
     await cast.close();
   }
@@ -55,6 +65,7 @@ const HEAD = [
   'requests',
   'replies',
   'errors',
+  'B_LOST',
   'killed',
   'lost',
   'run twice',
@@ -62,7 +73,7 @@ const HEAD = [
   'longest wait',
 ];
 
-function row({ name, book, lost, twice, crashes }) {
+function row({ name, book, lost, twice, fates, crashes }) {
   const errors = [...book.errors].sort().map(([code, count]) => `${code} ${count}`);
   const wrong = book.wrong.length + crashes.length;
   const longest = `${book.longest} ms`;
@@ -71,6 +82,7 @@ function row({ name, book, lost, twice, crashes }) {
     book.requests,
     book.replies,
     errors.join(', ') || '-',
+    fates.join('/'),
     book.killed,
     lost,
     twice.length,

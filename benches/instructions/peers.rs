@@ -57,7 +57,9 @@ pub const PATHS: [Path; 4] = [
 ];
 
 fn welcome() -> Frame {
-    Hello::new(HEARTBEAT.as_millis() as u64, LIVENESS).to_frame()
+    let mut hello = Hello::new(HEARTBEAT.as_millis() as u64, LIVENESS);
+    hello.session = "b1".into();
+    hello.to_frame()
 }
 
 struct WorkerBench {
@@ -147,7 +149,7 @@ impl WorkerBench {
         let now = self.clock.tick();
         let body = Body::json(Frame::from(DATA));
         counted(|| match kind {
-            ReplyKind::Partial => self.worker.partial(delivery, body.clone()),
+            ReplyKind::Partial => self.worker.partial(now, delivery, body.clone()),
             _ => self.worker.finish(now, delivery, body.clone()),
         });
         self.send();

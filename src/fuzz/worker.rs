@@ -104,7 +104,7 @@ impl Scene for Live {
             7 | 8 => self.answer(input),
             9 => {
                 let id = self.some_id(input);
-                self.worker.partial(id, body(input));
+                self.worker.partial(self.now, id, body(input));
             }
             10 => match input.below(3) {
                 0 => self.worker.heartbeat(),

@@ -80,7 +80,7 @@ pub trait Machine {
     /// Whether a notice only tells, so that it may be dropped if the reader has many to take.
     fn only_tells(notice: &Self::Notice) -> bool;
     /// The offer that a notice made void was taken before: it runs on.
-    fn handle_left_running(&mut self, _offer: u64) {}
+    fn handle_left_running(&mut self, _now: Time, _offer: u64) {}
     /// Which offers are to be taken back.
     fn poll_retract(&mut self) -> Option<Retract> {
         None

@@ -36,7 +36,7 @@ impl Machine for WorkerOfSeveral<Message> {
             }
             WorkerCommand::Partial(delivery, body, counted) => {
                 self.correct(delivery, counted, &body);
-                self.partial(delivery, body);
+                self.partial(now, delivery, body);
             }
             WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
             WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),
@@ -134,8 +134,8 @@ impl Machine for WorkerOfSeveral<Message> {
         <Worker<Message> as Machine>::only_tells(notice)
     }
 
-    fn handle_left_running(&mut self, offer: u64) {
-        WorkerOfSeveral::handle_left_running(self, offer);
+    fn handle_left_running(&mut self, now: Time, offer: u64) {
+        WorkerOfSeveral::handle_left_running(self, now, offer);
     }
 
     fn poll_retract(&mut self) -> Option<Retract> {

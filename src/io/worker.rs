@@ -51,7 +51,7 @@ impl Machine for Worker<Message> {
             }
             WorkerCommand::Partial(delivery, body, counted) => {
                 self.correct(delivery, counted, &body);
-                self.partial(delivery, body);
+                self.partial(now, delivery, body);
             }
             WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
             WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),
@@ -167,6 +167,10 @@ impl Machine for Worker<Message> {
 
     fn only_tells(notice: &Self::Notice) -> bool {
         matches!(notice, WorkerNotice::Fault(_))
+    }
+
+    fn handle_left_running(&mut self, now: Time, offer: u64) {
+        Worker::handle_left_running(self, now, offer);
     }
 
     fn poll_retract(&mut self) -> Option<Retract> {

@@ -11,6 +11,12 @@ pub(super) struct TimerKey {
     serial: u64,
 }
 
+impl TimerKey {
+    pub(super) fn at(self) -> Time {
+        self.at
+    }
+}
+
 /// Deadlines in order. Cancelled entries are gone at once, so the size is what is really waited for.
 #[derive(Debug)]
 pub(super) struct Deadlines<T> {

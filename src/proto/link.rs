@@ -215,6 +215,11 @@ impl Link {
         self.last_heard = now;
     }
 
+    /// When it said something last.
+    pub(super) fn last_heard(&self) -> Time {
+        self.last_heard
+    }
+
     pub(super) fn welcome(&mut self, hello: Hello) {
         self.peer = Some(hello);
     }

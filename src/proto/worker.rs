@@ -19,10 +19,13 @@ mod credit;
 mod delivery;
 mod drain;
 mod incoming;
+mod late;
+mod left;
 mod notice;
 mod offers;
 mod pace;
 mod ready;
+mod recent;
 mod reply;
 mod resume;
 mod watchdog;
@@ -31,6 +34,7 @@ pub use drain::GOODBYE;
 pub use notice::WorkerNotice;
 pub use offers::{BACKLOG, Retract, STALL};
 pub use pace::Worked;
+pub use recent::KEEP;
 
 use super::Time;
 use super::link::{Action, Due, Link, LinkConfig};
@@ -39,6 +43,7 @@ use crate::wire::omdp::WorkerMessage;
 use crate::wire::{Dialect, Form, Frame};
 use delivery::Delivery;
 use drain::Draining;
+use left::Left;
 use pace::Pace;
 use resume::Resume;
 use std::collections::BTreeMap;
@@ -76,6 +81,7 @@ pub struct Worker<F> {
     /// How many deliveries are held.
     held: usize,
     resume: Resume<F>,
+    left: Left,
     /// When offers go back unless a delivery ends before; set while there are more deliveries than
     /// may run.
     stalled_at: Option<Time>,
@@ -111,6 +117,7 @@ impl<F: Frame> Worker<F> {
             by_token: Table::default(),
             held: 0,
             resume: Resume::new(),
+            left: Left::default(),
             stalled_at: None,
             pace: Pace::new(),
             retract: None,

@@ -83,7 +83,7 @@ impl<M: Machine> Driver<M> {
         }
         self.retract(now);
         self.carry_out(now);
-        if self.report().is_break() || goodbye.is_break() {
+        if self.report(now).is_break() || goodbye.is_break() {
             return ControlFlow::Break(());
         }
         if self.machine.poll_ping() {

@@ -16,7 +16,7 @@ impl<M: Machine> Driver<M> {
                 limit,
             } = retract;
             // Those that the machine has just made are not on offer yet.
-            let _ = self.report();
+            let _ = self.report(now);
             let machine = &self.machine;
             let wanted = |offer| line.is_none_or(|line| machine.line_of(offer) == line);
             let taken_back = self.outlet.retract(outstanding, limit, wanted);
@@ -24,7 +24,7 @@ impl<M: Machine> Driver<M> {
         }
     }
 
-    pub(super) fn report(&mut self) -> ControlFlow<()> {
+    pub(super) fn report(&mut self, now: Time) -> ControlFlow<()> {
         let Driver {
             machine, notices, ..
         } = self;
@@ -34,7 +34,7 @@ impl<M: Machine> Driver<M> {
                 let withdrawn = M::withdrawn(&notice);
                 let void = withdrawn.is_some_and(|id| queue.withdraw(id));
                 if let Some(id) = withdrawn.filter(|_| !void) {
-                    machine.handle_left_running(id);
+                    machine.handle_left_running(now, id);
                 }
                 match M::offered(&notice) {
                     Some(offer) => queue.offer(offer, Notice::Machine(line, notice)),

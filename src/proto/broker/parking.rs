@@ -1,14 +1,16 @@
-//! Requests that have waited for long are parked with their clients.
+//! Requests that have waited for long, or will, are parked with their clients.
 //!
 //! When a broker dies, nobody can know which of the requests in its queue had been given to a
 //! worker. So a client is told of those that have waited for [`PARK`] that they have not, and that
-//! they won't be before it says so: they are *parked*. It can give them to the next broker, to run
+//! they won't be before it says so: they are *parked*. So are those that come while their service has
+//! no worker, at the end of the turn in which they came: after the death of a broker the next one has
+//! clients before it has workers. It can give them to the next broker, to run
 //! once. When the turn of a parked request is near, the broker asks for it back, and the client lets
 //! it go; from then on it may run, and the client counts it among those that it can't know of.
 //!
 //! | gate   | in the queue                                 | next                                      |
 //! |--------|----------------------------------------------|-------------------------------------------|
-//! | Open   | may be given to a worker                     | after [`PARK`]: Parked; the client is told |
+//! | Open   | may be given to a worker                     | after [`PARK`], without any worker at once: Parked; the client is told |
 //! | Parked | not before the client lets it go             | its turn is near: Asked; the client is asked |
 //! | Asked  | nor that                                     | the client answers: Open                  |
 //! |        |                                              | after [`PARK`]: set aside until it does   |
@@ -51,6 +53,8 @@ pub(super) enum Gate {
 pub(super) struct Parking {
     /// Since when, and the token; those that have moved on meanwhile are passed over.
     line: VecDeque<(Time, u64)>,
+    /// The same of those that came in this turn, and have nobody to wait for.
+    fresh: Vec<(Time, u64)>,
     timer: Option<TimerKey>,
     /// Counts the looks at the line.
     looks: u32,
@@ -59,7 +63,8 @@ pub(super) struct Parking {
 impl Parking {
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn timer(&self) -> Option<TimerKey> {
-        assert_eq!(self.timer.is_some(), !self.line.is_empty());
+        let waits = !self.line.is_empty() || !self.fresh.is_empty();
+        assert_eq!(self.timer.is_some(), waits);
         self.timer
     }
 }
@@ -82,15 +87,44 @@ impl<F: Frame> Broker<F> {
             return;
         }
         request.since = now;
+        let service = request.service;
         let token = self.requests.token(key);
+        if self.has_nobody(now, service) {
+            self.parking.fresh.push((now, token));
+            return self.look_at(now);
+        }
         self.stand(now, token);
+    }
+
+    /// Whether there is no worker, and has been none lately.
+    fn has_nobody(&mut self, now: Time, service: ServiceKey) -> bool {
+        let service = self.services.get_mut(service);
+        service.workers == 0 && service.near(now) == 0
     }
 
     pub(super) fn stand(&mut self, now: Time, token: u64) {
         self.parking.line.push_back((now, token));
         if self.parking.timer.is_none() {
-            self.parking.timer = Some(self.deadlines.set(now + PARK, Timer::Parking));
+            self.look_at(now + PARK);
         }
+    }
+
+    /// Not later than that.
+    fn look_at(&mut self, at: Time) {
+        if self.parking.timer.is_some_and(|timer| timer.at() <= at) {
+            return;
+        }
+        let later = self.parking.timer.take();
+        self.cancel_timer(later);
+        self.parking.timer = Some(self.deadlines.set(at, Timer::Parking));
+    }
+
+    /// The request, if it still waits as it did then.
+    fn waiting(&self, since: Time, token: u64) -> Option<(RequestKey, ServiceKey)> {
+        let key = self.requests.by_token(token)?;
+        let request = self.requests.get(key)?;
+        let waits = request.place == Place::Queue && request.since == since;
+        waits.then_some((key, request.service))
     }
 
     /// Some have waited for long.
@@ -100,20 +134,23 @@ impl<F: Frame> Broker<F> {
         let mut told = Told::new();
         let mut services: Vec<ServiceKey> = Vec::new();
         let mut known: Vec<ServiceKey> = Vec::new();
+        for (since, token) in std::mem::take(&mut self.parking.fresh) {
+            let Some((key, service)) = self.waiting(since, token) else {
+                continue;
+            };
+            if self.services.get_mut(service).workers > 0 {
+                self.watch(now, key);
+            } else if self.park_one(now, key, &mut told) && !services.contains(&service) {
+                services.push(service);
+            }
+        }
         while let Some(&(since, token)) = self.parking.line.front()
             && since + PARK <= now
         {
             self.parking.line.pop_front();
-            let Some(key) = self.requests.by_token(token) else {
+            let Some((key, service)) = self.waiting(since, token) else {
                 continue;
             };
-            let Some(request) = self.requests.get(key) else {
-                continue;
-            };
-            let service = request.service;
-            if request.place != Place::Queue || request.since != since {
-                continue;
-            }
             if !known.contains(&service) {
                 known.push(service);
                 self.mark_near(now, service);
@@ -195,6 +232,7 @@ impl<F: Frame> Broker<F> {
     /// Nothing waits any more, and nobody is to be told of it.
     pub(super) fn close_parking(&mut self) {
         self.parking.line.clear();
+        self.parking.fresh.clear();
         let timer = self.parking.timer.take();
         self.cancel_timer(timer);
     }

@@ -98,9 +98,9 @@ impl<F: Frame> WorkerOfSeveral<F> {
     }
 
     /// See [`Worker::partial`].
-    pub fn partial(&mut self, delivery: u64, body: Body<F>) {
+    pub fn partial(&mut self, now: Time, delivery: u64, body: Body<F>) {
         let (line, number) = self.place(delivery);
-        self.members[line].partial(number, body);
+        self.members[line].partial(now, number, body);
     }
 
     /// See [`Worker::correct`].
@@ -187,8 +187,9 @@ impl<F: Frame> WorkerOfSeveral<F> {
     }
 
     /// This delivery was cancelled after its user had taken it.
-    pub fn handle_left_running(&mut self, delivery: u64) {
+    pub fn handle_left_running(&mut self, now: Time, delivery: u64) {
         self.left_running.insert(delivery);
+        self.settle(now);
     }
 
     /// Which offers are to be taken back; the answer is

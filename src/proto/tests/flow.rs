@@ -100,10 +100,10 @@ fn what_the_user_miscounted_is_set_right() {
     let r = t.net.request(t.c, "echo", "1");
     t.net.run(ms(50));
     let part = json(&format!("\"{}\"", "x".repeat(WINDOW as usize)));
-    t.net.act(t.w, |worker, _| {
+    t.net.act(t.w, |worker, now| {
         let cost = crate::proto::flow::cost(&part);
         worker.machine.correct(1, cost - 5, &part);
-        worker.machine.partial(1, part.clone());
+        worker.machine.partial(now, 1, part.clone());
         let stream = worker.streams.get_mut(&1).expect("it runs");
         stream.credit -= i64::from(cost) - 5;
     });

@@ -85,6 +85,42 @@ fn without_any_worker_it_waits_for_one_at_the_next_broker() {
     assert_eq!(net.started(w), ["1"]);
 }
 
+/// One turn's are told of in one message, and without any pause.
+#[test]
+fn what_nobody_serves_is_parked_at_once() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let raw = net.raw(b, b"raw");
+    net.say(
+        raw,
+        r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1,"parks":true,"session":"m"}"#,
+    );
+    net.run(ms(10));
+    net.take(raw);
+    for n in 0..3 {
+        net.say(raw, &format!("C|2|echo|r{n}|1|{{}}|\0\0\0\u{7f}\0"));
+    }
+    net.run(ms(2));
+    assert_eq!(net.take(raw), ["C|12|\0\u{2}r0\0\u{2}r1\0\u{2}r2"]);
+}
+
+#[test]
+fn and_waits_for_a_worker_at_the_next_broker() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let c = net.client(b);
+    net.run(ms(10));
+    let requests = net.requests(c, 0..50);
+    net.run(ms(3));
+    replace(&mut net, b, ms(300));
+    let w = net.worker(b, "echo");
+    net.run(secs(1));
+    for (r, n) in requests.into_iter().zip(0..) {
+        assert_eq!(net.end(c, r), done(&n.to_string()));
+    }
+    assert_eq!(net.started(w).len(), 50);
+}
+
 /// The connection broke, not the broker: it has told the worker that nobody waits.
 #[test]
 fn the_same_broker_resumes_nothing_but_what_was_parked() {

@@ -76,7 +76,7 @@ fn a_broker_that_dies_again_and_again_costs_nothing() {
     assert_eq!(net.started(w), ["1", "2"]);
 }
 
-/// It was with the broker for too short a time to be parked, and no worker knows it.
+/// It was on its way to the broker, and no worker knows it.
 #[test]
 fn what_may_have_been_given_to_a_worker_ends_with_a_code() {
     let mut net = Net::new();
@@ -84,7 +84,7 @@ fn what_may_have_been_given_to_a_worker_ends_with_a_code() {
     let c = net.client(b);
     net.run(ms(10));
     let r = net.request(c, "echo", "1");
-    net.run(ms(20));
+    net.run(Duration::from_micros(500));
     replace(&mut net, b, ms(300));
     let w = net.worker(b, "echo");
     net.run(secs(7));
@@ -202,7 +202,7 @@ fn what_may_run_again_does_where_nobody_knows() {
         fail_fast: false,
     };
     let r = net.request_on(c, "echo", json("1"), terms);
-    net.run(ms(20));
+    net.run(Duration::from_micros(500));
     replace(&mut net, b, ms(300));
     let w = net.worker(b, "echo");
     net.run(secs(16));

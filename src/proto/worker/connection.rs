@@ -40,6 +40,7 @@ impl<F: Frame> Worker<F> {
     /// it.
     pub(super) fn heard(&mut self, now: Time) {
         self.link.heard(now);
+        self.resume.recent.heard(now);
         if !self.connected && self.link.is_up() {
             self.connected = true;
             self.link.accepted();

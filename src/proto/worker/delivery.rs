@@ -97,6 +97,10 @@ impl<F: Frame> Worker<F> {
         {
             return;
         }
+        self.tell_cancelled(number, code);
+    }
+
+    pub(super) fn tell_cancelled(&mut self, number: u64, code: Code) {
         self.notices.push(WorkerNotice::Cancelled {
             delivery: number,
             code,

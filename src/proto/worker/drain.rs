@@ -1,5 +1,6 @@
 //! The end of a worker: it takes nothing new, lets what runs end, and says goodbye.
 
+use super::left::Left;
 use super::resume::Resume;
 use super::watchdog::Watchdog;
 use super::{Worker, WorkerNotice};
@@ -103,6 +104,7 @@ impl<F: Frame> Worker<F> {
     pub(super) fn leave(&mut self) {
         self.draining = None;
         self.stalled_at = None;
+        self.left = Left::default();
         self.resume = Resume::new();
         self.watchdog = Watchdog::new(self.config.max_blocked);
         self.link.close();

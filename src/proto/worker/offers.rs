@@ -47,9 +47,11 @@ impl<F: Frame> Worker<F> {
             }
         }
         if !tokens.is_empty() {
+            // First, or the broker would give them back at once.
             if self.shared && self.draining.is_none() {
-                // First, or the broker would give them back at once.
                 self.full = true;
+                self.send_ready();
+            } else if self.count_left() {
                 self.send_ready();
             }
             self.transmits.push(WorkerMessage::Return {
@@ -69,7 +71,7 @@ impl<F: Frame> Worker<F> {
             return;
         }
         let limit = self.config.concurrency.unwrap_or(usize::MAX);
-        self.stalled_at = (self.load() > limit).then(|| now + STALL);
+        self.stalled_at = (self.busy() > limit).then(|| now + STALL);
     }
 
     /// It became slow, though not so slow that nothing ends: what would wait for long goes back.
@@ -85,7 +87,7 @@ impl<F: Frame> Worker<F> {
             return;
         };
         let limit = limit.saturating_add(soon);
-        if self.load() > limit && self.retract.is_none() && self.draining.is_none() {
+        if self.busy() > limit && self.retract.is_none() && self.draining.is_none() {
             self.ask_back(limit);
         }
     }
@@ -93,7 +95,7 @@ impl<F: Frame> Worker<F> {
     pub(super) fn ask_back(&mut self, limit: usize) {
         self.retract = Some(Retract {
             line: None,
-            outstanding: self.load(),
+            outstanding: self.busy(),
             limit,
         });
     }

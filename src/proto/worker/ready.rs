@@ -35,14 +35,14 @@ impl<F: Frame> Worker<F> {
     }
 
     /// How many requests the broker may give it: none once it is to leave, or its user is blocked,
-    /// and fewer while some run that the broker does not know of.
+    /// and fewer while some run that the broker does not know of, or has no part in any more.
     pub(super) fn concurrency(&self) -> Option<usize> {
         let limit = match self.draining.is_some() || self.watchdog.is_barking() {
             true => Some(0),
             false if self.full => Some(self.load()),
             false => self.config.concurrency,
         };
-        limit.map(|limit| limit.saturating_sub(self.unclaimed()))
+        limit.map(|limit| limit.saturating_sub(self.unclaimed() + self.left.told()))
     }
 
     pub(super) fn session(&self) -> String {
@@ -63,7 +63,10 @@ impl<F: Frame> Worker<F> {
             self.announced
                 .map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)),
         );
-        let ahead = self.config.prefetch > 0 && self.draining.is_none() && !self.full;
+        let ahead = self.config.prefetch > 0
+            && self.draining.is_none()
+            && !self.full
+            && self.left.told() == 0;
         hello.prefetch = ahead.then_some(self.config.prefetch);
         hello.flow = true;
         self.transmits.push(WorkerMessage::Ready {

@@ -2,6 +2,7 @@
 
 use super::Worker;
 use super::delivery::Delivery;
+use super::recent::Ended;
 use crate::proto::{Time, flow};
 use crate::wire::ext;
 use crate::wire::omdp::{ReplyKind, WorkerMessage, error_for_old};
@@ -9,7 +10,7 @@ use crate::wire::{Body, Dialect, Frame};
 
 impl<F: Frame> Worker<F> {
     /// Sends one part of the reply.
-    pub fn partial(&mut self, delivery: u64, body: Body<F>) {
+    pub fn partial(&mut self, now: Time, delivery: u64, body: Body<F>) {
         if self.held > 0 && self.keep_part(delivery, &body) {
             return;
         }
@@ -45,6 +46,9 @@ impl<F: Frame> Worker<F> {
         }
         *sent = sent.saturating_add(1);
         *spent += u64::from(cost);
+        if token.is_some() && self.resume.is_with_broker() {
+            self.resume.recent.part(now, number, &body);
+        }
         let message = WorkerMessage::Reply {
             kind: ReplyKind::Partial,
             client: F::from(&client[..]),
@@ -71,12 +75,14 @@ impl<F: Frame> Worker<F> {
             return;
         }
         let Some(delivery) = self.forget(number) else {
-            return;
+            return self.end_left(now, number);
         };
         let Delivery {
             client,
             rid,
             token,
+            user,
+            sent,
             arrived,
             parts,
             ..
@@ -86,6 +92,16 @@ impl<F: Frame> Worker<F> {
         }
         if self.config.dialect == Dialect::Omdp && token.is_none() && kind.is_error() {
             body = Body::json(error_for_old(body.into_json()));
+        }
+        if token.is_some() && self.resume.is_with_broker() {
+            let ended = Ended {
+                client: &client,
+                rid: &rid,
+                user: user.as_deref(),
+                sent,
+                kind,
+            };
+            self.resume.recent.end(now, number, ended, &body);
         }
         let service = token.and_then(|_| self.pace.tell(now));
         let pace = service.map(|service| ext::Pace {

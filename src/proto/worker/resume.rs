@@ -5,9 +5,15 @@
 //! the one that was lost, the worker *claims* what it holds, and disowns what had not started. The
 //! broker answers for each claim that its client was found, and whatever was kept is sent; or that
 //! nobody asks for it. The same broker has told the clients already, so there is nothing to claim.
+//!
+//! What was said in the last moments may not have reached anybody. Parts that a client turns out not to
+//! have are repeated from what is kept in [`recent`](super::recent); replies that had ended, and may be
+//! lost, are claimed as well, see [`late`](super::late).
 
 use super::Worker;
 use super::delivery::Delivery;
+use super::late::{Late, missing};
+use super::recent::{Recent, Said};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::flow::Debt;
@@ -26,6 +32,8 @@ const MAX_DISOWNED: usize = 65_536;
 pub(super) struct Held<F> {
     /// The broker of this connection was told.
     claimed: bool,
+    /// The last parts that were sent to a broker.
+    tail: Vec<Body<F>>,
     /// What its user has said since.
     parts: Vec<Body<F>>,
     end: Option<(ReplyKind, Body<F>)>,
@@ -58,6 +66,10 @@ pub(super) struct Resume<F> {
     /// When what is held without a claim is given up.
     until: Option<Time>,
     disowned: Vec<Disowned<F>>,
+    /// What the broker of this connection was told last.
+    pub(super) recent: Recent<F>,
+    /// What brokers were told that are lost.
+    pub(super) late: Late<F>,
     /// Of everything that is kept.
     pub(super) bytes: usize,
 }
@@ -70,8 +82,15 @@ impl<F> Resume<F> {
             patience: Duration::ZERO,
             until: None,
             disowned: Vec::new(),
+            recent: Recent::new(),
+            late: Late::new(),
             bytes: 0,
         }
+    }
+
+    /// Whether the broker of this connection gave its life a name.
+    pub(super) fn is_with_broker(&self) -> bool {
+        self.here.is_some()
     }
 
     /// The broker of this connection has told the clients that their requests are over.
@@ -107,6 +126,15 @@ impl<F: Frame> Worker<F> {
     /// The link is lost: holds what a broker of ours gave, and gives the rest up.
     pub(super) fn lose_deliveries(&mut self, now: Time) {
         let here = self.resume.here.take();
+        let said = self.resume.recent.take(self.link.last_heard());
+        let Said {
+            finished,
+            mut parts,
+        } = said;
+        self.resume.late.unclaim();
+        for (number, finished) in finished.into_iter().filter(|_| here.is_some()) {
+            self.resume.late.add(number, finished);
+        }
         let numbers: Vec<u64> = self.deliveries.keys().copied().collect();
         for number in numbers {
             let Some(delivery) = self.deliveries.get_mut(&number) else {
@@ -118,6 +146,7 @@ impl<F: Frame> Worker<F> {
                 delivery.token = None;
                 delivery.held = Some(Box::new(Held {
                     claimed: false,
+                    tail: parts.remove(&number).unwrap_or_default(),
                     parts: Vec::new(),
                     end: None,
                     bytes: 0,
@@ -131,6 +160,8 @@ impl<F: Frame> Worker<F> {
         if self.held > 0 {
             // Only the owner knows which of them were taken.
             self.ask_back(0);
+        }
+        if self.held > 0 || !self.resume.late.is_empty() {
             let until = now + self.resume.patience;
             self.resume.until.get_or_insert(until);
         }
@@ -144,6 +175,8 @@ impl<F: Frame> Worker<F> {
         self.resume.dismiss();
         self.resume.until = None;
         self.resume.disowned.clear();
+        self.resume.recent = Recent::new();
+        self.resume.late.clear();
         let numbers: Vec<u64> = self.deliveries.keys().copied().collect();
         for number in numbers {
             self.cancel(number, Code::WorkerLost);
@@ -182,6 +215,7 @@ impl<F: Frame> Worker<F> {
                 user,
             });
         }
+        self.resume.late.claim(|claim| self.transmits.push(claim));
         for (&number, delivery) in &mut self.deliveries {
             let Some(held) = delivery.held.as_mut().filter(|held| !held.claimed) else {
                 continue;
@@ -204,6 +238,7 @@ impl<F: Frame> Worker<F> {
     pub(super) fn give_up_held(&mut self) {
         self.resume.until = None;
         self.resume.disowned.clear();
+        self.resume.late.give_up();
         let held = self.deliveries.iter();
         let held =
             held.filter(|(_, delivery)| delivery.held.as_ref().is_some_and(|held| !held.claimed));
@@ -256,18 +291,29 @@ impl<F: Frame> Worker<F> {
         } = ext;
         let has_windows = self.has_windows();
         let delivery = self.deliveries.get_mut(&number);
-        let waits = delivery
-            .as_ref()
-            .is_some_and(|delivery| delivery.held.as_ref().is_some_and(|held| held.claimed));
-        let Some(delivery) = delivery.filter(|_| waits) else {
-            // Given up here meanwhile.
-            return self.refuse_to_resume(token);
+        let delivery = delivery.and_then(|delivery| {
+            let held = delivery.held.take_if(|held| held.claimed)?;
+            Some((delivery, held))
+        });
+        let Some((delivery, mut held)) = delivery else {
+            if !self.resume_late(now, ext) {
+                // Given up here meanwhile.
+                self.refuse_to_resume(token);
+            }
+            return;
         };
-        // A part was on its way when the broker died, and is nowhere any more.
-        if delivery.sent != received {
+        self.held -= 1;
+        self.resume.bytes -= held.bytes;
+        // Parts were on their way when the broker died, and are nowhere else any more.
+        let Some(missing) = missing(delivery.sent, received, held.tail.len()) else {
             self.refuse_to_resume(token);
-            return self.cancel(number, Code::BrokerLost);
-        }
+            let is_over = held.has_ended();
+            self.forget(number);
+            if !is_over {
+                self.tell_cancelled(number, Code::BrokerLost);
+            }
+            return;
+        };
         delivery.token = Some(token);
         delivery.arrived = now;
         self.by_token.insert(token, number);
@@ -276,39 +322,30 @@ impl<F: Frame> Worker<F> {
         let read = if has_windows { read } else { u64::MAX };
         let owed = read.min(delivery.spent).saturating_sub(delivery.granted);
         delivery.debt = Debt::default();
-        if owed > 0 && !delivery.is_over() {
+        if owed > 0 && !held.has_ended() {
             let bytes = u32::try_from(owed).unwrap_or(u32::MAX);
             self.notices.push(delivery.credit(number, bytes));
         }
-        let Some(held) = delivery.held.take() else {
-            return;
-        };
-        self.held -= 1;
-        self.resume.bytes -= held.bytes;
+        if missing > 0 {
+            let names = (delivery.client.clone(), delivery.rid.clone());
+            for part in held.tail.drain(held.tail.len() - missing..) {
+                self.repeat(now, number, token, (&names.0, &names.1), part);
+            }
+        }
         for part in held.parts {
-            self.partial(number, part);
+            self.partial(now, number, part);
         }
         if let Some((kind, body)) = held.end {
             self.end(now, number, kind, body);
         }
     }
 
-    /// The token says which request is meant.
-    fn refuse_to_resume(&mut self, token: u64) {
-        let nobody = F::from(&b"-"[..]);
-        self.transmits.push(WorkerMessage::Reply {
-            kind: ReplyKind::OwnError,
-            client: nobody.clone(),
-            rid: nobody,
-            body: Body::json(F::from(Code::BrokerLost.to_json())),
-            token: Some(token),
-            pace: None,
-        });
-    }
-
     /// Nobody asks for these.
     pub(super) fn on_disclaim(&mut self, now: Time, numbers: &[u8]) {
         for number in tokens(numbers) {
+            if self.drop_late(number) {
+                continue;
+            }
             let delivery = self.deliveries.get(&number);
             let held = delivery.and_then(|delivery| delivery.held.as_ref());
             if held.is_some_and(|held| held.claimed) {
@@ -339,9 +376,20 @@ impl<F: Frame> Worker<F> {
             "what is held is given up in the end"
         );
         assert!(self.link.is_up() || held.iter().all(|held| !held.claimed));
+        let late = &self.resume.late;
+        late.audit();
+        assert!(!late.has(false) || self.resume.until.is_some());
+        assert!(self.link.is_up() || !late.has(true));
+        assert!(self.link.is_up() || self.resume.recent.len() == 0);
         assert!(
             self.resume.disowned.is_empty() || self.resume.until.is_some(),
             "what was disowned is forgotten in the end"
         );
+    }
+
+    /// How many words are kept of what is over.
+    #[cfg(test)]
+    pub(in crate::proto) fn kept(&self) -> usize {
+        self.resume.recent.len() + self.resume.late.len()
     }
 }

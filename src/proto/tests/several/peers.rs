@@ -83,7 +83,7 @@ impl Servant {
         }
     }
 
-    fn report(&mut self) {
+    fn report(&mut self, now: Time) {
         let Servant {
             machine,
             offers,
@@ -112,15 +112,15 @@ impl Servant {
             _ => {}
         });
         for delivery in left_running {
-            machine.handle_left_running(delivery);
+            machine.handle_left_running(now, delivery);
         }
         self.drained = self.machine.is_drained();
     }
 
     pub fn act(&mut self, now: Time, rng: &mut Rng) {
-        self.report();
+        self.report(now);
         while let Some(retract) = self.machine.poll_retract() {
-            self.report();
+            self.report(now);
             let mut back = Vec::new();
             let count = retract.outstanding.saturating_sub(retract.limit);
             for at in (0..self.offers.len()).rev() {
@@ -157,7 +157,7 @@ impl Servant {
             };
             self.take(delivery, now + Duration::from_micros(micros));
         }
-        self.report();
+        self.report(now);
     }
 
     pub fn take(&mut self, delivery: u64, until: Time) {

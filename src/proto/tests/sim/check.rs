@@ -189,6 +189,7 @@ impl Ledger {
         }
         for &w in &world.workers {
             assert_eq!(world.net[w].machine.outstanding(), 0);
+            assert_eq!(world.net[w].machine.kept(), 0);
         }
         for &c in &world.clients {
             assert_eq!(world.net[c].machine.outstanding(), 0);

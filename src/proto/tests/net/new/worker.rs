@@ -9,7 +9,7 @@ use crate::proto::worker::{Retract, Worked, WorkerConfig, WorkerNotice};
 use crate::proto::{Time, Worker};
 use crate::wire::omdp::WorkerMessage;
 use crate::wire::{Body, Malformed};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 struct Offer {
@@ -46,6 +46,10 @@ pub struct WorkerActor {
     pub deliveries: Vec<(u64, Option<Vec<u8>>)>,
     /// How often each of them was lost with another worker before.
     pub retried: Vec<u8>,
+    /// What was cancelled goes on until it ends, as handlers do that look for nothing.
+    pub goes_on: bool,
+    /// Such as do.
+    left: BTreeSet<u64>,
     /// The machine waits for a sign of its user's thread.
     pinged: bool,
     /// What of it the machine was not told yet: the last, and when the first was taken.
@@ -75,6 +79,8 @@ impl WorkerActor {
             started: Vec::new(),
             deliveries: Vec::new(),
             retried: Vec::new(),
+            goes_on: false,
+            left: BTreeSet::new(),
             pinged: false,
             taken: None,
             returns: 0,
@@ -90,6 +96,7 @@ impl WorkerActor {
     /// Does for the delivery what its user would.
     pub fn end(&mut self, now: Time, delivery: u64, outcome: Outcome) {
         self.jobs.drop(&delivery);
+        self.left.remove(&delivery);
         self.streams.remove(&delivery);
         self.machine.handle_worked(Worked {
             taken: self.taken.take(),
@@ -103,14 +110,14 @@ impl WorkerActor {
     }
 
     /// Sends a part, and no other before there is credit for it.
-    fn partial(&mut self, delivery: u64, body: Body<Vec<u8>>) {
+    fn partial(&mut self, now: Time, delivery: u64, body: Body<Vec<u8>>) {
         if let Some(stream) = self.streams.get_mut(&delivery) {
             let cost = i64::from(flow::cost(&body));
             stream.sent += cost;
             stream.credit -= cost;
             self.jobs.block(&delivery, stream.credit <= 0);
         }
-        self.machine.partial(delivery, body);
+        self.machine.partial(now, delivery, body);
     }
 
     fn machine(config: &WorkerConfig, life: u32) -> Worker<Vec<u8>> {
@@ -196,8 +203,13 @@ impl WorkerActor {
                 self.offers.retain(|offer| offer.delivery != delivery);
                 // Of an offer that was not taken the user learns nothing.
                 if self.offers.len() == offers {
-                    self.jobs.drop(&delivery);
                     self.streams.remove(&delivery);
+                    if self.goes_on {
+                        self.left.insert(delivery);
+                        self.machine.handle_left_running(now, delivery);
+                    } else {
+                        self.jobs.drop(&delivery);
+                    }
                     self.cancelled.push((now, delivery, code));
                 }
             }
@@ -230,6 +242,7 @@ impl Actor for WorkerActor {
         self.life += 1;
         self.machine = Self::machine(&self.config, self.life);
         self.jobs = Jobs::new();
+        self.left.clear();
         self.offers.clear();
         self.streams.clear();
         self.taken = None;
@@ -265,7 +278,7 @@ impl Actor for WorkerActor {
             && let Some((delivery, step)) = self.jobs.due(now)
         {
             match step {
-                Step::Partial(body) => self.partial(delivery, body),
+                Step::Partial(body) => self.partial(now, delivery, body),
                 Step::End(outcome) => self.end(now, delivery, outcome),
             }
         }
@@ -295,7 +308,7 @@ impl Actor for WorkerActor {
 
     fn audit(&self) {
         self.machine.audit();
-        let held = self.jobs.len() + self.offers.len();
+        let held = self.jobs.len() - self.left.len() + self.offers.len();
         assert_eq!(
             self.machine.outstanding(),
             held,
