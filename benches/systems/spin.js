@@ -1,14 +1,14 @@
 'use strict';
-// This package, its broker looking for messages for 50 µs before it sleeps.
+// This package, its broker looking for messages for 200 µs before it sleeps.
 const { Skip } = require('./skip.js');
 const ours = require('./ours.js');
 
-const SPIN = { spin: 50 };
+const SPIN = { spin: 200 };
 
 module.exports = {
   ...ours,
   name: 'spin',
-  title: 'zmq-omdp 1.0, spin 50',
+  title: 'zmq-omdp 1.0, spin 200',
   can: ['text'],
   /** Where it makes a difference, and where it must not. */
   only: ['window', 'seq'],
