@@ -14,10 +14,12 @@
 
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
+mod claims;
 mod connection;
 mod credit;
 mod delivery;
 mod drain;
+mod held;
 mod incoming;
 mod late;
 mod left;

@@ -1,7 +1,7 @@
 //! A delivery: one request in the hands of the worker, from the message that brings it to the reply,
 //! or the word that nobody waits for one.
 
-use super::resume::Held;
+use super::held::Held;
 use super::{Worker, WorkerNotice};
 use crate::proto::Time;
 use crate::proto::code::Code;

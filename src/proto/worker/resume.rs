@@ -1,57 +1,29 @@
 //! What becomes of a worker's deliveries when their broker is lost.
 //!
-//! What its user has taken is *held*: its user works on, and what it says is kept. What its user has
-//! not taken is taken back at once, for certain. When a broker comes that is another process than
-//! the one that was lost, the worker *claims* what it holds, and disowns what had not started. The
-//! broker answers for each claim that its client was found, and whatever was kept is sent; or that
-//! nobody asks for it. The same broker has told the clients already, so there is nothing to claim.
-//!
-//! What was said in the last moments may not have reached anybody. Parts that a client turns out not to
-//! have are repeated from what is kept in [`recent`](super::recent); replies that had ended, and may be
-//! lost, are claimed as well, see [`late`](super::late).
+//! What its user has taken is *held*: its user works on, and what it says is kept, see
+//! [`held`](super::held). What its user has not taken is taken back at once, for certain. From the next
+//! broker the worker *claims* what it holds, see [`claims`](super::claims); if none comes in time, it is
+//! given up.
 
 use super::Worker;
 use super::delivery::Delivery;
-use super::late::{Late, missing};
+use super::held::Held;
+use super::late::Late;
 use super::recent::{Recent, Said};
 use crate::proto::Time;
 use crate::proto::code::Code;
-use crate::proto::flow::Debt;
-use crate::wire::omdp::{ClaimExt, ClaimState, ReplyKind, ResumeExt, WorkerMessage, tokens};
-use crate::wire::{Body, Frame, Hello};
+use crate::wire::{Frame, Hello};
 use std::time::Duration;
-
-/// How many bytes of replies are kept for brokers to come.
-pub const MAX_HELD: usize = 16 * 1024 * 1024;
 
 /// More is not disowned: its clients end up not knowing.
 const MAX_DISOWNED: usize = 65_536;
 
-/// A delivery without a broker.
-#[derive(Debug)]
-pub(super) struct Held<F> {
-    /// The broker of this connection was told.
-    claimed: bool,
-    /// The last parts that were sent to a broker.
-    tail: Vec<Body<F>>,
-    /// What its user has said since.
-    parts: Vec<Body<F>>,
-    end: Option<(ReplyKind, Body<F>)>,
-    bytes: usize,
-}
-
-impl<F> Held<F> {
-    pub(super) fn has_ended(&self) -> bool {
-        self.end.is_some()
-    }
-}
-
 /// A request that had not started when its broker was lost.
 #[derive(Debug)]
-struct Disowned<F> {
-    client: F,
-    rid: F,
-    user: Option<F>,
+pub(super) struct Disowned<F> {
+    pub(super) client: F,
+    pub(super) rid: F,
+    pub(super) user: Option<F>,
 }
 
 /// Which brokers there were, and what was lost with them.
@@ -93,6 +65,21 @@ impl<F> Resume<F> {
         self.here.is_some()
     }
 
+    /// The broker of this connection has said what it is, and how long it may be away. Whether it is
+    /// another process than the one that was lost.
+    pub(super) fn meet(&mut self, hello: &Hello, patience: Duration) -> bool {
+        let name = Some(&hello.session).filter(|name| !name.is_empty());
+        let is_another = name.is_some() && name != self.before.as_ref();
+        self.here = name.cloned();
+        self.patience = patience;
+        self.until = None;
+        is_another
+    }
+
+    pub(super) fn take_disowned(&mut self) -> Vec<Disowned<F>> {
+        std::mem::take(&mut self.disowned)
+    }
+
     /// The broker of this connection has told the clients that their requests are over.
     pub(super) fn dismiss(&mut self) {
         self.here = None;
@@ -104,25 +91,6 @@ impl<F> Resume<F> {
 }
 
 impl<F: Frame> Worker<F> {
-    /// How many deliveries its user has, or is offered.
-    pub(super) fn load(&self) -> usize {
-        self.deliveries.len() - self.count_held(|held| held.has_ended())
-    }
-
-    /// How many run that no broker knows of.
-    pub(super) fn unclaimed(&self) -> usize {
-        self.count_held(|held| !held.claimed && !held.has_ended())
-    }
-
-    fn count_held(&self, which: impl Fn(&Held<F>) -> bool) -> usize {
-        if self.held == 0 {
-            return 0;
-        }
-        let held = self.deliveries.values();
-        let held = held.filter_map(|delivery| delivery.held.as_deref());
-        held.filter(|held| which(held)).count()
-    }
-
     /// The link is lost: holds what a broker of ours gave, and gives the rest up.
     pub(super) fn lose_deliveries(&mut self, now: Time) {
         let here = self.resume.here.take();
@@ -144,13 +112,8 @@ impl<F: Frame> Worker<F> {
                 held.claimed = false;
             } else if let (Some(token), true) = (delivery.token, here.is_some()) {
                 delivery.token = None;
-                delivery.held = Some(Box::new(Held {
-                    claimed: false,
-                    tail: parts.remove(&number).unwrap_or_default(),
-                    parts: Vec::new(),
-                    end: None,
-                    bytes: 0,
-                }));
+                let tail = parts.remove(&number).unwrap_or_default();
+                delivery.held = Some(Box::new(Held::new(tail)));
                 self.held += 1;
                 self.by_token.remove(&token);
             } else {
@@ -194,46 +157,6 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// The broker of this connection has said what it is.
-    pub(super) fn find_out(&mut self, hello: &Hello) {
-        let name = Some(&hello.session).filter(|name| !name.is_empty());
-        let another = name.is_some() && name != self.resume.before.as_ref();
-        self.resume.here = name.cloned();
-        self.resume.patience = self.link.patience().unwrap_or_default();
-        if !another {
-            return self.give_up_held();
-        }
-        self.resume.until = None;
-        for Disowned { client, rid, user } in std::mem::take(&mut self.resume.disowned) {
-            self.transmits.push(WorkerMessage::Claim {
-                client,
-                rid,
-                ext: ClaimExt {
-                    state: ClaimState::NotStarted,
-                    number: 0,
-                },
-                user,
-            });
-        }
-        self.resume.late.claim(|claim| self.transmits.push(claim));
-        for (&number, delivery) in &mut self.deliveries {
-            let Some(held) = delivery.held.as_mut().filter(|held| !held.claimed) else {
-                continue;
-            };
-            held.claimed = true;
-            let state = match held.has_ended() {
-                true => ClaimState::Ended,
-                false => ClaimState::Running,
-            };
-            self.transmits.push(WorkerMessage::Claim {
-                client: delivery.client.clone(),
-                rid: delivery.rid.clone(),
-                ext: ClaimExt { state, number },
-                user: delivery.user.clone(),
-            });
-        }
-    }
-
     /// No broker came that they could be claimed from.
     pub(super) fn give_up_held(&mut self) {
         self.resume.until = None;
@@ -245,121 +168,6 @@ impl<F: Frame> Worker<F> {
         let numbers: Vec<u64> = held.map(|(number, _)| *number).collect();
         for number in numbers {
             self.cancel(number, Code::BrokerLost);
-        }
-    }
-
-    /// Keeps a part for a broker to come. False if the delivery is with a broker.
-    pub(super) fn keep_part(&mut self, number: u64, body: &Body<F>) -> bool {
-        self.keep(number, body, |held, body| held.parts.push(body))
-    }
-
-    /// The same for the end.
-    pub(super) fn keep_end(&mut self, number: u64, kind: ReplyKind, body: &Body<F>) -> bool {
-        self.keep(number, body, |held, body| held.end = Some((kind, body)))
-    }
-
-    fn keep(
-        &mut self,
-        number: u64,
-        body: &Body<F>,
-        put: impl FnOnce(&mut Held<F>, Body<F>),
-    ) -> bool {
-        let delivery = self.deliveries.get_mut(&number);
-        let Some(held) = delivery.and_then(|delivery| delivery.held.as_mut()) else {
-            return false;
-        };
-        if held.has_ended() {
-            return true;
-        }
-        let bytes = body.bytes.len();
-        held.bytes += bytes;
-        put(held, body.clone());
-        self.resume.bytes += bytes;
-        if self.resume.bytes > MAX_HELD {
-            self.cancel(number, Code::BrokerLost);
-        }
-        true
-    }
-
-    /// The client of a claim was found.
-    pub(super) fn on_resume(&mut self, now: Time, ext: ResumeExt) {
-        let ResumeExt {
-            number,
-            token,
-            received,
-            read,
-        } = ext;
-        let has_windows = self.has_windows();
-        let delivery = self.deliveries.get_mut(&number);
-        let delivery = delivery.and_then(|delivery| {
-            let held = delivery.held.take_if(|held| held.claimed)?;
-            Some((delivery, held))
-        });
-        let Some((delivery, mut held)) = delivery else {
-            if !self.resume_late(now, ext) {
-                // Given up here meanwhile.
-                self.refuse_to_resume(token);
-            }
-            return;
-        };
-        self.held -= 1;
-        self.resume.bytes -= held.bytes;
-        // Parts were on their way when the broker died, and are nowhere else any more.
-        let Some(missing) = missing(delivery.sent, received, held.tail.len()) else {
-            self.refuse_to_resume(token);
-            let is_over = held.has_ended();
-            self.forget(number);
-            if !is_over {
-                self.tell_cancelled(number, Code::BrokerLost);
-            }
-            return;
-        };
-        delivery.token = Some(token);
-        delivery.arrived = now;
-        self.by_token.insert(token, number);
-        // Credit that was on its way when the broker died is in no message any more, so all that was
-        // read is compared with all that was given. What this side gives by itself, it gives now.
-        let read = if has_windows { read } else { u64::MAX };
-        let owed = read.min(delivery.spent).saturating_sub(delivery.granted);
-        delivery.debt = Debt::default();
-        if owed > 0 && !held.has_ended() {
-            let bytes = u32::try_from(owed).unwrap_or(u32::MAX);
-            self.notices.push(delivery.credit(number, bytes));
-        }
-        if missing > 0 {
-            let names = (delivery.client.clone(), delivery.rid.clone());
-            for part in held.tail.drain(held.tail.len() - missing..) {
-                self.repeat(now, number, token, (&names.0, &names.1), part);
-            }
-        }
-        for part in held.parts {
-            self.partial(now, number, part);
-        }
-        if let Some((kind, body)) = held.end {
-            self.end(now, number, kind, body);
-        }
-    }
-
-    /// Nobody asks for these.
-    pub(super) fn on_disclaim(&mut self, now: Time, numbers: &[u8]) {
-        for number in tokens(numbers) {
-            if self.drop_late(number) {
-                continue;
-            }
-            let delivery = self.deliveries.get(&number);
-            let held = delivery.and_then(|delivery| delivery.held.as_ref());
-            if held.is_some_and(|held| held.claimed) {
-                self.cancel(number, Code::Aborted);
-            }
-        }
-        self.settle_drain(now);
-    }
-
-    /// A delivery that is forgotten is not held any more.
-    pub(super) fn release(&mut self, delivery: &Delivery<F>) {
-        if let Some(held) = &delivery.held {
-            self.held -= 1;
-            self.resume.bytes -= held.bytes;
         }
     }
 
