@@ -1,0 +1,236 @@
+//! Handshakes from the request to the reply: those that are answered at once, and those that wait for
+//! a hash or for JavaScript, each for so long and not too many.
+
+use super::frames::{self, ReplyTo, Request};
+use super::gate::{GateNotice, Judgement, Knock, Shown};
+use super::password::{HashThread, Verifier};
+use super::registry::{self, Entry};
+use super::{Answer, Outcome};
+use crate::io::socket::Socket;
+use crate::io::{Error, Message, clock};
+use crate::proto::Time;
+use crate::proto::broker::Principal;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::time::sleep_until;
+
+/// How many handshakes may wait for a hash or an answer.
+const MAX_PENDING: usize = 4096;
+/// How many of one address: one source must not take all the places.
+const MAX_PENDING_OF_ONE: usize = 64;
+
+/// A handshake that waits.
+struct Pending {
+    reply_to: ReplyTo,
+    entry: Arc<Entry>,
+    knock: Knock,
+    /// Who it is, if the password is right.
+    principal: Option<Principal>,
+    /// The rules under which it was asked.
+    epoch: u64,
+    deadline: Option<Time>,
+}
+
+pub(super) struct Driver {
+    socket: Socket,
+    inbox: UnboundedReceiver<Answer>,
+    /// For the hashing thread.
+    answers: UnboundedSender<Answer>,
+    hashing: Option<HashThread>,
+    pending: HashMap<u64, Pending>,
+    deadlines: BTreeSet<(Time, u64)>,
+    last_ticket: u64,
+    /// Reused from message to message.
+    frames: Vec<Message>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        socket: Socket,
+        inbox: UnboundedReceiver<Answer>,
+        answers: UnboundedSender<Answer>,
+    ) -> Self {
+        Driver {
+            socket,
+            inbox,
+            answers,
+            hashing: None,
+            pending: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            last_ticket: 0,
+            frames: Vec::new(),
+        }
+    }
+
+    /// Until the context ends.
+    pub(super) async fn run(mut self) {
+        loop {
+            if self.receive().is_err() {
+                return;
+            }
+            let next = self.deadlines.first().map(|&(at, _)| clock::instant(at));
+            tokio::select! {
+                answer = self.inbox.recv() => {
+                    if let Some(answer) = answer {
+                        self.on_answer(answer);
+                    }
+                }
+                news = self.socket.ready() => if news.is_err() {
+                    return;
+                },
+                () = async { sleep_until(next.unwrap_or_else(|| clock::instant(clock::now()))).await },
+                    if next.is_some() => self.expire(),
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<(), Error> {
+        while self.socket.events()?.0 {
+            let mut frames = std::mem::take(&mut self.frames);
+            self.socket.receive(&mut frames)?;
+            self.on_request(&mut frames);
+            self.frames = frames;
+        }
+        Ok(())
+    }
+
+    fn on_request(&mut self, frames: &mut Vec<Message>) {
+        let Some((reply_to, request)) = frames::parse(frames) else {
+            return;
+        };
+        let Some((entry, knock)) =
+            request.and_then(|Request { domain, knock }| Some((registry::find(&domain)?, knock)))
+        else {
+            return self.refuse(reply_to);
+        };
+        self.on_knock(reply_to, entry, knock);
+    }
+
+    fn on_knock(&mut self, reply_to: ReplyTo, entry: Arc<Entry>, knock: Knock) {
+        // Before the rules are read: an answer that comes after a change of theirs is void.
+        let epoch = entry.gate.epoch();
+        let judgement = entry.gate.judge(&knock.credentials);
+        let (verifier, principal, patience) = match judgement {
+            Judgement::Admit(principal) => return self.admit(reply_to, &principal),
+            Judgement::Refuse(reason) => return self.turn_away(reply_to, &entry, &knock, reason),
+            Judgement::Hash(verifier, principal) => (Some(verifier), Some(principal), None),
+            Judgement::Ask(patience) => (None, None, Some(patience)),
+        };
+        let of_one = |pending: &&Pending| pending.knock.address == knock.address;
+        if self.pending.len() >= MAX_PENDING
+            || self.pending.values().filter(of_one).count() >= MAX_PENDING_OF_ONE
+        {
+            return self.turn_away(reply_to, &entry, &knock, "too many handshakes at once");
+        }
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
+        if let (Some(verifier), Shown::Password { password, .. }) = (verifier, &knock.credentials)
+            && !self.hash(ticket, verifier, password)
+        {
+            return self.turn_away(reply_to, &entry, &knock, "too many handshakes at once");
+        }
+        if patience.is_some() {
+            (entry.tell)(GateNotice::Authenticate {
+                ticket,
+                knock: knock.clone(),
+            });
+        }
+        let deadline = patience.map(|patience| clock::now() + patience);
+        self.deadlines.extend(deadline.map(|at| (at, ticket)));
+        self.pending.insert(
+            ticket,
+            Pending {
+                reply_to,
+                entry,
+                knock,
+                principal,
+                epoch,
+                deadline,
+            },
+        );
+    }
+
+    fn hash(&mut self, ticket: u64, verifier: Arc<Verifier>, password: &str) -> bool {
+        if self.hashing.is_none() {
+            self.hashing = HashThread::spawn().ok();
+        }
+        let answers = self.answers.clone();
+        let done = move |right| {
+            let _ = answers.send(Answer {
+                ticket,
+                verdict: Outcome::Hashed(right),
+            });
+        };
+        self.hashing
+            .as_ref()
+            .is_some_and(|thread| thread.check(verifier, password.as_bytes(), done))
+    }
+
+    fn on_answer(&mut self, Answer { ticket, verdict }: Answer) {
+        let Some(pending) = self.pending.remove(&ticket) else {
+            // Too late.
+            return;
+        };
+        if let Some(at) = pending.deadline {
+            self.deadlines.remove(&(at, ticket));
+        }
+        let Pending {
+            reply_to,
+            entry,
+            knock,
+            principal,
+            epoch,
+            ..
+        } = pending;
+        match (verdict, principal) {
+            (Outcome::Hashed(true), Some(principal)) => self.admit(reply_to, &principal),
+            (Outcome::Hashed(_), _) => self.turn_away(reply_to, &entry, &knock, "wrong password"),
+            (Outcome::Asked(verdict), _) if verdict.admit => {
+                let principal = entry.gate.admitted(&knock.credentials, epoch, verdict);
+                self.admit(reply_to, &principal);
+            }
+            (Outcome::Asked(_), _) => self.turn_away(reply_to, &entry, &knock, "refused"),
+        }
+    }
+
+    fn expire(&mut self) {
+        let now = clock::now();
+        while let Some(&(at, ticket)) = self.deadlines.first().filter(|&&(at, _)| at <= now) {
+            self.deadlines.remove(&(at, ticket));
+            if let Some(Pending {
+                reply_to,
+                entry,
+                knock,
+                ..
+            }) = self.pending.remove(&ticket)
+            {
+                self.turn_away(reply_to, &entry, &knock, "no answer in time");
+            }
+        }
+    }
+
+    fn turn_away(&mut self, reply_to: ReplyTo, entry: &Entry, knock: &Knock, reason: &'static str) {
+        entry.gate.count_refused();
+        (entry.tell)(GateNotice::Refused {
+            address: knock.address.clone(),
+            mechanism: knock.credentials.mechanism(),
+            name: knock.credentials.name(),
+            reason,
+        });
+        self.refuse(reply_to);
+    }
+
+    fn refuse(&mut self, reply_to: ReplyTo) {
+        self.reply(frames::refusal(reply_to));
+    }
+
+    fn admit(&mut self, reply_to: ReplyTo, principal: &Principal) {
+        self.reply(frames::admission(reply_to, principal));
+    }
+
+    fn reply(&mut self, mut frames: Vec<Message>) {
+        // A handshake that was given up meanwhile takes no answer.
+        let _ = self.socket.send(&mut frames);
+    }
+}

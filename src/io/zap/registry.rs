@@ -1,0 +1,64 @@
+//! The gates of the brokers that run in this process, by their ZAP domains.
+
+use super::gate::{Gate, GateNotice, Verdict};
+use super::{Answer, Outcome};
+use crate::io::Error;
+use crate::io::context::Context;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The gate of a broker that runs, and how it hears of it.
+pub(super) struct Entry {
+    pub(super) gate: Arc<Gate>,
+    pub(super) tell: Box<dyn Fn(GateNotice) + Send + Sync>,
+}
+
+static ENTRIES: Mutex<Vec<(String, Arc<Entry>)>> = Mutex::new(Vec::new());
+
+fn entries() -> MutexGuard<'static, Vec<(String, Arc<Entry>)>> {
+    // Nothing that runs under the lock can leave it half-changed.
+    ENTRIES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The gate of a domain, if its broker runs.
+pub(super) fn find(domain: &str) -> Option<Arc<Entry>> {
+    let entries = entries();
+    let found = entries.iter().find(|(known, _)| known == domain);
+    found.map(|(_, entry)| entry.clone())
+}
+
+/// The handler knows this gate, until it is dropped.
+pub(in crate::io) struct Registration {
+    domain: String,
+    context: Arc<Context>,
+}
+
+impl Registration {
+    /// Opens a gate. The handler runs when this is done.
+    pub(in crate::io) async fn new(
+        gate: Arc<Gate>,
+        tell: impl Fn(GateNotice) + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        let context = Context::acquire()?;
+        context.zap().await?;
+        let domain = gate.domain().to_owned();
+        let tell = Box::new(tell);
+        entries().push((domain.clone(), Arc::new(Entry { gate, tell })));
+        Ok(Registration { domain, context })
+    }
+
+    /// Answers [`GateNotice::Authenticate`].
+    pub(in crate::io) async fn answer(&self, ticket: u64, verdict: Verdict) {
+        if let Ok(handler) = self.context.zap().await {
+            handler.send(Answer {
+                ticket,
+                verdict: Outcome::Asked(verdict),
+            });
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        entries().retain(|(domain, _)| *domain != self.domain);
+    }
+}
