@@ -8,6 +8,7 @@ mod broker;
 mod claiming;
 mod client;
 mod core;
+mod events;
 mod external;
 mod inward;
 mod long;
