@@ -26,7 +26,9 @@ const FILES = [
   '41.old-client',
   '51.worker-threads',
   '61.rules',
+  '71.bad-input-bodies',
   '71.bad-input-frames',
+  '71.bad-input-nonsense',
 ];
 
 const VALGRIND = [
