@@ -45,10 +45,15 @@ function heldWorker(peers, conf) {
   return { worker, next };
 }
 
-/** The client knows its broker when this is over, however soon that is killed. */
-async function startHeard(worker, client) {
+/** A broker to be killed, a worker in the hands of the test, and a client that knows its broker, however soon that dies. */
+async function scene(t, transport) {
+  const peers = peersFor(t, transport);
+  const child = await broker(t, peers);
+  const { worker, next } = heldWorker(peers);
+  const client = peers.client(CONF);
   await start(worker, client);
   await client.call('mmi.service', SERVICE);
+  return { peers, child, worker, client, next };
 }
 
 /**
@@ -60,11 +65,7 @@ const parked = () => new Promise((resolve) => setTimeout(resolve, 400));
 for (const transport of ['tcp', 'ipc']) {
   describe(`over ${transport}`, () => {
     test('a handler in the middle of a request notices nothing, and its client gets the reply', async (t) => {
-      const peers = peersFor(t, transport);
-      const child = await broker(t, peers);
-      const { worker, next } = heldWorker(peers);
-      const client = peers.client(CONF);
-      await startHeard(worker, client);
+      const { peers, child, worker, client, next } = await scene(t, transport);
       const asked = ask(client, 'long');
       const { reply } = await next();
       const back = once(worker, 'disconnect').then(() => once(worker, 'connect'));
@@ -77,11 +78,7 @@ for (const transport of ['tcp', 'ipc']) {
     });
 
     test('a reply that ends while there is no broker arrives through the next', async (t) => {
-      const peers = peersFor(t, transport);
-      const child = await broker(t, peers);
-      const { worker, next } = heldWorker(peers);
-      const client = peers.client(CONF);
-      await startHeard(worker, client);
+      const { peers, child, worker, client, next } = await scene(t, transport);
       const asked = ask(client, 'long');
       const { reply } = await next();
       const lost = once(worker, 'disconnect');
@@ -95,11 +92,7 @@ for (const transport of ['tcp', 'ipc']) {
 
     // The broker reads nothing any more: what is said to it now dies with it.
     test('a reply that ends as the broker dies arrives through the next', async (t) => {
-      const peers = peersFor(t, transport);
-      const child = await broker(t, peers);
-      const { worker, next } = heldWorker(peers);
-      const client = peers.client(CONF);
-      await startHeard(worker, client);
+      const { peers, child, worker, client, next } = await scene(t, transport);
       const asked = ask(client, 'long');
       const { reply } = await next();
       child.process.kill('SIGSTOP');
@@ -111,11 +104,8 @@ for (const transport of ['tcp', 'ipc']) {
     });
 
     test('parts go on where they were, in order, none lost and none doubled', async (t) => {
-      const peers = peersFor(t, transport);
-      let child = await broker(t, peers);
-      const { worker, next } = heldWorker(peers);
-      const client = peers.client(CONF);
-      await startHeard(worker, client);
+      const { peers, child: first, worker, client, next } = await scene(t, transport);
+      let child = first;
       const stream = client.requestStream(SERVICE, 'long');
       const log = record(stream, ['data', 'end', 'error']);
       const { reply } = await next();
@@ -136,11 +126,7 @@ for (const transport of ['tcp', 'ipc']) {
     });
 
     test('what waited behind a busy worker runs once, after it', async (t) => {
-      const peers = peersFor(t, transport);
-      const child = await broker(t, peers);
-      const { worker, next } = heldWorker(peers);
-      const client = peers.client(CONF);
-      await startHeard(worker, client);
+      const { peers, child, client, next } = await scene(t, transport);
       const first = ask(client, 'first');
       const { reply } = await next();
       const second = ask(client, 'second');
@@ -176,11 +162,7 @@ for (const transport of ['tcp', 'ipc']) {
 }
 
 test('when no broker comes back, what was running ends with B_LOST on both sides', async (t) => {
-  const peers = peersFor(t, 'tcp');
-  const child = await broker(t, peers);
-  const { worker, next } = heldWorker(peers);
-  const client = peers.client(CONF);
-  await startHeard(worker, client);
+  const { child, client, next } = await scene(t, 'tcp');
   const asked = ask(client, 'long');
   const { reply } = await next();
   const aborted = once(reply.signal, 'abort');
@@ -191,11 +173,7 @@ test('when no broker comes back, what was running ends with B_LOST on both sides
 });
 
 test('stop() ends what waits for a broker at once', async (t) => {
-  const peers = peersFor(t, 'tcp');
-  const child = await broker(t, peers);
-  const { worker, next } = heldWorker(peers);
-  const client = peers.client(CONF);
-  await startHeard(worker, client);
+  const { child, client, next } = await scene(t, 'tcp');
   const asked = ask(client, 'long');
   await next();
   const lost = once(client, 'disconnect');
