@@ -106,7 +106,8 @@ test('an old peer, without any security, at a CURVE broker: not one frame is hea
   await broker.start();
   const said = next(broker, 'peerRefused');
   const { socket, failed } = foreignDealer(t, peers.endpoint);
-  await socket.send(['W', '1', SERVICE]);
+  // Where the handshake has failed by now there is no connection to take it.
+  socket.send(['W', '1', SERVICE]).catch(() => {});
   assert.match((await soon(failed, 'a failed handshake')).event, /^handshake:error/);
   assert.match((await said).reason, /^(another security mechanism|the handshake was not finished)$/);
   assert.deepEqual(log, []);
