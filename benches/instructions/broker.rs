@@ -117,7 +117,7 @@ impl<F: Frame> Bench<F> {
             for transmit in self.broker.drain_transmits() {
                 self.outbound.push(F::from(&*transmit.to));
                 let start = self.outbound.len();
-                transmit.frames(&mut self.outbound);
+                transmit.encode(&mut self.outbound);
                 assert!(self.batch.add(&self.outbound[start..]));
                 self.ends.push(self.outbound.len());
             }

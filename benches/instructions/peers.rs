@@ -102,7 +102,7 @@ impl WorkerBench {
         counted(|| {
             let form = self.worker.form();
             self.worker
-                .drain_transmits(|message| form.frames_of_worker(message, &mut self.frames));
+                .drain_transmits(|message| form.encode_of_worker(message, &mut self.frames));
             if self.frames.is_empty() {
                 return;
             }
@@ -195,7 +195,7 @@ impl ClientBench {
         counted(|| {
             let form = self.client.form();
             self.client
-                .drain_transmits(|message| form.frames_of_client(message, &mut self.frames));
+                .drain_transmits(|message| form.encode_of_client(message, &mut self.frames));
             if self.frames.is_empty() {
                 return;
             }

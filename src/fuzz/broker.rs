@@ -8,6 +8,7 @@ use crate::proto::broker::{
 };
 use crate::proto::{Broker, Time};
 use crate::wire::omdp::{ToClient, ToWorker};
+use crate::wire::packed::pack;
 use crate::wire::{Dialect, Dialects, mdp};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -268,7 +269,11 @@ fn understood(transmit: crate::proto::broker::Transmit<Vec<u8>>) {
         Outgoing::MdpWorker(dialect, _) => Reader::MdpWorker(dialect),
     };
     let mut frames = Vec::new();
+    let packed = transmit.packed;
     transmit.encode(&mut frames);
+    if packed {
+        pack(&mut frames, 0);
+    }
     let shown = frames.clone();
     let result = match reader {
         Reader::Client => ToClient::decode(&mut frames).map(drop),

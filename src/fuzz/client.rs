@@ -7,6 +7,7 @@ use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::Action;
 use crate::proto::{Client, Terms, Time};
 use crate::wire::omdp::ClientMessage;
+use crate::wire::packed::pack;
 use crate::wire::{Body, Dialect};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -134,6 +135,9 @@ impl Scene for Live {
             );
             let mut frames = Vec::new();
             form.encode_of_client(message, &mut frames);
+            if form.packed {
+                pack(&mut frames, 0);
+            }
             // MDP has no word for most of it.
             if !says || !frames.is_empty() {
                 sent.push(frames);

@@ -7,6 +7,7 @@ use crate::proto::link::Action;
 use crate::proto::worker::{Retract, WorkerConfig, WorkerNotice};
 use crate::proto::{Time, Worker};
 use crate::wire::omdp::{WorkerMessage, tokens};
+use crate::wire::packed::pack;
 use crate::wire::{Body, Dialect};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -260,6 +261,9 @@ impl Live {
             }
             let mut frames = Vec::new();
             form.encode_of_worker(message, &mut frames);
+            if form.packed {
+                pack(&mut frames, 0);
+            }
             if !frames.is_empty() {
                 sent.push(frames);
             }

@@ -116,7 +116,7 @@ impl Machine for Client<Message> {
         let form = self.form();
         let mut frames = Vec::new();
         Client::drain_transmits(self, |message| {
-            form.frames_of_client(message, &mut frames);
+            form.encode_of_client(message, &mut frames);
             if !frames.is_empty() {
                 send(&mut frames, form.packed);
             }

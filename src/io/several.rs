@@ -95,7 +95,7 @@ impl Machine for WorkerOfSeveral<Message> {
         let form = self.form(line);
         let mut frames = Vec::new();
         WorkerOfSeveral::drain_transmits(self, line, |message| {
-            form.frames_of_worker(message, &mut frames);
+            form.encode_of_worker(message, &mut frames);
             if !frames.is_empty() {
                 send(&mut frames, form.packed);
             }
@@ -225,7 +225,7 @@ impl Machine for ClientOfSeveral<Message> {
         let form = self.form(line);
         let mut frames = Vec::new();
         ClientOfSeveral::drain_transmits(self, line, |message| {
-            form.frames_of_client(message, &mut frames);
+            form.encode_of_client(message, &mut frames);
             if !frames.is_empty() {
                 send(&mut frames, form.packed);
             }

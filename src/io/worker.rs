@@ -114,7 +114,7 @@ impl Machine for Worker<Message> {
         let form = self.form();
         let mut frames = Vec::new();
         Worker::drain_transmits(self, |message| {
-            form.frames_of_worker(message, &mut frames);
+            form.encode_of_worker(message, &mut frames);
             if !frames.is_empty() {
                 send(&mut frames, form.packed);
             }

@@ -2,7 +2,7 @@
 
 use super::mdp;
 use super::omdp;
-use super::packed::{is_batch, is_packed, pack};
+use super::packed::{is_batch, is_packed};
 use super::{Frame, Malformed};
 
 /// A dialect that a peer may speak.
@@ -91,20 +91,8 @@ pub struct Form {
 
 impl Form {
     /// Puts the frames of what a worker says into `out`, which is empty; none if the dialect can't
-    /// say it.
+    /// say it. To pack them is up to the transport.
     pub fn encode_of_worker<F: Frame>(self, message: omdp::WorkerMessage<F>, out: &mut Vec<F>) {
-        self.frames_of_worker(message, out);
-        self.finish(out);
-    }
-
-    /// The same for a client.
-    pub fn encode_of_client<F: Frame>(self, message: omdp::ClientMessage<F>, out: &mut Vec<F>) {
-        self.frames_of_client(message, out);
-        self.finish(out);
-    }
-
-    /// The same for a worker and a transport that packs them on their way.
-    pub fn frames_of_worker<F: Frame>(self, message: omdp::WorkerMessage<F>, out: &mut Vec<F>) {
         match self.dialect {
             Dialect::Omdp => message.encode(out),
             Dialect::Mdp(dialect) => {
@@ -116,7 +104,7 @@ impl Form {
     }
 
     /// The same for a client.
-    pub fn frames_of_client<F: Frame>(self, message: omdp::ClientMessage<F>, out: &mut Vec<F>) {
+    pub fn encode_of_client<F: Frame>(self, message: omdp::ClientMessage<F>, out: &mut Vec<F>) {
         match self.dialect {
             Dialect::Omdp => message.encode(out),
             Dialect::Mdp(dialect) => {
@@ -124,12 +112,6 @@ impl Form {
                     message.encode(dialect, out);
                 }
             }
-        }
-    }
-
-    fn finish<F: Frame>(self, out: &mut Vec<F>) {
-        if self.packed {
-            pack(out, 0);
         }
     }
 }

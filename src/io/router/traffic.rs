@@ -74,7 +74,7 @@ impl Driver {
                 let to = transmit.to.clone();
                 let last = transmit.message.is_disconnect();
                 let together = transmit.packed && !last;
-                transmit.frames(frames);
+                transmit.encode(frames);
                 if let Some(other) = gathered.take_if(|other| !together || !Arc::ptr_eq(other, &to))
                 {
                     self.gather.flush(|message| deliver(&other, message, false));

@@ -5,7 +5,6 @@ use super::workers::WorkerKey;
 use super::{Broker, RoutingId};
 use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{ToClient, ToWorker};
-use crate::wire::packed::pack;
 use crate::wire::{Dialect, Frame};
 
 /// A message to be sent, and to whom.
@@ -15,7 +14,7 @@ pub struct Transmit<F> {
     pub to: RoutingId,
     /// The message, in the terms of the peer's role.
     pub message: Outgoing<F>,
-    /// Whether its short frames are packed.
+    /// Whether its short frames are to be packed.
     pub packed: bool,
 }
 
@@ -30,17 +29,8 @@ impl<F: Frame> Transmit<F> {
         }
     }
 
-    /// Appends the frames of the message, without the routing id.
+    /// Appends the frames of the message, without the routing id. To pack them is up to the transport.
     pub fn encode(self, out: &mut Vec<F>) {
-        let (start, packed) = (out.len(), self.packed);
-        self.frames(out);
-        if packed {
-            pack(out, start);
-        }
-    }
-
-    /// The same for a transport that packs them on their way.
-    pub fn frames(self, out: &mut Vec<F>) {
         match self.message {
             Outgoing::Client(message) => message.encode(out),
             Outgoing::Worker(message) => message.encode(out),

@@ -6,6 +6,7 @@ use crate::proto::link::Action;
 use crate::proto::tests::net::{Frames, HEARTBEAT, Rng, ms};
 use crate::proto::{Broker, Time};
 use crate::wire::Dialects;
+use crate::wire::packed::pack;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
@@ -103,7 +104,11 @@ impl World {
                 let mut frames = Vec::new();
                 let to = std::str::from_utf8(&transmit.to).unwrap().to_owned();
                 let peer = to.strip_prefix("peer-").unwrap().parse().unwrap();
+                let packed = transmit.packed;
                 transmit.encode(&mut frames);
+                if packed {
+                    pack(&mut frames, 0);
+                }
                 if let Some(conn) = self.conns.get_mut(&(peer, line)).filter(|conn| conn.up) {
                     conn.to_peer.push_back(frames);
                 }

@@ -3,6 +3,7 @@
 use crate::proto::broker::{BrokerConfig, BrokerEvent, Departure};
 use crate::proto::tests::net::actor::{Actor, Effect, Frames, Wakes};
 use crate::proto::{Broker, Time};
+use crate::wire::packed::pack;
 
 pub struct BrokerActor {
     pub machine: Broker<Vec<u8>>,
@@ -83,7 +84,11 @@ impl Actor for BrokerActor {
         for transmit in self.machine.drain_transmits() {
             let mut frames = Vec::new();
             let to = transmit.to.to_vec();
+            let packed = transmit.packed;
             transmit.encode(&mut frames);
+            if packed {
+                pack(&mut frames, 0);
+            }
             effects.push(Effect::SendTo(to, frames));
         }
         self.events

@@ -7,6 +7,7 @@ use crate::proto::tests::net::actor::{Actor, Asks, Effect, Frames, Wakes};
 use crate::proto::tests::net::{End, Seen};
 use crate::proto::{Client, Terms, Time};
 use crate::wire::omdp::ReplyKind;
+use crate::wire::packed::pack;
 use crate::wire::{Body, Malformed};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -190,6 +191,9 @@ impl Actor for ClientActor {
         self.machine.drain_transmits(|message| {
             let mut frames = Vec::new();
             form.encode_of_client(message, &mut frames);
+            if form.packed {
+                pack(&mut frames, 0);
+            }
             if !frames.is_empty() {
                 effects.push(Effect::Send(frames));
             }

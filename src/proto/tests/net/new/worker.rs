@@ -8,6 +8,7 @@ use crate::proto::tests::net::{Job, Jobs, Outcome, Step};
 use crate::proto::worker::{Retract, Worked, WorkerConfig, WorkerNotice};
 use crate::proto::{Time, Worker};
 use crate::wire::omdp::WorkerMessage;
+use crate::wire::packed::pack;
 use crate::wire::{Body, Malformed};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -297,6 +298,9 @@ impl Actor for WorkerActor {
             *returns += usize::from(matches!(message, WorkerMessage::Return { .. }));
             let mut frames = Vec::new();
             form.encode_of_worker(message, &mut frames);
+            if form.packed {
+                pack(&mut frames, 0);
+            }
             if !frames.is_empty() {
                 effects.push(Effect::Send(frames));
             }
