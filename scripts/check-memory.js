@@ -12,35 +12,35 @@ const { root } = require('./platforms.js');
 const { seconds } = require('./run.js');
 
 /**
- * Brokers, workers, clients, streams, cancellation, starting and stopping, bad input, worker threads. Not 30.client: so
+ * Brokers, workers, clients, streams, cancellation, starting and stopping, bad input, worker threads. Not client/client: so
  * slow a client does not answer its broker in time to keep the order of its requests, which that file asks for.
  */
 const FILES = [
-  '10.broker',
-  '12.events',
-  '20.concurrency',
-  '20.handlers',
-  '20.worker',
-  '21.reply',
-  '21.reply-active',
-  '21.reply-stream',
-  '22.values',
-  '26.shown-requests',
-  '29.large-strings',
-  '30.batches',
-  '30.callbacks',
-  '30.ends',
-  '31.streams',
-  '32.timeouts',
-  '33.cancellation',
-  '40.old-worker',
-  '41.old-client',
-  '51.worker-threads',
-  '61.rules',
-  '71.bad-input-batches',
-  '71.bad-input-bodies',
-  '71.bad-input-frames',
-  '71.bad-input-nonsense',
+  'broker/broker',
+  'process/events',
+  'worker/concurrency',
+  'worker/handlers',
+  'worker/worker',
+  'worker/reply',
+  'worker/reply-active',
+  'worker/reply-stream',
+  'client/values',
+  'worker/shown-requests',
+  'client/large-strings',
+  'client/batches',
+  'client/callbacks',
+  'client/ends',
+  'client/streams',
+  'client/timeouts',
+  'client/cancellation',
+  'interop/old-worker',
+  'interop/old-client',
+  'process/worker-threads',
+  'security/rules',
+  'process/bad-input-batches',
+  'process/bad-input-bodies',
+  'process/bad-input-frames',
+  'process/bad-input-nonsense',
 ];
 
 const VALGRIND = [

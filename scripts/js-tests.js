@@ -11,8 +11,8 @@ const TIMEOUT = 120_000;
 /** @param {string} node the path of a Node binary */
 function runJsTests(node) {
   // Named one by one, as Node 20 takes no globs and later versions take no folders.
-  const names = fs.readdirSync(path.join(root, '__test__')).filter((name) => name.endsWith('.test.js'));
-  const files = names.map((name) => path.join('__test__', name));
+  const names = fs.readdirSync(path.join(root, '__test__'), { recursive: true, encoding: 'utf8' });
+  const files = names.filter((name) => name.endsWith('.test.js')).map((name) => path.join('__test__', name));
   const output = run(node, ['--test', '--test-reporter=spec', `--test-timeout=${TIMEOUT}`, ...files]);
   const closing = /^ℹ (tests|pass|fail|cancelled|skipped|todo|duration_ms) /;
   return output.split('\n').filter((line) => closing.test(line));

@@ -1,0 +1,141 @@
+'use strict';
+// The documents: relative links lead somewhere, and JavaScript in them is what it says it is.
+//
+// A block tagged `js` parses; one tagged `js run` (or `mjs run`) is a whole program, is run, and must end by itself
+// with exit code 0. Where a block tagged `text output` follows, that is what the program prints. The endpoint
+// tcp://127.0.0.1:5555, which readers can remember, is replaced by one that is free.
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
+const { describe, test } = require('node:test');
+const vm = require('node:vm');
+const { freshEndpoint } = require('../support/endpoints');
+const { ROOT, runNode } = require('../support/programs');
+
+const DOCUMENTS = ['.', 'docs'].flatMap((folder) =>
+  fs
+    .readdirSync(path.join(ROOT, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => path.join(folder, name)),
+);
+
+const FENCED = /^```([^\n]*)\n([\s\S]*?)^```$/gm;
+
+function read(file) {
+  return fs.readFileSync(path.join(ROOT, file), 'utf8');
+}
+
+function prose(text) {
+  return text.replace(FENCED, '').replace(/`[^`\n]*`/g, '');
+}
+
+/** The anchors that GitHub gives the headings of a document. */
+function anchorsOf(text) {
+  const seen = new Map();
+  return [...text.replace(FENCED, '').matchAll(/^#+ +(.*)$/gm)].map(([, title]) => {
+    const slug = title
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-');
+    const count = seen.get(slug) ?? 0;
+    seen.set(slug, count + 1);
+    return count === 0 ? slug : `${slug}-${count}`;
+  });
+}
+
+function fault(file, target) {
+  const [name, anchor] = target.split('#');
+  const full = name === '' ? path.join(ROOT, file) : path.join(ROOT, path.dirname(file), name);
+  if (!fs.existsSync(full)) return `${target}: no such file`;
+  if (anchor === undefined) return undefined;
+  return anchorsOf(fs.readFileSync(full, 'utf8')).includes(anchor) ? undefined : `${target}: no such heading`;
+}
+
+/** @returns {{ line: number, tag: string, code: string, output: string | undefined }[]} */
+function programsIn(text) {
+  const blocks = [...text.matchAll(FENCED)];
+  return blocks.flatMap(([, tag, code], index) => {
+    if (!/^m?js( |$)/.test(tag)) return [];
+    const line = text.slice(0, blocks[index].index).split('\n').length;
+    const next = blocks[index + 1];
+    return [{ line, tag, code, output: next?.[1] === 'text output' ? next[2] : undefined }];
+  });
+}
+
+for (const file of DOCUMENTS) {
+  describe(file, () => {
+    const text = read(file);
+
+    test('relative links lead somewhere', () => {
+      const targets = [...prose(text).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target);
+      const relative = targets.filter((target) => !/^[a-z]+:/.test(target));
+      const faults = relative.map((target) => fault(file, target)).filter((each) => each !== undefined);
+      assert.deepEqual(faults, []);
+    });
+
+    for (const { line, tag, code, output } of programsIn(text)) {
+      if (tag === 'js') {
+        test(`the code in line ${line} parses`, () => {
+          new vm.Script(`(async () => {\n${code}\n})`, { filename: file, lineOffset: line - 1 });
+        });
+        continue;
+      }
+      test(`the program in line ${line} runs`, async () => {
+        assert.match(tag, /^m?js run$/);
+        const type = tag.startsWith('m') ? 'module' : 'commonjs';
+        const program = code.replaceAll('tcp://127.0.0.1:5555', freshEndpoint('tcp'));
+        const result = await runNode([`--input-type=${type}`, '--eval', program]);
+        assert.deepEqual([result.code, result.stderr], [0, ''], result.stdout);
+        if (output !== undefined) assert.equal(result.stdout, output);
+      });
+    }
+  });
+}
+
+describe('docs/api.md and index.d.ts', () => {
+  const types = read('index.d.ts');
+  const api = `${read('docs/api.md')}\n${read('docs/security.md')}`;
+  const said = new Set([...api.matchAll(/`([^`\n]+)`/g)].flatMap(([, code]) => code.match(/\w+/g) ?? []));
+  const blocks = [...types.matchAll(/^(?:export |declare )+(?:interface|class) (\w+)[\s\S]*?^}$/gm)];
+  /** What every EventEmitter has, with better types. */
+  const inherited = /^(on|once|off|(add|remove|prepend|prependOnce)Listener|read|constructor)$/;
+
+  for (const [block, name] of blocks) {
+    test(`every member of ${name} is documented`, () => {
+      const members = [...block.matchAll(/^ {2}(?:readonly )?([a-z]\w*)\??[:(<]/gm)].map(
+        ([, member]) => member,
+      );
+      assert.deepEqual(
+        members.filter((member) => !inherited.test(member) && !said.has(member)),
+        [],
+      );
+    });
+  }
+
+  test('every function and class is documented', () => {
+    const names = [...types.matchAll(/^export (?:class|function|const) (\w+)/gm)].map(([, name]) => name);
+    assert.ok(names.length >= 8);
+    assert.deepEqual(
+      names.filter((name) => !said.has(name)),
+      [],
+    );
+  });
+
+  test('every option, event and method of docs/api.md has a type', () => {
+    const members = new Set(
+      [...types.matchAll(/^ {2}(?:readonly )?([a-z]\w*)\??[:(<]/gm)].map(([, name]) => name),
+    );
+    const text = read('docs/api.md');
+    const methods = [...text.matchAll(/^### .*`/gm)].flatMap(([title]) =>
+      [...title.matchAll(/`\w+\.(\w+)/g)].map(([, method]) => method),
+    );
+    const tables = [...text.matchAll(/^\| (?:option|event) \|.*\n\|[-|]+\|\n((?:\|.*\n)+)/gm)];
+    const rows = tables.flatMap(([, table]) => table.trimEnd().split('\n'));
+    const cells = rows.flatMap((row) => [...row.split('|')[1].matchAll(/`(\w+)`/g)].map(([, name]) => name));
+    assert.ok(methods.length > 15 && cells.length > 30, `${methods.length} ${cells.length}`);
+    assert.deepEqual(
+      [...methods, ...cells].filter((name) => !members.has(name)),
+      [],
+    );
+  });
+});

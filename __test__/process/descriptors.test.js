@@ -1,0 +1,143 @@
+'use strict';
+// Descriptors are limited: running out of them is an error that can be caught, and using them leaves none behind.
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const { runChild } = require('../support/child');
+const { TRANSPORTS } = require('../support/endpoints');
+const { until } = require('../support/events');
+const { SERVICE, peersFor } = require('../support/peers');
+const { COUNTED, counts } = require('../support/resources');
+
+const LINUX = { skip: !COUNTED };
+
+/** Runs in the child: more clients than there are descriptors, then one that has to work. */
+async function tooMany({ omdp, say, endpoint, role, count }) {
+  const { Broker, Worker, Client } = omdp;
+  const make = {
+    client: () => new Client(endpoint),
+    worker: () => new Worker(endpoint, 'many'),
+    broker: (i) => new Broker(`inproc://many-${i}`),
+  }[role];
+  const many = Array.from({ length: count }, (_, i) => make(i));
+  const results = await Promise.allSettled(many.map((peer) => peer.start()));
+  const codes = {};
+  for (const { reason } of results) {
+    const code = reason === undefined ? 'started' : reason instanceof Error ? reason.code : 'no Error';
+    codes[code] = (codes[code] ?? 0) + 1;
+  }
+  say('codes', codes);
+  await Promise.all(many.map((peer) => peer.stop({ timeout: 0 })));
+  say('stopped');
+
+  const broker = new Broker(endpoint);
+  const worker = new Worker(endpoint, 'service');
+  worker.on('request', (data, reply) => reply.end(data));
+  const client = new Client(endpoint);
+  // The last descriptors are closed by a thread that tells nobody.
+  for (;;) {
+    try {
+      await broker.start();
+      await Promise.all([worker.start(), client.start()]);
+      break;
+    } catch (error) {
+      if (error.code !== 'EMFILE') throw error;
+    }
+  }
+  say('answer', await client.call('service', 'it works'));
+  await Promise.all([client.stop(), worker.stop(), broker.stop()]);
+}
+
+for (const transport of TRANSPORTS) {
+  for (const role of ['client', 'worker']) {
+    test(
+      `2,000 ${role}s over ${transport} under ulimit -n 256 get errors that can be caught, and the process works on`,
+      LINUX,
+      async (t) => {
+        const { endpoint } = peersFor(t, transport);
+        const child = runChild(t, tooMany, { endpoint, role, count: 2000 }, { shell: 'ulimit -n 256' });
+        const { code, signal, stderr } = await child.ended;
+        assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
+        const { started, EMFILE, ...others } = (await child.said('codes')).value;
+        assert.deepEqual(others, {});
+        assert.ok(EMFILE > 1000, `${EMFILE} without a descriptor`);
+        assert.equal(started + EMFILE, 2000);
+        assert.equal((await child.said('answer')).value, 'it works');
+      },
+    );
+  }
+}
+
+test('so do 500 brokers', LINUX, async (t) => {
+  const { endpoint } = peersFor(t, 'tcp');
+  const child = runChild(t, tooMany, { endpoint, role: 'broker', count: 500 }, { shell: 'ulimit -n 256' });
+  const { code, signal, stderr } = await child.ended;
+  assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
+  const { started, EMFILE, ...others } = (await child.said('codes')).value;
+  assert.deepEqual(others, {});
+  assert.equal(started + EMFILE, 500);
+  assert.equal((await child.said('answer')).value, 'it works');
+});
+
+test('a broker under ulimit -n 256 lives through 1,000 connections', LINUX, async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const child = runChild(
+    t,
+    async ({ omdp, say, endpoint }) => {
+      const broker = new omdp.Broker(endpoint);
+      const worker = new omdp.Worker(endpoint, 'service');
+      worker.on('request', (data, reply) => reply.end(data));
+      await broker.start();
+      await worker.start();
+      const client = new omdp.Client(endpoint);
+      await client.start();
+      await client.call('service', 'registered');
+      await client.stop();
+      say('started');
+    },
+    { endpoint: peers.endpoint },
+    { shell: 'ulimit -n 256' },
+  );
+  await child.said('started');
+  const crowd = Array.from({ length: 1000 }, () => peers.client());
+  await Promise.all(crowd.map((client) => client.start()));
+  await Promise.all(crowd.slice(0, 100).map((client) => client.stop()));
+  await Promise.all(crowd.map((client) => client.stop()));
+  const client = peers.client();
+  await client.start();
+  assert.equal(await client.call(SERVICE, 'it works'), 'it works');
+  child.kill();
+});
+
+for (const transport of TRANSPORTS) {
+  test(
+    `peers started and stopped 50 times over ${transport} leave no thread and no descriptor`,
+    LINUX,
+    async (t) => {
+      const peers = peersFor(t, transport);
+      const all = [peers.broker(), peers.worker((data, reply) => reply.end(data)), peers.client()];
+      const life = async () => {
+        for (const peer of all) await peer.start();
+        await all[2].call(SERVICE, 1);
+        await Promise.all(all.map((peer) => peer.stop()));
+      };
+      await life();
+      // What the first life leaves for a moment is what later ones may find.
+      let before = counts();
+      await until(() => {
+        const now = counts();
+        const same = now.threads === before.threads && now.descriptors === before.descriptors;
+        before = now;
+        return same;
+      });
+      for (let i = 0; i < 50; i += 1) await life();
+      let now;
+      await until(
+        () => {
+          now = counts();
+          return now.threads <= before.threads && now.descriptors <= before.descriptors;
+        },
+        () => `before ${JSON.stringify(before)}, after ${JSON.stringify(now)}`,
+      );
+    },
+  );
+}
