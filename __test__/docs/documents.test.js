@@ -2,8 +2,8 @@
 // The documents: relative links lead somewhere, and JavaScript in them is what it says it is.
 //
 // A block tagged `js` parses; one tagged `js run` (or `mjs run`) is a whole program, is run, and must end by itself
-// with exit code 0. Where a block tagged `text output` follows, that is what the program prints. The endpoint
-// tcp://127.0.0.1:5555, which readers can remember, is replaced by one that is free.
+// with exit code 0. Where a block tagged `text output` follows, that is what the program prints. Endpoints at the ports
+// 5550 to 5559 of 127.0.0.1, which readers can remember, are replaced by free ones.
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -18,6 +18,9 @@ const DOCUMENTS = ['.', 'docs'].flatMap((folder) =>
     .filter((name) => name.endsWith('.md'))
     .map((name) => path.join(folder, name)),
 );
+
+/** Where programs are saved to be run. It lies within the package, so that they can require it by its name. */
+const PROGRAMS = path.join(ROOT, 'target', 'documents');
 
 const FENCED = /^```([^\n]*)\n([\s\S]*?)^```$/gm;
 
@@ -51,6 +54,23 @@ function fault(file, target) {
   return anchorsOf(fs.readFileSync(full, 'utf8')).includes(anchor) ? undefined : `${target}: no such heading`;
 }
 
+/** The program with free endpoints in the place of those that readers can remember, ports 5550 to 5559. */
+function withFreeEndpoints(code) {
+  const free = new Map();
+  return code.replace(/tcp:\/\/127\.0\.0\.1:555\d/g, (endpoint) => {
+    if (!free.has(endpoint)) free.set(endpoint, freshEndpoint('tcp'));
+    return free.get(endpoint);
+  });
+}
+
+/** @param {string} name @param {string} program @returns {string} the path where it was saved */
+function save(name, program) {
+  const saved = path.join(PROGRAMS, name);
+  fs.mkdirSync(PROGRAMS, { recursive: true });
+  fs.writeFileSync(saved, program);
+  return saved;
+}
+
 /** @returns {{ line: number, tag: string, code: string, output: string | undefined }[]} */
 function programsIn(text) {
   const blocks = [...text.matchAll(FENCED)];
@@ -82,15 +102,41 @@ for (const file of DOCUMENTS) {
       }
       test(`the program in line ${line} runs`, async () => {
         assert.match(tag, /^m?js run$/);
-        const type = tag.startsWith('m') ? 'module' : 'commonjs';
-        const program = code.replaceAll('tcp://127.0.0.1:5555', freshEndpoint('tcp'));
-        const result = await runNode([`--input-type=${type}`, '--eval', program]);
+        const name = `${path.basename(file, '.md')}-${line}.${tag.startsWith('m') ? 'mjs' : 'js'}`;
+        const saved = save(name, withFreeEndpoints(code));
+        const result = await runNode([saved]);
         assert.deepEqual([result.code, result.stderr], [0, ''], result.stdout);
         if (output !== undefined) assert.equal(result.stdout, output);
       });
     }
   });
 }
+
+test('the example of streams in the README survives a missing file on both sides', async () => {
+  const blocks = programsIn(read('README.md'));
+  const example = blocks.find(({ code }) => code.includes('pipeline('));
+  assert.ok(example, 'the README has an example of streams');
+  const program = `
+    const fs = require('node:fs');
+    const { pipeline } = require('node:stream/promises');
+    const { Broker, Client, Worker } = require('zmq-omdp');
+    async function main() {
+      const endpoint = 'tcp://127.0.0.1:5555';
+      const pathOf = (name) => \`\${__dirname}/no-such-folder/\${name}\`;
+      const broker = new Broker(endpoint);
+      const worker = new Worker(endpoint, 'file');
+      const client = new Client(endpoint);
+      await Promise.all([broker.start(), worker.start(), client.start()]);
+      process.chdir(fs.mkdtempSync(require('node:path').join(require('node:os').tmpdir(), 'omdp-readme-')));
+      ${example?.code}
+      console.log('worker:', (await worker.stats()).running);
+      await Promise.all([client.stop(), worker.stop(), broker.stop()]);
+      fs.rmSync(process.cwd(), { recursive: true });
+    }
+    main();`;
+  const result = await runNode([save('README-streams.js', withFreeEndpoints(program))]);
+  assert.deepEqual(result, { code: 0, signal: null, stdout: 'worker: 0\n', stderr: 'no copy: ENOENT\n' });
+});
 
 describe('docs/api.md and index.d.ts', () => {
   const types = read('index.d.ts');
@@ -119,6 +165,15 @@ describe('docs/api.md and index.d.ts', () => {
       names.filter((name) => !said.has(name)),
       [],
     );
+  });
+
+  test('docs/errors.md lists the codes that index.d.ts lists', () => {
+    const union = types.match(/^export type ErrorCode =\n([\s\S]*?);$/m)?.[1] ?? '';
+    const typed = [...union.matchAll(/'(\w+)'/g)].map(([, code]) => code);
+    const [, section] = read('docs/errors.md').split(/^## Codes$/m);
+    const listed = [...section.split(/^## /m)[0].matchAll(/^\| `(\w+)`/gm)].map(([, code]) => code);
+    assert.ok(typed.length > 9, `${typed.length}`);
+    assert.deepEqual(listed.sort(), typed.sort());
   });
 
   test('every option, event and method of docs/api.md has a type', () => {
