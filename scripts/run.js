@@ -10,10 +10,18 @@ const { root } = require('./platforms.js');
  * ends this process with its exit code: the scripts have nothing useful to do after a failed step.
  * @param {string} program
  * @param {string[]} args
- * @param {import('node:child_process').SpawnSyncOptions} [options]
+ * @param {import('node:child_process').SpawnSyncOptions & { progress?: boolean }} [options] progress: on a terminal the
+ *   program's standard error is shown as it comes
  */
-function run(program, args, options = {}) {
-  const result = spawnSync(program, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28, ...options });
+function run(program, args, { progress = false, ...options } = {}) {
+  const shown = progress && process.stderr.isTTY;
+  const result = spawnSync(program, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+    ...(shown && { stdio: ['ignore', 'pipe', 'inherit'] }),
+    ...options,
+  });
   if (result.error) {
     console.error(hint(program, /** @type {NodeJS.ErrnoException} */ (result.error)));
     process.exit(1);

@@ -1,6 +1,7 @@
 'use strict';
 // `npm test`: everything that has to hold before a change is good, the cheap steps first. Prints for each step how
-// long it took, for the test runners their closing lines, and for a failing step all it said; stops at the first.
+// long it took, for the test runners their closing lines, and for a failing step all it said; stops at the first. On a
+// terminal it also shows which step runs, and how far cargo and node's test runner are.
 //
 // All cargo steps name the target that the napi CLI builds for and its profile, so they share one libzmq. The
 // JavaScript tests run against that same binary, of which libzmq and every other dependency are optimised: a
@@ -18,6 +19,7 @@ const only = process.argv.slice(2);
 function step(name, work) {
   if (only.length > 0 && !only.some((part) => name.includes(part))) return;
   const start = performance.now();
+  if (process.stdout.isTTY) console.log(`… ${name}`);
   const closing = work();
   console.log(`✓ ${name} (${seconds(start)})`);
   if (closing) console.log(closing.replace(/^/gm, '    '));
@@ -52,15 +54,16 @@ function main() {
   const target = ['--target', host, '--locked'];
   /** @param {string[]} features */
   const clippy = (features) => {
-    run('cargo', ['clippy', ...target, '--all-targets', ...features, '--', '-D', 'warnings']);
+    const args = ['clippy', ...target, '--all-targets', ...features, '--', '-D', 'warnings'];
+    run('cargo', args, { progress: true });
   };
   /** @param {string[]} args */
-  const test = (args) => closingOfCargo(run('cargo', ['test', ...target, ...args]));
+  const test = (args) => closingOfCargo(run('cargo', ['test', ...target, ...args], { progress: true }));
   step('clippy: wire and proto', () => clippy(pure));
   step('clippy: what is fuzzed', () => clippy([...pure, '--features', 'fuzz']));
   step('clippy: with io', () => clippy(withIo));
   step('clippy: with node', () => clippy(['--features', 'instructions']));
-  step('cargo test: wire and proto', () => test(pure));
+  // With all features, so it has the tests of wire and proto too.
   step('cargo test: all', () => test([]));
   step('cargo test: zmq-sys', () => test(['-p', 'zmq-sys']));
   step('node --test', () => runJsTests(process.execPath).join('\n'));
