@@ -1,69 +1,114 @@
 'use strict';
-// The one place that loads the addon. The loader that the napi CLI generates looks first beside itself (a binary
-// built here), then for the platform package; what it says on failure speaks of npm's bugs, so it is said anew here.
+// The one place that loads the addon: from the file that ZMQ_OMDP_BINARY names; else from a file beside this package
+// (a clone that was built) or beside a bundle of it; else from the platform package.
+const fs = require('node:fs');
+const path = require('node:path');
+const packages = require('./packages');
+const { abiOf, libcOfHost } = require('./host');
 
 const PACKAGE = 'zmq-omdp';
-const ABI = { glibc: '-gnu', musl: '-musl' };
-const SUPPORTED =
-  'linux x64 and arm64 (glibc and musl), darwin x64 and arm64, win32 x64 and arm64' /* as in package.json */;
 
+/** @returns {typeof import('../native')} */
 function load() {
+  const { platform, arch } = process;
+  const libc = platform === 'linux' ? libcOfHost() : null;
+  const suffix = `${platform}-${arch}${abiOf(platform, libc)}`;
+  /** @type {unknown[]} */
+  const causes = [];
+  for (const attempt of attempts(suffix)) {
+    try {
+      return attempt();
+    } catch (error) {
+      causes.push(error);
+    }
+  }
+  throw noBinary(causes, { platform, arch, libc, package: `${PACKAGE}-${suffix}` });
+}
+
+/** @param {string} suffix @returns {(() => any)[]} */
+function attempts(suffix) {
+  const named = environment('ZMQ_OMDP_BINARY');
+  if (named) return [() => open(path.resolve(named))];
+  const file = `${PACKAGE}.${suffix}.node`;
+  // In a bundle, and in a single executable, `__dirname` is the folder of the bundle or executable.
+  const beside = [path.join(__dirname, '..', file), path.join(__dirname, file)].filter((name) =>
+    exists(name),
+  );
+  const installed = /** @type {Record<string, () => any>} */ (packages)[suffix];
+  return [...beside.map((name) => () => open(name)), ...(installed ? [installed] : [])];
+}
+
+/** Not by `require`, which bundlers replace and single executables restrict. @param {string} file */
+function open(file) {
+  const module = { exports: {} };
+  process.dlopen(module, path.toNamespacedPath(file));
+  return module.exports;
+}
+
+/** @param {string} name */
+function environment(name) {
   try {
-    return require('../native.js');
-  } catch (cause) {
-    throw noBinary(cause);
+    return process.env[name];
+  } catch {
+    return undefined; // Deno without --allow-env
   }
 }
 
-/** @param {unknown} cause */
-function noBinary(cause) {
-  const { platform, arch } = process;
-  const libc = platform === 'linux' ? libcOfHost() : null;
-  const wanted = packageFor(platform, arch, libc);
+/** @param {string} file */
+function exists(file) {
+  try {
+    return fs.existsSync(file);
+  } catch {
+    return false; // Deno without --allow-read
+  }
+}
+
+/**
+ * @param {unknown[]} causes
+ * @param {{ platform: string, arch: string, libc: string | null, package: string }} host
+ */
+function noBinary(causes, host) {
+  const { platform, arch, libc } = host;
   const where = `${platform} ${arch}${libc ? ` (${libc})` : ''}`;
-  const reasons = reasonsOf(cause);
+  const found = causes.filter((cause) => !isMissing(cause));
+  const reasons = found.map((cause) => (cause instanceof Error ? cause.message.split('\n')[0] : `${cause}`));
   const message = [
     reasons.length > 0
       ? `The native binary of ${PACKAGE} for ${where} could not be loaded: ${reasons.join('; ')}.`
-      : `No native binary of ${PACKAGE} fits ${where}.`,
-    `Looked for the package "${wanted}". Prebuilt are: ${SUPPORTED}.`,
-    'If this platform is among them, install again without --omit=optional (or --no-optional), on the machine' +
-      ' and with the Node.js that will run it.',
-    'Otherwise build it from a clone of the sources: with Rust (https://rustup.rs) and a C++ compiler there,' +
-      ' run "npm install" and "npm run build".',
+      : `No native binary of ${PACKAGE} was found for ${where}.`,
+    ...(found.map(permissionFor).find(Boolean) ?? adviceFor(host.package)),
   ].join('\n');
-  const error = new Error(message, { cause });
-  return Object.assign(error, { code: 'ERR_OMDP_NO_BINARY', platform, arch, libc, package: wanted });
+  const error = new Error(message, { cause: found[0] ?? causes[0] });
+  return Object.assign(error, { code: 'ERR_OMDP_NO_BINARY', ...host });
 }
 
-/** @returns {'glibc' | 'musl'} */
-function libcOfHost() {
-  const report = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (process.report.getReport());
-  return report.header.glibcVersionRuntime ? 'glibc' : 'musl';
+/** Whether a package is simply not installed. @param {any} cause */
+function isMissing(cause) {
+  return cause?.code === 'MODULE_NOT_FOUND' || cause?.code === 'ERR_MODULE_NOT_FOUND';
 }
 
-/**
- * @param {string} platform
- * @param {string} arch
- * @param {'glibc' | 'musl' | null} libc
- */
-function packageFor(platform, arch, libc) {
-  const abi = libc ? ABI[libc] : platform === 'win32' ? '-msvc' : '';
-  return `${PACKAGE}-${platform}-${arch}${abi}`;
+/** The flag that a runtime asks for. @param {any} cause @returns {string[] | undefined} */
+function permissionFor(cause) {
+  if (cause?.code === 'ERR_DLOPEN_DISABLED')
+    return ['Node.js denies native addons: run it with --allow-addons beside --permission.'];
+  if (cause?.name === 'NotCapable')
+    return [
+      'Deno denies native addons: run it with --allow-ffi (and --allow-read, --allow-env, --allow-sys).',
+    ];
+  return undefined;
 }
 
-/**
- * Why files that are there did not load (a C library too old, a file cut short): what the generated loader met on
- * its way, without its "Cannot find module …" for the files that are simply not there.
- * @param {unknown} cause
- */
-function reasonsOf(cause) {
-  const reasons = new Set();
-  for (let error = cause; error instanceof Error; error = error.cause) {
-    const [reason] = error.message.split('\n');
-    if (!/^(Cannot find|Failed to load|Unsupported)/.test(reason)) reasons.add(reason);
-  }
-  return [...reasons];
+/** @param {string} wanted */
+function adviceFor(wanted) {
+  const prebuilt = Object.keys(packages).map((suffix) => suffix.replace(/-msvc$/, ''));
+  return [
+    `Looked for the package "${wanted}". Prebuilt binaries exist for ${prebuilt.join(', ')}.`,
+    'If this platform is among them, install again without --omit=optional (or --no-optional), on the machine' +
+      ' and with the Node.js that will run it. For a bundle, copy the file that require("zmq-omdp/binary") names' +
+      ' beside it.',
+    'Otherwise build it from a clone of the sources: with Rust (https://rustup.rs) and a C++ compiler,' +
+      ' run "npm install" and "npm run build".',
+  ];
 }
 
 module.exports = load();

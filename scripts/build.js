@@ -58,7 +58,6 @@ function built() {
   try {
     const note = readNote();
     const { mtimeMs, size } = fs.statSync(binaryPath());
-    fs.accessSync(path.join(root, 'native.js'));
     fs.accessSync(path.join(root, 'native.d.ts'));
     const same = note.mtimeMs === mtimeMs && note.size === size && note.digest === digest();
     return same ? note.profile : undefined;
@@ -110,7 +109,7 @@ function build(profile, more = [], { quiet = false } = {}) {
   const elf = profile === 'release' && platform.os === 'linux';
 
   const release = profile === 'release' ? ['--release'] : [];
-  const files = ['--platform', '--js', 'native.js', '--dts', 'native.d.ts'];
+  const files = ['--platform', '--no-js', '--dts', 'native.d.ts'];
   tool('@napi-rs/cli', 'napi', ['build', ...files, ...release, ...more], {
     ...(!quiet && { stdio: 'inherit' }),
     ...(elf && { env: { ...process.env, CARGO_PROFILE_RELEASE_STRIP: 'none' } }),

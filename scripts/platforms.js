@@ -1,6 +1,7 @@
 'use strict';
 // The platform packages, all derived from package.json's `napi.targets` and `version`: run as a program it writes
-// npm/*/, optionalDependencies and their entries in package-lock.json; check-package.js compares with the same.
+// npm/*/, lib/packages.js, optionalDependencies and their entries in package-lock.json; check-package.js compares with
+// the same.
 //
 // The lock entries are written here and not by npm: a platform package of the version at hand is on no registry
 // until it is published, npm would leave it out of the lock, and `npm ci` would then refuse the lock as incomplete.
@@ -52,13 +53,14 @@ function hostLibc() {
 
 /** @param {Platform} platform */
 function packageOf(platform) {
-  const { name, version, license, author, engines } = readManifest();
+  const { name, version, license, author, engines, repository } = readManifest();
   return {
     name: platform.name,
     version,
     description: `The native part of ${name} for ${platform.title}.`,
     license,
     author,
+    repository,
     main: platform.file,
     files: [platform.file, 'THIRD-PARTY-NOTICES.md'],
     engines,
@@ -97,6 +99,21 @@ function json(value) {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
+/** lib/packages.js. */
+function loadersOf() {
+  const loaders = platforms().map(({ suffix, name }) => `  '${suffix}': () => require('${name}'),`);
+  return [
+    '// @ts-nocheck: the packages of other platforms are not installed',
+    "'use strict';",
+    '// Written by scripts/platforms.js. Each platform package has a literal `require`, because bundlers see no other.',
+    '',
+    'module.exports = {',
+    ...loaders,
+    '};',
+    '',
+  ].join('\n');
+}
+
 /** Every file that is derived, by its path, with what it should contain. */
 function derived() {
   /** @type {Record<string, string>} */
@@ -106,6 +123,7 @@ function derived() {
     files[`${platform.dir}/README.md`] = readmeOf(platform);
   }
 
+  files['lib/packages.js'] = loadersOf();
   const manifest = { ...readManifest(), optionalDependencies: optionalDependencies() };
   files['package.json'] = json(manifest);
 

@@ -46,10 +46,18 @@ function anchorsOf(text) {
   });
 }
 
+const { files: PACKED } = JSON.parse(read('package.json'));
+
+/** Whether a path is in the npm package. @param {string} file relative to the root */
+function isPacked(file) {
+  return PACKED.some((/** @type {string} */ name) => file === name || file.startsWith(`${name}/`));
+}
+
 function fault(file, target) {
   const [name, anchor] = target.split('#');
   const full = name === '' ? path.join(ROOT, file) : path.join(ROOT, path.dirname(file), name);
   if (!fs.existsSync(full)) return `${target}: no such file`;
+  if (isPacked(file) && !isPacked(path.relative(ROOT, full))) return `${target}: not in the npm package`;
   if (anchor === undefined) return undefined;
   return anchorsOf(fs.readFileSync(full, 'utf8')).includes(anchor) ? undefined : `${target}: no such heading`;
 }
