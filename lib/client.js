@@ -7,13 +7,21 @@ const { Peer } = require('./peer');
 const { OptionsReader } = require('./request-options');
 const { Requests } = require('./requests');
 const { RequestStream } = require('./response');
+const { Scope } = require('./scope');
 const { secureClient } = require('./security');
+const { begin, isTraced, requests: channel, sizeOf } = require('./tracing');
 const { encode } = require('./values');
+
+/** @import { RequestOptions } from './request-options' */
+/** @import { Message } from './tracing' */
+/** @import { Body } from './values' */
 
 /** Makes requests. */
 class Client extends Peer {
   #requests;
   #options;
+  /** Where its broker is, if it has but one. */
+  #broker;
   /** The service of the last request, which needs no second check. @type {string | undefined} */
   #service;
 
@@ -27,6 +35,7 @@ class Client extends Peer {
     const requests = new Requests();
     super(ClientCore, { endpoints, ...secureClient(rest, endpoints) }, requests);
     this.#requests = requests;
+    this.#broker = endpoints.length === 1 ? endpoints[0] : undefined;
     this.#options = new OptionsReader(timeout, rest.protocol);
   }
 
@@ -42,6 +51,7 @@ class Client extends Peer {
     const onPartial = checkCallback(partialCb, 'partialCb');
     const onFinal = checkCallback(finalCb, 'finalCb');
     const request = this.#send(service, data, opts);
+    request.scope ??= new Scope('zmq-omdp.request');
     request.partialCb = onPartial;
     request.finalCb = onFinal;
     const requests = this.#requests;
@@ -94,7 +104,38 @@ class Client extends Peer {
   #send(service, data, opts) {
     if (service !== this.#service || service === undefined) this.#service = checkService(service);
     const options = this.#options.read(opts);
-    return this.#requests.send(service, encode(data), options);
+    const body = encode(data);
+    if (isTraced(channel)) return this.#sendTraced(service, body, options);
+    return this.#requests.send(service, body, options);
+  }
+
+  /**
+   * Subscribers of `start` may put headers into the message: they travel with the request.
+   * @param {string} service
+   * @param {Body} body
+   * @param {RequestOptions} options
+   */
+  #sendTraced(service, body, options) {
+    const terms = this.#options.describe(options);
+    const size = sizeOf(body);
+    /** @type {Message} */
+    const message = {
+      service,
+      client: this.name,
+      broker: this.#broker,
+      size,
+      ...terms,
+      partials: 0,
+      replySize: 0,
+    };
+    message.startTime = performance.now();
+    return begin(channel, message, () => {
+      const request = this.#requests.send(service, body, this.#options.withHeaders(options, message.headers));
+      message.rid = String(request.id);
+      request.trace = message;
+      request.scope = new Scope('zmq-omdp.request');
+      return request;
+    });
   }
 }
 

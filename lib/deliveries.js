@@ -1,12 +1,15 @@
 'use strict';
 
-const { throwLater } = require('./errors');
+const { OmdpError, RemoteError, throwLater } = require('./errors');
 const { Reply, cancel, cancelled, credit, fail } = require('./reply');
+const { Scope } = require('./scope');
 const { Table } = require('./table');
-const { decode } = require('./values');
+const { begin, finish: finishTrace, handlings: channel, isTraced, sizeOf } = require('./tracing');
+const { LongString, decode } = require('./values');
 
 /** @import { Take } from './inbox' */
 /** @import { Link, State } from './peer' */
+/** @import { Message } from './tracing' */
 /** @import { Body } from './values' */
 
 /** Records from the native side. */
@@ -34,6 +37,8 @@ class Deliveries {
   #link = /** @type {any} */ (undefined);
   #concurrency;
   #changed = false;
+  /** Of those that subscribers of the channels hear of. @type {Map<number, Message>} */
+  #traces = new Map();
   #optionsText = '';
   #options = NO_OPTIONS;
 
@@ -82,6 +87,7 @@ class Deliveries {
   stopped() {
     this.#link.outbox.clear();
     for (const reply of this.#running.clear()) cancel(reply, 'W_LOST');
+    for (const id of this.#traces.keys()) this.#finishTrace(id, 'W_LOST');
   }
 
   /**
@@ -100,7 +106,11 @@ class Deliveries {
       this.#deliver(id, text, at, at + a, at + a + b, blob);
     } else if (kind === CANCELLED) {
       const reply = this.#running.get(id);
-      if (reply !== undefined) cancel(reply, text.slice(at, at + a));
+      if (reply === undefined) return;
+      const code = text.slice(at, at + a);
+      const trace = this.#traces.get(id);
+      if (trace !== undefined) trace.cancelled = code;
+      cancel(reply, code);
     } else if (kind === CREDIT) {
       const reply = this.#running.get(id);
       if (reply !== undefined) credit(reply, n);
@@ -109,6 +119,11 @@ class Deliveries {
 
   /** @param {number} id @param {Body} body @param {number} cost */
   partial(id, body, cost) {
+    const trace = this.#traces.size === 0 ? undefined : this.#traces.get(id);
+    if (trace !== undefined) {
+      trace.partials += 1;
+      trace.replySize += sizeOf(body);
+    }
     this.#link.outbox.putUrgent(OP_PARTIAL, id, body, cost);
   }
 
@@ -134,6 +149,26 @@ class Deliveries {
     this.#link.outbox.put(op, id, body);
     this.#link.roomy();
     if (this.#running.size === 0) this.#link.refresh();
+    if (this.#traces.size > 0 && this.#traces.has(id)) this.#replied(id, op, body);
+  }
+
+  /** @param {number} id @param {number} op @param {Body} body */
+  #replied(id, op, body) {
+    const trace = /** @type {Message} */ (this.#traces.get(id));
+    trace.replySize += sizeOf(body);
+    if (trace.cancelled !== undefined) this.#finishTrace(id, trace.cancelled);
+    else if (op === OP_ERROR) this.#finishTrace(id, undefined, valueIn(body));
+    else this.#finishTrace(id);
+  }
+
+  /** @param {number} id @param {string} [code] @param {unknown} [value] that the handler replied with */
+  #finishTrace(id, code, value) {
+    const trace = /** @type {Message} */ (this.#traces.get(id));
+    this.#traces.delete(id);
+    if (code !== undefined) trace.error ??= new OmdpError(code);
+    else if (value !== undefined) trace.error ??= new RemoteError(value);
+    if (trace.error !== undefined) trace.code = trace.error.code;
+    finishTrace(channel, trace);
   }
 
   /**
@@ -145,7 +180,8 @@ class Deliveries {
    * @param {Buffer | string | undefined} blob
    */
   #deliver(id, text, from, middle, to, blob) {
-    const reply = new Reply(this, id);
+    const scope = new Scope('zmq-omdp.handle');
+    const reply = new Reply(this, id, scope);
     this.#running.add(id, reply);
     let data;
     let options;
@@ -156,13 +192,46 @@ class Deliveries {
       reply.error({ message: 'the request is not valid JSON', name: 'SyntaxError', code: 'C_BAD_REQUEST' });
       return;
     }
-    const { peer } = this.#link;
-    const listeners = peer.rawListeners('request');
+    const listeners = this.#link.peer.rawListeners('request');
     if (listeners.length === 0) {
       const message = 'no request listener: the worker has no handler for its requests';
       reply.error({ message, name: 'Error', code: 'W_NO_HANDLER' });
       return;
     }
+    if (isTraced(channel)) {
+      const size = blob === undefined ? Buffer.byteLength(text.slice(from, middle)) : blob.length;
+      scope.runInAsyncScope(this.#handleTraced, this, listeners, data, reply, options, id, size);
+    } else {
+      scope.runInAsyncScope(this.#handle, this, listeners, data, reply, options);
+    }
+  }
+
+  /**
+   * @param {Function[]} listeners
+   * @param {any} data
+   * @param {Reply} reply
+   * @param {any} options
+   * @param {number} id
+   * @param {number} size
+   */
+  #handleTraced(listeners, data, reply, options, id, size) {
+    const { name, service } = /** @type {import('./worker').Worker} */ (this.#link.peer);
+    const { attempt, headers, timeout, user } = options;
+    /** @type {Message} */
+    const message = { service, worker: name, delivery: String(id), attempt, headers, timeout, user, size };
+    Object.assign(message, { partials: 0, replySize: 0, startTime: performance.now() });
+    this.#traces.set(id, message);
+    begin(channel, message, () => this.#handle(listeners, data, reply, options));
+  }
+
+  /**
+   * @param {Function[]} listeners
+   * @param {any} data
+   * @param {Reply} reply
+   * @param {any} options
+   */
+  #handle(listeners, data, reply, options) {
+    const { peer } = this.#link;
     // Not emit(): what a listener returns must be seen. The raw ones of once() remove themselves.
     for (const listener of listeners) {
       try {
@@ -243,6 +312,12 @@ function parseRest(text, attempt) {
   const metadata = text.slice(endOfUser + 1, endOfMetadata);
   if (metadata !== '') rest.userMetadata = JSON.parse(metadata);
   return rest;
+}
+
+/** What was encoded. @param {Body} body @returns {unknown} */
+function valueIn(body) {
+  if (typeof body === 'string') return JSON.parse(body);
+  return body instanceof LongString ? body.text : body;
 }
 
 /** @param {any} value @returns {any} */

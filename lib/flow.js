@@ -27,6 +27,7 @@ function cost(body) {
 }
 
 exports.GRANT = GRANT;
+exports.OVERHEAD = OVERHEAD;
 exports.SIGN_OF_LIFE_MS = SIGN_OF_LIFE_MS;
 exports.WINDOW = WINDOW;
 exports.cost = cost;

@@ -2,6 +2,7 @@
 
 const { performance } = require('node:perf_hooks');
 const { throwLater } = require('./errors');
+const { inNobodysScope } = require('./scope');
 
 /** @import { Core, Outbox } from './outbox' */
 
@@ -56,6 +57,7 @@ class Inbox {
   #claims;
   #ahead = 0;
   #again = false;
+  #drainBound = () => this.#drain();
   #draining = false;
   /** The room that the native side knows of; while there is none it doesn't wake us for an offer. */
   #told = 0;
@@ -87,13 +89,13 @@ class Inbox {
     this.#again = true;
     process.nextTick(() => {
       this.#again = false;
-      this.#drain();
+      inNobodysScope(this.#drainBound);
     });
   }
 
   wake() {
     // What the wake-up tells of is reached by the drain that is due anyway.
-    if (!this.#again) this.#drain();
+    if (!this.#again) inNobodysScope(this.#drainBound);
   }
 
   #drain() {

@@ -5,6 +5,7 @@ const { WINDOW, cost } = require('./flow');
 const { LazyWritable, build, built, construct } = require('./lazy');
 const { encode } = require('./values');
 
+/** @import { Scope } from './scope' */
 /** @typedef {import('./values').Body} Body */
 
 /**
@@ -40,6 +41,8 @@ let fail;
 class Reply extends LazyWritable {
   #delivery;
   #id;
+  /** Where its events run when the native side makes them. */
+  #scope;
   #ended = false;
   /** FINAL or ERROR was handed over. */
   #sent = false;
@@ -59,20 +62,22 @@ class Reply extends LazyWritable {
   #controller;
 
   static {
-    cancel = (reply, code) => reply.#cancel(code);
+    cancel = (reply, code) => reply.#scope.runInAsyncScope(reply.#cancel, reply, code);
     cancelled = (reply) => reply.#cancelled !== undefined;
-    credit = (reply, bytes) => reply.#grant(bytes);
+    credit = (reply, bytes) => reply.#scope.runInAsyncScope(reply.#grant, reply, bytes);
     fail = (reply, error) => reply.#fail(encodeSafely(error));
   }
 
   /**
    * @param {Delivery} delivery
    * @param {number} id
+   * @param {Scope} scope of its handler
    */
-  constructor(delivery, id) {
+  constructor(delivery, id, scope) {
     super();
     this.#delivery = delivery;
     this.#id = id;
+    this.#scope = scope;
   }
 
   /** Whether the reply has ended: by end(), error() or destroy(). */

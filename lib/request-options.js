@@ -66,6 +66,32 @@ class OptionsReader {
     if (signal === undefined && how === 0) return this.#last;
     return { timeout, json: this.#last.json, signal, how };
   }
+
+  /** @param {RequestOptions} options */
+  describe(options) {
+    return describeOptions(this.#protocol, options);
+  }
+
+  /**
+   * @param {RequestOptions} options
+   * @param {Record<string, any> | undefined} headers in the place of those that it has
+   * @returns {RequestOptions}
+   */
+  withHeaders(options, headers) {
+    const checked = this.#protocol === 'omdp' ? checkHeaders(headers) : undefined;
+    if (checked === undefined || Object.keys(checked).length === 0) return options;
+    return { ...options, json: JSON.stringify({ timeout: options.timeout, headers: checked }) };
+  }
+}
+
+/**
+ * What a trace is told of the options. Without `headers` none can be sent.
+ * @param {string} protocol
+ * @param {RequestOptions} options
+ */
+function describeOptions(protocol, { timeout, json, how }) {
+  const terms = { timeout, retry: how % FAIL_FAST, failFast: how >= FAIL_FAST };
+  return protocol === 'omdp' ? { ...terms, headers: { ...JSON.parse(json).headers } } : terms;
 }
 
 /** @param {string} option @param {string} protocol */

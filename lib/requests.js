@@ -1,9 +1,10 @@
 'use strict';
 
 const { OmdpError, RemoteError, throwLater } = require('./errors');
-const { GRANT } = require('./flow');
+const { GRANT, OVERHEAD } = require('./flow');
 const { finish, push } = require('./response');
 const { Signals } = require('./signals');
+const { finish: finishTrace, partials, requests: channel } = require('./tracing');
 const { Table } = require('./table');
 const { decode } = require('./values');
 
@@ -11,6 +12,8 @@ const { decode } = require('./values');
 /** @import { Link, State } from './peer' */
 /** @import { RequestOptions } from './request-options' */
 /** @import { RequestStream } from './response' */
+/** @import { Scope } from './scope' */
+/** @import { Message } from './tracing' */
 /** @import { Body } from './values' */
 
 /** Records from the native side; the last three end a request, and are also how it ended. */
@@ -37,6 +40,10 @@ class Request {
   promise;
   /** @type {RequestStream | undefined} */
   stream;
+  /** Where its callbacks and its stream's events run; a promise has its own. @type {Scope | undefined} */
+  scope;
+  /** What subscribers of the channels are told, if there are any. @type {Message | undefined} */
+  trace;
   /** How much of its parts was read since the worker was told. */
   read = 0;
 
@@ -55,6 +62,13 @@ class Request {
    * @returns {boolean} whether it was read; otherwise it waits in the stream
    */
   partial(data, cost) {
+    if (this.scope === undefined) return this.#partial(data, cost);
+    return this.scope.runInAsyncScope(this.#partial, this, data, cost);
+  }
+
+  /** @param {any} data @param {number} cost @returns {boolean} */
+  #partial(data, cost) {
+    if (this.trace !== undefined) countPart(this.trace, cost);
     const partialCb = this.partialCb;
     if (partialCb !== undefined) {
       try {
@@ -74,6 +88,26 @@ class Request {
    * @param {unknown} [cause]
    */
   end(how, value, cause) {
+    if (this.scope === undefined) this.#end(how, value, cause);
+    else this.scope.runInAsyncScope(this.#end, this, how, value, cause);
+  }
+
+  /** @param {number} how @param {any} value @param {unknown} [cause] */
+  #end(how, value, cause) {
+    const { trace } = this;
+    if (trace === undefined) {
+      this.#tell(how, value, cause);
+      return;
+    }
+    if (how !== FINAL) {
+      trace.error = toError(how, value, cause);
+      trace.code = trace.error.code;
+    }
+    finishTrace(channel, trace, () => this.#tell(how, value, cause));
+  }
+
+  /** @param {number} how @param {any} value @param {unknown} [cause] */
+  #tell(how, value, cause) {
     if (this.promise !== undefined) {
       if (how === FINAL) this.promise.resolve(value);
       else this.promise.reject(toError(how, value, cause));
@@ -98,10 +132,17 @@ class Request {
  * @param {number} how
  * @param {any} value
  * @param {unknown} cause
- * @returns {Error}
+ * @returns {Error & { code?: string }}
  */
 function toError(how, value, cause) {
   return how === ERROR ? new RemoteError(value) : new OmdpError(value, { cause });
+}
+
+/** @param {Message} trace @param {number} cost */
+function countPart(trace, cost) {
+  trace.partials += 1;
+  trace.replySize += Math.max(0, cost - OVERHEAD);
+  partials.publish(trace);
 }
 
 /** The outstanding requests of a client: the part of it that the native side talks to. */

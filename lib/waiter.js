@@ -1,6 +1,7 @@
 'use strict';
 
 const { throwLater } = require('./errors');
+const { Scope } = require('./scope');
 
 /**
  * Runs something of the user's whose exception must not keep us from what is left to do.
@@ -23,8 +24,16 @@ class Waiter {
 
   /** @param {((error?: Error) => void) | undefined} callback */
   constructor(callback) {
-    this.#done = callback ?? (() => {});
-    if (callback !== undefined) return;
+    if (callback !== undefined) {
+      const scope = new Scope('zmq-omdp.callback');
+      this.#done = (error) => {
+        // A callback of 0.0.92 is called without arguments when all went well.
+        if (error === undefined) scope.runInAsyncScope(callback);
+        else scope.runInAsyncScope(callback, undefined, error);
+      };
+      return;
+    }
+    this.#done = () => {};
     this.promise = new Promise((resolve, reject) => {
       this.#done = (error) => (error === undefined ? resolve() : reject(error));
     });
@@ -32,9 +41,7 @@ class Waiter {
 
   /** @param {Error | undefined} error */
   tell(error) {
-    // A callback of 0.0.92 is called without arguments when all went well.
-    if (error === undefined) attempt(() => this.#done());
-    else attempt(() => this.#done(error));
+    attempt(() => this.#done(error));
   }
 }
 

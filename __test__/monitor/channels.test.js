@@ -1,0 +1,151 @@
+'use strict';
+// The channels of diagnostics_channel: what they tell of requests and of their handling.
+const assert = require('node:assert/strict');
+const { AsyncLocalStorage } = require('node:async_hooks');
+const { channel, subscribe, tracingChannel, unsubscribe } = require('node:diagnostics_channel');
+const { test } = require('node:test');
+const { SERVICE, ask, peersFor } = require('../support/peers');
+const { until } = require('../support/events');
+
+const NAMES = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'];
+
+/** Writes down what is published, with what was known then. */
+function listen(t, name) {
+  const log = [];
+  const messages = [];
+  const subscribers = {};
+  for (const event of NAMES) {
+    subscribers[event] = (message) => {
+      log.push(event);
+      if (!messages.includes(message)) messages.push(message);
+    };
+  }
+  tracingChannel(name).subscribe(subscribers);
+  t.after(() => tracingChannel(name).unsubscribe(subscribers));
+  return { log, messages };
+}
+
+test('a request and its handling', async (t) => {
+  const peers = peersFor(t);
+  const { client } = await peers.trio(
+    (data, reply) => {
+      reply.write('p1');
+      reply.write('p2');
+      reply.end(data);
+    },
+    { client: { name: 'C1' }, worker: { name: 'W1' } },
+  );
+  const requests = listen(t, 'zmq-omdp.request');
+  const handlings = listen(t, 'zmq-omdp.handle');
+  const parts = [];
+  const onPart = (message) => parts.push(message.partials);
+  subscribe('zmq-omdp.request:partial', onPart);
+  t.after(() => unsubscribe('zmq-omdp.request:partial', onPart));
+
+  const { final } = await ask(client, 'data', { retry: 2, headers: { a: 1 } });
+  assert.deepEqual(final, [null, 'data']);
+  assert.deepEqual(requests.log, ['start', 'end', 'asyncStart', 'asyncEnd']);
+  // It replied before it returned.
+  assert.deepEqual(handlings.log, ['start', 'asyncStart', 'asyncEnd', 'end']);
+  assert.deepEqual(parts, [1, 2]);
+
+  const [{ startTime, duration, ...request }] = requests.messages;
+  assert.ok(startTime > 0 && duration > 0);
+  assert.deepEqual(request, {
+    service: SERVICE,
+    client: 'C1',
+    broker: peers.endpoint,
+    size: 6,
+    timeout: 60000,
+    retry: 2,
+    failFast: false,
+    headers: { a: 1 },
+    partials: 2,
+    replySize: 8,
+    rid: '1',
+  });
+  const [{ startTime: began, duration: took, ...handling }] = handlings.messages;
+  assert.ok(began > startTime && took > 0 && took < duration);
+  assert.deepEqual(handling, {
+    service: SERVICE,
+    worker: 'W1',
+    delivery: handling.delivery,
+    attempt: 1,
+    headers: { a: 1 },
+    timeout: 60000,
+    user: undefined,
+    size: 6,
+    partials: 2,
+    replySize: 14,
+  });
+});
+
+test('errors, with their codes', async (t) => {
+  const { client } = await peersFor(t).trio((data, reply) => {
+    if (data === 'throw') throw Object.assign(new Error('thrown'), { code: 'E_MINE' });
+    if (data !== 'hang') reply.error('value');
+  });
+  const requests = listen(t, 'zmq-omdp.request');
+  const handlings = listen(t, 'zmq-omdp.handle');
+  const failed = ['start', 'end', 'error', 'asyncStart', 'asyncEnd'];
+  for (const [data, code, service, opts] of [
+    ['throw', 'E_MINE'],
+    ['value', undefined],
+    ['x', 'W_NONE', 'none', { failFast: true }],
+    ['hang', 'C_TIMEOUT', SERVICE, { timeout: 20 }],
+  ]) {
+    requests.log.length = 0;
+    await client.call(service ?? SERVICE, data, opts).catch(() => {});
+    assert.deepEqual(requests.log, failed, data);
+    const message = requests.messages.at(-1);
+    assert.equal(message.code, code);
+    assert.ok(message.error instanceof Error);
+  }
+  assert.deepEqual(
+    handlings.messages.map(({ code, error }) => [code, error?.message]),
+    [
+      ['E_MINE', 'thrown'],
+      [undefined, 'value'],
+      [undefined, undefined],
+    ],
+  );
+});
+
+test('a handling whose client has gone ends with why', async (t) => {
+  let hanging;
+  const { client } = await peersFor(t).trio((_data, reply) => {
+    hanging = reply;
+  });
+  const handlings = listen(t, 'zmq-omdp.handle');
+  const stream = client.requestStream(SERVICE, 1);
+  await until(() => hanging);
+  stream.destroy();
+  await until(() => !hanging.active());
+  hanging.end();
+  assert.deepEqual(handlings.log, ['start', 'end', 'error', 'asyncStart', 'asyncEnd']);
+  assert.equal(handlings.messages[0].code, 'C_ABORTED');
+});
+
+test('subscribers add headers, wrap the handler, and bind stores', async (t) => {
+  const stored = new AsyncLocalStorage();
+  const bound = new AsyncLocalStorage();
+  const { client } = await peersFor(t).trio((_data, reply, { headers }) => {
+    reply.end([headers.added, stored.getStore(), bound.getStore()]);
+  });
+  const addHeader = ({ headers }) => {
+    headers.added = 'yes';
+  };
+  const wrap = (message) => {
+    message.run = (handle) => stored.run(`handles ${message.service}`, handle);
+  };
+  subscribe('tracing:zmq-omdp.request:start', addHeader);
+  const start = channel('tracing:zmq-omdp.handle:start');
+  start.subscribe(wrap);
+  start.bindStore(bound, ({ attempt }) => attempt);
+  t.after(() => {
+    unsubscribe('tracing:zmq-omdp.request:start', addHeader);
+    start.unsubscribe(wrap);
+    start.unbindStore(bound);
+  });
+  assert.deepEqual(await client.call(SERVICE), ['yes', `handles ${SERVICE}`, 1]);
+});

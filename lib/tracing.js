@@ -1,0 +1,86 @@
+'use strict';
+
+const { channel, tracingChannel } = require('node:diagnostics_channel');
+const { LongString } = require('./values');
+
+/** @import { TracingChannel } from 'node:diagnostics_channel' */
+/** @import { Body } from './values' */
+
+/**
+ * What a request, or a handling, tells its subscribers. One object from `start` to `asyncEnd`.
+ * @typedef {Record<string, any>} Message
+ */
+
+const requests = tracingChannel('zmq-omdp.request');
+/** Each part of a reply, at the client: with the message of its request. */
+const partials = channel('zmq-omdp.request:partial');
+const handlings = tracingChannel('zmq-omdp.handle');
+
+/**
+ * TracingChannel itself tells it from Node.js 22 on.
+ * @param {TracingChannel<any>} channel
+ */
+function isTraced({ start, end, asyncStart, asyncEnd, error }) {
+  return (
+    start.hasSubscribers ||
+    asyncEnd.hasSubscribers ||
+    end.hasSubscribers ||
+    asyncStart.hasSubscribers ||
+    error.hasSubscribers
+  );
+}
+
+/**
+ * The part that is synchronous. Subscribers of `start` may set `message.run`, a function that calls what it is given:
+ * `work` is run by it.
+ * @template T
+ * @param {TracingChannel<any>} channel
+ * @param {Message} message
+ * @param {() => T} work
+ * @returns {T}
+ */
+function begin({ start, end, error }, message, work) {
+  return start.runStores(message, () => {
+    try {
+      return typeof message.run === 'function' ? message.run(work) : work();
+    } catch (thrown) {
+      message.error = thrown;
+      error.publish(message);
+      throw thrown;
+    } finally {
+      end.publish(message);
+    }
+  });
+}
+
+/**
+ * The end of what was begun; `tell` tells whoever waits for it.
+ * @param {TracingChannel<any>} channel
+ * @param {Message} message with an `error` if it failed
+ * @param {() => void} [tell]
+ */
+function finish({ asyncStart, asyncEnd, error }, message, tell = () => {}) {
+  message.duration = performance.now() - message.startTime;
+  if ('error' in message) error.publish(message);
+  asyncStart.runStores(message, () => {
+    try {
+      tell();
+    } finally {
+      asyncEnd.publish(message);
+    }
+  });
+}
+
+/** How many bytes it has: of a string's JSON about. @param {Body} body @returns {number} */
+function sizeOf(body) {
+  if (typeof body === 'string') return Buffer.byteLength(body);
+  return body instanceof LongString ? Buffer.byteLength(body.text) + 2 : body.byteLength;
+}
+
+exports.begin = begin;
+exports.finish = finish;
+exports.handlings = handlings;
+exports.isTraced = isTraced;
+exports.partials = partials;
+exports.requests = requests;
+exports.sizeOf = sizeOf;
