@@ -3,8 +3,8 @@
 // (a clone that was built) or beside a bundle of it; else from the platform package.
 const fs = require('node:fs');
 const path = require('node:path');
-const packages = require('./packages');
 const { abiOf, libcOfHost } = require('./host');
+const { SUFFIXES, installed } = require('./packages');
 
 const PACKAGE = 'zmq-omdp';
 
@@ -15,30 +15,31 @@ function load() {
   const suffix = `${platform}-${arch}${abiOf(platform, libc)}`;
   /** @type {unknown[]} */
   const causes = [];
-  for (const attempt of attempts(suffix)) {
+  for (const file of files(suffix)) {
     try {
-      return attempt();
+      return open(file);
     } catch (error) {
       causes.push(error);
     }
   }
+  if (!environment('ZMQ_OMDP_BINARY')) {
+    const { addon, error } = installed(suffix);
+    if (addon) return addon;
+    causes.push(error);
+  }
   throw noBinary(causes, { platform, arch, libc, package: `${PACKAGE}-${suffix}` });
 }
 
-/** @param {string} suffix @returns {(() => any)[]} */
-function attempts(suffix) {
+/** The files to try before the platform package. @param {string} suffix */
+function files(suffix) {
   const named = environment('ZMQ_OMDP_BINARY');
-  if (named) return [() => open(path.resolve(named))];
+  if (named) return [path.resolve(named)];
   const file = `${PACKAGE}.${suffix}.node`;
   // In a bundle, and in a single executable, `__dirname` is the folder of the bundle or executable.
-  const beside = [path.join(__dirname, '..', file), path.join(__dirname, file)].filter((name) =>
-    exists(name),
-  );
-  const installed = /** @type {Record<string, () => any>} */ (packages)[suffix];
-  return [...beside.map((name) => () => open(name)), ...(installed ? [installed] : [])];
+  return [path.join(__dirname, '..', file), path.join(__dirname, file)].filter((name) => exists(name));
 }
 
-/** Not by `require`, which bundlers replace and single executables restrict. @param {string} file */
+/** Not by `require`, which bundlers replace and single executables restrict. @param {string} file @returns {any} */
 function open(file) {
   const module = { exports: {} };
   process.dlopen(module, path.toNamespacedPath(file));
@@ -70,7 +71,7 @@ function exists(file) {
 function noBinary(causes, host) {
   const { platform, arch, libc } = host;
   const where = `${platform} ${arch}${libc ? ` (${libc})` : ''}`;
-  const found = causes.filter((cause) => !isMissing(cause));
+  const found = causes.filter((cause) => cause !== undefined && !isMissing(cause));
   const reasons = found.map((cause) => (cause instanceof Error ? cause.message.split('\n')[0] : `${cause}`));
   const message = [
     reasons.length > 0
@@ -100,7 +101,7 @@ function permissionFor(cause) {
 
 /** @param {string} wanted */
 function adviceFor(wanted) {
-  const prebuilt = Object.keys(packages).map((suffix) => suffix.replace(/-msvc$/, ''));
+  const prebuilt = SUFFIXES.map((/** @type {string} */ suffix) => suffix.replace(/-msvc$/, ''));
   return [
     `Looked for the package "${wanted}". Prebuilt binaries exist for ${prebuilt.join(', ')}.`,
     'If this platform is among them, install again without --omit=optional (or --no-optional), on the machine' +

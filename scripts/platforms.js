@@ -101,15 +101,34 @@ function json(value) {
 
 /** lib/packages.js. */
 function loadersOf() {
-  const loaders = platforms().map(({ suffix, name }) => `  '${suffix}': () => require('${name}'),`);
+  const cases = platforms().flatMap(({ suffix, name }) => [
+    `      case '${suffix}':`,
+    `        return { addon: require('${name}') };`,
+  ]);
   return [
     '// @ts-nocheck: the packages of other platforms are not installed',
     "'use strict';",
-    '// Written by scripts/platforms.js. Each platform package has a literal `require`, because bundlers see no other.',
+    '// Written by scripts/platforms.js. Each platform package has a literal `require`, because bundlers see no other,',
+    '// within `try`, because only there bundlers let a package be missing.',
     '',
-    'module.exports = {',
-    ...loaders,
-    '};',
+    `const SUFFIXES = [\n${platforms()
+      .map(({ suffix }) => `  '${suffix}',`)
+      .join('\n')}\n];`,
+    '',
+    '/** What the platform package of this machine is, or why it could not be loaded. */',
+    'function installed(suffix) {',
+    '  try {',
+    '    switch (suffix) {',
+    ...cases,
+    '      default:',
+    '        return { error: undefined };',
+    '    }',
+    '  } catch (error) {',
+    '    return { error };',
+    '  }',
+    '}',
+    '',
+    'module.exports = { SUFFIXES, installed };',
     '',
   ].join('\n');
 }
