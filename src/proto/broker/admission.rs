@@ -1,32 +1,103 @@
-//! A client's request on its way into the queue of its service.
+//! The door: every request enters here, whatever its dialect, and whether it is new or one of a
+//! broker before. What is let in is never refused later.
 
-use super::clients::ClientKey;
-use super::requests::{Content, RequestKey};
-use super::services::ServiceKey;
-use super::{Broker, Timer};
-use crate::proto::{Terms, Time};
-use crate::wire::ext::{RequestData, RequestExt};
-use crate::wire::{Body, Frame, Malformed};
-use serde_json::Value;
-use std::time::Duration;
+use super::incoming::IncomingRequest;
+use super::keys::{RequestKey, ServiceKey};
+use super::requests::{Deadline, NewRequest, Queued, State};
+use super::{Broker, Timer, mmi};
+use crate::proto::Time;
+use crate::wire::omdp::{Past, ReplyKind};
+use crate::wire::{Dialect, Frame, Malformed};
 
 impl<F: Frame> Broker<F> {
-    pub(super) fn on_request(
+    pub(super) fn admit(
         &mut self,
         now: Time,
-        client: ClientKey,
-        service: &[u8],
-        rid: F,
-        content: Content<F>,
-        terms: Terms,
-    ) {
-        let service = self.services.require(service);
-        self.counters.requests += 1;
-        if let Some(code) = self.obstacle(now, service, &content, terms) {
-            return self.turn_away(client, service, rid, code);
+        from: &[u8],
+        request: IncomingRequest<F>,
+    ) -> Result<(), Malformed> {
+        let IncomingRequest {
+            mut head,
+            content,
+            mut terms,
+            past,
+        } = request;
+        let known = self.clients.find(from);
+        if past.is_some() && known.is_none() {
+            // A client says hello before it resumes anything.
+            return Ok(());
         }
-        let request = self.insert_request(now, client, service, rid, content, terms);
+        if let Some(client) = known.and_then(|key| self.clients.get_mut(key)) {
+            client.last_heard = now;
+            client.cut_off = false;
+        }
+        if mmi::is_reserved(&head.service) {
+            if past.is_some() {
+                return Err(Malformed::Name);
+            }
+            let body = self.answer_mmi(&head.service, content.body);
+            self.respond(from, head, ReplyKind::Final, body);
+            return Ok(());
+        }
+        let client = self.clients.require(now, from, head.dialect);
+        if let Dialect::Mdp(_) = head.dialect {
+            terms = self.config.expiry.into();
+            self.last_rid += 1;
+            // Text, because a worker of 0.0.92 makes it text.
+            head.rid = F::from(self.last_rid.to_string().into_bytes());
+        } else {
+            if let Some(entry) = self.clients.get_mut(client) {
+                entry.extended |= head.extended;
+            }
+            // A request id that is in use would have two requests end for one.
+            if self
+                .clients
+                .request(client, &head.rid, &self.requests)
+                .is_some()
+            {
+                return Err(Malformed::Name);
+            }
+        }
+        self.counters.requests += 1;
+        let service = self.services.require(&head.service);
+        if past.is_none()
+            && let Some(code) = self.check_admission(now, service, &content, terms)
+        {
+            self.refuse(from, head, code);
+            self.services.release(service);
+            let timer = self.clients.release(client);
+            self.cancel_timer(timer);
+            return Ok(());
+        }
+        let new = NewRequest {
+            client,
+            rid: head.rid,
+            service,
+            content,
+            terms,
+            deadline: None,
+        };
+        match past {
+            None => self.queue_new(now, new),
+            Some(past) => self.search(now, new, past),
+        }
+        Ok(())
+    }
+
+    fn queue_new(&mut self, now: Time, new: NewRequest<F>) {
+        let service = new.service;
+        let request = self.insert_request(now, new, State::Queued(Queued::default()));
         self.enqueue(now, request, service);
+    }
+
+    fn search(&mut self, now: Time, new: NewRequest<F>, past: Past) {
+        let key = self.requests.next_key();
+        let search = self.new_search(now, key, past);
+        let service = new.service;
+        self.insert_request(now, new, State::Searching(search));
+        let queue = &mut self.services.get_mut(service).queue;
+        queue.enter_beside(key, &mut self.requests);
+        self.on_resume(now, key, past);
     }
 
     /// Has it wait for a worker.
@@ -37,64 +108,16 @@ impl<F: Frame> Broker<F> {
         self.watch(now, request);
     }
 
-    /// A new request of a client, in no place yet.
-    pub(super) fn insert_request(
-        &mut self,
-        now: Time,
-        client: ClientKey,
-        service: ServiceKey,
-        rid: F,
-        content: Content<F>,
-        terms: Terms,
-    ) -> RequestKey {
-        let timeout = terms.timeout;
-        let deadline = timeout.map_or(now, |timeout| now + timeout);
-        let request = self
-            .requests
-            .insert(client, rid, service, content, terms, deadline);
-        if timeout.is_some() {
-            let timer = self.deadlines.set(deadline, Timer::Request(request));
-            if let Some(entry) = self.requests.get_mut(request) {
-                entry.timer = Some(timer);
-            }
-        }
+    fn insert_request(&mut self, now: Time, mut new: NewRequest<F>, state: State) -> RequestKey {
+        let client = new.client;
+        new.deadline = new.terms.timeout.map(|idle| {
+            let at = now + idle;
+            let timer = Timer::Request(self.requests.next_key());
+            let timer = self.deadlines.set(at, timer);
+            Deadline { idle, at, timer }
+        });
+        let request = self.requests.insert(new, state);
         self.clients.add(client, request, &self.requests);
         request
     }
-}
-
-/// The body, and the terms: out of the extension frame, or else out of the options.
-pub(super) fn read_request<F: Frame>(
-    data: F,
-    opts: Option<&[u8]>,
-    ext: Option<RequestExt>,
-) -> Result<(Body<F>, Terms), Malformed> {
-    let Some(ext) = ext else {
-        return Ok((Body::json(data), timeout_of(opts).into()));
-    };
-    let body = match ext.data {
-        RequestData::Json => Body::json(data),
-        RequestData::Binary => Body::binary(data),
-        RequestData::BufferAsJson => Body::from_buffer_json(&data)?,
-    };
-    let timeout = u64::try_from(ext.timeout_ms)
-        .ok()
-        .map(Duration::from_millis);
-    let terms = Terms {
-        timeout,
-        retry: ext.retry,
-        fail_fast: ext.fail_fast,
-    };
-    Ok((body, terms))
-}
-
-/// As 0.0.92 read it: what is missing, zero or no number is 60 s, what is negative is none.
-fn timeout_of(opts: Option<&[u8]>) -> Option<Duration> {
-    const DEFAULT: f64 = 60_000.0;
-    let timeout = opts
-        .and_then(|opts| serde_json::from_slice::<Value>(opts).ok())
-        .and_then(|opts| opts.get("timeout")?.as_f64())
-        .filter(|ms| *ms != 0.0)
-        .unwrap_or(DEFAULT);
-    (timeout > 0.0).then(|| Duration::from_millis(timeout.min(f64::from(i32::MAX)).ceil() as u64))
 }

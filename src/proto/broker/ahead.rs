@@ -2,8 +2,8 @@
 //! How many they are is in [`super::pace`].
 
 use super::Broker;
-use super::requests::{Place, RequestKey};
-use super::workers::WorkerKey;
+use super::keys::{RequestKey, WorkerKey};
+use super::requests::State;
 use crate::proto::Time;
 use crate::wire::Frame;
 use crate::wire::ext::Pace as Told;
@@ -12,9 +12,10 @@ impl<F: Frame> Broker<F> {
     /// The worker says how long it took for this one, and for those before.
     #[cold]
     pub(super) fn on_pace(&mut self, now: Time, key: WorkerKey, request: RequestKey, told: Told) {
-        let given = self.requests.get(request).map(|request| request.given);
-        if let (Some(given), Some(worker)) = (given, self.workers.get_mut(key)) {
-            worker.pace.told(now, given, told);
+        if let Some(State::Assigned(assigned)) = self.requests.get(request).map(|r| &r.state)
+            && let Some(worker) = self.workers.get_mut(key)
+        {
+            worker.pace.told(now, assigned.given, told);
         }
     }
 
@@ -32,8 +33,8 @@ impl<F: Frame> Broker<F> {
             let Some(request) = self.requests.by_token(token) else {
                 continue;
             };
-            if self.requests.place(request) != Some(Place::Worker(key)) {
-                self.guard.refusals.strays += 1;
+            if self.requests.worker(request) != Some(key) {
+                self.authorizer.refusals.strays += 1;
                 continue;
             }
             if self.requests.has_begun(request) {

@@ -1,11 +1,9 @@
 //! What must hold between the tables whenever nothing is under way; tests ask after every step.
 
 use super::Broker;
-use super::clients::ClientKey;
-use super::parking::Gate;
-use super::requests::{Place, RequestKey};
-use super::services::{Line, ServiceKey};
-use super::workers::WorkerKey;
+use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
+use super::requests::{ParkState, State};
+use super::services::Line;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
 
@@ -16,12 +14,13 @@ impl<F: Frame> Broker<F> {
         let clients = self.clients.keys();
         let owned = requests
             .iter()
-            .map(|&key| self.audit_request(key))
+            .flat_map(|&key| self.audit_request(key))
+            .map(Some)
             .chain(workers.iter().map(|&key| self.audit_worker(key)))
             .chain(clients.iter().map(|&key| self.audit_client(key)))
             .flatten();
         let timers: Vec<TimerKey> = owned
-            .chain(self.guard.timers())
+            .chain(self.authorizer.timers())
             .chain(self.parking.timer())
             .chain(self.claims.timers())
             .collect();
@@ -39,8 +38,9 @@ impl<F: Frame> Broker<F> {
             .keys()
             .map(|key| self.audit_service(key))
             .sum();
-        let aside = self.services.keys().map(|key| self.services.get(key).aside);
-        let aside: usize = aside.sum();
+        let services = self.services.keys();
+        let beside = services.map(|key| self.services.get(key).queue.beside());
+        let beside: usize = beside.sum();
         let running = |&key| {
             self.workers
                 .get(key)
@@ -48,7 +48,7 @@ impl<F: Frame> Broker<F> {
         };
         let running: usize = workers.iter().map(running).sum();
         assert_eq!(
-            queued + aside + running,
+            queued + beside + running,
             requests.len(),
             "a request is in one place"
         );
@@ -64,28 +64,27 @@ impl<F: Frame> Broker<F> {
         assert_eq!(self.claims.len(), claims, "a claim has one worker");
     }
 
-    fn audit_request(&self, key: RequestKey) -> Option<TimerKey> {
+    /// Gives its timers.
+    fn audit_request(&self, key: RequestKey) -> Vec<TimerKey> {
         let request = self.requests.get(key).expect("a key of the table");
-        assert_eq!(request.timer.is_some(), request.timeout.is_some());
         let client = self
             .clients
             .get(request.client)
             .expect("its client is there");
         assert!(client.requests.iter().any(|&known| known == key));
-        assert_eq!(
-            request.place == Place::Sought,
-            self.claims.is_sought(key),
-            "what is looked for is given up in the end"
-        );
-        assert!(request.place == Place::Queue || !request.cleared);
-        assert!(request.place != Place::Aside || request.gate == Gate::Asked);
-        if let Place::Worker(worker) = request.place {
-            assert_eq!(request.gate, Gate::Open, "nobody has what is parked");
-            let worker = self.workers.get(worker).expect("its worker is there");
-            assert!(worker.running.contains(&key));
-            assert_eq!(worker.service, request.service);
+        let mut timers = Vec::new();
+        timers.extend(request.deadline.as_ref().map(|deadline| deadline.timer));
+        match &request.state {
+            State::Queued(_) | State::SetAside(_) => {}
+            State::Searching(search) => timers.push(search.timer),
+            State::Assigned(assigned) => {
+                let worker = self.workers.get(assigned.worker);
+                let worker = worker.expect("its worker is there");
+                assert!(worker.running.contains(&key));
+                assert_eq!(worker.service, request.service);
+            }
         }
-        request.timer
+        timers
     }
 
     fn audit_worker(&self, key: WorkerKey) -> Option<TimerKey> {
@@ -99,8 +98,7 @@ impl<F: Frame> Broker<F> {
         );
         assert_eq!(worker.claimed_running, self.claims.running_of(key));
         for &request in &worker.running {
-            let place = self.requests.get(request).map(|request| request.place);
-            assert_eq!(place, Some(Place::Worker(key)));
+            assert_eq!(self.requests.worker(request), Some(key));
         }
         let bytes = worker.running.iter().map(|&key| self.requests.bytes(key));
         assert_eq!(worker.bytes, bytes.sum::<usize>());
@@ -137,24 +135,35 @@ impl<F: Frame> Broker<F> {
         });
         assert_eq!(serving.count(), service.workers);
         let mut queued = 0;
-        let mut at_gate = [0, 0];
-        for request in service.queue.iter(&self.requests) {
-            let request = self.requests.get(request).expect("what is queued is there");
-            assert_eq!((request.place, request.service), (Place::Queue, key));
+        let (mut parked, mut asked_for) = (0, 0);
+        for request_key in service.queue.iter(&self.requests) {
+            let request = self
+                .requests
+                .get(request_key)
+                .expect("what is queued is there");
+            assert_eq!(request.service, key);
             queued += 1;
-            at_gate[0] += usize::from(request.gate == Gate::Parked);
-            at_gate[1] += usize::from(request.cleared);
+            match self.requests.park(request_key) {
+                Some(ParkState::Open) => {}
+                Some(ParkState::Parked) => parked += 1,
+                Some(ParkState::Asked | ParkState::Released) => asked_for += 1,
+                None => panic!("what is in a queue is queued"),
+            }
         }
-        assert_eq!([service.parked, service.cleared], at_gate);
-        let first = service.queue.first().and_then(|key| self.requests.get(key));
-        let is_open = first.is_some_and(|request| request.gate == Gate::Open);
+        assert_eq!(service.queue.parked(), parked);
+        assert_eq!(service.queue.asked_for(), asked_for);
+        let first = service
+            .queue
+            .first()
+            .and_then(|key| self.requests.park(key));
+        let is_open = first.is_some_and(ParkState::may_start);
         let can_run = service.lines().any(|(line, _)| line == Line::Idle);
         assert!(
             !can_run || !is_open || self.stopping,
             "nobody waits for nothing"
         );
         assert!(
-            service.workers > 0 || queued + service.aside > 0,
+            service.workers > 0 || queued + service.queue.beside() > 0,
             "a service is forgotten when it is idle"
         );
         queued

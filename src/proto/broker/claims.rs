@@ -16,13 +16,13 @@
 //! had it says that it had not started. It can't have two such: a broker gives a request to a second
 //! worker only after the first has given it back, or has been lost with the request's end.
 
-use super::clients::ClientKey;
-use super::requests::{Content, Place, RequestKey};
-use super::workers::WorkerKey;
+use super::ends::End;
+use super::keys::{RequestKey, WorkerKey};
+use super::requests::{Assigned, Search, State};
 use super::{Broker, RoutingId, Timer};
+use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
-use crate::proto::{Terms, Time};
 use crate::wire::Frame;
 use crate::wire::omdp::{ClaimExt, ClaimState, Past, ResumeExt, ToClient, ToWorker, rids_to_frame};
 use slab::Slab;
@@ -43,38 +43,23 @@ struct Claim {
     timer: TimerKey,
 }
 
-/// A request that is looked for.
-#[derive(Debug)]
-struct Search {
-    timer: TimerKey,
-    received: u32,
-    read: u64,
-}
-
-/// What is claimed and what is looked for, while the other side has not come.
+/// What workers claim and no client has asked for yet.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     slab: Slab<Claim>,
     names: HashMap<(RoutingId, Box<[u8]>), usize>,
-    searches: HashMap<RequestKey, Search>,
 }
 
 impl Claims {
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn timers(&self) -> impl Iterator<Item = TimerKey> {
-        let claims = self.slab.iter().map(|(_, claim)| claim.timer);
-        claims.chain(self.searches.values().map(|search| search.timer))
+        self.slab.iter().map(|(_, claim)| claim.timer)
     }
 
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn len(&self) -> usize {
         assert_eq!(self.slab.len(), self.names.len());
         self.slab.len()
-    }
-
-    #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn is_sought(&self, key: RequestKey) -> bool {
-        self.searches.contains_key(&key)
     }
 
     #[cfg(any(test, feature = "fuzz"))]
@@ -94,43 +79,32 @@ impl Claims {
 }
 
 impl<F: Frame> Broker<F> {
-    /// A client asks for a request that it had sent to a broker that died.
-    pub(super) fn on_resume(
-        &mut self,
-        now: Time,
-        client: ClientKey,
-        (service, rid): (&[u8], F),
-        content: Content<F>,
-        terms: Terms,
-        past: Past,
-    ) {
-        let name = self
-            .clients
-            .get(client)
-            .map(|client| (client.id.clone(), Box::from(&*rid)));
-        self.counters.requests += 1;
-        let service = self.services.require(service);
-        let key = self.insert_request(now, client, service, rid, content, terms);
-        self.enter_aside(key);
-        if let Some(request) = self.requests.get_mut(key) {
-            request.place = Place::Sought;
-            // The broker that died may have had it start again.
-            request.uncertain = terms.retry > 0;
-            if past.received > 0 {
-                // Its client has seen the beginning of this attempt.
-                request.retry = 0;
-            }
-        }
+    /// The search for a request that a client resumes, under the key that it will have.
+    pub(super) fn new_search(&mut self, now: Time, key: RequestKey, past: Past) -> Search {
         let wait = Duration::from_millis(past.wait_ms.into()).min(self.config.grace());
-        let timer = self.deadlines.set(now + wait, Timer::Search(key));
-        let search = Search {
-            timer,
+        Search {
+            timer: self.deadlines.set(now + wait, Timer::Search(key)),
             received: past.received,
             read: past.read,
+        }
+    }
+
+    /// A client asks for a request that it had sent to a broker that died.
+    pub(super) fn on_resume(&mut self, now: Time, key: RequestKey, past: Past) {
+        let Some(request) = self.requests.get_mut(key) else {
+            return;
         };
-        self.claims.searches.insert(key, search);
-        let claim = name.and_then(|name| self.claims.names.get(&name).copied());
-        if let Some(at) = claim
+        // The broker that died may have had it start again.
+        request.uncertain = request.retry > 0;
+        if past.received > 0 {
+            // Its client has seen the beginning of this attempt.
+            request.retry = 0;
+        }
+        let Some(client) = self.clients.get(request.client) else {
+            return;
+        };
+        let name = (client.id.clone(), Box::from(&*request.rid));
+        if let Some(&at) = self.claims.names.get(&name)
             && let Some(Claim { worker, user, .. }) = self.claims.slab.get(at)
             && self.fits(key, *worker, user.as_deref())
         {
@@ -195,37 +169,38 @@ impl<F: Frame> Broker<F> {
             .clients
             .get(request.client)
             .and_then(|client| self.user_frame(&client.id));
-        request.place == Place::Sought
+        matches!(request.state, State::Searching(_))
             && request.service == worker.service
             && name_of(user.as_deref()) == name_of(claimed)
     }
 
     /// Brings the two together.
     fn found(&mut self, now: Time, key: RequestKey, worker: WorkerKey, ext: ClaimExt) {
-        let Some(search) = self.claims.searches.remove(&key) else {
-            return;
-        };
-        self.deadlines.cancel(search.timer);
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
-        if let Some(timeout) = request.timeout {
-            request.deadline = now + timeout;
-        }
+        let State::Searching(search) = &request.state else {
+            return;
+        };
+        let (received, read) = (search.received, search.read);
+        self.deadlines.cancel(search.timer);
+        request.extend(now);
         let (client, service) = (request.client, request.service);
         let rids = rids_to_frame([&*request.rid]);
-        self.leave_aside(key);
-        self.send_client(client, ToClient::Resumed { rids });
+        self.leave_queue(key);
         if ext.state == ClaimState::NotStarted {
+            self.send_client(client, ToClient::Resumed { rids });
             // It waits like any other.
             return self.enqueue(now, key, service);
         }
         if let Some(request) = self.requests.get_mut(key) {
-            request.place = Place::Worker(worker);
-            request.given = now;
-            // It has started: a worker that goes now does not give it back.
-            request.begun = true;
+            request.state = State::Assigned(Assigned {
+                // It has started: a worker that goes now does not give it back.
+                begun: true,
+                ..Assigned::new(worker, now)
+            });
         }
+        self.send_client(client, ToClient::Resumed { rids });
         if let Some(entry) = self.workers.get_mut(worker) {
             entry.running.push_back(key);
             entry.bytes += self.requests.bytes(key);
@@ -234,28 +209,26 @@ impl<F: Frame> Broker<F> {
         let ext = ResumeExt {
             number: ext.number,
             token: self.requests.token(key),
-            received: search.received,
+            received,
             read: match self.clients.get(client) {
-                Some(client) if client.gives_credit() => search.read,
+                Some(client) if client.gives_credit() => read,
                 _ => u64::MAX,
             },
         };
         self.send_worker(worker, ToWorker::Resume(ext));
     }
 
-    /// A request that is looked for ends, or was found.
-    pub(super) fn forget_search(&mut self, key: RequestKey) {
-        if self.claims.searches.is_empty() {
-            return;
-        }
-        if let Some(search) = self.claims.searches.remove(&key) {
+    /// A request has ended that may have been searched for.
+    pub(super) fn forget_search(&mut self, state: &State) {
+        if let State::Searching(search) = state {
             self.deadlines.cancel(search.timer);
         }
     }
 
     /// No worker has claimed it in time.
     pub(super) fn search_due(&mut self, now: Time, key: RequestKey) {
-        if self.claims.searches.remove(&key).is_some() {
+        let request = self.requests.get(key);
+        if request.is_some_and(|request| matches!(request.state, State::Searching(_))) {
             self.not_found(now, key);
         }
     }
@@ -268,9 +241,9 @@ impl<F: Frame> Broker<F> {
         let (client, service) = (request.client, request.service);
         let rids = rids_to_frame([&*request.rid]);
         if !self.may_retry(key) {
-            return self.end_request(now, key, Code::BrokerLost);
+            return self.end(now, key, End::Failed(Code::BrokerLost));
         }
-        self.leave_aside(key);
+        self.leave_queue(key);
         self.send_client(client, ToClient::Resumed { rids });
         self.retry(now, key);
         self.dispatch(now, service);

@@ -1,7 +1,8 @@
 //! The table of clients: who they are, and which requests are theirs.
 
 use super::RoutingId;
-use super::requests::{RequestKey, Requests};
+use super::keys::{ClientKey, RequestKey};
+use super::requests::Requests;
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::table::Table;
@@ -10,9 +11,6 @@ use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 use slab::Slab;
 use std::hash::BuildHasher;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ClientKey(usize);
 
 #[derive(Debug)]
 pub(super) struct Client {
@@ -101,7 +99,7 @@ impl Clients {
         self.slab.len()
     }
 
-    pub(super) fn is_ours(&self, key: ClientKey) -> bool {
+    pub(super) fn is_extended(&self, key: ClientKey) -> bool {
         self.get(key).is_some_and(|client| client.extended)
     }
 

@@ -1,9 +1,8 @@
 //! From the queue to a worker.
 
 use super::Broker;
-use super::requests::{Content, Place, RequestKey};
-use super::services::ServiceKey;
-use super::workers::WorkerKey;
+use super::keys::{RequestKey, ServiceKey, WorkerKey};
+use super::requests::Content;
 use crate::proto::Time;
 use crate::wire::omdp::{RequestExtra, ToWorker};
 use crate::wire::{Dialect, Frame};
@@ -29,17 +28,20 @@ impl<F: Frame> Broker<F> {
     }
 
     fn pair(&mut self, now: Time, service: ServiceKey) {
-        while let Some((request, worker)) = self.services.pair(service, &mut self.requests) {
-            self.services.get_mut(service).rate.count(now);
-            if let Some(entry) = self.requests.get_mut(request) {
-                entry.place = Place::Worker(worker);
-                entry.given = now;
-            }
+        while let Some((request, worker)) = self.services.pair(now, service, &mut self.requests) {
             self.give(worker, request);
             if let Some(message) = self.request_for(worker, request) {
                 self.send_worker(worker, message);
             }
             self.line_up(worker);
+        }
+    }
+
+    /// It does not wait for a worker any more: it is placed elsewhere, or ends.
+    pub(super) fn leave_queue(&mut self, key: RequestKey) {
+        if let Some(request) = self.requests.get(key) {
+            let service = self.services.get_mut(request.service);
+            service.queue.leave(key, &mut self.requests);
         }
     }
 

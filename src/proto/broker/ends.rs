@@ -1,6 +1,8 @@
-//! Every way a request ends, its deadline among them.
+//! The exit: every request ends here, whether it was let in or not. Whoever wants to know of ends
+//! counts them in [`Broker::count_end`].
 
-use super::requests::{Place, RequestKey};
+use super::incoming::RequestHead;
+use super::keys::RequestKey;
 use super::workers::Owed;
 use super::{Broker, BrokerEvent, Timer};
 use crate::proto::Time;
@@ -8,65 +10,49 @@ use crate::proto::code::Code;
 use crate::wire::omdp::{ReplyKind, ToWorker};
 use crate::wire::{Body, Dialect, Frame};
 
+/// How a request ends.
+#[derive(Debug)]
+pub(super) enum End<F> {
+    /// With its worker's final or error.
+    Answered(ReplyKind, Body<F>),
+    /// With a code of the broker's.
+    Failed(Code),
+    /// Its client does not want it any more, or is gone.
+    Cancelled,
+    /// Its timeout has come by its client's clock, which has told its user.
+    ExpiredAtClient,
+}
+
 impl<F: Frame> Broker<F> {
-    /// The request's deadline may have come, or may have been moved by a partial.
-    pub(super) fn request_due(&mut self, now: Time, key: RequestKey) {
-        let Some(request) = self.requests.get_mut(key) else {
-            return;
-        };
-        request.timer = None;
-        if request.deadline > now {
-            request.timer = Some(self.deadlines.set(request.deadline, Timer::Request(key)));
-            return;
-        }
-        let client = self
-            .clients
-            .get(request.client)
-            .map(|client| client.dialect);
-        if !request.place.is_waiting() && matches!(client, Some(Dialect::Mdp(_))) {
-            // An MDP client has set no limit to the work, only the broker one to the waiting.
-            return self.wait_on(now, key);
-        }
-        self.report_expired(key);
-        self.end_request(now, key, Code::ClientTimeout);
-    }
-
-    pub(super) fn report_expired(&mut self, key: RequestKey) {
-        if let Some(request) = self.requests.get(key) {
-            self.counters.expired += 1;
-            self.events.push(BrokerEvent::RequestExpired {
-                service: (&*self.services.name(request.service)).into(),
-                running: !request.place.is_waiting(),
-            });
-        }
-    }
-
-    /// Ends a request with a code of ours: its client is told, and so is its worker.
-    pub(super) fn end_request(&mut self, now: Time, key: RequestKey, code: Code) {
-        self.counters.count(code);
-        let body = Body::json(F::from(code.to_json()));
-        self.reply(key, ReplyKind::OwnError, body);
-        self.drop_request(now, key);
-    }
-
-    /// Forgets a request that nobody waits for any more, and tells its worker.
-    pub(super) fn drop_request(&mut self, now: Time, key: RequestKey) {
+    /// Ends a request that was let in: its client is told what it does not know yet, its worker is
+    /// free, and nothing is kept of it.
+    pub(super) fn end(&mut self, now: Time, key: RequestKey, end: End<F>) {
         let Some(request) = self.requests.get(key) else {
             return;
         };
-        let (service, place) = (request.service, request.place);
-        let token = self.requests.token(key);
-        match place {
-            Place::Queue => {
+        let (service, worker) = (request.service, request.worker());
+        self.count_end(Some(key), &end);
+        let answered = matches!(end, End::Answered(..));
+        match end {
+            End::Answered(kind, body) => self.reply(key, kind, body),
+            End::Failed(code) => self.reply(key, ReplyKind::OwnError, text_of(code)),
+            End::Cancelled | End::ExpiredAtClient => {}
+        }
+        match worker {
+            None => {
                 self.leave_queue(key);
                 self.forget_request(key);
             }
-            Place::Aside | Place::Sought => {
-                self.leave_aside(key);
+            Some(worker) if answered => {
+                self.free_slot(worker, key);
                 self.forget_request(key);
+                if let Some(entry) = self.workers.get_mut(worker) {
+                    entry.pace.end();
+                }
+                self.line_up(worker);
             }
-            Place::Worker(worker) => {
-                let owed = self.owed(key);
+            Some(worker) => {
+                let (token, owed) = (self.requests.token(key), self.owed(key));
                 self.free_slot(worker, key);
                 self.forget_request(key);
                 if let Some(entry) = self.workers.get_mut(worker) {
@@ -83,6 +69,59 @@ impl<F: Frame> Broker<F> {
         self.services.release(service);
     }
 
+    /// Ends a request that is not let in. Nothing was kept of it.
+    pub(super) fn refuse(&mut self, from: &[u8], head: RequestHead<F>, code: Code) {
+        self.count_end(None, &End::Failed(code));
+        self.respond(from, head, ReplyKind::OwnError, text_of(code));
+    }
+
+    fn count_end(&mut self, key: Option<RequestKey>, end: &End<F>) {
+        let counters = &mut self.counters;
+        match end {
+            End::Answered(kind, _) if kind.is_error() => counters.failures += 1,
+            End::Answered(..) => counters.replies += 1,
+            End::Failed(code) => counters.count(*code),
+            End::Cancelled => counters.cancelled += 1,
+            End::ExpiredAtClient => counters.count(Code::ClientTimeout),
+        }
+        if let End::Failed(Code::ClientTimeout) | End::ExpiredAtClient = end {
+            self.report_expired(key);
+        }
+    }
+
+    #[cold]
+    fn report_expired(&mut self, key: Option<RequestKey>) {
+        if let Some(request) = key.and_then(|key| self.requests.get(key)) {
+            self.counters.expired += 1;
+            self.events.push(BrokerEvent::RequestExpired {
+                service: (&*self.services.name(request.service)).into(),
+                running: !request.is_waiting(),
+            });
+        }
+    }
+
+    /// The request's deadline may have come, or may have been moved by a partial.
+    pub(super) fn request_due(&mut self, now: Time, key: RequestKey) {
+        let Some(request) = self.requests.get_mut(key) else {
+            return;
+        };
+        let client = self.clients.get(request.client);
+        let is_mdp = client.is_some_and(|client| client.dialect != Dialect::Omdp);
+        if !request.is_waiting() && is_mdp {
+            // An MDP client has set no limit to the work, only the broker one to the waiting: the
+            // timer is for when it might wait again.
+            request.extend(now);
+        }
+        let Some(deadline) = &mut request.deadline else {
+            return;
+        };
+        if deadline.at > now {
+            deadline.timer = self.deadlines.set(deadline.at, Timer::Request(key));
+            return;
+        }
+        self.end(now, key, End::Failed(Code::ClientTimeout));
+    }
+
     fn owed(&self, key: RequestKey) -> Option<Owed> {
         let request = self.requests.get(key)?;
         let client = self.clients.get(request.client)?;
@@ -93,20 +132,25 @@ impl<F: Frame> Broker<F> {
     }
 
     /// The last step of every end: nothing is held for what has ended.
-    pub(super) fn forget_request(&mut self, key: RequestKey) {
-        if let Some(request) = self.requests.remove(key) {
-            self.cancel_timer(request.timer);
-            self.forget_search(key);
-            if self.requests.len() == 0 {
-                self.close_parking();
-            }
-            if !self.parts.is_empty() {
-                self.parts.remove(&key);
-            }
-            let timer = self
-                .clients
-                .remove_request(request.client, key, &request.rid);
-            self.cancel_timer(timer);
+    fn forget_request(&mut self, key: RequestKey) {
+        let Some(request) = self.requests.remove(key) else {
+            return;
+        };
+        self.cancel_timer(request.deadline.map(|deadline| deadline.timer));
+        self.forget_search(&request.state);
+        if self.requests.len() == 0 {
+            self.close_parking();
         }
+        if !self.parts.is_empty() {
+            self.parts.remove(&key);
+        }
+        let timer = self
+            .clients
+            .remove_request(request.client, key, &request.rid);
+        self.cancel_timer(timer);
     }
+}
+
+fn text_of<F: Frame>(code: Code) -> Body<F> {
+    Body::json(F::from(code.to_json()))
 }

@@ -1,8 +1,9 @@
 //! Flow control at the broker: credit is passed on, or given in the place of a client that knows
 //! none; and whoever does not take what it is sent loses its place.
 
-use super::clients::ClientKey;
-use super::requests::{Place, RequestKey};
+use super::ends::End;
+use super::keys::{ClientKey, RequestKey};
+use super::requests::Assigned;
 use super::{Broker, Departure};
 use crate::proto::Time;
 use crate::proto::code::Code;
@@ -15,11 +16,9 @@ impl<F: Frame> Broker<F> {
         let Some(key) = self.clients.request(client, rid, &self.requests) else {
             return;
         };
-        if let Some(request) = self.requests.get_mut(key)
-            && let Some(timeout) = request.timeout
-        {
-            // Who reads what has arrived still wants the rest.
-            request.deadline = now + timeout;
+        if let Some(request) = self.requests.get_mut(key) {
+            // A client that reads what has arrived still wants the rest.
+            request.extend(now);
         }
         self.pay(key, bytes);
     }
@@ -36,15 +35,17 @@ impl<F: Frame> Broker<F> {
         if client.gives_credit() {
             return;
         }
-        request.debt.add(cost);
-        if let Some(bytes) = request.debt.settle(client.congested) {
+        let Some(Assigned { debt, .. }) = request.assigned_mut() else {
+            return;
+        };
+        debt.add(cost);
+        if let Some(bytes) = debt.settle(client.congested) {
             self.pay(key, bytes);
         }
     }
 
     fn pay(&mut self, key: RequestKey, bytes: u32) {
-        let Some(Place::Worker(worker)) = self.requests.get(key).map(|request| request.place)
-        else {
+        let Some(worker) = self.requests.worker(key) else {
             return;
         };
         let hello = self.workers.get(worker).and_then(|w| w.hello.as_ref());
@@ -68,7 +69,8 @@ impl<F: Frame> Broker<F> {
         let requests: Vec<RequestKey> = client.requests.iter().copied().collect();
         for key in requests {
             let request = self.requests.get_mut(key);
-            if let Some(bytes) = request.and_then(|request| request.debt.settle(congested)) {
+            let assigned = request.and_then(|request| request.assigned_mut());
+            if let Some(bytes) = assigned.and_then(|assigned| assigned.debt.settle(congested)) {
                 self.pay(key, bytes);
             }
         }
@@ -83,7 +85,7 @@ impl<F: Frame> Broker<F> {
             self.remove_worker(now, key, Departure::Slow);
         }
         if let Some(key) = self.clients.find(peer) {
-            if self.clients.is_ours(key) {
+            if self.clients.is_extended(key) {
                 self.send_client(key, ToClient::Disconnect);
                 return self.lose_client(now, key, Departure::Slow);
             }
@@ -93,7 +95,7 @@ impl<F: Frame> Broker<F> {
             };
             self.tell_client_gone(key, Departure::Slow, requests.len());
             for key in requests {
-                self.end_request(now, key, Code::ClientSlow);
+                self.end(now, key, End::Failed(Code::ClientSlow));
             }
         }
     }

@@ -1,38 +1,102 @@
 //! What peers say, whatever they speak.
 
 use super::access::Action;
-use crate::wire::omdp::{self, ClientMessage, WorkerMessage};
-use crate::wire::{Dialect, Frame, Malformed, mdp};
+use super::requests::Content;
+use crate::proto::Terms;
+use crate::wire::ext::{RequestData, RequestExt};
+use crate::wire::omdp::{self, ClientMessage, Past, WorkerMessage};
+use crate::wire::{Body, Dialect, Frame, Malformed, mdp};
+use serde_json::Value;
+use std::time::Duration;
 
 /// A message to the broker.
 #[derive(Debug)]
 pub(super) enum Incoming<F> {
-    Omdp(omdp::PeerMessage<F>),
-    Mdp(mdp::Dialect, mdp::PeerMessage<F>),
+    /// Every dialect's REQUEST, and RESUME.
+    Request(IncomingRequest<F>),
+    Client(ClientMessage<F>),
+    Worker(WorkerMessage<F>),
+    MdpWorker(mdp::Dialect, mdp::WorkerMessage<F>),
+}
+
+/// A request as it comes to the door.
+#[derive(Debug)]
+pub(super) struct IncomingRequest<F> {
+    pub(super) head: RequestHead<F>,
+    pub(super) content: Content<F>,
+    pub(super) terms: Terms,
+    /// Of a RESUME: what its client knows of it from a broker before.
+    pub(super) past: Option<Past>,
+}
+
+/// What an answer to a request needs of it.
+#[derive(Debug)]
+pub(super) struct RequestHead<F> {
+    pub(super) dialect: Dialect,
+    /// It has an extension frame.
+    pub(super) extended: bool,
+    pub(super) service: F,
+    /// Empty in a request of MDP, which the broker gives a number.
+    pub(super) rid: F,
 }
 
 impl<F: Frame> Incoming<F> {
-    /// Leaves `frames` empty. What is of no dialect is no message of ours either.
+    /// Leaves `frames` empty. What is of no dialect is no message of OMDP either.
     pub(super) fn decode(dialect: Option<Dialect>, frames: &mut Vec<F>) -> Result<Self, Malformed> {
         match dialect {
-            Some(Dialect::Mdp(dialect)) => mdp::PeerMessage::decode(dialect, frames)
-                .map(|message| Incoming::Mdp(dialect, message)),
-            _ => omdp::PeerMessage::decode(frames).map(Incoming::Omdp),
+            Some(Dialect::Mdp(dialect)) => Ok(match mdp::PeerMessage::decode(dialect, frames)? {
+                mdp::PeerMessage::Client(request) => {
+                    Incoming::Request(IncomingRequest::of_mdp(dialect, request))
+                }
+                mdp::PeerMessage::Worker(message) => Incoming::MdpWorker(dialect, message),
+            }),
+            _ => match omdp::PeerMessage::decode(frames)? {
+                omdp::PeerMessage::Client(message) => Incoming::of_client(message),
+                omdp::PeerMessage::Worker(message) => Ok(Incoming::Worker(message)),
+            },
         }
+    }
+
+    fn of_client(message: ClientMessage<F>) -> Result<Self, Malformed> {
+        let (service, rid, data, opts, ext, past) = match message {
+            ClientMessage::Request {
+                service,
+                rid,
+                data,
+                opts,
+                ext,
+            } => (service, rid, data, opts, ext, None),
+            ClientMessage::Resume {
+                service,
+                rid,
+                data,
+                opts,
+                ext,
+                past,
+            } => (service, rid, data, Some(opts), Some(ext), Some(past)),
+            other => return Ok(Incoming::Client(other)),
+        };
+        let (body, terms) = read_request(data, opts.as_deref(), ext)?;
+        Ok(Incoming::Request(IncomingRequest {
+            head: RequestHead {
+                dialect: Dialect::Omdp,
+                extended: ext.is_some(),
+                service,
+                rid,
+            },
+            content: Content { body, opts },
+            terms,
+            past,
+        }))
     }
 
     /// What the rules have a say in, and the service that it is about.
     pub(super) fn wants(&self) -> Option<(Action, &F)> {
         match self {
-            Incoming::Omdp(omdp::PeerMessage::Worker(WorkerMessage::Ready { service, .. }))
-            | Incoming::Mdp(_, mdp::PeerMessage::Worker(mdp::WorkerMessage::Ready { service })) => {
+            Incoming::Request(request) => Some((Action::Call, &request.head.service)),
+            Incoming::Worker(WorkerMessage::Ready { service, .. })
+            | Incoming::MdpWorker(_, mdp::WorkerMessage::Ready { service }) => {
                 Some((Action::Serve, service))
-            }
-            Incoming::Omdp(omdp::PeerMessage::Client(
-                ClientMessage::Request { service, .. } | ClientMessage::Resume { service, .. },
-            ))
-            | Incoming::Mdp(_, mdp::PeerMessage::Client(mdp::ClientRequest { service, .. })) => {
-                Some((Action::Call, service))
             }
             _ => None,
         }
@@ -41,30 +105,77 @@ impl<F: Frame> Incoming<F> {
     /// The request that its client gives up.
     pub(super) fn cancels(&self) -> Option<&F> {
         match self {
-            Incoming::Omdp(omdp::PeerMessage::Client(ClientMessage::Cancel { rid, .. })) => {
-                Some(rid)
-            }
+            Incoming::Client(ClientMessage::Cancel { rid, .. }) => Some(rid),
             _ => None,
         }
     }
 
     pub(super) fn is_request(&self, name: &[u8]) -> bool {
-        matches!(
-            self,
-            Incoming::Omdp(omdp::PeerMessage::Client(
-                ClientMessage::Request { rid, .. } | ClientMessage::Resume { rid, .. },
-            ))
-                if **rid == *name
-        )
+        matches!(self, Incoming::Request(request) if *request.head.rid == *name)
     }
 
     pub(super) fn is_goodbye(&self) -> bool {
         matches!(
             self,
-            Incoming::Omdp(
-                omdp::PeerMessage::Client(ClientMessage::Disconnect)
-                    | omdp::PeerMessage::Worker(WorkerMessage::Disconnect)
-            ) | Incoming::Mdp(_, mdp::PeerMessage::Worker(mdp::WorkerMessage::Disconnect))
+            Incoming::Client(ClientMessage::Disconnect)
+                | Incoming::Worker(WorkerMessage::Disconnect)
+                | Incoming::MdpWorker(_, mdp::WorkerMessage::Disconnect)
         )
     }
+}
+
+impl<F: Frame> IncomingRequest<F> {
+    fn of_mdp(dialect: mdp::Dialect, request: mdp::ClientRequest<F>) -> Self {
+        IncomingRequest {
+            head: RequestHead {
+                dialect: Dialect::Mdp(dialect),
+                extended: false,
+                service: request.service,
+                rid: F::from(&[][..]),
+            },
+            content: Content {
+                body: Body::from_frames(request.body),
+                opts: None,
+            },
+            // Its client can't say any: the broker's are put in their place at the door.
+            terms: Terms::default(),
+            past: None,
+        }
+    }
+}
+
+/// The body, and the terms: out of the extension frame, or else out of the options.
+fn read_request<F: Frame>(
+    data: F,
+    opts: Option<&[u8]>,
+    ext: Option<RequestExt>,
+) -> Result<(Body<F>, Terms), Malformed> {
+    let Some(ext) = ext else {
+        return Ok((Body::json(data), timeout_of(opts).into()));
+    };
+    let body = match ext.data {
+        RequestData::Json => Body::json(data),
+        RequestData::Binary => Body::binary(data),
+        RequestData::BufferAsJson => Body::from_buffer_json(&data)?,
+    };
+    let timeout = u64::try_from(ext.timeout_ms)
+        .ok()
+        .map(Duration::from_millis);
+    let terms = Terms {
+        timeout,
+        retry: ext.retry,
+        fail_fast: ext.fail_fast,
+    };
+    Ok((body, terms))
+}
+
+/// As 0.0.92 read it: what is missing, zero or no number is 60 s, what is negative is none.
+fn timeout_of(opts: Option<&[u8]>) -> Option<Duration> {
+    const DEFAULT: f64 = 60_000.0;
+    let timeout = opts
+        .and_then(|opts| serde_json::from_slice::<Value>(opts).ok())
+        .and_then(|opts| opts.get("timeout")?.as_f64())
+        .filter(|ms| *ms != 0.0)
+        .unwrap_or(DEFAULT);
+    (timeout > 0.0).then(|| Duration::from_millis(timeout.min(f64::from(i32::MAX)).ceil() as u64))
 }

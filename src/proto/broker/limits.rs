@@ -4,15 +4,13 @@
 //! A request is turned away when it comes, or not at all: what was let in is never refused, so a
 //! request that comes back from a worker is no matter of limits.
 
-use super::clients::ClientKey;
-use super::requests::{Content, Queue};
-use super::services::ServiceKey;
-use super::{Broker, BrokerEvent, Outgoing, Transmit};
+use super::ends::End;
+use super::keys::ServiceKey;
+use super::requests::Content;
+use super::{Broker, BrokerEvent};
 use crate::proto::code::Code;
 use crate::proto::{Terms, Time};
-use crate::wire::mdp::{self, ClientReply};
-use crate::wire::omdp::{ReplyKind, ToClient};
-use crate::wire::{Body, Dialect, Frame};
+use crate::wire::Frame;
 use std::time::Duration;
 
 /// How much may wait for workers. Bytes are those of bodies and options; a request has some hundred
@@ -100,8 +98,8 @@ pub(super) struct Gauge {
 }
 
 impl<F: Frame> Broker<F> {
-    /// Why a request may not be let in, if it may not.
-    pub(super) fn obstacle(
+    /// The code with which a request is refused, if it may not be let in.
+    pub(super) fn check_admission(
         &mut self,
         now: Time,
         service: ServiceKey,
@@ -152,47 +150,13 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Ends a request that was not let in.
-    pub(super) fn turn_away(&mut self, client: ClientKey, service: ServiceKey, rid: F, code: Code) {
-        self.counters.count(code);
-        let (kind, body) = (ReplyKind::OwnError, Body::json(F::from(code.to_json())));
-        match self
-            .clients
-            .get(client)
-            .map(|entry| (entry.dialect, entry.extended, entry.id.clone()))
-        {
-            Some((Dialect::Omdp, extended, _)) => {
-                let reply = ToClient::Reply {
-                    kind,
-                    rid,
-                    body,
-                    extended,
-                };
-                self.send_client(client, reply);
-            }
-            Some((Dialect::Mdp(dialect), _, id)) => {
-                let reply = ClientReply {
-                    last: true,
-                    service: Some(F::from(&*self.services.name(service))),
-                    body: mdp::reply_frames(kind, body),
-                };
-                let message = Outgoing::MdpClient(dialect, reply);
-                self.transmits.push(Transmit::plain(id, message));
-            }
-            None => {}
-        }
-        self.services.release(service);
-        let timer = self.clients.release(client);
-        self.cancel_timer(timer);
-    }
-
-    /// The last worker of a service is gone: who does not wait for one that isn't there ends.
-    pub(super) fn end_impatient(&mut self, now: Time, service: ServiceKey) {
+    /// The last worker of a service is gone: requests end that do not wait without one.
+    pub(super) fn end_fail_fast(&mut self, now: Time, service: ServiceKey) {
         let entry = self.services.get_mut(service);
-        if entry.workers > 0 || !entry.queue.has_impatient() {
+        if entry.workers > 0 || !entry.queue.has_fail_fast() {
             return;
         }
-        for key in Queue::impatient(service, &mut self.services, &self.requests) {
+        for key in entry.queue.fail_fast(&self.requests) {
             let started = self
                 .requests
                 .get(key)
@@ -201,7 +165,7 @@ impl<F: Frame> Broker<F> {
                 true => Code::WorkerLost,
                 false => Code::NoWorker,
             };
-            self.end_request(now, key, code);
+            self.end(now, key, End::Failed(code));
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Whether peers live: one timer each, for the next heartbeat to it and the end of the patience with
 //! it.
 
-use super::clients::ClientKey;
-use super::requests::Place;
-use super::workers::{Worker, WorkerKey};
+use super::keys::{ClientKey, WorkerKey};
+use super::workers::Worker;
 use super::{Broker, BrokerConfig, Departure, Timer};
 use crate::proto::Time;
 use crate::wire::omdp::{ToClient, ToWorker};
@@ -102,7 +101,7 @@ impl<F: Frame> Broker<F> {
         let is_mdp = client.dialect != Dialect::Omdp;
         let is_bound = is_mdp && client.id.first() == Some(&0);
         // With authentication every one does: the next to have it may be another.
-        if client.extended || is_bound || self.guard.is_on() {
+        if client.extended || is_bound || self.authorizer.is_on() {
             return self.lose_client(now, key, Departure::Connection);
         }
         // Each reply that can't be delivered says so again, which is no sign of life.
@@ -117,11 +116,11 @@ impl<F: Frame> Broker<F> {
 
     pub(super) fn pass_heartbeat(&mut self, key: ClientKey, rid: F) {
         let Some(request) = self.clients.request(key, &rid, &self.requests) else {
-            self.guard.refusals.strays += 1;
+            self.authorizer.refusals.strays += 1;
             return;
         };
-        let holder = self.requests.place(request);
-        if let (Some(Place::Worker(worker)), Some(client)) = (holder, self.clients.get(key)) {
+        let holder = self.requests.worker(request);
+        if let (Some(worker), Some(client)) = (holder, self.clients.get(key)) {
             let client = F::from(&*client.id);
             self.send_worker(worker, ToWorker::RequestHeartbeat { client, rid });
         }

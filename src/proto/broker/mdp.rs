@@ -14,14 +14,12 @@
 //!
 //! A worker has one request at a time, so the client's address is all that names it.
 
-use super::requests::{Content, RequestKey};
-use super::workers::WorkerKey;
-use super::{Broker, Departure, Outgoing, RoutingId, Timer, Transmit, mmi};
+use super::keys::{RequestKey, WorkerKey};
+use super::{Broker, Departure, Outgoing, RoutingId, Transmit, mmi};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::mdp::{
-    ClientReply, ClientRequest, Dialect as Mdp, PeerMessage, ToWorker, WorkerMessage, reply_frames,
-    reply_of,
+    ClientReply, Dialect as Mdp, ToWorker, WorkerMessage, reply_frames, reply_of,
 };
 use crate::wire::omdp::{self, ReplyKind};
 use crate::wire::{Body, Dialect, Frame};
@@ -88,51 +86,7 @@ impl<F: Frame> Broker<F> {
         client.is_some_and(|client| client.dialect != dialect)
     }
 
-    pub(super) fn on_mdp(
-        &mut self,
-        now: Time,
-        from: &[u8],
-        dialect: Mdp,
-        message: PeerMessage<F>,
-    ) -> Result<(), &'static str> {
-        match message {
-            PeerMessage::Client(request) => {
-                self.on_mdp_request(now, from, dialect, request);
-                Ok(())
-            }
-            PeerMessage::Worker(message) => self.on_mdp_worker(now, from, dialect, message),
-        }
-    }
-
-    fn on_mdp_request(&mut self, now: Time, from: &[u8], dialect: Mdp, request: ClientRequest<F>) {
-        let ClientRequest { service, body } = request;
-        let body = Body::from_frames(body);
-        if mmi::is_reserved(&service) {
-            let body = self.answer_mmi(&service, body).into_frames();
-            let reply = ClientReply {
-                last: true,
-                service: Some(service),
-                body,
-            };
-            return self.transmits.push(Transmit::plain(
-                from.into(),
-                Outgoing::MdpClient(dialect, reply),
-            ));
-        }
-        let client = self.clients.require(now, from, Dialect::Mdp(dialect));
-        if let Some(client) = self.clients.get_mut(client) {
-            client.last_heard = now;
-            client.cut_off = false;
-        }
-        self.last_rid += 1;
-        // Text, because a worker of 0.0.92 makes it text.
-        let rid = F::from(self.last_rid.to_string().into_bytes());
-        let content = Content { body, opts: None };
-        let terms = self.config.expiry.into();
-        self.on_request(now, client, &service, rid, content, terms);
-    }
-
-    fn on_mdp_worker(
+    pub(super) fn on_mdp_worker(
         &mut self,
         now: Time,
         from: &[u8],
@@ -204,7 +158,7 @@ impl<F: Frame> Broker<F> {
                 Ok(())
             }
             None => {
-                self.guard.refusals.strays += 1;
+                self.authorizer.refusals.strays += 1;
                 match last {
                     true => {
                         self.expel(now, key);
@@ -299,16 +253,5 @@ impl<F: Frame> Broker<F> {
             frames.extend(body.into_frames());
         }
         Some(frames)
-    }
-
-    /// A request that runs has its timer set for when it might wait again.
-    pub(super) fn wait_on(&mut self, now: Time, key: RequestKey) {
-        if let Some(request) = self.requests.get_mut(key)
-            && let Some(timeout) = request.timeout
-        {
-            request.deadline = now + timeout;
-            let timer = self.deadlines.set(request.deadline, Timer::Request(key));
-            request.timer = Some(timer);
-        }
     }
 }

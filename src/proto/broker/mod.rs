@@ -46,14 +46,15 @@ mod ends;
 mod event;
 mod flow;
 mod incoming;
+mod keys;
 mod limits;
 mod liveness;
+mod lookahead;
 mod mdp;
 mod mmi;
 mod omdp;
 mod pace;
 mod parking;
-mod rate;
 mod registration;
 mod replies;
 mod requests;
@@ -73,20 +74,22 @@ pub use transmit::{Outgoing, Transmit};
 use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
 use crate::proto::table::Table;
-use crate::wire::omdp::{PeerMessage, ToClient, ToWorker};
+use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::{Dialect, Frame, Malformed};
 use claims::Claims;
-use clients::{ClientKey, Clients};
+use clients::Clients;
 use displaced::Displaced;
+use ends::End;
 use incoming::Incoming;
+use keys::{ClientKey, RequestKey, WorkerKey};
 use limits::Gauge;
 use mdp::{Parts, Refused};
 use parking::Parking;
-use requests::{RequestKey, Requests};
+use requests::Requests;
 use services::Services;
 use stats::Counters;
 use std::sync::Arc;
-use workers::{WorkerKey, Workers};
+use workers::Workers;
 
 /// What the transport calls a peer: 1 to 255 bytes, unique among the connections of one socket.
 pub type RoutingId = Arc<[u8]>;
@@ -129,7 +132,7 @@ pub struct Broker<F> {
     last_rid: u64,
     counters: Counters,
     gauge: Gauge,
-    guard: access::Guard<F>,
+    authorizer: access::Authorizer<F>,
     /// Nothing is given to a worker any more.
     stopping: bool,
 }
@@ -153,7 +156,7 @@ impl<F: Frame> Broker<F> {
             last_rid: 0,
             counters: Counters::default(),
             gauge: Gauge::default(),
-            guard: access::Guard::new(),
+            authorizer: access::Authorizer::new(),
             stopping: false,
             config,
         }
@@ -187,13 +190,16 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let result = match message {
-            Incoming::Omdp(PeerMessage::Client(message)) => self
+            Incoming::Request(request) => self.admit(now, from, request).map_err(Malformed::as_str),
+            Incoming::Client(message) => self
                 .on_client(now, from, message)
                 .map_err(Malformed::as_str),
-            Incoming::Omdp(PeerMessage::Worker(message)) => self
+            Incoming::Worker(message) => self
                 .on_worker(now, from, message)
                 .map_err(Malformed::as_str),
-            Incoming::Mdp(dialect, message) => self.on_mdp(now, from, dialect, message),
+            Incoming::MdpWorker(dialect, message) => {
+                self.on_mdp_worker(now, from, dialect, message)
+            }
         };
         if let Err(why) = result {
             self.report_bad(from, why);
@@ -250,16 +256,16 @@ impl<F: Frame> Broker<F> {
     /// Tells every peer that the broker goes away, and every client the end of its requests.
     pub fn stop(&mut self, now: Time) {
         self.stopping = true;
-        self.end_parked();
+        self.end_pending();
         for key in self.requests.keys() {
-            self.end_request(now, key, super::code::Code::BrokerLost);
+            self.end(now, key, End::Failed(super::code::Code::BrokerLost));
         }
         for key in self.workers.keys() {
             self.send_worker(key, ToWorker::Disconnect);
             self.remove_worker(now, key, Departure::Stop);
         }
         for key in self.clients.keys() {
-            if self.clients.is_ours(key) {
+            if self.clients.is_extended(key) {
                 self.send_client(key, ToClient::Disconnect);
             }
             self.drop_client(now, key);
@@ -280,7 +286,7 @@ impl<F: Frame> Broker<F> {
 
     /// How often peers wanted what they may not.
     pub fn refusals(&self) -> Refusals {
-        self.guard.refusals
+        self.authorizer.refusals
     }
 
     fn report_bad(&mut self, from: &[u8], why: &'static str) {

@@ -1,12 +1,10 @@
 //! The messages of peers of ours and of 0.0.92, to what the broker does with them.
 
-use super::admission::read_request;
-use super::requests::Content;
-use super::{Broker, Departure, Outgoing, Transmit, mmi};
+use super::ends::End;
+use super::{Broker, Departure, mmi};
 use crate::proto::Time;
-use crate::proto::code::Code;
-use crate::wire::omdp::{ClientMessage, ReplyKind, ToClient, ToWorker, WorkerMessage, tokens};
-use crate::wire::{Dialect, Frame, Hello, Malformed};
+use crate::wire::omdp::{ClientMessage, ToWorker, WorkerMessage, tokens};
+use crate::wire::{Frame, Hello, Malformed};
 
 impl<F: Frame> Broker<F> {
     pub(super) fn on_client(
@@ -25,62 +23,6 @@ impl<F: Frame> Broker<F> {
                 let hello = Hello::parse(&hello)?;
                 self.on_hello(now, from, hello);
             }
-            (
-                ClientMessage::Request {
-                    service,
-                    rid,
-                    data,
-                    opts,
-                    ext,
-                },
-                _,
-            ) => {
-                let (body, terms) = read_request(data, opts.as_deref(), ext)?;
-                if mmi::is_reserved(&service) {
-                    let body = self.answer_mmi(&service, body);
-                    let extended = held.is_some_and(|client| self.clients.is_ours(client));
-                    self.transmits.push(Transmit::plain(
-                        from.into(),
-                        Outgoing::Client(ToClient::Reply {
-                            kind: ReplyKind::Final,
-                            rid,
-                            body,
-                            extended: extended || ext.is_some(),
-                        }),
-                    ));
-                    return Ok(());
-                }
-                let client = self.clients.require(now, from, Dialect::Omdp);
-                if let Some(client) = self.clients.get_mut(client) {
-                    client.extended |= ext.is_some();
-                }
-                // A request id that is in use would have two requests end for one.
-                if self.clients.request(client, &rid, &self.requests).is_some() {
-                    return Err(Malformed::Name);
-                }
-                let content = Content { body, opts };
-                self.on_request(now, client, &service, rid, content, terms);
-            }
-            (
-                ClientMessage::Resume {
-                    service,
-                    rid,
-                    data,
-                    opts,
-                    ext,
-                    past,
-                },
-                Some(key),
-            ) => {
-                let (body, terms) = read_request(data, Some(&opts), Some(ext))?;
-                let reserved = mmi::is_reserved(&service);
-                if reserved || self.clients.request(key, &rid, &self.requests).is_some() {
-                    return Err(Malformed::Name);
-                }
-                let opts = Some(opts);
-                let content = Content { body, opts };
-                self.on_resume(now, key, (&service, rid), content, terms, past);
-            }
             (ClientMessage::Go { rids }, Some(key)) => self.on_go(now, key, &rids),
             (ClientMessage::RequestHeartbeat { rid }, Some(key)) => {
                 self.pass_heartbeat(key, rid);
@@ -88,21 +30,21 @@ impl<F: Frame> Broker<F> {
             (ClientMessage::Cancel { rid, expired }, Some(key)) => {
                 let Some(request) = self.clients.request(key, &rid, &self.requests) else {
                     // Its own that has ended meanwhile, or a guess at another's: the same to us.
-                    self.guard.refusals.strays += 1;
+                    self.authorizer.refusals.strays += 1;
                     return Ok(());
                 };
-                if expired {
-                    self.counters.count(Code::ClientTimeout);
-                    self.report_expired(request);
-                } else {
-                    self.counters.cancelled += 1;
-                }
-                self.drop_request(now, request);
+                let end = match expired {
+                    true => End::ExpiredAtClient,
+                    false => End::Cancelled,
+                };
+                self.end(now, request, end);
             }
             (ClientMessage::Credit { rid, bytes }, Some(key)) => {
                 self.on_credit(now, key, &rid, bytes);
             }
             (ClientMessage::Disconnect, Some(key)) => self.drop_client(now, key),
+            // Requests have a door of their own, see `admission`.
+            (ClientMessage::Request { .. } | ClientMessage::Resume { .. }, _) => {}
             (ClientMessage::Heartbeat, _) | (_, None) => {}
         }
         Ok(())
@@ -127,14 +69,14 @@ impl<F: Frame> Broker<F> {
                     if let Some(key) = held {
                         self.remove_worker(now, key, Departure::Protocol);
                     }
-                    self.refuse(from);
+                    self.send_away(from);
                     self.report_bad(from, "reserved service");
                     return Ok(());
                 }
                 self.on_ready(now, from, held, &service, hello);
             }
             (WorkerMessage::Disconnect, None) => {}
-            (_, None) => self.refuse(from),
+            (_, None) => self.send_away(from),
             (
                 WorkerMessage::Reply {
                     kind,

@@ -8,28 +8,28 @@
 //! once. When the turn of a parked request is near, the broker asks for it back, and the client lets
 //! it go; from then on it may run, and the client counts it among those that it can't know of.
 //!
-//! | gate   | in the queue                                 | next                                      |
-//! |--------|----------------------------------------------|-------------------------------------------|
-//! | Open   | may be given to a worker                     | after [`PARK`], without any worker at once: Parked; the client is told |
-//! | Parked | not before the client lets it go             | its turn is near: Asked; the client is asked |
-//! | Asked  | nor that                                     | the client answers: Open                  |
-//! |        |                                              | after [`PARK`]: set aside until it does   |
+//! | park state | in the queue                                 | next                                      |
+//! |------------|----------------------------------------------|-------------------------------------------|
+//! | Open       | may be given to a worker                     | after [`PARK`], without any worker at once: Parked; the client is told |
+//! | Parked     | not before the client lets it go             | its turn is near: Asked; the client is asked |
+//! | Asked      | nor that                                     | the client answers: Released              |
+//! |            |                                              | after [`PARK`]: set aside until it does   |
+//! | Released   | may be given to a worker                     | as Open                                   |
 //!
-//! What is asked for is what workers have room for, and what the service works off in the time that
-//! an answer takes; what stands there is not parked in the first place. A client that does not
-//! answer costs the others one wait; what else it has parked is set aside as its turn comes.
-//! Requests of clients that did not say that they can be told are never parked, nor is anything
-//! that finds a worker in time. How clients are asked is in [`super::unparking`].
+//! What is asked for is in [`super::lookahead`]; what has its turn that soon is not parked in the
+//! first place. A client that does not answer costs the others one wait; what else it has parked is
+//! set aside as its turn comes. Requests of clients that did not say that they can be told are never
+//! parked, nor is anything that finds a worker in time. How clients are asked is in
+//! [`super::unparking`].
 
-use super::clients::ClientKey;
-use super::requests::{Place, RequestKey};
-use super::services::ServiceKey;
+use super::keys::{ClientKey, RequestKey, ServiceKey};
+use super::requests::{ParkState, State};
 use super::{Broker, Timer};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
 use crate::wire::omdp::{ToClient, rids_to_frame};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
 /// How long a request waits before it is parked, and how long a client may take to let it go. Long
@@ -39,15 +39,6 @@ pub const PARK: Duration = Duration::from_millis(50);
 /// Between two looks at who has waited for long; clients are told of many requests at once.
 const TICK: Duration = Duration::from_millis(25);
 
-/// Whether a request in a queue may be given to a worker.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Gate {
-    #[default]
-    Open,
-    Parked,
-    Asked,
-}
-
 /// What is to be looked at after [`PARK`].
 #[derive(Debug, Default)]
 pub(super) struct Parking {
@@ -56,8 +47,6 @@ pub(super) struct Parking {
     /// The same of those that came in this turn, and have nobody to wait for.
     fresh: Vec<(Time, u64)>,
     timer: Option<TimerKey>,
-    /// Counts the looks at the line.
-    looks: u32,
 }
 
 impl Parking {
@@ -78,15 +67,16 @@ impl<F: Frame> Broker<F> {
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
-        let parks = self.clients.get(request.client);
-        if request.place != Place::Queue || !parks.is_some_and(|client| client.parks()) {
-            return;
-        }
         // It had started before, with a worker that was lost: that it waits says nothing.
-        if request.retried > 0 || request.uncertain {
+        let started = request.retried > 0 || request.uncertain;
+        let State::Queued(queued) = &mut request.state else {
+            return;
+        };
+        let client = self.clients.get(request.client);
+        if started || !client.is_some_and(|client| client.parks()) {
             return;
         }
-        request.since = now;
+        queued.since = now;
         let service = request.service;
         let token = self.requests.token(key);
         if self.has_nobody(now, service) {
@@ -99,7 +89,7 @@ impl<F: Frame> Broker<F> {
     /// Whether there is no worker, and has been none lately.
     fn has_nobody(&mut self, now: Time, service: ServiceKey) -> bool {
         let service = self.services.get_mut(service);
-        service.workers == 0 && service.near(now) == 0
+        service.workers == 0 && service.depth(now) == 0
     }
 
     pub(super) fn stand(&mut self, now: Time, token: u64) {
@@ -123,24 +113,26 @@ impl<F: Frame> Broker<F> {
     fn waiting(&self, since: Time, token: u64) -> Option<(RequestKey, ServiceKey)> {
         let key = self.requests.by_token(token)?;
         let request = self.requests.get(key)?;
-        let waits = request.place == Place::Queue && request.since == since;
-        waits.then_some((key, request.service))
+        match &request.state {
+            State::Queued(queued) if queued.since == since => Some((key, request.service)),
+            _ => None,
+        }
     }
 
     /// Some have waited for long.
     pub(super) fn parking_due(&mut self, now: Time) {
         self.parking.timer = None;
-        self.parking.looks = self.parking.looks.wrapping_add(1);
         let mut told = Told::new();
         let mut services: Vec<ServiceKey> = Vec::new();
         let mut known: Vec<ServiceKey> = Vec::new();
+        let mut near: HashSet<RequestKey> = HashSet::new();
         for (since, token) in std::mem::take(&mut self.parking.fresh) {
             let Some((key, service)) = self.waiting(since, token) else {
                 continue;
             };
             if self.services.get_mut(service).workers > 0 {
                 self.watch(now, key);
-            } else if self.park_one(now, key, &mut told) && !services.contains(&service) {
+            } else if self.park_one(now, key, false, &mut told) && !services.contains(&service) {
                 services.push(service);
             }
         }
@@ -153,9 +145,11 @@ impl<F: Frame> Broker<F> {
             };
             if !known.contains(&service) {
                 known.push(service);
-                self.mark_near(now, service);
+                self.find_near(now, service, &mut near);
             }
-            if self.park_one(now, key, &mut told) && !services.contains(&service) {
+            if self.park_one(now, key, near.contains(&key), &mut told)
+                && !services.contains(&service)
+            {
                 services.push(service);
             }
         }
@@ -174,59 +168,50 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Those whose turn is near would be asked for at once.
-    fn mark_near(&mut self, now: Time, service: ServiceKey) {
+    /// Requests whose turn is near: if they were parked, they would be asked for at once.
+    fn find_near(&mut self, now: Time, service: ServiceKey, near: &mut HashSet<RequestKey>) {
         let entry = self.services.get_mut(service);
-        let near = entry.near(now);
+        let depth = entry.depth(now);
         let mut next = entry.queue.first();
-        for _ in 0..near {
-            let Some(request) = next.and_then(|key| self.requests.get_mut(key)) else {
+        for _ in 0..depth {
+            let Some(key) = next else {
                 return;
             };
-            request.near = self.parking.looks;
-            next = next.and_then(|key| self.requests.next(key));
+            near.insert(key);
+            next = self.requests.next(key);
         }
     }
 
     /// One that has waited for long. True if it is not what it was.
-    fn park_one(&mut self, now: Time, key: RequestKey, told: &mut Told<F>) -> bool {
-        let Some(request) = self.requests.get_mut(key) else {
+    fn park_one(&mut self, now: Time, key: RequestKey, near: bool, told: &mut Told<F>) -> bool {
+        let Some(request) = self.requests.get(key) else {
+            return false;
+        };
+        let State::Queued(queued) = &request.state else {
             return false;
         };
         let service = self.services.get_mut(request.service);
-        match request.gate {
-            Gate::Parked => return false,
-            Gate::Open if request.near == self.parking.looks => {
+        match queued.park() {
+            ParkState::Parked => return false,
+            ParkState::Open | ParkState::Released if near => {
                 self.watch(now, key);
                 return false;
             }
-            Gate::Open => {
-                service.cleared -= usize::from(std::mem::take(&mut request.cleared));
-                service.parked += 1;
-                request.gate = Gate::Parked;
+            ParkState::Open | ParkState::Released => {
                 let rid = request.rid.clone();
                 told.entry(request.client).or_default().push(rid);
+                let park = ParkState::Parked;
+                service.queue.set_park(key, park, now, &mut self.requests);
             }
-            Gate::Asked => {
+            ParkState::Asked => {
                 if let Some(client) = self.clients.get_mut(request.client) {
                     client.is_mute = true;
                 }
-                self.set_aside(key);
+                let asked = queued.since;
+                service.queue.set_aside(key, asked, &mut self.requests);
             }
         }
         true
-    }
-
-    /// Takes a request out of the queue that it is in, however that ends.
-    pub(super) fn leave_queue(&mut self, key: RequestKey) {
-        let Some(request) = self.requests.get_mut(key) else {
-            return;
-        };
-        let service = self.services.get_mut(request.service);
-        service.cleared -= usize::from(std::mem::take(&mut request.cleared));
-        service.parked -= usize::from(request.gate == Gate::Parked);
-        request.gate = Gate::Open;
-        service.queue.unlink(key, &mut self.requests);
     }
 
     /// Nothing waits any more, and nobody is to be told of it.

@@ -1,9 +1,9 @@
 //! Who comes and who leaves: what a peer that begins is told, and what becomes of what was its own
 //! when it is forgotten.
 
-use super::clients::ClientKey;
-use super::requests::RequestKey;
-use super::workers::{Worker, WorkerKey};
+use super::ends::End;
+use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::workers::Worker;
 use super::{Broker, BrokerEvent, Departure, Outgoing, Transmit};
 use crate::proto::Time;
 use crate::wire::omdp::{ToClient, ToWorker};
@@ -87,7 +87,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Someone who is not registered speaks as a worker: it is told to begin at the beginning.
-    pub(super) fn refuse(&mut self, from: &[u8]) {
+    pub(super) fn send_away(&mut self, from: &[u8]) {
         self.transmits.push(Transmit::plain(
             from.into(),
             Outgoing::Worker(ToWorker::Disconnect),
@@ -119,7 +119,7 @@ impl<F: Frame> Broker<F> {
         });
         self.dispatch(now, worker.service);
         if !self.services.release(worker.service) {
-            self.end_impatient(now, worker.service);
+            self.end_fail_fast(now, worker.service);
         }
     }
 
@@ -188,15 +188,11 @@ impl<F: Frame> Broker<F> {
         // First what waits, then from the latest to the first: the end of one must not start
         // another that is to end too.
         requests.sort_unstable_by_key(|&request| {
-            let place = self.requests.place(request);
-            (
-                place.is_some_and(|place| !place.is_waiting()),
-                Reverse(self.requests.token(request)),
-            )
+            let is_running = self.requests.worker(request).is_some();
+            (is_running, Reverse(self.requests.token(request)))
         });
-        self.counters.cancelled += requests.len() as u64;
         for request in requests {
-            self.drop_request(now, request);
+            self.end(now, request, End::Cancelled);
         }
         // One of 0.0.92 went with its last request.
         if let Some(client) = self.clients.remove(key) {

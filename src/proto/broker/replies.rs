@@ -1,13 +1,14 @@
 //! From the worker to the client: whose reply it is, and the form in which it is passed on.
 
-use super::Broker;
-use super::requests::{Place, RequestKey};
-use super::workers::WorkerKey;
+use super::ends::End;
+use super::incoming::RequestHead;
+use super::keys::{RequestKey, WorkerKey};
+use super::{Broker, Outgoing, Transmit};
 use crate::proto::Time;
 use crate::proto::flow;
 use crate::wire::ext::Pace as Told;
 use crate::wire::omdp::{ReplyKind, ToClient, error_for_old};
-use crate::wire::{Body, Dialect, Frame};
+use crate::wire::{Body, Dialect, Frame, mdp};
 
 impl<F: Frame> Broker<F> {
     pub(super) fn on_reply(
@@ -20,32 +21,21 @@ impl<F: Frame> Broker<F> {
         pace: Option<Told>,
     ) {
         // Only the worker that was given a request may answer it.
-        let request =
-            request.filter(|&request| self.requests.place(request) == Some(Place::Worker(key)));
+        let request = request.filter(|&request| self.requests.worker(request) == Some(key));
         let Some(request) = request else {
-            self.guard.refusals.strays += 1;
+            self.authorizer.refusals.strays += 1;
             return;
         };
         if self.is_given_up(now, key, request, kind, &body) {
             return;
         }
-        self.pass_on(now, request, kind, body);
-        if kind.is_last() {
-            match kind.is_error() {
-                true => self.counters.failures += 1,
-                false => self.counters.replies += 1,
-            }
-            if let Some(told) = pace {
-                self.on_pace(now, key, request, told);
-            }
-            self.free_slot(key, request);
-            self.forget_request(request);
-            if let Some(worker) = self.workers.get_mut(key) {
-                worker.pace.end();
-            }
-            self.line_up(key);
-            self.dispatch_for(now, key);
+        if !kind.is_last() {
+            return self.pass_on(now, request, kind, body);
         }
+        if let Some(told) = pace {
+            self.on_pace(now, key, request, told);
+        }
+        self.end(now, request, End::Answered(kind, body));
     }
 
     /// The request that a reply without a token names. 0.0.92 passes ids through UTF-8, so they
@@ -88,57 +78,96 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A worker's reply to the client, in the form that the client understands.
-    pub(super) fn pass_on(&mut self, now: Time, key: RequestKey, kind: ReplyKind, body: Body<F>) {
+    /// A part of a reply to the client.
+    fn pass_on(&mut self, now: Time, key: RequestKey, kind: ReplyKind, body: Body<F>) {
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
-        if kind == ReplyKind::Partial {
-            self.counters.partials += 1;
-            // Its client has seen the beginning of this attempt.
-            request.retry = 0;
+        self.counters.partials += 1;
+        // Its client has seen the beginning of this attempt.
+        request.retry = 0;
+        if let Some(assigned) = request.assigned_mut() {
+            assigned.begun = true;
         }
-        request.begun = true;
-        if let Some(timeout) = request.timeout {
-            request.deadline = now + timeout;
-        }
+        request.extend(now);
         let cost = flow::cost(&body);
         self.reply(key, kind, body);
-        if kind == ReplyKind::Partial {
-            self.owe(key, cost);
-        }
+        self.owe(key, cost);
     }
 
+    /// To the client of a request that was let in, in the form that the client understands.
     pub(super) fn reply(&mut self, key: RequestKey, kind: ReplyKind, body: Body<F>) {
         let Some(request) = self.requests.get(key) else {
             return;
         };
-        let (client, rid) = (request.client, request.rid.clone());
-        let Some(entry) = self.clients.get(client) else {
+        let Some(client) = self.clients.get(request.client) else {
             return;
         };
-        let extended = entry.extended;
-        if let Dialect::Mdp(dialect) = entry.dialect {
+        if let Dialect::Mdp(dialect) = client.dialect {
             return self.reply_mdp(dialect, key, kind, body);
         }
-        let mut body = body.into_value();
-        if !extended {
-            // A null partial ends the stream of a 0.0.92 client before its final, which kills it.
-            if kind == ReplyKind::Partial && body.is_null() {
-                return;
-            }
-            if kind.is_error() {
-                body = Body::json(error_for_old(body.into_json()));
-            }
-        }
-        let message = ToClient::Reply {
-            kind,
-            rid,
-            body,
-            extended,
+        let rid = request.rid.clone();
+        let Some(message) = reply_to(client.extended, rid, kind, body) else {
+            return;
         };
-        self.send_client(client, message);
+        self.transmits.push(Transmit {
+            to: client.id.clone(),
+            message: Outgoing::Client(message),
+            packed: client.packs(),
+        });
     }
+
+    /// To the client of a request of which nothing is kept.
+    pub(super) fn respond(
+        &mut self,
+        from: &[u8],
+        head: RequestHead<F>,
+        kind: ReplyKind,
+        body: Body<F>,
+    ) {
+        let message = match head.dialect {
+            Dialect::Omdp => {
+                let client = self.clients.find(from);
+                let extended = client.is_some_and(|client| self.clients.is_extended(client));
+                reply_to(head.extended || extended, head.rid, kind, body).map(Outgoing::Client)
+            }
+            Dialect::Mdp(dialect) => {
+                let reply = mdp::ClientReply {
+                    last: true,
+                    service: Some(head.service),
+                    body: mdp::reply_frames(kind, body),
+                };
+                Some(Outgoing::MdpClient(dialect, reply))
+            }
+        };
+        self.transmits
+            .extend(message.map(|message| Transmit::plain(from.into(), message)));
+    }
+}
+
+/// A reply as a client of OMDP gets it, if it can be told.
+fn reply_to<F: Frame>(
+    extended: bool,
+    rid: F,
+    kind: ReplyKind,
+    body: Body<F>,
+) -> Option<ToClient<F>> {
+    let mut body = body.into_value();
+    if !extended {
+        // A null partial ends the stream of a 0.0.92 client before its final, which kills it.
+        if kind == ReplyKind::Partial && body.is_null() {
+            return None;
+        }
+        if kind.is_error() {
+            body = Body::json(error_for_old(body.into_json()));
+        }
+    }
+    Some(ToClient::Reply {
+        kind,
+        rid,
+        body,
+        extended,
+    })
 }
 
 /// Whether `echoed` is `original`, or what a decoder of UTF-8 makes of it.

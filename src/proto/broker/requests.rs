@@ -1,41 +1,16 @@
-//! Requests that wait for a worker or are in the hands of one.
+//! Requests that have not ended.
 
 mod queue;
+mod state;
 
 pub(super) use queue::Queue;
+pub(super) use state::{Assigned, Deadline, ParkState, Queued, Search, State};
 
-use super::clients::ClientKey;
+use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::limits::Waiting;
-use super::parking::Gate;
-use super::services::ServiceKey;
-use super::workers::WorkerKey;
-use crate::proto::deadlines::TimerKey;
-use crate::proto::flow::Debt;
 use crate::proto::{Terms, Time};
 use crate::wire::{Body, Frame};
 use slab::Slab;
-use std::time::Duration;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct RequestKey(u32);
-
-/// Where a request is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    Queue,
-    /// Beside the queue, until its client lets it go; see [`super::parking`].
-    Aside,
-    /// Looked for; see [`super::claims`].
-    Sought,
-    Worker(WorkerKey),
-}
-
-impl Place {
-    /// Whether no worker has it.
-    pub(super) fn is_waiting(self) -> bool {
-        !matches!(self, Place::Worker(_))
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Request<F> {
@@ -44,22 +19,9 @@ pub(super) struct Request<F> {
     pub(super) service: ServiceKey,
     /// What the worker gets. Kept until the request ends: a worker may give it back.
     pub(super) content: Content<F>,
-    pub(super) place: Place,
-    /// In a queue: whether it may be given to a worker.
-    pub(super) gate: Gate,
-    /// In a queue: since when it stands at this gate.
-    pub(super) since: Time,
-    /// In a queue: the latest look at those that wait at which its turn was near.
-    pub(super) near: u32,
-    /// In a queue: its client has let it go, or is asked to.
-    pub(super) cleared: bool,
-    /// Idle timeout; every partial restarts it.
-    pub(super) timeout: Option<Duration>,
-    /// Moved by every partial; the timer is set anew only when it fires too early.
-    pub(super) deadline: Time,
-    pub(super) timer: Option<TimerKey>,
-    /// What its worker is owed in the place of its client.
-    pub(super) debt: Debt,
+    pub(super) state: State,
+    /// `None`: it has no idle timeout.
+    pub(super) deadline: Option<Deadline>,
     /// How often it may still be given to another worker after one was lost with it.
     pub(super) retry: u8,
     /// How often it was.
@@ -70,13 +32,7 @@ pub(super) struct Request<F> {
     fail_fast: bool,
     /// What it counts, here and with its worker.
     bytes: usize,
-    /// When its worker was given it.
-    pub(super) given: Time,
-    /// Its worker has sent a part of the reply, or all of it.
-    pub(super) begun: bool,
     serial: u32,
-    prev: u32,
-    next: u32,
 }
 
 impl<F: Frame> Request<F> {
@@ -86,6 +42,34 @@ impl<F: Frame> Request<F> {
         match self.retried {
             0 => self.rid.clone(),
             retried => F::from([&*self.rid, format!("~{retried}").as_bytes()].concat()),
+        }
+    }
+}
+
+impl<F> Request<F> {
+    /// Whether no worker has it.
+    pub(super) fn is_waiting(&self) -> bool {
+        !matches!(self.state, State::Assigned(_))
+    }
+
+    pub(super) fn worker(&self) -> Option<WorkerKey> {
+        match &self.state {
+            State::Assigned(assigned) => Some(assigned.worker),
+            _ => None,
+        }
+    }
+
+    pub(super) fn assigned_mut(&mut self) -> Option<&mut Assigned> {
+        match &mut self.state {
+            State::Assigned(assigned) => Some(assigned),
+            _ => None,
+        }
+    }
+
+    /// There is a sign of life: its idle timeout begins anew.
+    pub(super) fn extend(&mut self, now: Time) {
+        if let Some(deadline) = &mut self.deadline {
+            deadline.at = now + deadline.idle;
         }
     }
 }
@@ -107,7 +91,7 @@ impl<F: Frame> Content<F> {
 pub(super) struct Requests<F> {
     slab: Slab<Request<F>>,
     serial: u32,
-    /// Those in queues.
+    /// Those that wait.
     pub(super) waiting: Waiting,
 }
 
@@ -146,12 +130,25 @@ impl<F> Requests<F> {
         self.get(key).map_or(0, |request| request.bytes)
     }
 
-    pub(super) fn place(&self, key: RequestKey) -> Option<Place> {
-        self.get(key).map(|request| request.place)
+    /// Who has it, if a worker has.
+    pub(super) fn worker(&self, key: RequestKey) -> Option<WorkerKey> {
+        self.get(key)?.worker()
     }
 
+    /// Whether its worker is known to have started it.
     pub(super) fn has_begun(&self, key: RequestKey) -> bool {
-        self.get(key).is_some_and(|request| request.begun)
+        match self.get(key).map(|request| &request.state) {
+            Some(State::Assigned(assigned)) => assigned.begun,
+            _ => false,
+        }
+    }
+
+    /// In a queue: its park state.
+    pub(super) fn park(&self, key: RequestKey) -> Option<ParkState> {
+        match &self.get(key)?.state {
+            State::Queued(queued) => Some(queued.park()),
+            _ => None,
+        }
     }
 
     /// The handle that a worker gets: the key, and a serial number in case the key is used again.
@@ -169,8 +166,10 @@ impl<F> Requests<F> {
 
     /// The one behind it in its queue.
     pub(super) fn next(&self, key: RequestKey) -> Option<RequestKey> {
-        let next = self.get(key)?.next;
-        (next != NONE).then_some(RequestKey(next))
+        match &self.get(key)?.state {
+            State::Queued(queued) if queued.next != NONE => Some(RequestKey(queued.next)),
+            _ => None,
+        }
     }
 
     /// Makes the tokens that were given so far name nothing.
@@ -179,48 +178,52 @@ impl<F> Requests<F> {
         self.slab[key.0 as usize].serial = self.serial;
     }
 
+    /// The key of the next request that is inserted.
+    pub(super) fn next_key(&self) -> RequestKey {
+        RequestKey(self.slab.vacant_key() as u32)
+    }
+
     pub(super) fn remove(&mut self, key: RequestKey) -> Option<Request<F>> {
         self.slab.try_remove(key.0 as usize)
     }
 }
 
+/// A request that is let in.
+pub(super) struct NewRequest<F> {
+    pub(super) client: ClientKey,
+    pub(super) rid: F,
+    pub(super) service: ServiceKey,
+    pub(super) content: Content<F>,
+    pub(super) terms: Terms,
+    pub(super) deadline: Option<Deadline>,
+}
+
 impl<F: Frame> Requests<F> {
-    /// A new request, in no queue yet.
-    pub(super) fn insert(
-        &mut self,
-        client: ClientKey,
-        rid: F,
-        service: ServiceKey,
-        content: Content<F>,
-        terms: Terms,
-        deadline: Time,
-    ) -> RequestKey {
+    /// The caller puts it into its queue, or beside it.
+    pub(super) fn insert(&mut self, new: NewRequest<F>, state: State) -> RequestKey {
         self.serial = self.serial.wrapping_add(1);
+        let NewRequest {
+            client,
+            rid,
+            service,
+            content,
+            terms,
+            deadline,
+        } = new;
         let bytes = content.size();
         let key = self.slab.insert(Request {
             client,
             rid,
             service,
             content,
-            place: Place::Queue,
-            gate: Gate::Open,
-            since: Time::ZERO,
-            near: 0,
-            cleared: false,
-            timeout: terms.timeout,
+            state,
             deadline,
-            timer: None,
-            debt: Debt::default(),
             retry: terms.retry,
             retried: 0,
             uncertain: false,
             fail_fast: terms.fail_fast,
             bytes,
-            given: Time::ZERO,
-            begun: false,
             serial: self.serial,
-            prev: NONE,
-            next: NONE,
         });
         RequestKey(key as u32)
     }

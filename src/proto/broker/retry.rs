@@ -3,10 +3,9 @@
 //!
 //! A request that a worker gives back has not started, which is no start and costs nothing.
 
-use super::Broker;
-use super::Departure;
-use super::requests::{Place, RequestKey};
-use super::workers::WorkerKey;
+use super::ends::End;
+use super::keys::{RequestKey, WorkerKey};
+use super::{Broker, Departure};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::{ReplyKind, ToWorker};
@@ -56,8 +55,8 @@ impl<F: Frame> Broker<F> {
             }
         }
         for request in running.rev() {
-            if self.requests.place(request) == Some(Place::Worker(worker)) {
-                self.end_request(now, request, Code::WorkerLost);
+            if self.requests.worker(request) == Some(worker) {
+                self.end(now, request, End::Failed(Code::WorkerLost));
             }
         }
         lost

@@ -1,24 +1,13 @@
 //! Services: a queue of requests and the workers that can take one.
 
-use super::parking::Gate;
-use super::rate::Rate;
-use super::requests::{Queue, RequestKey, Requests};
-use super::workers::WorkerKey;
+use super::keys::{RequestKey, ServiceKey, WorkerKey};
+use super::lookahead::Lookahead;
+use super::requests::{ParkState, Queue, Requests};
 use crate::proto::Time;
 use crate::proto::table::Table;
 use slab::Slab;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ServiceKey(usize);
-
-impl ServiceKey {
-    /// A small number.
-    pub(super) fn index(self) -> usize {
-        self.0
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Service {
@@ -30,14 +19,8 @@ pub(super) struct Service {
     busy: BTreeMap<u64, WorkerKey>,
     /// All that registered for it.
     pub(super) workers: usize,
-    /// Requests that are neither in the queue nor with a worker.
-    pub(super) aside: usize,
-    /// Requests in the queue that are parked.
-    pub(super) parked: usize,
-    /// Those that were asked for, let go or not yet.
-    pub(super) cleared: usize,
-    /// How fast requests are given out.
-    pub(super) rate: Rate,
+    /// How many requests have their turn soon.
+    pub(super) lookahead: Lookahead,
     /// Somebody was turned away, and an operator told.
     pub(super) full: bool,
 }
@@ -64,10 +47,7 @@ impl Services {
             idle: BTreeMap::new(),
             busy: BTreeMap::new(),
             workers: 0,
-            aside: 0,
-            parked: 0,
-            cleared: 0,
-            rate: Rate::default(),
+            lookahead: Lookahead::default(),
             full: false,
         });
         self.names.insert(name, key);
@@ -77,7 +57,7 @@ impl Services {
     /// Forgets a service that nobody serves and nobody asks for. True if it did.
     pub(super) fn release(&mut self, key: ServiceKey) -> bool {
         let service = &self.slab[key.0];
-        let idle = service.workers == 0 && service.queue.is_empty() && service.aside == 0;
+        let idle = service.workers == 0 && service.queue.is_empty();
         if idle {
             let service = self.slab.remove(key.0);
             self.names.remove(&service.name);
@@ -128,24 +108,25 @@ impl Services {
         self.slab[key.0].line(turn.line).remove(&turn.number);
     }
 
-    /// The next request and the worker to take it, both out of their lines.
+    /// Gives the next request to the worker whose turn it is.
     pub(super) fn pair<F>(
         &mut self,
+        now: Time,
         key: ServiceKey,
         requests: &mut Requests<F>,
     ) -> Option<(RequestKey, WorkerKey)> {
         let service = &mut self.slab[key.0];
-        let first = requests.get_mut(service.queue.first()?)?;
-        if first.gate != Gate::Open {
+        let first = service.queue.first()?;
+        if !requests.park(first).is_some_and(ParkState::may_start) {
             return None;
         }
         let (_, worker) = service
             .idle
             .pop_first()
             .or_else(|| service.busy.pop_first())?;
-        service.cleared -= usize::from(std::mem::take(&mut first.cleared));
-        let request = service.queue.pop_front(requests)?;
-        Some((request, worker))
+        service.queue.assign(first, worker, now, requests);
+        service.lookahead.count(now);
+        Some((first, worker))
     }
 }
 
@@ -166,13 +147,20 @@ pub(super) struct Turn {
 }
 
 impl Service {
-    pub(super) fn has_idle(&self) -> bool {
-        !self.idle.is_empty()
+    /// How many of its queue will have their turn before their clients could say anything to it.
+    pub(super) fn depth(&mut self, now: Time) -> usize {
+        let room = self.idle.len() + self.busy.len();
+        self.lookahead.depth(now, room)
     }
 
-    /// How many of its queue will have their turn before their clients could say anything to it.
-    pub(super) fn near(&mut self, now: Time) -> usize {
-        self.idle.len() + self.busy.len() + self.rate.ahead(now)
+    /// How deep to look for parked requests to ask for, if more are to be asked for.
+    pub(super) fn ask_depth(&mut self, now: Time) -> Option<usize> {
+        if self.queue.parked() == 0 {
+            return None;
+        }
+        let room = self.idle.len() + self.busy.len();
+        let (has_idle, asked_for) = (!self.idle.is_empty(), self.queue.asked_for());
+        self.lookahead.ask_depth(now, room, has_idle, asked_for)
     }
 
     /// Who stands in which line.

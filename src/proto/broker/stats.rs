@@ -52,8 +52,8 @@ impl<F: Frame> Broker<F> {
                 "timers": self.deadlines.len(),
                 "collected": self.parts.len(),
                 "refused": self.refused.len(),
-                "questions": self.guard.questions(),
-                "principals": self.guard.principals(),
+                "questions": self.authorizer.questions(),
+                "principals": self.authorizer.principals(),
             },
         })
     }

@@ -1,7 +1,6 @@
 //! What the broker sends, and to whom.
 
-use super::clients::ClientKey;
-use super::workers::WorkerKey;
+use super::keys::{ClientKey, WorkerKey};
 use super::{Broker, RoutingId};
 use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{ToClient, ToWorker};

@@ -1,10 +1,9 @@
 //! Parked requests whose turn is near: clients are asked to let them go. See [`super::parking`].
 
 use super::Broker;
-use super::clients::ClientKey;
-use super::parking::{Gate, Told};
-use super::requests::{Place, RequestKey};
-use super::services::ServiceKey;
+use super::keys::{ClientKey, ServiceKey};
+use super::parking::Told;
+use super::requests::{ParkState, State};
 use crate::proto::Time;
 use crate::wire::Frame;
 use crate::wire::omdp::{ToClient, rids, rids_to_frame};
@@ -13,53 +12,39 @@ impl<F: Frame> Broker<F> {
     /// Asks clients for what is at the front of the queue. True if something there was set aside.
     pub(super) fn ask_ahead(&mut self, now: Time, service: ServiceKey) -> bool {
         let entry = self.services.get_mut(service);
-        if entry.parked == 0 {
+        let Some(depth) = entry.ask_depth(now) else {
             return false;
-        }
-        if entry.cleared == 0 && entry.has_idle() {
-            entry.rate.starve(now);
-        }
-        let want = entry.near(now);
-        if want == 0 || entry.cleared * 4 > want * 3 {
-            return false;
-        }
+        };
         let mut told = Told::new();
-        let mut aside = Vec::new();
+        let mut moved = false;
         let mut next = entry.queue.first();
         let mut seen = 0;
-        while let Some(key) = next.filter(|_| seen < want) {
+        while let Some(key) = next.filter(|_| seen < depth) {
             next = self.requests.next(key);
-            let Some(request) = self.requests.get_mut(key) else {
-                break;
+            let parked = self.requests.park(key) == Some(ParkState::Parked);
+            let Some(request) = self.requests.get(key).filter(|_| parked) else {
+                seen += 1;
+                continue;
             };
-            let mute = self.clients.get(request.client);
-            let mute = mute.is_some_and(|client| client.is_mute);
-            if request.gate == Gate::Parked {
-                let rid = request.rid.clone();
-                told.entry(request.client).or_default().push(rid);
-                if mute {
-                    aside.push(key);
-                    continue;
-                }
-                request.gate = Gate::Asked;
-                request.cleared = true;
-                request.since = now;
-                let entry = self.services.get_mut(service);
-                entry.parked -= 1;
-                entry.cleared += 1;
-                let token = self.requests.token(key);
-                self.stand(now, token);
+            let client = request.client;
+            let mute = self.clients.get(client).is_some_and(|c| c.is_mute);
+            told.entry(client).or_default().push(request.rid.clone());
+            let queue = &mut self.services.get_mut(service).queue;
+            if mute {
+                queue.set_aside(key, now, &mut self.requests);
+                moved = true;
+                continue;
             }
+            queue.set_park(key, ParkState::Asked, now, &mut self.requests);
+            let token = self.requests.token(key);
+            self.stand(now, token);
             seen += 1;
-        }
-        for &key in &aside {
-            self.set_aside(key);
         }
         for (client, rids) in told {
             let rids = rids_to_frame(rids.iter().map(|rid| &**rid));
             self.send_client(client, ToClient::Unpark { rids });
         }
-        !aside.is_empty()
+        moved
     }
 
     /// A client lets requests go.
@@ -73,18 +58,22 @@ impl<F: Frame> Broker<F> {
             let Some(key) = self.clients.request(client, rid, &self.requests) else {
                 continue;
             };
-            let Some(request) = self.requests.get_mut(key) else {
+            let Some(request) = self.requests.get(key) else {
                 continue;
             };
-            if request.gate != Gate::Asked {
-                continue;
-            }
             let service = request.service;
-            request.gate = Gate::Open;
-            self.services.get_mut(service).rate.trip = now.since(request.since);
-            if request.place == Place::Aside {
-                back.push(key);
-            }
+            let asked = match &request.state {
+                State::Queued(queued) if queued.park() == ParkState::Asked => queued.since,
+                State::SetAside(aside) => {
+                    back.push(key);
+                    aside.asked
+                }
+                _ => continue,
+            };
+            let entry = self.services.get_mut(service);
+            entry.lookahead.answered(now.since(asked));
+            let park = ParkState::Released;
+            entry.queue.set_park(key, park, now, &mut self.requests);
             self.watch(now, key);
             if !services.contains(&service) {
                 services.push(service);
@@ -92,42 +81,17 @@ impl<F: Frame> Broker<F> {
         }
         // From the last to the first, so that the first is at the very front in the end.
         for &key in back.iter().rev() {
-            self.leave_aside(key);
-            if let Some(request) = self.requests.get(key) {
-                let service = self.services.get_mut(request.service);
-                service.queue.push_front(key, &mut self.requests);
+            // A request that was named twice is back already.
+            if matches!(
+                self.requests.get(key).map(|r| &r.state),
+                Some(State::SetAside(_))
+            ) {
+                self.leave_queue(key);
+                self.requeue(now, key);
             }
-            self.watch(now, key);
         }
         for service in services {
             self.dispatch(now, service);
-        }
-    }
-
-    /// Out of the way of the others, until its client answers.
-    pub(super) fn set_aside(&mut self, key: RequestKey) {
-        self.leave_queue(key);
-        if let Some(request) = self.requests.get_mut(key) {
-            request.place = Place::Aside;
-            request.gate = Gate::Asked;
-        }
-        self.enter_aside(key);
-    }
-
-    /// It waits beside the queue of its service.
-    pub(super) fn enter_aside(&mut self, key: RequestKey) {
-        if let Some(request) = self.requests.get(key) {
-            let service = self.services.get_mut(request.service);
-            service.aside += 1;
-            service.queue.enter_aside(key, &mut self.requests);
-        }
-    }
-
-    pub(super) fn leave_aside(&mut self, key: RequestKey) {
-        if let Some(request) = self.requests.get(key) {
-            let service = self.services.get_mut(request.service);
-            service.aside -= 1;
-            service.queue.leave_aside(key, &mut self.requests);
         }
     }
 }

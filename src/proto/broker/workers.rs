@@ -1,18 +1,15 @@
 //! The table of workers: who is registered for what, and what each has in its hands.
 
 use super::RoutingId;
+use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::pace::Pace;
-use super::requests::RequestKey;
-use super::services::{Line, ServiceKey, Turn};
+use super::services::{Line, Turn};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::table::Table;
 use crate::wire::{Dialect, Hello};
 use slab::Slab;
 use std::collections::VecDeque;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct WorkerKey(usize);
 
 #[derive(Debug)]
 pub(super) struct Worker {

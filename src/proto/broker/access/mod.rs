@@ -11,13 +11,12 @@ mod screen;
 pub use principal::Principal;
 pub use rules::{Access, Action, Credentials, Grant, Pattern};
 
-use super::clients::ClientKey;
-use super::workers::WorkerKey;
+use super::keys::{ClientKey, WorkerKey};
 use super::{Broker, Departure, Incoming, Outgoing, RoutingId, Transmit};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
-use crate::wire::omdp::{ClientMessage, PeerMessage, ToClient, ToWorker};
-use crate::wire::{Dialect, Frame, mdp};
+use crate::wire::omdp::{ClientMessage, ToClient, ToWorker};
+use crate::wire::{Dialect, Frame};
 use rules::Verdict;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,7 +34,7 @@ struct Question {
 
 /// What waits for an answer.
 #[derive(Debug)]
-struct Parked<F> {
+struct Pending<F> {
     question: Question,
     /// In the order in which they came.
     messages: Vec<(RoutingId, Incoming<F>)>,
@@ -79,26 +78,26 @@ impl std::ops::Add for Refusals {
 
 /// The rules, and whom they were applied to.
 #[derive(Debug)]
-pub(super) struct Guard<F> {
+pub(super) struct Authorizer<F> {
     /// `None`: everybody may do everything.
     access: Option<Arc<Access>>,
     known: HashMap<RoutingId, Known>,
     /// Who sent the message that is being handled.
     speaker: Option<Arc<Principal>>,
     answers: HashMap<Question, bool>,
-    parked: HashMap<u64, Parked<F>>,
+    pending: HashMap<u64, Pending<F>>,
     asked: u64,
     pub(super) refusals: Refusals,
 }
 
-impl<F> Guard<F> {
+impl<F> Authorizer<F> {
     pub(super) fn new() -> Self {
-        Guard {
+        Authorizer {
             access: None,
             known: HashMap::new(),
             speaker: None,
             answers: HashMap::new(),
-            parked: HashMap::new(),
+            pending: HashMap::new(),
             asked: 0,
             refusals: Refusals::default(),
         }
@@ -110,7 +109,7 @@ impl<F> Guard<F> {
 
     /// How many questions wait for an answer.
     pub(super) fn questions(&self) -> usize {
-        self.parked.len()
+        self.pending.len()
     }
 
     /// Of how many peers it is known who they are.
@@ -121,7 +120,7 @@ impl<F> Guard<F> {
     /// Every timer that a question has.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn timers(&self) -> impl Iterator<Item = TimerKey> {
-        self.parked.values().map(|parked| parked.timer)
+        self.pending.values().map(|pending| pending.timer)
     }
 }
 
@@ -129,16 +128,16 @@ impl<F: Frame> Broker<F> {
     /// Rules for all messages from now on. Peers that they would not let in are told to go, and
     /// workers that may not serve any more what they serve.
     pub fn set_access(&mut self, now: Time, access: Arc<Access>) {
-        self.guard.answers.clear();
-        for known in self.guard.known.values_mut() {
+        self.authorizer.answers.clear();
+        for known in self.authorizer.known.values_mut() {
             known.admitted = access.credentials.contains(&known.principal.credential);
             known.dismissed &= !known.admitted;
         }
-        self.guard.access = Some(access);
-        for parked in std::mem::take(&mut self.guard.parked).into_values() {
-            self.deadlines.cancel(parked.timer);
+        self.authorizer.access = Some(access);
+        for pending in std::mem::take(&mut self.authorizer.pending).into_values() {
+            self.deadlines.cancel(pending.timer);
             // These rules may know without asking.
-            self.replay(now, parked.messages);
+            self.replay(now, pending.messages);
         }
         for key in self.workers.keys() {
             if let Some((worker, service)) = self.worker_and_service(key)
@@ -166,10 +165,15 @@ impl<F: Frame> Broker<F> {
 
     /// What was asked about once is asked again when it registers again.
     fn still_serves(&self, worker: &[u8], service: &[u8]) -> bool {
-        let Some(known) = self.guard.known.get(worker).filter(|known| known.admitted) else {
+        let Some(known) = self
+            .authorizer
+            .known
+            .get(worker)
+            .filter(|known| known.admitted)
+        else {
             return false;
         };
-        self.guard.access.as_ref().is_none_or(|access| {
+        self.authorizer.access.as_ref().is_none_or(|access| {
             matches!(
                 access.judge(&known.principal.user, Action::Serve, service),
                 Verdict::Yes
@@ -178,14 +182,14 @@ impl<F: Frame> Broker<F> {
     }
 
     fn is_admitted(&self, peer: &[u8]) -> bool {
-        self.guard
+        self.authorizer
             .known
             .get(peer)
             .is_some_and(|known| known.admitted)
     }
 
     fn dismiss_client(&mut self, now: Time, key: ClientKey) {
-        if self.clients.is_ours(key) {
+        if self.clients.is_extended(key) {
             self.send_client(key, ToClient::Disconnect);
         }
         self.drop_client(now, key);
@@ -200,25 +204,25 @@ impl<F: Frame> Broker<F> {
         principal: Option<&str>,
         frames: &mut Vec<F>,
     ) {
-        if !self.guard.is_on() {
+        if !self.authorizer.is_on() {
             return self.handle_message(now, from, frames);
         }
         let known = principal.and_then(|text| self.identify(now, from, text));
         let Some((principal, admitted)) = known else {
             // The transport lets nobody in whom it doesn't vouch for.
-            self.guard.refusals.strays += 1;
+            self.authorizer.refusals.strays += 1;
             return frames.clear();
         };
         if !admitted {
             return self.dismiss(now, from, frames);
         }
-        self.guard.speaker = Some(principal);
+        self.authorizer.speaker = Some(principal);
         self.handle_message(now, from, frames);
-        self.guard.speaker = None;
+        self.authorizer.speaker = None;
     }
 
     fn identify(&mut self, now: Time, from: &[u8], text: &str) -> Option<(Arc<Principal>, bool)> {
-        if let Some(known) = self.guard.known.get(from) {
+        if let Some(known) = self.authorizer.known.get(from) {
             if *known.text == *text {
                 return Some((known.principal.clone(), known.admitted));
             }
@@ -227,7 +231,7 @@ impl<F: Frame> Broker<F> {
             self.handle_gone(now, from);
         }
         let principal = Arc::new(Principal::parse(text)?);
-        let access = self.guard.access.as_ref()?;
+        let access = self.authorizer.access.as_ref()?;
         let admitted = access.credentials.contains(&principal.credential);
         let known = Known {
             text: text.into(),
@@ -235,24 +239,22 @@ impl<F: Frame> Broker<F> {
             admitted,
             dismissed: false,
         };
-        self.guard.known.insert(from.into(), known);
+        self.authorizer.known.insert(from.into(), known);
         Some((principal, admitted))
     }
 
     /// A peer that came in under rules that do not hold any more.
     fn dismiss(&mut self, now: Time, from: &[u8], frames: &mut Vec<F>) {
-        self.guard.refusals.strays += 1;
-        let Some(known) = self.guard.known.get_mut(from) else {
+        self.authorizer.refusals.strays += 1;
+        let Some(known) = self.authorizer.known.get_mut(from) else {
             return frames.clear();
         };
         let first = !std::mem::replace(&mut known.dismissed, true);
         let message = Incoming::decode(Dialect::detect(frames), frames);
         match message {
-            Ok(Incoming::Omdp(PeerMessage::Worker(_))) if first => self.refuse(from),
-            Ok(Incoming::Mdp(dialect, mdp::PeerMessage::Worker(_))) if first => {
-                self.disconnect(from, dialect);
-            }
-            Ok(Incoming::Omdp(PeerMessage::Client(ClientMessage::Hello { .. }))) if first => {
+            Ok(Incoming::Worker(_)) if first => self.send_away(from),
+            Ok(Incoming::MdpWorker(dialect, _)) if first => self.disconnect(from, dialect),
+            Ok(Incoming::Client(ClientMessage::Hello { .. })) if first => {
                 let key = self.clients.find(from);
                 key.into_iter().for_each(|key| self.drop_client(now, key));
                 self.transmits.push(Transmit::plain(
@@ -267,18 +269,18 @@ impl<F: Frame> Broker<F> {
     /// The connection of a peer ended: what is still to be sent must not reach the next one with
     /// its identity.
     pub(super) fn forget_principal(&mut self, peer: &[u8]) {
-        if self.guard.known.remove(peer).is_none() {
+        if self.authorizer.known.remove(peer).is_none() {
             return;
         }
         self.transmits.retain(|transmit| *transmit.to != *peer);
-        for parked in self.guard.parked.values_mut() {
-            parked.messages.retain(|(from, _)| **from != *peer);
+        for pending in self.authorizer.pending.values_mut() {
+            pending.messages.retain(|(from, _)| **from != *peer);
         }
     }
 
     /// Who made the requests of this client, for the worker that gets one.
     pub(super) fn user_frame(&self, client: &[u8]) -> Option<F> {
-        let known = self.guard.known.get(client)?;
+        let known = self.authorizer.known.get(client)?;
         Some(known.principal.to_frame())
     }
 }
