@@ -23,35 +23,42 @@ export interface RequestHeaders {
 
 // ---------------------------------------------------------------------------------------------- errors
 
+// generated: error codes
 /**
- * The codes of failures that are found by this package, as opposed to the error values that workers give.
+ * The codes of failures that are found by this package, as opposed to the error values that workers give. docs/errors.md
+ * says what to do about each.
  *
- * - `C_TIMEOUT`: no sign of the reply for the request's `timeout`.
- * - `C_ABORTED`: its `signal` was aborted, or its stream destroyed.
- * - `C_STOPPED`: the client was stopped, or could not start.
- * - `C_SLOW`: only to clients of 0.0.92 and MDP: the client did not take what it was sent.
- * - `W_LOST`: the worker died, left, or was blocked, while it held the request, and it could not be tried again.
- * - `W_NONE`: no worker offers the service, and the request said `failFast`.
- * - `W_BAD_REPLY`: what the worker sent is not JSON.
- * - `B_LOST`: the broker went away, and whether the request was carried out can't be known. What can be known goes on
- *   with the next broker.
- * - `B_QUEUE_FULL`: more waits for the service, or in the broker, than may.
- * - `B_DENIED`: the broker does not let this client use the service.
- * - `B_REFUSED`: only on `error` events: the broker does not let this worker or client in. It tries again by itself, at
- *   growing intervals; `endpoint` and `reason` are members of the error.
+ * - `C_TIMEOUT`: no sign of the reply within the timeout
+ * - `C_ABORTED`: the request was aborted
+ * - `W_LOST`: the worker was lost, or stopped, while it held the request
+ * - `W_NONE`: no worker offers the service
+ * - `B_QUEUE_FULL`: the broker's queue for the service is full
+ * - `B_LOST`: the broker was lost while it held the request
+ * - `B_DENIED`: the broker denied the request
+ * - `C_SLOW`: the client did not take what it was sent
+ * - `W_BAD_REPLY`: the reply did not hold valid JSON
+ * - `C_STOPPED`: the client was stopped before the reply came
+ * - `C_TOO_LARGE`: the request is too large
+ * - `W_TOO_LARGE`: the reply is too large
+ * - `B_TOO_LARGE`: the snapshot is too large
+ * - `B_REFUSED`: the broker does not let this peer in
  */
 export type ErrorCode =
   | 'C_TIMEOUT'
   | 'C_ABORTED'
-  | 'C_STOPPED'
-  | 'C_SLOW'
   | 'W_LOST'
   | 'W_NONE'
-  | 'W_BAD_REPLY'
-  | 'B_LOST'
   | 'B_QUEUE_FULL'
+  | 'B_LOST'
   | 'B_DENIED'
+  | 'C_SLOW'
+  | 'W_BAD_REPLY'
+  | 'C_STOPPED'
+  | 'C_TOO_LARGE'
+  | 'W_TOO_LARGE'
+  | 'B_TOO_LARGE'
   | 'B_REFUSED';
+// end of error codes
 
 /**
  * A failure found by this package, on promises and in `for await` loops. Callbacks and the `error` event of a

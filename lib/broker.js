@@ -1,18 +1,19 @@
 'use strict';
 
-const { BrokerCore } = require('./load');
+const { BrokerCore, Kind } = require('./load');
 const { checkConf, checkEndpoints } = require('./options');
 const { Gatekeeper, reporter } = require('./gatekeeper');
 const { Peer } = require('./peer');
 const { checkRules, secureServer } = require('./security');
+const { LargeJson } = require('./values');
 
 /** @import { Take } from './inbox' */
 /** @import { Link } from './peer' */
 /** @import { Callbacks } from './security' */
 
 /** Records from the native side. */
-const AUTHENTICATE = 7;
-const AUTHORIZE = 8;
+const AUTHENTICATE = Kind.Authenticate;
+const AUTHORIZE = Kind.Authorize;
 
 /** The broker's work is all native; what is left here is where it can be reached. */
 class Listening {
@@ -48,8 +49,10 @@ class Listening {
   }
 
   /** @type {Take} */
-  take(kind, id, a, _b, text, at) {
-    const question = JSON.parse(text.slice(at, at + a));
+  take(kind, id, a, _b, _c, text, at, blob) {
+    // What is larger than a string can be gets no answer, which is a no.
+    if (blob === null) return;
+    const question = blob instanceof LargeJson ? blob.parse() : JSON.parse(text.slice(at, at + a));
     const core = this.#core;
     if (kind === AUTHENTICATE) {
       this.#gatekeeper.authenticate(question, ({ admit, user, metadata }) => {

@@ -1,33 +1,43 @@
 'use strict';
 
 const { OmdpError, RemoteError, throwLater } = require('./errors');
+const { Kind, WorkerOp } = require('./load');
 const { Reply, cancel, cancelled, credit, fail } = require('./reply');
 const { Scope } = require('./scope');
 const { Table } = require('./table');
 const { begin, finish: finishTrace, handlings: channel, isTraced, sizeOf } = require('./tracing');
-const { LongString, decode } = require('./values');
+const { LargeJson, LongString, decode } = require('./values');
 
-/** @import { Take } from './inbox' */
+/** @import { Blob, Take } from './inbox' */
 /** @import { Link, State } from './peer' */
 /** @import { Message } from './tracing' */
 /** @import { Body } from './values' */
 
 /** Records from the native side. */
-const REQUEST = 5;
-const CANCELLED = 6;
-const CREDIT = 16;
+const REQUEST = Kind.Request;
+const CANCELLED = Kind.Cancelled;
+const CREDIT = Kind.Credit;
 
-const OP_PARTIAL = 4;
-const OP_FINAL = 5;
-const OP_ERROR = 6;
-const OP_HEARTBEAT = 7;
-const OP_CONCURRENCY = 8;
+const OP_PARTIAL = WorkerOp.Partial;
+const OP_FINAL = WorkerOp.Final;
+const OP_ERROR = WorkerOp.Error;
+const OP_HEARTBEAT = WorkerOp.Heartbeat;
+const OP_CONCURRENCY = WorkerOp.Concurrency;
 
 /** Of a broker that passes no options on, which is one that gives no request twice either. */
 const NO_OPTIONS = Object.freeze({ attempt: 1 });
 
-/** In front of the options stands the number of the attempt, ended by a NUL. */
-const ATTEMPT = '\x02';
+/** What the client gets when its request can't be made a value here. */
+const BAD_REQUEST = {
+  message: 'the request is not valid JSON',
+  name: 'SyntaxError',
+  code: 'C_BAD_REQUEST',
+};
+const TOO_LARGE = {
+  message: 'the request is too large for the JavaScript of its worker',
+  name: 'RangeError',
+  code: 'C_TOO_LARGE',
+};
 
 /** The requests that a worker has been given: the part of it that the native side talks to. */
 class Deliveries {
@@ -39,7 +49,10 @@ class Deliveries {
   #changed = false;
   /** Of those that subscribers of the channels hear of. @type {Map<number, Message>} */
   #traces = new Map();
-  #optionsText = '';
+  /** Of the last request: the texts of its options and its user, how long the former is, and its attempt. */
+  #termsText = '';
+  #optionsLength = 0;
+  #attempt = 1;
   #options = NO_OPTIONS;
 
   /** @param {number} concurrency */
@@ -101,9 +114,9 @@ class Deliveries {
   }
 
   /** @type {Take} */
-  take(kind, id, a, b, text, at, blob, n) {
+  take(kind, id, a, b, c, text, at, blob, n) {
     if (kind === REQUEST) {
-      this.#deliver(id, text, at, at + a, at + a + b, blob);
+      this.#deliver(id, a, b, c, text, at, blob, n);
     } else if (kind === CANCELLED) {
       const reply = this.#running.get(id);
       if (reply === undefined) return;
@@ -173,23 +186,31 @@ class Deliveries {
 
   /**
    * @param {number} id
+   * @param {number} a length of the data
+   * @param {number} b length of the options
+   * @param {number} c length of the user
    * @param {string} text
-   * @param {number} from
-   * @param {number} middle between data and options
-   * @param {number} to
-   * @param {Buffer | string | undefined} blob
+   * @param {number} at where the data begin
+   * @param {Blob | undefined} blob
+   * @param {number} attempt
    */
-  #deliver(id, text, from, middle, to, blob) {
+  #deliver(id, a, b, c, text, at, blob, attempt) {
     const scope = new Scope('zmq-omdp.handle');
     const reply = new Reply(this, id, scope);
     this.#running.add(id, reply);
+    if (blob === null) {
+      reply.error(TOO_LARGE);
+      this.#report(new OmdpError('C_TOO_LARGE'));
+      return;
+    }
     let data;
     let options;
     try {
-      data = blob === undefined ? decode(text, from, middle) : blob;
-      options = this.#readOptions(text, middle, to);
+      if (blob === undefined) data = decode(text, at, at + a);
+      else data = blob instanceof LargeJson ? blob.parse() : blob;
+      options = this.#readOptions(text, at + a, b, c, attempt);
     } catch {
-      reply.error({ message: 'the request is not valid JSON', name: 'SyntaxError', code: 'C_BAD_REQUEST' });
+      reply.error(BAD_REQUEST);
       return;
     }
     const listeners = this.#link.peer.rawListeners('request');
@@ -199,7 +220,7 @@ class Deliveries {
       return;
     }
     if (isTraced(channel)) {
-      const size = blob === undefined ? Buffer.byteLength(text.slice(from, middle)) : blob.length;
+      const size = sizeOfData(blob, text, at, a);
       scope.runInAsyncScope(this.#handleTraced, this, listeners, data, reply, options, id, size);
     } else {
       scope.runInAsyncScope(this.#handle, this, listeners, data, reply, options);
@@ -257,6 +278,11 @@ class Deliveries {
   /** @param {Reply} reply @param {unknown} error */
   #handlerFailed(reply, error) {
     fail(reply, error);
+    this.#report(error);
+  }
+
+  /** @param {unknown} error */
+  #report(error) {
     const { peer } = this.#link;
     if (peer.listenerCount('error') === 0) return;
     try {
@@ -269,18 +295,26 @@ class Deliveries {
   /**
    * Requests of one client mostly come with the same options: those are read once, and frozen since all
    * handlers get the same object.
-   * @param {string} text what stands there is JSON, empty when the broker doesn't pass them on; before it, each ended
-   *   by a NUL, may stand the number of the attempt, and the user and its metadata after one more NUL
-   * @param {number} from
-   * @param {number} to
+   * @param {string} text
+   * @param {number} from where the options' JSON begins, empty when the broker doesn't pass them on; then comes the user
+   * @param {number} b length of the options
+   * @param {number} c length of the user
+   * @param {number} attempt
    */
-  #readOptions(text, from, to) {
-    if (to === from) return NO_OPTIONS;
-    const last = this.#optionsText;
-    if (to - from !== last.length || !text.startsWith(last, from)) {
-      const found = text.slice(from, to);
-      this.#options = deepFreeze(parseOptions(found));
-      this.#optionsText = found;
+  #readOptions(text, from, b, c, attempt) {
+    const length = b + c;
+    if (length === 0 && attempt === 1) return NO_OPTIONS;
+    if (
+      length !== this.#termsText.length ||
+      attempt !== this.#attempt ||
+      b !== this.#optionsLength ||
+      !text.startsWith(this.#termsText, from)
+    ) {
+      const terms = text.slice(from, from + length);
+      this.#options = deepFreeze(parseOptions(terms.slice(0, b), terms.slice(b), attempt));
+      this.#termsText = terms;
+      this.#optionsLength = b;
+      this.#attempt = attempt;
     }
     return this.#options;
   }
@@ -288,30 +322,32 @@ class Deliveries {
 
 /**
  * Which attempt it is and who the client's user is only the broker says: what a client says of it is dropped.
- * @param {string} text
+ * @param {string} json what the client says
+ * @param {string} user the name of the user and, behind a NUL, its metadata as JSON; empty where nobody is known
+ * @param {number} attempt
  * @returns {any}
  */
-function parseOptions(text) {
-  if (text[0] !== ATTEMPT) return parseRest(text, 1);
-  const end = text.indexOf('\0');
-  return parseRest(text.slice(end + 1), Number(text.slice(1, end)));
-}
-
-/** @param {string} text @param {number} attempt @returns {any} */
-function parseRest(text, attempt) {
-  const known = text[0] === '\0';
-  const endOfUser = known ? text.indexOf('\0', 1) : -1;
-  const endOfMetadata = known ? text.indexOf('\0', endOfUser + 1) : -1;
-  const json = text.slice(endOfMetadata + 1);
+function parseOptions(json, user, attempt) {
   const options = json === '' ? {} : JSON.parse(json);
   const usable = typeof options === 'object' && options !== null && !Array.isArray(options);
   const { user: _, userMetadata: __, ...rest } = usable ? options : {};
   rest.attempt = attempt;
-  if (!known) return rest;
-  rest.user = text.slice(1, endOfUser);
-  const metadata = text.slice(endOfUser + 1, endOfMetadata);
-  if (metadata !== '') rest.userMetadata = JSON.parse(metadata);
+  if (user === '') return rest;
+  const [name, ...metadata] = user.split('\0');
+  rest.user = name;
+  if (metadata.length > 0) rest.userMetadata = JSON.parse(metadata.join('\0'));
   return rest;
+}
+
+/**
+ * @param {Exclude<Blob, null> | undefined} blob
+ * @param {string} text
+ * @param {number} at
+ * @param {number} length
+ */
+function sizeOfData(blob, text, at, length) {
+  if (blob === undefined) return Buffer.byteLength(text.slice(at, at + length));
+  return blob instanceof LargeJson ? Buffer.byteLength(blob.text) : blob.length;
 }
 
 /** What was encoded. @param {Body} body @returns {unknown} */

@@ -2,22 +2,10 @@
 
 const { isNativeError } = require('node:util/types');
 const { describe } = require('./describe');
+const native = require('./load');
 
-/** What each code of our own means, for the `message` of an OmdpError. @type {Record<string, string>} */
-const MEANING = {
-  C_TIMEOUT: 'the request timed out: no sign of its reply for the time it was given',
-  C_ABORTED: 'the request was aborted',
-  C_STOPPED: 'the client was stopped before the reply came',
-  C_SLOW: 'the client did not take what it was sent',
-  C_BAD_REQUEST: 'the request did not hold valid JSON',
-  W_LOST: 'the worker was lost, or stopped, while it held the request',
-  W_NONE: 'no worker offers the service',
-  W_BAD_REPLY: 'the reply did not hold valid JSON',
-  B_LOST: 'the broker was lost while it held the request',
-  B_QUEUE_FULL: "the broker's queue for the service is full",
-  B_DENIED: 'the broker denied the request',
-  B_REFUSED: 'the broker does not let this peer in',
-};
+/** What each code means, for the `message` of an OmdpError. */
+const MEANING = new Map(native.codes().map(({ code, meaning }) => [code, meaning]));
 
 /** A failure that this package found itself, told by its stable `code`. */
 class OmdpError extends Error {
@@ -27,7 +15,7 @@ class OmdpError extends Error {
    */
   constructor(code, options = {}) {
     super(
-      options.message ?? MEANING[code] ?? `the request failed: ${code}`,
+      options.message ?? MEANING.get(code) ?? `the request failed: ${code}`,
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     this.code = code;

@@ -1,16 +1,15 @@
 'use strict';
 
+const native = require('./load');
 const { LongString } = require('./values');
 
 /** @import { Body } from './values' */
 
 /**
  * How many bytes of a reply's parts may be under way, from write() to whoever reads them; what a part costs beyond
- * its bytes; and how much is read before it is given back. As in `src/proto/flow.rs`.
+ * its bytes; and how much is read before it is given back.
  */
-const WINDOW = 512 * 1024;
-const OVERHEAD = 64;
-const GRANT = WINDOW / 2;
+const { FLOW_WINDOW: WINDOW, FLOW_OVERHEAD: OVERHEAD, FLOW_GRANT: GRANT } = native;
 
 /** A reader that goes on, however slowly, is heard of so often: it starts the request's timeout anew. */
 const SIGN_OF_LIFE_MS = 1000;

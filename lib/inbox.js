@@ -2,15 +2,20 @@
 
 const { performance } = require('node:perf_hooks');
 const { throwLater } = require('./errors');
+const native = require('./load');
 const { inNobodysScope } = require('./scope');
+const { LargeJson } = require('./values');
 
 /** @import { Core, Outbox } from './outbox' */
 
-/** The record's data is not in the text but the next blob. */
-const BINARY = 256;
+const { Flag, DRAIN_FIELDS: FIELDS, DRAIN_HEADER: HEADER, SLOT_CLAIMED, SLOT_SHOWN } = native;
 
-const HEADER = 5;
-const FIELDS = 5;
+const BLOB = Flag.Blob;
+const JSON_BLOB = Flag.Json;
+const EXTRA = Flag.Extra;
+/** The kinds of records are below all flags. */
+const KIND = BLOB - 1;
+
 const MAX_RECORDS = 1024;
 
 /** How many records and how many ms one wake-up may bring before timers, I/O and promises get their turn. */
@@ -24,16 +29,12 @@ const MAX_HOLD_MS = 0.1;
  * How many offers one batch may show beyond the room for them: as many as were claimed lately, and more when all of
  * them were, so that a handler which is slow, or ends its replies later, costs no text that is made for nothing.
  */
-const MAX_AHEAD = 128;
+const MAX_AHEAD = native.SLOTS;
 const MIN_AHEAD = 4;
-
-/** The states of a slot in which an offer is shown, as in `src/io/claims.rs`. */
-const SHOWN = 1;
-const CLAIMED = 2;
 
 const NO_CLAIMS = new Int32Array(0);
 
-/** @type {(Buffer | string)[]} */
+/** @type {(Buffer | string | null)[]} */
 const NO_BLOBS = [];
 
 /** One for all peers of the thread: a drain is over before the next begins. */
@@ -41,9 +42,15 @@ const SHARED = new Float64Array(HEADER + FIELDS * MAX_RECORDS);
 let sharedInUse = false;
 
 /**
- * Takes one record. `at` is where its text begins; `blob` is there when its data is bytes, or a long string; `n` is
- * its number.
- * @typedef {(kind: number, id: number, a: number, b: number, text: string, at: number, blob: Buffer | string | undefined, n: number) => void} Take
+ * Data that is not in the text of its batch: bytes, a string, JSON that is still to be parsed, or null in the place of
+ * what JavaScript can't hold.
+ * @typedef {Buffer | string | LargeJson | null} Blob
+ */
+
+/**
+ * Takes one record. `at` is where its three texts begin, one behind the other; `a`, `b` and `c` are their lengths; `blob`
+ * is there when its data is not in the first of them; `n` is its number.
+ * @typedef {(kind: number, id: number, a: number, b: number, c: number, text: string, at: number, blob: Blob | undefined, n: number) => void} Take
  */
 
 /** Empties the native side's queue of notices when it wakes us. */
@@ -171,7 +178,7 @@ class Inbox {
    * @param {number} count how many records it has
    * @param {number} given how many of them are to be taken; the others are shown
    * @param {string} text
-   * @param {(Buffer | string)[]} blobs
+   * @param {(Buffer | string | null)[]} blobs
    * @returns {number} how many were taken
    */
   #takeAll(into, count, given, text, blobs) {
@@ -190,17 +197,21 @@ class Inbox {
           const id = into[at + 1];
           const a = into[at + 2];
           const b = into[at + 3];
-          const n = into[at + 4];
+          const c = into[at + 4];
+          const n = into[at + 5];
           const from = textAt;
-          const blob = kind < BINARY ? undefined : blobs[blobAt++];
+          const blobsFrom = blobAt;
+          if (kind >= BLOB) blobAt += ((kind & BLOB) === 0 ? 0 : 1) + ((kind & EXTRA) === 0 ? 0 : 1);
           next += 1;
-          textAt += a + b;
+          textAt += a + b + c;
           if (slot >= 0) {
             // It was taken back meanwhile.
-            if (Atomics.compareExchange(this.#claims, slot, SHOWN, CLAIMED) !== SHOWN) continue;
+            if (Atomics.compareExchange(this.#claims, slot, SLOT_SHOWN, SLOT_CLAIMED) !== SLOT_SHOWN)
+              continue;
             claimed += 1;
           }
-          this.#take(kind & ~BINARY, id, a, b, text, from, blob, n);
+          if (kind < BLOB) this.#take(kind, id, a, b, c, text, from, undefined, n);
+          else this.#takeWithBlobs(kind, id, a, b, c, text, from, blobs, blobsFrom, n);
         }
       } catch (error) {
         throwLater(error);
@@ -208,6 +219,39 @@ class Inbox {
     }
     if (count > given) this.#ahead = Math.min(2 * this.#ahead, MAX_AHEAD);
     return count;
+  }
+
+  /**
+   * @param {number} kind with its flags
+   * @param {number} id
+   * @param {number} a
+   * @param {number} b
+   * @param {number} c
+   * @param {string} text
+   * @param {number} from
+   * @param {(Buffer | string | null)[]} blobs
+   * @param {number} blobAt
+   * @param {number} n
+   */
+  #takeWithBlobs(kind, id, a, b, c, text, from, blobs, blobAt, n) {
+    /** @type {Blob | undefined} */
+    let data;
+    let at = blobAt;
+    if ((kind & BLOB) !== 0) {
+      data = blobs[at++];
+      if ((kind & JSON_BLOB) !== 0 && typeof data === 'string') data = new LargeJson(data);
+    }
+    if ((kind & EXTRA) === 0) {
+      this.#take(kind & KIND, id, a, b, c, text, from, data, n);
+      return;
+    }
+    // The second text is put where it would have been.
+    const extra = blobs[at];
+    if (typeof extra !== 'string') this.#take(kind & KIND, id, 0, 0, 0, '', 0, null, n);
+    else {
+      const whole = text.slice(from, from + a) + extra + text.slice(from + a, from + a + c);
+      this.#take(kind & KIND, id, a, extra.length, c, whole, 0, data, n);
+    }
   }
 
   /**

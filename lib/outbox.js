@@ -1,36 +1,32 @@
 'use strict';
 
 /**
- * The native side of a peer, as the addon exports it; the lists of records are in src/node.
+ * The native side of a peer, as the addon exports it; the numbers of records are in src/node/crossing.rs.
  * @typedef {object} Core
  * @property {(wake: () => void) => void} start whose outcome is a record; `wake` is called when drain() has something
  * @property {(timeoutMs: number) => void} stop
  * @property {(into: Float64Array, room: number, ahead: number) => string} drain
  * @property {() => Int32Array | null} [claims]
- * @property {() => (Buffer | string)[]} takeBlobs
+ * @property {() => (Buffer | string | null)[]} takeBlobs
  * @property {(id: number) => string | null | undefined} stats
  * @property {() => void} ref
  * @property {() => void} unref
  * @property {(records: Float64Array, count: number, text: string, blobs: Blob[] | undefined) => void} [submit]
  */
 
+const { Flag, SUBMIT_FIELDS: FIELDS } = require('./load');
 const { LongString } = require('./values');
 
 /** @import { Body } from './values' */
 
 /** Bytes, or a string that is to become JSON. @typedef {Uint8Array | string} Blob */
 
-/** The record's data is not in the text but the next blob. */
-const BINARY = 256;
-
-/** The service and the options are those of the request before it in its batch, and not in the text again. */
-const SAME = 512;
+const BLOB = Flag.Blob;
+const SAME = Flag.Same;
 
 /** A batch is handed over when it has so many records, or so many bytes and UTF-16 units of text. */
 const MAX_RECORDS = 1024;
 const MAX_BULK = 256 * 1024;
-
-const FIELDS = 6;
 
 /** How long an urgent record may lie behind others while JavaScript doesn't come to the end of its tick. */
 const MAX_WAIT_MS = 5;
@@ -194,7 +190,7 @@ class Outbox {
     if (this.#count * FIELDS === this.#records.length) this.#grow();
     const records = this.#records;
     const at = this.#count * FIELDS;
-    records[at] = blob === undefined ? op : op | BINARY;
+    records[at] = blob === undefined ? op : op | BLOB;
     records[at + 1] = id;
     records[at + 2] = a;
     records[at + 3] = b;

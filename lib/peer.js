@@ -3,22 +3,24 @@
 const { EventEmitter } = require('node:events');
 const { OmdpError, startError } = require('./errors');
 const { Inbox } = require('./inbox');
+const { Kind } = require('./load');
 const { checkCallback, checkStop } = require('./options');
 const { Outbox } = require('./outbox');
 const { Snapshots } = require('./stats');
+const { LargeJson } = require('./values');
 const { Waiter, attempt } = require('./waiter');
 
 /** Records from the native side that all three peers get. */
-const STATS = 9;
-const STARTED = 10;
-const START_FAILED = 11;
-const STOPPED = 12;
-const CONNECT = 13;
-const DISCONNECT = 14;
-const EVENT = 15;
-const CREDIT = 16;
+const STATS = Kind.Stats;
+const STARTED = Kind.Started;
+const START_FAILED = Kind.StartFailed;
+const STOPPED = Kind.Stopped;
+const CONNECT = Kind.Connect;
+const DISCONNECT = Kind.Disconnect;
+const EVENT = Kind.Event;
+const CREDIT = Kind.Credit;
 
-/** @import { Take } from './inbox' */
+/** @import { Blob, Take } from './inbox' */
 /** @import { Core } from './outbox' */
 
 /** @typedef {'stopped' | 'starting' | 'started' | 'stopping'} State */
@@ -76,9 +78,9 @@ class Peer extends EventEmitter {
     this.#inbox = new Inbox(
       this.#core,
       this.#outbox,
-      (kind, id, a, b, text, at, blob, n) => {
-        if (kind < STATS || kind === CREDIT) role.take(kind, id, a, b, text, at, blob, n);
-        else this.#take(kind, id, text.slice(at, at + a), text.slice(at + a, at + a + b));
+      (kind, id, a, b, c, text, at, blob, n) => {
+        if (kind < STATS || kind === CREDIT) role.take(kind, id, a, b, c, text, at, blob, n);
+        else this.#take(kind, id, textOf(blob, text, at, a), text.slice(at + a, at + a + b));
       },
       refresh,
       () => role.room?.() ?? 0,
@@ -216,11 +218,14 @@ class Peer extends EventEmitter {
   /**
    * @param {number} kind
    * @param {number} id
-   * @param {string} first
+   * @param {string | null} first null is what JavaScript can't hold
    * @param {string} second
    */
   #take(kind, id, first, second) {
-    if (kind === CONNECT) this.emit('connect', first);
+    if (first === null) {
+      // An event that is too large is lost, as one for which there is no room is.
+      if (kind === STATS) this.#snapshots.refuse(id);
+    } else if (kind === CONNECT) this.emit('connect', first);
     else if (kind === DISCONNECT) this.emit('disconnect', first, second);
     else if (kind === EVENT) this.#event(first, second);
     else if (kind === STATS) this.#snapshots.take(id, first);
@@ -308,6 +313,19 @@ class Peer extends EventEmitter {
   #tell(event, ...args) {
     attempt(() => this.emit(event, ...args));
   }
+}
+
+/**
+ * The first text of a record.
+ * @param {Blob | undefined} blob
+ * @param {string} text
+ * @param {number} at
+ * @param {number} length
+ * @returns {string | null}
+ */
+function textOf(blob, text, at, length) {
+  if (blob instanceof LargeJson) return blob.text;
+  return blob === null ? null : text.slice(at, at + length);
 }
 
 if (Symbol.asyncDispose !== undefined) {

@@ -1,15 +1,18 @@
 'use strict';
 
 const { given } = require('./describe');
-const { integer, object, timeout: checkTimeout, unknownOption, wrongType } = require('./options');
+const { TermsShift } = require('./load');
+const { object, wrongType } = require('./checks');
+const { checksOf, unknownOption } = require('./options');
 
-const KNOWN = ['timeout', 'signal', 'headers', 'retry', 'failFast'];
+/** @import { Check } from './checks' */
 
-/** Past this a request that kills its workers would have killed enough of them. */
-const MAX_RETRY = 255;
-const checkRetry = integer(MAX_RETRY, false, 0);
+const CHECKS = checksOf('request');
+const checkTimeout = /** @type {Check} */ (CHECKS.get('timeout'));
+const checkRetry = /** @type {Check} */ (CHECKS.get('retry'));
+const checkBoolean = /** @type {Check} */ (CHECKS.get('failFast'));
 /** Beside `retry` in `RequestOptions.how`. */
-const FAIL_FAST = MAX_RETRY + 1;
+const FAIL_FAST = 2 ** (TermsShift.FailFast - TermsShift.Retry);
 
 /**
  * What one request asks for. `json` is what the handler gets of it; `how` is for the broker: `retry`, and FAIL_FAST.
@@ -52,7 +55,7 @@ class OptionsReader {
       else if (key === 'headers') headers = checkHeaders(value);
       else if (key === 'retry') how += checkRetry(value ?? 0, 'option "retry"');
       else if (key === 'failFast') how += checkFailFast(value);
-      else throw unknownOption(key, KNOWN);
+      else throw unknownOption(key, 'request');
     }
     if (this.#protocol !== 'omdp') {
       if (headers !== undefined) throw unsendable('headers', this.#protocol);
@@ -101,16 +104,20 @@ function unsendable(option, protocol) {
 
 /** @param {unknown} value @returns {number} */
 function checkFailFast(value) {
-  if (value === undefined || value === null || value === false) return 0;
-  if (value === true) return FAIL_FAST;
-  throw wrongType(value, 'option "failFast"', 'a boolean');
+  return checkBoolean(value ?? false, 'option "failFast"') ? FAIL_FAST : 0;
 }
 
 /** @param {unknown} value @returns {AbortSignal | undefined} */
 function checkSignal(value) {
   if (value === undefined || value === null) return undefined;
   const signal = /** @type {AbortSignal} */ (value);
-  if (typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function') return signal;
+  if (
+    typeof signal.aborted === 'boolean' &&
+    typeof signal.addEventListener === 'function' &&
+    typeof signal.removeEventListener === 'function'
+  ) {
+    return signal;
+  }
   throw wrongType(value, 'option "signal"', 'an AbortSignal');
 }
 

@@ -2,11 +2,12 @@
 
 const { OmdpError, RemoteError, throwLater } = require('./errors');
 const { GRANT, OVERHEAD } = require('./flow');
+const { ClientOp, Kind, TermsShift } = require('./load');
 const { finish, push } = require('./response');
 const { Signals } = require('./signals');
 const { finish: finishTrace, partials, requests: channel } = require('./tracing');
 const { Table } = require('./table');
-const { decode } = require('./values');
+const { LargeJson, decode } = require('./values');
 
 /** @import { Take } from './inbox' */
 /** @import { Link, State } from './peer' */
@@ -17,18 +18,18 @@ const { decode } = require('./values');
 /** @import { Body } from './values' */
 
 /** Records from the native side; the last three end a request, and are also how it ended. */
-const PARTIAL = 1;
-const FINAL = 2;
-const ERROR = 3;
-const FAILED = 4;
+const PARTIAL = Kind.Partial;
+const FINAL = Kind.Final;
+const ERROR = Kind.Error;
+const FAILED = Kind.Failed;
 
 /** A request's record has its timeout and, so many times as large, how it is to be treated in one number. */
-const TERMS = 2 ** 32;
+const TERMS = 2 ** TermsShift.Retry;
 
-const OP_REQUEST = 1;
-const OP_CANCEL = 2;
-const OP_HEARTBEAT = 3;
-const OP_CREDIT = 4;
+const OP_REQUEST = ClientOp.Request;
+const OP_CANCEL = ClientOp.Cancel;
+const OP_HEARTBEAT = ClientOp.Heartbeat;
+const OP_CREDIT = ClientOp.Credit;
 
 /** One request from its making to its end: who is told what, once. */
 class Request {
@@ -295,18 +296,21 @@ class Requests {
   }
 
   /** @type {Take} */
-  take(kind, id, a, _b, text, at, blob, n) {
+  take(kind, id, a, _b, _c, text, at, blob, n) {
     const request = this.#outstanding.get(id);
     // Notices of requests that were ended here meanwhile cross our own records on the way.
     if (request === undefined) return;
     let data;
-    if (blob !== undefined) data = blob;
-    else if (kind === FAILED) data = text.slice(at, at + a);
+    if (kind === FAILED) data = text.slice(at, at + a);
+    else if (blob === null) {
+      this.#badReply(request, kind, 'W_TOO_LARGE');
+      return;
+    } else if (blob !== undefined && !(blob instanceof LargeJson)) data = blob;
     else {
       try {
-        data = decode(text, at, at + a);
+        data = blob === undefined ? decode(text, at, at + a) : blob.parse();
       } catch (error) {
-        this.#badReply(request, kind, error);
+        this.#badReply(request, kind, 'W_BAD_REPLY', error);
         return;
       }
     }
@@ -321,14 +325,15 @@ class Requests {
   /**
    * @param {Request} request
    * @param {number} kind
-   * @param {unknown} cause
+   * @param {string} code
+   * @param {unknown} [cause]
    */
-  #badReply(request, kind, cause) {
+  #badReply(request, kind, code, cause) {
     if (kind === PARTIAL) {
-      this.#cancel(request, 'W_BAD_REPLY', cause);
+      this.#cancel(request, code, cause);
     } else {
       this.#forget(request);
-      request.end(FAILED, 'W_BAD_REPLY', cause);
+      request.end(FAILED, code, cause);
     }
   }
 }

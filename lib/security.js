@@ -1,49 +1,16 @@
 'use strict';
 
+const { callback, number, text } = require('./checks');
 const { given } = require('./describe');
 const { checkKey, publicKeyOf } = require('./keys');
-const { checkPassword, checkPasswordRule } = require('./passwords');
+const { MAX_MS } = require('./option-table');
+const { checkPasswordRule } = require('./passwords');
 
-/** @import { Check } from './options' */
-
-const MAX_MS = 2147483647;
 const MAX_USER_BYTES = 255;
 const ASK_MS = 5000;
 
 /** The user name under which rules for all that are not listed stand. */
 const OTHERS = '*';
-
-/** @type {Check} */
-function boolean(value, what) {
-  if (typeof value === 'boolean') return value;
-  throw new TypeError(`${what} must be a boolean, got ${given(value)}`);
-}
-
-/** As in zeromq.js, null is for what is not set. @param {Check} check @returns {Check} */
-function orNull(check) {
-  return (value, what) => (value === null ? undefined : check(value, what));
-}
-
-const key = orNull(checkKey);
-const secretText = orNull(checkPassword);
-
-/** The options of a broker; `security` itself is checked where the others are known. */
-const SERVER_OPTIONS = {
-  curveServer: { check: boolean },
-  curvePublicKey: { check: key },
-  curveSecretKey: { check: key },
-  plainServer: { check: boolean },
-  security: { check: /** @type {Check} */ ((value) => value ?? undefined) },
-};
-
-/** The options of a worker or a client. */
-const CLIENT_OPTIONS = {
-  curveServerKey: { check: key },
-  curvePublicKey: { check: key },
-  curveSecretKey: { check: key },
-  plainUsername: { check: secretText },
-  plainPassword: { check: secretText },
-};
 
 /** @param {Record<string, unknown>} conf @param {string[]} names @param {string} why */
 function demand(conf, names, why) {
@@ -240,19 +207,11 @@ function record(value, what, known) {
   return /** @type {Record<string, unknown>} */ (value);
 }
 
-/** @param {unknown} value @param {string} what @returns {Function | undefined} */
-function callback(value, what) {
-  if (value === undefined || typeof value === 'function') return value;
-  throw new TypeError(`${what} must be a function, got ${given(value)}`);
-}
+const checkTime = number(1, MAX_MS);
 
 /** @param {unknown} value @param {string} what @returns {number} */
 function time(value, what) {
-  if (value === undefined) return ASK_MS;
-  const wanted = `a number from 1 to ${MAX_MS}`;
-  if (typeof value !== 'number') throw new TypeError(`${what} must be ${wanted}, got ${given(value)}`);
-  if (value >= 1 && value <= MAX_MS) return Math.ceil(value);
-  throw new RangeError(`${what} must be ${wanted}, got ${given(value)}`);
+  return value === undefined ? ASK_MS : checkTime(value, what);
 }
 
 /** @param {unknown} value @param {string} what @returns {string[]} */
@@ -262,6 +221,15 @@ function keysOf(value, what) {
   return [checkKey(value, what)];
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROLS = /[\u0000-\u001f\u007f]/;
+
+const checkUserText = text(
+  `a string of 1 to ${MAX_USER_BYTES} bytes without control characters`,
+  MAX_USER_BYTES,
+  (user) => !CONTROLS.test(user),
+);
+
 /**
  * A user's name goes through C strings and beside other text, so it has no control characters.
  * @param {unknown} user
@@ -269,23 +237,9 @@ function keysOf(value, what) {
  * @returns {string}
  */
 function checkUser(user, what) {
-  const wanted = `a string of 1 to ${MAX_USER_BYTES} bytes without control characters`;
-  if (typeof user !== 'string') throw new TypeError(`${what}: a user must be ${wanted}, got ${given(user)}`);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  const controls = /[\u0000-\u001f\u007f]/;
-  if (
-    user === '' ||
-    Buffer.byteLength(user) > MAX_USER_BYTES ||
-    controls.test(user) ||
-    !user.isWellFormed()
-  ) {
-    throw new RangeError(`${what}: a user must be ${wanted}, got ${given(user)}`);
-  }
-  return user;
+  return checkUserText(user, `${what}: a user`);
 }
 
-exports.CLIENT_OPTIONS = CLIENT_OPTIONS;
-exports.SERVER_OPTIONS = SERVER_OPTIONS;
 exports.checkRules = checkRules;
 exports.checkUser = checkUser;
 exports.secureClient = secureClient;

@@ -1,10 +1,12 @@
 'use strict';
 
+const { OmdpError } = require('./errors');
+
 /** Snapshots that were asked for and have not come. */
 class Snapshots {
   #core;
   #describe;
-  /** @type {Map<number, (text: string) => void>} */
+  /** @type {Map<number, { done: (text: string) => void, reject: (error: Error) => void }>} */
   #waiting = new Map();
   #lastId = 0;
 
@@ -25,18 +27,24 @@ class Snapshots {
   ask() {
     this.#lastId += 1;
     const id = this.#lastId;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const done = (/** @type {string} */ text) => resolve(this.#describe(JSON.parse(text)));
       // The native side has an answer at once when nothing runs.
       const text = this.#core.stats(id);
       if (typeof text === 'string') done(text);
-      else this.#waiting.set(id, done);
+      else this.#waiting.set(id, { done, reject });
     });
   }
 
   /** @param {number} id @param {string} text */
   take(id, text) {
-    this.#waiting.get(id)?.(text);
+    this.#waiting.get(id)?.done(text);
+    this.#waiting.delete(id);
+  }
+
+  /** It is larger than a string can be. @param {number} id */
+  refuse(id) {
+    this.#waiting.get(id)?.reject(new OmdpError('B_TOO_LARGE'));
     this.#waiting.delete(id);
   }
 
@@ -44,7 +52,7 @@ class Snapshots {
   end() {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
-    for (const done of waiting) done(this.#core.stats(0) ?? '{}');
+    for (const { done } of waiting) done(this.#core.stats(0) ?? '{}');
   }
 }
 

@@ -37,6 +37,18 @@ class LongString {
   }
 }
 
+/** JSON that crossed by itself, to be parsed where what it throws ends its own request alone. */
+class LargeJson {
+  /** @param {string} text */
+  constructor(text) {
+    this.text = text;
+  }
+
+  parse() {
+    return JSON.parse(this.text);
+  }
+}
+
 /**
  * Bytes at the top level stay bytes; everything else is what JSON.stringify says, and what it says nothing
  * about (undefined, functions, symbols) is null.
@@ -112,6 +124,7 @@ function decode(text, from, to) {
   return JSON.parse(text.slice(from, to));
 }
 
+exports.LargeJson = LargeJson;
 exports.LongString = LongString;
 exports.decode = decode;
 exports.encode = encode;

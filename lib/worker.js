@@ -2,7 +2,7 @@
 
 const { WorkerCore } = require('./load');
 const { Deliveries } = require('./deliveries');
-const { checkBrokers, checkConcurrency, checkConf, checkService, concurrency } = require('./options');
+const { checkBrokers, checkConcurrency, checkConf, checkService } = require('./options');
 const { Peer } = require('./peer');
 const { secureClient } = require('./security');
 
@@ -38,9 +38,7 @@ class Worker extends Peer {
   }
 
   set concurrency(value) {
-    const checked = concurrency(value, 'option "concurrency"');
-    checkConcurrency(this.#protocol, checked);
-    this.#deliveries.concurrency = checked;
+    this.#deliveries.concurrency = checkConcurrency(this.#protocol, value);
   }
 }
 

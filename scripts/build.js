@@ -109,7 +109,7 @@ function build(profile, more = [], { quiet = false } = {}) {
   const elf = profile === 'release' && platform.os === 'linux';
 
   const release = profile === 'release' ? ['--release'] : [];
-  const files = ['--platform', '--no-js', '--dts', 'native.d.ts'];
+  const files = ['--platform', '--no-js', '--dts', 'native.d.ts', '--no-const-enum'];
   tool('@napi-rs/cli', 'napi', ['build', ...files, ...release, ...more], {
     ...(!quiet && { stdio: 'inherit' }),
     ...(elf && { env: { ...process.env, CARGO_PROFILE_RELEASE_STRIP: 'none' } }),

@@ -4,10 +4,8 @@ const assert = require('node:assert/strict');
 const { performance } = require('node:perf_hooks');
 const { afterEach, beforeEach, describe, mock, test } = require('node:test');
 const { Inbox } = require('../../lib/inbox');
+const { DRAIN_FIELDS, DRAIN_HEADER, Flag, Kind, SLOT_SHOWN: SHOWN } = require('../../lib/load');
 const { SERVICE, peersFor } = require('../support/peers');
-
-const REQUEST = 5;
-const SHOWN = 1;
 
 /** A native side that has these requests on offer, an inbox that takes them, and a worker that runs `limit` at once. */
 function fake(offers, { limit = 1, shares = true } = {}) {
@@ -26,7 +24,8 @@ function fake(offers, { limit = 1, shares = true } = {}) {
       shown = given.length === room ? Math.min(ahead, waiting.length) : 0;
       const batch = [...given, ...waiting.slice(0, shown)];
       batch.forEach(({ id, blob, text = '' }, at) => {
-        into.set([blob ? REQUEST | 256 : REQUEST, id, text.length, 0, 0], 5 + 5 * at);
+        const kind = blob ? Kind.Request | Flag.Blob : Kind.Request;
+        into.set([kind, id, text.length, 0, 0, 1], DRAIN_HEADER + DRAIN_FIELDS * at);
       });
       claims.fill(SHOWN, 0, shown);
       core.blobs = batch.filter(({ blob }) => blob).map(({ blob }) => blob);
@@ -36,7 +35,7 @@ function fake(offers, { limit = 1, shares = true } = {}) {
     takeBlobs: () => core.blobs,
   };
   const outbox = { beginDrain() {}, endDrain() {}, flush() {} };
-  const take = (_kind, id, a, _b, text, at, blob) => {
+  const take = (_kind, id, a, _b, _c, text, at, blob) => {
     seen.taken.push([id, blob ?? text.slice(at, at + a)]);
     seen.running += 1;
     seen.handler(id);

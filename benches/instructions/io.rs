@@ -8,4 +8,5 @@ mod claims;
 mod outlet;
 
 pub use crate::frame::Frame as Message;
+pub use claims::{AHEAD, CLAIMED, SHOWN};
 pub use outlet::{Outlet, Taken};

@@ -2,14 +2,17 @@
 //! that they call have a stand-in each, which the binding finds by name as it would find Node's.
 
 #[allow(dead_code)]
-#[path = "../../src/node/inward.rs"]
-mod inward;
+#[path = "../../src/node/batch_reader.rs"]
+mod batch_reader;
+#[allow(dead_code)]
+#[path = "../../src/node/batch_writer.rs"]
+mod batch_writer;
+#[allow(dead_code)]
+#[path = "../../src/node/crossing.rs"]
+mod crossing;
 #[allow(dead_code)]
 #[path = "../../src/node/long.rs"]
 mod long;
-#[allow(dead_code)]
-#[path = "../../src/node/outward.rs"]
-mod outward;
 
 /// In here all strings are copied.
 mod external {
@@ -30,14 +33,13 @@ use crate::frame::Frame;
 use crate::io::{Outlet, Taken};
 use crate::wire::Body;
 use crate::words::{DATA, OPTS, SERVICE};
-use inward::Inward;
+use batch_reader::BatchReader;
+use batch_writer::BatchWriter;
+use crossing::{DRAIN_FIELDS, DRAIN_HEADER, Kind};
 use napi::bindgen_prelude::FromNapiValue;
 use napi::{Env, JsString, sys};
-use outward::{Outward, kind};
 use std::ffi::c_char;
 use std::ptr;
-
-const BINARY: u32 = 0x100;
 
 /// How many messages cross at once.
 const BATCH: usize = 64;
@@ -77,13 +79,13 @@ fn outlet() -> Box<dyn FnMut()> {
 /// A batch of replies, as a client drains them.
 fn to_javascript() -> Box<dyn FnMut()> {
     let env = env();
-    let mut records = vec![0.0; 4 + 4 * BATCH];
+    let mut records = vec![0.0; DRAIN_HEADER as usize + DRAIN_FIELDS as usize * BATCH];
     Box::new(move || {
         let bodies = vec![Body::json(Frame::from(DATA)); BATCH];
         counted(|| {
-            let mut batch = Outward::new(&mut records);
+            let mut batch = BatchWriter::new(&mut records);
             for (id, body) in bodies.iter().enumerate() {
-                batch.body(kind::FINAL, id as u64, body.clone(), b"");
+                batch.body(Kind::Final, id as u64, body.clone());
             }
             let (text, _) = batch.finish(&env, Taken::default()).expect("a string");
             assert_eq!(text.utf16_len().ok(), Some(BATCH * DATA.len()));
@@ -103,7 +105,7 @@ fn from_javascript() -> Box<dyn FnMut()> {
     Box::new(move || {
         counted(|| {
             let text = FakeString::lend(&env, &string);
-            let batch = Inward::new(&env, &records, BATCH as u32, &text, None);
+            let batch = BatchReader::new(&env, &records, BATCH as u32, &text, None);
             let mut batch = batch.expect("a batch");
             while let Some(record) = batch.next() {
                 let [service, data, opts, _] = record.fields;

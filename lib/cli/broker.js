@@ -2,32 +2,21 @@
 
 const { Failure, Usage } = require('./failure');
 const { Log } = require('./log');
-const { SERVER_OPTIONS, serverConf, usersOf, withoutSecrets } = require('./security');
-const { checked, pick, readSettings } = require('./settings');
+const { LOG_HELP, LOG_SETTINGS, confOf, helpFor, helpLine, settingsOf } = require('./options');
+const { usersOf, withoutSecrets } = require('./secrets');
+const { checked, readSettings } = require('./settings');
 const { onSignals } = require('./signals');
 
 const help = `Usage: zmq-omdp broker [OPTION…]
 
 Runs a broker until SIGINT or SIGTERM.
 
-  -b, --bind URL            where to listen, as often as wanted (tcp://127.0.0.1:5555)
-  -i, --heartbeat MS        between two heartbeats to a peer (2500)
-  -l, --liveness N          so many silent intervals make a dead peer (3)
-      --dialects LIST       omdp, mdp/0.1, mdp/0.2, mdp/0.2-majortomo (all)
-      --expiry MS           how long a request of an MDP client waits for a worker; -1: without end (60000)
-      --busy-timeout MS     how long an MDP worker that has a request may be silent (900000)
-      --spin US             look for messages for so long before sleeping (0)
-      --curve-secret-key-file FILE
-                            demand CURVE: where the broker's secret key is, as "zmq-omdp keys" writes it
-      --plain-server        demand user names and passwords, by PLAIN; the users are in the config file
-      --handshake-interval MS
-                            how long a peer may take to say who it is (10000)
-  -c, --config FILE         a JSON object with these options, by their names in camel case
-  -V, --verbose             log who comes and goes
-  -D, --debug               log all there is
-      --log-format FORMAT   plain or json, one line an entry, to stderr (plain)
-  -h, --help                this text
-
+${helpLine('b', 'bind', 'URL', 'where to listen, as often as wanted (tcp://127.0.0.1:5555)')}${helpFor('broker')}${helpLine(
+  'c',
+  'config',
+  'FILE',
+  'a JSON object with these options, by their names in camel case',
+)}${helpLine('V', 'verbose', '', 'log who comes and goes')}${LOG_HELP}${helpLine('h', 'help', '', 'this text')}
 Each option may be given as an environment variable too: ZMQ_OMDP_BIND, ZMQ_OMDP_BUSY_TIMEOUT, …; lists
 are separated by commas. The command line goes before the environment, that before the file. Who may come in and do
 what is the member "security" of the file; at SIGHUP it is read again, and its rules replace the old ones. A secret is
@@ -37,17 +26,9 @@ no argument, but a file, or ZMQ_OMDP_CURVE_SECRET_KEY.
 /** @type {import('./settings').Options} */
 const OPTIONS = {
   bind: { type: 'list', short: 'b', value: ['tcp://127.0.0.1:5555'] },
-  heartbeat: { type: 'number', short: 'i' },
-  liveness: { type: 'number', short: 'l' },
-  dialects: { type: 'list' },
-  expiry: { type: 'number' },
-  busyTimeout: { type: 'number' },
-  spin: { type: 'number' },
-  ...SERVER_OPTIONS,
+  ...settingsOf('broker'),
   config: { type: 'string', short: 'c' },
-  verbose: { type: 'flag', short: 'V' },
-  debug: { type: 'flag', short: 'D' },
-  logFormat: { type: 'string' },
+  ...LOG_SETTINGS,
 };
 
 /** @param {string[]} args @returns {Promise<number>} */
@@ -56,10 +37,9 @@ async function run(args) {
   const [extra] = [...positionals, ...(rest ?? [])];
   if (extra !== undefined) throw new Usage(`broker takes no argument, got "${extra}"`);
   const log = new Log(settings);
-  const conf = {
-    ...pick(settings, ['heartbeat', 'liveness', 'dialects', 'expiry', 'busyTimeout', 'spin']),
-    ...serverConf(settings),
-  };
+  const conf = confOf('broker', settings);
+  // A secret key of its own is what makes a broker demand CURVE.
+  if (conf.curveSecretKey !== undefined) conf.curveServer = true;
   const { Broker } = require('../broker');
   const broker = checked(() => new Broker(settings.bind, conf));
   watch(broker, log);

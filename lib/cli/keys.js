@@ -3,7 +3,7 @@
 const { randomBytes } = require('node:crypto');
 const fs = require('node:fs');
 const { Failure, Usage } = require('./failure');
-const { readSecret } = require('./security');
+const { readSecret } = require('./secrets');
 const { checked, readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp keys [FILE] [OPTION…]

@@ -2,8 +2,8 @@
 
 const { buffer } = require('node:stream/consumers');
 const { Failure, Usage } = require('./failure');
-const { PEER_HELP, PEER_OPTIONS, peerConf } = require('./security');
-const { checked, pick, readSettings } = require('./settings');
+const { confOf, helpFor, helpLine, settingsOf } = require('./options');
+const { checked, readSettings } = require('./settings');
 const { onSignals } = require('./signals');
 
 const help = `Usage: zmq-omdp request SERVICE [DATA|-] [OPTION…]
@@ -12,12 +12,12 @@ Makes a request and prints each part of the reply as it comes: strings and bytes
 line of JSON. DATA is sent as a string; with - it is read from stdin, and is bytes if it is no text. Without it null
 is sent. The exit code is 0, 1 for an error or a timeout, which are told on stderr, or 2 for wrong arguments.
 
-  -b, --broker URL          where the broker is (tcp://127.0.0.1:5555)
-  -p, --protocol NAME       omdp, mdp/0.1, mdp/0.2 or mdp/0.2-majortomo (omdp)
-  -t, --timeout MS          without any sign of the reply; -1: without end (60000)
-  -j, --json                DATA is JSON, and each part is printed as a line of JSON
-${PEER_HELP}  -h, --help                this text
-
+${helpLine('b', 'broker', 'URL', 'where the broker is (tcp://127.0.0.1:5555)')}${helpFor('client')}${helpFor('request')}${helpLine(
+  'j',
+  'json',
+  '',
+  'DATA is JSON, and each part is printed as a line of JSON',
+)}${helpLine('h', 'help', '', 'this text')}
 Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CURVE_SERVER_KEY, …; and for the secrets themselves
 ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASSWORD.
 `;
@@ -25,10 +25,9 @@ ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASSWORD.
 /** @type {import('./settings').Options} */
 const OPTIONS = {
   broker: { type: 'string', short: 'b', value: 'tcp://127.0.0.1:5555' },
-  protocol: { type: 'string', short: 'p' },
-  timeout: { type: 'number', short: 't' },
+  ...settingsOf('client'),
+  ...settingsOf('request'),
   json: { type: 'flag', short: 'j', value: false },
-  ...PEER_OPTIONS,
 };
 
 /** @param {string[]} args @returns {Promise<number>} */
@@ -39,12 +38,12 @@ async function run(args) {
   if (extra !== undefined) throw new Usage(`request takes a SERVICE and DATA, got "${extra}" too`);
   const data = await readData(text, settings.json);
   const { Client } = require('../client');
-  const conf = { ...pick(settings, ['protocol', 'timeout']), ...peerConf(settings) };
+  const conf = confOf('client', settings);
   const client = checked(() => new Client(settings.broker, conf));
   const out = new Output(settings.json);
   try {
     await client.start();
-    await ask(client, service, data, out);
+    await ask(client, service, data, confOf('request', settings), out);
   } finally {
     await client.stop();
     out.end();
@@ -56,10 +55,11 @@ async function run(args) {
  * @param {import('../client').Client} client
  * @param {string} service
  * @param {unknown} data
+ * @param {Record<string, any>} opts
  * @param {Output} out
  * @returns {Promise<void>}
  */
-function ask(client, service, data, out) {
+function ask(client, service, data, opts, out) {
   return new Promise((resolve, reject) => {
     const release = onSignals(() => client.stop());
     // It would try again by itself; who waits for the reply wants to know.
@@ -81,7 +81,7 @@ function ask(client, service, data, out) {
         reject(new Failure(typeof error === 'string' ? error : JSON.stringify(error)));
       }
     };
-    checked(() => client.request(service, data, onPart, onFinal));
+    checked(() => client.request(service, data, onPart, onFinal, opts));
   });
 }
 

@@ -3,6 +3,7 @@
 const fs = require('node:fs');
 const { parseArgs } = require('node:util');
 const { Usage } = require('./failure');
+const { kebab, variable } = require('./names');
 
 /**
  * One option of a command. Its flag is its name in kebab case, its variable `ZMQ_OMDP_` and its name in
@@ -19,16 +20,6 @@ const { Usage } = require('./failure');
 /** @param {Option} option @param {'line' | 'environment' | 'file'} place */
 function isFrom({ from }, place) {
   return from === undefined || from.includes(place);
-}
-
-/** @param {string} name @returns {string} */
-function kebab(name) {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
-/** @param {string} name @returns {string} */
-function variable(name) {
-  return `ZMQ_OMDP_${kebab(name).replaceAll('-', '_').toUpperCase()}`;
 }
 
 /**
@@ -164,13 +155,5 @@ function checked(make) {
   }
 }
 
-/** @param {Record<string, any>} settings @param {string[]} names @returns {Record<string, any>} those that are set */
-function pick(settings, names) {
-  return Object.fromEntries(
-    names.filter((name) => settings[name] !== undefined).map((name) => [name, settings[name]]),
-  );
-}
-
 exports.checked = checked;
-exports.pick = pick;
 exports.readSettings = readSettings;

@@ -4,8 +4,9 @@ const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const { Failure, Usage } = require('./failure');
 const { Log } = require('./log');
-const { PEER_HELP, PEER_OPTIONS, environmentWithoutSecrets, peerConf } = require('./security');
-const { checked, pick, readSettings } = require('./settings');
+const { LOG_HELP, LOG_SETTINGS, confOf, helpFor, helpLine, settingsOf } = require('./options');
+const { environmentWithoutSecrets } = require('./secrets');
+const { checked, readSettings } = require('./settings');
 const { onSignals } = require('./signals');
 
 const help = `Usage: zmq-omdp worker SERVICE [OPTION…] -- COMMAND [ARGUMENT…]
@@ -16,15 +17,12 @@ reply is an error value { message, code: "COMMAND_FAILED", exitCode, signal, std
 waits for any more gets SIGTERM. At SIGINT or SIGTERM the worker takes no new request and lets the running ones end; at
 a second one it gives them up.
 
-  -b, --broker URL          where the broker is (tcp://127.0.0.1:5555)
-  -p, --protocol NAME       omdp, mdp/0.1, mdp/0.2 or mdp/0.2-majortomo (omdp)
-  -n, --concurrency N       so many requests at a time; -1: without limit (1)
-  -i, --heartbeat MS        between two heartbeats to the broker (2500)
-${PEER_HELP}  -V, --verbose             log requests and connections
-  -D, --debug               log all there is
-      --log-format FORMAT   plain or json, one line an entry, to stderr (plain)
-  -h, --help                this text
-
+${helpLine('b', 'broker', 'URL', 'where the broker is (tcp://127.0.0.1:5555)')}${helpFor('worker')}${helpLine(
+  'V',
+  'verbose',
+  '',
+  'log requests and connections',
+)}${LOG_HELP}${helpLine('h', 'help', '', 'this text')}
 Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CONCURRENCY, ZMQ_OMDP_HEARTBEAT, ZMQ_OMDP_VERBOSE, …;
 and for the secrets themselves ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASSWORD, which COMMAND does not get.
 `;
@@ -32,13 +30,8 @@ and for the secrets themselves ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASS
 /** @type {import('./settings').Options} */
 const OPTIONS = {
   broker: { type: 'string', short: 'b', value: 'tcp://127.0.0.1:5555' },
-  protocol: { type: 'string', short: 'p' },
-  concurrency: { type: 'number', short: 'n' },
-  heartbeat: { type: 'number', short: 'i' },
-  ...PEER_OPTIONS,
-  verbose: { type: 'flag', short: 'V' },
-  debug: { type: 'flag', short: 'D' },
-  logFormat: { type: 'string' },
+  ...settingsOf('worker'),
+  ...LOG_SETTINGS,
 };
 
 /** How much of the end of stderr goes into the error. */
@@ -54,7 +47,7 @@ async function run(args) {
   if (rest === undefined || rest.length === 0) throw new Usage('worker needs -- COMMAND');
   const log = new Log(settings);
   const { Worker } = require('../worker');
-  const conf = { ...pick(settings, ['protocol', 'concurrency', 'heartbeat']), ...peerConf(settings) };
+  const conf = confOf('worker', settings);
   const worker = checked(() => new Worker(settings.broker, service, conf));
   worker.on('request', (data, reply) => serve(rest, data, reply, log));
   for (const event of ['connect', 'disconnect']) {

@@ -11,11 +11,11 @@ pub const AHEAD: usize = 128;
 /// Nothing is shown in this slot, or no longer.
 const FREE: i32 = 0;
 /// An offer is, and whoever writes something else has it.
-const SHOWN: i32 = 1;
+pub const SHOWN: i32 = 1;
 /// The reader has claimed it.
-const CLAIMED: i32 = 2;
+pub const CLAIMED: i32 = 2;
 
-/// The slots. `lib/inbox.js` knows their states, and claims by `Atomics.compareExchange`.
+/// The slots. `lib/inbox.js` claims by `Atomics.compareExchange`.
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct Claims([AtomicI32; AHEAD]);

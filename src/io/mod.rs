@@ -30,7 +30,7 @@ mod socket;
 pub mod worker;
 pub mod zap;
 
-pub use claims::{AHEAD, Claims};
+pub use claims::{AHEAD, CLAIMED, Claims, SHOWN};
 pub use clock::now;
 pub use context::quiesce;
 pub use error::Error;

@@ -1,9 +1,10 @@
 //! The broker as `lib/broker.js` sees it.
 
 use super::core::{self, Core};
+use super::crossing::Kind;
 use super::events;
-use super::outward::kind;
 use super::security::{self, RulesConf, SecurityConf};
+use super::shell::common_methods;
 use super::{random, random_frame};
 use crate::io::Message;
 use crate::io::router::{self, Command, Listen, Notice};
@@ -75,6 +76,8 @@ pub struct BrokerCore {
     gate: Option<Arc<Gate>>,
     refusals: Arc<Mutex<Refusals>>,
 }
+
+common_methods!(BrokerCore);
 
 #[napi]
 impl BrokerCore {
@@ -206,39 +209,18 @@ impl BrokerCore {
         self.core.drain(env, into, |batch, generation, notice| {
             match notice {
                 Notice::Started(bound) => {
-                    batch.words(kind::STARTED, generation, &json!(bound).to_string(), "");
+                    batch.json(Kind::Started, generation, &json!(bound).to_string());
                 }
                 Notice::StartFailed(error) => {
                     return core::start_failed(batch, generation, &error);
                 }
                 Notice::Stopped => return core::stopped(batch, generation),
                 Notice::Event(event) => events::report(batch, &event),
-                Notice::Stats(id, stats) => batch.words(kind::STATS, id, &stats, ""),
+                Notice::Stats(id, stats) => batch.json(Kind::Stats, id, &stats),
                 Notice::Gate(notice) => events::report_gate(batch, notice),
             }
             ControlFlow::Continue(())
         })
-    }
-
-    /// None: a broker's batches have no binary bodies.
-    #[napi]
-    pub fn take_blobs<'env>(
-        &mut self,
-        env: &'env Env,
-    ) -> Result<Vec<Either<BufferSlice<'env>, JsString<'env>>>> {
-        self.core.take_blobs(env)
-    }
-
-    /// Keeps the event loop alive.
-    #[napi(js_name = "ref")]
-    pub fn hold(&mut self, env: &Env) -> Result<()> {
-        self.core.keep_alive(env, true)
-    }
-
-    /// Lets the event loop end.
-    #[napi(js_name = "unref")]
-    pub fn release(&mut self, env: &Env) -> Result<()> {
-        self.core.keep_alive(env, false)
     }
 }
 

@@ -1,10 +1,12 @@
 //! The client as `lib/client.js` sees it.
 
+use super::batch_reader::{BatchReader, Common, broken};
+use super::batch_writer::BatchWriter;
 use super::core::Core;
-use super::inward::{Common, Inward, broken};
-use super::outward::{Outward, kind};
+use super::crossing::{ClientOp, Kind, TermsShift};
 use super::peer;
 use super::security::{self, SecurityConf};
+use super::shell::common_methods;
 use super::{dialect, random, random_frame};
 use crate::io::Message;
 use crate::io::client::ClientCommand;
@@ -49,6 +51,8 @@ pub struct ClientCore {
     conf: ClientConf,
     core: Core<ClientCommand, Notice<ClientNotice<Message>>>,
 }
+
+common_methods!(ClientCore);
 
 #[napi]
 impl ClientCore {
@@ -96,11 +100,11 @@ impl ClientCore {
         text: JsString<'_>,
         blobs: Option<Vec<Either<Uint8Array, JsString<'_>>>>,
     ) -> Result<()> {
-        let mut batch = Inward::new(env, &records, count, &text, blobs)?;
+        let mut batch = BatchReader::new(env, &records, count, &text, blobs)?;
         let mut commands = Vec::with_capacity(count as usize);
         while let Some(record) = batch.next() {
-            commands.push(match record.op {
-                1 => {
+            commands.push(match ClientOp::of(record.op).ok_or_else(broken)? {
+                ClientOp::Request => {
                     let [service, data, opts, timeout] = record.fields;
                     ClientCommand::Request {
                         id: record.id as u64,
@@ -110,13 +114,14 @@ impl ClientCore {
                         terms: terms(timeout),
                     }
                 }
-                2 => ClientCommand::Cancel(record.id as u64),
-                3 => ClientCommand::Heartbeat((record.id >= 0.0).then_some(record.id as u64)),
-                4 => {
+                ClientOp::Cancel => ClientCommand::Cancel(record.id as u64),
+                ClientOp::Heartbeat => {
+                    ClientCommand::Heartbeat((record.id >= 0.0).then_some(record.id as u64))
+                }
+                ClientOp::Credit => {
                     let [bytes, ..] = record.fields;
                     ClientCommand::Credit(record.id as u64, bytes as u32)
                 }
-                _ => return Err(broken()),
             });
         }
         self.core.command(ClientCommand::Batch(commands));
@@ -134,27 +139,6 @@ impl ClientCore {
         self.core.drain(env, into, |batch, generation, notice| {
             peer::report(batch, generation, endpoints, notice, report)
         })
-    }
-
-    /// The binary bodies of the batch that was drained last.
-    #[napi]
-    pub fn take_blobs<'env>(
-        &mut self,
-        env: &'env Env,
-    ) -> Result<Vec<Either<BufferSlice<'env>, JsString<'env>>>> {
-        self.core.take_blobs(env)
-    }
-
-    /// Keeps the event loop alive.
-    #[napi(js_name = "ref")]
-    pub fn hold(&mut self, env: &Env) -> Result<()> {
-        self.core.keep_alive(env, true)
-    }
-
-    /// Lets the event loop end.
-    #[napi(js_name = "unref")]
-    pub fn release(&mut self, env: &Env) -> Result<()> {
-        self.core.keep_alive(env, false)
     }
 }
 
@@ -201,33 +185,34 @@ impl ClientCore {
     }
 }
 
-/// The last field of a request's record: its timeout in ms, -1 for none; above it, by powers of two,
-/// how often it may be retried (32) and whether it fails fast (40).
+/// The last field of a request's record: its timeout in ms, -1 for none; above it what [`TermsShift`] says.
 fn terms(field: f64) -> Terms {
-    const ABOVE: f64 = 4_294_967_296.0;
+    const ABOVE: f64 = (1u64 << TermsShift::Retry as u32) as f64;
+    const FAIL_FAST: f64 =
+        (1u64 << (TermsShift::FailFast as u32 - TermsShift::Retry as u32)) as f64;
     let how = ((field + 1.0) / ABOVE).floor();
     let timeout = field - how * ABOVE;
     Terms {
         timeout: (timeout >= 0.0).then(|| Duration::from_millis(timeout as u64)),
         retry: how as u64 as u8,
-        fail_fast: how >= 256.0,
+        fail_fast: how >= FAIL_FAST,
     }
 }
 
-fn report(batch: &mut Outward<'_>, notice: ClientNotice<Message>, endpoint: &str) {
+fn report(batch: &mut BatchWriter<'_>, notice: ClientNotice<Message>, endpoint: &str) {
     match notice {
         ClientNotice::Reply { id, kind, body } => {
             let kind = match kind {
-                ReplyKind::Partial => kind::PARTIAL,
-                ReplyKind::Final => kind::FINAL,
-                ReplyKind::Error | ReplyKind::OwnError => kind::ERROR,
+                ReplyKind::Partial => Kind::Partial,
+                ReplyKind::Final => Kind::Final,
+                ReplyKind::Error | ReplyKind::OwnError => Kind::Error,
             };
-            batch.body(kind, id, body, b"");
+            batch.body(kind, id, body);
         }
-        ClientNotice::Failed { id, code } => batch.words(kind::FAILED, id, &code, ""),
-        ClientNotice::Connected => batch.words(kind::CONNECT, 0, endpoint, ""),
+        ClientNotice::Failed { id, code } => batch.words(Kind::Failed, id, &code, ""),
+        ClientNotice::Connected => batch.words(Kind::Connect, 0, endpoint, ""),
         ClientNotice::Disconnected(why) => {
-            batch.words(kind::DISCONNECT, 0, endpoint, why.as_str());
+            batch.words(Kind::Disconnect, 0, endpoint, why.as_str());
         }
         ClientNotice::Fault(why) => batch.event("badMessage", &json!({ "reason": why.as_str() })),
     }

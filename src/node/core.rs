@@ -1,7 +1,8 @@
 //! What the three shells share: a life from `start` to its last notice, and the way its notices
 //! take to JavaScript.
 
-use super::outward::{self, Blob, Outward, Value, kind};
+use super::batch_writer::{self, BatchWriter, Blob, Value};
+use super::crossing::Kind;
 use super::wake::Wake;
 use crate::io::{Claims, Error as IoError, Outlet, Taken};
 use napi::bindgen_prelude::*;
@@ -106,7 +107,7 @@ impl<C, N> Core<C, N> {
         &mut self,
         env: &'env Env,
         into: Float64ArraySlice<'env>,
-        report: impl FnMut(&mut Outward<'_>, u64, N) -> ControlFlow<()>,
+        report: impl FnMut(&mut BatchWriter<'_>, u64, N) -> ControlFlow<()>,
     ) -> Result<JsString<'env>> {
         let take = |outlet: &Outlet<N>, max, notices: &mut _| outlet.take(max, 0, notices);
         self.fill(env, into, take, report)
@@ -119,7 +120,7 @@ impl<C, N> Core<C, N> {
         env: &'env Env,
         into: Float64ArraySlice<'env>,
         (room, ahead): (usize, usize),
-        report: impl FnMut(&mut Outward<'_>, u64, N) -> ControlFlow<()>,
+        report: impl FnMut(&mut BatchWriter<'_>, u64, N) -> ControlFlow<()>,
     ) -> Result<JsString<'env>>
     where
         N: Clone,
@@ -135,10 +136,10 @@ impl<C, N> Core<C, N> {
         env: &'env Env,
         mut into: Float64ArraySlice<'env>,
         take: impl FnOnce(&Outlet<N>, usize, &mut Vec<N>) -> Taken,
-        mut report: impl FnMut(&mut Outward<'_>, u64, N) -> ControlFlow<()>,
+        mut report: impl FnMut(&mut BatchWriter<'_>, u64, N) -> ControlFlow<()>,
     ) -> Result<JsString<'env>> {
         // SAFETY: JavaScript lends this array for the call alone, and runs nothing meanwhile.
-        let mut batch = Outward::new(unsafe { into.as_mut() });
+        let mut batch = BatchWriter::new(unsafe { into.as_mut() });
         let mut taken = Taken::default();
         if let Some(life) = &self.life {
             taken = take(&life.outlet, batch.capacity(), &mut self.notices);
@@ -161,8 +162,8 @@ impl<C, N> Core<C, N> {
         &self.claims
     }
 
-    pub(super) fn take_blobs<'env>(&mut self, env: &'env Env) -> Result<Vec<Value<'env>>> {
-        outward::values(env, &mut self.blobs, self.keeps)
+    pub(super) fn take_blobs<'env>(&mut self, env: &'env Env) -> Vec<Option<Value<'env>>> {
+        batch_writer::values(env, &mut self.blobs, self.keeps)
     }
 
     pub(super) fn keep_alive(&mut self, env: &Env, keep: bool) -> Result<()> {
@@ -176,16 +177,16 @@ impl<C, N> Core<C, N> {
 
 /// The records that every role has for the ends of a life.
 pub(super) fn start_failed(
-    batch: &mut Outward<'_>,
+    batch: &mut BatchWriter<'_>,
     generation: u64,
     error: &IoError,
 ) -> ControlFlow<()> {
-    batch.words(kind::START_FAILED, generation, error.code, &error.message);
+    batch.words(Kind::StartFailed, generation, error.code, &error.message);
     ControlFlow::Break(())
 }
 
 /// As above.
-pub(super) fn stopped(batch: &mut Outward<'_>, generation: u64) -> ControlFlow<()> {
-    batch.record(kind::STOPPED, generation, 0, 0);
+pub(super) fn stopped(batch: &mut BatchWriter<'_>, generation: u64) -> ControlFlow<()> {
+    batch.number(Kind::Stopped, generation, 0.0);
     ControlFlow::Break(())
 }

@@ -1,12 +1,13 @@
 //! The events of a broker, and its questions, as records for JavaScript.
 
-use super::outward::{Outward, kind};
+use super::batch_writer::BatchWriter;
+use super::crossing::Kind;
 use crate::io::zap::{GateNotice, Shown};
 use crate::proto::broker::BrokerEvent;
 use serde_json::json;
 
 /// Puts what the broker tells or asks into a batch.
-pub(super) fn report(batch: &mut Outward<'_>, event: &BrokerEvent) {
+pub(super) fn report(batch: &mut BatchWriter<'_>, event: &BrokerEvent) {
     // Identities and names are bytes; where they are text they are shown as such.
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match event {
@@ -77,8 +78,7 @@ pub(super) fn report(batch: &mut Outward<'_>, event: &BrokerEvent) {
                 "action": action.as_str(),
                 "service": text(service),
             });
-            let len = batch.text(question.to_string().as_bytes());
-            batch.record(kind::AUTHORIZE, *id, len, 0);
+            batch.json(Kind::Authorize, *id, &question.to_string());
         }
         BrokerEvent::BadMessage { peer, why } => {
             batch.event("badMessage", &json!({ "peer": text(peer), "reason": why }));
@@ -87,7 +87,7 @@ pub(super) fn report(batch: &mut Outward<'_>, event: &BrokerEvent) {
 }
 
 /// The same of who is let in.
-pub(super) fn report_gate(batch: &mut Outward<'_>, notice: GateNotice) {
+pub(super) fn report_gate(batch: &mut BatchWriter<'_>, notice: GateNotice) {
     match notice {
         GateNotice::Refused {
             address,
@@ -118,8 +118,7 @@ pub(super) fn report_gate(batch: &mut Outward<'_>, notice: GateNotice) {
                     peer["password"] = password.into();
                 }
             }
-            let len = batch.text(peer.to_string().as_bytes());
-            batch.record(kind::AUTHENTICATE, ticket, len, 0);
+            batch.json(Kind::Authenticate, ticket, &peer.to_string());
         }
     }
 }

@@ -102,10 +102,9 @@ pub(super) fn to_string<'env>(
 ) -> Result<JsString<'env>> {
     let text = 1..json.len().saturating_sub(1).max(1);
     if kind != Kind::Ascii {
-        let utf8 = json.get(text).unwrap_or_default();
-        let units: Vec<u16> = String::from_utf8_lossy(utf8).encode_utf16().collect();
-        return env.create_string_utf16(units);
+        return wide(env, json.get(text).unwrap_or_default());
     }
+    fits(text.len())?;
     let json = match kept && text.len() >= external::LARGE {
         true => match external::string(env, json, text.clone()) {
             Ok(string) => return Ok(string),
@@ -114,6 +113,32 @@ pub(super) fn to_string<'env>(
         false => json,
     };
     env.create_string_latin1(json.get(text).unwrap_or_default())
+}
+
+/// The string of this UTF-8; of what is no UTF-8 replacement characters.
+pub(super) fn text<'env>(env: &'env Env, utf8: &[u8]) -> Result<JsString<'env>> {
+    if !utf8.is_ascii() {
+        return wide(env, utf8);
+    }
+    fits(utf8.len())?;
+    env.create_string_latin1(utf8)
+}
+
+fn wide<'env>(env: &'env Env, utf8: &[u8]) -> Result<JsString<'env>> {
+    // Before anything is made of it. Each character has one byte that continues no other; some are two units long.
+    fits(utf8.iter().filter(|&&byte| byte & 0xc0 != 0x80).count())?;
+    let units: Vec<u16> = String::from_utf8_lossy(utf8).encode_utf16().collect();
+    env.create_string_utf16(units)
+}
+
+/// The longest string that any V8 holds. Some hold less, which they say themselves.
+const MAX_UNITS: usize = (1 << 29) - 24;
+
+fn fits(units: usize) -> Result<()> {
+    match units <= MAX_UNITS {
+        true => Ok(()),
+        false => Err(Error::from_reason("longer than a string can be")),
+    }
 }
 
 #[cfg(test)]

@@ -1,21 +1,23 @@
 //! The `#[napi]` shells: JavaScript values <-> typed commands and notices.
 //!
 //! Many small messages cross in one call: a batch is an array of numbers, one record each, one
-//! string that holds all their text end to end, and the binary bodies apart. The tables of records
-//! stand in ARCHITECTURE.md; `lib/outbox.js` and `lib/inbox.js` are the other side.
+//! string that holds all their text end to end, and the binary bodies apart. `crossing.rs` has the numbers,
+//! ARCHITECTURE.md the tables of records; `lib/outbox.js` and `lib/inbox.js` are the other side.
 
+mod batch_reader;
+mod batch_writer;
 mod broker;
-mod claiming;
 mod client;
 mod core;
+pub mod crossing;
 mod events;
 mod external;
-mod inward;
 mod long;
-mod outward;
 mod peer;
 mod security;
-mod takings;
+mod shell;
+mod slots;
+mod taken;
 mod wake;
 mod worker;
 
@@ -69,6 +71,3 @@ fn random_frame() -> [u8; 16] {
 fn dialect(name: &str) -> Dialect {
     Dialect::from_name(name).unwrap_or(Dialect::Omdp)
 }
-
-/// A record's data is not in the batch's text but the next blob.
-const BINARY: u32 = 0x100;

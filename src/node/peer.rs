@@ -1,8 +1,9 @@
 //! What the shells of the worker and the client share: who they are to their brokers, and the
 //! records that both have.
 
+use super::batch_writer::BatchWriter;
 use super::core::{self, Core};
-use super::outward::{Outward, kind};
+use super::crossing::Kind;
 use crate::io::dealer::{Notice, Stats};
 use crate::wire::Dialect;
 use serde_json::json;
@@ -32,15 +33,15 @@ pub(super) fn identity<C, N>(
 /// Makes the record of a notice, with `of_machine` for those of the role; a ping makes none.
 /// `Break` is the end of the life.
 pub(super) fn report<N>(
-    batch: &mut Outward<'_>,
+    batch: &mut BatchWriter<'_>,
     generation: u64,
     endpoints: &[String],
     notice: Notice<N>,
-    of_machine: impl FnOnce(&mut Outward<'_>, N, &str),
+    of_machine: impl FnOnce(&mut BatchWriter<'_>, N, &str),
 ) -> ControlFlow<()> {
     let endpoint_of = |line: usize| endpoints.get(line).map_or("", String::as_str);
     match notice {
-        Notice::Started => batch.record(kind::STARTED, generation, 0, 0),
+        Notice::Started => batch.json(Kind::Started, generation, "[]"),
         Notice::StartFailed(error) => return core::start_failed(batch, generation, &error),
         Notice::Stopped => return core::stopped(batch, generation),
         Notice::Refused(line, failure) => {
@@ -48,7 +49,7 @@ pub(super) fn report<N>(
             batch.event("refused", &payload);
         }
         Notice::Ping => {}
-        Notice::Stats(id, snapshot) => batch.words(kind::STATS, id, &stats(snapshot), ""),
+        Notice::Stats(id, snapshot) => batch.json(Kind::Stats, id, &stats(snapshot)),
         Notice::Machine(line, notice) => of_machine(batch, notice, endpoint_of(line)),
     }
     ControlFlow::Continue(())

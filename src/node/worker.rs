@@ -1,12 +1,14 @@
 //! The worker as `lib/worker.js` sees it.
 
+use super::batch_reader::{BatchReader, broken};
+use super::batch_writer::{BatchWriter, Terms};
 use super::core::Core;
-use super::inward::{Inward, broken};
-use super::outward::{Outward, kind};
+use super::crossing::{Kind, WorkerOp};
 use super::peer;
 use super::security::{self, SecurityConf};
-use super::takings::Takings;
-use super::{claiming, dialect, random, random_frame};
+use super::shell::common_methods;
+use super::taken::TakenOffers;
+use super::{dialect, random, random_frame, slots};
 use crate::io::dealer::{self, Endpoint, Notice, Stats};
 use crate::io::worker::WorkerCommand;
 use crate::io::{Message, now};
@@ -55,8 +57,10 @@ pub struct WorkerConf {
 pub struct WorkerCore {
     conf: WorkerConf,
     core: Core<WorkerCommand, Notice<WorkerNotice<Message>>>,
-    takings: Takings,
+    taken: TakenOffers,
 }
+
+common_methods!(WorkerCore);
 
 #[napi]
 impl WorkerCore {
@@ -66,7 +70,7 @@ impl WorkerCore {
         WorkerCore {
             core: Core::receiving_from(&conf.endpoints),
             conf,
-            takings: Takings::default(),
+            taken: TakenOffers::default(),
         }
     }
 
@@ -79,7 +83,7 @@ impl WorkerCore {
             Ok([config]) => dealer::start(move || Worker::new(config), endpoints, outlet),
             Err(configs) => dealer::start(move || WorkerOfSeveral::new(configs), endpoints, outlet),
         };
-        self.takings = Takings::default();
+        self.taken = TakenOffers::default();
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
@@ -107,30 +111,30 @@ impl WorkerCore {
         text: JsString<'_>,
         blobs: Option<Vec<Either<Uint8Array, JsString<'_>>>>,
     ) -> Result<()> {
-        let mut batch = Inward::new(env, &records, count, &text, blobs)?;
+        let mut batch = BatchReader::new(env, &records, count, &text, blobs)?;
         let mut commands = Vec::with_capacity(count as usize);
         let mut ends = 0;
         while let Some(record) = batch.next() {
             let delivery = record.id as u64;
             let [data, counted, ..] = record.fields;
-            ends += usize::from(matches!(record.op, 5 | 6));
-            commands.push(match record.op {
-                4 => {
+            let op = WorkerOp::of(record.op).ok_or_else(broken)?;
+            ends += usize::from(matches!(op, WorkerOp::Final | WorkerOp::Error));
+            commands.push(match op {
+                WorkerOp::Partial => {
                     let body = batch.body(&record, data)?;
                     WorkerCommand::Partial(delivery, body, counted as u32)
                 }
-                5 => WorkerCommand::Final(delivery, batch.body(&record, data)?),
-                6 => WorkerCommand::Error(delivery, batch.body(&record, data)?),
-                7 => WorkerCommand::Heartbeat,
-                8 => {
+                WorkerOp::Final => WorkerCommand::Final(delivery, batch.body(&record, data)?),
+                WorkerOp::Error => WorkerCommand::Error(delivery, batch.body(&record, data)?),
+                WorkerOp::Heartbeat => WorkerCommand::Heartbeat,
+                WorkerOp::Concurrency => {
                     self.conf.concurrency = record.id;
                     WorkerCommand::Concurrency(limit(record.id))
                 }
-                _ => return Err(broken()),
             });
         }
         let at = now();
-        let taken = self.takings.tell(self.core.claims(), at);
+        let taken = self.taken.tell(self.core.claims(), at);
         let worked = Worked { taken, at, ends };
         self.core.command(WorkerCommand::Batch(worked, commands));
         Ok(())
@@ -139,7 +143,7 @@ impl WorkerCore {
     /// Where requests that are shown are claimed; nothing where the runtime does not share memory.
     #[napi(ts_return_type = "Int32Array | null")]
     pub fn claims<'env>(&self, env: &'env Env) -> Result<Option<Unknown<'env>>> {
-        claiming::array(env, self.core.claims())
+        slots::array(env, self.core.claims())
     }
 
     /// Fills `into` with records, at most `room` of them requests, and returns their text. A request
@@ -156,8 +160,8 @@ impl WorkerCore {
         let endpoints = &self.conf.endpoints;
         let mut pong = false;
         let at = now();
-        let takings = &mut self.takings;
-        takings.begin(self.core.claims(), at);
+        let taken = &mut self.taken;
+        taken.begin(self.core.claims(), at);
         let bounds = (room as usize, ahead as usize);
         let text = self
             .core
@@ -166,8 +170,8 @@ impl WorkerCore {
                     Notice::Ping => pong = true,
                     Notice::Machine(_, WorkerNotice::Request { delivery, .. }) => {
                         match batch.shows {
-                            true => takings.show(*delivery),
-                            false => takings.take(*delivery, at),
+                            true => taken.show(*delivery),
+                            false => taken.take(*delivery, at),
                         }
                     }
                     _ => {}
@@ -178,27 +182,6 @@ impl WorkerCore {
             self.core.command(WorkerCommand::Pong);
         }
         Ok(text)
-    }
-
-    /// The binary bodies of the batch that was drained last.
-    #[napi]
-    pub fn take_blobs<'env>(
-        &mut self,
-        env: &'env Env,
-    ) -> Result<Vec<Either<BufferSlice<'env>, JsString<'env>>>> {
-        self.core.take_blobs(env)
-    }
-
-    /// Keeps the event loop alive.
-    #[napi(js_name = "ref")]
-    pub fn hold(&mut self, env: &Env) -> Result<()> {
-        self.core.keep_alive(env, true)
-    }
-
-    /// Lets the event loop end.
-    #[napi(js_name = "unref")]
-    pub fn release(&mut self, env: &Env) -> Result<()> {
-        self.core.keep_alive(env, false)
     }
 }
 
@@ -249,10 +232,7 @@ fn limit(concurrency: f64) -> Option<usize> {
     (concurrency >= 0.0).then_some(concurrency as usize)
 }
 
-/// Before the options, in front of the number of the attempt if it is not the first, and a NUL.
-const ATTEMPT: &[u8] = b"\x02";
-
-fn report(batch: &mut Outward<'_>, notice: WorkerNotice<Message>, endpoint: &str) {
+fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, endpoint: &str) {
     match notice {
         WorkerNotice::Request {
             delivery,
@@ -262,36 +242,22 @@ fn report(batch: &mut Outward<'_>, notice: WorkerNotice<Message>, endpoint: &str
             user,
             ..
         } => {
-            let mut opts = opts.as_deref().unwrap_or_default();
-            // Only the broker speaks of attempts and users: what pretends to be its word is no JSON.
-            if opts.starts_with(b"\0") || opts.starts_with(ATTEMPT) {
-                opts = b"\x01";
-            }
-            if retried == 0 && user.is_none() {
-                return batch.body(kind::REQUEST, delivery, body, opts);
-            }
-            let mut text = Vec::new();
-            if retried > 0 {
-                let attempt = (u32::from(retried) + 1).to_string();
-                text.extend([ATTEMPT, attempt.as_bytes(), b"\0"].concat());
-            }
-            if let Some(user) = user {
-                // Always three NULs, whatever the client's options hold.
-                let end: &[u8] = if user.contains(&0) { b"\0" } else { b"\0\0" };
-                text.extend([b"\0", &*user, end].concat());
-            }
-            text.extend(opts);
-            batch.body(kind::REQUEST, delivery, body, &text);
+            let terms = Terms {
+                options: opts.as_deref().unwrap_or_default(),
+                user: user.as_deref().unwrap_or_default(),
+                attempt: u32::from(retried) + 1,
+            };
+            batch.request(delivery, body, &terms);
         }
         WorkerNotice::Cancelled { delivery, code } => {
-            batch.words(kind::CANCELLED, delivery, code.as_str(), "");
+            batch.words(Kind::Cancelled, delivery, code.as_str(), "");
         }
         WorkerNotice::Credit { delivery, bytes } => {
-            batch.counted(kind::CREDIT, delivery, 0, 0, bytes as f64);
+            batch.number(Kind::Credit, delivery, bytes as f64);
         }
-        WorkerNotice::Connected => batch.words(kind::CONNECT, 0, endpoint, ""),
+        WorkerNotice::Connected => batch.words(Kind::Connect, 0, endpoint, ""),
         WorkerNotice::Disconnected(why) => {
-            batch.words(kind::DISCONNECT, 0, endpoint, why.as_str());
+            batch.words(Kind::Disconnect, 0, endpoint, why.as_str());
         }
         WorkerNotice::Fault(why) => batch.event("badMessage", &json!({ "reason": why.as_str() })),
         // The end of the life follows.

@@ -52,6 +52,21 @@ impl Code {
         }
     }
 
+    /// What the code says, for the message of an error.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Code::ClientTimeout => "no sign of the reply within the timeout",
+            Code::Aborted => "the request was aborted",
+            Code::WorkerLost => "the worker was lost, or stopped, while it held the request",
+            Code::NoWorker => "no worker offers the service",
+            Code::QueueFull => "the broker's queue for the service is full",
+            Code::BrokerLost => "the broker was lost while it held the request",
+            Code::Denied => "the broker denied the request",
+            Code::ClientSlow => "the client did not take what it was sent",
+            Code::BadReply => "the reply did not hold valid JSON",
+        }
+    }
+
     /// The code as a JSON string, the form of every error value on the wire.
     pub fn to_json(self) -> Vec<u8> {
         format!("\"{}\"", self.as_str()).into_bytes()

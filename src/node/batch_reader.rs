@@ -1,20 +1,17 @@
 //! Batches from JavaScript: records, and the text and blobs that they refer to.
 
-use super::{BINARY, long};
+use super::crossing::{FLAGS, Flag, SUBMIT_FIELDS};
+use super::long;
 use crate::io::Message;
 use crate::wire::Body;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString, JsValue, check_status, sys};
 use std::ptr;
 
-/// How many numbers a record has.
-const STRIDE: usize = 6;
-
-/// A request has the service and the options of the one before it.
-const SAME: u32 = 0x200;
+const FIELDS: usize = SUBMIT_FIELDS as usize;
 
 /// One batch that JavaScript submits, read in order.
-pub(super) struct Inward<'a> {
+pub(super) struct BatchReader<'a> {
     records: std::slice::ChunksExact<'a, f64>,
     text: Pieces,
     env: Env,
@@ -36,13 +33,13 @@ pub(super) enum Common {
 /// One record: what it is, whom it is about, and the lengths of its texts.
 pub(super) struct Record {
     pub(super) op: u32,
-    binary: bool,
+    blob: bool,
     same: bool,
     pub(super) id: f64,
     pub(super) fields: [f64; 4],
 }
 
-impl<'a> Inward<'a> {
+impl<'a> BatchReader<'a> {
     pub(super) fn new(
         env: &Env,
         records: &'a [f64],
@@ -51,10 +48,10 @@ impl<'a> Inward<'a> {
         blobs: Option<Vec<Blob<'a>>>,
     ) -> Result<Self> {
         let records = records
-            .get(..count as usize * STRIDE)
+            .get(..count as usize * FIELDS)
             .ok_or_else(broken)?
-            .chunks_exact(STRIDE);
-        Ok(Inward {
+            .chunks_exact(FIELDS);
+        Ok(BatchReader {
             records,
             text: Pieces::new(env, text)?,
             env: *env,
@@ -67,9 +64,9 @@ impl<'a> Inward<'a> {
         let record = self.records.next()?;
         let op = record[0] as u32;
         Some(Record {
-            op: op & !(BINARY | SAME),
-            binary: op & BINARY != 0,
-            same: op & SAME != 0,
+            op: op & !FLAGS,
+            blob: op & Flag::Blob as u32 != 0,
+            same: op & Flag::Same as u32 != 0,
             id: record[1],
             fields: [record[2], record[3], record[4], record[5]],
         })
@@ -89,7 +86,7 @@ impl<'a> Inward<'a> {
 
     /// The record's data: the next piece of text, or the next blob.
     pub(super) fn body(&mut self, record: &Record, len: f64) -> Result<Body<Message>> {
-        if record.binary {
+        if record.blob {
             return Ok(match self.blobs.next().ok_or_else(broken)? {
                 Either::A(bytes) => Body::binary(Message::from(&bytes[..])),
                 Either::B(text) => Body::json(long::to_json(&self.env, &text)?),

@@ -6,7 +6,7 @@ use crate::proto::Time;
 /// Deliveries are taken in the order of their numbers: those of a batch as it is drained, those that it is shown as
 /// it claims them, one after the other.
 #[derive(Default)]
-pub(super) struct Takings {
+pub(super) struct TakenOffers {
     /// The last, and when the first was taken.
     taken: Option<(u64, Time)>,
     /// What is shown, by slot, and how many of them JavaScript has been through.
@@ -16,7 +16,7 @@ pub(super) struct Takings {
     since: Option<Time>,
 }
 
-impl Takings {
+impl TakenOffers {
     /// A batch is made: nothing is shown any more.
     pub(super) fn begin(&mut self, claims: &Claims, now: Time) {
         self.look(claims, now);
@@ -68,25 +68,25 @@ mod tests {
                 queue.offer(Offer { id, returnable }, id);
             }
         });
-        let mut takings = Takings::default();
+        let mut taken_offers = TakenOffers::default();
         let at = Time::from_micros;
-        takings.begin(&claims, at(10));
+        taken_offers.begin(&claims, at(10));
         let mut batch = Vec::new();
         assert_eq!(outlet.take_and_show(9, 1, 4, &mut batch).shown, 4);
-        takings.take(batch[0], at(10));
-        batch[1..].iter().for_each(|&id| takings.show(id));
-        assert_eq!(takings.tell(&claims, at(20)), Some((1, at(10))));
-        assert_eq!(takings.tell(&claims, at(30)), None);
+        taken_offers.take(batch[0], at(10));
+        batch[1..].iter().for_each(|&id| taken_offers.show(id));
+        assert_eq!(taken_offers.tell(&claims, at(20)), Some((1, at(10))));
+        assert_eq!(taken_offers.tell(&claims, at(30)), None);
 
         assert!(claims.claim(0));
         outlet.update(|queue| assert!(queue.withdraw(3)));
         assert!(claims.claim(2));
-        assert_eq!(takings.tell(&claims, at(40)), Some((4, at(30))));
+        assert_eq!(taken_offers.tell(&claims, at(40)), Some((4, at(30))));
         assert!(claims.claim(3));
-        takings.begin(&claims, at(50));
+        taken_offers.begin(&claims, at(50));
         batch.clear();
         outlet.take_and_show(9, 1, 4, &mut batch);
-        takings.take(batch[0], at(50));
-        assert_eq!(takings.tell(&claims, at(60)), Some((6, at(40))));
+        taken_offers.take(batch[0], at(50));
+        assert_eq!(taken_offers.tell(&claims, at(60)), Some((6, at(40))));
     }
 }

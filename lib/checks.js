@@ -1,0 +1,124 @@
+'use strict';
+
+const { given } = require('./describe');
+
+/**
+ * A check takes what was given and the words for it in messages; it gives back the value to use.
+ * @typedef {(value: unknown, what: string) => any} Check
+ */
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @param {string} wanted
+ * @returns {TypeError}
+ */
+function wrongType(value, what, wanted) {
+  return new TypeError(`${what} must be ${wanted}, got ${given(value)}`);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @param {string} wanted
+ * @returns {RangeError}
+ */
+function outOfRange(value, what, wanted) {
+  return new RangeError(`${what} must be ${wanted}, got ${given(value)}`);
+}
+
+/**
+ * @param {number} min
+ * @param {number} max
+ * @param {boolean} [orOff] whether -1 is taken too
+ * @param {(x: number) => number} [round]
+ * @returns {Check}
+ */
+function number(min, max, orOff = false, round = Math.ceil) {
+  const wanted = `a number from ${min} to ${max}${orOff ? ', or -1' : ''}`;
+  return (value, what) => {
+    if (typeof value !== 'number') throw wrongType(value, what, wanted);
+    if (orOff && value === -1) return value;
+    // Fractions are rounded up first, so that 0.5 ms is 1 ms and not "off" or an error.
+    const rounded = round(value);
+    if (rounded >= min && rounded <= max) return rounded;
+    throw outOfRange(value, what, wanted);
+  };
+}
+
+/** @param {number} min @param {number} max @param {boolean} [orOff] @returns {Check} */
+function integer(min, max, orOff = false) {
+  return number(min, max, orOff, (x) => (Number.isInteger(x) ? x : Number.NaN));
+}
+
+/** @type {Check} */
+function boolean(value, what) {
+  if (typeof value === 'boolean') return value;
+  throw wrongType(value, what, 'a boolean');
+}
+
+/**
+ * Text that goes over the wire, or beside other text on it.
+ * @param {string} wanted
+ * @param {number} max bytes
+ * @param {(text: string) => boolean} [fits]
+ * @returns {Check}
+ */
+function text(wanted, max, fits = () => true) {
+  return (value, what) => {
+    if (typeof value !== 'string') throw wrongType(value, what, wanted);
+    const size = Buffer.byteLength(value);
+    if (size < 1 || size > max || !value.isWellFormed() || !fits(value))
+      throw outOfRange(value, what, wanted);
+    return value;
+  };
+}
+
+/** @param {readonly string[]} values @returns {Check} */
+function oneOf(values) {
+  const wanted = `one of ${values.map((each) => `"${each}"`).join(', ')}`;
+  return (value, what) => {
+    if (typeof value !== 'string') throw wrongType(value, what, wanted);
+    if (!values.includes(value)) throw outOfRange(value, what, wanted);
+    return value;
+  };
+}
+
+/**
+ * As in zeromq.js, null is for what is not set.
+ * @param {Check} check
+ * @returns {Check}
+ */
+function orNull(check) {
+  return (value, what) => (value === null ? undefined : check(value, what));
+}
+
+/** @param {unknown} value @param {string} what @returns {object} */
+function object(value, what) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw wrongType(value, what, 'an object');
+  }
+  return value;
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} what
+ * @returns {any} the function, or undefined where none was given
+ */
+function callback(value, what) {
+  if (typeof value === 'function') return value;
+  if (value === undefined || value === null) return undefined;
+  throw wrongType(value, what, 'a function');
+}
+
+exports.boolean = boolean;
+exports.callback = callback;
+exports.integer = integer;
+exports.number = number;
+exports.object = object;
+exports.oneOf = oneOf;
+exports.orNull = orNull;
+exports.outOfRange = outOfRange;
+exports.text = text;
+exports.wrongType = wrongType;

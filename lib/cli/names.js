@@ -1,0 +1,14 @@
+'use strict';
+
+/** An option's flag, without its dashes. @param {string} name @returns {string} */
+function kebab(name) {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** An option's variable. @param {string} name @returns {string} */
+function variable(name) {
+  return `ZMQ_OMDP_${kebab(name).replaceAll('-', '_').toUpperCase()}`;
+}
+
+exports.kebab = kebab;
+exports.variable = variable;

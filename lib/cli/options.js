@@ -1,0 +1,136 @@
+'use strict';
+// What the commands have of the table of options: their flags, their help, and the `conf` that comes of them.
+
+const { optionsOf } = require('../option-table');
+const { Usage } = require('./failure');
+const { kebab, variable } = require('./names');
+const { readSecret } = require('./secrets');
+
+/** @import { Option, Role } from '../option-table' */
+/** @import { Option as Setting, Options as Settings } from './settings' */
+
+/** How each type is given. @type {Partial<Record<Option['type'], Setting['type']>>} */
+const TYPES = { number: 'number', integer: 'number', boolean: 'flag', protocols: 'list', rules: 'object' };
+
+/** What stands for a value in the help. */
+const UNITS = { ms: 'MS', µs: 'US', bytes: 'BYTES' };
+/** @type {Partial<Record<Option['type'], string>>} */
+const METAVARS = { number: 'N', integer: 'N', boolean: '', protocol: 'NAME', protocols: 'LIST' };
+
+/** @param {Option} option */
+function isSecret({ flag }) {
+  return flag?.only === 'secret';
+}
+
+/** @param {Role} role @returns {Option[]} */
+function flagged(role) {
+  return optionsOf(role).filter(({ flag }) => flag?.only !== 'none');
+}
+
+/** The settings of those options of a role that the command line has. @param {Role} role @returns {Settings} */
+function settingsOf(role) {
+  /** @type {Settings} */
+  const settings = {};
+  for (const option of flagged(role)) {
+    const { name, flag, type } = option;
+    const setting = { type: TYPES[type] ?? 'string', ...(flag?.short && { short: flag.short }) };
+    if (isSecret(option)) {
+      // Never an argument: those of a process are shown to everybody on the machine.
+      settings[name] = { type: 'string', from: ['environment', 'file'] };
+      settings[`${name}File`] = { type: 'string' };
+    } else if (flag?.only === 'file') settings[name] = { ...setting, from: ['file'] };
+    else settings[name] = setting;
+  }
+  return settings;
+}
+
+/** @param {Option} option @returns {string} */
+function metavarOf({ flag, type, unit }) {
+  return flag?.metavar ?? (unit === undefined ? (METAVARS[type] ?? 'TEXT') : UNITS[unit]);
+}
+
+/**
+ * @param {string | undefined} short
+ * @param {string} long
+ * @param {string} metavar
+ * @param {string} text
+ * @returns {string} a line of the help, or two
+ */
+function helpLine(short, long, metavar, text) {
+  const start = `  ${short === undefined ? '   ' : `-${short},`} --${long}${metavar && ` ${metavar}`}`;
+  return start.length < 28 ? `${start.padEnd(28)}${text}\n` : `${start}\n${' '.repeat(28)}${text}\n`;
+}
+
+/** @param {Option} option @returns {string} */
+function helpOf(option) {
+  const { flag, help, name, off, value } = option;
+  if (flag?.only === 'file') return '';
+  if (isSecret(option)) return helpLine(undefined, `${kebab(name)}-file`, 'FILE', `${help}, in this file`);
+  const given = option.default ?? (typeof value === 'boolean' ? undefined : value);
+  const notes = [given, off && `-1: ${off}`].filter((note) => note !== undefined).join('; ');
+  return helpLine(flag?.short, kebab(name), metavarOf(option), notes === '' ? help : `${help} (${notes})`);
+}
+
+/**
+ * @param {Role} role
+ * @returns {string} the lines of the help for its options
+ */
+function helpFor(role) {
+  return flagged(role).map(helpOf).join('');
+}
+
+/**
+ * @param {Role} role
+ * @param {Record<string, any>} settings
+ * @returns {Record<string, any>} those of the role's options that were given
+ */
+function confOf(role, settings) {
+  const conf = flagged(role).map((option) => [option.name, givenFor(option, settings)]);
+  return Object.fromEntries(conf.filter(([, value]) => value !== undefined));
+}
+
+/** @param {Option} option @param {Record<string, any>} settings */
+function givenFor(option, settings) {
+  const { name } = option;
+  const file = isSecret(option) ? settings[`${name}File`] : undefined;
+  if (file === undefined) return settings[name];
+  if (settings[name] !== undefined)
+    throw new Usage(`"${name}" and "${name}File" are both given; one of them will do`);
+  return readSecret(file);
+}
+
+/** The settings that every command which logs has. @type {Settings} */
+const LOG_SETTINGS = {
+  verbose: { type: 'flag', short: 'V' },
+  debug: { type: 'flag', short: 'D' },
+  logFormat: { type: 'string' },
+};
+
+const LOG_HELP =
+  helpLine('D', 'debug', '', 'log all there is') +
+  helpLine(undefined, 'log-format', 'FORMAT', 'plain or json, one line an entry, to stderr (plain)');
+
+/**
+ * What documents show of a role's flags.
+ * @param {Role} role
+ * @returns {{ option: Option, flag: string, variable: string }[]}
+ */
+function shownFor(role) {
+  const shown = flagged(role).filter(({ flag }) => flag?.only !== 'file');
+  return shown.map((option) => {
+    const secret = isSecret(option);
+    const name = secret ? `${option.name}File` : option.name;
+    const metavar = secret ? 'FILE' : metavarOf(option);
+    const short = option.flag?.short === undefined ? '' : `\`-${option.flag.short}\`, `;
+    const flag = `${short}\`--${kebab(name)}${metavar && ` ${metavar}`}\``;
+    return { option, flag, variable: `\`${variable(name)}${metavar === '' ? '=1' : ''}\`` };
+  });
+}
+
+exports.LOG_HELP = LOG_HELP;
+exports.LOG_SETTINGS = LOG_SETTINGS;
+exports.confOf = confOf;
+exports.helpFor = helpFor;
+exports.helpLine = helpLine;
+exports.settingsOf = settingsOf;
+exports.shownFor = shownFor;

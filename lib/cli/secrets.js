@@ -1,0 +1,48 @@
+'use strict';
+
+const fs = require('node:fs');
+const { OPTIONS } = require('../option-table');
+const { Usage } = require('./failure');
+const { variable } = require('./names');
+
+/** What is in the file, without the end of its line. @param {string} file @returns {string} */
+function readSecret(file) {
+  let text;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Usage(`cannot read the secret: ${/** @type {Error} */ (error).message}`);
+  }
+  const line = text.replace(/\r?\n$/, '');
+  if (line === '') throw new Usage(`the file ${file} is empty, and should hold a secret`);
+  return line;
+}
+
+/**
+ * For the log: secrets left out, of the rules the names of the users alone.
+ * @param {Record<string, any>} settings
+ * @returns {Record<string, any>}
+ */
+function withoutSecrets({ curveSecretKey, plainPassword, security, ...settings }) {
+  return security === undefined ? settings : { ...settings, users: usersOf(security) };
+}
+
+/** @param {any} rules @returns {string[]} */
+function usersOf(rules) {
+  return Object.keys(rules.users ?? {});
+}
+
+/** The variables that hold secrets, for no process that is started. */
+const SECRET_VARIABLES = OPTIONS.filter(({ flag }) => flag?.only === 'secret').map(({ name }) =>
+  variable(name),
+);
+
+/** @param {NodeJS.ProcessEnv} env @returns {NodeJS.ProcessEnv} */
+function environmentWithoutSecrets(env) {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !SECRET_VARIABLES.includes(name)));
+}
+
+exports.environmentWithoutSecrets = environmentWithoutSecrets;
+exports.readSecret = readSecret;
+exports.usersOf = usersOf;
+exports.withoutSecrets = withoutSecrets;

@@ -1,0 +1,402 @@
+'use strict';
+// Every option there is, once. From this table come the checks (options.js), the flags, variables and help of the
+// command line (cli/options.js) and the tables in docs/api.md (`npm run generate`); a test compares index.d.ts with it.
+// It needs nothing of the native side: `--help` works without a binary.
+
+/** @typedef {'broker' | 'worker' | 'client' | 'request' | 'stop'} Role `request` and `stop` are options of a call */
+
+/**
+ * @typedef {object} Option
+ * @property {string} name
+ * @property {readonly Role[]} of
+ * @property {'number' | 'integer' | 'boolean' | 'name' | 'protocol' | 'protocols' | 'key' | 'text' | 'rules' | 'signal' |
+ *   'headers' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which is as if they were missing
+ * @property {number} [min] of numbers
+ * @property {number} [max] of numbers; none is 2^53 - 1
+ * @property {string} [off] of numbers: what -1 stands for, where it may be given
+ * @property {'ms' | 'µs' | 'bytes'} [unit]
+ * @property {unknown} [value] the default
+ * @property {string} [default] the words for a default that is no value
+ * @property {string} help one line, plain text
+ * @property {string} [more] what docs/api.md adds, in Markdown
+ * @property {'security'} [group] has a table of its own in docs/api.md
+ * @property {Flag} [flag] its flag on the command line is its name in kebab case
+ */
+
+/**
+ * - `none`: it has no flag, no variable and no key in a config file.
+ * - `secret`: no flag, since the arguments of a process can be seen; beside the variable there is a flag for a file.
+ * - `file`: only in a config file.
+ * @typedef {{ short?: string, metavar?: string, only?: 'none' | 'secret' | 'file' }} Flag
+ */
+
+/** The longest delay that a timer of Node or of the native side can hold, about 24.8 days. */
+const MAX_MS = 2147483647;
+
+/** What peers may speak; the first is what a worker or client speaks unless told otherwise. */
+const PROTOCOLS = ['omdp', 'mdp/0.1', 'mdp/0.2', 'mdp/0.2-majortomo'];
+
+const WHAT_MDP_LACKS = '[mdp.md](mdp.md#worker-and-client-at-a-standard-broker) lists what MDP lacks';
+
+/** @type {readonly Role[]} */
+const PEERS = ['broker', 'worker', 'client'];
+
+/** @type {readonly Option[]} */
+const OPTIONS = [
+  {
+    name: 'heartbeat',
+    of: PEERS,
+    type: 'number',
+    min: 1,
+    max: MAX_MS,
+    unit: 'ms',
+    value: 2500,
+    help: 'how often it tells the other side that it lives',
+    flag: { short: 'i' },
+  },
+  {
+    name: 'liveness',
+    of: PEERS,
+    type: 'integer',
+    min: 1,
+    max: 1000,
+    value: 3,
+    help: 'after so many silent intervals the other side is taken for lost',
+    more: "The interval is the longer of the two sides' `heartbeat`, so different settings at the two ends do no harm",
+    flag: { short: 'l' },
+  },
+  {
+    name: 'name',
+    of: PEERS,
+    type: 'name',
+    max: 255,
+    default: 'random',
+    help: 'the identity on the wire',
+    more: '1 to 255 bytes of UTF-8, not beginning with NUL. Unique among the peers of a broker',
+    flag: { metavar: 'NAME' },
+  },
+  {
+    name: 'debug',
+    of: PEERS,
+    type: 'ignored',
+    help: 'accepted and ignored, because code for 0.0.92 sets it',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'maxPeerBytes',
+    of: ['broker'],
+    type: 'integer',
+    // Less would not hold what is under way to a peer that keeps up.
+    min: 65536,
+    unit: 'bytes',
+    value: 64 * 1024 * 1024,
+    help: 'how many bytes may lie ready for a peer that does not take them',
+    more: 'Past that it [loses its place](broker.md#slow-peers)',
+  },
+  {
+    name: 'dialects',
+    of: ['broker'],
+    type: 'protocols',
+    value: PROTOCOLS,
+    default: 'all',
+    help: `which dialects it speaks: ${PROTOCOLS.join(', ')}`,
+    more: 'An array. Messages of other dialects are dropped, each as a `badMessage`. See [mdp.md](mdp.md#standard-peers-at-the-broker)',
+  },
+  {
+    name: 'expiry',
+    of: ['broker'],
+    type: 'number',
+    min: 1,
+    max: MAX_MS,
+    off: 'without end',
+    unit: 'ms',
+    value: 60000,
+    help: 'how long a request of an MDP client waits for a worker',
+    more: 'What a worker has does not expire',
+  },
+  {
+    name: 'busyTimeout',
+    of: ['broker'],
+    type: 'number',
+    min: 1,
+    max: MAX_MS,
+    unit: 'ms',
+    value: 900000,
+    help: 'how long an MDP worker that has a request may be silent',
+  },
+  {
+    name: 'spin',
+    of: ['broker'],
+    type: 'integer',
+    min: 0,
+    // A broker that looks for messages for longer than this had better poll.
+    max: 1000000,
+    unit: 'µs',
+    value: 0,
+    help: 'how long its thread looks for the next message before it sleeps',
+    more: 'Counts only when there is a trickle of messages. It shortens the way of a single request at the price of processor time; see [broker.md](broker.md#spin)',
+  },
+  {
+    name: 'maxQueue',
+    of: ['broker'],
+    type: 'integer',
+    min: 0,
+    off: 'no limit',
+    value: 262144,
+    help: 'how many requests may wait for one service',
+    more: 'See [broker.md](broker.md#limits)',
+  },
+  {
+    name: 'maxQueueBytes',
+    of: ['broker'],
+    type: 'integer',
+    min: 0,
+    off: 'no limit',
+    unit: 'bytes',
+    value: 268435456,
+    help: 'how many bytes may wait for one service',
+    more: 'Data and options count',
+  },
+  {
+    name: 'maxTotalQueue',
+    of: ['broker'],
+    type: 'integer',
+    min: 0,
+    off: 'no limit',
+    value: 1048576,
+    help: 'how many requests may wait in all',
+  },
+  {
+    name: 'maxTotalQueueBytes',
+    of: ['broker'],
+    type: 'integer',
+    min: 0,
+    off: 'no limit',
+    unit: 'bytes',
+    value: 1073741824,
+    help: 'how many bytes may wait in all',
+  },
+  {
+    name: 'handshakeInterval',
+    of: ['broker'],
+    type: 'number',
+    min: 1,
+    max: MAX_MS,
+    unit: 'ms',
+    value: 10000,
+    help: 'how long the handshake of a connection may take',
+    more: 'See [security.md](security.md#limits)',
+  },
+  {
+    name: 'reconnect',
+    of: ['worker'],
+    type: 'number',
+    min: 1,
+    max: MAX_MS,
+    unit: 'ms',
+    value: 100,
+    help: 'how long to wait after the loss of the broker before connecting again',
+  },
+  {
+    name: 'concurrency',
+    of: ['worker'],
+    type: 'integer',
+    min: 1,
+    max: MAX_MS,
+    off: 'no limit',
+    value: 1,
+    help: 'how many requests may run at a time',
+    more: 'Over all brokers together',
+    flag: { short: 'n' },
+  },
+  {
+    name: 'prefetch',
+    of: ['worker'],
+    type: 'integer',
+    min: 0,
+    // Past this nothing is gained, and a worker that dies loses more.
+    max: 65535,
+    value: 1024,
+    help: 'how many further requests the broker may hand over in advance',
+    more: '0 disables it. See [worker.md](worker.md#prefetch)',
+  },
+  {
+    name: 'maxBlocked',
+    of: ['worker'],
+    type: 'number',
+    min: 1,
+    max: MAX_MS,
+    off: 'no bound',
+    unit: 'ms',
+    value: -1,
+    help: 'how long the event loop may be blocked before the worker counts as lost',
+    more: 'See [worker.md](worker.md#busy-javascript)',
+  },
+  {
+    name: 'timeout',
+    of: ['client'],
+    type: 'number',
+    min: 1,
+    max: MAX_MS,
+    off: 'none',
+    unit: 'ms',
+    value: 60000,
+    help: 'how long a request waits without any sign of its reply',
+    more: 'For requests that do not say one',
+    flag: { short: 't' },
+  },
+  {
+    name: 'protocol',
+    of: ['worker', 'client'],
+    type: 'protocol',
+    value: PROTOCOLS[0],
+    help: `what the broker speaks: ${PROTOCOLS.join(', ')}`,
+    more: `Under MDP \`concurrency\` must be 1. ${WHAT_MDP_LACKS}`,
+    flag: { short: 'p' },
+  },
+  {
+    name: 'timeout',
+    of: ['request'],
+    type: 'number',
+    min: 1,
+    max: MAX_MS,
+    off: 'none',
+    unit: 'ms',
+    default: "the client's",
+    help: 'how long to wait without any sign of the reply',
+    more: 'Each partial starts it anew. 0 is the default',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'signal',
+    of: ['request'],
+    type: 'signal',
+    help: 'an AbortSignal; when it aborts, the request ends with C_ABORTED',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'headers',
+    of: ['request'],
+    type: 'headers',
+    help: 'a plain object of strings, finite numbers and booleans, for the handler',
+    more: 'It is `opts.headers` there',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'retry',
+    of: ['request'],
+    type: 'integer',
+    min: 0,
+    // Past this a request that kills its workers would have killed enough of them.
+    max: 255,
+    value: 0,
+    help: 'how often it may start again after the worker that had it was lost',
+    more: 'See [client.md](client.md#retries)',
+  },
+  {
+    name: 'failFast',
+    of: ['request'],
+    type: 'boolean',
+    value: false,
+    help: 'end with W_NONE when no worker offers the service, instead of waiting for one',
+  },
+  {
+    name: 'timeout',
+    of: ['stop'],
+    type: 'number',
+    min: 0,
+    max: MAX_MS,
+    off: 'without end',
+    unit: 'ms',
+    value: -1,
+    help: 'how long a worker waits for the handlers that are running',
+    more: 'A broker and a client have nothing to wait for',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'curveServer',
+    of: ['broker'],
+    type: 'boolean',
+    group: 'security',
+    help: 'the mechanism is CURVE',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'plainServer',
+    of: ['broker'],
+    type: 'boolean',
+    group: 'security',
+    help: 'demand user names and passwords, by PLAIN; the users are in the rules',
+  },
+  {
+    name: 'security',
+    of: ['broker'],
+    type: 'rules',
+    group: 'security',
+    help: 'the rules: who is let in, and who may do what',
+    more: 'See [security.md](security.md#authorization)',
+    flag: { only: 'file' },
+  },
+  {
+    name: 'curveServerKey',
+    of: ['worker', 'client'],
+    type: 'key',
+    group: 'security',
+    help: "CURVE: the broker's public key",
+    flag: { metavar: 'KEY' },
+  },
+  {
+    name: 'curveSecretKey',
+    of: PEERS,
+    type: 'key',
+    group: 'security',
+    help: 'CURVE: its own secret key',
+    flag: { only: 'secret' },
+  },
+  {
+    name: 'curvePublicKey',
+    of: PEERS,
+    type: 'key',
+    group: 'security',
+    help: 'CURVE: its own public key',
+    more: 'Optional',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'plainUsername',
+    of: ['worker', 'client'],
+    type: 'text',
+    group: 'security',
+    help: 'PLAIN: the name of the user',
+    flag: { metavar: 'NAME' },
+  },
+  {
+    name: 'plainPassword',
+    of: ['worker', 'client'],
+    type: 'text',
+    group: 'security',
+    help: 'PLAIN: the password',
+    flag: { only: 'secret' },
+  },
+];
+
+/** @param {Role} role @returns {readonly Option[]} */
+function optionsOf(role) {
+  return OPTIONS.filter(({ of }) => of.includes(role));
+}
+
+/**
+ * What a number may be, as messages and documents say it.
+ * @param {Option} option
+ * @returns {string}
+ */
+function rangeOf({ min = 0, max, off }) {
+  const range = max === undefined ? `${min} and up` : `${min} to ${max}`;
+  return off === undefined ? range : `${range}, or -1 for ${off}`;
+}
+
+exports.MAX_MS = MAX_MS;
+exports.OPTIONS = OPTIONS;
+exports.PROTOCOLS = PROTOCOLS;
+exports.optionsOf = optionsOf;
+exports.rangeOf = rangeOf;

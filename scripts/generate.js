@@ -1,0 +1,123 @@
+'use strict';
+// `npm run generate`: writes what documents and types repeat of the sources, between marks that name it: the options of
+// lib/option-table.js into docs/api.md and docs/cli.md, the error codes of the native side into index.d.ts. With `--check` it writes
+// nothing, and fails where something is not as it should be; the tests call it so.
+const fs = require('node:fs');
+const path = require('node:path');
+const { shownFor } = require('../lib/cli/options.js');
+const { codes } = require('../lib/load.js');
+const { OPTIONS, optionsOf, rangeOf } = require('../lib/option-table.js');
+const { root } = require('./platforms.js');
+
+/** @typedef {import('../lib/option-table.js').Option} Option */
+
+/** @param {Option} option */
+function textOf(option) {
+  const { help, more, type, unit } = option;
+  const counted = type === 'number' || type === 'integer';
+  const range = counted
+    ? `: ${rangeOf(option)}${unit === undefined || unit === 'ms' ? '' : `, in ${unit}`}`
+    : '';
+  return `${help}${range}${more === undefined ? '' : `. ${more}`}`.replaceAll(/\b[CWB]_[A-Z_]+\b/g, '`$&`');
+}
+
+/** @param {Option} option */
+function defaultOf({ default: words, value }) {
+  if (words !== undefined) return words;
+  return typeof value === 'string' ? `\`'${value}'\`` : String(value ?? '');
+}
+
+/** @param {readonly Option[]} options */
+function optionTable(options) {
+  const rows = options.map((option) => `| \`${option.name}\` | ${defaultOf(option)} | ${textOf(option)} |\n`);
+  return `| option | default | |\n|---|---|---|\n${rows.join('')}`;
+}
+
+/** @param {readonly Option[]} options */
+function securityTable(options) {
+  const rows = options.map(
+    (option) => `| \`${option.name}\` | ${option.of.join(', ')} | ${textOf(option)} |\n`,
+  );
+  return `| option | of | |\n|---|---|---|\n${rows.join('')}`;
+}
+
+/** @param {import('../lib/option-table.js').Role} role */
+function flagTable(role) {
+  const rows = shownFor(role).map(
+    ({ option, flag, variable }) => `| ${flag} | ${variable} | ${defaultOf(option)} | ${option.help} |\n`,
+  );
+  return `| option | variable | default | |\n|---|---|---|---|\n${rows.join('')}`;
+}
+
+/** @param {import('../lib/option-table.js').Role} role */
+function ownOf(role) {
+  return optionsOf(role).filter(({ group, of }) => group === undefined && of.length < 3);
+}
+
+function errorCodes() {
+  const all = codes();
+  const lines = all.map(({ code, meaning }) => ` * - \`${code}\`: ${meaning}\n`);
+  const union = all.map(({ code }) => `  | '${code}'`).join('\n');
+  return `/**
+ * The codes of failures that are found by this package, as opposed to the error values that workers give. docs/errors.md
+ * says what to do about each.
+ *
+${lines.join('')} */
+export type ErrorCode =
+${union};
+`;
+}
+
+/** The parts of files, by the mark in front of them. @type {Record<string, Record<string, () => string>>} */
+const PARTS = {
+  'docs/api.md': {
+    'common options': () =>
+      optionTable(OPTIONS.filter(({ of }) => of.length === 3).filter(({ group }) => !group)),
+    'options of a broker': () => optionTable(ownOf('broker')),
+    'options of a worker': () => optionTable(ownOf('worker')),
+    'options of a client': () => optionTable(ownOf('client')),
+    'options of a request': () => optionTable(optionsOf('request')),
+    'options of security': () => securityTable(OPTIONS.filter(({ group }) => group === 'security')),
+  },
+  'docs/cli.md': {
+    'flags of the broker': () => flagTable('broker'),
+    'flags of a client': () => flagTable('client'),
+    'flags of a request': () => flagTable('request'),
+    'flags of a worker': () => flagTable('worker'),
+  },
+  'index.d.ts': { 'error codes': errorCodes },
+};
+
+/** @param {string} file @param {string} name */
+function marksOf(file, name) {
+  const [start, end] = [`generated: ${name}`, `end of ${name}`];
+  if (file.endsWith('.md')) return [`<!-- ${start} -->\n`, `<!-- ${end} -->\n`];
+  return [`// ${start}\n`, `// ${end}\n`];
+}
+
+/** @param {string} file @param {string} text as it should be */
+function written(file, text) {
+  let result = text;
+  for (const [name, part] of Object.entries(PARTS[file])) {
+    const [start, end] = marksOf(file, name);
+    const [from, to] = [result.indexOf(start), result.indexOf(end)];
+    if (from < 0 || to < from) throw new Error(`${file} has no marks for "${name}"`);
+    result = result.slice(0, from + start.length) + part() + result.slice(to);
+  }
+  return result;
+}
+
+function main() {
+  const check = process.argv.includes('--check');
+  for (const file of Object.keys(PARTS)) {
+    const full = path.join(root, file);
+    const text = fs.readFileSync(full, 'utf8');
+    const wanted = written(file, text);
+    if (wanted === text) continue;
+    if (check) throw new Error(`${file} is not what "npm run generate" writes`);
+    fs.writeFileSync(full, wanted);
+    console.log(`${file} written`);
+  }
+}
+
+main();

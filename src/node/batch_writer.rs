@@ -1,0 +1,254 @@
+//! Batches to JavaScript: notices become records, one string and some blobs.
+
+use super::crossing::{DRAIN_FIELDS, DRAIN_HEADER, Flag, Kind};
+use super::long;
+use crate::io::{Message, Taken};
+use crate::proto::flow;
+use crate::wire::{Body, Encoding};
+use napi::bindgen_prelude::*;
+use napi::{Env, JsString, sys};
+use std::ptr;
+
+const FIELDS: usize = DRAIN_FIELDS as usize;
+const HEADER: usize = DRAIN_HEADER as usize;
+
+/// A text from so many bytes on crosses as a blob of its own. So the string of a batch, whose records have three texts
+/// at most, stays far below the longest that V8 can hold, and what V8 can't hold costs its own record alone.
+const LARGE: usize = 32 * 1024;
+
+/// One batch on its way to JavaScript.
+pub(super) struct BatchWriter<'a> {
+    into: &'a mut [f64],
+    records: usize,
+    text: Text,
+    blobs: Vec<Blob>,
+    /// What is reported now is shown, and not given yet.
+    pub(super) shows: bool,
+}
+
+/// Data that is not in the text of its batch.
+pub(super) enum Blob {
+    Bytes(Message),
+    /// The JSON of a long string without escapes, quotes included: it crosses without them.
+    Verbatim(Message, long::Kind),
+    /// Text as it is, which JavaScript may have to parse.
+    Text(Message),
+}
+
+/// What a worker is told of a request beside its data.
+#[derive(Default)]
+pub(super) struct Terms<'a> {
+    /// The client's options, as JSON.
+    pub(super) options: &'a [u8],
+    /// The client's user: the name and, behind a NUL, its metadata as JSON.
+    pub(super) user: &'a [u8],
+    /// Which start of the request this is, from 1 on.
+    pub(super) attempt: u32,
+}
+
+impl<'a> BatchWriter<'a> {
+    pub(super) fn new(into: &'a mut [f64]) -> Self {
+        BatchWriter {
+            into,
+            records: 0,
+            text: Text::Ascii(Vec::new()),
+            blobs: Vec::new(),
+            shows: false,
+        }
+    }
+
+    /// How many records fit into the array that JavaScript lends.
+    pub(super) fn capacity(&self) -> usize {
+        self.into.len().saturating_sub(HEADER) / FIELDS
+    }
+
+    /// A record without a text.
+    pub(super) fn number(&mut self, kind: Kind, id: u64, n: f64) {
+        self.put(kind as u32, id, [0; 3], n);
+    }
+
+    /// A record with two short texts; what is longer is cut off.
+    pub(super) fn words(&mut self, kind: Kind, id: u64, a: &str, b: &str) {
+        let (a, b) = (self.word(a), self.word(b));
+        self.put(kind as u32, id, [a, b, 0], 0.0);
+    }
+
+    /// A record with JSON, which may be as long as it likes.
+    pub(super) fn json(&mut self, kind: Kind, id: u64, json: &str) {
+        let (len, flags) = match json.len() < LARGE {
+            true => (self.text.push(json.as_bytes()), 0),
+            false => self.blob(
+                Blob::Text(Message::from(json.as_bytes())),
+                Flag::Json as u32,
+            ),
+        };
+        self.put(kind as u32 | flags, id, [len, 0, 0], 0.0);
+    }
+
+    /// Something that is emitted under its name, with one object.
+    pub(super) fn event(&mut self, name: &str, payload: &serde_json::Value) {
+        let name = self.word(name);
+        let (payload, flag) = self.extra(payload.to_string().as_bytes());
+        self.put(Kind::Event as u32 | flag, 0, [name, payload, 0], 0.0);
+    }
+
+    /// A record with what a worker said. Its number is what a part of this body costs.
+    pub(super) fn body(&mut self, kind: Kind, id: u64, body: Body<Message>) {
+        let cost = f64::from(flow::cost(&body));
+        let (len, flags) = self.data(body);
+        self.put(kind as u32 | flags, id, [len, 0, 0], cost);
+    }
+
+    /// A request for a worker. Its number is that of the attempt.
+    pub(super) fn request(&mut self, id: u64, body: Body<Message>, terms: &Terms<'_>) {
+        let (len, flags) = self.data(body);
+        let (options, flag) = self.extra(terms.options);
+        let user = match terms.user.len() < LARGE {
+            true => self.text.push(terms.user),
+            false => 0,
+        };
+        let texts = [len, options, user];
+        let kind = Kind::Request as u32 | flags | flag;
+        self.put(kind, id, texts, f64::from(terms.attempt));
+    }
+
+    /// Appends a record: its texts have these lengths in UTF-16 code units.
+    fn put(&mut self, kind: u32, id: u64, [a, b, c]: [usize; 3], n: f64) {
+        let at = HEADER + self.records * FIELDS;
+        if let Some(record) = self.into.get_mut(at..at + FIELDS) {
+            let texts = [a as f64, b as f64, c as f64];
+            record.copy_from_slice(&[f64::from(kind), id as f64, texts[0], texts[1], texts[2], n]);
+            self.records += 1;
+        }
+    }
+
+    /// A body, in the text or as a blob: its length in the text, and the record's flags.
+    fn data(&mut self, body: Body<Message>) -> (usize, u32) {
+        let bytes = body.bytes;
+        // What the machines of 1.x peers report has crossed the bridge already.
+        if body.encoding == Encoding::Binary {
+            return self.blob(Blob::Bytes(bytes), 0);
+        }
+        match long::verbatim(&bytes) {
+            Some(kind) => self.blob(Blob::Verbatim(bytes, kind), 0),
+            None if bytes.len() < LARGE => (self.text.push(&bytes), 0),
+            None => self.blob(Blob::Text(bytes), Flag::Json as u32),
+        }
+    }
+
+    fn blob(&mut self, blob: Blob, flag: u32) -> (usize, u32) {
+        self.blobs.push(blob);
+        (0, Flag::Blob as u32 | flag)
+    }
+
+    /// The second text of a record: its length, and the record's flag if it is a blob.
+    fn extra(&mut self, utf8: &[u8]) -> (usize, u32) {
+        if utf8.len() < LARGE {
+            return (self.text.push(utf8), 0);
+        }
+        self.blobs.push(Blob::Text(Message::from(utf8)));
+        (0, Flag::Extra as u32)
+    }
+
+    fn word(&mut self, word: &str) -> usize {
+        // A character that is cut in two is a replacement character.
+        self.text.push(&word.as_bytes()[..word.len().min(LARGE)])
+    }
+
+    /// Writes the header, and gives the text and the blobs.
+    pub(super) fn finish<'env>(
+        self,
+        env: &'env Env,
+        taken: Taken,
+    ) -> Result<(JsString<'env>, Vec<Blob>)> {
+        if let Some(header) = self.into.get_mut(..HEADER) {
+            header[0] = self.records as f64;
+            header[1] = self.blobs.len() as f64;
+            header[2] = f64::from(u8::from(taken.more));
+            header[3] = taken.offers as f64;
+            header[4] = taken.shown as f64;
+        }
+        let text = match self.text {
+            Text::Ascii(bytes) => env.create_string_latin1(bytes)?,
+            Text::Wide(units) => env.create_string_utf16(units)?,
+        };
+        Ok((text, self.blobs))
+    }
+}
+
+/// Text on its way into one string. V8 makes a string of bytes or of code units at the cost of a
+/// copy; decoding UTF-8 itself it is several times slower. So what is ASCII stays bytes, and what
+/// is not makes the batch wide.
+enum Text {
+    Ascii(Vec<u8>),
+    Wide(Vec<u16>),
+}
+
+impl Text {
+    fn push(&mut self, utf8: &[u8]) -> usize {
+        if let Text::Ascii(bytes) = self {
+            if utf8.is_ascii() {
+                bytes.extend_from_slice(utf8);
+                return utf8.len();
+            }
+            *self = Text::Wide(bytes.iter().copied().map(u16::from).collect());
+        }
+        let Text::Wide(units) = self else {
+            return 0;
+        };
+        let before = units.len();
+        // A peer may send what is no UTF-8: it becomes replacement characters, and then most likely
+        // no JSON, which is found out where it is parsed.
+        units.extend(String::from_utf8_lossy(utf8).encode_utf16());
+        units.len() - before
+    }
+}
+
+/// The blobs of the batch that was drained last, as Buffers and strings. If they may be `kept`, the strings may stay
+/// where they are, as long as anybody has them. `None` is one that JavaScript can't hold.
+pub(super) fn values<'env>(
+    env: &'env Env,
+    blobs: &mut Vec<Blob>,
+    kept: bool,
+) -> Vec<Option<Value<'env>>> {
+    let value = |blob| match blob {
+        Blob::Bytes(bytes) => BufferSlice::copy_from(env, &bytes[..]).map(Either::A),
+        Blob::Verbatim(json, kind) => long::to_string(env, json, kind, kept).map(Either::B),
+        Blob::Text(text) => long::text(env, &text).map(Either::B),
+    };
+    let made = |blob| value(blob).inspect_err(|_| forget_exception(env)).ok();
+    blobs.drain(..).map(made).collect()
+}
+
+/// An exception that is left behind would be thrown from the call of JavaScript that brought us here.
+fn forget_exception(env: &Env) {
+    let (mut pending, mut exception) = (false, ptr::null_mut());
+    // SAFETY: `env` is the environment of this call, and both results are written to variables of their types.
+    unsafe {
+        sys::napi_is_exception_pending(env.raw(), &mut pending);
+        if pending {
+            sys::napi_get_and_clear_last_exception(env.raw(), &mut exception);
+        }
+    }
+}
+
+/// What a blob is to JavaScript.
+pub(super) type Value<'env> = Either<BufferSlice<'env>, JsString<'env>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_turns_wide_when_it_must() {
+        let mut text = Text::Ascii(Vec::new());
+        assert_eq!(text.push(b"ab"), 2);
+        assert_eq!(text.push("é😀".as_bytes()), 3);
+        assert_eq!(text.push(b"c"), 1);
+        assert_eq!(text.push(b"\xff"), 1);
+        let Text::Wide(units) = text else {
+            panic!("still ASCII");
+        };
+        assert_eq!(String::from_utf16(&units).unwrap(), "abé😀c\u{fffd}");
+    }
+}
