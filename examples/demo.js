@@ -1,18 +1,18 @@
 'use strict';
-// `npm run demo`: starts a broker, a worker and a client, each a process of its own (demo/*.js, all short), has the
-// client send four real requests, and prints who said what, in order. Exit code 0 if all of it went as it should.
+// `npm run demo`: starts a broker, a worker and a client, each in a process of its own (demo/*.js), lets the client send
+// four requests, and prints what each process reports, in order. The exit code is 0 if everything went as expected.
 const { fork } = require('node:child_process');
 const { once } = require('node:events');
 const path = require('node:path');
 
-/** Far above what it takes: it only turns a demo that hangs into one that fails. */
+/** Much longer than the demo takes: it turns a demo that hangs into one that fails. */
 const PATIENCE_MS = 30_000;
 
 /** @type {Map<string, import('node:child_process').ChildProcess>} */
 const running = new Map();
-/** What was said and not yet printed. @type {{ at: number, who: string, text: string }[]} */
+/** Reports that are not printed yet. @type {{ at: number, who: string, text: string }[]} */
 let said = [];
-/** Who reported the end of what it was at, and not yet asked about. @type {string[]} */
+/** Processes that have reported the end of a step that nobody has waited for yet. @type {string[]} */
 const reports = [];
 let wake = () => {};
 
@@ -41,7 +41,7 @@ function launch(who, ...args) {
   return child;
 }
 
-/** Waits until each of these has reported; the last value that was reported is the result. */
+/** Waits until each of these processes has reported; the result is the last value that was reported. */
 async function reported(...names) {
   let value;
   while (!names.every((name) => reports.includes(name))) {
@@ -53,7 +53,7 @@ async function reported(...names) {
   return value;
 }
 
-/** The processes' words reach us in any order; the clock that stands beside them is the same for all. */
+/** Reports arrive in any order; their timestamps come from one clock. */
 function print() {
   said.sort((a, b) => a.at - b.at);
   for (const { who, text } of said) console.log(`  ${who.padEnd(6)}  ${text}`);

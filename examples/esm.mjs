@@ -18,7 +18,7 @@ const client = new Client(endpoint);
 await client.start();
 console.log(await client.call('upper', `over libzmq ${version}`));
 
-// Nobody serves this one: after its timeout the request ends by itself.
+// This service has no worker: the request ends by its timeout.
 try {
   await client.call('nobody', null, { timeout: 100 });
 } catch (error) {

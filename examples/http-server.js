@@ -1,15 +1,15 @@
 'use strict';
-// A broker inside an HTTP server: HTTP handlers are its clients, and workers in other processes do the work. So the
-// server stays answerable however busy they are, and workers can be added while it runs.
+// A broker inside an HTTP server: the HTTP handlers are clients, and workers in other processes do the work. The server
+// stays responsive however busy the workers are, and workers can be added while it runs.
 //
-//   node examples/http-server.js          asks itself a few things, then ends
+//   node examples/http-server.js          makes some requests to itself, then ends
 //   node examples/http-server.js serve    serves until Ctrl-C
 const { fork } = require('node:child_process');
 const { once } = require('node:events');
 const http = require('node:http');
 const { Broker, Client, Worker } = require('zmq-omdp');
 
-/** The status for each way in which a request can fail. */
+/** The HTTP status for each error code. */
 const STATUS = { C_TIMEOUT: 504, W_LOST: 502, B_LOST: 503, BAD_NUMBER: 400 };
 
 async function serve() {
@@ -19,7 +19,7 @@ async function serve() {
   const client = new Client(endpoint);
   await client.start();
   const work = fork(__filename, ['work', endpoint]);
-  // A program for more than a demonstration would start another one instead.
+  // A real program would start another process instead.
   work.once('exit', (code) => code && process.exit(1));
   await once(work, 'message');
 
@@ -27,7 +27,7 @@ async function serve() {
     const { pathname } = new URL(req.url, 'http://localhost');
     const [, service, argument] = pathname.split('/');
     if (service !== 'primes') return answer(res, 404, { error: 'try /primes/100' });
-    // Who closes the connection wants no answer any more, and the worker is told so.
+    // When the connection is closed, the request is cancelled and its worker is told.
     const gone = new AbortController();
     res.on('close', () => gone.abort());
     try {
@@ -71,7 +71,7 @@ function work(endpoint) {
   });
   worker.once('connect', () => process.send('ready'));
   worker.start();
-  // The server stopped, or died: what runs is seen to its end, then this process ends.
+  // The server has stopped or died: running requests end, then this process ends.
   process.once('disconnect', () => worker.stop());
 }
 

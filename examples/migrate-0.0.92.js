@@ -1,5 +1,5 @@
-// biome-ignore-all lint: written as code for 0.0.92 was, and left so
-// Code in the style of zmq-omdp 0.0.92. None of it had to change; what behaves better now is said beside it.
+// biome-ignore-all lint: written in the style of 0.0.92
+// Code for zmq-omdp 0.0.92, unchanged. Comments tell what behaves differently now.
 //
 //   node examples/migrate-0.0.92.js
 'use strict';
@@ -8,11 +8,11 @@ var omdp = require('zmq-omdp');
 
 var ENDPOINT = process.env.OMDP_ENDPOINT || 'tcp://127.0.0.1:55555';
 
-// Every option takes effect; 0.0.92 used the first one only.
+// All options take effect; 0.0.92 used only the first one.
 var broker = new omdp.Broker(ENDPOINT, { heartbeat: 1000, name: 'the-broker' });
 
 broker.start(function (err) {
-  // A port that is taken comes here as an error with a code.
+  // If the port is in use, the callback gets an error with a code.
   if (err) {
     console.log('BROKER', err.code);
     process.exit(1);
@@ -27,7 +27,7 @@ worker.on('error', function (e) {
 });
 
 worker.on('request', function (inp, rep) {
-  // One argument of reply.error() reaches the client's final callback as it is, 0 and '' included.
+  // The argument of reply.error() reaches the client's final callback unchanged, even 0 and ''.
   if (inp === 'fail') {
     rep.error({ code: 'EFAIL', message: 'as asked' });
     return;
@@ -35,8 +35,8 @@ worker.on('request', function (inp, rep) {
 
   var count = 0;
   var timer = setInterval(function () {
-    rep.heartbeat(); // optional, as it always was
-    // It stays true while the client waits. With 0.0.92 it turned false by itself after a while.
+    rep.heartbeat(); // optional, as before
+    // True while the client waits. In 0.0.92 it turned false after a while.
     if (!rep.active()) {
       clearInterval(timer);
       console.log('WORKER nobody waits');
@@ -77,7 +77,7 @@ client.request(
   { timeout: 5000 },
 );
 
-// The form that the old README showed: a partial callback of one parameter.
+// The form of the old README: a partial callback with one parameter.
 function viaOneParameter() {
   client.request(
     'echo',

@@ -1,6 +1,6 @@
 'use strict';
-// A reply in parts, and the ways to receive it: callbacks of one and of two parameters, a stream, a loop, or only
-// the end of it.
+// A reply in several parts, and the ways to receive it: callbacks with one or two parameters, a stream, a loop, or only
+// the final.
 //
 //   node examples/partials.js
 const { once } = require('node:events');
@@ -34,7 +34,7 @@ async function main() {
     );
   });
 
-  // Two parameters: an error that is always null, then the data.
+  // Two parameters: null, then the data.
   await new Promise((done) => {
     client.request(
       'countdown',
@@ -47,18 +47,18 @@ async function main() {
     );
   });
 
-  // A stream has the final's data as its last part.
+  // The last part of a stream is the final's data.
   const stream = client.requestStream('countdown', 2);
   stream.on('data', (part) => console.log(`stream: ${part}`));
   await once(stream, 'end');
 
-  // So has a loop. Leaving it early cancels the request.
+  // The same in a loop. Leaving the loop early cancels the request.
   for await (const part of client.requestStream('countdown', 1000)) {
     console.log(`loop: ${part}`);
     if (part === 999) break;
   }
 
-  // Who wants only the final passes over the partials.
+  // call() ignores the partials.
   console.log(`call: ${await client.call('countdown', 3)}`);
 
   await client.stop();

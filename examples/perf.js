@@ -1,6 +1,6 @@
 'use strict';
-// A broker, workers and a client, each a process of its own. The client makes all its requests at once, in one tick,
-// and the clock runs until each of them is answered.
+// A broker, workers and a client, each in a process of its own. The client makes all its requests in one tick; the
+// time is taken until every request is answered.
 //
 //   node examples/perf.js [--requests 100000] [--workers 1] [--concurrency 1] [--bytes 3]
 const { fork } = require('node:child_process');
@@ -18,7 +18,7 @@ function readFlags() {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Number(value)]));
 }
 
-/** Each role runs in a child, which first gets what it needs to know. */
+/** Each role runs in a child process, which first receives its settings. */
 const ROLES = {
   async broker() {
     const broker = new Broker(process.env.OMDP_ENDPOINT ?? 'tcp://127.0.0.1:*');
@@ -39,7 +39,7 @@ const ROLES = {
     const client = new Client(endpoint);
     await client.start();
     const data = 'x'.repeat(bytes);
-    // The clock is not to measure how long connecting takes.
+    // Connecting is not part of the measured time.
     await client.call('echo', data);
     let answered = 0;
     const wrong = [];
@@ -59,7 +59,7 @@ const ROLES = {
   },
 };
 
-/** Starts a role in a process of its own, and waits for its first word. */
+/** Starts a role in a process of its own, and waits for its first message. */
 async function launch(role, conf) {
   const child = fork(__filename, ['role', role, JSON.stringify(conf)]);
   child.once('exit', (code) => {

@@ -1,12 +1,12 @@
 'use strict';
-// A broker, a worker and a client: the smallest whole application. Here they share a process; usually each is a
-// process of its own, and nothing but the broker's endpoint connects them.
+// A broker, a worker and a client: the smallest complete application. Here they share a process; usually each is a
+// process of its own, and they share only the broker's endpoint.
 //
 //   node examples/quickstart.js
 const { Broker, Worker, Client } = require('zmq-omdp');
 
 async function main() {
-  // `*` takes a free port; broker.endpoints tells which.
+  // `*` takes a free port; broker.endpoints has the real one.
   const broker = new Broker(process.env.OMDP_ENDPOINT ?? 'tcp://127.0.0.1:*');
   await broker.start();
   const [endpoint] = broker.endpoints;
@@ -24,7 +24,7 @@ async function main() {
   await client.start();
   console.log(`client: the sum is ${await client.call('add', { a: 40, b: 2 })}`);
 
-  // What a handler throws reaches the client that asked, and nobody else.
+  // An error that a handler throws reaches the client that made the request.
   try {
     await client.call('add', { a: 40, b: 'two' });
   } catch (error) {

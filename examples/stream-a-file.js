@@ -1,6 +1,6 @@
 'use strict';
-// A reply is a Writable and a request is a Readable, so a file travels by two pipes. Its chunks are Buffers and
-// arrive as Buffers, byte for byte.
+// A reply is a Writable and a request is a Readable, so two pipelines transfer a file. Its chunks are Buffers and arrive
+// as Buffers, byte for byte. A missing file is an error on both sides, and both go on.
 //
 //   node examples/stream-a-file.js
 const { createHash } = require('node:crypto');
@@ -22,10 +22,10 @@ async function main() {
 
   const worker = new Worker(endpoint, 'file');
   worker.on('request', (name, reply) => {
-    // A client must not choose any path of this machine: only the names in this folder are served.
+    // Only files of this folder are served: a client must not choose an arbitrary path.
     const file = path.join(__dirname, path.basename(name));
     const source = fs.createReadStream(file, { highWaterMark: 1024 });
-    // pipe() does not pass errors on. The error's message would tell the client our folders.
+    // pipe() does not pass errors on, so this does. The error's own message would reveal the folder to the client.
     source.on('error', ({ code }) => reply.error({ code, message: `cannot read ${path.basename(name)}` }));
     source.pipe(reply);
   });
@@ -45,14 +45,14 @@ async function main() {
   await pipeline(stream, fs.createWriteStream(copy));
   console.log(`${name}: ${fs.statSync(copy).size} bytes in ${parts} parts`);
   console.log(digest(copy) === digest(__filename) ? 'the copy is the same' : 'the copy differs');
-  fs.rmSync(folder, { recursive: true });
 
-  // The worker's error ends the stream on this side.
+  // The worker's error ends the pipeline on this side, too.
   try {
-    for await (const part of client.requestStream('file', 'no-such-file')) console.log(part);
+    await pipeline(client.requestStream('file', 'no-such-file'), fs.createWriteStream(copy));
   } catch (error) {
     console.log(`${error.message}: ${error.code}`);
   }
+  fs.rmSync(folder, { recursive: true });
 
   await client.stop();
   await worker.stop();

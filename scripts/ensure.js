@@ -1,6 +1,7 @@
 'use strict';
 // Installs and builds what is missing, and nothing twice: the first step of `npm run demo` and `npm test`. It needs
 // nothing but Node, so it runs on a fresh clone.
+const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { build, built } = require('./build.js');
@@ -27,12 +28,38 @@ function read(file) {
   return JSON.parse(fs.readFileSync(path.join(root, file), 'utf8'));
 }
 
+/** Whether a program can be started. @param {string} program */
+function starts(program) {
+  return spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined;
+}
+
+/** Ends this process with one line, before anything else is done, when a tool that a build takes is missing. */
+function requireBuildTools() {
+  const missing = [];
+  if (!starts('cargo')) missing.push('Rust (https://rustup.rs)');
+  // On Windows cargo itself looks for Visual Studio, which is on no path.
+  if (process.platform !== 'win32') {
+    const compilers = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
+    if (!compilers.some(starts)) missing.push('a C++ compiler (such as g++)');
+    if (!starts('make')) missing.push('make');
+  }
+  if (missing.length === 0) return;
+  console.error(`Building from source requires ${missing.join(', ')}: install that, then run this again.`);
+  process.exit(1);
+}
+
 function ensureInstalled() {
   if (installed()) return;
   const start = performance.now();
   console.log('installing the development dependencies …');
-  npm(['ci']);
+  npm(['ci'], { progress: true });
   console.log(`installed in ${seconds(start)}`);
+}
+
+/** @param {'release' | 'debug'} [profile] */
+function fits(profile) {
+  const found = built();
+  return found !== undefined && (!profile || found === profile);
 }
 
 /**
@@ -40,22 +67,22 @@ function ensureInstalled() {
  * @param {'release' | 'debug'} [profile]
  */
 function ensureBuilt(profile) {
-  const found = built();
-  if (found && (!profile || found === profile)) return;
+  if (fits(profile)) return;
   const start = performance.now();
   console.log('building the addon from source (the first time with libzmq, about two minutes) …');
   // Not the release build where none is asked for: it differs only in how far our own Rust is optimised, takes a
   // libzmq of its own, and every changed line costs it the link-time optimisation of everything.
-  build(profile ?? 'debug', [], { quiet: true });
+  build(profile ?? 'debug', [], { quiet: !process.stderr.isTTY });
   console.log(`built in ${seconds(start)}`);
 }
 
 /** @param {'release' | 'debug'} [profile] */
 function ensure(profile) {
+  if (!fits(profile)) requireBuildTools();
   ensureInstalled();
   ensureBuilt(profile);
 }
 
 if (require.main === module) ensure();
 
-module.exports = { ensure };
+module.exports = { ensure, requireBuildTools };

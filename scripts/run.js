@@ -60,7 +60,7 @@ function tool(dependency, name, args, options) {
 /**
  * npm, by the Node that runs this: on Windows npm is a batch file, which can't be started without a shell.
  * @param {string[]} args
- * @param {import('node:child_process').SpawnSyncOptions} [options]
+ * @param {import('node:child_process').SpawnSyncOptions & { progress?: boolean }} [options]
  */
 function npm(args, options) {
   const cli = process.env.npm_execpath;

@@ -8,7 +8,7 @@
 // release build would cost a second libzmq and two minutes more, to run tests that wait for the network anyway.
 const fs = require('node:fs');
 const path = require('node:path');
-const { ensure } = require('./ensure.js');
+const { ensure, requireBuildTools } = require('./ensure.js');
 const { runJsTests } = require('./js-tests.js');
 const { root } = require('./platforms.js');
 const { run, tool, seconds } = require('./run.js');
@@ -35,6 +35,7 @@ function closingOfCargo(output) {
 
 function main() {
   const start = performance.now();
+  requireBuildTools();
   ensure();
 
   step('biome', () => void tool('@biomejs/biome', 'biome', ['check', '--error-on-warnings']));

@@ -95,6 +95,12 @@ test('npm run demo is the demo, after what it needs was made', () => {
   assert.equal(scripts.demo, 'node scripts/ensure.js && node examples/demo.js');
 });
 
+test('npm test on a machine without Rust says what to install, and nothing else', async () => {
+  const { code, stdout, stderr } = await runNode(['scripts/test.js'], { PATH: '/nowhere', CXX: '' });
+  assert.deepEqual([code, stdout], [1, '']);
+  assert.match(stderr, /^Building from source requires Rust \(https:\/\/rustup\.rs\).*: install that.*\n$/);
+});
+
 test('a demo that goes wrong says so, and fails', async () => {
   // An address of nobody's: the broker can't be bound to it.
   const { code, stderr } = await runNode(['examples/demo.js'], { OMDP_ENDPOINT: 'tcp://192.0.2.1:5555' });

@@ -1,7 +1,7 @@
 'use strict';
-// An application over several processes, by Node's `cluster`: the broker and the client in the primary, a worker in
-// each of the others. One process dies with a request in its hands; the client hears of it at once, and a new process
-// takes its place.
+// An application in several processes by Node's `cluster`: broker and client run in the primary, and a worker in each of
+// the other processes. One process dies while it handles a request; the client is told at once, and a new process
+// replaces it.
 //
 //   node examples/cluster
 const cluster = require('node:cluster');
@@ -18,7 +18,7 @@ async function main() {
 
   cluster.setupPrimary({ exec: path.join(__dirname, 'service.js') });
   const fork = () => cluster.fork({ OMDP_ENDPOINT: endpoint });
-  // One that dies before it serves would only die again.
+  // A process that dies before it serves would die again.
   const giveUp = () => process.exit(1);
   cluster.on('exit', giveUp);
   for (let i = 0; i < PROCESSES; i += 1) fork();
@@ -41,7 +41,7 @@ async function main() {
   try {
     await client.call('fibonacci', 'crash');
   } catch (error) {
-    // It may have done half of its work: whether to ask again is for the caller to decide.
+    // The work may be half done: the caller has to decide whether to repeat the request.
     console.log(`primary: the request is lost: ${error.code}`);
   }
   await replaced;

@@ -1,5 +1,5 @@
 'use strict';
-// What each process of the cluster runs; see index.js.
+// The program of each process of the cluster; see index.js.
 const cluster = require('node:cluster');
 const { Worker } = require('zmq-omdp');
 
@@ -14,9 +14,9 @@ worker.on('request', (n, reply) => {
   if (n === 'crash') process.exit(1);
   reply.end({ value: fibonacci(n), by: cluster.worker.id });
 });
-// From now on the broker can give it requests.
+// The broker can give it requests from now on.
 worker.once('connect', () => process.send('ready'));
 worker.start();
 
-// The primary called cluster.disconnect(). What runs is seen to its end; then nothing holds this process any more.
+// The primary has called cluster.disconnect(). Running requests end first; then the process ends.
 process.once('disconnect', () => worker.stop());

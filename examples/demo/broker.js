@@ -1,5 +1,5 @@
 'use strict';
-// The broker of the demo: takes requests and hands each to a worker of its service.
+// The broker of the demo: accepts requests and gives each to a worker of its service.
 const { Broker } = require('zmq-omdp');
 const { say, done } = require('./say');
 

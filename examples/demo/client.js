@@ -1,5 +1,5 @@
 'use strict';
-// The client of the demo: makes the request that it is told to make, and checks what comes back.
+// The client of the demo: makes the requests that its parent asks for, and checks the replies.
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');

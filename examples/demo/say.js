@@ -1,18 +1,18 @@
 'use strict';
-// How the processes of the demo tell their parent what they do.
+// How the processes of the demo report to their parent.
 
 /** @param {string} text */
 function say(text) {
-  // One clock for all processes of a machine.
+  // The same clock for all processes of a machine.
   process.send({ at: Number(process.hrtime.bigint() / 1000n), text });
 }
 
-/** What was asked of this process is done. @param {unknown} [value] */
+/** Reports that the step is done. @param {unknown} [value] */
 function done(value = true) {
   process.send({ done: value });
 }
 
-/** Something is not as it should be. @param {string} text */
+/** Reports a failure. @param {string} text */
 function fault(text) {
   process.send({ fault: text });
 }

@@ -34,7 +34,7 @@ async function main() {
   const workers = Object.entries(services).map(([service, handler]) => {
     const worker = new Worker(process.argv[2], service);
     worker.on('request', (data, reply) => {
-      // 'close' comes once the reply has ended, in whatever way.
+      // 'close' is emitted when the reply has ended, in any way.
       reply.once('close', () => done());
       return handler(data, reply);
     });

@@ -1,7 +1,7 @@
 'use strict';
-// A broker that only known services can reach: who may serve and call what, a stranger, and a key that is replaced
-// while everything runs. Broker, worker and clients are in one process here, so that it is one file; each of them needs
-// only its own secret key and the broker's public one, as examples/security/keys.js writes them.
+// A broker that only known services can reach: rules for who may serve and call what, a stranger that is refused, and a
+// key that is replaced while everything runs. All roles share a process here; each of them needs only its own secret
+// key and the broker's public key, as examples/security/keys.js makes them.
 const { once } = require('node:events');
 const { Broker, Client, Worker, curveKeyPair } = require('../..');
 
@@ -13,7 +13,7 @@ const keys = {
   stranger: curveKeyPair(),
 };
 
-/** What a peer has to know. */
+/** The options of a worker or client. */
 const as = ({ publicKey, secretKey }) => ({
   curveServerKey: keys.broker.publicKey,
   curvePublicKey: publicKey,
@@ -55,7 +55,7 @@ async function main() {
   console.log(`stranger: ${error.code}: ${error.reason}`);
   await stranger.stop();
 
-  // Another key for the shop: first both are good, then the shop changes, then the old one goes.
+  // A new key for the shop: allow both, start the shop with the new key, then allow only that one.
   broker.allow(rules(keys.shop.publicKey, keys.newShop.publicKey));
   const newShop = new Client(endpoint, as(keys.newShop));
   await newShop.start();

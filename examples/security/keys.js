@@ -1,5 +1,5 @@
 'use strict';
-// A key pair for one peer: the secret key goes into a file that only its owner can read, the public key is printed.
+// Makes a key pair for one peer: writes the secret key to a file that only its owner can read, prints the public key.
 //
 //   node examples/security/keys.js broker.key
 const fs = require('node:fs');

@@ -4,5 +4,5 @@ const { Broker } = require('zmq-omdp');
 
 const broker = new Broker(process.argv[2] ?? 'tcp://127.0.0.1:*');
 broker.start(() => process.send(broker.endpoints[0]));
-// The other process is done, or gone.
+// The other process has ended.
 process.once('disconnect', () => broker.stop());

@@ -1,6 +1,6 @@
 'use strict';
-// Two brokers, so that one may die: a worker serves both, a client spreads its requests over both. Then one broker is
-// killed. The next requests go to the other, and what the first one had is answered when it is started again.
+// Two brokers: a worker serves both, and a client distributes its requests over both. Then one broker is killed. New
+// requests go to the other broker; the requests of the killed one are answered when it is started again.
 //
 //   node examples/several-brokers
 const { fork } = require('node:child_process');
@@ -15,7 +15,7 @@ async function launch(at = []) {
   return { child, endpoint };
 }
 
-/** Starts a peer, and waits until so many brokers have it. */
+/** Starts a peer, and waits until it is connected to a number of brokers. */
 function connected(peer, count) {
   return new Promise((resolve) => {
     let lines = 0;
@@ -33,7 +33,7 @@ async function main() {
 
   const worker = new Worker(endpoints, 'square', { concurrency: 4 });
   worker.on('request', async (n, reply) => {
-    // Something that takes a while.
+    // Stands for work that takes a while.
     await new Promise((resolve) => setTimeout(resolve, 50));
     reply.end(n * n);
   });
@@ -57,10 +57,10 @@ async function main() {
   console.log(`${endpoint === endpoints[0] ? 'the first broker' : 'a broker'} is gone: ${reason}`);
   console.log(`on with the other: ${await client.call('square', 7)}`);
 
-  // What had begun is answered through the next broker in its place, if it comes in time.
+  // Running requests are answered through the next broker at the same endpoint, if it starts in time.
   brokers[0] = await launch([endpoint]);
   for (const { status, value, reason: error } of await Promise.allSettled(running)) {
-    // It may have been carried out; whether to ask again is for the caller to decide.
+    // The request may have run: the caller has to decide whether to repeat it.
     console.log(status === 'fulfilled' ? `answered: ${value}` : `lost with it: ${error.code}`);
   }
 
