@@ -112,12 +112,22 @@ function callback(value, what) {
   throw wrongType(value, what, 'a function');
 }
 
+/** @param {Check} numbers @returns {Check} that takes `'auto'` too, which native code knows as -1 */
+function orAuto(numbers) {
+  return (value, what) => {
+    if (value === 'auto') return -1;
+    if (typeof value !== 'number') throw wrongType(value, what, "'auto' or a number");
+    return numbers(value, what);
+  };
+}
+
 exports.boolean = boolean;
 exports.callback = callback;
 exports.integer = integer;
 exports.number = number;
 exports.object = object;
 exports.oneOf = oneOf;
+exports.orAuto = orAuto;
 exports.orNull = orNull;
 exports.outOfRange = outOfRange;
 exports.text = text;

@@ -14,6 +14,7 @@
  * @property {number} [min] of numbers
  * @property {number} [max] of numbers; none is 2^53 - 1
  * @property {string} [off] of numbers: what -1 stands for, where it may be given
+ * @property {string} [auto] of numbers: what `'auto'` stands for, where it may be given; native code knows it as -1
  * @property {'ms' | 'µs' | 'bytes'} [unit]
  * @property {unknown} [value] the default
  * @property {string} [default] the words for a default that is no value
@@ -132,7 +133,8 @@ const OPTIONS = [
     // A broker that looks for messages for longer than this had better poll.
     max: 1000000,
     unit: 'µs',
-    value: 0,
+    auto: 'what the traffic suggests',
+    value: 'auto',
     help: 'how long its thread looks for the next message before it sleeps',
     more: 'Counts only when there is a trickle of messages. It shortens the way of a single request at the price of processor time; see [broker.md](broker.md#spin)',
   },
@@ -390,8 +392,9 @@ function optionsOf(role) {
  * @param {Option} option
  * @returns {string}
  */
-function rangeOf({ min = 0, max, off }) {
+function rangeOf({ min = 0, max, off, auto }) {
   const range = max === undefined ? `${min} and up` : `${min} to ${max}`;
+  if (auto !== undefined) return `${range}, or 'auto' for ${auto}`;
   return off === undefined ? range : `${range}, or -1 for ${off}`;
 }
 

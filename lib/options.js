@@ -8,6 +8,7 @@ const {
   number,
   object,
   oneOf,
+  orAuto,
   orNull,
   outOfRange,
   text,
@@ -35,7 +36,10 @@ function checkProtocols(value, what) {
 /** What each type of the table is checked by. @type {Partial<Record<Option['type'], (option: Option) => Check>>} */
 const CHECKS = {
   number: ({ min = 0, max = Number.MAX_SAFE_INTEGER, off }) => number(min, max, off !== undefined),
-  integer: ({ min = 0, max = Number.MAX_SAFE_INTEGER, off }) => integer(min, max, off !== undefined),
+  integer: ({ min = 0, max = Number.MAX_SAFE_INTEGER, off, auto }) => {
+    const check = integer(min, max, off !== undefined);
+    return auto === undefined ? check : orAuto(check);
+  },
   boolean: () => boolean,
   // ZeroMQ keeps identities that begin with a zero byte for itself.
   name: ({ max = 0 }) =>
@@ -61,8 +65,12 @@ function checksOf(role) {
 const ROLES = Object.fromEntries(
   /** @type {const} */ (['broker', 'worker', 'client']).map((role) => {
     const values = optionsOf(role).filter(({ value }) => value !== undefined);
-    const defaults = Object.fromEntries(values.map(({ name, value }) => [name, value]));
-    return [role, { checks: checksOf(role), defaults }];
+    const checks = checksOf(role);
+    const defaults = values.map(({ auto, name, value }) => [
+      name,
+      auto ? checks.get(name)?.(value, name) : value,
+    ]);
+    return [role, { checks, defaults: Object.fromEntries(defaults) }];
   }),
 );
 

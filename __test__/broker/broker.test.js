@@ -26,6 +26,17 @@ for (const transport of TRANSPORTS) {
       assert.equal(await broker.stop(), undefined);
     });
 
+    for (const spin of ['auto', 0, 200]) {
+      test(`requests one after the other are answered with spin ${spin}`, async (t) => {
+        const peers = peersFor(t, transport);
+        await peers.broker({ spin }).start();
+        await peers.worker(echo).start();
+        const client = peers.client();
+        await client.start();
+        for (let i = 0; i < 100; i += 1) assert.equal(await client.call(SERVICE, i), i);
+      });
+    }
+
     test('endpoints tells where it is bound while it runs', async (t) => {
       const peers = peersFor(t, transport);
       const broker = peers.broker();

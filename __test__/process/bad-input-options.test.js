@@ -114,6 +114,16 @@ describe('conf', () => {
     }
   }
 
+  test("spin of a broker must be 'auto' or a number of microseconds", () => {
+    for (const value of ['automatic', '', null, true, []]) {
+      assertThrows(() => MAKE.Broker({ spin: value }), TypeError, 'option "spin"', "'auto' or a number");
+    }
+    for (const value of [-1, 0.5, 1_000_001, Number.NaN]) {
+      assertThrows(() => MAKE.Broker({ spin: value }), RangeError, 'option "spin"', String(value));
+    }
+    for (const value of ['auto', 0, 200, 1_000_000]) MAKE.Broker({ spin: value });
+  });
+
   test('an option of another role is unknown', () => {
     assertThrows(() => MAKE.Broker({ timeout: 1 }), TypeError, 'unknown option "timeout"');
     assertThrows(() => MAKE.Broker({ concurrency: 1 }), TypeError, 'unknown option "concurrency"');

@@ -8,7 +8,7 @@ const { Usage } = require('../harness/args.js');
 
 const systems = [
   require('./ours.js'),
-  require('./spin.js'),
+  require('./no-spin.js'),
   require('./curve.js'),
   require('./original.js'),
   require('./pigato.js'),

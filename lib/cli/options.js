@@ -32,8 +32,9 @@ function settingsOf(role) {
   /** @type {Settings} */
   const settings = {};
   for (const option of flagged(role)) {
-    const { name, flag, type } = option;
-    const setting = { type: TYPES[type] ?? 'string', ...(flag?.short && { short: flag.short }) };
+    const { auto, name, flag, type } = option;
+    const words = auto === undefined ? undefined : ['auto'];
+    const setting = { type: TYPES[type] ?? 'string', words, ...(flag?.short && { short: flag.short }) };
     if (isSecret(option)) {
       // Never an argument: those of a process are shown to everybody on the machine.
       settings[name] = { type: 'string', from: ['environment', 'file'] };

@@ -11,6 +11,7 @@ const { kebab, variable } = require('./names');
  * @typedef {object} Option
  * @property {'string' | 'number' | 'flag' | 'list' | 'object'} type
  * @property {string} [short]
+ * @property {string[]} [words] what is taken beside a number
  * @property {('line' | 'environment' | 'file')[]} [from] where it may stand; everywhere if missing
  * @property {unknown} [value] the default
  */
@@ -105,9 +106,10 @@ function placeOf({ message }) {
  * @param {unknown} value of the command line or the environment: text
  * @param {string} where
  */
-function convert({ type }, value, where) {
+function convert({ type, words }, value, where) {
   switch (type) {
     case 'number': {
+      if (words?.includes(String(value))) return value;
       const number = Number(value);
       if (String(value).trim() === '' || Number.isNaN(number))
         throw new Usage(`${where} must be a number, got "${value}"`);
@@ -128,7 +130,8 @@ function convert({ type }, value, where) {
 }
 
 /** @param {Option} option @param {unknown} value @param {string} key */
-function fromFile({ type }, value, key) {
+function fromFile({ type, words }, value, key) {
+  if (words?.includes(String(value))) return value;
   const wanted = type === 'flag' ? 'boolean' : type;
   if (type === 'list') {
     if (typeof value === 'string') return [value];

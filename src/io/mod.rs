@@ -27,6 +27,7 @@ pub mod router;
 pub mod security;
 mod several;
 mod socket;
+pub mod spin;
 pub mod worker;
 pub mod zap;
 

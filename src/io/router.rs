@@ -13,12 +13,12 @@ use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::ServerSecurity;
 use super::socket::Socket;
+use super::spin::{Spin, Spinner};
 use super::zap::{Gate, GateNotice, Registration, Verdict};
 use super::{Error, Message, Outlet, clock};
 use crate::proto::broker::{Broker, BrokerConfig, BrokerEvent, Refusals};
 use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What its user wants of a broker.
@@ -82,7 +82,7 @@ pub enum Notice {
 pub fn start(
     config: BrokerConfig,
     listen: Listen,
-    spin: Duration,
+    spin: Spin,
     gone: [u8; 16],
     outlet: Arc<Outlet<Notice>>,
 ) -> Result<UnboundedSender<Command>, Error> {
@@ -115,7 +115,7 @@ pub fn start(
                     socket,
                     outbound: Outbound::new(listen.max_peer_bytes),
                     bound,
-                    spin,
+                    spinner: Spinner::new(spin, cores()),
                     gone,
                     inbox,
                     outlet,
@@ -131,6 +131,11 @@ pub fn start(
         }
     });
     Ok(commands)
+}
+
+/// How many cores this process may use at a time.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// All endpoints or none.
@@ -203,8 +208,8 @@ struct Driver {
     socket: Socket,
     /// What peers do not take at once.
     outbound: Outbound,
-    /// How long to look for the next message before going to sleep.
-    spin: Duration,
+    /// Whether to look for the next message before going to sleep.
+    spinner: Spinner,
     /// Its endpoints, as libzmq calls them.
     bound: Vec<String>,
     /// The frame by which the transport says that a peer's connection broke. Random, so that it

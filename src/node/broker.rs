@@ -8,6 +8,7 @@ use super::shell::common_methods;
 use super::{random, random_frame};
 use crate::io::Message;
 use crate::io::router::{self, Command, Listen, Notice};
+use crate::io::spin::Spin;
 use crate::io::zap::{Gate, Verdict};
 use crate::proto::Broker;
 use crate::proto::broker::{BrokerConfig, Limits, Refusals};
@@ -43,7 +44,7 @@ pub struct BrokerConf {
     pub max_total_queue: f64,
     /// Bytes for all.
     pub max_total_queue_bytes: f64,
-    /// How long to look for the next message before going to sleep, in µs.
+    /// How long to look for the next message before going to sleep, in µs; -1 is by what the traffic is like.
     pub spin: f64,
     /// How long a handshake may take, in ms.
     pub handshake_interval: f64,
@@ -158,7 +159,10 @@ impl BrokerCore {
             max_peer_bytes: self.conf.max_peer_bytes as usize,
             refusals: self.refusals.clone(),
         };
-        let spin = Duration::from_micros(self.conf.spin as u64);
+        let spin = match self.conf.spin {
+            micros if micros < 0.0 => Spin::Auto,
+            micros => Spin::For(Duration::from_micros(micros as u64)),
+        };
         let launch = |outlet| router::start(config, listen, spin, random_frame(), outlet);
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }

@@ -1,6 +1,7 @@
 //! The turns of a broker's driver, from its start to its end.
 
 use super::{Command, Driver, Notice, end};
+use crate::io::spin::Awaited;
 use crate::io::{clock, context};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -19,6 +20,7 @@ impl Driver {
         loop {
             self.spin();
             let command = self.wait().await;
+            self.spinner.busy(clock::now(), false);
             if self.obey(command).await.is_break() {
                 let now = clock::now();
                 self.machine.stop(now);
@@ -36,22 +38,42 @@ impl Driver {
         self.outlet.push(Notice::Stopped);
     }
 
-    /// Waking a thread takes longer than a message takes to travel. Under a trickle of traffic it
-    /// may pay to stay awake for the next one; under load there always is a next one.
+    /// Stays awake for the next message where that pays; see [`Spinner`]. Under load there always is a next one.
     fn spin(&mut self) {
-        if self.spin.is_zero() || self.received == 0 || self.received > TRICKLE {
+        if self.received == 0 || self.received > TRICKLE {
             return;
         }
-        let mut until = clock::now() + self.spin;
-        while clock::now() < until && self.inbox.is_empty() {
-            if self.socket.events().is_ok_and(|(readable, _)| readable) {
-                self.turn();
-                if self.received > TRICKLE {
-                    return;
+        while let Some(length) = self.spinner.idle(clock::now(), self.awaited()) {
+            let start = clock::now();
+            let mut now = start;
+            let found = loop {
+                if self.socket.events().is_ok_and(|(readable, _)| readable) {
+                    break true;
                 }
-                until = clock::now() + self.spin;
+                now = clock::now();
+                if now.since(start) >= length
+                    || !self.spinner.goes_on(now)
+                    || !self.inbox.is_empty()
+                {
+                    break false;
+                }
+                std::hint::spin_loop();
+            };
+            if !found {
+                return self.spinner.missed(now.since(start));
             }
-            std::hint::spin_loop();
+            self.spinner.busy(clock::now(), true);
+            self.turn();
+            if self.received > TRICKLE {
+                return;
+            }
+        }
+    }
+
+    fn awaited(&self) -> Awaited {
+        match self.machine.load()[0] {
+            0 => Awaited::Request,
+            _ => Awaited::Reply,
         }
     }
 

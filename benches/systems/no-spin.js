@@ -1,14 +1,14 @@
 'use strict';
-// This package, its broker looking for messages for 200 µs before it sleeps.
+// This package, its broker sleeping at once when it has nothing to do.
 const { Skip } = require('./skip.js');
 const ours = require('./ours.js');
 
-const SPIN = { spin: 200 };
+const SPIN = { spin: 0 };
 
 module.exports = {
   ...ours,
-  name: 'spin',
-  title: 'zmq-omdp 1.0, spin 200',
+  name: 'no-spin',
+  title: 'zmq-omdp 1.0, spin 0',
   can: ['text'],
   /** Where it makes a difference, and where it must not. */
   only: ['window', 'seq'],

@@ -1,0 +1,277 @@
+//! Whether a broker's thread looks for the next message before it goes to sleep, and for how long.
+//!
+//! Waking a sleeping thread takes longer than a message takes to travel. Where one request follows the other, a
+//! thread that stays awake saves that time twice a round trip; where nothing follows soon, it only burns a core.
+//! [`Spin::Auto`] learns from the gaps between messages:
+//!
+//! - Gaps are predicted apart for the two states in which a broker waits: for a worker that has a request, and for
+//!   a client to send one. Under a trickle the first gap is short and the second is long.
+//! - The thread spins only if the latest [`STREAK`] gaps of that state were all short, and for a bit longer than the
+//!   longest of them. Gaps are measured while the thread sleeps as well, so nothing is spun to find out.
+//! - Spinning has a budget of [`SHARE`] of the time. It is not counted while gaps of both states are short: then
+//!   one request follows the other, and each spin replaces a wake-up.
+//! - A spin in which the clock jumps has taken a core that somebody else wanted, perhaps the peer that it waits for.
+//!   No spin follows for a time that doubles with each such event.
+//! - A process that may use one core alone never spins.
+
+use crate::proto::Time;
+use std::time::Duration;
+
+/// The option `spin` of a broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spin {
+    /// By what the traffic is like.
+    Auto,
+    /// After each turn that brought a trickle, for so long; zero is never.
+    For(Duration),
+}
+
+/// What a broker waits for, as far as it matters to how soon that comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// A client's next request.
+    Request,
+    /// A worker's reply, as requests are outstanding.
+    Reply,
+}
+
+/// Gaps up to this length are short. A few wake-ups of a thread cost as much.
+const SHORT: Duration = Duration::from_micros(300);
+
+/// How many gaps in a row have to be short.
+const STREAK: u32 = 8;
+
+/// Spinning may take one part in so many of the time.
+const SHARE: u32 = 10;
+
+/// How much of the budget may be saved up.
+const MAX_SAVED: Duration = Duration::from_millis(20);
+
+/// The clock of a thread that keeps its core does not jump by that much.
+const JUMP: Duration = Duration::from_micros(60);
+
+/// The first pause after a jump, and the longest.
+const PAUSE: Duration = Duration::from_millis(10);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+
+/// The gaps of one state.
+#[derive(Debug, Default)]
+struct Gaps {
+    /// How many in a row were short.
+    streak: u32,
+    /// The longest of late: decays by an eighth with each gap.
+    longest: Duration,
+}
+
+impl Gaps {
+    fn add(&mut self, gap: Duration) {
+        if gap > SHORT {
+            self.streak = 0;
+            self.longest = Duration::ZERO;
+        } else {
+            self.streak = (self.streak + 1).min(STREAK);
+            self.longest = gap.max(self.longest - self.longest / 8);
+        }
+    }
+
+    fn are_short(&self) -> bool {
+        self.streak >= STREAK
+    }
+}
+
+/// Decides when to spin. The owner says when its thread runs out of work and when it has some again.
+#[derive(Debug)]
+pub(super) struct Spinner {
+    mode: Spin,
+    request: Gaps,
+    reply: Gaps,
+    /// Since when the thread has nothing to do, and what it waits for.
+    idle: Option<(Time, Awaited)>,
+    /// The latest moment at which it was seen to run in this spin.
+    seen: Time,
+    saved: Duration,
+    /// Until when the budget was given.
+    paid: Time,
+    /// No spin before this time, and how long the next pause is.
+    paused: Time,
+    pause: Duration,
+}
+
+impl Spinner {
+    /// `cores` is how many this process may use.
+    pub(super) fn new(mode: Spin, cores: usize) -> Self {
+        let mode = match mode {
+            Spin::Auto if cores < 2 => Spin::For(Duration::ZERO),
+            mode => mode,
+        };
+        Spinner {
+            mode,
+            request: Gaps::default(),
+            reply: Gaps::default(),
+            idle: None,
+            seen: Time::ZERO,
+            saved: Duration::ZERO,
+            paid: Time::ZERO,
+            paused: Time::ZERO,
+            pause: PAUSE,
+        }
+    }
+
+    /// The thread has nothing to do. Returns how long it is to look for more, if at all.
+    pub(super) fn idle(&mut self, now: Time, awaited: Awaited) -> Option<Duration> {
+        match self.mode {
+            Spin::For(length) => (!length.is_zero()).then_some(length),
+            Spin::Auto => {
+                self.idle = Some((now, awaited));
+                self.seen = now;
+                self.learned(now, awaited)
+            }
+        }
+    }
+
+    fn learned(&mut self, now: Time, awaited: Awaited) -> Option<Duration> {
+        let gaps = match awaited {
+            Awaited::Request => &self.request,
+            Awaited::Reply => &self.reply,
+        };
+        if !gaps.are_short() || now < self.paused {
+            return None;
+        }
+        let length = (gaps.longest + gaps.longest / 2).min(SHORT);
+        if self.is_continuous() {
+            return Some(length);
+        }
+        self.saved = (self.saved + now.since(self.paid) / SHARE).min(MAX_SAVED);
+        self.paid = now;
+        (self.saved >= length).then_some(length)
+    }
+
+    /// One request follows the other.
+    fn is_continuous(&self) -> bool {
+        self.request.are_short() && self.reply.are_short()
+    }
+
+    /// The thread spins and has seen nothing yet. False if it is to stop, since it was taken off its core.
+    pub(super) fn goes_on(&mut self, now: Time) -> bool {
+        let jumped = self.mode == Spin::Auto && now.since(self.seen) > JUMP;
+        self.seen = now;
+        if jumped {
+            self.paused = now + self.pause;
+            self.pause = (self.pause * 2).min(MAX_PAUSE);
+        }
+        !jumped
+    }
+
+    /// There is something to do again. `spun` says that the thread found it by spinning.
+    pub(super) fn busy(&mut self, now: Time, spun: bool) {
+        let Some((since, awaited)) = self.idle.take() else {
+            return;
+        };
+        let gap = now.since(since);
+        match awaited {
+            Awaited::Request => self.request.add(gap),
+            Awaited::Reply => self.reply.add(gap),
+        }
+        if spun {
+            self.charge(gap);
+            self.pause = (self.pause - self.pause / 16).max(PAUSE);
+        }
+    }
+
+    /// The thread has spun for so long and found nothing.
+    pub(super) fn missed(&mut self, spun: Duration) {
+        self.charge(spun);
+    }
+
+    fn charge(&mut self, spun: Duration) {
+        if !self.is_continuous() {
+            self.saved = self.saved.saturating_sub(spun);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn micros(us: u64) -> Duration {
+        Duration::from_micros(us)
+    }
+
+    /// Plays gaps in turn, from a client and from a worker; returns for how many of them the thread was told to
+    /// spin, and how much time that took.
+    fn play(spinner: &mut Spinner, rounds: usize, request: u64, reply: u64) -> (usize, Duration) {
+        let mut now = Time::from_micros(1);
+        let (mut spins, mut cost) = (0, Duration::ZERO);
+        for _ in 0..rounds {
+            for (awaited, gap) in [(Awaited::Request, request), (Awaited::Reply, reply)] {
+                let gap = micros(gap);
+                let spin = spinner.idle(now, awaited);
+                spins += usize::from(spin.is_some());
+                let found = spin.is_some_and(|spin| gap <= spin);
+                if let Some(spin) = spin {
+                    cost += spin.min(gap);
+                    if !found {
+                        spinner.missed(spin);
+                    }
+                }
+                now = now + gap;
+                spinner.busy(now, found);
+            }
+        }
+        (spins, cost)
+    }
+
+    #[test]
+    fn request_after_request_is_spun_for_without_limit() {
+        let mut spinner = Spinner::new(Spin::Auto, 2);
+        let (spins, _) = play(&mut spinner, 1000, 120, 130);
+        assert!(spins >= 2 * (1000 - STREAK as usize - 1), "{spins}");
+    }
+
+    #[test]
+    fn a_trickle_stays_within_the_budget() {
+        let mut spinner = Spinner::new(Spin::Auto, 2);
+        let (spins, cost) = play(&mut spinner, 1000, 900, 150);
+        let budget = micros(1000 * 1050) / SHARE + MAX_SAVED;
+        assert!(spins > 0 && cost <= budget, "{spins} spins, {cost:?}");
+    }
+
+    #[test]
+    fn nothing_is_spun_where_all_gaps_are_long_or_there_is_one_core() {
+        let mut rare = Spinner::new(Spin::Auto, 2);
+        assert_eq!(play(&mut rare, 1000, 10_000, 400), (0, Duration::ZERO));
+        let mut alone = Spinner::new(Spin::Auto, 1);
+        assert_eq!(play(&mut alone, 1000, 100, 100), (0, Duration::ZERO));
+    }
+
+    #[test]
+    fn a_core_that_somebody_else_wants_is_given_up_for_longer_and_longer() {
+        let mut spinner = Spinner::new(Spin::Auto, 2);
+        play(&mut spinner, 100, 100, 100);
+        let mut now = Time::from_micros(1_000_000);
+        let mut pauses = Vec::new();
+        for _ in 0..3 {
+            assert!(spinner.idle(now, Awaited::Reply).is_some());
+            now = now + micros(100);
+            assert!(!spinner.goes_on(now), "the clock jumped");
+            spinner.busy(now, false);
+            let from = now;
+            while spinner.idle(now, Awaited::Reply).is_none() {
+                now = now + micros(100);
+                spinner.busy(now, false);
+            }
+            pauses.push(now.since(from));
+        }
+        assert!(pauses.is_sorted() && pauses[0] >= PAUSE && pauses[2] >= PAUSE * 4);
+    }
+
+    #[test]
+    fn a_number_is_taken_at_its_word() {
+        let mut never = Spinner::new(Spin::For(Duration::ZERO), 8);
+        assert_eq!(play(&mut never, 100, 10, 10).0, 0);
+        let mut always = Spinner::new(Spin::For(micros(50)), 1);
+        assert_eq!(play(&mut always, 100, 5000, 5000).0, 200);
+        assert!(always.goes_on(Time::from_micros(10_000_000)));
+    }
+}
