@@ -37,9 +37,9 @@ export interface RequestHeaders {
  * - `B_DENIED`: the broker denied the request
  * - `C_SLOW`: the client did not take what it was sent
  * - `W_BAD_REPLY`: the reply did not hold valid JSON
+ * - `C_TOO_LARGE`: the request is too large for its receiver
+ * - `W_TOO_LARGE`: the reply is too large for its receiver
  * - `C_STOPPED`: the client was stopped before the reply came
- * - `C_TOO_LARGE`: the request is too large
- * - `W_TOO_LARGE`: the reply is too large
  * - `B_TOO_LARGE`: the snapshot is too large
  * - `B_REFUSED`: the broker does not let this peer in
  */
@@ -53,9 +53,9 @@ export type ErrorCode =
   | 'B_DENIED'
   | 'C_SLOW'
   | 'W_BAD_REPLY'
-  | 'C_STOPPED'
   | 'C_TOO_LARGE'
   | 'W_TOO_LARGE'
+  | 'C_STOPPED'
   | 'B_TOO_LARGE'
   | 'B_REFUSED';
 // end of error codes
@@ -185,6 +185,12 @@ export interface PeerConf {
    * @defaultValue 3
    */
   liveness?: number;
+  /**
+   * The largest body that is sent or taken, in bytes: 65536 and up. What is larger is a RangeError where it is given, and
+   * ends its request with `C_TOO_LARGE` or `W_TOO_LARGE` where it would arrive.
+   * @defaultValue 268435456
+   */
+  maxMessageSize?: number;
   /**
    * The identity on the wire: 1 to 255 bytes, not beginning with NUL. No two peers of a broker may have the
    * same.

@@ -9,6 +9,7 @@ const { Requests } = require('./requests');
 const { RequestStream } = require('./response');
 const { Scope } = require('./scope');
 const { secureClient } = require('./security');
+const { within } = require('./size');
 const { begin, isTraced, requests: channel, sizeOf } = require('./tracing');
 const { encode } = require('./values');
 
@@ -20,6 +21,7 @@ const { encode } = require('./values');
 class Client extends Peer {
   #requests;
   #options;
+  #maxMessageSize;
   /** Where its broker is, if it has but one. */
   #broker;
   /** The service of the last request, which needs no second check. @type {string | undefined} */
@@ -35,6 +37,7 @@ class Client extends Peer {
     const requests = new Requests();
     super(ClientCore, { endpoints, ...secureClient(rest, endpoints) }, requests);
     this.#requests = requests;
+    this.#maxMessageSize = rest.maxMessageSize;
     this.#broker = endpoints.length === 1 ? endpoints[0] : undefined;
     this.#options = new OptionsReader(timeout, rest.protocol);
   }
@@ -104,7 +107,7 @@ class Client extends Peer {
   #send(service, data, opts) {
     if (service !== this.#service || service === undefined) this.#service = checkService(service);
     const options = this.#options.read(opts);
-    const body = encode(data);
+    const body = within(encode(data), this.#maxMessageSize);
     if (isTraced(channel)) return this.#sendTraced(service, body, options);
     return this.#requests.send(service, body, options);
   }

@@ -55,9 +55,13 @@ class Deliveries {
   #attempt = 1;
   #options = NO_OPTIONS;
 
-  /** @param {number} concurrency */
-  constructor(concurrency) {
+  /**
+   * @param {number} concurrency
+   * @param {number} maxMessageSize
+   */
+  constructor(concurrency, maxMessageSize) {
     this.#concurrency = concurrency;
+    this.maxMessageSize = maxMessageSize;
   }
 
   /** @param {Link} link */

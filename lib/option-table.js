@@ -84,6 +84,18 @@ const OPTIONS = [
     flag: { only: 'none' },
   },
   {
+    name: 'maxMessageSize',
+    of: PEERS,
+    type: 'integer',
+    // What a batch of short messages may have.
+    min: 65536,
+    unit: 'bytes',
+    // Half of V8's longest string.
+    value: 256 * 1024 * 1024,
+    help: 'the largest body that is sent or taken',
+    more: 'A larger one is a `RangeError` where it is given. See [Sizes](broker.md#sizes)',
+  },
+  {
     name: 'maxPeerBytes',
     of: ['broker'],
     type: 'integer',

@@ -22,7 +22,7 @@ const { checkPassword } = require('./passwords');
 /** @import { Check } from './checks' */
 /** @import { Option, Role } from './option-table' */
 
-const MAX_SERVICE_BYTES = 65535;
+const MAX_SERVICE_BYTES = 255;
 
 const checkProtocol = oneOf(PROTOCOLS);
 

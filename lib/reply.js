@@ -3,6 +3,7 @@
 const { OmdpError, errorValue } = require('./errors');
 const { WINDOW, cost } = require('./flow');
 const { LazyWritable, build, built, construct } = require('./lazy');
+const { within } = require('./size');
 const { encode } = require('./values');
 
 /** @import { Scope } from './scope' */
@@ -11,6 +12,7 @@ const { encode } = require('./values');
 /**
  * What a reply has to do with its worker.
  * @typedef {object} Delivery
+ * @property {number} maxMessageSize the largest body that may be sent
  * @property {(id: number, body: Body, cost: number) => void} partial
  * @property {(id: number, body: Body) => void} final
  * @property {(id: number, body: Body) => void} error
@@ -111,7 +113,7 @@ class Reply extends LazyWritable {
    * @override
    */
   write(chunk, encoding, callback) {
-    const body = encode(chunk);
+    const body = this.#encode(chunk);
     if (this.#ended || !this.#passes()) return super.write(body, encoding, callback);
     this.#partial(body);
     const done = typeof encoding === 'function' ? encoding : callback;
@@ -128,7 +130,7 @@ class Reply extends LazyWritable {
   end(chunk, encoding, callback) {
     const done = [chunk, encoding, callback].find((each) => typeof each === 'function');
     if (this.#ended) return done === undefined ? this : super.end(done);
-    const body = typeof chunk === 'function' ? 'null' : encode(chunk);
+    const body = typeof chunk === 'function' ? 'null' : this.#encode(chunk);
     this.#ended = true;
     this.#final = body;
     if (this[built] || done !== undefined) return super.end(done);
@@ -136,9 +138,14 @@ class Reply extends LazyWritable {
     return this;
   }
 
+  /** @param {any} value @returns {Body} */
+  #encode(value) {
+    return within(encode(value), this.#delivery.maxMessageSize);
+  }
+
   /** @param {any} [error] */
   error(error) {
-    if (!this.#ended) this.#fail(encode(errorValue(error)));
+    if (!this.#ended) this.#fail(this.#encode(errorValue(error)));
   }
 
   [build]() {

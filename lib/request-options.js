@@ -11,6 +11,8 @@ const CHECKS = checksOf('request');
 const checkTimeout = /** @type {Check} */ (CHECKS.get('timeout'));
 const checkRetry = /** @type {Check} */ (CHECKS.get('retry'));
 const checkBoolean = /** @type {Check} */ (CHECKS.get('failFast'));
+/** What brokers take of the options' JSON. */
+const MAX_OPTIONS_BYTES = 65536;
 /** Beside `retry` in `RequestOptions.how`. */
 const FAIL_FAST = 2 ** (TermsShift.FailFast - TermsShift.Retry);
 
@@ -62,7 +64,7 @@ class OptionsReader {
       if (how >= FAIL_FAST) throw unsendable('failFast', this.#protocol);
       if (how > 0) throw unsendable('retry', this.#protocol);
     }
-    if (headers !== undefined) return { timeout, json: JSON.stringify({ timeout, headers }), signal, how };
+    if (headers !== undefined) return { timeout, json: jsonOf(timeout, headers), signal, how };
     if (this.#last.timeout !== timeout) {
       this.#last = { timeout, json: JSON.stringify({ timeout }), signal: undefined, how: 0 };
     }
@@ -83,7 +85,7 @@ class OptionsReader {
   withHeaders(options, headers) {
     const checked = this.#protocol === 'omdp' ? checkHeaders(headers) : undefined;
     if (checked === undefined || Object.keys(checked).length === 0) return options;
-    return { ...options, json: JSON.stringify({ timeout: options.timeout, headers: checked }) };
+    return { ...options, json: jsonOf(options.timeout, checked) };
   }
 }
 
@@ -95,6 +97,14 @@ class OptionsReader {
 function describeOptions(protocol, { timeout, json, how }) {
   const terms = { timeout, retry: how % FAIL_FAST, failFast: how >= FAIL_FAST };
   return protocol === 'omdp' ? { ...terms, headers: { ...JSON.parse(json).headers } } : terms;
+}
+
+/** @param {number} timeout @param {Record<string, unknown>} headers @returns {string} */
+function jsonOf(timeout, headers) {
+  const json = JSON.stringify({ timeout, headers });
+  const size = Buffer.byteLength(json);
+  if (size <= MAX_OPTIONS_BYTES) return json;
+  throw new RangeError(`option "headers" must have at most ${MAX_OPTIONS_BYTES} bytes as JSON, got ${size}`);
 }
 
 /** @param {string} option @param {string} protocol */

@@ -128,3 +128,4 @@ exports.LargeJson = LargeJson;
 exports.LongString = LongString;
 exports.decode = decode;
 exports.encode = encode;
+exports.stringify = stringify;

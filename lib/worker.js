@@ -22,7 +22,7 @@ class Worker extends Peer {
     checkService(service);
     const checked = checkConf('worker', conf);
     checkConcurrency(checked.protocol, checked.concurrency);
-    const deliveries = new Deliveries(checked.concurrency);
+    const deliveries = new Deliveries(checked.concurrency, checked.maxMessageSize);
     super(WorkerCore, { endpoints, service, ...secureClient(checked, endpoints) }, deliveries);
     this.#deliveries = deliveries;
     this.#service = service;

@@ -153,10 +153,10 @@ for (const dialect of MDP) {
       assert.equal((await client.call('mmi.stats')).badMessagesTotal, 7);
     });
 
-    test('names of 255 bytes, longer, and of no UTF-8', async (t) => {
+    test('names of 255 bytes, of more, and of no UTF-8', async (t) => {
       const { broker, socket } = await brokerFor(t);
       const client = socket(dialect, 'Cx');
-      for (const name of ['n'.repeat(255), 'n'.repeat(256), 'n'.repeat(65535), '\xff\xfe']) {
+      for (const name of ['n', 'n'.repeat(255), '\xff\xfe']) {
         const service = Buffer.from(name, 'latin1');
         const worker = socket(dialect);
         await registered(broker, worker, dialect, service);
@@ -166,7 +166,7 @@ for (const dialect of MDP) {
         assert.deepEqual(await client.receive(), dialect.gotFinal(name, 'y'));
       }
       const bad = once(broker, 'badMessage');
-      await client.send(dialect.request('n'.repeat(65536), 'x'));
+      await client.send(dialect.request('n'.repeat(256), 'x'));
       assert.equal((await bad)[0].reason, 'bad name or id');
     });
 

@@ -81,6 +81,11 @@ describe('conf', () => {
     },
     reconnect: { roles: ['Worker'], bad: [0, -1, Number.NaN, -Infinity, 2 ** 31], good: [1, 0.1, 100] },
     concurrency: { roles: ['Worker'], bad: [0, -2, 1.5, Number.NaN, Infinity, 2 ** 31], good: [1, -1, 100] },
+    maxMessageSize: {
+      roles: ['Broker', 'Worker', 'Client'],
+      bad: [0, -1, 65_535, 65_536.5, Number.NaN, Infinity],
+      good: [65_536, 2 ** 40],
+    },
     maxPeerBytes: {
       roles: ['Broker'],
       bad: [0, -1, 65_535, 65_536.5, Number.NaN, Infinity],

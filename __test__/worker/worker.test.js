@@ -147,7 +147,7 @@ test('a service may have any name that is text', async (t) => {
     '😀',
     ' ',
     '0',
-    'x'.repeat(65_535),
+    'x'.repeat(255),
   ];
   for (const service of names) {
     const worker = peers.worker((data, reply) => reply.end(worker.service === service), { service });

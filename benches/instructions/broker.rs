@@ -76,6 +76,7 @@ impl<F: Frame> Bench<F> {
                 expiry: None,
                 busy_timeout: HEARTBEAT,
                 session: "b".into(),
+                max_message: Some(256 << 20),
                 seed: 1,
             }),
             clock: Clock::new(),

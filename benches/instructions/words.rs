@@ -22,6 +22,7 @@ pub fn link() -> LinkConfig {
         heartbeat: HEARTBEAT,
         liveness: LIVENESS,
         reconnect: Duration::from_millis(100),
+        max_message: Some(256 << 20),
         expect_beats: true,
     }
 }

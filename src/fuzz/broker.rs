@@ -93,6 +93,7 @@ pub(super) fn run(data: &[u8]) {
                 },
                 _ => Limits::default(),
             },
+            max_message: (input.below(4) == 0).then_some(64),
             seed: 1,
             session: "b0".into(),
         }),

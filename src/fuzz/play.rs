@@ -37,6 +37,7 @@ pub(super) fn link(expect_beats: bool) -> LinkConfig {
         liveness: 3,
         reconnect: Duration::from_millis(100),
         expect_beats,
+        max_message: None,
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Endpoint {
     pub identity: Vec<u8>,
     /// How this peer proves who it is.
     pub security: ClientSecurity,
+    /// The largest body that is taken.
+    pub max_message: u64,
     /// Between two attempts of libzmq to connect, in ms.
     pub reconnect_ms: i32,
     /// How long the system of a broker that need not say anything may acknowledge nothing.
@@ -83,6 +85,7 @@ impl Line {
             address,
             identity,
             security,
+            max_message,
             reconnect_ms,
             patience,
             gone,
@@ -90,6 +93,7 @@ impl Line {
         let socket = Socket::dealer(identity, *reconnect_ms as c_int, gone)?;
         socket.secure_client(security)?;
         socket.limit_handshakes(HANDSHAKE_MS)?;
+        socket.limit_frames(*max_message)?;
         if let Some(patience) = patience {
             socket.limit_silence(*patience)?;
         }

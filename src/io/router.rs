@@ -57,6 +57,8 @@ pub struct Listen {
     pub handshake_ms: i32,
     /// How many bytes may lie ready for each peer.
     pub max_peer_bytes: usize,
+    /// The largest body that is taken.
+    pub max_message: u64,
     /// Where the machine's refusals are counted.
     pub refusals: Arc<Mutex<Refusals>>,
 }
@@ -145,6 +147,7 @@ async fn open(
 ) -> Result<(Socket, Option<Monitor>, Vec<String>), Error> {
     let socket = Socket::router(gone)?;
     socket.limit_handshakes(listen.handshake_ms as c_int)?;
+    socket.limit_frames(listen.max_message)?;
     let mut failures = None;
     if let Some((security, gate)) = &listen.security {
         socket.secure_server(security, gate.domain())?;

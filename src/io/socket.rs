@@ -10,6 +10,7 @@ use super::Error;
 use super::context::Context;
 use super::outbound::HIGH_WATER;
 use super::readiness::Readiness;
+use crate::wire::sizes::FRAME_RESERVE;
 use std::ffi::{CString, c_int, c_void};
 use std::sync::Arc;
 
@@ -120,6 +121,13 @@ impl Socket {
         socket.set(zmq_sys::ZMQ_LINGER as c_int, LINGER_MS)?;
         socket.readiness = Some(Readiness::new(socket.descriptor()?)?);
         Ok(socket)
+    }
+
+    /// Has libzmq end a connection over which a frame for a body of more than `body` bytes is announced,
+    /// before it makes room for it. Counts for whatever is bound or connected after this.
+    pub(super) fn limit_frames(&self, body: u64) -> Result<(), Error> {
+        let frame = i64::try_from(body.saturating_add(FRAME_RESERVE)).unwrap_or(i64::MAX);
+        self.set_bytes(zmq_sys::ZMQ_MAXMSGSIZE as c_int, &frame.to_ne_bytes())
     }
 
     /// Has libzmq bind a PAIR of its own to `address`, and report events there.

@@ -50,6 +50,8 @@ pub struct BrokerConf {
     pub handshake_interval: f64,
     /// How many bytes may lie ready for each peer.
     pub max_peer_bytes: f64,
+    /// The largest body that is taken, in bytes.
+    pub max_message_size: f64,
     /// The mechanism, none if there is none.
     pub security: Option<SecurityConf>,
     /// Who is let in; there is a mechanism.
@@ -157,6 +159,7 @@ impl BrokerCore {
             security: mechanism.zip(self.gate.clone()),
             handshake_ms: self.conf.handshake_interval as i32,
             max_peer_bytes: self.conf.max_peer_bytes as usize,
+            max_message: self.conf.max_message_size as u64,
             refusals: self.refusals.clone(),
         };
         let spin = match self.conf.spin {
@@ -186,6 +189,7 @@ impl BrokerCore {
                 total: limit(conf.max_total_queue),
                 total_bytes: limit(conf.max_total_queue_bytes),
             },
+            max_message: Some(conf.max_message_size as u64),
             seed: random(),
         }
     }

@@ -36,6 +36,8 @@ pub struct ClientConf {
     pub protocol: String,
     /// The mechanism, none if there is none.
     pub security: Option<SecurityConf>,
+    /// The largest body that is taken, in bytes.
+    pub max_message_size: f64,
     /// In ms.
     pub heartbeat: f64,
     /// Silent intervals.
@@ -152,6 +154,7 @@ impl ClientCore {
         let endpoints = lines.map(|(line, address)| Endpoint {
             address: address.clone(),
             identity: peer::identity(&self.core, dialect, line, &conf.name, conf.generated),
+            max_message: conf.max_message_size as u64,
             reconnect_ms: RECONNECT.as_millis() as i32,
             // A broker of 0.0.92 or of MDP says nothing to a client but replies.
             patience: Some(self.patience()),
@@ -177,6 +180,7 @@ impl ClientCore {
                 liveness: conf.liveness,
                 reconnect: RECONNECT,
                 expect_beats: false,
+                max_message: Some(conf.max_message_size as u64),
             },
             session: format!("{:x}-", random()),
             await_hello: dialect == Dialect::Omdp && address.starts_with("inproc:"),

@@ -170,10 +170,8 @@ pub struct CodeInfo {
 }
 
 /// What JavaScript itself finds out, beside the codes of the protocol.
-const OWN: [(&str, &str); 5] = [
+const OWN: [(&str, &str); 3] = [
     ("C_STOPPED", "the client was stopped before the reply came"),
-    ("C_TOO_LARGE", "the request is too large"),
-    ("W_TOO_LARGE", "the reply is too large"),
     ("B_TOO_LARGE", "the snapshot is too large"),
     ("B_REFUSED", "the broker does not let this peer in"),
 ];

@@ -38,6 +38,8 @@ pub struct WorkerConf {
     pub protocol: String,
     /// The mechanism, none if there is none.
     pub security: Option<SecurityConf>,
+    /// The largest body that is taken, in bytes.
+    pub max_message_size: f64,
     /// In ms.
     pub heartbeat: f64,
     /// Silent intervals.
@@ -195,6 +197,7 @@ impl WorkerCore {
         let endpoints = lines.map(|(line, address)| Endpoint {
             address: address.clone(),
             identity: peer::identity(&self.core, dialect, line, &conf.name, conf.generated),
+            max_message: conf.max_message_size as u64,
             reconnect_ms: conf.reconnect.min(f64::from(i32::MAX)) as i32,
             // A broker sends heartbeats to its workers, so silence tells.
             patience: None,
@@ -216,6 +219,7 @@ impl WorkerCore {
                 reconnect: Duration::from_millis(conf.reconnect as u64),
                 // Nobody has to have bound an inproc endpoint yet; who does is ours, and says hello.
                 expect_beats: dialect != Dialect::Omdp || !address.starts_with("inproc:"),
+                max_message: Some(conf.max_message_size as u64),
             },
             service: conf.service.clone(),
             concurrency: limit(conf.concurrency),

@@ -21,11 +21,15 @@ pub enum Code {
     ClientSlow,
     /// A reply that is no JSON, or otherwise not what the dialect says.
     BadReply,
+    /// The request is larger than the broker, or the worker that it was for, takes.
+    RequestTooLarge,
+    /// The reply is larger than the broker, or the client, takes.
+    ReplyTooLarge,
 }
 
 impl Code {
     /// All there are, in their order.
-    pub const ALL: [Code; 9] = [
+    pub const ALL: [Code; 11] = [
         Code::ClientTimeout,
         Code::Aborted,
         Code::WorkerLost,
@@ -35,6 +39,8 @@ impl Code {
         Code::Denied,
         Code::ClientSlow,
         Code::BadReply,
+        Code::RequestTooLarge,
+        Code::ReplyTooLarge,
     ];
 
     /// The code as it stands in callbacks and on the wire.
@@ -49,6 +55,8 @@ impl Code {
             Code::Denied => "B_DENIED",
             Code::ClientSlow => "C_SLOW",
             Code::BadReply => "W_BAD_REPLY",
+            Code::RequestTooLarge => "C_TOO_LARGE",
+            Code::ReplyTooLarge => "W_TOO_LARGE",
         }
     }
 
@@ -64,6 +72,8 @@ impl Code {
             Code::Denied => "the broker denied the request",
             Code::ClientSlow => "the client did not take what it was sent",
             Code::BadReply => "the reply did not hold valid JSON",
+            Code::RequestTooLarge => "the request is too large for its receiver",
+            Code::ReplyTooLarge => "the reply is too large for its receiver",
         }
     }
 

@@ -33,6 +33,8 @@ pub struct LinkConfig {
     /// sends heartbeats to workers and none to clients, so what clients wait for is a hello: see
     /// [`Loss::Silence`].
     pub expect_beats: bool,
+    /// The largest body that this side takes, in bytes.
+    pub max_message: Option<u64>,
 }
 
 /// What the owner is to do with its socket.

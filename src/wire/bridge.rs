@@ -14,7 +14,7 @@
 //! |----------------------------------------------|------------------------------------------|
 //! | a Buffer                                     | one, its bytes                           |
 //! | a string                                     | one, its text; as JSON, in quotes, if the text by itself is JSON |
-//! | an array of two or more strings and Buffers  | one for each                             |
+//! | an array of 2 to 1024 strings and Buffers    | one for each                             |
 //! | any other                                    | one, its JSON text                       |
 //!
 //! So a value that crosses to MDP and back is the same, but for a Buffer whose bytes are text.
@@ -25,8 +25,9 @@
 use super::body::buffer_to_json;
 use super::omdp::ReplyKind;
 use super::{Body, Encoding, Frame};
-use serde::de::IgnoredAny;
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use std::fmt;
 
 /// The first frame of a final that is an error value of the worker's user; its value follows.
 pub const ERROR: &[u8] = b"OMDP-ERROR";
@@ -140,43 +141,107 @@ fn json_to_frames<F: Frame>(json: &[u8]) -> Option<Vec<F>> {
             let text: String = serde_json::from_slice(json).ok()?;
             (!is_json(text.as_bytes())).then(|| vec![F::from(text.into_bytes())])
         }
-        b'{' => {
-            let value = serde_json::from_slice(json).ok()?;
-            Some(vec![F::from(bytes_of(&value)?)])
-        }
+        b'{' => Some(vec![F::from(serde_json::from_slice::<Bytes>(json).ok()?.0)]),
         b'[' => {
-            let items: Vec<Value> = serde_json::from_slice(json).ok()?;
-            if items.len() < 2 {
-                return None;
-            }
-            items
-                .iter()
-                .map(|item| Some(F::from(item_to_frame(item)?)))
-                .collect()
+            let Items(items) = serde_json::from_slice(json).ok()?;
+            (items.len() >= 2).then(|| items.into_iter().map(F::from).collect())
         }
         _ => None,
     }
 }
 
-fn item_to_frame(item: &Value) -> Option<Vec<u8>> {
-    match item {
-        Value::String(text) if is_json(text.as_bytes()) => Some(quote(text)),
-        Value::String(text) => Some(text.clone().into_bytes()),
-        Value::Object(_) => bytes_of(item),
-        _ => None,
-    }
-}
+/// An array of more items goes as its JSON text: every frame costs libzmq and the receiver far more
+/// than the two bytes that the sender pays for it.
+const MAX_ITEMS: usize = 1024;
+
+/// What the items of an array become, if each of them becomes a frame.
+struct Items(Vec<Vec<u8>>);
+
+/// What an item becomes.
+struct Item(Vec<u8>);
 
 /// The bytes of a value in the form that JSON gives a Buffer.
-fn bytes_of(value: &Value) -> Option<Vec<u8>> {
-    let object = value.as_object().filter(|object| object.len() == 2)?;
-    if object.get("type")?.as_str()? != "Buffer" {
-        return None;
+struct Bytes(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Items {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfItems;
+        impl<'de> Visitor<'de> for OfItems {
+            type Value = Items;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("strings and Buffers")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items, A::Error> {
+                let mut items = Vec::new();
+                while let Some(Item(item)) = seq.next_element()? {
+                    if items.len() == MAX_ITEMS {
+                        return Err(A::Error::custom("too many items"));
+                    }
+                    items.push(item);
+                }
+                Ok(Items(items))
+            }
+        }
+        deserializer.deserialize_seq(OfItems)
     }
-    let data = object.get("data")?.as_array()?;
-    data.iter()
-        .map(|byte| u8::try_from(byte.as_u64()?).ok())
-        .collect()
+}
+
+impl<'de> Deserialize<'de> for Item {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfItem;
+        impl<'de> Visitor<'de> for OfItem {
+            type Value = Item;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a Buffer")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Item, E> {
+                Ok(Item(match is_json(text.as_bytes()) {
+                    true => quote(text),
+                    false => text.into(),
+                }))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Item, A::Error> {
+                OfBytes.visit_map(map).map(|Bytes(bytes)| Item(bytes))
+            }
+        }
+        deserializer.deserialize_any(OfItem)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OfBytes)
+    }
+}
+
+struct OfBytes;
+
+impl<'de> Visitor<'de> for OfBytes {
+    type Value = Bytes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the JSON form of a Buffer")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Bytes, A::Error> {
+        let (mut is_buffer, mut bytes) = (false, None);
+        while let Some(key) = map.next_key::<String>()? {
+            match &*key {
+                "type" if !is_buffer => is_buffer = map.next_value::<String>()? == "Buffer",
+                "data" if bytes.is_none() => bytes = Some(map.next_value::<Vec<u8>>()?),
+                _ => return Err(A::Error::custom("another member")),
+            }
+        }
+        bytes
+            .filter(|_| is_buffer)
+            .map(Bytes)
+            .ok_or_else(|| A::Error::custom("no Buffer"))
+    }
 }
 
 #[cfg(test)]
@@ -215,6 +280,14 @@ mod tests {
         there_and_back("\"\\ud800\"", "\"\\ud800\"");
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         there_and_back(&deep, &deep);
+    }
+
+    #[test]
+    fn arrays_of_many_items_stay_one_frame() {
+        let array = |len| format!("[{}]", vec!["\"a\""; len].join(","));
+        let frames = |len| Body::json(array(len).into_bytes()).into_frames().len();
+        assert_eq!(frames(MAX_ITEMS), MAX_ITEMS);
+        assert_eq!(frames(MAX_ITEMS + 1), 1);
     }
 
     #[test]

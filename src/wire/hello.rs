@@ -4,6 +4,8 @@
 //! command that the 0.0.92 broker ignores, and as the broker's answer to either, which only a peer
 //! that announced itself is given. Unknown members are ignored, so that a later version may add.
 
+use super::members::{Scalar, members};
+use super::sizes::{MAX_HELLO, MAX_ID};
 use super::{Frame, Malformed};
 use serde_json::{Map, Value};
 
@@ -35,6 +37,8 @@ pub struct Hello {
     pub flow: bool,
     /// Whether the sender understands [`packed`](super::packed) frames.
     pub packs: bool,
+    /// The largest body that the sender takes, in bytes; no limit is known if missing.
+    pub max_message: Option<u64>,
 }
 
 impl Hello {
@@ -49,7 +53,13 @@ impl Hello {
             parks: false,
             flow: false,
             packs: true,
+            max_message: None,
         }
+    }
+
+    /// Whether the sender takes a body of so many bytes.
+    pub fn takes(&self, bytes: usize) -> bool {
+        self.max_message.is_none_or(|max| bytes as u64 <= max)
     }
 
     /// One JSON object, members in alphabetical order.
@@ -63,6 +73,9 @@ impl Hello {
         }
         map.insert("heartbeat".into(), self.heartbeat_ms.into());
         map.insert("liveness".into(), self.liveness.into());
+        if let Some(max) = self.max_message {
+            map.insert("maxMessage".into(), max.into());
+        }
         map.insert("omdp".into(), self.version.into());
         if self.packs {
             map.insert("packed".into(), true.into());
@@ -82,48 +95,66 @@ impl Hello {
     /// Reads a hello. Numbers out of range are the sender's fault: a heartbeat of zero would have
     /// us send without end, one of centuries would never notice a death.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let value: Value = serde_json::from_slice(bytes).map_err(|_| Malformed::Hello)?;
-        let number = |name: &str| value.get(name).and_then(Value::as_u64);
-        let version = number("omdp").filter(|v| *v >= 1).ok_or(Malformed::Hello)?;
-        let heartbeat_ms = number("heartbeat")
-            .filter(|ms| (1..=MAX_HEARTBEAT_MS).contains(ms))
-            .ok_or(Malformed::Hello)?;
-        let liveness = number("liveness")
-            .filter(|n| (1..=MAX_LIVENESS).contains(n))
-            .ok_or(Malformed::Hello)? as u32;
-        let concurrency = match value.get("concurrency") {
-            None => None,
-            Some(n) => match n.as_i64() {
-                Some(n) if n >= -1 => Some(n),
-                _ => return Err(Malformed::Hello),
-            },
+        if bytes.len() > MAX_HELLO {
+            return Err(Malformed::Size);
+        }
+        let mut hello = Hello {
+            packs: false,
+            ..Hello::new(0, 0)
         };
-        let prefetch = match value.get("prefetch") {
-            None => None,
-            Some(n) => {
-                let n = n.as_u64().and_then(|n| u32::try_from(n).ok());
-                Some(n.ok_or(Malformed::Hello)?)
+        hello.version = 0;
+        let mut fits = true;
+        let is_object = members(bytes, |name, value| fits &= hello.set(name, value));
+        let complete = hello.version >= 1 && hello.heartbeat_ms >= 1 && hello.liveness >= 1;
+        match is_object && fits && complete {
+            true => Ok(hello),
+            false => Err(Malformed::Hello),
+        }
+    }
+
+    /// Takes one member. False if it has no such value.
+    fn set(&mut self, name: &str, value: Scalar) -> bool {
+        let number = value.as_u64();
+        let within = |max: u64| number.filter(|n| (1..=max).contains(n));
+        match name {
+            "omdp" => within(u64::MAX).map(|n| self.version = n).is_some(),
+            "heartbeat" => within(MAX_HEARTBEAT_MS)
+                .map(|n| self.heartbeat_ms = n)
+                .is_some(),
+            "liveness" => within(MAX_LIVENESS)
+                .map(|n| self.liveness = n as u32)
+                .is_some(),
+            "concurrency" => {
+                self.concurrency = value.as_i64().filter(|n| *n >= -1);
+                self.concurrency.is_some()
             }
-        };
-        let flow = match value.get("flow") {
-            None => false,
-            Some(flow) => flow.as_u64().ok_or(Malformed::Hello)? >= 1,
-        };
-        let session = match value.get("session") {
-            None => "",
-            Some(session) => session.as_str().ok_or(Malformed::Hello)?,
-        };
-        Ok(Hello {
-            version,
-            heartbeat_ms,
-            liveness,
-            session: session.into(),
-            concurrency,
-            prefetch,
-            parks: value.get("parks").and_then(Value::as_bool) == Some(true),
-            flow,
-            packs: value.get("packed").and_then(Value::as_bool) == Some(true),
-        })
+            "prefetch" => {
+                self.prefetch = number.and_then(|n| u32::try_from(n).ok());
+                self.prefetch.is_some()
+            }
+            "maxMessage" => {
+                self.max_message = within(u64::MAX);
+                self.max_message.is_some()
+            }
+            "flow" => number.map(|n| self.flow = n >= 1).is_some(),
+            "session" => match value {
+                Scalar::Text(session) if session.len() <= MAX_ID => {
+                    self.session = session;
+                    true
+                }
+                _ => false,
+            },
+            "parks" => {
+                self.parks = value == Scalar::Bool(true);
+                true
+            }
+            "packed" => {
+                self.packs = value == Scalar::Bool(true);
+                true
+            }
+            // A later version may add some.
+            _ => true,
+        }
     }
 }
 
@@ -152,10 +183,11 @@ mod tests {
         hello.prefetch = Some(9);
         hello.flow = true;
         hello.session = "s1".into();
+        hello.max_message = Some(5);
         let frame: Vec<u8> = hello.to_frame();
         assert_eq!(
             frame,
-            br#"{"concurrency":-1,"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"parks":true,"prefetch":9,"session":"s1"}"#
+            br#"{"concurrency":-1,"flow":1,"heartbeat":2500,"liveness":3,"maxMessage":5,"omdp":1,"parks":true,"prefetch":9,"session":"s1"}"#
         );
         seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
@@ -165,6 +197,19 @@ mod tests {
     fn unknown_members_are_left_alone() {
         let hello = Hello::parse(br#"{"omdp":7,"heartbeat":1,"liveness":1,"new":[{}]}"#).unwrap();
         assert_eq!((hello.version, hello.heartbeat_ms), (7, 1));
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused() {
+        let with = |session: &str, more: &str| {
+            let text = format!(
+                r#"{{"omdp":1,"heartbeat":1,"liveness":1,"session":"{session}","x":"{more}"}}"#
+            );
+            Hello::parse(text.as_bytes()).map(|hello| hello.session.len())
+        };
+        assert_eq!(with(&"s".repeat(MAX_ID), ""), Ok(MAX_ID));
+        assert_eq!(with(&"s".repeat(MAX_ID + 1), ""), Err(Malformed::Hello));
+        assert_eq!(with("", &"x".repeat(MAX_HELLO)), Err(Malformed::Size));
     }
 
     #[test]
@@ -185,6 +230,8 @@ mod tests {
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"concurrency":-2}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"concurrency":"all"}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"flow":true}"#,
+            r#"{"omdp":1,"heartbeat":2500,"liveness":3,"maxMessage":0}"#,
+            r#"{"omdp":1,"heartbeat":2500,"liveness":3,"session":7}"#,
         ] {
             seed("hello", text.as_bytes());
             assert_eq!(

@@ -12,8 +12,10 @@ mod dialect;
 pub mod ext;
 pub mod hello;
 pub mod mdp;
+pub(crate) mod members;
 pub mod omdp;
 pub mod packed;
+pub mod sizes;
 
 pub use body::{Body, Encoding};
 pub use dialect::{Dialect, Dialects, Form};
@@ -55,6 +57,8 @@ pub enum Malformed {
     Packed,
     /// A hello that is not the JSON it must be.
     Hello,
+    /// A frame beside the body is longer than its maximum, see [`sizes`].
+    Size,
     /// A body marked as the JSON form of a Buffer that is no such thing.
     Body,
 }
@@ -71,6 +75,7 @@ impl Malformed {
             Malformed::Extension => "bad extension frame",
             Malformed::Packed => "bad packed frames",
             Malformed::Hello => "bad hello",
+            Malformed::Size => "frame too long",
             Malformed::Body => "bad body",
         }
     }
@@ -106,13 +111,37 @@ impl<'a, F: Frame> Cursor<'a, F> {
         self.frames.next().ok_or(Malformed::Short)
     }
 
-    /// The next frame as a name or an id: never empty, at most [`MAX_NAME`] bytes.
-    pub(crate) fn name(&mut self) -> Result<F, Malformed> {
+    /// The next frame as the name of a service.
+    pub(crate) fn service(&mut self) -> Result<F, Malformed> {
+        self.name(sizes::MAX_SERVICE)
+    }
+
+    /// The next frame as an id that its sender chose.
+    pub(crate) fn id(&mut self) -> Result<F, Malformed> {
+        self.name(sizes::MAX_ID)
+    }
+
+    /// The next frame as an id that may have passed through a peer of 0.0.92.
+    pub(crate) fn echo(&mut self) -> Result<F, Malformed> {
+        self.name(sizes::MAX_ECHO)
+    }
+
+    fn name(&mut self, max: usize) -> Result<F, Malformed> {
         let frame = self.next()?;
-        if frame.is_empty() || frame.len() > MAX_NAME {
+        if frame.is_empty() || frame.len() > max {
             return Err(Malformed::Name);
         }
         Ok(frame)
+    }
+
+    /// The next frame, which has at most `max` bytes.
+    pub(crate) fn bounded(&mut self, max: usize) -> Result<F, Malformed> {
+        at_most(max, self.next()?)
+    }
+
+    /// The same of a frame that may be missing.
+    pub(crate) fn optional_bounded(&mut self, max: usize) -> Result<Option<F>, Malformed> {
+        self.optional().map(|frame| at_most(max, frame)).transpose()
     }
 
     pub(crate) fn optional(&mut self) -> Option<F> {
@@ -128,6 +157,9 @@ impl<'a, F: Frame> Cursor<'a, F> {
     }
 }
 
-/// The longest service name or request id that is taken, in bytes. Routing ids end at 255 by
-/// ZMTP; names of services are bounded so that a table of them is.
-pub const MAX_NAME: usize = 65_535;
+fn at_most<F: Frame>(max: usize, frame: F) -> Result<F, Malformed> {
+    match frame.len() <= max {
+        true => Ok(frame),
+        false => Err(Malformed::Size),
+    }
+}

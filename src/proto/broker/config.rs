@@ -24,6 +24,8 @@ pub struct BrokerConfig {
     pub session: String,
     /// How much may wait.
     pub limits: Limits,
+    /// The largest body that it takes, in bytes.
+    pub max_message: Option<u64>,
     /// Seeds the hash tables that peers' ids go into, so that nobody can choose ids that collide.
     pub seed: u64,
 }
@@ -34,6 +36,7 @@ impl BrokerConfig {
         let mut hello = Hello::new(self.heartbeat.as_millis() as u64, self.liveness);
         hello.flow = true;
         hello.session = self.session.clone();
+        hello.max_message = self.max_message;
         hello
     }
 

@@ -4,6 +4,7 @@ use super::Broker;
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::requests::Content;
 use crate::proto::Time;
+use crate::proto::code::Code;
 use crate::wire::omdp::{RequestExtra, ToWorker};
 use crate::wire::{Dialect, Frame};
 
@@ -30,11 +31,24 @@ impl<F: Frame> Broker<F> {
     fn pair(&mut self, now: Time, service: ServiceKey) {
         while let Some((request, worker)) = self.services.pair(now, service, &mut self.requests) {
             self.give(worker, request);
+            if self.is_too_large(worker, request) {
+                self.end_unsent(request, worker, Code::RequestTooLarge);
+                continue;
+            }
             if let Some(message) = self.request_for(worker, request) {
                 self.send_worker(worker, message);
             }
             self.line_up(worker);
         }
+    }
+
+    /// Whether the worker has said that it does not take so much.
+    fn is_too_large(&self, key: WorkerKey, request: RequestKey) -> bool {
+        let hello = self.workers.get(key).and_then(|w| w.hello.as_ref());
+        let entry = self.requests.get(request);
+        hello
+            .zip(entry)
+            .is_some_and(|(hello, entry)| !hello.takes(entry.content.body.bytes.len()))
     }
 
     /// It does not wait for a worker any more: it is placed elsewhere, or ends.

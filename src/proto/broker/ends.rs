@@ -2,7 +2,7 @@
 //! counts them in [`Broker::count_end`].
 
 use super::incoming::RequestHead;
-use super::keys::RequestKey;
+use super::keys::{RequestKey, WorkerKey};
 use super::workers::Owed;
 use super::{Broker, BrokerEvent, Timer};
 use crate::proto::Time;
@@ -67,6 +67,15 @@ impl<F: Frame> Broker<F> {
         }
         self.dispatch(now, service);
         self.services.release(service);
+    }
+
+    /// Ends a request that its worker was about to get, and does not take: nothing was said to it.
+    pub(super) fn end_unsent(&mut self, key: RequestKey, worker: WorkerKey, code: Code) {
+        self.count_end(Some(key), &End::Failed(code));
+        self.reply(key, ReplyKind::OwnError, text_of(code));
+        self.free_slot(worker, key);
+        self.forget_request(key);
+        self.line_up(worker);
     }
 
     /// Ends a request that is not let in. Nothing was kept of it.
@@ -151,6 +160,6 @@ impl<F: Frame> Broker<F> {
     }
 }
 
-fn text_of<F: Frame>(code: Code) -> Body<F> {
+pub(super) fn text_of<F: Frame>(code: Code) -> Body<F> {
     Body::json(F::from(code.to_json()))
 }

@@ -4,9 +4,9 @@ use super::access::Action;
 use super::requests::Content;
 use crate::proto::Terms;
 use crate::wire::ext::{RequestData, RequestExt};
+use crate::wire::members::members;
 use crate::wire::omdp::{self, ClientMessage, Past, WorkerMessage};
 use crate::wire::{Body, Dialect, Frame, Malformed, mdp};
-use serde_json::Value;
 use std::time::Duration;
 
 /// A message to the broker.
@@ -172,10 +172,14 @@ fn read_request<F: Frame>(
 /// As 0.0.92 read it: what is missing, zero or no number is 60 s, what is negative is none.
 fn timeout_of(opts: Option<&[u8]>) -> Option<Duration> {
     const DEFAULT: f64 = 60_000.0;
-    let timeout = opts
-        .and_then(|opts| serde_json::from_slice::<Value>(opts).ok())
-        .and_then(|opts| opts.get("timeout")?.as_f64())
-        .filter(|ms| *ms != 0.0)
+    let mut timeout = None;
+    let is_object = members(opts.unwrap_or_default(), |name, value| {
+        if name == "timeout" {
+            timeout = value.as_f64();
+        }
+    });
+    let timeout = timeout
+        .filter(|ms| is_object && *ms != 0.0)
         .unwrap_or(DEFAULT);
     (timeout > 0.0).then(|| Duration::from_millis(timeout.min(f64::from(i32::MAX)).ceil() as u64))
 }

@@ -106,6 +106,10 @@ impl<F: Frame> Broker<F> {
         content: &Content<F>,
         terms: Terms,
     ) -> Option<Code> {
+        let size = content.body.bytes.len() as u64;
+        if self.config.max_message.is_some_and(|max| size > max) {
+            return Some(Code::RequestTooLarge);
+        }
         let entry = self.services.get_mut(service);
         if terms.fail_fast && entry.workers == 0 {
             return Some(Code::NoWorker);

@@ -28,7 +28,7 @@ use super::{Broker, Timer};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
-use crate::wire::omdp::{ToClient, rids_to_frame};
+use crate::wire::omdp::{ToClient, rids_to_frames};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
@@ -160,8 +160,9 @@ impl<F: Frame> Broker<F> {
             self.parking.timer = Some(self.deadlines.set(at, Timer::Parking));
         }
         for (client, rids) in told {
-            let rids = rids_to_frame(rids.iter().map(|rid| &**rid));
-            self.send_client(client, ToClient::Parked { rids });
+            rids_to_frames(rids.iter().map(|rid| &**rid), |rids| {
+                self.send_client(client, ToClient::Parked { rids });
+            });
         }
         for service in services {
             self.dispatch(now, service);

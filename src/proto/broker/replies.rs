@@ -1,10 +1,11 @@
 //! From the worker to the client: whose reply it is, and the form in which it is passed on.
 
-use super::ends::End;
+use super::ends::{End, text_of};
 use super::incoming::RequestHead;
 use super::keys::{RequestKey, WorkerKey};
 use super::{Broker, Outgoing, Transmit};
 use crate::proto::Time;
+use crate::proto::code::Code;
 use crate::proto::flow;
 use crate::wire::ext::Pace as Told;
 use crate::wire::omdp::{ReplyKind, ToClient, error_for_old};
@@ -29,6 +30,14 @@ impl<F: Frame> Broker<F> {
         if self.is_given_up(now, key, request, kind, &body) {
             return;
         }
+        let (mut kind, mut body) = (kind, body);
+        if kind != ReplyKind::OwnError && !self.client_takes(request, &body) {
+            let code = Code::ReplyTooLarge;
+            if !kind.is_last() {
+                return self.end(now, request, End::Failed(code));
+            }
+            (kind, body) = (ReplyKind::OwnError, text_of(code));
+        }
         if !kind.is_last() {
             return self.pass_on(now, request, kind, body);
         }
@@ -36,6 +45,14 @@ impl<F: Frame> Broker<F> {
             self.on_pace(now, key, request, told);
         }
         self.end(now, request, End::Answered(kind, body));
+    }
+
+    /// Whether the client has not said that this is more than it takes.
+    fn client_takes(&self, key: RequestKey, body: &Body<F>) -> bool {
+        let request = self.requests.get(key);
+        let client = request.and_then(|request| self.clients.get(request.client));
+        let hello = client.and_then(|client| client.hello.as_ref());
+        hello.is_none_or(|hello| hello.takes(body.bytes.len()))
     }
 
     /// The request that a reply without a token names. 0.0.92 passes ids through UTF-8, so they

@@ -6,7 +6,7 @@ use super::parking::Told;
 use super::requests::{ParkState, State};
 use crate::proto::Time;
 use crate::wire::Frame;
-use crate::wire::omdp::{ToClient, rids, rids_to_frame};
+use crate::wire::omdp::{ToClient, rids, rids_to_frames};
 
 impl<F: Frame> Broker<F> {
     /// Asks clients for what is at the front of the queue. True if something there was set aside.
@@ -41,8 +41,9 @@ impl<F: Frame> Broker<F> {
             seen += 1;
         }
         for (client, rids) in told {
-            let rids = rids_to_frame(rids.iter().map(|rid| &**rid));
-            self.send_client(client, ToClient::Unpark { rids });
+            rids_to_frames(rids.iter().map(|rid| &**rid), |rids| {
+                self.send_client(client, ToClient::Unpark { rids });
+            });
         }
         moved
     }

@@ -105,7 +105,25 @@ impl<F: Frame> Client<F> {
         }
     }
 
+    /// Ends a request that is more than the broker takes. True if it was.
+    pub(super) fn ends_too_large(&mut self, id: u64) -> bool {
+        let size = self.requests.get(&id).map(|each| each.data.bytes.len());
+        let too_large = self
+            .link
+            .peer()
+            .zip(size)
+            .is_some_and(|(broker, size)| !broker.takes(size));
+        if too_large {
+            self.forget(id, Tell::Nothing);
+            self.fail(id, Code::RequestTooLarge);
+        }
+        too_large
+    }
+
     fn send(&mut self, id: u64) {
+        if self.ends_too_large(id) {
+            return;
+        }
         let is_mdp = self.config.dialect != Dialect::Omdp;
         let broker_is_ours = self.link.peer().is_some();
         let rid = self.rid(id);

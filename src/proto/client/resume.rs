@@ -78,6 +78,9 @@ impl<F: Frame> Client<F> {
     }
 
     fn resume(&mut self, now: Time, id: u64, until: Time) {
+        if self.ends_too_large(id) {
+            return;
+        }
         let rid = self.rid(id);
         let Some(request) = self.requests.get_mut(&id) else {
             return;

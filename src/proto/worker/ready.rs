@@ -69,6 +69,7 @@ impl<F: Frame> Worker<F> {
             && self.left.told() == 0;
         hello.prefetch = ahead.then_some(self.config.prefetch);
         hello.flow = true;
+        hello.max_message = self.config.link.max_message;
         self.transmits.push(WorkerMessage::Ready {
             service: F::from(self.config.service.as_bytes()),
             hello: Some(hello.to_frame()),

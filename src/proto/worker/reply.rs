@@ -1,8 +1,9 @@
 //! What the user says of a delivery: parts of the reply, and its end.
 
-use super::Worker;
 use super::delivery::Delivery;
 use super::recent::Ended;
+use super::{Worker, WorkerNotice};
+use crate::proto::code::Code;
 use crate::proto::{Time, flow};
 use crate::wire::ext;
 use crate::wire::omdp::{ReplyKind, WorkerMessage, error_for_old};
@@ -17,6 +18,13 @@ impl<F: Frame> Worker<F> {
         let dialect = self.config.dialect;
         let has_windows = self.has_windows();
         let number = delivery;
+        if self.is_too_large(&body) && self.deliveries.contains_key(&number) {
+            self.notices.push(WorkerNotice::Cancelled {
+                delivery: number,
+                code: Code::ReplyTooLarge,
+            });
+            return self.end(now, number, ReplyKind::OwnError, too_large());
+        }
         let Some(delivery) = self.deliveries.get_mut(&number) else {
             return;
         };
@@ -60,6 +68,12 @@ impl<F: Frame> Worker<F> {
         self.transmits.push(message);
     }
 
+    /// Whether the broker has said that it does not take so much.
+    fn is_too_large(&self, body: &Body<F>) -> bool {
+        let broker = self.link.peer();
+        broker.is_some_and(|broker| !broker.takes(body.bytes.len()))
+    }
+
     /// Ends the request with data.
     pub fn finish(&mut self, now: Time, delivery: u64, body: Body<F>) {
         self.end(now, delivery, ReplyKind::Final, body);
@@ -70,7 +84,7 @@ impl<F: Frame> Worker<F> {
         self.end(now, delivery, ReplyKind::Error, value);
     }
 
-    pub(super) fn end(&mut self, now: Time, number: u64, kind: ReplyKind, mut body: Body<F>) {
+    pub(super) fn end(&mut self, now: Time, number: u64, mut kind: ReplyKind, mut body: Body<F>) {
         if self.held > 0 && self.keep_end(number, kind, &body) {
             return;
         }
@@ -103,6 +117,9 @@ impl<F: Frame> Worker<F> {
             };
             self.resume.recent.end(now, number, ended, &body);
         }
+        if self.is_too_large(&body) {
+            (kind, body) = (ReplyKind::OwnError, too_large());
+        }
         let service = token.and_then(|_| self.pace.tell(now));
         let pace = service.map(|service| ext::Pace {
             service,
@@ -120,6 +137,11 @@ impl<F: Frame> Worker<F> {
         self.shed_backlog();
         self.settle_drain(now);
     }
+}
+
+/// The end of a request whose reply is more than the broker takes.
+fn too_large<F: Frame>() -> Body<F> {
+    Body::json(F::from(Code::ReplyTooLarge.to_json()))
 }
 
 /// One body of all parts and the final, which adds nothing if it has no data.

@@ -42,7 +42,7 @@ fn body<F: Frame>(cursor: &mut Cursor<'_, F>) -> Result<Vec<F>, Malformed> {
 
 /// Exactly one address, the delimiter, and the body.
 fn addressed<F: Frame>(cursor: &mut Cursor<'_, F>) -> Result<(F, Vec<F>), Malformed> {
-    let client = cursor.name()?;
+    let client = cursor.id()?;
     if !cursor.next()?.is_empty() {
         return Err(Malformed::Name);
     }
@@ -69,14 +69,14 @@ impl<F: Frame> PeerMessage<F> {
                 return Err(Malformed::Command);
             }
             return Ok(PeerMessage::Client(ClientRequest {
-                service: cursor.name()?,
+                service: cursor.service()?,
                 body: body(&mut cursor)?,
             }));
         }
         let command = command(&mut cursor)?;
         let message = match command {
             READY => WorkerMessage::Ready {
-                service: cursor.name()?,
+                service: cursor.service()?,
             },
             _ if command == layout.last || Some(command) == layout.partial => {
                 let (client, body) = addressed(&mut cursor)?;
@@ -144,7 +144,7 @@ impl<F: Frame> ClientReply<F> {
             },
         };
         let service = match layout.names_service {
-            true => Some(cursor.name()?),
+            true => Some(cursor.service()?),
             false => None,
         };
         let body = body(&mut cursor)?;
@@ -344,7 +344,10 @@ pub(super) mod testing {
         assert_eq!(to_us(format!("{worker}|\u{2}|Cx|a")), Err(Name));
         assert_eq!(to_us(format!("{worker}|\u{2}|Cx|∅")), Err(Short));
         assert_eq!(to_us(format!("{client}|echo|a")), Err(Header));
-        let endless = format!("{client}|{}|a", "x".repeat(crate::wire::MAX_NAME + 1));
+        let endless = format!(
+            "{client}|{}|a",
+            "x".repeat(crate::wire::sizes::MAX_SERVICE + 1)
+        );
         refused(d, &endless, Name);
     }
 }

@@ -11,7 +11,7 @@ mod to_broker;
 mod to_client;
 mod to_worker;
 
-pub use resume::{ClaimExt, ClaimState, Past, ResumeExt, rids, rids_to_frame};
+pub use resume::{ClaimExt, ClaimState, Past, ResumeExt, rids, rids_to_frame, rids_to_frames};
 pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage, tokens};
 pub use to_client::ToClient;
 pub use to_worker::{RequestExtra, ToWorker};

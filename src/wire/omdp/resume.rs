@@ -1,7 +1,8 @@
 //! Layouts of the messages by which requests outlive their broker; see `proto::broker::claims`.
 //! Binary and fixed, like the extension frames: numbers are big endian.
 
-use crate::wire::{Frame, MAX_NAME, Malformed};
+use crate::wire::sizes::{MAX_ID, MAX_LIST};
+use crate::wire::{Frame, Malformed};
 
 /// What a client knows of a request that it asks a new broker to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +118,17 @@ impl ResumeExt {
     }
 }
 
+/// Request ids in as many frames as they need, see [`rids_to_frame`].
+pub fn rids_to_frames<'a, F: Frame>(
+    rids: impl IntoIterator<Item = &'a [u8]>,
+    mut each: impl FnMut(F),
+) {
+    let mut rids = rids.into_iter().peekable();
+    while rids.peek().is_some() {
+        each(rids_to_frame(rids.by_ref().take(MAX_LIST / (2 + MAX_ID))));
+    }
+}
+
 /// Request ids in one frame: for each its length in two bytes, and its bytes.
 pub fn rids_to_frame<'a, F: Frame>(rids: impl IntoIterator<Item = &'a [u8]>) -> F {
     let mut bytes = Vec::new();
@@ -141,7 +153,7 @@ pub fn rids(mut frame: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn split_rid(frame: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&length, rest) = frame.split_first_chunk()?;
     let length = usize::from(u16::from_be_bytes(length));
-    if length == 0 || length > MAX_NAME {
+    if length == 0 || length > MAX_ID {
         return None;
     }
     rest.split_at_checked(length)
@@ -149,6 +161,9 @@ fn split_rid(frame: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// At least one id, and nothing behind the last.
 pub(super) fn check_rids<F: Frame>(frame: F) -> Result<F, Malformed> {
+    if frame.len() > MAX_LIST {
+        return Err(Malformed::Size);
+    }
     let mut rest = &frame[..];
     loop {
         rest = split_rid(rest).ok_or(Malformed::Extension)?.1;
@@ -160,6 +175,9 @@ pub(super) fn check_rids<F: Frame>(frame: F) -> Result<F, Malformed> {
 
 /// At least one number of eight bytes.
 pub(super) fn check_numbers<F: Frame>(frame: F) -> Result<F, Malformed> {
+    if frame.len() > MAX_LIST {
+        return Err(Malformed::Size);
+    }
     if frame.is_empty() || !frame.len().is_multiple_of(size_of::<u64>()) {
         return Err(Malformed::Extension);
     }

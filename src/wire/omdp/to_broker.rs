@@ -3,6 +3,7 @@
 use super::resume::{check_numbers, check_rids};
 use super::*;
 use crate::wire::ext::{Pace, RequestExt, TokenExt};
+use crate::wire::sizes::{MAX_HELLO, MAX_OPTIONS, MAX_USER};
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// A message that the broker received, by the role its header claims.
@@ -111,23 +112,23 @@ impl<F: Frame> ClientMessage<F> {
         let command = cursor.next()?;
         let message = match &*command {
             READY => ClientMessage::Hello {
-                hello: cursor.next()?,
+                hello: cursor.bounded(MAX_HELLO)?,
             },
             REQUEST => ClientMessage::Request {
-                service: cursor.name()?,
-                rid: cursor.name()?,
+                service: cursor.service()?,
+                rid: cursor.id()?,
                 data: cursor.next()?,
-                opts: cursor.optional(),
+                opts: cursor.optional_bounded(MAX_OPTIONS)?,
                 ext: cursor
                     .optional()
                     .map(|ext| RequestExt::parse(&ext))
                     .transpose()?,
             },
             RESUME => ClientMessage::Resume {
-                service: cursor.name()?,
-                rid: cursor.name()?,
+                service: cursor.service()?,
+                rid: cursor.id()?,
                 data: cursor.next()?,
-                opts: cursor.next()?,
+                opts: cursor.bounded(MAX_OPTIONS)?,
                 ext: RequestExt::parse(&cursor.next()?)?,
                 past: Past::parse(&cursor.next()?)?,
             },
@@ -135,12 +136,10 @@ impl<F: Frame> ClientMessage<F> {
                 rids: check_rids(cursor.next()?)?,
             },
             HEARTBEAT if cursor.remaining() == 0 => ClientMessage::Heartbeat,
-            HEARTBEAT => ClientMessage::RequestHeartbeat {
-                rid: cursor.name()?,
-            },
+            HEARTBEAT => ClientMessage::RequestHeartbeat { rid: cursor.id()? },
             DISCONNECT => ClientMessage::Disconnect,
             CANCEL => ClientMessage::Cancel {
-                rid: cursor.name()?,
+                rid: cursor.id()?,
                 expired: match cursor.optional() {
                     None => false,
                     Some(why) if &*why == EXPIRED => true,
@@ -148,7 +147,7 @@ impl<F: Frame> ClientMessage<F> {
                 },
             },
             CREDIT => ClientMessage::Credit {
-                rid: cursor.name()?,
+                rid: cursor.id()?,
                 bytes: credit(&cursor.next()?)?,
             },
             _ => return Err(Malformed::Command),
@@ -216,8 +215,8 @@ impl<F: Frame> WorkerMessage<F> {
         let command = cursor.next()?;
         let message = match &*command {
             READY => WorkerMessage::Ready {
-                service: cursor.name()?,
-                hello: cursor.optional(),
+                service: cursor.service()?,
+                hello: cursor.optional_bounded(MAX_HELLO)?,
             },
             PARTIAL => Self::decode_reply(&mut cursor, ReplyKind::Partial)?,
             FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
@@ -228,10 +227,10 @@ impl<F: Frame> WorkerMessage<F> {
                 WorkerMessage::Return { tokens }
             }
             RESUME => WorkerMessage::Claim {
-                client: cursor.name()?,
-                rid: cursor.name()?,
+                client: cursor.id()?,
+                rid: cursor.id()?,
                 ext: ClaimExt::parse(&cursor.next()?)?,
-                user: cursor.optional(),
+                user: cursor.optional_bounded(MAX_USER)?,
             },
             _ => return Err(Malformed::Command),
         };
@@ -240,8 +239,8 @@ impl<F: Frame> WorkerMessage<F> {
     }
 
     fn decode_reply(cursor: &mut Cursor<'_, F>, kind: ReplyKind) -> Result<Self, Malformed> {
-        let client = cursor.name()?;
-        let rid = cursor.name()?;
+        let client = cursor.echo()?;
+        let rid = cursor.echo()?;
         let code = cursor.next()?;
         let data = cursor.optional();
         let ext = cursor.optional().map(|ext| TokenExt::parse(&ext));

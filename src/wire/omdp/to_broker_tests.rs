@@ -255,13 +255,37 @@ fn malformed() {
     ] {
         assert_eq!(decode(text), Err(why), "{text}");
     }
-    let long = "x".repeat(crate::wire::MAX_NAME + 1);
-    assert_eq!(decode(&format!("W|1|{long}")), Err(Name));
     assert_eq!(
         PeerMessage::<Vec<u8>>::decode(&mut Vec::new()),
         Err(Short),
         "no frame at all"
     );
+}
+
+/// Each part but the body has its maximum.
+#[test]
+fn parts_that_are_too_long() {
+    use crate::wire::sizes::*;
+    use Malformed::{Name, Size};
+    for (max, form, why) in [
+        (MAX_SERVICE, "W|1|@", Name),
+        (MAX_SERVICE, "C|2|@|r1|1", Name),
+        (MAX_ID, "C|2|echo|@|1", Name),
+        (MAX_ID, "C|8|@", Name),
+        (MAX_ID, "C|4|@", Name),
+        (MAX_ECHO, "W|3|@|r1|0|1", Name),
+        (MAX_ECHO, "W|3|Cx|@|0|1", Name),
+        (MAX_OPTIONS, "C|2|echo|r1|1|@", Size),
+        (MAX_HELLO, "C|1|@", Size),
+        (MAX_HELLO, "W|1|echo|@", Size),
+        (MAX_USER, "W|11|Cx|r1|\0\0\0\0\0\0\0\0\0|@", Size),
+    ] {
+        let with = |len| form.replace('@', &"x".repeat(len));
+        // Not by way of `decode`, which would put them into the corpus.
+        let decode = |len| PeerMessage::decode(&mut frames(&with(len)));
+        assert!(decode(max).is_ok(), "{form}");
+        assert_eq!(decode(max + 1), Err(why), "{form}");
+    }
 }
 
 /// Whatever decodes, encodes to the frames it came from: frames drawn from a small alphabet, so

@@ -3,6 +3,7 @@
 use super::resume::check_rids;
 use super::*;
 use crate::wire::ext::ResultExt;
+use crate::wire::sizes::MAX_HELLO;
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// Broker to client.
@@ -44,7 +45,7 @@ impl<F: Frame> ToClient<F> {
         let command = cursor.next()?;
         let message = match &*command {
             READY => ToClient::Welcome {
-                hello: cursor.next()?,
+                hello: cursor.bounded(MAX_HELLO)?,
             },
             PARTIAL => Self::decode_reply(&mut cursor, ReplyKind::Partial)?,
             FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
@@ -60,7 +61,7 @@ impl<F: Frame> ToClient<F> {
             },
             DISCONNECT if cursor.remaining() == 0 => ToClient::Disconnect,
             DISCONNECT => ToClient::NameTaken {
-                session: cursor.name()?,
+                session: cursor.id()?,
             },
             _ => return Err(Malformed::Command),
         };
@@ -69,7 +70,7 @@ impl<F: Frame> ToClient<F> {
     }
 
     fn decode_reply(cursor: &mut Cursor<'_, F>, kind: ReplyKind) -> Result<Self, Malformed> {
-        let rid = cursor.name()?;
+        let rid = cursor.echo()?;
         let code = cursor.next()?;
         let data = cursor.optional();
         let ext = cursor.optional().map(|ext| ResultExt::parse(&ext));

@@ -3,6 +3,7 @@
 use super::resume::check_numbers;
 use super::*;
 use crate::wire::ext::GivenExt;
+use crate::wire::sizes::{MAX_HELLO, MAX_OPTIONS, MAX_USER};
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// Broker to worker.
@@ -62,14 +63,14 @@ impl<F: Frame> ToWorker<F> {
         let command = cursor.next()?;
         let message = match &*command {
             READY => ToWorker::Welcome {
-                hello: cursor.next()?,
+                hello: cursor.bounded(MAX_HELLO)?,
             },
             REQUEST => {
-                let client = cursor.name()?;
-                let rid = cursor.name()?;
+                let client = cursor.echo()?;
+                let rid = cursor.echo()?;
                 let bytes = cursor.next()?;
                 let mut encoding = Encoding::Json;
-                let extra = match cursor.optional() {
+                let extra = match cursor.optional_bounded(MAX_OPTIONS)? {
                     None => None,
                     Some(opts) => {
                         let ext = GivenExt::parse(&cursor.next()?)?;
@@ -80,7 +81,7 @@ impl<F: Frame> ToWorker<F> {
                             opts,
                             token: ext.token,
                             retried: ext.retried,
-                            user: cursor.optional(),
+                            user: cursor.optional_bounded(MAX_USER)?,
                         })
                     }
                 };
@@ -93,12 +94,12 @@ impl<F: Frame> ToWorker<F> {
             }
             HEARTBEAT if cursor.remaining() == 0 => ToWorker::Heartbeat,
             HEARTBEAT => ToWorker::RequestHeartbeat {
-                client: cursor.name()?,
-                rid: cursor.name()?,
+                client: cursor.echo()?,
+                rid: cursor.echo()?,
             },
             DISCONNECT if cursor.remaining() == 0 => ToWorker::Disconnect,
             DISCONNECT => ToWorker::NameTaken {
-                session: cursor.name()?,
+                session: cursor.id()?,
             },
             RESUME => ToWorker::Resume(ResumeExt::parse(&cursor.next()?)?),
             PARK => ToWorker::Disclaim {

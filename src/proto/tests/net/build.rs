@@ -17,6 +17,7 @@ fn link(expect_beats: bool) -> LinkConfig {
         liveness: 3,
         reconnect: ms(100),
         expect_beats,
+        max_message: None,
     }
 }
 
@@ -67,6 +68,7 @@ impl Net {
             busy_timeout: secs(900),
             session: format!("b{}", self.peers.len()),
             limits: Limits::default(),
+            max_message: None,
             seed: 1,
         };
         change(&mut config);

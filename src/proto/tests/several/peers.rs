@@ -56,6 +56,7 @@ fn link() -> LinkConfig {
         liveness: 3,
         reconnect: ms(100),
         expect_beats: true,
+        max_message: None,
     }
 }
 

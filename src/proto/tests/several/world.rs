@@ -37,6 +37,7 @@ fn broker(life: usize) -> Broker<Vec<u8>> {
         expiry: None,
         busy_timeout: ms(900_000),
         limits: Limits::default(),
+        max_message: None,
         seed: 1,
         session: format!("b{life}"),
     })
