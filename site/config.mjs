@@ -1,4 +1,6 @@
-// The documentation site: VitePress over the Markdown of the repository, staged by scripts/site.js.
+// The documentation site: VitePress over the Markdown of the repository, staged by scripts/site.js. The menu is the index
+// of the documentation, docs/README.md.
+import fs from 'node:fs';
 import { defineConfig } from 'vitepress';
 
 /** As GitHub does it, so that anchors are the same in both places. */
@@ -9,7 +11,17 @@ function slugify(title) {
     .replaceAll(' ', '-');
 }
 
-const page = (text, link) => ({ text, link });
+function sidebar() {
+  const index = fs.readFileSync('src/docs/index.md', 'utf8');
+  const [, ...sections] = index.split(/^## /m);
+  return sections.map((section) => ({
+    text: section.split('\n')[0],
+    items: [...section.matchAll(/^- \[(.*?)\]\((.*?)\.md\)/gm)].map(([, text, name]) => ({
+      text,
+      link: new URL(name, 'http://site/docs/').pathname,
+    })),
+  }));
+}
 
 export default defineConfig({
   title: 'zmq-omdp',
@@ -20,43 +32,11 @@ export default defineConfig({
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],
-    nav: [page('Tutorial', '/docs/tutorial'), page('API', '/docs/api'), page('Changelog', '/CHANGELOG')],
-    sidebar: [
-      { text: 'Start', items: [page('Overview', '/'), page('Tutorial', '/docs/tutorial')] },
-      {
-        text: 'Guides',
-        items: [
-          page('Broker', '/docs/broker'),
-          page('Worker', '/docs/worker'),
-          page('Client', '/docs/client'),
-          page('Cookbook', '/docs/cookbook'),
-          page('Security', '/docs/security'),
-          page('Monitoring', '/docs/monitoring'),
-          page('Standard Majordomo peers', '/docs/mdp'),
-          page('Runtimes and tools', '/docs/runtimes'),
-          page('Migrating from 0.0.92', '/docs/migrating'),
-        ],
-      },
-      {
-        text: 'Reference',
-        items: [
-          page('API', '/docs/api'),
-          page('Errors', '/docs/errors'),
-          page('Command line', '/docs/cli'),
-          page('Protocol', '/PROTOCOL'),
-          page('Changelog', '/CHANGELOG'),
-        ],
-      },
-      {
-        text: 'Explanation',
-        items: [
-          page('Choosing', '/docs/choosing'),
-          page('Performance', '/docs/performance'),
-          page('Threat model', '/docs/threat-model'),
-          page('Architecture', '/ARCHITECTURE'),
-          page('Contributing', '/CONTRIBUTING'),
-        ],
-      },
+    nav: [
+      { text: 'Documentation', link: '/docs/' },
+      { text: 'API', link: '/docs/api' },
+      { text: 'Changelog', link: '/CHANGELOG' },
     ],
+    sidebar: sidebar(),
   },
 });

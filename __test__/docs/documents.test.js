@@ -120,6 +120,13 @@ for (const file of DOCUMENTS) {
   });
 }
 
+test('the index of the documentation has every page', () => {
+  const index = read('docs/README.md');
+  const pages = fs.readdirSync(path.join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
+  const missing = pages.filter((name) => name !== 'README.md' && !index.includes(`](${name})`));
+  assert.deepEqual(missing, []);
+});
+
 test('the example of streams in the README survives a missing file on both sides', async () => {
   const blocks = programsIn(read('README.md'));
   const example = blocks.find(({ code }) => code.includes('pipeline('));
@@ -175,14 +182,20 @@ describe('docs/api.md and index.d.ts', () => {
     );
   });
 
-  test('docs/errors.md lists the codes that index.d.ts lists', () => {
-    const union = types.match(/^export type ErrorCode =\n([\s\S]*?);$/m)?.[1] ?? '';
-    const typed = [...union.matchAll(/'(\w+)'/g)].map(([, code]) => code);
-    const [, section] = read('docs/errors.md').split(/^## Codes$/m);
-    const listed = [...section.split(/^## /m)[0].matchAll(/^\| `(\w+)`/gm)].map(([, code]) => code);
-    assert.ok(typed.length > 9, `${typed.length}`);
-    assert.deepEqual(listed.sort(), typed.sort());
-  });
+  for (const [file, heading] of [
+    ['docs/errors.md', /^## Codes$/m],
+    ['docs/migrating.md', /^## Error codes$/m],
+  ]) {
+    test(`${file} lists the codes that index.d.ts lists`, () => {
+      const union = types.match(/^export type ErrorCode =\n([\s\S]*?);$/m)?.[1] ?? '';
+      const typed = [...union.matchAll(/'(\w+)'/g)].map(([, code]) => code);
+      const [, section] = read(file).split(heading);
+      const cells = [...section.split(/^## /m)[0].matchAll(/^\|(.*?)\|/gm)].map(([, cell]) => cell);
+      const listed = cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, code]) => code));
+      assert.ok(typed.length > 9, `${typed.length}`);
+      assert.deepEqual(listed.sort(), typed.sort());
+    });
+  }
 
   test('every option, event and method of docs/api.md has a type', () => {
     const members = new Set(
