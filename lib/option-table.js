@@ -52,7 +52,7 @@ const OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     value: 2500,
-    help: 'how often it tells the other side that it lives',
+    help: 'the interval of heartbeats to the other side',
     flag: { short: 'i' },
   },
   {
@@ -62,8 +62,8 @@ const OPTIONS = [
     min: 1,
     max: 1000,
     value: 3,
-    help: 'after so many silent intervals the other side is taken for lost',
-    more: "The interval is the longer of the two sides' `heartbeat`, so different settings at the two ends do no harm",
+    help: 'the number of silent intervals after which the other side counts as lost',
+    more: 'The interval is the longer `heartbeat` of the two sides, so the two ends may have different settings',
     flag: { short: 'l' },
   },
   {
@@ -92,8 +92,8 @@ const OPTIONS = [
     unit: 'bytes',
     // Half of V8's longest string.
     value: 256 * 1024 * 1024,
-    help: 'the largest body that is sent or taken',
-    more: 'A larger one is a `RangeError` where it is given. See [Sizes](broker.md#sizes)',
+    help: 'the largest body that is sent or accepted',
+    more: 'Giving a larger one throws a `RangeError`. See [Sizes](broker.md#sizes)',
   },
   {
     name: 'maxPeerBytes',
@@ -103,8 +103,8 @@ const OPTIONS = [
     min: 65536,
     unit: 'bytes',
     value: 64 * 1024 * 1024,
-    help: 'how many bytes may lie ready for a peer that does not take them',
-    more: 'Past that it [loses its place](broker.md#slow-peers)',
+    help: 'how many bytes may wait for a peer that does not read them',
+    more: 'Beyond that the peer is [disconnected](broker.md#slow-peers)',
   },
   {
     name: 'dialects',
@@ -112,7 +112,7 @@ const OPTIONS = [
     type: 'protocols',
     value: PROTOCOLS,
     default: 'all',
-    help: `which dialects it speaks: ${PROTOCOLS.join(', ')}`,
+    help: `the dialects that the broker accepts: ${PROTOCOLS.join(', ')}`,
     more: 'An array. Messages of other dialects are dropped, each as a `badMessage`. See [mdp.md](mdp.md#standard-peers-at-the-broker)',
   },
   {
@@ -125,7 +125,7 @@ const OPTIONS = [
     unit: 'ms',
     value: 60000,
     help: 'how long a request of an MDP client waits for a worker',
-    more: 'What a worker has does not expire',
+    more: 'A request that a worker has does not expire',
   },
   {
     name: 'busyTimeout',
@@ -147,8 +147,8 @@ const OPTIONS = [
     unit: 'µs',
     auto: 'what the traffic suggests',
     value: 'auto',
-    help: 'how long its thread looks for the next message before it sleeps',
-    more: 'Counts only when there is a trickle of messages. It shortens the way of a single request at the price of processor time; see [broker.md](broker.md#spin)',
+    help: "how long the broker's thread polls for the next message before it sleeps",
+    more: 'Effective only when traffic is low: single requests are faster, at the price of processor time. See [broker.md](broker.md#spin)',
   },
   {
     name: 'maxQueue',
@@ -178,7 +178,7 @@ const OPTIONS = [
     min: 0,
     off: 'no limit',
     value: 1048576,
-    help: 'how many requests may wait in all',
+    help: 'how many requests may wait in total',
   },
   {
     name: 'maxTotalQueueBytes',
@@ -188,7 +188,7 @@ const OPTIONS = [
     off: 'no limit',
     unit: 'bytes',
     value: 1073741824,
-    help: 'how many bytes may wait in all',
+    help: 'how many bytes may wait in total',
   },
   {
     name: 'handshakeInterval',
@@ -256,7 +256,7 @@ const OPTIONS = [
     unit: 'ms',
     value: 60000,
     help: 'how long a request waits without any sign of its reply',
-    more: 'For requests that do not say one',
+    more: 'For requests without a timeout of their own',
     flag: { short: 't' },
   },
   {
@@ -264,7 +264,7 @@ const OPTIONS = [
     of: ['worker', 'client'],
     type: 'protocol',
     value: PROTOCOLS[0],
-    help: `what the broker speaks: ${PROTOCOLS.join(', ')}`,
+    help: `the dialect of the broker: ${PROTOCOLS.join(', ')}`,
     more: `Under MDP \`concurrency\` must be 1. ${WHAT_MDP_LACKS}`,
     flag: { short: 'p' },
   },
@@ -278,7 +278,7 @@ const OPTIONS = [
     unit: 'ms',
     default: "the client's",
     help: 'how long to wait without any sign of the reply',
-    more: 'Each partial starts it anew. 0 is the default',
+    more: 'Each partial restarts it. 0 is the default',
     flag: { only: 'none' },
   },
   {
@@ -304,7 +304,7 @@ const OPTIONS = [
     // Past this a request that kills its workers would have killed enough of them.
     max: 255,
     value: 0,
-    help: 'how often it may start again after the worker that had it was lost',
+    help: 'how often the request may start again after its worker was lost',
     more: 'See [client.md](client.md#retries)',
   },
   {
@@ -323,7 +323,7 @@ const OPTIONS = [
     off: 'without end',
     unit: 'ms',
     value: -1,
-    help: 'how long a worker waits for the handlers that are running',
+    help: 'how long a worker waits for running handlers',
     more: 'A broker and a client have nothing to wait for',
     flag: { only: 'none' },
   },
@@ -332,7 +332,7 @@ const OPTIONS = [
     of: ['broker'],
     type: 'boolean',
     group: 'security',
-    help: 'the mechanism is CURVE',
+    help: 'use CURVE',
     flag: { only: 'none' },
   },
   {
@@ -340,14 +340,14 @@ const OPTIONS = [
     of: ['broker'],
     type: 'boolean',
     group: 'security',
-    help: 'demand user names and passwords, by PLAIN; the users are in the rules',
+    help: 'use PLAIN: user names and passwords, which are in the rules',
   },
   {
     name: 'security',
     of: ['broker'],
     type: 'rules',
     group: 'security',
-    help: 'the rules: who is let in, and who may do what',
+    help: 'the rules: which peers are admitted, and what they may serve and call',
     more: 'See [security.md](security.md#authorization)',
     flag: { only: 'file' },
   },
@@ -364,7 +364,7 @@ const OPTIONS = [
     of: PEERS,
     type: 'key',
     group: 'security',
-    help: 'CURVE: its own secret key',
+    help: "CURVE: the peer's own secret key",
     flag: { only: 'secret' },
   },
   {
@@ -372,7 +372,7 @@ const OPTIONS = [
     of: PEERS,
     type: 'key',
     group: 'security',
-    help: 'CURVE: its own public key',
+    help: "CURVE: the peer's own public key",
     more: 'Optional',
     flag: { only: 'none' },
   },

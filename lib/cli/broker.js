@@ -11,16 +11,16 @@ const help = `Usage: zmq-omdp broker [OPTION…]
 
 Runs a broker until SIGINT or SIGTERM.
 
-${helpLine('b', 'bind', 'URL', 'where to listen, as often as wanted (tcp://127.0.0.1:5555)')}${helpFor('broker')}${helpLine(
+${helpLine('b', 'bind', 'URL', 'where to listen; may be repeated (tcp://127.0.0.1:5555)')}${helpFor('broker')}${helpLine(
   'c',
   'config',
   'FILE',
-  'a JSON object with these options, by their names in camel case',
-)}${helpLine('V', 'verbose', '', 'log who comes and goes')}${LOG_HELP}${helpLine('h', 'help', '', 'this text')}
-Each option may be given as an environment variable too: ZMQ_OMDP_BIND, ZMQ_OMDP_BUSY_TIMEOUT, …; lists
-are separated by commas. The command line goes before the environment, that before the file. Who may come in and do
-what is the member "security" of the file; at SIGHUP it is read again, and its rules replace the old ones. A secret is
-no argument, but a file, or ZMQ_OMDP_CURVE_SECRET_KEY.
+  'a JSON object with these options, their names in camel case',
+)}${helpLine('V', 'verbose', '', 'log peers that come and go')}${LOG_HELP}${helpLine('h', 'help', '', 'print this text')}
+Each option may also be an environment variable: ZMQ_OMDP_BIND, ZMQ_OMDP_BUSY_TIMEOUT, …; lists are separated by commas.
+The command line has precedence over the environment, and the environment over the file. The member "security" of the
+file has the rules; at SIGHUP the file is read again, and its rules replace the old ones. Secrets are not accepted as
+arguments, but as files, or in ZMQ_OMDP_CURVE_SECRET_KEY.
 `;
 
 /** @type {import('./settings').Options} */

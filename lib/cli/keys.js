@@ -8,12 +8,12 @@ const { checked, readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp keys [FILE] [OPTION…]
 
-Makes a pair of CURVE keys: writes the secret key to FILE (zmq-omdp.key), which its owner alone can read, and prints the
-public key, which is no secret. A file that is there is left as it is.
+Makes a CURVE key pair: writes the secret key to FILE (zmq-omdp.key), readable only by its owner, and prints the public
+key. An existing file is not changed.
 
-  -f, --force               overwrite FILE; the key in it is lost
-  -p, --public              write nothing: print the public key of the secret key that is in FILE
-  -h, --help                this text
+  -f, --force               overwrite FILE; its key is lost
+  -p, --public              write nothing; print the public key of the secret key in FILE
+  -h, --help                print this text
 `;
 
 /** @type {import('./settings').Options} */

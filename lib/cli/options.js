@@ -108,8 +108,8 @@ const LOG_SETTINGS = {
 };
 
 const LOG_HELP =
-  helpLine('D', 'debug', '', 'log all there is') +
-  helpLine(undefined, 'log-format', 'FORMAT', 'plain or json, one line an entry, to stderr (plain)');
+  helpLine('D', 'debug', '', 'log everything') +
+  helpLine(undefined, 'log-format', 'FORMAT', 'plain or json, one line per entry, to stderr (plain)');
 
 /**
  * What documents show of a role's flags.

@@ -8,17 +8,17 @@ const { onSignals } = require('./signals');
 
 const help = `Usage: zmq-omdp request SERVICE [DATA|-] [OPTION…]
 
-Makes a request and prints each part of the reply as it comes: strings and bytes as they are, other values as a
-line of JSON. DATA is sent as a string; with - it is read from stdin, and is bytes if it is no text. Without it null
-is sent. The exit code is 0, 1 for an error or a timeout, which are told on stderr, or 2 for wrong arguments.
+Makes a request and prints each part of the reply when it arrives: strings and bytes as they are, other values as a
+line of JSON. DATA is sent as a string; - reads it from stdin, and sends bytes if it is not text; without DATA null is
+sent. The exit code is 0, 1 after an error or a timeout, which is printed to stderr, or 2 for invalid arguments.
 
-${helpLine('b', 'broker', 'URL', 'where the broker is (tcp://127.0.0.1:5555)')}${helpFor('client')}${helpFor('request')}${helpLine(
+${helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:5555)')}${helpFor('client')}${helpFor('request')}${helpLine(
   'j',
   'json',
   '',
   'DATA is JSON, and each part is printed as a line of JSON',
-)}${helpLine('h', 'help', '', 'this text')}
-Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CURVE_SERVER_KEY, …; and for the secrets themselves
+)}${helpLine('h', 'help', '', 'print this text')}
+Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CURVE_SERVER_KEY, …; for secrets
 ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASSWORD.
 `;
 

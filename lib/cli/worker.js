@@ -11,20 +11,20 @@ const { onSignals } = require('./signals');
 
 const help = `Usage: zmq-omdp worker SERVICE [OPTION…] -- COMMAND [ARGUMENT…]
 
-Serves SERVICE: runs COMMAND for each request with its data on stdin (a string or bytes as they are, other values as
-JSON), sends what it writes to stdout as partials, and an empty final when it ends with exit code 0. Otherwise the
-reply is an error value { message, code: "COMMAND_FAILED", exitCode, signal, stderr }. A command whose request nobody
-waits for any more gets SIGTERM. At SIGINT or SIGTERM the worker takes no new request and lets the running ones end; at
-a second one it gives them up.
+Serves SERVICE: runs COMMAND for each request, with the data on stdin (strings and bytes as they are, other values as
+JSON). Output on stdout is sent as partials, followed by an empty final if COMMAND exits with code 0. Otherwise the reply
+is an error value { message, code: "COMMAND_FAILED", exitCode, signal, stderr }. If the request is cancelled, COMMAND gets
+SIGTERM. At SIGINT or SIGTERM the worker takes no new request and waits for the running ones; a second signal ends the
+wait.
 
-${helpLine('b', 'broker', 'URL', 'where the broker is (tcp://127.0.0.1:5555)')}${helpFor('worker')}${helpLine(
+${helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:5555)')}${helpFor('worker')}${helpLine(
   'V',
   'verbose',
   '',
   'log requests and connections',
-)}${LOG_HELP}${helpLine('h', 'help', '', 'this text')}
+)}${LOG_HELP}${helpLine('h', 'help', '', 'print this text')}
 Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CONCURRENCY, ZMQ_OMDP_HEARTBEAT, ZMQ_OMDP_VERBOSE, …;
-and for the secrets themselves ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASSWORD, which COMMAND does not get.
+for secrets ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASSWORD, which COMMAND does not get.
 `;
 
 /** @type {import('./settings').Options} */
