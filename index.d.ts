@@ -386,6 +386,11 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
    */
   maxPeerBytes?: number;
   /**
+   * Whether each request that ends is told, by the event `requestEnded`.
+   * @defaultValue false
+   */
+  logRequests?: boolean;
+  /**
    * How long the broker's thread looks for the next message before it goes to sleep, in µs, when there is only a
    * trickle of them: 0 to 1000000. It takes the cost of waking a thread out of a single request's way, at the price
    * of processor time; under load it changes nothing. `'auto'` spins where the next message has come soon of late, at
@@ -427,26 +432,104 @@ export interface BrokerEvents extends PeerEvents {
   queueFull: [event: { service: string; queued: number; queuedBytes: number; total: boolean }];
   /** A message that makes no sense came, and was dropped. */
   badMessage: [event: { peer: string; reason: string }];
+  /** A request has ended. Only with the option `logRequests`. */
+  requestEnded: [event: EndedRequest];
+}
+
+/** A request that has ended, as the broker saw it. Times are in ms. */
+export interface EndedRequest {
+  /** As its client numbers it. */
+  rid: string;
+  service: string;
+  client: string;
+  /** Who had it at the end, if anybody. */
+  worker: string | null;
+  /** Which start it was; 0 if it was turned away. */
+  attempt: number;
+  /** From when it came to when that worker was given it. */
+  queue: number;
+  /** How long that worker had it. */
+  work: number | null;
+  /** `'ok'`, `'error'` for an error value of the worker, or a code. */
+  outcome: string;
+}
+
+/** Counts and times of requests that were for a service, since the start of the broker. */
+export interface ServiceNumbers {
+  readonly counters: {
+    /** Those that came, turned away or not. */
+    readonly requests: number;
+    readonly replies: number;
+    readonly failures: number;
+    readonly partials: number;
+    readonly errors: { readonly [code: string]: number };
+    readonly cancelled: number;
+    readonly retried: number;
+    /** Data and options of requests. */
+    readonly bytesIn: number;
+    /** Parts and finals of replies. */
+    readonly bytesOut: number;
+  };
+  /** Of requests that have ended: until a worker had them, how long it had them, and in all. */
+  readonly latency: { readonly queue: Latency; readonly work: Latency; readonly total: Latency };
+}
+
+/**
+ * A histogram of times, in ms. Percentiles are exact to an eighth. Histograms of several brokers are merged by adding the
+ * counts of their buckets.
+ */
+export interface Latency {
+  readonly count: number;
+  readonly sum: number;
+  readonly max: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p95: number;
+  readonly p99: number;
+  /** Upper bound and count of each bucket that is not empty, in ascending order. */
+  readonly buckets: readonly (readonly [upper: number, count: number])[];
 }
 
 /** A snapshot of a broker. */
 export interface BrokerStats {
   /** Services that have a worker or a request that waits. `idle` workers could run a request now. */
-  readonly services: readonly {
+  readonly services: readonly (ServiceNumbers & {
     readonly name: string;
+    /** Whether its numbers outlive it: a worker has served it, and it is among the first thousand. */
+    readonly named: boolean;
     readonly workers: number;
     readonly idle: number;
     readonly queued: number;
     readonly queuedBytes: number;
+    /** For how long the first of its queue has waited, in ms. */
+    readonly oldest: number;
     readonly running: number;
-  }[];
+  })[];
+  /** Numbers of services that were served and are not there now. */
+  readonly absentServices: readonly (ServiceNumbers & { readonly name: string })[];
+  /** Numbers of all other services together. */
+  readonly otherServices: ServiceNumbers;
   readonly workers: readonly {
     readonly name: string;
     readonly service: string;
     readonly dialect: Protocol;
     readonly running: number;
+    /** Requests that it has answered, and how many of them with an error value. */
+    readonly ended: number;
+    readonly failed: number;
+    /** For how long it is there, and has said nothing, in ms. */
+    readonly since: number;
+    readonly silent: number;
   }[];
   readonly clients: number;
+  /** The first thousand clients. */
+  readonly clientList: readonly {
+    readonly name: string;
+    readonly dialect: Protocol;
+    readonly requests: number;
+    readonly since: number;
+    readonly silent: number;
+  }[];
   /** Those that have not ended: `queued` and `running`. */
   readonly requests: number;
   readonly queued: number;

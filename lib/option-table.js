@@ -191,6 +191,14 @@ const OPTIONS = [
     help: 'how many bytes may wait in total',
   },
   {
+    name: 'logRequests',
+    of: ['broker'],
+    type: 'boolean',
+    value: false,
+    help: 'tell of each request that ends, by the event requestEnded',
+    more: 'Costs some microseconds of its thread for each request. On the command line `--debug` sets it',
+  },
+  {
     name: 'handshakeInterval',
     of: ['broker'],
     type: 'number',

@@ -75,6 +75,7 @@ impl<F: Frame> Bench<F> {
                 dialects: zmq_omdp::wire::Dialects::ALL,
                 expiry: None,
                 busy_timeout: HEARTBEAT,
+                log_requests: false,
                 session: "b".into(),
                 max_message: Some(256 << 20),
                 seed: 1,

@@ -95,6 +95,7 @@ pub(super) fn run(data: &[u8]) {
             },
             max_message: (input.below(4) == 0).then_some(64),
             seed: 1,
+            log_requests: false,
             session: "b0".into(),
         }),
         now: Time::ZERO,

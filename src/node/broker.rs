@@ -10,8 +10,8 @@ use crate::io::Message;
 use crate::io::router::{self, Command, Listen, Notice};
 use crate::io::spin::Spin;
 use crate::io::zap::{Gate, Verdict};
-use crate::proto::Broker;
 use crate::proto::broker::{BrokerConfig, Limits, Refusals};
+use crate::proto::{Broker, Time};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -44,6 +44,8 @@ pub struct BrokerConf {
     pub max_total_queue: f64,
     /// Bytes for all.
     pub max_total_queue_bytes: f64,
+    /// Whether each request that ends is an event.
+    pub log_requests: bool,
     /// How long to look for the next message before going to sleep, in µs; -1 is by what the traffic is like.
     pub spin: f64,
     /// How long a handshake may take, in ms.
@@ -182,6 +184,7 @@ impl BrokerCore {
                 .collect(),
             expiry: (conf.expiry >= 0.0).then(|| Duration::from_millis(conf.expiry as u64)),
             busy_timeout: Duration::from_millis(conf.busy_timeout as u64),
+            log_requests: conf.log_requests,
             session: format!("{:x}", random()),
             limits: Limits {
                 queue: limit(conf.max_queue),
@@ -198,7 +201,11 @@ impl BrokerCore {
     #[napi]
     pub fn stats(&self, id: f64) -> Option<String> {
         let asked = self.core.command(Command::Stats(id as u64));
-        (!asked).then(|| Broker::<Message>::new(self.config()).stats().to_string())
+        (!asked).then(|| {
+            Broker::<Message>::new(self.config())
+                .stats(Time::ZERO)
+                .to_string()
+        })
     }
 
     /// Tells every peer, then ends the life.

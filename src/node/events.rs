@@ -8,81 +8,23 @@ use serde_json::json;
 
 /// Puts what the broker tells or asks into a batch.
 pub(super) fn report(batch: &mut BatchWriter<'_>, event: &BrokerEvent) {
-    // Identities and names are bytes; where they are text they are shown as such.
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    match event {
-        BrokerEvent::WorkerReady { worker, service } => batch.event(
-            "workerReady",
-            &json!({ "worker": text(worker), "service": text(service) }),
-        ),
-        BrokerEvent::WorkerGone {
-            worker,
-            service,
-            why,
-            lost,
-        } => batch.event(
-            "workerGone",
-            &json!({
-                "worker": text(worker),
-                "service": text(service),
-                "reason": why.as_str(),
-                "lost": lost,
-            }),
-        ),
-        BrokerEvent::ClientGone { client, why, lost } => batch.event(
-            "clientGone",
-            &json!({ "client": text(client), "reason": why.as_str(), "lost": lost }),
-        ),
-        BrokerEvent::RequestExpired { service, running } => batch.event(
-            "requestExpired",
-            &json!({ "service": text(service), "running": running }),
-        ),
-        BrokerEvent::QueueFull {
-            service,
-            requests,
-            bytes,
-            total,
-        } => batch.event(
-            "queueFull",
-            &json!({
-                "service": text(service),
-                "queued": requests,
-                "queuedBytes": bytes,
-                "total": total,
-            }),
-        ),
-        BrokerEvent::Denied {
-            peer,
-            user,
-            action,
-            service,
-        } => batch.event(
-            "denied",
-            &json!({
-                "peer": text(peer),
-                "user": user,
-                "action": action.as_str(),
-                "service": text(service),
-            }),
-        ),
-        BrokerEvent::Authorize {
-            id,
-            user,
-            metadata,
-            action,
-            service,
-        } => {
-            let question = json!({
-                "user": user,
-                "metadata": metadata,
-                "action": action.as_str(),
-                "service": text(service),
-            });
-            batch.json(Kind::Authorize, *id, &question.to_string());
-        }
-        BrokerEvent::BadMessage { peer, why } => {
-            batch.event("badMessage", &json!({ "peer": text(peer), "reason": why }));
-        }
+    if let BrokerEvent::Authorize {
+        id,
+        user,
+        metadata,
+        action,
+        service,
+    } = event
+    {
+        let question = json!({
+            "user": user,
+            "metadata": metadata,
+            "action": action.as_str(),
+            "service": String::from_utf8_lossy(service),
+        });
+        batch.json(Kind::Authorize, *id, &question.to_string());
+    } else if let Some((name, payload)) = event.describe() {
+        batch.event(name, &payload);
     }
 }
 

@@ -83,7 +83,7 @@ impl Driver {
             None => {}
             Some(None | Some(Command::Stop)) => return ControlFlow::Break(()),
             Some(Some(Command::Stats(id))) => {
-                let stats = self.machine.stats().to_string();
+                let stats = self.machine.stats(clock::now()).to_string();
                 self.outlet.push(Notice::Stats(id, stats));
             }
             Some(Some(Command::Rules)) => self.follow_rules(),

@@ -35,7 +35,7 @@ impl<F: Frame> Broker<F> {
             if past.is_some() {
                 return Err(Malformed::Name);
             }
-            let body = self.answer_mmi(&head.service, content.body);
+            let body = self.answer_mmi(now, &head.service, content.body);
             self.respond(from, head, ReplyKind::Final, body);
             return Ok(());
         }
@@ -60,6 +60,9 @@ impl<F: Frame> Broker<F> {
         }
         self.counters.requests += 1;
         let service = self.services.require(&head.service);
+        let meter = &mut self.services.get_mut(service).meter;
+        meter.requests += 1;
+        meter.bytes_in += content.size() as u64;
         if past.is_none()
             && let Some(code) = self.check_admission(now, service, &content, terms)
         {
@@ -116,7 +119,7 @@ impl<F: Frame> Broker<F> {
             let timer = self.deadlines.set(at, timer);
             Deadline { idle, at, timer }
         });
-        let request = self.requests.insert(new, state);
+        let request = self.requests.insert(now, new, state);
         self.clients.add(client, request, &self.requests);
         request
     }

@@ -34,6 +34,7 @@ pub(super) struct Client {
     pub(super) next_beat: Time,
     /// Clients of ours have one always, the others while they are cut off.
     pub(super) timer: Option<TimerKey>,
+    pub(super) since: Time,
 }
 
 impl Client {
@@ -120,6 +121,7 @@ impl Clients {
             congested: false,
             next_beat: now,
             timer: None,
+            since: now,
         });
         self.ids.insert(id, key);
         ClientKey(key)

@@ -24,6 +24,8 @@ pub struct BrokerConfig {
     pub session: String,
     /// How much may wait.
     pub limits: Limits,
+    /// Whether each request that ends is an event. Default false.
+    pub log_requests: bool,
     /// The largest body that it takes, in bytes.
     pub max_message: Option<u64>,
     /// Seeds the hash tables that peers' ids go into, so that nobody can choose ids that collide.

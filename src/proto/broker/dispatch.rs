@@ -32,7 +32,7 @@ impl<F: Frame> Broker<F> {
         while let Some((request, worker)) = self.services.pair(now, service, &mut self.requests) {
             self.give(worker, request);
             if self.is_too_large(worker, request) {
-                self.end_unsent(request, worker, Code::RequestTooLarge);
+                self.end_unsent(now, request, worker, Code::RequestTooLarge);
                 continue;
             }
             if let Some(message) = self.request_for(worker, request) {

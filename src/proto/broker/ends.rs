@@ -1,8 +1,10 @@
 //! The exit: every request ends here, whether it was let in or not. Whoever wants to know of ends
 //! counts them in [`Broker::count_end`].
 
+use super::event::EndedRequest;
 use super::incoming::RequestHead;
 use super::keys::{RequestKey, WorkerKey};
+use super::metrics::Times;
 use super::workers::Owed;
 use super::{Broker, BrokerEvent, Timer};
 use crate::proto::Time;
@@ -31,7 +33,7 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let (service, worker) = (request.service, request.worker());
-        self.count_end(Some(key), &end);
+        self.count_end(now, key, &end);
         let answered = matches!(end, End::Answered(..));
         match end {
             End::Answered(kind, body) => self.reply(key, kind, body),
@@ -70,8 +72,8 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Ends a request that its worker was about to get, and does not take: nothing was said to it.
-    pub(super) fn end_unsent(&mut self, key: RequestKey, worker: WorkerKey, code: Code) {
-        self.count_end(Some(key), &End::Failed(code));
+    pub(super) fn end_unsent(&mut self, now: Time, key: RequestKey, worker: WorkerKey, code: Code) {
+        self.count_end(now, key, &End::Failed(code));
         self.reply(key, ReplyKind::OwnError, text_of(code));
         self.free_slot(worker, key);
         self.forget_request(key);
@@ -80,18 +82,56 @@ impl<F: Frame> Broker<F> {
 
     /// Ends a request that is not let in. Nothing was kept of it.
     pub(super) fn refuse(&mut self, from: &[u8], head: RequestHead<F>, code: Code) {
-        self.count_end(None, &End::Failed(code));
+        self.counters.count(code);
+        self.services.meter_of(&head.service).count(code);
+        if self.config.log_requests {
+            let log = EndedRequest::refused(from, &head, code);
+            self.events.push(BrokerEvent::RequestEnded(Box::new(log)));
+        }
         self.respond(from, head, ReplyKind::OwnError, text_of(code));
     }
 
-    fn count_end(&mut self, key: Option<RequestKey>, end: &End<F>) {
+    fn count_end(&mut self, now: Time, key: RequestKey, end: &End<F>) {
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
         let counters = &mut self.counters;
+        let meter = &mut self.services.get_mut(request.service).meter;
         match end {
-            End::Answered(kind, _) if kind.is_error() => counters.failures += 1,
-            End::Answered(..) => counters.replies += 1,
-            End::Failed(code) => counters.count(*code),
-            End::Cancelled => counters.cancelled += 1,
-            End::ExpiredAtClient => counters.count(Code::ClientTimeout),
+            End::Answered(kind, body) => {
+                let failed = kind.is_error();
+                let count = match failed {
+                    true => [&mut counters.failures, &mut meter.failures],
+                    false => [&mut counters.replies, &mut meter.replies],
+                };
+                count.into_iter().for_each(|count| *count += 1);
+                meter.bytes_out += body.bytes.len() as u64;
+                if let Some(worker) = request.worker().and_then(|key| self.workers.get_mut(key)) {
+                    worker.ended += 1;
+                    worker.failed += u64::from(failed);
+                }
+            }
+            End::Failed(code) => {
+                counters.count(*code);
+                meter.count(*code);
+            }
+            End::Cancelled => {
+                counters.cancelled += 1;
+                meter.cancelled += 1;
+            }
+            End::ExpiredAtClient => {
+                counters.count(Code::ClientTimeout);
+                meter.count(Code::ClientTimeout);
+            }
+        }
+        let times = Times {
+            arrived: request.arrived,
+            given: request.given(),
+            ended: now,
+        };
+        meter.record(times);
+        if self.config.log_requests {
+            self.log_end(key, times, end);
         }
         if let End::Failed(Code::ClientTimeout) | End::ExpiredAtClient = end {
             self.report_expired(key);
@@ -99,14 +139,41 @@ impl<F: Frame> Broker<F> {
     }
 
     #[cold]
-    fn report_expired(&mut self, key: Option<RequestKey>) {
-        if let Some(request) = key.and_then(|key| self.requests.get(key)) {
+    fn report_expired(&mut self, key: RequestKey) {
+        if let Some(request) = self.requests.get(key) {
             self.counters.expired += 1;
             self.events.push(BrokerEvent::RequestExpired {
                 service: (&*self.services.name(request.service)).into(),
                 running: !request.is_waiting(),
             });
         }
+    }
+
+    #[cold]
+    fn log_end(&mut self, key: RequestKey, times: Times, end: &End<F>) {
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
+        let client = self.clients.get(request.client);
+        let worker = request.worker().and_then(|key| self.workers.get(key));
+        let outcome = match end {
+            End::Answered(kind, _) if kind.is_error() => "error",
+            End::Answered(..) => "ok",
+            End::Failed(code) => code.as_str(),
+            End::Cancelled => Code::Aborted.as_str(),
+            End::ExpiredAtClient => Code::ClientTimeout.as_str(),
+        };
+        let log = EndedRequest {
+            rid: (&*request.rid).into(),
+            service: (&*self.services.name(request.service)).into(),
+            client: client.map_or(Box::default(), |client| (&*client.id).into()),
+            worker: worker.map(|worker| (&*worker.id).into()),
+            attempt: u32::from(request.retried) + 1,
+            queue: times.given.unwrap_or(times.ended) - times.arrived,
+            work: times.given.map(|given| times.ended - given),
+            outcome,
+        };
+        self.events.push(BrokerEvent::RequestEnded(Box::new(log)));
     }
 
     /// The request's deadline may have come, or may have been moved by a partial.

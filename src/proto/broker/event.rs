@@ -1,6 +1,11 @@
 //! What an operator may want to know.
 
 use super::access::Action;
+use super::incoming::RequestHead;
+use super::stats::text;
+use crate::proto::code::Code;
+use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Why a peer is no longer there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +111,8 @@ pub enum BrokerEvent {
         /// With which service.
         service: Box<[u8]>,
     },
+    /// A request has ended; only told if [`BrokerConfig`](super::BrokerConfig) says so.
+    RequestEnded(Box<EndedRequest>),
     /// May this user do that? The answer goes to [`Broker::authorize`](super::Broker::authorize).
     Authorize {
         /// Names the question.
@@ -119,4 +126,130 @@ pub enum BrokerEvent {
         /// With which service.
         service: Box<[u8]>,
     },
+}
+
+/// A request that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedRequest {
+    /// Its id, as its client says it.
+    pub rid: Box<[u8]>,
+    /// The service it was for.
+    pub service: Box<[u8]>,
+    /// The routing id of its client.
+    pub client: Box<[u8]>,
+    /// That of the worker that had it at the end.
+    pub worker: Option<Box<[u8]>>,
+    /// Which start it was.
+    pub attempt: u32,
+    /// From its coming until that worker was given it.
+    pub queue: Duration,
+    /// How long that worker had it.
+    pub work: Option<Duration>,
+    /// `ok`, `error`, or a code.
+    pub outcome: &'static str,
+}
+
+impl EndedRequest {
+    /// One that was not let in.
+    pub(super) fn refused<F: std::ops::Deref<Target = [u8]>>(
+        client: &[u8],
+        head: &RequestHead<F>,
+        code: Code,
+    ) -> Self {
+        EndedRequest {
+            rid: (&*head.rid).into(),
+            service: (&*head.service).into(),
+            client: client.into(),
+            worker: None,
+            attempt: 0,
+            queue: Duration::ZERO,
+            work: None,
+            outcome: code.as_str(),
+        }
+    }
+}
+
+impl BrokerEvent {
+    /// Its name and what it tells, as JavaScript gets it; nothing for what is a question. Identities
+    /// and names are bytes; where they are text they are shown as such.
+    pub fn describe(&self) -> Option<(&'static str, Value)> {
+        let described = match self {
+            BrokerEvent::WorkerReady { worker, service } => (
+                "workerReady",
+                json!({ "worker": text(worker), "service": text(service) }),
+            ),
+            BrokerEvent::WorkerGone {
+                worker,
+                service,
+                why,
+                lost,
+            } => (
+                "workerGone",
+                json!({
+                    "worker": text(worker),
+                    "service": text(service),
+                    "reason": why.as_str(),
+                    "lost": lost,
+                }),
+            ),
+            BrokerEvent::ClientGone { client, why, lost } => (
+                "clientGone",
+                json!({ "client": text(client), "reason": why.as_str(), "lost": lost }),
+            ),
+            BrokerEvent::RequestExpired { service, running } => (
+                "requestExpired",
+                json!({ "service": text(service), "running": running }),
+            ),
+            BrokerEvent::QueueFull {
+                service,
+                requests,
+                bytes,
+                total,
+            } => (
+                "queueFull",
+                json!({
+                    "service": text(service),
+                    "queued": requests,
+                    "queuedBytes": bytes,
+                    "total": total,
+                }),
+            ),
+            BrokerEvent::Denied {
+                peer,
+                user,
+                action,
+                service,
+            } => (
+                "denied",
+                json!({
+                    "peer": text(peer),
+                    "user": user,
+                    "action": action.as_str(),
+                    "service": text(service),
+                }),
+            ),
+            BrokerEvent::BadMessage { peer, why } => {
+                ("badMessage", json!({ "peer": text(peer), "reason": why }))
+            }
+            BrokerEvent::RequestEnded(ended) => ("requestEnded", ended.describe()),
+            BrokerEvent::Authorize { .. } => return None,
+        };
+        Some(described)
+    }
+}
+
+impl EndedRequest {
+    fn describe(&self) -> Value {
+        let ms = |time: Duration| time.as_micros() as f64 / 1000.0;
+        json!({
+            "rid": text(&self.rid),
+            "service": text(&self.service),
+            "client": text(&self.client),
+            "worker": self.worker.as_deref().map(text),
+            "attempt": self.attempt,
+            "queue": ms(self.queue),
+            "work": self.work.map(ms),
+            "outcome": self.outcome,
+        })
+    }
 }

@@ -1,9 +1,9 @@
 //! MMI, <https://rfc.zeromq.org/spec/8/>: services that the broker itself answers, for clients of
-//! every dialect. `mmi.service` is the standard's; `mmi.services`, `mmi.workers` and `mmi.stats` are
-//! ours, and answer with JSON.
+//! every dialect. `mmi.service` is the standard's; the others are ours, and answer with JSON.
 
 use super::Broker;
 use super::stats::text;
+use crate::proto::Time;
 use crate::wire::{Body, Encoding, Frame};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -14,14 +14,17 @@ pub(super) fn is_reserved(service: &[u8]) -> bool {
 }
 
 impl<F: Frame> Broker<F> {
-    pub(super) fn answer_mmi(&self, service: &[u8], body: Body<F>) -> Body<F> {
+    pub(super) fn answer_mmi(&self, now: Time, service: &[u8], body: Body<F>) -> Body<F> {
         let answer = match service {
             b"mmi.service" => match self.is_served(&name_of(body)) {
                 true => json!(200),
                 false => json!(404),
             },
             b"mmi.services" => self.list_services(),
-            b"mmi.workers" => self.worker_stats("id"),
+            b"mmi.workers" => self.worker_stats(now, "id"),
+            b"mmi.clients" => self.client_stats(now),
+            b"mmi.metrics" => self.stats(now),
+            b"mmi.events" => self.journal.since(serde_json::from_slice(&body.bytes).ok()),
             b"mmi.stats" => self.list_stats(),
             _ => json!(501),
         };

@@ -51,6 +51,7 @@ mod limits;
 mod liveness;
 mod lookahead;
 mod mdp;
+mod metrics;
 mod mmi;
 mod omdp;
 mod pace;
@@ -67,7 +68,7 @@ mod workers;
 
 pub use access::{Access, Action, Credentials, Grant, Pattern, Principal, Refusals};
 pub use config::BrokerConfig;
-pub use event::{BrokerEvent, Departure};
+pub use event::{BrokerEvent, Departure, EndedRequest};
 pub use limits::Limits;
 pub use transmit::{Outgoing, Transmit};
 
@@ -131,6 +132,7 @@ pub struct Broker<F> {
     /// Numbers the requests of clients that don't.
     last_rid: u64,
     counters: Counters,
+    journal: metrics::Journal,
     gauge: Gauge,
     authorizer: access::Authorizer<F>,
     /// Nothing is given to a worker any more.
@@ -155,6 +157,7 @@ impl<F: Frame> Broker<F> {
             displaced: Displaced::default(),
             last_rid: 0,
             counters: Counters::default(),
+            journal: metrics::Journal::default(),
             gauge: Gauge::default(),
             authorizer: access::Authorizer::new(),
             stopping: false,
@@ -250,6 +253,9 @@ impl<F: Frame> Broker<F> {
 
     /// Hands out what an operator may want to know, in order.
     pub fn drain_events(&mut self) -> std::vec::Drain<'_, BrokerEvent> {
+        for event in &self.events {
+            self.journal.note(event);
+        }
         self.events.drain(..)
     }
 

@@ -65,7 +65,7 @@ impl<F: Frame> Broker<F> {
         hello: Option<Hello>,
     ) -> WorkerKey {
         let service_key = self.services.require(service);
-        self.services.get_mut(service_key).workers += 1;
+        self.services.add_worker(service_key);
         let next_beat = now + self.config.heartbeat;
         let worker = Worker::new(from.into(), service_key, dialect, hello, now, next_beat);
         let key = self.workers.insert(worker);

@@ -101,6 +101,9 @@ impl<F: Frame> Broker<F> {
             return;
         };
         self.counters.partials += 1;
+        let meter = &mut self.services.get_mut(request.service).meter;
+        meter.partials += 1;
+        meter.bytes_out += body.bytes.len() as u64;
         // Its client has seen the beginning of this attempt.
         request.retry = 0;
         if let Some(assigned) = request.assigned_mut() {

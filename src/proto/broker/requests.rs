@@ -32,6 +32,7 @@ pub(super) struct Request<F> {
     fail_fast: bool,
     /// What it counts, here and with its worker.
     bytes: usize,
+    pub(super) arrived: Time,
     serial: u32,
 }
 
@@ -55,6 +56,14 @@ impl<F> Request<F> {
     pub(super) fn worker(&self) -> Option<WorkerKey> {
         match &self.state {
             State::Assigned(assigned) => Some(assigned.worker),
+            _ => None,
+        }
+    }
+
+    /// When its worker was given it, if a worker has it.
+    pub(super) fn given(&self) -> Option<Time> {
+        match &self.state {
+            State::Assigned(assigned) => Some(assigned.given),
             _ => None,
         }
     }
@@ -200,7 +209,7 @@ pub(super) struct NewRequest<F> {
 
 impl<F: Frame> Requests<F> {
     /// The caller puts it into its queue, or beside it.
-    pub(super) fn insert(&mut self, new: NewRequest<F>, state: State) -> RequestKey {
+    pub(super) fn insert(&mut self, now: Time, new: NewRequest<F>, state: State) -> RequestKey {
         self.serial = self.serial.wrapping_add(1);
         let NewRequest {
             client,
@@ -223,6 +232,7 @@ impl<F: Frame> Requests<F> {
             uncertain: false,
             fail_fast: terms.fail_fast,
             bytes,
+            arrived: now,
             serial: self.serial,
         });
         RequestKey(key as u32)

@@ -27,6 +27,7 @@ impl<F: Frame> Broker<F> {
         };
         request.retry -= 1;
         request.retried += 1;
+        self.services.get_mut(request.service).meter.retried += 1;
         // What an earlier attempt still says is nobody's.
         self.requests.renew_token(key);
         self.counters.retried += 1;

@@ -2,6 +2,7 @@
 
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::lookahead::Lookahead;
+use super::metrics::{Meter, Meters};
 use super::requests::{ParkState, Queue, Requests};
 use crate::proto::Time;
 use crate::proto::table::Table;
@@ -23,6 +24,9 @@ pub(super) struct Service {
     pub(super) lookahead: Lookahead,
     /// Somebody was turned away, and an operator told.
     pub(super) full: bool,
+    pub(super) meter: Meter,
+    /// Whether its meter outlives it.
+    has_row: bool,
 }
 
 /// The services that have a worker or a request; the others are forgotten, so that names made up
@@ -33,6 +37,7 @@ pub(super) struct Services {
     names: Table<Arc<[u8]>, usize>,
     /// Counts the turns of workers, over all services.
     turn: u64,
+    pub(super) meters: Meters,
 }
 
 impl Services {
@@ -41,6 +46,7 @@ impl Services {
             return ServiceKey(key);
         }
         let name: Arc<[u8]> = name.into();
+        let (meter, has_row) = self.meters.take(&name);
         let key = self.slab.insert(Service {
             name: name.clone(),
             queue: Queue::default(),
@@ -49,6 +55,8 @@ impl Services {
             workers: 0,
             lookahead: Lookahead::default(),
             full: false,
+            meter,
+            has_row,
         });
         self.names.insert(name, key);
         ServiceKey(key)
@@ -61,8 +69,27 @@ impl Services {
         if idle {
             let service = self.slab.remove(key.0);
             self.names.remove(&service.name);
+            self.meters
+                .keep(service.name, service.meter, service.has_row);
         }
         idle
+    }
+
+    /// A worker has come to serve it.
+    pub(super) fn add_worker(&mut self, key: ServiceKey) {
+        let service = &mut self.slab[key.0];
+        service.workers += 1;
+        if !service.has_row {
+            service.has_row = self.meters.give_row(&mut service.meter);
+        }
+    }
+
+    /// Where a service's numbers are counted; those of one that is not there are nobody's.
+    pub(super) fn meter_of(&mut self, name: &[u8]) -> &mut Meter {
+        match self.names.get(name) {
+            Some(&key) => &mut self.slab[key].meter,
+            None => &mut self.meters.other,
+        }
     }
 
     /// A key stays valid while its service has a worker or a request, which is who holds keys.
@@ -168,6 +195,10 @@ impl Service {
     pub(super) fn lines(&self) -> impl Iterator<Item = (Line, WorkerKey)> {
         let idle = self.idle.values().map(|&worker| (Line::Idle, worker));
         idle.chain(self.busy.values().map(|&worker| (Line::Busy, worker)))
+    }
+
+    pub(super) fn has_row(&self) -> bool {
+        self.has_row
     }
 
     /// How many workers can run a request now.

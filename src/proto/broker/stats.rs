@@ -1,9 +1,15 @@
 //! What the broker holds and what it has done, in numbers.
 
 use super::Broker;
+use super::metrics::errors_json;
+use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::{Dialect, Frame};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// So many clients are told of by name.
+const MAX_LISTED: usize = 1000;
 
 /// What has happened so far.
 #[derive(Debug, Default)]
@@ -32,12 +38,15 @@ impl Counters {
 
 impl<F: Frame> Broker<F> {
     /// One snapshot of everything that can be counted; what is in no table is not mentioned.
-    pub fn stats(&self) -> Value {
+    pub fn stats(&self, now: Time) -> Value {
         let waiting = self.requests.waiting;
         json!({
-            "services": self.service_stats(),
-            "workers": self.worker_stats("name"),
+            "services": self.service_stats(now),
+            "absentServices": self.absent_stats(),
+            "otherServices": self.services.meters.other.to_json(),
+            "workers": self.worker_stats(now, "name"),
             "clients": self.clients.len(),
+            "clientList": self.client_stats(now),
             "requests": self.requests.len(),
             "queued": waiting.requests,
             "queuedBytes": waiting.bytes,
@@ -58,7 +67,7 @@ impl<F: Frame> Broker<F> {
         })
     }
 
-    fn service_stats(&self) -> Value {
+    fn service_stats(&self, now: Time) -> Value {
         // Services that lie in a slab side by side: a look-up by index each.
         let mut running: Vec<usize> = Vec::new();
         for worker in self.workers.iter() {
@@ -68,29 +77,60 @@ impl<F: Frame> Broker<F> {
         }
         let entry = |(at, service): (usize, &super::services::Service)| {
             let waiting = service.queue.waiting();
-            json!({
-                "name": text(&service.name),
-                "workers": service.workers,
-                "idle": service.idle(),
-                "queued": waiting.requests,
-                "queuedBytes": waiting.bytes,
-                "running": running.get(at).copied().unwrap_or(0),
-            })
+            let oldest = service.queue.first().and_then(|key| self.requests.get(key));
+            let mut entry = service.meter.to_json();
+            entry["name"] = text(&service.name).into();
+            entry["named"] = service.has_row().into();
+            entry["workers"] = service.workers.into();
+            entry["idle"] = service.idle().into();
+            entry["queued"] = waiting.requests.into();
+            entry["queuedBytes"] = waiting.bytes.into();
+            entry["oldest"] = ms(oldest.map_or(Duration::ZERO, |first| now - first.arrived)).into();
+            entry["running"] = running.get(at).copied().unwrap_or(0).into();
+            entry
         };
         self.services.iter().map(entry).collect()
     }
 
+    fn absent_stats(&self) -> Value {
+        let absent = self.services.meters.absent();
+        let entry = |(name, meter): (&[u8], &super::metrics::Meter)| {
+            let mut entry = meter.to_json();
+            entry["name"] = text(name).into();
+            entry
+        };
+        absent.map(entry).collect()
+    }
+
     /// The workers, with their ids under the name `id`.
-    pub(super) fn worker_stats(&self, id: &str) -> Value {
+    pub(super) fn worker_stats(&self, now: Time, id: &str) -> Value {
         let entry = |worker: &super::workers::Worker| {
             json!({
                 id: text(&worker.id),
                 "service": text(&self.services.name(worker.service)),
                 "dialect": worker.dialect.as_str(),
                 "running": worker.running.len(),
+                "ended": worker.ended,
+                "failed": worker.failed,
+                "since": ms(now - worker.since),
+                "silent": ms(now - worker.last_heard),
             })
         };
         self.workers.iter().map(entry).collect()
+    }
+
+    /// The clients, up to a number.
+    pub(super) fn client_stats(&self, now: Time) -> Value {
+        let entry = |client: &super::clients::Client| {
+            json!({
+                "name": text(&client.id),
+                "dialect": client.dialect.as_str(),
+                "requests": client.requests.len(),
+                "since": ms(now - client.since),
+                "silent": ms(now - client.last_heard),
+            })
+        };
+        self.clients.iter().take(MAX_LISTED).map(entry).collect()
     }
 
     /// Messages so far, under the name `messages`, and the peers that are held now. Peers are counted
@@ -114,19 +154,12 @@ impl<F: Frame> Broker<F> {
 
     fn counter_stats(&self) -> Value {
         let counters = &self.counters;
-        let count = |code: Code| (code.as_str().to_owned(), counters.errors[code as usize]);
-        let errors: Map<String, Value> = Code::ALL
-            .into_iter()
-            .map(count)
-            .filter(|(_, count)| *count > 0)
-            .map(|(code, count)| (code, count.into()))
-            .collect();
         json!({
             "requests": counters.requests,
             "replies": counters.replies,
             "failures": counters.failures,
             "partials": counters.partials,
-            "errors": errors,
+            "errors": errors_json(&counters.errors),
             "expired": counters.expired,
             "cancelled": counters.cancelled,
             "retried": counters.retried,
@@ -135,6 +168,11 @@ impl<F: Frame> Broker<F> {
             "slowPeers": counters.slow_peers,
         })
     }
+}
+
+/// In milliseconds, as all times of the API.
+fn ms(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
 }
 
 /// Names that are no text are shown as well as may be.

@@ -36,6 +36,10 @@ pub(super) struct Worker {
     pub(super) last_heard: Time,
     pub(super) next_beat: Time,
     pub(super) timer: Option<TimerKey>,
+    pub(super) since: Time,
+    /// Requests that it ended, and how many of them with an error value.
+    pub(super) ended: u64,
+    pub(super) failed: u64,
 }
 
 /// A request that has ended for everybody but the 0.0.92 worker that works on it.
@@ -73,6 +77,9 @@ impl Worker {
             last_heard: now,
             next_beat,
             timer: None,
+            since: now,
+            ended: 0,
+            failed: 0,
         }
     }
 

@@ -15,7 +15,7 @@ fn what_is_counted_is_zero_when_all_is_over() {
     net.request(old, "echo", "2");
     net.request(c, "nobody", "3");
     net.run(ms(2));
-    let stats = net[b].machine.stats();
+    let stats = net[b].machine.stats(crate::proto::Time::ZERO);
     assert_eq!(stats["requests"], 3);
     assert_eq!(
         (&stats["queued"], &stats["running"]),
@@ -31,7 +31,7 @@ fn what_is_counted_is_zero_when_all_is_over() {
     let cancelled = net.request(c, "nobody", "5");
     net.act(c, |client, _| client.cancel(cancelled));
     net.run(secs(70));
-    let stats = net[b].machine.stats();
+    let stats = net[b].machine.stats(crate::proto::Time::ZERO);
     let counters = serde_json::json!({
         "requests": 5, "replies": 2, "failures": 1, "partials": 4,
         "errors": { "C_TIMEOUT": 1 },
@@ -43,7 +43,7 @@ fn what_is_counted_is_zero_when_all_is_over() {
     net.kill(w);
     net.kill(c);
     net.run(secs(1));
-    let tables = net[b].machine.stats()["tables"].clone();
+    let tables = net[b].machine.stats(crate::proto::Time::ZERO)["tables"].clone();
     let tables = tables.as_object().expect("an object");
     assert!(tables.values().all(|size| *size == 0), "{tables:?}");
 }

@@ -66,6 +66,7 @@ impl Net {
             dialects: Dialects::ALL,
             expiry: Some(secs(60)),
             busy_timeout: secs(900),
+            log_requests: false,
             session: format!("b{}", self.peers.len()),
             limits: Limits::default(),
             max_message: None,

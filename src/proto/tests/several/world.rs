@@ -39,6 +39,7 @@ fn broker(life: usize) -> Broker<Vec<u8>> {
         limits: Limits::default(),
         max_message: None,
         seed: 1,
+        log_requests: false,
         session: format!("b{life}"),
     })
 }

@@ -1,0 +1,258 @@
+'use strict';
+// The monitor's HTTP: what it shows, and to whom.
+const assert = require('node:assert/strict');
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const http = require('node:http');
+const path = require('node:path');
+const { describe, test } = require('node:test');
+const { createMonitor } = require('zmq-omdp/monitor');
+const { SERVICE, ask, heard, peersFor } = require('../support/peers');
+const { until } = require('../support/events');
+
+const ROOT = path.join(__dirname, '..', '..');
+const noPromtool = spawnSync('promtool', ['--version']).error !== undefined && 'promtool is not there';
+
+const echo = (data, reply) => {
+  if (data === 'fail') reply.error('failed');
+  else reply.end(data);
+};
+
+/** A broker with a load of 7 replies and 2 failures, and its monitor. */
+async function monitored(t, options, handler = echo) {
+  const peers = peersFor(t, 'tcp');
+  const { broker, client, worker } = await peers.trio(handler, { worker: { name: 'W1' } });
+  const monitor = createMonitor(broker, options?.(client));
+  const server = http.createServer(monitor);
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    monitor.close();
+    server.closeAllConnections();
+    server.close();
+  });
+  const base = `http://127.0.0.1:${server.address().port}`;
+  const get = async (where, headers = {}, rest = {}) => {
+    const response = await fetch(base + where, { headers, ...rest });
+    return {
+      status: response.status,
+      type: response.headers.get('content-type'),
+      response,
+      text: await response.text(),
+    };
+  };
+  return { base, broker, client, get, monitor, peers, server, worker };
+}
+
+async function load(client) {
+  for (let n = 0; n < 7; n += 1) await ask(client, 'data');
+  for (let n = 0; n < 2; n += 1) await ask(client, 'fail');
+  await client.call('none', 1, { failFast: true }).catch(() => {});
+  await heard(client);
+}
+
+/** The value of a line of /metrics. */
+function sampleOf(text, line) {
+  const found = text.split('\n').find((each) => each.startsWith(`${line} `));
+  return found === undefined ? undefined : Number(found.slice(line.length + 1));
+}
+
+/** A request whose Host is a name of somebody else. */
+function withHost(base, host) {
+  return new Promise((resolve, reject) => {
+    http
+      .get(base, { headers: { Host: host } }, (res) => resolve(res.resume().statusCode))
+      .on('error', reject);
+  });
+}
+
+describe('metrics', () => {
+  test('the counts are those of the load, in both formats', async (t) => {
+    const { client, get } = await monitored(t);
+    await load(client);
+    const plain = await get('/metrics');
+    assert.equal(plain.type, 'text/plain; version=0.0.4; charset=utf-8');
+    const own = `{service="${SERVICE}"}`;
+    for (const [line, value] of [
+      [`omdp_requests_total${own}`, 9],
+      [`omdp_replies_total${own}`, 7],
+      [`omdp_failures_total${own}`, 2],
+      [`omdp_request_duration_seconds_count${own}`, 9],
+      [`omdp_work_duration_seconds_bucket{service="${SERVICE}",le="+Inf"}`, 9],
+      [`omdp_request_bytes_total${own}`, 9 * (6 + '{"timeout":60000}'.length)],
+      [`omdp_reply_bytes_total${own}`, 7 * 6 + 2 * 8],
+      ['omdp_errors_total{service="other",code="W_NONE"}', 1],
+      [`omdp_worker_requests_total{service="${SERVICE}",worker="W1"}`, 9],
+      [`omdp_worker_failures_total{service="${SERVICE}",worker="W1"}`, 2],
+      [`omdp_service_workers${own}`, 1],
+      ['omdp_peers{dialect="omdp",role="client"}', 1],
+    ]) {
+      assert.equal(sampleOf(plain.text, line), value, line);
+    }
+    const open = await get('/metrics', { Accept: 'application/openmetrics-text; version=1.0.0' });
+    assert.match(open.type, /^application\/openmetrics-text/);
+    assert.match(open.text, /# TYPE omdp_requests counter\n/);
+    assert.match(open.text, /\n# EOF\n$/);
+    assert.equal(sampleOf(open.text, `omdp_requests_total${own}`), 9);
+  });
+
+  test('promtool finds nothing', { skip: noPromtool }, async (t) => {
+    const { client, get } = await monitored(t);
+    await load(client);
+    const { text } = await get('/metrics');
+    const checked = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+    assert.deepEqual([checked.status, checked.stdout, checked.stderr], [0, '', '']);
+  });
+
+  test('the alert rules are right, by promtool', { skip: noPromtool }, () => {
+    const file = path.join(ROOT, 'deploy', 'prometheus', 'alerts.yml');
+    const checked = spawnSync('promtool', ['check', 'rules', file], { encoding: 'utf8' });
+    assert.equal(checked.status, 0, checked.stderr);
+  });
+
+  test('names are labels, whatever is in them, and the number of workers is bounded', async (t) => {
+    const name = 'a"b\\c\nd';
+    const { get, peers } = await monitored(t, () => ({ maxWorkers: 1 }));
+    for (const service of [name, 'other']) await peers.worker(echo, { service }).start();
+    const { text } = await get('/metrics');
+    assert.equal(sampleOf(text, 'omdp_service_workers{service="a\\"b\\\\c\\nd"}'), 1);
+    assert.match(text, /omdp_worker_running\{service="other",worker="other"\} 0/);
+    const lines = text.split('\n').map((line) => line.replace(/ [^ ]*$/, ''));
+    assert.equal(
+      new Set(lines.filter((line) => line !== '' && line[0] !== '#')).size,
+      lines.filter((line) => line !== '' && line[0] !== '#').length,
+    );
+  });
+});
+
+describe('health', () => {
+  test('of a broker that runs, and of one that was stopped', async (t) => {
+    const { broker, get } = await monitored(t);
+    assert.deepEqual([(await get('/healthz')).status, (await get('/readyz')).status], [200, 200]);
+    await broker.stop();
+    assert.deepEqual([(await get('/healthz')).status, (await get('/readyz')).status], [200, 503]);
+  });
+});
+
+describe('who may look', () => {
+  test('a token is asked for, but for health and the empty page', async (t) => {
+    const { get } = await monitored(t, () => ({ token: 'secret' }));
+    for (const where of ['/metrics', '/stats.json', '/events', '/nothing']) {
+      const { status, response } = await get(where);
+      assert.equal(status, 401, where);
+      assert.equal(response.headers.get('www-authenticate'), 'Bearer');
+      assert.equal((await get(where, { Authorization: 'Bearer secre' })).status, 401);
+    }
+    for (const where of ['/', '/healthz', '/readyz', '/app.js'])
+      assert.equal((await get(where)).status, 200, where);
+    const { status, text } = await get('/stats.json', { Authorization: 'Bearer secret' });
+    assert.equal(status, 200);
+    assert.equal(JSON.parse(text).services[0].name, SERVICE);
+  });
+
+  test('a name of another machine is refused, unless it is told otherwise', async (t) => {
+    const local = await monitored(t);
+    assert.equal(await withHost(local.base, 'evil.example'), 403);
+    assert.equal(await withHost(local.base, 'localhost:1'), 200);
+    const remote = await monitored(t, () => ({ remote: true }));
+    assert.equal(await withHost(remote.base, 'broker.example'), 200);
+  });
+
+  test('every answer forbids scripts of others and framing', async (t) => {
+    const { get } = await monitored(t);
+    for (const where of ['/', '/metrics', '/nothing']) {
+      const { response } = await get(where);
+      const policy = response.headers.get('content-security-policy');
+      assert.match(policy, /default-src 'none'; script-src 'self'/);
+      assert.doesNotMatch(policy, /unsafe/);
+      assert.equal(response.headers.get('x-content-type-options'), 'nosniff');
+    }
+  });
+
+  test('only GET, and only what there is', async (t) => {
+    const { get } = await monitored(t);
+    assert.equal((await get('/metrics', {}, { method: 'POST' })).status, 405);
+    for (const where of ['/nothing', '/page/app.js', '/../package.json', '/constructor']) {
+      assert.equal((await get(where)).status, 404, where);
+    }
+  });
+});
+
+describe('test requests', () => {
+  const JSON_TYPE = { 'Content-Type': 'application/json' };
+  const post = (body) => ({ method: 'POST', body: JSON.stringify(body) });
+
+  test('a reply, an error, and no client', async (t) => {
+    const { get } = await monitored(t, (client) => ({ client }));
+    const replied = JSON.parse(
+      (await get('/request', JSON_TYPE, post({ service: SERVICE, data: { a: 1 } }))).text,
+    );
+    assert.deepEqual(replied.parts, [{ a: 1 }]);
+    const failed = JSON.parse(
+      (await get('/request', JSON_TYPE, post({ service: SERVICE, data: 'fail' }))).text,
+    );
+    assert.deepEqual(failed.error, { message: 'failed', value: 'failed' });
+    const none = JSON.parse((await get('/request', JSON_TYPE, post({ service: 'none' }))).text);
+    assert.equal(none.error.code, 'W_NONE');
+    const without = await monitored(t);
+    assert.equal((await without.get('/request', JSON_TYPE, post({ service: SERVICE }))).status, 404);
+  });
+
+  test('a page of another site can make none', async (t) => {
+    const { get } = await monitored(t, (client) => ({ client }));
+    const body = post({ service: SERVICE });
+    assert.equal((await get('/request', { 'Content-Type': 'text/plain' }, body)).status, 403);
+    assert.equal((await get('/request', { ...JSON_TYPE, Origin: 'http://evil.example' }, body)).status, 403);
+    assert.equal((await get('/request', { ...JSON_TYPE, 'Sec-Fetch-Site': 'cross-site' }, body)).status, 403);
+  });
+});
+
+test('events are told as they happen', async (t) => {
+  const { base, peers } = await monitored(t, () => ({ interval: 100 }));
+  const response = await fetch(`${base}/events`);
+  const told = [];
+  (async () => {
+    let text = '';
+    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      const parts = text.split('\n\n');
+      text = parts.pop();
+      for (const part of parts) {
+        const [, event, data] = /^event: (.*)\ndata: (.*)$/.exec(part);
+        told.push([event, JSON.parse(data)]);
+      }
+    }
+  })().catch(() => {});
+  await until(() => told.some(([event]) => event === 'hello'));
+  await peers.worker(echo, { service: 'late', name: 'W2' }).start();
+  const [, happened] = await until(() =>
+    told.find(([event, { payload }]) => event === 'event' && payload?.service === 'late'),
+  );
+  assert.deepEqual([happened.event, happened.payload], ['workerReady', { worker: 'W2', service: 'late' }]);
+  await until(() => told.some(([event, { stats }]) => event === 'stats' && stats.services.length === 2));
+});
+
+test('bad arguments', async (t) => {
+  const broker = peersFor(t).broker();
+  assert.throws(() => createMonitor(), /broker must be a Broker/);
+  for (const [options, message] of [
+    [{ token: '' }, /"token" must be a non-empty string, got string/],
+    [{ remote: 1 }, /"remote" must be a boolean/],
+    [{ client: {} }, /"client" must be a Client/],
+    [{ interval: 1 }, /"interval" must be an integer of 100 or more/],
+    [{ nope: 1 }, /unknown option "nope"/],
+  ]) {
+    assert.throws(() => createMonitor(broker, options), message);
+  }
+});
+
+test('the charts library is the one of npm, with its licence', () => {
+  const npm = path.join(path.dirname(require.resolve('uplot/package.json')));
+  for (const [file, original] of [
+    ['uPlot.iife.min.js', 'dist/uPlot.iife.min.js'],
+    ['uPlot.min.css', 'dist/uPlot.min.css'],
+    ['uPlot.LICENSE', 'LICENSE'],
+  ]) {
+    const [packed, there] = [path.join(ROOT, 'lib', 'monitor', 'vendor', file), path.join(npm, original)];
+    assert.deepEqual(fs.readFileSync(packed), fs.readFileSync(there), file);
+  }
+});

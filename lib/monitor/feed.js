@@ -1,0 +1,148 @@
+'use strict';
+// What the page is told as it happens: snapshots and events, by server-sent events.
+
+/** @import { IncomingMessage, ServerResponse } from 'node:http' */
+/** @import { Broker } from '../../index' */
+
+const EVENTS = [
+  'start',
+  'stop',
+  'workerReady',
+  'workerGone',
+  'clientGone',
+  'requestExpired',
+  'queueFull',
+  'peerRefused',
+  'denied',
+  'badMessage',
+];
+
+/** Ten minutes of snapshots are kept, so that a page that is opened has them at once. */
+const HISTORY_MS = 10 * 60 * 1000;
+const MAX_EVENTS = 200;
+const MAX_READERS = 64;
+/** A reader that does not take so much is sent no more. */
+const MAX_BACKLOG = 4 * 1024 * 1024;
+
+/** A snapshot without its names: what the charts need. @param {any} stats @param {number} at */
+function summary({ services }, at) {
+  /** @type {Record<string, any>} */
+  const rows = {};
+  for (const { name, counters, latency, queued, running } of services.slice(0, 200)) {
+    const errors = Object.values(counters.errors).reduce((/** @type {number} */ a, b) => a + Number(b), 0);
+    const ended = counters.replies + counters.failures + errors;
+    rows[name] = [
+      counters.requests,
+      ended,
+      counters.failures + errors,
+      queued,
+      running,
+      latency.total.p50,
+      latency.total.p99,
+    ];
+  }
+  return { at, rows };
+}
+
+class Feed {
+  #broker;
+  #ask;
+  #interval;
+  /** @type {Set<ServerResponse>} */
+  #readers = new Set();
+  /** @type {{ at: number, rows: Record<string, any> }[]} */
+  #history = [];
+  /** @type {{ at: number, event: string, payload: unknown }[]} */
+  #events = [];
+  /** @type {NodeJS.Timeout | undefined} */
+  #timer;
+  /** @type {[string, (payload: unknown) => void][]} */
+  #listeners = [];
+
+  /**
+   * @param {Broker} broker
+   * @param {() => Promise<any>} ask for a snapshot
+   * @param {number} interval
+   */
+  constructor(broker, ask, interval) {
+    this.#broker = broker;
+    this.#ask = ask;
+    this.#interval = interval;
+    for (const event of EVENTS) {
+      const listener = (/** @type {unknown} */ payload) => this.#happened(event, payload);
+      this.#listeners.push([event, listener]);
+      /** @type {any} */ (broker).on(event, listener);
+    }
+    this.#timer = setInterval(() => void this.#tick(), interval);
+    this.#timer.unref();
+  }
+
+  close() {
+    clearInterval(this.#timer);
+    for (const [event, listener] of this.#listeners) /** @type {any} */ (this.#broker).off(event, listener);
+    for (const reader of this.#readers) reader.end();
+    this.#readers.clear();
+  }
+
+  /** @param {IncomingMessage} req @param {ServerResponse} res @param {{ canRequest: boolean }} facts */
+  async add(req, res, { canRequest }) {
+    if (this.#readers.size >= MAX_READERS) {
+      res.writeHead(503, { 'Content-Type': 'text/plain', 'Retry-After': '10' });
+      res.end('too many readers\n');
+      return;
+    }
+    res.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' });
+    req.on('close', () => this.#readers.delete(res));
+    write(res, 'hello', {
+      canRequest,
+      interval: this.#interval,
+      history: this.#history,
+      events: this.#events,
+    });
+    this.#readers.add(res);
+    await this.#tell(res);
+  }
+
+  /** @param {ServerResponse} res */
+  async #tell(res) {
+    const stats = await this.#ask().catch(() => undefined);
+    if (stats !== undefined) write(res, 'stats', this.#page(stats));
+  }
+
+  /** @param {any} stats */
+  #page(stats) {
+    const { name, endpoints } = this.#broker;
+    return {
+      at: Date.now(),
+      broker: { name, endpoints, pid: process.pid, rss: process.memoryUsage.rss(), uptime: process.uptime() },
+      stats,
+    };
+  }
+
+  async #tick() {
+    const stats = await this.#ask().catch(() => undefined);
+    if (stats === undefined) return;
+    const now = Date.now();
+    this.#history.push(summary(stats, now));
+    while (this.#history[0].at < now - HISTORY_MS) this.#history.shift();
+    if (this.#readers.size === 0) return;
+    const page = this.#page(stats);
+    for (const reader of this.#readers) write(reader, 'stats', page);
+  }
+
+  /** @param {string} event @param {unknown} payload */
+  #happened(event, payload) {
+    const entry = { at: Date.now(), event, payload };
+    this.#events.push(entry);
+    if (this.#events.length > MAX_EVENTS) this.#events.shift();
+    for (const reader of this.#readers) write(reader, 'event', entry);
+  }
+}
+
+/** @param {ServerResponse} res @param {string} event @param {unknown} data */
+function write(res, event, data) {
+  if (res.writableLength > MAX_BACKLOG) return;
+  res.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
+exports.Feed = Feed;

@@ -1,0 +1,227 @@
+'use strict';
+// `zmq-omdp/monitor`: a request listener for Node's `http` that shows a broker.
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { version } = require('../../package.json');
+const { boolean, object } = require('../checks');
+const { given } = require('../describe');
+const { hasToken, isLocal, isSameOrigin } = require('./access');
+const { Feed } = require('./feed');
+const { render } = require('./prometheus');
+
+/** @import { IncomingMessage, ServerResponse } from 'node:http' */
+/** @import { Broker, Client } from '../../index' */
+
+/** How long a snapshot may take before the broker counts as stuck, in ms. */
+const PATIENCE = 2000;
+
+/** The longest test request. */
+const MAX_BODY = 1024 * 1024;
+
+const HEADERS = {
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+};
+
+const TEXT = 'text/plain; charset=utf-8';
+const JSON_TYPE = 'application/json; charset=utf-8';
+const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
+
+/** What the page is made of. @type {Record<string, [file: string, type: string]>} */
+const FILES = {
+  '/': ['page/index.html', 'text/html; charset=utf-8'],
+  '/app.js': ['page/app.js', 'text/javascript; charset=utf-8'],
+  '/charts.js': ['page/charts.js', 'text/javascript; charset=utf-8'],
+  '/style.css': ['page/style.css', 'text/css; charset=utf-8'],
+  '/uplot.js': ['vendor/uPlot.iife.min.js', 'text/javascript; charset=utf-8'],
+  '/uplot.css': ['vendor/uPlot.min.css', 'text/css; charset=utf-8'],
+};
+
+/** @typedef {{ token?: string, remote: boolean, client?: Client, maxWorkers: number, interval: number }} Options */
+
+/** @param {unknown} options @returns {Options} */
+function checkOptions(options) {
+  /** @type {Options} */
+  const result = { remote: false, maxWorkers: 200, interval: 2000 };
+  if (options === undefined || options === null) return result;
+  for (const [key, value] of Object.entries(object(options, 'options'))) {
+    const what = `option "${key}"`;
+    if (value === undefined) continue;
+    if (key === 'remote') result.remote = boolean(value, what);
+    else if (key === 'token') {
+      if (typeof value !== 'string' || value === '')
+        throw new TypeError(`${what} must be a non-empty string, got ${typeof value}`);
+      result.token = value;
+    } else if (key === 'client') {
+      if (typeof value?.requestStream !== 'function')
+        throw new TypeError(`${what} must be a Client, got ${given(value)}`);
+      result.client = value;
+    } else if (key === 'maxWorkers' || key === 'interval') {
+      if (!Number.isInteger(value) || value < (key === 'interval' ? 100 : 0))
+        throw new RangeError(
+          `${what} must be an integer of ${key === 'interval' ? 100 : 0} or more, got ${given(value)}`,
+        );
+      result[key] = value;
+    } else {
+      const known = 'token, remote, client, maxWorkers, interval';
+      throw new TypeError(`unknown option ${given(key).replace(/ \(string\)$/, '')}, known are: ${known}`);
+    }
+  }
+  return result;
+}
+
+/** Answers requests about one broker. */
+class Monitor {
+  #broker;
+  #options;
+  #feed;
+
+  /** @param {Broker} broker @param {Options} options */
+  constructor(broker, options) {
+    this.#broker = broker;
+    this.#options = options;
+    this.#feed = new Feed(broker, () => this.#stats(), options.interval);
+  }
+
+  close() {
+    this.#feed.close();
+  }
+
+  /** @param {IncomingMessage} req @param {ServerResponse} res */
+  async handle(req, res) {
+    for (const [name, value] of Object.entries(HEADERS)) res.setHeader(name, value);
+    try {
+      await this.#route(req, res);
+    } catch (error) {
+      if (res.headersSent) res.destroy();
+      else send(res, 500, TEXT, `${/** @type {Error} */ (error).message}\n`);
+    }
+  }
+
+  /** @param {IncomingMessage} req @param {ServerResponse} res */
+  async #route(req, res) {
+    const { pathname } = new URL(req.url ?? '/', 'http://localhost');
+    const { token, remote } = this.#options;
+    if (!remote && !isLocal(req)) return send(res, 403, TEXT, 'only from this machine\n');
+    if (pathname === '/request') return this.#request(req, res);
+    if (req.method !== 'GET' && req.method !== 'HEAD') {
+      res.setHeader('Allow', 'GET, HEAD');
+      return send(res, 405, TEXT, 'only GET\n');
+    }
+    if (pathname === '/healthz') return this.#healthz(res);
+    if (pathname === '/readyz') return this.#readyz(res);
+    // The page itself holds nothing of the broker: it asks for the token and brings it along.
+    if (Object.hasOwn(FILES, pathname)) return file(res, FILES[pathname]);
+    if (!hasToken(req, token)) {
+      res.setHeader('WWW-Authenticate', 'Bearer');
+      return send(res, 401, TEXT, 'a bearer token is needed\n');
+    }
+    if (pathname === '/metrics') return this.#metrics(req, res);
+    if (pathname === '/stats.json') return send(res, 200, JSON_TYPE, JSON.stringify(await this.#stats()));
+    if (pathname === '/events')
+      return this.#feed.add(req, res, { canRequest: this.#options.client !== undefined });
+    return send(res, 404, TEXT, 'not found\n');
+  }
+
+  /** @returns {Promise<any>} */
+  #stats() {
+    /** @type {NodeJS.Timeout} */
+    let timer;
+    const late = new Promise((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error('the broker does not answer')), PATIENCE);
+    });
+    return Promise.race([this.#broker.stats(), late]).finally(() => clearTimeout(timer));
+  }
+
+  /** @param {ServerResponse} res */
+  async #healthz(res) {
+    try {
+      await this.#stats();
+      send(res, 200, TEXT, 'ok\n');
+    } catch (error) {
+      send(res, 503, TEXT, `${/** @type {Error} */ (error).message}\n`);
+    }
+  }
+
+  /** @param {ServerResponse} res */
+  #readyz(res) {
+    if (this.#broker.endpoints.length > 0) send(res, 200, TEXT, 'ok\n');
+    else send(res, 503, TEXT, 'the broker does not run\n');
+  }
+
+  /** @param {IncomingMessage} req @param {ServerResponse} res */
+  async #metrics(req, res) {
+    const openMetrics = (req.headers.accept ?? '').includes('application/openmetrics-text');
+    const { maxWorkers } = this.#options;
+    const text = render(await this.#stats(), { openMetrics, version, maxWorkers });
+    send(res, 200, openMetrics ? OPEN_METRICS : 'text/plain; version=0.0.4; charset=utf-8', text);
+  }
+
+  /** A test request of the page. @param {IncomingMessage} req @param {ServerResponse} res */
+  async #request(req, res) {
+    const { client, token } = this.#options;
+    if (req.method !== 'POST') {
+      res.setHeader('Allow', 'POST');
+      return send(res, 405, TEXT, 'only POST\n');
+    }
+    if (!hasToken(req, token)) return send(res, 401, TEXT, 'a bearer token is needed\n');
+    // A form of another site can't send this type without being asked first.
+    const isJson = (req.headers['content-type'] ?? '').startsWith('application/json');
+    if (!isJson || !isSameOrigin(req)) return send(res, 403, TEXT, 'not from the page\n');
+    if (client === undefined) return send(res, 404, TEXT, 'the monitor was given no client\n');
+    let text = '';
+    for await (const chunk of req.setEncoding('utf8')) {
+      text += chunk;
+      if (text.length > MAX_BODY) return send(res, 413, TEXT, 'too large\n');
+    }
+    const began = performance.now();
+    /** @type {any[]} */
+    const parts = [];
+    let outcome;
+    try {
+      const { service, data, timeout = 10000 } = JSON.parse(text);
+      for await (const part of client.requestStream(service, data, { timeout, failFast: true })) {
+        if (parts.length < 100) parts.push(part);
+      }
+      outcome = { parts };
+    } catch (error) {
+      const { code, message, value } = /** @type {any} */ (error);
+      outcome = { parts, error: { code, message, value } };
+    }
+    send(res, 200, JSON_TYPE, JSON.stringify({ ...outcome, ms: performance.now() - began }));
+  }
+}
+
+/** @param {ServerResponse} res @param {number} status @param {string} type @param {string | Buffer} body */
+function send(res, status, type, body) {
+  res.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) });
+  res.end(body);
+}
+
+/** @param {ServerResponse} res @param {[string, string]} what */
+async function file(res, [name, type]) {
+  send(res, 200, type, await fs.promises.readFile(path.join(__dirname, name)));
+}
+
+/**
+ * @param {Broker} broker
+ * @param {unknown} [options]
+ * @returns {((req: IncomingMessage, res: ServerResponse) => void) & { close(): void }}
+ */
+function createMonitor(broker, options) {
+  if (typeof broker?.stats !== 'function' || !('endpoints' in broker))
+    throw new TypeError(`broker must be a Broker, got ${given(broker)}`);
+  const monitor = new Monitor(broker, checkOptions(options));
+  /** @param {IncomingMessage} req @param {ServerResponse} res */
+  const listener = (req, res) => void monitor.handle(req, res);
+  return Object.assign(listener, { close: () => monitor.close() });
+}
+
+exports.createMonitor = createMonitor;

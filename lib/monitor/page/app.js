@@ -1,0 +1,277 @@
+'use strict';
+// The page: tables, events and the test request. What comes from peers is text always, and never markup.
+/* global Charts, shown */
+
+(() => {
+  const get = (id) => document.getElementById(id);
+  const TOKEN = 'zmq-omdp-token';
+  const RETRY_MS = 1000;
+  const MAX_EVENTS = 200;
+
+  const charts = new Charts();
+  let events = [];
+  let known = '';
+
+  const ms = (value) => (value >= 1000 ? `${shown(value / 1000)} s` : `${shown(value)} ms`);
+  function span(value) {
+    const seconds = Math.floor(value / 1000);
+    if (seconds < 60) return `${seconds} s`;
+    if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+    if (seconds < 86400) return `${Math.floor(seconds / 3600)} h`;
+    return `${Math.floor(seconds / 86400)} d`;
+  }
+  const sum = (object) => Object.values(object).reduce((total, value) => total + value, 0);
+  function bytes(value) {
+    const units = ['B', 'KiB', 'MiB', 'GiB'];
+    let unit = 0;
+    let rest = value;
+    while (rest >= 1024 && unit < 3) {
+      rest /= 1024;
+      unit += 1;
+    }
+    return `${shown(rest)} ${units[unit]}`;
+  }
+
+  /** A table whose first column names the row. @param columns [title, value(row), kind] */
+  function table(id, columns, rows, nothing) {
+    const [head, body] = [get(id).tHead, get(id).tBodies[0]];
+    if (head.rows.length === 0) {
+      const row = head.insertRow();
+      for (const [title, , kind] of columns) {
+        const cell = document.createElement('th');
+        cell.scope = 'col';
+        cell.textContent = title;
+        if (kind === 'text') cell.className = 'text';
+        row.append(cell);
+      }
+    }
+    const made = rows.map((each) => {
+      const row = document.createElement('tr');
+      for (const [index, [, value, kind]] of columns.entries()) {
+        const cell = document.createElement(index === 0 ? 'th' : 'td');
+        if (index === 0) cell.scope = 'row';
+        cell.textContent = value(each);
+        if (index === 0) cell.title = cell.textContent;
+        if (kind === 'text') cell.className = 'text';
+        if (kind === 'bad' && cell.textContent !== '0') cell.className = 'bad';
+        row.append(cell);
+      }
+      return row;
+    });
+    if (made.length === 0) {
+      const row = document.createElement('tr');
+      const cell = row.insertCell();
+      cell.colSpan = columns.length;
+      cell.className = 'empty';
+      cell.textContent = nothing;
+      made.push(row);
+    }
+    body.replaceChildren(...made);
+  }
+
+  const SERVICES = [
+    ['service', (s) => s.name, 'text'],
+    ['workers', (s) => s.workers],
+    ['idle', (s) => s.idle],
+    ['waiting', (s) => s.queued],
+    ['oldest', (s) => ms(s.oldest)],
+    ['running', (s) => s.running],
+    ['requests', (s) => s.counters.requests],
+    ['replies', (s) => s.counters.replies],
+    ['failures', (s) => s.counters.failures, 'bad'],
+    ['errors', (s) => sum(s.counters.errors), 'bad'],
+    ['retries', (s) => s.counters.retried],
+    ['median', (s) => ms(s.latency.total.p50)],
+    ['95 %', (s) => ms(s.latency.total.p95)],
+    ['99 %', (s) => ms(s.latency.total.p99)],
+    ['in', (s) => bytes(s.counters.bytesIn)],
+    ['out', (s) => bytes(s.counters.bytesOut)],
+  ];
+  const WORKERS = [
+    ['worker', (w) => w.name, 'text'],
+    ['service', (w) => w.service, 'text'],
+    ['dialect', (w) => w.dialect, 'text'],
+    ['running', (w) => w.running],
+    ['answered', (w) => w.ended],
+    ['with errors', (w) => w.failed, 'bad'],
+    ['here for', (w) => span(w.since)],
+    ['last heard', (w) => `${span(w.silent)} ago`],
+  ];
+  const CLIENTS = [
+    ['client', (c) => c.name, 'text'],
+    ['dialect', (c) => c.dialect, 'text'],
+    ['requests', (c) => c.requests],
+    ['here for', (c) => span(c.since)],
+    ['last heard', (c) => `${span(c.silent)} ago`],
+  ];
+  const EVENTS = [
+    ['time', (e) => new Date(e.at).toLocaleTimeString(), 'text'],
+    ['event', (e) => e.event, 'text'],
+    [
+      'what',
+      (e) =>
+        Object.entries(e.payload ?? {})
+          .map(([key, value]) => `${key}: ${value}`)
+          .join(', '),
+      'text',
+    ],
+  ];
+
+  function totals(stats, broker) {
+    const { counters } = stats;
+    const facts = [
+      ['services', stats.services.length],
+      ['workers', stats.workers.length],
+      ['clients', stats.clients],
+      ['waiting', stats.queued],
+      ['running', stats.running],
+      ['requests', counters.requests],
+      ['failures', counters.failures],
+      ['errors', sum(counters.errors)],
+      ['bad messages', counters.badMessages],
+      ['memory', bytes(broker.rss)],
+    ];
+    get('totals').replaceChildren(
+      ...facts.map(([name, value]) => {
+        const [entry, term, definition] = ['div', 'dt', 'dd'].map((tag) => document.createElement(tag));
+        term.textContent = name;
+        definition.textContent = value;
+        entry.append(term, definition);
+        return entry;
+      }),
+    );
+  }
+
+  function choices(services) {
+    const names = services.map(({ name }) => name).sort();
+    const all = JSON.stringify(names);
+    if (all === known) return;
+    known = all;
+    const select = get('shown');
+    const chosen = select.value;
+    select.replaceChildren(new Option('all', ''), ...names.map((name) => new Option(name, name)));
+    select.value = names.includes(chosen) ? chosen : '';
+    charts.show(select.value);
+  }
+
+  function onStats({ at, broker, stats }) {
+    const where = broker.endpoints.length === 0 ? 'does not run' : broker.endpoints.join(', ');
+    get('broker').textContent =
+      `${broker.name}: ${where}, process ${broker.pid}, up ${span(broker.uptime * 1000)}`;
+    totals(stats, broker);
+    const byName = (a, b) => (a.name < b.name ? -1 : 1);
+    table('services-table', SERVICES, stats.services.toSorted(byName), 'no service');
+    table('workers-table', WORKERS, stats.workers.toSorted(byName).slice(0, 500), 'no worker');
+    table('clients-table', CLIENTS, stats.clientList.toSorted(byName).slice(0, 500), 'no client');
+    choices(stats.services);
+    const rows = {};
+    for (const { name, counters, latency, queued, running } of stats.services) {
+      const failed = counters.failures + sum(counters.errors);
+      const { p50, p99 } = latency.total;
+      rows[name] = [counters.requests, counters.replies + failed, failed, queued, running, p50, p99];
+    }
+    charts.add({ at, rows });
+  }
+
+  function showEvents() {
+    table('events-table', EVENTS, events.toReversed(), 'nothing yet');
+  }
+
+  const handlers = {
+    hello({ canRequest, history, events: before }) {
+      events = before;
+      showEvents();
+      charts.begin(history);
+      get('request-section').hidden = !canRequest;
+    },
+    stats: onStats,
+    event(entry) {
+      events.push(entry);
+      if (events.length > MAX_EVENTS) events.shift();
+      showEvents();
+    },
+  };
+
+  function state(name, text) {
+    const element = get('state');
+    if (element.dataset.state === name) return;
+    element.dataset.state = name;
+    element.textContent = text;
+  }
+
+  const headers = () => {
+    const token = sessionStorage.getItem(TOKEN);
+    return token === null ? {} : { Authorization: `Bearer ${token}` };
+  };
+
+  /** Server-sent events, read here because an EventSource can bring no token along. */
+  async function follow() {
+    const response = await fetch('events', { headers: headers(), cache: 'no-store' });
+    if (response.status === 401) {
+      get('login').hidden = false;
+      state('locked', 'a token is needed');
+      return false;
+    }
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    get('login').hidden = true;
+    state('live', 'live');
+    let text = '';
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return true;
+      text += value;
+      for (let end = text.indexOf('\n\n'); end !== -1; end = text.indexOf('\n\n')) {
+        const [, event, data] = /^event: (.*)\ndata: (.*)$/.exec(text.slice(0, end)) ?? [];
+        text = text.slice(end + 2);
+        if (event !== undefined) handlers[event]?.(JSON.parse(data));
+      }
+    }
+  }
+
+  async function live() {
+    let again = true;
+    while (again) {
+      try {
+        again = await follow();
+      } catch {
+        // The broker's process has gone, and may come back.
+      }
+      if (!again) return;
+      state('lost', 'no connection, trying again');
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+
+  get('login').addEventListener('submit', (event) => {
+    event.preventDefault();
+    sessionStorage.setItem(TOKEN, get('token').value);
+    live();
+  });
+  get('shown').addEventListener('change', ({ target }) => charts.show(target.value));
+  get('request').addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const reply = get('reply');
+    let data;
+    try {
+      data = JSON.parse(get('data').value);
+    } catch (error) {
+      reply.textContent = `The data is not JSON: ${error.message}`;
+      return;
+    }
+    reply.textContent = 'waiting';
+    try {
+      const response = await fetch('request', {
+        method: 'POST',
+        headers: { ...headers(), 'Content-Type': 'application/json' },
+        body: JSON.stringify({ service: get('service').value, data }),
+      });
+      reply.textContent = response.ok
+        ? JSON.stringify(await response.json(), null, 2)
+        : await response.text();
+    } catch (error) {
+      reply.textContent = error.message;
+    }
+  });
+  live();
+})();

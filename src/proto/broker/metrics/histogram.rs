@@ -1,0 +1,157 @@
+//! A log-linear histogram of durations, in microseconds.
+//!
+//! Each power of two is divided into [`SUB`] buckets of the same width, so a bucket is at most an eighth
+//! as wide as its lower bound. Histograms of several services, or of several brokers, are merged by adding
+//! their buckets.
+
+/// Buckets to a power of two.
+const SUB: usize = 1 << SUB_BITS;
+const SUB_BITS: u32 = 3;
+
+/// Counts of values. Buckets beyond the largest value take no room.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::proto::broker) struct Histogram {
+    buckets: Vec<u64>,
+    count: u64,
+    sum: u64,
+    max: u64,
+}
+
+/// Values below twice [`SUB`] have a bucket each.
+fn index_of(value: u64) -> usize {
+    let bits = (u64::BITS - value.leading_zeros()).max(SUB_BITS + 1);
+    let shift = bits - (SUB_BITS + 1);
+    (shift as usize) * SUB + (value >> shift) as usize
+}
+
+/// The largest value of a bucket.
+fn upper_of(index: usize) -> u64 {
+    let shift = (index / SUB).saturating_sub(1) as u32;
+    let base = (index - shift as usize * SUB) as u64;
+    ((base + 1) << shift).wrapping_sub(1)
+}
+
+impl Histogram {
+    /// Counts a value.
+    pub(in crate::proto::broker) fn record(&mut self, micros: u64) {
+        let index = index_of(micros);
+        if index >= self.buckets.len() {
+            self.grow(index);
+        }
+        self.buckets[index] += 1;
+        self.count += 1;
+        self.sum = self.sum.saturating_add(micros);
+        self.max = self.max.max(micros);
+    }
+
+    #[cold]
+    fn grow(&mut self, index: usize) {
+        self.buckets.resize(index + 1, 0);
+    }
+
+    /// Adds what another one has counted.
+    pub(in crate::proto::broker) fn merge(&mut self, other: &Histogram) {
+        if self.buckets.len() < other.buckets.len() {
+            self.buckets.resize(other.buckets.len(), 0);
+        }
+        for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
+            *mine += theirs;
+        }
+        self.count += other.count;
+        self.sum = self.sum.saturating_add(other.sum);
+        self.max = self.max.max(other.max);
+    }
+
+    pub(in crate::proto::broker) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(in crate::proto::broker) fn sum(&self) -> u64 {
+        self.sum
+    }
+
+    pub(in crate::proto::broker) fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// The value that `percent` of all values do not exceed, rounded up to the end of its bucket.
+    pub(in crate::proto::broker) fn percentile(&self, percent: f64) -> u64 {
+        let rank = (self.count as f64 * percent / 100.0).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        for (upper, count) in self.buckets() {
+            seen += count;
+            if seen >= rank {
+                return upper.min(self.max);
+            }
+        }
+        self.max
+    }
+
+    /// The buckets that have something: their largest values, and how many values they have.
+    pub(in crate::proto::broker) fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
+        let counts = self.buckets.iter().copied().enumerate();
+        counts
+            .filter(|(_, count)| *count > 0)
+            .map(|(index, count)| (upper_of(index), count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_follow_each_other_without_a_gap() {
+        let mut lower = 0;
+        for index in 0..index_of(u64::MAX) {
+            let upper = upper_of(index);
+            assert_eq!((index_of(lower), index_of(upper)), (index, index));
+            assert!(upper - lower <= lower / SUB as u64, "{lower} to {upper}");
+            lower = upper + 1;
+        }
+        assert_eq!(upper_of(index_of(u64::MAX)), u64::MAX);
+    }
+
+    #[test]
+    fn percentiles_are_those_of_the_sorted_values_up_to_a_bucket() {
+        let values: Vec<u64> = (0..10_000u64).map(|n| n * n % 7919 * 13).collect();
+        let mut sorted = values.clone();
+        sorted.sort_unstable();
+        let mut histogram = Histogram::default();
+        values.iter().for_each(|&value| histogram.record(value));
+        for percent in [0.1, 1.0, 50.0, 90.0, 95.0, 99.0, 99.9, 100.0] {
+            let rank = (sorted.len() as f64 * percent / 100.0).ceil() as usize;
+            let exact = sorted[rank.max(1) - 1];
+            let found = histogram.percentile(percent);
+            assert!(
+                found >= exact && found - exact <= exact / 8,
+                "{percent}: {found}, {exact}"
+            );
+        }
+        assert_eq!(histogram.count(), 10_000);
+        assert_eq!(histogram.sum(), values.iter().sum::<u64>());
+        assert_eq!(histogram.max(), sorted[9999]);
+    }
+
+    #[test]
+    fn merged_is_the_same_as_recorded_in_one() {
+        let [mut all, mut even, mut odd] = [(); 3].map(|()| Histogram::default());
+        for value in (0..2000u64).map(|n| n * 37) {
+            all.record(value);
+            if value % 2 == 0 {
+                even.record(value)
+            } else {
+                odd.record(value)
+            }
+        }
+        even.merge(&odd);
+        assert_eq!(even, all);
+    }
+
+    #[test]
+    fn an_empty_one_has_no_values() {
+        let histogram = Histogram::default();
+        assert_eq!([histogram.percentile(99.0), histogram.max()], [0, 0]);
+        assert_eq!(histogram.buckets().count(), 0);
+    }
+}

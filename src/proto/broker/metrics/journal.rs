@@ -1,0 +1,91 @@
+//! The latest events, for those who ask by MMI: they are told what came after the last that they know.
+
+use crate::proto::broker::BrokerEvent;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+
+/// So many are kept.
+const MAX_EVENTS: usize = 256;
+
+#[derive(Debug, Default)]
+pub(in crate::proto::broker) struct Journal {
+    events: VecDeque<BrokerEvent>,
+    /// The number of the next one; the first is 1.
+    noted: u64,
+}
+
+impl Journal {
+    pub(in crate::proto::broker) fn note(&mut self, event: &BrokerEvent) {
+        // A question to the rules is no event, and has what only its answerer is to know.
+        // A request is no event of the broker's life, and would push the others out.
+        if let BrokerEvent::Authorize { .. } | BrokerEvent::RequestEnded(_) = event {
+            return;
+        }
+        if self.events.len() == MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event.clone());
+        self.noted += 1;
+    }
+
+    /// Those after the one with the number `since`; without any, the number of the last alone.
+    pub(in crate::proto::broker) fn since(&self, since: Option<u64>) -> Value {
+        let first = self.noted - self.events.len() as u64 + 1;
+        // A number that was never given is one of an earlier broker.
+        let since = since.map(|since| if since > self.noted { 0 } else { since });
+        let from = since.unwrap_or(self.noted) + 1;
+        let skipped = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
+        let events = self.events.iter().skip(skipped);
+        let events: Vec<Value> = events
+            .filter_map(BrokerEvent::describe)
+            .map(|(name, payload)| json!({ "event": name, "payload": payload }))
+            .collect();
+        json!({
+            "last": self.noted,
+            "missed": first.saturating_sub(from),
+            "events": events,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad(n: usize) -> BrokerEvent {
+        BrokerEvent::BadMessage {
+            peer: n.to_string().into_bytes().into(),
+            why: "test",
+        }
+    }
+
+    #[test]
+    fn whoever_asks_is_told_what_came_since() {
+        let mut journal = Journal::default();
+        assert_eq!(
+            journal.since(None),
+            json!({ "last": 0, "missed": 0, "events": [] })
+        );
+        (1..=3).for_each(|n| journal.note(&bad(n)));
+        assert_eq!(journal.since(None)["events"], json!([]));
+        let since = journal.since(Some(2));
+        assert_eq!((&since["last"], &since["missed"]), (&json!(3), &json!(0)));
+        assert_eq!(
+            since["events"],
+            json!([{ "event": "badMessage", "payload": { "peer": "3", "reason": "test" } }])
+        );
+        assert_eq!(
+            journal.since(Some(9))["events"].as_array().map(Vec::len),
+            Some(3)
+        );
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_and_counted() {
+        let mut journal = Journal::default();
+        (1..=MAX_EVENTS + 10).for_each(|n| journal.note(&bad(n)));
+        let since = journal.since(Some(4));
+        assert_eq!(since["missed"], json!(6));
+        assert_eq!(since["events"].as_array().map(Vec::len), Some(MAX_EVENTS));
+    }
+}

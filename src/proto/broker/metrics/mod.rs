@@ -1,0 +1,100 @@
+//! Numbers by service. A service that is there carries its own meter, so that counting takes no
+//! look-up; this table keeps the meters of those that are not.
+//!
+//! Names cost nothing for long: a service has a row of its own, which outlives it, once a worker
+//! has served it and while there are fewer rows than [`MAX_ROWS`]. All else is counted together.
+
+mod histogram;
+mod journal;
+mod meter;
+
+pub(super) use journal::Journal;
+pub(super) use meter::{Meter, Times, errors_json};
+
+use crate::proto::table::Table;
+use std::sync::Arc;
+
+/// So many services have a row of their own.
+const MAX_ROWS: usize = 1000;
+
+/// The meters of services that are not there.
+#[derive(Debug, Default)]
+pub(super) struct Meters {
+    rows: usize,
+    absent: Table<Arc<[u8]>, Meter>,
+    /// Of services without a row of their own.
+    pub(super) other: Meter,
+}
+
+impl Meters {
+    /// A worker comes to a service that has no row yet: from now on it has, if there is room. What was
+    /// counted before is `other`'s, whose counts never go down.
+    pub(super) fn give_row(&mut self, meter: &mut Meter) -> bool {
+        if self.rows >= MAX_ROWS {
+            return false;
+        }
+        self.rows += 1;
+        self.other.merge(&std::mem::take(meter));
+        true
+    }
+
+    /// A service goes.
+    pub(super) fn keep(&mut self, name: Arc<[u8]>, meter: Meter, has_row: bool) {
+        if has_row {
+            self.absent.insert(name, meter);
+        } else {
+            self.other.merge(&meter);
+        }
+    }
+
+    /// A service comes back, or is new: its meter, and whether it has a row.
+    pub(super) fn take(&mut self, name: &[u8]) -> (Meter, bool) {
+        match self.absent.remove(name) {
+            Some(meter) => (meter, true),
+            None => (Meter::default(), false),
+        }
+    }
+
+    pub(super) fn absent(&self) -> impl Iterator<Item = (&[u8], &Meter)> {
+        self.absent.iter().map(|(name, meter)| (&**name, meter))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(n: usize) -> Arc<[u8]> {
+        n.to_string().into_bytes().into()
+    }
+
+    #[test]
+    fn rows_are_bounded_and_no_count_is_lost() {
+        let mut meters = Meters::default();
+        for n in 0..3 * MAX_ROWS {
+            let (mut meter, mut has_row) = meters.take(&name(n));
+            meter.requests += 1;
+            if n % 2 == 0 {
+                has_row = meters.give_row(&mut meter);
+            }
+            meter.requests += 1;
+            meters.keep(name(n), meter, has_row);
+        }
+        assert_eq!(meters.absent().count(), MAX_ROWS);
+        let named: u64 = meters.absent().map(|(_, meter)| meter.requests).sum();
+        assert_eq!(named, MAX_ROWS as u64);
+        assert_eq!(named + meters.other.requests, 6 * MAX_ROWS as u64);
+    }
+
+    #[test]
+    fn a_service_that_comes_back_goes_on_with_its_counts() {
+        let mut meters = Meters::default();
+        let mut meter = Meter::default();
+        assert!(meters.give_row(&mut meter));
+        meter.requests = 7;
+        meters.keep(name(1), meter, true);
+        let (meter, has_row) = meters.take(&name(1));
+        assert_eq!((meter.requests, has_row), (7, true));
+        assert_eq!(meters.absent().count(), 0);
+    }
+}
