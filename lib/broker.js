@@ -116,7 +116,7 @@ class Broker extends Peer {
   /** @param {unknown} rules */
   allow(rules) {
     if (this.#mechanism === undefined) {
-      throw new TypeError('rules have no use: the broker has neither "curveServer" nor "plainServer"');
+      throw new TypeError('rules require the option "curveServer" or "plainServer"');
     }
     const checked = checkRules(rules, this.#mechanism, 'rules');
     this.#listening.allow(checked.rules, checked.callbacks);

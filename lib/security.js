@@ -19,10 +19,10 @@ function demand(conf, names, why) {
   }
 }
 
-/** @param {Record<string, unknown>} conf @param {string[]} names @param {string} why */
-function forbid(conf, names, why) {
+/** @param {Record<string, unknown>} conf @param {string[]} names @param {string} what such as 'requires …' */
+function forbid(conf, names, what) {
   for (const name of names) {
-    if (conf[name] !== undefined) throw new TypeError(`option "${name}" has no use: ${why}`);
+    if (conf[name] !== undefined) throw new TypeError(`option "${name}" ${what}`);
   }
 }
 
@@ -31,7 +31,7 @@ function refuseInproc(endpoints) {
   const inproc = endpoints.find((endpoint) => endpoint.startsWith('inproc:'));
   if (inproc !== undefined) {
     throw new RangeError(
-      `endpoint ${given(inproc).replace(/ \(string\)$/, '')} can't be secured: inproc:// has no handshake; use tcp:// or ipc://`,
+      `endpoint ${given(inproc).replace(/ \(string\)$/, '')} cannot be secured: inproc:// has no handshake; use tcp:// or ipc://`,
     );
   }
 }
@@ -57,9 +57,9 @@ function secureClient(conf, endpoints) {
     demand(
       conf,
       ['curveServerKey', 'curveSecretKey'],
-      "CURVE takes the broker's public key and an own secret key",
+      "CURVE requires the broker's public key and the peer's own secret key",
     );
-    forbid(conf, ['plainUsername', 'plainPassword'], 'the mechanism is CURVE');
+    forbid(conf, ['plainUsername', 'plainPassword'], 'cannot be combined with CURVE');
     refuseInproc(endpoints);
     rest.security = {
       mechanism: 'curve',
@@ -68,7 +68,7 @@ function secureClient(conf, endpoints) {
       secretKey: curveSecretKey,
     };
   } else if (plainUsername !== undefined || plainPassword !== undefined) {
-    demand(conf, ['plainUsername', 'plainPassword'], 'PLAIN takes both');
+    demand(conf, ['plainUsername', 'plainPassword'], 'PLAIN requires a user name and a password');
     refuseInproc(endpoints);
     rest.security = { mechanism: 'plain', username: plainUsername, password: plainPassword };
   }
@@ -90,21 +90,21 @@ function secureServer(conf, endpoints) {
   const { curveServer, curvePublicKey, curveSecretKey, plainServer, security, ...rest } = conf;
   let callbacks = { authenticate: undefined, authorize: undefined };
   if (!curveServer && !plainServer) {
-    const why = 'without "curveServer" or "plainServer" nobody has to prove who he is';
-    forbid(conf, ['curvePublicKey', 'curveSecretKey', 'security'], why);
+    forbid(conf, ['curvePublicKey', 'curveSecretKey'], 'requires "curveServer"');
+    forbid(conf, ['security'], 'requires "curveServer" or "plainServer"');
     return { conf: rest, callbacks };
   }
   if (curveServer && plainServer) {
-    throw new TypeError('option "plainServer" has no use: the mechanism is CURVE');
+    throw new TypeError('option "plainServer" cannot be combined with "curveServer"');
   }
   refuseInproc(endpoints);
   if (curveServer) {
-    demand(conf, ['curveSecretKey'], 'CURVE takes an own secret key');
+    demand(conf, ['curveSecretKey'], 'CURVE requires a secret key');
     publicKey(conf, curveSecretKey);
     rest.security = { mechanism: 'curve', secretKey: curveSecretKey };
   } else {
-    forbid(conf, ['curvePublicKey', 'curveSecretKey'], 'the mechanism is PLAIN');
-    demand(conf, ['security'], 'PLAIN lets nobody in without rules');
+    forbid(conf, ['curvePublicKey', 'curveSecretKey'], 'requires "curveServer"');
+    demand(conf, ['security'], 'PLAIN requires rules with users');
     rest.security = { mechanism: 'plain' };
   }
   if (security === undefined) {
@@ -148,17 +148,18 @@ function checkRules(value, mechanism, what) {
     checkUser(user, name);
     const rule = record(each, name, USER);
     for (const text of keysOf(rule.keys, `${name}.keys`)) {
-      if (mechanism !== 'curve') throw new TypeError(`${name}.keys has no use: the mechanism is PLAIN`);
-      if (taken.has(text)) throw new RangeError(`${name}.keys has a key that another user has, or twice`);
+      if (mechanism !== 'curve') throw new TypeError(`${name}.keys requires CURVE`);
+      if (taken.has(text))
+        throw new RangeError(`${name}.keys has a key that is listed twice or that another user has`);
       taken.add(text);
       rules.keys.push({ key: text, user });
     }
     if (rule.password !== undefined) {
-      if (mechanism !== 'plain') throw new TypeError(`${name}.password has no use: the mechanism is CURVE`);
+      if (mechanism !== 'plain') throw new TypeError(`${name}.password requires PLAIN`);
       rules.passwords.push({ user, ...checkPasswordRule(rule.password, `${name}.password`) });
     }
     if (user === OTHERS && (rule.keys !== undefined || rule.password !== undefined)) {
-      throw new TypeError(`${name} stands for all others, and has neither keys nor a password`);
+      throw new TypeError(`${name} stands for all other users and must have neither keys nor a password`);
     }
     const grant = { user, ...grantOf(rule, name, authorize !== undefined) };
     if (user === OTHERS) rules.others = grant;

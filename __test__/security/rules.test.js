@@ -163,7 +163,7 @@ describe('rules that change while the broker runs', () => {
   });
 
   test('only a broker that authenticates has rules', (t) => {
-    assert.throws(() => peersFor(t).broker().allow({}), /^TypeError: rules have no use/);
+    assert.throws(() => peersFor(t).broker().allow({}), /^TypeError: rules require the option "curveServer"/);
   });
 });
 
@@ -207,7 +207,9 @@ describe('callbacks', () => {
   ]) {
     test(`authenticate that ${name} refuses`, async (t) => {
       const peers = peersFor(t, 'tcp');
-      const broker = peers.broker(curveBroker(server, {}, { authenticate, authenticateTimeout: 50 }));
+      // Short only where it has to pass, since a busy machine may need longer to ask.
+      const authenticateTimeout = name === 'takes too long' ? 50 : 5000;
+      const broker = peers.broker(curveBroker(server, {}, { authenticate, authenticateTimeout }));
       broker.on('error', () => {});
       const client = peers.client(curvePeer(server, web));
       await broker.start();
