@@ -8,15 +8,15 @@ import { Readable, Writable } from 'node:stream';
 // ---------------------------------------------------------------------------------------------- values
 
 /**
- * What arrives where the other side gave a `Buffer`, a typed array, a `DataView` or an `ArrayBuffer` as the
- * whole of `data`, of a partial, of a final or of an error value: the same bytes.
+ * What arrives if the other side gave a `Buffer`, a typed array, a `DataView` or an `ArrayBuffer` as the whole data,
+ * partial, final or error value: the same bytes.
  *
- * Anything else is what `JSON.stringify` makes of it; `undefined`, functions and symbols arrive as `null`.
- * What JSON can't take (a cycle, a `bigint`) throws a `TypeError` at the caller, and nothing is sent.
+ * Any other value arrives as its JSON form; `undefined`, functions and symbols arrive as `null`. A value that JSON cannot
+ * express (a cycle, a `bigint`) throws a `TypeError` at the caller, and nothing is sent.
  */
 export type Bytes = Buffer;
 
-/** Small facts about a request, for its handler. A `traceparent` in it is what tracing uses. */
+/** Small facts about a request for its handler. Tracing uses `traceparent`. */
 export interface RequestHeaders {
   [name: string]: string | number | boolean | undefined;
 }
@@ -176,12 +176,12 @@ export type Protocol = 'omdp' | 'mdp/0.1' | 'mdp/0.2' | 'mdp/0.2-majortomo';
 /** Options of all three. An option that is unknown, of the wrong type or out of range throws. */
 export interface PeerConf {
   /**
-   * How often it tells the other side that it lives, in ms: 1 to 2147483647.
+   * The interval of heartbeats to the other side, in ms: 1 to 2147483647.
    * @defaultValue 2500
    */
   heartbeat?: number;
   /**
-   * After so many silent heartbeat intervals the other side is taken for lost: 1 to 1000.
+   * The number of silent heartbeat intervals after which the other side counts as lost: 1 to 1000.
    * @defaultValue 3
    */
   liveness?: number;
@@ -198,7 +198,7 @@ export interface PeerConf {
    */
   name?: string;
   /**
-   * Had a meaning in 0.0.92, and has none any more.
+   * Accepted and ignored, because code for 0.0.92 sets it.
    * @deprecated
    */
   debug?: unknown;
@@ -211,44 +211,44 @@ export type CurveKey = string | Uint8Array;
 
 type MaybePromise<T> = T | PromiseLike<T>;
 
-/** How a worker or client proves who it is, in the words of zeromq.js. Over `tcp` and `ipc`. */
+/** How a worker or client authenticates, with the option names of zeromq.js. For `tcp` and `ipc`. */
 export interface ClientSecurity {
-  /** The broker's public key: the mechanism is CURVE. */
+  /** The broker's public key; selects CURVE. */
   curveServerKey?: CurveKey | null;
   /** The peer's own secret key. */
   curveSecretKey?: CurveKey | null;
-  /** The public key of `curveSecretKey`, from which it is derived where it is not given. */
+  /** The public key of `curveSecretKey`; derived from it if missing. */
   curvePublicKey?: CurveKey | null;
-  /** The mechanism is PLAIN, which encrypts nothing. 1 to 255 bytes. */
+  /** Selects PLAIN, which encrypts nothing. 1 to 255 bytes. */
   plainUsername?: string | null;
   /** 1 to 255 bytes. */
   plainPassword?: string | null;
 }
 
-/** Which mechanism a broker demands, in the words of zeromq.js. Over `tcp` and `ipc`. */
+/** The mechanism that a broker requires, with the option names of zeromq.js. For `tcp` and `ipc`. */
 export interface ServerSecurity {
-  /** The mechanism is CURVE. */
+  /** Selects CURVE. */
   curveServer?: boolean;
   /** The broker's secret key. */
   curveSecretKey?: CurveKey | null;
-  /** The public key of `curveSecretKey`. Not needed; given, it is checked. */
+  /** The public key of `curveSecretKey`; optional, and checked if given. */
   curvePublicKey?: CurveKey | null;
-  /** The mechanism is PLAIN, which encrypts nothing. Takes `security`. */
+  /** Selects PLAIN, which encrypts nothing. Requires `security`. */
   plainServer?: boolean;
   /**
-   * Who is let in, and who may do what. With CURVE and without rules everybody is let in who knows the broker's public
-   * key, with his own public key as the name of the user.
+   * The rules: which peers are admitted, and what they may serve and call. With CURVE and without rules, every peer is
+   * admitted that knows the broker's public key; its own public key is then the name of the user.
    */
   security?: SecurityRules | null;
 }
 
-/** The rules of a broker. What they say is decided natively: a busy JavaScript thread holds nobody up. */
+/** The rules of a broker. A native thread applies them, so a busy JavaScript thread delays no peer. */
 export interface SecurityRules {
-  /** By the name of the user; `'*'` stands for all that are not listed, and has neither keys nor a password. */
+  /** By the name of the user; `'*'` stands for all users that are not listed, and has neither keys nor a password. */
   users?: { readonly [user: string]: UserRules };
   /**
-   * Is asked about peers of whom `users` knows nothing: `true` lets in under the public key or user name, an object
-   * under its `userId`, anything else refuses, and so does an error.
+   * Called for peers that `users` does not know: `true` admits the peer under its public key or user name, an object
+   * admits it under `userId`, any other result or an error refuses it.
    */
   authenticate?: (peer: AuthenticatingPeer) => MaybePromise<boolean | Authenticated | null | undefined>;
   /**
@@ -257,37 +257,38 @@ export interface SecurityRules {
    */
   authenticateTimeout?: number;
   /**
-   * Is asked for what the rules don't grant: `true` grants it. The answer is remembered until `broker.allow()`.
+   * Called for actions that the rules do not grant: `true` grants the action. The result is remembered until
+   * `broker.allow()`.
    */
   authorize?: (question: AuthorizationQuestion) => MaybePromise<boolean>;
   /**
-   * How long `authorize` may take, in ms; then the answer is no, and not remembered.
+   * How long `authorize` may take, in ms; then the action is denied, and the denial is not remembered.
    * @defaultValue 5000
    */
   authorizeTimeout?: number;
 }
 
 /**
- * The rules of a user. Who has neither `serve` nor `call` may do everything, unless there is an `authorize`; who has one
- * of them may do that alone.
+ * The rules of a user. A user with neither `serve` nor `call` may do everything, unless there is an `authorize`; a user
+ * with one of them may do only that.
  */
 export interface UserRules {
   /** CURVE: the public keys of this user. */
   keys?: CurveKey | readonly CurveKey[];
-  /** PLAIN: the password, in clear or as of `hashPassword()`. */
+  /** PLAIN: the password, as clear text or as a hash of `hashPassword()`. */
   password?: string;
-  /** The services that its workers may serve. `*` in one stands for any characters. */
+  /** The services that its workers may serve. `*` stands for any characters. */
   serve?: string | readonly string[];
   /** The services that its clients may call. */
   call?: string | readonly string[];
 }
 
-/** A peer that wants to be let in. */
+/** A peer that asks to be admitted. */
 export interface AuthenticatingPeer {
   /** Its IP address; empty over `ipc`. */
   readonly address: string;
   readonly mechanism: 'curve' | 'plain';
-  /** CURVE: it has the secret key to this. */
+  /** CURVE: the public key of the peer. */
   readonly publicKey?: string;
   /** PLAIN. */
   readonly username?: string;
@@ -295,33 +296,33 @@ export interface AuthenticatingPeer {
   readonly password?: string;
 }
 
-/** As whom a peer is let in. */
+/** The user as which a peer is admitted. */
 export interface Authenticated {
   /** 1 to 255 bytes without control characters. */
   userId: string;
-  /** What JSON takes, 4096 bytes at most; handlers get it as `opts.userMetadata`. */
+  /** JSON of at most 4096 bytes; handlers get it as `opts.userMetadata`. */
   metadata?: unknown;
 }
 
-/** May this user do that? */
+/** Asks whether a user may perform an action. */
 export interface AuthorizationQuestion {
   readonly user: string;
-  /** What `authenticate` said of the user. */
+  /** The metadata that `authenticate` returned. */
   readonly userMetadata?: any;
   readonly action: 'serve' | 'call';
   readonly service: string;
 }
 
-/** How often somebody was refused, since the broker was made. */
+/** How many peers and requests were refused since the broker was created. */
 export interface Refusals {
   /** Handshakes that failed. */
   readonly peers: number;
-  /** Workers that wanted to serve what they may not. */
+  /** Workers that tried to serve a service without permission. */
   readonly workers: number;
-  /** Requests to services that the client may not call. */
+  /** Requests for services that the client may not call. */
   readonly requests: number;
   /**
-   * Messages about requests in which the sender has no part. A few are no sign of anything: a reply may cross a
+   * Messages about requests in which the sender has no part. A few are normal, because a reply may cross a
    * cancellation.
    */
   readonly strays: number;
@@ -342,19 +343,19 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
    */
   handshakeInterval?: number;
   /**
-   * Which dialects it speaks; messages of the others are dropped. Each peer is answered in its own.
+   * The dialects that the broker accepts; messages of others are dropped. Each peer is answered in its dialect.
    * @defaultValue all of them
    */
   dialects?: readonly Protocol[];
   /**
-   * How long a request of an MDP client waits for a worker, in ms: such a client can't say. -1 is off. It counts only
-   * while the request waits, not while a worker has it.
+   * How long a request of an MDP client waits for a worker, in ms; MDP has no timeouts of its own. -1 is no limit. A
+   * request that a worker has does not expire.
    * @defaultValue 60000
    */
   expiry?: number;
   /**
-   * How many requests may wait for one service: 0 and up, or -1 for no limit. Those beyond end with `B_QUEUE_FULL`; what
-   * a worker can take at once does not wait.
+   * How many requests may wait for one service: 0 and up, or -1 for no limit. Further requests end with `B_QUEUE_FULL`; a
+   * request that a worker can take at once does not wait.
    * @defaultValue 262144
    */
   maxQueue?: number;
@@ -364,12 +365,12 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
    */
   maxQueueBytes?: number;
   /**
-   * How many requests may wait in all: 0 and up, or -1 for no limit.
+   * How many requests may wait in total: 0 and up, or -1 for no limit.
    * @defaultValue 1048576
    */
   maxTotalQueue?: number;
   /**
-   * How many bytes may wait in all: 0 and up, or -1 for no limit.
+   * How many bytes may wait in total: 0 and up, or -1 for no limit.
    * @defaultValue 1073741824
    */
   maxTotalQueueBytes?: number;
@@ -391,27 +392,27 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
    */
   logRequests?: boolean;
   /**
-   * How long the broker's thread looks for the next message before it goes to sleep, in µs, when there is only a
-   * trickle of them: 0 to 1000000. It takes the cost of waking a thread out of a single request's way, at the price
-   * of processor time; under load it changes nothing. `'auto'` spins where the next message has come soon of late, at
-   * most for a tenth of the time unless one request follows the other, and never in a process with one core.
+   * How long the broker's thread polls for the next message before it sleeps, in µs, when traffic is low: 0 to 1000000. It
+   * saves the cost of waking a thread for a single request, at the price of processor time; under load it has no effect.
+   * `'auto'` spins while messages follow each other soon, for at most a tenth of the time unless requests follow each other
+   * without a pause, and never in a process with one core.
    * @defaultValue 'auto'
    */
   spin?: number | 'auto';
 }
 
-/** What an operator may want to know; names and identities that are not text are shown as well as may be. */
+/** Events for operators. Names and identities that are not valid UTF-8 are shown in a readable form. */
 export interface BrokerEvents extends PeerEvents {
-  /** A worker has come, and offers `service`. */
+  /** A worker has registered for `service`. */
   workerReady: [event: { worker: string; service: string }];
-  /** A worker has gone, and why; `lost` is how many requests it held. */
+  /** A worker has left, and why; `lost` is how many requests it held. */
   workerGone: [event: { worker: string; service: string; reason: string; lost: number }];
   /**
-   * A client was lost, and why: silent, too slow in taking what it was sent, or its connection broke while it had
+   * A client was lost, and why: it was silent, did not read, or its connection broke while it had
    * requests. `lost` is how many were cancelled.
    */
   clientGone: [event: { client: string; reason: string; lost: number }];
-  /** Nobody waits for a request any more; `running` if a worker has it. */
+  /** A request timed out; `running` tells whether a worker had it. */
   requestExpired: [event: { service: string; running: boolean }];
   /** A handshake failed, and why; how much is known of the peer depends on how far it came. */
   peerRefused: [
@@ -426,8 +427,8 @@ export interface BrokerEvents extends PeerEvents {
   /** A peer wanted what its user may not: a worker was sent away, a request ended with `B_DENIED`. */
   denied: [event: { peer: string; user: string; action: 'serve' | 'call'; service: string }];
   /**
-   * A request was turned away because of a limit. Not for each: when a queue has become full, and again after it was half
-   * empty. With `total` it is all queues together, and the numbers are theirs.
+   * A request was refused because of a limit. Emitted when a queue becomes full, and again after it was half empty; not
+   * for each request. With `total` the limit and the numbers are those of all queues together.
    */
   queueFull: [event: { service: string; queued: number; queuedBytes: number; total: boolean }];
   /** A message that makes no sense came, and was dropped. */
@@ -621,15 +622,15 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
    */
   concurrency?: number;
   /**
-   * How many requests beyond those the broker may hand over ahead of need: 0 to 65535, 0 turns it off. How many it
-   * really does adapts to how long the handler takes; none that was handed over ahead has started, and what can't be
-   * started within some milliseconds is given back and goes to another worker.
+   * How many further requests the broker may hand over in advance: 0 to 65535; 0 disables it. The actual number adapts to
+   * the speed of the handler. A prefetched request has not started, and returns to the broker if it cannot start within
+   * some milliseconds.
    * @defaultValue 1024
    */
   prefetch?: number;
   /**
-   * How long JavaScript may answer nothing, in ms, before the worker counts as lost: what its handler has is lost, or goes
-   * to another worker by `retry`. It comes back when JavaScript answers again. -1 is no bound.
+   * How long the event loop may be blocked, in ms, before the worker counts as lost: the requests of its handlers are lost,
+   * or go to another worker by `retry`. The worker returns when the event loop runs again. -1 is no bound.
    * @defaultValue -1
    */
   maxBlocked?: number;
@@ -641,9 +642,9 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
   protocol?: Protocol;
 }
 
-/** The options that the client gave its request, as far as they travel. Frozen: requests share it. */
+/** The options of the request that are sent to the worker. Frozen, because requests share the object. */
 export interface ReceivedOptions {
-  /** In ms, -1 is off. Not there when the broker doesn't pass options on, as that of 0.0.92 doesn't. */
+  /** In ms, -1 is none. Missing if the broker is of 0.0.92, which does not pass options on. */
   readonly timeout?: number;
   readonly headers?: Readonly<RequestHeaders>;
   /** 1, or more if workers were lost with the request before; see {@link RequestOptions.retry}. */
@@ -666,7 +667,7 @@ export type RequestListener<TRequest = any, TPartial = any, TFinal = any> = (
 ) => unknown;
 
 export interface WorkerEvents<TRequest = any, TPartial = any, TFinal = any> extends PeerEvents {
-  /** A message that makes no sense came, and was dropped. */
+  /** An invalid message was dropped. */
   badMessage: [event: { reason: string }];
   /**
    * A request. The next comes when the reply to it has ended (or, with `concurrency`, to one of those that are
@@ -704,7 +705,7 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
    */
   concurrency: number;
 
-  /** What it has in its hands. */
+  /** The state of its requests. */
   stats(): Promise<PeerStats>;
 
   /**
@@ -750,7 +751,7 @@ export interface Reply<TPartial = any, TFinal = any> extends Writable {
   /** Ends the reply with `error`, or with an error value of the code `W_DESTROYED`; nothing if it has ended. */
   destroy(error?: Error): this;
 
-  /** Tells the broker and the client that the request is being worked at. */
+  /** Sends a heartbeat of the worker. Heartbeats are sent automatically; the method exists for code of 0.0.92. */
   heartbeat(): void;
 
   /**
@@ -888,7 +889,7 @@ export class Client extends Peer<ClientEvents> {
   ): RequestStream<TPartial, TFinal>;
 
   /**
-   * Makes a request and gives the data of its final; partials are passed over.
+   * Makes a request and resolves with the data of its final; partials are ignored.
    *
    * Rejects with an {@link OmdpError}, with a {@link RemoteError} for an error value of the worker's, and with a
    * `TypeError` or `RangeError` for a bad argument or for data that can't be sent.
@@ -899,12 +900,12 @@ export class Client extends Peer<ClientEvents> {
     opts?: RequestOptions | null,
   ): Promise<TFinal>;
 
-  /** What it has under way. */
+  /** The state of its requests. */
   stats(): Promise<PeerStats>;
 
   /**
-   * Tells the broker that this client lives or, with the `rid` of a request, the worker that somebody still waits
-   * for its reply. Both happen by themselves; this is for code of 0.0.92.
+   * Tells the broker that this client lives or, with the `rid` of a request, tells the worker that its reply is still
+   * wanted. Both happen automatically; the method exists for code of 0.0.92.
    */
   heartbeat(rid?: string | number | null): void;
 }
@@ -925,7 +926,7 @@ export interface RequestStream<TPartial = any, TFinal = any> extends Readable {
   /** The id of the request, as {@link Client.heartbeat} takes it. */
   readonly rid: string;
 
-  /** Tells the worker that somebody still waits for the reply. It happens by itself. */
+  /** Tells the worker that the reply is still wanted. It happens automatically. */
   heartbeat(): void;
 
   read(size?: number): Part<TPartial, TFinal> | null;
