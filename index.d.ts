@@ -61,23 +61,44 @@ export type ErrorCode =
 // end of error codes
 
 /**
- * A failure found by this package, on promises and in `for await` loops. Callbacks and the `error` event of a
- * stream get its `code` alone, a string.
+ * A failure found by this package, on promises, in `for await` loops and on the `error` event of streams. Callbacks get its
+ * `code` alone, a string.
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see below
 export class OmdpError extends Error {
-  constructor(code: ErrorCode | (string & {}), options?: { message?: string; cause?: unknown });
+  constructor(
+    code: ErrorCode | (string & {}),
+    options?: { message?: string; cause?: unknown } & RequestContext,
+  );
   /** Stable; the message is not. */
   readonly code: ErrorCode | (string & {});
   /** For `C_ABORTED` the signal's reason; for `C_STOPPED` why the client could not start, if that was it. */
   readonly cause?: unknown;
 }
 
+export interface OmdpError extends RequestContext {}
+
+/** What is known of a request that failed. */
+export interface RequestContext {
+  /** Its service. */
+  readonly service?: string;
+  /** Its id. */
+  readonly rid?: string;
+  /** Of a worker's `reply.signal.reason`: which start of the request it was. */
+  readonly attempt?: number;
+  /** How many ms had passed since it was made. */
+  readonly elapsed?: number;
+  /** Of a client with one broker: its endpoint. */
+  readonly endpoint?: string;
+}
+
 /**
- * The error value that a worker gave `reply.error()`, on promises and in `for await` loops. Callbacks and the
- * `error` event of a stream get the value itself.
+ * The error value that a worker gave `reply.error()`, on promises, in `for await` loops and on the
+ * `error` event of streams. Callbacks get the value itself.
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see below
 export class RemoteError<TValue = any> extends Error {
-  constructor(value: TValue);
+  constructor(value: TValue, context?: RequestContext);
   /** The very value. For an `Error` it is `{ message, name, code }`. */
   readonly value: TValue;
   /**
@@ -88,6 +109,9 @@ export class RemoteError<TValue = any> extends Error {
   readonly code?: string;
 }
 
+// biome-ignore lint/correctness/noUnusedVariables: both declarations have the same parameters
+export interface RemoteError<TValue = any> extends RequestContext {}
+
 // --------------------------------------------------------------------------------------- what all share
 
 /** What a peer failed to start with; `code` is the system's or ZeroMQ's, such as `EADDRINUSE`. */
@@ -97,12 +121,16 @@ export interface StartError extends Error {
 
 export interface StopOptions {
   /**
-   * For a worker: how long to wait for the handlers that are running, in ms. 0 doesn't wait, -1 waits for as
-   * long as it takes. A second `stop()` can shorten the time that the first one gave. A broker and a client
-   * have nothing to wait for.
+   * How long to wait for the handlers of a worker that are running, or for a client's drain, in ms. 0 doesn't wait, -1
+   * waits for as long as it takes. A second `stop()` can shorten the time that the first one gave.
    * @defaultValue -1
    */
   timeout?: number;
+  /**
+   * Of a client: its outstanding requests end first; it takes no new ones.
+   * @defaultValue false
+   */
+  drain?: boolean;
 }
 
 /** Events of all three. `start` and `stop` come once per transition. */
@@ -771,6 +799,12 @@ export interface Reply<TPartial = any, TFinal = any> extends Writable {
 
 export interface ClientConf extends PeerConf, ClientSecurity {
   /**
+   * Whether the `error` event of every stream carries bare values and codes, as in 0.0.92. Without it only streams of
+   * requests with callbacks do.
+   * @defaultValue false
+   */
+  errorValues?: boolean;
+  /**
    * For requests that don't give one: how long to wait without any sign of the reply, in ms. -1 is off.
    * @defaultValue 60000
    */
@@ -917,10 +951,10 @@ type Part<TPartial, TFinal> = NonNullable<TPartial | TFinal>;
  * The reply to a request, an objectMode `Readable`: each partial and, last, the data of the final. A partial or
  * final that is `null` can't travel in a Readable and reaches the callbacks only.
  *
- * Its `error` event carries the worker's very error value, or a code of this package as a string; nothing is
- * thrown when nobody listens. When something of the reply is still unread, the error comes after it. A
- * `for await` loop throws a {@link RemoteError} or an {@link OmdpError} instead. `destroy()`, or leaving the
- * loop, ends the request with `C_ABORTED`.
+ * Its `error` event carries a {@link RemoteError} or an {@link OmdpError}; of a request with callbacks, or of a client with
+ * `errorValues`, the worker's very error value or a code, a string. Nothing is thrown when nobody listens. When something of
+ * the reply is still unread, the error comes after it. `destroy()`, or leaving a `for await` loop, ends the request with
+ * `C_ABORTED`.
  */
 export interface RequestStream<TPartial = any, TFinal = any> extends Readable {
   /** The id of the request, as {@link Client.heartbeat} takes it. */

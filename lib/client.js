@@ -21,6 +21,8 @@ const { encode } = require('./values');
 class Client extends Peer {
   #requests;
   #options;
+  /** Whether `error` events of streams carry bare values. */
+  #bare;
   #maxMessageSize;
   /** Where its broker is, if it has but one. */
   #broker;
@@ -33,13 +35,14 @@ class Client extends Peer {
    */
   constructor(endpoint, conf) {
     const endpoints = checkBrokers(endpoint);
-    const { timeout, ...rest } = checkConf('client', conf);
-    const requests = new Requests();
+    const { timeout, errorValues, ...rest } = checkConf('client', conf);
+    const requests = new Requests(endpoints);
     super(ClientCore, { endpoints, ...secureClient(rest, endpoints) }, requests);
     this.#requests = requests;
     this.#maxMessageSize = rest.maxMessageSize;
     this.#broker = endpoints.length === 1 ? endpoints[0] : undefined;
     this.#options = new OptionsReader(timeout, rest.protocol);
+    this.#bare = errorValues;
   }
 
   /**
@@ -58,7 +61,8 @@ class Client extends Peer {
     request.partialCb = onPartial;
     request.finalCb = onFinal;
     const requests = this.#requests;
-    const stream = new RequestStream(requests, request, onPartial !== undefined || onFinal !== undefined);
+    const withCallbacks = onPartial !== undefined || onFinal !== undefined;
+    const stream = new RequestStream(requests, request, withCallbacks, withCallbacks || this.#bare);
     request.stream = stream;
     return stream;
   }

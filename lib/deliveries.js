@@ -2,7 +2,7 @@
 
 const { OmdpError, RemoteError, throwLater } = require('./errors');
 const { Kind, WorkerOp } = require('./load');
-const { Reply, cancel, cancelled, credit, fail } = require('./reply');
+const { Reply, cancel, cancelled, credit, fail, handlerBegan, handlerEnded } = require('./reply');
 const { Scope } = require('./scope');
 const { Table } = require('./table');
 const { begin, finish: finishTrace, handlings: channel, isTraced, sizeOf } = require('./tracing');
@@ -67,6 +67,10 @@ class Deliveries {
   /** @param {Link} link */
   attach(link) {
     this.#link = link;
+  }
+
+  get service() {
+    return /** @type {import('./worker').Worker} */ (this.#link.peer).service;
   }
 
   get concurrency() {
@@ -200,7 +204,7 @@ class Deliveries {
    */
   #deliver(id, a, b, c, text, at, blob, attempt) {
     const scope = new Scope('zmq-omdp.handle');
-    const reply = new Reply(this, id, scope);
+    const reply = new Reply(this, id, attempt, scope);
     this.#running.add(id, reply);
     if (blob === null) {
       reply.error(TOO_LARGE);
@@ -270,12 +274,15 @@ class Deliveries {
 
   /** @param {PromiseLike<unknown>} result @param {Reply} reply */
   #await(result, reply) {
+    handlerBegan(reply);
     result.then(
-      () => {
-        // It could end its reply later still; but when nobody waits for that, it would only keep its place.
-        if (cancelled(reply) && !reply.ended) reply.end();
+      () => handlerEnded(reply),
+      (error) => {
+        // That nobody waits is no failure of the handler.
+        const told = cancelled(reply) && error instanceof OmdpError;
+        if (!told) this.#handlerFailed(reply, error);
+        handlerEnded(reply);
       },
-      (error) => this.#handlerFailed(reply, error),
     );
   }
 

@@ -7,11 +7,30 @@ const native = require('./load');
 /** What each code means, for the `message` of an OmdpError. */
 const MEANING = new Map(native.codes().map(({ code, meaning }) => [code, meaning]));
 
+/**
+ * What is known of a request that failed.
+ * @typedef {object} Context
+ * @property {string} [service]
+ * @property {string} [rid]
+ * @property {number} [attempt]
+ * @property {number} [elapsed] ms since it was made
+ * @property {string} [endpoint] of the broker
+ */
+
+const CONTEXT = /** @type {const} */ (['service', 'rid', 'attempt', 'elapsed', 'endpoint']);
+
+/** @param {Error} error @param {Context} context */
+function describeRequest(error, context) {
+  for (const key of CONTEXT) {
+    if (context[key] !== undefined) /** @type {any} */ (error)[key] = context[key];
+  }
+}
+
 /** A failure that this package found itself, told by its stable `code`. */
 class OmdpError extends Error {
   /**
    * @param {string} code
-   * @param {{ message?: string, cause?: unknown }} [options]
+   * @param {{ message?: string, cause?: unknown } & Context} [options]
    */
   constructor(code, options = {}) {
     super(
@@ -19,18 +38,23 @@ class OmdpError extends Error {
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     this.code = code;
+    describeRequest(this, options);
   }
 }
 hideName(OmdpError, 'OmdpError');
 
 /** The error value that a worker gave `reply.error()`, in the shape of an Error. */
 class RemoteError extends Error {
-  /** @param {unknown} value the very value, as it came */
-  constructor(value) {
-    super(remoteMessage(value));
+  /**
+   * @param {unknown} value the very value, as it came
+   * @param {Context} [context]
+   */
+  constructor(value, context = {}) {
+    super(remoteMessage(value, context.service));
     this.value = value;
     const code = fieldOf(value, 'code');
     if (typeof code === 'string') this.code = code;
+    describeRequest(this, context);
   }
 }
 hideName(RemoteError, 'RemoteError');
@@ -49,11 +73,13 @@ function fieldOf(value, key) {
   return typeof value === 'object' && value !== null ? /** @type {any} */ (value)[key] : undefined;
 }
 
-/** @param {unknown} value @returns {string} */
-function remoteMessage(value) {
+/** @param {unknown} value @param {string | undefined} service @returns {string} */
+function remoteMessage(value, service) {
   if (typeof value === 'string') return value;
   const message = fieldOf(value, 'message');
-  return typeof message === 'string' ? message : `the worker replied with the error ${describe(value)}`;
+  if (typeof message === 'string') return message;
+  const worker = service === undefined ? 'the worker' : `a worker of ${describe(service)}`;
+  return `${worker} replied with the error ${describe(value)}`;
 }
 
 /**
@@ -95,8 +121,21 @@ function throwLater(error) {
   });
 }
 
+/**
+ * Rejects a promise that is resolved with the result. The error is made in a job on which that promise waits already, so
+ * V8 puts the functions that await it into the stack; a request that succeeds pays nothing for it.
+ * @param {() => Error} make
+ * @returns {Promise<never>}
+ */
+async function rejection(make) {
+  await null;
+  await null;
+  throw make();
+}
+
 exports.OmdpError = OmdpError;
 exports.RemoteError = RemoteError;
 exports.errorValue = errorValue;
+exports.rejection = rejection;
 exports.startError = startError;
 exports.throwLater = throwLater;

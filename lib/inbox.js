@@ -110,7 +110,7 @@ class Inbox {
     this.#flushed = this.#begin;
     let records = 0;
     this.#draining = true;
-    this.#outbox.beginDrain();
+    this.#outbox.beginDrain(this.#begin);
     try {
       do {
         records += this.#drainBatch();

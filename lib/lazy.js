@@ -14,13 +14,16 @@ const build = Symbol('build');
 /** Runs the constructor of the stream's class: what a `[build]()` does first. */
 const construct = Symbol('construct');
 
+/** What an `error` event carries for an error. */
+const errorToEmit = Symbol('errorToEmit');
+
 /** Whether the stream is there. */
 const built = Symbol('built');
 
 /** The fields that the methods of EventEmitter and of the streams go by. */
 const FIELDS = ['_events', '_eventsCount', '_maxListeners'];
 
-/** @typedef {{ readonly [built]: boolean, [construct](options: object): void }} Lazy */
+/** @typedef {{ readonly [built]: boolean, [construct](options: object): void, [errorToEmit](error: unknown): unknown }} Lazy */
 
 /**
  * @template {import('node:stream').Stream} S
@@ -83,11 +86,19 @@ function lazily(Stream, state) {
      * @param {...any} args
      */
     emit(event, ...args) {
-      if (event === 'error' && this.listenerCount('error') === 0) {
-        super.emit(EventEmitter.errorMonitor, ...args);
-        return false;
+      if (event === 'error') {
+        args[0] = this[errorToEmit](args[0]);
+        if (this.listenerCount('error') === 0) {
+          super.emit(EventEmitter.errorMonitor, ...args);
+          return false;
+        }
       }
       return super.emit(event, ...args);
+    }
+
+    /** @param {unknown} error */
+    [errorToEmit](error) {
+      return error;
     }
   }
   return /** @type {any} */ (Lazy);
@@ -98,3 +109,4 @@ exports.LazyWritable = lazily(Writable, '_writableState');
 exports.build = build;
 exports.built = built;
 exports.construct = construct;
+exports.errorToEmit = errorToEmit;

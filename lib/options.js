@@ -150,17 +150,20 @@ function checkService(service) {
 
 const STOP = checksOf('stop');
 
+/** @type {Record<string, unknown>} */
+const STOP_DEFAULTS = Object.fromEntries(optionsOf('stop').map(({ name, value }) => [name, value]));
+
 /**
  * @param {unknown} options of stop()
- * @returns {number} ms, -1 is no bound
+ * @returns {any} all of them, with defaults
  */
 function checkStop(options) {
-  if (options === undefined || options === null) return -1;
-  let result = -1;
+  const result = { ...STOP_DEFAULTS };
+  if (options === undefined || options === null) return result;
   for (const [key, value] of Object.entries(object(options, 'options'))) {
     const check = STOP.get(key);
     if (check === undefined) throw unknownOption(key, 'stop');
-    if (value !== undefined) result = check(value, `option "${key}"`);
+    if (value !== undefined) result[key] = check(value, `option "${key}"`);
   }
   return result;
 }

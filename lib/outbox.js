@@ -14,6 +14,7 @@
  * @property {(records: Float64Array, count: number, text: string, blobs: Blob[] | undefined) => void} [submit]
  */
 
+const { performance } = require('node:perf_hooks');
 const { Flag, SUBMIT_FIELDS: FIELDS } = require('./load');
 const { LongString } = require('./values');
 
@@ -28,8 +29,18 @@ const SAME = Flag.Same;
 const MAX_RECORDS = 1024;
 const MAX_BULK = 256 * 1024;
 
+/** Bytes from so many on are handed over at once: that costs less than a copy that could wait. */
+const MAX_COPY = 16 * 1024;
+
 /** How long an urgent record may lie behind others while JavaScript doesn't come to the end of its tick. */
 const MAX_WAIT_MS = 5;
+
+/** Those of peers that run. What is in them when the process ends on purpose leaves with it. @type {Set<Outbox>} */
+const OPEN = new Set();
+
+process.on('exit', () => {
+  for (const outbox of OPEN) outbox.flush();
+});
 
 /**
  * Collects records for the native side, so that one call carries many.
@@ -46,6 +57,8 @@ class Outbox {
   /** @type {Blob[] | undefined} */
   #blobs;
   #bulk = 0;
+  /** The last of the blobs is bytes that somebody else may change. */
+  #lent = false;
   /** Of the last request in the batch. @type {string | undefined} */
   #service;
   #options = '';
@@ -57,6 +70,7 @@ class Outbox {
   /** Nothing was handed over yet in this tick or drain. */
   #fresh = true;
   #since = 0;
+  #time = 0;
   #onTick = () => {
     this.#ticking = false;
     this.#fresh = true;
@@ -77,6 +91,7 @@ class Outbox {
     if (typeof body === 'string') this.#append(op, id, body.length, 0, 0, 0, body, undefined);
     else this.#append(op, id, 0, 0, 0, 0, '', body);
     this.#schedule(false);
+    if (this.#lent) this.#own();
   }
 
   /**
@@ -92,6 +107,7 @@ class Outbox {
     if (typeof body === 'string') this.#append(op, id, body.length, n, 0, 0, body, undefined);
     else this.#append(op, id, 0, n, 0, 0, '', body);
     this.#schedule(true);
+    if (this.#lent) this.#own();
   }
 
   /**
@@ -124,11 +140,13 @@ class Outbox {
       this.#options = options;
     }
     this.#schedule(false);
+    if (this.#lent) this.#own();
   }
 
   /** The peer runs now: hands over what was held. */
   open() {
     this.#open = true;
+    OPEN.add(this);
     const held = this.#held;
     this.#held = [];
     for (const [records, count, text, blobs] of held) this.#core.submit?.(records, count, text, blobs);
@@ -138,6 +156,7 @@ class Outbox {
   /** From now on records are held. */
   close() {
     this.#open = false;
+    OPEN.delete(this);
   }
 
   /** Drops what was not handed over. */
@@ -146,8 +165,16 @@ class Outbox {
     this.#empty();
   }
 
-  beginDrain() {
+  /** @param {number} now */
+  beginDrain(now) {
     this.#draining = true;
+    this.#time = now;
+  }
+
+  /** When this tick or drain began, about: what is put into one batch need not ask the clock for each. */
+  get time() {
+    if (!this.#draining && !this.#ticking) this.#time = performance.now();
+    return this.#time;
   }
 
   endDrain() {
@@ -170,8 +197,25 @@ class Outbox {
     this.#count = 0;
     this.#text = '';
     this.#blobs = undefined;
+    this.#lent = false;
     this.#bulk = 0;
     this.#service = undefined;
+  }
+
+  /**
+   * What is in a batch is the caller's until now: native code copies it when the batch leaves, and what stays longer is
+   * copied here.
+   */
+  #own() {
+    const blobs = /** @type {Blob[]} */ (this.#blobs);
+    const last = blobs.length - 1;
+    const bytes = /** @type {Uint8Array} */ (blobs[last]);
+    if (this.#open && bytes.length >= MAX_COPY) {
+      this.flush();
+    } else {
+      this.#lent = false;
+      blobs[last] = Buffer.from(bytes);
+    }
   }
 
   /**
@@ -201,6 +245,7 @@ class Outbox {
     this.#bulk += text.length;
     if (blob !== undefined) {
       this.#bulk += blob.length;
+      this.#lent = blob instanceof Uint8Array;
       const content = blob instanceof LongString ? blob.text : blob;
       if (this.#blobs === undefined) this.#blobs = [content];
       else this.#blobs.push(content);
@@ -233,6 +278,7 @@ class Outbox {
   }
 
   #hold() {
+    if (this.#lent) this.#own();
     const records = this.#records.slice(0, this.#count * FIELDS);
     this.#held.push([records, this.#count, this.#text, this.#blobs]);
     this.#empty();

@@ -37,6 +37,8 @@ const CREDIT = Kind.Credit;
  * @property {() => number} [room] how many more requests it can start now; none if it is no worker
  * @property {() => void} startCalled
  * @property {() => void} stopCalled
+ * @property {(done: () => void) => void} [drain] takes nothing new, and says when nothing is outstanding
+ * @property {(up: boolean) => void} [connected] a connection to a broker came about, or was lost
  * @property {() => void} opened the native side takes records from now on
  * @property {(error: Error) => void} startFailed
  * @property {(text: string) => void} [started]
@@ -45,7 +47,7 @@ const CREDIT = Kind.Credit;
  * @property {() => void} stopped
  */
 
-/** @typedef {{ kind: 'start' | 'stop', timeout: number, waiters: Waiter[], running: boolean }} Operation */
+/** @typedef {{ kind: 'start' | 'stop', timeout: number, drains: boolean, waiters: Waiter[], running: boolean }} Operation */
 
 /** What Broker, Worker and Client have in common: their life, and what keeps the process for it. */
 class Peer extends EventEmitter {
@@ -119,33 +121,35 @@ class Peer extends EventEmitter {
    */
   stop(options, callback) {
     const given = typeof options === 'function' ? undefined : options;
-    const timeout = checkStop(given);
+    const { timeout, drain } = checkStop(given);
     const done = checkCallback(typeof options === 'function' ? options : callback, 'callback');
-    this.#role.stopCalled();
-    return this.#command('stop', timeout, done);
+    const drains = drain && this.#role.drain !== undefined && this.#state === 'started';
+    if (!drains) this.#role.stopCalled();
+    return this.#command('stop', timeout, done, drains);
   }
 
   /**
    * @param {'start' | 'stop'} kind
    * @param {number} timeout
    * @param {((error?: Error) => void) | undefined} callback
+   * @param {boolean} [drains]
    * @returns {Promise<void> | undefined}
    */
-  #command(kind, timeout, callback) {
+  #command(kind, timeout, callback, drains = false) {
     const waiter = new Waiter(callback);
-    this.#operationFor(kind, timeout).waiters.push(waiter);
+    this.#operationFor(kind, timeout, drains).waiters.push(waiter);
     return waiter.promise;
   }
 
-  /** @param {'start' | 'stop'} kind @param {number} timeout @returns {Operation} */
-  #operationFor(kind, timeout) {
+  /** @param {'start' | 'stop'} kind @param {number} timeout @param {boolean} drains @returns {Operation} */
+  #operationFor(kind, timeout, drains) {
     const last = this.#operations.at(-1);
     if (last?.kind === kind) {
-      this.#tighten(last, timeout);
+      this.#tighten(last, timeout, drains);
       return last;
     }
     /** @type {Operation} */
-    const operation = { kind, timeout, waiters: [], running: false };
+    const operation = { kind, timeout, drains, waiters: [], running: false };
     if (last === undefined && this.#state === (kind === 'start' ? 'started' : 'stopped')) {
       process.nextTick(() => this.#settle(operation));
       return operation;
@@ -159,13 +163,38 @@ class Peer extends EventEmitter {
    * A second stop() may be less patient than the first.
    * @param {Operation} operation
    * @param {number} timeout
+   * @param {boolean} drains
    */
-  #tighten(operation, timeout) {
-    if (timeout === -1) return;
-    operation.timeout = operation.timeout === -1 ? timeout : Math.min(operation.timeout, timeout);
-    if (this.#state !== 'stopping') return;
-    this.#core.stop(operation.timeout);
-    this.#refresh();
+  #tighten(operation, timeout, drains) {
+    if (operation.drains && !drains) {
+      operation.drains = false;
+      this.#stop(operation);
+    } else if (timeout !== -1) {
+      operation.timeout = operation.timeout === -1 ? timeout : Math.min(operation.timeout, timeout);
+      if (this.#state !== 'stopping') return;
+      if (operation.drains) this.#drain(operation);
+      else this.#stop(operation);
+      this.#refresh();
+    }
+  }
+
+  /** Lets what is outstanding end, for so long. @param {Operation} operation */
+  #drain(operation) {
+    const goOn = () => {
+      if (!operation.drains) return;
+      operation.drains = false;
+      this.#role.stopCalled();
+      this.#stop(operation);
+    };
+    this.#role.drain?.(goOn);
+    if (operation.timeout !== -1) setTimeout(goOn, operation.timeout).unref();
+  }
+
+  /** @param {Operation} operation */
+  #stop({ timeout }) {
+    // What was given before goes before.
+    this.#outbox.flush();
+    this.#core.stop(timeout);
   }
 
   /** @param {Operation} operation */
@@ -178,7 +207,8 @@ class Peer extends EventEmitter {
       this.#finish('stop');
     } else {
       this.#become('stopping');
-      this.#core.stop(operation.timeout);
+      if (operation.drains) this.#drain(operation);
+      else this.#stop(operation);
     }
   }
 
@@ -225,9 +255,13 @@ class Peer extends EventEmitter {
     if (first === null) {
       // An event that is too large is lost, as one for which there is no room is.
       if (kind === STATS) this.#snapshots.refuse(id);
-    } else if (kind === CONNECT) this.emit('connect', first);
-    else if (kind === DISCONNECT) this.emit('disconnect', first, second);
-    else if (kind === EVENT) this.#event(first, second);
+    } else if (kind === CONNECT) {
+      this.#role.connected?.(true);
+      this.emit('connect', first);
+    } else if (kind === DISCONNECT) {
+      this.#role.connected?.(false);
+      this.emit('disconnect', first, second);
+    } else if (kind === EVENT) this.#event(first, second);
     else if (kind === STATS) this.#snapshots.take(id, first);
     else if (id !== this.#generation) return;
     else if (kind === STARTED && this.#state === 'starting') this.#started(first);

@@ -4,7 +4,7 @@ const { OmdpError, errorValue } = require('./errors');
 const { WINDOW, cost } = require('./flow');
 const { LazyWritable, build, built, construct } = require('./lazy');
 const { within } = require('./size');
-const { encode } = require('./values');
+const { encode, owned } = require('./values');
 
 /** @import { Scope } from './scope' */
 /** @typedef {import('./values').Body} Body */
@@ -12,6 +12,7 @@ const { encode } = require('./values');
 /**
  * What a reply has to do with its worker.
  * @typedef {object} Delivery
+ * @property {string} service
  * @property {number} maxMessageSize the largest body that may be sent
  * @property {(id: number, body: Body, cost: number) => void} partial
  * @property {(id: number, body: Body) => void} final
@@ -30,6 +31,10 @@ let cancelled;
 let credit;
 /** @type {(reply: Reply, error: unknown) => void} */
 let fail;
+/** @type {(reply: Reply) => void} */
+let handlerBegan;
+/** @type {(reply: Reply) => void} */
+let handlerEnded;
 
 /**
  * The reply to one request as an objectMode Writable: write() sends a partial, end() the final.
@@ -43,6 +48,9 @@ let fail;
 class Reply extends LazyWritable {
   #delivery;
   #id;
+  #attempt;
+  /** How many handlers are at work whose end will be known. */
+  #handlers = 0;
   /** Where its events run when the native side makes them. */
   #scope;
   #ended = false;
@@ -60,6 +68,8 @@ class Reply extends LazyWritable {
   #lastError;
   /** Why nobody waits any more. @type {string | undefined} */
   #cancelled;
+  /** It was destroyed because of that. */
+  #abandoned = false;
   /** @type {AbortController | undefined} */
   #controller;
 
@@ -68,17 +78,21 @@ class Reply extends LazyWritable {
     cancelled = (reply) => reply.#cancelled !== undefined;
     credit = (reply, bytes) => reply.#scope.runInAsyncScope(reply.#grant, reply, bytes);
     fail = (reply, error) => reply.#fail(encodeSafely(error));
+    handlerBegan = (reply) => reply.#handlerBegan();
+    handlerEnded = (reply) => reply.#handlerEnded();
   }
 
   /**
    * @param {Delivery} delivery
    * @param {number} id
+   * @param {number} attempt
    * @param {Scope} scope of its handler
    */
-  constructor(delivery, id, scope) {
+  constructor(delivery, id, attempt, scope) {
     super();
     this.#delivery = delivery;
     this.#id = id;
+    this.#attempt = attempt;
     this.#scope = scope;
   }
 
@@ -96,7 +110,7 @@ class Reply extends LazyWritable {
   get signal() {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#cancelled !== undefined) this.#controller.abort(new OmdpError(this.#cancelled));
+      if (this.#cancelled !== undefined) this.#controller.abort(this.#reason());
     }
     return this.#controller.signal;
   }
@@ -114,9 +128,10 @@ class Reply extends LazyWritable {
    */
   write(chunk, encoding, callback) {
     const body = this.#encode(chunk);
-    if (this.#ended || !this.#passes()) return super.write(body, encoding, callback);
-    this.#partial(body);
     const done = typeof encoding === 'function' ? encoding : callback;
+    if (this.#abandoned) return this.#refuse(done);
+    if (this.#ended || !this.#passes()) return super.write(owned(body), encoding, callback);
+    this.#partial(body);
     if (typeof done === 'function') process.nextTick(done, null);
     return true;
   }
@@ -132,8 +147,11 @@ class Reply extends LazyWritable {
     if (this.#ended) return done === undefined ? this : super.end(done);
     const body = typeof chunk === 'function' ? 'null' : this.#encode(chunk);
     this.#ended = true;
+    if (this[built] || done !== undefined) {
+      this.#final = owned(body);
+      return super.end(done);
+    }
     this.#final = body;
-    if (this[built] || done !== undefined) return super.end(done);
     this.#sendFinal();
     return this;
   }
@@ -151,6 +169,7 @@ class Reply extends LazyWritable {
   [build]() {
     // What is in its queue waits for the client.
     this[construct]({ objectMode: true, highWaterMark: 1 });
+    if (this.#cancelled !== undefined && !this.#ended) this.#abandon();
     if (!this.#sent) return;
     // Ended before anybody looked at the stream: 'finish' and 'close', or 'close' alone, come now.
     if (this.#failed) this.destroy();
@@ -210,7 +229,7 @@ class Reply extends LazyWritable {
     if (this[built] && this.writableLength > 0) {
       // What was written before goes before.
       this.#ended = true;
-      this.#lastError = body;
+      this.#lastError = owned(body);
       super.end();
       return;
     }
@@ -221,8 +240,44 @@ class Reply extends LazyWritable {
   /** @param {string} code */
   #cancel(code) {
     this.#cancelled ??= code;
-    if (this.#controller !== undefined && !this.#ended) this.#controller.abort(new OmdpError(code));
-    this.#release();
+    if (this.#controller !== undefined && !this.#ended) this.#controller.abort(this.#reason());
+    if (this[built] && !this.#ended) this.#abandon();
+    else this.#release();
+  }
+
+  /** As a response of HTTP whose client has gone: whatever is piped into it ends too. */
+  #abandon() {
+    this.#ended = true;
+    this.#abandoned = true;
+    this.destroy(this.#reason());
+  }
+
+  /** Who writes all the same, and then waits for 'drain', is told by 'error' each time. @param {unknown} callback */
+  #refuse(callback) {
+    const reason = this.#reason();
+    process.nextTick(() => {
+      if (typeof callback === 'function') callback(reason);
+      this.emit('error', reason);
+    });
+    return false;
+  }
+
+  #reason() {
+    const code = /** @type {string} */ (this.#cancelled);
+    return new OmdpError(code, { service: this.#delivery.service, attempt: this.#attempt });
+  }
+
+  /** Its handler is at work until the promise that it returned is settled. */
+  #handlerBegan() {
+    this.#handlers += 1;
+  }
+
+  #handlerEnded() {
+    this.#handlers -= 1;
+    if (this.#cancelled === undefined) return;
+    // It could end its reply later still; but when nobody waits for that, it would only keep its place.
+    if (!this.#ended) this.end();
+    else if (this.destroyed && this.#handlers === 0) this.#sendFinal();
   }
 
   /**
@@ -266,6 +321,14 @@ class Reply extends LazyWritable {
    * @override
    */
   _destroy(error, done) {
+    if (this.#cancelled !== undefined && !this.#sent) {
+      // Nobody waits for it. Its place is free when its handler is through with it.
+      this.#ended = true;
+      if (this.#handlers === 0) this.#sendFinal();
+      this.#held = undefined;
+      done(error);
+      return;
+    }
     // Destroyed between end() and the moment at which the Writable is through with it: the final stands, unless parts
     // before it never went out.
     if (this.#ended && this.writableLength === 0) this.#sendFinal();
@@ -293,3 +356,5 @@ exports.cancel = /** @type {typeof cancel} */ (cancel);
 exports.cancelled = /** @type {typeof cancelled} */ (cancelled);
 exports.credit = /** @type {typeof credit} */ (credit);
 exports.fail = /** @type {typeof fail} */ (fail);
+exports.handlerBegan = /** @type {typeof handlerBegan} */ (handlerBegan);
+exports.handlerEnded = /** @type {typeof handlerEnded} */ (handlerEnded);

@@ -1,12 +1,14 @@
 'use strict';
 
-const { OmdpError, RemoteError, throwLater } = require('./errors');
+const { performance } = require('node:perf_hooks');
+const { OmdpError, RemoteError, rejection, throwLater } = require('./errors');
 const { GRANT, OVERHEAD } = require('./flow');
 const { ClientOp, Kind, TermsShift } = require('./load');
 const { finish, push } = require('./response');
 const { Signals } = require('./signals');
 const { finish: finishTrace, partials, requests: channel } = require('./tracing');
 const { Table } = require('./table');
+const { Unstarted } = require('./unstarted');
 const { LargeJson, decode } = require('./values');
 
 /** @import { Take } from './inbox' */
@@ -47,14 +49,23 @@ class Request {
   trace;
   /** How much of its parts was read since the worker was told. */
   read = 0;
+  /** A part of its reply has come. */
+  heard = false;
 
   /**
+   * @param {Requests} requests
    * @param {number} id
+   * @param {string} service
+   * @param {number} timeout
    * @param {AbortSignal | undefined} signal
    */
-  constructor(id, signal) {
+  constructor(requests, id, service, timeout, signal) {
+    this.requests = requests;
     this.id = id;
+    this.service = service;
+    this.timeout = timeout;
     this.signal = signal;
+    this.since = requests.time;
   }
 
   /**
@@ -69,6 +80,7 @@ class Request {
 
   /** @param {any} data @param {number} cost @returns {boolean} */
   #partial(data, cost) {
+    this.heard = true;
     if (this.trace !== undefined) countPart(this.trace, cost);
     const partialCb = this.partialCb;
     if (partialCb !== undefined) {
@@ -101,7 +113,7 @@ class Request {
       return;
     }
     if (how !== FINAL) {
-      trace.error = toError(how, value, cause);
+      trace.error = this.#failure(how, value, cause)();
       trace.code = trace.error.code;
     }
     finishTrace(channel, trace, () => this.#tell(how, value, cause));
@@ -111,7 +123,7 @@ class Request {
   #tell(how, value, cause) {
     if (this.promise !== undefined) {
       if (how === FINAL) this.promise.resolve(value);
-      else this.promise.reject(toError(how, value, cause));
+      else this.promise.resolve(rejection(this.#failure(how, value, cause)));
       return;
     }
     const finalCb = this.finalCb;
@@ -125,18 +137,24 @@ class Request {
     }
     if (this.stream === undefined) return;
     if (how === FINAL) finish(this.stream, value, undefined);
-    else finish(this.stream, undefined, { value, toError: () => toError(how, value, cause) });
+    else finish(this.stream, undefined, { value, toError: this.#failure(how, value, cause) });
   }
-}
 
-/**
- * @param {number} how
- * @param {any} value
- * @param {unknown} cause
- * @returns {Error & { code?: string }}
- */
-function toError(how, value, cause) {
-  return how === ERROR ? new RemoteError(value) : new OmdpError(value, { cause });
+  /**
+   * What is known now, for an Error that is made later.
+   * @param {number} how ERROR or FAILED
+   * @param {any} value
+   * @param {unknown} cause
+   * @returns {() => Error & { code?: string }}
+   */
+  #failure(how, value, cause) {
+    const { id, service, requests } = this;
+    const elapsed = Math.round(performance.now() - this.since);
+    const context = { service, rid: String(id), elapsed, endpoint: requests.endpoint };
+    if (how === ERROR) return () => new RemoteError(value, context);
+    const message = value === 'C_TIMEOUT' ? requests.timeoutMessage(this) : undefined;
+    return () => new OmdpError(value, { message, cause, ...context });
+  }
 }
 
 /** @param {Message} trace @param {number} cost */
@@ -155,13 +173,50 @@ class Requests {
   #accepting = true;
   /** @type {Link} */
   #link = /** @type {any} */ (undefined);
+  #endpoints;
+  /** How many brokers there are. */
+  #brokers = 0;
+  /** What there is while it was never started. @type {Unstarted | undefined} */
+  #unstarted;
+  /** Told when nothing is outstanding. @type {(() => void) | undefined} */
+  #onDrained;
   #signals = new Signals((/** @type {Request} */ request, reason) => {
     this.#cancel(request, 'C_ABORTED', reason);
   });
 
+  /** @param {readonly string[]} endpoints */
+  constructor(endpoints) {
+    this.#endpoints = endpoints;
+    this.#unstarted = new Unstarted((request) => this.#cancel(request, 'C_TIMEOUT'));
+  }
+
   /** @param {Link} link */
   attach(link) {
     this.#link = link;
+  }
+
+  /** Where the broker is, if there can be but one. */
+  get endpoint() {
+    return this.#endpoints.length === 1 ? this.#endpoints[0] : undefined;
+  }
+
+  get time() {
+    return this.#link.outbox.time;
+  }
+
+  /** A connection to a broker came about, or was lost. @param {boolean} up */
+  connected(up) {
+    this.#brokers += up ? 1 : -1;
+  }
+
+  /** What a request that has timed out has waited for. @param {Request} request */
+  timeoutMessage({ heard, service, timeout }) {
+    const where = this.#endpoints.join(', ');
+    const what = `no reply of service "${service}" within ${timeout} ms`;
+    if (this.#unstarted !== undefined) return `${what}: the client was not started`;
+    if (this.#brokers <= 0) return `${what}: no broker at ${where}`;
+    if (heard) return `${what} after the last part: its worker did not go on`;
+    return `${what}: the broker at ${where} has no worker for it, or its worker did not answer`;
   }
 
   /**
@@ -172,7 +227,7 @@ class Requests {
    */
   send(service, body, options) {
     const { signal } = options;
-    const request = new Request(this.#lastId + 1, signal);
+    const request = new Request(this, this.#lastId + 1, service, options.timeout, signal);
     if (signal?.aborted) {
       process.nextTick(() => request.end(FAILED, 'C_ABORTED', signal.reason));
     } else if (!this.#accepting) {
@@ -182,6 +237,7 @@ class Requests {
       this.#link.outbox.putRequest(OP_REQUEST, request.id, service, body, options.json, terms);
       if (signal !== undefined) this.#signals.watch(signal, request);
       this.#outstanding.add(request.id, request);
+      if (this.#unstarted !== undefined) this.#unstarted.add(request);
       if (this.#outstanding.size === 1) this.#link.refresh();
     }
     this.#lastId = request.id;
@@ -239,7 +295,26 @@ class Requests {
   /** @param {Request} request @returns {boolean} whether it was outstanding */
   #forget(request) {
     this.#unwatch(request);
-    return this.#outstanding.delete(request.id);
+    const found = this.#outstanding.delete(request.id);
+    if (this.#onDrained !== undefined && this.#outstanding.size === 0) this.#drained();
+    return found;
+  }
+
+  /**
+   * Takes no more requests, and calls back when those that are outstanding have ended.
+   * @param {() => void} done
+   */
+  drain(done) {
+    this.#accepting = false;
+    this.#onDrained = done;
+    if (this.#outstanding.size === 0) this.#drained();
+  }
+
+  #drained() {
+    const done = this.#onDrained;
+    this.#onDrained = undefined;
+    // What ended it is told first.
+    if (done !== undefined) process.nextTick(done);
   }
 
   /** @param {Request} request */
@@ -252,6 +327,7 @@ class Requests {
     this.#accepting = false;
     this.#link.outbox.close();
     this.#link.outbox.clear();
+    this.#onDrained = undefined;
     const requests = this.#outstanding.clear();
     for (const request of requests) this.#unwatch(request);
     this.#link.refresh();
@@ -273,9 +349,14 @@ class Requests {
     this.#stopAll(error);
   }
 
-  opened() {}
+  opened() {
+    this.#unstarted?.end();
+    this.#unstarted = undefined;
+  }
 
-  stopped() {}
+  stopped() {
+    this.#brokers = 0;
+  }
 
   /**
    * What was made before the start is known here alone, so the native side is asked for the rest only.

@@ -3,10 +3,10 @@
 const { performance } = require('node:perf_hooks');
 const { OmdpError, throwLater } = require('./errors');
 const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
-const { LazyReadable, build, built, construct } = require('./lazy');
+const { LazyReadable, build, built, construct, errorToEmit } = require('./lazy');
 
 /**
- * How a request failed: what the stream's `error` event carries, and the Error for who needs one.
+ * How a request failed: the worker's bare value, or a bare code, and the Error that tells it.
  * @typedef {{ value: any, toError: () => Error }} Failure
  */
 
@@ -33,6 +33,10 @@ class RequestStream extends LazyReadable {
   #over = false;
   /** @type {Failure | undefined} */
   #failure;
+  /** The same as the Error that the stream was destroyed with. @type {Error | undefined} */
+  #error;
+  /** Whether `error` events carry bare values and codes. */
+  #bare;
   /** The failure waits until what came before it has been read. */
   #failsWhenRead = false;
   #aborted = false;
@@ -52,9 +56,11 @@ class RequestStream extends LazyReadable {
    * @param {Requests} requests
    * @param {Request} request
    * @param {boolean} flows
+   * @param {boolean} bare
    */
-  constructor(requests, request, flows) {
+  constructor(requests, request, flows, bare) {
     super();
+    this.#bare = bare;
     this.#requests = requests;
     this.#request = request;
     this.#flows = flows;
@@ -162,16 +168,21 @@ class RequestStream extends LazyReadable {
   }
 
   /** @param {Failure} failure */
-  #fail({ value }) {
+  #fail(failure) {
     if (this.destroyed) return;
-    if (value) {
-      this.destroy(value);
-      return;
-    }
-    // destroy() takes a falsy value for no error at all. 'close' goes first here, for by 'close' before 'end'
-    // pipeline() and finished() see a failure, whereas a falsy 'error' would tell them of a success.
-    this.destroy();
-    process.nextTick(() => this.emit('error', value));
+    this.#error = failure.toError();
+    this.destroy(this.#error);
+  }
+
+  /**
+   * What an `error` event carries.
+   * @param {unknown} error
+   * @override
+   */
+  [errorToEmit](error) {
+    if (!this.#bare || error !== this.#error) return error;
+    // pipeline() and finished() take a falsy error for a success.
+    return this.#failure?.value || error;
   }
 
   /**
@@ -220,7 +231,7 @@ class RequestStream extends LazyReadable {
   }
 
   /**
-   * A loop throws Errors only, where the event carries the value that the worker gave.
+   * A loop throws Errors only, each with the frames of the loop in its stack.
    * @param {AsyncIterableIterator<any>} parts
    */
   async *#iterate(parts) {

@@ -91,6 +91,8 @@ function stringify(value) {
     return JSON.stringify(value) ?? 'null';
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
+    // V8's word for JSON that is longer than a string can be.
+    if (cause instanceof RangeError) throw new RangeError(`cannot be sent: ${reason}`, { cause });
     throw new TypeError(`cannot be sent: ${reason}`, { cause });
   }
 }
@@ -124,8 +126,18 @@ function decode(text, from, to) {
   return JSON.parse(text.slice(from, to));
 }
 
+/**
+ * A body that is kept until later: its owner may change bytes meanwhile.
+ * @param {Body} body
+ * @returns {Body}
+ */
+function owned(body) {
+  return body instanceof Uint8Array ? Buffer.from(body) : body;
+}
+
 exports.LargeJson = LargeJson;
 exports.LongString = LongString;
 exports.decode = decode;
 exports.encode = encode;
+exports.owned = owned;
 exports.stringify = stringify;

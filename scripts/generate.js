@@ -77,6 +77,7 @@ const PARTS = {
     'options of a worker': () => optionTable(ownOf('worker')),
     'options of a client': () => optionTable(ownOf('client')),
     'options of a request': () => optionTable(optionsOf('request')),
+    'options of stop': () => optionTable(optionsOf('stop')),
     'options of security': () => securityTable(OPTIONS.filter(({ group }) => group === 'security')),
   },
   'docs/cli.md': {

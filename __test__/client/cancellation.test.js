@@ -32,7 +32,8 @@ describe('opts.signal', () => {
     controller.abort(reason);
     await call;
     assert.deepEqual((await asked).final, ['C_ABORTED']);
-    assert.equal(await error, 'C_ABORTED');
+    const { code, cause } = await error;
+    assert.deepEqual([code, cause], ['C_ABORTED', reason]);
   });
 
   test('aborted before the request is made, it is never sent', async (t) => {

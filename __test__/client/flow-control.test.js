@@ -82,11 +82,11 @@ describe('reply.write()', () => {
     while (reply.write(PART));
     const drained = once(reply, 'drain');
     stream.destroy();
-    await drained;
-    assert.equal(reply.active(), false);
-    assert.equal(reply.write(PART), true);
+    await assert.rejects(drained, { name: 'OmdpError', code: 'C_ABORTED', service: SERVICE, attempt: 1 });
+    assert.deepEqual([reply.active(), reply.ended, reply.destroyed], [false, true, true]);
+    assert.equal(reply.write(PART), false);
+    await assert.rejects(once(reply, 'drain'), { code: 'C_ABORTED' });
     reply.end();
-    await once(reply, 'finish');
     assert.equal(client.listenerCount('error'), 0);
   });
 

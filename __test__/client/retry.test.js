@@ -79,10 +79,13 @@ for (const transport of ['tcp', 'ipc']) {
       await peers.worker(echo, SLOW).start();
       child.kill();
       await new Promise((resolve) => stream.on('error', resolve));
-      assert.deepEqual(log, [
-        ['data', 'begun'],
-        ['error', 'W_LOST'],
-      ]);
+      assert.deepEqual(
+        log.map(([event, value]) => [event, value.code ?? value]),
+        [
+          ['data', 'begun'],
+          ['error', 'W_LOST'],
+        ],
+      );
     });
 
     test('a worker that is stopped and gives its request up', async (t) => {

@@ -5,6 +5,7 @@ const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { Readable, Writable } = require('node:stream');
 const { finished, pipeline } = require('node:stream/promises');
+const { RemoteError } = require('../..');
 const { runChild } = require('../support/child');
 const { TRANSPORTS } = require('../support/endpoints');
 const { deferred, record } = require('../support/events');
@@ -225,20 +226,44 @@ describe('what request() and requestStream() return', () => {
 });
 
 describe('an error value', () => {
-  const FALSY = [0, '', false, null];
-  const VALUES = ['E_TEXT', { message: 'm', code: 'E_X' }, [1], 42, ...FALSY];
+  const VALUES = ['E_TEXT', { message: 'm', code: 'E_X' }, [1], 42, 0, '', false, null];
 
   test('is the error event of the stream, after what came before it, and end is not emitted', async (t) => {
     const { client } = await peersFor(t).trio(failing);
     for (const value of VALUES) {
       const stream = client.requestStream(SERVICE, value);
-      const log = record(stream, ['data', 'end', 'error']);
-      await new Promise((resolve) => stream.on('error', resolve));
-      assert.deepEqual(log, [
-        ['data', 'one'],
-        ['error', value],
-      ]);
-      assert.equal(stream.destroyed, true);
+      const log = record(stream, ['data', 'end', 'error', 'close']);
+      await new Promise((resolve) => stream.on('close', resolve));
+      assert.deepEqual(
+        log.map((entry) => (typeof entry === 'string' ? entry : entry[0])),
+        ['data', 'error', 'close'],
+      );
+      const [, [, error]] = log;
+      assert.ok(error instanceof RemoteError);
+      assert.deepEqual(error.value, value);
+      assert.equal(error.service, SERVICE);
+    }
+  });
+
+  test('is the error event itself of a stream with callbacks, and of all streams with errorValues', async (t) => {
+    const peers = peersFor(t);
+    const { client } = await peers.trio(failing);
+    const bare = peers.client({ errorValues: true });
+    await bare.start();
+    for (const value of VALUES) {
+      for (const stream of [
+        client.request(SERVICE, value, null, () => {}),
+        bare.requestStream(SERVICE, value),
+      ]) {
+        const log = record(stream, ['error', 'close']);
+        stream.resume();
+        await new Promise((resolve) => stream.on('close', resolve));
+        const [[event, error], last] = log;
+        assert.deepEqual([event, last], ['error', 'close']);
+        // pipeline() and finished() would take a falsy one for a success.
+        if (value) assert.deepEqual(error, value);
+        else assert.deepEqual(error.value, value);
+      }
     }
   });
 
@@ -292,24 +317,24 @@ describe('an error value', () => {
     }
   });
 
-  test('makes pipeline() reject, with the value where it is one that counts as an error', async (t) => {
+  test('makes pipeline() and finished() reject with a RemoteError', async (t) => {
     const { client } = await peersFor(t).trio(failing);
-    await assert.rejects(
-      pipeline(client.requestStream(SERVICE, 'E_TEXT'), sink().stream),
-      (error) => error === 'E_TEXT',
-    );
-    for (const value of FALSY) {
-      await assert.rejects(pipeline(client.requestStream(SERVICE, value), sink().stream), {
-        code: 'ERR_STREAM_PREMATURE_CLOSE',
-      });
+    for (const value of VALUES) {
+      const isIt = (error) => {
+        assert.ok(error instanceof RemoteError);
+        assert.deepEqual(error.value, value);
+        return true;
+      };
+      await assert.rejects(pipeline(client.requestStream(SERVICE, value), sink().stream), isIt);
+      await assert.rejects(finished(client.requestStream(SERVICE, value).resume()), isIt);
     }
   });
 
-  test('a code of ours is the error event, as the string, and what for await throws, as an OmdpError', async (t) => {
+  test('a code is the error event and what for await throws, as an OmdpError', async (t) => {
     const { client } = await peersFor(t).trio(() => {});
     const stream = client.requestStream(SERVICE, 1, { timeout: 20 });
     const [error] = await once(stream, 'error').catch((thrown) => [thrown]);
-    assert.equal(error, 'C_TIMEOUT');
+    assert.deepEqual([error.name, error.code], ['OmdpError', 'C_TIMEOUT']);
     await assert.rejects(collect(client.requestStream(SERVICE, 1, { timeout: 20 })), {
       name: 'OmdpError',
       code: 'C_TIMEOUT',

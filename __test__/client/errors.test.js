@@ -1,0 +1,181 @@
+'use strict';
+// What an error tells of its request, and of who made it.
+const assert = require('node:assert/strict');
+const { describe, test } = require('node:test');
+const { RemoteError } = require('../..');
+const { SERVICE, peersFor, start } = require('../support/peers');
+const { runChild } = require('../support/child');
+
+describe('an OmdpError', () => {
+  test('has the service, the rid, the endpoint, and how long it took', async (t) => {
+    const { client } = await peersFor(t).trio(() => {});
+    await assert.rejects(client.call(SERVICE, 1, { timeout: 30 }), (error) => {
+      assert.equal(error.service, SERVICE);
+      assert.match(error.rid, /^\d+$/);
+      assert.match(error.endpoint, /^inproc:/);
+      assert.ok(error.elapsed >= 29 && error.elapsed < 10_000, String(error.elapsed));
+      return true;
+    });
+  });
+
+  test('of a timeout says what was waited for', async (t) => {
+    const peers = peersFor(t, 'tcp');
+    const client = peers.client();
+    const expires = (message) => assert.rejects(client.call(SERVICE, 1, { timeout: 50 }), { message });
+    // Such a client is no reason to keep the process.
+    const keep = setInterval(() => {}, 1000);
+    await expires(/^no reply of service "service" within 50 ms: the client was not started$/);
+    clearInterval(keep);
+    await client.start();
+    await expires(/within 50 ms: no broker at tcp:/);
+    const connected = new Promise((resolve) => client.once('connect', resolve));
+    await start(
+      peers.broker(),
+      peers.worker((_data, reply) => reply.write('part')),
+    );
+    await connected;
+    await assert.rejects(client.call('nobody', 1, { timeout: 50 }), { message: /has no worker for it/ });
+    await assert.rejects(client.call(SERVICE, 1, { timeout: 200 }), { message: /after the last part/ });
+  });
+
+  test('has the frames of who awaits it', async (t) => {
+    const { client } = await peersFor(t).trio((_data, reply) => reply.error({ code: 'E_NO' }));
+    async function caller(...args) {
+      await client.call(...args);
+    }
+    for (const args of [
+      [SERVICE, 1],
+      ['nobody', 1, { timeout: 20 }],
+      ['nobody', 1, { failFast: true }],
+    ]) {
+      await assert.rejects(caller(...args), (error) => /at async caller/.test(error.stack));
+    }
+    async function reader() {
+      for await (const _ of client.requestStream(SERVICE, 1));
+    }
+    await assert.rejects(reader(), (error) => /at async reader/.test(error.stack));
+  });
+});
+
+test('a RemoteError says whose it is', async (t) => {
+  const { client } = await peersFor(t).trio((_data, reply) => reply.error(0));
+  await assert.rejects(client.call(SERVICE, 1), (error) => {
+    assert.ok(error instanceof RemoteError);
+    assert.equal(error.message, 'a worker of "service" replied with the error 0');
+    assert.deepEqual([error.service, error.value], [SERVICE, 0]);
+    return true;
+  });
+});
+
+describe('a client that was never started', () => {
+  function forgetful({ endpoint }) {
+    const client = new omdp.Client(endpoint);
+    setTimeout(() => {}, 1500);
+    process.on('warning', ({ code, message }) => say('warning', { code, message }));
+    client.call('add', 1, { timeout: 1300 }).catch(({ code }) => say('failed', code));
+    client.call('add', 1, { timeout: 20 }).catch(({ code }) => say('failed', code));
+    client.call('add', 1, { timeout: -1 }).finally(() => say('never'));
+  }
+
+  test('warns once, and its timeouts run', async (t) => {
+    const child = runChild(t, forgetful, { endpoint: 'tcp://127.0.0.1:1' });
+    const { code, said, stderr } = await child.ended;
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(
+      said.map(({ what, value }) => [what, value]),
+      [
+        ['failed', 'C_TIMEOUT'],
+        [
+          'warning',
+          {
+            code: 'OMDP_NOT_STARTED',
+            message: 'request "add" waits, but its client was never started: call client.start()',
+          },
+        ],
+        ['failed', 'C_TIMEOUT'],
+      ],
+    );
+  });
+
+  test('that is started in time sends what was made, and warns of nothing', async (t) => {
+    const peers = peersFor(t);
+    await start(
+      peers.broker(),
+      peers.worker((data, reply) => reply.end(data)),
+    );
+    const client = peers.client();
+    const early = client.call(SERVICE, 'early', { timeout: 5000 });
+    await client.start();
+    assert.equal(await early, 'early');
+  });
+});
+
+describe('what was given before', () => {
+  function lastWords({ endpoint }) {
+    const worker = new omdp.Worker(endpoint, 'last');
+    worker.on('request', (data, reply) => {
+      reply.write('part');
+      reply.end(data);
+      process.exit(0);
+    });
+    worker.start();
+  }
+
+  test('process.exit() arrives: a reply', async (t) => {
+    for (const transport of ['tcp', 'ipc']) {
+      const peers = peersFor(t, transport);
+      const client = peers.client();
+      await start(peers.broker(), client);
+      for (let n = 0; n < 3; n += 1) {
+        const child = runChild(t, lastWords, { endpoint: peers.endpoint });
+        assert.equal(await client.call('last', n), n);
+        assert.equal((await child.ended).code, 0);
+      }
+    }
+  });
+
+  test('stop({ timeout: 0 }) of a worker arrives', async (t) => {
+    for (let n = 0; n < 3; n += 1) {
+      const peers = peersFor(t, 'tcp');
+      const { client } = await peers.trio((data, reply) => {
+        reply.end(data);
+      });
+      peers.last = peers.worker(
+        (data, reply) => {
+          reply.end(data);
+          peers.last.stop({ timeout: 0 });
+        },
+        { service: 'last' },
+      );
+      await peers.last.start();
+      assert.equal(await client.call('last', n), n);
+    }
+  });
+
+  test('client.stop({ drain: true }) is answered, and nothing new is taken', async (t) => {
+    const peers = peersFor(t);
+    let reply;
+    const { client } = await peers.trio((_data, its) => {
+      reply = its;
+    });
+    const outstanding = client.call(SERVICE, 1);
+    while (reply === undefined) await new Promise(setImmediate);
+    const stopped = client.stop({ drain: true });
+    await assert.rejects(client.call(SERVICE, 2), { code: 'C_STOPPED' });
+    reply.end('answered');
+    assert.equal(await outstanding, 'answered');
+    await stopped;
+  });
+
+  test('client.stop({ drain: true }) waits no longer than its timeout, or a stop() without', async (t) => {
+    const { client } = await peersFor(t).trio(() => {});
+    const bounded = assert.rejects(client.call(SERVICE, 1), { code: 'C_STOPPED' });
+    await client.stop({ drain: true, timeout: 20 });
+    await bounded;
+    await client.start();
+    const given = assert.rejects(client.call(SERVICE, 1), { code: 'C_STOPPED' });
+    client.stop({ drain: true });
+    await client.stop();
+    await given;
+  });
+});

@@ -1,0 +1,45 @@
+'use strict';
+
+/** @import { Request } from './requests' */
+
+const WARN_MS = 1000;
+
+/**
+ * The requests of a client that was never started: their timeouts run, and a warning names the missing call. Neither is a
+ * reason to keep the process.
+ */
+class Unstarted {
+  #expire;
+  /** @type {NodeJS.Timeout | undefined} */
+  #warning;
+  /** @type {Set<NodeJS.Timeout>} */
+  #timers = new Set();
+
+  /** @param {(request: Request) => void} expire ends the request, if it is outstanding */
+  constructor(expire) {
+    this.#expire = expire;
+  }
+
+  /** @param {Request} request */
+  add(request) {
+    this.#warning ??= setTimeout(() => {
+      const message = `request "${request.service}" waits, but its client was never started: call client.start()`;
+      process.emitWarning(message, { code: 'OMDP_NOT_STARTED' });
+    }, WARN_MS).unref();
+    if (request.timeout < 0) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#expire(request);
+    }, request.timeout).unref();
+    this.#timers.add(timer);
+  }
+
+  /** It was started. */
+  end() {
+    clearTimeout(this.#warning);
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+  }
+}
+
+exports.Unstarted = Unstarted;
