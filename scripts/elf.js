@@ -1,10 +1,11 @@
 'use strict';
-// Just enough of the ELF format (64 bit, little endian) to tell what a library needs and what it shows, so that the
+// Just enough of the ELF format (64 bit, little endian) to tell what a library needs and what it exports, so that the
 // check of the package works where no binutils are.
 const fs = require('node:fs');
 
 const SHT = { SYMTAB: 2, DYNAMIC: 6, DYNSYM: 11, VERNEED: 0x6ffffffe };
 const DT_NEEDED = 1n;
+const STB_LOCAL = 0;
 
 /**
  * @typedef {{ type: number, link: number, info: number, data: Buffer }} Section
@@ -74,6 +75,8 @@ function symbolsOf(sections) {
   const exported = [];
   for (let index = 1; index * 24 < dynsym.data.length; index += 1) {
     const at = index * 24;
+    // Linkers for arm64 leave the symbols of sections there, which are local and have no name.
+    if (dynsym.data[at + 4] >> 4 === STB_LOCAL) continue;
     const name = stringAt(names, dynsym.data.readUInt32LE(at));
     if (dynsym.data.readUInt16LE(at + 6) !== 0) exported.push(name);
     else if (numbers) versions.get(numbers.readUInt16LE(index * 2) & 0x7fff)?.symbols.push(name);

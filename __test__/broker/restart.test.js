@@ -4,7 +4,7 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
-const { runChild } = require('../support/child');
+const { STOPPING, runChild } = require('../support/child');
 const { record, until } = require('../support/events');
 const { freshEndpoint } = require('../support/endpoints');
 const { SERVICE, ask, peersFor, start } = require('../support/peers');
@@ -91,7 +91,7 @@ for (const transport of ['tcp', 'ipc']) {
     });
 
     // The broker reads nothing any more: what is said to it now dies with it.
-    test('a reply that ends as the broker dies arrives through the next', async (t) => {
+    test('a reply that ends as the broker dies arrives through the next', STOPPING, async (t) => {
       const { peers, child, worker, client, next } = await scene(t, transport);
       const asked = ask(client, 'long');
       const { reply } = await next();

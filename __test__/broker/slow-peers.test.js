@@ -3,13 +3,10 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
-const { runChild } = require('../support/child');
+const { STOPPING, runChild } = require('../support/child');
 const { freshEndpoint } = require('../support/endpoints');
 const { GROWTH, MIB, brokerProgram, runWatched } = require('../support/growth');
 const { SERVICE, echo, peersFor } = require('../support/peers');
-
-/** Where processes can be stopped. */
-const STOPS = process.platform !== 'win32';
 
 /* global growth */
 
@@ -85,36 +82,38 @@ describe('a stream of 200 MB to a client that reads slowly', () => {
   });
 });
 
-test('a client whose process stops is given up, the broker does not grow, others go on', {
-  skip: !STOPS,
-}, async (t) => {
-  const endpoint = freshEndpoint('tcp');
-  const conf = { heartbeat: 200 };
-  const broker = runWatched(t, brokerProgram, { endpoint, conf });
-  await broker.said('started');
-  const args = { endpoint, service: SERVICE, count: 1e6, size: 64 * 1024 };
-  const worker = runWatched(t, workerProgram, args);
-  await worker.said('ready');
-  const client = runWatched(t, clientProgram, { endpoint, service: SERVICE, slowly: true });
-  await client.said('reading');
-  client.process.kill('SIGSTOP');
-  const peers = peersFor(t);
-  peers.endpoint = endpoint;
-  const other = peers.client();
-  await other.start();
-  assert.equal(await other.call(SERVICE, 'ping'), 'pong');
-  const { value: gone } = await broker.said('clientGone');
-  assert.equal(gone.reason, 'heartbeat lost');
-  assert.equal(gone.lost, 1);
-  const { value: done } = await worker.said('done');
-  assert.ok(done.growth < GROWTH, `the worker grew by ${done.growth}`);
-  assert.equal(await other.call(SERVICE, 'ping'), 'pong');
-  broker.tell('growth');
-  const { value: grown } = await broker.said('growth');
-  assert.ok(grown < GROWTH, `the broker grew by ${grown}`);
-});
+test(
+  'a client whose process stops is given up, the broker does not grow, others go on',
+  STOPPING,
+  async (t) => {
+    const endpoint = freshEndpoint('tcp');
+    const conf = { heartbeat: 200 };
+    const broker = runWatched(t, brokerProgram, { endpoint, conf });
+    await broker.said('started');
+    const args = { endpoint, service: SERVICE, count: 1e6, size: 64 * 1024 };
+    const worker = runWatched(t, workerProgram, args);
+    await worker.said('ready');
+    const client = runWatched(t, clientProgram, { endpoint, service: SERVICE, slowly: true });
+    await client.said('reading');
+    client.process.kill('SIGSTOP');
+    const peers = peersFor(t);
+    peers.endpoint = endpoint;
+    const other = peers.client();
+    await other.start();
+    assert.equal(await other.call(SERVICE, 'ping'), 'pong');
+    const { value: gone } = await broker.said('clientGone');
+    assert.equal(gone.reason, 'heartbeat lost');
+    assert.equal(gone.lost, 1);
+    const { value: done } = await worker.said('done');
+    assert.ok(done.growth < GROWTH, `the worker grew by ${done.growth}`);
+    assert.equal(await other.call(SERVICE, 'ping'), 'pong');
+    broker.tell('growth');
+    const { value: grown } = await broker.said('growth');
+    assert.ok(grown < GROWTH, `the broker grew by ${grown}`);
+  },
+);
 
-test('a worker whose process stops and is sent too much loses its place', { skip: !STOPS }, async (t) => {
+test('a worker whose process stops and is sent too much loses its place', STOPPING, async (t) => {
   const peers = peersFor(t, 'tcp');
   // Long enough not to be what it is lost by.
   const broker = peers.broker({ maxPeerBytes: 8 * MIB, heartbeat: 20_000 });

@@ -74,7 +74,9 @@ test('a port taken by somebody else than a broker is EADDRINUSE too', async (t) 
   await assert.rejects(broker.start(), { code: 'EADDRINUSE' });
 });
 
-test('the file that a killed broker left behind does not keep the next from its ipc endpoint', async (t) => {
+test('the file that a killed broker left behind does not keep the next from its ipc endpoint', {
+  skip: process.platform === 'win32' && 'Node.js listens at named pipes there, not at the paths of sockets',
+}, async (t) => {
   const peers = peersFor(t, 'ipc');
   const path = peers.endpoint.slice('ipc://'.length);
   // A socket file that nobody listens on: the server's handle is closed behind its back by unlinking a copy of it.

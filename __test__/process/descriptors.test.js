@@ -6,9 +6,7 @@ const { runChild } = require('../support/child');
 const { TRANSPORTS } = require('../support/endpoints');
 const { until } = require('../support/events');
 const { SERVICE, peersFor } = require('../support/peers');
-const { COUNTED, counts } = require('../support/resources');
-
-const LINUX = { skip: !COUNTED };
+const { COUNTING, counts } = require('../support/resources');
 
 /** Runs in the child: more clients than there are descriptors, then one that has to work. */
 async function tooMany({ omdp, say, endpoint, role, count }) {
@@ -51,7 +49,7 @@ for (const transport of TRANSPORTS) {
   for (const role of ['client', 'worker']) {
     test(
       `2,000 ${role}s over ${transport} under ulimit -n 256 get errors that can be caught, and the process works on`,
-      LINUX,
+      COUNTING,
       async (t) => {
         const { endpoint } = peersFor(t, transport);
         const child = runChild(t, tooMany, { endpoint, role, count: 2000 }, { shell: 'ulimit -n 256' });
@@ -67,7 +65,7 @@ for (const transport of TRANSPORTS) {
   }
 }
 
-test('so do 500 brokers', LINUX, async (t) => {
+test('so do 500 brokers', COUNTING, async (t) => {
   const { endpoint } = peersFor(t, 'tcp');
   const child = runChild(t, tooMany, { endpoint, role: 'broker', count: 500 }, { shell: 'ulimit -n 256' });
   const { code, signal, stderr } = await child.ended;
@@ -78,7 +76,7 @@ test('so do 500 brokers', LINUX, async (t) => {
   assert.equal((await child.said('answer')).value, 'it works');
 });
 
-test('a broker under ulimit -n 256 lives through 1,000 connections', LINUX, async (t) => {
+test('a broker under ulimit -n 256 lives through 1,000 connections', COUNTING, async (t) => {
   const peers = peersFor(t, 'tcp');
   const child = runChild(
     t,
@@ -111,7 +109,7 @@ test('a broker under ulimit -n 256 lives through 1,000 connections', LINUX, asyn
 for (const transport of TRANSPORTS) {
   test(
     `peers started and stopped 50 times over ${transport} leave no thread and no descriptor`,
-    LINUX,
+    COUNTING,
     async (t) => {
       const peers = peersFor(t, transport);
       const all = [peers.broker(), peers.worker((data, reply) => reply.end(data)), peers.client()];

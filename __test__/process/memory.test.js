@@ -5,9 +5,8 @@ const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
 const { runChild } = require('../support/child');
 const { freshEndpoint } = require('../support/endpoints');
-const { COUNTED } = require('../support/resources');
+const { COUNTING } = require('../support/resources');
 
-const LINUX = { skip: !COUNTED };
 const CONNECTIONS = Number(process.env.OMDP_CONNECTIONS ?? 2000);
 const REQUESTS = Number(process.env.OMDP_REQUESTS ?? 60_000);
 
@@ -142,7 +141,7 @@ for (const [what, count] of [
   ['one broker', 1],
   ['two brokers', 2],
 ]) {
-  describe(`of ${what}`, LINUX, () => {
+  describe(`of ${what}`, COUNTING, () => {
     for (const [work, name, n] of [
       ['strangers', 'workers and clients that come once', CONNECTIONS],
       ['regulars', 'a worker and a client that come again and again', CONNECTIONS],

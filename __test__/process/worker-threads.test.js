@@ -9,7 +9,7 @@ const { Worker: Thread } = require('node:worker_threads');
 const { TRANSPORTS, freshEndpoint } = require('../support/endpoints');
 const { until } = require('../support/events');
 const { SERVICE, ask, echo, peersFor, start } = require('../support/peers');
-const { COUNTED, counts } = require('../support/resources');
+const { COUNTING, counts } = require('../support/resources');
 
 const THREADS = Number(process.env.OMDP_THREADS ?? 300);
 const PROGRAM = path.join(__dirname, '..', 'support', 'in-thread.js');
@@ -126,46 +126,48 @@ test('process.exit() of a thread in the middle of its requests ends that thread 
   assert.equal(await client.call(SERVICE, 'goes on'), 'goes on');
 });
 
-test(`${THREADS} threads started, and terminated in the middle of requests, leave no thread and no descriptor`, {
-  skip: !COUNTED,
-}, async (t) => {
-  const peers = peersFor(t);
-  const endpoints = [peers.endpoint, ...TRANSPORTS.map(freshEndpoint)];
-  const broker = peers.broker({}, endpoints);
-  const worker = peers.worker((data, reply) => data === 'silence' || reply.end(data), { concurrency: -1 });
-  const client = peers.client();
-  await start(broker, worker, client);
-  const round = async (size) => {
-    const threads = Array.from({ length: size }, (_, i) =>
-      thread(t, endpoints[i % endpoints.length], 'worker', 'traffic'),
-    );
-    await Promise.all(threads.map((each) => says(each, 'busy')));
-    await Promise.all(threads.map((each) => each.terminate()));
-  };
-  /** With nothing of ours running, and the native side at rest. */
-  const atRest = async (isSo) => {
-    await Promise.all([client.stop(), worker.stop({ timeout: 0 }), broker.stop()]);
-    let last;
-    await until(
-      () => {
-        last = counts();
-        return isSo(last);
-      },
-      () => `at rest it has ${JSON.stringify(last)}`,
-    );
+test(
+  `${THREADS} threads started, and terminated in the middle of requests, leave no thread and no descriptor`,
+  COUNTING,
+  async (t) => {
+    const peers = peersFor(t);
+    const endpoints = [peers.endpoint, ...TRANSPORTS.map(freshEndpoint)];
+    const broker = peers.broker({}, endpoints);
+    const worker = peers.worker((data, reply) => data === 'silence' || reply.end(data), { concurrency: -1 });
+    const client = peers.client();
     await start(broker, worker, client);
-    return last;
-  };
-  // Once for what Node and the system make at the first time and keep.
-  await round(10);
-  let before;
-  let same = 0;
-  await atRest((now) => {
-    same = JSON.stringify(now) === JSON.stringify(before) ? same + 1 : 0;
-    before = now;
-    return same === 20;
-  });
-  for (let i = 0; i < THREADS; i += 10) await round(10);
-  await atRest((now) => now.threads <= before.threads && now.descriptors <= before.descriptors);
-  assert.equal(await client.call(SERVICE, 'goes on'), 'goes on');
-});
+    const round = async (size) => {
+      const threads = Array.from({ length: size }, (_, i) =>
+        thread(t, endpoints[i % endpoints.length], 'worker', 'traffic'),
+      );
+      await Promise.all(threads.map((each) => says(each, 'busy')));
+      await Promise.all(threads.map((each) => each.terminate()));
+    };
+    /** With nothing of ours running, and the native side at rest. */
+    const atRest = async (isSo) => {
+      await Promise.all([client.stop(), worker.stop({ timeout: 0 }), broker.stop()]);
+      let last;
+      await until(
+        () => {
+          last = counts();
+          return isSo(last);
+        },
+        () => `at rest it has ${JSON.stringify(last)}`,
+      );
+      await start(broker, worker, client);
+      return last;
+    };
+    // Once for what Node and the system make at the first time and keep.
+    await round(10);
+    let before;
+    let same = 0;
+    await atRest((now) => {
+      same = JSON.stringify(now) === JSON.stringify(before) ? same + 1 : 0;
+      before = now;
+      return same === 20;
+    });
+    for (let i = 0; i < THREADS; i += 10) await round(10);
+    await atRest((now) => now.threads <= before.threads && now.descriptors <= before.descriptors);
+    assert.equal(await client.call(SERVICE, 'goes on'), 'goes on');
+  },
+);

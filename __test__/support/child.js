@@ -5,6 +5,9 @@ const { spawn } = require('node:child_process');
 const path = require('node:path');
 const readline = require('node:readline');
 
+/** The options of a test that stops a process by SIGSTOP. */
+const STOPPING = { skip: process.platform === 'win32' && 'Windows has no SIGSTOP' };
+
 const ROOT = path.join(__dirname, '..', '..');
 
 /** Only turns a child that hangs into a test that fails. */
@@ -99,4 +102,4 @@ function runChild(t, program, args = {}, { nodeArgs = [], shell, patience = KILL
   return child;
 }
 
-module.exports = { ROOT, runChild };
+module.exports = { STOPPING, ROOT, runChild };

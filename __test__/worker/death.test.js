@@ -4,7 +4,7 @@
 const assert = require('node:assert/strict');
 const { EventEmitter, once } = require('node:events');
 const { describe, test } = require('node:test');
-const { runChild } = require('../support/child');
+const { STOPPING, runChild } = require('../support/child');
 const { record } = require('../support/events');
 const { SERVICE, ask, echo, peersFor, start } = require('../support/peers');
 
@@ -101,19 +101,23 @@ for (const transport of ['tcp', 'ipc']) {
   });
 }
 
-test('a process that is stopped, and so silent, is lost after the liveness, and comes back by itself', async (t) => {
-  const conf = { heartbeat: 150 };
-  const peers = peersFor(t, 'tcp');
-  const [broker, client] = [peers.broker(conf), peers.client(conf)];
-  await start(broker, client);
-  const child = runChild(t, silentWorker, args(peers, conf));
-  const asked = ask(client, 1);
-  await child.said('request');
-  const gone = once(broker, 'workerGone');
-  child.process.kill('SIGSTOP');
-  assert.equal((await gone)[0].reason, 'heartbeat lost');
-  assert.deepEqual((await asked).final, ['W_LOST']);
-  const ready = once(broker, 'workerReady');
-  child.process.kill('SIGCONT');
-  await ready;
-});
+test(
+  'a process that is stopped, and so silent, is lost after the liveness, and comes back by itself',
+  STOPPING,
+  async (t) => {
+    const conf = { heartbeat: 150 };
+    const peers = peersFor(t, 'tcp');
+    const [broker, client] = [peers.broker(conf), peers.client(conf)];
+    await start(broker, client);
+    const child = runChild(t, silentWorker, args(peers, conf));
+    const asked = ask(client, 1);
+    await child.said('request');
+    const gone = once(broker, 'workerGone');
+    child.process.kill('SIGSTOP');
+    assert.equal((await gone)[0].reason, 'heartbeat lost');
+    assert.deepEqual((await asked).final, ['W_LOST']);
+    const ready = once(broker, 'workerReady');
+    child.process.kill('SIGCONT');
+    await ready;
+  },
+);
