@@ -1,9 +1,9 @@
-//! Bodies: opaque bytes, and how they are to be read.
+//! Bodies: opaque bytes and their encoding.
 //!
-//! 0.0.92 knows JSON text alone, and gives a Buffer the form `{"type":"Buffer","data":[1,2]}`,
-//! which is what Node's `Buffer.prototype.toJSON` makes. Peers that announced themselves send the
-//! bytes as they are and say so in the extension frame; this module changes one form into the
-//! other where a message crosses from a new peer to an old one.
+//! 0.0.92 has only JSON text, and gives a Buffer the form `{"type":"Buffer","data":[1,2]}` of
+//! Node's `Buffer.prototype.toJSON`. 1.x peers send the bytes unchanged and mark them in the
+//! extension frame; this module converts between the two forms when a message goes from a 1.x peer
+//! to a peer of 0.0.92.
 
 use super::{Frame, Malformed};
 use std::io::Write as _;

@@ -1,7 +1,7 @@
-//! Between values and opaque frames: what a body of one family of dialects is to the other.
+//! Conversion between values and opaque frames: the bodies of OMDP and those of MDP.
 //!
 //! OMDP carries one JSON value or the bytes of one Buffer; MDP carries one or more frames that mean
-//! nothing to it. From MDP to MDP the frames pass as they are. Where they cross:
+//! nothing to it. From MDP to MDP the frames pass unchanged. Between the two they are converted:
 //!
 //! | frames                  | value                                                         |
 //! |-------------------------|---------------------------------------------------------------|
@@ -17,10 +17,10 @@
 //! | an array of 2 to 1024 strings and Buffers    | one for each                             |
 //! | any other                                    | one, its JSON text                       |
 //!
-//! So a value that crosses to MDP and back is the same, but for a Buffer whose bytes are text.
+//! A value that goes to MDP and back is unchanged, except a Buffer whose bytes are text.
 //!
 //! MDP has no error command. An error is a final whose first frame is [`ERROR`] or, for a code of
-//! ours, [`CODE`]; the value follows by the same rule.
+//! zmq-omdp, [`CODE`]; the value follows by the same rule.
 
 use super::body::buffer_to_json;
 use super::omdp::ReplyKind;

@@ -1,4 +1,4 @@
-//! Which dialect a peer speaks, told by the first frames of what it says.
+//! The dialect of a peer, recognized by the first frames of its message.
 
 use super::mdp;
 use super::omdp;
@@ -8,9 +8,9 @@ use super::{Frame, Malformed};
 /// A dialect that a peer may speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// That of zmq-omdp.
+    /// The dialect of zmq-omdp.
     Omdp,
-    /// One of the standard's.
+    /// A dialect of the standard.
     Mdp(mdp::Dialect),
 }
 
@@ -33,7 +33,7 @@ impl Dialect {
         }
     }
 
-    /// Where it stands in [`ALL`](Self::ALL).
+    /// Its index in [`ALL`](Self::ALL).
     pub const fn index(self) -> usize {
         match self {
             Dialect::Omdp => 0,
@@ -50,7 +50,7 @@ impl Dialect {
             .find(|dialect| dialect.as_str() == name)
     }
 
-    /// Decodes what a broker sent to a worker of ours. Leaves `frames` empty.
+    /// Decodes the message of a broker to a local worker. Leaves `frames` empty.
     pub fn decode_for_worker<F: Frame>(
         self,
         frames: &mut Vec<F>,
@@ -80,10 +80,10 @@ impl Dialect {
     }
 }
 
-/// How the messages of a peer of ours are written.
+/// How the messages of a local worker or client are encoded.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
-    /// In which dialect.
+    /// The dialect.
     pub dialect: Dialect,
     /// Whether the receiver understands [`packed`](super::packed) frames.
     pub packed: bool,

@@ -1,10 +1,10 @@
 //! Extension frames: the last frame of a message between two peers that announced themselves.
 //!
-//! 0.0.92 ignores frames past those it knows, so a request may carry one to a broker whose kind is
-//! not known yet. Everything else with an extension frame goes only to a peer that said hello.
+//! 0.0.92 ignores additional frames, so a request may carry an extension frame to a broker of
+//! unknown version. All other extension frames are sent only to a peer that said hello.
 //! Layouts are fixed and binary, so that the broker's hot path parses no JSON; numbers are big
-//! endian. A length or a flag that is not known is an error: a sender must not assume more than
-//! the hello's version grants.
+//! endian. An unknown length or flag is an error: a sender must not assume more than the version
+//! in the hello grants.
 
 use super::{Frame, Malformed};
 
@@ -17,22 +17,21 @@ const RETRY: u8 = 0x20;
 const PACE: u8 = 0x10;
 
 /// On a client's REQUEST: flags, then the timeout, then, if it is not 0, how often the request may be
-/// given to another worker. Its presence tells the broker that this client
-/// understands extension frames.
+/// given to another worker. The frame tells the broker that the client understands extension frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestExt {
     /// How the data frame is to be read.
     pub data: RequestData,
-    /// Idle timeout in ms, -1 for none: what the options frame says too, without the JSON.
+    /// Idle timeout in ms, -1 for none: the same value as in the options frame.
     pub timeout_ms: i32,
-    /// How often it may start again with another worker after the one that had it was lost.
+    /// How often the request may start again with another worker after its worker was lost.
     pub retry: u8,
-    /// Whether it ends where it would wait for a service without any worker.
+    /// Whether the request fails fast: it does not wait for a service without workers.
     pub fail_fast: bool,
 }
 
-/// A client does not know at first whether its broker can pass bytes on, so a Buffer may travel
-/// in the JSON form, marked: a new broker restores it, an old one never looks.
+/// At first a client does not know whether its broker can pass bytes on, so a Buffer may be sent in
+/// the JSON form, marked: a broker of 1.0 restores it, a broker of 0.0.92 ignores the mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestData {
     Json,
@@ -85,8 +84,8 @@ impl RequestExt {
     }
 }
 
-/// How fast a worker is, by its own clock. From outside the time that a request takes can't be told
-/// from the time that it travels.
+/// The pace of a worker by its own clock. From outside, the time of a request cannot be
+/// distinguished from the time of its transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// Between two ends while its user has all that it can take, on average: µs, the greatest value
@@ -97,15 +96,15 @@ pub struct Pace {
     pub held: u32,
 }
 
-/// On each reply of a worker, and in another form on the REQUEST: flags, then the broker's handle of
-/// the request. The worker sends the handle back, so that neither side looks anything up by
-/// client and request id.
+/// On each reply of a worker, and in another form on the REQUEST: flags, then the token, the broker's
+/// handle of the request. The worker sends it back, so that neither side has to look up the request
+/// by client and request id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenExt {
     pub binary: bool,
     /// Replies only: the body is an error value, and ends the request.
     pub error: bool,
-    /// Replies only: the error is a code of ours, not a value that the worker's user chose.
+    /// Replies only: the error is a code of zmq-omdp, not a value that the handler gave.
     pub own: bool,
     pub token: u64,
     /// The last reply to a request only, and not on each.
@@ -298,7 +297,7 @@ mod tests {
         }
     }
 
-    /// Whatever decodes, encodes to the bytes it came from.
+    /// Whatever decodes encodes to the same bytes.
     #[test]
     fn identity_over_every_flag_byte() {
         for flags in 0..=255u8 {
@@ -329,7 +328,7 @@ mod tests {
             }
         }
         assert!(RequestExt::parse(&[0, 0xff, 0xff, 0xff, 0xfe]).is_err());
-        // The number of retries is there if, and only if, it says something.
+        // The number of retries is there if and only if it is not 0.
         assert!(RequestExt::parse(&[RETRY, 0, 0, 0, 0]).is_err());
         assert!(RequestExt::parse(&[RETRY, 0, 0, 0, 0, 0]).is_err());
         assert!(RequestExt::parse(&[RETRY, 0, 0, 0, 0, 1]).is_ok());

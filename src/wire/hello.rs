@@ -1,8 +1,8 @@
-//! The hello: how a 1.x peer says that it is one, and at what pace its heart beats.
+//! The hello: a 1.x peer announces itself, its heartbeats and what it supports.
 //!
-//! It travels where 0.0.92 never looks: as a trailing frame of a worker's READY, as a client
-//! command that the 0.0.92 broker ignores, and as the broker's answer to either, which only a peer
-//! that announced itself is given. Unknown members are ignored, so that a later version may add.
+//! It is sent where 0.0.92 ignores it: as a trailing frame of a worker's READY, as a client command
+//! that a broker of 0.0.92 ignores, and as the broker's answer to either, which only a peer that
+//! announced itself gets. Unknown members are ignored, so that a later version may add some.
 
 use super::members::{Scalar, members};
 use super::sizes::{MAX_HELLO, MAX_ID};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 /// The version of the extension that this crate speaks.
 pub const VERSION: u64 = 1;
 
-/// What one side tells the other once a connection.
+/// The first message of each side on a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
     /// The extension's version; a receiver takes any that is 1 or more.
@@ -21,19 +21,19 @@ pub struct Hello {
     pub heartbeat_ms: u64,
     /// How many silent intervals the sender grants the receiver.
     pub liveness: u32,
-    /// Differs from one connection of an identity to the next, so that the broker can tell a peer
-    /// that begins anew from one that adds to what it said. A broker's differs from one process, or
+    /// Differs from one connection of an identity to the next, so that the broker can distinguish a
+    /// new connection from an update of the existing one. A broker's differs from one process, or
     /// start, to the next.
     pub session: String,
     /// Workers only: how many requests it works on at once; -1 is without limit, 0 is for a worker
     /// that is leaving and takes no more.
     pub concurrency: Option<i64>,
-    /// Workers only: how many requests beyond those it may be given ahead of need. A worker that
-    /// says so gives back, by RETURN, what it could not start soon.
+    /// Workers only: how many further requests it accepts in advance. Such a worker returns, by
+    /// RETURN, requests that it could not start soon.
     pub prefetch: Option<u32>,
     /// Clients only: whether requests that wait for long may be parked with it.
     pub parks: bool,
-    /// Whether it keeps to the windows of streams, see `proto::flow`.
+    /// Whether it supports the windows of streams, see `proto::flow`.
     pub flow: bool,
     /// Whether the sender understands [`packed`](super::packed) frames.
     pub packs: bool,
@@ -92,8 +92,8 @@ impl Hello {
         F::from(Value::Object(map).to_string().into_bytes())
     }
 
-    /// Reads a hello. Numbers out of range are the sender's fault: a heartbeat of zero would have
-    /// us send without end, one of centuries would never notice a death.
+    /// Reads a hello. Numbers out of range are the sender's error: a heartbeat of zero would require
+    /// endless sending, and one of centuries would never notice a death.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         if bytes.len() > MAX_HELLO {
             return Err(Malformed::Size);

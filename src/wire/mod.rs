@@ -1,10 +1,10 @@
 //! Frames on the wire <-> typed messages, one module a dialect.
 //!
-//! A message is parsed once, where it comes in, into a type that cannot be wrong; past this layer
-//! nobody looks at a frame by its position. Payloads stay opaque: they are moved, never parsed,
-//! with one exception, the JSON form that 0.0.92 gives a Buffer (see [`body`]).
+//! A message is parsed once, where it arrives, into a type that cannot be invalid; no other layer
+//! addresses a frame by its position. Bodies stay opaque: they are moved, never parsed, with one
+//! exception, the JSON form that 0.0.92 gives a Buffer (see [`body`]).
 //!
-//! Nothing in here knows a socket, a clock or a thread.
+//! This layer has no socket, clock or thread.
 
 pub mod body;
 mod bridge;
@@ -38,7 +38,7 @@ impl<T> Frame for T where
 {
 }
 
-/// Why frames are not a message of the dialect. Always the sender's fault.
+/// Why frames are not a message of the dialect. It is always the sender's error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
     /// Fewer frames than the command needs.
@@ -53,13 +53,13 @@ pub enum Malformed {
     Name,
     /// An extension frame with a length or a flag that this version does not know.
     Extension,
-    /// Packed frames whose lengths don't fit.
+    /// Packed frames with inconsistent lengths.
     Packed,
-    /// A hello that is not the JSON it must be.
+    /// A hello that is not valid JSON of its form.
     Hello,
     /// A frame beside the body is longer than its maximum, see [`sizes`].
     Size,
-    /// A body marked as the JSON form of a Buffer that is no such thing.
+    /// A body that is marked as the JSON form of a Buffer and has another form.
     Body,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// Takes the frames of one message in order; short and trailing frames are errors, not accidents.
+/// Takes the frames of one message in order; missing and trailing frames are errors.
 pub(crate) struct Cursor<'a, F> {
     frames: std::vec::Drain<'a, F>,
 }

@@ -1,10 +1,9 @@
 //! Short frames packed into one.
 //!
-//! libzmq passes every frame by itself through four queues and two threads on its way, which costs
-//! more than what most frames of a request hold. Between peers that said so in their hello, the
-//! frames of a message that are short travel as one: the mark, then for each frame its length in one
-//! byte and its bytes, or 255 for a frame that is too long for that and follows by itself, uncopied.
-//! What comes out is the message as it would have been.
+//! libzmq passes every frame separately through four queues and two threads, which costs more than
+//! the few bytes of most frames. Between peers that announced it in their hello, the short frames
+//! of a message are sent as one: the mark, then for each frame its length in one byte and its bytes,
+//! or 255 for a longer frame that follows separately, uncopied. Unpacking restores the message.
 
 mod batch;
 

@@ -1,4 +1,4 @@
-//! How large the parts of a message may be, but for its body.
+//! The maximum sizes of the frames of a message, except its body.
 //!
 //! Everything that a receiver keeps for a message beside its body has a maximum here, so that what a
 //! peer can make it keep follows from the number of messages. The body has a maximum for each

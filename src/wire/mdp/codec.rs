@@ -1,4 +1,4 @@
-//! The codec of all dialects, by their tables.
+//! The codec of all MDP dialects, driven by their tables.
 
 use super::*;
 use crate::wire::{Cursor, Malformed};

@@ -1,7 +1,7 @@
-//! MDP, the Majordomo protocol that the rest of the world speaks, in its three dialects.
+//! MDP, the standard Majordomo protocol, in its three dialects.
 //!
 //! They differ in a table, not in structure, so each has a file with its table and its golden
-//! vectors, and one codec serves them all. Bodies are one or more frames that nobody looks into.
+//! vectors, and one codec serves them all. Bodies are one or more opaque frames.
 
 mod codec;
 mod majortomo;
@@ -13,7 +13,7 @@ pub use neutral::{decode_for_worker, reply_frames, reply_of};
 
 use super::Frame;
 
-/// Which MDP.
+/// A dialect of MDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// MDP 0.1, RFC 7.
@@ -24,7 +24,7 @@ pub enum Dialect {
     Majortomo,
 }
 
-/// Where a dialect has what.
+/// The layout of the messages of a dialect.
 struct Layout {
     /// An empty frame comes first, as a REQ socket would put it.
     delimiter: bool,
@@ -71,10 +71,10 @@ pub enum PeerMessage<F> {
     Worker(WorkerMessage<F>),
 }
 
-/// All that a client says.
+/// The message of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientRequest<F> {
-    /// Who is to answer.
+    /// The service.
     pub service: F,
     /// At least one frame.
     pub body: Vec<F>,
@@ -103,12 +103,12 @@ pub enum WorkerMessage<F> {
     Disconnect,
 }
 
-/// All that a broker says to a client.
+/// Broker to client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientReply<F> {
     /// Whether it is the FINAL, which 0.1 calls REPLY.
     pub last: bool,
-    /// Who answered; `None` in a dialect that does not say.
+    /// The service; `None` in a dialect that does not name it.
     pub service: Option<F>,
     /// At least one frame.
     pub body: Vec<F>,

@@ -1,12 +1,12 @@
-//! What the machines say, in MDP, and the other way round. The machines speak the terms of OMDP,
-//! which has all that MDP has and more; what is more has no form here and is not sent.
+//! Translates the messages of the machines into MDP and back. The machines use the messages of
+//! OMDP, a superset of MDP's; a message that MDP lacks is not sent.
 
 use super::*;
 use crate::wire::ext::RequestData;
 use crate::wire::{Body, Malformed, omdp};
 
 impl<F: Frame> ToWorker<F> {
-    /// What a broker has to say to a worker; `None` if MDP can't.
+    /// A message of a broker to a worker; `None` if MDP lacks it.
     pub fn from_neutral(message: omdp::ToWorker<F>) -> Option<Self> {
         match message {
             omdp::ToWorker::Request { client, body, .. } => Some(ToWorker::Request {
@@ -25,7 +25,7 @@ impl<F: Frame> ToWorker<F> {
         }
     }
 
-    /// What a worker of ours is told. There are no request ids: a worker has one request.
+    /// A message for a local worker. There are no request ids, because a worker has one request.
     pub fn into_neutral(self) -> omdp::ToWorker<F> {
         match self {
             ToWorker::Request { client, body } => omdp::ToWorker::Request {
@@ -41,7 +41,7 @@ impl<F: Frame> ToWorker<F> {
 }
 
 impl<F: Frame> WorkerMessage<F> {
-    /// What a worker of ours has to say; `None` if MDP can't.
+    /// A message of a local worker; `None` if MDP lacks it.
     pub fn from_neutral(message: omdp::WorkerMessage<F>) -> Option<Self> {
         match message {
             omdp::WorkerMessage::Ready { service, .. } => Some(WorkerMessage::Ready { service }),
@@ -60,7 +60,7 @@ impl<F: Frame> WorkerMessage<F> {
 }
 
 impl<F: Frame> ClientRequest<F> {
-    /// What a client of ours has to say; `None` if MDP can't: it knows requests alone.
+    /// A message of a local client; `None` if MDP lacks it: it has only requests.
     pub fn from_neutral(message: omdp::ClientMessage<F>) -> Option<Self> {
         let omdp::ClientMessage::Request {
             service, data, ext, ..
@@ -80,14 +80,14 @@ impl<F: Frame> ClientRequest<F> {
 }
 
 impl<F: Frame> ClientReply<F> {
-    /// What a client of ours is told.
+    /// A message for a local client.
     pub fn into_neutral(self) -> (omdp::ReplyKind, Body<F>) {
         let (kind, body) = reply_of(self.last, self.body);
         (kind, body.into_value())
     }
 }
 
-/// The frames of a reply, whatever it is.
+/// The frames of a reply of any kind.
 pub fn reply_frames<F: Frame>(kind: omdp::ReplyKind, body: Body<F>) -> Vec<F> {
     match kind.is_error() {
         true => body.into_error_frames(kind),
@@ -103,7 +103,7 @@ pub fn reply_of<F: Frame>(last: bool, frames: Vec<F>) -> (omdp::ReplyKind, Body<
     }
 }
 
-/// A message of the broker for a worker of ours.
+/// A message of the broker for a local worker.
 pub fn decode_for_worker<F: Frame>(
     dialect: Dialect,
     frames: &mut Vec<F>,

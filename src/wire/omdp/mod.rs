@@ -1,10 +1,10 @@
 //! OMDP, the dialect of zmq-omdp 0.0.92, with the extensions of 1.0.
 //!
 //! Commands are ASCII digits, because 0.0.92 sent JavaScript numbers as frames. The digits up to
-//! `7` are taken (`7` is REJECT in PIGATO, the dialect's other descendant), so ours begin at `8`.
-//! Each message exists in the form of 0.0.92 and, where there is more to say, in an extended form
-//! with one frame more; a decoder tells them apart by the number of frames. PROTOCOL.md has the
-//! tables.
+//! `7` are in use (`7` is REJECT in PIGATO, the dialect's other descendant), so the extension's begin at `8`.
+//! Each message exists in the form of 0.0.92 and, if the extension adds something, in an extended
+//! form with one more frame; a decoder distinguishes them by the number of frames. PROTOCOL.md has
+//! the tables.
 
 mod resume;
 mod to_broker;

@@ -1,4 +1,4 @@
-//! Layouts of the messages by which requests outlive their broker; see `proto::broker::claims`.
+//! Layouts of the messages of recovery; see `proto::broker::claims`.
 //! Binary and fixed, like the extension frames: numbers are big endian.
 
 use crate::wire::sizes::{MAX_ID, MAX_LIST};
@@ -9,7 +9,7 @@ use crate::wire::{Frame, Malformed};
 pub struct Past {
     /// How many parts of the reply have come.
     pub received: u32,
-    /// How long it is still to be looked for, in ms.
+    /// For how many ms the broker should look for the request.
     pub wait_ms: u32,
     /// How many bytes of the parts were read, of all that was ever given back as credit.
     pub read: u64,
@@ -35,14 +35,14 @@ impl Past {
     }
 }
 
-/// How far a worker is with a request that its broker died with.
+/// The state of a request at a worker whose broker died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimState {
     /// Its handler works on it.
     Running,
     /// It has ended; the reply is held.
     Ended,
-    /// It had not started, and won't.
+    /// It had not started, and will not.
     NotStarted,
 }
 

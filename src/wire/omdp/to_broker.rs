@@ -1,4 +1,4 @@
-//! What clients and workers send to the broker.
+//! Messages of clients and workers to the broker.
 
 use super::resume::{check_numbers, check_rids};
 use super::*;

@@ -1,4 +1,4 @@
-//! What the broker sends to a client.
+//! Messages of the broker to a client.
 
 use super::resume::check_rids;
 use super::*;
@@ -9,7 +9,7 @@ use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 /// Broker to client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToClient<F> {
-    /// `C 1 hello`. Ours: the answer to a client's hello.
+    /// `C 1 hello`. Extension: the answer to a client's hello.
     Welcome { hello: F },
     /// `C 6|3 rid 0 data [ext]`, or an error: `C 3 rid value [∅ ext]`.
     Reply {
@@ -19,17 +19,17 @@ pub enum ToClient<F> {
         /// Whether it has, or is to have, the extension frame.
         extended: bool,
     },
-    /// `C 4`. Ours.
+    /// `C 4`. Extension.
     Heartbeat,
-    /// `C 11 rids`. Ours: these requests of a broker that died were found.
+    /// `C 11 rids`. Extension: these requests of a broker that died were found.
     Resumed { rids: F },
-    /// `C 12 rids`. Ours: these wait, and are not started before the client lets them go.
+    /// `C 12 rids`. Extension: these wait, and are not started before the client lets them go.
     Parked { rids: F },
-    /// `C 13 rids`. Ours: the turn of these is near; the client is to let them go.
+    /// `C 13 rids`. Extension: the turn of these is near; the client is to let them go.
     Unpark { rids: F },
-    /// `C 5`. Ours: the broker goes away, or does not know this client; it says hello again.
+    /// `C 5`. Extension: the broker goes away, or does not know this client; it says hello again.
     Disconnect,
-    /// `C 5 session`. Ours: another peer has the name, and this one, if that is its session, is not
+    /// `C 5 session`. Extension: another peer has the name, and this one, if that is its session, is not
     /// to come back.
     NameTaken { session: F },
 }

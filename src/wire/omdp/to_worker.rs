@@ -1,4 +1,4 @@
-//! What the broker sends to a worker.
+//! Messages of the broker to a worker.
 
 use super::resume::check_numbers;
 use super::*;
@@ -9,7 +9,7 @@ use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 /// Broker to worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToWorker<F> {
-    /// `W 1 hello`. Ours: the answer to a READY that carried a hello.
+    /// `W 1 hello`. Extension: the answer to a READY that carried a hello.
     Welcome { hello: F },
     /// `W 2 client rid data`, or with the extension `W 2 client rid data opts ext [user]`.
     Request {
@@ -25,16 +25,16 @@ pub enum ToWorker<F> {
     RequestHeartbeat { client: F, rid: F },
     /// `W 5`.
     Disconnect,
-    /// `W 5 session`. Ours: another peer has the name, and this one, if that is its session, is not
+    /// `W 5 session`. Extension: another peer has the name, and this one, if that is its session, is not
     /// to come back.
     NameTaken { session: F },
-    /// `W 8 token`. Ours: nobody waits for this request any more.
+    /// `W 8 token`. Extension: nobody waits for this request any more.
     Cancel { token: u64 },
-    /// `W 10 token bytes`. Ours: so many bytes of the reply's parts were read.
+    /// `W 10 token bytes`. Extension: so many bytes of the reply's parts were read.
     Credit { token: u64, bytes: u32 },
-    /// `W 11 ext`. Ours: the client of a claim was found, and the reply goes to it.
+    /// `W 11 ext`. Extension: the client of a claim was found, and the reply goes to it.
     Resume(ResumeExt),
-    /// `W 12 number…`. Ours: nobody asks for these claims. Numbers of 8 bytes end to end, at least one.
+    /// `W 12 number…`. Extension: nobody asks for these claims. Numbers of 8 bytes end to end, at least one.
     Disclaim { numbers: F },
 }
 

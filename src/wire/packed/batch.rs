@@ -1,9 +1,9 @@
-//! Packed messages that follow each other to one receiver, in one frame.
+//! Consecutive packed messages to one receiver, coalesced into one frame.
 //!
-//! What libzmq costs it costs for each message, on both sides and twice in between. So what one turn of a reactor has to
-//! say to one peer leaves as one message: the mark, then for each message its length in two bytes and its frames, each
-//! behind its length in one byte, or behind 255 and its length in two. A message with a frame that is worth more than a
-//! copy leaves by itself.
+//! libzmq has a cost for each message, on both sides and twice in between. The messages of one turn of a reactor to one
+//! peer are therefore sent as one: the mark, then for each message its length in two bytes and its frames, each after its
+//! length in one byte, or after 255 and its length in two bytes. A message with a frame that is expensive to copy is sent
+//! separately.
 
 use super::{LONG, MARK as SINGLE, MAX_FRAMES, is_long};
 use crate::wire::{Frame, Malformed};
@@ -11,10 +11,10 @@ use crate::wire::{Frame, Malformed};
 /// The first byte. No dialect's message begins with it.
 const MARK: u8 = 0x02;
 
-/// The longest frame that is made. It bounds what a receiver does before it looks at its other peers.
+/// The longest frame that is made. It bounds the work of a receiver before it turns to its other peers.
 const MADE: usize = 16 * 1024;
 
-/// The longest frame that is gathered. To copy so much takes less time than libzmq takes for one frame.
+/// The longest frame that is coalesced. Copying it takes less time than libzmq takes for one frame.
 const COPIED: usize = 2048;
 
 /// The longest that is accepted.
@@ -25,10 +25,10 @@ pub(crate) fn is_batch(first: &[u8]) -> bool {
     first.first() == Some(&MARK)
 }
 
-/// Messages to one receiver, while they are gathered.
+/// Messages to one receiver, while they are coalesced.
 #[derive(Debug)]
 pub struct Batch {
-    /// The frame as it will be; of one byte while there is no message.
+    /// The frame; one byte while there is no message.
     bytes: Vec<u8>,
     messages: usize,
     /// Whether one of them has a long frame, and so can't be packed by itself without a frame apart.
@@ -36,7 +36,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Of no messages.
+    /// Without messages.
     pub fn new() -> Self {
         Batch {
             bytes: vec![MARK],
@@ -45,7 +45,7 @@ impl Batch {
         }
     }
 
-    /// Adds a message. False if it can't be, because it has a large frame or there is no room; nothing has changed then.
+    /// Adds a message. False if it cannot be added, because it has a large frame or there is no room; then nothing has changed.
     pub fn add<F: Frame>(&mut self, frames: &[F]) -> bool {
         let mut len = 0;
         for frame in frames {
@@ -133,7 +133,7 @@ pub fn unpack_next<F: Frame>(
     Ok(true)
 }
 
-/// What stands behind its length in two bytes, and the rest.
+/// The bytes after their length in two bytes, and the rest.
 fn split_long(bytes: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     let (len, rest) = bytes.split_first_chunk().ok_or(Malformed::Packed)?;
     rest.split_at_checked(u16::from_be_bytes(*len).into())
