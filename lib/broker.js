@@ -50,7 +50,7 @@ class Listening {
 
   /** @type {Take} */
   take(kind, id, a, _b, _c, text, at, blob) {
-    // What is larger than a string can be gets no answer, which is a no.
+    // Data that are larger than a string can be get no answer, which denies them.
     if (blob === null) return;
     const question = blob instanceof LargeJson ? blob.parse() : JSON.parse(text.slice(at, at + a));
     const core = this.#core;

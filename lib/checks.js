@@ -3,7 +3,7 @@
 const { given } = require('./describe');
 
 /**
- * A check takes what was given and the words for it in messages; it gives back the value to use.
+ * A check takes the given value and its description for messages; it returns the value to use.
  * @typedef {(value: unknown, what: string) => any} Check
  */
 
@@ -58,7 +58,7 @@ function boolean(value, what) {
 }
 
 /**
- * Text that goes over the wire, or beside other text on it.
+ * Text that is sent.
  * @param {string} wanted
  * @param {number} max bytes
  * @param {(text: string) => boolean} [fits]
@@ -85,7 +85,7 @@ function oneOf(values) {
 }
 
 /**
- * As in zeromq.js, null is for what is not set.
+ * As in zeromq.js, null means not set.
  * @param {Check} check
  * @returns {Check}
  */

@@ -84,7 +84,7 @@ class Client extends Peer {
    * @returns {Promise<any>}
    */
   call(service, data, opts) {
-    // In here also what the arguments' checks throw becomes a rejection.
+    // Errors of the argument checks become rejections here, too.
     return new Promise((resolve, reject) => {
       this.#send(service, data, opts).promise = { resolve, reject };
     });
@@ -117,7 +117,7 @@ class Client extends Peer {
   }
 
   /**
-   * Subscribers of `start` may put headers into the message: they travel with the request.
+   * Subscribers of `start` may add headers to the message; they are sent with the request.
    * @param {string} service
    * @param {Body} body
    * @param {RequestOptions} options

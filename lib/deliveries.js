@@ -112,8 +112,8 @@ class Deliveries {
   }
 
   /**
-   * A worker holds the process as a listening server does. While it drains without a bound, its handlers do
-   * that by what they wait for; one that never ends must not. But the last replies are seen off.
+   * A worker keeps the process alive as a listening server does. While it drains without a timeout, only what its
+   * handlers wait for keeps it alive, so that a handler that never ends does not. The last replies are still sent.
    * @param {State} state
    * @param {number} patience
    */
@@ -165,7 +165,7 @@ class Deliveries {
 
   /** @param {number} op @param {number} id @param {Body} body */
   #end(op, id, body) {
-    // Not there: the worker was stopped meanwhile, and its next life knows nothing of this one's requests.
+    // Missing if the worker was stopped meanwhile; its next start does not know these requests.
     if (!this.#running.delete(id)) return;
     this.#link.outbox.put(op, id, body);
     this.#link.roomy();
@@ -261,7 +261,7 @@ class Deliveries {
    */
   #handle(listeners, data, reply, options) {
     const { peer } = this.#link;
-    // Not emit(): what a listener returns must be seen. The raw ones of once() remove themselves.
+    // Not emit(), because the result of a listener is needed. The raw listeners of once() remove themselves.
     for (const listener of listeners) {
       try {
         const result = listener.call(peer, data, reply, options);
@@ -304,8 +304,8 @@ class Deliveries {
   }
 
   /**
-   * Requests of one client mostly come with the same options: those are read once, and frozen since all
-   * handlers get the same object.
+   * Requests of one client mostly have the same options. These are parsed once, and frozen because all handlers get the
+   * same object.
    * @param {string} text
    * @param {number} from where the options' JSON begins, empty when the broker doesn't pass them on; then comes the user
    * @param {number} b length of the options

@@ -8,8 +8,8 @@ function clip(text) {
 }
 
 /**
- * What was given, for an error message: short whatever it is, and safe with any value (proxies and getters
- * of the user's may throw).
+ * Describes a given value in an error message: short, and safe with any value (proxies and getters of the user may
+ * throw).
  * @param {unknown} value
  * @returns {string}
  */
@@ -24,7 +24,7 @@ function describe(value) {
     case 'bigint':
       return clip(`${value}n`);
     case 'number':
-      // -0 is not worth a special case: it is printed as 0 and refused as 0 is.
+      // -0 needs no special case: it is printed as 0 and refused like 0.
       return String(value);
     default:
       return clip(String(value));
@@ -38,13 +38,13 @@ function describeObject(value) {
     const name = value.constructor?.name;
     if (typeof name === 'string' && name !== '' && name !== 'Object') return `an object of ${clip(name)}`;
   } catch {
-    // A getter or a proxy of the user's: an object is all we say.
+    // A getter or a proxy of the user threw: it is described as an object.
   }
   return 'an object';
 }
 
 /**
- * The same with the type behind it, where the type is what may be wrong.
+ * The same, followed by the type, where the type may be wrong.
  * @param {unknown} value
  * @returns {string}
  */

@@ -60,7 +60,7 @@ class RemoteError extends Error {
 hideName(RemoteError, 'RemoteError');
 
 /**
- * `name` on the prototype, as the classes of JavaScript itself have it: it isn't printed as a field.
+ * Defines `name` on the prototype, like the built-in errors, so that it is not printed as a field.
  * @param {Function} Class
  * @param {string} name
  */
@@ -83,8 +83,8 @@ function remoteMessage(value, service) {
 }
 
 /**
- * The value that travels for `x`. An Error's own fields are not enumerable, so JSON would make `{}` of it;
- * the stack stays here, for it tells the client's user about the inside of the worker.
+ * The value that is sent for `x`. The fields of an Error are not enumerable, so its JSON would be `{}`. The stack is not
+ * sent, because it would reveal the inside of the worker to the client's user.
  * @param {unknown} x
  * @returns {unknown}
  */
@@ -104,15 +104,15 @@ function errorValue(x) {
  * @returns {Error & { code: string }}
  */
 function startError(code, message, endpoints) {
-  // The native side knows which of several endpoints failed; it is named once, whoever does it.
+  // The native side knows which of several endpoints failed; the message names an endpoint once.
   const named = endpoints.some((endpoint) => message.includes(endpoint));
   const text = named ? message : `${message} (${endpoints.map((each) => describe(each)).join(', ')})`;
   return Object.assign(new Error(text), { code });
 }
 
 /**
- * Throws `error` where nobody can catch it, as an exception in any event listener ends up, but only after
- * the work that is under way has been finished.
+ * Throws `error` as an uncaught exception, like an exception in any event listener, but only after the current work is
+ * finished.
  * @param {unknown} error
  */
 function throwLater(error) {

@@ -6,8 +6,8 @@ const { LongString } = require('./values');
 /** @import { Body } from './values' */
 
 /**
- * How many bytes of a reply's parts may be under way, from write() to whoever reads them; what a part costs beyond
- * its bytes; and how much is read before it is given back.
+ * How many bytes of a reply's parts may be under way from write() to the reader; what a part costs beyond its bytes; and how
+ * many bytes are read before credit is given.
  */
 const { FLOW_WINDOW: WINDOW, FLOW_OVERHEAD: OVERHEAD, FLOW_GRANT: GRANT } = native;
 
@@ -15,7 +15,7 @@ const { FLOW_WINDOW: WINDOW, FLOW_OVERHEAD: OVERHEAD, FLOW_GRANT: GRANT } = nati
 const SIGN_OF_LIFE_MS = 1000;
 
 /**
- * What this part costs; of a long string without what JSON escapes in it, which native code finds out and sets right.
+ * What this part costs. For a long string JSON's escapes are not counted; native code adds them.
  * @param {Body} body
  * @returns {number}
  */

@@ -60,7 +60,7 @@ class Gatekeeper {
       otherwise();
       this.#report(error);
     };
-    // The rules have changed meanwhile, and nobody is asked any more.
+    // The rules have changed meanwhile, and the answer is not needed any more.
     if (callback === undefined) return otherwise();
     /** @param {unknown} said */
     const settle = (said) => {
@@ -93,7 +93,7 @@ function verdictOf(said) {
 }
 
 /**
- * A callback that throws has refused somebody; that it threw is told who listens.
+ * A callback that throws refuses the peer; the error is emitted if there is a listener.
  * @param {import('node:events').EventEmitter} emitter
  */
 function reporter(emitter) {

@@ -1,5 +1,5 @@
 'use strict';
-// What the machine is, in the words of the platform packages.
+// The platform of this machine, as the platform packages name it.
 const fs = require('node:fs');
 
 const ABI = { glibc: '-gnu', musl: '-musl' };
@@ -11,7 +11,7 @@ function libcOfHost() {
     process.report
   );
   if (report) {
-    // Else it looks up names for the addresses of open connections, which may take seconds.
+    // Otherwise it resolves the addresses of open connections, which may take seconds.
     const { excludeNetwork } = report;
     report.excludeNetwork = true;
     const { header } = /** @type {{ header: { glibcVersionRuntime?: string } }} */ (report.getReport());

@@ -42,14 +42,14 @@ const SHARED = new Float64Array(HEADER + FIELDS * MAX_RECORDS);
 let sharedInUse = false;
 
 /**
- * Data that is not in the text of its batch: bytes, a string, JSON that is still to be parsed, or null in the place of
- * what JavaScript can't hold.
+ * Data outside the text of its batch: bytes, a string, JSON that is still to be parsed, or null in place of data that
+ * JavaScript cannot hold.
  * @typedef {Buffer | string | LargeJson | null} Blob
  */
 
 /**
- * Takes one record. `at` is where its three texts begin, one behind the other; `a`, `b` and `c` are their lengths; `blob`
- * is there when its data is not in the first of them; `n` is its number.
+ * Takes one record. `at` is where its three consecutive texts begin; `a`, `b` and `c` are their lengths; `blob` is set if
+ * its data is not in the first text; `n` is its number.
  * @typedef {(kind: number, id: number, a: number, b: number, c: number, text: string, at: number, blob: Blob | undefined, n: number) => void} Take
  */
 
@@ -101,7 +101,7 @@ class Inbox {
   }
 
   wake() {
-    // What the wake-up tells of is reached by the drain that is due anyway.
+    // The drain that is due anyway reaches what the wake-up announces.
     if (!this.#again) inNobodysScope(this.#drainBound);
   }
 
@@ -130,7 +130,7 @@ class Inbox {
   #isOver(records) {
     const now = performance.now();
     if (records >= MAX_TURN_RECORDS || now - this.#begin >= MAX_TURN_MS) return true;
-    // A handler of 20 µs shares its crossing with the next ones, a slow one doesn't wait for them.
+    // A handler of 20 µs shares its crossing with the next ones; a slow one does not wait for them.
     if (now - this.#flushed >= MAX_HOLD_MS) {
       this.#flushed = now;
       this.#outbox.flush();
@@ -155,13 +155,13 @@ class Inbox {
 
   /** @returns {number} how many records it had */
   #drainBatch() {
-    // Something that runs a nested event loop inside of a callback could bring us here again.
+    // A nested event loop inside a callback could call this again.
     const nested = sharedInUse;
     const into = nested ? new Float64Array(SHARED.length) : SHARED;
     sharedInUse = true;
     try {
       const room = this.#room();
-      // Within another's callback nothing is shown: whoever is out there may be at what it was shown.
+      // Within a callback of another drain nothing is shown, because that drain may be using its shown offers.
       const text = this.#core.drain(into, room, nested ? 0 : this.#ahead);
       const count = into[0];
       const blobs = into[1] === 0 ? NO_BLOBS : this.#core.takeBlobs();
@@ -186,7 +186,7 @@ class Inbox {
     let textAt = 0;
     let blobAt = 0;
     let claimed = 0;
-    // A callback that throws leaves the inner loop; the outer goes on behind its record.
+    // A callback that throws leaves the inner loop; the outer one continues after its record.
     while (next < count) {
       try {
         while (next < count) {
@@ -205,7 +205,7 @@ class Inbox {
           next += 1;
           textAt += a + b + c;
           if (slot >= 0) {
-            // It was taken back meanwhile.
+            // It was withdrawn meanwhile.
             if (Atomics.compareExchange(this.#claims, slot, SLOT_SHOWN, SLOT_CLAIMED) !== SLOT_SHOWN)
               continue;
             claimed += 1;
@@ -245,7 +245,7 @@ class Inbox {
       this.#take(kind & KIND, id, a, b, c, text, from, data, n);
       return;
     }
-    // The second text is put where it would have been.
+    // The second text is inserted at its place.
     const extra = blobs[at];
     if (typeof extra !== 'string') this.#take(kind & KIND, id, 0, 0, 0, '', 0, null, n);
     else {

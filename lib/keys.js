@@ -37,7 +37,7 @@ function isZ85(text) {
 }
 
 /**
- * What is wrong with a key is said without saying the key: it may be a secret one.
+ * The message does not contain the key, which may be a secret one.
  * @param {unknown} value
  * @param {string} what
  * @returns {string} as Z85

@@ -4,10 +4,10 @@ const { EventEmitter } = require('node:events');
 const { Readable, Writable } = require('node:stream');
 
 /**
- * A stream costs a hundred times what the rest of a short request does, and most are never looked at. So
- * these classes inherit from Readable and Writable but don't run their constructors; accessors stand on the
- * prototype where the constructors would put their fields, and the first touch of any of them calls
- * `[build]()`, which runs the constructor and brings the new stream to where the object is.
+ * A stream costs a hundred times the rest of a short request, and most streams are never used. These classes therefore
+ * inherit from Readable and Writable without running their constructors. The prototype has accessors in place of the fields
+ * that the constructors would set. The first access to one of them calls `[build]()`, which runs the constructor and brings
+ * the new stream to the state of the object.
  */
 const build = Symbol('build');
 
@@ -42,7 +42,7 @@ function lazily(Stream, state) {
   class Lazy extends /** @type {any} */ (Inert) {
     #built = false;
 
-    // biome-ignore lint/complexity/noUselessConstructor: V8 looks for the parent's each time if there is none here.
+    // biome-ignore lint/complexity/noUselessConstructor: without it V8 looks up the parent's each time.
     constructor() {
       super();
     }
@@ -52,7 +52,7 @@ function lazily(Stream, state) {
         Object.defineProperty(Lazy.prototype, field, {
           configurable: true,
           get() {
-            // EventEmitter's constructor looks at the prototype's `_events`, which has no private fields.
+            // EventEmitter's constructor reads the prototype's `_events`; the prototype has no private fields.
             if (!(#built in this) || this.#built) return undefined;
             /** @type {any} */ (this)[build]();
             return this[field];
@@ -80,8 +80,8 @@ function lazily(Stream, state) {
     }
 
     /**
-     * An `error` that nobody listens to is not thrown: it has its other ways out (the final callback, the
-     * promise, the client), and one request must not end the process.
+     * An `error` without a listener is not thrown: it is also reported elsewhere (the final callback, the promise, the
+     * client), and one request must not end the process.
      * @param {string | symbol} event
      * @param {...any} args
      */

@@ -1,7 +1,7 @@
 'use strict';
 
-// `zmq-omdp/opentelemetry`: spans and metrics of requests and of their handling, made of what the channels of
-// `lib/tracing.js` tell. The semantic conventions are those for RPC of version 1.45.
+// `zmq-omdp/opentelemetry`: spans and metrics of requests and of their handling, from the messages of the channels of
+// `lib/tracing.js`. The semantic conventions are those for RPC of version 1.45.
 
 const {
   ROOT_CONTEXT,

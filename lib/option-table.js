@@ -1,7 +1,7 @@
 'use strict';
-// Every option there is, once. From this table come the checks (options.js), the flags, variables and help of the
+// Every option, once. From this table come the checks (options.js), the flags, variables and help of the
 // command line (cli/options.js) and the tables in docs/api.md (`npm run generate`); a test compares index.d.ts with it.
-// It needs nothing of the native side: `--help` works without a binary.
+// It does not need the native side: `--help` works without a binary.
 
 /** @typedef {'broker' | 'worker' | 'client' | 'request' | 'stop'} Role `request` and `stop` are options of a call */
 
@@ -99,7 +99,7 @@ const OPTIONS = [
     name: 'maxPeerBytes',
     of: ['broker'],
     type: 'integer',
-    // Less would not hold what is under way to a peer that keeps up.
+    // A smaller limit would not hold what is under way to a peer that keeps up.
     min: 65536,
     unit: 'bytes',
     value: 64 * 1024 * 1024,
@@ -142,7 +142,7 @@ const OPTIONS = [
     of: ['broker'],
     type: 'integer',
     min: 0,
-    // A broker that looks for messages for longer than this had better poll.
+    // Polling longer than this has no use.
     max: 1000000,
     unit: 'µs',
     auto: 'what the traffic suggests',
@@ -236,7 +236,7 @@ const OPTIONS = [
     of: ['worker'],
     type: 'integer',
     min: 0,
-    // Past this nothing is gained, and a worker that dies loses more.
+    // A larger number gains nothing, and more is lost with a worker that dies.
     max: 65535,
     value: 1024,
     help: 'how many further requests the broker may hand over in advance',
@@ -318,7 +318,7 @@ const OPTIONS = [
     of: ['request'],
     type: 'integer',
     min: 0,
-    // Past this a request that kills its workers would have killed enough of them.
+    // Enough for a request that kills its workers.
     max: 255,
     value: 0,
     help: 'how often the request may start again after its worker was lost',
@@ -426,7 +426,7 @@ function optionsOf(role) {
 }
 
 /**
- * What a number may be, as messages and documents say it.
+ * The range of a number, in the words of messages and documents.
  * @param {Option} option
  * @returns {string}
  */

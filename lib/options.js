@@ -41,14 +41,14 @@ const CHECKS = {
     return auto === undefined ? check : orAuto(check);
   },
   boolean: () => boolean,
-  // ZeroMQ keeps identities that begin with a zero byte for itself.
+  // ZeroMQ reserves identities that begin with a zero byte.
   name: ({ max = 0 }) =>
     text(`a string of 1 to ${max} bytes that does not begin with NUL`, max, (name) => name[0] !== '\0'),
   protocol: () => checkProtocol,
   protocols: () => checkProtocols,
   key: () => orNull(checkKey),
   text: () => orNull(checkPassword),
-  // Checked where the mechanism is known.
+  // Checked when the mechanism is known.
   rules: () => orNull((value) => value),
   ignored: () => () => undefined,
 };
@@ -112,7 +112,7 @@ function unknownOption(key, role) {
 }
 
 /**
- * Whether an endpoint is well-formed is libzmq's to say, when it binds or connects.
+ * libzmq decides whether an endpoint is well-formed, when it binds or connects.
  * @param {unknown} endpoint
  * @returns {string[]}
  */
@@ -128,7 +128,7 @@ function checkEndpoints(endpoint) {
 }
 
 /**
- * The brokers of a worker or client. An endpoint that is there twice would be two connections to one broker.
+ * The brokers of a worker or client. A repeated endpoint would be two connections to one broker.
  * @param {unknown} endpoint
  * @returns {string[]}
  */

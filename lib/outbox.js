@@ -45,9 +45,9 @@ process.on('exit', () => {
 /**
  * Collects records for the native side, so that one call carries many.
  *
- * Outside of a drain the first record of a tick goes at once and the rest at the end of the tick: a single
- * request doesn't wait, a burst crosses in batches. What the callbacks of a drain produce goes at its end.
- * While the peer isn't started, batches are held.
+ * Outside of a drain the first record of a tick is submitted at once and the others at the end of the tick: a single request
+ * does not wait, and a burst crosses in batches. Records of the callbacks of a drain are submitted at its end. While the peer
+ * is not started, batches are held.
  */
 class Outbox {
   #core;
@@ -95,8 +95,8 @@ class Outbox {
   }
 
   /**
-   * As put(), for what should leave although JavaScript goes on computing: partials and heartbeats. Never
-   * held, since neither means anything to a later life of the peer.
+   * Like put(), for records that should leave although JavaScript goes on computing: partials and heartbeats. They are
+   * never held, because they mean nothing to a later start of the peer.
    * @param {number} op
    * @param {number} id
    * @param {Body} body
@@ -188,7 +188,7 @@ class Outbox {
     const count = this.#count;
     const text = this.#text;
     const blobs = this.#blobs;
-    // Emptied first: whatever submit() does, nothing is handed over twice.
+    // Emptied first, so that nothing is handed over twice, whatever submit() does.
     this.#empty();
     this.#core.submit?.(this.#records, count, text, blobs);
   }
@@ -229,7 +229,7 @@ class Outbox {
    * @param {Uint8Array | LongString | undefined} blob
    */
   #append(op, id, a, b, c, d, text, blob) {
-    // Before anything else: past V8's longest string this throws, and then nothing must have changed.
+    // First, because beyond V8's longest string this throws, and then nothing must have changed.
     const joined = this.#text + text;
     if (this.#count * FIELDS === this.#records.length) this.#grow();
     const records = this.#records;
@@ -285,7 +285,7 @@ class Outbox {
   }
 
   #grow() {
-    // An idle peer should not hold the 48 KiB that a busy one wants.
+    // An idle peer should not keep the 48 KiB that a busy one needs.
     const grown = new Float64Array(this.#records.length * 4);
     grown.set(this.#records);
     this.#records = grown;

@@ -17,7 +17,7 @@ const FORM =
 const encode = (bytes) => bytes.toString('base64').replace(/=+$/, '');
 
 /**
- * Said without saying the password.
+ * The message does not contain the password.
  * @param {unknown} value
  * @param {string} what
  * @returns {string}
@@ -48,7 +48,7 @@ async function hashPassword(password) {
 }
 
 /**
- * A password as the rules give it, in clear or hashed, for the native side.
+ * A password of the rules, as clear text or hashed, for the native side.
  * @param {unknown} value
  * @param {string} what
  * @returns {object}
@@ -56,7 +56,7 @@ async function hashPassword(password) {
 function checkPasswordRule(value, what) {
   const text = checkPassword(value, what);
   if (!text.startsWith('$')) return { clear: text };
-  // What looks like a hash must be one: a hash of another kind would otherwise be the password itself.
+  // A value that looks like a hash must be one: a hash of another kind would otherwise be the password itself.
   const parts = FORM.exec(text);
   const [ln, r, p] = parts === null ? [0, 0, 0] : parts.slice(1, 4).map(Number);
   if (parts === null || ln < 1 || ln > MAX.ln || r < 1 || r > MAX.r || p < 1 || p > MAX.p) {

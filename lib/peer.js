@@ -28,7 +28,7 @@ const CREDIT = Kind.Credit;
 /** What a peer gives the part of it that knows its role. @typedef {{ peer: Peer, core: any, outbox: Outbox, refresh: () => void, roomy: () => void }} Link */
 
 /**
- * The part of a peer that knows what its records mean.
+ * The part of a peer that interprets its records.
  * @typedef {object} Role
  * @property {(link: Link) => void} attach
  * @property {Take} take
@@ -160,7 +160,7 @@ class Peer extends EventEmitter {
   }
 
   /**
-   * A second stop() may be less patient than the first.
+   * A second stop() may shorten the timeout of the first.
    * @param {Operation} operation
    * @param {number} timeout
    * @param {boolean} drains
@@ -203,7 +203,7 @@ class Peer extends EventEmitter {
     if (operation.kind === 'start') {
       this.#begin();
     } else if (this.#state === 'stopped') {
-      // The start that it was to end failed.
+      // The start that it should end has failed.
       this.#finish('stop');
     } else {
       this.#become('stopping');
@@ -253,7 +253,7 @@ class Peer extends EventEmitter {
    */
   #take(kind, id, first, second) {
     if (first === null) {
-      // An event that is too large is lost, as one for which there is no room is.
+      // An event that is too large is dropped, like one for which there is no room.
       if (kind === STATS) this.#snapshots.refuse(id);
     } else if (kind === CONNECT) {
       this.#role.connected?.(true);
@@ -327,7 +327,7 @@ class Peer extends EventEmitter {
       this.#operations.shift();
       this.#settle(operation, error);
     }
-    // A waiter may have called start() or stop() itself, and then that runs already.
+    // A waiter may have called start() or stop() itself; then that runs already.
     const [next] = this.#operations;
     if (next !== undefined && !next.running) this.#run(next);
   }
@@ -336,7 +336,7 @@ class Peer extends EventEmitter {
   #settle({ waiters }, error) {
     const promises = waiters.flatMap(({ promise }) => promise ?? []);
     if (error !== undefined && promises.length > 0 && this.listenerCount('error') > 0) {
-      // Somebody hears of it, so that a promise which nobody looks at need not end the process.
+      // There is a listener, so an unhandled promise need not end the process.
       for (const promise of promises) promise.catch(() => {});
       this.#tell('error', error);
     }

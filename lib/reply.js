@@ -10,7 +10,7 @@ const { encode, owned } = require('./values');
 /** @typedef {import('./values').Body} Body */
 
 /**
- * What a reply has to do with its worker.
+ * The interface of a reply to its worker.
  * @typedef {object} Delivery
  * @property {string} service
  * @property {number} maxMessageSize the largest body that may be sent
@@ -39,11 +39,11 @@ let handlerEnded;
 /**
  * The reply to one request as an objectMode Writable: write() sends a partial, end() the final.
  *
- * Values are encoded when they are given, so that what can't be sent throws at the caller and the reply can
- * still be ended. The Writable's own queue sees the encoded bodies.
+ * Values are encoded when they are given, so that a value that cannot be sent throws at the caller and the reply can still
+ * be ended. The Writable's own queue contains the encoded bodies.
  *
- * A part goes out while there is credit, past the Writable's queue. Without, it waits in there: write() is false
- * while any does, and 'drain' comes when none does any more.
+ * While there is credit, a part is sent without the Writable's queue. Without credit it waits in the queue: write() returns
+ * false while a part waits, and 'drain' is emitted when none waits any more.
  */
 class Reply extends LazyWritable {
   #delivery;
@@ -167,11 +167,11 @@ class Reply extends LazyWritable {
   }
 
   [build]() {
-    // What is in its queue waits for the client.
+    // The parts in its queue wait for the client.
     this[construct]({ objectMode: true, highWaterMark: 1 });
     if (this.#cancelled !== undefined && !this.#ended) this.#abandon();
     if (!this.#sent) return;
-    // Ended before anybody looked at the stream: 'finish' and 'close', or 'close' alone, come now.
+    // Ended before the stream was used: 'finish' and 'close', or only 'close', are emitted now.
     if (this.#failed) this.destroy();
     else super.end();
   }
@@ -211,7 +211,7 @@ class Reply extends LazyWritable {
   #sendFinal() {
     if (this.#sent) return;
     this.#sent = true;
-    // Nobody reads it then, but it is what makes room for the worker's next request.
+    // Nobody reads it then, but it makes room for the worker's next request.
     this.#delivery.final(this.#id, this.#cancelled === undefined ? this.#final : 'null');
   }
 
@@ -227,7 +227,7 @@ class Reply extends LazyWritable {
   #fail(body) {
     if (this.#ended) return;
     if (this[built] && this.writableLength > 0) {
-      // What was written before goes before.
+      // Earlier parts are sent first.
       this.#ended = true;
       this.#lastError = owned(body);
       super.end();
@@ -339,7 +339,7 @@ class Reply extends LazyWritable {
 }
 
 /**
- * For errors that nobody handed to reply.error(): there is no caller to throw a TypeError at.
+ * For errors that were not passed to reply.error(): there is no caller to which a TypeError could be thrown.
  * @param {unknown} error
  * @returns {Body}
  */

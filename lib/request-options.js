@@ -90,7 +90,7 @@ class OptionsReader {
 }
 
 /**
- * What a trace is told of the options. Without `headers` none can be sent.
+ * The options in a trace. Without `headers`, headers cannot be sent.
  * @param {string} protocol
  * @param {RequestOptions} options
  */
@@ -134,7 +134,7 @@ function checkSignal(value) {
 /** @param {unknown} value @returns {Record<string, unknown> | undefined} */
 function checkHeaders(value) {
   if (value === undefined || value === null) return undefined;
-  // A Map or a Headers would silently be {} in JSON.
+  // The JSON of a Map or a Headers would silently be {}.
   if (Object.prototype.toString.call(value) !== '[object Object]') {
     throw wrongType(value, 'option "headers"', 'a plain object');
   }

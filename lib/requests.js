@@ -85,7 +85,7 @@ class Request {
     const partialCb = this.partialCb;
     if (partialCb !== undefined) {
       try {
-        // The README of 0.0.92 shows `function (data)`, its code called with `(null, data)`: both work.
+        // The README of 0.0.92 shows `function (data)`, and its code called `(null, data)`: both work.
         if (partialCb.length === 1) partialCb(data);
         else partialCb(null, data);
       } catch (error) {
@@ -251,7 +251,7 @@ class Requests {
   }
 
   /**
-   * So much of its parts was read.
+   * This many bytes of its parts were read.
    * @param {Request} request
    * @param {number} cost
    */
@@ -261,7 +261,7 @@ class Requests {
   }
 
   /**
-   * The worker may send as much as was read.
+   * Gives the worker credit for the bytes that were read.
    * @param {Request} request
    */
   grant(request) {
@@ -271,7 +271,7 @@ class Requests {
   }
 
   /**
-   * The user wants no more of it: its stream was destroyed.
+   * Its stream was destroyed.
    * @param {Request} request
    */
   abort(request) {
@@ -279,8 +279,8 @@ class Requests {
   }
 
   /**
-   * Ends a request that is still wanted elsewhere. Its callbacks run later: whoever aborts does not expect
-   * them inside of the call.
+   * Ends a request that the other side still works on. Its callbacks run later, because the caller of abort() does not
+   * expect them during the call.
    * @param {Request} request
    * @param {string} code
    * @param {unknown} [cause]
@@ -359,7 +359,7 @@ class Requests {
   }
 
   /**
-   * What was made before the start is known here alone, so the native side is asked for the rest only.
+   * Requests that were made before the start are known only here; the native side is asked for the others.
    * @param {{ connected: boolean, running: number }} native
    */
   stats({ connected, running }) {
@@ -369,7 +369,7 @@ class Requests {
   }
 
   /**
-   * Only somebody who waits is a reason to keep the process; a client has nothing to serve.
+   * Only outstanding requests keep the process alive; a client serves nothing.
    * @param {State} state
    */
   holds(state) {
@@ -379,7 +379,7 @@ class Requests {
   /** @type {Take} */
   take(kind, id, a, _b, _c, text, at, blob, n) {
     const request = this.#outstanding.get(id);
-    // Notices of requests that were ended here meanwhile cross our own records on the way.
+    // Notices of requests that have ended here meanwhile crossed the records of this side.
     if (request === undefined) return;
     let data;
     if (kind === FAILED) data = text.slice(at, at + a);

@@ -18,11 +18,11 @@ let push;
 let finish;
 
 /**
- * The reply to a request as a Readable: each partial and, last, the final's data. A `null` can't travel in a
- * Readable (it means the end), so a partial or final that is null reaches the callbacks only.
+ * The reply to a request as a Readable: each partial and, last, the final's data. In a Readable `null` means the end, so a
+ * partial or final that is null reaches only the callbacks.
  *
- * Whoever gave callbacks need not read it: it flows from the start, and what arrives while nobody listens
- * is gone. Without callbacks it keeps what arrives until somebody reads.
+ * With callbacks the stream need not be read: it flows from the start, and parts without a listener are dropped. Without
+ * callbacks it keeps the parts until they are read.
  */
 class RequestStream extends LazyReadable {
   #requests;
@@ -121,7 +121,7 @@ class RequestStream extends LazyReadable {
     this.#unread -= read;
     if (this.#over) return;
     this.#requests.read(this.#request, read);
-    // So little of so much: a slow reader, which must not be taken for one that has given up.
+    // A slow reader, which must not count as one that has stopped reading.
     if (this.#unread < GRANT || this.#request.read === 0) return;
     const now = performance.now();
     if (now - this.#heardAt < SIGN_OF_LIFE_MS) return;
@@ -147,7 +147,7 @@ class RequestStream extends LazyReadable {
     const early = this.#early;
     this.#early = undefined;
     if (early !== undefined) for (const data of early) this.push(data);
-    // The touch that brought us here has yet to attach whatever it attaches.
+    // The access that led here has not attached its listener yet.
     if (this.#over) process.nextTick(() => this.#close());
   }
 

@@ -3,13 +3,13 @@
 const { AsyncResource } = require('node:async_hooks');
 
 /**
- * The async context in which the package was loaded, and so nobody's: what the native side tells runs in it, and not in
- * the context of whoever happened to start the peer, or to make room for the next request.
+ * The async context in which the package was loaded, without values of any user: notices of the native side are handled in
+ * it, and not in the context of the code that happened to start the peer, or to make room for the next request.
  */
 const NOBODY = new AsyncResource('zmq-omdp');
 
 /**
- * Runs `action` in nobody's async context.
+ * Runs `action` in the empty async context.
  * @template T
  * @param {() => T} action
  * @returns {T}
