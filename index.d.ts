@@ -37,6 +37,7 @@ export interface RequestHeaders {
  * - `B_DENIED`: the broker denied the request
  * - `C_SLOW`: the client did not take what it was sent
  * - `W_BAD_REPLY`: the reply did not hold valid JSON
+ * - `C_NAME_TAKEN`: another peer of the broker has the name
  * - `C_TOO_LARGE`: the request is too large for its receiver
  * - `W_TOO_LARGE`: the reply is too large for its receiver
  * - `C_STOPPED`: the client was stopped before the reply came
@@ -53,6 +54,7 @@ export type ErrorCode =
   | 'B_DENIED'
   | 'C_SLOW'
   | 'W_BAD_REPLY'
+  | 'C_NAME_TAKEN'
   | 'C_TOO_LARGE'
   | 'W_TOO_LARGE'
   | 'C_STOPPED'
@@ -126,6 +128,12 @@ export interface StopOptions {
    * @defaultValue -1
    */
   timeout?: number;
+  /**
+   * For a broker: whether every request ends with `B_LOST` at once. Otherwise the broker leaves what it has to the next one,
+   * as at its death, and nothing is lost. A worker and a client ignore it.
+   * @defaultValue false
+   */
+  discard?: boolean;
   /**
    * Of a client: its outstanding requests end first; it takes no new ones.
    * @defaultValue false
@@ -403,6 +411,12 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
    */
   maxTotalQueueBytes?: number;
   /**
+   * After the end of a `tcp` connection, how long its client or worker may take to come back before what it had is given
+   * up, in ms. Over `ipc` and `inproc` it is 100 ms at most.
+   * @defaultValue 1000
+   */
+  reconnectGrace?: number;
+  /**
    * How long an MDP worker that has a request may be silent, in ms: many send no heartbeats while they work. A broken
    * connection is noticed at once in any case.
    * @defaultValue 900000
@@ -645,6 +659,11 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
    */
   reconnect?: number;
   /**
+   * The longest pause between two attempts to connect, in ms: each one in a row that leads to no broker doubles it.
+   * @defaultValue 30000
+   */
+  reconnectMax?: number;
+  /**
    * How many requests may be running at a time: 1 and up, or -1 for no limit.
    * @defaultValue 1
    */
@@ -798,6 +817,16 @@ export interface Reply<TPartial = any, TFinal = any> extends Writable {
 // ---------------------------------------------------------------------------------------------- client
 
 export interface ClientConf extends PeerConf, ClientSecurity {
+  /**
+   * After a loss of the broker, how long to wait before connecting again, in ms.
+   * @defaultValue 100
+   */
+  reconnect?: number;
+  /**
+   * The longest pause between two attempts to connect, in ms: each one in a row that leads to no broker doubles it.
+   * @defaultValue 30000
+   */
+  reconnectMax?: number;
   /**
    * Whether the `error` event of every stream carries bare values and codes, as in 0.0.92. Without it only streams of
    * requests with callbacks do.

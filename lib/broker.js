@@ -74,7 +74,10 @@ class Listening {
 
   startCalled() {}
 
-  stopCalled() {}
+  /** @param {boolean} [discard] */
+  stopCalled(discard) {
+    if (discard) this.#core.discardAtStop();
+  }
 
   opened() {}
 

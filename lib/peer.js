@@ -36,7 +36,7 @@ const CREDIT = Kind.Credit;
  *   this peer; `patience` is how long a stop may take, -1 without bound
  * @property {() => number} [room] how many more requests it can start now; none if it is no worker
  * @property {() => void} startCalled
- * @property {() => void} stopCalled
+ * @property {(discard?: boolean) => void} stopCalled
  * @property {(done: () => void) => void} [drain] takes nothing new, and says when nothing is outstanding
  * @property {(up: boolean) => void} [connected] a connection to a broker came about, or was lost
  * @property {() => void} opened the native side takes records from now on
@@ -121,10 +121,10 @@ class Peer extends EventEmitter {
    */
   stop(options, callback) {
     const given = typeof options === 'function' ? undefined : options;
-    const { timeout, drain } = checkStop(given);
+    const { timeout, drain, discard } = checkStop(given);
     const done = checkCallback(typeof options === 'function' ? options : callback, 'callback');
     const drains = drain && this.#role.drain !== undefined && this.#state === 'started';
-    if (!drains) this.#role.stopCalled();
+    if (!drains) this.#role.stopCalled(discard);
     return this.#command('stop', timeout, done, drains);
   }
 
@@ -276,12 +276,12 @@ class Peer extends EventEmitter {
   }
 
   /**
-   * The broker does not let this peer in. It goes on trying, at growing intervals.
-   * @param {{ endpoint: string, reason: string }} what
+   * The broker does not let this peer in. It goes on trying, at growing intervals, unless another peer has its name.
+   * @param {{ endpoint: string, reason: string, code?: string }} what
    */
-  #refused({ endpoint, reason }) {
+  #refused({ endpoint, reason, code = 'B_REFUSED' }) {
     if (this.listenerCount('error') === 0) return;
-    const error = new OmdpError('B_REFUSED', { message: `no entry at ${endpoint}: ${reason}` });
+    const error = new OmdpError(/** @type {any} */ (code), { message: `no entry at ${endpoint}: ${reason}` });
     this.emit('error', Object.assign(error, { endpoint, reason }));
   }
 
@@ -307,7 +307,7 @@ class Peer extends EventEmitter {
 
   #stopped() {
     // Nobody asked for it: the native side gave up by itself.
-    if (this.#operations.length === 0) this.#role.stopCalled();
+    if (this.#operations.length === 0) this.#role.stopCalled(false);
     const bound = this.#role.endpoints ?? [];
     this.#snapshots.end();
     this.#become('stopped');

@@ -89,7 +89,7 @@ for (const concurrency of [1, 16]) {
 
 for (const transport of TRANSPORTS) {
   describe(`over ${transport}, with slow hearts`, () => {
-    test('a broker that stops tells everybody at once', async (t) => {
+    test('a broker that stops and discards tells everybody at once', async (t) => {
       const peers = peersFor(t, transport);
       const { broker, worker, client } = await peers.trio((_data, reply) => reply.write('begun'), {
         broker: SLOW,
@@ -100,7 +100,7 @@ for (const transport of TRANSPORTS) {
       await once(stream, 'data');
       const ended = new Promise((resolve) => stream.once('error', resolve));
       const left = [worker, client].map((peer) => once(peer, 'disconnect'));
-      await broker.stop();
+      await broker.stop({ discard: true });
       for (const each of left) {
         assert.deepEqual(await each, [peers.endpoint, 'disconnected by the broker']);
       }

@@ -56,19 +56,26 @@ class Cast {
   endpoint = freshEndpoint('tcp');
   /** @type {Map<string, { child: import('node:child_process').ChildProcess, args: object, life: number }>} */
   #peers = new Map();
+  /** Processes that were told to stop. @type {Set<import('node:child_process').ChildProcess>} */
+  #leaving = new Set();
   #folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-chaos-'));
   #starts = path.join(this.#folder, 'starts');
-  /** @type {Relay[]} */
-  relays = [];
+  /** @type {{ role: string, relay: Relay }[]} */
+  #relays = [];
   /** What killed nobody, and still happened. */
   crashes = [];
 
   /** An endpoint whose way to the broker can be made to fail. */
-  async relayed() {
+  async relayed(role) {
     const { hostname, port } = new URL(this.endpoint);
     const relay = new Relay({ host: hostname, port: Number(port) });
-    this.relays.push(relay);
+    this.#relays.push({ role, relay });
     return relay.listen(hostname);
+  }
+
+  /** @param {string} role all if it is empty */
+  relaysOf(role) {
+    return this.#relays.filter((each) => role === '' || each.role === role).map(({ relay }) => relay);
   }
 
   /** Starts a process, and gives when it says that it has started. */
@@ -95,7 +102,8 @@ class Cast {
     // Once its output has been read to the end: what it ended before is not forgotten.
     child.on('close', (code, signal) => {
       this.book.forget(conf.name);
-      if (signal !== 'SIGKILL') this.crashes.push(`${conf.name} ended by itself: ${signal ?? code}`);
+      if (signal !== 'SIGKILL' && !this.#leaving.has(child))
+        this.crashes.push(`${conf.name} ended by itself: ${signal ?? code}`);
       started(false);
     });
     await ready;
@@ -115,6 +123,17 @@ class Cast {
     if (peer === undefined) return;
     const closed = new Promise((resolve) => peer.child.on('close', resolve));
     peer.child.kill('SIGKILL');
+    await closed;
+    await this.start(name, peer.args);
+  }
+
+  /** Stopped in order, and another in its place. */
+  async relieve(name) {
+    const peer = this.#peers.get(name);
+    if (peer === undefined) return;
+    const closed = new Promise((resolve) => peer.child.on('close', resolve));
+    this.#leaving.add(peer.child);
+    peer.child.stdin?.write('stop\n');
     await closed;
     await this.start(name, peer.args);
   }
@@ -161,7 +180,7 @@ class Cast {
         new Promise((resolve) => child.on('close', resolve)),
     );
     for (const { child } of this.#peers.values()) child.kill('SIGKILL');
-    for (const relay of this.relays) relay.close();
+    for (const relay of this.relaysOf('')) relay.close();
     await Promise.all(closed);
     fs.rmSync(this.#folder, { recursive: true, force: true });
   }

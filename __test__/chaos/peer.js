@@ -15,8 +15,10 @@ const LINK = { heartbeat: 250, liveness: 4 };
 const say = (...what) => fs.writeSync(1, `${JSON.stringify(what)}\n`);
 
 async function broker() {
-  await new Broker(conf.endpoint, LINK).start();
+  const broker = new Broker(conf.endpoint, LINK);
+  await broker.start();
   say('started');
+  process.stdin.once('data', () => broker.stop().then(() => process.exit()));
 }
 
 async function worker() {

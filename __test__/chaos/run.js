@@ -1,7 +1,7 @@
 'use strict';
 // `npm run chaos`: real processes over real sockets, while processes are killed and stopped, and connections cut,
 // stalled and swallowed, by chance from a seed. Whatever happens, each request ends once, none is started twice, and
-// none waits for ever. Prints what became of the requests, and of those that ended with `B_LOST` how many had not
+// none waits for ever; where everybody lives, each ends with its reply. Prints what became of the requests, and of those that ended with `B_LOST` how many had not
 // started, had started, and were ended by their handlers; fails if that does not hold.
 //
 //   --seconds 10   how long in all        --seed 42           the same faults again (their timing is the machine's)
@@ -22,8 +22,8 @@ const CLIENTS = 3;
 
 /** @param {string} name @param {number} seed @param {number} seconds */
 async function play(name, seed, seconds) {
-  const { act, data = 2000, retry = 0 } = SCENARIOS[name];
-  const requests = REQUESTS.map(({ timeout }) => ({ timeout, retry }));
+  const { act, data = 2000, retry = 0, timeouts = true, lossless = false } = SCENARIOS[name];
+  const requests = REQUESTS.map(({ timeout }) => ({ timeout: timeouts ? timeout : -1, retry }));
   const below = generator(seed);
   const cast = new Cast();
   try {
@@ -31,10 +31,10 @@ async function play(name, seed, seconds) {
     const peers = [];
     for (let n = 0; n < WORKERS; n += 1) {
       const conf = { concurrency: [1, 1, 4, -1][n % 4] };
-      peers.push(cast.start(`worker${n}`, { role: 'worker', endpoint: await cast.relayed(), conf }));
+      peers.push(cast.start(`worker${n}`, { role: 'worker', endpoint: await cast.relayed('worker'), conf }));
     }
     for (let n = 0; n < CLIENTS; n += 1) {
-      const args = { role: 'client', endpoint: await cast.relayed(), pace: 3 + n, data, requests };
+      const args = { role: 'client', endpoint: await cast.relayed('client'), pace: 3 + n, data, requests };
       peers.push(cast.start(`client${n}`, args));
     }
     await Promise.all(peers);
@@ -48,6 +48,7 @@ async function play(name, seed, seconds) {
     return {
       name,
       retry,
+      lossless,
       book: cast.book,
       open,
       lost,
@@ -105,11 +106,12 @@ function table(rows) {
 }
 
 /** What does not hold, in words. */
-function violations({ retry, book, open, lost, twice, crashes }) {
+function violations({ retry, lossless, book, open, lost, twice, crashes }) {
   const tooOften = twice.filter(([, workers]) => workers.length > 1 + retry);
   return [
     ...(lost > 0 ? [`${lost} never ended: ${open.slice(0, 5).join(', ')}`] : []),
     ...tooOften.slice(0, 5).map(([id, workers]) => `${id} was started by ${workers}`),
+    ...(lossless ? [...book.errors].map(([code, count]) => `${count} ended with ${code}`) : []),
     ...book.wrong.slice(0, 5),
     ...crashes.slice(0, 5),
     ...(book.replies === 0 ? ['nothing was answered at all'] : []),

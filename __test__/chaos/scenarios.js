@@ -21,9 +21,10 @@ const freeze = (role) => ({
   },
 });
 
-const network = (what, lasts) => ({
+/** @param {string} [role] whose connections; everybody's if it is missing */
+const network = (what, lasts, role = '') => ({
   act: async (cast, below) => {
-    const relay = pick(below, cast.relays);
+    const relay = pick(below, cast.relaysOf(role));
     what(relay);
     await pause(pick(below, lasts));
     relay.heal();
@@ -43,6 +44,23 @@ const SCENARIOS = {
   'half-open': network((relay) => relay.kill(), [50, 400, 1800]),
   'slow-lines': { data: 100_000, ...network((relay) => relay.slow(4096), [300, 1000]) },
 };
+
+/** Everybody lives, so every request ends with its reply. */
+const LOSSLESS = {
+  'cut-clients': network((relay) => relay.cut(), [0], 'client'),
+  'cut-workers': network((relay) => relay.cut(), [0], 'worker'),
+  'cut-all-fast': {
+    act: async (cast) => {
+      for (const relay of cast.relaysOf('')) relay.cut();
+      await pause(100);
+    },
+  },
+  'black-holes': network((relay) => relay.stall(), [1000, 2500, 5000]),
+  'stop-broker': { act: (cast) => cast.relieve('broker').then(() => pause(1000)) },
+};
+for (const [name, scenario] of Object.entries(LOSSLESS)) {
+  SCENARIOS[name] = { ...scenario, timeouts: false, lossless: true };
+}
 
 /** Any of the others, one after another. */
 SCENARIOS.everything = {

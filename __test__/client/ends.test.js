@@ -89,7 +89,11 @@ describe('the final callback is called exactly once:', () => {
       act: ({ worker }) => worker.stop({ timeout: 0 }),
       expected: ['W_LOST'],
     },
-    'stop() of the broker': { handler: () => {}, act: ({ broker }) => broker.stop(), expected: ['B_LOST'] },
+    'stop() of the broker that discards': {
+      handler: () => {},
+      act: ({ broker }) => broker.stop({ discard: true }),
+      expected: ['B_LOST'],
+    },
     'all of them stopped at once': {
       handler: () => {},
       act: ({ broker, worker, client }) =>

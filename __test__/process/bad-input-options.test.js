@@ -79,7 +79,13 @@ describe('conf', () => {
       bad: [0, -1, 1.5, Number.NaN, 1001],
       good: [1, 3, 1000],
     },
-    reconnect: { roles: ['Worker'], bad: [0, -1, Number.NaN, -Infinity, 2 ** 31], good: [1, 0.1, 100] },
+    ...Object.fromEntries(
+      ['reconnect', 'reconnectMax'].map((option) => [
+        option,
+        { roles: ['Worker', 'Client'], bad: [0, -1, Number.NaN, -Infinity, 2 ** 31], good: [1, 0.1, 100] },
+      ]),
+    ),
+    reconnectGrace: { roles: ['Broker'], bad: [-1, Number.NaN, 2 ** 31], good: [0, 0.5, 1000] },
     concurrency: { roles: ['Worker'], bad: [0, -2, 1.5, Number.NaN, Infinity, 2 ** 31], good: [1, -1, 100] },
     maxMessageSize: {
       roles: ['Broker', 'Worker', 'Client'],
@@ -132,7 +138,7 @@ describe('conf', () => {
   test('an option of another role is unknown', () => {
     assertThrows(() => MAKE.Broker({ timeout: 1 }), TypeError, 'unknown option "timeout"');
     assertThrows(() => MAKE.Broker({ concurrency: 1 }), TypeError, 'unknown option "concurrency"');
-    assertThrows(() => MAKE.Client({ reconnect: 1 }), TypeError, 'unknown option "reconnect"');
+    assertThrows(() => MAKE.Broker({ reconnect: 1 }), TypeError, 'unknown option "reconnect"');
     assertThrows(() => MAKE.Worker({ timeout: 1 }), TypeError, 'unknown option "timeout"');
   });
 

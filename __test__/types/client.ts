@@ -33,7 +33,8 @@ new Client();
 // @ts-expect-error unknown option
 new Client('tcp://127.0.0.1:5555', { hearbeat: 100 });
 // @ts-expect-error of the worker
-new Client('tcp://127.0.0.1:5555', { reconnect: 100 });
+new Client('tcp://127.0.0.1:5555', { concurrency: 1 });
+new Client('tcp://127.0.0.1:5555', { reconnect: 100, reconnectMax: 1000 });
 // @ts-expect-error
 new Client('tcp://127.0.0.1:5555', { timeout: '100' });
 

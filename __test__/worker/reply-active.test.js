@@ -61,7 +61,7 @@ describe('active(), ended and signal', () => {
     'its client gave up': { act: ({ controller }) => controller.abort(), code: 'C_ABORTED' },
     'its client destroyed the stream': { act: ({ stream }) => stream.destroy(), code: 'C_ABORTED' },
     'its client was stopped': { act: ({ client }) => client.stop(), code: 'C_STOPPED' },
-    'the broker was stopped': { act: ({ broker }) => broker.stop(), code: 'B_LOST' },
+    'the broker was stopped': { act: ({ broker }) => broker.stop({ discard: true }), code: 'B_LOST' },
   };
   for (const [why, { opts, act, code }] of Object.entries(WAYS)) {
     test(`when ${why} it turns inactive, and its signal aborts`, async (t) => {

@@ -98,7 +98,7 @@ describe('a worker', () => {
     const long = ask(a, 'long');
     const reply = await held.promise;
     const lost = once(theWorker, 'disconnect');
-    await brokers[0].stop();
+    await brokers[0].stop({ discard: true });
     await lost;
     assert.deepEqual((await long).final, ['B_LOST']);
     assert.equal(reply.active(), false);

@@ -6,6 +6,7 @@ use crate::frame;
 use crate::words::{Clock, HEARTBEAT, Ids, LIVENESS, SERVICE, client_hello, ready, reply, request};
 use std::collections::VecDeque;
 use std::hint::black_box;
+use std::time::Duration;
 use zmq_omdp::proto::Broker;
 use zmq_omdp::proto::broker::{BrokerConfig, Limits};
 use zmq_omdp::wire::Frame;
@@ -76,6 +77,7 @@ impl<F: Frame> Bench<F> {
                 expiry: None,
                 busy_timeout: HEARTBEAT,
                 log_requests: false,
+                reconnect_grace: Duration::from_secs(1),
                 session: "b".into(),
                 max_message: Some(256 << 20),
                 seed: 1,
@@ -138,7 +140,7 @@ impl<F: Frame> Bench<F> {
             match &*message[0] {
                 b"W" => match ToWorker::decode(&mut message).expect("a message to a worker") {
                     given @ ToWorker::Request { .. } => self.given.push_back((to, given)),
-                    ToWorker::Welcome { .. } => {}
+                    ToWorker::Welcome { .. } | ToWorker::Ack(_) => {}
                     other => panic!("{other:?}"),
                 },
                 _ => match ToClient::decode(&mut message).expect("a message to a client") {

@@ -22,6 +22,9 @@ pub fn link() -> LinkConfig {
         heartbeat: HEARTBEAT,
         liveness: LIVENESS,
         reconnect: Duration::from_millis(100),
+        reconnect_max: Duration::from_secs(30),
+        seed: 1,
+        expect_hello: false,
         max_message: Some(256 << 20),
         expect_beats: true,
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub(super) const PEERS: [&[u8]; 6] = [b"w0", b"w1", b"c0", b"c1", b"m0", b"m1"];
 
-pub(super) const MODELS: [&str; 43] = [
+pub(super) const MODELS: [&str; 46] = [
     "W|1|$S",
     "W|1|$S|$H",
     "W|3|$A|$R|0|1|$E",
@@ -57,6 +57,9 @@ pub(super) const MODELS: [&str; 43] = [
     "C|10|$n|\0\u{2}\0\0",
     "C|11|$S|$n|1|{}|$Q|$P",
     "C|12|$L",
+    "C|14|\0\0\0\u{1}\0\0\0\u{1}",
+    "C|15",
+    "W|15",
     "W|11|$C|$n|$K",
     "W|11|$C|$n|$K|user48",
     "W|11|$A|$R|$K",
@@ -84,6 +87,7 @@ pub(super) fn run(data: &[u8]) {
             dialects,
             expiry: (input.below(4) > 0).then_some(Duration::from_secs(60)),
             busy_timeout: Duration::from_secs(900),
+            reconnect_grace: Duration::from_secs(1),
             limits: match input.below(4) {
                 0 => Limits {
                     queue: 2,
@@ -180,7 +184,10 @@ impl Scene for Live {
     fn end(mut self) {
         let stops = self.messages.is_multiple_of(2);
         if stops {
-            self.broker.stop(self.now);
+            match self.messages % 4 {
+                0 => self.broker.stop(self.now),
+                _ => self.broker.discard(self.now),
+            }
         } else {
             PEERS.iter().for_each(|peer| self.gone(peer));
             self.settle();

@@ -12,7 +12,7 @@ use crate::wire::{Body, Dialect};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(super) const MODELS: [&str; 20] = [
+pub(super) const MODELS: [&str; 22] = [
     "C|1|$H",
     "C|3|$R|0|1|$X",
     "C|3|$R|0|1",
@@ -33,6 +33,8 @@ pub(super) const MODELS: [&str; 20] = [
     "C|11|$L",
     "C|12|$L",
     "C|13|$L",
+    "C|16",
+    "C|16|$L",
 ];
 
 const SESSION: &str = "c.";

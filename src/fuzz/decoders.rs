@@ -3,7 +3,7 @@
 use super::input::{Frames, Input};
 use crate::wire::ext::{GivenExt, RequestExt, ResultExt, TokenExt};
 use crate::wire::omdp::{
-    ClaimExt, Past, PeerMessage, ReplyKind, ResumeExt, ToClient, ToWorker, rids, rids_to_frame,
+    Ack, ClaimExt, Past, PeerMessage, ReplyKind, ResumeExt, ToClient, ToWorker, rids, rids_to_frame,
 };
 use crate::wire::packed::{Batch, FIRST, pack, unpack, unpack_next};
 use crate::wire::{Body, Dialect, Encoding, Hello, Malformed, body, mdp as wire_mdp};
@@ -167,6 +167,9 @@ pub(super) fn ext(data: &[u8]) {
     }
     if let Ok(past) = Past::parse(data) {
         assert_eq!(past.to_frame::<Vec<u8>>(), data);
+    }
+    if let Ok(ack) = Ack::parse(data) {
+        assert_eq!(ack.to_frame::<Vec<u8>>(), data);
     }
     if let Ok(claim) = ClaimExt::parse(data) {
         assert_eq!(claim.to_frame::<Vec<u8>>(), data);

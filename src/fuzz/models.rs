@@ -89,11 +89,20 @@ fn gap(name: u8, input: &mut Input, known: &Known) -> Option<Vec<u8>> {
             let wait = *input.pick(&[0_u32, 100, 7500, u32::MAX]);
             let read = *input.pick(&[0_u64, 100, u64::MAX]);
             let bytes = [received.to_be_bytes(), wait.to_be_bytes()].concat();
-            [&bytes[..], &read.to_be_bytes()].concat()
+            let here = [input.byte() % 3];
+            [&bytes[..], &read.to_be_bytes(), &here].concat()
         }
         b'K' => {
             let state = input.byte() % 4;
-            [&[state][..], &u64::from(input.byte() % 6).to_be_bytes()].concat()
+            let number = u64::from(input.byte() % 6).to_be_bytes();
+            let token = match input.byte() % 2 {
+                0 => Vec::new(),
+                _ => which(input)
+                    .map_or(0, |known| known.2)
+                    .to_be_bytes()
+                    .to_vec(),
+            };
+            [&[state][..], &number, &token].concat()
         }
         b'M' => {
             let number = which(input).map_or(0, |known| known.2);

@@ -36,6 +36,9 @@ pub(super) fn link(expect_beats: bool) -> LinkConfig {
         heartbeat: Duration::from_millis(2500),
         liveness: 3,
         reconnect: Duration::from_millis(100),
+        reconnect_max: Duration::from_secs(30),
+        seed: 0,
+        expect_hello: false,
         expect_beats,
         max_message: None,
     }

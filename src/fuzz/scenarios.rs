@@ -107,8 +107,8 @@ fn of_the_broker() {
         vec![RULES, 1],
     ];
     keep("broker", &all, &asked);
-    let resume = || from(2, "C|11|$S|$n|1|{}|$Q|$P", &[0, 1, 0, 4, 0, 0, 2, 0]);
-    let claim = |state| from(0, "W|11|$C|$n|$K", &[0, 1, state, 2]);
+    let resume = || from(2, "C|11|$S|$n|1|{}|$Q|$P", &[0, 1, 0, 4, 0, 0, 2, 0, 0]);
+    let claim = |state| from(0, "W|11|$C|$n|$K", &[0, 1, state, 2, 0]);
     for state in 0..3 {
         let first = [ready(), hello(), resume(), claim(state), answer()];
         keep("broker", &all, &first);

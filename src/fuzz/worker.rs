@@ -12,7 +12,7 @@ use crate::wire::{Body, Dialect};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(super) const MODELS: [&str; 24] = [
+pub(super) const MODELS: [&str; 25] = [
     "W|1|$H",
     "W|2|$A|$n|1|{}|$G",
     "W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{1}",
@@ -37,6 +37,7 @@ pub(super) const MODELS: [&str; 24] = [
     "W|10|$T|\0\u{2}\0\0",
     "W|11|$M",
     "W|12|$T",
+    "W|14|\0\0\0\u{1}\0\0\0\u{1}",
 ];
 
 struct Live {

@@ -42,8 +42,10 @@ pub enum Command {
     },
     /// Asks for a snapshot, under this name.
     Stats(u64),
-    /// Tell everybody, and go.
+    /// Leave everything to other brokers, and go.
     Stop,
+    /// End everything, and go.
+    Discard,
 }
 
 /// How a broker is reached, and by whom.

@@ -30,6 +30,8 @@ pub struct BrokerConf {
     pub heartbeat: f64,
     /// Silent intervals.
     pub liveness: u32,
+    /// How long a peer may take to come back, in ms.
+    pub reconnect_grace: f64,
     /// Names of dialects.
     pub dialects: Vec<String>,
     /// In ms, -1 for none.
@@ -60,6 +62,9 @@ pub struct BrokerConf {
     pub rules: Option<RulesConf>,
 }
 
+/// What a peer that closed a local connection needs to make another.
+const LOCAL_GRACE: Duration = Duration::from_millis(100);
+
 /// How often somebody was refused.
 #[napi(object)]
 pub struct RefusalCounts {
@@ -80,6 +85,8 @@ pub struct BrokerCore {
     core: Core<Command, Notice>,
     gate: Option<Arc<Gate>>,
     refusals: Arc<Mutex<Refusals>>,
+    /// The next stop ends every request.
+    discards: bool,
 }
 
 common_methods!(BrokerCore);
@@ -92,6 +99,7 @@ impl BrokerCore {
         let domain = || format!("omdp-{:x}{:x}", random(), random());
         let rules = conf.rules.take().map(security::rules).transpose()?;
         Ok(BrokerCore {
+            discards: false,
             conf,
             core: Core::new(),
             gate: rules.map(|rules| Arc::new(Gate::new(domain(), rules))),
@@ -149,6 +157,7 @@ impl BrokerCore {
     /// Begins a life; its outcome is a record. `wake` is called when there is something to drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
+        self.discards = false;
         let config = self.config();
         let mechanism = self
             .conf
@@ -186,6 +195,7 @@ impl BrokerCore {
             busy_timeout: Duration::from_millis(conf.busy_timeout as u64),
             log_requests: conf.log_requests,
             session: format!("{:x}", random()),
+            reconnect_grace: self.reconnect_grace(),
             limits: Limits {
                 queue: limit(conf.max_queue),
                 queue_bytes: limit(conf.max_queue_bytes),
@@ -194,6 +204,17 @@ impl BrokerCore {
             },
             max_message: Some(conf.max_message_size as u64),
             seed: random(),
+        }
+    }
+
+    /// A local connection ends with the process at its other end, or was closed by it; then the process
+    /// is back as soon as it runs.
+    fn reconnect_grace(&self) -> Duration {
+        let grace = Duration::from_millis(self.conf.reconnect_grace as u64);
+        let is_local = |endpoint: &String| !endpoint.starts_with("tcp:");
+        match self.conf.endpoints.iter().all(is_local) {
+            true => grace.min(LOCAL_GRACE),
+            false => grace,
         }
     }
 
@@ -208,10 +229,19 @@ impl BrokerCore {
         })
     }
 
+    /// The next stop ends every request.
+    #[napi]
+    pub fn discard_at_stop(&mut self) {
+        self.discards = true;
+    }
+
     /// Tells every peer, then ends the life.
     #[napi]
     pub fn stop(&mut self) {
-        self.core.command(Command::Stop);
+        self.core.command(match self.discards {
+            true => Command::Discard,
+            false => Command::Stop,
+        });
     }
 
     /// Fills `into` with records, and returns their text.

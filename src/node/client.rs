@@ -42,10 +42,11 @@ pub struct ClientConf {
     pub heartbeat: f64,
     /// Silent intervals.
     pub liveness: u32,
+    /// In ms.
+    pub reconnect: f64,
+    /// In ms.
+    pub reconnect_max: f64,
 }
-
-/// As a worker of 0.0.92 did; its client left reconnecting to libzmq, whose default is the same.
-const RECONNECT: Duration = Duration::from_millis(100);
 
 /// A client of the protocol.
 #[napi]
@@ -155,7 +156,7 @@ impl ClientCore {
             address: address.clone(),
             identity: peer::identity(&self.core, dialect, line, &conf.name, conf.generated),
             max_message: conf.max_message_size as u64,
-            reconnect_ms: RECONNECT.as_millis() as i32,
+            reconnect_ms: self.conf.reconnect.min(f64::from(i32::MAX)) as i32,
             // A broker of 0.0.92 or of MDP says nothing to a client but replies.
             patience: Some(self.patience()),
             gone: random_frame(),
@@ -178,8 +179,11 @@ impl ClientCore {
             link: LinkConfig {
                 heartbeat: Duration::from_millis(conf.heartbeat as u64),
                 liveness: conf.liveness,
-                reconnect: RECONNECT,
+                reconnect: Duration::from_millis(conf.reconnect as u64),
+                reconnect_max: Duration::from_millis(conf.reconnect_max as u64),
+                seed: random(),
                 expect_beats: false,
+                expect_hello: dialect == Dialect::Omdp && conf.security.is_some(),
                 max_message: Some(conf.max_message_size as u64),
             },
             session: format!("{:x}-", random()),
@@ -217,6 +221,7 @@ fn report(batch: &mut BatchWriter<'_>, notice: ClientNotice<Message>, endpoint: 
         ClientNotice::Connected => batch.words(Kind::Connect, 0, endpoint, ""),
         ClientNotice::Disconnected(why) => {
             batch.words(Kind::Disconnect, 0, endpoint, why.as_str());
+            peer::report_loss(batch, endpoint, why);
         }
         ClientNotice::Fault(why) => batch.event("badMessage", &json!({ "reason": why.as_str() })),
     }

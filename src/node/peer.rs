@@ -5,6 +5,8 @@ use super::batch_writer::BatchWriter;
 use super::core::{self, Core};
 use super::crossing::Kind;
 use crate::io::dealer::{Notice, Stats};
+use crate::proto::code::Code;
+use crate::proto::link::Loss;
 use crate::wire::Dialect;
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -53,6 +55,15 @@ pub(super) fn report<N>(
         Notice::Machine(line, notice) => of_machine(batch, notice, endpoint_of(line)),
     }
     ControlFlow::Continue(())
+}
+
+/// Of the losses that are for good the user hears as of an error.
+pub(super) fn report_loss(batch: &mut BatchWriter<'_>, endpoint: &str, why: Loss) {
+    if why == Loss::NameTaken {
+        let code = Code::NameTaken.as_str();
+        let payload = json!({ "endpoint": endpoint, "reason": why.as_str(), "code": code });
+        batch.event("refused", &payload);
+    }
 }
 
 /// What a worker or client has in its hands, as JSON.

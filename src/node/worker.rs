@@ -46,6 +46,8 @@ pub struct WorkerConf {
     pub liveness: u32,
     /// In ms.
     pub reconnect: f64,
+    /// In ms.
+    pub reconnect_max: f64,
     /// Requests at once, -1 without limit.
     pub concurrency: f64,
     /// Requests ahead of need, 0 for none.
@@ -217,6 +219,9 @@ impl WorkerCore {
                 heartbeat: Duration::from_millis(conf.heartbeat as u64),
                 liveness: conf.liveness,
                 reconnect: Duration::from_millis(conf.reconnect as u64),
+                reconnect_max: Duration::from_millis(conf.reconnect_max as u64),
+                seed: random(),
+                expect_hello: false,
                 // Nobody has to have bound an inproc endpoint yet; who does is ours, and says hello.
                 expect_beats: dialect != Dialect::Omdp || !address.starts_with("inproc:"),
                 max_message: Some(conf.max_message_size as u64),
@@ -262,6 +267,7 @@ fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, endpoint: 
         WorkerNotice::Connected => batch.words(Kind::Connect, 0, endpoint, ""),
         WorkerNotice::Disconnected(why) => {
             batch.words(Kind::Disconnect, 0, endpoint, why.as_str());
+            peer::report_loss(batch, endpoint, why);
         }
         WorkerNotice::Fault(why) => batch.event("badMessage", &json!({ "reason": why.as_str() })),
         // The end of the life follows.

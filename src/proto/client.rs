@@ -26,11 +26,10 @@ use super::code::Code;
 use super::deadlines::Deadlines;
 use super::link::{Action, Due, Link, LinkConfig, Loss};
 use super::table::Table;
-use crate::wire::omdp::ClientMessage;
+use crate::wire::omdp::{Ack, ClientMessage};
 use crate::wire::{Dialect, Form, Frame};
 use pending::Pending;
 use request::Tell;
-use resume::Resume;
 use std::collections::BTreeSet;
 
 /// How a client behaves.
@@ -59,10 +58,15 @@ pub struct Client<F> {
     /// MDP: the one request that is under way, and its service.
     under_way: Option<(u64, F)>,
     deadlines: Deadlines<u64>,
-    resume: Resume,
+    /// What is [`Unknown`](pending::Stage::Unknown), by when it is given up.
+    unknown: BTreeSet<(Time, u64)>,
+    /// Replies that the broker of this connection was not told to have come.
+    unacknowledged: Ack,
     transmits: Vec<ClientMessage<F>>,
     notices: Vec<ClientNotice<F>>,
     connected: bool,
+    /// Another peer has the name: there is no broker for this life.
+    name_taken: bool,
     /// How many connections there have been.
     connections: u64,
 }
@@ -77,16 +81,19 @@ impl<F: Frame> Client<F> {
             waiting: BTreeSet::new(),
             under_way: None,
             deadlines: Deadlines::new(),
-            resume: Resume::default(),
+            unknown: BTreeSet::new(),
+            unacknowledged: Ack::default(),
             transmits: Vec::new(),
             notices: Vec::new(),
             connected: false,
+            name_taken: false,
             connections: 0,
         }
     }
 
     /// Begins to look for the broker.
     pub fn start(&mut self) {
+        self.name_taken = false;
         self.link.open();
     }
 
@@ -101,7 +108,7 @@ impl<F: Frame> Client<F> {
         self.waiting.clear();
         self.under_way = None;
         self.deadlines = Deadlines::new();
-        self.resume = Resume::default();
+        self.unknown.clear();
         self.notices.clear();
         if self.connected {
             self.connected = false;
@@ -128,7 +135,7 @@ impl<F: Frame> Client<F> {
         self.give_up_unknown(now);
         match self.link.handle_timeout(now) {
             Some(Due::Beat) => {
-                self.transmits.push(ClientMessage::Heartbeat);
+                self.beat();
                 self.beat_for_requests();
             }
             Some(Due::Lost(why)) => self.lost(now, why),
@@ -140,7 +147,7 @@ impl<F: Frame> Client<F> {
     pub fn next_deadline(&self) -> Option<Time> {
         let times = [
             self.deadlines.next(),
-            self.resume.next_deadline(),
+            self.unknown.first().map(|(until, _)| *until),
             self.link.next_deadline(),
         ];
         times.into_iter().flatten().min()

@@ -21,6 +21,8 @@ pub enum Code {
     ClientSlow,
     /// A reply that is no JSON, or otherwise not what the dialect says.
     BadReply,
+    /// Another peer has the client's name, and keeps it.
+    NameTaken,
     /// The request is larger than the broker, or the worker that it was for, takes.
     RequestTooLarge,
     /// The reply is larger than the broker, or the client, takes.
@@ -29,7 +31,7 @@ pub enum Code {
 
 impl Code {
     /// All there are, in their order.
-    pub const ALL: [Code; 11] = [
+    pub const ALL: [Code; 12] = [
         Code::ClientTimeout,
         Code::Aborted,
         Code::WorkerLost,
@@ -39,6 +41,7 @@ impl Code {
         Code::Denied,
         Code::ClientSlow,
         Code::BadReply,
+        Code::NameTaken,
         Code::RequestTooLarge,
         Code::ReplyTooLarge,
     ];
@@ -55,6 +58,7 @@ impl Code {
             Code::Denied => "B_DENIED",
             Code::ClientSlow => "C_SLOW",
             Code::BadReply => "W_BAD_REPLY",
+            Code::NameTaken => "C_NAME_TAKEN",
             Code::RequestTooLarge => "C_TOO_LARGE",
             Code::ReplyTooLarge => "W_TOO_LARGE",
         }
@@ -72,6 +76,7 @@ impl Code {
             Code::Denied => "the broker denied the request",
             Code::ClientSlow => "the client did not take what it was sent",
             Code::BadReply => "the reply did not hold valid JSON",
+            Code::NameTaken => "another peer of the broker has the name",
             Code::RequestTooLarge => "the request is too large for its receiver",
             Code::ReplyTooLarge => "the reply is too large for its receiver",
         }

@@ -11,8 +11,8 @@
 //! | Up      | heartbeat interval   | Beat               | Up      |
 //! | Up      | transport down, silence, no hello, DISCONNECT | Close | Backoff |
 //! | Backoff | reconnect interval   | Open               | Opening |
-//! | Up      | suspend              | Close              | Held    |
-//! | Held    | resume               | Open               | Opening |
+//! | Up      | suspend              | Close              | Suspended |
+//! | Suspended | reopen             | Open               | Opening |
 //! | Up      | the name is another's | Close             | Closed  |
 //! | any     | close                | Close              | Closed  |
 
@@ -29,10 +29,18 @@ pub struct LinkConfig {
     pub liveness: u32,
     /// From the loss of a link to the next attempt. Default 100 ms.
     pub reconnect: Duration,
+    /// Each attempt in a row that leads to no broker doubles the pause before the next, up to this.
+    /// Default 30 s.
+    pub reconnect_max: Duration,
+    /// Shortens or lengthens each pause by up to a quarter, so that peers that lost one broker do
+    /// not come to the next in the same moment. 0 is for pauses of the exact length.
+    pub seed: u64,
     /// Whether a broker that has not said hello must be heard from nevertheless. A 0.0.92 broker
     /// sends heartbeats to workers and none to clients, so what clients wait for is a hello: see
     /// [`Loss::Silence`].
     pub expect_beats: bool,
+    /// Whether the broker is known to say hello, since it has security, which 0.0.92 has not.
+    pub expect_hello: bool,
     /// The largest body that this side takes, in bytes.
     pub max_message: Option<u64>,
 }
@@ -97,7 +105,7 @@ enum State {
         until: Time,
     },
     /// Given up until somebody says otherwise.
-    Held,
+    Suspended,
     Opening,
     Up,
 }
@@ -113,16 +121,28 @@ pub(super) struct Link {
     /// The heartbeat of the last broker that said hello, while the next is expected to say it too.
     expected: Option<Duration>,
     action: Option<Action>,
-    /// How often in a row the broker has turned this peer away.
-    refusals: u32,
+    /// How many connections in a row led to no broker that has this peer.
+    failures: u32,
+    /// Makes the next pause longer or shorter.
+    jitter: u64,
+    /// The broker of this connection, or of the one that was lost last.
+    broker: Option<BrokerLife>,
+    /// The session of the last broker that had one, and how many different ones there were.
+    last_session: String,
+    lives: u32,
+    /// How long that broker may be away before it is given up.
+    lost_patience: Duration,
 }
 
-/// The longest pause after the broker has turned this peer away again and again.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// The life of a broker that gave it a name: requests outlive a connection to it, see
+/// [`Link::broker`]. A number for each life that this peer has met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BrokerLife(u32);
 
 impl Link {
     pub(super) fn new(config: LinkConfig) -> Self {
         Link {
+            jitter: config.seed,
             config,
             state: State::Closed,
             last_heard: Time::ZERO,
@@ -130,7 +150,11 @@ impl Link {
             peer: None,
             expected: None,
             action: None,
-            refusals: 0,
+            failures: 0,
+            broker: None,
+            last_session: String::new(),
+            lives: 0,
+            lost_patience: Duration::ZERO,
         }
     }
 
@@ -154,6 +178,8 @@ impl Link {
             return false;
         }
         self.state = State::Up;
+        // Until this one has said who it is, it is taken for another connection to the last.
+        self.broker = (self.lives > 0).then_some(BrokerLife(self.lives));
         self.last_heard = now;
         self.next_beat = now + self.config.heartbeat;
         true
@@ -181,35 +207,49 @@ impl Link {
         }
     }
 
-    /// Gives this connection up; the next one is opened when [`resume`](Self::resume) says so.
+    /// Gives this connection up; the next one is opened when [`reopen`](Self::reopen) says so.
     pub(super) fn suspend(&mut self, now: Time) {
         if self.lose(now) {
-            self.state = State::Held;
+            self.state = State::Suspended;
         }
     }
 
-    pub(super) fn resume(&mut self, now: Time) {
-        if self.state == State::Held {
+    pub(super) fn reopen(&mut self, now: Time) {
+        if self.state == State::Suspended {
             self.state = State::Backoff { until: now };
         }
     }
 
-    /// Twice as long after each refusal: whoever is not wanted must not wear the broker out.
-    fn pause(&self) -> Duration {
-        let reconnect = self.config.reconnect;
-        let doublings = self.refusals.saturating_sub(1).min(16);
+    /// Twice as long after each attempt that failed, so that peers do not wear a broker out that
+    /// is overloaded or does not want them.
+    fn pause(&mut self) -> Duration {
+        let LinkConfig {
+            reconnect,
+            reconnect_max,
+            ..
+        } = self.config;
+        let doublings = self.failures.saturating_sub(1).min(16);
         let pause = reconnect.saturating_mul(1 << doublings);
-        pause.min(MAX_PAUSE.max(reconnect))
+        let pause = pause.min(reconnect_max.max(reconnect));
+        if self.jitter == 0 {
+            return pause;
+        }
+        // Xorshift, which never leads to 0.
+        self.jitter ^= self.jitter << 13;
+        self.jitter ^= self.jitter >> 7;
+        self.jitter ^= self.jitter << 17;
+        let percent = 75 + (self.jitter >> 32) % 51;
+        pause.mul_f64(percent as f64 / 100.0)
     }
 
     /// The broker has turned this peer away, as a whole; to be followed by [`lose`](Self::lose).
     pub(super) fn refused(&mut self) {
-        self.refusals = self.refusals.saturating_add(1);
+        self.failures = self.failures.saturating_add(1);
     }
 
     /// The broker has this peer.
     pub(super) fn accepted(&mut self) {
-        self.refusals = 0;
+        self.failures = 0;
     }
 
     /// Any message of the broker is a sign of life.
@@ -223,7 +263,35 @@ impl Link {
     }
 
     pub(super) fn welcome(&mut self, hello: Hello) {
+        let named = !hello.session.is_empty();
+        if named && hello.session != self.last_session {
+            self.last_session = hello.session.clone();
+            self.lives += 1;
+        }
+        self.broker = named.then_some(BrokerLife(self.lives));
         self.peer = Some(hello);
+        self.accepted();
+        self.lost_patience = self.patience().unwrap_or_default();
+    }
+
+    /// The broker of this connection, or of the one that was lost last, if it gave its life a name:
+    /// what it was sent, and what it gave, outlives the connection. Before its hello a broker counts
+    /// as the last one.
+    pub(super) fn broker(&self) -> Option<BrokerLife> {
+        self.broker
+    }
+
+    /// Whether this connection is for nothing before its broker has said hello. What is sent ahead of
+    /// that is sent to nobody knows whom. Not so when the connection before had no hello either, so
+    /// that a broker of 0.0.92 may take the place of another.
+    pub(super) fn awaits_hello(&self) -> bool {
+        let expected = self.config.expect_hello || (self.lives > 0 && self.failures == 0);
+        expected && self.peer.is_none()
+    }
+
+    /// How long the broker that was here last may be away before what it had is given up.
+    pub(super) fn lost_patience(&self) -> Duration {
+        self.lost_patience
     }
 
     /// Whoever comes after the broker of this connection is expected to say hello as it did. Else a
@@ -238,6 +306,8 @@ impl Link {
     pub(super) fn answered(&mut self) {
         if self.peer.is_none() {
             self.expected = None;
+            self.broker = None;
+            self.accepted();
         }
     }
 
@@ -255,7 +325,7 @@ impl Link {
     pub(super) fn patience(&self) -> Option<Duration> {
         let beat = match &self.peer {
             Some(peer) => Some(Duration::from_millis(peer.heartbeat_ms)),
-            None if self.config.expect_beats => Some(Duration::ZERO),
+            None if self.config.expect_beats || self.config.expect_hello => Some(Duration::ZERO),
             None => self.expected,
         };
         let interval = beat?.max(self.config.heartbeat);
@@ -264,7 +334,7 @@ impl Link {
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
         match self.state {
-            State::Closed | State::Held | State::Opening => None,
+            State::Closed | State::Suspended | State::Opening => None,
             State::Backoff { .. } if self.action.is_some() => None,
             State::Backoff { until } => Some(until),
             State::Up => {
@@ -285,9 +355,8 @@ impl Link {
             State::Up => {
                 let silent = self.patience().map(|patience| self.last_heard + patience);
                 if silent.is_some_and(|at| at <= now) {
-                    // One of 0.0.92 may have taken its place: the next attempt does without.
                     if self.peer.is_none() {
-                        self.expected = None;
+                        self.refused();
                     }
                     self.lose(now);
                     return Some(Due::Lost(Loss::Silence));

@@ -26,6 +26,7 @@ mod mdp_peers;
 mod mixes;
 pub(crate) mod net;
 mod parking;
+mod recovery;
 mod registration;
 mod restarts;
 mod resume;

@@ -1,9 +1,8 @@
 //! The worker: registers its service, takes requests, offers them to its user, gives back what
 //! can't be started soon, and drains before it leaves.
 //!
-//! A delivery is one request in the hands of this worker. It belongs to the connection on which
-//! it came: when that is lost, the broker tells the client, and nobody waits for the reply. Unless
-//! it is the broker that was lost: then the worker holds it for the next one, see [`resume`].
+//! A delivery is one request in the hands of this worker. When the connection on which it came is
+//! lost, it is claimed from the broker of the next one, see [`resume`].
 //!
 //! A delivery is *offered* first. It has started when the user takes it, which the user does as
 //! often as its concurrency allows; the owner, who sits between the two, can take back an offer
@@ -14,40 +13,40 @@
 
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
-mod claims;
 mod connection;
 mod credit;
 mod delivery;
+mod detached;
 mod drain;
-mod held;
 mod incoming;
-mod late;
 mod left;
+mod log;
 mod notice;
 mod offers;
 mod pace;
 mod ready;
-mod recent;
 mod reply;
 mod resume;
 mod watchdog;
 
 pub use drain::GOODBYE;
+pub use log::KEEP;
 pub use notice::WorkerNotice;
 pub use offers::{BACKLOG, Retract, STALL};
 pub use pace::Worked;
-pub use recent::KEEP;
 
 use super::Time;
-use super::link::{Action, Due, Link, LinkConfig};
+use super::link::{Action, BrokerLife, Due, Link, LinkConfig};
 use super::table::Table;
 use crate::wire::omdp::WorkerMessage;
 use crate::wire::{Dialect, Form, Frame};
 use delivery::Delivery;
+use detached::DetachedReplies;
 use drain::Draining;
 use left::Left;
+use log::Log;
 use pace::Pace;
-use resume::Resume;
+use resume::Disowned;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use watchdog::Watchdog;
@@ -80,9 +79,14 @@ pub struct Worker<F> {
     /// Everything that was received and not answered, by number, taken or offered.
     deliveries: BTreeMap<u64, Delivery<F>>,
     by_token: Table<u64, u64>,
-    /// How many deliveries are held.
-    held: usize,
-    resume: Resume<F>,
+    /// What the broker of this connection was told and may have to be told again.
+    log: Log<F>,
+    detached: DetachedReplies<F>,
+    disowned: Vec<Disowned<F>>,
+    /// When what is detached and not claimed is given up.
+    give_up_at: Option<Time>,
+    /// The broker that claims were made from last.
+    last_broker: Option<BrokerLife>,
     left: Left,
     /// When offers go back unless a delivery ends before; set while there are more deliveries than
     /// may run.
@@ -117,8 +121,11 @@ impl<F: Frame> Worker<F> {
             config,
             deliveries: BTreeMap::new(),
             by_token: Table::default(),
-            held: 0,
-            resume: Resume::new(),
+            log: Log::new(),
+            detached: DetachedReplies::new(),
+            disowned: Vec::new(),
+            give_up_at: None,
+            last_broker: None,
             left: Left::default(),
             stalled_at: None,
             pace: Pace::new(),
@@ -152,8 +159,8 @@ impl<F: Frame> Worker<F> {
             }
             None => {}
         }
-        if self.resume.next_deadline().is_some_and(|at| at <= now) {
-            self.give_up_held();
+        if self.give_up_at.is_some_and(|at| at <= now) {
+            self.give_up_detached();
         }
         if self.stalled_at.is_some_and(|at| at <= now) {
             self.stalled_at = None;
@@ -172,7 +179,7 @@ impl<F: Frame> Worker<F> {
         [
             draining.and_then(Draining::next_deadline),
             self.stalled_at,
-            self.resume.next_deadline(),
+            self.give_up_at,
             self.watchdog.next_deadline(),
             self.link.next_deadline(),
         ]
@@ -211,6 +218,6 @@ impl<F: Frame> Worker<F> {
 
     /// How many requests were taken and not answered.
     pub fn outstanding(&self) -> usize {
-        self.load()
+        self.deliveries.len()
     }
 }

@@ -2,13 +2,17 @@
 
 use super::{Command, Driver, Notice, end};
 use crate::io::spin::Awaited;
-use crate::io::{clock, context};
+use crate::io::{Message, clock, context};
+use crate::proto::{Broker, Time};
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::time::sleep_until;
 
 /// Up to so many messages a wake-up are a trickle: a request, or a reply and a heartbeat.
 const TRICKLE: usize = 2;
+
+/// What the machine does last.
+type Farewell = fn(&mut Broker<Message>, Time);
 
 /// How long peers that are behind have to take what was said last.
 const FAREWELL: Duration = Duration::from_millis(400);
@@ -21,13 +25,14 @@ impl Driver {
             self.spin();
             let command = self.wait().await;
             self.spinner.busy(clock::now(), false);
-            if self.obey(command).await.is_break() {
+            if let ControlFlow::Break(farewell) = self.obey(command).await {
                 let now = clock::now();
-                self.machine.stop(now);
+                farewell(&mut self.machine, now);
                 self.send(now);
                 self.report();
                 self.see_off().await;
                 end(self.failures.take(), &self.socket);
+                // Last, since it ends the connections that were made there.
                 let _ = self.socket.close_listeners(&self.bound).await;
                 break;
             }
@@ -77,11 +82,12 @@ impl Driver {
         }
     }
 
-    /// `None` is no command; `Some(None)` is the end of all of them. `Break` if it is to stop.
-    async fn obey(&mut self, command: Option<Option<Command>>) -> ControlFlow<()> {
+    /// `None` is no command; `Some(None)` is the end of all of them. `Break` if it is to stop, and how.
+    async fn obey(&mut self, command: Option<Option<Command>>) -> ControlFlow<Farewell> {
         match command {
             None => {}
-            Some(None | Some(Command::Stop)) => return ControlFlow::Break(()),
+            Some(None | Some(Command::Stop)) => return ControlFlow::Break(Broker::stop),
+            Some(Some(Command::Discard)) => return ControlFlow::Break(Broker::discard),
             Some(Some(Command::Stats(id))) => {
                 let stats = self.machine.stats(clock::now()).to_string();
                 self.outlet.push(Notice::Stats(id, stats));

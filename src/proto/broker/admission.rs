@@ -4,6 +4,7 @@
 use super::incoming::IncomingRequest;
 use super::keys::{RequestKey, ServiceKey};
 use super::requests::{Deadline, NewRequest, Queued, State};
+use super::returned::Resumed;
 use super::{Broker, Timer, mmi};
 use crate::proto::Time;
 use crate::wire::omdp::{Past, ReplyKind};
@@ -16,25 +17,63 @@ impl<F: Frame> Broker<F> {
         from: &[u8],
         request: IncomingRequest<F>,
     ) -> Result<(), Malformed> {
+        let known = self.clients.find(from);
+        let Some(past) = request.past else {
+            return self.admit_new(now, from, request);
+        };
+        // A client says hello before it resumes anything.
+        let Some(client) = known else {
+            return Ok(());
+        };
+        if mmi::is_reserved(&request.head.service) {
+            // Asked again, it has an answer as good as the one that was lost.
+            self.logs.take(client, &request.head.rid);
+            return self.admit_new(now, from, request);
+        }
+        match self.resume_known(now, client, request, past)? {
+            Resumed::Done => Ok(()),
+            Resumed::New(request) => self.admit_new(now, from, request),
+            Resumed::Unknown(request) => {
+                self.counters.requests += 1;
+                let service = self.services.require(&request.head.service);
+                let meter = &mut self.services.get_mut(service).meter;
+                meter.requests += 1;
+                meter.bytes_in += request.content.size() as u64;
+                self.search(
+                    now,
+                    NewRequest {
+                        client,
+                        rid: request.head.rid,
+                        service,
+                        content: request.content,
+                        terms: request.terms,
+                        deadline: None,
+                    },
+                    past,
+                );
+                Ok(())
+            }
+        }
+    }
+
+    fn admit_new(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        request: IncomingRequest<F>,
+    ) -> Result<(), Malformed> {
         let IncomingRequest {
             mut head,
             content,
             mut terms,
-            past,
+            ..
         } = request;
         let known = self.clients.find(from);
-        if past.is_some() && known.is_none() {
-            // A client says hello before it resumes anything.
-            return Ok(());
-        }
         if let Some(client) = known.and_then(|key| self.clients.get_mut(key)) {
             client.last_heard = now;
             client.cut_off = false;
         }
         if mmi::is_reserved(&head.service) {
-            if past.is_some() {
-                return Err(Malformed::Name);
-            }
             let body = self.answer_mmi(now, &head.service, content.body);
             self.respond(from, head, ReplyKind::Final, body);
             return Ok(());
@@ -63,9 +102,7 @@ impl<F: Frame> Broker<F> {
         let meter = &mut self.services.get_mut(service).meter;
         meter.requests += 1;
         meter.bytes_in += content.size() as u64;
-        if past.is_none()
-            && let Some(code) = self.check_admission(now, service, &content, terms)
-        {
+        if let Some(code) = self.check_admission(now, service, &content, terms) {
             self.refuse(from, head, code);
             self.services.release(service);
             let timer = self.clients.release(client);
@@ -80,10 +117,7 @@ impl<F: Frame> Broker<F> {
             terms,
             deadline: None,
         };
-        match past {
-            None => self.queue_new(now, new),
-            Some(past) => self.search(now, new, past),
-        }
+        self.queue_new(now, new);
         Ok(())
     }
 

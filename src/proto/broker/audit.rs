@@ -100,6 +100,10 @@ impl<F: Frame> Broker<F> {
         for &request in &worker.running {
             assert_eq!(self.requests.worker(request), Some(key));
         }
+        if let Some(unclaimed) = &worker.unclaimed {
+            let mut requests = unclaimed.requests.iter();
+            assert!(requests.all(|request| worker.running.contains(request)));
+        }
         let bytes = worker.running.iter().map(|&key| self.requests.bytes(key));
         assert_eq!(worker.bytes, bytes.sum::<usize>());
         worker.timer
@@ -108,6 +112,13 @@ impl<F: Frame> Broker<F> {
     fn audit_client(&self, key: ClientKey) -> Option<TimerKey> {
         let client = self.clients.get(key).expect("a key of the table");
         assert_eq!(self.clients.find(&client.id), Some(key));
+        self.logs.audit(key);
+        assert!(
+            client
+                .unresumed
+                .iter()
+                .all(|&key| self.requests.get(key).is_some())
+        );
         if client.is_registered() {
             assert!(client.timer.is_some(), "its silence will be noticed");
         } else {

@@ -24,7 +24,7 @@ use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
-use crate::wire::omdp::{ClaimExt, ClaimState, Past, ResumeExt, ToClient, ToWorker, rids_to_frame};
+use crate::wire::omdp::{ClaimExt, ClaimState, Past, ToClient, ToWorker, rids_to_frame};
 use slab::Slab;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -123,6 +123,9 @@ impl<F: Frame> Broker<F> {
         ext: ClaimExt,
         user: Option<F>,
     ) {
+        if let Some(token) = ext.token {
+            return self.on_known_claim(worker, ext, token);
+        }
         let name: (RoutingId, Box<[u8]>) = (client.into(), rid.into());
         let known = self
             .workers
@@ -197,6 +200,8 @@ impl<F: Frame> Broker<F> {
             request.state = State::Assigned(Assigned {
                 // It has started: a worker that goes now does not give it back.
                 begun: true,
+                parts: received,
+                read,
                 ..Assigned::new(worker, now)
             });
         }
@@ -206,16 +211,7 @@ impl<F: Frame> Broker<F> {
             entry.bytes += self.requests.bytes(key);
         }
         self.line_up(worker);
-        let ext = ResumeExt {
-            number: ext.number,
-            token: self.requests.token(key),
-            received,
-            read: match self.clients.get(client) {
-                Some(client) if client.gives_credit() => read,
-                _ => u64::MAX,
-            },
-        };
-        self.send_worker(worker, ToWorker::Resume(ext));
+        self.let_resume(worker, key, ext.number);
     }
 
     /// A request has ended that may have been searched for.
@@ -268,7 +264,7 @@ impl<F: Frame> Broker<F> {
         claim
     }
 
-    fn disclaim(&mut self, worker: WorkerKey, ext: ClaimExt) {
+    pub(super) fn disclaim(&mut self, worker: WorkerKey, ext: ClaimExt) {
         if ext.state != ClaimState::NotStarted {
             let numbers = F::from(&ext.number.to_be_bytes()[..]);
             self.send_worker(worker, ToWorker::Disclaim { numbers });
@@ -281,8 +277,7 @@ impl<F: Frame> Broker<F> {
         let claims = claims.filter(|(_, claim)| claim.worker == worker);
         let claims: Vec<usize> = claims.map(|(at, _)| at).collect();
         for at in claims {
-            let claim = self.claims.remove(at);
-            self.deadlines.cancel(claim.timer);
+            self.drop_claim(at);
         }
     }
 }

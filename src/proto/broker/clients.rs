@@ -1,6 +1,8 @@
 //! The table of clients: who they are, and which requests are theirs.
 
 use super::RoutingId;
+use super::detached::Absence;
+use super::forgotten::Started;
 use super::keys::{ClientKey, RequestKey};
 use super::requests::Requests;
 use crate::proto::Time;
@@ -10,6 +12,7 @@ use crate::wire::{Dialect, Frame, Hello};
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 use slab::Slab;
+use std::collections::HashSet;
 use std::hash::BuildHasher;
 
 #[derive(Debug)]
@@ -32,6 +35,15 @@ pub(super) struct Client {
     /// It takes less than it is sent.
     pub(super) congested: bool,
     pub(super) next_beat: Time,
+    /// Its connection ended, and it may come back.
+    pub(super) absence: Option<Absence>,
+    /// It came back, and has not asked for these.
+    pub(super) unresumed: HashSet<RequestKey>,
+    /// It acknowledged too little for all to be kept that it may lack.
+    pub(super) log_is_incomplete: bool,
+    /// Which requests of its life may have started before it was given up; set if this broker knows
+    /// all that its life has sent it.
+    pub(super) started: Option<Started>,
     /// Clients of ours have one always, the others while they are cut off.
     pub(super) timer: Option<TimerKey>,
     pub(super) since: Time,
@@ -46,6 +58,11 @@ impl Client {
     /// Whether it understands packed frames.
     pub(super) fn packs(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.packs)
+    }
+
+    /// Whether it acknowledges what it is sent.
+    pub(super) fn acknowledges(&self) -> bool {
+        self.hello.is_some()
     }
 
     /// Whether it says what it has read of a stream.
@@ -120,6 +137,10 @@ impl Clients {
             is_mute: false,
             congested: false,
             next_beat: now,
+            absence: None,
+            unresumed: HashSet::new(),
+            log_is_incomplete: false,
+            started: None,
             timer: None,
             since: now,
         });
@@ -169,6 +190,9 @@ impl Clients {
     ) -> Option<TimerKey> {
         let hash = self.hasher.hash_one(rid);
         let client = self.slab.get_mut(key.0)?;
+        if !client.unresumed.is_empty() {
+            client.unresumed.remove(&request);
+        }
         if let Ok(entry) = client.requests.find_entry(hash, |&r| r == request) {
             entry.remove();
         }

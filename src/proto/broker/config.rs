@@ -1,5 +1,6 @@
 //! How a broker behaves.
 
+use super::Departure;
 use super::limits::Limits;
 use crate::wire::{Dialects, Hello};
 use std::time::Duration;
@@ -22,6 +23,9 @@ pub struct BrokerConfig {
     pub busy_timeout: Duration,
     /// Differs from one broker to the next of the same address, and from one start to the next.
     pub session: String,
+    /// How long a peer of 1.x whose connection ended may take to come back before what it had is given
+    /// up. Zero: not at all, as where a connection ends with its process alone. Default 1 s.
+    pub reconnect_grace: Duration,
     /// How much may wait.
     pub limits: Limits,
     /// Whether each request that ends is an event. Default false.
@@ -46,6 +50,16 @@ impl BrokerConfig {
     /// as long as it would have patience with them.
     pub(super) fn grace(&self) -> Duration {
         self.heartbeat.saturating_mul(self.liveness)
+    }
+
+    /// How much later than this side the other one notices what is wrong with a connection: both count
+    /// from the last heartbeat that they have heard.
+    pub(super) fn delay(&self, why: Departure, hello: Option<&Hello>) -> Duration {
+        let theirs = hello.map_or(0, |hello| hello.heartbeat_ms);
+        match why {
+            Departure::Silence => self.heartbeat.max(Duration::from_millis(theirs)),
+            _ => Duration::ZERO,
+        }
     }
 
     /// How long a peer with this hello may be silent: the slower of the two hearts sets the pace,

@@ -114,6 +114,9 @@ impl<F: Frame> Broker<F> {
             if at.and_then(|at| worker.running.remove(at)).is_some() {
                 worker.bytes -= self.requests.bytes(request);
             }
+            if let Some(unclaimed) = &mut worker.unclaimed {
+                unclaimed.requests.remove(&request);
+            }
         }
     }
 

@@ -44,10 +44,13 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    fn pay(&mut self, key: RequestKey, bytes: u32) {
-        let Some(worker) = self.requests.worker(key) else {
+    pub(super) fn pay(&mut self, key: RequestKey, bytes: u32) {
+        let request = self.requests.get_mut(key);
+        let Some(assigned) = request.and_then(|request| request.assigned_mut()) else {
             return;
         };
+        assigned.read += u64::from(bytes);
+        let worker = assigned.worker;
         let hello = self.workers.get(worker).and_then(|w| w.hello.as_ref());
         if hello.is_some_and(|hello| hello.flow) {
             let token = self.requests.token(key);

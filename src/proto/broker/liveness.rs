@@ -15,8 +15,15 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let silent_at = worker.last_heard + patience(&self.config, worker);
-        let at = worker.next_beat.min(silent_at);
-        worker.timer = Some(self.deadlines.set(at, Timer::Worker(key)));
+        let mut at = worker.next_beat.min(silent_at);
+        if let Some(absence) = worker.absence {
+            at = absence.until;
+        } else if let Some(unclaimed) = &worker.unclaimed {
+            at = at.min(unclaimed.until);
+        }
+        let timer = self.deadlines.set(at, Timer::Worker(key));
+        let old = worker.timer.replace(timer);
+        self.cancel_timer(old);
     }
 
     /// One timer a worker: the next heartbeat to it, or the end of the patience with it.
@@ -25,13 +32,33 @@ impl<F: Frame> Broker<F> {
             return;
         };
         worker.timer = None;
+        if let Some(absence) = worker.absence {
+            if absence.until <= now {
+                return self.worker_did_not_return(now, key);
+            }
+            return self.arm_worker(key);
+        }
         if now.since(worker.last_heard) >= patience(&self.config, worker) {
             self.send_worker(key, ToWorker::Disconnect);
-            return self.remove_worker(now, key, Departure::Silence);
+            if !self.detach_worker(now, key, Departure::Silence) {
+                self.remove_worker(now, key, Departure::Silence);
+            }
+            return;
         }
+        let overdue = worker
+            .unclaimed
+            .as_ref()
+            .is_some_and(|each| each.until <= now);
         if worker.next_beat <= now {
             worker.next_beat = now + self.config.heartbeat;
-            self.send_worker(key, ToWorker::Heartbeat);
+            let beat = match worker.unacknowledged.take() {
+                Some(ack) => ToWorker::Ack(ack),
+                None => ToWorker::Heartbeat,
+            };
+            self.send_worker(key, beat);
+        }
+        if overdue {
+            self.end_of_claims(now, key, false);
         }
         self.arm_worker(key);
     }
@@ -58,7 +85,9 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let mut at = client.last_heard + self.config.patience(client.hello.as_ref());
-        if client.hello.is_some() {
+        if let Some(absence) = client.absence {
+            at = absence.until;
+        } else if client.hello.is_some() {
             at = at.min(client.next_beat);
         }
         let old = client
@@ -73,6 +102,12 @@ impl<F: Frame> Broker<F> {
             return;
         };
         client.timer = None;
+        if let Some(absence) = client.absence {
+            if absence.until <= now {
+                return self.client_did_not_return(now, key);
+            }
+            return self.arm_client(key);
+        }
         if client.hello.is_none() && !client.cut_off {
             // Of 0.0.92, and heard again: let alone, its requests have their timeouts.
             return;
@@ -82,7 +117,10 @@ impl<F: Frame> Broker<F> {
             if client.extended {
                 self.send_client(key, ToClient::Disconnect);
             }
-            return self.lose_client(now, key, Departure::Silence);
+            if !self.detach_client(now, key, Departure::Silence) {
+                self.lose_client(now, key, Departure::Silence);
+            }
+            return;
         }
         if client.hello.is_some() && client.next_beat <= now {
             client.next_beat = now + self.config.heartbeat;

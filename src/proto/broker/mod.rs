@@ -40,11 +40,14 @@ mod audit;
 mod claims;
 mod clients;
 mod config;
+mod detached;
 mod dispatch;
 mod displaced;
 mod ends;
 mod event;
 mod flow;
+mod forgotten;
+mod handover;
 mod incoming;
 mod keys;
 mod limits;
@@ -58,8 +61,10 @@ mod pace;
 mod parking;
 mod registration;
 mod replies;
+mod reply_log;
 mod requests;
 mod retry;
+mod returned;
 mod services;
 mod stats;
 mod transmit;
@@ -75,17 +80,17 @@ pub use transmit::{Outgoing, Transmit};
 use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
 use crate::proto::table::Table;
-use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::{Dialect, Frame, Malformed};
 use claims::Claims;
 use clients::Clients;
 use displaced::Displaced;
-use ends::End;
+use forgotten::Forgotten;
 use incoming::Incoming;
 use keys::{ClientKey, RequestKey, WorkerKey};
 use limits::Gauge;
 use mdp::{Parts, Refused};
 use parking::Parking;
+use reply_log::ReplyLogs;
 use requests::Requests;
 use services::Services;
 use stats::Counters;
@@ -122,6 +127,8 @@ pub struct Broker<F> {
     deadlines: Deadlines<Timer>,
     parking: Parking,
     claims: Claims,
+    logs: ReplyLogs<F>,
+    forgotten: Forgotten,
     transmits: Vec<Transmit<F>>,
     events: Vec<BrokerEvent>,
     /// What has come of replies whose clients can't be given parts.
@@ -150,6 +157,8 @@ impl<F: Frame> Broker<F> {
             deadlines: Deadlines::new(),
             parking: Parking::default(),
             claims: Claims::default(),
+            logs: ReplyLogs::new(),
+            forgotten: Forgotten::default(),
             transmits: Vec::new(),
             events: Vec::new(),
             parts: Table::default(),
@@ -212,13 +221,18 @@ impl<F: Frame> Broker<F> {
     /// The connection of this peer broke, or a message could not be delivered because it had.
     pub fn handle_gone(&mut self, now: Time, peer: &[u8]) {
         self.refused.remove(peer);
-        self.forget_principal(peer);
-        if let Some(worker) = self.workers.find(peer) {
-            self.remove_worker(now, worker, Departure::Connection);
+        let (worker, client) = (self.workers.find(peer), self.clients.find(peer));
+        let why = Departure::Connection;
+        let worker = worker.filter(|&key| !self.detach_worker(now, key, why));
+        let client = client.filter(|&key| !self.detach_client(now, key, why));
+        self.withhold(peer);
+        if let Some(worker) = worker {
+            self.remove_worker(now, worker, why);
         }
-        if let Some(client) = self.clients.find(peer) {
+        if let Some(client) = client {
             self.client_gone(now, client);
         }
+        self.forget_peer(peer);
     }
 
     /// To be called when [`next_deadline`](Self::next_deadline) has come, after the messages that
@@ -257,26 +271,6 @@ impl<F: Frame> Broker<F> {
             self.journal.note(event);
         }
         self.events.drain(..)
-    }
-
-    /// Tells every peer that the broker goes away, and every client the end of its requests.
-    pub fn stop(&mut self, now: Time) {
-        self.stopping = true;
-        self.end_pending();
-        for key in self.requests.keys() {
-            self.end(now, key, End::Failed(super::code::Code::BrokerLost));
-        }
-        for key in self.workers.keys() {
-            self.send_worker(key, ToWorker::Disconnect);
-            self.remove_worker(now, key, Departure::Stop);
-        }
-        for key in self.clients.keys() {
-            if self.clients.is_extended(key) {
-                self.send_client(key, ToClient::Disconnect);
-            }
-            self.drop_client(now, key);
-        }
-        self.close_parking();
     }
 
     /// How many requests wait or run; workers; clients; services. All are zero when nobody is

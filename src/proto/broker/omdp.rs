@@ -42,6 +42,8 @@ impl<F: Frame> Broker<F> {
             (ClientMessage::Credit { rid, bytes }, Some(key)) => {
                 self.on_credit(now, key, &rid, bytes);
             }
+            (ClientMessage::Ack(ack), Some(key)) => self.on_ack(key, ack),
+            (ClientMessage::AllResumed, Some(key)) => self.on_all_resumed(now, key),
             (ClientMessage::Disconnect, Some(key)) => self.drop_client(now, key),
             // Requests have a door of their own, see `admission`.
             (ClientMessage::Request { .. } | ClientMessage::Resume { .. }, _) => {}
@@ -92,6 +94,9 @@ impl<F: Frame> Broker<F> {
                     Some(token) => self.requests.by_token(token),
                     None => self.running_by_name(key, &client, &rid),
                 };
+                if token.is_some() {
+                    self.acknowledge(key, body.bytes.len());
+                }
                 if request.is_none() && kind.is_last() {
                     self.release_old_worker(now, key, &client, &rid);
                 }
@@ -114,6 +119,7 @@ impl<F: Frame> Broker<F> {
                 },
                 Some(key),
             ) => self.on_claim(now, key, &client, &rid, ext, user),
+            (WorkerMessage::AllClaimed, Some(key)) => self.end_of_claims(now, key, true),
             (WorkerMessage::Disconnect, Some(key)) => {
                 // So that one of ours can wait until its goodbye was heard.
                 if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {

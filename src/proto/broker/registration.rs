@@ -1,6 +1,7 @@
 //! Who comes and who leaves: what a peer that begins is told, and what becomes of what was its own
 //! when it is forgotten.
 
+use super::detached::is_same_life;
 use super::ends::End;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::workers::Worker;
@@ -36,7 +37,17 @@ impl<F: Frame> Broker<F> {
                 self.remove_worker(now, key, Departure::Protocol);
                 return;
             };
-            let old = self.workers.get(key).and_then(|w| w.hello.as_ref());
+            let holder = self.workers.get(key);
+            let old = holder.and_then(|worker| worker.hello.as_ref());
+            let same_service =
+                holder.is_some_and(|worker| *self.services.name(worker.service) == *service);
+            if !self.config.reconnect_grace.is_zero()
+                && same_service
+                && let Some(new) = &hello
+                && is_same_life(old, new)
+            {
+                return self.reattach_worker(now, key, new.clone());
+            }
             let old = old.map_or(String::new(), |hello| hello.session.clone());
             // Its connection took the place of the holder's, whoever it is.
             self.remove_worker(now, key, Departure::Replaced);
@@ -126,9 +137,14 @@ impl<F: Frame> Broker<F> {
     #[inline(never)]
     pub(super) fn on_hello(&mut self, now: Time, from: &[u8], hello: Hello) {
         let known = self.clients.find(from);
-        let same_life = known
-            .and_then(|key| self.clients.get(key)?.hello.as_ref())
-            .is_some_and(|old| old.session == hello.session);
+        let old = known.and_then(|key| self.clients.get(key)?.hello.as_ref());
+        if let Some(key) = known
+            && !self.config.reconnect_grace.is_zero()
+            && is_same_life(old, &hello)
+        {
+            return self.reattach_client(now, key, hello);
+        }
+        let same_life = old.is_some_and(|old| old.session == hello.session);
         if let Some(key) = known
             && !same_life
         {
@@ -146,7 +162,9 @@ impl<F: Frame> Broker<F> {
         }
         let key = self.clients.require(now, from, Dialect::Omdp);
         let next_beat = now + self.config.heartbeat;
+        let started = self.forgotten.take(&hello.session);
         if let Some(client) = self.clients.get_mut(key) {
+            client.started = client.started.take().or(started);
             client.hello = Some(hello);
             client.extended = true;
             client.next_beat = next_beat;
@@ -166,6 +184,7 @@ impl<F: Frame> Broker<F> {
         if lost > 0 || why != Departure::Connection {
             self.tell_client_gone(key, why, lost);
         }
+        self.remember_started(key);
         self.drop_client(now, key);
     }
 
@@ -198,5 +217,6 @@ impl<F: Frame> Broker<F> {
         if let Some(client) = self.clients.remove(key) {
             self.cancel_timer(client.timer);
         }
+        self.logs.remove(key);
     }
 }

@@ -2,7 +2,9 @@
 
 use super::ends::{End, text_of};
 use super::incoming::RequestHead;
-use super::keys::{RequestKey, WorkerKey};
+use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::reply_log::Entry;
+use super::requests::State;
 use super::{Broker, Outgoing, Transmit};
 use crate::proto::Time;
 use crate::proto::code::Code;
@@ -10,6 +12,9 @@ use crate::proto::flow;
 use crate::wire::ext::Pace as Told;
 use crate::wire::omdp::{ReplyKind, ToClient, error_for_old};
 use crate::wire::{Body, Dialect, Frame, mdp};
+
+/// How many bytes are kept for a client.
+const MAX_KEPT: usize = 64 * 1024 * 1024;
 
 impl<F: Frame> Broker<F> {
     pub(super) fn on_reply(
@@ -112,6 +117,9 @@ impl<F: Frame> Broker<F> {
         request.extend(now);
         let cost = flow::cost(&body);
         self.reply(key, kind, body);
+        if let Some(assigned) = self.requests.get_mut(key).and_then(|r| r.assigned_mut()) {
+            assigned.parts = assigned.parts.saturating_add(1);
+        }
         self.owe(key, cost);
     }
 
@@ -126,7 +134,56 @@ impl<F: Frame> Broker<F> {
         if let Dialect::Mdp(dialect) = client.dialect {
             return self.reply_mdp(dialect, key, kind, body);
         }
-        let rid = request.rid.clone();
+        let part = match &request.state {
+            State::Assigned(assigned) => assigned.parts,
+            _ => 0,
+        };
+        let (client_key, rid) = (request.client, request.rid.clone());
+        if !client.unresumed.is_empty() && client.unresumed.contains(&key) {
+            let entry = Entry {
+                rid,
+                part,
+                kind,
+                body,
+            };
+            self.logs.keep(client_key, entry);
+            return;
+        }
+        self.pass_reply(client_key, rid, part, kind, body);
+    }
+
+    /// To a client of OMDP: kept until the client acknowledges it, and sent unless it is detached.
+    pub(super) fn pass_reply(
+        &mut self,
+        key: ClientKey,
+        rid: F,
+        part: u32,
+        kind: ReplyKind,
+        body: Body<F>,
+    ) {
+        let Some(client) = self.clients.get(key) else {
+            return;
+        };
+        if client.acknowledges() {
+            let entry = Entry {
+                rid: rid.clone(),
+                part,
+                kind,
+                body: body.clone(),
+            };
+            if client.absence.is_some() {
+                if self.logs.keep(key, entry) > MAX_KEPT {
+                    self.end_absence(key);
+                }
+                return;
+            }
+            if self.logs.sent(key, entry) > MAX_KEPT {
+                self.give_up_log(key);
+            }
+        }
+        let Some(client) = self.clients.get(key) else {
+            return;
+        };
         let Some(message) = reply_to(client.extended, rid, kind, body) else {
             return;
         };
@@ -135,6 +192,17 @@ impl<F: Frame> Broker<F> {
             message: Outgoing::Client(message),
             packed: client.packs(),
         });
+    }
+
+    /// A client acknowledges nothing: what it was sent is not kept for it, and if its connection breaks
+    /// this broker does not know what it lacks.
+    #[cold]
+    fn give_up_log(&mut self, key: ClientKey) {
+        self.logs.remove(key);
+        if let Some(client) = self.clients.get_mut(key) {
+            client.log_is_incomplete = true;
+            client.started = None;
+        }
     }
 
     /// To the client of a request of which nothing is kept.
@@ -148,6 +216,14 @@ impl<F: Frame> Broker<F> {
         let message = match head.dialect {
             Dialect::Omdp => {
                 let client = self.clients.find(from);
+                if let Some(client) = client
+                    && self
+                        .clients
+                        .get(client)
+                        .is_some_and(|each| each.acknowledges())
+                {
+                    return self.pass_reply(client, head.rid, 0, kind, body);
+                }
                 let extended = client.is_some_and(|client| self.clients.is_extended(client));
                 reply_to(head.extended || extended, head.rid, kind, body).map(Outgoing::Client)
             }

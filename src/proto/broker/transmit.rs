@@ -57,7 +57,7 @@ impl<F: Frame> Outgoing<F> {
     pub fn is_disconnect(&self) -> bool {
         matches!(
             self,
-            Outgoing::Client(ToClient::Disconnect)
+            Outgoing::Client(ToClient::Disconnect | ToClient::Leave { .. })
                 | Outgoing::Worker(ToWorker::Disconnect)
                 | Outgoing::MdpWorker(_, wire_mdp::ToWorker::Disconnect)
         )
@@ -69,6 +69,9 @@ impl<F: Frame> Broker<F> {
         let Some(worker) = self.workers.get(key) else {
             return;
         };
+        if worker.absence.is_some() {
+            return;
+        }
         let message = match worker.dialect {
             Dialect::Omdp => Some(Outgoing::Worker(message)),
             Dialect::Mdp(dialect) => wire_mdp::ToWorker::from_neutral(message)
@@ -82,7 +85,9 @@ impl<F: Frame> Broker<F> {
     }
 
     pub(super) fn send_client(&mut self, key: ClientKey, message: ToClient<F>) {
-        if let Some(client) = self.clients.get(key) {
+        if let Some(client) = self.clients.get(key)
+            && client.absence.is_none()
+        {
             self.transmits.push(Transmit {
                 to: client.id.clone(),
                 message: Outgoing::Client(message),

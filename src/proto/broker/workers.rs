@@ -1,12 +1,14 @@
 //! The table of workers: who is registered for what, and what each has in its hands.
 
 use super::RoutingId;
+use super::detached::{Absence, Unclaimed};
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::pace::Pace;
 use super::services::{Line, Turn};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::table::Table;
+use crate::wire::omdp::Ack;
 use crate::wire::{Dialect, Hello};
 use slab::Slab;
 use std::collections::VecDeque;
@@ -33,6 +35,12 @@ pub(super) struct Worker {
     pub(super) busy_for_nobody: Option<Owed>,
     /// Its place in one of the lines of its service, while it can take a request.
     pub(super) turn: Option<Turn>,
+    /// Its connection ended, and it may come back.
+    pub(super) absence: Option<Absence>,
+    /// It came back, and has not said all yet.
+    pub(super) unclaimed: Option<Unclaimed>,
+    /// Replies that it was not told to have come.
+    pub(super) unacknowledged: Ack,
     pub(super) last_heard: Time,
     pub(super) next_beat: Time,
     pub(super) timer: Option<TimerKey>,
@@ -74,6 +82,9 @@ impl Worker {
             claimed_running: 0,
             busy_for_nobody: None,
             turn: None,
+            absence: None,
+            unclaimed: None,
+            unacknowledged: Ack::default(),
             last_heard: now,
             next_beat,
             timer: None,
@@ -93,7 +104,7 @@ impl Worker {
     /// The line that it belongs into, if it can take a request: for now, or ahead of need.
     pub(super) fn line(&self) -> Option<Line> {
         let load = self.running.len() + self.claimed_running;
-        if self.busy_for_nobody.is_some() {
+        if self.busy_for_nobody.is_some() || self.absence.is_some() || self.unclaimed.is_some() {
             return None;
         }
         if load < self.capacity() {

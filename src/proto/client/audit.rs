@@ -29,11 +29,11 @@ impl<F: Frame> Client<F> {
         let unknown = |request: &&Pending<F>| matches!(request.stage, Stage::Unknown { .. });
         let unknown = self.requests.values().filter(unknown).count();
         assert_eq!(
-            self.resume.unknown().count(),
+            self.unknown.len(),
             unknown,
             "what is unknown is given up in the end"
         );
-        for (until, id) in self.resume.unknown() {
+        for (until, id) in &self.unknown {
             let stage = self.requests[id].stage;
             assert!(matches!(stage, Stage::Unknown { until: at } if at == *until));
         }

@@ -1,7 +1,9 @@
 //! The connection to the broker: a hello to each one, heartbeats, and what is there when it is lost.
 
+use super::request::Tell;
 use super::{Client, ClientNotice};
 use crate::proto::Time;
+use crate::proto::code::Code;
 use crate::proto::link::Loss;
 use crate::wire::omdp::ClientMessage;
 use crate::wire::{Frame, Hello};
@@ -45,7 +47,7 @@ impl<F: Frame> Client<F> {
             return;
         }
         match id {
-            None => self.transmits.push(ClientMessage::Heartbeat),
+            None => self.beat(),
             Some(id)
                 if self
                     .requests
@@ -56,6 +58,24 @@ impl<F: Frame> Client<F> {
                 self.transmits.push(ClientMessage::RequestHeartbeat { rid });
             }
             Some(_) => {}
+        }
+    }
+
+    /// A sign of life, which says what there is to say.
+    pub(super) fn beat(&mut self) {
+        self.transmits.push(match self.unacknowledged.take() {
+            Some(ack) => ClientMessage::Ack(ack),
+            None => ClientMessage::Heartbeat,
+        });
+    }
+
+    /// Counts a reply. The broker keeps it until it hears that it has come.
+    pub(super) fn acknowledge(&mut self, bytes: usize) {
+        if self.link.peer().is_some()
+            && self.unacknowledged.count(bytes)
+            && let Some(ack) = self.unacknowledged.take()
+        {
+            self.transmits.push(ClientMessage::Ack(ack));
         }
     }
 
@@ -80,7 +100,8 @@ impl<F: Frame> Client<F> {
 
     /// Whether there is a broker to speak to.
     pub(in crate::proto) fn ready(&self) -> bool {
-        self.link.is_up() && (!self.config.await_hello || self.link.peer().is_some())
+        let hello = self.config.await_hello || self.link.awaits_hello();
+        self.link.is_up() && (!hello || self.link.peer().is_some())
     }
 
     /// It may be meant for the other peer of this name, if that was displaced just now.
@@ -91,8 +112,14 @@ impl<F: Frame> Client<F> {
             if !std::mem::replace(&mut self.connected, true) {
                 self.notices.push(ClientNotice::Connected);
             }
-            self.resume.dismiss();
             self.lost(now, Loss::NameTaken);
+            self.name_taken = true;
+            let mut ids: Vec<u64> = self.requests.keys().copied().collect();
+            ids.sort_unstable();
+            for id in ids {
+                self.forget(id, Tell::Nothing);
+                self.fail(id, Code::NameTaken);
+            }
         }
     }
 
@@ -107,6 +134,7 @@ impl<F: Frame> Client<F> {
     }
 
     pub(super) fn lost(&mut self, now: Time, why: Loss) {
+        self.unacknowledged.take();
         self.lose_requests(now);
         if self.connected {
             self.connected = false;

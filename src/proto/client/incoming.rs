@@ -30,25 +30,34 @@ impl<F: Frame> Client<F> {
                         self.link.expect_hello();
                     }
                     self.advance();
-                    self.find_out(now, &hello);
+                    self.ask_for_unknown(now);
                 }
                 Err(why) => self.notices.push(ClientNotice::Fault(why)),
             },
             ToClient::Reply {
                 kind, rid, body, ..
-            } => self.on_reply(now, kind, &rid, body),
+            } => {
+                self.acknowledge(body.bytes.len());
+                self.on_reply(now, kind, &rid, body);
+            }
             ToClient::Heartbeat => {}
             // Before its welcome a broker may speak of what it was sent on an earlier connection.
-            ToClient::Resumed { .. } | ToClient::Parked { .. } | ToClient::Unpark { .. }
+            ToClient::Resumed { .. }
+            | ToClient::Parked { .. }
+            | ToClient::Unpark { .. }
+            | ToClient::Leave { .. }
                 if self.link.peer().is_none() => {}
             ToClient::Resumed { rids } => self.on_resumed(&rids),
             ToClient::Parked { rids } => self.on_parked(&rids),
             ToClient::Unpark { rids } => self.on_unpark(&rids),
             ToClient::Disconnect => {
-                self.resume.dismiss();
                 if !self.connected {
                     self.link.refused();
                 }
+                self.lose(now, Loss::Refused);
+            }
+            ToClient::Leave { rids } => {
+                self.on_leave(rids.as_deref().unwrap_or_default());
                 self.lose(now, Loss::Refused);
             }
             ToClient::NameTaken { session } => self.name_taken(now, &session),

@@ -2,6 +2,7 @@
 
 use super::Client;
 use crate::proto::deadlines::TimerKey;
+use crate::proto::link::BrokerLife;
 use crate::proto::{Terms, Time};
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::{Body, Encoding, Frame};
@@ -19,6 +20,8 @@ pub(in crate::proto) struct Pending<F> {
     /// How often it was given to another broker, or anew to the same. Part of its id there: a late
     /// word about an earlier time is about nothing.
     pub(super) again: u32,
+    /// The only broker that it may be with; `None` if there may be several, or none is known.
+    pub(super) broker: Option<BrokerLife>,
     /// How many parts of the reply have come.
     pub(super) received: u32,
     /// How many bytes of them its user has given back.

@@ -28,6 +28,9 @@ impl<F: Frame> Client<F> {
         opts: F,
         terms: impl Into<Terms>,
     ) {
+        if self.name_taken {
+            return self.fail(id, Code::NameTaken);
+        }
         let terms = terms.into();
         let timeout = terms.timeout;
         let request = Pending {
@@ -37,6 +40,7 @@ impl<F: Frame> Client<F> {
             terms,
             stage: Stage::Waiting,
             again: 0,
+            broker: None,
             received: 0,
             read: 0,
             told: 0,
@@ -91,7 +95,6 @@ impl<F: Frame> Client<F> {
         }
         if !self.connected {
             self.connected = true;
-            self.link.accepted();
             self.notices.push(ClientNotice::Connected);
         }
         if self.config.dialect == Dialect::Omdp {
@@ -126,11 +129,13 @@ impl<F: Frame> Client<F> {
         }
         let is_mdp = self.config.dialect != Dialect::Omdp;
         let broker_is_ours = self.link.peer().is_some();
+        let broker = self.link.broker().filter(|_| broker_is_ours);
         let rid = self.rid(id);
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
         request.stage = Stage::Sent;
+        request.broker = broker;
         let (data, ext) = request.payload(broker_is_ours, is_mdp);
         if is_mdp {
             self.under_way = Some((id, request.service.clone()));
@@ -161,7 +166,7 @@ impl<F: Frame> Client<F> {
         if !request.stage.is_with_broker() {
             self.waiting.remove(&id);
             if let Stage::Unknown { until } = request.stage {
-                self.resume.forget(until, id);
+                self.unknown.remove(&(until, id));
             }
         } else if self.config.dialect != Dialect::Omdp {
             self.under_way = None;

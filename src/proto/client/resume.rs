@@ -1,6 +1,6 @@
-//! What becomes of a client's requests when their broker is lost.
+//! What becomes of a client's requests when a connection to their broker is lost.
 //!
-//! | stage    | meaning                                          | when the broker is lost             |
+//! | stage    | meaning                                          | when the connection is lost         |
 //! |----------|--------------------------------------------------|-------------------------------------|
 //! | Waiting  | here; whoever may have had it has not started it | stays, and goes to the next broker  |
 //! | Sent     | with the broker of this connection               | Unknown; of 0.0.92: ends, `B_LOST`  |
@@ -8,72 +8,44 @@
 //! | Unknown  | with a broker that was lost                      | stays                               |
 //! | Resuming | the broker of this connection looks for it       | Unknown                             |
 //!
-//! When a broker says that it is another process than the one that was lost, it is asked to look for
-//! what is Unknown among what its workers claim. When it is the same, it has told the workers that
-//! nobody waits, and `B_LOST` is the end. So it is when the broker said DISCONNECT, and when no broker
-//! comes within the patience.
+//! The loss of a connection is the loss of a broker, as this side sees it. The broker of the next
+//! connection is asked for everything that is Unknown. The same process knows all of it, and sends
+//! the replies that have come meanwhile; another one looks among what its workers claim. When no
+//! broker comes within the patience, `B_LOST` is the end.
 
 use super::Client;
 use super::pending::{Pending, Stage};
 use super::request::Tell;
 use crate::proto::Time;
 use crate::proto::code::Code;
+use crate::wire::Frame;
 use crate::wire::omdp::{ClientMessage, Past, rids, rids_to_frame};
-use crate::wire::{Frame, Hello};
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-/// Which brokers there were, and what was lost with them.
-#[derive(Debug, Default)]
-pub(super) struct Resume {
-    /// The broker of this connection, by the name that it gave its life.
-    here: Option<String>,
-    /// The one that requests were lost with last.
-    before: Option<String>,
-    /// How long a broker of ours may be away.
-    patience: Duration,
-    /// What is Unknown, by when it is given up.
-    unknown: BTreeSet<(Time, u64)>,
-}
-
-impl Resume {
-    /// The broker of this connection has let go of everything, and has told the workers.
-    pub(super) fn dismiss(&mut self) {
-        self.here = None;
-    }
-
-    pub(super) fn forget(&mut self, until: Time, id: u64) {
-        self.unknown.remove(&(until, id));
-    }
-
-    pub(super) fn next_deadline(&self) -> Option<Time> {
-        self.unknown.first().map(|(until, _)| *until)
-    }
-
-    #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn unknown(&self) -> impl Iterator<Item = &(Time, u64)> {
-        self.unknown.iter()
-    }
-}
+use std::collections::HashSet;
 
 impl<F: Frame> Client<F> {
-    /// The broker of this connection has said what it is.
-    pub(super) fn find_out(&mut self, now: Time, hello: &Hello) {
-        let name = Some(&hello.session).filter(|name| !name.is_empty());
-        let another = name.is_some() && name != self.resume.before.as_ref();
-        self.resume.here = name.cloned();
-        self.resume.patience = self.link.patience().unwrap_or_default();
-        let mut unknown: Vec<(u64, Time)> = std::mem::take(&mut self.resume.unknown)
+    /// The broker of this connection has said hello.
+    pub(super) fn ask_for_unknown(&mut self, now: Time) {
+        let lasting = self.link.broker().is_some();
+        for request in self.requests.values_mut() {
+            if matches!(request.stage, Stage::Sent) {
+                // It was sent ahead of the hello.
+                request.broker = self.link.broker();
+            }
+        }
+        let mut unknown: Vec<(u64, Time)> = std::mem::take(&mut self.unknown)
             .into_iter()
             .map(|(until, id)| (id, until))
             .collect();
         unknown.sort_unstable();
         for (id, until) in unknown {
-            if another {
+            if lasting {
                 self.resume(now, id, until);
             } else {
                 self.give_up(id);
             }
+        }
+        if lasting && self.connections > 1 {
+            self.transmits.push(ClientMessage::AllResumed);
         }
     }
 
@@ -88,9 +60,10 @@ impl<F: Frame> Client<F> {
         request.stage = Stage::Resuming { until };
         request.told = request.read;
         let (received, read) = (request.received, request.read);
+        let here = request.broker.is_some() && request.broker == self.link.broker();
         let (data, ext) = request.payload(true, false);
         // Workers come back at their own pace, so a broker that has just come is given time.
-        let wait = until.since(now) + self.resume.patience;
+        let wait = until.since(now) + self.link.lost_patience();
         self.transmits.push(ClientMessage::Resume {
             service: request.service.clone(),
             rid,
@@ -100,6 +73,7 @@ impl<F: Frame> Client<F> {
             past: Past {
                 received,
                 read,
+                here,
                 wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
             },
         });
@@ -111,9 +85,9 @@ impl<F: Frame> Client<F> {
         self.fail(id, Code::BrokerLost);
     }
 
-    /// The link is lost: sees to everything that was with its broker.
+    /// The connection is lost: sees to everything that was with its broker.
     pub(super) fn lose_requests(&mut self, now: Time) {
-        let here = self.resume.here.take();
+        let lasting = self.link.broker().is_some();
         let mut ids: Vec<u64> = self.requests.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
@@ -130,23 +104,20 @@ impl<F: Frame> Client<F> {
                 }
                 // Since the first loss, or nobody would ever give up while brokers come and go.
                 Stage::Resuming { until } => until,
-                Stage::Sent => now + self.resume.patience,
+                Stage::Sent => now + self.link.lost_patience(),
             };
-            if here.is_some() && until > now {
+            if lasting && until > now {
                 request.stage = Stage::Unknown { until };
-                self.resume.unknown.insert((until, id));
+                self.unknown.insert((until, id));
             } else {
                 self.give_up(id);
             }
-        }
-        if here.is_some() {
-            self.resume.before = here;
         }
     }
 
     /// What was not found by now never will be.
     pub(super) fn give_up_unknown(&mut self, now: Time) {
-        while let Some((until, id)) = self.resume.unknown.first().copied()
+        while let Some((until, id)) = self.unknown.first().copied()
             && until <= now
         {
             self.give_up(id);
@@ -163,7 +134,25 @@ impl<F: Frame> Client<F> {
                 && matches!(request.stage, Stage::Resuming { .. })
             {
                 request.stage = Stage::Sent;
+                request.broker = self.link.broker();
                 self.tell_read(id);
+            }
+        }
+    }
+
+    /// The broker leaves. What is not named has not started, and waits for the next broker.
+    pub(super) fn on_leave(&mut self, started: &[u8]) {
+        let started: HashSet<&[u8]> = rids(started).collect();
+        let sent = self.requests.iter();
+        let sent = sent.filter(|(_, request)| matches!(request.stage, Stage::Sent));
+        let ids: Vec<u64> = sent.map(|(id, _)| *id).collect();
+        for id in ids {
+            let rid = self.rid(id);
+            if let Some(request) = self.requests.get_mut(&id)
+                && request.received == 0
+                && !started.contains(&rid[..])
+            {
+                request.stage = Stage::Parked;
             }
         }
     }

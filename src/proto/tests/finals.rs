@@ -126,21 +126,22 @@ fn what_was_said_is_forgotten_when_the_broker_is_there_later() {
     net.run(ms(10));
     assert_eq!(net.call(c, "echo", "1"), End::Final(json("1")));
     assert_eq!(net[w].machine.kept(), 1);
-    net.run(KEEP + HEARTBEAT);
+    // The first heartbeat acknowledges it, the next one finds it old.
+    net.run(KEEP + HEARTBEAT * 2);
     assert_eq!(net[w].machine.kept(), 0);
 }
 
 #[test]
-fn a_bounded_number_is_kept() {
+fn what_the_broker_has_acknowledged_is_not_kept_for_long() {
     let (mut net, _, w, c) = trio();
     net.run(ms(10));
     for _ in 0..50 {
         net.requests(c, 0..100);
-        net.run(ms(4));
+        net.run(ms(20));
     }
     net.run(ms(50));
     let kept = net[w].machine.kept();
-    assert!((1000..=2000).contains(&kept), "{kept}");
+    assert!((1000..=3000).contains(&kept), "{kept}");
 }
 
 /// It is not asked for twice, and the broker ended what the worker had.

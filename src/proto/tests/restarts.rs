@@ -161,7 +161,7 @@ fn a_broker_that_stops_tells_everybody() {
     let old = net.old_client(b);
     let old_waiting = net.request(old, "nobody", "1");
     net.run(ms(10));
-    net.act(b, |broker, now| broker.machine.stop(now));
+    net.act(b, |broker, now| broker.machine.discard(now));
     assert_eq!(net[b].machine.load(), [0; 4]);
     assert_eq!(net[b].machine.next_deadline(), None);
     net.run(ms(1));

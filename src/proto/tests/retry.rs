@@ -204,7 +204,7 @@ fn a_broker_that_stops_gives_nothing_to_another() {
     let r = ask(&mut net, c, "1", 3);
     net.worker(b, "echo");
     net.run(secs(1));
-    net.act(b, |broker, now| broker.machine.stop(now));
+    net.act(b, |broker, now| broker.machine.discard(now));
     net.run(ms(50));
     assert_eq!(net.end(c, r), failed("B_LOST"));
 }

@@ -13,9 +13,9 @@ impl<F: Frame> Worker<F> {
             count += 1;
         }
         assert_eq!(self.by_token.len(), count, "every token has a delivery");
-        self.audit_held();
+        self.audit_detached();
         assert!(
-            self.link.is_up() || self.deliveries.values().all(|each| each.held.is_some()),
+            self.link.is_up() || self.deliveries.values().all(|each| each.detached),
             "a delivery is of one connection"
         );
         assert!(

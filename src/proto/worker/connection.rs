@@ -40,7 +40,7 @@ impl<F: Frame> Worker<F> {
     /// it.
     pub(super) fn heard(&mut self, now: Time) {
         self.link.heard(now);
-        self.resume.recent.heard(now);
+        self.log.heard(now);
         if !self.connected && self.link.is_up() {
             self.connected = true;
             self.link.accepted();
@@ -53,7 +53,6 @@ impl<F: Frame> Worker<F> {
     pub(super) fn name_taken(&mut self, now: Time, session: &[u8]) {
         if *session == *self.session().as_bytes() {
             self.link.close();
-            self.resume.dismiss();
             self.lost(now, Loss::NameTaken);
         }
     }

@@ -1,7 +1,6 @@
 //! A delivery: one request in the hands of the worker, from the message that brings it to the reply,
 //! or the word that nobody waits for one.
 
-use super::held::Held;
 use super::{Worker, WorkerNotice};
 use crate::proto::Time;
 use crate::proto::code::Code;
@@ -19,8 +18,8 @@ pub(super) struct Delivery<F> {
     pub(super) user: Option<F>,
     /// How many parts of the reply were handed to the transport.
     pub(super) sent: u32,
-    /// Set while its broker is lost, until another has found the client.
-    pub(super) held: Option<Box<Held<F>>>,
+    /// Its broker is lost, and no other has found the client.
+    pub(super) detached: bool,
     pub(super) arrived: Time,
     /// What its user has written, for a dialect without partials.
     pub(super) parts: Vec<F>,
@@ -31,13 +30,6 @@ pub(super) struct Delivery<F> {
     pub(super) granted: u64,
     /// How many bytes more its user has counted than there were.
     pub(super) surplus: i64,
-}
-
-impl<F> Delivery<F> {
-    /// Whether its user has ended it, and only the reply is held.
-    pub(super) fn is_over(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.has_ended())
-    }
 }
 
 impl<F: Frame> Worker<F> {
@@ -86,24 +78,16 @@ impl<F: Frame> Worker<F> {
         if let Some(token) = delivery.token {
             self.by_token.remove(&token);
         }
-        self.release(&delivery);
         Some(delivery)
     }
 
     pub(super) fn cancel(&mut self, number: u64, code: Code) {
-        if self
-            .forget(number)
-            .is_none_or(|delivery| delivery.is_over())
-        {
-            return;
+        self.detached.take(number);
+        if self.forget(number).is_some() {
+            self.notices.push(WorkerNotice::Cancelled {
+                delivery: number,
+                code,
+            });
         }
-        self.tell_cancelled(number, code);
-    }
-
-    pub(super) fn tell_cancelled(&mut self, number: u64, code: Code) {
-        self.notices.push(WorkerNotice::Cancelled {
-            delivery: number,
-            code,
-        });
     }
 }

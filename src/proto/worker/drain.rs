@@ -1,7 +1,8 @@
 //! The end of a worker: it takes nothing new, lets what runs end, and says goodbye.
 
+use super::detached::DetachedReplies;
 use super::left::Left;
-use super::resume::Resume;
+use super::log::Log;
 use super::watchdog::Watchdog;
 use super::{Worker, WorkerNotice};
 use crate::proto::Time;
@@ -62,31 +63,27 @@ impl<F: Frame> Worker<F> {
         };
         let overdue = deadline.is_some_and(|at| at <= now);
         // Offers come back at once, and must not be taken for running.
-        if (!self.deliveries.is_empty() && !overdue) || self.retract.is_some() {
+        let busy = !self.deliveries.is_empty() || self.detached.has_news();
+        if (busy && !overdue) || self.retract.is_some() {
             return;
         }
         let running: Vec<u64> = self.deliveries.keys().copied().collect();
         for number in running {
-            if let Some(delivery) = self.forget(number) {
-                if delivery.is_over() {
-                    continue;
+            // The broker drops a claim with its worker.
+            if let Some(delivery) = self.deliveries.get(&number).filter(|each| !each.detached) {
+                if delivery.token.is_some() {
+                    self.log.skip(now);
                 }
-                // The broker drops a claim with its worker.
-                if delivery.held.is_none() {
-                    self.transmits.push(WorkerMessage::Reply {
-                        kind: ReplyKind::OwnError,
-                        client: delivery.client,
-                        rid: delivery.rid,
-                        body: Body::json(F::from(Code::WorkerLost.to_json())),
-                        token: delivery.token,
-                        pace: None,
-                    });
-                }
-                self.notices.push(WorkerNotice::Cancelled {
-                    delivery: number,
-                    code: Code::WorkerLost,
+                self.transmits.push(WorkerMessage::Reply {
+                    kind: ReplyKind::OwnError,
+                    client: delivery.client.clone(),
+                    rid: delivery.rid.clone(),
+                    body: Body::json(F::from(Code::WorkerLost.to_json())),
+                    token: delivery.token,
+                    pace: None,
                 });
             }
+            self.cancel(number, Code::WorkerLost);
         }
         if self.link.is_up() {
             self.transmits.push(WorkerMessage::Disconnect);
@@ -105,7 +102,10 @@ impl<F: Frame> Worker<F> {
         self.draining = None;
         self.stalled_at = None;
         self.left = Left::default();
-        self.resume = Resume::new();
+        self.log = Log::new();
+        self.detached = DetachedReplies::new();
+        self.disowned.clear();
+        self.give_up_at = None;
         self.watchdog = Watchdog::new(self.config.max_blocked);
         self.link.close();
         if self.connected {

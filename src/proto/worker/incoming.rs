@@ -26,8 +26,8 @@ impl<F: Frame> Worker<F> {
         match message {
             ToWorker::Welcome { hello } => match Hello::parse(&hello) {
                 Ok(hello) => {
-                    self.link.welcome(hello.clone());
-                    self.find_out(&hello);
+                    self.link.welcome(hello);
+                    self.claim_detached();
                     self.settle_drain(now);
                     if self.announced != self.concurrency() {
                         self.send_ready();
@@ -59,7 +59,7 @@ impl<F: Frame> Worker<F> {
                     token,
                     user,
                     sent: 0,
-                    held: None,
+                    detached: false,
                     arrived: now,
                     parts: Vec::new(),
                     debt: Debt::default(),
@@ -76,6 +76,7 @@ impl<F: Frame> Worker<F> {
                 }
             }
             ToWorker::Resume(ext) => self.on_resume(now, ext),
+            ToWorker::Ack(ack) => self.log.acknowledge(ack.messages),
             ToWorker::Disclaim { numbers } => self.on_disclaim(now, &numbers),
             ToWorker::Credit { token, bytes } => {
                 if let Some(&number) = self.by_token.get(&token)
@@ -87,7 +88,6 @@ impl<F: Frame> Worker<F> {
             // A client's own heartbeat; a delivery stays active until somebody says otherwise.
             ToWorker::RequestHeartbeat { .. } | ToWorker::Heartbeat => {}
             ToWorker::Disconnect => {
-                self.resume.dismiss();
                 if !self.connected {
                     self.link.refused();
                 }

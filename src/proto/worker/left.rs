@@ -38,7 +38,7 @@ impl<F: Frame> Worker<F> {
 
     /// How many take up room, or would like to.
     pub(super) fn busy(&self) -> usize {
-        self.load() + self.left.len()
+        self.deliveries.len() + self.left.len()
     }
 
     /// Offers had to wait behind them. True if the broker is to be told of a place more or less.

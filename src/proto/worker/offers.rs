@@ -42,7 +42,7 @@ impl<F: Frame> Worker<F> {
                 Some(Delivery {
                     token: Some(token), ..
                 }) => tokens.extend(token.to_be_bytes()),
-                Some(delivery) if delivery.held.is_some() => self.disown(delivery),
+                Some(delivery) if delivery.detached => self.disown(number, delivery),
                 _ => {}
             }
         }

@@ -124,7 +124,7 @@ impl<F: Frame> Worker<F> {
     pub fn handle_worked(&mut self, worked: Worked) {
         if let (Some(limit), true) = (self.config.concurrency, self.config.prefetch > 0) {
             let oldest = self.deliveries.first_key_value().map(|(number, _)| *number);
-            let load = self.load();
+            let load = self.deliveries.len();
             self.pace.worked(worked, oldest, load, limit as u64);
         }
     }

@@ -39,10 +39,10 @@ impl<F: Frame> Worker<F> {
     pub(super) fn concurrency(&self) -> Option<usize> {
         let limit = match self.draining.is_some() || self.watchdog.is_barking() {
             true => Some(0),
-            false if self.full => Some(self.load()),
+            false if self.full => Some(self.deliveries.len()),
             false => self.config.concurrency,
         };
-        limit.map(|limit| limit.saturating_sub(self.unclaimed() + self.left.told()))
+        limit.map(|limit| limit.saturating_sub(self.detached.unclaimed() + self.left.told()))
     }
 
     pub(super) fn session(&self) -> String {

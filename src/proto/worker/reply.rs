@@ -1,7 +1,7 @@
 //! What the user says of a delivery: parts of the reply, and its end.
 
 use super::delivery::Delivery;
-use super::recent::Ended;
+use super::log::Ended;
 use super::{Worker, WorkerNotice};
 use crate::proto::code::Code;
 use crate::proto::{Time, flow};
@@ -12,9 +12,6 @@ use crate::wire::{Body, Dialect, Frame};
 impl<F: Frame> Worker<F> {
     /// Sends one part of the reply.
     pub fn partial(&mut self, now: Time, delivery: u64, body: Body<F>) {
-        if self.held > 0 && self.keep_part(delivery, &body) {
-            return;
-        }
         let dialect = self.config.dialect;
         let has_windows = self.has_windows();
         let number = delivery;
@@ -29,6 +26,11 @@ impl<F: Frame> Worker<F> {
             return;
         };
         let cost = flow::cost(&body);
+        if delivery.detached {
+            delivery.sent = delivery.sent.saturating_add(1);
+            delivery.spent += u64::from(cost);
+            return self.keep_part(number, body);
+        }
         if !has_windows {
             delivery.debt.add(cost);
             if let Some(bytes) = delivery.debt.settle(self.congested) {
@@ -54,8 +56,8 @@ impl<F: Frame> Worker<F> {
         }
         *sent = sent.saturating_add(1);
         *spent += u64::from(cost);
-        if token.is_some() && self.resume.is_with_broker() {
-            self.resume.recent.part(now, number, &body);
+        if token.is_some() {
+            self.log.part(now, number, &body);
         }
         let message = WorkerMessage::Reply {
             kind: ReplyKind::Partial,
@@ -85,12 +87,13 @@ impl<F: Frame> Worker<F> {
     }
 
     pub(super) fn end(&mut self, now: Time, number: u64, mut kind: ReplyKind, mut body: Body<F>) {
-        if self.held > 0 && self.keep_end(number, kind, &body) {
-            return;
-        }
         let Some(delivery) = self.forget(number) else {
             return self.end_left(now, number);
         };
+        if delivery.detached {
+            self.keep_end(number, kind, body);
+            return self.settle_drain(now);
+        }
         let Delivery {
             client,
             rid,
@@ -107,18 +110,19 @@ impl<F: Frame> Worker<F> {
         if self.config.dialect == Dialect::Omdp && token.is_none() && kind.is_error() {
             body = Body::json(error_for_old(body.into_json()));
         }
-        if token.is_some() && self.resume.is_with_broker() {
+        if self.is_too_large(&body) {
+            (kind, body) = (ReplyKind::OwnError, too_large());
+        }
+        if let Some(token) = token {
             let ended = Ended {
                 client: &client,
                 rid: &rid,
                 user: user.as_deref(),
+                token,
                 sent,
                 kind,
             };
-            self.resume.recent.end(now, number, ended, &body);
-        }
-        if self.is_too_large(&body) {
-            (kind, body) = (ReplyKind::OwnError, too_large());
+            self.log.end(now, number, ended, &body);
         }
         let service = token.and_then(|_| self.pace.tell(now));
         let pace = service.map(|service| ext::Pace {

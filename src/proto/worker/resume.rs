@@ -1,19 +1,24 @@
-//! What becomes of a worker's deliveries when their broker is lost.
+//! What becomes of a worker's deliveries when a connection to their broker is lost.
 //!
-//! What its user has taken is *held*: its user works on, and what it says is kept, see
-//! [`held`](super::held). What its user has not taken is taken back at once, for certain. From the next
-//! broker the worker *claims* what it holds, see [`claims`](super::claims); if none comes in time, it is
-//! given up.
+//! The loss of a connection is the loss of a broker, as this side sees it. What its user has taken is
+//! *detached*: its user works on, and what it says is kept, see [`detached`](super::detached). What its
+//! user has not taken is taken back at once, for certain.
+//!
+//! The broker of the next connection is told of all of it by CLAIM, and of what was said in the last
+//! moments, see [`log`](super::log). The same process knows each by its token: it says which parts it
+//! has, or that nobody asks any more; and what was not claimed has not started. Another process looks
+//! for the clients. When no broker comes within the patience, what is detached is given up.
 
 use super::Worker;
 use super::delivery::Delivery;
-use super::held::Held;
-use super::late::Late;
-use super::recent::{Recent, Said};
+use super::detached::Detached;
+use super::log::{Ended, Said};
 use crate::proto::Time;
 use crate::proto::code::Code;
-use crate::wire::{Frame, Hello};
-use std::time::Duration;
+use crate::proto::flow::Debt;
+use crate::proto::link::BrokerLife;
+use crate::wire::omdp::{ClaimExt, ClaimState, ReplyKind, ResumeExt, WorkerMessage, tokens};
+use crate::wire::{Body, Frame};
 
 /// More is not disowned: its clients end up not knowing.
 const MAX_DISOWNED: usize = 65_536;
@@ -21,183 +26,265 @@ const MAX_DISOWNED: usize = 65_536;
 /// A request that had not started when its broker was lost.
 #[derive(Debug)]
 pub(super) struct Disowned<F> {
-    pub(super) client: F,
-    pub(super) rid: F,
-    pub(super) user: Option<F>,
-}
-
-/// Which brokers there were, and what was lost with them.
-#[derive(Debug)]
-pub(super) struct Resume<F> {
-    /// The broker of this connection, by the name that it gave its life.
-    here: Option<String>,
-    /// The one that deliveries were lost with last.
-    before: Option<String>,
-    /// How long a broker of ours may be away.
-    patience: Duration,
-    /// When what is held without a claim is given up.
-    until: Option<Time>,
-    disowned: Vec<Disowned<F>>,
-    /// What the broker of this connection was told last.
-    pub(super) recent: Recent<F>,
-    /// What brokers were told that are lost.
-    pub(super) late: Late<F>,
-    /// Of everything that is kept.
-    pub(super) bytes: usize,
-}
-
-impl<F> Resume<F> {
-    pub(super) fn new() -> Self {
-        Resume {
-            here: None,
-            before: None,
-            patience: Duration::ZERO,
-            until: None,
-            disowned: Vec::new(),
-            recent: Recent::new(),
-            late: Late::new(),
-            bytes: 0,
-        }
-    }
-
-    /// Whether the broker of this connection gave its life a name.
-    pub(super) fn is_with_broker(&self) -> bool {
-        self.here.is_some()
-    }
-
-    /// The broker of this connection has said what it is, and how long it may be away. Whether it is
-    /// another process than the one that was lost.
-    pub(super) fn meet(&mut self, hello: &Hello, patience: Duration) -> bool {
-        let name = Some(&hello.session).filter(|name| !name.is_empty());
-        let is_another = name.is_some() && name != self.before.as_ref();
-        self.here = name.cloned();
-        self.patience = patience;
-        self.until = None;
-        is_another
-    }
-
-    pub(super) fn take_disowned(&mut self) -> Vec<Disowned<F>> {
-        std::mem::take(&mut self.disowned)
-    }
-
-    /// The broker of this connection has told the clients that their requests are over.
-    pub(super) fn dismiss(&mut self) {
-        self.here = None;
-    }
-
-    pub(super) fn next_deadline(&self) -> Option<Time> {
-        self.until
-    }
+    client: F,
+    rid: F,
+    user: Option<F>,
+    given: Option<(BrokerLife, u64)>,
 }
 
 impl<F: Frame> Worker<F> {
-    /// The link is lost: holds what a broker of ours gave, and gives the rest up.
+    /// The connection is lost: detaches what a broker of 1.x gave, and gives the rest up.
     pub(super) fn lose_deliveries(&mut self, now: Time) {
-        let here = self.resume.here.take();
-        let said = self.resume.recent.take(self.link.last_heard());
+        let broker = self.link.broker();
         let Said {
             finished,
             mut parts,
-        } = said;
-        self.resume.late.unclaim();
-        for (number, finished) in finished.into_iter().filter(|_| here.is_some()) {
-            self.resume.late.add(number, finished);
+            complete,
+        } = self.log.take(self.link.last_heard());
+        self.detached.incomplete |= !complete;
+        self.detached.unclaim();
+        if let Some(broker) = broker {
+            for (number, (token, mut reply)) in finished {
+                reply.given = Some((broker, token));
+                self.detached.insert(number, reply);
+            }
         }
         let numbers: Vec<u64> = self.deliveries.keys().copied().collect();
+        let mut running = false;
         for number in numbers {
             let Some(delivery) = self.deliveries.get_mut(&number) else {
                 continue;
             };
-            if let Some(held) = &mut delivery.held {
-                held.claimed = false;
-            } else if let (Some(token), true) = (delivery.token, here.is_some()) {
-                delivery.token = None;
-                let tail = parts.remove(&number).unwrap_or_default();
-                delivery.held = Some(Box::new(Held::new(tail)));
-                self.held += 1;
+            if delivery.detached {
+                running = true;
+            } else if let (Some(token), Some(broker)) = (delivery.token.take(), broker) {
+                delivery.detached = true;
+                running = true;
+                let mut reply = Detached::new(
+                    delivery.client.clone(),
+                    delivery.rid.clone(),
+                    delivery.user.clone(),
+                    delivery.sent,
+                    parts.remove(&number).unwrap_or_default(),
+                );
+                reply.given = Some((broker, token));
                 self.by_token.remove(&token);
+                self.detached.insert(number, reply);
             } else {
                 self.cancel(number, Code::BrokerLost);
             }
         }
-        if self.held > 0 {
+        if running {
             // Only the owner knows which of them were taken.
             self.ask_back(0);
         }
-        if self.held > 0 || !self.resume.late.is_empty() {
-            let until = now + self.resume.patience;
-            self.resume.until.get_or_insert(until);
-        }
-        if here.is_some() {
-            self.resume.before = here;
+        if !self.detached.is_empty() {
+            let until = now + self.link.lost_patience();
+            self.give_up_at.get_or_insert(until);
         }
     }
 
-    /// The link is lost because the user is blocked: nothing is held.
+    /// The connection is given up because the user is blocked: nothing is detached, and the broker
+    /// hears that what had started is lost.
     pub(super) fn abandon(&mut self) {
-        self.resume.dismiss();
-        self.resume.until = None;
-        self.resume.disowned.clear();
-        self.resume.recent = Recent::new();
-        self.resume.late.clear();
+        self.give_up_at = None;
+        self.disowned.clear();
+        self.log = super::log::Log::new();
+        self.detached = super::detached::DetachedReplies::new();
+        // If that does not reach the broker, it must not believe that they never started.
+        self.detached.incomplete = true;
         let numbers: Vec<u64> = self.deliveries.keys().copied().collect();
         for number in numbers {
+            if let Some(token) = self.deliveries.get(&number).and_then(|each| each.token) {
+                self.say_code(token, Code::WorkerLost);
+            }
             self.cancel(number, Code::WorkerLost);
         }
     }
 
     /// The owner has taken it back before its user took it: it never starts here.
-    pub(super) fn disown(&mut self, delivery: Delivery<F>) {
-        if self.resume.disowned.len() < MAX_DISOWNED {
-            self.resume.disowned.push(Disowned {
+    pub(super) fn disown(&mut self, number: u64, delivery: Delivery<F>) {
+        let given = self.detached.take(number).and_then(|reply| reply.given);
+        if self.disowned.len() < MAX_DISOWNED {
+            self.disowned.push(Disowned {
                 client: delivery.client,
                 rid: delivery.rid,
                 user: delivery.user,
+                given,
             });
         }
     }
 
     /// No broker came that they could be claimed from.
-    pub(super) fn give_up_held(&mut self) {
-        self.resume.until = None;
-        self.resume.disowned.clear();
-        self.resume.late.give_up();
-        let held = self.deliveries.iter();
-        let held =
-            held.filter(|(_, delivery)| delivery.held.as_ref().is_some_and(|held| !held.claimed));
-        let numbers: Vec<u64> = held.map(|(number, _)| *number).collect();
-        for number in numbers {
+    pub(super) fn give_up_detached(&mut self) {
+        self.give_up_at = None;
+        self.disowned.clear();
+        for number in self.detached.give_up() {
+            self.detached.incomplete = true;
             self.cancel(number, Code::BrokerLost);
         }
     }
 
+    /// The broker of this connection has said hello: it is told of everything that is detached.
+    pub(super) fn claim_detached(&mut self) {
+        self.give_up_at = None;
+        let Some(broker) = self.link.broker() else {
+            return self.give_up_detached();
+        };
+        let token = |given: Option<(BrokerLife, u64)>| {
+            given.and_then(|(giver, token)| (giver == broker).then_some(token))
+        };
+        for disowned in std::mem::take(&mut self.disowned) {
+            self.transmits.push(WorkerMessage::Claim {
+                client: disowned.client,
+                rid: disowned.rid,
+                ext: ClaimExt {
+                    state: ClaimState::NotStarted,
+                    number: 0,
+                    token: token(disowned.given),
+                },
+                user: disowned.user,
+            });
+        }
+        for (number, reply) in self.detached.iter_mut() {
+            if std::mem::replace(&mut reply.claimed, true) {
+                continue;
+            }
+            self.transmits.push(WorkerMessage::Claim {
+                client: reply.client.clone(),
+                rid: reply.rid.clone(),
+                ext: ClaimExt {
+                    state: match reply.end {
+                        Some(_) => ClaimState::Ended,
+                        None => ClaimState::Running,
+                    },
+                    number,
+                    token: token(reply.given),
+                },
+                user: reply.user.clone(),
+            });
+        }
+        if self.last_broker.replace(broker) != Some(broker) {
+            self.detached.incomplete = false;
+        }
+        if self.connections > 1 && !self.detached.incomplete {
+            self.transmits.push(WorkerMessage::AllClaimed);
+        }
+    }
+
+    /// The client of a claim was found.
+    pub(super) fn on_resume(&mut self, now: Time, ext: ResumeExt) {
+        let ResumeExt {
+            number,
+            token,
+            received,
+            read,
+        } = ext;
+        let Some(mut reply) = self.detached.take_claimed(number) else {
+            // Given up here meanwhile.
+            return self.refuse_to_resume(now, token);
+        };
+        let Some(missing) = reply.take_missing(received) else {
+            self.refuse_to_resume(now, token);
+            return self.cancel(number, Code::BrokerLost);
+        };
+        let has_windows = self.has_windows();
+        if let Some(delivery) = self.deliveries.get_mut(&number) {
+            delivery.detached = false;
+            delivery.token = Some(token);
+            delivery.arrived = now;
+            self.by_token.insert(token, number);
+            // Credit that was on its way is in no message any more, so all that was read is compared
+            // with all that was given. What this side gives by itself, it gives now.
+            let read = if has_windows { read } else { u64::MAX };
+            let owed = read.min(delivery.spent).saturating_sub(delivery.granted);
+            delivery.debt = Debt::default();
+            if owed > 0 {
+                let bytes = u32::try_from(owed).unwrap_or(u32::MAX);
+                self.notices.push(delivery.credit(number, bytes));
+            }
+        }
+        let sent = received.saturating_add(u32::try_from(missing.len()).unwrap_or(u32::MAX));
+        let Detached {
+            client,
+            rid,
+            user,
+            end,
+            ..
+        } = reply;
+        for part in missing {
+            self.log.part(now, number, &part);
+            self.say_again(ReplyKind::Partial, (&client, &rid), part, token);
+        }
+        if let Some((kind, body)) = end {
+            let ended = Ended {
+                client: &client,
+                rid: &rid,
+                user: user.as_deref(),
+                token,
+                sent,
+                kind,
+            };
+            self.log.end(now, number, ended, &body);
+            self.say_again(kind, (&client, &rid), body, token);
+        }
+        self.settle_drain(now);
+    }
+
+    fn say_again(&mut self, kind: ReplyKind, (client, rid): (&F, &F), body: Body<F>, token: u64) {
+        self.transmits.push(WorkerMessage::Reply {
+            kind,
+            client: client.clone(),
+            rid: rid.clone(),
+            body,
+            token: Some(token),
+            pace: None,
+        });
+    }
+
+    /// Parts of the reply are nowhere any more.
+    fn refuse_to_resume(&mut self, now: Time, token: u64) {
+        self.detached.incomplete = true;
+        self.log.skip(now);
+        self.say_code(token, Code::BrokerLost);
+    }
+
+    /// Ends a request with a code. The token says which one.
+    fn say_code(&mut self, token: u64, code: Code) {
+        let nobody = F::from(&b"-"[..]);
+        let body = Body::json(F::from(code.to_json()));
+        self.say_again(ReplyKind::OwnError, (&nobody, &nobody), body, token);
+    }
+
+    /// Nobody asks for these.
+    pub(super) fn on_disclaim(&mut self, now: Time, numbers: &[u8]) {
+        for number in tokens(numbers) {
+            if self.detached.take_claimed(number).is_some() {
+                self.cancel(number, Code::Aborted);
+            }
+        }
+        self.settle_drain(now);
+    }
+
     #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn audit_held(&self) {
-        let held = self.deliveries.values();
-        let held: Vec<_> = held.filter_map(|delivery| delivery.held.as_ref()).collect();
-        assert_eq!(held.len(), self.held);
-        let bytes: usize = held.iter().map(|held| held.bytes).sum();
-        assert_eq!(bytes, self.resume.bytes);
-        let unclaimed = held.iter().any(|held| !held.claimed);
+    pub(super) fn audit_detached(&self) {
+        let detached = self.deliveries.values().filter(|each| each.detached);
+        assert_eq!(detached.count(), self.detached.running());
         assert!(
-            !unclaimed || self.resume.until.is_some(),
-            "what is held is given up in the end"
+            !self.detached.has(false) || self.give_up_at.is_some(),
+            "what is detached is given up in the end"
         );
-        assert!(self.link.is_up() || held.iter().all(|held| !held.claimed));
-        let late = &self.resume.late;
-        late.audit();
-        assert!(!late.has(false) || self.resume.until.is_some());
-        assert!(self.link.is_up() || !late.has(true));
-        assert!(self.link.is_up() || self.resume.recent.len() == 0);
+        assert!(self.link.is_up() || !self.detached.has(true));
+        assert!(self.link.is_up() || self.log.len() == 0);
         assert!(
-            self.resume.disowned.is_empty() || self.resume.until.is_some(),
+            self.disowned.is_empty() || self.give_up_at.is_some(),
             "what was disowned is forgotten in the end"
         );
     }
 
-    /// How many words are kept of what is over.
+    /// How many replies are kept of what is over.
     #[cfg(test)]
     pub(in crate::proto) fn kept(&self) -> usize {
-        self.resume.recent.len() + self.resume.late.len()
+        self.log.len() + self.detached.ended()
     }
 }

@@ -120,7 +120,7 @@ impl<F: Frame> Worker<F> {
     /// The user's thread is not blocked.
     pub fn handle_pong(&mut self, now: Time) {
         if self.watchdog.handle_pong(now) {
-            self.link.resume(now);
+            self.link.reopen(now);
         }
     }
 

@@ -21,6 +21,7 @@ impl<F: Frame> ToWorker<F> {
             | omdp::ToWorker::Cancel { .. }
             | omdp::ToWorker::Resume(_)
             | omdp::ToWorker::Disclaim { .. }
+            | omdp::ToWorker::Ack(_)
             | omdp::ToWorker::Credit { .. } => None,
         }
     }
@@ -54,7 +55,9 @@ impl<F: Frame> WorkerMessage<F> {
             }),
             omdp::WorkerMessage::Heartbeat => Some(WorkerMessage::Heartbeat),
             omdp::WorkerMessage::Disconnect => Some(WorkerMessage::Disconnect),
-            omdp::WorkerMessage::Return { .. } | omdp::WorkerMessage::Claim { .. } => None,
+            omdp::WorkerMessage::Return { .. }
+            | omdp::WorkerMessage::Claim { .. }
+            | omdp::WorkerMessage::AllClaimed => None,
         }
     }
 }

@@ -11,7 +11,7 @@ mod to_broker;
 mod to_client;
 mod to_worker;
 
-pub use resume::{ClaimExt, ClaimState, Past, ResumeExt, rids, rids_to_frame, rids_to_frames};
+pub use resume::{Ack, ClaimExt, ClaimState, Past, ResumeExt, rids, rids_to_frame, rids_to_frames};
 pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage, tokens};
 pub use to_client::ToClient;
 pub use to_worker::{RequestExtra, ToWorker};
@@ -44,6 +44,14 @@ const RESUME: &[u8] = b"11";
 const PARK: &[u8] = b"12";
 /// Ours: these are wanted back from the client that they were parked with.
 const UNPARK: &[u8] = b"13";
+
+/// Extended: so many replies of this connection were taken, and need not be kept any more.
+const ACK: &[u8] = b"14";
+/// Extended: everything that an earlier connection left was named by now: asked for with RESUME, or
+/// claimed.
+const ALL: &[u8] = b"15";
+/// Extended: the broker leaves, and says which requests may have started.
+const LEAVE: &[u8] = b"16";
 
 /// Ours: so many bytes of this stream were read, and so many more may be sent.
 const CREDIT: &[u8] = b"10";

@@ -13,24 +13,79 @@ pub struct Past {
     pub wait_ms: u32,
     /// How many bytes of the parts were read, of all that was ever given back as credit.
     pub read: u64,
+    /// Whether no other broker than this one was sent it.
+    pub here: bool,
 }
 
 impl Past {
     pub fn to_frame<F: Frame>(self) -> F {
-        let mut bytes = [0; 16];
+        let mut bytes = [0; 17];
         bytes[..4].copy_from_slice(&self.received.to_be_bytes());
         bytes[4..8].copy_from_slice(&self.wait_ms.to_be_bytes());
-        bytes[8..].copy_from_slice(&self.read.to_be_bytes());
+        bytes[8..16].copy_from_slice(&self.read.to_be_bytes());
+        bytes[16] = self.here.into();
         F::from(&bytes[..])
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let (&received, rest) = bytes.split_first_chunk().ok_or(Malformed::Extension)?;
         let (&wait_ms, rest) = rest.split_first_chunk().ok_or(Malformed::Extension)?;
+        let (&read, here) = rest.split_first_chunk().ok_or(Malformed::Extension)?;
         Ok(Past {
             received: u32::from_be_bytes(received),
             wait_ms: u32::from_be_bytes(wait_ms),
-            read: u64::from_be_bytes(rest.try_into().map_err(|_| Malformed::Extension)?),
+            read: u64::from_be_bytes(read),
+            here: match here {
+                [0] => false,
+                [1] => true,
+                _ => return Err(Malformed::Extension),
+            },
+        })
+    }
+}
+
+/// How many replies a peer has taken since it said so last, and how many bytes their bodies had.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ack {
+    pub messages: u32,
+    pub bytes: u32,
+}
+
+impl Ack {
+    /// An acknowledgement is sent when it is for so many messages, or for so many bytes.
+    const MANY: u32 = 64;
+    const MUCH: u32 = 64 * 1024;
+
+    /// Counts one reply more. True if the acknowledgement is due.
+    pub fn count(&mut self, bytes: usize) -> bool {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.messages += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.messages >= Ack::MANY || self.bytes >= Ack::MUCH
+    }
+
+    /// What is to be acknowledged, if anything is.
+    pub fn take(&mut self) -> Option<Ack> {
+        let ack = std::mem::take(self);
+        (ack.messages > 0).then_some(ack)
+    }
+
+    pub fn to_frame<F: Frame>(self) -> F {
+        let mut bytes = [0; 8];
+        bytes[..4].copy_from_slice(&self.messages.to_be_bytes());
+        bytes[4..].copy_from_slice(&self.bytes.to_be_bytes());
+        F::from(&bytes[..])
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (&messages, rest) = bytes.split_first_chunk().ok_or(Malformed::Extension)?;
+        let messages = u32::from_be_bytes(messages);
+        if messages == 0 {
+            return Err(Malformed::Extension);
+        }
+        Ok(Ack {
+            messages,
+            bytes: u32::from_be_bytes(rest.try_into().map_err(|_| Malformed::Extension)?),
         })
     }
 }
@@ -52,23 +107,35 @@ pub struct ClaimExt {
     pub state: ClaimState,
     /// The worker's own number for it, unused for what had not started.
     pub number: u64,
+    /// The handle that this very broker gave it on an earlier connection.
+    pub token: Option<u64>,
 }
 
 impl ClaimExt {
     pub fn to_frame<F: Frame>(self) -> F {
-        let mut bytes = [0; 9];
+        let mut bytes = [0; 17];
         bytes[0] = match self.state {
             ClaimState::Running => 0,
             ClaimState::Ended => 1,
             ClaimState::NotStarted => 2,
         };
-        bytes[1..].copy_from_slice(&self.number.to_be_bytes());
-        F::from(&bytes[..])
+        bytes[1..9].copy_from_slice(&self.number.to_be_bytes());
+        match self.token {
+            None => F::from(&bytes[..9]),
+            Some(token) => {
+                bytes[9..].copy_from_slice(&token.to_be_bytes());
+                F::from(&bytes[..])
+            }
+        }
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let (&state, number) = bytes.split_first().ok_or(Malformed::Extension)?;
-        let number = number.try_into().map_err(|_| Malformed::Extension)?;
+        let (&state, rest) = bytes.split_first().ok_or(Malformed::Extension)?;
+        let (&number, token) = rest.split_first_chunk().ok_or(Malformed::Extension)?;
+        let token = match token {
+            [] => None,
+            token => Some(token.try_into().map_err(|_| Malformed::Extension)?),
+        };
         Ok(ClaimExt {
             state: match state {
                 0 => ClaimState::Running,
@@ -77,6 +144,7 @@ impl ClaimExt {
                 _ => return Err(Malformed::Extension),
             },
             number: u64::from_be_bytes(number),
+            token: token.map(u64::from_be_bytes),
         })
     }
 }
@@ -195,19 +263,37 @@ mod tests {
             received: 3,
             wait_ms: 7500,
             read: 0x0102_0304_0506_0708,
+            here: true,
         };
-        let bytes = [0, 0, 0, 3, 0, 0, 0x1d, 0x4c, 1, 2, 3, 4, 5, 6, 7, 8];
+        let bytes = [0, 0, 0, 3, 0, 0, 0x1d, 0x4c, 1, 2, 3, 4, 5, 6, 7, 8, 1];
         seed("ext", &bytes);
         assert_eq!(past.to_frame::<Vec<u8>>(), bytes);
         assert_eq!(Past::parse(&bytes), Ok(past));
         let claim = ClaimExt {
             state: ClaimState::Ended,
             number: 0x0102_0304_0506_0708,
+            token: None,
         };
         let bytes = [1, 1, 2, 3, 4, 5, 6, 7, 8];
         seed("ext", &bytes);
         assert_eq!(claim.to_frame::<Vec<u8>>(), bytes);
         assert_eq!(ClaimExt::parse(&bytes), Ok(claim));
+        let known = ClaimExt {
+            token: Some(9),
+            ..claim
+        };
+        let bytes = [&bytes[..], &[0, 0, 0, 0, 0, 0, 0, 9]].concat();
+        seed("ext", &bytes);
+        assert_eq!(known.to_frame::<Vec<u8>>(), bytes);
+        assert_eq!(ClaimExt::parse(&bytes), Ok(known));
+        let ack = Ack {
+            messages: 64,
+            bytes: 258,
+        };
+        let bytes = [0, 0, 0, 64, 0, 0, 1, 2];
+        seed("ext", &bytes);
+        assert_eq!(ack.to_frame::<Vec<u8>>(), bytes);
+        assert_eq!(Ack::parse(&bytes), Ok(ack));
         let resume = ResumeExt {
             number: 2,
             token: 9,
@@ -231,9 +317,23 @@ mod tests {
     }
 
     #[test]
+    fn an_acknowledgement_is_due_with_many_messages_or_many_bytes() {
+        let mut ack = Ack::default();
+        assert_eq!(ack.take(), None);
+        assert!((1..64).all(|_| !ack.count(1)));
+        assert!(ack.count(1));
+        let (messages, bytes) = (64, 64);
+        assert_eq!(ack.take(), Some(Ack { messages, bytes }));
+        assert_eq!(ack.take(), None);
+        assert!(!ack.count(65_535));
+        assert!(ack.count(1));
+    }
+
+    #[test]
     fn other_lengths_are_refused() {
-        for len in (0..40).filter(|len| ![9, 16, 28].contains(len)) {
+        for len in (0..40).filter(|len| ![8, 9, 17, 28].contains(len)) {
             let bytes = vec![0; len];
+            assert!(Ack::parse(&bytes).is_err());
             assert!(Past::parse(&bytes).is_err());
             assert!(ClaimExt::parse(&bytes).is_err());
             assert!(ResumeExt::parse(&bytes).is_err());

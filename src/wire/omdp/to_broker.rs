@@ -49,6 +49,11 @@ pub enum ClientMessage<F> {
     Cancel { rid: F, expired: bool },
     /// `C 10 rid bytes`. Ours: so many bytes of the reply's parts were read.
     Credit { rid: F, bytes: u32 },
+    /// `C 14 ack`. Extended: so many replies have come.
+    Ack(Ack),
+    /// `C 15`. Extended: RESUME was sent for everything that is still wanted of what was sent on
+    /// earlier connections.
+    AllResumed,
 }
 
 /// Worker to broker.
@@ -82,6 +87,8 @@ pub enum WorkerMessage<F> {
         ext: ClaimExt,
         user: Option<F>,
     },
+    /// `W 15`. Extended: everything was claimed that this worker has of earlier connections.
+    AllClaimed,
 }
 
 /// The tokens of a RETURN.
@@ -150,6 +157,8 @@ impl<F: Frame> ClientMessage<F> {
                 rid: cursor.id()?,
                 bytes: credit(&cursor.next()?)?,
             },
+            ACK => ClientMessage::Ack(Ack::parse(&cursor.next()?)?),
+            ALL => ClientMessage::AllResumed,
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -206,6 +215,11 @@ impl<F: Frame> ClientMessage<F> {
                 put(CREDIT);
                 out.extend([rid, F::from(&bytes.to_be_bytes()[..])]);
             }
+            ClientMessage::Ack(ack) => {
+                put(ACK);
+                out.push(ack.to_frame());
+            }
+            ClientMessage::AllResumed => put(ALL),
         }
     }
 }
@@ -232,6 +246,7 @@ impl<F: Frame> WorkerMessage<F> {
                 ext: ClaimExt::parse(&cursor.next()?)?,
                 user: cursor.optional_bounded(MAX_USER)?,
             },
+            ALL => WorkerMessage::AllClaimed,
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -332,6 +347,7 @@ impl<F: Frame> WorkerMessage<F> {
                 out.extend([client, rid, ext.to_frame()]);
                 out.extend(user);
             }
+            WorkerMessage::AllClaimed => put(ALL),
         }
     }
 }

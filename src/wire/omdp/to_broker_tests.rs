@@ -320,7 +320,7 @@ fn decode_then_encode_is_identity() {
 #[test]
 fn what_outlives_a_broker() {
     golden(
-        "C|11|echo|r1|1|{}|\0\0\0\u{1}\0|\0\0\0\u{3}\0\0\u{1}\0\0\0\0\0\0\0\0\u{5}",
+        "C|11|echo|r1|1|{}|\0\0\0\u{1}\0|\0\0\0\u{3}\0\0\u{1}\0\0\0\0\0\0\0\0\u{5}\0",
         client(ClientMessage::Resume {
             service: b"echo".to_vec(),
             rid: b"r1".to_vec(),
@@ -336,6 +336,7 @@ fn what_outlives_a_broker() {
                 received: 3,
                 wait_ms: 256,
                 read: 5,
+                here: false,
             },
         }),
     );
@@ -348,10 +349,21 @@ fn what_outlives_a_broker() {
             ext: ClaimExt {
                 state: ClaimState::Running,
                 number: 2,
+                token: None,
             },
             user: user.map(|user| user.as_bytes().to_vec()),
         })
     };
+    let ack = Ack {
+        messages: 2,
+        bytes: 256,
+    };
+    golden(
+        "C|14|\0\0\0\u{2}\0\0\u{1}\0",
+        client(ClientMessage::Ack(ack)),
+    );
+    golden("C|15", client(ClientMessage::AllResumed));
+    golden("W|15", worker(WorkerMessage::AllClaimed));
     golden("W|11|Cx|r1|\0\0\0\0\0\0\0\0\u{2}", claim(None));
     golden("W|11|Cx|r1|\0\0\0\0\0\0\0\0\u{2}|web", claim(Some("web")));
     use Malformed::*;
@@ -360,6 +372,10 @@ fn what_outlives_a_broker() {
         ("C|11|echo|r1|1|{}|\0|\0\0\0\0\0\0\0\0", Extension),
         ("C|11|echo|r1|1|{}|\0\0\0\0\0|\0", Extension),
         ("C|11|echo|∅|1|{}|\0\0\0\0\0|\0\0\0\0\0\0\0\0", Name),
+        ("C|14|\0\0\0\0\0\0\0\0", Extension),
+        ("C|14|\0\0\0\u{2}", Extension),
+        ("C|15|x", Trailing),
+        ("W|15|x", Trailing),
         ("C|12", Short),
         ("C|12|∅", Extension),
         ("C|12|\0\u{2}r1|x", Trailing),

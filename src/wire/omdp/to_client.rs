@@ -32,6 +32,9 @@ pub enum ToClient<F> {
     /// `C 5 session`. Extension: another peer has the name, and this one, if that is its session, is not
     /// to come back.
     NameTaken { session: F },
+    /// `C 16 [rids]`. Extended: the broker leaves. Of what it was sent on this connection these
+    /// may have started, and nothing else has or will.
+    Leave { rids: Option<F> },
 }
 
 impl<F: Frame> ToClient<F> {
@@ -62,6 +65,9 @@ impl<F: Frame> ToClient<F> {
             DISCONNECT if cursor.remaining() == 0 => ToClient::Disconnect,
             DISCONNECT => ToClient::NameTaken {
                 session: cursor.id()?,
+            },
+            LEAVE => ToClient::Leave {
+                rids: cursor.optional().map(check_rids).transpose()?,
             },
             _ => return Err(Malformed::Command),
         };
@@ -153,6 +159,10 @@ impl<F: Frame> ToClient<F> {
                 put(DISCONNECT);
                 out.push(session);
             }
+            ToClient::Leave { rids } => {
+                put(LEAVE);
+                out.extend(rids);
+            }
         }
     }
 }
@@ -228,6 +238,9 @@ mod tests {
         golden("C|5", ToClient::Disconnect);
         let session = b"s-1".to_vec();
         golden("C|5|s-1", ToClient::NameTaken { session });
+        let started = Some(rids());
+        golden("C|16|\0\u{2}r1\0\u{2}r2", ToClient::Leave { rids: started });
+        golden("C|16", ToClient::Leave { rids: None });
     }
 
     #[test]
@@ -266,6 +279,8 @@ mod tests {
             ("C|12|\0\u{2}r1x", Extension),
             ("C|13|\0\0", Extension),
             ("C|13|\0\u{2}r1|x", Trailing),
+            ("C|16|∅", Extension),
+            ("C|16|\0\u{2}r1|x", Trailing),
             ("C|5|∅", Name),
             ("C|5|s-1|x", Trailing),
         ] {

@@ -36,6 +36,8 @@ pub enum ToWorker<F> {
     Resume(ResumeExt),
     /// `W 12 number…`. Extension: nobody asks for these claims. Numbers of 8 bytes end to end, at least one.
     Disclaim { numbers: F },
+    /// `W 14 ack`. Extended: so many replies have come.
+    Ack(Ack),
 }
 
 /// What the broker tells a worker about a request beyond 0.0.92.
@@ -112,6 +114,7 @@ impl<F: Frame> ToWorker<F> {
                 token: token(&cursor.next()?)?,
                 bytes: credit(&cursor.next()?)?,
             },
+            ACK => ToWorker::Ack(Ack::parse(&cursor.next()?)?),
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -179,6 +182,10 @@ impl<F: Frame> ToWorker<F> {
                 put(CREDIT);
                 out.push(F::from(&token.to_be_bytes()[..]));
                 out.push(F::from(&bytes.to_be_bytes()[..]));
+            }
+            ToWorker::Ack(ack) => {
+                put(ACK);
+                out.push(ack.to_frame());
             }
         }
     }
@@ -276,6 +283,13 @@ mod tests {
             ToWorker::Disclaim {
                 numbers: vec![0, 0, 0, 0, 0, 0, 0, 2],
             },
+        );
+        golden(
+            "W|14|\0\0\0\u{2}\0\0\u{1}\0",
+            ToWorker::Ack(Ack {
+                messages: 2,
+                bytes: 256,
+            }),
         );
         golden(
             "W|10|\0\0\0\0\0\0\0\t|\0\u{2}\0\0",

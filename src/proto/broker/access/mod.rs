@@ -11,9 +11,11 @@ mod screen;
 pub use principal::Principal;
 pub use rules::{Access, Action, Credentials, Grant, Pattern};
 
-use super::keys::{ClientKey, WorkerKey};
+use super::ends::End;
+use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::{Broker, Departure, Incoming, Outgoing, RoutingId, Transmit};
 use crate::proto::Time;
+use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::omdp::{ClientMessage, ToClient, ToWorker};
 use crate::wire::{Dialect, Frame};
@@ -189,6 +191,15 @@ impl<F: Frame> Broker<F> {
     }
 
     fn dismiss_client(&mut self, now: Time, key: ClientKey) {
+        // No broker of these rules has them for it.
+        let requests = self
+            .clients
+            .get(key)
+            .map(|client| client.requests.iter().copied());
+        let requests: Vec<RequestKey> = requests.into_iter().flatten().collect();
+        for request in requests {
+            self.end(now, request, End::Failed(Code::BrokerLost));
+        }
         if self.clients.is_extended(key) {
             self.send_client(key, ToClient::Disconnect);
         }
@@ -228,7 +239,7 @@ impl<F: Frame> Broker<F> {
             }
             // The transport gives an identity away only after its connection has ended: whatever
             // was held under it was somebody else's.
-            self.handle_gone(now, from);
+            self.remove_peer(now, from);
         }
         let principal = Arc::new(Principal::parse(text)?);
         let access = self.authorizer.access.as_ref()?;
@@ -268,14 +279,20 @@ impl<F: Frame> Broker<F> {
 
     /// The connection of a peer ended: what is still to be sent must not reach the next one with
     /// its identity.
-    pub(super) fn forget_principal(&mut self, peer: &[u8]) {
-        if self.authorizer.known.remove(peer).is_none() {
+    pub(super) fn withhold(&mut self, peer: &[u8]) {
+        if !self.authorizer.known.contains_key(peer) {
             return;
         }
         self.transmits.retain(|transmit| *transmit.to != *peer);
         for pending in self.authorizer.pending.values_mut() {
             pending.messages.retain(|(from, _)| **from != *peer);
         }
+    }
+
+    /// Nothing is held under this identity any more.
+    pub(super) fn forget_principal(&mut self, peer: &[u8]) {
+        self.withhold(peer);
+        self.authorizer.known.remove(peer);
     }
 
     /// Who made the requests of this client, for the worker that gets one.

@@ -81,6 +81,10 @@ pub struct Assigned {
     pub given: Time,
     /// Whether the worker is known to have started it.
     pub begun: bool,
+    /// How many parts of the reply have come.
+    pub parts: u32,
+    /// For how many bytes of them the worker was given credit.
+    pub read: u64,
     /// Credit that the worker is owed in the place of the client.
     pub debt: Debt,
 }
@@ -91,6 +95,8 @@ impl Assigned {
             worker,
             given: now,
             begun: false,
+            parts: 0,
+            read: 0,
             debt: Debt::default(),
         }
     }

@@ -154,7 +154,7 @@ fn nor_is_one_that_gives_no_credit_left_without() {
     t.net.run(ms(100));
     t.net.say(raw, hello);
     let past = format!(
-        "\0\0\0{}\0\0\u{7}\0\0\0\0\0\0\0\0\0",
+        "\0\0\0{}\0\0\u{7}\0\0\0\0\0\0\0\0\0\0",
         char::from(received as u8)
     );
     t.net

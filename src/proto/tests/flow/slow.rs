@@ -24,6 +24,7 @@ fn a_client_of_ours_that_takes_nothing_loses_its_place() {
         lost: 1,
     };
     assert_eq!(overflow(&mut t, b"C2"), [gone]);
+    t.net.run(ms(200));
     assert_eq!(t.net.end(t.c, r), failed("B_LOST"));
     let cancelled = &t.net[t.w].cancelled;
     assert!(matches!(cancelled[..], [(_, 1, Code::Aborted)]));

@@ -64,7 +64,7 @@ fn the_end_of_the_broker_reaches_everybody() {
         net.say(w, &words.ready());
         net.say(c, &words.request("1"));
         net.heard(w);
-        net.act(b, |broker, now| broker.machine.stop(now));
+        net.act(b, |broker, now| broker.machine.discard(now));
         assert_eq!(net.heard(w), [words.goodbye]);
         assert_eq!(net.heard(c), [words.reply("OMDP-CODE|B_LOST")]);
         assert_eq!(net[b].machine.load(), [0; 4]);

@@ -16,6 +16,9 @@ fn link(expect_beats: bool) -> LinkConfig {
         heartbeat: HEARTBEAT,
         liveness: 3,
         reconnect: ms(100),
+        reconnect_max: secs(30),
+        seed: 0,
+        expect_hello: false,
         expect_beats,
         max_message: None,
     }
@@ -68,6 +71,7 @@ impl Net {
             busy_timeout: secs(900),
             log_requests: false,
             session: format!("b{}", self.peers.len()),
+            reconnect_grace: ms(0),
             limits: Limits::default(),
             max_message: None,
             seed: 1,

@@ -55,6 +55,9 @@ fn link() -> LinkConfig {
         heartbeat: HEARTBEAT,
         liveness: 3,
         reconnect: ms(100),
+        reconnect_max: Duration::from_secs(30),
+        seed: 0,
+        expect_hello: false,
         expect_beats: true,
         max_message: None,
     }

@@ -36,6 +36,7 @@ fn broker(life: usize) -> Broker<Vec<u8>> {
         dialects: Dialects::ALL,
         expiry: None,
         busy_timeout: ms(900_000),
+        reconnect_grace: Duration::ZERO,
         limits: Limits::default(),
         max_message: None,
         seed: 1,

@@ -145,7 +145,9 @@ impl World {
                 false => Limits::default(),
             };
             self.is_tight |= limits.total <= 10;
+            let grace = ms(*self.net.rng.pick(&[0, 1000, 1000, 1000]));
             let b = self.net.broker_with(|config| {
+                config.reconnect_grace = grace;
                 config.heartbeat = heartbeat;
                 config.limits = limits;
             });

@@ -1,0 +1,125 @@
+'use strict';
+// Connections that break while the processes at both ends live: nothing is lost, nothing runs twice.
+const assert = require('node:assert/strict');
+const { once } = require('node:events');
+const { describe, test } = require('node:test');
+const { Relay } = require('../chaos/relay');
+const { peersFor, start } = require('../support/peers');
+const { deferred } = require('../support/events');
+
+const SERVICE = 'service';
+
+/** A broker, and relays of the ways to it. */
+async function scene(t, conf = {}) {
+  const peers = peersFor(t, 'tcp');
+  const broker = peers.broker(conf);
+  await broker.start();
+  const { hostname, port } = new URL(broker.endpoints[0]);
+  const relayed = async () => {
+    const relay = new Relay({ host: hostname, port: Number(port) });
+    t.after(() => relay.close());
+    return { relay, peers: peersFor(t, 'tcp', await relay.listen(hostname)) };
+  };
+  return { broker, forWorker: await relayed(), forClient: await relayed() };
+}
+
+describe('connections are cut again and again', () => {
+  for (const which of ['client', 'worker', 'both']) {
+    test(`of the ${which}: every request ends with its reply, each runs once, streams have no gaps`, async (t) => {
+      const { forWorker, forClient } = await scene(t);
+      const started = new Map();
+      const worker = forWorker.peers.worker(
+        async (n, reply) => {
+          started.set(n, (started.get(n) ?? 0) + 1);
+          for (let part = 0; part < n % 4; part += 1) reply.write(part);
+          setTimeout(() => reply.end(n), n % 30);
+        },
+        { concurrency: -1 },
+      );
+      const client = forClient.peers.client({ timeout: -1 });
+      await start(worker, client);
+      const relays = { client: [forClient], worker: [forWorker], both: [forClient, forWorker] }[which];
+      const asked = [];
+      let cuts = 0;
+      const ask = (n) =>
+        new Promise((resolve, reject) => {
+          const parts = [];
+          client.request(
+            SERVICE,
+            n,
+            (error, part) => (error ? reject(error) : parts.push(part)),
+            (error, last) =>
+              error ? reject(Object.assign(new Error('lost'), { error, n })) : resolve([parts, last]),
+            { timeout: -1 },
+          );
+        });
+      const ending = deferred();
+      const timer = setInterval(() => {
+        for (let i = 0; i < 5; i += 1) asked.push(ask(asked.length));
+        if (asked.length % 100 === 0) {
+          cuts += 1;
+          for (const { relay } of relays) relay.cut();
+        }
+        if (cuts === 12) {
+          clearInterval(timer);
+          ending.resolve();
+        }
+      }, 10);
+      await ending.promise;
+      const ends = await Promise.all(asked);
+      for (const [n, [parts, last]] of ends.entries()) {
+        assert.equal(last, n);
+        assert.deepEqual(
+          parts,
+          Array.from({ length: n % 4 }, (_, part) => part),
+        );
+      }
+      assert.deepEqual(
+        [...started].filter(([, count]) => count !== 1),
+        [],
+      );
+      assert.equal(started.size, asked.length);
+      t.diagnostic(`${asked.length} requests, ${cuts} cuts`);
+    });
+  }
+});
+
+test('a worker that does not come back is lost after the grace, and no sooner', async (t) => {
+  const { forWorker, forClient } = await scene(t, { reconnectGrace: 400 });
+  const worker = forWorker.peers.worker(() => {}, { reconnect: 60_000 });
+  const client = forClient.peers.client();
+  await start(worker, client);
+  const running = once(worker, 'request');
+  const asked = client.call(SERVICE, 1);
+  await running;
+  const began = performance.now();
+  forWorker.relay.cut();
+  await assert.rejects(asked, { code: 'W_LOST' });
+  assert.ok(performance.now() - began >= 390);
+});
+
+test('a broker that stops in order hands over: what runs, what waits, and what is under way', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const first = peers.broker();
+  await first.start();
+  const begun = deferred();
+  const worker = peers.worker((n, reply) => {
+    if (n !== 0) return reply.end(n);
+    reply.write('begun');
+    begun.resolve(reply);
+  });
+  const client = peers.client({ timeout: -1 });
+  await start(worker, client);
+  const asked = Array.from({ length: 50 }, (_, n) => client.call(SERVICE, n));
+  const reply = await begun.promise;
+  const more = Array.from({ length: 50 }, (_, n) => client.call(SERVICE, 50 + n));
+  await first.stop();
+  const second = peers.broker();
+  await second.start();
+  reply.end(0);
+  const ends = await Promise.all([...asked, ...more]);
+  assert.deepEqual(
+    ends,
+    Array.from({ length: 100 }, (_, n) => n),
+  );
+});

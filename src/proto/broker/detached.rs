@@ -1,0 +1,213 @@
+//! Peers of 1.x whose connection ended without a goodbye. The peer may live and come back within the
+//! grace, so nothing of it is given up until then.
+//!
+//! | peer   | while it is detached                 | when it comes back                                    |
+//! |--------|--------------------------------------|-------------------------------------------------------|
+//! | client | its requests go on, replies are kept | RESUME for what it wants; then the rest is cancelled  |
+//! | worker | what it was given stays with it      | CLAIM for what it has; then the rest has not started  |
+//!
+//! A peer is known by its life, which is its session without the number of the connection. Another
+//! life under the same name is the end of the first. A peer that comes back before the end of its old
+//! connection was noticed is treated in the same way.
+
+use super::displaced::life;
+use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::requests::State;
+use super::{Broker, Departure};
+use crate::proto::Time;
+use crate::wire::omdp::{ToClient, ToWorker};
+use crate::wire::{Frame, Hello};
+use std::collections::HashSet;
+
+/// What a worker that came back has not spoken of yet.
+#[derive(Debug, Default)]
+pub(super) struct Unclaimed {
+    pub(super) requests: HashSet<RequestKey>,
+    /// Those of them that it has said it will not start.
+    pub(super) not_started: HashSet<RequestKey>,
+    /// When the worker is taken to have no more to say.
+    pub(super) until: Time,
+}
+
+/// A peer that is not connected.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Absence {
+    /// When it is given up.
+    pub(super) until: Time,
+    /// What it is then said to have left for.
+    why: Departure,
+}
+
+/// Whether two hellos are of one life, on two connections.
+pub(super) fn is_same_life(old: Option<&Hello>, new: &Hello) -> bool {
+    old.is_some_and(|old| {
+        let known = life(&old.session);
+        !known.is_empty() && known == life(&new.session) && old.session != new.session
+    })
+}
+
+/// Whether a peer with this hello may come back in the same life.
+fn may_return(hello: Option<&Hello>) -> bool {
+    hello.is_some_and(|hello| !life(&hello.session).is_empty())
+}
+
+impl<F: Frame> Broker<F> {
+    /// The connection of a worker ended. True if the worker may come back.
+    pub(super) fn detach_worker(&mut self, now: Time, key: WorkerKey, why: Departure) -> bool {
+        let grace = self.config.reconnect_grace;
+        let Some(worker) = self.workers.get_mut(key) else {
+            return false;
+        };
+        if grace.is_zero() || !may_return(worker.hello.as_ref()) {
+            return false;
+        }
+        // Each message that can't be delivered says so again.
+        if worker.absence.is_none() {
+            let until = now + grace + self.config.delay(why, worker.hello.as_ref());
+            worker.absence = Some(Absence { until, why });
+            worker.unclaimed = None;
+            worker.unacknowledged.take();
+            self.drop_claims(key);
+            self.line_up(key);
+            self.arm_worker(key);
+        }
+        true
+    }
+
+    /// A worker is there again on another connection.
+    pub(super) fn reattach_worker(&mut self, now: Time, key: WorkerKey, hello: Hello) {
+        let next_beat = now + self.config.heartbeat;
+        let until = now + self.config.reconnect_grace;
+        self.drop_claims(key);
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.hello = Some(hello);
+            worker.absence = None;
+            worker.unclaimed = Some(Unclaimed {
+                requests: worker.running.iter().copied().collect(),
+                not_started: HashSet::new(),
+                until,
+            });
+            worker.unacknowledged.take();
+            worker.pace = Default::default();
+            worker.last_heard = now;
+            worker.next_beat = next_beat;
+        }
+        self.line_up(key);
+        self.arm_worker(key);
+        let hello = self.config.hello().to_frame();
+        self.send_worker(key, ToWorker::Welcome { hello });
+    }
+
+    /// The connection of a client ended. True if the client may come back.
+    pub(super) fn detach_client(&mut self, now: Time, key: ClientKey, why: Departure) -> bool {
+        let grace = self.config.reconnect_grace;
+        let Some(client) = self.clients.get_mut(key) else {
+            return false;
+        };
+        if grace.is_zero() || !may_return(client.hello.as_ref()) {
+            return false;
+        }
+        if client.absence.is_none() {
+            let until = now + grace + self.config.delay(why, client.hello.as_ref());
+            client.absence = Some(Absence { until, why });
+            client.unresumed.clear();
+            self.logs.lose(key);
+            self.arm_client(key);
+        }
+        true
+    }
+
+    /// A client is there again on another connection.
+    pub(super) fn reattach_client(&mut self, now: Time, key: ClientKey, hello: Hello) {
+        let next_beat = now + self.config.heartbeat;
+        if let Some(client) = self.clients.get_mut(key) {
+            client.hello = Some(hello);
+            client.absence = None;
+            client.unresumed = client.requests.iter().copied().collect();
+            if !client.log_is_incomplete {
+                client.started.get_or_insert_default();
+            }
+            client.is_mute = false;
+            client.congested = false;
+            client.last_heard = now;
+            client.next_beat = next_beat;
+        }
+        self.logs.lose(key);
+        self.arm_client(key);
+        let hello = self.config.hello().to_frame();
+        self.send_client(key, ToClient::Welcome { hello });
+    }
+
+    /// The grace of a detached worker is over.
+    pub(super) fn worker_did_not_return(&mut self, now: Time, key: WorkerKey) {
+        if let Some(worker) = self.workers.get(key)
+            && let Some(Absence { why, .. }) = worker.absence
+        {
+            let id = worker.id.clone();
+            self.remove_worker(now, key, why);
+            self.forget_peer(&id);
+        }
+    }
+
+    /// The grace of a detached client is over.
+    pub(super) fn client_did_not_return(&mut self, now: Time, key: ClientKey) {
+        if let Some(client) = self.clients.get(key)
+            && let Some(Absence { why, .. }) = client.absence
+        {
+            let id = client.id.clone();
+            self.lose_client(now, key, why);
+            self.forget_peer(&id);
+        }
+    }
+
+    /// Too much is kept for a detached client: its grace is over.
+    #[cold]
+    pub(super) fn end_absence(&mut self, key: ClientKey) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.absence = Some(Absence {
+                until: Time::ZERO,
+                why: Departure::Slow,
+            });
+            self.arm_client(key);
+        }
+    }
+
+    /// A client is given up without a goodbye: if it comes back nevertheless, what had not started can
+    /// begin.
+    pub(super) fn remember_started(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        let Some(hello) = client.hello.as_ref().filter(|_| !client.log_is_incomplete) else {
+            return;
+        };
+        let mut started = client.started.take().unwrap_or_default();
+        started.extend(self.logs.rids(key).map(Box::from));
+        let requests = client
+            .requests
+            .iter()
+            .filter_map(|&key| self.requests.get(key));
+        let waiting = |state: &State| matches!(state, State::Queued(_) | State::SetAside(_));
+        let may_run = requests.filter(|request| !waiting(&request.state));
+        started.extend(may_run.map(|request| Box::from(&*request.rid)));
+        self.forgotten.add(&hello.session, started);
+    }
+
+    /// Nothing is kept of who it was.
+    pub(super) fn forget_peer(&mut self, id: &[u8]) {
+        if self.workers.find(id).is_none() && self.clients.find(id).is_none() {
+            self.forget_principal(id);
+        }
+    }
+
+    /// The connection of this peer belongs to somebody else now: it does not come back.
+    pub(super) fn remove_peer(&mut self, now: Time, peer: &[u8]) {
+        if let Some(key) = self.workers.find(peer) {
+            self.remove_worker(now, key, Departure::Replaced);
+        }
+        if let Some(key) = self.clients.find(peer) {
+            self.lose_client(now, key, Departure::Replaced);
+        }
+        self.forget_principal(peer);
+    }
+}

@@ -1,0 +1,116 @@
+//! The end of a broker that stops in order.
+//!
+//! Peers of 1.x keep what they have, as at the death of a broker, and go on with the next one. The
+//! broker knows what no death tells: what no worker was given has not started. So each client hears
+//! with the goodbye which of its requests may have, and everything else it sent waits for the next
+//! broker, also what is still on its way here. Peers of other dialects and of 0.0.92 know no other
+//! broker: their requests end.
+
+use super::ends::End;
+use super::keys::{ClientKey, RequestKey};
+use super::requests::State;
+use super::{Broker, BrokerConfig, BrokerEvent, Departure};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::wire::Frame;
+use crate::wire::omdp::{ToClient, ToWorker, rids_to_frame};
+
+impl<F: Frame> Broker<F> {
+    /// Leaves what there is to the brokers that clients and workers find next. Nothing is given out any
+    /// more, and nothing that still comes is taken.
+    pub fn stop(&mut self, now: Time) {
+        self.stopping = true;
+        for key in self.requests.keys() {
+            if !self.outlives_broker(key) {
+                self.end(now, key, End::Failed(Code::BrokerLost));
+            }
+        }
+        for key in self.clients.keys() {
+            self.leave_client(key);
+        }
+        for key in self.workers.keys() {
+            self.send_worker(key, ToWorker::Disconnect);
+            self.report_left_worker(key);
+        }
+        self.forget_everything();
+    }
+
+    /// Ends every request, and tells every peer that the broker goes away.
+    pub fn discard(&mut self, now: Time) {
+        self.stopping = true;
+        self.end_pending();
+        for key in self.requests.keys() {
+            self.end(now, key, End::Failed(Code::BrokerLost));
+        }
+        for key in self.workers.keys() {
+            self.send_worker(key, ToWorker::Disconnect);
+            self.remove_worker(now, key, Departure::Stop);
+        }
+        for key in self.clients.keys() {
+            if self.clients.is_extended(key) {
+                self.send_client(key, ToClient::Disconnect);
+            }
+            self.drop_client(now, key);
+        }
+        self.close_parking();
+        self.forget_everything();
+    }
+
+    /// Whether both who asks and who answers know what to do with another broker.
+    fn outlives_broker(&self, key: RequestKey) -> bool {
+        let Some(request) = self.requests.get(key) else {
+            return false;
+        };
+        let client = self.clients.get(request.client);
+        let worker = request.worker().and_then(|key| self.workers.get(key));
+        client.is_some_and(|client| client.acknowledges())
+            && worker.is_none_or(|worker| worker.hello.is_some())
+    }
+
+    fn leave_client(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get(key) else {
+            return;
+        };
+        if !client.acknowledges() {
+            if client.extended {
+                self.send_client(key, ToClient::Disconnect);
+            }
+            return;
+        }
+        let requests = client
+            .requests
+            .iter()
+            .filter_map(|&key| self.requests.get(key));
+        let may_run = |state: &State| matches!(state, State::Assigned(_) | State::Searching(_));
+        let started: Vec<&F> = requests
+            .filter(|request| may_run(&request.state))
+            .map(|request| &request.rid)
+            .collect();
+        let rids = (!started.is_empty()).then(|| rids_to_frame(started.iter().map(|rid| &***rid)));
+        self.send_client(key, ToClient::Leave { rids });
+    }
+
+    fn report_left_worker(&mut self, key: super::keys::WorkerKey) {
+        if let Some(worker) = self.workers.get(key) {
+            let service = self.services.name(worker.service);
+            self.events.push(BrokerEvent::WorkerGone {
+                worker: (&*worker.id).into(),
+                service: (&*service).into(),
+                why: Departure::Stop,
+                lost: 0,
+            });
+        }
+    }
+
+    /// As a broker that has just begun, but for what it still has to say.
+    fn forget_everything(&mut self) {
+        let config: BrokerConfig = self.config.clone();
+        let mut left = Broker::new(config);
+        left.stopping = true;
+        std::mem::swap(&mut left.transmits, &mut self.transmits);
+        std::mem::swap(&mut left.events, &mut self.events);
+        std::mem::swap(&mut left.counters, &mut self.counters);
+        left.authorizer.refusals = self.authorizer.refusals;
+        *self = left;
+    }
+}

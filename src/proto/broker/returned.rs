@@ -1,0 +1,244 @@
+//! What a peer that has come back says of requests that this very broker knows, see
+//! [`detached`](super::detached).
+
+use super::Broker;
+use super::ends::End;
+use super::incoming::IncomingRequest;
+use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::reply_log::Entry;
+use super::requests::{ParkState, State};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::wire::omdp::{
+    Ack, ClaimExt, ClaimState, Past, ReplyKind, ResumeExt, ToClient, ToWorker, rids_to_frame,
+};
+use crate::wire::{Body, Frame, Malformed};
+use std::cmp::Reverse;
+
+/// What a RESUME comes to.
+#[derive(Debug)]
+pub(super) enum Resumed<F> {
+    /// It is seen to.
+    Done,
+    /// It never came here before, or had not started when its client was given up: it is new. Its
+    /// client hears so.
+    New(IncomingRequest<F>),
+    /// This broker does not know.
+    Unknown(IncomingRequest<F>),
+}
+
+impl<F: Frame> Broker<F> {
+    /// A client asks for a request that it had sent on an earlier connection.
+    pub(super) fn resume_known(
+        &mut self,
+        now: Time,
+        client: ClientKey,
+        mut request: IncomingRequest<F>,
+        past: Past,
+    ) -> Result<Resumed<F>, Malformed> {
+        let rid = request.head.rid.clone();
+        if let Some(key) = self.clients.request(client, &rid, &self.requests) {
+            let unresumed = &mut self
+                .clients
+                .get_mut(client)
+                .ok_or(Malformed::Name)?
+                .unresumed;
+            if !unresumed.remove(&key) {
+                return Err(Malformed::Name);
+            }
+            self.send_resumed(client, &rid);
+            self.send_lost(client, &rid, past.received);
+            self.go_on(now, key, past);
+            return Ok(Resumed::Done);
+        }
+        if self.send_lost(client, &rid, past.received) {
+            return Ok(Resumed::Done);
+        }
+        let started = self
+            .clients
+            .get(client)
+            .and_then(|each| each.started.as_ref());
+        let Some(started) = started.filter(|_| past.here) else {
+            return Ok(Resumed::Unknown(request));
+        };
+        if past.received > 0 || started.contains(&*rid) {
+            // Its client was given up while a worker had it.
+            if past.received > 0 || request.terms.retry == 0 {
+                let code = Body::json(F::from(Code::BrokerLost.to_json()));
+                self.counters.count(Code::BrokerLost);
+                self.pass_reply(client, rid, 0, ReplyKind::OwnError, code);
+                return Ok(Resumed::Done);
+            }
+            request.terms.retry -= 1;
+        }
+        self.send_resumed(client, &rid);
+        Ok(Resumed::New(request))
+    }
+
+    pub(super) fn send_resumed(&mut self, client: ClientKey, rid: &[u8]) {
+        let rids = rids_to_frame([rid]);
+        self.send_client(client, ToClient::Resumed { rids });
+    }
+
+    /// Sends what a client lacks of a reply. True if that ended it.
+    fn send_lost(&mut self, client: ClientKey, rid: &[u8], received: u32) -> bool {
+        let mut ended = false;
+        for entry in self.logs.take(client, rid) {
+            let Entry {
+                rid,
+                part,
+                kind,
+                body,
+            } = entry;
+            if part >= received || kind.is_last() {
+                ended |= kind.is_last();
+                self.pass_reply(client, rid, part, kind, body);
+            }
+        }
+        ended
+    }
+
+    /// A request that is resumed: its client has let it go, if it was asked to, and has told all that it
+    /// has read.
+    fn go_on(&mut self, now: Time, key: RequestKey, past: Past) {
+        let Some(request) = self.requests.get_mut(key) else {
+            return;
+        };
+        request.extend(now);
+        let service = request.service;
+        match &mut request.state {
+            State::Queued(queued) if queued.park().may_start() => {}
+            State::Queued(_) => {
+                let queue = &mut self.services.get_mut(service).queue;
+                queue.set_park(key, ParkState::Released, now, &mut self.requests);
+                self.watch(now, key);
+                self.dispatch(now, service);
+            }
+            State::SetAside(_) => {
+                self.leave_queue(key);
+                self.requeue(now, key);
+                self.dispatch(now, service);
+            }
+            State::Searching(search) => {
+                search.received = past.received;
+                search.read = past.read;
+            }
+            State::Assigned(assigned) => {
+                let lost = past.read.saturating_sub(assigned.read);
+                if lost > 0 {
+                    self.pay(key, u32::try_from(lost).unwrap_or(u32::MAX));
+                }
+            }
+        }
+    }
+
+    /// A client has asked for everything that it wants of what it had sent.
+    pub(super) fn on_all_resumed(&mut self, now: Time, key: ClientKey) {
+        self.logs.forget_lost(key);
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        let mut rest: Vec<RequestKey> = std::mem::take(&mut client.unresumed).into_iter().collect();
+        // As in `drop_client`.
+        rest.sort_unstable_by_key(|&request| {
+            let is_running = self.requests.worker(request).is_some();
+            (is_running, Reverse(self.requests.token(request)))
+        });
+        for request in rest {
+            self.end(now, request, End::Cancelled);
+        }
+    }
+
+    /// A worker has, or had, a request that this broker gave it on an earlier connection.
+    pub(super) fn on_known_claim(&mut self, key: WorkerKey, ext: ClaimExt, token: u64) {
+        let request = self.requests.by_token(token);
+        let request = request.filter(|&request| self.requests.worker(request) == Some(key));
+        let unclaimed = self.workers.get_mut(key).and_then(|w| w.unclaimed.as_mut());
+        let (Some(request), Some(unclaimed)) = (request, unclaimed) else {
+            return self.disclaim(key, ext);
+        };
+        if ext.state == ClaimState::NotStarted {
+            unclaimed.not_started.insert(request);
+            return;
+        }
+        if !unclaimed.requests.remove(&request) {
+            return self.disclaim(key, ext);
+        }
+        self.let_resume(key, request, ext.number);
+    }
+
+    /// Tells a worker that its reply is asked for, and from which part on.
+    pub(super) fn let_resume(&mut self, key: WorkerKey, request: RequestKey, number: u64) {
+        let token = self.requests.token(request);
+        let Some(entry) = self.requests.get_mut(request) else {
+            return;
+        };
+        let gives_credit = self
+            .clients
+            .get(entry.client)
+            .is_some_and(|client| client.gives_credit());
+        let Some(assigned) = entry.assigned_mut() else {
+            return;
+        };
+        assigned.begun = true;
+        let ext = ResumeExt {
+            number,
+            token,
+            received: assigned.parts,
+            read: if gives_credit {
+                assigned.read
+            } else {
+                u64::MAX
+            },
+        };
+        self.send_worker(key, ToWorker::Resume(ext));
+    }
+
+    /// A worker has claimed everything that it has, or has not said so in time. What it was given and
+    /// has not claimed never reached it, or had not started, if it has said so.
+    pub(super) fn end_of_claims(&mut self, now: Time, key: WorkerKey, complete: bool) {
+        let Some(worker) = self.workers.get_mut(key) else {
+            return;
+        };
+        let Some(unclaimed) = worker.unclaimed.take() else {
+            return;
+        };
+        let running: Vec<RequestKey> = worker.running.iter().copied().collect();
+        let is_unclaimed = |request: &&RequestKey| unclaimed.requests.contains(request);
+        let mut lost = Vec::new();
+        // From the last to the first, so that the first is at the very front in the end.
+        for &request in running.iter().filter(is_unclaimed).rev() {
+            let sent = self.requests.get_mut(request).and_then(|request| {
+                let assigned = request.assigned_mut()?;
+                Some(assigned.parts)
+            });
+            let not_started = complete || unclaimed.not_started.contains(&request);
+            self.free_slot(key, request);
+            if not_started && sent == Some(0) {
+                self.requeue(now, request);
+            } else if !self.retry(now, request) {
+                lost.push(request);
+            }
+        }
+        for request in lost {
+            self.end(now, request, End::Failed(Code::WorkerLost));
+        }
+        self.line_up(key);
+        self.dispatch_for(now, key);
+    }
+
+    /// Counts a reply of a worker, which keeps it until it hears that it has come.
+    pub(super) fn acknowledge(&mut self, key: WorkerKey, bytes: usize) {
+        let worker = self.workers.get_mut(key);
+        if let Some(worker) = worker.filter(|worker| worker.hello.is_some())
+            && worker.unacknowledged.count(bytes)
+            && let Some(ack) = worker.unacknowledged.take()
+        {
+            self.send_worker(key, ToWorker::Ack(ack));
+        }
+    }
+
+    pub(super) fn on_ack(&mut self, client: ClientKey, ack: Ack) {
+        self.logs.acknowledge(client, ack.messages);
+    }
+}

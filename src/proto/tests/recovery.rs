@@ -1,0 +1,273 @@
+//! As long as the process that has a request lives, the request ends with its reply, whatever becomes
+//! of the connections: once, with all parts in order, and started once.
+
+use super::net::*;
+use crate::proto::Terms;
+use crate::proto::code::Code;
+use crate::wire::Body;
+
+const GRACE: u64 = 1000;
+
+fn net_of(seed: u64) -> (Net, Id<BrokerActor>) {
+    let mut net = Net::seeded(seed);
+    let b = net.broker_with(|config| config.reconnect_grace = ms(GRACE));
+    (net, b)
+}
+
+/// The body says how many parts its reply has, and what each takes in ms: `[number, parts, ms]`.
+fn job(body: &Body<Vec<u8>>) -> Job {
+    let numbers: Vec<u64> = serde_json::from_slice(&body.bytes).expect("numbers");
+    Job::echo(body)
+        .parts(numbers[1] as usize)
+        .every(ms(numbers[2]))
+}
+
+const FOREVER: Terms = Terms {
+    timeout: None,
+    retry: 0,
+    fail_fast: false,
+};
+
+/// Everybody asks and works while something befalls somebody now and then; then all is well.
+fn storm(seed: u64, mut hurt: impl FnMut(&mut Net, Id<BrokerActor>, &[Id<()>])) {
+    let (mut net, b) = net_of(seed);
+    let mut workers = Vec::new();
+    for n in 0..3 {
+        let w = net.worker_with(b, "echo", |config| {
+            config.concurrency = [Some(1), Some(4), None][n];
+            config.prefetch = [1024, 0, 1024][n];
+        });
+        net.serve(w, job);
+        workers.push(w);
+    }
+    let clients = [net.client(b), net.client(b)];
+    net.run(secs(1));
+    let peers: Vec<Id<()>> = workers
+        .iter()
+        .map(|id| id.any())
+        .chain(clients.iter().map(|id| id.any()))
+        .collect();
+    let mut asked = 0;
+    for _ in 0..60 {
+        for _ in 0..net.rng.below(8) {
+            asked += 1;
+            let parts = *net.rng.pick(&[0, 0, 0, 1, 3, 30]);
+            let takes = *net.rng.pick(&[0, 0, 1, 10, 50, 300]);
+            let takes = if parts > 3 { takes.min(50) } else { takes };
+            let c = *net.rng.pick(&clients);
+            let body = json(&format!("[{asked},{parts},{takes}]"));
+            net.request_on(c, "echo", body, FOREVER);
+        }
+        if net.rng.percent(40) {
+            hurt(&mut net, b, &peers);
+        }
+        let pause = net.rng.between(0, 300);
+        net.run(ms(pause));
+    }
+    for peer in &peers {
+        net.heal(*peer);
+        if net.is_paused(*peer) {
+            net.resume(*peer);
+        }
+    }
+    net.run(secs(60));
+    let mut ended = 0;
+    for c in clients {
+        for seen in &net[c].seen {
+            let numbers: Vec<usize> = serde_json::from_slice(&seen.body.bytes).expect("numbers");
+            assert_eq!(
+                seen.end,
+                Some(End::Final(seen.body.clone())),
+                "seed {seed}: {seen:?}"
+            );
+            let parts: Vec<_> = (0..numbers[1]).map(|n| json(&n.to_string())).collect();
+            assert_eq!(seen.partials, parts, "seed {seed}: {seen:?}");
+            ended += 1;
+        }
+    }
+    assert_eq!(ended, asked);
+    let started: Vec<_> = workers
+        .iter()
+        .flat_map(|&w| net[w].started.clone())
+        .collect();
+    assert_eq!(started.len(), asked, "seed {seed}: each starts once");
+    for w in workers {
+        assert_eq!(net[w].cancelled, [], "seed {seed}");
+        assert_eq!(net[w].machine.outstanding(), 0);
+        assert_eq!(net[w].machine.kept(), 0, "seed {seed}");
+    }
+    assert_eq!(net[b].machine.load(), [0, 3, 2, 1], "seed {seed}");
+    assert_eq!(net[b].bad_messages(), [], "seed {seed}");
+}
+
+/// `OMDP_SEEDS=1000` runs so many of each storm.
+fn seeds() -> std::ops::Range<u64> {
+    let number = std::env::var("OMDP_SEEDS").ok();
+    0..number.and_then(|text| text.parse().ok()).unwrap_or(8)
+}
+
+#[test]
+fn cuts_of_connections_lose_nothing() {
+    for seed in seeds() {
+        storm(seed, |net, _, peers| {
+            let victim = *net.rng.pick(peers);
+            let told: &[Side] = match net.rng.below(3) {
+                0 => &[Side::Dealer],
+                _ => &[Side::Dealer, Side::Broker],
+            };
+            net.cut(victim, told);
+        });
+    }
+}
+
+#[test]
+fn cuts_of_all_connections_at_once_lose_nothing() {
+    for seed in seeds() {
+        storm(seed, |net, b, _| {
+            net.cut(b, &[Side::Dealer, Side::Broker]);
+        });
+    }
+}
+
+#[test]
+fn frozen_peers_and_lines_that_swallow_everything_lose_nothing() {
+    for seed in seeds() {
+        storm(seed, |net, b, peers| {
+            let victim = match net.rng.percent(20) {
+                true => b.any(),
+                false => *net.rng.pick(peers),
+            };
+            match net.rng.below(3) {
+                0 => net.partition(victim),
+                1 => net.pause(victim),
+                _ => net.cut(victim, &[Side::Dealer, Side::Broker]),
+            }
+            let pause = net.rng.between(1, 5000);
+            net.run(ms(pause));
+            net.heal(victim);
+            if net.is_paused(victim) {
+                net.resume(victim);
+            }
+        });
+    }
+}
+
+/// What nobody is told of is noticed by the silence, by each end in its own time.
+#[test]
+fn connections_that_die_in_silence_lose_nothing() {
+    for seed in seeds() {
+        storm(seed, |net, _, peers| {
+            if net.rng.percent(30) {
+                let victim = *net.rng.pick(peers);
+                net.cut(victim, &[]);
+                net.run(secs(12));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_client_that_does_not_come_back_lets_go_after_the_grace() {
+    let (mut net, b) = net_of(1);
+    let w = net.worker(b, "echo");
+    net.serve(w, |_| Job::endless());
+    let c = net.client(b);
+    net.run(secs(1));
+    net.request_on(c, "echo", json("1"), FOREVER);
+    net.run(secs(1));
+    net.kill(c);
+    net.run(ms(GRACE / 2));
+    assert_eq!(net[b].machine.load(), [1, 1, 1, 1]);
+    net.run(ms(GRACE));
+    assert_eq!(net[b].machine.load(), [0, 1, 0, 1]);
+    assert_eq!(net[w].cancelled[0].2, Code::Aborted);
+}
+
+#[test]
+fn the_death_of_a_worker_is_told_after_the_grace_and_at_once_if_another_life_begins() {
+    for restarts in [false, true] {
+        let (mut net, b) = net_of(1);
+        let w = net.worker(b, "echo");
+        net.serve(w, |_| Job::endless());
+        let c = net.client(b);
+        net.run(secs(1));
+        let r = net.request_on(c, "echo", json("1"), FOREVER);
+        net.run(secs(1));
+        net.kill(w);
+        if restarts {
+            net.start(w);
+            net.run(ms(200));
+            assert_eq!(net.end(c, r), failed("W_LOST"));
+            continue;
+        }
+        net.run(ms(GRACE / 2));
+        assert_eq!(net.end(c, r), None);
+        net.run(ms(GRACE));
+        assert_eq!(net.end(c, r), failed("W_LOST"));
+    }
+}
+
+#[test]
+fn cancellations_made_meanwhile_arrive() {
+    let (mut net, b) = net_of(1);
+    let w = net.worker_with(b, "echo", |config| config.concurrency = None);
+    net.serve(w, |_| Job::endless());
+    let c = net.client(b);
+    net.run(secs(1));
+    let first = net.request_on(c, "echo", json("1"), FOREVER);
+    let second = net.request_on(c, "echo", json("2"), FOREVER);
+    net.run(secs(1));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.run(ms(50));
+    net.act(c, |client, _| client.cancel(first));
+    net.run(secs(1));
+    assert_eq!(net[w].cancelled.len(), 1);
+    net.cut(w, &[Side::Dealer, Side::Broker]);
+    net.run(ms(50));
+    net.act(c, |client, _| client.cancel(second));
+    net.run(secs(1));
+    assert_eq!(net[w].cancelled.len(), 2);
+    assert_eq!(net[w].machine.outstanding(), 0);
+}
+
+/// Frozen for longer than the broker has patience: what ran was cancelled, what waited had not started.
+#[test]
+fn a_client_that_was_given_up_has_what_had_not_started_run() {
+    let (mut net, b) = net_of(1);
+    let w = net.worker(b, "echo");
+    net.serve(w, |body| Job::echo(body).every(secs(30)));
+    let c = net.client(b);
+    net.run(secs(1));
+    let running = net.request_on(c, "echo", json("1"), FOREVER);
+    net.run(ms(200));
+    let queued: Vec<u64> = (2..20)
+        .map(|n| net.request_on(c, "echo", json(&n.to_string()), FOREVER))
+        .collect();
+    net.run(ms(40));
+    net.pause(c);
+    net.run(secs(20));
+    net.resume(c);
+    net.serve(w, Job::echo);
+    net.run(secs(20));
+    assert_eq!(net.end(c, running), failed("B_LOST"));
+    for (n, r) in (2..20).zip(queued) {
+        assert_eq!(net.end(c, r), done(&n.to_string()));
+    }
+}
+
+/// Brokers that are stopped in order, one after the other, hand over all that they have.
+#[test]
+fn brokers_that_stop_in_order_lose_nothing() {
+    for seed in seeds() {
+        storm(seed, |net, b, _| {
+            if net.rng.percent(20) {
+                net.act(b, |broker, now| broker.machine.stop(now));
+                net.run(ms(30));
+                net.kill(b);
+                let away = net.rng.between(0, 2000);
+                net.run(ms(away));
+                net.start(b);
+            }
+        });
+    }
+}

@@ -1,0 +1,371 @@
+//! What a worker has said to the broker of this connection, and may have to say again.
+//!
+//! A reply is kept until the broker has acknowledged it, and until the broker is heard [`KEEP`] later:
+//! one that dies may not have passed on what it had received.
+//!
+//! Replies lie in generations. The youngest is closed when it is full or [`KEEP`] old, and a generation
+//! is forgotten as a whole, so a reply costs no more than its copy. They age only with what is heard
+//! of the broker: a silent broker may be dead.
+
+use super::detached::Detached;
+use crate::proto::Time;
+use crate::wire::omdp::ReplyKind;
+use crate::wire::{Body, Encoding, Frame};
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+/// A broker that was heard so long after a reply was sent has passed it on. Long against the moment
+/// in which that is true of a broker that is not overloaded, short against what the memory is wanted
+/// for.
+pub const KEEP: Duration = Duration::from_millis(250);
+
+/// How many replies one generation has.
+const MAX_WORDS: usize = 1000;
+
+/// How many bytes of them it has before the next begins. One reply more may be of any size.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// How many generations there are at most, and how many bytes in all, for a broker that acknowledges
+/// nothing.
+const MAX_GENERATIONS: usize = 64;
+const MAX_TOTAL: usize = 64 * 1024 * 1024;
+
+/// Longer bodies are shared, see [`Frame`]; shorter ones lie end to end, which allocates nothing.
+const COPIED: usize = 1024;
+
+/// The number of no delivery.
+const NOBODY: u64 = u64::MAX;
+
+/// A part of a reply, or its end.
+#[derive(Debug)]
+struct Word<F> {
+    number: u64,
+    at: Time,
+    end: Option<End>,
+    encoding: Encoding,
+    /// `None` is in the generation's text.
+    shared: Option<F>,
+    len: u32,
+}
+
+/// The end of a reply; in the text, in front of the body, stand the client, the rid and the user.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    kind: ReplyKind,
+    token: u64,
+    sent: u32,
+    client: u32,
+    rid: u32,
+    user: Option<u32>,
+}
+
+/// What a broker may not have, by delivery.
+pub(super) struct Said<F> {
+    /// Replies that have ended, in that order.
+    pub(super) finished: Vec<(u64, Finished<F>)>,
+    /// The last parts of those that have not.
+    pub(super) parts: HashMap<u64, Vec<Body<F>>>,
+    /// Whether all is there that the broker has not acknowledged.
+    pub(super) complete: bool,
+}
+
+/// A reply that has ended, with the token of its request.
+pub(super) type Finished<F> = (u64, Detached<F>);
+
+/// Whose reply has ended, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended<'a> {
+    pub(super) client: &'a [u8],
+    pub(super) rid: &'a [u8],
+    pub(super) user: Option<&'a [u8]>,
+    pub(super) token: u64,
+    pub(super) sent: u32,
+    pub(super) kind: ReplyKind,
+}
+
+#[derive(Debug)]
+struct Generation<F> {
+    words: Vec<Word<F>>,
+    text: Vec<u8>,
+    shared: usize,
+}
+
+impl<F> Generation<F> {
+    const fn new() -> Self {
+        Generation {
+            words: Vec::new(),
+            text: Vec::new(),
+            shared: 0,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.text.len() + self.shared
+    }
+
+    fn is_full(&self) -> bool {
+        self.words.len() >= MAX_WORDS || self.bytes() >= MAX_BYTES
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Log<F> {
+    /// The one that is written to.
+    youngest: Generation<F>,
+    /// Those that are closed, the oldest first; none is empty.
+    closed: VecDeque<Generation<F>>,
+    /// Room for the next.
+    spare: Option<Generation<F>>,
+    /// How many replies were forgotten, and how many were acknowledged.
+    forgotten: u64,
+    acknowledged: u64,
+    /// When the youngest is old; set while there is any reply.
+    due: Option<Time>,
+    /// Whether a reply was forgotten that was not acknowledged.
+    overflowed: bool,
+}
+
+impl<F> Log<F> {
+    pub(super) const fn new() -> Self {
+        Log {
+            youngest: Generation::new(),
+            closed: VecDeque::new(),
+            spare: None,
+            forgotten: 0,
+            acknowledged: 0,
+            due: None,
+            overflowed: false,
+        }
+    }
+
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn len(&self) -> usize {
+        let closed = self.closed.iter().map(|each| each.words.len());
+        let count = closed.sum::<usize>() + self.youngest.words.len();
+        assert_eq!(self.due.is_some(), count > 0);
+        assert!(self.closed.iter().all(|each| !each.words.is_empty()));
+        count
+    }
+
+    /// The broker has so many more.
+    pub(super) fn acknowledge(&mut self, messages: u32) {
+        self.acknowledged += u64::from(messages);
+    }
+
+    /// The broker is there.
+    pub(super) fn heard(&mut self, now: Time) {
+        if self.due.is_some_and(|due| due <= now) {
+            self.age(now);
+        }
+    }
+
+    #[cold]
+    fn age(&mut self, now: Time) {
+        self.close_youngest();
+        while let Some(oldest) = self.closed.front()
+            && self.forgotten + oldest.words.len() as u64 <= self.acknowledged
+            && oldest.words.last().is_none_or(|last| last.at + KEEP <= now)
+        {
+            self.forget_oldest();
+        }
+        if self.closed.is_empty() {
+            // Nothing is kept for what may never come again.
+            self.youngest = Generation::new();
+            self.spare = None;
+            self.due = None;
+        } else {
+            self.due = Some(now + KEEP);
+        }
+    }
+
+    fn close_youngest(&mut self) {
+        if self.youngest.words.is_empty() {
+            return;
+        }
+        let next = self.spare.take().unwrap_or_else(Generation::new);
+        self.closed
+            .push_back(std::mem::replace(&mut self.youngest, next));
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(mut oldest) = self.closed.pop_front() {
+            self.forgotten += oldest.words.len() as u64;
+            oldest.words.clear();
+            oldest.text.clear();
+            oldest.shared = 0;
+            self.spare = Some(oldest);
+        }
+    }
+
+    /// The youngest is full.
+    #[cold]
+    fn turn(&mut self, now: Time) {
+        self.age(now);
+        let bytes = |log: &Self| log.closed.iter().map(Generation::bytes).sum::<usize>();
+        while self.closed.len() >= MAX_GENERATIONS || bytes(self) > MAX_TOTAL {
+            self.forget_oldest();
+            self.overflowed |= self.forgotten > self.acknowledged;
+        }
+    }
+}
+
+impl<F: Frame> Log<F> {
+    pub(super) fn part(&mut self, now: Time, number: u64, body: &Body<F>) {
+        self.room(now);
+        self.put(now, number, None, body);
+    }
+
+    /// Something is said that is not said again, and is acknowledged as all else.
+    pub(super) fn skip(&mut self, now: Time) {
+        self.part(now, NOBODY, &Body::json(F::from(&[][..])));
+    }
+
+    pub(super) fn end(&mut self, now: Time, number: u64, ended: Ended<'_>, body: &Body<F>) {
+        self.room(now);
+        let Ended {
+            client,
+            rid,
+            user,
+            token,
+            sent,
+            kind,
+        } = ended;
+        let text = &mut self.youngest.text;
+        text.extend_from_slice(client);
+        text.extend_from_slice(rid);
+        text.extend_from_slice(user.unwrap_or_default());
+        let end = End {
+            kind,
+            token,
+            sent,
+            client: client.len() as u32,
+            rid: rid.len() as u32,
+            user: user.map(|user| user.len() as u32),
+        };
+        self.put(now, number, Some(end), body);
+    }
+
+    fn room(&mut self, now: Time) {
+        if self.youngest.is_full() {
+            self.turn(now);
+        }
+        if self.due.is_none() {
+            self.due = Some(now + KEEP);
+        }
+    }
+
+    fn put(&mut self, at: Time, number: u64, end: Option<End>, body: &Body<F>) {
+        let Generation {
+            words,
+            text,
+            shared,
+        } = &mut self.youngest;
+        let bytes = &body.bytes;
+        let is_shared = bytes.len() > COPIED;
+        if is_shared {
+            *shared += bytes.len();
+        } else {
+            text.extend_from_slice(bytes);
+        }
+        words.push(Word {
+            number,
+            at,
+            end,
+            encoding: body.encoding,
+            shared: is_shared.then(|| bytes.clone()),
+            len: if is_shared { 0 } else { bytes.len() as u32 },
+        });
+    }
+
+    /// All that a broker which was `heard` last may not have, or may not have passed on. Begins anew.
+    pub(super) fn take(&mut self, heard: Time) -> Said<F> {
+        let mut finished = Vec::new();
+        let mut parts: HashMap<u64, Vec<Body<F>>> = HashMap::new();
+        let Log {
+            youngest,
+            closed,
+            mut forgotten,
+            acknowledged,
+            overflowed,
+            ..
+        } = std::mem::replace(self, Log::new());
+        for Generation { words, text, .. } in closed.into_iter().chain([youngest]) {
+            let mut text = &text[..];
+            let mut cut = |len: u32| {
+                let (head, rest) = text.split_at(len as usize);
+                text = rest;
+                F::from(head)
+            };
+            for word in words {
+                let ids = word.end.map(|end| {
+                    let (client, rid) = (cut(end.client), cut(end.rid));
+                    (end, client, rid, end.user.map(&mut cut))
+                });
+                let bytes = cut(word.len);
+                let body = Body {
+                    bytes: word.shared.unwrap_or(bytes),
+                    encoding: word.encoding,
+                };
+                forgotten += 1;
+                let is_old = forgotten <= acknowledged && word.at + KEEP < heard;
+                if is_old || word.number == NOBODY {
+                    continue;
+                }
+                let Some((end, client, rid, user)) = ids else {
+                    parts.entry(word.number).or_default().push(body);
+                    continue;
+                };
+                let tail = parts.remove(&word.number).unwrap_or_default();
+                let mut reply = Detached::new(client, rid, user, end.sent, tail);
+                reply.put_end(end.kind, body);
+                finished.push((word.number, (end.token, reply)));
+            }
+        }
+        Said {
+            finished,
+            parts,
+            complete: !overflowed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_that_acknowledges_nothing_is_told_that_something_is_missing() {
+        let mut log: Log<Vec<u8>> = Log::new();
+        let body = Body::json(b"1".to_vec());
+        let most = MAX_GENERATIONS * MAX_WORDS;
+        for number in 0..most + 2 * MAX_WORDS {
+            log.part(Time::ZERO, number as u64, &body);
+        }
+        assert!((most - MAX_WORDS..=most + MAX_WORDS).contains(&log.len()));
+        let Said {
+            parts, complete, ..
+        } = log.take(Time::ZERO);
+        assert!(!complete);
+        assert!(parts.len() <= most + MAX_WORDS);
+        assert_eq!(log.len(), 0);
+    }
+
+    #[test]
+    fn what_is_acknowledged_and_old_is_forgotten() {
+        let mut log: Log<Vec<u8>> = Log::new();
+        let body = Body::json(vec![b'1'; 2000]);
+        let later = Time::ZERO + KEEP;
+        log.part(Time::ZERO, 1, &body);
+        log.part(Time::ZERO, 1, &body);
+        log.acknowledge(1);
+        log.heard(later);
+        assert_eq!(log.len(), 2, "the second is not");
+        log.part(later, 2, &body);
+        log.acknowledge(1);
+        log.heard(later + KEEP);
+        assert_eq!(log.len(), 1);
+        let said = log.take(later + KEEP * 2);
+        assert!(said.complete);
+        assert_eq!(said.parts[&2], [body]);
+    }
+}
