@@ -423,11 +423,33 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
    */
   busyTimeout?: number;
   /**
+   * How many connections there may be, -1 for no limit.
+   * @defaultValue 16384
+   */
+  maxConnections?: number;
+  /**
+   * How many connections one address may have, -1 for no limit.
+   * @defaultValue 8192
+   */
+  maxConnectionsPerAddress?: number;
+  /**
+   * How many connections one user may have, -1 for no limit.
+   * @defaultValue 8192
+   */
+  maxConnectionsPerUser?: number;
+  /**
+   * How many ms a connection may say nothing after its handshake before it is closed, -1 for no limit.
+   * @defaultValue 60000
+   */
+  silenceInterval?: number;
+  /**
    * How many bytes may lie ready for a peer that does not take them, 65536 and up. One for which more would is taken
    * for lost: it is disconnected, and the requests that it has end.
    * @defaultValue 67108864
    */
   maxPeerBytes?: number;
+  /** The mode of the socket file of an ipc endpoint, as in `fs.chmod()`. The system's unless given. */
+  ipcMode?: number;
   /**
    * Whether each request that ends is told, by the event `requestEnded`.
    * @defaultValue false
@@ -456,7 +478,7 @@ export interface BrokerEvents extends PeerEvents {
   clientGone: [event: { client: string; reason: string; lost: number }];
   /** A request timed out; `running` tells whether a worker had it. */
   requestExpired: [event: { service: string; running: boolean }];
-  /** A handshake failed, and why; how much is known of the peer depends on how far it came. */
+  /** A handshake failed, or a connection was closed by the broker, and why; how much is known of the peer depends on how far it came. */
   peerRefused: [
     event: {
       reason: string;
@@ -464,8 +486,12 @@ export interface BrokerEvents extends PeerEvents {
       mechanism?: 'curve' | 'plain';
       publicKey?: string;
       username?: string;
+      /** How many such events were left out since the last one: there are at most ten a second. */
+      missed?: number;
     },
   ];
+  /** The process has no descriptor left for another connection. At most once a second. */
+  descriptorsExhausted: [event: { connections: number }];
   /** A peer wanted what its user may not: a worker was sent away, a request ended with `B_DENIED`. */
   denied: [event: { peer: string; user: string; action: 'serve' | 'call'; service: string }];
   /**
@@ -717,6 +743,11 @@ export interface WorkerEvents<TRequest = any, TPartial = any, TFinal = any> exte
   /** An invalid message was dropped. */
   badMessage: [event: { reason: string }];
   /**
+   * The broker has not been reached for a second, and why the last attempt failed; again at growing intervals. Attempts
+   * go on.
+   */
+  unreachable: [event: { endpoint: string; code: string; reason: string }];
+  /**
    * A request. The next comes when the reply to it has ended (or, with `concurrency`, to one of those that are
    * running). Without any listener the client gets an error value with the code `W_NO_HANDLER`.
    */
@@ -883,6 +914,11 @@ export type FinalCallback<TFinal = any, TError = any> = (
 export interface ClientEvents extends PeerEvents {
   /** A message that makes no sense came, and was dropped. */
   badMessage: [event: { reason: string }];
+  /**
+   * The broker has not been reached for a second, and why the last attempt failed; again at growing intervals. Attempts
+   * go on.
+   */
+  unreachable: [event: { endpoint: string; code: string; reason: string }];
 }
 
 /**

@@ -4,6 +4,8 @@
 //! The targets of `fuzz/` call these under libFuzzer, and `cargo test` runs the same code on its corpus and on
 //! mutations of it. Nothing here is part of the package: it is built for tests and with the feature `fuzz`.
 
+#![forbid(unsafe_code)]
+
 mod broker;
 mod client;
 #[cfg(test)]

@@ -113,6 +113,8 @@ pub enum Notice<N> {
     StartFailed(Error),
     /// The broker of this line does not let this peer in; it tries again.
     Refused(usize, HandshakeFailure),
+    /// The broker of this line can't be reached, for a while already.
+    Unreachable(usize, Error),
     /// The machine says, of this line.
     Machine(usize, N),
     /// The reader is to give a sign of life when it takes this.

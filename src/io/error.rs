@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_int};
 use std::fmt;
+use std::io::ErrorKind;
 
 /// What the operating system or libzmq refused, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl Error {
     /// The error of an operation that did not go through libzmq.
     pub(super) fn from_os(error: &std::io::Error, doing: &str) -> Self {
         Error {
-            code: error.raw_os_error().map_or("EIO", name),
+            code: code_of(error),
             message: format!("{doing}: {error}"),
         }
     }
@@ -44,6 +45,40 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(unix)]
+fn code_of(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        // Of a time limit of the standard library, which has no number.
+        ErrorKind::TimedOut => "ETIMEDOUT",
+        _ => error.raw_os_error().map_or("EIO", name),
+    }
+}
+
+/// The system's numbers are not those of libzmq's C runtime, but the standard library knows what most of them mean.
+#[cfg(not(unix))]
+fn code_of(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => "ENOENT",
+        ErrorKind::PermissionDenied => "EACCES",
+        ErrorKind::AddrInUse => "EADDRINUSE",
+        ErrorKind::AddrNotAvailable => "EADDRNOTAVAIL",
+        ErrorKind::ConnectionRefused => "ECONNREFUSED",
+        ErrorKind::HostUnreachable => "EHOSTUNREACH",
+        ErrorKind::NetworkUnreachable => "ENETUNREACH",
+        ErrorKind::TimedOut => "ETIMEDOUT",
+        ErrorKind::InvalidInput => "EINVAL",
+        ErrorKind::OutOfMemory => "ENOMEM",
+        ErrorKind::Unsupported => "EAFNOSUPPORT",
+        _ => match error.raw_os_error() {
+            // WSAEMFILE, WSAENOBUFS and WSAEAFNOSUPPORT.
+            Some(10024) => "EMFILE",
+            Some(10055) => "ENOBUFS",
+            Some(10047) => "EAFNOSUPPORT",
+            _ => "EIO",
+        },
+    }
+}
 
 fn name(errno: c_int) -> &'static str {
     use zmq_sys::errno as e;
@@ -66,15 +101,24 @@ fn name(errno: c_int) -> &'static str {
         #[cfg(unix)]
         libc::EAFNOSUPPORT => "EAFNOSUPPORT",
         #[cfg(unix)]
+        libc::EHOSTUNREACH => "EHOSTUNREACH",
+        #[cfg(unix)]
         libc::EISDIR => "EISDIR",
         #[cfg(unix)]
         libc::ENFILE => "ENFILE",
+        #[cfg(unix)]
+        libc::ENETUNREACH => "ENETUNREACH",
         #[cfg(unix)]
         libc::ENOTDIR => "ENOTDIR",
         #[cfg(unix)]
         libc::EPERM => "EPERM",
         #[cfg(unix)]
         libc::EROFS => "EROFS",
+        #[cfg(unix)]
+        libc::ETIMEDOUT => "ETIMEDOUT",
+        #[cfg(windows)]
+        // The universal C runtime's, in which libzmq says it.
+        102 => "EAFNOSUPPORT",
         _ => "EIO",
     }
 }

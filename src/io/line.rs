@@ -1,10 +1,11 @@
 //! One line of a worker or client: the DEALER to one broker, made anew for each connection.
 
 use super::account::Account;
-use super::monitor::{Event, Monitor};
+use super::monitor::{Monitor, Watch};
+use super::route::Route;
 use super::security::{ClientSecurity, HandshakeFailure};
 use super::socket::Socket;
-use super::{Error, Message};
+use super::{Address, Error, Message};
 use std::ffi::c_int;
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use tokio::sync::Notify;
 /// Where a worker or client connects, and as whom.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// In libzmq's notation.
-    pub address: String,
+    /// Where the broker is.
+    pub address: Address,
     /// The identity that the broker's ROUTER sees: 1 to 255 bytes, or empty for one that the ROUTER
     /// makes for each connection.
     pub identity: Vec<u8>,
@@ -35,6 +36,7 @@ pub struct Endpoint {
 
 pub(super) struct Line {
     endpoint: Endpoint,
+    route: Route,
     pub(super) socket: Option<Socket>,
     /// Until the socket has its connection: tells when. Over inproc there is nothing to tell.
     connecting: Option<Monitor>,
@@ -42,7 +44,6 @@ pub(super) struct Line {
     broken_off: u32,
     /// Whether the machine was told that there is a connection, and not yet that it broke.
     pub(super) up: bool,
-    is_inproc: bool,
     /// Of what lies in libzmq, while the machine wants to know.
     account: Arc<Account>,
     freed: Arc<Notify>,
@@ -68,7 +69,7 @@ impl Line {
     pub(super) fn new(endpoint: Endpoint) -> Self {
         let freed = Arc::new(Notify::new());
         Line {
-            is_inproc: endpoint.address.starts_with("inproc:"),
+            route: Route::new(endpoint.address.clone()),
             account: Account::new(MAX_LENT / 2, freed.clone()),
             freed,
             congested: false,
@@ -97,11 +98,11 @@ impl Line {
         if let Some(patience) = patience {
             socket.limit_silence(*patience)?;
         }
-        let monitor = match address.starts_with("inproc:") {
+        let monitor = match address.is_inproc() {
             true => None,
-            false => Some(Monitor::new(&socket, Event::Connected)?),
+            false => Some(Monitor::new(&socket, Watch::Connecting)?),
         };
-        let connected = socket.connect(address);
+        let connected = self.route.begin(&socket);
         match (&connected, monitor) {
             (Err(_), Some(monitor)) => monitor.end(&socket),
             (_, monitor) => self.connecting = monitor,
@@ -128,8 +129,14 @@ impl Line {
     /// Looks whether the handshake is over, and gives what it failed with if that is for good.
     pub(super) fn handshake(&mut self) -> Option<HandshakeFailure> {
         let socket = self.socket.as_ref()?;
-        while let Some((event, value)) = self.connecting.as_ref().and_then(Monitor::next) {
-            let Some(failure) = HandshakeFailure::from_event(event, value) else {
+        while let Some(report) = self.connecting.as_ref().and_then(Monitor::next) {
+            if report.event == zmq_sys::ZMQ_EVENT_CONNECT_RETRIED {
+                self.route.failed(socket);
+                continue;
+            }
+            let Some(failure) = HandshakeFailure::from_event(report.event, report.value as u32)
+            else {
+                self.route.arrived();
                 self.broken_off = 0;
                 if let Some(monitor) = self.connecting.take() {
                     monitor.end(socket);
@@ -146,6 +153,12 @@ impl Line {
             }
         }
         None
+    }
+
+    /// Goes on with finding the broker, and says why it can't be reached, now and then.
+    pub(super) fn advance(&mut self) -> Option<Error> {
+        let socket = self.socket.as_ref().filter(|_| self.connecting.is_some())?;
+        self.route.advance(socket)
     }
 
     /// Counts a message that is about to be sent for as long as libzmq has it.
@@ -168,7 +181,7 @@ impl Line {
 
     /// Lets go of large frames of a sender in this process.
     pub(super) fn detach(&self, frames: &mut [Message]) {
-        if self.is_inproc {
+        if self.route.address().is_inproc() {
             let large = frames.iter_mut().filter(|frame| frame.len() >= LARGE);
             large.for_each(|frame| *frame = Message::from(&frame[..]));
         }
@@ -200,6 +213,7 @@ impl Line {
             biased;
             _ = async { socket?.ready().await.ok() }, if socket.is_some() => {}
             _ = async { connecting?.ready().await.ok() }, if connecting.is_some() => {}
+            () = self.route.news(), if connecting.is_some() => {}
             () = self.freed.notified(), if self.congested => {}
             else => pending().await,
         }

@@ -6,9 +6,12 @@
 //! its own. JavaScript is never on any of these threads, so it may be as busy as it likes.
 
 mod account;
+mod address;
+mod allowance;
 mod claims;
 pub mod client;
 mod clock;
+mod connections;
 mod context;
 pub mod dealer;
 mod error;
@@ -23,6 +26,7 @@ mod overdue;
 mod raw;
 mod reactor;
 mod readiness;
+mod route;
 pub mod router;
 pub mod security;
 mod several;
@@ -31,8 +35,10 @@ pub mod spin;
 pub mod worker;
 pub mod zap;
 
+pub use address::Address;
 pub use claims::{AHEAD, CLAIMED, Claims, SHOWN};
 pub use clock::now;
+pub use connections::{ConnectionLimits, ConnectionNotice};
 pub use context::quiesce;
 pub use error::Error;
 pub use message::Message;

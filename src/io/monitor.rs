@@ -1,47 +1,68 @@
-//! What libzmq tells of a socket's connections and listeners, one kind of event at a time.
+//! What libzmq reports of a socket's connections and listeners.
 
 use super::socket::Socket;
 use super::{Error, Message};
-use std::ffi::c_int;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What can be waited for.
+/// What is reported.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Event {
-    /// A connection is ready to carry messages, or its handshake failed.
-    Connected,
-    /// A handshake failed for another reason than that the authenticator refused.
-    HandshakeFailed,
+pub(super) enum Watch {
+    /// Of a socket that connects: that its connection is ready, or that an attempt or a handshake failed.
+    Connecting,
+    /// Of a socket that is bound: its connections from their beginning to their end.
+    Connections,
     /// A listener is closed, and its address free.
     ListenerClosed,
 }
 
-/// Events of one kind, in order.
+impl Watch {
+    fn events(self) -> u64 {
+        let events = match self {
+            Watch::Connecting => {
+                zmq_sys::ZMQ_EVENT_HANDSHAKE_SUCCEEDED
+                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
+                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
+                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
+                    | zmq_sys::ZMQ_EVENT_CONNECT_RETRIED
+            }
+            Watch::Connections => {
+                zmq_sys::ZMQ_EVENT_ACCEPTED
+                    | zmq_sys::ZMQ_EVENT_ACCEPT_FAILED
+                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_SUCCEEDED
+                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
+                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
+                    | zmq_sys::ZMQ_EVENT_DISCONNECTED
+            }
+            Watch::ListenerClosed => zmq_sys::ZMQ_EVENT_CLOSED,
+        };
+        events.into()
+    }
+}
+
+/// One report.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// One of `ZMQ_EVENT_…`.
+    pub(super) event: u32,
+    /// A descriptor, an errno or a status, by the event.
+    pub(super) value: u64,
+    /// The other end of the connection, as `tcp://address:port`; no more than `ipc://` over ipc.
+    pub(super) remote: String,
+}
+
+/// Reports of one kind, in order.
 pub(super) struct Monitor {
     pair: Socket,
 }
 
 impl Monitor {
     /// Watches `socket` from now on.
-    pub(super) fn new(socket: &Socket, event: Event) -> Result<Self, Error> {
+    pub(super) fn new(socket: &Socket, watch: Watch) -> Result<Self, Error> {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let address = format!("inproc://omdp-monitor-{serial}");
-        let event = match event {
-            Event::Connected => {
-                zmq_sys::ZMQ_EVENT_HANDSHAKE_SUCCEEDED
-                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
-                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
-                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
-            }
-            Event::HandshakeFailed => {
-                zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
-                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
-            }
-            Event::ListenerClosed => zmq_sys::ZMQ_EVENT_CLOSED,
-        };
         let pair = Socket::pair()?;
-        socket.report_events(&address, event as c_int)?;
+        socket.report_events(&address, watch.events())?;
         if let Err(error) = pair.attach(&address) {
             socket.stop_reporting();
             return Err(error);
@@ -56,25 +77,33 @@ impl Monitor {
         drop(self);
     }
 
-    /// Whether an event has come, which is taken.
-    pub(super) fn take(&self) -> bool {
-        self.next().is_some()
-    }
-
-    /// The next event that has come: its number, and its value.
-    pub(super) fn next(&self) -> Option<(u32, u32)> {
-        // Two frames: what happened, with 16 and 32 bits, and where.
+    /// The next report that has come.
+    pub(super) fn next(&self) -> Option<Report> {
+        // The event, the number of its values, the values, and the two ends.
         let mut frames: Vec<Message> = Vec::new();
         self.pair.receive(&mut frames).ok()?;
-        let (event, value) = frames.first()?.split_first_chunk()?;
-        let (value, _) = value.split_first_chunk()?;
-        Some((
-            u16::from_ne_bytes(*event).into(),
-            u32::from_ne_bytes(*value),
-        ))
+        let number = |frame: &Message| Some(u64::from_ne_bytes((**frame).try_into().ok()?));
+        let event = number(frames.first()?)?;
+        let value = number(frames.get(2)?)?;
+        let remote = String::from_utf8_lossy(frames.last()?).into_owned();
+        Some(Report {
+            event: u32::try_from(event).ok()?,
+            value,
+            remote,
+        })
     }
 
-    /// Waits until [`take`](Self::take) may have something.
+    /// Whether there is a report that was not taken.
+    pub(super) fn has_more(&self) -> bool {
+        self.pair.events().is_ok_and(|(readable, _)| readable)
+    }
+
+    /// Waits for the next report, after [`has_more`](Self::has_more) was false.
+    pub(super) async fn news(&self) -> Result<(), Error> {
+        self.pair.ready().await
+    }
+
+    /// Waits until [`next`](Self::next) may have something.
     pub(super) async fn ready(&self) -> Result<(), Error> {
         if self.pair.events()?.0 {
             return Ok(());

@@ -1,8 +1,7 @@
 //! Waiting for a libzmq socket without blocking the reactor.
 //!
 //! libzmq gives out a descriptor that becomes readable when the socket has news. On Unix tokio
-//! watches it. Elsewhere tokio can't watch a foreign descriptor, so a small thread does, by
-//! libzmq's own poll.
+//! watches it. Elsewhere tokio can't watch a foreign descriptor, so a thread does, one for all.
 
 #[cfg(any(not(unix), test))]
 mod thread;

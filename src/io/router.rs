@@ -4,18 +4,20 @@ mod life;
 mod report;
 mod traffic;
 
+use super::allowance::Allowance;
+use super::connections::{ConnectionLimits, ConnectionNotice, Connections};
 use super::gather::Gather;
 use super::inbound::Inbound;
-use super::monitor::{Event, Monitor};
+use super::monitor::{Monitor, Watch};
 use super::outbound::Outbound;
 use super::outlet::MAX_EVENTS;
 use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::ServerSecurity;
-use super::socket::Socket;
+use super::socket::{Bound, Socket};
 use super::spin::{Spin, Spinner};
 use super::zap::{Gate, GateNotice, Registration, Verdict};
-use super::{Error, Message, Outlet, clock};
+use super::{Address, Error, Message, Outlet, clock};
 use crate::proto::broker::{Broker, BrokerConfig, BrokerEvent, Refusals};
 use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,8 +53,10 @@ pub enum Command {
 /// How a broker is reached, and by whom.
 #[derive(Debug)]
 pub struct Listen {
-    /// In libzmq's notation; at least one.
-    pub endpoints: Vec<String>,
+    /// Where to bind; at least one.
+    pub endpoints: Vec<Address>,
+    /// The mode of the files of ipc endpoints, if not the system's.
+    pub ipc_mode: Option<u32>,
     /// The mechanism and the gate; `None`: everybody is let in.
     pub security: Option<(ServerSecurity, Arc<Gate>)>,
     /// How long a handshake may take, in ms.
@@ -61,6 +65,8 @@ pub struct Listen {
     pub max_peer_bytes: usize,
     /// The largest body that is taken.
     pub max_message: u64,
+    /// How many connections there may be.
+    pub connections: ConnectionLimits,
     /// Where the machine's refusals are counted.
     pub refusals: Arc<Mutex<Refusals>>,
 }
@@ -78,6 +84,8 @@ pub enum Notice {
     Stats(u64, String),
     /// The gate says.
     Gate(GateNotice),
+    /// Of its connections; and how many such notices were left out before it.
+    Connection(ConnectionNotice, u64),
     /// The socket is closed; the driver is gone.
     Stopped,
 }
@@ -93,10 +101,11 @@ pub fn start(
     let (commands, inbox) = unbounded_channel();
     Reactor::spawn("omdp-broker")?.drive(move || async move {
         let mut machine = Broker::new(config);
+        let allowance: Arc<Mutex<Allowance>> = Arc::default();
         let guard = match &listen.security {
             Some((_, gate)) => {
                 machine.set_access(clock::now(), gate.access());
-                match Guard::new(gate.clone(), outlet.clone()).await {
+                match Guard::new(gate.clone(), outlet.clone(), allowance.clone()).await {
                     Ok(guard) => Some(guard),
                     Err(error) => return outlet.push(Notice::StartFailed(error)),
                 }
@@ -108,12 +117,14 @@ pub fn start(
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         match open(&listen, &gone).await {
-            Ok((socket, failures, bound)) => {
-                outlet.push(Notice::Started(bound.clone()));
+            Ok((socket, connections, bound)) => {
+                let texts = bound.iter().map(|bound| bound.text().to_owned());
+                outlet.push(Notice::Started(texts.collect()));
                 let driver = Driver {
                     machine,
                     guard,
-                    failures,
+                    connections,
+                    allowance,
                     earlier,
                     refusals: listen.refusals,
                     socket,
@@ -143,35 +154,32 @@ fn cores() -> usize {
 }
 
 /// All endpoints or none.
-async fn open(
-    listen: &Listen,
-    gone: &[u8],
-) -> Result<(Socket, Option<Monitor>, Vec<String>), Error> {
+async fn open(listen: &Listen, gone: &[u8]) -> Result<(Socket, Connections, Vec<Bound>), Error> {
     let socket = Socket::router(gone)?;
     socket.limit_handshakes(listen.handshake_ms as c_int)?;
     socket.limit_frames(listen.max_message)?;
-    let mut failures = None;
     if let Some((security, gate)) = &listen.security {
         socket.secure_server(security, gate.domain())?;
-        failures = Some(Monitor::new(&socket, Event::HandshakeFailed)?);
     }
+    let monitor = Monitor::new(&socket, Watch::Connections)?;
     let mut bound = Vec::new();
     for endpoint in &listen.endpoints {
-        match socket.bind(endpoint).and_then(|()| socket.last_endpoint()) {
+        match socket.bind(endpoint, listen.ipc_mode) {
             Ok(endpoint) => bound.push(endpoint),
             Err(error) => {
-                end(failures, &socket);
-                let _ = socket.close_listeners(&bound).await;
+                monitor.end(&socket);
+                let _ = socket.close_listeners(bound).await;
                 return Err(error);
             }
         }
     }
-    Ok((socket, failures, bound))
-}
-
-fn end(monitor: Option<Monitor>, socket: &Socket) {
-    if let Some(monitor) = monitor {
-        monitor.end(socket);
+    match Connections::new(listen.connections, monitor) {
+        Ok(connections) => Ok((socket, connections, bound)),
+        Err((monitor, error)) => {
+            monitor.end(&socket);
+            let _ = socket.close_listeners(bound).await;
+            Err(error)
+        }
     }
 }
 
@@ -184,13 +192,21 @@ struct Guard {
 }
 
 impl Guard {
-    async fn new(gate: Arc<Gate>, outlet: Arc<Outlet<Notice>>) -> Result<Self, Error> {
+    async fn new(
+        gate: Arc<Gate>,
+        outlet: Arc<Outlet<Notice>>,
+        allowance: Arc<Mutex<Allowance>>,
+    ) -> Result<Self, Error> {
         // The gate's questions decide, so they are never dropped; the handler bounds them.
-        let tell = move |notice: GateNotice| {
-            let question = matches!(notice, GateNotice::Authenticate { .. });
-            if question || outlet.len() < MAX_EVENTS {
-                outlet.push(Notice::Gate(notice));
+        let tell = move |mut notice: GateNotice| {
+            if let GateNotice::Refused { missed, .. } = &mut notice {
+                let mut allowance = allowance.lock().unwrap_or_else(PoisonError::into_inner);
+                match allowance.take(clock::now()) {
+                    Some(others) if outlet.len() < MAX_EVENTS => *missed = others,
+                    _ => return,
+                }
             }
+            outlet.push(Notice::Gate(notice));
         };
         let epoch = gate.epoch();
         let registration = Registration::new(gate.clone(), tell).await?;
@@ -205,8 +221,9 @@ impl Guard {
 struct Driver {
     machine: Broker<Message>,
     guard: Option<Guard>,
-    /// Handshakes that came to nothing before the gate was asked.
-    failures: Option<Monitor>,
+    connections: Connections,
+    /// For the events that strangers cause.
+    allowance: Arc<Mutex<Allowance>>,
     refusals: Arc<Mutex<Refusals>>,
     /// Those of earlier lives.
     earlier: Refusals,
@@ -215,8 +232,8 @@ struct Driver {
     outbound: Outbound,
     /// Whether to look for the next message before going to sleep.
     spinner: Spinner,
-    /// Its endpoints, as libzmq calls them.
-    bound: Vec<String>,
+    /// Its endpoints.
+    bound: Vec<Bound>,
     /// The frame by which the transport says that a peer's connection broke. Random, so that it
     /// can't be mistaken for what a peer sent.
     gone: [u8; 16],

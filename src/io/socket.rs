@@ -4,6 +4,7 @@ mod address;
 mod security;
 mod transfer;
 
+pub(super) use address::Bound;
 pub(super) use transfer::Sent;
 
 use super::Error;
@@ -131,10 +132,16 @@ impl Socket {
     }
 
     /// Has libzmq bind a PAIR of its own to `address`, and report events there.
-    pub(super) fn report_events(&self, address: &str, events: c_int) -> Result<(), Error> {
+    pub(super) fn report_events(&self, address: &str, events: u64) -> Result<(), Error> {
+        /// The form of the reports that names both ends of a connection.
+        const VERSION: c_int = 2;
         let address = CString::new(address).unwrap_or_default();
+        let (address, kind) = (address.as_ptr(), zmq_sys::ZMQ_PAIR as c_int);
         // SAFETY: the socket is open, the string ends in NUL.
-        match unsafe { zmq_sys::zmq_socket_monitor(self.raw, address.as_ptr(), events) } {
+        let rc = unsafe {
+            zmq_sys::zmq_socket_monitor_versioned(self.raw, address, events, VERSION, kind)
+        };
+        match rc {
             0 => Ok(()),
             _ => Err(Error::last("cannot watch a socket")),
         }

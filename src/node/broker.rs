@@ -6,10 +6,10 @@ use super::events;
 use super::security::{self, RulesConf, SecurityConf};
 use super::shell::common_methods;
 use super::{random, random_frame};
-use crate::io::Message;
 use crate::io::router::{self, Command, Listen, Notice};
 use crate::io::spin::Spin;
 use crate::io::zap::{Gate, Verdict};
+use crate::io::{Address, ConnectionLimits, Message};
 use crate::proto::broker::{BrokerConfig, Limits, Refusals};
 use crate::proto::{Broker, Time};
 use crate::wire::Dialect;
@@ -52,6 +52,16 @@ pub struct BrokerConf {
     pub spin: f64,
     /// How long a handshake may take, in ms.
     pub handshake_interval: f64,
+    /// The mode of the files of ipc endpoints.
+    pub ipc_mode: Option<u32>,
+    /// How many connections there may be, -1 without limit.
+    pub max_connections: f64,
+    /// From one address.
+    pub max_connections_per_address: f64,
+    /// Of one user.
+    pub max_connections_per_user: f64,
+    /// How long a connection may say nothing after its handshake, in ms; -1 without end.
+    pub silence_interval: f64,
     /// How many bytes may lie ready for each peer.
     pub max_peer_bytes: f64,
     /// The largest body that is taken, in bytes.
@@ -166,11 +176,25 @@ impl BrokerCore {
             .map(security::server)
             .transpose()?;
         let listen = Listen {
-            endpoints: self.conf.endpoints.clone(),
+            endpoints: self
+                .conf
+                .endpoints
+                .iter()
+                .map(|each| Address::new(each))
+                .collect(),
+            ipc_mode: self.conf.ipc_mode,
             security: mechanism.zip(self.gate.clone()),
             handshake_ms: self.conf.handshake_interval as i32,
             max_peer_bytes: self.conf.max_peer_bytes as usize,
             max_message: self.conf.max_message_size as u64,
+            connections: ConnectionLimits {
+                all: limit(self.conf.max_connections),
+                of_address: limit(self.conf.max_connections_per_address),
+                of_user: limit(self.conf.max_connections_per_user),
+                silence: (self.conf.silence_interval >= 0.0)
+                    .then(|| Duration::from_millis(self.conf.silence_interval as u64)),
+                names_are_held: mechanism.is_some(),
+            },
             refusals: self.refusals.clone(),
         };
         let spin = match self.conf.spin {
@@ -263,6 +287,9 @@ impl BrokerCore {
                 Notice::Event(event) => events::report(batch, &event),
                 Notice::Stats(id, stats) => batch.json(Kind::Stats, id, &stats),
                 Notice::Gate(notice) => events::report_gate(batch, notice),
+                Notice::Connection(notice, missed) => {
+                    events::report_connection(batch, notice, missed);
+                }
             }
             ControlFlow::Continue(())
         })

@@ -8,9 +8,9 @@ use super::peer;
 use super::security::{self, SecurityConf};
 use super::shell::common_methods;
 use super::{dialect, random, random_frame};
-use crate::io::Message;
 use crate::io::client::ClientCommand;
 use crate::io::dealer::{self, Endpoint, Notice, Stats};
+use crate::io::{Address, Message};
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::LinkConfig;
 use crate::proto::several::ClientOfSeveral;
@@ -153,7 +153,7 @@ impl ClientCore {
         let security = security::client(conf.security.as_ref())?;
         let lines = conf.endpoints.iter().enumerate();
         let endpoints = lines.map(|(line, address)| Endpoint {
-            address: address.clone(),
+            address: Address::new(address),
             identity: peer::identity(&self.core, dialect, line, &conf.name, conf.generated),
             max_message: conf.max_message_size as u64,
             reconnect_ms: self.conf.reconnect.min(f64::from(i32::MAX)) as i32,
@@ -187,7 +187,7 @@ impl ClientCore {
                 max_message: Some(conf.max_message_size as u64),
             },
             session: format!("{:x}-", random()),
-            await_hello: dialect == Dialect::Omdp && address.starts_with("inproc:"),
+            await_hello: dialect == Dialect::Omdp && Address::new(address).is_inproc(),
         };
         conf.endpoints.iter().map(config).collect()
     }

@@ -4,7 +4,7 @@
 use super::batch_writer::{self, BatchWriter, Blob, Value};
 use super::crossing::Kind;
 use super::wake::Wake;
-use crate::io::{Claims, Error as IoError, Outlet, Taken};
+use crate::io::{Address, Claims, Error as IoError, Outlet, Taken};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use std::ops::ControlFlow;
@@ -52,7 +52,7 @@ impl<C, N> Core<C, N> {
     /// and the broker counts them as long as anybody has them.
     pub(super) fn receiving_from(endpoints: &[String]) -> Self {
         Core {
-            keeps: !endpoints.iter().any(|each| each.starts_with("inproc:")),
+            keeps: !endpoints.iter().any(|each| Address::new(each).is_inproc()),
             ..Core::new()
         }
     }

@@ -2,6 +2,7 @@
 
 use super::batch_writer::BatchWriter;
 use super::crossing::Kind;
+use crate::io::ConnectionNotice;
 use crate::io::zap::{GateNotice, Shown};
 use crate::proto::broker::BrokerEvent;
 use serde_json::json;
@@ -28,6 +29,30 @@ pub(super) fn report(batch: &mut BatchWriter<'_>, event: &BrokerEvent) {
     }
 }
 
+/// The same of its connections; `missed` such events were left out before.
+pub(super) fn report_connection(
+    batch: &mut BatchWriter<'_>,
+    notice: ConnectionNotice,
+    missed: u64,
+) {
+    let (address, reason) = match notice {
+        ConnectionNotice::NoDescriptors { connections } => {
+            let event = json!({ "connections": connections });
+            return batch.event("descriptorsExhausted", &event);
+        }
+        ConnectionNotice::Ended { address, reason } => (address, reason),
+        ConnectionNotice::Failed { address, failure } => (address, failure.reason_at_broker()),
+    };
+    let mut event = json!({ "reason": reason });
+    if !address.is_empty() {
+        event["address"] = address.into();
+    }
+    if missed > 0 {
+        event["missed"] = missed.into();
+    }
+    batch.event("peerRefused", &event);
+}
+
 /// The same of who is let in.
 pub(super) fn report_gate(batch: &mut BatchWriter<'_>, notice: GateNotice) {
     match notice {
@@ -36,8 +61,12 @@ pub(super) fn report_gate(batch: &mut BatchWriter<'_>, notice: GateNotice) {
             mechanism,
             name,
             reason,
+            missed,
         } => {
             let mut event = json!({ "reason": reason });
+            if missed > 0 {
+                event["missed"] = missed.into();
+            }
             if !mechanism.is_empty() {
                 let who = if mechanism == "CURVE" {
                     "publicKey"

@@ -50,6 +50,14 @@ pub(super) fn report<N>(
             let payload = json!({ "endpoint": endpoint_of(line), "reason": failure.as_str() });
             batch.event("refused", &payload);
         }
+        Notice::Unreachable(line, error) => {
+            let payload = json!({
+                "endpoint": endpoint_of(line),
+                "code": error.code,
+                "reason": error.message,
+            });
+            batch.event("unreachable", &payload);
+        }
         Notice::Ping => {}
         Notice::Stats(id, snapshot) => batch.json(Kind::Stats, id, &stats(snapshot)),
         Notice::Machine(line, notice) => of_machine(batch, notice, endpoint_of(line)),

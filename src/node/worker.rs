@@ -11,7 +11,7 @@ use super::taken::TakenOffers;
 use super::{dialect, random, random_frame, slots};
 use crate::io::dealer::{self, Endpoint, Notice, Stats};
 use crate::io::worker::WorkerCommand;
-use crate::io::{Message, now};
+use crate::io::{Address, Message, now};
 use crate::proto::Worker;
 use crate::proto::link::LinkConfig;
 use crate::proto::several::WorkerOfSeveral;
@@ -197,7 +197,7 @@ impl WorkerCore {
         let security = security::client(conf.security.as_ref())?;
         let lines = conf.endpoints.iter().enumerate();
         let endpoints = lines.map(|(line, address)| Endpoint {
-            address: address.clone(),
+            address: Address::new(address),
             identity: peer::identity(&self.core, dialect, line, &conf.name, conf.generated),
             max_message: conf.max_message_size as u64,
             reconnect_ms: conf.reconnect.min(f64::from(i32::MAX)) as i32,
@@ -223,7 +223,7 @@ impl WorkerCore {
                 seed: random(),
                 expect_hello: false,
                 // Nobody has to have bound an inproc endpoint yet; who does is ours, and says hello.
-                expect_beats: dialect != Dialect::Omdp || !address.starts_with("inproc:"),
+                expect_beats: dialect != Dialect::Omdp || !Address::new(address).is_inproc(),
                 max_message: Some(conf.max_message_size as u64),
             },
             service: conf.service.clone(),

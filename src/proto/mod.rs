@@ -6,6 +6,8 @@
 //! the `next_deadline` at which to call `handle_timeout`. Nothing happens between two calls, so
 //! tests run hours of protocol in milliseconds, from a seed.
 
+#![forbid(unsafe_code)]
+
 pub mod broker;
 pub mod client;
 pub mod code;

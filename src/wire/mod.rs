@@ -6,6 +6,8 @@
 //!
 //! This layer has no socket, clock or thread.
 
+#![forbid(unsafe_code)]
+
 pub mod body;
 mod bridge;
 mod dialect;

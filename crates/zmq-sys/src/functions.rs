@@ -139,6 +139,15 @@ unsafe extern "C" {
     pub fn zmq_socket_monitor(socket: *mut c_void, endpoint: *const c_char, events: c_int)
     -> c_int;
 
+    /// The same with 64 bits of events, in version 1 or 2 of their frames, on a socket of type `kind`.
+    pub fn zmq_socket_monitor_versioned(
+        socket: *mut c_void,
+        endpoint: *const c_char,
+        events: u64,
+        version: c_int,
+        kind: c_int,
+    ) -> c_int;
+
     /// Waits for events; `timeout` in milliseconds, -1 for ever.
     pub fn zmq_poll(items: *mut zmq_pollitem_t, count: c_int, timeout: c_long) -> c_int;
     /// Passes messages between two sockets until the context ends.

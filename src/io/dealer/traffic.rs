@@ -21,6 +21,9 @@ impl<M: Machine> Driver<M> {
             self.machine.handle_down(at, now);
             return false;
         };
+        if let Some(error) = line.advance() {
+            self.outlet.push(Notice::Unreachable(at, error));
+        }
         if let Some(failure) = line.handshake() {
             // libzmq would come back at once or never.
             self.outlet.push(Notice::Refused(at, failure));

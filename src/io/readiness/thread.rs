@@ -1,79 +1,295 @@
-//! A thread a socket, for platforms on which tokio can't watch a foreign descriptor.
+//! One thread that watches the descriptors of all sockets, for platforms on which tokio can't watch a
+//! foreign one: by WSAPoll on Windows, and by poll elsewhere, for the tests.
+//!
+//! libzmq's own poll is of no use here. It ends the process when a descriptor is closed meanwhile,
+//! which it may be at any time; here that is no more than an item to leave out.
 
 use crate::io::Error;
-use std::ffi::c_short;
-use std::ptr;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
+use std::time::Duration;
 use tokio::sync::Notify;
-use zmq_sys::{RawFd, zmq_pollitem_t};
+use zmq_sys::RawFd;
 
-/// How long a poll lasts at most, and so how long the thread may outlive its socket.
-const POLL_MS: i32 = 50;
-
+/// A descriptor that is watched until this is dropped.
+///
+/// The thread may be in the middle of a poll then, with a number that soon names something else or
+/// nothing. It looks whether somebody still wants to know before it says anything, so a stale answer
+/// reaches nobody; it reads and writes nothing, so it does no harm to what the number names.
 pub(in crate::io) struct Readiness {
+    id: u64,
     news: Arc<Notify>,
-    /// One message is one order to watch; closed, the thread ends.
-    orders: Sender<()>,
+    poller: Arc<Poller>,
 }
 
 impl Readiness {
     pub(in crate::io) fn new(fd: RawFd) -> Result<Self, Error> {
+        let poller =
+            Poller::shared().map_err(|error| Error::from_os(&error, "cannot watch a socket"))?;
         let news = Arc::new(Notify::new());
-        let (orders, inbox) = channel();
-        let theirs = news.clone();
-        thread::Builder::new()
-            .name("omdp-watch".into())
-            .spawn(move || watch(fd, &inbox, &theirs))
-            .map_err(|error| Error::from_os(&error, "cannot watch a socket"))?;
-        Ok(Readiness { news, orders })
+        let id = poller.add(fd, news.clone());
+        Ok(Readiness { id, news, poller })
     }
 
     pub(in crate::io) async fn wait(&self) -> Result<(), Error> {
-        // The thread lives as long as the sender does. A wait that was given up leaves an order
-        // behind: then the next one is woken once for nothing.
-        let _ = self.orders.send(());
+        // A wait that was given up leaves its order behind: the next one is woken once for nothing.
+        self.poller.order(self.id);
         self.news.notified().await;
         Ok(())
     }
 }
 
-fn watch(fd: RawFd, orders: &Receiver<()>, news: &Notify) {
-    while orders.recv().is_ok() {
-        // Orders that were given up are one with this one.
-        while orders.try_recv().is_ok() {}
-        let mut item = zmq_pollitem_t {
-            socket: ptr::null_mut(),
-            fd,
-            events: zmq_sys::ZMQ_POLLIN as c_short,
-            revents: 0,
+impl Drop for Readiness {
+    fn drop(&mut self) {
+        self.poller.remove(self.id);
+    }
+}
+
+/// What the thread shares with those who wait.
+struct Poller {
+    watched: Mutex<Watched>,
+    /// A datagram to it ends the poll that is under way.
+    alarm: UdpSocket,
+}
+
+#[derive(Default)]
+struct Watched {
+    last: u64,
+    items: HashMap<u64, Item>,
+}
+
+struct Item {
+    fd: RawFd,
+    news: Arc<Notify>,
+    /// Whether somebody waits. One poll answers one order: the descriptor tells of each thing once, and
+    /// stays readable until its owner has looked.
+    wanted: bool,
+}
+
+impl Poller {
+    /// The one of the process, which lives as long as anybody has a share in it.
+    fn shared() -> io::Result<Arc<Self>> {
+        static SHARED: Mutex<Weak<Poller>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(poller) = shared.upgrade() {
+            return Ok(poller);
+        }
+        let alarm = UdpSocket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        // To itself, so that nobody else's datagrams are taken.
+        alarm.connect(alarm.local_addr()?)?;
+        alarm.set_nonblocking(true)?;
+        let bell = alarm.try_clone()?;
+        let poller = Arc::new(Poller {
+            watched: Mutex::default(),
+            alarm,
+        });
+        let theirs = Arc::downgrade(&poller);
+        thread::Builder::new()
+            .name("omdp-watch".into())
+            .spawn(move || run(&theirs, &bell))?;
+        *shared = Arc::downgrade(&poller);
+        Ok(poller)
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        // Nothing that runs under the lock can leave it half-changed.
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        // A full buffer has the thread awake already.
+        let _ = self.alarm.send(&[0]);
+    }
+
+    fn add(&self, fd: RawFd, news: Arc<Notify>) -> u64 {
+        let mut watched = self.watched();
+        watched.last += 1;
+        let id = watched.last;
+        let wanted = false;
+        watched.items.insert(id, Item { fd, news, wanted });
+        id
+    }
+
+    fn order(&self, id: u64) {
+        let mut watched = self.watched();
+        let Some(item) = watched.items.get_mut(&id) else {
+            return;
         };
-        // SAFETY: one item, which outlives the call. Not waiting for longer than `POLL_MS` keeps
-        // the watch short on a descriptor whose socket was closed meanwhile.
-        unsafe { zmq_sys::zmq_poll(&mut item, 1, POLL_MS.into()) };
-        // Also after a poll without news: the driver looks, and gives the next order.
-        news.notify_one();
+        if !std::mem::replace(&mut item.wanted, true) {
+            drop(watched);
+            self.wake();
+        }
+    }
+
+    fn remove(&self, id: u64) {
+        // An item that nobody waits for is in no poll.
+        let was = self.watched().items.remove(&id);
+        if was.is_some_and(|item| item.wanted) {
+            self.wake();
+        }
+    }
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        self.wake();
+    }
+}
+
+/// How long a poll lasts at most. The alarm ends it sooner whenever there is a reason.
+const LONGEST: Duration = Duration::from_secs(60);
+
+fn run(poller: &Weak<Poller>, bell: &UdpSocket) {
+    let mut items: Vec<system::Item> = Vec::new();
+    let mut ids: Vec<u64> = Vec::new();
+    loop {
+        items.clear();
+        ids.clear();
+        items.push(system::item(system::descriptor(bell)));
+        match poller.upgrade() {
+            None => return,
+            Some(poller) => {
+                for (id, item) in &poller.watched().items {
+                    if item.wanted {
+                        items.push(system::item(item.fd));
+                        ids.push(*id);
+                    }
+                }
+            }
+        }
+        let failed = system::poll(&mut items, LONGEST).is_err();
+        while bell.recv(&mut [0; 16]).is_ok() {}
+        let Some(poller) = poller.upgrade() else {
+            return;
+        };
+        let mut watched = poller.watched();
+        for (item, id) in items[1..].iter().zip(&ids) {
+            // Whoever is told looks for itself. A descriptor that is none any more ends its wait too, and so does each
+            // of a poll that failed: it can't be known which was the reason.
+            if (failed || system::has_news(item))
+                && let Some(item) = watched.items.get_mut(id)
+            {
+                item.wanted = false;
+                item.news.notify_one();
+            }
+        }
+        drop(watched);
+        if failed {
+            // Not at once: it may fail again, and again.
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+#[cfg(unix)]
+mod system {
+    use super::*;
+    use std::os::fd::AsRawFd;
+
+    pub(super) type Item = libc::pollfd;
+
+    pub(super) fn descriptor(socket: &UdpSocket) -> RawFd {
+        socket.as_raw_fd()
+    }
+
+    pub(super) fn item(fd: RawFd) -> Item {
+        libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        }
+    }
+
+    pub(super) fn has_news(item: &Item) -> bool {
+        item.revents != 0
+    }
+
+    pub(super) fn poll(items: &mut [Item], most: Duration) -> io::Result<()> {
+        let most = i32::try_from(most.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: so many items, which outlive the call.
+        let rc = unsafe { libc::poll(items.as_mut_ptr(), items.len() as libc::nfds_t, most) };
+        match rc {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(windows)]
+mod system {
+    use super::*;
+    use std::ffi::{c_int, c_short, c_ulong};
+    use std::os::windows::io::AsRawSocket;
+
+    /// `WSAPOLLFD` of winsock2.h.
+    #[repr(C)]
+    pub(super) struct Item {
+        fd: RawFd,
+        events: c_short,
+        revents: c_short,
+    }
+
+    const POLLRDNORM: c_short = 0x0100;
+
+    #[link(name = "ws2_32")]
+    unsafe extern "system" {
+        fn WSAPoll(items: *mut Item, count: c_ulong, timeout: c_int) -> c_int;
+    }
+
+    pub(super) fn descriptor(socket: &UdpSocket) -> RawFd {
+        socket.as_raw_socket() as RawFd
+    }
+
+    pub(super) fn item(fd: RawFd) -> Item {
+        Item {
+            fd,
+            events: POLLRDNORM,
+            revents: 0,
+        }
+    }
+
+    pub(super) fn has_news(item: &Item) -> bool {
+        item.revents != 0
+    }
+
+    /// A closed descriptor among the items is POLLNVAL in that item, or, where it is the only one, an error of the call.
+    pub(super) fn poll(items: &mut [Item], most: Duration) -> io::Result<()> {
+        let most = c_int::try_from(most.as_millis()).unwrap_or(c_int::MAX);
+        // SAFETY: so many items, which outlive the call.
+        let rc = unsafe { WSAPoll(items.as_mut_ptr(), items.len() as c_ulong, most) };
+        match rc {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::Message;
     use crate::io::socket::Socket;
+    use crate::io::{Address, Message};
+    use tokio::time::timeout;
+
+    fn run<F: Future>(test: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(test)
+    }
 
     #[test]
     fn wakes_a_driver_for_each_message() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        run(async {
             let router = Socket::router(b"gone").unwrap();
-            router.bind("inproc://readiness-thread").unwrap();
+            let address = Address::new("inproc://readiness-thread");
+            router.bind(&address, None).unwrap();
             let dealer = Socket::dealer(b"me", 100, b"gone").unwrap();
-            dealer.connect("inproc://readiness-thread").unwrap();
+            dealer.connect(&address).unwrap();
             let readiness = Readiness::new(router.descriptor().unwrap()).unwrap();
             for round in 0..20u8 {
                 let sent = [round];
@@ -89,6 +305,50 @@ mod tests {
                 assert_eq!(&*frames[0], b"me");
                 assert_eq!(&*frames[1], &sent);
             }
+        });
+    }
+
+    /// Many waits at once are on one thread, and each is woken for its own descriptor.
+    #[test]
+    fn many_are_watched_by_one_thread() {
+        run(async {
+            let pairs: Vec<_> = (0..50)
+                .map(|_| {
+                    let near = UdpSocket::bind("127.0.0.1:0").unwrap();
+                    near.connect(near.local_addr().unwrap()).unwrap();
+                    let readiness = Readiness::new(system::descriptor(&near)).unwrap();
+                    (near, readiness)
+                })
+                .collect();
+            let first = &pairs[0].1.poller;
+            assert!(
+                pairs
+                    .iter()
+                    .all(|(_, each)| Arc::ptr_eq(&each.poller, first))
+            );
+            for (near, readiness) in &pairs {
+                let quiet = timeout(Duration::from_millis(1), readiness.wait()).await;
+                assert!(quiet.is_err());
+                near.send(b"x").unwrap();
+                readiness.wait().await.unwrap();
+            }
+        });
+    }
+
+    /// Its number may be closed under the poll: the wait ends, and the others go on.
+    #[test]
+    fn a_closed_descriptor_ends_its_own_wait() {
+        run(async {
+            let near = UdpSocket::bind("127.0.0.1:0").unwrap();
+            near.connect(near.local_addr().unwrap()).unwrap();
+            let other = Readiness::new(system::descriptor(&near)).unwrap();
+            let closed = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let readiness = Readiness::new(system::descriptor(&closed)).unwrap();
+            drop(closed);
+            readiness.wait().await.unwrap();
+            drop(readiness);
+            near.send(b"x").unwrap();
+            other.wait().await.unwrap();
         });
     }
 }

@@ -1,6 +1,6 @@
 //! The turns of a broker's driver, from its start to its end.
 
-use super::{Command, Driver, Notice, end};
+use super::{Command, Driver, Notice};
 use crate::io::spin::Awaited;
 use crate::io::{Message, clock, context};
 use crate::proto::{Broker, Time};
@@ -31,9 +31,9 @@ impl Driver {
                 self.send(now);
                 self.report();
                 self.see_off().await;
-                end(self.failures.take(), &self.socket);
+                self.connections.into_monitor().end(&self.socket);
                 // Last, since it ends the connections that were made there.
-                let _ = self.socket.close_listeners(&self.bound).await;
+                let _ = self.socket.close_listeners(self.bound).await;
                 break;
             }
             self.turn();
@@ -119,13 +119,15 @@ impl Driver {
     async fn wait(&mut self) -> Option<Option<Command>> {
         let deadline = self.overdue.next(self.machine.next_deadline());
         let deadline = deadline.map(clock::instant);
-        let failures = self.failures.as_ref();
+        let look = self.connections.next_deadline();
+        let deadline = deadline.into_iter().chain(look.map(clock::instant)).min();
+        let connections = &self.connections;
         tokio::select! {
             biased;
             command = self.inbox.recv() => Some(command),
+            () = connections.news() => None,
             _ = self.socket.ready() => None,
             () = self.outbound.due(), if self.outbound.is_behind() => None,
-            _ = async { failures?.ready().await.ok() }, if failures.is_some() => None,
             () = async { sleep_until(deadline.unwrap_or_else(|| clock::instant(clock::now()))).await },
                 if deadline.is_some() => None,
         }
@@ -137,6 +139,7 @@ impl Driver {
         self.received = 0;
         loop {
             let now = clock::now();
+            self.connections.update(now);
             let drained = self.receive(now);
             let deadline = self.machine.next_deadline();
             if self.overdue.is_due(now, deadline, drained) {

@@ -1,9 +1,11 @@
 //! What a broker's user is told.
 
 use super::{Driver, Notice};
+use crate::io::clock;
+use crate::io::connections::ConnectionNotice;
 use crate::io::outlet::MAX_EVENTS;
 use crate::io::security::HandshakeFailure;
-use crate::io::zap::GateNotice;
+use crate::proto::broker::{BrokerEvent, Departure};
 use std::sync::PoisonError;
 
 impl Driver {
@@ -14,35 +16,65 @@ impl Driver {
 
     pub(super) fn report(&mut self) {
         self.publish_refusals();
-        self.report_failures();
+        self.report_connections();
         let mut events = self.machine.drain_events().peekable();
-        if events.peek().is_some() {
-            self.outlet.update(|queue| {
-                let room = MAX_EVENTS.saturating_sub(queue.len());
-                events
-                    .take(room)
-                    .for_each(|event| queue.push(Notice::Event(event)))
-            });
+        if events.peek().is_none() {
+            return;
         }
+        let connections = &mut self.connections;
+        let events = events.inspect(|event| {
+            if let Some(peer) = silent(event) {
+                connections.lost(peer);
+            }
+        });
+        let mut told = 0;
+        self.outlet.update(|queue| {
+            let room = MAX_EVENTS.saturating_sub(queue.len());
+            for event in events {
+                told += 1;
+                if told <= room {
+                    queue.push(Notice::Event(event));
+                }
+            }
+        });
     }
 
-    fn report_failures(&mut self) {
-        let (Some(guard), Some(failures)) = (&self.guard, &self.failures) else {
-            return;
-        };
-        while let Some((event, value)) = failures.next() {
-            let Some(failure) = HandshakeFailure::from_event(event, value) else {
-                continue;
-            };
-            guard.gate.count_refused();
-            if self.outlet.len() < MAX_EVENTS {
-                self.outlet.push(Notice::Gate(GateNotice::Refused {
-                    address: String::new(),
-                    mechanism: "",
-                    name: String::new(),
-                    reason: failure.reason_at_broker(),
-                }));
+    fn report_connections(&mut self) {
+        for notice in self.connections.drain_notices() {
+            if let ConnectionNotice::Failed { failure, .. } = &notice {
+                match &self.guard {
+                    Some(guard) => guard.gate.count_refused(),
+                    // Whoever asks whether the port is open has done no wrong.
+                    None if *failure == HandshakeFailure::Closed => continue,
+                    None => {}
+                }
+            }
+            let mut allowance = self
+                .allowance
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if let Some(missed) = allowance.take(clock::now())
+                && self.outlet.len() < MAX_EVENTS
+            {
+                self.outlet.push(Notice::Connection(notice, missed));
             }
         }
+    }
+}
+
+/// The peer that was given up because nothing was heard of it: its connection is of no use any more.
+fn silent(event: &BrokerEvent) -> Option<&[u8]> {
+    match event {
+        BrokerEvent::WorkerGone {
+            worker: peer,
+            why: Departure::Silence,
+            ..
+        }
+        | BrokerEvent::ClientGone {
+            client: peer,
+            why: Departure::Silence,
+            ..
+        } => Some(peer),
+        _ => None,
     }
 }

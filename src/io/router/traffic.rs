@@ -6,7 +6,16 @@ use crate::io::outbound::Outcome;
 use crate::io::zap::PRINCIPAL;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
+use std::ffi::CStr;
 use std::sync::Arc;
+
+/// The command of a client's hello and of a worker's READY, with which they begin.
+const HELLO: &[u8] = b"1";
+
+/// The property of each message that holds the descriptor of its connection.
+const DESCRIPTOR: &CStr = c"__fd";
+/// And the one that holds its user, with security on.
+const USER: &CStr = c"User-Id";
 
 /// How many messages are received before what came of them is sent on.
 const BATCH: usize = 256;
@@ -32,7 +41,20 @@ impl Driver {
     }
 
     fn handle_message(&mut self, now: Time) {
+        // Its connection was reported before it could say that. Later messages are heard in any case.
+        if let [_, command, ..] = &self.frames[..]
+            && **command == *HELLO
+        {
+            self.connections.catch_up(now);
+        }
         let from = self.inbound.from();
+        if self.connections.listens() {
+            let inbound = &self.inbound;
+            self.connections.heard(from, || {
+                let fd = inbound.property(DESCRIPTOR).and_then(|fd| fd.parse().ok());
+                (fd, inbound.property(USER))
+            });
+        }
         match &self.frames[..] {
             [only] if **only == self.gone => {
                 self.outbound.forget(from);

@@ -1,8 +1,8 @@
 //! Where a socket is bound or connected.
 
 use super::Socket;
-use crate::io::Error;
-use crate::io::monitor::{Event, Monitor};
+use crate::io::monitor::{Monitor, Watch};
+use crate::io::{Address, Error};
 use std::ffi::{CStr, CString, c_int};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -11,33 +11,75 @@ use zmq_sys::errno;
 /// How long closing a listener may take. It is done by a thread that has nothing else to do.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// A bound endpoint.
+#[derive(Debug)]
+pub(in crate::io) struct Bound {
+    /// As libzmq calls it, with the port that a `*` became.
+    address: Address,
+    /// Its file, which is to be removed with it.
+    #[cfg(unix)]
+    file: Option<file::Identity>,
+}
+
+impl Bound {
+    pub(in crate::io) fn text(&self) -> &str {
+        self.address.text()
+    }
+}
+
 impl Socket {
-    pub(in crate::io) fn bind(&self, endpoint: &str) -> Result<(), Error> {
-        let doing = || format!("cannot bind {endpoint}");
-        check_port(endpoint, &doing())?;
-        refuse_served_path(endpoint)?;
-        self.allow_ipv6(endpoint)?;
-        let address =
-            CString::new(endpoint).map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
+    /// Binds; `mode` is what a file is to let whom do.
+    pub(in crate::io) fn bind(&self, address: &Address, mode: Option<u32>) -> Result<Bound, Error> {
+        let doing = format!("cannot bind {}", address.text());
+        address.check(&doing)?;
+        #[cfg(unix)]
+        file::make_way(address, &doing)?;
+        if let Some(port) = address.everywhere() {
+            self.bind_everywhere(port, &doing)?;
+        } else {
+            self.allow_ipv6(address)?;
+            self.bind_text(address.text(), &doing)?;
+        }
+        let address = Address::new(&self.last_endpoint()?);
+        #[cfg(not(unix))]
+        let _ = mode;
+        Ok(Bound {
+            #[cfg(unix)]
+            file: file::Identity::of(&address, mode, &doing)?,
+            address,
+        })
+    }
+
+    /// On the addresses of both families by one socket, where the system has both.
+    fn bind_everywhere(&self, port: &str, doing: &str) -> Result<(), Error> {
+        if has_ipv6() && self.set(zmq_sys::ZMQ_IPV6 as c_int, 1).is_ok() {
+            return self.bind_text(&format!("tcp://[::]:{port}"), doing);
+        }
+        self.bind_text(&format!("tcp://*:{port}"), doing)
+    }
+
+    fn bind_text(&self, text: &str, doing: &str) -> Result<(), Error> {
+        let address = CString::new(text).map_err(|_| Error::from_errno(errno::EINVAL, doing))?;
         // SAFETY: the socket is open, the string ends in NUL.
         match unsafe { zmq_sys::zmq_bind(self.raw, address.as_ptr()) } {
             0 => Ok(()),
-            _ => Err(Error::last(&doing())),
+            _ => Err(Error::last(doing)),
         }
     }
 
-    pub(in crate::io) fn connect(&self, endpoint: &str) -> Result<(), Error> {
-        let doing = || format!("cannot connect to {endpoint}");
-        check_port(endpoint, &doing())?;
-        self.allow_ipv6(endpoint)?;
-        let address =
-            CString::new(endpoint).map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
+    /// Connects to an address that is no name.
+    pub(in crate::io) fn connect(&self, address: &Address) -> Result<(), Error> {
+        let text = address.text();
+        let doing = format!("cannot connect to {text}");
+        address.check(&doing)?;
+        self.allow_ipv6(address)?;
         if let Some(context) = &self.context
-            && endpoint.starts_with("inproc:")
+            && address.is_inproc()
         {
-            context.will_connect(&address)?;
+            let text = CString::new(text).map_err(|_| Error::from_errno(errno::EINVAL, &doing))?;
+            context.will_connect(&text)?;
         }
-        self.attach(endpoint)
+        self.attach(text)
     }
 
     /// Connects to an address of which it is known that it is bound, or no inproc one.
@@ -52,24 +94,38 @@ impl Socket {
         }
     }
 
+    /// Gives up connecting to an address. One that was not connected to needs nothing.
+    pub(in crate::io) fn detach(&self, address: &Address) {
+        let address = CString::new(address.text()).unwrap_or_default();
+        // SAFETY: the socket is open, the string ends in NUL.
+        unsafe { zmq_sys::zmq_disconnect(self.raw, address.as_ptr()) };
+    }
+
     /// Closes what was bound and waits until the addresses are free: libzmq does it in a thread of
     /// its own, and whoever stops a broker may bind its address again at once.
-    pub(in crate::io) async fn close_listeners(&self, bound: &[String]) -> Result<(), Error> {
-        let closed = Monitor::new(self, Event::ListenerClosed)?;
-        let result = self.unbind_all(bound, &closed).await;
+    pub(in crate::io) async fn close_listeners(&self, bound: Vec<Bound>) -> Result<(), Error> {
+        let closed = Monitor::new(self, Watch::ListenerClosed)?;
+        let result = self.unbind_all(&bound, &closed).await;
         closed.end(self);
+        // Only now: as long as somebody listens its file leads there.
+        #[cfg(unix)]
+        bound.iter().for_each(|bound| {
+            if let Some(file) = &bound.file {
+                file.remove();
+            }
+        });
         result
     }
 
-    async fn unbind_all(&self, bound: &[String], closed: &Monitor) -> Result<(), Error> {
-        for endpoint in bound {
-            let address = CString::new(endpoint.as_str()).unwrap_or_default();
+    async fn unbind_all(&self, bound: &[Bound], closed: &Monitor) -> Result<(), Error> {
+        for Bound { address, .. } in bound {
+            let text = CString::new(address.text()).unwrap_or_default();
             // SAFETY: the socket is open, the string ends in NUL.
-            let rc = unsafe { zmq_sys::zmq_unbind(self.raw, address.as_ptr()) };
+            let rc = unsafe { zmq_sys::zmq_unbind(self.raw, text.as_ptr()) };
             // Over inproc it is done with the call, and nothing is reported.
-            if rc == 0 && !endpoint.starts_with("inproc:") {
+            if rc == 0 && !address.is_inproc() {
                 let closed = async {
-                    while !closed.take() {
+                    while closed.next().is_none() {
                         closed.ready().await?;
                     }
                     Ok(())
@@ -85,53 +141,84 @@ impl Socket {
     }
 
     /// Where the last bind really is: with the port that a `*` became.
-    pub(in crate::io) fn last_endpoint(&self) -> Result<String, Error> {
+    fn last_endpoint(&self) -> Result<String, Error> {
         let mut text = [0u8; 1024];
         self.get(zmq_sys::ZMQ_LAST_ENDPOINT as c_int, &mut text)?;
         let text = CStr::from_bytes_until_nul(&text).unwrap_or_default();
         Ok(text.to_string_lossy().into_owned())
     }
 
-    /// An address in brackets is IPv6, which libzmq refuses unless told; with it allowed a plain
-    /// name would resolve to IPv6 first, so it is left alone otherwise.
-    fn allow_ipv6(&self, endpoint: &str) -> Result<(), Error> {
-        if endpoint.starts_with("tcp://[") {
-            self.set(zmq_sys::ZMQ_IPV6 as c_int, 1)?;
-        }
-        Ok(())
+    /// libzmq refuses IPv6 unless told; with it allowed a socket takes IPv4, too.
+    fn allow_ipv6(&self, address: &Address) -> Result<(), Error> {
+        self.set(zmq_sys::ZMQ_IPV6 as c_int, address.is_ipv6().into())
     }
 }
 
-/// libzmq would cut a port to 16 bits, and bind or connect somewhere else.
-fn check_port(endpoint: &str, doing: &str) -> Result<(), Error> {
-    let port = endpoint
-        .strip_prefix("tcp://")
-        .and_then(|address| address.rsplit_once(':'))
-        .map(|(_, port)| port);
-    match port {
-        Some(port) if port.bytes().all(|c| c.is_ascii_digit()) && port.parse::<u16>().is_err() => {
-            Err(Error::from_errno(errno::EINVAL, doing))
-        }
-        _ => Ok(()),
-    }
+/// Whether this host can listen on IPv6.
+fn has_ipv6() -> bool {
+    std::net::UdpSocket::bind("[::]:0").is_ok()
 }
 
-/// libzmq removes the file of an ipc endpoint before it binds, and so would take the endpoint from
-/// a broker that lives. One that accepts a connection does.
 #[cfg(unix)]
-fn refuse_served_path(endpoint: &str) -> Result<(), Error> {
-    let served = endpoint
-        .strip_prefix("ipc://")
-        .filter(|path| !path.starts_with(['@', '*']))
-        .is_some_and(|path| std::os::unix::net::UnixStream::connect(path).is_ok());
-    if served {
-        let doing = format!("cannot bind {endpoint}");
-        return Err(Error::from_errno(errno::EADDRINUSE, &doing));
-    }
-    Ok(())
-}
+mod file {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+    use std::os::unix::net::UnixStream;
 
-#[cfg(not(unix))]
-fn refuse_served_path(_endpoint: &str) -> Result<(), Error> {
-    Ok(())
+    /// libzmq removes whatever has the path of an ipc endpoint before it binds: also what is no socket,
+    /// or belongs to a broker that lives. One that accepts a connection does.
+    pub(super) fn make_way(address: &Address, doing: &str) -> Result<(), Error> {
+        let Some(path) = address.path() else {
+            return Ok(());
+        };
+        match fs::symlink_metadata(path) {
+            Ok(there) if !there.file_type().is_socket() => Err(Error {
+                code: "EEXIST",
+                message: format!("{doing}: there is a file of that name, which is no socket"),
+            }),
+            Ok(_) if UnixStream::connect(path).is_ok() => {
+                Err(Error::from_errno(errno::EADDRINUSE, doing))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Which file was made.
+    #[derive(Debug)]
+    pub(super) struct Identity {
+        path: String,
+        device: u64,
+        inode: u64,
+    }
+
+    impl Identity {
+        pub(super) fn of(
+            address: &Address,
+            mode: Option<u32>,
+            doing: &str,
+        ) -> Result<Option<Self>, Error> {
+            let Some(path) = address.path() else {
+                return Ok(None);
+            };
+            if let Some(mode) = mode {
+                fs::set_permissions(path, Permissions::from_mode(mode))
+                    .map_err(|error| Error::from_os(&error, doing))?;
+            }
+            Ok(fs::symlink_metadata(path).ok().map(|made| Identity {
+                path: path.into(),
+                device: made.dev(),
+                inode: made.ino(),
+            }))
+        }
+
+        /// Removes it, unless another has taken its place.
+        pub(super) fn remove(&self) {
+            let same =
+                |there: &fs::Metadata| (there.dev(), there.ino()) == (self.device, self.inode);
+            if fs::symlink_metadata(&self.path).as_ref().is_ok_and(same) {
+                let _ = fs::remove_file(&self.path);
+            }
+        }
+    }
 }

@@ -217,6 +217,7 @@ impl Driver {
             mechanism: knock.credentials.mechanism(),
             name: knock.credentials.name(),
             reason,
+            missed: 0,
         });
         self.refuse(reply_to);
     }

@@ -46,7 +46,8 @@ pub(super) fn parse(frames: &mut Vec<Message>) -> Option<(ReplyTo, Option<Reques
         (*version == *VERSION).then(|| Request {
             domain: text(&domain),
             knock: Knock {
-                address: text(&address),
+                // Of a socket that listens on both families.
+                address: text(address.strip_prefix(b"::ffff:").unwrap_or(&address)),
                 credentials,
             },
         })

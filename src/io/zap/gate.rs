@@ -100,6 +100,8 @@ pub enum GateNotice {
         name: String,
         /// Why.
         reason: &'static str,
+        /// How many such notices were left out before this one.
+        missed: u64,
     },
     /// May this peer come in? The answer goes to [`Gate::answer`].
     Authenticate {

@@ -17,9 +17,9 @@ pub use gate::{Gate, GateNotice, Knock, RuleSet, Shown, Verdict};
 pub use password::Password;
 pub(super) use registry::Registration;
 
-use super::Error;
 use super::reactor::Reactor;
 use super::socket::Socket;
+use super::{Address, Error};
 use driver::Driver;
 use std::ffi::c_void;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -66,7 +66,9 @@ impl Handler {
                 // SAFETY: whoever waits for `bound` holds the context; after that the socket does,
                 // by being open.
                 let socket = unsafe { Socket::zap_handler(context) };
-                match socket.and_then(|socket| socket.bind(ADDRESS).map(|()| socket)) {
+                match socket
+                    .and_then(|socket| socket.bind(&Address::new(ADDRESS), None).map(|_| socket))
+                {
                     Ok(socket) => {
                         let _ = bound.send(Ok(()));
                         Driver::new(socket, inbox, own).run().await;

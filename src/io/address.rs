@@ -1,0 +1,212 @@
+//! Endpoints, parsed once.
+
+use super::Error;
+use std::net::{IpAddr, SocketAddr};
+use zmq_sys::errno;
+
+/// Where a broker is bound or a peer connects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    /// A host by its number.
+    Tcp,
+    /// All addresses of this host.
+    Everywhere {
+        port: String,
+    },
+    /// A host by its name.
+    Named {
+        host: String,
+        port: u16,
+    },
+    /// A file.
+    Path(String),
+    /// A name of Linux's that is no file, or one that libzmq makes up.
+    Abstract,
+    Inproc,
+    /// libzmq says what is wrong with it.
+    Other,
+}
+
+/// What the address of a socket in a file may have, without the NUL.
+#[cfg(any(target_os = "linux", target_os = "windows"))]
+const MAX_PATH: usize = 107;
+#[cfg(not(any(target_os = "linux", target_os = "windows")))]
+const MAX_PATH: usize = 103;
+
+impl Address {
+    /// Out of libzmq's notation.
+    pub fn new(text: &str) -> Self {
+        Address {
+            kind: Kind::of(text),
+            text: text.into(),
+        }
+    }
+
+    /// In libzmq's notation.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it is within this process.
+    pub fn is_inproc(&self) -> bool {
+        self.kind == Kind::Inproc
+    }
+
+    /// The file that is to be bound or connected to.
+    pub(super) fn path(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The port, if all addresses of this host are meant.
+    pub(super) fn everywhere(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Everywhere { port } => Some(port),
+            _ => None,
+        }
+    }
+
+    /// The name that stands for addresses, and the port.
+    pub(super) fn name(&self) -> Option<(&str, u16)> {
+        match &self.kind {
+            Kind::Named { host, port } => Some((host, *port)),
+            _ => None,
+        }
+    }
+
+    /// Whether it is IPv6, which libzmq refuses unless told.
+    pub(super) fn is_ipv6(&self) -> bool {
+        self.kind == Kind::Tcp && self.text.starts_with("tcp://[")
+    }
+
+    /// What libzmq would get wrong: it cuts a port to 16 bits, and a path only after it has removed the file.
+    pub(super) fn check(&self, doing: &str) -> Result<(), Error> {
+        let port = self
+            .text
+            .strip_prefix("tcp://")
+            .and_then(|address| address.rsplit_once(':'))
+            .map(|(_, port)| port);
+        if let Some(port) = port
+            && port.bytes().all(|c| c.is_ascii_digit())
+            && port.parse::<u16>().is_err()
+        {
+            return Err(Error::from_errno(errno::EINVAL, doing));
+        }
+        let Some(path) = self.path().filter(|path| path.len() > MAX_PATH) else {
+            return Ok(());
+        };
+        Err(Error {
+            code: "ENAMETOOLONG",
+            message: format!(
+                "{doing}: the path has {} bytes, and this system takes at most {MAX_PATH}",
+                path.len()
+            ),
+        })
+    }
+}
+
+impl Kind {
+    fn of(text: &str) -> Self {
+        if text.starts_with("inproc:") {
+            return Kind::Inproc;
+        }
+        if let Some(path) = text.strip_prefix("ipc://") {
+            return match path.starts_with(['@', '*']) {
+                true => Kind::Abstract,
+                false => Kind::Path(path.into()),
+            };
+        }
+        let host_and_port = text.strip_prefix("tcp://").and_then(|address| {
+            // What stands before a semicolon is where connections come from, which is libzmq's matter.
+            address.rsplit_once(':').filter(|_| !address.contains(';'))
+        });
+        let Some((host, port)) = host_and_port else {
+            return Kind::Other;
+        };
+        if host == "*" {
+            return Kind::Everywhere { port: port.into() };
+        }
+        if host.starts_with('[') || host.parse::<IpAddr>().is_ok() {
+            return Kind::Tcp;
+        }
+        match port.parse() {
+            Ok(port) if !host.is_empty() && port > 0 => Kind::Named {
+                host: host.into(),
+                port,
+            },
+            _ => Kind::Other,
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Address {
+            text: format!("tcp://{address}"),
+            kind: Kind::Tcp,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds() {
+        let name = |text: &str| {
+            let address = Address::new(text);
+            address.name().map(|(host, port)| (host.to_owned(), port))
+        };
+        assert_eq!(name("tcp://localhost:1"), Some(("localhost".into(), 1)));
+        assert_eq!(
+            name("tcp://a.example:65535"),
+            Some(("a.example".into(), 65535))
+        );
+        for other in [
+            "tcp://127.0.0.1:1",
+            "tcp://[::1]:1",
+            "tcp://[fe80::1%eth0]:1",
+            "tcp://*:1",
+            "tcp://eth0;a.example:1",
+            "tcp://a.example:0",
+            "tcp://a.example:*",
+            "tcp://a.example",
+            "tcp://:1",
+            "ipc://a.example:1",
+            "inproc://a:1",
+            "udp://a:1",
+        ] {
+            assert_eq!(name(other), None, "{other}");
+        }
+        assert!(Address::new("inproc://x").is_inproc());
+        assert!(!Address::new("ipc://inproc:").is_inproc());
+        assert!(Address::new("tcp://[::1]:1").is_ipv6());
+        assert_eq!(Address::new("tcp://*:5").everywhere(), Some("5"));
+        assert_eq!(Address::new("tcp://*:*").everywhere(), Some("*"));
+        assert_eq!(Address::new("ipc:///tmp/x").path(), Some("/tmp/x"));
+        assert_eq!(Address::new("ipc://@x").path(), None);
+        let six: SocketAddr = "[fe80::1%3]:7".parse().unwrap();
+        assert_eq!(Address::from(six).text(), "tcp://[fe80::1%3]:7");
+    }
+
+    #[test]
+    fn what_libzmq_would_get_wrong_is_refused() {
+        let code = |text: &str| Address::new(text).check("x").err().map(|error| error.code);
+        assert_eq!(code("tcp://127.0.0.1:65536"), Some("EINVAL"));
+        assert_eq!(code("tcp://127.0.0.1:65535"), None);
+        assert_eq!(
+            code(&format!("ipc:///{}", "p".repeat(MAX_PATH))),
+            Some("ENAMETOOLONG")
+        );
+        assert_eq!(code(&format!("ipc:///{}", "p".repeat(MAX_PATH - 1))), None);
+    }
+}

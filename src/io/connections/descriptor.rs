@@ -1,0 +1,247 @@
+//! A connection's descriptor, which belongs to libzmq.
+//!
+//! libzmq tells the number of a descriptor when it accepts a connection, and closes the descriptor on
+//! a thread of its own, whenever it likes. The number may then name anything else in this process. So
+//! whatever is done to a connection is done to a copy of the descriptor, after a look at whose
+//! connection the copy is: it can't change any more.
+
+#[cfg(unix)]
+pub(super) use unix::{Hand, Reserve};
+
+#[cfg(not(unix))]
+pub(super) use elsewhere::{Hand, Reserve};
+
+/// A descriptor's number, as libzmq reports it.
+pub(super) type Fd = i64;
+
+#[cfg(unix)]
+mod unix {
+    use super::Fd;
+    use std::fs::File;
+    use std::io;
+    use std::mem::ManuallyDrop;
+    use std::net::{Shutdown, SocketAddr, TcpStream};
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+    use std::os::unix::net::UnixStream;
+
+    /// Nothing.
+    fn nothing() -> io::Result<File> {
+        File::open("/dev/null")
+    }
+
+    /// The descriptor that copies are put into, one at a time: so a connection can be ended also when
+    /// there is no descriptor left.
+    pub(in crate::io) struct Hand {
+        hand: OwnedFd,
+        empty: File,
+    }
+
+    impl Hand {
+        pub(in crate::io) fn new() -> io::Result<Self> {
+            Ok(Hand {
+                hand: nothing()?.into(),
+                empty: nothing()?,
+            })
+        }
+
+        /// Ends a connection: libzmq reads its end, and closes it. False if it is not there any more.
+        pub(in crate::io) fn end(&mut self, fd: Fd, remote: &str) -> bool {
+            let end = |connection: &Connection| match connection {
+                Connection::Tcp(stream) => stream.shutdown(Shutdown::Both).ok(),
+                Connection::Ipc(stream) => stream.shutdown(Shutdown::Both).ok(),
+            };
+            self.with(fd, remote, end).is_some()
+        }
+
+        /// How many bytes have come over a connection, where the system tells.
+        pub(in crate::io) fn received(&mut self, fd: Fd, remote: &str) -> Option<u64> {
+            self.with(fd, remote, received)
+        }
+
+        /// Has `act` do something to the connection to `remote`, if that is what the number names.
+        fn with<T>(
+            &mut self,
+            fd: Fd,
+            remote: &str,
+            act: impl FnOnce(&Connection) -> Option<T>,
+        ) -> Option<T> {
+            let fd = RawFd::try_from(fd).ok().filter(|fd| *fd >= 0)?;
+            copy(fd, &self.hand).ok()?;
+            let result = Connection::of(&self.hand, remote).and_then(|connection| act(&connection));
+            // With the copy in hand the connection would not be closed when libzmq closes it.
+            let _ = copy(self.empty.as_raw_fd(), &self.hand);
+            result
+        }
+    }
+
+    /// Puts a copy of `from` into the place of `to`.
+    fn copy(from: RawFd, to: &OwnedFd) -> io::Result<()> {
+        let to = to.as_raw_fd();
+        // SAFETY: `to` is open and ours alone. `from` may be anything: what is no descriptor is refused, and a copy of what
+        // is one does nothing to it.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let rc = unsafe { libc::dup3(from, to, libc::O_CLOEXEC) };
+        // SAFETY: as above.
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let rc = unsafe {
+            match libc::dup2(from, to) {
+                -1 => -1,
+                _ => libc::fcntl(to, libc::F_SETFD, libc::FD_CLOEXEC),
+            }
+        };
+        match rc {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is in the hand, which stays the owner.
+    enum Connection {
+        Tcp(ManuallyDrop<TcpStream>),
+        Ipc(ManuallyDrop<UnixStream>),
+    }
+
+    impl Connection {
+        fn of(hand: &OwnedFd, remote: &str) -> Option<Self> {
+            let fd = hand.as_raw_fd();
+            let Some(address) = remote.strip_prefix("tcp://") else {
+                // SAFETY: the descriptor is open for as long as it is borrowed from the hand, and is not closed by this.
+                let stream = ManuallyDrop::new(unsafe { UnixStream::from_raw_fd(fd) });
+                // Nothing names the other end over ipc: that it is such a connection has to do.
+                let is_ipc = stream.local_addr().is_ok_and(|local| !local.is_unnamed());
+                return is_ipc.then_some(Connection::Ipc(stream));
+            };
+            let address: SocketAddr = address.parse().ok()?;
+            // SAFETY: as above.
+            let stream = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(fd) });
+            let is_it = stream.peer_addr().is_ok_and(|peer| peer == address);
+            is_it.then_some(Connection::Tcp(stream))
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn received(connection: &Connection) -> Option<u64> {
+        /// Offset of `tcpi_bytes_received` in the kernel's `struct tcp_info`, which only ever grows.
+        const AT: usize = 128;
+        let Connection::Tcp(stream) = connection else {
+            return None;
+        };
+        let mut info = [0u8; AT + size_of::<u64>()];
+        let mut len = info.len() as libc::socklen_t;
+        // SAFETY: at most `len` bytes are written, and `len` says how many were.
+        let rc = unsafe {
+            libc::getsockopt(
+                stream.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_INFO,
+                info.as_mut_ptr().cast(),
+                &raw mut len,
+            )
+        };
+        let bytes = info[AT..].try_into().ok()?;
+        (rc == 0 && len as usize == info.len()).then(|| u64::from_ne_bytes(bytes))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn received(_connection: &Connection) -> Option<u64> {
+        None
+    }
+
+    /// Descriptors that are kept for when there are no others. libzmq tries again and again to accept
+    /// what it can't, as fast as it can; with these it can, and the connection can be ended.
+    #[derive(Debug, Default)]
+    pub(in crate::io) struct Reserve(Vec<File>);
+
+    impl Reserve {
+        const SIZE: usize = 8;
+
+        /// Takes what is missing, as far as there is any.
+        pub(in crate::io) fn fill(&mut self) {
+            while self.0.len() < Reserve::SIZE {
+                match nothing() {
+                    Ok(file) => self.0.push(file),
+                    Err(_) => return,
+                }
+            }
+        }
+
+        /// Gives all of it to whoever needs it.
+        pub(in crate::io) fn release(&mut self) {
+            self.0.clear();
+        }
+    }
+}
+
+/// Windows has no limit of descriptors that one meets, and its handles are not ours to copy.
+#[cfg(not(unix))]
+mod elsewhere {
+    use super::Fd;
+    use std::io;
+
+    pub(in crate::io) struct Hand;
+
+    impl Hand {
+        pub(in crate::io) fn new() -> io::Result<Self> {
+            Ok(Hand)
+        }
+
+        pub(in crate::io) fn end(&mut self, _fd: Fd, _remote: &str) -> bool {
+            false
+        }
+
+        pub(in crate::io) fn received(&mut self, _fd: Fd, _remote: &str) -> Option<u64> {
+            None
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub(in crate::io) struct Reserve;
+
+    impl Reserve {
+        pub(in crate::io) fn fill(&mut self) {}
+        pub(in crate::io) fn release(&mut self) {}
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn a_connection_is_ended_if_it_is_the_one_that_is_meant() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (far, _) = listener.accept().unwrap();
+        let fd = i64::from(far.as_raw_fd());
+        near.write_all(b"hello").unwrap();
+        let mut hello = [0; 5];
+        (&far).read_exact(&mut hello).unwrap();
+
+        let mut hand = Hand::new().unwrap();
+        let remote = format!("tcp://{}", near.local_addr().unwrap());
+        assert_eq!(hand.received(fd, &remote), Some(5));
+        for other in ["tcp://127.0.0.1:1", "tcp://", "ipc://"] {
+            assert!(!hand.end(fd, other), "{other}");
+            assert_eq!(hand.received(fd, other), None, "{other}");
+        }
+        assert!(!hand.end(-1, &remote));
+        assert!(hand.end(fd, &remote));
+        assert_eq!(near.read(&mut [0; 1]).unwrap(), 0);
+    }
+
+    /// Nothing holds a connection open but its owner.
+    #[test]
+    fn the_hand_is_empty_afterwards() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (far, _) = listener.accept().unwrap();
+        let mut hand = Hand::new().unwrap();
+        let remote = format!("tcp://{}", near.local_addr().unwrap());
+        assert_eq!(hand.received(far.as_raw_fd().into(), &remote), Some(0));
+        drop(far);
+        assert_eq!(near.read(&mut [0; 1]).unwrap(), 0);
+    }
+}
