@@ -168,9 +168,15 @@ test('a command that fails is an error', async (t) => {
   assert.match(error.stderr, /^oops/);
 });
 
-test('a command that is not there is an error', async (t) => {
+test('a command that is not there any more is an error', {
+  skip: !POSIX && 'it takes a script',
+}, async (t) => {
   const { endpoint, broker } = await brokerFor(t);
-  await workerFor(t, endpoint, broker, 'none', ['no-such-command-anywhere']);
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-cli-'));
+  const file = path.join(folder, 'command');
+  fs.writeFileSync(file, '#!/bin/sh\n', { mode: 0o755 });
+  await workerFor(t, endpoint, broker, 'none', [file]);
+  fs.rmSync(folder, { recursive: true });
   const { code, lines } = await cli(t, ['request', 'none', '-b', endpoint]).ended;
   assert.equal(code, 1);
   assert.match(lines[0], /ENOENT/);

@@ -1,17 +1,24 @@
 'use strict';
 
 const { Failure, Usage } = require('./failure');
+const { httpSettings, serveHttp } = require('./http');
 const { Log } = require('./log');
 const { LOG_HELP, LOG_SETTINGS, confOf, helpFor, helpLine, settingsOf } = require('./options');
 const { usersOf, withoutSecrets } = require('./secrets');
 const { checked, readSettings } = require('./settings');
 const { onSignals } = require('./signals');
 
+const HTTP_HELP =
+  helpLine(undefined, 'http', 'HOST:PORT', 'serve metrics, health and a page there, such as 127.0.0.1:9464') +
+  helpLine(undefined, 'http-token-file', 'FILE', 'a bearer token for them, in this file');
+
 const help = `Usage: zmq-omdp broker [OPTION…]
 
-Runs a broker until SIGINT or SIGTERM.
+Runs a broker until SIGINT or SIGTERM, and says on stderr where it listens. With --http it serves /metrics, /healthz,
+/readyz, /stats.json and a page; other machines can connect only if HOST is one of its addresses, or 0.0.0.0. With a token
+metrics and the page's contents are for those who bring it.
 
-${helpLine('b', 'bind', 'URL', 'where to listen; may be repeated (tcp://127.0.0.1:5555)')}${helpFor('broker')}${helpLine(
+${helpLine('b', 'bind', 'URL', 'where to listen; may be repeated (tcp://127.0.0.1:5555)')}${HTTP_HELP}${helpFor('broker')}${helpLine(
   'c',
   'config',
   'FILE',
@@ -26,6 +33,9 @@ arguments, but as files, or in ZMQ_OMDP_CURVE_SECRET_KEY.
 /** @type {import('./settings').Options} */
 const OPTIONS = {
   bind: { type: 'list', short: 'b', value: ['tcp://127.0.0.1:5555'] },
+  http: { type: 'string' },
+  httpToken: { type: 'string', from: ['environment', 'file'] },
+  httpTokenFile: { type: 'string' },
   ...settingsOf('broker'),
   config: { type: 'string', short: 'c' },
   ...LOG_SETTINGS,
@@ -40,6 +50,9 @@ async function run(args) {
   const conf = confOf('broker', settings);
   // A secret key of its own is what makes a broker demand CURVE.
   if (conf.curveSecretKey !== undefined) conf.curveServer = true;
+  // What there is of a request is told when it has ended.
+  if (settings.debug) conf.logRequests = true;
+  const http = httpSettings(settings);
   const { Broker } = require('../broker');
   const broker = checked(() => new Broker(settings.bind, conf));
   watch(broker, log);
@@ -61,8 +74,19 @@ async function run(args) {
     release();
     throw new Failure(/** @type {Error} */ (error).message);
   }
+  log.tell('listening', { endpoints: broker.endpoints });
+  let seen;
+  try {
+    seen = http && (await serveHttp(broker, http, conf));
+  } catch (error) {
+    release();
+    await broker.stop();
+    throw new Failure(`--http: ${/** @type {Error} */ (error).message}`);
+  }
+  if (seen !== undefined) log.tell('http', { url: seen.url });
   log.write('debug', 'configured', withoutSecrets(settings));
   await stopped;
+  await seen?.end();
   release();
   log.write('info', 'stopped');
   return 0;
@@ -102,7 +126,9 @@ function watch(broker, log) {
   broker.on('peerRefused', (event) => log.write('warn', 'peerRefused', event));
   broker.on('denied', (event) => log.write('warn', 'denied', event));
   broker.on('badMessage', (event) => log.write('warn', 'badMessage', event));
+  broker.on('requestEnded', (event) => log.write('debug', 'request', event));
 }
 
 exports.help = help;
+exports.options = OPTIONS;
 exports.run = run;

@@ -61,4 +61,5 @@ function write(file, text, force) {
 }
 
 exports.help = help;
+exports.options = OPTIONS;
 exports.run = run;

@@ -22,12 +22,29 @@ class Log {
   }
 
   /**
+   * What is told at any level.
+   * @param {string} event
+   * @param {Record<string, unknown>} fields
+   */
+  tell(event, fields) {
+    this.#put('info', event, fields);
+  }
+
+  /**
    * @param {Level} level
    * @param {string} event
    * @param {Record<string, unknown>} [fields]
    */
   write(level, event, fields = {}) {
-    if (LEVELS.indexOf(level) > this.#level) return;
+    if (LEVELS.indexOf(level) <= this.#level) this.#put(level, event, fields);
+  }
+
+  /**
+   * @param {Level} level
+   * @param {string} event
+   * @param {Record<string, unknown>} fields
+   */
+  #put(level, event, fields) {
     const time = new Date().toISOString();
     process.stderr.write(
       `${this.#json ? JSON.stringify({ time, level, event, ...fields }) : plain(time, level, event, fields)}\n`,
@@ -42,7 +59,8 @@ class Log {
  * @param {Record<string, unknown>} fields
  */
 function plain(time, level, event, fields) {
-  const pairs = Object.entries(fields).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  const known = Object.entries(fields).filter(([, value]) => value !== undefined);
+  const pairs = known.map(([key, value]) => `${key}=${JSON.stringify(value)}`);
   return [time, level.toUpperCase(), event, ...pairs].join(' ');
 }
 

@@ -1,14 +1,23 @@
 'use strict';
 
 const { Failure, Usage } = require('./failure');
+const { didYouMean } = require('./nearest');
 
-/** What one command is. @typedef {{ help: string, run: (args: string[]) => Promise<number> }} Command */
+/** What one command is. @typedef {{ help: string, options?: import('./settings').Options, run: (args: string[]) => Promise<number> }} Command */
 
 /** Loaded when needed: `--help` must work where the native binary does not. @type {Record<string, () => Command>} */
 const COMMANDS = {
+  bench: () => require('./bench'),
   broker: () => require('./broker'),
+  completion: () => require('./completion'),
+  events: () => require('./events'),
+  info: () => require('./info'),
   keys: () => require('./keys'),
+  ls: () => require('./ls'),
+  ping: () => require('./ping'),
   request: () => require('./request'),
+  stats: () => require('./stats'),
+  top: () => require('./top'),
   worker: () => require('./worker'),
 };
 
@@ -19,6 +28,15 @@ Commands:
   request SERVICE [DATA|-]     make a request and print the reply
   worker SERVICE -- COMMAND…   serve requests by running a command
   keys [FILE]                  make a pair of CURVE keys
+
+  ls                           the services of a broker
+  info SERVICE [WORKER]        what a service, or a worker, has done and does
+  stats [SERVICE]              counts and times
+  ping SERVICE                 whether a service is served
+  top                          a live table
+  events                       what happens at a broker
+  bench SERVICE                how many requests a second
+  completion bash|zsh|fish     a script that completes commands and flags
 
   zmq-omdp COMMAND --help      the options of a command
   zmq-omdp --version
@@ -49,7 +67,10 @@ async function dispatch([name, ...args]) {
     return 0;
   }
   if (name === undefined) throw new Usage('no command given; see zmq-omdp --help');
-  if (!Object.hasOwn(COMMANDS, name)) throw new Usage(`no command "${name}"; see zmq-omdp --help`);
+  if (!Object.hasOwn(COMMANDS, name)) {
+    const meant = didYouMean(name, Object.keys(COMMANDS)) || '; see zmq-omdp --help';
+    throw new Usage(`no command "${name}"${meant}`);
+  }
   const command = COMMANDS[name]();
   const end = args.indexOf('--');
   const own = end === -1 ? args : args.slice(0, end);
@@ -69,4 +90,5 @@ function lineOf(error) {
   return error.stack ?? error.message;
 }
 
+exports.COMMANDS = COMMANDS;
 exports.main = main;

@@ -97,7 +97,16 @@ function givenFor(option, settings) {
   if (file === undefined) return settings[name];
   if (settings[name] !== undefined)
     throw new Usage(`"${name}" and "${name}File" are both given; one of them will do`);
-  return readSecret(file);
+  const flag = `--${kebab(name)}-file`;
+  const secret = readSecret(file, flag);
+  if (option.type !== 'key') return secret;
+  // What is wrong with it is told with the flag: the option's own name is not what the user wrote.
+  const { checkKey } = require('../keys');
+  try {
+    return checkKey(secret, `what is in the file of ${flag}`);
+  } catch (error) {
+    throw new Usage(/** @type {Error} */ (error).message);
+  }
 }
 
 /** The settings that every command which logs has. @type {Settings} */

@@ -1,5 +1,6 @@
 'use strict';
 
+const fs = require('node:fs');
 const { buffer } = require('node:stream/consumers');
 const { Failure, Usage } = require('./failure');
 const { confOf, helpFor, helpLine, settingsOf } = require('./options');
@@ -17,6 +18,11 @@ ${helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:55
   'json',
   '',
   'DATA is JSON, and each part is printed as a line of JSON',
+)}${helpLine('H', 'header', 'NAME=VALUE', 'a header for the handler, as often as wanted')}${helpLine(
+  undefined,
+  'count',
+  'N',
+  'make the request so many times, one after the other (1)',
 )}${helpLine('h', 'help', '', 'print this text')}
 Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CURVE_SERVER_KEY, …; for secrets
 ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASSWORD.
@@ -28,6 +34,9 @@ const OPTIONS = {
   ...settingsOf('client'),
   ...settingsOf('request'),
   json: { type: 'flag', short: 'j', value: false },
+  // A list is divided at commas elsewhere, and a header may have some.
+  header: { type: 'texts', short: 'H', from: ['line'] },
+  count: { type: 'number', value: 1 },
 };
 
 /** @param {string[]} args @returns {Promise<number>} */
@@ -36,6 +45,9 @@ async function run(args) {
   const [service, text, extra] = [...positionals, ...(rest ?? [])];
   if (service === undefined) throw new Usage('request needs a SERVICE');
   if (extra !== undefined) throw new Usage(`request takes a SERVICE and DATA, got "${extra}" too`);
+  const { count } = settings;
+  if (!Number.isInteger(count) || count < 1) throw new Usage(`--count must be 1 or more, got "${count}"`);
+  const headers = readHeaders(settings.header);
   const data = await readData(text, settings.json);
   const { Client } = require('../client');
   const conf = confOf('client', settings);
@@ -43,7 +55,8 @@ async function run(args) {
   const out = new Output(settings.json);
   try {
     await client.start();
-    await ask(client, service, data, confOf('request', settings), out);
+    const opts = { ...confOf('request', settings), ...(headers === undefined ? {} : { headers }) };
+    for (let n = 0; n < count; n += 1) await ask(client, service, data, opts, out);
   } finally {
     await client.stop();
     out.end();
@@ -85,9 +98,34 @@ function ask(client, service, data, opts, out) {
   });
 }
 
+/** @param {string[] | undefined} given @returns {Record<string, string> | undefined} */
+function readHeaders(given) {
+  if (given === undefined) return undefined;
+  return Object.fromEntries(
+    given.map((text) => {
+      const at = text.indexOf('=');
+      if (at < 1) throw new Usage(`--header must be NAME=VALUE, got "${text}"`);
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}
+
+/** Whether somebody gave a file or a pipe as stdin. */
+function hasInput() {
+  try {
+    const stat = fs.fstatSync(0);
+    return stat.isFIFO() || (stat.isFile() && stat.size > 0);
+  } catch {
+    return false;
+  }
+}
+
 /** @param {string | undefined} text @param {boolean} json @returns {Promise<unknown>} */
 async function readData(text, json) {
-  if (text === undefined) return null;
+  if (text === undefined) {
+    if (hasInput()) process.stderr.write('zmq-omdp: stdin is not read; give - as DATA to send it\n');
+    return null;
+  }
   const bytes = text === '-' ? await buffer(process.stdin) : Buffer.from(text);
   const string = bytes.toString();
   if (json) {
@@ -131,4 +169,5 @@ class Output {
 }
 
 exports.help = help;
+exports.options = OPTIONS;
 exports.run = run;

@@ -5,16 +5,22 @@ const { OPTIONS } = require('../option-table');
 const { Usage } = require('./failure');
 const { variable } = require('./names');
 
-/** What is in the file, without the end of its line. @param {string} file @returns {string} */
-function readSecret(file) {
+/**
+ * What is in the file, without the end of its line.
+ * @param {string} file
+ * @param {string} [flag] that named it
+ * @returns {string}
+ */
+function readSecret(file, flag) {
+  const of = flag === undefined ? '' : ` of ${flag}`;
   let text;
   try {
     text = fs.readFileSync(file, 'utf8');
   } catch (error) {
-    throw new Usage(`cannot read the secret: ${/** @type {Error} */ (error).message}`);
+    throw new Usage(`cannot read the secret${of}: ${/** @type {Error} */ (error).message}`);
   }
   const line = text.replace(/\r?\n$/, '');
-  if (line === '') throw new Usage(`the file ${file} is empty, and should hold a secret`);
+  if (line === '') throw new Usage(`the file ${file}${of} is empty, and should hold a secret`);
   return line;
 }
 
@@ -23,7 +29,7 @@ function readSecret(file) {
  * @param {Record<string, any>} settings
  * @returns {Record<string, any>}
  */
-function withoutSecrets({ curveSecretKey, plainPassword, security, ...settings }) {
+function withoutSecrets({ curveSecretKey, plainPassword, httpToken, security, ...settings }) {
   return security === undefined ? settings : { ...settings, users: usersOf(security) };
 }
 

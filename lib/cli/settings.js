@@ -3,13 +3,14 @@
 const fs = require('node:fs');
 const { parseArgs } = require('node:util');
 const { Usage } = require('./failure');
+const { didYouMean } = require('./nearest');
 const { kebab, variable } = require('./names');
 
 /**
  * One option of a command. Its flag is its name in kebab case, its variable `ZMQ_OMDP_` and its name in
  * upper case, its key in the config file the name itself.
  * @typedef {object} Option
- * @property {'string' | 'number' | 'flag' | 'list' | 'object'} type
+ * @property {'string' | 'number' | 'flag' | 'list' | 'texts' | 'object'} type
  * @property {string} [short]
  * @property {string[]} [words] what is taken beside a number
  * @property {('line' | 'environment' | 'file')[]} [from] where it may stand; everywhere if missing
@@ -39,7 +40,7 @@ function readSettings(options, args, env = process.env) {
   const file = 'config' in options ? readFile(given.config ?? env[variable('config')]) : {};
   for (const key of Object.keys(file)) {
     if (!Object.hasOwn(options, key) || key === 'config' || !isFrom(options[key], 'file'))
-      throw new Usage(`unknown key "${key}" in the config file`);
+      throw new Usage(`unknown key "${key}" in the config file${didYouMean(key, Object.keys(options))}`);
   }
   /** @type {Record<string, any>} */
   const settings = {};
@@ -63,15 +64,48 @@ function parse(options, args) {
     const { type, short } = option;
     flags[kebab(name)] = {
       type: type === 'flag' ? 'boolean' : 'string',
-      multiple: type === 'list',
+      multiple: type === 'list' || type === 'texts',
       ...(short === undefined ? {} : { short }),
     };
   }
   try {
-    return parseArgs({ args, options: flags, allowPositionals: true, strict: true });
+    const joined = joinValues(flags, args);
+    return parseArgs({ args: joined, options: flags, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new Usage(/** @type {Error} */ (error).message);
+    const { message } = /** @type {Error} */ (error);
+    const [, unknown] = /^Unknown option '--([^'=]+)/.exec(message) ?? [];
+    if (unknown === undefined) throw new Usage(message);
+    const names = [...Object.keys(flags), 'help'].map((name) => `--${name}`);
+    throw new Usage(`Unknown option '--${unknown}'${didYouMean(`--${unknown}`, names)}`);
   }
+}
+
+/**
+ * A value may begin with a dash, as a key or -1 does: it is joined to its flag, so that it is not taken for one.
+ * @param {NonNullable<import('node:util').ParseArgsConfig['options']>} flags
+ * @param {string[]} args
+ * @returns {string[]}
+ */
+function joinValues(flags, args) {
+  /** @type {Map<string, string>} */
+  const takers = new Map();
+  for (const [name, { type, short }] of Object.entries(flags)) {
+    if (type !== 'string') continue;
+    takers.set(`--${name}`, `--${name}=`);
+    if (short !== undefined) takers.set(`-${short}`, `-${short}`);
+  }
+  const result = [];
+  for (let at = 0; at < args.length; at += 1) {
+    const start = takers.get(args[at]);
+    const value = args[at + 1];
+    // What begins with two dashes is a flag, and its value was forgotten.
+    if (start === undefined || !value?.startsWith('-') || value.startsWith('--')) result.push(args[at]);
+    else {
+      result.push(start + value);
+      at += 1;
+    }
+  }
+  return result;
 }
 
 /** @param {unknown} path @returns {Record<string, unknown>} */

@@ -2,6 +2,8 @@
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
+const fs = require('node:fs');
+const path = require('node:path');
 const { Failure, Usage } = require('./failure');
 const { Log } = require('./log');
 const { LOG_HELP, LOG_SETTINGS, confOf, helpFor, helpLine, settingsOf } = require('./options');
@@ -49,6 +51,7 @@ async function run(args) {
   const { Worker } = require('../worker');
   const conf = confOf('worker', settings);
   const worker = checked(() => new Worker(settings.broker, service, conf));
+  requireCommand(rest[0]);
   worker.on('request', (data, reply) => serve(rest, data, reply, log));
   for (const event of ['connect', 'disconnect']) {
     worker.on(event, (endpoint, reason) => log.write('info', event, { endpoint, reason }));
@@ -76,6 +79,26 @@ async function run(args) {
   release();
   log.write('info', 'stopped');
   return 0;
+}
+
+/**
+ * Refuses a command that does not exist before a request comes for it.
+ * @param {string} file
+ */
+function requireCommand(file) {
+  // On Windows what can be run is decided by endings and by the shell.
+  if (process.platform === 'win32') return;
+  const places = file.includes('/') ? [''] : (process.env.PATH ?? '').split(path.delimiter);
+  const found = places.some((place) => {
+    const full = path.resolve(place, file);
+    try {
+      fs.accessSync(full, fs.constants.X_OK);
+      return fs.statSync(full).isFile();
+    } catch {
+      return false;
+    }
+  });
+  if (!found) throw new Usage(`COMMAND "${file}" is not there, or can't be run`);
 }
 
 /**
@@ -135,4 +158,5 @@ function messageOf(file, error, exitCode, signal) {
 }
 
 exports.help = help;
+exports.options = OPTIONS;
 exports.run = run;

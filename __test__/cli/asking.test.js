@@ -1,0 +1,209 @@
+'use strict';
+// The commands that ask a broker what it does.
+const assert = require('node:assert/strict');
+const { execFileSync, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { describe, test } = require('node:test');
+const { cli } = require('../support/cli');
+const { until } = require('../support/events');
+const { SERVICE, ask, peersFor } = require('../support/peers');
+
+const HOSTILE = 'evil\x1b[31m\nname\u202e';
+
+/** A broker with a load of 4 replies and 1 failure, and how to run a command at it. */
+async function loaded(t) {
+  const peers = peersFor(t, 'tcp');
+  const trio = await peers.trio(
+    (data, reply) => {
+      if (data === 'fail') reply.error('failed');
+      else reply.end(data);
+    },
+    { worker: { name: 'W1' } },
+  );
+  for (const data of ['a', 'b', 'c', 'd', 'fail']) await ask(trio.client, data);
+  const run = async (...args) => {
+    const { code, out, lines } = await cli(t, [...args, '-b', peers.endpoint]).ended;
+    return { code, out: String(out), lines };
+  };
+  const json = async (...args) => JSON.parse((await run(...args, '--json')).out);
+  return { ...trio, json, peers, run };
+}
+
+describe('what is there', () => {
+  test('ls', async (t) => {
+    const { json, run, worker } = await loaded(t);
+    const { code, out } = await run('ls');
+    assert.equal(code, 0);
+    assert.equal(out, 'SERVICE  WORKERS  WAITING  RUNNING\nservice        1        0        0\n');
+    assert.deepEqual(await json('ls'), [{ name: SERVICE, workers: 1, queued: 0, running: 0 }]);
+    await worker.stop();
+    assert.deepEqual(await run('ls'), { code: 1, out: '', lines: [] });
+  });
+
+  test('info', async (t) => {
+    const { json, run } = await loaded(t);
+    const { code, out } = await run('info', SERVICE);
+    assert.equal(code, 0);
+    assert.match(out, /^service: 1 workers, 1 idle; 0 requests run, 0 wait\n/);
+    assert.match(out, /requests 5, replies 4, failures 1, retries 0, cancelled 0\nerrors 0\n/);
+    assert.match(out, /\nW1 +omdp +0 +5 +1 /);
+    const { name, ended, failed } = await json('info', SERVICE, 'W1');
+    assert.deepEqual([name, ended, failed], ['W1', 5, 1]);
+    assert.equal((await run('info', 'nobody')).code, 1);
+    assert.equal((await run('info', SERVICE, 'W2')).code, 1);
+  });
+
+  test('stats', async (t) => {
+    const { json, run } = await loaded(t);
+    const { counters } = await json('stats', SERVICE);
+    assert.deepEqual([counters.requests, counters.replies, counters.failures], [5, 4, 1]);
+    assert.equal((await json('stats')).counters.requests, 5);
+    assert.match((await run('stats')).out, /\nservice +1 +0 +0 +5 +4 +1 +0 /);
+    assert.deepEqual(await run('stats', 'nobody'), { code: 1, out: '', lines: [] });
+  });
+
+  test('ping', async (t) => {
+    const { json, run } = await loaded(t);
+    const { served, ms } = await json('ping', SERVICE);
+    assert.ok(served && ms > 0);
+    const { code, out } = await run('ping', 'nobody');
+    assert.equal(code, 1);
+    assert.match(out, /^nobody has no worker; the broker answered in /);
+  });
+
+  test('names of peers can’t do anything to a terminal', async (t) => {
+    const { peers, run } = await loaded(t);
+    await peers.worker(() => {}, { service: HOSTILE }).start();
+    const { out } = await run('ls');
+    assert.ok(out.includes('evil\\u001b[31m\\u000aname\\u202e'));
+    assert.equal(out.split('\n').length, 4);
+  });
+
+  test('no broker', async (t) => {
+    const { endpoint } = peersFor(t, 'tcp');
+    const { code, lines } = await cli(t, ['ls', '-b', endpoint, '-t', '200']).ended;
+    assert.deepEqual([code, lines], [1, ['zmq-omdp: C_TIMEOUT: the broker does not answer']]);
+  });
+});
+
+describe('what goes on', () => {
+  test('top, by lines', async (t) => {
+    const { run, json } = await loaded(t);
+    const { out } = await run('top', '--count', '2', '--interval', '50');
+    assert.match(out, /1 clients, 1 workers|2 clients, 1 workers/);
+    assert.equal(out.split('\n').filter((line) => line.startsWith(SERVICE)).length, 2);
+    const { services } = await json('top', '--count', '1');
+    assert.deepEqual([services[0].name, services[0].workers], [SERVICE, 1]);
+  });
+
+  const noTmux = spawnSync('tmux', ['-V']).error !== undefined && 'tmux is not there';
+
+  test('top, in a terminal, until q', { skip: noTmux }, async (t) => {
+    const { peers } = await loaded(t);
+    const socket = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-tmux-')), 'socket');
+    const tmux = (...args) => execFileSync('tmux', ['-S', socket, ...args], { encoding: 'utf8' });
+    t.after(() => spawnSync('tmux', ['-S', socket, 'kill-server']));
+    const bin = path.join(__dirname, '..', '..', 'bin', 'zmq-omdp.js');
+    const command = `'${process.execPath}' '${bin}' top --interval 100 -b '${peers.endpoint}'; echo "left $?"; sleep 60`;
+    tmux('-f', '/dev/null', 'new-session', '-d', '-x', '110', '-y', '24', command);
+    await until(() => /SERVICE +PER SECOND(?:.|\n)*\nservice +0/.test(tmux('capture-pane', '-p')));
+    tmux('send-keys', 'q');
+    await until(() => /left 0/.test(tmux('capture-pane', '-p')));
+    assert.doesNotMatch(tmux('capture-pane', '-p'), /SERVICE/);
+  });
+
+  test('events, as they happen and from before', async (t) => {
+    const { peers, run } = await loaded(t);
+    const all = await run('events', '--all', '--count', '1', '--json');
+    assert.deepEqual(JSON.parse(all.out), { event: 'workerReady', worker: 'W1', service: SERVICE });
+    const following = run('events', '--count', '1');
+    // It has begun when it is one of the clients.
+    const asking = peers.client();
+    await asking.start();
+    await until(async () => (await asking.call('mmi.clients')).length === 3);
+    let n = 0;
+    const ended = until(async () => {
+      n += 1;
+      await peers.worker(() => {}, { service: 'late', name: `L${n}` }).start();
+      return Promise.race([following, new Promise((resolve) => setTimeout(resolve, 300))]);
+    });
+    const { code, out } = await ended;
+    assert.equal(code, 0);
+    assert.match(out, /^\S+Z workerReady service="late" worker="L\d+"\n$/);
+  });
+
+  test('bench', async (t) => {
+    const { json, run } = await loaded(t);
+    const result = await json(
+      'bench',
+      SERVICE,
+      '--seconds',
+      '0.2',
+      '--clients',
+      '2',
+      '--in-flight',
+      '4',
+      '--size',
+      '8',
+    );
+    assert.ok(result.ended > 0 && result.perSecond > 0);
+    assert.ok(result.p50 > 0 && result.p50 <= result.p95 && result.p95 <= result.p99);
+    assert.deepEqual([result.clients, result.inFlight, result.errors], [2, 4, {}]);
+    assert.match(
+      (await run('bench', SERVICE, '--seconds', '0.1')).out,
+      /^service: \d+ requests in 0\.\d s, \d+ a second\n/,
+    );
+  });
+
+  test('Ctrl-C ends quietly', async (t) => {
+    const { peers } = await loaded(t);
+    const { child, ended } = cli(t, ['events', '--all', '-b', peers.endpoint]);
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    child.kill('SIGINT');
+    const { code, lines } = await ended;
+    assert.deepEqual([code, lines], [0, []]);
+  });
+
+  test('a closed pipe ends it quietly', async (t) => {
+    const { peers } = await loaded(t);
+    const { child, ended } = cli(t, ['top', '--interval', '50', '-b', peers.endpoint]);
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    child.stdout.destroy();
+    const { code, lines } = await ended;
+    assert.deepEqual([code, lines], [0, []]);
+  });
+});
+
+describe('completion', () => {
+  for (const [shell, check] of [
+    ['bash', ['bash', '-n']],
+    ['zsh', ['zsh', '-n']],
+    ['fish', ['fish', '--no-execute']],
+  ]) {
+    const missing = spawnSync(check[0], ['-c', 'true']).error !== undefined && `${shell} is not there`;
+    test(`${shell} takes the script`, { skip: missing }, async (t) => {
+      const { code, out } = await cli(t, ['completion', shell]).ended;
+      assert.equal(code, 0);
+      const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-completion-'));
+      t.after(() => fs.rmSync(folder, { recursive: true }));
+      const file = path.join(folder, 'script');
+      fs.writeFileSync(file, out);
+      const { status, stderr } = spawnSync(check[0], [...check.slice(1), file], { encoding: 'utf8' });
+      assert.deepEqual([status, stderr], [0, '']);
+      for (const word of ['bench', 'max-queue-bytes', 'curve-server-key'])
+        assert.ok(String(out).includes(word), word);
+    });
+  }
+
+  test('bash completes a command and a flag', { skip: process.platform === 'win32' }, async (t) => {
+    const { out } = await cli(t, ['completion', 'bash']).ended;
+    const complete = (words) => {
+      const line = `COMP_WORDS=(zmq-omdp ${words}); COMP_CWORD=${words.split(' ').length}; _zmq_omdp; echo "\${COMPREPLY[*]}"`;
+      return execFileSync('bash', ['-c', `${out}\n${line}`], { encoding: 'utf8' }).trim();
+    };
+    assert.equal(complete('pi'), 'ping');
+    assert.equal(complete('bench --in'), '--in-flight');
+  });
+});

@@ -1,0 +1,169 @@
+'use strict';
+// What the command line does about mistakes, and what its broker says and shows.
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { describe, test } = require('node:test');
+const { curveKeyPair } = require('../..');
+const { cli } = require('../support/cli');
+const { freshEndpoint } = require('../support/endpoints');
+const { SERVICE, peersFor } = require('../support/peers');
+
+function folderFor(t) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-care-'));
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+describe('mistakes', () => {
+  test('the nearest right word is named', async (t) => {
+    for (const [args, meant] of [
+      [['brokr'], /no command "brokr"; did you mean "broker"\?/],
+      [['broker', '--hartbeat', '5'], /Unknown option '--hartbeat'; did you mean "--heartbeat"\?/],
+      [['request', 's', '--fail-fats'], /did you mean "--fail-fast"\?/],
+      [['bench', 's', '--inflight', '3'], /did you mean "--in-flight"\?/],
+    ]) {
+      const { code, lines } = await cli(t, args).ended;
+      assert.deepEqual([code, lines.length], [2, 1]);
+      assert.match(lines[0], meant);
+    }
+  });
+
+  test('a key file that is bad is named with its flag', async (t) => {
+    const folder = folderFor(t);
+    const [bad, none] = [path.join(folder, 'bad'), path.join(folder, 'none')];
+    fs.writeFileSync(bad, 'not a key\n');
+    for (const [file, message] of [
+      [bad, /the file of --curve-secret-key-file must be .*got 9 characters/],
+      [none, /cannot read the secret of --curve-secret-key-file: ENOENT/],
+    ]) {
+      const { code, lines } = await cli(t, ['broker', '--curve-secret-key-file', file]).ended;
+      assert.equal(code, 2);
+      assert.match(lines[0], message);
+      assert.doesNotMatch(lines[0], /not a key/);
+    }
+  });
+
+  test('a key may begin with a dash', async (t) => {
+    const key = `-${'a'.repeat(39)}`;
+    const { secretKey } = curveKeyPair();
+    const env = { ZMQ_OMDP_CURVE_SECRET_KEY: secretKey };
+    const args = ['request', 's', '-b', freshEndpoint('tcp'), '-t', '50', '--curve-server-key', key];
+    const { code, lines } = await cli(t, args, { env }).ended;
+    assert.deepEqual([code, lines], [1, ['zmq-omdp: C_TIMEOUT']]);
+  });
+
+  test('a command that is not there is refused at the start', {
+    skip: process.platform === 'win32',
+  }, async (t) => {
+    const { code, lines } = await cli(t, ['worker', 's', '--', 'no-such-command']).ended;
+    assert.equal(code, 2);
+    assert.match(lines[0], /COMMAND "no-such-command" is not there, or can't be run/);
+  });
+
+  test('a log line has no undefined in it', async (t) => {
+    const { broker } = await peersFor(t, 'tcp').trio();
+    const worker = cli(t, ['worker', 's', '-b', broker.endpoints[0], '--verbose', '--', process.execPath]);
+    await new Promise((resolve) => {
+      broker.on('workerReady', ({ service }) => service === 's' && resolve());
+    });
+    worker.child.kill('SIGTERM');
+    const { lines } = await worker.ended;
+    assert.match(lines.join('\n'), /INFO stopped/);
+    assert.doesNotMatch(lines.join('\n'), /undefined/);
+  });
+});
+
+describe('request', () => {
+  test('with headers, several times', async (t) => {
+    const peers = peersFor(t, 'tcp');
+    await peers.trio((_data, reply, { headers }) => reply.end(headers));
+    const args = [
+      'request',
+      SERVICE,
+      'x',
+      '-b',
+      peers.endpoint,
+      '-H',
+      'a=1=2,3',
+      '--header',
+      'b=',
+      '--count',
+      '2',
+    ];
+    const { code, out } = await cli(t, args).ended;
+    const line = '{"a":"1=2,3","b":""}\n';
+    assert.deepEqual([code, String(out)], [0, line + line]);
+  });
+
+  test('stdin that was not asked for is said so', { skip: process.platform === 'win32' }, async (t) => {
+    const peers = peersFor(t, 'tcp');
+    await peers.trio();
+    const folder = folderFor(t);
+    const file = path.join(folder, 'input');
+    fs.writeFileSync(file, 'text');
+    const bin = path.join(__dirname, '..', '..', 'bin', 'zmq-omdp.js');
+    const { execFile } = require('node:child_process');
+    const stderr = await new Promise((resolve) => {
+      const script = `'${process.execPath}' '${bin}' request ${SERVICE} -b '${peers.endpoint}' < '${file}'`;
+      execFile('sh', ['-c', script], (_error, _out, err) => resolve(err));
+    });
+    assert.equal(stderr, 'zmq-omdp: stdin is not read; give - as DATA to send it\n');
+  });
+});
+
+describe('the broker', () => {
+  test('says where it listens, and with --debug what became of each request', async (t) => {
+    const endpoint = freshEndpoint('tcp');
+    const broker = cli(t, ['broker', '-b', endpoint, '--debug', '--log-format', 'json']);
+    const { endpoints } = await broker.logged('listening');
+    assert.deepEqual(endpoints, [endpoint]);
+    const peers = peersFor(t, 'tcp', endpoint);
+    const [worker, client] = [
+      peers.worker((data, reply) => reply.end(data), { name: 'W1' }),
+      peers.client({ name: 'C1' }),
+    ];
+    await Promise.all([worker.start(), client.start()]);
+    await client.call(SERVICE, 1);
+    const { service, client: from, worker: by, outcome, queue, work, rid } = await broker.logged('request');
+    assert.deepEqual([service, from, by, outcome], [SERVICE, 'C1', 'W1', 'ok']);
+    assert.ok(queue >= 0 && work >= 0 && rid.length > 0);
+  });
+
+  test('says it without --verbose, and nothing else', async (t) => {
+    const endpoint = freshEndpoint('tcp');
+    const broker = cli(t, ['broker', '-b', endpoint, '--log-format', 'json']);
+    await broker.logged('listening');
+    broker.child.kill('SIGTERM');
+    const { code, lines } = await broker.ended;
+    assert.deepEqual([code, lines.length], [0, 1]);
+  });
+
+  test('--http', async (t) => {
+    const token = path.join(folderFor(t), 'token');
+    fs.writeFileSync(token, 'secret\n');
+    const args = ['broker', '-b', freshEndpoint('tcp'), '--http', '127.0.0.1:0', '--log-format', 'json'];
+    const broker = cli(t, [...args, '--http-token-file', token]);
+    const { url } = await broker.logged('http');
+    assert.equal((await fetch(`${url}readyz`)).status, 200);
+    assert.equal((await fetch(`${url}metrics`)).status, 401);
+    const metrics = await fetch(`${url}metrics`, { headers: { Authorization: 'Bearer secret' } });
+    assert.match(await metrics.text(), /omdp_build_info/);
+    broker.child.kill('SIGTERM');
+    assert.equal((await broker.ended).code, 0);
+  });
+
+  test('--http that can’t be', async (t) => {
+    for (const [value, code, message] of [
+      ['9464', 2, /--http must be HOST:PORT/],
+      ['127.0.0.1:99999', 2, /--http must be HOST:PORT/],
+      ['192.0.2.1:1', 1, /--http: .*EADDRNOTAVAIL/],
+    ]) {
+      const { code: got, lines } = await cli(t, ['broker', '-b', freshEndpoint('tcp'), '--http', value])
+        .ended;
+      assert.equal(got, code);
+      assert.match(lines.at(-1), message);
+    }
+  });
+});

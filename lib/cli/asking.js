@@ -1,0 +1,83 @@
+'use strict';
+// What the commands have in common that ask a broker something, over its ordinary endpoint.
+
+const { Failure } = require('./failure');
+const { confOf, helpFor, helpLine, settingsOf } = require('./options');
+const { checked } = require('./settings');
+const { onSignals } = require('./signals');
+
+/** How long a broker may take, unless the user says otherwise: its answers come at once. */
+const PATIENCE = 5000;
+
+/** @type {import('./settings').Options} */
+const ASKING = {
+  broker: { type: 'string', short: 'b', value: 'tcp://127.0.0.1:5555' },
+  ...settingsOf('client'),
+  json: { type: 'flag', short: 'j', value: false },
+};
+
+const ASKING_HELP =
+  helpLine('b', 'broker', 'URL', 'where the broker is (tcp://127.0.0.1:5555)') +
+  helpFor('client') +
+  helpLine('j', 'json', '', 'print JSON') +
+  helpLine('h', 'help', '', 'this text');
+
+/**
+ * A client that is started for `work` and stopped after it, or when the user has had enough.
+ * @template T
+ * @param {Record<string, any>} settings
+ * @param {(client: import('../client').Client, ended: AbortSignal) => Promise<T>} work
+ * @returns {Promise<T | undefined>} nothing if it was the user who ended it
+ */
+async function withClient(settings, work) {
+  const { Client } = require('../client');
+  const conf = { timeout: PATIENCE, ...confOf('client', settings) };
+  const client = checked(() => new Client(settings.broker, conf));
+  const controller = new AbortController();
+  const end = () => controller.abort();
+  const release = onSignals(end);
+  // Whoever reads the output has gone.
+  process.stdout.on('error', end);
+  /** @type {Promise<never>} */
+  const refused = new Promise((_resolve, reject) => {
+    client.on('error', ({ code, reason, message }) => {
+      reject(new Failure(reason === undefined ? message : `${code}: ${reason}`));
+    });
+  });
+  try {
+    await client.start();
+    return await Promise.race([work(client, controller.signal), refused]);
+  } catch (error) {
+    if (controller.signal.aborted) return undefined;
+    throw error;
+  } finally {
+    release();
+    await client.stop();
+  }
+}
+
+/**
+ * @param {import('../client').Client} client
+ * @param {AbortSignal} signal
+ * @param {string} service of the broker itself
+ * @param {unknown} [data]
+ * @returns {Promise<any>}
+ */
+async function askBroker(client, signal, service, data = null) {
+  try {
+    const answer = await client.call(service, data, { signal });
+    // MMI answers so what it does not know.
+    if (answer === 501) throw new Failure(`the broker knows no ${service}`);
+    return answer;
+  } catch (error) {
+    const { code } = /** @type {{ code?: string }} */ (error);
+    if (code === 'C_TIMEOUT') throw new Failure('C_TIMEOUT: the broker does not answer');
+    if (code === 'B_DENIED') throw new Failure(`B_DENIED: the user may not call ${service}`);
+    throw error;
+  }
+}
+
+exports.ASKING = ASKING;
+exports.ASKING_HELP = ASKING_HELP;
+exports.askBroker = askBroker;
+exports.withClient = withClient;

@@ -1,0 +1,59 @@
+'use strict';
+
+const { setTimeout: wait } = require('node:timers/promises');
+const { ASKING, ASKING_HELP, askBroker, withClient } = require('./asking');
+const { Usage } = require('./failure');
+const { helpLine } = require('./options');
+const { printJson, printable } = require('./output');
+const { readSettings } = require('./settings');
+
+const help = `Usage: zmq-omdp events [OPTION…]
+
+Prints what happens at a broker, one line an event, until Ctrl-C. With --all first what it remembers: 256 events.
+
+${helpLine('a', 'all', '', 'begin with what the broker remembers')}${helpLine(undefined, 'count', 'N', 'end after so many events')}${ASKING_HELP}`;
+
+/** @type {import('./settings').Options} */
+const OPTIONS = {
+  ...ASKING,
+  all: { type: 'flag', short: 'a', value: false },
+  count: { type: 'number' },
+};
+
+/** How often the broker is asked, in ms. */
+const INTERVAL = 200;
+
+/** @param {string[]} args @returns {Promise<number>} */
+async function run(args) {
+  const { settings, positionals } = readSettings(OPTIONS, args);
+  if (positionals.length > 0) throw new Usage(`events takes no argument, got "${positionals[0]}"`);
+  const { count = Number.POSITIVE_INFINITY } = settings;
+  await withClient(settings, async (client, signal) => {
+    let last = settings.all ? 0 : null;
+    let left = count;
+    while (left > 0 && !signal.aborted) {
+      const answer = await askBroker(client, signal, 'mmi.events', last);
+      if (answer.missed > 0 && last !== 0)
+        process.stderr.write(`zmq-omdp: ${answer.missed} events were missed\n`);
+      for (const entry of answer.events.slice(0, left)) print(entry, settings.json);
+      left -= answer.events.length;
+      last = answer.last;
+      if (left > 0) await wait(INTERVAL, undefined, { signal });
+    }
+  });
+  return 0;
+}
+
+/** @param {{ event: string, payload: Record<string, unknown> }} entry @param {boolean} json */
+function print({ event, payload }, json) {
+  if (json) {
+    printJson({ event, ...payload });
+    return;
+  }
+  const facts = Object.entries(payload).map(([key, value]) => `${key}=${printable(JSON.stringify(value))}`);
+  process.stdout.write(`${new Date().toISOString()} ${event} ${facts.join(' ')}\n`);
+}
+
+exports.help = help;
+exports.options = OPTIONS;
+exports.run = run;

@@ -1,0 +1,77 @@
+'use strict';
+// The monitor of `zmq-omdp broker --http`.
+
+const http = require('node:http');
+const { Usage } = require('./failure');
+const { readSecret } = require('./secrets');
+
+/** @typedef {{ host: string, port: number, token: string | undefined }} Settings */
+
+/** @param {Record<string, any>} settings @returns {Settings | undefined} */
+function httpSettings(settings) {
+  if (settings.http === undefined) {
+    if (settings.httpTokenFile !== undefined) throw new Usage('--http-token-file has no use without --http');
+    return undefined;
+  }
+  const [, inBrackets, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(settings.http) ?? [];
+  const port = Number(digits);
+  if (digits === undefined || port > 65535)
+    throw new Usage(`--http must be HOST:PORT, such as 127.0.0.1:9464, got "${settings.http}"`);
+  const token =
+    settings.httpTokenFile === undefined
+      ? settings.httpToken
+      : readSecret(settings.httpTokenFile, '--http-token-file');
+  return { host: inBrackets ?? plain, port, token };
+}
+
+/** @param {string} host */
+function isLoopback(host) {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+/** Where a client of this machine reaches it. @param {string} endpoint */
+function reachable(endpoint) {
+  return endpoint.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
+}
+
+/**
+ * @param {import('../broker').Broker} broker that runs
+ * @param {Settings} settings
+ * @param {Record<string, any>} conf of the broker
+ * @returns {Promise<{ url: string, end: () => Promise<void> }>}
+ */
+async function serveHttp(broker, { host, port, token }, conf) {
+  const { Client } = require('../client');
+  const { createMonitor } = require('../monitor');
+  const remote = !isLoopback(host);
+  // The page makes test requests as nobody in particular: not where users are told apart, nor for anybody at all.
+  const mayRequest = !conf.curveServer && !conf.plainServer && (!remote || token !== undefined);
+  const client = mayRequest ? new Client(reachable(broker.endpoints[0])) : undefined;
+  await client?.start();
+  const monitor = createMonitor(/** @type {any} */ (broker), {
+    remote,
+    ...(token === undefined ? {} : { token }),
+    ...(client === undefined ? {} : { client: /** @type {any} */ (client) }),
+  });
+  const server = http.createServer(monitor);
+  const end = async () => {
+    monitor.close();
+    server.close();
+    server.closeAllConnections();
+    await client?.stop();
+  };
+  try {
+    await new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, () => resolve(undefined));
+    });
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  const { port: bound } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}/`, end };
+}
+
+exports.httpSettings = httpSettings;
+exports.serveHttp = serveHttp;

@@ -1,0 +1,73 @@
+'use strict';
+
+const { ASKING, ASKING_HELP, askBroker, withClient } = require('./asking');
+const { Usage } = require('./failure');
+const { duration, printJson, printable, sumOf, table } = require('./output');
+const { readSettings } = require('./settings');
+
+const help = `Usage: zmq-omdp info SERVICE [WORKER] [OPTION…]
+
+Tells of a service, and of its workers or of one of them. The exit code is 1 if there is no such service or worker.
+
+${ASKING_HELP}`;
+
+/** @param {string[]} args @returns {Promise<number>} */
+async function run(args) {
+  const { settings, positionals } = readSettings(ASKING, args);
+  const [name, worker, extra] = positionals;
+  if (name === undefined) throw new Usage('info needs a SERVICE');
+  if (extra !== undefined) throw new Usage(`info takes a SERVICE and a WORKER, got "${extra}" too`);
+  const stats = await withClient(settings, (client, signal) => askBroker(client, signal, 'mmi.metrics'));
+  if (stats === undefined) return 1;
+  /** @type {import('../../index').BrokerStats} */
+  const { services, workers } = stats;
+  const service = services.find((each) => each.name === name);
+  const chosen = workers.filter((each) => {
+    return each.service === name && (worker === undefined || each.name === worker);
+  });
+  if (service === undefined || (worker !== undefined && chosen.length === 0)) return 1;
+  if (settings.json) printJson(worker === undefined ? { ...service, workers: chosen } : chosen[0]);
+  else {
+    if (worker === undefined) process.stdout.write(describe(service));
+    process.stdout.write(workerTable(chosen));
+  }
+  return 0;
+}
+
+/** @param {import('../../index').BrokerStats['services'][number]} service */
+function describe({ name, workers, idle, queued, oldest, running, counters, latency }) {
+  const { queue, work, total } = latency;
+  /** @param {import('../../index').Latency} times */
+  const times = ({ p50, p95, p99, max }) => [p50, p95, p99, max].map(duration);
+  const { requests, replies, failures, retried, cancelled, errors } = counters;
+  const codes = Object.entries(errors).map(([code, count]) => `${code} ${count}`);
+  const waiting = queued === 0 ? '' : `, the first for ${duration(oldest)}`;
+  return [
+    `${printable(name)}: ${workers} workers, ${idle} idle; ${running} requests run, ${queued} wait${waiting}`,
+    `requests ${requests}, replies ${replies}, failures ${failures}, retries ${retried}, cancelled ${cancelled}`,
+    `errors ${sumOf(errors)}${codes.length === 0 ? '' : `: ${codes.join(', ')}`}`,
+    '',
+    table(
+      ['TIME', '>MEDIAN', '>95 %', '>99 %', '>LONGEST'],
+      [
+        ['waiting', ...times(queue)],
+        ['at a worker', ...times(work)],
+        ['in all', ...times(total)],
+      ],
+    ),
+    '',
+  ].join('\n');
+}
+
+/** @param {import('../../index').BrokerStats['workers'][number][]} workers */
+function workerTable(workers) {
+  const rows = workers.map(({ name, dialect, running, ended, failed, since, silent }) => {
+    return [name, dialect, running, ended, failed, duration(since), `${duration(silent)} ago`];
+  });
+  const titles = ['WORKER', 'DIALECT', '>RUNNING', '>ANSWERED', '>ERRORS', '>HERE FOR', '>HEARD'];
+  return rows.length === 0 ? '' : table(titles, rows);
+}
+
+exports.help = help;
+exports.options = ASKING;
+exports.run = run;

@@ -1,0 +1,40 @@
+'use strict';
+
+const { ASKING, ASKING_HELP, askBroker, withClient } = require('./asking');
+const { Usage } = require('./failure');
+const { duration, printJson, printable } = require('./output');
+const { readSettings } = require('./settings');
+
+const help = `Usage: zmq-omdp ping SERVICE [OPTION…]
+
+Asks the broker whether a worker serves SERVICE, and tells how long the answer took. The exit code is 1 if none does. No
+request is made to the workers.
+
+${ASKING_HELP}`;
+
+/** @param {string[]} args @returns {Promise<number>} */
+async function run(args) {
+  const { settings, positionals } = readSettings(ASKING, args);
+  const [service, extra] = positionals;
+  if (service === undefined) throw new Usage('ping needs a SERVICE');
+  if (extra !== undefined) throw new Usage(`ping takes one SERVICE, got "${extra}" too`);
+  const answer = await withClient(settings, async (client, signal) => {
+    // The first one waits for the connection.
+    await askBroker(client, signal, 'mmi.service', service);
+    const began = performance.now();
+    const status = await askBroker(client, signal, 'mmi.service', service);
+    return { served: Number(status) === 200, ms: performance.now() - began };
+  });
+  if (answer === undefined) return 1;
+  const { served, ms } = answer;
+  if (settings.json) printJson({ service, served, ms });
+  else {
+    const what = served ? 'is served' : 'has no worker';
+    process.stdout.write(`${printable(service)} ${what}; the broker answered in ${duration(ms)}\n`);
+  }
+  return served ? 0 : 1;
+}
+
+exports.help = help;
+exports.options = ASKING;
+exports.run = run;
