@@ -37,7 +37,6 @@ export interface RequestHeaders {
  * - `B_DENIED`: the broker denied the request
  * - `C_SLOW`: the client did not take what it was sent
  * - `W_BAD_REPLY`: the reply did not hold valid JSON
- * - `C_NAME_TAKEN`: another peer of the broker has the name
  * - `C_TOO_LARGE`: the request is too large for its receiver
  * - `W_TOO_LARGE`: the reply is too large for its receiver
  * - `C_STOPPED`: the client was stopped before the reply came
@@ -54,7 +53,6 @@ export type ErrorCode =
   | 'B_DENIED'
   | 'C_SLOW'
   | 'W_BAD_REPLY'
-  | 'C_NAME_TAKEN'
   | 'C_TOO_LARGE'
   | 'W_TOO_LARGE'
   | 'C_STOPPED'
@@ -411,6 +409,22 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
    */
   maxTotalQueueBytes?: number;
   /**
+   * How many bytes the broker may keep for its peers in all: requests with their ids, names, options and bodies, whether
+   * they wait or run, and what else a peer makes it keep. 0 and up, or -1 for no limit.
+   * @defaultValue 536870912
+   */
+  maxHeld?: number;
+  /**
+   * The same for all peers of one user.
+   * @defaultValue 402653184
+   */
+  maxHeldPerUser?: number;
+  /**
+   * The same for one peer. One that goes on although it is refused is sent away, each time for longer.
+   * @defaultValue 268435456
+   */
+  maxHeldPerPeer?: number;
+  /**
    * After the end of a `tcp` connection, how long its client or worker may take to come back before what it had is given
    * up, in ms. Over `ipc` and `inproc` it is 100 ms at most.
    * @defaultValue 1000
@@ -499,6 +513,13 @@ export interface BrokerEvents extends PeerEvents {
    * for each request. With `total` the limit and the numbers are those of all queues together.
    */
   queueFull: [event: { service: string; queued: number; queuedBytes: number; total: boolean }];
+  /**
+   * Something was refused because the broker would have kept more for a `peer`, a `user` or in `total` than it may:
+   * `heldBytes` of `limit` were kept. Told ten times a second at most.
+   */
+  limitReached: [
+    event: { peer: string; user: string; scope: 'peer' | 'user' | 'total'; heldBytes: number; limit: number },
+  ];
   /** A message that makes no sense came, and was dropped. */
   badMessage: [event: { peer: string; reason: string }];
   /** A request has ended. Only with the option `logRequests`. */
@@ -604,6 +625,8 @@ export interface BrokerStats {
   readonly queued: number;
   readonly queuedBytes: number;
   readonly running: number;
+  /** What is kept for peers, as `maxHeld` counts it. */
+  readonly heldBytes: number;
   /** Peers that are there, and messages that came. */
   readonly dialects: Readonly<
     Record<Protocol, { readonly workers: number; readonly clients: number; readonly messages: number }>
@@ -626,6 +649,8 @@ export interface BrokerStats {
     readonly refused: number;
     readonly badMessages: number;
     readonly slowPeers: number;
+    /** What was refused because more would have been kept than may. */
+    readonly overLimit: number;
   };
   /** How large each table is. When nobody is connected all are empty. */
   readonly tables: { readonly [table: string]: number };

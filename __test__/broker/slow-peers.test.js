@@ -113,10 +113,10 @@ test(
   },
 );
 
-test('a worker whose process stops and is sent too much loses its place', STOPPING, async (t) => {
+test('a worker whose process stops and takes nothing loses its place, and no more', STOPPING, async (t) => {
   const peers = peersFor(t, 'tcp');
-  // Long enough not to be what it is lost by.
-  const broker = peers.broker({ maxPeerBytes: 8 * MIB, heartbeat: 20_000 });
+  // Its own heartbeat is slower, so it is not lost by its silence.
+  const broker = peers.broker({ maxPeerBytes: 8 * MIB, heartbeat: 1000 });
   await broker.start();
   const program = ({ omdp, say, endpoint, service }) => {
     const worker = new omdp.Worker(endpoint, service, { concurrency: -1 });
@@ -133,8 +133,8 @@ test('a worker whose process stops and is sent too much loses its place', STOPPI
   const calls = Array.from({ length: 60 }, () => client.call(SERVICE, data).catch((error) => error.code));
   const [{ reason, lost }] = await gone;
   assert.equal(reason, 'too slow');
-  // What the kernel takes comes on top.
-  assert.ok(lost >= 8, `${lost} were lost`);
+  // What its connection took; what it did not take stayed in the queue.
+  assert.ok(lost >= 1 && lost <= 30, `${lost} were lost`);
   assert.equal((await client.call('mmi.stats')).slowPeersTotal, 1);
   peers.worker(echo).start();
   const results = await Promise.all(calls);

@@ -84,6 +84,7 @@ for (const transport of TRANSPORTS) {
       refused: 0,
       badMessages: 0,
       slowPeers: 0,
+      overLimit: 0,
     });
     assert.deepEqual([await worker.stats(), await client.stats()], [NOTHING, NOTHING]);
   });

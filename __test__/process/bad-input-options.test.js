@@ -99,7 +99,15 @@ describe('conf', () => {
     },
     maxBlocked: { roles: ['Worker'], bad: [0, -2, Number.NaN, 2 ** 31], good: [1, -1, 0.5] },
     ...Object.fromEntries(
-      ['maxQueue', 'maxQueueBytes', 'maxTotalQueue', 'maxTotalQueueBytes'].map((option) => [
+      [
+        'maxQueue',
+        'maxQueueBytes',
+        'maxTotalQueue',
+        'maxTotalQueueBytes',
+        'maxHeld',
+        'maxHeldPerUser',
+        'maxHeldPerPeer',
+      ].map((option) => [
         option,
         { roles: ['Broker'], bad: [-2, 0.5, Number.NaN, Infinity, 2 ** 53], good: [0, -1, 1, 2 ** 40] },
       ]),

@@ -23,11 +23,11 @@ const options = { patience: 60_000 + MESSAGES };
 /** Runs in the child. */
 async function brokerProgram({ omdp, say, endpoint }) {
   const broker = new omdp.Broker(endpoint);
-  let bad = 0;
-  broker.on('badMessage', () => {
-    bad += 1;
+  // Not every one is an event.
+  process.stdin.on('data', async () => {
+    const { badMessages: bad } = (await broker.stats()).counters;
+    say('counts', { bad, rss: process.memoryUsage.rss() / 2 ** 20 });
   });
-  process.stdin.on('data', () => say('counts', { bad, rss: process.memoryUsage.rss() / 2 ** 20 }));
   await broker.start();
   say('started');
 }

@@ -7,6 +7,7 @@ import { type Equal, expectType } from './expect.js';
 const broker = new Broker('tcp://*:5555');
 new Broker(['tcp://*:5555', 'ipc:///tmp/broker'], { heartbeat: 100, liveness: 4, name: 'b1' });
 new Broker('tcp://*:5555', { maxQueue: 1, maxQueueBytes: -1, maxTotalQueue: 0, maxTotalQueueBytes: 9 });
+new Broker('tcp://*:5555', { maxHeld: -1, maxHeldPerUser: 0, maxHeldPerPeer: 1 });
 // @ts-expect-error
 new Broker();
 // @ts-expect-error

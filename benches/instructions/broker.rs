@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::Duration;
 use zmq_omdp::proto::Broker;
-use zmq_omdp::proto::broker::{BrokerConfig, Limits};
+use zmq_omdp::proto::broker::{BrokerConfig, HeldLimits, Limits};
 use zmq_omdp::wire::Frame;
 use zmq_omdp::wire::omdp::{ClientMessage, ReplyKind, ToClient, ToWorker, WorkerMessage};
 use zmq_omdp::wire::packed::{Batch, pack, unpack_from};
@@ -71,6 +71,8 @@ impl<F: Frame> Bench<F> {
         Bench {
             broker: Broker::new(BrokerConfig {
                 limits: Limits::default(),
+                held: HeldLimits::default(),
+                peer_bytes: 64 << 20,
                 heartbeat: HEARTBEAT,
                 liveness: LIVENESS,
                 dialects: zmq_omdp::wire::Dialects::ALL,

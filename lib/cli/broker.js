@@ -122,6 +122,7 @@ function watch(broker, log) {
     log.write(event.reason === 'too slow' ? 'warn' : 'info', 'clientGone', event),
   );
   broker.on('queueFull', (event) => log.write('warn', 'queueFull', event));
+  broker.on('limitReached', (event) => log.write('warn', 'limitReached', event));
   broker.on('requestExpired', (event) => log.write('info', 'requestExpired', event));
   broker.on('peerRefused', (event) => log.write('warn', 'peerRefused', event));
   broker.on('denied', (event) => log.write('warn', 'denied', event));

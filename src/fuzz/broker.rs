@@ -4,7 +4,8 @@ use super::input::Input;
 use super::models::{Known, message};
 use super::play::{Scene, noise, play};
 use crate::proto::broker::{
-    Access, BrokerConfig, BrokerEvent, Credentials, Grant, Limits, Outgoing, Pattern, Principal,
+    Access, BrokerConfig, BrokerEvent, Credentials, Grant, HeldLimits, Limits, Outgoing, Pattern,
+    Principal,
 };
 use crate::proto::{Broker, Time};
 use crate::wire::omdp::{ToClient, ToWorker};
@@ -97,6 +98,15 @@ pub(super) fn run(data: &[u8]) {
                 },
                 _ => Limits::default(),
             },
+            held: match input.below(4) {
+                0 => HeldLimits {
+                    peer: 2_000,
+                    user: 3_000,
+                    total: 5_000,
+                },
+                _ => HeldLimits::default(),
+            },
+            peer_bytes: 64 << 20,
             max_message: (input.below(4) == 0).then_some(64),
             seed: 1,
             log_requests: false,

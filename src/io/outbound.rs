@@ -2,15 +2,16 @@
 //!
 //! libzmq keeps up to [`HIGH_WATER`] messages for each peer, whatever their size, and takes no more.
 //! So large frames are counted besides, and what neither mark lets through waits here, in order,
-//! counted for each peer. Nothing is dropped at a mark. Past the limit of all that lies ready for a
-//! peer the machine is told, which takes its place from it.
+//! counted for each peer. Nothing is dropped at a mark. Past the limits of what may lie ready, see
+//! [`Limits`], the machine is told, which takes its place from the peer.
 //!
 //! A peer has an entry in here only while it has large frames on their way, or is behind: whoever
 //! keeps up costs nothing.
 
 use super::account::Account;
 use super::socket::{Sent, Socket};
-use super::{Error, Message};
+use super::{Error, Message, clock};
+use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -57,10 +58,29 @@ pub(super) struct News {
     pub(super) clear: Vec<RoutingId>,
     /// These are gone.
     pub(super) gone: Vec<RoutingId>,
+    /// These have taken nothing for so long that they are too slow.
+    pub(super) stuck: Vec<RoutingId>,
 }
+
+/// How much may lie ready.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// For one peer that knows no windows. One that does may have [`SLACK`] times as much for as long
+    /// as it takes something.
+    pub(super) peer: usize,
+    /// In all. Past it a peer is too far behind that has more than its equal part.
+    pub(super) total: usize,
+    /// How long a peer may take nothing at all.
+    pub(super) patience: Duration,
+}
+
+/// See [`Limits`]: windows bound what such a peer can have asked for.
+const SLACK: usize = 4;
 
 struct Peer {
     account: Arc<Account>,
+    /// When it last took something of what waited.
+    progress: Time,
     waiting: VecDeque<Vec<Message>>,
     /// What waits, and what it costs.
     bytes: usize,
@@ -71,7 +91,9 @@ struct Peer {
 }
 
 pub(super) struct Outbound {
-    limit: usize,
+    limits: Limits,
+    /// What waits for all.
+    total: usize,
     peers: HashMap<RoutingId, Peer>,
     /// How many of them are behind.
     behind: usize,
@@ -80,10 +102,10 @@ pub(super) struct Outbound {
 }
 
 impl Outbound {
-    /// With so many bytes for each peer.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Outbound {
-            limit,
+            limits,
+            total: 0,
             peers: HashMap::new(),
             behind: 0,
             freed: Arc::new(Notify::new()),
@@ -104,20 +126,19 @@ impl Outbound {
         self.behind > 0
     }
 
-    /// Sends a message, the peer's id before it, or keeps it; `frames` is empty afterwards. With
-    /// `last` the peer is sent away: what waits for it is for nobody.
+    /// Sends a message, the peer's id before it, or keeps it; `frames` is empty afterwards.
     pub(super) fn send(
         &mut self,
         socket: &Socket,
         to: &RoutingId,
         frames: &mut Vec<Message>,
-        last: bool,
+        kind: Kind,
     ) -> Outcome {
         let large = frames.iter().any(|frame| frame.len() >= LARGE);
         if !large && self.behind == 0 {
             return match socket.send(frames) {
                 Ok(Sent::Yes) => Outcome::Taken,
-                Ok(Sent::Full) => self.keep(to, frames, last),
+                Ok(Sent::Full) => self.keep(to, frames, kind),
                 Ok(Sent::NoPeer) | Err(_) => {
                     frames.clear();
                     Outcome::NoPeer
@@ -127,7 +148,7 @@ impl Outbound {
         if let Some(peer) = self.peers.get(to)
             && !peer.waiting.is_empty()
         {
-            return self.keep(to, frames, last);
+            return self.keep(to, frames, kind);
         }
         let sent = match large {
             true => self.entry(to).lend(socket, frames),
@@ -135,7 +156,7 @@ impl Outbound {
         };
         match sent {
             Ok(Sent::Yes) => Outcome::Taken,
-            Ok(Sent::Full) => self.keep(to, frames, last),
+            Ok(Sent::Full) => self.keep(to, frames, kind),
             Ok(Sent::NoPeer) | Err(_) => {
                 frames.clear();
                 Outcome::NoPeer
@@ -149,6 +170,7 @@ impl Outbound {
             let account = Account::new(MAX_LENT / 2, self.freed.clone());
             let peer = Peer {
                 account,
+                progress: clock::now(),
                 waiting: VecDeque::new(),
                 bytes: 0,
                 overflowed: false,
@@ -159,24 +181,34 @@ impl Outbound {
         self.peers.get_mut(to).expect("it was just put there")
     }
 
-    fn keep(&mut self, to: &RoutingId, frames: &mut Vec<Message>, last: bool) -> Outcome {
-        let limit = self.limit;
+    fn keep(&mut self, to: &RoutingId, frames: &mut Vec<Message>, kind: Kind) -> Outcome {
+        let (limits, behind, mut total) = (self.limits, self.behind, self.total);
         let peer = self.entry(to);
         let first = peer.waiting.is_empty();
-        if last {
+        if first {
+            peer.progress = clock::now();
+        }
+        if kind == Kind::Last {
             peer.waiting.clear();
+            total -= peer.bytes;
             peer.bytes = 0;
             peer.forgive();
         }
         if peer.bytes > peer.most {
             frames.clear();
+            self.total = total;
             return Outcome::Taken;
         }
-        peer.bytes += cost(frames);
+        let cost = cost(frames);
+        peer.bytes += cost;
+        total += cost;
         peer.waiting.push_back(std::mem::take(frames));
-        let overflow =
-            !peer.overflowed && peer.waiting.len() > 1 && peer.bytes + peer.account.bytes() > limit;
+        let overflow = !peer.overflowed
+            && peer.waiting.len() > 1
+            && (peer.is_too_far_behind(&limits, kind)
+                || total > limits.total && peer.bytes > limits.total / behind.max(1));
         peer.overflowed |= overflow;
+        self.total = total;
         if first {
             self.behind += 1;
             self.retry = RETRY;
@@ -204,20 +236,28 @@ impl Outbound {
             return news;
         }
         let mut progress = false;
+        let (now, patience, mut sent) = (clock::now(), self.limits.patience, 0);
         self.peers.retain(|id, peer| {
             while let Some(mut frames) = peer.waiting.pop_front() {
                 let cost = cost(&frames);
                 match peer.lend(socket, &mut frames) {
                     Ok(Sent::Yes) => {
                         peer.bytes -= cost;
+                        sent += cost;
+                        peer.progress = now;
                         progress = true;
                     }
                     Ok(Sent::Full) => {
                         peer.waiting.push_front(frames);
+                        if !peer.overflowed && now.since(peer.progress) >= patience {
+                            peer.overflowed = true;
+                            news.stuck.push(id.clone());
+                        }
                         return true;
                     }
                     Ok(Sent::NoPeer) | Err(_) => {
                         news.gone.push(id.clone());
+                        sent += peer.bytes;
                         return false;
                     }
                 }
@@ -228,6 +268,7 @@ impl Outbound {
             }
             peer.account.bytes() > 0
         });
+        self.total -= sent;
         self.behind -= news.clear.len() + news.gone.len();
         self.retry = match progress {
             true => RETRY,
@@ -242,6 +283,7 @@ impl Outbound {
             && !peer.waiting.is_empty()
         {
             self.behind -= 1;
+            self.total -= peer.bytes;
         }
     }
 }
@@ -249,7 +291,27 @@ impl Outbound {
 /// So many entries of peers that are not behind may stay until the next look.
 const MAX_IDLE: usize = 256;
 
+/// What a message means for the peer that gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A peer that knows no windows gets it.
+    Plain,
+    /// A peer that knows windows gets it.
+    Windowed,
+    /// The peer is sent away: what else waits for it is for nobody.
+    Last,
+}
+
 impl Peer {
+    fn is_too_far_behind(&self, limits: &Limits, kind: Kind) -> bool {
+        let bytes = self.bytes + self.account.bytes();
+        if bytes <= limits.peer {
+            return false;
+        }
+        let takes = clock::now().since(self.progress) < limits.patience;
+        kind != Kind::Windowed || !takes || bytes > limits.peer.saturating_mul(SLACK)
+    }
+
     fn forgive(&mut self) {
         self.overflowed = false;
         self.most = usize::MAX;

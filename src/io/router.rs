@@ -9,7 +9,7 @@ use super::connections::{ConnectionLimits, ConnectionNotice, Connections};
 use super::gather::Gather;
 use super::inbound::Inbound;
 use super::monitor::{Monitor, Watch};
-use super::outbound::Outbound;
+use super::outbound::{self, Outbound};
 use super::outlet::MAX_EVENTS;
 use super::overdue::Overdue;
 use super::reactor::Reactor;
@@ -100,6 +100,11 @@ pub fn start(
 ) -> Result<UnboundedSender<Command>, Error> {
     let (commands, inbox) = unbounded_channel();
     Reactor::spawn("omdp-broker")?.drive(move || async move {
+        let limits = outbound::Limits {
+            peer: listen.max_peer_bytes,
+            total: config.held.total,
+            patience: config.heartbeat.saturating_mul(config.liveness),
+        };
         let mut machine = Broker::new(config);
         let allowance: Arc<Mutex<Allowance>> = Arc::default();
         let guard = match &listen.security {
@@ -128,7 +133,7 @@ pub fn start(
                     earlier,
                     refusals: listen.refusals,
                     socket,
-                    outbound: Outbound::new(listen.max_peer_bytes),
+                    outbound: Outbound::new(limits),
                     bound,
                     spinner: Spinner::new(spin, cores()),
                     gone,

@@ -10,7 +10,7 @@ use crate::io::router::{self, Command, Listen, Notice};
 use crate::io::spin::Spin;
 use crate::io::zap::{Gate, Verdict};
 use crate::io::{Address, ConnectionLimits, Message};
-use crate::proto::broker::{BrokerConfig, Limits, Refusals};
+use crate::proto::broker::{BrokerConfig, HeldLimits, Limits, Refusals};
 use crate::proto::{Broker, Time};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
@@ -46,6 +46,12 @@ pub struct BrokerConf {
     pub max_total_queue: f64,
     /// Bytes for all.
     pub max_total_queue_bytes: f64,
+    /// Bytes that are kept for all peers, -1 without limit.
+    pub max_held: f64,
+    /// For the peers of one user.
+    pub max_held_per_user: f64,
+    /// For one peer.
+    pub max_held_per_peer: f64,
     /// Whether each request that ends is an event.
     pub log_requests: bool,
     /// How long to look for the next message before going to sleep, in µs; -1 is by what the traffic is like.
@@ -226,6 +232,12 @@ impl BrokerCore {
                 total: limit(conf.max_total_queue),
                 total_bytes: limit(conf.max_total_queue_bytes),
             },
+            held: HeldLimits {
+                peer: limit(conf.max_held_per_peer),
+                user: limit(conf.max_held_per_user),
+                total: limit(conf.max_held),
+            },
+            peer_bytes: conf.max_peer_bytes as usize,
             max_message: Some(conf.max_message_size as u64),
             seed: random(),
         }

@@ -1,5 +1,6 @@
 //! The machines against each other, and against peers of 0.0.92, in virtual time.
 
+mod accounts;
 mod ahead;
 mod blocked;
 mod bodies;

@@ -149,7 +149,7 @@ impl Driver {
             self.publish_refusals();
             self.send(now);
             self.report();
-            let more = self.socket.events().is_ok_and(|(readable, _)| readable);
+            let more = !drained || self.socket.events().is_ok_and(|(readable, _)| readable);
             if !more || !self.inbox.is_empty() {
                 return;
             }

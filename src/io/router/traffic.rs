@@ -2,7 +2,7 @@
 
 use super::Driver;
 use crate::io::Message;
-use crate::io::outbound::Outcome;
+use crate::io::outbound::{Kind, Outcome};
 use crate::io::zap::PRINCIPAL;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
@@ -21,23 +21,26 @@ const USER: &CStr = c"User-Id";
 const BATCH: usize = 256;
 
 impl Driver {
-    /// True if nothing is left.
+    /// True if nothing is left. What is left of a frame of many messages is the first of the next
+    /// turn, so that no frame keeps the answers to others waiting.
     pub(super) fn receive(&mut self, now: Time) -> bool {
         let mut room = BATCH;
-        while room > 0 {
-            if !matches!(self.inbound.receive_routed(&self.socket), Ok(true)) {
-                return true;
-            }
-            while self.inbound.next(&mut self.frames) {
-                room = room.saturating_sub(1);
+        loop {
+            while room > 0 && self.inbound.next(&mut self.frames) {
+                room -= 1;
                 self.received += 1;
                 if self.guard.is_some() {
                     self.follow_rules();
                 }
                 self.handle_message(now);
             }
+            if room == 0 {
+                return false;
+            }
+            if !matches!(self.inbound.receive_routed(&self.socket), Ok(true)) {
+                return true;
+            }
         }
-        false
     }
 
     fn handle_message(&mut self, now: Time) {
@@ -78,15 +81,19 @@ impl Driver {
         for peer in news.clear {
             self.machine.handle_congestion(&peer, false);
         }
+        for peer in news.stuck {
+            self.outbound.condemn(&peer);
+            self.machine.handle_overflow(now, &peer);
+        }
         for peer in news.gone {
             self.machine.handle_gone(now, &peer);
         }
         let mut troubles: Vec<(RoutingId, Outcome)> = Vec::new();
         loop {
             let (socket, outbound, frames) = (&self.socket, &mut self.outbound, &mut self.frames);
-            let mut deliver = |to: &RoutingId, message: &mut Vec<Message>, last: bool| {
+            let mut deliver = |to: &RoutingId, message: &mut Vec<Message>, kind: Kind| {
                 message.insert(0, Message::from(&**to));
-                match outbound.send(socket, to, message, last) {
+                match outbound.send(socket, to, message, kind) {
                     Outcome::Taken => {}
                     trouble => troubles.push((to.clone(), trouble)),
                 }
@@ -96,23 +103,30 @@ impl Driver {
                 let to = transmit.to.clone();
                 let last = transmit.message.is_disconnect();
                 let together = transmit.packed && !last;
+                let kind = match last {
+                    true => Kind::Last,
+                    false if transmit.packed => Kind::Windowed,
+                    false => Kind::Plain,
+                };
                 transmit.encode(frames);
                 if let Some(other) = gathered.take_if(|other| !together || !Arc::ptr_eq(other, &to))
                 {
-                    self.gather.flush(|message| deliver(&other, message, false));
+                    self.gather
+                        .flush(|message| deliver(&other, message, Kind::Windowed));
                 }
                 if together {
                     self.gather
-                        .add(frames, |message| deliver(&to, message, false));
+                        .add(frames, |message| deliver(&to, message, Kind::Windowed));
                     gathered = Some(to);
                 } else {
-                    deliver(&to, frames, last);
+                    deliver(&to, frames, kind);
                 }
             }
             if let Some(to) = gathered {
-                self.gather.flush(|message| deliver(&to, message, false));
+                self.gather
+                    .flush(|message| deliver(&to, message, Kind::Windowed));
             }
-            if troubles.is_empty() {
+            if troubles.is_empty() && !self.machine.handle_flushed(now) {
                 return;
             }
             for (peer, trouble) in troubles.drain(..) {

@@ -1,12 +1,14 @@
 //! The door: every request enters here, whatever its dialect, and whether it is new or one of a
 //! broker before. What is let in is never refused later.
 
-use super::incoming::IncomingRequest;
-use super::keys::{RequestKey, ServiceKey};
-use super::requests::{Deadline, NewRequest, Queued, State};
+use super::accounts::{OverLimit, REQUEST};
+use super::incoming::{IncomingRequest, RequestHead};
+use super::keys::{ClientKey, RequestKey, ServiceKey};
+use super::requests::{Content, Deadline, NewRequest, Queued, State};
 use super::returned::Resumed;
 use super::{Broker, Timer, mmi};
 use crate::proto::Time;
+use crate::proto::code::Code;
 use crate::wire::omdp::{Past, ReplyKind};
 use crate::wire::{Dialect, Frame, Malformed};
 
@@ -34,6 +36,13 @@ impl<F: Frame> Broker<F> {
             Resumed::Done => Ok(()),
             Resumed::New(request) => self.admit_new(now, from, request),
             Resumed::Unknown(request) => {
+                let charged = charge_of(&request.head, &request.content);
+                if let Err(over) = self.charge_request(client, charged) {
+                    // Nobody can know whether it has run.
+                    self.refuse(from, request.head, Code::BrokerLost);
+                    self.over_limit(now, from, over);
+                    return Ok(());
+                }
                 self.counters.requests += 1;
                 let service = self.services.require(&request.head.service);
                 let meter = &mut self.services.get_mut(service).meter;
@@ -48,6 +57,7 @@ impl<F: Frame> Broker<F> {
                         content: request.content,
                         terms: request.terms,
                         deadline: None,
+                        charged,
                     },
                     past,
                 );
@@ -74,11 +84,13 @@ impl<F: Frame> Broker<F> {
             client.cut_off = false;
         }
         if mmi::is_reserved(&head.service) {
-            let body = self.answer_mmi(now, &head.service, content.body);
-            self.respond(from, head, ReplyKind::Final, body);
+            match self.answer_mmi(now, &head.service, content.body) {
+                Ok(body) => self.respond(from, head, ReplyKind::Final, body),
+                Err(code) => self.refuse(from, head, code),
+            }
             return Ok(());
         }
-        let client = self.clients.require(now, from, head.dialect);
+        let client = self.require_client(now, from, head.dialect);
         if let Dialect::Mdp(_) = head.dialect {
             terms = self.config.expiry.into();
             self.last_rid += 1;
@@ -104,9 +116,14 @@ impl<F: Frame> Broker<F> {
         meter.bytes_in += content.size() as u64;
         if let Some(code) = self.check_admission(now, service, &content, terms) {
             self.refuse(from, head, code);
-            self.services.release(service);
-            let timer = self.clients.release(client);
-            self.cancel_timer(timer);
+            self.leave_door(client, service);
+            return Ok(());
+        }
+        let charged = charge_of(&head, &content);
+        if let Err(over) = self.charge_request(client, charged) {
+            self.refuse(from, head, Code::QueueFull);
+            self.leave_door(client, service);
+            self.over_limit(now, from, over);
             return Ok(());
         }
         let new = NewRequest {
@@ -116,9 +133,24 @@ impl<F: Frame> Broker<F> {
             content,
             terms,
             deadline: None,
+            charged,
         };
         self.queue_new(now, new);
         Ok(())
+    }
+
+    fn charge_request(&mut self, client: ClientKey, bytes: usize) -> Result<(), OverLimit> {
+        match self.clients.get(client) {
+            Some(client) => self.accounts.charge(client.account, bytes),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing is kept of a request that was refused.
+    fn leave_door(&mut self, client: ClientKey, service: ServiceKey) {
+        self.services.release(service);
+        let client = self.clients.release(client);
+        self.close_client(client);
     }
 
     fn queue_new(&mut self, now: Time, new: NewRequest<F>) {
@@ -157,4 +189,9 @@ impl<F: Frame> Broker<F> {
         self.clients.add(client, request, &self.requests);
         request
     }
+}
+
+/// What it costs to keep a request.
+fn charge_of<F: Frame>(head: &RequestHead<F>, content: &Content<F>) -> usize {
+    REQUEST + content.size() + head.rid.len() + head.service.len()
 }

@@ -9,6 +9,7 @@ use crate::wire::Frame;
 
 impl<F: Frame> Broker<F> {
     pub(crate) fn audit(&self) {
+        self.audit_accounts();
         let requests = self.requests.keys();
         let workers = self.workers.keys();
         let clients = self.clients.keys();
@@ -22,6 +23,7 @@ impl<F: Frame> Broker<F> {
         let timers: Vec<TimerKey> = owned
             .chain(self.authorizer.timers())
             .chain(self.parking.timer())
+            .chain(self.leaving.timer)
             .chain(self.claims.timers())
             .collect();
         assert_eq!(
@@ -62,6 +64,42 @@ impl<F: Frame> Broker<F> {
         let claims = |&key| self.workers.get(key).map_or(0, |worker| worker.claims);
         let claims: usize = workers.iter().map(claims).sum();
         assert_eq!(self.claims.len(), claims, "a claim has one worker");
+    }
+
+    /// What is kept for peers is on their accounts.
+    fn audit_accounts(&self) {
+        let account = |key: ClientKey| {
+            let client = self.clients.get(key).expect("its client is there");
+            client.account
+        };
+        let requests = self.requests.keys().into_iter().map(|key| {
+            let request = self.requests.get(key).expect("a key of the table");
+            (account(request.client), request.charged)
+        });
+        let clients: Vec<_> = self
+            .clients
+            .iter()
+            .map(|c| (c.account, c.charged))
+            .collect();
+        let workers: Vec<_> = self
+            .workers
+            .iter()
+            .map(|w| (w.account, w.charged))
+            .collect();
+        let claims = self.claims.charges().map(|(worker, charged)| {
+            let worker = self.workers.get(worker).expect("its worker is there");
+            (worker.account, charged)
+        });
+        let holders = clients.iter().chain(&workers).copied();
+        let holders: Vec<_> = holders.chain(self.authorizer.charges()).collect();
+        let charges: Vec<_> = holders
+            .iter()
+            .copied()
+            .chain(requests)
+            .chain(claims)
+            .collect();
+        let holders: Vec<_> = holders.iter().map(|(key, _)| *key).collect();
+        self.accounts.audit(&charges, &holders);
     }
 
     /// Gives its timers.
@@ -111,6 +149,18 @@ impl<F: Frame> Broker<F> {
 
     fn audit_client(&self, key: ClientKey) -> Option<TimerKey> {
         let client = self.clients.get(key).expect("a key of the table");
+        let unread = client.requests.iter().map(|&key| {
+            let request = self.requests.get(key).expect("its request is there");
+            match &request.state {
+                State::Assigned(assigned) => assigned.unread,
+                _ => 0,
+            }
+        });
+        assert_eq!(client.unread, unread.sum::<u64>());
+        if client.leaving {
+            assert!(client.timer.is_none() && self.leaving.timer.is_some());
+            return None;
+        }
         assert_eq!(self.clients.find(&client.id), Some(key));
         self.logs.audit(key);
         assert!(

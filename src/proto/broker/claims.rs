@@ -16,8 +16,9 @@
 //! had it says that it had not started. It can't have two such: a broker gives a request to a second
 //! worker only after the first has given it back, or has been lost with the request's end.
 
+use super::accounts::ENTRY;
 use super::ends::End;
-use super::keys::{RequestKey, WorkerKey};
+use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::requests::{Assigned, Search, State};
 use super::{Broker, RoutingId, Timer};
 use crate::proto::Time;
@@ -32,22 +33,27 @@ use std::time::Duration;
 /// One worker has no more claims than that; it is told that nobody asks for the others.
 const MAX_CLAIMS: usize = 65_536;
 
+/// The client, its id of the request, and the service.
+type ClaimName = (RoutingId, Box<[u8]>, ServiceKey);
+
 #[derive(Debug)]
 struct Claim {
-    client: RoutingId,
-    rid: Box<[u8]>,
+    name: ClaimName,
     worker: WorkerKey,
     ext: ClaimExt,
     /// Whose request it was, by the word of the broker that died.
     user: Option<Box<[u8]>>,
     timer: TimerKey,
+    /// What the account of the worker was charged.
+    charged: usize,
 }
 
 /// What workers claim and no client has asked for yet.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     slab: Slab<Claim>,
-    names: HashMap<(RoutingId, Box<[u8]>), usize>,
+    /// By the service too: a worker of another service must not stand in the way.
+    names: HashMap<ClaimName, usize>,
 }
 
 impl Claims {
@@ -62,6 +68,14 @@ impl Claims {
         self.slab.len()
     }
 
+    /// By which worker, and what it was charged.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn charges(&self) -> impl Iterator<Item = (WorkerKey, usize)> {
+        self.slab
+            .iter()
+            .map(|(_, claim)| (claim.worker, claim.charged))
+    }
+
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn running_of(&self, worker: WorkerKey) -> usize {
         let claims = self.slab.iter().filter(|(_, claim)| claim.worker == worker);
@@ -72,8 +86,7 @@ impl Claims {
 
     fn remove(&mut self, at: usize) -> Claim {
         let claim = self.slab.remove(at);
-        self.names
-            .remove(&(claim.client.clone(), claim.rid.clone()));
+        self.names.remove(&claim.name);
         claim
     }
 }
@@ -103,7 +116,7 @@ impl<F: Frame> Broker<F> {
         let Some(client) = self.clients.get(request.client) else {
             return;
         };
-        let name = (client.id.clone(), Box::from(&*request.rid));
+        let name = (client.id.clone(), Box::from(&*request.rid), request.service);
         if let Some(&at) = self.claims.names.get(&name)
             && let Some(Claim { worker, user, .. }) = self.claims.slab.get(at)
             && self.fits(key, *worker, user.as_deref())
@@ -126,13 +139,11 @@ impl<F: Frame> Broker<F> {
         if let Some(token) = ext.token {
             return self.on_known_claim(worker, ext, token);
         }
-        let name: (RoutingId, Box<[u8]>) = (client.into(), rid.into());
-        let known = self
-            .workers
-            .get(worker)
-            .is_none_or(|worker| worker.claims >= MAX_CLAIMS)
-            || self.claims.names.contains_key(&name);
-        if known {
+        let Some(entry) = self.workers.get(worker) else {
+            return;
+        };
+        let name: ClaimName = (client.into(), rid.into(), entry.service);
+        if entry.claims >= MAX_CLAIMS || self.claims.names.contains_key(&name) {
             return self.disclaim(worker, ext);
         }
         let user: Option<Box<[u8]>> = user.map(|user| Box::from(&*user));
@@ -143,15 +154,23 @@ impl<F: Frame> Broker<F> {
         {
             return self.found(now, key, worker, ext);
         }
+        let charged = ENTRY + client.len() + rid.len() + user.as_ref().map_or(0, |u| u.len());
+        if let Some(entry) = self.workers.get(worker)
+            && let Err(over) = self.accounts.charge(entry.account, charged)
+        {
+            let id = entry.id.clone();
+            self.disclaim(worker, ext);
+            return self.over_limit(now, &id, over);
+        }
         let at = self.claims.slab.vacant_key();
         let until = now + self.config.grace();
         self.claims.slab.insert(Claim {
-            client: name.0.clone(),
-            rid: name.1.clone(),
+            name: name.clone(),
             worker,
             ext,
             user,
             timer: self.deadlines.set(until, Timer::Claim(at)),
+            charged,
         });
         self.claims.names.insert(name, at);
         if let Some(entry) = self.workers.get_mut(worker) {
@@ -258,6 +277,7 @@ impl<F: Frame> Broker<F> {
         let claim = self.claims.remove(at);
         self.deadlines.cancel(claim.timer);
         if let Some(worker) = self.workers.get_mut(claim.worker) {
+            self.accounts.credit(worker.account, claim.charged);
             worker.claims -= 1;
             worker.claimed_running -= usize::from(claim.ext.state == ClaimState::Running);
         }

@@ -3,7 +3,7 @@
 use super::RoutingId;
 use super::detached::Absence;
 use super::forgotten::Started;
-use super::keys::{ClientKey, RequestKey};
+use super::keys::{AccountKey, ClientKey, RequestKey};
 use super::requests::Requests;
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
@@ -30,11 +30,18 @@ pub(super) struct Client {
     pub(super) last_heard: Time,
     /// Its connection broke, and nothing was heard of it since.
     pub(super) cut_off: bool,
+    /// It is gone, and so many requests are to end that it takes several turns.
+    pub(super) leaving: bool,
     /// It was asked to let requests go, and has not.
     pub(super) is_mute: bool,
     /// It takes less than it is sent.
     pub(super) congested: bool,
+    /// What the parts cost that it has not read, of all its requests.
+    pub(super) unread: u64,
     pub(super) next_beat: Time,
+    /// Who pays for what is kept for it, and what it was charged for itself.
+    pub(super) account: AccountKey,
+    pub(super) charged: usize,
     /// Its connection ended, and it may come back.
     pub(super) absence: Option<Absence>,
     /// It came back, and has not asked for these.
@@ -121,11 +128,14 @@ impl Clients {
         self.get(key).is_some_and(|client| client.extended)
     }
 
-    pub(super) fn require(&mut self, now: Time, id: &[u8], dialect: Dialect) -> ClientKey {
-        if let Some(key) = self.find(id) {
-            return key;
-        }
-        let id: RoutingId = id.into();
+    /// Takes in a client whose id nobody has.
+    pub(super) fn insert(
+        &mut self,
+        now: Time,
+        id: RoutingId,
+        dialect: Dialect,
+        account: AccountKey,
+    ) -> ClientKey {
         let key = self.slab.insert(Client {
             id: id.clone(),
             dialect,
@@ -134,9 +144,13 @@ impl Clients {
             requests: HashTable::new(),
             last_heard: now,
             cut_off: false,
+            leaving: false,
             is_mute: false,
             congested: false,
+            unread: 0,
             next_beat: now,
+            account,
+            charged: 0,
             absence: None,
             unresumed: HashSet::new(),
             log_is_incomplete: false,
@@ -187,7 +201,7 @@ impl Clients {
         key: ClientKey,
         request: RequestKey,
         rid: &[u8],
-    ) -> Option<TimerKey> {
+    ) -> Option<Client> {
         let hash = self.hasher.hash_one(rid);
         let client = self.slab.get_mut(key.0)?;
         if !client.unresumed.is_empty() {
@@ -200,17 +214,28 @@ impl Clients {
     }
 
     /// Forgets a client that has nothing to wait for, unless it will say goodbye.
-    pub(super) fn release(&mut self, key: ClientKey) -> Option<TimerKey> {
+    pub(super) fn release(&mut self, key: ClientKey) -> Option<Client> {
         let client = self.slab.get(key.0)?;
-        if client.hello.is_some() || !client.requests.is_empty() {
+        if client.hello.is_some() || client.leaving || !client.requests.is_empty() {
             return None;
         }
-        self.remove(key)?.timer
+        self.remove(key)
     }
 
     pub(super) fn remove(&mut self, key: ClientKey) -> Option<Client> {
         let client = self.slab.try_remove(key.0)?;
-        self.ids.remove(&client.id);
+        // The name of a client that left may be another's.
+        if self.ids.get(&client.id) == Some(&key.0) {
+            self.ids.remove(&client.id);
+        }
         Some(client)
+    }
+
+    /// It is gone, and its name is free; its requests are still to end.
+    pub(super) fn detach(&mut self, key: ClientKey) -> Option<TimerKey> {
+        let client = self.slab.get_mut(key.0)?;
+        client.leaving = true;
+        self.ids.remove(&client.id);
+        client.timer.take()
     }
 }

@@ -1,6 +1,7 @@
 //! How a broker behaves.
 
 use super::Departure;
+use super::accounts::HeldLimits;
 use super::limits::Limits;
 use crate::wire::{Dialects, Hello};
 use std::time::Duration;
@@ -28,6 +29,10 @@ pub struct BrokerConfig {
     pub reconnect_grace: Duration,
     /// How much may wait.
     pub limits: Limits,
+    /// How much may be kept.
+    pub held: HeldLimits,
+    /// How many bytes may lie ready for one peer. Default 64 MiB.
+    pub peer_bytes: usize,
     /// Whether each request that ends is an event. Default false.
     pub log_requests: bool,
     /// The largest body that it takes, in bytes.

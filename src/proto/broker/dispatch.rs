@@ -3,6 +3,7 @@
 use super::Broker;
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::requests::Content;
+use super::workers::MAX_HANDED;
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::{RequestExtra, ToWorker};
@@ -100,7 +101,12 @@ impl<F: Frame> Broker<F> {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.turn = None;
             worker.running.push_back(request);
-            worker.bytes += self.requests.bytes(request);
+            let bytes = self.requests.bytes(request);
+            worker.bytes += bytes;
+            worker.handed += bytes;
+            if worker.handed >= MAX_HANDED {
+                self.workers.unsettled.push(key);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use super::event::EndedRequest;
 use super::incoming::RequestHead;
 use super::keys::{RequestKey, WorkerKey};
 use super::metrics::Times;
+use super::requests::State;
 use super::workers::Owed;
 use super::{Broker, BrokerEvent, Timer};
 use crate::proto::Time;
@@ -220,10 +221,16 @@ impl<F: Frame> Broker<F> {
         if !self.parts.is_empty() {
             self.parts.remove(&key);
         }
-        let timer = self
+        if let Some(client) = self.clients.get_mut(request.client) {
+            self.accounts.credit(client.account, request.charged);
+            if let State::Assigned(assigned) = &request.state {
+                client.unread -= assigned.unread;
+            }
+        }
+        let client = self
             .clients
             .remove_request(request.client, key, &request.rid);
-        self.cancel_timer(timer);
+        self.close_client(client);
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Departure {
     Replaced,
     /// It did not take what it was sent.
     Slow,
+    /// It went on although a limit of what may be kept for it was reached.
+    OverLimit,
     /// The rules do not let it serve, or not any more.
     Denied,
     /// The broker was stopped.
@@ -38,6 +40,7 @@ impl Departure {
             Departure::Protocol => "protocol error",
             Departure::Replaced => "replaced",
             Departure::Slow => "too slow",
+            Departure::OverLimit => "over its limit",
             Departure::Denied => "denied",
             Departure::Stop => "broker stopped",
         }
@@ -92,6 +95,20 @@ pub enum BrokerEvent {
         bytes: usize,
         /// Whether it is all queues together that are full, and the numbers theirs.
         total: bool,
+    },
+    /// Something was refused because more would be kept than may for one peer, one user or in all.
+    /// Told a few times a second at most.
+    LimitReached {
+        /// The routing id of the peer whose message was refused.
+        peer: Box<[u8]>,
+        /// Its user; empty without security.
+        user: Box<str>,
+        /// Whose limit it is: `peer`, `user` or `total`.
+        scope: &'static str,
+        /// How many bytes are kept.
+        held: usize,
+        /// How many may be.
+        limit: usize,
     },
     /// A message was dropped because it is none, or not one that its sender may send.
     BadMessage {
@@ -212,6 +229,22 @@ impl BrokerEvent {
                     "queued": requests,
                     "queuedBytes": bytes,
                     "total": total,
+                }),
+            ),
+            BrokerEvent::LimitReached {
+                peer,
+                user,
+                scope,
+                held,
+                limit,
+            } => (
+                "limitReached",
+                json!({
+                    "peer": text(peer),
+                    "user": user,
+                    "scope": scope,
+                    "heldBytes": held,
+                    "limit": limit,
                 }),
             ),
             BrokerEvent::Denied {

@@ -1,6 +1,7 @@
 //! What peers say, whatever they speak.
 
 use super::access::Action;
+use super::accounts::ENTRY;
 use super::requests::Content;
 use crate::proto::Terms;
 use crate::wire::ext::{RequestData, RequestExt};
@@ -100,6 +101,22 @@ impl<F: Frame> Incoming<F> {
             }
             _ => None,
         }
+    }
+
+    /// What it costs to keep it.
+    pub(super) fn held(&self) -> usize {
+        let bytes = match self {
+            Incoming::Request(IncomingRequest { head, content, .. }) => {
+                head.service.len() + head.rid.len() + content.size()
+            }
+            Incoming::Worker(WorkerMessage::Ready { service, hello }) => {
+                service.len() + hello.as_ref().map_or(0, |hello| hello.len())
+            }
+            Incoming::MdpWorker(_, mdp::WorkerMessage::Ready { service }) => service.len(),
+            // Nothing else is ever kept.
+            Incoming::Client(_) | Incoming::Worker(_) | Incoming::MdpWorker(..) => 0,
+        };
+        ENTRY + bytes
     }
 
     /// The request that its client gives up.

@@ -10,8 +10,12 @@ pub(super) struct ClientKey(pub(super) usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WorkerKey(pub(super) usize);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct ServiceKey(pub(super) usize);
+
+/// The account of a peer, see [`super::accounts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AccountKey(pub(super) usize);
 
 impl ServiceKey {
     /// A small number: services lie side by side in a slab.

@@ -67,34 +67,50 @@ impl Waiting {
     }
 }
 
-/// How often an operator is told of full queues, whatever comes.
-#[derive(Debug, Default)]
+/// How often an operator is told of what peers can cause as often as they like.
+#[derive(Debug)]
 pub(super) struct Pulse {
     since: Time,
     told: u32,
+    /// In a second.
+    most: u32,
 }
 
 impl Pulse {
     const PERIOD: Duration = Duration::from_secs(1);
-    const MOST: u32 = 10;
 
-    fn beats(&mut self, now: Time) -> bool {
-        if now.since(self.since) >= Pulse::PERIOD {
-            *self = Pulse {
-                since: now,
-                told: 0,
-            };
+    pub(super) fn new(most: u32) -> Self {
+        Pulse {
+            since: Time::ZERO,
+            told: 0,
+            most,
         }
-        self.told += 1;
-        self.told <= Pulse::MOST
+    }
+
+    pub(super) fn beats(&mut self, now: Time) -> bool {
+        if now.since(self.since) >= Pulse::PERIOD {
+            self.since = now;
+            self.told = 0;
+        }
+        self.told = self.told.saturating_add(1);
+        self.told <= self.most
     }
 }
 
 /// Whether all queues together are full, and who was told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gauge {
     full: bool,
-    pulse: Pulse,
+    pub(super) pulse: Pulse,
+}
+
+impl Default for Gauge {
+    fn default() -> Self {
+        Gauge {
+            full: false,
+            pulse: Pulse::new(10),
+        }
+    }
 }
 
 impl<F: Frame> Broker<F> {

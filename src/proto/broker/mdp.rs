@@ -108,7 +108,11 @@ impl<F: Frame> Broker<F> {
             }
             (WorkerMessage::Ready { service }, None) => {
                 self.refused.remove(from);
-                let key = self.register(now, from, Dialect::Mdp(dialect), &service, None);
+                let Some(key) = self.register(now, from, Dialect::Mdp(dialect), &service, None)
+                else {
+                    self.disconnect(from, dialect);
+                    return Ok(());
+                };
                 self.line_up(key);
                 self.dispatch_for(now, key);
             }

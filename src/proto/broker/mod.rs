@@ -33,10 +33,13 @@
 //! | transport | connection broke | a worker's requests start again or are lost; a client's end    |
 
 mod access;
+mod accounts;
 mod admission;
 mod ahead;
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
+mod bans;
+mod charges;
 mod claims;
 mod clients;
 mod config;
@@ -72,6 +75,7 @@ mod unparking;
 mod workers;
 
 pub use access::{Access, Action, Credentials, Grant, Pattern, Principal, Refusals};
+pub use accounts::HeldLimits;
 pub use config::BrokerConfig;
 pub use event::{BrokerEvent, Departure, EndedRequest};
 pub use limits::Limits;
@@ -81,13 +85,14 @@ use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
 use crate::proto::table::Table;
 use crate::wire::{Dialect, Frame, Malformed};
+use accounts::Accounts;
 use claims::Claims;
 use clients::Clients;
 use displaced::Displaced;
 use forgotten::Forgotten;
 use incoming::Incoming;
 use keys::{ClientKey, RequestKey, WorkerKey};
-use limits::Gauge;
+use limits::{Gauge, Pulse};
 use mdp::{Parts, Refused};
 use parking::Parking;
 use reply_log::ReplyLogs;
@@ -108,6 +113,7 @@ enum Timer {
     Client(ClientKey),
     Question(u64),
     Parking,
+    Leaving,
     Claim(usize),
     Search(RequestKey),
 }
@@ -115,6 +121,9 @@ enum Timer {
 /// How many deadlines are seen to before messages get their turn: a queue of a million that expires
 /// must not keep the others waiting.
 const MAX_DUE: usize = 1024;
+
+/// How many messages that are none, or denied, an operator is told of in a second.
+const MAX_FAULTS: u32 = 512;
 
 /// The broker machine. See [`super`] for the contract.
 #[derive(Debug)]
@@ -127,6 +136,8 @@ pub struct Broker<F> {
     deadlines: Deadlines<Timer>,
     parking: Parking,
     claims: Claims,
+    accounts: Accounts,
+    leaving: registration::Leaving,
     logs: ReplyLogs<F>,
     forgotten: Forgotten,
     transmits: Vec<Transmit<F>>,
@@ -136,11 +147,16 @@ pub struct Broker<F> {
     /// Who was told to begin anew, and hears no more until it does.
     refused: Refused,
     displaced: Displaced,
+    answers: mmi::Answers<F>,
     /// Numbers the requests of clients that don't.
     last_rid: u64,
     counters: Counters,
     journal: metrics::Journal,
     gauge: Gauge,
+    /// The time of the message that is being handled.
+    now: Time,
+    /// How often faults and refusals of peers are told.
+    faults: Pulse,
     authorizer: access::Authorizer<F>,
     /// Nothing is given to a worker any more.
     stopping: bool,
@@ -157,6 +173,8 @@ impl<F: Frame> Broker<F> {
             deadlines: Deadlines::new(),
             parking: Parking::default(),
             claims: Claims::default(),
+            accounts: Accounts::new(config.held),
+            leaving: registration::Leaving::default(),
             logs: ReplyLogs::new(),
             forgotten: Forgotten::default(),
             transmits: Vec::new(),
@@ -164,10 +182,13 @@ impl<F: Frame> Broker<F> {
             parts: Table::default(),
             refused: Refused::default(),
             displaced: Displaced::default(),
+            answers: mmi::Answers::default(),
             last_rid: 0,
             counters: Counters::default(),
             journal: metrics::Journal::default(),
             gauge: Gauge::default(),
+            now: Time::ZERO,
+            faults: Pulse::new(MAX_FAULTS),
             authorizer: access::Authorizer::new(),
             stopping: false,
             config,
@@ -177,6 +198,10 @@ impl<F: Frame> Broker<F> {
     /// Takes one message, without the routing id that the transport put before it; `frames` is
     /// empty afterwards.
     pub fn handle_message(&mut self, now: Time, from: &[u8], frames: &mut Vec<F>) {
+        self.now = now;
+        if self.is_banned(now, from) {
+            return frames.clear();
+        }
         let dialect = Dialect::detect(frames);
         if let Some(dialect) = dialect {
             self.counters.messages[dialect.index()] += 1;
@@ -249,6 +274,7 @@ impl<F: Frame> Broker<F> {
                 Timer::Client(key) => self.client_due(now, key),
                 Timer::Question(id) => self.question_due(now, id),
                 Timer::Parking => self.parking_due(now),
+                Timer::Leaving => self.leaving_due(now),
                 Timer::Claim(at) => self.claim_due(now, at),
                 Timer::Search(key) => self.search_due(now, key),
             }
@@ -289,12 +315,15 @@ impl<F: Frame> Broker<F> {
         self.authorizer.refusals
     }
 
+    /// Every one is counted; so many that a log stays readable are told.
     fn report_bad(&mut self, from: &[u8], why: &'static str) {
         self.counters.bad_messages += 1;
-        self.events.push(BrokerEvent::BadMessage {
-            peer: from.into(),
-            why,
-        });
+        if self.faults.beats(self.now) {
+            self.events.push(BrokerEvent::BadMessage {
+                peer: from.into(),
+                why,
+            });
+        }
     }
 
     fn cancel_timer(&mut self, timer: Option<TimerKey>) {

@@ -1,15 +1,36 @@
 //! Who comes and who leaves: what a peer that begins is told, and what becomes of what was its own
 //! when it is forgotten.
 
+use super::accounts::{ENTRY, OverLimit};
+use super::clients::Client;
 use super::detached::is_same_life;
 use super::ends::End;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::workers::Worker;
-use super::{Broker, BrokerEvent, Departure, Outgoing, Transmit};
+use super::{Broker, BrokerEvent, Departure, Outgoing, RoutingId, Timer, Transmit};
 use crate::proto::Time;
+use crate::proto::deadlines::TimerKey;
 use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::{Dialect, Frame, Hello};
 use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How many requests end in one go when their client is gone.
+const SLICE: usize = 512;
+
+/// Clients that are gone, with the tokens of the requests that are still to end.
+#[derive(Debug, Default)]
+pub(super) struct Leaving {
+    clients: VecDeque<(ClientKey, Vec<u64>)>,
+    pub(super) timer: Option<TimerKey>,
+}
+
+impl Leaving {
+    pub(super) fn len(&self) -> usize {
+        self.clients.len()
+    }
+}
 
 impl<F: Frame> Broker<F> {
     #[inline(never)]
@@ -58,7 +79,9 @@ impl<F: Frame> Broker<F> {
             }
             self.displaced.note(from, &old, &new);
         }
-        let key = self.register(now, from, Dialect::Omdp, service, hello);
+        let Some(key) = self.register(now, from, Dialect::Omdp, service, hello) else {
+            return self.send_away(from);
+        };
         if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
             let hello = self.config.hello().to_frame();
             self.send_worker(key, ToWorker::Welcome { hello });
@@ -67,6 +90,7 @@ impl<F: Frame> Broker<F> {
         self.dispatch_for(now, key);
     }
 
+    /// `None` if it would be more than may be kept.
     pub(super) fn register(
         &mut self,
         now: Time,
@@ -74,18 +98,28 @@ impl<F: Frame> Broker<F> {
         dialect: Dialect,
         service: &[u8],
         hello: Option<Hello>,
-    ) -> WorkerKey {
+    ) -> Option<WorkerKey> {
+        let id: RoutingId = from.into();
+        let session = hello.as_ref().map_or(0, |hello| hello.session.len());
+        let charged = ENTRY + service.len() + session;
+        let account = self.open_account(&id);
+        if let Err(over) = self.accounts.charge(account, charged) {
+            self.accounts.close(account, 0);
+            self.over_limit(now, from, over);
+            return None;
+        }
         let service_key = self.services.require(service);
         self.services.add_worker(service_key);
         let next_beat = now + self.config.heartbeat;
-        let worker = Worker::new(from.into(), service_key, dialect, hello, now, next_beat);
+        let mut worker = Worker::new(id, service_key, dialect, hello, now, next_beat, account);
+        worker.charged = charged;
         let key = self.workers.insert(worker);
         self.arm_worker(key);
         self.events.push(BrokerEvent::WorkerReady {
             worker: from.into(),
             service: service.into(),
         });
-        key
+        Some(key)
     }
 
     /// Takes what a registered worker says anew of itself; what it runs is left alone.
@@ -107,6 +141,13 @@ impl<F: Frame> Broker<F> {
 
     /// Forgets a worker, and sees to what it had in its hands.
     pub(super) fn remove_worker(&mut self, now: Time, key: WorkerKey, why: Departure) {
+        if self
+            .workers
+            .get(key)
+            .is_some_and(|worker| worker.claims > 0)
+        {
+            self.drop_claims(key);
+        }
         let Some(worker) = self.workers.remove(key) else {
             return;
         };
@@ -114,9 +155,7 @@ impl<F: Frame> Broker<F> {
         if let Some(turn) = worker.turn {
             self.services.leave_line(worker.service, turn);
         }
-        if worker.claims > 0 {
-            self.drop_claims(key);
-        }
+        self.accounts.close(worker.account, worker.charged);
         // A worker of ours says goodbye after everything that it started has ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();
         let lost = self.reclaim(now, key, worker.running.iter().copied(), not_started);
@@ -160,7 +199,14 @@ impl<F: Frame> Broker<F> {
                 self.displaced.note(from, &old, &hello.session);
             }
         }
-        let key = self.clients.require(now, from, Dialect::Omdp);
+        let key = self.require_client(now, from, Dialect::Omdp);
+        if let Err(over) = self.charge_client(key, ENTRY + hello.session.len()) {
+            let client = self.clients.release(key);
+            self.close_client(client);
+            let message = Outgoing::Client(ToClient::Disconnect);
+            self.transmits.push(Transmit::plain(from.into(), message));
+            return self.over_limit(now, from, over);
+        }
         let next_beat = now + self.config.heartbeat;
         let started = self.forgotten.take(&hello.session);
         if let Some(client) = self.clients.get_mut(key) {
@@ -210,13 +256,75 @@ impl<F: Frame> Broker<F> {
             let is_running = self.requests.worker(request).is_some();
             (is_running, Reverse(self.requests.token(request)))
         });
+        if requests.len() > SLICE {
+            let tokens = requests.iter().rev().map(|&key| self.requests.token(key));
+            self.leaving.clients.push_back((key, tokens.collect()));
+            self.logs.remove(key);
+            let timer = self.clients.detach(key);
+            self.cancel_timer(timer);
+            return self.leaving_due(now);
+        }
         for request in requests {
             self.end(now, request, End::Cancelled);
         }
         // One of 0.0.92 went with its last request.
-        if let Some(client) = self.clients.remove(key) {
-            self.cancel_timer(client.timer);
-        }
+        let client = self.clients.remove(key);
+        self.close_client(client);
         self.logs.remove(key);
+    }
+
+    /// Ends some of the requests of clients that are gone.
+    pub(super) fn leaving_due(&mut self, now: Time) {
+        let timer = self.leaving.timer.take();
+        self.cancel_timer(timer);
+        let mut room = SLICE;
+        while room > 0
+            && let Some((client, tokens)) = self.leaving.clients.front_mut()
+        {
+            let Some(token) = tokens.pop() else {
+                let client = self.clients.remove(*client);
+                self.close_client(client);
+                self.leaving.clients.pop_front();
+                continue;
+            };
+            room -= 1;
+            if let Some(request) = self.requests.by_token(token) {
+                self.end(now, request, End::Cancelled);
+            }
+        }
+        if !self.leaving.clients.is_empty() {
+            // In the next turn, after the messages that came meanwhile.
+            let at = now + Duration::from_micros(1);
+            self.leaving.timer = Some(self.deadlines.set(at, Timer::Leaving));
+        }
+    }
+
+    /// The client of this id; a new one if there is none.
+    pub(super) fn require_client(&mut self, now: Time, id: &[u8], dialect: Dialect) -> ClientKey {
+        if let Some(key) = self.clients.find(id) {
+            return key;
+        }
+        let id: RoutingId = id.into();
+        let account = self.open_account(&id);
+        self.clients.insert(now, id, dialect, account)
+    }
+
+    /// Charges a client for what is known of it, in the place of what it was charged before.
+    fn charge_client(&mut self, key: ClientKey, bytes: usize) -> Result<(), OverLimit> {
+        if let Some(client) = self.clients.get_mut(key) {
+            let before = std::mem::take(&mut client.charged);
+            self.accounts.credit(client.account, before);
+            self.accounts.charge(client.account, bytes)?;
+            client.charged = bytes;
+        }
+        Ok(())
+    }
+
+    /// Nothing is kept for a client that was taken out of its table.
+    pub(super) fn close_client(&mut self, client: Option<Client>) {
+        if let Some(client) = client {
+            self.cancel_timer(client.timer);
+            self.accounts.close(client.account, client.charged);
+        }
     }
 }

@@ -44,7 +44,10 @@ impl<F: Frame> Broker<F> {
             (kind, body) = (ReplyKind::OwnError, text_of(code));
         }
         if !kind.is_last() {
-            return self.pass_on(now, request, kind, body);
+            if !self.is_overrun(now, key, request) {
+                self.pass_on(now, request, kind, body);
+            }
+            return;
         }
         if let Some(told) = pace {
             self.on_pace(now, key, request, told);
@@ -131,6 +134,9 @@ impl<F: Frame> Broker<F> {
         let Some(client) = self.clients.get(request.client) else {
             return;
         };
+        if client.leaving {
+            return;
+        }
         if let Dialect::Mdp(dialect) = client.dialect {
             return self.reply_mdp(dialect, key, kind, body);
         }

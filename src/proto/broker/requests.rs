@@ -32,6 +32,8 @@ pub(super) struct Request<F> {
     fail_fast: bool,
     /// What it counts, here and with its worker.
     bytes: usize,
+    /// What the account of its client was charged.
+    pub(super) charged: usize,
     pub(super) arrived: Time,
     serial: u32,
 }
@@ -205,6 +207,7 @@ pub(super) struct NewRequest<F> {
     pub(super) content: Content<F>,
     pub(super) terms: Terms,
     pub(super) deadline: Option<Deadline>,
+    pub(super) charged: usize,
 }
 
 impl<F: Frame> Requests<F> {
@@ -218,6 +221,7 @@ impl<F: Frame> Requests<F> {
             content,
             terms,
             deadline,
+            charged,
         } = new;
         let bytes = content.size();
         let key = self.slab.insert(Request {
@@ -232,6 +236,7 @@ impl<F: Frame> Requests<F> {
             uncertain: false,
             fail_fast: terms.fail_fast,
             bytes,
+            charged,
             arrived: now,
             serial: self.serial,
         });

@@ -75,6 +75,12 @@ impl Services {
         idle
     }
 
+    /// Whether it has a worker.
+    pub(super) fn is_served(&self, name: &[u8]) -> bool {
+        let key = self.names.get(name);
+        key.is_some_and(|&key| self.slab[key].workers > 0)
+    }
+
     /// A worker has come to serve it.
     pub(super) fn add_worker(&mut self, key: ServiceKey) {
         let service = &mut self.slab[key.0];

@@ -24,6 +24,8 @@ pub(super) struct Counters {
     pub(super) retried: u64,
     pub(super) bad_messages: u64,
     pub(super) slow_peers: u64,
+    /// What was refused because more would have been kept than may.
+    pub(super) over_limit: u64,
     /// Messages that came, by dialect.
     pub(super) messages: [u64; Dialect::ALL.len()],
     /// Requests that ended with a code of ours.
@@ -44,13 +46,14 @@ impl<F: Frame> Broker<F> {
             "services": self.service_stats(now),
             "absentServices": self.absent_stats(),
             "otherServices": self.services.meters.other.to_json(),
-            "workers": self.worker_stats(now, "name"),
+            "workers": self.worker_stats(now),
             "clients": self.clients.len(),
             "clientList": self.client_stats(now),
             "requests": self.requests.len(),
             "queued": waiting.requests,
             "queuedBytes": waiting.bytes,
             "running": self.requests.len() - waiting.requests,
+            "heldBytes": self.accounts.total(),
             "dialects": self.dialect_stats("messages"),
             "counters": self.counter_stats(),
             "tables": {
@@ -63,6 +66,8 @@ impl<F: Frame> Broker<F> {
                 "refused": self.refused.len(),
                 "questions": self.authorizer.questions(),
                 "principals": self.authorizer.principals(),
+                "accounts": self.accounts.len(),
+                "leaving": self.leaving.len(),
             },
         })
     }
@@ -102,21 +107,26 @@ impl<F: Frame> Broker<F> {
         absent.map(entry).collect()
     }
 
-    /// The workers, with their ids under the name `id`.
-    pub(super) fn worker_stats(&self, now: Time, id: &str) -> Value {
+    fn worker_stats(&self, now: Time) -> Value {
         let entry = |worker: &super::workers::Worker| {
-            json!({
-                id: text(&worker.id),
-                "service": text(&self.services.name(worker.service)),
-                "dialect": worker.dialect.as_str(),
-                "running": worker.running.len(),
-                "ended": worker.ended,
-                "failed": worker.failed,
-                "since": ms(now - worker.since),
-                "silent": ms(now - worker.last_heard),
-            })
+            let mut entry = self.worker_entry(now, worker);
+            entry["name"] = text(&worker.id).into();
+            entry
         };
         self.workers.iter().map(entry).collect()
+    }
+
+    /// What is told of a worker, but for who it is.
+    pub(super) fn worker_entry(&self, now: Time, worker: &super::workers::Worker) -> Value {
+        json!({
+            "service": text(&self.services.name(worker.service)),
+            "dialect": worker.dialect.as_str(),
+            "running": worker.running.len(),
+            "ended": worker.ended,
+            "failed": worker.failed,
+            "since": ms(now - worker.since),
+            "silent": ms(now - worker.last_heard),
+        })
     }
 
     /// The clients, up to a number.
@@ -166,6 +176,7 @@ impl<F: Frame> Broker<F> {
             "refused": counters.errors[Code::QueueFull as usize],
             "badMessages": counters.bad_messages,
             "slowPeers": counters.slow_peers,
+            "overLimit": counters.over_limit,
         })
     }
 }

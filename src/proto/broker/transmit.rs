@@ -87,6 +87,7 @@ impl<F: Frame> Broker<F> {
     pub(super) fn send_client(&mut self, key: ClientKey, message: ToClient<F>) {
         if let Some(client) = self.clients.get(key)
             && client.absence.is_none()
+            && !client.leaving
         {
             self.transmits.push(Transmit {
                 to: client.id.clone(),

@@ -2,7 +2,7 @@
 
 use super::RoutingId;
 use super::detached::{Absence, Unclaimed};
-use super::keys::{RequestKey, ServiceKey, WorkerKey};
+use super::keys::{AccountKey, RequestKey, ServiceKey, WorkerKey};
 use super::pace::Pace;
 use super::services::{Line, Turn};
 use crate::proto::Time;
@@ -16,6 +16,8 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) id: RoutingId,
+    /// Counts the workers that have registered.
+    pub(super) number: u64,
     pub(super) service: ServiceKey,
     /// What it speaks. The rest of what is said here of workers of 0.0.92 holds for those of MDP.
     pub(super) dialect: Dialect,
@@ -26,11 +28,17 @@ pub(super) struct Worker {
     pub(super) running: VecDeque<RequestKey>,
     /// What these hold, in bytes.
     pub(super) bytes: usize,
+    /// What it was given, in bytes, since the transport was known to have taken all.
+    pub(super) handed: usize,
+    /// The transport has not taken all that it was given.
+    pub(super) congested: bool,
     pub(super) pace: Pace,
     /// Requests that it brought from a broker that died, and that nobody has asked for yet.
     pub(super) claims: usize,
     /// Those of them that it works on.
     pub(super) claimed_running: usize,
+    /// How many requests it lost because it sent more than its window.
+    pub(super) overruns: u32,
     /// A 0.0.92 worker can't be told that a request was cancelled: it is busy until it ends it.
     pub(super) busy_for_nobody: Option<Owed>,
     /// Its place in one of the lines of its service, while it can take a request.
@@ -43,6 +51,9 @@ pub(super) struct Worker {
     pub(super) unacknowledged: Ack,
     pub(super) last_heard: Time,
     pub(super) next_beat: Time,
+    /// Who pays for what is kept for it, and what it was charged for itself.
+    pub(super) account: AccountKey,
+    pub(super) charged: usize,
     pub(super) timer: Option<TimerKey>,
     pub(super) since: Time,
     /// Requests that it ended, and how many of them with an error value.
@@ -57,9 +68,12 @@ pub(super) struct Owed {
     pub(super) rid: Box<[u8]>,
 }
 
-/// A worker that holds so many bytes is given nothing ahead of need: large requests would fill its
-/// connection, for which it would be taken for one that does not read.
+/// A worker that holds so many bytes is given nothing ahead of need.
 const MAX_AHEAD: usize = 1024 * 1024;
+
+/// A worker is given no more bytes than that before the transport has taken them, but for one
+/// request: what its connection does not take stays in the queue, where others can have it.
+pub(super) const MAX_HANDED: usize = 4 * 1024 * 1024;
 
 impl Worker {
     pub(super) fn new(
@@ -69,17 +83,22 @@ impl Worker {
         hello: Option<Hello>,
         now: Time,
         next_beat: Time,
+        account: AccountKey,
     ) -> Self {
         Worker {
             id,
+            number: 0,
             service,
             dialect,
             hello,
             running: VecDeque::new(),
             bytes: 0,
+            handed: 0,
+            congested: false,
             pace: Pace::default(),
             claims: 0,
             claimed_running: 0,
+            overruns: 0,
             busy_for_nobody: None,
             turn: None,
             absence: None,
@@ -87,11 +106,18 @@ impl Worker {
             unacknowledged: Ack::default(),
             last_heard: now,
             next_beat,
+            account,
+            charged: 0,
             timer: None,
             since: now,
             ended: 0,
             failed: 0,
         }
+    }
+
+    /// Whether it keeps to the windows of streams.
+    pub(super) fn has_window(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.flow)
     }
 
     fn capacity(&self) -> usize {
@@ -104,7 +130,9 @@ impl Worker {
     /// The line that it belongs into, if it can take a request: for now, or ahead of need.
     pub(super) fn line(&self) -> Option<Line> {
         let load = self.running.len() + self.claimed_running;
-        if self.busy_for_nobody.is_some() || self.absence.is_some() || self.unclaimed.is_some() {
+        let is_away = self.absence.is_some() || self.unclaimed.is_some();
+        let is_full = self.congested || self.handed >= MAX_HANDED;
+        if self.busy_for_nobody.is_some() || is_away || is_full {
             return None;
         }
         if load < self.capacity() {
@@ -123,6 +151,10 @@ pub(super) struct Workers {
     ids: Table<RoutingId, usize>,
     /// How many of them speak MDP.
     pub(super) mdp: usize,
+    /// Those that may have room again once the transport has taken what they were given.
+    pub(super) unsettled: Vec<WorkerKey>,
+    /// How many have registered.
+    last: u64,
 }
 
 impl Workers {
@@ -151,7 +183,9 @@ impl Workers {
     }
 
     /// Takes in one whose id nobody has.
-    pub(super) fn insert(&mut self, worker: Worker) -> WorkerKey {
+    pub(super) fn insert(&mut self, mut worker: Worker) -> WorkerKey {
+        self.last += 1;
+        worker.number = self.last;
         self.mdp += usize::from(worker.dialect != Dialect::Omdp);
         let id = worker.id.clone();
         let key = self.slab.insert(worker);

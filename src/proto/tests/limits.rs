@@ -1,7 +1,7 @@
 //! Requests that may not wait: past the limits of the queues.
 
 use super::net::*;
-use crate::proto::broker::{Broker, BrokerEvent, Limits};
+use crate::proto::broker::{Broker, BrokerEvent, HeldLimits, Limits};
 use crate::proto::{Terms, Time};
 use crate::wire::omdp::testing::frames;
 
@@ -246,7 +246,10 @@ fn many_full_services_are_told_ten_times_a_second() {
 fn a_million_expire_in_turns() {
     const MANY: usize = 1_000_000;
     let mut net = Net::new();
-    let b = net.broker_with(|config| config.limits = NO_LIMITS);
+    let b = net.broker_with(|config| {
+        config.limits = NO_LIMITS;
+        config.held = HeldLimits::NONE;
+    });
     let config = net[b].config.clone();
     let mut broker: Broker<Vec<u8>> = Broker::new(config);
     let second = |n: u64| Time::ZERO + secs(n);
@@ -270,5 +273,9 @@ fn a_million_expire_in_turns() {
     assert!(turns > 400, "{turns}");
     assert_eq!(broker.stats(crate::proto::Time::ZERO)["queued"], MANY / 2);
     broker.handle_gone(second(10), b"C");
+    while let Some(at) = broker.next_deadline() {
+        assert!(at <= second(11));
+        broker.handle_timeout(at);
+    }
     assert_eq!(broker.load(), [0; 4]);
 }

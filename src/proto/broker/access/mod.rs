@@ -12,7 +12,7 @@ pub use principal::Principal;
 pub use rules::{Access, Action, Credentials, Grant, Pattern};
 
 use super::ends::End;
-use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::keys::{AccountKey, ClientKey, RequestKey, WorkerKey};
 use super::{Broker, Departure, Incoming, Outgoing, RoutingId, Transmit};
 use crate::proto::Time;
 use crate::proto::code::Code;
@@ -39,8 +39,18 @@ struct Question {
 struct Pending<F> {
     question: Question,
     /// In the order in which they came.
-    messages: Vec<(RoutingId, Incoming<F>)>,
+    messages: Vec<PendingMessage<F>>,
     timer: TimerKey,
+}
+
+/// A message that waits for an authorization.
+#[derive(Debug)]
+struct PendingMessage<F> {
+    from: RoutingId,
+    message: Incoming<F>,
+    account: AccountKey,
+    /// What the account was charged.
+    charged: usize,
 }
 
 /// What the broker knows of the peer behind an identity.
@@ -88,6 +98,8 @@ pub(super) struct Authorizer<F> {
     speaker: Option<Arc<Principal>>,
     answers: HashMap<Question, bool>,
     pending: HashMap<u64, Pending<F>>,
+    /// How many messages are pending.
+    waiting: usize,
     asked: u64,
     pub(super) refusals: Refusals,
 }
@@ -100,9 +112,15 @@ impl<F> Authorizer<F> {
             speaker: None,
             answers: HashMap::new(),
             pending: HashMap::new(),
+            waiting: 0,
             asked: 0,
             refusals: Refusals::default(),
         }
+    }
+
+    /// The user whose message is being handled.
+    pub(super) fn user(&self) -> Option<&str> {
+        Some(&self.speaker.as_ref()?.user)
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -117,6 +135,13 @@ impl<F> Authorizer<F> {
     /// Of how many peers it is known who they are.
     pub(super) fn principals(&self) -> usize {
         self.known.len()
+    }
+
+    /// What the accounts of peers were charged for messages.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn charges(&self) -> impl Iterator<Item = (AccountKey, usize)> {
+        let messages = self.pending.values().flat_map(|pending| &pending.messages);
+        messages.map(|message| (message.account, message.charged))
     }
 
     /// Every timer that a question has.
@@ -225,7 +250,7 @@ impl<F: Frame> Broker<F> {
             return frames.clear();
         };
         if !admitted {
-            return self.dismiss(now, from, frames);
+            return self.dismiss_stranger(now, from, frames);
         }
         self.authorizer.speaker = Some(principal);
         self.handle_message(now, from, frames);
@@ -255,7 +280,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// A peer that came in under rules that do not hold any more.
-    fn dismiss(&mut self, now: Time, from: &[u8], frames: &mut Vec<F>) {
+    fn dismiss_stranger(&mut self, now: Time, from: &[u8], frames: &mut Vec<F>) {
         self.authorizer.refusals.strays += 1;
         let Some(known) = self.authorizer.known.get_mut(from) else {
             return frames.clear();
@@ -285,7 +310,13 @@ impl<F: Frame> Broker<F> {
         }
         self.transmits.retain(|transmit| *transmit.to != *peer);
         for pending in self.authorizer.pending.values_mut() {
-            pending.messages.retain(|(from, _)| **from != *peer);
+            for message in pending
+                .messages
+                .extract_if(.., |message| *message.from == *peer)
+            {
+                self.authorizer.waiting -= 1;
+                self.accounts.close(message.account, message.charged);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //! waits for the answer.
 
 use super::rules::Verdict;
-use super::{Action, MAX_ANSWERS, Pending, Question};
+use super::{Action, MAX_ANSWERS, Pending, PendingMessage, Question};
 use crate::proto::Time;
 use crate::proto::broker::{Broker, BrokerEvent, Departure, Incoming, RoutingId, Timer};
 use crate::proto::code::Code;
@@ -53,16 +53,30 @@ impl<F: Frame> Broker<F> {
         message: Incoming<F>,
         patience: Duration,
     ) {
-        let pending = &mut self.authorizer.pending;
-        let waiting: usize = pending.values().map(|pending| pending.messages.len()).sum();
-        if waiting >= MAX_ANSWERS {
+        if self.authorizer.waiting >= MAX_ANSWERS {
             return self.deny(now, from, message);
         }
-        let same = pending
-            .values_mut()
-            .find(|pending| pending.question == question);
-        if let Some(same) = same {
-            return same.messages.push((from.into(), message));
+        let from: RoutingId = from.into();
+        let account = self.open_account(&from);
+        let charged = message.held();
+        if let Err(over) = self.accounts.charge(account, charged) {
+            self.accounts.close(account, 0);
+            match message {
+                Incoming::Request(request) => self.refuse(&from, request.head, Code::QueueFull),
+                _ => self.deny_worker(now, &from, &message),
+            }
+            return self.over_limit(now, &from, over);
+        }
+        self.authorizer.waiting += 1;
+        let message = PendingMessage {
+            from,
+            message,
+            account,
+            charged,
+        };
+        let mut pending = self.authorizer.pending.values_mut();
+        if let Some(same) = pending.find(|pending| pending.question == question) {
+            return same.messages.push(message);
         }
         self.authorizer.asked += 1;
         let id = self.authorizer.asked;
@@ -74,7 +88,7 @@ impl<F: Frame> Broker<F> {
             service: question.service.clone(),
         });
         let timer = self.deadlines.set(now + patience, Timer::Question(id));
-        let messages = vec![(from.into(), message)];
+        let messages = vec![message];
         self.authorizer.pending.insert(
             id,
             Pending {
@@ -92,12 +106,16 @@ impl<F: Frame> Broker<F> {
         {
             return;
         }
-        let ends = |(peer, waiting): &(RoutingId, Incoming<F>)| {
-            let named = message.cancels().is_none_or(|rid| waiting.is_request(rid));
-            **peer == *from && named
+        let ends = |waiting: &mut PendingMessage<F>| {
+            let cancelled = message.cancels();
+            let named = cancelled.is_none_or(|rid| waiting.message.is_request(rid));
+            *waiting.from == *from && named
         };
         for pending in self.authorizer.pending.values_mut() {
-            pending.messages.retain(|waiting| !ends(waiting));
+            for message in pending.messages.extract_if(.., ends) {
+                self.authorizer.waiting -= 1;
+                self.accounts.close(message.account, message.charged);
+            }
         }
     }
 
@@ -130,8 +148,16 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    pub(super) fn replay(&mut self, now: Time, messages: Vec<(RoutingId, Incoming<F>)>) {
-        for (from, message) in messages {
+    pub(super) fn replay(&mut self, now: Time, messages: Vec<PendingMessage<F>>) {
+        for PendingMessage {
+            from,
+            message,
+            account,
+            charged,
+        } in messages
+        {
+            self.authorizer.waiting -= 1;
+            self.accounts.close(account, charged);
             let known = self.authorizer.known.get(&from);
             let Some(known) = known.filter(|known| known.admitted) else {
                 continue;
@@ -146,13 +172,14 @@ impl<F: Frame> Broker<F> {
         let Some((action, service)) = message.wants() else {
             return;
         };
-        let user = self.authorizer.speaker.as_ref();
-        self.events.push(BrokerEvent::Denied {
-            peer: from.into(),
-            user: user.map_or("", |principal| &principal.user).into(),
-            action,
-            service: (&**service).into(),
-        });
+        if self.faults.beats(now) {
+            self.events.push(BrokerEvent::Denied {
+                peer: from.into(),
+                user: self.authorizer.user().unwrap_or_default().into(),
+                action,
+                service: (&**service).into(),
+            });
+        }
         match action {
             Action::Serve => {
                 self.authorizer.refusals.workers += 1;
@@ -182,7 +209,15 @@ impl<F: Frame> Broker<F> {
     pub(in crate::proto::broker) fn end_pending(&mut self) {
         for pending in std::mem::take(&mut self.authorizer.pending).into_values() {
             self.deadlines.cancel(pending.timer);
-            for (from, message) in pending.messages {
+            for PendingMessage {
+                from,
+                message,
+                account,
+                charged,
+            } in pending.messages
+            {
+                self.authorizer.waiting -= 1;
+                self.accounts.close(account, charged);
                 if let Incoming::Request(request) = message {
                     self.refuse(&from, request.head, Code::BrokerLost);
                 }

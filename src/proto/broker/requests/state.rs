@@ -87,6 +87,8 @@ pub struct Assigned {
     pub read: u64,
     /// Credit that the worker is owed in the place of the client.
     pub debt: Debt,
+    /// What the parts cost that the client has not read, as far as can be known.
+    pub unread: u64,
 }
 
 impl Assigned {
@@ -98,6 +100,7 @@ impl Assigned {
             parts: 0,
             read: 0,
             debt: Debt::default(),
+            unread: 0,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::transport::Dial;
 use super::*;
-use crate::proto::broker::{BrokerConfig, Limits};
+use crate::proto::broker::{BrokerConfig, HeldLimits, Limits};
 use crate::proto::client::ClientConfig;
 use crate::proto::link::LinkConfig;
 use crate::proto::worker::WorkerConfig;
@@ -73,6 +73,8 @@ impl Net {
             session: format!("b{}", self.peers.len()),
             reconnect_grace: ms(0),
             limits: Limits::default(),
+            held: HeldLimits::default(),
+            peer_bytes: 64 << 20,
             max_message: None,
             seed: 1,
         };

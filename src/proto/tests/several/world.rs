@@ -1,7 +1,7 @@
 //! The brokers, their peers, and the connections between them.
 
 use super::peers::{Asker, Peer, Servant, machine};
-use crate::proto::broker::{BrokerConfig, Limits};
+use crate::proto::broker::{BrokerConfig, HeldLimits, Limits};
 use crate::proto::link::Action;
 use crate::proto::tests::net::{Frames, HEARTBEAT, Rng, ms};
 use crate::proto::{Broker, Time};
@@ -38,6 +38,8 @@ fn broker(life: usize) -> Broker<Vec<u8>> {
         busy_timeout: ms(900_000),
         reconnect_grace: Duration::ZERO,
         limits: Limits::default(),
+        held: HeldLimits::default(),
+        peer_bytes: 64 << 20,
         max_message: None,
         seed: 1,
         log_requests: false,

@@ -81,6 +81,7 @@ impl Actor for BrokerActor {
     }
 
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        while self.machine.handle_flushed(now) {}
         for transmit in self.machine.drain_transmits() {
             let mut frames = Vec::new();
             let to = transmit.to.to_vec();

@@ -1,0 +1,29 @@
+'use strict';
+// One hostile process, by the name of its scenario.
+const { Dealer } = require('zeromq');
+const { SCENARIOS } = require('./scenarios');
+
+const { endpoint, scenario, scale, lasts } = JSON.parse(process.argv[2]);
+
+async function main() {
+  const sockets = [];
+  const connect = (routingId) => {
+    const socket = new Dealer({
+      linger: 0,
+      sendTimeout: 1000,
+      receiveHighWaterMark: 10,
+      ...(routingId === undefined ? {} : { routingId }),
+    });
+    sockets.push(socket);
+    socket.connect(endpoint);
+    return socket;
+  };
+  // A broker that has sent it away does not read any more, which ends the attack.
+  const attack = SCENARIOS[scenario].run(connect, scale).catch(({ code }) => code);
+  const end = new Promise((resolve) => setTimeout(resolve, lasts, 'time'));
+  console.log(JSON.stringify({ what: 'done', value: (await Promise.race([attack, end])) ?? null }));
+  // What it has sent is still to be worked off while it is there.
+  process.stdin.on('data', () => process.exit());
+}
+
+main();

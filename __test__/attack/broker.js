@@ -1,0 +1,31 @@
+'use strict';
+// The broker that is attacked, in a process of its own: tells what it has grown to, and what is left in its tables.
+const fs = require('node:fs');
+const readline = require('node:readline');
+const { Broker } = require('../..');
+
+const { endpoint, conf } = JSON.parse(process.argv[2]);
+const say = (what, value) => fs.writeSync(1, `${JSON.stringify({ what, value })}\n`);
+
+/** From /proc, since JavaScript's own figures are of a moment. */
+function peak() {
+  const status = fs.readFileSync('/proc/self/status', 'utf8');
+  return Number(status.match(/VmHWM:\s+(\d+) kB/)?.[1]) * 1024;
+}
+
+async function main() {
+  const broker = new Broker(endpoint, conf);
+  const events = {};
+  for (const name of ['badMessage', 'limitReached', 'queueFull', 'clientGone', 'workerGone'])
+    broker.on(name, () => {
+      events[name] = (events[name] ?? 0) + 1;
+    });
+  await broker.start();
+  say('started', peak());
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    if (line === 'report') say('report', { peak: peak(), events, stats: await broker.stats() });
+  }
+  process.exit();
+}
+
+main();

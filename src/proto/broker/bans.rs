@@ -1,0 +1,144 @@
+//! Peers that go on although they are refused are sent away, each time for longer.
+
+use crate::proto::Time;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// So many refusals within [`PERIOD`] are too many. A client that submits a burst at once hears of
+/// the limit only after it, so this is no small number.
+const STRIKES: u32 = if cfg!(test) { 100 } else { 16_384 };
+
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// The first time, and the longest.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// How long after its end a ban makes the next one longer.
+const MEMORY: Duration = Duration::from_secs(600);
+
+/// How many peers are remembered. When there are more, those are forgotten that may come back first.
+const MOST: usize = 1024;
+
+#[derive(Debug, Default)]
+struct Record {
+    /// Refusals since then.
+    since: Time,
+    strikes: u32,
+    /// It is sent away until then; the length of that.
+    until: Time,
+    length: Duration,
+}
+
+/// By what a peer can't change at will: its user, or without security its identity.
+#[derive(Debug, Default)]
+pub(super) struct Bans {
+    records: HashMap<Box<[u8]>, Record>,
+    /// No ban lasts longer.
+    last: Time,
+}
+
+impl Bans {
+    /// Counts a refusal. Gives the length of the ban if that was one too many.
+    pub(super) fn strike(&mut self, now: Time, who: &[u8]) -> Option<Duration> {
+        if !self.records.contains_key(who) {
+            self.make_room(now);
+            self.records.insert(who.into(), Record::default());
+        }
+        let record = self.records.get_mut(who)?;
+        if now.since(record.since) >= PERIOD {
+            record.since = now;
+            record.strikes = 0;
+        }
+        record.strikes += 1;
+        if record.strikes < STRIKES {
+            return None;
+        }
+        record.strikes = 0;
+        let again = record.length > Duration::ZERO && now.since(record.until) < MEMORY;
+        record.length = match again {
+            true => (2 * record.length).min(LONGEST),
+            false => SHORTEST,
+        };
+        record.until = now + record.length;
+        self.last = self.last.max(record.until);
+        Some(record.length)
+    }
+
+    /// Whether anybody is sent away now: nearly always nobody is.
+    pub(super) fn any(&self, now: Time) -> bool {
+        now < self.last
+    }
+
+    pub(super) fn is_banned(&self, now: Time, who: &[u8]) -> bool {
+        self.records
+            .get(who)
+            .is_some_and(|record| now < record.until)
+    }
+
+    fn make_room(&mut self, now: Time) {
+        if self.records.len() < MOST {
+            return;
+        }
+        self.records
+            .retain(|_, record| now < record.until || now.since(record.since) < PERIOD);
+        if self.records.len() >= MOST {
+            let first = self.records.iter().min_by_key(|(_, record)| record.until);
+            if let Some(who) = first.map(|(who, _)| who.clone()) {
+                self.records.remove(&who);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.records.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strikes(bans: &mut Bans, now: Time, count: u32) -> Option<Duration> {
+        (0..count).find_map(|_| bans.strike(now, b"p"))
+    }
+
+    #[test]
+    fn each_ban_is_longer_than_the_one_before() {
+        let mut bans = Bans::default();
+        let mut now = Time::ZERO + PERIOD;
+        assert_eq!(strikes(&mut bans, now, STRIKES - 1), None);
+        for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
+            let length = strikes(&mut bans, now, STRIKES).expect("it is one too many");
+            assert_eq!(length, Duration::from_secs(expected));
+            assert!(bans.any(now) && bans.is_banned(now, b"p"));
+            assert!(!bans.is_banned(now, b"q"));
+            now = now + length;
+            assert!(!bans.any(now) && !bans.is_banned(now, b"p"));
+            now = now + PERIOD;
+        }
+        now = now + MEMORY;
+        let length = strikes(&mut bans, now, STRIKES);
+        assert_eq!(length, Some(SHORTEST));
+    }
+
+    #[test]
+    fn a_refusal_now_and_then_is_no_reason() {
+        let mut bans = Bans::default();
+        let mut now = Time::ZERO + PERIOD;
+        for _ in 0..10 {
+            assert_eq!(strikes(&mut bans, now, STRIKES - 1), None);
+            now = now + PERIOD;
+        }
+    }
+
+    #[test]
+    fn names_made_up_cost_a_bounded_amount() {
+        let mut bans = Bans::default();
+        for n in 0..3 * MOST {
+            bans.strike(Time::ZERO, n.to_string().as_bytes());
+        }
+        assert_eq!(bans.len(), MOST);
+    }
+}

@@ -1,0 +1,271 @@
+//! What a peer makes the broker keep is bounded, and charged before it is kept.
+
+use super::net::*;
+use crate::proto::broker::{BrokerEvent, Departure, HeldLimits};
+use crate::proto::flow::WINDOW;
+
+const HELLO: &str =
+    r#"{"concurrency":1,"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"session":"s"}"#;
+
+fn limited(held: HeldLimits) -> (Net, Id<BrokerActor>) {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| config.held = held);
+    (net, b)
+}
+
+fn held(net: &Net, b: Id<BrokerActor>) -> u64 {
+    let stats = net[b].machine.stats(net.now());
+    stats["heldBytes"].as_u64().expect("a number")
+}
+
+/// The limits that were told of.
+fn scopes(net: &Net, b: Id<BrokerActor>) -> Vec<&'static str> {
+    let events = net[b].events.iter();
+    let scopes = events.filter_map(|(_, event)| match event {
+        BrokerEvent::LimitReached { scope, .. } => Some(*scope),
+        _ => None,
+    });
+    scopes.collect()
+}
+
+#[test]
+fn a_peer_makes_the_broker_keep_no_more_than_its_share() {
+    let (mut net, b) = limited(HeldLimits {
+        peer: 5_000,
+        ..HeldLimits::default()
+    });
+    let (c, other) = (net.client(b), net.client(b));
+    net.run(ms(10));
+    let body = || json(&format!("\"{}\"", "x".repeat(998)));
+    let requests: Vec<u64> = (0..10)
+        .map(|_| net.request_with(c, "nobody", body(), None))
+        .collect();
+    net.run(ms(20));
+    let ends = net.ends(c, &requests);
+    assert_eq!(ends[..3], [None, None, None]);
+    assert_eq!(ends[3..], vec![failed("B_QUEUE_FULL"); 7]);
+    assert!(held(&net, b) < 5_000 + 2_000);
+    assert_eq!(scopes(&net, b), ["peer"; 7]);
+    let r = net.request_with(other, "nobody", body(), None);
+    net.run(ms(20));
+    assert_eq!(net.end(other, r), None);
+    // What a worker has counts until it has ended.
+    let w = net.worker(b, "nobody");
+    net.serve(w, |_| Job::endless());
+    net.run(ms(20));
+    let more = net.request_with(c, "nobody", body(), None);
+    net.run(ms(20));
+    assert_eq!(net.end(c, more), failed("B_QUEUE_FULL"));
+    net.kill(c);
+    net.kill(other);
+    net.kill(w);
+    net.run(secs(10));
+    assert_eq!(held(&net, b), 0);
+}
+
+#[test]
+fn the_total_is_bounded_too() {
+    let (mut net, b) = limited(HeldLimits {
+        total: 6_000,
+        ..HeldLimits::default()
+    });
+    let clients: Vec<_> = (0..20).map(|_| net.client(b)).collect();
+    net.run(ms(50));
+    assert!((5_000..=6_000).contains(&held(&net, b)));
+    assert!(scopes(&net, b).iter().all(|scope| *scope == "total"));
+    assert!(!scopes(&net, b).is_empty());
+    for c in clients {
+        net.kill(c);
+    }
+    net.run(secs(10));
+    assert_eq!(held(&net, b), 0);
+}
+
+#[test]
+fn a_peer_that_goes_on_is_sent_away_for_a_while() {
+    let (mut net, b) = limited(HeldLimits {
+        peer: 2_000,
+        ..HeldLimits::default()
+    });
+    let raw = net.raw(b, b"R");
+    net.run(secs(20));
+    net.say(raw, &format!("C|1|{HELLO}"));
+    net.run(ms(10));
+    net.take(raw);
+    for n in 0..150 {
+        net.say(raw, &format!("C|2|nobody|r{n}|{}|{{}}", "1".repeat(1_000)));
+    }
+    net.run(ms(10));
+    let heard = net.take(raw);
+    let refused = heard
+        .iter()
+        .filter(|frames| frames.contains("B_QUEUE_FULL"));
+    assert_eq!(refused.count(), 100);
+    assert_eq!(heard.last().map(String::as_str), Some("C|5"));
+    let gone = |(_, event): &(_, BrokerEvent)| {
+        matches!(
+            event,
+            BrokerEvent::ClientGone {
+                why: Departure::OverLimit,
+                ..
+            }
+        )
+    };
+    assert!(net[b].events.iter().any(gone));
+    net.say(raw, &format!("C|1|{HELLO}"));
+    net.run(ms(900));
+    assert_eq!(net.take(raw), [""; 0]);
+    net.run(ms(200));
+    net.say(raw, &format!("C|1|{HELLO}"));
+    net.run(ms(10));
+    assert_eq!(net.take(raw).len(), 1);
+}
+
+#[test]
+fn what_is_resumed_or_claimed_enters_by_the_same_door() {
+    let (mut net, b) = limited(HeldLimits {
+        peer: 3_500,
+        ..HeldLimits::default()
+    });
+    let (c, w) = (net.raw(b, b"C"), net.raw(b, b"W"));
+    net.say(c, &format!("C|1|{HELLO}"));
+    net.say(w, &format!("W|1|echo|{HELLO}"));
+    net.run(ms(10));
+    net.take(c);
+    net.take(w);
+    let past = format!("\0\0\0\0\0\0\u{7f}\0{}", "\0".repeat(9));
+    for n in 0..4 {
+        let body = "1".repeat(1_000);
+        net.say(
+            c,
+            &format!("C|11|echo|r{n}|{body}|{{}}|\0\0\0\u{7f}\0|{past}"),
+        );
+    }
+    for n in 0..10 {
+        net.say(w, &format!("W|11|C|q{n}|\0\0\0\0\0\0\0\u{1}\u{1}"));
+    }
+    net.run(ms(10));
+    let lost = net.take(c);
+    assert_eq!(lost.len(), 2, "{lost:?}");
+    assert!(lost.iter().all(|frames| frames.contains("B_LOST")));
+    let disclaimed = net.take(w);
+    assert!((4..=6).contains(&disclaimed.len()), "{disclaimed:?}");
+    assert!(disclaimed.iter().all(|frames| frames.starts_with("W|12|")));
+}
+
+/// It loses the request; the client loses nothing else.
+#[test]
+fn a_worker_that_sends_beyond_its_window_loses_the_request_and_then_its_place() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let (c, w) = (net.client(b), net.raw(b, b"W"));
+    net.worker(b, "other");
+    net.act(c, |client, now| client.set_reading(now, false));
+    net.say(w, &format!("W|1|echo|{HELLO}"));
+    net.run(ms(10));
+    for serial in 1..=3 {
+        let r = net.request(c, "echo", "1");
+        let held = net.request(c, "nobody", "1");
+        net.run(ms(10));
+        let heard = net.take(w);
+        let token = heard.iter().find_map(|frames| {
+            let ext = frames.strip_prefix("W|2|")?.rsplit('|').next()?;
+            Some(ext.to_string())
+        });
+        let ext = token.expect("it was given the request");
+        let part = format!("W|6|C|r|0|{}|{ext}", "1".repeat(WINDOW as usize));
+        for _ in 0..6 {
+            net.say(w, &part);
+        }
+        net.run(ms(10));
+        assert_eq!(net.end(c, r), failed("W_BAD_REPLY"), "{serial}");
+        assert_eq!(net.end(c, held), None);
+        net.act(c, |client, _| client.cancel(held));
+        net.act(c, |client, now| client.set_reading(now, true));
+        assert_eq!(net.call(c, "other", "2"), End::Final(json("2")));
+        net.act(c, |client, now| client.set_reading(now, false));
+    }
+    net.run(ms(10));
+    assert_eq!(net.take(w).last().map(String::as_str), Some("W|5"));
+}
+
+/// A worker of another service that guesses the id of a request does not stand in the way.
+#[test]
+fn a_claim_of_another_service_is_no_obstacle() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let (w, thief, c) = (net.raw(b, b"W"), net.raw(b, b"T"), net.raw(b, b"C"));
+    net.say(thief, &format!("W|1|other|{HELLO}"));
+    net.say(thief, "W|11|C|r|\0\0\0\0\0\0\0\u{1}\u{1}");
+    net.say(w, &format!("W|1|echo|{HELLO}"));
+    net.say(w, "W|11|C|r|\0\0\0\0\0\0\0\u{2}\u{1}");
+    net.run(ms(10));
+    assert!(
+        net.take(w)
+            .iter()
+            .all(|frames| !frames.starts_with("W|12|"))
+    );
+    let past = format!("\0\0\0\0\0\0\u{7f}\0{}", "\0".repeat(9));
+    net.say(c, &format!("C|1|{HELLO}"));
+    net.say(c, &format!("C|11|echo|r|1|{{}}|\0\0\0\u{7f}\0|{past}"));
+    net.run(ms(10));
+    assert!(net.take(w).iter().any(|frames| frames.starts_with("W|11|")));
+}
+
+#[test]
+fn lists_of_mmi_come_in_pages_and_are_made_seldom() {
+    let mut net = Net::new().unaudited();
+    let b = net.broker();
+    let c = net.client(b);
+    for n in 0..600 {
+        let raw = net.raw(b, format!("w{n}").as_bytes());
+        net.say(raw, &format!("W|1|service {n:03}"));
+    }
+    net.run(ms(20));
+    let mut ask = |page: &str| match net.call(c, "mmi.services", page) {
+        End::Final(body) => serde_json::from_slice::<Vec<serde_json::Value>>(&body.bytes)
+            .expect("a list")
+            .len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((ask("null"), ask("0")), (512, 512));
+    assert_eq!(
+        (ask("1"), ask("2"), ask("18446744073709551615")),
+        (88, 0, 0)
+    );
+    let many: Vec<u64> = (0..10)
+        .map(|page| net.request(c, "mmi.workers", &page.to_string()))
+        .collect();
+    net.run(ms(20));
+    let refused = net.ends(c, &many);
+    let refused = refused.iter().filter(|end| **end == failed("B_QUEUE_FULL"));
+    assert!(refused.count() >= 4);
+}
+
+/// It takes several turns, in which others are heard.
+#[test]
+fn the_requests_of_a_client_that_is_gone_end_by_and_by() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let c = net.raw(b, b"C");
+    for n in 0..2_000 {
+        net.say(c, &format!("C|2|nobody|r{n}|1|{{}}"));
+    }
+    net.say(c, "C|2|echo|last|1|{}");
+    net.run(ms(20));
+    let left = |net: &Net| net[b].machine.load()[0];
+    assert_eq!(left(&net), 2_001);
+    net.act(b, |broker, now| {
+        let frames = &mut vec![b"C".to_vec(), b"1".to_vec(), HELLO.into()];
+        broker.machine.handle_message(now, b"C", frames);
+        let frames = &mut vec![b"C".to_vec(), b"5".to_vec()];
+        broker.machine.handle_message(now, b"C", frames);
+    });
+    assert!((1_000..2_001).contains(&left(&net)), "{}", left(&net));
+    // The name is free at once.
+    net.say(c, &format!("C|1|{HELLO}"));
+    net.run(ms(10));
+    assert_eq!(left(&net), 0);
+    assert_eq!(net[b].machine.load(), [0, 0, 1, 0]);
+    assert_eq!(net.take(c).len(), 2);
+}
