@@ -139,6 +139,16 @@ export interface StopOptions {
   drain?: boolean;
 }
 
+/** Why a connection ended. */
+export type DisconnectReason =
+  | 'connection lost'
+  | 'heartbeat lost'
+  | 'disconnected by the broker'
+  | 'request given up'
+  | 'event loop blocked'
+  | 'name taken'
+  | 'stopped';
+
 /** Events of all three. `start` and `stop` come once per transition. */
 export interface PeerEvents {
   /** It runs: a broker is bound, a worker or client has its socket and connects by itself. */
@@ -151,7 +161,7 @@ export interface PeerEvents {
    * The connection to `endpoint` was lost, and why. It is made again by itself unless the peer was stopped; for
    * a broker, it is not bound there any more.
    */
-  disconnect: [endpoint: string, reason: string];
+  disconnect: [endpoint: string, reason: DisconnectReason];
   /**
    * It could not start (only when no callback was given to `start()`), or, for a worker, a `request` listener
    * threw or rejected. Without a listener nothing is thrown: the promise of `start()` rejects, and the client
@@ -479,17 +489,31 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
   spin?: number | 'auto';
 }
 
+/** Why a broker's worker has gone. */
+export type WorkerGoneReason =
+  | 'goodbye'
+  | 'connection lost'
+  | 'heartbeat lost'
+  | 'protocol error'
+  | 'replaced'
+  | 'broker stopped'
+  | 'denied'
+  | 'too slow';
+
+/** Why a broker's client was lost. */
+export type ClientGoneReason = Exclude<WorkerGoneReason, 'goodbye' | 'protocol error'>;
+
 /** Events for operators. Names and identities that are not valid UTF-8 are shown in a readable form. */
 export interface BrokerEvents extends PeerEvents {
   /** A worker has registered for `service`. */
   workerReady: [event: { worker: string; service: string }];
   /** A worker has left, and why; `lost` is how many requests it held. */
-  workerGone: [event: { worker: string; service: string; reason: string; lost: number }];
+  workerGone: [event: { worker: string; service: string; reason: WorkerGoneReason; lost: number }];
   /**
    * A client was lost, and why: it was silent, did not read, or its connection broke while it had
    * requests. `lost` is how many were cancelled.
    */
-  clientGone: [event: { client: string; reason: string; lost: number }];
+  clientGone: [event: { client: string; reason: ClientGoneReason; lost: number }];
   /** A request timed out; `running` tells whether a worker had it. */
   requestExpired: [event: { service: string; running: boolean }];
   /** A handshake failed, or a connection was closed by the broker, and why; how much is known of the peer depends on how far it came. */
@@ -840,10 +864,15 @@ export interface Reply<TPartial = any, TFinal = any> extends Writable {
     callback?: (error: Error | null | undefined) => void,
   ): boolean;
 
+  /** So that streams may be piped into it, whatever its types. */
+  write(partial: never, encoding?: never, callback?: (error: Error | null | undefined) => void): boolean;
+
   /** Sends the final, `null` if none is given, and ends the reply. */
   end(callback?: () => void): this;
   end(final: TFinal, callback?: () => void): this;
   end(final: TFinal, encoding: BufferEncoding | null | undefined, callback?: () => void): this;
+  /** So that streams may be piped into it, whatever its types: `pipe()` ends it with nothing. */
+  end(final: never, encoding?: never, callback?: () => void): this;
 
   /**
    * Ends the reply with an error value. An `Error` travels as `{ message, name, code }`, without its stack;
@@ -946,13 +975,56 @@ export interface ClientEvents extends PeerEvents {
   unreachable: [event: { endpoint: string; code: string; reason: string }];
 }
 
+/** The types of one service: the data of its requests, what its replies `write()`, and what they `end()` with. */
+export interface ServiceTypes {
+  request?: unknown;
+  partial?: unknown;
+  reply?: unknown;
+}
+
+/** A client for whose services there are no types. */
+export interface AnyServices {
+  [service: string]: { request: any; partial: any; reply: any };
+}
+
+/** One of a service's types; `any` where there is none. */
+type TypeOf<TServices, S extends keyof TServices, K extends keyof ServiceTypes> = TServices[S] extends {
+  [key in K]: infer T;
+}
+  ? T
+  : any;
+
+/** A name of a service where there are no types for services; nothing where there are. */
+type UntypedService<TServices> = string extends keyof TServices ? string : never;
+
+/** The worker of a service that has types. */
+export type WorkerOf<
+  TServices extends { [S in keyof TServices]: ServiceTypes },
+  S extends keyof TServices,
+> = Worker<TypeOf<TServices, S, 'request'>, TypeOf<TServices, S, 'partial'>, TypeOf<TServices, S, 'reply'>>;
+
+/** The listener for the requests of a service that has types. */
+export type ListenerOf<
+  TServices extends { [S in keyof TServices]: ServiceTypes },
+  S extends keyof TServices,
+> = RequestListener<
+  TypeOf<TServices, S, 'request'>,
+  TypeOf<TServices, S, 'partial'>,
+  TypeOf<TServices, S, 'reply'>
+>;
+
 /**
  * Makes requests. Those made before `start()`, or while the broker is away, wait and go out once it is there.
  *
  * A client keeps the process alive while it has requests outstanding, and until a `start()` or `stop()` of it
  * is done.
+ *
+ * @typeParam TServices - the types of the services, by their names; without it each call may say its own. Type parameters
+ * of requests are in the order data, partial, final.
  */
-export class Client extends Peer<ClientEvents> {
+export class Client<
+  TServices extends { [S in keyof TServices]: ServiceTypes } = AnyServices,
+> extends Peer<ClientEvents> {
   /**
    * @param endpoint - the broker's, or those of several brokers: each request goes to the one that has the fewest of
    *   this client's, among those that live
@@ -966,36 +1038,44 @@ export class Client extends Peer<ClientEvents> {
    * With a callback given, the stream that is returned flows from the start: it emits what arrives from when it
    * is listened to. Without any it is that of {@link Client.requestStream}.
    *
-   * @param service - 1 to 65535 bytes
+   * (TypeScript can't infer the parameters of a partial callback with two: declare their types.)
+   *
+   * @param service - 1 to 255 bytes
    * @param partialCb - called with each partial: one that declares exactly one parameter gets the data alone,
    * any other gets `(null, data)`
    * @param finalCb - called once, at the end
    * @throws {TypeError | RangeError} for a bad argument, or for data that can't be sent
    */
   request(
-    service: string,
+    service: UntypedService<TServices>,
     data?: any,
     partialCb?: ((errorOrData: any, data?: any) => void) | null,
     finalCb?: FinalCallback | null,
     opts?: RequestOptions | null,
   ): RequestStream;
-  /**
-   * The same, for types that are known. (TypeScript can't infer the parameters of a partial callback with two:
-   * declare their types.)
-   *
-   * @typeParam TRequest - the data
-   * @typeParam TPartial - what the worker's reply writes
-   * @typeParam TFinal - what it ends with
-   */
-  request<TRequest, TPartial = any, TFinal = any>(
-    service: string,
-    data: TRequest,
+  request<S extends keyof TServices & string>(
+    service: S,
+    data: TypeOf<TServices, S, 'request'>,
+    partialCb?: ((data: TypeOf<TServices, S, 'partial'>) => void) | null,
+    finalCb?: FinalCallback<TypeOf<TServices, S, 'reply'>> | null,
+    opts?: RequestOptions | null,
+  ): RequestStream<TypeOf<TServices, S, 'partial'>, TypeOf<TServices, S, 'reply'>>;
+  request<S extends keyof TServices & string>(
+    service: S,
+    data: TypeOf<TServices, S, 'request'>,
+    partialCb: (error: null, data: TypeOf<TServices, S, 'partial'>) => void,
+    finalCb?: FinalCallback<TypeOf<TServices, S, 'reply'>> | null,
+    opts?: RequestOptions | null,
+  ): RequestStream<TypeOf<TServices, S, 'partial'>, TypeOf<TServices, S, 'reply'>>;
+  request<TRequest = any, TPartial = any, TFinal = any>(
+    service: UntypedService<TServices>,
+    data?: TRequest,
     partialCb?: ((data: TPartial) => void) | null,
     finalCb?: FinalCallback<TFinal> | null,
     opts?: RequestOptions | null,
   ): RequestStream<TPartial, TFinal>;
-  request<TRequest, TPartial = any, TFinal = any>(
-    service: string,
+  request<TRequest = any, TPartial = any, TFinal = any>(
+    service: UntypedService<TServices>,
     data: TRequest,
     partialCb: (error: null, data: TPartial) => void,
     finalCb?: FinalCallback<TFinal> | null,
@@ -1006,20 +1086,30 @@ export class Client extends Peer<ClientEvents> {
    * Makes a request whose reply is read as a stream. What arrives before somebody reads is kept.
    * @throws {TypeError | RangeError} for a bad argument, or for data that can't be sent
    */
+  requestStream<S extends keyof TServices & string>(
+    service: S,
+    data: TypeOf<TServices, S, 'request'>,
+    opts?: RequestOptions | null,
+  ): RequestStream<TypeOf<TServices, S, 'partial'>, TypeOf<TServices, S, 'reply'>>;
   requestStream<TRequest = any, TPartial = any, TFinal = any>(
-    service: string,
-    data: TRequest,
+    service: UntypedService<TServices>,
+    data?: TRequest,
     opts?: RequestOptions | null,
   ): RequestStream<TPartial, TFinal>;
 
   /**
-   * Makes a request and resolves with the data of its final; partials are ignored.
+   * Makes a request and gives the data of its final; partials are passed over.
    *
    * Rejects with an {@link OmdpError}, with a {@link RemoteError} for an error value of the worker's, and with a
    * `TypeError` or `RangeError` for a bad argument or for data that can't be sent.
    */
-  call<TFinal = any, TRequest = any>(
-    service: string,
+  call<S extends keyof TServices & string>(
+    service: S,
+    data: TypeOf<TServices, S, 'request'>,
+    opts?: RequestOptions | null,
+  ): Promise<TypeOf<TServices, S, 'reply'>>;
+  call<TRequest = any, TFinal = any>(
+    service: UntypedService<TServices>,
     data?: TRequest,
     opts?: RequestOptions | null,
   ): Promise<TFinal>;
@@ -1084,5 +1174,4 @@ export const capability: {
 };
 
 // Without this line TypeScript exports the rest too.
-// biome-ignore lint/complexity/noUselessEmptyExport: see above
-export {};
+export type { Peer };

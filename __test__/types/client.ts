@@ -148,13 +148,13 @@ async function streams() {
 }
 
 async function calls() {
-  const user = await client.call<User>('users', 7);
+  const user = await client.call<number, User>('users', 7);
   expectType<Equal<typeof user, User>>();
   const anything = await client.call('users');
   expectType<Equal<typeof anything, any>>();
-  await client.call<User, number>('users', 7, { signal: AbortSignal.timeout(5) });
+  await client.call<number, User>('users', 7, { signal: AbortSignal.timeout(5) });
   // @ts-expect-error data
-  await client.call<User, number>('users', '7');
+  await client.call<number, User>('users', '7');
   try {
     await client.call('users', 7);
   } catch (error) {

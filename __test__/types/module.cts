@@ -3,7 +3,6 @@ import omdp = require('../../index.js');
 const broker: omdp.Broker = new omdp.Broker('inproc://a');
 const worker: omdp.Worker<number> = new omdp.Worker<number>('inproc://a', 'service');
 const client: omdp.Client = new omdp.Client('inproc://a');
-// @ts-expect-error it is not exported
 const peer: omdp.Peer<omdp.PeerEvents> = client;
 
 void [broker, worker, client, peer];
