@@ -132,7 +132,7 @@ fn of_two_clients_of_one_name_the_later_keeps_it() {
     let r = net.request_with(twins[0], "echo", json("1"), Some(1000));
     assert_eq!(net.call(twins[1], "echo", "2"), End::Final(json("2")));
     net.run(secs(60));
-    assert_eq!(net.end(twins[0], r), failed("C_TIMEOUT"));
+    assert_eq!(net.end(twins[0], r), failed("C_NAME_TAKEN"));
     let news = last_news(&net[twins[0]].news);
     assert_eq!(news, Some(LinkNews::Lost(Loss::NameTaken)));
     assert_eq!(last_news(&net[twins[1]].news), Some(LinkNews::Connected));
