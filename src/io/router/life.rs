@@ -17,6 +17,9 @@ type Farewell = fn(&mut Broker<Message>, Time);
 /// How long peers that are behind have to take what was said last.
 const FAREWELL: Duration = Duration::from_millis(400);
 
+/// How long peers have to close their connections.
+const DEPARTURE: Duration = Duration::from_millis(100);
+
 impl Driver {
     pub(super) async fn run(mut self) {
         // Peers over inproc may be connected already, and nothing will wake us for them.
@@ -27,10 +30,12 @@ impl Driver {
             self.spinner.busy(clock::now(), false);
             if let ControlFlow::Break(farewell) = self.obey(command).await {
                 let now = clock::now();
+                let [_, workers, clients, _] = self.machine.load();
                 farewell(&mut self.machine, now);
                 self.send(now);
                 self.report();
                 self.see_off().await;
+                self.await_departures(workers + clients).await;
                 self.connections.into_monitor().end(&self.socket);
                 // Last, since it ends the connections that were made there.
                 let _ = self.socket.close_listeners(self.bound).await;
@@ -169,6 +174,29 @@ impl Driver {
                 return;
             }
             self.outbound.flush(&self.socket);
+        }
+    }
+
+    /// Peers close their connections when they have heard that the broker leaves. To close one here
+    /// while something of its peer is unread would reset it, and lose what is under way to the peer.
+    async fn await_departures(&mut self, mut peers: usize) {
+        let end = clock::now() + DEPARTURE;
+        while peers > 0 && clock::now() < end {
+            if matches!(self.inbound.receive_routed(&self.socket), Ok(true)) {
+                while self.inbound.next(&mut self.frames) {
+                    let is_gone = matches!(&self.frames[..], [only] if **only == self.gone);
+                    peers -= usize::from(is_gone && peers > 0);
+                    self.frames.clear();
+                }
+                continue;
+            }
+            if self.socket.events().is_ok_and(|(readable, _)| readable) {
+                continue;
+            }
+            tokio::select! {
+                () = sleep_until(clock::instant(end)) => return,
+                _ = self.socket.ready() => {}
+            }
         }
     }
 }
