@@ -1,6 +1,8 @@
 'use strict';
 // What the page is told as it happens: snapshots and events, by server-sent events.
 
+const { percentile } = require('./prometheus');
+
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
 /** @import { Broker } from '../../index' */
 
@@ -20,28 +22,27 @@ const EVENTS = [
 /** Ten minutes of snapshots are kept, so that a page that is opened has them at once. */
 const HISTORY_MS = 10 * 60 * 1000;
 const MAX_EVENTS = 200;
+/** So many services have charts. */
+const MAX_CHARTED = 200;
 const MAX_READERS = 64;
 /** A reader that does not take so much is sent no more. */
 const MAX_BACKLOG = 4 * 1024 * 1024;
 
-/** A snapshot without its names: what the charts need. @param {any} stats @param {number} at */
-function summary({ services }, at) {
-  /** @type {Record<string, any>} */
-  const rows = {};
-  for (const { name, counters, latency, queued, running } of services.slice(0, 200)) {
-    const errors = Object.values(counters.errors).reduce((/** @type {number} */ a, b) => a + Number(b), 0);
-    const ended = counters.replies + counters.failures + errors;
-    rows[name] = [
-      counters.requests,
-      ended,
-      counters.failures + errors,
-      queued,
-      running,
-      latency.total.p50,
-      latency.total.p99,
-    ];
-  }
-  return { at, rows };
+/** @typedef {readonly (readonly [number, number])[]} Buckets */
+
+/**
+ * The median and the 99th percentile of what was counted since an earlier snapshot.
+ * @param {Buckets} buckets
+ * @param {Buckets} before
+ */
+function percentilesSince(buckets, before) {
+  const earlier = new Map(before);
+  /** @type {[number, number][]} */
+  const fresh = buckets.map(([upper, count]) => [upper, count - (earlier.get(upper) ?? 0)]);
+  const count = fresh.reduce((sum, [, each]) => sum + each, 0);
+  return [50, 99].map((percent) =>
+    count > 0 ? percentile(fresh, count, percent, Number.POSITIVE_INFINITY) : 0,
+  );
 }
 
 class Feed {
@@ -54,6 +55,8 @@ class Feed {
   #history = [];
   /** @type {{ at: number, event: string, payload: unknown }[]} */
   #events = [];
+  /** Of each service, at the last look. @type {Map<string, Buckets>} */
+  #buckets = new Map();
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
   /** @type {[string, (payload: unknown) => void][]} */
@@ -123,11 +126,28 @@ class Feed {
     const stats = await this.#ask().catch(() => undefined);
     if (stats === undefined) return;
     const now = Date.now();
-    this.#history.push(summary(stats, now));
+    const point = this.#summary(stats, now);
+    this.#history.push(point);
     while (this.#history[0].at < now - HISTORY_MS) this.#history.shift();
     if (this.#readers.size === 0) return;
-    const page = this.#page(stats);
+    const page = { ...this.#page(stats), point };
     for (const reader of this.#readers) write(reader, 'stats', page);
+  }
+
+  /** A snapshot as the charts need it. @param {any} stats @param {number} at */
+  #summary({ services }, at) {
+    /** @type {Record<string, number[]>} */
+    const rows = {};
+    const last = this.#buckets;
+    this.#buckets = new Map();
+    for (const { name, counters, latency, queued, running } of services.slice(0, MAX_CHARTED)) {
+      const errors = Object.values(counters.errors).reduce((/** @type {number} */ a, b) => a + Number(b), 0);
+      const failed = counters.failures + errors;
+      const times = percentilesSince(latency.total.buckets, last.get(name) ?? []);
+      this.#buckets.set(name, latency.total.buckets);
+      rows[name] = [counters.requests, counters.replies + failed, failed, queued, running, ...times];
+    }
+    return { at, rows };
   }
 
   /** @param {string} event @param {unknown} payload */

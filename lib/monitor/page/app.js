@@ -154,7 +154,7 @@
     charts.show(select.value);
   }
 
-  function onStats({ at, broker, stats }) {
+  function onStats({ broker, point, stats }) {
     const where = broker.endpoints.length === 0 ? 'does not run' : broker.endpoints.join(', ');
     get('broker').textContent =
       `${broker.name}: ${where}, process ${broker.pid}, up ${span(broker.uptime * 1000)}`;
@@ -164,13 +164,7 @@
     table('workers-table', WORKERS, stats.workers.toSorted(byName).slice(0, 500), 'no worker');
     table('clients-table', CLIENTS, stats.clientList.toSorted(byName).slice(0, 500), 'no client');
     choices(stats.services);
-    const rows = {};
-    for (const { name, counters, latency, queued, running } of stats.services) {
-      const failed = counters.failures + sum(counters.errors);
-      const { p50, p99 } = latency.total;
-      rows[name] = [counters.requests, counters.replies + failed, failed, queued, running, p50, p99];
-    }
-    charts.add({ at, rows });
+    if (point !== undefined) charts.add(point);
   }
 
   function showEvents() {
