@@ -37,6 +37,7 @@ export interface RequestHeaders {
  * - `B_DENIED`: the broker denied the request
  * - `C_SLOW`: the client did not take what it was sent
  * - `W_BAD_REPLY`: the reply did not hold valid JSON
+ * - `C_NAME_TAKEN`: another peer of the broker has the name
  * - `C_TOO_LARGE`: the request is too large for its receiver
  * - `W_TOO_LARGE`: the reply is too large for its receiver
  * - `C_STOPPED`: the client was stopped before the reply came
@@ -53,6 +54,7 @@ export type ErrorCode =
   | 'B_DENIED'
   | 'C_SLOW'
   | 'W_BAD_REPLY'
+  | 'C_NAME_TAKEN'
   | 'C_TOO_LARGE'
   | 'W_TOO_LARGE'
   | 'C_STOPPED'
