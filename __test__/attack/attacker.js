@@ -10,7 +10,9 @@ async function main() {
   const connect = (routingId) => {
     const socket = new Dealer({
       linger: 0,
-      sendTimeout: 1000,
+      // So few that a message that was sent is on its way, and not in a queue of this process.
+      sendHighWaterMark: 10,
+      sendTimeout: 5000,
       receiveHighWaterMark: 10,
       ...(routingId === undefined ? {} : { routingId }),
     });
@@ -21,7 +23,9 @@ async function main() {
   // A broker that has sent it away does not read any more, which ends the attack.
   const attack = SCENARIOS[scenario].run(connect, scale).catch(({ code }) => code);
   const end = new Promise((resolve) => setTimeout(resolve, lasts, 'time'));
-  console.log(JSON.stringify({ what: 'done', value: (await Promise.race([attack, end])) ?? null }));
+  const value = (await Promise.race([attack, end])) ?? null;
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  console.log(JSON.stringify({ what: 'done', value }));
   // What it has sent is still to be worked off while it is there.
   process.stdin.on('data', () => process.exit());
 }
