@@ -191,7 +191,7 @@ fn a_drain_with_a_broker_ends_as_soon() {
 fn no_reply_is_lost_with_a_broker() {
     let mut lost = 0;
     for seed in 0..20 {
-        let mut net = Net::seeded(seed);
+        let mut net = Net::seeded(seed).unaudited();
         net.set_latency(50, 3000);
         let b = net.broker();
         let w = net.worker_with(b, "echo", |config| config.concurrency = None);
