@@ -9,7 +9,7 @@ const { test } = require('node:test');
 const { readSettings } = require('../../lib/cli/settings');
 const { options } = require('../../lib/cli/broker');
 const { render } = require('../../lib/monitor/prometheus');
-const { peersFor } = require('../support/peers');
+const { SERVICE, peersFor } = require('../support/peers');
 
 const DEPLOY = path.join(__dirname, '..', '..', 'deploy');
 const read = (file) => fs.readFileSync(path.join(DEPLOY, file), 'utf8');
@@ -43,7 +43,8 @@ test('systemd finds nothing wrong with the unit', { skip: missing('systemd-analy
 });
 
 test('the metrics that the dashboard and the alerts ask for are there', async (t) => {
-  const { broker } = await peersFor(t).trio();
+  const { broker, client } = await peersFor(t).trio();
+  await client.call(SERVICE);
   const stats = await broker.stats();
   const text = render(
     { ...stats, refusals: broker.refusals },
