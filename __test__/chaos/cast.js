@@ -65,6 +65,11 @@ class Cast {
   /** What killed nobody, and still happened. */
   crashes = [];
 
+  /** @param {number} liveness of all peers */
+  constructor(liveness) {
+    this.liveness = liveness;
+  }
+
   /** An endpoint whose way to the broker can be made to fail. */
   async relayed(role) {
     const { hostname, port } = new URL(this.endpoint);
@@ -81,7 +86,8 @@ class Cast {
   /** Starts a process, and gives when it says that it has started. */
   async start(name, args) {
     const life = (this.#peers.get(name)?.life ?? 0) + 1;
-    const conf = { endpoint: this.endpoint, starts: this.#starts, ...args, name: `${name}.${life}` };
+    const shared = { endpoint: this.endpoint, liveness: this.liveness, starts: this.#starts };
+    const conf = { ...shared, ...args, name: `${name}.${life}` };
     const program = path.join(__dirname, 'peer.js');
     const child = spawn(process.execPath, [program, JSON.stringify(conf)], {
       stdio: ['pipe', 'pipe', 'inherit'],

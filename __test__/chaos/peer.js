@@ -4,13 +4,13 @@
 const fs = require('node:fs');
 const { Broker, Client, Worker } = require('../..');
 
-/** @type {{ role: string, endpoint: string, name: string, conf: object, starts: string, pace: number, data: number, requests: object[] }} */
+/** @type {{ role: string, endpoint: string, name: string, conf: object, liveness: number, starts: string, pace: number, data: number, requests: object[] }} */
 const conf = JSON.parse(process.argv[2]);
 
 const SERVICE = 'chaos';
 
 /** Hearts that beat fast, for a death to be noticed while the scenario lasts. */
-const LINK = { heartbeat: 250, liveness: 4 };
+const LINK = { heartbeat: 250, liveness: conf.liveness };
 
 const say = (...what) => fs.writeSync(1, `${JSON.stringify(what)}\n`);
 

@@ -22,10 +22,10 @@ const CLIENTS = 3;
 
 /** @param {string} name @param {number} seed @param {number} seconds */
 async function play(name, seed, seconds) {
-  const { act, data = 2000, retry = 0, timeouts = true, lossless = false } = SCENARIOS[name];
+  const { act, data = 2000, liveness = 4, retry = 0, timeouts = true, lossless = false } = SCENARIOS[name];
   const requests = REQUESTS.map(({ timeout }) => ({ timeout: timeouts ? timeout : -1, retry }));
   const below = generator(seed);
-  const cast = new Cast();
+  const cast = new Cast(liveness);
   try {
     await cast.start('broker', { role: 'broker' });
     const peers = [];

@@ -56,7 +56,8 @@ const LOSSLESS = {
     },
   },
   'black-holes': network((relay) => relay.stall(), [1000, 2500, 5000]),
-  'stop-broker': { act: (cast) => cast.relieve('broker').then(() => pause(1000)) },
+  // The next broker has to be there within the patience, and a process takes a second to start on a busy machine.
+  'stop-broker': { act: (cast) => cast.relieve('broker').then(() => pause(1000)), liveness: 20 },
 };
 for (const [name, scenario] of Object.entries(LOSSLESS)) {
   SCENARIOS[name] = { ...scenario, timeouts: false, lossless: true };

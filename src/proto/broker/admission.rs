@@ -82,6 +82,8 @@ impl<F: Frame> Broker<F> {
         if let Some(client) = known.and_then(|key| self.clients.get_mut(key)) {
             client.last_heard = now;
             client.cut_off = false;
+        } else if head.extended && self.forgotten.has_peer(from) {
+            return Ok(());
         }
         if mmi::is_reserved(&head.service) {
             match self.answer_mmi(now, &head.service, content.body) {

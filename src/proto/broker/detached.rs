@@ -190,7 +190,8 @@ impl<F: Frame> Broker<F> {
         let waiting = |state: &State| matches!(state, State::Queued(_) | State::SetAside(_));
         let may_run = requests.filter(|request| !waiting(&request.state));
         started.extend(may_run.map(|request| Box::from(&*request.rid)));
-        self.forgotten.add(&hello.session, started);
+        self.forgotten
+            .add(&hello.session, client.id.clone(), started);
     }
 
     /// Nothing is kept of who it was.

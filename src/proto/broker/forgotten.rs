@@ -1,6 +1,7 @@
 //! Clients that were given up, and may come back nevertheless: which of their requests a worker may
 //! have started. What had not started can then simply begin.
 
+use super::RoutingId;
 use super::displaced::life;
 use std::collections::{HashSet, VecDeque};
 
@@ -11,34 +12,51 @@ const MAX_REQUESTS: usize = 65_536;
 /// The ids of requests.
 pub(super) type Started = HashSet<Box<[u8]>>;
 
+#[derive(Debug)]
+struct Life {
+    name: Box<str>,
+    peer: RoutingId,
+    started: Started,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Forgotten {
-    lives: VecDeque<(Box<str>, Started)>,
+    lives: VecDeque<Life>,
     requests: usize,
 }
 
 impl Forgotten {
-    pub(super) fn add(&mut self, session: &str, started: Started) {
+    pub(super) fn add(&mut self, session: &str, peer: RoutingId, started: Started) {
         let life = life(session);
         if life.is_empty() || started.len() > MAX_REQUESTS {
             return;
         }
         self.take(session);
         self.requests += started.len();
-        self.lives.push_back((life.into(), started));
+        self.lives.push_back(Life {
+            name: life.into(),
+            peer,
+            started,
+        });
         while self.lives.len() > MAX_LIVES || self.requests > MAX_REQUESTS {
-            if let Some((_, oldest)) = self.lives.pop_front() {
-                self.requests -= oldest.len();
+            if let Some(oldest) = self.lives.pop_front() {
+                self.requests -= oldest.started.len();
             }
         }
     }
 
     pub(super) fn take(&mut self, session: &str) -> Option<Started> {
         let life = life(session);
-        let at = self.lives.iter().position(|(known, _)| **known == *life)?;
-        let (_, started) = self.lives.remove(at)?;
+        let at = self.lives.iter().position(|known| *known.name == *life)?;
+        let started = self.lives.remove(at)?.started;
         self.requests -= started.len();
         Some(started)
+    }
+
+    /// Whether a life under this routing id was given up, and has not come back. What it still says on its old
+    /// connection is ignored: it asks for everything again on the next one, and would start twice.
+    pub(super) fn has_peer(&self, peer: &[u8]) -> bool {
+        self.lives.iter().any(|known| *known.peer == *peer)
     }
 }
 
@@ -50,18 +68,21 @@ mod tests {
     fn a_life_is_remembered_once_and_the_oldest_is_forgotten_first() {
         let mut forgotten = Forgotten::default();
         let rids = |n: usize| (0..n).map(|n| n.to_string().into_bytes().into()).collect();
-        forgotten.add("a.1", rids(1));
-        forgotten.add("a.2", rids(2));
+        let peer = |name: &str| RoutingId::from(name.as_bytes());
+        forgotten.add("a.1", peer("A"), rids(1));
+        forgotten.add("a.2", peer("A"), rids(2));
+        assert!(forgotten.has_peer(b"A") && !forgotten.has_peer(b"B"));
         assert_eq!(forgotten.take("a.3"), Some(rids(2)));
         assert_eq!(forgotten.take("a.3"), None);
-        forgotten.add("", rids(1));
+        assert!(!forgotten.has_peer(b"A"));
+        forgotten.add("", peer("A"), rids(1));
         assert_eq!(forgotten.take(""), None);
-        forgotten.add("b.1", rids(10));
-        forgotten.add("c.1", rids(MAX_REQUESTS - 5));
+        forgotten.add("b.1", peer("B"), rids(10));
+        forgotten.add("c.1", peer("C"), rids(MAX_REQUESTS - 5));
         assert_eq!(forgotten.take("b.1"), None);
         assert_eq!(forgotten.requests, MAX_REQUESTS - 5);
         for n in 0..=MAX_LIVES {
-            forgotten.add(&format!("{n}x.1"), rids(0));
+            forgotten.add(&format!("{n}x.1"), peer("X"), rids(0));
         }
         assert_eq!(forgotten.take("0x.2"), None);
         assert_eq!(forgotten.take("1x.2"), Some(rids(0)));

@@ -121,12 +121,7 @@ fn errors_have_a_form() {
 #[test]
 fn names_of_any_bytes_and_lengths() {
     for words in &ALL {
-        for name in [
-            "x".repeat(255),
-            "x".repeat(256),
-            "x".repeat(60_000),
-            "\u{feff}é\0".into(),
-        ] {
+        for name in ["x".repeat(254), "x".repeat(255), "\u{feff}é\0".into()] {
             let mut net = Net::new();
             let b = net.broker();
             let (c, w) = (net.raw(b, b"\0\xff\xfe"), net.raw(b, b"W"));
