@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
+const { OmdpError } = require('../..');
 const { runChild } = require('../support/child');
 const { TRANSPORTS } = require('../support/endpoints');
 const { deferred } = require('../support/events');
@@ -104,7 +105,9 @@ for (const transport of TRANSPORTS) {
       for (const each of left) {
         assert.deepEqual(await each, [peers.endpoint, 'disconnected by the broker']);
       }
-      assert.equal(await ended, 'B_LOST');
+      const error = await ended;
+      assert.ok(error instanceof OmdpError);
+      assert.equal(error.code, 'B_LOST');
     });
 
     test('a client that stops ends what is outstanding, and its worker hears of it', async (t) => {
@@ -119,7 +122,9 @@ for (const transport of TRANSPORTS) {
       await once(stream, 'data');
       const ended = new Promise((resolve) => stream.once('error', resolve));
       await client.stop();
-      assert.deepEqual([await ended, (await waiting).final], ['C_STOPPED', ['C_STOPPED']]);
+      const error = await ended;
+      assert.ok(error instanceof OmdpError);
+      assert.deepEqual([error.code, (await waiting).final], ['C_STOPPED', ['C_STOPPED']]);
       await aborted.promise;
     });
 

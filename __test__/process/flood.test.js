@@ -93,7 +93,8 @@ test(`${MESSAGES} messages of nonsense to a broker that others are served by`, a
     await dealer.send(last('the last'));
     for (;;) {
       const frames = toText(await dealer.receive());
-      if (frames[2] === 'the last' || frames[2] === 'mmi.service') break;
+      // A hello among the nonsense may have told it to pack its frames.
+      if (frames.join().includes('the last') || frames[2] === 'mmi.service') break;
     }
     dealer.close();
     if (warm === undefined && batch * BATCH >= MESSAGES / 10) warm = await counts(child);
