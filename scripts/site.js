@@ -28,7 +28,10 @@ function stage(file) {
     prose.replace(/\]\((?![a-z]+:|#)([^)#\s]+)/g, (link, target) => {
       const full = path.join(root, path.dirname(file), target);
       if (target.endsWith('.md')) return link.replace(/README\.md$/, 'index.md');
-      if (target.endsWith('.svg')) return link;
+      if (/\.(svg|png)$/.test(target)) {
+        copy(path.relative(root, full));
+        return link;
+      }
       return `](${target.replace(/\/$/, '')}${stageCode(path.relative(root, full))}`;
     }),
   );
@@ -59,6 +62,13 @@ function write(file, text) {
   const staged = path.join(STAGE, 'src', file);
   fs.mkdirSync(path.dirname(staged), { recursive: true });
   fs.writeFileSync(staged, text);
+}
+
+/** @param {string} file */
+function copy(file) {
+  const staged = path.join(STAGE, 'src', file);
+  fs.mkdirSync(path.dirname(staged), { recursive: true });
+  fs.copyFileSync(path.join(root, file), staged);
 }
 
 /** @param {string} folder @returns {string[]} the pages, relative to DIST */
@@ -95,7 +105,6 @@ function main() {
   }
   fs.rmSync(STAGE, { recursive: true, force: true });
   for (const file of [...documentsIn('.'), ...documentsIn('docs')]) stage(file);
-  write('docs/bench.svg', fs.readFileSync(path.join(root, 'docs/bench.svg'), 'utf8'));
   write('.vitepress/config.mjs', fs.readFileSync(path.join(SITE, 'config.mjs'), 'utf8'));
   // VitePress resolves itself and its theme from where the pages are.
   fs.symlinkSync(path.join(SITE, 'node_modules'), path.join(STAGE, 'node_modules'), 'junction');

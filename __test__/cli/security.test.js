@@ -211,7 +211,10 @@ test('what is wrong is told in one line, with exit code 2, and without the secre
     [['broker', '-c', torn], /is not JSON/],
     [['broker', '--curve-secret-key', secretKey], /Unknown option '--curve-secret-key'/],
     [['request', 's', '--plain-password', secretKey], /Unknown option '--plain-password'/],
-    [['broker', '--curve-secret-key-file', at('none')], /cannot read the secret: ENOENT/],
+    [
+      ['broker', '--curve-secret-key-file', at('none')],
+      /cannot read the secret of --curve-secret-key-file: ENOENT/,
+    ],
     [['broker', '--curve-secret-key-file', write('empty', '\n')], /is empty/],
     [['broker', '--curve-secret-key-file', write('long', `${secretKey}x`)], /got 41 characters/],
     [['broker', '--plain-server'], /option "security" is missing: PLAIN requires rules with users/],
