@@ -5,6 +5,7 @@ const { once } = require('node:events');
 const net = require('node:net');
 const { describe, test } = require('node:test');
 const { curveKeyPair } = require('../..');
+const { until } = require('../support/events');
 const { SERVICE, peersFor } = require('../support/peers');
 
 const KIB64 = 65_536;
@@ -147,6 +148,7 @@ describe('a body larger than maxMessageSize', () => {
         for (const each of refused) await assert.rejects(each, { code: 'W_TOO_LARGE' });
         assert.deepEqual(await Promise.all(others), ['a', 'b']);
         assert.deepEqual(lost, []);
+        await until(() => cancelled.length > 0, 'the worker hears of the end');
         assert.deepEqual(cancelled, ['part']);
       });
     }

@@ -1,6 +1,7 @@
 'use strict';
 // What an error tells of its request, and of who made it.
 const assert = require('node:assert/strict');
+const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { RemoteError } = require('../..');
 const { SERVICE, peersFor, start } = require('../support/peers');
@@ -124,12 +125,15 @@ describe('what was given before', () => {
   test('process.exit() arrives: a reply', async (t) => {
     for (const transport of ['tcp', 'ipc']) {
       const peers = peersFor(t, transport);
-      const client = peers.client();
-      await start(peers.broker(), client);
+      const [broker, client] = [peers.broker(), peers.client()];
+      await start(broker, client);
       for (let n = 0; n < 3; n += 1) {
+        // The next request must not be given to this worker.
+        const gone = once(broker, 'workerGone');
         const child = runChild(t, lastWords, { endpoint: peers.endpoint });
         assert.equal(await client.call('last', n), n);
         assert.equal((await child.ended).code, 0);
+        await gone;
       }
     }
   });

@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
+const { until } = require('../support/events');
 const { SERVICE, echo, peersFor, start } = require('../support/peers');
 const { rawDealer } = require('../support/raw');
 
@@ -28,6 +29,8 @@ for (const transport of ['inproc', 'tcp']) {
         assert.deepEqual(await client.call(SERVICE, life, { timeout: 10_000 }), [life, life]);
         await one.stop();
       }
+      // The last event may come after the end of stop().
+      await until(() => Object.values(reasons).reduce((sum, each) => sum + each, 0) >= RESTARTS);
       assert.deepEqual(reasons, { goodbye: RESTARTS });
     });
 

@@ -125,6 +125,8 @@ pub(super) struct Connections {
     speakers: HashMap<RoutingId, (Fd, u64)>,
     /// Those that have said nothing, the oldest first.
     quiet: BTreeSet<(Time, Fd)>,
+    /// Those of peers that were given up, and how often they were looked at since.
+    given_up: Vec<(Fd, u32)>,
     /// How many have come.
     serial: u64,
     hand: Hand,
@@ -166,6 +168,7 @@ impl Connections {
             of_user: HashMap::new(),
             speakers: HashMap::new(),
             quiet: BTreeSet::new(),
+            given_up: Vec::new(),
             serial: 0,
             hand,
             reserve,
@@ -193,7 +196,7 @@ impl Connections {
 
     /// When [`update`](Self::update) has something to look at, whatever is reported.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        let looks = !self.quiet.is_empty() || self.room.is_some();
+        let looks = !self.quiet.is_empty() || !self.given_up.is_empty() || self.room.is_some();
         looks.then(|| self.looked + LOOK)
     }
 
@@ -274,11 +277,27 @@ impl Connections {
         }
     }
 
-    /// The machine has given this peer up.
+    /// The machine has given this peer up. Its connection ends a moment later, so that the goodbye arrives.
     pub(super) fn lost(&mut self, peer: &[u8]) {
         if let Some(&(fd, _)) = self.speakers.get(peer)
             && self.open.get(&fd).and_then(|entry| entry.peer.as_deref()) == Some(peer)
         {
+            self.given_up.push((fd, 0));
+        }
+    }
+
+    /// The first look may come at once, the second and the third a full interval later each.
+    fn end_given_up(&mut self) {
+        for (_, looks) in &mut self.given_up {
+            *looks += 1;
+        }
+        let is_due = |&mut (_, looks): &mut (Fd, u32)| looks > 2;
+        let due: Vec<Fd> = self
+            .given_up
+            .extract_if(.., is_due)
+            .map(|(fd, _)| fd)
+            .collect();
+        for fd in due {
             self.end_quietly(fd);
         }
     }
@@ -369,6 +388,7 @@ impl Connections {
     }
 
     fn look(&mut self, now: Time) {
+        self.end_given_up();
         if let Some((_, since)) = self.room {
             self.reserve.fill();
             if now.since(since) >= TELL {
@@ -458,6 +478,7 @@ impl Connections {
         let Some(entry) = self.open.remove(&fd) else {
             return;
         };
+        self.given_up.retain(|&(of, _)| of != fd);
         self.quiet.remove(&(entry.since, fd));
         if self.by_remote.get(&entry.remote) == Some(&fd) {
             self.by_remote.remove(&entry.remote);

@@ -56,6 +56,7 @@ impl<F: Frame> Broker<F> {
                         service,
                         content: request.content,
                         terms: request.terms,
+                        retried: 0,
                         deadline: None,
                         charged,
                     },
@@ -76,6 +77,7 @@ impl<F: Frame> Broker<F> {
             mut head,
             content,
             mut terms,
+            retried,
             ..
         } = request;
         let known = self.clients.find(from);
@@ -117,13 +119,13 @@ impl<F: Frame> Broker<F> {
         meter.requests += 1;
         meter.bytes_in += content.size() as u64;
         if let Some(code) = self.check_admission(now, service, &content, terms) {
-            self.refuse(from, head, code);
+            self.refuse(from, head, as_known(code, retried));
             self.leave_door(client, service);
             return Ok(());
         }
         let charged = charge_of(&head, &content);
         if let Err(over) = self.charge_request(client, charged) {
-            self.refuse(from, head, Code::QueueFull);
+            self.refuse(from, head, as_known(Code::QueueFull, retried));
             self.leave_door(client, service);
             self.over_limit(now, from, over);
             return Ok(());
@@ -134,6 +136,7 @@ impl<F: Frame> Broker<F> {
             service,
             content,
             terms,
+            retried,
             deadline: None,
             charged,
         };
@@ -196,4 +199,12 @@ impl<F: Frame> Broker<F> {
 /// What it costs to keep a request.
 fn charge_of<F: Frame>(head: &RequestHead<F>, content: &Content<F>) -> usize {
     REQUEST + content.size() + head.rid.len() + head.service.len()
+}
+
+/// The code of a refusal. A request that may have run before is not said to have never run.
+fn as_known(code: Code, retried: u8) -> Code {
+    match retried {
+        0 => code,
+        _ => Code::BrokerLost,
+    }
 }

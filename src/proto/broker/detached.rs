@@ -182,14 +182,23 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let mut started = client.started.take().unwrap_or_default();
-        started.extend(self.logs.rids(key).map(Box::from));
+        started.extend(self.logs.rids(key).map(|rid| (Box::from(rid), u16::MAX)));
         let requests = client
             .requests
             .iter()
             .filter_map(|&key| self.requests.get(key));
         let waiting = |state: &State| matches!(state, State::Queued(_) | State::SetAside(_));
-        let may_run = requests.filter(|request| !waiting(&request.state));
-        started.extend(may_run.map(|request| Box::from(&*request.rid)));
+        let left = requests.filter_map(|request| {
+            let left = u16::from(request.retry);
+            let left = match (waiting(&request.state), request.retried) {
+                (true, 0) => return None,
+                // The start that it waits for is counted already.
+                (true, _) => left + 1,
+                (false, _) => left,
+            };
+            Some((Box::from(&*request.rid), left))
+        });
+        started.extend(left);
         self.forgotten
             .add(&hello.session, client.id.clone(), started);
     }

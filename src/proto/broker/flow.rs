@@ -204,6 +204,10 @@ impl<F: Frame> Broker<F> {
     /// More waits for this peer than may: it loses its place. What waits is for nobody then, unless
     /// it is a client that does not know DISCONNECT, which gets errors behind it.
     pub fn handle_overflow(&mut self, now: Time, peer: &[u8]) {
+        // A worker that was given up before may not take its DISCONNECT either.
+        if self.workers.find(peer).is_none() && self.clients.find(peer).is_none() {
+            return;
+        }
         self.counters.slow_peers += 1;
         if let Some(key) = self.workers.find(peer) {
             self.send_worker(key, ToWorker::Disconnect);

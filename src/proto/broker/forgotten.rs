@@ -3,14 +3,14 @@
 
 use super::RoutingId;
 use super::displaced::life;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 /// How many lives are remembered, and how many requests of all of them.
 const MAX_LIVES: usize = 1024;
 const MAX_REQUESTS: usize = 65_536;
 
-/// The ids of requests.
-pub(super) type Started = HashSet<Box<[u8]>>;
+/// How often each of these requests may still start, by its id.
+pub(super) type Started = HashMap<Box<[u8]>, u16>;
 
 #[derive(Debug)]
 struct Life {
@@ -67,7 +67,11 @@ mod tests {
     #[test]
     fn a_life_is_remembered_once_and_the_oldest_is_forgotten_first() {
         let mut forgotten = Forgotten::default();
-        let rids = |n: usize| (0..n).map(|n| n.to_string().into_bytes().into()).collect();
+        let rids = |n: usize| {
+            (0..n)
+                .map(|n| (n.to_string().into_bytes().into(), 0))
+                .collect()
+        };
         let peer = |name: &str| RoutingId::from(name.as_bytes());
         forgotten.add("a.1", peer("A"), rids(1));
         forgotten.add("a.2", peer("A"), rids(2));

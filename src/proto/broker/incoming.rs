@@ -28,6 +28,8 @@ pub(super) struct IncomingRequest<F> {
     pub(super) terms: Terms,
     /// Of a RESUME: what its client knows of it from a broker before.
     pub(super) past: Option<Past>,
+    /// How often it started again before, with a client that was given up.
+    pub(super) retried: u8,
 }
 
 /// What an answer to a request needs of it.
@@ -88,6 +90,7 @@ impl<F: Frame> Incoming<F> {
             content: Content { body, opts },
             terms,
             past,
+            retried: 0,
         }))
     }
 
@@ -157,6 +160,7 @@ impl<F: Frame> IncomingRequest<F> {
             // Its client can't say any: the broker's are put in their place at the door.
             terms: Terms::default(),
             past: None,
+            retried: 0,
         }
     }
 }

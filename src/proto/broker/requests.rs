@@ -206,6 +206,7 @@ pub(super) struct NewRequest<F> {
     pub(super) service: ServiceKey,
     pub(super) content: Content<F>,
     pub(super) terms: Terms,
+    pub(super) retried: u8,
     pub(super) deadline: Option<Deadline>,
     pub(super) charged: usize,
 }
@@ -220,6 +221,7 @@ impl<F: Frame> Requests<F> {
             service,
             content,
             terms,
+            retried,
             deadline,
             charged,
         } = new;
@@ -232,7 +234,7 @@ impl<F: Frame> Requests<F> {
             state,
             deadline,
             retry: terms.retry,
-            retried: 0,
+            retried,
             uncertain: false,
             fail_fast: terms.fail_fast,
             bytes,

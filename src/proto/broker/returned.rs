@@ -61,15 +61,19 @@ impl<F: Frame> Broker<F> {
         let Some(started) = started.filter(|_| past.here) else {
             return Ok(Resumed::Unknown(request));
         };
-        if past.received > 0 || started.contains(&*rid) {
-            // Its client was given up while a worker had it.
-            if past.received > 0 || request.terms.retry == 0 {
+        let left = started.get(&*rid).copied();
+        if past.received > 0 || left.is_some() {
+            // Its client was given up after a worker had it.
+            let asked = u16::from(request.terms.retry);
+            let left = left.map_or(asked, |left| left.min(asked));
+            if past.received > 0 || left == 0 {
                 let code = Body::json(F::from(Code::BrokerLost.to_json()));
                 self.counters.count(Code::BrokerLost);
                 self.pass_reply(client, rid, 0, ReplyKind::OwnError, code);
                 return Ok(Resumed::Done);
             }
-            request.terms.retry -= 1;
+            request.terms.retry = u8::try_from(left - 1).unwrap_or(u8::MAX);
+            request.retried = 1;
         }
         self.send_resumed(client, &rid);
         Ok(Resumed::New(request))

@@ -68,4 +68,8 @@ fn a_worker_that_takes_nothing_loses_its_place() {
         "{events:?}"
     );
     assert_eq!(t.net.end(t.c, r), failed("W_LOST"));
+    // It does not take its DISCONNECT either, and is one slow peer all the same.
+    assert_eq!(overflow(&mut t, b"W1"), []);
+    let stats = t.net[t.b].machine.stats(crate::proto::Time::ZERO);
+    assert_eq!(stats["counters"]["slowPeers"], 1);
 }
