@@ -10,19 +10,9 @@ const { runChild } = require('../support/child');
 const { until } = require('../support/events');
 const { SERVICE, echo, peersFor } = require('../support/peers');
 const { COUNTED } = require('../support/resources');
+const { greeting } = require('../support/zmtp');
 
 const MIB = 2 ** 20;
-
-/** The greeting of ZMTP 3.1. */
-function greeting(mechanism = 'NULL') {
-  const bytes = Buffer.alloc(64);
-  bytes[0] = 0xff;
-  bytes[9] = 0x7f;
-  bytes[10] = 3;
-  bytes[11] = 1;
-  bytes.write(mechanism, 12, 'latin1');
-  return bytes;
-}
 
 /** READY of a DEALER without a name. */
 const READY = Buffer.from('\x04\x19\x05READY\x0bSocket-Type\0\0\0\x06DEALER', 'latin1');

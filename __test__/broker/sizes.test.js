@@ -7,20 +7,10 @@ const { describe, test } = require('node:test');
 const { curveKeyPair } = require('../..');
 const { until } = require('../support/events');
 const { SERVICE, peersFor } = require('../support/peers');
+const { greeting } = require('../support/zmtp');
 
 const KIB64 = 65_536;
 const MIB = 2 ** 20;
-
-/** The greeting of ZMTP 3.1, as of a client with this mechanism. */
-function greeting(mechanism) {
-  const bytes = Buffer.alloc(64);
-  bytes[0] = 0xff;
-  bytes[9] = 0x7f;
-  bytes[10] = 3;
-  bytes[11] = 1;
-  bytes.write(mechanism, 12, 'latin1');
-  return bytes;
-}
 
 /** The head of a long frame. */
 function head(flags, length) {
