@@ -111,8 +111,11 @@ describe('metrics', () => {
 
   test('names are labels, whatever is in them, and the number of workers is bounded', async (t) => {
     const name = 'a"b\\c\nd';
-    const { get, peers } = await monitored(t, () => ({ maxWorkers: 1 }));
-    for (const service of [name, 'other']) await peers.worker(echo, { service }).start();
+    const { client, get, peers } = await monitored(t, () => ({ maxWorkers: 1 }));
+    for (const service of [name, 'other']) {
+      peers.worker(echo, { service }).start();
+      await client.call(service, 'data');
+    }
     const { text } = await get('/metrics');
     assert.equal(sampleOf(text, 'omdp_service_workers{service="a\\"b\\\\c\\nd"}'), 1);
     assert.match(text, /omdp_worker_running\{service="other",worker="other"\} 0/);

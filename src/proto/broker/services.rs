@@ -86,7 +86,8 @@ impl Services {
         let service = &mut self.slab[key.0];
         service.workers += 1;
         if !service.has_row {
-            service.has_row = self.meters.give_row(&mut service.meter);
+            let waiting = service.queue.waiting();
+            service.has_row = self.meters.give_row(&mut service.meter, waiting);
         }
     }
 

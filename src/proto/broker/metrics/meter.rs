@@ -2,6 +2,7 @@
 
 use super::histogram::Histogram;
 use crate::proto::Time;
+use crate::proto::broker::limits::Waiting;
 use crate::proto::code::Code;
 use serde_json::{Map, Value, json};
 
@@ -71,6 +72,18 @@ impl Meter {
         self.queue.merge(&other.queue);
         self.work.merge(&other.work);
         self.total.merge(&other.total);
+    }
+
+    /// Takes out what was counted of requests that still wait.
+    pub(super) fn split_waiting(&mut self, waiting: Waiting) -> Meter {
+        let waiting = Meter {
+            requests: waiting.requests as u64,
+            bytes_in: waiting.bytes as u64,
+            ..Meter::default()
+        };
+        self.requests = self.requests.saturating_sub(waiting.requests);
+        self.bytes_in = self.bytes_in.saturating_sub(waiting.bytes_in);
+        waiting
     }
 
     /// As members of an object.

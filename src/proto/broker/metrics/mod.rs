@@ -11,6 +11,7 @@ mod meter;
 pub(super) use journal::Journal;
 pub(super) use meter::{Meter, Times, errors_json};
 
+use super::limits::Waiting;
 use crate::proto::table::Table;
 use std::sync::Arc;
 
@@ -27,14 +28,16 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    /// A worker comes to a service that has no row yet: from now on it has, if there is room. What was
-    /// counted before is `other`'s, whose counts never go down.
-    pub(super) fn give_row(&mut self, meter: &mut Meter) -> bool {
+    /// A worker comes to a service that has no row yet: from now on it has, if there is room. Requests
+    /// that wait for the worker are counted in the row. What ended before is `other`'s, whose counts
+    /// never go down: those who show it leave out what waits.
+    pub(super) fn give_row(&mut self, meter: &mut Meter, waiting: Waiting) -> bool {
         if self.rows >= MAX_ROWS {
             return false;
         }
         self.rows += 1;
-        self.other.merge(&std::mem::take(meter));
+        let kept = meter.split_waiting(waiting);
+        self.other.merge(&std::mem::replace(meter, kept));
         true
     }
 
@@ -75,7 +78,7 @@ mod tests {
             let (mut meter, mut has_row) = meters.take(&name(n));
             meter.requests += 1;
             if n % 2 == 0 {
-                has_row = meters.give_row(&mut meter);
+                has_row = meters.give_row(&mut meter, Waiting::default());
             }
             meter.requests += 1;
             meters.keep(name(n), meter, has_row);
@@ -87,10 +90,24 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_the_first_worker_is_counted_in_the_row() {
+        let mut meters = Meters::default();
+        let (mut meter, _) = meters.take(&name(1));
+        (meter.requests, meter.bytes_in) = (5, 500);
+        let waiting = Waiting {
+            requests: 2,
+            bytes: 30,
+        };
+        assert!(meters.give_row(&mut meter, waiting));
+        assert_eq!((meter.requests, meter.bytes_in), (2, 30));
+        assert_eq!((meters.other.requests, meters.other.bytes_in), (3, 470));
+    }
+
+    #[test]
     fn a_service_that_comes_back_goes_on_with_its_counts() {
         let mut meters = Meters::default();
         let mut meter = Meter::default();
-        assert!(meters.give_row(&mut meter));
+        assert!(meters.give_row(&mut meter, Waiting::default()));
         meter.requests = 7;
         meters.keep(name(1), meter, true);
         let (meter, has_row) = meters.take(&name(1));
