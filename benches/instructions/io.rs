@@ -4,9 +4,9 @@
 #[path = "../../src/io/claims.rs"]
 mod claims;
 #[allow(dead_code)]
-#[path = "../../src/io/outlet.rs"]
-mod outlet;
+#[path = "../../src/io/notice_queue.rs"]
+mod notice_queue;
 
 pub use crate::frame::Frame as Message;
 pub use claims::{AHEAD, CLAIMED, SHOWN};
-pub use outlet::{Outlet, Taken};
+pub use notice_queue::{NoticeQueue, Taken};

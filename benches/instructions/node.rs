@@ -30,7 +30,7 @@ mod external {
 use crate::Path;
 use crate::count::counted;
 use crate::frame::Frame;
-use crate::io::{Outlet, Taken};
+use crate::io::{NoticeQueue, Taken};
 use crate::wire::Body;
 use crate::words::{DATA, OPTS, SERVICE};
 use batch_reader::BatchReader;
@@ -46,9 +46,9 @@ const BATCH: usize = 64;
 
 pub const PATHS: [Path; 3] = [
     Path {
-        name: "crossing: outlet",
+        name: "crossing: notice queue",
         items: BATCH,
-        start: outlet,
+        start: notice_queue,
     },
     Path {
         name: "crossing: to JavaScript",
@@ -63,13 +63,13 @@ pub const PATHS: [Path; 3] = [
 ];
 
 /// From a reactor's thread to JavaScript's, as far as threads are not concerned.
-fn outlet() -> Box<dyn FnMut()> {
-    let outlet = Outlet::new(|| {});
+fn notice_queue() -> Box<dyn FnMut()> {
+    let notice_queue = NoticeQueue::new(|| {});
     let mut taken = Vec::new();
     Box::new(move || {
         counted(|| {
-            outlet.update(|queue| (0..BATCH).for_each(|number| queue.push(number)));
-            outlet.take(BATCH, 0, &mut taken);
+            notice_queue.update(|queue| (0..BATCH).for_each(|number| queue.push(number)));
+            notice_queue.take(BATCH, 0, &mut taken);
         });
         assert_eq!(taken.len(), BATCH);
         taken.clear();

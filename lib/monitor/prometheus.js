@@ -172,11 +172,13 @@ function render(stats, { openMetrics, version, maxWorkers }) {
   const oldest = Math.max(0, ...present.map((service) => service.oldest));
   out.gauge('omdp_queue_oldest_age_seconds', '', oldest / 1000, labels);
   for (const [name, { numbers }] of named) serviceNumbers(out, numbers, name);
-  const other = mergeNumbers([stats.otherServices, ...rest.map(({ numbers }) => numbers)]);
+  const { counters: all, latency } = mergeNumbers([
+    stats.otherServices,
+    ...rest.map(({ numbers }) => numbers),
+  ]);
   // What waits moves to a line of its own when the service's first worker comes, and counters never go down.
-  other.counters.requests -= sum('queued');
-  other.counters.bytesIn -= sum('queuedBytes');
-  serviceNumbers(out, other, OTHER);
+  const ended = { requests: all.requests - sum('queued'), bytesIn: all.bytesIn - sum('queuedBytes') };
+  serviceNumbers(out, { counters: { ...all, ...ended }, latency }, OTHER);
   workers(out, stats, maxWorkers);
   for (const [dialect, numbers] of Object.entries(stats.dialects)) {
     out.gauge('omdp_peers', 'Peers that are there.', numbers.workers, { dialect, role: 'worker' });

@@ -88,19 +88,19 @@ impl Machine for Client<Message> {
         }
     }
 
-    fn handle_up(&mut self, _line: usize, now: Time) {
+    fn handle_up(&mut self, _broker: usize, now: Time) {
         Client::handle_up(self, now);
     }
 
-    fn handle_down(&mut self, _line: usize, now: Time) {
+    fn handle_down(&mut self, _broker: usize, now: Time) {
         Client::handle_down(self, now);
     }
 
-    fn handle_refused(&mut self, _line: usize, now: Time) {
+    fn handle_refused(&mut self, _broker: usize, now: Time) {
         Client::handle_refused(self, now);
     }
 
-    fn handle_message(&mut self, _line: usize, now: Time, frames: &mut Vec<Message>) {
+    fn handle_message(&mut self, _broker: usize, now: Time, frames: &mut Vec<Message>) {
         Client::handle_message(self, now, frames);
     }
 
@@ -112,7 +112,7 @@ impl Machine for Client<Message> {
         Client::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, _line: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
+    fn drain_transmits(&mut self, _broker: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
         let form = self.form();
         let mut frames = Vec::new();
         Client::drain_transmits(self, |message| {
@@ -132,7 +132,7 @@ impl Machine for Client<Message> {
         matches!(notice, ClientNotice::Fault(_))
     }
 
-    fn poll_action(&mut self, _line: usize) -> Option<Action> {
+    fn poll_action(&mut self, _broker: usize) -> Option<Action> {
         Client::poll_action(self)
     }
 }

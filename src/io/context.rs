@@ -21,12 +21,12 @@ const MAX_SOCKETS: c_int = 65_535;
 pub(super) struct Context {
     raw: *mut c_void,
     /// Inproc addresses that were connected to, and the socket that is to bind them in the end.
-    bonds: Mutex<Bonds>,
+    bindings: Mutex<InprocBindings>,
     /// Once somebody needs it. It has a socket, but no share: it ends when the context does.
     zap: OnceCell<Handler>,
 }
 
-// SAFETY: libzmq contexts are thread-safe; the socket in `bonds` is used under its lock.
+// SAFETY: libzmq contexts are thread-safe; the socket in `bindings` is used under its lock.
 unsafe impl Send for Context {}
 // SAFETY: as above.
 unsafe impl Sync for Context {}
@@ -35,12 +35,12 @@ unsafe impl Sync for Context {}
 /// binds them all when a context is terminated, each with a socket of its own, and aborts the
 /// process where there is no descriptor left for that. So one socket is held ready to do it.
 #[derive(Debug)]
-struct Bonds {
+struct InprocBindings {
     binder: *mut c_void,
     addresses: BTreeSet<CString>,
 }
 
-impl Bonds {
+impl InprocBindings {
     fn dissolve(&mut self) {
         for address in std::mem::take(&mut self.addresses) {
             // SAFETY: the socket is open, since it is made before the first address is kept; the
@@ -87,13 +87,13 @@ impl Context {
         }
         // SAFETY: a fresh context.
         unsafe { zmq_sys::zmq_ctx_set(raw, zmq_sys::ZMQ_MAX_SOCKETS as c_int, MAX_SOCKETS) };
-        let bonds = Mutex::new(Bonds {
+        let bindings = Mutex::new(InprocBindings {
             binder: std::ptr::null_mut(),
             addresses: BTreeSet::new(),
         });
         let context = Arc::new(Context {
             raw,
-            bonds,
+            bindings,
             zap: OnceCell::new(),
         });
         registry.current = Arc::downgrade(&context);
@@ -112,17 +112,17 @@ impl Context {
 
     /// Takes note that a socket connects to this inproc address, which may never be bound.
     pub(super) fn will_connect(&self, address: &CStr) -> Result<(), Error> {
-        let mut bonds = self.bonds.lock().unwrap_or_else(PoisonError::into_inner);
-        if bonds.binder.is_null() {
+        let mut bindings = self.bindings.lock().unwrap_or_else(PoisonError::into_inner);
+        if bindings.binder.is_null() {
             // SAFETY: the context is alive; null is checked.
             let binder = unsafe { zmq_sys::zmq_socket(self.raw, zmq_sys::ZMQ_PAIR as c_int) };
             if binder.is_null() {
                 return Err(Error::last("cannot make a socket"));
             }
-            bonds.binder = binder;
+            bindings.binder = binder;
         }
-        if !bonds.addresses.contains(address) {
-            bonds.addresses.insert(address.into());
+        if !bindings.addresses.contains(address) {
+            bindings.addresses.insert(address.into());
         }
         Ok(())
     }
@@ -130,7 +130,7 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        self.bonds
+        self.bindings
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)
             .dissolve();

@@ -4,14 +4,14 @@ mod life;
 mod report;
 mod traffic;
 
-use super::gather::Gather;
+use super::coalescer::Coalescer;
+use super::connection::Connection;
+use super::deadline_gate::DeadlineGate;
 use super::inbound::Inbound;
-use super::line::Line;
-use super::outlet::Offer;
-use super::overdue::Overdue;
+use super::notice_queue::Offer;
 use super::reactor::Reactor;
 use super::security::HandshakeFailure;
-use super::{Error, Message, Outlet};
+use super::{Error, Message, NoticeQueue};
 use crate::proto::Time;
 use crate::proto::link::Action;
 use crate::proto::worker::Retract;
@@ -19,10 +19,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-pub use super::line::Endpoint;
+pub use super::connection::Endpoint;
 
-/// What the driver needs of a machine; see [`crate::proto`] for the contract. `line` says which of
-/// its brokers something is about; a machine with one broker has line 0.
+/// What the driver needs of a machine; see [`crate::proto`] for the contract. `broker` says which of
+/// its brokers something is about; a machine with one broker has number 0.
 pub trait Machine {
     /// What its user wants of it.
     type Command: Send + 'static;
@@ -35,31 +35,31 @@ pub trait Machine {
     /// but to say goodbye.
     fn handle_command(&mut self, now: Time, command: Self::Command) -> ControlFlow<()>;
     /// The transport takes messages.
-    fn handle_up(&mut self, line: usize, now: Time);
+    fn handle_up(&mut self, broker: usize, now: Time);
     /// The connection broke.
-    fn handle_down(&mut self, line: usize, now: Time);
+    fn handle_down(&mut self, broker: usize, now: Time);
     /// The broker does not let this peer in.
-    fn handle_refused(&mut self, line: usize, now: Time);
+    fn handle_refused(&mut self, broker: usize, now: Time);
     /// One message of the broker.
-    fn handle_message(&mut self, line: usize, now: Time, frames: &mut Vec<Message>);
+    fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<Message>);
     /// The deadline has come.
     fn handle_timeout(&mut self, now: Time);
     /// The next deadline.
     fn next_deadline(&self) -> Option<Time>;
     /// Hands each message to be sent, as frames, to `send`, and whether the short ones are to be packed.
-    fn drain_transmits(&mut self, line: usize, send: impl FnMut(&mut Vec<Message>, bool));
-    /// Hands each notice to `report`, with the line that it came by. `Break` if the machine is at
+    fn drain_transmits(&mut self, broker: usize, send: impl FnMut(&mut Vec<Message>, bool));
+    /// Hands each notice to `report`, with the broker that it is from. `Break` if the machine is at
     /// its end.
     fn drain_notices(&mut self, report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()>;
     /// What is to be done with the socket.
-    fn poll_action(&mut self, line: usize) -> Option<Action>;
+    fn poll_action(&mut self, broker: usize) -> Option<Action>;
 
     /// Whether it wants to know how much of what it had sent lies in libzmq.
-    fn watches_congestion(&self, _line: usize) -> bool {
+    fn watches_congestion(&self, _broker: usize) -> bool {
         false
     }
     /// More lies there than is good, or no longer.
-    fn handle_congestion(&mut self, _line: usize, _congested: bool) {}
+    fn handle_congestion(&mut self, _broker: usize, _congested: bool) {}
     /// Whether a command asks for a snapshot, and under which name.
     fn asked(command: &Self::Command) -> Option<u64>;
     /// The snapshot; so many offers wait for the reader.
@@ -85,8 +85,8 @@ pub trait Machine {
     fn poll_retract(&mut self) -> Option<Retract> {
         None
     }
-    /// The line that an offer came by.
-    fn line_of(&self, _offer: u64) -> usize {
+    /// The broker that an offer is from.
+    fn broker_of(&self, _offer: u64) -> usize {
         0
     }
     /// These offers were taken back.
@@ -111,11 +111,11 @@ pub enum Notice<N> {
     Started,
     /// It is not; the driver is gone.
     StartFailed(Error),
-    /// The broker of this line does not let this peer in; it tries again.
+    /// This broker does not let this peer in; it tries again.
     Refused(usize, HandshakeFailure),
-    /// The broker of this line can't be reached, for a while already.
+    /// This broker can't be reached, for a while already.
     Unreachable(usize, Error),
-    /// The machine says, of this line.
+    /// The machine says, of this broker.
     Machine(usize, N),
     /// The reader is to give a sign of life when it takes this.
     Ping,
@@ -125,13 +125,13 @@ pub enum Notice<N> {
     Stopped,
 }
 
-/// Starts a driver on the reactor that workers and clients share, with an endpoint for each line of
+/// Starts a driver on the reactor that workers and clients share, with an endpoint for each broker of
 /// its machine. Dropping the sender stops it
 /// where it stands.
 pub fn start<M>(
     machine: impl FnOnce() -> M + Send + 'static,
     endpoints: Vec<Endpoint>,
-    outlet: Arc<Outlet<Notice<M::Notice>>>,
+    queue: Arc<NoticeQueue<Notice<M::Notice>>>,
 ) -> Result<UnboundedSender<M::Command>, Error>
 where
     M: Machine + 'static,
@@ -140,14 +140,14 @@ where
     Reactor::shared()?.drive(move || {
         let driver = Driver {
             machine: machine(),
-            lines: endpoints.into_iter().map(Line::new).collect(),
+            connections: endpoints.into_iter().map(Connection::new).collect(),
             inbox,
-            outlet,
+            queue,
             inbound: Inbound::new(),
-            gather: Gather::default(),
+            coalescer: Coalescer::default(),
             frames: Vec::new(),
             notices: Vec::new(),
-            overdue: Overdue::default(),
+            deadline_gate: DeadlineGate::default(),
         };
         driver.run()
     });
@@ -156,14 +156,14 @@ where
 
 struct Driver<M: Machine> {
     machine: M,
-    lines: Vec<Line>,
+    connections: Vec<Connection>,
     inbox: UnboundedReceiver<M::Command>,
-    outlet: Arc<Outlet<Notice<M::Notice>>>,
+    queue: Arc<NoticeQueue<Notice<M::Notice>>>,
     inbound: Inbound,
-    gather: Gather,
+    coalescer: Coalescer,
     /// Reused from message to message.
     frames: Vec<Message>,
     /// Reused from turn to turn.
     notices: Vec<(usize, M::Notice)>,
-    overdue: Overdue,
+    deadline_gate: DeadlineGate,
 }

@@ -1,6 +1,6 @@
 //! One frame.
 
-use super::account::Account;
+use super::bytes_in_flight::BytesInFlight;
 use super::raw::Raw;
 use std::fmt;
 use std::ops::Deref;
@@ -47,13 +47,13 @@ impl Message {
         place
     }
 
-    /// The same bytes in a frame for which `account` counts `cost` until nobody has it any more.
-    pub(super) fn lent(self, account: &Arc<Account>, cost: usize) -> Message {
+    /// The same bytes in a frame for which `in_flight` counts `cost` until nobody has it any more.
+    pub(super) fn lent(self, in_flight: &Arc<BytesInFlight>, cost: usize) -> Message {
         let raw = match self.0 {
             Bytes::Many(raw) => *raw,
             _ => Raw::from(&self[..]),
         };
-        Message(Bytes::Many(Box::new(raw.lent(account, cost))))
+        Message(Bytes::Many(Box::new(raw.lent(in_flight, cost))))
     }
 }
 

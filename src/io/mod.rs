@@ -5,24 +5,24 @@
 //! tasks of a [`reactor`] thread: all workers and clients of the process share one, each broker has
 //! its own. JavaScript is never on any of these threads, so it may be as busy as it likes.
 
-mod account;
 mod address;
 mod allowance;
+mod bytes_in_flight;
 mod claims;
 pub mod client;
 mod clock;
+mod coalescer;
+mod connection;
 mod connections;
 mod context;
+mod deadline_gate;
 pub mod dealer;
 mod error;
-mod gather;
 mod inbound;
-mod line;
 mod message;
 mod monitor;
+mod notice_queue;
 mod outbound;
-mod outlet;
-mod overdue;
 mod raw;
 mod reactor;
 mod readiness;
@@ -43,5 +43,5 @@ pub use context::quiesce;
 pub use error::Error;
 pub use message::Message;
 #[cfg(test)]
-pub use outlet::Offer;
-pub use outlet::{Outlet, Taken};
+pub use notice_queue::Offer;
+pub use notice_queue::{NoticeQueue, Taken};

@@ -8,7 +8,7 @@
 //! A peer has an entry in here only while it has large frames on their way, or is behind: whoever
 //! keeps up costs nothing.
 
-use super::account::Account;
+use super::bytes_in_flight::BytesInFlight;
 use super::socket::{Sent, Socket};
 use super::{Error, Message, clock};
 use crate::proto::Time;
@@ -78,7 +78,7 @@ pub(super) struct Limits {
 const SLACK: usize = 4;
 
 struct Peer {
-    account: Arc<Account>,
+    in_flight: Arc<BytesInFlight>,
     /// When it last took something of what waited.
     progress: Time,
     waiting: VecDeque<Vec<Message>>,
@@ -167,9 +167,9 @@ impl Outbound {
     fn entry(&mut self, to: &RoutingId) -> &mut Peer {
         // Only for the peers that are in here, so that look-ups cost nobody else.
         if !self.peers.contains_key(to) {
-            let account = Account::new(MAX_LENT / 2, self.freed.clone());
+            let in_flight = BytesInFlight::new(MAX_LENT / 2, self.freed.clone());
             let peer = Peer {
-                account,
+                in_flight,
                 progress: clock::now(),
                 waiting: VecDeque::new(),
                 bytes: 0,
@@ -231,7 +231,7 @@ impl Outbound {
         let mut news = News::default();
         if self.behind == 0 {
             if self.peers.len() > MAX_IDLE {
-                self.peers.retain(|_, peer| peer.account.bytes() > 0);
+                self.peers.retain(|_, peer| peer.in_flight.bytes() > 0);
             }
             return news;
         }
@@ -266,7 +266,7 @@ impl Outbound {
                     news.clear.push(id.clone());
                 }
             }
-            peer.account.bytes() > 0
+            peer.in_flight.bytes() > 0
         });
         self.total -= sent;
         self.behind -= news.clear.len() + news.gone.len();
@@ -304,7 +304,7 @@ pub(super) enum Kind {
 
 impl Peer {
     fn is_too_far_behind(&self, limits: &Limits, kind: Kind) -> bool {
-        let bytes = self.bytes + self.account.bytes();
+        let bytes = self.bytes + self.in_flight.bytes();
         if bytes <= limits.peer {
             return false;
         }
@@ -319,13 +319,13 @@ impl Peer {
 
     /// Sends a message whose large frames are counted for as long as libzmq has them.
     fn lend(&self, socket: &Socket, frames: &mut Vec<Message>) -> Result<Sent, Error> {
-        if self.account.bytes() >= MAX_LENT {
+        if self.in_flight.bytes() >= MAX_LENT {
             return Ok(Sent::Full);
         }
         socket.send_prepared(frames, |frame| {
             let size = frame.len();
             if size >= LARGE {
-                *frame = std::mem::take(frame).lent(&self.account, size);
+                *frame = std::mem::take(frame).lent(&self.in_flight, size);
             }
         })
     }

@@ -1,6 +1,6 @@
 //! One frame in the hands of libzmq.
 
-use super::account::Account;
+use super::bytes_in_flight::BytesInFlight;
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_void};
 use std::ops::Deref;
@@ -49,12 +49,12 @@ impl Raw {
         unsafe { CStr::from_ptr(text) }.to_str().ok()
     }
 
-    /// The same bytes in a message for which `account` counts `cost` until nobody has it any more.
-    pub(super) fn lent(self, account: &Arc<Account>, cost: usize) -> Raw {
-        account.add(cost);
+    /// The same bytes in a message for which `in_flight` counts `cost` until nobody has it any more.
+    pub(super) fn lent(self, in_flight: &Arc<BytesInFlight>, cost: usize) -> Raw {
+        in_flight.add(cost);
         let loan = Box::into_raw(Box::new(Loan {
             raw: self,
-            account: account.clone(),
+            in_flight: in_flight.clone(),
             cost,
         }));
         let mut raw = zmq_msg_t::default();
@@ -173,7 +173,7 @@ unsafe extern "C" fn free_box(data: *mut c_void, len: *mut c_void) {
 /// Bytes in the hands of libzmq.
 struct Loan {
     raw: Raw,
-    account: Arc<Account>,
+    in_flight: Arc<BytesInFlight>,
     cost: usize,
 }
 
@@ -181,7 +181,7 @@ unsafe extern "C" fn end_loan(_data: *mut c_void, loan: *mut c_void) {
     // SAFETY: `loan` is the box that `lent` gave away.
     let loan = unsafe { Box::from_raw(loan.cast::<Loan>()) };
     drop(loan.raw);
-    loan.account.subtract(loan.cost);
+    loan.in_flight.subtract(loan.cost);
 }
 
 #[cfg(test)]

@@ -5,19 +5,19 @@ mod report;
 mod traffic;
 
 use super::allowance::Allowance;
+use super::coalescer::Coalescer;
 use super::connections::{ConnectionLimits, ConnectionNotice, Connections};
-use super::gather::Gather;
+use super::deadline_gate::DeadlineGate;
 use super::inbound::Inbound;
 use super::monitor::{Monitor, Watch};
+use super::notice_queue::MAX_EVENTS;
 use super::outbound::{self, Outbound};
-use super::outlet::MAX_EVENTS;
-use super::overdue::Overdue;
 use super::reactor::Reactor;
 use super::security::ServerSecurity;
 use super::socket::{Bound, Socket};
 use super::spin::{Spin, Spinner};
-use super::zap::{Gate, GateNotice, Registration, Verdict};
-use super::{Address, Error, Message, Outlet, clock};
+use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
+use super::{Address, Error, Message, NoticeQueue, clock};
 use crate::proto::broker::{Broker, BrokerConfig, BrokerEvent, Refusals};
 use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,9 +26,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 /// What its user wants of a broker.
 #[derive(Debug)]
 pub enum Command {
-    /// The gate has other rules.
+    /// The authenticator has other rules.
     Rules,
-    /// Whether a peer is let in, see [`GateNotice::Authenticate`].
+    /// Whether a peer is let in, see [`AuthNotice::Authenticate`].
     Authenticated {
         /// Names the question.
         ticket: u64,
@@ -57,8 +57,8 @@ pub struct Listen {
     pub endpoints: Vec<Address>,
     /// The mode of the files of ipc endpoints, if not the system's.
     pub ipc_mode: Option<u32>,
-    /// The mechanism and the gate; `None`: everybody is let in.
-    pub security: Option<(ServerSecurity, Arc<Gate>)>,
+    /// The mechanism and the authenticator; `None`: everybody is let in.
+    pub security: Option<(ServerSecurity, Arc<Authenticator>)>,
     /// How long a handshake may take, in ms.
     pub handshake_ms: i32,
     /// How many bytes may lie ready for each peer.
@@ -82,8 +82,8 @@ pub enum Notice {
     Event(BrokerEvent),
     /// The snapshot that was asked for under this name, as JSON.
     Stats(u64, String),
-    /// The gate says.
-    Gate(GateNotice),
+    /// The authenticator says.
+    Authenticator(AuthNotice),
     /// Of its connections; and how many such notices were left out before it.
     Connection(ConnectionNotice, u64),
     /// The socket is closed; the driver is gone.
@@ -96,7 +96,7 @@ pub fn start(
     listen: Listen,
     spin: Spin,
     gone: [u8; 16],
-    outlet: Arc<Outlet<Notice>>,
+    queue: Arc<NoticeQueue<Notice>>,
 ) -> Result<UnboundedSender<Command>, Error> {
     let (commands, inbox) = unbounded_channel();
     Reactor::spawn("omdp-broker")?.drive(move || async move {
@@ -108,11 +108,11 @@ pub fn start(
         let mut machine = Broker::new(config);
         let allowance: Arc<Mutex<Allowance>> = Arc::default();
         let guard = match &listen.security {
-            Some((_, gate)) => {
-                machine.set_access(clock::now(), gate.access());
-                match Guard::new(gate.clone(), outlet.clone(), allowance.clone()).await {
+            Some((_, authenticator)) => {
+                machine.set_access(clock::now(), authenticator.access());
+                match Guard::new(authenticator.clone(), queue.clone(), allowance.clone()).await {
                     Ok(guard) => Some(guard),
-                    Err(error) => return outlet.push(Notice::StartFailed(error)),
+                    Err(error) => return queue.push(Notice::StartFailed(error)),
                 }
             }
             None => None,
@@ -124,7 +124,7 @@ pub fn start(
         match open(&listen, &gone).await {
             Ok((socket, connections, bound)) => {
                 let texts = bound.iter().map(|bound| bound.text().to_owned());
-                outlet.push(Notice::Started(texts.collect()));
+                queue.push(Notice::Started(texts.collect()));
                 let driver = Driver {
                     machine,
                     guard,
@@ -138,16 +138,16 @@ pub fn start(
                     spinner: Spinner::new(spin, cores()),
                     gone,
                     inbox,
-                    outlet,
+                    queue,
                     inbound: Inbound::new(),
-                    gather: Gather::default(),
+                    coalescer: Coalescer::default(),
                     frames: Vec::new(),
                     received: 0,
-                    overdue: Overdue::default(),
+                    deadline_gate: DeadlineGate::default(),
                 };
                 driver.run().await;
             }
-            Err(error) => outlet.push(Notice::StartFailed(error)),
+            Err(error) => queue.push(Notice::StartFailed(error)),
         }
     });
     Ok(commands)
@@ -163,8 +163,8 @@ async fn open(listen: &Listen, gone: &[u8]) -> Result<(Socket, Connections, Vec<
     let socket = Socket::router(gone)?;
     socket.limit_handshakes(listen.handshake_ms as c_int)?;
     socket.limit_frames(listen.max_message)?;
-    if let Some((security, gate)) = &listen.security {
-        socket.secure_server(security, gate.domain())?;
+    if let Some((security, authenticator)) = &listen.security {
+        socket.secure_server(security, authenticator.domain())?;
     }
     let monitor = Monitor::new(&socket, Watch::Connections)?;
     let mut bound = Vec::new();
@@ -190,7 +190,7 @@ async fn open(listen: &Listen, gone: &[u8]) -> Result<(Socket, Connections, Vec<
 
 /// Who is let in, while the broker runs.
 struct Guard {
-    gate: Arc<Gate>,
+    authenticator: Arc<Authenticator>,
     registration: Registration,
     /// Of the rules that the machine has.
     epoch: u64,
@@ -198,25 +198,25 @@ struct Guard {
 
 impl Guard {
     async fn new(
-        gate: Arc<Gate>,
-        outlet: Arc<Outlet<Notice>>,
+        authenticator: Arc<Authenticator>,
+        queue: Arc<NoticeQueue<Notice>>,
         allowance: Arc<Mutex<Allowance>>,
     ) -> Result<Self, Error> {
-        // The gate's questions decide, so they are never dropped; the handler bounds them.
-        let tell = move |mut notice: GateNotice| {
-            if let GateNotice::Refused { missed, .. } = &mut notice {
+        // The authenticator's questions decide, so they are never dropped; the handler bounds them.
+        let tell = move |mut notice: AuthNotice| {
+            if let AuthNotice::Refused { missed, .. } = &mut notice {
                 let mut allowance = allowance.lock().unwrap_or_else(PoisonError::into_inner);
                 match allowance.take(clock::now()) {
-                    Some(others) if outlet.len() < MAX_EVENTS => *missed = others,
+                    Some(others) if queue.len() < MAX_EVENTS => *missed = others,
                     _ => return,
                 }
             }
-            outlet.push(Notice::Gate(notice));
+            queue.push(Notice::Authenticator(notice));
         };
-        let epoch = gate.epoch();
-        let registration = Registration::new(gate.clone(), tell).await?;
+        let epoch = authenticator.epoch();
+        let registration = Registration::new(authenticator.clone(), tell).await?;
         Ok(Guard {
-            gate,
+            authenticator,
             registration,
             epoch,
         })
@@ -243,12 +243,12 @@ struct Driver {
     /// can't be mistaken for what a peer sent.
     gone: [u8; 16],
     inbox: UnboundedReceiver<Command>,
-    outlet: Arc<Outlet<Notice>>,
+    queue: Arc<NoticeQueue<Notice>>,
     inbound: Inbound,
-    gather: Gather,
+    coalescer: Coalescer,
     /// Reused from message to message.
     frames: Vec<Message>,
     /// How many messages the last turn brought.
     received: usize,
-    overdue: Overdue,
+    deadline_gate: DeadlineGate,
 }

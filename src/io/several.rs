@@ -3,7 +3,7 @@
 use super::Message;
 use super::client::ClientCommand;
 use super::dealer::{Machine, Stats};
-use super::outlet::Offer;
+use super::notice_queue::Offer;
 use super::worker::WorkerCommand;
 use crate::proto::client::ClientNotice;
 use crate::proto::link::Action;
@@ -67,20 +67,20 @@ impl Machine for WorkerOfSeveral<Message> {
         WorkerOfSeveral::poll_ping(self)
     }
 
-    fn handle_up(&mut self, line: usize, now: Time) {
-        WorkerOfSeveral::handle_up(self, line, now);
+    fn handle_up(&mut self, broker: usize, now: Time) {
+        WorkerOfSeveral::handle_up(self, broker, now);
     }
 
-    fn handle_down(&mut self, line: usize, now: Time) {
-        WorkerOfSeveral::handle_down(self, line, now);
+    fn handle_down(&mut self, broker: usize, now: Time) {
+        WorkerOfSeveral::handle_down(self, broker, now);
     }
 
-    fn handle_refused(&mut self, line: usize, now: Time) {
-        WorkerOfSeveral::handle_refused(self, line, now);
+    fn handle_refused(&mut self, broker: usize, now: Time) {
+        WorkerOfSeveral::handle_refused(self, broker, now);
     }
 
-    fn handle_message(&mut self, line: usize, now: Time, frames: &mut Vec<Message>) {
-        WorkerOfSeveral::handle_message(self, line, now, frames);
+    fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<Message>) {
+        WorkerOfSeveral::handle_message(self, broker, now, frames);
     }
 
     fn handle_timeout(&mut self, now: Time) {
@@ -91,10 +91,10 @@ impl Machine for WorkerOfSeveral<Message> {
         WorkerOfSeveral::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, line: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
-        let form = self.form(line);
+    fn drain_transmits(&mut self, broker: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
+        let form = self.form(broker);
         let mut frames = Vec::new();
-        WorkerOfSeveral::drain_transmits(self, line, |message| {
+        WorkerOfSeveral::drain_transmits(self, broker, |message| {
             form.encode_of_worker(message, &mut frames);
             if !frames.is_empty() {
                 send(&mut frames, form.packed);
@@ -110,16 +110,16 @@ impl Machine for WorkerOfSeveral<Message> {
         }
     }
 
-    fn watches_congestion(&self, line: usize) -> bool {
-        !self.has_windows(line)
+    fn watches_congestion(&self, broker: usize) -> bool {
+        !self.has_windows(broker)
     }
 
-    fn handle_congestion(&mut self, line: usize, congested: bool) {
-        WorkerOfSeveral::handle_congestion(self, line, congested);
+    fn handle_congestion(&mut self, broker: usize, congested: bool) {
+        WorkerOfSeveral::handle_congestion(self, broker, congested);
     }
 
-    fn poll_action(&mut self, line: usize) -> Option<Action> {
-        WorkerOfSeveral::poll_action(self, line)
+    fn poll_action(&mut self, broker: usize) -> Option<Action> {
+        WorkerOfSeveral::poll_action(self, broker)
     }
 
     fn offered(notice: &Self::Notice) -> Option<Offer> {
@@ -142,8 +142,8 @@ impl Machine for WorkerOfSeveral<Message> {
         WorkerOfSeveral::poll_retract(self)
     }
 
-    fn line_of(&self, offer: u64) -> usize {
-        WorkerOfSeveral::line_of(self, offer)
+    fn broker_of(&self, offer: u64) -> usize {
+        WorkerOfSeveral::broker_of(self, offer)
     }
 
     fn handle_retracted(&mut self, now: Time, offers: &[u64]) {
@@ -197,20 +197,20 @@ impl Machine for ClientOfSeveral<Message> {
         }
     }
 
-    fn handle_up(&mut self, line: usize, now: Time) {
-        ClientOfSeveral::handle_up(self, line, now);
+    fn handle_up(&mut self, broker: usize, now: Time) {
+        ClientOfSeveral::handle_up(self, broker, now);
     }
 
-    fn handle_down(&mut self, line: usize, now: Time) {
-        ClientOfSeveral::handle_down(self, line, now);
+    fn handle_down(&mut self, broker: usize, now: Time) {
+        ClientOfSeveral::handle_down(self, broker, now);
     }
 
-    fn handle_refused(&mut self, line: usize, now: Time) {
-        ClientOfSeveral::handle_refused(self, line, now);
+    fn handle_refused(&mut self, broker: usize, now: Time) {
+        ClientOfSeveral::handle_refused(self, broker, now);
     }
 
-    fn handle_message(&mut self, line: usize, now: Time, frames: &mut Vec<Message>) {
-        ClientOfSeveral::handle_message(self, line, now, frames);
+    fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<Message>) {
+        ClientOfSeveral::handle_message(self, broker, now, frames);
     }
 
     fn handle_timeout(&mut self, now: Time) {
@@ -221,10 +221,10 @@ impl Machine for ClientOfSeveral<Message> {
         ClientOfSeveral::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, line: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
-        let form = self.form(line);
+    fn drain_transmits(&mut self, broker: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
+        let form = self.form(broker);
         let mut frames = Vec::new();
-        ClientOfSeveral::drain_transmits(self, line, |message| {
+        ClientOfSeveral::drain_transmits(self, broker, |message| {
             form.encode_of_client(message, &mut frames);
             if !frames.is_empty() {
                 send(&mut frames, form.packed);
@@ -241,7 +241,7 @@ impl Machine for ClientOfSeveral<Message> {
         <Client<Message> as Machine>::only_tells(notice)
     }
 
-    fn poll_action(&mut self, line: usize) -> Option<Action> {
-        ClientOfSeveral::poll_action(self, line)
+    fn poll_action(&mut self, broker: usize) -> Option<Action> {
+        ClientOfSeveral::poll_action(self, broker)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Message;
 use super::dealer::{Machine, Stats};
-use super::outlet::Offer;
+use super::notice_queue::Offer;
 use crate::proto::Time;
 use crate::proto::link::Action;
 use crate::proto::worker::{Retract, Worked, Worker, WorkerNotice};
@@ -86,19 +86,19 @@ impl Machine for Worker<Message> {
         Worker::poll_ping(self)
     }
 
-    fn handle_up(&mut self, _line: usize, now: Time) {
+    fn handle_up(&mut self, _broker: usize, now: Time) {
         Worker::handle_up(self, now);
     }
 
-    fn handle_down(&mut self, _line: usize, now: Time) {
+    fn handle_down(&mut self, _broker: usize, now: Time) {
         Worker::handle_down(self, now);
     }
 
-    fn handle_refused(&mut self, _line: usize, now: Time) {
+    fn handle_refused(&mut self, _broker: usize, now: Time) {
         Worker::handle_refused(self, now);
     }
 
-    fn handle_message(&mut self, _line: usize, now: Time, frames: &mut Vec<Message>) {
+    fn handle_message(&mut self, _broker: usize, now: Time, frames: &mut Vec<Message>) {
         Worker::handle_message(self, now, frames);
     }
 
@@ -110,7 +110,7 @@ impl Machine for Worker<Message> {
         Worker::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, _line: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
+    fn drain_transmits(&mut self, _broker: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
         let form = self.form();
         let mut frames = Vec::new();
         Worker::drain_transmits(self, |message| {
@@ -132,15 +132,15 @@ impl Machine for Worker<Message> {
         end
     }
 
-    fn watches_congestion(&self, _line: usize) -> bool {
+    fn watches_congestion(&self, _broker: usize) -> bool {
         !self.has_windows()
     }
 
-    fn handle_congestion(&mut self, _line: usize, congested: bool) {
+    fn handle_congestion(&mut self, _broker: usize, congested: bool) {
         Worker::handle_congestion(self, congested);
     }
 
-    fn poll_action(&mut self, _line: usize) -> Option<Action> {
+    fn poll_action(&mut self, _broker: usize) -> Option<Action> {
         Worker::poll_action(self)
     }
 

@@ -8,7 +8,7 @@ use super::shell::common_methods;
 use super::{random, random_frame};
 use crate::io::router::{self, Command, Listen, Notice};
 use crate::io::spin::Spin;
-use crate::io::zap::{Gate, Verdict};
+use crate::io::zap::{Authenticator, Verdict};
 use crate::io::{Address, ConnectionLimits, Message};
 use crate::proto::broker::{BrokerConfig, HeldLimits, Limits, Refusals};
 use crate::proto::{Broker, Time};
@@ -99,7 +99,7 @@ pub struct RefusalCounts {
 pub struct BrokerCore {
     conf: BrokerConf,
     core: Core<Command, Notice>,
-    gate: Option<Arc<Gate>>,
+    authenticator: Option<Arc<Authenticator>>,
     refusals: Arc<Mutex<Refusals>>,
     /// The next stop ends every request.
     discards: bool,
@@ -118,7 +118,7 @@ impl BrokerCore {
             discards: false,
             conf,
             core: Core::new(),
-            gate: rules.map(|rules| Arc::new(Gate::new(domain(), rules))),
+            authenticator: rules.map(|rules| Arc::new(Authenticator::new(domain(), rules))),
             refusals: Arc::default(),
         })
     }
@@ -127,8 +127,8 @@ impl BrokerCore {
     #[napi]
     pub fn allow(&mut self, rules: RulesConf) -> Result<()> {
         let rules = security::rules(rules)?;
-        if let Some(gate) = &self.gate {
-            gate.set_rules(rules);
+        if let Some(authenticator) = &self.authenticator {
+            authenticator.set_rules(rules);
             self.core.command(Command::Rules);
         }
         Ok(())
@@ -163,7 +163,10 @@ impl BrokerCore {
             strays,
         } = *self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         RefusalCounts {
-            peers: self.gate.as_ref().map_or(0, |gate| gate.refused()) as f64,
+            peers: self
+                .authenticator
+                .as_ref()
+                .map_or(0, |authenticator| authenticator.refused()) as f64,
             workers: workers as f64,
             requests: requests as f64,
             strays: strays as f64,
@@ -189,7 +192,7 @@ impl BrokerCore {
                 .map(|each| Address::new(each))
                 .collect(),
             ipc_mode: self.conf.ipc_mode,
-            security: mechanism.zip(self.gate.clone()),
+            security: mechanism.zip(self.authenticator.clone()),
             handshake_ms: self.conf.handshake_interval as i32,
             max_peer_bytes: self.conf.max_peer_bytes as usize,
             max_message: self.conf.max_message_size as u64,
@@ -207,7 +210,7 @@ impl BrokerCore {
             micros if micros < 0.0 => Spin::Auto,
             micros => Spin::For(Duration::from_micros(micros as u64)),
         };
-        let launch = |outlet| router::start(config, listen, spin, random_frame(), outlet);
+        let launch = |queue| router::start(config, listen, spin, random_frame(), queue);
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
@@ -298,7 +301,7 @@ impl BrokerCore {
                 Notice::Stopped => return core::stopped(batch, generation),
                 Notice::Event(event) => events::report(batch, &event),
                 Notice::Stats(id, stats) => batch.json(Kind::Stats, id, &stats),
-                Notice::Gate(notice) => events::report_gate(batch, notice),
+                Notice::Authenticator(notice) => events::report_gate(batch, notice),
                 Notice::Connection(notice, missed) => {
                     events::report_connection(batch, notice, missed);
                 }

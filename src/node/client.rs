@@ -73,9 +73,9 @@ impl ClientCore {
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
         let endpoints = self.endpoints()?;
         let configs = self.configs();
-        let launch = |outlet| match <[_; 1]>::try_from(configs) {
-            Ok([config]) => dealer::start(move || Client::new(config), endpoints, outlet),
-            Err(configs) => dealer::start(move || ClientOfSeveral::new(configs), endpoints, outlet),
+        let launch = |queue| match <[_; 1]>::try_from(configs) {
+            Ok([config]) => dealer::start(move || Client::new(config), endpoints, queue),
+            Err(configs) => dealer::start(move || ClientOfSeveral::new(configs), endpoints, queue),
         };
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
@@ -151,10 +151,10 @@ impl ClientCore {
         let conf = &self.conf;
         let dialect = dialect(&conf.protocol);
         let security = security::client(conf.security.as_ref())?;
-        let lines = conf.endpoints.iter().enumerate();
-        let endpoints = lines.map(|(line, address)| Endpoint {
+        let brokers = conf.endpoints.iter().enumerate();
+        let endpoints = brokers.map(|(broker, address)| Endpoint {
             address: Address::new(address),
-            identity: peer::identity(&self.core, dialect, line, &conf.name, conf.generated),
+            identity: peer::identity(&self.core, dialect, broker, &conf.name, conf.generated),
             max_message: conf.max_message_size as u64,
             reconnect_ms: self.conf.reconnect.min(f64::from(i32::MAX)) as i32,
             // A broker of 0.0.92 or of MDP says nothing to a client but replies.

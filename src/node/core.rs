@@ -4,7 +4,7 @@
 use super::batch_writer::{self, BatchWriter, Blob, Value};
 use super::crossing::Kind;
 use super::wake::Wake;
-use crate::io::{Address, Claims, Error as IoError, Outlet, Taken};
+use crate::io::{Address, Claims, Error as IoError, NoticeQueue, Taken};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use std::ops::ControlFlow;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 /// One life: it can be given commands, and it gives notices.
 struct Life<C, N> {
     commands: Option<UnboundedSender<C>>,
-    outlet: Arc<Outlet<N>>,
+    queue: Arc<NoticeQueue<N>>,
     wake: Wake,
 }
 
@@ -72,23 +72,23 @@ impl<C, N> Core<C, N> {
         &mut self,
         env: &Env,
         wake: &Function<'_, (), ()>,
-        launch: impl FnOnce(Arc<Outlet<N>>) -> std::result::Result<UnboundedSender<C>, IoError>,
+        launch: impl FnOnce(Arc<NoticeQueue<N>>) -> std::result::Result<UnboundedSender<C>, IoError>,
         failed: impl FnOnce(IoError) -> N,
     ) -> Result<()> {
         let wake = Wake::new(env, wake)?;
         let waker = wake.clone();
-        let outlet = Arc::new(Outlet::with_claims(
+        let queue = Arc::new(NoticeQueue::with_claims(
             move || waker.wake(),
             self.claims.clone(),
         ));
         wake.keep_alive(env, self.hold)?;
         self.generation += 1;
-        let commands = launch(outlet.clone())
-            .map_err(|error| outlet.push(failed(error)))
+        let commands = launch(queue.clone())
+            .map_err(|error| queue.push(failed(error)))
             .ok();
         self.life = Some(Life {
             commands,
-            outlet,
+            queue,
             wake,
         });
         Ok(())
@@ -109,7 +109,7 @@ impl<C, N> Core<C, N> {
         into: Float64ArraySlice<'env>,
         report: impl FnMut(&mut BatchWriter<'_>, u64, N) -> ControlFlow<()>,
     ) -> Result<JsString<'env>> {
-        let take = |outlet: &Outlet<N>, max, notices: &mut _| outlet.take(max, 0, notices);
+        let take = |queue: &NoticeQueue<N>, max, notices: &mut _| queue.take(max, 0, notices);
         self.fill(env, into, take, report)
     }
 
@@ -125,8 +125,8 @@ impl<C, N> Core<C, N> {
     where
         N: Clone,
     {
-        let take = |outlet: &Outlet<N>, max, notices: &mut _| {
-            outlet.take_and_show(max, room, ahead, notices)
+        let take = |queue: &NoticeQueue<N>, max, notices: &mut _| {
+            queue.take_and_show(max, room, ahead, notices)
         };
         self.fill(env, into, take, report)
     }
@@ -135,14 +135,14 @@ impl<C, N> Core<C, N> {
         &mut self,
         env: &'env Env,
         mut into: Float64ArraySlice<'env>,
-        take: impl FnOnce(&Outlet<N>, usize, &mut Vec<N>) -> Taken,
+        take: impl FnOnce(&NoticeQueue<N>, usize, &mut Vec<N>) -> Taken,
         mut report: impl FnMut(&mut BatchWriter<'_>, u64, N) -> ControlFlow<()>,
     ) -> Result<JsString<'env>> {
         // SAFETY: JavaScript lends this array for the call alone, and runs nothing meanwhile.
         let mut batch = BatchWriter::new(unsafe { into.as_mut() });
         let mut taken = Taken::default();
         if let Some(life) = &self.life {
-            taken = take(&life.outlet, batch.capacity(), &mut self.notices);
+            taken = take(&life.queue, batch.capacity(), &mut self.notices);
         }
         let mut certain = self.notices.len() - taken.shown;
         for notice in self.notices.drain(..) {

@@ -3,7 +3,7 @@
 use super::batch_writer::BatchWriter;
 use super::crossing::Kind;
 use crate::io::ConnectionNotice;
-use crate::io::zap::{GateNotice, Shown};
+use crate::io::zap::{AuthNotice, Shown};
 use crate::proto::broker::BrokerEvent;
 use serde_json::json;
 
@@ -54,9 +54,9 @@ pub(super) fn report_connection(
 }
 
 /// The same of who is let in.
-pub(super) fn report_gate(batch: &mut BatchWriter<'_>, notice: GateNotice) {
+pub(super) fn report_gate(batch: &mut BatchWriter<'_>, notice: AuthNotice) {
     match notice {
-        GateNotice::Refused {
+        AuthNotice::Refused {
             address,
             mechanism,
             name,
@@ -79,10 +79,10 @@ pub(super) fn report_gate(batch: &mut BatchWriter<'_>, notice: GateNotice) {
             }
             batch.event("peerRefused", &event);
         }
-        GateNotice::Authenticate { ticket, knock } => {
-            let mechanism = knock.credentials.mechanism().to_ascii_lowercase();
-            let mut peer = json!({ "address": knock.address, "mechanism": mechanism });
-            match knock.credentials {
+        AuthNotice::Authenticate { ticket, request } => {
+            let mechanism = request.credentials.mechanism().to_ascii_lowercase();
+            let mut peer = json!({ "address": request.address, "mechanism": mechanism });
+            match request.credentials {
                 Shown::Key(key) => peer["publicKey"] = key.to_z85().into(),
                 Shown::Password { username, password } => {
                     peer["username"] = username.into();

@@ -11,12 +11,12 @@ use crate::wire::Dialect;
 use serde_json::json;
 use std::ops::ControlFlow;
 
-/// The identity on the line to one of the brokers, in the life that begins next. Two of the
+/// The identity on the broker to one of the brokers, in the life that begins next. Two of the
 /// endpoints may lead to one broker, unless the user says who is to be seen there.
 pub(super) fn identity<C, N>(
     core: &Core<C, N>,
     dialect: Dialect,
-    line: usize,
+    broker: usize,
     name: &str,
     generated: bool,
 ) -> Vec<u8> {
@@ -26,8 +26,8 @@ pub(super) fn identity<C, N>(
         return Vec::new();
     }
     let mut identity = core.identity(name, generated);
-    if generated && line > 0 {
-        identity.extend(format!("-{line}").as_bytes());
+    if generated && broker > 0 {
+        identity.extend(format!("-{broker}").as_bytes());
     }
     identity
 }
@@ -41,18 +41,18 @@ pub(super) fn report<N>(
     notice: Notice<N>,
     of_machine: impl FnOnce(&mut BatchWriter<'_>, N, &str),
 ) -> ControlFlow<()> {
-    let endpoint_of = |line: usize| endpoints.get(line).map_or("", String::as_str);
+    let endpoint_of = |broker: usize| endpoints.get(broker).map_or("", String::as_str);
     match notice {
         Notice::Started => batch.json(Kind::Started, generation, "[]"),
         Notice::StartFailed(error) => return core::start_failed(batch, generation, &error),
         Notice::Stopped => return core::stopped(batch, generation),
-        Notice::Refused(line, failure) => {
-            let payload = json!({ "endpoint": endpoint_of(line), "reason": failure.as_str() });
+        Notice::Refused(broker, failure) => {
+            let payload = json!({ "endpoint": endpoint_of(broker), "reason": failure.as_str() });
             batch.event("refused", &payload);
         }
-        Notice::Unreachable(line, error) => {
+        Notice::Unreachable(broker, error) => {
             let payload = json!({
-                "endpoint": endpoint_of(line),
+                "endpoint": endpoint_of(broker),
                 "code": error.code,
                 "reason": error.message,
             });
@@ -60,7 +60,7 @@ pub(super) fn report<N>(
         }
         Notice::Ping => {}
         Notice::Stats(id, snapshot) => batch.json(Kind::Stats, id, &stats(snapshot)),
-        Notice::Machine(line, notice) => of_machine(batch, notice, endpoint_of(line)),
+        Notice::Machine(broker, notice) => of_machine(batch, notice, endpoint_of(broker)),
     }
     ControlFlow::Continue(())
 }

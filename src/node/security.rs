@@ -117,7 +117,7 @@ pub(super) fn server(conf: &SecurityConf) -> Result<ServerSecurity> {
     Ok(ServerSecurity::Plain)
 }
 
-/// The rules for a gate.
+/// The rules for a authenticator.
 pub(super) fn rules(conf: RulesConf) -> Result<RuleSet> {
     let keys = conf
         .keys

@@ -55,14 +55,14 @@ impl TakenOffers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::{Offer, Outlet};
+    use crate::io::{NoticeQueue, Offer};
     use std::sync::Arc;
 
     #[test]
     fn what_is_claimed_is_taken_when_javascript_was_here_last() {
         let claims = Arc::new(Claims::default());
-        let outlet = Outlet::with_claims(|| {}, claims.clone());
-        outlet.update(|queue| {
+        let queue = NoticeQueue::with_claims(|| {}, claims.clone());
+        queue.update(|queue| {
             for id in 1..=6 {
                 let returnable = true;
                 queue.offer(Offer { id, returnable }, id);
@@ -72,20 +72,20 @@ mod tests {
         let at = Time::from_micros;
         taken_offers.begin(&claims, at(10));
         let mut batch = Vec::new();
-        assert_eq!(outlet.take_and_show(9, 1, 4, &mut batch).shown, 4);
+        assert_eq!(queue.take_and_show(9, 1, 4, &mut batch).shown, 4);
         taken_offers.take(batch[0], at(10));
         batch[1..].iter().for_each(|&id| taken_offers.show(id));
         assert_eq!(taken_offers.tell(&claims, at(20)), Some((1, at(10))));
         assert_eq!(taken_offers.tell(&claims, at(30)), None);
 
         assert!(claims.claim(0));
-        outlet.update(|queue| assert!(queue.withdraw(3)));
+        queue.update(|queue| assert!(queue.withdraw(3)));
         assert!(claims.claim(2));
         assert_eq!(taken_offers.tell(&claims, at(40)), Some((4, at(30))));
         assert!(claims.claim(3));
         taken_offers.begin(&claims, at(50));
         batch.clear();
-        outlet.take_and_show(9, 1, 4, &mut batch);
+        queue.take_and_show(9, 1, 4, &mut batch);
         taken_offers.take(batch[0], at(50));
         assert_eq!(taken_offers.tell(&claims, at(60)), Some((6, at(40))));
     }

@@ -1,5 +1,6 @@
 //! The machines against each other, and against peers of 0.0.92, in virtual time.
 
+mod abandoned;
 mod accounts;
 mod ahead;
 mod blocked;
@@ -19,7 +20,6 @@ mod goodbye;
 mod heartbeats;
 mod hello;
 mod identities;
-mod left;
 mod limits;
 mod liveness;
 mod mdp;

@@ -11,6 +11,7 @@
 //! for [`STALL`], what was only offered goes back to the broker. So does what would have to wait
 //! for longer than [`BACKLOG`].
 
+mod abandoned;
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod connection;
@@ -19,7 +20,6 @@ mod delivery;
 mod detached;
 mod drain;
 mod incoming;
-mod left;
 mod log;
 mod notice;
 mod offers;
@@ -40,10 +40,10 @@ use super::link::{Action, BrokerLife, Due, Link, LinkConfig};
 use super::table::Table;
 use crate::wire::omdp::WorkerMessage;
 use crate::wire::{Dialect, Form, Frame};
+use abandoned::Abandoned;
 use delivery::Delivery;
 use detached::DetachedReplies;
 use drain::Draining;
-use left::Left;
 use log::Log;
 use pace::Pace;
 use resume::Disowned;
@@ -87,7 +87,7 @@ pub struct Worker<F> {
     give_up_at: Option<Time>,
     /// The broker that claims were made from last.
     last_broker: Option<BrokerLife>,
-    left: Left,
+    abandoned: Abandoned,
     /// When offers go back unless a delivery ends before; set while there are more deliveries than
     /// may run.
     stalled_at: Option<Time>,
@@ -126,7 +126,7 @@ impl<F: Frame> Worker<F> {
             disowned: Vec::new(),
             give_up_at: None,
             last_broker: None,
-            left: Left::default(),
+            abandoned: Abandoned::default(),
             stalled_at: None,
             pace: Pace::new(),
             retract: None,

@@ -1,7 +1,7 @@
 //! The turns of a worker's or client's driver, from its start to its end.
 
 use super::{Driver, Machine, Notice};
-use crate::io::line::{self, Line};
+use crate::io::connection::{self, Connection};
 use crate::io::{clock, context};
 use std::ops::ControlFlow;
 use tokio::sync::mpsc::error::TryRecvError;
@@ -11,14 +11,14 @@ impl<M: Machine> Driver<M> {
     pub(super) async fn run(mut self) {
         self.machine.start();
         // The first sockets are made here, so that a bad endpoint is an error of `start`.
-        for at in 0..self.lines.len() {
+        for at in 0..self.connections.len() {
             self.machine.poll_action(at);
-            if let Err(error) = self.lines[at].open() {
-                self.lines.iter_mut().for_each(Line::close);
-                return self.outlet.push(Notice::StartFailed(error));
+            if let Err(error) = self.connections[at].open() {
+                self.connections.iter_mut().for_each(Connection::close);
+                return self.queue.push(Notice::StartFailed(error));
             }
         }
-        self.outlet.push(Notice::Started);
+        self.queue.push(Notice::Started);
         // Over inproc the connection is there already, and nothing will wake us for it.
         let mut more = true;
         loop {
@@ -38,19 +38,19 @@ impl<M: Machine> Driver<M> {
                 ControlFlow::Break(()) => break,
             }
         }
-        self.lines.iter_mut().for_each(Line::close);
+        self.connections.iter_mut().for_each(Connection::close);
         context::flushed().await;
-        self.outlet.push(Notice::Stopped);
+        self.queue.push(Notice::Stopped);
     }
 
     /// Until there is something to do. `None` inside is the end of all commands.
     async fn wait(&mut self) -> Option<Option<M::Command>> {
-        let deadline = self.overdue.next(self.machine.next_deadline());
+        let deadline = self.deadline_gate.next(self.machine.next_deadline());
         let deadline = deadline.map(clock::instant);
         tokio::select! {
             biased;
             command = self.inbox.recv() => Some(command),
-            () = line::any_ready(&self.lines) => None,
+            () = connection::any_ready(&self.connections) => None,
             () = async { sleep_until(deadline.unwrap_or_else(|| clock::instant(clock::now()))).await },
                 if deadline.is_some() => None,
         }
@@ -74,11 +74,11 @@ impl<M: Machine> Driver<M> {
             command = self.inbox.try_recv().ok().map(Some);
         }
         let mut more = false;
-        for at in 0..self.lines.len() {
+        for at in 0..self.connections.len() {
             more |= self.receive(at, now);
         }
         let deadline = self.machine.next_deadline();
-        if self.overdue.is_due(now, deadline, !more) {
+        if self.deadline_gate.is_due(now, deadline, !more) {
             self.machine.handle_timeout(now);
         }
         self.retract(now);
@@ -87,12 +87,12 @@ impl<M: Machine> Driver<M> {
             return ControlFlow::Break(());
         }
         if self.machine.poll_ping() {
-            self.outlet.push(Notice::Ping);
+            self.queue.push(Notice::Ping);
         }
         for id in asked {
-            let stats = self.machine.stats(self.outlet.offers());
-            self.outlet.push(Notice::Stats(id, stats));
+            let stats = self.machine.stats(self.queue.offers());
+            self.queue.push(Notice::Stats(id, stats));
         }
-        ControlFlow::Continue(more || self.lines.iter().any(Line::has_news))
+        ControlFlow::Continue(more || self.connections.iter().any(Connection::has_news))
     }
 }

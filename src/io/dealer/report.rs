@@ -1,7 +1,7 @@
 //! What a worker's or client's user is told, and what is taken back from it.
 
 use super::{Driver, Machine, Notice};
-use crate::io::outlet::MAX_EVENTS;
+use crate::io::notice_queue::MAX_EVENTS;
 use crate::proto::Time;
 use crate::proto::worker::Retract;
 use std::ops::ControlFlow;
@@ -11,15 +11,15 @@ impl<M: Machine> Driver<M> {
     pub(super) fn retract(&mut self, now: Time) {
         while let Some(retract) = self.machine.poll_retract() {
             let Retract {
-                line,
+                broker,
                 outstanding,
                 limit,
             } = retract;
             // Those that the machine has just made are not on offer yet.
             let _ = self.report(now);
             let machine = &self.machine;
-            let wanted = |offer| line.is_none_or(|line| machine.line_of(offer) == line);
-            let taken_back = self.outlet.retract(outstanding, limit, wanted);
+            let wanted = |offer| broker.is_none_or(|broker| machine.broker_of(offer) == broker);
+            let taken_back = self.queue.retract(outstanding, limit, wanted);
             self.machine.handle_retracted(now, &taken_back);
         }
     }
@@ -28,18 +28,18 @@ impl<M: Machine> Driver<M> {
         let Driver {
             machine, notices, ..
         } = self;
-        let end = machine.drain_notices(|line, notice| notices.push((line, notice)));
-        self.outlet.update(|queue| {
-            for (line, notice) in notices.drain(..) {
+        let end = machine.drain_notices(|connection, notice| notices.push((connection, notice)));
+        self.queue.update(|queue| {
+            for (connection, notice) in notices.drain(..) {
                 let withdrawn = M::withdrawn(&notice);
                 let void = withdrawn.is_some_and(|id| queue.withdraw(id));
                 if let Some(id) = withdrawn.filter(|_| !void) {
                     machine.handle_left_running(now, id);
                 }
                 match M::offered(&notice) {
-                    Some(offer) => queue.offer(offer, Notice::Machine(line, notice)),
+                    Some(offer) => queue.offer(offer, Notice::Machine(connection, notice)),
                     None if M::only_tells(&notice) && queue.len() >= MAX_EVENTS => {}
-                    None if !void => queue.push(Notice::Machine(line, notice)),
+                    None if !void => queue.push(Notice::Machine(connection, notice)),
                     None => {}
                 }
             }

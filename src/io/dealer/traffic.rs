@@ -1,4 +1,4 @@
-//! Messages between the lines of a worker or client and its machine, and the sockets that it asks for.
+//! Messages between the connections of a worker or client and its machine, and the sockets that it asks for.
 
 use super::{Driver, Machine, Notice};
 use crate::io::Message;
@@ -11,109 +11,109 @@ use crate::wire::packed::pack;
 const BATCH: usize = 256;
 
 impl<M: Machine> Driver<M> {
-    /// Feeds the machine what the transport of one line has. True if there may be more.
+    /// Feeds the machine what the transport of one connection has. True if there may be more.
     pub(super) fn receive(&mut self, at: usize, now: Time) -> bool {
-        let line = &mut self.lines[at];
-        let Some(events) = line.socket.as_ref().map(Socket::events) else {
+        let connection = &mut self.connections[at];
+        let Some(events) = connection.socket.as_ref().map(Socket::events) else {
             return false;
         };
         let Ok((readable, writable)) = events else {
             self.machine.handle_down(at, now);
             return false;
         };
-        if let Some(error) = line.advance() {
-            self.outlet.push(Notice::Unreachable(at, error));
+        if let Some(error) = connection.advance() {
+            self.queue.push(Notice::Unreachable(at, error));
         }
-        if let Some(failure) = line.handshake() {
+        if let Some(failure) = connection.handshake() {
             // libzmq would come back at once or never.
-            self.outlet.push(Notice::Refused(at, failure));
+            self.queue.push(Notice::Refused(at, failure));
             self.machine.handle_refused(at, now);
             return false;
         }
-        if !line.up && !line.is_connecting() && writable {
-            line.up = true;
+        if !connection.up && !connection.is_connecting() && writable {
+            connection.up = true;
             self.machine.handle_up(at, now);
         }
-        if readable && let Some(socket) = &line.socket {
+        if readable && let Some(socket) = &connection.socket {
             let mut room = BATCH;
             while room > 0 && matches!(self.inbound.receive(socket), Ok(true)) {
                 while self.inbound.next(&mut self.frames) {
                     room = room.saturating_sub(1);
-                    line.detach(&mut self.frames);
-                    if line.is_gone(&self.frames) {
+                    connection.detach(&mut self.frames);
+                    if connection.is_gone(&self.frames) {
                         self.frames.clear();
-                        line.up = false;
+                        connection.up = false;
                         self.machine.handle_down(at, now);
                         return false;
                     }
                     self.machine.handle_message(at, now, &mut self.frames);
                 }
             }
-        } else if line.up && !writable {
+        } else if connection.up && !writable {
             // Over inproc a connection that broke is one that takes nothing any more.
-            line.up = false;
+            connection.up = false;
             self.machine.handle_down(at, now);
         }
         readable
     }
 
-    /// Carries out what the machine wants of its lines. What the loss of one moves to another goes
+    /// Carries out what the machine wants of its connections. What the loss of one moves to another goes
     /// out in the next round.
     pub(super) fn carry_out(&mut self, now: Time) {
         let mut again = true;
         while again {
             again = false;
-            for at in 0..self.lines.len() {
+            for at in 0..self.connections.len() {
                 again |= self.carry_out_line(at, now);
             }
         }
     }
 
     /// Sends what the machine wants sent, then opens or closes the socket as it asks. True if the
-    /// line turned out to be lost.
+    /// connection turned out to be lost.
     fn carry_out_line(&mut self, at: usize, now: Time) -> bool {
         let mut lost = false;
         loop {
             let watches = self.machine.watches_congestion(at);
-            let line = &mut self.lines[at];
-            if let Some(congested) = line.congestion() {
+            let connection = &mut self.connections[at];
+            if let Some(congested) = connection.congestion() {
                 self.machine.handle_congestion(at, congested);
             }
-            let socket = line.socket.as_ref();
+            let socket = connection.socket.as_ref();
             let mut broken = false;
             let mut send = |frames: &mut Vec<Message>| {
                 let sent = socket.map(|socket| socket.send(frames));
                 broken |= !matches!(sent, Some(Ok(Sent::Yes)));
                 frames.clear();
             };
-            let gather = &mut self.gather;
+            let coalescer = &mut self.coalescer;
             self.machine.drain_transmits(at, |frames, packed| {
                 if packed && !watches {
-                    return gather.add(frames, &mut send);
+                    return coalescer.add(frames, &mut send);
                 }
-                gather.flush(&mut send);
+                coalescer.flush(&mut send);
                 if packed {
                     pack(frames, 0);
                 }
                 if watches {
-                    line.count(frames);
+                    connection.count(frames);
                 }
                 send(frames);
             });
-            gather.flush(&mut send);
-            if let Some(congested) = line.congestion() {
+            coalescer.flush(&mut send);
+            if let Some(congested) = connection.congestion() {
                 self.machine.handle_congestion(at, congested);
             }
-            if broken && line.up {
-                line.up = false;
+            if broken && connection.up {
+                connection.up = false;
                 lost = true;
                 self.machine.handle_down(at, now);
             }
             match self.machine.poll_action(at) {
                 None => return lost,
-                Some(Action::Close) => line.close(),
+                Some(Action::Close) => connection.close(),
                 Some(Action::Open) => {
-                    if line.open().is_err() {
+                    if connection.open().is_err() {
                         // Out of descriptors, say: the machine tries again after its interval.
                         lost = true;
                         self.machine.handle_down(at, now);

@@ -45,7 +45,7 @@ impl Driver {
         }
         drop(self.socket);
         context::flushed().await;
-        self.outlet.push(Notice::Stopped);
+        self.queue.push(Notice::Stopped);
     }
 
     /// Stays awake for the next message where that pays; see [`Spinner`]. Under load there always is a next one.
@@ -95,7 +95,7 @@ impl Driver {
             Some(Some(Command::Discard)) => return ControlFlow::Break(Broker::discard),
             Some(Some(Command::Stats(id))) => {
                 let stats = self.machine.stats(clock::now()).to_string();
-                self.outlet.push(Notice::Stats(id, stats));
+                self.queue.push(Notice::Stats(id, stats));
             }
             Some(Some(Command::Rules)) => self.follow_rules(),
             Some(Some(Command::Authenticated { ticket, verdict })) => {
@@ -110,19 +110,20 @@ impl Driver {
         ControlFlow::Continue(())
     }
 
-    /// Whom the gate has let in under its new rules the machine must hear under them.
+    /// Whom the authenticator has let in under its new rules the machine must hear under them.
     pub(super) fn follow_rules(&mut self) {
         if let Some(guard) = &mut self.guard
-            && guard.epoch != guard.gate.epoch()
+            && guard.epoch != guard.authenticator.epoch()
         {
-            guard.epoch = guard.gate.epoch();
-            self.machine.set_access(clock::now(), guard.gate.access());
+            guard.epoch = guard.authenticator.epoch();
+            self.machine
+                .set_access(clock::now(), guard.authenticator.access());
         }
     }
 
     /// Until there is something to do.
     async fn wait(&mut self) -> Option<Option<Command>> {
-        let deadline = self.overdue.next(self.machine.next_deadline());
+        let deadline = self.deadline_gate.next(self.machine.next_deadline());
         let deadline = deadline.map(clock::instant);
         let look = self.connections.next_deadline();
         let deadline = deadline.into_iter().chain(look.map(clock::instant)).min();
@@ -147,7 +148,7 @@ impl Driver {
             self.connections.update(now);
             let drained = self.receive(now);
             let deadline = self.machine.next_deadline();
-            if self.overdue.is_due(now, deadline, drained) {
+            if self.deadline_gate.is_due(now, deadline, drained) {
                 self.machine.handle_timeout(now);
             }
             // Before the answers, so that who has one finds it counted.

@@ -3,7 +3,7 @@
 use super::{Driver, Notice};
 use crate::io::clock;
 use crate::io::connections::ConnectionNotice;
-use crate::io::outlet::MAX_EVENTS;
+use crate::io::notice_queue::MAX_EVENTS;
 use crate::io::security::HandshakeFailure;
 use crate::proto::broker::{BrokerEvent, Departure};
 use std::sync::PoisonError;
@@ -28,7 +28,7 @@ impl Driver {
             }
         });
         let mut told = 0;
-        self.outlet.update(|queue| {
+        self.queue.update(|queue| {
             let room = MAX_EVENTS.saturating_sub(queue.len());
             for event in events {
                 told += 1;
@@ -43,7 +43,7 @@ impl Driver {
         for notice in self.connections.drain_notices() {
             if let ConnectionNotice::Failed { failure, .. } = &notice {
                 match &self.guard {
-                    Some(guard) => guard.gate.count_refused(),
+                    Some(guard) => guard.authenticator.count_refused(),
                     // Whoever asks whether the port is open has done no wrong.
                     None if *failure == HandshakeFailure::Closed => continue,
                     None => {}
@@ -54,9 +54,9 @@ impl Driver {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
             if let Some(missed) = allowance.take(clock::now())
-                && self.outlet.len() < MAX_EVENTS
+                && self.queue.len() < MAX_EVENTS
             {
-                self.outlet.push(Notice::Connection(notice, missed));
+                self.queue.push(Notice::Connection(notice, missed));
             }
         }
     }

@@ -111,11 +111,11 @@ impl Driver {
                 transmit.encode(frames);
                 if let Some(other) = gathered.take_if(|other| !together || !Arc::ptr_eq(other, &to))
                 {
-                    self.gather
+                    self.coalescer
                         .flush(|message| deliver(&other, message, Kind::Windowed));
                 }
                 if together {
-                    self.gather
+                    self.coalescer
                         .add(frames, |message| deliver(&to, message, Kind::Windowed));
                     gathered = Some(to);
                 } else {
@@ -123,7 +123,7 @@ impl Driver {
                 }
             }
             if let Some(to) = gathered {
-                self.gather
+                self.coalescer
                     .flush(|message| deliver(&to, message, Kind::Windowed));
             }
             if troubles.is_empty() && !self.machine.handle_flushed(now) {

@@ -1,8 +1,8 @@
 //! Handshakes from the request to the reply: those that are answered at once, and those that wait for
 //! a hash or for JavaScript, each for so long and not too many.
 
+use super::authenticator::{AuthNotice, Judgement, Shown, ZapRequest};
 use super::frames::{self, ReplyTo, Request};
-use super::gate::{GateNotice, Judgement, Knock, Shown};
 use super::password::{HashThread, Verifier};
 use super::registry::{self, Entry};
 use super::{Answer, Outcome};
@@ -24,7 +24,7 @@ const MAX_PENDING_OF_ONE: usize = 64;
 struct Pending {
     reply_to: ReplyTo,
     entry: Arc<Entry>,
-    knock: Knock,
+    request: ZapRequest,
     /// Who it is, if the password is right.
     principal: Option<Principal>,
     /// The rules under which it was asked.
@@ -89,51 +89,51 @@ impl Driver {
         while self.socket.events()?.0 {
             let mut frames = std::mem::take(&mut self.frames);
             self.socket.receive(&mut frames)?;
-            self.on_request(&mut frames);
+            self.handle_frames(&mut frames);
             self.frames = frames;
         }
         Ok(())
     }
 
-    fn on_request(&mut self, frames: &mut Vec<Message>) {
+    fn handle_frames(&mut self, frames: &mut Vec<Message>) {
         let Some((reply_to, request)) = frames::parse(frames) else {
             return;
         };
-        let Some((entry, knock)) =
-            request.and_then(|Request { domain, knock }| Some((registry::find(&domain)?, knock)))
+        let Some((entry, request)) = request
+            .and_then(|Request { domain, request }| Some((registry::find(&domain)?, request)))
         else {
             return self.refuse(reply_to);
         };
-        self.on_knock(reply_to, entry, knock);
+        self.on_request(reply_to, entry, request);
     }
 
-    fn on_knock(&mut self, reply_to: ReplyTo, entry: Arc<Entry>, knock: Knock) {
+    fn on_request(&mut self, reply_to: ReplyTo, entry: Arc<Entry>, request: ZapRequest) {
         // Before the rules are read: an answer that comes after a change of theirs is void.
-        let epoch = entry.gate.epoch();
-        let judgement = entry.gate.judge(&knock.credentials);
+        let epoch = entry.authenticator.epoch();
+        let judgement = entry.authenticator.judge(&request.credentials);
         let (verifier, principal, patience) = match judgement {
             Judgement::Admit(principal) => return self.admit(reply_to, &principal),
-            Judgement::Refuse(reason) => return self.turn_away(reply_to, &entry, &knock, reason),
+            Judgement::Refuse(reason) => return self.turn_away(reply_to, &entry, &request, reason),
             Judgement::Hash(verifier, principal) => (Some(verifier), Some(principal), None),
             Judgement::Ask(patience) => (None, None, Some(patience)),
         };
-        let of_one = |pending: &&Pending| pending.knock.address == knock.address;
+        let of_one = |pending: &&Pending| pending.request.address == request.address;
         if self.pending.len() >= MAX_PENDING
             || self.pending.values().filter(of_one).count() >= MAX_PENDING_OF_ONE
         {
-            return self.turn_away(reply_to, &entry, &knock, "too many handshakes at once");
+            return self.turn_away(reply_to, &entry, &request, "too many handshakes at once");
         }
         self.last_ticket += 1;
         let ticket = self.last_ticket;
-        if let (Some(verifier), Shown::Password { password, .. }) = (verifier, &knock.credentials)
+        if let (Some(verifier), Shown::Password { password, .. }) = (verifier, &request.credentials)
             && !self.hash(ticket, verifier, password)
         {
-            return self.turn_away(reply_to, &entry, &knock, "too many handshakes at once");
+            return self.turn_away(reply_to, &entry, &request, "too many handshakes at once");
         }
         if patience.is_some() {
-            (entry.tell)(GateNotice::Authenticate {
+            (entry.tell)(AuthNotice::Authenticate {
                 ticket,
-                knock: knock.clone(),
+                request: request.clone(),
             });
         }
         let deadline = patience.map(|patience| clock::now() + patience);
@@ -143,7 +143,7 @@ impl Driver {
             Pending {
                 reply_to,
                 entry,
-                knock,
+                request,
                 principal,
                 epoch,
                 deadline,
@@ -178,19 +178,21 @@ impl Driver {
         let Pending {
             reply_to,
             entry,
-            knock,
+            request,
             principal,
             epoch,
             ..
         } = pending;
         match (verdict, principal) {
             (Outcome::Hashed(true), Some(principal)) => self.admit(reply_to, &principal),
-            (Outcome::Hashed(_), _) => self.turn_away(reply_to, &entry, &knock, "wrong password"),
+            (Outcome::Hashed(_), _) => self.turn_away(reply_to, &entry, &request, "wrong password"),
             (Outcome::Asked(verdict), _) if verdict.admit => {
-                let principal = entry.gate.admitted(&knock.credentials, epoch, verdict);
+                let principal = entry
+                    .authenticator
+                    .admitted(&request.credentials, epoch, verdict);
                 self.admit(reply_to, &principal);
             }
-            (Outcome::Asked(_), _) => self.turn_away(reply_to, &entry, &knock, "refused"),
+            (Outcome::Asked(_), _) => self.turn_away(reply_to, &entry, &request, "refused"),
         }
     }
 
@@ -201,21 +203,27 @@ impl Driver {
             if let Some(Pending {
                 reply_to,
                 entry,
-                knock,
+                request,
                 ..
             }) = self.pending.remove(&ticket)
             {
-                self.turn_away(reply_to, &entry, &knock, "no answer in time");
+                self.turn_away(reply_to, &entry, &request, "no answer in time");
             }
         }
     }
 
-    fn turn_away(&mut self, reply_to: ReplyTo, entry: &Entry, knock: &Knock, reason: &'static str) {
-        entry.gate.count_refused();
-        (entry.tell)(GateNotice::Refused {
-            address: knock.address.clone(),
-            mechanism: knock.credentials.mechanism(),
-            name: knock.credentials.name(),
+    fn turn_away(
+        &mut self,
+        reply_to: ReplyTo,
+        entry: &Entry,
+        request: &ZapRequest,
+        reason: &'static str,
+    ) {
+        entry.authenticator.count_refused();
+        (entry.tell)(AuthNotice::Refused {
+            address: request.address.clone(),
+            mechanism: request.credentials.mechanism(),
+            name: request.credentials.name(),
             reason,
             missed: 0,
         });

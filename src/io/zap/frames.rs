@@ -1,6 +1,6 @@
 //! Requests and replies of ZAP, as libzmq writes and reads them.
 
-use super::gate::{Knock, Shown};
+use super::authenticator::{Shown, ZapRequest};
 use crate::io::Message;
 use crate::io::security::Key;
 use crate::proto::broker::Principal;
@@ -17,10 +17,10 @@ pub(super) struct ReplyTo {
     request_id: Message,
 }
 
-/// Somebody knocks at the gate of a domain.
+/// Somebody knocks at the authenticator of a domain.
 pub(super) struct Request {
     pub(super) domain: String,
-    pub(super) knock: Knock,
+    pub(super) request: ZapRequest,
 }
 
 /// `∅ version request-id domain address identity mechanism credentials…` behind the routing id.
@@ -45,7 +45,7 @@ pub(super) fn parse(frames: &mut Vec<Message>) -> Option<(ReplyTo, Option<Reques
         };
         (*version == *VERSION).then(|| Request {
             domain: text(&domain),
-            knock: Knock {
+            request: ZapRequest {
                 // Of a socket that listens on both families.
                 address: text(address.strip_prefix(b"::ffff:").unwrap_or(&address)),
                 credentials,

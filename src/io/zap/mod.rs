@@ -2,18 +2,18 @@
 //!
 //! There is one a context, bound before the first socket that needs it and gone with the context,
 //! which it does not keep alive. The brokers of the process are told apart by their ZAP domains,
-//! each of which has a [`Gate`]. What the gate's rules know is answered at once, whatever
+//! each of which has a [`Authenticator`]. What the authenticator's rules know is answered at once, whatever
 //! JavaScript is busy with; what has to be hashed or asked for waits apart, so that it holds up
 //! nobody else.
 
+mod authenticator;
 mod driver;
 mod frames;
-mod gate;
 mod password;
 mod registry;
 
+pub use authenticator::{AuthNotice, Authenticator, RuleSet, Shown, Verdict, ZapRequest};
 pub(super) use frames::PRINCIPAL;
-pub use gate::{Gate, GateNotice, Knock, RuleSet, Shown, Verdict};
 pub use password::Password;
 pub(super) use registry::Registration;
 

@@ -1,15 +1,15 @@
 //! The gates of the brokers that run in this process, by their ZAP domains.
 
-use super::gate::{Gate, GateNotice, Verdict};
+use super::authenticator::{AuthNotice, Authenticator, Verdict};
 use super::{Answer, Outcome};
 use crate::io::Error;
 use crate::io::context::Context;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The gate of a broker that runs, and how it hears of it.
+/// The authenticator of a broker that runs, and how it hears of it.
 pub(super) struct Entry {
-    pub(super) gate: Arc<Gate>,
-    pub(super) tell: Box<dyn Fn(GateNotice) + Send + Sync>,
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) tell: Box<dyn Fn(AuthNotice) + Send + Sync>,
 }
 
 static ENTRIES: Mutex<Vec<(String, Arc<Entry>)>> = Mutex::new(Vec::new());
@@ -19,34 +19,40 @@ fn entries() -> MutexGuard<'static, Vec<(String, Arc<Entry>)>> {
     ENTRIES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The gate of a domain, if its broker runs.
+/// The authenticator of a domain, if its broker runs.
 pub(super) fn find(domain: &str) -> Option<Arc<Entry>> {
     let entries = entries();
     let found = entries.iter().find(|(known, _)| known == domain);
     found.map(|(_, entry)| entry.clone())
 }
 
-/// The handler knows this gate, until it is dropped.
+/// The handler knows this authenticator, until it is dropped.
 pub(in crate::io) struct Registration {
     domain: String,
     context: Arc<Context>,
 }
 
 impl Registration {
-    /// Opens a gate. The handler runs when this is done.
+    /// Opens a authenticator. The handler runs when this is done.
     pub(in crate::io) async fn new(
-        gate: Arc<Gate>,
-        tell: impl Fn(GateNotice) + Send + Sync + 'static,
+        authenticator: Arc<Authenticator>,
+        tell: impl Fn(AuthNotice) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let context = Context::acquire()?;
         context.zap().await?;
-        let domain = gate.domain().to_owned();
+        let domain = authenticator.domain().to_owned();
         let tell = Box::new(tell);
-        entries().push((domain.clone(), Arc::new(Entry { gate, tell })));
+        entries().push((
+            domain.clone(),
+            Arc::new(Entry {
+                authenticator,
+                tell,
+            }),
+        ));
         Ok(Registration { domain, context })
     }
 
-    /// Answers [`GateNotice::Authenticate`].
+    /// Answers [`AuthNotice::Authenticate`].
     pub(in crate::io) async fn answer(&self, ticket: u64, verdict: Verdict) {
         if let Ok(handler) = self.context.zap().await {
             handler.send(Answer {

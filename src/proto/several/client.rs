@@ -3,7 +3,7 @@
 //! A request goes to the broker that has the fewest of this client's requests, among those that
 //! there are; in turn, where several have as few. So a broker that is slow, or has no workers,
 //! gets less. What was sent stays where it is: when that broker is lost it is for the next one on
-//! the same line, and ends with `B_LOST` if there is none in time. What was not sent, because its
+//! the same broker, and ends with `B_LOST` if there is none in time. What was not sent, because its
 //! broker went away before it could be, or was parked with its client, goes to another one with what
 //! is left of its time.
 //!
@@ -20,7 +20,7 @@ use std::collections::HashMap;
 #[derive(Debug)]
 pub struct ClientOfSeveral<F> {
     members: Vec<Client<F>>,
-    /// The line of each request that has not ended.
+    /// The broker of each request that has not ended.
     lines: HashMap<u64, usize>,
     /// That of the last request.
     last: usize,
@@ -57,23 +57,23 @@ impl<F: Frame> ClientOfSeveral<F> {
         opts: F,
         terms: Terms,
     ) {
-        let line = self.choose().unwrap_or(0);
-        self.lines.insert(id, line);
-        self.members[line].request(now, id, service, data, opts, terms);
+        let broker = self.choose().unwrap_or(0);
+        self.lines.insert(id, broker);
+        self.members[broker].request(now, id, service, data, opts, terms);
     }
 
     /// Forgets a request; its broker is told if it has it. No notice follows.
     pub fn cancel(&mut self, id: u64) {
-        if let Some(line) = self.lines.remove(&id) {
-            self.members[line].cancel(id);
+        if let Some(broker) = self.lines.remove(&id) {
+            self.members[broker].cancel(id);
             self.settle();
         }
     }
 
     /// See [`Client::credit`].
     pub fn credit(&mut self, now: Time, id: u64, bytes: u32) {
-        if let Some(&line) = self.lines.get(&id) {
-            self.members[line].credit(now, id, bytes);
+        if let Some(&broker) = self.lines.get(&id) {
+            self.members[broker].credit(now, id, bytes);
         }
     }
 
@@ -85,34 +85,34 @@ impl<F: Frame> ClientOfSeveral<F> {
                 .iter_mut()
                 .for_each(|member| member.heartbeat(None)),
             Some(id) => {
-                if let Some(&line) = self.lines.get(&id) {
-                    self.members[line].heartbeat(Some(id));
+                if let Some(&broker) = self.lines.get(&id) {
+                    self.members[broker].heartbeat(Some(id));
                 }
             }
         }
     }
 
     /// The transport takes messages.
-    pub fn handle_up(&mut self, line: usize, now: Time) {
-        self.members[line].handle_up(now);
+    pub fn handle_up(&mut self, broker: usize, now: Time) {
+        self.members[broker].handle_up(now);
         self.settle();
     }
 
     /// The connection broke.
-    pub fn handle_down(&mut self, line: usize, now: Time) {
-        self.members[line].handle_down(now);
+    pub fn handle_down(&mut self, broker: usize, now: Time) {
+        self.members[broker].handle_down(now);
         self.settle();
     }
 
     /// The broker does not let this client in.
-    pub fn handle_refused(&mut self, line: usize, now: Time) {
-        self.members[line].handle_refused(now);
+    pub fn handle_refused(&mut self, broker: usize, now: Time) {
+        self.members[broker].handle_refused(now);
         self.settle();
     }
 
     /// Takes one message of a broker; `frames` is empty afterwards.
-    pub fn handle_message(&mut self, line: usize, now: Time, frames: &mut Vec<F>) {
-        self.members[line].handle_message(now, frames);
+    pub fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
+        self.members[broker].handle_message(now, frames);
         self.settle();
     }
 
@@ -132,18 +132,18 @@ impl<F: Frame> ClientOfSeveral<F> {
     }
 
     /// How the messages to one broker are to be written.
-    pub fn form(&self, line: usize) -> Form {
-        self.members[line].form()
+    pub fn form(&self, broker: usize) -> Form {
+        self.members[broker].form()
     }
 
     /// Hands out the messages to one broker, in order.
-    pub fn drain_transmits(&mut self, line: usize, send: impl FnMut(ClientMessage<F>)) {
-        self.members[line].drain_transmits(send);
+    pub fn drain_transmits(&mut self, broker: usize, send: impl FnMut(ClientMessage<F>)) {
+        self.members[broker].drain_transmits(send);
     }
 
-    /// Hands out what there is to report and whom it is from, in the order of each line.
+    /// Hands out what there is to report and whom it is from, in the order of each broker.
     pub fn drain_notices(&mut self, mut report: impl FnMut(usize, ClientNotice<F>)) {
-        for (line, member) in self.members.iter_mut().enumerate() {
+        for (broker, member) in self.members.iter_mut().enumerate() {
             for notice in member.drain_notices() {
                 match &notice {
                     ClientNotice::Failed { id, .. } => {
@@ -154,14 +154,14 @@ impl<F: Frame> ClientOfSeveral<F> {
                     }
                     _ => {}
                 }
-                report(line, notice);
+                report(broker, notice);
             }
         }
     }
 
-    /// What is to be done with the socket of a line.
-    pub fn poll_action(&mut self, line: usize) -> Option<Action> {
-        self.members[line].poll_action()
+    /// What is to be done with the socket of a broker.
+    pub fn poll_action(&mut self, broker: usize) -> Option<Action> {
+        self.members[broker].poll_action()
     }
 
     /// How many requests have not ended.
@@ -172,7 +172,7 @@ impl<F: Frame> ClientOfSeveral<F> {
     #[cfg(test)]
     pub(in crate::proto) fn audit(&self) {
         self.members.iter().for_each(Client::audit);
-        assert_eq!(self.lines.len(), self.outstanding(), "a line for each");
+        assert_eq!(self.lines.len(), self.outstanding(), "a broker for each");
         let any = self.members.iter().any(Client::ready);
         let stuck = |member: &Client<F>| !member.ready() && member.has_waiting();
         assert!(!any || !self.members.iter().any(stuck), "there is a broker");
@@ -188,16 +188,16 @@ impl<F: Frame> ClientOfSeveral<F> {
         self.members.iter().map(Client::waiting).sum()
     }
 
-    /// The line that the next request goes to, if there is a broker at all.
+    /// The broker that the next request goes to, if there is a broker at all.
     fn choose(&mut self) -> Option<usize> {
         let count = self.members.len();
-        let line = (1..=count)
+        let broker = (1..=count)
             .map(|step| (self.last + step) % count)
-            .filter(|&line| self.members[line].ready())
+            .filter(|&broker| self.members[broker].ready())
             // The first of those that have as few.
-            .min_by_key(|&line| self.members[line].outstanding())?;
-        self.last = line;
-        Some(line)
+            .min_by_key(|&broker| self.members[broker].outstanding())?;
+        self.last = broker;
+        Some(broker)
     }
 
     /// What waits for a broker that is not there goes to one that is.

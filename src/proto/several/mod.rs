@@ -2,7 +2,7 @@
 //!
 //! Each member has its link, its messages and its requests to itself, exactly as it has where it is
 //! alone. What is said here is only what none of them can see by itself: how full the worker's room
-//! is, and which broker a request goes to. The owner has a *line* for each member, which is the
+//! is, and which broker a request goes to. The owner has a *broker* for each member, which is the
 //! member's index: a socket with its connection.
 
 mod client;

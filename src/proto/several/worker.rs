@@ -14,7 +14,7 @@ use crate::wire::{Body, Form, Frame};
 use std::collections::HashSet;
 
 /// The machine. Its user's number for a delivery says which member has it: the member's own
-/// number, times the number of members, plus the line.
+/// number, times the number of members, plus the broker.
 #[derive(Debug)]
 pub struct WorkerOfSeveral<F> {
     members: Vec<Worker<F>>,
@@ -82,8 +82,8 @@ impl<F: Frame> WorkerOfSeveral<F> {
     /// told the pace of its own requests, in which it is nobody's business why it is no faster.
     pub fn handle_worked(&mut self, worked: Worked, ended: impl Iterator<Item = u64>) {
         let mut of_lines = vec![(0, 0); self.members.len()];
-        for (line, number) in ended.map(|delivery| self.place(delivery)) {
-            let (last, ends) = &mut of_lines[line];
+        for (broker, number) in ended.map(|delivery| self.place(delivery)) {
+            let (last, ends) = &mut of_lines[broker];
             *last = number.max(*last);
             *ends += 1;
         }
@@ -99,37 +99,37 @@ impl<F: Frame> WorkerOfSeveral<F> {
 
     /// See [`Worker::partial`].
     pub fn partial(&mut self, now: Time, delivery: u64, body: Body<F>) {
-        let (line, number) = self.place(delivery);
-        self.members[line].partial(now, number, body);
+        let (broker, number) = self.place(delivery);
+        self.members[broker].partial(now, number, body);
     }
 
     /// See [`Worker::correct`].
     pub fn correct(&mut self, delivery: u64, counted: u32, body: &Body<F>) {
-        let (line, number) = self.place(delivery);
-        self.members[line].correct(number, counted, body);
+        let (broker, number) = self.place(delivery);
+        self.members[broker].correct(number, counted, body);
     }
 
     /// See [`Worker::has_windows`].
-    pub fn has_windows(&self, line: usize) -> bool {
-        self.members[line].has_windows()
+    pub fn has_windows(&self, broker: usize) -> bool {
+        self.members[broker].has_windows()
     }
 
     /// See [`Worker::handle_congestion`].
-    pub fn handle_congestion(&mut self, line: usize, congested: bool) {
-        self.members[line].handle_congestion(congested);
+    pub fn handle_congestion(&mut self, broker: usize, congested: bool) {
+        self.members[broker].handle_congestion(congested);
     }
 
     /// See [`Worker::finish`].
     pub fn finish(&mut self, now: Time, delivery: u64, body: Body<F>) {
-        let (line, number) = self.place(delivery);
-        self.members[line].finish(now, number, body);
+        let (broker, number) = self.place(delivery);
+        self.members[broker].finish(now, number, body);
         self.ended(now, delivery);
     }
 
     /// See [`Worker::error`].
     pub fn error(&mut self, now: Time, delivery: u64, value: Body<F>) {
-        let (line, number) = self.place(delivery);
-        self.members[line].error(now, number, value);
+        let (broker, number) = self.place(delivery);
+        self.members[broker].error(now, number, value);
         self.ended(now, delivery);
     }
 
@@ -139,25 +139,25 @@ impl<F: Frame> WorkerOfSeveral<F> {
     }
 
     /// The transport takes messages.
-    pub fn handle_up(&mut self, line: usize, now: Time) {
-        self.members[line].handle_up(now);
+    pub fn handle_up(&mut self, broker: usize, now: Time) {
+        self.members[broker].handle_up(now);
     }
 
     /// The connection broke.
-    pub fn handle_down(&mut self, line: usize, now: Time) {
-        self.members[line].handle_down(now);
+    pub fn handle_down(&mut self, broker: usize, now: Time) {
+        self.members[broker].handle_down(now);
         self.settle(now);
     }
 
     /// The broker does not let this worker in.
-    pub fn handle_refused(&mut self, line: usize, now: Time) {
-        self.members[line].handle_refused(now);
+    pub fn handle_refused(&mut self, broker: usize, now: Time) {
+        self.members[broker].handle_refused(now);
         self.settle(now);
     }
 
     /// Takes one message of a broker; `frames` is empty afterwards.
-    pub fn handle_message(&mut self, line: usize, now: Time, frames: &mut Vec<F>) {
-        self.members[line].handle_message(now, frames);
+    pub fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
+        self.members[broker].handle_message(now, frames);
         self.settle(now);
     }
 
@@ -171,7 +171,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         if self.stalled_at.is_some_and(|at| at <= now) {
             self.stalled_at = None;
             self.retract = Some(Retract {
-                line: None,
+                broker: None,
                 outstanding: self.outstanding(),
                 limit: self.limit(),
             });
@@ -197,31 +197,31 @@ impl<F: Frame> WorkerOfSeveral<F> {
     pub fn poll_retract(&mut self) -> Option<Retract> {
         self.asking = None;
         // Members ask by themselves when they are to stop, and when they have lost their broker.
-        for (line, member) in self.members.iter_mut().enumerate() {
+        for (broker, member) in self.members.iter_mut().enumerate() {
             if let Some(retract) = member.poll_retract() {
-                self.asking = Some(line);
-                let line = Some(line);
-                return Some(Retract { line, ..retract });
+                self.asking = Some(broker);
+                let broker = Some(broker);
+                return Some(Retract { broker, ..retract });
             }
         }
         self.retract.take()
     }
 
     /// Which broker a delivery is of.
-    pub fn line_of(&self, delivery: u64) -> usize {
+    pub fn broker_of(&self, delivery: u64) -> usize {
         self.place(delivery).0
     }
 
     /// Takes note that the owner has taken these offers back, in the order in which they came.
     pub fn handle_retracted(&mut self, now: Time, deliveries: &[u64]) {
-        for line in 0..self.members.len() {
+        for broker in 0..self.members.len() {
             let of_line: Vec<u64> = deliveries
                 .iter()
                 .map(|&delivery| self.place(delivery))
-                .filter_map(|(at, number)| (at == line).then_some(number))
+                .filter_map(|(at, number)| (at == broker).then_some(number))
                 .collect();
-            if self.asking.is_none_or(|asking| asking == line) {
-                self.members[line].handle_retracted(now, &of_line);
+            if self.asking.is_none_or(|asking| asking == broker) {
+                self.members[broker].handle_retracted(now, &of_line);
             }
         }
         self.asking = None;
@@ -231,33 +231,33 @@ impl<F: Frame> WorkerOfSeveral<F> {
     }
 
     /// How the messages to one broker are to be written.
-    pub fn form(&self, line: usize) -> Form {
-        self.members[line].form()
+    pub fn form(&self, broker: usize) -> Form {
+        self.members[broker].form()
     }
 
     /// Hands out the messages to one broker, in order.
-    pub fn drain_transmits(&mut self, line: usize, send: impl FnMut(WorkerMessage<F>)) {
-        self.members[line].drain_transmits(send);
+    pub fn drain_transmits(&mut self, broker: usize, send: impl FnMut(WorkerMessage<F>)) {
+        self.members[broker].drain_transmits(send);
     }
 
-    /// Hands out what there is to report and whom it is from, in the order of each line.
+    /// Hands out what there is to report and whom it is from, in the order of each broker.
     pub fn drain_notices(&mut self, mut report: impl FnMut(usize, WorkerNotice<F>)) {
         let step = self.members.len() as u64;
-        for (line, member) in self.members.iter_mut().enumerate() {
+        for (broker, member) in self.members.iter_mut().enumerate() {
             for mut notice in member.drain_notices() {
                 match &mut notice {
                     WorkerNotice::Request { delivery, .. }
                     | WorkerNotice::Cancelled { delivery, .. }
                     | WorkerNotice::Credit { delivery, .. } => {
-                        *delivery = *delivery * step + line as u64;
+                        *delivery = *delivery * step + broker as u64;
                     }
                     WorkerNotice::Drained => {
-                        self.drained[line] = true;
+                        self.drained[broker] = true;
                         continue;
                     }
                     _ => {}
                 }
-                report(line, notice);
+                report(broker, notice);
             }
         }
     }
@@ -267,9 +267,9 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.drained.iter().all(|&drained| drained)
     }
 
-    /// What is to be done with the socket of a line.
-    pub fn poll_action(&mut self, line: usize) -> Option<Action> {
-        self.members[line].poll_action()
+    /// What is to be done with the socket of a broker.
+    pub fn poll_action(&mut self, broker: usize) -> Option<Action> {
+        self.members[broker].poll_action()
     }
 
     /// How many requests take up room, or would like to.
@@ -311,7 +311,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.concurrency.unwrap_or(usize::MAX)
     }
 
-    /// The line of a delivery, and its member's number for it.
+    /// The broker of a delivery, and its member's number for it.
     fn place(&self, delivery: u64) -> (usize, u64) {
         let step = self.members.len() as u64;
         ((delivery % step) as usize, delivery / step)

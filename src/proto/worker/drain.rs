@@ -1,7 +1,7 @@
 //! The end of a worker: it takes nothing new, lets what runs end, and says goodbye.
 
+use super::abandoned::Abandoned;
 use super::detached::DetachedReplies;
-use super::left::Left;
 use super::log::Log;
 use super::watchdog::Watchdog;
 use super::{Worker, WorkerNotice};
@@ -101,7 +101,7 @@ impl<F: Frame> Worker<F> {
     pub(super) fn leave(&mut self) {
         self.draining = None;
         self.stalled_at = None;
-        self.left = Left::default();
+        self.abandoned = Abandoned::default();
         self.log = Log::new();
         self.detached = DetachedReplies::new();
         self.disowned.clear();

@@ -19,8 +19,8 @@ pub const BACKLOG: Duration = Duration::from_millis(100);
 /// The owner is to take back offers that are returnable, the latest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retract {
-    /// Only those of this line, of a worker of [several](crate::proto::several) brokers.
-    pub line: Option<usize>,
+    /// Only those of this broker, of a worker of [several](crate::proto::several) brokers.
+    pub broker: Option<usize>,
     /// How many deliveries there are, taken or offered.
     pub outstanding: usize,
     /// How many may remain: offers up to here have room to be taken.
@@ -51,7 +51,7 @@ impl<F: Frame> Worker<F> {
             if self.shared && self.draining.is_none() {
                 self.full = true;
                 self.send_ready();
-            } else if self.count_left() {
+            } else if self.count_abandoned() {
                 self.send_ready();
             }
             self.transmits.push(WorkerMessage::Return {
@@ -94,7 +94,7 @@ impl<F: Frame> Worker<F> {
 
     pub(super) fn ask_back(&mut self, limit: usize) {
         self.retract = Some(Retract {
-            line: None,
+            broker: None,
             outstanding: self.busy(),
             limit,
         });

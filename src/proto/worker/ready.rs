@@ -42,7 +42,7 @@ impl<F: Frame> Worker<F> {
             false if self.full => Some(self.deliveries.len()),
             false => self.config.concurrency,
         };
-        limit.map(|limit| limit.saturating_sub(self.detached.unclaimed() + self.left.told()))
+        limit.map(|limit| limit.saturating_sub(self.detached.unclaimed() + self.abandoned.told()))
     }
 
     pub(super) fn session(&self) -> String {
@@ -66,7 +66,7 @@ impl<F: Frame> Worker<F> {
         let ahead = self.config.prefetch > 0
             && self.draining.is_none()
             && !self.full
-            && self.left.told() == 0;
+            && self.abandoned.told() == 0;
         hello.prefetch = ahead.then_some(self.config.prefetch);
         hello.flow = true;
         hello.max_message = self.config.link.max_message;

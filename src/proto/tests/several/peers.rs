@@ -129,8 +129,8 @@ impl Servant {
             let count = retract.outstanding.saturating_sub(retract.limit);
             for at in (0..self.offers.len()).rev() {
                 let (delivery, returnable) = self.offers[at];
-                let line = self.machine.line_of(delivery);
-                if back.len() < count && returnable && retract.line.is_none_or(|it| it == line) {
+                let line = self.machine.broker_of(delivery);
+                if back.len() < count && returnable && retract.broker.is_none_or(|it| it == line) {
                     back.extend(self.offers.remove(at).map(|(delivery, _)| delivery));
                 }
             }

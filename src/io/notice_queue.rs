@@ -18,7 +18,7 @@ pub struct Offer {
 
 /// A queue that a driver fills and another thread empties. The reader is woken when there is
 /// something for it to take, and not again before it has looked.
-pub struct Outlet<N> {
+pub struct NoticeQueue<N> {
     state: Mutex<Queue<N>>,
     claims: Arc<Claims>,
     wake: Box<dyn Fn() + Send + Sync>,
@@ -115,15 +115,15 @@ impl<N> Queue<N> {
     }
 }
 
-impl<N> Outlet<N> {
-    /// `wake` is called from the reactor's thread, and must not call back into the outlet.
+impl<N> NoticeQueue<N> {
+    /// `wake` is called from the reactor's thread, and must not call back into the queue.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
-        Outlet::with_claims(wake, Arc::default())
+        NoticeQueue::with_claims(wake, Arc::default())
     }
 
     /// The same, for a reader that claims offers.
     pub fn with_claims(wake: impl Fn() + Send + Sync + 'static, claims: Arc<Claims>) -> Self {
-        Outlet {
+        NoticeQueue {
             state: Mutex::new(Queue {
                 notices: VecDeque::new(),
                 offers: VecDeque::new(),
@@ -247,5 +247,5 @@ fn take<N>(state: &mut Queue<N>, max: usize, room: usize, into: &mut Vec<N>) -> 
 }
 
 #[cfg(test)]
-#[path = "outlet/tests.rs"]
+#[path = "notice_queue/tests.rs"]
 mod tests;

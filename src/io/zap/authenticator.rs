@@ -1,4 +1,4 @@
-//! The gate of one broker: its rules, and what becomes of those who knock.
+//! The authenticator of one broker: its rules, and what becomes of those who request.
 
 use super::password::{Password, Verifier};
 use crate::io::security::Key;
@@ -42,7 +42,7 @@ struct Rules {
 
 /// Who knocks.
 #[derive(Debug, Clone)]
-pub struct Knock {
+pub struct ZapRequest {
     /// The peer's address as libzmq tells it; empty over ipc.
     pub address: String,
     /// What it shows.
@@ -87,9 +87,9 @@ impl Shown {
     }
 }
 
-/// What a gate tells its broker.
+/// What a authenticator tells its broker.
 #[derive(Debug)]
-pub enum GateNotice {
+pub enum AuthNotice {
     /// A peer was turned away.
     Refused {
         /// Its address.
@@ -103,12 +103,12 @@ pub enum GateNotice {
         /// How many such notices were left out before this one.
         missed: u64,
     },
-    /// May this peer come in? The answer goes to [`Gate::answer`].
+    /// May this peer come in? The answer goes to [`Authenticator::answer`].
     Authenticate {
         /// Names the question.
         ticket: u64,
         /// Who knocks.
-        knock: Knock,
+        request: ZapRequest,
     },
 }
 
@@ -133,8 +133,8 @@ pub struct Verdict {
     pub metadata: String,
 }
 
-/// The gate of one broker. It outlives the broker's stop, and counts on at its next start.
-pub struct Gate {
+/// The authenticator of one broker. It outlives the broker's stop, and counts on at its next start.
+pub struct Authenticator {
     /// ZAP's name for it.
     domain: String,
     rules: Mutex<Arc<Rules>>,
@@ -142,16 +142,16 @@ pub struct Gate {
     refused: AtomicU64,
 }
 
-impl fmt::Debug for Gate {
+impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Gate(…)")
+        f.write_str("Authenticator(…)")
     }
 }
 
-impl Gate {
-    /// A gate with its first rules; `domain` is its own alone.
+impl Authenticator {
+    /// A authenticator with its first rules; `domain` is its own alone.
     pub fn new(domain: String, rules: RuleSet) -> Self {
-        Gate {
+        Authenticator {
             domain,
             rules: Mutex::new(Arc::new(Rules::new(0, rules, None))),
             epoch: AtomicU64::new(0),

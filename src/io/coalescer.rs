@@ -5,13 +5,13 @@ use crate::wire::packed::{Batch, pack};
 
 /// Short messages that wait for the others of their turn, all for one peer.
 #[derive(Default)]
-pub(super) struct Gather {
+pub(super) struct Coalescer {
     batch: Batch,
     /// Of what is being sent; reused.
     frames: Vec<Message>,
 }
 
-impl Gather {
+impl Coalescer {
     /// Takes a message for a peer that understands packed frames, and hands to `send` what can't wait any longer, in
     /// order. `frames` is empty afterwards.
     pub(super) fn add(

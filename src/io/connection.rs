@@ -1,6 +1,6 @@
-//! One line of a worker or client: the DEALER to one broker, made anew for each connection.
+//! The connection of a worker or client to one broker: a DEALER, made anew after each loss.
 
-use super::account::Account;
+use super::bytes_in_flight::BytesInFlight;
 use super::monitor::{Monitor, Watch};
 use super::route::Route;
 use super::security::{ClientSecurity, HandshakeFailure};
@@ -34,7 +34,7 @@ pub struct Endpoint {
     pub gone: [u8; 16],
 }
 
-pub(super) struct Line {
+pub(super) struct Connection {
     endpoint: Endpoint,
     route: Route,
     pub(super) socket: Option<Socket>,
@@ -45,7 +45,7 @@ pub(super) struct Line {
     /// Whether the machine was told that there is a connection, and not yet that it broke.
     pub(super) up: bool,
     /// Of what lies in libzmq, while the machine wants to know.
-    account: Arc<Account>,
+    in_flight: Arc<BytesInFlight>,
     freed: Arc<Notify>,
     /// What the machine was told of it.
     congested: bool,
@@ -61,16 +61,16 @@ const LARGE: usize = 4096;
 /// What a message costs beyond its bytes.
 const OVERHEAD: usize = 256;
 
-/// How long a handshake may take, as brokers grant by default. On a line that swallows everything it would end by nothing
+/// How long a handshake may take, as brokers grant by default. On a connection that swallows everything it would end by nothing
 /// else, and libzmq's own patience is half a minute.
 const HANDSHAKE_MS: c_int = 10_000;
 
-impl Line {
+impl Connection {
     pub(super) fn new(endpoint: Endpoint) -> Self {
         let freed = Arc::new(Notify::new());
-        Line {
+        Connection {
             route: Route::new(endpoint.address.clone()),
-            account: Account::new(MAX_LENT / 2, freed.clone()),
+            in_flight: BytesInFlight::new(MAX_LENT / 2, freed.clone()),
             freed,
             congested: false,
             endpoint,
@@ -165,15 +165,15 @@ impl Line {
     pub(super) fn count(&self, frames: &mut Vec<Message>) {
         if let Some(body) = frames.pop() {
             let cost = body.len() + OVERHEAD;
-            frames.push(body.lent(&self.account, cost));
+            frames.push(body.lent(&self.in_flight, cost));
         }
     }
 
     /// Whether too much of what is counted lies in libzmq, if that has changed.
     pub(super) fn congestion(&mut self) -> Option<bool> {
         let changed = match self.congested {
-            true => self.account.is_few(),
-            false => self.account.bytes() > MAX_LENT,
+            true => self.in_flight.is_few(),
+            false => self.in_flight.bytes() > MAX_LENT,
         };
         self.congested ^= changed;
         changed.then_some(self.congested)
@@ -220,12 +220,15 @@ impl Line {
     }
 }
 
-/// Until one of the lines may have something to say.
-pub(super) async fn any_ready(lines: &[Line]) {
-    if let [only] = lines {
+/// Until one of the connections may have something to say.
+pub(super) async fn any_ready(connections: &[Connection]) {
+    if let [only] = connections {
         return only.ready().await;
     }
-    let mut all: Vec<_> = lines.iter().map(|line| Box::pin(line.ready())).collect();
+    let mut all: Vec<_> = connections
+        .iter()
+        .map(|connection| Box::pin(connection.ready()))
+        .collect();
     poll_fn(|context| {
         for ready in &mut all {
             if ready.as_mut().poll(context).is_ready() {

@@ -17,12 +17,12 @@ const ASLEEP: Duration = Duration::from_millis(500);
 
 /// A driver's eye on its machine's next deadline.
 #[derive(Debug, Default)]
-pub(super) struct Overdue {
+pub(super) struct DeadlineGate {
     /// When it was first seen that it has come, and until when it is held up at most.
     since: Option<(Time, Time)>,
 }
 
-impl Overdue {
+impl DeadlineGate {
     /// Whether the machine is to look at its deadlines now; `drained` is whether nothing is left to
     /// be read.
     pub(super) fn is_due(&mut self, now: Time, deadline: Option<Time>, drained: bool) -> bool {
@@ -55,42 +55,42 @@ mod tests {
 
     #[test]
     fn a_deadline_is_looked_at_when_it_has_come_and_nothing_is_unread() {
-        let mut overdue = Overdue::default();
-        assert!(!overdue.is_due(ms(5), None, true));
-        assert!(!overdue.is_due(ms(5), Some(ms(6)), true));
-        assert_eq!(overdue.next(Some(ms(6))), Some(ms(6)));
-        assert!(overdue.is_due(ms(6), Some(ms(6)), true));
-        assert_eq!(overdue.next(None), None);
+        let mut deadline_gate = DeadlineGate::default();
+        assert!(!deadline_gate.is_due(ms(5), None, true));
+        assert!(!deadline_gate.is_due(ms(5), Some(ms(6)), true));
+        assert_eq!(deadline_gate.next(Some(ms(6))), Some(ms(6)));
+        assert!(deadline_gate.is_due(ms(6), Some(ms(6)), true));
+        assert_eq!(deadline_gate.next(None), None);
     }
 
     #[test]
     fn what_is_unread_holds_it_up_for_a_while() {
-        let mut overdue = Overdue::default();
-        assert!(!overdue.is_due(ms(10), Some(ms(6)), false));
-        assert_eq!(overdue.next(Some(ms(6))), Some(ms(110)));
-        assert!(!overdue.is_due(ms(109), Some(ms(6)), false));
-        assert!(overdue.is_due(ms(109), Some(ms(6)), true));
+        let mut deadline_gate = DeadlineGate::default();
+        assert!(!deadline_gate.is_due(ms(10), Some(ms(6)), false));
+        assert_eq!(deadline_gate.next(Some(ms(6))), Some(ms(110)));
+        assert!(!deadline_gate.is_due(ms(109), Some(ms(6)), false));
+        assert!(deadline_gate.is_due(ms(109), Some(ms(6)), true));
 
-        assert!(!overdue.is_due(ms(200), Some(ms(199)), false));
-        assert!(overdue.is_due(ms(300), Some(ms(199)), false));
+        assert!(!deadline_gate.is_due(ms(200), Some(ms(199)), false));
+        assert!(deadline_gate.is_due(ms(300), Some(ms(199)), false));
     }
 
     /// What was read has moved it; the next one has its own time.
     #[test]
     fn a_deadline_that_was_moved_is_waited_for() {
-        let mut overdue = Overdue::default();
-        assert!(!overdue.is_due(ms(10), Some(ms(6)), false));
-        assert!(!overdue.is_due(ms(11), Some(ms(900)), true));
-        assert_eq!(overdue.next(Some(ms(900))), Some(ms(900)));
-        assert!(overdue.is_due(ms(900), Some(ms(900)), true));
+        let mut deadline_gate = DeadlineGate::default();
+        assert!(!deadline_gate.is_due(ms(10), Some(ms(6)), false));
+        assert!(!deadline_gate.is_due(ms(11), Some(ms(900)), true));
+        assert_eq!(deadline_gate.next(Some(ms(900))), Some(ms(900)));
+        assert!(deadline_gate.is_due(ms(900), Some(ms(900)), true));
     }
 
     #[test]
     fn after_a_sleep_what_is_on_its_way_is_waited_for() {
-        let mut overdue = Overdue::default();
-        assert!(!overdue.is_due(ms(9_000), Some(ms(6)), true));
-        assert_eq!(overdue.next(Some(ms(6))), Some(ms(9_100)));
-        assert!(!overdue.is_due(ms(9_050), Some(ms(6)), true));
-        assert!(overdue.is_due(ms(9_100), Some(ms(6)), true));
+        let mut deadline_gate = DeadlineGate::default();
+        assert!(!deadline_gate.is_due(ms(9_000), Some(ms(6)), true));
+        assert_eq!(deadline_gate.next(Some(ms(6))), Some(ms(9_100)));
+        assert!(!deadline_gate.is_due(ms(9_050), Some(ms(6)), true));
+        assert!(deadline_gate.is_due(ms(9_100), Some(ms(6)), true));
     }
 }

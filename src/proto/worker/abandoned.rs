@@ -11,13 +11,13 @@ use std::collections::HashSet;
 
 /// Which they are.
 #[derive(Debug, Default)]
-pub(super) struct Left {
+pub(super) struct Abandoned {
     running: HashSet<u64>,
     /// How many places fewer the broker was told for them.
     told: usize,
 }
 
-impl Left {
+impl Abandoned {
     pub(super) fn len(&self) -> usize {
         self.running.len()
     }
@@ -30,7 +30,7 @@ impl Left {
 impl<F: Frame> Worker<F> {
     /// This delivery was cancelled after its user had taken it; its user ends it as any other.
     pub fn handle_left_running(&mut self, now: Time, delivery: u64) {
-        self.left.running.insert(delivery);
+        self.abandoned.running.insert(delivery);
         if self.stalled_at.is_none() {
             self.watch_for_stall(now);
         }
@@ -38,22 +38,22 @@ impl<F: Frame> Worker<F> {
 
     /// How many take up room, or would like to.
     pub(super) fn busy(&self) -> usize {
-        self.deliveries.len() + self.left.len()
+        self.deliveries.len() + self.abandoned.len()
     }
 
     /// Offers had to wait behind them. True if the broker is to be told of a place more or less.
-    pub(super) fn count_left(&mut self) -> bool {
-        let count = self.left.running.len();
-        std::mem::replace(&mut self.left.told, count) != count
+    pub(super) fn count_abandoned(&mut self) -> bool {
+        let count = self.abandoned.running.len();
+        std::mem::replace(&mut self.abandoned.told, count) != count
     }
 
     /// The user has ended what is no delivery any more.
     pub(super) fn end_left(&mut self, now: Time, delivery: u64) {
-        if !self.left.running.remove(&delivery) {
+        if !self.abandoned.running.remove(&delivery) {
             return;
         }
         self.watch_for_stall(now);
-        let is_free = self.left.told > self.left.running.len() && self.count_left();
+        let is_free = self.abandoned.told > self.abandoned.running.len() && self.count_abandoned();
         if is_free && self.link.peer().is_some() {
             self.send_ready();
         }

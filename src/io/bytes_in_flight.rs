@@ -7,16 +7,16 @@ use tokio::sync::Notify;
 /// Counts the bytes that were lent to libzmq, until it lets go of them, and tells when they have
 /// become few.
 #[derive(Debug)]
-pub(super) struct Account {
+pub(super) struct BytesInFlight {
     bytes: AtomicUsize,
     few: usize,
     freed: Arc<Notify>,
 }
 
-impl Account {
+impl BytesInFlight {
     /// Notifies `freed` each time the sum falls to `few` or below.
     pub(super) fn new(few: usize, freed: Arc<Notify>) -> Arc<Self> {
-        Arc::new(Account {
+        Arc::new(BytesInFlight {
             bytes: AtomicUsize::new(0),
             few,
             freed,
@@ -52,17 +52,17 @@ mod tests {
     #[test]
     fn counts_what_is_lent_until_the_last_share_is_gone() {
         let freed = Arc::new(Notify::new());
-        let account = Account::new(10, freed);
+        let in_flight = BytesInFlight::new(10, freed);
         for len in [0, 5, 33, 5000] {
             let bytes = vec![7; len];
-            let lent = Message::from(&bytes[..]).lent(&account, len + 1);
+            let lent = Message::from(&bytes[..]).lent(&in_flight, len + 1);
             let share = lent.clone();
-            assert_eq!(account.bytes(), len + 1);
+            assert_eq!(in_flight.bytes(), len + 1);
             assert_eq!(&lent[..], &bytes[..]);
             drop(lent);
             assert_eq!(&share[..], &bytes[..]);
             drop(share);
-            assert_eq!(account.bytes(), 0);
+            assert_eq!(in_flight.bytes(), 0);
         }
     }
 }
