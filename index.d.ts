@@ -834,6 +834,19 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
    */
   concurrency: number;
 
+  /** Whether it is paused; see {@link Worker.pause}. */
+  readonly paused: boolean;
+
+  /**
+   * Takes no new request until `resume()`, and stays registered. Requests that have not started go back to the broker, for
+   * other workers; those that run go on. May be called at any time: a worker that is not started begins paused. Toward a
+   * broker of 0.0.92, or of MDP, one request may have come already; it waits in the worker.
+   */
+  pause(): void;
+
+  /** Takes requests again. */
+  resume(): void;
+
   /** The state of its requests. */
   stats(): Promise<PeerStats>;
 

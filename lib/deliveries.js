@@ -23,6 +23,7 @@ const OP_FINAL = WorkerOp.Final;
 const OP_ERROR = WorkerOp.Error;
 const OP_HEARTBEAT = WorkerOp.Heartbeat;
 const OP_CONCURRENCY = WorkerOp.Concurrency;
+const OP_PAUSE = WorkerOp.Pause;
 
 /** Of a broker that passes no options on, which is one that gives no request twice either. */
 const NO_OPTIONS = Object.freeze({ attempt: 1 });
@@ -47,6 +48,9 @@ class Deliveries {
   #link = /** @type {any} */ (undefined);
   #concurrency;
   #changed = false;
+  #paused = false;
+  /** What a broker has not taken back runs before the end. */
+  #stopping = false;
   /** Of those that subscribers of the channels hear of. @type {Map<number, Message>} */
   #traces = new Map();
   /** Of the last request: the texts of its options and its user, how long the former is, and its attempt. */
@@ -84,19 +88,36 @@ class Deliveries {
     this.#link.roomy();
   }
 
+  get paused() {
+    return this.#paused;
+  }
+
+  set paused(value) {
+    if (value === this.#paused) return;
+    this.#paused = value;
+    this.#link.outbox.putUrgent(OP_PAUSE, Number(value), '');
+    if (!value) this.#link.roomy();
+  }
+
   room() {
+    if (this.#paused && !this.#stopping) return 0;
     if (this.#concurrency === -1) return Number.MAX_SAFE_INTEGER;
     return Math.max(0, this.#concurrency - this.#running.size);
   }
 
   startCalled() {}
 
-  /** The native side begins each life with the concurrency that it was made with. */
+  /** The native side begins each life with the concurrency that it was made with, and takes requests. */
   opened() {
+    this.#stopping = false;
     if (this.#changed) this.#link.outbox.putUrgent(OP_CONCURRENCY, this.#concurrency, '');
+    if (this.#paused) this.#link.outbox.putUrgent(OP_PAUSE, 1, '');
   }
 
-  stopCalled() {}
+  stopCalled() {
+    this.#stopping = true;
+    if (this.#paused) this.#link.roomy();
+  }
 
   /** @param {{ connected: boolean, queued: number, running: number }} native */
   stats({ connected, queued, running }) {

@@ -40,6 +40,18 @@ class Worker extends Peer {
   set concurrency(value) {
     this.#deliveries.concurrency = checkConcurrency(this.#protocol, value);
   }
+
+  get paused() {
+    return this.#deliveries.paused;
+  }
+
+  pause() {
+    this.#deliveries.paused = true;
+  }
+
+  resume() {
+    this.#deliveries.paused = false;
+  }
 }
 
 exports.Worker = Worker;

@@ -79,6 +79,9 @@ new Worker('tcp://127.0.0.1:5555', 'files', { timeout: 5 });
 new Worker('tcp://127.0.0.1:5555', 'files', { concurrency: 'all' });
 
 typed.concurrency = 5;
+typed.pause();
+typed.resume();
+expectType<Equal<typeof typed.paused, boolean>>();
 // @ts-expect-error
 typed.concurrency = '5';
 // @ts-expect-error

@@ -108,12 +108,14 @@ impl Scene for Live {
                 let id = self.some_id(input);
                 self.worker.partial(self.now, id, body(input));
             }
-            10 => match input.below(3) {
+            10 => match input.below(5) {
                 0 => self.worker.heartbeat(),
                 1 if self.pinged => {
                     self.pinged = false;
                     self.worker.handle_pong(self.now);
                 }
+                3 => self.worker.pause(),
+                4 => self.worker.resume(self.now),
                 _ => {
                     self.concurrency = *input.pick(&[Some(1), Some(3), Some(0), None]);
                     self.worker.set_concurrency(self.now, self.concurrency);

@@ -44,6 +44,8 @@ impl Machine for WorkerOfSeveral<Message> {
             WorkerCommand::Stats(_) => {}
             WorkerCommand::Heartbeat => self.heartbeat(),
             WorkerCommand::Concurrency(limit) => self.set_concurrency(now, limit),
+            WorkerCommand::Pause(true) => self.pause(),
+            WorkerCommand::Pause(false) => self.resume(now),
             WorkerCommand::Stop(patience) => {
                 self.stop(now, patience.map(|patience| now + patience));
             }

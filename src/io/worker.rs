@@ -25,6 +25,8 @@ pub enum WorkerCommand {
     Heartbeat,
     /// See [`Worker::set_concurrency`].
     Concurrency(Option<usize>),
+    /// See [`Worker::pause`], or [`Worker::resume`] if not.
+    Pause(bool),
     /// See [`Worker::handle_pong`].
     Pong,
     /// Asks for a snapshot, under this name.
@@ -60,6 +62,8 @@ impl Machine for Worker<Message> {
             // Answered by the driver.
             WorkerCommand::Stats(_) => {}
             WorkerCommand::Concurrency(limit) => self.set_concurrency(now, limit),
+            WorkerCommand::Pause(true) => self.pause(),
+            WorkerCommand::Pause(false) => self.resume(now),
             WorkerCommand::Stop(patience) => {
                 self.stop(now, patience.map(|patience| now + patience));
             }

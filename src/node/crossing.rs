@@ -93,6 +93,8 @@ ops! {
         Heartbeat = 4,
         /// How many requests may run at a time.
         Concurrency = 5,
+        /// Whether it takes new requests.
+        Pause = 6,
     }
 }
 

@@ -135,6 +135,7 @@ impl WorkerCore {
                     self.conf.concurrency = record.id;
                     WorkerCommand::Concurrency(limit(record.id))
                 }
+                WorkerOp::Pause => WorkerCommand::Pause(record.id != 0.0),
             });
         }
         let at = now();

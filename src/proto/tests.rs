@@ -27,6 +27,7 @@ mod mdp_peers;
 mod mixes;
 pub(crate) mod net;
 mod parking;
+mod pause;
 mod recovery;
 mod registration;
 mod restarts;

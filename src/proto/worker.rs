@@ -24,6 +24,7 @@ mod log;
 mod notice;
 mod offers;
 mod pace;
+mod pause;
 mod ready;
 mod reply;
 mod resume;
@@ -110,6 +111,8 @@ pub struct Worker<F> {
     /// Whether others have taken the room: the broker is to give no more than it has given.
     full: bool,
     watchdog: Watchdog,
+    /// It takes no new request, though it stays, see [`pause`].
+    paused: bool,
 }
 
 impl<F: Frame> Worker<F> {
@@ -140,6 +143,7 @@ impl<F: Frame> Worker<F> {
             draining: None,
             shared: false,
             full: false,
+            paused: false,
         }
     }
 

@@ -78,6 +78,19 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.settle(now);
     }
 
+    /// See [`Worker::pause`].
+    pub fn pause(&mut self) {
+        self.members.iter_mut().for_each(Worker::pause);
+    }
+
+    /// See [`Worker::resume`].
+    pub fn resume(&mut self, now: Time) {
+        for member in &mut self.members {
+            member.resume(now);
+        }
+        self.settle(now);
+    }
+
     /// Takes note of what the user has done, and which deliveries it is about to end. Each broker is
     /// told the pace of its own requests, in which it is nobody's business why it is no faster.
     pub fn handle_worked(&mut self, worked: Worked, ended: impl Iterator<Item = u64>) {

@@ -50,6 +50,9 @@ impl<F: Frame> Worker<F> {
             }
             return;
         }
+        if self.paused && self.give_back(delivery.token) {
+            return;
+        }
         self.last_delivery += 1;
         let number = self.last_delivery;
         let returnable = delivery.token.is_some();

@@ -34,10 +34,11 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// How many requests the broker may give it: none once it is to leave, or its user is blocked,
-    /// and fewer while some run that the broker does not know of, or has no part in any more.
+    /// How many requests the broker may give it: none once it is to leave, while it is paused or its user
+    /// is blocked, and fewer while some run that the broker does not know of, or has no part in any more.
     pub(super) fn concurrency(&self) -> Option<usize> {
-        let limit = match self.draining.is_some() || self.watchdog.is_barking() {
+        let takes_none = self.draining.is_some() || self.paused || self.watchdog.is_barking();
+        let limit = match takes_none {
             true => Some(0),
             false if self.full => Some(self.deliveries.len()),
             false => self.config.concurrency,
@@ -65,6 +66,7 @@ impl<F: Frame> Worker<F> {
         );
         let ahead = self.config.prefetch > 0
             && self.draining.is_none()
+            && !self.paused
             && !self.full
             && self.abandoned.told() == 0;
         hello.prefetch = ahead.then_some(self.config.prefetch);

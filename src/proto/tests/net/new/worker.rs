@@ -41,6 +41,8 @@ pub struct WorkerActor {
     pub streams: BTreeMap<u64, Stream>,
     /// The user's thread does something else, and neither takes nor answers.
     pub busy: bool,
+    /// The user takes nothing, and has said so.
+    pub paused: bool,
     /// What its user took, in order, over all its lives.
     pub started: Vec<Body<Vec<u8>>>,
     /// The deliveries behind [`started`](Self::started), and the options that came with them.
@@ -77,6 +79,7 @@ impl WorkerActor {
             offers: VecDeque::new(),
             streams: BTreeMap::new(),
             busy: false,
+            paused: false,
             started: Vec::new(),
             deliveries: Vec::new(),
             retried: Vec::new(),
@@ -132,10 +135,21 @@ impl WorkerActor {
         self.machine.set_concurrency(now, concurrency);
     }
 
+    pub fn pause(&mut self) {
+        self.paused = true;
+        self.machine.pause();
+    }
+
+    pub fn resume(&mut self, now: Time) {
+        self.paused = false;
+        self.machine.resume(now);
+    }
+
     /// The user takes what it has room for.
     fn take(&mut self, now: Time) {
         let room = self.config.concurrency.unwrap_or(usize::MAX);
         while !self.busy
+            && !self.paused
             && self.jobs.len() < room
             && let Some(offer) = self.offers.pop_front()
         {
