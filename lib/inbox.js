@@ -53,6 +53,18 @@ let sharedInUse = false;
  * @typedef {(kind: number, id: number, a: number, b: number, c: number, text: string, at: number, blob: Blob | undefined, n: number) => void} Take
  */
 
+/**
+ * The slots for claims, if the two sides really share them: the buffer is no SharedArrayBuffer, which Node-API can't
+ * make, so one claim is tried.
+ * @param {Core} core
+ */
+function claimsOf(core) {
+  const claims = core.claims?.();
+  if (!claims || !Atomics.isLockFree(Int32Array.BYTES_PER_ELEMENT)) return NO_CLAIMS;
+  Atomics.compareExchange(claims, 0, SLOT_SHOWN, SLOT_CLAIMED);
+  return core.seesClaim?.() ? claims : NO_CLAIMS;
+}
+
 /** Empties the native side's queue of notices when it wakes us. */
 class Inbox {
   #core;
@@ -87,7 +99,7 @@ class Inbox {
     this.#take = take;
     this.#afterBatch = afterBatch;
     this.#room = room;
-    this.#claims = core.claims?.() ?? NO_CLAIMS;
+    this.#claims = claimsOf(core);
   }
 
   /** There is room again: says so at the end of the tick, and takes what is on offer. */

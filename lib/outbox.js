@@ -7,6 +7,7 @@
  * @property {(timeoutMs: number) => void} stop
  * @property {(into: Float64Array, room: number, ahead: number) => string} drain
  * @property {() => Int32Array | null} [claims]
+ * @property {() => boolean} [seesClaim]
  * @property {() => (Buffer | string | null)[]} takeBlobs
  * @property {(id: number) => string | null | undefined} stats
  * @property {() => void} ref

@@ -4,17 +4,32 @@ const assert = require('node:assert/strict');
 const { performance } = require('node:perf_hooks');
 const { afterEach, beforeEach, describe, mock, test } = require('node:test');
 const { Inbox } = require('../../lib/inbox');
-const { DRAIN_FIELDS, DRAIN_HEADER, Flag, Kind, SLOT_SHOWN: SHOWN } = require('../../lib/load');
+const {
+  DRAIN_FIELDS,
+  DRAIN_HEADER,
+  Flag,
+  Kind,
+  SLOT_CLAIMED: CLAIMED,
+  SLOT_SHOWN: SHOWN,
+} = require('../../lib/load');
 const { SERVICE, peersFor } = require('../support/peers');
 
 /** A native side that has these requests on offer, an inbox that takes them, and a worker that runs `limit` at once. */
-function fake(offers, { limit = 1, shares = true } = {}) {
+function fake(offers, { limit = 1, shares = true, isCopied = false } = {}) {
   const claims = new Int32Array(64);
   const seen = { taken: [], asked: [], running: 0 };
   const waiting = [...offers];
   let shown = 0;
   const core = {
-    claims: () => (shares ? claims : null),
+    claims() {
+      claims[0] = SHOWN;
+      return shares ? claims : null;
+    },
+    seesClaim() {
+      const seen = claims[0] === CLAIMED && !isCopied;
+      claims[0] = 0;
+      return seen;
+    },
     drain(into, room, ahead) {
       seen.asked.push(ahead);
       // What was claimed of the last show is gone; what was taken back, too.
@@ -136,6 +151,13 @@ describe('the inbox', () => {
 
   test('is shown nothing where memory can not be shared', () => {
     const seen = fake(requests(9), { shares: false });
+    seen.inbox.wake();
+    assert.deepEqual(seen.taken, texts(9));
+    assert.ok(seen.asked.every((ahead) => ahead === 0));
+  });
+
+  test('none are shown either where a claim does not reach the native side', () => {
+    const seen = fake(requests(9), { isCopied: true });
     seen.inbox.wake();
     assert.deepEqual(seen.taken, texts(9));
     assert.ok(seen.asked.every((ahead) => ahead === 0));

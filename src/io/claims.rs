@@ -37,6 +37,16 @@ impl Claims {
         self.0[slot].load(Ordering::SeqCst) == SHOWN
     }
 
+    /// Before anything is shown: shows the first slot, for [`end_check`](Self::end_check).
+    pub fn begin_check(&self) {
+        self.show(0);
+    }
+
+    /// Whether the reader's claim of the first slot arrived here, so that both sides share the memory.
+    pub fn end_check(&self) -> bool {
+        self.0[0].swap(FREE, Ordering::SeqCst) == CLAIMED
+    }
+
     pub(super) fn show(&self, slot: usize) {
         self.0[slot].store(SHOWN, Ordering::SeqCst);
     }
@@ -55,5 +65,21 @@ impl Claims {
         self.0[slot]
             .compare_exchange(SHOWN, to, Ordering::SeqCst, Ordering::SeqCst)
             .is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_that_does_not_arrive_fails_the_check() {
+        let claims = Claims::default();
+        claims.begin_check();
+        assert!(!claims.end_check());
+        claims.begin_check();
+        assert!(claims.claim(0));
+        assert!(claims.end_check());
+        assert!(!claims.is_claimed(0) && !claims.is_open(0), "free again");
     }
 }

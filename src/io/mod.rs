@@ -9,7 +9,6 @@ mod address;
 mod allowance;
 mod bytes_in_flight;
 mod claims;
-pub mod client;
 mod clock;
 mod coalescer;
 mod connection;
@@ -29,10 +28,8 @@ mod readiness;
 mod route;
 pub mod router;
 pub mod security;
-mod several;
 mod socket;
 pub mod spin;
-pub mod worker;
 pub mod zap;
 
 pub use address::Address;

@@ -1,20 +1,12 @@
 //! The way out of the reactor: a queue of notices, offers beside it, and a wake-up a batch.
 
 use super::claims::{AHEAD, Claims};
+pub use crate::proto::machine::Offer;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Events that nobody fetches are dropped past this: they tell, they do not decide.
 pub(super) const MAX_EVENTS: usize = 4096;
-
-/// Something that the reader takes when it has room for it, and that can be taken back until then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Offer {
-    /// Its name.
-    pub id: u64,
-    /// Whether it may be taken back.
-    pub returnable: bool,
-}
 
 /// A queue that a driver fills and another thread empties. The reader is woken when there is
 /// something for it to take, and not again before it has looked.

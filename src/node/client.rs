@@ -8,9 +8,9 @@ use super::peer;
 use super::security::{self, SecurityConf};
 use super::shell::common_methods;
 use super::{dialect, random, random_frame};
-use crate::io::client::ClientCommand;
 use crate::io::dealer::{self, Endpoint, Notice, Stats};
 use crate::io::{Address, Message};
+use crate::proto::client::ClientCommand;
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::LinkConfig;
 use crate::proto::several::ClientOfSeveral;
@@ -52,7 +52,7 @@ pub struct ClientConf {
 #[napi]
 pub struct ClientCore {
     conf: ClientConf,
-    core: Core<ClientCommand, Notice<ClientNotice<Message>>>,
+    core: Core<ClientCommand<Message>, Notice<ClientNotice<Message>>>,
 }
 
 common_methods!(ClientCore);

@@ -10,11 +10,11 @@ use super::shell::common_methods;
 use super::taken::TakenOffers;
 use super::{dialect, random, random_frame, slots};
 use crate::io::dealer::{self, Endpoint, Notice, Stats};
-use crate::io::worker::WorkerCommand;
 use crate::io::{Address, Message, now};
 use crate::proto::Worker;
 use crate::proto::link::LinkConfig;
 use crate::proto::several::WorkerOfSeveral;
+use crate::proto::worker::WorkerCommand;
 use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::*;
@@ -60,7 +60,7 @@ pub struct WorkerConf {
 #[napi]
 pub struct WorkerCore {
     conf: WorkerConf,
-    core: Core<WorkerCommand, Notice<WorkerNotice<Message>>>,
+    core: Core<WorkerCommand<Message>, Notice<WorkerNotice<Message>>>,
     taken: TakenOffers,
 }
 
@@ -148,7 +148,15 @@ impl WorkerCore {
     /// Where requests that are shown are claimed; nothing where the runtime does not share memory.
     #[napi(ts_return_type = "Int32Array | null")]
     pub fn claims<'env>(&self, env: &'env Env) -> Result<Option<Unknown<'env>>> {
+        self.core.claims().begin_check();
         slots::array(env, self.core.claims())
+    }
+
+    /// Whether a claim of the first slot, made after [`claims`](Self::claims), has arrived. To be asked before the
+    /// first drain.
+    #[napi]
+    pub fn sees_claim(&self) -> bool {
+        self.core.claims().end_check()
     }
 
     /// Fills `into` with records, at most `room` of them requests, and returns their text. A request

@@ -13,12 +13,14 @@
 mod audit;
 mod connection;
 mod incoming;
+mod machine;
 mod notice;
 mod pending;
 mod reply;
 mod request;
 mod resume;
 
+pub use machine::ClientCommand;
 pub use notice::ClientNotice;
 
 use super::Time;

@@ -1,10 +1,11 @@
 //! The state machines of the three roles. Pure: no socket, no thread, no clock, no randomness.
 //!
-//! Every machine has the same contract. The owner calls `handle_message`, `handle_timeout`, the
-//! `handle_*` of its transport, or a command (`request`, `partial`, …), each with the time; then it
-//! drains what the machine wants sent (`poll_transmit`) and reported (`poll_notice`), and asks for
-//! the `next_deadline` at which to call `handle_timeout`. Nothing happens between two calls, so
-//! tests run hours of protocol in milliseconds, from a seed.
+//! Every machine has the same contract. Its owner calls `handle_message`, `handle_timeout`, another
+//! `handle_*` of its transport, or a command of its user, each with the time. Then the owner drains what
+//! the machine wants sent and reported, and asks for the `next_deadline` at which to call
+//! `handle_timeout`. Nothing happens between two calls, so tests run hours of protocol in milliseconds,
+//! from a seed. [`machine::Machine`] is this contract for workers and clients, of one broker or of several;
+//! a [`Broker`] has many peers in place of one broker, and so the same methods with an identity.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +15,7 @@ pub mod code;
 mod deadlines;
 pub mod flow;
 pub mod link;
+pub mod machine;
 pub mod several;
 mod table;
 mod terms;

@@ -21,6 +21,7 @@ mod detached;
 mod drain;
 mod incoming;
 mod log;
+mod machine;
 mod notice;
 mod offers;
 mod pace;
@@ -32,6 +33,7 @@ mod watchdog;
 
 pub use drain::GOODBYE;
 pub use log::KEEP;
+pub use machine::WorkerCommand;
 pub use notice::WorkerNotice;
 pub use offers::{BACKLOG, Retract, STALL};
 pub use pace::Worked;

@@ -2,12 +2,12 @@
 
 use super::{Driver, Machine, Notice};
 use crate::io::connection::{self, Connection};
-use crate::io::{clock, context};
+use crate::io::{Message, clock, context};
 use std::ops::ControlFlow;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::sleep_until;
 
-impl<M: Machine> Driver<M> {
+impl<M: Machine<Frame = Message>> Driver<M> {
     pub(super) async fn run(mut self) {
         self.machine.start();
         // The first sockets are made here, so that a bad endpoint is an error of `start`.

@@ -1,12 +1,13 @@
 //! What a worker's or client's user is told, and what is taken back from it.
 
 use super::{Driver, Machine, Notice};
+use crate::io::Message;
 use crate::io::notice_queue::MAX_EVENTS;
 use crate::proto::Time;
 use crate::proto::worker::Retract;
 use std::ops::ControlFlow;
 
-impl<M: Machine> Driver<M> {
+impl<M: Machine<Frame = Message>> Driver<M> {
     /// Takes back the offers that the machine wants back and nobody has taken.
     pub(super) fn retract(&mut self, now: Time) {
         while let Some(retract) = self.machine.poll_retract() {

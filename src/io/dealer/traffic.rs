@@ -10,7 +10,7 @@ use crate::wire::packed::pack;
 /// How many messages are received before what came of them is sent on.
 const BATCH: usize = 256;
 
-impl<M: Machine> Driver<M> {
+impl<M: Machine<Frame = Message>> Driver<M> {
     /// Feeds the machine what the transport of one connection has. True if there may be more.
     pub(super) fn receive(&mut self, at: usize, now: Time) -> bool {
         let connection = &mut self.connections[at];

@@ -6,6 +6,7 @@
 //! member's index: a socket with its connection.
 
 mod client;
+mod machine;
 mod worker;
 
 pub use client::ClientOfSeveral;

@@ -1,26 +1,24 @@
-//! The machines of several brokers as the dealer driver runs them.
+//! Workers and clients of several brokers by the contract of the machines.
 
-use super::Message;
-use super::client::ClientCommand;
-use super::dealer::{Machine, Stats};
-use super::notice_queue::Offer;
-use super::worker::WorkerCommand;
-use crate::proto::client::ClientNotice;
+use super::{ClientOfSeveral, WorkerOfSeveral};
+use crate::proto::client::{ClientCommand, ClientNotice};
 use crate::proto::link::Action;
-use crate::proto::several::{ClientOfSeveral, WorkerOfSeveral};
-use crate::proto::worker::{Retract, WorkerNotice};
+use crate::proto::machine::{Machine, Offer, Stats};
+use crate::proto::worker::{Retract, WorkerCommand, WorkerNotice};
 use crate::proto::{Client, Time, Worker};
+use crate::wire::Frame;
 use std::ops::ControlFlow;
 
-impl Machine for WorkerOfSeveral<Message> {
-    type Command = WorkerCommand;
-    type Notice = WorkerNotice<Message>;
+impl<F: Frame> Machine for WorkerOfSeveral<F> {
+    type Frame = F;
+    type Command = WorkerCommand<F>;
+    type Notice = WorkerNotice<F>;
 
     fn start(&mut self) {
         WorkerOfSeveral::start(self);
     }
 
-    fn handle_command(&mut self, now: Time, command: WorkerCommand) -> ControlFlow<()> {
+    fn handle_command(&mut self, now: Time, command: WorkerCommand<F>) -> ControlFlow<()> {
         match command {
             WorkerCommand::Batch(worked, commands) => {
                 let ended = commands.iter().filter_map(|command| match command {
@@ -53,8 +51,8 @@ impl Machine for WorkerOfSeveral<Message> {
         ControlFlow::Continue(())
     }
 
-    fn asked(command: &WorkerCommand) -> Option<u64> {
-        <Worker<Message> as Machine>::asked(command)
+    fn asked(command: &WorkerCommand<F>) -> Option<u64> {
+        <Worker<F> as Machine>::asked(command)
     }
 
     fn stats(&self, offers: usize) -> Stats {
@@ -81,7 +79,7 @@ impl Machine for WorkerOfSeveral<Message> {
         WorkerOfSeveral::handle_refused(self, broker, now);
     }
 
-    fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<Message>) {
+    fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
         WorkerOfSeveral::handle_message(self, broker, now, frames);
     }
 
@@ -93,7 +91,7 @@ impl Machine for WorkerOfSeveral<Message> {
         WorkerOfSeveral::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, broker: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
+    fn drain_transmits(&mut self, broker: usize, mut send: impl FnMut(&mut Vec<F>, bool)) {
         let form = self.form(broker);
         let mut frames = Vec::new();
         WorkerOfSeveral::drain_transmits(self, broker, |message| {
@@ -125,15 +123,15 @@ impl Machine for WorkerOfSeveral<Message> {
     }
 
     fn offered(notice: &Self::Notice) -> Option<Offer> {
-        <Worker<Message> as Machine>::offered(notice)
+        <Worker<F> as Machine>::offered(notice)
     }
 
     fn withdrawn(notice: &Self::Notice) -> Option<u64> {
-        <Worker<Message> as Machine>::withdrawn(notice)
+        <Worker<F> as Machine>::withdrawn(notice)
     }
 
     fn only_tells(notice: &Self::Notice) -> bool {
-        <Worker<Message> as Machine>::only_tells(notice)
+        <Worker<F> as Machine>::only_tells(notice)
     }
 
     fn handle_left_running(&mut self, now: Time, offer: u64) {
@@ -153,15 +151,16 @@ impl Machine for WorkerOfSeveral<Message> {
     }
 }
 
-impl Machine for ClientOfSeveral<Message> {
-    type Command = ClientCommand;
-    type Notice = ClientNotice<Message>;
+impl<F: Frame> Machine for ClientOfSeveral<F> {
+    type Frame = F;
+    type Command = ClientCommand<F>;
+    type Notice = ClientNotice<F>;
 
     fn start(&mut self) {
         ClientOfSeveral::start(self);
     }
 
-    fn handle_command(&mut self, now: Time, command: ClientCommand) -> ControlFlow<()> {
+    fn handle_command(&mut self, now: Time, command: ClientCommand<F>) -> ControlFlow<()> {
         match command {
             ClientCommand::Batch(commands) => {
                 for command in commands {
@@ -187,8 +186,8 @@ impl Machine for ClientOfSeveral<Message> {
         ControlFlow::Continue(())
     }
 
-    fn asked(command: &ClientCommand) -> Option<u64> {
-        <Client<Message> as Machine>::asked(command)
+    fn asked(command: &ClientCommand<F>) -> Option<u64> {
+        <Client<F> as Machine>::asked(command)
     }
 
     fn stats(&self, _offers: usize) -> Stats {
@@ -211,7 +210,7 @@ impl Machine for ClientOfSeveral<Message> {
         ClientOfSeveral::handle_refused(self, broker, now);
     }
 
-    fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<Message>) {
+    fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
         ClientOfSeveral::handle_message(self, broker, now, frames);
     }
 
@@ -223,7 +222,7 @@ impl Machine for ClientOfSeveral<Message> {
         ClientOfSeveral::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, broker: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
+    fn drain_transmits(&mut self, broker: usize, mut send: impl FnMut(&mut Vec<F>, bool)) {
         let form = self.form(broker);
         let mut frames = Vec::new();
         ClientOfSeveral::drain_transmits(self, broker, |message| {
@@ -240,7 +239,7 @@ impl Machine for ClientOfSeveral<Message> {
     }
 
     fn only_tells(notice: &Self::Notice) -> bool {
-        <Client<Message> as Machine>::only_tells(notice)
+        <Client<F> as Machine>::only_tells(notice)
     }
 
     fn poll_action(&mut self, broker: usize) -> Option<Action> {

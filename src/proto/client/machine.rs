@@ -1,28 +1,27 @@
-//! The client machine as the dealer driver runs it.
+//! A client by the contract of the machines.
 
-use super::Message;
-use super::dealer::{Machine, Stats};
-use crate::proto::client::{Client, ClientNotice};
+use super::{Client, ClientNotice};
 use crate::proto::link::Action;
+use crate::proto::machine::{Machine, Stats};
 use crate::proto::{Terms, Time};
-use crate::wire::Body;
+use crate::wire::{Body, Frame};
 use std::ops::ControlFlow;
 
 /// What its user wants of a client.
 #[derive(Debug)]
-pub enum ClientCommand {
+pub enum ClientCommand<F> {
     /// Commands that were given together.
-    Batch(Vec<ClientCommand>),
+    Batch(Vec<ClientCommand<F>>),
     /// See [`Client::request`].
     Request {
         /// The submitter's number for it.
         id: u64,
         /// The service that is to answer.
-        service: Message,
+        service: F,
         /// What it is to get.
-        data: Body<Message>,
+        data: Body<F>,
         /// The options, as JSON.
-        opts: Message,
+        opts: F,
         /// How it is to be treated.
         terms: Terms,
     },
@@ -38,15 +37,16 @@ pub enum ClientCommand {
     Stop,
 }
 
-impl Machine for Client<Message> {
-    type Command = ClientCommand;
-    type Notice = ClientNotice<Message>;
+impl<F: Frame> Machine for Client<F> {
+    type Frame = F;
+    type Command = ClientCommand<F>;
+    type Notice = ClientNotice<F>;
 
     fn start(&mut self) {
         Client::start(self);
     }
 
-    fn handle_command(&mut self, now: Time, command: ClientCommand) -> ControlFlow<()> {
+    fn handle_command(&mut self, now: Time, command: ClientCommand<F>) -> ControlFlow<()> {
         match command {
             ClientCommand::Batch(commands) => {
                 for command in commands {
@@ -73,7 +73,7 @@ impl Machine for Client<Message> {
         ControlFlow::Continue(())
     }
 
-    fn asked(command: &ClientCommand) -> Option<u64> {
+    fn asked(command: &ClientCommand<F>) -> Option<u64> {
         match command {
             ClientCommand::Stats(id) => Some(*id),
             _ => None,
@@ -100,7 +100,7 @@ impl Machine for Client<Message> {
         Client::handle_refused(self, now);
     }
 
-    fn handle_message(&mut self, _broker: usize, now: Time, frames: &mut Vec<Message>) {
+    fn handle_message(&mut self, _broker: usize, now: Time, frames: &mut Vec<F>) {
         Client::handle_message(self, now, frames);
     }
 
@@ -112,7 +112,7 @@ impl Machine for Client<Message> {
         Client::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, _broker: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
+    fn drain_transmits(&mut self, _broker: usize, mut send: impl FnMut(&mut Vec<F>, bool)) {
         let form = self.form();
         let mut frames = Vec::new();
         Client::drain_transmits(self, |message| {

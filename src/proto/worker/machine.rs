@@ -1,26 +1,24 @@
-//! The worker machine as the dealer driver runs it.
+//! A worker by the contract of the machines.
 
-use super::Message;
-use super::dealer::{Machine, Stats};
-use super::notice_queue::Offer;
+use super::{Retract, Worked, Worker, WorkerNotice};
 use crate::proto::Time;
 use crate::proto::link::Action;
-use crate::proto::worker::{Retract, Worked, Worker, WorkerNotice};
-use crate::wire::Body;
+use crate::proto::machine::{Machine, Offer, Stats};
+use crate::wire::{Body, Frame};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 /// What its user wants of a worker. A delivery is named by the number that its notice had.
 #[derive(Debug)]
-pub enum WorkerCommand {
+pub enum WorkerCommand<F> {
     /// Commands that were given together, and what their user has done for them.
-    Batch(Worked, Vec<WorkerCommand>),
+    Batch(Worked, Vec<WorkerCommand<F>>),
     /// See [`Worker::partial`], and [`Worker::correct`] of the number.
-    Partial(u64, Body<Message>, u32),
+    Partial(u64, Body<F>, u32),
     /// See [`Worker::finish`].
-    Final(u64, Body<Message>),
+    Final(u64, Body<F>),
     /// See [`Worker::error`].
-    Error(u64, Body<Message>),
+    Error(u64, Body<F>),
     /// See [`Worker::heartbeat`].
     Heartbeat,
     /// See [`Worker::set_concurrency`].
@@ -35,15 +33,16 @@ pub enum WorkerCommand {
     Stop(Option<Duration>),
 }
 
-impl Machine for Worker<Message> {
-    type Command = WorkerCommand;
-    type Notice = WorkerNotice<Message>;
+impl<F: Frame> Machine for Worker<F> {
+    type Frame = F;
+    type Command = WorkerCommand<F>;
+    type Notice = WorkerNotice<F>;
 
     fn start(&mut self) {
         Worker::start(self);
     }
 
-    fn handle_command(&mut self, now: Time, command: WorkerCommand) -> ControlFlow<()> {
+    fn handle_command(&mut self, now: Time, command: WorkerCommand<F>) -> ControlFlow<()> {
         match command {
             WorkerCommand::Batch(worked, commands) => {
                 self.handle_worked(worked);
@@ -71,7 +70,7 @@ impl Machine for Worker<Message> {
         ControlFlow::Continue(())
     }
 
-    fn asked(command: &WorkerCommand) -> Option<u64> {
+    fn asked(command: &WorkerCommand<F>) -> Option<u64> {
         match command {
             WorkerCommand::Stats(id) => Some(*id),
             _ => None,
@@ -102,7 +101,7 @@ impl Machine for Worker<Message> {
         Worker::handle_refused(self, now);
     }
 
-    fn handle_message(&mut self, _broker: usize, now: Time, frames: &mut Vec<Message>) {
+    fn handle_message(&mut self, _broker: usize, now: Time, frames: &mut Vec<F>) {
         Worker::handle_message(self, now, frames);
     }
 
@@ -114,7 +113,7 @@ impl Machine for Worker<Message> {
         Worker::next_deadline(self)
     }
 
-    fn drain_transmits(&mut self, _broker: usize, mut send: impl FnMut(&mut Vec<Message>, bool)) {
+    fn drain_transmits(&mut self, _broker: usize, mut send: impl FnMut(&mut Vec<F>, bool)) {
         let form = self.form();
         let mut frames = Vec::new();
         Worker::drain_transmits(self, |message| {
