@@ -1,14 +1,9 @@
 'use strict';
 // `npm run build` and `npm run build:debug`: the napi CLI, then a note of what the binary was built from, by which
 // ensure.js knows whether it still fits. Further arguments go to the CLI (`-- --target …`).
-//
-// On Linux a release build is stripped here and not by cargo: its symbols tell whether libzmq was optimised across
-// its files (OMDP_LTO, see crates/zmq-sys/lto.rs), and the library that stays in target/ can be profiled.
-const { spawnSync } = require('node:child_process');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
-const { symbolNames } = require('./elf.js');
 const { hostPlatform, platforms, root } = require('./platforms.js');
 const { tool, seconds } = require('./run.js');
 
@@ -18,7 +13,6 @@ const NOTE = path.join(root, 'target', 'built.json');
 /** A digest of all that the binary is made of. */
 function digest() {
   const hash = crypto.createHash('sha256');
-  hash.update(`OMDP_LTO=${process.env.OMDP_LTO ?? ''}\0`);
   for (const file of SOURCES.flatMap((name) => filesUnder(path.join(root, name)))) {
     hash.update(`${path.relative(root, file).split(path.sep).join('/')}\0`);
     hash.update(fs.readFileSync(file));
@@ -66,31 +60,6 @@ function built() {
   }
 }
 
-/**
- * What became of libzmq in a release build for Linux: whether it was to be optimised across its files, and which of its
- * functions of a line or two are there all the same, not inlined everywhere.
- * @param {string} binary not stripped yet
- * @returns {Lto}
- */
-function inspect(binary) {
-  const names = symbolNames(binary);
-  if (!names.some((name) => name.startsWith('_ZN3zmq5msg_t'))) {
-    throw new Error(`${binary} has no names of libzmq's functions, so nothing can be said of it`);
-  }
-  // What every frame goes through, several times.
-  const tiny = ['5check', '5flags', '6is_vsm', '7is_cmsg', '12is_delimiter', '13is_routing_id'];
-  const left = tiny.map((name) => `_ZNK3zmq5msg_t${name}Ev`).filter((name) => names.includes(name));
-  // Put there by build.rs.
-  return { wanted: names.includes('omdp_lto'), left };
-}
-
-/** @param {string} binary */
-function strip(binary) {
-  const result = spawnSync(process.env.STRIP ?? 'strip', [binary], { encoding: 'utf8' });
-  if (result.status === 0) return;
-  console.error(`not stripped: ${result.error?.message ?? result.stderr.trim()}`);
-}
-
 /** @param {number} bytes */
 function megabytes(bytes) {
   return `${(bytes / 1e6).toFixed(2)} MB`;
@@ -106,26 +75,13 @@ function build(profile, more = [], { quiet = false } = {}) {
   const target = more.indexOf('--target');
   const platform = platformOf(target < 0 ? undefined : more[target + 1]);
   const binary = path.join(root, platform.file);
-  const elf = profile === 'release' && platform.os === 'linux';
-
   const release = profile === 'release' ? ['--release'] : [];
   const files = ['--platform', '--no-js', '--dts', 'native.d.ts', '--no-const-enum'];
-  tool('@napi-rs/cli', 'napi', ['build', ...files, ...release, ...more], {
-    ...(!quiet && { stdio: 'inherit' }),
-    ...(elf && { env: { ...process.env, CARGO_PROFILE_RELEASE_STRIP: 'none' } }),
-  });
+  tool('@napi-rs/cli', 'napi', ['build', ...files, ...release, ...more], quiet ? {} : { stdio: 'inherit' });
 
-  const lto = elf ? inspect(binary) : undefined;
-  const whole = fs.statSync(binary).size;
-  if (elf) strip(binary);
   const { mtimeMs, size } = fs.statSync(binary);
-  fs.writeFileSync(NOTE, JSON.stringify({ profile, digest: before, mtimeMs, size, lto }));
-  if (profile === 'release') {
-    const across = lto?.left.length ? 'NOT optimised' : 'optimised';
-    const how = lto?.wanted ? `${across} across its files` : 'built plain';
-    const symbols = elf ? ` (${megabytes(whole)} with its symbols)` : '';
-    console.log(`${platform.file}: ${megabytes(size)}${symbols}, libzmq ${how}`);
-  }
+  fs.writeFileSync(NOTE, JSON.stringify({ profile, digest: before, mtimeMs, size }));
+  if (profile === 'release') console.log(`${platform.file}: ${megabytes(size)}`);
   return binary;
 }
 
@@ -138,8 +94,7 @@ if (require.main === module) {
 }
 
 /**
- * @typedef {{ wanted: boolean, left: string[] }} Lto
- * @typedef {{ profile: 'release' | 'debug', digest: string, mtimeMs: number, size: number, lto?: Lto }} Note
+ * @typedef {{ profile: 'release' | 'debug', digest: string, mtimeMs: number, size: number }} Note
  */
 
 module.exports = { build, built, binaryPath, readNote };

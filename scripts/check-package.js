@@ -1,17 +1,19 @@
 'use strict';
 // `npm run check:package`: that what would be published is whole, holds nothing else, runs no script at the user's,
-// and needs nothing on the user's machine but the C library. Prints the sizes and the lowest glibc and libstdc++.
+// and needs nothing on the user's machine but the C library. Prints the sizes and the lowest system.
 const fs = require('node:fs');
 const path = require('node:path');
-const { readElf } = require('./elf.js');
 const { ensure } = require('./ensure.js');
+const { faultsOf } = require('./inspect.js');
 const { derived, platforms, root } = require('./platforms.js');
 const { npm } = require('./run.js');
 
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare'];
 // What npm packs whether `files` names it or not.
 const ALWAYS = ['package.json', 'README.md', 'LICENSE'];
-const BUILT_IN = /^lib(zmq|sodium|stdc\+\+|gcc_s)\b/;
+
+// In the release workflow: the binaries come from other machines, and go to everybody's.
+const AS_IS = process.argv.includes('--as-is');
 
 /** @type {string[]} */
 const faults = [];
@@ -69,31 +71,12 @@ function filesIn(name) {
 function checkBinaries() {
   const here = platforms().filter(({ file }) => fs.existsSync(path.join(root, file)));
   expect(here.length > 0, 'no binary is here');
-  for (const { file, os } of here) {
-    const binary = path.join(root, file);
-    console.log(`${file}: ${kilobytes(fs.statSync(binary).size)}`);
-    if (os === 'linux') checkElf(binary, file);
+  for (const platform of here) {
+    const { binary, size, faults } = faultsOf(path.join(root, platform.file), platform, { published: AS_IS });
+    for (const fault of faults) expect(false, `${platform.file} ${fault}`);
+    console.log(`${platform.file}: ${kilobytes(size)}, from ${binary.lowest} on`);
+    console.log(`  needs: ${binary.needed.join(', ')}`);
   }
-}
-
-/** @param {string} binary @param {string} name */
-function checkElf(binary, name) {
-  const { needed, versions, exported } = readElf(binary);
-  for (const library of needed) expect(!BUILT_IN.test(library), `${name} needs ${library}`);
-  // Anything else could clash with what Node or another addon brings along.
-  for (const symbol of exported) expect(symbol.startsWith('napi_'), `${name} shows the symbol ${symbol}`);
-  console.log(`  needs: ${needed.join(', ')}`);
-  console.log(`  lowest glibc: ${lowest(versions, 'GLIBC_')}`);
-  console.log(`  lowest libstdc++: ${lowest(versions, 'GLIBCXX_')}`);
-}
-
-/** @param {import('./elf.js').Elf['versions']} versions @param {string} prefix */
-function lowest(versions, prefix) {
-  const mine = versions.filter(({ name }) => name.startsWith(prefix));
-  if (mine.length === 0) return 'none is needed';
-  mine.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
-  const { name, symbols } = mine[mine.length - 1];
-  return `${name.slice(prefix.length)} (for ${symbols.join(', ')})`;
 }
 
 /** @param {number} bytes */
@@ -101,8 +84,7 @@ function kilobytes(bytes) {
   return `${(bytes / 1024).toFixed(1)} kB`;
 }
 
-// --as-is: in the release workflow the binaries come from other machines.
-if (!process.argv.includes('--as-is')) ensure('release');
+if (!AS_IS) ensure('release');
 checkManifests();
 checkTarball();
 checkBinaries();

@@ -6,10 +6,15 @@ const fs = require('node:fs');
 const SHT = { SYMTAB: 2, DYNAMIC: 6, DYNSYM: 11, VERNEED: 0x6ffffffe };
 const DT_NEEDED = 1n;
 const STB_LOCAL = 0;
+const CPUS = new Map([
+  [62, 'x64'],
+  [183, 'arm64'],
+]);
 
 /**
  * @typedef {{ type: number, link: number, info: number, data: Buffer }} Section
- * @typedef {{ needed: string[], versions: { library: string, name: string, symbols: string[] }[], exported: string[] }} Elf
+ * @typedef {{ cpu: string, stripped: boolean, needed: string[], exported: string[],
+ *   versions: { library: string, name: string, symbols: string[] }[] }} Elf
  */
 
 /** @param {string} file @returns {Elf} */
@@ -19,7 +24,9 @@ function readElf(file) {
     throw new Error(`${file} is no 64-bit little-endian ELF file`);
   }
   const sections = sectionsOf(bytes);
-  return { needed: neededOf(sections), ...symbolsOf(sections) };
+  const cpu = CPUS.get(bytes.readUInt16LE(0x12)) ?? 'unknown';
+  const stripped = sectionOf(sections, SHT.SYMTAB) === undefined;
+  return { cpu, stripped, needed: neededOf(sections), ...symbolsOf(sections) };
 }
 
 /** @param {Buffer} bytes @returns {Section[]} */
@@ -104,17 +111,4 @@ function versionsOf(sections) {
   return versions;
 }
 
-/**
- * The names in the full symbol table, which a stripped file has no more.
- * @param {string} file
- */
-function symbolNames(file) {
-  const sections = sectionsOf(fs.readFileSync(file));
-  const table = sectionOf(sections, SHT.SYMTAB);
-  if (!table) return [];
-  const names = sections[table.link].data;
-  const count = table.data.length / 24;
-  return Array.from({ length: count }, (_, index) => stringAt(names, table.data.readUInt32LE(index * 24)));
-}
-
-module.exports = { readElf, symbolNames };
+module.exports = { readElf };

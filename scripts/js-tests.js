@@ -1,5 +1,6 @@
 'use strict';
-// The JavaScript suite, run by a given Node; returns the closing lines of its runner. As a program: by this Node.
+// The JavaScript suite, run by a given Node; returns the closing lines of its runner. As a program: by this Node, all
+// files or those that are named.
 //
 // The files run side by side, as most of their time is waiting: as many as there are cores, but at least two, where
 // node's own choice on two cores would be one. Those that measure run afterwards, one at a time.
@@ -67,6 +68,9 @@ function runSome(node, wrapper, files, concurrency) {
     .filter((line) => closing.test(line));
 }
 
-if (require.main === module) console.log(runJsTests(process.execPath).join('\n'));
+if (require.main === module) {
+  const files = process.argv.slice(2);
+  console.log(runJsTests(process.execPath, files.length > 0 ? { files } : {}).join('\n'));
+}
 
 module.exports = { runJsTests, testFiles };

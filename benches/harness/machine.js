@@ -30,14 +30,11 @@ function buildState() {
   const { size, mtimeMs } = fs.statSync(binaryPath());
   try {
     const note = readNote();
-    if (note.size === size && note.mtimeMs === mtimeMs) {
-      const lto = note.lto?.wanted === true && note.lto.left.length === 0;
-      return { profile: note.profile, lto, bytes: size };
-    }
+    if (note.size === size && note.mtimeMs === mtimeMs) return { profile: note.profile, bytes: size };
   } catch {
     // Built elsewhere, or by hand.
   }
-  return { profile: 'unknown', lto: false, bytes: size };
+  return { profile: 'unknown', bytes: size };
 }
 
 /** How many files a process may have open. Node raises its own limit to the hard one. */

@@ -24,7 +24,7 @@ function report(results) {
     `Measured ${results.at.slice(0, 10)} with \`${results.command}\`: medians of ${rounds} interleaved round(s).`,
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node};`,
     `load average ${machine.load.join(' ')} before, ${machine.loadAfter.join(' ')} after.`,
-    `The addon: ${build.profile}${build.lto ? ', optimised across libzmq' : ''}, ${(build.bytes / 2 ** 20).toFixed(1)} MiB.`,
+    `The addon: ${build.profile}, ${(build.bytes / 2 ** 20).toFixed(1)} MiB.`,
     '',
     ...systems.map(({ title, version }) => `- ${title}: ${version}`),
   ];

@@ -1,55 +1,90 @@
 //! Builds libzmq 4.3.5 with CURVE (libsodium) and the draft options, static, and nothing of it visible outside.
 //!
-//! `zeromq-src` brings the sources and the list of files; the platform facts that libzmq's own configure script
-//! would find out are given here through the compiler flags.
+//! `zeromq-src` brings the sources and the list of files (`recorder.rs`); the platform facts that libzmq's own
+//! configure script would find out are given here through the compiler flags.
 
-mod lto;
+mod recorder;
 
+use recorder::{Recording, record};
 use std::env;
 use std::path::{Path, PathBuf};
 
 fn main() {
-    println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=lto.rs");
-    let target = Target::from_env();
-    let mut flags = flags(&target);
-    let lto = lto::tools(&target);
-    if let Some(tools) = &lto {
-        // Machine code as well: tests and examples are linked without the plugin.
-        flags.extend(["-flto".into(), "-ffat-lto-objects".into()]);
-        // For the build script of the addon, which has to link accordingly.
-        println!("cargo:lto={}", tools.linker);
+    if recorder::was_tool() {
+        return;
     }
-
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=recorder.rs");
+    let target = Target::from_env();
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let flags = flags(&target);
+    let sodium = Sodium::find(&target);
+    let from = || {
+        zeromq_src::Build::new()
+            .enable_draft(true)
+            .with_libsodium(Some(zeromq_src::LibLocation::new(
+                &sodium.lib,
+                &sodium.include,
+            )))
+            .build();
+    };
     // SAFETY: a build script has one thread here; `cc` starts its own later and only reads.
     unsafe {
-        let key = format!("CXXFLAGS_{}", target.triple);
-        let given = env::var(&key).unwrap_or_default();
-        env::set_var(&key, format!("{given} {}", flags.join(" ")));
-        if let Some(tools) = lto {
-            env::set_var(format!("AR_{}", target.triple), tools.archiver);
-        }
-        if target.os == "linux" {
-            // Emitted below instead, static.
+        if target.env == "msvc" {
+            let key = format!("CXXFLAGS_{}", target.triple);
+            let given = env::var(&key).unwrap_or_default();
+            env::set_var(&key, format!("{given} {}", flags.join(" ")));
+        } else {
+            // Linked below, by what the compiler has.
             env::set_var("CXXSTDLIB", "");
         }
     }
-
-    let sodium = Sodium::find(&target);
-    zeromq_src::Build::new()
-        .enable_draft(true)
-        .with_libsodium(Some(zeromq_src::LibLocation::new(
-            sodium.lib,
-            sodium.include,
-        )))
-        .build();
-
-    match target.os.as_str() {
-        "linux" => link_cxx_runtime(),
-        // libsodium's random numbers.
-        "windows" => println!("cargo:rustc-link-lib=advapi32"),
-        _ => {}
+    if target.env == "msvc" {
+        // As `zeromq-src` has it, each file for itself.
+        from();
+    } else {
+        compile(&record(&target.triple, &out, from), &flags, &target, &out);
+        link_cxx_runtime(&target);
     }
+    if target.os == "windows" {
+        // libsodium's random numbers, and libzmq's sockets.
+        println!("cargo:rustc-link-lib=advapi32");
+        println!("cargo:rustc-link-lib=ws2_32");
+    }
+}
+
+/// Compiles what was recorded as one unit, where `zeromq-src` has told cargo that the library is.
+fn compile(recording: &Recording, flags: &[String], target: &Target, out: &Path) {
+    let includes = recording.cpp.iter();
+    let includes = includes.map(|file| format!("#include \"{}\"\n", slashed(file)));
+    let unit = out.join("libzmq.cpp");
+    std::fs::write(&unit, includes.collect::<String>()).expect("write to OUT_DIR");
+
+    let objects = |build: &mut cc::Build| {
+        build.includes(&recording.includes).warnings(false);
+        for define in &recording.defines {
+            let (name, value) = define.split_once('=').unwrap_or((define, "1"));
+            build.define(name, value);
+        }
+        for flag in flags {
+            build.flag(flag);
+        }
+        build.cargo_metadata(false).out_dir(out.join("lib")).clone()
+    };
+    let mut c = objects(cc::Build::new().files(&recording.c));
+    if target.os == "windows" {
+        // `zeromq-src` has it for MSVC alone.
+        let sources = out.join("source").join("external").join("wepoll");
+        c.include(&sources).file(sources.join("wepoll.c"));
+    }
+    let c = c.compile_intermediates();
+    objects(cc::Build::new().cpp(true).std("c++11").file(unit))
+        .objects(c)
+        .compile("zmq");
+}
+
+fn slashed(path: &Path) -> String {
+    path.display().to_string().replace('\\', "/")
 }
 
 struct Target {
@@ -189,11 +224,23 @@ fn copy_headers(from: &Path, to: &Path) {
     }
 }
 
-/// Links libstdc++ and the unwinder of libgcc from their archives, so that the result needs neither of the shared
-/// libraries. libgcc_eh comes before the `-lgcc_s` of Rust's std, which is linked only as needed and so drops out.
-fn link_cxx_runtime() {
+/// Links the C++ library and the unwinder from their archives, so that the result needs neither of the shared
+/// libraries.
+fn link_cxx_runtime(target: &Target) {
     let compiler = cc::Build::new().cpp(true).get_compiler();
-    for name in ["stdc++", "gcc_eh"] {
+    let name = compiler.path().file_name().unwrap_or_default();
+    // clang's: part of the system on macOS, and with zig linked from what it brings.
+    if target.os == "macos" || name.to_string_lossy().starts_with("zig") {
+        println!("cargo:rustc-link-lib=c++");
+        return;
+    }
+    // libgcc's two come before the `-lgcc_s` of Rust's std, which is linked only as needed and so drops out. That of
+    // arithmetic is for mold, which prefers the shared library to the weak functions that Rust brings.
+    let names: &[&str] = match target.os.as_str() {
+        "linux" => &["stdc++", "gcc_eh", "gcc"],
+        _ => &["stdc++"],
+    };
+    for name in names {
         let output = compiler
             .to_command()
             .arg(format!("-print-file-name=lib{name}.a"))
@@ -208,7 +255,7 @@ fn link_cxx_runtime() {
                 println!("cargo:rustc-link-search=native={}", dir.display());
                 println!("cargo:rustc-link-lib=static:-bundle={name}");
             }
-            None if name == "stdc++" => {
+            None if *name == "stdc++" => {
                 println!(
                     "cargo:warning=no libstdc++.a beside the compiler; libstdc++ is linked dynamically"
                 );

@@ -1,0 +1,71 @@
+'use strict';
+// What a binary is, needs and shows, whatever its format; and what of that is a fault in one that is to be published.
+const fs = require('node:fs');
+const { readElf } = require('./elf.js');
+const { isMachO, readMachO } = require('./macho.js');
+const { isPe, readPe } = require('./pe.js');
+
+// What is linked in, or is no part of the system.
+const BUILT_IN = /^lib(zmq|sodium|stdc\+\+|gcc_s|c\+\+|unwind)\b|^lib(zmq|sodium|stdc\+\+|gcc_s|winpthread)/;
+// CentOS 7 has 2.17, Debian 10 and RHEL 8 have 2.28.
+const HIGHEST_GLIBC = '2.28';
+const LARGEST = 4_000_000;
+
+/**
+ * @typedef {{ os: string, cpu: string, needed: string[], exported: string[], stripped: boolean, lowest: string,
+ *   signed: boolean, glibc?: string }} Binary lowest: of the system that it runs on, in words; glibc: its version
+ */
+
+/** @param {string} file @returns {Binary} */
+function inspect(file) {
+  const bytes = fs.readFileSync(file);
+  if (isMachO(bytes)) return readMachO(bytes);
+  if (isPe(bytes)) return readPe(bytes);
+  const { cpu, needed, exported, stripped, versions } = readElf(file);
+  const glibc = highest(versions, 'GLIBC_');
+  const musl = needed.some((library) => library.includes('musl') || library === 'libc.so');
+  const lowest = musl ? 'musl' : `glibc ${glibc?.version ?? 'none'}`;
+  return { os: 'linux', cpu, needed, exported, stripped, lowest, signed: false, glibc: glibc?.version };
+}
+
+/** @param {import('./elf.js').Elf['versions']} versions @param {string} prefix */
+function highest(versions, prefix) {
+  const mine = versions.filter(({ name }) => name.startsWith(prefix));
+  mine.sort((a, b) => compare(a.name, b.name));
+  const last = mine.at(-1);
+  return last && { version: last.name.slice(prefix.length), symbols: last.symbols };
+}
+
+/** @param {string} a @param {string} b */
+function compare(a, b) {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
+
+/**
+ * What is wrong with a binary of a platform.
+ * @param {string} file
+ * @param {import('./platforms.js').Platform} platform
+ * @param {{ published?: boolean }} [options] published: whether it is to run on older systems than this one
+ */
+function faultsOf(file, platform, { published = false } = {}) {
+  const binary = inspect(file);
+  const { size } = fs.statSync(file);
+  const faults = [];
+  if (binary.os !== platform.os || binary.cpu !== platform.cpu)
+    faults.push(`is for ${binary.os} ${binary.cpu}`);
+  if (platform.libc === 'musl' && binary.lowest !== 'musl') faults.push(`needs ${binary.lowest}`);
+  if (platform.libc === 'glibc' && binary.lowest === 'musl') faults.push('needs musl');
+  if (published && binary.glibc && compare(binary.glibc, HIGHEST_GLIBC) > 0)
+    faults.push(`needs glibc ${binary.glibc}, and ${HIGHEST_GLIBC} is the highest that may be needed`);
+  for (const library of binary.needed) if (BUILT_IN.test(library)) faults.push(`needs ${library}`);
+  // Anything else could clash with what Node or another addon brings along.
+  for (const symbol of binary.exported)
+    if (!/^_*(napi_|node_api_)/.test(symbol)) faults.push(`shows the symbol ${symbol}`);
+  for (const symbol of ['napi_register_module_v1'])
+    if (!binary.exported.includes(symbol)) faults.push(`does not show ${symbol}`);
+  if (!binary.stripped) faults.push('is not stripped');
+  if (size > LARGEST) faults.push(`has ${size} bytes, and ${LARGEST} is the most`);
+  return { binary, size, faults };
+}
+
+module.exports = { inspect, faultsOf, highest };
