@@ -357,6 +357,8 @@ export interface AuthorizationQuestion {
   readonly userMetadata?: any;
   readonly action: 'serve' | 'call';
   readonly service: string;
+  /** True for a worker of a pattern: `service` is the pattern, and stands for all names that begin so. */
+  readonly pattern?: boolean;
 }
 
 /** How many peers and requests were refused since the broker was created. */
@@ -741,6 +743,17 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
    */
   reconnectMax?: number;
   /**
+   * The version of the service, for instance `'2.1.0'`: the worker registers as `service@version`, and gets the requests for
+   * ranges that it satisfies.
+   */
+  version?: string | null;
+  /**
+   * Whether the service is a pattern: the worker serves all names that begin as it does. Its last character is `*`, and it
+   * has no other. Without this a `*` is a character like any other.
+   * @defaultValue false
+   */
+  pattern?: boolean;
+  /**
    * How many requests may be running at a time: 1 and up, or -1 for no limit.
    * @defaultValue 1
    */
@@ -752,6 +765,10 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
    * @defaultValue 1024
    */
   prefetch?: number;
+  /** What the worker is or does, for those who ask the broker: 1 to 512 bytes. See {@link Client.service}. */
+  description?: string;
+  /** What is told to those who ask the broker, of at most 4096 bytes as JSON. */
+  metadata?: Readonly<Record<string, unknown>>;
   /**
    * How long the event loop may be blocked, in ms, before the worker counts as lost: the requests of its handlers are lost,
    * or go to another worker by `retry`. The worker returns when the event loop runs again. -1 is no bound.
@@ -773,6 +790,11 @@ export interface ReceivedOptions {
   readonly headers?: Readonly<RequestHeaders>;
   /** 1, or more if workers were lost with the request before; see {@link RequestOptions.retry}. */
   readonly attempt: number;
+  /**
+   * The name that the client asked for, where it is not the name of the worker's service: of a worker of a pattern, or of
+   * a version that was asked for by a range.
+   */
+  readonly service?: string;
   /** Who the client is, from a broker that authenticates. No client can say it of itself. */
   readonly user?: string;
   /** What the broker's `authenticate` said of the user. */
@@ -826,7 +848,24 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
    */
   constructor(endpoint: string | readonly string[], service: string, conf?: WorkerConf | null);
 
+  /**
+   * Serves several services, with one `concurrency` for all of them. The handlers are called as listeners of `request` are, which
+   * this worker has no use for. The broker sees a worker for each service, under the `name` if one is given, `/` and the
+   * service. Each has a connection of its own, so `connect` comes for each.
+   * @param services - handlers, by the names of their services
+   * @throws {TypeError | RangeError} for a bad argument
+   */
+  constructor(
+    endpoint: string | readonly string[],
+    services: Readonly<Record<string, RequestListener<TRequest, TPartial, TFinal>>>,
+    conf?: WorkerConf | null,
+  );
+
+  /** Its service, or the first of them. */
   readonly service: string;
+
+  /** All its services. */
+  readonly services: readonly string[];
 
   /**
    * How many requests may be running at a time; -1 is no limit. May be changed at any time.
@@ -1129,6 +1168,28 @@ export class Client<
     opts?: RequestOptions | null,
   ): Promise<TFinal>;
 
+  /**
+   * The services that have a worker or a request at the broker and that the user may use. With several brokers, those of one of
+   * them.
+   */
+  services(opts?: RequestOptions | null): Promise<ServiceInfo[]>;
+
+  /** One service and its workers; `null` if it has neither a worker nor a request, or the user may not use it. */
+  service(service: string, opts?: RequestOptions | null): Promise<ServiceDetails | null>;
+
+  /**
+   * Asks the broker whether a worker serves this service, and gives the round trip in ms. Rejects with `W_NONE` if none does. No
+   * request is made to the workers.
+   */
+  ping(service: string, opts?: RequestOptions | null): Promise<number>;
+
+  /**
+   * Follows which workers come and go, from all that are there now on. It asks the broker each second, or at another interval.
+   * Ends when the loop is left, when `signal` aborts, or when the client stops.
+   * @throws {TypeError | RangeError} for a bad argument, or for a client of several brokers
+   */
+  watchServices(options?: WatchOptions | null): AsyncGenerator<ServiceChange, void, void>;
+
   /** The state of its requests. */
   stats(): Promise<PeerStats>;
 
@@ -1138,6 +1199,65 @@ export class Client<
    */
   heartbeat(rid?: string | number | null): void;
 }
+
+/** What a broker tells of a service. Times are in ms. */
+export interface ServiceInfo {
+  name: string;
+  /** Of a name with a version, such as `orders@2.1.0`: the name without it, and the version. */
+  base?: string;
+  version?: string;
+  /** How many workers are registered for it. */
+  workers: number;
+  queued: number;
+  running: number;
+  /** How many requests have come, and how many ended with an error value or a code. */
+  requests: number;
+  errors: number;
+  /**
+   * The latest error: a code, or the beginning of what the worker sent, up to 256 bytes. The latter is missing for users
+   * who may not call `mmi.metrics`.
+   */
+  lastError: { code?: string; value?: string; at: Date } | null;
+  /** How long workers had requests. */
+  time: { mean: number; p50: number; p90: number; p95: number; p99: number; max: number };
+  /** When the first of its present workers came. */
+  started: Date | null;
+}
+
+/** {@link ServiceInfo}, with its workers. */
+export interface ServiceDetails extends ServiceInfo {
+  instances: WorkerInfo[];
+}
+
+/** What a broker tells of a worker. */
+export interface WorkerInfo {
+  name: string;
+  description?: string;
+  metadata?: any;
+  dialect: Protocol;
+  running: number;
+  /** How many requests have ended, and how many of them with an error value. */
+  ended: number;
+  failed: number;
+  started: Date;
+  lastHeard: Date;
+}
+
+export interface WatchOptions {
+  /**
+   * How often the broker is asked, in ms: 10 and up.
+   * @defaultValue 1000
+   */
+  interval?: number;
+  /** Ends the iteration. */
+  signal?: AbortSignal;
+}
+
+/** A worker came, or has gone. `workers` is how many the service has then. */
+export type ServiceChange =
+  | { type: 'ready'; service: string; worker: string; workers: number }
+  /** The reason is that of the broker's event `workerGone`, or `missed` if it was not heard. */
+  | { type: 'gone'; service: string; worker: string; workers: number; reason: string };
 
 /** What travels in a Readable: anything but `null`, which means its end. */
 type Part<TPartial, TFinal> = NonNullable<TPartial | TFinal>;

@@ -2,6 +2,7 @@
 
 const { ClientCore } = require('./load');
 const { given } = require('./describe');
+const directory = require('./directory');
 const { checkBrokers, checkCallback, checkConf, checkService } = require('./options');
 const { Peer } = require('./peer');
 const { OptionsReader } = require('./request-options');
@@ -88,6 +89,27 @@ class Client extends Peer {
     return new Promise((resolve, reject) => {
       this.#send(service, data, opts).promise = { resolve, reject };
     });
+  }
+
+  /** @param {any} [opts] */
+  services(opts) {
+    return directory.services(this, opts);
+  }
+
+  /** @param {string} service @param {any} [opts] */
+  async service(service, opts) {
+    return directory.service(this, checkService(service), opts);
+  }
+
+  /** @param {string} service @param {any} [opts] */
+  async ping(service, opts) {
+    return directory.ping(this, checkService(service), opts);
+  }
+
+  /** @param {any} [options] */
+  watchServices(options) {
+    if (this.#broker === undefined) throw new TypeError('watchServices() is for clients of one broker');
+    return directory.watch(this, directory.checkWatch(options));
   }
 
   /** @param {string | number} [rid] */

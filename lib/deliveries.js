@@ -53,17 +53,28 @@ class Deliveries {
   #stopping = false;
   /** Of those that subscribers of the channels hear of. @type {Map<number, Message>} */
   #traces = new Map();
-  /** Of the last request: the texts of its options and its user, how long the former is, and its attempt. */
+  /** Of the last request: the texts of its options, its service and its user, how long the former is, and its attempt. */
   #termsText = '';
   #optionsLength = 0;
   #attempt = 1;
   #options = NO_OPTIONS;
 
+  /** The names of its services, how many connections each has, and their handlers if they were given. */
+  #services;
+  #brokers;
+  #handlers;
+
   /**
    * @param {number} concurrency
    * @param {number} maxMessageSize
+   * @param {readonly string[]} services
+   * @param {readonly string[]} endpoints
+   * @param {readonly Function[] | undefined} handlers one for each service
    */
-  constructor(concurrency, maxMessageSize) {
+  constructor(concurrency, maxMessageSize, services, endpoints, handlers) {
+    this.#services = services;
+    this.#brokers = endpoints.length;
+    this.#handlers = handlers;
     this.#concurrency = concurrency;
     this.maxMessageSize = maxMessageSize;
   }
@@ -242,7 +253,9 @@ class Deliveries {
       reply.error(BAD_REQUEST);
       return;
     }
-    const listeners = this.#link.peer.rawListeners('request');
+    const handlers = this.#handlers;
+    const listeners =
+      handlers === undefined ? this.#link.peer.rawListeners('request') : [handlers[this.#serviceOf(id)]];
     if (listeners.length === 0) {
       const message = 'no request listener: the worker has no handler for its requests';
       reply.error({ message, name: 'Error', code: 'W_NO_HANDLER' });
@@ -256,6 +269,12 @@ class Deliveries {
     }
   }
 
+  /** Which of its services a delivery is of: the number of its connection is in the id. @param {number} id */
+  #serviceOf(id) {
+    const lines = this.#services.length * this.#brokers;
+    return Math.floor((id % lines) / this.#brokers);
+  }
+
   /**
    * @param {Function[]} listeners
    * @param {any} data
@@ -265,7 +284,8 @@ class Deliveries {
    * @param {number} size
    */
   #handleTraced(listeners, data, reply, options, id, size) {
-    const { name, service } = /** @type {import('./worker').Worker} */ (this.#link.peer);
+    const { name } = this.#link.peer;
+    const service = this.#services[this.#serviceOf(id)];
     const { attempt, headers, timeout, user } = options;
     /** @type {Message} */
     const message = { service, worker: name, delivery: String(id), attempt, headers, timeout, user, size };
@@ -330,7 +350,7 @@ class Deliveries {
    * @param {string} text
    * @param {number} from where the options' JSON begins, empty when the broker doesn't pass them on; then comes the user
    * @param {number} b length of the options
-   * @param {number} c length of the user
+   * @param {number} c length of the service and the user
    * @param {number} attempt
    */
   #readOptions(text, from, b, c, attempt) {
@@ -352,18 +372,28 @@ class Deliveries {
   }
 }
 
+/** Before and behind the name that was asked for, if there is one. */
+const SERVICE_MARK = '\x01';
+
 /**
- * Which attempt it is and who the client's user is only the broker says: what a client says of it is dropped.
+ * Which attempt it is, which name was asked for and who the client's user is only the broker says: what a client says of it is dropped.
  * @param {string} json what the client says
- * @param {string} user the name of the user and, behind a NUL, its metadata as JSON; empty where nobody is known
+ * @param {string} said by the broker: the name that was asked for between two marks, unless it is that of the worker's service;
+ *   the name of the user and, behind a NUL, its metadata as JSON, where somebody is known
  * @param {number} attempt
  * @returns {any}
  */
-function parseOptions(json, user, attempt) {
+function parseOptions(json, said, attempt) {
   const options = json === '' ? {} : JSON.parse(json);
   const usable = typeof options === 'object' && options !== null && !Array.isArray(options);
-  const { user: _, userMetadata: __, ...rest } = usable ? options : {};
+  const { user: _, userMetadata: __, service: ___, ...rest } = usable ? options : {};
   rest.attempt = attempt;
+  let user = said;
+  if (said.startsWith(SERVICE_MARK)) {
+    const end = said.indexOf(SERVICE_MARK, 1);
+    if (end > 1) rest.service = said.slice(1, end);
+    user = said.slice(end + 1);
+  }
   if (user === '') return rest;
   const [name, ...metadata] = user.split('\0');
   rest.user = name;

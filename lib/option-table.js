@@ -10,7 +10,7 @@
  * @property {string} name
  * @property {readonly Role[]} of
  * @property {'number' | 'integer' | 'boolean' | 'name' | 'protocol' | 'protocols' | 'key' | 'text' | 'rules' | 'signal' |
- *   'headers' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which is as if they were missing
+ *   'headers' | 'words' | 'json' | 'version' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which is as if they were missing
  * @property {number} [min] of numbers
  * @property {number} [max] of numbers; none is 2^53 - 1
  * @property {string} [off] of numbers: what -1 stands for, where it may be given
@@ -323,6 +323,22 @@ const OPTIONS = [
     help: 'the longest pause: each attempt in a row that leads to no broker doubles it',
   },
   {
+    name: 'version',
+    of: ['worker'],
+    type: 'version',
+    help: "the version of the worker's service, as in orders@2.1.0",
+    more: 'The worker registers as `service@version`. See [services.md](services.md#versions)',
+    flag: { metavar: 'VERSION', only: 'none' },
+  },
+  {
+    name: 'pattern',
+    of: ['worker'],
+    type: 'boolean',
+    value: false,
+    help: 'serve all names that begin as the service does, whose last character is *',
+    more: 'See [services.md](services.md#patterns)',
+  },
+  {
     name: 'concurrency',
     of: ['worker'],
     type: 'integer',
@@ -344,6 +360,26 @@ const OPTIONS = [
     value: 1024,
     help: 'how many further requests the broker may hand over in advance',
     more: '0 disables it. See [worker.md](worker.md#prefetch)',
+  },
+  {
+    name: 'description',
+    of: ['worker'],
+    type: 'words',
+    max: 512,
+    default: 'none',
+    help: 'what the worker is or does, for those who ask the broker',
+    more: '1 to 512 bytes. See [services.md](services.md#who-is-there)',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'metadata',
+    of: ['worker'],
+    type: 'json',
+    max: 4096,
+    default: 'none',
+    help: 'an object that is told to those who ask the broker',
+    more: 'At most 4096 bytes as JSON',
+    flag: { only: 'none' },
   },
   {
     name: 'maxBlocked',

@@ -23,6 +23,7 @@ const { checkPassword } = require('./passwords');
 /** @import { Option, Role } from './option-table' */
 
 const MAX_SERVICE_BYTES = 255;
+const MAX_NAME_BYTES = 255;
 
 const checkProtocol = oneOf(PROTOCOLS);
 
@@ -33,8 +34,38 @@ function checkProtocols(value, what) {
   return Array.from(value, (each, index) => checkProtocol(each, `${what}[${index}]`));
 }
 
+/** An object as JSON of so many bytes at most. @param {number} max @returns {Check} */
+function jsonOf(max) {
+  return (value, what) => {
+    let json;
+    try {
+      json = JSON.stringify(object(value, what));
+    } catch (error) {
+      if (error instanceof TypeError && error.message.startsWith(what)) throw error;
+      throw new TypeError(`${what} cannot be made JSON: ${/** @type {Error} */ (error).message}`);
+    }
+    const size = Buffer.byteLength(json ?? '');
+    if (json === undefined) throw new TypeError(`${what} cannot be made JSON`);
+    if (size > max) throw new RangeError(`${what} must have at most ${max} bytes as JSON, got ${size}`);
+    return json;
+  };
+}
+
+/** The grammar of https://semver.org, without build metadata, which say nothing about precedence. */
+const VERSION =
+  /^(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})(-(0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*))*)?$/;
+
+/** @type {Check} */
+function checkVersion(value, what) {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'string') throw wrongType(value, what, 'a string');
+  if (VERSION.test(value)) return value;
+  throw new RangeError(`${what} must be a version such as 2.1.0 or 2.1.0-rc.1, got ${given(value)}`);
+}
+
 /** What each type of the table is checked by. @type {Partial<Record<Option['type'], (option: Option) => Check>>} */
 const CHECKS = {
+  version: () => checkVersion,
   number: ({ min = 0, max = Number.MAX_SAFE_INTEGER, off }) => number(min, max, off !== undefined),
   integer: ({ min = 0, max = Number.MAX_SAFE_INTEGER, off, auto }) => {
     const check = integer(min, max, off !== undefined);
@@ -44,6 +75,8 @@ const CHECKS = {
   // ZeroMQ reserves identities that begin with a zero byte.
   name: ({ max = 0 }) =>
     text(`a string of 1 to ${max} bytes that does not begin with NUL`, max, (name) => name[0] !== '\0'),
+  words: ({ max = 0 }) => text(`a string of 1 to ${max} bytes`, max),
+  json: ({ max = 0 }) => jsonOf(max),
   protocol: () => checkProtocol,
   protocols: () => checkProtocols,
   key: () => orNull(checkKey),
@@ -148,6 +181,57 @@ function checkService(service) {
   return checkServiceText(service, 'service');
 }
 
+/**
+ * @param {unknown} given the name of a service, or handlers by the names of several
+ * @param {{ name: string, generated: boolean, version?: string, pattern: boolean, protocol: string }} conf
+ * @returns {{ services: string[], names: string[], handlers: Function[] | undefined }}
+ */
+function checkServices(given, conf) {
+  if (typeof given !== 'object' || given === null) {
+    const service = checkService(given);
+    return { services: [service], names: [serviceName(service, conf)], handlers: undefined };
+  }
+  const entries = Object.entries(object(given, 'services'));
+  if (entries.length === 0) throw new RangeError('services must have at least one handler, got none');
+  for (const [service, handler] of entries) {
+    const what = `services[${JSON.stringify(service)}]`;
+    checkServiceText(service, `the name of ${what}`);
+    if (typeof handler !== 'function') throw wrongType(handler, what, 'a function');
+    // The broker sees a worker for each.
+    const name = `${conf.name}/${serviceName(service, conf)}`;
+    if (!conf.generated && entries.length > 1 && Buffer.byteLength(name) > MAX_NAME_BYTES) {
+      throw new RangeError(
+        `option "name" is too long: with "/" and the name of ${what} it must have at most ${MAX_NAME_BYTES} bytes`,
+      );
+    }
+  }
+  const services = entries.map(([service]) => service);
+  const names = services.map((service) => serviceName(service, conf));
+  return { services, names, handlers: entries.map(([, handler]) => handler) };
+}
+
+/**
+ * The name under which a worker registers.
+ * @param {string} service
+ * @param {{ version?: string, pattern: boolean, protocol: string }} conf
+ * @returns {string}
+ */
+function serviceName(service, { version, pattern, protocol }) {
+  if (pattern) {
+    if (protocol !== PROTOCOLS[0]) throw new TypeError(`option "pattern" can't be used under ${protocol}`);
+    if (version !== undefined) throw new TypeError('option "version" can\'t be used with option "pattern"');
+    const stars = service.split('*').length - 1;
+    if (stars !== 1 || !service.endsWith('*')) {
+      throw new RangeError(`service must end with its only * under option "pattern", got ${given(service)}`);
+    }
+  }
+  if (version === undefined) return service;
+  if (service.includes('@')) {
+    throw new TypeError(`option "version" can't be used with a service that has an @, got ${given(service)}`);
+  }
+  return checkService(`${service}@${version}`);
+}
+
 const STOP = checksOf('stop');
 
 /** @type {Record<string, unknown>} */
@@ -190,6 +274,8 @@ exports.checkConcurrency = checkConcurrency;
 exports.checkConf = checkConf;
 exports.checkEndpoints = checkEndpoints;
 exports.checkService = checkService;
+exports.checkServices = checkServices;
 exports.checkStop = checkStop;
+exports.serviceName = serviceName;
 exports.checksOf = checksOf;
 exports.unknownOption = unknownOption;

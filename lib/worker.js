@@ -2,35 +2,47 @@
 
 const { WorkerCore } = require('./load');
 const { Deliveries } = require('./deliveries');
-const { checkBrokers, checkConcurrency, checkConf, checkService } = require('./options');
+const { checkBrokers, checkConcurrency, checkConf, checkServices } = require('./options');
 const { Peer } = require('./peer');
 const { secureClient } = require('./security');
 
-/** Serves one service. */
+/** Serves a service, or several. */
 class Worker extends Peer {
   #deliveries;
-  #service;
+  #services;
   #protocol;
 
   /**
    * @param {string | readonly string[]} endpoint
-   * @param {string} service
+   * @param {string | Record<string, Function>} service its name, or handlers by the names of several
    * @param {object} [conf]
    */
   constructor(endpoint, service, conf) {
     const endpoints = checkBrokers(endpoint);
-    checkService(service);
     const checked = checkConf('worker', conf);
+    const { services, names, handlers } = checkServices(service, checked);
     checkConcurrency(checked.protocol, checked.concurrency);
-    const deliveries = new Deliveries(checked.concurrency, checked.maxMessageSize);
-    super(WorkerCore, { endpoints, service, ...secureClient(checked, endpoints) }, deliveries);
+    const deliveries = new Deliveries(
+      checked.concurrency,
+      checked.maxMessageSize,
+      services,
+      endpoints,
+      handlers,
+    );
+    const [first, ...moreServices] = names;
+    const native = { endpoints, ...secureClient(checked, endpoints), service: first, moreServices };
+    super(WorkerCore, native, deliveries);
     this.#deliveries = deliveries;
-    this.#service = service;
+    this.#services = services;
     this.#protocol = checked.protocol;
   }
 
   get service() {
-    return this.#service;
+    return this.#services[0];
+  }
+
+  get services() {
+    return [...this.#services];
   }
 
   get concurrency() {

@@ -20,6 +20,12 @@ const EXAMPLES = {
     /^(one parameter: [321]\n){3}final: null liftoff\n(two parameters: null [321]\n){3}final: null liftoff$/m,
     /^stream: 2\nstream: 1\nstream: liftoff\nloop: 1000\nloop: 999\ncall: liftoff$/m,
   ],
+  'services.js': [
+    /^2 \+ 3 is 5\n2 \* 3 is 6\nadd: 1 request, served by calc\/add \(Adds and multiplies; eu\)$/m,
+    /^ready: calc\/add of add$/m,
+    /^ready: calc\/math\.mul of math\.mul$/m,
+    /^ready: spare of add\n2 \+ 3 is from the spare worker$/m,
+  ],
   cluster: [
     /^primary: fibonacci\(21\) is 10946; [123] of them shared 12 requests$/m,
     /^primary: the request is lost: W_LOST$/m,

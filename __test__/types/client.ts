@@ -218,3 +218,18 @@ new Client('tcp://127.0.0.1:5555', { protocol: 'mdp/0.2-majortomo' });
 new Client('tcp://127.0.0.1:5555', { protocol: 'mdp' });
 // @ts-expect-error of the broker
 new Client('tcp://127.0.0.1:5555', { dialects: ['omdp'] });
+
+const directory = new Client('tcp://127.0.0.1:5555');
+async function whoIsThere() {
+  const [info] = await directory.services();
+  expectType<Equal<typeof info.started, Date | null>>();
+  const found = await directory.service('a', { timeout: 5 });
+  expectType<Equal<NonNullable<typeof found>['instances'][0]['metadata'], any>>();
+  expectType<Equal<Awaited<ReturnType<typeof directory.ping>>, number>>();
+  for await (const change of directory.watchServices({ interval: 10 })) {
+    if (change.type === 'gone') change.reason.trim();
+    // @ts-expect-error
+    else change.reason.trim();
+  }
+}
+void whoIsThere;

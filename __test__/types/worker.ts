@@ -106,3 +106,15 @@ new Worker('tcp://127.0.0.1:5555', 's', { protocol: 'mdp/0.2-majortomo' });
 new Worker('tcp://127.0.0.1:5555', 's', { protocol: 'mdp' });
 // @ts-expect-error of the broker
 new Worker('tcp://127.0.0.1:5555', 's', { dialects: ['omdp'] });
+
+const several = new Worker(
+  'tcp://127.0.0.1:5555',
+  {
+    add: (data, reply, { attempt }) => reply.end(data.a + attempt),
+    mul: async (data, reply) => reply.end(data),
+  },
+  { concurrency: 2, description: 'd', metadata: { a: 1 } },
+);
+expectType<Equal<typeof several.services, readonly string[]>>();
+// @ts-expect-error
+new Worker('tcp://127.0.0.1:5555', { add: 5 });

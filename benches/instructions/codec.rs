@@ -52,6 +52,7 @@ fn request_to_worker() -> ToWorker<Frame> {
             opts: Frame::from(OPTS),
             token: 7 << 32 | 7,
             retried: 0,
+            service: None,
             user: None,
         }),
     }

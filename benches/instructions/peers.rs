@@ -80,7 +80,9 @@ impl WorkerBench {
                 link: link(),
                 dialect: zmq_omdp::wire::Dialect::Omdp,
                 service: String::from_utf8_lossy(SERVICE).into_owned(),
+                serving: zmq_omdp::wire::Serving::default(),
                 concurrency: Some(1),
+                about: None,
                 prefetch: 1024,
                 session: "a1".into(),
             }),
@@ -136,6 +138,7 @@ impl WorkerBench {
                 opts: Frame::from(OPTS),
                 token: self.token,
                 retried: 0,
+                service: None,
                 user: None,
             }),
         });

@@ -40,11 +40,16 @@ pub(super) enum Blob {
 pub(super) struct Terms<'a> {
     /// The client's options, as JSON.
     pub(super) options: &'a [u8],
+    /// The name that the client asked for, if the worker would take another one for it.
+    pub(super) service: Option<&'a [u8]>,
     /// The client's user: the name and, behind a NUL, its metadata as JSON.
     pub(super) user: &'a [u8],
     /// Which start of the request this is, from 1 on.
     pub(super) attempt: u32,
 }
+
+/// Before and behind the name of a service.
+const SERVICE_MARK: u8 = 1;
 
 impl<'a> BatchWriter<'a> {
     pub(super) fn new(into: &'a mut [f64]) -> Self {
@@ -103,13 +108,26 @@ impl<'a> BatchWriter<'a> {
     pub(super) fn request(&mut self, id: u64, body: Body<Message>, terms: &Terms<'_>) {
         let (len, flags) = self.data(body);
         let (options, flag) = self.extra(terms.options);
+        let service = self.service(terms);
         let user = match terms.user.len() < LARGE {
-            true => self.text.push(terms.user),
-            false => 0,
+            true => service + self.text.push(terms.user),
+            false => service,
         };
         let texts = [len, options, user];
         let kind = Kind::Request as u32 | flags | flag;
         self.put(kind, id, texts, f64::from(terms.attempt));
+    }
+
+    /// The name that was asked for stands before the user, between two marks.
+    fn service(&mut self, terms: &Terms<'_>) -> usize {
+        match terms.service {
+            None if terms.user.first() != Some(&SERVICE_MARK) => 0,
+            service => {
+                let mark = self.text.push(&[SERVICE_MARK]);
+                let name = self.text.push(service.unwrap_or_default());
+                mark + name + self.text.push(&[SERVICE_MARK])
+            }
+        }
     }
 
     /// Appends a record: its texts have these lengths in UTF-16 code units.

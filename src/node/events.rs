@@ -4,7 +4,7 @@ use super::batch_writer::BatchWriter;
 use super::crossing::Kind;
 use crate::io::ConnectionNotice;
 use crate::io::zap::{AuthNotice, Shown};
-use crate::proto::broker::BrokerEvent;
+use crate::proto::broker::{Action, BrokerEvent};
 use serde_json::json;
 
 /// Puts what the broker tells or asks into a batch.
@@ -17,12 +17,15 @@ pub(super) fn report(batch: &mut BatchWriter<'_>, event: &BrokerEvent) {
         service,
     } = event
     {
-        let question = json!({
+        let mut question = json!({
             "user": user,
             "metadata": metadata,
             "action": action.as_str(),
             "service": String::from_utf8_lossy(service),
         });
+        if *action == Action::ServePattern {
+            question["pattern"] = true.into();
+        }
         batch.json(Kind::Authorize, *id, &question.to_string());
     } else if let Some((name, payload)) = event.describe() {
         batch.event(name, &payload);

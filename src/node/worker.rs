@@ -16,7 +16,7 @@ use crate::proto::link::LinkConfig;
 use crate::proto::several::WorkerOfSeveral;
 use crate::proto::worker::WorkerCommand;
 use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
-use crate::wire::Dialect;
+use crate::wire::{About, Dialect, Serving};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
@@ -28,8 +28,12 @@ use std::time::Duration;
 pub struct WorkerConf {
     /// Where the brokers are; mostly one.
     pub endpoints: Vec<String>,
-    /// The service that is offered.
+    /// The service that is offered, with its version.
     pub service: String,
+    /// More services that are offered, each on connections of its own.
+    pub more_services: Vec<String>,
+    /// Whether that is a pattern.
+    pub pattern: bool,
     /// The identity.
     pub name: String,
     /// Whether nobody chose it.
@@ -54,6 +58,10 @@ pub struct WorkerConf {
     pub prefetch: u32,
     /// How long JavaScript may answer nothing, in ms; -1 for no bound.
     pub max_blocked: f64,
+    /// What it is or does.
+    pub description: Option<String>,
+    /// What it tells about itself, as JSON.
+    pub metadata: Option<String>,
 }
 
 /// A worker of the protocol.
@@ -62,6 +70,8 @@ pub struct WorkerCore {
     conf: WorkerConf,
     core: Core<WorkerCommand<Message>, Notice<WorkerNotice<Message>>>,
     taken: TakenOffers,
+    /// Where each connection leads: to each broker for the first service, then for the next.
+    addresses: Vec<String>,
 }
 
 common_methods!(WorkerCore);
@@ -73,6 +83,10 @@ impl WorkerCore {
     pub fn new(conf: WorkerConf) -> Self {
         WorkerCore {
             core: Core::receiving_from(&conf.endpoints),
+            addresses: conf
+                .connections()
+                .map(|(_, address)| address.clone())
+                .collect(),
             conf,
             taken: TakenOffers::default(),
         }
@@ -170,7 +184,7 @@ impl WorkerCore {
         room: f64,
         ahead: u32,
     ) -> Result<JsString<'env>> {
-        let endpoints = &self.conf.endpoints;
+        let endpoints = &self.addresses;
         let mut pong = false;
         let at = now();
         let taken = &mut self.taken;
@@ -199,15 +213,21 @@ impl WorkerCore {
 }
 
 impl WorkerCore {
-    /// One for each broker.
+    /// One for each connection.
     fn endpoints(&self) -> Result<Vec<Endpoint>> {
         let conf = &self.conf;
         let dialect = dialect(&conf.protocol);
         let security = security::client(conf.security.as_ref())?;
-        let brokers = conf.endpoints.iter().enumerate();
-        let endpoints = brokers.map(|(broker, address)| Endpoint {
+        let connections = conf.connections().enumerate();
+        let endpoints = connections.map(|(at, (service, address))| Endpoint {
             address: Address::new(address),
-            identity: peer::identity(&self.core, dialect, broker, &conf.name, conf.generated),
+            identity: peer::identity(
+                &self.core,
+                dialect,
+                at,
+                &conf.name_for(service),
+                conf.generated,
+            ),
             max_message: conf.max_message_size as u64,
             reconnect_ms: conf.reconnect.min(f64::from(i32::MAX)) as i32,
             // A broker sends heartbeats to its workers, so silence tells.
@@ -218,11 +238,17 @@ impl WorkerCore {
         Ok(endpoints.collect())
     }
 
+    fn serving(&self) -> Serving {
+        Serving {
+            pattern: self.conf.pattern,
+        }
+    }
+
     /// As above.
     fn configs(&self) -> Vec<WorkerConfig> {
         let conf = &self.conf;
         let dialect = dialect(&conf.protocol);
-        let config = |address: &String| WorkerConfig {
+        let config = |(service, address): (&String, &String)| WorkerConfig {
             dialect,
             link: LinkConfig {
                 heartbeat: Duration::from_millis(conf.heartbeat as u64),
@@ -235,15 +261,44 @@ impl WorkerCore {
                 expect_beats: dialect != Dialect::Omdp || !Address::new(address).is_inproc(),
                 max_message: Some(conf.max_message_size as u64),
             },
-            service: conf.service.clone(),
+            service: service.clone(),
+            about: about(conf),
+            serving: self.serving(),
             concurrency: limit(conf.concurrency),
             prefetch: conf.prefetch,
             max_blocked: (conf.max_blocked >= 0.0)
                 .then(|| Duration::from_millis(conf.max_blocked as u64)),
             session: format!("{:x}", random()),
         };
-        conf.endpoints.iter().map(config).collect()
+        conf.connections().map(config).collect()
     }
+}
+
+impl WorkerConf {
+    /// A service and a broker each.
+    fn connections(&self) -> impl Iterator<Item = (&String, &String)> {
+        let services = std::iter::once(&self.service).chain(&self.more_services);
+        services.flat_map(|service| self.endpoints.iter().map(move |address| (service, address)))
+    }
+
+    /// To a broker, each service is a worker.
+    fn name_for(&self, service: &str) -> String {
+        match self.generated || self.more_services.is_empty() {
+            true => self.name.clone(),
+            false => format!("{}/{service}", self.name),
+        }
+    }
+}
+
+fn about(conf: &WorkerConf) -> Option<Box<About>> {
+    let (description, metadata) = (conf.description.clone(), conf.metadata.clone());
+    let says = description.is_some() || metadata.is_some();
+    says.then(|| {
+        Box::new(About {
+            description: description.unwrap_or_default(),
+            metadata: metadata.unwrap_or_default(),
+        })
+    })
 }
 
 fn limit(concurrency: f64) -> Option<usize> {
@@ -257,11 +312,13 @@ fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, endpoint: 
             body,
             opts,
             retried,
+            service,
             user,
             ..
         } => {
             let terms = Terms {
                 options: opts.as_deref().unwrap_or_default(),
+                service: service.as_deref(),
                 user: user.as_deref().unwrap_or_default(),
                 attempt: u32::from(retried) + 1,
             };

@@ -42,7 +42,7 @@ use super::Time;
 use super::link::{Action, BrokerLife, Due, Link, LinkConfig};
 use super::table::Table;
 use crate::wire::omdp::WorkerMessage;
-use crate::wire::{Dialect, Form, Frame};
+use crate::wire::{About, Dialect, Form, Frame, Serving};
 use abandoned::Abandoned;
 use delivery::Delivery;
 use detached::DetachedReplies;
@@ -63,6 +63,10 @@ pub struct WorkerConfig {
     pub dialect: Dialect,
     /// The one service that this worker offers.
     pub service: String,
+    /// What brokers are told about it, for whoever asks them.
+    pub about: Option<Box<About>>,
+    /// What else it tells a broker of ours of how it serves.
+    pub serving: Serving,
     /// How many requests may run at once; `None` is without limit. Default 1.
     pub concurrency: Option<usize>,
     /// How many requests a broker of ours may give beyond those; 0 turns it off.

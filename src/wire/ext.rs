@@ -15,6 +15,7 @@ const OWN: u8 = 0x08;
 const FAIL_FAST: u8 = 0x10;
 const RETRY: u8 = 0x20;
 const PACE: u8 = 0x10;
+const SERVICE: u8 = 0x40;
 
 /// On a client's REQUEST: flags, then the timeout, then, if it is not 0, how often the request may be
 /// given to another worker. The frame tells the broker that the client understands extension frames.
@@ -159,12 +160,15 @@ pub struct GivenExt {
     pub binary: bool,
     pub token: u64,
     pub retried: u8,
+    /// A frame with the name that was asked for follows.
+    pub service: bool,
 }
 
 impl GivenExt {
     pub fn to_frame<F: Frame>(self) -> F {
         let mut bytes = [0; 10];
-        bytes[0] = flag(self.binary, BINARY) | flag(self.retried > 0, RETRY);
+        bytes[0] =
+            flag(self.binary, BINARY) | flag(self.retried > 0, RETRY) | flag(self.service, SERVICE);
         bytes[1..9].copy_from_slice(&self.token.to_be_bytes());
         bytes[9] = self.retried;
         let len = if self.retried == 0 { 9 } else { 10 };
@@ -181,7 +185,7 @@ impl GivenExt {
             }
             _ => return Err(Malformed::Extension),
         };
-        if flags & !(BINARY | RETRY) != 0 {
+        if flags & !(BINARY | RETRY | SERVICE) != 0 {
             return Err(Malformed::Extension);
         }
         let token: [u8; 8] = token.try_into().map_err(|_| Malformed::Extension)?;
@@ -189,6 +193,7 @@ impl GivenExt {
             binary: flags & BINARY != 0,
             token: u64::from_be_bytes(token),
             retried,
+            service: flags & SERVICE != 0,
         })
     }
 }
@@ -251,6 +256,7 @@ mod tests {
             binary: true,
             token: 0x0102_0304_0506_0708,
             retried: 0,
+            service: false,
         };
         assert_eq!(given.to_frame::<Vec<u8>>(), [1, 1, 2, 3, 4, 5, 6, 7, 8]);
         let given = GivenExt {

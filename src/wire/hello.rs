@@ -5,8 +5,9 @@
 //! announced itself gets. Unknown members are ignored, so that a later version may add some.
 
 use super::members::{Scalar, members};
-use super::sizes::{MAX_HELLO, MAX_ID};
+use super::sizes::{MAX_DESCRIPTION, MAX_HELLO, MAX_ID, MAX_METADATA};
 use super::{Frame, Malformed};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 /// The version of the extension that this crate speaks.
@@ -28,6 +29,8 @@ pub struct Hello {
     /// Workers only: how many requests it works on at once; -1 is without limit, 0 is for a worker
     /// that is leaving and takes no more.
     pub concurrency: Option<i64>,
+    /// Workers only: how it serves.
+    pub serving: Serving,
     /// Workers only: how many further requests it accepts in advance. Such a worker returns, by
     /// RETURN, requests that it could not start soon.
     pub prefetch: Option<u32>,
@@ -39,6 +42,31 @@ pub struct Hello {
     pub packs: bool,
     /// The largest body that the sender takes, in bytes; no limit is known if missing.
     pub max_message: Option<u64>,
+    /// Workers only: what they tell about themselves.
+    pub about: Option<Box<About>>,
+}
+
+/// What a worker tells about itself, to whoever asks the broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// What it is or does, in words; at most [`MAX_DESCRIPTION`] bytes.
+    pub description: String,
+    /// Any JSON, of at most [`MAX_METADATA`] bytes; empty if there is none.
+    pub metadata: String,
+}
+
+impl About {
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
+        self.description.len() + self.metadata.len()
+    }
+}
+
+/// What a worker says of how it serves. All of it may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Serving {
+    /// The service that READY names is a pattern, and the worker serves all names that begin so.
+    pub pattern: bool,
 }
 
 impl Hello {
@@ -49,11 +77,13 @@ impl Hello {
             liveness,
             session: String::new(),
             concurrency: None,
+            serving: Serving::default(),
             prefetch: None,
             parks: false,
             flow: false,
             packs: true,
             max_message: None,
+            about: None,
         }
     }
 
@@ -67,6 +97,16 @@ impl Hello {
         let mut map = Map::new();
         if let Some(n) = self.concurrency {
             map.insert("concurrency".into(), n.into());
+        }
+        if let Some(about) = &self.about {
+            for (name, text) in [
+                ("description", &about.description),
+                ("metadata", &about.metadata),
+            ] {
+                if !text.is_empty() {
+                    map.insert(name.into(), text.as_str().into());
+                }
+            }
         }
         if self.flow {
             map.insert("flow".into(), VERSION.into());
@@ -82,6 +122,9 @@ impl Hello {
         }
         if self.parks {
             map.insert("parks".into(), true.into());
+        }
+        if self.serving.pattern {
+            map.insert("pattern".into(), true.into());
         }
         if let Some(n) = self.prefetch {
             map.insert("prefetch".into(), n.into());
@@ -148,14 +191,36 @@ impl Hello {
                 self.parks = value == Scalar::Bool(true);
                 true
             }
+            "pattern" => {
+                self.serving.pattern = value == Scalar::Bool(true);
+                true
+            }
             "packed" => {
                 self.packs = value == Scalar::Bool(true);
                 true
             }
+            "description" => match value {
+                Scalar::Text(text) if text.len() <= MAX_DESCRIPTION => {
+                    self.about.get_or_insert_default().description = text;
+                    true
+                }
+                _ => false,
+            },
+            "metadata" => match value {
+                Scalar::Text(json) if is_metadata(&json) => {
+                    self.about.get_or_insert_default().metadata = json;
+                    true
+                }
+                _ => false,
+            },
             // A later version may add some.
             _ => true,
         }
     }
+}
+
+fn is_metadata(json: &str) -> bool {
+    json.len() <= MAX_METADATA && serde_json::from_str::<IgnoredAny>(json).is_ok()
 }
 
 /// 2^31 - 1 ms, the longest delay of a Node timer and so of any option given in ms.
@@ -180,14 +245,19 @@ mod tests {
         hello.packs = false;
         hello.parks = true;
         hello.concurrency = Some(-1);
+        hello.serving.pattern = true;
         hello.prefetch = Some(9);
         hello.flow = true;
         hello.session = "s1".into();
         hello.max_message = Some(5);
+        hello.about = Some(Box::new(About {
+            description: "adds".into(),
+            metadata: r#"{"a":1}"#.into(),
+        }));
         let frame: Vec<u8> = hello.to_frame();
         assert_eq!(
             frame,
-            br#"{"concurrency":-1,"flow":1,"heartbeat":2500,"liveness":3,"maxMessage":5,"omdp":1,"parks":true,"prefetch":9,"session":"s1"}"#
+            br#"{"concurrency":-1,"description":"adds","flow":1,"heartbeat":2500,"liveness":3,"maxMessage":5,"metadata":"{\"a\":1}","omdp":1,"parks":true,"pattern":true,"prefetch":9,"session":"s1"}"#
         );
         seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
@@ -210,6 +280,20 @@ mod tests {
         assert_eq!(with(&"s".repeat(MAX_ID), ""), Ok(MAX_ID));
         assert_eq!(with(&"s".repeat(MAX_ID + 1), ""), Err(Malformed::Hello));
         assert_eq!(with("", &"x".repeat(MAX_HELLO)), Err(Malformed::Size));
+        let about = |name: &str, text: &str| {
+            let text = Value::from(text);
+            let text = format!(r#"{{"omdp":1,"heartbeat":1,"liveness":1,"{name}":{text}}}"#);
+            Hello::parse(text.as_bytes()).map(|hello| hello.about.map(|about| about.size()))
+        };
+        let longest = "\u{1}".repeat(MAX_DESCRIPTION);
+        assert_eq!(about("description", &longest), Ok(Some(MAX_DESCRIPTION)));
+        let longer = "d".repeat(MAX_DESCRIPTION + 1);
+        assert_eq!(about("description", &longer), Err(Malformed::Hello));
+        let json = |quote: &str, len: usize| format!("\"{}\"", quote.repeat(len));
+        let longest = json("\\\"", MAX_METADATA / 2 - 1);
+        assert_eq!(about("metadata", &longest), Ok(Some(MAX_METADATA)));
+        let longer = json("m", MAX_METADATA - 1);
+        assert_eq!(about("metadata", &longer), Err(Malformed::Hello));
     }
 
     #[test]
@@ -232,6 +316,9 @@ mod tests {
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"flow":true}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"maxMessage":0}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"session":7}"#,
+            r#"{"omdp":1,"heartbeat":2500,"liveness":3,"description":7}"#,
+            r#"{"omdp":1,"heartbeat":2500,"liveness":3,"metadata":{}}"#,
+            r#"{"omdp":1,"heartbeat":2500,"liveness":3,"metadata":"{"}"#,
         ] {
             seed("hello", text.as_bytes());
             assert_eq!(

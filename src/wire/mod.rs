@@ -21,7 +21,7 @@ pub mod sizes;
 
 pub use body::{Body, Encoding};
 pub use dialect::{Dialect, Dialects, Form};
-pub use hello::Hello;
+pub use hello::{About, Hello, Serving};
 
 use std::fmt;
 use std::ops::Deref;

@@ -14,8 +14,15 @@ pub const MAX_ECHO: usize = 3 * MAX_ID;
 /// The longest name of a service.
 pub const MAX_SERVICE: usize = 255;
 
-/// The longest hello. Ours have less than 512 bytes; the rest is for members that a later version adds.
-pub const MAX_HELLO: usize = 4096;
+/// The longest hello. Without what a worker says about itself ours have less than 512 bytes; the rest is
+/// for members that a later version adds.
+pub const MAX_HELLO: usize = 16_384;
+
+/// The longest description of a worker.
+pub const MAX_DESCRIPTION: usize = 512;
+
+/// The longest JSON of a worker's metadata.
+pub const MAX_METADATA: usize = 4096;
 
 /// The longest options of a request, its headers included.
 pub const MAX_OPTIONS: usize = 65_536;

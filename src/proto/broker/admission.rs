@@ -4,9 +4,9 @@
 use super::accounts::{OverLimit, REQUEST};
 use super::incoming::{IncomingRequest, RequestHead};
 use super::keys::{ClientKey, RequestKey, ServiceKey};
-use super::requests::{Content, Deadline, NewRequest, Queued, State};
+use super::requests::{Content, Deadline, NewRequest, Queued, Routing, State};
 use super::returned::Resumed;
-use super::{Broker, Timer, mmi};
+use super::{Broker, Timer};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::{Past, ReplyKind};
@@ -27,7 +27,7 @@ impl<F: Frame> Broker<F> {
         let Some(client) = known else {
             return Ok(());
         };
-        if mmi::is_reserved(&request.head.service) {
+        if self.is_own(&request.head.service) {
             // Asked again, it has an answer as good as the one that was lost.
             self.logs.take(client, &request.head.rid);
             return self.admit_new(now, from, request);
@@ -44,7 +44,7 @@ impl<F: Frame> Broker<F> {
                     return Ok(());
                 }
                 self.counters.requests += 1;
-                let service = self.services.require(&request.head.service);
+                let (service, routing) = self.require_home(&request.head.service, None);
                 let meter = &mut self.services.get_mut(service).meter;
                 meter.requests += 1;
                 meter.bytes_in += request.content.size() as u64;
@@ -54,6 +54,7 @@ impl<F: Frame> Broker<F> {
                         client,
                         rid: request.head.rid,
                         service,
+                        routing,
                         content: request.content,
                         terms: request.terms,
                         retried: 0,
@@ -87,7 +88,7 @@ impl<F: Frame> Broker<F> {
         } else if head.extended && self.forgotten.has_peer(from) {
             return Ok(());
         }
-        if mmi::is_reserved(&head.service) {
+        if self.is_own(&head.service) {
             match self.answer_mmi(now, &head.service, content.body) {
                 Ok(body) => self.respond(from, head, ReplyKind::Final, body),
                 Err(code) => self.refuse(from, head, code),
@@ -114,7 +115,7 @@ impl<F: Frame> Broker<F> {
             }
         }
         self.counters.requests += 1;
-        let service = self.services.require(&head.service);
+        let (service, routing) = self.require_home(&head.service, None);
         let meter = &mut self.services.get_mut(service).meter;
         meter.requests += 1;
         meter.bytes_in += content.size() as u64;
@@ -134,6 +135,7 @@ impl<F: Frame> Broker<F> {
             client,
             rid: head.rid,
             service,
+            routing,
             content,
             terms,
             retried,
@@ -142,6 +144,19 @@ impl<F: Frame> Broker<F> {
         };
         self.queue_new(now, new);
         Ok(())
+    }
+
+    /// The service whose workers a request waits for.
+    fn require_home(
+        &mut self,
+        asked: &[u8],
+        routing: Option<Box<Routing>>,
+    ) -> (ServiceKey, Option<Box<Routing>>) {
+        let own = self.services.require(asked);
+        match self.services.needs_home(own) {
+            false => (own, routing),
+            true => self.place(own, routing),
+        }
     }
 
     fn charge_request(&mut self, client: ClientKey, bytes: usize) -> Result<(), OverLimit> {

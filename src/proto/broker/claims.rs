@@ -116,7 +116,18 @@ impl<F: Frame> Broker<F> {
         let Some(client) = self.clients.get(request.client) else {
             return;
         };
-        let name = (client.id.clone(), Box::from(&*request.rid), request.service);
+        let mut name = (client.id.clone(), Box::from(&*request.rid), request.service);
+        if self.services.have_homes()
+            && !self.claims.names.contains_key(&name)
+            && let Some(asked) = self.asked(key)
+        {
+            for home in self.services.all_homes(&asked) {
+                name.2 = home;
+                if self.claims.names.contains_key(&name) {
+                    break;
+                }
+            }
+        }
         if let Some(&at) = self.claims.names.get(&name)
             && let Some(Claim { worker, user, .. }) = self.claims.slab.get(at)
             && self.fits(key, *worker, user.as_deref())
@@ -191,8 +202,12 @@ impl<F: Frame> Broker<F> {
             .clients
             .get(request.client)
             .and_then(|client| self.user_frame(&client.id));
+        let serves = request.service == worker.service
+            || self
+                .asked(key)
+                .is_some_and(|asked| self.services.may_serve(worker.service, &asked));
         matches!(request.state, State::Searching(_))
-            && request.service == worker.service
+            && serves
             && name_of(user.as_deref()) == name_of(claimed)
     }
 
@@ -213,7 +228,19 @@ impl<F: Frame> Broker<F> {
         if ext.state == ClaimState::NotStarted {
             self.send_client(client, ToClient::Resumed { rids });
             // It waits like any other.
-            return self.enqueue(now, key, service);
+            if self.services.have_homes() {
+                self.go_home(key);
+            }
+            let home = self.requests.get(key).map_or(service, |r| r.service);
+            return self.enqueue(now, key, home);
+        }
+        if let Some(entry) = self.workers.get(worker)
+            && entry.service != service
+            && let Some(asked) = self.asked(key)
+        {
+            let home = entry.service;
+            self.adopt(key, home, &asked);
+            self.services.release(service);
         }
         if let Some(request) = self.requests.get_mut(key) {
             request.state = State::Assigned(Assigned {

@@ -12,6 +12,7 @@
 
 use super::displaced::life;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::registration::without_about;
 use super::requests::State;
 use super::{Broker, Departure};
 use crate::proto::Time;
@@ -80,7 +81,7 @@ impl<F: Frame> Broker<F> {
         let until = now + self.config.reconnect_grace;
         self.drop_claims(key);
         if let Some(worker) = self.workers.get_mut(key) {
-            worker.hello = Some(hello);
+            worker.hello = Some(without_about(hello));
             worker.absence = None;
             worker.unclaimed = Some(Unclaimed {
                 requests: worker.running.iter().copied().collect(),
@@ -121,7 +122,7 @@ impl<F: Frame> Broker<F> {
     pub(super) fn reattach_client(&mut self, now: Time, key: ClientKey, hello: Hello) {
         let next_beat = now + self.config.heartbeat;
         if let Some(client) = self.clients.get_mut(key) {
-            client.hello = Some(hello);
+            client.hello = Some(without_about(hello));
             client.absence = None;
             client.unresumed = client.requests.iter().copied().collect();
             if !client.log_is_incomplete {

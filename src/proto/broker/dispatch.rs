@@ -62,10 +62,15 @@ impl<F: Frame> Broker<F> {
 
     /// Back to where the next worker takes it.
     pub(super) fn requeue(&mut self, now: Time, key: RequestKey) {
+        let has_moved = self.services.have_homes() && self.go_home(key);
         if let Some(request) = self.requests.get(key) {
-            let service = self.services.get_mut(request.service);
+            let home = request.service;
+            let service = self.services.get_mut(home);
             service.queue.push_front(key, &mut self.requests);
             self.watch(now, key);
+            if has_moved {
+                self.dispatch(now, home);
+            }
         }
     }
 
@@ -83,6 +88,10 @@ impl<F: Frame> Broker<F> {
             token: self.requests.token(request),
             retried: entry.retried,
             user: self.user_frame(client),
+            service: entry.routing.as_ref().and_then(|routing| {
+                let asked = routing.asked.as_deref()?;
+                Some(F::from(asked))
+            }),
         });
         let rid = match &extra {
             Some(_) => entry.rid.clone(),

@@ -84,7 +84,9 @@ impl<F: Frame> Broker<F> {
     /// Ends a request that is not let in. Nothing was kept of it.
     pub(super) fn refuse(&mut self, from: &[u8], head: RequestHead<F>, code: Code) {
         self.counters.count(code);
-        self.services.meter_of(&head.service).count(code);
+        let meter = self.services.meter_of(&head.service);
+        meter.count(code);
+        meter.note_code(self.now, code);
         if self.config.log_requests {
             let log = EndedRequest::refused(from, &head, code);
             self.events.push(BrokerEvent::RequestEnded(Box::new(log)));
@@ -107,6 +109,9 @@ impl<F: Frame> Broker<F> {
                 };
                 count.into_iter().for_each(|count| *count += 1);
                 meter.bytes_out += body.bytes.len() as u64;
+                if failed {
+                    meter.note_error(now, &body.bytes);
+                }
                 if let Some(worker) = request.worker().and_then(|key| self.workers.get_mut(key)) {
                     worker.ended += 1;
                     worker.failed += u64::from(failed);
@@ -115,6 +120,7 @@ impl<F: Frame> Broker<F> {
             End::Failed(code) => {
                 counters.count(*code);
                 meter.count(*code);
+                meter.note_code(now, *code);
             }
             End::Cancelled => {
                 counters.cancelled += 1;
@@ -123,6 +129,7 @@ impl<F: Frame> Broker<F> {
             End::ExpiredAtClient => {
                 counters.count(Code::ClientTimeout);
                 meter.count(Code::ClientTimeout);
+                meter.note_code(now, Code::ClientTimeout);
             }
         }
         let times = Times {
@@ -144,7 +151,7 @@ impl<F: Frame> Broker<F> {
         if let Some(request) = self.requests.get(key) {
             self.counters.expired += 1;
             self.events.push(BrokerEvent::RequestExpired {
-                service: (&*self.services.name(request.service)).into(),
+                service: (&*self.asked_name(request)).into(),
                 running: !request.is_waiting(),
             });
         }
@@ -166,7 +173,7 @@ impl<F: Frame> Broker<F> {
         };
         let log = EndedRequest {
             rid: (&*request.rid).into(),
-            service: (&*self.services.name(request.service)).into(),
+            service: (&*self.asked_name(request)).into(),
             client: client.map_or(Box::default(), |client| (&*client.id).into()),
             worker: worker.map(|worker| (&*worker.id).into()),
             attempt: u32::from(request.retried) + 1,

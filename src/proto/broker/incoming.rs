@@ -7,7 +7,7 @@ use crate::proto::Terms;
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::members::members;
 use crate::wire::omdp::{self, ClientMessage, Past, WorkerMessage};
-use crate::wire::{Body, Dialect, Frame, Malformed, mdp};
+use crate::wire::{Body, Dialect, Frame, Hello, Malformed, mdp};
 use std::time::Duration;
 
 /// A message to the broker.
@@ -98,8 +98,15 @@ impl<F: Frame> Incoming<F> {
     pub(super) fn wants(&self) -> Option<(Action, &F)> {
         match self {
             Incoming::Request(request) => Some((Action::Call, &request.head.service)),
-            Incoming::Worker(WorkerMessage::Ready { service, .. })
-            | Incoming::MdpWorker(_, mdp::WorkerMessage::Ready { service }) => {
+            Incoming::Worker(WorkerMessage::Ready { service, hello }) => {
+                let hello = hello.as_ref().and_then(|hello| Hello::parse(hello).ok());
+                let action = match hello.is_some_and(|hello| hello.serving.pattern) {
+                    true => Action::ServePattern,
+                    false => Action::Serve,
+                };
+                Some((action, service))
+            }
+            Incoming::MdpWorker(_, mdp::WorkerMessage::Ready { service }) => {
                 Some((Action::Serve, service))
             }
             _ => None,

@@ -221,7 +221,7 @@ impl<F: Frame> Broker<F> {
         };
         let reply = ClientReply {
             last: kind.is_last(),
-            service: Some(F::from(&*self.services.name(request.service))),
+            service: Some(F::from(&*self.asked_name(request))),
             body,
         };
         self.transmits.push(Transmit::plain(

@@ -5,30 +5,34 @@
 //! few times in [`FRESH`] at most, and the bytes of an answer are shared by all who get it.
 
 use super::Broker;
-use super::stats::text;
+use super::access::Principal;
 use crate::proto::Time;
 use crate::proto::code::Code;
+use crate::wire::members::{Scalar, members};
 use crate::wire::{Body, Encoding, Frame};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
-
-/// How many entries a page has.
-const PAGE: usize = 512;
 
 /// How long an answer is as good as new.
 const FRESH: Duration = Duration::from_millis(20);
 
-/// The same of metrics, which are of everything.
+/// The same of answers that are of everything.
 const METRICS_FRESH: Duration = Duration::from_millis(250);
 
 /// How many answers are made in [`FRESH`], and kept.
 const MOST: usize = 6;
 
+/// The same of answers about one service, which are short.
+const MOST_OF_ONE: usize = 32;
+
 /// Whether a service is one that the broker keeps to itself.
 pub(super) fn is_reserved(service: &[u8]) -> bool {
     service.starts_with(b"mmi.")
 }
+
+/// The service by which peers of PIGATO ask who is there. A worker may serve it instead of the broker.
+const DIRECTORY: &[u8] = b"$dir";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum List {
@@ -38,11 +42,24 @@ enum List {
     Metrics,
     Events,
     Stats,
+    Directory,
+    Identities,
 }
 
-/// What was answered lately: which list, which page of it, the answer, and when it was made.
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Query {
+    list: List,
+    page: usize,
+    /// Of this service alone.
+    service: Option<Vec<u8>>,
+    /// For somebody who does not see everything.
+    viewer: Option<Arc<Principal>>,
+}
+
+/// What was answered lately: to what, the answer, and when it was made.
 #[derive(Debug)]
-pub(super) struct Answers<F>(Vec<(List, usize, F, Time)>);
+pub(super) struct Answers<F>(Vec<(Query, F, Time)>);
 
 impl<F> Default for Answers<F> {
     fn default() -> Self {
@@ -52,9 +69,9 @@ impl<F> Default for Answers<F> {
 
 impl<F> Answers<F> {
     fn forget_old(&mut self, now: Time) {
-        self.0.retain(|(list, _, _, made)| {
-            let fresh = match list {
-                List::Metrics => METRICS_FRESH,
+        self.0.retain(|(query, _, made)| {
+            let fresh = match query.list {
+                List::Metrics | List::Directory | List::Identities => METRICS_FRESH,
                 _ => FRESH,
             };
             now.since(*made) < fresh
@@ -63,6 +80,15 @@ impl<F> Answers<F> {
 }
 
 impl<F: Frame> Broker<F> {
+    /// Whether the broker answers requests to this service by itself.
+    pub(super) fn is_own(&self, service: &[u8]) -> bool {
+        match service.first() {
+            Some(b'm') => is_reserved(service),
+            Some(b'$') => service == DIRECTORY && !self.services.is_served(service),
+            _ => false,
+        }
+    }
+
     pub(super) fn answer_mmi(
         &mut self,
         now: Time,
@@ -76,8 +102,13 @@ impl<F: Frame> Broker<F> {
             b"mmi.metrics" => List::Metrics,
             b"mmi.events" => List::Events,
             b"mmi.stats" => List::Stats,
+            b"mmi.directory" => List::Directory,
+            DIRECTORY => List::Identities,
             b"mmi.service" => {
-                let code: &[u8] = match self.services.is_served(&name_of(body)) {
+                let name = name_of(body);
+                let viewer = self.viewer();
+                let sees = viewer.is_none_or(|viewer| self.sees(&viewer, &name));
+                let code: &[u8] = match sees && self.services.is_served(&name) {
                     true => b"200",
                     false => b"404",
                 };
@@ -85,80 +116,77 @@ impl<F: Frame> Broker<F> {
             }
             _ => return Ok(Body::json(F::from(&b"501"[..]))),
         };
-        let page = match list {
-            List::Services | List::Workers => number_in(&body).unwrap_or(0),
-            // The number of the last event that is known.
-            List::Events => number_in(&body).unwrap_or(usize::MAX),
-            List::Clients | List::Metrics | List::Stats => 0,
+        let mut query = Query {
+            list,
+            page: 0,
+            service: None,
+            viewer: None,
         };
-        self.answer_list(now, list, page).map(Body::json)
+        match list {
+            List::Services | List::Workers => {
+                (query.page, query.service) = question_in(&body);
+                query.viewer = self.viewer();
+            }
+            // The number of the last event that is known.
+            List::Events => {
+                query.page = number_in(&body).unwrap_or(usize::MAX);
+                query.viewer = self.viewer();
+            }
+            List::Identities => {
+                let is_all = body.bytes.is_empty() || body.is_null();
+                query.service = (!is_all).then(|| name_of(body));
+                query.viewer = self.viewer();
+            }
+            List::Directory => query.viewer = self.viewer(),
+            List::Clients | List::Metrics | List::Stats => {}
+        }
+        self.answer_list(now, query).map(Body::json)
     }
 
-    fn answer_list(&mut self, now: Time, list: List, page: usize) -> Result<F, Code> {
+    fn answer_list(&mut self, now: Time, query: Query) -> Result<F, Code> {
         self.answers.forget_old(now);
         let mut made = self.answers.0.iter();
-        if let Some(made) = made.find(|made| (made.0, made.1) == (list, page)) {
-            return Ok(made.2.clone());
+        if let Some(made) = made.find(|made| made.0 == query) {
+            return Ok(made.1.clone());
         }
-        if self.answers.0.len() >= MOST {
+        let of_one = query.service.is_some();
+        let most = if of_one { MOST_OF_ONE } else { MOST };
+        let made = self.answers.0.iter();
+        let alike = made.filter(|made| made.0.service.is_some() == of_one);
+        if alike.count() >= most {
             return Err(Code::QueueFull);
         }
+        let Query {
+            list,
+            page,
+            service,
+            viewer,
+        } = &query;
+        let (viewer, service) = (viewer.as_ref(), service.as_deref());
         let answer = match list {
-            List::Services => self.list_services(page),
-            List::Workers => self.list_workers(now, page),
+            List::Services => self.list_services(now, *page, service, viewer),
+            List::Workers => match service {
+                Some(service) => self.list_instances(now, *page, service, viewer),
+                None => self.list_workers(now, *page, viewer),
+            },
             List::Clients => self.client_stats(now),
             List::Metrics => self.stats(now),
             List::Events => {
-                let known = (page < usize::MAX).then_some(page as u64);
-                self.journal.since(known)
+                let known = (*page < usize::MAX).then_some(*page as u64);
+                self.list_events(known, viewer)
             }
             List::Stats => self.list_stats(),
+            List::Directory => self.list_directory(viewer),
+            List::Identities => self.list_identities(service, viewer),
         };
         let answer = F::from(answer.to_string().into_bytes());
-        self.answers.0.push((list, page, answer.clone(), now));
+        self.answers.0.push((query, answer.clone(), now));
         Ok(answer)
     }
 
-    fn list_services(&self, page: usize) -> Value {
-        // Workers, queued and running requests of each.
-        let mut services: BTreeMap<String, [usize; 3]> = BTreeMap::new();
-        let mut names: Vec<Option<String>> = Vec::new();
-        for (at, service) in self
-            .services
-            .iter()
-            .skip(page.saturating_mul(PAGE))
-            .take(PAGE)
-        {
-            let name = text(&service.name);
-            let entry = services.entry(name.clone()).or_default();
-            entry[0] += service.workers;
-            entry[1] += service.queue.waiting().requests;
-            names.resize(at, None);
-            names.push(Some(name));
-        }
-        for worker in self.workers.iter() {
-            let name = names.get(worker.service.index()).and_then(Option::as_ref);
-            if let Some(entry) = name.and_then(|name| services.get_mut(name)) {
-                entry[2] += worker.running.len();
-            }
-        }
-        let entry = |(name, [workers, queued, running]): (String, [usize; 3])| json!({ "name": name, "workers": workers, "queued": queued, "running": running });
-        services.into_iter().map(entry).collect()
-    }
-
-    /// Without security workers have numbers here: by the identity of a worker a stranger could take
-    /// its place.
-    fn list_workers(&self, now: Time, page: usize) -> Value {
-        let workers = self.workers.iter().skip(page.saturating_mul(PAGE));
-        let entry = |worker: &super::workers::Worker| {
-            let mut entry = self.worker_entry(now, worker);
-            entry["id"] = match self.authorizer.is_on() {
-                true => text(&worker.id).into(),
-                false => worker.number.into(),
-            };
-            entry
-        };
-        workers.take(PAGE).map(entry).collect()
+    /// Rules have changed, and so may have what a user sees.
+    pub(super) fn forget_answers(&mut self) {
+        self.answers.0.clear();
     }
 
     fn list_stats(&self) -> Value {
@@ -191,4 +219,21 @@ fn name_of<F: Frame>(body: Body<F>) -> Vec<u8> {
 /// The number that the question brings.
 fn number_in<F: Frame>(body: &Body<F>) -> Option<usize> {
     std::str::from_utf8(&body.bytes).ok()?.parse().ok()
+}
+
+/// A page, or a service and a page: a number, a name as a string, or an object of both.
+fn question_in<F: Frame>(body: &Body<F>) -> (usize, Option<Vec<u8>>) {
+    if let Some(page) = number_in(body) {
+        return (page, None);
+    }
+    if let Ok(name) = serde_json::from_slice::<String>(&body.bytes) {
+        return (0, Some(name.into_bytes()));
+    }
+    let (mut page, mut service) = (0, None);
+    members(&body.bytes, |name, value| match (name, value) {
+        ("page", Scalar::Unsigned(n)) => page = usize::try_from(n).unwrap_or(usize::MAX),
+        ("service", Scalar::Text(name)) => service = Some(name.into_bytes()),
+        _ => {}
+    });
+    (page, service)
 }

@@ -42,6 +42,7 @@ impl<F: Frame> Broker<F> {
         service: &[u8],
         hello: Option<Hello>,
     ) {
+        let is_pattern = hello.as_ref().is_some_and(|hello| hello.serving.pattern);
         if let Some(key) = held {
             let same_life = match (&hello, self.workers.get(key).map(|w| &w.hello)) {
                 (Some(new), Some(Some(old))) => {
@@ -61,7 +62,7 @@ impl<F: Frame> Broker<F> {
             let holder = self.workers.get(key);
             let old = holder.and_then(|worker| worker.hello.as_ref());
             let same_service =
-                holder.is_some_and(|worker| *self.services.name(worker.service) == *service);
+                holder.is_some_and(|worker| self.services.is(worker.service, service, is_pattern));
             if !self.config.reconnect_grace.is_zero()
                 && same_service
                 && let Some(new) = &hello
@@ -100,16 +101,24 @@ impl<F: Frame> Broker<F> {
         hello: Option<Hello>,
     ) -> Option<WorkerKey> {
         let id: RoutingId = from.into();
-        let session = hello.as_ref().map_or(0, |hello| hello.session.len());
-        let charged = ENTRY + service.len() + session;
+        let said = hello.as_ref().map_or(0, |hello| {
+            let about = hello.about.as_ref().map_or(0, |about| about.size());
+            hello.session.len() + about
+        });
+        let charged = ENTRY + service.len() + said;
         let account = self.open_account(&id);
         if let Err(over) = self.accounts.charge(account, charged) {
             self.accounts.close(account, 0);
             self.over_limit(now, from, over);
             return None;
         }
-        let service_key = self.services.require(service);
-        self.services.add_worker(service_key);
+        let service_key = match hello.as_ref().is_some_and(|hello| hello.serving.pattern) {
+            true => self.services.require_pattern(service),
+            false => self.services.require(service),
+        };
+        if self.services.add_worker(service_key) {
+            self.gather(service_key);
+        }
         let next_beat = now + self.config.heartbeat;
         let mut worker = Worker::new(id, service_key, dialect, hello, now, next_beat, account);
         worker.charged = charged;
@@ -125,7 +134,7 @@ impl<F: Frame> Broker<F> {
     /// Takes what a registered worker says anew of itself; what it runs is left alone.
     fn update_worker(&mut self, now: Time, key: WorkerKey, hello: Option<Hello>) {
         if let Some(worker) = self.workers.get_mut(key) {
-            worker.hello = hello;
+            worker.hello = hello.map(without_about);
         }
         self.line_up(key);
         self.dispatch_for(now, key);
@@ -159,11 +168,12 @@ impl<F: Frame> Broker<F> {
         // A worker of ours says goodbye after everything that it started has ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();
         let lost = self.reclaim(now, key, worker.running.iter().copied(), not_started);
-        let service = self.services.get_mut(worker.service);
-        service.workers -= 1;
+        if self.services.remove_worker(worker.service) {
+            self.scatter(now, worker.service);
+        }
         self.events.push(BrokerEvent::WorkerGone {
             worker: (&*worker.id).into(),
-            service: (&*service.name).into(),
+            service: (&*self.services.name(worker.service)).into(),
             why,
             lost,
         });
@@ -211,7 +221,7 @@ impl<F: Frame> Broker<F> {
         let started = self.forgotten.take(&hello.session);
         if let Some(client) = self.clients.get_mut(key) {
             client.started = client.started.take().or(started);
-            client.hello = Some(hello);
+            client.hello = Some(without_about(hello));
             client.extended = true;
             client.next_beat = next_beat;
         }
@@ -326,5 +336,13 @@ impl<F: Frame> Broker<F> {
             self.cancel_timer(client.timer);
             self.accounts.close(client.account, client.charged);
         }
+    }
+}
+
+/// What a worker tells about itself is charged when it registers, and nothing else of it is kept.
+pub(super) fn without_about(hello: Hello) -> Hello {
+    Hello {
+        about: None,
+        ..hello
     }
 }

@@ -1,9 +1,11 @@
 //! Requests that have not ended.
 
 mod queue;
+mod routing;
 mod state;
 
 pub(super) use queue::Queue;
+pub(super) use routing::Routing;
 pub(super) use state::{Assigned, Deadline, ParkState, Queued, Search, State};
 
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
@@ -16,7 +18,10 @@ use slab::Slab;
 pub(super) struct Request<F> {
     pub(super) client: ClientKey,
     pub(super) rid: F,
+    /// Whose workers it waits for, or has one of.
     pub(super) service: ServiceKey,
+    /// `None`: it goes to any worker of the service that it names, in its turn.
+    pub(super) routing: Option<Box<Routing>>,
     /// What the worker gets. Kept until the request ends: a worker may give it back.
     pub(super) content: Content<F>,
     pub(super) state: State,
@@ -189,6 +194,12 @@ impl<F> Requests<F> {
         self.slab[key.0 as usize].serial = self.serial;
     }
 
+    /// By what requests of several queues are put into one: when they came, and which of those that came at once was first.
+    pub(super) fn order(&self, key: RequestKey) -> (Time, u32) {
+        self.get(key)
+            .map_or((Time::ZERO, 0), |request| (request.arrived, request.serial))
+    }
+
     /// The key of the next request that is inserted.
     pub(super) fn next_key(&self) -> RequestKey {
         RequestKey(self.slab.vacant_key() as u32)
@@ -204,6 +215,7 @@ pub(super) struct NewRequest<F> {
     pub(super) client: ClientKey,
     pub(super) rid: F,
     pub(super) service: ServiceKey,
+    pub(super) routing: Option<Box<Routing>>,
     pub(super) content: Content<F>,
     pub(super) terms: Terms,
     pub(super) retried: u8,
@@ -219,6 +231,7 @@ impl<F: Frame> Requests<F> {
             client,
             rid,
             service,
+            routing,
             content,
             terms,
             retried,
@@ -230,6 +243,7 @@ impl<F: Frame> Requests<F> {
             client,
             rid,
             service,
+            routing,
             content,
             state,
             deadline,

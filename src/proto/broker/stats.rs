@@ -182,7 +182,7 @@ impl<F: Frame> Broker<F> {
 }
 
 /// In milliseconds, as all times of the API.
-fn ms(time: Duration) -> f64 {
+pub(super) fn ms(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }
 

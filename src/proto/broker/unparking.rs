@@ -11,7 +11,9 @@ use crate::wire::omdp::{ToClient, rids, rids_to_frames};
 impl<F: Frame> Broker<F> {
     /// Asks clients for what is at the front of the queue. True if something there was set aside.
     pub(super) fn ask_ahead(&mut self, now: Time, service: ServiceKey) -> bool {
-        let entry = self.services.get_mut(service);
+        let Some(entry) = self.services.find_mut(service) else {
+            return false;
+        };
         let Some(depth) = entry.ask_depth(now) else {
             return false;
         };

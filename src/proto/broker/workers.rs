@@ -9,7 +9,7 @@ use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::table::Table;
 use crate::wire::omdp::Ack;
-use crate::wire::{Dialect, Hello};
+use crate::wire::{About, Dialect, Hello};
 use slab::Slab;
 use std::collections::VecDeque;
 
@@ -23,6 +23,8 @@ pub(super) struct Worker {
     pub(super) dialect: Dialect,
     /// What it said of itself; `None` for a worker of 0.0.92.
     pub(super) hello: Option<Hello>,
+    /// What it told about itself when it registered.
+    pub(super) about: Option<Box<About>>,
     /// The requests it was given and has not ended, in that order. It works on the first of them;
     /// what exceeds its concurrency it was given ahead of need, and may give back.
     pub(super) running: VecDeque<RequestKey>,
@@ -80,7 +82,7 @@ impl Worker {
         id: RoutingId,
         service: ServiceKey,
         dialect: Dialect,
-        hello: Option<Hello>,
+        mut hello: Option<Hello>,
         now: Time,
         next_beat: Time,
         account: AccountKey,
@@ -90,6 +92,7 @@ impl Worker {
             number: 0,
             service,
             dialect,
+            about: hello.as_mut().and_then(|hello| hello.about.take()),
             hello,
             running: VecDeque::new(),
             bytes: 0,

@@ -14,7 +14,7 @@ impl<F: Frame> Worker<F> {
             self.connections += 1;
             self.watchdog.begin(now);
             self.pace.untold();
-            self.send_ready();
+            self.introduce();
         }
     }
 

@@ -5,7 +5,7 @@ use super::{Worker, WorkerNotice};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::flow::Debt;
-use crate::wire::omdp::WorkerMessage;
+use crate::wire::omdp::{RequestExtra, WorkerMessage};
 use crate::wire::{Body, Frame};
 
 #[derive(Debug)]
@@ -33,13 +33,13 @@ pub(super) struct Delivery<F> {
 }
 
 impl<F: Frame> Worker<F> {
-    /// `said` is the client's options, and what the broker says of the attempt and of its user.
+    /// `extra` is what a broker of ours says of it.
     pub(super) fn on_request(
         &mut self,
         now: Time,
         delivery: Delivery<F>,
         body: Body<F>,
-        said: Option<(F, u8, Option<F>)>,
+        extra: Option<RequestExtra<F>>,
     ) {
         if self.draining.is_some() {
             // It crossed our decision to leave; our goodbye, or this, gives it to another worker.
@@ -63,14 +63,19 @@ impl<F: Frame> Worker<F> {
         if self.stalled_at.is_none() {
             self.watch_for_stall(now);
         }
-        let (opts, retried, user) = said.map_or((None, 0, None), |(opts, retried, user)| {
-            (Some(opts), retried, user)
-        });
+        let (mut opts, mut retried, mut service, mut user) = (None, 0, None, None);
+        if let Some(extra) = extra {
+            opts = Some(extra.opts);
+            retried = extra.retried;
+            service = extra.service;
+            user = extra.user;
+        }
         self.notices.push(WorkerNotice::Request {
             delivery: number,
             body,
             opts,
             retried,
+            service,
             user,
             returnable,
         });

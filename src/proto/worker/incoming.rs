@@ -51,8 +51,7 @@ impl<F: Frame> Worker<F> {
                 extra,
             } => {
                 let token = extra.as_ref().map(|extra| extra.token);
-                let said = extra.map(|extra| (extra.opts, extra.retried, extra.user));
-                let user = said.as_ref().and_then(|(_, _, user)| user.clone());
+                let user = extra.as_ref().and_then(|extra| extra.user.clone());
                 let delivery = Delivery {
                     client,
                     rid,
@@ -67,7 +66,7 @@ impl<F: Frame> Worker<F> {
                     granted: 0,
                     surplus: 0,
                 };
-                self.on_request(now, delivery, body, said);
+                self.on_request(now, delivery, body, extra);
             }
             ToWorker::Cancel { token } => {
                 if let Some(&delivery) = self.by_token.get(&token) {

@@ -17,6 +17,8 @@ pub enum WorkerNotice<F> {
         opts: Option<F>,
         /// How often other workers were lost with it before.
         retried: u8,
+        /// The name that the client asked for, if it is not that of this worker's service.
+        service: Option<F>,
         /// Who the client is, from a broker that authenticates; see
         /// [`RequestExtra::user`](crate::wire::omdp::RequestExtra::user).
         user: Option<F>,

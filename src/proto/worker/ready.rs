@@ -4,7 +4,7 @@
 use super::Worker;
 use crate::proto::Time;
 use crate::wire::omdp::WorkerMessage;
-use crate::wire::{Frame, Hello};
+use crate::wire::{About, Frame, Hello};
 
 impl<F: Frame> Worker<F> {
     /// From now on others run requests in the same room. Whoever sees all of them watches for
@@ -50,7 +50,17 @@ impl<F: Frame> Worker<F> {
         format!("{}.{}", self.config.session, self.connections)
     }
 
+    /// The first message of a connection, which alone has what the worker tells about itself.
+    pub(super) fn introduce(&mut self) {
+        let about = self.config.about.clone();
+        self.say_ready(about);
+    }
+
     pub(super) fn send_ready(&mut self) {
+        self.say_ready(None);
+    }
+
+    fn say_ready(&mut self, about: Option<Box<About>>) {
         if self.said_goodbye() {
             return;
         }
@@ -71,6 +81,8 @@ impl<F: Frame> Worker<F> {
             && self.abandoned.told() == 0;
         hello.prefetch = ahead.then_some(self.config.prefetch);
         hello.flow = true;
+        hello.about = about;
+        hello.serving = self.config.serving.clone();
         hello.max_message = self.config.link.max_message;
         self.transmits.push(WorkerMessage::Ready {
             service: F::from(self.config.service.as_bytes()),

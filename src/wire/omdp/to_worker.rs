@@ -11,7 +11,7 @@ use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 pub enum ToWorker<F> {
     /// `W 1 hello`. Extension: the answer to a READY that carried a hello.
     Welcome { hello: F },
-    /// `W 2 client rid data`, or with the extension `W 2 client rid data opts ext [user]`.
+    /// `W 2 client rid data`, or with the extension `W 2 client rid data opts ext [service] [user]`.
     Request {
         client: F,
         rid: F,
@@ -49,6 +49,8 @@ pub struct RequestExtra<F> {
     pub token: u64,
     /// How often it was given to a worker that was lost with it.
     pub retried: u8,
+    /// The name that the client asked for, if it is not that of the worker's service.
+    pub service: Option<F>,
     /// From a broker that authenticates: the client's user, and behind a NUL what the authenticator
     /// said of it, as JSON. Made by the broker, never taken from what a peer sent.
     pub user: Option<F>,
@@ -83,6 +85,10 @@ impl<F: Frame> ToWorker<F> {
                             opts,
                             token: ext.token,
                             retried: ext.retried,
+                            service: match ext.service {
+                                true => Some(cursor.service()?),
+                                false => None,
+                            },
                             user: cursor.optional_bounded(MAX_USER)?,
                         })
                     }
@@ -144,14 +150,17 @@ impl<F: Frame> ToWorker<F> {
                         opts,
                         token,
                         retried,
+                        service,
                         user,
                     }) => {
                         let ext = GivenExt {
                             binary: body.encoding == Encoding::Binary,
                             token,
                             retried,
+                            service: service.is_some(),
                         };
                         out.extend([body.bytes, opts, ext.to_frame()]);
+                        out.extend(service);
                         out.extend(user);
                     }
                 }
@@ -247,6 +256,7 @@ mod tests {
                 opts: opts.to_vec(),
                 token: 9,
                 retried: 0,
+                service: None,
                 user: None,
             })
         };
@@ -262,10 +272,11 @@ mod tests {
             opts: b"{}".to_vec(),
             token: 9,
             retried: 1,
+            service: Some(b"billing.pay".to_vec()),
             user: Some(b"web".to_vec()),
         };
         golden(
-            "W|2|Cx|r1|1|{}|\u{20}\0\0\0\0\0\0\0\t\u{1}|web",
+            "W|2|Cx|r1|1|{}|\u{60}\0\0\0\0\0\0\0\t\u{1}|billing.pay|web",
             request(Body::json(b"1".to_vec()), Some(known)),
         );
         golden("W|8|\0\0\0\0\0\0\0\t", ToWorker::Cancel { token: 9 });
@@ -328,6 +339,7 @@ mod tests {
             ("W|2|Cx|r1|1|{}|x", Extension),
             ("W|2|Cx|r1|1|{}|\u{4}\0\0\0\0\0\0\0\0", Extension),
             ("W|2|Cx|r1|1|{}|\0\0\0\0\0\0\0\0\0|x|x", Trailing),
+            ("W|2|Cx|r1|1|{}|\u{40}\0\0\0\0\0\0\0\0", Short),
             ("W|5|∅", Name),
             ("W|5|s.1|x", Trailing),
             ("W|4|Cx", Short),

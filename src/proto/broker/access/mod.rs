@@ -156,6 +156,7 @@ impl<F: Frame> Broker<F> {
     /// workers that may not serve any more what they serve.
     pub fn set_access(&mut self, now: Time, access: Arc<Access>) {
         self.authorizer.answers.clear();
+        self.forget_answers();
         for known in self.authorizer.known.values_mut() {
             known.admitted = access.credentials.contains(&known.principal.credential);
             known.dismissed &= !known.admitted;
@@ -167,8 +168,8 @@ impl<F: Frame> Broker<F> {
             self.replay(now, pending.messages);
         }
         for key in self.workers.keys() {
-            if let Some((worker, service)) = self.worker_and_service(key)
-                && !self.still_serves(&worker, &service)
+            if let Some((worker, action, service)) = self.worker_and_service(key)
+                && !self.still_serves(&worker, action, &service)
             {
                 self.send_worker(key, ToWorker::Disconnect);
                 self.remove_worker(now, key, Departure::Denied);
@@ -182,16 +183,56 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    fn worker_and_service(&self, key: WorkerKey) -> Option<(RoutingId, Box<[u8]>)> {
+    fn worker_and_service(&self, key: WorkerKey) -> Option<(RoutingId, Action, Box<[u8]>)> {
         let worker = self.workers.get(key)?;
+        let action = match self.services.is_pattern(worker.service) {
+            true => Action::ServePattern,
+            false => Action::Serve,
+        };
         Some((
             worker.id.clone(),
+            action,
             (&*self.services.name(worker.service)).into(),
         ))
     }
 
+    /// The peer whose message is handled, if it does not see everything. Whoever may have all numbers by
+    /// `mmi.metrics` does.
+    pub(super) fn viewer(&self) -> Option<Arc<Principal>> {
+        let speaker = self.authorizer.speaker.as_ref()?;
+        let sees_all = self.may(speaker, Action::Call, b"mmi.metrics");
+        (!sees_all).then(|| speaker.clone())
+    }
+
+    /// Whether the principal may use this service, as far as is known.
+    pub(super) fn sees(&self, viewer: &Arc<Principal>, service: &[u8]) -> bool {
+        self.may(viewer, Action::Call, service) || self.may(viewer, Action::Serve, service)
+    }
+
+    fn may(&self, principal: &Arc<Principal>, action: Action, service: &[u8]) -> bool {
+        let Some(access) = &self.authorizer.access else {
+            return true;
+        };
+        match access.judge(&principal.user, action, service) {
+            Verdict::Yes => true,
+            Verdict::No => false,
+            Verdict::Ask(_) => {
+                let question = Question {
+                    principal: principal.clone(),
+                    action,
+                    service: service.into(),
+                };
+                self.authorizer.answers.get(&question) == Some(&true)
+            }
+        }
+    }
+
+    pub(super) fn has_rules(&self) -> bool {
+        self.authorizer.is_on()
+    }
+
     /// What was asked about once is asked again when it registers again.
-    fn still_serves(&self, worker: &[u8], service: &[u8]) -> bool {
+    fn still_serves(&self, worker: &[u8], action: Action, service: &[u8]) -> bool {
         let Some(known) = self
             .authorizer
             .known
@@ -202,7 +243,7 @@ impl<F: Frame> Broker<F> {
         };
         self.authorizer.access.as_ref().is_none_or(|access| {
             matches!(
-                access.judge(&known.principal.user, Action::Serve, service),
+                access.judge(&known.principal.user, action, service),
                 Verdict::Yes
             )
         })

@@ -1,5 +1,6 @@
 //! The rules: who is let in, and what each user may do.
 
+use crate::proto::broker::services::version_of;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -11,6 +12,17 @@ impl Pattern {
     /// A pattern out of its text.
     pub fn new(text: &str) -> Self {
         Pattern(text.split('*').map(|part| part.as_bytes().into()).collect())
+    }
+
+    /// Whether it fits all names that a worker's pattern fits: those that begin so.
+    fn covers(&self, pattern: &[u8]) -> bool {
+        let prefix = pattern.strip_suffix(b"*").unwrap_or(pattern);
+        let is_open = self.0.len() > 1 && self.0.last().is_some_and(|last| last.is_empty());
+        is_open && self.matches(prefix)
+    }
+
+    fn names_versions(&self) -> bool {
+        self.0.iter().any(|part| part.contains(&b'@'))
     }
 
     /// Whether it fits.
@@ -40,6 +52,8 @@ impl Pattern {
 pub enum Action {
     /// Register as a worker of a service.
     Serve,
+    /// Register as a worker of all services whose names a pattern fits.
+    ServePattern,
     /// Make a request to a service.
     Call,
 }
@@ -48,7 +62,7 @@ impl Action {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Action::Serve => "serve",
+            Action::Serve | Action::ServePattern => "serve",
             Action::Call => "call",
         }
     }
@@ -73,11 +87,17 @@ impl Grant {
     }
 
     fn allows(&self, action: Action, service: &[u8]) -> bool {
-        let patterns = match action {
-            Action::Serve => &self.serve,
-            Action::Call => &self.call,
-        };
-        patterns.iter().any(|pattern| pattern.matches(service))
+        match action {
+            Action::Call => self.call.iter().any(|pattern| pattern.matches(service)),
+            Action::ServePattern => self.serve.iter().any(|pattern| pattern.covers(service)),
+            Action::Serve => self.serve.iter().any(|pattern| {
+                // A worker of a version gets requests for the bare name too: a rule that knows no versions has to
+                // grant that name.
+                let base = version_of(service).map(|(base, _)| base);
+                let base = base.filter(|_| !pattern.names_versions());
+                pattern.matches(service) && base.is_none_or(|base| pattern.matches(base))
+            }),
+        }
     }
 }
 
@@ -133,6 +153,46 @@ impl Access {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_that_is_served_is_covered_as_a_whole() {
+        let covers = |rule: &str, pattern: &str| Pattern::new(rule).covers(pattern.as_bytes());
+        for (rule, pattern) in [
+            ("*", "*"),
+            ("a*", "a*"),
+            ("a*", "ab*"),
+            ("*b*", "ab*"),
+            ("**", "x*"),
+        ] {
+            assert!(covers(rule, pattern), "{rule} {pattern}");
+        }
+        for (rule, pattern) in [
+            ("a", "a*"),
+            ("ab*", "a*"),
+            ("a*b", "ab*"),
+            ("a*b", "a*b"),
+            ("*b*", "a*"),
+        ] {
+            assert!(!covers(rule, pattern), "{rule} {pattern}");
+        }
+    }
+
+    #[test]
+    fn a_rule_for_names_does_not_grant_versions_of_others() {
+        let may = |rule: &str, service: &str| {
+            let grant = Grant {
+                serve: vec![Pattern::new(rule)],
+                call: Vec::new(),
+            };
+            grant.allows(Action::Serve, service.as_bytes())
+        };
+        assert!(may("orders*", "orders@2.1.0"));
+        assert!(may("orders@2.*", "orders@2.1.0"));
+        assert!(may("*@*", "orders@2.1.0"));
+        assert!(!may("*-beta", "orders@2.1.0-beta"));
+        assert!(!may("orders", "orders@2.1.0"));
+        assert!(may("*.org", "me@host.org"));
+    }
 
     #[test]
     fn patterns() {

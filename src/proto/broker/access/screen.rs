@@ -181,7 +181,7 @@ impl<F: Frame> Broker<F> {
             });
         }
         match action {
-            Action::Serve => {
+            Action::Serve | Action::ServePattern => {
                 self.authorizer.refusals.workers += 1;
                 self.deny_worker(now, from, &message);
             }

@@ -28,14 +28,25 @@ impl Journal {
         self.noted += 1;
     }
 
-    /// Those after the one with the number `since`; without any, the number of the last alone.
-    pub(in crate::proto::broker) fn since(&self, since: Option<u64>) -> Value {
+    /// The number of the last one.
+    pub(in crate::proto::broker) fn last(&self) -> u64 {
+        self.noted
+    }
+
+    /// Those after the one with the number `since` that are told; without any number, that of the last
+    /// alone.
+    pub(in crate::proto::broker) fn since(
+        &self,
+        since: Option<u64>,
+        is_told: impl Fn(&BrokerEvent) -> bool,
+    ) -> Value {
         let first = self.noted - self.events.len() as u64 + 1;
         // A number that was never given is one of an earlier broker.
         let since = since.map(|since| if since > self.noted { 0 } else { since });
         let from = since.unwrap_or(self.noted) + 1;
         let skipped = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
         let events = self.events.iter().skip(skipped);
+        let events = events.filter(|event| is_told(event));
         let events: Vec<Value> = events
             .filter_map(BrokerEvent::describe)
             .map(|(name, payload)| json!({ "event": name, "payload": payload }))
@@ -52,6 +63,10 @@ impl Journal {
 mod tests {
     use super::*;
 
+    fn since(journal: &Journal, number: Option<u64>) -> Value {
+        journal.since(number, |_| true)
+    }
+
     fn bad(n: usize) -> BrokerEvent {
         BrokerEvent::BadMessage {
             peer: n.to_string().into_bytes().into(),
@@ -63,19 +78,19 @@ mod tests {
     fn whoever_asks_is_told_what_came_since() {
         let mut journal = Journal::default();
         assert_eq!(
-            journal.since(None),
+            since(&journal, None),
             json!({ "last": 0, "missed": 0, "events": [] })
         );
         (1..=3).for_each(|n| journal.note(&bad(n)));
-        assert_eq!(journal.since(None)["events"], json!([]));
-        let since = journal.since(Some(2));
-        assert_eq!((&since["last"], &since["missed"]), (&json!(3), &json!(0)));
+        assert_eq!(since(&journal, None)["events"], json!([]));
+        let told = since(&journal, Some(2));
+        assert_eq!((&told["last"], &told["missed"]), (&json!(3), &json!(0)));
         assert_eq!(
-            since["events"],
+            told["events"],
             json!([{ "event": "badMessage", "payload": { "peer": "3", "reason": "test" } }])
         );
         assert_eq!(
-            journal.since(Some(9))["events"].as_array().map(Vec::len),
+            since(&journal, Some(9))["events"].as_array().map(Vec::len),
             Some(3)
         );
     }
@@ -84,8 +99,8 @@ mod tests {
     fn the_oldest_are_forgotten_and_counted() {
         let mut journal = Journal::default();
         (1..=MAX_EVENTS + 10).for_each(|n| journal.note(&bad(n)));
-        let since = journal.since(Some(4));
-        assert_eq!(since["missed"], json!(6));
-        assert_eq!(since["events"].as_array().map(Vec::len), Some(MAX_EVENTS));
+        let told = since(&journal, Some(4));
+        assert_eq!(told["missed"], json!(6));
+        assert_eq!(told["events"].as_array().map(Vec::len), Some(MAX_EVENTS));
     }
 }

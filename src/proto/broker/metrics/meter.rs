@@ -23,7 +23,25 @@ pub(in crate::proto::broker) struct Meter {
     queue: Histogram,
     work: Histogram,
     total: Histogram,
+    last_error: Option<Box<LastError>>,
 }
+
+/// How the latest request ended that had no reply.
+#[derive(Debug, Clone)]
+struct LastError {
+    at: Time,
+    what: What,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Code(Code),
+    /// The beginning of what the worker sent, as text.
+    Value(Box<str>),
+}
+
+/// So many bytes of an error value are kept.
+const MAX_ERROR: usize = 256;
 
 /// The times of a request that ends.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +59,53 @@ fn micros(from: Time, to: Time) -> u64 {
 impl Meter {
     pub(in crate::proto::broker) fn count(&mut self, code: Code) {
         self.errors[code as usize] += 1;
+    }
+
+    #[cold]
+    pub(in crate::proto::broker) fn note_code(&mut self, now: Time, code: Code) {
+        let what = What::Code(code);
+        self.last_error = Some(Box::new(LastError { at: now, what }));
+    }
+
+    #[cold]
+    pub(in crate::proto::broker) fn note_error(&mut self, now: Time, value: &[u8]) {
+        let value = &value[..value.len().min(MAX_ERROR)];
+        let what = What::Value(String::from_utf8_lossy(value).into());
+        self.last_error = Some(Box::new(LastError { at: now, what }));
+    }
+
+    /// The latest error and how long ago it was. An error value may be of anybody's request, so it is told
+    /// if `values` says so.
+    pub(in crate::proto::broker) fn last_error(&self, now: Time, values: bool) -> Value {
+        let Some(error) = &self.last_error else {
+            return Value::Null;
+        };
+        let since = now.since(error.at).as_micros() as f64 / 1000.0;
+        match &error.what {
+            What::Code(code) => json!({ "code": code.as_str(), "since": since }),
+            What::Value(value) if values => json!({ "value": value, "since": since }),
+            What::Value(_) => json!({ "since": since }),
+        }
+    }
+
+    /// Requests that ended with an error value, or with a code of ours.
+    pub(in crate::proto::broker) fn errors(&self) -> u64 {
+        self.failures + self.errors.iter().sum::<u64>()
+    }
+
+    /// How long workers had requests, in ms, in short.
+    pub(in crate::proto::broker) fn times(&self) -> Value {
+        let work = &self.work;
+        let ms = |micros: u64| micros as f64 / 1000.0;
+        let mean = work.sum() as f64 / work.count().max(1) as f64;
+        json!({
+            "mean": mean.round() / 1000.0,
+            "p50": ms(work.percentile(50.0)),
+            "p90": ms(work.percentile(90.0)),
+            "p95": ms(work.percentile(95.0)),
+            "p99": ms(work.percentile(99.0)),
+            "max": ms(work.max()),
+        })
     }
 
     /// The end of a request that was let in.
@@ -72,6 +137,10 @@ impl Meter {
         self.queue.merge(&other.queue);
         self.work.merge(&other.work);
         self.total.merge(&other.total);
+        let at = |error: &Option<Box<LastError>>| error.as_ref().map(|error| error.at);
+        if at(&other.last_error) > at(&self.last_error) {
+            self.last_error.clone_from(&other.last_error);
+        }
     }
 
     /// Takes out what was counted of requests that still wait.

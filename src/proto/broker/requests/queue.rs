@@ -124,6 +124,31 @@ impl Queue {
         self.head = key.0;
     }
 
+    /// Puts in requests that are nowhere else, each before the first that came later than it. They are in the order in
+    /// which they came.
+    pub fn merge<F>(&mut self, keys: impl Iterator<Item = RequestKey>, requests: &mut Requests<F>) {
+        let mut next = self.head;
+        for key in keys {
+            let order = requests.order(key);
+            while next != NONE && requests.order(RequestKey(next)) <= order {
+                next = requests.next(RequestKey(next)).map_or(NONE, |key| key.0);
+            }
+            let prev = match links(next, requests) {
+                Some(next) => next.prev,
+                None => self.tail,
+            };
+            self.enter(key, (prev, next), requests);
+            match links(prev, requests) {
+                Some(prev) => prev.next = key.0,
+                None => self.head = key.0,
+            }
+            match links(next, requests) {
+                Some(next) => next.prev = key.0,
+                None => self.tail = key.0,
+            }
+        }
+    }
+
     fn enter<F>(&mut self, key: RequestKey, (prev, next): (u32, u32), requests: &mut Requests<F>) {
         let request = &mut requests.slab[key.0 as usize];
         request.state = State::Queued(Queued {

@@ -18,8 +18,12 @@ fn mmi_in_every_dialect() {
         assert_eq!(ask(&mut net, "mmi.service", "echo"), "200");
         assert_eq!(ask(&mut net, "mmi.service", "ech"), "404");
         assert_eq!(ask(&mut net, "mmi.else", "echo"), "501");
-        let services = r#"[{"name":"echo","queued":0,"running":0,"workers":1}]"#;
-        assert_eq!(ask(&mut net, "mmi.services", "∅"), services);
+        let services = ask(&mut net, "mmi.services", "∅");
+        let listed = r#"[{"errors":0,"lastError":null,"name":"echo","queued":0,"requests":0,"running":0,"since":"#;
+        assert!(services.starts_with(listed), "{services}");
+        assert_eq!(ask(&mut net, "$dir", "∅"), r#"{"echo":["W"]}"#);
+        assert_eq!(ask(&mut net, "$dir", "echo"), r#"["W"]"#);
+        assert_eq!(ask(&mut net, "$dir", "other"), "[]");
         let workers = format!(
             r#"[{{"dialect":"{}","ended":0,"failed":0,"id":1,"running":0,"service":"echo","silent":"#,
             words.name
@@ -28,8 +32,8 @@ fn mmi_in_every_dialect() {
         assert!(told.starts_with(&workers), "{told}");
         let stats = ask(&mut net, "mmi.stats", "∅");
         assert!(stats.contains(r#""badMessagesTotal":0"#));
-        // Seven questions and a READY; who only asks the broker is not held as a client.
-        let counts = r#"{"clients":0,"messagesTotal":8,"workers":1}"#;
+        // Ten questions and a READY; who only asks the broker is not held as a client.
+        let counts = r#"{"clients":0,"messagesTotal":11,"workers":1}"#;
         assert!(
             stats.contains(&format!(r#""{}":{counts}"#, words.name)),
             "{stats}"

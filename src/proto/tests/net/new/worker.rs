@@ -18,6 +18,7 @@ struct Offer {
     body: Body<Vec<u8>>,
     opts: Option<Vec<u8>>,
     retried: u8,
+    service: Option<Vec<u8>>,
     returnable: bool,
 }
 
@@ -49,6 +50,8 @@ pub struct WorkerActor {
     pub deliveries: Vec<(u64, Option<Vec<u8>>)>,
     /// How often each of them was lost with another worker before.
     pub retried: Vec<u8>,
+    /// The name that was asked for, of each that was not asked for by the name of its service.
+    pub asked: Vec<Option<String>>,
     /// What was cancelled goes on until it ends, as handlers do that look for nothing.
     pub goes_on: bool,
     /// Such as do.
@@ -83,6 +86,7 @@ impl WorkerActor {
             started: Vec::new(),
             deliveries: Vec::new(),
             retried: Vec::new(),
+            asked: Vec::new(),
             goes_on: false,
             left: BTreeSet::new(),
             pinged: false,
@@ -166,6 +170,11 @@ impl WorkerActor {
             self.most_running = self.most_running.max(self.jobs.len());
             self.deliveries.push((offer.delivery, offer.opts));
             self.retried.push(offer.retried);
+            self.asked.push(
+                offer
+                    .service
+                    .map(|name| String::from_utf8_lossy(&name).into_owned()),
+            );
             self.started.push(offer.body);
         }
     }
@@ -204,6 +213,7 @@ impl WorkerActor {
                 body,
                 opts,
                 retried,
+                service,
                 returnable,
                 ..
             } => self.offers.push_back(Offer {
@@ -211,6 +221,7 @@ impl WorkerActor {
                 body,
                 opts,
                 retried,
+                service,
                 returnable,
             }),
             WorkerNotice::Cancelled { delivery, code } => {

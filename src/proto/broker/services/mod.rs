@@ -1,11 +1,17 @@
 //! Services: a queue of requests and the workers that can take one.
 
+mod homes;
+mod names;
+
+pub(super) use names::version_of;
+
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::lookahead::Lookahead;
 use super::metrics::{Meter, Meters};
 use super::requests::{ParkState, Queue, Requests};
 use crate::proto::Time;
 use crate::proto::table::Table;
+use homes::Homes;
 use slab::Slab;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +19,10 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) name: Arc<[u8]>,
+    /// Its name is a pattern: it serves all names that begin as the pattern does.
+    pub(super) is_pattern: bool,
+    /// Requests for other names may be in its queue.
+    pub(super) has_guests: bool,
     pub(super) queue: Queue,
     /// Workers that can run a request, by when they became so: the least recently used first.
     idle: BTreeMap<u64, WorkerKey>,
@@ -35,6 +45,8 @@ pub(super) struct Service {
 pub(super) struct Services {
     slab: Slab<Service>,
     names: Table<Arc<[u8]>, usize>,
+    patterns: Table<Arc<[u8]>, usize>,
+    homes: Homes,
     /// Counts the turns of workers, over all services.
     turn: u64,
     pub(super) meters: Meters,
@@ -45,10 +57,23 @@ impl Services {
         if let Some(&key) = self.names.get(name) {
             return ServiceKey(key);
         }
-        let name: Arc<[u8]> = name.into();
+        self.insert(name.into(), false)
+    }
+
+    /// The service that a pattern stands for. Its text may be the name of another one.
+    pub(super) fn require_pattern(&mut self, pattern: &[u8]) -> ServiceKey {
+        match self.patterns.get(pattern) {
+            Some(&key) => ServiceKey(key),
+            None => self.insert(pattern.into(), true),
+        }
+    }
+
+    fn insert(&mut self, name: Arc<[u8]>, is_pattern: bool) -> ServiceKey {
         let (meter, has_row) = self.meters.take(&name);
         let key = self.slab.insert(Service {
             name: name.clone(),
+            is_pattern,
+            has_guests: false,
             queue: Queue::default(),
             idle: BTreeMap::new(),
             busy: BTreeMap::new(),
@@ -58,37 +83,104 @@ impl Services {
             meter,
             has_row,
         });
-        self.names.insert(name, key);
+        match is_pattern {
+            true => self.patterns.insert(name, key),
+            false => self.names.insert(name, key),
+        };
         ServiceKey(key)
     }
 
     /// Forgets a service that nobody serves and nobody asks for. True if it did.
     pub(super) fn release(&mut self, key: ServiceKey) -> bool {
-        let service = &self.slab[key.0];
+        let Some(service) = self.slab.get(key.0) else {
+            return true;
+        };
         let idle = service.workers == 0 && service.queue.is_empty();
         if idle {
             let service = self.slab.remove(key.0);
-            self.names.remove(&service.name);
+            match service.is_pattern {
+                true => self.patterns.remove(&service.name),
+                false => self.names.remove(&service.name),
+            };
             self.meters
                 .keep(service.name, service.meter, service.has_row);
         }
         idle
     }
 
-    /// Whether it has a worker.
+    /// Whether a request for it would find a worker.
     pub(super) fn is_served(&self, name: &[u8]) -> bool {
         let key = self.names.get(name);
-        key.is_some_and(|&key| self.slab[key].workers > 0)
+        key.is_some_and(|&key| self.slab[key].workers > 0) || self.homes.find(name).is_some()
     }
 
-    /// A worker has come to serve it.
-    pub(super) fn add_worker(&mut self, key: ServiceKey) {
+    /// A request for this service may have to wait for the workers of another one.
+    pub(super) fn needs_home(&self, key: ServiceKey) -> bool {
+        self.slab[key.0].workers == 0 && !self.homes.is_empty()
+    }
+
+    /// Whether some services serve other names than their own.
+    pub(super) fn have_homes(&self) -> bool {
+        !self.homes.is_empty()
+    }
+
+    /// The service whose workers a request for this name waits for; none if nobody serves it.
+    #[cold]
+    pub(super) fn home_of(&self, name: &[u8]) -> Option<ServiceKey> {
+        let own = self.names.get(name).copied();
+        let own = own.filter(|&key| self.slab[key].workers > 0);
+        own.map(ServiceKey).or_else(|| self.homes.find(name))
+    }
+
+    pub(super) fn is_pattern(&self, key: ServiceKey) -> bool {
+        self.slab[key.0].is_pattern
+    }
+
+    /// Whether it is the service of this name, or of this pattern.
+    pub(super) fn is(&self, key: ServiceKey, name: &[u8], is_pattern: bool) -> bool {
+        let service = &self.slab[key.0];
+        *service.name == *name && service.is_pattern == is_pattern
+    }
+
+    /// Whether a worker of this service may be given a request for this name.
+    pub(super) fn may_serve(&self, key: ServiceKey, name: &[u8]) -> bool {
+        let service = &self.slab[key.0];
+        !service.is_pattern && *service.name == *name
+            || homes::may_serve(&service.name, service.is_pattern, name)
+    }
+
+    /// All services whose workers may be given a request for this name.
+    pub(super) fn all_homes(&self, name: &[u8]) -> Vec<ServiceKey> {
+        let own = self.names.get(name).copied().map(ServiceKey);
+        own.into_iter().chain(self.homes.all(name)).collect()
+    }
+
+    /// A worker has come to serve it. True if requests that wait elsewhere may be for it now.
+    pub(super) fn add_worker(&mut self, key: ServiceKey) -> bool {
         let service = &mut self.slab[key.0];
         service.workers += 1;
+        let is_first = service.workers == 1;
         if !service.has_row {
             let waiting = service.queue.waiting();
             service.has_row = self.meters.give_row(&mut service.meter, waiting);
         }
+        let name = &self.slab[key.0].name;
+        let is_pattern = self.slab[key.0].is_pattern;
+        if is_first && self.homes.add(name, is_pattern, key) {
+            self.slab[key.0].has_guests = true;
+        }
+        is_first && !self.homes.is_empty()
+    }
+
+    /// One has gone. True if requests that wait for it may have to wait elsewhere now.
+    pub(super) fn remove_worker(&mut self, key: ServiceKey) -> bool {
+        let service = &mut self.slab[key.0];
+        service.workers -= 1;
+        if service.workers > 0 {
+            return false;
+        }
+        self.homes.remove(&service.name, service.is_pattern, key);
+        service.has_guests || !self.homes.is_empty()
     }
 
     /// Where a service's numbers are counted; those of one that is not there are nobody's.
@@ -102,6 +194,11 @@ impl Services {
     /// A key stays valid while its service has a worker or a request, which is who holds keys.
     pub(super) fn get_mut(&mut self, key: ServiceKey) -> &mut Service {
         &mut self.slab[key.0]
+    }
+
+    /// The same of a service that may be forgotten.
+    pub(super) fn find_mut(&mut self, key: ServiceKey) -> Option<&mut Service> {
+        self.slab.get_mut(key.0)
     }
 
     #[cfg(any(test, feature = "fuzz"))]
@@ -149,7 +246,8 @@ impl Services {
         key: ServiceKey,
         requests: &mut Requests<F>,
     ) -> Option<(RequestKey, WorkerKey)> {
-        let service = &mut self.slab[key.0];
+        // A request may have moved to another service meanwhile, and its own be forgotten.
+        let service = self.slab.get_mut(key.0)?;
         let first = service.queue.first()?;
         if !requests.park(first).is_some_and(ParkState::may_start) {
             return None;

@@ -1,0 +1,145 @@
+'use strict';
+// Several services in one worker: each has its handler, and all of them have one concurrency.
+const assert = require('node:assert/strict');
+const { describe, test } = require('node:test');
+const { Worker } = require('../..');
+const { deferred, until } = require('../support/events');
+const { echo, peersFor, start } = require('../support/peers');
+const { curveBroker, curvePeer, keys } = require('../support/security');
+
+/** A broker, a client, and a worker with these handlers. */
+async function cast(t, handlers, { transport = 'inproc', broker, worker, client } = {}) {
+  const peers = peersFor(t, transport);
+  const theBroker = peers.broker(broker);
+  const theClient = peers.client(client);
+  const theWorker = new Worker(peers.endpoint, handlers, worker);
+  t.after(() => theWorker.stop({ timeout: 0 }));
+  await theBroker.start();
+  await start(theWorker, theClient);
+  return { broker: theBroker, client: theClient, worker: theWorker, peers };
+}
+
+const namesOf = ({ workers }) => workers.map(({ name, service }) => `${service} ${name}`).sort();
+
+describe('a worker of several services', () => {
+  test('calls the handler of each, as its own method', async (t) => {
+    const { client, worker } = await cast(t, {
+      add(data, reply) {
+        assert.equal(this, worker);
+        reply.end(data.a + data.b);
+      },
+      'math.mul': async ({ a, b }, reply) => reply.end(a * b),
+      fail() {
+        throw new Error('no');
+      },
+    });
+    assert.deepEqual(worker.services, ['add', 'math.mul', 'fail']);
+    assert.equal(worker.service, 'add');
+    assert.equal(await client.call('add', { a: 2, b: 3 }), 5);
+    assert.equal(await client.call('math.mul', { a: 2, b: 3 }), 6);
+    await assert.rejects(client.call('fail', 1), { message: 'no' });
+    const calls = Array.from({ length: 200 }, (_, i) =>
+      client.call(i % 2 ? 'add' : 'math.mul', { a: i, b: 2 }),
+    );
+    assert.deepEqual(
+      await Promise.all(calls),
+      calls.map((_, i) => (i % 2 ? i + 2 : i * 2)),
+    );
+  });
+
+  test('has one concurrency for all of them', async (t) => {
+    let running = 0;
+    let most = 0;
+    const started = [];
+    const handler = (data, reply) => {
+      running += 1;
+      most = Math.max(most, running);
+      started.push(data);
+      setTimeout(() => {
+        running -= 1;
+        reply.end(data);
+      }, data % 3);
+    };
+    const { client } = await cast(t, { a: handler, b: handler, c: handler }, { worker: { concurrency: 2 } });
+    const calls = Array.from({ length: 90 }, (_, i) => client.call('abc'[i % 3], i));
+    await Promise.all(calls);
+    assert.equal(most, 2);
+    assert.deepEqual(
+      started.sort((x, y) => x - y),
+      calls.map((_, i) => i),
+    );
+  });
+
+  test('leaves what it has no room for to another worker', async (t) => {
+    const gate = deferred();
+    const { client, peers } = await cast(t, {
+      slow: (_, reply) => gate.promise.then(() => reply.end('done')),
+      quick: (_, reply) => reply.end('of the worker'),
+    });
+    assert.equal(await client.call('quick', 1), 'of the worker');
+    const slow = client.call('slow', 1);
+    await until(async () => (await client.call('mmi.services', 'slow'))[0]?.running === 1);
+    await peers.worker((_, reply) => reply.end('of another'), { service: 'quick' }).start();
+    assert.equal(await client.call('quick', 2), 'of another');
+    gate.resolve();
+    assert.equal(await slow, 'done');
+  });
+
+  test('is a worker for each of them at the broker, with its numbers', async (t) => {
+    const { broker, client, worker } = await cast(t, { a: echo, b: echo }, { worker: { name: 'W' } });
+    await client.call('a', 1);
+    await client.call('b', 1);
+    await client.call('b', 2);
+    const stats = await broker.stats();
+    assert.deepEqual(namesOf(stats), ['a W/a', 'b W/b']);
+    const requests = Object.fromEntries(
+      stats.services.map(({ name, counters }) => [name, counters.requests]),
+    );
+    assert.deepEqual(requests, { a: 1, b: 2 });
+    await worker.stop();
+    assert.deepEqual((await broker.stats()).workers, []);
+  });
+
+  test('pauses as a whole', async (t) => {
+    const { client, worker, broker } = await cast(t, { a: echo, b: echo });
+    await client.call('a', 1);
+    await client.call('b', 1);
+    worker.pause();
+    await client.call('mmi.stats');
+    const calls = [client.call('a', 2), client.call('b', 2)];
+    await until(async () => (await broker.stats()).queued === 2);
+    worker.resume();
+    assert.deepEqual(await Promise.all(calls), [2, 2]);
+  });
+
+  test('serves what it may, and not the rest', async (t) => {
+    const [server, user] = [keys(), keys()];
+    const users = { user: { keys: user.publicKey, serve: 'a', call: '*' } };
+    const { client } = await cast(
+      t,
+      { b: echo, a: echo },
+      {
+        transport: 'tcp',
+        broker: curveBroker(server, users),
+        worker: curvePeer(server, user),
+        client: curvePeer(server, user),
+      },
+    );
+    assert.equal(await client.call('a', 1), 1);
+    await assert.rejects(client.call('b', 1, { failFast: true }), { code: 'W_NONE' });
+  });
+});
+
+test('handlers and names are checked', () => {
+  const make = (services, conf) => () => new Worker('tcp://127.0.0.1:5555', services, conf);
+  assert.throws(make({}), /^RangeError: services must have at least one handler, got none/);
+  assert.throws(make([]), TypeError);
+  assert.throws(make(null), TypeError);
+  assert.throws(make({ a: 1 }), /^TypeError: services\["a"\] must be a function, got 1/);
+  assert.throws(make({ '': echo }), RangeError);
+  assert.throws(make({ ['x'.repeat(256)]: echo }), RangeError);
+  const two = { ['x'.repeat(255)]: echo, b: echo };
+  assert.throws(make(two, { name: 'W' }), /^RangeError: option "name" is too long/);
+  make(two)();
+  make({ b: echo }, { name: 'W'.repeat(255) })();
+});

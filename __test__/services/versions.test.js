@@ -1,0 +1,95 @@
+'use strict';
+// Workers of versions, requests for ranges, and patterns in the place of a name, over real sockets and with old peers.
+const assert = require('node:assert/strict');
+const { once } = require('node:events');
+const { describe, test } = require('node:test');
+const { Worker } = require('../..');
+const { MDP, MdpSocket } = require('../support/mdp');
+const { OldClient, OldWorker } = require('../support/old');
+const { peersFor, start } = require('../support/peers');
+
+const whoami = (name) => (_data, reply, opts) => reply.end([name, opts.service ?? null]);
+
+/** Starts a worker that says who it is, and waits until the broker has it. */
+async function serve(peers, broker, service, conf = {}) {
+  const ready = once(broker, 'workerReady');
+  const worker = peers.worker(whoami(service), { service, ...conf });
+  await start(worker);
+  const [event] = await ready;
+  return { worker, event };
+}
+
+for (const transport of ['tcp', 'inproc']) {
+  describe(`over ${transport}`, () => {
+    test('the highest version that satisfies a range, and what a handler learns of it', async (t) => {
+      const peers = peersFor(t, transport);
+      const [broker, client] = [peers.broker(), peers.client()];
+      await start(broker, client);
+      const { event } = await serve(peers, broker, 'orders', { version: '1.9.0' });
+      assert.equal(event.service, 'orders@1.9.0');
+      const { worker } = await serve(peers, broker, 'orders@2.1.0');
+      assert.deepEqual(await client.call('orders@*'), ['orders@2.1.0', 'orders@*']);
+      assert.deepEqual(await client.call('orders@2.1.0'), ['orders@2.1.0', null]);
+      assert.deepEqual(await client.call('orders@~1.9'), ['orders', 'orders@~1.9']);
+      assert.deepEqual(await client.call('orders'), ['orders@2.1.0', 'orders']);
+      await assert.rejects(client.call('orders@^3', null, { failFast: true }), { code: 'W_NONE' });
+      const waits = client.call('orders@^2 || ^3', 1);
+      assert.deepEqual(await waits, ['orders@2.1.0', 'orders@^2 || ^3']);
+      await worker.stop();
+      assert.deepEqual(await client.call('orders'), ['orders', 'orders']);
+    });
+
+    test('a pattern serves what waits already, and gives way to a worker of the name', async (t) => {
+      const peers = peersFor(t, transport);
+      const [broker, client] = [peers.broker(), peers.client()];
+      await start(broker, client);
+      const waits = client.call('billing.pay');
+      await serve(peers, broker, 'billing.*', { pattern: true });
+      assert.deepEqual(await waits, ['billing.*', 'billing.pay']);
+      await serve(peers, broker, 'billing.pay');
+      assert.deepEqual(await client.call('billing.pay'), ['billing.pay', null]);
+      assert.deepEqual(await client.call('billing.ü'), ['billing.*', 'billing.ü']);
+    });
+  });
+}
+
+test('peers of 0.0.92 and of MDP reach versions by name', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const broker = peers.broker();
+  await start(broker);
+  const ready = once(broker, 'workerReady');
+  const worker = new OldWorker(t, peers.endpoint, { service: 'orders@3.0.0' });
+  await worker.ready();
+  await ready;
+  const answer = async () => worker.final(await worker.request(), 'old');
+  const [reply] = await Promise.all([new OldClient(t, peers.endpoint).ask('orders@^3', 1), answer()]);
+  assert.equal(reply.final, 'old');
+  for (const dialect of MDP) {
+    const raw = new MdpSocket(t, peers.endpoint, dialect);
+    await Promise.all([raw.send(dialect.request('orders@3.x', 'hello')), answer()]);
+    assert.deepEqual(await raw.receive(), dialect.gotFinal('orders@3.x', 'old'));
+  }
+});
+
+test('what is no version, and no pattern, is refused where it is said', () => {
+  const make = (service, conf) => () => new Worker('inproc://nowhere', service, conf);
+  for (const version of ['2', '2.1', 'v2.1.0', '^2.1.0', '02.1.0', '2.1.0+build', '']) {
+    assert.throws(make('orders', { version }), {
+      name: 'RangeError',
+      message: `option "version" must be a version such as 2.1.0 or 2.1.0-rc.1, got "${version}" (string)`,
+    });
+  }
+  assert.throws(make('orders', { version: 2 }), { name: 'TypeError' });
+  assert.throws(make('orders@1.0.0', { version: '2.1.0' }), {
+    name: 'TypeError',
+    message: 'option "version" can\'t be used with a service that has an @, got "orders@1.0.0" (string)',
+  });
+  for (const service of ['billing', '*.billing', 'a*b*', '**']) {
+    assert.throws(make(service, { pattern: true }), {
+      name: 'RangeError',
+      message: `service must end with its only * under option "pattern", got "${service}" (string)`,
+    });
+  }
+  assert.throws(make('orders.*', { pattern: true, version: '1.0.0' }), { name: 'TypeError' });
+  assert.throws(make('orders.*', { pattern: true, protocol: 'mdp/0.2' }), { name: 'TypeError' });
+});

@@ -1,0 +1,205 @@
+'use strict';
+// Who is there: what a client asks its broker by MMI, and how it follows who comes and goes.
+
+const { OmdpError } = require('./errors');
+const { number, object } = require('./checks');
+
+/** @import { Client } from './client' */
+
+/** So many services, or workers of one service, has a page of a broker's list. */
+const PAGE = 512;
+const LARGE_PAGE = 32;
+
+const checkInterval = number(10, 2147483647);
+
+/**
+ * @param {Client} client
+ * @param {string} service of the broker itself
+ * @param {unknown} data
+ * @param {any} [opts]
+ * @returns {Promise<any>}
+ */
+async function ask(client, service, data, opts) {
+  const answer = await client.call(service, data, opts);
+  if (typeof answer === 'object' && answer !== null) return answer;
+  throw new Error(`the broker does not answer ${service}`);
+}
+
+/**
+ * All pages of a list.
+ * @param {Client} client
+ * @param {string} service
+ * @param {(page: number) => unknown} question
+ * @param {number} size of a full page
+ * @param {any} opts
+ * @returns {Promise<any[]>}
+ */
+async function askAll(client, service, question, size, opts) {
+  const all = [];
+  for (let page = 0; ; page += 1) {
+    const entries = await ask(client, service, question(page), opts);
+    all.push(...entries);
+    if (entries.length < size) return all;
+  }
+}
+
+/** A service's name without its version, if it has one. @param {string} name */
+function splitName(name) {
+  const [, base, version] = /^(.+)@(\d+\.\d+\.\d+.*)$/.exec(name) ?? [];
+  return base === undefined ? { name } : { name, base, version };
+}
+
+/** @param {number | null} since ms ago @returns {Date | null} */
+function dateOf(since) {
+  return since === null ? null : new Date(Date.now() - since);
+}
+
+/** @param {any} entry of `mmi.services` */
+function serviceOf({ name, since, lastError, ...rest }) {
+  const { since: ago, ...error } = lastError ?? {};
+  return {
+    ...splitName(name),
+    ...rest,
+    lastError: lastError === null ? null : { ...error, at: dateOf(ago) },
+    started: dateOf(since),
+  };
+}
+
+/** @param {any} entry of `mmi.workers` */
+function workerOf({ since, silent, service, ...rest }) {
+  return { ...rest, started: dateOf(since), lastHeard: dateOf(silent) };
+}
+
+/** @param {Client} client @param {any} opts */
+async function services(client, opts) {
+  const entries = await askAll(client, 'mmi.services', (page) => page, PAGE, opts);
+  return entries.map(serviceOf);
+}
+
+/** @param {Client} client @param {string} name @param {any} opts */
+async function service(client, name, opts) {
+  const [entry] = await ask(client, 'mmi.services', { service: name }, opts);
+  if (entry === undefined) return null;
+  const question = (/** @type {number} */ page) => ({ service: name, page });
+  const workers = await askAll(client, 'mmi.workers', question, LARGE_PAGE, opts);
+  return { ...serviceOf(entry), instances: workers.map(workerOf) };
+}
+
+/** @param {Client} client @param {string} name @param {any} opts @returns {Promise<number>} in ms */
+async function ping(client, name, opts) {
+  const began = performance.now();
+  const status = await client.call('mmi.service', name, opts);
+  const time = performance.now() - began;
+  if (Number(status) !== 200) throw new OmdpError('W_NONE');
+  return time;
+}
+
+/** What is known of one broker: its workers by service, and the number of the last event that is in it. */
+class View {
+  /** @type {Map<string, Set<string>>} */
+  #services = new Map();
+  #broker = '';
+  #last = -1;
+
+  /** @param {Client} client @param {any} opts @returns {Promise<any[]>} what has changed since the last time */
+  async update(client, opts) {
+    if (this.#last < 0) return this.#takeAll(await ask(client, 'mmi.directory', null, opts));
+    const { broker, last, missed, events } = await ask(client, 'mmi.events', this.#last, opts);
+    if (broker !== this.#broker || missed > 0 || last < this.#last) {
+      return this.#takeAll(await ask(client, 'mmi.directory', null, opts));
+    }
+    this.#last = last;
+    return events.flatMap((/** @type {any} */ { event, payload }) => {
+      const { service, worker, reason } = payload;
+      if (event === 'workerReady') return this.#came(service, worker);
+      return event === 'workerGone' ? this.#went(service, worker, reason) : [];
+    });
+  }
+
+  /** @param {any} directory */
+  #takeAll({ broker, last, services }) {
+    this.#broker = broker;
+    this.#last = last;
+    const gone = [];
+    for (const [service, workers] of this.#services) {
+      const left = new Set(services[service]);
+      for (const worker of workers)
+        if (!left.has(worker)) gone.push(...this.#went(service, worker, 'missed'));
+    }
+    const came = Object.entries(services).flatMap(([service, workers]) =>
+      /** @type {string[]} */ (workers).flatMap((worker) => this.#came(service, worker)),
+    );
+    return [...gone, ...came];
+  }
+
+  /** @param {string} service @param {string} worker */
+  #came(service, worker) {
+    const workers = this.#services.get(service) ?? new Set();
+    // It is in the list already that this event is newer than, or registered anew.
+    if (workers.has(worker)) return [];
+    workers.add(worker);
+    this.#services.set(service, workers);
+    return [{ type: 'ready', service, worker, workers: workers.size }];
+  }
+
+  /** @param {string} service @param {string} worker @param {string} reason */
+  #went(service, worker, reason) {
+    const workers = this.#services.get(service);
+    if (!workers?.delete(worker)) return [];
+    if (workers.size === 0) this.#services.delete(service);
+    return [{ type: 'gone', service, worker, workers: workers.size, reason }];
+  }
+}
+
+/** Errors after which the next question may be answered. */
+const PASSING = new Set(['C_TIMEOUT', 'B_LOST', 'B_QUEUE_FULL', 'C_SLOW']);
+
+/** @param {any} options */
+function checkWatch(options) {
+  /** @type {any} */
+  const given = options === undefined || options === null ? {} : object(options, 'options');
+  const { interval = 1000, signal } = given;
+  checkInterval(interval, 'option "interval"');
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError('option "signal" must be an AbortSignal');
+  }
+  return { interval, signal };
+}
+
+/**
+ * @param {Client} client
+ * @param {{ interval: number, signal?: AbortSignal }} options
+ */
+async function* watch(client, { interval, signal }) {
+  const view = new View();
+  const opts = signal === undefined ? undefined : { signal };
+  while (!signal?.aborted) {
+    try {
+      yield* await view.update(client, opts);
+    } catch (error) {
+      const { code } = /** @type {{ code?: string }} */ (error);
+      if (signal?.aborted || code === 'C_STOPPED') return;
+      if (!PASSING.has(String(code))) throw error;
+    }
+    await pause(interval, signal);
+  }
+}
+
+/** @param {number} ms @param {AbortSignal | undefined} signal @returns {Promise<void>} */
+function pause(ms, signal) {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener('abort', end);
+  });
+}
+
+exports.checkWatch = checkWatch;
+exports.ping = ping;
+exports.service = service;
+exports.services = services;
+exports.watch = watch;

@@ -1,0 +1,190 @@
+//! Who is there: the lists of services and workers that clients ask for by MMI. A user sees the services
+//! that it may use, and who serves them.
+
+use super::Broker;
+use super::BrokerEvent;
+use super::access::Principal;
+use super::services::Service;
+use super::stats::{ms, text};
+use super::workers::Worker;
+use crate::proto::Time;
+use crate::wire::Frame;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many entries a page has.
+const PAGE: usize = 512;
+
+/// The same of entries with all that a worker tells about itself.
+const LARGE_PAGE: usize = 32;
+
+/// What is summed up of the workers of a service.
+#[derive(Default)]
+struct Sums {
+    running: usize,
+    /// When the first of those that are there came.
+    since: Option<Time>,
+}
+
+impl<F: Frame> Broker<F> {
+    pub(super) fn list_services(
+        &self,
+        now: Time,
+        page: usize,
+        named: Option<&[u8]>,
+        viewer: Option<&Arc<Principal>>,
+    ) -> Value {
+        let seen = self.services.iter().filter(|(_, service)| {
+            named.is_none_or(|name| *service.name == *name) && self.may_see(viewer, &service.name)
+        });
+        let services: Vec<(usize, &Service)> =
+            seen.skip(page.saturating_mul(PAGE)).take(PAGE).collect();
+        let mut sums: BTreeMap<usize, Sums> = BTreeMap::new();
+        sums.extend(services.iter().map(|&(at, _)| (at, Sums::default())));
+        for worker in self.workers.iter() {
+            if let Some(sums) = sums.get_mut(&worker.service.index()) {
+                sums.running += worker.running.len();
+                let first = sums
+                    .since
+                    .map_or(worker.since, |since| since.min(worker.since));
+                sums.since = Some(first);
+            }
+        }
+        let mut entries: Vec<Value> = services
+            .into_iter()
+            .map(|(at, service)| {
+                let Sums { running, since } = &sums[&at];
+                json!({
+                    "name": text(&service.name),
+                    "workers": service.workers,
+                    "queued": service.queue.waiting().requests,
+                    "running": running,
+                    "requests": service.meter.requests,
+                    "errors": service.meter.errors(),
+                    "lastError": service.meter.last_error(now, viewer.is_none()),
+                    "time": service.meter.times(),
+                    "since": since.map(|since| ms(now - since)),
+                })
+            })
+            .collect();
+        entries.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
+        entries.into()
+    }
+
+    /// In a page of many there are no identities, and not what each says about itself.
+    pub(super) fn list_workers(
+        &self,
+        now: Time,
+        page: usize,
+        viewer: Option<&Arc<Principal>>,
+    ) -> Value {
+        let workers = self.workers.iter();
+        let seen = workers.filter(|worker| self.sees_worker(viewer, worker));
+        let entry = |worker: &Worker| {
+            let mut entry = self.worker_entry(now, worker);
+            entry["id"] = match self.has_rules() {
+                true => text(&worker.id).into(),
+                false => worker.number.into(),
+            };
+            entry
+        };
+        let page = seen.skip(page.saturating_mul(PAGE)).take(PAGE);
+        page.map(entry).collect()
+    }
+
+    /// The workers of one service, with what they tell about themselves.
+    pub(super) fn list_instances(
+        &self,
+        now: Time,
+        page: usize,
+        service: &[u8],
+        viewer: Option<&Arc<Principal>>,
+    ) -> Value {
+        if !self.may_see(viewer, service) {
+            return json!([]);
+        }
+        let workers = self.workers.iter();
+        let seen = workers.filter(|worker| *self.services.name(worker.service) == *service);
+        let entry = |worker: &Worker| {
+            let mut entry = self.worker_entry(now, worker);
+            entry["name"] = text(&worker.id).into();
+            if let Some(about) = &worker.about {
+                entry["description"] = about.description.as_str().into();
+                entry["metadata"] = serde_json::from_str(&about.metadata).unwrap_or_default();
+            }
+            entry
+        };
+        let page = seen.skip(page.saturating_mul(LARGE_PAGE)).take(LARGE_PAGE);
+        page.map(entry).collect()
+    }
+
+    /// Who is there, and the number of the last event that is in it.
+    pub(super) fn list_directory(&self, viewer: Option<&Arc<Principal>>) -> Value {
+        json!({
+            "broker": self.config.session,
+            "last": self.journal.last(),
+            "services": self.identities(None, viewer),
+        })
+    }
+
+    /// PIGATO's form of it: all services with their workers, or the workers of one.
+    pub(super) fn list_identities(
+        &self,
+        service: Option<&[u8]>,
+        viewer: Option<&Arc<Principal>>,
+    ) -> Value {
+        let mut all = self.identities(service, viewer);
+        match service {
+            Some(name) => all.remove(&text(name)).unwrap_or_else(|| json!([])),
+            None => all.into(),
+        }
+    }
+
+    fn identities(
+        &self,
+        named: Option<&[u8]>,
+        viewer: Option<&Arc<Principal>>,
+    ) -> Map<String, Value> {
+        let mut found: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for (at, service) in self.services.iter() {
+            let asked = named.is_none_or(|name| *service.name == *name);
+            if asked && service.workers > 0 && self.may_see(viewer, &service.name) {
+                found.insert(at, Vec::new());
+            }
+        }
+        for worker in self.workers.iter() {
+            if let Some(names) = found.get_mut(&worker.service.index()) {
+                names.push(text(&worker.id));
+            }
+        }
+        let services = self.services.iter();
+        let named = services.filter_map(|(at, service)| {
+            let names = found.remove(&at)?;
+            Some((text(&service.name), names.into()))
+        });
+        named.collect()
+    }
+
+    /// What has happened since; of who comes and goes for those who don't see everything.
+    pub(super) fn list_events(&self, since: Option<u64>, viewer: Option<&Arc<Principal>>) -> Value {
+        let sees = |event: &BrokerEvent| match event {
+            _ if viewer.is_none() => true,
+            BrokerEvent::WorkerReady { service, .. } | BrokerEvent::WorkerGone { service, .. } => {
+                self.may_see(viewer, service)
+            }
+            _ => false,
+        };
+        let mut events = self.journal.since(since, sees);
+        events["broker"] = self.config.session.as_str().into();
+        events
+    }
+
+    fn sees_worker(&self, viewer: Option<&Arc<Principal>>, worker: &Worker) -> bool {
+        viewer.is_none() || self.may_see(viewer, &self.services.name(worker.service))
+    }
+
+    fn may_see(&self, viewer: Option<&Arc<Principal>>, service: &[u8]) -> bool {
+        viewer.is_none_or(|viewer| self.sees(viewer, service))
+    }
+}

@@ -1,0 +1,184 @@
+//! Requests for names that have no workers of their own: they wait for those of another service, their *home*, and move
+//! when workers come or go. Which service that is, [`super::services`] knows.
+
+use super::Broker;
+use super::keys::{RequestKey, ServiceKey};
+use super::requests::{Request, Routing, State};
+use crate::proto::Time;
+use crate::wire::Frame;
+use std::sync::Arc;
+
+impl<F: Frame> Broker<F> {
+    /// Where a request that comes for a service without workers has to wait, and how.
+    #[cold]
+    pub(super) fn place(
+        &mut self,
+        own: ServiceKey,
+        routing: Option<Box<Routing>>,
+    ) -> (ServiceKey, Option<Box<Routing>>) {
+        let asked = self.services.name(own);
+        match self.services.home_of(&asked) {
+            Some(home) if home != own => {
+                self.services.release(own);
+                let mut routing = routing.unwrap_or_default();
+                routing.asked = Some(asked);
+                (home, Some(routing))
+            }
+            _ => (own, routing),
+        }
+    }
+
+    /// The name that a request is for.
+    pub(super) fn asked(&self, key: RequestKey) -> Option<Arc<[u8]>> {
+        self.requests
+            .get(key)
+            .map(|request| self.asked_name(request))
+    }
+
+    pub(super) fn asked_name(&self, request: &Request<F>) -> Arc<[u8]> {
+        let asked = request.routing.as_ref().and_then(|r| r.asked.clone());
+        asked.unwrap_or_else(|| self.services.name(request.service))
+    }
+
+    /// A request that comes back, and is in no queue, waits where it would wait if it came now. True if that is
+    /// somewhere else.
+    #[cold]
+    pub(super) fn go_home(&mut self, key: RequestKey) -> bool {
+        let (Some(asked), Some(request)) = (self.asked(key), self.requests.get(key)) else {
+            return false;
+        };
+        let old = request.service;
+        let home = self.home_or_own(&asked);
+        if home == old {
+            return false;
+        }
+        self.adopt(key, home, &asked);
+        self.services.release(old);
+        true
+    }
+
+    fn home_or_own(&mut self, asked: &[u8]) -> ServiceKey {
+        match self.services.home_of(asked) {
+            Some(home) => home,
+            None => self.services.require(asked),
+        }
+    }
+
+    /// From now on it is a request of this service.
+    pub(super) fn adopt(&mut self, key: RequestKey, home: ServiceKey, asked: &Arc<[u8]>) {
+        let Some(request) = self.requests.get_mut(key) else {
+            return;
+        };
+        let old = std::mem::replace(&mut request.service, home);
+        if old == home {
+            return;
+        }
+        let new = self.services.get_mut(home);
+        let is_guest = new.is_pattern || *new.name != **asked;
+        new.meter.requests += 1;
+        new.meter.bytes_in += request.content.size() as u64;
+        match (&mut request.routing, is_guest) {
+            (Some(routing), _) => routing.asked = is_guest.then(|| asked.clone()),
+            (None, true) => {
+                let asked = Some(asked.clone());
+                request.routing = Some(Box::new(Routing { asked }));
+            }
+            (None, false) => {}
+        }
+        if request.routing.as_ref().is_some_and(|r| r.is_empty()) {
+            request.routing = None;
+        }
+        let size = request.content.size() as u64;
+        let old = self.services.get_mut(old);
+        if !old.has_row() {
+            old.meter.requests = old.meter.requests.saturating_sub(1);
+            old.meter.bytes_in = old.meter.bytes_in.saturating_sub(size);
+        }
+    }
+
+    /// A service has its first worker: requests that wait elsewhere may be for it now.
+    #[cold]
+    pub(super) fn gather(&mut self, home: ServiceKey) {
+        let name = self.services.name(home);
+        let is_pattern = self.services.get_mut(home).is_pattern;
+        let mut froms = Vec::new();
+        for (at, service) in self.services.iter() {
+            let holds = service.workers == 0 || service.has_guests;
+            if !holds || service.queue.first().is_none() || at == home.index() {
+                continue;
+            }
+            froms.push(ServiceKey(at));
+        }
+        let mut moves = Vec::new();
+        for &from in &froms {
+            let queue = &self.services.get_mut(from).queue;
+            let mut next = queue.first();
+            while let Some(key) = next {
+                next = self.requests.next(key);
+                let Some(asked) = self.asked(key) else {
+                    continue;
+                };
+                let is_own = !is_pattern && *asked == *name;
+                if (is_own || self.services.may_serve(home, &asked))
+                    && self.services.home_of(&asked) == Some(home)
+                {
+                    moves.push((key, home));
+                }
+            }
+        }
+        self.relocate(moves);
+        for from in froms {
+            self.services.release(from);
+        }
+    }
+
+    /// A service has lost its last worker: what waits for it may have to wait elsewhere.
+    #[cold]
+    pub(super) fn scatter(&mut self, now: Time, from: ServiceKey) {
+        let mut moves = Vec::new();
+        let mut next = self.services.get_mut(from).queue.first();
+        while let Some(key) = next {
+            next = self.requests.next(key);
+            let Some(asked) = self.asked(key) else {
+                continue;
+            };
+            let home = self.home_or_own(&asked);
+            if home != from {
+                moves.push((key, home));
+            }
+        }
+        let mut homes: Vec<ServiceKey> = moves.iter().map(|(_, home)| *home).collect();
+        self.relocate(moves);
+        homes.sort_unstable_by_key(|home| home.index());
+        homes.dedup();
+        for home in homes {
+            self.dispatch(now, home);
+            self.end_fail_fast(now, home);
+        }
+    }
+
+    /// Moves requests that are in queues into those of their homes, by when they arrived.
+    fn relocate(&mut self, mut moves: Vec<(RequestKey, ServiceKey)>) {
+        moves.sort_by_key(|&(key, home)| (home.index(), self.requests.order(key)));
+        for of_home in moves.chunk_by(|one, other| one.1 == other.1) {
+            let home = of_home[0].1;
+            let mut parked = Vec::new();
+            for &(key, _) in of_home {
+                let Some(State::Queued(queued)) = self.requests.get(key).map(|r| &r.state) else {
+                    continue;
+                };
+                parked.push((key, queued.park(), queued.since));
+                self.leave_queue(key);
+                if let Some(asked) = self.asked(key) {
+                    self.adopt(key, home, &asked);
+                }
+            }
+            let queue = &mut self.services.get_mut(home).queue;
+            let keys = parked.iter().map(|(key, ..)| *key);
+            queue.merge(keys, &mut self.requests);
+            for &(key, park, since) in &parked {
+                queue.set_park(key, park, since, &mut self.requests);
+            }
+        }
+    }
+}

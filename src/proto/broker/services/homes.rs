@@ -1,0 +1,130 @@
+//! Which service serves a name that has no workers of its own: a version of it, or a pattern that fits.
+
+use super::names::{range_of, version_of};
+use crate::proto::broker::keys::ServiceKey;
+use crate::proto::table::Table;
+use nodejs_semver::Version;
+use std::collections::BTreeMap;
+
+/// The services with a version, or a pattern in the place of a name, that have workers.
+#[derive(Debug, Default)]
+pub(super) struct Homes {
+    /// By the name without the version, in ascending order.
+    versions: Table<Box<[u8]>, Vec<(Version, ServiceKey)>>,
+    /// By what names begin with; the lengths in ascending order.
+    patterns: BTreeMap<usize, Table<Box<[u8]>, ServiceKey>>,
+}
+
+/// What names begin with that a pattern fits.
+fn prefix(pattern: &[u8]) -> &[u8] {
+    pattern.strip_suffix(b"*").unwrap_or(pattern)
+}
+
+/// Whether a pattern fits a name. A range is for versions: only a pattern that has an `@` itself takes such names.
+fn fits(prefix: &[u8], name: &[u8], has_range: bool) -> bool {
+    name.starts_with(prefix) && (!has_range || prefix.contains(&b'@'))
+}
+
+impl Homes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.versions.is_empty() && self.patterns.is_empty()
+    }
+
+    /// It has workers from now on. True if it may serve other names than its own.
+    pub(super) fn add(&mut self, name: &[u8], is_pattern: bool, key: ServiceKey) -> bool {
+        if is_pattern {
+            let prefix = prefix(name);
+            let of_length = self.patterns.entry(prefix.len()).or_default();
+            of_length.insert(prefix.into(), key);
+            return true;
+        }
+        let Some((base, version)) = version_of(name) else {
+            return false;
+        };
+        let family = self.versions.entry(base.into()).or_default();
+        let at = family.partition_point(|(other, _)| *other <= version);
+        family.insert(at, (version, key));
+        true
+    }
+
+    /// It has none any more.
+    pub(super) fn remove(&mut self, name: &[u8], is_pattern: bool, key: ServiceKey) {
+        if is_pattern {
+            let prefix = prefix(name);
+            if let Some(of_length) = self.patterns.get_mut(&prefix.len()) {
+                of_length.remove(prefix);
+                if of_length.is_empty() {
+                    self.patterns.remove(&prefix.len());
+                }
+            }
+        } else if let Some((base, _)) = version_of(name)
+            && let Some(family) = self.versions.get_mut(base)
+        {
+            family.retain(|(_, other)| *other != key);
+            if family.is_empty() {
+                self.versions.remove(base);
+            }
+        }
+    }
+
+    /// The service that a request for this name goes to: the highest version, else the longest pattern.
+    pub(super) fn find(&self, name: &[u8]) -> Option<ServiceKey> {
+        let range = range_of(name);
+        let family = match &range {
+            Some((base, _)) => self.versions.get(*base),
+            None => self.versions.get(name),
+        };
+        let mut descending = family.into_iter().flatten().rev();
+        let version = match &range {
+            Some((_, range)) => descending.find(|(version, _)| range.satisfies(version)),
+            // As npm installs a package without a range: a prerelease only if there is nothing else.
+            None => descending
+                .clone()
+                .find(|(version, _)| !version.is_prerelease())
+                .or_else(|| descending.next()),
+        };
+        let version = version.map(|(_, key)| *key);
+        version.or_else(|| self.patterns_of(name, range.is_some()).next())
+    }
+
+    /// All that might serve this name.
+    pub(super) fn all(&self, name: &[u8]) -> Vec<ServiceKey> {
+        let range = range_of(name);
+        let family = match &range {
+            Some((base, _)) => self.versions.get(*base),
+            None => self.versions.get(name),
+        };
+        let versions = family.into_iter().flatten();
+        let versions = versions.filter(|(version, _)| {
+            range
+                .as_ref()
+                .is_none_or(|(_, range)| range.satisfies(version))
+        });
+        let versions = versions.map(|(_, key)| *key);
+        versions
+            .chain(self.patterns_of(name, range.is_some()))
+            .collect()
+    }
+
+    /// The longest first.
+    fn patterns_of(&self, name: &[u8], has_range: bool) -> impl Iterator<Item = ServiceKey> {
+        let lengths = self.patterns.range(..=name.len()).rev();
+        lengths.filter_map(move |(&length, of_length)| {
+            let key = of_length.get(&name[..length])?;
+            fits(&name[..length], name, has_range).then_some(*key)
+        })
+    }
+}
+
+/// Whether a service may serve requests for another name than its own.
+pub(super) fn may_serve(service: &[u8], is_pattern: bool, name: &[u8]) -> bool {
+    let range = range_of(name);
+    if is_pattern {
+        return fits(prefix(service), name, range.is_some());
+    }
+    match (version_of(service), range) {
+        (Some((base, version)), Some((asked, range))) => base == asked && range.satisfies(&version),
+        (Some((base, _)), None) => base == name,
+        (None, _) => false,
+    }
+}

@@ -1,0 +1,119 @@
+//! What the broker tells of who is there.
+
+use super::net::*;
+use crate::wire::About;
+use serde_json::{Value, json as value};
+
+fn about(description: &str, metadata: &str) -> Option<Box<About>> {
+    Some(Box::new(About {
+        description: description.into(),
+        metadata: metadata.into(),
+    }))
+}
+
+fn ask(net: &mut Net, client: Id<ClientActor>, service: &str, data: &str) -> Value {
+    // An answer is as good as new for a while.
+    net.run(ms(300));
+    match net.call(client, service, data) {
+        End::Final(body) => serde_json::from_slice(&body.bytes).expect("JSON"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_worker_tells_about_itself_and_its_updates_change_nothing_of_it() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = net.worker_with(b, "echo", |config| {
+        config.about = about("echoes", r#"{"a":[1]}"#);
+    });
+    net.worker(b, "other");
+    net.run(ms(10));
+    let check = |net: &mut Net| {
+        let told = ask(net, c, "mmi.workers", r#"{"service":"echo"}"#);
+        let [worker] = &told.as_array().expect("a list")[..] else {
+            panic!("{told}");
+        };
+        assert_eq!(worker["description"], "echoes");
+        assert_eq!(worker["metadata"], value!({ "a": [1] }));
+        assert_eq!(worker["name"], "W2");
+    };
+    check(&mut net);
+    net.act(w, |worker, now| worker.set_concurrency(now, Some(3)));
+    check(&mut net);
+    net.cut(w, &[Side::Dealer, Side::Broker]);
+    net.run(secs(1));
+    check(&mut net);
+    assert_eq!(ask(&mut net, c, "mmi.workers", r#""none""#), value!([]));
+}
+
+#[test]
+fn what_a_worker_tells_is_on_its_account() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| config.held.peer = 2048);
+    net.worker_with(b, "echo", |config| config.about = about("d", "[]"));
+    let long = format!("\"{}\"", "m".repeat(3000));
+    let w = net.worker_with(b, "echo", |config| config.about = about("", &long));
+    net.run(ms(50));
+    assert_eq!(net[b].machine.load()[1], 1);
+    assert!(!net[w].machine.is_connected());
+}
+
+#[test]
+fn a_service_has_its_numbers_and_its_last_error() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = net.worker(b, "echo");
+    net.run(ms(10));
+    net.call(c, "echo", "1");
+    let one = |net: &mut Net| ask(net, c, "mmi.services", r#""echo""#)[0].clone();
+    let told = one(&mut net);
+    assert_eq!((&told["requests"], &told["errors"]), (&1.into(), &0.into()));
+    assert_eq!(told["lastError"], Value::Null);
+    assert!(told["time"]["mean"].as_f64() > Some(0.0), "{told}");
+    net.serve(w, |_| Job::error(r#""no""#));
+    net.call(c, "echo", "2");
+    let told = one(&mut net);
+    assert_eq!(told["lastError"]["value"], r#""no""#);
+    let refused = net.request_with(c, "echo", json("3"), Some(50));
+    net.serve(w, |_| Job::endless());
+    net.run(secs(1));
+    assert!(net.end(c, refused).is_some());
+    let told = one(&mut net);
+    assert_eq!(told["lastError"]["code"], "C_TIMEOUT");
+    assert_eq!((&told["requests"], &told["errors"]), (&3.into(), &2.into()));
+    net.kill(w);
+    net.run(secs(10));
+    assert_eq!(ask(&mut net, c, "mmi.services", "0"), value!([]));
+}
+
+#[test]
+fn the_directory_has_who_is_there_and_where_to_go_on_from() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let c = net.client(b);
+    net.worker(b, "echo");
+    net.run(ms(10));
+    let told = ask(&mut net, c, "mmi.directory", "null");
+    assert_eq!(told["services"], value!({ "echo": ["W2"] }));
+    let since = told["last"].to_string();
+    net.worker(b, "other");
+    net.run(ms(10));
+    let events = ask(&mut net, c, "mmi.events", &since);
+    let payload = value!({ "service": "other", "worker": "W3" });
+    assert_eq!(
+        events["events"],
+        value!([{ "event": "workerReady", "payload": payload }])
+    );
+    assert_eq!(events["broker"], told["broker"]);
+    let dir = ask(&mut net, c, "$dir", "null");
+    assert_eq!(dir, value!({ "echo": ["W2"], "other": ["W3"] }));
+    assert_eq!(ask(&mut net, c, "$dir", r#""other""#), value!(["W3"]));
+    // Whoever serves it answers for the broker.
+    let own = net.worker(b, "$dir");
+    net.serve(own, |_| Job::echo(&json(r#""mine""#)));
+    net.run(ms(10));
+    assert_eq!(ask(&mut net, c, "$dir", "null"), value!("mine"));
+}
