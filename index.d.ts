@@ -1169,6 +1169,23 @@ export class Client<
   ): Promise<TFinal>;
 
   /**
+   * Makes a request to every worker of a service that is registered when it arrives at the broker, and gives their answers as they
+   * come. It ends when all have answered, at a limit, or when the loop is left; workers that have not answered are told then. A
+   * worker that is lost, or fails, gives an `error`. When the connection to the broker is lost it throws `B_LOST`.
+   * @throws {TypeError | RangeError} for a bad argument
+   */
+  callAll<S extends keyof TServices & string>(
+    service: S,
+    data: TypeOf<TServices, S, 'request'>,
+    options?: CallAllOptions | null,
+  ): AsyncGenerator<Answer<TypeOf<TServices, S, 'reply'>>, void, void>;
+  callAll<TRequest = any, TFinal = any>(
+    service: UntypedService<TServices>,
+    data?: TRequest,
+    options?: CallAllOptions | null,
+  ): AsyncGenerator<Answer<TFinal>, void, void>;
+
+  /**
    * The services that have a worker or a request at the broker and that the user may use. With several brokers, those of one of
    * them.
    */
@@ -1199,6 +1216,30 @@ export class Client<
    */
   heartbeat(rid?: string | number | null): void;
 }
+
+export interface CallAllOptions {
+  /**
+   * How long to wait for all answers, in ms; -1 is no limit. Then the iteration ends with those that have come.
+   * @defaultValue 60000
+   */
+  timeout?: number;
+  /**
+   * How long to wait for the next answer after one has come, in ms; -1 is no limit.
+   * @defaultValue -1
+   */
+  stall?: number;
+  /** After how many answers to end. */
+  max?: number;
+  /** Makes the iteration throw `C_ABORTED` when it aborts. */
+  signal?: AbortSignal;
+  /** See {@link RequestOptions.headers}. */
+  headers?: RequestHeaders;
+}
+
+/** What one worker answered to {@link Client.callAll}, or why it did not: an {@link OmdpError} or a {@link RemoteError}. */
+export type Answer<TFinal = any> =
+  | { worker: string; value: TFinal; error?: undefined }
+  | { worker: string; value?: undefined; error: OmdpError | RemoteError };
 
 /** What a broker tells of a service. Times are in ms. */
 export interface ServiceInfo {

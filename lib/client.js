@@ -1,6 +1,7 @@
 'use strict';
 
 const { ClientCore } = require('./load');
+const { callAll, checkCallAll } = require('./call-all');
 const { given } = require('./describe');
 const directory = require('./directory');
 const { checkBrokers, checkCallback, checkConf, checkService } = require('./options');
@@ -25,6 +26,7 @@ class Client extends Peer {
   /** Whether `error` events of streams carry bare values. */
   #bare;
   #maxMessageSize;
+  #protocol;
   /** Where its broker is, if it has but one. */
   #broker;
   /** The service of the last request, which needs no second check. @type {string | undefined} */
@@ -41,6 +43,7 @@ class Client extends Peer {
     super(ClientCore, { endpoints, ...secureClient(rest, endpoints) }, requests);
     this.#requests = requests;
     this.#maxMessageSize = rest.maxMessageSize;
+    this.#protocol = rest.protocol;
     this.#broker = endpoints.length === 1 ? endpoints[0] : undefined;
     this.#options = new OptionsReader(timeout, rest.protocol);
     this.#bare = errorValues;
@@ -89,6 +92,12 @@ class Client extends Peer {
     return new Promise((resolve, reject) => {
       this.#send(service, data, opts).promise = { resolve, reject };
     });
+  }
+
+  /** @param {string} service @param {any} [data] @param {any} [options] */
+  callAll(service, data, options) {
+    if (this.#protocol !== 'omdp') throw new TypeError(`callAll() can't be sent under ${this.#protocol}`);
+    return callAll(this, checkService(service), data, checkCallAll(options));
   }
 
   /** @param {any} [opts] */

@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { test } = require('node:test');
 const { Worker } = require('../..');
-const { deferred } = require('../support/events');
+const { deferred, until } = require('../support/events');
 const { SERVICE, echo, heard, peersFor, start } = require('../support/peers');
 
 /** Until the broker has been through all that this worker has told it: a client is behind it, as both are of one thread. */
@@ -91,4 +91,23 @@ test('a worker may begin paused, and stops while it is paused', async (t) => {
   assert.equal(worker.paused, true);
   worker.resume();
   assert.equal(await call, 'kept');
+});
+
+test('a broker of MDP takes nothing back: what it has given waits in the worker, and runs before that stops', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const { broker, worker, client } = await peers.trio(echo, { worker: { protocol: 'mdp/0.2' } });
+  assert.equal(await client.call(SERVICE, 0), 0);
+  worker.pause();
+  const given = async () => (await broker.stats()).running === 1;
+  const first = client.call(SERVICE, 1);
+  await until(given);
+  await until(async () => (await worker.stats()).queued === 1);
+  worker.resume();
+  assert.equal(await first, 1);
+  worker.pause();
+  const second = client.call(SERVICE, 2);
+  await until(given);
+  await until(async () => (await worker.stats()).queued === 1);
+  await worker.stop();
+  assert.equal(await second, 2);
 });

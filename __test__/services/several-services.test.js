@@ -130,6 +130,22 @@ describe('a worker of several services', () => {
   });
 });
 
+for (const protocol of ['mdp/0.1', 'mdp/0.2']) {
+  test(`a worker of several services at a broker of ${protocol}`, async (t) => {
+    const handlers = {
+      a: (data, reply) => reply.end(`a ${data}`),
+      b: (data, reply) => reply.end(`b ${data}`),
+    };
+    const { broker, client } = await cast(t, handlers, { transport: 'tcp', worker: { protocol } });
+    assert.deepEqual(await Promise.all([client.call('a', 1), client.call('b', 2)]), ['a 1', 'b 2']);
+    const { workers } = await broker.stats();
+    assert.deepEqual(
+      workers.map(({ dialect }) => dialect),
+      [protocol, protocol],
+    );
+  });
+}
+
 test('handlers and names are checked', () => {
   const make = (services, conf) => () => new Worker('tcp://127.0.0.1:5555', services, conf);
   assert.throws(make({}), /^RangeError: services must have at least one handler, got none/);

@@ -226,6 +226,16 @@ async function whoIsThere() {
   const found = await directory.service('a', { timeout: 5 });
   expectType<Equal<NonNullable<typeof found>['instances'][0]['metadata'], any>>();
   expectType<Equal<Awaited<ReturnType<typeof directory.ping>>, number>>();
+  for await (const { worker, value, error } of directory.callAll<number, string>('a', 5, {
+    max: 3,
+    stall: 5,
+  })) {
+    worker.trim();
+    if (error === undefined) value.trim();
+    else error.message.trim();
+  }
+  // @ts-expect-error
+  directory.callAll('a', 5, { retry: 1 });
   for await (const change of directory.watchServices({ interval: 10 })) {
     if (change.type === 'gone') change.reason.trim();
     // @ts-expect-error

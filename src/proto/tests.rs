@@ -13,6 +13,7 @@ mod dispatch;
 mod displaced;
 mod drain;
 mod fail_fast;
+mod fanout;
 mod far;
 mod finals;
 mod flow;

@@ -6,7 +6,7 @@ use super::incoming::{IncomingRequest, RequestHead};
 use super::keys::{ClientKey, RequestKey, ServiceKey};
 use super::requests::{Content, Deadline, NewRequest, Queued, Routing, State};
 use super::returned::Resumed;
-use super::{Broker, Timer};
+use super::{Broker, Timer, fanout};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::{Past, ReplyKind};
@@ -28,6 +28,11 @@ impl<F: Frame> Broker<F> {
             return Ok(());
         };
         if self.is_own(&request.head.service) {
+            if fanout::all_of(&request.head.service).is_some() {
+                self.refuse_to_gather(now, client, &request.head.rid);
+                self.refuse(from, request.head, Code::BrokerLost);
+                return Ok(());
+            }
             // Asked again, it has an answer as good as the one that was lost.
             self.logs.take(client, &request.head.rid);
             return self.admit_new(now, from, request);
@@ -89,6 +94,10 @@ impl<F: Frame> Broker<F> {
             return Ok(());
         }
         if self.is_own(&head.service) {
+            if fanout::all_of(&head.service).is_some() {
+                self.admit_all(now, from, head, content, terms);
+                return Ok(());
+            }
             match self.answer_mmi(now, &head.service, content.body) {
                 Ok(body) => self.respond(from, head, ReplyKind::Final, body),
                 Err(code) => self.refuse(from, head, code),
@@ -147,7 +156,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// The service whose workers a request waits for.
-    fn require_home(
+    pub(super) fn require_home(
         &mut self,
         asked: &[u8],
         routing: Option<Box<Routing>>,
@@ -159,7 +168,11 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    fn charge_request(&mut self, client: ClientKey, bytes: usize) -> Result<(), OverLimit> {
+    pub(super) fn charge_request(
+        &mut self,
+        client: ClientKey,
+        bytes: usize,
+    ) -> Result<(), OverLimit> {
         match self.clients.get(client) {
             Some(client) => self.accounts.charge(client.account, bytes),
             None => Ok(()),
@@ -167,7 +180,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Nothing is kept of a request that was refused.
-    fn leave_door(&mut self, client: ClientKey, service: ServiceKey) {
+    pub(super) fn leave_door(&mut self, client: ClientKey, service: ServiceKey) {
         self.services.release(service);
         let client = self.clients.release(client);
         self.close_client(client);
@@ -197,7 +210,12 @@ impl<F: Frame> Broker<F> {
         self.watch(now, request);
     }
 
-    fn insert_request(&mut self, now: Time, mut new: NewRequest<F>, state: State) -> RequestKey {
+    pub(super) fn insert_request(
+        &mut self,
+        now: Time,
+        mut new: NewRequest<F>,
+        state: State,
+    ) -> RequestKey {
         let client = new.client;
         new.deadline = new.terms.timeout.map(|idle| {
             let at = now + idle;

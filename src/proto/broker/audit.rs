@@ -4,6 +4,7 @@ use super::Broker;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::requests::{ParkState, State};
 use super::services::Line;
+use super::workers::Worker;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
 
@@ -114,6 +115,21 @@ impl<F: Frame> Broker<F> {
         timers.extend(request.deadline.as_ref().map(|deadline| deadline.timer));
         match &request.state {
             State::Queued(_) | State::SetAside(_) => {}
+            State::Addressed => {
+                let token = self.requests.token(key);
+                let waits_for = |worker: &&Worker| {
+                    let mut addressed = worker.addressed.iter().flatten();
+                    addressed.any(|&addressed| addressed == token)
+                };
+                let worker = self.workers.iter().find(waits_for);
+                let worker = worker.expect("its worker is there");
+                assert_ne!(worker.line(), Some(Line::Idle), "it waits for room");
+            }
+            State::Gathering(gathering) => {
+                let copies = gathering.copies.iter();
+                let open = copies.filter(|&&token| self.requests.by_token(token).is_some());
+                assert_eq!(open.count(), gathering.open);
+            }
             State::Searching(search) => timers.push(search.timer),
             State::Assigned(assigned) => {
                 let worker = self.workers.get(assigned.worker);

@@ -31,16 +31,24 @@ impl<F: Frame> Broker<F> {
 
     fn pair(&mut self, now: Time, service: ServiceKey) {
         while let Some((request, worker)) = self.services.pair(now, service, &mut self.requests) {
-            self.give(worker, request);
-            if self.is_too_large(worker, request) {
-                self.end_unsent(now, request, worker, Code::RequestTooLarge);
-                continue;
+            if self.hand_over(now, worker, request) {
+                self.line_up(worker);
             }
-            if let Some(message) = self.request_for(worker, request) {
-                self.send_worker(worker, message);
-            }
-            self.line_up(worker);
         }
+    }
+
+    /// Gives a worker a request that is assigned to it. False if it does not take so much, which is the end of
+    /// the request.
+    pub(super) fn hand_over(&mut self, now: Time, worker: WorkerKey, request: RequestKey) -> bool {
+        self.give(worker, request);
+        if self.is_too_large(worker, request) {
+            self.end_unsent(now, request, worker, Code::RequestTooLarge);
+            return false;
+        }
+        if let Some(message) = self.request_for(worker, request) {
+            self.send_worker(worker, message);
+        }
+        true
     }
 
     /// Whether the worker has said that it does not take so much.
@@ -62,6 +70,10 @@ impl<F: Frame> Broker<F> {
 
     /// Back to where the next worker takes it.
     pub(super) fn requeue(&mut self, now: Time, key: RequestKey) {
+        let routed = self.requests.get(key).is_some_and(|r| r.routing.is_some());
+        if routed && self.readdress(now, key) {
+            return;
+        }
         let has_moved = self.services.have_homes() && self.go_home(key);
         if let Some(request) = self.requests.get(key) {
             let home = request.service;
@@ -137,6 +149,13 @@ impl<F: Frame> Broker<F> {
 
     /// Puts the worker into the line of its service that it belongs into, if any.
     pub(super) fn line_up(&mut self, key: WorkerKey) {
+        let addressed = self
+            .workers
+            .get(key)
+            .map(|worker| worker.addressed.is_some());
+        if addressed == Some(true) {
+            self.give_addressed(key);
+        }
         let Some(worker) = self.workers.get_mut(key) else {
             return;
         };

@@ -70,6 +70,7 @@ impl<F: Frame> Broker<F> {
         }
         self.dispatch(now, service);
         self.services.release(service);
+        self.settle(now);
     }
 
     /// Ends a request that its worker was about to get, and does not take: nothing was said to it.
@@ -79,6 +80,7 @@ impl<F: Frame> Broker<F> {
         self.free_slot(worker, key);
         self.forget_request(key);
         self.line_up(worker);
+        self.settle(now);
     }
 
     /// Ends a request that is not let in. Nothing was kept of it.
@@ -238,6 +240,10 @@ impl<F: Frame> Broker<F> {
             .clients
             .remove_request(request.client, key, &request.rid);
         self.close_client(client);
+        let part = request.routing.and_then(|routing| routing.part);
+        if part.is_some() || matches!(request.state, State::Gathering(_)) {
+            self.note_ended(request.state, part);
+        }
     }
 }
 

@@ -81,9 +81,14 @@ impl<F: Frame> Broker<F> {
             .requests
             .iter()
             .filter_map(|&key| self.requests.get(key));
-        let may_run = |state: &State| matches!(state, State::Assigned(_) | State::Searching(_));
+        let may_run = |state: &State| {
+            matches!(
+                state,
+                State::Assigned(_) | State::Searching(_) | State::Gathering(_)
+            )
+        };
         let started: Vec<&F> = requests
-            .filter(|request| may_run(&request.state))
+            .filter(|request| may_run(&request.state) && !request.is_copy())
             .map(|request| &request.rid)
             .collect();
         let rids = (!started.is_empty()).then(|| rids_to_frame(started.iter().map(|rid| &***rid)));

@@ -81,7 +81,7 @@ impl<F: Frame> Broker<F> {
             (Some(routing), _) => routing.asked = is_guest.then(|| asked.clone()),
             (None, true) => {
                 let asked = Some(asked.clone());
-                request.routing = Some(Box::new(Routing { asked }));
+                request.routing = Some(Box::new(Routing { asked, part: None }));
             }
             (None, false) => {}
         }

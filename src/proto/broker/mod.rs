@@ -49,6 +49,7 @@ mod dispatch;
 mod displaced;
 mod ends;
 mod event;
+mod fanout;
 mod flow;
 mod forgotten;
 mod handover;
@@ -160,6 +161,7 @@ pub struct Broker<F> {
     /// How often faults and refusals of peers are told.
     faults: Pulse,
     authorizer: access::Authorizer<F>,
+    settling: fanout::Settling,
     /// Nothing is given to a worker any more.
     stopping: bool,
 }
@@ -192,6 +194,7 @@ impl<F: Frame> Broker<F> {
             now: Time::ZERO,
             faults: Pulse::new(MAX_FAULTS),
             authorizer: access::Authorizer::new(),
+            settling: fanout::Settling::default(),
             stopping: false,
             config,
         }
@@ -266,6 +269,7 @@ impl<F: Frame> Broker<F> {
     /// were there already: what was said in time must not count as silence. When very many are due
     /// at once some may be left, and the next deadline is still that one.
     pub fn handle_timeout(&mut self, now: Time) {
+        self.now = now;
         for _ in 0..MAX_DUE {
             let Some(timer) = self.deadlines.pop_due(now) else {
                 return;

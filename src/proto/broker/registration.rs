@@ -157,7 +157,7 @@ impl<F: Frame> Broker<F> {
         {
             self.drop_claims(key);
         }
-        let Some(worker) = self.workers.remove(key) else {
+        let Some(mut worker) = self.workers.remove(key) else {
             return;
         };
         self.cancel_timer(worker.timer);
@@ -168,6 +168,9 @@ impl<F: Frame> Broker<F> {
         // A worker of ours says goodbye after everything that it started has ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();
         let lost = self.reclaim(now, key, worker.running.iter().copied(), not_started);
+        if let Some(addressed) = worker.addressed.take() {
+            self.end_addressed(now, addressed);
+        }
         if self.services.remove_worker(worker.service) {
             self.scatter(now, worker.service);
         }

@@ -108,6 +108,9 @@ impl<F: Frame> Broker<F> {
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
+        if request.is_copy() {
+            return self.pass_over(now, key, &body);
+        }
         self.counters.partials += 1;
         let meter = &mut self.services.get_mut(request.service).meter;
         meter.partials += 1;
@@ -131,6 +134,10 @@ impl<F: Frame> Broker<F> {
         let Some(request) = self.requests.get(key) else {
             return;
         };
+        if let Some(part) = request.part() {
+            let part = part.clone();
+            return self.pass_answer(part, kind, body);
+        }
         let Some(client) = self.clients.get(request.client) else {
             return;
         };
@@ -142,6 +149,7 @@ impl<F: Frame> Broker<F> {
         }
         let part = match &request.state {
             State::Assigned(assigned) => assigned.parts,
+            State::Gathering(gathering) => gathering.parts,
             _ => 0,
         };
         let (client_key, rid) = (request.client, request.rid.clone());

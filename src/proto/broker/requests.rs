@@ -5,8 +5,8 @@ mod routing;
 mod state;
 
 pub(super) use queue::Queue;
-pub(super) use routing::Routing;
-pub(super) use state::{Assigned, Deadline, ParkState, Queued, Search, State};
+pub(super) use routing::{Part, Routing};
+pub(super) use state::{Assigned, Deadline, Gathering, ParkState, Queued, Search, State};
 
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::limits::Waiting;
@@ -80,6 +80,15 @@ impl<F> Request<F> {
             State::Assigned(assigned) => Some(assigned),
             _ => None,
         }
+    }
+
+    /// Of which request it is a copy, if it is one.
+    pub(super) fn part(&self) -> Option<&Part> {
+        self.routing.as_ref()?.part.as_ref()
+    }
+
+    pub(super) fn is_copy(&self) -> bool {
+        self.part().is_some()
     }
 
     /// There is a sign of life: its idle timeout begins anew.

@@ -123,6 +123,7 @@ impl<F: Frame> Broker<F> {
                 self.requeue(now, key);
                 self.dispatch(now, service);
             }
+            State::Addressed | State::Gathering(_) => {}
             State::Searching(search) => {
                 search.received = past.received;
                 search.read = past.read;

@@ -45,6 +45,8 @@ pub(super) struct Worker {
     pub(super) busy_for_nobody: Option<Owed>,
     /// Its place in one of the lines of its service, while it can take a request.
     pub(super) turn: Option<Turn>,
+    /// The tokens of requests that wait for this very worker.
+    pub(super) addressed: Option<VecDeque<u64>>,
     /// Its connection ended, and it may come back.
     pub(super) absence: Option<Absence>,
     /// It came back, and has not said all yet.
@@ -104,6 +106,7 @@ impl Worker {
             overruns: 0,
             busy_for_nobody: None,
             turn: None,
+            addressed: None,
             absence: None,
             unclaimed: None,
             unacknowledged: Ack::default(),
@@ -171,6 +174,13 @@ impl Workers {
 
     pub(super) fn get_mut(&mut self, key: WorkerKey) -> Option<&mut Worker> {
         self.slab.get_mut(key.0)
+    }
+
+    /// Those of one service, in no order.
+    pub(super) fn serving(&self, service: ServiceKey) -> Vec<WorkerKey> {
+        let workers = self.slab.iter();
+        let workers = workers.filter(|(_, worker)| worker.service == service);
+        workers.map(|(key, _)| WorkerKey(key)).collect()
     }
 
     pub(super) fn keys(&self) -> Vec<WorkerKey> {

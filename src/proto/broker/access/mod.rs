@@ -227,6 +227,12 @@ impl<F: Frame> Broker<F> {
         }
     }
 
+    /// Whether the peer whose message is handled may call this service, for all that is known without asking.
+    pub(super) fn may_call(&self, service: &[u8]) -> bool {
+        let speaker = self.authorizer.speaker.as_ref();
+        speaker.is_none_or(|speaker| self.may(speaker, Action::Call, service))
+    }
+
     pub(super) fn has_rules(&self) -> bool {
         self.authorizer.is_on()
     }

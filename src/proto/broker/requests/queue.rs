@@ -194,7 +194,7 @@ impl Queue {
         let request = &requests.slab[key.0 as usize];
         match request.state {
             State::Queued(_) => self.unlink(key, requests),
-            State::SetAside(_) | State::Searching(_) => {
+            State::SetAside(_) | State::Searching(_) | State::Addressed | State::Gathering(_) => {
                 let bytes = request.bytes;
                 self.beside -= 1;
                 self.waiting.remove(bytes);

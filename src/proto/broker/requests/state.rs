@@ -17,6 +17,21 @@ pub enum State {
     Searching(Search),
     /// In the hands of a worker.
     Assigned(Assigned),
+    /// A copy that waits until its worker has room; see [`crate::proto::broker::fanout`].
+    Addressed,
+    /// Its copies are with workers, or wait for them.
+    Gathering(Gathering),
+}
+
+/// A request whose copies are answered.
+#[derive(Debug, Default)]
+pub struct Gathering {
+    /// The tokens of all of them.
+    pub copies: Vec<u64>,
+    /// How many have not ended.
+    pub open: usize,
+    /// How many answers the client was sent.
+    pub parts: u32,
 }
 
 /// A request in a queue.

@@ -1,0 +1,89 @@
+'use strict';
+// Requests to all workers of a service: the broker sends each a copy, and the answers come as parts of one reply.
+
+const { integer, number, object } = require('./checks');
+const { MAX_MS } = require('./option-table');
+const { OmdpError, RemoteError } = require('./errors');
+
+/** @import { Client } from './client' */
+
+/** What a worker answered, or why it did not. @typedef {{ worker: string, value: any } | { worker: string, error: Error }} Answer */
+
+/** Before the name of the service whose workers are all asked. */
+const ALL = 'mmi.all:';
+
+/** In the first byte of an answer; see fanout.rs. */
+const BINARY = 0x01;
+const ERROR = 0x04;
+const OWN = 0x08;
+
+const checkTime = number(1, MAX_MS, true);
+const checkMax = integer(1, Number.MAX_SAFE_INTEGER);
+
+/**
+ * @param {unknown} options
+ * @returns {{ timeout: number, stall: number, max: number, rest: Record<string, unknown> }} -1 is no limit
+ */
+function checkCallAll(options) {
+  const given = options === undefined || options === null ? {} : object(options, 'options');
+  const { timeout, stall, max, ...rest } = /** @type {Record<string, any>} */ (given);
+  for (const key of ['retry', 'failFast']) {
+    if (rest[key] !== undefined) throw new TypeError(`option "${key}" is not for callAll()`);
+  }
+  return {
+    timeout: timeout === undefined ? 60000 : checkTime(timeout, 'option "timeout"'),
+    stall: stall === undefined ? -1 : checkTime(stall, 'option "stall"'),
+    max: max === undefined ? Number.POSITIVE_INFINITY : checkMax(max, 'option "max"'),
+    rest,
+  };
+}
+
+/** @param {Buffer} part @returns {Answer} */
+function answerIn(part) {
+  const flags = part[0];
+  const end = 2 + part[1];
+  const worker = part.toString('utf8', 2, end);
+  const bytes = part.subarray(end);
+  const value = (flags & BINARY) !== 0 ? bytes : JSON.parse(bytes.toString());
+  if ((flags & OWN) !== 0) return { worker, error: new OmdpError(value) };
+  return (flags & ERROR) !== 0 ? { worker, error: new RemoteError(value) } : { worker, value };
+}
+
+/**
+ * @param {Client} client
+ * @param {string} service
+ * @param {unknown} data
+ * @param {ReturnType<typeof checkCallAll>} options
+ * @returns {AsyncGenerator<Answer, void, void>}
+ */
+async function* callAll(client, service, data, { timeout, stall, max, rest }) {
+  const opts = { ...rest, timeout: -1 };
+  const stream = client.requestStream(ALL + service, data, opts);
+  let over = false;
+  const end = () => {
+    over = true;
+    stream.destroy();
+  };
+  const whole = timeout === -1 ? undefined : setTimeout(end, timeout);
+  /** @type {NodeJS.Timeout | undefined} */
+  let quiet;
+  let count = 0;
+  try {
+    for await (const part of stream) {
+      if (!Buffer.isBuffer(part)) throw new Error('the broker does not know callAll()');
+      clearTimeout(quiet);
+      yield answerIn(part);
+      count += 1;
+      if (count >= max) return;
+      if (stall !== -1) quiet = setTimeout(end, stall);
+    }
+  } catch (error) {
+    if (!over) throw error;
+  } finally {
+    clearTimeout(whole);
+    clearTimeout(quiet);
+  }
+}
+
+exports.callAll = callAll;
+exports.checkCallAll = checkCallAll;

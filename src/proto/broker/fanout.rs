@@ -1,0 +1,338 @@
+//! A request for all workers of a service: each that is registered when it comes gets a copy, and what they
+//! answer goes to the client as parts of one reply.
+//!
+//! The request itself gathers; its copies are requests of the same client, under ids that no client makes,
+//! and each is for one worker. A copy waits until that worker has room for it, and is given to nobody else.
+//! The reply ends when the last copy has. Nothing of this outlives the client's connection: a client that
+//! comes back does not know which answers it has missed.
+
+use super::accounts::REQUEST;
+use super::ends::End;
+use super::incoming::RequestHead;
+use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::requests::{Assigned, Content, Gathering, NewRequest, Part, Routing, State};
+use super::services::Line;
+use super::{Broker, RoutingId};
+use crate::proto::code::Code;
+use crate::proto::{Terms, Time, flow};
+use crate::wire::omdp::ReplyKind;
+use crate::wire::{Body, Dialect, Encoding, Frame};
+use std::collections::VecDeque;
+
+/// Before the name of the service whose workers are all asked.
+const ALL: &[u8] = b"mmi.all:";
+
+/// Between the id of a request and the number of a copy.
+const COPY: u8 = 0;
+
+/// In the first byte of an answer, as in extension frames.
+const BINARY: u8 = 0x01;
+const ERROR: u8 = 0x04;
+const OWN: u8 = 0x08;
+
+/// When the tokens of copies that have ended are removed from those that wait for a worker.
+const MANY: usize = 64;
+
+/// The service whose workers this one asks.
+pub(super) fn all_of(service: &[u8]) -> Option<&[u8]> {
+    service.strip_prefix(ALL).filter(|name| !name.is_empty())
+}
+
+/// What is to be done behind an end.
+#[derive(Debug, Default)]
+pub(super) struct Settling {
+    /// The requests whose copies have ended.
+    of: Vec<u64>,
+    /// Copies whose request has ended.
+    orphans: Vec<u64>,
+}
+
+impl<F: Frame> Broker<F> {
+    #[cold]
+    pub(super) fn admit_all(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        head: RequestHead<F>,
+        content: Content<F>,
+        terms: Terms,
+    ) {
+        let name: Box<[u8]> = all_of(&head.service).unwrap_or_default().into();
+        let known = self.clients.find(from);
+        let in_use = known.is_some_and(|client| {
+            let client = self.clients.request(client, &head.rid, &self.requests);
+            client.is_some()
+        });
+        if head.dialect != Dialect::Omdp || in_use {
+            return self.report_bad(from, "bad name or id");
+        }
+        if !self.may_call(&name) {
+            return self.refuse(from, head, Code::Denied);
+        }
+        let client = self.require_client(now, from, head.dialect);
+        if let Some(entry) = self.clients.get_mut(client) {
+            entry.extended |= head.extended;
+        }
+        let (service, routing) = self.require_home(&name, None);
+        let workers = self.workers.serving(service);
+        self.counters.requests += 1;
+        self.services.get_mut(service).meter.requests += 1;
+        let size = REQUEST + content.size() + head.rid.len() + head.service.len();
+        let new = |rid: F, routing: Option<Box<Routing>>, terms: Terms| NewRequest {
+            client,
+            rid,
+            service,
+            routing,
+            content: content.clone(),
+            terms,
+            retried: 0,
+            deadline: None,
+            charged: size,
+        };
+        // All of it or nothing.
+        let charged = (workers.len() + 1).saturating_mul(size);
+        if let Err(over) = self.charge_request(client, charged) {
+            self.refuse(from, head, Code::QueueFull);
+            self.leave_door(client, service);
+            return self.over_limit(now, from, over);
+        }
+        let rid = head.rid;
+        let terms_of_copy = Terms::default();
+        let gathering = State::Gathering(Gathering::default());
+        let terms = Terms { retry: 0, ..terms };
+        let whole = self.insert_beside(now, new(rid.clone(), None, terms), gathering);
+        let token = self.requests.token(whole);
+        let asked = routing.and_then(|routing| routing.asked);
+        let mut copies = Vec::with_capacity(workers.len());
+        for (number, &worker) in workers.iter().enumerate() {
+            let Some(id) = self.workers.get(worker).map(|worker| worker.id.clone()) else {
+                continue;
+            };
+            let number = number.to_string();
+            let rid = F::from([&*rid, &[COPY], number.as_bytes()].concat());
+            let part = Some(Part {
+                of: token,
+                worker: id,
+            });
+            let asked = asked.clone();
+            let routing = Some(Box::new(Routing { asked, part }));
+            let copy = new(rid, routing, terms_of_copy);
+            let copy = self.insert_beside(now, copy, State::Addressed);
+            let copy = self.requests.token(copy);
+            copies.push(copy);
+            self.address(worker, copy, false);
+            self.counters.requests += 1;
+            self.services.get_mut(service).meter.requests += 1;
+        }
+        if let Some(State::Gathering(gathering)) = self
+            .requests
+            .get_mut(whole)
+            .map(|request| &mut request.state)
+        {
+            gathering.open = copies.len();
+            gathering.copies = copies;
+        }
+        if workers.is_empty() {
+            return self.end_gathering(now, whole);
+        }
+        for worker in workers {
+            self.line_up(worker);
+        }
+        self.settle(now);
+    }
+
+    fn insert_beside(&mut self, now: Time, new: NewRequest<F>, state: State) -> RequestKey {
+        let service = new.service;
+        let key = self.insert_request(now, new, state);
+        let queue = &mut self.services.get_mut(service).queue;
+        queue.enter_beside(key, &mut self.requests);
+        key
+    }
+
+    /// A copy waits for its worker.
+    fn address(&mut self, worker: WorkerKey, token: u64, first: bool) {
+        let requests = &self.requests;
+        let Some(worker) = self.workers.get_mut(worker) else {
+            return;
+        };
+        let addressed = worker.addressed.get_or_insert_default();
+        if addressed.len() >= MANY && addressed.len().is_power_of_two() {
+            addressed.retain(|&token| requests.by_token(token).is_some());
+        }
+        match first {
+            true => addressed.push_front(token),
+            false => addressed.push_back(token),
+        }
+    }
+
+    /// Gives a worker the copies that it has room for.
+    #[cold]
+    pub(super) fn give_addressed(&mut self, key: WorkerKey) {
+        let now = self.now;
+        while let Some(worker) = self.workers.get_mut(key)
+            && worker.line() == Some(Line::Idle)
+        {
+            let Some(token) = worker.addressed.as_mut().and_then(|all| all.pop_front()) else {
+                worker.addressed = None;
+                return;
+            };
+            let Some(request) = self.requests.by_token(token) else {
+                continue;
+            };
+            if let Some(turn) = worker.turn.take() {
+                self.services.leave_line(worker.service, turn);
+            }
+            self.leave_queue(request);
+            if let Some(entry) = self.requests.get_mut(request) {
+                entry.state = State::Assigned(Assigned::new(key, now));
+            }
+            self.hand_over(now, key, request);
+        }
+    }
+
+    /// A copy comes back from its worker, and waits for it again. False for any other request.
+    #[cold]
+    pub(super) fn readdress(&mut self, now: Time, key: RequestKey) -> bool {
+        let Some(request) = self
+            .requests
+            .get_mut(key)
+            .filter(|request| request.is_copy())
+        else {
+            return false;
+        };
+        let Some(worker) = request.worker() else {
+            return false;
+        };
+        if self.workers.get(worker).is_none() {
+            self.end(now, key, End::Failed(Code::WorkerLost));
+            return true;
+        }
+        request.state = State::Addressed;
+        let service = request.service;
+        let queue = &mut self.services.get_mut(service).queue;
+        queue.enter_beside(key, &mut self.requests);
+        let token = self.requests.token(key);
+        self.address(worker, token, true);
+        true
+    }
+
+    /// A worker is gone, and what waits for it ends.
+    #[cold]
+    pub(super) fn end_addressed(&mut self, now: Time, addressed: VecDeque<u64>) {
+        for token in addressed {
+            if let Some(key) = self.requests.by_token(token) {
+                self.end(now, key, End::Failed(Code::WorkerLost));
+            }
+        }
+    }
+
+    /// A worker has answered a copy, or never will. Parts of an answer are passed over.
+    #[cold]
+    pub(super) fn pass_answer(&mut self, part: Part, kind: ReplyKind, body: Body<F>) {
+        let Some(key) = self.requests.by_token(part.of) else {
+            return;
+        };
+        let body = item(&part.worker, kind, body.into_value());
+        if let Some(request) = self.requests.get_mut(key) {
+            request.extend(self.now);
+        }
+        self.counters.partials += 1;
+        self.reply(key, ReplyKind::Partial, body);
+        if let Some(State::Gathering(gathering)) =
+            self.requests.get_mut(key).map(|request| &mut request.state)
+        {
+            gathering.parts = gathering.parts.saturating_add(1);
+        }
+    }
+
+    /// A part of an answer, which goes to nobody: the worker may send the next.
+    #[cold]
+    pub(super) fn pass_over(&mut self, now: Time, key: RequestKey, body: &Body<F>) {
+        let Some(request) = self.requests.get_mut(key) else {
+            return;
+        };
+        let whole = request.part().map(|part| part.of);
+        if let Some(assigned) = request.assigned_mut() {
+            assigned.begun = true;
+        }
+        self.pay(key, flow::cost(body));
+        let whole = whole.and_then(|token| self.requests.by_token(token));
+        if let Some(whole) = whole.and_then(|key| self.requests.get_mut(key)) {
+            whole.extend(now);
+        }
+    }
+
+    /// A request has ended that has to do with copies.
+    #[cold]
+    pub(super) fn note_ended(&mut self, state: State, part: Option<Part>) {
+        self.settling.of.extend(part.map(|part| part.of));
+        if let State::Gathering(gathering) = state {
+            self.settling.orphans.extend(gathering.copies);
+        }
+    }
+
+    /// Behind an end: what ends with it.
+    #[inline]
+    pub(super) fn settle(&mut self, now: Time) {
+        if !self.settling.of.is_empty() || !self.settling.orphans.is_empty() {
+            self.settle_all(now);
+        }
+    }
+
+    #[cold]
+    fn settle_all(&mut self, now: Time) {
+        while let Some(token) = self.settling.orphans.pop() {
+            if let Some(key) = self.requests.by_token(token) {
+                self.end(now, key, End::Cancelled);
+            }
+        }
+        while let Some(token) = self.settling.of.pop() {
+            let Some(key) = self.requests.by_token(token) else {
+                continue;
+            };
+            if let Some(State::Gathering(gathering)) =
+                self.requests.get_mut(key).map(|request| &mut request.state)
+            {
+                gathering.open -= 1;
+                if gathering.open == 0 {
+                    self.end_gathering(now, key);
+                }
+            }
+        }
+    }
+
+    /// All have answered.
+    fn end_gathering(&mut self, now: Time, key: RequestKey) {
+        let nothing = Body::json(F::from(&b"null"[..]));
+        self.end(now, key, End::Answered(ReplyKind::Final, nothing));
+    }
+
+    /// Whether a client resumes such a request, whose answers can't be known any more.
+    #[cold]
+    pub(super) fn refuse_to_gather(&mut self, now: Time, client: ClientKey, rid: &[u8]) {
+        if let Some(key) = self.clients.request(client, rid, &self.requests) {
+            self.end(now, key, End::Cancelled);
+        }
+        self.logs.take(client, rid);
+    }
+}
+
+/// An answer with whose it is: flags, the length of the worker's name and the name, and what it sent.
+fn item<F: Frame>(worker: &RoutingId, kind: ReplyKind, body: Body<F>) -> Body<F> {
+    let binary = if body.encoding == Encoding::Binary {
+        BINARY
+    } else {
+        0
+    };
+    let error = match kind {
+        ReplyKind::Error => ERROR,
+        ReplyKind::OwnError => ERROR | OWN,
+        ReplyKind::Partial | ReplyKind::Final => 0,
+    };
+    let name = &worker[..worker.len().min(usize::from(u8::MAX))];
+    let mut bytes = Vec::with_capacity(2 + name.len() + body.bytes.len());
+    bytes.extend([binary | error, name.len() as u8]);
+    bytes.extend_from_slice(name);
+    bytes.extend_from_slice(&body.bytes);
+    Body::binary(F::from(bytes))
+}
