@@ -434,6 +434,12 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
    */
   maxHeldPerUser?: number;
   /**
+   * How many bytes the broker may keep for all peers that are connected from one address: 0 and up, or -1 for no limit. Peers
+   * over ipc and inproc have none.
+   * @defaultValue 469762048
+   */
+  maxHeldPerAddress?: number;
+  /**
    * The same for one peer. One that goes on although it is refused is sent away, each time for longer.
    * @defaultValue 268435456
    */
@@ -484,6 +490,11 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
    */
   logRequests?: boolean;
   /**
+   * How many services have numbers of their own in `stats()` and in metrics, 0 to 1000000; those of the others are added up.
+   * @defaultValue 1000
+   */
+  maxMeasuredServices?: number;
+  /**
    * How long the broker's thread polls for the next message before it sleeps, in µs, when traffic is low: 0 to 1000000. It
    * saves the cost of waking a thread for a single request, at the price of processor time; under load it has no effect.
    * `'auto'` spins while messages follow each other soon, for at most a tenth of the time unless requests follow each other
@@ -508,16 +519,19 @@ export type WorkerGoneReason =
 export type ClientGoneReason = Exclude<WorkerGoneReason, 'goodbye' | 'protocol error'>;
 
 /** Events for operators. Names and identities that are not valid UTF-8 are shown in a readable form. */
+/** The `address` of an event is that of the peer, with its port; a peer over ipc or inproc has none. */
 export interface BrokerEvents extends PeerEvents {
   /** A worker has registered for `service`. */
-  workerReady: [event: { worker: string; service: string }];
+  workerReady: [event: { worker: string; service: string; address?: string }];
   /** A worker has left, and why; `lost` is how many requests it held. */
-  workerGone: [event: { worker: string; service: string; reason: WorkerGoneReason; lost: number }];
+  workerGone: [
+    event: { worker: string; service: string; reason: WorkerGoneReason; lost: number; address?: string },
+  ];
   /**
    * A client was lost, and why: it was silent, did not read, or its connection broke while it had
    * requests. `lost` is how many were cancelled.
    */
-  clientGone: [event: { client: string; reason: ClientGoneReason; lost: number }];
+  clientGone: [event: { client: string; reason: ClientGoneReason; lost: number; address?: string }];
   /** A request timed out; `running` tells whether a worker had it. */
   requestExpired: [event: { service: string; running: boolean }];
   /** A handshake failed, or a connection was closed by the broker, and why; how much is known of the peer depends on how far it came. */
@@ -535,21 +549,30 @@ export interface BrokerEvents extends PeerEvents {
   /** The process has no descriptor left for another connection. At most once a second. */
   descriptorsExhausted: [event: { connections: number }];
   /** A peer wanted what its user may not: a worker was sent away, a request ended with `B_DENIED`. */
-  denied: [event: { peer: string; user: string; action: 'serve' | 'call'; service: string }];
+  denied: [
+    event: { peer: string; user: string; action: 'serve' | 'call'; service: string; address?: string },
+  ];
   /**
    * A request was refused because of a limit. Emitted when a queue becomes full, and again after it was half empty; not
    * for each request. With `total` the limit and the numbers are those of all queues together.
    */
   queueFull: [event: { service: string; queued: number; queuedBytes: number; total: boolean }];
   /**
-   * Something was refused because the broker would have kept more for a `peer`, a `user` or in `total` than it may:
+   * Something was refused because the broker would have kept more for a `peer`, a `user`, an `address` or in `total` than it may:
    * `heldBytes` of `limit` were kept. Told ten times a second at most.
    */
   limitReached: [
-    event: { peer: string; user: string; scope: 'peer' | 'user' | 'total'; heldBytes: number; limit: number },
+    event: {
+      peer: string;
+      user: string;
+      scope: 'peer' | 'user' | 'address' | 'total';
+      heldBytes: number;
+      limit: number;
+      address?: string;
+    },
   ];
   /** A message that makes no sense came, and was dropped. */
-  badMessage: [event: { peer: string; reason: string }];
+  badMessage: [event: { peer: string; reason: string; address?: string }];
   /** A request has ended. Only with the option `logRequests`. */
   requestEnded: [event: EndedRequest];
 }
@@ -613,7 +636,7 @@ export interface BrokerStats {
   /** Services that have a worker or a request that waits. `idle` workers could run a request now. */
   readonly services: readonly (ServiceNumbers & {
     readonly name: string;
-    /** Whether its numbers outlive it: a worker has served it, and it is among the first thousand. */
+    /** Whether its numbers outlive it: a worker has served it, and it is among the first `maxMeasuredServices`. */
     readonly named: boolean;
     readonly workers: number;
     readonly idle: number;
@@ -635,6 +658,8 @@ export interface BrokerStats {
     /** Requests that it has answered, and how many of them with an error value. */
     readonly ended: number;
     readonly failed: number;
+    /** From where it is connected, with the port; a peer over ipc or inproc has no address. */
+    readonly address?: string;
     /** For how long it is there, and has said nothing, in ms. */
     readonly since: number;
     readonly silent: number;
@@ -645,6 +670,7 @@ export interface BrokerStats {
     readonly name: string;
     readonly dialect: Protocol;
     readonly requests: number;
+    readonly address?: string;
     readonly since: number;
     readonly silent: number;
   }[];
@@ -695,6 +721,29 @@ export interface PeerStats {
   readonly queued: number;
   /** Of a worker: those that its handler has. Of a client: those that a broker has. */
   readonly running: number;
+  /** What has happened since it was made. */
+  readonly counters: {
+    /** Of a worker: those that its handler was given. Of a client: those that were made. */
+    readonly requests: number;
+    /** Finals. */
+    readonly replies: number;
+    /** Error values. */
+    readonly failures: number;
+    readonly partials: number;
+    /** Requests that ended with a code of this package, by code; of a worker: those that were cancelled. */
+    readonly errors: { readonly [code: string]: number };
+    /** Of a worker: requests that had started at another one before. Of a client 0: the broker starts them. */
+    readonly retried: number;
+    /** Bytes of data received: of a worker in requests, of a client in replies. */
+    readonly bytesIn: number;
+    /** Bytes of data sent. */
+    readonly bytesOut: number;
+  };
+  /**
+   * Of requests that have ended. Of a worker: from the call of the handler to the end of the reply. Of a client: from the call
+   * to the end.
+   */
+  readonly latency: Latency;
 }
 
 /**
@@ -886,7 +935,7 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
   /** Takes requests again. */
   resume(): void;
 
-  /** The state of its requests. */
+  /** The state of its requests, and what it has done since it was made. */
   stats(): Promise<PeerStats>;
 
   /**

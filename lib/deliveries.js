@@ -2,6 +2,7 @@
 
 const { OmdpError, RemoteError, throwLater } = require('./errors');
 const { Kind, WorkerOp } = require('./load');
+const { Meter } = require('./meter');
 const { Reply, cancel, cancelled, credit, fail, handlerBegan, handlerEnded } = require('./reply');
 const { Scope } = require('./scope');
 const { Table } = require('./table');
@@ -53,6 +54,11 @@ class Deliveries {
   #stopping = false;
   /** Of those that subscribers of the channels hear of. @type {Map<number, Message>} */
   #traces = new Map();
+  #meter = new Meter();
+  /** When those began that have ended since the clock was asked. @type {number[]} */
+  #ended = [];
+  /** Something was handled since the clock was asked. */
+  #stale = false;
   /** Of the last request: the texts of its options, its service and its user, how long the former is, and its attempt. */
   #termsText = '';
   #optionsLength = 0;
@@ -132,14 +138,39 @@ class Deliveries {
 
   /** @param {{ connected: boolean, queued: number, running: number }} native */
   stats({ connected, queued, running }) {
-    return { connected, outstanding: queued + running, queued, running };
+    const done = this.#meter.describe(this.#link.core.bytes());
+    return { connected, outstanding: queued + running, queued, running, ...done };
+  }
+
+  /**
+   * Handlers that end at once do so within a drain, which asks the clock between them anyway.
+   * @param {number} now
+   */
+  timed(now) {
+    this.#stale = false;
+    if (this.#ended.length === 0) return;
+    for (const since of this.#ended) this.#meter.took(now - since);
+    this.#ended.length = 0;
+  }
+
+  /** When a request starts. @returns {number} */
+  #now() {
+    const { outbox } = this.#link;
+    if (this.#stale && outbox.draining) {
+      outbox.touch(performance.now());
+      this.timed(outbox.time);
+    }
+    this.#stale = true;
+    return outbox.time;
   }
 
   startFailed() {}
 
   stopped() {
     this.#link.outbox.clear();
-    for (const reply of this.#running.clear()) cancel(reply, 'W_LOST');
+    for (const reply of this.#running.clear()) {
+      this.#cancel(reply, 'W_LOST');
+    }
     for (const id of this.#traces.keys()) this.#finishTrace(id, 'W_LOST');
   }
 
@@ -163,15 +194,22 @@ class Deliveries {
       const code = text.slice(at, at + a);
       const trace = this.#traces.get(id);
       if (trace !== undefined) trace.cancelled = code;
-      cancel(reply, code);
+      this.#cancel(reply, code);
     } else if (kind === CREDIT) {
       const reply = this.#running.get(id);
       if (reply !== undefined) credit(reply, n);
     }
   }
 
+  /** @param {Reply} reply @param {string} code */
+  #cancel(reply, code) {
+    if (!cancelled(reply)) this.#meter.error(code);
+    cancel(reply, code);
+  }
+
   /** @param {number} id @param {Body} body @param {number} cost */
   partial(id, body, cost) {
+    this.#meter.partials += 1;
     const trace = this.#traces.size === 0 ? undefined : this.#traces.get(id);
     if (trace !== undefined) {
       trace.partials += 1;
@@ -180,14 +218,24 @@ class Deliveries {
     this.#link.outbox.putUrgent(OP_PARTIAL, id, body, cost);
   }
 
-  /** @param {number} id @param {Body} body */
-  final(id, body) {
-    this.#end(OP_FINAL, id, body);
+  /**
+   * @param {number} id
+   * @param {Body} body
+   * @param {number} since when it began
+   * @param {boolean} wanted whether somebody waits for it
+   */
+  final(id, body, since, wanted) {
+    this.#end(OP_FINAL, id, body, since, wanted);
   }
 
-  /** @param {number} id @param {Body} body */
-  error(id, body) {
-    this.#end(OP_ERROR, id, body);
+  /**
+   * @param {number} id
+   * @param {Body} body
+   * @param {number} since
+   * @param {boolean} wanted
+   */
+  error(id, body, since, wanted) {
+    this.#end(OP_ERROR, id, body, since, wanted);
   }
 
   /** @param {number} id of a delivery, or -1 for the worker as such */
@@ -195,10 +243,22 @@ class Deliveries {
     this.#link.outbox.putUrgent(OP_HEARTBEAT, id, '');
   }
 
-  /** @param {number} op @param {number} id @param {Body} body */
-  #end(op, id, body) {
+  /**
+   * @param {number} op
+   * @param {number} id
+   * @param {Body} body
+   * @param {number} since
+   * @param {boolean} wanted
+   */
+  #end(op, id, body, since, wanted) {
     // Missing if the worker was stopped meanwhile; its next start does not know these requests.
     if (!this.#running.delete(id)) return;
+    // What was cancelled was counted then.
+    if (wanted && op === OP_FINAL) this.#meter.replies += 1;
+    else if (wanted) this.#meter.failures += 1;
+    const { outbox } = this.#link;
+    if (outbox.draining) this.#ended.push(since);
+    else this.#meter.took(outbox.time - since);
     this.#link.outbox.put(op, id, body);
     this.#link.roomy();
     if (this.#running.size === 0) this.#link.refresh();
@@ -236,7 +296,9 @@ class Deliveries {
    */
   #deliver(id, a, b, c, text, at, blob, attempt) {
     const scope = new Scope('zmq-omdp.handle');
-    const reply = new Reply(this, id, attempt, scope);
+    const reply = new Reply(this, id, attempt, scope, this.#now());
+    this.#meter.requests += 1;
+    if (attempt > 1) this.#meter.retried += 1;
     this.#running.add(id, reply);
     if (blob === null) {
       reply.error(TOO_LARGE);

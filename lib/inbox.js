@@ -72,6 +72,7 @@ class Inbox {
   #take;
   #afterBatch;
   #room;
+  #timed;
   /** Where offers that are shown are claimed; none for peers that have no offers. */
   #claims;
   #ahead = 0;
@@ -92,13 +93,15 @@ class Inbox {
    * @param {Take} take
    * @param {() => void} afterBatch
    * @param {() => number} room how many more requests a worker can start now
+   * @param {(now: number) => void} timed told the time when a drain begins, and whenever the clock was asked in it
    */
-  constructor(core, outbox, take, afterBatch, room) {
+  constructor(core, outbox, take, afterBatch, room, timed) {
     this.#core = core;
     this.#outbox = outbox;
     this.#take = take;
     this.#afterBatch = afterBatch;
     this.#room = room;
+    this.#timed = timed;
     this.#claims = claimsOf(core);
   }
 
@@ -123,6 +126,7 @@ class Inbox {
     let records = 0;
     this.#draining = true;
     this.#outbox.beginDrain(this.#begin);
+    this.#timed(this.#begin);
     try {
       do {
         records += this.#drainBatch();
@@ -141,6 +145,8 @@ class Inbox {
   /** Between two batches, or two requests of one. @param {number} records */
   #isOver(records) {
     const now = performance.now();
+    this.#outbox.touch(now);
+    this.#timed(now);
     if (records >= MAX_TURN_RECORDS || now - this.#begin >= MAX_TURN_MS) return true;
     // A handler of 20 µs shares its crossing with the next ones; a slow one does not wait for them.
     if (now - this.#flushed >= MAX_HOLD_MS) {

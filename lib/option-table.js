@@ -28,7 +28,8 @@
  * - `none`: it has no flag, no variable and no key in a config file.
  * - `secret`: no flag, since the arguments of a process can be seen; beside the variable there is a flag for a file.
  * - `file`: only in a config file.
- * @typedef {{ short?: string, metavar?: string, only?: 'none' | 'secret' | 'file' }} Flag
+ * - `octal`: on the command line and in a file it is written as `chmod` takes it, `660`.
+ * @typedef {{ short?: string, metavar?: string, octal?: boolean, only?: 'none' | 'secret' | 'file' }} Flag
  */
 
 /** The longest delay that a timer of Node or of the native side can hold, about 24.8 days. */
@@ -143,7 +144,7 @@ const OPTIONS = [
     default: "the system's",
     help: 'the mode of the socket file of an ipc endpoint',
     more: 'As in `fs.chmod()`, for instance `0o660`. See [Endpoints](broker.md#endpoints)',
-    flag: { only: 'none' },
+    flag: { metavar: 'MODE', octal: true },
   },
   {
     name: 'maxPeerBytes',
@@ -260,6 +261,16 @@ const OPTIONS = [
     more: 'Costs some microseconds of its thread for each request. On the command line `--debug` sets it',
   },
   {
+    name: 'maxMeasuredServices',
+    of: ['broker'],
+    type: 'integer',
+    min: 0,
+    max: 1000000,
+    value: 1000,
+    help: 'how many services have numbers of their own',
+    more: 'Those of the others are added up. See [monitoring.md](monitoring.md#metrics)',
+  },
+  {
     name: 'maxHeld',
     of: ['broker'],
     type: 'integer',
@@ -279,6 +290,17 @@ const OPTIONS = [
     unit: 'bytes',
     value: 384 * 1024 * 1024,
     help: 'how much the broker may keep for all peers of one user',
+  },
+  {
+    name: 'maxHeldPerAddress',
+    of: ['broker'],
+    type: 'integer',
+    min: 0,
+    off: 'no limit',
+    unit: 'bytes',
+    value: 448 * 1024 * 1024,
+    help: 'how much the broker may keep for all peers of one address',
+    more: 'Peers over ipc and inproc have none',
   },
   {
     name: 'maxHeldPerPeer',

@@ -10,6 +10,7 @@
  * @property {() => boolean} [seesClaim]
  * @property {() => (Buffer | string | null)[]} takeBlobs
  * @property {(id: number) => string | null | undefined} stats
+ * @property {() => { bytesIn: number, bytesOut: number }} [bytes] of data, of a worker's or client's
  * @property {() => void} ref
  * @property {() => void} unref
  * @property {(records: Float64Array, count: number, text: string, blobs: Blob[] | undefined) => void} [submit]
@@ -170,6 +171,15 @@ class Outbox {
   beginDrain(now) {
     this.#draining = true;
     this.#time = now;
+  }
+
+  /** Within a drain the clock was asked. @param {number} now */
+  touch(now) {
+    this.#time = now;
+  }
+
+  get draining() {
+    return this.#draining;
   }
 
   /** When this tick or drain began, about: what is put into one batch need not ask the clock for each. */

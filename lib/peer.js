@@ -34,6 +34,7 @@ const CREDIT = Kind.Credit;
  * @property {Take} take
  * @property {(state: State, patience: number) => boolean} holds whether, while not stopped, the process stays for
  *   this peer; `patience` is how long a stop may take, -1 without bound
+ * @property {(now: number) => void} [timed] the time, when records begin to be taken and now and then between them
  * @property {() => number} [room] how many more requests it can start now; none if it is no worker
  * @property {() => void} startCalled
  * @property {(discard?: boolean) => void} stopCalled
@@ -86,6 +87,7 @@ class Peer extends EventEmitter {
       },
       refresh,
       () => role.room?.() ?? 0,
+      role.timed === undefined ? () => {} : (now) => role.timed?.(now),
     );
     role.attach({
       peer: this,

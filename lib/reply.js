@@ -15,8 +15,8 @@ const { encode, owned } = require('./values');
  * @property {string} service
  * @property {number} maxMessageSize the largest body that may be sent
  * @property {(id: number, body: Body, cost: number) => void} partial
- * @property {(id: number, body: Body) => void} final
- * @property {(id: number, body: Body) => void} error
+ * @property {(id: number, body: Body, since: number, wanted: boolean) => void} final
+ * @property {(id: number, body: Body, since: number, wanted: boolean) => void} error
  * @property {(id: number) => void} heartbeat
  */
 
@@ -49,6 +49,8 @@ class Reply extends LazyWritable {
   #delivery;
   #id;
   #attempt;
+  /** When it began. */
+  #since;
   /** How many handlers are at work whose end will be known. */
   #handlers = 0;
   /** Where its events run when the native side makes them. */
@@ -87,13 +89,15 @@ class Reply extends LazyWritable {
    * @param {number} id
    * @param {number} attempt
    * @param {Scope} scope of its handler
+   * @param {number} since
    */
-  constructor(delivery, id, attempt, scope) {
+  constructor(delivery, id, attempt, scope, since) {
     super();
     this.#delivery = delivery;
     this.#id = id;
     this.#attempt = attempt;
     this.#scope = scope;
+    this.#since = since;
   }
 
   /** Whether the reply has ended: by end(), error() or destroy(). */
@@ -212,7 +216,8 @@ class Reply extends LazyWritable {
     if (this.#sent) return;
     this.#sent = true;
     // Nobody reads it then, but it makes room for the worker's next request.
-    this.#delivery.final(this.#id, this.#cancelled === undefined ? this.#final : 'null');
+    const wanted = this.#cancelled === undefined;
+    this.#delivery.final(this.#id, wanted ? this.#final : 'null', this.#since, wanted);
   }
 
   /** @param {Body} body */
@@ -220,7 +225,7 @@ class Reply extends LazyWritable {
     this.#ended = true;
     this.#sent = true;
     this.#failed = true;
-    this.#delivery.error(this.#id, body);
+    this.#delivery.error(this.#id, body, this.#since, this.#cancelled === undefined);
   }
 
   /** @param {Body} body */

@@ -4,6 +4,7 @@ const { performance } = require('node:perf_hooks');
 const { OmdpError, RemoteError, rejection, throwLater } = require('./errors');
 const { GRANT, OVERHEAD } = require('./flow');
 const { ClientOp, Kind, TermsShift } = require('./load');
+const { Meter } = require('./meter');
 const { finish, push } = require('./response');
 const { Signals } = require('./signals');
 const { finish: finishTrace, partials, requests: channel } = require('./tracing');
@@ -81,6 +82,7 @@ class Request {
   /** @param {any} data @param {number} cost @returns {boolean} */
   #partial(data, cost) {
     this.heard = true;
+    this.requests.meter.partials += 1;
     if (this.trace !== undefined) countPart(this.trace, cost);
     const partialCb = this.partialCb;
     if (partialCb !== undefined) {
@@ -108,6 +110,7 @@ class Request {
   /** @param {number} how @param {any} value @param {unknown} [cause] */
   #end(how, value, cause) {
     const { trace } = this;
+    this.requests.count(this, how, value);
     if (trace === undefined) {
       this.#tell(how, value, cause);
       return;
@@ -176,6 +179,7 @@ class Requests {
   #endpoints;
   /** How many brokers there are. */
   #brokers = 0;
+  meter = new Meter();
   /** What there is while it was never started. @type {Unstarted | undefined} */
   #unstarted;
   /** Told when nothing is outstanding. @type {(() => void) | undefined} */
@@ -241,7 +245,22 @@ class Requests {
       if (this.#outstanding.size === 1) this.#link.refresh();
     }
     this.#lastId = request.id;
+    this.meter.requests += 1;
     return request;
+  }
+
+  /**
+   * A request has ended.
+   * @param {Request} request
+   * @param {number} how
+   * @param {any} value
+   */
+  count({ since }, how, value) {
+    const { meter } = this;
+    if (how === FINAL) meter.replies += 1;
+    else if (how === ERROR) meter.failures += 1;
+    else meter.error(value);
+    meter.took(this.time - since);
   }
 
   /** @param {number} id of one request, or -1 for the client as such */
@@ -365,7 +384,13 @@ class Requests {
   stats({ connected, running }) {
     const outstanding = this.#outstanding.size;
     const sent = Math.min(running, outstanding);
-    return { connected, outstanding, queued: outstanding - sent, running: sent };
+    return {
+      connected,
+      outstanding,
+      queued: outstanding - sent,
+      running: sent,
+      ...this.meter.describe(this.#link.core.bytes()),
+    };
   }
 
   /**

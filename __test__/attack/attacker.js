@@ -3,7 +3,7 @@
 const { Dealer } = require('zeromq');
 const { SCENARIOS } = require('./scenarios');
 
-const { endpoint, scenario, scale, lasts } = JSON.parse(process.argv[2]);
+const { endpoint, scenario, scale, lasts, keys = {} } = JSON.parse(process.argv[2]);
 
 async function main() {
   const sockets = [];
@@ -14,6 +14,7 @@ async function main() {
       sendHighWaterMark: 10,
       sendTimeout: 5000,
       receiveHighWaterMark: 10,
+      ...keys,
       ...(routingId === undefined ? {} : { routingId }),
     });
     sockets.push(socket);
@@ -21,7 +22,7 @@ async function main() {
     return socket;
   };
   // A broker that has sent it away does not read any more, which ends the attack.
-  const attack = SCENARIOS[scenario].run(connect, scale).catch(({ code }) => code);
+  const attack = SCENARIOS[scenario].run(connect, scale, endpoint).catch(({ code }) => code);
   const end = new Promise((resolve) => setTimeout(resolve, lasts, 'time'));
   const value = (await Promise.race([attack, end])) ?? null;
   await new Promise((resolve) => setTimeout(resolve, 500));

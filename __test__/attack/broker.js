@@ -4,7 +4,18 @@ const fs = require('node:fs');
 const readline = require('node:readline');
 const { Broker } = require('../..');
 
-const { endpoint, conf } = JSON.parse(process.argv[2]);
+const { endpoint, conf, asks } = JSON.parse(process.argv[2]);
+const EVENTS = [
+  'badMessage',
+  'limitReached',
+  'queueFull',
+  'clientGone',
+  'workerGone',
+  'denied',
+  'peerRefused',
+  'descriptorsExhausted',
+];
+
 const say = (what, value) => fs.writeSync(1, `${JSON.stringify({ what, value })}\n`);
 
 /** From /proc, since JavaScript's own figures are of a moment. */
@@ -14,9 +25,12 @@ function peak() {
 }
 
 async function main() {
-  const broker = new Broker(endpoint, conf);
+  // An answer takes 50 ms, as from a data base.
+  const authorize = ({ user }) => new Promise((resolve) => setTimeout(resolve, 50, user === 'honest'));
+  const security = asks ? { security: { ...conf.security, authorize } } : {};
+  const broker = new Broker(endpoint, { ...conf, ...security });
   const events = {};
-  for (const name of ['badMessage', 'limitReached', 'queueFull', 'clientGone', 'workerGone'])
+  for (const name of EVENTS)
     broker.on(name, () => {
       events[name] = (events[name] ?? 0) + 1;
     });

@@ -4,13 +4,13 @@ const fs = require('node:fs');
 const readline = require('node:readline');
 const { Client, Worker } = require('../..');
 
-const { endpoint } = JSON.parse(process.argv[2]);
+const { endpoint, keys = {} } = JSON.parse(process.argv[2]);
 const say = (what, value) => fs.writeSync(1, `${JSON.stringify({ what, value })}\n`);
 
 async function main() {
-  const worker = new Worker(endpoint, 'honest', { concurrency: -1 });
+  const worker = new Worker(endpoint, 'honest', { concurrency: -1, ...keys });
   worker.on('request', (data, reply) => reply.end(data));
-  const client = new Client(endpoint);
+  const client = new Client(endpoint, keys);
   await worker.start();
   await client.start();
   const waits = [];

@@ -1,7 +1,9 @@
 'use strict';
 // What a hostile peer may do, each as a function of how to connect. The peers are plain ZeroMQ sockets: nothing of this
 // package keeps them from saying what they like.
+const net = require('node:net');
 const { batch, part } = require('../support/packed');
+const { greeting } = require('../support/zmtp');
 
 const HELLO = JSON.stringify({ omdp: 1, heartbeat: 2500, liveness: 3, session: 'a', flow: 1, packed: true });
 const KIB = 1024;
@@ -14,7 +16,47 @@ const PAST = Buffer.from([0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 
 
 /** @typedef {(routingId?: string) => import('zeromq').Dealer} Connect */
 
-/** @type {Record<string, { about: string, run(connect: Connect, scale: number): Promise<void> }>} */
+/** A plain TCP connection, which has come about. @param {string} endpoint @returns {Promise<net.Socket>} */
+function dial(endpoint) {
+  const { hostname, port } = new URL(endpoint);
+  const socket = net.connect(Number(port), hostname);
+  socket.on('error', () => {});
+  return new Promise((resolve) => {
+    socket.on('connect', () => resolve(socket));
+    socket.on('close', () => resolve(socket));
+  });
+}
+
+/** A connection over which the handshake of NULL is done. @param {string} endpoint */
+async function shake(endpoint) {
+  const socket = await dial(endpoint);
+  socket.resume();
+  const type = '\x0bSocket-Type\0\0\0\x06DEALER';
+  const ready = Buffer.from(`\x05READY${type}`, 'latin1');
+  socket.write(Buffer.concat([greeting(), Buffer.from([4, ready.length]), ready]));
+  return socket;
+}
+
+/** @param {net.Socket} socket @param {Buffer} bytes @returns {Promise<boolean>} whether it is still there */
+async function push(socket, bytes) {
+  if (socket.destroyed) return false;
+  if (socket.write(bytes)) return true;
+  await new Promise((resolve) => {
+    const done = () => {
+      for (const event of ['drain', 'close']) socket.off(event, done);
+      resolve(undefined);
+    };
+    for (const event of ['drain', 'close']) socket.on(event, done);
+  });
+  return !socket.destroyed;
+}
+
+/**
+ * `broker`: options of the broker. `users`: it has users, and the attacker is one of them, who may call and serve
+ * nothing. `asks`: it has an `authorize` callback, which takes its time.
+ * @type {Record<string, { about: string, broker?: object, users?: boolean, asks?: boolean,
+ *   run(connect: Connect, scale: number, endpoint: string): Promise<void> }>}
+ */
 const SCENARIOS = {
   'requests to nobody': {
     about: 'plain requests to services that nobody serves',
@@ -121,6 +163,66 @@ const SCENARIOS = {
       const body = `[${'1,'.repeat(MIB)}1]`;
       for (let n = 0; n < 4 * scale; n += 1) await client.send(['C', '2', 'bridge', `r${n}`, body, '{}']);
       await new Promise((resolve) => setTimeout(resolve, 500));
+    },
+  },
+  'silent connections': {
+    about: 'connections that say nothing, before their handshake and after it',
+    broker: { maxConnectionsPerAddress: 200, handshakeInterval: 1000, silenceInterval: 1000 },
+    async run(_connect, scale, endpoint) {
+      for (let n = 0; n < 2000 * scale; n += 1) await (n % 2 === 0 ? dial(endpoint) : shake(endpoint));
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    },
+  },
+  'a message without an end': {
+    about: 'frames of 1 MiB, after each of which one more is announced',
+    broker: { maxMessageSize: 8 * MIB },
+    async run(_connect, scale, endpoint) {
+      const socket = await shake(endpoint);
+      const head = Buffer.alloc(9);
+      head[0] = 3;
+      head.writeBigUInt64BE(BigInt(MIB), 1);
+      const frame = Buffer.concat([head, Buffer.alloc(MIB)]);
+      for (let n = 0; n < 2000 * scale && (await push(socket, frame)); n += 1);
+    },
+  },
+  'a user without rights': {
+    about: 'requests and READYs of a user who may call and serve nothing, over CURVE',
+    users: true,
+    async run(connect, scale) {
+      const socket = connect();
+      const body = 'x'.repeat(10 * KIB);
+      for (let n = 0; n < 20_000 * scale; n += 1) {
+        await socket.send(['C', '2', `s${n}`, `r${n}`, JSON.stringify(body), '{}']);
+        await socket.send(['W', '1', `s${n}`]);
+      }
+    },
+  },
+  'questions to authorize': {
+    about: 'large requests to ever new services, each of which the callback authorize is asked about',
+    users: true,
+    asks: true,
+    async run(connect, scale) {
+      const socket = connect();
+      const body = Buffer.alloc(100 * KIB, '1');
+      for (let n = 0; n < 5000 * scale; n += 1) await socket.send(['C', '2', `s${n}`, `r${n}`, body, '{}']);
+    },
+  },
+  'a worker beyond its window': {
+    about: 'parts without end for a client that reads nothing, of a worker that promised to keep to windows',
+    async run(connect, scale) {
+      const [worker, client] = [connect('liar'), connect('reader')];
+      // Not packed, so that what comes can be read here.
+      const { packed, ...hello } = JSON.parse(HELLO);
+      await worker.send(['W', '1', 'lies', JSON.stringify({ ...hello, concurrency: 1 })]);
+      await client.send(['C', '1', JSON.stringify(hello)]);
+      await client.send(['C', '2', 'lies', 'a1', '1', '{}', EXT]);
+      let request = await worker.receive();
+      while (String(request[1]) !== '2') request = await worker.receive();
+      const [, , from, rid, , , ext] = request;
+      // The flags of a part, and the token of its request.
+      const part = Buffer.concat([Buffer.from([1]), ext.subarray(1, 9)]);
+      const body = Buffer.alloc(100 * KIB, '1');
+      for (let n = 0; n < 5000 * scale; n += 1) await worker.send(['W', '6', from, rid, '0', body, part]);
     },
   },
 };

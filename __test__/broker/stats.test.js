@@ -11,6 +11,12 @@ const { SERVICE, ask, echo, peersFor, start } = require('../support/peers');
 
 const NOTHING = { connected: false, outstanding: 0, queued: 0, running: 0 };
 
+/** What a worker or client has in its hands. */
+async function held(peer) {
+  const { connected, outstanding, queued, running } = await peer.stats();
+  return { connected, outstanding, queued, running };
+}
+
 function assertEmpty({ tables, services, workers, clients, requests, queued, queuedBytes, running }) {
   assert.deepEqual([services, workers], [[], []]);
   assert.deepEqual([clients, requests, queued, queuedBytes, running], [0, 0, 0, 0, 0]);
@@ -44,19 +50,23 @@ for (const transport of TRANSPORTS) {
     // What was said before this has arrived.
     await assert.rejects(client.call('none', 0, { failFast: true }), { code: 'W_NONE' });
     const during = await broker.stats();
-    const held = during.services.map(({ name, workers, idle, queued, queuedBytes, running }) => {
+    const services = during.services.map(({ name, workers, idle, queued, queuedBytes, running }) => {
       return { name, workers, idle, queued, queuedBytes, running };
     });
-    assert.deepEqual(held, [
+    assert.deepEqual(services, [
       { name: SERVICE, workers: 1, idle: 0, queued: 1, queuedBytes: 23, running: 2 },
       { name: 'nobody', workers: 0, idle: 0, queued: 1, queuedBytes: 18, running: 0 },
     ]);
-    const [{ since, silent, ...w1 }, ...others] = during.workers;
+    const [{ since, silent, address, ...w1 }, ...others] = during.workers;
     assert.deepEqual(w1, { name: 'W1', service: SERVICE, dialect: 'omdp', running: 2, ended: 0, failed: 0 });
     assert.ok(since > 0 && silent >= 0 && others.length === 0);
+    for (const peer of [{ address }, ...during.clientList]) {
+      if (transport === 'tcp') assert.match(peer.address, /^127\.0\.0\.1:\d+$/);
+      else assert.equal(peer.address, undefined);
+    }
     assert.deepEqual([during.clients, during.requests, during.queued, during.running], [1, 4, 2, 2]);
-    assert.deepEqual(await worker.stats(), { connected: true, outstanding: 2, queued: 0, running: 2 });
-    assert.deepEqual(await client.stats(), { connected: true, outstanding: 4, queued: 0, running: 4 });
+    assert.deepEqual(await held(worker), { connected: true, outstanding: 2, queued: 0, running: 2 });
+    assert.deepEqual(await held(client), { connected: true, outstanding: 4, queued: 0, running: 4 });
 
     for (const reply of running.splice(0)) reply.end();
     await Promise.all(waiting.slice(0, 2));
@@ -86,7 +96,7 @@ for (const transport of TRANSPORTS) {
       slowPeers: 0,
       overLimit: 0,
     });
-    assert.deepEqual([await worker.stats(), await client.stats()], [NOTHING, NOTHING]);
+    assert.deepEqual([await held(worker), await held(client)], [NOTHING, NOTHING]);
   });
 }
 
@@ -121,9 +131,9 @@ describe('without a life', () => {
     const peers = peersFor(t, 'tcp');
     const [broker, worker, client] = [peers.broker(), peers.worker(echo), peers.client()];
     assertEmpty(await broker.stats());
-    assert.deepEqual(await worker.stats(), NOTHING);
+    assert.deepEqual(await held(worker), NOTHING);
     const call = client.call(SERVICE, 1);
-    assert.deepEqual(await client.stats(), { connected: false, outstanding: 1, queued: 1, running: 0 });
+    assert.deepEqual(await held(client), { connected: false, outstanding: 1, queued: 1, running: 0 });
     await start(broker, worker, client);
     assert.equal(await call, 1);
     const asked = [broker, worker, client].map((peer) => [peer.stats(), peer.stop()]);

@@ -117,7 +117,9 @@ describe('what goes on', () => {
   test('events, as they happen and from before', async (t) => {
     const { peers, run } = await loaded(t);
     const all = await run('events', '--all', '--count', '1', '--json');
-    assert.deepEqual(JSON.parse(all.out), { event: 'workerReady', worker: 'W1', service: SERVICE });
+    const { event, service, worker } = JSON.parse(all.out);
+    assert.deepEqual([event, service], ['workerReady', SERVICE]);
+    assert.equal(worker, 'W1');
     const following = run('events', '--count', '1');
     // It has begun when it is one of the clients.
     const asking = peers.client();
@@ -205,5 +207,45 @@ describe('completion', () => {
     };
     assert.equal(complete('pi'), 'ping');
     assert.equal(complete('bench --in'), '--in-flight');
+    assert.equal(complete('completion z'), 'zsh');
+  });
+
+  const missing = (program) =>
+    spawnSync(program, ['--version']).error !== undefined && `${program} is not there`;
+
+  test('fish completes a command, a flag and a word', { skip: missing('fish') }, async (t) => {
+    const { out } = await cli(t, ['completion', 'fish']).ended;
+    const complete = (words) => {
+      const script = `${out}\ncomplete -C 'zmq-omdp ${words}'`;
+      return execFileSync('fish', ['--no-config', '-c', script], { encoding: 'utf8' }).trim();
+    };
+    assert.equal(complete('pi'), 'ping');
+    assert.equal(complete('bench --in'), '--in-flight');
+    assert.equal(complete('completion z'), 'zsh');
+  });
+
+  test('zsh completes a command and a flag', { skip: missing('zsh') || missing('tmux') }, async (t) => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-zsh-'));
+    const tmux = (...args) =>
+      execFileSync('tmux', ['-S', path.join(folder, 'socket'), ...args], { encoding: 'utf8' });
+    t.after(() => {
+      spawnSync('tmux', ['-S', path.join(folder, 'socket'), 'kill-server']);
+      fs.rmSync(folder, { recursive: true });
+    });
+    const { out } = await cli(t, ['completion', 'zsh']).ended;
+    fs.writeFileSync(path.join(folder, 'script'), out);
+    tmux('-f', '/dev/null', 'new-session', '-d', '-x', '80', '-y', '24', 'env TERM=screen PS1=ready: zsh -f');
+    await until(() => /ready:/.test(tmux('capture-pane', '-p')));
+    tmux(
+      'send-keys',
+      `autoload -U compinit; compinit -D -u; . '${folder}/script'; clear; echo loaded`,
+      'Enter',
+    );
+    await until(() => /^loaded/m.test(tmux('capture-pane', '-p')));
+    tmux('send-keys', 'zmq-omdp pi', 'Tab');
+    await until(() => /zmq-omdp ping\s/.test(tmux('capture-pane', '-p')));
+    tmux('send-keys', 'C-c');
+    tmux('send-keys', 'zmq-omdp bench --in', 'Tab');
+    await until(() => /zmq-omdp bench --in-flight/.test(tmux('capture-pane', '-p')));
   });
 });

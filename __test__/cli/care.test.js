@@ -8,7 +8,7 @@ const { describe, test } = require('node:test');
 const { curveKeyPair } = require('../..');
 const { cli } = require('../support/cli');
 const { freshEndpoint } = require('../support/endpoints');
-const { SERVICE, peersFor } = require('../support/peers');
+const { SERVICE, peersFor, start } = require('../support/peers');
 
 function folderFor(t) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-care-'));
@@ -97,6 +97,51 @@ describe('request', () => {
     assert.deepEqual([code, String(out)], [0, line + line]);
   });
 
+  test('--stream: stdin goes in, and the reply comes no faster than it is read', async (t) => {
+    const peers = peersFor(t, 'tcp');
+    const [broker, worker] = [peers.broker(), peers.worker()];
+    const part = 'x'.repeat(64 * 1024);
+    let written = 0;
+    let full;
+    const stalled = new Promise((resolve) => {
+      full = resolve;
+    });
+    worker.on('request', async (data, reply) => {
+      for (let n = 0; n < Number(data); n += 1) {
+        written += 1;
+        if (reply.write(part)) continue;
+        full();
+        await new Promise((resolve) => reply.once('drain', resolve));
+      }
+      reply.end('end');
+    });
+    await start(broker, worker);
+    const args = ['request', SERVICE, '--stream', '-b', peers.endpoint];
+    const { child, ended } = cli(t, args, { input: '200' });
+    child.stdout.pause();
+    await stalled;
+    assert.ok(written < 200, `${written}`);
+    child.stdout.resume();
+    const { code, out, lines } = await ended;
+    assert.deepEqual([code, out.length, lines], [0, 200 * part.length + 3, []]);
+  });
+
+  test('--stream: an error value, and a reader that goes', async (t) => {
+    const peers = peersFor(t, 'tcp');
+    await peers.trio((data, reply) => {
+      reply.write('part\n');
+      if (data === 'fail') reply.error('failed');
+    });
+    const failed = await cli(t, ['request', SERVICE, 'fail', '--stream', '-b', peers.endpoint]).ended;
+    assert.deepEqual([failed.code, String(failed.out), failed.lines], [1, 'part\n', ['zmq-omdp: "failed"']]);
+    const { child, ended } = cli(t, ['request', SERVICE, 'go on', '--stream', '-b', peers.endpoint]);
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    child.stdout.destroy();
+    child.kill('SIGINT');
+    const { lines } = await ended;
+    assert.deepEqual(lines, []);
+  });
+
   test('stdin that was not asked for is said so', { skip: process.platform === 'win32' }, async (t) => {
     const peers = peersFor(t, 'tcp');
     await peers.trio();
@@ -114,6 +159,18 @@ describe('request', () => {
 });
 
 describe('the broker', () => {
+  test('takes the mode of a socket file as chmod does', { skip: process.platform === 'win32' }, async (t) => {
+    const file = path.join(folderFor(t), 'socket');
+    const broker = cli(t, ['broker', '-b', `ipc://${file}`, '--ipc-mode', '0600', '--log-format', 'json']);
+    await broker.logged('listening');
+    assert.equal(fs.statSync(file).mode & 0o777, 0o600);
+    const { code, lines } = await cli(t, ['broker', '--ipc-mode', '68']).ended;
+    assert.deepEqual(
+      [code, lines],
+      [2, ['zmq-omdp: --ipc-mode must be an octal number such as 660, got "68"']],
+    );
+  });
+
   test('says where it listens, and with --debug what became of each request', async (t) => {
     const endpoint = freshEndpoint('tcp');
     const broker = cli(t, ['broker', '-b', endpoint, '--debug', '--log-format', 'json']);

@@ -58,7 +58,7 @@ test('what is wrong is told in one line, with exit code 2', async (t) => {
     [['broker', '--nope'], /Unknown option '--nope'/],
     [['broker', 'x'], /takes no argument, got "x"/],
     [['broker', '-i', 'fast'], /--heartbeat must be a number, got "fast"/],
-    [['broker', '-i', '0'], /option "heartbeat" must be a number from 1/],
+    [['broker', '-i', '0'], /--heartbeat must be a number from 1/],
     [['broker', '--log-format', 'xml'], /log format must be plain or json/],
     [['broker', '--dialects', 'mdp'], /must be one of "omdp"/],
     [['broker', '-c', file], /unknown key "hartbeat" in the config file/],
@@ -68,7 +68,7 @@ test('what is wrong is told in one line, with exit code 2', async (t) => {
     [['request', 's', '{', '--json'], /DATA is not JSON/],
     [['worker'], /needs a SERVICE/],
     [['worker', 's'], /needs -- COMMAND/],
-    [['worker', 's', '-p', 'mdp/0.1', '-n', '2', '--', 'x'], /"concurrency" must be 1 under mdp/],
+    [['worker', 's', '-p', 'mdp/0.1', '-n', '2', '--', 'x'], /--concurrency must be 1 under mdp/],
   ]) {
     const { code, lines } = await cli(t, args, { env }).ended;
     assert.equal(code, 2, args.join(' '));
@@ -222,7 +222,8 @@ describe('signals', { skip: !POSIX && 'Windows has no signals to catch' }, () =>
     const request = cli(t, ['request', 'hang', '-b', endpoint]);
     await new Promise((resolve) => request.child.stdout.once('data', resolve));
     request.child.kill('SIGINT');
-    assert.equal((await request.ended).code, 1);
+    const { code, lines } = await request.ended;
+    assert.deepEqual([code, lines], [130, []]);
     assert.match((await worker.logged('request')).error, /abort/);
   });
 

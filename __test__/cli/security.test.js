@@ -221,9 +221,9 @@ test('what is wrong is told in one line, with exit code 2, and without the secre
     [['broker', '-c', write('a', { security: {} })], /option "security" requires "curveServer"/],
     [['broker', '-c', write('b', { security: 'x' })], /"security" in the config file must be an object/],
     [['broker', '-b', 'inproc://x', '--curve-secret-key-file', key], /cannot be secured/],
-    [['request', 's', '--curve-secret-key-file', key], /option "curveServerKey" is missing/],
-    [['request', 's', '--curve-server-key', publicKey], /option "curveSecretKey" is missing/],
-    [['request', 's', '--plain-username', 'u'], /option "plainPassword" is missing/],
+    [['request', 's', '--curve-secret-key-file', key], /--curve-server-key is missing/],
+    [['request', 's', '--curve-server-key', publicKey], /--curve-secret-key-file is missing/],
+    [['request', 's', '--plain-username', 'u'], /--plain-password-file is missing/],
     [
       ['worker', 's', '--curve-server-key', 'short', '--curve-secret-key-file', key, '--', 'x'],
       /got 5 characters/,

@@ -42,6 +42,20 @@ test('systemd finds nothing wrong with the unit', { skip: missing('systemd-analy
   assert.deepEqual(own, []);
 });
 
+test('Kubernetes’s schemas take the manifests', { skip: missing('kubernetes-validate') }, () => {
+  const file = path.join(DEPLOY, 'kubernetes', 'broker.yaml');
+  const { status, stdout, stderr } = spawnSync('kubernetes-validate', ['--strict', file], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, `${stdout}${stderr}`);
+});
+
+test('hadolint finds nothing in the Dockerfile', { skip: missing('hadolint') }, () => {
+  const file = path.join(DEPLOY, 'docker', 'Dockerfile');
+  const { status, stdout } = spawnSync('hadolint', ['--no-color', file], { encoding: 'utf8' });
+  assert.deepEqual([status, stdout], [0, '']);
+});
+
 test('the metrics that the dashboard and the alerts ask for are there', async (t) => {
   const { broker, client } = await peersFor(t).trio();
   await client.call(SERVICE);

@@ -5,6 +5,8 @@ const { test } = require('node:test');
 const { runChild } = require('../support/child');
 const { until } = require('../support/events');
 const { SERVICE, ask, heard, peersFor, start } = require('../support/peers');
+const { rawDealer } = require('../support/raw');
+const { curveBroker, curvePeer, keys } = require('../support/security');
 
 const sum = (buckets) => buckets.reduce((total, [, count]) => total + count, 0);
 
@@ -119,10 +121,63 @@ test('by MMI: all numbers, clients, and what has happened since', async (t) => {
   await client.call(SERVICE, 1);
   const metrics = await client.call('mmi.metrics');
   assert.equal(metrics.services[0].counters.replies, 1);
-  const [{ name, dialect }] = await client.call('mmi.clients');
-  assert.deepEqual([name, dialect], ['C1', 'omdp']);
+  // Without security nobody is told by which name a client can be replaced, nor where anybody is.
+  const [{ name, dialect, address }] = await client.call('mmi.clients');
+  assert.match(name, /^id-[0-9a-f]{16}$/);
+  assert.deepEqual([dialect, address], ['omdp', undefined]);
+  assert.deepEqual([metrics.clientList[0].name, metrics.workers[0].address], [name, undefined]);
   const { last } = await client.call('mmi.events');
   const { events } = await client.call('mmi.events', last - 1);
   assert.deepEqual(events, [{ event: 'workerReady', payload: { worker: 'W1', service: SERVICE } }]);
   assert.deepEqual((await client.call('mmi.events', last)).events, []);
+});
+
+test('to users that may ask, MMI tells identities and addresses', async (t) => {
+  const [server, own] = [keys(), keys()];
+  const peers = peersFor(t, 'tcp');
+  const users = { alice: { keys: own.publicKey, call: 'mmi.*' } };
+  const client = peers.client({ name: 'C1', ...curvePeer(server, own) });
+  await start(peers.broker(curveBroker(server, users)), client);
+  const [{ name, address }] = await client.call('mmi.clients');
+  assert.equal(name, 'C1');
+  assert.match(address, /^127\.0\.0\.1:\d+$/);
+});
+
+test('events have the address of their peer, also when its first message is bad', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const broker = peers.broker();
+  await broker.start();
+  const events = [];
+  for (const name of ['workerReady', 'workerGone', 'badMessage'])
+    broker.on(name, (event) => events.push([name, event]));
+  await rawDealer(t, peers.endpoint).send(['Z', 'nonsense']);
+  await until(() => events.length === 1);
+  const worker = peers.worker();
+  await worker.start();
+  await until(() => events.length === 2);
+  await worker.stop();
+  await until(() => events.length === 3);
+  for (const [name, { address }] of events) assert.match(address, /^127\.0\.0\.1:\d+$/, name);
+  const [[, bad], [, ready], [, gone]] = events;
+  assert.equal(ready.address, gone.address);
+  assert.notEqual(ready.address, bad.address);
+});
+
+test('how many services have numbers of their own is an option', async (t) => {
+  const peers = peersFor(t);
+  const broker = peers.broker({ maxMeasuredServices: 1 });
+  const client = peers.client();
+  await start(broker, client);
+  for (const service of ['first', 'second']) {
+    await peers.worker((data, reply) => reply.end(data), { service }).start();
+    await client.call(service, 1);
+  }
+  const { services } = await broker.stats();
+  assert.deepEqual(
+    services.map(({ name, named }) => [name, named]),
+    [
+      ['first', true],
+      ['second', false],
+    ],
+  );
 });

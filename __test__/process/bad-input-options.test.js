@@ -106,6 +106,7 @@ describe('conf', () => {
         'maxTotalQueueBytes',
         'maxHeld',
         'maxHeldPerUser',
+        'maxHeldPerAddress',
         'maxHeldPerPeer',
       ].map((option) => [
         option,

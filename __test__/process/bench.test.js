@@ -61,6 +61,22 @@ test('what the benchmark does not know it refuses', async () => {
   }
 });
 
+test('everything that observes can be measured', async (t) => {
+  const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'omdp-bench-'));
+  t.after(() => fs.rm(dir, { recursive: true, force: true }));
+  const json = path.join(dir, 'results.json');
+  await run(process.execPath, [
+    BENCH,
+    ...['--only', 'window', '--rounds', '1', '--count', 'small', '--observed', '--json', json],
+  ]);
+  const results = JSON.parse(await fs.readFile(json, 'utf8'));
+  assert.deepEqual(results.failed, []);
+  assert.deepEqual(
+    results.scenarios[0].results.map(({ case: system }) => system),
+    ['ours', 'observed', 'traced'],
+  );
+});
+
 test('CURVE has a system of its own, in the scenarios that show its cost', async (t) => {
   const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'omdp-bench-'));
   t.after(() => fs.rm(dir, { recursive: true, force: true }));

@@ -35,6 +35,7 @@ async function numbers() {
   expectType<Equal<(typeof services)[0]['idle'], number>>();
   expectType<Equal<(typeof counters)['errors']['W_LOST'], number>>();
   void [dialects['mdp/0.1'].messages, tables.timers];
+  expectType<Equal<Awaited<ReturnType<typeof broker.stats>>['workers'][0]['address'], string | undefined>>();
   // @ts-expect-error
   counters.requests = 0;
 }
@@ -54,7 +55,7 @@ async function life() {
 const emitter: EventEmitter = broker;
 broker
   .on('start', () => {})
-  .on('workerReady', ({ worker, service }) => worker + service)
+  .on('workerReady', ({ worker, service, address = '' }) => worker + service + address)
   .on('workerGone', ({ lost }) => lost.toFixed())
   .on('clientGone', ({ client, reason, lost }) => client + reason + lost.toFixed())
   .on('requestExpired', ({ running }) => !running)

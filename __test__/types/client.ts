@@ -171,7 +171,8 @@ async function calls() {
 }
 
 async function numbers() {
-  const { connected, outstanding, queued, running } = await client.stats();
+  const { connected, outstanding, queued, running, counters, latency } = await client.stats();
+  expectType<Equal<(typeof counters)['errors']['C_TIMEOUT'] | (typeof latency)['p99'], number>>();
   expectType<Equal<typeof connected, boolean>>();
   expectType<Equal<typeof outstanding | typeof queued | typeof running, number>>();
 }

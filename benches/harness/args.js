@@ -6,6 +6,7 @@ const HELP = `npm run bench -- [options]
 
   --only a,b        these scenarios or groups of scenarios (${'`'}--list${'`'} names them); all of them otherwise
   --systems a,b     these systems; all of them otherwise
+  --observed        this package alone, beside itself with everything that observes it switched on
   --rounds N        how often each is measured, in turns (5)
   --seconds S       how long one measurement lasts, about (2)
   --count small|N   so many requests in place of a time; "small" only tries everything out
@@ -21,6 +22,9 @@ const HELP = `npm run bench -- [options]
 
 const SMALL = 500;
 
+/** What `--observed` compares. */
+const OBSERVED = ['ours', 'observed', 'traced'];
+
 class Usage extends Error {
   name = 'Usage';
 }
@@ -33,6 +37,7 @@ function readArgs(argv) {
       options: {
         only: { type: 'string' },
         systems: { type: 'string' },
+        observed: { type: 'boolean', default: false },
         rounds: { type: 'string', default: '5' },
         seconds: { type: 'string', default: '2' },
         count: { type: 'string' },
@@ -54,7 +59,7 @@ function readArgs(argv) {
   return {
     ...values,
     only: names(values.only),
-    systems: names(values.systems),
+    systems: values.observed ? OBSERVED : names(values.systems),
     rounds: positive(values.rounds, 'rounds', true),
     seconds: positive(values.seconds, 'seconds', false),
     small,

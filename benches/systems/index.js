@@ -4,12 +4,15 @@
 //
 // `can` lists: text (requests and replies), parts (many partials to a request), bytes (Buffers), listeners (streams
 // one can listen to), loop (the broker lives in a Node process), hold (requests may wait in the broker), fleet.
+// `asked`: it takes part only if it is named.
 const { Usage } = require('../harness/args.js');
 
 const systems = [
   require('./ours.js'),
   require('./no-spin.js'),
   require('./curve.js'),
+  require('./observed.js'),
+  require('./traced.js'),
   require('./original.js'),
   require('./pigato.js'),
   require('./nats.js'),
@@ -19,7 +22,7 @@ const systems = [
 
 /** @param {string[] | undefined} names */
 function pickSystems(names) {
-  if (names === undefined) return systems.filter((system) => system !== undefined);
+  if (names === undefined) return systems.filter(({ asked }) => !asked);
   for (const name of names) {
     if (!systems.some((system) => system.name === name)) throw new Usage(`no such system: ${name}`);
   }

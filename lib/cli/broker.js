@@ -127,6 +127,7 @@ function watch(broker, log) {
   broker.on('peerRefused', (event) => log.write('warn', 'peerRefused', event));
   broker.on('denied', (event) => log.write('warn', 'denied', event));
   broker.on('badMessage', (event) => log.write('warn', 'badMessage', event));
+  broker.on('descriptorsExhausted', (event) => log.write('warn', 'descriptorsExhausted', event));
   broker.on('requestEnded', (event) => log.write('debug', 'request', event));
 }
 

@@ -13,14 +13,15 @@ Prints a script that completes commands and flags:
   fish   zmq-omdp completion fish > ~/.config/fish/completions/zmq-omdp.fish
 `;
 
-/** @returns {Record<string, string[]>} the flags of each command */
+/** @returns {Record<string, string[]>} the flags of each command, and words that it takes */
 function flagsOf() {
   const { COMMANDS } = require('./main');
   return Object.fromEntries(
     Object.entries(COMMANDS).map(([name, load]) => {
       const options = Object.entries(load().options ?? {});
       const onLine = options.filter(([, { from }]) => from === undefined || from.includes('line'));
-      return [name, [...onLine.map(([option]) => `--${kebab(option)}`), '--help']];
+      const words = name === 'completion' ? Object.keys(SHELLS) : [];
+      return [name, [...words, ...onLine.map(([option]) => `--${kebab(option)}`), '--help']];
     }),
   );
 }
@@ -60,9 +61,10 @@ compdef _zmq_omdp zmq-omdp
     Object.entries(flags)
       .flatMap(([name, each]) => [
         `complete -c zmq-omdp -n __fish_use_subcommand -f -a ${name}`,
-        ...each.map(
-          (flag) => `complete -c zmq-omdp -n '__fish_seen_subcommand_from ${name}' -l ${flag.slice(2)}`,
-        ),
+        ...each.map((word) => {
+          const what = word.startsWith('--') ? `-l ${word.slice(2)}` : `-f -a ${word}`;
+          return `complete -c zmq-omdp -n '__fish_seen_subcommand_from ${name}' ${what}`;
+        }),
       ])
       .join('\n')
       .concat('\n'),

@@ -61,10 +61,14 @@ function describe({ name, workers, idle, queued, oldest, running, counters, late
 
 /** @param {import('../../index').BrokerStats['workers'][number][]} workers */
 function workerTable(workers) {
-  const rows = workers.map(({ name, dialect, running, ended, failed, since, silent }) => {
-    return [name, dialect, running, ended, failed, duration(since), `${duration(silent)} ago`];
+  // Without security nobody is told.
+  const shown = workers.some(({ address }) => address !== undefined);
+  const rows = workers.map(({ name, dialect, address = '', running, ended, failed, since, silent }) => {
+    const where = shown ? [address] : [];
+    return [name, dialect, ...where, running, ended, failed, duration(since), `${duration(silent)} ago`];
   });
-  const titles = ['WORKER', 'DIALECT', '>RUNNING', '>ANSWERED', '>ERRORS', '>HERE FOR', '>HEARD'];
+  const where = shown ? ['ADDRESS'] : [];
+  const titles = ['WORKER', 'DIALECT', ...where, '>RUNNING', '>ANSWERED', '>ERRORS', '>HERE FOR', '>HEARD'];
   return rows.length === 0 ? '' : table(titles, rows);
 }
 

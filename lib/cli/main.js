@@ -47,6 +47,9 @@ Commands:
  * @returns {Promise<void>}
  */
 async function main(args) {
+  // Whoever reads the output may go. Commands that only write end then; a broker goes on without a log.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
   try {
     process.exitCode = await dispatch(args);
   } catch (error) {

@@ -34,7 +34,8 @@ function settingsOf(role) {
   for (const option of flagged(role)) {
     const { auto, name, flag, type } = option;
     const words = auto === undefined ? undefined : ['auto'];
-    const setting = { type: TYPES[type] ?? 'string', words, ...(flag?.short && { short: flag.short }) };
+    const written = flag?.octal ? 'octal' : (TYPES[type] ?? 'string');
+    const setting = { type: written, words, ...(flag?.short && { short: flag.short }) };
     if (isSecret(option)) {
       // Never an argument: those of a process are shown to everybody on the machine.
       settings[name] = { type: 'string', from: ['environment', 'file'] };

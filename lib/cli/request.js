@@ -23,6 +23,11 @@ ${helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:55
   'count',
   'N',
   'make the request so many times, one after the other (1)',
+)}${helpLine(
+  undefined,
+  'stream',
+  '',
+  'read DATA from stdin, and take the reply no faster than its reader does',
 )}${helpLine('h', 'help', '', 'print this text')}
 Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CURVE_SERVER_KEY, …; for secrets
 ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASSWORD.
@@ -37,6 +42,7 @@ const OPTIONS = {
   // A list is divided at commas elsewhere, and a header may have some.
   header: { type: 'texts', short: 'H', from: ['line'] },
   count: { type: 'number', value: 1 },
+  stream: { type: 'flag', value: false },
 };
 
 /** @param {string[]} args @returns {Promise<number>} */
@@ -48,20 +54,45 @@ async function run(args) {
   const { count } = settings;
   if (!Number.isInteger(count) || count < 1) throw new Usage(`--count must be 1 or more, got "${count}"`);
   const headers = readHeaders(settings.header);
-  const data = await readData(text, settings.json);
+  const { stream } = settings;
+  const data = await readData(text ?? (stream ? '-' : undefined), settings.json);
   const { Client } = require('../client');
   const conf = confOf('client', settings);
   const client = checked(() => new Client(settings.broker, conf));
   const out = new Output(settings.json);
-  try {
+  const opts = { ...confOf('request', settings), ...(headers === undefined ? {} : { headers }) };
+  // Whoever ends it knows why.
+  /** @type {number | undefined} */
+  let ended;
+  /** @param {number} code */
+  const end = (code) => {
+    ended ??= code;
+    client.stop();
+  };
+  const release = onSignals((signal) => end(signal === 'SIGINT' ? 130 : 143));
+  process.stdout.on('error', () => end(0));
+  /** @type {Promise<never>} It would try again by itself; who waits for the reply wants to know. */
+  const refused = new Promise((_resolve, reject) => {
+    client.on('error', ({ code, message, reason }) => {
+      reject(new Failure(reason === undefined ? message : `${code}: ${reason}`));
+    });
+  });
+  const make = stream ? follow : ask;
+  const all = async () => {
     await client.start();
-    const opts = { ...confOf('request', settings), ...(headers === undefined ? {} : { headers }) };
-    for (let n = 0; n < count; n += 1) await ask(client, service, data, opts, out);
+    for (let n = 0; n < count && ended === undefined; n += 1) await make(client, service, data, opts, out);
+  };
+  try {
+    await Promise.race([all(), refused]);
+    return ended ?? 0;
+  } catch (error) {
+    if (ended !== undefined) return ended;
+    throw error;
   } finally {
+    release();
     await client.stop();
     out.end();
   }
-  return 0;
 }
 
 /**
@@ -74,19 +105,10 @@ async function run(args) {
  */
 function ask(client, service, data, opts, out) {
   return new Promise((resolve, reject) => {
-    const release = onSignals(() => client.stop());
-    // It would try again by itself; who waits for the reply wants to know.
-    client.on('error', (error) => {
-      release();
-      reject(new Failure(error.reason === undefined ? error.message : `${error.code}: ${error.reason}`));
-    });
-    // A reader that has gone wants no more of the reply.
-    process.stdout.on('error', () => client.stop());
     /** @param {unknown} _error @param {unknown} part */
     const onPart = (_error, part) => out.write(part);
     /** @param {unknown} error @param {unknown} final */
     const onFinal = (error, final) => {
-      release();
       if (error === null) {
         out.write(final);
         resolve();
@@ -95,6 +117,38 @@ function ask(client, service, data, opts, out) {
       }
     };
     checked(() => client.request(service, data, onPart, onFinal, opts));
+  });
+}
+
+/**
+ * The same, but the reply is taken as its reader takes it: what is not read is not sent.
+ * @param {import('../client').Client} client
+ * @param {string} service
+ * @param {unknown} data
+ * @param {Record<string, any>} opts
+ * @param {Output} out
+ * @returns {Promise<void>}
+ */
+async function follow(client, service, data, opts, out) {
+  const reply = checked(() => client.requestStream(service, data, opts));
+  try {
+    for await (const part of reply) {
+      if (!out.write(part)) await drained();
+    }
+  } catch (error) {
+    const { code, value } = /** @type {Error & { code?: string, value?: unknown }} */ (error);
+    throw new Failure(value === undefined ? String(code) : JSON.stringify(value));
+  }
+}
+
+/** Until stdout takes more, or nobody reads it any more. @returns {Promise<void>} */
+function drained() {
+  return new Promise((resolve) => {
+    const done = () => {
+      for (const event of ['drain', 'error', 'close']) process.stdout.off(event, done);
+      resolve();
+    };
+    for (const event of ['drain', 'error', 'close']) process.stdout.on(event, done);
   });
 }
 
@@ -148,18 +202,18 @@ class Output {
     this.#json = json;
   }
 
-  /** @param {unknown} part */
+  /** @param {unknown} part @returns {boolean} whether stdout takes more */
   write(part) {
-    if (this.#json) process.stdout.write(`${JSON.stringify(part)}\n`);
-    else if (typeof part === 'string' || Buffer.isBuffer(part)) this.#raw(part);
-    else if (part !== null) process.stdout.write(`${JSON.stringify(part)}\n`);
+    if (!this.#json && (typeof part === 'string' || Buffer.isBuffer(part))) return this.#raw(part);
+    if (!this.#json && part === null) return true;
+    return process.stdout.write(`${JSON.stringify(part)}\n`);
   }
 
-  /** @param {string | Buffer} part */
+  /** @param {string | Buffer} part @returns {boolean} */
   #raw(part) {
-    if (part.length === 0) return;
-    process.stdout.write(part);
+    if (part.length === 0) return true;
     this.#open = part.at(-1) !== '\n' && part.at(-1) !== 10;
+    return process.stdout.write(part);
   }
 
   /** On a terminal the prompt is to begin a line. */

@@ -5,12 +5,13 @@ const { parseArgs } = require('node:util');
 const { Usage } = require('./failure');
 const { didYouMean } = require('./nearest');
 const { kebab, variable } = require('./names');
+const { OPTIONS } = require('../option-table');
 
 /**
  * One option of a command. Its flag is its name in kebab case, its variable `ZMQ_OMDP_` and its name in
  * upper case, its key in the config file the name itself.
  * @typedef {object} Option
- * @property {'string' | 'number' | 'flag' | 'list' | 'texts' | 'object'} type
+ * @property {'string' | 'number' | 'octal' | 'flag' | 'list' | 'texts' | 'object'} type
  * @property {string} [short]
  * @property {string[]} [words] what is taken beside a number
  * @property {('line' | 'environment' | 'file')[]} [from] where it may stand; everywhere if missing
@@ -74,7 +75,8 @@ function parse(options, args) {
   } catch (error) {
     const { message } = /** @type {Error} */ (error);
     const [, unknown] = /^Unknown option '--([^'=]+)/.exec(message) ?? [];
-    if (unknown === undefined) throw new Usage(message);
+    // The advice behind it is for arguments that begin with a dash, which nobody wants here.
+    if (unknown === undefined) throw new Usage(message.replace(/\. To specify a positional argument.*/s, ''));
     const names = [...Object.keys(flags), 'help'].map((name) => `--${name}`);
     throw new Usage(`Unknown option '--${unknown}'${didYouMean(`--${unknown}`, names)}`);
   }
@@ -149,6 +151,8 @@ function convert({ type, words }, value, where) {
         throw new Usage(`${where} must be a number, got "${value}"`);
       return number;
     }
+    case 'octal':
+      return octal(value, where);
     case 'flag':
       if (typeof value === 'boolean') return value;
       if (value === '1' || value === 'true') return true;
@@ -163,9 +167,16 @@ function convert({ type, words }, value, where) {
   }
 }
 
+/** As `chmod` takes it. @param {unknown} value @param {string} where */
+function octal(value, where) {
+  if (/^(0o)?[0-7]{1,4}$/.test(String(value))) return Number.parseInt(String(value).replace('0o', ''), 8);
+  throw new Usage(`${where} must be an octal number such as 660, got "${value}"`);
+}
+
 /** @param {Option} option @param {unknown} value @param {string} key */
 function fromFile({ type, words }, value, key) {
   if (words?.includes(String(value))) return value;
+  if (type === 'octal') return octal(value, `"${key}" in the config file`);
   const wanted = type === 'flag' ? 'boolean' : type;
   if (type === 'list') {
     if (typeof value === 'string') return [value];
@@ -175,6 +186,15 @@ function fromFile({ type, words }, value, key) {
   if (typeof value !== wanted || value === null)
     throw new Usage(`"${key}" in the config file must be a${wanted === 'object' ? 'n' : ''} ${wanted}`);
   return value;
+}
+
+/** Options by the names that a user of the command line knows. @param {string} message */
+function withFlags(message) {
+  return message.replace(/option "(\w+)"/g, (words, name) => {
+    const option = OPTIONS.find((each) => each.name === name);
+    if (option === undefined || option.flag?.only === 'none' || option.flag?.only === 'file') return words;
+    return `--${kebab(name)}${option.flag?.only === 'secret' ? '-file' : ''}`;
+  });
 }
 
 /**
@@ -187,7 +207,7 @@ function checked(make) {
   try {
     return make();
   } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError) throw new Usage(error.message);
+    if (error instanceof TypeError || error instanceof RangeError) throw new Usage(withFlags(error.message));
     throw error;
   }
 }

@@ -14,6 +14,8 @@ const EVENTS = [
   'clientGone',
   'requestExpired',
   'queueFull',
+  'limitReached',
+  'descriptorsExhausted',
   'peerRefused',
   'denied',
   'badMessage',

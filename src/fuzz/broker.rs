@@ -102,6 +102,7 @@ pub(super) fn run(data: &[u8]) {
                 0 => HeldLimits {
                     peer: 2_000,
                     user: 3_000,
+                    address: 4_000,
                     total: 5_000,
                 },
                 _ => HeldLimits::default(),
@@ -109,6 +110,7 @@ pub(super) fn run(data: &[u8]) {
             peer_bytes: 64 << 20,
             max_message: (input.below(4) == 0).then_some(64),
             seed: 1,
+            measured_services: 1000,
             log_requests: false,
             session: "b0".into(),
         }),
@@ -176,8 +178,8 @@ impl Scene for Live {
             }
             understood(transmit);
         }
-        for event in self.broker.drain_events() {
-            match event {
+        for told in self.broker.drain_events() {
+            match told.event {
                 BrokerEvent::Authorize { id, .. } => self.questions.push(id),
                 BrokerEvent::BadMessage { .. } => self.bad += 1,
                 _ => {}

@@ -11,6 +11,7 @@ mod client;
 #[cfg(test)]
 pub(crate) mod corpus;
 mod decoders;
+mod held;
 mod input;
 mod models;
 mod play;
@@ -24,7 +25,7 @@ mod worker;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the names of their files in `fuzz/fuzz_targets` and their folders in `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("to_broker", decoders::to_broker),
     ("to_worker", decoders::to_worker),
     ("to_client", decoders::to_client),
@@ -34,6 +35,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("ext", decoders::ext),
     ("bodies", decoders::bodies),
     ("broker", broker::run),
+    ("held", held::run),
     ("worker", worker::run),
     ("client", client::run),
 ];

@@ -1,7 +1,7 @@
 //! The seeds of the machines' targets: what happens on any day, as the bytes that those targets read.
 
 use super::corpus::seed;
-use super::{broker, client, run, worker};
+use super::{broker, client, held, run, worker};
 
 /// The operation of a target that says a model; what fills its gaps, one byte each, and a zero that leaves it unspoilt.
 fn say(models: &[&str], text: &str, gaps: &[u8]) -> Vec<u8> {
@@ -36,6 +36,35 @@ const PREFETCHING: [u8; 6] = [0, 0, 2, 0, 2, 0];
 
 const NEXT: u8 = 13;
 const RULES: u8 = 15;
+
+#[test]
+fn of_what_is_kept() {
+    // A peer speaks, and a frame of what it says is so long, as a power of two.
+    let say = |peer: u8, text: &str, gaps: &[u8], size: u8, frame: u8| {
+        [
+            &[peer, 7][..],
+            &say(&held::MODELS, text, gaps),
+            &[size, frame],
+        ]
+        .concat()
+    };
+    let ready = |size| say(0, "W|1|$S|$H", &[&[0][..], &PREFETCHING].concat(), size, 3);
+    let hello = |size| say(2, "C|1|$H", &PEER, size, 2);
+    let ask = |id, size| say(2, "C|2|$S|$n|1|{}|$Q", &[0, id, 0, 4, 0], size, 4);
+    let resume = |id, size, frame| {
+        let gaps = [0, id, 0, 4, 0, 0, 0, 0];
+        say(2, "C|11|$S|$n|1|{}|$Q|$P", &gaps, size, frame)
+    };
+    let claim = |id, size| say(0, "W|11|$C|$n|$K", &[0, id, 0, 0], size, 3);
+    keep("held", &[], &[hello(0), ask(1, 12), ask(2, 14), ask(3, 16)]);
+    keep("held", &[], &[hello(0), resume(1, 13, 4), resume(2, 16, 3)]);
+    keep(
+        "held",
+        &[],
+        &[ready(0), claim(1, 8), claim(2, 16), claim(3, 0)],
+    );
+    keep("held", &[], &[ready(16), hello(14), ask(1, 0)]);
+}
 
 #[test]
 fn of_the_broker() {

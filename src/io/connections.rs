@@ -6,6 +6,7 @@
 //! such connections are the first to go when there are too many.
 
 mod descriptor;
+mod endless;
 
 use super::Error;
 use super::monitor::{Monitor, Report};
@@ -13,6 +14,7 @@ use super::security::HandshakeFailure;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use descriptor::{Fd, Hand, Reserve};
+use endless::Endless;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
@@ -29,6 +31,8 @@ pub struct ConnectionLimits {
     pub of_user: usize,
     /// How long one may say nothing after its handshake.
     pub silence: Option<Duration>,
+    /// How many bytes a message may have.
+    pub message: u64,
     /// Whether a name belongs to whoever holds it, see [`Connections::patience`].
     pub names_are_held: bool,
 }
@@ -62,6 +66,9 @@ const MAX_HANDSHAKE_BYTES: u64 = 65_536;
 
 /// How often connections that shake hands, or are silent, are looked at.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How often the others are looked at, where the system tells how much has come over them.
+const CALM: Duration = Duration::from_millis(500);
 
 /// How often a busy driver takes reports.
 const ASK: Duration = Duration::from_millis(10);
@@ -142,7 +149,12 @@ pub(super) struct Connections {
     cursor: (Time, Fd),
     /// How often in a row the connections of an address were ended because nothing was heard of them.
     unheard: HashMap<Box<str>, u32>,
+    endless: Endless,
+    /// Whose bytes are still to be looked at in this round.
+    round: Vec<Fd>,
     notices: Vec<ConnectionNotice>,
+    /// The peers whose connections have ended, until somebody takes note.
+    ended: Vec<RoutingId>,
 }
 
 impl Connections {
@@ -160,6 +172,8 @@ impl Connections {
         let mut reserve = Reserve::default();
         reserve.fill();
         Ok(Connections {
+            endless: Endless::new(limits.message),
+            round: Vec::new(),
             limits,
             monitor,
             open: HashMap::new(),
@@ -180,6 +194,7 @@ impl Connections {
             cursor: (Time::ZERO, 0),
             unheard: HashMap::new(),
             notices: Vec::new(),
+            ended: Vec::new(),
         })
     }
 
@@ -196,8 +211,10 @@ impl Connections {
 
     /// When [`update`](Self::update) has something to look at, whatever is reported.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        let looks = !self.quiet.is_empty() || !self.given_up.is_empty() || self.room.is_some();
-        looks.then(|| self.looked + LOOK)
+        let soon = !self.quiet.is_empty() || !self.given_up.is_empty() || self.room.is_some();
+        let soon = soon || self.endless.listens();
+        let ever = cfg!(target_os = "linux") && !self.of_address.is_empty();
+        (soon || ever).then(|| self.looked + if soon { LOOK } else { CALM })
     }
 
     pub(super) fn drain_notices(&mut self) -> impl Iterator<Item = ConnectionNotice> {
@@ -232,41 +249,58 @@ impl Connections {
         self.update(now);
     }
 
-    /// Whether some connection has said nothing, so that [`heard`](Self::heard) has to be told of messages.
+    /// Whether it matters who says something, so that [`heard`](Self::heard) has to be told of messages.
     pub(super) fn listens(&self) -> bool {
-        !self.quiet.is_empty()
+        !self.quiet.is_empty() || self.endless.listens()
+    }
+
+    /// All messages that were there have been taken.
+    pub(super) fn drained(&mut self) {
+        for fd in self.endless.judge() {
+            self.end(fd, "a message without an end");
+        }
+    }
+
+    /// Whether it is known by which connection this peer speaks.
+    pub(super) fn knows(&self, peer: &[u8]) -> bool {
+        self.speakers.contains_key(peer)
+    }
+
+    /// The peers whose connections have ended.
+    pub(super) fn drain_ended(&mut self) -> std::vec::Drain<'_, RoutingId> {
+        self.ended.drain(..)
     }
 
     /// A message has come from this peer. `connection` asks the transport by which connection, and of
-    /// which user it is.
+    /// which user it is. The peer and its address with the port, if they were not known.
     pub(super) fn heard<'a>(
         &mut self,
         peer: &[u8],
         connection: impl FnOnce() -> (Option<Fd>, Option<&'a str>),
-    ) {
+    ) -> Option<(RoutingId, String)> {
         // Asking takes longer than all else: once for each that has come since.
-        if let Some((_, serial)) = self.speakers.get(peer)
-            && *serial == self.serial
-        {
-            return;
+        if let Some(&(fd, serial)) = self.speakers.get(peer) {
+            self.endless.heard(fd);
+            if serial == self.serial {
+                return None;
+            }
         }
-        let (Some(fd), user) = connection() else {
-            return;
-        };
-        let Some(entry) = self.open.get_mut(&fd) else {
-            return;
-        };
+        let (fd, user) = connection();
+        let fd = fd?;
+        self.endless.heard(fd);
+        let entry = self.open.get_mut(&fd)?;
         let id: RoutingId = peer.into();
         self.speakers.insert(id.clone(), (fd, self.serial));
         self.quiet.remove(&(entry.since, fd));
         if entry.stage == Stage::Ended {
-            return;
+            return None;
         }
         entry.stage = Stage::Speaking;
+        let address = entry.remote.strip_prefix("tcp://").map(str::to_owned);
         if !self.unheard.is_empty() {
             self.unheard.remove(address_of(&entry.remote));
         }
-        entry.peer = Some(id);
+        entry.peer = Some(id.clone());
         if let Some(user) = user.filter(|_| entry.user.is_none()) {
             entry.user = Some(user.into());
             let count = self.of_user.entry(user.into()).or_default();
@@ -275,6 +309,7 @@ impl Connections {
                 self.end(fd, "too many connections of this user");
             }
         }
+        address.map(|address| (id, address))
     }
 
     /// The machine has given this peer up. Its connection ends a moment later, so that the goodbye arrives.
@@ -389,6 +424,7 @@ impl Connections {
 
     fn look(&mut self, now: Time) {
         self.end_given_up();
+        self.look_at_bytes();
         if let Some((_, since)) = self.room {
             self.reserve.fill();
             if now.since(since) >= TELL {
@@ -440,6 +476,30 @@ impl Connections {
         }
     }
 
+    /// How much has come over some of the connections, and over all suspects.
+    fn look_at_bytes(&mut self) {
+        if !cfg!(target_os = "linux") {
+            return;
+        }
+        if self.round.is_empty() {
+            self.round.extend(self.open.keys());
+        }
+        let rest = self.round.len().saturating_sub(MOST);
+        let mut turn = self.round.split_off(rest);
+        turn.extend(self.endless.suspects());
+        for fd in turn {
+            let Some(entry) = self.open.get(&fd) else {
+                continue;
+            };
+            if !matches!(entry.stage, Stage::Silent | Stage::Speaking) {
+                continue;
+            }
+            if let Some(received) = self.hand.received(fd, &entry.remote) {
+                self.endless.look(fd, received);
+            }
+        }
+    }
+
     /// How long a connection from there may say nothing.
     ///
     /// With security on, libzmq does not pass on what comes under a name that another connection holds,
@@ -478,6 +538,7 @@ impl Connections {
         let Some(entry) = self.open.remove(&fd) else {
             return;
         };
+        self.endless.forget(fd);
         self.given_up.retain(|&(of, _)| of != fd);
         self.quiet.remove(&(entry.since, fd));
         if self.by_remote.get(&entry.remote) == Some(&fd) {
@@ -491,6 +552,7 @@ impl Connections {
             && self.speakers.get(peer).is_some_and(|(of, _)| *of == fd)
         {
             self.speakers.remove(peer);
+            self.ended.push(peer.clone());
         }
     }
 }

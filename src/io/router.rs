@@ -18,7 +18,7 @@ use super::socket::{Bound, Socket};
 use super::spin::{Spin, Spinner};
 use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
 use super::{Address, Error, Message, NoticeQueue, clock};
-use crate::proto::broker::{Broker, BrokerConfig, BrokerEvent, Refusals};
+use crate::proto::broker::{Broker, BrokerConfig, Refusals, Told};
 use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -35,7 +35,7 @@ pub enum Command {
         /// The answer.
         verdict: Verdict,
     },
-    /// Whether a user may do something, see [`BrokerEvent::Authorize`].
+    /// Whether a user may do something, see [`Authorize`](crate::proto::broker::BrokerEvent::Authorize).
     Authorized {
         /// Names the question.
         id: u64,
@@ -79,7 +79,7 @@ pub enum Notice {
     /// It is not; the driver is gone.
     StartFailed(Error),
     /// The machine says.
-    Event(BrokerEvent),
+    Event(Told),
     /// The snapshot that was asked for under this name, as JSON.
     Stats(u64, String),
     /// The authenticator says.

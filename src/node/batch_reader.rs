@@ -18,6 +18,8 @@ pub(super) struct BatchReader<'a> {
     blobs: std::vec::IntoIter<Blob<'a>>,
     /// What the last request had that the next may have too.
     last: [Option<Message>; 2],
+    /// How many bytes of data were read.
+    pub(super) bytes: u64,
 }
 
 /// Data that is not in the text of its batch: bytes, or a string that is to become JSON.
@@ -57,6 +59,7 @@ impl<'a> BatchReader<'a> {
             env: *env,
             blobs: blobs.unwrap_or_default().into_iter(),
             last: Default::default(),
+            bytes: 0,
         })
     }
 
@@ -86,6 +89,12 @@ impl<'a> BatchReader<'a> {
 
     /// The record's data: the next piece of text, or the next blob.
     pub(super) fn body(&mut self, record: &Record, len: f64) -> Result<Body<Message>> {
+        let body = self.read_body(record, len)?;
+        self.bytes += body.bytes.len() as u64;
+        Ok(body)
+    }
+
+    fn read_body(&mut self, record: &Record, len: f64) -> Result<Body<Message>> {
         if record.blob {
             return Ok(match self.blobs.next().ok_or_else(broken)? {
                 Either::A(bytes) => Body::binary(Message::from(&bytes[..])),

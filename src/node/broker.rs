@@ -50,10 +50,14 @@ pub struct BrokerConf {
     pub max_held: f64,
     /// For the peers of one user.
     pub max_held_per_user: f64,
+    /// For the peers of one address.
+    pub max_held_per_address: f64,
     /// For one peer.
     pub max_held_per_peer: f64,
     /// Whether each request that ends is an event.
     pub log_requests: bool,
+    /// How many services have numbers of their own.
+    pub max_measured_services: u32,
     /// How long to look for the next message before going to sleep, in µs; -1 is by what the traffic is like.
     pub spin: f64,
     /// How long a handshake may take, in ms.
@@ -202,6 +206,8 @@ impl BrokerCore {
                 of_user: limit(self.conf.max_connections_per_user),
                 silence: (self.conf.silence_interval >= 0.0)
                     .then(|| Duration::from_millis(self.conf.silence_interval as u64)),
+                message: (self.conf.max_message_size as u64)
+                    .saturating_add(crate::wire::sizes::FRAME_RESERVE),
                 names_are_held: mechanism.is_some(),
             },
             refusals: self.refusals.clone(),
@@ -227,6 +233,7 @@ impl BrokerCore {
             expiry: (conf.expiry >= 0.0).then(|| Duration::from_millis(conf.expiry as u64)),
             busy_timeout: Duration::from_millis(conf.busy_timeout as u64),
             log_requests: conf.log_requests,
+            measured_services: conf.max_measured_services as usize,
             session: format!("{:x}", random()),
             reconnect_grace: self.reconnect_grace(),
             limits: Limits {
@@ -238,6 +245,7 @@ impl BrokerCore {
             held: HeldLimits {
                 peer: limit(conf.max_held_per_peer),
                 user: limit(conf.max_held_per_user),
+                address: limit(conf.max_held_per_address),
                 total: limit(conf.max_held),
             },
             peer_bytes: conf.max_peer_bytes as usize,

@@ -53,6 +53,9 @@ pub struct ClientConf {
 pub struct ClientCore {
     conf: ClientConf,
     core: Core<ClientCommand<Message>, Notice<ClientNotice<Message>>>,
+    /// How many bytes of data its requests and replies had.
+    sent: u64,
+    received: u64,
 }
 
 common_methods!(ClientCore);
@@ -65,6 +68,8 @@ impl ClientCore {
         ClientCore {
             core: Core::receiving_from(&conf.endpoints),
             conf,
+            sent: 0,
+            received: 0,
         }
     }
 
@@ -91,6 +96,15 @@ impl ClientCore {
     pub fn stats(&self, id: f64) -> Option<String> {
         let asked = self.core.command(ClientCommand::Stats(id as u64));
         (!asked).then(|| peer::stats(Stats::default()))
+    }
+
+    /// How many bytes of data its requests and replies had.
+    #[napi]
+    pub fn bytes(&self) -> peer::Bytes {
+        peer::Bytes {
+            bytes_in: self.received as f64,
+            bytes_out: self.sent as f64,
+        }
     }
 
     /// Takes a batch of records.
@@ -127,6 +141,7 @@ impl ClientCore {
                 }
             });
         }
+        self.sent += batch.bytes;
         self.core.command(ClientCommand::Batch(commands));
         Ok(())
     }
@@ -139,7 +154,11 @@ impl ClientCore {
         into: Float64ArraySlice<'env>,
     ) -> Result<JsString<'env>> {
         let endpoints = &self.conf.endpoints;
+        let received = &mut self.received;
         self.core.drain(env, into, |batch, generation, notice| {
+            if let Notice::Machine(_, ClientNotice::Reply { body, .. }) = &notice {
+                *received += body.bytes.len() as u64;
+            }
             peer::report(batch, generation, endpoints, notice, report)
         })
     }

@@ -4,18 +4,18 @@ use super::batch_writer::BatchWriter;
 use super::crossing::Kind;
 use crate::io::ConnectionNotice;
 use crate::io::zap::{AuthNotice, Shown};
-use crate::proto::broker::{Action, BrokerEvent};
+use crate::proto::broker::{Action, BrokerEvent, Told};
 use serde_json::json;
 
 /// Puts what the broker tells or asks into a batch.
-pub(super) fn report(batch: &mut BatchWriter<'_>, event: &BrokerEvent) {
+pub(super) fn report(batch: &mut BatchWriter<'_>, told: &Told) {
     if let BrokerEvent::Authorize {
         id,
         user,
         metadata,
         action,
         service,
-    } = event
+    } = &told.event
     {
         let mut question = json!({
             "user": user,
@@ -27,7 +27,7 @@ pub(super) fn report(batch: &mut BatchWriter<'_>, event: &BrokerEvent) {
             question["pattern"] = true.into();
         }
         batch.json(Kind::Authorize, *id, &question.to_string());
-    } else if let Some((name, payload)) = event.describe() {
+    } else if let Some((name, payload)) = told.describe() {
         batch.event(name, &payload);
     }
 }

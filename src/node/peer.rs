@@ -8,8 +8,18 @@ use crate::io::dealer::{Notice, Stats};
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
 use crate::wire::Dialect;
+use napi_derive::napi;
 use serde_json::json;
 use std::ops::ControlFlow;
+
+/// How many bytes of data a worker or client has sent and received.
+#[napi(object)]
+pub struct Bytes {
+    /// Received.
+    pub bytes_in: f64,
+    /// Sent.
+    pub bytes_out: f64,
+}
 
 /// The identity on the broker to one of the brokers, in the life that begins next. Two of the
 /// endpoints may lead to one broker, unless the user says who is to be seen there.

@@ -9,11 +9,13 @@ use crate::proto::Time;
 pub(super) struct TakenOffers {
     /// The last, and when the first was taken.
     taken: Option<(u64, Time)>,
-    /// What is shown, by slot, and how many of them JavaScript has been through.
-    shown: Vec<u64>,
+    /// What is shown and its size, by slot, and how many of them JavaScript has been through.
+    shown: Vec<(u64, usize)>,
     through: usize,
     /// When JavaScript was here last. It claims without a pause from then on.
     since: Option<Time>,
+    /// How many bytes all of the data had that was taken.
+    pub(super) bytes: u64,
 }
 
 impl TakenOffers {
@@ -24,13 +26,22 @@ impl TakenOffers {
         self.through = 0;
     }
 
-    pub(super) fn take(&mut self, delivery: u64, now: Time) {
+    pub(super) fn take(&mut self, delivery: u64, size: usize, now: Time) {
+        self.bytes += size as u64;
         let since = self.taken.map_or(now, |(_, since)| since);
         self.taken = Some((delivery, since));
     }
 
-    pub(super) fn show(&mut self, delivery: u64) {
-        self.shown.push(delivery);
+    pub(super) fn show(&mut self, delivery: u64, size: usize) {
+        self.shown.push((delivery, size));
+    }
+
+    /// A life begins: nothing is taken or shown.
+    pub(super) fn reset(&mut self) {
+        *self = TakenOffers {
+            bytes: self.bytes,
+            ..TakenOffers::default()
+        };
     }
 
     /// What the machine is to be told; see [`Worked`](crate::proto::worker::Worked).
@@ -41,9 +52,9 @@ impl TakenOffers {
 
     fn look(&mut self, claims: &Claims, now: Time) {
         let since = self.since.replace(now).unwrap_or(now);
-        while let Some(&delivery) = self.shown.get(self.through) {
+        while let Some(&(delivery, size)) = self.shown.get(self.through) {
             if claims.is_claimed(self.through) {
-                self.take(delivery, since);
+                self.take(delivery, size, since);
             } else if claims.is_open(self.through) {
                 return;
             }
@@ -73,8 +84,8 @@ mod tests {
         taken_offers.begin(&claims, at(10));
         let mut batch = Vec::new();
         assert_eq!(queue.take_and_show(9, 1, 4, &mut batch).shown, 4);
-        taken_offers.take(batch[0], at(10));
-        batch[1..].iter().for_each(|&id| taken_offers.show(id));
+        taken_offers.take(batch[0], 5, at(10));
+        batch[1..].iter().for_each(|&id| taken_offers.show(id, 7));
         assert_eq!(taken_offers.tell(&claims, at(20)), Some((1, at(10))));
         assert_eq!(taken_offers.tell(&claims, at(30)), None);
 
@@ -86,7 +97,8 @@ mod tests {
         taken_offers.begin(&claims, at(50));
         batch.clear();
         queue.take_and_show(9, 1, 4, &mut batch);
-        taken_offers.take(batch[0], at(50));
+        taken_offers.take(batch[0], 5, at(50));
         assert_eq!(taken_offers.tell(&claims, at(60)), Some((6, at(40))));
+        assert_eq!(taken_offers.bytes, 2 * 5 + 3 * 7);
     }
 }

@@ -70,6 +70,8 @@ pub struct WorkerCore {
     conf: WorkerConf,
     core: Core<WorkerCommand<Message>, Notice<WorkerNotice<Message>>>,
     taken: TakenOffers,
+    /// How many bytes of replies were given.
+    sent: u64,
     /// Where each connection leads: to each broker for the first service, then for the next.
     addresses: Vec<String>,
 }
@@ -89,6 +91,7 @@ impl WorkerCore {
                 .collect(),
             conf,
             taken: TakenOffers::default(),
+            sent: 0,
         }
     }
 
@@ -101,7 +104,7 @@ impl WorkerCore {
             Ok([config]) => dealer::start(move || Worker::new(config), endpoints, queue),
             Err(configs) => dealer::start(move || WorkerOfSeveral::new(configs), endpoints, queue),
         };
-        self.taken = TakenOffers::default();
+        self.taken.reset();
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
@@ -117,6 +120,15 @@ impl WorkerCore {
     pub fn stats(&self, id: f64) -> Option<String> {
         let asked = self.core.command(WorkerCommand::Stats(id as u64));
         (!asked).then(|| peer::stats(Stats::default()))
+    }
+
+    /// How many bytes of data its requests and replies had.
+    #[napi]
+    pub fn bytes(&self) -> peer::Bytes {
+        peer::Bytes {
+            bytes_in: self.taken.bytes as f64,
+            bytes_out: self.sent as f64,
+        }
     }
 
     /// Takes a batch of records.
@@ -152,6 +164,7 @@ impl WorkerCore {
                 WorkerOp::Pause => WorkerCommand::Pause(record.id != 0.0),
             });
         }
+        self.sent += batch.bytes;
         let at = now();
         let taken = self.taken.tell(self.core.claims(), at);
         let worked = Worked { taken, at, ends };
@@ -195,10 +208,11 @@ impl WorkerCore {
             .drain_and_show(env, into, bounds, |batch, generation, notice| {
                 match &notice {
                     Notice::Ping => pong = true,
-                    Notice::Machine(_, WorkerNotice::Request { delivery, .. }) => {
+                    Notice::Machine(_, WorkerNotice::Request { delivery, body, .. }) => {
+                        let size = body.bytes.len();
                         match batch.shows {
-                            true => taken.show(*delivery),
-                            false => taken.take(*delivery, at),
+                            true => taken.show(*delivery, size),
+                            false => taken.take(*delivery, size, at),
                         }
                     }
                     _ => {}

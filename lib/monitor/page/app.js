@@ -91,6 +91,7 @@
     ['worker', (w) => w.name, 'text'],
     ['service', (w) => w.service, 'text'],
     ['dialect', (w) => w.dialect, 'text'],
+    ['address', (w) => w.address ?? '', 'text'],
     ['running', (w) => w.running],
     ['answered', (w) => w.ended],
     ['with errors', (w) => w.failed, 'bad'],
@@ -100,6 +101,7 @@
   const CLIENTS = [
     ['client', (c) => c.name, 'text'],
     ['dialect', (c) => c.dialect, 'text'],
+    ['address', (c) => c.address ?? '', 'text'],
     ['requests', (c) => c.requests],
     ['here for', (c) => span(c.since)],
     ['last heard', (c) => `${span(c.silent)} ago`],

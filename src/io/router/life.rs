@@ -147,6 +147,9 @@ impl Driver {
             let now = clock::now();
             self.connections.update(now);
             let drained = self.receive(now);
+            if drained {
+                self.connections.drained();
+            }
             let deadline = self.machine.next_deadline();
             if self.deadline_gate.is_due(now, deadline, drained) {
                 self.machine.handle_timeout(now);

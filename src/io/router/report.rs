@@ -17,13 +17,21 @@ impl Driver {
     pub(super) fn report(&mut self) {
         self.publish_refusals();
         self.report_connections();
+        self.report_events();
+        // Last, so that events of the end of a connection have its address.
+        for peer in self.connections.drain_ended() {
+            self.machine.handle_address(&peer, None);
+        }
+    }
+
+    fn report_events(&mut self) {
         let mut events = self.machine.drain_events().peekable();
         if events.peek().is_none() {
             return;
         }
         let connections = &mut self.connections;
-        let events = events.inspect(|event| {
-            if let Some(peer) = silent(event) {
+        let events = events.inspect(|told| {
+            if let Some(peer) = silent(&told.event) {
                 connections.lost(peer);
             }
         });

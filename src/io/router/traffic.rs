@@ -50,14 +50,11 @@ impl Driver {
         {
             self.connections.catch_up(now);
         }
-        let from = self.inbound.from();
         if self.connections.listens() {
-            let inbound = &self.inbound;
-            self.connections.heard(from, || {
-                let fd = inbound.property(DESCRIPTOR).and_then(|fd| fd.parse().ok());
-                (fd, inbound.property(USER))
-            });
+            self.hear();
         }
+        let from = self.inbound.from();
+        let bad = self.machine.bad_messages();
         match &self.frames[..] {
             [only] if **only == self.gone => {
                 self.outbound.forget(from);
@@ -70,6 +67,31 @@ impl Driver {
                     .handle_message_of(now, from, principal, &mut self.frames);
             }
             _ => (self.machine).handle_message(now, from, &mut self.frames),
+        }
+        if self.machine.bad_messages() != bad {
+            self.hear_stranger(now);
+        }
+    }
+
+    /// Looks up by which connection the message has come, if that is not known.
+    fn hear(&mut self) {
+        let (inbound, from) = (&self.inbound, self.inbound.from());
+        let connection = || {
+            let fd = inbound.property(DESCRIPTOR).and_then(|fd| fd.parse().ok());
+            (fd, inbound.property(USER))
+        };
+        if let Some((peer, address)) = self.connections.heard(from, connection) {
+            self.machine.handle_address(&peer, Some(&address));
+        }
+    }
+
+    /// The event about a bad message is to have the address also if it was the first of its
+    /// connection, which may not have been reported.
+    #[cold]
+    fn hear_stranger(&mut self, now: Time) {
+        if !self.connections.knows(self.inbound.from()) {
+            self.connections.catch_up(now);
+            self.hear();
         }
     }
 

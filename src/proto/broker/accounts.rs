@@ -1,4 +1,4 @@
-//! The account: what each peer makes the broker keep is charged to the peer, to its user and to the
+//! The account: what each peer makes the broker keep is charged to the peer, to its user, to its address and to the
 //! total, by its size and before it is kept. Nothing is charged for what the broker keeps of its own
 //! accord and bounds by a constant.
 //!
@@ -28,6 +28,8 @@ pub struct HeldLimits {
     pub peer: usize,
     /// For all peers of one user. Default 384 MiB.
     pub user: usize,
+    /// For all peers that are connected from one address. Default 448 MiB.
+    pub address: usize,
     /// In all. Default 512 MiB.
     pub total: usize,
 }
@@ -37,6 +39,7 @@ impl Default for HeldLimits {
         HeldLimits {
             peer: 256 << 20,
             user: 384 << 20,
+            address: 448 << 20,
             total: 512 << 20,
         }
     }
@@ -47,6 +50,7 @@ impl HeldLimits {
     pub const NONE: HeldLimits = HeldLimits {
         peer: usize::MAX,
         user: usize::MAX,
+        address: usize::MAX,
         total: usize::MAX,
     };
 
@@ -54,6 +58,7 @@ impl HeldLimits {
         match scope {
             Scope::Peer => self.peer,
             Scope::User => self.user,
+            Scope::Address => self.address,
             Scope::Total => self.total,
         }
     }
@@ -66,6 +71,8 @@ pub enum Scope {
     Peer,
     /// Its user's.
     User,
+    /// That of all peers of its address.
+    Address,
     /// That of all.
     Total,
 }
@@ -76,6 +83,7 @@ impl Scope {
         match self {
             Scope::Peer => "peer",
             Scope::User => "user",
+            Scope::Address => "address",
             Scope::Total => "total",
         }
     }
@@ -93,18 +101,54 @@ pub(super) struct OverLimit {
 #[derive(Debug)]
 struct Account {
     id: RoutingId,
+    /// Keys of groups.
     user: Option<usize>,
+    address: Option<usize>,
     /// How many hold the key.
     holders: usize,
     held: usize,
 }
 
+/// The accounts of one user, or of one address.
 #[derive(Debug)]
-struct User {
+struct Group {
     name: Box<str>,
-    /// How many accounts are its own.
+    /// How many there are.
     accounts: usize,
     held: usize,
+}
+
+#[derive(Debug, Default)]
+struct Groups {
+    slab: Slab<Group>,
+    names: Table<Box<str>, usize>,
+}
+
+impl Groups {
+    /// One account more.
+    fn join(&mut self, name: &str) -> usize {
+        if let Some(&key) = self.names.get(name) {
+            self.slab[key].accounts += 1;
+            return key;
+        }
+        let key = self.slab.insert(Group {
+            name: name.into(),
+            accounts: 1,
+            held: 0,
+        });
+        self.names.insert(name.into(), key);
+        key
+    }
+
+    /// One less.
+    fn leave(&mut self, key: usize) {
+        let group = &mut self.slab[key];
+        group.accounts -= 1;
+        if group.accounts == 0 {
+            let group = self.slab.remove(key);
+            self.names.remove(&group.name);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -112,8 +156,8 @@ pub(super) struct Accounts {
     limits: HeldLimits,
     slab: Slab<Account>,
     ids: Table<RoutingId, usize>,
-    users: Slab<User>,
-    names: Table<Box<str>, usize>,
+    users: Groups,
+    addresses: Groups,
     total: usize,
     pub(super) bans: Bans,
 }
@@ -124,42 +168,35 @@ impl Accounts {
             limits,
             slab: Slab::new(),
             ids: Table::default(),
-            users: Slab::new(),
-            names: Table::default(),
+            users: Groups::default(),
+            addresses: Groups::default(),
             total: 0,
             bans: Bans::default(),
         }
     }
 
     /// The account of a peer, for one more holder.
-    pub(super) fn open(&mut self, id: &RoutingId, user: Option<&str>) -> AccountKey {
+    pub(super) fn open(
+        &mut self,
+        id: &RoutingId,
+        user: Option<&str>,
+        address: Option<&str>,
+    ) -> AccountKey {
         if let Some(&key) = self.ids.get(id) {
             self.slab[key].holders += 1;
             return AccountKey(key);
         }
-        let user = user.map(|name| self.user(name));
+        let user = user.map(|name| self.users.join(name));
+        let address = address.map(|address| self.addresses.join(address));
         let key = self.slab.insert(Account {
             id: id.clone(),
             user,
+            address,
             holders: 1,
             held: 0,
         });
         self.ids.insert(id.clone(), key);
         AccountKey(key)
-    }
-
-    fn user(&mut self, name: &str) -> usize {
-        if let Some(&key) = self.names.get(name) {
-            self.users[key].accounts += 1;
-            return key;
-        }
-        let key = self.users.insert(User {
-            name: name.into(),
-            accounts: 1,
-            held: 0,
-        });
-        self.names.insert(name.into(), key);
-        key
     }
 
     /// A holder gives its key back, and what it was charged.
@@ -174,12 +211,10 @@ impl Accounts {
         let account = self.slab.remove(key.0);
         self.ids.remove(&account.id);
         if let Some(key) = account.user {
-            let user = &mut self.users[key];
-            user.accounts -= 1;
-            if user.accounts == 0 {
-                let user = self.users.remove(key);
-                self.names.remove(&user.name);
-            }
+            self.users.leave(key);
+        }
+        if let Some(key) = account.address {
+            self.addresses.leave(key);
         }
     }
 
@@ -195,10 +230,16 @@ impl Accounts {
         };
         check(Scope::Peer, account.held)?;
         check(Scope::Total, self.total)?;
-        if let Some(user) = account.user {
-            let user = &mut self.users[user];
+        let mut user = account.user.map(|key| &mut self.users.slab[key]);
+        let mut address = account.address.map(|key| &mut self.addresses.slab[key]);
+        if let Some(user) = &user {
             check(Scope::User, user.held)?;
-            user.held += bytes;
+        }
+        if let Some(address) = &address {
+            check(Scope::Address, address.held)?;
+        }
+        for group in [&mut user, &mut address].into_iter().flatten() {
+            group.held += bytes;
         }
         account.held += bytes;
         self.total += bytes;
@@ -211,7 +252,10 @@ impl Accounts {
         account.held -= bytes;
         self.total -= bytes;
         if let Some(user) = account.user {
-            self.users[user].held -= bytes;
+            self.users.slab[user].held -= bytes;
+        }
+        if let Some(address) = account.address {
+            self.addresses.slab[address].held -= bytes;
         }
     }
 
@@ -229,7 +273,7 @@ impl Accounts {
         match scope {
             Scope::Peer | Scope::User => self.bans.strike(now, who),
             // Others may have filled it.
-            Scope::Total => None,
+            Scope::Address | Scope::Total => None,
         }
     }
 
@@ -240,7 +284,7 @@ impl Accounts {
         for &(key, bytes) in charges {
             *held.entry(key.0).or_insert(0) += bytes;
         }
-        let mut users = std::collections::HashMap::new();
+        let [mut users, mut addresses] = [(); 2].map(|()| std::collections::HashMap::new());
         for (key, account) in &self.slab {
             let expected = held.remove(&key).unwrap_or(0);
             assert_eq!(account.held, expected, "what is kept is on its account");
@@ -249,10 +293,15 @@ impl Accounts {
             if let Some(user) = account.user {
                 *users.entry(user).or_insert(0) += account.held;
             }
+            if let Some(address) = account.address {
+                *addresses.entry(address).or_insert(0) += account.held;
+            }
         }
         assert!(held.is_empty(), "what is kept has an account");
-        for (key, user) in &self.users {
-            assert_eq!(users.get(&key), Some(&user.held), "a user has accounts");
+        for (groups, sums) in [(&self.users, users), (&self.addresses, addresses)] {
+            for (key, group) in &groups.slab {
+                assert_eq!(sums.get(&key), Some(&group.held), "a group has accounts");
+            }
         }
         let total: usize = charges.iter().map(|(_, bytes)| bytes).sum();
         assert_eq!(self.total, total);
@@ -264,7 +313,12 @@ mod tests {
     use super::*;
 
     fn accounts(peer: usize, user: usize, total: usize) -> Accounts {
-        Accounts::new(HeldLimits { peer, user, total })
+        Accounts::new(HeldLimits {
+            peer,
+            user,
+            total,
+            ..HeldLimits::NONE
+        })
     }
 
     fn id(name: &str) -> RoutingId {
@@ -274,9 +328,9 @@ mod tests {
     #[test]
     fn each_limit_holds_and_what_is_refused_is_not_charged() {
         let mut accounts = accounts(10, 15, 20);
-        let a = accounts.open(&id("a"), Some("u"));
-        let b = accounts.open(&id("b"), Some("u"));
-        let c = accounts.open(&id("c"), None);
+        let a = accounts.open(&id("a"), Some("u"), None);
+        let b = accounts.open(&id("b"), Some("u"), None);
+        let c = accounts.open(&id("c"), None, None);
         assert_eq!(accounts.charge(a, 10), Ok(()));
         let over = |scope, held, limit| Err(OverLimit { scope, held, limit });
         assert_eq!(accounts.charge(a, 1), over(Scope::Peer, 10, 10));
@@ -291,14 +345,43 @@ mod tests {
         accounts.close(b, 10);
         accounts.close(c, 5);
         assert_eq!((accounts.len(), accounts.total()), (0, 0));
-        assert!(accounts.names.is_empty());
+        assert!(accounts.users.names.is_empty());
+    }
+
+    #[test]
+    fn peers_of_one_address_share_its_limit() {
+        let mut accounts = Accounts::new(HeldLimits {
+            address: 10,
+            ..HeldLimits::NONE
+        });
+        let a = accounts.open(&id("a"), Some("u"), Some("10.0.0.1"));
+        let b = accounts.open(&id("b"), None, Some("10.0.0.1"));
+        let c = accounts.open(&id("c"), Some("u"), Some("10.0.0.2"));
+        let local = accounts.open(&id("local"), None, None);
+        assert_eq!(accounts.charge(a, 6), Ok(()));
+        let over = OverLimit {
+            scope: Scope::Address,
+            held: 6,
+            limit: 10,
+        };
+        assert_eq!(accounts.charge(b, 5), Err(over));
+        for key in [b, c, local] {
+            assert_eq!(accounts.charge(key, 4), Ok(()));
+        }
+        assert_eq!(accounts.refused(Time::ZERO, b"b", Scope::Address), None);
+        let charges = [(a, 6), (b, 4), (c, 4), (local, 4)];
+        accounts.audit(&charges, &[a, b, c, local]);
+        for (key, bytes) in charges {
+            accounts.close(key, bytes);
+        }
+        assert!(accounts.addresses.names.is_empty() && accounts.users.names.is_empty());
     }
 
     #[test]
     fn an_account_lives_as_long_as_it_has_a_holder() {
         let mut accounts = accounts(10, 10, 10);
-        let first = accounts.open(&id("a"), None);
-        let second = accounts.open(&id("a"), None);
+        let first = accounts.open(&id("a"), None, None);
+        let second = accounts.open(&id("a"), None, None);
         assert_eq!(first, second);
         accounts.close(first, 0);
         assert_eq!(accounts.charge(second, 3), Ok(()));

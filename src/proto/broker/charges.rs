@@ -10,10 +10,16 @@ use crate::wire::Frame;
 use crate::wire::omdp::{ToClient, ToWorker};
 
 impl<F: Frame> Broker<F> {
+    /// How many bytes are kept for peers, as the limits count them.
+    pub fn held(&self) -> usize {
+        self.accounts.total()
+    }
+
     /// The account of a peer, for one more holder of its key.
     pub(super) fn open_account(&mut self, peer: &RoutingId) -> AccountKey {
         let user = self.authorizer.user();
-        self.accounts.open(peer, user)
+        let address = self.addresses.host_of(peer);
+        self.accounts.open(peer, user, address)
     }
 
     /// Something was not kept because a limit would have been passed.

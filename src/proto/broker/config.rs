@@ -35,6 +35,8 @@ pub struct BrokerConfig {
     pub peer_bytes: usize,
     /// Whether each request that ends is an event. Default false.
     pub log_requests: bool,
+    /// How many services have numbers of their own; those of the others are added up. Default 1000.
+    pub measured_services: usize,
     /// The largest body that it takes, in bytes.
     pub max_message: Option<u64>,
     /// Seeds the hash tables that peers' ids go into, so that nobody can choose ids that collide.

@@ -81,8 +81,9 @@ impl<F: Frame> Broker<F> {
     ) -> Value {
         let workers = self.workers.iter();
         let seen = workers.filter(|worker| self.sees_worker(viewer, worker));
+        let view = self.peers_view();
         let entry = |worker: &Worker| {
-            let mut entry = self.worker_entry(now, worker);
+            let mut entry = self.worker_entry(now, &view, worker);
             entry["id"] = match self.has_rules() {
                 true => text(&worker.id).into(),
                 false => worker.number.into(),
@@ -106,8 +107,9 @@ impl<F: Frame> Broker<F> {
         }
         let workers = self.workers.iter();
         let seen = workers.filter(|worker| *self.services.name(worker.service) == *service);
+        let view = self.peers_view();
         let entry = |worker: &Worker| {
-            let mut entry = self.worker_entry(now, worker);
+            let mut entry = self.worker_entry(now, &view, worker);
             entry["name"] = text(&worker.id).into();
             if let Some(about) = &worker.about {
                 entry["description"] = about.description.as_str().into();
@@ -175,7 +177,7 @@ impl<F: Frame> Broker<F> {
             }
             _ => false,
         };
-        let mut events = self.journal.since(since, sees);
+        let mut events = self.journal.since(since, &self.peers_view(), sees);
         events["broker"] = self.config.session.as_str().into();
         events
     }

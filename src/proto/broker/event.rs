@@ -1,10 +1,12 @@
 //! What an operator may want to know.
 
 use super::access::Action;
+use super::addresses::View;
 use super::incoming::RequestHead;
 use super::stats::text;
 use crate::proto::code::Code;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a peer is no longer there.
@@ -186,10 +188,50 @@ impl EndedRequest {
     }
 }
 
-impl BrokerEvent {
-    /// Its name and what it tells, as JavaScript gets it; nothing for what is a question. Identities
-    /// and names are bytes; where they are text they are shown as such.
+/// An event, and from where the peer is connected that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What happened.
+    pub event: BrokerEvent,
+    /// As the transport says it; nothing over ipc and inproc.
+    pub address: Option<Arc<str>>,
+}
+
+impl Told {
+    /// The event's name and what it tells, as JavaScript gets it; nothing for what is a question.
     pub fn describe(&self) -> Option<(&'static str, Value)> {
+        self.describe_to(&View::WHOLE)
+    }
+
+    /// The same for somebody who may know less.
+    pub(super) fn describe_to(&self, view: &View<'_>) -> Option<(&'static str, Value)> {
+        let (name, mut payload) = self.event.describe(view)?;
+        if let Some(address) = self.address.as_deref().filter(|_| view.tells_addresses()) {
+            payload["address"] = address.into();
+        }
+        Some((name, payload))
+    }
+}
+
+impl BrokerEvent {
+    /// The peer that it is about.
+    pub(super) fn peer(&self) -> Option<&[u8]> {
+        match self {
+            BrokerEvent::WorkerReady { worker: peer, .. }
+            | BrokerEvent::WorkerGone { worker: peer, .. }
+            | BrokerEvent::ClientGone { client: peer, .. }
+            | BrokerEvent::LimitReached { peer, .. }
+            | BrokerEvent::BadMessage { peer, .. }
+            | BrokerEvent::Denied { peer, .. } => Some(peer),
+            BrokerEvent::RequestExpired { .. }
+            | BrokerEvent::QueueFull { .. }
+            | BrokerEvent::RequestEnded(_)
+            | BrokerEvent::Authorize { .. } => None,
+        }
+    }
+
+    /// Its name and what it tells. Identities and names are bytes; where they are text they are shown as such.
+    fn describe(&self, view: &View<'_>) -> Option<(&'static str, Value)> {
         let described = match self {
             BrokerEvent::WorkerReady { worker, service } => (
                 "workerReady",
@@ -211,7 +253,7 @@ impl BrokerEvent {
             ),
             BrokerEvent::ClientGone { client, why, lost } => (
                 "clientGone",
-                json!({ "client": text(client), "reason": why.as_str(), "lost": lost }),
+                json!({ "client": view.name(client), "reason": why.as_str(), "lost": lost }),
             ),
             BrokerEvent::RequestExpired { service, running } => (
                 "requestExpired",
@@ -240,7 +282,7 @@ impl BrokerEvent {
             } => (
                 "limitReached",
                 json!({
-                    "peer": text(peer),
+                    "peer": view.name(peer),
                     "user": user,
                     "scope": scope,
                     "heldBytes": held,
@@ -255,15 +297,16 @@ impl BrokerEvent {
             } => (
                 "denied",
                 json!({
-                    "peer": text(peer),
+                    "peer": view.name(peer),
                     "user": user,
                     "action": action.as_str(),
                     "service": text(service),
                 }),
             ),
-            BrokerEvent::BadMessage { peer, why } => {
-                ("badMessage", json!({ "peer": text(peer), "reason": why }))
-            }
+            BrokerEvent::BadMessage { peer, why } => (
+                "badMessage",
+                json!({ "peer": view.name(peer), "reason": why }),
+            ),
             BrokerEvent::RequestEnded(ended) => ("requestEnded", ended.describe()),
             BrokerEvent::Authorize { .. } => return None,
         };

@@ -169,8 +169,8 @@ impl<F: Frame> Broker<F> {
                 Some(service) => self.list_instances(now, *page, service, viewer),
                 None => self.list_workers(now, *page, viewer),
             },
-            List::Clients => self.client_stats(now),
-            List::Metrics => self.stats(now),
+            List::Clients => self.client_stats(now, &self.peers_view()),
+            List::Metrics => self.stats_for(now, &self.peers_view()),
             List::Events => {
                 let known = (*page < usize::MAX).then_some(*page as u64);
                 self.list_events(known, viewer)

@@ -34,6 +34,7 @@
 
 mod access;
 mod accounts;
+mod addresses;
 mod admission;
 mod ahead;
 #[cfg(any(test, feature = "fuzz"))]
@@ -80,7 +81,7 @@ mod workers;
 pub use access::{Access, Action, Credentials, Grant, Pattern, Principal, Refusals};
 pub use accounts::HeldLimits;
 pub use config::BrokerConfig;
-pub use event::{BrokerEvent, Departure, EndedRequest};
+pub use event::{BrokerEvent, Departure, EndedRequest, Told};
 pub use limits::Limits;
 pub use transmit::{Outgoing, Transmit};
 
@@ -89,6 +90,7 @@ use super::deadlines::{Deadlines, TimerKey};
 use crate::proto::table::Table;
 use crate::wire::{Dialect, Frame, Malformed};
 use accounts::Accounts;
+use addresses::Addresses;
 use claims::Claims;
 use clients::Clients;
 use displaced::Displaced;
@@ -140,6 +142,7 @@ pub struct Broker<F> {
     parking: Parking,
     claims: Claims,
     accounts: Accounts,
+    addresses: Addresses,
     leaving: registration::Leaving,
     logs: ReplyLogs<F>,
     forgotten: Forgotten,
@@ -170,7 +173,7 @@ impl<F: Frame> Broker<F> {
     /// A broker that knows nobody.
     pub fn new(config: BrokerConfig) -> Self {
         Broker {
-            services: Services::default(),
+            services: Services::new(config.measured_services),
             workers: Workers::default(),
             clients: Clients::new(config.seed),
             requests: Requests::new(),
@@ -178,6 +181,7 @@ impl<F: Frame> Broker<F> {
             parking: Parking::default(),
             claims: Claims::default(),
             accounts: Accounts::new(config.held),
+            addresses: Addresses::default(),
             leaving: registration::Leaving::default(),
             logs: ReplyLogs::new(),
             forgotten: Forgotten::default(),
@@ -298,11 +302,22 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Hands out what an operator may want to know, in order.
-    pub fn drain_events(&mut self) -> std::vec::Drain<'_, BrokerEvent> {
-        for event in &self.events {
-            self.journal.note(event);
-        }
-        self.events.drain(..)
+    pub fn drain_events(&mut self) -> std::vec::IntoIter<Told> {
+        let Broker {
+            addresses, journal, ..
+        } = self;
+        let told = self.events.drain(..).map(|event| {
+            let address = event.peer().and_then(|peer| addresses.of(peer)).cloned();
+            let told = Told { event, address };
+            journal.note(&told);
+            told
+        });
+        told.collect::<Vec<_>>().into_iter()
+    }
+
+    /// How many messages that are none have come.
+    pub fn bad_messages(&self) -> u64 {
+        self.counters.bad_messages
     }
 
     /// How many requests wait or run; workers; clients; services. All are zero when nobody is

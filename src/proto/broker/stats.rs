@@ -1,6 +1,7 @@
 //! What the broker holds and what it has done, in numbers.
 
 use super::Broker;
+use super::addresses::View;
 use super::metrics::errors_json;
 use crate::proto::Time;
 use crate::proto::code::Code;
@@ -41,19 +42,24 @@ impl Counters {
 impl<F: Frame> Broker<F> {
     /// One snapshot of everything that can be counted; what is in no table is not mentioned.
     pub fn stats(&self, now: Time) -> Value {
+        self.stats_for(now, &self.whole_view())
+    }
+
+    /// The same for somebody who may know less.
+    pub(super) fn stats_for(&self, now: Time, view: &View<'_>) -> Value {
         let waiting = self.requests.waiting;
         json!({
             "services": self.service_stats(now),
             "absentServices": self.absent_stats(),
             "otherServices": self.services.meters.other.to_json(),
-            "workers": self.worker_stats(now),
+            "workers": self.worker_stats(now, view),
             "clients": self.clients.len(),
-            "clientList": self.client_stats(now),
+            "clientList": self.client_stats(now, view),
             "requests": self.requests.len(),
             "queued": waiting.requests,
             "queuedBytes": waiting.bytes,
             "running": self.requests.len() - waiting.requests,
-            "heldBytes": self.accounts.total(),
+            "heldBytes": self.held(),
             "dialects": self.dialect_stats("messages"),
             "counters": self.counter_stats(),
             "tables": {
@@ -107,9 +113,9 @@ impl<F: Frame> Broker<F> {
         absent.map(entry).collect()
     }
 
-    fn worker_stats(&self, now: Time) -> Value {
+    fn worker_stats(&self, now: Time, view: &View<'_>) -> Value {
         let entry = |worker: &super::workers::Worker| {
-            let mut entry = self.worker_entry(now, worker);
+            let mut entry = self.worker_entry(now, view, worker);
             entry["name"] = text(&worker.id).into();
             entry
         };
@@ -117,8 +123,13 @@ impl<F: Frame> Broker<F> {
     }
 
     /// What is told of a worker, but for who it is.
-    pub(super) fn worker_entry(&self, now: Time, worker: &super::workers::Worker) -> Value {
-        json!({
+    pub(super) fn worker_entry(
+        &self,
+        now: Time,
+        view: &View<'_>,
+        worker: &super::workers::Worker,
+    ) -> Value {
+        let mut entry = json!({
             "service": text(&self.services.name(worker.service)),
             "dialect": worker.dialect.as_str(),
             "running": worker.running.len(),
@@ -126,19 +137,27 @@ impl<F: Frame> Broker<F> {
             "failed": worker.failed,
             "since": ms(now - worker.since),
             "silent": ms(now - worker.last_heard),
-        })
+        });
+        if let Some(address) = view.address(&worker.id) {
+            entry["address"] = address.into();
+        }
+        entry
     }
 
     /// The clients, up to a number.
-    pub(super) fn client_stats(&self, now: Time) -> Value {
+    pub(super) fn client_stats(&self, now: Time, view: &View<'_>) -> Value {
         let entry = |client: &super::clients::Client| {
-            json!({
-                "name": text(&client.id),
+            let mut entry = json!({
+                "name": view.name(&client.id),
                 "dialect": client.dialect.as_str(),
                 "requests": client.requests.len(),
                 "since": ms(now - client.since),
                 "silent": ms(now - client.last_heard),
-            })
+            });
+            if let Some(address) = view.address(&client.id) {
+                entry["address"] = address.into();
+            }
+            entry
         };
         self.clients.iter().take(MAX_LISTED).map(entry).collect()
     }

@@ -1,6 +1,7 @@
 //! The latest events, for those who ask by MMI: they are told what came after the last that they know.
 
-use crate::proto::broker::BrokerEvent;
+use crate::proto::broker::addresses::View;
+use crate::proto::broker::{BrokerEvent, Told};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
@@ -9,22 +10,22 @@ const MAX_EVENTS: usize = 256;
 
 #[derive(Debug, Default)]
 pub(in crate::proto::broker) struct Journal {
-    events: VecDeque<BrokerEvent>,
+    events: VecDeque<Told>,
     /// The number of the next one; the first is 1.
     noted: u64,
 }
 
 impl Journal {
-    pub(in crate::proto::broker) fn note(&mut self, event: &BrokerEvent) {
+    pub(in crate::proto::broker) fn note(&mut self, told: &Told) {
         // A question to the rules is no event, and has what only its answerer is to know.
         // A request is no event of the broker's life, and would push the others out.
-        if let BrokerEvent::Authorize { .. } | BrokerEvent::RequestEnded(_) = event {
+        if let BrokerEvent::Authorize { .. } | BrokerEvent::RequestEnded(_) = told.event {
             return;
         }
         if self.events.len() == MAX_EVENTS {
             self.events.pop_front();
         }
-        self.events.push_back(event.clone());
+        self.events.push_back(told.clone());
         self.noted += 1;
     }
 
@@ -38,6 +39,7 @@ impl Journal {
     pub(in crate::proto::broker) fn since(
         &self,
         since: Option<u64>,
+        view: &View<'_>,
         is_told: impl Fn(&BrokerEvent) -> bool,
     ) -> Value {
         let first = self.noted - self.events.len() as u64 + 1;
@@ -46,9 +48,9 @@ impl Journal {
         let from = since.unwrap_or(self.noted) + 1;
         let skipped = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
         let events = self.events.iter().skip(skipped);
-        let events = events.filter(|event| is_told(event));
+        let events = events.filter(|told| is_told(&told.event));
         let events: Vec<Value> = events
-            .filter_map(BrokerEvent::describe)
+            .filter_map(|told| told.describe_to(view))
             .map(|(name, payload)| json!({ "event": name, "payload": payload }))
             .collect();
         json!({
@@ -64,14 +66,16 @@ mod tests {
     use super::*;
 
     fn since(journal: &Journal, number: Option<u64>) -> Value {
-        journal.since(number, |_| true)
+        journal.since(number, &View::WHOLE, |_| true)
     }
 
-    fn bad(n: usize) -> BrokerEvent {
-        BrokerEvent::BadMessage {
+    fn bad(n: usize) -> Told {
+        let event = BrokerEvent::BadMessage {
             peer: n.to_string().into_bytes().into(),
             why: "test",
-        }
+        };
+        let address = None;
+        Told { event, address }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! look-up; this table keeps the meters of those that are not.
 //!
 //! Names cost nothing for long: a service has a row of its own, which outlives it, once a worker
-//! has served it and while there are fewer rows than [`MAX_ROWS`]. All else is counted together.
+//! has served it and while there are fewer rows than the configuration allows. All else is counted
+//! together.
 
 mod histogram;
 mod journal;
@@ -15,12 +16,11 @@ use super::limits::Waiting;
 use crate::proto::table::Table;
 use std::sync::Arc;
 
-/// So many services have a row of their own.
-const MAX_ROWS: usize = 1000;
-
 /// The meters of services that are not there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Meters {
+    /// So many services may have a row of their own.
+    max_rows: usize,
     rows: usize,
     absent: Table<Arc<[u8]>, Meter>,
     /// Of services without a row of their own.
@@ -28,11 +28,20 @@ pub(super) struct Meters {
 }
 
 impl Meters {
+    pub(super) fn new(max_rows: usize) -> Self {
+        Meters {
+            max_rows,
+            rows: 0,
+            absent: Table::default(),
+            other: Meter::default(),
+        }
+    }
+
     /// A worker comes to a service that has no row yet: from now on it has, if there is room. Requests
     /// that wait for the worker are counted in the row. What ended before is `other`'s, whose counts
     /// never go down: those who show it leave out what waits.
     pub(super) fn give_row(&mut self, meter: &mut Meter, waiting: Waiting) -> bool {
-        if self.rows >= MAX_ROWS {
+        if self.rows >= self.max_rows {
             return false;
         }
         self.rows += 1;
@@ -67,13 +76,15 @@ impl Meters {
 mod tests {
     use super::*;
 
+    const MAX_ROWS: usize = 1000;
+
     fn name(n: usize) -> Arc<[u8]> {
         n.to_string().into_bytes().into()
     }
 
     #[test]
     fn rows_are_bounded_and_no_count_is_lost() {
-        let mut meters = Meters::default();
+        let mut meters = Meters::new(MAX_ROWS);
         for n in 0..3 * MAX_ROWS {
             let (mut meter, mut has_row) = meters.take(&name(n));
             meter.requests += 1;
@@ -91,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_waits_for_the_first_worker_is_counted_in_the_row() {
-        let mut meters = Meters::default();
+        let mut meters = Meters::new(MAX_ROWS);
         let (mut meter, _) = meters.take(&name(1));
         (meter.requests, meter.bytes_in) = (5, 500);
         let waiting = Waiting {
@@ -105,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_service_that_comes_back_goes_on_with_its_counts() {
-        let mut meters = Meters::default();
+        let mut meters = Meters::new(MAX_ROWS);
         let mut meter = Meter::default();
         assert!(meters.give_row(&mut meter, Waiting::default()));
         meter.requests = 7;

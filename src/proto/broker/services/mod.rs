@@ -41,7 +41,7 @@ pub(super) struct Service {
 
 /// The services that have a worker or a request; the others are forgotten, so that names made up
 /// by peers cost nothing for long.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Services {
     slab: Slab<Service>,
     names: Table<Arc<[u8]>, usize>,
@@ -53,6 +53,18 @@ pub(super) struct Services {
 }
 
 impl Services {
+    /// So many services have numbers of their own.
+    pub(super) fn new(measured: usize) -> Self {
+        Services {
+            slab: Slab::new(),
+            names: Table::default(),
+            patterns: Table::default(),
+            homes: Homes::default(),
+            turn: 0,
+            meters: Meters::new(measured),
+        }
+    }
+
     pub(super) fn require(&mut self, name: &[u8]) -> ServiceKey {
         if let Some(&key) = self.names.get(name) {
             return ServiceKey(key);

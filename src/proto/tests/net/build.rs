@@ -69,6 +69,7 @@ impl Net {
             dialects: Dialects::ALL,
             expiry: Some(secs(60)),
             busy_timeout: secs(900),
+            measured_services: 1000,
             log_requests: false,
             session: format!("b{}", self.peers.len()),
             reconnect_grace: ms(0),

@@ -42,6 +42,7 @@ fn broker(life: usize) -> Broker<Vec<u8>> {
         peer_bytes: 64 << 20,
         max_message: None,
         seed: 1,
+        measured_services: 1000,
         log_requests: false,
         session: format!("b{life}"),
     })

@@ -1,0 +1,136 @@
+//! What a broker keeps while peers say messages of any size that make it keep something: hellos and READYs, requests,
+//! RESUMEs and CLAIMs. All of it is on accounts, and no account passes its limit.
+
+use super::input::Input;
+use super::models::{Known, message};
+use super::play::{Scene, play};
+use crate::proto::broker::{BrokerConfig, HeldLimits, Limits, Outgoing, RoutingId};
+use crate::proto::{Broker, Time};
+use crate::wire::Dialects;
+use crate::wire::omdp::ToWorker;
+use std::collections::HashMap;
+use std::time::Duration;
+
+const PEERS: [&[u8]; 4] = [b"w0", b"w1", b"c0", b"c1"];
+
+/// The peers of one number are connected from one address.
+const ADDRESSES: [&str; 2] = ["10.0.0.1:1000", "10.0.0.2:1000"];
+
+pub(super) const MODELS: [&str; 9] = [
+    "C|1|$H",
+    "W|1|$S|$H",
+    "W|1|$S",
+    "C|2|$S|$n|1|{}|$Q",
+    "C|11|$S|$n|1|{}|$Q|$P",
+    "W|11|$C|$n|$K",
+    "C|12|$L",
+    "C|8|$n",
+    "W|3|$A|$R|0|1|$E",
+];
+
+const HELD: HeldLimits = HeldLimits {
+    peer: 20_000,
+    user: usize::MAX,
+    address: 30_000,
+    total: 45_000,
+};
+
+struct Live {
+    broker: Broker<Vec<u8>>,
+    now: Time,
+    known: HashMap<RoutingId, Known>,
+}
+
+pub(super) fn run(data: &[u8]) {
+    let scene = Live {
+        broker: Broker::new(BrokerConfig {
+            heartbeat: Duration::from_millis(2500),
+            liveness: 3,
+            dialects: Dialects::ALL,
+            expiry: Some(Duration::from_secs(60)),
+            busy_timeout: Duration::from_secs(900),
+            reconnect_grace: Duration::from_secs(1),
+            limits: Limits::default(),
+            held: HELD,
+            peer_bytes: 64 << 20,
+            max_message: None,
+            seed: 1,
+            measured_services: 1000,
+            log_requests: false,
+            session: "b0".into(),
+        }),
+        now: Time::ZERO,
+        known: HashMap::new(),
+    };
+    play(scene, Input::new(data));
+}
+
+impl Scene for Live {
+    fn step(&mut self, input: &mut Input) {
+        let from = PEERS[input.below(PEERS.len())];
+        match input.below(8) {
+            0 => self.gone(from),
+            1 => self.advance(Duration::from_millis(u64::from(input.byte()) * 40)),
+            _ => {
+                let id: RoutingId = from.into();
+                let known = self.known.entry(id.clone()).or_default();
+                let mut frames = message(&MODELS, input, known);
+                swell(&mut frames, input);
+                let address = ADDRESSES[usize::from(from[1] - b'0')];
+                self.broker.handle_address(&id, Some(address));
+                self.broker
+                    .handle_message_of(self.now, from, None, &mut frames);
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        for transmit in self.broker.drain_transmits() {
+            if let Outgoing::Worker(ToWorker::Request {
+                client, rid, extra, ..
+            }) = &transmit.message
+            {
+                let token = extra.as_ref().map_or(0, |extra| extra.token);
+                let known = self.known.entry(transmit.to.clone()).or_default();
+                known.remember(client, rid, token);
+            }
+        }
+        self.broker.drain_events().for_each(drop);
+        self.broker.audit();
+        assert!(self.broker.held() <= HELD.total);
+    }
+
+    fn end(mut self) {
+        PEERS.iter().for_each(|peer| self.gone(peer));
+        self.settle();
+        let end = self.now + Duration::from_secs(60);
+        while let Some(at) = self.broker.next_deadline().filter(|at| *at <= end) {
+            self.advance(at - self.now);
+            self.settle();
+        }
+        assert_eq!((self.broker.load(), self.broker.held()), ([0; 4], 0));
+    }
+}
+
+impl Live {
+    fn gone(&mut self, peer: &[u8]) {
+        self.broker.handle_gone(self.now, peer);
+        self.broker.handle_address(&peer.into(), None);
+        self.known.remove(peer);
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.now = self.now + by;
+        self.broker.handle_timeout(self.now);
+    }
+}
+
+/// One of the frames may become as long as 128 KiB.
+fn swell(frames: &mut [Vec<u8>], input: &mut Input) {
+    let size = input.below(18);
+    if size > 0 && !frames.is_empty() {
+        let at = input.below(frames.len());
+        let fill = frames[at].last().copied().unwrap_or(b'x');
+        frames[at].resize(1 << size, fill);
+    }
+}

@@ -1,0 +1,163 @@
+//! From where peers are connected, and what is told of them to whom.
+//!
+//! The transport says the address of a peer when it has spoken first, and when its connection has ended. The
+//! address stays known for a while after that, for the events that come of the end.
+
+use super::stats::text;
+use super::{Broker, RoutingId};
+use crate::proto::table::Table;
+use crate::wire::Frame;
+use foldhash::quality::FixedState;
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+/// So many addresses of peers that have gone are known.
+const MAX_GONE: usize = 256;
+
+#[derive(Debug)]
+struct Entry {
+    address: Arc<str>,
+    is_gone: bool,
+}
+
+/// The addresses of peers that have one; a peer over ipc or inproc has none.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    known: Table<RoutingId, Entry>,
+    /// The longest gone first.
+    gone: VecDeque<RoutingId>,
+}
+
+impl Addresses {
+    pub(super) fn of(&self, peer: &[u8]) -> Option<&Arc<str>> {
+        self.known.get(peer).map(|entry| &entry.address)
+    }
+
+    /// Without the port: what all peers of one machine have in common.
+    pub(super) fn host_of(&self, peer: &[u8]) -> Option<&str> {
+        let (host, _) = self.of(peer)?.rsplit_once(':')?;
+        Some(host)
+    }
+
+    fn set(&mut self, peer: RoutingId, address: Arc<str>) {
+        let is_gone = false;
+        self.known.insert(peer, Entry { address, is_gone });
+    }
+
+    fn end(&mut self, peer: &RoutingId) {
+        let Some(entry) = self.known.get_mut(peer) else {
+            return;
+        };
+        if !std::mem::replace(&mut entry.is_gone, true) {
+            self.gone.push_back(peer.clone());
+        }
+        if self.gone.len() > MAX_GONE
+            && let Some(oldest) = self.gone.pop_front()
+            && self.known.get(&oldest).is_some_and(|entry| entry.is_gone)
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+/// What is told of peers to somebody.
+pub(super) struct View<'a> {
+    addresses: Option<&'a Addresses>,
+    /// Identities of clients, and of peers that are neither, are not told, but what stands for them.
+    alias: Option<FixedState>,
+}
+
+impl View<'_> {
+    /// Everything, for the owner of the broker.
+    pub(super) const WHOLE: View<'static> = View {
+        addresses: None,
+        alias: None,
+    };
+
+    /// What a peer is called that is no worker: those are for clients to choose from.
+    pub(super) fn name(&self, id: &[u8]) -> String {
+        match &self.alias {
+            Some(hasher) => format!("id-{:016x}", hasher.hash_one(id)),
+            None => text(id),
+        }
+    }
+
+    /// Where it is connected from, if that is told.
+    pub(super) fn address(&self, id: &[u8]) -> Option<&str> {
+        self.addresses?.of(id).map(|address| &**address)
+    }
+
+    /// Whether addresses are told.
+    pub(super) fn tells_addresses(&self) -> bool {
+        self.alias.is_none()
+    }
+}
+
+impl<F: Frame> Broker<F> {
+    /// This peer is connected from `address`, or that connection has ended.
+    pub fn handle_address(&mut self, peer: &RoutingId, address: Option<&str>) {
+        match address {
+            Some(address) => self.addresses.set(peer.clone(), address.into()),
+            None => self.addresses.end(peer),
+        }
+    }
+
+    /// For the owner of the broker.
+    pub(super) fn whole_view(&self) -> View<'_> {
+        View {
+            addresses: Some(&self.addresses),
+            alias: None,
+        }
+    }
+
+    /// For a peer that asks by MMI. Without security anybody may, and whoever knows the identity of a
+    /// client could take its place.
+    pub(super) fn peers_view(&self) -> View<'_> {
+        match self.authorizer.is_on() {
+            true => self.whole_view(),
+            false => View {
+                addresses: None,
+                alias: Some(FixedState::with_seed(self.config.seed)),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: usize) -> RoutingId {
+        n.to_string().into_bytes().into()
+    }
+
+    #[test]
+    fn an_address_outlives_its_connection_for_a_while() {
+        let mut addresses = Addresses::default();
+        for n in 0..=MAX_GONE {
+            addresses.set(id(n), format!("10.0.0.1:{n}").into());
+        }
+        for n in 0..MAX_GONE {
+            addresses.end(&id(n));
+        }
+        assert_eq!(addresses.of(b"0").map(|at| &**at), Some("10.0.0.1:0"));
+        addresses.end(&id(MAX_GONE));
+        assert_eq!(addresses.of(b"0"), None);
+        assert!(addresses.of(b"1").is_some());
+    }
+
+    #[test]
+    fn a_peer_that_came_back_is_not_forgotten() {
+        let mut addresses = Addresses::default();
+        addresses.set(id(0), "10.0.0.1:1".into());
+        addresses.end(&id(0));
+        addresses.set(id(0), "10.0.0.1:2".into());
+        for n in 1..=2 * MAX_GONE {
+            addresses.set(id(n), "10.0.0.2:1".into());
+            addresses.end(&id(n));
+        }
+        assert_eq!(addresses.of(b"0").map(|at| &**at), Some("10.0.0.1:2"));
+        assert_eq!(addresses.known.len(), MAX_GONE + 1);
+    }
+}
