@@ -145,6 +145,36 @@ test('what comes before the end of a handshake is bounded, whatever was announce
   assert.equal(events[0].reason, 'too much before the handshake');
 });
 
+test('a message without an end ends its connection, and one that is large does not', {
+  skip: process.platform !== 'linux' && 'how much has come over a connection is known on Linux',
+}, async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const { broker, client } = await peers.trio(echo, { broker: { maxMessageSize: 4 * MIB } });
+  const refused = [];
+  broker.on('peerRefused', ({ reason }) => refused.push(reason));
+  const { hostname, port } = new URL(peers.endpoint);
+  const socket = net.connect(Number(port), hostname);
+  const closed = new Promise((resolve) => socket.on('close', resolve));
+  socket.on('error', () => {});
+  socket.resume();
+  socket.write(Buffer.concat([greeting(), READY]));
+  // A frame of 1 MiB, and one more is to follow.
+  const head = Buffer.from([3, 0, 0, 0, 0, 0, 0x10, 0, 0]);
+  const frame = Buffer.concat([head, Buffer.alloc(MIB)]);
+  const send = () => {
+    while (!socket.destroyed && socket.write(frame));
+    socket.once('drain', send);
+  };
+  send();
+  const large = 'x'.repeat(3.9 * MIB);
+  assert.equal(await client.call(SERVICE, large), large);
+  await closed;
+  await until(() => refused.length === 1);
+  assert.deepEqual(refused, ['a message without an end']);
+  for (let n = 0; n < 5; n += 1) assert.equal(await client.call(SERVICE, large), large);
+  assert.equal(refused.length, 1);
+});
+
 test('failed handshakes are events with an address, ten a second at most, and the others are counted', async (t) => {
   const peers = peersFor(t, 'tcp');
   const broker = peers.broker();

@@ -37,7 +37,8 @@ describe('what is there', () => {
     const { code, out } = await run('ls');
     assert.equal(code, 0);
     assert.equal(out, 'SERVICE  WORKERS  WAITING  RUNNING\nservice        1        0        0\n');
-    assert.deepEqual(await json('ls'), [{ name: SERVICE, workers: 1, queued: 0, running: 0 }]);
+    const [{ name, workers, queued, running }] = await json('ls');
+    assert.deepEqual([name, workers, queued, running], [SERVICE, 1, 0, 0]);
     await worker.stop();
     assert.deepEqual(await run('ls'), { code: 1, out: '', lines: [] });
   });

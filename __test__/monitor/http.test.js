@@ -230,7 +230,9 @@ test('events are told as they happen', async (t) => {
   const [, happened] = await until(() =>
     told.find(([event, { payload }]) => event === 'event' && payload?.service === 'late'),
   );
-  assert.deepEqual([happened.event, happened.payload], ['workerReady', { worker: 'W2', service: 'late' }]);
+  const { address, ...payload } = happened.payload;
+  assert.deepEqual([happened.event, payload], ['workerReady', { worker: 'W2', service: 'late' }]);
+  assert.match(address, /^127\.0\.0\.1:\d+$/);
   await until(() => told.some(([event, { stats }]) => event === 'stats' && stats.services.length === 2));
 });
 

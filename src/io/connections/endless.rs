@@ -58,9 +58,14 @@ impl Endless {
             }
             return;
         }
-        let before = self.seen.insert(fd, received).unwrap_or(0);
-        if received.saturating_sub(before) > MUCH {
-            self.suspects.insert(fd, received);
+        let before = self.seen.insert(fd, received);
+        if received.saturating_sub(before.unwrap_or(0)) <= MUCH {
+            return;
+        }
+        // Of what came before the first look all counts: whoever has said something is heard before the judgement.
+        self.suspects.insert(fd, before.map_or(0, |_| received));
+        if before.is_none() {
+            self.look(fd, received);
         }
     }
 
@@ -113,5 +118,14 @@ mod tests {
         endless.look(7, received + 4 * MESSAGE);
         endless.heard(7);
         assert!(endless.judge().is_empty());
+    }
+
+    #[test]
+    fn at_the_first_look_everything_counts() {
+        let mut endless = Endless::new(MESSAGE);
+        endless.look(7, MESSAGE + SLACK + 1);
+        endless.look(8, MESSAGE + SLACK + 1);
+        endless.heard(8);
+        assert_eq!(endless.judge(), [7]);
     }
 }
