@@ -177,6 +177,9 @@ declare class Peer<Events extends PeerEvents & { [E in keyof Events]: any[] }> e
   /** The identity on the wire: `conf.name`, or a random one. */
   readonly name: string;
 
+  /** The options as they were taken, with defaults; without those of security. */
+  readonly conf: Readonly<Record<string, any>>;
+
   /**
    * Starts. Calling it again while it starts or runs changes nothing, and tells the same outcome.
    * Starts and stops run one after the other, in the order of the calls.
@@ -214,10 +217,10 @@ declare class Peer<Events extends PeerEvents & { [E in keyof Events]: any[] }> e
 }
 
 /**
- * What is spoken on the wire: the protocol of zmq-omdp, MDP 0.1 (RFC 7), MDP 0.2 (RFC 18), or MDP 0.2 as majortomo
- * sends it.
+ * What is spoken on the wire: the protocol of zmq-omdp, MDP 0.1 (RFC 7), MDP 0.2 (RFC 18), MDP 0.2 as majortomo
+ * sends it, or the protocol of PIGATO.
  */
-export type Protocol = 'omdp' | 'mdp/0.1' | 'mdp/0.2' | 'mdp/0.2-majortomo';
+export type Protocol = 'omdp' | 'mdp/0.1' | 'mdp/0.2' | 'mdp/0.2-majortomo' | 'pigato';
 
 /** Options of all three. An option that is unknown, of the wrong type or out of range throws. */
 export interface PeerConf {
@@ -1149,6 +1152,16 @@ export class Client<
    * @param finalCb - called once, at the end
    * @throws {TypeError | RangeError} for a bad argument, or for data that can't be sent
    */
+  request<S extends keyof TServices & string>(
+    service: S,
+    data: TypeOf<TServices, S, 'request'>,
+    opts: RequestOptions,
+  ): RequestStream<TypeOf<TServices, S, 'partial'>, TypeOf<TServices, S, 'reply'>>;
+  request<TRequest = any, TPartial = any, TFinal = any>(
+    service: UntypedService<TServices>,
+    data: TRequest,
+    opts: RequestOptions,
+  ): RequestStream<TPartial, TFinal>;
   request(
     service: UntypedService<TServices>,
     data?: any,

@@ -1,7 +1,7 @@
 'use strict';
 
 const { BrokerCore, Kind } = require('./load');
-const { checkConf, checkEndpoints } = require('./options');
+const { checkConf, checkEndpoints, shownConf } = require('./options');
 const { Gatekeeper, reporter } = require('./gatekeeper');
 const { Peer } = require('./peer');
 const { checkRules, secureServer } = require('./security');
@@ -107,7 +107,7 @@ class Broker extends Peer {
     const endpoints = checkEndpoints(endpoint);
     const { conf: checked, callbacks } = secureServer(checkConf('broker', conf), endpoints);
     const listening = new Listening(callbacks);
-    super(BrokerCore, { endpoints, ...checked }, listening);
+    super(BrokerCore, { endpoints, ...checked }, listening, shownConf('broker', checked));
     this.#listening = listening;
     this.#mechanism = checked.security?.mechanism;
   }

@@ -4,7 +4,7 @@ const { ClientCore } = require('./load');
 const { callAll, checkCallAll } = require('./call-all');
 const { given } = require('./describe');
 const directory = require('./directory');
-const { checkBrokers, checkCallback, checkConf, checkService } = require('./options');
+const { checkBrokers, checkCallback, checkConf, checkService, shownConf } = require('./options');
 const { Peer } = require('./peer');
 const { OptionsReader } = require('./request-options');
 const { Requests } = require('./requests');
@@ -38,9 +38,15 @@ class Client extends Peer {
    */
   constructor(endpoint, conf) {
     const endpoints = checkBrokers(endpoint);
-    const { timeout, errorValues, ...rest } = checkConf('client', conf);
+    const checked = checkConf('client', conf);
+    const { timeout, errorValues, ...rest } = checked;
     const requests = new Requests(endpoints);
-    super(ClientCore, { endpoints, ...secureClient(rest, endpoints) }, requests);
+    super(
+      ClientCore,
+      { endpoints, ...secureClient(rest, endpoints) },
+      requests,
+      shownConf('client', checked),
+    );
     this.#requests = requests;
     this.#maxMessageSize = rest.maxMessageSize;
     this.#protocol = rest.protocol;
@@ -58,6 +64,9 @@ class Client extends Peer {
    * @returns {RequestStream}
    */
   request(service, data, partialCb, finalCb, opts) {
+    if (isOptions(partialCb) && finalCb === undefined && opts === undefined) {
+      return this.requestStream(service, data, partialCb);
+    }
     const onPartial = checkCallback(partialCb, 'partialCb');
     const onFinal = checkCallback(finalCb, 'finalCb');
     const request = this.#send(service, data, opts);
@@ -175,6 +184,14 @@ class Client extends Peer {
       return request;
     });
   }
+}
+
+/**
+ * Whether it is no callback, but what PIGATO takes in its place.
+ * @param {unknown} value
+ */
+function isOptions(value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 exports.Client = Client;

@@ -36,7 +36,7 @@
 const MAX_MS = 2147483647;
 
 /** What peers may speak; the first is what a worker or client speaks unless told otherwise. */
-const PROTOCOLS = ['omdp', 'mdp/0.1', 'mdp/0.2', 'mdp/0.2-majortomo'];
+const PROTOCOLS = ['omdp', 'mdp/0.1', 'mdp/0.2', 'mdp/0.2-majortomo', 'pigato'];
 
 const WHAT_MDP_LACKS = '[mdp.md](mdp.md#worker-and-client-at-a-standard-broker) lists what MDP lacks';
 
@@ -164,7 +164,7 @@ const OPTIONS = [
     value: PROTOCOLS,
     default: 'all',
     help: `the dialects that the broker accepts: ${PROTOCOLS.join(', ')}`,
-    more: 'An array. Messages of other dialects are dropped, each as a `badMessage`. See [mdp.md](mdp.md#standard-peers-at-the-broker)',
+    more: 'An array. Messages of other dialects are dropped, each as a `badMessage`. See [mdp.md](mdp.md#standard-peers-at-the-broker) and [pigato.md](pigato.md#peers-of-pigato-at-the-broker)',
   },
   {
     name: 'expiry',
@@ -434,7 +434,7 @@ const OPTIONS = [
     type: 'protocol',
     value: PROTOCOLS[0],
     help: `the dialect of the broker: ${PROTOCOLS.join(', ')}`,
-    more: `Under MDP \`concurrency\` must be 1. ${WHAT_MDP_LACKS}`,
+    more: `[pigato](pigato.md) is that of PIGATO's broker. Under MDP \`concurrency\` must be 1. ${WHAT_MDP_LACKS}`,
     flag: { short: 'p' },
   },
   {

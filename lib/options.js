@@ -134,6 +134,17 @@ function checkConf(role, conf) {
 }
 
 /**
+ * What a peer shows of its options: none of security, which have secrets.
+ * @param {'broker' | 'worker' | 'client'} role
+ * @param {any} checked
+ * @returns {Readonly<Record<string, unknown>>}
+ */
+function shownConf(role, checked) {
+  const shown = optionsOf(role).filter(({ group, type }) => group !== 'security' && type !== 'ignored');
+  return Object.freeze(Object.fromEntries(shown.map(({ name }) => [name, checked[name]])));
+}
+
+/**
  * @param {string} key
  * @param {Role} role
  * @returns {TypeError}
@@ -264,7 +275,7 @@ const checkConcurrencyValue = /** @type {Check} */ (checksOf('worker').get('conc
 function checkConcurrency(protocol, value) {
   const what = 'option "concurrency"';
   const concurrency = checkConcurrencyValue(value, what);
-  if (protocol === PROTOCOLS[0] || concurrency === 1) return concurrency;
+  if (!protocol.startsWith('mdp/') || concurrency === 1) return concurrency;
   throw outOfRange(concurrency, what, `1 under ${protocol}`);
 }
 
@@ -272,6 +283,7 @@ exports.checkBrokers = checkBrokers;
 exports.checkCallback = callback;
 exports.checkConcurrency = checkConcurrency;
 exports.checkConf = checkConf;
+exports.shownConf = shownConf;
 exports.checkEndpoints = checkEndpoints;
 exports.checkService = checkService;
 exports.checkServices = checkServices;

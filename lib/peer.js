@@ -57,6 +57,7 @@ class Peer extends EventEmitter {
   #inbox;
   #role;
   #conf;
+  #shown;
   /** @type {State} */
   #state = 'stopped';
   #generation = 0;
@@ -69,9 +70,11 @@ class Peer extends EventEmitter {
    * @param {new (conf: any) => Core} NativeCore
    * @param {{ name: string, endpoints: string[] }} conf
    * @param {Role} role
+   * @param {Readonly<Record<string, unknown>>} shown
    */
-  constructor(NativeCore, conf, role) {
+  constructor(NativeCore, conf, role, shown) {
     super();
+    this.#shown = shown;
     this.#conf = conf;
     this.#role = role;
     this.#core = new NativeCore(conf);
@@ -96,6 +99,11 @@ class Peer extends EventEmitter {
       refresh,
       roomy: () => this.#inbox.roomy(),
     });
+  }
+
+  /** The options as they are taken, with defaults. @returns {Readonly<Record<string, any>>} */
+  get conf() {
+    return this.#shown;
   }
 
   /** The identity on the wire. */

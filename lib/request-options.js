@@ -21,6 +21,21 @@ const FAIL_FAST = 2 ** (TermsShift.FailFast - TermsShift.Retry);
  * @typedef {{ readonly timeout: number, readonly json: string, readonly signal: AbortSignal | undefined, readonly how: number }} RequestOptions
  */
 
+/** Options that are read already, and whose JSON has whatever their caller gave. @implements {RequestOptions} */
+class ReadOptions {
+  signal = undefined;
+
+  /**
+   * @param {Record<string, any>} options with `timeout`, and `retry`, which allows any number of starts if it is true
+   * @param {number} most starts again
+   */
+  constructor(options, most) {
+    this.timeout = checkTimeout(options.timeout, 'option "timeout"');
+    this.how = options.retry ? most : 0;
+    this.json = bounded(JSON.stringify(options), 'opts');
+  }
+}
+
 /** Reads the options of requests; the JSON of those that only say a timeout is made once. */
 class OptionsReader {
   #defaults;
@@ -33,14 +48,16 @@ class OptionsReader {
    */
   constructor(timeout, protocol) {
     this.#protocol = protocol;
+    const json = protocol === 'pigato' ? jsonOf(timeout, undefined, 0) : JSON.stringify({ timeout });
     /** @type {RequestOptions} */
-    this.#defaults = { timeout, json: JSON.stringify({ timeout }), signal: undefined, how: 0 };
+    this.#defaults = { timeout, json, signal: undefined, how: 0 };
     this.#last = this.#defaults;
   }
 
   /** @param {unknown} opts @returns {RequestOptions} */
   read(opts) {
     if (opts === undefined || opts === null) return this.#defaults;
+    if (opts instanceof ReadOptions) return opts;
     let timeout = this.#defaults.timeout;
     let signal;
     let headers;
@@ -60,8 +77,9 @@ class OptionsReader {
       else throw unknownOption(key, 'request');
     }
     if (this.#protocol !== 'omdp') {
-      if (headers !== undefined) throw unsendable('headers', this.#protocol);
       if (how >= FAIL_FAST) throw unsendable('failFast', this.#protocol);
+      if (this.#protocol === 'pigato') return { timeout, json: jsonOf(timeout, headers, how), signal, how };
+      if (headers !== undefined) throw unsendable('headers', this.#protocol);
       if (how > 0) throw unsendable('retry', this.#protocol);
     }
     if (headers !== undefined) return { timeout, json: jsonOf(timeout, headers), signal, how };
@@ -83,9 +101,10 @@ class OptionsReader {
    * @returns {RequestOptions}
    */
   withHeaders(options, headers) {
-    const checked = this.#protocol === 'omdp' ? checkHeaders(headers) : undefined;
+    const checked = takesHeaders(this.#protocol) ? checkHeaders(headers) : undefined;
     if (checked === undefined || Object.keys(checked).length === 0) return options;
-    return { ...options, json: jsonOf(options.timeout, checked) };
+    const retry = this.#protocol === 'pigato' ? options.how : undefined;
+    return { ...options, json: jsonOf(options.timeout, checked, retry) };
   }
 }
 
@@ -96,15 +115,30 @@ class OptionsReader {
  */
 function describeOptions(protocol, { timeout, json, how }) {
   const terms = { timeout, retry: how % FAIL_FAST, failFast: how >= FAIL_FAST };
-  return protocol === 'omdp' ? { ...terms, headers: { ...JSON.parse(json).headers } } : terms;
+  return takesHeaders(protocol) ? { ...terms, headers: { ...JSON.parse(json).headers } } : terms;
 }
 
-/** @param {number} timeout @param {Record<string, unknown>} headers @returns {string} */
-function jsonOf(timeout, headers) {
-  const json = JSON.stringify({ timeout, headers });
+/** @param {string} protocol */
+function takesHeaders(protocol) {
+  return protocol === 'omdp' || protocol === 'pigato';
+}
+
+/**
+ * Brokers and workers of PIGATO read `retry` there, and know a client of their own by it.
+ * @param {number} timeout
+ * @param {Record<string, unknown> | undefined} headers
+ * @param {number} [retry]
+ * @returns {string}
+ */
+function jsonOf(timeout, headers, retry) {
+  return bounded(JSON.stringify({ timeout, retry, headers }), 'option "headers"');
+}
+
+/** @param {string} json @param {string} what */
+function bounded(json, what) {
   const size = Buffer.byteLength(json);
   if (size <= MAX_OPTIONS_BYTES) return json;
-  throw new RangeError(`option "headers" must have at most ${MAX_OPTIONS_BYTES} bytes as JSON, got ${size}`);
+  throw new RangeError(`${what} must have at most ${MAX_OPTIONS_BYTES} bytes as JSON, got ${size}`);
 }
 
 /** @param {string} option @param {string} protocol */
@@ -152,3 +186,4 @@ function checkHeaders(value) {
 }
 
 exports.OptionsReader = OptionsReader;
+exports.ReadOptions = ReadOptions;

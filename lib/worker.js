@@ -2,7 +2,7 @@
 
 const { WorkerCore } = require('./load');
 const { Deliveries } = require('./deliveries');
-const { checkBrokers, checkConcurrency, checkConf, checkServices } = require('./options');
+const { checkBrokers, checkConcurrency, checkConf, checkServices, shownConf } = require('./options');
 const { Peer } = require('./peer');
 const { secureClient } = require('./security');
 
@@ -31,7 +31,7 @@ class Worker extends Peer {
     );
     const [first, ...moreServices] = names;
     const native = { endpoints, ...secureClient(checked, endpoints), service: first, moreServices };
-    super(WorkerCore, native, deliveries);
+    super(WorkerCore, native, deliveries, shownConf('worker', checked));
     this.#deliveries = deliveries;
     this.#services = services;
     this.#protocol = checked.protocol;
@@ -43,6 +43,11 @@ class Worker extends Peer {
 
   get services() {
     return [...this.#services];
+  }
+
+  /** @override */
+  get conf() {
+    return Object.freeze({ ...super.conf, concurrency: this.concurrency });
   }
 
   get concurrency() {

@@ -155,7 +155,7 @@ test('the example of streams in the README survives a missing file on both sides
 
 describe('docs/api.md and index.d.ts', () => {
   const types = read('index.d.ts');
-  const api = `${read('docs/api.md')}\n${read('docs/security.md')}`;
+  const api = ['api', 'security', 'services'].map((name) => read(`docs/${name}.md`)).join('\n');
   const said = new Set([...api.matchAll(/`([^`\n]+)`/g)].flatMap(([, code]) => code.match(/\w+/g) ?? []));
   const blocks = [...types.matchAll(/^(?:export |declare )+(?:interface|class) (\w+)[\s\S]*?^}$/gm)];
   /** What every EventEmitter has, with better types. */

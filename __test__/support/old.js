@@ -6,12 +6,17 @@ const { rawDealer, rawRouter, toText } = require('./raw');
 
 const json = (value) => JSON.stringify(value);
 
+/** A request in the form that a worker of PIGATO reads too: what it wants stands behind what 0.0.92 looks at. */
+function isForEither(frames) {
+  return frames.length === 8 && frames[3] === frames[5] && frames[4] === frames[6];
+}
+
 /** What may be sent to a worker of 0.0.92, by the number of its frames. */
 function checkForWorker(frames) {
   const [header, command] = frames;
   assert.equal(header, 'W');
   const known =
-    (command === '2' && frames.length === 5) ||
+    (command === '2' && (frames.length === 5 || isForEither(frames))) ||
     (command === '4' && (frames.length === 2 || frames.length === 4)) ||
     (command === '5' && frames.length === 2);
   assert.ok(known, `not for a worker of 0.0.92: ${json(frames)}`);
@@ -21,6 +26,8 @@ function checkForWorker(frames) {
 function checkForClient(frames) {
   const [header, command, , code] = frames;
   assert.equal(header, 'C');
+  // The answer to a heartbeat, for clients of PIGATO; one of 0.0.92 ignores it.
+  if (command === '4' && frames.length === 2) return;
   const data = (command === '3' || command === '6') && frames.length === 5 && code === '0';
   const error = command === '3' && frames.length === 4;
   assert.ok(data || error, `not for a client of 0.0.92: ${json(frames)}`);
@@ -111,9 +118,12 @@ class OldClient {
 
   /** The next message, as text. */
   async next() {
-    const frames = toText(await this.#socket.receive());
-    checkForClient(frames);
-    return frames;
+    for (;;) {
+      const frames = toText(await this.#socket.receive());
+      checkForClient(frames);
+      // The answer to a heartbeat of its own.
+      if (frames[1] !== '4') return frames;
+    }
   }
 
   /** Makes a request, and gives its outcome, parsed: the partials, and a final or an error. */

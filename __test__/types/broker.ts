@@ -28,7 +28,7 @@ new Broker('tcp://*:5555', { expiry: '60000' });
 new Broker('tcp://*:5555', { busyTimeout: null });
 // @ts-expect-error of the worker and the client
 new Broker('tcp://*:5555', { protocol: 'omdp' });
-expectType<Equal<Protocol, 'omdp' | 'mdp/0.1' | 'mdp/0.2' | 'mdp/0.2-majortomo'>>();
+expectType<Equal<Protocol, 'omdp' | 'mdp/0.1' | 'mdp/0.2' | 'mdp/0.2-majortomo' | 'pigato'>>();
 
 async function numbers() {
   const { services, dialects, counters, tables } = await broker.stats();

@@ -89,8 +89,8 @@ client.request<number, Row, User>('users', '7');
 client.request();
 // @ts-expect-error service
 client.request(7, 'data');
-// @ts-expect-error not a function
-client.request('echo', 'data', {});
+// @ts-expect-error no callback, and no options
+client.request('echo', 'data', { timeout: 'soon' });
 // @ts-expect-error not a function
 client.request('echo', 'data', null, 'cb');
 // @ts-expect-error partial callbacks get no error

@@ -10,14 +10,14 @@ use crate::proto::broker::{
 use crate::proto::{Broker, Time};
 use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::packed::pack;
-use crate::wire::{Dialect, Dialects, mdp};
+use crate::wire::{Dialect, Dialects, mdp, pigato};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const PEERS: [&[u8]; 6] = [b"w0", b"w1", b"c0", b"c1", b"m0", b"m1"];
 
-pub(super) const MODELS: [&str; 46] = [
+pub(super) const MODELS: [&str; 57] = [
     "W|1|$S",
     "W|1|$S|$H",
     "W|3|$A|$R|0|1|$E",
@@ -64,6 +64,17 @@ pub(super) const MODELS: [&str; 46] = [
     "W|11|$C|$n|$K",
     "W|11|$C|$n|$K|user48",
     "W|11|$A|$R|$K",
+    "C|2|$S|$n|1|",
+    "C|2|$S|$n|undefined|{\"retry\":1,\"timeout\":50}",
+    "C|4|request|$n",
+    "C|4|worker|w0",
+    "W|4||{\"concurrency\":3}",
+    "W|4||{\"concurrency\":-1}",
+    "W|3|$A||$R|0|1|{}",
+    "W|3|$A||$R|-1|\"e\"",
+    "W|6|$A||$R|0|1|{}",
+    "W|6|$A||$R|0|undefined",
+    "W|7|$A||$R|0|\"busy\"|undefined",
 ];
 
 struct Live {
@@ -282,12 +293,18 @@ fn understood(transmit: crate::proto::broker::Transmit<Vec<u8>>) {
         Worker,
         MdpClient(mdp::Dialect),
         MdpWorker(mdp::Dialect),
+        PigatoClient,
+        PigatoWorker,
+        EitherWorker,
     }
     let reader = match transmit.message {
         Outgoing::Client(_) => Reader::Client,
         Outgoing::Worker(_) => Reader::Worker,
         Outgoing::MdpClient(dialect, _) => Reader::MdpClient(dialect),
         Outgoing::MdpWorker(dialect, _) => Reader::MdpWorker(dialect),
+        Outgoing::PigatoClient(_) => Reader::PigatoClient,
+        Outgoing::PigatoWorker(pigato::ToWorker::EitherRequest { .. }) => Reader::EitherWorker,
+        Outgoing::PigatoWorker(_) => Reader::PigatoWorker,
     };
     let mut frames = Vec::new();
     let packed = transmit.packed;
@@ -301,6 +318,14 @@ fn understood(transmit: crate::proto::broker::Transmit<Vec<u8>>) {
         Reader::Worker => ToWorker::decode(&mut frames).map(drop),
         Reader::MdpClient(dialect) => mdp::ClientReply::decode(dialect, &mut frames).map(drop),
         Reader::MdpWorker(dialect) => mdp::ToWorker::decode(dialect, &mut frames).map(drop),
+        Reader::PigatoClient => pigato::ToClient::decode(&mut frames).map(drop),
+        Reader::PigatoWorker => pigato::ToWorker::decode(&mut frames).map(drop),
+        Reader::EitherWorker => {
+            assert_eq!(frames.len(), 8);
+            pigato::ToWorker::decode(&mut frames.clone()).expect("a worker of PIGATO can read it");
+            frames.truncate(5);
+            ToWorker::decode(&mut frames).map(drop)
+        }
     };
     assert_eq!(result, Ok(()), "{shown:?}");
 }

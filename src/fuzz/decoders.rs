@@ -6,7 +6,9 @@ use crate::wire::omdp::{
     Ack, ClaimExt, Past, PeerMessage, ReplyKind, ResumeExt, ToClient, ToWorker, rids, rids_to_frame,
 };
 use crate::wire::packed::{Batch, FIRST, pack, unpack, unpack_next};
-use crate::wire::{Body, Dialect, Encoding, Hello, Malformed, body, mdp as wire_mdp};
+use crate::wire::{
+    Body, Dialect, Encoding, Hello, Malformed, body, mdp as wire_mdp, pigato as wire_pigato,
+};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::fmt::Debug;
@@ -19,13 +21,15 @@ fn omdp<M: Debug + PartialEq>(
 ) {
     let frames = Input::new(data).frames();
     let dialect = Dialect::detect(&frames);
+    let is_like =
+        |dialect: Option<Dialect>| dialect.is_some_and(|each| each.is_like(Dialect::Omdp));
     let mut left = frames.clone();
     let result = decode(&mut left);
     assert!(left.is_empty(), "the frames are reused");
     let Ok(message) = result else {
         return;
     };
-    assert_eq!(dialect, Some(Dialect::Omdp));
+    assert!(is_like(dialect), "{dialect:?}");
     let mut out = Vec::new();
     encode(message, &mut out);
     if matches!(&frames[0][..], b"C" | b"W") {
@@ -97,6 +101,57 @@ pub(super) fn mdp(data: &[u8]) {
             assert!(!body.into_frames().is_empty());
         }
     }
+}
+
+pub(super) fn pigato(data: &[u8]) {
+    use wire_pigato::{PeerMessage, ToClient, ToWorker, WorkerMessage, is_pigato, status};
+    let frames = Input::new(data).frames();
+    let encode = |message, out: &mut Frames| match message {
+        PeerMessage::Client(message) => message.encode(out),
+        PeerMessage::Worker(message) => message.encode(out),
+    };
+    if let Some(PeerMessage::Worker(WorkerMessage::Heartbeat { status: Some(json) })) =
+        unchanged(&frames, PeerMessage::decode, encode)
+    {
+        assert!(status(&json).is_none_or(|n| n >= -1));
+    }
+    unchanged(&frames, ToWorker::decode, ToWorker::encode);
+    if let Some(ToClient::Reply {
+        kind, rid, data, ..
+    }) = unchanged(&frames, ToClient::decode, ToClient::encode)
+        && let Some(reply) = ToClient::reply(kind, rid, wire_pigato::body(data), None)
+    {
+        unchanged(&encoded(reply), ToClient::decode, ToClient::encode);
+    }
+    if let Ok((message, _)) = ToWorker::decode(&mut frames.clone()).map(ToWorker::into_neutral) {
+        let _ = ToWorker::from_neutral(message);
+    }
+    // The two dialects are never taken for one another.
+    if is_pigato(&frames) {
+        assert_eq!(Dialect::detect(&frames), Some(Dialect::Pigato));
+    }
+}
+
+fn encoded(message: wire_pigato::ToClient<Vec<u8>>) -> Frames {
+    let mut out = Vec::new();
+    message.encode(&mut out);
+    out
+}
+
+/// What decodes encodes to what it was.
+fn unchanged<M: Clone>(
+    frames: &Frames,
+    decode: fn(&mut Frames) -> Result<M, Malformed>,
+    encode: fn(M, &mut Frames),
+) -> Option<M> {
+    let mut left = frames.clone();
+    let result = decode(&mut left);
+    assert!(left.is_empty(), "the frames are reused");
+    let message = result.ok()?;
+    let mut out = Vec::new();
+    encode(message.clone(), &mut out);
+    assert_eq!(out, *frames);
+    Some(message)
 }
 
 pub(super) fn packed(data: &[u8]) {

@@ -25,11 +25,12 @@ mod worker;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the names of their files in `fuzz/fuzz_targets` and their folders in `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("to_broker", decoders::to_broker),
     ("to_worker", decoders::to_worker),
     ("to_client", decoders::to_client),
     ("mdp", decoders::mdp),
+    ("pigato", decoders::pigato),
     ("packed", decoders::packed),
     ("hello", decoders::hello),
     ("ext", decoders::ext),

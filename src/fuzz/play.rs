@@ -3,7 +3,7 @@
 use super::input::{Frames, Input};
 use crate::proto::link::LinkConfig;
 use crate::wire::omdp::PeerMessage;
-use crate::wire::{Dialect, mdp};
+use crate::wire::{Dialect, mdp, pigato};
 use std::time::Duration;
 
 /// More operations than this find nothing that fewer don't.
@@ -46,7 +46,7 @@ pub(super) fn link(expect_beats: bool) -> LinkConfig {
 
 /// What a worker or client speaks.
 pub(super) fn dialect(input: &mut Input) -> Dialect {
-    match input.below(8) {
+    match input.below(9) {
         n @ 5.. => Dialect::ALL[n - 4],
         _ => Dialect::Omdp,
     }
@@ -65,6 +65,7 @@ pub(super) fn understood_by_broker(dialect: Dialect, sent: Vec<Frames>) {
         let result = match dialect {
             Dialect::Omdp => PeerMessage::decode(&mut frames).map(drop),
             Dialect::Mdp(dialect) => mdp::PeerMessage::decode(dialect, &mut frames).map(drop),
+            Dialect::Pigato => pigato::PeerMessage::decode(&mut frames).map(drop),
         };
         assert_eq!(result, Ok(()), "{shown:?}");
     }

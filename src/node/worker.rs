@@ -272,7 +272,8 @@ impl WorkerCore {
                 seed: random(),
                 expect_hello: false,
                 // Nobody has to have bound an inproc endpoint yet; who does is ours, and says hello.
-                expect_beats: dialect != Dialect::Omdp || !Address::new(address).is_inproc(),
+                expect_beats: matches!(dialect, Dialect::Mdp(_))
+                    || !Address::new(address).is_inproc(),
                 max_message: Some(conf.max_message_size as u64),
             },
             service: service.clone(),

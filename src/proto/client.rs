@@ -160,6 +160,7 @@ impl<F: Frame> Client<F> {
         Form {
             dialect: self.config.dialect,
             packed: self.link.peer().is_some_and(|hello| hello.packs),
+            concurrency: 0,
         }
     }
 

@@ -30,6 +30,7 @@ mod mixes;
 pub(crate) mod net;
 mod parking;
 mod pause;
+mod pigato;
 mod recovery;
 mod registration;
 mod restarts;

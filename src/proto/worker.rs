@@ -203,6 +203,12 @@ impl<F: Frame> Worker<F> {
         Form {
             dialect: self.config.dialect,
             packed: self.link.peer().is_some_and(|hello| hello.packs),
+            concurrency: match self.config.dialect {
+                Dialect::Pigato => self
+                    .concurrency()
+                    .map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)),
+                _ => 0,
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 use super::mdp;
 use super::omdp;
 use super::packed::{is_batch, is_packed};
+use super::pigato;
 use super::{Frame, Malformed};
 
 /// A dialect that a peer may speak.
@@ -12,15 +13,18 @@ pub enum Dialect {
     Omdp,
     /// A dialect of the standard.
     Mdp(mdp::Dialect),
+    /// That of PIGATO.
+    Pigato,
 }
 
 impl Dialect {
     /// All there are.
-    pub const ALL: [Dialect; 4] = [
+    pub const ALL: [Dialect; 5] = [
         Dialect::Omdp,
         Dialect::Mdp(mdp::Dialect::V01),
         Dialect::Mdp(mdp::Dialect::V02),
         Dialect::Mdp(mdp::Dialect::Majortomo),
+        Dialect::Pigato,
     ];
 
     /// The name in options and events.
@@ -30,6 +34,7 @@ impl Dialect {
             Dialect::Mdp(mdp::Dialect::V01) => "mdp/0.1",
             Dialect::Mdp(mdp::Dialect::V02) => "mdp/0.2",
             Dialect::Mdp(mdp::Dialect::Majortomo) => "mdp/0.2-majortomo",
+            Dialect::Pigato => "pigato",
         }
     }
 
@@ -40,6 +45,7 @@ impl Dialect {
             Dialect::Mdp(mdp::Dialect::V01) => 1,
             Dialect::Mdp(mdp::Dialect::V02) => 2,
             Dialect::Mdp(mdp::Dialect::Majortomo) => 3,
+            Dialect::Pigato => 4,
         }
     }
 
@@ -50,6 +56,13 @@ impl Dialect {
             .find(|dialect| dialect.as_str() == name)
     }
 
+    /// Whether peers of the two can be taken for one another: a worker of PIGATO is one of OMDP until it
+    /// shows what it is.
+    pub fn is_like(self, other: Self) -> bool {
+        let is_digits = |dialect| matches!(dialect, Dialect::Omdp | Dialect::Pigato);
+        self == other || is_digits(self) && is_digits(other)
+    }
+
     /// Decodes the message of a broker to a local worker. Leaves `frames` empty.
     pub fn decode_for_worker<F: Frame>(
         self,
@@ -58,11 +71,14 @@ impl Dialect {
         match self {
             Dialect::Omdp => omdp::ToWorker::decode(frames),
             Dialect::Mdp(dialect) => mdp::decode_for_worker(dialect, frames),
+            // Without the client's options, which have no place in it.
+            Dialect::Pigato => Ok(pigato::ToWorker::decode(frames)?.into_neutral().0),
         }
     }
 
     /// The dialect that these frames are a message of, if they are one at all. Every dialect puts
-    /// its mark within the first two frames, and no two the same.
+    /// its mark within the first two frames, and no two the same, but for PIGATO: see
+    /// [`pigato::is_pigato`].
     pub fn detect<F: Frame>(frames: &[F]) -> Option<Self> {
         let (delimited, mark) = match frames {
             [first, second, ..] if first.is_empty() => (true, &**second),
@@ -70,6 +86,7 @@ impl Dialect {
             [] => return None,
         };
         match (delimited, mark) {
+            (false, b"C" | b"W") if pigato::is_pigato(frames) => Some(Dialect::Pigato),
             (false, b"C" | b"W") => Some(Dialect::Omdp),
             (false, first) if is_packed(first) || is_batch(first) => Some(Dialect::Omdp),
             (true, b"MDPC01" | b"MDPW01") => Some(Dialect::Mdp(mdp::Dialect::V01)),
@@ -87,6 +104,8 @@ pub struct Form {
     pub dialect: Dialect,
     /// Whether the receiver understands [`packed`](super::packed) frames.
     pub packed: bool,
+    /// Of a worker: how many requests it runs at once; -1 is without limit.
+    pub concurrency: i64,
 }
 
 impl Form {
@@ -98,6 +117,13 @@ impl Form {
             Dialect::Mdp(dialect) => {
                 if let Some(message) = mdp::WorkerMessage::from_neutral(message) {
                     message.encode(dialect, out);
+                }
+            }
+            Dialect::Pigato => {
+                if let Some(message) =
+                    pigato::WorkerMessage::from_neutral(message, self.concurrency)
+                {
+                    message.encode(out);
                 }
             }
         }
@@ -112,6 +138,11 @@ impl Form {
                     message.encode(dialect, out);
                 }
             }
+            Dialect::Pigato => {
+                if let Some(message) = pigato::ClientMessage::from_neutral(message) {
+                    message.encode(out);
+                }
+            }
         }
     }
 }
@@ -122,7 +153,7 @@ pub struct Dialects(u8);
 
 impl Dialects {
     /// All of them.
-    pub const ALL: Dialects = Dialects(0b1111);
+    pub const ALL: Dialects = Dialects(0b1_1111);
 
     fn bit(dialect: Dialect) -> u8 {
         1 << dialect.index()
@@ -163,6 +194,8 @@ mod tests {
             ("C|2|echo|r|1", Some("omdp")),
             ("W|4", Some("omdp")),
             ("\u{1}\u{1}W\u{1}4", Some("omdp")),
+            ("W|4|∅|{}", Some("pigato")),
+            ("C|2|echo|r|1|∅", Some("pigato")),
             ("∅|MDPC01|echo|a", Some("mdp/0.1")),
             ("∅|MDPW01|\u{1}|echo", Some("mdp/0.1")),
             ("MDPC02|\u{1}|echo|a", Some("mdp/0.2")),

@@ -17,6 +17,7 @@ pub mod mdp;
 pub(crate) mod members;
 pub mod omdp;
 pub mod packed;
+pub mod pigato;
 pub mod sizes;
 
 pub use body::{Body, Encoding};

@@ -113,6 +113,7 @@ impl<F: Frame> Broker<F> {
         } else {
             if let Some(entry) = self.clients.get_mut(client) {
                 entry.extended |= head.extended;
+                entry.dialect = head.dialect;
             }
             // A request id that is in use would have two requests end for one.
             if self

@@ -45,7 +45,9 @@ impl<F: Frame> Broker<F> {
             self.end_unsent(now, request, worker, Code::RequestTooLarge);
             return false;
         }
-        if let Some(message) = self.request_for(worker, request) {
+        if self.may_be_of_pigato(worker) {
+            self.send_pigato_request(worker, request);
+        } else if let Some(message) = self.request_for(worker, request) {
             self.send_worker(worker, message);
         }
         true

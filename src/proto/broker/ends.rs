@@ -62,7 +62,7 @@ impl<F: Frame> Broker<F> {
                     if entry.hello.is_some() {
                         self.send_worker(worker, ToWorker::Cancel { token });
                     } else {
-                        entry.busy_for_nobody = owed;
+                        entry.owe(owed);
                     }
                     self.line_up(worker);
                 }
@@ -192,7 +192,7 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let client = self.clients.get(request.client);
-        let is_mdp = client.is_some_and(|client| client.dialect != Dialect::Omdp);
+        let is_mdp = client.is_some_and(|client| matches!(client.dialect, Dialect::Mdp(_)));
         if !request.is_waiting() && is_mdp {
             // An MDP client has set no limit to the work, only the broker one to the waiting: the
             // timer is for when it might wait again.

@@ -5,9 +5,9 @@ use super::accounts::ENTRY;
 use super::requests::Content;
 use crate::proto::Terms;
 use crate::wire::ext::{RequestData, RequestExt};
-use crate::wire::members::members;
+use crate::wire::members::{Scalar, members};
 use crate::wire::omdp::{self, ClientMessage, Past, WorkerMessage};
-use crate::wire::{Body, Dialect, Frame, Hello, Malformed, mdp};
+use crate::wire::{Body, Dialect, Frame, Hello, Malformed, mdp, pigato};
 use std::time::Duration;
 
 /// A message to the broker.
@@ -18,6 +18,8 @@ pub(super) enum Incoming<F> {
     Client(ClientMessage<F>),
     Worker(WorkerMessage<F>),
     MdpWorker(mdp::Dialect, mdp::WorkerMessage<F>),
+    /// What OMDP has no form of.
+    Pigato(pigato::PeerMessage<F>),
 }
 
 /// A request as it comes to the door.
@@ -53,10 +55,36 @@ impl<F: Frame> Incoming<F> {
                 }
                 mdp::PeerMessage::Worker(message) => Incoming::MdpWorker(dialect, message),
             }),
+            Some(Dialect::Pigato) => Ok(Incoming::of_pigato(pigato::PeerMessage::decode(frames)?)),
             _ => match omdp::PeerMessage::decode(frames)? {
                 omdp::PeerMessage::Client(message) => Incoming::of_client(message),
                 omdp::PeerMessage::Worker(message) => Ok(Incoming::Worker(message)),
             },
+        }
+    }
+
+    #[cold]
+    fn of_pigato(message: pigato::PeerMessage<F>) -> Self {
+        use pigato::{ClientMessage as OfClient, PeerMessage, WorkerMessage as OfWorker};
+        match message {
+            PeerMessage::Client(OfClient::Request {
+                service,
+                rid,
+                data,
+                opts,
+            }) => Incoming::Request(IncomingRequest::of_pigato(service, rid, data, opts)),
+            PeerMessage::Client(OfClient::Heartbeat) => Incoming::Client(ClientMessage::Heartbeat),
+            PeerMessage::Client(OfClient::RequestHeartbeat { rid }) => {
+                Incoming::Client(ClientMessage::RequestHeartbeat { rid })
+            }
+            PeerMessage::Worker(OfWorker::Ready { service }) => {
+                let hello = None;
+                Incoming::Worker(WorkerMessage::Ready { service, hello })
+            }
+            PeerMessage::Worker(OfWorker::Disconnect) => {
+                Incoming::Worker(WorkerMessage::Disconnect)
+            }
+            other => Incoming::Pigato(other),
         }
     }
 
@@ -124,7 +152,10 @@ impl<F: Frame> Incoming<F> {
             }
             Incoming::MdpWorker(_, mdp::WorkerMessage::Ready { service }) => service.len(),
             // Nothing else is ever kept.
-            Incoming::Client(_) | Incoming::Worker(_) | Incoming::MdpWorker(..) => 0,
+            Incoming::Client(_)
+            | Incoming::Worker(_)
+            | Incoming::MdpWorker(..)
+            | Incoming::Pigato(_) => 0,
         };
         ENTRY + bytes
     }
@@ -152,6 +183,29 @@ impl<F: Frame> Incoming<F> {
 }
 
 impl<F: Frame> IncomingRequest<F> {
+    fn of_pigato(service: F, rid: F, data: F, opts: Option<F>) -> Self {
+        let terms = Terms {
+            timeout: timeout_of(opts.as_deref()).map(ahead_of_client),
+            retry: retry_of(opts.as_deref()),
+            ..Terms::default()
+        };
+        IncomingRequest {
+            head: RequestHead {
+                dialect: Dialect::Pigato,
+                extended: false,
+                service,
+                rid,
+            },
+            content: Content {
+                body: pigato::body(data),
+                opts,
+            },
+            terms,
+            past: None,
+            retried: 0,
+        }
+    }
+
     fn of_mdp(dialect: mdp::Dialect, request: mdp::ClientRequest<F>) -> Self {
         IncomingRequest {
             head: RequestHead {
@@ -210,4 +264,28 @@ fn timeout_of(opts: Option<&[u8]>) -> Option<Duration> {
         .filter(|ms| is_object && *ms != 0.0)
         .unwrap_or(DEFAULT);
     (timeout > 0.0).then(|| Duration::from_millis(timeout.min(f64::from(i32::MAX)).ceil() as u64))
+}
+
+/// A client of PIGATO looks for its timeouts with each of its heartbeats, and dies of a reply to a
+/// request that it has given up: it is told before it can have.
+fn ahead_of_client(timeout: Duration) -> Duration {
+    timeout - (timeout / 10).min(Duration::from_millis(50))
+}
+
+/// As PIGATO reads it: anything that is true allows any number of starts.
+fn retry_of(opts: Option<&[u8]>) -> u8 {
+    let mut may_retry = false;
+    let is_object = members(opts.unwrap_or_default(), |name, value| {
+        if name == "retry" {
+            may_retry = match value {
+                Scalar::Bool(is) => is,
+                Scalar::Text(text) => !text.is_empty(),
+                value => value.as_f64().is_some_and(|n| n != 0.0),
+            };
+        }
+    });
+    match is_object && may_retry {
+        true => u8::MAX,
+        false => 0,
+    }
 }

@@ -168,7 +168,7 @@ impl<F: Frame> Broker<F> {
 /// How long a worker may be silent.
 fn patience(config: &BrokerConfig, worker: &Worker) -> Duration {
     let patience = config.patience(worker.hello.as_ref());
-    let busy = worker.busy_for_nobody.is_some() || !worker.running.is_empty();
+    let busy = !worker.busy_for_nobody.is_empty() || !worker.running.is_empty();
     match worker.dialect {
         Dialect::Mdp(_) if busy => patience.max(config.busy_timeout),
         _ => patience,

@@ -71,10 +71,10 @@ impl<F: Frame> Broker<F> {
             return false;
         }
         if let Some(key) = self.workers.find(from)
-            && self
-                .workers
-                .get(key)
-                .is_some_and(|worker| worker.dialect != dialect)
+            && self.workers.get(key).is_some_and(|worker| {
+                !worker.dialect.is_like(dialect)
+                    || dialect == Dialect::Pigato && worker.hello.is_some()
+            })
         {
             self.expel(now, key);
             return true;
@@ -83,7 +83,9 @@ impl<F: Frame> Broker<F> {
             .clients
             .find(from)
             .and_then(|key| self.clients.get(key));
-        client.is_some_and(|client| client.dialect != dialect)
+        client.is_some_and(|client| {
+            !client.dialect.is_like(dialect) || dialect == Dialect::Pigato && client.extended
+        })
     }
 
     pub(super) fn on_mdp_worker(
@@ -143,7 +145,7 @@ impl<F: Frame> Broker<F> {
             return Ok(());
         };
         // Of a request that ended meanwhile.
-        let owed = worker.busy_for_nobody.as_ref();
+        let owed = worker.busy_for_nobody.front();
         if owed.is_some_and(|owed| *owed.client == *client) {
             if last {
                 self.release_mdp_worker(now, key);
@@ -176,7 +178,7 @@ impl<F: Frame> Broker<F> {
 
     fn release_mdp_worker(&mut self, now: Time, key: WorkerKey) {
         if let Some(worker) = self.workers.get_mut(key) {
-            worker.busy_for_nobody = None;
+            worker.busy_for_nobody.clear();
             self.line_up(key);
             self.dispatch_for(now, key);
         }

@@ -26,6 +26,7 @@
 //! | worker | DISCONNECT         | forgets the worker; of ours: its requests had not started      |
 //! | worker | anything, not held | DISCONNECT, and the worker starts over                         |
 //! | any    | MDP                | see `mdp`: the same, in the terms of its dialect               |
+//! | any    | PIGATO             | see `pigato`: the same                                         |
 //! | time   | request's deadline | `C_TIMEOUT` to the client, CANCEL to the worker                |
 //! | either | READY, REQUEST the user may not | DISCONNECT; `B_DENIED` (see [`access`])                |
 //! | time   | silent peer        | DISCONNECT, and as if its connection had broken                |
@@ -66,6 +67,7 @@ mod mmi;
 mod omdp;
 mod pace;
 mod parking;
+mod pigato;
 mod registration;
 mod replies;
 mod reply_log;
@@ -88,6 +90,7 @@ pub use transmit::{Outgoing, Transmit};
 use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
 use crate::proto::table::Table;
+use crate::wire::pigato::is_bare_beat;
 use crate::wire::{Dialect, Frame, Malformed};
 use accounts::Accounts;
 use addresses::Addresses;
@@ -148,6 +151,8 @@ pub struct Broker<F> {
     forgotten: Forgotten,
     transmits: Vec<Transmit<F>>,
     events: Vec<BrokerEvent>,
+    /// What a worker of PIGATO adds to the reply that is being passed on.
+    reply_opts: Option<F>,
     /// What has come of replies whose clients can't be given parts.
     parts: Table<RequestKey, Parts<F>>,
     /// Who was told to begin anew, and hears no more until it does.
@@ -187,6 +192,7 @@ impl<F: Frame> Broker<F> {
             forgotten: Forgotten::default(),
             transmits: Vec::new(),
             events: Vec::new(),
+            reply_opts: None,
             parts: Table::default(),
             refused: Refused::default(),
             displaced: Displaced::default(),
@@ -225,6 +231,9 @@ impl<F: Frame> Broker<F> {
             frames.clear();
             return self.report_bad(from, "another dialect than before");
         }
+        if is_bare_beat(frames) {
+            self.answer_beat(from);
+        }
         match Incoming::decode(dialect, frames) {
             Ok(message) => self.handle_decoded(now, from, message),
             Err(why) => self.report_bad(from, why.as_str()),
@@ -245,6 +254,10 @@ impl<F: Frame> Broker<F> {
                 .map_err(Malformed::as_str),
             Incoming::MdpWorker(dialect, message) => {
                 self.on_mdp_worker(now, from, dialect, message)
+            }
+            Incoming::Pigato(message) => {
+                self.on_pigato(now, from, message);
+                Ok(())
             }
         };
         if let Err(why) = result {

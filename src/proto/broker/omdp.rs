@@ -1,10 +1,11 @@
 //! The messages of peers of ours and of 0.0.92, to what the broker does with them.
 
 use super::ends::End;
+use super::workers::Worker;
 use super::{Broker, Departure, mmi};
 use crate::proto::Time;
 use crate::wire::omdp::{ClientMessage, ToWorker, WorkerMessage, tokens};
-use crate::wire::{Frame, Hello, Malformed};
+use crate::wire::{Dialect, Frame, Hello, Malformed};
 
 impl<F: Frame> Broker<F> {
     pub(super) fn on_client(
@@ -92,7 +93,7 @@ impl<F: Frame> Broker<F> {
             ) => {
                 let request = match token {
                     Some(token) => self.requests.by_token(token),
-                    None => self.running_by_name(key, &client, &rid),
+                    None => self.running_of_old(key, &client, &rid),
                 };
                 if token.is_some() {
                     self.acknowledge(key, body.bytes.len());
@@ -104,6 +105,7 @@ impl<F: Frame> Broker<F> {
             }
             (WorkerMessage::Heartbeat, Some(key)) => {
                 if self.workers.get(key).is_some_and(|w| w.hello.is_none()) {
+                    self.is_of_0_0_92(key);
                     self.beat_old_worker(key);
                 }
             }
@@ -122,7 +124,8 @@ impl<F: Frame> Broker<F> {
             (WorkerMessage::AllClaimed, Some(key)) => self.end_of_claims(now, key, true),
             (WorkerMessage::Disconnect, Some(key)) => {
                 // So that one of ours can wait until its goodbye was heard.
-                if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
+                let hears = |w: &Worker| w.hello.is_some() || w.dialect == Dialect::Pigato;
+                if self.workers.get(key).is_some_and(hears) {
                     self.send_worker(key, ToWorker::Disconnect);
                 }
                 self.remove_worker(now, key, Departure::Goodbye);

@@ -54,6 +54,9 @@ impl<F: Frame> Broker<F> {
                 return self.update_worker(now, key, hello);
             }
             let Some(new) = hello.as_ref().map(|hello| hello.session.clone()) else {
+                if self.is_of_pigato(key) {
+                    return;
+                }
                 // As 0.0.92 did: a second READY is a protocol error, the worker starts over.
                 self.send_worker(key, ToWorker::Disconnect);
                 self.remove_worker(now, key, Departure::Protocol);
@@ -226,6 +229,7 @@ impl<F: Frame> Broker<F> {
             client.started = client.started.take().or(started);
             client.hello = Some(without_about(hello));
             client.extended = true;
+            client.dialect = Dialect::Omdp;
             client.next_beat = next_beat;
         }
         self.arm_client(key);

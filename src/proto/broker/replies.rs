@@ -11,7 +11,7 @@ use crate::proto::code::Code;
 use crate::proto::flow;
 use crate::wire::ext::Pace as Told;
 use crate::wire::omdp::{ReplyKind, ToClient, error_for_old};
-use crate::wire::{Body, Dialect, Frame, mdp};
+use crate::wire::{Body, Dialect, Frame, mdp, pigato};
 
 /// How many bytes are kept for a client.
 const MAX_KEPT: usize = 64 * 1024 * 1024;
@@ -93,11 +93,12 @@ impl<F: Frame> Broker<F> {
         rid: &[u8],
     ) {
         if let Some(worker) = self.workers.get_mut(key)
-            && let Some(owed) = &worker.busy_for_nobody
-            && same_text(client, &owed.client)
-            && same_text(rid, &owed.rid)
+            && let Some(at) = worker
+                .busy_for_nobody
+                .iter()
+                .position(|owed| same_text(client, &owed.client) && same_text(rid, &owed.rid))
         {
-            worker.busy_for_nobody = None;
+            worker.busy_for_nobody.remove(at);
             self.line_up(key);
             self.dispatch_for(now, key);
         }
@@ -144,8 +145,10 @@ impl<F: Frame> Broker<F> {
         if client.leaving {
             return;
         }
-        if let Dialect::Mdp(dialect) = client.dialect {
-            return self.reply_mdp(dialect, key, kind, body);
+        match client.dialect {
+            Dialect::Omdp => {}
+            Dialect::Mdp(dialect) => return self.reply_mdp(dialect, key, kind, body),
+            Dialect::Pigato => return self.reply_pigato(key, kind, body),
         }
         let part = match &request.state {
             State::Assigned(assigned) => assigned.parts,
@@ -248,6 +251,9 @@ impl<F: Frame> Broker<F> {
                     body: mdp::reply_frames(kind, body),
                 };
                 Some(Outgoing::MdpClient(dialect, reply))
+            }
+            Dialect::Pigato => {
+                pigato::ToClient::reply(kind, head.rid, body, None).map(Outgoing::PigatoClient)
             }
         };
         self.transmits

@@ -87,7 +87,7 @@ impl<F: Frame> Broker<F> {
             let (id, dialect) = (entry.id.clone(), entry.dialect);
             match dialect {
                 Dialect::Mdp(dialect) => self.disconnect(&id, dialect),
-                Dialect::Omdp => self.send_worker(worker, ToWorker::Disconnect),
+                Dialect::Omdp | Dialect::Pigato => self.send_worker(worker, ToWorker::Disconnect),
             }
             self.remove_worker(now, worker, Departure::Goodbye);
             return true;

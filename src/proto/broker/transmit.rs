@@ -4,7 +4,7 @@ use super::keys::{ClientKey, WorkerKey};
 use super::{Broker, RoutingId};
 use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{ToClient, ToWorker};
-use crate::wire::{Dialect, Frame};
+use crate::wire::{Dialect, Frame, pigato};
 
 /// A message to be sent, and to whom.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ impl<F: Frame> Transmit<F> {
             Outgoing::Worker(message) => message.encode(out),
             Outgoing::MdpClient(dialect, message) => message.encode(dialect, out),
             Outgoing::MdpWorker(dialect, message) => message.encode(dialect, out),
+            Outgoing::PigatoClient(message) => message.encode(out),
+            Outgoing::PigatoWorker(message) => message.encode(out),
         }
     }
 }
@@ -50,6 +52,10 @@ pub enum Outgoing<F> {
     MdpClient(wire_mdp::Dialect, wire_mdp::ClientReply<F>),
     /// For a worker of this MDP.
     MdpWorker(wire_mdp::Dialect, wire_mdp::ToWorker<F>),
+    /// For a client of PIGATO.
+    PigatoClient(pigato::ToClient<F>),
+    /// For a worker of PIGATO, or one that may be.
+    PigatoWorker(pigato::ToWorker<F>),
 }
 
 impl<F: Frame> Outgoing<F> {
@@ -60,6 +66,7 @@ impl<F: Frame> Outgoing<F> {
             Outgoing::Client(ToClient::Disconnect | ToClient::Leave { .. })
                 | Outgoing::Worker(ToWorker::Disconnect)
                 | Outgoing::MdpWorker(_, wire_mdp::ToWorker::Disconnect)
+                | Outgoing::PigatoWorker(pigato::ToWorker::Disconnect)
         )
     }
 }
@@ -76,6 +83,7 @@ impl<F: Frame> Broker<F> {
             Dialect::Omdp => Some(Outgoing::Worker(message)),
             Dialect::Mdp(dialect) => wire_mdp::ToWorker::from_neutral(message)
                 .map(|message| Outgoing::MdpWorker(dialect, message)),
+            Dialect::Pigato => pigato::ToWorker::from_neutral(message).map(Outgoing::PigatoWorker),
         };
         self.transmits.extend(message.map(|message| Transmit {
             to: worker.id.clone(),

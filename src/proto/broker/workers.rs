@@ -19,10 +19,15 @@ pub(super) struct Worker {
     /// Counts the workers that have registered.
     pub(super) number: u64,
     pub(super) service: ServiceKey,
-    /// What it speaks. The rest of what is said here of workers of 0.0.92 holds for those of MDP.
+    /// What it speaks. The rest of what is said here of workers of 0.0.92 holds for those of MDP and
+    /// of PIGATO, which is taken for OMDP until it shows.
     pub(super) dialect: Dialect,
     /// What it said of itself; `None` for a worker of 0.0.92.
     pub(super) hello: Option<Hello>,
+    /// It has shown that it is of 0.0.92, see `pigato`.
+    pub(super) is_old: bool,
+    /// How many requests it takes at once, if it has no hello to say so.
+    pub(super) room: usize,
     /// What it told about itself when it registered.
     pub(super) about: Option<Box<About>>,
     /// The requests it was given and has not ended, in that order. It works on the first of them;
@@ -41,8 +46,8 @@ pub(super) struct Worker {
     pub(super) claimed_running: usize,
     /// How many requests it lost because it sent more than its window.
     pub(super) overruns: u32,
-    /// A 0.0.92 worker can't be told that a request was cancelled: it is busy until it ends it.
-    pub(super) busy_for_nobody: Option<Owed>,
+    /// A 0.0.92 worker can't be told that a request was cancelled: it is busy with it until it ends it.
+    pub(super) busy_for_nobody: VecDeque<Owed>,
     /// Its place in one of the lines of its service, while it can take a request.
     pub(super) turn: Option<Turn>,
     /// The tokens of requests that wait for this very worker.
@@ -72,6 +77,9 @@ pub(super) struct Owed {
     pub(super) rid: Box<[u8]>,
 }
 
+/// Of so many requests a worker is remembered to work on them for nobody.
+const MAX_OWED: usize = 256;
+
 /// A worker that holds so many bytes is given nothing ahead of need.
 const MAX_AHEAD: usize = 1024 * 1024;
 
@@ -96,6 +104,8 @@ impl Worker {
             dialect,
             about: hello.as_mut().and_then(|hello| hello.about.take()),
             hello,
+            is_old: false,
+            room: 1,
             running: VecDeque::new(),
             bytes: 0,
             handed: 0,
@@ -104,7 +114,7 @@ impl Worker {
             claims: 0,
             claimed_running: 0,
             overruns: 0,
-            busy_for_nobody: None,
+            busy_for_nobody: VecDeque::new(),
             turn: None,
             addressed: None,
             absence: None,
@@ -128,17 +138,25 @@ impl Worker {
 
     fn capacity(&self) -> usize {
         match self.hello.as_ref().and_then(|hello| hello.concurrency) {
-            None => 1,
+            None => self.room,
             Some(n) => usize::try_from(n).unwrap_or(usize::MAX),
         }
     }
 
+    /// It works on this for nobody.
+    pub(super) fn owe(&mut self, owed: Option<Owed>) {
+        if self.busy_for_nobody.len() >= MAX_OWED {
+            self.busy_for_nobody.pop_front();
+        }
+        self.busy_for_nobody.extend(owed);
+    }
+
     /// The line that it belongs into, if it can take a request: for now, or ahead of need.
     pub(super) fn line(&self) -> Option<Line> {
-        let load = self.running.len() + self.claimed_running;
+        let load = self.running.len() + self.claimed_running + self.busy_for_nobody.len();
         let is_away = self.absence.is_some() || self.unclaimed.is_some();
         let is_full = self.congested || self.handed >= MAX_HANDED;
-        if self.busy_for_nobody.is_some() || is_away || is_full {
+        if is_away || is_full {
             return None;
         }
         if load < self.capacity() {
@@ -199,7 +217,7 @@ impl Workers {
     pub(super) fn insert(&mut self, mut worker: Worker) -> WorkerKey {
         self.last += 1;
         worker.number = self.last;
-        self.mdp += usize::from(worker.dialect != Dialect::Omdp);
+        self.mdp += usize::from(!worker.dialect.is_like(Dialect::Omdp));
         let id = worker.id.clone();
         let key = self.slab.insert(worker);
         self.ids.insert(id, key);
@@ -209,7 +227,7 @@ impl Workers {
     pub(super) fn remove(&mut self, key: WorkerKey) -> Option<Worker> {
         let worker = self.slab.try_remove(key.0)?;
         self.ids.remove(&worker.id);
-        self.mdp -= usize::from(worker.dialect != Dialect::Omdp);
+        self.mdp -= usize::from(!worker.dialect.is_like(Dialect::Omdp));
         Some(worker)
     }
 }

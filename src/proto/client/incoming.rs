@@ -4,7 +4,7 @@ use super::{Client, ClientNotice};
 use crate::proto::Time;
 use crate::proto::link::Loss;
 use crate::wire::omdp::ToClient;
-use crate::wire::{Dialect, Frame, Hello, Malformed, mdp};
+use crate::wire::{Dialect, Frame, Hello, Malformed, mdp, pigato};
 
 impl<F: Frame> Client<F> {
     /// Takes one message of the broker; `frames` is empty afterwards.
@@ -15,6 +15,9 @@ impl<F: Frame> Client<F> {
         }
         if let Dialect::Mdp(dialect) = self.config.dialect {
             return self.on_mdp(now, dialect, frames);
+        }
+        if self.config.dialect == Dialect::Pigato {
+            return self.on_pigato(now, frames);
         }
         let message = match ToClient::decode(frames) {
             Ok(message) => message,
@@ -85,5 +88,20 @@ impl<F: Frame> Client<F> {
         let (kind, body) = reply.into_neutral();
         self.on_reply(now, kind, &rid, body);
         self.advance();
+    }
+
+    #[cold]
+    fn on_pigato(&mut self, now: Time, frames: &mut Vec<F>) {
+        let message = match pigato::ToClient::decode(frames) {
+            Ok(message) => message,
+            Err(why) => return self.notices.push(ClientNotice::Fault(why)),
+        };
+        self.link.heard(now);
+        if let pigato::ToClient::Reply {
+            kind, rid, data, ..
+        } = message
+        {
+            self.on_reply(now, kind, &rid, pigato::body(data));
+        }
     }
 }

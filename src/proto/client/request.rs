@@ -57,7 +57,7 @@ impl<F: Frame> Client<F> {
             .timeout
             .map(|_| self.deadlines.set(request.deadline, id));
         self.requests.insert(id, request);
-        if self.ready() && self.config.dialect == Dialect::Omdp {
+        if self.ready() && !self.is_mdp() {
             self.send(id);
         } else {
             self.waiting.insert(id);
@@ -83,6 +83,11 @@ impl<F: Frame> Client<F> {
         !self.waiting.is_empty()
     }
 
+    /// MDP has one request at a time.
+    fn is_mdp(&self) -> bool {
+        matches!(self.config.dialect, Dialect::Mdp(_))
+    }
+
     /// Forgets a request; the broker is told if it has it. No notice follows.
     pub fn cancel(&mut self, id: u64) {
         self.forget(id, Tell::Cancelled);
@@ -97,7 +102,7 @@ impl<F: Frame> Client<F> {
             self.connected = true;
             self.notices.push(ClientNotice::Connected);
         }
-        if self.config.dialect == Dialect::Omdp {
+        if !self.is_mdp() {
             for id in std::mem::take(&mut self.waiting) {
                 self.send(id);
             }
@@ -127,7 +132,7 @@ impl<F: Frame> Client<F> {
         if self.ends_too_large(id) {
             return;
         }
-        let is_mdp = self.config.dialect != Dialect::Omdp;
+        let is_mdp = self.is_mdp();
         let broker_is_ours = self.link.peer().is_some();
         let broker = self.link.broker().filter(|_| broker_is_ours);
         let rid = self.rid(id);
@@ -168,7 +173,7 @@ impl<F: Frame> Client<F> {
             if let Stage::Unknown { until } = request.stage {
                 self.unknown.remove(&(until, id));
             }
-        } else if self.config.dialect != Dialect::Omdp {
+        } else if self.is_mdp() {
             self.under_way = None;
             if tell != Tell::Nothing && self.link.is_up() {
                 self.link.renew();

@@ -171,7 +171,8 @@ fn the_heartbeat_that_a_user_of_an_old_client_sends_reaches_the_worker() {
     net.act(c, |client, _| client.heartbeat(r));
     net.run(ms(10));
     let heard = net.take(raw);
-    assert_eq!(heard, ["W|2|C2|c2-0|1", "W|4|C2|c2-0"]);
+    let request = r#"W|2|C2|c2-0|1|c2-0|1|{"timeout":60000}"#;
+    assert_eq!(heard, [request, "W|4|C2|c2-0"]);
 }
 
 #[test]

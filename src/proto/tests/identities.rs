@@ -175,7 +175,7 @@ fn a_request_id_that_is_in_use_is_refused_and_free_again_afterwards() {
     assert_eq!(net[b].machine.load(), [2, 0, 2, 1]);
     assert_eq!(net[b].bad_messages().len(), 1);
     net.say(w, "W|1|echo");
-    assert_eq!(net.heard(w), ["W|2|C|r|1"]);
+    assert_eq!(net.heard(w), ["W|2|C|r|1|r|1|{}"]);
     net.say(w, "W|3|C|r|0|1");
     assert_eq!(net.heard(w), ["W|2|other|r|3"]);
     net.say(w, "W|3|other|r|0|3");
@@ -191,7 +191,7 @@ fn one_identity_may_be_client_and_worker() {
     let raw = net.raw(b, b"both");
     net.say(raw, "W|1|echo");
     net.say(raw, "C|2|echo|r|1");
-    assert_eq!(net.heard(raw), ["W|2|both|r|1"]);
+    assert_eq!(net.heard(raw), ["W|2|both|r|1|r|1|{}"]);
     net.say(raw, "W|3|both|r|0|1");
     assert_eq!(net.heard(raw), ["C|3|r|0|1"]);
     net.say(raw, "C|2|echo|s|1");

@@ -32,6 +32,26 @@ pub(super) struct Delivery<F> {
     pub(super) surplus: i64,
 }
 
+impl<F> Delivery<F> {
+    /// One that begins.
+    pub(super) fn new(now: Time, client: F, rid: F, token: Option<u64>, user: Option<F>) -> Self {
+        Delivery {
+            client,
+            rid,
+            token,
+            user,
+            sent: 0,
+            detached: false,
+            arrived: now,
+            parts: Vec::new(),
+            debt: Debt::default(),
+            spent: 0,
+            granted: 0,
+            surplus: 0,
+        }
+    }
+}
+
 impl<F: Frame> Worker<F> {
     /// `extra` is what a broker of ours says of it.
     pub(super) fn on_request(

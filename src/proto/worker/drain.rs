@@ -39,7 +39,8 @@ impl<F: Frame> Worker<F> {
     /// `deadline` the running ones are given up, and their clients told.
     pub fn stop(&mut self, now: Time, deadline: Option<Time>) {
         self.draining = Some(Draining::Running { deadline });
-        if self.link.peer().is_some() && !self.deliveries.is_empty() {
+        let hears = self.link.peer().is_some() || self.speaks_pigato();
+        if hears && !self.deliveries.is_empty() {
             // It takes part until the last one ends, and is given nothing until then.
             self.send_ready();
         }

@@ -4,10 +4,9 @@ use super::delivery::Delivery;
 use super::{Worker, WorkerNotice};
 use crate::proto::Time;
 use crate::proto::code::Code;
-use crate::proto::flow::Debt;
 use crate::proto::link::Loss;
-use crate::wire::omdp::ToWorker;
-use crate::wire::{Frame, Hello, Malformed};
+use crate::wire::omdp::{RequestExtra, ToWorker};
+use crate::wire::{Dialect, Frame, Hello, Malformed, pigato};
 
 impl<F: Frame> Worker<F> {
     /// Takes one message of the broker; `frames` is empty afterwards.
@@ -15,6 +14,9 @@ impl<F: Frame> Worker<F> {
         // Behind the end of its connection.
         if !self.link.is_up() {
             return frames.clear();
+        }
+        if self.config.dialect == Dialect::Pigato {
+            return self.on_pigato(now, frames);
         }
         let message = match self.config.dialect.decode_for_worker(frames) {
             Ok(message) => message,
@@ -52,20 +54,7 @@ impl<F: Frame> Worker<F> {
             } => {
                 let token = extra.as_ref().map(|extra| extra.token);
                 let user = extra.as_ref().and_then(|extra| extra.user.clone());
-                let delivery = Delivery {
-                    client,
-                    rid,
-                    token,
-                    user,
-                    sent: 0,
-                    detached: false,
-                    arrived: now,
-                    parts: Vec::new(),
-                    debt: Debt::default(),
-                    spent: 0,
-                    granted: 0,
-                    surplus: 0,
-                };
+                let delivery = Delivery::new(now, client, rid, token, user);
                 self.on_request(now, delivery, body, extra);
             }
             ToWorker::Cancel { token } => {
@@ -93,6 +82,38 @@ impl<F: Frame> Worker<F> {
                 self.lose(now, Loss::Refused);
             }
             ToWorker::NameTaken { session } => self.name_taken(now, &session),
+        }
+    }
+
+    /// The same of a broker of PIGATO, which passes on the options of the client.
+    #[cold]
+    fn on_pigato(&mut self, now: Time, frames: &mut Vec<F>) {
+        let (message, opts) = match pigato::ToWorker::decode(frames) {
+            Ok(message) => message.into_neutral(),
+            Err(why) => return self.notices.push(WorkerNotice::Fault(why)),
+        };
+        match message {
+            ToWorker::Request {
+                client, rid, body, ..
+            } => {
+                self.heard(now);
+                let delivery = Delivery::new(now, client, rid, None, None);
+                let extra = opts.map(|opts| RequestExtra {
+                    opts,
+                    token: 0,
+                    retried: 0,
+                    service: None,
+                    user: None,
+                });
+                self.on_request(now, delivery, body, extra);
+            }
+            ToWorker::Disconnect => {
+                if !self.connected {
+                    self.link.refused();
+                }
+                self.lose(now, Loss::Refused);
+            }
+            _ => self.heard(now),
         }
     }
 }

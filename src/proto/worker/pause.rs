@@ -14,7 +14,7 @@ impl<F: Frame> Worker<F> {
     pub fn pause(&mut self) {
         if !std::mem::replace(&mut self.paused, true) && self.draining.is_none() {
             // First, or the broker would give them back at once.
-            if self.link.peer().is_some() {
+            if self.link.peer().is_some() || self.speaks_pigato() {
                 self.send_ready();
             }
             self.ask_back(0);
@@ -25,7 +25,7 @@ impl<F: Frame> Worker<F> {
     pub fn resume(&mut self, now: Time) {
         if std::mem::take(&mut self.paused) && self.draining.is_none() {
             self.watch_for_stall(now);
-            if self.link.peer().is_some() {
+            if self.link.peer().is_some() || self.speaks_pigato() {
                 self.send_ready();
             }
         }

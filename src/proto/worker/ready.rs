@@ -4,7 +4,7 @@
 use super::Worker;
 use crate::proto::Time;
 use crate::wire::omdp::WorkerMessage;
-use crate::wire::{About, Frame, Hello};
+use crate::wire::{About, Dialect, Frame, Hello};
 
 impl<F: Frame> Worker<F> {
     /// From now on others run requests in the same room. Whoever sees all of them watches for
@@ -29,7 +29,7 @@ impl<F: Frame> Worker<F> {
         let since = self.stalled_at;
         self.watch_for_stall(now);
         self.stalled_at = self.stalled_at.map(|at| since.unwrap_or(at).min(at));
-        if self.link.peer().is_some() {
+        if self.link.peer().is_some() || self.speaks_pigato() {
             self.send_ready();
         }
     }
@@ -44,6 +44,11 @@ impl<F: Frame> Worker<F> {
             false => self.config.concurrency,
         };
         limit.map(|limit| limit.saturating_sub(self.detached.unclaimed() + self.abandoned.told()))
+    }
+
+    /// Whether there is a broker of PIGATO to speak to, which says no hello.
+    pub(super) fn speaks_pigato(&self) -> bool {
+        self.config.dialect == Dialect::Pigato && self.link.is_up()
     }
 
     pub(super) fn session(&self) -> String {
@@ -88,5 +93,9 @@ impl<F: Frame> Worker<F> {
             service: F::from(self.config.service.as_bytes()),
             hello: Some(hello.to_frame()),
         });
+        if self.config.dialect == Dialect::Pigato {
+            // Where the concurrency stands; another READY is ignored.
+            self.transmits.push(WorkerMessage::Heartbeat);
+        }
     }
 }

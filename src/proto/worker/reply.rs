@@ -51,7 +51,7 @@ impl<F: Frame> Worker<F> {
             ..
         } = delivery;
         // Through a 0.0.92 broker this could reach a 0.0.92 client, which a null partial kills.
-        if dialect == Dialect::Omdp && token.is_none() && body.is_null() {
+        if token.is_none() && body.is_null() && !matches!(dialect, Dialect::Mdp(_)) {
             return;
         }
         *sent = sent.saturating_add(1);

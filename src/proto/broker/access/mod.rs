@@ -18,6 +18,7 @@ use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::omdp::{ClientMessage, ToClient, ToWorker};
+use crate::wire::pigato::PeerMessage;
 use crate::wire::{Dialect, Frame};
 use rules::Verdict;
 use std::collections::HashMap;
@@ -335,7 +336,9 @@ impl<F: Frame> Broker<F> {
         let first = !std::mem::replace(&mut known.dismissed, true);
         let message = Incoming::decode(Dialect::detect(frames), frames);
         match message {
-            Ok(Incoming::Worker(_)) if first => self.send_away(from),
+            Ok(Incoming::Worker(_) | Incoming::Pigato(PeerMessage::Worker(_))) if first => {
+                self.send_away(from)
+            }
             Ok(Incoming::MdpWorker(dialect, _)) if first => self.disconnect(from, dialect),
             Ok(Incoming::Client(ClientMessage::Hello { .. })) if first => {
                 let key = self.clients.find(from);

@@ -1,0 +1,81 @@
+'use strict';
+
+const { randomUUID } = require('node:crypto');
+const { Client: Inner } = require('../client');
+const { ReadOptions } = require('../request-options');
+const { Life } = require('./life');
+
+/** PIGATO's `retry` has no limit; this is ours. */
+const ENDLESS = 255;
+
+/** A client with the API of PIGATO. @extends {Life<Inner>} */
+class Client extends Life {
+  /**
+   * @param {string} broker
+   * @param {Record<string, any>} [conf]
+   */
+  constructor(broker, conf) {
+    const prefix = `C${randomUUID()}`;
+    super(
+      broker,
+      { autostart: false, reconnect: 1000, heartbeat: 2500, timeout: 60000, retry: 0, prefix },
+      conf,
+    );
+    if (this.conf.autostart) this.start();
+  }
+
+  /** @override @param {string} name */
+  create(name) {
+    const { heartbeat, reconnect } = this.conf;
+    return new Inner(this.broker, { name, heartbeat, reconnect, errorValues: true });
+  }
+
+  /**
+   * With three arguments a stream, with more callbacks: `(service, data, partialCb, finalCb, opts)`.
+   * @param {string} service
+   * @param {any} data
+   * @param {...any} rest
+   */
+  request(service, data, ...rest) {
+    if (rest.length < 2) return this.inner.requestStream(service, data, this.#options(rest[0]));
+    const [partialCb, finalCb, opts] = rest;
+    const onPartial = partialCb
+      ? (/** @type {any} */ _, /** @type {any} */ part) => partialCb(null, part)
+      : undefined;
+    const onFinal = finalCb
+      ? (/** @type {any} */ error, /** @type {any} */ final) =>
+          error === null ? finalCb(0, final) : finalCb(error, null)
+      : undefined;
+    this.inner.request(service, data, onPartial, onFinal, this.#options(opts));
+    return undefined;
+  }
+
+  /**
+   * @param {string} service
+   * @param {any} data
+   * @param {any} [opts]
+   */
+  requestStream(service, data, opts) {
+    return this.request(service, data, opts);
+  }
+
+  /** @param {string} [rid] */
+  heartbeat(rid) {
+    if (this.running) this.inner.heartbeat(rid);
+  }
+
+  /**
+   * The handler gets all of them, whatever they are.
+   * @param {any} given
+   */
+  #options(given) {
+    const { conf } = this;
+    const opts = typeof given === 'object' && given !== null ? given : {};
+    return new ReadOptions(
+      { ...opts, timeout: opts.timeout ?? conf.timeout, retry: opts.retry ?? conf.retry },
+      ENDLESS,
+    );
+  }
+}
+
+exports.Client = Client;

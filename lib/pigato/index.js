@@ -1,0 +1,9 @@
+'use strict';
+// The API of PIGATO, over the classes of this package.
+
+const { Broker } = require('./broker');
+const { Client } = require('./client');
+const { Directory } = require('./directory');
+const { Worker } = require('./worker');
+
+module.exports = { Broker, Worker, Client, services: { Directory } };

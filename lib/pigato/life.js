@@ -1,0 +1,96 @@
+'use strict';
+
+const { randomUUID } = require('node:crypto');
+const { EventEmitter } = require('node:events');
+
+/** @import { Peer } from '../peer' */
+
+/**
+ * What clients and workers have in common: a peer of this package for each of their lives, since each has an identity
+ * of its own, and the events and hooks of PIGATO around it.
+ * @template {Peer} Inner
+ */
+class Life extends EventEmitter {
+  /** @type {Inner | undefined} */
+  #inner;
+  #started = false;
+  /** Read whenever it is used. @type {Record<string, any>} */
+  conf;
+
+  /**
+   * @param {string} broker
+   * @param {Record<string, any>} defaults
+   * @param {Record<string, any> | undefined} conf
+   */
+  constructor(broker, defaults, conf) {
+    super();
+    this.broker = broker;
+    this.conf = { ...defaults, ...conf };
+  }
+
+  /** The identity of this life. @type {string | undefined} */
+  get socketId() {
+    return this.#started ? this.#inner?.name : undefined;
+  }
+
+  /** The peer of this life, or of the next. @returns {Inner} */
+  get inner() {
+    if (this.#inner === undefined) {
+      const inner = this.create(`${this.conf.prefix}-${randomUUID()}`);
+      inner.on('connect', () => this.onConnect());
+      inner.on('disconnect', () => this.onDisconnect());
+      inner.on('error', (/** @type {unknown} */ error) => {
+        if (this.listenerCount('error') > 0) this.emit('error', error);
+      });
+      this.#inner = inner;
+    }
+    return this.#inner;
+  }
+
+  /** Whether it was started. */
+  get running() {
+    return this.#started;
+  }
+
+  /**
+   * @param {string} _name
+   * @returns {Inner}
+   */
+  create(_name) {
+    throw new Error('a subclass makes it');
+  }
+
+  onConnect() {
+    this.emit('connect');
+    this.conf.onConnect?.();
+  }
+
+  onDisconnect() {
+    this.emit('disconnect');
+    this.conf.onDisconnect?.();
+  }
+
+  /** While it runs, it starts anew. */
+  start() {
+    this.stop();
+    const { inner } = this;
+    this.#started = true;
+    inner.start(() => {});
+    this.emit('start');
+  }
+
+  /** Ends everything at once. */
+  stop() {
+    if (!this.#started) return;
+    const { inner } = this;
+    this.#started = false;
+    this.#inner = undefined;
+    // This life says what PIGATO says, now.
+    for (const event of ['connect', 'disconnect']) inner.removeAllListeners(event);
+    inner.stop({ timeout: 0 }, () => {});
+    this.onDisconnect();
+    this.emit('stop');
+  }
+}
+
+exports.Life = Life;

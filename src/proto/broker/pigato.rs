@@ -1,0 +1,251 @@
+//! Peers of PIGATO. They speak like those of 0.0.92 in most things; here is what they say and want
+//! otherwise.
+//!
+//! | from   | message               | what the broker does                                         |
+//! |--------|-----------------------|--------------------------------------------------------------|
+//! | client | REQUEST               | the door's; the form of its replies is that of the last request |
+//! | client | HEARTBEAT             | answers it, unless the client said hello: 0.0.92 ignores it  |
+//! | client | HEARTBEAT for a worker | the worker lives, where peers are not authenticated         |
+//! | worker | READY                 | registers it; what it is will be seen                        |
+//! | worker | HEARTBEAT with a status | it is of PIGATO, and takes so many requests at once        |
+//! | worker | HEARTBEAT without, a reply of 0.0.92 | it is of 0.0.92                               |
+//! | worker | PARTIAL, FINAL, REJECT | it is of PIGATO; passed on                                  |
+//! | worker | anything, not held    | DISCONNECT, and the worker starts over                       |
+//!
+//! Until a worker has shown what it is, it has one request at a time, in a form that both kinds read,
+//! and is told nothing that one of them could not bear.
+
+use super::keys::{RequestKey, WorkerKey};
+use super::{Broker, Outgoing, Transmit};
+use crate::proto::Time;
+use crate::wire::omdp::ReplyKind;
+use crate::wire::pigato::{self, ClientMessage, PeerMessage, ToClient, ToWorker, WorkerMessage};
+use crate::wire::{Body, Dialect, Frame};
+
+/// For so many requests a worker is told at its heartbeat that they are still wanted.
+const MAX_BEATS: usize = 1024;
+
+impl<F: Frame> Broker<F> {
+    #[cold]
+    pub(super) fn on_pigato(&mut self, now: Time, from: &[u8], message: PeerMessage<F>) {
+        match message {
+            PeerMessage::Client(ClientMessage::WorkerHeartbeat { worker }) => {
+                self.vouch(now, &worker);
+            }
+            // What OMDP has a form of came in that form.
+            PeerMessage::Client(_) => {}
+            PeerMessage::Worker(message) => match self.workers.find(from) {
+                Some(key) => self.on_pigato_worker(now, key, message),
+                None => self.send_away(from),
+            },
+        }
+    }
+
+    /// A client says that a worker lives, which is too busy to say so.
+    fn vouch(&mut self, now: Time, worker: &[u8]) {
+        if self.authorizer.is_on() {
+            return;
+        }
+        let worker = self.workers.find(worker);
+        if let Some(worker) = worker.and_then(|key| self.workers.get_mut(key))
+            && worker.hello.is_none()
+            && worker.dialect.is_like(Dialect::Pigato)
+        {
+            worker.last_heard = now;
+        }
+    }
+
+    fn on_pigato_worker(&mut self, now: Time, key: WorkerKey, message: WorkerMessage<F>) {
+        let Some(worker) = self.workers.get_mut(key) else {
+            return;
+        };
+        worker.last_heard = now;
+        if std::mem::replace(&mut worker.dialect, Dialect::Pigato) != Dialect::Pigato {
+            worker.is_old = false;
+            self.send_pigato(key, ToWorker::Welcome);
+        }
+        match message {
+            WorkerMessage::Heartbeat { status } => self.on_status(now, key, status.as_deref()),
+            WorkerMessage::Reply {
+                kind,
+                client,
+                rid,
+                data,
+                opts,
+            } => {
+                self.reply_opts = opts.filter(|opts| !pigato::is_nothing(opts));
+                self.on_named_reply(now, key, &client, &rid, kind, pigato::body(data));
+                self.reply_opts = None;
+            }
+            WorkerMessage::Reject {
+                client,
+                rid,
+                reason,
+                ..
+            } => self.on_reject(now, key, &client, &rid, pigato::body(reason)),
+            // Those came in the form of OMDP.
+            WorkerMessage::Ready { .. } | WorkerMessage::Disconnect => {}
+        }
+    }
+
+    fn on_status(&mut self, now: Time, key: WorkerKey, status: Option<&[u8]>) {
+        let room = status.and_then(pigato::status);
+        if let Some((room, worker)) = room.zip(self.workers.get_mut(key)) {
+            worker.room = usize::try_from(room).unwrap_or(usize::MAX);
+        }
+        self.send_pigato(key, ToWorker::Heartbeat);
+        self.beat_requests(key);
+        self.line_up(key);
+        self.dispatch_for(now, key);
+    }
+
+    /// That its requests are still wanted, which it would doubt after three intervals.
+    fn beat_requests(&mut self, key: WorkerKey) {
+        let Some(worker) = self.workers.get(key) else {
+            return;
+        };
+        let running: Vec<RequestKey> = worker.running.iter().copied().take(MAX_BEATS).collect();
+        for request in running {
+            let Some(request) = self.requests.get(request) else {
+                continue;
+            };
+            let Some(client) = self.clients.get(request.client) else {
+                continue;
+            };
+            let client = F::from(&*client.id);
+            let rid = request.name_without_token();
+            self.send_pigato(key, ToWorker::RequestHeartbeat { client, rid });
+        }
+    }
+
+    fn on_named_reply(
+        &mut self,
+        now: Time,
+        key: WorkerKey,
+        client: &[u8],
+        rid: &[u8],
+        kind: ReplyKind,
+        body: Body<F>,
+    ) {
+        let request = self.running_by_name(key, client, rid);
+        if request.is_none() && kind.is_last() {
+            self.release_old_worker(now, key, client, rid);
+        }
+        self.on_reply(now, key, request, kind, body, None);
+    }
+
+    /// The worker does not want it: it starts again if it may, and ends with the reason if not.
+    fn on_reject(&mut self, now: Time, key: WorkerKey, client: &[u8], rid: &[u8], reason: Body<F>) {
+        match self.running_by_name(key, client, rid) {
+            Some(request) if self.may_retry(request) => {
+                self.free_slot(key, request);
+                self.retry(now, request);
+                self.line_up(key);
+                self.dispatch_for(now, key);
+            }
+            _ => self.on_named_reply(now, key, client, rid, ReplyKind::Error, reason),
+        }
+    }
+
+    /// A request to a worker that is of PIGATO, or may be.
+    #[cold]
+    pub(super) fn send_pigato_request(&mut self, key: WorkerKey, request: RequestKey) {
+        let Some((worker, entry)) = self.workers.get(key).zip(self.requests.get(request)) else {
+            return;
+        };
+        let Some(client) = self.clients.get(entry.client) else {
+            return;
+        };
+        let client = F::from(&*client.id);
+        let rid = entry.name_without_token();
+        let data = entry.content.body.clone().into_json();
+        let opts = entry.content.opts.clone().filter(|opts| !opts.is_empty());
+        let opts = opts.unwrap_or_else(|| F::from(&b"{}"[..]));
+        let message = match worker.dialect {
+            Dialect::Pigato => ToWorker::Request {
+                client,
+                service: F::from(&*self.services.name(entry.service)),
+                rid,
+                data,
+                opts: Some(opts),
+            },
+            _ => ToWorker::EitherRequest {
+                client,
+                rid,
+                data,
+                opts,
+            },
+        };
+        self.send_pigato(key, message);
+    }
+
+    fn send_pigato(&mut self, key: WorkerKey, message: ToWorker<F>) {
+        if let Some(worker) = self.workers.get(key) {
+            let message = Outgoing::PigatoWorker(message);
+            self.transmits
+                .push(Transmit::plain(worker.id.clone(), message));
+        }
+    }
+
+    /// A reply, or a part of one, to a client of PIGATO.
+    #[cold]
+    pub(super) fn reply_pigato(&mut self, key: RequestKey, kind: ReplyKind, body: Body<F>) {
+        let opts = self.reply_opts.take();
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
+        let Some(client) = self.clients.get(request.client) else {
+            return;
+        };
+        if let Some(reply) = ToClient::reply(kind, request.rid.clone(), body, opts) {
+            let message = Outgoing::PigatoClient(reply);
+            self.transmits
+                .push(Transmit::plain(client.id.clone(), message));
+        }
+    }
+
+    /// A heartbeat of a client that may be of PIGATO, which takes its broker for dead without answers.
+    #[cold]
+    pub(super) fn answer_beat(&mut self, from: &[u8]) {
+        let client = self.clients.find(from);
+        let client = client.and_then(|key| self.clients.get(key));
+        if client.is_none_or(|client| client.dialect.is_like(Dialect::Pigato) && !client.extended) {
+            let message = Outgoing::PigatoClient(ToClient::Heartbeat);
+            self.transmits.push(Transmit::plain(from.into(), message));
+        }
+    }
+
+    /// A worker without a hello that is not known to be of 0.0.92.
+    #[inline]
+    pub(super) fn may_be_of_pigato(&self, key: WorkerKey) -> bool {
+        self.workers.get(key).is_some_and(|worker| {
+            worker.hello.is_none()
+                && !worker.is_old
+                && worker.dialect.is_like(Dialect::Pigato)
+                && self.config.dialects.contains(Dialect::Pigato)
+        })
+    }
+
+    pub(super) fn is_of_pigato(&self, key: WorkerKey) -> bool {
+        let worker = self.workers.get(key);
+        worker.is_some_and(|worker| worker.dialect == Dialect::Pigato)
+    }
+
+    /// It speaks as only workers of 0.0.92 do, unless it has shown that it is another.
+    pub(super) fn is_of_0_0_92(&mut self, key: WorkerKey) {
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.is_old = worker.hello.is_none() && worker.dialect == Dialect::Omdp;
+        }
+    }
+
+    /// The request that a reply of a worker of 0.0.92 names.
+    pub(super) fn running_of_old(
+        &mut self,
+        key: WorkerKey,
+        client: &[u8],
+        rid: &[u8],
+    ) -> Option<RequestKey> {
+        self.is_of_0_0_92(key);
+        self.running_by_name(key, client, rid)
+    }
+}
