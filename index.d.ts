@@ -123,8 +123,9 @@ export interface StartError extends Error {
 
 export interface StopOptions {
   /**
-   * How long to wait for the handlers of a worker that are running, or for a client's drain, in ms. 0 doesn't wait, -1
-   * waits for as long as it takes. A second `stop()` can shorten the time that the first one gave.
+   * How long to wait for the handlers of a worker that are running, for what runs at the workers of a broker, or for a
+   * client's drain, in ms. 0 doesn't wait, -1 waits for as long as it takes. A second `stop()` can shorten the time that
+   * the first one gave. A broker that is given none does not wait.
    * @defaultValue -1
    */
   timeout?: number;

@@ -72,6 +72,10 @@ class Listening {
     return true;
   }
 
+  get waits() {
+    return false;
+  }
+
   startCalled() {}
 
   /** @param {boolean} [discard] */

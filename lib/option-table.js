@@ -502,7 +502,7 @@ const OPTIONS = [
     unit: 'ms',
     value: -1,
     help: 'how long to wait for what has to end first',
-    more: 'That is the running handlers of a worker, and the drain of a client',
+    more: 'That is the running handlers of a worker, what runs at the workers of a broker, and the drain of a client. For a broker the default is 0',
     flag: { only: 'none' },
   },
   {

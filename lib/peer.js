@@ -38,6 +38,7 @@ const CREDIT = Kind.Credit;
  * @property {() => number} [room] how many more requests it can start now; none if it is no worker
  * @property {() => void} startCalled
  * @property {(discard?: boolean) => void} stopCalled
+ * @property {boolean} [waits] whether a stop without a timeout waits for what runs
  * @property {(done: () => void) => void} [drain] takes nothing new, and says when nothing is outstanding
  * @property {(up: boolean) => void} [connected] a connection to a broker came about, or was lost
  * @property {() => void} opened the native side takes records from now on
@@ -131,7 +132,8 @@ class Peer extends EventEmitter {
    */
   stop(options, callback) {
     const given = typeof options === 'function' ? undefined : options;
-    const { timeout, drain, discard } = checkStop(given);
+    const { timeout: patience, drain, discard } = checkStop(given);
+    const timeout = this.#role.waits === false && given?.timeout === undefined ? 0 : patience;
     const done = checkCallback(typeof options === 'function' ? options : callback, 'callback');
     const drains = drain && this.#role.drain !== undefined && this.#state === 'started';
     if (!drains) this.#role.stopCalled(discard);

@@ -110,6 +110,38 @@ for (const transport of TRANSPORTS) {
       assert.equal(error.code, 'B_LOST');
     });
 
+    test('a broker that stops with a timeout waits for what runs, and leaves the rest to the next', async (t) => {
+      const begun = deferred();
+      const peers = peersFor(t, transport);
+      const handler = (data, reply) => (data === 1 ? begun.resolve(reply) : reply.end(data));
+      const conf = { broker: SLOW, worker: { ...SLOW, concurrency: 1 }, client: SLOW };
+      const { broker, client } = await peers.trio(handler, conf);
+      const running = ask(client, 1);
+      const reply = await begun.promise;
+      const waiting = ask(client, 2);
+      const stopped = broker.stop({ timeout: 600_000 });
+      reply.end(1);
+      // Through this broker, since there is no other.
+      assert.deepEqual((await running).final, [null, 1]);
+      await stopped;
+      await broker.start();
+      assert.deepEqual((await waiting).final, [null, 2]);
+    });
+
+    test('a second stop of a broker ends the wait of the first', async (t) => {
+      const begun = deferred();
+      const peers = peersFor(t, transport);
+      const conf = { broker: SLOW, worker: SLOW, client: SLOW };
+      const { broker, client } = await peers.trio((_data, reply) => begun.resolve(reply), conf);
+      const running = ask(client, 1);
+      const reply = await begun.promise;
+      const stopped = broker.stop({ timeout: -1 });
+      await Promise.all([stopped, broker.stop()]);
+      reply.end(1);
+      await broker.start();
+      assert.deepEqual((await running).final, [null, 1]);
+    });
+
     test('a client that stops ends what is outstanding, and its worker hears of it', async (t) => {
       const aborted = deferred();
       const peers = peersFor(t, transport);

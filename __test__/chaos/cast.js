@@ -53,7 +53,6 @@ class Book {
 
 class Cast {
   book = new Book();
-  endpoint = freshEndpoint('tcp');
   /** @type {Map<string, { child: import('node:child_process').ChildProcess, args: object, life: number }>} */
   #peers = new Map();
   /** Processes that were told to stop. @type {Set<import('node:child_process').ChildProcess>} */
@@ -65,17 +64,26 @@ class Cast {
   /** What killed nobody, and still happened. */
   crashes = [];
 
-  /** @param {number} liveness of all peers */
-  constructor(liveness) {
-    this.liveness = liveness;
+  /** @param {{ heartbeat: number, liveness: number }} link of all peers @param {number} brokers */
+  constructor(link, brokers) {
+    this.link = link;
+    this.endpoints = Array.from({ length: brokers }, () => freshEndpoint('tcp'));
   }
 
-  /** An endpoint whose way to the broker can be made to fail. */
-  async relayed(role) {
-    const { hostname, port } = new URL(this.endpoint);
-    const relay = new Relay({ host: hostname, port: Number(port) });
-    this.#relays.push({ role, relay });
-    return relay.listen(hostname);
+  async startBrokers() {
+    const start = (endpoint, n) => this.start(`broker${n}`, { role: 'broker', endpoints: [endpoint] });
+    await Promise.all(this.endpoints.map(start));
+  }
+
+  /** An endpoint for each broker, whose way to it can be made to fail. */
+  relayed(role) {
+    const listen = (endpoint) => {
+      const { hostname, port } = new URL(endpoint);
+      const relay = new Relay({ host: hostname, port: Number(port) });
+      this.#relays.push({ role, relay });
+      return relay.listen(hostname);
+    };
+    return Promise.all(this.endpoints.map(listen));
   }
 
   /** @param {string} role all if it is empty */
@@ -86,7 +94,7 @@ class Cast {
   /** Starts a process, and gives when it says that it has started. */
   async start(name, args) {
     const life = (this.#peers.get(name)?.life ?? 0) + 1;
-    const shared = { endpoint: this.endpoint, liveness: this.liveness, starts: this.#starts };
+    const shared = { link: this.link, starts: this.#starts };
     const conf = { ...shared, ...args, name: `${name}.${life}` };
     const program = path.join(__dirname, 'peer.js');
     const child = spawn(process.execPath, [program, JSON.stringify(conf)], {

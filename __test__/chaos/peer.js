@@ -4,18 +4,15 @@
 const fs = require('node:fs');
 const { Broker, Client, Worker } = require('../..');
 
-/** @type {{ role: string, endpoint: string, name: string, conf: object, liveness: number, starts: string, pace: number, data: number, requests: object[] }} */
+/** @type {{ role: string, endpoints: string[], name: string, conf: object, link: { heartbeat: number, liveness: number }, starts: string, pace: number, data: number, requests: object[] }} */
 const conf = JSON.parse(process.argv[2]);
 
 const SERVICE = 'chaos';
 
-/** Hearts that beat fast, for a death to be noticed while the scenario lasts. */
-const LINK = { heartbeat: 250, liveness: conf.liveness };
-
 const say = (...what) => fs.writeSync(1, `${JSON.stringify(what)}\n`);
 
 async function broker() {
-  const broker = new Broker(conf.endpoint, LINK);
+  const broker = new Broker(conf.endpoints, conf.link);
   await broker.start();
   say('started');
   process.stdin.once('data', () => broker.stop().then(() => process.exit()));
@@ -23,15 +20,18 @@ async function broker() {
 
 async function worker() {
   const starts = fs.openSync(conf.starts, 'a');
-  const worker = new Worker(conf.endpoint, SERVICE, {
-    ...LINK,
+  const worker = new Worker(conf.endpoints, SERVICE, {
+    ...conf.link,
     reconnect: 50,
     name: conf.name,
     ...conf.conf,
   });
-  worker.on('request', ({ id, work, parts, bytes }, reply) => {
+  worker.on('request', async ({ id, work, parts, every, bytes }, reply) => {
     fs.writeSync(starts, `${id} ${conf.name}\n`);
-    for (let part = 0; part < parts; part += 1) reply.write(part);
+    for (let part = 0; part < parts; part += 1) {
+      reply.write(part);
+      if (every > 0) await new Promise((resolve) => setTimeout(resolve, every));
+    }
     const end = () => {
       reply.end({ id, bytes: 'x'.repeat(bytes) });
       fs.writeSync(starts, `${id} ${conf.name} ended\n`);
@@ -44,13 +44,13 @@ async function worker() {
 }
 
 async function client() {
-  const client = new Client(conf.endpoint, { ...LINK, name: conf.name });
+  const client = new Client(conf.endpoints, { ...conf.link, name: conf.name });
   await client.start();
   // A line that dies before the first hello ever is a broker of 0.0.92 to a client, while the system acknowledges what
   // it sends, as that of a relay does.
   let greeted = false;
   for (let n = 0; !greeted; n += 1) {
-    const data = { id: `${conf.name}/hello-${n}`, work: 0, parts: 0, bytes: 0 };
+    const data = { id: `${conf.name}/hello-${n}`, work: 0, parts: 0, every: 0, bytes: 0 };
     greeted = await client.call(SERVICE, data, { timeout: -1 }).then(
       () => true,
       () => false,
@@ -63,22 +63,32 @@ async function client() {
     const id = `${conf.name}/${last}`;
     const opts = conf.requests[last % conf.requests.length];
     const begun = process.hrtime.bigint();
-    // Not every one is alike: some take a while, some come in parts, some are large.
+    // Not every one is alike: some take a while, some come in parts, some of these for long, some are large.
+    const isLong = last % 50 === 1;
     const data = {
       id,
       work: [0, 1, 5, 20][last % 4],
-      parts: last % 3,
+      parts: isLong ? 30 : last % 3,
+      every: isLong ? 10 : 0,
       bytes: last % 10 === 0 ? conf.data : 10,
     };
     say('begin', id);
+    let [next, gaps] = [0, 0];
     client.request(
       SERVICE,
       data,
-      () => {},
+      (part) => {
+        gaps += Number(part !== next);
+        next += 1;
+      },
       (error, reply) => {
         const wait = Number((process.hrtime.bigint() - begun) / 1_000_000n);
         const right = error || reply.id === id;
-        say('end', id, right ? (error?.code ?? error ?? null) : 'another request’s reply', wait);
+        const whole = gaps === 0 && (error || next === data.parts);
+        const end = whole
+          ? (error?.code ?? error ?? null)
+          : `parts are missing: ${gaps}, ${next} of ${data.parts}`;
+        say('end', id, right ? end : 'another request’s reply', wait);
       },
       opts,
     );

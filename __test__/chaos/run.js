@@ -22,19 +22,21 @@ const CLIENTS = 3;
 
 /** @param {string} name @param {number} seed @param {number} seconds */
 async function play(name, seed, seconds) {
-  const { act, data = 2000, liveness = 4, retry = 0, timeouts = true, lossless = false } = SCENARIOS[name];
+  const { act, data = 2000, retry = 0, timeouts = true, lossless = false, ...rest } = SCENARIOS[name];
+  // Hearts that beat fast, for a death to be noticed while the scenario lasts.
+  const { heartbeat = 250, liveness = 4, brokers = 1 } = rest;
   const requests = REQUESTS.map(({ timeout }) => ({ timeout: timeouts ? timeout : -1, retry }));
   const below = generator(seed);
-  const cast = new Cast(liveness);
+  const cast = new Cast({ heartbeat, liveness }, brokers);
   try {
-    await cast.start('broker', { role: 'broker' });
+    await cast.startBrokers();
     const peers = [];
     for (let n = 0; n < WORKERS; n += 1) {
       const conf = { concurrency: [1, 1, 4, -1][n % 4] };
-      peers.push(cast.start(`worker${n}`, { role: 'worker', endpoint: await cast.relayed('worker'), conf }));
+      peers.push(cast.start(`worker${n}`, { role: 'worker', endpoints: await cast.relayed('worker'), conf }));
     }
     for (let n = 0; n < CLIENTS; n += 1) {
-      const args = { role: 'client', endpoint: await cast.relayed('client'), pace: 3 + n, data, requests };
+      const args = { role: 'client', endpoints: await cast.relayed('client'), pace: 3 + n, data, requests };
       peers.push(cast.start(`client${n}`, args));
     }
     await Promise.all(peers);

@@ -21,6 +21,33 @@ const freeze = (role) => ({
   },
 });
 
+/** Stopped for as long as a machine that swaps, or moves to another host; a heart of the usual pace outlasts it. */
+const suspend = (role) => ({
+  heartbeat: 2500,
+  liveness: 3,
+  act: async (cast, below) => {
+    const name = pick(below, cast.names(role));
+    cast.signal(name, 'SIGSTOP');
+    await pause(1000 + below(4000));
+    cast.signal(name, 'SIGCONT');
+  },
+});
+
+/** One broker after the other is stopped in order, and started again. */
+const roll = () => {
+  let turn = 0;
+  return {
+    brokers: 2,
+    liveness: 20,
+    act: async (cast) => {
+      const names = cast.names('broker');
+      turn += 1;
+      await cast.relieve(names[turn % names.length]);
+      await pause(1000);
+    },
+  };
+};
+
 /** @param {string} [role] whose connections; everybody's if it is missing */
 const network = (what, lasts, role = '') => ({
   act: async (cast, below) => {
@@ -55,9 +82,14 @@ const LOSSLESS = {
       await pause(100);
     },
   },
-  'black-holes': network((relay) => relay.stall(), [1000, 2500, 5000]),
+  'black-holes': { heartbeat: 2500, liveness: 3, ...network((relay) => relay.stall(), [1000, 2500, 5000]) },
+  'suspend-clients': suspend('client'),
+  'suspend-workers': suspend('worker'),
+  'suspend-broker': suspend('broker'),
   // The next broker has to be there within the patience, and a process takes a second to start on a busy machine.
-  'stop-broker': { act: (cast) => cast.relieve('broker').then(() => pause(1000)), liveness: 20 },
+  'stop-broker': { act: (cast) => cast.relieve('broker0').then(() => pause(1000)), liveness: 20 },
+  'rolling-restart': roll(),
+  'rolling-restart-retry': { ...roll(), retry: 2 },
 };
 for (const [name, scenario] of Object.entries(LOSSLESS)) {
   SCENARIOS[name] = { ...scenario, timeouts: false, lossless: true };

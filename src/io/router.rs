@@ -18,9 +18,11 @@ use super::socket::{Bound, Socket};
 use super::spin::{Spin, Spinner};
 use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
 use super::{Address, Error, Message, NoticeQueue, clock};
+use crate::proto::Time;
 use crate::proto::broker::{Broker, BrokerConfig, Refusals, Told};
 use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What its user wants of a broker.
@@ -44,8 +46,8 @@ pub enum Command {
     },
     /// Asks for a snapshot, under this name.
     Stats(u64),
-    /// Leave everything to other brokers, and go.
-    Stop,
+    /// Leave everything to other brokers, and go; what runs has so long to end, `None` is without end.
+    Stop(Option<Duration>),
     /// End everything, and go.
     Discard,
 }
@@ -144,6 +146,7 @@ pub fn start(
                     frames: Vec::new(),
                     received: 0,
                     deadline_gate: DeadlineGate::default(),
+                    leaves_at: None,
                 };
                 driver.run().await;
             }
@@ -251,4 +254,6 @@ struct Driver {
     /// How many messages the last turn brought.
     received: usize,
     deadline_gate: DeadlineGate,
+    /// Set when it is to stop: when what runs has had its time, which may be without end.
+    leaves_at: Option<Option<Time>>,
 }

@@ -282,12 +282,13 @@ impl BrokerCore {
         self.discards = true;
     }
 
-    /// Tells every peer, then ends the life.
+    /// Tells every peer, then ends the life; what runs has so many ms to end first, -1 without end.
     #[napi]
-    pub fn stop(&mut self) {
+    pub fn stop(&mut self, timeout_ms: f64) {
+        let patience = (timeout_ms >= 0.0).then(|| Duration::from_millis(timeout_ms as u64));
         self.core.command(match self.discards {
             true => Command::Discard,
-            false => Command::Stop,
+            false => Command::Stop(patience),
         });
     }
 

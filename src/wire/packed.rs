@@ -67,7 +67,8 @@ pub fn unpack_from<F: Frame>(head: &[u8], frames: &mut Vec<F>) -> Result<(), Mal
     let received = frames.len();
     let result = unpack_behind(head.get(1..).unwrap_or_default(), frames);
     match result {
-        Ok(()) => drop(frames.drain(..received)),
+        Ok(()) if received > 0 => drop(frames.drain(..received)),
+        Ok(()) => {}
         Err(_) => frames.truncate(received),
     }
     result

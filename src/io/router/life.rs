@@ -28,7 +28,14 @@ impl Driver {
             self.spin();
             let command = self.wait().await;
             self.spinner.busy(clock::now(), false);
-            if let ControlFlow::Break(farewell) = self.obey(command).await {
+            let farewell = match self.obey(command).await {
+                ControlFlow::Break(farewell) => Some(farewell),
+                ControlFlow::Continue(()) => {
+                    self.turn();
+                    self.has_retired().then_some(Broker::stop as Farewell)
+                }
+            };
+            if let Some(farewell) = farewell {
                 let now = clock::now();
                 let [_, workers, clients, _] = self.machine.load();
                 farewell(&mut self.machine, now);
@@ -41,7 +48,6 @@ impl Driver {
                 let _ = self.socket.close_listeners(self.bound).await;
                 break;
             }
-            self.turn();
         }
         drop(self.socket);
         context::flushed().await;
@@ -91,7 +97,14 @@ impl Driver {
     async fn obey(&mut self, command: Option<Option<Command>>) -> ControlFlow<Farewell> {
         match command {
             None => {}
-            Some(None | Some(Command::Stop)) => return ControlFlow::Break(Broker::stop),
+            Some(None) => return ControlFlow::Break(Broker::stop),
+            Some(Some(Command::Stop(patience))) => {
+                self.machine.retire();
+                let end = patience.map(|patience| clock::now() + patience);
+                // A second stop can shorten the time that the first one gave.
+                let ends = [self.leaves_at.flatten(), end];
+                self.leaves_at = Some(ends.into_iter().flatten().min());
+            }
             Some(Some(Command::Discard)) => return ControlFlow::Break(Broker::discard),
             Some(Some(Command::Stats(id))) => {
                 let stats = self.machine.stats(clock::now()).to_string();
@@ -121,12 +134,20 @@ impl Driver {
         }
     }
 
+    /// Whether it was told to stop, and nothing runs any more, or its time is over.
+    fn has_retired(&self) -> bool {
+        self.leaves_at.is_some_and(|end| {
+            end.is_some_and(|end| end <= clock::now()) || !self.machine.has_running()
+        })
+    }
+
     /// Until there is something to do.
     async fn wait(&mut self) -> Option<Option<Command>> {
         let deadline = self.deadline_gate.next(self.machine.next_deadline());
         let deadline = deadline.map(clock::instant);
-        let look = self.connections.next_deadline();
-        let deadline = deadline.into_iter().chain(look.map(clock::instant)).min();
+        let others = [self.connections.next_deadline(), self.leaves_at.flatten()];
+        let others = others.into_iter().flatten().map(clock::instant);
+        let deadline = deadline.into_iter().chain(others).min();
         let connections = &self.connections;
         tokio::select! {
             biased;
@@ -187,11 +208,13 @@ impl Driver {
         let end = clock::now() + DEPARTURE;
         while peers > 0 && clock::now() < end {
             if matches!(self.inbound.receive_routed(&self.socket), Ok(true)) {
+                let now = clock::now();
                 while self.inbound.next(&mut self.frames) {
                     let is_gone = matches!(&self.frames[..], [only] if **only == self.gone);
                     peers -= usize::from(is_gone && peers > 0);
-                    self.frames.clear();
+                    self.handle_message(now);
                 }
+                self.send(now);
                 continue;
             }
             if self.socket.events().is_ok_and(|(readable, _)| readable) {

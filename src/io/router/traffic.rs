@@ -43,7 +43,7 @@ impl Driver {
         }
     }
 
-    fn handle_message(&mut self, now: Time) {
+    pub(super) fn handle_message(&mut self, now: Time) {
         // Its connection was reported before it could say that. Later messages are heard in any case.
         if let [_, command, ..] = &self.frames[..]
             && **command == *HELLO

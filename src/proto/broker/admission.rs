@@ -19,12 +19,22 @@ impl<F: Frame> Broker<F> {
         from: &[u8],
         request: IncomingRequest<F>,
     ) -> Result<(), Malformed> {
-        let known = self.clients.find(from);
-        let Some(past) = request.past else {
-            return self.admit_new(now, from, request);
-        };
+        match request.past {
+            None => self.admit_new(now, from, request),
+            Some(past) => self.admit_resumed(now, from, request, past),
+        }
+    }
+
+    #[inline(never)]
+    fn admit_resumed(
+        &mut self,
+        now: Time,
+        from: &[u8],
+        request: IncomingRequest<F>,
+        past: Past,
+    ) -> Result<(), Malformed> {
         // A client says hello before it resumes anything.
-        let Some(client) = known else {
+        let Some(client) = self.clients.find(from) else {
             return Ok(());
         };
         if self.is_own(&request.head.service) {
@@ -104,7 +114,7 @@ impl<F: Frame> Broker<F> {
             }
             return Ok(());
         }
-        let client = self.require_client(now, from, head.dialect);
+        let client = known.unwrap_or_else(|| self.require_client(now, from, head.dialect));
         if let Dialect::Mdp(_) = head.dialect {
             terms = self.config.expiry.into();
             self.last_rid += 1;
@@ -187,6 +197,7 @@ impl<F: Frame> Broker<F> {
         self.close_client(client);
     }
 
+    #[inline]
     fn queue_new(&mut self, now: Time, new: NewRequest<F>) {
         let service = new.service;
         let request = self.insert_request(now, new, State::Queued(Queued::default()));
@@ -211,6 +222,7 @@ impl<F: Frame> Broker<F> {
         self.watch(now, request);
     }
 
+    #[inline]
     pub(super) fn insert_request(
         &mut self,
         now: Time,

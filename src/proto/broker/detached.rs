@@ -1,10 +1,10 @@
 //! Peers of 1.x whose connection ended without a goodbye. The peer may live and come back within the
 //! grace, so nothing of it is given up until then.
 //!
-//! | peer   | while it is detached                 | when it comes back                                    |
-//! |--------|--------------------------------------|-------------------------------------------------------|
-//! | client | its requests go on, replies are kept | RESUME for what it wants; then the rest is cancelled  |
-//! | worker | what it was given stays with it      | CLAIM for what it has; then the rest has not started  |
+//! | peer   | while it is detached                                    | when it comes back                      |
+//! |--------|---------------------------------------------------------|-----------------------------------------|
+//! | client | its requests go on, replies are kept                    | RESUME for what it wants; then the rest is cancelled |
+//! | worker | what it was given stays with it; what may start again does soon, with another | CLAIM for what it has; then the rest has not started |
 //!
 //! A peer is known by its life, which is its session without the number of the connection. Another
 //! life under the same name is the end of the first. A peer that comes back before the end of its old
@@ -14,11 +14,13 @@ use super::displaced::life;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::registration::without_about;
 use super::requests::State;
+use super::workers::Worker;
 use super::{Broker, Departure};
 use crate::proto::Time;
 use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::{Frame, Hello};
 use std::collections::HashSet;
+use std::time::Duration;
 
 /// What a worker that came back has not spoken of yet.
 #[derive(Debug, Default)]
@@ -37,7 +39,12 @@ pub(super) struct Absence {
     pub(super) until: Time,
     /// What it is then said to have left for.
     why: Departure,
+    /// Of a worker: when what may start again does, if another worker can take it.
+    pub(super) retries_at: Option<Time>,
 }
+
+/// How long a request that may start again waits for a worker to come back: time for a reconnect or two.
+const RETRY_AFTER: Duration = Duration::from_millis(300);
 
 /// Whether two hellos are of one life, on two connections.
 pub(super) fn is_same_life(old: Option<&Hello>, new: &Hello) -> bool {
@@ -65,7 +72,12 @@ impl<F: Frame> Broker<F> {
         // Each message that can't be delivered says so again.
         if worker.absence.is_none() {
             let until = now + grace + self.config.delay(why, worker.hello.as_ref());
-            worker.absence = Some(Absence { until, why });
+            let retries_at = Some(now + RETRY_AFTER).filter(|&at| at < until);
+            worker.absence = Some(Absence {
+                until,
+                why,
+                retries_at,
+            });
             worker.unclaimed = None;
             worker.unacknowledged.take();
             self.drop_claims(key);
@@ -110,7 +122,11 @@ impl<F: Frame> Broker<F> {
         }
         if client.absence.is_none() {
             let until = now + grace + self.config.delay(why, client.hello.as_ref());
-            client.absence = Some(Absence { until, why });
+            client.absence = Some(Absence {
+                until,
+                why,
+                retries_at: None,
+            });
             client.unresumed.clear();
             self.logs.lose(key);
             self.arm_client(key);
@@ -137,6 +153,31 @@ impl<F: Frame> Broker<F> {
         self.arm_client(key);
         let hello = self.config.hello().to_frame();
         self.send_client(key, ToClient::Welcome { hello });
+    }
+
+    /// A worker has been away for a while: what may start again does with another, if there is one. What
+    /// this one says of it, should it come back, is nobody's.
+    pub(super) fn retry_early(&mut self, now: Time, key: WorkerKey) {
+        let Some(worker) = self.workers.get_mut(key) else {
+            return;
+        };
+        if let Some(absence) = &mut worker.absence {
+            absence.retries_at = None;
+        }
+        let service = worker.service;
+        let running: Vec<RequestKey> = worker.running.iter().copied().collect();
+        let is_other = |other: &Worker| other.service == service && other.absence.is_none();
+        if self.stopping || !self.workers.iter().any(is_other) {
+            return;
+        }
+        // From the last to the first, so that the first is at the very front in the end.
+        for request in running.into_iter().rev() {
+            if self.may_retry(request) {
+                self.free_slot(key, request);
+                self.retry(now, request);
+            }
+        }
+        self.dispatch(now, service);
     }
 
     /// The grace of a detached worker is over.
@@ -168,6 +209,7 @@ impl<F: Frame> Broker<F> {
             client.absence = Some(Absence {
                 until: Time::ZERO,
                 why: Departure::Slow,
+                retries_at: None,
             });
             self.arm_client(key);
         }

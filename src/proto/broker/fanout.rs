@@ -168,6 +168,10 @@ impl<F: Frame> Broker<F> {
     /// Gives a worker the copies that it has room for.
     #[cold]
     pub(super) fn give_addressed(&mut self, key: WorkerKey) {
+        // Its client may have left for another broker by now.
+        if self.stopping {
+            return;
+        }
         let now = self.now;
         while let Some(worker) = self.workers.get_mut(key)
             && worker.line() == Some(Line::Idle)

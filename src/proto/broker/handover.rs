@@ -7,19 +7,62 @@
 //! broker: their requests end.
 
 use super::ends::End;
+use super::incoming::Incoming;
 use super::keys::{ClientKey, RequestKey};
 use super::requests::State;
-use super::{Broker, BrokerConfig, BrokerEvent, Departure};
+use super::{Broker, BrokerConfig, BrokerEvent, Departure, Outgoing, Transmit};
 use crate::proto::Time;
 use crate::proto::code::Code;
-use crate::wire::Frame;
-use crate::wire::omdp::{ToClient, ToWorker, rids_to_frame};
+use crate::wire::omdp::{ClientMessage, ToClient, ToWorker, WorkerMessage, rids_to_frame};
+use crate::wire::{Dialect, Frame, mdp};
 
 impl<F: Frame> Broker<F> {
+    /// Gives nothing out any more, so that what runs can end before [`stop`](Self::stop). Clients of which
+    /// nothing runs are sent on at once.
+    pub fn retire(&mut self) {
+        self.stopping = true;
+        for key in self.clients.keys() {
+            self.send_on(key);
+        }
+    }
+
+    /// Whether workers still have requests.
+    pub fn has_running(&self) -> bool {
+        self.workers.iter().any(|worker| !worker.running.is_empty())
+    }
+
+    /// Has a client leave that a broker which retires can do nothing for.
+    #[cold]
+    pub(super) fn send_on(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get(key) else {
+            return;
+        };
+        let mut requests = client.requests.iter();
+        let is_free = client.acknowledges()
+            && client.absence.is_none()
+            && requests.all(|&key| !self.may_have_started(key));
+        if is_free {
+            self.leave_client(key);
+        }
+    }
+
+    /// Whether a request may have been started by a worker, and that is not known to have come to nothing.
+    fn may_have_started(&self, key: RequestKey) -> bool {
+        self.requests.get(key).is_some_and(|request| {
+            let with_worker = matches!(
+                request.state,
+                State::Assigned(_) | State::Searching(_) | State::Gathering(_)
+            );
+            // Its client does not know of the starts that it had.
+            with_worker || request.retried > 0
+        })
+    }
+
     /// Leaves what there is to the brokers that clients and workers find next. Nothing is given out any
     /// more, and nothing that still comes is taken.
     pub fn stop(&mut self, now: Time) {
         self.stopping = true;
+        self.stopped = true;
         for key in self.requests.keys() {
             if !self.outlives_broker(key) {
                 self.end(now, key, End::Failed(Code::BrokerLost));
@@ -38,6 +81,7 @@ impl<F: Frame> Broker<F> {
     /// Ends every request, and tells every peer that the broker goes away.
     pub fn discard(&mut self, now: Time) {
         self.stopping = true;
+        self.stopped = true;
         self.end_pending();
         for key in self.requests.keys() {
             self.end(now, key, End::Failed(Code::BrokerLost));
@@ -77,18 +121,11 @@ impl<F: Frame> Broker<F> {
             }
             return;
         }
-        let requests = client
-            .requests
-            .iter()
-            .filter_map(|&key| self.requests.get(key));
-        let may_run = |state: &State| {
-            matches!(
-                state,
-                State::Assigned(_) | State::Searching(_) | State::Gathering(_)
-            )
-        };
+        let requests = client.requests.iter();
         let started: Vec<&F> = requests
-            .filter(|request| may_run(&request.state) && !request.is_copy())
+            .filter(|&&key| self.may_have_started(key))
+            .filter_map(|&key| self.requests.get(key))
+            .filter(|request| !request.is_copy())
             .map(|request| &request.rid)
             .collect();
         let rids = (!started.is_empty()).then(|| rids_to_frame(started.iter().map(|rid| &***rid)));
@@ -107,11 +144,32 @@ impl<F: Frame> Broker<F> {
         }
     }
 
+    /// Something comes after the end. Who has just said hello may have sent requests with it, and hears
+    /// that they have not started; nobody else is spoken to, nor waits for an answer.
+    #[cold]
+    pub(super) fn turn_away(&mut self, from: &[u8], dialect: Option<Dialect>, frames: &mut Vec<F>) {
+        match Incoming::decode(dialect, frames) {
+            Ok(Incoming::Client(ClientMessage::Hello { .. })) => {
+                let hello = self.config.hello().to_frame();
+                let farewell = [ToClient::Welcome { hello }, ToClient::Leave { rids: None }];
+                let farewell = farewell.map(Outgoing::Client);
+                let farewell = farewell.map(|message| Transmit::plain(from.into(), message));
+                self.transmits.extend(farewell);
+            }
+            Ok(Incoming::Worker(WorkerMessage::Ready { .. })) => self.send_away(from),
+            Ok(Incoming::MdpWorker(dialect, mdp::WorkerMessage::Ready { .. })) => {
+                self.disconnect(from, dialect);
+            }
+            _ => {}
+        }
+    }
+
     /// As a broker that has just begun, but for what it still has to say.
     fn forget_everything(&mut self) {
         let config: BrokerConfig = self.config.clone();
         let mut left = Broker::new(config);
         left.stopping = true;
+        left.stopped = true;
         std::mem::swap(&mut left.transmits, &mut self.transmits);
         std::mem::swap(&mut left.events, &mut self.events);
         std::mem::swap(&mut left.counters, &mut self.counters);

@@ -17,7 +17,7 @@ impl<F: Frame> Broker<F> {
         let silent_at = worker.last_heard + patience(&self.config, worker);
         let mut at = worker.next_beat.min(silent_at);
         if let Some(absence) = worker.absence {
-            at = absence.until;
+            at = absence.retries_at.unwrap_or(absence.until);
         } else if let Some(unclaimed) = &worker.unclaimed {
             at = at.min(unclaimed.until);
         }
@@ -35,6 +35,9 @@ impl<F: Frame> Broker<F> {
         if let Some(absence) = worker.absence {
             if absence.until <= now {
                 return self.worker_did_not_return(now, key);
+            }
+            if absence.retries_at.is_some_and(|at| at <= now) {
+                self.retry_early(now, key);
             }
             return self.arm_worker(key);
         }

@@ -172,6 +172,8 @@ pub struct Broker<F> {
     settling: fanout::Settling,
     /// Nothing is given to a worker any more.
     stopping: bool,
+    /// It has stopped, and hears nobody.
+    stopped: bool,
 }
 
 impl<F: Frame> Broker<F> {
@@ -206,6 +208,7 @@ impl<F: Frame> Broker<F> {
             authorizer: access::Authorizer::new(),
             settling: fanout::Settling::default(),
             stopping: false,
+            stopped: false,
             config,
         }
     }
@@ -218,6 +221,9 @@ impl<F: Frame> Broker<F> {
             return frames.clear();
         }
         let dialect = Dialect::detect(frames);
+        if self.stopped {
+            return self.turn_away(from, dialect, frames);
+        }
         if let Some(dialect) = dialect {
             self.counters.messages[dialect.index()] += 1;
         }
@@ -241,9 +247,14 @@ impl<F: Frame> Broker<F> {
     }
 
     fn handle_decoded(&mut self, now: Time, from: &[u8], message: Incoming<F>) {
-        let Some(message) = self.screen(now, from, message) else {
-            return;
-        };
+        if self.authorizer.is_on() {
+            return self.screen(now, from, message);
+        }
+        self.do_decoded(now, from, message);
+    }
+
+    /// Does what may be done.
+    fn do_decoded(&mut self, now: Time, from: &[u8], message: Incoming<F>) {
         let result = match message {
             Incoming::Request(request) => self.admit(now, from, request).map_err(Malformed::as_str),
             Incoming::Client(message) => self

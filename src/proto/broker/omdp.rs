@@ -23,6 +23,11 @@ impl<F: Frame> Broker<F> {
             (ClientMessage::Hello { hello }, _) => {
                 let hello = Hello::parse(&hello)?;
                 self.on_hello(now, from, hello);
+                if self.stopping
+                    && let Some(key) = self.clients.find(from)
+                {
+                    self.send_on(key);
+                }
             }
             (ClientMessage::Go { rids }, Some(key)) => self.on_go(now, key, &rids),
             (ClientMessage::RequestHeartbeat { rid }, Some(key)) => {

@@ -234,6 +234,7 @@ pub(super) struct NewRequest<F> {
 
 impl<F: Frame> Requests<F> {
     /// The caller puts it into its queue, or beside it.
+    #[inline]
     pub(super) fn insert(&mut self, now: Time, new: NewRequest<F>, state: State) -> RequestKey {
         self.serial = self.serial.wrapping_add(1);
         let NewRequest {

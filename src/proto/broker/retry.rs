@@ -15,7 +15,7 @@ impl<F: Frame> Broker<F> {
     /// Its worker is lost, and it may have started: back to the front of the queue, with its
     /// deadline, if it may start once more.
     pub(super) fn retry(&mut self, now: Time, key: RequestKey) -> bool {
-        if self.stopping {
+        if self.stopped {
             return false;
         }
         let Some(request) = self

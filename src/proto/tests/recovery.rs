@@ -208,6 +208,37 @@ fn the_death_of_a_worker_is_told_after_the_grace_and_at_once_if_another_life_beg
 }
 
 #[test]
+fn what_may_start_again_does_so_before_the_end_of_the_grace_if_another_worker_is_there() {
+    for is_other in [false, true] {
+        let (mut net, b) = net_of(1);
+        let w = net.worker(b, "echo");
+        net.serve(w, |_| Job::endless());
+        let c = net.client(b);
+        net.run(secs(1));
+        let terms = Terms {
+            retry: 1,
+            ..FOREVER
+        };
+        let r = net.request_on(c, "echo", json("1"), terms);
+        net.run(ms(200));
+        if is_other {
+            let other = net.worker(b, "echo");
+            net.serve(other, Job::echo);
+            net.run(ms(200));
+        }
+        net.pause(w);
+        net.cut(w, &[Side::Dealer, Side::Broker]);
+        net.run(ms(GRACE / 2));
+        assert_eq!(net.end(c, r), if is_other { done("1") } else { None });
+        net.resume(w);
+        net.run(secs(2));
+        assert_eq!(net[w].cancelled.len(), usize::from(is_other));
+        assert_eq!(net[w].started.len(), 1);
+        assert_eq!(net[w].machine.outstanding(), usize::from(!is_other));
+    }
+}
+
+#[test]
 fn cancellations_made_meanwhile_arrive() {
     let (mut net, b) = net_of(1);
     let w = net.worker_with(b, "echo", |config| config.concurrency = None);
@@ -270,4 +301,100 @@ fn brokers_that_stop_in_order_lose_nothing() {
             }
         });
     }
+}
+
+/// They give what runs a while to end before that.
+#[test]
+fn brokers_that_retire_lose_nothing() {
+    for seed in seeds() {
+        storm(seed, |net, b, _| {
+            if net.rng.percent(20) {
+                net.act(b, |broker, _| broker.machine.retire());
+                let patience = net.rng.between(0, 500);
+                net.run(ms(patience));
+                net.act(b, |broker, now| broker.machine.stop(now));
+                net.run(ms(30));
+                net.kill(b);
+                let away = net.rng.between(0, 1500);
+                net.run(ms(away));
+                net.start(b);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_broker_that_retires_has_what_runs_end_and_gives_nothing_out() {
+    let (mut net, b) = net_of(1);
+    let w = net.worker(b, "echo");
+    net.serve(w, |body| Job::echo(body).every(ms(500)));
+    let [c, idle] = [net.client(b), net.client(b)];
+    net.run(secs(1));
+    let running = net.request_on(c, "echo", json("1"), FOREVER);
+    net.run(ms(40));
+    let queued = net.request_on(c, "echo", json("2"), FOREVER);
+    net.run(ms(40));
+    net.act(b, |broker, _| broker.machine.retire());
+    net.run(ms(200));
+    let late = net.request_on(idle, "echo", json("3"), FOREVER);
+    assert!(net[b].machine.has_running());
+    net.run(secs(1));
+    assert_eq!(net.end(c, running), done("1"));
+    assert!(!net[b].machine.has_running());
+    assert_eq!(net.end(c, queued), None);
+    net.act(b, |broker, now| broker.machine.stop(now));
+    net.run(ms(30));
+    net.restart(b);
+    net.run(secs(5));
+    assert_eq!(net.end(c, queued), done("2"));
+    assert_eq!(net.end(idle, late), done("3"));
+    assert_eq!(net[w].started.len(), 3);
+}
+
+/// A request whose worker was lost, and that waits for its second start, has had one, whoever goes on with it.
+#[test]
+fn a_broker_that_stops_does_not_forget_that_a_request_has_started() {
+    let (mut net, b) = net_of(1);
+    let w = net.worker(b, "echo");
+    net.serve(w, |_| Job::endless());
+    let c = net.client(b);
+    net.run(secs(1));
+    let terms = Terms {
+        retry: 1,
+        ..FOREVER
+    };
+    let r = net.request_on(c, "echo", json("1"), terms);
+    net.run(ms(100));
+    net.kill(w);
+    net.run(ms(2 * GRACE));
+    net.act(b, |broker, now| broker.machine.stop(now));
+    net.run(ms(30));
+    net.restart(b);
+    net.start(w);
+    net.run(secs(20));
+    assert_eq!(net[w].started.len(), 2);
+    net.kill(w);
+    net.run(ms(2 * GRACE));
+    assert_eq!(net.end(c, r), failed("W_LOST"));
+}
+
+/// What comes after the end of a broker has not started there, and its client knows.
+#[test]
+fn a_client_that_comes_to_a_broker_that_has_stopped_goes_to_the_next() {
+    let (mut net, b) = net_of(1);
+    let w = net.worker(b, "echo");
+    net.serve(w, Job::echo);
+    let c = net.client(b);
+    net.run(secs(1));
+    net.restart(b);
+    net.act(b, |broker, now| broker.machine.stop(now));
+    // Until everybody has noticed, and nobody is back.
+    net.run(ms(50));
+    let r = net.request_on(c, "echo", json("1"), FOREVER);
+    net.run(ms(300));
+    assert_eq!(net[b].machine.load(), [0; 4]);
+    net.restart(b);
+    net.run(secs(5));
+    assert_eq!(net.end(c, r), done("1"));
+    assert_eq!(net[w].started.len(), 1);
 }

@@ -11,23 +11,24 @@ use crate::wire::omdp::ToWorker;
 use std::time::Duration;
 
 impl<F: Frame> Broker<F> {
-    /// Looks at what a peer wants before it is done: gives it back if it may be.
+    /// Looks at what a peer wants before it is done, where there are rules.
+    #[inline(never)]
     pub(in crate::proto::broker) fn screen(
         &mut self,
         now: Time,
         from: &[u8],
         message: Incoming<F>,
-    ) -> Option<Incoming<F>> {
+    ) {
         let (Some(access), Some(principal)) = (&self.authorizer.access, &self.authorizer.speaker)
         else {
-            return Some(message);
+            return self.do_decoded(now, from, message);
         };
         let Some((action, service)) = message.wants() else {
             self.withdraw(from, &message);
-            return Some(message);
+            return self.do_decoded(now, from, message);
         };
         match access.judge(&principal.user, action, service) {
-            Verdict::Yes => return Some(message),
+            Verdict::Yes => self.do_decoded(now, from, message),
             Verdict::No => self.deny(now, from, message),
             Verdict::Ask(patience) => {
                 let question = Question {
@@ -36,13 +37,12 @@ impl<F: Frame> Broker<F> {
                     service: (&**service).into(),
                 };
                 match self.authorizer.answers.get(&question) {
-                    Some(true) => return Some(message),
+                    Some(true) => self.do_decoded(now, from, message),
                     Some(false) => self.deny(now, from, message),
                     None => self.keep_pending(now, from, question, message, patience),
                 }
             }
         }
-        None
     }
 
     fn keep_pending(
