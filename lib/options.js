@@ -198,12 +198,12 @@ function checkService(service) {
  * @returns {{ services: string[], names: string[], handlers: Function[] | undefined }}
  */
 function checkServices(given, conf) {
-  if (typeof given !== 'object' || given === null) {
+  const isObject = Object.prototype.toString.call(given) === '[object Object]';
+  const entries = isObject ? Object.entries(/** @type {object} */ (given)) : [];
+  if (entries.length === 0) {
     const service = checkService(given);
     return { services: [service], names: [serviceName(service, conf)], handlers: undefined };
   }
-  const entries = Object.entries(object(given, 'services'));
-  if (entries.length === 0) throw new RangeError('services must have at least one handler, got none');
   for (const [service, handler] of entries) {
     const what = `services[${JSON.stringify(service)}]`;
     checkServiceText(service, `the name of ${what}`);

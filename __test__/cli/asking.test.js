@@ -37,8 +37,9 @@ describe('what is there', () => {
     const { code, out } = await run('ls');
     assert.equal(code, 0);
     assert.equal(out, 'SERVICE  WORKERS  WAITING  RUNNING\nservice        1        0        0\n');
-    const [{ name, workers, queued, running }] = await json('ls');
-    assert.deepEqual([name, workers, queued, running], [SERVICE, 1, 0, 0]);
+    const [{ name, workers, queued, running, requests, errors }, ...others] = await json('ls');
+    assert.deepEqual([name, workers, queued, running, requests, errors], [SERVICE, 1, 0, 0, 5, 1]);
+    assert.deepEqual(others, []);
     await worker.stop();
     assert.deepEqual(await run('ls'), { code: 1, out: '', lines: [] });
   });

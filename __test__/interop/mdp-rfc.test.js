@@ -59,7 +59,11 @@ for (const dialect of MDP) {
       for (const body of ['one', 'two']) await client.send(dialect.request(SERVICE, body));
       await client.send(dialect.request('mmi.services', ''));
       const [listed] = (await client.receive()).slice(-1);
-      assert.deepEqual(JSON.parse(listed), [{ name: SERVICE, workers: 1, queued: 1, running: 1 }]);
+      const [{ name, workers, queued, running }] = JSON.parse(listed);
+      assert.deepEqual(
+        { name, workers, queued, running },
+        { name: SERVICE, workers: 1, queued: 1, running: 1 },
+      );
       for (const body of ['one', 'two']) {
         assert.deepEqual(await worker.receive(), dialect.work('Cx', body));
         await worker.send(dialect.final('Cx', body));

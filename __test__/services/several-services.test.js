@@ -148,7 +148,7 @@ for (const protocol of ['mdp/0.1', 'mdp/0.2']) {
 
 test('handlers and names are checked', () => {
   const make = (services, conf) => () => new Worker('tcp://127.0.0.1:5555', services, conf);
-  assert.throws(make({}), /^RangeError: services must have at least one handler, got none/);
+  assert.throws(make({}), /^TypeError: service must be a string/);
   assert.throws(make([]), TypeError);
   assert.throws(make(null), TypeError);
   assert.throws(make({ a: 1 }), /^TypeError: services\["a"\] must be a function, got 1/);
