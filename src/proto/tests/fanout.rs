@@ -174,3 +174,70 @@ fn each_copy_is_on_the_account_of_its_client() {
     net.run(ms(50));
     assert_eq!(net.end(c, small), done("null"));
 }
+
+/// Workers that come, pause, stop and die, and clients that cancel and lose their connections.
+#[test]
+fn accidents_leave_nothing_behind_and_every_request_ends_once() {
+    let seeds = std::env::var("OMDP_SEEDS").map_or(60, |text| text.parse().expect("a number"));
+    for seed in 0..seeds {
+        let mut net = Net::seeded(seed);
+        let b = net.broker();
+        let clients = [net.client(b), net.client(b)];
+        let mut workers: Vec<Id<WorkerActor>> = Vec::new();
+        let mut asked = Vec::new();
+        for _ in 0..150 {
+            let client = *net.rng.pick(&clients);
+            match net.rng.below(20) {
+                0 | 1 if workers.len() < 6 => {
+                    let concurrency = *net.rng.pick(&[Some(1), Some(3), None]);
+                    let worker =
+                        net.worker_with(b, "echo", |config| config.concurrency = concurrency);
+                    let pace = *net.rng.pick(&[0, 2, 40]);
+                    net.serve(worker, move |body| Job::echo(body).parts(1).every(ms(pace)));
+                    workers.push(worker);
+                }
+                2 if !workers.is_empty() => {
+                    let at = net.rng.below(workers.len());
+                    let worker = workers.swap_remove(at);
+                    match net.rng.percent(50) {
+                        true => net.kill(worker),
+                        false => net.act(worker, |worker, now| {
+                            worker.machine.stop(now, Some(now + ms(20)));
+                        }),
+                    }
+                }
+                3 | 4 if !workers.is_empty() => {
+                    let worker = *net.rng.pick(&workers);
+                    match net.rng.percent(50) {
+                        true => net.act(worker, |worker, _| worker.pause()),
+                        false => net.act(worker, WorkerActor::resume),
+                    }
+                }
+                5 if !workers.is_empty() => {
+                    let worker = *net.rng.pick(&workers);
+                    net.cut(worker, &[Side::Dealer, Side::Broker]);
+                }
+                6 => net.cut(client, &[Side::Dealer, Side::Broker]),
+                7 | 8 if !asked.is_empty() => {
+                    let (client, request): (Id<ClientActor>, u64) = *net.rng.pick(&asked);
+                    net.act(client, |client, _| client.cancel(request));
+                }
+                9..=13 => {
+                    asked.push((client, net.request(client, "mmi.all:echo", "1")));
+                }
+                _ => asked.push((client, net.request(client, "echo", "2"))),
+            }
+            let micros = net.rng.between(0, 15_000);
+            net.run(std::time::Duration::from_micros(micros));
+        }
+        for worker in workers {
+            net.act(worker, WorkerActor::resume);
+        }
+        net.run(secs(200));
+        let [requests, ..] = net[b].machine.load();
+        assert_eq!(requests, 0, "seed {seed}");
+        for (client, request) in asked {
+            assert!(!net.seen(client, request).is_open(), "seed {seed}");
+        }
+    }
+}
