@@ -92,6 +92,8 @@ export interface RequestContext {
   readonly elapsed?: number;
   /** Of a client with one broker: its endpoint. */
   readonly endpoint?: string;
+  /** The name of the worker that had it, where the broker said so: of a `RemoteError`, `W_LOST`, or `C_TIMEOUT`. */
+  readonly worker?: string;
 }
 
 /**
@@ -208,6 +210,7 @@ declare class Peer<Events extends PeerEvents & { [E in keyof Events]: any[] }> e
   on<E extends keyof Events & string>(event: E, listener: (...args: Events[E]) => unknown): this;
   once<E extends keyof Events & string>(event: E, listener: (...args: Events[E]) => unknown): this;
   off<E extends keyof Events & string>(event: E, listener: (...args: Events[E]) => unknown): this;
+  emit<E extends keyof Events & string>(event: E, ...args: Events[E]): boolean;
   addListener<E extends keyof Events & string>(event: E, listener: (...args: Events[E]) => unknown): this;
   removeListener<E extends keyof Events & string>(event: E, listener: (...args: Events[E]) => unknown): this;
   prependListener<E extends keyof Events & string>(event: E, listener: (...args: Events[E]) => unknown): this;
@@ -385,6 +388,53 @@ export function curveKeyPair(): { publicKey: string; secretKey: string };
 
 /** A hash of a password, by scrypt, for `password` in the rules of a broker. */
 export function hashPassword(password: string): Promise<string>;
+
+// --------------------------------------------------------------------------------------------- schemas
+
+/** A schema as zod, valibot, arktype and others have it: [Standard Schema](https://standardschema.dev). */
+export interface StandardSchema<TInput = unknown, TOutput = TInput> {
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<TOutput> | Promise<SchemaResult<TOutput>>;
+    readonly types?: { readonly input: TInput; readonly output: TOutput } | undefined;
+  };
+}
+
+/** What a schema says of a value. */
+export type SchemaResult<TOutput> =
+  | { readonly value: TOutput; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] };
+
+/** What is wrong with a value. */
+export interface SchemaIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/**
+ * The schemas of a service. The side that sends data has them checked, and sends them as they were given; the side that
+ * receives them gets what the schema makes of them. A schema must not be asynchronous.
+ */
+export interface ServiceSchema {
+  /** Of the data of requests. */
+  request?: StandardSchema<any, any>;
+  /** Of what `write()` sends. */
+  partial?: StandardSchema<any, any>;
+  /** Of what `end()` sends; nothing is `null`. */
+  reply?: StandardSchema<any, any>;
+}
+
+/** The schemas of services, by their names. */
+export interface ServiceSchemas {
+  [service: string]: ServiceSchema;
+}
+
+/** Data that a schema refuses: a `TypeError` with this code. */
+export interface SchemaError extends TypeError {
+  readonly code: 'ERR_OMDP_SCHEMA';
+  readonly issues: readonly SchemaIssue[];
+}
 
 // ---------------------------------------------------------------------------------------------- broker
 
@@ -834,6 +884,11 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
    * @defaultValue 'omdp'
    */
   protocol?: Protocol;
+  /**
+   * The schemas of its service. The types of its requests are inferred from them. A request that does not match gets an error
+   * value with the code `C_BAD_REQUEST`; `write()` and `end()` throw a {@link SchemaError}.
+   */
+  schema?: ServiceSchema | null;
 }
 
 /** The options of the request that are sent to the worker. Frozen, because requests share the object. */
@@ -899,7 +954,19 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
    * @param service - what it serves: 1 to 65535 bytes
    * @throws {TypeError | RangeError} for a bad argument, also for an endpoint that is there twice
    */
-  constructor(endpoint: string | readonly string[], service: string, conf?: WorkerConf | null);
+  constructor(
+    endpoint: string | readonly string[],
+    service: string,
+    conf?:
+      | (WorkerConf & {
+          schema?: {
+            request?: StandardSchema<any, TRequest>;
+            partial?: StandardSchema<TPartial, any>;
+            reply?: StandardSchema<TFinal, any>;
+          } | null;
+        })
+      | null,
+  );
 
   /**
    * Serves several services, with one `concurrency` for all of them. The handlers are called as listeners of `request` are, which
@@ -1026,6 +1093,11 @@ export interface ClientConf extends PeerConf, ClientSecurity {
    */
   errorValues?: boolean;
   /**
+   * The schemas of services. The types of their requests are inferred from them. Data of a request that do not match throw a
+   * {@link SchemaError}; a reply that does not match ends its request with `W_BAD_REPLY`.
+   */
+  schemas?: ServiceSchemas | null;
+  /**
    * For requests that don't give one: how long to wait without any sign of the reply, in ms. -1 is off.
    * @defaultValue 60000
    */
@@ -1094,11 +1166,15 @@ export interface AnyServices {
   [service: string]: { request: any; partial: any; reply: any };
 }
 
-/** One of a service's types; `any` where there is none. */
+/** One of a service's types; `any` where there is none. Of a schema, what its side of the client has. */
 type TypeOf<TServices, S extends keyof TServices, K extends keyof ServiceTypes> = TServices[S] extends {
   [key in K]: infer T;
 }
-  ? T
+  ? T extends StandardSchema<infer TInput, infer TOutput>
+    ? K extends 'request'
+      ? TInput
+      : TOutput
+    : T
   : any;
 
 /** A name of a service where there are no types for services; nothing where there are. */
@@ -1137,7 +1213,10 @@ export class Client<
    *   this client's, among those that live
    * @throws {TypeError | RangeError} for a bad argument, also for an endpoint that is there twice
    */
-  constructor(endpoint: string | readonly string[], conf?: ClientConf | null);
+  constructor(
+    endpoint: string | readonly string[],
+    conf?: (ClientConf & { schemas?: TServices | null }) | null,
+  );
 
   /**
    * Makes a request, with callbacks.

@@ -9,6 +9,7 @@ const { Peer } = require('./peer');
 const { OptionsReader } = require('./request-options');
 const { Requests } = require('./requests');
 const { RequestStream } = require('./response');
+const { parse } = require('./schema');
 const { Scope } = require('./scope');
 const { secureClient } = require('./security');
 const { within } = require('./size');
@@ -16,6 +17,7 @@ const { begin, isTraced, requests: channel, sizeOf } = require('./tracing');
 const { encode } = require('./values');
 
 /** @import { RequestOptions } from './request-options' */
+/** @import { ServiceSchema } from './schema' */
 /** @import { Message } from './tracing' */
 /** @import { Body } from './values' */
 
@@ -26,6 +28,8 @@ class Client extends Peer {
   /** Whether `error` events of streams carry bare values. */
   #bare;
   #maxMessageSize;
+  /** @type {Map<string, ServiceSchema> | undefined} */
+  #schemas;
   #protocol;
   /** Where its broker is, if it has but one. */
   #broker;
@@ -39,7 +43,7 @@ class Client extends Peer {
   constructor(endpoint, conf) {
     const endpoints = checkBrokers(endpoint);
     const checked = checkConf('client', conf);
-    const { timeout, errorValues, ...rest } = checked;
+    const { timeout, errorValues, schemas, ...rest } = checked;
     const requests = new Requests(endpoints);
     super(
       ClientCore,
@@ -53,6 +57,7 @@ class Client extends Peer {
     this.#broker = endpoints.length === 1 ? endpoints[0] : undefined;
     this.#options = new OptionsReader(timeout, rest.protocol);
     this.#bare = errorValues;
+    this.#schemas = schemas;
   }
 
   /**
@@ -151,6 +156,29 @@ class Client extends Peer {
   #send(service, data, opts) {
     if (service !== this.#service || service === undefined) this.#service = checkService(service);
     const options = this.#options.read(opts);
+    if (this.#schemas !== undefined) return this.#sendChecked(service, data, options);
+    return this.#sendBody(service, data, options);
+  }
+
+  /**
+   * @param {string} service
+   * @param {any} data
+   * @param {RequestOptions} options
+   */
+  #sendChecked(service, data, options) {
+    const schema = this.#schemas?.get(service);
+    parse(schema, 'request', service, data ?? null);
+    const request = this.#sendBody(service, data, options);
+    request.schema = schema;
+    return request;
+  }
+
+  /**
+   * @param {string} service
+   * @param {any} data
+   * @param {RequestOptions} options
+   */
+  #sendBody(service, data, options) {
     const body = within(encode(data), this.#maxMessageSize);
     if (isTraced(channel)) return this.#sendTraced(service, body, options);
     return this.#requests.send(service, body, options);

@@ -4,6 +4,7 @@ const { OmdpError, RemoteError, throwLater } = require('./errors');
 const { Kind, WorkerOp } = require('./load');
 const { Meter } = require('./meter');
 const { Reply, cancel, cancelled, credit, fail, handlerBegan, handlerEnded } = require('./reply');
+const { badRequest, parse } = require('./schema');
 const { Scope } = require('./scope');
 const { Table } = require('./table');
 const { begin, finish: finishTrace, handlings: channel, isTraced, sizeOf } = require('./tracing');
@@ -11,6 +12,7 @@ const { LargeJson, LongString, decode } = require('./values');
 
 /** @import { Blob, Take } from './inbox' */
 /** @import { Link, State } from './peer' */
+/** @import { ServiceSchema } from './schema' */
 /** @import { Message } from './tracing' */
 /** @import { Body } from './values' */
 
@@ -76,13 +78,15 @@ class Deliveries {
    * @param {readonly string[]} services
    * @param {readonly string[]} endpoints
    * @param {readonly Function[] | undefined} handlers one for each service
+   * @param {ServiceSchema} [schema] of the only service
    */
-  constructor(concurrency, maxMessageSize, services, endpoints, handlers) {
+  constructor(concurrency, maxMessageSize, services, endpoints, handlers, schema) {
     this.#services = services;
     this.#brokers = endpoints.length;
     this.#handlers = handlers;
     this.#concurrency = concurrency;
     this.maxMessageSize = maxMessageSize;
+    this.schema = schema;
   }
 
   /** @param {Link} link */
@@ -314,6 +318,14 @@ class Deliveries {
     } catch {
       reply.error(BAD_REQUEST);
       return;
+    }
+    if (this.schema !== undefined) {
+      try {
+        data = parse(this.schema, 'request', this.service, data);
+      } catch (error) {
+        reply.error(badRequest(error));
+        return;
+      }
     }
     const handlers = this.#handlers;
     const listeners =

@@ -15,9 +15,10 @@ const MEANING = new Map(native.codes().map(({ code, meaning }) => [code, meaning
  * @property {number} [attempt]
  * @property {number} [elapsed] ms since it was made
  * @property {string} [endpoint] of the broker
+ * @property {string} [worker] the name of the worker that had it
  */
 
-const CONTEXT = /** @type {const} */ (['service', 'rid', 'attempt', 'elapsed', 'endpoint']);
+const CONTEXT = /** @type {const} */ (['service', 'rid', 'attempt', 'elapsed', 'endpoint', 'worker']);
 
 /** @param {Error} error @param {Context} context */
 function describeRequest(error, context) {
@@ -50,7 +51,7 @@ class RemoteError extends Error {
    * @param {Context} [context]
    */
   constructor(value, context = {}) {
-    super(remoteMessage(value, context.service));
+    super(remoteMessage(value, context));
     this.value = value;
     const code = fieldOf(value, 'code');
     if (typeof code === 'string') this.code = code;
@@ -73,13 +74,14 @@ function fieldOf(value, key) {
   return typeof value === 'object' && value !== null ? /** @type {any} */ (value)[key] : undefined;
 }
 
-/** @param {unknown} value @param {string | undefined} service @returns {string} */
-function remoteMessage(value, service) {
+/** @param {unknown} value @param {Context} context @returns {string} */
+function remoteMessage(value, { service, worker: name }) {
   if (typeof value === 'string') return value;
   const message = fieldOf(value, 'message');
   if (typeof message === 'string') return message;
-  const worker = service === undefined ? 'the worker' : `a worker of ${describe(service)}`;
-  return `${worker} replied with the error ${describe(value)}`;
+  const worker = name === undefined ? 'a worker' : `worker ${describe(name)}`;
+  const where = service === undefined ? 'the worker' : `${worker} of service ${describe(service)}`;
+  return `${where} replied with the error ${describe(value)}`;
 }
 
 /**

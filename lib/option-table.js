@@ -10,6 +10,7 @@
  * @property {string} name
  * @property {readonly Role[]} of
  * @property {'number' | 'integer' | 'boolean' | 'name' | 'protocol' | 'protocols' | 'key' | 'text' | 'rules' | 'signal' |
+ *   'schema' | 'schemas' |
  *   'headers' | 'words' | 'json' | 'version' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which is as if they were missing
  * @property {number} [min] of numbers
  * @property {number} [max] of numbers; none is 2^53 - 1
@@ -436,6 +437,24 @@ const OPTIONS = [
     help: `the dialect of the broker: ${PROTOCOLS.join(', ')}`,
     more: `[pigato](pigato.md) is that of PIGATO's broker. Under MDP \`concurrency\` must be 1. ${WHAT_MDP_LACKS}`,
     flag: { short: 'p' },
+  },
+  {
+    name: 'schemas',
+    of: ['client'],
+    type: 'schemas',
+    default: 'none',
+    help: 'the schemas of services, by their names',
+    more: 'An object with `request`, `partial` and `reply` for each service. See [Schemas](cookbook.md#schemas)',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'schema',
+    of: ['worker'],
+    type: 'schema',
+    default: 'none',
+    help: 'the schemas of the service',
+    more: 'An object with `request`, `partial` and `reply`. See [Schemas](cookbook.md#schemas)',
+    flag: { only: 'none' },
   },
   {
     name: 'errorValues',

@@ -18,6 +18,7 @@ const { given } = require('./describe');
 const { checkKey } = require('./keys');
 const { PROTOCOLS, optionsOf } = require('./option-table');
 const { checkPassword } = require('./passwords');
+const { checkSchema, checkSchemas } = require('./schema');
 
 /** @import { Check } from './checks' */
 /** @import { Option, Role } from './option-table' */
@@ -83,6 +84,8 @@ const CHECKS = {
   text: () => orNull(checkPassword),
   // Checked when the mechanism is known.
   rules: () => orNull((value) => value),
+  schema: () => orNull(checkSchema),
+  schemas: () => orNull(checkSchemas),
   ignored: () => () => undefined,
 };
 

@@ -10,6 +10,7 @@
  * @property {() => boolean} [seesClaim]
  * @property {() => (Buffer | string | null)[]} takeBlobs
  * @property {(id: number) => string | null | undefined} stats
+ * @property {(timeoutMs: number) => void} [flush] of a client: waits for its requests to go to a broker
  * @property {() => { bytesIn: number, bytesOut: number }} [bytes] of data, of a worker's or client's
  * @property {() => void} ref
  * @property {() => void} unref
@@ -40,8 +41,13 @@ const MAX_WAIT_MS = 5;
 /** Those of peers that run. What is in them when the process ends on purpose leaves with it. @type {Set<Outbox>} */
 const OPEN = new Set();
 
+/** How many ms a process that ends gives what was handed over to find its broker, over all peers. */
+const LAST_MS = 200;
+
 process.on('exit', () => {
   for (const outbox of OPEN) outbox.flush();
+  const until = performance.now() + LAST_MS;
+  for (const outbox of OPEN) outbox.leave(Math.max(0, until - performance.now()));
 });
 
 /**
@@ -202,6 +208,11 @@ class Outbox {
     // Emptied first, so that nothing is handed over twice, whatever submit() does.
     this.#empty();
     this.#core.submit?.(this.#records, count, text, blobs);
+  }
+
+  /** What was handed over is to leave the process, within so many ms. @param {number} ms */
+  leave(ms) {
+    this.#core.flush?.(ms);
   }
 
   #empty() {

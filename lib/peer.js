@@ -1,6 +1,7 @@
 'use strict';
 
 const { EventEmitter } = require('node:events');
+const { began, ended, keep, waker } = require('./collected');
 const { OmdpError, startError } = require('./errors');
 const { Inbox } = require('./inbox');
 const { Kind } = require('./load');
@@ -19,6 +20,7 @@ const CONNECT = Kind.Connect;
 const DISCONNECT = Kind.Disconnect;
 const EVENT = Kind.Event;
 const CREDIT = Kind.Credit;
+const PLACE = Kind.Place;
 
 /** @import { Blob, Take } from './inbox' */
 /** @import { Core } from './outbox' */
@@ -86,7 +88,8 @@ class Peer extends EventEmitter {
       this.#core,
       this.#outbox,
       (kind, id, a, b, c, text, at, blob, n) => {
-        if (kind < STATS || kind === CREDIT) role.take(kind, id, a, b, c, text, at, blob, n);
+        if (kind < STATS || kind === CREDIT || kind === PLACE)
+          role.take(kind, id, a, b, c, text, at, blob, n);
         else this.#take(kind, id, textOf(blob, text, at, a), text.slice(at + a, at + a + b));
       },
       refresh,
@@ -228,13 +231,14 @@ class Peer extends EventEmitter {
     this.#generation += 1;
     this.#become('starting');
     try {
-      // The native side holds this function, and so the peer, until its last notice was drained.
-      this.#core.start(() => this.#inbox.wake());
+      // The native side holds this function until its last notice was drained.
+      this.#core.start(waker(this.#inbox));
     } catch (error) {
       const { code, message } = /** @type {Error & { code: string }} */ (error);
       process.nextTick(() => this.#startFailed(code, message));
       return;
     }
+    began(this, this.#outbox, this.#conf.endpoints);
     this.#outbox.open();
     this.#role.opened();
   }
@@ -242,7 +246,10 @@ class Peer extends EventEmitter {
   /** @param {State} state */
   #become(state) {
     this.#state = state;
-    if (state === 'stopped') this.#outbox.close();
+    if (state === 'stopped') {
+      this.#outbox.close();
+      ended(this);
+    }
     this.#refresh();
   }
 
@@ -253,6 +260,7 @@ class Peer extends EventEmitter {
     const hold = this.#state !== 'stopped' && wanted;
     if (hold === this.#holding) return;
     this.#holding = hold;
+    keep(this, hold);
     if (hold) this.#core.ref();
     else this.#core.unref();
   }

@@ -3,9 +3,11 @@
 const { OmdpError, errorValue } = require('./errors');
 const { WINDOW, cost } = require('./flow');
 const { LazyWritable, build, built, construct } = require('./lazy');
+const { parse } = require('./schema');
 const { within } = require('./size');
 const { encode, owned } = require('./values');
 
+/** @import { ServiceSchema } from './schema' */
 /** @import { Scope } from './scope' */
 /** @typedef {import('./values').Body} Body */
 
@@ -13,6 +15,7 @@ const { encode, owned } = require('./values');
  * The interface of a reply to its worker.
  * @typedef {object} Delivery
  * @property {string} service
+ * @property {ServiceSchema} [schema] what the reply must match
  * @property {number} maxMessageSize the largest body that may be sent
  * @property {(id: number, body: Body, cost: number) => void} partial
  * @property {(id: number, body: Body, since: number, wanted: boolean) => void} final
@@ -131,6 +134,8 @@ class Reply extends LazyWritable {
    * @override
    */
   write(chunk, encoding, callback) {
+    const { schema, service } = this.#delivery;
+    if (schema !== undefined) parse(schema, 'partial', service, chunk ?? null);
     const body = this.#encode(chunk);
     const done = typeof encoding === 'function' ? encoding : callback;
     if (this.#abandoned) return this.#refuse(done);
@@ -149,6 +154,9 @@ class Reply extends LazyWritable {
   end(chunk, encoding, callback) {
     const done = [chunk, encoding, callback].find((each) => typeof each === 'function');
     if (this.#ended) return done === undefined ? this : super.end(done);
+    const given = typeof chunk === 'function' ? undefined : chunk;
+    const { schema, service } = this.#delivery;
+    if (schema !== undefined) parse(schema, 'reply', service, given ?? null);
     const body = typeof chunk === 'function' ? 'null' : this.#encode(chunk);
     this.#ended = true;
     if (this[built] || done !== undefined) {

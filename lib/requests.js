@@ -6,6 +6,7 @@ const { GRANT, OVERHEAD } = require('./flow');
 const { ClientOp, Kind, TermsShift } = require('./load');
 const { Meter } = require('./meter');
 const { finish, push } = require('./response');
+const { SchemaError, parse } = require('./schema');
 const { Signals } = require('./signals');
 const { finish: finishTrace, partials, requests: channel } = require('./tracing');
 const { Table } = require('./table');
@@ -16,6 +17,7 @@ const { LargeJson, decode } = require('./values');
 /** @import { Link, State } from './peer' */
 /** @import { RequestOptions } from './request-options' */
 /** @import { RequestStream } from './response' */
+/** @import { ServiceSchema } from './schema' */
 /** @import { Scope } from './scope' */
 /** @import { Message } from './tracing' */
 /** @import { Body } from './values' */
@@ -25,6 +27,7 @@ const PARTIAL = Kind.Partial;
 const FINAL = Kind.Final;
 const ERROR = Kind.Error;
 const FAILED = Kind.Failed;
+const PLACE = Kind.Place;
 
 /** A request's record has its timeout and, so many times as large, how it is to be treated in one number. */
 const TERMS = 2 ** TermsShift.Retry;
@@ -33,6 +36,11 @@ const OP_REQUEST = ClientOp.Request;
 const OP_CANCEL = ClientOp.Cancel;
 const OP_HEARTBEAT = ClientOp.Heartbeat;
 const OP_CREDIT = ClientOp.Credit;
+
+/**
+ * Where a request is: in the queue of a service without a worker, in that of one with workers, or with a worker.
+ * @typedef {{ at: 'none' | 'queued' | 'worker', worker?: string }} Place
+ */
 
 /** One request from its making to its end: who is told what, once. */
 class Request {
@@ -48,10 +56,14 @@ class Request {
   scope;
   /** What subscribers of the channels are told, if there are any. @type {Message | undefined} */
   trace;
+  /** What its reply must match. @type {ServiceSchema | undefined} */
+  schema;
   /** How much of its parts was read since the worker was told. */
   read = 0;
   /** A part of its reply has come. */
   heard = false;
+  /** Where it was when the broker last said so. @type {Place | undefined} */
+  place;
 
   /**
    * @param {Requests} requests
@@ -153,9 +165,13 @@ class Request {
   #failure(how, value, cause) {
     const { id, service, requests } = this;
     const elapsed = Math.round(performance.now() - this.since);
-    const context = { service, rid: String(id), elapsed, endpoint: requests.endpoint };
+    const { worker } = this.place ?? {};
+    const context = { service, rid: String(id), elapsed, endpoint: requests.endpoint, worker };
     if (how === ERROR) return () => new RemoteError(value, context);
-    const message = value === 'C_TIMEOUT' ? requests.timeoutMessage(this) : undefined;
+    /** @type {string | undefined} */
+    let message;
+    if (value === 'C_TIMEOUT') message = requests.timeoutMessage(this);
+    else if (cause instanceof SchemaError) message = cause.message;
     return () => new OmdpError(value, { message, cause, ...context });
   }
 }
@@ -214,13 +230,17 @@ class Requests {
   }
 
   /** What a request that has timed out has waited for. @param {Request} request */
-  timeoutMessage({ heard, service, timeout }) {
+  timeoutMessage({ heard, place, service, timeout }) {
     const where = this.#endpoints.join(', ');
     const what = `no reply of service "${service}" within ${timeout} ms`;
     if (this.#unstarted !== undefined) return `${what}: the client was not started`;
     if (this.#brokers <= 0) return `${what}: no broker at ${where}`;
-    if (heard) return `${what} after the last part: its worker did not go on`;
-    return `${what}: the broker at ${where} has no worker for it, or its worker did not answer`;
+    const worker = place?.worker === undefined ? 'its worker' : `worker "${place.worker}"`;
+    if (heard) return `${what} after the last part: ${worker} did not go on`;
+    if (place === undefined) return `${what}: no worker for it at ${where}, or its worker did not answer`;
+    if (place.at === 'none') return `${what}: no worker is registered for it at ${where}`;
+    if (place.at === 'queued') return `${what}: all workers for it at ${where} were busy`;
+    return `${what}: ${worker} has the request and did not answer`;
   }
 
   /**
@@ -402,10 +422,15 @@ class Requests {
   }
 
   /** @type {Take} */
-  take(kind, id, a, _b, _c, text, at, blob, n) {
+  take(kind, id, a, b, _c, text, at, blob, n) {
     const request = this.#outstanding.get(id);
     // Notices of requests that have ended here meanwhile crossed the records of this side.
     if (request === undefined) return;
+    if (kind === PLACE) {
+      const place = /** @type {Place['at']} */ (text.slice(at, at + a));
+      request.place = { at: place, worker: place === 'worker' ? text.slice(at + a, at + a + b) : undefined };
+      return;
+    }
     let data;
     if (kind === FAILED) data = text.slice(at, at + a);
     else if (blob === null) {
@@ -415,6 +440,14 @@ class Requests {
     else {
       try {
         data = blob === undefined ? decode(text, at, at + a) : blob.parse();
+      } catch (error) {
+        this.#badReply(request, kind, 'W_BAD_REPLY', error);
+        return;
+      }
+    }
+    if (request.schema !== undefined && (kind === PARTIAL || kind === FINAL)) {
+      try {
+        data = parse(request.schema, kind === PARTIAL ? 'partial' : 'reply', request.service, data);
       } catch (error) {
         this.#badReply(request, kind, 'W_BAD_REPLY', error);
         return;

@@ -22,15 +22,20 @@ class Worker extends Peer {
     const checked = checkConf('worker', conf);
     const { services, names, handlers } = checkServices(service, checked);
     checkConcurrency(checked.protocol, checked.concurrency);
+    const { schema, ...rest } = checked;
+    if (schema !== undefined && names.length > 1) {
+      throw new TypeError('option "schema" requires a worker of one service');
+    }
     const deliveries = new Deliveries(
       checked.concurrency,
       checked.maxMessageSize,
       services,
       endpoints,
       handlers,
+      schema,
     );
     const [first, ...moreServices] = names;
-    const native = { endpoints, ...secureClient(checked, endpoints), service: first, moreServices };
+    const native = { endpoints, ...secureClient(rest, endpoints), service: first, moreServices };
     super(WorkerCore, native, deliveries, shownConf('worker', checked));
     this.#deliveries = deliveries;
     this.#services = services;

@@ -35,8 +35,22 @@ describe('an OmdpError', () => {
       peers.worker((_data, reply) => reply.write('part')),
     );
     await connected;
-    await assert.rejects(client.call('nobody', 1, { timeout: 50 }), { message: /has no worker for it/ });
+    await assert.rejects(client.call('nobody', 1, { timeout: 50 }), {
+      message: /no worker is registered for it/,
+    });
     await assert.rejects(client.call(SERVICE, 1, { timeout: 200 }), { message: /after the last part/ });
+    const silent = peers.worker(() => {}, { service: 'silent', name: 'W-silent' });
+    await silent.start();
+    await assert.rejects(client.call('silent', 1, { timeout: 1000 }), (error) => {
+      assert.match(error.message, /worker "W-silent" has the request and did not answer$/);
+      assert.equal(error.worker, 'W-silent');
+      return true;
+    });
+    // It runs one request at a time, which the first still is.
+    client.request('silent', 1);
+    await assert.rejects(client.call('silent', 1, { timeout: 1000 }), {
+      message: /did not answer|were busy/,
+    });
   });
 
   test('has the frames of who awaits it', async (t) => {
@@ -59,11 +73,11 @@ describe('an OmdpError', () => {
 });
 
 test('a RemoteError says whose it is', async (t) => {
-  const { client } = await peersFor(t).trio((_data, reply) => reply.error(0));
+  const { client, worker } = await peersFor(t).trio((_data, reply) => reply.error(0));
   await assert.rejects(client.call(SERVICE, 1), (error) => {
     assert.ok(error instanceof RemoteError);
-    assert.equal(error.message, 'a worker of "service" replied with the error 0');
-    assert.deepEqual([error.service, error.value], [SERVICE, 0]);
+    assert.equal(error.message, `worker "${worker.name}" of service "service" replied with the error 0`);
+    assert.deepEqual([error.service, error.worker, error.value], [SERVICE, worker.name, 0]);
     return true;
   });
 });
@@ -137,6 +151,43 @@ describe('what was given before', () => {
       }
     }
   });
+
+  function lastRequests({ endpoint, begins }) {
+    const client = new omdp.Client(endpoint);
+    const ask = () => {
+      for (let n = 0; n < 3; n += 1) client.request('last', n);
+      process.exit(0);
+    };
+    if (begins) client.once('connect', ask);
+    client.start();
+    if (!begins) ask();
+  }
+
+  for (const begins of [true, false]) {
+    const what = begins ? 'requests' : 'requests, although start() is not through';
+    test(`process.exit() arrives: ${what}`, async (t) => {
+      for (const transport of ['tcp', 'ipc']) {
+        const peers = peersFor(t, transport);
+        const come = [];
+        const all = new Promise((resolve) => {
+          const worker = peers.worker(
+            (data, reply) => {
+              come.push(data);
+              reply.end();
+              if (come.length === 3) resolve();
+            },
+            { service: 'last', concurrency: -1 },
+          );
+          peers.worker_ = worker;
+        });
+        await start(peers.broker(), peers.worker_);
+        const child = runChild(t, lastRequests, { endpoint: peers.endpoint, begins });
+        assert.equal((await child.ended).code, 0);
+        await all;
+        assert.deepEqual(come, [0, 1, 2]);
+      }
+    });
+  }
 
   test('stop({ timeout: 0 }) of a worker arrives', async (t) => {
     for (let n = 0; n < 3; n += 1) {

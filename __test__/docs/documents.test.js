@@ -159,7 +159,7 @@ describe('docs/api.md and index.d.ts', () => {
   const said = new Set([...api.matchAll(/`([^`\n]+)`/g)].flatMap(([, code]) => code.match(/\w+/g) ?? []));
   const blocks = [...types.matchAll(/^(?:export |declare )+(?:interface|class) (\w+)[\s\S]*?^}$/gm)];
   /** What every EventEmitter has, with better types. */
-  const inherited = /^(on|once|off|(add|remove|prepend|prependOnce)Listener|read|constructor)$/;
+  const inherited = /^(on|once|off|emit|(add|remove|prepend|prependOnce)Listener|read|constructor)$/;
 
   for (const [block, name] of blocks) {
     test(`every member of ${name} is documented`, () => {

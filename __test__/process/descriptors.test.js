@@ -139,3 +139,29 @@ for (const transport of TRANSPORTS) {
     },
   );
 }
+
+test('every descriptor is close-on-exec', COUNTING, async (t) => {
+  const fs = require('node:fs');
+  const O_CLOEXEC = 0o2000000;
+  const before = new Set(fs.readdirSync('/proc/self/fd'));
+  for (const transport of TRANSPORTS) {
+    const { client } = await peersFor(t, transport).trio((data, reply) => reply.end(data));
+    await client.call(SERVICE, 1);
+  }
+  const kinds = new Set();
+  const open = fs.readdirSync('/proc/self/fd').filter((fd) => !before.has(fd));
+  for (const fd of open) {
+    let target;
+    let info;
+    try {
+      target = fs.readlinkSync(`/proc/self/fd/${fd}`);
+      info = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
+    } catch {
+      continue; // The one that listed the folder.
+    }
+    const flags = Number.parseInt(/^flags:\s*(\d+)$/m.exec(info)?.[1] ?? '0', 8);
+    assert.notEqual(flags & O_CLOEXEC, 0, `${target} ${flags.toString(8)}`);
+    kinds.add(target.replace(/[0-9]+/g, ''));
+  }
+  assert.ok(kinds.has('anon_inode:[eventpoll]') && kinds.has('socket:[]'), [...kinds].join());
+});

@@ -141,6 +141,7 @@ fn flags(target: &Target) -> Vec<String> {
             "ZMQ_HAVE_EVENTFD_CLOEXEC",
             // Sockets must not leak into the processes that a Node program starts.
             "ZMQ_HAVE_SOCK_CLOEXEC",
+            "ZMQ_IOTHREAD_POLLER_USE_EPOLL_CLOEXEC",
             "HAVE_ACCEPT4",
             "ZMQ_HAVE_TCP_KEEPIDLE",
             "ZMQ_HAVE_PTHREAD_SETNAME_2",

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub(super) const PEERS: [&[u8]; 6] = [b"w0", b"w1", b"c0", b"c1", b"m0", b"m1"];
 
-pub(super) const MODELS: [&str; 57] = [
+pub(super) const MODELS: [&str; 58] = [
     "W|1|$S",
     "W|1|$S|$H",
     "W|3|$A|$R|0|1|$E",
@@ -60,6 +60,7 @@ pub(super) const MODELS: [&str; 57] = [
     "C|12|$L",
     "C|14|\0\0\0\u{1}\0\0\0\u{1}",
     "C|15",
+    "C|17|$n",
     "W|15",
     "W|11|$C|$n|$K",
     "W|11|$C|$n|$K|user48",

@@ -12,7 +12,7 @@ use crate::wire::{Body, Dialect};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(super) const MODELS: [&str; 22] = [
+pub(super) const MODELS: [&str; 24] = [
     "C|1|$H",
     "C|3|$R|0|1|$X",
     "C|3|$R|0|1",
@@ -35,6 +35,8 @@ pub(super) const MODELS: [&str; 22] = [
     "C|13|$L",
     "C|16",
     "C|16|$L",
+    "C|17|$R|0",
+    "C|17|$R|2|w1",
 ];
 
 const SESSION: &str = "c.";
@@ -166,6 +168,9 @@ impl Scene for Live {
                 ClientNotice::Failed { id, code } => {
                     let request = self.open.remove(&id);
                     assert!(request.is_some(), "{id} had ended before its {code}");
+                }
+                ClientNotice::Place { id, .. } => {
+                    assert!(self.open.contains_key(&id), "{id} had ended");
                 }
                 ClientNotice::Connected => {
                     assert!(!std::mem::replace(&mut self.connected, true));

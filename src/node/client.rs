@@ -9,18 +9,20 @@ use super::security::{self, SecurityConf};
 use super::shell::common_methods;
 use super::{dialect, random, random_frame};
 use crate::io::dealer::{self, Endpoint, Notice, Stats};
-use crate::io::{Address, Message};
+use crate::io::{Address, Message, now};
 use crate::proto::client::ClientCommand;
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::LinkConfig;
 use crate::proto::several::ClientOfSeveral;
 use crate::proto::{Client, Terms};
 use crate::wire::Dialect;
-use crate::wire::omdp::ReplyKind;
+use crate::wire::omdp::{Place, ReplyKind};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
 use serde_json::json;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 /// Checked and defaulted by `lib/options.js`.
@@ -47,6 +49,9 @@ pub struct ClientConf {
     /// In ms.
     pub reconnect_max: f64,
 }
+
+/// Between two looks at what waits.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// A client of the protocol.
 #[napi]
@@ -89,6 +94,23 @@ impl ClientCore {
     #[napi]
     pub fn stop(&mut self) {
         self.core.command(ClientCommand::Stop);
+    }
+
+    /// Waits until its requests have gone to a broker, so long at most: the process is about to end.
+    #[napi]
+    pub fn flush(&self, timeout_ms: f64) {
+        let until = now() + Duration::from_millis(timeout_ms as u64);
+        loop {
+            let (answer, waiting) = mpsc::channel();
+            let left = until.since(now());
+            if !self.core.command(ClientCommand::Waiting(answer))
+                || left.is_zero()
+                || waiting.recv_timeout(left).is_ok_and(|waiting| waiting == 0)
+            {
+                return;
+            }
+            thread::sleep(LOOK.min(left));
+        }
     }
 
     /// Asks for a snapshot, which will be a record; gives it at once while there is no life.
@@ -237,6 +259,13 @@ fn report(batch: &mut BatchWriter<'_>, notice: ClientNotice<Message>, endpoint: 
             batch.body(kind, id, body);
         }
         ClientNotice::Failed { id, code } => batch.words(Kind::Failed, id, &code, ""),
+        ClientNotice::Place { id, place } => match place {
+            Place::NoWorker => batch.words(Kind::Place, id, "none", ""),
+            Place::Queued => batch.words(Kind::Place, id, "queued", ""),
+            Place::Worker(name) => {
+                batch.words(Kind::Place, id, "worker", &String::from_utf8_lossy(&name));
+            }
+        },
         ClientNotice::Connected => batch.words(Kind::Connect, 0, endpoint, ""),
         ClientNotice::Disconnected(why) => {
             batch.words(Kind::Disconnect, 0, endpoint, why.as_str());

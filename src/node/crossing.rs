@@ -64,6 +64,8 @@ pub enum Kind {
     Event = 15,
     /// Worker: more of a reply's parts may be sent.
     Credit = 16,
+    /// Client: where a request is that fails.
+    Place = 17,
 }
 
 ops! {

@@ -127,7 +127,13 @@ impl<F: Frame> Client<F> {
                 continue;
             };
             if request.deadline > now {
-                request.timer = Some(self.deadlines.set(request.deadline, id));
+                let ask = request.ask_at();
+                if ask > now {
+                    request.timer = Some(self.deadlines.set(ask, id));
+                } else {
+                    request.timer = Some(self.deadlines.set(request.deadline, id));
+                    self.ask_where(id);
+                }
                 continue;
             }
             request.timer = None;

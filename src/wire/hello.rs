@@ -36,6 +36,8 @@ pub struct Hello {
     pub prefetch: Option<u32>,
     /// Clients only: whether requests that wait for long may be parked with it.
     pub parks: bool,
+    /// Clients and brokers: whether it can be told, or asked, where a request is.
+    pub places: bool,
     /// Whether it supports the windows of streams, see `proto::flow`.
     pub flow: bool,
     /// Whether the sender understands [`packed`](super::packed) frames.
@@ -80,6 +82,7 @@ impl Hello {
             serving: Serving::default(),
             prefetch: None,
             parks: false,
+            places: false,
             flow: false,
             packs: true,
             max_message: None,
@@ -125,6 +128,9 @@ impl Hello {
         }
         if self.serving.pattern {
             map.insert("pattern".into(), true.into());
+        }
+        if self.places {
+            map.insert("places".into(), true.into());
         }
         if let Some(n) = self.prefetch {
             map.insert("prefetch".into(), n.into());
@@ -191,6 +197,10 @@ impl Hello {
                 self.parks = value == Scalar::Bool(true);
                 true
             }
+            "places" => {
+                self.places = value == Scalar::Bool(true);
+                true
+            }
             "pattern" => {
                 self.serving.pattern = value == Scalar::Bool(true);
                 true
@@ -244,6 +254,7 @@ mod tests {
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
         hello.packs = false;
         hello.parks = true;
+        hello.places = true;
         hello.concurrency = Some(-1);
         hello.serving.pattern = true;
         hello.prefetch = Some(9);
@@ -257,7 +268,7 @@ mod tests {
         let frame: Vec<u8> = hello.to_frame();
         assert_eq!(
             frame,
-            br#"{"concurrency":-1,"description":"adds","flow":1,"heartbeat":2500,"liveness":3,"maxMessage":5,"metadata":"{\"a\":1}","omdp":1,"parks":true,"pattern":true,"prefetch":9,"session":"s1"}"#
+            br#"{"concurrency":-1,"description":"adds","flow":1,"heartbeat":2500,"liveness":3,"maxMessage":5,"metadata":"{\"a\":1}","omdp":1,"parks":true,"pattern":true,"places":true,"prefetch":9,"session":"s1"}"#
         );
         seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);

@@ -62,6 +62,11 @@ impl Client {
         self.hello.as_ref().is_some_and(|hello| hello.parks)
     }
 
+    /// Whether it can be told where its requests are.
+    pub(super) fn knows_places(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.places)
+    }
+
     /// Whether it understands packed frames.
     pub(super) fn packs(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.packs)

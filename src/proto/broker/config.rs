@@ -48,6 +48,7 @@ impl BrokerConfig {
     pub(super) fn hello(&self) -> Hello {
         let mut hello = Hello::new(self.heartbeat.as_millis() as u64, self.liveness);
         hello.flow = true;
+        hello.places = true;
         hello.session = self.session.clone();
         hello.max_message = self.max_message;
         hello

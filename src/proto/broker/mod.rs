@@ -68,6 +68,7 @@ mod omdp;
 mod pace;
 mod parking;
 mod pigato;
+mod places;
 mod registration;
 mod replies;
 mod reply_log;

@@ -50,6 +50,7 @@ impl<F: Frame> Broker<F> {
             }
             (ClientMessage::Ack(ack), Some(key)) => self.on_ack(key, ack),
             (ClientMessage::AllResumed, Some(key)) => self.on_all_resumed(now, key),
+            (ClientMessage::Where { rid }, Some(key)) => self.on_where(key, rid),
             (ClientMessage::Disconnect, Some(key)) => self.drop_client(now, key),
             // Requests have a door of their own, see `admission`.
             (ClientMessage::Request { .. } | ClientMessage::Resume { .. }, _) => {}

@@ -156,6 +156,12 @@ impl<F: Frame> Broker<F> {
             _ => 0,
         };
         let (client_key, rid) = (request.client, request.rid.clone());
+        if kind.is_error() && client.knows_places() {
+            self.tell_worker(key);
+        }
+        let Some(client) = self.clients.get(client_key) else {
+            return;
+        };
         if !client.unresumed.is_empty() && client.unresumed.contains(&key) {
             let entry = Entry {
                 rid,

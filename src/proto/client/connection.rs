@@ -22,6 +22,7 @@ impl<F: Frame> Client<F> {
         hello.session = self.session();
         hello.flow = true;
         hello.parks = true;
+        hello.places = true;
         hello.max_message = self.config.link.max_message;
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),

@@ -49,6 +49,7 @@ impl<F: Frame> Client<F> {
             | ToClient::Parked { .. }
             | ToClient::Unpark { .. }
             | ToClient::Leave { .. }
+            | ToClient::Place { .. }
                 if self.link.peer().is_none() => {}
             ToClient::Resumed { rids } => self.on_resumed(&rids),
             ToClient::Parked { rids } => self.on_parked(&rids),
@@ -62,6 +63,11 @@ impl<F: Frame> Client<F> {
             ToClient::Leave { rids } => {
                 self.on_leave(rids.as_deref().unwrap_or_default());
                 self.lose(now, Loss::Refused);
+            }
+            ToClient::Place { rid, place } => {
+                if let Some(id) = self.parse_rid(&rid) {
+                    self.notices.push(ClientNotice::Place { id, place });
+                }
             }
             ToClient::NameTaken { session } => self.name_taken(now, &session),
         }

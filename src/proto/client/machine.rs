@@ -6,6 +6,7 @@ use crate::proto::machine::{Machine, Stats};
 use crate::proto::{Terms, Time};
 use crate::wire::{Body, Frame};
 use std::ops::ControlFlow;
+use std::sync::mpsc::Sender;
 
 /// What its user wants of a client.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub enum ClientCommand<F> {
     Credit(u64, u32),
     /// Asks for a snapshot, under this name.
     Stats(u64),
+    /// Says how many requests wait for a broker.
+    Waiting(Sender<usize>),
     /// See [`Client::stop`].
     Stop,
 }
@@ -65,6 +68,7 @@ impl<F: Frame> Machine for Client<F> {
             ClientCommand::Credit(id, bytes) => self.credit(now, id, bytes),
             // Answered by the driver.
             ClientCommand::Stats(_) => {}
+            ClientCommand::Waiting(answer) => drop(answer.send(self.waiting())),
             ClientCommand::Stop => {
                 self.stop();
                 return ControlFlow::Break(());

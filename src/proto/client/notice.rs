@@ -1,7 +1,7 @@
 //! What the client reports to its user.
 
 use crate::proto::link::Loss;
-use crate::wire::omdp::ReplyKind;
+use crate::wire::omdp::{Place, ReplyKind};
 use crate::wire::{Body, Malformed};
 
 /// What the client reports to its user.
@@ -23,6 +23,13 @@ pub enum ClientNotice<F> {
         id: u64,
         /// A stable code; the broker may know codes that this client does not.
         code: String,
+    },
+    /// Where a request is. It is about to fail, or is shortly before its timeout.
+    Place {
+        /// The request, as its submitter numbered it.
+        id: u64,
+        /// Where it is.
+        place: Place<F>,
     },
     /// There is a broker.
     Connected,

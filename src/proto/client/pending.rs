@@ -34,6 +34,9 @@ pub(in crate::proto) struct Pending<F> {
     pub(super) timer: Option<TimerKey>,
 }
 
+/// So long before its deadline the broker is asked where a request is, at most.
+const MAX_LEAD: Duration = Duration::from_millis(250);
+
 /// Where a request is; see [`resume`](super::resume).
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stage {
@@ -52,6 +55,12 @@ impl Stage {
 }
 
 impl<F: Frame> Pending<F> {
+    /// When to ask where it is: early enough for the answer to come before the deadline.
+    pub(super) fn ask_at(&self) -> Time {
+        let lead = self.timeout.map_or(Duration::ZERO, |timeout| timeout / 4);
+        self.deadline - lead.min(MAX_LEAD)
+    }
+
     /// The data in the form that the broker understands, and what it has to know beside it.
     pub(super) fn payload(&self, broker_is_ours: bool, is_mdp: bool) -> (F, RequestExt) {
         let data = self.data.clone();

@@ -55,7 +55,7 @@ impl<F: Frame> Client<F> {
     pub(in crate::proto) fn admit(&mut self, id: u64, mut request: Pending<F>) {
         request.timer = request
             .timeout
-            .map(|_| self.deadlines.set(request.deadline, id));
+            .map(|_| self.deadlines.set(request.ask_at(), id));
         self.requests.insert(id, request);
         if self.ready() && !self.is_mdp() {
             self.send(id);
@@ -152,6 +152,20 @@ impl<F: Frame> Client<F> {
             opts: Some(request.opts.clone()),
             ext: Some(ext),
         });
+    }
+
+    /// Its timeout is near: the broker knows what it has waited for.
+    #[cold]
+    pub(super) fn ask_where(&mut self, id: u64) {
+        let knows = self.link.peer().is_some_and(|broker| broker.places);
+        let with_broker = self
+            .requests
+            .get(&id)
+            .is_some_and(|request| matches!(request.stage, Stage::Sent | Stage::Parked));
+        if knows && with_broker && self.link.is_up() {
+            let rid = self.rid(id);
+            self.transmits.push(ClientMessage::Where { rid });
+        }
     }
 
     pub(super) fn fail(&mut self, id: u64, code: Code) {

@@ -175,6 +175,7 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
                 terms,
             } => self.request(now, id, service, data, opts, terms),
             ClientCommand::Stats(_) => {}
+            ClientCommand::Waiting(answer) => drop(answer.send(self.waiting())),
             ClientCommand::Cancel(id) => self.cancel(id),
             ClientCommand::Credit(id, bytes) => self.credit(now, id, bytes),
             ClientCommand::Heartbeat(id) => self.heartbeat(id),

@@ -25,13 +25,17 @@ fn a_hello_is_answered_once_and_an_old_ready_not_at_all() {
     net.say(raw, &format!("W|1|echo|{HELLO}"));
     assert_eq!(
         net.heard(raw),
-        [r#"W|1|{"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"packed":true,"session":"b0.1"}"#]
+        [
+            r#"W|1|{"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"packed":true,"places":true,"session":"b0.1"}"#
+        ]
     );
     let raw = net.raw(b, b"C");
     net.say(raw, &format!("C|1|{HELLO}"));
     assert_eq!(
         net.heard(raw),
-        [r#"C|1|{"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"packed":true,"session":"b0.1"}"#]
+        [
+            r#"C|1|{"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"packed":true,"places":true,"session":"b0.1"}"#
+        ]
     );
     assert_eq!(net[b].machine.load(), [0, 2, 1, 1]);
 }

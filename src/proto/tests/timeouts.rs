@@ -3,6 +3,7 @@
 use super::net::*;
 use crate::proto::broker::BrokerEvent;
 use crate::proto::code::Code;
+use crate::wire::omdp::Place;
 
 /// Asks at this time with a timeout of half a second.
 fn ask_at<T>(net: &mut Net, client: Id<T>, when: u64) -> u64 {
@@ -31,6 +32,8 @@ fn while_it_runs() {
     assert_eq!(net[w].cancelled, [(at(1502), 1, Code::Aborted)]);
     assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
     assert_eq!(expired(&net, b), [true]);
+    let at_worker = net.seen(c, r).place.clone();
+    assert!(matches!(at_worker, Some(Place::Worker(name)) if !name.is_empty()));
 }
 
 #[test]
@@ -46,6 +49,7 @@ fn while_it_waits_in_the_queue() {
     net.run(ms(1));
     assert_eq!(net[b].machine.load(), [0, 0, 1, 0]);
     assert_eq!(expired(&net, b), [false]);
+    assert_eq!(net.seen(c, r).place, Some(Place::NoWorker));
     let w = net.worker(b, "echo");
     net.run(secs(1));
     assert_eq!(net.started(w), [""; 0], "what expired never starts");

@@ -13,7 +13,7 @@ mod to_worker;
 
 pub use resume::{Ack, ClaimExt, ClaimState, Past, ResumeExt, rids, rids_to_frame, rids_to_frames};
 pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage, tokens};
-pub use to_client::ToClient;
+pub use to_client::{Place, ToClient};
 pub use to_worker::{RequestExtra, ToWorker};
 
 use super::{Frame, Malformed};
@@ -52,6 +52,8 @@ const ACK: &[u8] = b"14";
 const ALL: &[u8] = b"15";
 /// Extended: the broker leaves, and says which requests may have started.
 const LEAVE: &[u8] = b"16";
+/// Extended: where a request is. A client asks, the broker says.
+const PLACE: &[u8] = b"17";
 
 /// Ours: so many bytes of this stream were read, and so many more may be sent.
 const CREDIT: &[u8] = b"10";

@@ -54,6 +54,8 @@ pub enum ClientMessage<F> {
     /// `C 15`. Extended: RESUME was sent for everything that is still wanted of what was sent on
     /// earlier connections.
     AllResumed,
+    /// `C 17 rid`. Extended: where is this request?
+    Where { rid: F },
 }
 
 /// Worker to broker.
@@ -159,6 +161,7 @@ impl<F: Frame> ClientMessage<F> {
             },
             ACK => ClientMessage::Ack(Ack::parse(&cursor.next()?)?),
             ALL => ClientMessage::AllResumed,
+            PLACE => ClientMessage::Where { rid: cursor.id()? },
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -220,6 +223,10 @@ impl<F: Frame> ClientMessage<F> {
                 out.push(ack.to_frame());
             }
             ClientMessage::AllResumed => put(ALL),
+            ClientMessage::Where { rid } => {
+                put(PLACE);
+                out.push(rid);
+            }
         }
     }
 }

@@ -363,6 +363,8 @@ fn what_outlives_a_broker() {
         client(ClientMessage::Ack(ack)),
     );
     golden("C|15", client(ClientMessage::AllResumed));
+    let rid = b"r1".to_vec();
+    golden("C|17|r1", client(ClientMessage::Where { rid }));
     golden("W|15", worker(WorkerMessage::AllClaimed));
     golden("W|11|Cx|r1|\0\0\0\0\0\0\0\0\u{2}", claim(None));
     golden("W|11|Cx|r1|\0\0\0\0\0\0\0\0\u{2}|web", claim(Some("web")));
@@ -375,6 +377,9 @@ fn what_outlives_a_broker() {
         ("C|14|\0\0\0\0\0\0\0\0", Extension),
         ("C|14|\0\0\0\u{2}", Extension),
         ("C|15|x", Trailing),
+        ("C|17", Short),
+        ("C|17|∅", Name),
+        ("C|17|r1|x", Trailing),
         ("W|15|x", Trailing),
         ("C|12", Short),
         ("C|12|∅", Extension),

@@ -35,6 +35,42 @@ pub enum ToClient<F> {
     /// `C 16 [rids]`. Extended: the broker leaves. Of what it was sent on this connection these
     /// may have started, and nothing else has or will.
     Leave { rids: Option<F> },
+    /// `C 17 rid place [worker]`. Extended: where a request is, or where it was when it failed.
+    Place { rid: F, place: Place<F> },
+}
+
+/// Where a request is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place<F> {
+    /// `0`: in the queue of a service that has no worker.
+    NoWorker,
+    /// `1`: in the queue of a service that has workers.
+    Queued,
+    /// `2 worker`: the worker of this name has it.
+    Worker(F),
+}
+
+impl<F: Frame> Place<F> {
+    fn decode(cursor: &mut Cursor<'_, F>) -> Result<Self, Malformed> {
+        match &*cursor.next()? {
+            b"0" => Ok(Place::NoWorker),
+            b"1" => Ok(Place::Queued),
+            b"2" => Ok(Place::Worker(cursor.id()?)),
+            _ => Err(Malformed::Extension),
+        }
+    }
+
+    fn encode(self, out: &mut Vec<F>) {
+        let digit = match self {
+            Place::NoWorker => b"0",
+            Place::Queued => b"1",
+            Place::Worker(_) => b"2",
+        };
+        out.push(F::from(&digit[..]));
+        if let Place::Worker(name) = self {
+            out.push(name);
+        }
+    }
 }
 
 impl<F: Frame> ToClient<F> {
@@ -68,6 +104,10 @@ impl<F: Frame> ToClient<F> {
             },
             LEAVE => ToClient::Leave {
                 rids: cursor.optional().map(check_rids).transpose()?,
+            },
+            PLACE => ToClient::Place {
+                rid: cursor.id()?,
+                place: Place::decode(&mut cursor)?,
             },
             _ => return Err(Malformed::Command),
         };
@@ -163,6 +203,11 @@ impl<F: Frame> ToClient<F> {
                 put(LEAVE);
                 out.extend(rids);
             }
+            ToClient::Place { rid, place } => {
+                put(PLACE);
+                out.push(rid);
+                place.encode(out);
+            }
         }
     }
 }
@@ -241,6 +286,14 @@ mod tests {
         let started = Some(rids());
         golden("C|16|\0\u{2}r1\0\u{2}r2", ToClient::Leave { rids: started });
         golden("C|16", ToClient::Leave { rids: None });
+        for (text, place) in [
+            ("C|17|r1|0", Place::NoWorker),
+            ("C|17|r1|1", Place::Queued),
+            ("C|17|r1|2|w1", Place::Worker(b"w1".to_vec())),
+        ] {
+            let rid = b"r1".to_vec();
+            golden(text, ToClient::Place { rid, place });
+        }
     }
 
     #[test]
@@ -281,6 +334,11 @@ mod tests {
             ("C|13|\0\u{2}r1|x", Trailing),
             ("C|16|∅", Extension),
             ("C|16|\0\u{2}r1|x", Trailing),
+            ("C|17|r1", Short),
+            ("C|17|∅|0", Name),
+            ("C|17|r1|3", Extension),
+            ("C|17|r1|2", Short),
+            ("C|17|r1|0|w1", Trailing),
             ("C|5|∅", Name),
             ("C|5|s-1|x", Trailing),
         ] {

@@ -2,6 +2,7 @@
 
 use crate::proto::Time;
 use crate::wire::Body;
+use crate::wire::omdp::Place;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub struct Seen {
     pub body: Body<Vec<u8>>,
     pub timeout: Option<Duration>,
     pub partials: Vec<Body<Vec<u8>>>,
+    /// Where it was when the broker said so last.
+    pub place: Option<Place<Vec<u8>>>,
     pub end: Option<End>,
     /// When it ended.
     pub at: Time,
@@ -32,6 +35,7 @@ impl Seen {
             body,
             timeout,
             partials: Vec::new(),
+            place: None,
             end: None,
             at: Time::ZERO,
             dropped: false,

@@ -1,0 +1,58 @@
+'use strict';
+// A client that nobody refers to can be collected while it has nothing to do. Its connections end with it, and a warning
+// says that stop() is missing.
+
+/** @import { Outbox } from './outbox' */
+/** @import { Peer } from './peer' */
+
+/** Peers that have something to do, and are kept for it. @type {Set<Peer>} */
+const BUSY = new Set();
+
+let warned = false;
+
+/** @type {FinalizationRegistry<{ outbox: Outbox, what: string }>} */
+const COLLECTED = new FinalizationRegistry(({ outbox, what }) => {
+  // The outbox is all that still refers to the native side.
+  outbox.close();
+  if (warned) return;
+  warned = true;
+  process.emitWarning(`${what} was collected while it ran: call stop() when it is not needed any more`, {
+    code: 'OMDP_NOT_STOPPED',
+  });
+});
+
+/** @param {Peer} peer @param {boolean} busy */
+function keep(peer, busy) {
+  if (busy) BUSY.add(peer);
+  else BUSY.delete(peer);
+}
+
+/**
+ * @param {Peer} peer
+ * @param {Outbox} outbox
+ * @param {readonly string[]} endpoints
+ */
+function began(peer, outbox, endpoints) {
+  const what = `${peer.constructor.name} "${peer.name}" of ${endpoints.join(', ')}`;
+  COLLECTED.register(peer, { outbox, what }, peer);
+}
+
+/** @param {Peer} peer */
+function ended(peer) {
+  COLLECTED.unregister(peer);
+}
+
+/**
+ * What wakes a peer, without keeping it.
+ * @param {{ wake: () => void }} inbox
+ * @returns {() => void}
+ */
+function waker(inbox) {
+  const weak = new WeakRef(inbox);
+  return () => weak.deref()?.wake();
+}
+
+exports.began = began;
+exports.ended = ended;
+exports.keep = keep;
+exports.waker = waker;

@@ -1,0 +1,113 @@
+'use strict';
+// Standard Schema (https://standardschema.dev), as zod, valibot and arktype have it. Who sends data has them checked
+// and sends them as they were given; who receives them gets what the schema makes of them.
+
+const { object, wrongType } = require('./checks');
+
+/** @typedef {{ readonly message: string, readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] }} Issue */
+/** @typedef {{ '~standard': { version: 1, vendor: string, validate: (value: unknown) => any } }} Schema */
+/** @typedef {'request' | 'partial' | 'reply'} Part */
+/** @typedef {{ [part in Part]?: Schema }} ServiceSchema */
+
+/** @type {readonly string[]} */
+const PARTS = ['request', 'partial', 'reply'];
+
+/** How many of the issues a message names. */
+const NAMED = 3;
+
+/** Data that a schema refuses. */
+class SchemaError extends TypeError {
+  code = 'ERR_OMDP_SCHEMA';
+
+  /** @param {string} what @param {readonly Issue[]} issues */
+  constructor(what, issues) {
+    super(`${what}: ${textOf(issues)}`);
+    this.issues = issues;
+  }
+}
+Object.defineProperty(SchemaError.prototype, 'name', {
+  value: 'TypeError',
+  configurable: true,
+  writable: true,
+});
+
+/** @param {readonly Issue[]} issues @returns {string} */
+function textOf(issues) {
+  const named = issues.slice(0, NAMED).map(({ message, path = [] }) => {
+    const at = path.map((step) => String(typeof step === 'object' ? step.key : step)).join('.');
+    return at === '' ? message : `${at}: ${message}`;
+  });
+  const more = issues.length - named.length;
+  return `${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+}
+
+const WORDS = {
+  request: 'the request does not match the schema of service',
+  partial: 'a part of the reply does not match the schema of service',
+  reply: 'the reply does not match the schema of service',
+};
+
+/**
+ * @param {ServiceSchema | undefined} schemas
+ * @param {Part} part
+ * @param {string} service
+ * @param {unknown} value
+ * @returns {any} what the schema makes of the value, or the value where there is no schema
+ * @throws {SchemaError}
+ */
+function parse(schemas, part, service, value) {
+  const schema = schemas?.[part];
+  if (schema === undefined) return value;
+  const result = schema['~standard'].validate(value);
+  if (typeof result?.then === 'function') {
+    // Nobody waits for it any more.
+    result.then(undefined, () => {});
+    throw new TypeError(
+      `the schema "${part}" of service ${JSON.stringify(service)} must not be asynchronous`,
+    );
+  }
+  if (result.issues === undefined) return result.value;
+  throw new SchemaError(`${WORDS[part]} ${JSON.stringify(service)}`, result.issues);
+}
+
+/** @param {unknown} value @param {string} what @returns {ServiceSchema} */
+function checkSchema(value, what) {
+  const schemas = /** @type {Record<string, any>} */ (object(value, what));
+  for (const [part, schema] of Object.entries(schemas)) {
+    if (!PARTS.includes(part)) {
+      throw new TypeError(
+        `unknown member ${JSON.stringify(part)} of ${what}, known are: ${PARTS.join(', ')}`,
+      );
+    }
+    // Those of arktype are functions.
+    const validate = schema?.['~standard']?.validate;
+    if (schema !== undefined && typeof validate !== 'function') {
+      throw wrongType(schema, `${what}.${part}`, 'a schema with "~standard"');
+    }
+  }
+  return { ...schemas };
+}
+
+/** @param {unknown} value @param {string} what @returns {Map<string, ServiceSchema>} */
+function checkSchemas(value, what) {
+  const services = Object.entries(object(value, what));
+  return new Map(
+    services.map(([service, each]) => [service, checkSchema(each, `${what}[${JSON.stringify(service)}]`)]),
+  );
+}
+
+/** What a client is told of a request that the schema of its worker refuses. @param {unknown} error */
+function badRequest(error) {
+  const { message, issues } = /** @type {SchemaError} */ (error);
+  const paths = issues?.map(({ message: text, path = [] }) => ({
+    message: text,
+    path: path.map((step) => (typeof step === 'object' ? step.key : step)),
+  }));
+  return { message, name: 'TypeError', code: 'C_BAD_REQUEST', ...(paths && { issues: paths }) };
+}
+
+exports.SchemaError = SchemaError;
+exports.badRequest = badRequest;
+exports.checkSchema = checkSchema;
+exports.checkSchemas = checkSchemas;
+exports.parse = parse;
