@@ -6,6 +6,7 @@ const { describe, test } = require('node:test');
 const { RemoteError } = require('../..');
 const { SERVICE, peersFor, start } = require('../support/peers');
 const { runChild } = require('../support/child');
+const { deferred } = require('../support/events');
 
 describe('an OmdpError', () => {
   test('has the service, the rid, the endpoint, and how long it took', async (t) => {
@@ -152,42 +153,38 @@ describe('what was given before', () => {
     }
   });
 
-  function lastRequests({ endpoint, begins }) {
+  function lastRequests({ endpoint }) {
     const client = new omdp.Client(endpoint);
-    const ask = () => {
+    client.once('connect', () => {
       for (let n = 0; n < 3; n += 1) client.request('last', n);
       process.exit(0);
-    };
-    if (begins) client.once('connect', ask);
+    });
     client.start();
-    if (!begins) ask();
   }
 
-  for (const begins of [true, false]) {
-    const what = begins ? 'requests' : 'requests, although start() is not through';
-    test(`process.exit() arrives: ${what}`, async (t) => {
-      for (const transport of ['tcp', 'ipc']) {
-        const peers = peersFor(t, transport);
-        const come = [];
-        const all = new Promise((resolve) => {
-          const worker = peers.worker(
-            (data, reply) => {
-              come.push(data);
-              reply.end();
-              if (come.length === 3) resolve();
-            },
-            { service: 'last', concurrency: -1 },
-          );
-          peers.worker_ = worker;
-        });
-        await start(peers.broker(), peers.worker_);
-        const child = runChild(t, lastRequests, { endpoint: peers.endpoint, begins });
-        assert.equal((await child.ended).code, 0);
-        await all;
-        assert.deepEqual(come, [0, 1, 2]);
-      }
-    });
-  }
+  test('process.exit() arrives: requests', async (t) => {
+    for (const transport of ['tcp', 'ipc']) {
+      const peers = peersFor(t, transport);
+      const come = [];
+      const all = deferred();
+      const worker = peers.worker(
+        (data, reply) => {
+          come.push(data);
+          reply.end();
+          if (come.length === 4) all.resolve();
+        },
+        { service: 'last', concurrency: -1 },
+      );
+      const client = peers.client();
+      await start(peers.broker(), worker, client);
+      // The worker is registered then: a client that is gone waits for none.
+      await client.call('last', 'first');
+      const child = runChild(t, lastRequests, { endpoint: peers.endpoint });
+      assert.equal((await child.ended).code, 0);
+      await all.promise;
+      assert.deepEqual(come, ['first', 0, 1, 2]);
+    }
+  });
 
   test('stop({ timeout: 0 }) of a worker arrives', async (t) => {
     for (let n = 0; n < 3; n += 1) {

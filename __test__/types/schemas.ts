@@ -1,5 +1,4 @@
-// Types inferred from schemas of zod, valibot and arktype.
-import { type } from 'arktype';
+// Types inferred from schemas of zod and valibot; the declarations of arktype need a TypeScript later than 5.4.
 import * as v from 'valibot';
 import { z } from 'zod';
 import { Client, Worker } from '../../index.js';
@@ -14,7 +13,7 @@ const days = {
   ),
   reply: v.null(),
 };
-const users = { request: type({ id: 'number' }), reply: type({ name: 'string' }) };
+const users = { request: z.object({ id: z.number() }), reply: z.object({ name: z.string() }) };
 const client = new Client('tcp://127.0.0.1:5555', { timeout: 5, schemas: { add, days, users } });
 
 async function calls() {
