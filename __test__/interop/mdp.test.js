@@ -228,7 +228,13 @@ test('MMI for OMDP clients, with what is ours', async (t) => {
   assert.deepEqual(told, { id: 1, service: SERVICE, dialect: 'omdp', running: 0, ended: 1, failed: 0 });
   assert.ok(since >= silent && others.length === 0);
   const { dialects, ...stats } = await client.call('mmi.stats');
-  assert.deepEqual(Object.keys(dialects).sort(), ['mdp/0.1', 'mdp/0.2', 'mdp/0.2-majortomo', 'omdp']);
+  assert.deepEqual(Object.keys(dialects).sort(), [
+    'mdp/0.1',
+    'mdp/0.2',
+    'mdp/0.2-majortomo',
+    'omdp',
+    'pigato',
+  ]);
   const { messagesTotal, ...held } = dialects.omdp;
   // Two hellos, eight requests and a reply, at the least.
   assert.ok(messagesTotal >= 9, `${messagesTotal}`);

@@ -58,7 +58,10 @@ describe('at a broker', () => {
     test(`${what}: ${reasons.join(', ') || 'nothing to be said'}`, async () => {
       await dealer.send(frames);
       await dealer.send(['C', '2', SERVICE, 'rid', '"goes on"', '{}']);
-      assert.deepEqual(toText(await dealer.receive()), ['C', '3', 'rid', '0', '"goes on"']);
+      let reply = toText(await dealer.receive());
+      // Each heartbeat of a client without a hello is answered, since PIGATO's clients expect it.
+      while (reply[1] === '4') reply = toText(await dealer.receive());
+      assert.deepEqual(reply, ['C', '3', 'rid', '0', '"goes on"']);
       // What it tells comes in order, so all events before this.
       await broker.stats();
       assert.deepEqual(

@@ -59,7 +59,9 @@ describe('callbacks', () => {
       reply.end();
     });
     for (const [value, ...words] of NO_FUNCTIONS) {
-      assertThrows(() => client.request(SERVICE, 'bad', value), TypeError, 'partialCb', ...words);
+      // An object alone in this place is the options.
+      if (words[0] !== 'an object')
+        assertThrows(() => client.request(SERVICE, 'bad', value), TypeError, 'partialCb', ...words);
       assertThrows(() => client.request(SERVICE, 'bad', null, value), TypeError, 'finalCb', ...words);
     }
     await client.call(SERVICE, 'good');

@@ -38,7 +38,7 @@ const TO_BROKER = [
   [['C', '9'], 'unknown command'],
   [['C', '\x02', SERVICE, 'r', '1'], 'unknown command'],
   [['W', '2', 'c', 'r', '1'], 'unknown command'],
-  [['W', '7'], 'unknown command'],
+  [['W', '7'], 'too few frames'],
   [['C', '2'], 'too few frames'],
   [['C', '2', SERVICE], 'too few frames'],
   [['C', '2', SERVICE, 'r'], 'too few frames'],
@@ -71,7 +71,7 @@ const TO_BROKER = [
   [['W', '3', 'c'], 'too few frames'],
   [['W', '3', 'c', 'r'], 'too few frames'],
   [['W', '3', '', 'r', '0', '1'], 'bad name or id'],
-  [['W', '3', 'c', '', '0', '1'], 'bad name or id'],
+  [['W', '3', 'c', '', '0', '1'], 'bad extension frame'],
   [['W', '6', 'c', 'r', '0'], 'too few frames'],
   [['W', '6', 'c', 'r', '"error"', '1'], 'too many frames'],
   [['W', '3', 'c', 'r', '7', '1'], 'too many frames'],
@@ -147,7 +147,9 @@ for (const transport of RAW_TRANSPORTS) {
       test(`${show(frames)}: ${reason}`, async () => {
         const told = once(broker, 'badMessage');
         await dealer.send(frames);
-        assert.deepEqual((await told)[0], { peer: 'troublemaker', reason });
+        const [{ address, ...event }] = await told;
+        assert.deepEqual(event, { peer: 'troublemaker', reason });
+        assert.equal(/^127\.[\d.]+:\d+$/.test(address), transport === 'tcp', address);
         assert.equal(await client.call(SERVICE, 'goes on'), 'goes on');
       });
     }

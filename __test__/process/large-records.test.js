@@ -71,13 +71,14 @@ test('what JavaScript can not hold is null for its record alone', () => {
     ];
     taken.push([id, blob instanceof LargeJson ? blob.parse() : blob, ...texts]);
   };
-  const outbox = { beginDrain() {}, endDrain() {}, flush() {} };
+  const outbox = { beginDrain() {}, endDrain() {}, flush() {}, touch() {} };
   const inbox = new Inbox(
     core,
     outbox,
     take,
     () => {},
     () => records.length,
+    () => {},
   );
   inbox.wake();
   assert.deepEqual(taken, [

@@ -29,7 +29,9 @@ describe('rules', () => {
     const said = next(broker, 'denied');
     const worker = peers.worker(echo, { service: 'mail', name: 'W1', ...curvePeer(server, billing) });
     await worker.start();
-    assert.deepEqual(await said, { peer: 'W1', user: 'billing', action: 'serve', service: 'mail' });
+    const { address, ...denied } = await said;
+    assert.match(address, /^127\./);
+    assert.deepEqual(denied, { peer: 'W1', user: 'billing', action: 'serve', service: 'mail' });
     assert.deepEqual(log, []);
     assert.ok(broker.refusals.workers >= 1);
     const other = peers.worker(echo, { service: 'billing.eu', ...curvePeer(server, billing) });

@@ -49,7 +49,7 @@ function fake(offers, { limit = 1, shares = true, isCopied = false } = {}) {
     },
     takeBlobs: () => core.blobs,
   };
-  const outbox = { beginDrain() {}, endDrain() {}, flush() {} };
+  const outbox = { beginDrain() {}, endDrain() {}, flush() {}, touch() {} };
   const take = (_kind, id, a, _b, _c, text, at, blob) => {
     seen.taken.push([id, blob ?? text.slice(at, at + a)]);
     seen.running += 1;
@@ -65,6 +65,7 @@ function fake(offers, { limit = 1, shares = true, isCopied = false } = {}) {
     take,
     () => {},
     () => limit - seen.running,
+    () => {},
   );
   return seen;
 }
