@@ -40,6 +40,8 @@ export interface RequestHeaders {
  * - `C_NAME_TAKEN`: another peer of the broker has the name
  * - `C_TOO_LARGE`: the request is too large for its receiver
  * - `W_TOO_LARGE`: the reply is too large for its receiver
+ * - `W_TIMEOUT`: the handler took longer than its worker allows
+ * - `W_NO_STREAMS`: the worker or its broker takes no stream as a request's data
  * - `C_STOPPED`: the client was stopped before the reply came
  * - `B_TOO_LARGE`: the snapshot is too large
  * - `B_REFUSED`: the broker does not let this peer in
@@ -57,6 +59,8 @@ export type ErrorCode =
   | 'C_NAME_TAKEN'
   | 'C_TOO_LARGE'
   | 'W_TOO_LARGE'
+  | 'W_TIMEOUT'
+  | 'W_NO_STREAMS'
   | 'C_STOPPED'
   | 'B_TOO_LARGE'
   | 'B_REFUSED';
@@ -879,6 +883,12 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
    */
   maxBlocked?: number;
   /**
+   * How long a handler may take for a request, in ms. Then the request ends with `W_TIMEOUT`, `reply.signal` aborts, and the
+   * next request has the place. -1 is no bound.
+   * @defaultValue -1
+   */
+  maxRunning?: number;
+  /**
    * What the broker speaks. Under MDP `concurrency` must be 1, the name is not sent, an error value goes as a final of
    * the frame `OMDP-ERROR` and the value, and under `'mdp/0.1'` partials go together with the final.
    * @defaultValue 'omdp'
@@ -895,6 +905,8 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
 export interface ReceivedOptions {
   /** In ms, -1 is none. Missing if the broker is of 0.0.92, which does not pass options on. */
   readonly timeout?: number;
+  /** In ms, as the client has given it. What is left of it is `reply.remaining`. */
+  readonly deadline?: number;
   readonly headers?: Readonly<RequestHeaders>;
   /** 1, or more if workers were lost with the request before; see {@link RequestOptions.retry}. */
   readonly attempt: number;
@@ -1069,6 +1081,12 @@ export interface Reply<TPartial = any, TFinal = any> extends Writable {
   /** Whether the reply has ended, by `end()`, `error()` or `destroy()`. */
   readonly ended: boolean;
 
+  /**
+   * How many ms are left until the deadline that the client has set, 0 when it has passed; `Infinity` without one. May be given
+   * on: `{ deadline: reply }`.
+   */
+  readonly remaining: number;
+
   /** Aborts when the reply becomes inactive before it has ended; the reason is an {@link OmdpError}. */
   readonly signal: AbortSignal;
 }
@@ -1117,6 +1135,11 @@ export interface RequestOptions {
    * nothing is the client's `conf.timeout`.
    */
   timeout?: number | null;
+  /**
+   * How long the request may take in all, in ms, whatever is heard of it; then it ends with `C_TIMEOUT`. 0 ends it at once,
+   * `Infinity` and nothing are none. The reply to a request that is being handled stands for what is left of that.
+   */
+  deadline?: number | { readonly remaining: number } | null;
   /** Ends the request with `C_ABORTED` when it aborts; the worker's `reply.signal` aborts in turn. */
   signal?: AbortSignal | null;
   /** Travels with the request; the handler gets it as `opts.headers`. */

@@ -13,8 +13,9 @@ const { parse } = require('./schema');
 const { Scope } = require('./scope');
 const { secureClient } = require('./security');
 const { within } = require('./size');
+const { Source } = require('./source');
 const { begin, isTraced, requests: channel, sizeOf } = require('./tracing');
-const { encode } = require('./values');
+const { encode, isStream } = require('./values');
 
 /** @import { RequestOptions } from './request-options' */
 /** @import { ServiceSchema } from './schema' */
@@ -31,6 +32,7 @@ class Client extends Peer {
   /** @type {Map<string, ServiceSchema> | undefined} */
   #schemas;
   #protocol;
+  #takeStream;
   /** Where its broker is, if it has but one. */
   #broker;
   /** The service of the last request, which needs no second check. @type {string | undefined} */
@@ -54,6 +56,7 @@ class Client extends Peer {
     this.#requests = requests;
     this.#maxMessageSize = rest.maxMessageSize;
     this.#protocol = rest.protocol;
+    this.#takeStream = (/** @type {any} */ stream) => new Source(stream, rest.maxMessageSize);
     this.#broker = endpoints.length === 1 ? endpoints[0] : undefined;
     this.#options = new OptionsReader(timeout, rest.protocol);
     this.#bare = errorValues;
@@ -111,6 +114,7 @@ class Client extends Peer {
   /** @param {string} service @param {any} [data] @param {any} [options] */
   callAll(service, data, options) {
     if (this.#protocol !== 'omdp') throw new TypeError(`callAll() can't be sent under ${this.#protocol}`);
+    if (isStream(data)) throw new TypeError("a stream can't be sent to all workers of a service");
     return callAll(this, checkService(service), data, checkCallAll(options));
   }
 
@@ -161,13 +165,14 @@ class Client extends Peer {
   }
 
   /**
+   * What is a stream is not checked.
    * @param {string} service
    * @param {any} data
    * @param {RequestOptions} options
    */
   #sendChecked(service, data, options) {
     const schema = this.#schemas?.get(service);
-    parse(schema, 'request', service, data ?? null);
+    if (!isStream(data)) parse(schema, 'request', service, data ?? null);
     const request = this.#sendBody(service, data, options);
     request.schema = schema;
     return request;
@@ -179,9 +184,25 @@ class Client extends Peer {
    * @param {RequestOptions} options
    */
   #sendBody(service, data, options) {
-    const body = within(encode(data), this.#maxMessageSize);
+    const body = encode(data, this.#takeStream);
+    if (body instanceof Source) return this.#sendStream(service, body, options);
+    within(body, this.#maxMessageSize);
     if (isTraced(channel)) return this.#sendTraced(service, body, options);
     return this.#requests.send(service, body, options);
+  }
+
+  /**
+   * @param {string} service
+   * @param {Source} source
+   * @param {RequestOptions} options
+   */
+  #sendStream(service, source, options) {
+    if (this.#options.retries(options)) {
+      throw new TypeError('option "retry" can\'t be used with a stream: what was read of it is gone');
+    }
+    if (this.#protocol !== 'omdp') throw new TypeError(`a stream can't be sent under ${this.#protocol}`);
+    if (isTraced(channel)) return this.#sendTraced(service, '', options, source);
+    return this.#requests.send(service, '', options, source);
   }
 
   /**
@@ -189,8 +210,9 @@ class Client extends Peer {
    * @param {string} service
    * @param {Body} body
    * @param {RequestOptions} options
+   * @param {Source} [source] in place of the body
    */
-  #sendTraced(service, body, options) {
+  #sendTraced(service, body, options, source) {
     const terms = this.#options.describe(options);
     const size = sizeOf(body);
     /** @type {Message} */
@@ -205,7 +227,8 @@ class Client extends Peer {
     };
     message.startTime = performance.now();
     return begin(channel, message, () => {
-      const request = this.#requests.send(service, body, this.#options.withHeaders(options, message.headers));
+      const sent = this.#options.withHeaders(options, message.headers);
+      const request = this.#requests.send(service, body, sent, source);
       message.rid = String(request.id);
       request.trace = message;
       request.scope = new Scope('zmq-omdp.request');

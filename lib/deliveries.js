@@ -1,9 +1,12 @@
 'use strict';
 
+const { performance } = require('node:perf_hooks');
 const { OmdpError, RemoteError, throwLater } = require('./errors');
-const { Kind, WorkerOp } = require('./load');
+const { Kind, LeftShift, WorkerOp } = require('./load');
 const { Meter } = require('./meter');
-const { Reply, cancel, cancelled, credit, fail, handlerBegan, handlerEnded } = require('./reply');
+const { Reply, cancel, cancelled, credit, fail, handlerBegan, handlerEnded, limit } = require('./reply');
+const { RequestData, close: closeData, end: endData, push: pushData } = require('./request-data');
+const { RunningLimit } = require('./running-limit');
 const { badRequest, parse } = require('./schema');
 const { Scope } = require('./scope');
 const { Table } = require('./table');
@@ -20,6 +23,12 @@ const { LargeJson, LongString, decode } = require('./values');
 const REQUEST = Kind.Request;
 const CANCELLED = Kind.Cancelled;
 const CREDIT = Kind.Credit;
+const CHUNK = Kind.Chunk;
+const CHUNK_END = Kind.ChunkEnd;
+
+/** What stands above the number of the attempt: whether the data are a stream, and what is left of the deadline. */
+const STREAM = 2 ** LeftShift.Stream;
+const LEFT = 2 ** LeftShift.Attempt;
 
 const OP_PARTIAL = WorkerOp.Partial;
 const OP_FINAL = WorkerOp.Final;
@@ -27,8 +36,14 @@ const OP_ERROR = WorkerOp.Error;
 const OP_HEARTBEAT = WorkerOp.Heartbeat;
 const OP_CONCURRENCY = WorkerOp.Concurrency;
 const OP_PAUSE = WorkerOp.Pause;
+const OP_EXPIRED = WorkerOp.Expired;
+const OP_READ = WorkerOp.Read;
+const OP_ENOUGH = WorkerOp.Enough;
 
-/** Of a broker that passes no options on, which is one that gives no request twice either. */
+/**
+ * Of a broker that passes no options on, which is one that gives no request twice either.
+ * @type {Readonly<{ attempt: number, deadline?: number }>}
+ */
 const NO_OPTIONS = Object.freeze({ attempt: 1 });
 
 /** What the client gets when its request can't be made a value here. */
@@ -54,6 +69,10 @@ class Deliveries {
   #paused = false;
   /** What a broker has not taken back runs before the end. */
   #stopping = false;
+  /** The data of those whose data are streams. @type {Map<number, RequestData>} */
+  #streams = new Map();
+  /** How long each may run, if there is a bound. @type {RunningLimit | undefined} */
+  #limit;
   /** Of those that subscribers of the channels hear of. @type {Map<number, Message>} */
   #traces = new Map();
   #meter = new Meter();
@@ -78,14 +97,16 @@ class Deliveries {
    * @param {readonly string[]} services
    * @param {readonly string[]} endpoints
    * @param {readonly Function[] | undefined} handlers one for each service
+   * @param {number} maxRunning in ms, -1 is without bound
    * @param {ServiceSchema} [schema] of the only service
    */
-  constructor(concurrency, maxMessageSize, services, endpoints, handlers, schema) {
+  constructor(concurrency, maxMessageSize, services, endpoints, handlers, maxRunning, schema) {
     this.#services = services;
     this.#brokers = endpoints.length;
     this.#handlers = handlers;
     this.#concurrency = concurrency;
     this.maxMessageSize = maxMessageSize;
+    if (maxRunning !== -1) this.#limit = new RunningLimit(maxRunning, (id) => this.#expire(id));
     this.schema = schema;
   }
 
@@ -172,6 +193,8 @@ class Deliveries {
 
   stopped() {
     this.#link.outbox.clear();
+    this.#limit?.clear();
+    for (const id of this.#streams.keys()) this.#closeStream(id, 'W_LOST');
     for (const reply of this.#running.clear()) {
       this.#cancel(reply, 'W_LOST');
     }
@@ -198,11 +221,78 @@ class Deliveries {
       const code = text.slice(at, at + a);
       const trace = this.#traces.get(id);
       if (trace !== undefined) trace.cancelled = code;
+      this.#closeStream(id, code);
       this.#cancel(reply, code);
     } else if (kind === CREDIT) {
       const reply = this.#running.get(id);
       if (reply !== undefined) credit(reply, n);
+    } else if (kind === CHUNK) {
+      this.#takePart(id, a, text, at, blob, n);
+    } else if (kind === CHUNK_END) {
+      const data = this.#streams.get(id);
+      if (data !== undefined) endData(data);
     }
+  }
+
+  /**
+   * A part of the stream that is a request's data.
+   * @param {number} id
+   * @param {number} a length of the part
+   * @param {string} text
+   * @param {number} at
+   * @param {Blob | undefined} blob
+   * @param {number} cost
+   */
+  #takePart(id, a, text, at, blob, cost) {
+    const data = this.#streams.get(id);
+    if (data === undefined) return;
+    let part;
+    try {
+      if (blob === undefined) part = decode(text, at, at + a);
+      else part = blob instanceof LargeJson ? blob.parse() : blob;
+    } catch {
+      this.#refuse(id, BAD_REQUEST, 'C_BAD_REQUEST');
+      return;
+    }
+    if (blob === null) this.#refuse(id, TOO_LARGE, 'C_TOO_LARGE');
+    else pushData(data, part, cost);
+  }
+
+  /**
+   * A part can't be made a value here.
+   * @param {number} id
+   * @param {object} value what the client gets
+   * @param {string} code what the data stream fails with
+   */
+  #refuse(id, value, code) {
+    this.#closeStream(id, code);
+    const reply = this.#running.get(id);
+    if (reply !== undefined) reply.error(value);
+  }
+
+  /**
+   * So many bytes of a request's data were read.
+   * @param {number} id
+   * @param {number} bytes
+   */
+  read(id, bytes) {
+    this.#link.outbox.putNumber(OP_READ, id, bytes);
+  }
+
+  /**
+   * No more of a request's data is wanted.
+   * @param {number} id
+   */
+  enough(id) {
+    if (this.#streams.has(id)) this.#link.outbox.put(OP_ENOUGH, id, '');
+  }
+
+  /** @param {number} id @param {string} [code] why, unless its handler has ended the request */
+  #closeStream(id, code) {
+    const data = this.#streams.get(id);
+    if (data === undefined) return;
+    this.#streams.delete(id);
+    closeData(data, code === undefined ? undefined : new OmdpError(code));
   }
 
   /** @param {Reply} reply @param {string} code */
@@ -257,6 +347,8 @@ class Deliveries {
   #end(op, id, body, since, wanted) {
     // Missing if the worker was stopped meanwhile; its next start does not know these requests.
     if (!this.#running.delete(id)) return;
+    this.#limit?.end(id);
+    if (this.#streams.size > 0) this.#closeStream(id);
     // What was cancelled was counted then.
     if (wanted && op === OP_FINAL) this.#meter.replies += 1;
     else if (wanted) this.#meter.failures += 1;
@@ -267,6 +359,19 @@ class Deliveries {
     this.#link.roomy();
     if (this.#running.size === 0) this.#link.refresh();
     if (this.#traces.size > 0 && this.#traces.has(id)) this.#replied(id, op, body);
+  }
+
+  /** Its handler has had all the time that it may have: from now on it has no place any more. @param {number} id */
+  #expire(id) {
+    const reply = this.#running.get(id);
+    if (reply === undefined) return;
+    this.#running.delete(id);
+    this.#link.outbox.put(OP_EXPIRED, id, '');
+    this.#link.roomy();
+    if (this.#running.size === 0) this.#link.refresh();
+    if (this.#traces.has(id)) this.#finishTrace(id, 'W_TIMEOUT');
+    this.#closeStream(id, 'W_TIMEOUT');
+    this.#cancel(reply, 'W_TIMEOUT');
   }
 
   /** @param {number} id @param {number} op @param {Body} body */
@@ -296,14 +401,16 @@ class Deliveries {
    * @param {string} text
    * @param {number} at where the data begin
    * @param {Blob | undefined} blob
-   * @param {number} attempt
+   * @param {number} n the number of the attempt, and above it STREAM and LEFT
    */
-  #deliver(id, a, b, c, text, at, blob, attempt) {
+  #deliver(id, a, b, c, text, at, blob, n) {
+    const attempt = n < STREAM ? n : n % STREAM;
     const scope = new Scope('zmq-omdp.handle');
     const reply = new Reply(this, id, attempt, scope, this.#now());
     this.#meter.requests += 1;
     if (attempt > 1) this.#meter.retried += 1;
     this.#running.add(id, reply);
+    this.#limit?.begin(id);
     if (blob === null) {
       reply.error(TOO_LARGE);
       this.#report(new OmdpError('C_TOO_LARGE'));
@@ -312,14 +419,18 @@ class Deliveries {
     let data;
     let options;
     try {
-      if (blob === undefined) data = decode(text, at, at + a);
+      if (n >= STREAM && n % LEFT >= STREAM) data = this.#openStream(id, scope);
+      else if (blob === undefined) data = decode(text, at, at + a);
       else data = blob instanceof LargeJson ? blob.parse() : blob;
       options = this.#readOptions(text, at + a, b, c, attempt);
+      // A broker that knows no deadlines passes on what was left when the request was made.
+      if (n >= LEFT) limit(reply, performance.now() + Math.floor(n / LEFT) - 1);
+      else if (options.deadline !== undefined) limit(reply, performance.now() + options.deadline);
     } catch {
       reply.error(BAD_REQUEST);
       return;
     }
-    if (this.schema !== undefined) {
+    if (this.schema !== undefined && !(data instanceof RequestData)) {
       try {
         data = parse(this.schema, 'request', this.service, data);
       } catch (error) {
@@ -341,6 +452,13 @@ class Deliveries {
     } else {
       scope.runInAsyncScope(this.#handle, this, listeners, data, reply, options);
     }
+  }
+
+  /** @param {number} id @param {Scope} scope @returns {RequestData} */
+  #openStream(id, scope) {
+    const data = new RequestData(this, id, scope);
+    this.#streams.set(id, data);
+    return data;
   }
 
   /** Which of its services a delivery is of: the number of its connection is in the id. @param {number} id */

@@ -135,15 +135,16 @@ class Outbox {
    * @param {Body} body
    * @param {string} options
    * @param {number} terms the timeout, and how the request is to be treated
+   * @param {number} left of its deadline, above all lengths of options
    */
-  putRequest(op, id, service, body, options, terms) {
+  putRequest(op, id, service, body, options, terms, left) {
     const text = typeof body === 'string' ? body : '';
     const blob = typeof body === 'string' ? undefined : body;
     if (service === this.#service && options === this.#options) {
-      this.#append(op | SAME, id, 0, text.length, 0, terms, text, blob);
+      this.#append(op | SAME, id, 0, text.length, left, terms, text, blob);
     } else {
       const all = service + text + options;
-      this.#append(op, id, service.length, text.length, options.length, terms, all, blob);
+      this.#append(op, id, service.length, text.length, options.length + left, terms, all, blob);
       this.#service = service;
       this.#options = options;
     }

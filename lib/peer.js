@@ -20,7 +20,6 @@ const CONNECT = Kind.Connect;
 const DISCONNECT = Kind.Disconnect;
 const EVENT = Kind.Event;
 const CREDIT = Kind.Credit;
-const PLACE = Kind.Place;
 
 /** @import { Blob, Take } from './inbox' */
 /** @import { Core } from './outbox' */
@@ -88,8 +87,7 @@ class Peer extends EventEmitter {
       this.#core,
       this.#outbox,
       (kind, id, a, b, c, text, at, blob, n) => {
-        if (kind < STATS || kind === CREDIT || kind === PLACE)
-          role.take(kind, id, a, b, c, text, at, blob, n);
+        if (kind < STATS || kind >= CREDIT) role.take(kind, id, a, b, c, text, at, blob, n);
         else this.#take(kind, id, textOf(blob, text, at, a), text.slice(at + a, at + a + b));
       },
       refresh,

@@ -1,5 +1,6 @@
 'use strict';
 
+const { performance } = require('node:perf_hooks');
 const { OmdpError, errorValue } = require('./errors');
 const { WINDOW, cost } = require('./flow');
 const { LazyWritable, build, built, construct } = require('./lazy');
@@ -32,6 +33,8 @@ let cancel;
 let cancelled;
 /** @type {(reply: Reply, bytes: number) => void} */
 let credit;
+/** @type {(reply: Reply, until: number) => void} */
+let limit;
 /** @type {(reply: Reply, error: unknown) => void} */
 let fail;
 /** @type {(reply: Reply) => void} */
@@ -52,6 +55,8 @@ class Reply extends LazyWritable {
   #delivery;
   #id;
   #attempt;
+  /** When its time is over, by performance.now(). */
+  #until = Infinity;
   /** When it began. */
   #since;
   /** How many handlers are at work whose end will be known. */
@@ -82,6 +87,9 @@ class Reply extends LazyWritable {
     cancel = (reply, code) => reply.#scope.runInAsyncScope(reply.#cancel, reply, code);
     cancelled = (reply) => reply.#cancelled !== undefined;
     credit = (reply, bytes) => reply.#scope.runInAsyncScope(reply.#grant, reply, bytes);
+    limit = (reply, until) => {
+      reply.#until = until;
+    };
     fail = (reply, error) => reply.#fail(encodeSafely(error));
     handlerBegan = (reply) => reply.#handlerBegan();
     handlerEnded = (reply) => reply.#handlerEnded();
@@ -111,6 +119,11 @@ class Reply extends LazyWritable {
   /** Whether somebody still waits for the reply. */
   active() {
     return !this.#ended && this.#cancelled === undefined;
+  }
+
+  /** How many ms are left until the request's deadline, 0 when it has passed; Infinity without one. */
+  get remaining() {
+    return this.#until === Infinity ? Infinity : Math.max(0, Math.ceil(this.#until - performance.now()));
   }
 
   /** Aborts when nobody waits any more. */
@@ -371,3 +384,4 @@ exports.credit = /** @type {typeof credit} */ (credit);
 exports.fail = /** @type {typeof fail} */ (fail);
 exports.handlerBegan = /** @type {typeof handlerBegan} */ (handlerBegan);
 exports.handlerEnded = /** @type {typeof handlerEnded} */ (handlerEnded);
+exports.limit = /** @type {typeof limit} */ (limit);

@@ -9,6 +9,7 @@ const { checksOf, unknownOption } = require('./options');
 
 const CHECKS = checksOf('request');
 const checkTimeout = /** @type {Check} */ (CHECKS.get('timeout'));
+const checkMs = /** @type {Check} */ (CHECKS.get('deadline'));
 const checkRetry = /** @type {Check} */ (CHECKS.get('retry'));
 const checkBoolean = /** @type {Check} */ (CHECKS.get('failFast'));
 /** What brokers take of the options' JSON. */
@@ -18,12 +19,18 @@ const FAIL_FAST = 2 ** (TermsShift.FailFast - TermsShift.Retry);
 
 /**
  * What one request asks for. `json` is what the handler gets of it; `how` is for the broker: `retry`, and FAIL_FAST.
- * @typedef {{ readonly timeout: number, readonly json: string, readonly signal: AbortSignal | undefined, readonly how: number }} RequestOptions
+ * @typedef {object} RequestOptions
+ * @property {number} timeout
+ * @property {string} json
+ * @property {AbortSignal | undefined} signal
+ * @property {number} how
+ * @property {number | undefined} deadline in ms
  */
 
 /** Options that are read already, and whose JSON has whatever their caller gave. @implements {RequestOptions} */
 class ReadOptions {
   signal = undefined;
+  deadline = undefined;
 
   /**
    * @param {Record<string, any>} options with `timeout`, and `retry`, which allows any number of starts if it is true
@@ -48,9 +55,10 @@ class OptionsReader {
    */
   constructor(timeout, protocol) {
     this.#protocol = protocol;
-    const json = protocol === 'pigato' ? jsonOf(timeout, undefined, 0) : JSON.stringify({ timeout });
+    const json =
+      protocol === 'pigato' ? jsonOf(timeout, undefined, undefined, 0) : JSON.stringify({ timeout });
     /** @type {RequestOptions} */
-    this.#defaults = { timeout, json, signal: undefined, how: 0 };
+    this.#defaults = { timeout, json, signal: undefined, how: 0, deadline: undefined };
     this.#last = this.#defaults;
   }
 
@@ -61,6 +69,7 @@ class OptionsReader {
     let timeout = this.#defaults.timeout;
     let signal;
     let headers;
+    let deadline;
     let how = 0;
     const values = /** @type {Record<string, unknown>} */ (object(opts, 'opts'));
     for (const key of Object.keys(values)) {
@@ -71,6 +80,7 @@ class OptionsReader {
         else if (value !== undefined && value !== null && value !== 0)
           checkTimeout(value, 'option "timeout"');
       } else if (key === 'signal') signal = checkSignal(value);
+      else if (key === 'deadline') deadline = checkDeadline(value);
       else if (key === 'headers') headers = checkHeaders(value);
       else if (key === 'retry') how += checkRetry(value ?? 0, 'option "retry"');
       else if (key === 'failFast') how += checkFailFast(value);
@@ -78,16 +88,30 @@ class OptionsReader {
     }
     if (this.#protocol !== 'omdp') {
       if (how >= FAIL_FAST) throw unsendable('failFast', this.#protocol);
-      if (this.#protocol === 'pigato') return { timeout, json: jsonOf(timeout, headers, how), signal, how };
+      if (this.#protocol === 'pigato')
+        return { timeout, json: jsonOf(timeout, deadline, headers, how), signal, how, deadline };
       if (headers !== undefined) throw unsendable('headers', this.#protocol);
       if (how > 0) throw unsendable('retry', this.#protocol);
     }
-    if (headers !== undefined) return { timeout, json: jsonOf(timeout, headers), signal, how };
+    if (headers !== undefined || deadline !== undefined) {
+      return { timeout, json: jsonOf(timeout, deadline, headers), signal, how, deadline };
+    }
     if (this.#last.timeout !== timeout) {
-      this.#last = { timeout, json: JSON.stringify({ timeout }), signal: undefined, how: 0 };
+      this.#last = {
+        timeout,
+        json: JSON.stringify({ timeout }),
+        signal: undefined,
+        how: 0,
+        deadline: undefined,
+      };
     }
     if (signal === undefined && how === 0) return this.#last;
-    return { timeout, json: this.#last.json, signal, how };
+    return { timeout, json: this.#last.json, signal, how, deadline };
+  }
+
+  /** @param {RequestOptions} options @returns {boolean} whether the request may start more than once */
+  retries({ how }) {
+    return how % FAIL_FAST > 0;
   }
 
   /** @param {RequestOptions} options */
@@ -104,7 +128,7 @@ class OptionsReader {
     const checked = takesHeaders(this.#protocol) ? checkHeaders(headers) : undefined;
     if (checked === undefined || Object.keys(checked).length === 0) return options;
     const retry = this.#protocol === 'pigato' ? options.how : undefined;
-    return { ...options, json: jsonOf(options.timeout, checked, retry) };
+    return { ...options, json: jsonOf(options.timeout, options.deadline, checked, retry) };
   }
 }
 
@@ -113,8 +137,8 @@ class OptionsReader {
  * @param {string} protocol
  * @param {RequestOptions} options
  */
-function describeOptions(protocol, { timeout, json, how }) {
-  const terms = { timeout, retry: how % FAIL_FAST, failFast: how >= FAIL_FAST };
+function describeOptions(protocol, { timeout, json, how, deadline }) {
+  const terms = { timeout, deadline, retry: how % FAIL_FAST, failFast: how >= FAIL_FAST };
   return takesHeaders(protocol) ? { ...terms, headers: { ...JSON.parse(json).headers } } : terms;
 }
 
@@ -126,12 +150,13 @@ function takesHeaders(protocol) {
 /**
  * Brokers and workers of PIGATO read `retry` there, and know a client of their own by it.
  * @param {number} timeout
+ * @param {number | undefined} deadline
  * @param {Record<string, unknown> | undefined} headers
  * @param {number} [retry]
  * @returns {string}
  */
-function jsonOf(timeout, headers, retry) {
-  return bounded(JSON.stringify({ timeout, retry, headers }), 'option "headers"');
+function jsonOf(timeout, deadline, headers, retry) {
+  return bounded(JSON.stringify({ timeout, deadline, retry, headers }), 'option "headers"');
 }
 
 /** @param {string} json @param {string} what */
@@ -144,6 +169,18 @@ function bounded(json, what) {
 /** @param {string} option @param {string} protocol */
 function unsendable(option, protocol) {
   return new TypeError(`option "${option}" can't be sent under ${protocol}`);
+}
+
+/**
+ * A time in ms, or what tells it: the reply to the request that is being handled.
+ * @param {unknown} value
+ * @returns {number | undefined}
+ */
+function checkDeadline(value) {
+  if (value === undefined || value === null) return undefined;
+  const given = typeof value === 'object' && 'remaining' in value ? value.remaining : value;
+  if (given === undefined || given === Infinity) return undefined;
+  return checkMs(given, 'option "deadline"');
 }
 
 /** @param {unknown} value @returns {number} */

@@ -3,7 +3,7 @@
 const { performance } = require('node:perf_hooks');
 const { OmdpError, RemoteError, rejection, throwLater } = require('./errors');
 const { GRANT, OVERHEAD } = require('./flow');
-const { ClientOp, Kind, TermsShift } = require('./load');
+const { ClientOp, Kind, LeftShift, TermsShift } = require('./load');
 const { Meter } = require('./meter');
 const { finish, push } = require('./response');
 const { SchemaError, parse } = require('./schema');
@@ -19,6 +19,7 @@ const { LargeJson, decode } = require('./values');
 /** @import { RequestStream } from './response' */
 /** @import { ServiceSchema } from './schema' */
 /** @import { Scope } from './scope' */
+/** @import { Source } from './source' */
 /** @import { Message } from './tracing' */
 /** @import { Body } from './values' */
 
@@ -27,15 +28,22 @@ const PARTIAL = Kind.Partial;
 const FINAL = Kind.Final;
 const ERROR = Kind.Error;
 const FAILED = Kind.Failed;
+/** Of the data of a request; their numbers are above those of the others. */
+const CREDIT = Kind.Credit;
 const PLACE = Kind.Place;
 
 /** A request's record has its timeout and, so many times as large, how it is to be treated in one number. */
 const TERMS = 2 ** TermsShift.Retry;
+/** And the length of its options and, so many times as large, what is left until its deadline. */
+const LEFT = 2 ** LeftShift.Options;
 
 const OP_REQUEST = ClientOp.Request;
 const OP_CANCEL = ClientOp.Cancel;
 const OP_HEARTBEAT = ClientOp.Heartbeat;
 const OP_CREDIT = ClientOp.Credit;
+const OP_STREAM = ClientOp.Stream;
+const OP_CHUNK = ClientOp.Chunk;
+const OP_CHUNK_END = ClientOp.ChunkEnd;
 
 /**
  * Where a request is: in the queue of a service without a worker, in that of one with workers, or with a worker.
@@ -62,6 +70,8 @@ class Request {
   read = 0;
   /** A part of its reply has come. */
   heard = false;
+  /** If its data are a stream. @type {Source | undefined} */
+  source;
   /** Where it was when the broker last said so. @type {Place | undefined} */
   place;
 
@@ -71,13 +81,15 @@ class Request {
    * @param {string} service
    * @param {number} timeout
    * @param {AbortSignal | undefined} signal
+   * @param {number | undefined} deadline
    */
-  constructor(requests, id, service, timeout, signal) {
+  constructor(requests, id, service, timeout, signal, deadline) {
     this.requests = requests;
     this.id = id;
     this.service = service;
     this.timeout = timeout;
     this.signal = signal;
+    this.deadline = deadline;
     this.since = requests.time;
   }
 
@@ -115,6 +127,7 @@ class Request {
    * @param {unknown} [cause]
    */
   end(how, value, cause) {
+    if (this.source !== undefined) this.source.stop();
     if (this.scope === undefined) this.#end(how, value, cause);
     else this.scope.runInAsyncScope(this.#end, this, how, value, cause);
   }
@@ -230,7 +243,10 @@ class Requests {
   }
 
   /** What a request that has timed out has waited for. @param {Request} request */
-  timeoutMessage({ heard, place, service, timeout }) {
+  timeoutMessage({ deadline, heard, place, service, since, timeout }) {
+    if (deadline !== undefined && performance.now() - since >= deadline) {
+      return `the deadline of ${deadline} ms for service "${service}" has passed`;
+    }
     const where = this.#endpoints.join(', ');
     const what = `no reply of service "${service}" within ${timeout} ms`;
     if (this.#unstarted !== undefined) return `${what}: the client was not started`;
@@ -247,18 +263,24 @@ class Requests {
    * @param {string} service
    * @param {Body} body
    * @param {RequestOptions} options
+   * @param {Source} [source] in place of the body
    * @returns {Request} to which the caller adds who is to be told
    */
-  send(service, body, options) {
-    const { signal } = options;
-    const request = new Request(this, this.#lastId + 1, service, options.timeout, signal);
+  send(service, body, options, source) {
+    const { deadline, signal } = options;
+    const request = new Request(this, this.#lastId + 1, service, options.timeout, signal, deadline);
+    if (source !== undefined) this.#attach(request, source);
     if (signal?.aborted) {
       process.nextTick(() => request.end(FAILED, 'C_ABORTED', signal.reason));
     } else if (!this.#accepting) {
       process.nextTick(() => request.end(FAILED, 'C_STOPPED'));
+    } else if (deadline === 0) {
+      process.nextTick(() => request.end(FAILED, 'C_TIMEOUT'));
     } else {
       const terms = options.timeout + options.how * TERMS;
-      this.#link.outbox.putRequest(OP_REQUEST, request.id, service, body, options.json, terms);
+      const op = source === undefined ? OP_REQUEST : OP_STREAM;
+      const left = deadline === undefined ? 0 : (deadline + 1) * LEFT;
+      this.#link.outbox.putRequest(op, request.id, service, body, options.json, terms, left);
       if (signal !== undefined) this.#signals.watch(signal, request);
       this.#outstanding.add(request.id, request);
       if (this.#unstarted !== undefined) this.#unstarted.add(request);
@@ -267,6 +289,21 @@ class Requests {
     this.#lastId = request.id;
     this.meter.requests += 1;
     return request;
+  }
+
+  /** @param {Request} request @param {Source} source */
+  #attach(request, source) {
+    request.source = source;
+    const { id } = request;
+    source.attach({
+      part: (body, bytes) => {
+        if (this.#outstanding.has(id)) this.#link.outbox.putUrgent(OP_CHUNK, id, body, bytes);
+      },
+      end: () => {
+        if (this.#outstanding.has(id)) this.#link.outbox.put(OP_CHUNK_END, id, '');
+      },
+      fail: (error) => this.#cancel(request, 'C_ABORTED', error),
+    });
   }
 
   /**
@@ -426,9 +463,16 @@ class Requests {
     const request = this.#outstanding.get(id);
     // Notices of requests that have ended here meanwhile crossed the records of this side.
     if (request === undefined) return;
-    if (kind === PLACE) {
-      const place = /** @type {Place['at']} */ (text.slice(at, at + a));
-      request.place = { at: place, worker: place === 'worker' ? text.slice(at + a, at + a + b) : undefined };
+    if (kind >= CREDIT) {
+      if (kind === CREDIT) request.source?.grant(n);
+      else if (kind !== PLACE) request.source?.stop();
+      else {
+        const place = /** @type {Place['at']} */ (text.slice(at, at + a));
+        request.place = {
+          at: place,
+          worker: place === 'worker' ? text.slice(at + a, at + a + b) : undefined,
+        };
+      }
       return;
     }
     let data;

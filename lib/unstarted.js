@@ -26,11 +26,13 @@ class Unstarted {
       const message = `request "${request.service}" waits, but its client was never started: call client.start()`;
       process.emitWarning(message, { code: 'OMDP_NOT_STARTED' });
     }, WARN_MS).unref();
-    if (request.timeout < 0) return;
+    const { deadline = Infinity, timeout } = request;
+    const patience = timeout < 0 ? deadline : Math.min(timeout, deadline);
+    if (patience === Infinity) return;
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       this.#expire(request);
-    }, request.timeout).unref();
+    }, patience).unref();
     this.#timers.add(timer);
   }
 

@@ -52,17 +52,39 @@ class LargeJson {
 /**
  * Bytes at the top level stay bytes; everything else is what JSON.stringify says, and what it says nothing
  * about (undefined, functions, symbols) is null.
+ * @template [S=never]
  * @param {unknown} value
- * @returns {Body}
- * @throws {TypeError} when JSON can't take it, with the reason as `cause`
+ * @param {(stream: any) => S} [takeStream] what is made of a stream, where one can be sent
+ * @returns {Body | S}
+ * @throws {TypeError} when JSON can't take it, with the reason as `cause`; also for a stream
  */
-function encode(value) {
+function encode(value, takeStream = refuseStream) {
   if (typeof value === 'string') return quote(value);
   if (typeof value === 'object' && value !== null) {
     if (ArrayBuffer.isView(value)) return bytesOf(value);
     if (isAnyArrayBuffer(value)) return bytesOf(new Uint8Array(value));
+    if (isStream(value)) return takeStream(value);
   }
   return stringify(value);
+}
+
+/**
+ * Whether this gives its content piece by piece; JSON would take what it is made of for its content.
+ * @param {any} value
+ * @returns {boolean}
+ */
+function isStream(value) {
+  if (typeof value !== 'object' || value === null || 'toJSON' in value) return false;
+  return typeof value.pipe === 'function' || typeof value[Symbol.asyncIterator] === 'function';
+}
+
+/**
+ * @param {any} value
+ * @returns {never}
+ */
+function refuseStream(value) {
+  const what = typeof value.pipe === 'function' ? 'a stream' : 'an async iterable';
+  throw new TypeError(`cannot be sent: ${what} has no JSON`);
 }
 
 /** @param {string} text @returns {Body} */
@@ -139,5 +161,6 @@ exports.LargeJson = LargeJson;
 exports.LongString = LongString;
 exports.decode = decode;
 exports.encode = encode;
+exports.isStream = isStream;
 exports.owned = owned;
 exports.stringify = stringify;

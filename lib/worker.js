@@ -22,7 +22,7 @@ class Worker extends Peer {
     const checked = checkConf('worker', conf);
     const { services, names, handlers } = checkServices(service, checked);
     checkConcurrency(checked.protocol, checked.concurrency);
-    const { schema, ...rest } = checked;
+    const { maxRunning, schema, ...rest } = checked;
     if (schema !== undefined && names.length > 1) {
       throw new TypeError('option "schema" requires a worker of one service');
     }
@@ -32,6 +32,7 @@ class Worker extends Peer {
       services,
       endpoints,
       handlers,
+      maxRunning,
       schema,
     );
     const [first, ...moreServices] = names;

@@ -49,16 +49,16 @@ test('the text of a batch has what is the same once, and every batch has it anew
   const outbox = new Outbox({ submit });
   outbox.open();
   outbox.beginDrain();
-  outbox.putRequest(1, 1, 'service', '"a"', '{}', -1);
-  outbox.putRequest(1, 2, 'service', '"b"', '{}', -1);
+  outbox.putRequest(1, 1, 'service', '"a"', '{}', -1, 0);
+  outbox.putRequest(1, 2, 'service', '"b"', '{}', -1, 0);
   outbox.put(2, 1, '');
-  outbox.putRequest(1, 3, 'service', Buffer.from('c'), '{}', -1);
-  outbox.putRequest(1, 4, 'service', '"d"', '{ }', -1);
-  outbox.putRequest(1, 5, 'Service', '"e"', '{ }', -1);
+  outbox.putRequest(1, 3, 'service', Buffer.from('c'), '{}', -1, 0);
+  outbox.putRequest(1, 4, 'service', '"d"', '{ }', -1, 0);
+  outbox.putRequest(1, 5, 'Service', '"e"', '{ }', -1, 0);
   outbox.flush();
-  outbox.putRequest(1, 6, 'Service', '"f"', '{ }', -1);
+  outbox.putRequest(1, 6, 'Service', '"f"', '{ }', -1, 0);
   outbox.clear();
-  outbox.putRequest(1, 7, 'Service', '"g"', '{ }', -1);
+  outbox.putRequest(1, 7, 'Service', '"g"', '{ }', -1, 0);
   outbox.endDrain();
   assert.deepEqual(submitted, [
     [

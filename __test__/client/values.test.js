@@ -90,6 +90,13 @@ test('text and bytes in turns keep their order', async (t) => {
   );
 });
 
+test('a stream within a value, or one that says what its JSON is, is what JSON says', async (t) => {
+  const { client } = await peersFor(t).trio();
+  const cursor = { pipe() {}, toJSON: () => ({ cursor: 7 }) };
+  assert.deepEqual(await client.call(SERVICE, cursor), { cursor: 7 });
+  assert.deepEqual(await client.call(SERVICE, { pipe: 'a name' }), { pipe: 'a name' });
+});
+
 describe('what can not be sent throws a TypeError at the caller, and nothing is sent:', () => {
   const cycle = {};
   cycle.self = cycle;
@@ -97,6 +104,7 @@ describe('what can not be sent throws a TypeError at the caller, and nothing is 
     'a cycle': cycle,
     'a BigInt': 1n,
     'a BigInt within': { deep: [1n] },
+    'what only can be piped': { pipe() {} },
     'what throws in toJSON': {
       toJSON() {
         throw new Error('no');

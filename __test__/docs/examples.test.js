@@ -11,6 +11,7 @@ const { ROOT, runNode } = require('../support/programs');
 /** @type {Record<string, RegExp[]>} */
 const EXAMPLES = {
   'quickstart.js': [/^client: the sum is 42$/m, /^client: refused with "a and b must be numbers"$/m],
+  'upload.js': [/^the file came back as it was$/m, /^the generator was ended$/m, /^the sum is 1035$/m],
   'stream-a-file.js': [
     /^stream-a-file.js: \d+ bytes in \d+ parts$/m,
     /^the copy is the same$/m,

@@ -98,6 +98,7 @@ describe('conf', () => {
       good: [65_536, 2 ** 40],
     },
     maxBlocked: { roles: ['Worker'], bad: [0, -2, Number.NaN, 2 ** 31], good: [1, -1, 0.5] },
+    maxRunning: { roles: ['Worker'], bad: [0, -2, Number.NaN, 2 ** 31], good: [1, -1, 0.5] },
     ...Object.fromEntries(
       [
         'maxQueue',

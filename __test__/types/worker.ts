@@ -30,6 +30,7 @@ const typed = new Worker<Job, Buffer, number>(['ipc:///tmp/broker'], 'files', {
   reconnect: 50,
   concurrency: -1,
   maxBlocked: 5000,
+  maxRunning: 60_000,
   name: 'w1',
   liveness: 5,
 });

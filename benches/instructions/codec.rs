@@ -52,6 +52,8 @@ fn request_to_worker() -> ToWorker<Frame> {
             opts: Frame::from(OPTS),
             token: 7 << 32 | 7,
             retried: 0,
+            stream: false,
+            left_ms: None,
             service: None,
             user: None,
         }),

@@ -138,6 +138,8 @@ impl WorkerBench {
                 opts: Frame::from(OPTS),
                 token: self.token,
                 retried: 0,
+                stream: false,
+                left_ms: None,
                 service: None,
                 user: None,
             }),

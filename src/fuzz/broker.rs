@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub(super) const PEERS: [&[u8]; 6] = [b"w0", b"w1", b"c0", b"c1", b"m0", b"m1"];
 
-pub(super) const MODELS: [&str; 58] = [
+pub(super) const MODELS: [&str; 62] = [
     "W|1|$S",
     "W|1|$S|$H",
     "W|3|$A|$R|0|1|$E",
@@ -76,6 +76,10 @@ pub(super) const MODELS: [&str; 58] = [
     "W|6|$A||$R|0|1|{}",
     "W|6|$A||$R|0|undefined",
     "W|7|$A||$R|0|\"busy\"|undefined",
+    "C|18|$R|1|$J",
+    "C|18|$R||$J",
+    "C|19|$R",
+    "W|19|$T|$N",
 ];
 
 struct Live {

@@ -12,7 +12,7 @@ use crate::wire::{Body, Dialect};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(super) const MODELS: [&str; 24] = [
+pub(super) const MODELS: [&str; 25] = [
     "C|1|$H",
     "C|3|$R|0|1|$X",
     "C|3|$R|0|1",
@@ -37,6 +37,7 @@ pub(super) const MODELS: [&str; 24] = [
     "C|16|$L",
     "C|17|$R|0",
     "C|17|$R|2|w1",
+    "C|19|$R|$N",
 ];
 
 const SESSION: &str = "c.";
@@ -169,7 +170,9 @@ impl Scene for Live {
                     let request = self.open.remove(&id);
                     assert!(request.is_some(), "{id} had ended before its {code}");
                 }
-                ClientNotice::Place { id, .. } => {
+                ClientNotice::Credit { id, .. }
+                | ClientNotice::Enough { id }
+                | ClientNotice::Place { id, .. } => {
                     assert!(self.open.contains_key(&id), "{id} had ended");
                 }
                 ClientNotice::Connected => {
@@ -218,6 +221,8 @@ impl Live {
             timeout,
             retry: how % 3,
             fail_fast: how % 5 == 4,
+            stream: how % 4 == 1,
+            deadline: (how % 7 == 3).then_some(Duration::from_millis(500)),
         };
         let body = match input.below(3) {
             0 => Body::binary(vec![0xff, 1]),
@@ -231,6 +236,13 @@ impl Live {
             .request(self.now, self.last, service, body, opts, terms);
         let rid = format!("{SESSION}{}", self.last);
         self.known.remember(b"c0", rid.as_bytes(), self.last);
+        if how % 4 == 1 {
+            self.client
+                .chunk(self.now, self.last, Body::json(b"1".to_vec()), 65);
+            if how % 8 == 1 {
+                self.client.end_input(self.now, self.last);
+            }
+        }
     }
 
     fn some_id(&self, input: &mut Input) -> u64 {

@@ -28,6 +28,7 @@ const SERVICES: [&str; 5] = ["echo", "echo2", "mmi.service", "mmi.x", "echo*"];
 
 /// `S` a service, `A` the client and `R` the id of a request, `T` its token, `n` a request id of a few, `E`, `G`,
 /// `X` and `Q` the extension frames of a reply, of a request that is given, of a result and of a request, `H` a hello.
+/// `J` and `N` the frames of CHUNK and NEED.
 /// Of what outlives a broker: `C` a client, `L` ids of requests, `P`, `K` and `M` the frames of RESUME by a client, of
 /// CLAIM, and of RESUME to a worker.
 fn gap(name: u8, input: &mut Input, known: &Known) -> Option<Vec<u8>> {
@@ -61,11 +62,22 @@ fn gap(name: u8, input: &mut Input, known: &Known) -> Option<Vec<u8>> {
         }
         b'X' => vec![*input.pick(&[0, 1, 4, 12, 5, 8])],
         b'Q' => {
-            let flags = *input.pick(&[0, 1, 2, 3]);
+            let flags = *input.pick(&[0, 1, 2, 3, 4]);
             let timeout = *input.pick(&[-1, 0, 1, 60, 5000, i32::MAX, -2]);
             let (how, again): (u8, &[u8]) =
                 *input.pick(&[(0, &[][..]), (0x20, &[2]), (0x10, &[]), (0x30, &[1])]);
             [&[flags | how][..], &timeout.to_be_bytes(), again].concat()
+        }
+        b'J' => {
+            let flags: u8 = *input.pick(&[0, 1, 2, 0, 3]);
+            let at: u64 = *input.pick(&[0, 0, 65, 130, u64::MAX]);
+            [&[flags][..], &at.to_be_bytes()].concat()
+        }
+        b'N' => {
+            let flags: u8 = *input.pick(&[1, 0, 1, 3, 2]);
+            let have: u64 = *input.pick(&[0, 0, 65, 66, u64::MAX]);
+            let limit: u64 = *input.pick(&[1024, 0, 1, u64::MAX]);
+            [&[flags][..], &have.to_be_bytes(), &limit.to_be_bytes()].concat()
         }
         b'H' => hello(input),
         b'C' => input.pick(&[b"c0", b"c1"]).to_vec(),
@@ -133,9 +145,9 @@ fn hello(input: &mut Input) -> Vec<u8> {
     let session = who % 3;
     let more = match who & 0xc0 {
         0 => more,
-        0x40 => more + r#","flow":1"#,
+        0x40 => more + r#","flow":1,"streams":true"#,
         0x80 => more + r#","parks":true"#,
-        _ => more + r#","flow":1,"parks":true"#,
+        _ => more + r#","flow":1,"parks":true,"streams":true,"deadlines":true"#,
     };
     format!(
         r#"{{"heartbeat":{heartbeat},"liveness":{liveness},"omdp":1,"session":"s{session}"{more}}}"#

@@ -12,7 +12,7 @@ use crate::wire::{Body, Dialect};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(super) const MODELS: [&str; 25] = [
+pub(super) const MODELS: [&str; 28] = [
     "W|1|$H",
     "W|2|$A|$n|1|{}|$G",
     "W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{1}",
@@ -38,6 +38,9 @@ pub(super) const MODELS: [&str; 25] = [
     "W|11|$M",
     "W|12|$T",
     "W|14|\0\0\0\u{1}\0\0\0\u{1}",
+    "W|18|$T|1|$J",
+    "W|18|$T||$J",
+    "W|19|$T",
 ];
 
 struct Live {
@@ -110,7 +113,15 @@ impl Scene for Live {
                 let id = self.some_id(input);
                 self.worker.partial(self.now, id, body(input));
             }
-            10 => match input.below(5) {
+            10 => match input.below(7) {
+                5 => {
+                    let id = self.some_id(input);
+                    self.worker.read(id, u32::from(input.byte()) * 8);
+                }
+                6 => {
+                    let id = self.some_id(input);
+                    self.worker.enough(id);
+                }
                 0 => self.worker.heartbeat(),
                 1 if self.pinged => {
                     self.pinged = false;
@@ -294,7 +305,9 @@ impl Live {
                     let ended = self.held.remove(&delivery);
                     assert!(ended.is_some(), "{delivery} had ended");
                 }
-                WorkerNotice::Credit { delivery, .. } => {
+                WorkerNotice::Credit { delivery, .. }
+                | WorkerNotice::Chunk { delivery, .. }
+                | WorkerNotice::ChunkEnd { delivery } => {
                     assert!(self.held.contains_key(&delivery), "{delivery} had ended");
                 }
                 WorkerNotice::Connected => {

@@ -1,6 +1,6 @@
 //! Batches to JavaScript: notices become records, one string and some blobs.
 
-use super::crossing::{DRAIN_FIELDS, DRAIN_HEADER, Flag, Kind};
+use super::crossing::{DRAIN_FIELDS, DRAIN_HEADER, Flag, Kind, LeftShift};
 use super::long;
 use crate::io::{Message, Taken};
 use crate::proto::flow;
@@ -46,6 +46,10 @@ pub(super) struct Terms<'a> {
     pub(super) user: &'a [u8],
     /// Which start of the request this is, from 1 on.
     pub(super) attempt: u32,
+    /// Whether the data are a stream.
+    pub(super) stream: bool,
+    /// How many ms are left until its deadline.
+    pub(super) left_ms: Option<u32>,
 }
 
 /// Before and behind the name of a service.
@@ -104,7 +108,7 @@ impl<'a> BatchWriter<'a> {
         self.put(kind as u32 | flags, id, [len, 0, 0], cost);
     }
 
-    /// A request for a worker. Its number is that of the attempt.
+    /// A request for a worker. Its number is that of the attempt, and above it what [`LeftShift`] says.
     pub(super) fn request(&mut self, id: u64, body: Body<Message>, terms: &Terms<'_>) {
         let (len, flags) = self.data(body);
         let (options, flag) = self.extra(terms.options);
@@ -115,7 +119,14 @@ impl<'a> BatchWriter<'a> {
         };
         let texts = [len, options, user];
         let kind = Kind::Request as u32 | flags | flag;
-        self.put(kind, id, texts, f64::from(terms.attempt));
+        let mut number = u64::from(terms.attempt);
+        if terms.stream {
+            number |= 1 << LeftShift::Stream as u32;
+        }
+        if let Some(left) = terms.left_ms {
+            number |= (u64::from(left) + 1) << LeftShift::Attempt as u32;
+        }
+        self.put(kind, id, texts, number as f64);
     }
 
     /// The name that was asked for stands before the user, between two marks.

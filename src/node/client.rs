@@ -3,7 +3,7 @@
 use super::batch_reader::{BatchReader, Common, broken};
 use super::batch_writer::BatchWriter;
 use super::core::Core;
-use super::crossing::{ClientOp, Kind, TermsShift};
+use super::crossing::{ClientOp, Kind, LeftShift, TermsShift};
 use super::peer;
 use super::security::{self, SecurityConf};
 use super::shell::common_methods;
@@ -143,16 +143,27 @@ impl ClientCore {
         let mut commands = Vec::with_capacity(count as usize);
         while let Some(record) = batch.next() {
             commands.push(match ClientOp::of(record.op).ok_or_else(broken)? {
-                ClientOp::Request => {
+                op @ (ClientOp::Request | ClientOp::Stream) => {
                     let [service, data, opts, timeout] = record.fields;
+                    let (opts, deadline) = left(opts);
                     ClientCommand::Request {
                         id: record.id as u64,
                         service: batch.common(&record, Common::Service, service)?,
                         data: batch.body(&record, data)?,
                         opts: batch.common(&record, Common::Options, opts)?,
-                        terms: terms(timeout),
+                        terms: Terms {
+                            stream: op == ClientOp::Stream,
+                            deadline,
+                            ..terms(timeout)
+                        },
                     }
                 }
+                ClientOp::Chunk => {
+                    let [data, counted, ..] = record.fields;
+                    let body = batch.body(&record, data)?;
+                    ClientCommand::Chunk(record.id as u64, body, counted as u32)
+                }
+                ClientOp::ChunkEnd => ClientCommand::EndInput(record.id as u64),
                 ClientOp::Cancel => ClientCommand::Cancel(record.id as u64),
                 ClientOp::Heartbeat => {
                     ClientCommand::Heartbeat((record.id >= 0.0).then_some(record.id as u64))
@@ -245,7 +256,21 @@ fn terms(field: f64) -> Terms {
         timeout: (timeout >= 0.0).then(|| Duration::from_millis(timeout as u64)),
         retry: how as u64 as u8,
         fail_fast: how >= FAIL_FAST,
+        ..Terms::default()
     }
+}
+
+/// The length of a request's options, and what is left until its deadline, see [`LeftShift`].
+fn left(field: f64) -> (f64, Option<Duration>) {
+    const ABOVE: f64 = (1u64 << LeftShift::Options as u32) as f64;
+    if field < ABOVE {
+        return (field, None);
+    }
+    let left = (field / ABOVE).floor();
+    (
+        field - left * ABOVE,
+        Some(Duration::from_millis(left as u64 - 1)),
+    )
 }
 
 fn report(batch: &mut BatchWriter<'_>, notice: ClientNotice<Message>, endpoint: &str) {
@@ -258,6 +283,8 @@ fn report(batch: &mut BatchWriter<'_>, notice: ClientNotice<Message>, endpoint: 
             };
             batch.body(kind, id, body);
         }
+        ClientNotice::Credit { id, bytes } => batch.number(Kind::Credit, id, bytes as f64),
+        ClientNotice::Enough { id } => batch.number(Kind::Enough, id, 0.0),
         ClientNotice::Failed { id, code } => batch.words(Kind::Failed, id, &code, ""),
         ClientNotice::Place { id, place } => match place {
             Place::NoWorker => batch.words(Kind::Place, id, "none", ""),
@@ -280,6 +307,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_left_shares_a_number() {
+        assert_eq!(left(65_536.0), (65_536.0, None));
+        for ms in [0, 1, 2_147_483_647] {
+            let field = 17.0 + (ms as f64 + 1.0) * 1_048_576.0;
+            assert_eq!(left(field), (17.0, Some(Duration::from_millis(ms))));
+        }
+    }
+
+    #[test]
     fn terms_share_a_number() {
         for timeout in [-1.0, 1.0, 60_000.0, 2_147_483_647.0] {
             for retry in [0, 1, 255] {
@@ -289,6 +325,7 @@ mod tests {
                         timeout: (timeout >= 0.0).then(|| Duration::from_millis(timeout as u64)),
                         retry,
                         fail_fast,
+                        ..Terms::default()
                     };
                     assert_eq!(terms(timeout + how * 4_294_967_296.0), expected);
                 }

@@ -62,10 +62,16 @@ pub enum Kind {
     Disconnect = 14,
     /// All: something that is emitted under its name.
     Event = 15,
-    /// Worker: more of a reply's parts may be sent.
+    /// Worker: more of a reply's parts may be sent. Client: more of a request's data.
     Credit = 16,
     /// Client: where a request is that fails.
     Place = 17,
+    /// Worker: a part of a request's data.
+    Chunk = 18,
+    /// Worker: that was the last.
+    ChunkEnd = 19,
+    /// Client: no more of a request's data is wanted.
+    Enough = 20,
 }
 
 ops! {
@@ -79,6 +85,12 @@ ops! {
         Heartbeat = 3,
         /// So many bytes of a reply were read.
         Credit = 4,
+        /// A request whose data are a stream.
+        Stream = 5,
+        /// A part of its data.
+        Chunk = 6,
+        /// That was the last.
+        ChunkEnd = 7,
     }
 }
 
@@ -97,6 +109,12 @@ ops! {
         Concurrency = 5,
         /// Whether it takes new requests.
         Pause = 6,
+        /// A delivery's handler has had all the time that it may have.
+        Expired = 7,
+        /// So many bytes of a request's data were read, and more is wanted.
+        Read = 8,
+        /// No more of them is wanted.
+        Enough = 9,
     }
 }
 
@@ -122,6 +140,20 @@ pub enum TermsShift {
     Retry = 32,
     /// Whether it does not wait for a worker, 1 bit.
     FailFast = 40,
+}
+
+/// How a record shares a number between what it always says and what few say, by powers of two: above the
+/// length of a request's options, what is left until its deadline and 1 more; above the number of the attempt,
+/// whether the data are a stream, and what is left.
+#[napi]
+#[derive(Debug, PartialEq, Eq)]
+pub enum LeftShift {
+    /// To Rust.
+    Options = 20,
+    /// To JavaScript: the stream.
+    Stream = 15,
+    /// To JavaScript: what is left.
+    Attempt = 16,
 }
 
 /// All bits of [`Flag`].

@@ -148,7 +148,10 @@ impl WorkerCore {
             let delivery = record.id as u64;
             let [data, counted, ..] = record.fields;
             let op = WorkerOp::of(record.op).ok_or_else(broken)?;
-            ends += usize::from(matches!(op, WorkerOp::Final | WorkerOp::Error));
+            ends += usize::from(matches!(
+                op,
+                WorkerOp::Final | WorkerOp::Error | WorkerOp::Expired
+            ));
             commands.push(match op {
                 WorkerOp::Partial => {
                     let body = batch.body(&record, data)?;
@@ -156,6 +159,9 @@ impl WorkerCore {
                 }
                 WorkerOp::Final => WorkerCommand::Final(delivery, batch.body(&record, data)?),
                 WorkerOp::Error => WorkerCommand::Error(delivery, batch.body(&record, data)?),
+                WorkerOp::Expired => WorkerCommand::Expired(delivery),
+                WorkerOp::Read => WorkerCommand::Read(delivery, data as u32),
+                WorkerOp::Enough => WorkerCommand::Enough(delivery),
                 WorkerOp::Heartbeat => WorkerCommand::Heartbeat,
                 WorkerOp::Concurrency => {
                     self.conf.concurrency = record.id;
@@ -327,6 +333,8 @@ fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, endpoint: 
             body,
             opts,
             retried,
+            deadline,
+            stream,
             service,
             user,
             ..
@@ -336,6 +344,8 @@ fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, endpoint: 
                 service: service.as_deref(),
                 user: user.as_deref().unwrap_or_default(),
                 attempt: u32::from(retried) + 1,
+                stream,
+                left_ms: deadline.map(|at| at.ms_since(now())),
             };
             batch.request(delivery, body, &terms);
         }
@@ -345,6 +355,8 @@ fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, endpoint: 
         WorkerNotice::Credit { delivery, bytes } => {
             batch.number(Kind::Credit, delivery, bytes as f64);
         }
+        WorkerNotice::Chunk { delivery, body, .. } => batch.body(Kind::Chunk, delivery, body),
+        WorkerNotice::ChunkEnd { delivery } => batch.number(Kind::ChunkEnd, delivery, 0.0),
         WorkerNotice::Connected => batch.words(Kind::Connect, 0, endpoint, ""),
         WorkerNotice::Disconnected(why) => {
             batch.words(Kind::Disconnect, 0, endpoint, why.as_str());

@@ -13,6 +13,7 @@
 mod audit;
 mod connection;
 mod incoming;
+mod input;
 mod machine;
 mod notice;
 mod pending;
@@ -145,6 +146,9 @@ impl<F: Frame> Client<F> {
             Some(Due::Beat) => {
                 self.beat();
                 self.beat_for_requests();
+                if self.link.peer().is_none() && !self.waiting.is_empty() && self.ready() {
+                    self.give_up_streams();
+                }
             }
             Some(Due::Lost(why)) => self.lost(now, why),
             None => {}

@@ -27,11 +27,15 @@ pub enum Code {
     RequestTooLarge,
     /// The reply is larger than the broker, or the client, takes.
     ReplyTooLarge,
+    /// The handler took longer than its worker lets it.
+    WorkerTimeout,
+    /// The data are a stream, and its worker or its broker knows no such requests.
+    NoStreams,
 }
 
 impl Code {
     /// All there are, in their order.
-    pub const ALL: [Code; 12] = [
+    pub const ALL: [Code; 14] = [
         Code::ClientTimeout,
         Code::Aborted,
         Code::WorkerLost,
@@ -44,6 +48,8 @@ impl Code {
         Code::NameTaken,
         Code::RequestTooLarge,
         Code::ReplyTooLarge,
+        Code::WorkerTimeout,
+        Code::NoStreams,
     ];
 
     /// The code as it stands in callbacks and on the wire.
@@ -61,6 +67,8 @@ impl Code {
             Code::NameTaken => "C_NAME_TAKEN",
             Code::RequestTooLarge => "C_TOO_LARGE",
             Code::ReplyTooLarge => "W_TOO_LARGE",
+            Code::WorkerTimeout => "W_TIMEOUT",
+            Code::NoStreams => "W_NO_STREAMS",
         }
     }
 
@@ -79,6 +87,8 @@ impl Code {
             Code::NameTaken => "another peer of the broker has the name",
             Code::RequestTooLarge => "the request is too large for its receiver",
             Code::ReplyTooLarge => "the reply is too large for its receiver",
+            Code::WorkerTimeout => "the handler took longer than its worker allows",
+            Code::NoStreams => "the worker or its broker takes no stream as a request's data",
         }
     }
 

@@ -11,6 +11,10 @@ pub struct Terms {
     pub retry: u8,
     /// Whether it ends where it would wait for a service without any worker.
     pub fail_fast: bool,
+    /// Whether its data are a stream: they come bit by bit while it runs.
+    pub stream: bool,
+    /// How long it may take in all, whatever is heard of it; `None` is as long as it likes.
+    pub deadline: Option<Duration>,
 }
 
 impl From<Option<Duration>> for Terms {
@@ -18,6 +22,16 @@ impl From<Option<Duration>> for Terms {
         Terms {
             timeout,
             ..Terms::default()
+        }
+    }
+}
+
+impl Terms {
+    /// How long it may be silent. The deadline is a bound of that, too, wherever it is not known.
+    pub fn idle(&self) -> Option<Duration> {
+        match (self.timeout, self.deadline) {
+            (Some(timeout), Some(deadline)) => Some(timeout.min(deadline)),
+            (timeout, deadline) => timeout.or(deadline),
         }
     }
 }

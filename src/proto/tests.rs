@@ -40,4 +40,5 @@ mod services;
 mod several;
 mod sim;
 mod stats;
+mod streams;
 mod timeouts;

@@ -21,6 +21,12 @@ impl Time {
         self.0
     }
 
+    /// How many ms ago `earlier` was, rounded up, as far as that can be counted.
+    pub fn ms_since(self, earlier: Time) -> u32 {
+        let micros = self.0.saturating_sub(earlier.0);
+        u32::try_from(micros.div_ceil(1000)).unwrap_or(u32::MAX)
+    }
+
     /// How long ago `earlier` was; zero if it is yet to come.
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

@@ -20,6 +20,7 @@ mod delivery;
 mod detached;
 mod drain;
 mod incoming;
+mod input;
 mod log;
 mod machine;
 mod notice;

@@ -12,13 +12,18 @@ const BINARY: u8 = 0x01;
 const BUFFER_JSON: u8 = 0x02;
 const ERROR: u8 = 0x04;
 const OWN: u8 = 0x08;
+/// On a request: its data are a stream.
+const STREAM: u8 = 0x04;
+/// On a request: what is left until its deadline follows.
+const DEADLINE: u8 = 0x08;
 const FAIL_FAST: u8 = 0x10;
 const RETRY: u8 = 0x20;
 const PACE: u8 = 0x10;
 const SERVICE: u8 = 0x40;
 
 /// On a client's REQUEST: flags, then the timeout, then, if it is not 0, how often the request may be
-/// given to another worker. The frame tells the broker that the client understands extension frames.
+/// given to another worker, then, if it has a deadline, what is left until then. The frame tells the
+/// broker that the client understands extension frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestExt {
     /// How the data frame is to be read.
@@ -29,6 +34,10 @@ pub struct RequestExt {
     pub retry: u8,
     /// Whether the request fails fast: it does not wait for a service without workers.
     pub fail_fast: bool,
+    /// Whether its data come in CHUNKs. Only to a broker that knows streams.
+    pub stream: bool,
+    /// How many ms are left until its deadline. Only to a broker that knows deadlines.
+    pub left_ms: Option<u32>,
 }
 
 /// At first a client does not know whether its broker can pass bytes on, so a Buffer may be sent in
@@ -47,26 +56,22 @@ impl RequestExt {
             RequestData::Binary => BINARY,
             RequestData::BufferAsJson => BUFFER_JSON,
         };
+        let mut bytes = [0; 14];
         let again = flag(self.retry > 0, RETRY);
-        let mut bytes = [0; 6];
-        bytes[0] = data | flag(self.fail_fast, FAIL_FAST) | again;
+        bytes[0] = data | flag(self.fail_fast, FAIL_FAST) | again | flag(self.stream, STREAM);
         bytes[1..5].copy_from_slice(&self.timeout_ms.to_be_bytes());
         bytes[5] = self.retry;
         let len = if again == 0 { 5 } else { 6 };
+        let len = put_left(&mut bytes, len, self.left_ms);
         F::from(&bytes[..len])
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let (&[flags, a, b, c, d], retry) = match bytes.split_first_chunk() {
-            Some((fixed, &[])) => (fixed, None),
-            Some((fixed, &[retry])) => (fixed, Some(retry)),
-            _ => return Err(Malformed::Extension),
-        };
-        // One form for each meaning.
-        if retry.is_some() != (flags & RETRY != 0) || retry == Some(0) {
+        let Some((&[flags, a, b, c, d], rest)) = bytes.split_first_chunk() else {
             return Err(Malformed::Extension);
-        }
-        let data = match flags & !(FAIL_FAST | RETRY) {
+        };
+        let (retry, left_ms) = behind(flags, rest)?;
+        let data = match flags & !(FAIL_FAST | RETRY | STREAM | DEADLINE) {
             0 => RequestData::Json,
             BINARY => RequestData::Binary,
             BUFFER_JSON => RequestData::BufferAsJson,
@@ -79,10 +84,39 @@ impl RequestExt {
         Ok(RequestExt {
             data,
             timeout_ms,
-            retry: retry.unwrap_or(0),
+            retry,
             fail_fast: flags & FAIL_FAST != 0,
+            stream: flags & STREAM != 0,
+            left_ms,
         })
     }
+}
+
+/// Appends what is left until a deadline, and sets its flag.
+fn put_left(bytes: &mut [u8; 14], len: usize, left_ms: Option<u32>) -> usize {
+    let Some(left) = left_ms else {
+        return len;
+    };
+    bytes[0] |= DEADLINE;
+    bytes[len..len + 4].copy_from_slice(&left.to_be_bytes());
+    len + 4
+}
+
+/// What stands behind the fixed part of a request's frame: the number of retries, and what is left until
+/// the deadline. Each is there if and only if its flag is, and the former is not 0: there is one form for each
+/// meaning.
+fn behind(flags: u8, rest: &[u8]) -> Result<(u8, Option<u32>), Malformed> {
+    let (retry, rest) = match (flags & RETRY != 0, rest) {
+        (false, rest) => (0, rest),
+        (true, [retry, rest @ ..]) if *retry > 0 => (*retry, rest),
+        _ => return Err(Malformed::Extension),
+    };
+    let left = match (flags & DEADLINE != 0, rest) {
+        (false, []) => None,
+        (true, &[a, b, c, d]) => Some(u32::from_be_bytes([a, b, c, d])),
+        _ => return Err(Malformed::Extension),
+    };
+    Ok((retry, left))
 }
 
 /// The pace of a worker by its own clock. From outside, the time of a request cannot be
@@ -153,46 +187,50 @@ impl TokenExt {
     }
 }
 
-/// The extension of a REQUEST to a worker: the token's, and how often the request was given to a
-/// worker that was lost with it, in a byte of its own unless that is never.
+/// The extension of a REQUEST to a worker: the token's; then how often the request was given to a
+/// worker that was lost with it, in a byte of its own unless that is never; then what is left until
+/// its deadline, if it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GivenExt {
     pub binary: bool,
     pub token: u64,
     pub retried: u8,
+    /// Whether its data come in CHUNKs. Only to a worker that knows streams.
+    pub stream: bool,
+    /// How many ms are left until its deadline. Only to a worker that knows deadlines.
+    pub left_ms: Option<u32>,
     /// A frame with the name that was asked for follows.
     pub service: bool,
 }
 
 impl GivenExt {
     pub fn to_frame<F: Frame>(self) -> F {
-        let mut bytes = [0; 10];
-        bytes[0] =
-            flag(self.binary, BINARY) | flag(self.retried > 0, RETRY) | flag(self.service, SERVICE);
+        let mut bytes = [0; 14];
+        bytes[0] = flag(self.binary, BINARY)
+            | flag(self.retried > 0, RETRY)
+            | flag(self.stream, STREAM)
+            | flag(self.service, SERVICE);
         bytes[1..9].copy_from_slice(&self.token.to_be_bytes());
         bytes[9] = self.retried;
         let len = if self.retried == 0 { 9 } else { 10 };
+        let len = put_left(&mut bytes, len, self.left_ms);
         F::from(&bytes[..len])
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let (flags, token, retried) = match bytes {
-            [flags, token @ ..] if token.len() == 8 && flags & RETRY == 0 => (*flags, token, 0),
-            [flags, token @ .., retried]
-                if token.len() == 8 && flags & RETRY != 0 && *retried > 0 =>
-            {
-                (*flags, token, *retried)
-            }
-            _ => return Err(Malformed::Extension),
+        let Some((&[flags, ref token @ ..], rest)) = bytes.split_first_chunk::<9>() else {
+            return Err(Malformed::Extension);
         };
-        if flags & !(BINARY | RETRY | SERVICE) != 0 {
+        if flags & !(BINARY | RETRY | STREAM | DEADLINE | SERVICE) != 0 {
             return Err(Malformed::Extension);
         }
-        let token: [u8; 8] = token.try_into().map_err(|_| Malformed::Extension)?;
+        let (retried, left_ms) = behind(flags, rest)?;
         Ok(GivenExt {
             binary: flags & BINARY != 0,
-            token: u64::from_be_bytes(token),
+            token: u64::from_be_bytes(*token),
             retried,
+            stream: flags & STREAM != 0,
+            left_ms,
             service: flags & SERVICE != 0,
         })
     }
@@ -244,6 +282,8 @@ mod tests {
             timeout_ms: 60000,
             retry: 0,
             fail_fast: false,
+            stream: false,
+            left_ms: None,
         };
         assert_eq!(request.to_frame::<Vec<u8>>(), [2, 0, 0, 0xea, 0x60]);
         let again = RequestExt {
@@ -252,10 +292,20 @@ mod tests {
             ..request
         };
         assert_eq!(again.to_frame::<Vec<u8>>(), [0x32, 0, 0, 0xea, 0x60, 3]);
+        let stream = RequestExt {
+            data: RequestData::Json,
+            stream: true,
+            left_ms: Some(0x1122),
+            ..request
+        };
+        let frame = stream.to_frame::<Vec<u8>>();
+        assert_eq!(frame, [0x0c, 0, 0, 0xea, 0x60, 0, 0, 0x11, 0x22]);
         let given = GivenExt {
             binary: true,
             token: 0x0102_0304_0506_0708,
             retried: 0,
+            stream: false,
+            left_ms: None,
             service: false,
         };
         assert_eq!(given.to_frame::<Vec<u8>>(), [1, 1, 2, 3, 4, 5, 6, 7, 8]);
@@ -266,6 +316,15 @@ mod tests {
         assert_eq!(
             given.to_frame::<Vec<u8>>(),
             [0x21, 1, 2, 3, 4, 5, 6, 7, 8, 2]
+        );
+        let given = GivenExt {
+            stream: true,
+            left_ms: Some(0x1122),
+            ..given
+        };
+        assert_eq!(
+            given.to_frame::<Vec<u8>>(),
+            [0x2d, 1, 2, 3, 4, 5, 6, 7, 8, 2, 0, 0, 0x11, 0x22]
         );
         let token = TokenExt {
             binary: true,
@@ -294,6 +353,7 @@ mod tests {
         for bytes in [
             request.to_frame::<Vec<u8>>(),
             again.to_frame(),
+            stream.to_frame(),
             given.to_frame(),
             token.to_frame(),
             paced.to_frame(),
@@ -315,8 +375,13 @@ mod tests {
             if let Ok(ext) = RequestExt::parse(&bytes) {
                 assert_eq!(ext.to_frame::<Vec<u8>>(), bytes);
             }
-            let bytes = [flags, 9, 8, 7, 6, 5, 4, 3, 2, 1];
-            for bytes in [&bytes[..], &bytes[..9]] {
+            let bytes = [flags, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 1];
+            for len in [5, 6, 9, 10] {
+                if let Ok(ext) = RequestExt::parse(&bytes[..len]) {
+                    assert_eq!(ext.to_frame::<Vec<u8>>(), bytes[..len]);
+                }
+            }
+            for bytes in [&bytes[..], &bytes[..13], &bytes[..10], &bytes[..9]] {
                 if let Ok(ext) = GivenExt::parse(bytes) {
                     assert_eq!(ext.to_frame::<Vec<u8>>(), bytes);
                 }

@@ -40,6 +40,10 @@ pub struct Hello {
     pub places: bool,
     /// Whether it supports the windows of streams, see `proto::flow`.
     pub flow: bool,
+    /// Whether it knows requests whose data are a stream.
+    pub streams: bool,
+    /// Whether it knows what is left until a request's deadline.
+    pub deadlines: bool,
     /// Whether the sender understands [`packed`](super::packed) frames.
     pub packs: bool,
     /// The largest body that the sender takes, in bytes; no limit is known if missing.
@@ -84,6 +88,8 @@ impl Hello {
             parks: false,
             places: false,
             flow: false,
+            streams: false,
+            deadlines: false,
             packs: true,
             max_message: None,
             about: None,
@@ -100,6 +106,9 @@ impl Hello {
         let mut map = Map::new();
         if let Some(n) = self.concurrency {
             map.insert("concurrency".into(), n.into());
+        }
+        if self.deadlines {
+            map.insert("deadlines".into(), true.into());
         }
         if let Some(about) = &self.about {
             for (name, text) in [
@@ -137,6 +146,9 @@ impl Hello {
         }
         if !self.session.is_empty() {
             map.insert("session".into(), self.session.as_str().into());
+        }
+        if self.streams {
+            map.insert("streams".into(), true.into());
         }
         F::from(Value::Object(map).to_string().into_bytes())
     }
@@ -193,6 +205,14 @@ impl Hello {
                 }
                 _ => false,
             },
+            "streams" => {
+                self.streams = value == Scalar::Bool(true);
+                true
+            }
+            "deadlines" => {
+                self.deadlines = value == Scalar::Bool(true);
+                true
+            }
             "parks" => {
                 self.parks = value == Scalar::Bool(true);
                 true
@@ -261,6 +281,8 @@ mod tests {
         hello.flow = true;
         hello.session = "s1".into();
         hello.max_message = Some(5);
+        hello.streams = true;
+        hello.deadlines = true;
         hello.about = Some(Box::new(About {
             description: "adds".into(),
             metadata: r#"{"a":1}"#.into(),
@@ -268,7 +290,7 @@ mod tests {
         let frame: Vec<u8> = hello.to_frame();
         assert_eq!(
             frame,
-            br#"{"concurrency":-1,"description":"adds","flow":1,"heartbeat":2500,"liveness":3,"maxMessage":5,"metadata":"{\"a\":1}","omdp":1,"parks":true,"pattern":true,"places":true,"prefetch":9,"session":"s1"}"#
+            br#"{"concurrency":-1,"deadlines":true,"description":"adds","flow":1,"heartbeat":2500,"liveness":3,"maxMessage":5,"metadata":"{\"a\":1}","omdp":1,"parks":true,"pattern":true,"places":true,"prefetch":9,"session":"s1","streams":true}"#
         );
         seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);

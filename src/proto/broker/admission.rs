@@ -230,11 +230,15 @@ impl<F: Frame> Broker<F> {
         state: State,
     ) -> RequestKey {
         let client = new.client;
-        new.deadline = new.terms.timeout.map(|idle| {
+        new.deadline = new.terms.idle().map(|idle| {
             let at = now + idle;
             let timer = Timer::Request(self.requests.next_key());
-            let timer = self.deadlines.set(at, timer);
-            Deadline { idle, at, timer }
+            Deadline {
+                idle,
+                latest: new.terms.deadline.map(|left| now + left),
+                at,
+                timer: self.deadlines.set(at, timer),
+            }
         });
         let request = self.requests.insert(now, new, state);
         self.clients.add(client, request, &self.requests);

@@ -49,6 +49,8 @@ impl BrokerConfig {
         let mut hello = Hello::new(self.heartbeat.as_millis() as u64, self.liveness);
         hello.flow = true;
         hello.places = true;
+        hello.streams = true;
+        hello.deadlines = true;
         hello.session = self.session.clone();
         hello.max_message = self.max_message;
         hello

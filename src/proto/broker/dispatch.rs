@@ -45,9 +45,13 @@ impl<F: Frame> Broker<F> {
             self.end_unsent(now, request, worker, Code::RequestTooLarge);
             return false;
         }
+        if self.lacks_streams(worker, request) {
+            self.end_unsent(now, request, worker, Code::NoStreams);
+            return false;
+        }
         if self.may_be_of_pigato(worker) {
             self.send_pigato_request(worker, request);
-        } else if let Some(message) = self.request_for(worker, request) {
+        } else if let Some(message) = self.request_for(now, worker, request) {
             self.send_worker(worker, message);
         }
         true
@@ -89,7 +93,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// What a worker is to get for a request, in the form that it understands.
-    fn request_for(&self, key: WorkerKey, request: RequestKey) -> Option<ToWorker<F>> {
+    fn request_for(&self, now: Time, key: WorkerKey, request: RequestKey) -> Option<ToWorker<F>> {
         let worker = self.workers.get(key)?;
         let entry = self.requests.get(request)?;
         let client = &self.clients.get(entry.client)?.id;
@@ -97,10 +101,12 @@ impl<F: Frame> Broker<F> {
         if worker.dialect == Dialect::Omdp {
             body = body.into_value();
         }
-        let extra = worker.hello.is_some().then(|| RequestExtra {
+        let extra = worker.hello.as_ref().map(|hello| RequestExtra {
             opts: opts.unwrap_or_else(|| F::from(&[][..])),
             token: self.requests.token(request),
             retried: entry.retried,
+            stream: entry.input.is_some(),
+            left_ms: entry.left_ms(now).filter(|_| hello.deadlines),
             user: self.user_frame(client),
             service: entry.routing.as_ref().and_then(|routing| {
                 let asked = routing.asked.as_deref()?;

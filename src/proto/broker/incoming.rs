@@ -245,8 +245,11 @@ fn read_request<F: Frame>(
         .map(Duration::from_millis);
     let terms = Terms {
         timeout,
-        retry: ext.retry,
+        // What was taken of a stream can't be given to another worker.
+        retry: if ext.stream { 0 } else { ext.retry },
         fail_fast: ext.fail_fast,
+        stream: ext.stream,
+        deadline: ext.left_ms.map(|ms| Duration::from_millis(ms.into())),
     };
     Ok((body, terms))
 }

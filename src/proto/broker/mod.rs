@@ -57,6 +57,7 @@ mod forgotten;
 mod handover;
 mod homes;
 mod incoming;
+mod input;
 mod keys;
 mod limits;
 mod liveness;

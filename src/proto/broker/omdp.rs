@@ -48,6 +48,16 @@ impl<F: Frame> Broker<F> {
             (ClientMessage::Credit { rid, bytes }, Some(key)) => {
                 self.on_credit(now, key, &rid, bytes);
             }
+            (
+                ClientMessage::Chunk {
+                    rid,
+                    body,
+                    at,
+                    last,
+                },
+                Some(key),
+            ) => self.on_chunk(now, key, &rid, body, (at, last)),
+            (ClientMessage::AskNeed { rid }, Some(key)) => self.on_ask_need(key, &rid),
             (ClientMessage::Ack(ack), Some(key)) => self.on_ack(key, ack),
             (ClientMessage::AllResumed, Some(key)) => self.on_all_resumed(now, key),
             (ClientMessage::Where { rid }, Some(key)) => self.on_where(key, rid),
@@ -127,6 +137,9 @@ impl<F: Frame> Broker<F> {
                 },
                 Some(key),
             ) => self.on_claim(now, key, &client, &rid, ext, user),
+            (WorkerMessage::Need { token, need }, Some(key)) => {
+                self.on_need(now, key, token, need);
+            }
             (WorkerMessage::AllClaimed, Some(key)) => self.end_of_claims(now, key, true),
             (WorkerMessage::Disconnect, Some(key)) => {
                 // So that one of ours can wait until its goodbye was heard.

@@ -8,6 +8,7 @@ pub(super) use queue::Queue;
 pub(super) use routing::{Part, Routing};
 pub(super) use state::{Assigned, Deadline, Gathering, ParkState, Queued, Search, State};
 
+use super::input::Input;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::limits::Waiting;
 use crate::proto::{Terms, Time};
@@ -35,6 +36,8 @@ pub(super) struct Request<F> {
     pub(super) uncertain: bool,
     /// Whether it does not wait for a service without workers.
     fail_fast: bool,
+    /// If its data are a stream.
+    pub(super) input: Option<Box<Input>>,
     /// What it counts, here and with its worker.
     bytes: usize,
     /// What the account of its client was charged.
@@ -82,6 +85,12 @@ impl<F> Request<F> {
         }
     }
 
+    /// How many ms are left until its deadline, if it has one.
+    pub(super) fn left_ms(&self, now: Time) -> Option<u32> {
+        let latest = self.deadline.as_ref()?.latest?;
+        Some(latest.ms_since(now))
+    }
+
     /// Of which request it is a copy, if it is one.
     pub(super) fn part(&self) -> Option<&Part> {
         self.routing.as_ref()?.part.as_ref()
@@ -94,7 +103,8 @@ impl<F> Request<F> {
     /// There is a sign of life: its idle timeout begins anew.
     pub(super) fn extend(&mut self, now: Time) {
         if let Some(deadline) = &mut self.deadline {
-            deadline.at = now + deadline.idle;
+            let at = now + deadline.idle;
+            deadline.at = deadline.latest.map_or(at, |latest| latest.min(at));
         }
     }
 }
@@ -261,6 +271,7 @@ impl<F: Frame> Requests<F> {
             retried,
             uncertain: false,
             fail_fast: terms.fail_fast,
+            input: terms.stream.then(Box::default),
             bytes,
             charged,
             arrived: now,

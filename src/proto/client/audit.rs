@@ -23,6 +23,10 @@ impl<F: Frame> Client<F> {
                 "with a broker that is there"
             );
             assert!(!matches!(request.stage, Stage::Parked) || request.received == 0);
+            assert_eq!(request.input.is_some(), request.terms.stream);
+            if let Some(input) = &request.input {
+                input.audit();
+            }
         }
         let waiting = |id| self.requests.contains_key(id);
         assert!(self.waiting.iter().all(waiting), "who waits has not ended");
@@ -38,7 +42,11 @@ impl<F: Frame> Client<F> {
             assert!(matches!(stage, Stage::Unknown { until: at } if at == *until));
         }
         let idle = self.ready() && self.under_way.is_none();
-        assert!(!idle || self.waiting.is_empty(), "nobody waits for nothing");
+        let awaits_hello = |id| self.link.peer().is_none() && self.requests[id].input.is_some();
+        assert!(
+            !idle || self.waiting.iter().all(awaits_hello),
+            "nobody waits for nothing"
+        );
         assert!(
             self.link.is_up() || self.link.peer().is_none(),
             "a hello is of one connection"

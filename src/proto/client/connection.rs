@@ -23,11 +23,13 @@ impl<F: Frame> Client<F> {
         hello.flow = true;
         hello.parks = true;
         hello.places = true;
+        hello.streams = true;
+        hello.deadlines = true;
         hello.max_message = self.config.link.max_message;
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),
         });
-        self.advance();
+        self.advance(now);
     }
 
     /// The connection broke.

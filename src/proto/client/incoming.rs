@@ -32,7 +32,7 @@ impl<F: Frame> Client<F> {
                     if !self.config.await_hello {
                         self.link.expect_hello();
                     }
-                    self.advance();
+                    self.advance(now);
                     self.ask_for_unknown(now);
                 }
                 Err(why) => self.notices.push(ClientNotice::Fault(why)),
@@ -49,11 +49,13 @@ impl<F: Frame> Client<F> {
             | ToClient::Parked { .. }
             | ToClient::Unpark { .. }
             | ToClient::Leave { .. }
+            | ToClient::Need { .. }
             | ToClient::Place { .. }
                 if self.link.peer().is_none() => {}
             ToClient::Resumed { rids } => self.on_resumed(&rids),
             ToClient::Parked { rids } => self.on_parked(&rids),
             ToClient::Unpark { rids } => self.on_unpark(&rids),
+            ToClient::Need { rid, need } => self.on_need(now, &rid, need),
             ToClient::Disconnect => {
                 if !self.connected {
                     self.link.refused();
@@ -93,7 +95,7 @@ impl<F: Frame> Client<F> {
         let rid = self.rid(*id);
         let (kind, body) = reply.into_neutral();
         self.on_reply(now, kind, &rid, body);
-        self.advance();
+        self.advance(now);
     }
 
     #[cold]

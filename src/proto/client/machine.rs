@@ -32,6 +32,10 @@ pub enum ClientCommand<F> {
     Heartbeat(Option<u64>),
     /// See [`Client::credit`]: a request, and how many bytes.
     Credit(u64, u32),
+    /// See [`Client::chunk`]: a request, its part, and what that counts.
+    Chunk(u64, Body<F>, u32),
+    /// See [`Client::end_input`].
+    EndInput(u64),
     /// Asks for a snapshot, under this name.
     Stats(u64),
     /// Says how many requests wait for a broker.
@@ -66,6 +70,8 @@ impl<F: Frame> Machine for Client<F> {
             ClientCommand::Cancel(id) => self.cancel(id),
             ClientCommand::Heartbeat(id) => self.heartbeat(id),
             ClientCommand::Credit(id, bytes) => self.credit(now, id, bytes),
+            ClientCommand::Chunk(id, body, counted) => self.chunk(now, id, body, counted),
+            ClientCommand::EndInput(id) => self.end_input(now, id),
             // Answered by the driver.
             ClientCommand::Stats(_) => {}
             ClientCommand::Waiting(answer) => drop(answer.send(self.waiting())),

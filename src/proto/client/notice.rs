@@ -24,6 +24,18 @@ pub enum ClientNotice<F> {
         /// A stable code; the broker may know codes that this client does not.
         code: String,
     },
+    /// Of the stream that is a request's data so much more may be given, by its user's own count.
+    Credit {
+        /// The request.
+        id: u64,
+        /// What it may cost.
+        bytes: u64,
+    },
+    /// Of that stream nothing more is wanted. The request goes on.
+    Enough {
+        /// The request.
+        id: u64,
+    },
     /// Where a request is. It is about to fail, or is shortly before its timeout.
     Place {
         /// The request, as its submitter numbered it.

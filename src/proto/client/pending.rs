@@ -1,11 +1,12 @@
 //! A request that has not ended: where it is, what of it goes to a broker, and its id there.
 
 use super::Client;
+use super::input::Input;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::link::BrokerLife;
 use crate::proto::{Terms, Time};
 use crate::wire::ext::{RequestData, RequestExt};
-use crate::wire::{Body, Encoding, Frame};
+use crate::wire::{Body, Encoding, Frame, Hello};
 use std::time::Duration;
 
 /// A request that has not ended.
@@ -29,9 +30,13 @@ pub(in crate::proto) struct Pending<F> {
     /// How many of those the broker of this connection was told.
     pub(super) told: u64,
     pub(super) timeout: Option<Duration>,
+    /// When it ends whatever is heard of it.
+    pub(super) latest: Option<Time>,
     /// Moved by every partial; the timer below is set anew only when it fires too early.
     pub(super) deadline: Time,
     pub(super) timer: Option<TimerKey>,
+    /// If its data are a stream.
+    pub(super) input: Option<Box<Input<F>>>,
 }
 
 /// So long before its deadline the broker is asked where a request is, at most.
@@ -62,7 +67,13 @@ impl<F: Frame> Pending<F> {
     }
 
     /// The data in the form that the broker understands, and what it has to know beside it.
-    pub(super) fn payload(&self, broker_is_ours: bool, is_mdp: bool) -> (F, RequestExt) {
+    pub(super) fn payload(
+        &self,
+        now: Time,
+        broker: Option<&Hello>,
+        is_mdp: bool,
+    ) -> (F, RequestExt) {
+        let broker_is_ours = broker.is_some();
         let data = self.data.clone();
         let form = match data.encoding {
             Encoding::Binary if broker_is_ours || is_mdp => RequestData::Binary,
@@ -73,16 +84,34 @@ impl<F: Frame> Pending<F> {
             RequestData::BufferAsJson => data.into_json(),
             _ => data.bytes,
         };
-        let timeout_ms = self.terms.timeout.map_or(-1, |timeout| {
+        let knows_deadlines = broker.is_some_and(|broker| broker.deadlines);
+        let timeout = match knows_deadlines {
+            true => self.terms.timeout,
+            false => self.terms.idle(),
+        };
+        let timeout_ms = timeout.map_or(-1, |timeout| {
             i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
         });
+        let left = self.latest.filter(|_| knows_deadlines);
         let ext = RequestExt {
             data: form,
             timeout_ms,
             retry: self.terms.retry,
             fail_fast: self.terms.fail_fast,
+            stream: self.terms.stream,
+            left_ms: left.map(|latest| latest.ms_since(now)),
         };
         (data, ext)
+    }
+}
+
+impl<F> Pending<F> {
+    /// There is a sign of life: its idle timeout begins anew.
+    pub(super) fn extend(&mut self, now: Time) {
+        if let Some(timeout) = self.timeout {
+            let at = now + timeout;
+            self.deadline = self.latest.map_or(at, |latest| latest.min(at));
+        }
     }
 }
 
@@ -90,6 +119,11 @@ impl<F: Frame> Client<F> {
     pub(super) fn rid(&self, id: u64) -> F {
         let again = self.requests.get(&id).map_or(0, |request| request.again);
         self.rid_of(id, again)
+    }
+
+    #[cfg(test)]
+    pub(in crate::proto) fn rid_for_test(&self, id: u64) -> F {
+        self.rid(id)
     }
 
     pub(super) fn rid_of(&self, id: u64, again: u32) -> F {

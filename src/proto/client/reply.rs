@@ -27,11 +27,10 @@ impl<F: Frame> Client<F> {
         if !kind.is_last() {
             request.stage = Stage::Sent;
             request.received = request.received.saturating_add(1);
-            if let Some(timeout) = request.timeout {
-                request.deadline = now + timeout;
-            }
+            request.extend(now);
             if found {
                 self.tell_read(id);
+                self.ask_need(id);
             }
         } else {
             self.forget(id, Tell::Nothing);
@@ -52,9 +51,7 @@ impl<F: Frame> Client<F> {
         let Some(request) = self.requests.get_mut(&id).filter(|_| bytes > 0) else {
             return;
         };
-        if let Some(timeout) = request.timeout {
-            request.deadline = now + timeout;
-        }
+        request.extend(now);
         request.read += u64::from(bytes);
         self.tell_read(id);
     }

@@ -1,6 +1,7 @@
 //! What becomes of a request on this side: submitted, sent as soon as there is a broker, forgotten once
 //! it has ended.
 
+use super::input::Input;
 use super::pending::{Pending, Stage};
 use super::{Client, ClientNotice};
 use crate::proto::code::Code;
@@ -32,7 +33,10 @@ impl<F: Frame> Client<F> {
             return self.fail(id, Code::NameTaken);
         }
         let terms = terms.into();
-        let timeout = terms.timeout;
+        if terms.stream && self.config.dialect != Dialect::Omdp {
+            return self.fail(id, Code::NoStreams);
+        }
+        let timeout = terms.idle();
         let request = Pending {
             service,
             data,
@@ -45,23 +49,25 @@ impl<F: Frame> Client<F> {
             read: 0,
             told: 0,
             timeout,
+            latest: terms.deadline.map(|left| now + left),
             deadline: timeout.map_or(now, |timeout| now + timeout),
             timer: None,
+            input: terms.stream.then(|| Box::new(Input::new())),
         };
-        self.admit(id, request);
+        self.admit(now, id, request);
     }
 
     /// Takes a request that another client of the same user had, and has not sent.
-    pub(in crate::proto) fn admit(&mut self, id: u64, mut request: Pending<F>) {
+    pub(in crate::proto) fn admit(&mut self, now: Time, id: u64, mut request: Pending<F>) {
         request.timer = request
             .timeout
             .map(|_| self.deadlines.set(request.ask_at(), id));
         self.requests.insert(id, request);
         if self.ready() && !self.is_mdp() {
-            self.send(id);
+            self.send(now, id);
         } else {
             self.waiting.insert(id);
-            self.advance();
+            self.advance(now);
         }
     }
 
@@ -94,7 +100,7 @@ impl<F: Frame> Client<F> {
     }
 
     /// Once there is a broker to speak to: says so, and sends what waits.
-    pub(super) fn advance(&mut self) {
+    pub(super) fn advance(&mut self, now: Time) {
         if !self.ready() {
             return;
         }
@@ -104,12 +110,12 @@ impl<F: Frame> Client<F> {
         }
         if !self.is_mdp() {
             for id in std::mem::take(&mut self.waiting) {
-                self.send(id);
+                self.send(now, id);
             }
         } else if self.under_way.is_none()
             && let Some(id) = self.waiting.pop_first()
         {
-            self.send(id);
+            self.send(now, id);
         }
     }
 
@@ -128,20 +134,23 @@ impl<F: Frame> Client<F> {
         too_large
     }
 
-    fn send(&mut self, id: u64) {
+    fn send(&mut self, now: Time, id: u64) {
         if self.ends_too_large(id) {
             return;
         }
         let is_mdp = self.is_mdp();
-        let broker_is_ours = self.link.peer().is_some();
-        let broker = self.link.broker().filter(|_| broker_is_ours);
+        let peer = self.link.peer();
+        let broker = self.link.broker().filter(|_| peer.is_some());
         let rid = self.rid(id);
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
+        if request.input.is_some() && !peer.is_some_and(|broker| broker.streams) {
+            return self.hold_stream(id);
+        }
         request.stage = Stage::Sent;
         request.broker = broker;
-        let (data, ext) = request.payload(broker_is_ours, is_mdp);
+        let (data, ext) = request.payload(now, peer, is_mdp);
         if is_mdp {
             self.under_way = Some((id, request.service.clone()));
         }
@@ -152,6 +161,31 @@ impl<F: Frame> Client<F> {
             opts: Some(request.opts.clone()),
             ext: Some(ext),
         });
+    }
+
+    /// A request with a stream waits until the broker has said whether it knows such.
+    #[cold]
+    fn hold_stream(&mut self, id: u64) {
+        if self.link.peer().is_some() {
+            self.forget(id, Tell::Nothing);
+            self.fail(id, Code::NoStreams);
+        } else {
+            self.waiting.insert(id);
+        }
+    }
+
+    /// A broker of ours would have said hello by now.
+    #[cold]
+    pub(super) fn give_up_streams(&mut self) {
+        for id in std::mem::take(&mut self.waiting) {
+            let request = self.requests.get(&id);
+            if request.is_some_and(|request| request.input.is_some()) {
+                self.forget(id, Tell::Nothing);
+                self.fail(id, Code::NoStreams);
+            } else {
+                self.waiting.insert(id);
+            }
+        }
     }
 
     /// Its timeout is near: the broker knows what it has waited for.

@@ -61,7 +61,10 @@ impl<F: Frame> Client<F> {
         request.told = request.read;
         let (received, read) = (request.received, request.read);
         let here = request.broker.is_some() && request.broker == self.link.broker();
-        let (data, ext) = request.payload(true, false);
+        if let Some(input) = &mut request.input {
+            input.close();
+        }
+        let (data, ext) = request.payload(now, self.link.peer(), false);
         // Workers come back at their own pace, so a broker that has just come is given time.
         let wait = until.since(now) + self.link.lost_patience();
         self.transmits.push(ClientMessage::Resume {
@@ -136,6 +139,7 @@ impl<F: Frame> Client<F> {
                 request.stage = Stage::Sent;
                 request.broker = self.link.broker();
                 self.tell_read(id);
+                self.ask_need(id);
             }
         }
     }

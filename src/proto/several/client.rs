@@ -63,10 +63,10 @@ impl<F: Frame> ClientOfSeveral<F> {
     }
 
     /// Forgets a request; its broker is told if it has it. No notice follows.
-    pub fn cancel(&mut self, id: u64) {
+    pub fn cancel(&mut self, now: Time, id: u64) {
         if let Some(broker) = self.lines.remove(&id) {
             self.members[broker].cancel(id);
-            self.settle();
+            self.settle(now);
         }
     }
 
@@ -74,6 +74,20 @@ impl<F: Frame> ClientOfSeveral<F> {
     pub fn credit(&mut self, now: Time, id: u64, bytes: u32) {
         if let Some(&broker) = self.lines.get(&id) {
             self.members[broker].credit(now, id, bytes);
+        }
+    }
+
+    /// See [`Client::chunk`].
+    pub fn chunk(&mut self, now: Time, id: u64, body: Body<F>, counted: u32) {
+        if let Some(&broker) = self.lines.get(&id) {
+            self.members[broker].chunk(now, id, body, counted);
+        }
+    }
+
+    /// See [`Client::end_input`].
+    pub fn end_input(&mut self, now: Time, id: u64) {
+        if let Some(&broker) = self.lines.get(&id) {
+            self.members[broker].end_input(now, id);
         }
     }
 
@@ -95,25 +109,25 @@ impl<F: Frame> ClientOfSeveral<F> {
     /// The transport takes messages.
     pub fn handle_up(&mut self, broker: usize, now: Time) {
         self.members[broker].handle_up(now);
-        self.settle();
+        self.settle(now);
     }
 
     /// The connection broke.
     pub fn handle_down(&mut self, broker: usize, now: Time) {
         self.members[broker].handle_down(now);
-        self.settle();
+        self.settle(now);
     }
 
     /// The broker does not let this client in.
     pub fn handle_refused(&mut self, broker: usize, now: Time) {
         self.members[broker].handle_refused(now);
-        self.settle();
+        self.settle(now);
     }
 
     /// Takes one message of a broker; `frames` is empty afterwards.
     pub fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
         self.members[broker].handle_message(now, frames);
-        self.settle();
+        self.settle(now);
     }
 
     /// To be called when [`next_deadline`](Self::next_deadline) has come.
@@ -123,7 +137,7 @@ impl<F: Frame> ClientOfSeveral<F> {
                 member.handle_timeout(now);
             }
         }
-        self.settle();
+        self.settle(now);
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
@@ -201,7 +215,7 @@ impl<F: Frame> ClientOfSeveral<F> {
     }
 
     /// What waits for a broker that is not there goes to one that is.
-    fn settle(&mut self) {
+    fn settle(&mut self, now: Time) {
         for from in 0..self.members.len() {
             let member = &self.members[from];
             if member.ready() || !member.has_waiting() {
@@ -213,7 +227,7 @@ impl<F: Frame> ClientOfSeveral<F> {
             for (id, request) in self.members[from].give_waiting() {
                 let to = self.choose().unwrap_or(from);
                 self.lines.insert(id, to);
-                self.members[to].admit(id, request);
+                self.members[to].admit(now, id, request);
             }
         }
     }

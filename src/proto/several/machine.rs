@@ -22,9 +22,9 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
         match command {
             WorkerCommand::Batch(worked, commands) => {
                 let ended = commands.iter().filter_map(|command| match command {
-                    WorkerCommand::Final(delivery, _) | WorkerCommand::Error(delivery, _) => {
-                        Some(*delivery)
-                    }
+                    WorkerCommand::Final(delivery, _)
+                    | WorkerCommand::Error(delivery, _)
+                    | WorkerCommand::Expired(delivery) => Some(*delivery),
                     _ => None,
                 });
                 self.handle_worked(worked, ended);
@@ -38,6 +38,9 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
             }
             WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
             WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),
+            WorkerCommand::Expired(delivery) => self.expire(now, delivery),
+            WorkerCommand::Read(delivery, bytes) => self.read(delivery, bytes),
+            WorkerCommand::Enough(delivery) => self.enough(delivery),
             WorkerCommand::Pong => self.handle_pong(now),
             WorkerCommand::Stats(_) => {}
             WorkerCommand::Heartbeat => self.heartbeat(),
@@ -174,9 +177,11 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
                 opts,
                 terms,
             } => self.request(now, id, service, data, opts, terms),
+            ClientCommand::Chunk(id, body, counted) => self.chunk(now, id, body, counted),
+            ClientCommand::EndInput(id) => self.end_input(now, id),
             ClientCommand::Stats(_) => {}
             ClientCommand::Waiting(answer) => drop(answer.send(self.waiting())),
-            ClientCommand::Cancel(id) => self.cancel(id),
+            ClientCommand::Cancel(id) => self.cancel(now, id),
             ClientCommand::Credit(id, bytes) => self.credit(now, id, bytes),
             ClientCommand::Heartbeat(id) => self.heartbeat(id),
             ClientCommand::Stop => {

@@ -122,6 +122,18 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.members[broker].correct(number, counted, body);
     }
 
+    /// See [`Worker::read`].
+    pub fn read(&mut self, delivery: u64, bytes: u32) {
+        let (line, number) = self.place(delivery);
+        self.members[line].read(number, bytes);
+    }
+
+    /// See [`Worker::enough`].
+    pub fn enough(&mut self, delivery: u64) {
+        let (line, number) = self.place(delivery);
+        self.members[line].enough(number);
+    }
+
     /// See [`Worker::has_windows`].
     pub fn has_windows(&self, broker: usize) -> bool {
         self.members[broker].has_windows()
@@ -143,6 +155,13 @@ impl<F: Frame> WorkerOfSeveral<F> {
     pub fn error(&mut self, now: Time, delivery: u64, value: Body<F>) {
         let (broker, number) = self.place(delivery);
         self.members[broker].error(now, number, value);
+        self.ended(now, delivery);
+    }
+
+    /// See [`Worker::expire`].
+    pub fn expire(&mut self, now: Time, delivery: u64) {
+        let (line, number) = self.place(delivery);
+        self.members[line].expire(now, number);
         self.ended(now, delivery);
     }
 
@@ -261,7 +280,9 @@ impl<F: Frame> WorkerOfSeveral<F> {
                 match &mut notice {
                     WorkerNotice::Request { delivery, .. }
                     | WorkerNotice::Cancelled { delivery, .. }
-                    | WorkerNotice::Credit { delivery, .. } => {
+                    | WorkerNotice::Credit { delivery, .. }
+                    | WorkerNotice::Chunk { delivery, .. }
+                    | WorkerNotice::ChunkEnd { delivery } => {
                         *delivery = *delivery * step + broker as u64;
                     }
                     WorkerNotice::Drained => {

@@ -8,6 +8,7 @@ fn fail_fast(retry: u8) -> Terms {
         timeout: Some(secs(60)),
         retry,
         fail_fast: true,
+        ..Terms::default()
     }
 }
 

@@ -26,6 +26,8 @@ const FOREVER: Terms = Terms {
     timeout: None,
     retry: 0,
     fail_fast: false,
+    stream: false,
+    deadline: None,
 };
 
 /// Everybody asks and works while something befalls somebody now and then; then all is well.

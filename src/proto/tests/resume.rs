@@ -200,6 +200,8 @@ fn what_may_run_again_does_where_nobody_knows() {
         timeout: Some(secs(60)),
         retry: 1,
         fail_fast: false,
+        stream: false,
+        deadline: None,
     };
     let r = net.request_on(c, "echo", json("1"), terms);
     net.run(Duration::from_micros(500));

@@ -1,12 +1,14 @@
 //! A delivery: one request in the hands of the worker, from the message that brings it to the reply,
 //! or the word that nobody waits for one.
 
+use super::input::Input;
 use super::{Worker, WorkerNotice};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::flow::Debt;
 use crate::wire::omdp::{RequestExtra, WorkerMessage};
 use crate::wire::{Body, Frame};
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Delivery<F> {
@@ -30,6 +32,8 @@ pub(super) struct Delivery<F> {
     pub(super) granted: u64,
     /// How many bytes more its user has counted than there were.
     pub(super) surplus: i64,
+    /// If its data are a stream.
+    pub(super) input: Option<Box<Input>>,
 }
 
 impl<F> Delivery<F> {
@@ -48,6 +52,7 @@ impl<F> Delivery<F> {
             spent: 0,
             granted: 0,
             surplus: 0,
+            input: None,
         }
     }
 }
@@ -76,6 +81,7 @@ impl<F: Frame> Worker<F> {
         self.last_delivery += 1;
         let number = self.last_delivery;
         let returnable = delivery.token.is_some();
+        let stream = delivery.input.is_some();
         if let Some(token) = delivery.token {
             self.by_token.insert(token, number);
         }
@@ -84,9 +90,11 @@ impl<F: Frame> Worker<F> {
             self.watch_for_stall(now);
         }
         let (mut opts, mut retried, mut service, mut user) = (None, 0, None, None);
+        let mut left_ms = None;
         if let Some(extra) = extra {
             opts = Some(extra.opts);
             retried = extra.retried;
+            left_ms = extra.left_ms;
             service = extra.service;
             user = extra.user;
         }
@@ -95,6 +103,8 @@ impl<F: Frame> Worker<F> {
             body,
             opts,
             retried,
+            deadline: left_ms.map(|ms| now + Duration::from_millis(ms.into())),
+            stream,
             service,
             user,
             returnable,

@@ -53,8 +53,10 @@ impl<F: Frame> Worker<F> {
                 extra,
             } => {
                 let token = extra.as_ref().map(|extra| extra.token);
+                let stream = extra.as_ref().is_some_and(|extra| extra.stream);
                 let user = extra.as_ref().and_then(|extra| extra.user.clone());
-                let delivery = Delivery::new(now, client, rid, token, user);
+                let mut delivery = Delivery::new(now, client, rid, token, user);
+                delivery.input = stream.then(Box::default);
                 self.on_request(now, delivery, body, extra);
             }
             ToWorker::Cancel { token } => {
@@ -71,6 +73,17 @@ impl<F: Frame> Worker<F> {
                     && let Some(delivery) = self.deliveries.get_mut(&number)
                 {
                     self.notices.push(delivery.credit(number, bytes));
+                }
+            }
+            ToWorker::Chunk {
+                token,
+                body,
+                at,
+                last,
+            } => self.on_chunk(token, body, (at, last)),
+            ToWorker::AskNeed { token } => {
+                if let Some(&number) = self.by_token.get(&token) {
+                    self.say_need(number, true);
                 }
             }
             // A client's own heartbeat; a delivery stays active until somebody says otherwise.
@@ -102,6 +115,8 @@ impl<F: Frame> Worker<F> {
                     opts,
                     token: 0,
                     retried: 0,
+                    stream: false,
+                    left_ms: None,
                     service: None,
                     user: None,
                 });

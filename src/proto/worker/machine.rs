@@ -19,6 +19,12 @@ pub enum WorkerCommand<F> {
     Final(u64, Body<F>),
     /// See [`Worker::error`].
     Error(u64, Body<F>),
+    /// See [`Worker::expire`].
+    Expired(u64),
+    /// See [`Worker::read`]: a delivery, and how many bytes.
+    Read(u64, u32),
+    /// See [`Worker::enough`].
+    Enough(u64),
     /// See [`Worker::heartbeat`].
     Heartbeat,
     /// See [`Worker::set_concurrency`].
@@ -56,6 +62,9 @@ impl<F: Frame> Machine for Worker<F> {
             }
             WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
             WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),
+            WorkerCommand::Expired(delivery) => self.expire(now, delivery),
+            WorkerCommand::Read(delivery, bytes) => self.read(delivery, bytes),
+            WorkerCommand::Enough(delivery) => self.enough(delivery),
             WorkerCommand::Heartbeat => self.heartbeat(),
             WorkerCommand::Pong => self.handle_pong(now),
             // Answered by the driver.

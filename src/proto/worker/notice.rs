@@ -1,5 +1,6 @@
 //! What the worker reports to its user.
 
+use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
 use crate::wire::{Body, Malformed};
@@ -17,6 +18,10 @@ pub enum WorkerNotice<F> {
         opts: Option<F>,
         /// How often other workers were lost with it before.
         retried: u8,
+        /// When its time is over, as far as the broker knows.
+        deadline: Option<Time>,
+        /// Whether its data are a stream, of which the body is nothing.
+        stream: bool,
         /// The name that the client asked for, if it is not that of this worker's service.
         service: Option<F>,
         /// Who the client is, from a broker that authenticates; see
@@ -39,6 +44,20 @@ pub enum WorkerNotice<F> {
         delivery: u64,
         /// How many, as its user counts; less than none if that counted too few before.
         bytes: i64,
+    },
+    /// The next part of the stream that is this delivery's data.
+    Chunk {
+        /// The number it was given out under.
+        delivery: u64,
+        /// What the client's user gave.
+        body: Body<F>,
+        /// What it costs, to be given back by [`read`](super::Worker::read).
+        cost: u32,
+    },
+    /// Nothing follows in that stream.
+    ChunkEnd {
+        /// The number it was given out under.
+        delivery: u64,
     },
     /// The broker has this worker.
     Connected,

@@ -86,6 +86,8 @@ impl<F: Frame> Worker<F> {
             && self.abandoned.told() == 0;
         hello.prefetch = ahead.then_some(self.config.prefetch);
         hello.flow = true;
+        hello.streams = true;
+        hello.deadlines = true;
         hello.about = about;
         hello.serving = self.config.serving.clone();
         hello.max_message = self.config.link.max_message;

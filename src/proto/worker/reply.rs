@@ -86,6 +86,13 @@ impl<F: Frame> Worker<F> {
         self.end(now, delivery, ReplyKind::Error, value);
     }
 
+    /// Ends the request because its handler has taken longer than it may. The user has given it up,
+    /// and has room for another.
+    pub fn expire(&mut self, now: Time, delivery: u64) {
+        let value = Body::json(F::from(Code::WorkerTimeout.to_json()));
+        self.end(now, delivery, ReplyKind::OwnError, value);
+    }
+
     pub(super) fn end(&mut self, now: Time, number: u64, mut kind: ReplyKind, mut body: Body<F>) {
         let Some(delivery) = self.forget(number) else {
             return self.end_left(now, number);

@@ -228,6 +228,7 @@ impl<F: Frame> Worker<F> {
             self.log.end(now, number, ended, &body);
             self.say_again(kind, (&client, &rid), body, token);
         }
+        self.say_need(number, true);
         self.settle_drain(now);
     }
 

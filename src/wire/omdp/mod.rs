@@ -7,11 +7,13 @@
 //! the tables.
 
 mod resume;
+mod stream;
 mod to_broker;
 mod to_client;
 mod to_worker;
 
 pub use resume::{Ack, ClaimExt, ClaimState, Past, ResumeExt, rids, rids_to_frame, rids_to_frames};
+pub use stream::{ChunkExt, Need};
 pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage, tokens};
 pub use to_client::{Place, ToClient};
 pub use to_worker::{RequestExtra, ToWorker};
@@ -55,6 +57,11 @@ const LEAVE: &[u8] = b"16";
 /// Extended: where a request is. A client asks, the broker says.
 const PLACE: &[u8] = b"17";
 
+/// Extended: a part of the stream that is a request's data, or its end.
+const CHUNK: &[u8] = b"18";
+/// Extended: what of that stream is wanted; from the other side, the question what is.
+const NEED: &[u8] = b"19";
+
 /// Ours: so many bytes of this stream were read, and so many more may be sent.
 const CREDIT: &[u8] = b"10";
 
@@ -68,6 +75,12 @@ fn credit(bytes: &[u8]) -> Result<u32, Malformed> {
         0 => Err(Malformed::Extension),
         bytes => Ok(bytes),
     }
+}
+
+/// The broker's handle of a request.
+fn token(bytes: &[u8]) -> Result<u64, Malformed> {
+    let bytes = bytes.try_into().map_err(|_| Malformed::Extension)?;
+    Ok(u64::from_be_bytes(bytes))
 }
 
 /// What a reply is to its request.

@@ -56,6 +56,16 @@ pub enum ClientMessage<F> {
     AllResumed,
     /// `C 17 rid`. Extended: where is this request?
     Where { rid: F },
+    /// `C 18 rid data ext`. Extended: a part of the stream that is the data of a request, or its end.
+    Chunk {
+        rid: F,
+        body: Body<F>,
+        /// See [`ChunkExt`].
+        at: u64,
+        last: bool,
+    },
+    /// `C 19 rid`. Extended: the worker of this request is to say again what it needs of the stream.
+    AskNeed { rid: F },
 }
 
 /// Worker to broker.
@@ -91,6 +101,8 @@ pub enum WorkerMessage<F> {
     },
     /// `W 15`. Extended: everything was claimed that this worker has of earlier connections.
     AllClaimed,
+    /// `W 19 token need`. Extended: what is wanted of the stream that is a request's data.
+    Need { token: u64, need: Need },
 }
 
 /// The tokens of a RETURN.
@@ -162,6 +174,21 @@ impl<F: Frame> ClientMessage<F> {
             ACK => ClientMessage::Ack(Ack::parse(&cursor.next()?)?),
             ALL => ClientMessage::AllResumed,
             PLACE => ClientMessage::Where { rid: cursor.id()? },
+            CHUNK => {
+                let rid = cursor.id()?;
+                let bytes = cursor.next()?;
+                let ext = ChunkExt::parse(&cursor.next()?, &bytes)?;
+                ClientMessage::Chunk {
+                    rid,
+                    body: Body {
+                        bytes,
+                        encoding: ext.encoding(),
+                    },
+                    at: ext.at,
+                    last: ext.last,
+                }
+            }
+            NEED => ClientMessage::AskNeed { rid: cursor.id()? },
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -223,6 +250,24 @@ impl<F: Frame> ClientMessage<F> {
                 out.push(ack.to_frame());
             }
             ClientMessage::AllResumed => put(ALL),
+            ClientMessage::Chunk {
+                rid,
+                body,
+                at,
+                last,
+            } => {
+                put(CHUNK);
+                let ext = ChunkExt {
+                    binary: body.encoding == Encoding::Binary,
+                    last,
+                    at,
+                };
+                out.extend([rid, body.bytes, ext.to_frame()]);
+            }
+            ClientMessage::AskNeed { rid } => {
+                put(NEED);
+                out.push(rid);
+            }
             ClientMessage::Where { rid } => {
                 put(PLACE);
                 out.push(rid);
@@ -254,6 +299,10 @@ impl<F: Frame> WorkerMessage<F> {
                 user: cursor.optional_bounded(MAX_USER)?,
             },
             ALL => WorkerMessage::AllClaimed,
+            NEED => WorkerMessage::Need {
+                token: token(&cursor.next()?)?,
+                need: Need::parse(&cursor.next()?)?,
+            },
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -355,6 +404,10 @@ impl<F: Frame> WorkerMessage<F> {
                 out.extend(user);
             }
             WorkerMessage::AllClaimed => put(ALL),
+            WorkerMessage::Need { token, need } => {
+                put(NEED);
+                out.extend([F::from(&token.to_be_bytes()[..]), need.to_frame()]);
+            }
         }
     }
 }

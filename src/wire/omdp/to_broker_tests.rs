@@ -102,6 +102,8 @@ fn client_messages_of_the_extension() {
                 timeout_ms: 7,
                 retry: 0,
                 fail_fast: false,
+                stream: false,
+                left_ms: None,
             }),
         }),
     );
@@ -117,7 +119,58 @@ fn client_messages_of_the_extension() {
                 timeout_ms: 7,
                 retry: 2,
                 fail_fast: false,
+                stream: false,
+                left_ms: None,
             }),
+        }),
+    );
+    golden(
+        "C|2|echo|r1|∅|{}|\u{c}\0\0\0\u{7}\0\0\u{1}\0",
+        client(ClientMessage::Request {
+            service: b"echo".to_vec(),
+            rid: b"r1".to_vec(),
+            data: Vec::new(),
+            opts: Some(b"{}".to_vec()),
+            ext: Some(RequestExt {
+                data: RequestData::Json,
+                timeout_ms: 7,
+                retry: 0,
+                fail_fast: false,
+                stream: true,
+                left_ms: Some(256),
+            }),
+        }),
+    );
+    golden(
+        "C|18|r1|ab|\u{1}\0\0\0\0\0\0\0A",
+        client(ClientMessage::Chunk {
+            rid: b"r1".to_vec(),
+            body: Body::binary(b"ab".to_vec()),
+            at: 65,
+            last: false,
+        }),
+    );
+    golden(
+        "C|18|r1|∅|\u{2}\0\0\0\0\0\0\0A",
+        client(ClientMessage::Chunk {
+            rid: b"r1".to_vec(),
+            body: Body::json(Vec::new()),
+            at: 65,
+            last: true,
+        }),
+    );
+    let rid = b"r1".to_vec();
+    golden("C|19|r1", client(ClientMessage::AskNeed { rid }));
+    golden(
+        "W|19|\0\0\0\0\0\0\0\t|\u{1}\0\0\0\0\0\0\0A\0\0\0\0\0\0\u{1}\0",
+        worker(WorkerMessage::Need {
+            token: 9,
+            need: Need {
+                have: 65,
+                limit: 256,
+                again: true,
+                enough: false,
+            },
         }),
     );
     golden("C|5", client(ClientMessage::Disconnect));
@@ -331,6 +384,8 @@ fn what_outlives_a_broker() {
                 timeout_ms: 256,
                 retry: 0,
                 fail_fast: false,
+                stream: false,
+                left_ms: None,
             },
             past: Past {
                 received: 3,

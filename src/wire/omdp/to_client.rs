@@ -35,6 +35,8 @@ pub enum ToClient<F> {
     /// `C 16 [rids]`. Extended: the broker leaves. Of what it was sent on this connection these
     /// may have started, and nothing else has or will.
     Leave { rids: Option<F> },
+    /// `C 19 rid need`. Extended: what is wanted of the stream that is this request's data.
+    Need { rid: F, need: Need },
     /// `C 17 rid place [worker]`. Extended: where a request is, or where it was when it failed.
     Place { rid: F, place: Place<F> },
 }
@@ -104,6 +106,10 @@ impl<F: Frame> ToClient<F> {
             },
             LEAVE => ToClient::Leave {
                 rids: cursor.optional().map(check_rids).transpose()?,
+            },
+            NEED => ToClient::Need {
+                rid: cursor.id()?,
+                need: Need::parse(&cursor.next()?)?,
             },
             PLACE => ToClient::Place {
                 rid: cursor.id()?,
@@ -203,6 +209,10 @@ impl<F: Frame> ToClient<F> {
                 put(LEAVE);
                 out.extend(rids);
             }
+            ToClient::Need { rid, need } => {
+                put(NEED);
+                out.extend([rid, need.to_frame()]);
+            }
             ToClient::Place { rid, place } => {
                 put(PLACE);
                 out.push(rid);
@@ -294,6 +304,18 @@ mod tests {
             let rid = b"r1".to_vec();
             golden(text, ToClient::Place { rid, place });
         }
+        golden(
+            "C|19|r1|\u{2}\0\0\0\0\0\0\0A\0\0\0\0\0\0\u{1}\0",
+            ToClient::Need {
+                rid: b"r1".to_vec(),
+                need: Need {
+                    have: 65,
+                    limit: 256,
+                    again: false,
+                    enough: true,
+                },
+            },
+        );
     }
 
     #[test]
@@ -339,6 +361,9 @@ mod tests {
             ("C|17|r1|3", Extension),
             ("C|17|r1|2", Short),
             ("C|17|r1|0|w1", Trailing),
+            ("C|19|r1", Short),
+            ("C|19|r1|x", Extension),
+            ("C|19|r1|\u{4}\0\0\0\0\0\0\0A\0\0\0\0\0\0\u{1}\0", Extension),
             ("C|5|∅", Name),
             ("C|5|s-1|x", Trailing),
         ] {

@@ -38,6 +38,17 @@ pub enum ToWorker<F> {
     Disclaim { numbers: F },
     /// `W 14 ack`. Extended: so many replies have come.
     Ack(Ack),
+    /// `W 18 token data ext`. Extended: a part of the stream that is the data of a request, or its
+    /// end.
+    Chunk {
+        token: u64,
+        body: Body<F>,
+        /// See [`ChunkExt`].
+        at: u64,
+        last: bool,
+    },
+    /// `W 19 token`. Extended: the client asks what is needed of the stream.
+    AskNeed { token: u64 },
 }
 
 /// What the broker tells a worker about a request beyond 0.0.92.
@@ -49,6 +60,10 @@ pub struct RequestExtra<F> {
     pub token: u64,
     /// How often it was given to a worker that was lost with it.
     pub retried: u8,
+    /// Whether its data are a stream: the body is none of them.
+    pub stream: bool,
+    /// How many ms are left until its deadline.
+    pub left_ms: Option<u32>,
     /// The name that the client asked for, if it is not that of the worker's service.
     pub service: Option<F>,
     /// From a broker that authenticates: the client's user, and behind a NUL what the authenticator
@@ -85,6 +100,8 @@ impl<F: Frame> ToWorker<F> {
                             opts,
                             token: ext.token,
                             retried: ext.retried,
+                            stream: ext.stream,
+                            left_ms: ext.left_ms,
                             service: match ext.service {
                                 true => Some(cursor.service()?),
                                 false => None,
@@ -121,6 +138,23 @@ impl<F: Frame> ToWorker<F> {
                 bytes: credit(&cursor.next()?)?,
             },
             ACK => ToWorker::Ack(Ack::parse(&cursor.next()?)?),
+            CHUNK => {
+                let token = token(&cursor.next()?)?;
+                let bytes = cursor.next()?;
+                let ext = ChunkExt::parse(&cursor.next()?, &bytes)?;
+                ToWorker::Chunk {
+                    token,
+                    body: Body {
+                        bytes,
+                        encoding: ext.encoding(),
+                    },
+                    at: ext.at,
+                    last: ext.last,
+                }
+            }
+            NEED => ToWorker::AskNeed {
+                token: token(&cursor.next()?)?,
+            },
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -150,6 +184,8 @@ impl<F: Frame> ToWorker<F> {
                         opts,
                         token,
                         retried,
+                        stream,
+                        left_ms,
                         service,
                         user,
                     }) => {
@@ -157,6 +193,8 @@ impl<F: Frame> ToWorker<F> {
                             binary: body.encoding == Encoding::Binary,
                             token,
                             retried,
+                            stream,
+                            left_ms,
                             service: service.is_some(),
                         };
                         out.extend([body.bytes, opts, ext.to_frame()]);
@@ -196,13 +234,27 @@ impl<F: Frame> ToWorker<F> {
                 put(ACK);
                 out.push(ack.to_frame());
             }
+            ToWorker::Chunk {
+                token,
+                body,
+                at,
+                last,
+            } => {
+                put(CHUNK);
+                let ext = ChunkExt {
+                    binary: body.encoding == Encoding::Binary,
+                    last,
+                    at,
+                };
+                out.push(F::from(&token.to_be_bytes()[..]));
+                out.extend([body.bytes, ext.to_frame()]);
+            }
+            ToWorker::AskNeed { token } => {
+                put(NEED);
+                out.push(F::from(&token.to_be_bytes()[..]));
+            }
         }
     }
-}
-
-fn token(bytes: &[u8]) -> Result<u64, Malformed> {
-    let bytes = bytes.try_into().map_err(|_| Malformed::Extension)?;
-    Ok(u64::from_be_bytes(bytes))
 }
 
 #[cfg(test)]
@@ -256,6 +308,8 @@ mod tests {
                 opts: opts.to_vec(),
                 token: 9,
                 retried: 0,
+                stream: false,
+                left_ms: None,
                 service: None,
                 user: None,
             })
@@ -272,6 +326,8 @@ mod tests {
             opts: b"{}".to_vec(),
             token: 9,
             retried: 1,
+            stream: false,
+            left_ms: None,
             service: Some(b"billing.pay".to_vec()),
             user: Some(b"web".to_vec()),
         };
@@ -279,6 +335,38 @@ mod tests {
             "W|2|Cx|r1|1|{}|\u{60}\0\0\0\0\0\0\0\t\u{1}|billing.pay|web",
             request(Body::json(b"1".to_vec()), Some(known)),
         );
+        let stream = RequestExtra {
+            opts: b"{}".to_vec(),
+            token: 9,
+            retried: 0,
+            stream: true,
+            left_ms: Some(256),
+            service: None,
+            user: None,
+        };
+        golden(
+            "W|2|Cx|r1|∅|{}|\u{c}\0\0\0\0\0\0\0\t\0\0\u{1}\0",
+            request(Body::json(Vec::new()), Some(stream)),
+        );
+        golden(
+            "W|18|\0\0\0\0\0\0\0\t|ab|\u{1}\0\0\0\0\0\0\0A",
+            ToWorker::Chunk {
+                token: 9,
+                body: Body::binary(b"ab".to_vec()),
+                at: 65,
+                last: false,
+            },
+        );
+        golden(
+            "W|18|\0\0\0\0\0\0\0\t|∅|\u{2}\0\0\0\0\0\0\0A",
+            ToWorker::Chunk {
+                token: 9,
+                body: Body::json(Vec::new()),
+                at: 65,
+                last: true,
+            },
+        );
+        golden("W|19|\0\0\0\0\0\0\0\t", ToWorker::AskNeed { token: 9 });
         golden("W|8|\0\0\0\0\0\0\0\t", ToWorker::Cancel { token: 9 });
         golden(
             "W|11|\0\0\0\0\0\0\0\u{2}\0\0\0\0\0\0\0\t\0\0\0\u{3}\0\0\0\0\0\0\0\u{5}",
@@ -337,7 +425,14 @@ mod tests {
             ("W|2|Cx|∅|1", Name),
             ("W|2|Cx|r1|1|{}", Short),
             ("W|2|Cx|r1|1|{}|x", Extension),
-            ("W|2|Cx|r1|1|{}|\u{4}\0\0\0\0\0\0\0\0", Extension),
+            ("W|2|Cx|r1|1|{}|\u{2}\0\0\0\0\0\0\0\0", Extension),
+            ("W|2|Cx|r1|1|{}|\u{8}\0\0\0\0\0\0\0\0", Extension),
+            ("W|18|x|1|\0\0\0\0\0\0\0\0\0", Extension),
+            ("W|18|\0\0\0\0\0\0\0\t|1", Short),
+            ("W|18|\0\0\0\0\0\0\0\t|1|\u{2}\0\0\0\0\0\0\0\0", Extension),
+            ("W|18|\0\0\0\0\0\0\0\t|1|\u{3}\0\0\0\0\0\0\0\0", Extension),
+            ("W|19", Short),
+            ("W|19|x", Extension),
             ("W|2|Cx|r1|1|{}|\0\0\0\0\0\0\0\0\0|x|x", Trailing),
             ("W|2|Cx|r1|1|{}|\u{40}\0\0\0\0\0\0\0\0", Short),
             ("W|5|∅", Name),

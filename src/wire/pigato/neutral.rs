@@ -79,6 +79,8 @@ impl<F: Frame> ToWorker<F> {
             | omdp::ToWorker::Resume(_)
             | omdp::ToWorker::Disclaim { .. }
             | omdp::ToWorker::Ack(_)
+            | omdp::ToWorker::Chunk { .. }
+            | omdp::ToWorker::AskNeed { .. }
             | omdp::ToWorker::Credit { .. } => None,
         }
     }
@@ -118,7 +120,8 @@ impl<F: Frame> WorkerMessage<F> {
             omdp::WorkerMessage::Disconnect => Some(WorkerMessage::Disconnect),
             omdp::WorkerMessage::Return { .. }
             | omdp::WorkerMessage::Claim { .. }
-            | omdp::WorkerMessage::AllClaimed => None,
+            | omdp::WorkerMessage::AllClaimed
+            | omdp::WorkerMessage::Need { .. } => None,
         }
     }
 }

@@ -120,10 +120,12 @@ impl Assigned {
     }
 }
 
-/// The idle timeout of a request.
+/// The idle timeout of a request, and its deadline.
 #[derive(Debug)]
 pub struct Deadline {
     pub idle: Duration,
+    /// When it ends whatever is heard of it.
+    pub latest: Option<Time>,
     /// Moved by every sign of life. The timer is set anew only when it fires too early.
     pub at: Time,
     pub timer: TimerKey,

@@ -158,6 +158,12 @@ impl<K: Ord + Clone> Jobs<K> {
         }
     }
 
+    /// Whether it is there, and does not end by itself.
+    pub fn is_endless(&self, key: &K) -> bool {
+        let job = self.0.get(key);
+        job.is_some_and(|(_, job)| job.end.is_none() && job.partials.is_empty())
+    }
+
     /// The next step whose time has come.
     pub fn due(&mut self, now: Time) -> Option<(K, Step)> {
         let (key, (at, job)) = self

@@ -124,6 +124,7 @@ fn requests_without_a_pattern_any_more_wait_or_fail_fast() {
         timeout: Some(secs(60)),
         retry: 0,
         fail_fast: true,
+        ..Terms::default()
     };
     let fails = net.request_on(c, "s.1", json("1"), terms);
     let waits = net.request(c, "s.2", "2");
@@ -151,6 +152,7 @@ fn a_lost_request_starts_again_where_its_name_is_served() {
         timeout: Some(secs(60)),
         retry: 1,
         fail_fast: false,
+        ..Terms::default()
     };
     let r = net.request_on(c, "s.1", json("1"), terms);
     net.run(ms(10));

@@ -8,6 +8,7 @@ fn fail_fast() -> Terms {
         timeout: Some(secs(60)),
         retry: 0,
         fail_fast: true,
+        ..Terms::default()
     }
 }
 

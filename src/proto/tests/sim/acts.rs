@@ -66,6 +66,7 @@ impl World {
             timeout: timeout.map(ms),
             retry: *self.net.rng.pick(&[0, 0, 0, 1, 1, 3, 255]),
             fail_fast: self.net.rng.percent(10),
+            ..Terms::default()
         }
     }
 

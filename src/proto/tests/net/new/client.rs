@@ -2,14 +2,14 @@
 
 use super::{LinkNews, effect};
 use crate::proto::client::{ClientConfig, ClientNotice};
-use crate::proto::flow::{self, GRANT};
+use crate::proto::flow::{self, GRANT, WINDOW};
 use crate::proto::tests::net::actor::{Actor, Asks, Effect, Frames, Wakes};
 use crate::proto::tests::net::{End, Seen};
 use crate::proto::{Client, Terms, Time};
 use crate::wire::omdp::ReplyKind;
 use crate::wire::packed::pack;
 use crate::wire::{Body, Malformed};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 pub struct ClientActor {
@@ -23,7 +23,24 @@ pub struct ClientActor {
     pub reads: bool,
     /// What arrived of the requests that are open.
     pub streams: BTreeMap<u64, Stream>,
+    /// The data of its requests whose data are streams, which stay here after their end.
+    pub sources: BTreeMap<u64, Source>,
     wakes: Wakes,
+}
+
+/// What is given as the data of a request.
+#[derive(Default)]
+pub struct Source {
+    /// What is still to be given.
+    pub parts: VecDeque<Body<Vec<u8>>>,
+    /// What follows is not known yet.
+    pub goes_on: bool,
+    pub credit: i64,
+    /// How many parts were given.
+    pub given: usize,
+    pub ended: bool,
+    /// The worker wants no more.
+    pub enough: bool,
 }
 
 /// How much of a reply its user has not read, has read, and has given credit for.
@@ -46,6 +63,7 @@ impl ClientActor {
             faults: Vec::new(),
             reads: true,
             streams: BTreeMap::new(),
+            sources: BTreeMap::new(),
             wakes: Wakes::default(),
         }
     }
@@ -72,6 +90,53 @@ impl ClientActor {
         self.machine
             .request(now, id, service, body, opts.into_bytes(), terms);
         id
+    }
+
+    /// A request whose data are a stream of these.
+    pub fn ask_stream(
+        &mut self,
+        now: Time,
+        service: &str,
+        parts: Vec<Body<Vec<u8>>>,
+        terms: Terms,
+    ) -> u64 {
+        let stream = true;
+        let id = self.ask(
+            now,
+            service,
+            Body::json(Vec::new()),
+            Terms { stream, ..terms },
+        );
+        let parts = parts.into();
+        self.sources.insert(
+            id,
+            Source {
+                parts,
+                ..Source::default()
+            },
+        );
+        id
+    }
+
+    /// Gives what it may of a request's data.
+    pub fn feed(&mut self, now: Time, id: u64) {
+        let Some(source) = self.sources.get_mut(&id) else {
+            return;
+        };
+        while source.credit > 0
+            && !source.enough
+            && let Some(body) = source.parts.pop_front()
+        {
+            let counted = flow::cost(&body);
+            source.credit -= i64::from(counted);
+            source.given += 1;
+            self.machine.chunk(now, id, body, counted);
+        }
+        let begun = source.given > 0 || source.credit > 0;
+        if source.parts.is_empty() && !source.goes_on && !source.ended && begun {
+            source.ended = true;
+            self.machine.end_input(now, id);
+        }
     }
 
     /// Ends the client as its user would, who then ends every request himself.
@@ -134,6 +199,19 @@ impl ClientActor {
                     ReplyKind::Final => seen.end(now, End::Final(body)),
                     ReplyKind::Error => seen.end(now, End::Error(body)),
                     ReplyKind::OwnError => unreachable!("codes of ours are `Failed`"),
+                }
+            }
+            ClientNotice::Credit { id, bytes } => {
+                assert!(bytes > 0);
+                if let Some(source) = self.sources.get_mut(&id) {
+                    source.credit += i64::try_from(bytes).expect("a small number");
+                    assert!(source.credit <= WINDOW.into(), "more than the window");
+                }
+                self.feed(now, id);
+            }
+            ClientNotice::Enough { id } => {
+                if let Some(source) = self.sources.get_mut(&id) {
+                    assert!(!std::mem::replace(&mut source.enough, true), "told once");
                 }
             }
             ClientNotice::Failed { id, code } => {

@@ -2,7 +2,7 @@
 
 use super::{LinkNews, effect};
 use crate::proto::code::Code;
-use crate::proto::flow::{self, WINDOW};
+use crate::proto::flow::{self, GRANT, WINDOW};
 use crate::proto::tests::net::actor::{Actor, Effect, Frames, Handler, Serves, Wakes};
 use crate::proto::tests::net::{Job, Jobs, Outcome, Step};
 use crate::proto::worker::{Retract, Worked, WorkerConfig, WorkerNotice};
@@ -18,8 +18,20 @@ struct Offer {
     body: Body<Vec<u8>>,
     opts: Option<Vec<u8>>,
     retried: u8,
+    stream: bool,
+    deadline: Option<Time>,
     service: Option<Vec<u8>>,
     returnable: bool,
+}
+
+/// What has come of a request's data. Its user answers with the number of the parts when all have come,
+/// unless the handler says otherwise.
+#[derive(Default)]
+pub struct Inflow {
+    pub parts: Vec<Body<Vec<u8>>>,
+    pub ended: bool,
+    pub unread: u32,
+    owed: u32,
 }
 
 /// How much of a reply was sent, and how much more may be.
@@ -40,6 +52,14 @@ pub struct WorkerActor {
     offers: VecDeque<Offer>,
     /// The streams of its jobs.
     pub streams: BTreeMap<u64, Stream>,
+    /// What has come of the data of requests, after their end too.
+    pub inflows: BTreeMap<u64, Inflow>,
+    /// Whether its user reads them.
+    pub reads: bool,
+    /// Whether its handler answers a request with a stream before that has ended.
+    pub answers_early: bool,
+    /// When the time of each that it took is over.
+    pub deadlines: Vec<Option<Time>>,
     /// The user's thread does something else, and neither takes nor answers.
     pub busy: bool,
     /// The user takes nothing, and has said so.
@@ -81,6 +101,10 @@ impl WorkerActor {
             jobs: Jobs::new(),
             offers: VecDeque::new(),
             streams: BTreeMap::new(),
+            inflows: BTreeMap::new(),
+            reads: true,
+            answers_early: false,
+            deadlines: Vec::new(),
             busy: false,
             paused: false,
             started: Vec::new(),
@@ -128,6 +152,66 @@ impl WorkerActor {
         self.machine.partial(now, delivery, body);
     }
 
+    /// From now on its user reads what has come of requests' data, or does not.
+    pub fn set_reading(&mut self, reads: bool) {
+        self.reads = reads;
+        let ids: Vec<u64> = self.streams.keys().copied().collect();
+        for id in ids.into_iter().filter(|_| reads) {
+            self.machine.read(id, 0);
+            self.read(id);
+        }
+    }
+
+    fn read(&mut self, delivery: u64) {
+        let Some(inflow) = self.inflows.get_mut(&delivery) else {
+            return;
+        };
+        inflow.owed += std::mem::take(&mut inflow.unread);
+        if inflow.owed >= GRANT {
+            let bytes = std::mem::take(&mut inflow.owed);
+            self.machine.read(delivery, bytes);
+        }
+    }
+
+    fn send(&mut self, effects: &mut Vec<Effect>) {
+        let form = self.machine.form();
+        let returns = &mut self.returns;
+        self.machine.drain_transmits(|message| {
+            *returns += usize::from(matches!(message, WorkerMessage::Return { .. }));
+            let mut frames = Vec::new();
+            form.encode_of_worker(message, &mut frames);
+            if form.packed {
+                pack(&mut frames, 0);
+            }
+            if !frames.is_empty() {
+                effects.push(Effect::Send(frames));
+            }
+        });
+    }
+
+    fn chunk(&mut self, now: Time, delivery: u64, body: Option<Body<Vec<u8>>>) {
+        // It may have ended in the same instant.
+        if !self.streams.contains_key(&delivery) {
+            return;
+        }
+        let inflow = self.inflows.entry(delivery).or_default();
+        assert!(!inflow.ended, "a chunk behind the end");
+        if let Some(body) = body {
+            assert!(inflow.unread < WINDOW, "more than the window");
+            inflow.unread += flow::cost(&body);
+            inflow.parts.push(body);
+            if self.reads {
+                self.read(delivery);
+            }
+            return;
+        }
+        inflow.ended = true;
+        let count = inflow.parts.len().to_string();
+        if self.jobs.is_endless(&delivery) {
+            self.end(now, delivery, Outcome::Final(super::super::json(&count)));
+        }
+    }
+
     fn machine(config: &WorkerConfig, life: u32) -> Worker<Vec<u8>> {
         let mut config = config.clone();
         config.session = format!("{}.{life}", config.session);
@@ -157,7 +241,17 @@ impl WorkerActor {
             && self.jobs.len() < room
             && let Some(offer) = self.offers.pop_front()
         {
-            let job = (self.handler)(&offer.body);
+            let job = match offer.stream {
+                true if offer.body.bytes.is_empty() && !self.answers_early => Job::endless(),
+                _ => (self.handler)(&offer.body),
+            };
+            if offer.stream {
+                self.inflows.insert(offer.delivery, Inflow::default());
+                if self.reads {
+                    self.machine.read(offer.delivery, 0);
+                }
+            }
+            self.deadlines.push(offer.deadline);
             self.jobs.begin(now, offer.delivery, job);
             let stream = Stream {
                 request: offer.body.bytes.clone(),
@@ -213,6 +307,8 @@ impl WorkerActor {
                 body,
                 opts,
                 retried,
+                stream,
+                deadline,
                 service,
                 returnable,
                 ..
@@ -221,9 +317,13 @@ impl WorkerActor {
                 body,
                 opts,
                 retried,
+                stream,
+                deadline,
                 service,
                 returnable,
             }),
+            WorkerNotice::Chunk { delivery, body, .. } => self.chunk(now, delivery, Some(body)),
+            WorkerNotice::ChunkEnd { delivery } => self.chunk(now, delivery, None),
             WorkerNotice::Cancelled { delivery, code } => {
                 let offers = self.offers.len();
                 self.offers.retain(|offer| offer.delivery != delivery);
@@ -317,22 +417,14 @@ impl Actor for WorkerActor {
             self.pinged = false;
             self.machine.handle_pong(now);
         }
-        let form = self.machine.form();
-        let returns = &mut self.returns;
-        self.machine.drain_transmits(|message| {
-            *returns += usize::from(matches!(message, WorkerMessage::Return { .. }));
-            let mut frames = Vec::new();
-            form.encode_of_worker(message, &mut frames);
-            if form.packed {
-                pack(&mut frames, 0);
-            }
-            if !frames.is_empty() {
-                effects.push(Effect::Send(frames));
-            }
-        });
+        self.send(effects);
         effects.extend(self.machine.poll_action().map(effect));
         self.report(now);
         self.take(now);
+        if !self.inflows.is_empty() {
+            // What was read of streams is asked for at once.
+            self.send(effects);
+        }
     }
 
     fn audit(&self) {

@@ -1,0 +1,115 @@
+'use strict';
+
+const { Readable, finished } = require('node:stream');
+const { cost } = require('./flow');
+const { within } = require('./size');
+const { encode } = require('./values');
+
+/** @import { Body } from './values' */
+
+/**
+ * Where the parts of a stream go.
+ * @typedef {object} Sink
+ * @property {(body: Body, cost: number) => void} part
+ * @property {() => void} end
+ * @property {(error: unknown) => void} fail
+ */
+
+/**
+ * The stream that is a request's data, on the client's side: a Readable, or any other async iterable. Nothing is taken of
+ * it before the handler reads, and no more than there is credit for.
+ */
+class Source {
+  #given;
+  #max;
+  /** @type {AsyncIterator<any> | undefined} */
+  #parts;
+  /** @type {Sink | undefined} */
+  #sink;
+  #credit = 0;
+  #pulling = false;
+  #over = false;
+
+  /**
+   * @param {any} given
+   * @param {number} maxMessageSize
+   * @throws {TypeError}
+   */
+  constructor(given, maxMessageSize) {
+    if (typeof given[Symbol.asyncIterator] === 'function') this.#given = given;
+    else if (typeof given.on === 'function') this.#given = new Readable({ objectMode: true }).wrap(given);
+    else throw new TypeError('cannot be sent: what has a pipe() must be a stream, or an async iterable');
+    this.#max = maxMessageSize;
+  }
+
+  /**
+   * From now on its end and its failure are told. Not before, because an error of the arguments leaves a stream alone.
+   * @param {Sink} sink
+   */
+  attach(sink) {
+    this.#sink = sink;
+    // It may fail, or be destroyed, before anything is read of it.
+    if (typeof this.#given.pipe !== 'function') return;
+    finished(this.#given, { writable: false }, (error) => {
+      if (error) this.#fail(error);
+    });
+  }
+
+  /** So much more may be sent. @param {number} bytes */
+  grant(bytes) {
+    this.#credit += bytes;
+    if (!this.#pulling && !this.#over) void this.#pull();
+  }
+
+  /** Nobody wants the rest. */
+  stop() {
+    if (this.#over) return;
+    this.#over = true;
+    const given = this.#given;
+    if (typeof given.destroy === 'function') given.destroy();
+    // What its end makes of it is nobody's business any more.
+    else Promise.resolve(this.#parts?.return?.()).catch(() => {});
+  }
+
+  async #pull() {
+    this.#pulling = true;
+    try {
+      this.#parts ??= /** @type {AsyncIterator<any>} */ (this.#given[Symbol.asyncIterator]());
+      while (this.#credit > 0 && !this.#over) {
+        const { done, value } = await this.#parts.next();
+        if (this.#over) return;
+        if (done) this.#end();
+        else this.#part(value);
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#pulling = false;
+    }
+  }
+
+  /** @param {any} value */
+  #part(value) {
+    if (value === null || value === undefined) {
+      throw new TypeError(`a part of a stream must not be ${value}`);
+    }
+    const body = within(encode(value), this.#max);
+    const bytes = cost(body);
+    this.#credit -= bytes;
+    this.#sink?.part(body, bytes);
+  }
+
+  #end() {
+    this.#over = true;
+    this.#sink?.end();
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    if (this.#over) return;
+    this.stop();
+    this.#sink?.fail(error);
+  }
+}
+
+exports.Source = Source;
