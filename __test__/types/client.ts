@@ -244,3 +244,14 @@ async function whoIsThere() {
   }
 }
 void whoIsThere;
+
+client.call('echo', 1, { deadline: 500 });
+client.request('echo', 1, { deadline: null });
+client.call('echo', 1, { deadline: { remaining: 20 } });
+// @ts-expect-error
+client.call('echo', 1, { deadline: '500' });
+// @ts-expect-error
+client.call('echo', 1, { deadline: {} });
+declare const source: Readable;
+client.call('upload', source);
+client.request('upload', source, { timeout: 100, deadline: 500 });

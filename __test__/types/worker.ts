@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import type { Writable } from 'node:stream';
-import { type PeerStats, type Reply, type RequestListener, Worker } from '../../index.js';
+import { Client, type PeerStats, type Reply, type RequestListener, Worker } from '../../index.js';
 import { type Equal, expectType } from './expect.js';
 
 interface Job {
@@ -119,3 +119,11 @@ const several = new Worker(
 expectType<Equal<typeof several.services, readonly string[]>>();
 // @ts-expect-error
 new Worker('tcp://127.0.0.1:5555', { add: 5 });
+
+new Worker('inproc://a', 'front').on('request', (_data, reply, options) => {
+  expectType<Equal<typeof reply.remaining, number>>();
+  expectType<Equal<typeof options.deadline, number | undefined>>();
+  new Client('inproc://a').call('back', 1, { deadline: reply });
+  // @ts-expect-error
+  reply.remaining = 5;
+});
