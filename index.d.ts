@@ -42,6 +42,7 @@ export interface RequestHeaders {
  * - `W_TOO_LARGE`: the reply is too large for its receiver
  * - `W_TIMEOUT`: the handler took longer than its worker allows
  * - `W_NO_STREAMS`: the worker or its broker takes no stream as a request's data
+ * - `W_REJECTED`: every worker of the service rejected the request
  * - `C_STOPPED`: the client was stopped before the reply came
  * - `B_TOO_LARGE`: the snapshot is too large
  * - `B_REFUSED`: the broker does not let this peer in
@@ -61,6 +62,7 @@ export type ErrorCode =
   | 'W_TOO_LARGE'
   | 'W_TIMEOUT'
   | 'W_NO_STREAMS'
+  | 'W_REJECTED'
   | 'C_STOPPED'
   | 'B_TOO_LARGE'
   | 'B_REFUSED';
@@ -444,6 +446,18 @@ export interface SchemaError extends TypeError {
 
 export interface BrokerConf extends PeerConf, ServerSecurity {
   /**
+   * To which of the versions that satisfy its range a request goes: to the highest, or to all, so that they share the work.
+   * @defaultValue 'highest'
+   */
+  versions?: 'highest' | 'all';
+  /**
+   * How long a request waits until it is as urgent as one of the next priority that comes then, in ms.
+   * @defaultValue 10000
+   */
+  priorityAgeing?: number;
+  /** Policies and rates of services, by name or by a pattern with `*`. They go before what workers say. */
+  services?: Record<string, ServicePolicy> | null;
+  /**
    * How long the handshake of a connection may take, in ms; then it is closed.
    * @defaultValue 10000
    */
@@ -582,6 +596,8 @@ export interface BrokerEvents extends PeerEvents {
   /** A worker has registered for `service`. */
   workerReady: [event: { worker: string; service: string; address?: string }];
   /** A worker has left, and why; `lost` is how many requests it held. */
+  /** A worker does not want a request, which goes to another one. Some hundred times a second at most. */
+  requestRejected: [event: { service: string; worker: string; reason: any; address?: string }];
   workerGone: [
     event: { worker: string; service: string; reason: WorkerGoneReason; lost: number; address?: string },
   ];
@@ -757,6 +773,8 @@ export interface BrokerStats {
     readonly cancelled: number;
     /** Second and later starts. */
     readonly retried: number;
+    /** How often workers rejected requests. */
+    readonly rejected: number;
     /** Turned away because of a limit. */
     readonly refused: number;
     readonly badMessages: number;
@@ -838,6 +856,23 @@ export class Broker extends Peer<BrokerEvents> {
 
 // ---------------------------------------------------------------------------------------------- worker
 
+/** Which of the workers of a service that have room gets the next request. */
+export type Balance = 'longest-idle' | 'least-loaded' | 'random' | 'weighted';
+
+/** So many starts in any interval. */
+export interface Rate {
+  /** 1 to 1000000. */
+  max: number;
+  /** In ms, 1 and up. */
+  interval: number;
+}
+
+/** What a broker says of a service. */
+export interface ServicePolicy {
+  balance?: Balance;
+  rate?: Rate | null;
+}
+
 export interface WorkerConf extends PeerConf, ClientSecurity {
   /**
    * After a loss of the broker, how long to wait before connecting again, in ms.
@@ -860,6 +895,19 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
    * @defaultValue false
    */
   pattern?: boolean;
+  /**
+   * The policy by which the service chooses among its workers. The broker's option `services` goes before it, and of several
+   * workers the latest counts.
+   * @defaultValue the broker's, or `'longest-idle'`
+   */
+  balance?: Balance | null;
+  /**
+   * How much of the work the worker gets under the policy `'weighted'`: 1 to 1000.
+   * @defaultValue 1
+   */
+  weight?: number;
+  /** How many requests of the service may start in an interval, over all its workers. What is beyond waits. */
+  rate?: Rate | null;
   /**
    * How many requests may be running at a time: 1 and up, or -1 for no limit.
    * @defaultValue 1
@@ -1066,6 +1114,12 @@ export interface Reply<TPartial = any, TFinal = any> extends Writable {
    */
   error(value?: unknown): void;
 
+  /**
+   * Gives the request back before any part of the reply: the broker gives it to another worker, and never again to one that
+   * rejected it. The reason is for the operator of the broker.
+   * @throws {Error} if a part was written
+   */
+  reject(reason?: unknown): void;
   /** Ends the reply with `error`, or with an error value of the code `W_DESTROYED`; nothing if it has ended. */
   destroy(error?: Error): this;
 
@@ -1129,6 +1183,25 @@ export interface ClientConf extends PeerConf, ClientSecurity {
   protocol?: Protocol;
 }
 
+/** When a request that has ended badly is made again by its client; never after a partial has come. */
+export interface RetryPolicy {
+  /** How many attempts there may be, the first included: 1 to 255. 3 if missing. */
+  attempts?: number;
+  /**
+   * After which ends: its worker or broker was lost, every worker rejected it, the handler replied with an error, or it timed
+   * out. `['lost']` if missing.
+   */
+  on?: readonly ('lost' | 'rejected' | 'error' | 'timeout')[];
+  /** The pause before the second attempt, in ms. 100 if missing. */
+  delay?: number;
+  /** Each further pause is so many times as long: 1 to 1000. 2 if missing. */
+  factor?: number;
+  /** The longest pause, in ms. 10000 if missing. */
+  maxDelay?: number;
+  /** By which part a pause may be shorter or longer, at random: 0 to 1. 0.2 if missing. */
+  jitter?: number;
+}
+
 export interface RequestOptions {
   /**
    * How long to wait without any sign of the reply, in ms: each partial starts it anew. -1 is off; 0 or
@@ -1145,11 +1218,21 @@ export interface RequestOptions {
   /** Travels with the request; the handler gets it as `opts.headers`. */
   headers?: RequestHeaders | null;
   /**
-   * How often the request may start again with another worker, after the one that had it was lost: 0 to 255. Never after a
-   * partial has come. Then it ends with `W_LOST`. A broker of 0.0.92 never starts it again; under MDP it throws.
+   * Which requests go first: 0 to 9, 9 before 0. Requests of one priority go in the order in which they came. Having waited
+   * for the broker's `priorityAgeing` counts as much as one level.
    * @defaultValue 0
    */
-  retry?: number | null;
+  priority?: number | null;
+  /** The name of the only worker that may have it. It waits while that is busy, and ends with `W_NONE` if it is not there. */
+  worker?: string | null;
+  /** Requests of one key go to one worker, as long as that is there: 1 to 255 bytes. */
+  key?: string | null;
+  /**
+   * How often the request may start again with another worker, after the one that had it was lost: 0 to 255. Never after a
+   * partial has come. Then it ends with `W_LOST`. Or a policy: when the client makes it again, and after which pause. A broker of 0.0.92 never starts it again; under MDP it throws.
+   * @defaultValue 0
+   */
+  retry?: number | RetryPolicy | null;
   /**
    * Whether it ends with `W_NONE` when no worker offers the service, instead of waiting for one. Without effect at a
    * broker of 0.0.92; under MDP it throws.

@@ -36,6 +36,7 @@ const OP_ERROR = WorkerOp.Error;
 const OP_HEARTBEAT = WorkerOp.Heartbeat;
 const OP_CONCURRENCY = WorkerOp.Concurrency;
 const OP_PAUSE = WorkerOp.Pause;
+const OP_REJECT = WorkerOp.Reject;
 const OP_EXPIRED = WorkerOp.Expired;
 const OP_READ = WorkerOp.Read;
 const OP_ENOUGH = WorkerOp.Enough;
@@ -332,6 +333,12 @@ class Deliveries {
     this.#end(OP_ERROR, id, body, since, wanted);
   }
 
+  /** @param {number} id @param {Body} body the reason @param {number} since when it began */
+  reject(id, body, since) {
+    // Neither a reply nor a failure.
+    this.#end(OP_REJECT, id, body, since, false);
+  }
+
   /** @param {number} id of a delivery, or -1 for the worker as such */
   heartbeat(id) {
     this.#link.outbox.putUrgent(OP_HEARTBEAT, id, '');
@@ -379,6 +386,7 @@ class Deliveries {
     const trace = /** @type {Message} */ (this.#traces.get(id));
     trace.replySize += sizeOf(body);
     if (trace.cancelled !== undefined) this.#finishTrace(id, trace.cancelled);
+    else if (op === OP_REJECT) this.#finishTrace(id, 'W_REJECTED');
     else if (op === OP_ERROR) this.#finishTrace(id, undefined, valueIn(body));
     else this.#finishTrace(id);
   }

@@ -10,8 +10,7 @@
  * @property {string} name
  * @property {readonly Role[]} of
  * @property {'number' | 'integer' | 'boolean' | 'name' | 'protocol' | 'protocols' | 'key' | 'text' | 'rules' | 'signal' |
- *   'schema' | 'schemas' |
- *   'headers' | 'words' | 'json' | 'version' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which is as if they were missing
+ *   'schema' | 'schemas' | 'headers' | 'words' | 'json' | 'version' | 'versions' | 'balance' | 'rate' | 'policies' | 'retry' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which is as if they were missing
  * @property {number} [min] of numbers
  * @property {number} [max] of numbers; none is 2^53 - 1
  * @property {string} [off] of numbers: what -1 stands for, where it may be given
@@ -254,6 +253,34 @@ const OPTIONS = [
     help: 'how many bytes may wait in total',
   },
   {
+    name: 'versions',
+    of: ['broker'],
+    type: 'versions',
+    value: 'highest',
+    help: 'to which versions that satisfy its range a request goes: highest or all',
+    more: 'See [services.md](services.md#versions)',
+    flag: { metavar: 'WHICH' },
+  },
+  {
+    name: 'priorityAgeing',
+    of: ['broker'],
+    type: 'number',
+    min: 1,
+    max: MAX_MS,
+    unit: 'ms',
+    value: 10000,
+    help: 'how long a request waits until it is as urgent as a new one of the next priority',
+    more: 'See [services.md](services.md#priorities)',
+  },
+  {
+    name: 'services',
+    of: ['broker'],
+    type: 'policies',
+    help: 'policies and rates of services, by name or by a pattern with *',
+    more: '`{ orders: { balance, rate } }`. They go before what workers say. See [services.md](services.md#policies)',
+    flag: { only: 'none' },
+  },
+  {
     name: 'logRequests',
     of: ['broker'],
     type: 'boolean',
@@ -360,6 +387,33 @@ const OPTIONS = [
     value: false,
     help: 'serve all names that begin as the service does, whose last character is *',
     more: 'See [services.md](services.md#patterns)',
+  },
+  {
+    name: 'balance',
+    of: ['worker'],
+    type: 'balance',
+    default: "the broker's",
+    help: 'the policy of the service: longest-idle, least-loaded, random or weighted',
+    more: 'See [services.md](services.md#policies)',
+    flag: { metavar: 'POLICY' },
+  },
+  {
+    name: 'weight',
+    of: ['worker'],
+    type: 'integer',
+    min: 1,
+    max: 1000,
+    value: 1,
+    help: 'how much of the work it gets under the policy weighted',
+  },
+  {
+    name: 'rate',
+    of: ['worker'],
+    type: 'rate',
+    default: "the broker's",
+    help: 'how many requests of the service may start in an interval, over all its workers',
+    more: '`{ max, interval }`, the interval in ms. See [services.md](services.md#rates)',
+    flag: { only: 'none' },
   },
   {
     name: 'concurrency',
@@ -518,6 +572,34 @@ const OPTIONS = [
     flag: { only: 'none' },
   },
   {
+    name: 'priority',
+    of: ['request'],
+    type: 'integer',
+    min: 0,
+    max: 9,
+    value: 0,
+    help: 'which requests go first: 9 before 0',
+    more: 'See [services.md](services.md#priorities)',
+  },
+  {
+    name: 'worker',
+    of: ['request'],
+    type: 'name',
+    max: 255,
+    help: 'the name of the only worker that may have it',
+    more: 'See [services.md](services.md#one-worker)',
+    flag: { metavar: 'NAME' },
+  },
+  {
+    name: 'key',
+    of: ['request'],
+    type: 'name',
+    max: 255,
+    help: 'requests of one key go to one worker',
+    more: 'See [services.md](services.md#keys)',
+    flag: { metavar: 'KEY' },
+  },
+  {
     name: 'retry',
     of: ['request'],
     type: 'integer',
@@ -526,7 +608,7 @@ const OPTIONS = [
     max: 255,
     value: 0,
     help: 'how often the request may start again after its worker was lost',
-    more: 'See [client.md](client.md#retries)',
+    more: 'Or a policy, `{ attempts, on, delay, factor, maxDelay, jitter }`. See [client.md](client.md#retries)',
   },
   {
     name: 'failFast',

@@ -18,6 +18,7 @@ const { given } = require('./describe');
 const { checkKey } = require('./keys');
 const { PROTOCOLS, optionsOf } = require('./option-table');
 const { checkPassword } = require('./passwords');
+const { checkBalance, checkPolicies, checkRate } = require('./policies');
 const { checkSchema, checkSchemas } = require('./schema');
 
 /** @import { Check } from './checks' */
@@ -67,6 +68,10 @@ function checkVersion(value, what) {
 /** What each type of the table is checked by. @type {Partial<Record<Option['type'], (option: Option) => Check>>} */
 const CHECKS = {
   version: () => checkVersion,
+  versions: () => oneOf(['highest', 'all']),
+  balance: () => orNull(checkBalance),
+  rate: () => checkRate,
+  policies: () => checkPolicies,
   number: ({ min = 0, max = Number.MAX_SAFE_INTEGER, off }) => number(min, max, off !== undefined),
   integer: ({ min = 0, max = Number.MAX_SAFE_INTEGER, off, auto }) => {
     const check = integer(min, max, off !== undefined);

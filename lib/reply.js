@@ -21,6 +21,7 @@ const { encode, owned } = require('./values');
  * @property {(id: number, body: Body, cost: number) => void} partial
  * @property {(id: number, body: Body, since: number, wanted: boolean) => void} final
  * @property {(id: number, body: Body, since: number, wanted: boolean) => void} error
+ * @property {(id: number, body: Body, since: number) => void} reject
  * @property {(id: number) => void} heartbeat
  */
 
@@ -66,6 +67,8 @@ class Reply extends LazyWritable {
   #ended = false;
   /** FINAL or ERROR was handed over. */
   #sent = false;
+  /** A part was given to it. */
+  #begun = false;
   /** And it was ERROR. */
   #failed = false;
   /** @type {Body} */
@@ -150,6 +153,7 @@ class Reply extends LazyWritable {
     const { schema, service } = this.#delivery;
     if (schema !== undefined) parse(schema, 'partial', service, chunk ?? null);
     const body = this.#encode(chunk);
+    this.#begun = true;
     const done = typeof encoding === 'function' ? encoding : callback;
     if (this.#abandoned) return this.#refuse(done);
     if (this.#ended || !this.#passes()) return super.write(owned(body), encoding, callback);
@@ -189,6 +193,18 @@ class Reply extends LazyWritable {
   /** @param {any} [error] */
   error(error) {
     if (!this.#ended) this.#fail(this.#encode(errorValue(error)));
+  }
+
+  /** @param {any} [reason] */
+  reject(reason) {
+    if (this.#ended) return;
+    if (this.#begun) throw new Error('reply.reject() must come before any part of the reply');
+    const body = this.#encode(errorValue(reason));
+    this.#ended = true;
+    this.#sent = true;
+    this.#failed = true;
+    this.#delivery.reject(this.#id, this.#cancelled === undefined ? body : 'null', this.#since);
+    if (this[built]) this.destroy();
   }
 
   [build]() {

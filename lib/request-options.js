@@ -2,7 +2,8 @@
 
 const { given } = require('./describe');
 const { TermsShift } = require('./load');
-const { object, wrongType } = require('./checks');
+const { object, text, wrongType } = require('./checks');
+const { checkRetry } = require('./retry');
 const { checksOf, unknownOption } = require('./options');
 
 /** @import { Check } from './checks' */
@@ -10,15 +11,18 @@ const { checksOf, unknownOption } = require('./options');
 const CHECKS = checksOf('request');
 const checkTimeout = /** @type {Check} */ (CHECKS.get('timeout'));
 const checkMs = /** @type {Check} */ (CHECKS.get('deadline'));
-const checkRetry = /** @type {Check} */ (CHECKS.get('retry'));
 const checkBoolean = /** @type {Check} */ (CHECKS.get('failFast'));
+const checkPriority = /** @type {Check} */ (CHECKS.get('priority'));
+const checkName = text('a string of 1 to 255 bytes', 255);
 /** What brokers take of the options' JSON. */
 const MAX_OPTIONS_BYTES = 65536;
 /** Beside `retry` in `RequestOptions.how`. */
 const FAIL_FAST = 2 ** (TermsShift.FailFast - TermsShift.Retry);
+/** The JSON has more for the broker, or for the native side. */
+const ROUTED = 2 ** (TermsShift.Routed - TermsShift.Retry);
 
 /**
- * What one request asks for. `json` is what the handler gets of it; `how` is for the broker: `retry`, and FAIL_FAST.
+ * What one request asks for. `json` is what the handler gets of it; `how` is for the broker: `retry`, FAIL_FAST and ROUTED.
  * @typedef {object} RequestOptions
  * @property {number} timeout
  * @property {string} json
@@ -33,12 +37,18 @@ class ReadOptions {
   deadline = undefined;
 
   /**
-   * @param {Record<string, any>} options with `timeout`, and `retry`, which allows any number of starts if it is true
+   * @param {Record<string, any>} options with `timeout`, `retry`, which allows any number of starts if it is true, and `workerId`
    * @param {number} most starts again
    */
   constructor(options, most) {
     this.timeout = checkTimeout(options.timeout, 'option "timeout"');
     this.how = options.retry ? most : 0;
+    const { workerId } = options;
+    if (typeof workerId === 'string' && workerId !== '') {
+      checkName(workerId, 'option "workerId"');
+      this.how += ROUTED;
+      options = { ...options, worker: workerId };
+    }
     this.json = bounded(JSON.stringify(options), 'opts');
   }
 }
@@ -55,8 +65,7 @@ class OptionsReader {
    */
   constructor(timeout, protocol) {
     this.#protocol = protocol;
-    const json =
-      protocol === 'pigato' ? jsonOf(timeout, undefined, undefined, 0) : JSON.stringify({ timeout });
+    const json = protocol === 'pigato' ? jsonOf({ timeout, retry: 0 }) : JSON.stringify({ timeout });
     /** @type {RequestOptions} */
     this.#defaults = { timeout, json, signal: undefined, how: 0, deadline: undefined };
     this.#last = this.#defaults;
@@ -69,6 +78,8 @@ class OptionsReader {
     let timeout = this.#defaults.timeout;
     let signal;
     let headers;
+    /** @type {Record<string, unknown> | undefined} */
+    let route;
     let deadline;
     let how = 0;
     const values = /** @type {Record<string, unknown>} */ (object(opts, 'opts'));
@@ -82,19 +93,38 @@ class OptionsReader {
       } else if (key === 'signal') signal = checkSignal(value);
       else if (key === 'deadline') deadline = checkDeadline(value);
       else if (key === 'headers') headers = checkHeaders(value);
-      else if (key === 'retry') how += checkRetry(value ?? 0, 'option "retry"');
-      else if (key === 'failFast') how += checkFailFast(value);
+      else if (key === 'retry') {
+        const retry = checkRetry(value ?? 0, 'option "retry"');
+        if (typeof retry === 'number') how += retry;
+        else route = { ...route, retry };
+      } else if (key === 'worker' || key === 'key') {
+        if (value !== undefined && value !== null)
+          route = { ...route, [key]: checkName(value, `option "${key}"`) };
+      } else if (key === 'priority') {
+        const priority = checkPriority(value ?? 0, 'option "priority"');
+        if (priority > 0) route = { ...route, priority };
+      } else if (key === 'failFast') how += checkFailFast(value);
       else throw unknownOption(key, 'request');
     }
     if (this.#protocol !== 'omdp') {
       if (how >= FAIL_FAST) throw unsendable('failFast', this.#protocol);
-      if (this.#protocol === 'pigato')
-        return { timeout, json: jsonOf(timeout, deadline, headers, how), signal, how, deadline };
+      if (route !== undefined) throw unsendable(Object.keys(route)[0], this.#protocol);
+      // Brokers and workers of PIGATO read `retry` there, and know a client of their own by it.
+      if (this.#protocol === 'pigato') {
+        const json = jsonOf({ timeout, deadline, retry: how, headers });
+        return { timeout, json, signal, how, deadline };
+      }
       if (headers !== undefined) throw unsendable('headers', this.#protocol);
       if (how > 0) throw unsendable('retry', this.#protocol);
     }
+    if (route !== undefined) {
+      if (route.worker !== undefined && route.key !== undefined)
+        throw new TypeError('option "worker" can\'t be used with option "key"');
+      const json = jsonOf({ timeout, deadline, ...route, headers });
+      return { timeout, json, signal, how: how + ROUTED, deadline };
+    }
     if (headers !== undefined || deadline !== undefined) {
-      return { timeout, json: jsonOf(timeout, deadline, headers), signal, how, deadline };
+      return { timeout, json: jsonOf({ timeout, deadline, headers }), signal, how, deadline };
     }
     if (this.#last.timeout !== timeout) {
       this.#last = {
@@ -110,8 +140,8 @@ class OptionsReader {
   }
 
   /** @param {RequestOptions} options @returns {boolean} whether the request may start more than once */
-  retries({ how }) {
-    return how % FAIL_FAST > 0;
+  retries({ how, json }) {
+    return how % FAIL_FAST > 0 || (how >= ROUTED && JSON.parse(json).retry !== undefined);
   }
 
   /** @param {RequestOptions} options */
@@ -127,8 +157,10 @@ class OptionsReader {
   withHeaders(options, headers) {
     const checked = takesHeaders(this.#protocol) ? checkHeaders(headers) : undefined;
     if (checked === undefined || Object.keys(checked).length === 0) return options;
-    const retry = this.#protocol === 'pigato' ? options.how : undefined;
-    return { ...options, json: jsonOf(options.timeout, options.deadline, checked, retry) };
+    const { timeout, json, how, deadline } = options;
+    if (this.#protocol === 'pigato')
+      return { ...options, json: jsonOf({ timeout, deadline, retry: how, headers: checked }) };
+    return { ...options, json: jsonOf({ ...JSON.parse(json), headers: checked }) };
   }
 }
 
@@ -138,8 +170,16 @@ class OptionsReader {
  * @param {RequestOptions} options
  */
 function describeOptions(protocol, { timeout, json, how, deadline }) {
-  const terms = { timeout, deadline, retry: how % FAIL_FAST, failFast: how >= FAIL_FAST };
-  return takesHeaders(protocol) ? { ...terms, headers: { ...JSON.parse(json).headers } } : terms;
+  const terms = {
+    timeout,
+    deadline,
+    retry: how % FAIL_FAST,
+    failFast: Math.floor(how / FAIL_FAST) % 2 === 1,
+  };
+  if (!takesHeaders(protocol)) return terms;
+  const { headers, retry, ...said } = JSON.parse(json);
+  if (typeof retry === 'object') said.retry = retry;
+  return { ...terms, ...said, headers: { ...headers } };
 }
 
 /** @param {string} protocol */
@@ -147,16 +187,9 @@ function takesHeaders(protocol) {
   return protocol === 'omdp' || protocol === 'pigato';
 }
 
-/**
- * Brokers and workers of PIGATO read `retry` there, and know a client of their own by it.
- * @param {number} timeout
- * @param {number | undefined} deadline
- * @param {Record<string, unknown> | undefined} headers
- * @param {number} [retry]
- * @returns {string}
- */
-function jsonOf(timeout, deadline, headers, retry) {
-  return bounded(JSON.stringify({ timeout, deadline, retry, headers }), 'option "headers"');
+/** @param {{ headers?: Record<string, unknown> | undefined, [option: string]: unknown }} said @returns {string} */
+function jsonOf(said) {
+  return bounded(JSON.stringify(said), 'option "headers"');
 }
 
 /** @param {string} json @param {string} what */

@@ -91,6 +91,7 @@ for (const transport of TRANSPORTS) {
       expired: 0,
       cancelled: 1,
       retried: 0,
+      rejected: 0,
       refused: 0,
       badMessages: 0,
       slowPeers: 0,

@@ -54,6 +54,15 @@ const EXAMPLES = {
     /^the first broker is gone: connection lost$/m,
     /^on with the other: 49\nanswered: 25\nanswered: 36\nall stopped$/m,
   ],
+  'routing.js': [
+    /^orders@\^1: 1\.4\.0$/m,
+    /^orders: 2\.0\.0$/m,
+    /^billing\.refund: served by billing\.\*$/m,
+    /^five requests of one cart: one worker$/m,
+    /^urgent first: now later$/m,
+    /^rejected by the one, done by the other$/m,
+    /^third attempt: made it$/m,
+  ],
   'esm.mjs': [/^OVER LIBZMQ 4\.3\.5$/m, /^nobody answered: C_TIMEOUT$/m],
   'perf.js': [
     /^100000 of 100000 requests answered, 0 wrong, in [\d.]+ s$/m,

@@ -230,3 +230,19 @@ test('a directory serves $dir', async (t) => {
   assert.deepEqual(Object.keys(await list()).sort(), ['$dir', 'one']);
   assert.ok((await list('$dir'))[0].startsWith(directory.wrk.conf.prefix));
 });
+
+test('a worker rejects a request, and `workerId` names the worker of one', async (t) => {
+  const { client, worker } = await cast(t);
+  const asker = client();
+  const first = worker('echo', (_, reply) => reply.reject('not mine'));
+  const second = new Promise((resolve) => {
+    first.on('request', () => resolve(worker('echo', (data, reply) => reply.end(data))));
+  });
+  assert.deepEqual((await ask(asker, 'echo', 1)).final, [0, 1]);
+  const { socketId } = await second;
+  for (let i = 0; i < 3; i++) {
+    assert.deepEqual((await ask(asker, 'echo', i, { workerId: socketId })).final, [0, i]);
+  }
+  assert.deepEqual((await ask(asker, 'echo', 1, { workerId: first.socketId })).final, ['W_REJECTED', null]);
+  assert.deepEqual((await ask(asker, 'echo', 1, { workerId: 'missing' })).final, ['W_NONE', null]);
+});

@@ -158,17 +158,31 @@ test('it has as many requests as it says in its heartbeats', async (t) => {
   assert.equal((await worker.request()).data, 3);
 });
 
-test('what it rejects starts again if it may, and ends with the reason if not', async (t) => {
-  const { broker, endpoint } = await brokerOf(t);
+test('what it rejects goes to another worker', async (t) => {
+  const { peers, broker, endpoint } = await brokerOf(t);
   const worker = await knownWorker(t, broker, endpoint);
   const client = new PigatoClient(t, endpoint);
   const asked = client.ask(SERVICE, 1);
+  const rejected = once(broker, 'requestRejected');
   await worker.reject(await worker.request(), 'busy');
-  assert.deepEqual(await asked, { partials: [], error: 'busy' });
-  const again = client.ask(SERVICE, 2, { retry: 1 });
-  await worker.reject(await worker.request(), 'busy');
-  await worker.final(await worker.request(), 'done');
-  assert.deepEqual(await again, { partials: [], final: 'done' });
+  assert.equal((await rejected)[0].service, SERVICE);
+  await peers.worker((_, reply) => reply.end('done')).start();
+  assert.deepEqual(await asked, { partials: [], final: 'done' });
+});
+
+test('a request with `workerId` goes to this worker', async (t) => {
+  const { peers, broker, endpoint } = await brokerOf(t);
+  for (const name of ['chosen', 'other']) {
+    const ready = once(broker, 'workerReady');
+    await peers.worker((_, reply) => reply.end(name), { name }).start();
+    await ready;
+  }
+  const client = new PigatoClient(t, endpoint);
+  for (let i = 0; i < 4; i++) {
+    assert.equal((await client.ask(SERVICE, i, { workerId: 'chosen' })).final, 'chosen');
+  }
+  const missing = await client.ask(SERVICE, 1, { workerId: 'missing' });
+  assert.deepEqual(missing, { partials: [], error: 'W_NONE' });
 });
 
 test('a goodbye is answered, and whoever is not registered is sent away', async (t) => {

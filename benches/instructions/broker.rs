@@ -79,6 +79,7 @@ impl<F: Frame> Bench<F> {
                 expiry: None,
                 busy_timeout: HEARTBEAT,
                 log_requests: false,
+                policies: zmq_omdp::proto::broker::Policies::default(),
                 measured_services: 1000,
                 reconnect_grace: Duration::from_secs(1),
                 session: "b".into(),

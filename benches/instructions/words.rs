@@ -86,6 +86,8 @@ pub fn request<F: Frame>(service: &[u8], rid: F) -> ClientMessage<F> {
         ext: Some(RequestExt {
             retry: 0,
             fail_fast: false,
+            routed: false,
+            started: 0,
             stream: false,
             left_ms: None,
             data: RequestData::Json,

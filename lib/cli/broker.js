@@ -121,6 +121,7 @@ function watch(broker, log) {
   broker.on('clientGone', (event) =>
     log.write(event.reason === 'too slow' ? 'warn' : 'info', 'clientGone', event),
   );
+  broker.on('requestRejected', (event) => log.write('info', 'requestRejected', event));
   broker.on('queueFull', (event) => log.write('warn', 'queueFull', event));
   broker.on('limitReached', (event) => log.write('warn', 'limitReached', event));
   broker.on('requestExpired', (event) => log.write('info', 'requestExpired', event));

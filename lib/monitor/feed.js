@@ -13,6 +13,7 @@ const EVENTS = [
   'workerGone',
   'clientGone',
   'requestExpired',
+  'requestRejected',
   'queueFull',
   'limitReached',
   'descriptorsExhausted',

@@ -58,7 +58,6 @@ class Worker extends Life {
       reply.error('W_NO_HANDLER');
       return undefined;
     }
-    if (reply.reject === undefined) reply.reject = (/** @type {unknown} */ reason) => reply.error(reason);
     reply.opts = {};
     // Not emit(): what a listener throws or rejects with is the client's to know.
     const results = listeners.map((listener) => listener.call(this, data, reply, opts));

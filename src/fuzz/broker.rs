@@ -128,6 +128,7 @@ pub(super) fn run(data: &[u8]) {
             seed: 1,
             measured_services: 1000,
             log_requests: false,
+            policies: crate::proto::broker::Policies::default(),
             session: "b0".into(),
         }),
         now: Time::ZERO,

@@ -221,6 +221,7 @@ impl Live {
             timeout,
             retry: how % 3,
             fail_fast: how % 5 == 4,
+            routed: false,
             stream: how % 4 == 1,
             deadline: (how % 7 == 3).then_some(Duration::from_millis(500)),
         };

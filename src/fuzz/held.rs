@@ -56,6 +56,7 @@ pub(super) fn run(data: &[u8]) {
             max_message: None,
             seed: 1,
             measured_services: 1000,
+            policies: crate::proto::broker::Policies::default(),
             log_requests: false,
             session: "b0".into(),
         }),

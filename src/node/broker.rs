@@ -5,14 +5,15 @@ use super::crossing::Kind;
 use super::events;
 use super::security::{self, RulesConf, SecurityConf};
 use super::shell::common_methods;
+use super::worker::RateConf;
 use super::{random, random_frame};
 use crate::io::router::{self, Command, Listen, Notice};
 use crate::io::spin::Spin;
 use crate::io::zap::{Authenticator, Verdict};
 use crate::io::{Address, ConnectionLimits, Message};
-use crate::proto::broker::{BrokerConfig, HeldLimits, Limits, Refusals};
+use crate::proto::broker::{BrokerConfig, HeldLimits, Limits, Policies, Policy, Refusals};
 use crate::proto::{Broker, Time};
-use crate::wire::Dialect;
+use crate::wire::{Balance, Dialect, Rate};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
@@ -54,6 +55,12 @@ pub struct BrokerConf {
     pub max_held_per_address: f64,
     /// For one peer.
     pub max_held_per_peer: f64,
+    /// After how long a request counts as one of the next priority, in ms.
+    pub priority_ageing: f64,
+    /// To which versions requests for a range go: the highest, or all.
+    pub versions: String,
+    /// What is said of services, by name or pattern.
+    pub services: Option<Vec<PolicyConf>>,
     /// Whether each request that ends is an event.
     pub log_requests: bool,
     /// How many services have numbers of their own.
@@ -84,6 +91,25 @@ pub struct BrokerConf {
 
 /// What a peer that closed a local connection needs to make another.
 const LOCAL_GRACE: Duration = Duration::from_millis(100);
+
+/// What is said of a service.
+#[napi(object)]
+pub struct PolicyConf {
+    /// Its name, or with `*` in it those that fit.
+    pub service: String,
+    /// The policy by which it chooses among its workers.
+    pub balance: Option<String>,
+    /// How many requests may start.
+    pub rate: Option<RateConf>,
+}
+
+fn policy(conf: &PolicyConf) -> (String, Policy) {
+    let policy = Policy {
+        balance: conf.balance.as_deref().and_then(Balance::of),
+        rate: conf.rate.map(Rate::from),
+    };
+    (conf.service.clone(), policy)
+}
 
 /// How often somebody was refused.
 #[napi(object)]
@@ -232,6 +258,11 @@ impl BrokerCore {
                 .collect(),
             expiry: (conf.expiry >= 0.0).then(|| Duration::from_millis(conf.expiry as u64)),
             busy_timeout: Duration::from_millis(conf.busy_timeout as u64),
+            policies: Policies {
+                ageing: Duration::from_millis(conf.priority_ageing as u64),
+                spreads: conf.versions == "all",
+                services: conf.services.iter().flatten().map(policy).collect(),
+            },
             log_requests: conf.log_requests,
             measured_services: conf.max_measured_services as usize,
             session: format!("{:x}", random()),

@@ -248,14 +248,16 @@ impl ClientCore {
 /// The last field of a request's record: its timeout in ms, -1 for none; above it what [`TermsShift`] says.
 fn terms(field: f64) -> Terms {
     const ABOVE: f64 = (1u64 << TermsShift::Retry as u32) as f64;
-    const FAIL_FAST: f64 =
-        (1u64 << (TermsShift::FailFast as u32 - TermsShift::Retry as u32)) as f64;
+    const FAIL_FAST: u64 = 1 << (TermsShift::FailFast as u32 - TermsShift::Retry as u32);
+    const ROUTED: u64 = 1 << (TermsShift::Routed as u32 - TermsShift::Retry as u32);
     let how = ((field + 1.0) / ABOVE).floor();
     let timeout = field - how * ABOVE;
+    let how = how as u64;
     Terms {
         timeout: (timeout >= 0.0).then(|| Duration::from_millis(timeout as u64)),
-        retry: how as u64 as u8,
-        fail_fast: how >= FAIL_FAST,
+        retry: how as u8,
+        fail_fast: how & FAIL_FAST != 0,
+        routed: how & ROUTED != 0,
         ..Terms::default()
     }
 }
@@ -279,7 +281,7 @@ fn report(batch: &mut BatchWriter<'_>, notice: ClientNotice<Message>, endpoint: 
             let kind = match kind {
                 ReplyKind::Partial => Kind::Partial,
                 ReplyKind::Final => Kind::Final,
-                ReplyKind::Error | ReplyKind::OwnError => Kind::Error,
+                ReplyKind::Error | ReplyKind::OwnError | ReplyKind::Rejected => Kind::Error,
             };
             batch.body(kind, id, body);
         }
@@ -319,12 +321,17 @@ mod tests {
     fn terms_share_a_number() {
         for timeout in [-1.0, 1.0, 60_000.0, 2_147_483_647.0] {
             for retry in [0, 1, 255] {
-                for fail_fast in [false, true] {
-                    let how = f64::from(retry) + if fail_fast { 256.0 } else { 0.0 };
+                for (fail_fast, routed) in
+                    [(false, false), (true, false), (false, true), (true, true)]
+                {
+                    let how = f64::from(retry)
+                        + if fail_fast { 256.0 } else { 0.0 }
+                        + if routed { 512.0 } else { 0.0 };
                     let expected = Terms {
                         timeout: (timeout >= 0.0).then(|| Duration::from_millis(timeout as u64)),
                         retry,
                         fail_fast,
+                        routed,
                         ..Terms::default()
                     };
                     assert_eq!(terms(timeout + how * 4_294_967_296.0), expected);

@@ -115,6 +115,8 @@ ops! {
         Read = 8,
         /// No more of them is wanted.
         Enough = 9,
+        /// The request is not wanted.
+        Reject = 10,
     }
 }
 
@@ -140,6 +142,8 @@ pub enum TermsShift {
     Retry = 32,
     /// Whether it does not wait for a worker, 1 bit.
     FailFast = 40,
+    /// Whether the options say more, 1 bit.
+    Routed = 41,
 }
 
 /// How a record shares a number between what it always says and what few say, by powers of two: above the

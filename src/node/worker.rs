@@ -16,7 +16,7 @@ use crate::proto::link::LinkConfig;
 use crate::proto::several::WorkerOfSeveral;
 use crate::proto::worker::WorkerCommand;
 use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
-use crate::wire::{About, Dialect, Serving};
+use crate::wire::{About, Balance, Dialect, Rate, Serving};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
@@ -34,6 +34,12 @@ pub struct WorkerConf {
     pub more_services: Vec<String>,
     /// Whether that is a pattern.
     pub pattern: bool,
+    /// The policy of the service, if the worker says one.
+    pub balance: Option<String>,
+    /// How much of the work it gets, if it says so.
+    pub weight: Option<u32>,
+    /// How many requests of the service may start.
+    pub rate: Option<RateConf>,
     /// The identity.
     pub name: String,
     /// Whether nobody chose it.
@@ -62,6 +68,25 @@ pub struct WorkerConf {
     pub description: Option<String>,
     /// What it tells about itself, as JSON.
     pub metadata: Option<String>,
+}
+
+/// So many starts in any interval.
+#[napi(object)]
+#[derive(Clone, Copy)]
+pub struct RateConf {
+    /// How many.
+    pub max: u32,
+    /// In ms.
+    pub interval: f64,
+}
+
+impl From<RateConf> for Rate {
+    fn from(conf: RateConf) -> Self {
+        Rate {
+            max: conf.max,
+            interval_ms: conf.interval as u32,
+        }
+    }
 }
 
 /// A worker of the protocol.
@@ -150,7 +175,7 @@ impl WorkerCore {
             let op = WorkerOp::of(record.op).ok_or_else(broken)?;
             ends += usize::from(matches!(
                 op,
-                WorkerOp::Final | WorkerOp::Error | WorkerOp::Expired
+                WorkerOp::Final | WorkerOp::Error | WorkerOp::Expired | WorkerOp::Reject
             ));
             commands.push(match op {
                 WorkerOp::Partial => {
@@ -159,6 +184,7 @@ impl WorkerCore {
                 }
                 WorkerOp::Final => WorkerCommand::Final(delivery, batch.body(&record, data)?),
                 WorkerOp::Error => WorkerCommand::Error(delivery, batch.body(&record, data)?),
+                WorkerOp::Reject => WorkerCommand::Reject(delivery, batch.body(&record, data)?),
                 WorkerOp::Expired => WorkerCommand::Expired(delivery),
                 WorkerOp::Read => WorkerCommand::Read(delivery, data as u32),
                 WorkerOp::Enough => WorkerCommand::Enough(delivery),
@@ -259,8 +285,12 @@ impl WorkerCore {
     }
 
     fn serving(&self) -> Serving {
+        let conf = &self.conf;
         Serving {
-            pattern: self.conf.pattern,
+            pattern: conf.pattern,
+            balance: conf.balance.as_deref().and_then(Balance::of),
+            weight: conf.weight,
+            rate: conf.rate.map(Rate::from),
         }
     }
 

@@ -20,6 +20,7 @@ mod pending;
 mod reply;
 mod request;
 mod resume;
+mod retry;
 
 pub use machine::ClientCommand;
 pub use notice::ClientNotice;
@@ -31,8 +32,9 @@ use super::link::{Action, Due, Link, LinkConfig, Loss};
 use super::table::Table;
 use crate::wire::omdp::{Ack, ClientMessage};
 use crate::wire::{Dialect, Form, Frame};
-use pending::Pending;
+use pending::{Pending, Stage};
 use request::Tell;
+use retry::Cause;
 use std::collections::BTreeSet;
 
 /// How a client behaves.
@@ -127,6 +129,10 @@ impl<F: Frame> Client<F> {
             let Some(request) = self.requests.get_mut(&id) else {
                 continue;
             };
+            if matches!(request.stage, Stage::Delayed) {
+                self.make_again(now, id);
+                continue;
+            }
             if request.deadline > now {
                 let ask = request.ask_at();
                 if ask > now {
@@ -138,6 +144,9 @@ impl<F: Frame> Client<F> {
                 continue;
             }
             request.timer = None;
+            if self.is_made_again(now, id, Cause::Timeout) {
+                continue;
+            }
             self.forget(id, Tell::Expired);
             self.fail(id, Code::ClientTimeout);
         }

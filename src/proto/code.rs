@@ -31,11 +31,13 @@ pub enum Code {
     WorkerTimeout,
     /// The data are a stream, and its worker or its broker knows no such requests.
     NoStreams,
+    /// Each worker of the service has rejected it.
+    Rejected,
 }
 
 impl Code {
     /// All there are, in their order.
-    pub const ALL: [Code; 14] = [
+    pub const ALL: [Code; 15] = [
         Code::ClientTimeout,
         Code::Aborted,
         Code::WorkerLost,
@@ -50,6 +52,7 @@ impl Code {
         Code::ReplyTooLarge,
         Code::WorkerTimeout,
         Code::NoStreams,
+        Code::Rejected,
     ];
 
     /// The code as it stands in callbacks and on the wire.
@@ -69,6 +72,7 @@ impl Code {
             Code::ReplyTooLarge => "W_TOO_LARGE",
             Code::WorkerTimeout => "W_TIMEOUT",
             Code::NoStreams => "W_NO_STREAMS",
+            Code::Rejected => "W_REJECTED",
         }
     }
 
@@ -89,6 +93,7 @@ impl Code {
             Code::ReplyTooLarge => "the reply is too large for its receiver",
             Code::WorkerTimeout => "the handler took longer than its worker allows",
             Code::NoStreams => "the worker or its broker takes no stream as a request's data",
+            Code::Rejected => "every worker of the service rejected the request",
         }
     }
 

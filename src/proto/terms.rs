@@ -11,6 +11,8 @@ pub struct Terms {
     pub retry: u8,
     /// Whether it ends where it would wait for a service without any worker.
     pub fail_fast: bool,
+    /// Whether the options say more: which worker it is for, its priority, when it is made again.
+    pub routed: bool,
     /// Whether its data are a stream: they come bit by bit while it runs.
     pub stream: bool,
     /// How long it may take in all, whatever is heard of it; `None` is as long as it likes.

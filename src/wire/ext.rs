@@ -20,6 +20,8 @@ const FAIL_FAST: u8 = 0x10;
 const RETRY: u8 = 0x20;
 const PACE: u8 = 0x10;
 const SERVICE: u8 = 0x40;
+const ROUTED: u8 = 0x40;
+const STARTED: u8 = 0x80;
 
 /// On a client's REQUEST: flags, then the timeout, then, if it is not 0, how often the request may be
 /// given to another worker, then, if it has a deadline, what is left until then. The frame tells the
@@ -34,6 +36,10 @@ pub struct RequestExt {
     pub retry: u8,
     /// Whether the request fails fast: it does not wait for a service without workers.
     pub fail_fast: bool,
+    /// Whether the options say which worker it is for, or with which priority.
+    pub routed: bool,
+    /// How often the request was started before, and given up by its client.
+    pub started: u8,
     /// Whether its data come in CHUNKs. Only to a broker that knows streams.
     pub stream: bool,
     /// How many ms are left until its deadline. Only to a broker that knows deadlines.
@@ -58,10 +64,20 @@ impl RequestExt {
         };
         let mut bytes = [0; 14];
         let again = flag(self.retry > 0, RETRY);
-        bytes[0] = data | flag(self.fail_fast, FAIL_FAST) | again | flag(self.stream, STREAM);
+        bytes[0] = data
+            | flag(self.fail_fast, FAIL_FAST)
+            | again
+            | flag(self.stream, STREAM)
+            | flag(self.routed, ROUTED)
+            | flag(self.started > 0, STARTED);
         bytes[1..5].copy_from_slice(&self.timeout_ms.to_be_bytes());
-        bytes[5] = self.retry;
-        let len = if again == 0 { 5 } else { 6 };
+        let mut len = 5;
+        for number in [self.retry, self.started] {
+            if number > 0 {
+                bytes[len] = number;
+                len += 1;
+            }
+        }
         let len = put_left(&mut bytes, len, self.left_ms);
         F::from(&bytes[..len])
     }
@@ -70,8 +86,8 @@ impl RequestExt {
         let Some((&[flags, a, b, c, d], rest)) = bytes.split_first_chunk() else {
             return Err(Malformed::Extension);
         };
-        let (retry, left_ms) = behind(flags, rest)?;
-        let data = match flags & !(FAIL_FAST | RETRY | STREAM | DEADLINE) {
+        let (retry, started, left_ms) = behind(flags, rest)?;
+        let data = match flags & !(FAIL_FAST | RETRY | STREAM | DEADLINE | ROUTED | STARTED) {
             0 => RequestData::Json,
             BINARY => RequestData::Binary,
             BUFFER_JSON => RequestData::BufferAsJson,
@@ -86,6 +102,8 @@ impl RequestExt {
             timeout_ms,
             retry,
             fail_fast: flags & FAIL_FAST != 0,
+            routed: flags & ROUTED != 0,
+            started,
             stream: flags & STREAM != 0,
             left_ms,
         })
@@ -102,21 +120,26 @@ fn put_left(bytes: &mut [u8; 14], len: usize, left_ms: Option<u32>) -> usize {
     len + 4
 }
 
-/// What stands behind the fixed part of a request's frame: the number of retries, and what is left until
-/// the deadline. Each is there if and only if its flag is, and the former is not 0: there is one form for each
-/// meaning.
-fn behind(flags: u8, rest: &[u8]) -> Result<(u8, Option<u32>), Malformed> {
-    let (retry, rest) = match (flags & RETRY != 0, rest) {
-        (false, rest) => (0, rest),
-        (true, [retry, rest @ ..]) if *retry > 0 => (*retry, rest),
-        _ => return Err(Malformed::Extension),
-    };
+/// What stands behind the fixed part of a request's frame: the number of retries, that of the attempts before,
+/// and what is left until the deadline. Each is there if and only if its flag is, and the numbers are not 0: there
+/// is one form for each meaning.
+fn behind(flags: u8, rest: &[u8]) -> Result<(u8, u8, Option<u32>), Malformed> {
+    let (retry, rest) = number(flags & RETRY != 0, rest)?;
+    let (started, rest) = number(flags & STARTED != 0, rest)?;
     let left = match (flags & DEADLINE != 0, rest) {
         (false, []) => None,
         (true, &[a, b, c, d]) => Some(u32::from_be_bytes([a, b, c, d])),
         _ => return Err(Malformed::Extension),
     };
-    Ok((retry, left))
+    Ok((retry, started, left))
+}
+
+fn number(is_there: bool, rest: &[u8]) -> Result<(u8, &[u8]), Malformed> {
+    match (is_there, rest) {
+        (false, rest) => Ok((0, rest)),
+        (true, [number, rest @ ..]) if *number > 0 => Ok((*number, rest)),
+        _ => Err(Malformed::Extension),
+    }
 }
 
 /// The pace of a worker by its own clock. From outside, the time of a request cannot be
@@ -224,7 +247,7 @@ impl GivenExt {
         if flags & !(BINARY | RETRY | STREAM | DEADLINE | SERVICE) != 0 {
             return Err(Malformed::Extension);
         }
-        let (retried, left_ms) = behind(flags, rest)?;
+        let (retried, _, left_ms) = behind(flags, rest)?;
         Ok(GivenExt {
             binary: flags & BINARY != 0,
             token: u64::from_be_bytes(*token),
@@ -282,6 +305,8 @@ mod tests {
             timeout_ms: 60000,
             retry: 0,
             fail_fast: false,
+            routed: false,
+            started: 0,
             stream: false,
             left_ms: None,
         };
@@ -292,6 +317,12 @@ mod tests {
             ..request
         };
         assert_eq!(again.to_frame::<Vec<u8>>(), [0x32, 0, 0, 0xea, 0x60, 3]);
+        let routed = RequestExt {
+            routed: true,
+            started: 2,
+            ..again
+        };
+        assert_eq!(routed.to_frame::<Vec<u8>>(), [0xf2, 0, 0, 0xea, 0x60, 3, 2]);
         let stream = RequestExt {
             data: RequestData::Json,
             stream: true,
@@ -353,6 +384,7 @@ mod tests {
         for bytes in [
             request.to_frame::<Vec<u8>>(),
             again.to_frame(),
+            routed.to_frame(),
             stream.to_frame(),
             given.to_frame(),
             token.to_frame(),
@@ -376,7 +408,7 @@ mod tests {
                 assert_eq!(ext.to_frame::<Vec<u8>>(), bytes);
             }
             let bytes = [flags, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 1];
-            for len in [5, 6, 9, 10] {
+            for len in [5, 6, 7, 9, 10, 11] {
                 if let Ok(ext) = RequestExt::parse(&bytes[..len]) {
                     assert_eq!(ext.to_frame::<Vec<u8>>(), bytes[..len]);
                 }

@@ -73,7 +73,64 @@ impl About {
 pub struct Serving {
     /// The service that READY names is a pattern, and the worker serves all names that begin so.
     pub pattern: bool,
+    /// The policy by which the service chooses among its workers.
+    pub balance: Option<Balance>,
+    /// How much of the work it gets under [`Balance::Weighted`], as against 1.
+    pub weight: Option<u32>,
+    /// How many requests of the service may start in a time, over all its workers.
+    pub rate: Option<Rate>,
 }
+
+/// Which of the workers that have room gets the next request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// The one that has had nothing to do for longest.
+    LongestIdle,
+    /// The one that has the fewest requests; of those that have as few, the one that has worked least.
+    LeastLoaded,
+    /// Any.
+    Random,
+    /// By their weights.
+    Weighted,
+}
+
+impl Balance {
+    /// The policy of this name.
+    pub fn of(name: &str) -> Option<Self> {
+        let all = [
+            Balance::LongestIdle,
+            Balance::LeastLoaded,
+            Balance::Random,
+            Balance::Weighted,
+        ];
+        all.into_iter().find(|balance| balance.as_str() == name)
+    }
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Balance::LongestIdle => "longest-idle",
+            Balance::LeastLoaded => "least-loaded",
+            Balance::Random => "random",
+            Balance::Weighted => "weighted",
+        }
+    }
+}
+
+/// So many starts in any interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// 1 to [`MAX_RATE`].
+    pub max: u32,
+    /// In ms, 1 and up.
+    pub interval_ms: u32,
+}
+
+/// The broker remembers so many starts of a service at most.
+pub const MAX_RATE: u32 = 1_000_000;
+
+/// The greatest weight.
+pub const MAX_WEIGHT: u32 = 1000;
 
 impl Hello {
     pub fn new(heartbeat_ms: u64, liveness: u32) -> Self {
@@ -104,6 +161,16 @@ impl Hello {
     /// One JSON object, members in alphabetical order.
     pub fn to_frame<F: Frame>(&self) -> F {
         let mut map = Map::new();
+        if let Some(balance) = self.serving.balance {
+            map.insert("balance".into(), balance.as_str().into());
+        }
+        if let Some(weight) = self.serving.weight {
+            map.insert("weight".into(), weight.into());
+        }
+        if let Some(rate) = self.serving.rate {
+            map.insert("rateMax".into(), rate.max.into());
+            map.insert("rateInterval".into(), rate.interval_ms.into());
+        }
         if let Some(n) = self.concurrency {
             map.insert("concurrency".into(), n.into());
         }
@@ -167,10 +234,25 @@ impl Hello {
         let mut fits = true;
         let is_object = members(bytes, |name, value| fits &= hello.set(name, value));
         let complete = hello.version >= 1 && hello.heartbeat_ms >= 1 && hello.liveness >= 1;
+        if hello
+            .serving
+            .rate
+            .is_some_and(|rate| rate.max == 0 || rate.interval_ms == 0)
+        {
+            // One half of it is missing.
+            return Err(Malformed::Hello);
+        }
         match is_object && fits && complete {
             true => Ok(hello),
             false => Err(Malformed::Hello),
         }
+    }
+
+    fn rate(&mut self) -> &mut Rate {
+        self.serving.rate.get_or_insert(Rate {
+            max: 0,
+            interval_ms: 0,
+        })
     }
 
     /// Takes one member. False if it has no such value.
@@ -217,6 +299,24 @@ impl Hello {
                 self.parks = value == Scalar::Bool(true);
                 true
             }
+            "balance" => match value {
+                // One of a later version is as good as none.
+                Scalar::Text(name) => {
+                    self.serving.balance = Balance::of(&name);
+                    true
+                }
+                _ => false,
+            },
+            "weight" => {
+                self.serving.weight = within(MAX_WEIGHT.into()).map(|n| n as u32);
+                self.serving.weight.is_some()
+            }
+            "rateMax" => within(MAX_RATE.into())
+                .map(|n| self.rate().max = n as u32)
+                .is_some(),
+            "rateInterval" => within(MAX_HEARTBEAT_MS)
+                .map(|n| self.rate().interval_ms = n as u32)
+                .is_some(),
             "places" => {
                 self.places = value == Scalar::Bool(true);
                 true
@@ -277,6 +377,12 @@ mod tests {
         hello.places = true;
         hello.concurrency = Some(-1);
         hello.serving.pattern = true;
+        hello.serving.balance = Some(Balance::LeastLoaded);
+        hello.serving.weight = Some(3);
+        hello.serving.rate = Some(Rate {
+            max: 10,
+            interval_ms: 1000,
+        });
         hello.prefetch = Some(9);
         hello.flow = true;
         hello.session = "s1".into();
@@ -290,7 +396,7 @@ mod tests {
         let frame: Vec<u8> = hello.to_frame();
         assert_eq!(
             frame,
-            br#"{"concurrency":-1,"deadlines":true,"description":"adds","flow":1,"heartbeat":2500,"liveness":3,"maxMessage":5,"metadata":"{\"a\":1}","omdp":1,"parks":true,"pattern":true,"places":true,"prefetch":9,"session":"s1","streams":true}"#
+            br#"{"balance":"least-loaded","concurrency":-1,"deadlines":true,"description":"adds","flow":1,"heartbeat":2500,"liveness":3,"maxMessage":5,"metadata":"{\"a\":1}","omdp":1,"parks":true,"pattern":true,"places":true,"prefetch":9,"rateInterval":1000,"rateMax":10,"session":"s1","streams":true,"weight":3}"#
         );
         seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
@@ -349,6 +455,9 @@ mod tests {
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"flow":true}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"maxMessage":0}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"session":7}"#,
+            r#"{"omdp":1,"heartbeat":2500,"liveness":3,"weight":0}"#,
+            r#"{"omdp":1,"heartbeat":2500,"liveness":3,"rateMax":3}"#,
+            r#"{"omdp":1,"heartbeat":2500,"liveness":3,"balance":3}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"description":7}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"metadata":{}}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"metadata":"{"}"#,

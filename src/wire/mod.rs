@@ -22,7 +22,7 @@ pub mod sizes;
 
 pub use body::{Body, Encoding};
 pub use dialect::{Dialect, Dialects, Form};
-pub use hello::{About, Hello, Serving};
+pub use hello::{About, Balance, Hello, Rate, Serving};
 
 use std::fmt;
 use std::ops::Deref;

@@ -59,7 +59,7 @@ impl<F: Frame> Broker<F> {
                     return Ok(());
                 }
                 self.counters.requests += 1;
-                let (service, routing) = self.require_home(&request.head.service, None);
+                let (service, routing) = self.require_home(&request.head.service, request.routing);
                 let meter = &mut self.services.get_mut(service).meter;
                 meter.requests += 1;
                 meter.bytes_in += request.content.size() as u64;
@@ -93,6 +93,7 @@ impl<F: Frame> Broker<F> {
             mut head,
             content,
             mut terms,
+            routing,
             retried,
             ..
         } = request;
@@ -135,11 +136,16 @@ impl<F: Frame> Broker<F> {
             }
         }
         self.counters.requests += 1;
-        let (service, routing) = self.require_home(&head.service, None);
+        let (service, routing) = self.require_home(&head.service, routing);
         let meter = &mut self.services.get_mut(service).meter;
         meter.requests += 1;
         meter.bytes_in += content.size() as u64;
-        if let Some(code) = self.check_admission(now, service, &content, terms) {
+        let is_choosy = routing.as_ref().is_some_and(|routing| routing.is_choosy());
+        let refused = match self.is_out_of_reach(service, routing.as_deref()) {
+            true => Some(Code::NoWorker),
+            false => self.check_admission(now, service, &content, terms, is_choosy),
+        };
+        if let Some(code) = refused {
             self.refuse(from, head, as_known(code, retried));
             self.leave_door(client, service);
             return Ok(());
@@ -172,11 +178,31 @@ impl<F: Frame> Broker<F> {
         asked: &[u8],
         routing: Option<Box<Routing>>,
     ) -> (ServiceKey, Option<Box<Routing>>) {
+        if let Some(name) = routing.as_ref().and_then(|r| r.worker.as_deref())
+            && let Some(home) = self.pinned_home(name, asked)
+        {
+            let is_own = self.services.is(home, asked, false);
+            let mut routing = routing.unwrap_or_default();
+            routing.asked = (!is_own).then(|| asked.into());
+            return (home, Some(routing));
+        }
         let own = self.services.require(asked);
         match self.services.needs_home(own) {
             false => (own, routing),
             true => self.place(own, routing),
         }
+    }
+
+    /// Whether it is for a worker that is not there.
+    fn is_out_of_reach(&self, service: ServiceKey, routing: Option<&Routing>) -> bool {
+        let Some(name) = routing.and_then(|routing| routing.worker.as_deref()) else {
+            return false;
+        };
+        let worker = self
+            .workers
+            .find(name)
+            .and_then(|key| self.workers.get(key));
+        worker.is_none_or(|worker| worker.service != service)
     }
 
     pub(super) fn charge_request(
@@ -216,6 +242,13 @@ impl<F: Frame> Broker<F> {
 
     /// Has it wait for a worker.
     pub(super) fn enqueue(&mut self, now: Time, request: RequestKey, service: ServiceKey) {
+        if self
+            .requests
+            .get(request)
+            .is_some_and(|r| r.routing.is_some())
+        {
+            self.route(request);
+        }
         let entry = self.services.get_mut(service);
         entry.queue.push_back(request, &mut self.requests);
         self.dispatch(now, service);

@@ -26,6 +26,7 @@ impl<F: Frame> Broker<F> {
             .chain(self.parking.timer())
             .chain(self.leaving.timer)
             .chain(self.claims.timers())
+            .chain(self.services.timers())
             .collect();
         assert_eq!(
             self.deadlines.len(),
@@ -231,16 +232,27 @@ impl<F: Frame> Broker<F> {
         assert_eq!(service.queue.asked_for(), asked_for);
         let first = service
             .queue
-            .first()
+            .first_plain()
             .and_then(|key| self.requests.park(key));
         let is_open = first.is_some_and(ParkState::may_start);
+        // What others wait behind is asked for, so that they wait for no longer than its client may take.
+        let mut is_open = is_open;
+        if service.queue.has_lanes() {
+            for head in service.firsts_with_workers(&self.workers) {
+                match self.requests.park(head) {
+                    Some(ParkState::Parked) => assert!(self.stopping, "nobody waits unasked"),
+                    Some(ParkState::Asked) => is_open = false,
+                    _ => {}
+                }
+            }
+        }
         let can_run = service.lines().any(|(line, _)| line == Line::Idle);
         assert!(
-            !can_run || !is_open || self.stopping,
+            !can_run || !is_open || self.stopping || service.special.is_some(),
             "nobody waits for nothing"
         );
         assert!(
-            service.workers > 0 || queued + service.queue.beside() > 0,
+            service.workers > 0 || queued + service.queue.beside() > 0 || service.special.is_some(),
             "a service is forgotten when it is idle"
         );
         queued

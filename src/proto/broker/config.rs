@@ -3,6 +3,7 @@
 use super::Departure;
 use super::accounts::HeldLimits;
 use super::limits::Limits;
+use super::services::Policies;
 use crate::wire::{Dialects, Hello};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct BrokerConfig {
     pub reconnect_grace: Duration,
     /// How much may wait.
     pub limits: Limits,
+    /// Which workers get requests.
+    pub policies: Policies,
     /// How much may be kept.
     pub held: HeldLimits,
     /// How many bytes may lie ready for one peer. Default 64 MiB.

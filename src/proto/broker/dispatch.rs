@@ -17,7 +17,8 @@ impl<F: Frame> Broker<F> {
         }
         loop {
             self.pair(now, service);
-            if !self.ask_ahead(now, service) {
+            if !self.ask_ahead(now, service) && !(self.services.spreads && self.take_over(service))
+            {
                 break;
             }
         }
@@ -30,10 +31,19 @@ impl<F: Frame> Broker<F> {
     }
 
     fn pair(&mut self, now: Time, service: ServiceKey) {
-        while let Some((request, worker)) = self.services.pair(now, service, &mut self.requests) {
+        while let Some((request, worker)) = self.services.pair(
+            now,
+            service,
+            &mut self.requests,
+            &mut self.workers,
+            &self.config.policies,
+        ) {
             if self.hand_over(now, worker, request) {
                 self.line_up(worker);
             }
+        }
+        if self.services.is_limited(service) {
+            self.watch_rate(now, service);
         }
     }
 
@@ -83,9 +93,20 @@ impl<F: Frame> Broker<F> {
         let has_moved = self.services.have_homes() && self.go_home(key);
         if let Some(request) = self.requests.get(key) {
             let home = request.service;
+            if request.routing.is_some() {
+                self.route(key);
+            }
+            let keeps_place = self.was_rejected(key);
             let service = self.services.get_mut(home);
-            service.queue.push_front(key, &mut self.requests);
+            match keeps_place {
+                // Those that one worker rejects come back one after the other, the first first.
+                true => service.queue.merge([key].into_iter(), &mut self.requests),
+                false => service.queue.push_front(key, &mut self.requests),
+            }
             self.watch(now, key);
+            if self.is_for_nobody(key) {
+                return self.end_for_nobody(now, key);
+            }
             if has_moved {
                 self.dispatch(now, home);
             }

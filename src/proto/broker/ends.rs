@@ -140,11 +140,31 @@ impl<F: Frame> Broker<F> {
             ended: now,
         };
         meter.record(times);
+        if self.services.get_mut(request.service).special.is_some() {
+            self.count_share(key, times);
+        }
         if self.config.log_requests {
             self.log_end(key, times, end);
         }
         if let End::Failed(Code::ClientTimeout) | End::ExpiredAtClient = end {
             self.report_expired(key);
+        }
+    }
+
+    #[cold]
+    fn count_share(&mut self, key: RequestKey, times: Times) {
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
+        let special = &mut self.services.get_mut(request.service).special;
+        let balancer = special
+            .as_mut()
+            .and_then(|special| special.balancer.as_mut());
+        if let Some(balancer) = balancer
+            && let Some(given) = times.given
+            && let Some(worker) = request.worker().and_then(|key| self.workers.get_mut(key))
+        {
+            worker.share += balancer.ended(times.ended - given);
         }
     }
 

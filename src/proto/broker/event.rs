@@ -98,6 +98,15 @@ pub enum BrokerEvent {
         /// Whether it is all queues together that are full, and the numbers theirs.
         total: bool,
     },
+    /// A worker does not want a request, which goes to another one. Told some hundred times a second at most.
+    RequestRejected {
+        /// The service it was for.
+        service: Box<[u8]>,
+        /// The worker's routing id.
+        worker: Box<[u8]>,
+        /// The reason, JSON if it is not bytes.
+        reason: Box<str>,
+    },
     /// Something was refused because more would be kept than may for one peer, one user or in all.
     /// Told a few times a second at most.
     LimitReached {
@@ -220,6 +229,7 @@ impl BrokerEvent {
             BrokerEvent::WorkerReady { worker: peer, .. }
             | BrokerEvent::WorkerGone { worker: peer, .. }
             | BrokerEvent::ClientGone { client: peer, .. }
+            | BrokerEvent::RequestRejected { worker: peer, .. }
             | BrokerEvent::LimitReached { peer, .. }
             | BrokerEvent::BadMessage { peer, .. }
             | BrokerEvent::Denied { peer, .. } => Some(peer),
@@ -287,6 +297,18 @@ impl BrokerEvent {
                     "scope": scope,
                     "heldBytes": held,
                     "limit": limit,
+                }),
+            ),
+            BrokerEvent::RequestRejected {
+                service,
+                worker,
+                reason,
+            } => (
+                "requestRejected",
+                json!({
+                    "service": text(service),
+                    "worker": text(worker),
+                    "reason": serde_json::from_str(reason).unwrap_or(Value::from(&**reason)),
                 }),
             ),
             BrokerEvent::Denied {

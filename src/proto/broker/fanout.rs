@@ -115,7 +115,11 @@ impl<F: Frame> Broker<F> {
                 worker: id,
             });
             let asked = asked.clone();
-            let routing = Some(Box::new(Routing { asked, part }));
+            let routing = Some(Box::new(Routing {
+                asked,
+                part,
+                ..Routing::default()
+            }));
             let copy = new(rid, routing, terms_of_copy);
             let copy = self.insert_beside(now, copy, State::Addressed);
             let copy = self.requests.token(copy);
@@ -330,7 +334,7 @@ fn item<F: Frame>(worker: &RoutingId, kind: ReplyKind, body: Body<F>) -> Body<F>
     };
     let error = match kind {
         ReplyKind::Error => ERROR,
-        ReplyKind::OwnError => ERROR | OWN,
+        ReplyKind::OwnError | ReplyKind::Rejected => ERROR | OWN,
         ReplyKind::Partial | ReplyKind::Final => 0,
     };
     let name = &worker[..worker.len().min(usize::from(u8::MAX))];

@@ -48,7 +48,11 @@ impl<F: Frame> Broker<F> {
             return false;
         };
         let old = request.service;
-        let home = self.home_or_own(&asked);
+        let pinned = request.routing.as_ref().and_then(|r| r.worker.as_deref());
+        let home = match pinned.and_then(|name| self.pinned_home(name, &asked)) {
+            Some(home) => home,
+            None => self.home_or_own(&asked),
+        };
         if home == old {
             return false;
         }
@@ -81,7 +85,11 @@ impl<F: Frame> Broker<F> {
             (Some(routing), _) => routing.asked = is_guest.then(|| asked.clone()),
             (None, true) => {
                 let asked = Some(asked.clone());
-                request.routing = Some(Box::new(Routing { asked, part: None }));
+                let routing = Routing {
+                    asked,
+                    ..Routing::default()
+                };
+                request.routing = Some(Box::new(routing));
             }
             (None, false) => {}
         }
@@ -111,11 +119,8 @@ impl<F: Frame> Broker<F> {
         }
         let mut moves = Vec::new();
         for &from in &froms {
-            let queue = &self.services.get_mut(from).queue;
-            let mut next = queue.first();
-            while let Some(key) = next {
-                next = self.requests.next(key);
-                let Some(asked) = self.asked(key) else {
+            for key in self.waiting_in(from) {
+                let Some(asked) = self.asked(key).filter(|_| !self.is_pinned(key)) else {
                     continue;
                 };
                 let is_own = !is_pattern && *asked == *name;
@@ -136,10 +141,8 @@ impl<F: Frame> Broker<F> {
     #[cold]
     pub(super) fn scatter(&mut self, now: Time, from: ServiceKey) {
         let mut moves = Vec::new();
-        let mut next = self.services.get_mut(from).queue.first();
-        while let Some(key) = next {
-            next = self.requests.next(key);
-            let Some(asked) = self.asked(key) else {
+        for key in self.waiting_in(from) {
+            let Some(asked) = self.asked(key).filter(|_| !self.is_pinned(key)) else {
                 continue;
             };
             let home = self.home_or_own(&asked);
@@ -157,8 +160,43 @@ impl<F: Frame> Broker<F> {
         }
     }
 
+    /// Where ranges go to all versions: workers that have nothing to do take what waits for other versions. True if there
+    /// was something.
+    #[cold]
+    pub(super) fn take_over(&mut self, service: ServiceKey) -> bool {
+        let (siblings, room) = self.services.could_help(service);
+        let mut moves = Vec::new();
+        for sibling in siblings {
+            for key in self.waiting_in(sibling) {
+                if moves.len() == room {
+                    break;
+                }
+                let request = self.requests.get(key);
+                let is_choosy = request
+                    .and_then(|r| r.routing.as_ref())
+                    .is_some_and(|r| r.worker.is_some() || r.key.is_some());
+                let asked = self.asked(key).filter(|_| !is_choosy);
+                if asked.is_some_and(|asked| {
+                    self.services.has_range(&asked) && self.services.may_serve(service, &asked)
+                }) {
+                    moves.push((key, service));
+                }
+            }
+        }
+        let any = !moves.is_empty();
+        self.relocate(moves);
+        any
+    }
+
+    /// All that waits in the queue of a service, and not beside it.
+    pub(super) fn waiting_in(&mut self, service: ServiceKey) -> Vec<RequestKey> {
+        let queue = &self.services.get_mut(service).queue;
+        let first = queue.first();
+        std::iter::successors(first, |&key| queue.next(key, &self.requests)).collect()
+    }
+
     /// Moves requests that are in queues into those of their homes, by when they arrived.
-    fn relocate(&mut self, mut moves: Vec<(RequestKey, ServiceKey)>) {
+    pub(super) fn relocate(&mut self, mut moves: Vec<(RequestKey, ServiceKey)>) {
         moves.sort_by_key(|&(key, home)| (home.index(), self.requests.order(key)));
         for of_home in moves.chunk_by(|one, other| one.1 == other.1) {
             let home = of_home[0].1;
@@ -172,6 +210,7 @@ impl<F: Frame> Broker<F> {
                 if let Some(asked) = self.asked(key) {
                     self.adopt(key, home, &asked);
                 }
+                self.route(key);
             }
             let queue = &mut self.services.get_mut(home).queue;
             let keys = parked.iter().map(|(key, ..)| *key);

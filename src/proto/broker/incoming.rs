@@ -2,7 +2,7 @@
 
 use super::access::Action;
 use super::accounts::ENTRY;
-use super::requests::Content;
+use super::requests::{Content, Routing};
 use crate::proto::Terms;
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::members::{Scalar, members};
@@ -28,6 +28,8 @@ pub(super) struct IncomingRequest<F> {
     pub(super) head: RequestHead<F>,
     pub(super) content: Content<F>,
     pub(super) terms: Terms,
+    /// Where it wants to go, if it says so.
+    pub(super) routing: Option<Box<Routing>>,
     /// Of a RESUME: what its client knows of it from a broker before.
     pub(super) past: Option<Past>,
     /// How often it started again before, with a client that was given up.
@@ -107,7 +109,7 @@ impl<F: Frame> Incoming<F> {
             } => (service, rid, data, Some(opts), Some(ext), Some(past)),
             other => return Ok(Incoming::Client(other)),
         };
-        let (body, terms) = read_request(data, opts.as_deref(), ext)?;
+        let (body, terms, routing) = read_request(data, opts.as_deref(), ext)?;
         Ok(Incoming::Request(IncomingRequest {
             head: RequestHead {
                 dialect: Dialect::Omdp,
@@ -117,8 +119,9 @@ impl<F: Frame> Incoming<F> {
             },
             content: Content { body, opts },
             terms,
+            routing,
             past,
-            retried: 0,
+            retried: ext.map_or(0, |ext| ext.started),
         }))
     }
 
@@ -184,8 +187,9 @@ impl<F: Frame> Incoming<F> {
 
 impl<F: Frame> IncomingRequest<F> {
     fn of_pigato(service: F, rid: F, data: F, opts: Option<F>) -> Self {
+        let (timeout, routing) = read_options(opts.as_deref(), "workerId");
         let terms = Terms {
-            timeout: timeout_of(opts.as_deref()).map(ahead_of_client),
+            timeout: timeout.map(ahead_of_client),
             retry: retry_of(opts.as_deref()),
             ..Terms::default()
         };
@@ -201,6 +205,7 @@ impl<F: Frame> IncomingRequest<F> {
                 opts,
             },
             terms,
+            routing,
             past: None,
             retried: 0,
         }
@@ -220,20 +225,25 @@ impl<F: Frame> IncomingRequest<F> {
             },
             // Its client can't say any: the broker's are put in their place at the door.
             terms: Terms::default(),
+            routing: None,
             past: None,
             retried: 0,
         }
     }
 }
 
-/// The body, and the terms: out of the extension frame, or else out of the options.
+/// Where a request wants to go.
+type Route = Option<Box<Routing>>;
+
+/// The body, the terms and the routing: out of the extension frame, or else out of the options.
 fn read_request<F: Frame>(
     data: F,
     opts: Option<&[u8]>,
     ext: Option<RequestExt>,
-) -> Result<(Body<F>, Terms), Malformed> {
+) -> Result<(Body<F>, Terms, Route), Malformed> {
     let Some(ext) = ext else {
-        return Ok((Body::json(data), timeout_of(opts).into()));
+        let (timeout, routing) = read_options(opts, "worker");
+        return Ok((Body::json(data), timeout.into(), routing));
     };
     let body = match ext.data {
         RequestData::Json => Body::json(data),
@@ -248,25 +258,36 @@ fn read_request<F: Frame>(
         // What was taken of a stream can't be given to another worker.
         retry: if ext.stream { 0 } else { ext.retry },
         fail_fast: ext.fail_fast,
+        routed: ext.routed,
         stream: ext.stream,
         deadline: ext.left_ms.map(|ms| Duration::from_millis(ms.into())),
     };
-    Ok((body, terms))
+    let routing = match ext.routed {
+        true => Routing::read(opts.unwrap_or_default()),
+        false => None,
+    };
+    Ok((body, terms, routing))
 }
 
-/// As 0.0.92 read it: what is missing, zero or no number is 60 s, what is negative is none.
-fn timeout_of(opts: Option<&[u8]>) -> Option<Duration> {
+/// The timeout as 0.0.92 read it: what is missing, zero or no number is 60 s, what is negative is none. A client of 0.0.92
+/// sends what else its user says, too. `worker` is what the option for one worker is called.
+fn read_options(opts: Option<&[u8]>, worker: &str) -> (Option<Duration>, Route) {
     const DEFAULT: f64 = 60_000.0;
     let mut timeout = None;
-    let is_object = members(opts.unwrap_or_default(), |name, value| {
-        if name == "timeout" {
-            timeout = value.as_f64();
-        }
+    let mut routing: Route = None;
+    let is_object = members(opts.unwrap_or_default(), |name, value| match name {
+        "timeout" => timeout = value.as_f64(),
+        "key" | "priority" => routing.get_or_insert_default().set(name, value),
+        name if name == worker => routing.get_or_insert_default().set("worker", value),
+        _ => {}
     });
     let timeout = timeout
         .filter(|ms| is_object && *ms != 0.0)
         .unwrap_or(DEFAULT);
-    (timeout > 0.0).then(|| Duration::from_millis(timeout.min(f64::from(i32::MAX)).ceil() as u64))
+    let timeout = (timeout > 0.0)
+        .then(|| Duration::from_millis(timeout.min(f64::from(i32::MAX)).ceil() as u64));
+    let routing = routing.filter(|routing| is_object && !routing.is_empty());
+    (timeout, routing)
 }
 
 /// A client of PIGATO looks for its timeouts with each of its heartbeats, and dies of a reply to a

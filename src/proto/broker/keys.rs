@@ -7,8 +7,8 @@ pub(super) struct RequestKey(pub(super) u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ClientKey(pub(super) usize);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct WorkerKey(pub(super) usize);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::proto::broker) struct WorkerKey(pub(super) usize);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct ServiceKey(pub(super) usize);

@@ -121,6 +121,7 @@ impl<F: Frame> Broker<F> {
         service: ServiceKey,
         content: &Content<F>,
         terms: Terms,
+        is_choosy: bool,
     ) -> Option<Code> {
         let size = content.body.bytes.len() as u64;
         if self.config.max_message.is_some_and(|max| size > max) {
@@ -131,7 +132,7 @@ impl<F: Frame> Broker<F> {
             return Some(Code::NoWorker);
         }
         // A worker takes it at once, and so nothing waits here.
-        if entry.can_take() {
+        if !is_choosy && entry.can_take(now) {
             entry.full = false;
             return None;
         }

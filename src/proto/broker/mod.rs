@@ -76,6 +76,7 @@ mod reply_log;
 mod requests;
 mod retry;
 mod returned;
+mod routing;
 mod services;
 mod stats;
 mod transmit;
@@ -87,6 +88,7 @@ pub use accounts::HeldLimits;
 pub use config::BrokerConfig;
 pub use event::{BrokerEvent, Departure, EndedRequest, Told};
 pub use limits::Limits;
+pub use services::{Policies, Policy};
 pub use transmit::{Outgoing, Transmit};
 
 use super::Time;
@@ -101,7 +103,7 @@ use clients::Clients;
 use displaced::Displaced;
 use forgotten::Forgotten;
 use incoming::Incoming;
-use keys::{ClientKey, RequestKey, WorkerKey};
+use keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use limits::{Gauge, Pulse};
 use mdp::{Parts, Refused};
 use parking::Parking;
@@ -126,6 +128,7 @@ enum Timer {
     Leaving,
     Claim(usize),
     Search(RequestKey),
+    Rate(ServiceKey),
 }
 
 /// How many deadlines are seen to before messages get their turn: a queue of a million that expires
@@ -182,7 +185,7 @@ impl<F: Frame> Broker<F> {
     /// A broker that knows nobody.
     pub fn new(config: BrokerConfig) -> Self {
         Broker {
-            services: Services::new(config.measured_services),
+            services: Services::new(config.measured_services, config.policies.spreads),
             workers: Workers::default(),
             clients: Clients::new(config.seed),
             requests: Requests::new(),
@@ -313,6 +316,7 @@ impl<F: Frame> Broker<F> {
                 Timer::Leaving => self.leaving_due(now),
                 Timer::Claim(at) => self.claim_due(now, at),
                 Timer::Search(key) => self.search_due(now, key),
+                Timer::Rate(key) => self.rate_due(now, key),
             }
         }
     }

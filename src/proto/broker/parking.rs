@@ -179,7 +179,7 @@ impl<F: Frame> Broker<F> {
                 return;
             };
             near.insert(key);
-            next = self.requests.next(key);
+            next = entry.queue.next(key, &self.requests);
         }
     }
 

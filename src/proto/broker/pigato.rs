@@ -82,7 +82,10 @@ impl<F: Frame> Broker<F> {
                 rid,
                 reason,
                 ..
-            } => self.on_reject(now, key, &client, &rid, pigato::body(reason)),
+            } => {
+                let kind = ReplyKind::Rejected;
+                self.on_named_reply(now, key, &client, &rid, kind, pigato::body(reason));
+            }
             // Those came in the form of OMDP.
             WorkerMessage::Ready { .. } | WorkerMessage::Disconnect => {}
         }
@@ -132,19 +135,6 @@ impl<F: Frame> Broker<F> {
             self.release_old_worker(now, key, client, rid);
         }
         self.on_reply(now, key, request, kind, body, None);
-    }
-
-    /// The worker does not want it: it starts again if it may, and ends with the reason if not.
-    fn on_reject(&mut self, now: Time, key: WorkerKey, client: &[u8], rid: &[u8], reason: Body<F>) {
-        match self.running_by_name(key, client, rid) {
-            Some(request) if self.may_retry(request) => {
-                self.free_slot(key, request);
-                self.retry(now, request);
-                self.line_up(key);
-                self.dispatch_for(now, key);
-            }
-            _ => self.on_named_reply(now, key, client, rid, ReplyKind::Error, reason),
-        }
     }
 
     /// A request to a worker that is of PIGATO, or may be.

@@ -119,6 +119,9 @@ impl<F: Frame> Broker<F> {
             true => self.services.require_pattern(service),
             false => self.services.require(service),
         };
+        let said = hello.as_ref().map(|hello| &hello.serving);
+        let (policies, seed) = (&self.config.policies, self.config.seed);
+        self.services.configure(service_key, said, policies, seed);
         if self.services.add_worker(service_key) {
             self.gather(service_key);
         }
@@ -127,6 +130,7 @@ impl<F: Frame> Broker<F> {
         worker.charged = charged;
         let key = self.workers.insert(worker);
         self.arm_worker(key);
+        self.on_worker_came(service_key);
         self.events.push(BrokerEvent::WorkerReady {
             worker: from.into(),
             service: service.into(),
@@ -174,6 +178,7 @@ impl<F: Frame> Broker<F> {
         if let Some(addressed) = worker.addressed.take() {
             self.end_addressed(now, addressed);
         }
+        self.on_worker_went(now, worker.service);
         if self.services.remove_worker(worker.service) {
             self.scatter(now, worker.service);
         }

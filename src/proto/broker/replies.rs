@@ -35,6 +35,9 @@ impl<F: Frame> Broker<F> {
         if self.is_given_up(now, key, request, kind, &body) {
             return;
         }
+        if kind == ReplyKind::Rejected {
+            return self.on_reject(now, key, request, &body);
+        }
         let (mut kind, mut body) = (kind, body);
         if kind != ReplyKind::OwnError && !self.client_takes(request, &body) {
             let code = Code::ReplyTooLarge;

@@ -5,7 +5,7 @@ mod routing;
 mod state;
 
 pub(super) use queue::Queue;
-pub(super) use routing::{Part, Routing};
+pub(super) use routing::{Lane, MAX_LEVEL, Part, Routing, Who};
 pub(super) use state::{Assigned, Deadline, Gathering, ParkState, Queued, Search, State};
 
 use super::input::Input;
@@ -58,6 +58,15 @@ impl<F: Frame> Request<F> {
 }
 
 impl<F> Request<F> {
+    /// Where it waits in its queue; `None` is among those that want nothing.
+    fn lane(&self) -> Option<Lane> {
+        self.routing.as_deref()?.lane()
+    }
+
+    pub(super) fn is_fail_fast(&self) -> bool {
+        self.fail_fast
+    }
+
     /// Whether no worker has it.
     pub(super) fn is_waiting(&self) -> bool {
         !matches!(self.state, State::Assigned(_))
@@ -199,7 +208,7 @@ impl<F> Requests<F> {
         (u64::from(request.serial) == token >> 32).then_some(key)
     }
 
-    /// The one behind it in its queue.
+    /// The one behind it in its lane.
     pub(super) fn next(&self, key: RequestKey) -> Option<RequestKey> {
         match &self.get(key)?.state {
             State::Queued(queued) if queued.next != NONE => Some(RequestKey(queued.next)),

@@ -23,6 +23,8 @@ pub(super) struct Counters {
     pub(super) expired: u64,
     pub(super) cancelled: u64,
     pub(super) retried: u64,
+    /// By workers, each time.
+    pub(super) rejected: u64,
     pub(super) bad_messages: u64,
     pub(super) slow_peers: u64,
     /// What was refused because more would have been kept than may.
@@ -192,6 +194,7 @@ impl<F: Frame> Broker<F> {
             "expired": counters.expired,
             "cancelled": counters.cancelled,
             "retried": counters.retried,
+            "rejected": counters.rejected,
             "refused": counters.errors[Code::QueueFull as usize],
             "badMessages": counters.bad_messages,
             "slowPeers": counters.slow_peers,

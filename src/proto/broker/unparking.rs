@@ -1,7 +1,7 @@
 //! Parked requests whose turn is near: clients are asked to let them go. See [`super::parking`].
 
 use super::Broker;
-use super::keys::{ClientKey, ServiceKey};
+use super::keys::{ClientKey, RequestKey, ServiceKey};
 use super::parking::Told;
 use super::requests::{ParkState, State};
 use crate::proto::Time;
@@ -19,7 +19,28 @@ impl<F: Frame> Broker<F> {
         };
         let mut told = Told::new();
         let mut moved = false;
-        let mut next = entry.queue.first();
+        for first in entry.firsts_with_workers(&self.workers) {
+            moved |= self.ask_for(now, service, first, depth, &mut told);
+        }
+        for (client, rids) in told {
+            rids_to_frames(rids.iter().map(|rid| &**rid), |rids| {
+                self.send_client(client, ToClient::Unpark { rids });
+            });
+        }
+        moved
+    }
+
+    /// Asks for what is at the front of one lane.
+    fn ask_for(
+        &mut self,
+        now: Time,
+        service: ServiceKey,
+        first: RequestKey,
+        depth: usize,
+        told: &mut Told<F>,
+    ) -> bool {
+        let mut moved = false;
+        let mut next = Some(first);
         let mut seen = 0;
         while let Some(key) = next.filter(|_| seen < depth) {
             next = self.requests.next(key);
@@ -41,11 +62,6 @@ impl<F: Frame> Broker<F> {
             let token = self.requests.token(key);
             self.stand(now, token);
             seen += 1;
-        }
-        for (client, rids) in told {
-            rids_to_frames(rids.iter().map(|rid| &**rid), |rids| {
-                self.send_client(client, ToClient::Unpark { rids });
-            });
         }
         moved
     }

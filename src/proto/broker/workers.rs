@@ -68,6 +68,8 @@ pub(super) struct Worker {
     /// Requests that it ended, and how many of them with an error value.
     pub(super) ended: u64,
     pub(super) failed: u64,
+    /// How much it has done, as the policy of its service counts.
+    pub(super) share: u64,
 }
 
 /// A request that has ended for everybody but the 0.0.92 worker that works on it.
@@ -128,12 +130,19 @@ impl Worker {
             since: now,
             ended: 0,
             failed: 0,
+            share: 0,
         }
     }
 
     /// Whether it keeps to the windows of streams.
     pub(super) fn has_window(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.flow)
+    }
+
+    /// How much of the work it is to have, as against 1.
+    pub(super) fn weight(&self) -> u32 {
+        let hello = self.hello.as_ref();
+        hello.and_then(|hello| hello.serving.weight).unwrap_or(1)
     }
 
     fn capacity(&self) -> usize {
@@ -207,6 +216,12 @@ impl Workers {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Worker> {
         self.slab.iter().map(|(_, worker)| worker)
+    }
+
+    pub(super) fn iter_keys(&self) -> impl Iterator<Item = (WorkerKey, &Worker)> {
+        self.slab
+            .iter()
+            .map(|(key, worker)| (WorkerKey(key), worker))
     }
 
     pub(super) fn len(&self) -> usize {

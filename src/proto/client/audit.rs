@@ -15,7 +15,11 @@ impl<F: Frame> Client<F> {
         );
         assert!(timers.iter().all(|timer| self.deadlines.contains(*timer)));
         for (id, request) in &self.requests {
-            assert_eq!(request.timer.is_some(), request.timeout.is_some());
+            let is_delayed = matches!(request.stage, Stage::Delayed);
+            assert_eq!(
+                request.timer.is_some(),
+                request.timeout.is_some() || is_delayed
+            );
             let waits = matches!(request.stage, Stage::Waiting);
             assert_eq!(waits, self.waiting.contains(id));
             assert!(

@@ -2,6 +2,7 @@
 
 use super::Client;
 use super::input::Input;
+use super::retry::Retry;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::link::BrokerLife;
 use crate::proto::{Terms, Time};
@@ -17,6 +18,8 @@ pub(in crate::proto) struct Pending<F> {
     pub(super) data: Body<F>,
     pub(super) opts: F,
     pub(super) terms: Terms,
+    /// When it is made again, and how often it was, if it may be.
+    pub(super) retry: Option<Box<Retry>>,
     pub(super) stage: Stage,
     /// How often it was given to another broker, or anew to the same. Part of its id there: a late
     /// word about an earlier time is about nothing.
@@ -46,10 +49,16 @@ const MAX_LEAD: Duration = Duration::from_millis(250);
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stage {
     Waiting,
+    /// It has ended badly, and is made again when its timer comes.
+    Delayed,
     Sent,
     Parked,
-    Unknown { until: Time },
-    Resuming { until: Time },
+    Unknown {
+        until: Time,
+    },
+    Resuming {
+        until: Time,
+    },
 }
 
 impl Stage {
@@ -98,6 +107,8 @@ impl<F: Frame> Pending<F> {
             timeout_ms,
             retry: self.terms.retry,
             fail_fast: self.terms.fail_fast,
+            routed: self.terms.routed,
+            started: self.retry.as_ref().map_or(0, |retry| retry.made),
             stream: self.terms.stream,
             left_ms: left.map(|latest| latest.ms_since(now)),
         };

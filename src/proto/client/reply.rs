@@ -2,6 +2,7 @@
 
 use super::pending::Stage;
 use super::request::Tell;
+use super::retry::Cause;
 use super::{Client, ClientNotice};
 use crate::proto::Time;
 use crate::proto::code::Code;
@@ -33,6 +34,12 @@ impl<F: Frame> Client<F> {
                 self.ask_need(id);
             }
         } else {
+            if request.retry.is_some()
+                && let Some(cause) = Cause::of(kind, &body)
+                && self.is_made_again(now, id, cause)
+            {
+                return;
+            }
             self.forget(id, Tell::Nothing);
         }
         self.notices.push(match kind {

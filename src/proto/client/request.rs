@@ -3,6 +3,7 @@
 
 use super::input::Input;
 use super::pending::{Pending, Stage};
+use super::retry::Retry;
 use super::{Client, ClientNotice};
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
@@ -36,12 +37,17 @@ impl<F: Frame> Client<F> {
         if terms.stream && self.config.dialect != Dialect::Omdp {
             return self.fail(id, Code::NoStreams);
         }
+        let retry = match terms.routed && !terms.stream {
+            true => Retry::read(&opts),
+            false => None,
+        };
         let timeout = terms.idle();
         let request = Pending {
             service,
             data,
             opts,
             terms,
+            retry,
             stage: Stage::Waiting,
             again: 0,
             broker: None,

@@ -16,6 +16,7 @@
 use super::Client;
 use super::pending::{Pending, Stage};
 use super::request::Tell;
+use super::retry::Cause;
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::Frame;
@@ -41,7 +42,7 @@ impl<F: Frame> Client<F> {
             if lasting {
                 self.resume(now, id, until);
             } else {
-                self.give_up(id);
+                self.give_up(now, id);
             }
         }
         if lasting && self.connections > 1 {
@@ -83,7 +84,10 @@ impl<F: Frame> Client<F> {
     }
 
     /// Nobody can know whether it ran.
-    fn give_up(&mut self, id: u64) {
+    fn give_up(&mut self, now: Time, id: u64) {
+        if self.is_made_again(now, id, Cause::Lost) {
+            return;
+        }
         self.forget(id, Tell::Nothing);
         self.fail(id, Code::BrokerLost);
     }
@@ -98,7 +102,7 @@ impl<F: Frame> Client<F> {
                 continue;
             };
             let until = match request.stage {
-                Stage::Waiting | Stage::Unknown { .. } => continue,
+                Stage::Waiting | Stage::Delayed | Stage::Unknown { .. } => continue,
                 Stage::Parked => {
                     request.stage = Stage::Waiting;
                     request.again += 1;
@@ -113,7 +117,7 @@ impl<F: Frame> Client<F> {
                 request.stage = Stage::Unknown { until };
                 self.unknown.insert((until, id));
             } else {
-                self.give_up(id);
+                self.give_up(now, id);
             }
         }
     }
@@ -123,7 +127,7 @@ impl<F: Frame> Client<F> {
         while let Some((until, id)) = self.unknown.first().copied()
             && until <= now
         {
-            self.give_up(id);
+            self.give_up(now, id);
         }
     }
 

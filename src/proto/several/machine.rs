@@ -24,6 +24,7 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
                 let ended = commands.iter().filter_map(|command| match command {
                     WorkerCommand::Final(delivery, _)
                     | WorkerCommand::Error(delivery, _)
+                    | WorkerCommand::Reject(delivery, _)
                     | WorkerCommand::Expired(delivery) => Some(*delivery),
                     _ => None,
                 });
@@ -38,6 +39,7 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
             }
             WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
             WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),
+            WorkerCommand::Reject(delivery, reason) => self.reject(now, delivery, reason),
             WorkerCommand::Expired(delivery) => self.expire(now, delivery),
             WorkerCommand::Read(delivery, bytes) => self.read(delivery, bytes),
             WorkerCommand::Enough(delivery) => self.enough(delivery),

@@ -158,6 +158,13 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.ended(now, delivery);
     }
 
+    /// See [`Worker::reject`].
+    pub fn reject(&mut self, now: Time, delivery: u64, reason: Body<F>) {
+        let (line, number) = self.place(delivery);
+        self.members[line].reject(now, number, reason);
+        self.ended(now, delivery);
+    }
+
     /// See [`Worker::expire`].
     pub fn expire(&mut self, now: Time, delivery: u64) {
         let (line, number) = self.place(delivery);

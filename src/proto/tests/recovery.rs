@@ -26,6 +26,7 @@ const FOREVER: Terms = Terms {
     timeout: None,
     retry: 0,
     fail_fast: false,
+    routed: false,
     stream: false,
     deadline: None,
 };

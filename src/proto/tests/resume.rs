@@ -200,6 +200,7 @@ fn what_may_run_again_does_where_nobody_knows() {
         timeout: Some(secs(60)),
         retry: 1,
         fail_fast: false,
+        routed: false,
         stream: false,
         deadline: None,
     };

@@ -35,7 +35,7 @@ fn what_is_counted_is_zero_when_all_is_over() {
     let counters = serde_json::json!({
         "requests": 5, "replies": 2, "failures": 1, "partials": 4,
         "errors": { "C_TIMEOUT": 1 },
-        "expired": 1, "cancelled": 1, "retried": 0, "refused": 0, "badMessages": 0, "slowPeers": 0,
+        "expired": 1, "cancelled": 1, "retried": 0, "rejected": 0, "refused": 0, "badMessages": 0, "slowPeers": 0,
         "overLimit": 0,
     });
     assert_eq!(stats["counters"], counters);

@@ -19,6 +19,8 @@ pub enum WorkerCommand<F> {
     Final(u64, Body<F>),
     /// See [`Worker::error`].
     Error(u64, Body<F>),
+    /// See [`Worker::reject`].
+    Reject(u64, Body<F>),
     /// See [`Worker::expire`].
     Expired(u64),
     /// See [`Worker::read`]: a delivery, and how many bytes.
@@ -62,6 +64,7 @@ impl<F: Frame> Machine for Worker<F> {
             }
             WorkerCommand::Final(delivery, body) => self.finish(now, delivery, body),
             WorkerCommand::Error(delivery, value) => self.error(now, delivery, value),
+            WorkerCommand::Reject(delivery, reason) => self.reject(now, delivery, reason),
             WorkerCommand::Expired(delivery) => self.expire(now, delivery),
             WorkerCommand::Read(delivery, bytes) => self.read(delivery, bytes),
             WorkerCommand::Enough(delivery) => self.enough(delivery),

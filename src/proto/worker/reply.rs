@@ -86,6 +86,18 @@ impl<F: Frame> Worker<F> {
         self.end(now, delivery, ReplyKind::Error, value);
     }
 
+    /// Does not want the request: a broker of ours gives it to another worker. Where no part was sent yet; else it is an
+    /// error.
+    pub fn reject(&mut self, now: Time, delivery: u64, reason: Body<F>) {
+        let entry = self.deliveries.get(&delivery);
+        let is_known = entry.is_some_and(|d| d.sent == 0 && d.token.is_some());
+        if is_known {
+            return self.end(now, delivery, ReplyKind::Rejected, reason);
+        }
+        let code = Body::json(F::from(Code::Rejected.to_json()));
+        self.end(now, delivery, ReplyKind::OwnError, code);
+    }
+
     /// Ends the request because its handler has taken longer than it may. The user has given it up,
     /// and has room for another.
     pub fn expire(&mut self, now: Time, delivery: u64) {

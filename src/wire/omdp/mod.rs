@@ -1,7 +1,7 @@
 //! OMDP, the dialect of zmq-omdp 0.0.92, with the extensions of 1.0.
 //!
 //! Commands are ASCII digits, because 0.0.92 sent JavaScript numbers as frames. The digits up to
-//! `7` are in use (`7` is REJECT in PIGATO, the dialect's other descendant), so the extension's begin at `8`.
+//! `7` are in use (`7` is REJECT, as in PIGATO, the dialect's other descendant), so the extension's begin at `8`.
 //! Each message exists in the form of 0.0.92 and, if the extension adds something, in an extended
 //! form with one more frame; a decoder distinguishes them by the number of frames. PROTOCOL.md has
 //! the tables.
@@ -31,6 +31,8 @@ const FINAL: &[u8] = b"3";
 const HEARTBEAT: &[u8] = b"4";
 const DISCONNECT: &[u8] = b"5";
 const PARTIAL: &[u8] = b"6";
+/// As in PIGATO: the worker does not want this request.
+const REJECT: &[u8] = b"7";
 /// Ours: the client no longer waits for this request.
 const CANCEL: &[u8] = b"8";
 
@@ -94,6 +96,8 @@ pub enum ReplyKind {
     Error,
     /// An error code of ours, made by the broker or by a worker that gives up; the request is over.
     OwnError,
+    /// Worker to broker only: the worker does not want the request, which is not over; the body says why.
+    Rejected,
 }
 
 impl ReplyKind {
@@ -105,7 +109,7 @@ impl ReplyKind {
         }
     }
 
-    /// Whether the request is over after this reply.
+    /// Whether the worker is through with the request after this reply.
     pub fn is_last(self) -> bool {
         self != ReplyKind::Partial
     }
@@ -117,6 +121,7 @@ impl ReplyKind {
     fn command(self) -> &'static [u8] {
         match self {
             ReplyKind::Partial => PARTIAL,
+            ReplyKind::Rejected => REJECT,
             _ => FINAL,
         }
     }

@@ -73,7 +73,7 @@ pub enum ClientMessage<F> {
 pub enum WorkerMessage<F> {
     /// `W 1 service [hello]`.
     Ready { service: F, hello: Option<F> },
-    /// `W 6|3 client rid 0 data [ext]`, or an error: `W 3 client rid value [∅ ext]`.
+    /// `W 6|3 client rid 0 data [ext]`, ours also `W 7 client rid 0 reason ext`, or an error: `W 3 client rid value [∅ ext]`.
     Reply {
         kind: ReplyKind,
         client: F,
@@ -286,6 +286,7 @@ impl<F: Frame> WorkerMessage<F> {
             },
             PARTIAL => Self::decode_reply(&mut cursor, ReplyKind::Partial)?,
             FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
+            REJECT => Self::decode_reply(&mut cursor, ReplyKind::Rejected)?,
             HEARTBEAT => WorkerMessage::Heartbeat,
             DISCONNECT => WorkerMessage::Disconnect,
             RETURN => {

@@ -181,8 +181,7 @@ pub fn is_pigato<F: Frame>(frames: &[F]) -> bool {
         (CLIENT, REQUEST, [_, rid, _, opts]) => is_request(rid, opts),
         (CLIENT, HEARTBEAT, [what, _]) => matches!(&**what, OF_REQUEST | OF_WORKER),
         (WORKER, HEARTBEAT, [delimiter, _]) => delimiter.is_empty(),
-        (WORKER, REJECT, _) => true,
-        (WORKER, FINAL | PARTIAL, [_, delimiter, ..]) => delimiter.is_empty(),
+        (WORKER, FINAL | PARTIAL | REJECT, [_, delimiter, ..]) => delimiter.is_empty(),
         _ => false,
     }
 }

@@ -1,17 +1,21 @@
 //! The queue of a service.
 
+use super::routing::{Lane, PLAIN};
 use super::state::{Assigned, ParkState, Queued, SetAside, State};
 use super::{NONE, Requests};
 use crate::proto::Time;
 use crate::proto::broker::keys::{RequestKey, WorkerKey};
 use crate::proto::broker::limits::Waiting;
+use std::collections::BTreeMap;
 
 /// A queue of one service, linked through its requests, so that one that ends leaves from the
 /// middle at no cost. It counts what waits beside it as well.
 #[derive(Debug)]
 pub struct Queue {
-    head: u32,
-    tail: u32,
+    /// Requests that any worker may have in its turn.
+    plain: List,
+    /// All others that are in the queue; no list is empty, nor is the map.
+    lanes: Option<Box<BTreeMap<Lane, List>>>,
     waiting: Waiting,
     /// Requests beside the queue: set aside, or searching.
     beside: usize,
@@ -23,11 +27,27 @@ pub struct Queue {
     fail_fast: usize,
 }
 
+/// The two ends of requests that are linked.
+#[derive(Debug, Clone, Copy)]
+struct List {
+    head: u32,
+    tail: u32,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        List {
+            head: NONE,
+            tail: NONE,
+        }
+    }
+}
+
 impl Default for Queue {
     fn default() -> Self {
         Queue {
-            head: NONE,
-            tail: NONE,
+            plain: List::default(),
+            lanes: None,
             waiting: Waiting::default(),
             beside: 0,
             parked: 0,
@@ -40,11 +60,65 @@ impl Default for Queue {
 impl Queue {
     /// Whether nothing waits, in it or beside it.
     pub fn is_empty(&self) -> bool {
-        self.head == NONE && self.beside == 0
+        self.plain.head == NONE && self.lanes.is_none() && self.beside == 0
     }
 
+    /// The first of the requests that want nothing.
+    pub fn first_plain(&self) -> Option<RequestKey> {
+        (self.plain.head != NONE).then_some(RequestKey(self.plain.head))
+    }
+
+    /// The first, by priority and not by age.
     pub fn first(&self) -> Option<RequestKey> {
-        (self.head != NONE).then_some(RequestKey(self.head))
+        match self.lanes {
+            None => self.first_plain(),
+            Some(_) => self.heads().next().map(|(_, key)| key),
+        }
+    }
+
+    /// The one behind it, in its lane or in the next.
+    pub fn next<F>(&self, key: RequestKey, requests: &Requests<F>) -> Option<RequestKey> {
+        let next = requests.next(key);
+        if next.is_some() || self.lanes.is_none() {
+            return next;
+        }
+        let lane = requests.get(key)?.lane().unwrap_or(PLAIN.clone());
+        let mut behind = self.heads().filter(|(other, _)| **other > lane);
+        behind.next().map(|(_, key)| key)
+    }
+
+    /// Whether some want more than their turn.
+    pub fn has_lanes(&self) -> bool {
+        self.lanes.is_some()
+    }
+
+    /// The first request of each lane, in the order of the lanes.
+    pub fn heads(&self) -> impl Iterator<Item = (&Lane, RequestKey)> {
+        let lanes = self.lanes.as_deref();
+        let before = lanes.map(|lanes| lanes.range(..PLAIN.clone()));
+        let behind = lanes.map(|lanes| lanes.range(PLAIN.clone()..));
+        let before = before.into_iter().flatten();
+        let behind = behind.into_iter().flatten();
+        let plain = (self.plain.head != NONE).then_some((&PLAIN, &self.plain));
+        let all = before.chain(plain).chain(behind);
+        all.map(|(lane, list)| (lane, RequestKey(list.head)))
+    }
+
+    fn list(&mut self, lane: Option<Lane>) -> &mut List {
+        match lane {
+            None => &mut self.plain,
+            Some(lane) => self.lanes.get_or_insert_default().entry(lane).or_default(),
+        }
+    }
+
+    #[cold]
+    fn drop_empty(&mut self, lane: &Lane) {
+        if let Some(lanes) = &mut self.lanes {
+            lanes.remove(lane);
+            if lanes.is_empty() {
+                self.lanes = None;
+            }
+        }
     }
 
     /// How much waits in it, or beside it.
@@ -74,7 +148,7 @@ impl Queue {
         let mut found = Vec::new();
         let mut next = self.first();
         while let Some(key) = next {
-            next = requests.next(key);
+            next = self.next(key, requests);
             if requests.get(key).is_some_and(|request| request.fail_fast) {
                 found.push(key);
             }
@@ -85,67 +159,82 @@ impl Queue {
     /// From the front; panics if the links are broken.
     #[cfg(any(test, feature = "fuzz"))]
     pub fn iter<F>(&self, requests: &Requests<F>) -> impl Iterator<Item = RequestKey> {
-        let mut prev = NONE;
-        let mut at = self.head;
-        std::iter::from_fn(move || {
-            if at == NONE {
-                assert_eq!(prev, self.tail);
-                return None;
-            }
-            let State::Queued(queued) = &requests.slab[at as usize].state else {
-                panic!("what is linked is queued");
-            };
-            assert_eq!(queued.prev, prev);
-            prev = at;
-            at = queued.next;
-            Some(RequestKey(prev))
+        let lanes = self.lanes.as_deref().into_iter().flatten();
+        let lists = lanes.map(|(lane, list)| (Some(lane), *list));
+        let lists = lists.chain([(None, self.plain)]);
+        lists.flat_map(move |(lane, list)| {
+            assert!(lane.is_none() || list.head != NONE, "no lane is empty");
+            let mut prev = NONE;
+            let mut at = list.head;
+            std::iter::from_fn(move || {
+                if at == NONE {
+                    assert_eq!(prev, list.tail);
+                    return None;
+                }
+                let request = &requests.slab[at as usize];
+                assert_eq!(request.lane().as_ref(), lane, "it is in its lane");
+                let State::Queued(queued) = &request.state else {
+                    panic!("what is linked is queued");
+                };
+                assert_eq!(queued.prev, prev);
+                prev = at;
+                at = queued.next;
+                Some(RequestKey(prev))
+            })
         })
     }
 
     /// A request that is nowhere else waits for its turn.
     pub fn push_back<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
-        let prev = self.tail;
-        self.enter(key, (prev, NONE), requests);
-        match links(prev, requests) {
-            Some(tail) => tail.next = key.0,
-            None => self.head = key.0,
-        }
-        self.tail = key.0;
+        let lane = requests.slab[key.0 as usize].lane();
+        let prev = self.list(lane.clone()).tail;
+        self.link(lane, key, (prev, NONE), requests);
     }
 
     /// Back to where the next worker takes it: for what came back without having started.
     pub fn push_front<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
-        let next = self.head;
-        self.enter(key, (NONE, next), requests);
-        match links(next, requests) {
-            Some(head) => head.prev = key.0,
-            None => self.tail = key.0,
-        }
-        self.head = key.0;
+        let lane = requests.slab[key.0 as usize].lane();
+        let next = self.list(lane.clone()).head;
+        self.link(lane, key, (NONE, next), requests);
     }
 
-    /// Puts in requests that are nowhere else, each before the first that came later than it. They are in the order in
-    /// which they came.
+    /// Puts in requests that are nowhere else, each before the first of its lane that came later than it. They are in the
+    /// order in which they came.
     pub fn merge<F>(&mut self, keys: impl Iterator<Item = RequestKey>, requests: &mut Requests<F>) {
-        let mut next = self.head;
+        let mut cursors: BTreeMap<Option<Lane>, u32> = BTreeMap::new();
         for key in keys {
             let order = requests.order(key);
-            while next != NONE && requests.order(RequestKey(next)) <= order {
-                next = requests.next(RequestKey(next)).map_or(NONE, |key| key.0);
+            let lane = requests.slab[key.0 as usize].lane();
+            let list = *self.list(lane.clone());
+            let next = cursors.entry(lane.clone()).or_insert(list.head);
+            while *next != NONE && requests.order(RequestKey(*next)) <= order {
+                *next = requests.next(RequestKey(*next)).map_or(NONE, |key| key.0);
             }
+            let next = *next;
             let prev = match links(next, requests) {
                 Some(next) => next.prev,
-                None => self.tail,
+                None => list.tail,
             };
-            self.enter(key, (prev, next), requests);
-            match links(prev, requests) {
-                Some(prev) => prev.next = key.0,
-                None => self.head = key.0,
-            }
-            match links(next, requests) {
-                Some(next) => next.prev = key.0,
-                None => self.tail = key.0,
-            }
+            self.link(lane, key, (prev, next), requests);
+        }
+    }
+
+    fn link<F>(
+        &mut self,
+        lane: Option<Lane>,
+        key: RequestKey,
+        (prev, next): (u32, u32),
+        requests: &mut Requests<F>,
+    ) {
+        self.enter(key, (prev, next), requests);
+        let list = self.list(lane);
+        match links(prev, requests) {
+            Some(prev) => prev.next = key.0,
+            None => list.head = key.0,
+        }
+        match links(next, requests) {
+            Some(next) => next.prev = key.0,
+            None => list.tail = key.0,
         }
     }
 
@@ -213,14 +302,24 @@ impl Queue {
         self.count_park(queued.park, usize::wrapping_sub);
         self.fail_fast -= usize::from(request.fail_fast);
         self.waiting.remove(request.bytes);
+        let lane = request.lane();
         requests.waiting.remove(request.bytes);
+        let list = match &lane {
+            None => &mut self.plain,
+            Some(_) => self.list(lane.clone()),
+        };
         match links(prev, requests) {
             Some(prev) => prev.next = next,
-            None => self.head = next,
+            None => list.head = next,
         }
         match links(next, requests) {
             Some(next) => next.prev = prev,
-            None => self.tail = prev,
+            None => list.tail = prev,
+        }
+        if let Some(lane) = lane
+            && list.head == NONE
+        {
+            self.drop_empty(&lane);
         }
     }
 

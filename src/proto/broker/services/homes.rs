@@ -106,6 +106,23 @@ impl Homes {
             .collect()
     }
 
+    /// All versions that satisfy the range of a name.
+    pub(super) fn versions(&self, name: &[u8]) -> Vec<ServiceKey> {
+        let Some((base, range)) = range_of(name) else {
+            return Vec::new();
+        };
+        let family = self.versions.get(base).into_iter().flatten();
+        let fitting = family.filter(|(version, _)| range.satisfies(version));
+        fitting.map(|(_, key)| *key).collect()
+    }
+
+    /// The other versions of a service.
+    pub(super) fn siblings(&self, name: &[u8], key: ServiceKey) -> Vec<ServiceKey> {
+        let family = version_of(name).and_then(|(base, _)| self.versions.get(base));
+        let keys = family.into_iter().flatten().map(|(_, key)| *key);
+        keys.filter(|other| *other != key).collect()
+    }
+
     /// The longest first.
     fn patterns_of(&self, name: &[u8], has_range: bool) -> impl Iterator<Item = ServiceKey> {
         let lengths = self.patterns.range(..=name.len()).rev();

@@ -1,17 +1,27 @@
 //! Services: a queue of requests and the workers that can take one.
 
+mod balance;
+mod choose;
 mod homes;
 mod names;
+mod policies;
+mod rate;
 
+pub(super) use choose::affinity;
 pub(super) use names::version_of;
+pub use policies::{Policies, Policy};
 
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::lookahead::Lookahead;
 use super::metrics::{Meter, Meters};
-use super::requests::{ParkState, Queue, Requests};
+use super::requests::{MAX_LEVEL, ParkState, Queue, Requests};
+use super::workers::Workers;
 use crate::proto::Time;
+#[cfg(any(test, feature = "fuzz"))]
+use crate::proto::deadlines::TimerKey;
 use crate::proto::table::Table;
 use homes::Homes;
+use policies::Special;
 use slab::Slab;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +34,8 @@ pub(super) struct Service {
     /// Requests for other names may be in its queue.
     pub(super) has_guests: bool,
     pub(super) queue: Queue,
+    /// How it chooses among its workers, and how many requests may start, where that is not as usual.
+    pub(super) special: Option<Box<Special>>,
     /// Workers that can run a request, by when they became so: the least recently used first.
     idle: BTreeMap<u64, WorkerKey>,
     /// Workers that can take one ahead of need; their turn comes when nobody is idle.
@@ -50,11 +62,15 @@ pub(super) struct Services {
     /// Counts the turns of workers, over all services.
     turn: u64,
     pub(super) meters: Meters,
+    /// Requests for a range go to all versions that satisfy it, and not to the highest alone.
+    pub(super) spreads: bool,
+    /// Starts of late of services that are not there.
+    rates: Table<Arc<[u8]>, rate::Limiter>,
 }
 
 impl Services {
-    /// So many services have numbers of their own.
-    pub(super) fn new(measured: usize) -> Self {
+    /// So many services have numbers of their own; whether requests for a range go to all versions that satisfy it.
+    pub(super) fn new(measured: usize, spreads: bool) -> Self {
         Services {
             slab: Slab::new(),
             names: Table::default(),
@@ -62,6 +78,8 @@ impl Services {
             homes: Homes::default(),
             turn: 0,
             meters: Meters::new(measured),
+            spreads,
+            rates: Table::default(),
         }
     }
 
@@ -86,6 +104,7 @@ impl Services {
             name: name.clone(),
             is_pattern,
             has_guests: false,
+            special: None,
             queue: Queue::default(),
             idle: BTreeMap::new(),
             busy: BTreeMap::new(),
@@ -107,9 +126,12 @@ impl Services {
         let Some(service) = self.slab.get(key.0) else {
             return true;
         };
-        let idle = service.workers == 0 && service.queue.is_empty();
+        let limiter = service.special.as_ref().and_then(|s| s.limiter.as_ref());
+        let is_timed = limiter.is_some_and(|limiter| limiter.timer.is_some());
+        let idle = service.workers == 0 && service.queue.is_empty() && !is_timed;
         if idle {
-            let service = self.slab.remove(key.0);
+            let mut service = self.slab.remove(key.0);
+            self.keep_rate(&mut service);
             match service.is_pattern {
                 true => self.patterns.remove(&service.name),
                 false => self.names.remove(&service.name),
@@ -141,7 +163,40 @@ impl Services {
     pub(super) fn home_of(&self, name: &[u8]) -> Option<ServiceKey> {
         let own = self.names.get(name).copied();
         let own = own.filter(|&key| self.slab[key].workers > 0);
-        own.map(ServiceKey).or_else(|| self.homes.find(name))
+        let own = own.map(ServiceKey);
+        let spread = || match self.spreads {
+            true => self.least_waited_for(&self.homes.versions(name)),
+            false => None,
+        };
+        own.or_else(spread).or_else(|| self.homes.find(name))
+    }
+
+    /// The service whose workers have been idle for longest; if none is, the one whose workers have the fewest requests to
+    /// come.
+    fn least_waited_for(&self, keys: &[ServiceKey]) -> Option<ServiceKey> {
+        let wait = |key: &&ServiceKey| {
+            let service = &self.slab[key.0];
+            let turn = |line: &BTreeMap<u64, WorkerKey>| line.keys().next().copied();
+            let waiting = service.queue.waiting().requests / service.workers.max(1);
+            (
+                turn(&service.idle).unwrap_or(u64::MAX),
+                turn(&service.busy).unwrap_or(u64::MAX),
+                waiting,
+            )
+        };
+        keys.iter().min_by_key(wait).copied()
+    }
+
+    /// The other versions of a service that has nothing to do, and how many requests its workers could run.
+    pub(super) fn could_help(&self, key: ServiceKey) -> (Vec<ServiceKey>, usize) {
+        let service = match self.slab.get(key.0) {
+            Some(service) if service.queue.is_empty() && !service.is_pattern => service,
+            _ => return (Vec::new(), 0),
+        };
+        match service.idle.len() {
+            0 => (Vec::new(), 0),
+            room => (self.homes.siblings(&service.name, key), room),
+        }
     }
 
     pub(super) fn is_pattern(&self, key: ServiceKey) -> bool {
@@ -159,6 +214,11 @@ impl Services {
         let service = &self.slab[key.0];
         !service.is_pattern && *service.name == *name
             || homes::may_serve(&service.name, service.is_pattern, name)
+    }
+
+    /// Whether a name asks for versions.
+    pub(super) fn has_range(&self, name: &[u8]) -> bool {
+        names::range_of(name).is_some()
     }
 
     /// All services whose workers may be given a request for this name.
@@ -193,6 +253,19 @@ impl Services {
         }
         self.homes.remove(&service.name, service.is_pattern, key);
         service.has_guests || !self.homes.is_empty()
+    }
+
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn timers(&self) -> impl Iterator<Item = TimerKey> {
+        let specials = self.slab.iter().filter_map(|(_, s)| s.special.as_ref());
+        let limiters = specials.filter_map(|special| special.limiter.as_ref());
+        limiters.filter_map(|limiter| limiter.timer)
+    }
+
+    /// Whether only so many of its requests may start in a time.
+    pub(super) fn is_limited(&self, key: ServiceKey) -> bool {
+        let special = self.slab.get(key.0).and_then(|s| s.special.as_ref());
+        special.is_some_and(|special| special.limiter.is_some())
     }
 
     /// Where a service's numbers are counted; those of one that is not there are nobody's.
@@ -257,10 +330,15 @@ impl Services {
         now: Time,
         key: ServiceKey,
         requests: &mut Requests<F>,
+        workers: &mut Workers,
+        policies: &Policies,
     ) -> Option<(RequestKey, WorkerKey)> {
         // A request may have moved to another service meanwhile, and its own be forgotten.
         let service = self.slab.get_mut(key.0)?;
-        let first = service.queue.first()?;
+        if service.queue.has_lanes() || service.special.is_some() {
+            return self.pair_specially(now, key, requests, workers, policies.ageing);
+        }
+        let first = service.queue.first_plain()?;
         if !requests.park(first).is_some_and(ParkState::may_start) {
             return None;
         }
@@ -304,7 +382,12 @@ impl Service {
         }
         let room = self.idle.len() + self.busy.len();
         let (has_idle, asked_for) = (!self.idle.is_empty(), self.queue.asked_for());
-        self.lookahead.ask_depth(now, room, has_idle, asked_for)
+        let depth = self.lookahead.ask_depth(now, room, has_idle, asked_for);
+        match self.queue.has_lanes() {
+            // Of each lane: one must not wait for those who wait for somebody else.
+            true => depth.or_else(|| Some(self.depth(now)).filter(|&depth| depth > 0)),
+            false => depth,
+        }
     }
 
     /// Who stands in which line.
@@ -324,8 +407,13 @@ impl Service {
     }
 
     /// Whether a worker would take a request at once.
-    pub(super) fn can_take(&self) -> bool {
-        !self.idle.is_empty() || !self.busy.is_empty()
+    pub(super) fn can_take(&self, now: Time) -> bool {
+        let has_room = !self.idle.is_empty() || !self.busy.is_empty();
+        has_room
+            && self
+                .special
+                .as_ref()
+                .is_none_or(|special| special.may_start(now))
     }
 
     fn line(&mut self, line: Line) -> &mut BTreeMap<u64, WorkerKey> {

@@ -71,6 +71,7 @@ impl Net {
             busy_timeout: secs(900),
             measured_services: 1000,
             log_requests: false,
+            policies: crate::proto::broker::Policies::default(),
             session: format!("b{}", self.peers.len()),
             reconnect_grace: ms(0),
             limits: Limits::default(),

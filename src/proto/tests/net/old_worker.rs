@@ -108,7 +108,7 @@ impl OldWorker {
                 self.send(&[b"W", b"3", client, rid, b"0", &body.into_json()]);
                 self.request = None;
             }
-            Step::End(Outcome::Error(value)) => {
+            Step::End(Outcome::Error(value) | Outcome::Reject(value)) => {
                 self.send(&[b"W", b"3", client, rid, &value.into_json()]);
                 self.request = None;
             }

@@ -83,6 +83,35 @@ impl Net {
         self.act(client, |client, now| client.ask(now, service, body, terms))
     }
 
+    /// The same, with these options beside the timeout of a minute: `"priority":1`.
+    pub fn request_more(
+        &mut self,
+        client: Id<ClientActor>,
+        service: &str,
+        text: &str,
+        more: &str,
+    ) -> u64 {
+        let terms = Terms::from(Some(secs(60)));
+        self.request_on_more(client, service, json(text), terms, more)
+    }
+
+    pub fn request_on_more(
+        &mut self,
+        client: Id<ClientActor>,
+        service: &str,
+        body: Body<Vec<u8>>,
+        terms: Terms,
+        more: &str,
+    ) -> u64 {
+        let more = match more {
+            "" => String::new(),
+            more => format!(",{more}"),
+        };
+        self.act(client, |client, now| {
+            client.ask_more(now, service, body, terms, &more)
+        })
+    }
+
     pub fn seen<T>(&mut self, client: Id<T>, request: u64) -> &Seen {
         &self.peers[client.0].actor.asks().seen()[request as usize]
     }

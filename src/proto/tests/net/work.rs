@@ -74,6 +74,7 @@ pub struct Job {
 pub enum Outcome {
     Final(Body<Vec<u8>>),
     Error(Body<Vec<u8>>),
+    Reject(Body<Vec<u8>>),
 }
 
 impl Job {
@@ -92,6 +93,15 @@ impl Job {
             partials: Vec::new(),
             every: Duration::ZERO,
             end: Some(Outcome::Error(super::json(value))),
+            blocked: false,
+        }
+    }
+
+    pub fn reject() -> Job {
+        Job {
+            partials: Vec::new(),
+            every: Duration::ZERO,
+            end: Some(Outcome::Reject(super::json("\"not mine\""))),
             blocked: false,
         }
     }

@@ -175,3 +175,31 @@ fn mdp_clients_ask_for_versions_too() {
     assert!(heard[0].contains("orders@2.x"), "{heard:?}");
     assert_eq!(net[two].started.len(), 1);
 }
+
+/// As PIGATO does: an option of the broker.
+#[test]
+fn all_versions_that_satisfy_may_share_the_work() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| config.policies.spreads = true);
+    let c = net.client(b);
+    let [one, two, three] =
+        ["1.0.0", "2.0.0", "2.1.0"].map(|version| net.worker(b, &format!("orders@{version}")));
+    ready(&mut net, three);
+    for n in 0..20 {
+        net.call(c, "orders@^2", &n.to_string());
+    }
+    net.call(c, "orders", "20");
+    let counts = [one, two, three].map(|w| net.started(w).len());
+    assert_eq!(counts, [0, 10, 11]);
+    // Nobody waits for the one while the other has nothing to do, however long it has waited.
+    net.serve(three, |_| Job::endless());
+    net.serve(two, |body| Job::echo(body).every(secs(1)));
+    let requests: Vec<u64> = (0..6)
+        .map(|n| net.request(c, "orders@^2", &n.to_string()))
+        .collect();
+    net.run(secs(20));
+    assert_eq!(net.ends(c, &requests).iter().flatten().count(), 5);
+    net.kill(three);
+    net.run(ms(10));
+    assert_eq!(net.ends(c, &requests).iter().flatten().count(), 6);
+}

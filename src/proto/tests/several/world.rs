@@ -1,7 +1,7 @@
 //! The brokers, their peers, and the connections between them.
 
 use super::peers::{Asker, Peer, Servant, machine};
-use crate::proto::broker::{BrokerConfig, HeldLimits, Limits};
+use crate::proto::broker::{BrokerConfig, HeldLimits, Limits, Policies};
 use crate::proto::link::Action;
 use crate::proto::tests::net::{Frames, HEARTBEAT, Rng, ms};
 use crate::proto::{Broker, Time};
@@ -44,6 +44,7 @@ fn broker(life: usize) -> Broker<Vec<u8>> {
         seed: 1,
         measured_services: 1000,
         log_requests: false,
+        policies: Policies::default(),
         session: format!("b{life}"),
     })
 }

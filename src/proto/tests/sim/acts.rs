@@ -25,9 +25,13 @@ impl World {
     }
 
     fn ask(&mut self) {
-        let service = match self.net.rng.below(20) {
+        let service = match self.net.rng.below(24) {
             0 => "nobody",
             1..7 => "other",
+            20 => "api@^1",
+            21 => *self.net.rng.pick(&["api", "api@<1.1", "api@^2"]),
+            22 => "wild.a",
+            23 => *self.net.rng.pick(&["wild.b", "wild.own"]),
             _ => "echo",
         };
         let timeout = match self.net.rng.below(8) {
@@ -46,7 +50,11 @@ impl World {
                 Some(c) if self.works(c) && !self.is_stopped(c) => {
                     let terms = self.terms(timeout);
                     self.terms.insert(body.bytes.clone(), terms);
-                    self.net.request_on(c, service, body, terms);
+                    let more = match self.net.rng.percent(30) {
+                        true => format!("\"priority\":{}", self.net.rng.between(1, 9)),
+                        false => String::new(),
+                    };
+                    self.net.request_on_more(c, service, body, terms, &more);
                 }
                 Some(_) => {}
                 None => {

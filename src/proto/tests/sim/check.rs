@@ -42,8 +42,14 @@ impl Ledger {
                 let starts = self.started.entry(body.bytes.clone()).or_default();
                 *starts += 1;
                 let retry = terms.get(&body.bytes).map_or(0, |terms| terms.retry);
+                let lives = lives.max(1) as usize;
+                // Each worker may reject it once in the life of a broker, and as often as it comes back.
+                let rejections = match Plan::of(body).end {
+                    Ending::Picky => usize::MAX / 2,
+                    _ => 0,
+                };
                 assert!(
-                    *starts <= usize::from(retry) * lives.max(1) as usize + 1,
+                    *starts <= usize::from(retry) * lives + 1 + rejections,
                     "{} started {starts} times",
                     String::from_utf8_lossy(&body.bytes)
                 );
@@ -150,11 +156,13 @@ impl Ledger {
         let expected = match code {
             "C_TIMEOUT" | "W_LOST" | "B_LOST" => true,
             "W_NONE" => terms.is_some_and(|terms| terms.fail_fast),
+            "W_REJECTED" => Plan::of(&seen.body).end == Ending::Picky,
             "B_QUEUE_FULL" => world.is_tight,
             _ => false,
         };
         assert!(expected, "{code}: {seen:?}");
-        let never_ran = ["W_NONE", "B_QUEUE_FULL"].contains(&code);
+        let never_ran =
+            ["W_NONE", "B_QUEUE_FULL"].contains(&code) && Plan::of(&seen.body).end != Ending::Picky;
         assert!(
             !never_ran || !self.started.contains_key(&seen.body.bytes),
             "it ran: {seen:?}, {terms:?}"

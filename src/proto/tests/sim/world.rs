@@ -53,6 +53,8 @@ pub enum Ending {
     Final,
     Error,
     Never,
+    /// Some workers do not want it.
+    Picky,
 }
 
 impl Plan {
@@ -60,9 +62,11 @@ impl Plan {
         let end = match rng.below(100) {
             0..2 => Ending::Never,
             2..15 => Ending::Error,
+            15..22 => Ending::Picky,
             _ => Ending::Final,
         };
         let parts = *rng.pick(&[0, 0, 0, 0, 1, 5, 20, 60]);
+        let parts = if end == Ending::Picky { 0 } else { parts };
         let every: u64 = *rng.pick(&[0, 0, 0, 1, 1, 10, 10, 30, 100, 400]);
         Plan {
             parts,
@@ -82,13 +86,13 @@ impl Plan {
         Plan {
             parts: numbers[1] as usize,
             every: numbers[2],
-            end: [Ending::Final, Ending::Error, Ending::Never][numbers[3] as usize],
+            end: [Ending::Final, Ending::Error, Ending::Never, Ending::Picky][numbers[3] as usize],
         }
     }
 
     fn job(self, body: &Body<Vec<u8>>) -> Job {
         let job = match self.end {
-            Ending::Final => Job::echo(body),
+            Ending::Final | Ending::Picky => Job::echo(body),
             Ending::Error => Job::error("\"bad\""),
             Ending::Never => Job::endless(),
         };
@@ -161,6 +165,12 @@ impl World {
             let ours = self.add_worker(b, SERVICES[n % 2], paces);
             sure |= ours && !old && n % 2 == 0;
         }
+        // Workers of other names than are asked for.
+        for name in ["api@1.0.0", "api@1.1.0", "wild.*", "wild.own"] {
+            if self.net.rng.percent(40) {
+                self.add_worker(b, name, paces);
+            }
+        }
         for _ in 0..self.net.rng.between(1, 3) {
             let client = self.add_client(b, paces);
             if !sure {
@@ -179,7 +189,7 @@ impl World {
             } => Job::echo(body).every(secs(5)),
             plan => plan.job(body),
         };
-        if net.rng.percent(30) {
+        if net.rng.percent(30) && !service.ends_with('*') {
             let w = net.old_worker(b, service);
             net.serve(w, serve_patiently);
             self.old_workers.push(w);
@@ -189,7 +199,9 @@ impl World {
         let concurrency = *net.rng.pick(&[Some(1), Some(2), Some(5), None]);
         let prefetch = *net.rng.pick(&[0, 1024]);
         let max_blocked = *net.rng.pick(&[None, None, Some(ms(50)), Some(secs(1))]);
+        let rejects = net.rng.percent(30);
         let w = net.worker_with(b, service, |config| {
+            config.serving.pattern = service.ends_with('*');
             config.link.heartbeat = heartbeat;
             config.concurrency = concurrency;
             config.prefetch = prefetch;
@@ -197,7 +209,10 @@ impl World {
         });
         match self.old_brokers.iter().any(|old| old.any() == b) {
             true => net.serve(w, serve_patiently),
-            false => net.serve(w, |body| Plan::of(body).job(body)),
+            false => net.serve(w, move |body| match Plan::of(body) {
+                plan if rejects && plan.end == Ending::Picky => Job::reject(),
+                plan => plan.job(body),
+            }),
         }
         self.workers.push(w);
         true

@@ -75,11 +75,24 @@ impl ClientActor {
     }
 
     pub fn ask(&mut self, now: Time, service: &str, body: Body<Vec<u8>>, terms: Terms) -> u64 {
+        self.ask_more(now, service, body, terms, "")
+    }
+
+    /// With these options beside the timeout, `,"priority":1`.
+    pub fn ask_more(
+        &mut self,
+        now: Time,
+        service: &str,
+        body: Body<Vec<u8>>,
+        mut terms: Terms,
+        more: &str,
+    ) -> u64 {
+        terms.routed |= !more.is_empty();
         let id = self.seen.len() as u64;
         self.seen.push(Seen::new(body.clone(), terms.timeout));
         let opts = match terms.timeout {
-            Some(timeout) => format!(r#"{{"timeout":{}}}"#, timeout.as_millis()),
-            None => r#"{"timeout":-1}"#.into(),
+            Some(timeout) => format!(r#"{{"timeout":{}{more}}}"#, timeout.as_millis()),
+            None => format!(r#"{{"timeout":-1{more}}}"#),
         };
         let stream = Stream {
             request: body.bytes.clone(),
@@ -198,7 +211,11 @@ impl ClientActor {
                     }
                     ReplyKind::Final => seen.end(now, End::Final(body)),
                     ReplyKind::Error => seen.end(now, End::Error(body)),
-                    ReplyKind::OwnError => unreachable!("codes of ours are `Failed`"),
+                    ReplyKind::OwnError | ReplyKind::Rejected => {
+                        unreachable!(
+                            "codes of ours are `Failed`, and no client hears of rejections"
+                        )
+                    }
                 }
             }
             ClientNotice::Credit { id, bytes } => {

@@ -138,6 +138,7 @@ impl WorkerActor {
         match outcome {
             Outcome::Final(body) => self.machine.finish(now, delivery, body),
             Outcome::Error(value) => self.machine.error(now, delivery, value),
+            Outcome::Reject(reason) => self.machine.reject(now, delivery, reason),
         }
     }
 

@@ -1,0 +1,60 @@
+'use strict';
+
+const { number, object, oneOf, wrongType } = require('./checks');
+const { given } = require('./describe');
+const { MAX_MS, optionsOf } = require('./option-table');
+
+/** @import { Check } from './checks' */
+
+/** @typedef {{ attempts: number, on: string[], delay: number, factor: number, maxDelay: number, jitter: number }} RetryPolicy */
+
+const CAUSES = ['lost', 'rejected', 'error', 'timeout'];
+const checkCause = oneOf(CAUSES);
+
+/** @type {RetryPolicy} */
+const DEFAULTS = { attempts: 3, on: ['lost'], delay: 100, factor: 2, maxDelay: 10_000, jitter: 0.2 };
+
+const exact = (/** @type {number} */ x) => x;
+const whole = (/** @type {number} */ x) => (Number.isInteger(x) ? x : Number.NaN);
+
+/** @type {Record<string, Check>} */
+const CHECKS = {
+  attempts: number(1, 255, false, whole),
+  on: checkCauses,
+  delay: number(0, MAX_MS),
+  factor: number(1, 1000, false, exact),
+  maxDelay: number(0, MAX_MS),
+  jitter: number(0, 1, false, exact),
+};
+
+const { min = 0, max = 0 } = optionsOf('request').find(({ name }) => name === 'retry') ?? {};
+const checkNumber = number(min, max, false, whole);
+
+/** @type {Check} */
+function checkCauses(value, what) {
+  if (!Array.isArray(value)) throw wrongType(value, what, 'an array');
+  return Array.from(value, (each, index) => checkCause(each, `${what}[${index}]`));
+}
+
+/**
+ * How often the broker may start a request again after its worker was lost, or when the client makes it again.
+ * @param {unknown} value
+ * @param {string} what
+ * @returns {number | RetryPolicy}
+ */
+function checkRetry(value, what) {
+  if (typeof value !== 'object' || value === null) return checkNumber(value, what);
+  const policy = { ...DEFAULTS };
+  for (const [key, each] of Object.entries(object(value, what))) {
+    if (!Object.hasOwn(CHECKS, key)) {
+      const known = Object.keys(CHECKS).join(', ');
+      throw new TypeError(
+        `unknown option ${given(`retry.${key}`).replace(/ \(string\)$/, '')}, known are: ${known}`,
+      );
+    }
+    if (each !== undefined) /** @type {any} */ (policy)[key] = CHECKS[key](each, `option "retry.${key}"`);
+  }
+  return policy;
+}
+
+exports.checkRetry = checkRetry;

@@ -1,0 +1,221 @@
+//! Requests that are not for the next worker in its turn: for one worker, for the worker of a key, or not for those that
+//! have rejected them.
+
+use super::Broker;
+use super::ends::{End, text_of};
+use super::keys::{RequestKey, ServiceKey, WorkerKey};
+use super::requests::Who;
+use super::services::affinity;
+use super::{BrokerEvent, Timer};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::wire::omdp::ReplyKind;
+use crate::wire::{Body, Frame};
+
+impl<F: Frame> Broker<F> {
+    /// The service of the worker that a request is for, if that is there and may be given a request for this name.
+    pub(super) fn pinned_home(&self, worker: &[u8], asked: &[u8]) -> Option<ServiceKey> {
+        let worker = self.workers.get(self.workers.find(worker)?)?;
+        let home = worker.service;
+        self.services.may_serve(home, asked).then_some(home)
+    }
+
+    pub(super) fn is_pinned(&self, key: RequestKey) -> bool {
+        let routing = self.requests.get(key).and_then(|r| r.routing.as_ref());
+        routing.is_some_and(|routing| routing.worker.is_some())
+    }
+
+    /// Finds out which workers a request waits for, before it is put into its queue.
+    pub(super) fn route(&mut self, key: RequestKey) {
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
+        let Some(routing) = &request.routing else {
+            return;
+        };
+        if !routing.is_choosy() {
+            return;
+        }
+        let home = request.service;
+        let (named, affine) = (routing.worker.as_deref(), routing.key.as_deref());
+        let who = match (named, affine) {
+            (Some(name), _) => {
+                let worker = self.workers.find(name);
+                let worker = worker.filter(|&key| {
+                    let worker = self.workers.get(key);
+                    worker.is_some_and(|worker| worker.service == home)
+                });
+                worker.map_or(Who::Nobody, Who::Only)
+            }
+            (None, Some(affine)) => {
+                let fitting = self.workers.iter_keys().filter(|(_, worker)| {
+                    worker.service == home
+                        && routing.rejected.binary_search(&worker.number).is_err()
+                });
+                let best = fitting.max_by_key(|(_, worker)| affinity(affine, &worker.id));
+                best.map_or(Who::Later, |(key, _)| Who::Only(key))
+            }
+            (None, None) => Who::not(&routing.rejected),
+        };
+        if let Some(request) = self.requests.get_mut(key)
+            && let Some(routing) = &mut request.routing
+        {
+            routing.who = who;
+        }
+    }
+
+    pub(super) fn was_rejected(&self, key: RequestKey) -> bool {
+        let request = self.requests.get(key);
+        let routing = request.and_then(|request| request.routing.as_ref());
+        routing.is_some_and(|routing| !routing.rejected.is_empty())
+    }
+
+    /// Whether it waits for a worker that is not there, and will not be.
+    pub(super) fn is_for_nobody(&self, key: RequestKey) -> bool {
+        let request = self.requests.get(key);
+        let routing = request.and_then(|request| request.routing.as_ref());
+        routing.is_some_and(|routing| routing.who == Who::Nobody)
+    }
+
+    /// Ends a request for a worker that is not there.
+    #[cold]
+    pub(super) fn end_for_nobody(&mut self, now: Time, key: RequestKey) {
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
+        let code = match request.retried > 0 || request.uncertain {
+            true => Code::WorkerLost,
+            false => Code::NoWorker,
+        };
+        self.end(now, key, End::Failed(code));
+    }
+
+    /// A worker has come to this service: some keys are its from now on.
+    pub(super) fn on_worker_came(&mut self, service: ServiceKey) {
+        if self.services.get_mut(service).queue.has_lanes() {
+            self.reroute(service);
+        }
+    }
+
+    /// A worker has gone, and everything that it had is seen to: what waited for it alone goes elsewhere, or ends.
+    pub(super) fn on_worker_went(&mut self, now: Time, service: ServiceKey) {
+        if !self.services.get_mut(service).queue.has_lanes() {
+            return;
+        }
+        self.reroute(service);
+        for key in self.waiting_in(service) {
+            if self.is_for_nobody(key) {
+                self.end_for_nobody(now, key);
+            } else if self.is_rejected_by_all(key) && self.is_fail_fast(key) {
+                self.end(now, key, End::Failed(Code::Rejected));
+            }
+        }
+    }
+
+    #[cold]
+    fn reroute(&mut self, service: ServiceKey) {
+        let mut moves = Vec::new();
+        for key in self.waiting_in(service) {
+            let request = self.requests.get(key);
+            let routing = request.and_then(|request| request.routing.as_ref());
+            if routing.is_some_and(|r| r.worker.is_some() || r.key.is_some()) {
+                moves.push((key, service));
+            }
+        }
+        self.relocate(moves);
+    }
+
+    fn is_fail_fast(&self, key: RequestKey) -> bool {
+        let request = self.requests.get(key);
+        request.is_some_and(|request| request.is_fail_fast())
+    }
+
+    /// Whether there are workers, and each of them has rejected it.
+    fn is_rejected_by_all(&self, key: RequestKey) -> bool {
+        let Some(request) = self.requests.get(key) else {
+            return false;
+        };
+        let Some(routing) = request.routing.as_ref().filter(|r| !r.rejected.is_empty()) else {
+            return false;
+        };
+        let mut serving = self
+            .workers
+            .iter()
+            .filter(|worker| worker.service == request.service);
+        serving.all(|worker| routing.rejected.binary_search(&worker.number).is_ok())
+    }
+
+    /// A worker does not want a request that it was given: it goes to another one, and never to this one again.
+    #[cold]
+    pub(super) fn on_reject(
+        &mut self,
+        now: Time,
+        key: WorkerKey,
+        request: RequestKey,
+        reason: &Body<F>,
+    ) {
+        let Some(worker) = self.workers.get(key) else {
+            return;
+        };
+        let (number, id) = (worker.number, worker.id.clone());
+        if self.requests.has_begun(request) {
+            let code = text_of(Code::Rejected);
+            return self.end(now, request, End::Answered(ReplyKind::OwnError, code));
+        }
+        let Some(entry) = self.requests.get_mut(request) else {
+            return;
+        };
+        let routing = entry.routing.get_or_insert_default();
+        if let Err(at) = routing.rejected.binary_search(&number) {
+            routing.rejected.insert(at, number);
+        }
+        let is_pinned = routing.worker.is_some() || routing.part.is_some();
+        self.counters.rejected += 1;
+        if self.faults.beats(now)
+            && let Some(entry) = self.requests.get(request)
+        {
+            self.events.push(BrokerEvent::RequestRejected {
+                service: (&*self.asked_name(entry)).into(),
+                worker: (&*id).into(),
+                reason: String::from_utf8_lossy(&reason.bytes).into(),
+            });
+        }
+        if is_pinned || self.is_fail_fast(request) && self.is_rejected_by_all(request) {
+            let code = text_of(Code::Rejected);
+            return self.end(now, request, End::Answered(ReplyKind::OwnError, code));
+        }
+        // What this worker still says of it is nobody's.
+        self.requests.renew_token(request);
+        self.free_slot(key, request);
+        self.requeue(now, request);
+        self.line_up(key);
+        self.dispatch_for(now, key);
+    }
+
+    /// What waits because its service has had as much as it may: looked at again when more may start.
+    #[cold]
+    pub(super) fn watch_rate(&mut self, now: Time, service: ServiceKey) {
+        let Some(entry) = self.services.find_mut(service) else {
+            return;
+        };
+        let waits = entry.queue.first().is_some();
+        let Some(limiter) = entry.limiter_mut() else {
+            return;
+        };
+        let at = limiter.free_at(now).filter(|_| waits);
+        let is_set = limiter.timer.is_some();
+        if let Some(at) = at.filter(|_| !is_set) {
+            limiter.timer = Some(self.deadlines.set(at, Timer::Rate(service)));
+        }
+    }
+
+    pub(super) fn rate_due(&mut self, now: Time, service: ServiceKey) {
+        if let Some(entry) = self.services.find_mut(service)
+            && let Some(limiter) = entry.limiter_mut()
+        {
+            limiter.timer = None;
+            self.dispatch(now, service);
+            self.services.release(service);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! How a service chooses among its workers, and how many of its requests may start: what the broker's configuration says
+//! for it, or else its workers.
+
+use super::balance::Balancer;
+use super::rate::Limiter;
+use super::{Service, Services};
+use crate::proto::Time;
+use crate::proto::broker::access::Pattern;
+use crate::proto::broker::keys::ServiceKey;
+use crate::wire::{Balance, Rate, Serving};
+use std::time::Duration;
+
+/// What the broker's configuration says of services.
+#[derive(Debug, Clone)]
+pub struct Policies {
+    /// How long a request waits until it is as urgent as one of the next level of priority that comes then. Default
+    /// 10 s.
+    pub ageing: Duration,
+    /// Whether requests for a range go to all versions that satisfy it, and not to the highest alone. Default false.
+    pub spreads: bool,
+    /// By name, or with `*` in it for all that fit. A name goes before patterns, a longer pattern before a shorter one.
+    pub services: Vec<(String, Policy)>,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Policies {
+            ageing: Duration::from_secs(10),
+            spreads: false,
+            services: Vec::new(),
+        }
+    }
+}
+
+/// What is said of one service; what is `None` is for its workers to say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Policy {
+    /// Which worker is next.
+    pub balance: Option<Balance>,
+    /// How many requests may start.
+    pub rate: Option<Rate>,
+}
+
+impl Policies {
+    fn of(&self, name: &[u8]) -> Policy {
+        let exact = self
+            .services
+            .iter()
+            .find(|(text, _)| text.as_bytes() == name);
+        let fits = |text: &str| text.contains('*') && Pattern::new(text).matches(name);
+        let fitting = self.services.iter().filter(|(text, _)| fits(text));
+        let longest = || fitting.max_by_key(|(text, _)| text.len());
+        exact
+            .or_else(longest)
+            .map_or(Policy::default(), |(_, policy)| *policy)
+    }
+}
+
+/// Of a service that is not as most are.
+#[derive(Debug, Default)]
+pub(in crate::proto::broker) struct Special {
+    pub(in crate::proto::broker) balancer: Option<Balancer>,
+    pub(in crate::proto::broker) limiter: Option<Limiter>,
+}
+
+impl Special {
+    pub(super) fn may_start(&self, now: Time) -> bool {
+        let limiter = self.limiter.as_ref();
+        limiter.is_none_or(|limiter| limiter.free_at(now).is_none())
+    }
+}
+
+impl Service {
+    pub(in crate::proto::broker) fn limiter_mut(&mut self) -> Option<&mut Limiter> {
+        self.special.as_mut()?.limiter.as_mut()
+    }
+}
+
+impl Services {
+    /// A worker has come that says this. What the broker's configuration does not say is as the latest worker says.
+    pub(in crate::proto::broker) fn configure(
+        &mut self,
+        key: ServiceKey,
+        said: Option<&Serving>,
+        policies: &Policies,
+        seed: u64,
+    ) {
+        let service = &mut self.slab[key.0];
+        let policy = policies.of(&service.name);
+        let balance = policy.balance.or(said.and_then(|said| said.balance));
+        let rate = policy.rate.or(said.and_then(|said| said.rate));
+        if balance.is_none() && rate.is_none() {
+            return;
+        }
+        let special = service.special.get_or_insert_default();
+        if let Some(balance) = balance {
+            let now = special.balancer.as_ref().map(|b| b.balance);
+            if now != Some(balance) {
+                special.balancer = match balance {
+                    Balance::LongestIdle => None,
+                    other => Some(Balancer::new(other, seed)),
+                };
+            }
+        }
+        if let Some(rate) = rate {
+            match &mut special.limiter {
+                Some(limiter) => limiter.rate = rate,
+                None => {
+                    let kept = self.rates.remove(&service.name);
+                    let mut limiter = kept.unwrap_or_else(|| Limiter::new(rate));
+                    limiter.rate = rate;
+                    special.limiter = Some(limiter);
+                }
+            }
+        }
+        if special.balancer.is_none() && special.limiter.is_none() {
+            service.special = None;
+        }
+    }
+
+    /// A service is forgotten, and what it has started is not: its next worker may be there in a moment.
+    pub(super) fn keep_rate(&mut self, service: &mut Service) {
+        let limiter = service.special.take().and_then(|special| special.limiter);
+        if let Some(limiter) = limiter {
+            if self.rates.len() >= MAX_RATES {
+                self.rates.clear();
+            }
+            self.rates.insert(service.name.clone(), limiter);
+        }
+    }
+}
+
+/// So many services that are not there are remembered.
+const MAX_RATES: usize = 1024;

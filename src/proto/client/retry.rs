@@ -1,0 +1,203 @@
+//! A request that has ended badly is made again, if its user says so by a policy: as a new one, with an id of its own and
+//! the whole timeout, after a pause. The other form of `retry`, a number, is the broker's business.
+//!
+//! Nothing is made again of which a part has come, or that its user has given up.
+
+use super::Client;
+use super::pending::Stage;
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::wire::omdp::{ClientMessage, ReplyKind};
+use crate::wire::{Body, Dialect, Frame};
+use serde_json::Value;
+use std::time::Duration;
+
+/// How an attempt has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Its worker, or its broker, was lost with it.
+    Lost,
+    /// Every worker has rejected it.
+    Rejected,
+    /// With an error value of the handler.
+    Error,
+    /// Nothing came in time.
+    Timeout,
+}
+
+impl Cause {
+    const ALL: [(Cause, &str); 4] = [
+        (Cause::Lost, "lost"),
+        (Cause::Rejected, "rejected"),
+        (Cause::Error, "error"),
+        (Cause::Timeout, "timeout"),
+    ];
+
+    /// What the end of a reply is; `None` is none of these.
+    pub(super) fn of<F: Frame>(kind: ReplyKind, body: &Body<F>) -> Option<Self> {
+        let is = |code: Code| *body.bytes == *code.to_json();
+        match kind {
+            ReplyKind::Error => Some(Cause::Error),
+            ReplyKind::OwnError if is(Code::WorkerLost) || is(Code::BrokerLost) => {
+                Some(Cause::Lost)
+            }
+            ReplyKind::OwnError if is(Code::Rejected) => Some(Cause::Rejected),
+            ReplyKind::OwnError if is(Code::ClientTimeout) => Some(Cause::Timeout),
+            _ => None,
+        }
+    }
+
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// The policy of a request, and how far it has come.
+#[derive(Debug)]
+pub(in crate::proto) struct Retry {
+    /// How many attempts there may be, the first included.
+    attempts: u8,
+    /// How many there were before this one.
+    pub(super) made: u8,
+    /// After which ends there is another.
+    on: u8,
+    delay: f64,
+    factor: f64,
+    max_delay: f64,
+    jitter: f64,
+}
+
+impl Retry {
+    /// What the options say, which are our own user's, checked and complete.
+    pub(super) fn read(options: &[u8]) -> Option<Box<Self>> {
+        let options: Value = serde_json::from_slice(options).ok()?;
+        let policy = options.get("retry")?.as_object()?;
+        let number = |name: &str| policy.get(name).and_then(Value::as_f64);
+        let on = policy.get("on")?.as_array()?;
+        let named = |name: &str| on.iter().any(|each| each.as_str() == Some(name));
+        let on = Cause::ALL.into_iter().filter(|(_, name)| named(name));
+        Some(Box::new(Retry {
+            attempts: number("attempts")?.clamp(1.0, 255.0) as u8,
+            made: 0,
+            on: on.fold(0, |bits, (cause, _)| bits | cause.bit()),
+            delay: number("delay")?,
+            factor: number("factor")?,
+            max_delay: number("maxDelay")?,
+            jitter: number("jitter")?,
+        }))
+    }
+
+    /// The pause after so many attempts; `random` is 0 to 1.
+    fn pause(&self, made: u8, random: f64) -> Duration {
+        let exponent = i32::from(made.saturating_sub(1));
+        let delay = (self.delay * self.factor.powi(exponent)).min(self.max_delay);
+        let spread = 1.0 + self.jitter * (2.0 * random - 1.0);
+        let ms = (delay * spread).clamp(0.0, f64::from(i32::MAX));
+        Duration::from_micros((ms * 1000.0) as u64)
+    }
+}
+
+impl<F: Frame> Client<F> {
+    /// An attempt has ended so. True if there is another one, and its user is told nothing.
+    #[cold]
+    pub(super) fn is_made_again(&mut self, now: Time, id: u64, cause: Cause) -> bool {
+        let seed = self.config.link.seed;
+        let Some(request) = self.requests.get_mut(&id) else {
+            return false;
+        };
+        let Some(retry) = request.retry.as_mut().filter(|_| request.received == 0) else {
+            return false;
+        };
+        if retry.on & cause.bit() == 0 || retry.made + 1 >= retry.attempts {
+            return false;
+        }
+        let random = random(seed, id, retry.made + 1);
+        let pause = retry.pause(retry.made + 1, random);
+        if request.latest.is_some_and(|latest| latest <= now + pause) {
+            return false;
+        }
+        retry.made += 1;
+        let (stage, again) = (request.stage, request.again);
+        let timer = request.timer.take();
+        request.stage = Stage::Delayed;
+        request.again += 1;
+        request.broker = None;
+        (request.read, request.told) = (0, 0);
+        if let Some(timer) = timer {
+            self.deadlines.cancel(timer);
+        }
+        if let Stage::Unknown { until } = stage {
+            self.unknown.remove(&(until, id));
+        }
+        self.waiting.remove(&id);
+        if cause == Cause::Timeout && stage.is_with_broker() && self.link.is_up() {
+            let rid = self.rid_of(id, again);
+            self.transmits
+                .push(ClientMessage::Cancel { rid, expired: true });
+        }
+        let timer = self.deadlines.set(now + pause, id);
+        if let Some(request) = self.requests.get_mut(&id) {
+            request.timer = Some(timer);
+        }
+        true
+    }
+
+    /// The pause of a request is over.
+    pub(super) fn make_again(&mut self, now: Time, id: u64) {
+        let Some(request) = self.requests.get_mut(&id) else {
+            return;
+        };
+        request.stage = Stage::Waiting;
+        request.timer = None;
+        request.deadline = now;
+        request.extend(now);
+        debug_assert!(self.config.dialect == Dialect::Omdp);
+        if let Some(request) = self.requests.remove(&id) {
+            self.admit(now, id, request);
+        }
+    }
+}
+
+/// A number from 0 to 1 that differs from one client, request and attempt to the next.
+fn random(seed: u64, id: u64, attempt: u8) -> f64 {
+    let mut hash = seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(attempt) << 56;
+    hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    hash = (hash ^ hash >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((hash ^ hash >> 31) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_a_maximum_and_spread() {
+        let options = br#"{"retry":{"attempts":9,"on":["lost","error"],"delay":100,"factor":2,"maxDelay":500,"jitter":0.5}}"#;
+        let retry = Retry::read(options).expect("a policy");
+        let mut pauses = Vec::new();
+        for made in 1..=5 {
+            pauses.push([0.0, 0.5, 1.0].map(|r| retry.pause(made, r).as_millis()));
+        }
+        assert_eq!(
+            pauses,
+            [
+                [50, 100, 150],
+                [100, 200, 300],
+                [200, 400, 600],
+                [250, 500, 750],
+                [250, 500, 750]
+            ]
+        );
+        assert_eq!(retry.on, Cause::Lost.bit() | Cause::Error.bit());
+        assert!(Retry::read(br#"{"retry":3}"#).is_none());
+        assert!(Retry::read(b"{}").is_none());
+    }
+
+    #[test]
+    fn random_numbers_are_spread() {
+        let numbers: Vec<f64> = (0..1000).map(|id| random(7, id, 1)).collect();
+        assert!(numbers.iter().all(|n| (0.0..1.0).contains(n)));
+        let mean = numbers.iter().sum::<f64>() / 1000.0;
+        assert!((0.45..0.55).contains(&mean), "{mean}");
+    }
+}

@@ -1,0 +1,130 @@
+//! Requests that their clients make again, by a policy.
+
+use crate::proto::Terms;
+use crate::proto::tests::net::*;
+use std::cell::Cell;
+
+fn policy(attempts: u8, on: &str) -> String {
+    format!(
+        r#""retry":{{"attempts":{attempts},"on":[{on}],"delay":100,"factor":2,"maxDelay":250,"jitter":0}}"#
+    )
+}
+
+/// Fails so often, then echoes.
+fn fails(net: &mut Net, w: Id<WorkerActor>, times: usize) {
+    let left = Cell::new(times);
+    net.serve(w, move |body| {
+        if left.get() == 0 {
+            return Job::echo(body);
+        }
+        left.set(left.get() - 1);
+        Job::error("\"bad\"")
+    });
+}
+
+#[test]
+fn an_error_is_tried_again_after_pauses_that_grow() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = net.worker(b, "echo");
+    fails(&mut net, w, 4);
+    net.run(ms(100));
+    let asked = net.now();
+    let r = net.request_more(c, "echo", "1", &policy(5, r#""error""#));
+    net.run(secs(5));
+    assert_eq!(net.end(c, r), done("1"));
+    assert_eq!(net[w].retried, [0, 1, 2, 3, 4]);
+    let took = net.seen(c, r).at.since(asked).as_millis();
+    assert!((800..850).contains(&took), "{took}");
+}
+
+#[test]
+fn the_last_attempt_tells_what_was_wrong() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = net.worker(b, "echo");
+    fails(&mut net, w, 9);
+    net.run(ms(10));
+    let r = net.request_more(c, "echo", "1", &policy(3, r#""error""#));
+    let other = net.request_more(c, "echo", "2", &policy(3, r#""lost","timeout""#));
+    net.run(secs(5));
+    assert_eq!(
+        net.ends(c, &[r, other]),
+        [error("\"bad\""), error("\"bad\"")]
+    );
+    assert_eq!(net.started(w).len(), 4);
+}
+
+#[test]
+fn a_lost_worker_a_timeout_and_a_rejection() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = net.worker(b, "echo");
+    net.serve(w, |_| Job::endless());
+    net.run(ms(10));
+    let terms = Terms::from(Some(ms(500)));
+    let expires = net.request_on_more(c, "echo", json("1"), terms, &policy(2, r#""timeout""#));
+    net.run(ms(700));
+    assert_eq!((net.end(c, expires), net.started(w).len()), (None, 2));
+    net.run(secs(1));
+    assert_eq!(net.end(c, expires), failed("C_TIMEOUT"));
+    let lost = net.request_more(c, "echo", "2", &policy(2, r#""lost""#));
+    net.run(ms(10));
+    net.kill(w);
+    net.run(ms(10));
+    let other = net.worker(b, "echo");
+    net.run(secs(1));
+    assert_eq!(net.end(c, lost), done("2"));
+    assert_eq!(net[other].retried, [1]);
+    net.serve(other, |_| Job::reject());
+    let terms = Terms {
+        fail_fast: true,
+        ..Terms::from(Some(secs(60)))
+    };
+    let rejected = net.request_on_more(c, "echo", json("3"), terms, &policy(3, r#""rejected""#));
+    net.run(secs(5));
+    assert_eq!(net.end(c, rejected), failed("W_REJECTED"));
+    assert_eq!(net.started(other), ["2", "3", "3", "3"]);
+}
+
+#[test]
+fn nothing_is_made_again_of_which_a_part_has_come_or_that_was_cancelled() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = net.worker(b, "echo");
+    net.serve(w, |_| Job::error("\"bad\"").parts(1));
+    net.run(ms(10));
+    let begun = net.request_more(c, "echo", "1", &policy(5, r#""error""#));
+    net.run(secs(2));
+    assert_eq!(net.end(c, begun), error("\"bad\""));
+    assert_eq!(net.started(w).len(), 1);
+    net.serve(w, |_| Job::error("\"bad\""));
+    let cancelled = net.request_more(c, "echo", "2", &policy(5, r#""error""#));
+    net.run(ms(50));
+    net.act(c, |client, _| client.cancel(cancelled));
+    net.run(secs(2));
+    assert_eq!(net.started(w).len(), 2);
+}
+
+/// The pause is over while there is no broker.
+#[test]
+fn what_is_to_be_made_again_waits_for_the_broker() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = net.worker(b, "echo");
+    fails(&mut net, w, 1);
+    net.run(ms(10));
+    let r = net.request_more(c, "echo", "1", &policy(3, r#""error""#));
+    net.run(ms(20));
+    net.kill(b);
+    net.run(secs(1));
+    assert_eq!(net.end(c, r), None);
+    net.start(b);
+    net.run(secs(10));
+    assert_eq!(net.end(c, r), done("1"));
+}
