@@ -17,8 +17,7 @@ impl<F: Frame> Broker<F> {
         }
         loop {
             self.pair(now, service);
-            if !self.ask_ahead(now, service) && !(self.services.spreads && self.take_over(service))
-            {
+            if !(self.ask_ahead(now, service) || self.services.spreads && self.take_over(service)) {
                 break;
             }
         }

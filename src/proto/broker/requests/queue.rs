@@ -10,11 +10,13 @@ use std::collections::BTreeMap;
 
 /// A queue of one service, linked through its requests, so that one that ends leaves from the
 /// middle at no cost. It counts what waits beside it as well.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Queue {
     /// Requests that any worker may have in its turn.
     plain: List,
     /// All others that are in the queue; no list is empty, nor is the map.
+    // A pointer for the many queues that have none.
+    #[allow(clippy::box_collection)]
     lanes: Option<Box<BTreeMap<Lane, List>>>,
     waiting: Waiting,
     /// Requests beside the queue: set aside, or searching.
@@ -39,20 +41,6 @@ impl Default for List {
         List {
             head: NONE,
             tail: NONE,
-        }
-    }
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        Queue {
-            plain: List::default(),
-            lanes: None,
-            waiting: Waiting::default(),
-            beside: 0,
-            parked: 0,
-            asked_for: 0,
-            fail_fast: 0,
         }
     }
 }
