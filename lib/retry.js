@@ -43,7 +43,7 @@ function checkCauses(value, what) {
  * @returns {number | RetryPolicy}
  */
 function checkRetry(value, what) {
-  if (typeof value !== 'object' || value === null) return checkNumber(value, what);
+  if (typeof value !== 'object' || value === null || value instanceof Date) return checkNumber(value, what);
   const policy = { ...DEFAULTS };
   for (const [key, each] of Object.entries(object(value, what))) {
     if (!Object.hasOwn(CHECKS, key)) {

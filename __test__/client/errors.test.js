@@ -154,6 +154,8 @@ describe('what was given before', () => {
   });
 
   function lastRequests({ endpoint }) {
+    // A client without requests does not keep its process.
+    setInterval(() => {}, 1000);
     const client = new omdp.Client(endpoint);
     client.once('connect', () => {
       for (let n = 0; n < 3; n += 1) client.request('last', n);

@@ -57,6 +57,7 @@ test('a request and its handling', async (t) => {
     broker: peers.endpoint,
     size: 6,
     timeout: 60000,
+    deadline: undefined,
     retry: 2,
     failFast: false,
     headers: { a: 1 },

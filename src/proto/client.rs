@@ -208,6 +208,15 @@ impl<F: Frame> Client<F> {
         self.waiting.len()
     }
 
+    /// How many requests may be lost if the process ends now: those that wait for a broker, and those that
+    /// were given to a connection on which nothing was heard yet, since its handshake may not be over.
+    pub fn unflushed(&self) -> usize {
+        match self.link.peer() {
+            Some(_) => self.waiting(),
+            None => self.outstanding(),
+        }
+    }
+
     /// How many requests have not ended.
     pub fn outstanding(&self) -> usize {
         self.requests.len()

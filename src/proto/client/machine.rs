@@ -38,7 +38,7 @@ pub enum ClientCommand<F> {
     EndInput(u64),
     /// Asks for a snapshot, under this name.
     Stats(u64),
-    /// Says how many requests wait for a broker.
+    /// Asks how many requests may be lost if the process ends, see [`Client::unflushed`].
     Waiting(Sender<usize>),
     /// See [`Client::stop`].
     Stop,
@@ -74,7 +74,7 @@ impl<F: Frame> Machine for Client<F> {
             ClientCommand::EndInput(id) => self.end_input(now, id),
             // Answered by the driver.
             ClientCommand::Stats(_) => {}
-            ClientCommand::Waiting(answer) => drop(answer.send(self.waiting())),
+            ClientCommand::Waiting(answer) => drop(answer.send(self.unflushed())),
             ClientCommand::Stop => {
                 self.stop();
                 return ControlFlow::Break(());

@@ -202,6 +202,11 @@ impl<F: Frame> ClientOfSeveral<F> {
         self.members.iter().map(Client::waiting).sum()
     }
 
+    /// See [`Client::unflushed`].
+    pub fn unflushed(&self) -> usize {
+        self.members.iter().map(Client::unflushed).sum()
+    }
+
     /// The broker that the next request goes to, if there is a broker at all.
     fn choose(&mut self) -> Option<usize> {
         let count = self.members.len();

