@@ -11,9 +11,9 @@ pub trait Machine {
     /// A frame of a message.
     type Frame;
     /// What its user wants of it.
-    type Command;
+    type Command: Command;
     /// What it reports.
-    type Notice;
+    type Notice: Notice;
 
     /// Begins to look for the broker.
     fn start(&mut self);
@@ -46,8 +46,6 @@ pub trait Machine {
     }
     /// More lies there than is good, or no longer.
     fn handle_congestion(&mut self, _broker: usize, _congested: bool) {}
-    /// Whether a command asks for a snapshot, and under which name.
-    fn asked(command: &Self::Command) -> Option<u64>;
     /// The snapshot; so many offers wait for the reader.
     fn stats(&self, offers: usize) -> Stats;
     /// Whether the reader is to be asked for a sign of life.
@@ -55,16 +53,6 @@ pub trait Machine {
         false
     }
 
-    /// Whether a notice is an offer, which waits until the reader has room for it.
-    fn offered(_notice: &Self::Notice) -> Option<Offer> {
-        None
-    }
-    /// Whether a notice makes an offer void. One that was not taken vanishes with it.
-    fn withdrawn(_notice: &Self::Notice) -> Option<u64> {
-        None
-    }
-    /// Whether a notice only tells, so that it may be dropped if the reader has many to take.
-    fn only_tells(notice: &Self::Notice) -> bool;
     /// The offer that a notice made void was taken before: it runs on.
     fn handle_left_running(&mut self, _now: Time, _offer: u64) {}
     /// Which offers are to be taken back.
@@ -77,6 +65,26 @@ pub trait Machine {
     }
     /// These offers were taken back.
     fn handle_retracted(&mut self, _now: Time, _offers: &[u64]) {}
+}
+
+/// What the owner of a machine has to know of a command.
+pub trait Command {
+    /// Whether it asks for a snapshot, and under which name.
+    fn asked(&self) -> Option<u64>;
+}
+
+/// What the owner of a machine has to know of a notice.
+pub trait Notice {
+    /// Whether it only tells, so that it may be dropped if the reader has many to take.
+    fn only_tells(&self) -> bool;
+    /// Whether it is an offer, which waits until the reader has room for it.
+    fn offered(&self) -> Option<Offer> {
+        None
+    }
+    /// Whether it makes an offer void. One that was not taken vanishes with it.
+    fn withdrawn(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// What a machine has in its hands.

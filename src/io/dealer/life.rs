@@ -3,6 +3,7 @@
 use super::{Driver, Machine, Notice};
 use crate::io::connection::{self, Connection};
 use crate::io::{Message, clock, context};
+use crate::proto::machine::Command as _;
 use std::ops::ControlFlow;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::sleep_until;
@@ -66,7 +67,7 @@ impl<M: Machine<Frame = Message>> Driver<M> {
             let Some(next) = next else {
                 return ControlFlow::Break(());
             };
-            asked.extend(M::asked(&next));
+            asked.extend(next.asked());
             goodbye = self.machine.handle_command(now, next);
             if goodbye.is_break() {
                 break;

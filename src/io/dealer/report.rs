@@ -4,6 +4,7 @@ use super::{Driver, Machine, Notice};
 use crate::io::Message;
 use crate::io::notice_queue::MAX_EVENTS;
 use crate::proto::Time;
+use crate::proto::machine::Notice as _;
 use crate::proto::worker::Retract;
 use std::ops::ControlFlow;
 
@@ -32,14 +33,14 @@ impl<M: Machine<Frame = Message>> Driver<M> {
         let end = machine.drain_notices(|connection, notice| notices.push((connection, notice)));
         self.queue.update(|queue| {
             for (connection, notice) in notices.drain(..) {
-                let withdrawn = M::withdrawn(&notice);
+                let withdrawn = notice.withdrawn();
                 let void = withdrawn.is_some_and(|id| queue.withdraw(id));
                 if let Some(id) = withdrawn.filter(|_| !void) {
                     machine.handle_left_running(now, id);
                 }
-                match M::offered(&notice) {
+                match notice.offered() {
                     Some(offer) => queue.offer(offer, Notice::Machine(connection, notice)),
-                    None if M::only_tells(&notice) && queue.len() >= MAX_EVENTS => {}
+                    None if notice.only_tells() && queue.len() >= MAX_EVENTS => {}
                     None if !void => queue.push(Notice::Machine(connection, notice)),
                     None => {}
                 }

@@ -2,7 +2,7 @@
 
 use super::{Client, ClientNotice};
 use crate::proto::link::Action;
-use crate::proto::machine::{Machine, Stats};
+use crate::proto::machine::{Command, Machine, Notice, Stats};
 use crate::proto::{Terms, Time};
 use crate::wire::{Body, Frame};
 use std::ops::ControlFlow;
@@ -83,13 +83,6 @@ impl<F: Frame> Machine for Client<F> {
         ControlFlow::Continue(())
     }
 
-    fn asked(command: &ClientCommand<F>) -> Option<u64> {
-        match command {
-            ClientCommand::Stats(id) => Some(*id),
-            _ => None,
-        }
-    }
-
     fn stats(&self, _offers: usize) -> Stats {
         Stats {
             connected: self.is_connected(),
@@ -138,11 +131,22 @@ impl<F: Frame> Machine for Client<F> {
         ControlFlow::Continue(())
     }
 
-    fn only_tells(notice: &Self::Notice) -> bool {
-        matches!(notice, ClientNotice::Fault(_))
-    }
-
     fn poll_action(&mut self, _broker: usize) -> Option<Action> {
         Client::poll_action(self)
+    }
+}
+
+impl<F> Command for ClientCommand<F> {
+    fn asked(&self) -> Option<u64> {
+        match self {
+            ClientCommand::Stats(id) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+impl<F> Notice for ClientNotice<F> {
+    fn only_tells(&self) -> bool {
+        matches!(self, ClientNotice::Fault(_))
     }
 }

@@ -1,11 +1,11 @@
 //! Workers and clients of several brokers by the contract of the machines.
 
 use super::{ClientOfSeveral, WorkerOfSeveral};
+use crate::proto::Time;
 use crate::proto::client::{ClientCommand, ClientNotice};
 use crate::proto::link::Action;
-use crate::proto::machine::{Machine, Offer, Stats};
+use crate::proto::machine::{Machine, Stats};
 use crate::proto::worker::{Retract, WorkerCommand, WorkerNotice};
-use crate::proto::{Client, Time, Worker};
 use crate::wire::Frame;
 use std::ops::ControlFlow;
 
@@ -54,10 +54,6 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
             }
         }
         ControlFlow::Continue(())
-    }
-
-    fn asked(command: &WorkerCommand<F>) -> Option<u64> {
-        <Worker<F> as Machine>::asked(command)
     }
 
     fn stats(&self, offers: usize) -> Stats {
@@ -127,18 +123,6 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
         WorkerOfSeveral::poll_action(self, broker)
     }
 
-    fn offered(notice: &Self::Notice) -> Option<Offer> {
-        <Worker<F> as Machine>::offered(notice)
-    }
-
-    fn withdrawn(notice: &Self::Notice) -> Option<u64> {
-        <Worker<F> as Machine>::withdrawn(notice)
-    }
-
-    fn only_tells(notice: &Self::Notice) -> bool {
-        <Worker<F> as Machine>::only_tells(notice)
-    }
-
     fn handle_left_running(&mut self, now: Time, offer: u64) {
         WorkerOfSeveral::handle_left_running(self, now, offer);
     }
@@ -194,10 +178,6 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
         ControlFlow::Continue(())
     }
 
-    fn asked(command: &ClientCommand<F>) -> Option<u64> {
-        <Client<F> as Machine>::asked(command)
-    }
-
     fn stats(&self, _offers: usize) -> Stats {
         Stats {
             connected: self.is_connected(),
@@ -244,10 +224,6 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
     fn drain_notices(&mut self, report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
         ClientOfSeveral::drain_notices(self, report);
         ControlFlow::Continue(())
-    }
-
-    fn only_tells(notice: &Self::Notice) -> bool {
-        <Client<F> as Machine>::only_tells(notice)
     }
 
     fn poll_action(&mut self, broker: usize) -> Option<Action> {

@@ -3,7 +3,7 @@
 use super::{Retract, Worked, Worker, WorkerNotice};
 use crate::proto::Time;
 use crate::proto::link::Action;
-use crate::proto::machine::{Machine, Offer, Stats};
+use crate::proto::machine::{Command, Machine, Notice, Offer, Stats};
 use crate::wire::{Body, Frame};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -82,13 +82,6 @@ impl<F: Frame> Machine for Worker<F> {
         ControlFlow::Continue(())
     }
 
-    fn asked(command: &WorkerCommand<F>) -> Option<u64> {
-        match command {
-            WorkerCommand::Stats(id) => Some(*id),
-            _ => None,
-        }
-    }
-
     fn stats(&self, offers: usize) -> Stats {
         Stats {
             connected: self.is_connected(),
@@ -159,8 +152,35 @@ impl<F: Frame> Machine for Worker<F> {
         Worker::poll_action(self)
     }
 
-    fn offered(notice: &Self::Notice) -> Option<Offer> {
-        match notice {
+    fn handle_left_running(&mut self, now: Time, offer: u64) {
+        Worker::handle_left_running(self, now, offer);
+    }
+
+    fn poll_retract(&mut self) -> Option<Retract> {
+        Worker::poll_retract(self)
+    }
+
+    fn handle_retracted(&mut self, now: Time, offers: &[u64]) {
+        Worker::handle_retracted(self, now, offers);
+    }
+}
+
+impl<F> Command for WorkerCommand<F> {
+    fn asked(&self) -> Option<u64> {
+        match self {
+            WorkerCommand::Stats(id) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+impl<F> Notice for WorkerNotice<F> {
+    fn only_tells(&self) -> bool {
+        matches!(self, WorkerNotice::Fault(_))
+    }
+
+    fn offered(&self) -> Option<Offer> {
+        match self {
             WorkerNotice::Request {
                 delivery,
                 returnable,
@@ -173,26 +193,10 @@ impl<F: Frame> Machine for Worker<F> {
         }
     }
 
-    fn withdrawn(notice: &Self::Notice) -> Option<u64> {
-        match notice {
+    fn withdrawn(&self) -> Option<u64> {
+        match self {
             WorkerNotice::Cancelled { delivery, .. } => Some(*delivery),
             _ => None,
         }
-    }
-
-    fn only_tells(notice: &Self::Notice) -> bool {
-        matches!(notice, WorkerNotice::Fault(_))
-    }
-
-    fn handle_left_running(&mut self, now: Time, offer: u64) {
-        Worker::handle_left_running(self, now, offer);
-    }
-
-    fn poll_retract(&mut self) -> Option<Retract> {
-        Worker::poll_retract(self)
-    }
-
-    fn handle_retracted(&mut self, now: Time, offers: &[u64]) {
-        Worker::handle_retracted(self, now, offers);
     }
 }
