@@ -242,13 +242,7 @@ impl<F: Frame> Broker<F> {
 
     /// Has it wait for a worker.
     pub(super) fn enqueue(&mut self, now: Time, request: RequestKey, service: ServiceKey) {
-        if self
-            .requests
-            .get(request)
-            .is_some_and(|r| r.routing.is_some())
-        {
-            self.route(request);
-        }
+        self.route(request);
         let entry = self.services.get_mut(service);
         entry.queue.push_back(request, &mut self.requests);
         self.dispatch(now, service);

@@ -85,16 +85,13 @@ impl<F: Frame> Broker<F> {
 
     /// Back to where the next worker takes it.
     pub(super) fn requeue(&mut self, now: Time, key: RequestKey) {
-        let routed = self.requests.get(key).is_some_and(|r| r.routing.is_some());
-        if routed && self.readdress(now, key) {
+        if self.requests.routing(key).is_some() && self.readdress(now, key) {
             return;
         }
         let has_moved = self.services.have_homes() && self.go_home(key);
         if let Some(request) = self.requests.get(key) {
             let home = request.service;
-            if request.routing.is_some() {
-                self.route(key);
-            }
+            self.route(key);
             let keeps_place = self.was_rejected(key);
             let service = self.services.get_mut(home);
             match keeps_place {
@@ -177,16 +174,16 @@ impl<F: Frame> Broker<F> {
 
     /// Puts the worker into the line of its service that it belongs into, if any.
     pub(super) fn line_up(&mut self, key: WorkerKey) {
-        let addressed = self
-            .workers
-            .get(key)
-            .map(|worker| worker.addressed.is_some());
-        if addressed == Some(true) {
-            self.give_addressed(key);
-        }
-        let Some(worker) = self.workers.get_mut(key) else {
+        let Some(mut worker) = self.workers.get_mut(key) else {
             return;
         };
+        if worker.addressed.is_some() {
+            self.give_addressed(key);
+            match self.workers.get_mut(key) {
+                Some(again) => worker = again,
+                None => return,
+            }
+        }
         let line = worker.line();
         if worker.turn.map(|turn| turn.line) == line {
             return;

@@ -242,7 +242,7 @@ impl<F: Frame> Broker<F> {
         let Some(request) = self.requests.remove(key) else {
             return;
         };
-        self.cancel_timer(request.deadline.map(|deadline| deadline.timer));
+        self.cancel_timer(request.deadline.as_ref().map(|deadline| deadline.timer));
         self.forget_search(&request.state);
         if self.requests.len() == 0 {
             self.close_parking();
@@ -260,10 +260,7 @@ impl<F: Frame> Broker<F> {
             .clients
             .remove_request(request.client, key, &request.rid);
         self.close_client(client);
-        let part = request.routing.and_then(|routing| routing.part);
-        if part.is_some() || matches!(request.state, State::Gathering(_)) {
-            self.note_ended(request.state, part);
-        }
+        self.note_ended(&request);
     }
 }
 

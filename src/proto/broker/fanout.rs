@@ -10,7 +10,7 @@ use super::accounts::REQUEST;
 use super::ends::End;
 use super::incoming::RequestHead;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::requests::{Assigned, Content, Gathering, NewRequest, Part, Routing, State};
+use super::requests::{Assigned, Content, Gathering, NewRequest, Part, Request, Routing, State};
 use super::services::Line;
 use super::{Broker, RoutingId};
 use crate::proto::code::Code;
@@ -270,12 +270,14 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A request has ended that has to do with copies.
-    #[cold]
-    pub(super) fn note_ended(&mut self, state: State, part: Option<Part>) {
-        self.settling.of.extend(part.map(|part| part.of));
-        if let State::Gathering(gathering) = state {
-            self.settling.orphans.extend(gathering.copies);
+    /// A request has ended: whether it has to do with copies.
+    #[inline]
+    pub(super) fn note_ended(&mut self, request: &Request<F>) {
+        if let Some(part) = request.part() {
+            self.settling.of.push(part.of);
+        }
+        if let State::Gathering(gathering) = &request.state {
+            self.settling.orphans.extend(&gathering.copies);
         }
     }
 

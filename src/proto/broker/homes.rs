@@ -171,11 +171,9 @@ impl<F: Frame> Broker<F> {
                 if moves.len() == room {
                     break;
                 }
-                let request = self.requests.get(key);
-                let is_choosy = request
-                    .and_then(|r| r.routing.as_ref())
-                    .is_some_and(|r| r.worker.is_some() || r.key.is_some());
-                let asked = self.asked(key).filter(|_| !is_choosy);
+                let routing = self.requests.routing(key);
+                let is_for_one = routing.is_some_and(|routing| routing.is_for_one());
+                let asked = self.asked(key).filter(|_| !is_for_one);
                 if asked.is_some_and(|asked| {
                     self.services.has_range(&asked) && self.services.may_serve(service, &asked)
                 }) {

@@ -179,6 +179,11 @@ impl<F> Requests<F> {
         self.get(key)?.worker()
     }
 
+    /// What it wants of its workers, if not simply the next one.
+    pub(super) fn routing(&self, key: RequestKey) -> Option<&Routing> {
+        self.get(key)?.routing.as_deref()
+    }
+
     /// Whether its worker is known to have started it.
     pub(super) fn has_begun(&self, key: RequestKey) -> bool {
         match self.get(key).map(|request| &request.state) {

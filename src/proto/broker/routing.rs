@@ -4,7 +4,7 @@
 use super::Broker;
 use super::ends::{End, text_of};
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
-use super::requests::Who;
+use super::requests::{Routing, Who};
 use super::services::affinity;
 use super::{BrokerEvent, Timer};
 use crate::proto::Time;
@@ -21,21 +21,26 @@ impl<F: Frame> Broker<F> {
     }
 
     pub(super) fn is_pinned(&self, key: RequestKey) -> bool {
-        let routing = self.requests.get(key).and_then(|r| r.routing.as_ref());
+        let routing = self.requests.routing(key);
         routing.is_some_and(|routing| routing.worker.is_some())
     }
 
     /// Finds out which workers a request waits for, before it is put into its queue.
+    #[inline]
     pub(super) fn route(&mut self, key: RequestKey) {
+        if self.requests.routing(key).is_some_and(Routing::is_choosy) {
+            self.route_choosy(key);
+        }
+    }
+
+    #[cold]
+    fn route_choosy(&mut self, key: RequestKey) {
         let Some(request) = self.requests.get(key) else {
             return;
         };
         let Some(routing) = &request.routing else {
             return;
         };
-        if !routing.is_choosy() {
-            return;
-        }
         let home = request.service;
         let (named, affine) = (routing.worker.as_deref(), routing.key.as_deref());
         let who = match (named, affine) {
@@ -65,15 +70,13 @@ impl<F: Frame> Broker<F> {
     }
 
     pub(super) fn was_rejected(&self, key: RequestKey) -> bool {
-        let request = self.requests.get(key);
-        let routing = request.and_then(|request| request.routing.as_ref());
-        routing.is_some_and(|routing| !routing.rejected.is_empty())
+        let routing = self.requests.routing(key);
+        routing.is_some_and(|routing| routing.was_rejected())
     }
 
     /// Whether it waits for a worker that is not there, and will not be.
     pub(super) fn is_for_nobody(&self, key: RequestKey) -> bool {
-        let request = self.requests.get(key);
-        let routing = request.and_then(|request| request.routing.as_ref());
+        let routing = self.requests.routing(key);
         routing.is_some_and(|routing| routing.who == Who::Nobody)
     }
 
@@ -116,9 +119,8 @@ impl<F: Frame> Broker<F> {
     fn reroute(&mut self, service: ServiceKey) {
         let mut moves = Vec::new();
         for key in self.waiting_in(service) {
-            let request = self.requests.get(key);
-            let routing = request.and_then(|request| request.routing.as_ref());
-            if routing.is_some_and(|r| r.worker.is_some() || r.key.is_some()) {
+            let routing = self.requests.routing(key);
+            if routing.is_some_and(|routing| routing.is_for_one()) {
                 moves.push((key, service));
             }
         }
@@ -130,12 +132,12 @@ impl<F: Frame> Broker<F> {
         request.is_some_and(|request| request.is_fail_fast())
     }
 
-    /// Whether there are workers, and each of them has rejected it.
+    /// Whether each worker that is there has rejected it.
     fn is_rejected_by_all(&self, key: RequestKey) -> bool {
         let Some(request) = self.requests.get(key) else {
             return false;
         };
-        let Some(routing) = request.routing.as_ref().filter(|r| !r.rejected.is_empty()) else {
+        let Some(routing) = request.routing.as_ref().filter(|r| r.was_rejected()) else {
             return false;
         };
         let mut serving = self

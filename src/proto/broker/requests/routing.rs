@@ -73,7 +73,17 @@ impl Routing {
 
     /// Whether it is not for the next worker in its turn, wherever it waits.
     pub fn is_choosy(&self) -> bool {
-        self.worker.is_some() || self.key.is_some() || self.level > 0 || !self.rejected.is_empty()
+        self.is_for_one() || self.level > 0 || self.was_rejected()
+    }
+
+    /// Whether a worker has rejected it.
+    pub fn was_rejected(&self) -> bool {
+        !self.rejected.is_empty()
+    }
+
+    /// Whether one worker alone may have it: the one of its name, or that of its key.
+    pub fn is_for_one(&self) -> bool {
+        self.worker.is_some() || self.key.is_some()
     }
 
     /// Its place beside the others of its queue; `None` is among those that want nothing.
