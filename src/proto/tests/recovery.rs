@@ -289,18 +289,23 @@ fn a_client_that_was_given_up_has_what_had_not_started_run() {
     }
 }
 
+/// Stops a broker in order; the next one comes at most so many ms later.
+fn replace_in_order(net: &mut Net, b: Id<BrokerActor>, most: u64) {
+    net.act(b, |broker, now| broker.machine.stop(now));
+    net.run(ms(30));
+    net.kill(b);
+    let away = net.rng.between(0, most);
+    net.run(ms(away));
+    net.start(b);
+}
+
 /// Brokers that are stopped in order, one after the other, hand over all that they have.
 #[test]
 fn brokers_that_stop_in_order_lose_nothing() {
     for seed in seeds() {
         storm(seed, |net, b, _| {
             if net.rng.percent(20) {
-                net.act(b, |broker, now| broker.machine.stop(now));
-                net.run(ms(30));
-                net.kill(b);
-                let away = net.rng.between(0, 2000);
-                net.run(ms(away));
-                net.start(b);
+                replace_in_order(net, b, 2000);
             }
         });
     }
@@ -315,12 +320,7 @@ fn brokers_that_retire_lose_nothing() {
                 net.act(b, |broker, _| broker.machine.retire());
                 let patience = net.rng.between(0, 500);
                 net.run(ms(patience));
-                net.act(b, |broker, now| broker.machine.stop(now));
-                net.run(ms(30));
-                net.kill(b);
-                let away = net.rng.between(0, 1500);
-                net.run(ms(away));
-                net.start(b);
+                replace_in_order(net, b, 1500);
             }
         });
     }

@@ -13,6 +13,7 @@ mod to_client;
 mod to_worker;
 
 pub use resume::{Ack, ClaimExt, ClaimState, Past, ResumeExt, rids, rids_to_frame, rids_to_frames};
+use stream::Chunk;
 pub use stream::{ChunkExt, Need};
 pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage, tokens};
 pub use to_client::{Place, ToClient};

@@ -1,7 +1,7 @@
 //! Layouts of the messages of streams in requests; see `proto::flow`.
 //! Binary and fixed, like the extension frames: numbers are big endian.
 
-use crate::wire::{Encoding, Frame, Malformed};
+use crate::wire::{Body, Cursor, Encoding, Frame, Malformed};
 
 const BINARY: u8 = 0x01;
 const LAST: u8 = 0x02;
@@ -44,11 +44,42 @@ impl ChunkExt {
         Ok(ext)
     }
 
-    pub(super) fn encoding(self) -> Encoding {
+    fn encoding(self) -> Encoding {
         match self.binary {
             true => Encoding::Binary,
             false => Encoding::Json,
         }
+    }
+}
+
+/// A part of a request's data: the frames of a CHUNK behind its address.
+pub(super) struct Chunk<F> {
+    pub(super) body: Body<F>,
+    pub(super) at: u64,
+    pub(super) last: bool,
+}
+
+impl<F: Frame> Chunk<F> {
+    pub(super) fn decode(cursor: &mut Cursor<'_, F>) -> Result<Self, Malformed> {
+        let bytes = cursor.next()?;
+        let ext = ChunkExt::parse(&cursor.next()?, &bytes)?;
+        Ok(Chunk {
+            body: Body {
+                bytes,
+                encoding: ext.encoding(),
+            },
+            at: ext.at,
+            last: ext.last,
+        })
+    }
+
+    pub(super) fn into_frames(self) -> [F; 2] {
+        let ext = ChunkExt {
+            binary: self.body.encoding == Encoding::Binary,
+            last: self.last,
+            at: self.at,
+        };
+        [self.body.bytes, ext.to_frame()]
     }
 }
 

@@ -176,16 +176,12 @@ impl<F: Frame> ClientMessage<F> {
             PLACE => ClientMessage::Where { rid: cursor.id()? },
             CHUNK => {
                 let rid = cursor.id()?;
-                let bytes = cursor.next()?;
-                let ext = ChunkExt::parse(&cursor.next()?, &bytes)?;
+                let Chunk { body, at, last } = Chunk::decode(&mut cursor)?;
                 ClientMessage::Chunk {
                     rid,
-                    body: Body {
-                        bytes,
-                        encoding: ext.encoding(),
-                    },
-                    at: ext.at,
-                    last: ext.last,
+                    body,
+                    at,
+                    last,
                 }
             }
             NEED => ClientMessage::AskNeed { rid: cursor.id()? },
@@ -257,12 +253,8 @@ impl<F: Frame> ClientMessage<F> {
                 last,
             } => {
                 put(CHUNK);
-                let ext = ChunkExt {
-                    binary: body.encoding == Encoding::Binary,
-                    last,
-                    at,
-                };
-                out.extend([rid, body.bytes, ext.to_frame()]);
+                out.push(rid);
+                out.extend(Chunk { body, at, last }.into_frames());
             }
             ClientMessage::AskNeed { rid } => {
                 put(NEED);

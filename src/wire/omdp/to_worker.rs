@@ -140,16 +140,12 @@ impl<F: Frame> ToWorker<F> {
             ACK => ToWorker::Ack(Ack::parse(&cursor.next()?)?),
             CHUNK => {
                 let token = token(&cursor.next()?)?;
-                let bytes = cursor.next()?;
-                let ext = ChunkExt::parse(&cursor.next()?, &bytes)?;
+                let Chunk { body, at, last } = Chunk::decode(&mut cursor)?;
                 ToWorker::Chunk {
                     token,
-                    body: Body {
-                        bytes,
-                        encoding: ext.encoding(),
-                    },
-                    at: ext.at,
-                    last: ext.last,
+                    body,
+                    at,
+                    last,
                 }
             }
             NEED => ToWorker::AskNeed {
@@ -241,13 +237,8 @@ impl<F: Frame> ToWorker<F> {
                 last,
             } => {
                 put(CHUNK);
-                let ext = ChunkExt {
-                    binary: body.encoding == Encoding::Binary,
-                    last,
-                    at,
-                };
                 out.push(F::from(&token.to_be_bytes()[..]));
-                out.extend([body.bytes, ext.to_frame()]);
+                out.extend(Chunk { body, at, last }.into_frames());
             }
             ToWorker::AskNeed { token } => {
                 put(NEED);

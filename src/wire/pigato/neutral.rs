@@ -41,6 +41,14 @@ pub fn error_text<F: Frame>(data: F) -> F {
     }
 }
 
+fn reply_text<F: Frame>(kind: ReplyKind, body: Body<F>) -> F {
+    let data = body.into_json();
+    match kind.is_error() {
+        true => error_text(data),
+        false => data,
+    }
+}
+
 impl<F: Frame> ToClient<F> {
     /// A reply of the broker's; `None` for what would end the client's stream too early.
     pub fn reply(kind: ReplyKind, rid: F, body: Body<F>, opts: Option<F>) -> Option<Self> {
@@ -48,11 +56,7 @@ impl<F: Frame> ToClient<F> {
         if kind == ReplyKind::Partial && body.is_null() {
             return None;
         }
-        let data = body.into_json();
-        let data = match kind.is_error() {
-            true => error_text(data),
-            false => data,
-        };
+        let data = reply_text(kind, body);
         let opts = Some(opts.unwrap_or_else(|| F::from(&b"{}"[..])));
         Some(ToClient::Reply {
             kind,
@@ -97,20 +101,13 @@ impl<F: Frame> WorkerMessage<F> {
                 rid,
                 body,
                 ..
-            } => {
-                let data = body.into_json();
-                let data = match kind.is_error() {
-                    true => error_text(data),
-                    false => data,
-                };
-                Some(WorkerMessage::Reply {
-                    kind,
-                    client,
-                    rid,
-                    data,
-                    opts: Some(F::from(&b"{}"[..])),
-                })
-            }
+            } => Some(WorkerMessage::Reply {
+                kind,
+                client,
+                rid,
+                data: reply_text(kind, body),
+                opts: Some(F::from(&b"{}"[..])),
+            }),
             omdp::WorkerMessage::Heartbeat => {
                 let status = format!("{{\"concurrency\":{concurrency}}}");
                 Some(WorkerMessage::Heartbeat {
