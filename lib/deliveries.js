@@ -11,7 +11,7 @@ const { badRequest, parse } = require('./schema');
 const { Scope } = require('./scope');
 const { Table } = require('./table');
 const { begin, finish: finishTrace, handlings: channel, isTraced, sizeOf } = require('./tracing');
-const { LargeJson, LongString, decode } = require('./values');
+const { LargeJson, LongString, bodyValue } = require('./values');
 
 /** @import { Blob, Take } from './inbox' */
 /** @import { Link, State } from './peer' */
@@ -249,8 +249,7 @@ class Deliveries {
     if (data === undefined) return;
     let part;
     try {
-      if (blob === undefined) part = decode(text, at, at + a);
-      else part = blob instanceof LargeJson ? blob.parse() : blob;
+      if (blob !== null) part = bodyValue(blob, text, at, a);
     } catch {
       this.#refuse(id, BAD_REQUEST, 'C_BAD_REQUEST');
       return;
@@ -428,8 +427,7 @@ class Deliveries {
     let options;
     try {
       if (n >= STREAM && n % LEFT >= STREAM) data = this.#openStream(id, scope);
-      else if (blob === undefined) data = decode(text, at, at + a);
-      else data = blob instanceof LargeJson ? blob.parse() : blob;
+      else data = bodyValue(blob, text, at, a);
       options = this.#readOptions(text, at + a, b, c, attempt);
       // A broker that knows no deadlines passes on what was left when the request was made.
       if (n >= LEFT) limit(reply, performance.now() + Math.floor(n / LEFT) - 1);

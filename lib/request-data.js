@@ -2,6 +2,7 @@
 
 const { performance } = require('node:perf_hooks');
 const { Readable } = require('node:stream');
+const { Costs } = require('./costs');
 const { throwLater } = require('./errors');
 const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
 
@@ -35,9 +36,7 @@ class RequestData extends Readable {
   #over = false;
   /** The request has ended. */
   #closed = false;
-  /** What the parts cost that nobody has read, from the one at `#first` on. @type {number[]} */
-  #costs = [];
-  #first = 0;
+  #costs = new Costs();
   /** How much was read since the client was told, and when that was. */
   #read = 0;
   #toldAt = 0;
@@ -74,7 +73,7 @@ class RequestData extends Readable {
       // A 'data' listener's.
       throwLater(error);
     }
-    if (this.#first === this.#costs.length && this.readableLength === 0) {
+    if (this.#costs.isEmpty && this.readableLength === 0) {
       this.#count(cost);
       return;
     }
@@ -99,16 +98,7 @@ class RequestData extends Readable {
 
   /** Takes note of what was read: what is in the Readable no more. */
   #settle() {
-    const end = this.#costs.length - this.readableLength;
-    let read = 0;
-    while (this.#first < end) {
-      read += this.#costs[this.#first];
-      this.#first += 1;
-    }
-    if (this.#first === this.#costs.length || this.#first >= 1024) {
-      this.#costs.splice(0, this.#first);
-      this.#first = 0;
-    }
+    const read = this.#costs.read(this.readableLength);
     if (read > 0) this.#count(read);
   }
 
@@ -130,7 +120,7 @@ class RequestData extends Readable {
    */
   read(size) {
     const part = super.read(size);
-    if (this.#first < this.#costs.length) this.#settle();
+    if (!this.#costs.isEmpty) this.#settle();
     return part;
   }
 

@@ -11,7 +11,7 @@ const { Signals } = require('./signals');
 const { finish: finishTrace, partials, requests: channel } = require('./tracing');
 const { Table } = require('./table');
 const { Unstarted } = require('./unstarted');
-const { LargeJson, decode } = require('./values');
+const { bodyValue } = require('./values');
 
 /** @import { Take } from './inbox' */
 /** @import { Link, State } from './peer' */
@@ -480,10 +480,9 @@ class Requests {
     else if (blob === null) {
       this.#badReply(request, kind, 'W_TOO_LARGE');
       return;
-    } else if (blob !== undefined && !(blob instanceof LargeJson)) data = blob;
-    else {
+    } else {
       try {
-        data = blob === undefined ? decode(text, at, at + a) : blob.parse();
+        data = bodyValue(blob, text, at, a);
       } catch (error) {
         this.#badReply(request, kind, 'W_BAD_REPLY', error);
         return;

@@ -1,6 +1,7 @@
 'use strict';
 
 const { performance } = require('node:perf_hooks');
+const { Costs } = require('./costs');
 const { OmdpError, throwLater } = require('./errors');
 const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
 const { LazyReadable, build, built, construct, errorToEmit } = require('./lazy');
@@ -40,9 +41,7 @@ class RequestStream extends LazyReadable {
   /** The failure waits until what came before it has been read. */
   #failsWhenRead = false;
   #aborted = false;
-  /** What the parts cost that nobody has read yet, from the one at `#first` on. @type {number[]} */
-  #costs = [];
-  #first = 0;
+  #costs = new Costs();
   #unread = 0;
   /** When it fell behind, or the worker was last told that it reads. */
   #heardAt = 0;
@@ -90,7 +89,7 @@ class RequestStream extends LazyReadable {
         // A 'data' listener's.
         throwLater(error);
       }
-      if (this.#first === this.#costs.length && this.readableLength === 0) return true;
+      if (this.#costs.isEmpty && this.readableLength === 0) return true;
     } else if (this.#flows) {
       return true;
     } else if (this.#early === undefined) {
@@ -98,7 +97,7 @@ class RequestStream extends LazyReadable {
     } else {
       this.#early.push(data);
     }
-    if (this.#first === this.#costs.length) this.#heardAt = performance.now();
+    if (this.#costs.isEmpty) this.#heardAt = performance.now();
     this.#costs.push(cost);
     this.#unread += cost;
     if (this[built]) this.#settle();
@@ -107,17 +106,8 @@ class RequestStream extends LazyReadable {
 
   /** Takes note of what was read: what is in the Readable no more. */
   #settle() {
-    const end = this.#costs.length - this.readableLength;
-    if (this.#first >= end) return;
-    let read = 0;
-    while (this.#first < end) {
-      read += this.#costs[this.#first];
-      this.#first += 1;
-    }
-    if (this.#first === this.#costs.length || this.#first >= 1024) {
-      this.#costs.splice(0, this.#first);
-      this.#first = 0;
-    }
+    const read = this.#costs.read(this.readableLength);
+    if (read === 0) return;
     this.#unread -= read;
     if (this.#over) return;
     this.#requests.read(this.#request, read);
@@ -191,7 +181,7 @@ class RequestStream extends LazyReadable {
    */
   read(size) {
     const data = super.read(size);
-    if (this.#first < this.#costs.length) this.#settle();
+    if (!this.#costs.isEmpty) this.#settle();
     if (this.#failsWhenRead && this.readableLength === 0) {
       this.#failsWhenRead = false;
       const failure = /** @type {Failure} */ (this.#failure);

@@ -50,6 +50,20 @@ class LargeJson {
 }
 
 /**
+ * What a record's body is.
+ * @param {Buffer | string | LargeJson | undefined} blob the body, if it crossed by itself
+ * @param {string} text
+ * @param {number} at where it begins in the text, if not
+ * @param {number} length
+ * @returns {any}
+ * @throws {SyntaxError} if it is no JSON
+ */
+function bodyValue(blob, text, at, length) {
+  if (blob === undefined) return decode(text, at, at + length);
+  return blob instanceof LargeJson ? blob.parse() : blob;
+}
+
+/**
  * Bytes at the top level stay bytes; everything else is what JSON.stringify says, and what it says nothing
  * about (undefined, functions, symbols) is null.
  * @template [S=never]
@@ -158,6 +172,7 @@ function owned(body) {
 }
 
 exports.LargeJson = LargeJson;
+exports.bodyValue = bodyValue;
 exports.LongString = LongString;
 exports.decode = decode;
 exports.encode = encode;
