@@ -50,12 +50,8 @@ impl<F: Frame> Broker<F> {
     /// the request.
     pub(super) fn hand_over(&mut self, now: Time, worker: WorkerKey, request: RequestKey) -> bool {
         self.give(worker, request);
-        if self.is_too_large(worker, request) {
-            self.end_unsent(now, request, worker, Code::RequestTooLarge);
-            return false;
-        }
-        if self.lacks_streams(worker, request) {
-            self.end_unsent(now, request, worker, Code::NoStreams);
+        if let Some(code) = self.what_it_lacks(worker, request) {
+            self.end_unsent(now, request, worker, code);
             return false;
         }
         if self.may_be_of_pigato(worker) {
@@ -66,13 +62,16 @@ impl<F: Frame> Broker<F> {
         true
     }
 
-    /// Whether the worker has said that it does not take so much.
-    fn is_too_large(&self, key: WorkerKey, request: RequestKey) -> bool {
-        let hello = self.workers.get(key).and_then(|w| w.hello.as_ref());
-        let entry = self.requests.get(request);
-        hello
-            .zip(entry)
-            .is_some_and(|(hello, entry)| !hello.takes(entry.content.body.bytes.len()))
+    /// Why the worker can't take a request: it has said that it does not take so much, or it has not said that it
+    /// takes data that are streams.
+    fn what_it_lacks(&self, key: WorkerKey, request: RequestKey) -> Option<Code> {
+        let entry = self.requests.get(request)?;
+        let hello = self.workers.get(key)?.hello.as_ref();
+        if hello.is_some_and(|hello| !hello.takes(entry.content.body.bytes.len())) {
+            return Some(Code::RequestTooLarge);
+        }
+        let lacks_streams = entry.input.is_some() && !hello.is_some_and(|hello| hello.streams);
+        lacks_streams.then_some(Code::NoStreams)
     }
 
     /// It does not wait for a worker any more: it is placed elsewhere, or ends.

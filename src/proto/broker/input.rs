@@ -8,8 +8,6 @@
 use super::Broker;
 use super::ends::End;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::requests::Request;
-use super::workers::Worker;
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::flow;
@@ -129,13 +127,5 @@ impl<F: Frame> Broker<F> {
         };
         let (client, rid) = (request.client, request.rid.clone());
         self.send_client(client, ToClient::Need { rid, need });
-    }
-
-    /// Whether a worker can't take a request because its data are a stream.
-    pub(super) fn lacks_streams(&self, worker: WorkerKey, request: RequestKey) -> bool {
-        let is_stream = |request: &Request<F>| request.input.is_some();
-        let streams = |worker: &Worker| worker.hello.as_ref().is_some_and(|hello| hello.streams);
-        self.requests.get(request).is_some_and(is_stream)
-            && !self.workers.get(worker).is_some_and(streams)
     }
 }
