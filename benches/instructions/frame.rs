@@ -29,15 +29,58 @@ impl Deref for Frame {
     }
 }
 
+impl zmq_omdp::wire::Frame for Frame {
+    #[inline]
+    fn from_front(bytes: &[u8], len: usize) -> Self {
+        match bytes.first_chunk() {
+            Some(few) if len <= FEW => Frame(Bytes::Few(len as u8, *few)),
+            _ => Frame::from(&bytes[..len]),
+        }
+    }
+
+    #[inline]
+    fn append_to(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            Bytes::Few(len, bytes) => {
+                let end = out.len() + usize::from(*len).min(FEW);
+                out.extend_from_slice(bytes);
+                out.truncate(end);
+            }
+            Bytes::Many(bytes) => out.extend_from_slice(bytes),
+        }
+    }
+}
+
 impl From<&[u8]> for Frame {
+    #[inline]
     fn from(bytes: &[u8]) -> Self {
         if bytes.len() > FEW {
             return Frame(Bytes::Many(bytes.into()));
         }
-        let mut few = [0; FEW];
-        few[..bytes.len()].copy_from_slice(bytes);
-        Frame(Bytes::Few(bytes.len() as u8, few))
+        Frame(Bytes::Few(bytes.len() as u8, few(bytes)))
     }
+}
+
+/// As in the reactor: by fixed sizes that overlap.
+#[inline]
+fn few(bytes: &[u8]) -> [u8; FEW] {
+    let mut few = [0; FEW];
+    let len = bytes.len();
+    macro_rules! ends {
+        ($size:literal) => {{
+            few[..$size].copy_from_slice(&bytes[..$size]);
+            few[len - $size..len].copy_from_slice(&bytes[len - $size..]);
+        }};
+    }
+    match len {
+        16.. => ends!(16),
+        8.. => ends!(8),
+        4.. => ends!(4),
+        2.. => ends!(2),
+        1 => few[0] = bytes[0],
+        0 => {}
+    }
+    few
 }
 
 impl From<Vec<u8>> for Frame {

@@ -2,6 +2,7 @@
 
 use super::bytes_in_flight::BytesInFlight;
 use super::raw::Raw;
+use crate::wire::Frame;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -72,6 +73,29 @@ impl Deref for Message {
             Bytes::Few(len, bytes) => &bytes[..usize::from(*len).min(FEW)],
             Bytes::Some(bytes) => bytes,
             Bytes::Many(raw) => raw,
+        }
+    }
+}
+
+impl Frame for Message {
+    #[inline]
+    fn from_front(bytes: &[u8], len: usize) -> Self {
+        match bytes.first_chunk() {
+            Some(few) if len <= FEW => Message(Bytes::Few(len as u8, *few)),
+            _ => Message::from(&bytes[..len]),
+        }
+    }
+
+    #[inline]
+    fn append_to(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            // Of a fixed size, so that it takes no call of the C library.
+            Bytes::Few(len, bytes) => {
+                let end = out.len() + usize::from(*len).min(FEW);
+                out.extend_from_slice(bytes);
+                out.truncate(end);
+            }
+            _ => out.extend_from_slice(self),
         }
     }
 }

@@ -371,8 +371,8 @@ fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, endpoint: 
         } => {
             let terms = Terms {
                 options: opts.as_deref().unwrap_or_default(),
-                service: service.as_deref(),
-                user: user.as_deref().unwrap_or_default(),
+                service: service.as_deref().map(|name| &**name),
+                user: user.as_deref().map(|user| &**user).unwrap_or_default(),
                 attempt: u32::from(retried) + 1,
                 stream,
                 left_ms: deadline.map(|at| at.ms_since(now())),

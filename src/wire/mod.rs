@@ -34,12 +34,18 @@ use std::ops::Deref;
 pub trait Frame:
     Deref<Target = [u8]> + for<'a> From<&'a [u8]> + From<Vec<u8>> + Clone + fmt::Debug
 {
+    /// The first `len` bytes, of which there are so many. More may be read than these, and nobody sees them.
+    fn from_front(bytes: &[u8], len: usize) -> Self {
+        Self::from(&bytes[..len])
+    }
+
+    /// Appends the bytes to `out`.
+    fn append_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
 }
 
-impl<T> Frame for T where
-    T: Deref<Target = [u8]> + for<'a> From<&'a [u8]> + From<Vec<u8>> + Clone + fmt::Debug
-{
-}
+impl Frame for Vec<u8> {}
 
 /// Why frames are not a message of the dialect. It is always the sender's error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

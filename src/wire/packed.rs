@@ -91,11 +91,9 @@ fn unpack_behind<F: Frame>(body: &[u8], frames: &mut Vec<F>) -> Result<(), Malfo
             apart += 1;
             mem::replace(&mut frames[apart - 1], F::from(&[][..]))
         } else {
-            let (bytes, behind) = behind
-                .split_at_checked(length.into())
-                .ok_or(Malformed::Packed)?;
-            rest = behind;
-            F::from(bytes)
+            let length = usize::from(length);
+            rest = behind.get(length..).ok_or(Malformed::Packed)?;
+            F::from_front(behind, length)
         };
         frames.push(frame);
     }

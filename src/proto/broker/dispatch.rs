@@ -123,10 +123,10 @@ impl<F: Frame> Broker<F> {
             retried: entry.retried,
             stream: entry.input.is_some(),
             left_ms: entry.left_ms(now).filter(|_| hello.deadlines),
-            user: self.user_frame(client),
+            user: self.user_frame(client).map(Box::new),
             service: entry.routing.as_ref().and_then(|routing| {
                 let asked = routing.asked.as_deref()?;
-                Some(F::from(asked))
+                Some(Box::new(F::from(asked)))
             }),
         });
         let rid = match &extra {

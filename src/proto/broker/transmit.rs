@@ -79,17 +79,22 @@ impl<F: Frame> Broker<F> {
         if worker.absence.is_some() {
             return;
         }
-        let message = match worker.dialect {
-            Dialect::Omdp => Some(Outgoing::Worker(message)),
+        let to = worker.id.clone();
+        let other = match worker.dialect {
+            // By itself, so that the message is written where it stays.
+            Dialect::Omdp => {
+                return self.transmits.push(Transmit {
+                    to,
+                    message: Outgoing::Worker(message),
+                    packed: worker.hello.as_ref().is_some_and(|hello| hello.packs),
+                });
+            }
             Dialect::Mdp(dialect) => wire_mdp::ToWorker::from_neutral(message)
                 .map(|message| Outgoing::MdpWorker(dialect, message)),
             Dialect::Pigato => pigato::ToWorker::from_neutral(message).map(Outgoing::PigatoWorker),
         };
-        self.transmits.extend(message.map(|message| Transmit {
-            to: worker.id.clone(),
-            message,
-            packed: worker.hello.as_ref().is_some_and(|hello| hello.packs),
-        }));
+        self.transmits
+            .extend(other.map(|message| Transmit::plain(to, message)));
     }
 
     pub(super) fn send_client(&mut self, key: ClientKey, message: ToClient<F>) {

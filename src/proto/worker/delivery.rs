@@ -17,7 +17,7 @@ pub(super) struct Delivery<F> {
     /// The broker's handle of it, from a broker of ours that is there.
     pub(super) token: Option<u64>,
     /// Whose request it is, as the broker said.
-    pub(super) user: Option<F>,
+    pub(super) user: Option<Box<F>>,
     /// How many parts of the reply were handed to the transport.
     pub(super) sent: u32,
     /// Its broker is lost, and no other has found the client.
@@ -38,7 +38,13 @@ pub(super) struct Delivery<F> {
 
 impl<F> Delivery<F> {
     /// One that begins.
-    pub(super) fn new(now: Time, client: F, rid: F, token: Option<u64>, user: Option<F>) -> Self {
+    pub(super) fn new(
+        now: Time,
+        client: F,
+        rid: F,
+        token: Option<u64>,
+        user: Option<Box<F>>,
+    ) -> Self {
         Delivery {
             client,
             rid,

@@ -21,7 +21,7 @@ pub(super) struct Detached<F> {
     pub(super) client: F,
     pub(super) rid: F,
     /// Whose request it is, as the broker said.
-    pub(super) user: Option<F>,
+    pub(super) user: Option<Box<F>>,
     /// The broker that gave it, and the token by which it did.
     pub(super) given: Option<(BrokerLife, u64)>,
     /// How many parts there were in front of those that are here.
@@ -37,7 +37,13 @@ pub(super) struct Detached<F> {
 
 impl<F: Frame> Detached<F> {
     /// Of a reply that has had `sent` parts, with the last of them.
-    pub(super) fn new(client: F, rid: F, user: Option<F>, sent: u32, tail: Vec<Body<F>>) -> Self {
+    pub(super) fn new(
+        client: F,
+        rid: F,
+        user: Option<Box<F>>,
+        sent: u32,
+        tail: Vec<Body<F>>,
+    ) -> Self {
         Detached {
             client,
             rid,

@@ -316,7 +316,7 @@ impl<F: Frame> Log<F> {
                     continue;
                 };
                 let tail = parts.remove(&word.number).unwrap_or_default();
-                let mut reply = Detached::new(client, rid, user, end.sent, tail);
+                let mut reply = Detached::new(client, rid, user.map(Box::new), end.sent, tail);
                 reply.put_end(end.kind, body);
                 finished.push((word.number, (end.token, reply)));
             }

@@ -23,10 +23,10 @@ pub enum WorkerNotice<F> {
         /// Whether its data are a stream, of which the body is nothing.
         stream: bool,
         /// The name that the client asked for, if it is not that of this worker's service.
-        service: Option<F>,
+        service: Option<Box<F>>,
         /// Who the client is, from a broker that authenticates; see
         /// [`RequestExtra::user`](crate::wire::omdp::RequestExtra::user).
-        user: Option<F>,
+        user: Option<Box<F>>,
         /// Whether the broker takes it back.
         returnable: bool,
     },

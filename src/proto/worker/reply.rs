@@ -136,7 +136,7 @@ impl<F: Frame> Worker<F> {
             let ended = Ended {
                 client: &client,
                 rid: &rid,
-                user: user.as_deref(),
+                user: user.as_ref().map(|user| &***user),
                 token,
                 sent,
                 kind,

@@ -109,7 +109,7 @@ impl<F: Frame> Worker<F> {
             self.disowned.push(Disowned {
                 client: delivery.client,
                 rid: delivery.rid,
-                user: delivery.user,
+                user: delivery.user.map(|user| *user),
                 given,
             });
         }
@@ -161,7 +161,7 @@ impl<F: Frame> Worker<F> {
                     number,
                     token: token(reply.given),
                 },
-                user: reply.user.clone(),
+                user: reply.user.as_deref().cloned(),
             });
         }
         if self.last_broker.replace(broker) != Some(broker) {
@@ -220,7 +220,7 @@ impl<F: Frame> Worker<F> {
             let ended = Ended {
                 client: &client,
                 rid: &rid,
-                user: user.as_deref(),
+                user: user.as_ref().map(|user| &***user),
                 token,
                 sent,
                 kind,

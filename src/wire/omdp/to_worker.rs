@@ -65,10 +65,10 @@ pub struct RequestExtra<F> {
     /// How many ms are left until its deadline.
     pub left_ms: Option<u32>,
     /// The name that the client asked for, if it is not that of the worker's service.
-    pub service: Option<F>,
+    pub service: Option<Box<F>>,
     /// From a broker that authenticates: the client's user, and behind a NUL what the authenticator
     /// said of it, as JSON. Made by the broker, never taken from what a peer sent.
-    pub user: Option<F>,
+    pub user: Option<Box<F>>,
 }
 
 impl<F: Frame> ToWorker<F> {
@@ -103,10 +103,10 @@ impl<F: Frame> ToWorker<F> {
                             stream: ext.stream,
                             left_ms: ext.left_ms,
                             service: match ext.service {
-                                true => Some(cursor.service()?),
+                                true => Some(Box::new(cursor.service()?)),
                                 false => None,
                             },
-                            user: cursor.optional_bounded(MAX_USER)?,
+                            user: cursor.optional_bounded(MAX_USER)?.map(Box::new),
                         })
                     }
                 };
@@ -194,8 +194,8 @@ impl<F: Frame> ToWorker<F> {
                             service: service.is_some(),
                         };
                         out.extend([body.bytes, opts, ext.to_frame()]);
-                        out.extend(service);
-                        out.extend(user);
+                        out.extend(service.map(|service| *service));
+                        out.extend(user.map(|user| *user));
                     }
                 }
             }
@@ -319,8 +319,8 @@ mod tests {
             retried: 1,
             stream: false,
             left_ms: None,
-            service: Some(b"billing.pay".to_vec()),
-            user: Some(b"web".to_vec()),
+            service: Some(Box::new(b"billing.pay".to_vec())),
+            user: Some(Box::new(b"web".to_vec())),
         };
         golden(
             "W|2|Cx|r1|1|{}|\u{60}\0\0\0\0\0\0\0\t\u{1}|billing.pay|web",

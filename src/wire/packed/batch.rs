@@ -57,6 +57,7 @@ impl Batch {
         if self.bytes.len() + 2 + len > MADE {
             return false;
         }
+        self.bytes.reserve(2 + len);
         self.bytes.extend_from_slice(&(len as u16).to_be_bytes());
         for frame in frames {
             if is_long(frame) {
@@ -67,7 +68,7 @@ impl Batch {
             } else {
                 self.bytes.push(frame.len() as u8);
             }
-            self.bytes.extend_from_slice(frame);
+            frame.append_to(&mut self.bytes);
         }
         self.messages += 1;
         true
@@ -121,23 +122,26 @@ pub fn unpack_next<F: Frame>(
         if frames.len() == MAX_FRAMES {
             return Err(Malformed::Packed);
         }
-        let (frame, behind) = match length {
-            LONG => split_long(rest)?,
-            _ => rest
-                .split_at_checked(length.into())
-                .ok_or(Malformed::Packed)?,
+        let (front, length) = match length {
+            LONG => split_length(rest)?,
+            _ => (rest, length.into()),
         };
-        frames.push(F::from(frame));
-        message = behind;
+        message = front.get(length..).ok_or(Malformed::Packed)?;
+        frames.push(F::from_front(front, length));
     }
     Ok(true)
 }
 
 /// The bytes after their length in two bytes, and the rest.
 fn split_long(bytes: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    let (rest, len) = split_length(bytes)?;
+    rest.split_at_checked(len).ok_or(Malformed::Packed)
+}
+
+/// What follows a length in two bytes, and the length.
+fn split_length(bytes: &[u8]) -> Result<(&[u8], usize), Malformed> {
     let (len, rest) = bytes.split_first_chunk().ok_or(Malformed::Packed)?;
-    rest.split_at_checked(u16::from_be_bytes(*len).into())
-        .ok_or(Malformed::Packed)
+    Ok((rest, u16::from_be_bytes(*len).into()))
 }
 
 /// Where the first message of a batch is.

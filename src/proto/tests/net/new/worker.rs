@@ -320,7 +320,7 @@ impl WorkerActor {
                 retried,
                 stream,
                 deadline,
-                service,
+                service: service.map(|name| *name),
                 returnable,
             }),
             WorkerNotice::Chunk { delivery, body, .. } => self.chunk(now, delivery, Some(body)),
