@@ -16,6 +16,10 @@ pub(super) struct Inbound {
     left: Left,
 }
 
+/// What a message costs beyond its bytes while it is kept, and each of its frames.
+const KEPT: usize = 512;
+const FRAME: usize = 64;
+
 /// What is left to be read.
 enum Left {
     Nothing,
@@ -95,6 +99,26 @@ impl Inbound {
         }
         self.left = Left::Nothing;
         true
+    }
+
+    /// Whether [`next`](Self::next) may find something.
+    pub(super) fn has_more(&self) -> bool {
+        match self.left {
+            Left::Nothing => false,
+            Left::Whole => true,
+            Left::Batch(at) => at < self.head.len(),
+        }
+    }
+
+    /// Whether this is the only frame, and not looked at yet.
+    pub(super) fn is(&self, frame: &[u8]) -> bool {
+        matches!(self.left, Left::Whole) && self.rest.is_empty() && *self.head == *frame
+    }
+
+    /// What it costs to keep it.
+    pub(super) fn size(&self) -> usize {
+        let rest: usize = self.rest.iter().map(|frame| frame.len() + FRAME).sum();
+        self.from.len() + self.head.len() + rest + KEPT
     }
 
     /// The routing id of the sender.

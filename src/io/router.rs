@@ -1,5 +1,6 @@
 //! The driver of a broker: one machine, one ROUTER, a thread of its own.
 
+mod backlog;
 mod life;
 mod report;
 mod traffic;
@@ -19,6 +20,7 @@ use super::spin::{Spin, Spinner};
 use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
 use super::{Address, Error, Message, NoticeQueue, clock};
 use crate::proto::Time;
+use crate::proto::broker::turns::Turns;
 use crate::proto::broker::{Broker, BrokerConfig, Refusals, Told};
 use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -142,6 +144,7 @@ pub fn start(
                     inbox,
                     queue,
                     inbound: Inbound::new(),
+                    backlog: Turns::default(),
                     coalescer: Coalescer::default(),
                     frames: Vec::new(),
                     received: 0,
@@ -248,6 +251,8 @@ struct Driver {
     inbox: UnboundedReceiver<Command>,
     queue: Arc<NoticeQueue<Notice>>,
     inbound: Inbound,
+    /// What peers have sent beyond what is done at once.
+    backlog: Turns<Inbound>,
     coalescer: Coalescer,
     /// Reused from message to message.
     frames: Vec<Message>,

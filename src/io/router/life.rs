@@ -168,9 +168,6 @@ impl Driver {
             let now = clock::now();
             self.connections.update(now);
             let drained = self.receive(now);
-            if drained {
-                self.connections.drained();
-            }
             let deadline = self.machine.next_deadline();
             if self.deadline_gate.is_due(now, deadline, drained) {
                 self.machine.handle_timeout(now);
@@ -179,6 +176,7 @@ impl Driver {
             self.publish_refusals();
             self.send(now);
             self.report();
+            let drained = drained && !self.machine.has_unflushed();
             let more = !drained || self.socket.events().is_ok_and(|(readable, _)| readable);
             if !more || !self.inbox.is_empty() {
                 return;
@@ -206,6 +204,7 @@ impl Driver {
     /// while something of its peer is unread would reset it, and lose what is under way to the peer.
     async fn await_departures(&mut self, mut peers: usize) {
         let end = clock::now() + DEPARTURE;
+        self.end_backlog(clock::now());
         while peers > 0 && clock::now() < end {
             if matches!(self.inbound.receive_routed(&self.socket), Ok(true)) {
                 let now = clock::now();

@@ -6,6 +6,7 @@ use crate::io::outbound::{Kind, Outcome};
 use crate::io::zap::PRINCIPAL;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
+use crate::proto::broker::turns::QUANTUM;
 use std::ffi::CStr;
 use std::sync::Arc;
 
@@ -17,30 +18,45 @@ const DESCRIPTOR: &CStr = c"__fd";
 /// And the one that holds its user, with security on.
 const USER: &CStr = c"User-Id";
 
-/// How many messages are received before what came of them is sent on.
-const BATCH: usize = 256;
+/// How many units of work are done before what came of them is sent on.
+const BATCH: u32 = 256;
+
+/// So many of these are for those who wait for their turns, whatever the others send.
+const SHARE: u32 = 64;
+
+/// For one of so many who wait for their turns one more message is taken behind what they have sent, before they
+/// have them. All others have had one taken by then.
+const BEHIND: usize = 16;
 
 impl Driver {
-    /// True if nothing is left. What is left of a frame of many messages is the first of the next
-    /// turn, so that no frame keeps the answers to others waiting.
+    /// True if nothing is left.
     pub(super) fn receive(&mut self, now: Time) -> bool {
-        let mut room = BATCH;
-        loop {
-            while room > 0 && self.inbound.next(&mut self.frames) {
-                room -= 1;
-                self.received += 1;
-                if self.guard.is_some() {
-                    self.follow_rules();
-                }
-                self.handle_message(now);
-            }
-            if room == 0 {
-                return false;
+        let (mut room, mut behind) = (BATCH, 0);
+        let drained = loop {
+            if room == 0 || behind > self.backlog.len() / BEHIND {
+                break false;
             }
             if !matches!(self.inbound.receive_routed(&self.socket), Ok(true)) {
-                return true;
+                break true;
             }
+            if self.backlog.waits(self.inbound.from()) {
+                behind += 1;
+                self.put_behind(now);
+                continue;
+            }
+            let used = self.work_off(now, QUANTUM);
+            room = room.saturating_sub(used);
+            if used >= QUANTUM {
+                self.begin_backlog(now, used);
+            }
+        };
+        if drained {
+            self.connections.drained();
         }
+        if !self.backlog.is_empty() {
+            self.serve_backlog(now, room.max(SHARE));
+        }
+        drained && self.backlog.is_empty()
     }
 
     pub(super) fn handle_message(&mut self, now: Time) {
@@ -74,7 +90,7 @@ impl Driver {
     }
 
     /// Looks up by which connection the message has come, if that is not known.
-    fn hear(&mut self) {
+    pub(super) fn hear(&mut self) {
         let (inbound, from) = (&self.inbound, self.inbound.from());
         let connection = || {
             let fd = inbound.property(DESCRIPTOR).and_then(|fd| fd.parse().ok());
@@ -97,7 +113,8 @@ impl Driver {
 
     /// Sends what waits for peers that were behind, then what the machine wants sent. A peer that
     /// can't be reached is gone, one that is too far behind loses its place; to say so may make more
-    /// to send.
+    /// to send. What the workers can be given now that all was sent may be the beginning of much: the rest is for
+    /// the next turn.
     pub(super) fn send(&mut self, now: Time) {
         let news = self.outbound.flush(&self.socket);
         for peer in news.clear {
@@ -110,6 +127,7 @@ impl Driver {
         for peer in news.gone {
             self.machine.handle_gone(now, &peer);
         }
+        let mut may_flush = true;
         let mut troubles: Vec<(RoutingId, Outcome)> = Vec::new();
         loop {
             let (socket, outbound, frames) = (&self.socket, &mut self.outbound, &mut self.frames);
@@ -148,7 +166,9 @@ impl Driver {
                 self.coalescer
                     .flush(|message| deliver(&to, message, Kind::Windowed));
             }
-            if troubles.is_empty() && !self.machine.handle_flushed(now) {
+            if troubles.is_empty()
+                && !(std::mem::take(&mut may_flush) && self.machine.handle_flushed(now))
+            {
                 return;
             }
             for (peer, trouble) in troubles.drain(..) {

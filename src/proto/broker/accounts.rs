@@ -277,6 +277,13 @@ impl Accounts {
         }
     }
 
+    /// Sends a peer away for a while.
+    pub(super) fn ban(&mut self, now: Time, who: &[u8], scope: Scope) {
+        if matches!(scope, Scope::Peer | Scope::User) {
+            self.bans.ban(now, who);
+        }
+    }
+
     /// All that is on accounts, by key; panics if the sums differ.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn audit(&self, charges: &[(AccountKey, usize)], holders: &[AccountKey]) {

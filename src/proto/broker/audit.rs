@@ -92,7 +92,8 @@ impl<F: Frame> Broker<F> {
             let worker = self.workers.get(worker).expect("its worker is there");
             (worker.account, charged)
         });
-        let holders = clients.iter().chain(&workers).copied();
+        let waiting = self.backlogs.values().copied();
+        let holders = clients.iter().chain(&workers).copied().chain(waiting);
         let holders: Vec<_> = holders.chain(self.authorizer.charges()).collect();
         let charges: Vec<_> = holders
             .iter()

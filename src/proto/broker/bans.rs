@@ -41,11 +41,7 @@ pub(super) struct Bans {
 impl Bans {
     /// Counts a refusal. Gives the length of the ban if that was one too many.
     pub(super) fn strike(&mut self, now: Time, who: &[u8]) -> Option<Duration> {
-        if !self.records.contains_key(who) {
-            self.make_room(now);
-            self.records.insert(who.into(), Record::default());
-        }
-        let record = self.records.get_mut(who)?;
+        let record = self.record(now, who)?;
         if now.since(record.since) >= PERIOD {
             record.since = now;
             record.strikes = 0;
@@ -54,6 +50,20 @@ impl Bans {
         if record.strikes < STRIKES {
             return None;
         }
+        self.ban(now, who)
+    }
+
+    fn record(&mut self, now: Time, who: &[u8]) -> Option<&mut Record> {
+        if !self.records.contains_key(who) {
+            self.make_room(now);
+            self.records.insert(who.into(), Record::default());
+        }
+        self.records.get_mut(who)
+    }
+
+    /// Sends a peer away, for longer than the last time. Gives for how long.
+    pub(super) fn ban(&mut self, now: Time, who: &[u8]) -> Option<Duration> {
+        let record = self.record(now, who)?;
         record.strikes = 0;
         let again = record.length > Duration::ZERO && now.since(record.until) < MEMORY;
         record.length = match again {
@@ -61,8 +71,9 @@ impl Bans {
             false => SHORTEST,
         };
         record.until = now + record.length;
-        self.last = self.last.max(record.until);
-        Some(record.length)
+        let (until, length) = (record.until, record.length);
+        self.last = self.last.max(until);
+        Some(length)
     }
 
     /// Whether anybody is sent away now: nearly always nobody is.

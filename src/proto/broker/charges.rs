@@ -1,6 +1,6 @@
 //! What becomes of a message whose charge would pass a limit, and of a peer that goes on.
 
-use super::accounts::OverLimit;
+use super::accounts::{OverLimit, Scope};
 use super::ends::End;
 use super::keys::{AccountKey, ClientKey, RequestKey};
 use super::{Broker, BrokerEvent, Departure, RoutingId};
@@ -37,7 +37,7 @@ impl<F: Frame> Broker<F> {
         }
         let who = self.authorizer.user().map_or(from, str::as_bytes);
         if self.accounts.refused(now, who, over.scope).is_some() {
-            self.send_off(now, from);
+            self.remove_over_limit(now, from);
         }
     }
 
@@ -48,7 +48,14 @@ impl<F: Frame> Broker<F> {
         bans.any(now) && bans.is_banned(now, who)
     }
 
-    fn send_off(&mut self, now: Time, from: &[u8]) {
+    /// A peer is sent away at once; for a while, unless others may have filled what is full.
+    pub(super) fn send_off(&mut self, now: Time, from: &[u8], scope: Scope) {
+        let who = self.authorizer.user().map_or(from, str::as_bytes);
+        self.accounts.ban(now, who, scope);
+        self.remove_over_limit(now, from);
+    }
+
+    fn remove_over_limit(&mut self, now: Time, from: &[u8]) {
         if let Some(key) = self.workers.find(from) {
             self.send_worker(key, ToWorker::Disconnect);
             self.remove_worker(now, key, Departure::OverLimit);

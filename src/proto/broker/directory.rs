@@ -4,6 +4,7 @@
 use super::Broker;
 use super::BrokerEvent;
 use super::access::Principal;
+use super::entries::{Called, ServiceEntry, WorkerEntry, list_of};
 use super::services::Service;
 use super::stats::{ms, text};
 use super::workers::Worker;
@@ -18,6 +19,9 @@ const PAGE: usize = 512;
 
 /// The same of entries with all that a worker tells about itself.
 const LARGE_PAGE: usize = 32;
+
+/// In the place of the place of a service in a page: it is not there.
+const NOWHERE: u16 = u16::MAX;
 
 /// What is summed up of the workers of a service.
 #[derive(Default)]
@@ -34,16 +38,23 @@ impl<F: Frame> Broker<F> {
         page: usize,
         named: Option<&[u8]>,
         viewer: Option<&Arc<Principal>>,
-    ) -> Value {
+    ) -> Vec<u8> {
         let seen = self.services.iter().filter(|(_, service)| {
             named.is_none_or(|name| *service.name == *name) && self.may_see(viewer, &service.name)
         });
-        let services: Vec<(usize, &Service)> =
+        let mut services: Vec<(usize, &Service)> =
             seen.skip(page.saturating_mul(PAGE)).take(PAGE).collect();
-        let mut sums: BTreeMap<usize, Sums> = BTreeMap::new();
-        sums.extend(services.iter().map(|&(at, _)| (at, Sums::default())));
+        services.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+        let mut sums: Vec<Sums> = services.iter().map(|_| Sums::default()).collect();
+        // Services lie in a slab side by side: for each index there, where it is in the page.
+        let end = services.iter().map(|(at, _)| at + 1).max().unwrap_or(0);
+        let mut places = vec![NOWHERE; end];
+        for (place, &(at, _)) in services.iter().enumerate() {
+            places[at] = place as u16;
+        }
         for worker in self.workers.iter() {
-            if let Some(sums) = sums.get_mut(&worker.service.index()) {
+            let place = places.get(worker.service.index()).copied();
+            if let Some(sums) = sums.get_mut(usize::from(place.unwrap_or(NOWHERE))) {
                 sums.running += worker.running.len();
                 let first = sums
                     .since
@@ -51,25 +62,17 @@ impl<F: Frame> Broker<F> {
                 sums.since = Some(first);
             }
         }
-        let mut entries: Vec<Value> = services
-            .into_iter()
-            .map(|(at, service)| {
-                let Sums { running, since } = &sums[&at];
-                json!({
-                    "name": text(&service.name),
-                    "workers": service.workers,
-                    "queued": service.queue.waiting().requests,
-                    "running": running,
-                    "requests": service.meter.requests,
-                    "errors": service.meter.errors(),
-                    "lastError": service.meter.last_error(now, viewer.is_none()),
-                    "time": service.meter.times(),
-                    "since": since.map(|since| ms(now - since)),
-                })
-            })
-            .collect();
-        entries.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
-        entries.into()
+        let entries = services.iter().zip(sums);
+        list_of(entries.map(|((_, service), sums)| ServiceEntry {
+            now,
+            name: &service.name,
+            meter: &service.meter,
+            workers: service.workers,
+            queued: service.queue.waiting().requests,
+            running: sums.running,
+            since: sums.since,
+            values: viewer.is_none(),
+        }))
     }
 
     /// In a page of many there are no identities, and not what each says about itself.
@@ -78,20 +81,25 @@ impl<F: Frame> Broker<F> {
         now: Time,
         page: usize,
         viewer: Option<&Arc<Principal>>,
-    ) -> Value {
+    ) -> Vec<u8> {
         let workers = self.workers.iter();
         let seen = workers.filter(|worker| self.sees_worker(viewer, worker));
         let view = self.peers_view();
-        let entry = |worker: &Worker| {
-            let mut entry = self.worker_entry(now, &view, worker);
-            entry["id"] = match self.has_rules() {
-                true => text(&worker.id).into(),
-                false => worker.number.into(),
-            };
-            entry
-        };
         let page = seen.skip(page.saturating_mul(PAGE)).take(PAGE);
-        page.map(entry).collect()
+        list_of(page.map(|worker| WorkerEntry {
+            called: match self.has_rules() {
+                true => Called::Id(&worker.id),
+                false => Called::Number(worker.number),
+            },
+            service: &self.services.get(worker.service).name,
+            dialect: worker.dialect.as_str(),
+            address: view.address(&worker.id),
+            running: worker.running.len(),
+            ended: worker.ended,
+            failed: worker.failed,
+            since: ms(now - worker.since),
+            silent: ms(now - worker.last_heard),
+        }))
     }
 
     /// The workers of one service, with what they tell about themselves.

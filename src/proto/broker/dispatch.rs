@@ -3,7 +3,7 @@
 use super::Broker;
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::requests::Content;
-use super::workers::MAX_HANDED;
+use super::workers::{HANDOVER, MAX_HANDED};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::{RequestExtra, ToWorker};
@@ -148,7 +148,7 @@ impl<F: Frame> Broker<F> {
             worker.running.push_back(request);
             let bytes = self.requests.bytes(request);
             worker.bytes += bytes;
-            worker.handed += bytes;
+            worker.handed += bytes + HANDOVER;
             if worker.handed >= MAX_HANDED {
                 self.workers.unsettled.push(key);
             }

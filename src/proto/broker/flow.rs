@@ -160,6 +160,11 @@ impl<F: Frame> Broker<F> {
         true
     }
 
+    /// Whether [`handle_flushed`](Self::handle_flushed) has something to do.
+    pub fn has_unflushed(&self) -> bool {
+        !self.workers.unsettled.is_empty()
+    }
+
     /// Whether a peer takes less than it is sent: what is not sent yet waits for it.
     pub fn handle_congestion(&mut self, peer: &[u8], congested: bool) {
         if let Some(key) = self.workers.find(peer)

@@ -20,6 +20,9 @@ const FRESH: Duration = Duration::from_millis(20);
 /// The same of answers that are of everything.
 const METRICS_FRESH: Duration = Duration::from_millis(250);
 
+/// So many bytes of an answer are made in the time of a unit of work.
+const UNIT: usize = 1024;
+
 /// How many answers are made in [`FRESH`], and kept.
 const MOST: usize = 6;
 
@@ -163,23 +166,25 @@ impl<F: Frame> Broker<F> {
             viewer,
         } = &query;
         let (viewer, service) = (viewer.as_ref(), service.as_deref());
+        let bytes = |answer: Value| answer.to_string().into_bytes();
         let answer = match list {
             List::Services => self.list_services(now, *page, service, viewer),
             List::Workers => match service {
-                Some(service) => self.list_instances(now, *page, service, viewer),
+                Some(service) => bytes(self.list_instances(now, *page, service, viewer)),
                 None => self.list_workers(now, *page, viewer),
             },
-            List::Clients => self.client_stats(now, &self.peers_view()),
-            List::Metrics => self.stats_for(now, &self.peers_view()),
+            List::Clients => bytes(self.client_stats(now, &self.peers_view())),
+            List::Metrics => bytes(self.stats_for(now, &self.peers_view())),
             List::Events => {
                 let known = (*page < usize::MAX).then_some(*page as u64);
-                self.list_events(known, viewer)
+                bytes(self.list_events(known, viewer))
             }
-            List::Stats => self.list_stats(),
-            List::Directory => self.list_directory(viewer),
-            List::Identities => self.list_identities(service, viewer),
+            List::Stats => bytes(self.list_stats()),
+            List::Directory => bytes(self.list_directory(viewer)),
+            List::Identities => bytes(self.list_identities(service, viewer)),
         };
-        let answer = F::from(answer.to_string().into_bytes());
+        self.count_work(answer.len() / UNIT);
+        let answer = F::from(answer);
         self.answers.0.push((query, answer.clone(), now));
         Ok(answer)
     }

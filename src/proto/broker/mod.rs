@@ -40,6 +40,7 @@ mod admission;
 mod ahead;
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
+mod backlog;
 mod bans;
 mod charges;
 mod claims;
@@ -50,6 +51,7 @@ mod directory;
 mod dispatch;
 mod displaced;
 mod ends;
+mod entries;
 mod event;
 mod fanout;
 mod flow;
@@ -80,6 +82,7 @@ mod routing;
 mod services;
 mod stats;
 mod transmit;
+pub mod turns;
 mod unparking;
 mod workers;
 
@@ -175,6 +178,9 @@ pub struct Broker<F> {
     faults: Pulse,
     authorizer: access::Authorizer<F>,
     settling: fanout::Settling,
+    backlogs: backlog::Backlogs,
+    /// What the message that is being handled takes beyond one unit of work.
+    work: u32,
     /// Nothing is given to a worker any more.
     stopping: bool,
     /// It has stopped, and hears nobody.
@@ -212,6 +218,8 @@ impl<F: Frame> Broker<F> {
             faults: Pulse::new(MAX_FAULTS),
             authorizer: access::Authorizer::new(),
             settling: fanout::Settling::default(),
+            backlogs: backlog::Backlogs::default(),
+            work: 0,
             stopping: false,
             stopped: false,
             config,

@@ -35,7 +35,7 @@ pub(super) struct Worker {
     pub(super) running: VecDeque<RequestKey>,
     /// What these hold, in bytes.
     pub(super) bytes: usize,
-    /// What it was given, in bytes, since the transport was known to have taken all.
+    /// What it was given, in bytes and [`HANDOVER`]s, since the transport was known to have taken all.
     pub(super) handed: usize,
     /// The transport has not taken all that it was given.
     pub(super) congested: bool,
@@ -88,6 +88,10 @@ const MAX_AHEAD: usize = 1024 * 1024;
 /// A worker is given no more bytes than that before the transport has taken them, but for one
 /// request: what its connection does not take stays in the queue, where others can have it.
 pub(super) const MAX_HANDED: usize = 4 * 1024 * 1024;
+
+/// What each request counts besides its bytes: a worker that takes any number of requests is given so many of them
+/// that nobody waits for long, before others have their turn.
+pub(super) const HANDOVER: usize = MAX_HANDED / 512;
 
 impl Worker {
     pub(super) fn new(

@@ -269,3 +269,82 @@ fn the_requests_of_a_client_that_is_gone_end_by_and_by() {
     assert_eq!(net[b].machine.load(), [0, 0, 1, 0]);
     assert_eq!(net.take(c).len(), 2);
 }
+
+const KIB: usize = 1024;
+
+/// Tells the broker that so many bytes of a peer's wait for its turn; whether they may.
+fn backlog(net: &mut Net, b: Id<BrokerActor>, peer: &str, bytes: usize) -> bool {
+    let mut may = false;
+    net.act(b, |broker, now| {
+        may = broker.machine.handle_backlog(now, peer.as_bytes(), bytes);
+    });
+    may
+}
+
+#[test]
+fn what_waits_for_its_turn_is_charged_beyond_the_first_of_it() {
+    let (mut net, b) = limited(HeldLimits {
+        peer: 1024 * KIB,
+        ..HeldLimits::default()
+    });
+    net.run(secs(20));
+    for bytes in [256 * KIB, 300 * KIB, 600 * KIB, 0, 600 * KIB, 100 * KIB] {
+        assert!(backlog(&mut net, b, "R", bytes));
+        let charged = bytes.saturating_sub(256 * KIB);
+        assert_eq!(held(&net, b), charged as u64);
+    }
+    let tables = |net: &Net| net[b].machine.stats(net.now())["tables"]["accounts"].clone();
+    assert_eq!(tables(&net), 0);
+}
+
+#[test]
+fn a_peer_with_too_much_that_waits_for_its_turn_is_sent_away() {
+    let (mut net, b) = limited(HeldLimits {
+        peer: 1024 * KIB,
+        ..HeldLimits::default()
+    });
+    net.run(secs(20));
+    let raw = net.raw(b, b"R");
+    net.say(raw, &format!("C|1|{HELLO}"));
+    net.run(ms(10));
+    net.take(raw);
+    assert!(backlog(&mut net, b, "R", 1024 * KIB));
+    assert!(!backlog(&mut net, b, "R", 1281 * KIB));
+    assert_eq!(scopes(&net, b), ["peer"]);
+    net.run(ms(10));
+    assert_eq!(net.take(raw), ["C|5"]);
+    assert_eq!(held(&net, b), 0);
+    // It is not heard for a while.
+    net.say(raw, &format!("C|1|{HELLO}"));
+    net.run(ms(900));
+    assert_eq!(net.take(raw), [""; 0]);
+    net.run(ms(200));
+    net.say(raw, &format!("C|1|{HELLO}"));
+    net.run(ms(10));
+    assert_eq!(net.take(raw).len(), 1);
+}
+
+/// Others have their turns between.
+#[test]
+fn a_worker_that_takes_any_number_is_given_much_by_and_by() {
+    let mut net = Net::new().unaudited();
+    let b = net.broker();
+    let c = net.raw(b, b"C");
+    for n in 0..2_000 {
+        net.say(c, &format!("C|2|echo|r{n}|1|{{}}"));
+    }
+    net.run(ms(20));
+    let mut given = 0;
+    net.act(b, |broker, now| {
+        let hello = HELLO.replace(r#""concurrency":1"#, r#""concurrency":-1"#);
+        let frames = [b"W".to_vec(), b"1".to_vec(), b"echo".to_vec(), hello.into()];
+        broker
+            .machine
+            .handle_message(now, b"W", &mut frames.to_vec());
+        let sent = broker.machine.drain_transmits();
+        given = sent.filter(|transmit| *transmit.to == *b"W").count();
+    });
+    assert!((100..1_000).contains(&given), "{given}");
+    net.run(ms(20));
+    assert_eq!(net[b].machine.stats(net.now())["queued"], 0);
+}

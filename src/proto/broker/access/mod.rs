@@ -305,6 +305,13 @@ impl<F: Frame> Broker<F> {
         self.authorizer.speaker = None;
     }
 
+    /// What is done from now on is done for the user of this peer, although no message of it is handled; for
+    /// nobody, if it is not known.
+    pub(super) fn speak_for(&mut self, peer: &[u8]) {
+        let known = self.authorizer.known.get(peer);
+        self.authorizer.speaker = known.map(|known| known.principal.clone());
+    }
+
     fn identify(&mut self, now: Time, from: &[u8], text: &str) -> Option<(Arc<Principal>, bool)> {
         if let Some(known) = self.authorizer.known.get(from) {
             if *known.text == *text {

@@ -4,6 +4,7 @@ use super::histogram::Histogram;
 use crate::proto::Time;
 use crate::proto::broker::limits::Waiting;
 use crate::proto::code::Code;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
 /// Of one service.
@@ -94,18 +95,8 @@ impl Meter {
     }
 
     /// How long workers had requests, in ms, in short.
-    pub(in crate::proto::broker) fn times(&self) -> Value {
-        let work = &self.work;
-        let ms = |micros: u64| micros as f64 / 1000.0;
-        let mean = work.sum() as f64 / work.count().max(1) as f64;
-        json!({
-            "mean": mean.round() / 1000.0,
-            "p50": ms(work.percentile(50.0)),
-            "p90": ms(work.percentile(90.0)),
-            "p95": ms(work.percentile(95.0)),
-            "p99": ms(work.percentile(99.0)),
-            "max": ms(work.max()),
-        })
+    pub(in crate::proto::broker) fn times(&self) -> InShort<'_> {
+        InShort(&self.work)
     }
 
     /// The end of a request that was let in.
@@ -175,6 +166,25 @@ impl Meter {
                 "total": histogram_json(&self.total),
             },
         })
+    }
+}
+
+/// A histogram by its mean, its greatest value and some percentiles, in ms.
+pub(in crate::proto::broker) struct InShort<'a>(&'a Histogram);
+
+impl Serialize for InShort<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let InShort(work) = self;
+        let ms = |micros: u64| micros as f64 / 1000.0;
+        let mean = work.sum() as f64 / work.count().max(1) as f64;
+        let mut map = out.serialize_map(None)?;
+        map.serialize_entry("max", &ms(work.max()))?;
+        map.serialize_entry("mean", &(mean.round() / 1000.0))?;
+        map.serialize_entry("p50", &ms(work.percentile(50.0)))?;
+        map.serialize_entry("p90", &ms(work.percentile(90.0)))?;
+        map.serialize_entry("p95", &ms(work.percentile(95.0)))?;
+        map.serialize_entry("p99", &ms(work.percentile(99.0)))?;
+        map.end()
     }
 }
 

@@ -286,7 +286,6 @@ impl Services {
         self.slab.get_mut(key.0)
     }
 
-    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn get(&self, key: ServiceKey) -> &Service {
         &self.slab[key.0]
     }

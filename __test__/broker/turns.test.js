@@ -1,0 +1,98 @@
+'use strict';
+// Peers whose messages hold many: all of it is done, in order, while others have their turns.
+const assert = require('node:assert/strict');
+const { once } = require('node:events');
+const { before, describe, test } = require('node:test');
+const { curveKeyPair } = require('../..');
+const { until } = require('../support/events');
+const { batch, part } = require('../support/packed');
+const { SERVICE, peersFor, suiteScope } = require('../support/peers');
+const { rawDealer } = require('../support/raw');
+
+const MIB = 1024 * 1024;
+/** In one frame, more than twice of what is done at once. */
+const MANY = 700;
+
+const request = (service, rid) => part('C', '2', service, rid, '1', '{}');
+const frame = (service, first) =>
+  batch(...Array.from({ length: MANY }, (_, n) => request(service, `r${first + n}`)));
+
+describe('a peer that sends much at once', () => {
+  const scope = suiteScope();
+  let peers;
+  let broker;
+  let client;
+  before(async () => {
+    peers = peersFor(scope, 'tcp');
+    ({ broker, client } = await peers.trio(undefined, { broker: { heartbeat: 200 } }));
+  });
+
+  test('has all of it done, in order, and so have others', async (t) => {
+    const dealer = rawDealer(t, peers.endpoint);
+    for (let n = 0; n < 5; n += 1) await dealer.send([frame('mmi.service', n * MANY)]);
+    await dealer.send(['C', '2', 'mmi.service', 'last', '1', '{}']);
+    assert.equal(await client.call(SERVICE, 'goes on'), 'goes on');
+    const answered = [];
+    while (answered.at(-1) !== 'last') answered.push(String((await dealer.receive())[2]));
+    const expected = Array.from({ length: 5 * MANY }, (_, n) => `r${n}`);
+    assert.deepEqual(answered, [...expected, 'last']);
+  });
+
+  test('and goes leaves nothing behind', async (t) => {
+    const dealer = rawDealer(t, peers.endpoint, 'goes');
+    for (let n = 0; n < 5; n += 1) await dealer.send([frame('nobody', n * MANY)]);
+    await until(async () => (await broker.stats()).queued > 0);
+    dealer.close();
+    await until(async () => (await broker.stats()).queued === 0);
+    const { heldBytes, tables } = await broker.stats();
+    assert.equal(tables.services, 1);
+    assert.equal(tables.requests, 0);
+    assert.ok(heldBytes < 4096);
+  });
+});
+
+test('a user who goes while much of it waits is gone before another has the name', async (t) => {
+  const [server, user] = [curveKeyPair(), curveKeyPair()];
+  const peers = peersFor(t, 'tcp');
+  const broker = peers.broker({
+    curveServer: true,
+    curveSecretKey: server.secretKey,
+    security: { users: { user: { keys: user.publicKey } } },
+  });
+  await broker.start();
+  const { Dealer } = require('zeromq');
+  const dealer = new Dealer({
+    linger: 0,
+    routingId: 'goes',
+    curveServerKey: server.publicKey,
+    curvePublicKey: user.publicKey,
+    curveSecretKey: user.secretKey,
+  });
+  dealer.connect(broker.endpoints[0]);
+  for (let n = 0; n < 5; n += 1) await dealer.send([frame('nobody', n * MANY)]);
+  await until(async () => (await broker.stats()).queued > 0);
+  dealer.close();
+  await until(async () => (await broker.stats()).tables.clients === 0);
+  const { heldBytes, tables } = await broker.stats();
+  assert.deepEqual([heldBytes, tables.requests, tables.accounts], [0, 0, 0]);
+});
+
+test('a peer that has too much waiting for its turn is sent away, and others are served', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const { broker, client } = await peers.trio(undefined, { broker: { maxHeldPerPeer: MIB } });
+  const gone = once(broker, 'clientGone');
+  const dealer = rawDealer(t, peers.endpoint, 'flood');
+  const hello = JSON.stringify({ omdp: 1, heartbeat: 2500, liveness: 3, session: 'a' });
+  await dealer.send(['C', '1', hello]);
+  // Each takes the broker some hundred times as long as it takes to send it.
+  const empty = batch(Buffer.alloc(60_000));
+  let flooding = true;
+  const flood = (async () => {
+    while (flooding) await dealer.send([empty]);
+  })();
+  const [{ client: who, reason }] = await gone;
+  assert.deepEqual([who, reason], ['flood', 'over its limit']);
+  assert.equal(await client.call(SERVICE, 'goes on'), 'goes on');
+  flooding = false;
+  await flood;
+});

@@ -1,0 +1,238 @@
+//! Whose turn it is among peers that have sent more than is done at once.
+//!
+//! The transport takes one message from each peer in turn, but a message may hold many, and some take
+//! longer than others. Work is counted in units, one for a message and more for what takes longer. A peer
+//! that has used its [`QUANTUM`] has the rest of what it sent put here, and whatever it sends after that;
+//! each peer in here has a quantum in its turn. Whoever sends no more than is done at once never gets here.
+
+use super::RoutingId;
+use crate::proto::table::Table;
+use std::collections::VecDeque;
+
+/// How many units of work a peer has done at a time. A unit is about what a request costs, some
+/// microseconds.
+pub const QUANTUM: u32 = 256;
+
+/// What waits of one peer.
+#[derive(Debug)]
+struct Line<T> {
+    /// Each with its bytes.
+    items: VecDeque<(T, usize)>,
+    bytes: usize,
+    /// Units that it has used beyond its quantum.
+    debt: u32,
+}
+
+/// See the top of the file.
+#[derive(Debug)]
+pub struct Turns<T> {
+    lines: Table<RoutingId, Line<T>>,
+    /// Those who have a line, in the order of their turns.
+    order: VecDeque<RoutingId>,
+}
+
+impl<T> Default for Turns<T> {
+    fn default() -> Self {
+        Turns {
+            lines: Table::default(),
+            order: VecDeque::new(),
+        }
+    }
+}
+
+/// A peer whose turn it is.
+#[derive(Debug)]
+pub struct Turn {
+    /// Who.
+    pub peer: RoutingId,
+    /// How many units it may use.
+    pub units: u32,
+}
+
+impl<T> Turns<T> {
+    /// Nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// How many peers wait.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether what this peer sends has to wait behind what it has sent before.
+    pub fn waits(&self, peer: &[u8]) -> bool {
+        !self.order.is_empty() && self.lines.contains_key(peer)
+    }
+
+    /// How many bytes wait of this peer.
+    pub fn bytes_of(&self, peer: &[u8]) -> usize {
+        self.lines.get(peer).map_or(0, |line| line.bytes)
+    }
+
+    /// Has a peer wait that has used so many units: with what is left of its message, if something is.
+    pub fn begin(&mut self, peer: &[u8], used: u32, rest: Option<(T, usize)>) {
+        let peer: RoutingId = peer.into();
+        let line = Line {
+            bytes: rest.as_ref().map_or(0, |(_, bytes)| *bytes),
+            items: rest.into_iter().collect(),
+            debt: used.saturating_sub(QUANTUM),
+        };
+        if self.lines.insert(peer.clone(), line).is_none() {
+            self.order.push_back(peer);
+        }
+    }
+
+    /// A message of a peer that waits.
+    pub fn push(&mut self, peer: &[u8], item: T, bytes: usize) {
+        if let Some(line) = self.lines.get_mut(peer) {
+            line.bytes += bytes;
+            line.items.push_back((item, bytes));
+        }
+    }
+
+    /// The next peer that has something to be done and has paid for what was done before. None if nobody
+    /// waits any more.
+    pub fn next(&mut self) -> Option<Turn> {
+        while let Some(peer) = self.order.pop_front() {
+            let Some(line) = self.lines.get_mut(&peer) else {
+                continue;
+            };
+            if line.debt >= QUANTUM {
+                line.debt -= QUANTUM;
+                self.order.push_back(peer);
+                continue;
+            }
+            if line.items.is_empty() {
+                self.lines.remove(&peer);
+                continue;
+            }
+            let units = QUANTUM - line.debt;
+            return Some(Turn { peer, units });
+        }
+        None
+    }
+
+    /// The first that waits of this peer.
+    pub fn take(&mut self, peer: &[u8]) -> Option<T> {
+        let line = self.lines.get_mut(peer)?;
+        let (item, bytes) = line.items.pop_front()?;
+        line.bytes -= bytes;
+        Some(item)
+    }
+
+    /// The turn is over, in which so many units were used; `rest` is left of the last that was taken.
+    pub fn end(&mut self, turn: Turn, used: u32, rest: Option<(T, usize)>) {
+        let Some(line) = self.lines.get_mut(&turn.peer) else {
+            return;
+        };
+        if let Some((item, bytes)) = rest {
+            line.bytes += bytes;
+            line.items.push_front((item, bytes));
+        }
+        line.debt = used.saturating_sub(turn.units);
+        if line.items.is_empty() && line.debt == 0 {
+            self.lines.remove(&turn.peer);
+        } else {
+            self.order.push_back(turn.peer);
+        }
+    }
+
+    /// All that waits of this peer.
+    pub fn remove(&mut self, peer: &[u8]) -> impl Iterator<Item = T> + use<T> {
+        let line = self.lines.remove(peer);
+        if line.is_some() {
+            self.order.retain(|other| **other != *peer);
+        }
+        let items = line.map(|line| line.items).unwrap_or_default();
+        items.into_iter().map(|(item, _)| item)
+    }
+
+    /// All that waits, of one peer after the other.
+    pub fn drain(&mut self) -> impl Iterator<Item = T> + use<T> {
+        let mut lines = std::mem::take(&mut self.lines);
+        let order = std::mem::take(&mut self.order);
+        let items = order
+            .into_iter()
+            .filter_map(move |peer| lines.remove(&peer));
+        items.flat_map(|line| line.items.into_iter().map(|(item, _)| item))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Has everything done, where each item takes so many units; who was served, in order.
+    fn play(turns: &mut Turns<u32>) -> Vec<(String, u32)> {
+        let mut served = Vec::new();
+        while let Some(turn) = turns.next() {
+            let (mut used, mut rest) = (0, None);
+            while used < turn.units
+                && let Some(item) = turns.take(&turn.peer)
+            {
+                let now = item.min(turn.units - used);
+                used += now;
+                rest = (item > now).then_some((item - now, 1));
+            }
+            let name = String::from_utf8_lossy(&turn.peer).into_owned();
+            served.push((name, used));
+            turns.end(turn, used, rest);
+        }
+        served
+    }
+
+    fn who(served: &[(String, u32)]) -> String {
+        served.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    #[test]
+    fn each_has_its_turn() {
+        let mut turns = Turns::default();
+        turns.begin(b"a", QUANTUM, Some((5 * QUANTUM, 1)));
+        turns.begin(b"b", QUANTUM, Some((2 * QUANTUM, 1)));
+        turns.begin(b"c", QUANTUM, Some((1, 1)));
+        turns.push(b"b", 1, 1);
+        assert!(turns.waits(b"a") && !turns.waits(b"d"));
+        assert_eq!(who(&play(&mut turns)), "abcababaa");
+        assert!(turns.is_empty() && turns.lines.is_empty());
+    }
+
+    #[test]
+    fn short_ones_share_a_turn() {
+        let mut turns = Turns::default();
+        turns.begin(b"a", QUANTUM, Some((1, 7)));
+        for _ in 0..QUANTUM {
+            turns.push(b"a", 1, 7);
+        }
+        assert_eq!(turns.bytes_of(b"a"), 7 * (QUANTUM as usize + 1));
+        let all = [("a".to_owned(), QUANTUM), ("a".to_owned(), 1)];
+        assert_eq!(play(&mut turns), all);
+        assert_eq!(turns.bytes_of(b"a"), 0);
+    }
+
+    #[test]
+    fn what_took_long_is_paid_for_before_the_next() {
+        let mut turns = Turns::default();
+        turns.begin(b"a", 3 * QUANTUM, Some((1, 1)));
+        turns.begin(b"b", QUANTUM, Some((3 * QUANTUM, 1)));
+        assert_eq!(who(&play(&mut turns)), "bbab");
+        // Who has sent nothing since is forgotten with its debt.
+        turns.begin(b"a", 3 * QUANTUM, None);
+        assert!(turns.waits(b"a"));
+        assert_eq!(who(&play(&mut turns)), "");
+        assert!(turns.is_empty());
+    }
+
+    #[test]
+    fn what_waits_of_one_peer_can_be_taken_away() {
+        let mut turns = Turns::default();
+        turns.begin(b"a", QUANTUM, Some((1, 1)));
+        turns.begin(b"b", QUANTUM, Some((2, 1)));
+        turns.push(b"a", 3, 1);
+        assert_eq!(turns.remove(b"a").collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(turns.len(), 1);
+        assert_eq!(turns.drain().collect::<Vec<_>>(), [2]);
+        assert!(turns.next().is_none() && turns.is_empty());
+    }
+}
