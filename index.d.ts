@@ -2,6 +2,7 @@
 
 /// <reference types="node" />
 
+import type { LookupAddress } from 'node:dns';
 import { EventEmitter } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 
@@ -158,7 +159,8 @@ export type DisconnectReason =
   | 'request given up'
   | 'event loop blocked'
   | 'name taken'
-  | 'stopped';
+  | 'stopped'
+  | 'endpoint removed';
 
 /** Events of all three. `start` and `stop` come once per transition. */
 export interface PeerEvents {
@@ -231,6 +233,22 @@ declare class Peer<Events extends PeerEvents & { [E in keyof Events]: any[] }> e
  * sends it, or the protocol of PIGATO.
  */
 export type Protocol = 'omdp' | 'mdp/0.1' | 'mdp/0.2' | 'mdp/0.2-majortomo' | 'pigato';
+
+/** Looks up all addresses of a host, by its callback or its promise: `dns.lookup`, `dns.promises.lookup`, or one like them. */
+export type Lookup = (
+  hostname: string,
+  options: { all: true },
+  callback: (error: Error | null, addresses: string | LookupAddress[], family?: number) => void,
+) => unknown;
+
+/** Where a broker is, as an SRV record has it: `dns.resolveSrv()` gives such, and more. */
+type SrvTarget = { name: string; port: number; priority?: number };
+
+/** Looks up SRV records: `dns.resolveSrv`, `dns.promises.resolveSrv`, or one like them. */
+export type ResolveSrv = (
+  name: string,
+  callback: (error: Error | null, records: SrvTarget[]) => void,
+) => unknown;
 
 /** Options of all three. An option that is unknown, of the wrong type or out of range throws. */
 export interface PeerConf {
@@ -885,6 +903,27 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
    */
   reconnectMax?: number;
   /**
+   * How many brokers there are behind the name of a host in an endpoint: one, whose addresses are tried in turn, or one at
+   * each of its addresses, followed as they change.
+   * @defaultValue 'one'
+   */
+  discover?: 'one' | 'all';
+  /**
+   * How often names of several brokers are looked up again, in ms; earlier when a broker can't be reached.
+   * @defaultValue 30000
+   */
+  discoverInterval?: number;
+  /**
+   * What looks up the addresses of a name under `discover: 'all'`.
+   * @defaultValue `dns.lookup`
+   */
+  lookup?: Lookup | null;
+  /**
+   * What looks up the SRV records of a name, for `tcp+srv://` and the name.
+   * @defaultValue `dns.resolveSrv`
+   */
+  resolveSrv?: ResolveSrv | null;
+  /**
    * The version of the service, for instance `'2.1.0'`: the worker registers as `service@version`, and gets the requests for
    * ranges that it satisfies.
    */
@@ -947,6 +986,8 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
    * value with the code `C_BAD_REQUEST`; `write()` and `end()` throw a {@link SchemaError}.
    */
   schema?: ServiceSchema | null;
+  /** The same for each service of a worker of several, by their names. Without a schema a service takes anything. */
+  schemas?: ServiceSchemas | null;
 }
 
 /** The options of the request that are sent to the worker. Frozen, because requests share the object. */
@@ -985,9 +1026,11 @@ export interface WorkerEvents<TRequest = any, TPartial = any, TFinal = any> exte
   badMessage: [event: { reason: string }];
   /**
    * The broker has not been reached for a second, and why the last attempt failed; again at growing intervals. Attempts
-   * go on.
+   * go on. Or the name of brokers could not be looked up.
    */
   unreachable: [event: { endpoint: string; code: string; reason: string }];
+  /** Its brokers are at these endpoints from now on: by `setEndpoints()`, or because what is behind a name has changed. */
+  endpoints: [endpoints: readonly string[]];
   /**
    * A request. The next comes when the reply to it has ended (or, with `concurrency`, to one of those that are
    * running). Without any listener the client gets an error value with the code `W_NO_HANDLER`.
@@ -1040,6 +1083,16 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
     services: Readonly<Record<string, RequestListener<TRequest, TPartial, TFinal>>>,
     conf?: WorkerConf | null,
   );
+
+  /** Where its brokers are. Empty until a name of several brokers was looked up. */
+  readonly endpoints: readonly string[];
+
+  /**
+   * These are its brokers from now on; those that stay keep their connections. May be called at any time. A broker that leaves
+   * gets nothing new: requests that have not started go to the others, and the connection ends when the others have ended.
+   * @throws {TypeError | RangeError} for a bad argument
+   */
+  setEndpoints(endpoint: string | readonly string[]): void;
 
   /** Its service, or the first of them. */
   readonly service: string;
@@ -1159,6 +1212,27 @@ export interface ClientConf extends PeerConf, ClientSecurity {
    */
   reconnectMax?: number;
   /**
+   * How many brokers there are behind the name of a host in an endpoint: one, whose addresses are tried in turn, or one at
+   * each of its addresses, followed as they change.
+   * @defaultValue 'one'
+   */
+  discover?: 'one' | 'all';
+  /**
+   * How often names of several brokers are looked up again, in ms; earlier when a broker can't be reached.
+   * @defaultValue 30000
+   */
+  discoverInterval?: number;
+  /**
+   * What looks up the addresses of a name under `discover: 'all'`.
+   * @defaultValue `dns.lookup`
+   */
+  lookup?: Lookup | null;
+  /**
+   * What looks up the SRV records of a name, for `tcp+srv://` and the name.
+   * @defaultValue `dns.resolveSrv`
+   */
+  resolveSrv?: ResolveSrv | null;
+  /**
    * Whether the `error` event of every stream carries bare values and codes, as in 0.0.92. Without it only streams of
    * requests with callbacks do.
    * @defaultValue false
@@ -1255,9 +1329,11 @@ export interface ClientEvents extends PeerEvents {
   badMessage: [event: { reason: string }];
   /**
    * The broker has not been reached for a second, and why the last attempt failed; again at growing intervals. Attempts
-   * go on.
+   * go on. Or the name of brokers could not be looked up.
    */
   unreachable: [event: { endpoint: string; code: string; reason: string }];
+  /** Its brokers are at these endpoints from now on: by `setEndpoints()`, or because what is behind a name has changed. */
+  endpoints: [endpoints: readonly string[]];
 }
 
 /** The types of one service: the data of its requests, what its replies `write()`, and what they `end()` with. */
@@ -1323,6 +1399,16 @@ export class Client<
     endpoint: string | readonly string[],
     conf?: (ClientConf & { schemas?: TServices | null }) | null,
   );
+
+  /** Where its brokers are. Empty until a name of several brokers was looked up. */
+  readonly endpoints: readonly string[];
+
+  /**
+   * These are its brokers from now on; those that stay keep their connections. May be called at any time. A broker that leaves
+   * gets nothing new: requests that have not started go to the others, and the connection ends when the others have ended.
+   * @throws {TypeError | RangeError} for a bad argument
+   */
+  setEndpoints(endpoint: string | readonly string[]): void;
 
   /**
    * Makes a request, with callbacks.

@@ -1,6 +1,7 @@
 'use strict';
 
 const { ClientCore } = require('./load');
+const { Brokers } = require('./brokers');
 const { callAll, checkCallAll } = require('./call-all');
 const { given } = require('./describe');
 const directory = require('./directory');
@@ -33,8 +34,7 @@ class Client extends Peer {
   #schemas;
   #protocol;
   #takeStream;
-  /** Where its broker is, if it has but one. */
-  #broker;
+  #brokers;
   /** The service of the last request, which needs no second check. @type {string | undefined} */
   #service;
 
@@ -45,22 +45,32 @@ class Client extends Peer {
   constructor(endpoint, conf) {
     const endpoints = checkBrokers(endpoint);
     const checked = checkConf('client', conf);
-    const { timeout, errorValues, schemas, ...rest } = checked;
-    const requests = new Requests(endpoints);
-    super(
-      ClientCore,
-      { endpoints, ...secureClient(rest, endpoints) },
-      requests,
-      shownConf('client', checked),
-    );
+    const { timeout, errorValues, schemas, discover, discoverInterval, lookup, resolveSrv, ...rest } =
+      checked;
+    const secured = secureClient(rest, endpoints);
+    const discovery = { discover, discoverInterval, lookup, resolveSrv };
+    const brokers = new Brokers(endpoints, discovery, (others) => secureClient(rest, others));
+    const requests = new Requests(brokers);
+    const native = { ...secured, endpoints: brokers.endpoints };
+    super(ClientCore, native, requests, shownConf('client', checked), brokers);
+    this.#brokers = brokers;
     this.#requests = requests;
     this.#maxMessageSize = rest.maxMessageSize;
     this.#protocol = rest.protocol;
     this.#takeStream = (/** @type {any} */ stream) => new Source(stream, rest.maxMessageSize);
-    this.#broker = endpoints.length === 1 ? endpoints[0] : undefined;
     this.#options = new OptionsReader(timeout, rest.protocol);
     this.#bare = errorValues;
     this.#schemas = schemas;
+  }
+
+  /** Where its brokers are. @returns {readonly string[]} */
+  get endpoints() {
+    return this.#brokers.endpoints;
+  }
+
+  /** @param {string | readonly string[]} endpoint */
+  setEndpoints(endpoint) {
+    this.#brokers.set(endpoint);
   }
 
   /**
@@ -135,7 +145,7 @@ class Client extends Peer {
 
   /** @param {any} [options] */
   watchServices(options) {
-    if (this.#broker === undefined) throw new TypeError('watchServices() is for clients of one broker');
+    if (this.#brokers.only === undefined) throw new TypeError('watchServices() is for clients of one broker');
     return directory.watch(this, directory.checkWatch(options));
   }
 
@@ -219,7 +229,7 @@ class Client extends Peer {
     const message = {
       service,
       client: this.name,
-      broker: this.#broker,
+      broker: this.#brokers.only,
       size,
       ...terms,
       partials: 0,

@@ -28,6 +28,7 @@ const CHUNK_END = Kind.ChunkEnd;
 
 /** What stands above the number of the attempt: whether the data are a stream, and what is left of the deadline. */
 const STREAM = 2 ** LeftShift.Stream;
+const SERVICE = 2 ** LeftShift.Service;
 const LEFT = 2 ** LeftShift.Attempt;
 
 const OP_PARTIAL = WorkerOp.Partial;
@@ -87,37 +88,30 @@ class Deliveries {
   #attempt = 1;
   #options = NO_OPTIONS;
 
-  /** The names of its services, how many connections each has, and their handlers if they were given. */
+  /** The names of its services, and their handlers if they were given. */
   #services;
-  #brokers;
   #handlers;
 
   /**
    * @param {number} concurrency
    * @param {number} maxMessageSize
    * @param {readonly string[]} services
-   * @param {readonly string[]} endpoints
    * @param {readonly Function[] | undefined} handlers one for each service
    * @param {number} maxRunning in ms, -1 is without bound
-   * @param {ServiceSchema} [schema] of the only service
+   * @param {Map<string, ServiceSchema>} [schemas] of the services, by their names
    */
-  constructor(concurrency, maxMessageSize, services, endpoints, handlers, maxRunning, schema) {
+  constructor(concurrency, maxMessageSize, services, handlers, maxRunning, schemas) {
     this.#services = services;
-    this.#brokers = endpoints.length;
     this.#handlers = handlers;
     this.#concurrency = concurrency;
     this.maxMessageSize = maxMessageSize;
     if (maxRunning !== -1) this.#limit = new RunningLimit(maxRunning, (id) => this.#expire(id));
-    this.schema = schema;
+    this.schemas = schemas;
   }
 
   /** @param {Link} link */
   attach(link) {
     this.#link = link;
-  }
-
-  get service() {
-    return /** @type {import('./worker').Worker} */ (this.#link.peer).service;
   }
 
   get concurrency() {
@@ -408,12 +402,14 @@ class Deliveries {
    * @param {string} text
    * @param {number} at where the data begin
    * @param {Blob | undefined} blob
-   * @param {number} n the number of the attempt, and above it STREAM and LEFT
+   * @param {number} n the number of the attempt, and above it STREAM, SERVICE and LEFT
    */
   #deliver(id, a, b, c, text, at, blob, n) {
     const attempt = n < STREAM ? n : n % STREAM;
+    const number = n < SERVICE ? 0 : Math.floor((n % LEFT) / SERVICE);
+    const service = this.#services[number];
     const scope = new Scope('zmq-omdp.handle');
-    const reply = new Reply(this, id, attempt, scope, this.#now());
+    const reply = new Reply(this, id, service, attempt, scope, this.#now());
     this.#meter.requests += 1;
     if (attempt > 1) this.#meter.retried += 1;
     this.#running.add(id, reply);
@@ -426,7 +422,7 @@ class Deliveries {
     let data;
     let options;
     try {
-      if (n >= STREAM && n % LEFT >= STREAM) data = this.#openStream(id, scope);
+      if (n >= STREAM && n % SERVICE >= STREAM) data = this.#openStream(id, scope);
       else data = bodyValue(blob, text, at, a);
       options = this.#readOptions(text, at + a, b, c, attempt);
       // A broker that knows no deadlines passes on what was left when the request was made.
@@ -436,17 +432,16 @@ class Deliveries {
       reply.error(BAD_REQUEST);
       return;
     }
-    if (this.schema !== undefined && !(data instanceof RequestData)) {
+    if (this.schemas !== undefined && !(data instanceof RequestData)) {
       try {
-        data = parse(this.schema, 'request', this.service, data);
+        data = parse(this.schemas.get(service), 'request', service, data);
       } catch (error) {
         reply.error(badRequest(error));
         return;
       }
     }
     const handlers = this.#handlers;
-    const listeners =
-      handlers === undefined ? this.#link.peer.rawListeners('request') : [handlers[this.#serviceOf(id)]];
+    const listeners = handlers === undefined ? this.#link.peer.rawListeners('request') : [handlers[number]];
     if (listeners.length === 0) {
       const message = 'no request listener: the worker has no handler for its requests';
       reply.error({ message, name: 'Error', code: 'W_NO_HANDLER' });
@@ -454,7 +449,7 @@ class Deliveries {
     }
     if (isTraced(channel)) {
       const size = sizeOfData(blob, text, at, a);
-      scope.runInAsyncScope(this.#handleTraced, this, listeners, data, reply, options, id, size);
+      scope.runInAsyncScope(this.#handleTraced, this, listeners, data, reply, options, id, service, size);
     } else {
       scope.runInAsyncScope(this.#handle, this, listeners, data, reply, options);
     }
@@ -467,23 +462,17 @@ class Deliveries {
     return data;
   }
 
-  /** Which of its services a delivery is of: the number of its connection is in the id. @param {number} id */
-  #serviceOf(id) {
-    const lines = this.#services.length * this.#brokers;
-    return Math.floor((id % lines) / this.#brokers);
-  }
-
   /**
    * @param {Function[]} listeners
    * @param {any} data
    * @param {Reply} reply
    * @param {any} options
    * @param {number} id
+   * @param {string} service
    * @param {number} size
    */
-  #handleTraced(listeners, data, reply, options, id, size) {
+  #handleTraced(listeners, data, reply, options, id, service, size) {
     const { name } = this.#link.peer;
-    const service = this.#services[this.#serviceOf(id)];
     const { attempt, headers, timeout, user } = options;
     /** @type {Message} */
     const message = { service, worker: name, delivery: String(id), attempt, headers, timeout, user, size };

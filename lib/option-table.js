@@ -10,7 +10,7 @@
  * @property {string} name
  * @property {readonly Role[]} of
  * @property {'number' | 'integer' | 'boolean' | 'name' | 'protocol' | 'protocols' | 'key' | 'text' | 'rules' | 'signal' |
- *   'schema' | 'schemas' | 'headers' | 'words' | 'json' | 'version' | 'versions' | 'balance' | 'rate' | 'policies' | 'retry' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which is as if they were missing
+ *   'schema' | 'schemas' | 'headers' | 'words' | 'json' | 'discover' | 'function' | 'version' | 'versions' | 'balance' | 'rate' | 'policies' | 'retry' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which is as if they were missing
  * @property {number} [min] of numbers
  * @property {number} [max] of numbers; none is 2^53 - 1
  * @property {string} [off] of numbers: what -1 stands for, where it may be given
@@ -373,6 +373,44 @@ const OPTIONS = [
     help: 'the longest pause: each attempt in a row that leads to no broker doubles it',
   },
   {
+    name: 'discover',
+    of: ['worker', 'client'],
+    type: 'discover',
+    value: 'one',
+    help: 'how many brokers there are behind a name in an endpoint: one or all, one at each address',
+    more: 'See [Brokers by name](client.md#brokers-by-name)',
+    flag: { metavar: 'WHICH' },
+  },
+  {
+    name: 'discoverInterval',
+    of: ['worker', 'client'],
+    type: 'number',
+    min: 1,
+    max: MAX_MS,
+    unit: 'ms',
+    value: 30000,
+    help: 'how often such names are looked up again',
+    more: 'Earlier when a broker cannot be reached',
+  },
+  {
+    name: 'lookup',
+    of: ['worker', 'client'],
+    type: 'function',
+    default: 'dns.lookup',
+    help: 'what looks up the addresses of a name under discover: all',
+    more: 'A function like `dns.lookup` or `dns.promises.lookup`',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'resolveSrv',
+    of: ['worker', 'client'],
+    type: 'function',
+    default: 'dns.resolveSrv',
+    help: 'what looks up the SRV records of a name',
+    more: 'A function like `dns.resolveSrv` or `dns.promises.resolveSrv`',
+    flag: { only: 'none' },
+  },
+  {
     name: 'version',
     of: ['worker'],
     type: 'version',
@@ -506,7 +544,7 @@ const OPTIONS = [
   },
   {
     name: 'schemas',
-    of: ['client'],
+    of: ['worker', 'client'],
     type: 'schemas',
     default: 'none',
     help: 'the schemas of services, by their names',

@@ -15,6 +15,7 @@ const {
   wrongType,
 } = require('./checks');
 const { given } = require('./describe');
+const { isMalformedSrv } = require('./discover');
 const { checkKey } = require('./keys');
 const { PROTOCOLS, optionsOf } = require('./option-table');
 const { checkPassword } = require('./passwords');
@@ -26,6 +27,8 @@ const { checkSchema, checkSchemas } = require('./schema');
 
 const MAX_SERVICE_BYTES = 255;
 const MAX_NAME_BYTES = 255;
+/** Of one worker. */
+const MAX_SERVICES = 1024;
 
 const checkProtocol = oneOf(PROTOCOLS);
 
@@ -69,6 +72,8 @@ function checkVersion(value, what) {
 const CHECKS = {
   version: () => checkVersion,
   versions: () => oneOf(['highest', 'all']),
+  discover: () => oneOf(['one', 'all']),
+  function: () => callback,
   balance: () => orNull(checkBalance),
   rate: () => checkRate,
   policies: () => checkPolicies,
@@ -179,6 +184,18 @@ function checkEndpoints(endpoint) {
   return list;
 }
 
+const TRANSPORTS = [/^tcp:\/\/[^/]+:[0-9]+$/, /^ipc:\/\/./, /^inproc:\/\/./, /^tcp\+srv:\/\//];
+
+/**
+ * While a peer runs nobody waits for what libzmq says of an endpoint.
+ * @param {string} endpoint
+ * @param {string} what
+ */
+function checkTransport(endpoint, what) {
+  if (TRANSPORTS.some((transport) => transport.test(endpoint))) return;
+  throw outOfRange(endpoint, what, 'tcp://host:port, tcp+srv://name, ipc://path or inproc://name');
+}
+
 /**
  * The brokers of a worker or client. A repeated endpoint would be two connections to one broker.
  * @param {unknown} endpoint
@@ -187,6 +204,10 @@ function checkEndpoints(endpoint) {
 function checkBrokers(endpoint) {
   const list = checkEndpoints(endpoint);
   list.forEach((each, index) => {
+    if (isMalformedSrv(each)) {
+      const what = Array.isArray(endpoint) ? `endpoint[${index}]` : 'endpoint';
+      throw outOfRange(each, what, 'tcp+srv:// and the name of SRV records, which have the port');
+    }
     if (list.indexOf(each) === index) return;
     throw new RangeError(`endpoint[${index}] must differ from the others, got ${given(each)}`);
   });
@@ -211,6 +232,9 @@ function checkServices(given, conf) {
   if (entries.length === 0) {
     const service = checkService(given);
     return { services: [service], names: [serviceName(service, conf)], handlers: undefined };
+  }
+  if (entries.length > MAX_SERVICES) {
+    throw new RangeError(`service must have at most ${MAX_SERVICES} handlers, got ${entries.length}`);
   }
   for (const [service, handler] of entries) {
     const what = `services[${JSON.stringify(service)}]`;
@@ -296,6 +320,7 @@ exports.checkEndpoints = checkEndpoints;
 exports.checkService = checkService;
 exports.checkServices = checkServices;
 exports.checkStop = checkStop;
+exports.checkTransport = checkTransport;
 exports.serviceName = serviceName;
 exports.checksOf = checksOf;
 exports.unknownOption = unknownOption;

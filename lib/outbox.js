@@ -12,6 +12,7 @@
  * @property {(id: number) => string | null | undefined} stats
  * @property {(timeoutMs: number) => void} [flush] of a client: waits for its requests to go to a broker
  * @property {() => { bytesIn: number, bytesOut: number }} [bytes] of data, of a worker's or client's
+ * @property {(endpoints: string[]) => void} [setEndpoints] of a worker or client: its brokers from now on
  * @property {() => void} ref
  * @property {() => void} unref
  * @property {(records: Float64Array, count: number, text: string, blobs: Blob[] | undefined) => void} [submit]

@@ -21,6 +21,7 @@ const DISCONNECT = Kind.Disconnect;
 const EVENT = Kind.Event;
 const CREDIT = Kind.Credit;
 
+/** @import { Brokers } from './brokers' */
 /** @import { Blob, Take } from './inbox' */
 /** @import { Core } from './outbox' */
 
@@ -60,6 +61,7 @@ class Peer extends EventEmitter {
   #role;
   #conf;
   #shown;
+  #brokers;
   /** @type {State} */
   #state = 'stopped';
   #generation = 0;
@@ -73,10 +75,12 @@ class Peer extends EventEmitter {
    * @param {{ name: string, endpoints: string[] }} conf
    * @param {Role} role
    * @param {Readonly<Record<string, unknown>>} shown
+   * @param {Brokers} [brokers] of a worker or client
    */
-  constructor(NativeCore, conf, role, shown) {
+  constructor(NativeCore, conf, role, shown, brokers) {
     super();
     this.#shown = shown;
+    this.#brokers = brokers;
     this.#conf = conf;
     this.#role = role;
     this.#core = new NativeCore(conf);
@@ -94,6 +98,10 @@ class Peer extends EventEmitter {
       () => role.room?.() ?? 0,
       role.timed === undefined ? () => {} : (now) => role.timed?.(now),
     );
+    brokers?.attach(
+      (endpoints) => this.#core.setEndpoints?.(endpoints),
+      (event, payload) => this.emit(event, payload),
+    );
     role.attach({
       peer: this,
       core: this.#core,
@@ -101,6 +109,11 @@ class Peer extends EventEmitter {
       refresh,
       roomy: () => this.#inbox.roomy(),
     });
+  }
+
+  /** The endpoints that the user gave. */
+  get #given() {
+    return this.#brokers?.given ?? this.#conf.endpoints;
   }
 
   /** The options as they are taken, with defaults. @returns {Readonly<Record<string, any>>} */
@@ -236,15 +249,17 @@ class Peer extends EventEmitter {
       process.nextTick(() => this.#startFailed(code, message));
       return;
     }
-    began(this, this.#outbox, this.#conf.endpoints);
+    began(this, this.#outbox, this.#given);
     this.#outbox.open();
     this.#role.opened();
+    this.#brokers?.begin();
   }
 
   /** @param {State} state */
   #become(state) {
     this.#state = state;
     if (state === 'stopped') {
+      this.#brokers?.end();
       this.#outbox.close();
       ended(this);
     }
@@ -278,6 +293,7 @@ class Peer extends EventEmitter {
       this.emit('connect', first);
     } else if (kind === DISCONNECT) {
       this.#role.connected?.(false);
+      this.#brokers?.soon();
       this.emit('disconnect', first, second);
     } else if (kind === EVENT) this.#event(first, second);
     else if (kind === STATS) this.#snapshots.take(id, first);
@@ -289,6 +305,7 @@ class Peer extends EventEmitter {
 
   /** @param {string} name @param {string} json */
   #event(name, json) {
+    if (name === 'unreachable') this.#brokers?.soon();
     if (name === 'refused') this.#refused(JSON.parse(json));
     else if (name !== 'error' || this.listenerCount('error') > 0) this.emit(name, JSON.parse(json));
   }
@@ -314,7 +331,7 @@ class Peer extends EventEmitter {
 
   /** @param {string} code @param {string} message */
   #startFailed(code, message) {
-    const error = startError(code, message, this.#conf.endpoints);
+    const error = startError(code, message, this.#given);
     this.#snapshots.end();
     this.#become('stopped');
     // When stop() was called meanwhile, it has ended what belonged to this life, and what came after it

@@ -15,8 +15,7 @@ const { encode, owned } = require('./values');
 /**
  * The interface of a reply to its worker.
  * @typedef {object} Delivery
- * @property {string} service
- * @property {ServiceSchema} [schema] what the reply must match
+ * @property {Map<string, ServiceSchema>} [schemas] what the replies of services must match
  * @property {number} maxMessageSize the largest body that may be sent
  * @property {(id: number, body: Body, cost: number) => void} partial
  * @property {(id: number, body: Body, since: number, wanted: boolean) => void} final
@@ -55,6 +54,7 @@ let handlerEnded;
 class Reply extends LazyWritable {
   #delivery;
   #id;
+  #service;
   #attempt;
   /** When its time is over, by performance.now(). */
   #until = Infinity;
@@ -101,14 +101,16 @@ class Reply extends LazyWritable {
   /**
    * @param {Delivery} delivery
    * @param {number} id
+   * @param {string} service
    * @param {number} attempt
    * @param {Scope} scope of its handler
    * @param {number} since
    */
-  constructor(delivery, id, attempt, scope, since) {
+  constructor(delivery, id, service, attempt, scope, since) {
     super();
     this.#delivery = delivery;
     this.#id = id;
+    this.#service = service;
     this.#attempt = attempt;
     this.#scope = scope;
     this.#since = since;
@@ -150,8 +152,8 @@ class Reply extends LazyWritable {
    * @override
    */
   write(chunk, encoding, callback) {
-    const { schema, service } = this.#delivery;
-    if (schema !== undefined) parse(schema, 'partial', service, chunk ?? null);
+    const { schemas } = this.#delivery;
+    if (schemas !== undefined) this.#parse(schemas, 'partial', chunk);
     const body = this.#encode(chunk);
     this.#begun = true;
     const done = typeof encoding === 'function' ? encoding : callback;
@@ -172,8 +174,8 @@ class Reply extends LazyWritable {
     const done = [chunk, encoding, callback].find((each) => typeof each === 'function');
     if (this.#ended) return done === undefined ? this : super.end(done);
     const given = typeof chunk === 'function' ? undefined : chunk;
-    const { schema, service } = this.#delivery;
-    if (schema !== undefined) parse(schema, 'reply', service, given ?? null);
+    const { schemas } = this.#delivery;
+    if (schemas !== undefined) this.#parse(schemas, 'reply', given);
     const body = typeof chunk === 'function' ? 'null' : this.#encode(chunk);
     this.#ended = true;
     if (this[built] || done !== undefined) {
@@ -183,6 +185,11 @@ class Reply extends LazyWritable {
     this.#final = body;
     this.#sendFinal();
     return this;
+  }
+
+  /** @param {Map<string, ServiceSchema>} schemas @param {'partial' | 'reply'} part @param {any} value */
+  #parse(schemas, part, value) {
+    parse(schemas.get(this.#service), part, this.#service, value ?? null);
   }
 
   /** @param {any} value @returns {Body} */
@@ -306,7 +313,7 @@ class Reply extends LazyWritable {
 
   #reason() {
     const code = /** @type {string} */ (this.#cancelled);
-    return new OmdpError(code, { service: this.#delivery.service, attempt: this.#attempt });
+    return new OmdpError(code, { service: this.#service, attempt: this.#attempt });
   }
 
   /** Its handler is at work until the promise that it returned is settled. */

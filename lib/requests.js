@@ -14,6 +14,7 @@ const { Unstarted } = require('./unstarted');
 const { bodyValue } = require('./values');
 
 /** @import { Take } from './inbox' */
+/** @import { Brokers } from './brokers' */
 /** @import { Link, State } from './peer' */
 /** @import { RequestOptions } from './request-options' */
 /** @import { RequestStream } from './response' */
@@ -205,9 +206,9 @@ class Requests {
   #accepting = true;
   /** @type {Link} */
   #link = /** @type {any} */ (undefined);
-  #endpoints;
-  /** How many brokers there are. */
-  #brokers = 0;
+  #brokers;
+  /** How many of them there are now. */
+  #connected = 0;
   meter = new Meter();
   /** What there is while it was never started. @type {Unstarted | undefined} */
   #unstarted;
@@ -217,9 +218,9 @@ class Requests {
     this.#cancel(request, 'C_ABORTED', reason);
   });
 
-  /** @param {readonly string[]} endpoints */
-  constructor(endpoints) {
-    this.#endpoints = endpoints;
+  /** @param {Brokers} brokers */
+  constructor(brokers) {
+    this.#brokers = brokers;
     this.#unstarted = new Unstarted((request) => this.#cancel(request, 'C_TIMEOUT'));
   }
 
@@ -230,7 +231,7 @@ class Requests {
 
   /** Where the broker is, if there can be but one. */
   get endpoint() {
-    return this.#endpoints.length === 1 ? this.#endpoints[0] : undefined;
+    return this.#brokers.only;
   }
 
   get time() {
@@ -239,7 +240,7 @@ class Requests {
 
   /** A connection to a broker came about, or was lost. @param {boolean} up */
   connected(up) {
-    this.#brokers += up ? 1 : -1;
+    this.#connected += up ? 1 : -1;
   }
 
   /** What a request that has timed out has waited for. @param {Request} request */
@@ -247,10 +248,10 @@ class Requests {
     if (deadline !== undefined && performance.now() - since >= deadline) {
       return `the deadline of ${deadline} ms for service "${service}" has passed`;
     }
-    const where = this.#endpoints.join(', ');
+    const where = this.#brokers.toString();
     const what = `no reply of service "${service}" within ${timeout} ms`;
     if (this.#unstarted !== undefined) return `${what}: the client was not started`;
-    if (this.#brokers <= 0) return `${what}: no broker at ${where}`;
+    if (this.#connected <= 0) return `${what}: no broker at ${where}`;
     const worker = place?.worker === undefined ? 'its worker' : `worker "${place.worker}"`;
     if (heard) return `${what} after the last part: ${worker} did not go on`;
     if (place === undefined) return `${what}: no worker for it at ${where}, or its worker did not answer`;
@@ -431,7 +432,7 @@ class Requests {
   }
 
   stopped() {
-    this.#brokers = 0;
+    this.#connected = 0;
   }
 
   /**

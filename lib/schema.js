@@ -96,6 +96,31 @@ function checkSchemas(value, what) {
   );
 }
 
+/**
+ * The schemas of a worker's services: one for its only service, or by their names.
+ * @param {readonly string[]} services
+ * @param {ServiceSchema | undefined} schema
+ * @param {Map<string, ServiceSchema> | undefined} schemas
+ * @returns {Map<string, ServiceSchema> | undefined}
+ */
+function schemasOf(services, schema, schemas) {
+  if (schema !== undefined) {
+    if (services.length > 1) {
+      throw new TypeError('option "schema" requires a worker of one service; several have "schemas"');
+    }
+    if (schemas !== undefined) throw new TypeError('option "schemas" can\'t be combined with "schema"');
+    return new Map([[services[0], schema]]);
+  }
+  for (const service of schemas?.keys() ?? []) {
+    if (!services.includes(service)) {
+      throw new TypeError(
+        `option "schemas" has ${JSON.stringify(service)}, which is no service of the worker: ${services.join(', ')}`,
+      );
+    }
+  }
+  return schemas;
+}
+
 /** What a client is told of a request that the schema of its worker refuses. @param {unknown} error */
 function badRequest(error) {
   const { message, issues } = /** @type {SchemaError} */ (error);
@@ -111,3 +136,4 @@ exports.badRequest = badRequest;
 exports.checkSchema = checkSchema;
 exports.checkSchemas = checkSchemas;
 exports.parse = parse;
+exports.schemasOf = schemasOf;

@@ -1,13 +1,16 @@
 'use strict';
 
 const { WorkerCore } = require('./load');
+const { Brokers } = require('./brokers');
 const { Deliveries } = require('./deliveries');
 const { checkBrokers, checkConcurrency, checkConf, checkServices, shownConf } = require('./options');
 const { Peer } = require('./peer');
+const { schemasOf } = require('./schema');
 const { secureClient } = require('./security');
 
 /** Serves a service, or several. */
 class Worker extends Peer {
+  #brokers;
   #deliveries;
   #services;
   #protocol;
@@ -22,25 +25,35 @@ class Worker extends Peer {
     const checked = checkConf('worker', conf);
     const { services, names, handlers } = checkServices(service, checked);
     checkConcurrency(checked.protocol, checked.concurrency);
-    const { maxRunning, schema, ...rest } = checked;
-    if (schema !== undefined && names.length > 1) {
-      throw new TypeError('option "schema" requires a worker of one service');
-    }
+    const { maxRunning, schema, schemas, discover, discoverInterval, lookup, resolveSrv, ...rest } = checked;
+    const secured = secureClient(rest, endpoints);
+    const discovery = { discover, discoverInterval, lookup, resolveSrv };
+    const brokers = new Brokers(endpoints, discovery, (others) => secureClient(rest, others));
     const deliveries = new Deliveries(
       checked.concurrency,
       checked.maxMessageSize,
       services,
-      endpoints,
       handlers,
       maxRunning,
-      schema,
+      schemasOf(services, schema, schemas),
     );
     const [first, ...moreServices] = names;
-    const native = { endpoints, ...secureClient(rest, endpoints), service: first, moreServices };
-    super(WorkerCore, native, deliveries, shownConf('worker', checked));
+    const native = { ...secured, endpoints: brokers.endpoints, service: first, moreServices };
+    super(WorkerCore, native, deliveries, shownConf('worker', checked), brokers);
+    this.#brokers = brokers;
     this.#deliveries = deliveries;
     this.#services = services;
     this.#protocol = checked.protocol;
+  }
+
+  /** Where its brokers are. @returns {readonly string[]} */
+  get endpoints() {
+    return this.#brokers.endpoints;
+  }
+
+  /** @param {string | readonly string[]} endpoint */
+  setEndpoints(endpoint) {
+    this.#brokers.set(endpoint);
   }
 
   get service() {

@@ -140,3 +140,59 @@ test('what is no schema, or an asynchronous one, is refused', async (t) => {
   });
   await assert.rejects(client.call(SERVICE, 1), TypeError);
 });
+
+test('a worker of several services has schemas by their names', async (t) => {
+  const peers = peersFor(t);
+  const { client } = await peers.trio(() => {});
+  const schemas = {
+    double: { request: z.number(), reply: z.number() },
+    join: { request: z.array(z.string()).transform((list) => list.join()), partial: z.string() },
+  };
+  const handlers = {
+    double: (n, reply) => reply.end(n === 0 ? 'nothing' : 2 * n),
+    join: (text, reply) => {
+      try {
+        reply.write(1);
+      } catch (error) {
+        reply.write(error.message);
+      }
+      reply.end(text);
+    },
+    free: (data, reply) => reply.end(data),
+  };
+  const worker = new Worker(peers.endpoint, handlers, { schemas });
+  t.after(() => worker.stop());
+  await worker.start();
+  assert.equal(await client.call('double', 2), 4);
+  assert.equal(await client.call('free', 'anything'), 'anything');
+  assert.deepEqual(await client.requestStream('join', ['a', 'b']).toArray(), [
+    'a part of the reply does not match the schema of service "join": Invalid input: expected string, received number',
+    'a,b',
+  ]);
+  await assert.rejects(client.call('double', 'x'), {
+    code: 'C_BAD_REQUEST',
+    message: /^the request does not match the schema of service "double": /,
+  });
+  await assert.rejects(client.call('join', 1), {
+    code: 'C_BAD_REQUEST',
+    message: /^the request does not match the schema of service "join": /,
+  });
+  await assert.rejects(client.call('double', 0), {
+    message: /^the reply does not match the schema of service "double": /,
+  });
+});
+
+test('schemas of a worker are those of its services', () => {
+  const handlers = { a: () => {}, b: () => {} };
+  const make = (service, conf) => () => new Worker('inproc://x', service, conf);
+  assert.throws(make(handlers, { schema: {} }), {
+    message: 'option "schema" requires a worker of one service; several have "schemas"',
+  });
+  assert.throws(make('a', { schema: {}, schemas: { a: {} } }), {
+    message: 'option "schemas" can\'t be combined with "schema"',
+  });
+  assert.throws(make(handlers, { schemas: { c: {} } }), {
+    message: 'option "schemas" has "c", which is no service of the worker: a, b',
+  });
+  make('a', { schemas: { a: {} } })();
+});

@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noExplicitAny: it is a part of the interface
 
+import dns from 'node:dns';
 import type { Readable } from 'node:stream';
 import {
   Client,
@@ -37,6 +38,22 @@ new Client('tcp://127.0.0.1:5555', { concurrency: 1 });
 new Client('tcp://127.0.0.1:5555', { reconnect: 100, reconnectMax: 1000 });
 // @ts-expect-error
 new Client('tcp://127.0.0.1:5555', { timeout: '100' });
+
+// Where brokers are.
+new Client('tcp://brokers.example:5555', { discover: 'all', discoverInterval: 1000, lookup: dns.lookup });
+new Client('tcp://brokers.example:5555', { discover: 'one', lookup: dns.promises.lookup });
+new Client('tcp+srv://_omdp._tcp.example', { resolveSrv: dns.resolveSrv });
+new Client('tcp+srv://_omdp._tcp.example', { resolveSrv: new dns.promises.Resolver().resolveSrv });
+new Client('tcp+srv://_omdp._tcp.example', { resolveSrv: async () => [{ name: 'a.example', port: 5555 }] });
+new Client('tcp://brokers.example:5555', {
+  lookup: (host, options, callback) => callback(null, host, options.all ? 4 : 6),
+});
+// @ts-expect-error
+new Client('tcp://brokers.example:5555', { discover: 'some' });
+client.setEndpoints('tcp://127.0.0.1:5555');
+client.setEndpoints(['tcp://127.0.0.1:5555'] as const);
+expectType<Equal<typeof client.endpoints, readonly string[]>>();
+client.on('endpoints', (endpoints) => endpoints.join());
 
 // Without generics, as in JavaScript.
 client.request('echo', 'data');

@@ -35,6 +35,8 @@ pub struct Endpoint {
 }
 
 pub(super) struct Connection {
+    /// The number that the machine knows its broker by.
+    pub(super) broker: usize,
     endpoint: Endpoint,
     route: Route,
     pub(super) socket: Option<Socket>,
@@ -66,9 +68,10 @@ const OVERHEAD: usize = 256;
 const HANDSHAKE_MS: c_int = 10_000;
 
 impl Connection {
-    pub(super) fn new(endpoint: Endpoint) -> Self {
+    pub(super) fn new(broker: usize, endpoint: Endpoint) -> Self {
         let freed = Arc::new(Notify::new());
         Connection {
+            broker,
             route: Route::new(endpoint.address.clone()),
             in_flight: BytesInFlight::new(MAX_LENT / 2, freed.clone()),
             freed,

@@ -1,5 +1,6 @@
 //! The driver of a worker or a client: one machine, and for each of its brokers one DEALER at a time.
 
+mod brokers;
 mod life;
 mod report;
 mod traffic;
@@ -11,11 +12,28 @@ use super::inbound::Inbound;
 use super::reactor::Reactor;
 use super::security::HandshakeFailure;
 use super::{Error, Message, NoticeQueue};
-pub use crate::proto::machine::{Machine, Stats};
+pub use crate::proto::machine::{DynamicBrokers, Machine, Stats};
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub use super::connection::Endpoint;
+
+/// What a driver is told: commands of its machine, and which brokers there are.
+#[derive(Debug)]
+pub enum Command<C, Config> {
+    /// For the machine.
+    Machine(C),
+    /// A broker from now on: the number by which it is known, where it is, and how the machine behaves toward it.
+    Join(usize, Box<Endpoint>, Box<Config>),
+    /// A broker no more.
+    Leave(usize),
+}
+
+impl<C, Config> From<C> for Command<C, Config> {
+    fn from(command: C) -> Self {
+        Command::Machine(command)
+    }
+}
 
 /// What a driver reports: the machine's notices between the two ends of its life.
 #[derive(Debug, Clone)]
@@ -38,24 +56,28 @@ pub enum Notice<N> {
     Stopped,
 }
 
-/// Starts a driver on the reactor that workers and clients share, with an endpoint for each broker of
-/// its machine. Dropping the sender stops it
-/// where it stands.
+/// Starts a driver on the reactor that workers and clients share, with an endpoint for each broker that its machine has
+/// from the start. Dropping the sender stops it where it stands.
 pub fn start<M>(
     machine: impl FnOnce() -> M + Send + 'static,
-    endpoints: Vec<Endpoint>,
+    brokers: Vec<(usize, Endpoint)>,
     queue: Arc<NoticeQueue<Notice<M::Notice>>>,
-) -> Result<UnboundedSender<M::Command>, Error>
+) -> Result<UnboundedSender<Command<M::Command, M::Config>>, Error>
 where
-    M: Machine<Frame = Message> + 'static,
+    M: DynamicBrokers<Frame = Message> + 'static,
     M::Command: Send + 'static,
+    M::Config: Send + 'static,
     M::Notice: Send + 'static,
 {
     let (commands, inbox) = unbounded_channel();
     Reactor::shared()?.drive(move || {
+        let connections = brokers
+            .into_iter()
+            .map(|(broker, endpoint)| Connection::new(broker, endpoint));
         let driver = Driver {
             machine: machine(),
-            connections: endpoints.into_iter().map(Connection::new).collect(),
+            connections: connections.collect(),
+            joining: Vec::new(),
             inbox,
             queue,
             inbound: Inbound::new(),
@@ -69,10 +91,12 @@ where
     Ok(commands)
 }
 
-struct Driver<M: Machine<Frame = Message>> {
+struct Driver<M: DynamicBrokers<Frame = Message>> {
     machine: M,
     connections: Vec<Connection>,
-    inbox: UnboundedReceiver<M::Command>,
+    /// Brokers that are to join once the machine has left them.
+    joining: Vec<(usize, Box<Endpoint>, Box<M::Config>)>,
+    inbox: UnboundedReceiver<Command<M::Command, M::Config>>,
     queue: Arc<NoticeQueue<Notice<M::Notice>>>,
     inbound: Inbound,
     coalescer: Coalescer,

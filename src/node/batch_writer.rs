@@ -46,11 +46,16 @@ pub(super) struct Terms<'a> {
     pub(super) user: &'a [u8],
     /// Which start of the request this is, from 1 on.
     pub(super) attempt: u32,
+    /// Which of the worker's services it is for.
+    pub(super) of_service: usize,
     /// Whether the data are a stream.
     pub(super) stream: bool,
     /// How many ms are left until its deadline.
     pub(super) left_ms: Option<u32>,
 }
+
+/// A record can say no more.
+const MAX_ATTEMPT: u32 = (1 << LeftShift::Stream as u32) - 1;
 
 /// Before and behind the name of a service.
 const SERVICE_MARK: u8 = 1;
@@ -119,7 +124,8 @@ impl<'a> BatchWriter<'a> {
         };
         let texts = [len, options, user];
         let kind = Kind::Request as u32 | flags | flag;
-        let mut number = u64::from(terms.attempt);
+        let mut number = u64::from(terms.attempt.min(MAX_ATTEMPT));
+        number |= (terms.of_service as u64) << LeftShift::Service as u32;
         if terms.stream {
             number |= 1 << LeftShift::Stream as u32;
         }

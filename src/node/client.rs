@@ -4,16 +4,16 @@ use super::batch_reader::{BatchReader, Common, broken};
 use super::batch_writer::BatchWriter;
 use super::core::Core;
 use super::crossing::{ClientOp, Kind, LeftShift, TermsShift};
-use super::peer;
+use super::peer::{self, Change, Line, Lines};
 use super::security::{self, SecurityConf};
 use super::shell::common_methods;
 use super::{dialect, random, random_frame};
-use crate::io::dealer::{self, Endpoint, Notice, Stats};
+use crate::io::dealer::{self, Command, Endpoint, Notice, Stats};
 use crate::io::{Address, Message, now};
 use crate::proto::client::ClientCommand;
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::LinkConfig;
-use crate::proto::several::ClientOfSeveral;
+use crate::proto::several::{ClientOfSeveral, OneOrSeveral};
 use crate::proto::{Client, Terms};
 use crate::wire::Dialect;
 use crate::wire::omdp::{Place, ReplyKind};
@@ -57,7 +57,8 @@ const LOOK: Duration = Duration::from_millis(2);
 #[napi]
 pub struct ClientCore {
     conf: ClientConf,
-    core: Core<ClientCommand<Message>, Notice<ClientNotice<Message>>>,
+    core: Core<Command<ClientCommand<Message>, ClientConfig>, Notice<ClientNotice<Message>>>,
+    lines: Lines,
     /// How many bytes of data its requests and replies had.
     sent: u64,
     received: u64,
@@ -73,6 +74,7 @@ impl ClientCore {
         ClientCore {
             core: Core::receiving_from(&conf.endpoints),
             conf,
+            lines: Lines::default(),
             sent: 0,
             received: 0,
         }
@@ -81,13 +83,44 @@ impl ClientCore {
     /// Begins a life; its outcome is a record. `wake` is called when there is something to drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
-        let endpoints = self.endpoints()?;
-        let configs = self.configs();
-        let launch = |queue| match <[_; 1]>::try_from(configs) {
-            Ok([config]) => dealer::start(move || Client::new(config), endpoints, queue),
-            Err(configs) => dealer::start(move || ClientOfSeveral::new(configs), endpoints, queue),
+        self.lines = Lines::default();
+        let lines = self.lines.set(self.conf.lines()).came;
+        let brokers = lines.iter().map(|&line| Ok((line, self.endpoint(line)?)));
+        let brokers = brokers.collect::<Result<Vec<_>>>()?;
+        let configs: Vec<_> = lines.iter().map(|&line| self.config(line)).collect();
+        let of_all = self.config(usize::MAX);
+        let machine = move || match <[_; 1]>::try_from(configs) {
+            Ok([config]) => OneOrSeveral::One(0, Client::new(config)),
+            Err(configs) => {
+                let mut several = ClientOfSeveral::new(of_all);
+                for (line, config) in configs.into_iter().enumerate() {
+                    several.join(now(), line, config);
+                }
+                OneOrSeveral::Several(Box::new(several))
+            }
         };
+        let launch = |queue| dealer::start(machine, brokers, queue);
         self.core.start(env, &wake, launch, Notice::StartFailed)
+    }
+
+    /// Its brokers from now on.
+    #[napi]
+    pub fn set_endpoints(&mut self, endpoints: Vec<String>) -> Result<()> {
+        self.core.receive_from(&endpoints);
+        self.conf.endpoints = endpoints;
+        if !self.core.is_alive() {
+            return Ok(());
+        }
+        let Change { came, went } = self.lines.set(self.conf.lines());
+        for line in came {
+            let (endpoint, config) = (self.endpoint(line)?, self.config(line));
+            self.core
+                .command(Command::Join(line, Box::new(endpoint), Box::new(config)));
+        }
+        for line in went {
+            self.core.command(Command::Leave(line));
+        }
+        Ok(())
     }
 
     /// Ends the life; all requests are forgotten.
@@ -186,35 +219,33 @@ impl ClientCore {
         env: &'env Env,
         into: Float64ArraySlice<'env>,
     ) -> Result<JsString<'env>> {
-        let endpoints = &self.conf.endpoints;
+        let lines = &self.lines;
         let received = &mut self.received;
         self.core.drain(env, into, |batch, generation, notice| {
             if let Notice::Machine(_, ClientNotice::Reply { body, .. }) = &notice {
                 *received += body.bytes.len() as u64;
             }
-            peer::report(batch, generation, endpoints, notice, report)
+            peer::report(batch, generation, lines, notice, |batch, notice, line| {
+                report(batch, notice, lines.address(line));
+            })
         })
     }
 }
 
 impl ClientCore {
-    /// One for each broker.
-    fn endpoints(&self) -> Result<Vec<Endpoint>> {
+    fn endpoint(&self, line: usize) -> Result<Endpoint> {
         let conf = &self.conf;
         let dialect = dialect(&conf.protocol);
-        let security = security::client(conf.security.as_ref())?;
-        let brokers = conf.endpoints.iter().enumerate();
-        let endpoints = brokers.map(|(broker, address)| Endpoint {
-            address: Address::new(address),
-            identity: peer::identity(&self.core, dialect, broker, &conf.name, conf.generated),
+        Ok(Endpoint {
+            address: Address::new(self.lines.address(line)),
+            identity: peer::identity(&self.core, dialect, line, &conf.name, conf.generated),
             max_message: conf.max_message_size as u64,
             reconnect_ms: self.conf.reconnect.min(f64::from(i32::MAX)) as i32,
             // A broker of 0.0.92 or of MDP says nothing to a client but replies.
             patience: Some(self.patience()),
             gone: random_frame(),
-            security: security.clone(),
-        });
-        Ok(endpoints.collect())
+            security: security::client(conf.security.as_ref())?,
+        })
     }
 
     fn patience(&self) -> Duration {
@@ -222,11 +253,10 @@ impl ClientCore {
         heartbeat.saturating_mul(self.conf.liveness)
     }
 
-    /// As above.
-    fn configs(&self) -> Vec<ClientConfig> {
+    fn config(&self, line: usize) -> ClientConfig {
         let conf = &self.conf;
         let dialect = dialect(&conf.protocol);
-        let config = |address: &String| ClientConfig {
+        ClientConfig {
             dialect,
             link: LinkConfig {
                 heartbeat: Duration::from_millis(conf.heartbeat as u64),
@@ -239,9 +269,15 @@ impl ClientCore {
                 max_message: Some(conf.max_message_size as u64),
             },
             session: format!("{:x}-", random()),
-            await_hello: dialect == Dialect::Omdp && Address::new(address).is_inproc(),
-        };
-        conf.endpoints.iter().map(config).collect()
+            await_hello: dialect == Dialect::Omdp
+                && Address::new(self.lines.address(line)).is_inproc(),
+        }
+    }
+}
+
+impl ClientConf {
+    fn lines(&self) -> impl Iterator<Item = Line> {
+        self.endpoints.iter().map(|address| (address.clone(), 0))
     }
 }
 

@@ -51,10 +51,16 @@ impl<C, N> Core<C, N> {
     /// One whose JavaScript may keep what it receives from these endpoints. Over inproc, frames come as they were sent,
     /// and the broker counts them as long as anybody has them.
     pub(super) fn receiving_from(endpoints: &[String]) -> Self {
-        Core {
-            keeps: !endpoints.iter().any(|each| Address::new(each).is_inproc()),
-            ..Core::new()
-        }
+        let mut core = Core::new();
+        core.receive_from(endpoints);
+        core
+    }
+
+    /// It receives from these from now on.
+    pub(super) fn receive_from(&mut self, endpoints: &[String]) {
+        let inproc = endpoints.iter().any(|each| Address::new(each).is_inproc());
+        // What came from others may be under way.
+        self.keeps = !inproc && (self.keeps || self.life.is_none());
     }
 
     /// The identity of the life that begins next. Two lives under one identity could meet at the
@@ -95,10 +101,15 @@ impl<C, N> Core<C, N> {
     }
 
     /// False if there is nobody to carry it out.
-    pub(super) fn command(&self, command: C) -> bool {
+    pub(super) fn command(&self, command: impl Into<C>) -> bool {
         let commands = self.life.as_ref().and_then(|life| life.commands.as_ref());
         // Refused once the driver is gone, which its last notice tells.
-        commands.is_some_and(|commands| commands.send(command).is_ok())
+        commands.is_some_and(|commands| commands.send(command.into()).is_ok())
+    }
+
+    /// Whether it has been started and has not come to its end.
+    pub(super) fn is_alive(&self) -> bool {
+        self.life.is_some()
     }
 
     /// Fills `into` with the records that `report` makes of the notices, and returns their text.

@@ -148,16 +148,18 @@ pub enum TermsShift {
 
 /// How a record shares a number between what it always says and what few say, by powers of two: above the
 /// length of a request's options, what is left until its deadline and 1 more; above the number of the attempt,
-/// whether the data are a stream, and what is left.
+/// whether the data are a stream, which of its worker's services it is for, and what is left.
 #[napi]
 #[derive(Debug, PartialEq, Eq)]
 pub enum LeftShift {
     /// To Rust.
     Options = 20,
     /// To JavaScript: the stream.
-    Stream = 15,
+    Stream = 10,
+    /// To JavaScript: the service.
+    Service = 11,
     /// To JavaScript: what is left.
-    Attempt = 16,
+    Attempt = 21,
 }
 
 /// All bits of [`Flag`].

@@ -42,16 +42,68 @@ pub(super) fn identity<C, N>(
     identity
 }
 
+/// The address of a broker, and which of its services a worker has there; 0 for a client.
+pub(super) type Line = (String, usize);
+
+/// The numbers by which a driver knows its brokers, for one life: each is that of an address, or of a service there, and
+/// stays so when the broker comes back. So what is told late of one is never taken for another's.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    numbered: Vec<Line>,
+    /// Those that are there.
+    present: Vec<usize>,
+}
+
+/// What has become of the lines.
+pub(super) struct Change {
+    pub(super) came: Vec<usize>,
+    pub(super) went: Vec<usize>,
+}
+
+impl Lines {
+    /// These are there from now on.
+    pub(super) fn set(&mut self, lines: impl IntoIterator<Item = Line>) -> Change {
+        let mut present = Vec::new();
+        for line in lines {
+            let known = self.numbered.iter().position(|each| *each == line);
+            present.push(known.unwrap_or_else(|| {
+                self.numbered.push(line);
+                self.numbered.len() - 1
+            }));
+        }
+        let old = std::mem::replace(&mut self.present, present);
+        let now = self.present.iter().copied();
+        Change {
+            came: now.filter(|line| !old.contains(line)).collect(),
+            went: old
+                .iter()
+                .copied()
+                .filter(|line| !self.present.contains(line))
+                .collect(),
+        }
+    }
+
+    /// Where one leads.
+    pub(super) fn address(&self, line: usize) -> &str {
+        self.numbered.get(line).map_or("", |(address, _)| address)
+    }
+
+    /// Which of the services a worker has there.
+    pub(super) fn service(&self, line: usize) -> usize {
+        self.numbered.get(line).map_or(0, |(_, service)| *service)
+    }
+}
+
 /// Makes the record of a notice, with `of_machine` for those of the role; a ping makes none.
 /// `Break` is the end of the life.
 pub(super) fn report<N>(
     batch: &mut BatchWriter<'_>,
     generation: u64,
-    endpoints: &[String],
+    lines: &Lines,
     notice: Notice<N>,
-    of_machine: impl FnOnce(&mut BatchWriter<'_>, N, &str),
+    of_machine: impl FnOnce(&mut BatchWriter<'_>, N, usize),
 ) -> ControlFlow<()> {
-    let endpoint_of = |broker: usize| endpoints.get(broker).map_or("", String::as_str);
+    let endpoint_of = |broker: usize| lines.address(broker);
     match notice {
         Notice::Started => batch.json(Kind::Started, generation, "[]"),
         Notice::StartFailed(error) => return core::start_failed(batch, generation, &error),
@@ -70,7 +122,7 @@ pub(super) fn report<N>(
         }
         Notice::Ping => {}
         Notice::Stats(id, snapshot) => batch.json(Kind::Stats, id, &stats(snapshot)),
-        Notice::Machine(broker, notice) => of_machine(batch, notice, endpoint_of(broker)),
+        Notice::Machine(broker, notice) => of_machine(batch, notice, broker),
     }
     ControlFlow::Continue(())
 }

@@ -4,16 +4,16 @@ use super::batch_reader::{BatchReader, broken};
 use super::batch_writer::{BatchWriter, Terms};
 use super::core::Core;
 use super::crossing::{Kind, WorkerOp};
-use super::peer;
+use super::peer::{self, Change, Line, Lines};
 use super::security::{self, SecurityConf};
 use super::shell::common_methods;
 use super::taken::TakenOffers;
 use super::{dialect, random, random_frame, slots};
-use crate::io::dealer::{self, Endpoint, Notice, Stats};
+use crate::io::dealer::{self, Command, Endpoint, Notice, Stats};
 use crate::io::{Address, Message, now};
 use crate::proto::Worker;
 use crate::proto::link::LinkConfig;
-use crate::proto::several::WorkerOfSeveral;
+use crate::proto::several::{OneOrSeveral, WorkerOfSeveral};
 use crate::proto::worker::WorkerCommand;
 use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
 use crate::wire::{About, Balance, Dialect, Rate, Serving};
@@ -93,12 +93,11 @@ impl From<RateConf> for Rate {
 #[napi]
 pub struct WorkerCore {
     conf: WorkerConf,
-    core: Core<WorkerCommand<Message>, Notice<WorkerNotice<Message>>>,
+    core: Core<Command<WorkerCommand<Message>, WorkerConfig>, Notice<WorkerNotice<Message>>>,
     taken: TakenOffers,
     /// How many bytes of replies were given.
     sent: u64,
-    /// Where each connection leads: to each broker for the first service, then for the next.
-    addresses: Vec<String>,
+    lines: Lines,
 }
 
 common_methods!(WorkerCore);
@@ -110,27 +109,55 @@ impl WorkerCore {
     pub fn new(conf: WorkerConf) -> Self {
         WorkerCore {
             core: Core::receiving_from(&conf.endpoints),
-            addresses: conf
-                .connections()
-                .map(|(_, address)| address.clone())
-                .collect(),
             conf,
             taken: TakenOffers::default(),
             sent: 0,
+            lines: Lines::default(),
         }
     }
 
     /// Begins a life; its outcome is a record. `wake` is called when there is something to drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
-        let endpoints = self.endpoints()?;
-        let configs = self.configs();
-        let launch = |queue| match <[_; 1]>::try_from(configs) {
-            Ok([config]) => dealer::start(move || Worker::new(config), endpoints, queue),
-            Err(configs) => dealer::start(move || WorkerOfSeveral::new(configs), endpoints, queue),
+        self.lines = Lines::default();
+        let lines = self.lines.set(self.conf.lines()).came;
+        let brokers = lines.iter().map(|&line| Ok((line, self.endpoint(line)?)));
+        let brokers = brokers.collect::<Result<Vec<_>>>()?;
+        let configs: Vec<_> = lines.iter().map(|&line| self.config(line)).collect();
+        let concurrency = limit(self.conf.concurrency);
+        let machine = move || match <[_; 1]>::try_from(configs) {
+            Ok([config]) => OneOrSeveral::One(0, Worker::new(config)),
+            Err(configs) => {
+                let mut several = WorkerOfSeveral::new(concurrency);
+                for (line, config) in configs.into_iter().enumerate() {
+                    several.join(now(), line, config);
+                }
+                OneOrSeveral::Several(Box::new(several))
+            }
         };
+        let launch = |queue| dealer::start(machine, brokers, queue);
         self.taken.reset();
         self.core.start(env, &wake, launch, Notice::StartFailed)
+    }
+
+    /// Its brokers from now on.
+    #[napi]
+    pub fn set_endpoints(&mut self, endpoints: Vec<String>) -> Result<()> {
+        self.core.receive_from(&endpoints);
+        self.conf.endpoints = endpoints;
+        if !self.core.is_alive() {
+            return Ok(());
+        }
+        let Change { came, went } = self.lines.set(self.conf.lines());
+        for line in came {
+            let (endpoint, config) = (self.endpoint(line)?, self.config(line));
+            self.core
+                .command(Command::Join(line, Box::new(endpoint), Box::new(config)));
+        }
+        for line in went {
+            self.core.command(Command::Leave(line));
+        }
+        Ok(())
     }
 
     /// Drains, then ends the life; the running requests have so many ms, -1 without end.
@@ -229,7 +256,7 @@ impl WorkerCore {
         room: f64,
         ahead: u32,
     ) -> Result<JsString<'env>> {
-        let endpoints = &self.addresses;
+        let lines = &self.lines;
         let mut pong = false;
         let at = now();
         let taken = &mut self.taken;
@@ -249,7 +276,9 @@ impl WorkerCore {
                     }
                     _ => {}
                 }
-                peer::report(batch, generation, endpoints, notice, report)
+                peer::report(batch, generation, lines, notice, |batch, notice, line| {
+                    report(batch, notice, lines, line);
+                })
             })?;
         if pong {
             self.core.command(WorkerCommand::Pong);
@@ -259,29 +288,20 @@ impl WorkerCore {
 }
 
 impl WorkerCore {
-    /// One for each connection.
-    fn endpoints(&self) -> Result<Vec<Endpoint>> {
+    fn endpoint(&self, line: usize) -> Result<Endpoint> {
         let conf = &self.conf;
         let dialect = dialect(&conf.protocol);
-        let security = security::client(conf.security.as_ref())?;
-        let connections = conf.connections().enumerate();
-        let endpoints = connections.map(|(at, (service, address))| Endpoint {
-            address: Address::new(address),
-            identity: peer::identity(
-                &self.core,
-                dialect,
-                at,
-                &conf.name_for(service),
-                conf.generated,
-            ),
+        let name = conf.name_for(conf.service(self.lines.service(line)));
+        Ok(Endpoint {
+            address: Address::new(self.lines.address(line)),
+            identity: peer::identity(&self.core, dialect, line, &name, conf.generated),
             max_message: conf.max_message_size as u64,
             reconnect_ms: conf.reconnect.min(f64::from(i32::MAX)) as i32,
             // A broker sends heartbeats to its workers, so silence tells.
             patience: None,
             gone: random_frame(),
-            security: security.clone(),
-        });
-        Ok(endpoints.collect())
+            security: security::client(conf.security.as_ref())?,
+        })
     }
 
     fn serving(&self) -> Serving {
@@ -294,11 +314,10 @@ impl WorkerCore {
         }
     }
 
-    /// As above.
-    fn configs(&self) -> Vec<WorkerConfig> {
+    fn config(&self, line: usize) -> WorkerConfig {
         let conf = &self.conf;
         let dialect = dialect(&conf.protocol);
-        let config = |(service, address): (&String, &String)| WorkerConfig {
+        WorkerConfig {
             dialect,
             link: LinkConfig {
                 heartbeat: Duration::from_millis(conf.heartbeat as u64),
@@ -309,10 +328,10 @@ impl WorkerCore {
                 expect_hello: false,
                 // Nobody has to have bound an inproc endpoint yet; who does is ours, and says hello.
                 expect_beats: matches!(dialect, Dialect::Mdp(_))
-                    || !Address::new(address).is_inproc(),
+                    || !Address::new(self.lines.address(line)).is_inproc(),
                 max_message: Some(conf.max_message_size as u64),
             },
-            service: service.clone(),
+            service: conf.service(self.lines.service(line)).into(),
             about: about(conf),
             serving: self.serving(),
             concurrency: limit(conf.concurrency),
@@ -320,16 +339,23 @@ impl WorkerCore {
             max_blocked: (conf.max_blocked >= 0.0)
                 .then(|| Duration::from_millis(conf.max_blocked as u64)),
             session: format!("{:x}", random()),
-        };
-        conf.connections().map(config).collect()
+        }
     }
 }
 
 impl WorkerConf {
-    /// A service and a broker each.
-    fn connections(&self) -> impl Iterator<Item = (&String, &String)> {
-        let services = std::iter::once(&self.service).chain(&self.more_services);
-        services.flat_map(|service| self.endpoints.iter().map(move |address| (service, address)))
+    /// All brokers for the first service, then for the next.
+    fn lines(&self) -> impl Iterator<Item = Line> {
+        (0..=self.more_services.len()).flat_map(|service| {
+            let brokers = self.endpoints.iter();
+            brokers.map(move |address| (address.clone(), service))
+        })
+    }
+
+    /// The name of one of its services.
+    fn service(&self, at: usize) -> &str {
+        let others = || self.more_services.get(at.wrapping_sub(1));
+        others().unwrap_or(&self.service)
     }
 
     /// To a broker, each service is a worker.
@@ -356,7 +382,7 @@ fn limit(concurrency: f64) -> Option<usize> {
     (concurrency >= 0.0).then_some(concurrency as usize)
 }
 
-fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, endpoint: &str) {
+fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, lines: &Lines, line: usize) {
     match notice {
         WorkerNotice::Request {
             delivery,
@@ -374,6 +400,7 @@ fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, endpoint: 
                 service: service.as_deref().map(|name| &**name),
                 user: user.as_deref().map(|user| &**user).unwrap_or_default(),
                 attempt: u32::from(retried) + 1,
+                of_service: lines.service(line),
                 stream,
                 left_ms: deadline.map(|at| at.ms_since(now())),
             };
@@ -387,8 +414,9 @@ fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, endpoint: 
         }
         WorkerNotice::Chunk { delivery, body, .. } => batch.body(Kind::Chunk, delivery, body),
         WorkerNotice::ChunkEnd { delivery } => batch.number(Kind::ChunkEnd, delivery, 0.0),
-        WorkerNotice::Connected => batch.words(Kind::Connect, 0, endpoint, ""),
+        WorkerNotice::Connected => batch.words(Kind::Connect, 0, lines.address(line), ""),
         WorkerNotice::Disconnected(why) => {
+            let endpoint = lines.address(line);
             batch.words(Kind::Disconnect, 0, endpoint, why.as_str());
             peer::report_loss(batch, endpoint, why);
         }

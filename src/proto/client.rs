@@ -20,6 +20,7 @@ mod pending;
 mod reply;
 mod request;
 mod resume;
+mod retire;
 mod retry;
 
 pub use machine::ClientCommand;
@@ -72,6 +73,8 @@ pub struct Client<F> {
     connected: bool,
     /// Another peer has the name: there is no broker for this life.
     name_taken: bool,
+    /// It gets no more requests: what was not started is for other brokers.
+    retiring: bool,
     /// How many connections there have been.
     connections: u64,
 }
@@ -92,6 +95,7 @@ impl<F: Frame> Client<F> {
             notices: Vec::new(),
             connected: false,
             name_taken: false,
+            retiring: false,
             connections: 0,
         }
     }
@@ -105,21 +109,13 @@ impl<F: Frame> Client<F> {
     /// Says goodbye to the broker and forgets every request without a notice: whoever stops a
     /// client ends its requests.
     pub fn stop(&mut self) {
-        // As with a cancel, one that has not said hello may be ours nevertheless.
-        if self.link.is_up() {
-            self.transmits.push(ClientMessage::Disconnect);
-        }
         self.requests.clear();
         self.waiting.clear();
         self.under_way = None;
         self.deadlines = Deadlines::new();
         self.unknown.clear();
         self.notices.clear();
-        if self.connected {
-            self.connected = false;
-            self.notices.push(ClientNotice::Disconnected(Loss::Stopped));
-        }
-        self.link.close();
+        self.say_goodbye(Loss::Stopped);
     }
 
     /// To be called when [`next_deadline`](Self::next_deadline) has come, after the messages that
@@ -220,5 +216,15 @@ impl<F: Frame> Client<F> {
     /// How many requests have not ended.
     pub fn outstanding(&self) -> usize {
         self.requests.len()
+    }
+
+    /// How it behaves.
+    pub(in crate::proto) fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
+    /// The requests that have not ended.
+    pub(in crate::proto) fn ids(&self) -> impl Iterator<Item = u64> {
+        self.requests.keys().copied()
     }
 }

@@ -72,6 +72,8 @@ pub enum Loss {
     NameTaken,
     /// This side was stopped.
     Stopped,
+    /// This side was told that it is none of its brokers any more.
+    Removed,
 }
 
 impl Loss {
@@ -85,6 +87,7 @@ impl Loss {
             Loss::Blocked => "event loop blocked",
             Loss::NameTaken => "name taken",
             Loss::Stopped => "stopped",
+            Loss::Removed => "endpoint removed",
         }
     }
 }

@@ -6,7 +6,7 @@ use super::worker::Retract;
 use std::ops::ControlFlow;
 
 /// A worker or client as its owner sees it; see [`crate::proto`] for the contract. `broker` says which
-/// of its brokers something is about; a machine with one broker has number 0.
+/// of its brokers something is about; a machine with one broker ignores it.
 pub trait Machine {
     /// A frame of a message.
     type Frame;
@@ -59,12 +59,26 @@ pub trait Machine {
     fn poll_retract(&mut self) -> Option<Retract> {
         None
     }
-    /// The broker that an offer is from.
-    fn broker_of(&self, _offer: u64) -> usize {
-        0
+    /// Whether an offer is from this broker.
+    fn is_of(&self, _broker: usize, _offer: u64) -> bool {
+        true
     }
     /// These offers were taken back.
     fn handle_retracted(&mut self, _now: Time, _offers: &[u64]) {}
+}
+
+/// A worker or client whose brokers come and go while it runs. Its owner names them by numbers, and gives none to two.
+pub trait DynamicBrokers: Machine {
+    /// How it behaves toward one of them.
+    type Config;
+
+    /// This is a broker from now on, or is one again before it was gone. Gives the configuration back if that has to wait
+    /// until it is gone.
+    fn join(&mut self, now: Time, broker: usize, config: Self::Config) -> Option<Self::Config>;
+    /// This is none any more, as soon as what it has given, or was given, is over.
+    fn leave(&mut self, now: Time, broker: usize);
+    /// The machine has nothing to do with this one any more. To be asked once what is to be done with sockets was.
+    fn poll_gone(&mut self) -> Option<usize>;
 }
 
 /// What the owner of a machine has to know of a command.

@@ -237,4 +237,24 @@ impl<F: Frame> Worker<F> {
     pub fn outstanding(&self) -> usize {
         self.deliveries.len()
     }
+
+    /// How it behaves.
+    pub(in crate::proto) fn config(&self) -> &WorkerConfig {
+        &self.config
+    }
+
+    /// The numbers of those.
+    pub(in crate::proto) fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.deliveries.keys().copied()
+    }
+
+    /// The number of the last delivery.
+    pub(in crate::proto) fn last_delivery(&self) -> u64 {
+        self.last_delivery
+    }
+
+    /// The number after which the next delivery is numbered.
+    pub(in crate::proto) fn number_from(&mut self, last: u64) {
+        self.last_delivery = last;
+    }
 }

@@ -1,19 +1,21 @@
 //! The turns of a worker's or client's driver, from its start to its end.
 
-use super::{Driver, Machine, Notice};
+use super::{Command, Driver, DynamicBrokers, Notice};
 use crate::io::connection::{self, Connection};
 use crate::io::{Message, clock, context};
-use crate::proto::machine::Command as _;
+use crate::proto::machine::{Command as _, Machine};
 use std::ops::ControlFlow;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::sleep_until;
 
-impl<M: Machine<Frame = Message>> Driver<M> {
+type Commands<M> = Command<<M as Machine>::Command, <M as DynamicBrokers>::Config>;
+
+impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
     pub(super) async fn run(mut self) {
         self.machine.start();
         // The first sockets are made here, so that a bad endpoint is an error of `start`.
         for at in 0..self.connections.len() {
-            self.machine.poll_action(at);
+            self.machine.poll_action(self.connections[at].broker);
             if let Err(error) = self.connections[at].open() {
                 self.connections.iter_mut().for_each(Connection::close);
                 return self.queue.push(Notice::StartFailed(error));
@@ -45,7 +47,7 @@ impl<M: Machine<Frame = Message>> Driver<M> {
     }
 
     /// Until there is something to do. `None` inside is the end of all commands.
-    async fn wait(&mut self) -> Option<Option<M::Command>> {
+    async fn wait(&mut self) -> Option<Option<Commands<M>>> {
         let deadline = self.deadline_gate.next(self.machine.next_deadline());
         let deadline = deadline.map(clock::instant);
         tokio::select! {
@@ -59,7 +61,7 @@ impl<M: Machine<Frame = Message>> Driver<M> {
 
     /// One turn: commands, then the sockets, then the clock; then all that came of them. True if
     /// a socket has more, because nobody wakes us for what is there already.
-    fn turn(&mut self, mut command: Option<Option<M::Command>>) -> ControlFlow<(), bool> {
+    fn turn(&mut self, mut command: Option<Option<Commands<M>>>) -> ControlFlow<(), bool> {
         let now = clock::now();
         let mut goodbye = ControlFlow::Continue(());
         let mut asked = Vec::new();
@@ -67,10 +69,18 @@ impl<M: Machine<Frame = Message>> Driver<M> {
             let Some(next) = next else {
                 return ControlFlow::Break(());
             };
-            asked.extend(next.asked());
-            goodbye = self.machine.handle_command(now, next);
-            if goodbye.is_break() {
-                break;
+            match next {
+                Command::Machine(next) => {
+                    asked.extend(next.asked());
+                    goodbye = self.machine.handle_command(now, next);
+                    if goodbye.is_break() {
+                        break;
+                    }
+                }
+                Command::Join(broker, endpoint, config) => {
+                    self.join(now, broker, endpoint, config);
+                }
+                Command::Leave(broker) => self.leave(now, broker),
             }
             command = self.inbox.try_recv().ok().map(Some);
         }
@@ -87,6 +97,7 @@ impl<M: Machine<Frame = Message>> Driver<M> {
         if self.report(now).is_break() || goodbye.is_break() {
             return ControlFlow::Break(());
         }
+        self.see_off(now);
         if self.machine.poll_ping() {
             self.queue.push(Notice::Ping);
         }

@@ -1,6 +1,6 @@
 //! What a worker's or client's user is told, and what is taken back from it.
 
-use super::{Driver, Machine, Notice};
+use super::{Driver, DynamicBrokers, Notice};
 use crate::io::Message;
 use crate::io::notice_queue::MAX_EVENTS;
 use crate::proto::Time;
@@ -8,7 +8,7 @@ use crate::proto::machine::Notice as _;
 use crate::proto::worker::Retract;
 use std::ops::ControlFlow;
 
-impl<M: Machine<Frame = Message>> Driver<M> {
+impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
     /// Takes back the offers that the machine wants back and nobody has taken.
     pub(super) fn retract(&mut self, now: Time) {
         while let Some(retract) = self.machine.poll_retract() {
@@ -20,7 +20,7 @@ impl<M: Machine<Frame = Message>> Driver<M> {
             // Those that the machine has just made are not on offer yet.
             let _ = self.report(now);
             let machine = &self.machine;
-            let wanted = |offer| broker.is_none_or(|broker| machine.broker_of(offer) == broker);
+            let wanted = |offer| broker.is_none_or(|broker| machine.is_of(broker, offer));
             let taken_back = self.queue.retract(outstanding, limit, wanted);
             self.machine.handle_retracted(now, &taken_back);
         }
@@ -30,18 +30,18 @@ impl<M: Machine<Frame = Message>> Driver<M> {
         let Driver {
             machine, notices, ..
         } = self;
-        let end = machine.drain_notices(|connection, notice| notices.push((connection, notice)));
+        let end = machine.drain_notices(|broker, notice| notices.push((broker, notice)));
         self.queue.update(|queue| {
-            for (connection, notice) in notices.drain(..) {
+            for (broker, notice) in notices.drain(..) {
                 let withdrawn = notice.withdrawn();
                 let void = withdrawn.is_some_and(|id| queue.withdraw(id));
                 if let Some(id) = withdrawn.filter(|_| !void) {
                     machine.handle_left_running(now, id);
                 }
                 match notice.offered() {
-                    Some(offer) => queue.offer(offer, Notice::Machine(connection, notice)),
+                    Some(offer) => queue.offer(offer, Notice::Machine(broker, notice)),
                     None if notice.only_tells() && queue.len() >= MAX_EVENTS => {}
-                    None if !void => queue.push(Notice::Machine(connection, notice)),
+                    None if !void => queue.push(Notice::Machine(broker, notice)),
                     None => {}
                 }
             }

@@ -1,6 +1,6 @@
 //! Messages between the connections of a worker or client and its machine, and the sockets that it asks for.
 
-use super::{Driver, Machine, Notice};
+use super::{Driver, DynamicBrokers, Notice};
 use crate::io::Message;
 use crate::io::socket::{Sent, Socket};
 use crate::proto::Time;
@@ -10,29 +10,30 @@ use crate::wire::packed::pack;
 /// How many messages are received before what came of them is sent on.
 const BATCH: usize = 256;
 
-impl<M: Machine<Frame = Message>> Driver<M> {
+impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
     /// Feeds the machine what the transport of one connection has. True if there may be more.
     pub(super) fn receive(&mut self, at: usize, now: Time) -> bool {
         let connection = &mut self.connections[at];
+        let broker = connection.broker;
         let Some(events) = connection.socket.as_ref().map(Socket::events) else {
             return false;
         };
         let Ok((readable, writable)) = events else {
-            self.machine.handle_down(at, now);
+            self.machine.handle_down(broker, now);
             return false;
         };
         if let Some(error) = connection.advance() {
-            self.queue.push(Notice::Unreachable(at, error));
+            self.queue.push(Notice::Unreachable(broker, error));
         }
         if let Some(failure) = connection.handshake() {
             // libzmq would come back at once or never.
-            self.queue.push(Notice::Refused(at, failure));
-            self.machine.handle_refused(at, now);
+            self.queue.push(Notice::Refused(broker, failure));
+            self.machine.handle_refused(broker, now);
             return false;
         }
         if !connection.up && !connection.is_connecting() && writable {
             connection.up = true;
-            self.machine.handle_up(at, now);
+            self.machine.handle_up(broker, now);
         }
         if readable && let Some(socket) = &connection.socket {
             let mut room = BATCH;
@@ -43,16 +44,16 @@ impl<M: Machine<Frame = Message>> Driver<M> {
                     if connection.is_gone(&self.frames) {
                         self.frames.clear();
                         connection.up = false;
-                        self.machine.handle_down(at, now);
+                        self.machine.handle_down(broker, now);
                         return false;
                     }
-                    self.machine.handle_message(at, now, &mut self.frames);
+                    self.machine.handle_message(broker, now, &mut self.frames);
                 }
             }
         } else if connection.up && !writable {
             // Over inproc a connection that broke is one that takes nothing any more.
             connection.up = false;
-            self.machine.handle_down(at, now);
+            self.machine.handle_down(broker, now);
         }
         readable
     }
@@ -73,11 +74,12 @@ impl<M: Machine<Frame = Message>> Driver<M> {
     /// connection turned out to be lost.
     fn carry_out_line(&mut self, at: usize, now: Time) -> bool {
         let mut lost = false;
+        let broker = self.connections[at].broker;
         loop {
-            let watches = self.machine.watches_congestion(at);
+            let watches = self.machine.watches_congestion(broker);
             let connection = &mut self.connections[at];
             if let Some(congested) = connection.congestion() {
-                self.machine.handle_congestion(at, congested);
+                self.machine.handle_congestion(broker, congested);
             }
             let socket = connection.socket.as_ref();
             let mut broken = false;
@@ -87,7 +89,7 @@ impl<M: Machine<Frame = Message>> Driver<M> {
                 frames.clear();
             };
             let coalescer = &mut self.coalescer;
-            self.machine.drain_transmits(at, |frames, packed| {
+            self.machine.drain_transmits(broker, |frames, packed| {
                 if packed && !watches {
                     return coalescer.add(frames, &mut send);
                 }
@@ -102,21 +104,22 @@ impl<M: Machine<Frame = Message>> Driver<M> {
             });
             coalescer.flush(&mut send);
             if let Some(congested) = connection.congestion() {
-                self.machine.handle_congestion(at, congested);
+                self.machine.handle_congestion(broker, congested);
             }
             if broken && connection.up {
                 connection.up = false;
                 lost = true;
-                self.machine.handle_down(at, now);
+                self.machine.handle_down(broker, now);
             }
-            match self.machine.poll_action(at) {
+            match self.machine.poll_action(broker) {
                 None => return lost,
                 Some(Action::Close) => connection.close(),
                 Some(Action::Open) => {
-                    if connection.open().is_err() {
+                    if let Err(error) = connection.open() {
                         // Out of descriptors, say: the machine tries again after its interval.
+                        self.queue.push(Notice::Unreachable(broker, error));
                         lost = true;
-                        self.machine.handle_down(at, now);
+                        self.machine.handle_down(broker, now);
                     }
                 }
             }

@@ -63,13 +63,13 @@ impl<F: Frame> Client<F> {
         self.admit(now, id, request);
     }
 
-    /// Takes a request that another client of the same user had, and has not sent.
+    /// Takes a request that another client of the same user had, and has not sent, or that was made again.
     pub(in crate::proto) fn admit(&mut self, now: Time, id: u64, mut request: Pending<F>) {
         request.timer = request
             .timeout
             .map(|_| self.deadlines.set(request.ask_at(), id));
         self.requests.insert(id, request);
-        if self.ready() && !self.is_mdp() {
+        if self.ready() && !self.is_mdp() && !self.retiring {
             self.send(now, id);
         } else {
             self.waiting.insert(id);
@@ -113,6 +113,9 @@ impl<F: Frame> Client<F> {
         if !self.connected {
             self.connected = true;
             self.notices.push(ClientNotice::Connected);
+        }
+        if self.retiring {
+            return;
         }
         if !self.is_mdp() {
             for id in std::mem::take(&mut self.waiting) {

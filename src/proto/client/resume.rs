@@ -175,6 +175,9 @@ impl<F: Frame> Client<F> {
                 request.stage = Stage::Parked;
             }
         }
+        if self.retiring {
+            self.take_parked_back();
+        }
     }
 
     /// Lets them go. From here on they may run, whether the broker lives to hear it or not.

@@ -7,8 +7,11 @@
 //! broker went away before it could be, or was parked with its client, goes to another one with what
 //! is left of its time.
 //!
-//! While there is no broker at all, requests wait in the first member, in their order.
+//! While there is no broker at all, requests wait in the *lobby*, a member without a broker, in their
+//! order. A broker that leaves gets nothing new; what has not started is for the others, and it is told
+//! goodbye when the rest has ended.
 
+use super::members::{Member, Members};
 use crate::proto::client::{Client, ClientConfig, ClientNotice};
 use crate::proto::link::Action;
 use crate::proto::{Terms, Time};
@@ -16,35 +19,77 @@ use crate::wire::omdp::ClientMessage;
 use crate::wire::{Body, Form, Frame};
 use std::collections::HashMap;
 
+/// What notices of requests in the lobby are said to be from.
+const NOBODY: usize = usize::MAX;
+
 /// The machine.
 #[derive(Debug)]
 pub struct ClientOfSeveral<F> {
-    members: Vec<Client<F>>,
-    /// The broker of each request that has not ended.
+    members: Members<Client<F>>,
+    lobby: Client<F>,
+    /// The broker of each request that has not ended; [`NOBODY`] of those in the lobby.
     lines: HashMap<u64, usize>,
     /// That of the last request.
     last: usize,
 }
 
 impl<F: Frame> ClientOfSeveral<F> {
-    /// A client that is not started, with a member for each broker.
-    pub fn new(configs: Vec<ClientConfig>) -> Self {
+    /// A client that is not started, and has no broker. `config` says what all of them have in common.
+    pub fn new(config: ClientConfig) -> Self {
         ClientOfSeveral {
-            last: configs.len().saturating_sub(1),
-            members: configs.into_iter().map(Client::new).collect(),
+            members: Members::new(),
+            lobby: Client::new(config),
             lines: HashMap::new(),
+            last: NOBODY,
         }
     }
 
-    /// Begins to look for the brokers.
-    pub fn start(&mut self) {
-        self.members.iter_mut().for_each(Client::start);
+    /// One that goes on with what a client of one broker has.
+    pub(super) fn of_one(broker: usize, client: Client<F>) -> Self {
+        let mut several = ClientOfSeveral::new(client.config().clone());
+        several.lines = client.ids().map(|id| (id, broker)).collect();
+        several.members.insert(broker, client);
+        several
+    }
+
+    /// Adds a broker, and begins to look for it; one that leaves stays. Gives the configuration back if it has said
+    /// goodbye to that broker, which is not [gone](Self::poll_gone) yet.
+    pub fn join(&mut self, now: Time, broker: usize, config: ClientConfig) -> Option<ClientConfig> {
+        match self.members.member(broker) {
+            None => {
+                let mut client = Client::new(config);
+                client.start();
+                self.members.insert(broker, client);
+            }
+            Some(member) if member.ended => return Some(config),
+            Some(member) => {
+                member.leaving = false;
+                member.machine.retire(false);
+            }
+        }
+        self.settle(now);
+        None
+    }
+
+    /// A broker leaves as soon as nothing is left that it has started.
+    pub fn leave(&mut self, now: Time, broker: usize) {
+        if let Some(member) = self.members.member(broker) {
+            member.leaving = true;
+            member.machine.retire(true);
+        }
+        self.settle(now);
+    }
+
+    /// A broker that has left, after what is to be done with its socket.
+    pub fn poll_gone(&mut self) -> Option<usize> {
+        self.members.poll_gone()
     }
 
     /// See [`Client::stop`].
     pub fn stop(&mut self) {
         self.lines.clear();
-        self.members.iter_mut().for_each(Client::stop);
+        self.lobby.stop();
+        self.members.machines_mut().for_each(Client::stop);
     }
 
     /// Submits a request under an id that its submitter has never used before.
@@ -57,50 +102,58 @@ impl<F: Frame> ClientOfSeveral<F> {
         opts: F,
         terms: Terms,
     ) {
-        let broker = self.choose().unwrap_or(0);
+        let broker = self.choose();
         self.lines.insert(id, broker);
-        self.members[broker].request(now, id, service, data, opts, terms);
+        let client = self.members.get_mut(broker).unwrap_or(&mut self.lobby);
+        client.request(now, id, service, data, opts, terms);
+    }
+
+    /// Who has a request.
+    fn of_request(&mut self, id: u64) -> Option<&mut Client<F>> {
+        let broker = *self.lines.get(&id)?;
+        Some(self.members.get_mut(broker).unwrap_or(&mut self.lobby))
     }
 
     /// Forgets a request; its broker is told if it has it. No notice follows.
     pub fn cancel(&mut self, now: Time, id: u64) {
-        if let Some(broker) = self.lines.remove(&id) {
-            self.members[broker].cancel(id);
+        if let Some(client) = self.of_request(id) {
+            client.cancel(id);
+            self.lines.remove(&id);
             self.settle(now);
         }
     }
 
     /// See [`Client::credit`].
     pub fn credit(&mut self, now: Time, id: u64, bytes: u32) {
-        if let Some(&broker) = self.lines.get(&id) {
-            self.members[broker].credit(now, id, bytes);
+        if let Some(client) = self.of_request(id) {
+            client.credit(now, id, bytes);
         }
     }
 
     /// See [`Client::chunk`].
     pub fn chunk(&mut self, now: Time, id: u64, body: Body<F>, counted: u32) {
-        if let Some(&broker) = self.lines.get(&id) {
-            self.members[broker].chunk(now, id, body, counted);
+        if let Some(client) = self.of_request(id) {
+            client.chunk(now, id, body, counted);
         }
     }
 
     /// See [`Client::end_input`].
     pub fn end_input(&mut self, now: Time, id: u64) {
-        if let Some(&broker) = self.lines.get(&id) {
-            self.members[broker].end_input(now, id);
+        if let Some(client) = self.of_request(id) {
+            client.end_input(now, id);
         }
     }
 
     /// See [`Client::heartbeat`]; one of no request goes to all brokers.
     pub fn heartbeat(&mut self, id: Option<u64>) {
         match id {
-            None => self
-                .members
-                .iter_mut()
-                .for_each(|member| member.heartbeat(None)),
+            None => {
+                let members = self.members.machines_mut();
+                members.for_each(|member| member.heartbeat(None));
+            }
             Some(id) => {
-                if let Some(&broker) = self.lines.get(&id) {
-                    self.members[broker].heartbeat(Some(id));
+                if let Some(client) = self.of_request(id) {
+                    client.heartbeat(Some(id));
                 }
             }
         }
@@ -108,31 +161,39 @@ impl<F: Frame> ClientOfSeveral<F> {
 
     /// The transport takes messages.
     pub fn handle_up(&mut self, broker: usize, now: Time) {
-        self.members[broker].handle_up(now);
-        self.settle(now);
+        self.member(broker, now, |member| member.handle_up(now));
     }
 
     /// The connection broke.
     pub fn handle_down(&mut self, broker: usize, now: Time) {
-        self.members[broker].handle_down(now);
-        self.settle(now);
+        self.member(broker, now, |member| member.handle_down(now));
     }
 
     /// The broker does not let this client in.
     pub fn handle_refused(&mut self, broker: usize, now: Time) {
-        self.members[broker].handle_refused(now);
-        self.settle(now);
+        self.member(broker, now, |member| member.handle_refused(now));
     }
 
     /// Takes one message of a broker; `frames` is empty afterwards.
     pub fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
-        self.members[broker].handle_message(now, frames);
-        self.settle(now);
+        self.member(broker, now, |member| member.handle_message(now, frames));
+        frames.clear();
+    }
+
+    fn member(&mut self, broker: usize, now: Time, change: impl FnOnce(&mut Client<F>)) {
+        if let Some(member) = self.members.get_mut(broker) {
+            change(member);
+            self.settle(now);
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Client<F>> {
+        self.members.machines().chain([&self.lobby])
     }
 
     /// To be called when [`next_deadline`](Self::next_deadline) has come.
     pub fn handle_timeout(&mut self, now: Time) {
-        for member in &mut self.members {
+        for member in self.members.machines_mut().chain([&mut self.lobby]) {
             if member.next_deadline().is_some_and(|at| at <= now) {
                 member.handle_timeout(now);
             }
@@ -142,98 +203,144 @@ impl<F: Frame> ClientOfSeveral<F> {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn next_deadline(&self) -> Option<Time> {
-        self.members.iter().filter_map(Client::next_deadline).min()
+        self.all().filter_map(Client::next_deadline).min()
     }
 
     /// How the messages to one broker are to be written.
     pub fn form(&self, broker: usize) -> Form {
-        self.members[broker].form()
+        self.members.get(broker).unwrap_or(&self.lobby).form()
     }
 
     /// Hands out the messages to one broker, in order.
     pub fn drain_transmits(&mut self, broker: usize, send: impl FnMut(ClientMessage<F>)) {
-        self.members[broker].drain_transmits(send);
+        if let Some(member) = self.members.get_mut(broker) {
+            member.drain_transmits(send);
+        }
     }
 
     /// Hands out what there is to report and whom it is from, in the order of each broker.
     pub fn drain_notices(&mut self, mut report: impl FnMut(usize, ClientNotice<F>)) {
-        for (broker, member) in self.members.iter_mut().enumerate() {
-            for notice in member.drain_notices() {
-                match &notice {
-                    ClientNotice::Failed { id, .. } => {
-                        self.lines.remove(id);
-                    }
-                    ClientNotice::Reply { id, kind, .. } if kind.is_last() => {
-                        self.lines.remove(id);
-                    }
-                    _ => {}
+        let lines = &mut self.lines;
+        let mut report = |broker, notice| {
+            match &notice {
+                ClientNotice::Failed { id, .. } => {
+                    lines.remove(id);
                 }
-                report(broker, notice);
+                ClientNotice::Reply { id, kind, .. } if kind.is_last() => {
+                    lines.remove(id);
+                }
+                _ => {}
             }
+            report(broker, notice);
+        };
+        for member in self.members.iter_mut() {
+            for notice in member.machine.drain_notices() {
+                report(member.broker, notice);
+            }
+        }
+        for notice in self.lobby.drain_notices() {
+            report(NOBODY, notice);
         }
     }
 
     /// What is to be done with the socket of a broker.
     pub fn poll_action(&mut self, broker: usize) -> Option<Action> {
-        self.members[broker].poll_action()
+        self.members.get_mut(broker)?.poll_action()
     }
 
     /// How many requests have not ended.
     pub fn outstanding(&self) -> usize {
-        self.members.iter().map(Client::outstanding).sum()
+        self.all().map(Client::outstanding).sum()
     }
 
     #[cfg(test)]
     pub(in crate::proto) fn audit(&self) {
-        self.members.iter().for_each(Client::audit);
+        self.all().for_each(Client::audit);
         assert_eq!(self.lines.len(), self.outstanding(), "a broker for each");
-        let any = self.members.iter().any(Client::ready);
-        let stuck = |member: &Client<F>| !member.ready() && member.has_waiting();
-        assert!(!any || !self.members.iter().any(stuck), "there is a broker");
+        let any = self.members.iter().any(takes);
+        let waits = |member: &Member<Client<F>>| !takes(member) && member.machine.has_waiting();
+        assert!(!any || !self.members.iter().any(waits), "there is a broker");
+        assert!(!any || !self.lobby.has_waiting(), "there is a broker");
+        for member in self.members.iter().filter(|member| member.leaving) {
+            assert!(!member.machine.has_waiting(), "it is for others");
+            assert!(member.ended || member.machine.outstanding() > 0);
+        }
+    }
+
+    #[cfg(test)]
+    pub(in crate::proto) fn brokers(&self) -> usize {
+        self.members.len()
     }
 
     /// Whether there is a broker at all.
     pub fn is_connected(&self) -> bool {
-        self.members.iter().any(Client::is_connected)
+        self.members.machines().any(Client::is_connected)
     }
 
     /// How many requests were not sent.
     pub fn waiting(&self) -> usize {
-        self.members.iter().map(Client::waiting).sum()
+        self.all().map(Client::waiting).sum()
     }
 
     /// See [`Client::unflushed`].
     pub fn unflushed(&self) -> usize {
-        self.members.iter().map(Client::unflushed).sum()
+        self.all().map(Client::unflushed).sum()
     }
 
-    /// The broker that the next request goes to, if there is a broker at all.
-    fn choose(&mut self) -> Option<usize> {
-        let count = self.members.len();
-        let broker = (1..=count)
-            .map(|step| (self.last + step) % count)
-            .filter(|&broker| self.members[broker].ready())
-            // The first of those that have as few.
-            .min_by_key(|&broker| self.members[broker].outstanding())?;
-        self.last = broker;
-        Some(broker)
+    /// The broker that the next request goes to; [`NOBODY`] if there is none at all.
+    fn choose(&mut self) -> usize {
+        let takers = self.members.after(self.last).filter(|each| takes(each));
+        // The first of those that have as few.
+        let chosen = takers.min_by_key(|member| member.machine.outstanding());
+        match chosen {
+            None => NOBODY,
+            Some(member) => {
+                self.last = member.broker;
+                member.broker
+            }
+        }
     }
 
     /// What waits for a broker that is not there goes to one that is.
     fn settle(&mut self, now: Time) {
-        for from in 0..self.members.len() {
-            let member = &self.members[from];
-            if member.ready() || !member.has_waiting() {
-                continue;
-            }
-            if !self.members.iter().any(Client::ready) {
-                return;
-            }
-            for (id, request) in self.members[from].give_waiting() {
-                let to = self.choose().unwrap_or(from);
-                self.lines.insert(id, to);
-                self.members[to].admit(now, id, request);
-            }
+        let needs = |member: &Member<Client<F>>| {
+            member.leaving || (!member.machine.ready() && member.machine.has_waiting())
+        };
+        if self.lobby.has_waiting() || self.members.iter().any(needs) {
+            self.move_waiting(now);
         }
     }
+
+    #[cold]
+    fn move_waiting(&mut self, now: Time) {
+        let is_there = self.members.iter().any(takes);
+        let gives = |member: &Member<Client<F>>| match is_there {
+            true => !takes(member),
+            false => member.leaving,
+        };
+        let mut moved = Vec::new();
+        if is_there {
+            moved.append(&mut self.lobby.give_waiting());
+        }
+        for member in self.members.iter_mut() {
+            if gives(&*member) {
+                moved.append(&mut member.machine.give_waiting());
+            }
+            if member.leaving && !member.ended && member.machine.outstanding() == 0 {
+                member.machine.depart();
+                member.ended = true;
+            }
+        }
+        for (id, request) in moved {
+            let broker = self.choose();
+            self.lines.insert(id, broker);
+            let client = self.members.get_mut(broker).unwrap_or(&mut self.lobby);
+            client.admit(now, id, request);
+        }
+    }
+}
+
+/// Whether a request may go there.
+fn takes<F: Frame>(member: &Member<Client<F>>) -> bool {
+    !member.leaving && member.machine.ready()
 }

@@ -1,11 +1,11 @@
 //! Workers and clients of several brokers by the contract of the machines.
 
-use super::{ClientOfSeveral, WorkerOfSeveral};
-use crate::proto::Time;
-use crate::proto::client::{ClientCommand, ClientNotice};
+use super::{ClientOfSeveral, Several, WorkerOfSeveral};
+use crate::proto::client::{ClientCommand, ClientConfig, ClientNotice};
 use crate::proto::link::Action;
 use crate::proto::machine::{Machine, Stats};
-use crate::proto::worker::{Retract, WorkerCommand, WorkerNotice};
+use crate::proto::worker::{Retract, WorkerCommand, WorkerConfig, WorkerNotice};
+use crate::proto::{Client, Time, Worker};
 use crate::wire::Frame;
 use std::ops::ControlFlow;
 
@@ -14,9 +14,8 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
     type Command = WorkerCommand<F>;
     type Notice = WorkerNotice<F>;
 
-    fn start(&mut self) {
-        WorkerOfSeveral::start(self);
-    }
+    /// Each broker is looked for from the time when it joins.
+    fn start(&mut self) {}
 
     fn handle_command(&mut self, now: Time, command: WorkerCommand<F>) -> ControlFlow<()> {
         match command {
@@ -93,7 +92,9 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
     }
 
     fn drain_transmits(&mut self, broker: usize, mut send: impl FnMut(&mut Vec<F>, bool)) {
-        let form = self.form(broker);
+        let Some(form) = self.form(broker) else {
+            return;
+        };
         let mut frames = Vec::new();
         WorkerOfSeveral::drain_transmits(self, broker, |message| {
             form.encode_of_worker(message, &mut frames);
@@ -131,8 +132,8 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
         WorkerOfSeveral::poll_retract(self)
     }
 
-    fn broker_of(&self, offer: u64) -> usize {
-        WorkerOfSeveral::broker_of(self, offer)
+    fn is_of(&self, broker: usize, offer: u64) -> bool {
+        self.broker_of(offer) == Some(broker)
     }
 
     fn handle_retracted(&mut self, now: Time, offers: &[u64]) {
@@ -145,9 +146,8 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
     type Command = ClientCommand<F>;
     type Notice = ClientNotice<F>;
 
-    fn start(&mut self) {
-        ClientOfSeveral::start(self);
-    }
+    /// As with a worker.
+    fn start(&mut self) {}
 
     fn handle_command(&mut self, now: Time, command: ClientCommand<F>) -> ControlFlow<()> {
         match command {
@@ -228,5 +228,55 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
 
     fn poll_action(&mut self, broker: usize) -> Option<Action> {
         ClientOfSeveral::poll_action(self, broker)
+    }
+}
+
+impl<F: Frame> Several for WorkerOfSeveral<F> {
+    type One = Worker<F>;
+    type Config = WorkerConfig;
+
+    fn of_one(broker: usize, one: Worker<F>) -> Self {
+        WorkerOfSeveral::of_one(broker, one)
+    }
+
+    fn spare(one: &Worker<F>) -> Worker<F> {
+        Worker::new(one.config().clone())
+    }
+
+    fn join(&mut self, now: Time, broker: usize, config: WorkerConfig) -> Option<WorkerConfig> {
+        WorkerOfSeveral::join(self, now, broker, config)
+    }
+
+    fn leave(&mut self, now: Time, broker: usize) {
+        WorkerOfSeveral::leave(self, now, broker);
+    }
+
+    fn poll_gone(&mut self) -> Option<usize> {
+        WorkerOfSeveral::poll_gone(self)
+    }
+}
+
+impl<F: Frame> Several for ClientOfSeveral<F> {
+    type One = Client<F>;
+    type Config = ClientConfig;
+
+    fn of_one(broker: usize, one: Client<F>) -> Self {
+        ClientOfSeveral::of_one(broker, one)
+    }
+
+    fn spare(one: &Client<F>) -> Client<F> {
+        Client::new(one.config().clone())
+    }
+
+    fn join(&mut self, now: Time, broker: usize, config: ClientConfig) -> Option<ClientConfig> {
+        ClientOfSeveral::join(self, now, broker, config)
+    }
+
+    fn leave(&mut self, now: Time, broker: usize) {
+        ClientOfSeveral::leave(self, now, broker);
+    }
+
+    fn poll_gone(&mut self) -> Option<usize> {
+        ClientOfSeveral::poll_gone(self)
     }
 }

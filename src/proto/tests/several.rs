@@ -1,6 +1,7 @@
 //! Workers and clients of several brokers, among brokers that die and connections that break. One
 //! seed is one run.
 
+mod moves;
 mod peers;
 mod world;
 

@@ -25,6 +25,10 @@ impl Abandoned {
     pub(super) fn told(&self) -> usize {
         self.told
     }
+
+    pub(super) fn take(&mut self) -> HashSet<u64> {
+        std::mem::take(&mut self.running)
+    }
 }
 
 impl<F: Frame> Worker<F> {

@@ -49,6 +49,23 @@ impl<F: Frame> Worker<F> {
         self.settle_drain(now);
     }
 
+    /// Takes requests again after all. False if it has said goodbye already.
+    pub(in crate::proto) fn stay(&mut self) -> bool {
+        if self.said_goodbye() {
+            return false;
+        }
+        self.draining = None;
+        if self.link.peer().is_some() || self.speaks_pigato() {
+            self.send_ready();
+        }
+        true
+    }
+
+    /// Whether it is to stop.
+    pub(in crate::proto) fn is_draining(&self) -> bool {
+        self.draining.is_some()
+    }
+
     /// While the worker is to stop: says goodbye as soon as nothing runs, or at the deadline.
     pub(super) fn settle_drain(&mut self, now: Time) {
         let deadline = match self.draining {

@@ -21,6 +21,10 @@ impl<F: Frame> Worker<F> {
         }
     }
 
+    pub(in crate::proto) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     /// Takes requests again.
     pub fn resume(&mut self, now: Time) {
         if std::mem::take(&mut self.paused) && self.draining.is_none() {

@@ -5,13 +5,21 @@ use super::Worker;
 use crate::proto::Time;
 use crate::wire::omdp::WorkerMessage;
 use crate::wire::{About, Dialect, Frame, Hello};
+use std::collections::HashSet;
 
 impl<F: Frame> Worker<F> {
     /// From now on others run requests in the same room. Whoever sees all of them watches for
     /// stalls; and what is taken back was given by a broker that can't know how full the room is,
-    /// so it is asked for no more until [`room_again`](Self::room_again).
-    pub(in crate::proto) fn share_room(&mut self) {
+    /// so it is asked for no more until [`room_again`](Self::room_again). Gives the cancelled deliveries whose handlers
+    /// go on.
+    pub(in crate::proto) fn share_room(&mut self) -> HashSet<u64> {
         self.shared = true;
+        self.stalled_at = None;
+        let left_running = self.abandoned.take();
+        if self.count_abandoned() && self.link.peer().is_some() {
+            self.send_ready();
+        }
+        left_running
     }
 
     /// Others have left some of the room.

@@ -1,13 +1,13 @@
 //! A worker and a client of several brokers, each with its user.
 
-use crate::proto::Time;
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::LinkConfig;
-use crate::proto::several::{ClientOfSeveral, WorkerOfSeveral};
+use crate::proto::several::{ClientOfSeveral, Several, WorkerOfSeveral};
 use crate::proto::tests::net::{HEARTBEAT, Rng, json, ms};
 use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
+use crate::proto::{Client, Time, Worker};
 use crate::wire::Dialect;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// A peer and its user.
@@ -34,6 +34,10 @@ pub(super) use machine;
 pub struct Servant {
     pub machine: WorkerOfSeveral<Vec<u8>>,
     pub concurrency: usize,
+    prefetch: u32,
+    /// Which lines are to be joined when they are gone.
+    pub joining: BTreeSet<usize>,
+    lives: usize,
     /// Not taken yet, with whether they may be taken back.
     pub offers: VecDeque<(u64, bool)>,
     /// Taken, and when they end.
@@ -46,6 +50,8 @@ pub struct Servant {
 
 pub struct Asker {
     pub machine: ClientOfSeveral<Vec<u8>>,
+    pub joining: BTreeSet<usize>,
+    lives: usize,
     /// How each request ended; empty until it did.
     pub ends: BTreeMap<u64, Vec<String>>,
 }
@@ -65,7 +71,26 @@ fn link() -> LinkConfig {
 
 impl Servant {
     pub fn new(brokers: usize, concurrency: usize, prefetch: u32) -> Self {
-        let config = |line| WorkerConfig {
+        let mut machine = WorkerOfSeveral::new(Some(concurrency));
+        for line in 0..brokers {
+            machine.join(Time::ZERO, line, Self::config(line, concurrency, prefetch));
+        }
+        Servant {
+            machine,
+            prefetch,
+            joining: BTreeSet::new(),
+            lives: brokers,
+            concurrency,
+            offers: VecDeque::new(),
+            running: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            started: Vec::new(),
+            drained: false,
+        }
+    }
+
+    fn config(life: usize, concurrency: usize, prefetch: u32) -> WorkerConfig {
+        WorkerConfig {
             link: link(),
             dialect: Dialect::Omdp,
             service: "echo".into(),
@@ -74,19 +99,27 @@ impl Servant {
             about: None,
             prefetch,
             max_blocked: None,
-            session: format!("w{line}"),
-        };
-        let mut machine = WorkerOfSeveral::new((0..brokers).map(config).collect());
-        machine.start();
-        Servant {
-            machine,
-            concurrency,
-            offers: VecDeque::new(),
-            running: BTreeMap::new(),
-            bodies: BTreeMap::new(),
-            started: Vec::new(),
-            drained: false,
+            session: format!("w{life}"),
         }
+    }
+
+    /// One that had one broker.
+    pub fn of_one(concurrency: usize, prefetch: u32) -> Self {
+        let mut worker = Worker::new(Self::config(0, concurrency, prefetch));
+        worker.start();
+        Servant {
+            machine: WorkerOfSeveral::of_one(0, worker),
+            ..Servant::new(0, concurrency, prefetch)
+        }
+    }
+
+    pub fn join(&mut self, now: Time, line: usize) {
+        self.lives += 1;
+        let config = Self::config(self.lives, self.concurrency, self.prefetch);
+        match self.machine.join(now, line, config) {
+            Some(_) => self.joining.insert(line),
+            None => self.joining.remove(&line),
+        };
     }
 
     fn report(&mut self, now: Time) {
@@ -132,7 +165,10 @@ impl Servant {
             for at in (0..self.offers.len()).rev() {
                 let (delivery, returnable) = self.offers[at];
                 let line = self.machine.broker_of(delivery);
-                if back.len() < count && returnable && retract.broker.is_none_or(|it| it == line) {
+                if back.len() < count
+                    && returnable
+                    && retract.broker.is_none_or(|it| Some(it) == line)
+                {
                     back.extend(self.offers.remove(at).map(|(delivery, _)| delivery));
                 }
             }
@@ -174,18 +210,47 @@ impl Servant {
 
 impl Asker {
     pub fn new(brokers: usize) -> Self {
-        let config = |line| ClientConfig {
-            link: link(),
-            dialect: Dialect::Omdp,
-            session: format!("c{line}-"),
-            await_hello: false,
-        };
-        let mut machine = ClientOfSeveral::new((0..brokers).map(config).collect());
-        machine.start();
+        let mut machine = ClientOfSeveral::new(Self::config(0));
+        for line in 0..brokers {
+            machine.join(Time::ZERO, line, Self::config(line));
+        }
         Asker {
             machine,
+            joining: BTreeSet::new(),
+            lives: brokers,
             ends: BTreeMap::new(),
         }
+    }
+
+    /// One that had one broker, and has asked it something already.
+    pub fn of_one() -> Self {
+        let mut client = Client::new(Self::config(0));
+        client.start();
+        let (service, opts) = (b"echo".to_vec(), b"{}".to_vec());
+        client.request(Time::ZERO, 1, service, json("1"), opts, Some(ms(60_000)));
+        Asker {
+            machine: ClientOfSeveral::of_one(0, client),
+            ends: BTreeMap::from([(1, Vec::new())]),
+            ..Asker::new(0)
+        }
+    }
+
+    fn config(life: usize) -> ClientConfig {
+        ClientConfig {
+            link: link(),
+            dialect: Dialect::Omdp,
+            session: format!("c{life}-"),
+            await_hello: false,
+        }
+    }
+
+    pub fn join(&mut self, now: Time, line: usize) {
+        self.lives += 1;
+        let config = Self::config(self.lives);
+        match self.machine.join(now, line, config) {
+            Some(_) => self.joining.insert(line),
+            None => self.joining.remove(&line),
+        };
     }
 
     pub fn ask(&mut self, now: Time) {

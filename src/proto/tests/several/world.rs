@@ -140,6 +140,7 @@ impl World {
             for line in 0..self.brokers.len() {
                 self.flush(peer, line);
             }
+            self.see_off(peer);
         }
     }
 
@@ -161,6 +162,40 @@ impl World {
         }
         for mut frames in conn.to_peer.drain(..) {
             machine!(&mut self.peers[peer], m => m.handle_message(line, now, &mut frames));
+        }
+    }
+
+    /// The worker, or client, is to have this broker.
+    pub fn join(&mut self, peer: usize, line: usize) {
+        match &mut self.peers[peer] {
+            Peer::Worker(worker) => worker.join(self.now, line),
+            Peer::Client(client) => client.join(self.now, line),
+        }
+    }
+
+    /// It is to have it no more.
+    pub fn leave(&mut self, peer: usize, line: usize) {
+        match &mut self.peers[peer] {
+            Peer::Worker(worker) => worker.joining.remove(&line),
+            Peer::Client(client) => client.joining.remove(&line),
+        };
+        machine!(&mut self.peers[peer], m => m.leave(self.now, line));
+    }
+
+    /// What has left may join again.
+    fn see_off(&mut self, peer: usize) {
+        while let Some(line) = machine!(&mut self.peers[peer], m => m.poll_gone()) {
+            assert!(
+                !self.conns.contains_key(&(peer, line)),
+                "its connection is closed"
+            );
+            let joins = match &self.peers[peer] {
+                Peer::Worker(worker) => worker.joining.contains(&line),
+                Peer::Client(client) => client.joining.contains(&line),
+            };
+            if joins {
+                self.join(peer, line);
+            }
         }
     }
 

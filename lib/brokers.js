@@ -1,0 +1,127 @@
+'use strict';
+
+const { Name, finder } = require('./discover');
+const { checkBrokers, checkTransport } = require('./options');
+const { attempt } = require('./waiter');
+
+/** @import { Resolvers } from './discover' */
+
+/**
+ * How brokers are found.
+ * @typedef {Resolvers & { discover: 'one' | 'all', discoverInterval: number }} Discovery
+ */
+
+/** The brokers of a worker or client: as its user gave them, and where they are. */
+class Brokers {
+  /** As they were given. @type {readonly string[]} */
+  given;
+  /** Where they are; empty until the first name was looked up. @type {readonly string[]} */
+  endpoints = [];
+  #discovery;
+  #check;
+  /** @type {Map<string, Name>} */
+  #names = new Map();
+  #running = false;
+  /** @type {(endpoints: string[]) => void} */
+  #tellCore = () => {};
+  /** @type {(event: string, payload: any) => void} */
+  #emit = () => {};
+
+  /**
+   * @param {readonly string[]} given checked
+   * @param {Discovery} discovery
+   * @param {(endpoints: readonly string[]) => void} check whether others go with the options, too
+   */
+  constructor(given, discovery, check) {
+    this.#discovery = discovery;
+    this.#check = check;
+    this.given = given;
+    this.#rename();
+    this.endpoints = this.#list();
+  }
+
+  /** Where the only broker is, if it is one. */
+  get only() {
+    return this.endpoints.length === 1 ? this.endpoints[0] : undefined;
+  }
+
+  /** For messages. */
+  toString() {
+    return this.given.join(', ');
+  }
+
+  /** @param {(endpoints: string[]) => void} tellCore @param {(event: string, payload: any) => void} emit */
+  attach(tellCore, emit) {
+    this.#tellCore = tellCore;
+    this.#emit = emit;
+  }
+
+  /** @param {unknown} given */
+  set(given) {
+    const list = checkBrokers(given);
+    list.forEach((each, index) => {
+      checkTransport(each, Array.isArray(given) ? `endpoint[${index}]` : 'endpoint');
+    });
+    this.#check(list);
+    this.given = list;
+    this.#rename();
+    this.#apply();
+  }
+
+  /** The peer begins to look for them. */
+  begin() {
+    this.#running = true;
+    for (const name of this.#names.values()) name.start();
+  }
+
+  /** The peer has stopped. */
+  end() {
+    this.#running = false;
+    for (const name of this.#names.values()) name.stop();
+  }
+
+  /** One of them can't be reached. */
+  soon() {
+    for (const name of this.#names.values()) name.soon();
+  }
+
+  /** Looks after those names that are given now. */
+  #rename() {
+    const { discover, discoverInterval } = this.#discovery;
+    const old = this.#names;
+    this.#names = new Map();
+    for (const endpoint of this.given) {
+      const find = finder(endpoint, discover === 'all', this.#discovery);
+      if (find === undefined) continue;
+      const onError = (/** @type {any} */ error) => {
+        const { code = 'ENOTFOUND', message = String(error) } = error ?? {};
+        const reason = `cannot look up the brokers: ${message}`;
+        attempt(() => this.#emit('unreachable', { endpoint, code: String(code), reason }));
+      };
+      const onFound = () => this.#apply();
+      const name = old.get(endpoint) ?? new Name(endpoint, discoverInterval, find, onFound, onError);
+      this.#names.set(endpoint, name);
+      if (this.#running && !old.has(endpoint)) name.start();
+    }
+    for (const [endpoint, name] of old) {
+      if (!this.#names.has(endpoint)) name.stop();
+    }
+  }
+
+  #list() {
+    return [...new Set(this.given.flatMap((endpoint) => this.#names.get(endpoint)?.found ?? [endpoint]))];
+  }
+
+  #apply() {
+    const list = this.#list();
+    const old = new Set(this.endpoints);
+    if (list.length === old.size && list.every((each) => old.has(each))) return;
+    // Brokers by name that nobody has found yet do not take the place of those that there are.
+    if (list.length === 0 && this.#running) return;
+    this.endpoints = Object.freeze(list);
+    this.#tellCore(list);
+    attempt(() => this.#emit('endpoints', this.endpoints));
+  }
+}
+
+exports.Brokers = Brokers;

@@ -1,0 +1,173 @@
+'use strict';
+// The brokers behind a name: all of its addresses, or its SRV records, followed as they change.
+
+const dns = require('node:dns');
+const net = require('node:net');
+const { given } = require('./describe');
+
+/** Between two look-ups of a name, at least; and how long it rests after the first that failed. */
+const PAUSE = 1000;
+
+/** A name of which all addresses are brokers, and the port. */
+const NAME = /^tcp:\/\/([^/:;[\]*]+):([0-9]+)$/;
+/** A name of which the SRV records are brokers. */
+const SRV = /^tcp\+srv:/;
+const SRV_NAME = /^tcp\+srv:\/\/([^/:;[\]*\s]+)$/;
+
+/** @typedef {{ address: string, family: number }} Found */
+/** @typedef {{ lookup?: Function, resolveSrv?: Function }} Resolvers */
+
+/**
+ * Calls a function that has a result in the way of Node's `dns`, or of its `dns.promises`.
+ * @param {Function} ask
+ * @param {any[]} args
+ * @returns {Promise<any[]>} what its callback gets behind the error
+ */
+function ask(ask, args) {
+  return new Promise((resolve, reject) => {
+    const result = ask(...args, (/** @type {any} */ error, /** @type {any[]} */ ...values) => {
+      if (error) reject(error);
+      else resolve(values);
+    });
+    if (typeof result?.then === 'function')
+      result.then((/** @type {any} */ value) => resolve([value]), reject);
+  });
+}
+
+/**
+ * The addresses of a host, of one family: the same broker listens on both.
+ * @param {Resolvers} resolvers
+ * @param {string} host
+ * @param {string} port
+ * @returns {Promise<string[]>}
+ */
+async function addresses({ lookup = dns.lookup }, host, port) {
+  const [found, family] = await ask(lookup, [host, { all: true }]);
+  /** @type {Found[]} */
+  const list =
+    typeof found === 'string' ? [{ address: found, family }] : 'address' in Object(found) ? [found] : found;
+  if (!Array.isArray(list)) throw new TypeError(`the look-up of ${host} gave ${given(found)}, no array`);
+  const families = list.map(({ address }) => {
+    const kind = net.isIP(address);
+    if (kind === 0) throw new TypeError(`the look-up of ${host} gave ${given(address)}, no address`);
+    return kind;
+  });
+  const of = list.filter((_, at) => families[at] === families[0]);
+  return of.map(({ address }) => `tcp://${families[0] === 6 ? `[${address}]` : address}:${port}`);
+}
+
+/**
+ * The targets of its records, of those with the lowest priority.
+ * @param {Resolvers} resolvers
+ * @param {string} name
+ * @returns {Promise<string[]>}
+ */
+async function targets({ resolveSrv = dns.resolveSrv }, name) {
+  const [records] = await ask(resolveSrv, [name]);
+  if (!Array.isArray(records)) throw new TypeError(`the look-up of ${name} gave ${given(records)}, no array`);
+  const first = Math.min(...records.map(({ priority = 0 }) => priority));
+  const of = records.filter(({ priority = 0 }) => priority === first);
+  return of.map(({ name: target, port }) => `tcp://${String(target).replace(/\.$/, '')}:${port}`);
+}
+
+/** One name, and what was found behind it last. */
+class Name {
+  /** @type {readonly string[]} */
+  found = [];
+  #endpoint;
+  #interval;
+  #find;
+  #onFound;
+  #onError;
+  /** @type {NodeJS.Timeout | undefined} */
+  #timer;
+  #running = false;
+  #looking = false;
+  /** When the last look-up ended, and when the next begins. */
+  #looked = -Infinity;
+  #due = Infinity;
+  #failures = 0;
+
+  /**
+   * @param {string} endpoint as it was given
+   * @param {number} interval
+   * @param {() => Promise<string[]>} find
+   * @param {() => void} onFound
+   * @param {(error: any) => void} onError
+   */
+  constructor(endpoint, interval, find, onFound, onError) {
+    this.#endpoint = endpoint;
+    this.#interval = interval;
+    this.#find = find;
+    this.#onFound = onFound;
+    this.#onError = onError;
+  }
+
+  start() {
+    this.#running = true;
+    this.#look();
+  }
+
+  stop() {
+    this.#running = false;
+    clearTimeout(this.#timer);
+  }
+
+  /** What was found may not be so any more. */
+  soon() {
+    const due = Math.max(this.#looked + PAUSE, performance.now());
+    if (this.#running && !this.#looking && due < this.#due) this.#lookAt(due);
+  }
+
+  /** @param {number} due */
+  #lookAt(due) {
+    clearTimeout(this.#timer);
+    this.#due = due;
+    this.#timer = setTimeout(() => this.#look(), due - performance.now()).unref();
+  }
+
+  async #look() {
+    if (this.#looking) return;
+    this.#looking = true;
+    try {
+      const found = [...new Set(await this.#find())].sort();
+      // Nothing at all is more likely an error than the end of all brokers.
+      if (found.length === 0) throw new Error(`nothing was found behind ${this.#endpoint}`);
+      this.found = found;
+      this.#failures = 0;
+    } catch (error) {
+      this.#failures += 1;
+      if (this.#running) this.#onError(error);
+    }
+    this.#looking = false;
+    this.#looked = performance.now();
+    if (!this.#running) return;
+    if (this.#failures === 0) this.#onFound();
+    const pause = this.#failures === 0 ? this.#interval : PAUSE * 2 ** Math.min(this.#failures - 1, 20);
+    if (this.#running) this.#lookAt(this.#looked + Math.min(pause, this.#interval));
+  }
+}
+
+/**
+ * What finds the brokers behind an endpoint; nothing if it is one broker by itself.
+ * @param {string} endpoint
+ * @param {boolean} all whether each address of a name is one
+ * @param {Resolvers} resolvers
+ * @returns {(() => Promise<string[]>) | undefined}
+ */
+function finder(endpoint, all, resolvers) {
+  const [, srv] = SRV_NAME.exec(endpoint) ?? [];
+  if (srv !== undefined) return () => targets(resolvers, srv);
+  const [, host, port] = (all && NAME.exec(endpoint)) || [];
+  if (host === undefined || net.isIP(host) !== 0) return undefined;
+  return () => addresses(resolvers, host, port);
+}
+
+/** @param {string} endpoint */
+function isMalformedSrv(endpoint) {
+  return SRV.test(endpoint) && !SRV_NAME.test(endpoint);
+}
+
+exports.Name = Name;
+exports.finder = finder;
+exports.isMalformedSrv = isMalformedSrv;

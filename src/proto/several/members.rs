@@ -1,0 +1,88 @@
+//! The members of a worker or a client of several brokers: one machine for each broker, while it is one.
+//!
+//! A broker is named by a number that its owner gives to no other. One that leaves ends what it has first.
+
+/// One machine and its broker.
+#[derive(Debug)]
+pub(super) struct Member<M> {
+    pub(super) broker: usize,
+    pub(super) machine: M,
+    /// It takes nothing new, and goes once nothing is left.
+    pub(super) leaving: bool,
+    /// It has said goodbye, and has nothing left to do but to close its connection.
+    pub(super) ended: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Members<M> {
+    /// Ordered by broker.
+    list: Vec<Member<M>>,
+}
+
+impl<M> Members<M> {
+    pub(super) fn new() -> Self {
+        Members { list: Vec::new() }
+    }
+
+    /// Adds a machine, which is to be found under this number.
+    pub(super) fn insert(&mut self, broker: usize, machine: M) {
+        let at = self.list.partition_point(|member| member.broker < broker);
+        let member = Member {
+            broker,
+            machine,
+            leaving: false,
+            ended: false,
+        };
+        self.list.insert(at, member);
+    }
+
+    fn at(&self, broker: usize) -> Option<usize> {
+        let at = self.list.binary_search_by_key(&broker, |each| each.broker);
+        at.ok()
+    }
+
+    pub(super) fn member(&mut self, broker: usize) -> Option<&mut Member<M>> {
+        let at = self.at(broker)?;
+        Some(&mut self.list[at])
+    }
+
+    pub(super) fn get(&self, broker: usize) -> Option<&M> {
+        Some(&self.list[self.at(broker)?].machine)
+    }
+
+    pub(super) fn get_mut(&mut self, broker: usize) -> Option<&mut M> {
+        self.member(broker).map(|member| &mut member.machine)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Member<M>> {
+        self.list.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Member<M>> {
+        self.list.iter_mut()
+    }
+
+    pub(super) fn machines(&self) -> impl Iterator<Item = &M> {
+        self.list.iter().map(|member| &member.machine)
+    }
+
+    pub(super) fn machines_mut(&mut self) -> impl Iterator<Item = &mut M> {
+        self.list.iter_mut().map(|member| &mut member.machine)
+    }
+
+    /// The members after that of `broker`, and then those before, itself last.
+    pub(super) fn after(&self, broker: usize) -> impl Iterator<Item = &Member<M>> {
+        let at = self.list.partition_point(|member| member.broker <= broker);
+        self.list[at..].iter().chain(&self.list[..at])
+    }
+
+    /// The broker of a member that is over, which is forgotten.
+    pub(super) fn poll_gone(&mut self) -> Option<usize> {
+        let at = self.list.iter().position(|member| member.ended)?;
+        Some(self.list.remove(at).broker)
+    }
+}

@@ -1,0 +1,174 @@
+//! A worker or client whose brokers may change: the machine of one broker while there has been but one, and that of
+//! several from the second on, or while none is known yet.
+
+use crate::proto::Time;
+use crate::proto::link::Action;
+use crate::proto::machine::{DynamicBrokers, Machine, Stats};
+use crate::proto::worker::Retract;
+use std::mem::replace;
+use std::ops::ControlFlow;
+
+/// The machine.
+#[derive(Debug)]
+pub enum OneOrSeveral<One, Many> {
+    /// Of one broker, which has this number.
+    One(usize, One),
+    /// Of several.
+    Several(Box<Many>),
+}
+
+/// A machine of several brokers, of which any number may come and go.
+pub trait Several: Machine {
+    /// The machine of one of them.
+    type One;
+    /// How that behaves.
+    type Config;
+
+    /// Goes on with what a machine of one broker has.
+    fn of_one(broker: usize, one: Self::One) -> Self;
+    /// One that has no broker, to take the place of that one.
+    fn spare(one: &Self::One) -> Self::One;
+    /// See [`DynamicBrokers::join`].
+    fn join(&mut self, now: Time, broker: usize, config: Self::Config) -> Option<Self::Config>;
+    /// See [`DynamicBrokers::leave`].
+    fn leave(&mut self, now: Time, broker: usize);
+    /// See [`DynamicBrokers::poll_gone`].
+    fn poll_gone(&mut self) -> Option<usize>;
+}
+
+impl<Many: Several> OneOrSeveral<Many::One, Many> {
+    #[cold]
+    fn widen(&mut self) -> &mut Many {
+        if let OneOrSeveral::One(broker, one) = self {
+            let spare = Many::spare(one);
+            let many = Many::of_one(*broker, replace(one, spare));
+            *self = OneOrSeveral::Several(Box::new(many));
+        }
+        match self {
+            OneOrSeveral::Several(many) => many,
+            OneOrSeveral::One(..) => unreachable!("it was made one of several"),
+        }
+    }
+}
+
+impl<Many: Several> DynamicBrokers for OneOrSeveral<Many::One, Many>
+where
+    Many::One: Machine<Frame = Many::Frame, Command = Many::Command, Notice = Many::Notice>,
+{
+    type Config = Many::Config;
+
+    fn join(&mut self, now: Time, broker: usize, config: Many::Config) -> Option<Many::Config> {
+        self.widen().join(now, broker, config)
+    }
+
+    fn leave(&mut self, now: Time, broker: usize) {
+        self.widen().leave(now, broker);
+    }
+
+    fn poll_gone(&mut self) -> Option<usize> {
+        match self {
+            OneOrSeveral::One(..) => None,
+            OneOrSeveral::Several(many) => many.poll_gone(),
+        }
+    }
+}
+
+/// The same call to either machine.
+macro_rules! either {
+    ($self:ident, $machine:ident => $what:expr) => {
+        match $self {
+            OneOrSeveral::One(_, $machine) => $what,
+            OneOrSeveral::Several($machine) => $what,
+        }
+    };
+}
+
+impl<Many: Several> Machine for OneOrSeveral<Many::One, Many>
+where
+    Many::One: Machine<Frame = Many::Frame, Command = Many::Command, Notice = Many::Notice>,
+{
+    type Frame = Many::Frame;
+    type Command = Many::Command;
+    type Notice = Many::Notice;
+
+    fn start(&mut self) {
+        either!(self, machine => machine.start());
+    }
+
+    fn handle_command(&mut self, now: Time, command: Self::Command) -> ControlFlow<()> {
+        either!(self, machine => machine.handle_command(now, command))
+    }
+
+    fn stats(&self, offers: usize) -> Stats {
+        either!(self, machine => machine.stats(offers))
+    }
+
+    fn poll_ping(&mut self) -> bool {
+        either!(self, machine => machine.poll_ping())
+    }
+
+    fn handle_up(&mut self, broker: usize, now: Time) {
+        either!(self, machine => machine.handle_up(broker, now));
+    }
+
+    fn handle_down(&mut self, broker: usize, now: Time) {
+        either!(self, machine => machine.handle_down(broker, now));
+    }
+
+    fn handle_refused(&mut self, broker: usize, now: Time) {
+        either!(self, machine => machine.handle_refused(broker, now));
+    }
+
+    fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<Self::Frame>) {
+        either!(self, machine => machine.handle_message(broker, now, frames));
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        either!(self, machine => machine.handle_timeout(now));
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        either!(self, machine => machine.next_deadline())
+    }
+
+    fn drain_transmits(&mut self, broker: usize, send: impl FnMut(&mut Vec<Self::Frame>, bool)) {
+        either!(self, machine => machine.drain_transmits(broker, send));
+    }
+
+    fn drain_notices(&mut self, mut report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
+        match self {
+            OneOrSeveral::One(broker, one) => {
+                one.drain_notices(|_, notice| report(*broker, notice))
+            }
+            OneOrSeveral::Several(many) => many.drain_notices(report),
+        }
+    }
+
+    fn watches_congestion(&self, broker: usize) -> bool {
+        either!(self, machine => machine.watches_congestion(broker))
+    }
+
+    fn handle_congestion(&mut self, broker: usize, congested: bool) {
+        either!(self, machine => machine.handle_congestion(broker, congested));
+    }
+
+    fn poll_action(&mut self, broker: usize) -> Option<Action> {
+        either!(self, machine => machine.poll_action(broker))
+    }
+
+    fn handle_left_running(&mut self, now: Time, offer: u64) {
+        either!(self, machine => machine.handle_left_running(now, offer));
+    }
+
+    fn poll_retract(&mut self) -> Option<Retract> {
+        either!(self, machine => machine.poll_retract())
+    }
+
+    fn is_of(&self, broker: usize, offer: u64) -> bool {
+        either!(self, machine => machine.is_of(broker, offer))
+    }
+
+    fn handle_retracted(&mut self, now: Time, offers: &[u64]) {
+        either!(self, machine => machine.handle_retracted(now, offers));
+    }
+}
