@@ -685,6 +685,8 @@ export interface EndedRequest {
   work: number | null;
   /** `'ok'`, `'error'` for an error value of the worker, or a code. */
   outcome: string;
+  /** Requests that ended since the event before this one, and have no event: see the option `logRequests`. */
+  omitted: number;
 }
 
 /** Counts and times of requests that were for a service, since the start of the broker. */

@@ -107,6 +107,7 @@ test('a second start is counted, and each request that ends is told if wanted', 
   assert.deepEqual(facts, {
     service: SERVICE,
     client: 'C1',
+    omitted: 0,
     worker: 'W2',
     attempt: 2,
     outcome: 'ok',

@@ -1,7 +1,6 @@
 //! The exit: every request ends here, whether it was let in or not. Whoever wants to know of ends
 //! counts them in [`Broker::count_end`].
 
-use super::event::EndedRequest;
 use super::incoming::RequestHead;
 use super::keys::{RequestKey, WorkerKey};
 use super::metrics::Times;
@@ -90,8 +89,7 @@ impl<F: Frame> Broker<F> {
         meter.count(code);
         meter.note_code(self.now, code);
         if self.config.log_requests {
-            let log = EndedRequest::refused(from, &head, code);
-            self.events.push(BrokerEvent::RequestEnded(Box::new(log)));
+            self.log_refusal(from, &head, code);
         }
         self.respond(from, head, ReplyKind::OwnError, text_of(code));
     }
@@ -177,33 +175,6 @@ impl<F: Frame> Broker<F> {
                 running: !request.is_waiting(),
             });
         }
-    }
-
-    #[cold]
-    fn log_end(&mut self, key: RequestKey, times: Times, end: &End<F>) {
-        let Some(request) = self.requests.get(key) else {
-            return;
-        };
-        let client = self.clients.get(request.client);
-        let worker = request.worker().and_then(|key| self.workers.get(key));
-        let outcome = match end {
-            End::Answered(kind, _) if kind.is_error() => "error",
-            End::Answered(..) => "ok",
-            End::Failed(code) => code.as_str(),
-            End::Cancelled => Code::Aborted.as_str(),
-            End::ExpiredAtClient => Code::ClientTimeout.as_str(),
-        };
-        let log = EndedRequest {
-            rid: (&*request.rid).into(),
-            service: (&*self.asked_name(request)).into(),
-            client: client.map_or(Box::default(), |client| (&*client.id).into()),
-            worker: worker.map(|worker| (&*worker.id).into()),
-            attempt: u32::from(request.retried) + 1,
-            queue: times.given.unwrap_or(times.ended) - times.arrived,
-            work: times.given.map(|given| times.ended - given),
-            outcome,
-        };
-        self.events.push(BrokerEvent::RequestEnded(Box::new(log)));
     }
 
     /// The request's deadline may have come, or may have been moved by a partial.

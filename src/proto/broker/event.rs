@@ -2,9 +2,7 @@
 
 use super::access::Action;
 use super::addresses::View;
-use super::incoming::RequestHead;
 use super::stats::text;
-use crate::proto::code::Code;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,26 +173,8 @@ pub struct EndedRequest {
     pub work: Option<Duration>,
     /// `ok`, `error`, or a code.
     pub outcome: &'static str,
-}
-
-impl EndedRequest {
-    /// One that was not let in.
-    pub(super) fn refused<F: std::ops::Deref<Target = [u8]>>(
-        client: &[u8],
-        head: &RequestHead<F>,
-        code: Code,
-    ) -> Self {
-        EndedRequest {
-            rid: (&*head.rid).into(),
-            service: (&*head.service).into(),
-            client: client.into(),
-            worker: None,
-            attempt: 0,
-            queue: Duration::ZERO,
-            work: None,
-            outcome: code.as_str(),
-        }
-    }
+    /// Requests that ended since the record before this one, without a record.
+    pub omitted: u64,
 }
 
 /// An event, and from where the peer is connected that it is about.
@@ -348,6 +328,7 @@ impl EndedRequest {
             "queue": ms(self.queue),
             "work": self.work.map(ms),
             "outcome": self.outcome,
+            "omitted": self.omitted,
         })
     }
 }

@@ -75,6 +75,7 @@ mod places;
 mod registration;
 mod replies;
 mod reply_log;
+mod request_log;
 mod requests;
 mod retry;
 mod returned;
@@ -171,6 +172,7 @@ pub struct Broker<F> {
     last_rid: u64,
     counters: Counters,
     journal: metrics::Journal,
+    request_log: request_log::RequestLog,
     gauge: Gauge,
     /// The time of the message that is being handled.
     now: Time,
@@ -213,6 +215,7 @@ impl<F: Frame> Broker<F> {
             last_rid: 0,
             counters: Counters::default(),
             journal: metrics::Journal::default(),
+            request_log: request_log::RequestLog::new(),
             gauge: Gauge::default(),
             now: Time::ZERO,
             faults: Pulse::new(MAX_FAULTS),

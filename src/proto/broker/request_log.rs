@@ -1,0 +1,139 @@
+//! The log of requests that end. Its rate is bounded: under full load, a record of each request costs the broker more
+//! than the request.
+
+use super::ends::End;
+use super::event::EndedRequest;
+use super::incoming::RequestHead;
+use super::keys::RequestKey;
+use super::metrics::Times;
+use super::{Broker, BrokerEvent};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::wire::Frame;
+use std::time::Duration;
+
+/// How many records a burst may have: fewer than events may wait for JavaScript.
+const BURST: u64 = 4000;
+
+/// How many records a second are made in the long run.
+const PER_SECOND: u64 = 2000;
+
+/// A token bucket, in records.
+#[derive(Debug)]
+pub(super) struct RequestLog {
+    room: u64,
+    /// The time for which `room` is right.
+    at: Time,
+    /// Requests since the last record that have none.
+    omitted: u64,
+}
+
+impl RequestLog {
+    pub(super) fn new() -> Self {
+        RequestLog {
+            room: BURST,
+            at: Time::ZERO,
+            omitted: 0,
+        }
+    }
+
+    /// Takes room for one record. Returns how many were omitted before it, or `None` if it is to be omitted, too.
+    fn take(&mut self, now: Time) -> Option<u64> {
+        let gained = now.since(self.at).as_micros() as u64 * PER_SECOND / 1_000_000;
+        if gained > 0 {
+            self.room = (self.room + gained).min(BURST);
+            self.at = match self.room {
+                BURST => now,
+                _ => self.at + Duration::from_micros(gained * 1_000_000 / PER_SECOND),
+            };
+        }
+        if self.room == 0 {
+            self.omitted += 1;
+            return None;
+        }
+        self.room -= 1;
+        Some(std::mem::take(&mut self.omitted))
+    }
+}
+
+impl<F: Frame> Broker<F> {
+    /// Records the end of a request that was let in.
+    #[cold]
+    pub(super) fn log_end(&mut self, key: RequestKey, times: Times, end: &End<F>) {
+        let Some(omitted) = self.request_log.take(times.ended) else {
+            return;
+        };
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
+        let client = self.clients.get(request.client);
+        let worker = request.worker().and_then(|key| self.workers.get(key));
+        let outcome = match end {
+            End::Answered(kind, _) if kind.is_error() => "error",
+            End::Answered(..) => "ok",
+            End::Failed(code) => code.as_str(),
+            End::Cancelled => Code::Aborted.as_str(),
+            End::ExpiredAtClient => Code::ClientTimeout.as_str(),
+        };
+        let log = EndedRequest {
+            rid: (&*request.rid).into(),
+            service: (&*self.asked_name(request)).into(),
+            client: client.map_or(Box::default(), |client| (&*client.id).into()),
+            worker: worker.map(|worker| (&*worker.id).into()),
+            attempt: u32::from(request.retried) + 1,
+            queue: times.given.unwrap_or(times.ended) - times.arrived,
+            work: times.given.map(|given| times.ended - given),
+            outcome,
+            omitted,
+        };
+        self.events.push(BrokerEvent::RequestEnded(Box::new(log)));
+    }
+
+    /// Records a request that was not let in.
+    #[cold]
+    pub(super) fn log_refusal(&mut self, client: &[u8], head: &RequestHead<F>, code: Code) {
+        let Some(omitted) = self.request_log.take(self.now) else {
+            return;
+        };
+        let log = EndedRequest {
+            rid: (&*head.rid).into(),
+            service: (&*head.service).into(),
+            client: client.into(),
+            worker: None,
+            attempt: 0,
+            queue: Duration::ZERO,
+            work: None,
+            outcome: code.as_str(),
+            omitted,
+        };
+        self.events.push(BrokerEvent::RequestEnded(Box::new(log)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take_all(log: &mut RequestLog, now: Time) -> u64 {
+        let mut taken = 0;
+        while log.take(now).is_some() {
+            taken += 1;
+        }
+        taken
+    }
+
+    #[test]
+    fn a_burst_has_all_its_records_and_a_long_load_some() {
+        let mut log = RequestLog::new();
+        let mut now = Time::ZERO + Duration::from_secs(5);
+        assert_eq!(take_all(&mut log, now), BURST);
+        for _ in 0..1000 {
+            now = now + Duration::from_micros(10_500);
+            assert_eq!(take_all(&mut log, now), 21);
+        }
+        now = now + Duration::from_secs(3600);
+        assert_eq!(log.take(now), Some(1));
+        assert_eq!(log.take(now), Some(0));
+        assert_eq!(take_all(&mut log, now), BURST - 2);
+    }
+}
