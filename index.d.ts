@@ -999,7 +999,7 @@ export interface ReceivedOptions {
   /** In ms, as the client has given it. What is left of it is `reply.remaining`. */
   readonly deadline?: number;
   readonly headers?: Readonly<RequestHeaders>;
-  /** 1, or more if workers were lost with the request before; see {@link RequestOptions.retry}. */
+  /** 1, or more if earlier attempts of the request failed; see {@link RequestOptions.retry}. */
   readonly attempt: number;
   /**
    * The name that the client asked for, where it is not the name of the worker's service: of a worker of a pattern, or of
