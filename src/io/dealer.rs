@@ -56,13 +56,17 @@ pub enum Notice<N> {
     Stopped,
 }
 
+/// Where the commands for a driver of this machine go.
+pub type Inbox<M> =
+    UnboundedSender<Command<<M as Machine>::Command, <M as DynamicBrokers>::Config>>;
+
 /// Starts a driver on the reactor that workers and clients share, with an endpoint for each broker that its machine has
 /// from the start. Dropping the sender stops it where it stands.
 pub fn start<M>(
     machine: impl FnOnce() -> M + Send + 'static,
     brokers: Vec<(usize, Endpoint)>,
     queue: Arc<NoticeQueue<Notice<M::Notice>>>,
-) -> Result<UnboundedSender<Command<M::Command, M::Config>>, Error>
+) -> Result<Inbox<M>, Error>
 where
     M: DynamicBrokers<Frame = Message> + 'static,
     M::Command: Send + 'static,

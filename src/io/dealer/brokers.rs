@@ -12,10 +12,10 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         now: Time,
         broker: usize,
         endpoint: Box<Endpoint>,
-        config: Box<M::Config>,
+        config: M::Config,
     ) {
         self.joining.retain(|(each, ..)| *each != broker);
-        if let Some(config) = self.machine.join(now, broker, *config) {
+        if let Some(config) = self.machine.join(now, broker, config) {
             return self.joining.push((broker, endpoint, Box::new(config)));
         }
         if self.connections.iter().all(|each| each.broker != broker) {
@@ -38,7 +38,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             let joins = self.joining.iter().position(|(broker, ..)| *broker == gone);
             if let Some(at) = joins {
                 let (broker, endpoint, config) = self.joining.remove(at);
-                self.join(now, broker, endpoint, config);
+                self.join(now, broker, endpoint, *config);
                 self.carry_out(now);
             }
         }

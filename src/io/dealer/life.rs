@@ -78,7 +78,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
                     }
                 }
                 Command::Join(broker, endpoint, config) => {
-                    self.join(now, broker, endpoint, config);
+                    self.join(now, broker, endpoint, *config);
                 }
                 Command::Leave(broker) => self.leave(now, broker),
             }

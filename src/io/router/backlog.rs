@@ -71,7 +71,7 @@ impl Driver {
     #[cold]
     pub(super) fn serve_backlog(&mut self, now: Time, mut room: u32) {
         while room > 0 {
-            let Some(mut turn) = self.backlog.next() else {
+            let Some(mut turn) = self.backlog.next_turn() else {
                 return;
             };
             turn.units = turn.units.min(room);

@@ -93,7 +93,7 @@ impl<T> Turns<T> {
 
     /// The next peer that has something to be done and has paid for what was done before. None if nobody
     /// waits any more.
-    pub fn next(&mut self) -> Option<Turn> {
+    pub fn next_turn(&mut self) -> Option<Turn> {
         while let Some(peer) = self.order.pop_front() {
             let Some(line) = self.lines.get_mut(&peer) else {
                 continue;
@@ -166,7 +166,7 @@ mod tests {
     /// Has everything done, where each item takes so many units; who was served, in order.
     fn play(turns: &mut Turns<u32>) -> Vec<(String, u32)> {
         let mut served = Vec::new();
-        while let Some(turn) = turns.next() {
+        while let Some(turn) = turns.next_turn() {
             let (mut used, mut rest) = (0, None);
             while used < turn.units
                 && let Some(item) = turns.take(&turn.peer)
@@ -233,6 +233,6 @@ mod tests {
         assert_eq!(turns.remove(b"a").collect::<Vec<_>>(), [1, 3]);
         assert_eq!(turns.len(), 1);
         assert_eq!(turns.drain().collect::<Vec<_>>(), [2]);
-        assert!(turns.next().is_none() && turns.is_empty());
+        assert!(turns.next_turn().is_none() && turns.is_empty());
     }
 }

@@ -102,10 +102,11 @@ impl<F: Frame> WorkerOfSeveral<F> {
 
     /// A broker leaves once the requests that it gave, and that have started, have ended.
     pub fn leave(&mut self, now: Time, broker: usize) {
-        if let Some(member) = self.members.member(broker) {
-            if !std::mem::replace(&mut member.leaving, true) && !member.ended {
-                member.machine.stop(now, None);
-            }
+        if let Some(member) = self.members.member(broker)
+            && !std::mem::replace(&mut member.leaving, true)
+            && !member.ended
+        {
+            member.machine.stop(now, None);
         }
         self.settle(now);
     }

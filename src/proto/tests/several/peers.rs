@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// A peer and its user.
+#[expect(clippy::large_enum_variant, reason = "a test has a few")]
 pub enum Peer {
     Worker(Servant),
     Client(Asker),
