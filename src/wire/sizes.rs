@@ -30,8 +30,11 @@ pub const MAX_OPTIONS: usize = 65_536;
 /// What a broker says of a client's user: the name, and what its authenticator returned beside it.
 pub const MAX_USER: usize = 65_536;
 
-/// The longest list of tokens, numbers or request ids.
-pub const MAX_LIST: usize = 1 << 20;
+/// The longest list of tokens or request ids for a broker. It takes the broker a millisecond.
+pub const MAX_LIST: usize = 1 << 15;
+
+/// The longest list of numbers or request ids for a worker or client.
+pub const MAX_LIST_OF_BROKER: usize = 1 << 20;
 
 /// So much may a frame be larger than the largest body: it is packed, or encrypted, or a list.
 pub const FRAME_RESERVE: u64 = 2 << 20;

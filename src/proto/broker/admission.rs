@@ -117,6 +117,7 @@ impl<F: Frame> Broker<F> {
         }
         let client = known.unwrap_or_else(|| self.require_client(now, from, head.dialect));
         if let Dialect::Mdp(_) = head.dialect {
+            self.count_work(content.size() / CONVERTED);
             terms = self.config.expiry.into();
             self.last_rid += 1;
             // Text, because a worker of 0.0.92 makes it text.
@@ -272,6 +273,9 @@ impl<F: Frame> Broker<F> {
         request
     }
 }
+
+/// So many bytes are converted from one dialect to another in the time of a unit of work.
+const CONVERTED: usize = 1024;
 
 /// What it costs to keep a request.
 fn charge_of<F: Frame>(head: &RequestHead<F>, content: &Content<F>) -> usize {

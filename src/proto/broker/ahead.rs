@@ -28,6 +28,7 @@ impl<F: Frame> Broker<F> {
         tokens: impl Iterator<Item = u64>,
     ) {
         let tokens: Vec<u64> = tokens.collect();
+        self.count_work(tokens.len() / 4);
         // From the last to the first, so that the first is at the very front in the end.
         for token in tokens.into_iter().rev() {
             let Some(request) = self.requests.by_token(token) else {

@@ -136,7 +136,7 @@ impl<F: Frame> Broker<F> {
             State::Assigned(assigned) => {
                 let worker = self.workers.get(assigned.worker);
                 let worker = worker.expect("its worker is there");
-                assert!(worker.running.contains(&key));
+                assert!(worker.running.iter().any(|running| running == key));
                 assert_eq!(worker.service, request.service);
             }
         }
@@ -153,14 +153,16 @@ impl<F: Frame> Broker<F> {
             "in the right line"
         );
         assert_eq!(worker.claimed_running, self.claims.running_of(key));
-        for &request in &worker.running {
+        for request in worker.running.iter() {
             assert_eq!(self.requests.worker(request), Some(key));
         }
         if let Some(unclaimed) = &worker.unclaimed {
             let mut requests = unclaimed.requests.iter();
-            assert!(requests.all(|request| worker.running.contains(request)));
+            assert!(
+                requests.all(|request| worker.running.iter().any(|running| running == *request))
+            );
         }
-        let bytes = worker.running.iter().map(|&key| self.requests.bytes(key));
+        let bytes = worker.running.iter().map(|key| self.requests.bytes(key));
         assert_eq!(worker.bytes, bytes.sum::<usize>());
         worker.timer
     }

@@ -96,7 +96,7 @@ impl<F: Frame> Broker<F> {
             worker.hello = Some(without_about(hello));
             worker.absence = None;
             worker.unclaimed = Some(Unclaimed {
-                requests: worker.running.iter().copied().collect(),
+                requests: worker.running.iter().collect(),
                 not_started: HashSet::new(),
                 until,
             });
@@ -165,7 +165,7 @@ impl<F: Frame> Broker<F> {
             absence.retries_at = None;
         }
         let service = worker.service;
-        let running: Vec<RequestKey> = worker.running.iter().copied().collect();
+        let running: Vec<RequestKey> = worker.running.iter().collect();
         let is_other = |other: &Worker| other.service == service && other.absence.is_none();
         if self.stopping || !self.workers.iter().any(is_other) {
             return;

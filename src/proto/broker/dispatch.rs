@@ -157,12 +157,7 @@ impl<F: Frame> Broker<F> {
 
     pub(super) fn free_slot(&mut self, key: WorkerKey, request: RequestKey) {
         if let Some(worker) = self.workers.get_mut(key) {
-            // Replies come in the order of the requests, as good as always.
-            let at = worker
-                .running
-                .iter()
-                .position(|&running| running == request);
-            if at.and_then(|at| worker.running.remove(at)).is_some() {
+            if worker.running.remove(request) {
                 worker.bytes -= self.requests.bytes(request);
             }
             if let Some(unclaimed) = &mut worker.unclaimed {

@@ -89,6 +89,7 @@ impl<F: Frame> Broker<F> {
             deadline: None,
             charged: size,
         };
+        self.count_work(workers.len());
         // All of it or nothing.
         let charged = (workers.len() + 1).saturating_mul(size);
         if let Err(over) = self.charge_request(client, charged) {

@@ -131,6 +131,7 @@ impl<F: Frame> Broker<F> {
                 }
             }
         }
+        self.count_work(froms.len() / 8 + moves.len() / 4);
         self.relocate(moves);
         for from in froms {
             self.services.release(from);
@@ -150,6 +151,7 @@ impl<F: Frame> Broker<F> {
                 moves.push((key, home));
             }
         }
+        self.count_work(moves.len() / 4);
         let mut homes: Vec<ServiceKey> = moves.iter().map(|(_, home)| *home).collect();
         self.relocate(moves);
         homes.sort_unstable_by_key(|home| home.index());

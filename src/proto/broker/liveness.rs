@@ -69,10 +69,7 @@ impl<F: Frame> Broker<F> {
     /// A worker of 0.0.92 hears of us at its own pace, whatever pace that is; and that its request
     /// is still wanted, which it would doubt after three intervals.
     pub(super) fn beat_old_worker(&mut self, key: WorkerKey) {
-        let running = self
-            .workers
-            .get(key)
-            .and_then(|w| w.running.front().copied());
+        let running = self.workers.get(key).and_then(|w| w.running.front());
         let message = running
             .and_then(|request| self.requests.get(request))
             .and_then(|request| {

@@ -152,7 +152,7 @@ impl<F: Frame> Broker<F> {
             }
             return Ok(());
         }
-        let request = worker.running.front().copied().filter(|&request| {
+        let request = worker.running.front().filter(|&request| {
             let asking = self.requests.get(request).map(|request| request.client);
             let asking = asking.and_then(|client| self.clients.get(client));
             asking.is_some_and(|asking| *asking.id == *client)

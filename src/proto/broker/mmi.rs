@@ -17,8 +17,9 @@ use std::time::Duration;
 /// How long an answer is as good as new.
 const FRESH: Duration = Duration::from_millis(20);
 
-/// The same of answers that are of everything.
+/// The same of answers that are of everything, and for each byte of them: making one takes a small part of that.
 const METRICS_FRESH: Duration = Duration::from_millis(250);
+const FRESH_FOR_A_BYTE: Duration = Duration::from_nanos(200);
 
 /// So many bytes of an answer are made in the time of a unit of work.
 const UNIT: usize = 1024;
@@ -28,6 +29,9 @@ const MOST: usize = 6;
 
 /// The same of answers about one service, which are short.
 const MOST_OF_ONE: usize = 32;
+
+/// The longest question.
+const MAX_QUESTION: usize = 4096;
 
 /// Whether a service is one that the broker keeps to itself.
 pub(super) fn is_reserved(service: &[u8]) -> bool {
@@ -60,7 +64,7 @@ struct Query {
     viewer: Option<Arc<Principal>>,
 }
 
-/// What was answered lately: to what, the answer, and when it was made.
+/// What was answered lately: to what, the answer, and until when it is good.
 #[derive(Debug)]
 pub(super) struct Answers<F>(Vec<(Query, F, Time)>);
 
@@ -72,13 +76,7 @@ impl<F> Default for Answers<F> {
 
 impl<F> Answers<F> {
     fn forget_old(&mut self, now: Time) {
-        self.0.retain(|(query, _, made)| {
-            let fresh = match query.list {
-                List::Metrics | List::Directory | List::Identities => METRICS_FRESH,
-                _ => FRESH,
-            };
-            now.since(*made) < fresh
-        });
+        self.0.retain(|(.., until)| now < *until);
     }
 }
 
@@ -98,6 +96,11 @@ impl<F: Frame> Broker<F> {
         service: &[u8],
         body: Body<F>,
     ) -> Result<Body<F>, Code> {
+        // Nothing that is asked is longer, and reading it takes time.
+        let body = match body.bytes.len() <= MAX_QUESTION {
+            true => body,
+            false => Body::json(F::from(&b"null"[..])),
+        };
         let list = match service {
             b"mmi.services" => List::Services,
             b"mmi.workers" => List::Workers,
@@ -184,8 +187,13 @@ impl<F: Frame> Broker<F> {
             List::Identities => bytes(self.list_identities(service, viewer)),
         };
         self.count_work(answer.len() / UNIT);
+        let of_bytes = FRESH_FOR_A_BYTE * u32::try_from(answer.len()).unwrap_or(u32::MAX);
+        let until = match list {
+            List::Metrics | List::Directory | List::Identities => now + METRICS_FRESH.max(of_bytes),
+            _ => now + FRESH,
+        };
         let answer = F::from(answer);
-        self.answers.0.push((query, answer.clone(), now));
+        self.answers.0.push((query, answer.clone(), until));
         Ok(answer)
     }
 

@@ -80,6 +80,7 @@ mod requests;
 mod retry;
 mod returned;
 mod routing;
+mod running;
 mod services;
 mod stats;
 mod transmit;

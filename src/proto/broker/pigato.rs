@@ -107,7 +107,7 @@ impl<F: Frame> Broker<F> {
         let Some(worker) = self.workers.get(key) else {
             return;
         };
-        let running: Vec<RequestKey> = worker.running.iter().copied().take(MAX_BEATS).collect();
+        let running: Vec<RequestKey> = worker.running.iter().take(MAX_BEATS).collect();
         for request in running {
             let Some(request) = self.requests.get(request) else {
                 continue;

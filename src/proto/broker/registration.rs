@@ -174,7 +174,7 @@ impl<F: Frame> Broker<F> {
         self.accounts.close(worker.account, worker.charged);
         // A worker of ours says goodbye after everything that it started has ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();
-        let lost = self.reclaim(now, key, worker.running.iter().copied(), not_started);
+        let lost = self.reclaim(now, key, worker.running.iter(), not_started);
         if let Some(addressed) = worker.addressed.take() {
             self.end_addressed(now, addressed);
         }

@@ -75,7 +75,7 @@ impl<F: Frame> Broker<F> {
         rid: &[u8],
     ) -> Option<RequestKey> {
         let worker = self.workers.get(key)?;
-        worker.running.iter().copied().find(|&request| {
+        worker.running.iter().find(|&request| {
             self.requests.get(request).is_some_and(|request| {
                 same_text(rid, &request.name_without_token())
                     && self

@@ -208,7 +208,7 @@ impl<F: Frame> Broker<F> {
         let Some(unclaimed) = worker.unclaimed.take() else {
             return;
         };
-        let running: Vec<RequestKey> = worker.running.iter().copied().collect();
+        let running: Vec<RequestKey> = worker.running.iter().collect();
         let is_unclaimed = |request: &&RequestKey| unclaimed.requests.contains(request);
         let mut lost = Vec::new();
         // From the last to the first, so that the first is at the very front in the end.

@@ -9,7 +9,7 @@ use crate::wire::{Dialect, Frame};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// So many clients are told of by name.
+/// So many clients are told of by name, and so many services that no worker has served.
 const MAX_LISTED: usize = 1000;
 
 /// What has happened so far.
@@ -50,10 +50,11 @@ impl<F: Frame> Broker<F> {
     /// The same for somebody who may know less.
     pub(super) fn stats_for(&self, now: Time, view: &View<'_>) -> Value {
         let waiting = self.requests.waiting;
+        let (services, other) = self.service_stats(now);
         json!({
-            "services": self.service_stats(now),
+            "services": services,
             "absentServices": self.absent_stats(),
-            "otherServices": self.services.meters.other.to_json(),
+            "otherServices": other,
             "workers": self.worker_stats(now, view),
             "clients": self.clients.len(),
             "clientList": self.client_stats(now, view),
@@ -80,7 +81,8 @@ impl<F: Frame> Broker<F> {
         })
     }
 
-    fn service_stats(&self, now: Time) -> Value {
+    /// Of each service, and of all others together.
+    fn service_stats(&self, now: Time) -> (Value, Value) {
         // Services that lie in a slab side by side: a look-up by index each.
         let mut running: Vec<usize> = Vec::new();
         for worker in self.workers.iter() {
@@ -102,7 +104,24 @@ impl<F: Frame> Broker<F> {
             entry["running"] = running.get(at).copied().unwrap_or(0).into();
             entry
         };
-        self.services.iter().map(entry).collect()
+        let (mut nameless, mut other) = (0, self.services.meters.other.clone());
+        let mut is_listed = |(_, service): &(usize, &super::services::Service)| {
+            if service.has_row() {
+                return true;
+            }
+            nameless += 1;
+            if nameless > MAX_LISTED {
+                other.merge(&service.meter);
+            }
+            nameless <= MAX_LISTED
+        };
+        let services = self
+            .services
+            .iter()
+            .filter(|entry| is_listed(entry))
+            .map(entry);
+        let services: Value = services.collect();
+        (services, other.to_json())
     }
 
     fn absent_stats(&self) -> Value {

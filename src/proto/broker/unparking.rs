@@ -98,6 +98,7 @@ impl<F: Frame> Broker<F> {
                 services.push(service);
             }
         }
+        self.count_work(frame.len() / 64);
         // From the last to the first, so that the first is at the very front in the end.
         for &key in back.iter().rev() {
             // A request that was named twice is back already.

@@ -2,8 +2,9 @@
 
 use super::RoutingId;
 use super::detached::{Absence, Unclaimed};
-use super::keys::{AccountKey, RequestKey, ServiceKey, WorkerKey};
+use super::keys::{AccountKey, ServiceKey, WorkerKey};
 use super::pace::Pace;
+use super::running::Running;
 use super::services::{Line, Turn};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
@@ -32,7 +33,7 @@ pub(super) struct Worker {
     pub(super) about: Option<Box<About>>,
     /// The requests it was given and has not ended, in that order. It works on the first of them;
     /// what exceeds its concurrency it was given ahead of need, and may give back.
-    pub(super) running: VecDeque<RequestKey>,
+    pub(super) running: Running,
     /// What these hold, in bytes.
     pub(super) bytes: usize,
     /// What it was given, in bytes and [`HANDOVER`]s, since the transport was known to have taken all.
@@ -82,6 +83,9 @@ pub(super) struct Owed {
 /// Of so many requests a worker is remembered to work on them for nobody.
 const MAX_OWED: usize = 256;
 
+/// No worker has more at a time, whatever it says: all end at once when it dies.
+const MAX_RUNNING: usize = 16_384;
+
 /// A worker that holds so many bytes is given nothing ahead of need.
 const MAX_AHEAD: usize = 1024 * 1024;
 
@@ -112,7 +116,7 @@ impl Worker {
             hello,
             is_old: false,
             room: 1,
-            running: VecDeque::new(),
+            running: Running::default(),
             bytes: 0,
             handed: 0,
             congested: false,
@@ -152,7 +156,7 @@ impl Worker {
     fn capacity(&self) -> usize {
         match self.hello.as_ref().and_then(|hello| hello.concurrency) {
             None => self.room,
-            Some(n) => usize::try_from(n).unwrap_or(usize::MAX),
+            Some(n) => usize::try_from(n).unwrap_or(usize::MAX).min(MAX_RUNNING),
         }
     }
 

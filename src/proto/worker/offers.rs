@@ -6,6 +6,7 @@ use super::delivery::Delivery;
 use crate::proto::Time;
 use crate::wire::Frame;
 use crate::wire::omdp::WorkerMessage;
+use crate::wire::sizes::MAX_LIST;
 use std::time::Duration;
 
 /// How long offers wait while no delivery ends. Several times what the broker sends ahead of need
@@ -54,9 +55,11 @@ impl<F: Frame> Worker<F> {
             } else if self.count_abandoned() {
                 self.send_ready();
             }
-            self.transmits.push(WorkerMessage::Return {
-                tokens: F::from(tokens),
-            });
+            // From the last to the first, as the broker puts them at the front of the queue.
+            for tokens in tokens.rchunks(MAX_LIST) {
+                let tokens = F::from(tokens);
+                self.transmits.push(WorkerMessage::Return { tokens });
+            }
             // It takes this worker for a slow one.
             self.pace.untold();
         }

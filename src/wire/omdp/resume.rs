@@ -186,7 +186,8 @@ impl ResumeExt {
     }
 }
 
-/// Request ids in as many frames as they need, see [`rids_to_frame`].
+/// Request ids in as many frames as they need, see [`rids_to_frame`]. Who answers with some of the ids of one makes no
+/// list that is too long for a broker.
 pub fn rids_to_frames<'a, F: Frame>(
     rids: impl IntoIterator<Item = &'a [u8]>,
     mut each: impl FnMut(F),
@@ -228,8 +229,8 @@ fn split_rid(frame: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// At least one id, and nothing behind the last.
-pub(super) fn check_rids<F: Frame>(frame: F) -> Result<F, Malformed> {
-    if frame.len() > MAX_LIST {
+pub(super) fn check_rids<F: Frame>(frame: F, longest: usize) -> Result<F, Malformed> {
+    if frame.len() > longest {
         return Err(Malformed::Size);
     }
     let mut rest = &frame[..];
@@ -242,8 +243,8 @@ pub(super) fn check_rids<F: Frame>(frame: F) -> Result<F, Malformed> {
 }
 
 /// At least one number of eight bytes.
-pub(super) fn check_numbers<F: Frame>(frame: F) -> Result<F, Malformed> {
-    if frame.len() > MAX_LIST {
+pub(super) fn check_numbers<F: Frame>(frame: F, longest: usize) -> Result<F, Malformed> {
+    if frame.len() > longest {
         return Err(Malformed::Size);
     }
     if frame.is_empty() || !frame.len().is_multiple_of(size_of::<u64>()) {
@@ -340,7 +341,10 @@ mod tests {
         }
         assert!(ClaimExt::parse(&[3, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
         for rids in ["", "\0", "\0\0", "\0\u{2}r", "\0\u{1}rx", "\0\u{1}r\0"] {
-            assert!(check_rids(rids.as_bytes().to_vec()).is_err(), "{rids:?}");
+            assert!(
+                check_rids(rids.as_bytes().to_vec(), MAX_LIST).is_err(),
+                "{rids:?}"
+            );
         }
     }
 }

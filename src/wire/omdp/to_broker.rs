@@ -3,7 +3,7 @@
 use super::resume::{check_numbers, check_rids};
 use super::*;
 use crate::wire::ext::{Pace, RequestExt, TokenExt};
-use crate::wire::sizes::{MAX_HELLO, MAX_OPTIONS, MAX_USER};
+use crate::wire::sizes::{MAX_HELLO, MAX_LIST, MAX_OPTIONS, MAX_USER};
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// A message that the broker received, by the role its header claims.
@@ -154,7 +154,7 @@ impl<F: Frame> ClientMessage<F> {
                 past: Past::parse(&cursor.next()?)?,
             },
             PARK => ClientMessage::Go {
-                rids: check_rids(cursor.next()?)?,
+                rids: check_rids(cursor.next()?, MAX_LIST)?,
             },
             HEARTBEAT if cursor.remaining() == 0 => ClientMessage::Heartbeat,
             HEARTBEAT => ClientMessage::RequestHeartbeat { rid: cursor.id()? },
@@ -282,7 +282,7 @@ impl<F: Frame> WorkerMessage<F> {
             HEARTBEAT => WorkerMessage::Heartbeat,
             DISCONNECT => WorkerMessage::Disconnect,
             RETURN => {
-                let tokens = check_numbers(cursor.next()?)?;
+                let tokens = check_numbers(cursor.next()?, MAX_LIST)?;
                 WorkerMessage::Return { tokens }
             }
             RESUME => WorkerMessage::Claim {

@@ -3,7 +3,7 @@
 use super::resume::check_rids;
 use super::*;
 use crate::wire::ext::ResultExt;
-use crate::wire::sizes::MAX_HELLO;
+use crate::wire::sizes::{MAX_HELLO, MAX_LIST_OF_BROKER};
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// Broker to client.
@@ -92,20 +92,22 @@ impl<F: Frame> ToClient<F> {
             FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
             HEARTBEAT => ToClient::Heartbeat,
             RESUME => ToClient::Resumed {
-                rids: check_rids(cursor.next()?)?,
+                rids: check_rids(cursor.next()?, MAX_LIST_OF_BROKER)?,
             },
             PARK => ToClient::Parked {
-                rids: check_rids(cursor.next()?)?,
+                rids: check_rids(cursor.next()?, MAX_LIST_OF_BROKER)?,
             },
             UNPARK => ToClient::Unpark {
-                rids: check_rids(cursor.next()?)?,
+                rids: check_rids(cursor.next()?, MAX_LIST_OF_BROKER)?,
             },
             DISCONNECT if cursor.remaining() == 0 => ToClient::Disconnect,
             DISCONNECT => ToClient::NameTaken {
                 session: cursor.id()?,
             },
             LEAVE => ToClient::Leave {
-                rids: cursor.optional().map(check_rids).transpose()?,
+                rids: (cursor.optional())
+                    .map(|rids| check_rids(rids, MAX_LIST_OF_BROKER))
+                    .transpose()?,
             },
             NEED => ToClient::Need {
                 rid: cursor.id()?,

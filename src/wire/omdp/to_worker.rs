@@ -3,7 +3,7 @@
 use super::resume::check_numbers;
 use super::*;
 use crate::wire::ext::GivenExt;
-use crate::wire::sizes::{MAX_HELLO, MAX_OPTIONS, MAX_USER};
+use crate::wire::sizes::{MAX_HELLO, MAX_LIST_OF_BROKER, MAX_OPTIONS, MAX_USER};
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// Broker to worker.
@@ -128,7 +128,7 @@ impl<F: Frame> ToWorker<F> {
             },
             RESUME => ToWorker::Resume(ResumeExt::parse(&cursor.next()?)?),
             PARK => ToWorker::Disclaim {
-                numbers: check_numbers(cursor.next()?)?,
+                numbers: check_numbers(cursor.next()?, MAX_LIST_OF_BROKER)?,
             },
             CANCEL => ToWorker::Cancel {
                 token: token(&cursor.next()?)?,
