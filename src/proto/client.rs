@@ -1,13 +1,12 @@
-//! The client: requests go out when there is a broker, and each ends exactly once.
+//! The client machine: sends requests when a broker is connected, and ends each exactly once.
 //!
-//! A request that is submitted before the link is up waits here, where it can still be cancelled
-//! and can still time out, not in a socket. Its deadline is an *idle* timeout as in 0.0.92: every
-//! partial restarts it. When the link is lost, what was not sent goes to the next broker, and what was
-//! is looked for there: see [`resume`].
+//! A request that is submitted before the link is up waits here, where it can be cancelled and can time out, and not
+//! in a socket. Its timeout is an *idle* timeout as in 0.0.92: every partial restarts it. When the link is lost,
+//! requests that were not sent go to the next broker, and the others are resumed there: see [`resume`].
 //!
-//! MDP's replies do not say which request they are for. So a client that speaks it has one request
-//! under way at a time, and the others wait in line; when that one is given up, so is the
-//! connection, lest its late reply be taken for that of the next.
+//! A reply of MDP does not name its request. So a client of MDP has one request under way at a time, and the others
+//! wait. When that request is given up, the connection is closed too, so that a late reply cannot be mistaken for
+//! that of the next request.
 
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
@@ -38,18 +37,18 @@ use request::Tell;
 use retry::Cause;
 use std::collections::BTreeSet;
 
-/// How a client behaves.
+/// Configuration of a client.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     /// The link to the broker.
     pub link: LinkConfig,
-    /// What the broker speaks.
+    /// The dialect of the broker.
     pub dialect: Dialect,
-    /// Begins every request id. Differs from one life of an identity to the next, so that a late
-    /// reply to an earlier life is nobody's.
+    /// Prefix of every request id. It differs between the lives of an identity, so that a late reply to an earlier
+    /// life matches no request.
     pub session: String,
-    /// Whether requests wait for the broker's hello, not for the transport alone: over inproc a
-    /// connection to an endpoint that nobody has bound yet is up at once.
+    /// Whether requests wait for the broker's hello, and not only for the transport: over inproc a connection to an
+    /// endpoint without a socket is up at once.
     pub await_hello: bool,
 }
 
@@ -59,28 +58,28 @@ pub struct Client<F> {
     config: ClientConfig,
     link: Link,
     requests: Table<u64, Pending<F>>,
-    /// Ids of the requests that were not sent, in the order in which they came.
+    /// Ids of the requests that were not sent, in order of submission.
     waiting: BTreeSet<u64>,
-    /// MDP: the one request that is under way, and its service.
+    /// MDP: the request under way, and its service.
     under_way: Option<(u64, F)>,
     deadlines: Deadlines<u64>,
-    /// What is [`Unknown`](pending::Stage::Unknown), by when it is given up.
+    /// Requests in the stage [`Unknown`](pending::Stage::Unknown), by the time at which they are given up.
     unknown: BTreeSet<(Time, u64)>,
-    /// Replies that the broker of this connection was not told to have come.
+    /// Replies that were not acknowledged to the broker of this connection.
     unacknowledged: Ack,
     transmits: Vec<ClientMessage<F>>,
     notices: Vec<ClientNotice<F>>,
     connected: bool,
-    /// Another peer has the name: there is no broker for this life.
+    /// Another peer has the name, so no broker accepts this life.
     name_taken: bool,
-    /// It gets no more requests: what was not started is for other brokers.
+    /// It takes no more requests; those that have not started are for other brokers.
     retiring: bool,
-    /// How many connections there have been.
+    /// Number of connections so far.
     connections: u64,
 }
 
 impl<F: Frame> Client<F> {
-    /// A client that is not started.
+    /// Creates a client that is not started.
     pub fn new(config: ClientConfig) -> Self {
         Client {
             link: Link::new(config.link.clone()),
@@ -100,14 +99,13 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// Begins to look for the broker.
+    /// Opens the link.
     pub fn start(&mut self) {
         self.name_taken = false;
         self.link.open();
     }
 
-    /// Says goodbye to the broker and forgets every request without a notice: whoever stops a
-    /// client ends its requests.
+    /// Sends a goodbye and forgets every request without a notice: the caller ends the requests.
     pub fn stop(&mut self) {
         self.requests.clear();
         self.waiting.clear();
@@ -118,8 +116,8 @@ impl<F: Frame> Client<F> {
         self.say_goodbye(Loss::Stopped);
     }
 
-    /// To be called when [`next_deadline`](Self::next_deadline) has come, after the messages that
-    /// were there already: a reply that is on time must not lose against its own timeout.
+    /// Must be called at [`next_deadline`](Self::next_deadline), after messages that have already arrived, so that a
+    /// reply in time precedes its timeout.
     pub fn handle_timeout(&mut self, now: Time) {
         while let Some(id) = self.deadlines.pop_due(now) {
             let Some(request) = self.requests.get_mut(&id) else {
@@ -170,7 +168,7 @@ impl<F: Frame> Client<F> {
         times.into_iter().flatten().min()
     }
 
-    /// How its messages are to be written.
+    /// The encoding of its messages.
     pub fn form(&self) -> Form {
         Form {
             dialect: self.config.dialect,
@@ -179,33 +177,33 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// Appends the frames of the messages to be sent, one message a call of `send`, in order.
+    /// Passes the messages to send to `send`, in order.
     pub fn drain_transmits(&mut self, mut send: impl FnMut(ClientMessage<F>)) {
         self.transmits.drain(..).for_each(&mut send);
     }
 
-    /// Hands out what there is to report, in order.
+    /// Removes and returns the notices, in order.
     pub fn drain_notices(&mut self) -> std::vec::Drain<'_, ClientNotice<F>> {
         self.notices.drain(..)
     }
 
-    /// What is to be done with the socket, after the transmits were drained.
+    /// The action that is due on the socket, after the messages were drained.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.link.poll_action()
     }
 
-    /// Whether there is a broker.
+    /// Whether it is connected to a broker.
     pub fn is_connected(&self) -> bool {
         self.connected
     }
 
-    /// How many requests wait for one.
+    /// Number of requests that wait for a broker.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// How many requests may be lost if the process ends now: those that wait for a broker, and those that
-    /// were given to a connection on which nothing was heard yet, since its handshake may not be over.
+    /// Number of requests that may be lost if the process ends now: those that wait for a broker, and those handed to
+    /// a connection without a hello, whose handshake may not be complete.
     pub fn unflushed(&self) -> usize {
         match self.link.peer() {
             Some(_) => self.waiting(),
@@ -213,17 +211,17 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// How many requests have not ended.
+    /// Number of requests that have not ended.
     pub fn outstanding(&self) -> usize {
         self.requests.len()
     }
 
-    /// How it behaves.
+    /// Its configuration.
     pub(in crate::proto) fn config(&self) -> &ClientConfig {
         &self.config
     }
 
-    /// The requests that have not ended.
+    /// Ids of the requests that have not ended.
     pub(in crate::proto) fn ids(&self) -> impl Iterator<Item = u64> {
         self.requests.keys().copied()
     }

@@ -1,42 +1,43 @@
-//! The error codes of our own: stable strings that callbacks, streams and peers see.
+//! Own codes: stable strings for failures, for callbacks, streams and peers.
 
-/// Why a request ended without a word of its worker.
+/// The reason for which a request ended without a reply of its worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     /// No sign of the reply within the request's timeout.
     ClientTimeout,
-    /// Its client no longer waits, for whatever reason.
+    /// The request was aborted, or its client is gone.
     Aborted,
-    /// The worker died, or went away, with the request.
+    /// The worker was lost, or stopped, while it had the request.
     WorkerLost,
-    /// The service has no worker, and the request does not wait for one.
+    /// The service has no worker, and the request must not wait for one.
     NoWorker,
-    /// More waits for the service, or in the broker, than may.
+    /// Too many requests, or bytes, wait for the service or in the broker.
     QueueFull,
-    /// The broker went away, or was cut off, with the request; whether it ran can't be known.
+    /// The broker was lost, or the connection to it, while it had the request. It is unknown
+    /// whether the request ran.
     BrokerLost,
-    /// The rules do not let this user call the service.
+    /// The access rules do not allow this user to call the service.
     Denied,
-    /// The client does not take what it is sent.
+    /// The client does not take the messages that are sent to it.
     ClientSlow,
-    /// A reply that is no JSON, or otherwise not what the dialect says.
+    /// A reply is not valid JSON, or violates its dialect.
     BadReply,
     /// Another peer has the client's name, and keeps it.
     NameTaken,
-    /// The request is larger than the broker, or the worker that it was for, takes.
+    /// The request exceeds the maximum of the broker, or of its worker.
     RequestTooLarge,
-    /// The reply is larger than the broker, or the client, takes.
+    /// The reply exceeds the maximum of the broker, or of the client.
     ReplyTooLarge,
-    /// The handler took longer than its worker lets it.
+    /// The handler took longer than its worker allows.
     WorkerTimeout,
-    /// The data are a stream, and its worker or its broker knows no such requests.
+    /// The data are a stream, and its worker or its broker does not support streams.
     NoStreams,
-    /// Each worker of the service has rejected it.
+    /// Each worker of the service has rejected the request.
     Rejected,
 }
 
 impl Code {
-    /// All there are, in their order.
+    /// All codes, in the order of their numbers.
     pub const ALL: [Code; 15] = [
         Code::ClientTimeout,
         Code::Aborted,
@@ -55,7 +56,7 @@ impl Code {
         Code::Rejected,
     ];
 
-    /// The code as it stands in callbacks and on the wire.
+    /// The code as a string, for callbacks and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Code::ClientTimeout => "C_TIMEOUT",
@@ -76,7 +77,7 @@ impl Code {
         }
     }
 
-    /// What the code says, for the message of an error.
+    /// The meaning of the code, for the message of an error.
     pub fn meaning(self) -> &'static str {
         match self {
             Code::ClientTimeout => "no sign of the reply within the timeout",

@@ -1,13 +1,13 @@
-//! One table of deadlines a machine: code that waits for a time has an entry here, and owns its key.
+//! The table of deadlines of a machine. The code that waits for a deadline owns its key.
 
 use super::Time;
 use std::collections::{BTreeMap, VecDeque};
 
-/// The owner's handle of one entry.
+/// The key of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TimerKey {
     at: Time,
-    /// Tells entries of one time apart, and keeps them in the order in which they were set.
+    /// Distinguishes entries with the same time, and keeps them in the order in which they were set.
     serial: u64,
 }
 
@@ -17,17 +17,19 @@ impl TimerKey {
     }
 }
 
-/// Deadlines in order. Cancelled entries are gone at once, so the size is what is really waited for.
+/// Deadlines in order of time. Cancelled entries are removed at once, so the size is the number of deadlines that are
+/// waited for.
 ///
-/// Most deadlines are those of requests with one timeout, so each is later than all before it, and is cancelled in about
-/// the order in which it was set. These are in a queue, where both take a few instructions; all others are in a tree.
+/// Most deadlines are of requests with the same timeout. So each is later than all before it, and they are cancelled
+/// in about the order in which they were set. These are kept in a queue, where both operations take a few
+/// instructions; all others are in a tree.
 #[derive(Debug)]
 pub(super) struct Deadlines<T> {
-    /// Ascending. The one with the serial `first + i` is at `i`; its place is empty if it was cancelled, or is in the tree.
-    /// The first is never empty.
+    /// In ascending order. The entry with the serial `first + i` is at `i`. The place is empty if the entry was
+    /// cancelled or is in the tree. The first place is never empty.
     queue: VecDeque<Place<T>>,
     first: u64,
-    /// How many places of the queue are empty.
+    /// Number of empty places in the queue.
     empty: usize,
     tree: BTreeMap<TimerKey, T>,
 }
@@ -38,7 +40,7 @@ struct Place<T> {
     what: Option<T>,
 }
 
-/// So many places may be empty whatever the length of the queue.
+/// Number of places that may be empty whatever the length of the queue.
 const SPARE: usize = 64;
 
 impl<T> Deadlines<T> {
@@ -67,7 +69,7 @@ impl<T> Deadlines<T> {
     #[cold]
     fn set_before(&mut self, key: TimerKey, what: T) {
         self.tree.insert(key, what);
-        // The serials of those that follow still tell their places.
+        // An empty place, so that later serials still match their places.
         if let Some(last) = self.queue.back() {
             let (at, what) = (last.at, None);
             self.queue.push_back(Place { at, what });
@@ -76,7 +78,7 @@ impl<T> Deadlines<T> {
         self.trim();
     }
 
-    /// Forgets an entry; one that has expired already is no error.
+    /// Removes an entry. It may have expired already.
     pub(super) fn cancel(&mut self, key: TimerKey) {
         let place = self.place(key);
         match place.and_then(|at| self.queue.get_mut(at)) {
@@ -89,13 +91,14 @@ impl<T> Deadlines<T> {
         }
     }
 
-    /// Where in the queue an entry is, if it is there.
+    /// The place of an entry in the queue, if it is there.
     fn place(&self, key: TimerKey) -> Option<usize> {
         let at = key.serial.checked_sub(self.first)?;
         usize::try_from(at).ok()
     }
 
-    /// Removes empty places from the front, and while most are empty, moves what is in front of them to the tree.
+    /// Removes empty places from the front. While most places are empty, also moves entries from the front to the
+    /// tree.
     fn trim(&mut self) {
         while let Some(front) = self.queue.front() {
             let is_sparse = self.empty > SPARE && self.empty > self.queue.len() / 2;
@@ -114,14 +117,14 @@ impl<T> Deadlines<T> {
         }
     }
 
-    /// The next entry of the queue.
+    /// The key of the first entry in the queue.
     fn front(&self) -> Option<TimerKey> {
         let at = self.queue.front()?.at;
         let serial = self.first;
         Some(TimerKey { at, serial })
     }
 
-    /// The next entry whose time has come.
+    /// Removes and returns the next entry whose time has come.
     pub(super) fn pop_due(&mut self, now: Time) -> Option<T> {
         let first = self.tree.first_key_value().map(|(key, _)| *key);
         match self.front() {
@@ -170,7 +173,7 @@ mod tests {
         Time::ZERO + Duration::from_millis(ms)
     }
 
-    /// Whatever is set and cancelled, it has the same entries in the same order as a tree alone.
+    /// Compares the table with a tree alone: the same entries in the same order after any operations.
     #[test]
     fn does_what_a_tree_does() {
         for seed in 0..200 {
@@ -210,7 +213,7 @@ mod tests {
         }
     }
 
-    /// A far deadline that stays does not make the others stay.
+    /// A single distant deadline does not keep the cancelled ones in memory.
     #[test]
     fn keeps_little_of_what_is_gone() {
         let mut table = Deadlines::new();

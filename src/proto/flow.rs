@@ -1,47 +1,47 @@
-//! Flow control: how much of a stream may be under way.
+//! Flow control: limits the bytes of a stream that are under way.
 //!
-//! A worker of ours may have [`WINDOW`] bytes of the parts of one reply on their way, from its user
-//! to the client's. What the client's user has read comes back as *credit*, in one small message
-//! for at least [`GRANT`] bytes, so a reply that is shorter costs none. A part may be sent while
-//! any credit is left, whatever its size, so one that is larger than the window passes too, and the
-//! credit is below zero until it was read. The end of a reply needs no credit.
+//! An extended worker may have [`WINDOW`] bytes of the partials of one reply under way, from its application to the
+//! client's. What the client's application has read comes back as *credit*, in one small message for at least
+//! [`GRANT`] bytes, so a shorter reply causes none. A part may be sent while any credit is left, whatever its size.
+//! So a part that is larger than the window passes too, and the credit is negative until it has been read. The end of
+//! a reply needs no credit.
 //!
-//! The credit is kept where the parts are made and read, by the two users. The machines carry it,
-//! and give it where a peer knows none of it: the broker in the place of a client of 0.0.92 or MDP,
-//! for what the transport has taken; the worker's own machine in the place of such a broker.
+//! The credit is kept where the parts are made and read, by the two applications. The machines carry it, and give it
+//! on behalf of peers without flow control: the broker for a client of 0.0.92 or MDP, when the transport has accepted
+//! the part; the worker's machine for a broker of 0.0.92.
 //!
-//! Credit may be lost with a broker. So a client's machine and a worker's add up what they passed on
-//! of each stream, and a stream that goes on with another broker begins with the difference.
+//! Credit can be lost with a broker. So the machines of client and worker add up the credit of each stream, and a
+//! stream that goes on with another broker starts with the difference.
 
 use crate::wire::{Body, Frame};
 
-/// How many bytes may be under way. In the tests of the machines streams of some parts meet it.
+/// Maximum of bytes under way. Small in tests, so that streams of a few parts reach it.
 pub const WINDOW: u32 = if cfg!(test) { 1024 } else { 512 * 1024 };
 
-/// What a part costs beyond its bytes, so that small parts are bounded too.
+/// The cost of a part in addition to its bytes, so that small parts are limited too.
 pub const OVERHEAD: u32 = 64;
 
-/// How much is read before it is given back.
+/// Bytes that are read before credit is given.
 pub const GRANT: u32 = WINDOW / 2;
 
-/// What a part costs.
+/// The cost of a part.
 pub fn cost<F: Frame>(body: &Body<F>) -> u32 {
     u32::try_from(body.bytes.len())
         .unwrap_or(u32::MAX)
         .saturating_add(OVERHEAD)
 }
 
-/// Credit that is owed to a worker in the place of a peer that gives none.
+/// Credit that is owed to a worker on behalf of a peer that gives none.
 #[derive(Debug, Default)]
 pub(super) struct Debt(u32);
 
 impl Debt {
-    /// A part went on.
+    /// Adds the cost of a part that was passed on.
     pub(super) fn add(&mut self, cost: u32) {
         self.0 = self.0.saturating_add(cost);
     }
 
-    /// What is to be paid now: all of it, once it is worth a message and the way ahead is clear.
+    /// The credit to give now: all that is owed, if it is worth a message and the receiver is not congested.
     pub(super) fn settle(&mut self, congested: bool) -> Option<u32> {
         (self.0 >= GRANT && !congested).then(|| std::mem::take(&mut self.0))
     }

@@ -1,83 +1,81 @@
-//! A worker's or client's link to its broker: opened, heard, lost, opened again.
+//! The link of a worker or client to its broker.
 //!
-//! The owner of the socket carries out [`Action`]s and reports what the transport says; the link
-//! keeps the heartbeats, notices a silent broker, and paces the reconnects. A lost link always
-//! means a new socket: nothing that was queued in the old one can surprise the next broker.
+//! The owner of the socket carries out [`Action`]s and reports the events of the transport. The link schedules
+//! heartbeats, detects a silent broker, and schedules reconnects. A lost link always means a new socket, so messages
+//! queued in the old one cannot reach the next broker.
 //!
 //! | state   | event                | action             | next    |
 //! |---------|----------------------|--------------------|---------|
 //! | Closed  | open                 | Open               | Opening |
-//! | Opening | transport up         | (owner says hello) | Up      |
+//! | Opening | transport up         | (owner sends the hello) | Up |
 //! | Up      | heartbeat interval   | Beat               | Up      |
 //! | Up      | transport down, silence, no hello, DISCONNECT | Close | Backoff |
 //! | Backoff | reconnect interval   | Open               | Opening |
 //! | Up      | suspend              | Close              | Suspended |
 //! | Suspended | reopen             | Open               | Opening |
-//! | Up      | the name is another's | Close             | Closed  |
+//! | Up      | name taken           | Close              | Closed  |
 //! | any     | close                | Close              | Closed  |
 
 use super::Time;
 use crate::wire::Hello;
 use std::time::Duration;
 
-/// How a link behaves. The defaults are those of 0.0.92.
+/// Configuration of a link. The defaults are those of 0.0.92.
 #[derive(Debug, Clone)]
 pub struct LinkConfig {
-    /// Between two heartbeats. Default 2500 ms.
+    /// Interval of heartbeats. Default 2500 ms.
     pub heartbeat: Duration,
-    /// How many silent intervals make a dead broker. Default 3.
+    /// Number of silent intervals after which the broker counts as dead. Default 3.
     pub liveness: u32,
-    /// From the loss of a link to the next attempt. Default 100 ms.
+    /// Time from the loss of a link to the next attempt. Default 100 ms.
     pub reconnect: Duration,
-    /// Each attempt in a row that leads to no broker doubles the pause before the next, up to this.
-    /// Default 30 s.
+    /// Maximum of the time between attempts, which doubles with each attempt that finds no broker. Default 30 s.
     pub reconnect_max: Duration,
-    /// Shortens or lengthens each pause by up to a quarter, so that peers that lost one broker do
-    /// not come to the next in the same moment. 0 is for pauses of the exact length.
+    /// Seed of the jitter: each pause is changed by up to a quarter, so that peers of a lost broker do not reconnect
+    /// at the same moment. 0 disables the jitter.
     pub seed: u64,
-    /// Whether a broker that has not said hello must be heard from nevertheless. A 0.0.92 broker
-    /// sends heartbeats to workers and none to clients, so what clients wait for is a hello: see
-    /// [`Loss::Silence`].
+    /// Whether a broker must be heard regularly even without a hello. A 0.0.92 broker sends heartbeats to workers but
+    /// not to clients, so clients can only expect a hello: see [`Loss::Silence`].
     pub expect_beats: bool,
-    /// Whether the broker is known to say hello, since it has security, which 0.0.92 has not.
+    /// Whether the broker is known to send a hello: it has security, which 0.0.92 does not support.
     pub expect_hello: bool,
-    /// The largest body that this side takes, in bytes.
+    /// Maximum of bytes in the body of a message to this side.
     pub max_message: Option<u64>,
 }
 
-/// What the owner is to do with its socket.
+/// What the owner has to do with its socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Make a socket and connect it; report `handle_up` when the transport can take messages.
+    /// Create a socket and connect it; call `handle_up` when the transport accepts messages.
     Open,
-    /// Close the socket, once what was drained before has been handed to it.
+    /// Close the socket, after all drained messages were handed to it.
     Close,
 }
 
-/// Why a link was lost.
+/// The reason for the loss of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
     /// The connection broke.
     Transport,
-    /// Nothing was heard for `heartbeat` x `liveness`; or no hello has come for as long, on a
-    /// connection to where a broker has said hello before.
+    /// No message arrived for `heartbeat` × `liveness`; or no hello for as long, where an earlier broker has sent
+    /// one.
     Silence,
-    /// The broker said DISCONNECT.
+    /// The broker sent DISCONNECT.
     Refused,
-    /// A request was given up whose reply could be taken for that of another.
+    /// A request was given up whose late reply could be mistaken for that of another.
     Abandoned,
-    /// The thread of this side's user answered nothing for too long.
+    /// The thread of the application did not answer for too long.
     Blocked,
-    /// The broker said that another peer has the name. There is no next attempt.
+    /// The broker reported that another peer has the name. There is no further attempt.
     NameTaken,
     /// This side was stopped.
     Stopped,
-    /// This side was told that it is none of its brokers any more.
+    /// The broker was removed from those of this side.
     Removed,
 }
 
 impl Loss {
-    /// The word that `disconnect` events carry.
+    /// The word for the reason in `disconnect` events.
     pub fn as_str(self) -> &'static str {
         match self {
             Loss::Transport => "connection lost",
@@ -92,12 +90,12 @@ impl Loss {
     }
 }
 
-/// What has become due.
+/// The result of a deadline.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Send a heartbeat.
+    /// A heartbeat is to be sent.
     Beat,
-    /// The link was lost just now.
+    /// The link is lost.
     Lost(Loss),
 }
 
@@ -107,7 +105,7 @@ enum State {
     Backoff {
         until: Time,
     },
-    /// Given up until somebody says otherwise.
+    /// Closed until [`Link::reopen`].
     Suspended,
     Opening,
     Up,
@@ -119,26 +117,27 @@ pub(super) struct Link {
     state: State,
     last_heard: Time,
     next_beat: Time,
-    /// What the broker of this connection said of itself.
+    /// The hello of the broker on this connection.
     peer: Option<Hello>,
-    /// The heartbeat of the last broker that said hello, while the next is expected to say it too.
+    /// The heartbeat interval of the last broker that sent a hello, as long as the next one is expected to send one
+    /// too.
     expected: Option<Duration>,
     action: Option<Action>,
-    /// How many connections in a row led to no broker that has this peer.
+    /// Number of successive connections on which no broker accepted this peer.
     failures: u32,
-    /// Makes the next pause longer or shorter.
+    /// State of the random generator for the jitter.
     jitter: u64,
-    /// The broker of this connection, or of the one that was lost last.
+    /// The broker of this connection, or of the last one.
     broker: Option<BrokerLife>,
-    /// The session of the last broker that had one, and how many different ones there were.
+    /// The session of the last broker that had one, and the number of different sessions.
     last_session: String,
     lives: u32,
     /// How long that broker may be away before it is given up.
     lost_patience: Duration,
 }
 
-/// The life of a broker that gave it a name: requests outlive a connection to it, see
-/// [`Link::broker`]. A number for each life that this peer has met.
+/// The life of a broker whose hello had a session. Requests outlive a connection to it, see [`Link::broker`]. The
+/// number counts the lives that this peer has met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BrokerLife(u32);
 
@@ -175,21 +174,21 @@ impl Link {
         self.peer = None;
     }
 
-    /// The transport takes messages. False if it said so out of turn.
+    /// Handles that the transport accepts messages. Returns false if no connection was being opened.
     pub(super) fn handle_up(&mut self, now: Time) -> bool {
         if self.state != State::Opening {
             return false;
         }
         self.state = State::Up;
-        // Until this one has said who it is, it is taken for another connection to the last.
+        // Before its hello, the broker is assumed to be the last one.
         self.broker = (self.lives > 0).then_some(BrokerLife(self.lives));
         self.last_heard = now;
         self.next_beat = now + self.config.heartbeat;
         true
     }
 
-    /// Gives this connection up; the next one is opened after the reconnect interval. False if
-    /// there is none to lose.
+    /// Gives the connection up. The next attempt follows after the reconnect interval. Returns false if there is no
+    /// connection.
     pub(super) fn lose(&mut self, now: Time) -> bool {
         if !matches!(self.state, State::Opening | State::Up) {
             return false;
@@ -202,7 +201,7 @@ impl Link {
         true
     }
 
-    /// Gives this connection up for a new one, at once.
+    /// Replaces the connection by a new one at once.
     pub(super) fn renew(&mut self) {
         if self.state == State::Up {
             self.lose(Time::ZERO);
@@ -210,7 +209,7 @@ impl Link {
         }
     }
 
-    /// Gives this connection up; the next one is opened when [`reopen`](Self::reopen) says so.
+    /// Gives the connection up until [`reopen`](Self::reopen).
     pub(super) fn suspend(&mut self, now: Time) {
         if self.lose(now) {
             self.state = State::Suspended;
@@ -223,8 +222,8 @@ impl Link {
         }
     }
 
-    /// Twice as long after each attempt that failed, so that peers do not wear a broker out that
-    /// is overloaded or does not want them.
+    /// The pause before the next attempt. It doubles with each failure, to spare a broker that is overloaded or
+    /// refuses this peer.
     fn pause(&mut self) -> Duration {
         let LinkConfig {
             reconnect,
@@ -237,7 +236,7 @@ impl Link {
         if self.jitter == 0 {
             return pause;
         }
-        // Xorshift, which never leads to 0.
+        // Xorshift never reaches zero.
         self.jitter ^= self.jitter << 13;
         self.jitter ^= self.jitter >> 7;
         self.jitter ^= self.jitter << 17;
@@ -245,22 +244,22 @@ impl Link {
         pause.mul_f64(percent as f64 / 100.0)
     }
 
-    /// The broker has turned this peer away, as a whole; to be followed by [`lose`](Self::lose).
+    /// Counts a connection on which the broker refused this peer. [`lose`](Self::lose) must follow.
     pub(super) fn refused(&mut self) {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// The broker has this peer.
+    /// Records that the broker has accepted this peer.
     pub(super) fn accepted(&mut self) {
         self.failures = 0;
     }
 
-    /// Any message of the broker is a sign of life.
+    /// Records a sign of life of the broker.
     pub(super) fn heard(&mut self, now: Time) {
         self.last_heard = now;
     }
 
-    /// When it said something last.
+    /// When the last message of the broker arrived.
     pub(super) fn last_heard(&self) -> Time {
         self.last_heard
     }
@@ -277,35 +276,33 @@ impl Link {
         self.lost_patience = self.patience().unwrap_or_default();
     }
 
-    /// The broker of this connection, or of the one that was lost last, if it gave its life a name:
-    /// what it was sent, and what it gave, outlives the connection. Before its hello a broker counts
-    /// as the last one.
+    /// The broker of this connection, or of the last one, if its hello had a session. Requests and deliveries outlive
+    /// a connection to such a broker. Before its hello, a broker is assumed to be the last one.
     pub(super) fn broker(&self) -> Option<BrokerLife> {
         self.broker
     }
 
-    /// Whether this connection is for nothing before its broker has said hello. What is sent ahead of
-    /// that is sent to nobody knows whom. Not so when the connection before had no hello either, so
-    /// that a broker of 0.0.92 may take the place of another.
+    /// Whether the connection must not be used before the broker's hello, because the broker is unknown until then.
+    /// Not required after a connection without a hello, so that a broker of 0.0.92 can replace an extended one.
     pub(super) fn awaits_hello(&self) -> bool {
         let expected = self.config.expect_hello || (self.lives > 0 && self.failures == 0);
         expected && self.peer.is_none()
     }
 
-    /// How long the broker that was here last may be away before what it had is given up.
+    /// How long the last broker may be away before its requests are given up.
     pub(super) fn lost_patience(&self) -> Duration {
         self.lost_patience
     }
 
-    /// Whoever comes after the broker of this connection is expected to say hello as it did. Else a
-    /// line that dies before the hello looks like a 0.0.92 broker, which says nothing to clients.
+    /// Expects a hello of later brokers, as this one has sent it. Otherwise a connection that breaks before the hello
+    /// would look like a 0.0.92 broker, which sends nothing to clients.
     pub(super) fn expect_hello(&mut self) {
         let beat = self.peer.as_ref().map(|peer| peer.heartbeat_ms);
         self.expected = beat.map(Duration::from_millis).or(self.expected);
     }
 
-    /// The broker has answered what it was sent on this connection. One that says hello does so
-    /// before, so one that has not is of 0.0.92, and is there.
+    /// Records that the broker has answered. An extended broker sends its hello first, so a broker without one is of
+    /// 0.0.92, and alive.
     pub(super) fn answered(&mut self) {
         if self.peer.is_none() {
             self.expected = None;
@@ -314,7 +311,7 @@ impl Link {
         }
     }
 
-    /// The hello of the broker at the other end, if it has one.
+    /// The hello of the broker on this connection, if it has sent one.
     pub(super) fn peer(&self) -> Option<&Hello> {
         self.peer.as_ref()
     }
@@ -323,8 +320,8 @@ impl Link {
         self.state == State::Up
     }
 
-    /// How long the broker may be silent: the slower of the two hearts sets the pace, so that
-    /// different settings at the two ends do not flap.
+    /// How long the broker may be silent. The longer of the two heartbeat intervals counts, so that peers with
+    /// different settings stay connected.
     pub(super) fn patience(&self) -> Option<Duration> {
         let beat = match &self.peer {
             Some(peer) => Some(Duration::from_millis(peer.heartbeat_ms)),
@@ -349,7 +346,7 @@ impl Link {
 
     pub(super) fn handle_timeout(&mut self, now: Time) -> Option<Due> {
         match self.state {
-            // Not before the old socket was closed.
+            // Not before the old socket has been closed.
             State::Backoff { until } if until <= now && self.action.is_none() => {
                 self.state = State::Opening;
                 self.action = Some(Action::Open);
@@ -367,7 +364,7 @@ impl Link {
                 if self.next_beat > now {
                     return None;
                 }
-                // From now, not from the missed beat: after a long sleep one beat is enough.
+                // Counted from now: after a long suspension one heartbeat is enough.
                 self.next_beat = now + self.config.heartbeat;
                 Some(Due::Beat)
             }

@@ -1,61 +1,60 @@
-//! The contract of the machines of workers and clients, of one broker or of several.
+//! The contract of the machines of workers and clients, for one broker or several.
 
 use super::Time;
 use super::link::Action;
 use super::worker::Retract;
 use std::ops::ControlFlow;
 
-/// A worker or client as its owner sees it; see [`crate::proto`] for the contract. `broker` says which
-/// of its brokers something is about; a machine with one broker ignores it.
+/// A worker or client, as seen by its owner; see [`crate::proto`] for the contract. `broker` is the number of the
+/// broker concerned; a machine with one broker ignores it.
 pub trait Machine {
     /// A frame of a message.
     type Frame;
-    /// What its user wants of it.
+    /// Commands of the application.
     type Command: Command;
-    /// What it reports.
+    /// Notices to the application.
     type Notice: Notice;
 
-    /// Begins to look for the broker.
+    /// Opens the links.
     fn start(&mut self);
-    /// Carries out a command. `Break` once the machine is to be stopped and has nothing left to do
-    /// but to say goodbye.
+    /// Carries out a command. Returns `Break` when the machine was stopped and has nothing left to do but to send its
+    /// goodbye.
     fn handle_command(&mut self, now: Time, command: Self::Command) -> ControlFlow<()>;
-    /// The transport takes messages.
+    /// Handles that the transport accepts messages.
     fn handle_up(&mut self, broker: usize, now: Time);
-    /// The connection broke.
+    /// Handles the end of the connection.
     fn handle_down(&mut self, broker: usize, now: Time);
-    /// The broker does not let this peer in.
+    /// Handles that the broker's authentication refuses this peer.
     fn handle_refused(&mut self, broker: usize, now: Time);
-    /// One message of the broker.
+    /// Handles a message of the broker. Leaves `frames` empty.
     fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<Self::Frame>);
-    /// The deadline has come.
+    /// Handles all deadlines that have passed.
     fn handle_timeout(&mut self, now: Time);
     /// The next deadline.
     fn next_deadline(&self) -> Option<Time>;
-    /// Hands each message to be sent, as frames, to `send`, and whether the short ones are to be packed.
+    /// Passes the frames of each message to `send`, and whether its short frames are to be packed.
     fn drain_transmits(&mut self, broker: usize, send: impl FnMut(&mut Vec<Self::Frame>, bool));
-    /// Hands each notice to `report`, with the broker that it is from. `Break` if the machine is at
-    /// its end.
+    /// Passes each notice to `report`, with the number of its broker. Returns `Break` when the machine has finished.
     fn drain_notices(&mut self, report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()>;
-    /// What is to be done with the socket.
+    /// The action that is due on the socket.
     fn poll_action(&mut self, broker: usize) -> Option<Action>;
 
-    /// Whether it wants to know how much of what it had sent lies in libzmq.
+    /// Whether it needs to know how much of its messages waits in libzmq.
     fn watches_congestion(&self, _broker: usize) -> bool {
         false
     }
-    /// More lies there than is good, or no longer.
+    /// Handles that too much waits there (`congested`), or no longer does.
     fn handle_congestion(&mut self, _broker: usize, _congested: bool) {}
-    /// The snapshot; so many offers wait for the reader.
+    /// A snapshot, where `offers` is the number of offers that wait for the reader.
     fn stats(&self, offers: usize) -> Stats;
-    /// Whether the reader is to be asked for a sign of life.
+    /// Whether to ask the reader for a sign of life.
     fn poll_ping(&mut self) -> bool {
         false
     }
 
-    /// The offer that a notice made void was taken before: it runs on.
+    /// Handles that a withdrawn offer had been taken before: its handler goes on.
     fn handle_left_running(&mut self, _now: Time, _offer: u64) {}
-    /// Which offers are to be taken back.
+    /// The offers to take back.
     fn poll_retract(&mut self) -> Option<Retract> {
         None
     }
@@ -63,59 +62,60 @@ pub trait Machine {
     fn is_of(&self, _broker: usize, _offer: u64) -> bool {
         true
     }
-    /// These offers were taken back.
+    /// Handles that these offers were taken back.
     fn handle_retracted(&mut self, _now: Time, _offers: &[u64]) {}
 }
 
-/// A worker or client whose brokers come and go while it runs. Its owner names them by numbers, and gives none to two.
+/// A worker or client whose brokers change while it runs. The owner numbers the brokers, and never uses a number
+/// twice.
 pub trait DynamicBrokers: Machine {
-    /// How it behaves toward one of them.
+    /// Configuration of the link to one broker, and of the machine.
     type Config;
 
-    /// This is a broker from now on, or is one again before it was gone. Gives the configuration back if that has to wait
-    /// until it is gone.
+    /// Adds a broker, or keeps one that was about to leave. Returns the configuration if the broker can only be added
+    /// after it is gone.
     fn join(&mut self, now: Time, broker: usize, config: Self::Config) -> Option<Self::Config>;
-    /// This is none any more, as soon as what it has given, or was given, is over.
+    /// Removes a broker when all requests that it has given, or was given, have ended.
     fn leave(&mut self, now: Time, broker: usize);
-    /// The machine has nothing to do with this one any more. To be asked once what is to be done with sockets was.
+    /// A broker that is gone. Must be called after `poll_action`.
     fn poll_gone(&mut self) -> Option<usize>;
 }
 
-/// What the owner of a machine has to know of a command.
+/// The properties of a command that matter to the owner of a machine.
 pub trait Command {
-    /// Whether it asks for a snapshot, and under which name.
+    /// The id under which it asks for a snapshot, if it does.
     fn asked(&self) -> Option<u64>;
 }
 
-/// What the owner of a machine has to know of a notice.
+/// The properties of a notice that matter to the owner of a machine.
 pub trait Notice {
-    /// Whether it only tells, so that it may be dropped if the reader has many to take.
+    /// Whether it only informs, so that it may be dropped when many notices wait.
     fn only_tells(&self) -> bool;
-    /// Whether it is an offer, which waits until the reader has room for it.
+    /// The offer it contains, which waits until the reader has room for it.
     fn offered(&self) -> Option<Offer> {
         None
     }
-    /// Whether it makes an offer void. One that was not taken vanishes with it.
+    /// The offer it withdraws. If that was not taken, both are dropped.
     fn withdrawn(&self) -> Option<u64> {
         None
     }
 }
 
-/// What a machine has in its hands.
+/// Counts of requests in a machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Whether there is a broker.
+    /// Whether it is connected to a broker.
     pub connected: bool,
     /// Requests that have not started, as far as this side knows: not sent, or not taken.
     pub queued: usize,
-    /// Requests that have, and have not ended.
+    /// Requests that have started and not ended.
     pub running: usize,
 }
 
-/// Something that the user of a worker takes when it has room for it, and that can be taken back until then.
+/// An offer to the application of a worker. It can be taken back until the application takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offer {
-    /// Its name.
+    /// Its id.
     pub id: u64,
     /// Whether it may be taken back.
     pub returnable: bool,

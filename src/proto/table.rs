@@ -1,13 +1,13 @@
-//! Tables that are looked into for every message.
+//! Hash tables for the lookups that each message needs.
 
 use foldhash::fast::{FixedState, FoldHasher};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// A table whose keys peers may choose.
+/// A table whose keys may be chosen by peers.
 pub(crate) type Table<K, V> = HashMap<K, V, Seeded>;
 
-/// Hashes in a fraction of the time that the standard library's hasher takes, with a seed that no peer knows.
+/// A hasher several times as fast as that of the standard library, with a seed that peers cannot know.
 #[derive(Debug, Clone)]
 pub(crate) struct Seeded(FixedState);
 

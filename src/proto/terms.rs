@@ -1,21 +1,22 @@
-//! What a client asks for with a request, beyond the service and the data.
+//! The terms of a request: what a client asks for beyond the service and the data.
 
 use std::time::Duration;
 
-/// How a request is to be treated. The default is no timeout, no second start, and to wait.
+/// The terms of a request. Default: no timeout, no retry, waits for a worker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Terms {
-    /// Idle timeout; `None` is none.
+    /// Idle timeout; `None` is no timeout.
     pub timeout: Option<Duration>,
-    /// How often it may start again with another worker after the one that had it was lost.
+    /// How many further attempts are permitted after a worker was lost.
     pub retry: u8,
-    /// Whether it ends where it would wait for a service without any worker.
+    /// Whether it ends when it would have to wait for a service without workers.
     pub fail_fast: bool,
-    /// Whether the options say more: which worker it is for, its priority, when it is made again.
+    /// Whether the options contain more: a named worker, an affinity key, a priority, or a retry
+    /// policy.
     pub routed: bool,
-    /// Whether its data are a stream: they come bit by bit while it runs.
+    /// Whether its data are a stream, which arrives while it runs.
     pub stream: bool,
-    /// How long it may take in all, whatever is heard of it; `None` is as long as it likes.
+    /// The time left until its deadline, which signs of life do not move; `None` is no deadline.
     pub deadline: Option<Duration>,
 }
 
@@ -29,7 +30,8 @@ impl From<Option<Duration>> for Terms {
 }
 
 impl Terms {
-    /// How long it may be silent. The deadline is a bound of that, too, wherever it is not known.
+    /// The idle timeout to apply. A deadline bounds it as well, because not every peer knows
+    /// deadlines.
     pub fn idle(&self) -> Option<Duration> {
         match (self.timeout, self.deadline) {
             (Some(timeout), Some(deadline)) => Some(timeout.min(deadline)),

@@ -1,4 +1,4 @@
-//! The machines against each other, and against peers of 0.0.92, in virtual time.
+//! The machines against each other and against peers of 0.0.92, in virtual time.
 
 mod abandoned;
 mod accounts;

@@ -1,17 +1,17 @@
-//! The machines' notion of time.
+//! Virtual time of the machines.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A point in time: microseconds since an epoch that the owner of the machine chose.
+/// A point in time: microseconds since an epoch that the owner of the machine chooses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(u64);
 
 impl Time {
-    /// The owner's epoch.
+    /// The epoch.
     pub const ZERO: Time = Time(0);
 
-    /// Microseconds since the epoch; 2^64 of them are half a million years.
+    /// From microseconds since the epoch. 2^64 µs are half a million years.
     pub fn from_micros(micros: u64) -> Self {
         Time(micros)
     }
@@ -21,13 +21,13 @@ impl Time {
         self.0
     }
 
-    /// How many ms ago `earlier` was, rounded up, as far as that can be counted.
+    /// Milliseconds since `earlier`, rounded up and saturating.
     pub fn ms_since(self, earlier: Time) -> u32 {
         let micros = self.0.saturating_sub(earlier.0);
         u32::try_from(micros.div_ceil(1000)).unwrap_or(u32::MAX)
     }
 
-    /// How long ago `earlier` was; zero if it is yet to come.
+    /// Time since `earlier`; zero if that is in the future.
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
@@ -45,7 +45,7 @@ impl Add<Duration> for Time {
 impl Sub<Duration> for Time {
     type Output = Time;
 
-    /// Not before the epoch.
+    /// Saturates at the epoch.
     fn sub(self, duration: Duration) -> Time {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         Time(self.0.saturating_sub(micros))

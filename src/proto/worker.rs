@@ -1,15 +1,14 @@
-//! The worker: registers its service, takes requests, offers them to its user, gives back what
-//! can't be started soon, and drains before it leaves.
+//! The worker machine: registers its service, offers requests to its application, returns those that cannot start
+//! soon, and drains before it leaves.
 //!
-//! A delivery is one request in the hands of this worker. When the connection on which it came is
-//! lost, it is claimed from the broker of the next one, see [`resume`].
+//! A delivery is one request at this worker. When the connection on which it arrived is lost, it is claimed from the
+//! broker of the next connection, see [`resume`].
 //!
-//! A delivery is *offered* first. It has started when the user takes it, which the user does as
-//! often as its concurrency allows; the owner, who sits between the two, can take back an offer
-//! that was not taken, at any time and for certain. So the broker may send more than can run at
-//! once, which hides its round trip, and nothing waits behind a slow handler: when none has ended
-//! for [`STALL`], what was only offered goes back to the broker. So does what would have to wait
-//! for longer than [`BACKLOG`].
+//! A delivery is *offered* first. It starts when the application takes it, as often as its concurrency permits. Until
+//! then the owner, between the two, can take the offer back with certainty at any time. So the broker may send more
+//! than can run at once, which hides its round trip, and still nothing waits behind a slow handler: when no delivery
+//! has ended for [`STALL`], all offers are returned to the broker. So are offers that would wait for longer than
+//! [`BACKLOG`].
 
 mod abandoned;
 #[cfg(any(test, feature = "fuzz"))]
@@ -55,27 +54,27 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use watchdog::Watchdog;
 
-/// How a worker behaves.
+/// Configuration of a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
     /// The link to the broker.
     pub link: LinkConfig,
-    /// What the broker speaks. An MDP broker gives one request at a time, and takes none back.
+    /// The dialect of the broker. An MDP broker gives one request at a time, and does not take requests back.
     pub dialect: Dialect,
-    /// The one service that this worker offers.
+    /// The service of this worker.
     pub service: String,
-    /// What brokers are told about it, for whoever asks them.
+    /// The description for brokers, which clients may query.
     pub about: Option<Box<About>>,
-    /// What else it tells a broker of ours of how it serves.
+    /// How it serves: properties for an extended broker.
     pub serving: Serving,
-    /// How many requests may run at once; `None` is without limit. Default 1.
+    /// Maximum of requests that run at once; `None` is without limit. Default 1.
     pub concurrency: Option<usize>,
-    /// How many requests a broker of ours may give beyond those; 0 turns it off.
+    /// Maximum of requests that an extended broker may give ahead of need; 0 disables prefetch.
     pub prefetch: u32,
-    /// After how long without an answer of its user's thread the worker is treated as lost; `None` is
-    /// never. See [`poll_ping`](Worker::poll_ping).
+    /// How long the application's thread may not answer before the worker counts as lost; `None` is without limit.
+    /// See [`poll_ping`](Worker::poll_ping).
     pub max_blocked: Option<Duration>,
-    /// Tells one life of an identity from the next, see [`Hello::session`](crate::wire::Hello::session).
+    /// Distinguishes the lives of an identity, see [`Hello::session`](crate::wire::Hello::session).
     pub session: String,
 }
 
@@ -84,46 +83,45 @@ pub struct WorkerConfig {
 pub struct Worker<F> {
     config: WorkerConfig,
     link: Link,
-    /// Everything that was received and not answered, by number, taken or offered.
+    /// All deliveries that have not ended, by number, whether taken or offered.
     deliveries: BTreeMap<u64, Delivery<F>>,
     by_token: Table<u64, u64>,
-    /// What the broker of this connection was told and may have to be told again.
+    /// Replies that the broker of this connection was sent and may need again.
     log: Log<F>,
     detached: DetachedReplies<F>,
     disowned: Vec<Disowned<F>>,
-    /// When what is detached and not claimed is given up.
+    /// When detached deliveries are given up unless they are claimed.
     give_up_at: Option<Time>,
-    /// The broker that claims were made from last.
+    /// The broker of the latest claims.
     last_broker: Option<BrokerLife>,
     abandoned: Abandoned,
-    /// When offers go back unless a delivery ends before; set while there are more deliveries than
-    /// may run.
+    /// When offers are returned unless a delivery ends before. Set while there are more deliveries than may run.
     stalled_at: Option<Time>,
     pace: Pace,
     retract: Option<Retract>,
     last_delivery: u64,
     transmits: Vec<WorkerMessage<F>>,
     notices: Vec<WorkerNotice<F>>,
-    /// The concurrency that the broker was told last.
+    /// The concurrency in the latest READY.
     announced: Option<usize>,
     connected: bool,
-    /// The transport takes less than it is given.
+    /// The transport keeps messages, because the broker takes too little.
     congested: bool,
-    /// How many connections there have been.
+    /// Number of connections so far.
     connections: u64,
-    /// Set once the worker is to stop: when to give up on what still runs.
+    /// Present while the worker stops.
     draining: Option<Draining>,
-    /// Whether its room is that of other workers too, see [`share_room`](Self::share_room).
+    /// Whether its room is shared with other members, see [`share_room`](Self::share_room).
     shared: bool,
-    /// Whether others have taken the room: the broker is to give no more than it has given.
+    /// Whether the other members take up the room, so that the broker must give no more.
     full: bool,
     watchdog: Watchdog,
-    /// It takes no new request, though it stays, see [`pause`].
+    /// It takes no new requests but stays registered, see [`pause`].
     paused: bool,
 }
 
 impl<F: Frame> Worker<F> {
-    /// A worker that is not started.
+    /// Creates a worker that is not started.
     pub fn new(config: WorkerConfig) -> Self {
         Worker {
             link: Link::new(config.link.clone()),
@@ -154,13 +152,12 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// Begins to look for the broker.
+    /// Opens the link.
     pub fn start(&mut self) {
         self.link.open();
     }
 
-    /// To be called when [`next_deadline`](Self::next_deadline) has come, after the messages that
-    /// were there already.
+    /// Must be called at [`next_deadline`](Self::next_deadline), after messages that have already arrived.
     pub fn handle_timeout(&mut self, now: Time) {
         match self.link.handle_timeout(now) {
             Some(Due::Beat) => self.heartbeat(),
@@ -185,7 +182,7 @@ impl<F: Frame> Worker<F> {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn next_deadline(&self) -> Option<Time> {
-        // What the owner is to take back comes first, and goes on with the drain.
+        // The drain continues after the owner has taken back the offers.
         let draining = self.draining.filter(|_| self.retract.is_none());
         [
             draining.and_then(Draining::next_deadline),
@@ -199,7 +196,7 @@ impl<F: Frame> Worker<F> {
         .min()
     }
 
-    /// How its messages are to be written.
+    /// The encoding of its messages.
     pub fn form(&self) -> Form {
         Form {
             dialect: self.config.dialect,
@@ -213,47 +210,47 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// Hands out the messages to be sent, in order.
+    /// Passes the messages to send to `send`, in order.
     pub fn drain_transmits(&mut self, mut send: impl FnMut(WorkerMessage<F>)) {
         self.transmits.drain(..).for_each(&mut send);
     }
 
-    /// Hands out what there is to report, in order.
+    /// Removes and returns the notices, in order.
     pub fn drain_notices(&mut self) -> std::vec::Drain<'_, WorkerNotice<F>> {
         self.notices.drain(..)
     }
 
-    /// What is to be done with the socket, after the transmits were drained.
+    /// The action that is due on the socket, after the messages were drained.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.link.poll_action()
     }
 
-    /// Whether the broker has it.
+    /// Whether it is registered at a broker.
     pub fn is_connected(&self) -> bool {
         self.connected
     }
 
-    /// How many requests were taken and not answered.
+    /// Number of deliveries that have not ended.
     pub fn outstanding(&self) -> usize {
         self.deliveries.len()
     }
 
-    /// How it behaves.
+    /// Its configuration.
     pub(in crate::proto) fn config(&self) -> &WorkerConfig {
         &self.config
     }
 
-    /// The numbers of those.
+    /// The numbers of these deliveries.
     pub(in crate::proto) fn numbers(&self) -> impl Iterator<Item = u64> {
         self.deliveries.keys().copied()
     }
 
-    /// The number of the last delivery.
+    /// The number of the latest delivery.
     pub(in crate::proto) fn last_delivery(&self) -> u64 {
         self.last_delivery
     }
 
-    /// The number after which the next delivery is numbered.
+    /// Sets the number before that of the next delivery.
     pub(in crate::proto) fn number_from(&mut self, last: u64) {
         self.last_delivery = last;
     }

@@ -1,10 +1,9 @@
-//! The account: what each peer makes the broker keep is charged to the peer, to its user, to its address and to the
-//! total, by its size and before it is kept. Nothing is charged for what the broker keeps of its own
-//! accord and bounds by a constant.
+//! Accounts of held bytes. Everything that a peer makes the broker keep is charged, by size and in advance, to the
+//! peer, its user, its address and the total. State that the broker keeps by itself and bounds by a constant is not
+//! charged.
 //!
-//! A charge belongs to whatever is kept: the request, the claim, the registration and so on remember
-//! what they were charged, and give it back when they end. An account lives as long as somebody
-//! holds its key.
+//! A charge belongs to the entry that is kept: the request, claim or registration stores its charge and credits it
+//! when it ends. An account exists as long as its key has a holder.
 
 use super::RoutingId;
 use super::bans::Bans;
@@ -14,23 +13,22 @@ use crate::proto::table::Table;
 use slab::Slab;
 use std::time::Duration;
 
-/// What a request costs beyond its bytes: its entries in the tables.
+/// The charge for a request's entries in the tables, in addition to its bytes.
 pub(super) const REQUEST: usize = 384;
 
-/// What a registered peer, a claim, or a message that waits for an authorization costs beyond its
-/// bytes.
+/// The charge for a registered peer, a claim, or a message that waits for an authorization, in addition to its bytes.
 pub(super) const ENTRY: usize = 512;
 
-/// How many bytes may be kept.
+/// Limits of held bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct HeldLimits {
     /// For one peer. Default 256 MiB.
     pub peer: usize,
     /// For all peers of one user. Default 384 MiB.
     pub user: usize,
-    /// For all peers that are connected from one address. Default 448 MiB.
+    /// For all peers connected from one address. Default 448 MiB.
     pub address: usize,
-    /// In all. Default 512 MiB.
+    /// For all peers together. Default 512 MiB.
     pub total: usize,
 }
 
@@ -46,7 +44,7 @@ impl Default for HeldLimits {
 }
 
 impl HeldLimits {
-    /// No limit at all.
+    /// No limits.
     pub const NONE: HeldLimits = HeldLimits {
         peer: usize::MAX,
         user: usize::MAX,
@@ -64,21 +62,21 @@ impl HeldLimits {
     }
 }
 
-/// Whose limit is meant.
+/// The scope of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The peer's.
+    /// One peer.
     Peer,
-    /// Its user's.
+    /// All peers of one user.
     User,
-    /// That of all peers of its address.
+    /// All peers of one address.
     Address,
-    /// That of all.
+    /// All peers.
     Total,
 }
 
 impl Scope {
-    /// The word that events carry.
+    /// The word for the scope in events.
     pub fn as_str(self) -> &'static str {
         match self {
             Scope::Peer => "peer",
@@ -89,11 +87,11 @@ impl Scope {
     }
 }
 
-/// A charge that was not made, because a limit would be passed.
+/// A charge that was refused because it would exceed a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct OverLimit {
     pub(super) scope: Scope,
-    /// What is kept already, and how much may be.
+    /// Bytes that are held already, and the limit.
     pub(super) held: usize,
     pub(super) limit: usize,
 }
@@ -101,19 +99,19 @@ pub(super) struct OverLimit {
 #[derive(Debug)]
 struct Account {
     id: RoutingId,
-    /// Keys of groups.
+    /// Keys of the groups `users` and `addresses`.
     user: Option<usize>,
     address: Option<usize>,
-    /// How many hold the key.
+    /// Number of holders of the key.
     holders: usize,
     held: usize,
 }
 
-/// The accounts of one user, or of one address.
+/// The accounts of one user or one address.
 #[derive(Debug)]
 struct Group {
     name: Box<str>,
-    /// How many there are.
+    /// Number of accounts in the group.
     accounts: usize,
     held: usize,
 }
@@ -125,7 +123,7 @@ struct Groups {
 }
 
 impl Groups {
-    /// One account more.
+    /// Adds an account to the group of this name.
     fn join(&mut self, name: &str) -> usize {
         if let Some(&key) = self.names.get(name) {
             self.slab[key].accounts += 1;
@@ -140,7 +138,7 @@ impl Groups {
         key
     }
 
-    /// One less.
+    /// Removes an account from a group.
     fn leave(&mut self, key: usize) {
         let group = &mut self.slab[key];
         group.accounts -= 1;
@@ -175,7 +173,7 @@ impl Accounts {
         }
     }
 
-    /// The account of a peer, for one more holder.
+    /// Opens the account of a peer for another holder.
     pub(super) fn open(
         &mut self,
         id: &RoutingId,
@@ -199,7 +197,7 @@ impl Accounts {
         AccountKey(key)
     }
 
-    /// A holder gives its key back, and what it was charged.
+    /// Credits `bytes` and releases a holder's key.
     pub(super) fn close(&mut self, key: AccountKey, bytes: usize) {
         self.credit(key, bytes);
         let account = &mut self.slab[key.0];
@@ -218,7 +216,7 @@ impl Accounts {
         }
     }
 
-    /// Charges what is about to be kept; nothing is charged if a limit would be passed.
+    /// Charges an account. Charges nothing if a limit would be exceeded.
     pub(super) fn charge(&mut self, key: AccountKey, bytes: usize) -> Result<(), OverLimit> {
         let account = &mut self.slab[key.0];
         let check = |scope, held: usize| {
@@ -246,7 +244,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// What was charged is not kept any more.
+    /// Takes back a charge.
     pub(super) fn credit(&mut self, key: AccountKey, bytes: usize) {
         let account = &mut self.slab[key.0];
         account.held -= bytes;
@@ -259,7 +257,7 @@ impl Accounts {
         }
     }
 
-    /// What is kept in all.
+    /// Bytes held for all peers.
     pub(super) fn total(&self) -> usize {
         self.total
     }
@@ -268,23 +266,23 @@ impl Accounts {
         self.slab.len()
     }
 
-    /// Counts a refusal against a peer; gives how long it is sent away for, if it goes on too long.
+    /// Counts a refusal against a peer. Returns the length of the ban if there were too many.
     pub(super) fn refused(&mut self, now: Time, who: &[u8], scope: Scope) -> Option<Duration> {
         match scope {
             Scope::Peer | Scope::User => self.bans.strike(now, who),
-            // Others may have filled it.
+            // Other peers may have caused it.
             Scope::Address | Scope::Total => None,
         }
     }
 
-    /// Sends a peer away for a while.
+    /// Bans a peer, unless other peers may have caused the refusal.
     pub(super) fn ban(&mut self, now: Time, who: &[u8], scope: Scope) {
         if matches!(scope, Scope::Peer | Scope::User) {
             self.bans.ban(now, who);
         }
     }
 
-    /// All that is on accounts, by key; panics if the sums differ.
+    /// Checks the sums against all charges and holders; panics if they differ.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn audit(&self, charges: &[(AccountKey, usize)], holders: &[AccountKey]) {
         let mut held = std::collections::HashMap::new();

@@ -1,7 +1,7 @@
-//! From where peers are connected, and what is told of them to whom.
+//! Addresses of peers, and the restricted views of peers.
 //!
-//! The transport says the address of a peer when it has spoken first, and when its connection has ended. The
-//! address stays known for a while after that, for the events that come of the end.
+//! The transport reports the address of a peer after the first message of its connection, and the end of the
+//! connection. The address is remembered for a while after that, for the events that result from the end.
 
 use super::stats::text;
 use super::{Broker, RoutingId};
@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// So many addresses of peers that have gone are known.
+/// Maximum of remembered addresses of peers that are gone.
 const MAX_GONE: usize = 256;
 
 #[derive(Debug)]
@@ -21,11 +21,11 @@ struct Entry {
     is_gone: bool,
 }
 
-/// The addresses of peers that have one; a peer over ipc or inproc has none.
+/// The addresses of peers that have one. Peers over ipc or inproc have none.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     known: Table<RoutingId, Entry>,
-    /// The longest gone first.
+    /// Peers that are gone, the earliest first.
     gone: VecDeque<RoutingId>,
 }
 
@@ -34,7 +34,7 @@ impl Addresses {
         self.known.get(peer).map(|entry| &entry.address)
     }
 
-    /// Without the port: what all peers of one machine have in common.
+    /// The address without the port, which is the same for all peers on a machine.
     pub(super) fn host_of(&self, peer: &[u8]) -> Option<&str> {
         let (host, _) = self.of(peer)?.rsplit_once(':')?;
         Some(host)
@@ -61,10 +61,10 @@ impl Addresses {
     }
 }
 
-/// What is told of peers to somebody.
+/// What a reader may see of peers.
 pub(super) struct View<'a> {
     addresses: Option<&'a Addresses>,
-    /// Identities of clients, and of peers that are neither, are not told, but what stands for them.
+    /// Replaces the identities of peers other than workers by aliases.
     alias: Option<FixedState>,
 }
 
@@ -75,7 +75,8 @@ impl View<'_> {
         alias: None,
     };
 
-    /// What a peer is called that is no worker: those are for clients to choose from.
+    /// The identity or the alias of a peer that is not a worker. (Names of workers are public: clients choose by
+    /// them.)
     pub(super) fn name(&self, id: &[u8]) -> String {
         match &self.alias {
             Some(hasher) => format!("id-{:016x}", hasher.hash_one(id)),
@@ -83,19 +84,19 @@ impl View<'_> {
         }
     }
 
-    /// Where it is connected from, if that is told.
+    /// The address of the peer, if this view contains addresses.
     pub(super) fn address(&self, id: &[u8]) -> Option<&str> {
         self.addresses?.of(id).map(|address| &**address)
     }
 
-    /// Whether addresses are told.
+    /// Whether this view contains addresses.
     pub(super) fn tells_addresses(&self) -> bool {
         self.alias.is_none()
     }
 }
 
 impl<F: Frame> Broker<F> {
-    /// This peer is connected from `address`, or that connection has ended.
+    /// Records the address of a peer's connection, or with `None` the end of the connection.
     pub fn handle_address(&mut self, peer: &RoutingId, address: Option<&str>) {
         match address {
             Some(address) => self.addresses.set(peer.clone(), address.into()),
@@ -103,7 +104,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// For the owner of the broker.
+    /// The view of the owner of the broker.
     pub(super) fn whole_view(&self) -> View<'_> {
         View {
             addresses: Some(&self.addresses),
@@ -111,8 +112,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// For a peer that asks by MMI. Without security anybody may, and whoever knows the identity of a
-    /// client could take its place.
+    /// The view of a peer that asks by MMI. Without security any peer may ask, and the knowledge of a client's
+    /// identity would suffice to take its place.
     pub(super) fn peers_view(&self) -> View<'_> {
         match self.authorizer.is_on() {
             true => self.whole_view(),

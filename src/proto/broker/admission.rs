@@ -1,5 +1,5 @@
-//! The door: every request enters here, whatever its dialect, and whether it is new or one of a
-//! broker before. What is let in is never refused later.
+//! Admission: every request enters here, in any dialect, whether it is new or resumed from an
+//! earlier broker. An admitted request is never refused later.
 
 use super::accounts::{OverLimit, REQUEST};
 use super::incoming::{IncomingRequest, RequestHead};
@@ -33,7 +33,7 @@ impl<F: Frame> Broker<F> {
         request: IncomingRequest<F>,
         past: Past,
     ) -> Result<(), Malformed> {
-        // A client says hello before it resumes anything.
+        // A client must have sent its hello first.
         let Some(client) = self.clients.find(from) else {
             return Ok(());
         };
@@ -43,7 +43,7 @@ impl<F: Frame> Broker<F> {
                 self.refuse(from, request.head, Code::BrokerLost);
                 return Ok(());
             }
-            // Asked again, it has an answer as good as the one that was lost.
+            // Executed again, it gives an equivalent answer.
             self.logs.take(client, &request.head.rid);
             return self.admit_new(now, from, request);
         }
@@ -53,7 +53,7 @@ impl<F: Frame> Broker<F> {
             Resumed::Unknown(request) => {
                 let charged = charge_of(&request.head, &request.content);
                 if let Err(over) = self.charge_request(client, charged) {
-                    // Nobody can know whether it has run.
+                    // It may have run at an earlier broker; this is not known.
                     self.refuse(from, request.head, Code::BrokerLost);
                     self.over_limit(now, from, over);
                     return Ok(());
@@ -120,14 +120,14 @@ impl<F: Frame> Broker<F> {
             self.count_work(content.size() / CONVERTED);
             terms = self.config.expiry.into();
             self.last_rid += 1;
-            // Text, because a worker of 0.0.92 makes it text.
+            // As text, because a worker of 0.0.92 converts it to text.
             head.rid = F::from(self.last_rid.to_string().into_bytes());
         } else {
             if let Some(entry) = self.clients.get_mut(client) {
                 entry.extended |= head.extended;
                 entry.dialect = head.dialect;
             }
-            // A request id that is in use would have two requests end for one.
+            // A second request with an id in use would make both ends ambiguous.
             if self
                 .clients
                 .request(client, &head.rid, &self.requests)
@@ -173,7 +173,7 @@ impl<F: Frame> Broker<F> {
         Ok(())
     }
 
-    /// The service whose workers a request waits for.
+    /// The home of a request, and its constraints.
     pub(super) fn require_home(
         &mut self,
         asked: &[u8],
@@ -194,7 +194,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Whether it is for a worker that is not there.
+    /// Whether the named worker is not registered for this service.
     fn is_out_of_reach(&self, service: ServiceKey, routing: Option<&Routing>) -> bool {
         let Some(name) = routing.and_then(|routing| routing.worker.as_deref()) else {
             return false;
@@ -217,7 +217,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Nothing is kept of a request that was refused.
+    /// Releases the service and the client of a refused request, if nothing else holds them.
     pub(super) fn leave_door(&mut self, client: ClientKey, service: ServiceKey) {
         self.services.release(service);
         let client = self.clients.release(client);
@@ -241,7 +241,7 @@ impl<F: Frame> Broker<F> {
         self.on_resume(now, key, past);
     }
 
-    /// Has it wait for a worker.
+    /// Puts a request into its queue and dispatches.
     pub(super) fn enqueue(&mut self, now: Time, request: RequestKey, service: ServiceKey) {
         self.route(request);
         let entry = self.services.get_mut(service);
@@ -274,15 +274,16 @@ impl<F: Frame> Broker<F> {
     }
 }
 
-/// So many bytes are converted from one dialect to another in the time of a unit of work.
+/// Bytes that are converted between dialects in one unit of work.
 const CONVERTED: usize = 1024;
 
-/// What it costs to keep a request.
+/// The bytes charged for keeping a request.
 fn charge_of<F: Frame>(head: &RequestHead<F>, content: &Content<F>) -> usize {
     REQUEST + content.size() + head.rid.len() + head.service.len()
 }
 
-/// The code of a refusal. A request that may have run before is not said to have never run.
+/// The code of a refusal. A request that may have run before gets a code that does not claim the
+/// opposite.
 fn as_known(code: Code, retried: u8) -> Code {
     match retried {
         0 => code,

@@ -1,5 +1,5 @@
-//! Requests that a worker is given ahead of need: what it says of its pace, and what it gives back.
-//! How many they are is in [`super::pace`].
+//! Prefetch: the worker's reports of its pace, and the requests that it returns. [`super::pace`]
+//! computes how many requests are given ahead of need.
 
 use super::Broker;
 use super::keys::{RequestKey, WorkerKey};
@@ -9,7 +9,7 @@ use crate::wire::Frame;
 use crate::wire::ext::Pace as Told;
 
 impl<F: Frame> Broker<F> {
-    /// The worker says how long it took for this one, and for those before.
+    /// Records a worker's report of the time for this request and the previous ones.
     #[cold]
     pub(super) fn on_pace(&mut self, now: Time, key: WorkerKey, request: RequestKey, told: Told) {
         if let Some(State::Assigned(assigned)) = self.requests.get(request).map(|r| &r.state)
@@ -19,7 +19,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Requests that the worker has not started, and will not: back to the front of the queue.
+    /// Puts requests that the worker has not started back to the front of the queue.
     #[inline(never)]
     pub(super) fn on_return(
         &mut self,
@@ -29,7 +29,7 @@ impl<F: Frame> Broker<F> {
     ) {
         let tokens: Vec<u64> = tokens.collect();
         self.count_work(tokens.len() / 4);
-        // From the last to the first, so that the first is at the very front in the end.
+        // In reverse, so that the first request ends up at the front.
         for token in tokens.into_iter().rev() {
             let Some(request) = self.requests.by_token(token) else {
                 continue;
@@ -54,7 +54,7 @@ impl<F: Frame> Broker<F> {
 
     #[cold]
     fn on_started_return(&mut self, key: WorkerKey) {
-        // Its client has a part of the reply, and must not get that twice.
+        // The client has a part of the reply and must not receive it again.
         if let Some(worker) = self.workers.get(key).map(|worker| worker.id.clone()) {
             self.report_bad(&worker, "return of a started request");
         }

@@ -1,4 +1,4 @@
-//! What must hold between the tables whenever nothing is under way; tests ask after every step.
+//! Invariants between the tables that hold between two calls. Tests check them after each step.
 
 use super::Broker;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
@@ -68,7 +68,7 @@ impl<F: Frame> Broker<F> {
         assert_eq!(self.claims.len(), claims, "a claim has one worker");
     }
 
-    /// What is kept for peers is on their accounts.
+    /// Checks that everything kept for peers is charged to their accounts.
     fn audit_accounts(&self) {
         let account = |key: ClientKey| {
             let client = self.clients.get(key).expect("its client is there");
@@ -105,7 +105,7 @@ impl<F: Frame> Broker<F> {
         self.accounts.audit(&charges, &holders);
     }
 
-    /// Gives its timers.
+    /// Returns the timers of the request.
     fn audit_request(&self, key: RequestKey) -> Vec<TimerKey> {
         let request = self.requests.get(key).expect("a key of the table");
         let client = self
@@ -197,7 +197,7 @@ impl<F: Frame> Broker<F> {
         client.timer
     }
 
-    /// Gives the length of its queue.
+    /// Returns the length of the queue.
     fn audit_service(&self, key: ServiceKey) -> usize {
         let service = self.services.get(key);
         for (line, worker) in service.lines() {
@@ -238,7 +238,8 @@ impl<F: Frame> Broker<F> {
             .first_plain()
             .and_then(|key| self.requests.park(key));
         let is_open = first.is_some_and(ParkState::may_start);
-        // What others wait behind is asked for, so that they wait for no longer than its client may take.
+        // The first request of a lane is open or asked for, so that those behind it wait no longer than its client
+        // may take.
         let mut is_open = is_open;
         if service.queue.has_lanes() {
             for head in service.firsts_with_workers(&self.workers) {

@@ -1,5 +1,5 @@
-//! What peers have sent that waits for its turn, see [`turns`](super::turns). The driver keeps it; here it is
-//! charged to the peer.
+//! Backlogs: messages of a peer that wait for its turn, see [`turns`](super::turns). The driver keeps them; this
+//! module charges them to the peer.
 
 use super::keys::AccountKey;
 use super::{Broker, RoutingId};
@@ -7,28 +7,28 @@ use crate::proto::Time;
 use crate::proto::table::Table;
 use crate::wire::Frame;
 
-/// So much of each peer waits without being charged, so that a peer whose account is full hears so of each request
-/// of a burst. It bounds what waits of peers who have one large message under way.
+/// Bytes of each backlog that are not charged, so that a peer whose account is full still gets an answer to each
+/// request of a burst. Also the limit for peers with one large message under way.
 const FREE: usize = 256 * 1024;
 
-/// What each peer is charged for what waits.
+/// The account and the charge of each backlog.
 pub(super) type Backlogs = Table<RoutingId, (AccountKey, usize)>;
 
 impl<F: Frame> Broker<F> {
-    /// How many units of work the last message took beyond one, see [`turns`](super::turns).
+    /// Units of work of the latest message beyond the first, see [`turns`](super::turns).
     #[inline]
     pub fn take_work(&mut self) -> u32 {
         std::mem::take(&mut self.work)
     }
 
-    /// Adds to what [`take_work`](Self::take_work) gives: for what takes longer than a request.
+    /// Adds to the units of [`take_work`](Self::take_work), for work that takes longer than a request.
     pub(super) fn count_work(&mut self, units: usize) {
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         self.work = self.work.saturating_add(units);
     }
 
-    /// So many bytes that this peer has sent wait for its turn. False if that is more than may be: it is sent away, and what
-    /// waits is for nobody.
+    /// Charges the current backlog of a peer, in bytes. Returns false if it is too large: the peer is banned, and the
+    /// driver discards the backlog.
     pub fn handle_backlog(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
         let due = bytes.saturating_sub(FREE);
         if let Some((account, charged)) = self.backlogs.remove(peer) {

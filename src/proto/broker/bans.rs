@@ -1,45 +1,45 @@
-//! Peers that go on although they are refused are sent away, each time for longer.
+//! Bans of peers that go on in spite of refusals. Each ban is longer than the one before.
 
 use crate::proto::Time;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// So many refusals within [`PERIOD`] are too many. A client that submits a burst at once hears of
-/// the limit only after it, so this is no small number.
+/// Number of refusals within [`PERIOD`] that causes a ban. It is large, because a client that submits a burst learns
+/// of the limit only afterwards.
 const STRIKES: u32 = if cfg!(test) { 100 } else { 16_384 };
 
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// The first time, and the longest.
+/// Length of the first ban, and the maximum.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// How long after its end a ban makes the next one longer.
+/// A ban is longer than the last one if that ended within this time.
 const MEMORY: Duration = Duration::from_secs(600);
 
-/// How many peers are remembered. When there are more, those are forgotten that may come back first.
+/// Maximum of remembered peers. Beyond it, the peer whose ban ends first is forgotten.
 const MOST: usize = 1024;
 
 #[derive(Debug, Default)]
 struct Record {
-    /// Refusals since then.
+    /// Start of the period in which `strikes` are counted.
     since: Time,
     strikes: u32,
-    /// It is sent away until then; the length of that.
+    /// End and length of the latest ban.
     until: Time,
     length: Duration,
 }
 
-/// By what a peer can't change at will: its user, or without security its identity.
+/// Bans by a name that the peer cannot change at will: the user, or without security the identity.
 #[derive(Debug, Default)]
 pub(super) struct Bans {
     records: HashMap<Box<[u8]>, Record>,
-    /// No ban lasts longer.
+    /// The end of the last ban.
     last: Time,
 }
 
 impl Bans {
-    /// Counts a refusal. Gives the length of the ban if that was one too many.
+    /// Counts a refusal. Returns the length of the ban if there were too many.
     pub(super) fn strike(&mut self, now: Time, who: &[u8]) -> Option<Duration> {
         let record = self.record(now, who)?;
         if now.since(record.since) >= PERIOD {
@@ -61,7 +61,7 @@ impl Bans {
         self.records.get_mut(who)
     }
 
-    /// Sends a peer away, for longer than the last time. Gives for how long.
+    /// Bans a peer, for longer than the last time. Returns the length.
     pub(super) fn ban(&mut self, now: Time, who: &[u8]) -> Option<Duration> {
         let record = self.record(now, who)?;
         record.strikes = 0;
@@ -76,7 +76,7 @@ impl Bans {
         Some(length)
     }
 
-    /// Whether anybody is sent away now: nearly always nobody is.
+    /// Whether there may be a ban at all. Usually there is none.
     pub(super) fn any(&self, now: Time) -> bool {
         now < self.last
     }

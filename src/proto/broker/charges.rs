@@ -1,4 +1,4 @@
-//! What becomes of a message whose charge would pass a limit, and of a peer that goes on.
+//! Refusal of messages that would exceed a limit of held bytes, and the ban of peers that go on.
 
 use super::accounts::{OverLimit, Scope};
 use super::ends::End;
@@ -10,19 +10,19 @@ use crate::wire::Frame;
 use crate::wire::omdp::{ToClient, ToWorker};
 
 impl<F: Frame> Broker<F> {
-    /// How many bytes are kept for peers, as the limits count them.
+    /// Bytes held for all peers, as charged.
     pub fn held(&self) -> usize {
         self.accounts.total()
     }
 
-    /// The account of a peer, for one more holder of its key.
+    /// Opens the account of a peer for another holder.
     pub(super) fn open_account(&mut self, peer: &RoutingId) -> AccountKey {
         let user = self.authorizer.user();
         let address = self.addresses.host_of(peer);
         self.accounts.open(peer, user, address)
     }
 
-    /// Something was not kept because a limit would have been passed.
+    /// Counts and reports a charge that was refused, and bans the peer if there were too many.
     #[cold]
     pub(super) fn over_limit(&mut self, now: Time, from: &[u8], over: OverLimit) {
         self.counters.over_limit += 1;
@@ -41,14 +41,14 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Whether this peer was sent away and is not to be heard yet.
+    /// Whether messages of this peer are ignored now.
     pub(super) fn is_banned(&self, now: Time, from: &[u8]) -> bool {
         let bans = &self.accounts.bans;
         let who = self.authorizer.user().map_or(from, str::as_bytes);
         bans.any(now) && bans.is_banned(now, who)
     }
 
-    /// A peer is sent away at once; for a while, unless others may have filled what is full.
+    /// Removes a peer at once, and bans it unless other peers may have caused the refusal.
     pub(super) fn send_off(&mut self, now: Time, from: &[u8], scope: Scope) {
         let who = self.authorizer.user().map_or(from, str::as_bytes);
         self.accounts.ban(now, who, scope);
@@ -65,7 +65,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Takes its place from a client. One that does not know DISCONNECT gets errors.
+    /// Removes a client. A client that does not know DISCONNECT receives errors for its requests.
     pub(super) fn dismiss(&mut self, now: Time, key: ClientKey, why: Departure, code: Code) {
         if self.clients.is_extended(key) {
             self.send_client(key, ToClient::Disconnect);

@@ -1,20 +1,20 @@
-//! Requests that outlive a broker.
+//! Recovery of requests that outlive a broker.
 //!
-//! A broker that begins knows nothing of what another one had. Its clients ask it to find what they
-//! had sent, its workers claim what they had been given; here the two are brought together by the
-//! names that the other broker went by: the client's, and its id of the request.
+//! A new broker knows nothing of its predecessor. Clients resume the requests that they had sent, and workers claim
+//! those that they had been given. This module joins the two by the names that the earlier broker used: the client's
+//! identity and its id of the request.
 //!
-//! | comes first | then              | what happens                                                |
-//! |-------------|-------------------|-------------------------------------------------------------|
-//! | RESUME      | CLAIM, running or ended | the request is this worker's; the worker is told so   |
-//! | RESUME      | CLAIM, not started | the request is queued                                      |
-//! | CLAIM       | RESUME            | the same                                                    |
-//! | RESUME      | nothing           | nobody can know whether it ran: [`Broker::not_found`]       |
-//! | CLAIM       | nothing           | the worker is told that nobody asks                         |
+//! | first  | then              | result                                                      |
+//! |--------|-------------------|-------------------------------------------------------------|
+//! | RESUME | CLAIM, running or ended | the request is assigned to the worker, which is told to resume |
+//! | RESUME | CLAIM, not started | the request is queued                                      |
+//! | CLAIM  | RESUME            | as above                                                    |
+//! | RESUME | nothing           | unknown whether it ran: see [`Broker::not_found`]           |
+//! | CLAIM  | nothing           | DISCLAIM: no client wants the request                       |
 //!
-//! Nothing runs twice: a request that is asked for is given to nobody but who claims it, unless who
-//! had it says that it had not started. It can't have two such: a broker gives a request to a second
-//! worker only after the first has given it back, or has been lost with the request's end.
+//! No request runs twice: a resumed request is given only to the worker that claims it, unless that worker states
+//! that it had not started. No request has two such workers: a broker gives a request to a second worker only after
+//! the first has returned it, or was lost, which ends that attempt.
 
 use super::accounts::ENTRY;
 use super::ends::End;
@@ -30,10 +30,10 @@ use slab::Slab;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// One worker has no more claims than that; it is told that nobody asks for the others.
+/// Maximum of claims of one worker. Further ones are disclaimed.
 const MAX_CLAIMS: usize = 65_536;
 
-/// The client, its id of the request, and the service.
+/// The client's identity, its id of the request, and the service.
 type ClaimName = (RoutingId, Box<[u8]>, ServiceKey);
 
 #[derive(Debug)]
@@ -41,18 +41,18 @@ struct Claim {
     name: ClaimName,
     worker: WorkerKey,
     ext: ClaimExt,
-    /// Whose request it was, by the word of the broker that died.
+    /// The user of the request, as the earlier broker stated it.
     user: Option<Box<[u8]>>,
     timer: TimerKey,
-    /// What the account of the worker was charged.
+    /// Bytes that the worker's account was charged.
     charged: usize,
 }
 
-/// What workers claim and no client has asked for yet.
+/// Claims of requests that no client has resumed yet.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     slab: Slab<Claim>,
-    /// By the service too: a worker of another service must not stand in the way.
+    /// The service is part of the name, so that a worker of another service cannot block a claim.
     names: HashMap<ClaimName, usize>,
 }
 
@@ -68,7 +68,7 @@ impl Claims {
         self.slab.len()
     }
 
-    /// By which worker, and what it was charged.
+    /// The worker and the charge of each claim.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn charges(&self) -> impl Iterator<Item = (WorkerKey, usize)> {
         self.slab
@@ -92,7 +92,7 @@ impl Claims {
 }
 
 impl<F: Frame> Broker<F> {
-    /// The search for a request that a client resumes, under the key that it will have.
+    /// Starts the search for a resumed request, which will get the key `key`.
     pub(super) fn new_search(&mut self, now: Time, key: RequestKey, past: Past) -> Search {
         let wait = Duration::from_millis(past.wait_ms.into()).min(self.config.grace());
         Search {
@@ -102,15 +102,15 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A client asks for a request that it had sent to a broker that died.
+    /// Handles the RESUME of a request that an earlier broker had.
     pub(super) fn on_resume(&mut self, now: Time, key: RequestKey, past: Past) {
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
-        // The broker that died may have had it start again.
+        // The earlier broker may have started it again.
         request.uncertain = request.retry > 0;
         if past.received > 0 {
-            // Its client has seen the beginning of this attempt.
+            // The client has seen the beginning of this attempt.
             request.retry = 0;
         }
         let Some(client) = self.clients.get(request.client) else {
@@ -137,7 +137,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A worker has, or had, a request of a broker that died.
+    /// Handles a worker's claim of a request from an earlier broker.
     pub(super) fn on_claim(
         &mut self,
         now: Time,
@@ -191,8 +191,8 @@ impl<F: Frame> Broker<F> {
         self.line_up(worker);
     }
 
-    /// Whether it is this request that the claim is about. A worker answers for its own service
-    /// alone, and to the user alone whose request it was given.
+    /// Whether a claim is about this request. A worker can claim only requests of its own service, and only for the
+    /// user whose request it was.
     fn fits(&self, key: RequestKey, worker: WorkerKey, claimed: Option<&[u8]>) -> bool {
         let (Some(request), Some(worker)) = (self.requests.get(key), self.workers.get(worker))
         else {
@@ -211,7 +211,7 @@ impl<F: Frame> Broker<F> {
             && name_of(user.as_deref()) == name_of(claimed)
     }
 
-    /// Brings the two together.
+    /// Joins a resumed request and its claim.
     fn found(&mut self, now: Time, key: RequestKey, worker: WorkerKey, ext: ClaimExt) {
         let Some(request) = self.requests.get_mut(key) else {
             return;
@@ -227,7 +227,7 @@ impl<F: Frame> Broker<F> {
         self.leave_queue(key);
         if ext.state == ClaimState::NotStarted {
             self.send_client(client, ToClient::Resumed { rids });
-            // It waits like any other.
+            // It waits in the queue like any other.
             if self.services.have_homes() {
                 self.go_home(key);
             }
@@ -244,7 +244,7 @@ impl<F: Frame> Broker<F> {
         }
         if let Some(request) = self.requests.get_mut(key) {
             request.state = State::Assigned(Assigned {
-                // It has started: a worker that goes now does not give it back.
+                // It has started, so it is not requeued when the worker leaves.
                 begun: true,
                 parts: received,
                 read,
@@ -260,14 +260,14 @@ impl<F: Frame> Broker<F> {
         self.let_resume(worker, key, ext.number);
     }
 
-    /// A request has ended that may have been searched for.
+    /// Cancels the search for a request that has ended.
     pub(super) fn forget_search(&mut self, state: &State) {
         if let State::Searching(search) = state {
             self.deadlines.cancel(search.timer);
         }
     }
 
-    /// No worker has claimed it in time.
+    /// Ends a search in which no worker has claimed the request in time.
     pub(super) fn search_due(&mut self, now: Time, key: RequestKey) {
         let request = self.requests.get(key);
         if request.is_some_and(|request| matches!(request.state, State::Searching(_))) {
@@ -275,7 +275,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Whether it ran can't be known: it runs again if it may, and no part of its reply has come.
+    /// Retries a request of which is unknown whether it ran, if its policy permits and no part of its reply has
+    /// arrived. Otherwise ends it.
     fn not_found(&mut self, now: Time, key: RequestKey) {
         let Some(request) = self.requests.get(key) else {
             return;
@@ -291,7 +292,7 @@ impl<F: Frame> Broker<F> {
         self.dispatch(now, service);
     }
 
-    /// No client has asked for it in time.
+    /// Disclaims a claim for which no client has resumed the request in time.
     pub(super) fn claim_due(&mut self, now: Time, at: usize) {
         let claim = self.drop_claim(at);
         self.disclaim(claim.worker, claim.ext);
@@ -299,7 +300,7 @@ impl<F: Frame> Broker<F> {
         self.dispatch_for(now, claim.worker);
     }
 
-    /// Forgets a claim; the worker's lines are the caller's business.
+    /// Removes a claim. The caller updates the worker's line.
     fn drop_claim(&mut self, at: usize) -> Claim {
         let claim = self.claims.remove(at);
         self.deadlines.cancel(claim.timer);
@@ -318,7 +319,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A worker goes, and its claims with it.
+    /// Removes the claims of a worker that leaves.
     pub(super) fn drop_claims(&mut self, worker: WorkerKey) {
         let claims = self.claims.slab.iter();
         let claims = claims.filter(|(_, claim)| claim.worker == worker);
@@ -329,7 +330,7 @@ impl<F: Frame> Broker<F> {
     }
 }
 
-/// Of a user: without what else is known of it, which may have changed since.
+/// The name in a user frame, without the metadata, which may have changed since.
 fn name_of(user: Option<&[u8]>) -> Option<&[u8]> {
     user?.split(|byte| *byte == 0).next()
 }

@@ -1,4 +1,4 @@
-//! The table of clients: who they are, and which requests are theirs.
+//! The table of clients and of their requests.
 
 use super::RoutingId;
 use super::detached::Absence;
@@ -18,51 +18,51 @@ use std::hash::BuildHasher;
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) id: RoutingId,
-    /// What it speaks. The rest of what is said here of clients of 0.0.92 holds for those of MDP.
+    /// The dialect. Comments on clients of 0.0.92 hold for MDP too.
     pub(super) dialect: Dialect,
-    /// What it said of itself; `None` for a client of 0.0.92.
+    /// The hello; `None` for a client of 0.0.92.
     pub(super) hello: Option<Hello>,
-    /// Whether it understands extension frames. One that has not said hello on this connection
-    /// may still show it by a request that has one.
+    /// Whether it understands extension frames. Without a hello on this connection, a request with
+    /// an extension frame shows it.
     pub(super) extended: bool,
-    /// Its requests, by the hash of their request id.
+    /// Its requests, by the hash of their ids.
     pub(super) requests: HashTable<RequestKey>,
     pub(super) last_heard: Time,
-    /// Its connection broke, and nothing was heard of it since.
+    /// Its connection broke, and no message has arrived since.
     pub(super) cut_off: bool,
-    /// It is gone, and so many requests are to end that it takes several turns.
+    /// It is gone, but its many requests take several turns to end.
     pub(super) leaving: bool,
-    /// It was asked to let requests go, and has not.
+    /// It was asked to release parked requests and did not answer in time.
     pub(super) is_mute: bool,
-    /// It takes less than it is sent.
+    /// It takes less than it is sent, so messages to it wait.
     pub(super) congested: bool,
-    /// What the parts cost that it has not read, of all its requests.
+    /// Cost of all parts that it has not read, over all its requests.
     pub(super) unread: u64,
     pub(super) next_beat: Time,
-    /// Who pays for what is kept for it, and what it was charged for itself.
+    /// The account for everything kept for it, and the charge for this entry.
     pub(super) account: AccountKey,
     pub(super) charged: usize,
-    /// Its connection ended, and it may come back.
+    /// Present while it is detached.
     pub(super) absence: Option<Absence>,
-    /// It came back, and has not asked for these.
+    /// Requests that it has not resumed yet since its return.
     pub(super) unresumed: HashSet<RequestKey>,
-    /// It acknowledged too little for all to be kept that it may lack.
+    /// The reply log has been dropped: too much was not acknowledged.
     pub(super) log_is_incomplete: bool,
-    /// Which requests of its life may have started before it was given up; set if this broker knows
-    /// all that its life has sent it.
+    /// Requests of this life that may have started before the client was given up. `None` if this
+    /// broker does not know everything that this life has sent.
     pub(super) started: Option<Started>,
-    /// Clients of ours have one always, the others while they are cut off.
+    /// Extended clients always have one; others only while they are cut off.
     pub(super) timer: Option<TimerKey>,
     pub(super) since: Time,
 }
 
 impl Client {
-    /// Whether its requests may be parked with it.
+    /// Whether its requests can be parked.
     pub(super) fn parks(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.parks)
     }
 
-    /// Whether it can be told where its requests are.
+    /// Whether it understands reports of the place of a request.
     pub(super) fn knows_places(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.places)
     }
@@ -72,17 +72,17 @@ impl Client {
         self.hello.as_ref().is_some_and(|hello| hello.packs)
     }
 
-    /// Whether it acknowledges what it is sent.
+    /// Whether it acknowledges replies.
     pub(super) fn acknowledges(&self) -> bool {
         self.hello.is_some()
     }
 
-    /// Whether it says what it has read of a stream.
+    /// Whether it gives credit for partials that it has read.
     pub(super) fn gives_credit(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.flow)
     }
 
-    /// Whether it said hello on this connection.
+    /// Whether it has sent a hello on this connection.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn is_registered(&self) -> bool {
         self.hello.is_some()
@@ -133,7 +133,7 @@ impl Clients {
         self.get(key).is_some_and(|client| client.extended)
     }
 
-    /// Takes in a client whose id nobody has.
+    /// Adds a client with an unused id.
     pub(super) fn insert(
         &mut self,
         now: Time,
@@ -199,8 +199,8 @@ impl Clients {
         }
     }
 
-    /// Takes a request that has ended from its client. A client of 0.0.92 with nothing left to
-    /// wait for is forgotten: it never says goodbye.
+    /// Removes an ended request from its client. A client of 0.0.92 is removed with its last
+    /// request, because it never says goodbye.
     pub(super) fn remove_request(
         &mut self,
         key: ClientKey,
@@ -218,7 +218,7 @@ impl Clients {
         self.release(key)
     }
 
-    /// Forgets a client that has nothing to wait for, unless it will say goodbye.
+    /// Removes a client without requests, unless it is registered and will say goodbye.
     pub(super) fn release(&mut self, key: ClientKey) -> Option<Client> {
         let client = self.slab.get(key.0)?;
         if client.hello.is_some() || client.leaving || !client.requests.is_empty() {
@@ -229,14 +229,14 @@ impl Clients {
 
     pub(super) fn remove(&mut self, key: ClientKey) -> Option<Client> {
         let client = self.slab.try_remove(key.0)?;
-        // The name of a client that left may be another's.
+        // After a client has left, its id may belong to another one.
         if self.ids.get(&client.id) == Some(&key.0) {
             self.ids.remove(&client.id);
         }
         Some(client)
     }
 
-    /// It is gone, and its name is free; its requests are still to end.
+    /// Frees the id of a client that is gone. Its requests are still to be ended.
     pub(super) fn detach(&mut self, key: ClientKey) -> Option<TimerKey> {
         let client = self.slab.get_mut(key.0)?;
         client.leaving = true;

@@ -1,4 +1,4 @@
-//! How a broker behaves.
+//! Configuration of a broker.
 
 use super::Departure;
 use super::accounts::HeldLimits;
@@ -7,47 +7,47 @@ use super::services::Policies;
 use crate::wire::{Dialects, Hello};
 use std::time::Duration;
 
-/// How a broker behaves. The defaults are those of 0.0.92.
+/// Configuration of a broker. The defaults are those of 0.0.92.
 #[derive(Debug, Clone)]
 pub struct BrokerConfig {
-    /// Between two heartbeats to a peer. Default 2500 ms.
+    /// Interval of heartbeats to a peer. Default 2500 ms.
     pub heartbeat: Duration,
-    /// How many silent intervals make a dead peer. Default 3; a worker of 0.0.92 gets one more,
-    /// as its broker granted.
+    /// Number of silent intervals after which a peer counts as dead. Default 3. A worker of 0.0.92 is granted one
+    /// more, as its own broker did.
     pub liveness: u32,
-    /// Which dialects it speaks. Default all.
+    /// The dialects that are served. Default all.
     pub dialects: Dialects,
-    /// How long a request of an MDP client, which can't say, waits for a worker; `None` is without
-    /// end. Default 60 s, as for clients of 0.0.92.
+    /// How long a request of an MDP client, which cannot state a timeout, waits for a worker; `None` is without
+    /// limit. Default 60 s, as for clients of 0.0.92.
     pub expiry: Option<Duration>,
-    /// How long an MDP worker that has a request may be silent: many work in the thread that would
-    /// have to send the heartbeats. Default 15 minutes, as majortomo's broker grants.
+    /// How long an MDP worker with a request may be silent, because many such workers send no heartbeats while they
+    /// compute. Default 15 minutes, as majortomo's broker grants.
     pub busy_timeout: Duration,
-    /// Differs from one broker to the next of the same address, and from one start to the next.
+    /// The broker's session: different for each broker and each start.
     pub session: String,
-    /// How long a peer of 1.x whose connection ended may take to come back before what it had is given
-    /// up. Zero: not at all, as where a connection ends with its process alone. Default 1 s.
+    /// How long an extended peer whose connection has ended may take to return before its requests are given up. Zero
+    /// gives them up at once, which suits transports whose connections end only with the process. Default 1 s.
     pub reconnect_grace: Duration,
-    /// How much may wait.
+    /// Limits of waiting requests.
     pub limits: Limits,
-    /// Which workers get requests.
+    /// Balancing policies and rate limits of services.
     pub policies: Policies,
-    /// How much may be kept.
+    /// Limits of held bytes.
     pub held: HeldLimits,
-    /// How many bytes may lie ready for one peer. Default 64 MiB.
+    /// Maximum of bytes that wait to be sent to one peer. Default 64 MiB.
     pub peer_bytes: usize,
-    /// Whether each request that ends is an event. Default false.
+    /// Whether the end of each request is an event. Default false.
     pub log_requests: bool,
-    /// How many services have numbers of their own; those of the others are added up. Default 1000.
+    /// Maximum of services with a meter of their own; all others are counted together. Default 1000.
     pub measured_services: usize,
-    /// The largest body that it takes, in bytes.
+    /// Maximum of bytes in the body of a message; `None` is without limit.
     pub max_message: Option<u64>,
-    /// Seeds the hash tables that peers' ids go into, so that nobody can choose ids that collide.
+    /// Seed of the hash tables of peers' ids, so that peers cannot choose ids that collide.
     pub seed: u64,
 }
 
 impl BrokerConfig {
-    /// What the broker answers to a hello.
+    /// The broker's answer to a hello.
     pub(super) fn hello(&self) -> Hello {
         let mut hello = Hello::new(self.heartbeat.as_millis() as u64, self.liveness);
         hello.flow = true;
@@ -59,14 +59,14 @@ impl BrokerConfig {
         hello
     }
 
-    /// How long a broker that has just come waits for both sides of a request that another one had:
-    /// as long as it would have patience with them.
+    /// How long a new broker waits for the other side of a request from an earlier broker: as long as a peer may be
+    /// silent.
     pub(super) fn grace(&self) -> Duration {
         self.heartbeat.saturating_mul(self.liveness)
     }
 
-    /// How much later than this side the other one notices what is wrong with a connection: both count
-    /// from the last heartbeat that they have heard.
+    /// How much later than the broker the peer may notice that the connection is lost: each side counts from the last
+    /// heartbeat that it received.
     pub(super) fn delay(&self, why: Departure, hello: Option<&Hello>) -> Duration {
         let theirs = hello.map_or(0, |hello| hello.heartbeat_ms);
         match why {
@@ -75,8 +75,8 @@ impl BrokerConfig {
         }
     }
 
-    /// How long a peer with this hello may be silent: the slower of the two hearts sets the pace,
-    /// so that different settings at the two ends do not flap.
+    /// How long a peer with this hello may be silent. The longer of the two heartbeat intervals counts, so that peers
+    /// with different settings stay connected.
     pub(super) fn patience(&self, hello: Option<&Hello>) -> Duration {
         let (interval, liveness) = match hello {
             Some(hello) => {

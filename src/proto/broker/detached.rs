@@ -1,14 +1,14 @@
-//! Peers of 1.x whose connection ended without a goodbye. The peer may live and come back within the
-//! grace, so nothing of it is given up until then.
+//! Detached peers: extended peers whose connection ended without a goodbye. A peer may live and return within the
+//! grace time; until then nothing of it is given up.
 //!
-//! | peer   | while it is detached                                    | when it comes back                      |
+//! | peer   | while it is detached                                    | when it returns                         |
 //! |--------|---------------------------------------------------------|-----------------------------------------|
-//! | client | its requests go on, replies are kept                    | RESUME for what it wants; then the rest is cancelled |
-//! | worker | what it was given stays with it; what may start again does soon, with another | CLAIM for what it has; then the rest has not started |
+//! | client | its requests go on, replies are kept                    | RESUME for the requests that it wants; the others are cancelled |
+//! | worker | it keeps its requests; those with `retry` soon go to another worker | CLAIM for the requests that it has; the others had not started |
 //!
-//! A peer is known by its life, which is its session without the number of the connection. Another
-//! life under the same name is the end of the first. A peer that comes back before the end of its old
-//! connection was noticed is treated in the same way.
+//! A peer is recognized by its life, which is its session without the number of the connection. Another life with the
+//! same identity ends the first. A peer that returns before the end of its old connection was noticed is treated in
+//! the same way.
 
 use super::displaced::life;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
@@ -22,31 +22,31 @@ use crate::wire::{Frame, Hello};
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// What a worker that came back has not spoken of yet.
+/// Requests that a returned worker has not claimed yet.
 #[derive(Debug, Default)]
 pub(super) struct Unclaimed {
     pub(super) requests: HashSet<RequestKey>,
-    /// Those of them that it has said it will not start.
+    /// Those of them that it will not start, by its own statement.
     pub(super) not_started: HashSet<RequestKey>,
-    /// When the worker is taken to have no more to say.
+    /// The end of the time for claims.
     pub(super) until: Time,
 }
 
-/// A peer that is not connected.
+/// State of a detached peer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Absence {
     /// When it is given up.
     pub(super) until: Time,
-    /// What it is then said to have left for.
+    /// The reason that is then reported.
     why: Departure,
-    /// Of a worker: when what may start again does, if another worker can take it.
+    /// For a worker: when its requests with `retry` go to another worker, if there is one.
     pub(super) retries_at: Option<Time>,
 }
 
-/// How long a request that may start again waits for a worker to come back: time for a reconnect or two.
+/// How long a request with `retry` waits for its worker to return: the time of one or two reconnects.
 const RETRY_AFTER: Duration = Duration::from_millis(300);
 
-/// Whether two hellos are of one life, on two connections.
+/// Whether two hellos are of the same life on different connections.
 pub(super) fn is_same_life(old: Option<&Hello>, new: &Hello) -> bool {
     old.is_some_and(|old| {
         let known = life(&old.session);
@@ -54,13 +54,13 @@ pub(super) fn is_same_life(old: Option<&Hello>, new: &Hello) -> bool {
     })
 }
 
-/// Whether a peer with this hello may come back in the same life.
+/// Whether a peer with this hello can be recognized when it returns.
 fn may_return(hello: Option<&Hello>) -> bool {
     hello.is_some_and(|hello| !life(&hello.session).is_empty())
 }
 
 impl<F: Frame> Broker<F> {
-    /// The connection of a worker ended. True if the worker may come back.
+    /// Detaches a worker whose connection has ended. Returns false if it cannot return.
     pub(super) fn detach_worker(&mut self, now: Time, key: WorkerKey, why: Departure) -> bool {
         let grace = self.config.reconnect_grace;
         let Some(worker) = self.workers.get_mut(key) else {
@@ -69,7 +69,7 @@ impl<F: Frame> Broker<F> {
         if grace.is_zero() || !may_return(worker.hello.as_ref()) {
             return false;
         }
-        // Each message that can't be delivered says so again.
+        // Each undeliverable message reports the end of the connection again.
         if worker.absence.is_none() {
             let until = now + grace + self.config.delay(why, worker.hello.as_ref());
             let retries_at = Some(now + RETRY_AFTER).filter(|&at| at < until);
@@ -87,7 +87,7 @@ impl<F: Frame> Broker<F> {
         true
     }
 
-    /// A worker is there again on another connection.
+    /// Reattaches a worker that has returned on a new connection.
     pub(super) fn reattach_worker(&mut self, now: Time, key: WorkerKey, hello: Hello) {
         let next_beat = now + self.config.heartbeat;
         let until = now + self.config.reconnect_grace;
@@ -111,7 +111,7 @@ impl<F: Frame> Broker<F> {
         self.send_worker(key, ToWorker::Welcome { hello });
     }
 
-    /// The connection of a client ended. True if the client may come back.
+    /// Detaches a client whose connection has ended. Returns false if it cannot return.
     pub(super) fn detach_client(&mut self, now: Time, key: ClientKey, why: Departure) -> bool {
         let grace = self.config.reconnect_grace;
         let Some(client) = self.clients.get_mut(key) else {
@@ -134,7 +134,7 @@ impl<F: Frame> Broker<F> {
         true
     }
 
-    /// A client is there again on another connection.
+    /// Reattaches a client that has returned on a new connection.
     pub(super) fn reattach_client(&mut self, now: Time, key: ClientKey, hello: Hello) {
         let next_beat = now + self.config.heartbeat;
         if let Some(client) = self.clients.get_mut(key) {
@@ -155,8 +155,8 @@ impl<F: Frame> Broker<F> {
         self.send_client(key, ToClient::Welcome { hello });
     }
 
-    /// A worker has been away for a while: what may start again does with another, if there is one. What
-    /// this one says of it, should it come back, is nobody's.
+    /// Gives the requests with `retry` of a detached worker to another worker, if there is one. Replies of the
+    /// detached worker to these requests are ignored if it returns.
     pub(super) fn retry_early(&mut self, now: Time, key: WorkerKey) {
         let Some(worker) = self.workers.get_mut(key) else {
             return;
@@ -170,7 +170,7 @@ impl<F: Frame> Broker<F> {
         if self.stopping || !self.workers.iter().any(is_other) {
             return;
         }
-        // From the last to the first, so that the first is at the very front in the end.
+        // In reverse, so that the first request ends up at the front.
         for request in running.into_iter().rev() {
             if self.may_retry(request) {
                 self.free_slot(key, request);
@@ -180,7 +180,7 @@ impl<F: Frame> Broker<F> {
         self.dispatch(now, service);
     }
 
-    /// The grace of a detached worker is over.
+    /// Removes a detached worker at the end of the grace time.
     pub(super) fn worker_did_not_return(&mut self, now: Time, key: WorkerKey) {
         if let Some(worker) = self.workers.get(key)
             && let Some(Absence { why, .. }) = worker.absence
@@ -191,7 +191,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// The grace of a detached client is over.
+    /// Removes a detached client at the end of the grace time.
     pub(super) fn client_did_not_return(&mut self, now: Time, key: ClientKey) {
         if let Some(client) = self.clients.get(key)
             && let Some(Absence { why, .. }) = client.absence
@@ -202,7 +202,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Too much is kept for a detached client: its grace is over.
+    /// Ends the grace time of a detached client whose reply log is too large.
     #[cold]
     pub(super) fn end_absence(&mut self, key: ClientKey) {
         if let Some(client) = self.clients.get_mut(key) {
@@ -215,8 +215,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A client is given up without a goodbye: if it comes back nevertheless, what had not started can
-    /// begin.
+    /// Remembers which requests of a client that is given up may have started. If it returns nevertheless, the others
+    /// can simply start.
     pub(super) fn remember_started(&mut self, key: ClientKey) {
         let Some(client) = self.clients.get_mut(key) else {
             return;
@@ -235,7 +235,7 @@ impl<F: Frame> Broker<F> {
             let left = u16::from(request.retry);
             let left = match (waiting(&request.state), request.retried) {
                 (true, 0) => return None,
-                // The start that it waits for is counted already.
+                // `retried` already includes the attempt that it waits for.
                 (true, _) => left + 1,
                 (false, _) => left,
             };
@@ -246,14 +246,14 @@ impl<F: Frame> Broker<F> {
             .add(&hello.session, client.id.clone(), started);
     }
 
-    /// Nothing is kept of who it was.
+    /// Forgets the principal of a peer that has no entry any more.
     pub(super) fn forget_peer(&mut self, id: &[u8]) {
         if self.workers.find(id).is_none() && self.clients.find(id).is_none() {
             self.forget_principal(id);
         }
     }
 
-    /// The connection of this peer belongs to somebody else now: it does not come back.
+    /// Removes the peer of an identity that another principal has taken over. It cannot return.
     pub(super) fn remove_peer(&mut self, now: Time, peer: &[u8]) {
         if let Some(key) = self.workers.find(peer) {
             self.remove_worker(now, key, Departure::Replaced);

@@ -1,5 +1,5 @@
-//! Who is there: the lists of services and workers that clients ask for by MMI. A user sees the services
-//! that it may use, and who serves them.
+//! The directory of services and workers, for MMI. A user sees the services that it may call or serve, and their
+//! workers.
 
 use super::Broker;
 use super::BrokerEvent;
@@ -14,20 +14,20 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many entries a page has.
+/// Entries per page.
 const PAGE: usize = 512;
 
-/// The same of entries with all that a worker tells about itself.
+/// Entries per page if they include the workers' own descriptions.
 const LARGE_PAGE: usize = 32;
 
-/// In the place of the place of a service in a page: it is not there.
+/// The position of services that are not in the page.
 const NOWHERE: u16 = u16::MAX;
 
-/// What is summed up of the workers of a service.
+/// Sums over the workers of a service.
 #[derive(Default)]
 struct Sums {
     running: usize,
-    /// When the first of those that are there came.
+    /// When the earliest of the present workers registered.
     since: Option<Time>,
 }
 
@@ -46,7 +46,7 @@ impl<F: Frame> Broker<F> {
             seen.skip(page.saturating_mul(PAGE)).take(PAGE).collect();
         services.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
         let mut sums: Vec<Sums> = services.iter().map(|_| Sums::default()).collect();
-        // Services lie in a slab side by side: for each index there, where it is in the page.
+        // For each index of a service in the slab, its position in the page.
         let end = services.iter().map(|(at, _)| at + 1).max().unwrap_or(0);
         let mut places = vec![NOWHERE; end];
         for (place, &(at, _)) in services.iter().enumerate() {
@@ -75,7 +75,7 @@ impl<F: Frame> Broker<F> {
         }))
     }
 
-    /// In a page of many there are no identities, and not what each says about itself.
+    /// A page of workers, without identities (if there are no rules) and without their own descriptions.
     pub(super) fn list_workers(
         &self,
         now: Time,
@@ -102,7 +102,7 @@ impl<F: Frame> Broker<F> {
         }))
     }
 
-    /// The workers of one service, with what they tell about themselves.
+    /// The workers of one service, with their own descriptions.
     pub(super) fn list_instances(
         &self,
         now: Time,
@@ -129,7 +129,7 @@ impl<F: Frame> Broker<F> {
         page.map(entry).collect()
     }
 
-    /// Who is there, and the number of the last event that is in it.
+    /// All services with their workers, and the number of the latest event that this state includes.
     pub(super) fn list_directory(&self, viewer: Option<&Arc<Principal>>) -> Value {
         json!({
             "broker": self.config.session,
@@ -138,7 +138,7 @@ impl<F: Frame> Broker<F> {
         })
     }
 
-    /// PIGATO's form of it: all services with their workers, or the workers of one.
+    /// The same as PIGATO asks for it: all services with their workers, or the workers of one service.
     pub(super) fn list_identities(
         &self,
         service: Option<&[u8]>,
@@ -176,7 +176,8 @@ impl<F: Frame> Broker<F> {
         named.collect()
     }
 
-    /// What has happened since; of who comes and goes for those who don't see everything.
+    /// The events after number `since`. A viewer with restricted rights gets only those of workers of visible
+    /// services.
     pub(super) fn list_events(&self, since: Option<u64>, viewer: Option<&Arc<Principal>>) -> Value {
         let sees = |event: &BrokerEvent| match event {
             _ if viewer.is_none() => true,

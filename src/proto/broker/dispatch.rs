@@ -1,4 +1,4 @@
-//! From the queue to a worker.
+//! Dispatch: from the queue to a worker.
 
 use super::Broker;
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
@@ -46,8 +46,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Gives a worker a request that is assigned to it. False if it does not take so much, which is the end of
-    /// the request.
+    /// Sends an assigned request to its worker. Returns false if the worker does not accept it (too large, or a
+    /// stream); the request has then ended.
     pub(super) fn hand_over(&mut self, now: Time, worker: WorkerKey, request: RequestKey) -> bool {
         self.give(worker, request);
         if let Some(code) = self.what_it_lacks(worker, request) {
@@ -62,8 +62,8 @@ impl<F: Frame> Broker<F> {
         true
     }
 
-    /// Why the worker can't take a request: it has said that it does not take so much, or it has not said that it
-    /// takes data that are streams.
+    /// The code of the reason for which the worker cannot take the request: the data exceed the maximum of its hello,
+    /// or are a stream and its hello does not support streams.
     fn what_it_lacks(&self, key: WorkerKey, request: RequestKey) -> Option<Code> {
         let entry = self.requests.get(request)?;
         let hello = self.workers.get(key)?.hello.as_ref();
@@ -74,7 +74,7 @@ impl<F: Frame> Broker<F> {
         lacks_streams.then_some(Code::NoStreams)
     }
 
-    /// It does not wait for a worker any more: it is placed elsewhere, or ends.
+    /// Takes a request out of its queue. The caller gives it a new place or ends it.
     pub(super) fn leave_queue(&mut self, key: RequestKey) {
         if let Some(request) = self.requests.get(key) {
             let service = self.services.get_mut(request.service);
@@ -82,7 +82,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Back to where the next worker takes it.
+    /// Puts a request back to the front of its queue, or to its place there after a rejection.
     pub(super) fn requeue(&mut self, now: Time, key: RequestKey) {
         if self.requests.routing(key).is_some() && self.readdress(now, key) {
             return;
@@ -94,7 +94,7 @@ impl<F: Frame> Broker<F> {
             let keeps_place = self.was_rejected(key);
             let service = self.services.get_mut(home);
             match keeps_place {
-                // Those that one worker rejects come back one after the other, the first first.
+                // Requests that one worker rejects come back one by one, in order. Each keeps its place by arrival.
                 true => service.queue.merge([key].into_iter(), &mut self.requests),
                 false => service.queue.push_front(key, &mut self.requests),
             }
@@ -108,7 +108,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// What a worker is to get for a request, in the form that it understands.
+    /// The message with a request, in the form that the worker understands.
     fn request_for(&self, now: Time, key: WorkerKey, request: RequestKey) -> Option<ToWorker<F>> {
         let worker = self.workers.get(key)?;
         let entry = self.requests.get(request)?;
@@ -141,7 +141,7 @@ impl<F: Frame> Broker<F> {
         })
     }
 
-    /// It is given a request now.
+    /// Accounts a request to its worker.
     fn give(&mut self, key: WorkerKey, request: RequestKey) {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.turn = None;
@@ -166,7 +166,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Puts the worker into the line of its service that it belongs into, if any.
+    /// Moves a worker to the line where it belongs, if it has room.
     pub(super) fn line_up(&mut self, key: WorkerKey) {
         let Some(mut worker) = self.workers.get_mut(key) else {
             return;

@@ -1,17 +1,17 @@
-//! Who lost its name to another: of two peers with one name the one that began later keeps it.
+//! Displaced peers: of two peers with one name, the later one keeps it.
 //!
-//! The transport gives a name to whoever connects last. So two peers with one name would take it
-//! from each other for ever, each coming back when it has lost its connection. The earlier of them
-//! is known here when it comes back, and is told to stay away.
+//! The transport gives a name to the latest connection. Two peers with one name would therefore
+//! take it from each other for ever, since each reconnects after it has lost its connection. The
+//! earlier peer is recognized here when it reconnects, and is told to stay away.
 
 use super::RoutingId;
 use std::collections::VecDeque;
 
-/// How many are remembered. One comes back within its reconnect interval, or after a partition.
+/// Maximum of remembered peers. A displaced peer reconnects after its interval, or after a
+/// partition.
 const MOST: usize = 1024;
 
-/// What a session says of the peer's life: all but the count of its connections. Empty if it says
-/// nothing.
+/// The life in a session: the session without the count of connections. Empty if there is none.
 pub(super) fn life(session: &str) -> &str {
     session
         .rsplit_once(['.', '-'])
@@ -22,7 +22,7 @@ pub(super) fn life(session: &str) -> &str {
 pub(super) struct Displaced(VecDeque<(RoutingId, Box<str>)>);
 
 impl Displaced {
-    /// The peer of this name and session gives way to another session.
+    /// Records that the peer with this name and old session was displaced by the new session.
     pub(super) fn note(&mut self, name: &[u8], old: &str, new: &str) {
         let (old, new) = (life(old), life(new));
         if old.is_empty() || new.is_empty() || old == new || self.contains(name, old) {
@@ -34,7 +34,7 @@ impl Displaced {
         self.0.push_back((name.into(), old.into()));
     }
 
-    /// Whether the peer of this name and session gave way to another before.
+    /// Whether a peer with this name and the life of this session was displaced before.
     pub(super) fn contains(&self, name: &[u8], session: &str) -> bool {
         let life = life(session);
         self.0

@@ -1,5 +1,5 @@
-//! The exit: every request ends here, whether it was let in or not. Whoever wants to know of ends
-//! counts them in [`Broker::count_end`].
+//! The end of requests: every request ends here, whether it was admitted or not.
+//! [`Broker::count_end`] is the place for anything that has to happen at each end.
 
 use super::incoming::RequestHead;
 use super::keys::{RequestKey, WorkerKey};
@@ -12,22 +12,21 @@ use crate::proto::code::Code;
 use crate::wire::omdp::{ReplyKind, ToWorker};
 use crate::wire::{Body, Dialect, Frame};
 
-/// How a request ends.
+/// The way in which a request ends.
 #[derive(Debug)]
 pub(super) enum End<F> {
-    /// With its worker's final or error.
+    /// With the final or the error of its worker.
     Answered(ReplyKind, Body<F>),
-    /// With a code of the broker's.
+    /// With a code of the broker.
     Failed(Code),
-    /// Its client does not want it any more, or is gone.
+    /// Cancelled by its client, or its client is gone.
     Cancelled,
-    /// Its timeout has come by its client's clock, which has told its user.
+    /// Its timeout has passed at the client, which has already ended it there.
     ExpiredAtClient,
 }
 
 impl<F: Frame> Broker<F> {
-    /// Ends a request that was let in: its client is told what it does not know yet, its worker is
-    /// free, and nothing is kept of it.
+    /// Ends an admitted request: replies to its client, frees its worker, and forgets it.
     pub(super) fn end(&mut self, now: Time, key: RequestKey, end: End<F>) {
         let Some(request) = self.requests.get(key) else {
             return;
@@ -72,7 +71,7 @@ impl<F: Frame> Broker<F> {
         self.settle(now);
     }
 
-    /// Ends a request that its worker was about to get, and does not take: nothing was said to it.
+    /// Ends a request that was assigned to a worker but cannot be sent to it.
     pub(super) fn end_unsent(&mut self, now: Time, key: RequestKey, worker: WorkerKey, code: Code) {
         self.count_end(now, key, &End::Failed(code));
         self.reply(key, ReplyKind::OwnError, text_of(code));
@@ -82,7 +81,7 @@ impl<F: Frame> Broker<F> {
         self.settle(now);
     }
 
-    /// Ends a request that is not let in. Nothing was kept of it.
+    /// Refuses a request. Nothing is kept of it.
     pub(super) fn refuse(&mut self, from: &[u8], head: RequestHead<F>, code: Code) {
         self.counters.count(code);
         let meter = self.services.meter_of(&head.service);
@@ -177,7 +176,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// The request's deadline may have come, or may have been moved by a partial.
+    /// Ends a request whose deadline has passed, or sets the timer again if a sign of life has
+    /// moved the deadline.
     pub(super) fn request_due(&mut self, now: Time, key: RequestKey) {
         let Some(request) = self.requests.get_mut(key) else {
             return;
@@ -185,8 +185,8 @@ impl<F: Frame> Broker<F> {
         let client = self.clients.get(request.client);
         let is_mdp = client.is_some_and(|client| matches!(client.dialect, Dialect::Mdp(_)));
         if !request.is_waiting() && is_mdp {
-            // An MDP client has set no limit to the work, only the broker one to the waiting: the
-            // timer is for when it might wait again.
+            // The limit of an MDP request is the broker's, and only for waiting. While the request
+            // runs, the timer stays set for the case that it waits again.
             request.extend(now);
         }
         let Some(deadline) = &mut request.deadline else {
@@ -208,7 +208,7 @@ impl<F: Frame> Broker<F> {
         })
     }
 
-    /// The last step of every end: nothing is held for what has ended.
+    /// The last step of every end: removes the request and all that refers to it.
     fn forget_request(&mut self, key: RequestKey) {
         let Some(request) = self.requests.remove(key) else {
             return;

@@ -1,5 +1,5 @@
-//! The entries of the lists that clients ask for by MMI, written as JSON without anything in between: a list has
-//! hundreds of them, and is made on the broker's thread.
+//! Entries of the lists for MMI. They are written directly as JSON, because a list has hundreds of entries and is
+//! created on the broker's thread.
 
 use super::metrics::Meter;
 use super::stats::ms;
@@ -14,14 +14,14 @@ pub(super) fn list_of<T: Serialize>(entries: impl IntoIterator<Item = T>) -> Vec
         if json.len() > 1 {
             json.push(b',');
         }
-        // Memory takes everything that is written into it.
+        // Writing into memory cannot fail.
         let _ = serde_json::to_writer(&mut json, &entry);
     }
     json.push(b']');
     json
 }
 
-/// Bytes as text, as well as may be.
+/// Bytes as text, with replacement characters where they are not UTF-8.
 pub(super) struct Text<'a>(pub(super) &'a [u8]);
 
 impl Serialize for Text<'_> {
@@ -31,7 +31,7 @@ impl Serialize for Text<'_> {
     }
 }
 
-/// A service.
+/// The entry of a service.
 pub(super) struct ServiceEntry<'a> {
     pub(super) now: Time,
     pub(super) name: &'a [u8],
@@ -39,9 +39,9 @@ pub(super) struct ServiceEntry<'a> {
     pub(super) workers: usize,
     pub(super) queued: usize,
     pub(super) running: usize,
-    /// When the first of its workers came.
+    /// When the earliest of its workers registered.
     pub(super) since: Option<Time>,
-    /// Whether the latest error value is told.
+    /// Whether the latest error value is included.
     pub(super) values: bool,
 }
 
@@ -62,13 +62,13 @@ impl Serialize for ServiceEntry<'_> {
     }
 }
 
-/// What a worker is called in a list.
+/// The name of a worker in a list.
 pub(super) enum Called<'a> {
     Id(&'a [u8]),
     Number(u64),
 }
 
-/// A worker.
+/// The entry of a worker.
 pub(super) struct WorkerEntry<'a> {
     pub(super) called: Called<'a>,
     pub(super) service: &'a [u8],

@@ -1,4 +1,4 @@
-//! What an operator may want to know.
+//! Events for the operator.
 
 use super::access::Action;
 use super::addresses::View;
@@ -7,31 +7,31 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why a peer is no longer there.
+/// The reason for which a peer is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
     /// It said goodbye.
     Goodbye,
     /// Its connection broke.
     Connection,
-    /// Nothing was heard of it for too long.
+    /// No message arrived for too long.
     Silence,
-    /// It broke the protocol and was disconnected.
+    /// It violated the protocol and was disconnected.
     Protocol,
     /// A peer with the same identity took its place.
     Replaced,
-    /// It did not take what it was sent.
+    /// It did not take the messages that were sent to it.
     Slow,
-    /// It went on although a limit of what may be kept for it was reached.
+    /// It went on although a limit of held bytes was reached.
     OverLimit,
-    /// The rules do not let it serve, or not any more.
+    /// The access rules do not allow it to serve, or no longer do.
     Denied,
     /// The broker was stopped.
     Stop,
 }
 
 impl Departure {
-    /// The word that events carry.
+    /// The word for the reason in events.
     pub fn as_str(self) -> &'static str {
         match self {
             Departure::Goodbye => "goodbye",
@@ -47,109 +47,107 @@ impl Departure {
     }
 }
 
-/// Something that happened, for those who watch; the broker works the same if nobody does.
+/// An event. Events inform; the broker works the same if they are ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BrokerEvent {
-    /// A worker registered.
+    /// A worker has registered.
     WorkerReady {
-        /// Its routing id.
+        /// The worker's routing id.
         worker: Box<[u8]>,
-        /// The service it offers.
+        /// The service it serves.
         service: Box<[u8]>,
     },
-    /// A worker is no longer there.
+    /// A worker is gone.
     WorkerGone {
-        /// Its routing id.
+        /// The worker's routing id.
         worker: Box<[u8]>,
-        /// The service it offered.
+        /// The service it served.
         service: Box<[u8]>,
-        /// Why.
+        /// The reason.
         why: Departure,
-        /// How many requests were lost with it.
+        /// Number of requests that were lost with it.
         lost: usize,
     },
-    /// A client was lost, with requests or for its silence or slowness.
+    /// A client is gone, and it had requests, or was silent or slow.
     ClientGone {
-        /// Its routing id.
+        /// The client's routing id.
         client: Box<[u8]>,
-        /// Why.
+        /// The reason.
         why: Departure,
-        /// How many requests were cancelled with it.
+        /// Number of requests that were cancelled with it.
         lost: usize,
     },
-    /// A request was not answered within its timeout.
+    /// A request has timed out.
     RequestExpired {
-        /// The service it was for.
+        /// The name of the service that was called.
         service: Box<[u8]>,
         /// Whether a worker had it.
         running: bool,
     },
-    /// A request was turned away because too much waits already. Told when that begins, not for
-    /// each.
+    /// A request was refused because too many wait. Reported once when the queue becomes full, not for each request.
     QueueFull {
-        /// The service it was for.
+        /// The name of the service that was called.
         service: Box<[u8]>,
-        /// How many requests wait.
+        /// Number of waiting requests.
         requests: usize,
-        /// How many bytes of theirs.
+        /// Bytes of these requests.
         bytes: usize,
-        /// Whether it is all queues together that are full, and the numbers theirs.
+        /// Whether the limit of all queues together is reached, and the numbers are for all queues.
         total: bool,
     },
-    /// A worker does not want a request, which goes to another one. Told some hundred times a second at most.
+    /// A worker has rejected a request, which goes to another one. Reported some hundred times a second at most.
     RequestRejected {
-        /// The service it was for.
+        /// The name of the service that was called.
         service: Box<[u8]>,
         /// The worker's routing id.
         worker: Box<[u8]>,
-        /// The reason, JSON if it is not bytes.
+        /// The reason: JSON, unless it is bytes.
         reason: Box<str>,
     },
-    /// Something was refused because more would be kept than may for one peer, one user or in all.
-    /// Told a few times a second at most.
+    /// A message was refused because a limit of held bytes would be exceeded. Reported a few times a second at most.
     LimitReached {
-        /// The routing id of the peer whose message was refused.
+        /// The routing id of the sender.
         peer: Box<[u8]>,
-        /// Its user; empty without security.
+        /// The sender's user; empty without security.
         user: Box<str>,
-        /// Whose limit it is: `peer`, `user` or `total`.
+        /// The scope of the limit: `peer`, `user`, `address` or `total`.
         scope: &'static str,
-        /// How many bytes are kept.
+        /// Bytes that are held.
         held: usize,
-        /// How many may be.
+        /// The limit.
         limit: usize,
     },
-    /// A message was dropped because it is none, or not one that its sender may send.
+    /// A message was dropped because it is malformed, or its sender may not send it.
     BadMessage {
         /// The sender's routing id.
         peer: Box<[u8]>,
-        /// What is wrong with it.
+        /// The fault.
         why: &'static str,
     },
-    /// A peer wanted what its user may not.
+    /// An action of a peer was denied by the access rules.
     Denied {
         /// The peer's routing id.
         peer: Box<[u8]>,
         /// Its user.
         user: Box<str>,
-        /// What it wanted to do.
+        /// The action.
         action: Action,
-        /// With which service.
+        /// The name of the service.
         service: Box<[u8]>,
     },
-    /// A request has ended; only told if [`BrokerConfig`](super::BrokerConfig) says so.
+    /// A request has ended. Only reported with [`BrokerConfig::log_requests`](super::BrokerConfig).
     RequestEnded(Box<EndedRequest>),
-    /// May this user do that? The answer goes to [`Broker::authorize`](super::Broker::authorize).
+    /// A question to the authorizer. The answer goes to [`Broker::authorize`](super::Broker::authorize).
     Authorize {
-        /// Names the question.
+        /// The id of the question.
         id: u64,
-        /// Who wants something.
+        /// The user.
         user: Box<str>,
-        /// What the authenticator said of it, as JSON or empty.
+        /// The metadata that the authenticator added, as JSON or empty.
         metadata: Box<str>,
-        /// What it wants to do.
+        /// The action.
         action: Action,
-        /// With which service.
+        /// The name of the service.
         service: Box<[u8]>,
     },
 }
@@ -157,42 +155,42 @@ pub enum BrokerEvent {
 /// A request that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndedRequest {
-    /// Its id, as its client says it.
+    /// Its id, as given by the client.
     pub rid: Box<[u8]>,
-    /// The service it was for.
+    /// The name of the service that was called.
     pub service: Box<[u8]>,
-    /// The routing id of its client.
+    /// The client's routing id.
     pub client: Box<[u8]>,
-    /// That of the worker that had it at the end.
+    /// The routing id of the worker that had it at the end.
     pub worker: Option<Box<[u8]>>,
-    /// Which start it was.
+    /// The number of its last attempt, from 1; 0 if it was refused.
     pub attempt: u32,
-    /// From its coming until that worker was given it.
+    /// Time from its arrival until that worker was given it.
     pub queue: Duration,
-    /// How long that worker had it.
+    /// Time that the worker had it.
     pub work: Option<Duration>,
     /// `ok`, `error`, or a code.
     pub outcome: &'static str,
-    /// Requests that ended since the record before this one, without a record.
+    /// Number of requests without a record that ended since the previous record.
     pub omitted: u64,
 }
 
-/// An event, and from where the peer is connected that it is about.
+/// An event, with the address of its peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// What happened.
+    /// The event.
     pub event: BrokerEvent,
-    /// As the transport says it; nothing over ipc and inproc.
+    /// The address, as reported by the transport; `None` for ipc and inproc.
     pub address: Option<Arc<str>>,
 }
 
 impl Told {
-    /// The event's name and what it tells, as JavaScript gets it; nothing for what is a question.
+    /// The name and the payload of the event for JavaScript; `None` for a question.
     pub fn describe(&self) -> Option<(&'static str, Value)> {
         self.describe_to(&View::WHOLE)
     }
 
-    /// The same for somebody who may know less.
+    /// As [`describe`](Self::describe), limited to `view`.
     pub(super) fn describe_to(&self, view: &View<'_>) -> Option<(&'static str, Value)> {
         let (name, mut payload) = self.event.describe(view)?;
         if let Some(address) = self.address.as_deref().filter(|_| view.tells_addresses()) {
@@ -203,7 +201,7 @@ impl Told {
 }
 
 impl BrokerEvent {
-    /// The peer that it is about.
+    /// The peer of the event.
     pub(super) fn peer(&self) -> Option<&[u8]> {
         match self {
             BrokerEvent::WorkerReady { worker: peer, .. }
@@ -220,7 +218,7 @@ impl BrokerEvent {
         }
     }
 
-    /// Its name and what it tells. Identities and names are bytes; where they are text they are shown as such.
+    /// The name and the payload of the event. Identities and names are bytes; [`text`] shows them as strings.
     fn describe(&self, view: &View<'_>) -> Option<(&'static str, Value)> {
         let described = match self {
             BrokerEvent::WorkerReady { worker, service } => (

@@ -1,10 +1,10 @@
-//! A request for all workers of a service: each that is registered when it comes gets a copy, and what they
-//! answer goes to the client as parts of one reply.
+//! Fan-out: a request to all workers of a service. Each worker that is registered on its arrival gets a copy, and the
+//! answers go to the client as partials of one reply.
 //!
-//! The request itself gathers; its copies are requests of the same client, under ids that no client makes,
-//! and each is for one worker. A copy waits until that worker has room for it, and is given to nobody else.
-//! The reply ends when the last copy has. Nothing of this outlives the client's connection: a client that
-//! comes back does not know which answers it has missed.
+//! The request itself is in the state `Gathering`. Its copies are requests of the same client, under ids that clients
+//! cannot make, and each is for one worker. A copy waits for room at its worker and is given to no other. The reply
+//! ends with the last copy. A fan-out does not outlive the client's connection: a client that returns cannot know
+//! which answers it has missed.
 
 use super::accounts::REQUEST;
 use super::ends::End;
@@ -19,31 +19,31 @@ use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Dialect, Encoding, Frame};
 use std::collections::VecDeque;
 
-/// Before the name of the service whose workers are all asked.
+/// Prefix of the name of the service whose workers are all called.
 const ALL: &[u8] = b"mmi.all:";
 
-/// Between the id of a request and the number of a copy.
+/// Separator between the id of the request and the number of the copy.
 const COPY: u8 = 0;
 
-/// In the first byte of an answer, as in extension frames.
+/// Flags in the first byte of an answer, as in extension frames.
 const BINARY: u8 = 0x01;
 const ERROR: u8 = 0x04;
 const OWN: u8 = 0x08;
 
-/// When the tokens of copies that have ended are removed from those that wait for a worker.
+/// From this length on, the tokens of ended copies are removed from a worker's list of copies.
 const MANY: usize = 64;
 
-/// The service whose workers this one asks.
+/// The service that a fan-out calls; `None` if the name is not that of a fan-out.
 pub(super) fn all_of(service: &[u8]) -> Option<&[u8]> {
     service.strip_prefix(ALL).filter(|name| !name.is_empty())
 }
 
-/// What is to be done behind an end.
+/// Work to do after the end of a request.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
-    /// The requests whose copies have ended.
+    /// Tokens of the fan-outs of which copies have ended.
     of: Vec<u64>,
-    /// Copies whose request has ended.
+    /// Tokens of copies whose fan-out has ended.
     orphans: Vec<u64>,
 }
 
@@ -90,7 +90,7 @@ impl<F: Frame> Broker<F> {
             charged: size,
         };
         self.count_work(workers.len());
-        // All of it or nothing.
+        // The fan-out and all its copies are charged, or nothing is.
         let charged = (workers.len() + 1).saturating_mul(size);
         if let Err(over) = self.charge_request(client, charged) {
             self.refuse(from, head, Code::QueueFull);
@@ -154,7 +154,7 @@ impl<F: Frame> Broker<F> {
         key
     }
 
-    /// A copy waits for its worker.
+    /// Adds a copy to the list of its worker.
     fn address(&mut self, worker: WorkerKey, token: u64, first: bool) {
         let requests = &self.requests;
         let Some(worker) = self.workers.get_mut(worker) else {
@@ -170,10 +170,10 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Gives a worker the copies that it has room for.
+    /// Sends a worker the copies for which it has room.
     #[cold]
     pub(super) fn give_addressed(&mut self, key: WorkerKey) {
-        // Its client may have left for another broker by now.
+        // Clients may have left for another broker.
         if self.stopping {
             return;
         }
@@ -199,7 +199,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A copy comes back from its worker, and waits for it again. False for any other request.
+    /// Puts a copy that its worker has returned back to the list of that worker. Returns false for requests that are
+    /// not copies.
     #[cold]
     pub(super) fn readdress(&mut self, now: Time, key: RequestKey) -> bool {
         let Some(request) = self
@@ -225,7 +226,7 @@ impl<F: Frame> Broker<F> {
         true
     }
 
-    /// A worker is gone, and what waits for it ends.
+    /// Ends the copies of a worker that is gone.
     #[cold]
     pub(super) fn end_addressed(&mut self, now: Time, addressed: VecDeque<u64>) {
         for token in addressed {
@@ -235,7 +236,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A worker has answered a copy, or never will. Parts of an answer are passed over.
+    /// Passes the final answer or the failure of a copy to the client, as a partial. Partials of workers are not
+    /// passed on.
     #[cold]
     pub(super) fn pass_answer(&mut self, part: Part, kind: ReplyKind, body: Body<F>) {
         let Some(key) = self.requests.by_token(part.of) else {
@@ -254,7 +256,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A part of an answer, which goes to nobody: the worker may send the next.
+    /// Drops a partial of a worker, but gives credit for it so that the worker can send the next.
     #[cold]
     pub(super) fn pass_over(&mut self, now: Time, key: RequestKey, body: &Body<F>) {
         let Some(request) = self.requests.get_mut(key) else {
@@ -271,7 +273,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A request has ended: whether it has to do with copies.
+    /// Notes an ended request that is a fan-out or a copy.
     #[inline]
     pub(super) fn note_ended(&mut self, request: &Request<F>) {
         if let Some(part) = request.part() {
@@ -282,7 +284,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Behind an end: what ends with it.
+    /// Ends what depends on the ended requests.
     #[inline]
     pub(super) fn settle(&mut self, now: Time) {
         if !self.settling.of.is_empty() || !self.settling.orphans.is_empty() {
@@ -312,13 +314,13 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// All have answered.
+    /// Ends a fan-out after its last copy.
     fn end_gathering(&mut self, now: Time, key: RequestKey) {
         let nothing = Body::json(F::from(&b"null"[..]));
         self.end(now, key, End::Answered(ReplyKind::Final, nothing));
     }
 
-    /// Whether a client resumes such a request, whose answers can't be known any more.
+    /// Ends a fan-out that a client resumes: its answers cannot be known any more.
     #[cold]
     pub(super) fn refuse_to_gather(&mut self, now: Time, client: ClientKey, rid: &[u8]) {
         if let Some(key) = self.clients.request(client, rid, &self.requests) {
@@ -328,7 +330,7 @@ impl<F: Frame> Broker<F> {
     }
 }
 
-/// An answer with whose it is: flags, the length of the worker's name and the name, and what it sent.
+/// The encoding of an answer: flags, length of the worker's name, the name, and the body.
 fn item<F: Frame>(worker: &RoutingId, kind: ReplyKind, body: Body<F>) -> Body<F> {
     let binary = if body.encoding == Encoding::Binary {
         BINARY

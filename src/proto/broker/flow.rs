@@ -1,6 +1,5 @@
-//! Flow control at the broker: credit is passed on, or given in the place of a client that knows
-//! none; a worker that sends more than it may loses the request; and a peer that does not take what
-//! it is sent loses its place.
+//! Flow control at the broker. Credit is passed on, or given on behalf of clients that give none. A worker that
+//! exceeds its window loses the request, and a peer that does not take its messages is removed.
 
 use super::ends::End;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
@@ -13,24 +12,24 @@ use crate::proto::flow::WINDOW;
 use crate::wire::Frame;
 use crate::wire::omdp::ToWorker;
 
-/// What a worker with windows can have under way: its window, as much again that its user has
-/// miscounted, since JavaScript counts characters and not bytes, and a part that was begun.
+/// Limit of unread cost for a worker that keeps windows: the window, an equal amount of miscounting because
+/// JavaScript counts characters instead of bytes, a part in progress, and a margin.
 const MOST_UNDER_WAY: u64 = 4 * WINDOW as u64;
 
-/// What a worker without windows may send while its client does not read, for one request.
+/// Limit of unread cost of one request for a worker without windows.
 const MOST_UNASKED: u64 = 16 * WINDOW as u64;
 
-/// So many requests a worker may lose because it sent more than its window.
+/// Number of overruns after which a worker is removed.
 const MOST_OVERRUNS: u32 = 3;
 
 impl<F: Frame> Broker<F> {
-    /// A client has read of a reply. One that has ended meanwhile crossed this on the way.
+    /// Handles credit of a client. The request may have ended: its end and the credit have crossed.
     pub(super) fn on_credit(&mut self, now: Time, client: ClientKey, rid: &[u8], bytes: u32) {
         let Some(key) = self.clients.request(client, rid, &self.requests) else {
             return;
         };
         if let Some(request) = self.requests.get_mut(key) {
-            // A client that reads what has arrived still wants the rest.
+            // A client that reads wants the rest, so this is a sign of life.
             request.extend(now);
             if let (State::Assigned(assigned), Some(client)) =
                 (&mut request.state, self.clients.get_mut(client))
@@ -43,8 +42,8 @@ impl<F: Frame> Broker<F> {
         self.pay(key, bytes);
     }
 
-    /// Takes note of a part that went to a client. One that can't say what it has read is taken to
-    /// have read what the transport has.
+    /// Counts a part that was sent to a client. A client that gives no credit is taken to have read what the
+    /// transport has accepted.
     pub(super) fn owe(&mut self, key: RequestKey, cost: u32) {
         let Some(request) = self.requests.get_mut(key) else {
             return;
@@ -71,9 +70,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Whether a worker sends a part although more lies unread than its client can have let it send:
-    /// that ends the request, and nothing else of the client's. A worker that keeps sending beyond
-    /// its windows loses its place.
+    /// Whether a worker sends a part although more is unread than its client can have permitted. This ends the
+    /// request, but no other request of the client. A worker that keeps exceeding its windows is removed.
     pub(super) fn is_overrun(&mut self, now: Time, worker: WorkerKey, key: RequestKey) -> bool {
         let Some(State::Assigned(assigned)) = self.requests.get(key).map(|r| &r.state) else {
             return false;
@@ -103,7 +101,7 @@ impl<F: Frame> Broker<F> {
         self.workers.get(worker).is_some_and(Worker::has_window)
     }
 
-    /// A worker that promised to keep to windows did not.
+    /// Handles a part beyond the window of a worker that announced to keep it.
     #[cold]
     fn on_overrun(&mut self, now: Time, worker: WorkerKey, key: RequestKey) {
         self.end(now, key, End::Failed(Code::BadReply));
@@ -119,7 +117,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// The worker knows no windows, and the client does not read.
+    /// Ends a request whose client does not read while its worker knows no windows.
     #[cold]
     fn on_slow_reader(&mut self, now: Time, key: RequestKey) {
         self.counters.slow_peers += 1;
@@ -144,8 +142,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// All that was drained is with the transport, but for what waits for peers of which
-    /// [`handle_congestion`](Self::handle_congestion) has told. True if that made more to send.
+    /// The transport has accepted all drained messages, except those for congested peers (see
+    /// [`handle_congestion`](Self::handle_congestion)). Returns true if there is more to drain now.
     pub fn handle_flushed(&mut self, now: Time) -> bool {
         if self.workers.unsettled.is_empty() {
             return false;
@@ -160,12 +158,12 @@ impl<F: Frame> Broker<F> {
         true
     }
 
-    /// Whether [`handle_flushed`](Self::handle_flushed) has something to do.
+    /// Whether [`handle_flushed`](Self::handle_flushed) has work to do.
     pub fn has_unflushed(&self) -> bool {
         !self.workers.unsettled.is_empty()
     }
 
-    /// Whether a peer takes less than it is sent: what is not sent yet waits for it.
+    /// The transport keeps messages to this peer because it takes too little (`congested`), or has sent them all.
     pub fn handle_congestion(&mut self, peer: &[u8], congested: bool) {
         if let Some(key) = self.workers.find(peer)
             && let Some(worker) = self.workers.get_mut(key)
@@ -206,10 +204,10 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// More waits for this peer than may: it loses its place. What waits is for nobody then, unless
-    /// it is a client that does not know DISCONNECT, which gets errors behind it.
+    /// The transport keeps more than the maximum for this peer, which is removed. The transport discards the kept
+    /// messages, except for a client that does not know DISCONNECT, which gets errors after them.
     pub fn handle_overflow(&mut self, now: Time, peer: &[u8]) {
-        // A worker that was given up before may not take its DISCONNECT either.
+        // A worker that was removed before may leave its DISCONNECT unread too.
         if self.workers.find(peer).is_none() && self.clients.find(peer).is_none() {
             return;
         }

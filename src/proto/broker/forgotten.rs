@@ -1,15 +1,15 @@
-//! Clients that were given up, and may come back nevertheless: which of their requests a worker may
-//! have started. What had not started can then simply begin.
+//! Clients that were given up but may return, with those of their requests that a worker may have started. The others
+//! can simply start when the client returns.
 
 use super::RoutingId;
 use super::displaced::life;
 use std::collections::{HashMap, VecDeque};
 
-/// How many lives are remembered, and how many requests of all of them.
+/// Maximum of remembered lives, and of requests of all lives.
 const MAX_LIVES: usize = 1024;
 const MAX_REQUESTS: usize = 65_536;
 
-/// How often each of these requests may still start, by its id.
+/// The number of starts that are left to each of these requests, by id.
 pub(super) type Started = HashMap<Box<[u8]>, u16>;
 
 #[derive(Debug)]
@@ -53,8 +53,8 @@ impl Forgotten {
         Some(started)
     }
 
-    /// Whether a life under this routing id was given up, and has not come back. What it still says on its old
-    /// connection is ignored: it asks for everything again on the next one, and would start twice.
+    /// Whether a life with this routing id was given up and has not returned. Its messages on the old connection are
+    /// ignored: on the next connection it resumes all requests, which would then start twice.
     pub(super) fn has_peer(&self, peer: &[u8]) -> bool {
         self.lives.iter().any(|known| *known.peer == *peer)
     }

@@ -1,10 +1,9 @@
-//! The end of a broker that stops in order.
+//! The orderly stop of a broker.
 //!
-//! Peers of 1.x keep what they have, as at the death of a broker, and go on with the next one. The
-//! broker knows what no death tells: what no worker was given has not started. So each client hears
-//! with the goodbye which of its requests may have, and everything else it sent waits for the next
-//! broker, also what is still on its way here. Peers of other dialects and of 0.0.92 know no other
-//! broker: their requests end.
+//! Extended peers keep their state, as after the death of a broker, and go on with the next one. Here the broker
+//! knows more: a request that was not given to a worker has not started. The goodbye therefore tells each client
+//! which requests may have started; all others, including those still under way, wait for the next broker. Peers of
+//! other dialects and of 0.0.92 know no other broker, so their requests end.
 
 use super::ends::End;
 use super::incoming::Incoming;
@@ -17,8 +16,8 @@ use crate::wire::omdp::{ClientMessage, ToClient, ToWorker, WorkerMessage, rids_t
 use crate::wire::{Dialect, Frame, mdp};
 
 impl<F: Frame> Broker<F> {
-    /// Gives nothing out any more, so that what runs can end before [`stop`](Self::stop). Clients of which
-    /// nothing runs are sent on at once.
+    /// Stops dispatching, so that running requests can end before [`stop`](Self::stop). Clients without running
+    /// requests are sent to the next broker at once.
     pub fn retire(&mut self) {
         self.stopping = true;
         for key in self.clients.keys() {
@@ -31,7 +30,7 @@ impl<F: Frame> Broker<F> {
         self.workers.iter().any(|worker| !worker.running.is_empty())
     }
 
-    /// Has a client leave that a broker which retires can do nothing for.
+    /// Sends a client to the next broker if none of its requests may have started.
     #[cold]
     pub(super) fn send_on(&mut self, key: ClientKey) {
         let Some(client) = self.clients.get(key) else {
@@ -46,20 +45,20 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Whether a request may have been started by a worker, and that is not known to have come to nothing.
+    /// Whether a worker may have started the request.
     fn may_have_started(&self, key: RequestKey) -> bool {
         self.requests.get(key).is_some_and(|request| {
             let with_worker = matches!(
                 request.state,
                 State::Assigned(_) | State::Searching(_) | State::Gathering(_)
             );
-            // Its client does not know of the starts that it had.
+            // The client does not know of earlier attempts.
             with_worker || request.retried > 0
         })
     }
 
-    /// Leaves what there is to the brokers that clients and workers find next. Nothing is given out any
-    /// more, and nothing that still comes is taken.
+    /// Leaves all requests to the brokers that clients and workers find next. From now on nothing is dispatched, and
+    /// messages are not handled.
     pub fn stop(&mut self, now: Time) {
         self.stopping = true;
         self.stopped = true;
@@ -78,7 +77,7 @@ impl<F: Frame> Broker<F> {
         self.forget_everything();
     }
 
-    /// Ends every request, and tells every peer that the broker goes away.
+    /// Ends every request, and tells every peer that the broker is gone.
     pub fn discard(&mut self, now: Time) {
         self.stopping = true;
         self.stopped = true;
@@ -100,7 +99,7 @@ impl<F: Frame> Broker<F> {
         self.forget_everything();
     }
 
-    /// Whether both who asks and who answers know what to do with another broker.
+    /// Whether both the client and the worker support recovery.
     fn outlives_broker(&self, key: RequestKey) -> bool {
         let Some(request) = self.requests.get(key) else {
             return false;
@@ -144,8 +143,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Something comes after the end. Who has just said hello may have sent requests with it, and hears
-    /// that they have not started; nobody else is spoken to, nor waits for an answer.
+    /// Answers a message after the stop. A peer that has just sent its hello may have sent requests with it, and is
+    /// told that they have not started. No other peer expects an answer.
     #[cold]
     pub(super) fn turn_away(&mut self, from: &[u8], dialect: Option<Dialect>, frames: &mut Vec<F>) {
         match Incoming::decode(dialect, frames) {
@@ -164,7 +163,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// As a broker that has just begun, but for what it still has to say.
+    /// Resets all state, except the messages and events that are still to be drained, and the counters.
     fn forget_everything(&mut self) {
         let config: BrokerConfig = self.config.clone();
         let mut left = Broker::new(config);

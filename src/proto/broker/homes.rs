@@ -1,5 +1,5 @@
-//! Requests for names that have no workers of their own: they wait for those of another service, their *home*, and move
-//! when workers come or go. Which service that is, [`super::services`] knows.
+//! Requests for names without workers of their own. They wait for the workers of another service, their *home*, and
+//! move when workers register or leave. [`super::services`] finds the home of a name.
 
 use super::Broker;
 use super::keys::{RequestKey, ServiceKey};
@@ -9,7 +9,7 @@ use crate::wire::Frame;
 use std::sync::Arc;
 
 impl<F: Frame> Broker<F> {
-    /// Where a request that comes for a service without workers has to wait, and how.
+    /// The home and the routing of a new request for a service without workers.
     #[cold]
     pub(super) fn place(
         &mut self,
@@ -28,7 +28,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// The name that a request is for.
+    /// The name that the client asked for.
     pub(super) fn asked(&self, key: RequestKey) -> Option<Arc<[u8]>> {
         self.requests
             .get(key)
@@ -40,8 +40,8 @@ impl<F: Frame> Broker<F> {
         asked.unwrap_or_else(|| self.services.name(request.service))
     }
 
-    /// A request that comes back, and is in no queue, waits where it would wait if it came now. True if that is
-    /// somewhere else.
+    /// Moves a request that is in no queue to the home that it would have if it arrived now. Returns true if that is
+    /// another one.
     #[cold]
     pub(super) fn go_home(&mut self, key: RequestKey) -> bool {
         let (Some(asked), Some(request)) = (self.asked(key), self.requests.get(key)) else {
@@ -68,7 +68,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// From now on it is a request of this service.
+    /// Makes a service the home of the request.
     pub(super) fn adopt(&mut self, key: RequestKey, home: ServiceKey, asked: &Arc<[u8]>) {
         let Some(request) = self.requests.get_mut(key) else {
             return;
@@ -104,7 +104,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A service has its first worker: requests that wait elsewhere may be for it now.
+    /// Moves requests to a service that has got its first worker, if it is their home now.
     #[cold]
     pub(super) fn gather(&mut self, home: ServiceKey) {
         let name = self.services.name(home);
@@ -138,7 +138,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A service has lost its last worker: what waits for it may have to wait elsewhere.
+    /// Moves the requests of a service that has lost its last worker to their new homes.
     #[cold]
     pub(super) fn scatter(&mut self, now: Time, from: ServiceKey) {
         let mut moves = Vec::new();
@@ -162,8 +162,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Where ranges go to all versions: workers that have nothing to do take what waits for other versions. True if there
-    /// was something.
+    /// Moves requests for a range from other versions to this one, if its workers are idle. Only with
+    /// [`Policies::spreads`](super::Policies). Returns true if any were moved.
     #[cold]
     pub(super) fn take_over(&mut self, service: ServiceKey) -> bool {
         let (siblings, room) = self.services.could_help(service);
@@ -188,14 +188,14 @@ impl<F: Frame> Broker<F> {
         any
     }
 
-    /// All that waits in the queue of a service, and not beside it.
+    /// All requests in the queue of a service, without those beside it.
     pub(super) fn waiting_in(&mut self, service: ServiceKey) -> Vec<RequestKey> {
         let queue = &self.services.get_mut(service).queue;
         let first = queue.first();
         std::iter::successors(first, |&key| queue.next(key, &self.requests)).collect()
     }
 
-    /// Moves requests that are in queues into those of their homes, by when they arrived.
+    /// Moves queued requests to the queues of their homes, in order of arrival.
     pub(super) fn relocate(&mut self, mut moves: Vec<(RequestKey, ServiceKey)>) {
         moves.sort_by_key(|&(key, home)| (home.index(), self.requests.order(key)));
         for of_home in moves.chunk_by(|one, other| one.1 == other.1) {

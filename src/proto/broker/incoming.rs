@@ -1,4 +1,4 @@
-//! What peers say, whatever they speak.
+//! Messages of all dialects in one form.
 
 use super::access::Action;
 use super::accounts::ENTRY;
@@ -13,42 +13,42 @@ use std::time::Duration;
 /// A message to the broker.
 #[derive(Debug)]
 pub(super) enum Incoming<F> {
-    /// Every dialect's REQUEST, and RESUME.
+    /// REQUEST of any dialect, and RESUME.
     Request(IncomingRequest<F>),
     Client(ClientMessage<F>),
     Worker(WorkerMessage<F>),
     MdpWorker(mdp::Dialect, mdp::WorkerMessage<F>),
-    /// What OMDP has no form of.
+    /// Messages of PIGATO without an equivalent in OMDP.
     Pigato(pigato::PeerMessage<F>),
 }
 
-/// A request as it comes to the door.
+/// A request before admission.
 #[derive(Debug)]
 pub(super) struct IncomingRequest<F> {
     pub(super) head: RequestHead<F>,
     pub(super) content: Content<F>,
     pub(super) terms: Terms,
-    /// Where it wants to go, if it says so.
+    /// Its constraints on workers, if any.
     pub(super) routing: Option<Box<Routing>>,
-    /// Of a RESUME: what its client knows of it from a broker before.
+    /// For a RESUME: what the client knows of the request from an earlier broker.
     pub(super) past: Option<Past>,
-    /// How often it started again before, with a client that was given up.
+    /// How many times it was given to another worker before its client was given up.
     pub(super) retried: u8,
 }
 
-/// What an answer to a request needs of it.
+/// The parts of a request that a reply needs.
 #[derive(Debug)]
 pub(super) struct RequestHead<F> {
     pub(super) dialect: Dialect,
-    /// It has an extension frame.
+    /// Whether it has an extension frame.
     pub(super) extended: bool,
     pub(super) service: F,
-    /// Empty in a request of MDP, which the broker gives a number.
+    /// Empty in a request of MDP, to which the broker assigns a number.
     pub(super) rid: F,
 }
 
 impl<F: Frame> Incoming<F> {
-    /// Leaves `frames` empty. What is of no dialect is no message of OMDP either.
+    /// Decodes a message and leaves `frames` empty. A message of no dialect fails as one of OMDP.
     pub(super) fn decode(dialect: Option<Dialect>, frames: &mut Vec<F>) -> Result<Self, Malformed> {
         match dialect {
             Some(Dialect::Mdp(dialect)) => Ok(match mdp::PeerMessage::decode(dialect, frames)? {
@@ -125,7 +125,7 @@ impl<F: Frame> Incoming<F> {
         }))
     }
 
-    /// What the rules have a say in, and the service that it is about.
+    /// The action that needs permission, and its service.
     pub(super) fn wants(&self) -> Option<(Action, &F)> {
         match self {
             Incoming::Request(request) => Some((Action::Call, &request.head.service)),
@@ -144,7 +144,7 @@ impl<F: Frame> Incoming<F> {
         }
     }
 
-    /// What it costs to keep it.
+    /// The bytes charged for keeping the message.
     pub(super) fn held(&self) -> usize {
         let bytes = match self {
             Incoming::Request(IncomingRequest { head, content, .. }) => {
@@ -154,7 +154,7 @@ impl<F: Frame> Incoming<F> {
                 service.len() + hello.as_ref().map_or(0, |hello| hello.len())
             }
             Incoming::MdpWorker(_, mdp::WorkerMessage::Ready { service }) => service.len(),
-            // Nothing else is ever kept.
+            // No other message is ever kept.
             Incoming::Client(_)
             | Incoming::Worker(_)
             | Incoming::MdpWorker(..)
@@ -163,7 +163,7 @@ impl<F: Frame> Incoming<F> {
         ENTRY + bytes
     }
 
-    /// The request that its client gives up.
+    /// The id of the request that the message cancels.
     pub(super) fn cancels(&self) -> Option<&F> {
         match self {
             Incoming::Client(ClientMessage::Cancel { rid, .. }) => Some(rid),
@@ -223,7 +223,7 @@ impl<F: Frame> IncomingRequest<F> {
                 body: Body::from_frames(request.body),
                 opts: None,
             },
-            // Its client can't say any: the broker's are put in their place at the door.
+            // MDP has no terms of a request. Admission fills in those of the configuration.
             terms: Terms::default(),
             routing: None,
             past: None,
@@ -232,10 +232,10 @@ impl<F: Frame> IncomingRequest<F> {
     }
 }
 
-/// Where a request wants to go.
+/// The constraints on workers, if any.
 type Route = Option<Box<Routing>>;
 
-/// The body, the terms and the routing: out of the extension frame, or else out of the options.
+/// Reads the body, the terms and the constraints, from the extension frame or else from the options.
 fn read_request<F: Frame>(
     data: F,
     opts: Option<&[u8]>,
@@ -255,7 +255,7 @@ fn read_request<F: Frame>(
         .map(Duration::from_millis);
     let terms = Terms {
         timeout,
-        // What was taken of a stream can't be given to another worker.
+        // The part of a stream that was read cannot be given to another worker.
         retry: if ext.stream { 0 } else { ext.retry },
         fail_fast: ext.fail_fast,
         routed: ext.routed,
@@ -269,8 +269,9 @@ fn read_request<F: Frame>(
     Ok((body, terms, routing))
 }
 
-/// The timeout as 0.0.92 read it: what is missing, zero or no number is 60 s, what is negative is none. A client of 0.0.92
-/// sends what else its user says, too. `worker` is what the option for one worker is called.
+/// Reads the timeout as 0.0.92 does: 60 s if it is missing, zero or not a number; none if it is negative. Clients of
+/// 0.0.92 send all options of the user, so that routing options may be present too. `worker` is the name of the
+/// option for one worker.
 fn read_options(opts: Option<&[u8]>, worker: &str) -> (Option<Duration>, Route) {
     const DEFAULT: f64 = 60_000.0;
     let mut timeout = None;
@@ -290,13 +291,13 @@ fn read_options(opts: Option<&[u8]>, worker: &str) -> (Option<Duration>, Route) 
     (timeout, routing)
 }
 
-/// A client of PIGATO looks for its timeouts with each of its heartbeats, and dies of a reply to a
-/// request that it has given up: it is told before it can have.
+/// A client of PIGATO checks its timeouts with each heartbeat, and crashes on a reply to a request that it has given
+/// up. The broker's timeout has to come first.
 fn ahead_of_client(timeout: Duration) -> Duration {
     timeout - (timeout / 10).min(Duration::from_millis(50))
 }
 
-/// As PIGATO reads it: anything that is true allows any number of starts.
+/// Reads `retry` as PIGATO does: any truthy value permits any number of attempts.
 fn retry_of(opts: Option<&[u8]>) -> u8 {
     let mut may_retry = false;
     let is_object = members(opts.unwrap_or_default(), |name, value| {

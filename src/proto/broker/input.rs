@@ -1,9 +1,9 @@
-//! Streams that are the data of requests: chunks go from the client to the worker that has the request,
-//! and NEED, by which the worker asks for them, the other way.
+//! Streams that are the data of requests. Chunks go from the client to the worker that has the request, and NEED, by
+//! which the worker asks for chunks, goes the other way.
 //!
-//! Nothing of them is kept here. A client sends only what the worker has asked for, so no more than a
-//! window of each stream is under way; and only what follows on what was passed on last goes on, so that what
-//! was lost with a connection leaves no gap: the worker, when it is there again, says where to go on.
+//! The broker keeps no chunks. A client sends only what the worker has asked for, so at most a window of each stream
+//! is under way. Only the chunk that follows the last one is passed on, so that a lost connection leaves no gap: a
+//! worker that returns states where to continue.
 
 use super::Broker;
 use super::ends::End;
@@ -14,17 +14,17 @@ use crate::proto::flow;
 use crate::wire::omdp::{Need, ToClient, ToWorker};
 use crate::wire::{Body, Frame};
 
-/// What is known of a stream.
+/// State of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Input {
-    /// Where the next chunk begins; unknown until the worker has said so, and when it wants no more.
+    /// The offset of the next chunk. `None` before the worker has stated it, and after the worker needs no more.
     next: Option<u64>,
-    /// How much the worker has asked for in all.
+    /// The offset up to which the worker has asked for data.
     limit: u64,
 }
 
 impl<F: Frame> Broker<F> {
-    /// A client has more of the data of a request. One that has ended meanwhile crossed this on the way.
+    /// Handles a chunk. The request may have ended: its end and the chunk have crossed.
     pub(super) fn on_chunk(
         &mut self,
         now: Time,
@@ -49,7 +49,7 @@ impl<F: Frame> Broker<F> {
         let Some(entry) = self.workers.get(worker) else {
             return;
         };
-        // It never arrives there; where to go on is said when the worker is back.
+        // The chunk cannot arrive there. The worker states where to continue when it returns.
         if entry.absence.is_some() {
             input.next = None;
             return;
@@ -79,7 +79,7 @@ impl<F: Frame> Broker<F> {
         self.send_worker(worker, message);
     }
 
-    /// A client sends more than its worker has asked for.
+    /// Ends a request whose client sends more than the worker has asked for.
     #[cold]
     fn on_flood(&mut self, now: Time, client: ClientKey, key: RequestKey) {
         if let Some(id) = self.clients.get(client).map(|client| client.id.clone()) {
@@ -88,7 +88,7 @@ impl<F: Frame> Broker<F> {
         self.end(now, key, End::Failed(Code::Aborted));
     }
 
-    /// A client does not know what its worker needs, because a connection was lost.
+    /// Asks the worker for its need on behalf of a client that lost a connection.
     pub(super) fn on_ask_need(&mut self, client: ClientKey, rid: &[u8]) {
         if let Some(key) = self.clients.request(client, rid, &self.requests)
             && let Some(request) = self.requests.get(key)
@@ -100,7 +100,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A worker wants more of the data of a request.
+    /// Handles a worker's NEED and passes it to the client.
     pub(super) fn on_need(&mut self, now: Time, worker: WorkerKey, token: u64, need: Need) {
         let key = self.requests.by_token(token);
         let key = key.filter(|&key| self.requests.worker(key) == Some(worker));

@@ -1,5 +1,5 @@
-//! Keys of the broker's tables. A key names an entry until that entry is removed; only requests have
-//! a token beside it that also tells an entry from a later one in its place.
+//! Keys of the broker's tables. A key is valid until its entry is removed, and is reused after that. Only requests
+//! have a token as well, which distinguishes an entry from later ones with the same key.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct RequestKey(pub(super) u32);
@@ -18,7 +18,7 @@ pub(super) struct ServiceKey(pub(super) usize);
 pub(super) struct AccountKey(pub(super) usize);
 
 impl ServiceKey {
-    /// A small number: services lie side by side in a slab.
+    /// The index of the service in its slab; indices are small.
     pub(super) fn index(self) -> usize {
         self.0
     }

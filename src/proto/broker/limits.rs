@@ -1,8 +1,8 @@
-//! Who may not wait: requests past the limits of the queues, and those that would wait for a worker
-//! that isn't there and asked not to.
+//! Refusal of requests: limits of the queues, the maximum of a message, and `failFast` without a
+//! worker.
 //!
-//! A request is turned away when it comes, or not at all: what was let in is never refused, so a
-//! request that comes back from a worker is no matter of limits.
+//! A request is refused on admission or not at all, so a request that comes back from a worker is
+//! not checked again.
 
 use super::ends::End;
 use super::keys::ServiceKey;
@@ -13,17 +13,17 @@ use crate::proto::{Terms, Time};
 use crate::wire::Frame;
 use std::time::Duration;
 
-/// How much may wait for workers. Bytes are those of bodies and options; a request has some hundred
-/// more.
+/// Limits of the queues. Bytes count bodies and options; the broker needs some hundred bytes more
+/// for each request.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Requests that wait in one queue. Default 262,144.
+    /// Maximum of requests in one queue. Default 262,144.
     pub queue: usize,
-    /// Bytes that wait in one queue. Default 256 MiB.
+    /// Maximum of bytes in one queue. Default 256 MiB.
     pub queue_bytes: usize,
-    /// Requests that wait in all queues together. Default 1,048,576.
+    /// Maximum of requests in all queues. Default 1,048,576.
     pub total: usize,
-    /// Bytes that wait in all queues together. Default 1 GiB.
+    /// Maximum of bytes in all queues. Default 1 GiB.
     pub total_bytes: usize,
 }
 
@@ -38,7 +38,7 @@ impl Default for Limits {
     }
 }
 
-/// What waits, in one queue or in all.
+/// Requests that wait, in one queue or in all, and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Waiting {
     pub(super) requests: usize,
@@ -60,19 +60,19 @@ impl Waiting {
         self.requests < max && self.bytes.saturating_add(bytes) <= max_bytes
     }
 
-    /// It is full no more: not when the first one leaves, lest every request that comes and goes at
-    /// the limit be an event.
+    /// Whether a full queue may be reported again. The margin prevents an event for every request
+    /// that comes and goes at the limit.
     fn is_half_empty(self, max: usize, max_bytes: usize) -> bool {
         self.requests <= max / 2 && self.bytes <= max_bytes / 2
     }
 }
 
-/// How often an operator is told of what peers can cause as often as they like.
+/// Limits the rate of events that peers can cause at will.
 #[derive(Debug)]
 pub(super) struct Pulse {
     since: Time,
     told: u32,
-    /// In a second.
+    /// Maximum of events per second.
     most: u32,
 }
 
@@ -97,7 +97,7 @@ impl Pulse {
     }
 }
 
-/// Whether all queues together are full, and who was told.
+/// Whether all queues together are reported as full, and the rate limit of these reports.
 #[derive(Debug)]
 pub(super) struct Gauge {
     full: bool,
@@ -114,7 +114,7 @@ impl Default for Gauge {
 }
 
 impl<F: Frame> Broker<F> {
-    /// The code with which a request is refused, if it may not be let in.
+    /// The code with which the request must be refused, if any.
     pub(super) fn check_admission(
         &mut self,
         now: Time,
@@ -131,7 +131,7 @@ impl<F: Frame> Broker<F> {
         if terms.fail_fast && entry.workers == 0 {
             return Some(Code::NoWorker);
         }
-        // A worker takes it at once, and so nothing waits here.
+        // A worker takes it at once, so it does not wait here.
         if !is_choosy && entry.can_take(now) {
             entry.full = false;
             return None;
@@ -171,7 +171,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// The last worker of a service is gone: requests end that do not wait without one.
+    /// Ends the requests with `failFast` when the last worker of a service has left.
     pub(super) fn end_fail_fast(&mut self, now: Time, service: ServiceKey) {
         let entry = self.services.get_mut(service);
         if entry.workers > 0 || !entry.queue.has_fail_fast() {

@@ -1,5 +1,4 @@
-//! Whether peers live: one timer each, for the next heartbeat to it and the end of the patience with
-//! it.
+//! Liveness of peers. Each peer has one timer, for the next heartbeat to it and for the end of its permitted silence.
 
 use super::keys::{ClientKey, WorkerKey};
 use super::workers::Worker;
@@ -26,7 +25,7 @@ impl<F: Frame> Broker<F> {
         self.cancel_timer(old);
     }
 
-    /// One timer a worker: the next heartbeat to it, or the end of the patience with it.
+    /// Sends a heartbeat that is due, or gives up a worker that was silent for too long.
     pub(super) fn worker_due(&mut self, now: Time, key: WorkerKey) {
         let Some(worker) = self.workers.get_mut(key) else {
             return;
@@ -66,8 +65,8 @@ impl<F: Frame> Broker<F> {
         self.arm_worker(key);
     }
 
-    /// A worker of 0.0.92 hears of us at its own pace, whatever pace that is; and that its request
-    /// is still wanted, which it would doubt after three intervals.
+    /// Sends a heartbeat to a 0.0.92 worker in reply to its own, at its own interval. It also confirms a running
+    /// request, which the worker would give up after three intervals without confirmation.
     pub(super) fn beat_old_worker(&mut self, key: WorkerKey) {
         let running = self.workers.get(key).and_then(|w| w.running.front());
         let message = running
@@ -96,7 +95,7 @@ impl<F: Frame> Broker<F> {
         self.cancel_timer(old);
     }
 
-    /// One timer a client: the next heartbeat to it, or the end of the patience with it.
+    /// Sends a heartbeat that is due, or gives up a client that was silent for too long.
     pub(super) fn client_due(&mut self, now: Time, key: ClientKey) {
         let Some(client) = self.clients.get_mut(key) else {
             return;
@@ -109,7 +108,7 @@ impl<F: Frame> Broker<F> {
             return self.arm_client(key);
         }
         if client.hello.is_none() && !client.cut_off {
-            // Of 0.0.92, and heard again: let alone, its requests have their timeouts.
+            // A client of 0.0.92 that was heard again has no liveness timer; its requests have timeouts.
             return;
         }
         let patience = self.config.patience(client.hello.as_ref());
@@ -129,20 +128,20 @@ impl<F: Frame> Broker<F> {
         self.arm_client(key);
     }
 
-    /// The connection of a client broke. One of ours begins anew when it comes back; one of 0.0.92
-    /// may come back on a new connection and wait on, so it has until the patience ends.
+    /// Handles the end of a client's connection. An extended client registers anew when it returns. A client of
+    /// 0.0.92 may go on waiting on a new connection, so it is kept until its permitted silence ends.
     pub(super) fn client_gone(&mut self, now: Time, key: ClientKey) {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        // An identity that begins with NUL was made for the connection, and ends with it.
+        // An identity that begins with NUL was generated for the connection, and ends with it.
         let is_mdp = client.dialect != Dialect::Omdp;
         let is_bound = is_mdp && client.id.first() == Some(&0);
-        // With authentication every one does: the next to have it may be another.
+        // With authentication, every identity ends with its connection: the next one may belong to another user.
         if client.extended || is_bound || self.authorizer.is_on() {
             return self.lose_client(now, key, Departure::Connection);
         }
-        // Each reply that can't be delivered says so again, which is no sign of life.
+        // Each undeliverable reply reports the end again, which is no sign of life.
         if std::mem::replace(&mut client.cut_off, true) {
             return;
         }
@@ -165,7 +164,7 @@ impl<F: Frame> Broker<F> {
     }
 }
 
-/// How long a worker may be silent.
+/// How long the worker may be silent.
 fn patience(config: &BrokerConfig, worker: &Worker) -> Duration {
     let patience = config.patience(worker.hello.as_ref());
     let busy = !worker.busy_for_nobody.is_empty() || !worker.running.is_empty();

@@ -1,44 +1,45 @@
-//! How many requests at the front of a queue have their turn before their clients could answer a
-//! question: these are not parked, and those of them that are parked are asked for.
+//! Estimates how many requests at the front of a queue get their turn before their clients could
+//! answer a question. These requests are not parked, and those that are parked already are asked
+//! for.
 
 use crate::proto::Time;
 use std::time::Duration;
 
-/// What the depth is estimated from: how many requests a service has given out lately.
+/// The recent rate of a service, from which the depth is estimated.
 #[derive(Debug, Default)]
 pub(super) struct Lookahead {
     since: Time,
     count: usize,
     before: usize,
-    /// How long a client took for its answer, the latest time.
+    /// The latest time that a client took to answer.
     trip: Duration,
-    /// How many more are asked for since workers were left without any: what it gives out is no
-    /// measure of what it could.
+    /// Additional depth since workers went idle for want of requests: then the measured rate is
+    /// below the possible one.
     starved: usize,
 }
 
-/// What a rate is taken over.
+/// The interval over which the rate is measured.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 impl Lookahead {
-    /// A request was given to a worker.
+    /// Counts a request that was given to a worker.
     pub(super) fn count(&mut self, now: Time) {
         self.turn(now);
         self.count += 1;
     }
 
-    /// A client took so long to let a request go.
+    /// Records how long a client took to release a request.
     pub(super) fn answered(&mut self, trip: Duration) {
         self.trip = trip;
     }
 
-    /// How many requests have their turn soon: as many as workers have room for, and as many as are
-    /// given out before clients have answered.
+    /// The number of requests whose turn is near: the room of the workers, and those given out
+    /// before clients can answer.
     pub(super) fn depth(&mut self, now: Time, room: usize) -> usize {
         room + self.rate(now)
     }
 
-    /// How deep to look for parked requests to ask for; `None` while enough are asked for.
+    /// How deep to search for parked requests to ask for; `None` while enough are asked for.
     pub(super) fn ask_depth(
         &mut self,
         now: Time,
@@ -51,7 +52,7 @@ impl Lookahead {
             self.starved = (8 * self.starved).clamp(8, 4096);
         }
         let depth = self.depth(now, room);
-        // One question for many requests, not one for each that was let go.
+        // Ask for many requests at a time, not for one after each release.
         (depth > 0 && asked_for * 4 <= depth * 3).then_some(depth)
     }
 
@@ -66,7 +67,8 @@ impl Lookahead {
         }
     }
 
-    /// How many are given out before clients have answered, for sure; none if it is slow.
+    /// How many requests are given out before clients can answer, with a margin. Zero for a slow
+    /// service.
     fn rate(&mut self, now: Time) -> usize {
         self.turn(now);
         let lately = self.count.max(self.before);

@@ -1,18 +1,18 @@
-//! Peers that speak MDP. They are the broker's clients and workers like any others; here is what
-//! their protocol wants otherwise.
+//! MDP peers. They are clients and workers of the broker like all others; this module has the differences of their
+//! protocol.
 //!
 //! | from   | message                   | what the broker does                                    |
 //! |--------|---------------------------|---------------------------------------------------------|
-//! | client | REQUEST                   | gives it an id, queues it under its service, dispatches |
-//! | worker | READY                     | registers the worker, says nothing                      |
-//! | worker | READY, held; `mmi.…`      | DISCONNECT, forgets the worker                          |
+//! | client | REQUEST                   | assigns an id, queues it under its service, dispatches  |
+//! | worker | READY                     | registers the worker, sends no answer                   |
+//! | worker | READY, registered; `mmi.…` | DISCONNECT, removes the worker                         |
 //! | worker | PARTIAL, FINAL for the client of its request | passes it on                         |
-//! | worker | FINAL for anybody else    | DISCONNECT, forgets the worker                          |
-//! | worker | PARTIAL for anybody else  | drops it: a peer in the field sends one after each FINAL |
-//! | worker | anything, not held        | DISCONNECT once, then silence until its READY           |
-//! | any    | a message of another dialect than the one it is held under | drops it; a worker: DISCONNECT |
+//! | worker | FINAL for another client  | DISCONNECT, removes the worker                          |
+//! | worker | PARTIAL for another client | drops it: a known worker sends one after each FINAL    |
+//! | worker | other, not registered     | DISCONNECT once, then nothing until its READY           |
+//! | any    | a message of another dialect than that of its entry | drops it; a worker: DISCONNECT |
 //!
-//! A worker has one request at a time, so the client's address is all that names it.
+//! An MDP worker has one request at a time, so the client's address identifies the request.
 
 use super::keys::{RequestKey, WorkerKey};
 use super::{Broker, Departure, Outgoing, RoutingId, Transmit, mmi};
@@ -25,22 +25,22 @@ use crate::wire::omdp::{self, ReplyKind};
 use crate::wire::{Body, Dialect, Frame};
 use std::collections::HashSet;
 
-/// What has come of a reply whose client can't be given parts: they go in one message, in order,
-/// before what the final brings.
+/// The parts of a reply for a client that cannot receive partials. They are sent in one message, in order, before the
+/// data of the final.
 #[derive(Debug)]
 pub(super) struct Parts<F> {
     frames: Vec<F>,
     bytes: usize,
 }
 
-/// More than this is not collected for a client.
+/// Maximum of bytes that are collected for a reply.
 const MAX_COLLECTED: usize = 64 * 1024 * 1024;
 
-/// Workers that were told to begin anew.
+/// Workers that were told to start over and have not registered since.
 #[derive(Debug, Default)]
 pub(super) struct Refused(HashSet<RoutingId>);
 
-/// The set is forgotten when it is larger: then some hear DISCONNECT twice.
+/// Maximum of entries. Beyond it the set is cleared, and some workers receive DISCONNECT again.
 const MAX_REFUSED: usize = 65_536;
 
 impl Refused {
@@ -54,7 +54,7 @@ impl Refused {
         self.0.len()
     }
 
-    /// Whether it was not told yet.
+    /// Returns true if the worker was not in the set.
     fn insert(&mut self, peer: &[u8]) -> bool {
         if self.0.len() >= MAX_REFUSED {
             self.0.clear();
@@ -64,9 +64,9 @@ impl Refused {
 }
 
 impl<F: Frame> Broker<F> {
-    /// Whether this peer is held under another dialect, which a worker pays for.
+    /// Whether the peer has an entry of another dialect. A worker with one is removed.
     pub(super) fn is_mixed(&mut self, now: Time, from: &[u8], dialect: Dialect) -> bool {
-        // What nearly always is: a network without MDP.
+        // Fast path of the usual case: a network without MDP.
         if dialect == Dialect::Omdp && self.workers.mdp == 0 && self.last_rid == 0 {
             return false;
         }
@@ -144,7 +144,7 @@ impl<F: Frame> Broker<F> {
         let Some(worker) = self.workers.get(key) else {
             return Ok(());
         };
-        // Of a request that ended meanwhile.
+        // For a request that has ended.
         let owed = worker.busy_for_nobody.front();
         if owed.is_some_and(|owed| *owed.client == *client) {
             if last {
@@ -184,7 +184,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Tells a worker that it broke the protocol, and forgets it.
+    /// Removes a worker that violated the protocol.
     pub(super) fn expel(&mut self, now: Time, key: WorkerKey) {
         self.send_worker(key, omdp::ToWorker::Disconnect);
         if let Some(worker) = self.workers.get(key) {
@@ -193,7 +193,7 @@ impl<F: Frame> Broker<F> {
         self.remove_worker(now, key, Departure::Protocol);
     }
 
-    /// The same to one that is not registered; once.
+    /// Sends DISCONNECT, once, to a worker that is not registered.
     pub(super) fn disconnect(&mut self, from: &[u8], dialect: Mdp) {
         if self.refused.insert(from) {
             self.transmits.push(Transmit::plain(
@@ -203,7 +203,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A reply, or a part of one, to a client of MDP.
+    /// Sends a reply, or a part of it, to an MDP client.
     pub(super) fn reply_mdp(
         &mut self,
         dialect: Mdp,
@@ -232,8 +232,8 @@ impl<F: Frame> Broker<F> {
         ));
     }
 
-    /// Keeps a part for the end; gives the whole at the end. A final without data adds no frame to
-    /// parts that have some, and an error stands for itself.
+    /// Collects a part, or returns the whole reply at its end. A final without data adds no frame to earlier parts,
+    /// and an error replaces them.
     fn collect(&mut self, key: RequestKey, kind: ReplyKind, body: Body<F>) -> Option<Vec<F>> {
         if kind == ReplyKind::Partial {
             let parts = self.parts.entry(key).or_insert(Parts {

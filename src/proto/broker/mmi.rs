@@ -1,8 +1,8 @@
-//! MMI, <https://rfc.zeromq.org/spec/8/>: services that the broker itself answers, for clients of
-//! every dialect. `mmi.service` is the standard's; the others are extensions, and answer with JSON.
+//! MMI, <https://rfc.zeromq.org/spec/8/>: services that the broker itself answers, in every dialect. `mmi.service` is
+//! defined by the standard; the others are extensions and answer with JSON.
 //!
-//! No answer takes long, and none is made for each who asks: lists come in pages, a page is made a
-//! few times in [`FRESH`] at most, and the bytes of an answer are shared by all who get it.
+//! The cost of answers is bounded: lists are paged, each page is computed a few times per [`FRESH`] at most, and
+//! clients share the bytes of an answer.
 
 use super::Broker;
 use super::access::Principal;
@@ -14,31 +14,32 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long an answer is as good as new.
+/// Lifetime of a computed answer.
 const FRESH: Duration = Duration::from_millis(20);
 
-/// The same of answers that are of everything, and for each byte of them: making one takes a small part of that.
+/// Lifetime of an answer over all services: this, or the time per byte of the answer if that is longer. Computing the
+/// answer takes a small part of its lifetime.
 const METRICS_FRESH: Duration = Duration::from_millis(250);
 const FRESH_FOR_A_BYTE: Duration = Duration::from_nanos(200);
 
-/// So many bytes of an answer are made in the time of a unit of work.
+/// Bytes of an answer that take one unit of work.
 const UNIT: usize = 1024;
 
-/// How many answers are made in [`FRESH`], and kept.
+/// Maximum of answers that are computed per [`FRESH`], and kept.
 const MOST: usize = 6;
 
-/// The same of answers about one service, which are short.
+/// The same maximum for answers about a single service, which are short.
 const MOST_OF_ONE: usize = 32;
 
-/// The longest question.
+/// Maximum length of a question, in bytes.
 const MAX_QUESTION: usize = 4096;
 
-/// Whether a service is one that the broker keeps to itself.
+/// Whether a name is reserved for the broker.
 pub(super) fn is_reserved(service: &[u8]) -> bool {
     service.starts_with(b"mmi.")
 }
 
-/// The service by which peers of PIGATO ask who is there. A worker may serve it instead of the broker.
+/// The service for which peers of PIGATO ask. A worker may serve it in place of the broker.
 const DIRECTORY: &[u8] = b"$dir";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,18 +54,18 @@ enum List {
     Identities,
 }
 
-/// What is asked for.
+/// The parameters of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Query {
     list: List,
     page: usize,
-    /// Of this service alone.
+    /// Restricts the answer to this service.
     service: Option<Vec<u8>>,
-    /// For somebody who does not see everything.
+    /// Restricts the answer to what this principal may see.
     viewer: Option<Arc<Principal>>,
 }
 
-/// What was answered lately: to what, the answer, and until when it is good.
+/// Recent answers: the query, the answer, and the end of its lifetime.
 #[derive(Debug)]
 pub(super) struct Answers<F>(Vec<(Query, F, Time)>);
 
@@ -81,7 +82,7 @@ impl<F> Answers<F> {
 }
 
 impl<F: Frame> Broker<F> {
-    /// Whether the broker answers requests to this service by itself.
+    /// Whether the broker itself answers requests to this service.
     pub(super) fn is_own(&self, service: &[u8]) -> bool {
         match service.first() {
             Some(b'm') => is_reserved(service),
@@ -96,7 +97,7 @@ impl<F: Frame> Broker<F> {
         service: &[u8],
         body: Body<F>,
     ) -> Result<Body<F>, Code> {
-        // Nothing that is asked is longer, and reading it takes time.
+        // No valid question is longer, and parsing takes time.
         let body = match body.bytes.len() <= MAX_QUESTION {
             true => body,
             false => Body::json(F::from(&b"null"[..])),
@@ -133,7 +134,7 @@ impl<F: Frame> Broker<F> {
                 (query.page, query.service) = question_in(&body);
                 query.viewer = self.viewer();
             }
-            // The number of the last event that is known.
+            // `page` is the number of the latest event that the client knows.
             List::Events => {
                 query.page = number_in(&body).unwrap_or(usize::MAX);
                 query.viewer = self.viewer();
@@ -197,7 +198,7 @@ impl<F: Frame> Broker<F> {
         Ok(answer)
     }
 
-    /// Rules have changed, and so may have what a user sees.
+    /// Discards answers after a change of the rules, which may change what a user may see.
     pub(super) fn forget_answers(&mut self) {
         self.answers.0.clear();
     }
@@ -218,7 +219,7 @@ impl<F: Frame> Broker<F> {
     }
 }
 
-/// The service that is asked about: a string, or the first frame.
+/// The service that the client asks for: a JSON string, or the first frame.
 fn name_of<F: Frame>(body: Body<F>) -> Vec<u8> {
     if body.encoding == Encoding::Json
         && let Ok(name) = serde_json::from_slice::<String>(&body.bytes)
@@ -229,12 +230,12 @@ fn name_of<F: Frame>(body: Body<F>) -> Vec<u8> {
     first.map(|frame| frame.to_vec()).unwrap_or_default()
 }
 
-/// The number that the question brings.
+/// The number in the client's question.
 fn number_in<F: Frame>(body: &Body<F>) -> Option<usize> {
     std::str::from_utf8(&body.bytes).ok()?.parse().ok()
 }
 
-/// A page, or a service and a page: a number, a name as a string, or an object of both.
+/// The page and the service in the client's question: a number, a string, or an object with both.
 fn question_in<F: Frame>(body: &Body<F>) -> (usize, Option<Vec<u8>>) {
     if let Some(page) = number_in(body) {
         return (page, None);

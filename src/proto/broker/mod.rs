@@ -1,37 +1,36 @@
-//! The broker: knows the services and who serves them, queues requests, gives each to one worker
-//! and passes its replies on; notices who died.
+//! The broker: registers services and their workers, queues requests, gives each to one worker, passes its replies to
+//! the client, and detects peers that have died.
 //!
-//! Peers are told apart by their routing id, which the transport vouches for: what a message says
-//! of its sender is never believed. A worker's reply counts only for a request that this worker
-//! was given; a client's cancel only for a request of its own.
+//! Peers are identified by the routing id of the transport, never by what a message says about its sender. A worker
+//! may reply only to requests that it was given, and a client may cancel only its own requests.
 //!
 //! | from   | message            | what the broker does                                           |
 //! |--------|--------------------|----------------------------------------------------------------|
-//! | client | HELLO              | registers the client, answers; an earlier life's requests end  |
+//! | client | HELLO              | registers the client, answers; ends requests of an earlier life |
 //! | client | REQUEST            | queues it under its service, dispatches                        |
-//! | client | REQUEST that may not wait | `W_NONE`, `B_QUEUE_FULL` (see [`limits`])                |
-//! | client | HEARTBEAT rid      | passes it to the worker that holds the request                 |
-//! | client | CANCEL             | forgets the request, tells its worker                          |
-//! | client | RESUME             | looks for it among the claims, see [`claims`]                  |
-//! | client | GO                 | the requests may be given to a worker, see [`parking`]         |
-//! | client | CREDIT rid         | passes it to the worker that holds the request                 |
-//! | client | DISCONNECT         | forgets the client and its requests                            |
+//! | client | REQUEST beyond a limit, or with `failFast` | `B_QUEUE_FULL`, `W_NONE` (see [`limits`]) |
+//! | client | HEARTBEAT rid      | passes it to the worker of the request                         |
+//! | client | CANCEL             | ends the request, tells its worker                             |
+//! | client | RESUME             | searches the claims for it, see [`claims`]                     |
+//! | client | GO                 | releases parked requests, see [`parking`]                      |
+//! | client | CREDIT rid         | passes it to the worker of the request                         |
+//! | client | DISCONNECT         | removes the client, ends its requests                          |
 //! | worker | READY              | registers the worker, answers a hello, dispatches              |
-//! | worker | READY, held        | same session: updates; new one: starts over; 0.0.92: DISCONNECT |
+//! | worker | READY, registered  | same session: updates; new session: starts over; 0.0.92: DISCONNECT |
 //! | worker | PARTIAL            | passes it on, restarts the idle timeout                        |
-//! | worker | FINAL, error       | passes it on, forgets the request, dispatches                  |
-//! | worker | error `W_LOST` of a request that may start again | see [`retry`]                   |
-//! | worker | RETURN             | its requests go back to the front of the queue                 |
-//! | worker | CLAIM              | looks for who asks for it, see [`claims`]                      |
-//! | worker | DISCONNECT         | forgets the worker; of ours: its requests had not started      |
-//! | worker | anything, not held | DISCONNECT, and the worker starts over                         |
-//! | any    | MDP                | see `mdp`: the same, in the terms of its dialect               |
-//! | any    | PIGATO             | see `pigato`: the same                                         |
-//! | time   | request's deadline | `C_TIMEOUT` to the client, CANCEL to the worker                |
-//! | either | READY, REQUEST the user may not | DISCONNECT; `B_DENIED` (see [`access`])                |
-//! | time   | silent peer        | DISCONNECT, and as if its connection had broken                |
-//! | transport | takes no more of a peer's | DISCONNECT, or `C_SLOW` for its requests (see `flow`)    |
-//! | transport | connection broke | a worker's requests start again or are lost; a client's end    |
+//! | worker | FINAL, error       | passes it on, ends the request, dispatches                     |
+//! | worker | error `W_LOST` of a request with `retry` | see [`retry`]                            |
+//! | worker | RETURN             | puts its requests back to the front of the queue               |
+//! | worker | CLAIM              | searches the resumed requests for it, see [`claims`]           |
+//! | worker | DISCONNECT         | removes the worker; requests of an extended worker had not started |
+//! | worker | other, not registered | DISCONNECT, and the worker starts over                      |
+//! | any    | MDP                | see `mdp`                                                      |
+//! | any    | PIGATO             | see `pigato`                                                   |
+//! | timer  | end of a timeout   | `C_TIMEOUT` to the client, CANCEL to the worker                |
+//! | any    | READY, REQUEST that the rules deny | DISCONNECT; `B_DENIED` (see [`access`])        |
+//! | timer  | silent peer        | DISCONNECT, then as after the end of its connection            |
+//! | transport | too much waits for a peer | DISCONNECT, or `C_SLOW` for its requests (see `flow`)   |
+//! | transport | end of a connection | retries or ends a worker's requests; ends a client's          |
 
 mod access;
 mod accounts;
@@ -119,10 +118,10 @@ use stats::Counters;
 use std::sync::Arc;
 use workers::Workers;
 
-/// What the transport calls a peer: 1 to 255 bytes, unique among the connections of one socket.
+/// The transport's id of a peer: 1 to 255 bytes, unique among the connections of a socket.
 pub type RoutingId = Arc<[u8]>;
 
-/// Who waits for a time.
+/// The owner of a deadline.
 #[derive(Debug, Clone, Copy)]
 enum Timer {
     Request(RequestKey),
@@ -136,11 +135,11 @@ enum Timer {
     Rate(ServiceKey),
 }
 
-/// How many deadlines are seen to before messages get their turn: a queue of a million that expires
-/// must not keep the others waiting.
+/// Maximum of deadlines that are handled before messages are handled again, so that a million requests that expire at
+/// once do not delay messages.
 const MAX_DUE: usize = 1024;
 
-/// How many messages that are none, or denied, an operator is told of in a second.
+/// Maximum of faults and denials that are reported as events, per second.
 const MAX_FAULTS: u32 = 512;
 
 /// The broker machine. See [`super`] for the contract.
@@ -161,37 +160,37 @@ pub struct Broker<F> {
     forgotten: Forgotten,
     transmits: Vec<Transmit<F>>,
     events: Vec<BrokerEvent>,
-    /// What a worker of PIGATO adds to the reply that is being passed on.
+    /// The options that a PIGATO worker sent with the reply that is being passed on.
     reply_opts: Option<F>,
-    /// What has come of replies whose clients can't be given parts.
+    /// The parts of replies to clients that cannot receive partials.
     parts: Table<RequestKey, Parts<F>>,
-    /// Who was told to begin anew, and hears no more until it does.
+    /// Workers that were told to start over; no further messages are sent to them until they do.
     refused: Refused,
     displaced: Displaced,
     answers: mmi::Answers<F>,
-    /// Numbers the requests of clients that don't.
+    /// The latest id that was assigned to a request of a client whose dialect has no ids.
     last_rid: u64,
     counters: Counters,
     journal: metrics::Journal,
     request_log: request_log::RequestLog,
     gauge: Gauge,
-    /// The time of the message that is being handled.
+    /// The time of the call that is being handled.
     now: Time,
-    /// How often faults and refusals of peers are told.
+    /// Limits the rate of events about faults and refusals.
     faults: Pulse,
     authorizer: access::Authorizer<F>,
     settling: fanout::Settling,
     backlogs: backlog::Backlogs,
-    /// What the message that is being handled takes beyond one unit of work.
+    /// Units of work of the current message beyond the first.
     work: u32,
-    /// Nothing is given to a worker any more.
+    /// Nothing is dispatched any more.
     stopping: bool,
-    /// It has stopped, and hears nobody.
+    /// The broker has stopped; messages are not handled.
     stopped: bool,
 }
 
 impl<F: Frame> Broker<F> {
-    /// A broker that knows nobody.
+    /// Creates a broker without peers.
     pub fn new(config: BrokerConfig) -> Self {
         Broker {
             services: Services::new(config.measured_services, config.policies.spreads),
@@ -230,8 +229,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Takes one message, without the routing id that the transport put before it; `frames` is
-    /// empty afterwards.
+    /// Handles a message, given without the routing id in front. Leaves `frames` empty.
     pub fn handle_message(&mut self, now: Time, from: &[u8], frames: &mut Vec<F>) {
         self.now = now;
         if self.is_banned(now, from) {
@@ -270,7 +268,7 @@ impl<F: Frame> Broker<F> {
         self.do_decoded(now, from, message);
     }
 
-    /// Does what may be done.
+    /// Handles a message that is permitted.
     fn do_decoded(&mut self, now: Time, from: &[u8], message: Incoming<F>) {
         let result = match message {
             Incoming::Request(request) => self.admit(now, from, request).map_err(Malformed::as_str),
@@ -293,7 +291,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// The connection of this peer broke, or a message could not be delivered because it had.
+    /// Handles the end of a peer's connection. It may be reported again for each message that cannot be delivered.
     pub fn handle_gone(&mut self, now: Time, peer: &[u8]) {
         self.refused.remove(peer);
         let (worker, client) = (self.workers.find(peer), self.clients.find(peer));
@@ -310,9 +308,9 @@ impl<F: Frame> Broker<F> {
         self.forget_peer(peer);
     }
 
-    /// To be called when [`next_deadline`](Self::next_deadline) has come, after the messages that
-    /// were there already: what was said in time must not count as silence. When very many are due
-    /// at once some may be left, and the next deadline is still that one.
+    /// Must be called at [`next_deadline`](Self::next_deadline), after messages that have already arrived, so that a
+    /// message in time does not count as silence. If very many deadlines have passed, some may be left; the next
+    /// deadline is then already past.
     pub fn handle_timeout(&mut self, now: Time) {
         self.now = now;
         for _ in 0..MAX_DUE {
@@ -338,12 +336,12 @@ impl<F: Frame> Broker<F> {
         self.deadlines.next()
     }
 
-    /// Hands out the messages to be sent, in order.
+    /// Removes and returns the messages to send, in order.
     pub fn drain_transmits(&mut self) -> std::vec::Drain<'_, Transmit<F>> {
         self.transmits.drain(..)
     }
 
-    /// Hands out what an operator may want to know, in order.
+    /// Removes and returns the events, in order.
     pub fn drain_events(&mut self) -> std::vec::IntoIter<Told> {
         let Broker {
             addresses, journal, ..
@@ -357,13 +355,12 @@ impl<F: Frame> Broker<F> {
         told.collect::<Vec<_>>().into_iter()
     }
 
-    /// How many messages that are none have come.
+    /// Number of malformed or unexpected messages.
     pub fn bad_messages(&self) -> u64 {
         self.counters.bad_messages
     }
 
-    /// How many requests wait or run; workers; clients; services. All are zero when nobody is
-    /// there and nothing is asked.
+    /// Numbers of requests that have not ended, workers, clients, and services. All are zero without peers.
     pub fn load(&self) -> [usize; 4] {
         [
             self.requests.len(),
@@ -373,12 +370,12 @@ impl<F: Frame> Broker<F> {
         ]
     }
 
-    /// How often peers wanted what they may not.
+    /// Numbers of refusals by the access rules.
     pub fn refusals(&self) -> Refusals {
         self.authorizer.refusals
     }
 
-    /// Every one is counted; so many that a log stays readable are told.
+    /// Counts a fault. At most [`MAX_FAULTS`] a second are reported as events.
     fn report_bad(&mut self, from: &[u8], why: &'static str) {
         self.counters.bad_messages += 1;
         if self.faults.beats(self.now) {

@@ -1,4 +1,4 @@
-//! The messages of peers of ours and of 0.0.92, to what the broker does with them.
+//! Dispatches the messages of extended and 0.0.92 peers to their handlers.
 
 use super::ends::End;
 use super::workers::Worker;
@@ -35,7 +35,8 @@ impl<F: Frame> Broker<F> {
             }
             (ClientMessage::Cancel { rid, expired }, Some(key)) => {
                 let Some(request) = self.clients.request(key, &rid, &self.requests) else {
-                    // Its own that has ended meanwhile, or a guess at another's: the same to us.
+                    // A request of its own that has just ended, or a guessed id. The two look the
+                    // same.
                     self.authorizer.refusals.strays += 1;
                     return Ok(());
                 };
@@ -62,7 +63,7 @@ impl<F: Frame> Broker<F> {
             (ClientMessage::AllResumed, Some(key)) => self.on_all_resumed(now, key),
             (ClientMessage::Where { rid }, Some(key)) => self.on_where(key, rid),
             (ClientMessage::Disconnect, Some(key)) => self.drop_client(now, key),
-            // Requests have a door of their own, see `admission`.
+            // Handled by `admission`.
             (ClientMessage::Request { .. } | ClientMessage::Resume { .. }, _) => {}
             (ClientMessage::Heartbeat, _) | (_, None) => {}
         }
@@ -142,7 +143,7 @@ impl<F: Frame> Broker<F> {
             }
             (WorkerMessage::AllClaimed, Some(key)) => self.end_of_claims(now, key, true),
             (WorkerMessage::Disconnect, Some(key)) => {
-                // So that one of ours can wait until its goodbye was heard.
+                // So that an extended worker can wait until its goodbye has arrived.
                 let hears = |w: &Worker| w.hello.is_some() || w.dialect == Dialect::Pigato;
                 if self.workers.get(key).is_some_and(hears) {
                     self.send_worker(key, ToWorker::Disconnect);

@@ -1,48 +1,46 @@
-//! How far ahead of need a worker is given requests.
+//! Prefetch: how many requests a worker is given ahead of need.
 //!
-//! A worker that has nothing until its reply has reached the broker idles for a round trip. So it
-//! is given more than it can run: what it works off while a message travels there and back, and in
-//! [`AHEAD`]. Only the former is on the way when all goes well, so nothing waits longer than that.
+//! A worker without further requests idles for a round trip after each reply. So it is given more than it can run: as
+//! much as it processes in a round trip and in [`AHEAD`]. In normal operation only the requests for the round trip
+//! are under way, so no request waits longer than that.
 //!
-//! The two times are told apart by the worker's own clock. It says now and then how long its
-//! requests take, and how long it held this one; the rest of the time from giving it to its end was
-//! the round trip.
+//! The worker's clock separates the two times. It reports now and then how long its requests take, and how long it
+//! has held this one. The rest of the time between assignment and end is the round trip.
 
 use crate::proto::Time;
 use crate::wire::ext::Pace as Told;
 
-/// How much work may lie ready, beyond the round trip. Long against what a thread takes to wake up,
-/// short against what people notice, and against the worker's patience with itself,
-/// `worker::STALL`.
+/// Work that may lie at the worker beyond the round trip, in µs. It is long compared with the wake-up of a thread,
+/// and short compared with human perception and with `worker::STALL`, after which the worker returns it.
 const AHEAD: u64 = 1_000;
 
-/// One whose requests take longer than this, in µs, is given none ahead. Half of `worker::STALL`: it
-/// would give them back again and again.
+/// A worker whose requests take longer than this, in µs, is given none ahead. Half of `worker::STALL`, because
+/// otherwise it would return them again and again.
 const SLOW: u64 = 2_500;
 
-/// No longer round trip than this, in µs, is hidden. Half of `worker::BACKLOG`.
+/// Maximum round trip to hide, in µs. Half of `worker::BACKLOG`.
 const FARTHEST: u64 = 50_000;
 
-/// A round trip that is twice the shortest, and this, in µs, has met others on its way.
+/// A round trip longer than twice the shortest plus this, in µs, is a sign of congestion.
 const CROWDED: u64 = 5_000;
 
-/// A path that became longer is believed to be so after some sixty reports, which are ten a second
-/// at least.
+/// Divisor of the drift: a longer round trip is accepted as the shortest after some sixty reports, of which there are
+/// at least ten a second.
 const DRIFT: u64 = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// The shortest round trip of late, in µs.
+    /// The shortest recent round trip, in µs.
     round_trip: Option<u64>,
-    /// How many requests hide it, by what the worker said.
+    /// Number of requests that hide the round trip, by the latest report.
     target: usize,
-    /// How many it is trusted with: grows with each that ends, so it doubles with each round trip,
-    /// and what a narrow path can't carry is noticed before much of it is on the way.
+    /// Current limit. It grows by one with each request that ends, so it doubles in each round trip. On a slow path,
+    /// congestion thus shows before much is under way.
     window: usize,
 }
 
 impl Pace {
-    /// It has said so with the end of a request that was given to it at this time.
+    /// Applies a worker's report, made at the end of a request that it was given at `given`.
     pub(super) fn told(&mut self, now: Time, given: Time, told: Told) {
         let travelled = now.since(given).as_micros() as u64;
         let travelled = travelled.saturating_sub(u64::from(told.held));
@@ -60,25 +58,25 @@ impl Pace {
         };
         self.target = (micros / service) as usize;
         if travelled > 2 * shortest + CROWDED {
-            // So few that the way is free again, and shows how long it is then.
+            // So few that the path clears and the next report shows its true length.
             self.window = (self.window.min(self.target) / 4).max(1);
         }
     }
 
-    /// It has ended a request.
+    /// Counts a request that the worker has ended.
     pub(super) fn end(&mut self) {
         if self.window < self.target {
             self.window += 1;
         }
     }
 
-    /// It gave requests back, because one takes longer than it should: nothing until it says that
-    /// it is fast.
+    /// Stops prefetch after the worker returned requests because one takes too long. The next report of a fast
+    /// request starts it again.
     pub(super) fn stall(&mut self) {
         self.target = 0;
     }
 
-    /// How many requests beyond those that it can run.
+    /// Number of requests beyond those that the worker can run.
     pub(super) fn ahead(&self) -> usize {
         self.window.min(self.target)
     }
@@ -88,7 +86,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Tells that a request took so long, after a round trip of so many µs and some µs in line.
+    /// Reports a request with this service time, round trip and waiting time at the worker, in µs.
     fn tell(pace: &mut Pace, service: u16, round_trip: u64, line: u64) {
         let held = u64::from(service) + line;
         let told = Told {
@@ -184,7 +182,7 @@ mod tests {
         assert!(pace.ahead() > 1_800, "{}", pace.ahead());
     }
 
-    /// A path that carries a request in 4 ms: more on the way make each of them take longer.
+    /// A path that transfers one request in 4 ms; each additional request under way delays all of them.
     #[test]
     fn a_crowded_way_gets_no_more_crowded() {
         let mut pace = Pace::default();

@@ -1,26 +1,25 @@
-//! Requests that have waited for long, or will, are parked with their clients.
+//! Parking: requests that wait for long are parked with their clients.
 //!
-//! When a broker dies, nobody can know which of the requests in its queue had been given to a
-//! worker. So a client is told of those that have waited for [`PARK`] that they have not, and that
-//! they won't be before it says so: they are *parked*. So are those that come while their service has
-//! no worker, at the end of the turn in which they came: after the death of a broker the next one has
-//! clients before it has workers. It can give them to the next broker, to run
-//! once. When the turn of a parked request is near, the broker asks for it back, and the client lets
-//! it go; from then on it may run, and the client counts it among those that it can't know of.
+//! After the death of a broker it is unknown which of its queued requests had been given to a worker. So a client is
+//! told that a request which has waited for [`PARK`] has not been given out, and will not be until the client
+//! releases it: the request is *parked*. The client can give it to the next broker, and it still runs only once.
+//! Requests whose service has no worker are parked at the end of the turn in which they arrive, because a broker that
+//! replaces a dead one has clients before it has workers. When the turn of a parked request is near, the broker asks
+//! for it, and the client releases it. From then on it may run, and its state is unknown to the client if the broker
+//! dies.
 //!
 //! | park state | in the queue                                 | next                                      |
 //! |------------|----------------------------------------------|-------------------------------------------|
 //! | Open       | may be given to a worker                     | after [`PARK`], without any worker at once: Parked; the client is told |
-//! | Parked     | not before the client lets it go             | its turn is near: Asked; the client is asked |
-//! | Asked      | nor that                                     | the client answers: Released              |
-//! |            |                                              | after [`PARK`]: set aside until it does   |
+//! | Parked     | may not, before its client releases it       | its turn is near: Asked; the client is asked |
+//! | Asked      | may not yet                                  | the client answers: Released              |
+//! |            |                                              | after [`PARK`]: set aside until the answer |
 //! | Released   | may be given to a worker                     | as Open                                   |
 //!
-//! What is asked for is in [`super::lookahead`]; what has its turn that soon is not parked in the
-//! first place. A client that does not answer costs the others one wait; what else it has parked is
-//! set aside as its turn comes. Requests of clients that did not say that they can be told are never
-//! parked, nor is anything that finds a worker in time. How clients are asked is in
-//! [`super::unparking`].
+//! [`super::lookahead`] decides which requests are asked for; requests whose turn is that near are not parked at all.
+//! A client that does not answer delays the others once; its other parked requests are set aside when their turn
+//! comes. Requests of clients that do not support parking are never parked, and neither are those that find a worker
+//! in time. [`super::unparking`] asks the clients.
 
 use super::keys::{ClientKey, RequestKey, ServiceKey};
 use super::requests::{ParkState, State};
@@ -32,19 +31,19 @@ use crate::wire::omdp::{ToClient, rids_to_frames};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
-/// How long a request waits before it is parked, and how long a client may take to let it go. Long
-/// against what a queue takes that only evens out a burst, short against what people wait for.
+/// How long a request waits before it is parked, and how long a client may take to release one. Long compared with a
+/// queue that only evens out a burst, short compared with human patience.
 pub const PARK: Duration = Duration::from_millis(50);
 
-/// Between two looks at who has waited for long; clients are told of many requests at once.
+/// Interval between two scans; a client is told of many requests at once.
 const TICK: Duration = Duration::from_millis(25);
 
-/// What is to be looked at after [`PARK`].
+/// Requests to examine after [`PARK`].
 #[derive(Debug, Default)]
 pub(super) struct Parking {
-    /// Since when, and the token; those that have moved on meanwhile are passed over.
+    /// The start of the wait, and the token. Entries whose request has changed since are skipped.
     line: VecDeque<(Time, u64)>,
-    /// The same of those that came in this turn, and have nobody to wait for.
+    /// The same for requests that arrived in this turn and whose service has no worker.
     fresh: Vec<(Time, u64)>,
     timer: Option<TimerKey>,
 }
@@ -58,16 +57,16 @@ impl Parking {
     }
 }
 
-/// Requests to tell clients of, by client.
+/// Ids of requests in a message, by client.
 pub(super) type Told<F> = BTreeMap<ClientKey, Vec<F>>;
 
 impl<F: Frame> Broker<F> {
-    /// Looks after a request that has just begun to wait, if it is still in the queue.
+    /// Schedules the examination of a request that has just begun to wait, if it is still in the queue.
     pub(super) fn watch(&mut self, now: Time, key: RequestKey) {
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
-        // It had started before, with a worker that was lost: that it waits says nothing.
+        // After an attempt at a lost worker, a waiting request is not known to be unstarted.
         let started = request.retried > 0 || request.uncertain;
         let State::Queued(queued) = &mut request.state else {
             return;
@@ -86,7 +85,7 @@ impl<F: Frame> Broker<F> {
         self.stand(now, token);
     }
 
-    /// Whether there is no worker, and has been none lately.
+    /// Whether the service has no worker and had none recently.
     fn has_nobody(&mut self, now: Time, service: ServiceKey) -> bool {
         let service = self.services.get_mut(service);
         service.workers == 0 && service.depth(now) == 0
@@ -99,7 +98,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Not later than that.
+    /// Sets the timer, unless it fires earlier anyway.
     fn look_at(&mut self, at: Time) {
         if self.parking.timer.is_some_and(|timer| timer.at() <= at) {
             return;
@@ -109,7 +108,7 @@ impl<F: Frame> Broker<F> {
         self.parking.timer = Some(self.deadlines.set(at, Timer::Parking));
     }
 
-    /// The request, if it still waits as it did then.
+    /// The request, if it has been waiting without a change since then.
     fn waiting(&self, since: Time, token: u64) -> Option<(RequestKey, ServiceKey)> {
         let key = self.requests.by_token(token)?;
         let request = self.requests.get(key)?;
@@ -119,7 +118,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Some have waited for long.
+    /// Parks or sets aside the requests that have waited for [`PARK`].
     pub(super) fn parking_due(&mut self, now: Time) {
         self.parking.timer = None;
         let mut told = Told::new();
@@ -169,7 +168,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Requests whose turn is near: if they were parked, they would be asked for at once.
+    /// Collects the requests whose turn is near. They would be asked for as soon as they were parked.
     fn find_near(&mut self, now: Time, service: ServiceKey, near: &mut HashSet<RequestKey>) {
         let entry = self.services.get_mut(service);
         let depth = entry.depth(now);
@@ -183,7 +182,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// One that has waited for long. True if it is not what it was.
+    /// Handles one request that has waited for [`PARK`]. Returns true if its state has changed.
     fn park_one(&mut self, now: Time, key: RequestKey, near: bool, told: &mut Told<F>) -> bool {
         let Some(request) = self.requests.get(key) else {
             return false;
@@ -215,7 +214,7 @@ impl<F: Frame> Broker<F> {
         true
     }
 
-    /// Nothing waits any more, and nobody is to be told of it.
+    /// Clears the schedule when no request is left.
     pub(super) fn close_parking(&mut self) {
         self.parking.line.clear();
         self.parking.fresh.clear();

@@ -1,19 +1,18 @@
-//! Peers of PIGATO. They speak like those of 0.0.92 in most things; here is what they say and want
-//! otherwise.
+//! PIGATO peers. Most of their protocol is that of 0.0.92; this module has the differences.
 //!
 //! | from   | message               | what the broker does                                         |
 //! |--------|-----------------------|--------------------------------------------------------------|
-//! | client | REQUEST               | the door's; the form of its replies is that of the last request |
+//! | client | REQUEST               | see `admission`; replies have the form of the latest request |
 //! | client | HEARTBEAT             | answers it, unless the client said hello: 0.0.92 ignores it  |
-//! | client | HEARTBEAT for a worker | the worker lives, where peers are not authenticated         |
-//! | worker | READY                 | registers it; what it is will be seen                        |
-//! | worker | HEARTBEAT with a status | it is of PIGATO, and takes so many requests at once        |
-//! | worker | HEARTBEAT without, a reply of 0.0.92 | it is of 0.0.92                               |
-//! | worker | PARTIAL, FINAL, REJECT | it is of PIGATO; passed on                                  |
-//! | worker | anything, not held    | DISCONNECT, and the worker starts over                       |
+//! | client | HEARTBEAT for a worker | counts as the worker's own, if peers are not authenticated  |
+//! | worker | READY                 | registers it, before its dialect is known                    |
+//! | worker | HEARTBEAT with a status | it speaks PIGATO; the status is its room                   |
+//! | worker | HEARTBEAT without status, reply of 0.0.92 | it is of 0.0.92                          |
+//! | worker | PARTIAL, FINAL, REJECT | it speaks PIGATO; passed on                                 |
+//! | worker | other, not registered | DISCONNECT, and the worker starts over                       |
 //!
-//! Until a worker has shown what it is, it has one request at a time, in a form that both kinds read,
-//! and is told nothing that one of them could not bear.
+//! Until its dialect is known, a worker gets one request at a time, in a form that both dialects can read, and no
+//! message that would break a worker of either.
 
 use super::keys::{RequestKey, WorkerKey};
 use super::{Broker, Outgoing, Transmit};
@@ -22,7 +21,7 @@ use crate::wire::omdp::ReplyKind;
 use crate::wire::pigato::{self, ClientMessage, PeerMessage, ToClient, ToWorker, WorkerMessage};
 use crate::wire::{Body, Dialect, Frame};
 
-/// For so many requests a worker is told at its heartbeat that they are still wanted.
+/// Maximum of requests for which a worker's heartbeat is answered.
 const MAX_BEATS: usize = 1024;
 
 impl<F: Frame> Broker<F> {
@@ -32,7 +31,7 @@ impl<F: Frame> Broker<F> {
             PeerMessage::Client(ClientMessage::WorkerHeartbeat { worker }) => {
                 self.vouch(now, &worker);
             }
-            // What OMDP has a form of came in that form.
+            // Messages with an equivalent in OMDP were decoded as such.
             PeerMessage::Client(_) => {}
             PeerMessage::Worker(message) => match self.workers.find(from) {
                 Some(key) => self.on_pigato_worker(now, key, message),
@@ -41,7 +40,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A client says that a worker lives, which is too busy to say so.
+    /// Handles a client's statement that a worker lives, which is too busy to send heartbeats.
     fn vouch(&mut self, now: Time, worker: &[u8]) {
         if self.authorizer.is_on() {
             return;
@@ -86,7 +85,7 @@ impl<F: Frame> Broker<F> {
                 let kind = ReplyKind::Rejected;
                 self.on_named_reply(now, key, &client, &rid, kind, pigato::body(reason));
             }
-            // Those came in the form of OMDP.
+            // Decoded as messages of OMDP.
             WorkerMessage::Ready { .. } | WorkerMessage::Disconnect => {}
         }
     }
@@ -102,7 +101,7 @@ impl<F: Frame> Broker<F> {
         self.dispatch_for(now, key);
     }
 
-    /// That its requests are still wanted, which it would doubt after three intervals.
+    /// Confirms a worker's requests, which it would give up after three intervals without confirmation.
     fn beat_requests(&mut self, key: WorkerKey) {
         let Some(worker) = self.workers.get(key) else {
             return;
@@ -137,7 +136,7 @@ impl<F: Frame> Broker<F> {
         self.on_reply(now, key, request, kind, body, None);
     }
 
-    /// A request to a worker that is of PIGATO, or may be.
+    /// Sends a request to a worker that speaks PIGATO, or may.
     #[cold]
     pub(super) fn send_pigato_request(&mut self, key: WorkerKey, request: RequestKey) {
         let Some((worker, entry)) = self.workers.get(key).zip(self.requests.get(request)) else {
@@ -177,7 +176,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A reply, or a part of one, to a client of PIGATO.
+    /// Sends a reply, or a part of it, to a PIGATO client.
     #[cold]
     pub(super) fn reply_pigato(&mut self, key: RequestKey, kind: ReplyKind, body: Body<F>) {
         let opts = self.reply_opts.take();
@@ -194,7 +193,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A heartbeat of a client that may be of PIGATO, which takes its broker for dead without answers.
+    /// Answers the heartbeat of a client that may speak PIGATO. Without answers it would take its broker for dead.
     #[cold]
     pub(super) fn answer_beat(&mut self, from: &[u8]) {
         let client = self.clients.find(from);
@@ -205,7 +204,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A worker without a hello that is not known to be of 0.0.92.
+    /// Whether the worker has no hello and is not known to be of 0.0.92.
     #[inline]
     pub(super) fn may_be_of_pigato(&self, key: WorkerKey) -> bool {
         self.workers.get(key).is_some_and(|worker| {
@@ -221,14 +220,14 @@ impl<F: Frame> Broker<F> {
         worker.is_some_and(|worker| worker.dialect == Dialect::Pigato)
     }
 
-    /// It speaks as only workers of 0.0.92 do, unless it has shown that it is another.
+    /// Records that the worker has sent what only workers of 0.0.92 send, unless its dialect is known already.
     pub(super) fn is_of_0_0_92(&mut self, key: WorkerKey) {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.is_old = worker.hello.is_none() && worker.dialect == Dialect::Omdp;
         }
     }
 
-    /// The request that a reply of a worker of 0.0.92 names.
+    /// The request named in a reply of a 0.0.92 worker.
     pub(super) fn running_of_old(
         &mut self,
         key: WorkerKey,

@@ -1,5 +1,5 @@
-//! Where a request is, for the error that its client tells of it: asked for shortly before its timeout, and said
-//! unasked when it fails.
+//! The place of a request, for the error that the client reports. A client asks for it shortly before the timeout;
+//! the broker also sends it when a request fails.
 
 use super::Broker;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
@@ -7,7 +7,7 @@ use crate::wire::Frame;
 use crate::wire::omdp::{Place, ToClient};
 
 impl<F: Frame> Broker<F> {
-    /// A request that is unknown ended a moment ago, and its end is on its way.
+    /// Answers a client's WHERE. An unknown request has just ended, and its end is under way.
     pub(super) fn on_where(&mut self, client: ClientKey, rid: F) {
         let Some(key) = self.clients.request(client, &rid, &self.requests) else {
             return;
@@ -25,7 +25,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// The worker that a request fails at.
+    /// Tells the client the worker of a request that fails.
     #[cold]
     pub(super) fn tell_worker(&mut self, key: RequestKey) {
         let Some(request) = self.requests.get(key) else {

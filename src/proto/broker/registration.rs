@@ -1,5 +1,4 @@
-//! Who comes and who leaves: what a peer that begins is told, and what becomes of what was its own
-//! when it is forgotten.
+//! Registration and removal of workers and clients.
 
 use super::accounts::{ENTRY, OverLimit};
 use super::clients::Client;
@@ -16,10 +15,10 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How many requests end in one go when their client is gone.
+/// Maximum of requests that end in one turn when their client is gone.
 const SLICE: usize = 512;
 
-/// Clients that are gone, with the tokens of the requests that are still to end.
+/// Clients that are gone, each with the tokens of its requests that have not ended yet.
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
     clients: VecDeque<(ClientKey, Vec<u64>)>,
@@ -57,7 +56,7 @@ impl<F: Frame> Broker<F> {
                 if self.is_of_pigato(key) {
                     return;
                 }
-                // As 0.0.92 did: a second READY is a protocol error, the worker starts over.
+                // As in 0.0.92: a second READY is a protocol error, and the worker starts over.
                 self.send_worker(key, ToWorker::Disconnect);
                 self.remove_worker(now, key, Departure::Protocol);
                 return;
@@ -74,7 +73,7 @@ impl<F: Frame> Broker<F> {
                 return self.reattach_worker(now, key, new.clone());
             }
             let old = old.map_or(String::new(), |hello| hello.session.clone());
-            // Its connection took the place of the holder's, whoever it is.
+            // The new connection has taken over the identity, whoever the earlier holder was.
             self.remove_worker(now, key, Departure::Replaced);
             if self.displaced.contains(from, &new) {
                 let session = F::from(new.as_bytes());
@@ -94,7 +93,7 @@ impl<F: Frame> Broker<F> {
         self.dispatch_for(now, key);
     }
 
-    /// `None` if it would be more than may be kept.
+    /// Registers a worker. Returns `None` if its account is over its limit.
     pub(super) fn register(
         &mut self,
         now: Time,
@@ -138,7 +137,7 @@ impl<F: Frame> Broker<F> {
         Some(key)
     }
 
-    /// Takes what a registered worker says anew of itself; what it runs is left alone.
+    /// Takes over a new hello of a registered worker. Its running requests stay as they are.
     fn update_worker(&mut self, now: Time, key: WorkerKey, hello: Option<Hello>) {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.hello = hello.map(without_about);
@@ -147,7 +146,7 @@ impl<F: Frame> Broker<F> {
         self.dispatch_for(now, key);
     }
 
-    /// Someone who is not registered speaks as a worker: it is told to begin at the beginning.
+    /// Tells a peer that acts as a worker without being registered to start over.
     pub(super) fn send_away(&mut self, from: &[u8]) {
         self.transmits.push(Transmit::plain(
             from.into(),
@@ -155,7 +154,7 @@ impl<F: Frame> Broker<F> {
         ));
     }
 
-    /// Forgets a worker, and sees to what it had in its hands.
+    /// Removes a worker, and requeues or ends its requests.
     pub(super) fn remove_worker(&mut self, now: Time, key: WorkerKey, why: Departure) {
         if self
             .workers
@@ -172,7 +171,7 @@ impl<F: Frame> Broker<F> {
             self.services.leave_line(worker.service, turn);
         }
         self.accounts.close(worker.account, worker.charged);
-        // A worker of ours says goodbye after everything that it started has ended.
+        // An extended worker sends its goodbye after all started requests have ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();
         let lost = self.reclaim(now, key, worker.running.iter(), not_started);
         if let Some(addressed) = worker.addressed.take() {
@@ -242,13 +241,13 @@ impl<F: Frame> Broker<F> {
         self.send_client(key, ToClient::Welcome { hello });
     }
 
-    /// Forgets a client that did not say goodbye.
+    /// Removes a client that did not say goodbye, and reports it.
     pub(super) fn lose_client(&mut self, now: Time, key: ClientKey, why: Departure) {
         let lost = self
             .clients
             .get(key)
             .map_or(0, |client| client.requests.len());
-        // Many a client that has what it wanted just ends.
+        // Not reported without open requests: many clients simply end when they have their replies.
         if lost > 0 || why != Departure::Connection {
             self.tell_client_gone(key, why, lost);
         }
@@ -266,14 +265,14 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Forgets a client and all its requests.
+    /// Removes a client and ends its requests.
     pub(super) fn drop_client(&mut self, now: Time, key: ClientKey) {
         let mut requests: Vec<RequestKey> = match self.clients.get(key) {
             Some(client) => client.requests.iter().copied().collect(),
             None => return,
         };
-        // First what waits, then from the latest to the first: the end of one must not start
-        // another that is to end too.
+        // Waiting requests first, then the running ones from the latest to the first, so that the
+        // end of one does not start another one that is to end as well.
         requests.sort_unstable_by_key(|&request| {
             let is_running = self.requests.worker(request).is_some();
             (is_running, Reverse(self.requests.token(request)))
@@ -289,13 +288,13 @@ impl<F: Frame> Broker<F> {
         for request in requests {
             self.end(now, request, End::Cancelled);
         }
-        // One of 0.0.92 went with its last request.
+        // A client of 0.0.92 was removed with its last request.
         let client = self.clients.remove(key);
         self.close_client(client);
         self.logs.remove(key);
     }
 
-    /// Ends some of the requests of clients that are gone.
+    /// Ends up to [`SLICE`] requests of clients that are gone.
     pub(super) fn leaving_due(&mut self, now: Time) {
         let timer = self.leaving.timer.take();
         self.cancel_timer(timer);
@@ -315,13 +314,13 @@ impl<F: Frame> Broker<F> {
             }
         }
         if !self.leaving.clients.is_empty() {
-            // In the next turn, after the messages that came meanwhile.
+            // The next turn handles the messages that arrived meanwhile first.
             let at = now + Duration::from_micros(1);
             self.leaving.timer = Some(self.deadlines.set(at, Timer::Leaving));
         }
     }
 
-    /// The client of this id; a new one if there is none.
+    /// The client of this id, created if necessary.
     pub(super) fn require_client(&mut self, now: Time, id: &[u8], dialect: Dialect) -> ClientKey {
         if let Some(key) = self.clients.find(id) {
             return key;
@@ -331,7 +330,7 @@ impl<F: Frame> Broker<F> {
         self.clients.insert(now, id, dialect, account)
     }
 
-    /// Charges a client for what is known of it, in the place of what it was charged before.
+    /// Replaces the charge for a client's own entry.
     fn charge_client(&mut self, key: ClientKey, bytes: usize) -> Result<(), OverLimit> {
         if let Some(client) = self.clients.get_mut(key) {
             let before = std::mem::take(&mut client.charged);
@@ -342,7 +341,7 @@ impl<F: Frame> Broker<F> {
         Ok(())
     }
 
-    /// Nothing is kept for a client that was taken out of its table.
+    /// Releases what is held for a client that was removed from its table.
     pub(super) fn close_client(&mut self, client: Option<Client>) {
         if let Some(client) = client {
             self.cancel_timer(client.timer);
@@ -351,7 +350,7 @@ impl<F: Frame> Broker<F> {
     }
 }
 
-/// What a worker tells about itself is charged when it registers, and nothing else of it is kept.
+/// Drops the `about` of a hello, which is charged at registration but not kept with the hello.
 pub(super) fn without_about(hello: Hello) -> Hello {
     Hello {
         about: None,

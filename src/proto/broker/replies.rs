@@ -1,4 +1,4 @@
-//! From the worker to the client: whose reply it is, and the form in which it is passed on.
+//! Replies: from a worker to the client, in the form of the client's dialect.
 
 use super::ends::{End, text_of};
 use super::incoming::RequestHead;
@@ -13,7 +13,7 @@ use crate::wire::ext::Pace as Told;
 use crate::wire::omdp::{ReplyKind, ToClient, error_for_old};
 use crate::wire::{Body, Dialect, Frame, mdp, pigato};
 
-/// How many bytes are kept for a client.
+/// Maximum of bytes that are kept in the reply log of one client.
 const MAX_KEPT: usize = 64 * 1024 * 1024;
 
 impl<F: Frame> Broker<F> {
@@ -26,7 +26,7 @@ impl<F: Frame> Broker<F> {
         body: Body<F>,
         pace: Option<Told>,
     ) {
-        // Only the worker that was given a request may answer it.
+        // Only the worker that was given the request may answer it.
         let request = request.filter(|&request| self.requests.worker(request) == Some(key));
         let Some(request) = request else {
             self.authorizer.refusals.strays += 1;
@@ -58,7 +58,7 @@ impl<F: Frame> Broker<F> {
         self.end(now, request, End::Answered(kind, body));
     }
 
-    /// Whether the client has not said that this is more than it takes.
+    /// Whether the body is within the maximum of the client's hello.
     fn client_takes(&self, key: RequestKey, body: &Body<F>) -> bool {
         let request = self.requests.get(key);
         let client = request.and_then(|request| self.clients.get(request.client));
@@ -66,8 +66,8 @@ impl<F: Frame> Broker<F> {
         hello.is_none_or(|hello| hello.takes(body.bytes.len()))
     }
 
-    /// The request that a reply without a token names. 0.0.92 passes ids through UTF-8, so they
-    /// come back as what that made of them.
+    /// The request named by a reply without a token. 0.0.92 decodes ids as UTF-8, so the echoed ids may contain
+    /// replacement characters.
     pub(super) fn running_by_name(
         &self,
         key: WorkerKey,
@@ -86,8 +86,8 @@ impl<F: Frame> Broker<F> {
         })
     }
 
-    /// The end of a request that ended for its client meanwhile: a 0.0.92 worker is free again. Not
-    /// so of one that it took with it from an earlier connection.
+    /// Frees a 0.0.92 worker that answers a request which has already ended for its client. A request that the worker
+    /// brought from an earlier connection frees nothing.
     pub(super) fn release_old_worker(
         &mut self,
         now: Time,
@@ -107,7 +107,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A part of a reply to the client.
+    /// Passes a partial to the client.
     fn pass_on(&mut self, now: Time, key: RequestKey, kind: ReplyKind, body: Body<F>) {
         let Some(request) = self.requests.get_mut(key) else {
             return;
@@ -119,7 +119,7 @@ impl<F: Frame> Broker<F> {
         let meter = &mut self.services.get_mut(request.service).meter;
         meter.partials += 1;
         meter.bytes_out += body.bytes.len() as u64;
-        // Its client has seen the beginning of this attempt.
+        // The client has seen the beginning of this attempt, so there must be no other.
         request.retry = 0;
         if let Some(assigned) = request.assigned_mut() {
             assigned.begun = true;
@@ -133,7 +133,7 @@ impl<F: Frame> Broker<F> {
         self.owe(key, cost);
     }
 
-    /// To the client of a request that was let in, in the form that the client understands.
+    /// Sends a reply to the client of an admitted request, in the client's dialect.
     pub(super) fn reply(&mut self, key: RequestKey, kind: ReplyKind, body: Body<F>) {
         let Some(request) = self.requests.get(key) else {
             return;
@@ -178,7 +178,7 @@ impl<F: Frame> Broker<F> {
         self.pass_reply(client_key, rid, part, kind, body);
     }
 
-    /// To a client of OMDP: kept until the client acknowledges it, and sent unless it is detached.
+    /// Sends a reply to a client of OMDP, unless it is detached. The reply is kept until the client acknowledges it.
     pub(super) fn pass_reply(
         &mut self,
         key: ClientKey,
@@ -220,8 +220,8 @@ impl<F: Frame> Broker<F> {
         });
     }
 
-    /// A client acknowledges nothing: what it was sent is not kept for it, and if its connection breaks
-    /// this broker does not know what it lacks.
+    /// Drops the log of a client that acknowledges nothing. If its connection breaks, this broker cannot tell what it
+    /// lacks.
     #[cold]
     fn give_up_log(&mut self, key: ClientKey) {
         self.logs.remove(key);
@@ -231,7 +231,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// To the client of a request of which nothing is kept.
+    /// Replies to a request that is not in the tables.
     pub(super) fn respond(
         &mut self,
         from: &[u8],
@@ -270,7 +270,7 @@ impl<F: Frame> Broker<F> {
     }
 }
 
-/// A reply as a client of OMDP gets it, if it can be told.
+/// The reply in the form for a client of OMDP; `None` if it cannot be expressed.
 fn reply_to<F: Frame>(
     extended: bool,
     rid: F,
@@ -279,7 +279,7 @@ fn reply_to<F: Frame>(
 ) -> Option<ToClient<F>> {
     let mut body = body.into_value();
     if !extended {
-        // A null partial ends the stream of a 0.0.92 client before its final, which kills it.
+        // A null partial ends the stream of a 0.0.92 client before its final, which crashes the client.
         if kind == ReplyKind::Partial && body.is_null() {
             return None;
         }
@@ -295,7 +295,7 @@ fn reply_to<F: Frame>(
     })
 }
 
-/// Whether `echoed` is `original`, or what a decoder of UTF-8 makes of it.
+/// Whether `echoed` is `original`, or its decoding as UTF-8 with replacement characters.
 fn same_text(echoed: &[u8], original: &[u8]) -> bool {
     echoed == original || echoed == String::from_utf8_lossy(original).as_bytes()
 }

@@ -1,25 +1,25 @@
-//! What each client was sent and has not acknowledged: replies that a broken connection may have lost.
+//! Reply logs: messages to a client that it has not acknowledged, and that a broken connection may have lost.
 //!
-//! A client of 1.x that comes back on another connection asks for each of its requests with the number
-//! of parts that it has. What it lacks is sent again from here, and then the request goes on. While
-//! it is away its replies are only kept.
+//! An extended client that returns on another connection resumes each of its requests with the number of parts that
+//! it has received. The missing parts are sent again from the log before the request goes on. While the client is
+//! detached, its replies are only kept.
 
 use super::keys::ClientKey;
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Frame};
 use std::collections::{HashMap, VecDeque};
 
-/// One message. The bytes of its body are shared with the transport.
+/// One message. The transport shares the bytes of its body.
 #[derive(Debug)]
 pub(super) struct Entry<F> {
     pub(super) rid: F,
-    /// How many parts of this reply were in front of it.
+    /// Number of parts of the reply before this one.
     pub(super) part: u32,
     pub(super) kind: ReplyKind,
     pub(super) body: Body<F>,
 }
 
-/// What an entry costs beside its bytes.
+/// The cost of an entry in addition to its bytes.
 const OVERHEAD: usize = 128;
 
 impl<F: Frame> Entry<F> {
@@ -28,12 +28,12 @@ impl<F: Frame> Entry<F> {
     }
 }
 
-/// What one client was sent.
+/// The log of one client.
 #[derive(Debug)]
 struct ReplyLog<F> {
-    /// On this connection, in that order.
+    /// Messages on the current connection, in order.
     sent: VecDeque<Entry<F>>,
-    /// What may be lost with earlier connections, and what came since, by the request's id.
+    /// Messages that earlier connections may have lost, and those since, by the id of the request.
     lost: HashMap<Box<[u8]>, Vec<Entry<F>>>,
     bytes: usize,
 }
@@ -48,7 +48,7 @@ impl<F> Default for ReplyLog<F> {
     }
 }
 
-/// A log for each client, by its key.
+/// The logs of all clients, by key.
 #[derive(Debug)]
 pub(super) struct ReplyLogs<F>(Vec<ReplyLog<F>>);
 
@@ -64,7 +64,7 @@ impl<F: Frame> ReplyLogs<F> {
         &mut self.0[client.0]
     }
 
-    /// Takes note of what is about to be sent. Gives how many bytes are kept for this client.
+    /// Records a message that is about to be sent. Returns the bytes kept for the client.
     pub(super) fn sent(&mut self, client: ClientKey, entry: Entry<F>) -> usize {
         let log = self.log(client);
         log.bytes += entry.cost();
@@ -72,7 +72,7 @@ impl<F: Frame> ReplyLogs<F> {
         log.bytes
     }
 
-    /// Keeps what can't be sent now. Gives how many bytes are kept for this client.
+    /// Keeps a message that cannot be sent now. Returns the bytes kept for the client.
     pub(super) fn keep(&mut self, client: ClientKey, entry: Entry<F>) -> usize {
         let log = self.log(client);
         log.bytes += entry.cost();
@@ -81,7 +81,7 @@ impl<F: Frame> ReplyLogs<F> {
         log.bytes
     }
 
-    /// The client has so many more.
+    /// Drops the first `messages` messages, which the client has received.
     pub(super) fn acknowledge(&mut self, client: ClientKey, messages: u32) {
         let Some(log) = self.0.get_mut(client.0) else {
             return;
@@ -92,7 +92,7 @@ impl<F: Frame> ReplyLogs<F> {
         }
     }
 
-    /// The connection is lost, and what was sent on it may be.
+    /// Marks the messages of a connection that is lost.
     pub(super) fn lose(&mut self, client: ClientKey) {
         let Some(log) = self.0.get_mut(client.0) else {
             return;
@@ -103,7 +103,7 @@ impl<F: Frame> ReplyLogs<F> {
         }
     }
 
-    /// What was lost of one reply, in that order.
+    /// Removes and returns the kept messages of one reply, in order.
     pub(super) fn take(&mut self, client: ClientKey, rid: &[u8]) -> Vec<Entry<F>> {
         let Some(log) = self.0.get_mut(client.0) else {
             return Vec::new();
@@ -115,7 +115,7 @@ impl<F: Frame> ReplyLogs<F> {
         entries
     }
 
-    /// The requests of which something may be lost.
+    /// The ids of requests with kept messages.
     pub(super) fn rids(&self, client: ClientKey) -> impl Iterator<Item = &[u8]> {
         let log = self.0.get(client.0);
         let lost = log.into_iter().flat_map(|log| log.lost.keys());
@@ -123,7 +123,7 @@ impl<F: Frame> ReplyLogs<F> {
         lost.map(|rid| &**rid).chain(sent.map(|entry| &*entry.rid))
     }
 
-    /// The client has asked for all that it wants.
+    /// Drops messages that the client has not resumed.
     pub(super) fn forget_lost(&mut self, client: ClientKey) {
         let Some(log) = self.0.get_mut(client.0) else {
             return;
@@ -133,7 +133,7 @@ impl<F: Frame> ReplyLogs<F> {
         }
     }
 
-    /// The client is forgotten.
+    /// Removes the log of a client.
     pub(super) fn remove(&mut self, client: ClientKey) {
         if let Some(log) = self.0.get_mut(client.0) {
             *log = ReplyLog::default();

@@ -1,5 +1,5 @@
-//! The log of requests that end. Its rate is bounded: under full load, a record of each request costs the broker more
-//! than the request.
+//! The log of ended requests. Its rate is limited, because under full load a record costs the broker more than the
+//! request.
 
 use super::ends::End;
 use super::event::EndedRequest;
@@ -12,19 +12,19 @@ use crate::proto::code::Code;
 use crate::wire::Frame;
 use std::time::Duration;
 
-/// How many records a burst may have: fewer than events may wait for JavaScript.
+/// Maximum of records in a burst. It must be below the maximum of events that wait for JavaScript.
 const BURST: u64 = 4000;
 
-/// How many records a second are made in the long run.
+/// Records per second in the long run.
 const PER_SECOND: u64 = 2000;
 
-/// A token bucket, in records.
+/// A token bucket; the unit is a record.
 #[derive(Debug)]
 pub(super) struct RequestLog {
     room: u64,
-    /// The time for which `room` is right.
+    /// The time at which `room` was computed.
     at: Time,
-    /// Requests since the last record that have none.
+    /// Number of requests since the last record that were omitted.
     omitted: u64,
 }
 
@@ -37,7 +37,8 @@ impl RequestLog {
         }
     }
 
-    /// Takes room for one record. Returns how many were omitted before it, or `None` if it is to be omitted, too.
+    /// Takes room for a record. Returns the number of requests omitted before it, or `None` if this one is to be
+    /// omitted too.
     fn take(&mut self, now: Time) -> Option<u64> {
         let gained = now.since(self.at).as_micros() as u64 * PER_SECOND / 1_000_000;
         if gained > 0 {
@@ -57,7 +58,7 @@ impl RequestLog {
 }
 
 impl<F: Frame> Broker<F> {
-    /// Records the end of a request that was let in.
+    /// Records the end of an admitted request.
     #[cold]
     pub(super) fn log_end(&mut self, key: RequestKey, times: Times, end: &End<F>) {
         let Some(omitted) = self.request_log.take(times.ended) else {
@@ -89,7 +90,7 @@ impl<F: Frame> Broker<F> {
         self.events.push(BrokerEvent::RequestEnded(Box::new(log)));
     }
 
-    /// Records a request that was not let in.
+    /// Records a refused request.
     #[cold]
     pub(super) fn log_refusal(&mut self, client: &[u8], head: &RequestHead<F>, code: Code) {
         let Some(omitted) = self.request_log.take(self.now) else {

@@ -1,4 +1,4 @@
-//! Requests that have not ended.
+//! The table of requests that have not ended.
 
 mod queue;
 mod routing;
@@ -19,36 +19,36 @@ use slab::Slab;
 pub(super) struct Request<F> {
     pub(super) client: ClientKey,
     pub(super) rid: F,
-    /// Whose workers it waits for, or has one of.
+    /// The home: the service whose workers it waits for or has been given to.
     pub(super) service: ServiceKey,
-    /// `None`: it goes to any worker of the service that it names, in its turn.
+    /// `None`: any worker of the named service may have it, in its turn.
     pub(super) routing: Option<Box<Routing>>,
-    /// What the worker gets. Kept until the request ends: a worker may give it back.
+    /// What a worker gets. Kept until the request ends, because a worker may return it or be lost.
     pub(super) content: Content<F>,
     pub(super) state: State,
     /// `None`: it has no idle timeout.
     pub(super) deadline: Option<Deadline>,
-    /// How often it may still be given to another worker after one was lost with it.
+    /// How many times it may still be given to another worker after its worker was lost.
     pub(super) retry: u8,
-    /// How often it was.
+    /// How many times it has been given to another worker.
     pub(super) retried: u8,
     /// Whether a broker that died may have given it to a worker that was lost.
     pub(super) uncertain: bool,
-    /// Whether it does not wait for a service without workers.
+    /// Whether it ends at once when its service has no worker.
     fail_fast: bool,
-    /// If its data are a stream.
+    /// Present if its data are a stream.
     pub(super) input: Option<Box<Input>>,
-    /// What it counts, here and with its worker.
+    /// The bytes it counts in the queue and at its worker: body and options.
     bytes: usize,
-    /// What the account of its client was charged.
+    /// Bytes that its client's account was charged.
     pub(super) charged: usize,
     pub(super) arrived: Time,
     serial: u32,
 }
 
 impl<F: Frame> Request<F> {
-    /// What a worker of 0.0.92 is to call it. One that was cut off goes on with what it had when it
-    /// comes back, so another attempt has another name: what it says of the first is nobody's.
+    /// The id for a worker of 0.0.92. Such a worker goes on with old requests after a reconnect. So each attempt has
+    /// an id of its own, and late replies to an earlier attempt match no request.
     pub(super) fn name_without_token(&self) -> F {
         match self.retried {
             0 => self.rid.clone(),
@@ -58,7 +58,7 @@ impl<F: Frame> Request<F> {
 }
 
 impl<F> Request<F> {
-    /// Where it waits in its queue; `None` is among those that want nothing.
+    /// Its lane in the queue; `None` is the plain lane.
     fn lane(&self) -> Option<Lane> {
         self.routing.as_deref()?.lane()
     }
@@ -67,7 +67,7 @@ impl<F> Request<F> {
         self.fail_fast
     }
 
-    /// Whether no worker has it.
+    /// Whether it has not been given to a worker.
     pub(super) fn is_waiting(&self) -> bool {
         !matches!(self.state, State::Assigned(_))
     }
@@ -79,7 +79,7 @@ impl<F> Request<F> {
         }
     }
 
-    /// When its worker was given it, if a worker has it.
+    /// When it was given to the worker that has it.
     pub(super) fn given(&self) -> Option<Time> {
         match &self.state {
             State::Assigned(assigned) => Some(assigned.given),
@@ -94,13 +94,13 @@ impl<F> Request<F> {
         }
     }
 
-    /// How many ms are left until its deadline, if it has one.
+    /// Milliseconds until its deadline, if it has one.
     pub(super) fn left_ms(&self, now: Time) -> Option<u32> {
         let latest = self.deadline.as_ref()?.latest?;
         Some(latest.ms_since(now))
     }
 
-    /// Of which request it is a copy, if it is one.
+    /// The part of a fan-out that it is, if it is a copy.
     pub(super) fn part(&self) -> Option<&Part> {
         self.routing.as_ref()?.part.as_ref()
     }
@@ -109,7 +109,7 @@ impl<F> Request<F> {
         self.part().is_some()
     }
 
-    /// There is a sign of life: its idle timeout begins anew.
+    /// Restarts the idle timeout after a sign of life.
     pub(super) fn extend(&mut self, now: Time) {
         if let Some(deadline) = &mut self.deadline {
             let at = now + deadline.idle;
@@ -135,7 +135,7 @@ impl<F: Frame> Content<F> {
 pub(super) struct Requests<F> {
     slab: Slab<Request<F>>,
     serial: u32,
-    /// Those that wait.
+    /// The requests that wait, and their bytes.
     pub(super) waiting: Waiting,
 }
 
@@ -169,22 +169,22 @@ impl<F> Requests<F> {
         self.slab.get_mut(key.0 as usize)
     }
 
-    /// What it holds.
+    /// The bytes it counts in the queue and at its worker.
     pub(super) fn bytes(&self, key: RequestKey) -> usize {
         self.get(key).map_or(0, |request| request.bytes)
     }
 
-    /// Who has it, if a worker has.
+    /// The worker that has it.
     pub(super) fn worker(&self, key: RequestKey) -> Option<WorkerKey> {
         self.get(key)?.worker()
     }
 
-    /// What it wants of its workers, if not simply the next one.
+    /// Its constraints on workers, if any.
     pub(super) fn routing(&self, key: RequestKey) -> Option<&Routing> {
         self.get(key)?.routing.as_deref()
     }
 
-    /// Whether its worker is known to have started it.
+    /// Whether its handler is known to have started.
     pub(super) fn has_begun(&self, key: RequestKey) -> bool {
         match self.get(key).map(|request| &request.state) {
             Some(State::Assigned(assigned)) => assigned.begun,
@@ -192,7 +192,7 @@ impl<F> Requests<F> {
         }
     }
 
-    /// In a queue: its park state.
+    /// Its park state, if it is in a queue.
     pub(super) fn park(&self, key: RequestKey) -> Option<ParkState> {
         match &self.get(key)?.state {
             State::Queued(queued) => Some(queued.park()),
@@ -200,20 +200,20 @@ impl<F> Requests<F> {
         }
     }
 
-    /// The handle that a worker gets: the key, and a serial number in case the key is used again.
+    /// The token for a worker: the key, and a serial number because keys are reused.
     pub(super) fn token(&self, key: RequestKey) -> u64 {
         let serial = self.slab[key.0 as usize].serial;
         u64::from(serial) << 32 | u64::from(key.0)
     }
 
-    /// The request that a token names, if it has not ended.
+    /// The request of a token, if it has not ended.
     pub(super) fn by_token(&self, token: u64) -> Option<RequestKey> {
         let key = RequestKey(token as u32);
         let request = self.get(key)?;
         (u64::from(request.serial) == token >> 32).then_some(key)
     }
 
-    /// The one behind it in its lane.
+    /// The request behind it in its lane.
     pub(super) fn next(&self, key: RequestKey) -> Option<RequestKey> {
         match &self.get(key)?.state {
             State::Queued(queued) if queued.next != NONE => Some(RequestKey(queued.next)),
@@ -221,19 +221,19 @@ impl<F> Requests<F> {
         }
     }
 
-    /// Makes the tokens that were given so far name nothing.
+    /// Invalidates the tokens that were given out for this request.
     pub(super) fn renew_token(&mut self, key: RequestKey) {
         self.serial = self.serial.wrapping_add(1);
         self.slab[key.0 as usize].serial = self.serial;
     }
 
-    /// By what requests of several queues are put into one: when they came, and which of those that came at once was first.
+    /// The sort key for merging queues: the time of arrival, then the serial number.
     pub(super) fn order(&self, key: RequestKey) -> (Time, u32) {
         self.get(key)
             .map_or((Time::ZERO, 0), |request| (request.arrived, request.serial))
     }
 
-    /// The key of the next request that is inserted.
+    /// The key that the next inserted request will get.
     pub(super) fn next_key(&self) -> RequestKey {
         RequestKey(self.slab.vacant_key() as u32)
     }
@@ -243,7 +243,7 @@ impl<F> Requests<F> {
     }
 }
 
-/// A request that is let in.
+/// A request that has been admitted.
 pub(super) struct NewRequest<F> {
     pub(super) client: ClientKey,
     pub(super) rid: F,
@@ -257,7 +257,7 @@ pub(super) struct NewRequest<F> {
 }
 
 impl<F: Frame> Requests<F> {
-    /// The caller puts it into its queue, or beside it.
+    /// Inserts a request. The caller puts it into its queue or counts it beside the queue.
     #[inline]
     pub(super) fn insert(&mut self, now: Time, new: NewRequest<F>, state: State) -> RequestKey {
         self.serial = self.serial.wrapping_add(1);

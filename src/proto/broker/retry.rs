@@ -1,7 +1,7 @@
-//! The second start of a request: only when its client allowed it, only when its worker was lost
-//! after the first, and never after the client has seen a part of the reply.
+//! Further attempts of a request. There is one only if the client permits it with `retry`, the
+//! previous worker was lost, and the client has seen no part of the reply.
 //!
-//! A request that a worker gives back has not started, which is no start and costs nothing.
+//! A request that a worker returns has not started, so a return does not count as an attempt.
 
 use super::ends::End;
 use super::keys::{RequestKey, WorkerKey};
@@ -12,8 +12,9 @@ use crate::wire::omdp::{ReplyKind, ToWorker};
 use crate::wire::{Body, Dialect, Frame};
 
 impl<F: Frame> Broker<F> {
-    /// Its worker is lost, and it may have started: back to the front of the queue, with its
-    /// deadline, if it may start once more.
+    /// Puts a request whose worker was lost, and which may have started, back to the front of the
+    /// queue for another attempt. Its deadline stays. Returns false if there must not be another
+    /// attempt.
     pub(super) fn retry(&mut self, now: Time, key: RequestKey) -> bool {
         if self.stopped {
             return false;
@@ -28,16 +29,16 @@ impl<F: Frame> Broker<F> {
         request.retry -= 1;
         request.retried += 1;
         self.services.get_mut(request.service).meter.retried += 1;
-        // What an earlier attempt still says is nobody's.
+        // Late replies to the earlier attempt have no request any more.
         self.requests.renew_token(key);
         self.counters.retried += 1;
         self.requeue(now, key);
         true
     }
 
-    /// What a worker that is gone had in its hands, in that order: all of it back to the front of
-    /// the queue if it had not started; else what may start again, and the rest is lost. Gives how
-    /// many may have started.
+    /// Takes back the requests of a worker that is gone, given in order. Those that had not started
+    /// go back to the front of the queue, the others are retried or end. Returns the number of
+    /// those that may have started.
     pub(super) fn reclaim(
         &mut self,
         now: Time,
@@ -46,7 +47,7 @@ impl<F: Frame> Broker<F> {
         not_started: bool,
     ) -> usize {
         let mut lost = 0;
-        // From the last to the first, so that the first is at the very front in the end.
+        // In reverse, so that the first request ends up at the front.
         for request in running.clone().rev() {
             if not_started && !self.requests.has_begun(request) {
                 self.requeue(now, request);
@@ -63,8 +64,8 @@ impl<F: Frame> Broker<F> {
         lost
     }
 
-    /// A worker that was told to stop, and had no more time, says that it abandons a request. True
-    /// if that is not the request's end.
+    /// Handles the error `W_LOST` of a worker that had to stop before its request ended. Returns
+    /// true if the request is retried.
     pub(super) fn is_given_up(
         &mut self,
         now: Time,
@@ -83,7 +84,8 @@ impl<F: Frame> Broker<F> {
             return false;
         };
         if entry.hello.is_none() {
-            // It can't say that it takes no more, and would be given this one again.
+            // The worker cannot announce that it takes no more requests, and would be given this
+            // one again.
             let (id, dialect) = (entry.id.clone(), entry.dialect);
             match dialect {
                 Dialect::Mdp(dialect) => self.disconnect(&id, dialect),

@@ -1,5 +1,4 @@
-//! What a peer that has come back says of requests that this very broker knows, see
-//! [`detached`](super::detached).
+//! Messages of a returned peer about requests that this broker knows, see [`detached`](super::detached).
 
 use super::Broker;
 use super::ends::End;
@@ -15,20 +14,20 @@ use crate::wire::omdp::{
 use crate::wire::{Body, Frame, Malformed};
 use std::cmp::Reverse;
 
-/// What a RESUME comes to.
+/// The result of a RESUME.
 #[derive(Debug)]
 pub(super) enum Resumed<F> {
-    /// It is seen to.
+    /// The request was found, or has ended.
     Done,
-    /// It never came here before, or had not started when its client was given up: it is new. Its
-    /// client hears so.
+    /// The request never arrived, or had not started when its client was given up. It is admitted as a new one, and
+    /// the client is told.
     New(IncomingRequest<F>),
-    /// This broker does not know.
+    /// The request is unknown to this broker.
     Unknown(IncomingRequest<F>),
 }
 
 impl<F: Frame> Broker<F> {
-    /// A client asks for a request that it had sent on an earlier connection.
+    /// Handles the RESUME of a request that this broker may have received on an earlier connection.
     pub(super) fn resume_known(
         &mut self,
         now: Time,
@@ -63,7 +62,7 @@ impl<F: Frame> Broker<F> {
         };
         let left = started.get(&*rid).copied();
         if past.received > 0 || left.is_some() {
-            // Its client was given up after a worker had it.
+            // The client was given up after a worker had the request.
             let asked = u16::from(request.terms.retry);
             let left = left.map_or(asked, |left| left.min(asked));
             if past.received > 0 || left == 0 {
@@ -84,7 +83,7 @@ impl<F: Frame> Broker<F> {
         self.send_client(client, ToClient::Resumed { rids });
     }
 
-    /// Sends what a client lacks of a reply. True if that ended it.
+    /// Sends the parts of a reply that the client has not received. Returns true if they included the end.
     fn send_lost(&mut self, client: ClientKey, rid: &[u8], received: u32) -> bool {
         let mut ended = false;
         for entry in self.logs.take(client, rid) {
@@ -102,8 +101,8 @@ impl<F: Frame> Broker<F> {
         ended
     }
 
-    /// A request that is resumed: its client has let it go, if it was asked to, and has told all that it
-    /// has read.
+    /// Continues a resumed request: a client that resumes a request also releases it, and states how much it has
+    /// read.
     fn go_on(&mut self, now: Time, key: RequestKey, past: Past) {
         let Some(request) = self.requests.get_mut(key) else {
             return;
@@ -137,14 +136,14 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A client has asked for everything that it wants of what it had sent.
+    /// Cancels the requests that a client has not resumed at the end of its RESUMEs.
     pub(super) fn on_all_resumed(&mut self, now: Time, key: ClientKey) {
         self.logs.forget_lost(key);
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
         let mut rest: Vec<RequestKey> = std::mem::take(&mut client.unresumed).into_iter().collect();
-        // As in `drop_client`.
+        // The order of `drop_client`.
         rest.sort_unstable_by_key(|&request| {
             let is_running = self.requests.worker(request).is_some();
             (is_running, Reverse(self.requests.token(request)))
@@ -154,7 +153,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A worker has, or had, a request that this broker gave it on an earlier connection.
+    /// Handles a worker's claim of a request that this broker gave it on an earlier connection.
     pub(super) fn on_known_claim(&mut self, key: WorkerKey, ext: ClaimExt, token: u64) {
         let request = self.requests.by_token(token);
         let request = request.filter(|&request| self.requests.worker(request) == Some(key));
@@ -172,7 +171,7 @@ impl<F: Frame> Broker<F> {
         self.let_resume(key, request, ext.number);
     }
 
-    /// Tells a worker that its reply is asked for, and from which part on.
+    /// Tells a worker to resume its reply, and from which part on.
     pub(super) fn let_resume(&mut self, key: WorkerKey, request: RequestKey, number: u64) {
         let token = self.requests.token(request);
         let Some(entry) = self.requests.get_mut(request) else {
@@ -199,8 +198,8 @@ impl<F: Frame> Broker<F> {
         self.send_worker(key, ToWorker::Resume(ext));
     }
 
-    /// A worker has claimed everything that it has, or has not said so in time. What it was given and
-    /// has not claimed never reached it, or had not started, if it has said so.
+    /// Ends the claims of a returned worker: it has made all (`complete`), or their time is over. A request that it
+    /// has not claimed never reached it; one that it claimed as not started is requeued as well.
     pub(super) fn end_of_claims(&mut self, now: Time, key: WorkerKey, complete: bool) {
         let Some(worker) = self.workers.get_mut(key) else {
             return;
@@ -211,7 +210,7 @@ impl<F: Frame> Broker<F> {
         let running: Vec<RequestKey> = worker.running.iter().collect();
         let is_unclaimed = |request: &&RequestKey| unclaimed.requests.contains(request);
         let mut lost = Vec::new();
-        // From the last to the first, so that the first is at the very front in the end.
+        // In reverse, so that the first request ends up at the front.
         for &request in running.iter().filter(is_unclaimed).rev() {
             let sent = self.requests.get_mut(request).and_then(|request| {
                 let assigned = request.assigned_mut()?;
@@ -232,7 +231,7 @@ impl<F: Frame> Broker<F> {
         self.dispatch_for(now, key);
     }
 
-    /// Counts a reply of a worker, which keeps it until it hears that it has come.
+    /// Counts a reply for the acknowledgement. A worker keeps its replies until they are acknowledged.
     pub(super) fn acknowledge(&mut self, key: WorkerKey, bytes: usize) {
         let worker = self.workers.get_mut(key);
         if let Some(worker) = worker.filter(|worker| worker.hello.is_some())

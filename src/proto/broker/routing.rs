@@ -1,5 +1,5 @@
-//! Requests that are not for the next worker in its turn: for one worker, for the worker of a key, or not for those that
-//! have rejected them.
+//! Requests with constraints on workers: for a named worker, for the worker of an affinity key, or rejected by some
+//! workers.
 
 use super::Broker;
 use super::ends::{End, text_of};
@@ -13,7 +13,7 @@ use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Frame};
 
 impl<F: Frame> Broker<F> {
-    /// The service of the worker that a request is for, if that is there and may be given a request for this name.
+    /// The service of the named worker, if it is registered and may serve requests for this name.
     pub(super) fn pinned_home(&self, worker: &[u8], asked: &[u8]) -> Option<ServiceKey> {
         let worker = self.workers.get(self.workers.find(worker)?)?;
         let home = worker.service;
@@ -25,7 +25,7 @@ impl<F: Frame> Broker<F> {
         routing.is_some_and(|routing| routing.worker.is_some())
     }
 
-    /// Finds out which workers a request waits for, before it is put into its queue.
+    /// Determines the workers that a request waits for, before it is put into its queue.
     #[inline]
     pub(super) fn route(&mut self, key: RequestKey) {
         if self.requests.routing(key).is_some_and(Routing::is_choosy) {
@@ -74,13 +74,13 @@ impl<F: Frame> Broker<F> {
         routing.is_some_and(|routing| routing.was_rejected())
     }
 
-    /// Whether it waits for a worker that is not there, and will not be.
+    /// Whether it waits for a named worker that is gone.
     pub(super) fn is_for_nobody(&self, key: RequestKey) -> bool {
         let routing = self.requests.routing(key);
         routing.is_some_and(|routing| routing.who == Who::Nobody)
     }
 
-    /// Ends a request for a worker that is not there.
+    /// Ends a request for a named worker that is gone.
     #[cold]
     pub(super) fn end_for_nobody(&mut self, now: Time, key: RequestKey) {
         let Some(request) = self.requests.get(key) else {
@@ -93,14 +93,15 @@ impl<F: Frame> Broker<F> {
         self.end(now, key, End::Failed(code));
     }
 
-    /// A worker has come to this service: some keys are its from now on.
+    /// Reassigns affinity keys when a worker has registered.
     pub(super) fn on_worker_came(&mut self, service: ServiceKey) {
         if self.services.get_mut(service).queue.has_lanes() {
             self.reroute(service);
         }
     }
 
-    /// A worker has gone, and everything that it had is seen to: what waited for it alone goes elsewhere, or ends.
+    /// Reassigns the requests that waited for a worker that is gone, or ends them. Called after its own requests were
+    /// handled.
     pub(super) fn on_worker_went(&mut self, now: Time, service: ServiceKey) {
         if !self.services.get_mut(service).queue.has_lanes() {
             return;
@@ -132,7 +133,7 @@ impl<F: Frame> Broker<F> {
         request.is_some_and(|request| request.is_fail_fast())
     }
 
-    /// Whether each worker that is there has rejected it.
+    /// Whether each registered worker of the service has rejected it.
     fn is_rejected_by_all(&self, key: RequestKey) -> bool {
         let Some(request) = self.requests.get(key) else {
             return false;
@@ -147,7 +148,8 @@ impl<F: Frame> Broker<F> {
         serving.all(|worker| routing.rejected.binary_search(&worker.number).is_ok())
     }
 
-    /// A worker does not want a request that it was given: it goes to another one, and never to this one again.
+    /// Handles the rejection of a request by its worker. The request goes to another worker, and never to this one
+    /// again.
     #[cold]
     pub(super) fn on_reject(
         &mut self,
@@ -186,7 +188,7 @@ impl<F: Frame> Broker<F> {
             let code = text_of(Code::Rejected);
             return self.end(now, request, End::Answered(ReplyKind::OwnError, code));
         }
-        // What this worker still says of it is nobody's.
+        // Late messages of this worker about the request are ignored.
         self.requests.renew_token(request);
         self.free_slot(key, request);
         self.requeue(now, request);
@@ -194,7 +196,7 @@ impl<F: Frame> Broker<F> {
         self.dispatch_for(now, key);
     }
 
-    /// What waits because its service has had as much as it may: looked at again when more may start.
+    /// Sets the timer for the next permitted start if requests wait for the rate limit.
     #[cold]
     pub(super) fn watch_rate(&mut self, now: Time, service: ServiceKey) {
         let Some(entry) = self.services.find_mut(service) else {

@@ -1,26 +1,26 @@
-//! The requests that a worker has, in the order in which it was given them.
+//! The requests of one worker, in the order of assignment.
 //!
-//! Most workers have few, and these are looked for one after the other. One that takes any number may have a hundred
-//! thousand, and end the last of them first: from [`MANY`] on it is known where each is.
+//! Most workers have few, which are found by a linear search. A worker without a limit may have a hundred thousand,
+//! and end the last of them first: from [`MANY`] on, an index finds each request.
 
 use super::keys::RequestKey;
 use crate::proto::table::Table;
 use std::collections::VecDeque;
 
-/// From so many on there is an index, until there are [`FEW`] again.
+/// Number of requests from which an index is kept, until only [`FEW`] are left.
 const MANY: usize = 64;
 const FEW: usize = 16;
 
-/// See the top of the file.
+/// The requests of one worker; see the module.
 #[derive(Debug, Default)]
 pub(super) struct Running {
-    /// None where one was that has ended; never at the front, and nowhere without an index.
+    /// `None` marks a request that has ended. The front is never empty, and without an index no slot is.
     slots: VecDeque<Option<RequestKey>>,
     len: usize,
     index: Option<Box<Index>>,
 }
 
-/// Where each is: its number among all that were put there since the index was made.
+/// The position of each request, as its number among all requests since the index was created.
 #[derive(Debug)]
 struct Index {
     numbers: Table<RequestKey, u64>,
@@ -37,7 +37,7 @@ impl Running {
         self.len == 0
     }
 
-    /// The one that it was given first.
+    /// The request that was assigned first.
     pub(super) fn front(&self) -> Option<RequestKey> {
         self.slots.front().copied().flatten()
     }
@@ -59,12 +59,12 @@ impl Running {
         }
     }
 
-    /// True if it was there.
+    /// Removes a request. Returns false if it is not in the list.
     pub(super) fn remove(&mut self, key: RequestKey) -> bool {
         if self.index.is_some() {
             return self.remove_one_of_many(key);
         }
-        // Replies come in the order of the requests, as good as always.
+        // Replies come in the order of the requests, nearly always.
         let at = self.slots.iter().position(|&slot| slot == Some(key));
         let found = at.and_then(|at| self.slots.remove(at)).is_some();
         self.len -= usize::from(found);
@@ -97,7 +97,8 @@ impl Running {
         true
     }
 
-    /// Anew, without gaps: so many have ended since the last time that it costs each of them little.
+    /// Creates the index again without empty slots. So many requests have ended since the last time that the cost of
+    /// each is small.
     #[cold]
     fn make_index(&mut self) {
         self.slots.retain(Option::is_some);
@@ -115,7 +116,7 @@ mod tests {
         running.iter().map(|key| key.0).collect()
     }
 
-    /// A worker that ends requests in any order, of few or many, keeps the others in theirs.
+    /// For few requests and for many, ended in any order.
     #[test]
     fn whatever_ends_the_others_keep_their_order() {
         for most in [5, FEW, MANY, 1000] {

@@ -1,4 +1,4 @@
-//! What the broker holds and what it has done, in numbers.
+//! Statistics of the broker: its state and its counters.
 
 use super::Broker;
 use super::addresses::View;
@@ -9,29 +9,29 @@ use crate::wire::{Dialect, Frame};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// So many clients are told of by name, and so many services that no worker has served.
+/// Maximum of clients in the list, and of services without a row.
 const MAX_LISTED: usize = 1000;
 
-/// What has happened so far.
+/// Counters since the start of the broker.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) requests: u64,
-    /// Finals, error values of workers, and parts of replies.
+    /// Finals; `failures` counts error values of workers, and `partials` parts of replies.
     pub(super) replies: u64,
     pub(super) failures: u64,
     pub(super) partials: u64,
     pub(super) expired: u64,
     pub(super) cancelled: u64,
     pub(super) retried: u64,
-    /// By workers, each time.
+    /// Rejections by workers.
     pub(super) rejected: u64,
     pub(super) bad_messages: u64,
     pub(super) slow_peers: u64,
-    /// What was refused because more would have been kept than may.
+    /// Messages that were refused because a limit of held bytes would be exceeded.
     pub(super) over_limit: u64,
-    /// Messages that came, by dialect.
+    /// Received messages, by dialect.
     pub(super) messages: [u64; Dialect::ALL.len()],
-    /// Requests that ended with a code of ours.
+    /// Requests that ended with an own code, by code.
     errors: [u64; Code::ALL.len()],
 }
 
@@ -42,12 +42,12 @@ impl Counters {
 }
 
 impl<F: Frame> Broker<F> {
-    /// One snapshot of everything that can be counted; what is in no table is not mentioned.
+    /// A snapshot of all counters and table sizes. Entries that are in no table are not included.
     pub fn stats(&self, now: Time) -> Value {
         self.stats_for(now, &self.whole_view())
     }
 
-    /// The same for somebody who may know less.
+    /// As [`stats`](Self::stats), limited to `view`.
     pub(super) fn stats_for(&self, now: Time, view: &View<'_>) -> Value {
         let waiting = self.requests.waiting;
         let (services, other) = self.service_stats(now);
@@ -81,9 +81,9 @@ impl<F: Frame> Broker<F> {
         })
     }
 
-    /// Of each service, and of all others together.
+    /// The numbers of each service, and of all others together.
     fn service_stats(&self, now: Time) -> (Value, Value) {
-        // Services that lie in a slab side by side: a look-up by index each.
+        // Services have small indices in a slab, so an array serves as the table.
         let mut running: Vec<usize> = Vec::new();
         for worker in self.workers.iter() {
             let at = worker.service.index();
@@ -143,7 +143,7 @@ impl<F: Frame> Broker<F> {
         self.workers.iter().map(entry).collect()
     }
 
-    /// What is told of a worker, but for who it is.
+    /// The entry of a worker, without its identity.
     pub(super) fn worker_entry(
         &self,
         now: Time,
@@ -165,7 +165,7 @@ impl<F: Frame> Broker<F> {
         entry
     }
 
-    /// The clients, up to a number.
+    /// The first [`MAX_LISTED`] clients.
     pub(super) fn client_stats(&self, now: Time, view: &View<'_>) -> Value {
         let entry = |client: &super::clients::Client| {
             let mut entry = json!({
@@ -183,8 +183,8 @@ impl<F: Frame> Broker<F> {
         self.clients.iter().take(MAX_LISTED).map(entry).collect()
     }
 
-    /// Messages so far, under the name `messages`, and the peers that are held now. Peers are counted
-    /// here and not as they come and go: somebody asks far less often.
+    /// Received messages, under the name `messages`, and registered peers by dialect. Peers are counted on demand,
+    /// because statistics are requested less often than peers come and go.
     pub(super) fn dialect_stats(&self, messages: &str) -> Value {
         let mut peers = [[0; 2]; Dialect::ALL.len()];
         for worker in self.workers.iter() {
@@ -227,7 +227,7 @@ pub(super) fn ms(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }
 
-/// Names that are no text are shown as well as may be.
+/// A name as text; bytes that are not UTF-8 become replacement characters.
 pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

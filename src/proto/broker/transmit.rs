@@ -1,4 +1,4 @@
-//! What the broker sends, and to whom.
+//! Messages that the broker sends.
 
 use super::keys::{ClientKey, WorkerKey};
 use super::{Broker, RoutingId};
@@ -6,19 +6,19 @@ use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::{Dialect, Frame, pigato};
 
-/// A message to be sent, and to whom.
+/// A message to send.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Transmit<F> {
-    /// The routing id of the peer.
+    /// The routing id of the receiver.
     pub to: RoutingId,
-    /// The message, in the terms of the peer's role.
+    /// The message.
     pub message: Outgoing<F>,
     /// Whether its short frames are to be packed.
     pub packed: bool,
 }
 
 impl<F: Frame> Transmit<F> {
-    /// To anybody, in frames that anybody understands.
+    /// A message without packed frames, which every peer understands.
     pub(super) fn plain(to: RoutingId, message: Outgoing<F>) -> Self {
         let packed = false;
         Transmit {
@@ -28,7 +28,7 @@ impl<F: Frame> Transmit<F> {
         }
     }
 
-    /// Appends the frames of the message, without the routing id. To pack them is up to the transport.
+    /// Appends the frames of the message, without the routing id. The transport packs them.
     pub fn encode(self, out: &mut Vec<F>) {
         match self.message {
             Outgoing::Client(message) => message.encode(out),
@@ -41,25 +41,25 @@ impl<F: Frame> Transmit<F> {
     }
 }
 
-/// A message of the broker's, by the role of its receiver.
+/// A message of the broker, by role and dialect of its receiver.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outgoing<F> {
     /// For a client.
     Client(ToClient<F>),
     /// For a worker.
     Worker(ToWorker<F>),
-    /// For a client of this MDP.
+    /// For a client of this form of MDP.
     MdpClient(wire_mdp::Dialect, wire_mdp::ClientReply<F>),
-    /// For a worker of this MDP.
+    /// For a worker of this form of MDP.
     MdpWorker(wire_mdp::Dialect, wire_mdp::ToWorker<F>),
     /// For a client of PIGATO.
     PigatoClient(pigato::ToClient<F>),
-    /// For a worker of PIGATO, or one that may be.
+    /// For a worker that speaks PIGATO, or may.
     PigatoWorker(pigato::ToWorker<F>),
 }
 
 impl<F: Frame> Outgoing<F> {
-    /// Whether its receiver is sent away by it.
+    /// Whether the message ends the receiver's session.
     pub fn is_disconnect(&self) -> bool {
         matches!(
             self,
@@ -81,7 +81,7 @@ impl<F: Frame> Broker<F> {
         }
         let to = worker.id.clone();
         let other = match worker.dialect {
-            // By itself, so that the message is written where it stays.
+            // A branch of its own, so that the message is constructed in place.
             Dialect::Omdp => {
                 return self.transmits.push(Transmit {
                     to,

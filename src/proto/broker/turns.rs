@@ -1,33 +1,32 @@
-//! Whose turn it is among peers that have sent more than is done at once.
+//! Turns of peers that have sent more than is handled at once (deficit round robin).
 //!
-//! The transport takes one message from each peer in turn, but a message may hold many, and some take
-//! longer than others. Work is counted in units, one for a message and more for what takes longer. A peer
-//! that has used its [`QUANTUM`] has the rest of what it sent put here, and whatever it sends after that;
-//! each peer in here has a quantum in its turn. Whoever sends no more than is done at once never gets here.
+//! The transport takes one message from each peer in turn, but a message may contain many, and some take longer than
+//! others. Work is counted in units: one for a message, and more for longer work. When a peer has used its
+//! [`QUANTUM`], the rest of its messages and all later ones wait here. Each waiting peer gets one quantum per turn. A
+//! peer that sends no more than is handled at once never waits.
 
 use super::RoutingId;
 use crate::proto::table::Table;
 use std::collections::VecDeque;
 
-/// How many units of work a peer has done at a time. A unit is about what a request costs, some
-/// microseconds.
+/// Units of work per turn. One unit is about the cost of a request, some microseconds.
 pub const QUANTUM: u32 = 256;
 
-/// What waits of one peer.
+/// The waiting messages of one peer.
 #[derive(Debug)]
 struct Line<T> {
-    /// Each with its bytes.
+    /// Messages, each with its size in bytes.
     items: VecDeque<(T, usize)>,
     bytes: usize,
     /// Units that it has used beyond its quantum.
     debt: u32,
 }
 
-/// See the top of the file.
+/// The waiting peers and their messages; see the module.
 #[derive(Debug)]
 pub struct Turns<T> {
     lines: Table<RoutingId, Line<T>>,
-    /// Those who have a line, in the order of their turns.
+    /// The waiting peers, in the order of their turns.
     order: VecDeque<RoutingId>,
 }
 
@@ -40,37 +39,37 @@ impl<T> Default for Turns<T> {
     }
 }
 
-/// A peer whose turn it is.
+/// The turn of a peer.
 #[derive(Debug)]
 pub struct Turn {
-    /// Who.
+    /// The peer.
     pub peer: RoutingId,
-    /// How many units it may use.
+    /// Units that it may use.
     pub units: u32,
 }
 
 impl<T> Turns<T> {
-    /// Nobody waits.
+    /// Whether no peer waits.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    /// How many peers wait.
+    /// Number of peers that wait.
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether what this peer sends has to wait behind what it has sent before.
+    /// Whether messages of this peer have to wait.
     pub fn waits(&self, peer: &[u8]) -> bool {
         !self.order.is_empty() && self.lines.contains_key(peer)
     }
 
-    /// How many bytes wait of this peer.
+    /// Bytes that wait for this peer.
     pub fn bytes_of(&self, peer: &[u8]) -> usize {
         self.lines.get(peer).map_or(0, |line| line.bytes)
     }
 
-    /// Has a peer wait that has used so many units: with what is left of its message, if something is.
+    /// Makes a peer wait after it has used `used` units, with the rest of its message, if there is one.
     pub fn begin(&mut self, peer: &[u8], used: u32, rest: Option<(T, usize)>) {
         let peer: RoutingId = peer.into();
         let line = Line {
@@ -83,7 +82,7 @@ impl<T> Turns<T> {
         }
     }
 
-    /// A message of a peer that waits.
+    /// Adds a message of a waiting peer.
     pub fn push(&mut self, peer: &[u8], item: T, bytes: usize) {
         if let Some(line) = self.lines.get_mut(peer) {
             line.bytes += bytes;
@@ -91,8 +90,7 @@ impl<T> Turns<T> {
         }
     }
 
-    /// The next peer that has something to be done and has paid for what was done before. None if nobody
-    /// waits any more.
+    /// Begins the turn of the next peer that has messages and no debt. `None` if no peer waits.
     pub fn next_turn(&mut self) -> Option<Turn> {
         while let Some(peer) = self.order.pop_front() {
             let Some(line) = self.lines.get_mut(&peer) else {
@@ -113,7 +111,7 @@ impl<T> Turns<T> {
         None
     }
 
-    /// The first that waits of this peer.
+    /// Removes and returns the first waiting message of a peer.
     pub fn take(&mut self, peer: &[u8]) -> Option<T> {
         let line = self.lines.get_mut(peer)?;
         let (item, bytes) = line.items.pop_front()?;
@@ -121,7 +119,7 @@ impl<T> Turns<T> {
         Some(item)
     }
 
-    /// The turn is over, in which so many units were used; `rest` is left of the last that was taken.
+    /// Ends a turn after `used` units, with the rest of the last message, if there is one.
     pub fn end(&mut self, turn: Turn, used: u32, rest: Option<(T, usize)>) {
         let Some(line) = self.lines.get_mut(&turn.peer) else {
             return;
@@ -138,7 +136,7 @@ impl<T> Turns<T> {
         }
     }
 
-    /// All that waits of this peer.
+    /// Removes and returns all waiting messages of a peer.
     pub fn remove(&mut self, peer: &[u8]) -> impl Iterator<Item = T> + use<T> {
         let line = self.lines.remove(peer);
         if line.is_some() {
@@ -148,7 +146,7 @@ impl<T> Turns<T> {
         items.into_iter().map(|(item, _)| item)
     }
 
-    /// All that waits, of one peer after the other.
+    /// Removes and returns all waiting messages, peer by peer.
     pub fn drain(&mut self) -> impl Iterator<Item = T> + use<T> {
         let mut lines = std::mem::take(&mut self.lines);
         let order = std::mem::take(&mut self.order);
@@ -163,7 +161,7 @@ impl<T> Turns<T> {
 mod tests {
     use super::*;
 
-    /// Has everything done, where each item takes so many units; who was served, in order.
+    /// Handles everything, where each item is a number of units. Returns the turns, in order.
     fn play(turns: &mut Turns<u32>) -> Vec<(String, u32)> {
         let mut served = Vec::new();
         while let Some(turn) = turns.next_turn() {
@@ -217,7 +215,7 @@ mod tests {
         turns.begin(b"a", 3 * QUANTUM, Some((1, 1)));
         turns.begin(b"b", QUANTUM, Some((3 * QUANTUM, 1)));
         assert_eq!(who(&play(&mut turns)), "bbab");
-        // Who has sent nothing since is forgotten with its debt.
+        // A peer that has sent nothing since is forgotten, with its debt.
         turns.begin(b"a", 3 * QUANTUM, None);
         assert!(turns.waits(b"a"));
         assert_eq!(who(&play(&mut turns)), "");

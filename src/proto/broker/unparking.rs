@@ -1,4 +1,5 @@
-//! Parked requests whose turn is near: clients are asked to let them go. See [`super::parking`].
+//! Release of parked requests: clients are asked for those whose turn is near. See
+//! [`super::parking`].
 
 use super::Broker;
 use super::keys::{ClientKey, RequestKey, ServiceKey};
@@ -9,7 +10,8 @@ use crate::wire::Frame;
 use crate::wire::omdp::{ToClient, rids, rids_to_frames};
 
 impl<F: Frame> Broker<F> {
-    /// Asks clients for what is at the front of the queue. True if something there was set aside.
+    /// Asks clients for the parked requests at the front of the queue. Returns true if a request
+    /// was set aside.
     pub(super) fn ask_ahead(&mut self, now: Time, service: ServiceKey) -> bool {
         let Some(entry) = self.services.find_mut(service) else {
             return false;
@@ -30,7 +32,7 @@ impl<F: Frame> Broker<F> {
         moved
     }
 
-    /// Asks for what is at the front of one lane.
+    /// Asks for the parked requests at the front of one lane.
     fn ask_for(
         &mut self,
         now: Time,
@@ -66,7 +68,7 @@ impl<F: Frame> Broker<F> {
         moved
     }
 
-    /// A client lets requests go.
+    /// Handles GO: the client releases requests.
     pub(super) fn on_go(&mut self, now: Time, client: ClientKey, frame: &[u8]) {
         if let Some(client) = self.clients.get_mut(client) {
             client.is_mute = false;
@@ -99,9 +101,9 @@ impl<F: Frame> Broker<F> {
             }
         }
         self.count_work(frame.len() / 64);
-        // From the last to the first, so that the first is at the very front in the end.
+        // In reverse, so that the first request ends up at the front.
         for &key in back.iter().rev() {
-            // A request that was named twice is back already.
+            // A request that was named twice has been put back already.
             if matches!(
                 self.requests.get(key).map(|r| &r.state),
                 Some(State::SetAside(_))

@@ -1,4 +1,4 @@
-//! The table of workers: who is registered for what, and what each has in its hands.
+//! The table of workers and of their requests.
 
 use super::RoutingId;
 use super::detached::{Absence, Unclaimed};
@@ -17,84 +17,84 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) id: RoutingId,
-    /// Counts the workers that have registered.
+    /// The serial number of the registration.
     pub(super) number: u64,
     pub(super) service: ServiceKey,
-    /// What it speaks. The rest of what is said here of workers of 0.0.92 holds for those of MDP and
-    /// of PIGATO, which is taken for OMDP until it shows.
+    /// The dialect. Comments on workers of 0.0.92 hold for MDP and PIGATO too. PIGATO counts as OMDP until it is
+    /// recognized.
     pub(super) dialect: Dialect,
-    /// What it said of itself; `None` for a worker of 0.0.92.
+    /// The hello; `None` for a worker of 0.0.92.
     pub(super) hello: Option<Hello>,
-    /// It has shown that it is of 0.0.92, see `pigato`.
+    /// Whether it is known to be of 0.0.92, see `pigato`.
     pub(super) is_old: bool,
-    /// How many requests it takes at once, if it has no hello to say so.
+    /// How many requests it takes at once, if it has no hello that states it.
     pub(super) room: usize,
-    /// What it told about itself when it registered.
+    /// Its description and metadata, from the READY.
     pub(super) about: Option<Box<About>>,
-    /// The requests it was given and has not ended, in that order. It works on the first of them;
-    /// what exceeds its concurrency it was given ahead of need, and may give back.
+    /// Its requests, in the order of assignment. It runs the first ones; those beyond its concurrency are prefetched,
+    /// and it may return them.
     pub(super) running: Running,
-    /// What these hold, in bytes.
+    /// Bytes of these requests.
     pub(super) bytes: usize,
-    /// What it was given, in bytes and [`HANDOVER`]s, since the transport was known to have taken all.
+    /// Bytes, and [`HANDOVER`] for each, of requests given to it since the transport had last accepted everything.
     pub(super) handed: usize,
-    /// The transport has not taken all that it was given.
+    /// The transport keeps messages to it, because it takes too little.
     pub(super) congested: bool,
     pub(super) pace: Pace,
-    /// Requests that it brought from a broker that died, and that nobody has asked for yet.
+    /// Requests that it has claimed and no client has resumed yet.
     pub(super) claims: usize,
-    /// Those of them that it works on.
+    /// Those of them that it runs.
     pub(super) claimed_running: usize,
-    /// How many requests it lost because it sent more than its window.
+    /// Number of requests that it lost because it exceeded its window.
     pub(super) overruns: u32,
-    /// A 0.0.92 worker can't be told that a request was cancelled: it is busy with it until it ends it.
+    /// Ended requests that a 0.0.92 worker is still busy with, because it cannot be told of the cancellation.
     pub(super) busy_for_nobody: VecDeque<Owed>,
-    /// Its place in one of the lines of its service, while it can take a request.
+    /// Its place in a line of its service, while it has room.
     pub(super) turn: Option<Turn>,
-    /// The tokens of requests that wait for this very worker.
+    /// Tokens of the copies that wait for this worker.
     pub(super) addressed: Option<VecDeque<u64>>,
-    /// Its connection ended, and it may come back.
+    /// Present while it is detached.
     pub(super) absence: Option<Absence>,
-    /// It came back, and has not said all yet.
+    /// Present after its return until it has made all claims.
     pub(super) unclaimed: Option<Unclaimed>,
-    /// Replies that it was not told to have come.
+    /// Replies that have not been acknowledged to it.
     pub(super) unacknowledged: Ack,
     pub(super) last_heard: Time,
     pub(super) next_beat: Time,
-    /// Who pays for what is kept for it, and what it was charged for itself.
+    /// The account for everything kept for it, and the charge for this entry.
     pub(super) account: AccountKey,
     pub(super) charged: usize,
     pub(super) timer: Option<TimerKey>,
     pub(super) since: Time,
-    /// Requests that it ended, and how many of them with an error value.
+    /// Number of requests that it ended, and of those that it ended with an error value.
     pub(super) ended: u64,
     pub(super) failed: u64,
-    /// How much it has done, as the policy of its service counts.
+    /// Its share of the work, as counted by the service's balancing policy.
     pub(super) share: u64,
 }
 
-/// A request that has ended for everybody but the 0.0.92 worker that works on it.
+/// A request that has ended, except at the 0.0.92 worker that is still busy with it.
 #[derive(Debug)]
 pub(super) struct Owed {
     pub(super) client: RoutingId,
     pub(super) rid: Box<[u8]>,
 }
 
-/// Of so many requests a worker is remembered to work on them for nobody.
+/// Maximum of remembered requests that a worker is still busy with.
 const MAX_OWED: usize = 256;
 
-/// No worker has more at a time, whatever it says: all end at once when it dies.
+/// Maximum of requests of one worker, whatever its hello states: all of them end at once when it dies.
 const MAX_RUNNING: usize = 16_384;
 
-/// A worker that holds so many bytes is given nothing ahead of need.
+/// A worker with this many bytes of requests is given none ahead of need.
 const MAX_AHEAD: usize = 1024 * 1024;
 
-/// A worker is given no more bytes than that before the transport has taken them, but for one
-/// request: what its connection does not take stays in the queue, where others can have it.
+/// Maximum of bytes given to a worker before the transport has accepted them, apart from a single larger request.
+/// What its connection does not accept stays in the queue, where other workers can get it.
 pub(super) const MAX_HANDED: usize = 4 * 1024 * 1024;
 
-/// What each request counts besides its bytes: a worker that takes any number of requests is given so many of them
-/// that nobody waits for long, before others have their turn.
+/// The cost of a request in addition to its bytes. It limits the number of requests that a worker without a limit is
+/// given at a time, so that other workers get their turn soon.
 pub(super) const HANDOVER: usize = MAX_HANDED / 512;
 
 impl Worker {
@@ -142,12 +142,12 @@ impl Worker {
         }
     }
 
-    /// Whether it keeps to the windows of streams.
+    /// Whether it keeps the windows of streams.
     pub(super) fn has_window(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.flow)
     }
 
-    /// How much of the work it is to have, as against 1.
+    /// Its weight in the policy `weighted`. Default 1.
     pub(super) fn weight(&self) -> u32 {
         let hello = self.hello.as_ref();
         hello.and_then(|hello| hello.serving.weight).unwrap_or(1)
@@ -160,7 +160,7 @@ impl Worker {
         }
     }
 
-    /// It works on this for nobody.
+    /// Records a request that it is still busy with after the end.
     pub(super) fn owe(&mut self, owed: Option<Owed>) {
         if self.busy_for_nobody.len() >= MAX_OWED {
             self.busy_for_nobody.pop_front();
@@ -168,7 +168,7 @@ impl Worker {
         self.busy_for_nobody.extend(owed);
     }
 
-    /// The line that it belongs into, if it can take a request: for now, or ahead of need.
+    /// The line where it belongs; `None` if it cannot take a request.
     pub(super) fn line(&self) -> Option<Line> {
         let load = self.running.len() + self.claimed_running + self.busy_for_nobody.len();
         let is_away = self.absence.is_some() || self.unclaimed.is_some();
@@ -190,11 +190,11 @@ impl Worker {
 pub(super) struct Workers {
     slab: Slab<Worker>,
     ids: Table<RoutingId, usize>,
-    /// How many of them speak MDP.
+    /// Number of workers that speak MDP.
     pub(super) mdp: usize,
-    /// Those that may have room again once the transport has taken what they were given.
+    /// Workers that may have room again when the transport has accepted their messages.
     pub(super) unsettled: Vec<WorkerKey>,
-    /// How many have registered.
+    /// The number of the latest registration.
     last: u64,
 }
 
@@ -211,7 +211,7 @@ impl Workers {
         self.slab.get_mut(key.0)
     }
 
-    /// Those of one service, in no order.
+    /// The workers of one service, in no particular order.
     pub(super) fn serving(&self, service: ServiceKey) -> Vec<WorkerKey> {
         let workers = self.slab.iter();
         let workers = workers.filter(|(_, worker)| worker.service == service);
@@ -236,7 +236,7 @@ impl Workers {
         self.slab.len()
     }
 
-    /// Takes in one whose id nobody has.
+    /// Adds a worker with an unused id.
     pub(super) fn insert(&mut self, mut worker: Worker) -> WorkerKey {
         self.last += 1;
         worker.number = self.last;

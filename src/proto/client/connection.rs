@@ -1,4 +1,4 @@
-//! The connection to the broker: a hello to each one, heartbeats, and what is there when it is lost.
+//! The connection to the broker: hello, heartbeats, acknowledgements, and its loss.
 
 use super::request::Tell;
 use super::{Client, ClientNotice};
@@ -9,7 +9,7 @@ use crate::wire::omdp::ClientMessage;
 use crate::wire::{Frame, Hello};
 
 impl<F: Frame> Client<F> {
-    /// The transport takes messages.
+    /// Handles that the transport accepts messages.
     pub fn handle_up(&mut self, now: Time) {
         if !self.link.handle_up(now) {
             return;
@@ -32,19 +32,18 @@ impl<F: Frame> Client<F> {
         self.advance(now);
     }
 
-    /// The connection broke.
+    /// Handles the end of the connection.
     pub fn handle_down(&mut self, now: Time) {
         self.lose(now, Loss::Transport);
     }
 
-    /// The broker does not let this client in: the next attempt has more time.
+    /// Handles that the broker refuses this client. The next pause is longer.
     pub fn handle_refused(&mut self, now: Time) {
         self.link.refused();
         self.lose(now, Loss::Refused);
     }
 
-    /// Tells the worker that holds the request that it is still wanted (0.0.92's own way), or the
-    /// broker that this client lives.
+    /// Sends a heartbeat for a request to its worker (as in 0.0.92), or without an id to the broker.
     pub fn heartbeat(&mut self, id: Option<u64>) {
         if !self.link.is_up() {
             return;
@@ -64,7 +63,7 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// A sign of life, which says what there is to say.
+    /// Sends a sign of life: an acknowledgement if there is one to send, else a heartbeat.
     pub(super) fn beat(&mut self) {
         self.transmits.push(match self.unacknowledged.take() {
             Some(ack) => ClientMessage::Ack(ack),
@@ -72,7 +71,7 @@ impl<F: Frame> Client<F> {
         });
     }
 
-    /// Counts a reply. The broker keeps it until it hears that it has come.
+    /// Counts a reply for the acknowledgement. The broker keeps its replies until they are acknowledged.
     pub(super) fn acknowledge(&mut self, bytes: usize) {
         if self.link.peer().is_some()
             && self.unacknowledged.count(bytes)
@@ -82,8 +81,8 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// A worker of 0.0.92 takes a request for abandoned after three silent intervals. Its broker
-    /// can't know better, so we beat for each request; a broker of ours does it for us.
+    /// Sends a heartbeat for each request to a broker without a hello. A worker of 0.0.92 gives a request up after
+    /// three silent intervals, and its broker does not send these heartbeats; an extended broker does.
     pub(super) fn beat_for_requests(&mut self) {
         if self.link.peer().is_some() {
             return;
@@ -101,13 +100,13 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// Whether there is a broker to speak to.
+    /// Whether there is a broker to send requests to.
     pub(in crate::proto) fn ready(&self) -> bool {
         let hello = self.config.await_hello || self.link.awaits_hello();
         self.link.is_up() && (!hello || self.link.peer().is_some())
     }
 
-    /// It may be meant for the other peer of this name, if that was displaced just now.
+    /// The message may be meant for the peer that has just been displaced; its session tells.
     #[cold]
     pub(super) fn name_taken(&mut self, now: Time, session: &[u8]) {
         if *session == *self.session().as_bytes() {

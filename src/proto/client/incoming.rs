@@ -1,4 +1,4 @@
-//! What the broker says: each of its messages, and what it is taken for.
+//! Messages of the broker.
 
 use super::{Client, ClientNotice};
 use crate::proto::Time;
@@ -7,9 +7,9 @@ use crate::wire::omdp::ToClient;
 use crate::wire::{Dialect, Frame, Hello, Malformed, mdp, pigato};
 
 impl<F: Frame> Client<F> {
-    /// Takes one message of the broker; `frames` is empty afterwards.
+    /// Handles a message of the broker. Leaves `frames` empty.
     pub fn handle_message(&mut self, now: Time, frames: &mut Vec<F>) {
-        // Behind the end of its connection.
+        // The connection has already ended.
         if !self.link.is_up() {
             return frames.clear();
         }
@@ -28,7 +28,8 @@ impl<F: Frame> Client<F> {
             ToClient::Welcome { hello } => match Hello::parse(&hello) {
                 Ok(hello) => {
                     self.link.welcome(hello.clone());
-                    // Over inproc no line dies, and one may be up long before there is a broker.
+                    // An inproc connection cannot break, and may be up long before there is a
+                    // broker.
                     if !self.config.await_hello {
                         self.link.expect_hello();
                     }
@@ -44,7 +45,7 @@ impl<F: Frame> Client<F> {
                 self.on_reply(now, kind, &rid, body);
             }
             ToClient::Heartbeat => {}
-            // Before its welcome a broker may speak of what it was sent on an earlier connection.
+            // Before its hello, a broker may refer to messages of an earlier connection.
             ToClient::Resumed { .. }
             | ToClient::Parked { .. }
             | ToClient::Unpark { .. }
@@ -81,7 +82,7 @@ impl<F: Frame> Client<F> {
             Err(why) => return self.notices.push(ClientNotice::Fault(why)),
         };
         self.link.heard(now);
-        // On this connection there was one request before this reply, or none.
+        // At most one request was sent on this connection before this reply.
         let Some((id, service)) = &self.under_way else {
             return;
         };

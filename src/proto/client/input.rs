@@ -1,11 +1,12 @@
-//! The stream that is a request's data, from its user's side.
+//! The stream that is a request's data, on the client's side.
 //!
-//! The worker says by NEED how much it has and how much may come, all counted from the beginning of the
-//! stream. A chunk is kept until the worker is known to have it, so a stream whose broker was lost goes
-//! on where it was: this side asks for NEED anew once the request is found, and sends what follows.
+//! By NEED the worker states how much it has received and how much may be sent, both as offsets from the beginning of
+//! the stream. A chunk is kept until the worker is known to have it. So a stream whose broker was lost continues
+//! where it was: when the request has been found, this side asks for NEED again and sends what follows.
 //!
-//! The user has a [`WINDOW`] of its own, in what it counts itself: it begins when the worker first wants
-//! something, and what is not kept any more comes back. So no more than that is kept, however the two count.
+//! The application has a [`WINDOW`] of its own, in units that it counts itself. It starts with the worker's first
+//! NEED, and chunks that are no longer kept are given back as credit. So no more than a window is kept, however the
+//! two count.
 
 use super::pending::{Pending, Stage};
 use super::request::Tell;
@@ -20,7 +21,7 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 struct Chunk<F> {
     body: Body<F>,
-    /// What the user has counted for it.
+    /// The cost of the chunk as counted by the application.
     counted: u32,
 }
 
@@ -30,26 +31,26 @@ impl<F: Frame> Chunk<F> {
     }
 }
 
-/// What of a stream is here.
+/// The state of the stream.
 #[derive(Debug)]
 pub(in crate::proto) struct Input<F> {
-    /// What the worker may not have, the oldest first.
+    /// Chunks that the worker may not have, the oldest first.
     kept: VecDeque<Chunk<F>>,
-    /// What all chunks before the first of these cost.
+    /// The offset of the first kept chunk.
     first: u64,
-    /// How many of them were sent, and what those before the next cost.
+    /// Number of kept chunks that were sent, and the offset of the next one.
     sent: usize,
     at: u64,
-    /// How much may be sent in all.
+    /// The offset up to which chunks may be sent.
     limit: u64,
-    /// The user has said that nothing follows, and that was sent.
+    /// The application has ended the stream; the end has been sent.
     ended: bool,
     end_sent: bool,
-    /// The worker has said on this connection where to go on.
+    /// On this connection the worker has stated where to continue.
     open: bool,
-    /// The user has its window.
+    /// The application has received its window.
     begun: bool,
-    /// The worker wants nothing more.
+    /// The worker needs no more.
     enough: bool,
 }
 
@@ -69,13 +70,13 @@ impl<F: Frame> Input<F> {
         }
     }
 
-    /// The connection is lost, or the request is looked for.
+    /// Waits for the next statement of the worker, after the connection was lost or the request is searched for.
     pub(super) fn close(&mut self) {
         self.open = false;
     }
 
-    /// Forgets what the worker has. Returns what the user had counted for it, or nothing if this is no
-    /// place between two chunks.
+    /// Drops the chunks before offset `have`. Returns their cost as counted by the application, or `None` if the
+    /// offset is not between two chunks.
     fn advance(&mut self, have: u64) -> Option<u64> {
         let mut counted = 0;
         while self.first < have {
@@ -88,7 +89,7 @@ impl<F: Frame> Input<F> {
         (self.first == have).then_some(counted)
     }
 
-    /// What may be sent now: the next chunk, or the end. With its place in the stream.
+    /// The next chunk that may be sent, or the end (without a body), with its offset.
     fn next(&mut self) -> Option<(u64, Option<Body<F>>)> {
         if !self.open || self.enough || self.end_sent {
             return None;
@@ -116,8 +117,8 @@ impl<F: Frame> Input<F> {
 }
 
 impl<F: Frame> Client<F> {
-    /// The user has the next part of a request's data, which counts as much for it. One that can't be
-    /// sent ends the request.
+    /// Adds a chunk to a request's data; `counted` is its cost as counted by the application. A chunk that is too
+    /// large ends the request.
     pub fn chunk(&mut self, now: Time, id: u64, body: Body<F>, counted: u32) {
         let takes = self
             .link
@@ -142,7 +143,7 @@ impl<F: Frame> Client<F> {
         self.flush_input(id);
     }
 
-    /// The user has no more of a request's data.
+    /// Ends the stream of a request's data.
     pub fn end_input(&mut self, now: Time, id: u64) {
         if let Some(request) = self.requests.get_mut(&id)
             && let Some(input) = request.input.as_mut()
@@ -153,7 +154,7 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// The worker's word about the data of a request.
+    /// Handles a worker's NEED.
     pub(super) fn on_need(&mut self, now: Time, rid: &[u8], need: Need) {
         let Some(id) = self.parse_rid(rid) else {
             return;
@@ -175,7 +176,7 @@ impl<F: Frame> Client<F> {
         let taken = take_need(request, need);
         self.link.answered();
         let Some(credit) = taken else {
-            // The stream can't go on where this is.
+            // The stream cannot continue at this offset.
             self.notices.push(ClientNotice::Fault(Malformed::Extension));
             self.forget(id, Tell::Cancelled);
             return self.fail(id, Code::BrokerLost);
@@ -195,7 +196,7 @@ impl<F: Frame> Client<F> {
         self.flush_input(id);
     }
 
-    /// The request was found again: where its data go on is asked for.
+    /// Asks where to continue after the request was found again.
     pub(super) fn ask_need(&mut self, id: u64) {
         if let Some(request) = self.requests.get_mut(&id)
             && let Some(input) = request.input.as_mut()
@@ -228,7 +229,7 @@ impl<F: Frame> Client<F> {
     }
 }
 
-/// How much more the user may give, if that has changed. None if there is no such place in the stream.
+/// Applies NEED. Returns the credit for the application, if any; the outer `None` means that the offset is invalid.
 fn take_need<F: Frame>(request: &mut Pending<F>, need: Need) -> Option<Option<u64>> {
     let input = request.input.as_mut()?;
     if need.have > input.at && !need.again {
@@ -238,13 +239,13 @@ fn take_need<F: Frame>(request: &mut Pending<F>, need: Need) -> Option<Option<u6
         return Some(None);
     }
     if need.again {
-        // Whatever was sent behind that may be lost.
+        // Chunks sent after this offset may be lost.
         input.at = input.first;
         input.sent = 0;
         input.end_sent = false;
         input.open = true;
     }
-    // An older word that was overtaken has nothing new.
+    // An outdated statement contains nothing new.
     let mut credit = match need.have < input.first {
         true if need.again => return None,
         true => 0,

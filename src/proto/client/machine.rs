@@ -1,4 +1,4 @@
-//! A client by the contract of the machines.
+//! The contract of the machines, for a client of one broker.
 
 use super::{Client, ClientNotice};
 use crate::proto::link::Action;
@@ -8,37 +8,38 @@ use crate::wire::{Body, Frame};
 use std::ops::ControlFlow;
 use std::sync::mpsc::Sender;
 
-/// What its user wants of a client.
+/// A command of the application.
 #[derive(Debug)]
 pub enum ClientCommand<F> {
-    /// Commands that were given together.
+    /// Commands that were submitted together.
     Batch(Vec<ClientCommand<F>>),
     /// See [`Client::request`].
     Request {
-        /// The submitter's number for it.
+        /// The submitter's id of the request.
         id: u64,
-        /// The service that is to answer.
+        /// The service that is called.
         service: F,
-        /// What it is to get.
+        /// The data.
         data: Body<F>,
         /// The options, as JSON.
         opts: F,
-        /// How it is to be treated.
+        /// The terms.
         terms: Terms,
     },
     /// See [`Client::cancel`].
     Cancel(u64),
     /// See [`Client::heartbeat`].
     Heartbeat(Option<u64>),
-    /// See [`Client::credit`]: a request, and how many bytes.
+    /// See [`Client::credit`]: the request, and the number of bytes.
     Credit(u64, u32),
-    /// See [`Client::chunk`]: a request, its part, and what that counts.
+    /// See [`Client::chunk`]: the request, the chunk, and its counted cost.
     Chunk(u64, Body<F>, u32),
     /// See [`Client::end_input`].
     EndInput(u64),
-    /// Asks for a snapshot, under this name.
+    /// Asks for a snapshot under this id.
     Stats(u64),
-    /// Asks how many requests may be lost if the process ends, see [`Client::unflushed`].
+    /// Asks for the number of requests that may be lost if the process ends, see
+    /// [`Client::unflushed`].
     Waiting(Sender<usize>),
     /// See [`Client::stop`].
     Stop,

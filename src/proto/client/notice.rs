@@ -1,52 +1,51 @@
-//! What the client reports to its user.
+//! Notices of the client to its application.
 
 use crate::proto::link::Loss;
 use crate::wire::omdp::{Place, ReplyKind};
 use crate::wire::{Body, Malformed};
 
-/// What the client reports to its user.
+/// A notice of the client to its application.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ClientNotice<F> {
-    /// A part of the reply, or its end.
+    /// A partial of the reply, or its end.
     Reply {
-        /// The request, as its submitter numbered it.
+        /// The submitter's id of the request.
         id: u64,
-        /// Partial, final or an error value of the worker; an error of the broker's own is
-        /// `Failed`.
+        /// Partial, final or an error value of the worker. An own code is reported as `Failed`.
         kind: ReplyKind,
-        /// What the worker sent.
+        /// The data from the worker.
         body: Body<F>,
     },
-    /// The request ended with a code of ours.
+    /// The request ended with an own code.
     Failed {
-        /// The request, as its submitter numbered it.
+        /// The submitter's id of the request.
         id: u64,
-        /// A stable code; the broker may know codes that this client does not.
+        /// The code. The broker may send codes that this client does not know.
         code: String,
     },
-    /// Of the stream that is a request's data so much more may be given, by its user's own count.
+    /// Credit for the stream that is a request's data, as counted by the application.
     Credit {
         /// The request.
         id: u64,
-        /// What it may cost.
+        /// The additional cost that may be submitted.
         bytes: u64,
     },
-    /// Of that stream nothing more is wanted. The request goes on.
+    /// The worker needs no more of that stream. The request goes on.
     Enough {
         /// The request.
         id: u64,
     },
-    /// Where a request is. It is about to fail, or is shortly before its timeout.
+    /// The place of a request that is about to fail, or is shortly before its timeout.
     Place {
-        /// The request, as its submitter numbered it.
+        /// The submitter's id of the request.
         id: u64,
-        /// Where it is.
+        /// The place.
         place: Place<F>,
     },
-    /// There is a broker.
+    /// The client is connected to a broker.
     Connected,
-    /// There is none any more; the client is looking for it.
+    /// The connection is lost; the client reconnects.
     Disconnected(Loss),
-    /// The broker sent something that is no message; it was dropped.
+    /// A malformed message of the broker was dropped.
     Fault(Malformed),
 }

@@ -1,4 +1,4 @@
-//! A request that has not ended: where it is, what of it goes to a broker, and its id there.
+//! A request that has not ended: its stage, its id, and its form for a broker.
 
 use super::Client;
 use super::input::Input;
@@ -13,43 +13,44 @@ use std::time::Duration;
 /// A request that has not ended.
 #[derive(Debug)]
 pub(in crate::proto) struct Pending<F> {
-    /// Kept until it ends: another broker may need it. Clones share the bytes.
+    /// Kept until it ends, because another broker may need it. Clones share the bytes.
     pub(super) service: F,
     pub(super) data: Body<F>,
     pub(super) opts: F,
     pub(super) terms: Terms,
-    /// When it is made again, and how often it was, if it may be.
+    /// The retry policy and its state, if it has one.
     pub(super) retry: Option<Box<Retry>>,
     pub(super) stage: Stage,
-    /// How often it was given to another broker, or anew to the same. Part of its id there: a late
-    /// word about an earlier time is about nothing.
+    /// How often it was submitted again, to another broker or the same one. It is part of the id,
+    /// so that late messages about an earlier submission match no request.
     pub(super) again: u32,
-    /// The only broker that it may be with; `None` if there may be several, or none is known.
+    /// The only broker that can have it; `None` if there may be several, or it is unknown.
     pub(super) broker: Option<BrokerLife>,
-    /// How many parts of the reply have come.
+    /// Number of parts of the reply that have arrived.
     pub(super) received: u32,
-    /// How many bytes of them its user has given back.
+    /// Bytes of these parts that the application has read.
     pub(super) read: u64,
-    /// How many of those the broker of this connection was told.
+    /// Bytes of these for which the broker of this connection was sent credit.
     pub(super) told: u64,
     pub(super) timeout: Option<Duration>,
-    /// When it ends whatever is heard of it.
+    /// Its deadline, which signs of life do not move.
     pub(super) latest: Option<Time>,
-    /// Moved by every partial; the timer below is set anew only when it fires too early.
+    /// When it times out. Each sign of life moves it; the timer is only set again when it fires
+    /// before this time.
     pub(super) deadline: Time,
     pub(super) timer: Option<TimerKey>,
-    /// If its data are a stream.
+    /// Present if its data are a stream.
     pub(super) input: Option<Box<Input<F>>>,
 }
 
-/// So long before its deadline the broker is asked where a request is, at most.
+/// Maximum of the time before the timeout at which the broker is asked for the request's place.
 const MAX_LEAD: Duration = Duration::from_millis(250);
 
-/// Where a request is; see [`resume`](super::resume).
+/// The stage of a request; see [`resume`](super::resume).
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stage {
     Waiting,
-    /// It has ended badly, and is made again when its timer comes.
+    /// An attempt has failed, and the next one follows when the timer fires.
     Delayed,
     Sent,
     Parked,
@@ -69,13 +70,13 @@ impl Stage {
 }
 
 impl<F: Frame> Pending<F> {
-    /// When to ask where it is: early enough for the answer to come before the deadline.
+    /// When to ask for its place, so that the answer arrives before the timeout.
     pub(super) fn ask_at(&self) -> Time {
         let lead = self.timeout.map_or(Duration::ZERO, |timeout| timeout / 4);
         self.deadline - lead.min(MAX_LEAD)
     }
 
-    /// The data in the form that the broker understands, and what it has to know beside it.
+    /// The data in the form that the broker understands, and the extension frame.
     pub(super) fn payload(
         &self,
         now: Time,
@@ -117,7 +118,7 @@ impl<F: Frame> Pending<F> {
 }
 
 impl<F> Pending<F> {
-    /// There is a sign of life: its idle timeout begins anew.
+    /// Restarts the idle timeout after a sign of life.
     pub(super) fn extend(&mut self, now: Time) {
         if let Some(timeout) = self.timeout {
             let at = now + timeout;

@@ -1,4 +1,4 @@
-//! The reply to a request: its parts, its end, and the credit for what its user has read.
+//! The reply to a request: its parts, its end, and the credit for what was read.
 
 use super::pending::Stage;
 use super::request::Tell;
@@ -11,15 +11,16 @@ use crate::wire::{Body, Frame};
 
 impl<F: Frame> Client<F> {
     pub(super) fn on_reply(&mut self, now: Time, kind: ReplyKind, rid: &[u8], body: Body<F>) {
-        // A reply to a request that has ended meanwhile, or to an earlier life of this identity:
-        // it crossed our cancel on the way, and is nobody's fault.
+        // For a request that has ended, or of an earlier life: the reply and the cancellation have
+        // crossed, which is no fault.
         let Some(id) = self.parse_rid(rid) else {
             return;
         };
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
-        // Of an earlier connection, by a broker that has not noticed its end: parts may be missing.
+        // A broker that has not noticed the end of an earlier connection sends it; parts before it
+        // may be missing.
         if !request.stage.is_with_broker() {
             return;
         }
@@ -52,8 +53,8 @@ impl<F: Frame> Client<F> {
         });
     }
 
-    /// The user has read so many bytes of the reply's parts: the worker may send as many more, see
-    /// [`flow`](crate::proto::flow). Reading is a sign of life of the reply too.
+    /// Credits bytes of partials that the application has read, see [`flow`](crate::proto::flow).
+    /// Reading also counts as a sign of life of the reply.
     pub fn credit(&mut self, now: Time, id: u64, bytes: u32) {
         let Some(request) = self.requests.get_mut(&id).filter(|_| bytes > 0) else {
             return;
@@ -63,8 +64,8 @@ impl<F: Frame> Client<F> {
         self.tell_read(id);
     }
 
-    /// Passes on what was read, unless the broker is lost or still looks for the request: then it
-    /// is told with what asks for it, or once it was found.
+    /// Sends credit for what was read. While the broker is lost or searches for the request,
+    /// nothing is sent: RESUME states the total, and the rest is sent when the request is found.
     pub(super) fn tell_read(&mut self, id: u64) {
         let knows = self.link.peer().is_some_and(|broker| broker.flow);
         if let Some(request) = self.requests.get_mut(&id).filter(|_| knows)

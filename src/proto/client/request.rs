@@ -1,5 +1,4 @@
-//! What becomes of a request on this side: submitted, sent as soon as there is a broker, forgotten once
-//! it has ended.
+//! The life of a request at the client: submitted, sent when a broker is connected, forgotten at its end.
 
 use super::input::Input;
 use super::pending::{Pending, Stage};
@@ -11,7 +10,7 @@ use crate::proto::{Terms, Time};
 use crate::wire::omdp::ClientMessage;
 use crate::wire::{Body, Dialect, Frame};
 
-/// What the broker is told of a request that is forgotten.
+/// What the broker is told about a request that is forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tell {
     Nothing,
@@ -20,7 +19,7 @@ pub(super) enum Tell {
 }
 
 impl<F: Frame> Client<F> {
-    /// Submits a request under an id that its submitter has never used before.
+    /// Submits a request. The id must never have been used before by this client.
     pub fn request(
         &mut self,
         now: Time,
@@ -63,7 +62,8 @@ impl<F: Frame> Client<F> {
         self.admit(now, id, request);
     }
 
-    /// Takes a request that another client of the same user had, and has not sent, or that was made again.
+    /// Adds a request. It may come unsent from another member of a client of several brokers, or be a further
+    /// attempt.
     pub(in crate::proto) fn admit(&mut self, now: Time, id: u64, mut request: Pending<F>) {
         request.timer = request
             .timeout
@@ -77,7 +77,7 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// Gives away the requests that were not sent, in the order in which they came.
+    /// Removes and returns the requests that were not sent, in order of submission.
     pub(in crate::proto) fn give_waiting(&mut self) -> Vec<(u64, Pending<F>)> {
         let mut given = Vec::with_capacity(self.waiting.len());
         for id in std::mem::take(&mut self.waiting) {
@@ -95,17 +95,17 @@ impl<F: Frame> Client<F> {
         !self.waiting.is_empty()
     }
 
-    /// MDP has one request at a time.
+    /// Whether only one request can be under way at a time.
     fn is_mdp(&self) -> bool {
         matches!(self.config.dialect, Dialect::Mdp(_))
     }
 
-    /// Forgets a request; the broker is told if it has it. No notice follows.
+    /// Cancels a request. The broker is told if it has the request. No notice follows.
     pub fn cancel(&mut self, id: u64) {
         self.forget(id, Tell::Cancelled);
     }
 
-    /// Once there is a broker to speak to: says so, and sends what waits.
+    /// If a broker is ready, reports the connection and sends the requests that wait.
     pub(super) fn advance(&mut self, now: Time) {
         if !self.ready() {
             return;
@@ -128,7 +128,7 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// Ends a request that is more than the broker takes. True if it was.
+    /// Ends a request that exceeds the broker's maximum. Returns true if it did.
     pub(super) fn ends_too_large(&mut self, id: u64) -> bool {
         let size = self.requests.get(&id).map(|each| each.data.bytes.len());
         let too_large = self
@@ -172,7 +172,7 @@ impl<F: Frame> Client<F> {
         });
     }
 
-    /// A request with a stream waits until the broker has said whether it knows such.
+    /// A request with a stream waits until the broker's hello shows whether it supports streams.
     #[cold]
     fn hold_stream(&mut self, id: u64) {
         if self.link.peer().is_some() {
@@ -183,7 +183,7 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// A broker of ours would have said hello by now.
+    /// Ends requests with streams: an extended broker would have sent its hello by now.
     #[cold]
     pub(super) fn give_up_streams(&mut self) {
         for id in std::mem::take(&mut self.waiting) {
@@ -197,7 +197,7 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// Its timeout is near: the broker knows what it has waited for.
+    /// Asks the broker for the place of a request whose timeout is near.
     #[cold]
     pub(super) fn ask_where(&mut self, id: u64) {
         let knows = self.link.peer().is_some_and(|broker| broker.places);
@@ -234,11 +234,11 @@ impl<F: Frame> Client<F> {
             self.under_way = None;
             if tell != Tell::Nothing && self.link.is_up() {
                 self.link.renew();
-                // With MDP nothing is waited for that the time could tell.
+                // With MDP there is no deadline that depends on this time.
                 self.lost(Time::ZERO, Loss::Abandoned);
             }
         } else if tell != Tell::Nothing && self.link.is_up() {
-            // Also one whose hello has not come yet; a broker of 0.0.92 ignores the command.
+            // Also before the hello: a broker of 0.0.92 ignores the message.
             let rid = self.rid_of(id, request.again);
             let expired = tell == Tell::Expired;
             self.transmits.push(ClientMessage::Cancel { rid, expired });

@@ -1,17 +1,17 @@
-//! What becomes of a client's requests when a connection to their broker is lost.
+//! Recovery of requests when the connection to the broker is lost.
 //!
 //! | stage    | meaning                                          | when the connection is lost         |
 //! |----------|--------------------------------------------------|-------------------------------------|
-//! | Waiting  | here; whoever may have had it has not started it | stays, and goes to the next broker  |
-//! | Sent     | with the broker of this connection               | Unknown; of 0.0.92: ends, `B_LOST`  |
-//! | Parked   | with it, not to be started without our word      | Waiting                             |
+//! | Waiting  | here; no broker or worker has started it         | stays, and goes to the next broker  |
+//! | Sent     | with the broker of this connection               | Unknown; with 0.0.92: ends, `B_LOST` |
+//! | Parked   | with the broker, which must not start it before GO | Waiting                           |
 //! | Unknown  | with a broker that was lost                      | stays                               |
-//! | Resuming | the broker of this connection looks for it       | Unknown                             |
+//! | Resuming | the broker of this connection searches for it    | Unknown                             |
 //!
-//! The loss of a connection is the loss of a broker, as this side sees it. The broker of the next
-//! connection is asked for everything that is Unknown. The same process knows all of it, and sends
-//! the replies that have come meanwhile; another one looks among what its workers claim. When no
-//! broker comes within the patience, `B_LOST` is the end.
+//! For this side, the loss of a connection is the loss of a broker. All Unknown requests are resumed at the broker of
+//! the next connection. If it is the same process, it knows them all and sends the replies that have arrived
+//! meanwhile; another process searches the claims of its workers. If no broker is found in time, the requests end
+//! with `B_LOST`.
 
 use super::Client;
 use super::pending::{Pending, Stage};
@@ -24,12 +24,12 @@ use crate::wire::omdp::{ClientMessage, Past, rids, rids_to_frame};
 use std::collections::HashSet;
 
 impl<F: Frame> Client<F> {
-    /// The broker of this connection has said hello.
+    /// Resumes all Unknown requests after the broker's hello.
     pub(super) fn ask_for_unknown(&mut self, now: Time) {
         let lasting = self.link.broker().is_some();
         for request in self.requests.values_mut() {
             if matches!(request.stage, Stage::Sent) {
-                // It was sent ahead of the hello.
+                // It was sent before the hello.
                 request.broker = self.link.broker();
             }
         }
@@ -66,7 +66,7 @@ impl<F: Frame> Client<F> {
             input.close();
         }
         let (data, ext) = request.payload(now, self.link.peer(), false);
-        // Workers come back at their own pace, so a broker that has just come is given time.
+        // Workers reconnect at their own intervals, so a new broker is given time.
         let wait = until.since(now) + self.link.lost_patience();
         self.transmits.push(ClientMessage::Resume {
             service: request.service.clone(),
@@ -83,7 +83,7 @@ impl<F: Frame> Client<F> {
         });
     }
 
-    /// Nobody can know whether it ran.
+    /// Ends a request of which is unknown whether it ran, unless its policy permits another attempt.
     fn give_up(&mut self, now: Time, id: u64) {
         if self.is_made_again(now, id, Cause::Lost) {
             return;
@@ -92,7 +92,7 @@ impl<F: Frame> Client<F> {
         self.fail(id, Code::BrokerLost);
     }
 
-    /// The connection is lost: sees to everything that was with its broker.
+    /// Moves every request to its stage after the loss of the connection.
     pub(super) fn lose_requests(&mut self, now: Time) {
         let lasting = self.link.broker().is_some();
         let mut ids: Vec<u64> = self.requests.keys().copied().collect();
@@ -109,7 +109,7 @@ impl<F: Frame> Client<F> {
                     self.waiting.insert(id);
                     continue;
                 }
-                // Since the first loss, or nobody would ever give up while brokers come and go.
+                // Counted from the first loss; otherwise nothing would ever be given up while brokers come and go.
                 Stage::Resuming { until } => until,
                 Stage::Sent => now + self.link.lost_patience(),
             };
@@ -122,7 +122,7 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// What was not found by now never will be.
+    /// Ends the Unknown requests whose time has passed.
     pub(super) fn give_up_unknown(&mut self, now: Time) {
         while let Some((until, id)) = self.unknown.first().copied()
             && until <= now
@@ -131,7 +131,7 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// These were found.
+    /// Handles RESUMED: the broker has found these requests.
     pub(super) fn on_resumed(&mut self, frame: &[u8]) {
         for rid in rids(frame) {
             let Some(id) = self.parse_rid(rid) else {
@@ -148,7 +148,8 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// The broker leaves. What is not named has not started, and waits for the next broker.
+    /// Handles LEAVE: the broker stops. Requests that it does not name have not started, and wait for the next
+    /// broker.
     pub(super) fn on_leave(&mut self, started: &[u8]) {
         let started: HashSet<&[u8]> = rids(started).collect();
         let sent = self.requests.iter();
@@ -165,7 +166,7 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// These are not started before this client lets them go.
+    /// Handles PARKED: the broker does not start these requests before GO.
     pub(super) fn on_parked(&mut self, frame: &[u8]) {
         for rid in rids(frame) {
             if let Some(request) = self.by_rid(rid)
@@ -180,7 +181,8 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// Lets them go. From here on they may run, whether the broker lives to hear it or not.
+    /// Handles UNPARK by sending GO. From now on these requests may run, even if the broker dies before it receives
+    /// GO.
     pub(super) fn on_unpark(&mut self, frame: &[u8]) {
         let mut gone = Vec::new();
         for rid in rids(frame) {

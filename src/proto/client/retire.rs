@@ -1,8 +1,8 @@
-//! A broker that is to be left, while there are others: it gets no more requests, those that it has not
-//! started are for others, and it is told goodbye when the rest has ended.
+//! Retirement: the broker is to be left while there are others. It gets no more requests, those that have not started
+//! go to other brokers, and the goodbye follows when the rest has ended.
 //!
-//! Which of them it has not started is known of those that are parked, see [`resume`](super::resume). A
-//! broker that can't start a request soon parks it, so what stays has a worker, or is near one.
+//! Only parked requests are known not to have started, see [`resume`](super::resume). A broker parks requests that
+//! cannot start soon, so the others run, or their turn is near.
 
 use super::pending::Stage;
 use super::{Client, ClientNotice};
@@ -11,8 +11,7 @@ use crate::wire::Frame;
 use crate::wire::omdp::ClientMessage;
 
 impl<F: Frame> Client<F> {
-    /// Takes no more requests, or takes them again. What waits is to be had by
-    /// [`give_waiting`](Self::give_waiting).
+    /// Stops taking requests, or takes them again. [`give_waiting`](Self::give_waiting) returns those that wait.
     pub(in crate::proto) fn retire(&mut self, retiring: bool) {
         self.retiring = retiring;
         if retiring {
@@ -20,7 +19,7 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// What is parked waits here again. Its broker hears that nobody wants it there any more.
+    /// Makes parked requests wait here again, and cancels them at the broker.
     pub(super) fn take_parked_back(&mut self) {
         let parked = self.requests.iter();
         let parked = parked.filter(|(_, request)| matches!(request.stage, Stage::Parked));
@@ -38,13 +37,13 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// Nothing is left to be done with this broker.
+    /// Says goodbye to a broker with which nothing is left to do.
     pub(in crate::proto) fn depart(&mut self) {
         self.say_goodbye(Loss::Removed);
     }
 
     pub(super) fn say_goodbye(&mut self, why: Loss) {
-        // As with a cancel, one that has not said hello may be ours nevertheless.
+        // As with a cancellation, a broker without a hello may still be an extended one.
         if self.link.is_up() {
             self.transmits.push(ClientMessage::Disconnect);
         }

@@ -1,7 +1,7 @@
-//! A request that has ended badly is made again, if its user says so by a policy: as a new one, with an id of its own and
-//! the whole timeout, after a pause. The other form of `retry`, a number, is the broker's business.
+//! Retry by a policy of the application: a failed request is submitted again after a pause, with a new id and the
+//! whole timeout. (`retry` as a number is handled by the broker.)
 //!
-//! Nothing is made again of which a part has come, or that its user has given up.
+//! A request is not retried after a part of its reply has arrived, or after the application has cancelled it.
 
 use super::Client;
 use super::pending::Stage;
@@ -12,16 +12,16 @@ use crate::wire::{Body, Dialect, Frame};
 use serde_json::Value;
 use std::time::Duration;
 
-/// How an attempt has ended.
+/// The failure of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// Its worker, or its broker, was lost with it.
+    /// The worker or the broker was lost with it.
     Lost,
     /// Every worker has rejected it.
     Rejected,
-    /// With an error value of the handler.
+    /// The handler ended it with an error value.
     Error,
-    /// Nothing came in time.
+    /// It timed out.
     Timeout,
 }
 
@@ -33,7 +33,7 @@ impl Cause {
         (Cause::Timeout, "timeout"),
     ];
 
-    /// What the end of a reply is; `None` is none of these.
+    /// The failure that a reply means; `None` if it is none.
     pub(super) fn of<F: Frame>(kind: ReplyKind, body: &Body<F>) -> Option<Self> {
         let is = |code: Code| *body.bytes == *code.to_json();
         match kind {
@@ -52,14 +52,14 @@ impl Cause {
     }
 }
 
-/// The policy of a request, and how far it has come.
+/// The policy of a request, and its state.
 #[derive(Debug)]
 pub(in crate::proto) struct Retry {
-    /// How many attempts there may be, the first included.
+    /// Maximum of attempts, including the first.
     attempts: u8,
-    /// How many there were before this one.
+    /// Number of attempts before this one.
     pub(super) made: u8,
-    /// After which ends there is another.
+    /// The failures that are retried, one bit each.
     on: u8,
     delay: f64,
     factor: f64,
@@ -68,7 +68,7 @@ pub(in crate::proto) struct Retry {
 }
 
 impl Retry {
-    /// What the options say, which are our own user's, checked and complete.
+    /// Reads the policy in the options, which JavaScript has checked and completed.
     pub(super) fn read(options: &[u8]) -> Option<Box<Self>> {
         let options: Value = serde_json::from_slice(options).ok()?;
         let policy = options.get("retry")?.as_object()?;
@@ -87,7 +87,7 @@ impl Retry {
         }))
     }
 
-    /// The pause after so many attempts; `random` is 0 to 1.
+    /// The pause after `made` attempts; `random` is from 0 to 1.
     fn pause(&self, made: u8, random: f64) -> Duration {
         let exponent = i32::from(made.saturating_sub(1));
         let delay = (self.delay * self.factor.powi(exponent)).min(self.max_delay);
@@ -98,7 +98,8 @@ impl Retry {
 }
 
 impl<F: Frame> Client<F> {
-    /// An attempt has ended so. True if there is another one, and its user is told nothing.
+    /// Schedules another attempt after a failure, if the policy permits. Returns false if not. The application is not
+    /// told.
     #[cold]
     pub(super) fn is_made_again(&mut self, now: Time, id: u64, cause: Cause) -> bool {
         let seed = self.config.link.seed;
@@ -142,7 +143,7 @@ impl<F: Frame> Client<F> {
         true
     }
 
-    /// The pause of a request is over.
+    /// Starts the next attempt at the end of the pause.
     pub(super) fn make_again(&mut self, now: Time, id: u64) {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
@@ -158,7 +159,7 @@ impl<F: Frame> Client<F> {
     }
 }
 
-/// A number from 0 to 1 that differs from one client, request and attempt to the next.
+/// A number from 0 to 1 that differs between clients, requests and attempts.
 fn random(seed: u64, id: u64, attempt: u8) -> f64 {
     let mut hash = seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(attempt) << 56;
     hash = (hash ^ hash >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,15 +1,13 @@
-//! One client that spreads its requests over several brokers.
+//! A client that spreads its requests over several brokers.
 //!
-//! A request goes to the broker that has the fewest of this client's requests, among those that
-//! there are; in turn, where several have as few. So a broker that is slow, or has no workers,
-//! gets less. What was sent stays where it is: when that broker is lost it is for the next one on
-//! the same broker, and ends with `B_LOST` if there is none in time. What was not sent, because its
-//! broker went away before it could be, or was parked with its client, goes to another one with what
-//! is left of its time.
+//! A request goes to the connected broker with the fewest open requests of this client, in turn among equal ones. So
+//! a broker that is slow, or has no workers, gets less. A request that was sent stays with its broker. If that broker
+//! is lost, the request is resumed at the next broker with the same address, and ends with `B_LOST` if there is none
+//! in time. A request that was not sent before its broker was lost, or was parked with the client, goes to another
+//! broker with what is left of its time.
 //!
-//! While there is no broker at all, requests wait in the *lobby*, a member without a broker, in their
-//! order. A broker that leaves gets nothing new; what has not started is for the others, and it is told
-//! goodbye when the rest has ended.
+//! Without any broker, requests wait in the *lobby*, a member without a broker, in order. A broker that leaves gets
+//! no new requests; those that have not started go to the others, and the goodbye follows when the rest has ended.
 
 use super::members::{Member, Members};
 use crate::proto::client::{Client, ClientConfig, ClientNotice};
@@ -19,22 +17,22 @@ use crate::wire::omdp::ClientMessage;
 use crate::wire::{Body, Form, Frame};
 use std::collections::HashMap;
 
-/// What notices of requests in the lobby are said to be from.
+/// The number of the broker in notices about requests in the lobby.
 const NOBODY: usize = usize::MAX;
 
-/// The machine.
+/// The client machine of several brokers.
 #[derive(Debug)]
 pub struct ClientOfSeveral<F> {
     members: Members<Client<F>>,
     lobby: Client<F>,
-    /// The broker of each request that has not ended; [`NOBODY`] of those in the lobby.
+    /// The broker of each request that has not ended; [`NOBODY`] for those in the lobby.
     lines: HashMap<u64, usize>,
-    /// That of the last request.
+    /// The broker of the latest request.
     last: usize,
 }
 
 impl<F: Frame> ClientOfSeveral<F> {
-    /// A client that is not started, and has no broker. `config` says what all of them have in common.
+    /// Creates a client without brokers that is not started. `config` is the common part of all configurations.
     pub fn new(config: ClientConfig) -> Self {
         ClientOfSeveral {
             members: Members::new(),
@@ -44,7 +42,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         }
     }
 
-    /// One that goes on with what a client of one broker has.
+    /// Takes over the state of a client of one broker.
     pub(super) fn of_one(broker: usize, client: Client<F>) -> Self {
         let mut several = ClientOfSeveral::new(client.config().clone());
         several.lines = client.ids().map(|id| (id, broker)).collect();
@@ -52,8 +50,8 @@ impl<F: Frame> ClientOfSeveral<F> {
         several
     }
 
-    /// Adds a broker, and begins to look for it; one that leaves stays. Gives the configuration back if it has said
-    /// goodbye to that broker, which is not [gone](Self::poll_gone) yet.
+    /// Adds a broker and opens its link, or keeps one that was about to leave. Returns the configuration if the
+    /// client has said goodbye to that broker, which is not [gone](Self::poll_gone) yet.
     pub fn join(&mut self, now: Time, broker: usize, config: ClientConfig) -> Option<ClientConfig> {
         match self.members.member(broker) {
             None => {
@@ -71,7 +69,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         None
     }
 
-    /// A broker leaves as soon as nothing is left that it has started.
+    /// Removes a broker when all requests that it has started have ended.
     pub fn leave(&mut self, now: Time, broker: usize) {
         if let Some(member) = self.members.member(broker) {
             member.leaving = true;
@@ -80,7 +78,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         self.settle(now);
     }
 
-    /// A broker that has left, after what is to be done with its socket.
+    /// A broker that is gone. Must be called after `poll_action`.
     pub fn poll_gone(&mut self) -> Option<usize> {
         self.members.poll_gone()
     }
@@ -92,7 +90,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         self.members.machines_mut().for_each(Client::stop);
     }
 
-    /// Submits a request under an id that its submitter has never used before.
+    /// Submits a request. The id must never have been used before by this client.
     pub fn request(
         &mut self,
         now: Time,
@@ -108,13 +106,13 @@ impl<F: Frame> ClientOfSeveral<F> {
         client.request(now, id, service, data, opts, terms);
     }
 
-    /// Who has a request.
+    /// The member that has a request.
     fn of_request(&mut self, id: u64) -> Option<&mut Client<F>> {
         let broker = *self.lines.get(&id)?;
         Some(self.members.get_mut(broker).unwrap_or(&mut self.lobby))
     }
 
-    /// Forgets a request; its broker is told if it has it. No notice follows.
+    /// Cancels a request. Its broker is told if it has the request. No notice follows.
     pub fn cancel(&mut self, now: Time, id: u64) {
         if let Some(client) = self.of_request(id) {
             client.cancel(id);
@@ -144,7 +142,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         }
     }
 
-    /// See [`Client::heartbeat`]; one of no request goes to all brokers.
+    /// See [`Client::heartbeat`]; without an id, for all brokers.
     pub fn heartbeat(&mut self, id: Option<u64>) {
         match id {
             None => {
@@ -159,22 +157,22 @@ impl<F: Frame> ClientOfSeveral<F> {
         }
     }
 
-    /// The transport takes messages.
+    /// Handles that the transport accepts messages.
     pub fn handle_up(&mut self, broker: usize, now: Time) {
         self.member(broker, now, |member| member.handle_up(now));
     }
 
-    /// The connection broke.
+    /// Handles the end of a connection.
     pub fn handle_down(&mut self, broker: usize, now: Time) {
         self.member(broker, now, |member| member.handle_down(now));
     }
 
-    /// The broker does not let this client in.
+    /// Handles that the broker refuses this client.
     pub fn handle_refused(&mut self, broker: usize, now: Time) {
         self.member(broker, now, |member| member.handle_refused(now));
     }
 
-    /// Takes one message of a broker; `frames` is empty afterwards.
+    /// Handles a message of a broker. Leaves `frames` empty.
     pub fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
         self.member(broker, now, |member| member.handle_message(now, frames));
         frames.clear();
@@ -191,7 +189,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         self.members.machines().chain([&self.lobby])
     }
 
-    /// To be called when [`next_deadline`](Self::next_deadline) has come.
+    /// Must be called at [`next_deadline`](Self::next_deadline).
     pub fn handle_timeout(&mut self, now: Time) {
         for member in self.members.machines_mut().chain([&mut self.lobby]) {
             if member.next_deadline().is_some_and(|at| at <= now) {
@@ -206,19 +204,19 @@ impl<F: Frame> ClientOfSeveral<F> {
         self.all().filter_map(Client::next_deadline).min()
     }
 
-    /// How the messages to one broker are to be written.
+    /// The encoding of messages to one broker.
     pub fn form(&self, broker: usize) -> Form {
         self.members.get(broker).unwrap_or(&self.lobby).form()
     }
 
-    /// Hands out the messages to one broker, in order.
+    /// Passes the messages to one broker to `send`, in order.
     pub fn drain_transmits(&mut self, broker: usize, send: impl FnMut(ClientMessage<F>)) {
         if let Some(member) = self.members.get_mut(broker) {
             member.drain_transmits(send);
         }
     }
 
-    /// Hands out what there is to report and whom it is from, in the order of each broker.
+    /// Passes the notices and the number of their broker to `report`, in order for each broker.
     pub fn drain_notices(&mut self, mut report: impl FnMut(usize, ClientNotice<F>)) {
         let lines = &mut self.lines;
         let mut report = |broker, notice| {
@@ -243,12 +241,12 @@ impl<F: Frame> ClientOfSeveral<F> {
         }
     }
 
-    /// What is to be done with the socket of a broker.
+    /// The action that is due on the socket of a broker.
     pub fn poll_action(&mut self, broker: usize) -> Option<Action> {
         self.members.get_mut(broker)?.poll_action()
     }
 
-    /// How many requests have not ended.
+    /// Number of requests that have not ended.
     pub fn outstanding(&self) -> usize {
         self.all().map(Client::outstanding).sum()
     }
@@ -272,12 +270,12 @@ impl<F: Frame> ClientOfSeveral<F> {
         self.members.len()
     }
 
-    /// Whether there is a broker at all.
+    /// Whether it is connected to any broker.
     pub fn is_connected(&self) -> bool {
         self.members.machines().any(Client::is_connected)
     }
 
-    /// How many requests were not sent.
+    /// Number of requests that were not sent.
     pub fn waiting(&self) -> usize {
         self.all().map(Client::waiting).sum()
     }
@@ -287,10 +285,10 @@ impl<F: Frame> ClientOfSeveral<F> {
         self.all().map(Client::unflushed).sum()
     }
 
-    /// The broker that the next request goes to; [`NOBODY`] if there is none at all.
+    /// Chooses the broker of the next request; [`NOBODY`] if none is connected.
     fn choose(&mut self) -> usize {
         let takers = self.members.after(self.last).filter(|each| takes(each));
-        // The first of those that have as few.
+        // `min_by_key` returns the first of equal members.
         let chosen = takers.min_by_key(|member| member.machine.outstanding());
         match chosen {
             None => NOBODY,
@@ -301,7 +299,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         }
     }
 
-    /// What waits for a broker that is not there goes to one that is.
+    /// Moves requests that wait for a lost broker to a connected one.
     fn settle(&mut self, now: Time) {
         let needs = |member: &Member<Client<F>>| {
             member.leaving || (!member.machine.ready() && member.machine.has_waiting())
@@ -340,7 +338,7 @@ impl<F: Frame> ClientOfSeveral<F> {
     }
 }
 
-/// Whether a request may go there.
+/// Whether the member may be given a request.
 fn takes<F: Frame>(member: &Member<Client<F>>) -> bool {
     !member.leaving && member.machine.ready()
 }

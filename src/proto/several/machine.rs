@@ -1,4 +1,4 @@
-//! Workers and clients of several brokers by the contract of the machines.
+//! The contract of the machines, for workers and clients of several brokers.
 
 use super::{ClientOfSeveral, Several, WorkerOfSeveral};
 use crate::proto::client::{ClientCommand, ClientConfig, ClientNotice};
@@ -14,7 +14,7 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
     type Command = WorkerCommand<F>;
     type Notice = WorkerNotice<F>;
 
-    /// Each broker is looked for from the time when it joins.
+    /// The link to each broker is opened when the broker is added.
     fn start(&mut self) {}
 
     fn handle_command(&mut self, now: Time, command: WorkerCommand<F>) -> ControlFlow<()> {
@@ -146,7 +146,7 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
     type Command = ClientCommand<F>;
     type Notice = ClientNotice<F>;
 
-    /// As with a worker.
+    /// As for workers.
     fn start(&mut self) {}
 
     fn handle_command(&mut self, now: Time, command: ClientCommand<F>) -> ControlFlow<()> {

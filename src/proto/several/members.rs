@@ -1,21 +1,22 @@
-//! The members of a worker or a client of several brokers: one machine for each broker, while it is one.
+//! The members of a worker or a client of several brokers: one machine for each broker.
 //!
-//! A broker is named by a number that its owner gives to no other. One that leaves ends what it has first.
+//! A broker has a number, which the owner never uses twice. A broker that leaves is kept until its requests have
+//! ended.
 
-/// One machine and its broker.
+/// A machine and the number of its broker.
 #[derive(Debug)]
 pub(super) struct Member<M> {
     pub(super) broker: usize,
     pub(super) machine: M,
-    /// It takes nothing new, and goes once nothing is left.
+    /// It takes nothing new, and is removed when its requests have ended.
     pub(super) leaving: bool,
-    /// It has said goodbye, and has nothing left to do but to close its connection.
+    /// It has said goodbye; only its connection is still to be closed.
     pub(super) ended: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Members<M> {
-    /// Ordered by broker.
+    /// In order of the number.
     list: Vec<Member<M>>,
 }
 
@@ -24,7 +25,7 @@ impl<M> Members<M> {
         Members { list: Vec::new() }
     }
 
-    /// Adds a machine, which is to be found under this number.
+    /// Adds the machine of a broker.
     pub(super) fn insert(&mut self, broker: usize, machine: M) {
         let at = self.list.partition_point(|member| member.broker < broker);
         let member = Member {
@@ -74,13 +75,13 @@ impl<M> Members<M> {
         self.list.iter_mut().map(|member| &mut member.machine)
     }
 
-    /// The members after that of `broker`, and then those before, itself last.
+    /// The members in turn, beginning after that of `broker`, which is the last.
     pub(super) fn after(&self, broker: usize) -> impl Iterator<Item = &Member<M>> {
         let at = self.list.partition_point(|member| member.broker <= broker);
         self.list[at..].iter().chain(&self.list[..at])
     }
 
-    /// The broker of a member that is over, which is forgotten.
+    /// Removes a member that has ended, and returns its broker.
     pub(super) fn poll_gone(&mut self) -> Option<usize> {
         let at = self.list.iter().position(|member| member.ended)?;
         Some(self.list.remove(at).broker)

@@ -1,12 +1,11 @@
-//! A worker or a client of several brokers: a machine for each of them, and what they share.
+//! Workers and clients of several brokers: one machine (a *member*) for each broker, and the state that they share.
 //!
-//! Each member has its link, its messages and its requests to itself, exactly as it has where it is
-//! alone. What is said here is only what none of them can see by itself: how full the worker's room
-//! is, and which broker a request goes to. The owner has a *broker* for each member, a number that
-//! stays the member's: a socket with its connection.
+//! Each member has its own link, messages and requests, exactly as a machine of one broker. This module adds only
+//! what no member can see: how full the worker's room is, and which broker a request goes to. A member is identified
+//! by the number of its broker, which stays the same.
 //!
-//! Brokers come and go while the machine runs. While there has been but one it is the machine of one
-//! broker, see [`OneOrSeveral`], so that the ordinary case costs nothing.
+//! Brokers can be added and removed while the machine runs. Until there is a second one, the machine of one broker is
+//! used, see [`OneOrSeveral`], so that the usual case costs nothing.
 
 mod client;
 mod machine;

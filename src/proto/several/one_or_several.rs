@@ -1,5 +1,5 @@
-//! A worker or client whose brokers may change: the machine of one broker while there has been but one, and that of
-//! several from the second on, or while none is known yet.
+//! A worker or client whose brokers can change: the machine of one broker as long as there has been only one,
+//! otherwise that of several brokers, which is also used before the first is known.
 
 use crate::proto::Time;
 use crate::proto::link::Action;
@@ -11,22 +11,22 @@ use std::ops::ControlFlow;
 /// The machine.
 #[derive(Debug)]
 pub enum OneOrSeveral<One, Many> {
-    /// Of one broker, which has this number.
+    /// Of one broker, with its number.
     One(usize, One),
-    /// Of several.
+    /// Of several brokers.
     Several(Box<Many>),
 }
 
-/// A machine of several brokers, of which any number may come and go.
+/// A machine of several brokers, which can be added and removed.
 pub trait Several: Machine {
-    /// The machine of one of them.
+    /// The machine of one broker.
     type One;
-    /// How that behaves.
+    /// The configuration of that machine.
     type Config;
 
-    /// Goes on with what a machine of one broker has.
+    /// Takes over the state of a machine of one broker.
     fn of_one(broker: usize, one: Self::One) -> Self;
-    /// One that has no broker, to take the place of that one.
+    /// An unused machine of one broker, as a placeholder.
     fn spare(one: &Self::One) -> Self::One;
     /// See [`DynamicBrokers::join`].
     fn join(&mut self, now: Time, broker: usize, config: Self::Config) -> Option<Self::Config>;

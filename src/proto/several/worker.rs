@@ -1,12 +1,11 @@
-//! One worker that several brokers give requests to: concurrency is counted over all of them.
+//! A worker of several brokers. Its concurrency limits the requests of all brokers together.
 //!
-//! Each broker believes that it has the whole room, so together they may give more than there is.
-//! What does not fit waits as an offer, as what one broker gives ahead of need does, and goes back
-//! by the same rule: when none of the requests has ended for [`STALL`]. A broker whose request came
-//! back is told that there is no room, until there is some; without that it would give it again at
-//! once, and again.
+//! Each broker assumes the whole room, so together they may give more than there is. The excess waits as offers, like
+//! prefetched requests of one broker, and is returned by the same rule: when no delivery has ended for [`STALL`]. A
+//! broker that gets a request back is told that there is no room until there is some; otherwise it would give the
+//! request again at once.
 //!
-//! A broker that leaves gives nothing more; what its requests have started ends first, as at a stop.
+//! A broker that leaves gives no more requests; those that have started end first, as at a stop.
 
 use super::members::Members;
 use crate::proto::Time;
@@ -17,29 +16,28 @@ use crate::wire::omdp::WorkerMessage;
 use crate::wire::{Body, Form, Frame};
 use std::collections::HashSet;
 
-/// The machine. All deliveries are numbered in one series, whichever member has them.
+/// The worker machine of several brokers. Deliveries are numbered in one series over all members.
 #[derive(Debug)]
 pub struct WorkerOfSeveral<F> {
     members: Members<Worker<F>>,
     concurrency: Option<usize>,
-    /// The number of the last delivery.
+    /// The number of the latest delivery.
     last_delivery: u64,
-    /// Which broker each delivery is of that has not ended.
+    /// The broker of each delivery that has not ended.
     brokers: Table<u64, usize>,
-    /// Cancelled deliveries that its user had taken: they take up room until the user ends them.
+    /// Cancelled deliveries whose handlers go on. They take up room until they end.
     left_running: HashSet<u64>,
-    /// When offers go back unless a delivery ends before; set while there are more deliveries than
-    /// may run.
+    /// When offers are returned unless a delivery ends before. Set while there are more deliveries than may run.
     stalled_at: Option<Time>,
     retract: Option<Retract>,
-    /// Which member is to hear of what is taken back now; `None` is each its own.
+    /// The member whose retraction is being carried out; `None` is that of all members.
     asking: Option<usize>,
     paused: bool,
     stopping: bool,
 }
 
 impl<F: Frame> WorkerOfSeveral<F> {
-    /// A worker that is not started, and has no broker. `concurrency` is that of all its configurations.
+    /// Creates a worker without brokers that is not started. `concurrency` replaces that of all configurations.
     pub fn new(concurrency: Option<usize>) -> Self {
         WorkerOfSeveral {
             members: Members::new(),
@@ -55,7 +53,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         }
     }
 
-    /// One that goes on with what a worker of one broker has.
+    /// Takes over the state of a worker of one broker.
     pub(super) fn of_one(broker: usize, mut worker: Worker<F>) -> Self {
         let mut several = WorkerOfSeveral::new(worker.config().concurrency);
         several.last_delivery = worker.last_delivery();
@@ -67,8 +65,8 @@ impl<F: Frame> WorkerOfSeveral<F> {
         several
     }
 
-    /// Adds a broker, and begins to look for it; one that leaves stays. Gives the configuration back if it has said
-    /// goodbye to that broker, which is not [gone](Self::poll_gone) yet.
+    /// Adds a broker and opens its link, or keeps one that was about to leave. Returns the configuration if the
+    /// worker has said goodbye to that broker, which is not [gone](Self::poll_gone) yet.
     pub fn join(
         &mut self,
         now: Time,
@@ -100,7 +98,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         None
     }
 
-    /// A broker leaves once the requests that it gave, and that have started, have ended.
+    /// Removes a broker when all its requests that have started have ended.
     pub fn leave(&mut self, now: Time, broker: usize) {
         if let Some(member) = self.members.member(broker)
             && !std::mem::replace(&mut member.leaving, true)
@@ -111,12 +109,12 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.settle(now);
     }
 
-    /// A broker that has left, after what is to be done with its socket.
+    /// A broker that is gone. Must be called after `poll_action`.
     pub fn poll_gone(&mut self) -> Option<usize> {
         self.members.poll_gone()
     }
 
-    /// See [`Worker::stop`]; `Drained` follows when the last of the brokers was told.
+    /// See [`Worker::stop`]; `Drained` follows when the last broker has been told.
     pub fn stop(&mut self, now: Time, deadline: Option<Time>) {
         self.stopping = true;
         for member in self.members.iter_mut() {
@@ -126,7 +124,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         }
     }
 
-    /// How many requests may run at once from now on, over all brokers.
+    /// Changes the maximum of requests that run at once, over all brokers.
     pub fn set_concurrency(&mut self, now: Time, concurrency: Option<usize>) {
         self.concurrency = concurrency;
         for member in self.members.machines_mut() {
@@ -150,8 +148,8 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.settle(now);
     }
 
-    /// Takes note of what the user has done, and which deliveries it is about to end. Each broker is
-    /// told the pace of its own requests, in which it is nobody's business why it is no faster.
+    /// Records what the application has done, and which deliveries it is about to end. Each broker is told the pace
+    /// of its own requests only.
     pub fn handle_worked(&mut self, worked: Worked, ended: impl Iterator<Item = u64>) {
         let mut of_brokers: Vec<(usize, u64, u32)> = Vec::with_capacity(self.members.len());
         for delivery in ended {
@@ -168,7 +166,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         }
         for (broker, last, ends) in of_brokers {
             if let Some(member) = self.members.get_mut(broker) {
-                // Which ones it has taken and not ended matters little: it took those last.
+                // The deliveries that were taken and have not ended were taken last, so the error is small.
                 let taken = worked.taken.map(|(_, since)| (last, since));
                 let (at, ends) = (worked.at, ends as usize);
                 member.handle_worked(Worked { taken, at, ends });
@@ -255,19 +253,19 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.settle(now);
     }
 
-    /// A heartbeat out of turn, to every broker.
+    /// Sends a heartbeat out of turn to every broker.
     pub fn heartbeat(&mut self) {
         self.members.machines_mut().for_each(Worker::heartbeat);
     }
 
-    /// The transport takes messages.
+    /// Handles that the transport accepts messages.
     pub fn handle_up(&mut self, broker: usize, now: Time) {
         if let Some(member) = self.members.get_mut(broker) {
             member.handle_up(now);
         }
     }
 
-    /// The connection broke.
+    /// Handles the end of a connection.
     pub fn handle_down(&mut self, broker: usize, now: Time) {
         if let Some(member) = self.members.get_mut(broker) {
             member.handle_down(now);
@@ -275,7 +273,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         }
     }
 
-    /// The broker does not let this worker in.
+    /// Handles that the broker refuses this worker.
     pub fn handle_refused(&mut self, broker: usize, now: Time) {
         if let Some(member) = self.members.get_mut(broker) {
             member.handle_refused(now);
@@ -283,7 +281,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         }
     }
 
-    /// Takes one message of a broker; `frames` is empty afterwards.
+    /// Handles a message of a broker. Leaves `frames` empty.
     pub fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
         let Some(member) = self.members.get_mut(broker) else {
             return frames.clear();
@@ -294,7 +292,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.settle(now);
     }
 
-    /// To be called when [`next_deadline`](Self::next_deadline) has come.
+    /// Must be called at [`next_deadline`](Self::next_deadline).
     pub fn handle_timeout(&mut self, now: Time) {
         for member in self.members.machines_mut() {
             if member.next_deadline().is_some_and(|at| at <= now) {
@@ -320,17 +318,16 @@ impl<F: Frame> WorkerOfSeveral<F> {
         [self.stalled_at, of_members].into_iter().flatten().min()
     }
 
-    /// This delivery was cancelled after its user had taken it.
+    /// Handles that a cancelled delivery had been taken before.
     pub fn handle_left_running(&mut self, now: Time, delivery: u64) {
         self.left_running.insert(delivery);
         self.settle(now);
     }
 
-    /// Which offers are to be taken back; the answer is
-    /// [`handle_retracted`](Self::handle_retracted).
+    /// The offers to take back, once. [`handle_retracted`](Self::handle_retracted) is the answer.
     pub fn poll_retract(&mut self) -> Option<Retract> {
         self.asking = None;
-        // Members ask by themselves when they are to stop, and when they have lost their broker.
+        // A member asks for its own offers when it stops and when it has lost its broker.
         for member in self.members.iter_mut() {
             if let Some(retract) = member.machine.poll_retract() {
                 let broker = Some(member.broker);
@@ -341,12 +338,12 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.retract.take()
     }
 
-    /// Which broker a delivery is of that has not ended.
+    /// The broker of a delivery that has not ended.
     pub fn broker_of(&self, delivery: u64) -> Option<usize> {
         self.brokers.get(&delivery).copied()
     }
 
-    /// Takes note that the owner has taken these offers back, in the order in which they came.
+    /// Handles that the owner has taken back these offers, in order of arrival.
     pub fn handle_retracted(&mut self, now: Time, deliveries: &[u64]) {
         let mut back: Vec<(usize, Vec<u64>)> = Vec::new();
         for delivery in deliveries {
@@ -373,19 +370,19 @@ impl<F: Frame> WorkerOfSeveral<F> {
         }
     }
 
-    /// How the messages to one broker are to be written, if it is one.
+    /// The encoding of messages to one broker, if it is a member.
     pub fn form(&self, broker: usize) -> Option<Form> {
         self.members.get(broker).map(Worker::form)
     }
 
-    /// Hands out the messages to one broker, in order.
+    /// Passes the messages to one broker to `send`, in order.
     pub fn drain_transmits(&mut self, broker: usize, send: impl FnMut(WorkerMessage<F>)) {
         if let Some(member) = self.members.get_mut(broker) {
             member.drain_transmits(send);
         }
     }
 
-    /// Hands out what there is to report and whom it is from, in the order of each broker.
+    /// Passes the notices and the number of their broker to `report`, in order for each broker.
     pub fn drain_notices(&mut self, mut report: impl FnMut(usize, WorkerNotice<F>)) {
         let brokers = &mut self.brokers;
         for member in self.members.iter_mut() {
@@ -414,17 +411,17 @@ impl<F: Frame> WorkerOfSeveral<F> {
         }
     }
 
-    /// Whether the drain is over: nothing runs, and all brokers were told.
+    /// Whether the drain is complete: nothing runs, and all brokers were told.
     pub fn is_drained(&self) -> bool {
         self.stopping && self.members.iter().all(|member| member.ended)
     }
 
-    /// What is to be done with the socket of a broker.
+    /// The action that is due on the socket of a broker.
     pub fn poll_action(&mut self, broker: usize) -> Option<Action> {
         self.members.get_mut(broker)?.poll_action()
     }
 
-    /// How many requests take up room, or would like to.
+    /// Number of deliveries and handlers that take up room or wait for it.
     pub fn outstanding(&self) -> usize {
         let of_members: usize = self.members.machines().map(Worker::outstanding).sum();
         of_members + self.left_running.len()
@@ -444,12 +441,12 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.members.len()
     }
 
-    /// Whether there is a broker at all.
+    /// Whether it is registered at any broker.
     pub fn is_connected(&self) -> bool {
         self.members.machines().any(Worker::is_connected)
     }
 
-    /// See [`Worker::poll_ping`]: each member watches the one user by itself.
+    /// See [`Worker::poll_ping`]. Each member watches the application's thread on its own.
     pub fn poll_ping(&mut self) -> bool {
         let asking = |count, member| count + usize::from(Worker::poll_ping(member));
         self.members.machines_mut().fold(0, asking) > 0
@@ -467,7 +464,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.concurrency.unwrap_or(usize::MAX)
     }
 
-    /// After whatever may have changed how much room is taken.
+    /// Must follow every change of the room in use.
     fn settle(&mut self, now: Time) {
         let (outstanding, limit) = (self.outstanding(), self.limit());
         if outstanding <= limit {

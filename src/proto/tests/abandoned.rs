@@ -1,9 +1,9 @@
-//! Handlers that go on although nobody waits for their reply.
+//! Handlers that go on after their delivery was cancelled.
 
 use super::net::*;
 use std::time::Duration;
 
-/// A worker whose handler goes on for so long although its client has given the request up, and one that is idle.
+/// A worker whose handler goes on for `lasts` after a cancellation, and an idle worker.
 fn scene(lasts: Duration) -> (Net, Id<WorkerActor>, Id<WorkerActor>, Id<ClientActor>) {
     let (mut net, b, w, c) = trio();
     net.act(w, |worker, _| worker.goes_on = true);
@@ -13,7 +13,7 @@ fn scene(lasts: Duration) -> (Net, Id<WorkerActor>, Id<WorkerActor>, Id<ClientAc
     net.run(ms(10));
     net.act(c, |client, _| client.cancel(first));
     net.run(ms(10));
-    // It has had room for a shorter time.
+    // It became ready later, so it comes second.
     let idle = net.worker(b, "echo");
     net.run(ms(10));
     (net, w, idle, c)
@@ -72,7 +72,7 @@ fn one_that_ends_at_once_costs_no_message() {
     assert_eq!(net.started(w).len(), 10);
 }
 
-/// There is an offer behind it when it is cancelled.
+/// There is an offer behind the delivery when it is cancelled.
 #[test]
 fn what_waits_already_goes_too() {
     let (mut net, b, w, c) = trio();

@@ -1,4 +1,4 @@
-//! What a peer makes the broker keep is bounded, and charged before it is kept.
+//! Limits of held bytes: what the broker keeps for a peer is charged in advance.
 
 use super::net::*;
 use crate::proto::broker::{BrokerEvent, Departure, HeldLimits};
@@ -18,7 +18,7 @@ fn held(net: &Net, b: Id<BrokerActor>) -> u64 {
     stats["heldBytes"].as_u64().expect("a number")
 }
 
-/// The limits that were told of.
+/// The scopes of the reported limits.
 fn scopes(net: &Net, b: Id<BrokerActor>) -> Vec<&'static str> {
     let events = net[b].events.iter();
     let scopes = events.filter_map(|(_, event)| match event {
@@ -49,7 +49,7 @@ fn a_peer_makes_the_broker_keep_no_more_than_its_share() {
     let r = net.request_with(other, "nobody", body(), None);
     net.run(ms(20));
     assert_eq!(net.end(other, r), None);
-    // What a worker has counts until it has ended.
+    // A request at a worker is charged until it has ended.
     let w = net.worker(b, "nobody");
     net.serve(w, |_| Job::endless());
     net.run(ms(20));
@@ -153,7 +153,7 @@ fn what_is_resumed_or_claimed_enters_by_the_same_door() {
     assert!(disclaimed.iter().all(|frames| frames.starts_with("W|12|")));
 }
 
-/// It loses the request; the client loses nothing else.
+/// It loses the request; other requests of the client are not affected.
 #[test]
 fn a_worker_that_sends_beyond_its_window_loses_the_request_and_then_its_place() {
     let mut net = Net::new();
@@ -189,7 +189,7 @@ fn a_worker_that_sends_beyond_its_window_loses_the_request_and_then_its_place() 
     assert_eq!(net.take(w).last().map(String::as_str), Some("W|5"));
 }
 
-/// A worker of another service that guesses the id of a request does not stand in the way.
+/// A worker of another service that guesses the id of a request cannot block the claim.
 #[test]
 fn a_claim_of_another_service_is_no_obstacle() {
     let mut net = Net::new();
@@ -242,7 +242,7 @@ fn lists_of_mmi_come_in_pages_and_are_made_seldom() {
     assert!(refused.count() >= 4);
 }
 
-/// It takes several turns, in which others are heard.
+/// It takes several turns, and messages are handled in between.
 #[test]
 fn the_requests_of_a_client_that_is_gone_end_by_and_by() {
     let mut net = Net::new();
@@ -272,7 +272,7 @@ fn the_requests_of_a_client_that_is_gone_end_by_and_by() {
 
 const KIB: usize = 1024;
 
-/// Tells the broker that so many bytes of a peer's wait for its turn; whether they may.
+/// Reports a peer's backlog to the broker. Returns whether it is permitted.
 fn backlog(net: &mut Net, b: Id<BrokerActor>, peer: &str, bytes: usize) -> bool {
     let mut may = false;
     net.act(b, |broker, now| {
@@ -314,7 +314,7 @@ fn a_peer_with_too_much_that_waits_for_its_turn_is_sent_away() {
     net.run(ms(10));
     assert_eq!(net.take(raw), ["C|5"]);
     assert_eq!(held(&net, b), 0);
-    // It is not heard for a while.
+    // Its messages are ignored during the ban.
     net.say(raw, &format!("C|1|{HELLO}"));
     net.run(ms(900));
     assert_eq!(net.take(raw), [""; 0]);
@@ -324,7 +324,7 @@ fn a_peer_with_too_much_that_waits_for_its_turn_is_sent_away() {
     assert_eq!(net.take(raw).len(), 1);
 }
 
-/// Others have their turns between.
+/// Other peers have their turns in between.
 #[test]
 fn a_worker_that_takes_any_number_is_given_much_by_and_by() {
     let mut net = Net::new().unaudited();

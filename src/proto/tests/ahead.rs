@@ -1,4 +1,4 @@
-//! Requests that lie ahead of need in a worker, and how they come back.
+//! Prefetched requests, and their return.
 
 use super::net::*;
 use crate::proto::worker::STALL;
@@ -56,7 +56,7 @@ fn large_requests_do_not_pile_up_ahead() {
     let requests: Vec<u64> = (0..50).map(|_| net.request(c, "echo", &large)).collect();
     let mut most = 0;
     net.run_checked(ms(100), |net| most = most.max(net[w].machine.outstanding()));
-    // 1 MiB, and the one that passes it.
+    // 1 MiB, and the request that exceeds it.
     assert!((2..=4).contains(&most), "{most}");
     for request in requests {
         assert_eq!(net.end(c, request), done(&large));
@@ -110,7 +110,7 @@ fn as_long_as_its_requests_end_nothing_goes_back() {
     all_done(&mut net, c, &requests);
 }
 
-/// The thread of its user spins: the heart beats on, and what was not taken is not held up.
+/// The application's thread is busy: heartbeats go on, and offers are returned.
 #[test]
 fn a_busy_thread_costs_its_worker_nothing() {
     let mut net = Net::near();
@@ -174,7 +174,7 @@ fn what_a_leaving_worker_had_not_taken_runs_once_elsewhere() {
     all_done(&mut net, c, &requests);
 }
 
-/// Nobody can know from outside which of them had started.
+/// It cannot be known which of them had started.
 #[test]
 fn what_lay_ahead_in_a_worker_that_dies_is_lost_with_it() {
     let mut net = Net::near();
@@ -191,7 +191,7 @@ fn what_lay_ahead_in_a_worker_that_dies_is_lost_with_it() {
     }
 }
 
-/// What its client would get twice.
+/// Its client would receive a part twice.
 #[test]
 fn a_request_that_has_begun_can_not_be_given_back() {
     let mut net = Net::new();
@@ -212,11 +212,11 @@ fn a_request_that_has_begun_can_not_be_given_back() {
         net[b].bad_messages(),
         [(&b"W"[..], "return of a started request")]
     );
-    // The other one was given back, and given again.
+    // The other one was returned, and given again.
     let again = net.take(w);
     assert_eq!(again.len(), 1, "{again:?}");
     assert!(again[0].starts_with("W|2|C2|c2.0-1|1|"));
-    // Nor does a goodbye have it run again.
+    // A goodbye does not requeue it either.
     net.say(w, "W|5");
     net.run(ms(10));
     assert_eq!(net.end(c, requests[0]), failed("W_LOST"));
@@ -224,7 +224,7 @@ fn a_request_that_has_begun_can_not_be_given_back() {
     assert_eq!(net[b].machine.load(), [1, 0, 1, 1]);
 }
 
-/// Where they had room before, nobody had to wait for them.
+/// Offers had room before, so no stall was being watched for.
 #[test]
 fn fewer_at_a_time_makes_offers_wait_and_go_back() {
     let mut net = Net::near();
@@ -234,7 +234,7 @@ fn fewer_at_a_time_makes_offers_wait_and_go_back() {
     net.serve(w, |_| Job::endless());
     ask(&mut net, c, 1);
     net.run(ms(1));
-    // Its thread takes none of these, so they are on offer.
+    // Its thread takes none of these, so they stay on offer.
     net.act(w, |worker, _| worker.busy = true);
     ask(&mut net, c, 4);
     net.run(ms(100));
@@ -242,7 +242,7 @@ fn fewer_at_a_time_makes_offers_wait_and_go_back() {
     net.act(w, |worker, now| worker.set_concurrency(now, Some(2)));
     net.run(STALL - NEAR);
     assert_eq!(net[w].returns, 0);
-    // Saying so again does not make them wait for longer.
+    // The same concurrency again does not extend their wait.
     net.act(w, |worker, now| worker.set_concurrency(now, Some(1)));
     net.run(2 * NEAR);
     assert_eq!((net[w].machine.outstanding(), net[w].returns), (1, 1));

@@ -1,4 +1,4 @@
-//! Users' threads that answer nothing, and the worker that has a bound for it.
+//! Blocked threads of applications, and workers with a limit for that.
 
 use super::net::*;
 use crate::proto::Terms;
@@ -28,7 +28,8 @@ fn past_the_bound_it_is_lost_and_comes_back_when_it_answers() {
     net.run(ms(10));
     block(&mut net, w, true);
     net.run(secs(5));
-    // The ping is up to an eighth younger than the blockade; three messages have their way.
+    // The ping is sent within an eighth of the limit after the blockade begins, and three messages
+    // are under way.
     assert_eq!(net.end(c, r), failed("W_LOST"));
     let took = net.seen(c, r).at - at(1010);
     assert!((ms(800)..=ms(903)).contains(&took), "{took:?}");
@@ -113,7 +114,7 @@ fn pauses_below_the_bound_cost_nothing() {
     assert_eq!(net[w].news.len(), 1);
 }
 
-/// While nobody could notice it does not count.
+/// Time without a broker does not count.
 #[test]
 fn without_a_broker_nothing_is_measured() {
     let mut net = Net::new();
@@ -131,7 +132,7 @@ fn without_a_broker_nothing_is_measured() {
     assert_eq!(net[b].machine.load(), [0, 0, 0, 0]);
 }
 
-/// A process that was stopped finds its own clock far ahead, which says nothing of its user.
+/// After a suspension the clock has jumped, which says nothing about the application.
 #[test]
 fn a_process_that_was_stopped_has_a_moment_to_answer() {
     let mut net = Net::new();

@@ -1,4 +1,4 @@
-//! What bodies and error values become between new peers and old ones.
+//! Forms of bodies and error values between 1.x and 0.0.92 peers.
 
 use super::net::*;
 use crate::wire::Body;
@@ -7,11 +7,10 @@ fn binary(bytes: &[u8]) -> Body<Vec<u8>> {
     Body::binary(bytes.to_vec())
 }
 
-/// What came of a request: the body that the worker got, what the client got before the end, and
-/// the end.
+/// The outcome of a request: the body at the worker, the partials at the client, and the end.
 type Outcome = (Body<Vec<u8>>, Vec<Body<Vec<u8>>>, Option<End>);
 
-/// One round of a request with this body through peers of these ages.
+/// One request with this body through peers of these ages.
 fn round(
     [old_broker, old_worker, old_client]: [bool; 3],
     body: Body<Vec<u8>>,
@@ -41,7 +40,7 @@ fn round(
 
 const NEW: [bool; 3] = [false; 3];
 
-/// All ages but all new.
+/// All combinations except three 1.x peers.
 fn with_an_old_one() -> impl Iterator<Item = [bool; 3]> {
     (1..8).map(|n| [n & 1 != 0, n & 2 != 0, n & 4 != 0])
 }
@@ -92,7 +91,7 @@ fn an_error_is_the_value_that_the_worker_gave() {
     }
 }
 
-/// 0.0.92 takes everything that coerces to zero for a success.
+/// 0.0.92 treats every value that coerces to zero as success.
 #[test]
 fn an_error_of_zero_is_an_error_for_old_peers_too() {
     for ages in with_an_old_one() {
@@ -118,7 +117,7 @@ fn an_old_worker_behind_our_broker_may_fail_with_zero() {
     }
 }
 
-/// A null partial ends the stream of a 0.0.92 client before its final, which kills it.
+/// A null partial ends the stream of a 0.0.92 client before its final, which crashes the client.
 #[test]
 fn a_null_partial_reaches_new_clients_alone() {
     let job = |_: &Body<Vec<u8>>| Job {

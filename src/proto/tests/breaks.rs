@@ -1,12 +1,12 @@
-//! Connections that break at one end, at both or not at all, and networks cut in two.
+//! Connections that break at one end, both ends or silently, and network partitions.
 
 use super::net::*;
 use std::time::Duration;
 
-/// When it happens. The last beats before it were the third, at 7.5 s and a little.
+/// The time of the break. The third and last heartbeats before it are sent shortly after 7.5 s.
 const BREAK: Duration = Duration::from_secs(10);
 
-/// A half-open connection: only one end knows, the other one's words go nowhere.
+/// A half-open connection: only one end notices, and messages of the other end are lost.
 #[test]
 fn whoever_is_told_of_a_break_acts_and_the_other_side_follows() {
     for told in [Side::Dealer, Side::Broker] {
@@ -83,7 +83,7 @@ fn an_old_client_that_reconnects_in_silence_waits_on() {
     assert_eq!(net.end(c, r), done("1"));
 }
 
-/// What it said when it was back is enough, however seldom it speaks.
+/// A single message after its return suffices, whatever its heartbeat interval.
 #[test]
 fn an_old_client_of_slow_heart_that_came_back_waits_on() {
     let mut net = Net::new();
@@ -131,7 +131,7 @@ fn an_old_client_that_came_back_and_died_is_given_up_too() {
     assert_eq!(net[w].machine.outstanding(), 0);
 }
 
-/// Parts that cannot be delivered are no sign of life of their receiver.
+/// Undeliverable parts are no sign of life of their receiver.
 #[test]
 fn a_dead_old_client_is_given_up_although_its_stream_goes_on() {
     let mut net = Net::new();

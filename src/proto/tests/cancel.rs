@@ -1,4 +1,4 @@
-//! Nobody waits any more: the broker forgets, the worker learns, what has not started never does.
+//! Cancellation: the broker forgets the request, the worker is told, and what has not started never starts.
 
 use super::net::*;
 use crate::proto::code::Code;
@@ -43,13 +43,13 @@ fn while_it_runs_the_worker_learns_within_a_round_trip() {
     net.run(at(1000) - net.now());
     net.act(c, |client, _| client.cancel(r));
     net.serve(w, Job::echo);
-    // The next one has waited for so long that its client has to let it go.
+    // The next one is parked, so its client has to release it first.
     net.run(ms(6));
     assert_eq!(net[w].cancelled, [(at(1002), 1, Code::Aborted)]);
     assert_eq!(net.end(c, next), done("2"), "the slot is free for the next");
 }
 
-/// The client did not know yet whom it spoke to.
+/// The client does not know the dialect of the broker yet.
 #[test]
 fn before_the_welcome_the_broker_is_told_too() {
     let mut net = Net::new();
@@ -102,7 +102,7 @@ fn an_error_ends_it_for_an_old_worker_too() {
     assert_eq!(net.end(c, next), None);
 }
 
-/// It works on, with the connection that it lost, at what nobody waits for.
+/// After its reconnect it still works on an earlier, ended request.
 #[test]
 fn an_old_worker_is_not_freed_by_the_end_of_another_request() {
     let mut net = Net::new();
@@ -122,7 +122,7 @@ fn an_old_worker_is_not_freed_by_the_end_of_another_request() {
     net.say(w, "W|3|C2|c2.0-0|0|1");
     net.run(ms(10));
     let heard = net.take(w);
-    // In the form for a worker that may be one of PIGATO; the second came before the reply showed it.
+    // In the form for both dialects: the second request was sent before the reply showed the dialect.
     let either =
         |rid: &str, data: &str| format!("W|2|C2|{rid}|{data}|{rid}|{data}|{{\"timeout\":60000}}");
     assert_eq!(heard, [either("c2.0-0", "1"), either("c2.0-1", "2")]);
@@ -163,7 +163,7 @@ fn twice_or_of_what_never_was_it_does_nothing() {
     assert_eq!(net.call(c, "echo", "2"), End::Final(json("2")));
 }
 
-/// What lies ahead of need in a worker has not started.
+/// A prefetched request has not started.
 #[test]
 fn an_offer_that_was_not_taken_is_withdrawn_without_a_word() {
     let (mut net, _, w, c) = trio();

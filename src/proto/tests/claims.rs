@@ -1,11 +1,11 @@
-//! Workers bring what they run to the next broker, which believes them as far as it can.
+//! Workers claim their requests from the next broker, which checks the claims.
 
 use super::net::*;
 use super::resume::{replace, scene};
 use crate::proto::code::Code;
 use std::time::Duration;
 
-/// While nobody has asked for what it brought, it is given nothing that it could not run.
+/// While its claims are open, it is given no request that it could not run.
 #[test]
 fn a_worker_is_busy_with_what_it_claims() {
     let Scene {
@@ -26,7 +26,7 @@ fn a_worker_is_busy_with_what_it_claims() {
     assert_eq!(net.end(other, r), done("9"));
 }
 
-/// A claim is believed for its own service, once.
+/// A claim is valid only for the worker's own service, and only once.
 #[test]
 fn a_claim_that_does_not_fit_is_refused() {
     let Scene {
@@ -60,7 +60,7 @@ fn a_claim_that_does_not_fit_is_refused() {
     assert_eq!(net.end(c, running), failed("B_LOST"));
 }
 
-/// The worker's goodbye crosses the news that its claim was found.
+/// The worker's goodbye and RESUME cross.
 #[test]
 fn what_was_claimed_by_a_worker_that_leaves_does_not_run_again() {
     for after in 0..12 {

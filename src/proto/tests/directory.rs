@@ -1,4 +1,4 @@
-//! What the broker tells of who is there.
+//! Lists of services and workers.
 
 use super::net::*;
 use crate::wire::About;
@@ -12,7 +12,7 @@ fn about(description: &str, metadata: &str) -> Option<Box<About>> {
 }
 
 fn ask(net: &mut Net, client: Id<ClientActor>, service: &str, data: &str) -> Value {
-    // An answer is as good as new for a while.
+    // Answers are cached for a while.
     net.run(ms(300));
     match net.call(client, service, data) {
         End::Final(body) => serde_json::from_slice(&body.bytes).expect("JSON"),
@@ -111,7 +111,7 @@ fn the_directory_has_who_is_there_and_where_to_go_on_from() {
     let dir = ask(&mut net, c, "$dir", "null");
     assert_eq!(dir, value!({ "echo": ["W2"], "other": ["W3"] }));
     assert_eq!(ask(&mut net, c, "$dir", r#""other""#), value!(["W3"]));
-    // Whoever serves it answers for the broker.
+    // A worker may serve it in place of the broker.
     let own = net.worker(b, "$dir");
     net.serve(own, |_| Job::echo(&json(r#""mine""#)));
     net.run(ms(10));

@@ -1,8 +1,8 @@
-//! Which request goes to which worker, and how many at a time.
+//! The choice of the worker, and the number of requests it gets at a time.
 
 use super::net::*;
 
-/// Asks for `0`, `1`, … without a pause.
+/// Requests `0`, `1`, … without a pause.
 fn ask<T>(net: &mut Net, client: Id<T>, count: usize) -> Vec<u64> {
     net.requests(client, 0..count)
 }
@@ -102,7 +102,7 @@ fn an_old_worker_has_one_request_at_a_time() {
         let heard = net.take(w);
         let mut request = format!("W|2|C2|c2.0-{n}|{n}");
         if n == 0 {
-            // Before its first heartbeat it may be one of PIGATO.
+            // Before its first heartbeat it may be a PIGATO worker.
             request += &format!("|c2.0-{n}|{n}|{{\"timeout\":60000}}");
         }
         let requests: Vec<_> = heard
@@ -132,7 +132,7 @@ fn concurrency_may_change_while_it_works() {
     all_done(&mut net, c, &requests);
 }
 
-/// The READY with the old number was on its way.
+/// A READY with the old number is under way.
 #[test]
 fn concurrency_that_changes_before_the_welcome_counts() {
     let mut net = Net::new();

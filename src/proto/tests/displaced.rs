@@ -1,10 +1,10 @@
-//! Two peers of one name: the later keeps it.
+//! Two peers with one name: the later one keeps it.
 
 use super::net::*;
 use crate::proto::broker::Departure;
 use crate::proto::link::Loss;
 
-/// The later takes over; the earlier one's connection is closed by the transport.
+/// The later one takes over; the transport closes the earlier one's connection.
 #[test]
 fn of_two_workers_of_one_name_the_later_serves() {
     let mut net = Net::new();
@@ -68,7 +68,7 @@ fn displace_each_other(told: bool) {
     assert_eq!(net.call(c, "echo", "1"), End::Final(json("1")));
     assert_eq!(net.started(all[2]), ["1"]);
 
-    // One that is started anew is the latest.
+    // A peer that is started again is the latest.
     net.restart(all[0]);
     net.run(secs(60));
     assert_eq!(net.call(c, "echo", "2"), End::Final(json("2")));
@@ -76,7 +76,7 @@ fn displace_each_other(told: bool) {
     let news = last_news(&net[all[2]].news);
     assert_eq!(news, Some(LinkNews::Lost(Loss::NameTaken)));
 
-    // Who was told to stay away can be stopped, and be started again.
+    // A displaced peer can be stopped and started again.
     net.act(all[2], |worker, now| worker.machine.stop(now, None));
     assert_eq!(net[all[2]].drained, Some(net.now()));
     net.kill(all[0]);
@@ -85,7 +85,7 @@ fn displace_each_other(told: bool) {
     assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
 }
 
-/// A name that its holder has left is free, also for one that had it before.
+/// A name is free after its holder has left, even for a peer that was displaced before.
 #[test]
 fn a_worker_that_was_displaced_is_welcome_when_nobody_has_the_name() {
     let mut net = Net::new();
@@ -140,7 +140,7 @@ fn of_two_clients_of_one_name_the_later_keeps_it() {
     assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
 }
 
-/// By the time it leaves the broker, the name may be the other's again.
+/// When this message is sent, the name may belong to the other peer again.
 #[test]
 fn that_the_name_is_taken_counts_for_the_session_that_it_is_meant_for() {
     let mut net = Net::new();

@@ -1,4 +1,4 @@
-//! A worker leaves in order: nothing is lost, nothing runs twice.
+//! A worker stops in order: nothing is lost, and nothing runs twice.
 
 use super::net::*;
 use crate::proto::broker::Departure;

@@ -1,4 +1,4 @@
-//! Requests that do not wait for a service without workers.
+//! Requests with `failFast`.
 
 use super::net::*;
 use crate::proto::Terms;
@@ -25,7 +25,7 @@ fn fail_fast_without_a_worker_is_one_round_trip() {
         (at(1002), failed("W_NONE"))
     );
     assert_eq!(net[b].machine.load(), [0, 0, 1, 0]);
-    // With one, it waits like any other.
+    // With a worker, it waits like any other request.
     let w = net.worker(b, "echo");
     net.serve(w, |body| Job::echo(body).every(secs(1)));
     net.run(ms(10));
@@ -48,7 +48,7 @@ fn fail_fast_does_not_wait_for_a_worker_that_has_left() {
     net.run(ms(100));
     net.kill(w);
     net.run(ms(100));
-    // It may have run, so it is not as if there had been no worker.
+    // It may have run, so the code is not that of a missing worker.
     assert_eq!(net.end(c, running), failed("W_LOST"));
     assert_eq!(net.end(c, waiting), failed("W_NONE"));
     assert_eq!(net.end(c, patient), None);

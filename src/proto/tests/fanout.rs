@@ -3,7 +3,7 @@
 use super::net::*;
 use crate::proto::Terms;
 
-/// What a part says: its flags, the worker and the value.
+/// The contents of each part: flags, worker and value.
 fn parts(net: &mut Net, client: Id<ClientActor>, request: u64) -> Vec<(u8, String, String)> {
     let partials = net.seen(client, request).partials.clone();
     let mut parts: Vec<_> = partials
@@ -134,7 +134,7 @@ fn a_worker_that_pauses_or_stops_leaves_its_copy_to_nobody() {
     assert!(net.started(workers[1]).is_empty());
 }
 
-/// Who answered while the client was away can't be told any more.
+/// The answers during the client's absence are unknown.
 #[test]
 fn it_ends_with_its_connection_and_runs_nowhere_again() {
     for stop in [false, true] {
@@ -175,7 +175,7 @@ fn each_copy_is_on_the_account_of_its_client() {
     assert_eq!(net.end(c, small), done("null"));
 }
 
-/// Workers that come, pause, stop and die, and clients that cancel and lose their connections.
+/// Workers that register, pause, stop and die, and clients that cancel and lose their connections.
 #[test]
 fn accidents_leave_nothing_behind_and_every_request_ends_once() {
     let seeds = std::env::var("OMDP_SEEDS").map_or(60, |text| text.parse().expect("a number"));

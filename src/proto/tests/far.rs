@@ -1,4 +1,4 @@
-//! Workers behind long and crooked links: as fast as their handlers, and nothing waits for long.
+//! Workers behind slow links: full throughput, and short waits.
 
 use super::net::*;
 use crate::proto::worker::BACKLOG;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 const SERVICE: Duration = Duration::from_micros(20);
 
-/// As many requests a second as a handler of [`SERVICE`] can work off.
+/// Requests that a handler of [`SERVICE`] can process per second.
 const FULL: usize = 50_000;
 
-/// A network in which each message takes so many ms, with a broker and a client.
+/// A broker and a client in a network with this latency in ms.
 fn network(way: u64) -> (Net, Id<BrokerActor>, Id<ClientActor>) {
     let mut net = Net::new().unaudited();
     net.set_latency(way * 1000, way * 1000);
@@ -31,7 +31,7 @@ fn worker(
     w
 }
 
-/// Keeps so many requests open, and looks at everything after each instant.
+/// Keeps `open` requests open, and checks everything after each instant.
 fn load(
     net: &mut Net,
     c: Id<ClientActor>,
@@ -52,11 +52,11 @@ fn load(
     });
 }
 
-/// What a worker with this handler ends in a second, after another one.
+/// Requests that a worker with this handler ends in one second, after a second of warm-up.
 fn throughput(way: u64, handler: impl Fn(u64) -> Duration + 'static) -> usize {
     let (mut net, b, c) = network(way);
     let w = worker(&mut net, b, handler);
-    // The client's own round trip is as long, and both sides of the broker have a reserve.
+    // The client's own round trip is as long, and each side of the broker has a reserve.
     let open = 500 + 6 * way as usize * FULL / 1000;
     net.run(ms(20 * way));
     load(&mut net, c, open, ms(600), |_| {});
@@ -125,7 +125,7 @@ fn next_to_nothing_waits_for_a_slow_handler() {
     }
 }
 
-/// The time from the arrival of a request at the broker to its reply, at most.
+/// The maximum time from the arrival of a request at the broker to its reply.
 #[test]
 fn beside_a_fast_worker_nothing_waits_for_a_slow_one() {
     for way in [1, 5] {
@@ -147,13 +147,13 @@ fn beside_a_fast_worker_nothing_waits_for_a_slow_one() {
             .map(|(seen, begun)| seen.at.since(*begun))
             .max()
             .unwrap();
-        // To the broker and back; to the worker and back; and what may lie ahead there.
+        // To the broker and back, to the worker and back, and the work that may lie ahead there.
         assert!(longest <= ms(4 * way) + ms(2 * way) + ms(4), "{longest:?}");
         assert!(net[slow].started.len() > 100);
     }
 }
 
-/// Each ends before the worker would take itself for stalled.
+/// Each request ends before the worker would detect a stall.
 #[test]
 fn what_lies_before_a_handler_that_turns_slow_is_not_left_there() {
     let (mut net, b, c) = network(5);
@@ -165,18 +165,18 @@ fn what_lies_before_a_handler_that_turns_slow_is_not_left_there() {
     }
     let mut most = 0;
     net.run_checked(BACKLOG, |net| most = most.max(net[w].machine.outstanding()));
-    // What was on its way has arrived; what it would take long for is gone again.
+    // Requests that were under way have arrived; those with a long wait have been returned.
     let left = net[w].machine.outstanding();
     assert!(most > 200 && left < 35, "{most}, then {left}");
     let other = worker(&mut net, b, |_| SERVICE);
-    // What has waited for long is to be let go by its client first: more of it with each round trip.
+    // Parked requests must be released by their client first, more of them with each round trip.
     net.run(BACKLOG + ms(200));
     assert!(net[w].machine.outstanding() <= 1);
     assert!(net[other].started.len() > 1_000);
     assert_eq!(net[c].machine.outstanding(), 0);
 }
 
-/// A link that stands still for a while, and then brings everything at once.
+/// A link stops for a while, and then delivers everything at once.
 #[test]
 fn a_link_that_stood_still_is_as_fast_as_before() {
     let (mut net, b, c) = network(1);

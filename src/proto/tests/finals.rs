@@ -1,11 +1,11 @@
-//! What a worker says in the last moments of its broker reaches the client through the next one, once.
+//! Replies in the last moments of a broker reach the client through the next one, once.
 
 use super::net::*;
 use crate::proto::worker::KEEP;
 use crate::wire::Body;
 use std::time::Duration;
 
-/// The broker dies so long after a request came that takes 10 ms, and is back.
+/// The broker dies `after` the arrival of a request that takes 10 ms, and starts again.
 fn killed_after(after: Duration, job: impl Fn(&Body<Vec<u8>>) -> Job + 'static) -> (Trio, u64) {
     let (mut net, b, w, c) = trio();
     net.run(ms(10));
@@ -35,7 +35,7 @@ impl Trio {
     }
 }
 
-/// A message is on its way for 1 ms: the final leaves after 11 ms, and is with the client after 13.
+/// A message takes 1 ms: the final is sent after 11 ms and reaches the client after 13.
 #[test]
 fn a_final_that_was_on_its_way_arrives_through_the_next_broker() {
     for micros in (11_000..14_000).step_by(100) {
@@ -58,7 +58,7 @@ fn so_does_an_error() {
 
 #[test]
 fn and_the_parts_before_it() {
-    // Parts after 1, 2, 3, … ms, each on its way for 2 ms.
+    // Parts after 1, 2, 3, … ms, each 2 ms under way.
     for micros in (1_000..16_000).step_by(100) {
         let after = Duration::from_micros(micros);
         let (mut t, r) = killed_after(after, |body| Job::echo(body).parts(10).every(ms(1)));
@@ -77,7 +77,7 @@ fn and_the_parts_before_it() {
 fn one_broker_after_another_may_die() {
     let (mut t, r) = killed_after(ms(12), |body| Job::echo(body).every(ms(10)));
     for _ in 0..8 {
-        // Each dies as the worker has claimed its reply, or is about to.
+        // Each dies when the worker has claimed its reply, or is about to.
         t.net.run(ms(102));
         t.net.kill(t.b);
         t.net.run(ms(300));
@@ -88,7 +88,7 @@ fn one_broker_after_another_may_die() {
     t.is_idle();
 }
 
-/// The machine of the broker vanishes, and nobody closes its connections.
+/// The machine of the broker is powered off, so no connection is closed.
 #[test]
 fn a_death_that_is_noticed_late_costs_no_final() {
     let (mut net, b, w, c) = trio();
@@ -144,7 +144,7 @@ fn what_the_broker_has_acknowledged_is_not_kept_for_long() {
     assert!((1000..=3000).contains(&kept), "{kept}");
 }
 
-/// It is not asked for twice, and the broker ended what the worker had.
+/// It does not resume the reply, and has ended the worker's requests.
 #[test]
 fn the_same_broker_is_told_nothing() {
     let (mut net, b, w, c) = trio();
@@ -186,7 +186,7 @@ fn a_drain_with_a_broker_ends_as_soon() {
     assert!(net[w].drained.is_some());
 }
 
-/// Nothing that ended while its worker and its client lived is lost, however often the broker dies.
+/// No reply that ended while its worker and client lived is lost, however often the broker dies.
 #[test]
 fn no_reply_is_lost_with_a_broker() {
     let mut lost = 0;
@@ -231,6 +231,6 @@ fn no_reply_is_lost_with_a_broker() {
         }
     }
     println!("{lost} of 40000 requests ended with B_LOST");
-    // What was on its way to the broker, or from there to the worker.
+    // Requests that were under way to the broker, or from there to the worker.
     assert!((1..1500).contains(&lost), "{lost} of 40000");
 }

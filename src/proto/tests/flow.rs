@@ -8,14 +8,14 @@ use crate::proto::broker::{BrokerEvent, Departure};
 use crate::proto::code::Code;
 use crate::proto::flow::{OVERHEAD, WINDOW};
 
-/// More than a window holds.
+/// Number of parts of a stream that exceeds a window.
 const LONG: usize = 60;
 
-/// What a part of a long stream costs at most, and how many of them fit into a window.
+/// The maximum cost of a part of a long stream, and the number of such parts in a window.
 const PART: i64 = OVERHEAD as i64 + 2;
 const IN_WINDOW: usize = (WINDOW / (OVERHEAD + 2)) as usize + 1;
 
-/// Whose worker answers with long streams.
+/// A scene whose worker answers with long streams.
 struct Streaming {
     net: Net,
     b: Id<BrokerActor>,
@@ -166,7 +166,7 @@ fn a_lost_link_ends_the_stream_and_its_window() {
     t.net.cut(t.w, &[Side::Dealer, Side::Broker]);
     t.net.run(secs(1));
     assert_eq!(t.net.end(t.c, r), failed("W_LOST"));
-    // Credit for what has ended goes nowhere.
+    // Credit for a request that has ended is ignored.
     t.set_reading(true);
     let next = t.net.request(t.c, "echo", "2");
     t.net.run(secs(1));

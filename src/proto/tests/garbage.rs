@@ -1,11 +1,11 @@
-//! Malformed, random and mutated messages, from strangers and in the name of real peers: counted,
-//! dropped, never a crash, and the service goes on.
+//! Malformed, random and mutated messages, from unknown and known peers: they are counted and
+//! dropped, nothing crashes, and the service goes on.
 
 use super::net::*;
 
 const ROUNDS: usize = 3_000;
 
-/// Messages that are right, or nearly, for whoever gets them. The names are those of the scene.
+/// Valid or nearly valid messages for each receiver. The names are those of the scene.
 const MODELS: [&str; 27] = [
     "W|1|echo2",
     r#"W|1|echo2|{"concurrency":3,"heartbeat":2500,"liveness":3,"omdp":1,"prefetch":9,"session":"s"}"#,
@@ -38,7 +38,7 @@ const MODELS: [&str; 27] = [
 
 fn model(rng: &mut Rng) -> Frames {
     let mut message = frames(MODELS[rng.below(MODELS.len())]);
-    // So that it also names requests that are there.
+    // So that some name existing requests.
     if let Some(frame) = message.iter_mut().find(|frame| frame.starts_with(b"c2.0-")) {
         *frame = format!("c2.0-{}", rng.below(ROUNDS)).into_bytes();
     }
@@ -74,7 +74,7 @@ fn garbage(rng: &mut Rng) -> Frames {
     message
 }
 
-/// A broker, a worker, and a client that speak to each other.
+/// A connected broker, worker and client.
 fn scene(seed: u64) -> (Net, Id<BrokerActor>, Id<WorkerActor>, Id<ClientActor>) {
     let mut net = Net::seeded(seed);
     net.set_latency(10, 200);
@@ -155,13 +155,13 @@ fn a_flood_of_garbage_from_strangers_costs_nobody_a_request() {
         for stranger in strangers {
             net.kill(stranger);
         }
-        // Whoever looked like a client of 0.0.92 is given its four intervals.
+        // Peers that looked like clients of 0.0.92 are kept for four intervals.
         net.run(secs(61));
         assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
     }
 }
 
-/// Their own links suffer; nobody else's do, and they can begin anew.
+/// Only their own links suffer, and they can start over.
 #[test]
 fn a_broker_survives_real_peers_gone_mad() {
     for seed in 0..20 {
@@ -194,7 +194,7 @@ fn a_broker_survives_real_peers_gone_mad() {
         for worker in [w, other] {
             net.act(worker, |worker, now| worker.machine.stop(now, None));
         }
-        // Whoever looked like a client of 0.0.92 is given its four intervals.
+        // Peers that looked like clients of 0.0.92 are kept for four intervals.
         net.run(secs(61));
         assert_eq!(net[b].machine.load(), [0; 4]);
         assert_eq!(net[b].machine.next_deadline(), None);
@@ -222,7 +222,7 @@ fn worker_and_client_survive_a_broker_gone_mad() {
             net.run(ms(3));
         }
         assert!(!net[w].faults.is_empty() && !net[c].faults.is_empty());
-        // A heartbeat of 2^31 ms that was forged into a welcome lasts as long as its connection.
+        // A forged heartbeat of 2^31 ms in a welcome is valid until its connection ends.
         net.cut(w, &[Side::Dealer, Side::Broker]);
         net.cut(c, &[Side::Dealer, Side::Broker]);
         net.run(secs(1));

@@ -1,4 +1,4 @@
-//! What is on its way to a worker that leaves, and how its broker and it part.
+//! Messages under way to a worker that leaves, and the exchange of goodbyes.
 
 use super::drain::{goodbyes, stop};
 use super::net::*;
@@ -115,7 +115,7 @@ fn what_is_on_its_way_to_a_leaving_worker_goes_to_another() {
     }
 }
 
-/// However long its last request takes, it is no longer asked, and nothing is held up by it.
+/// However long its last request takes, it is given no more requests, and delays none.
 #[test]
 fn a_leaving_worker_is_given_nothing_more() {
     let mut net = Net::new();
@@ -161,7 +161,7 @@ fn a_rolling_restart_loses_nothing() {
         }
         stop(&mut net, worker, None);
         net.run_until(secs(1), |net| net[worker].drained.is_some());
-        // A new connection that overtook its goodbye would cut it off.
+        // A new connection that overtakes the goodbye would end the old one early.
         net.run(ms(20));
         net.start(worker);
     }

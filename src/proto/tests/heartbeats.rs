@@ -1,4 +1,4 @@
-//! A link on which nothing is asked stays up for as long as both ends live.
+//! An idle link stays up as long as both ends live.
 
 use super::net::*;
 use crate::proto::broker::BrokerEvent;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const HOURS: Duration = Duration::from_secs(3 * 3600);
 
-/// Whether nobody came or went after the first second.
+/// Whether no peer registered or left after the first second.
 fn nobody_left(net: &Net, broker: Id<BrokerActor>) -> bool {
     let ready = |event: &BrokerEvent| matches!(event, BrokerEvent::WorkerReady { .. });
     let events = &net[broker].events;
@@ -53,7 +53,7 @@ fn idle_links_stay_up_toward_old_peers() {
     assert_eq!(net[old_worker].reconnects, 0);
     assert!(nobody_left(&net, b));
     assert_eq!(net[old_broker].workers(), 1);
-    // The first sign of an old broker is its first heartbeat.
+    // The first message of a 0.0.92 broker is its first heartbeat.
     assert_eq!(net[w].news, [(at(2501), LinkNews::Connected)]);
     assert_eq!(net[c].news, [(at(1), LinkNews::Connected)]);
     assert_eq!(net.call(old_client, "echo", "1"), End::Final(json("1")));
@@ -138,7 +138,8 @@ fn heartbeats_out_of_turn_do_no_harm() {
     assert!(nobody_left(&net, b));
 }
 
-/// 0.0.92 turned `reply.active()` false after three ticks unless the client's user beat by hand.
+/// In 0.0.92 `reply.active()` became false after three ticks, unless the client's application sent
+/// heartbeats.
 #[test]
 fn an_old_worker_knows_for_hours_that_its_request_is_wanted() {
     let by_our_broker = |net: &mut Net| net.broker().any();

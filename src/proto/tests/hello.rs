@@ -1,12 +1,12 @@
-//! A broker of 0.0.92 says nothing to clients, and neither does a line that died before the hello.
-//! Where a broker has said hello once, every one after it is expected to: a connection without a hello
-//! is given up for another, as often as it takes.
+//! A broker of 0.0.92 sends nothing to clients, and neither does a connection that died before the hello. After one
+//! hello, every later broker is expected to send one: a connection without a hello is replaced, as often as
+//! necessary.
 
 use super::net::*;
 use crate::proto::link::Loss;
 use std::time::Duration;
 
-/// Heartbeat x liveness.
+/// Heartbeat × liveness.
 const PATIENCE: Duration = Duration::from_millis(7500);
 
 const HELLO: &str = r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1}"#;
@@ -18,7 +18,7 @@ fn silences(net: &Net, client: Id<ClientActor>) -> Vec<u64> {
         .collect()
 }
 
-/// A client that has heard this hello and has lost its connection: the next one is up at 1101 ms.
+/// A client that has received this hello and lost its connection: the next one is up at 1101 ms.
 fn reconnected(hello: &str) -> (Net, Id<RawBroker>, Id<ClientActor>) {
     let mut net = Net::new();
     let b = net.raw_broker();
@@ -60,7 +60,7 @@ fn a_broker_of_0_0_92_in_its_place_is_given_up_until_it_answers() {
     assert_eq!(silences(&net, c).len(), 1);
 }
 
-/// The first reply tells it apart from a line that is dead.
+/// The first reply distinguishes it from a dead connection.
 #[test]
 fn a_broker_of_0_0_92_that_answers_is_not_asked_for_a_hello() {
     for reply in ["C|6|{rid}|0|1", "C|3|{rid}|0|1", "C|3|{rid}|1"] {
@@ -79,7 +79,7 @@ fn a_broker_of_0_0_92_that_answers_is_not_asked_for_a_hello() {
     }
 }
 
-/// A reply to what an earlier connection carried does not.
+/// A reply to a request of an earlier connection does not.
 #[test]
 fn an_answer_to_what_nobody_asked_leaves_the_hello_expected() {
     let (mut net, b, c) = reconnected(HELLO);
@@ -104,15 +104,15 @@ fn the_second_hello_makes_it_as_before() {
     net.tell(b, "C1", HELLO);
     net.run(ms(500));
     assert!(silences(&net, c).is_empty());
-    // From here on it is the silence of a broker that is known.
+    // From now on this is the silence of a known broker.
     net.run(PATIENCE);
     assert_eq!(silences(&net, c).len(), 1);
-    // And the next one is expected to say hello again.
+    // The next broker is expected to send a hello again.
     net.run(PATIENCE + secs(1));
     assert_eq!(silences(&net, c).len(), 2);
 }
 
-/// A connection that breaks says nothing of what is at its other end.
+/// A connection that breaks says nothing about the broker behind it.
 #[test]
 fn a_connection_that_breaks_before_the_hello_leaves_it_expected() {
     let (mut net, _, c) = reconnected(HELLO);
@@ -142,7 +142,7 @@ fn no_broker_is_asked_for_a_hello_before_the_first() {
     assert_eq!(net.end(c, r), failed("B_LOST"));
 }
 
-/// Over inproc no line dies, and a connection may be up long before there is a broker.
+/// An inproc connection cannot break, and may be up long before there is a broker.
 #[test]
 fn a_client_that_awaits_the_hello_anyway_awaits_it_for_ever() {
     let mut net = Net::new();

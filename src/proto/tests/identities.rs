@@ -1,10 +1,10 @@
-//! Who a peer is, what its ids are made of, and what those who lie about it get: nothing.
+//! Identities and ids of any bytes, and peers that forge them in vain.
 
 use super::net::*;
 
 const HELLO: &str = r#"{"concurrency":1,"heartbeat":2500,"liveness":3,"omdp":1,"session":"s1"}"#;
 
-/// Not UTF-8, as zmq's own random identities are not.
+/// Not UTF-8, like the identities that ZeroMQ generates.
 const BINARY: &[u8] = &[0, 0x80, 0xff, 0x41, 0xc3];
 
 #[test]
@@ -43,7 +43,7 @@ fn a_worker_of_ours_gives_binary_ids_back_as_they_are() {
     assert_eq!(net[b].heard[0].1, reply.map(<[u8]>::to_vec));
 }
 
-/// Two identities that decode to the same text, in the hands of two old workers.
+/// Two identities that decode to the same text, at two 0.0.92 workers.
 #[test]
 fn ids_that_look_alike_through_utf8_are_not_mixed_up() {
     let mut net = Net::new();
@@ -66,7 +66,7 @@ fn ids_that_look_alike_through_utf8_are_not_mixed_up() {
     assert_eq!(net.end(c[1], requests[1]), done("2"));
 }
 
-/// A worker knows neither the token of another's request, nor may it use it.
+/// A worker does not know the token of another worker's request, and cannot use it.
 #[test]
 fn a_reply_counts_from_the_worker_that_was_given_the_request_alone() {
     let (mut net, b, w, c) = trio();

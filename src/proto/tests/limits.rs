@@ -1,4 +1,4 @@
-//! Requests that may not wait: past the limits of the queues.
+//! Limits of the queues.
 
 use super::net::*;
 use crate::proto::broker::{Broker, BrokerEvent, HeldLimits, Limits};
@@ -25,7 +25,8 @@ fn ask(net: &mut Net, client: Id<ClientActor>, service: &str, count: usize) -> V
         .collect()
 }
 
-/// What was told of full queues: service, requests, whether it was all of them.
+/// The reports of full queues: service, number of requests, and whether the limit is that of all
+/// queues.
 fn told(net: &Net, broker: Id<BrokerActor>) -> Vec<(String, usize, bool)> {
     let events = net[broker].events.iter();
     let full = events.filter_map(|(_, event)| match event {
@@ -62,7 +63,7 @@ fn past_the_limit_of_a_service_requests_are_turned_away_at_once() {
         net[b].machine.stats(crate::proto::Time::ZERO)["counters"]["refused"],
         2
     );
-    // A worker empties it, and there is room.
+    // A worker empties the queue, and there is room.
     net.worker(b, "full");
     net.run(ms(20));
     assert_eq!(net.ends(c, &full[..3]), vec![done("1"); 3]);
@@ -85,7 +86,7 @@ fn bytes_count_too() {
         net.run(ms(10));
         net.end(c, r)
     };
-    // The options count, {"timeout":-1} is 14.
+    // The options count too; {"timeout":-1} is 14 bytes.
     assert_eq!(send("a", 987), failed("B_QUEUE_FULL"));
     assert_eq!(send("a", 986), None);
     assert_eq!(send("a", 2), failed("B_QUEUE_FULL"));
@@ -129,7 +130,7 @@ fn all_services_together_have_a_limit() {
     assert_eq!(told(&net, b), [("s10".into(), 10, true)]);
 }
 
-/// A limit of none: what a worker can take does not wait.
+/// With a limit of zero, requests that a worker takes at once are admitted.
 #[test]
 fn what_a_worker_takes_at_once_is_no_matter_of_limits() {
     let (mut net, b) = limited(Limits {
@@ -213,7 +214,7 @@ fn a_flood_is_told_once_and_again_when_there_was_room() {
     assert_eq!(told(&net, b).len(), 1);
     let w = net.worker_with(b, "echo", |config| config.prefetch = 0);
     net.serve(w, |body| Job::echo(body).every(ms(10)));
-    // One goes, one comes, the next is refused.
+    // One leaves, one is admitted, the next is refused.
     for _ in 0..4 {
         net.run(ms(12));
         ask(&mut net, c, "echo", 2);
@@ -225,7 +226,7 @@ fn a_flood_is_told_once_and_again_when_there_was_room() {
     assert_eq!(told(&net, b).len(), 2);
 }
 
-/// Names cost a flooder nothing; events do not come at his pace.
+/// Invented names cost no memory, and the rate of events does not follow the flood.
 #[test]
 fn many_full_services_are_told_ten_times_a_second() {
     let (mut net, b) = limited(Limits {
@@ -240,8 +241,8 @@ fn many_full_services_are_told_ten_times_a_second() {
     assert_eq!(told(&net, b).len(), 10);
 }
 
-/// A million requests that nobody takes: each leaves at its deadline, none waits for another, and
-/// messages have their turn in between.
+/// A million requests that no worker takes: each ends at its deadline, and messages are handled in
+/// between.
 #[test]
 fn a_million_expire_in_turns() {
     const MANY: usize = 1_000_000;

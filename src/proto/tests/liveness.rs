@@ -1,4 +1,4 @@
-//! Each side notices the other's death: at once when the transport says so, and else after
+//! Each side detects the death of the other: at once if the transport reports it, otherwise after
 //! heartbeat × liveness of silence, to the millisecond.
 
 use super::net::*;
@@ -7,10 +7,11 @@ use crate::proto::code::Code;
 use crate::proto::link::Loss;
 use std::time::Duration;
 
-/// When the peer of these tests falls silent. Its last beat was the third, at 7.5 s and a little.
+/// The time at which the peer falls silent. It sends its third and last heartbeat shortly after 7.5
+/// s.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// It may say nothing for as long as it waits, but its connection tells when it is gone.
+/// It may be silent as long as it waits; the end of its connection shows that it is gone.
 #[test]
 fn a_client_without_a_hello_is_forgotten_with_its_connection() {
     for request in [
@@ -40,11 +41,11 @@ fn a_silent_broker_is_noticed_by_worker_and_client() {
     net.run(SILENCE - ms(100));
     net.power_off(b);
     net.run(secs(20));
-    // It registered both at 2 ms, and its third beat came at 7502 and arrived at 7503.
+    // It registered both at 2 ms; its third heartbeats were sent at 7502 and arrived at 7503.
     assert_eq!(net[w].news[1], (at(15_003), LinkNews::Lost(Loss::Silence)));
     assert_eq!(net[c].news[1], (at(15_003), LinkNews::Lost(Loss::Silence)));
     assert_eq!(net.end(c, r), failed("B_LOST"));
-    // Then they look out for another for as long.
+    // They wait for another broker for as long again.
     assert_eq!(net.seen(c, r).at, at(22_503));
     assert_eq!(net[w].cancelled, [(at(22_503), 1, Code::BrokerLost)]);
 }
@@ -81,7 +82,7 @@ fn a_stop_that_is_shorter_than_the_liveness_is_not_noticed() {
     }
 }
 
-/// What was said in time counts, however late the broker gets to it.
+/// Messages that arrived in time count, however late the broker handles them.
 #[test]
 fn a_broker_that_slept_loses_nobody_who_spoke_meanwhile() {
     let mut net = Net::new();
@@ -105,7 +106,7 @@ fn a_silent_worker_is_noticed_by_the_broker() {
     net.run(SILENCE);
     net.power_off(w);
     net.run(secs(10));
-    // It was up at 1 ms, its third beat left at 7501 and arrived at 7502.
+    // It was up at 1 ms; its third heartbeat was sent at 7501 and arrived at 7502.
     assert_eq!(net[b].departures(), [(at(15_002), Departure::Silence, 1)]);
     assert_eq!(net.end(c, r), failed("W_LOST"));
     assert_eq!(net.seen(c, r).at, at(15_003));
@@ -119,7 +120,7 @@ fn an_old_worker_is_given_four_intervals() {
     net.run(SILENCE);
     net.power_off(w);
     net.run(secs(20));
-    // It beats from its start on, not from the connection.
+    // Its heartbeats are counted from its start, not from the connection.
     assert_eq!(net[b].departures(), [(at(17_501), Departure::Silence, 0)]);
 }
 

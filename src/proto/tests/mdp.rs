@@ -1,4 +1,4 @@
-//! The broker among peers of MDP, played from frames by the letter of each dialect.
+//! The broker among MDP peers, simulated by literal frames of each dialect.
 
 mod faults;
 mod liveness;
@@ -9,12 +9,12 @@ use super::net::*;
 use crate::proto::broker::Departure;
 use crate::wire::{Dialect, Dialects};
 
-/// One dialect's frames, as texts.
+/// The frames of one dialect, as texts.
 struct Words {
     name: &'static str,
     client: &'static str,
     worker: &'static str,
-    /// Before the body of a PARTIAL and of a FINAL to a client.
+    /// The frames before the body of a PARTIAL and a FINAL to a client.
     to_client: [&'static str; 2],
     partial: Option<&'static str>,
     last: &'static str,
@@ -79,7 +79,7 @@ impl Words {
     }
 }
 
-/// A broker, and two sockets: a client's and a worker's.
+/// A broker and two raw sockets, for a client and a worker.
 fn pair() -> (Net, Id<BrokerActor>, Id<RawDealer>, Id<RawDealer>) {
     let mut net = Net::new();
     let b = net.broker();

@@ -1,4 +1,4 @@
-//! Our worker and client as peers of an MDP broker.
+//! The worker and client machines as peers of an MDP broker.
 
 use super::net::*;
 use crate::proto::code::Code;
@@ -113,7 +113,7 @@ fn a_disconnected_worker_begins_anew() {
         net.run(ms(120));
         assert_eq!(net.take(b), [ready]);
         assert_eq!(net[w].cancelled[0].2, Code::BrokerLost);
-        // A broker that says nothing for three intervals is a dead one.
+        // A broker that is silent for three intervals counts as dead.
         net.run(ms(7600));
         assert_eq!(
             net[w].news.last().map(|(_, news)| *news),

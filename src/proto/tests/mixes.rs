@@ -1,8 +1,8 @@
-//! The eight mixes of old and new in the three roles.
+//! The eight combinations of 1.x and 0.0.92 peers in the three roles.
 
 use super::net::*;
 
-/// What was asked of the peers of one mix.
+/// The requests to the peers of one combination.
 struct Mix {
     net: Net,
     worker: Id<()>,

@@ -1,9 +1,8 @@
-//! A virtual network and its clock. One seed makes one run: nothing here reads a clock or draws
-//! chance from elsewhere, and time jumps from one wake-up to the next.
+//! A virtual network and its clock. A seed determines a run: nothing here reads a clock or another source of
+//! randomness, and time jumps from one wake-up to the next.
 //!
-//! Peers are actors: our machines with what owns them, scripted peers of 0.0.92, and raw sockets
-//! in the hands of the test. At each instant messages come first and deadlines after them, which
-//! is the contract of the machines.
+//! Peers are actors: machines with their owners, scripted peers of 0.0.92, and raw sockets controlled by the test. At
+//! each instant messages precede deadlines, as the contract of the machines demands.
 
 mod actor;
 mod build;
@@ -42,16 +41,16 @@ use std::ops::Index;
 use std::time::Duration;
 use transport::{Conn, Dial, Event, Socket};
 
-/// The way of a message in a network without a seed.
+/// The latency in a network without a seed.
 pub const LATENCY: Duration = Duration::from_millis(1);
 
-/// The way of a message within one machine.
+/// The latency within one computer.
 pub const NEAR: Duration = Duration::from_micros(10);
 
 pub struct Net {
     now: Time,
     pub rng: Rng,
-    /// Least and most, in µs.
+    /// Minimum and maximum, in µs.
     latency: (u64, u64),
     peers: Vec<Peer>,
     sockets: Vec<Socket>,
@@ -59,8 +58,8 @@ pub struct Net {
     agenda: BTreeMap<(Time, u64), Event>,
     serial: u64,
     audited: bool,
-    /// Whether who loses its name to another connection is told, as over inproc, or keeps a connection
-    /// that leads nowhere, as over TCP.
+    /// Whether a peer that loses its name to another connection is told, as over inproc, or keeps a dead connection,
+    /// as over TCP.
     pub tells_displaced: bool,
 }
 
@@ -69,20 +68,20 @@ struct Peer {
     actor: Box<dyn Actor>,
     dial: Option<Dial>,
     socket: Option<usize>,
-    /// Brokers: the connection of each identity.
+    /// For brokers: the connection of each identity.
     routes: BTreeMap<Vec<u8>, usize>,
-    /// Brokers: whether a second connection of an identity replaces the first.
+    /// For brokers: whether a second connection of an identity replaces the first.
     takes_over: bool,
-    /// Clients: how their request ids begin.
+    /// For clients: the prefix of their request ids.
     tag: Option<String>,
     alive: bool,
     paused: bool,
     cut_off: bool,
-    /// What came while it was paused.
+    /// Events that arrived during a pause.
     inbox: VecDeque<Event>,
 }
 
-/// A peer of the network, by what it is.
+/// The id of a peer in the network, with the type of its actor.
 pub struct Id<T>(usize, PhantomData<fn() -> T>);
 
 impl<T> Clone for Id<T> {
@@ -100,7 +99,7 @@ impl<T> PartialEq for Id<T> {
 }
 
 impl<T> Id<T> {
-    /// For tables of peers of all kinds.
+    /// The id without the type, for tables of all peers.
     pub fn any(self) -> Id<()> {
         Id(self.0, PhantomData)
     }
@@ -118,24 +117,24 @@ impl<T: Actor> Index<Id<T>> for Net {
 }
 
 impl Net {
-    /// Every message takes [`LATENCY`].
+    /// A network where every message takes [`LATENCY`].
     pub fn new() -> Self {
         let micros = LATENCY.as_micros() as u64;
         Net::with_latency(0, (micros, micros))
     }
 
-    /// Every message takes [`NEAR`].
+    /// A network where every message takes [`NEAR`].
     pub fn near() -> Self {
         let micros = NEAR.as_micros() as u64;
         Net::with_latency(0, (micros, micros))
     }
 
-    /// Every message takes its own time.
+    /// A network where each message takes a random time.
     pub fn seeded(seed: u64) -> Self {
         Net::with_latency(seed, (50, 20_000))
     }
 
-    /// From now on every message takes between these many µs.
+    /// Sets the range of the latency, in µs.
     pub fn set_latency(&mut self, least: u64, most: u64) {
         self.latency = (least, most);
     }
@@ -155,13 +154,13 @@ impl Net {
         }
     }
 
-    /// Without a look at all tables at each step, for runs of many messages.
+    /// Disables the audit of all tables at each step, for runs with many messages.
     pub fn unaudited(mut self) -> Self {
         self.audited = false;
         self
     }
 
-    /// Grows with every message.
+    /// A number that grows with every message.
     pub fn serial(&self) -> u64 {
         self.serial
     }
@@ -180,7 +179,7 @@ impl Net {
         self.agenda.insert((at, self.serial), event);
     }
 
-    /// Lets the peer's user do something.
+    /// Acts as the application of a peer.
     pub fn act<T: Actor, R>(&mut self, id: Id<T>, what: impl FnOnce(&mut T, Time) -> R) -> R {
         let actor: &mut dyn Any = &mut *self.peers[id.0].actor;
         let actor = actor
@@ -191,7 +190,7 @@ impl Net {
         result
     }
 
-    /// Drains the actor, and carries out what it wants.
+    /// Drains the actor, and carries out the effects.
     fn settle(&mut self, peer: usize) {
         loop {
             let mut effects = Vec::new();
@@ -216,7 +215,7 @@ impl Net {
         next.map(|at| at.max(self.now))
     }
 
-    /// Jumps to the next instant at which something happens; false if that is after `end`.
+    /// Advances to the next instant with an event. Returns false if that is after `end`.
     fn step(&mut self, end: Time) -> bool {
         let Some(at) = self.next_wake().filter(|at| *at <= end) else {
             return false;
@@ -250,7 +249,7 @@ impl Net {
         self.run_checked(span, |_| {});
     }
 
-    /// Runs, and looks at everything after each instant.
+    /// Runs, and calls `check` after each instant.
     pub fn run_checked(&mut self, span: Duration, mut check: impl FnMut(&mut Net)) {
         let end = self.now + span;
         while self.step(end) {
@@ -259,7 +258,7 @@ impl Net {
         self.now = end;
     }
 
-    /// Runs until something is so, which has to be within the span.
+    /// Runs until a condition holds, which must happen within the span.
     #[track_caller]
     pub fn run_until(&mut self, span: Duration, mut done: impl FnMut(&mut Net) -> bool) {
         let end = self.now + span;
@@ -280,12 +279,12 @@ impl Net {
         self.peers[id.0].paused
     }
 
-    /// From now on anybody may ask in the name of this client.
+    /// Disables the check of addressees for this client, because other peers forge its identity.
     pub fn impersonate<T>(&mut self, client: Id<T>) {
         self.peers[client.0].tag = None;
     }
 
-    /// A reply has to come to the client that asked.
+    /// Checks that a reply reaches the client that made the request.
     fn check_addressee(&self, peer: usize, frames: &Frames) {
         if let (Some(tag), [head, command, rid, ..]) = (&self.peers[peer].tag, &frames[..])
             && head == b"C"
@@ -298,7 +297,7 @@ impl Net {
     }
 }
 
-/// What `JSON.parse` of 0.0.92 takes; anything else kills the process.
+/// Parses as `JSON.parse` of 0.0.92; everything else would crash the process.
 fn old_json(bytes: &[u8]) -> Vec<u8> {
     let value: Result<serde_json::Value, _> = serde_json::from_slice(bytes);
     assert!(

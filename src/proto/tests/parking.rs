@@ -1,4 +1,4 @@
-//! Requests that wait for long are their clients', and certainly did not run.
+//! Parked requests, which have certainly not run.
 
 use super::net::*;
 use super::resume::{replace, scene};
@@ -42,7 +42,7 @@ fn a_client_that_lets_nothing_go_keeps_nobody_waiting_for_long() {
     net.run(ms(200));
     assert_eq!(net.end(c, r), done("2"));
     assert_eq!(net.started(w), ["2"]);
-    // It may say so at last.
+    // It answers at last.
     net.say(mute, "C|12|\0\u{2}r7");
     net.run(ms(10));
     assert_eq!(net.started(w), ["2", "1"]);
@@ -85,7 +85,7 @@ fn without_any_worker_it_waits_for_one_at_the_next_broker() {
     assert_eq!(net.started(w), ["1"]);
 }
 
-/// One turn's are told of in one message, and without any pause.
+/// All requests of one turn are in one message, without a pause.
 #[test]
 fn what_nobody_serves_is_parked_at_once() {
     let mut net = Net::new();
@@ -121,7 +121,7 @@ fn and_waits_for_a_worker_at_the_next_broker() {
     assert_eq!(net.started(w).len(), 50);
 }
 
-/// The broker gives nobody time to come back, and has told the worker that nobody waits.
+/// The broker has no grace time, and has told the worker that its request is cancelled.
 #[test]
 fn the_same_broker_resumes_nothing_but_what_was_parked() {
     let Scene {

@@ -1,4 +1,4 @@
-//! A worker that pauses stays, gets nothing, and gives back what has not started.
+//! A paused worker stays registered, gets no requests, and returns its offers.
 
 use super::net::*;
 use std::time::Duration;
@@ -68,7 +68,7 @@ fn a_request_that_crosses_the_pause_goes_back() {
     pause(&mut net, other);
     net.run(secs(1));
     let r = net.request(c, "echo", "1");
-    // It is on its way from the broker.
+    // It is under way from the broker.
     net.run_until(secs(1), |net| {
         net[b].machine.stats(net.now())["running"] == 1
     });
@@ -94,7 +94,7 @@ fn it_is_still_paused_on_the_next_connection() {
     assert_eq!(net.end(c, r), done("1"));
 }
 
-/// It takes nothing back, so that one request waits with the worker.
+/// It does not take requests back, so one request waits at the worker.
 #[test]
 fn a_broker_of_0_0_92_has_given_one_request_that_waits() {
     let mut net = Net::new();

@@ -1,4 +1,4 @@
-//! The broker among peers of PIGATO, played from their frames, and among the others with them.
+//! The broker among PIGATO peers, simulated by their frames, and among peers of other dialects.
 
 use super::net::*;
 use crate::proto::broker::Departure;
@@ -7,7 +7,7 @@ use crate::wire::{Dialect, Dialects};
 const UUID: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const NOTHING: [&str; 0] = [];
 
-/// As Node sends it.
+/// In the form of the Node.js client.
 fn request(rid: &str, data: &str) -> String {
     format!(r#"C|2|echo|{rid}|{data}|{{"timeout":60000,"retry":0}}"#)
 }
@@ -20,7 +20,7 @@ fn given(rid: &str, data: &str) -> String {
     format!(r#"W|2|C|echo|∅|{rid}|{data}|{{"timeout":60000,"retry":0}}"#)
 }
 
-/// A broker with a client and a worker, which has shown what it is.
+/// A broker with a client and a worker of known dialect.
 fn cast(concurrency: i64) -> (Net, Id<BrokerActor>, Id<RawDealer>, Id<RawDealer>) {
     let mut net = Net::new();
     let b = net.broker();
@@ -53,7 +53,7 @@ fn errors_have_their_code_and_are_true() {
     for (sent, told) in [("\"e\"", "\"e\""), ("null", "\"null\""), ("0", "\"0\"")] {
         net.say(c, &request(UUID, "1"));
         net.heard(w);
-        // Ruby's replies have no options.
+        // The replies of Ruby workers have no options.
         net.say(w, &format!("W|3|C|∅|{UUID}|-1|{sent}"));
         assert_eq!(net.heard(c), [format!("C|3|∅|{UUID}|-1|{told}|{{}}")]);
     }
@@ -85,7 +85,7 @@ fn a_worker_is_undecided_until_it_shows_what_it_is() {
     net.say(w, "W|1|echo");
     net.say(c, "C|2|echo|r1|1|{}");
     net.say(c, "C|2|echo|r2|2|{}");
-    // Nothing but one request, which either kind can read.
+    // Only one request, in a form for both dialects.
     assert_eq!(net.heard(w), ["W|2|C|r1|1|r1|1|{}"]);
     net.say(w, "W|3|C|∅|r1|0|1|{}");
     assert_eq!(net.heard(c), ["C|3|r1|0|1"]);
@@ -139,7 +139,7 @@ fn without_a_limit_it_has_all() {
 fn what_nobody_waits_for_takes_one_place() {
     let (mut net, _, c, w) = cast(2);
     net.say(c, r#"C|2|echo|a|1|{"timeout":1000,"retry":0}"#);
-    // Told before the client's own clock could.
+    // Before the client's own timeout.
     net.run(ms(990));
     assert_eq!(net.take(c), [r#"C|3|∅|a|-1|"C_TIMEOUT"|{}"#]);
     net.take(w);
@@ -161,7 +161,7 @@ fn a_client_has_its_heartbeats_answered() {
     net.say(c, &request(UUID, "1"));
     net.say(c, "C|4");
     assert_eq!(net.heard(c), ["C|4"]);
-    // Not one that says hello: it is answered at the broker's pace.
+    // Not to a client that sends a hello: it gets the broker's heartbeats.
     let ours = net.raw(b, b"ours");
     net.say(ours, r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1}"#);
     net.heard(ours);

@@ -1,5 +1,5 @@
-//! As long as the process that has a request lives, the request ends with its reply, whatever becomes
-//! of the connections: once, with all parts in order, and started once.
+//! As long as the process that has a request lives, the request ends with its reply, whatever happens to the
+//! connections: once, with all parts in order, and started once.
 
 use super::net::*;
 use crate::proto::Terms;
@@ -14,7 +14,7 @@ fn net_of(seed: u64) -> (Net, Id<BrokerActor>) {
     (net, b)
 }
 
-/// The body says how many parts its reply has, and what each takes in ms: `[number, parts, ms]`.
+/// The body contains a number, the number of parts and the time of each in ms: `[number, parts, ms]`.
 fn job(body: &Body<Vec<u8>>) -> Job {
     let numbers: Vec<u64> = serde_json::from_slice(&body.bytes).expect("numbers");
     Job::echo(body)
@@ -31,7 +31,7 @@ const FOREVER: Terms = Terms {
     deadline: None,
 };
 
-/// Everybody asks and works while something befalls somebody now and then; then all is well.
+/// All peers work while faults happen now and then. At the end everything is in order.
 fn storm(seed: u64, mut hurt: impl FnMut(&mut Net, Id<BrokerActor>, &[Id<()>])) {
     let (mut net, b) = net_of(seed);
     let mut workers = Vec::new();
@@ -103,7 +103,7 @@ fn storm(seed: u64, mut hurt: impl FnMut(&mut Net, Id<BrokerActor>, &[Id<()>])) 
     assert_eq!(net[b].bad_messages(), [], "seed {seed}");
 }
 
-/// `OMDP_SEEDS=1000` runs so many of each storm.
+/// `OMDP_SEEDS=1000` sets the number of runs of each storm.
 fn seeds() -> std::ops::Range<u64> {
     let number = std::env::var("OMDP_SEEDS").ok();
     0..number.and_then(|text| text.parse().ok()).unwrap_or(8)
@@ -155,7 +155,7 @@ fn frozen_peers_and_lines_that_swallow_everything_lose_nothing() {
     }
 }
 
-/// What nobody is told of is noticed by the silence, by each end in its own time.
+/// Without reports, each end detects silence in its own time.
 #[test]
 fn connections_that_die_in_silence_lose_nothing() {
     for seed in seeds() {
@@ -264,7 +264,7 @@ fn cancellations_made_meanwhile_arrive() {
     assert_eq!(net[w].machine.outstanding(), 0);
 }
 
-/// Frozen for longer than the broker has patience: what ran was cancelled, what waited had not started.
+/// Suspended for longer than the broker waits: running requests were cancelled, and waiting ones had not started.
 #[test]
 fn a_client_that_was_given_up_has_what_had_not_started_run() {
     let (mut net, b) = net_of(1);
@@ -289,7 +289,7 @@ fn a_client_that_was_given_up_has_what_had_not_started_run() {
     }
 }
 
-/// Stops a broker in order; the next one comes at most so many ms later.
+/// Stops a broker in order; the next one starts after at most `most` ms.
 fn replace_in_order(net: &mut Net, b: Id<BrokerActor>, most: u64) {
     net.act(b, |broker, now| broker.machine.stop(now));
     net.run(ms(30));
@@ -299,7 +299,7 @@ fn replace_in_order(net: &mut Net, b: Id<BrokerActor>, most: u64) {
     net.start(b);
 }
 
-/// Brokers that are stopped in order, one after the other, hand over all that they have.
+/// Brokers that are stopped in order, one after the other, hand everything over.
 #[test]
 fn brokers_that_stop_in_order_lose_nothing() {
     for seed in seeds() {
@@ -311,7 +311,7 @@ fn brokers_that_stop_in_order_lose_nothing() {
     }
 }
 
-/// They give what runs a while to end before that.
+/// Running requests get some time to end first.
 #[test]
 fn brokers_that_retire_lose_nothing() {
     for seed in seeds() {
@@ -354,7 +354,7 @@ fn a_broker_that_retires_has_what_runs_end_and_gives_nothing_out() {
     assert_eq!(net[w].started.len(), 3);
 }
 
-/// A request whose worker was lost, and that waits for its second start, has had one, whoever goes on with it.
+/// A request that waits for its second attempt has started, whichever broker continues it.
 #[test]
 fn a_broker_that_stops_does_not_forget_that_a_request_has_started() {
     let (mut net, b) = net_of(1);
@@ -381,7 +381,7 @@ fn a_broker_that_stops_does_not_forget_that_a_request_has_started() {
     assert_eq!(net.end(c, r), failed("W_LOST"));
 }
 
-/// What comes after the end of a broker has not started there, and its client knows.
+/// Messages after the stop of a broker have no effect there, and their client knows it.
 #[test]
 fn a_client_that_comes_to_a_broker_that_has_stopped_goes_to_the_next() {
     let (mut net, b) = net_of(1);
@@ -391,7 +391,7 @@ fn a_client_that_comes_to_a_broker_that_has_stopped_goes_to_the_next() {
     net.run(secs(1));
     net.restart(b);
     net.act(b, |broker, now| broker.machine.stop(now));
-    // Until everybody has noticed, and nobody is back.
+    // Until all peers have noticed, and none has reconnected.
     net.run(ms(50));
     let r = net.request_on(c, "echo", json("1"), FOREVER);
     net.run(ms(300));

@@ -238,7 +238,7 @@ fn the_goodbye_of_a_client_ends_its_requests() {
     assert_eq!(net.call(c, "echo", "2"), End::Final(json("2")));
 }
 
-/// The hello of the broker was still on its way.
+/// The hello of the broker is still under way.
 #[test]
 fn a_client_that_stops_before_the_welcome_says_goodbye_too() {
     let mut net = Net::new();
@@ -251,7 +251,7 @@ fn a_client_that_stops_before_the_welcome_says_goodbye_too() {
     assert!(heard.len() == 2 && heard[1] == "C|5", "{heard:?}");
 }
 
-/// The owner hands over what it received in one go, so there may be something behind the end.
+/// The owner hands over received messages in batches, so some may follow the end.
 #[test]
 fn what_comes_behind_a_disconnect_is_not_taken() {
     let mut net = Net::new();
@@ -276,7 +276,7 @@ fn what_comes_behind_a_disconnect_is_not_taken() {
     });
     net.run(secs(1));
     assert_eq!(net.started(w), [""; 0]);
-    // The next broker says no hello, and is not taken for one that did.
+    // The next broker sends no hello, and must not be mistaken for the last one.
     assert_eq!(net[c].news.last().unwrap().1, LinkNews::Connected);
     net.take(b);
     net.tell(b, "W1", "W|2|C|r|1");
@@ -284,7 +284,7 @@ fn what_comes_behind_a_disconnect_is_not_taken() {
     assert_eq!(net.take(b), ["W|3|C|r|0|1"]);
 }
 
-/// It went to the earlier life of this name, and its client was told so.
+/// It was meant for the earlier life of this name, and its client has been told so.
 #[test]
 fn a_request_that_comes_before_the_welcome_is_not_ours() {
     let (mut net, _, w, c) = trio();
@@ -292,7 +292,7 @@ fn a_request_that_comes_before_the_welcome_is_not_ours() {
     net.power_off(w);
     net.start(w);
     net.run(LATENCY / 2);
-    // Is there between the connection and the READY.
+    // Arrives between the connection and READY.
     let r = net.request(c, "echo", "1");
     net.run(ms(100));
     assert_eq!(net.end(c, r), failed("W_LOST"));

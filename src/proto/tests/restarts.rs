@@ -1,11 +1,11 @@
-//! Each of the three dies in the middle, and comes back under its name.
+//! Each of the three roles dies in the middle, and restarts with its name.
 
 use super::net::*;
 use crate::proto::broker::Departure;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
 
-/// The worker does not end.
+/// A scene whose handler never ends.
 fn scene() -> Scene {
     Scene::new(|_| Job::endless(), secs(1))
 }
@@ -31,7 +31,7 @@ fn a_worker_that_dies_costs_what_it_ran_and_no_more() {
     assert_eq!(net.started(w), ["1", "2"]);
 }
 
-/// The broker learns of the death by the new life alone.
+/// Only the new life tells the broker of the death.
 #[test]
 fn a_worker_that_comes_back_before_its_death_is_known_starts_over() {
     let Scene {
@@ -132,7 +132,7 @@ fn a_broker_that_is_replaced_by_an_old_one_and_back() {
     net.restart(b);
     net.run(ms(250));
     net.take(b);
-    // The one that came back says no hello: nothing of ours may be taken for known.
+    // The restarted broker sends no hello: no extension may be used.
     net.act(c, |client, now| {
         client.request(now, "echo", crate::wire::Body::binary(vec![7]), None)
     });
@@ -243,7 +243,7 @@ fn requests_made_before_the_start_go_out_in_order() {
     assert_eq!(net.started(w), order);
 }
 
-/// Over inproc a connection is up before anybody has bound the endpoint.
+/// An inproc connection is up before the endpoint is bound.
 #[test]
 fn a_client_that_awaits_the_hello_keeps_its_requests_until_then() {
     let mut net = Net::new();

@@ -1,5 +1,5 @@
-//! Requests outlive their broker: what runs is answered through the next one, what had not started
-//! runs once, and of what nobody can know the end is `B_LOST`.
+//! Requests outlive their broker: running ones are answered through the next broker, those that had
+//! not started run once, and those in an unknown state end with `B_LOST`.
 
 use super::net::*;
 use crate::proto::Terms;
@@ -10,7 +10,7 @@ pub fn scene(takes: Duration) -> Scene {
     Scene::new(move |body| Job::echo(body).every(takes), ms(500))
 }
 
-/// The broker dies, and another is there after a while.
+/// The broker dies, and another one starts after a while.
 pub fn replace(net: &mut Net, b: Id<BrokerActor>, after: Duration) {
     net.kill(b);
     net.run(after);
@@ -76,7 +76,7 @@ fn a_broker_that_dies_again_and_again_costs_nothing() {
     assert_eq!(net.started(w), ["1", "2"]);
 }
 
-/// It was on its way to the broker, and no worker knows it.
+/// It was under way to the broker, and no worker knows it.
 #[test]
 fn what_may_have_been_given_to_a_worker_ends_with_a_code() {
     let mut net = Net::new();
@@ -122,7 +122,7 @@ fn what_was_given_ahead_of_need_and_had_not_started_runs_once() {
 
 #[test]
 fn a_stream_goes_on_in_order_or_ends() {
-    // A part each 20 ms; one is on its way for 2 ms.
+    // A part every 20 ms, each 2 ms under way.
     for kill_at in 500..525 {
         let (mut net, b, w, c) = trio();
         net.run(ms(10));
@@ -189,7 +189,7 @@ fn cancelling_and_timing_out_work_as_before_after_the_restart() {
     assert_eq!(net.end(c, queued), failed("C_TIMEOUT"));
 }
 
-/// Its client allowed it, and has seen no part of the reply.
+/// Its client permits it, and has seen no part of the reply.
 #[test]
 fn what_may_run_again_does_where_nobody_knows() {
     let mut net = Net::new();

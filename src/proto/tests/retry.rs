@@ -1,4 +1,4 @@
-//! The second start of a request, and when there is none.
+//! Further attempts of a request, and the cases without one.
 
 mod others;
 
@@ -18,7 +18,7 @@ fn ask(net: &mut Net, client: Id<ClientActor>, text: &str, retry: u8) -> u64 {
     net.request_on(client, "echo", json(text), terms(retry))
 }
 
-/// Every way in which a worker may be lost.
+/// All ways in which a worker can be lost.
 const DEATHS: [&str; 5] = ["killed", "cut", "silent", "stopped", "restarted"];
 
 fn kill(net: &mut Net, worker: Id<WorkerActor>, how: &str) {
@@ -32,7 +32,7 @@ fn kill(net: &mut Net, worker: Id<WorkerActor>, how: &str) {
     }
 }
 
-/// A worker dies with a request, while another is there.
+/// A worker dies with a request, and another one is registered.
 struct Death {
     net: Net,
     b: Id<BrokerActor>,
@@ -118,7 +118,7 @@ fn after_a_partial_it_is_lost() {
     assert_eq!(net.seen(c, r).partials.len(), 1);
 }
 
-/// What has not started is given back as often as it takes.
+/// A request that has not started is returned as often as necessary.
 #[test]
 fn what_is_given_back_is_no_attempt() {
     let (mut net, _, w, c) = trio();
@@ -126,7 +126,7 @@ fn what_is_given_back_is_no_attempt() {
     let r = ask(&mut net, c, "1", 1);
     for _ in 0..5 {
         net.run(ms(100));
-        // Its user has taken nothing, so a goodbye gives it back.
+        // The application has taken nothing, so a goodbye returns it.
         net.act(w, |worker, now| worker.machine.stop(now, None));
         net.run(ms(100));
         net.start(w);

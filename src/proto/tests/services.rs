@@ -1,4 +1,4 @@
-//! Which worker gets a request, where that is not the next one of the service that it names.
+//! The choice of the worker, where it is not simply the next one of the named service.
 
 mod again;
 mod one_worker;

@@ -1,4 +1,4 @@
-//! Workers and clients of several brokers, among brokers that die and connections that break. One
+//! Workers and clients of several brokers, with brokers that die and connections that break. One
 //! seed is one run.
 
 mod moves;
@@ -44,7 +44,7 @@ fn every_request_ends_once_whatever_dies() {
             let micros = world.rng.between(20, 2000);
             world.step(micros);
         }
-        // Or one is dead for good.
+        // In some runs, one broker stays dead.
         for line in usize::from(seed % 3 == 0)..world.brokers.len() {
             world.revive(line);
         }
@@ -56,7 +56,7 @@ fn every_request_ends_once_whatever_dies() {
             "seed {seed}: {ends:?}"
         );
         world.check_starts();
-        // What handlers still do for nobody comes to its end, and what nobody asks for is let go.
+        // Abandoned handlers end, and unwanted replies are dropped.
         for _ in 0..400 {
             world.step(200);
         }
@@ -92,12 +92,12 @@ fn without_accidents_nothing_is_lost_and_goodbyes_cost_nothing() {
     }
 }
 
-/// A broker whose request came back waits until there is room, and does not try again and again.
+/// A broker whose request was returned waits for room, instead of giving it again and again.
 #[test]
 fn what_came_back_is_not_given_again_before_there_is_room() {
     let mut world = cast(1, 2, &[(1, 16)]);
     let worker = world.worker();
-    // Busy for a second with the one, while the other wants something too.
+    // Busy for a second with one request, while another one waits.
     worker.concurrency = 0;
     world.ask();
     world.ask();
@@ -122,7 +122,7 @@ fn what_came_back_is_not_given_again_before_there_is_room() {
     assert_eq!(world.ends(), BTreeMap::from([("done".into(), 2)]));
 }
 
-/// Four requests that take a second, two at each of two brokers, of which the first dies.
+/// Four requests of a second each, two at each of two brokers, the first of which dies.
 fn half_lost() -> World {
     let mut world = cast(1, 2, &[(6, 0)]);
     for _ in 0..4 {
@@ -149,7 +149,7 @@ fn run(world: &mut World, time: Duration) {
 #[test]
 fn what_was_with_a_lost_broker_is_answered_by_its_next() {
     let mut world = half_lost();
-    // Meanwhile the other one is asked alone.
+    // Meanwhile only the other broker is used.
     world.ask();
     run(&mut world, ms(300));
     assert_eq!(world.done(), 1);

@@ -1,8 +1,8 @@
-//! A seeded simulation: brokers, workers and clients of both ages, under load, while processes
-//! die, stop and come back, connections break at one end or both, and the network is cut in two.
+//! A seeded simulation: brokers, workers and clients of 1.x and 0.0.92 under load, while processes
+//! die, stop and restart, connections break at one end or both, and the network is partitioned.
 //!
-//! What holds at every step and at the end is in [`check`]. A seed that fails prints the command
-//! that repeats it; `OMDP_SEEDS=5000` runs so many seeds.
+//! [`check`] contains the conditions at every step and at the end. A failing seed prints the
+//! command that repeats it; `OMDP_SEEDS=5000` sets the number of seeds.
 
 mod acts;
 mod check;
@@ -17,7 +17,7 @@ use world::World;
 
 const SEEDS: u64 = 500;
 
-/// How much of what was done a failing seed prints.
+/// Number of latest actions that a failing seed prints.
 const TAIL: usize = 40;
 
 #[test]

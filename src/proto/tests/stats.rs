@@ -1,4 +1,4 @@
-//! What the broker counts.
+//! Counters of the broker.
 
 use super::net::*;
 

@@ -1,5 +1,4 @@
-//! Requests whose data are a stream: how much is under way, what becomes of it at the ends of either
-//! side, and that it goes on without a gap whatever connection breaks.
+//! Requests with streams: bytes under way, the end of either side, and continuation without gaps after any break.
 
 use super::net::*;
 use crate::proto::Terms;
@@ -10,13 +9,13 @@ use crate::wire::omdp::{ClientMessage, Need};
 
 mod breaks;
 
-/// Parts of 100 bytes' cost, of which each is another.
+/// The cost of a part; all parts differ.
 const COST: u32 = 100;
 
-/// How many of them may be under way: the last one may reach beyond the window.
+/// Number of parts under way; the last one may exceed the window.
 const IN_WINDOW: usize = WINDOW.div_ceil(COST) as usize;
 
-/// Enough for several windows.
+/// Number of parts in several windows.
 const LONG: usize = 10 * IN_WINDOW;
 
 fn part(n: usize) -> Body<Vec<u8>> {
@@ -35,7 +34,7 @@ fn upload(net: &mut Net, c: Id<ClientActor>, count: usize, timeout: Option<u64>)
     })
 }
 
-/// All parts of the one stream that this worker was given.
+/// All parts of the only stream that this worker received.
 fn got(net: &mut Net, w: Id<WorkerActor>) -> Vec<Body<Vec<u8>>> {
     let inflows = net.act(w, |worker, _| std::mem::take(&mut worker.inflows));
     assert!(inflows.len() <= 1);
@@ -63,7 +62,7 @@ fn a_reader_that_waits_holds_its_client_back() {
     net.act(w, |worker, _| worker.reads = false);
     let r = upload(&mut net, c, LONG, None);
     net.run(secs(5));
-    // Nothing leaves before it begins to read.
+    // Nothing is sent before it begins to read.
     assert_eq!(net[c].sources[&r].given, 0);
     net.act(w, |worker, _| worker.machine.read(1, 0));
     net.run(secs(5));
@@ -158,7 +157,7 @@ fn a_client_that_gives_up_cancels_it() {
     assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
 }
 
-/// Each part is a sign of life, in both directions, and a source that pauses for longer is none.
+/// Each part is a sign of life in both directions; a longer pause of the source is a timeout.
 #[test]
 fn the_timeout_is_between_signs_of_life() {
     let (mut net, b, w, c) = trio();
@@ -197,7 +196,7 @@ fn it_waits_for_a_worker_and_is_given_back_as_any_other() {
     net.act(w, |worker, _| worker.set_reading(true));
     net.run(secs(3));
     assert_eq!(net.end(c, first), done("30"));
-    // The second was not read from, so it reached the next delivery whole.
+    // The second was not read, so it reached the next delivery complete.
     assert_eq!(net.end(c, second), done("30"));
 }
 
@@ -233,7 +232,7 @@ fn whoever_knows_no_streams_is_never_given_one() {
     assert_eq!(net.end(c, r), failed("W_NO_STREAMS"));
     assert_eq!(net[c].sources[&r].given, 0);
     assert_eq!(net.started(old).len(), 0);
-    // It is free for others.
+    // The worker is free for others.
     assert_eq!(net.call(c, "echo", "1"), End::Final(json("1")));
 
     let mut net = Net::new();
@@ -267,7 +266,7 @@ fn a_broker_of_1_x_without_streams_is_known_by_its_hello() {
     assert_eq!(net.take(b), Vec::<String>::new());
 }
 
-/// A client that sends what nobody has asked for loses the request, and its worker sees nothing of it.
+/// A client that sends chunks without a NEED loses the request, and the worker receives none of them.
 #[test]
 fn a_client_can_flood_nobody() {
     let (mut net, b, w, c) = trio();
@@ -290,7 +289,7 @@ fn a_client_can_flood_nobody() {
     net.act(c, |client, _| {
         client.sources.get_mut(&r).unwrap().goes_on = true
     });
-    // Before anything was asked for it is dropped; beyond the window it ends the request.
+    // Before NEED it is dropped; beyond the window it ends the request.
     net.act(b, |broker, now| {
         broker.machine.handle_message(now, &name, &mut chunk(0));
     });
@@ -311,7 +310,7 @@ fn a_client_can_flood_nobody() {
     assert_eq!(net[w].cancelled[0].2, Code::Aborted);
 }
 
-/// A worker that asks for what it has never been sent costs its own request alone.
+/// A worker that sends an invalid NEED only loses its own request.
 #[test]
 fn nonsense_about_a_stream_ends_it() {
     let (mut net, _, w, c) = trio();

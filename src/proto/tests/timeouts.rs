@@ -1,11 +1,12 @@
-//! The idle timeout of a request: to the millisecond, told once, restarted by every partial.
+//! The idle timeout of a request: exact to the millisecond, reported once, restarted by every
+//! partial.
 
 use super::net::*;
 use crate::proto::broker::BrokerEvent;
 use crate::proto::code::Code;
 use crate::wire::omdp::Place;
 
-/// Asks at this time with a timeout of half a second.
+/// A request at this time with a timeout of half a second.
 fn ask_at<T>(net: &mut Net, client: Id<T>, when: u64) -> u64 {
     net.run(at(when) - net.now());
     net.request_with(client, "echo", json("1"), Some(500))
@@ -28,7 +29,7 @@ fn while_it_runs() {
     net.run(secs(9));
     assert_eq!(net.end(c, r), failed("C_TIMEOUT"));
     assert_eq!(net.seen(c, r).at, at(1500));
-    // The client's cancel is there when the broker's own deadline comes.
+    // The client's cancellation arrives before the broker's own deadline.
     assert_eq!(net[w].cancelled, [(at(1502), 1, Code::Aborted)]);
     assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
     assert_eq!(expired(&net, b), [true]);
@@ -95,7 +96,7 @@ fn after_the_last_partial_it_runs_on() {
         let r = ask_at(&mut net, c, 1000);
         net.run(secs(60));
         assert_eq!(net.end(c, r), failed("C_TIMEOUT"));
-        // The third part leaves the worker at 2202, and arrives at 2204.
+        // The third part is sent at 2202 and arrives at 2204.
         assert_eq!(net.seen(c, r).at, at(2704), "old broker: {old_broker}");
     }
 }
@@ -137,7 +138,7 @@ fn many_at_once_are_each_on_time() {
     assert_eq!(net[b].machine.load(), [0, 0, 1, 0]);
 }
 
-/// 0.0.92 let it vanish when it expired in the queue, and its client died of its own timeout.
+/// In 0.0.92 it vanished when it expired in the queue, and its client crashed at its own timeout.
 #[test]
 fn an_old_client_is_told_by_the_broker() {
     let mut net = Net::new();
@@ -187,16 +188,16 @@ fn a_worker_of_ours_is_free_at_once() {
     net.run(secs(1));
     assert_eq!(net.end(c, late), failed("C_TIMEOUT"));
     assert_eq!(net.end(c, next), done("2"));
-    // It has waited for so long that its client has to let it go.
+    // It was parked, so its client has to release it first.
     assert_eq!(net.seen(c, next).at, at(1506));
-    // What its user still sends goes nowhere.
+    // A reply of the application after the end is ignored.
     net.act(w, |worker, now| {
         worker.end(now, 1, Outcome::Final(json("1")))
     });
     net.run(secs(1));
 }
 
-/// A reply that arrives in the very instant of the deadline is on time.
+/// A reply that arrives exactly at the deadline is in time.
 #[test]
 fn a_reply_does_not_lose_against_its_own_timeout() {
     let (mut net, _, w, c) = trio();

@@ -1,19 +1,19 @@
-//! Handlers that go on although their delivery was cancelled: each keeps its place until it ends.
+//! Handlers that go on although their delivery was cancelled. Each takes up room until it ends.
 //!
-//! The broker gives the place to another request at once, for most handlers end soon. When one does
-//! not, what waits behind it goes back as it does behind any slow handler, and the broker is told that
-//! there is a place less, or it would give it again at once. It is told of the place when it is free.
+//! The broker reuses the room at once, because most handlers end soon. If one does not, the offers behind it are
+//! returned as behind any slow handler, and the broker is told of less room; otherwise it would give them again at
+//! once. It is told when the room is free again.
 
 use super::Worker;
 use crate::proto::Time;
 use crate::wire::Frame;
 use std::collections::HashSet;
 
-/// Which they are.
+/// The handlers, by number of the delivery.
 #[derive(Debug, Default)]
 pub(super) struct Abandoned {
     running: HashSet<u64>,
-    /// How many places fewer the broker was told for them.
+    /// The reduction of room that the broker was told.
     told: usize,
 }
 
@@ -32,7 +32,7 @@ impl Abandoned {
 }
 
 impl<F: Frame> Worker<F> {
-    /// This delivery was cancelled after its user had taken it; its user ends it as any other.
+    /// Handles that a cancelled delivery had been taken before. The application ends it as any other.
     pub fn handle_left_running(&mut self, now: Time, delivery: u64) {
         self.abandoned.running.insert(delivery);
         if self.stalled_at.is_none() {
@@ -40,18 +40,18 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// How many take up room, or would like to.
+    /// Number of deliveries and handlers that take up room or wait for it.
     pub(super) fn busy(&self) -> usize {
         self.deliveries.len() + self.abandoned.len()
     }
 
-    /// Offers had to wait behind them. True if the broker is to be told of a place more or less.
+    /// Counts the handlers after offers had to wait behind them. Returns true if the broker has to be told.
     pub(super) fn count_abandoned(&mut self) -> bool {
         let count = self.abandoned.running.len();
         std::mem::replace(&mut self.abandoned.told, count) != count
     }
 
-    /// The user has ended what is no delivery any more.
+    /// Handles the end of a handler whose delivery was cancelled.
     pub(super) fn end_left(&mut self, now: Time, delivery: u64) {
         if !self.abandoned.running.remove(&delivery) {
             return;

@@ -1,4 +1,4 @@
-//! What must hold between the tables whenever nothing is under way.
+//! Invariants between the tables that hold between two calls.
 
 use super::Worker;
 use crate::wire::Frame;

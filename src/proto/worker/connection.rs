@@ -1,5 +1,4 @@
-//! The connection to the broker: registers with each one, takes the signs of life, and sees to what
-//! is there when it is lost.
+//! The connection to the broker: registration, signs of life, and its loss.
 
 use super::{Worker, WorkerNotice};
 use crate::proto::Time;
@@ -8,7 +7,7 @@ use crate::wire::Frame;
 use crate::wire::omdp::WorkerMessage;
 
 impl<F: Frame> Worker<F> {
-    /// The transport takes messages: registers.
+    /// Handles that the transport accepts messages: registers.
     pub fn handle_up(&mut self, now: Time) {
         if self.link.handle_up(now) {
             self.connections += 1;
@@ -18,26 +17,26 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// The connection broke.
+    /// Handles the end of the connection.
     pub fn handle_down(&mut self, now: Time) {
         self.lose(now, Loss::Transport);
     }
 
-    /// The broker does not let this worker in: the next attempt has more time.
+    /// Handles that the broker refuses this worker. The next pause is longer.
     pub fn handle_refused(&mut self, now: Time) {
         self.link.refused();
         self.lose(now, Loss::Refused);
     }
 
-    /// A heartbeat out of turn.
+    /// Sends a heartbeat out of turn.
     pub fn heartbeat(&mut self) {
         if self.link.is_up() && !self.said_goodbye() {
             self.transmits.push(WorkerMessage::Heartbeat);
         }
     }
 
-    /// A sign of life, and the first one of a connection: a broker that speaks to this worker has
-    /// it.
+    /// Records a sign of life. The first one of a connection shows that the broker has registered
+    /// this worker.
     pub(super) fn heard(&mut self, now: Time) {
         self.link.heard(now);
         self.log.heard(now);
@@ -48,7 +47,7 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// It may be meant for the other peer of this name, if that was displaced just now.
+    /// The message may be meant for the peer that has just been displaced; its session tells.
     #[cold]
     pub(super) fn name_taken(&mut self, now: Time, session: &[u8]) {
         if *session == *self.session().as_bytes() {
@@ -59,7 +58,7 @@ impl<F: Frame> Worker<F> {
 
     pub(super) fn lose(&mut self, now: Time, why: Loss) {
         if self.said_goodbye() {
-            // The broker's answer, or that there will be none.
+            // The broker's answer to the goodbye, or the end of the wait for it.
             return self.leave();
         }
         if self.link.lose(now) {
@@ -71,7 +70,7 @@ impl<F: Frame> Worker<F> {
     pub(super) fn lost(&mut self, now: Time, why: Loss) {
         self.stalled_at = None;
         if why == Loss::Blocked {
-            // The broker is there, and gives them to another.
+            // The broker is alive, and gives the requests to another worker.
             self.abandon();
         } else {
             self.lose_deliveries(now);

@@ -1,5 +1,5 @@
-//! How much more of a reply's parts its user may send, see [`flow`]. Credit is the client's, by way of
-//! a broker that knows of it; toward any other this side gives it by what the transport takes.
+//! Credit for the partials of a reply, see [`flow`]. It comes from the client, through a broker that supports it.
+//! With other brokers this side gives it, by what the transport has accepted.
 
 use super::delivery::Delivery;
 use super::{Worker, WorkerNotice};
@@ -17,8 +17,8 @@ impl<F> Delivery<F> {
 }
 
 impl<F: Frame> Worker<F> {
-    /// The user has counted a part that it is about to send, and can't know what becomes of it as
-    /// JSON: what it counted too much or too little is set right with the next credit.
+    /// Corrects the application's cost of a partial. The application cannot know the length of the JSON; the
+    /// difference is settled with the next credit.
     pub fn correct(&mut self, delivery: u64, counted: u32, body: &Body<F>) {
         let cost = flow::cost(body);
         if counted != cost
@@ -28,12 +28,12 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// Whether the broker sees to it that credit comes.
+    /// Whether the broker supports flow control.
     pub fn has_windows(&self) -> bool {
         self.link.peer().is_some_and(|broker| broker.flow)
     }
 
-    /// Whether the transport takes less than it is given.
+    /// Handles that the transport keeps messages (`congested`), or no longer does.
     pub fn handle_congestion(&mut self, congested: bool) {
         self.congested = congested;
         for (&number, delivery) in &mut self.deliveries {

@@ -1,5 +1,4 @@
-//! A delivery: one request in the hands of the worker, from the message that brings it to the reply,
-//! or the word that nobody waits for one.
+//! A delivery: one request at the worker, from its arrival to the end of the reply or its cancellation.
 
 use super::input::Input;
 use super::{Worker, WorkerNotice};
@@ -14,30 +13,30 @@ use std::time::Duration;
 pub(super) struct Delivery<F> {
     pub(super) client: F,
     pub(super) rid: F,
-    /// The broker's handle of it, from a broker of ours that is there.
+    /// The token of the request; only from an extended broker that is connected.
     pub(super) token: Option<u64>,
-    /// Whose request it is, as the broker said.
+    /// The user of the request, as stated by the broker.
     pub(super) user: Option<Box<F>>,
-    /// How many parts of the reply were handed to the transport.
+    /// Number of parts of the reply that were handed to the transport.
     pub(super) sent: u32,
-    /// Its broker is lost, and no other has found the client.
+    /// Its broker is lost, and no other broker has resumed it.
     pub(super) detached: bool,
     pub(super) arrived: Time,
-    /// What its user has written, for a dialect without partials.
+    /// Collected partials, for a dialect without partials.
     pub(super) parts: Vec<F>,
-    /// Toward a broker that knows no flow control: what its parts cost.
+    /// Cost of its partials, for a broker without flow control.
     pub(super) debt: Debt,
-    /// What all of the parts that were sent cost, and how much credit its user was given.
+    /// Cost of all partials that were sent, and the credit that the application was given.
     pub(super) spent: u64,
     pub(super) granted: u64,
-    /// How many bytes more its user has counted than there were.
+    /// The excess of the cost as counted by the application.
     pub(super) surplus: i64,
-    /// If its data are a stream.
+    /// Present if its data are a stream.
     pub(super) input: Option<Box<Input>>,
 }
 
 impl<F> Delivery<F> {
-    /// One that begins.
+    /// Creates a delivery that has just arrived.
     pub(super) fn new(
         now: Time,
         client: F,
@@ -64,7 +63,7 @@ impl<F> Delivery<F> {
 }
 
 impl<F: Frame> Worker<F> {
-    /// `extra` is what a broker of ours says of it.
+    /// `extra` is present for requests of an extended broker.
     pub(super) fn on_request(
         &mut self,
         now: Time,
@@ -73,7 +72,7 @@ impl<F: Frame> Worker<F> {
         extra: Option<RequestExtra<F>>,
     ) {
         if self.draining.is_some() {
-            // It crossed our decision to leave; our goodbye, or this, gives it to another worker.
+            // It crossed the decision to leave. RETURN, or else the goodbye, gives it to another worker.
             if let Some(token) = delivery.token.filter(|_| !self.said_goodbye()) {
                 self.transmits.push(WorkerMessage::Return {
                     tokens: F::from(&token.to_be_bytes()[..]),

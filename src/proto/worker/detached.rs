@@ -1,9 +1,8 @@
-//! Replies that no broker is known to have: of deliveries whose broker was lost while their user works
-//! on, and of deliveries that had ended shortly before.
+//! Detached replies: those of deliveries whose broker was lost while the handler goes on, and of deliveries that had
+//! ended shortly before.
 //!
-//! Each has the last parts that were said to a broker, and whatever its user has said since. Every
-//! broker that comes is told of them by CLAIM, and answers for each that the client was found, or that
-//! nobody asks.
+//! Each contains the last parts that were sent to a broker, and all later ones. They are claimed from the broker of
+//! every new connection, which either resumes each, when it finds the client, or disclaims it.
 
 use super::Worker;
 use crate::proto::code::Code;
@@ -12,7 +11,7 @@ use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Frame};
 use std::collections::BTreeMap;
 
-/// How many replies that have ended are kept, and how many bytes of all.
+/// Maximum of ended replies, and of bytes of all replies.
 const MAX_ENDED: usize = 65_536;
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 
@@ -20,23 +19,23 @@ pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 pub(super) struct Detached<F> {
     pub(super) client: F,
     pub(super) rid: F,
-    /// Whose request it is, as the broker said.
+    /// The user of the request, as stated by the broker.
     pub(super) user: Option<Box<F>>,
-    /// The broker that gave it, and the token by which it did.
+    /// The broker that gave the request, and its token.
     pub(super) given: Option<(BrokerLife, u64)>,
-    /// How many parts there were in front of those that are here.
+    /// Number of parts before those kept here.
     pub(super) first: u32,
     pub(super) parts: Vec<Body<F>>,
     pub(super) end: Option<(ReplyKind, Body<F>)>,
-    /// Whether its user has said something that no broker was ever sent.
+    /// Whether it contains anything that was never sent to a broker.
     is_new: bool,
-    /// The broker of this connection was told.
+    /// It was claimed on this connection.
     pub(super) claimed: bool,
     bytes: usize,
 }
 
 impl<F: Frame> Detached<F> {
-    /// Of a reply that has had `sent` parts, with the last of them.
+    /// Creates the entry of a reply that has `sent` parts, of which `tail` are the last.
     pub(super) fn new(
         client: F,
         rid: F,
@@ -63,20 +62,20 @@ impl<F: Frame> Detached<F> {
         self.end = Some((kind, body));
     }
 
-    /// The parts that a client with so many lacks, if they are all here.
+    /// The parts after the first `received`, if they are all here.
     pub(super) fn take_missing(&mut self, received: u32) -> Option<Vec<Body<F>>> {
         let at = received.checked_sub(self.first)? as usize;
         (at <= self.parts.len()).then(|| self.parts.split_off(at))
     }
 }
 
-/// By the worker's number of the delivery.
+/// Detached replies, by number of the delivery.
 #[derive(Debug)]
 pub(super) struct DetachedReplies<F> {
     replies: BTreeMap<u64, Detached<F>>,
     bytes: usize,
-    /// Whether the broker that was lost last would be told too little: something was given up that it
-    /// believes to be here.
+    /// Whether claims to the last broker would be incomplete, because a reply was given up that the broker believes
+    /// to be here.
     pub(super) incomplete: bool,
 }
 
@@ -98,12 +97,12 @@ impl<F> DetachedReplies<F> {
         replies.map(|(number, reply)| (*number, reply))
     }
 
-    /// Whether a broker is to come for something that none was sent yet.
+    /// Whether any reply contains something that was never sent to a broker.
     pub(super) fn has_news(&self) -> bool {
         self.replies.values().any(|reply| reply.is_new)
     }
 
-    /// How many are worked on that the broker of this connection was not told of.
+    /// Number of replies that have not ended and were not claimed on this connection.
     pub(super) fn unclaimed(&self) -> usize {
         let replies = self.replies.values();
         replies
@@ -111,7 +110,7 @@ impl<F> DetachedReplies<F> {
             .count()
     }
 
-    /// The broker that they were claimed from is lost, too.
+    /// Marks all replies as not claimed after the loss of a connection.
     pub(super) fn unclaim(&mut self) {
         for reply in self.replies.values_mut() {
             reply.claimed = false;
@@ -124,13 +123,13 @@ impl<F> DetachedReplies<F> {
         Some(reply)
     }
 
-    /// One that the broker of this connection was told of.
+    /// Removes and returns a reply that was claimed on this connection.
     pub(super) fn take_claimed(&mut self, number: u64) -> Option<Detached<F>> {
         self.replies.get(&number).filter(|reply| reply.claimed)?;
         self.take(number)
     }
 
-    /// Takes out those that no broker was told of.
+    /// Removes the replies that were not claimed, and returns their numbers.
     pub(super) fn give_up(&mut self) -> Vec<u64> {
         let unclaimed = self.replies.iter().filter(|(_, reply)| !reply.claimed);
         let numbers: Vec<u64> = unclaimed.map(|(number, _)| *number).collect();
@@ -178,7 +177,7 @@ impl<F: Frame> DetachedReplies<F> {
         }
     }
 
-    /// Keeps what its user says. False if that is too much.
+    /// Adds to a reply. Returns false if too much is kept.
     fn say(&mut self, number: u64, bytes: usize, put: impl FnOnce(&mut Detached<F>)) -> bool {
         let Some(reply) = self.replies.get_mut(&number) else {
             return true;
@@ -192,7 +191,7 @@ impl<F: Frame> DetachedReplies<F> {
 }
 
 impl<F: Frame> Worker<F> {
-    /// Keeps a part for a broker to come.
+    /// Keeps a part for the next broker.
     pub(super) fn keep_part(&mut self, number: u64, body: Body<F>) {
         let bytes = body.bytes.len();
         let fits = self
@@ -203,7 +202,7 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// Keeps the end of a delivery, which its user has no more.
+    /// Keeps the end of a delivery for the next broker.
     pub(super) fn keep_end(&mut self, number: u64, kind: ReplyKind, body: Body<F>) {
         let bytes = body.bytes.len();
         let end = (kind, body);
@@ -215,7 +214,7 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// Too much is kept: its client ends up not knowing.
+    /// Gives up a reply when too much is kept. Its client will not learn the result.
     fn give_up_detached_one(&mut self, number: u64) {
         self.detached.incomplete = true;
         self.cancel(number, Code::BrokerLost);

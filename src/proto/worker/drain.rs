@@ -1,4 +1,4 @@
-//! The end of a worker: it takes nothing new, lets what runs end, and says goodbye.
+//! The end of a worker: it takes nothing new, lets running requests end, and says goodbye.
 
 use super::abandoned::Abandoned;
 use super::detached::DetachedReplies;
@@ -12,16 +12,16 @@ use crate::wire::omdp::{ReplyKind, WorkerMessage};
 use crate::wire::{Body, Frame};
 use std::time::Duration;
 
-/// How long a broker of ours may take to answer a goodbye. Until then it may still give requests
-/// to this worker, and what follows `Drained` may rely on it that it does not.
+/// How long an extended broker may take to answer a goodbye. Until then it may still give requests
+/// to this worker. After `Drained` the application may rely on the contrary.
 pub const GOODBYE: Duration = Duration::from_millis(250);
 
-/// What a worker that is to stop waits for.
+/// What a stopping worker waits for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Draining {
-    /// The end of what runs, or the time to give up on it.
+    /// The end of the running requests, at most until the deadline.
     Running { deadline: Option<Time> },
-    /// The broker's answer to its goodbye.
+    /// The broker's answer to the goodbye.
     Goodbye { until: Time },
 }
 
@@ -35,21 +35,21 @@ impl Draining {
 }
 
 impl<F: Frame> Worker<F> {
-    /// Takes no new request, lets the running ones end, then says goodbye; `Drained` follows. At
-    /// `deadline` the running ones are given up, and their clients told.
+    /// Stops the worker: takes no new requests, lets the running ones end, then says goodbye.
+    /// `Drained` follows. Requests that run at `deadline` are given up, and their clients are told.
     pub fn stop(&mut self, now: Time, deadline: Option<Time>) {
         self.draining = Some(Draining::Running { deadline });
         let hears = self.link.peer().is_some() || self.speaks_pigato();
         if hears && !self.deliveries.is_empty() {
-            // It takes part until the last one ends, and is given nothing until then.
+            // It stays registered until the last one ends, with no room.
             self.send_ready();
         }
-        // What was not taken is given back before the running ones end.
+        // Offers are returned before the running requests end.
         self.ask_back(0);
         self.settle_drain(now);
     }
 
-    /// Takes requests again after all. False if it has said goodbye already.
+    /// Cancels the stop. Returns false if the goodbye was sent already.
     pub(in crate::proto) fn stay(&mut self) -> bool {
         if self.said_goodbye() {
             return false;
@@ -61,18 +61,18 @@ impl<F: Frame> Worker<F> {
         true
     }
 
-    /// Whether it is to stop.
+    /// Whether the worker stops.
     pub(in crate::proto) fn is_draining(&self) -> bool {
         self.draining.is_some()
     }
 
-    /// While the worker is to stop: says goodbye as soon as nothing runs, or at the deadline.
+    /// While the worker stops: says goodbye when nothing runs any more, or at the deadline.
     pub(super) fn settle_drain(&mut self, now: Time) {
         let deadline = match self.draining {
             None => return,
             Some(Draining::Running { deadline }) => deadline,
             Some(Draining::Goodbye { until }) => {
-                // Without a link nobody is left to answer.
+                // Without a link there will be no answer.
                 if until <= now || !self.link.is_up() {
                     self.leave();
                 }
@@ -80,14 +80,14 @@ impl<F: Frame> Worker<F> {
             }
         };
         let overdue = deadline.is_some_and(|at| at <= now);
-        // Offers come back at once, and must not be taken for running.
+        // Offers are returned at once, and do not count as running.
         let busy = !self.deliveries.is_empty() || self.detached.has_news();
         if (busy && !overdue) || self.retract.is_some() {
             return;
         }
         let running: Vec<u64> = self.deliveries.keys().copied().collect();
         for number in running {
-            // The broker drops a claim with its worker.
+            // A detached delivery needs no message: the broker drops claims with their worker.
             if let Some(delivery) = self.deliveries.get(&number).filter(|each| !each.detached) {
                 if delivery.token.is_some() {
                     self.log.skip(now);
@@ -105,7 +105,7 @@ impl<F: Frame> Worker<F> {
         }
         if self.link.is_up() {
             self.transmits.push(WorkerMessage::Disconnect);
-            // One of 0.0.92 has been heard without a hello, and doesn't answer.
+            // A broker that was heard without a hello is of 0.0.92, which does not answer.
             if self.link.peer().is_some() || !self.connected {
                 let until = now + GOODBYE;
                 self.draining = Some(Draining::Goodbye { until });
@@ -115,7 +115,7 @@ impl<F: Frame> Worker<F> {
         self.leave();
     }
 
-    /// The drain is over.
+    /// Finishes the drain.
     pub(super) fn leave(&mut self) {
         self.draining = None;
         self.stalled_at = None;
@@ -133,7 +133,7 @@ impl<F: Frame> Worker<F> {
         self.notices.push(WorkerNotice::Drained);
     }
 
-    /// Whatever it said after that would make the broker think that it begins anew.
+    /// Whether the goodbye was sent. Any later message would look like a new registration.
     pub(super) fn said_goodbye(&self) -> bool {
         matches!(self.draining, Some(Draining::Goodbye { .. }))
     }

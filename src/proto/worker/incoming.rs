@@ -1,4 +1,4 @@
-//! What the broker says: each of its messages, and what it is taken for.
+//! Messages of the broker.
 
 use super::delivery::Delivery;
 use super::{Worker, WorkerNotice};
@@ -9,9 +9,9 @@ use crate::wire::omdp::{RequestExtra, ToWorker};
 use crate::wire::{Dialect, Frame, Hello, Malformed, pigato};
 
 impl<F: Frame> Worker<F> {
-    /// Takes one message of the broker; `frames` is empty afterwards.
+    /// Handles a message of the broker. Leaves `frames` empty.
     pub fn handle_message(&mut self, now: Time, frames: &mut Vec<F>) {
-        // Behind the end of its connection.
+        // The connection has already ended.
         if !self.link.is_up() {
             return frames.clear();
         }
@@ -37,10 +37,10 @@ impl<F: Frame> Worker<F> {
                 }
                 Err(why) => self.notices.push(WorkerNotice::Fault(why)),
             },
-            // A broker of ours gave it to an earlier life of this name, whose requests it ends when
-            // it hears our READY.
+            // An extended broker sent it to an earlier life of this name. It ends these requests
+            // when it receives READY.
             ToWorker::Request { extra: Some(_), .. } if self.link.peer().is_none() => {}
-            // It would have two deliveries, of which a CANCEL could name but one.
+            // A second delivery of the same token could not be cancelled.
             ToWorker::Request {
                 extra: Some(extra), ..
             } if self.by_token.contains_key(&extra.token) => {
@@ -86,7 +86,7 @@ impl<F: Frame> Worker<F> {
                     self.say_need(number, true);
                 }
             }
-            // A client's own heartbeat; a delivery stays active until somebody says otherwise.
+            // A heartbeat of the client. A delivery stays active until it is cancelled.
             ToWorker::RequestHeartbeat { .. } | ToWorker::Heartbeat => {}
             ToWorker::Disconnect => {
                 if !self.connected {
@@ -98,7 +98,7 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// The same of a broker of PIGATO, which passes on the options of the client.
+    /// Handles a message of a PIGATO broker, which passes on the options of the client.
     #[cold]
     fn on_pigato(&mut self, now: Time, frames: &mut Vec<F>) {
         let (message, opts) = match pigato::ToWorker::decode(frames) {

@@ -1,28 +1,28 @@
-//! The stream that is a request's data, toward its user.
+//! The stream that is a request's data, on the worker's side.
 //!
-//! The client sends what NEED asks for, all counted from the beginning of the stream: a window beyond what
-//! the user has read. Nothing is asked for before the user begins to read. A chunk counts only where it
-//! follows on the last; after a connection that was lost NEED says *again*, and the client goes on with what
-//! follows, so a stream has no gap and no chunk twice.
+//! The client sends what NEED asks for: a window beyond what the application has read, as an offset from the
+//! beginning of the stream. Nothing is asked for before the application begins to read. Only the chunk at the next
+//! offset is accepted. After a lost connection NEED says *again*, and the client continues at the stated offset, so a
+//! stream has neither gaps nor duplicates.
 
 use super::{Worker, WorkerNotice};
 use crate::proto::flow::{self, WINDOW};
 use crate::wire::omdp::{Need, WorkerMessage};
 use crate::wire::{Body, Frame};
 
-/// What is known of a stream.
+/// State of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Input {
-    /// What all chunks cost that have come, and those of them that the user has read.
+    /// Cost of all chunks that have arrived, and of those that the application has read.
     have: u64,
     read: u64,
-    /// The user has begun to read.
+    /// The application has begun to read.
     open: bool,
-    /// All has come.
+    /// The end has arrived.
     ended: bool,
-    /// The user wants nothing more.
+    /// The application needs no more.
     enough: bool,
-    /// The client was told to go on with what follows, and that has not come.
+    /// The client was asked to continue at the stated offset, and has not yet.
     asked_again: bool,
 }
 
@@ -39,7 +39,7 @@ impl<F: Frame> Worker<F> {
             return;
         }
         if at != input.have {
-            // Something was lost on the way.
+            // A chunk was lost.
             if at > input.have && !std::mem::replace(&mut input.asked_again, true) {
                 self.say_need(number, true);
             }
@@ -62,7 +62,7 @@ impl<F: Frame> Worker<F> {
         });
     }
 
-    /// The user has read so many bytes of a request's data, none when it only begins, and wants more.
+    /// Records bytes that the application has read, or with 0 that it begins to read, and asks for more.
     pub fn read(&mut self, delivery: u64, bytes: u32) {
         let number = delivery;
         let delivery = self.deliveries.get_mut(&number);
@@ -74,7 +74,7 @@ impl<F: Frame> Worker<F> {
         self.say_need(number, first);
     }
 
-    /// The user wants no more of a request's data.
+    /// Records that the application needs no more of the data.
     pub fn enough(&mut self, delivery: u64) {
         let number = delivery;
         let delivery = self.deliveries.get_mut(&number);
@@ -87,7 +87,7 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// Tells the client what is needed, unless it can't be told now, or nobody has wanted anything yet.
+    /// Sends NEED, if the broker is connected and the application has begun to read.
     pub(super) fn say_need(&mut self, number: u64, again: bool) {
         let Some(delivery) = self.deliveries.get(&number) else {
             return;
@@ -107,7 +107,7 @@ impl<F: Frame> Worker<F> {
         self.transmits.push(WorkerMessage::Need { token, need });
     }
 
-    /// Says what may be nonsense.
+    /// Sends a NEED that may be invalid.
     #[cfg(test)]
     pub(in crate::proto) fn say_need_for_test(&mut self, number: u64, need: Need) {
         if let Some(token) = self.deliveries.get(&number).and_then(|each| each.token) {

@@ -1,11 +1,11 @@
-//! What a worker has said to the broker of this connection, and may have to say again.
+//! The log of a worker: replies to the broker of this connection that may have to be sent again.
 //!
-//! A reply is kept until the broker has acknowledged it, and until the broker is heard [`KEEP`] later:
-//! one that dies may not have passed on what it had received.
+//! A reply is kept until the broker has acknowledged it, and until a message of the broker arrives at least [`KEEP`]
+//! later: a broker that dies may not have passed on what it had received.
 //!
-//! Replies lie in generations. The youngest is closed when it is full or [`KEEP`] old, and a generation
-//! is forgotten as a whole, so a reply costs no more than its copy. They age only with what is heard
-//! of the broker: a silent broker may be dead.
+//! Replies are kept in generations. The youngest is closed when it is full or [`KEEP`] old, and a generation is
+//! dropped as a whole, so a reply costs no more than its copy. Generations age only with messages of the broker,
+//! because a silent broker may be dead.
 
 use super::detached::Detached;
 use crate::proto::Time;
@@ -14,26 +14,24 @@ use crate::wire::{Body, Encoding, Frame};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-/// A broker that was heard so long after a reply was sent has passed it on. Long against the moment
-/// in which that is true of a broker that is not overloaded, short against what the memory is wanted
-/// for.
+/// A broker that sends a message this long after a reply was sent has passed the reply on. Long compared with the
+/// delay of a broker that is not overloaded, short because the memory grows with it.
 pub const KEEP: Duration = Duration::from_millis(250);
 
-/// How many replies one generation has.
+/// Maximum of parts in a generation.
 const MAX_WORDS: usize = 1000;
 
-/// How many bytes of them it has before the next begins. One reply more may be of any size.
+/// Bytes of a generation before the next begins. The last part may exceed it by any size.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// How many generations there are at most, and how many bytes in all, for a broker that acknowledges
-/// nothing.
+/// Maximum of generations, and of bytes of all, for a broker that acknowledges nothing.
 const MAX_GENERATIONS: usize = 64;
 const MAX_TOTAL: usize = 64 * 1024 * 1024;
 
-/// Longer bodies are shared, see [`Frame`]; shorter ones lie end to end, which allocates nothing.
+/// Longer bodies are shared, see [`Frame`]; shorter ones are copied into a common text, without an allocation.
 const COPIED: usize = 1024;
 
-/// The number of no delivery.
+/// The number for entries without a delivery.
 const NOBODY: u64 = u64::MAX;
 
 /// A part of a reply, or its end.
@@ -43,12 +41,12 @@ struct Word<F> {
     at: Time,
     end: Option<End>,
     encoding: Encoding,
-    /// `None` is in the generation's text.
+    /// `None`: the body is in the generation's text.
     shared: Option<F>,
     len: u32,
 }
 
-/// The end of a reply; in the text, in front of the body, stand the client, the rid and the user.
+/// The end of a reply. In the text, the client, the rid and the user precede the body.
 #[derive(Debug, Clone, Copy)]
 struct End {
     kind: ReplyKind,
@@ -59,20 +57,20 @@ struct End {
     user: Option<u32>,
 }
 
-/// What a broker may not have, by delivery.
+/// The replies that a broker may not have, by delivery.
 pub(super) struct Said<F> {
-    /// Replies that have ended, in that order.
+    /// Replies that have ended, in order.
     pub(super) finished: Vec<(u64, Finished<F>)>,
-    /// The last parts of those that have not.
+    /// The last parts of the others.
     pub(super) parts: HashMap<u64, Vec<Body<F>>>,
-    /// Whether all is there that the broker has not acknowledged.
+    /// Whether it contains everything that the broker has not acknowledged.
     pub(super) complete: bool,
 }
 
 /// A reply that has ended, with the token of its request.
 pub(super) type Finished<F> = (u64, Detached<F>);
 
-/// Whose reply has ended, and how.
+/// The end of a reply, for the log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ended<'a> {
     pub(super) client: &'a [u8],
@@ -110,18 +108,18 @@ impl<F> Generation<F> {
 
 #[derive(Debug)]
 pub(super) struct Log<F> {
-    /// The one that is written to.
+    /// The generation that is written to.
     youngest: Generation<F>,
-    /// Those that are closed, the oldest first; none is empty.
+    /// The closed generations, the oldest first; none is empty.
     closed: VecDeque<Generation<F>>,
-    /// Room for the next.
+    /// A cleared generation, for reuse.
     spare: Option<Generation<F>>,
-    /// How many replies were forgotten, and how many were acknowledged.
+    /// Numbers of parts that were dropped, and that were acknowledged.
     forgotten: u64,
     acknowledged: u64,
-    /// When the youngest is old; set while there is any reply.
+    /// When the youngest generation is to be closed. Set while there is any entry.
     due: Option<Time>,
-    /// Whether a reply was forgotten that was not acknowledged.
+    /// Whether a part was dropped before it was acknowledged.
     overflowed: bool,
 }
 
@@ -147,12 +145,12 @@ impl<F> Log<F> {
         count
     }
 
-    /// The broker has so many more.
+    /// Counts acknowledged parts.
     pub(super) fn acknowledge(&mut self, messages: u32) {
         self.acknowledged += u64::from(messages);
     }
 
-    /// The broker is there.
+    /// Lets generations age after a message of the broker.
     pub(super) fn heard(&mut self, now: Time) {
         if self.due.is_some_and(|due| due <= now) {
             self.age(now);
@@ -169,7 +167,7 @@ impl<F> Log<F> {
             self.forget_oldest();
         }
         if self.closed.is_empty() {
-            // Nothing is kept for what may never come again.
+            // Releases the memory, which may not be needed again.
             self.youngest = Generation::new();
             self.spare = None;
             self.due = None;
@@ -197,7 +195,7 @@ impl<F> Log<F> {
         }
     }
 
-    /// The youngest is full.
+    /// Closes the youngest generation when it is full.
     #[cold]
     fn turn(&mut self, now: Time) {
         self.age(now);
@@ -215,7 +213,7 @@ impl<F: Frame> Log<F> {
         self.put(now, number, None, body);
     }
 
-    /// Something is said that is not said again, and is acknowledged as all else.
+    /// Adds an entry that is never sent again, because acknowledgements count all replies.
     pub(super) fn skip(&mut self, now: Time) {
         self.part(now, NOBODY, &Body::json(F::from(&[][..])));
     }
@@ -277,7 +275,8 @@ impl<F: Frame> Log<F> {
         });
     }
 
-    /// All that a broker which was `heard` last may not have, or may not have passed on. Begins anew.
+    /// Removes and returns everything that a broker, whose last message arrived at `heard`, may not have received or
+    /// passed on.
     pub(super) fn take(&mut self, heard: Time) -> Said<F> {
         let mut finished = Vec::new();
         let mut parts: HashMap<u64, Vec<Body<F>>> = HashMap::new();

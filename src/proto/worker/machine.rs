@@ -1,4 +1,4 @@
-//! A worker by the contract of the machines.
+//! The contract of the machines, for a worker of one broker.
 
 use super::{Retract, Worked, Worker, WorkerNotice};
 use crate::proto::Time;
@@ -8,12 +8,12 @@ use crate::wire::{Body, Frame};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-/// What its user wants of a worker. A delivery is named by the number that its notice had.
+/// A command of the application. A delivery is named by the number in its notice.
 #[derive(Debug)]
 pub enum WorkerCommand<F> {
-    /// Commands that were given together, and what their user has done for them.
+    /// Commands that were submitted together, with the work that the application did for them.
     Batch(Worked, Vec<WorkerCommand<F>>),
-    /// See [`Worker::partial`], and [`Worker::correct`] of the number.
+    /// See [`Worker::partial`], and [`Worker::correct`] for the counted cost.
     Partial(u64, Body<F>, u32),
     /// See [`Worker::finish`].
     Final(u64, Body<F>),
@@ -23,7 +23,7 @@ pub enum WorkerCommand<F> {
     Reject(u64, Body<F>),
     /// See [`Worker::expire`].
     Expired(u64),
-    /// See [`Worker::read`]: a delivery, and how many bytes.
+    /// See [`Worker::read`]: the delivery, and the number of bytes.
     Read(u64, u32),
     /// See [`Worker::enough`].
     Enough(u64),
@@ -31,13 +31,13 @@ pub enum WorkerCommand<F> {
     Heartbeat,
     /// See [`Worker::set_concurrency`].
     Concurrency(Option<usize>),
-    /// See [`Worker::pause`], or [`Worker::resume`] if not.
+    /// See [`Worker::pause`] if true, else [`Worker::resume`].
     Pause(bool),
     /// See [`Worker::handle_pong`].
     Pong,
-    /// Asks for a snapshot, under this name.
+    /// Asks for a snapshot under this id.
     Stats(u64),
-    /// See [`Worker::stop`]; the running requests have this long, `None` is without end.
+    /// See [`Worker::stop`]: the time for running requests; `None` is without limit.
     Stop(Option<Duration>),
 }
 

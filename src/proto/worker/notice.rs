@@ -1,70 +1,70 @@
-//! What the worker reports to its user.
+//! Notices of the worker to its application.
 
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
 use crate::wire::{Body, Malformed};
 
-/// What the worker reports to its user.
+/// A notice of the worker to its application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerNotice<F> {
-    /// A request to be worked on.
+    /// An offered request.
     Request {
-        /// This worker's number for it, never used twice.
+        /// The number of the delivery, never used twice by this worker.
         delivery: u64,
-        /// What the client sent.
+        /// The data of the request.
         body: Body<F>,
         /// The client's options as JSON, from a broker that passes them on.
         opts: Option<F>,
-        /// How often other workers were lost with it before.
+        /// Number of earlier attempts at workers that were lost.
         retried: u8,
-        /// When its time is over, as far as the broker knows.
+        /// The deadline of the request, if the broker knows one.
         deadline: Option<Time>,
-        /// Whether its data are a stream, of which the body is nothing.
+        /// Whether its data are a stream. Then the body is empty.
         stream: bool,
         /// The name that the client asked for, if it is not that of this worker's service.
         service: Option<Box<F>>,
-        /// Who the client is, from a broker that authenticates; see
+        /// The user, from a broker with authentication; see
         /// [`RequestExtra::user`](crate::wire::omdp::RequestExtra::user).
         user: Option<Box<F>>,
         /// Whether the broker takes it back.
         returnable: bool,
     },
-    /// Nobody waits for this delivery any more: the owner drops it if it was not taken, and what
-    /// the user still sends for it goes nowhere.
+    /// The delivery is cancelled. The owner drops its offer if that was not taken. Later replies to
+    /// it are ignored.
     Cancelled {
-        /// The number it was given out under.
+        /// The number of the delivery.
         delivery: u64,
-        /// Why.
+        /// The reason.
         code: Code,
     },
-    /// So many bytes more of this delivery's parts may be sent, see [`flow`](crate::proto::flow).
+    /// Credit for partials of this delivery, see [`flow`](crate::proto::flow).
     Credit {
-        /// The number it was given out under.
+        /// The number of the delivery.
         delivery: u64,
-        /// How many, as its user counts; less than none if that counted too few before.
+        /// The credit as counted by the application; negative if that counted too little before.
         bytes: i64,
     },
-    /// The next part of the stream that is this delivery's data.
+    /// The next chunk of the stream that is this delivery's data.
     Chunk {
-        /// The number it was given out under.
+        /// The number of the delivery.
         delivery: u64,
-        /// What the client's user gave.
+        /// The data of the chunk.
         body: Body<F>,
-        /// What it costs, to be given back by [`read`](super::Worker::read).
+        /// Its cost, to be given back by [`read`](super::Worker::read).
         cost: u32,
     },
-    /// Nothing follows in that stream.
+    /// The end of that stream.
     ChunkEnd {
-        /// The number it was given out under.
+        /// The number of the delivery.
         delivery: u64,
     },
-    /// The broker has this worker.
+    /// The worker is registered at a broker.
     Connected,
-    /// It has not any more; the worker is looking for it.
+    /// The connection is lost; the worker reconnects.
     Disconnected(Loss),
-    /// The broker sent something that is no message; it was dropped.
+    /// A malformed message of the broker was dropped.
     Fault(Malformed),
-    /// The drain is over: nothing runs, and the broker was told.
+    /// The drain is complete: nothing runs, and the broker was told.
     Drained,
 }

@@ -1,5 +1,5 @@
-//! Offers, which the user has not taken: they go back to the broker when they can't be started soon,
-//! when the worker is to stop, and when its user is blocked or its broker lost.
+//! Offers that the application has not taken. They are returned to the broker when they cannot start soon, when the
+//! worker stops, and when its application is blocked or its broker lost.
 
 use super::Worker;
 use super::delivery::Delivery;
@@ -9,33 +9,32 @@ use crate::wire::omdp::WorkerMessage;
 use crate::wire::sizes::MAX_LIST;
 use std::time::Duration;
 
-/// How long offers wait while no delivery ends. Several times what the broker sends ahead of need
-/// should take, see `AHEAD` in `broker::pace`.
+/// How long offers wait while no delivery ends. Several times the duration of prefetched work, see `AHEAD` in
+/// `broker::pace`.
 pub const STALL: Duration = Duration::from_millis(5);
 
-/// How long an offer may have to wait by the pace of the latest requests. Longer than anything that
-/// a broker of ours gives ahead of need, unless the user became slower meanwhile.
+/// Maximum wait of an offer, estimated from the pace of recent requests. Longer than anything that an extended broker
+/// gives ahead of need, unless the application has become slower.
 pub const BACKLOG: Duration = Duration::from_millis(100);
 
-/// The owner is to take back offers that are returnable, the latest first.
+/// The offers that the owner has to take back, of those that are returnable, the latest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retract {
-    /// Only those of this broker, of a worker of [several](crate::proto::several) brokers.
+    /// Only offers of this broker, for a worker of [several](crate::proto::several) brokers.
     pub broker: Option<usize>,
-    /// How many deliveries there are, taken or offered.
+    /// Number of deliveries, taken or offered.
     pub outstanding: usize,
-    /// How many may remain: offers up to here have room to be taken.
+    /// Number of deliveries that may remain: offers up to this number have room to start.
     pub limit: usize,
 }
 
 impl<F: Frame> Worker<F> {
-    /// Which offers are to be taken back; the answer is
-    /// [`handle_retracted`](Self::handle_retracted).
+    /// The offers to take back, once. [`handle_retracted`](Self::handle_retracted) is the answer.
     pub fn poll_retract(&mut self) -> Option<Retract> {
         self.retract.take()
     }
 
-    /// Takes note that the owner has taken these offers back, in the order in which they came.
+    /// Handles that the owner has taken back these offers, in order of arrival.
     pub fn handle_retracted(&mut self, now: Time, deliveries: &[u64]) {
         let mut tokens: Vec<u8> = Vec::new();
         for &number in deliveries {
@@ -48,19 +47,19 @@ impl<F: Frame> Worker<F> {
             }
         }
         if !tokens.is_empty() {
-            // First, or the broker would give them back at once.
+            // Before RETURN, or the broker would give them again at once.
             if self.shared && self.draining.is_none() {
                 self.full = true;
                 self.send_ready();
             } else if self.count_abandoned() {
                 self.send_ready();
             }
-            // From the last to the first, as the broker puts them at the front of the queue.
+            // In reverse, because the broker puts them at the front of the queue.
             for tokens in tokens.rchunks(MAX_LIST) {
                 let tokens = F::from(tokens);
                 self.transmits.push(WorkerMessage::Return { tokens });
             }
-            // It takes this worker for a slow one.
+            // After RETURN the broker assumes a slow worker.
             self.pace.untold();
         }
         if self.watchdog.is_barking() && self.link.is_up() {
@@ -77,7 +76,7 @@ impl<F: Frame> Worker<F> {
         self.stalled_at = (self.busy() > limit).then(|| now + STALL);
     }
 
-    /// It became slow, though not so slow that nothing ends: what would wait for long goes back.
+    /// Returns offers that would wait for too long although deliveries still end.
     pub(super) fn shed_backlog(&mut self) {
         let Some(limit) = self
             .config

@@ -1,52 +1,52 @@
-//! How long a worker's user takes for a request, which the broker is told now and then.
+//! The pace of a worker: how long its application takes for a request. The broker is told now and
+//! then.
 //!
-//! It is measured where requests are worked on: the broker can't tell the time that a request
-//! takes from the time that it travels, nor from the time until a loaded machine lets somebody
-//! run. So what counts is the time in which the user had something in its hands.
+//! It is measured where requests are handled. The broker cannot separate the time of a request from
+//! its transfer, or from the delays of a loaded machine. So only the time in which the application
+//! had requests counts.
 
 use super::Worker;
 use crate::proto::Time;
 use crate::wire::Frame;
 use std::time::Duration;
 
-/// What the user has done since it said so last.
+/// The work of the application since its last report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Worked {
     /// The last delivery that it has taken, and when it took the first of them; `None` if it took
     /// none.
     pub taken: Option<(u64, Time)>,
-    /// The end of the span.
+    /// The end of the time span.
     pub at: Time,
-    /// How many deliveries ended in it.
+    /// Number of deliveries that ended in it.
     pub ends: usize,
 }
 
-/// The weight of the past in the average: so many requests.
+/// The weight of the past in the average, as a number of requests.
 const MEMORY: u64 = 16;
 
-/// A single slow request counts for no more than this. It makes the average 2 ms, so the next one
-/// to be slow makes a slow worker, and sixteen fast ones make it a fast one again.
+/// Maximum that a single slow request counts. It raises the average to 2 ms, so a second slow
+/// request makes the worker slow, and sixteen fast ones make it fast again.
 const LONGEST: Duration = Duration::from_millis(32);
 
-/// How long the broker is left with what it was told, although nothing has changed: it also
-/// learns the round trip from it.
+/// How often the broker is told without a change: it also measures the round trip by it.
 const REPEAT: Duration = Duration::from_millis(100);
 
-/// Fractions of a µs that the average counts: sixteenths.
+/// Fractions of a µs in the average: sixteenths.
 const UNIT: u64 = 16;
 
-/// The worker's end of `broker::pace`.
+/// The worker's counterpart of `broker::pace`.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// Between two ends while the user has all that it may take; how many requests it is the
-    /// average of, up to [`MEMORY`].
+    /// Average time between two ends while the application has all the requests that it may take,
+    /// and the number of requests in it, up to [`MEMORY`].
     average: u64,
     count: u64,
-    /// The last delivery that was taken.
+    /// The number of the delivery that was taken last.
     taken: u64,
-    /// Since when the user works on what it has in its hands, or when the last of it ended.
+    /// Since when the application has worked on its requests, or when the last one ended.
     since: Time,
-    /// What the broker was told last, and when.
+    /// The latest report to the broker, and its time.
     told: Option<(u64, Time)>,
 }
 
@@ -61,11 +61,11 @@ impl Pace {
         }
     }
 
-    /// `oldest` is the oldest delivery that was there before these ends, `load` how many there
-    /// were, of which `limit` may be worked on at once.
+    /// Applies a report. `oldest` is the oldest delivery before these ends, `load` the number of
+    /// deliveries, and `limit` the concurrency.
     pub(super) fn worked(&mut self, worked: Worked, oldest: Option<u64>, load: usize, limit: u64) {
         if let Some((last, at)) = worked.taken {
-            // Nothing was left in its hands, so what passed until it took these was no work.
+            // The application had no request, so the time before it took these is no work.
             if oldest.is_none_or(|oldest| oldest > self.taken) {
                 self.since = self.since.max(at);
             }
@@ -77,7 +77,7 @@ impl Pace {
         }
         let span = worked.at.since(self.since).as_micros() as u64;
         self.since = self.since.max(worked.at);
-        // With half of what it may work on it ends half as many as it could.
+        // With half its concurrency in use, half as many requests end as could.
         let sample = (span * UNIT).saturating_mul((load as u64).clamp(1, limit)) / (limit * ends);
         let sample = sample.min(LONGEST.as_micros() as u64 * UNIT);
         self.count = (self.count + ends).min(MEMORY);
@@ -85,18 +85,18 @@ impl Pace {
         self.average = (self.average * (self.count - weight) + sample * weight) / self.count;
     }
 
-    /// The pace of before is not that of now.
+    /// Discards the average, which no longer holds.
     pub(super) fn forget(&mut self) {
         self.count = 0;
         self.told = None;
     }
 
-    /// The broker knows nothing of it.
+    /// Forgets what the broker was told.
     pub(super) fn untold(&mut self) {
         self.told = None;
     }
 
-    /// The µs to be told with the reply that leaves now, if any.
+    /// The average in µs to report with the next reply, if a report is due.
     pub(super) fn tell(&mut self, now: Time) -> Option<u16> {
         if self.count == 0 {
             return None;
@@ -112,7 +112,7 @@ impl Pace {
         Some(u16::try_from(average.div_ceil(UNIT)).unwrap_or(u16::MAX))
     }
 
-    /// How many requests the user works off in this time; `None` if nobody knows.
+    /// Number of requests that end within this time; `None` if unknown.
     pub(super) fn within(&self, time: Duration) -> Option<usize> {
         let count = (time.as_micros() as u64 * UNIT).checked_div(self.average)?;
         (self.count > 0).then_some(count as usize)
@@ -120,7 +120,7 @@ impl Pace {
 }
 
 impl<F: Frame> Worker<F> {
-    /// Takes note of what the user has taken, and is about to end.
+    /// Records what the application has taken, and is about to end.
     pub fn handle_worked(&mut self, worked: Worked) {
         if let (Some(limit), true) = (self.config.concurrency, self.config.prefetch > 0) {
             let oldest = self.deliveries.first_key_value().map(|(number, _)| *number);
@@ -134,7 +134,7 @@ impl<F: Frame> Worker<F> {
 mod tests {
     use super::*;
 
-    /// One request at a time, taken as soon as the one before has ended.
+    /// Handles one request at a time, each taken at the end of the one before.
     fn after(pace: &mut Pace, now: &mut Time, micros: impl IntoIterator<Item = u64>) {
         for micros in micros {
             let begin = *now;
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(pace.tell(Time::ZERO), Some(2));
     }
 
-    /// What counts is how often one of them ends.
+    /// The rate of ends counts.
     #[test]
     fn requests_that_are_worked_on_at_once_share_the_time() {
         for load in [1, 5, 10, 40] {

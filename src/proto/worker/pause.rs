@@ -1,8 +1,7 @@
-//! A worker that pauses: it stays registered, is given nothing new, and gives back what its user has not
-//! taken. What runs goes on.
+//! Pause: the worker stays registered, takes no new requests, and returns its offers. Running requests go on.
 //!
-//! Its broker hears that there is no room. What is on its way then goes back at once. A broker that takes
-//! nothing back has given one request at most, which is on offer until the worker goes on.
+//! The broker is told that there is no room. Requests that are under way are returned on arrival. A broker that does
+//! not take requests back has given one request at most, which stays on offer until the pause ends.
 
 use super::Worker;
 use crate::proto::Time;
@@ -10,10 +9,10 @@ use crate::wire::Frame;
 use crate::wire::omdp::WorkerMessage;
 
 impl<F: Frame> Worker<F> {
-    /// Takes no new request until [`resume`](Self::resume); what was only offered goes back.
+    /// Takes no new requests until [`resume`](Self::resume), and returns all offers.
     pub fn pause(&mut self) {
         if !std::mem::replace(&mut self.paused, true) && self.draining.is_none() {
-            // First, or the broker would give them back at once.
+            // Before RETURN, or the broker would give them again at once.
             if self.link.peer().is_some() || self.speaks_pigato() {
                 self.send_ready();
             }
@@ -35,7 +34,7 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// Gives a request back that its user has not seen. False if the broker takes none back.
+    /// Returns a request before it is offered. Returns false if the broker does not take requests back.
     pub(super) fn give_back(&mut self, token: Option<u64>) -> bool {
         let Some(token) = token else {
             return false;
@@ -43,7 +42,7 @@ impl<F: Frame> Worker<F> {
         self.transmits.push(WorkerMessage::Return {
             tokens: F::from(&token.to_be_bytes()[..]),
         });
-        // The broker takes this worker for a slow one.
+        // After RETURN the broker assumes a slow worker.
         self.pace.untold();
         true
     }

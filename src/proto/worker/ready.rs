@@ -1,5 +1,4 @@
-//! READY: what the broker is told of the worker, above all how many requests it may give, and again
-//! whenever that changes.
+//! READY: registers the worker and announces its room, and again whenever that changes.
 
 use super::Worker;
 use crate::proto::Time;
@@ -8,10 +7,9 @@ use crate::wire::{About, Dialect, Frame, Hello};
 use std::collections::HashSet;
 
 impl<F: Frame> Worker<F> {
-    /// From now on others run requests in the same room. Whoever sees all of them watches for
-    /// stalls; and what is taken back was given by a broker that can't know how full the room is,
-    /// so it is asked for no more until [`room_again`](Self::room_again). Gives the cancelled deliveries whose handlers
-    /// go on.
+    /// Declares the room shared with other workers. Their common owner detects stalls. The broker, which cannot know
+    /// how full the room is, gets no room after a RETURN until [`room_again`](Self::room_again). Returns the
+    /// cancelled deliveries whose handlers go on.
     pub(in crate::proto) fn share_room(&mut self) -> HashSet<u64> {
         self.shared = true;
         self.stalled_at = None;
@@ -22,18 +20,18 @@ impl<F: Frame> Worker<F> {
         left_running
     }
 
-    /// Others have left some of the room.
+    /// Handles that the other workers have left some of the room.
     pub(in crate::proto) fn room_again(&mut self) {
         if std::mem::take(&mut self.full) && self.link.peer().is_some() && self.draining.is_none() {
             self.send_ready();
         }
     }
 
-    /// How many requests may run at once from now on; those that run are left alone.
+    /// Changes the maximum of requests that run at once. Running requests go on.
     pub fn set_concurrency(&mut self, now: Time, concurrency: Option<usize>) {
         self.config.concurrency = concurrency;
         self.pace.forget();
-        // What is on offer may have room now, or have none any more.
+        // Offers may now have room to start, or no longer have it.
         let since = self.stalled_at;
         self.watch_for_stall(now);
         self.stalled_at = self.stalled_at.map(|at| since.unwrap_or(at).min(at));
@@ -42,8 +40,8 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// How many requests the broker may give it: none once it is to leave, while it is paused or its user
-    /// is blocked, and fewer while some run that the broker does not know of, or has no part in any more.
+    /// The room to announce. It is zero while the worker stops or pauses or its application is blocked. Handlers that
+    /// the broker does not know of, or has no request for any more, reduce it.
     pub(super) fn concurrency(&self) -> Option<usize> {
         let takes_none = self.draining.is_some() || self.paused || self.watchdog.is_barking();
         let limit = match takes_none {
@@ -54,7 +52,7 @@ impl<F: Frame> Worker<F> {
         limit.map(|limit| limit.saturating_sub(self.detached.unclaimed() + self.abandoned.told()))
     }
 
-    /// Whether there is a broker of PIGATO to speak to, which says no hello.
+    /// Whether the link to a PIGATO broker, which sends no hello, is up.
     pub(super) fn speaks_pigato(&self) -> bool {
         self.config.dialect == Dialect::Pigato && self.link.is_up()
     }
@@ -63,7 +61,7 @@ impl<F: Frame> Worker<F> {
         format!("{}.{}", self.config.session, self.connections)
     }
 
-    /// The first message of a connection, which alone has what the worker tells about itself.
+    /// Sends the first message of a connection, the only one with the description of the worker.
     pub(super) fn introduce(&mut self) {
         let about = self.config.about.clone();
         self.say_ready(about);
@@ -104,7 +102,7 @@ impl<F: Frame> Worker<F> {
             hello: Some(hello.to_frame()),
         });
         if self.config.dialect == Dialect::Pigato {
-            // Where the concurrency stands; another READY is ignored.
+            // PIGATO carries the concurrency in heartbeats, and ignores another READY.
             self.transmits.push(WorkerMessage::Heartbeat);
         }
     }

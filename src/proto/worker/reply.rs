@@ -1,4 +1,4 @@
-//! What the user says of a delivery: parts of the reply, and its end.
+//! Replies of the application: partials, and the end of a delivery.
 
 use super::delivery::Delivery;
 use super::log::Ended;
@@ -10,7 +10,7 @@ use crate::wire::omdp::{ReplyKind, WorkerMessage, error_for_old};
 use crate::wire::{Body, Dialect, Frame};
 
 impl<F: Frame> Worker<F> {
-    /// Sends one part of the reply.
+    /// Sends a partial.
     pub fn partial(&mut self, now: Time, delivery: u64, body: Body<F>) {
         let dialect = self.config.dialect;
         let has_windows = self.has_windows();
@@ -50,7 +50,7 @@ impl<F: Frame> Worker<F> {
             spent,
             ..
         } = delivery;
-        // Through a 0.0.92 broker this could reach a 0.0.92 client, which a null partial kills.
+        // Through a 0.0.92 broker this could reach a 0.0.92 client, which a null partial crashes.
         if token.is_none() && body.is_null() && !matches!(dialect, Dialect::Mdp(_)) {
             return;
         }
@@ -70,24 +70,24 @@ impl<F: Frame> Worker<F> {
         self.transmits.push(message);
     }
 
-    /// Whether the broker has said that it does not take so much.
+    /// Whether the body exceeds the maximum of the broker's hello.
     fn is_too_large(&self, body: &Body<F>) -> bool {
         let broker = self.link.peer();
         broker.is_some_and(|broker| !broker.takes(body.bytes.len()))
     }
 
-    /// Ends the request with data.
+    /// Ends a delivery with data.
     pub fn finish(&mut self, now: Time, delivery: u64, body: Body<F>) {
         self.end(now, delivery, ReplyKind::Final, body);
     }
 
-    /// Ends the request with an error value.
+    /// Ends a delivery with an error value.
     pub fn error(&mut self, now: Time, delivery: u64, value: Body<F>) {
         self.end(now, delivery, ReplyKind::Error, value);
     }
 
-    /// Does not want the request: a broker of ours gives it to another worker. Where no part was sent yet; else it is an
-    /// error.
+    /// Rejects a delivery: an extended broker gives it to another worker. With other brokers, or after a partial, it
+    /// is an error.
     pub fn reject(&mut self, now: Time, delivery: u64, reason: Body<F>) {
         let entry = self.deliveries.get(&delivery);
         let is_known = entry.is_some_and(|d| d.sent == 0 && d.token.is_some());
@@ -98,8 +98,7 @@ impl<F: Frame> Worker<F> {
         self.end(now, delivery, ReplyKind::OwnError, code);
     }
 
-    /// Ends the request because its handler has taken longer than it may. The user has given it up,
-    /// and has room for another.
+    /// Ends a delivery whose handler took too long. The application has given it up, and has room for another.
     pub fn expire(&mut self, now: Time, delivery: u64) {
         let value = Body::json(F::from(Code::WorkerTimeout.to_json()));
         self.end(now, delivery, ReplyKind::OwnError, value);
@@ -162,12 +161,12 @@ impl<F: Frame> Worker<F> {
     }
 }
 
-/// The end of a request whose reply is more than the broker takes.
+/// The error value in place of a reply that exceeds the broker's maximum.
 fn too_large<F: Frame>() -> Body<F> {
     Body::json(F::from(Code::ReplyTooLarge.to_json()))
 }
 
-/// One body of all parts and the final, which adds nothing if it has no data.
+/// Joins the collected partials and the final, which adds nothing if it has no data.
 fn with_parts<F: Frame>(mut parts: Vec<F>, body: Body<F>) -> Body<F> {
     if !body.is_null() {
         parts.extend(body.into_frames());

@@ -1,13 +1,13 @@
-//! What becomes of a worker's deliveries when a connection to their broker is lost.
+//! Recovery of deliveries when the connection to the broker is lost.
 //!
-//! The loss of a connection is the loss of a broker, as this side sees it. What its user has taken is
-//! *detached*: its user works on, and what it says is kept, see [`detached`](super::detached). What its
-//! user has not taken is taken back at once, for certain.
+//! For this side, the loss of a connection is the loss of a broker. Deliveries that the application has taken are
+//! *detached*: their handlers go on, and their replies are kept, see [`detached`](super::detached). Offers are taken
+//! back at once, with certainty.
 //!
-//! The broker of the next connection is told of all of it by CLAIM, and of what was said in the last
-//! moments, see [`log`](super::log). The same process knows each by its token: it says which parts it
-//! has, or that nobody asks any more; and what was not claimed has not started. Another process looks
-//! for the clients. When no broker comes within the patience, what is detached is given up.
+//! All of them, and the replies of the last moments (see [`log`](super::log)), are claimed from the broker of the
+//! next connection. If it is the same process, it knows each by its token: it states which parts it has, or that no
+//! client wants the reply; requests without a claim have not started. Another process searches for the clients. If no
+//! broker is found in time, detached deliveries are given up.
 
 use super::Worker;
 use super::delivery::Delivery;
@@ -20,7 +20,7 @@ use crate::proto::link::BrokerLife;
 use crate::wire::omdp::{ClaimExt, ClaimState, ReplyKind, ResumeExt, WorkerMessage, tokens};
 use crate::wire::{Body, Frame};
 
-/// More is not disowned: its clients end up not knowing.
+/// Maximum of disowned requests. The clients of further ones will not learn that they have not started.
 const MAX_DISOWNED: usize = 65_536;
 
 /// A request that had not started when its broker was lost.
@@ -33,7 +33,7 @@ pub(super) struct Disowned<F> {
 }
 
 impl<F: Frame> Worker<F> {
-    /// The connection is lost: detaches what a broker of 1.x gave, and gives the rest up.
+    /// Handles the loss of the connection: detaches deliveries of an extended broker, and cancels the others.
     pub(super) fn lose_deliveries(&mut self, now: Time) {
         let broker = self.link.broker();
         let Said {
@@ -75,7 +75,7 @@ impl<F: Frame> Worker<F> {
             }
         }
         if running {
-            // Only the owner knows which of them were taken.
+            // Only the owner knows which deliveries were taken.
             self.ask_back(0);
         }
         if !self.detached.is_empty() {
@@ -84,14 +84,14 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// The connection is given up because the user is blocked: nothing is detached, and the broker
-    /// hears that what had started is lost.
+    /// Gives the connection up because the application is blocked. Nothing is detached: the broker is told that
+    /// started requests are lost.
     pub(super) fn abandon(&mut self) {
         self.give_up_at = None;
         self.disowned.clear();
         self.log = super::log::Log::new();
         self.detached = super::detached::DetachedReplies::new();
-        // If that does not reach the broker, it must not believe that they never started.
+        // If that message is lost, the broker must not conclude that they have not started.
         self.detached.incomplete = true;
         let numbers: Vec<u64> = self.deliveries.keys().copied().collect();
         for number in numbers {
@@ -102,7 +102,7 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// The owner has taken it back before its user took it: it never starts here.
+    /// Records that a detached delivery was taken back before the application took it, so it never starts here.
     pub(super) fn disown(&mut self, number: u64, delivery: Delivery<F>) {
         let given = self.detached.take(number).and_then(|reply| reply.given);
         if self.disowned.len() < MAX_DISOWNED {
@@ -115,7 +115,7 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// No broker came that they could be claimed from.
+    /// Gives up detached deliveries when no broker was found in time.
     pub(super) fn give_up_detached(&mut self) {
         self.give_up_at = None;
         self.disowned.clear();
@@ -125,7 +125,7 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// The broker of this connection has said hello: it is told of everything that is detached.
+    /// Claims all detached deliveries after the broker's hello.
     pub(super) fn claim_detached(&mut self) {
         self.give_up_at = None;
         let Some(broker) = self.link.broker() else {
@@ -172,7 +172,7 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// The client of a claim was found.
+    /// Handles RESUME: the client of a claim was found.
     pub(super) fn on_resume(&mut self, now: Time, ext: ResumeExt) {
         let ResumeExt {
             number,
@@ -181,7 +181,7 @@ impl<F: Frame> Worker<F> {
             read,
         } = ext;
         let Some(mut reply) = self.detached.take_claimed(number) else {
-            // Given up here meanwhile.
+            // It was given up meanwhile.
             return self.refuse_to_resume(now, token);
         };
         let Some(missing) = reply.take_missing(received) else {
@@ -194,8 +194,8 @@ impl<F: Frame> Worker<F> {
             delivery.token = Some(token);
             delivery.arrived = now;
             self.by_token.insert(token, number);
-            // Credit that was on its way is in no message any more, so all that was read is compared
-            // with all that was given. What this side gives by itself, it gives now.
+            // Credit that was under way is lost, so the total that was read is compared with the total that was
+            // given. Credit that this side gives by itself is given now.
             let read = if has_windows { read } else { u64::MAX };
             let owed = read.min(delivery.spent).saturating_sub(delivery.granted);
             delivery.debt = Debt::default();
@@ -243,21 +243,21 @@ impl<F: Frame> Worker<F> {
         });
     }
 
-    /// Parts of the reply are nowhere any more.
+    /// Refuses a RESUME for which parts of the reply are missing.
     fn refuse_to_resume(&mut self, now: Time, token: u64) {
         self.detached.incomplete = true;
         self.log.skip(now);
         self.say_code(token, Code::BrokerLost);
     }
 
-    /// Ends a request with a code. The token says which one.
+    /// Ends the request of a token with a code.
     fn say_code(&mut self, token: u64, code: Code) {
         let nobody = F::from(&b"-"[..]);
         let body = Body::json(F::from(code.to_json()));
         self.say_again(ReplyKind::OwnError, (&nobody, &nobody), body, token);
     }
 
-    /// Nobody asks for these.
+    /// Handles DISCLAIM: no client wants these replies.
     pub(super) fn on_disclaim(&mut self, now: Time, numbers: &[u8]) {
         for number in tokens(numbers) {
             if self.detached.take_claimed(number).is_some() {
@@ -283,7 +283,7 @@ impl<F: Frame> Worker<F> {
         );
     }
 
-    /// How many replies are kept of what is over.
+    /// Number of kept replies, of deliveries that have ended.
     #[cfg(test)]
     pub(in crate::proto) fn kept(&self) -> usize {
         self.log.len() + self.detached.ended()

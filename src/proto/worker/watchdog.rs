@@ -1,18 +1,17 @@
-//! Whether the thread of the worker's user is alive: it is asked for a sign now and then, and has so
-//! long to give one.
+//! Watchdog: asks the thread of the application for a sign of life now and then, and limits the time of the answer.
 //!
-//! Heartbeats come from another thread and say nothing about this one, which is what lets a handler
-//! compute for minutes. Who wants a bound sets one.
+//! Heartbeats come from another thread and do not depend on this one, so that a handler may compute for minutes. A
+//! limit is optional.
 //!
-//! | state    | event                  | what follows                             | next    |
+//! | state    | event                  | result                                   | next    |
 //! |----------|------------------------|------------------------------------------|---------|
-//! | off      | link is up             |                                          | resting |
-//! | resting  | an eighth of the limit | a ping                                   | asked   |
+//! | off      | link up                |                                          | resting |
+//! | resting  | an eighth of the limit | ping                                     | asked   |
 //! | asked    | pong                   |                                          | resting |
-//! | asked    | the limit              | offers go back, then the link is lost    | blocked |
+//! | asked    | the limit              | offers are returned, then the link is lost | blocked |
 //! | blocked  | pong                   | the link is opened again                 | off     |
 //!
-//! There is never more than one ping under way, whatever becomes of the link meanwhile.
+//! At most one ping is under way, whatever happens to the link.
 
 use super::Worker;
 use crate::proto::Time;
@@ -20,17 +19,17 @@ use crate::proto::link::Loss;
 use crate::wire::Frame;
 use std::time::Duration;
 
-/// Between a pong and the next ping.
+/// Minimum time between a pong and the next ping.
 const SHORTEST: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 pub(super) struct Watchdog {
     limit: Option<Duration>,
-    /// The link is up; only then does it count.
+    /// The link is up; otherwise the watchdog is off.
     awake: bool,
-    /// When to ask next.
+    /// When to send the next ping.
     next: Time,
-    /// The limit of the answer that is waited for.
+    /// The time limit of the pending answer.
     asked: Option<Time>,
     /// A ping that the owner has not sent yet.
     ping: bool,
@@ -49,23 +48,23 @@ impl Watchdog {
         }
     }
 
-    /// The link is up.
+    /// Starts the watchdog when the link is up.
     pub(super) fn begin(&mut self, now: Time) {
         let Some(limit) = self.limit else {
             return;
         };
         self.awake = true;
         self.next = now;
-        // What was asked before counts from now on.
+        // The limit of a pending ping starts now.
         self.asked = self.asked.map(|_| now + limit);
     }
 
-    /// The link is down.
+    /// Stops the watchdog when the link is down.
     pub(super) fn end(&mut self) {
         self.awake = false;
     }
 
-    /// The thread is blocked.
+    /// Whether the thread is blocked.
     pub(super) fn is_barking(&self) -> bool {
         self.barking
     }
@@ -74,13 +73,13 @@ impl Watchdog {
         (self.awake && !self.barking).then(|| self.asked.unwrap_or(self.next))
     }
 
-    /// True when the thread turns out to be blocked.
+    /// Returns true if the thread is blocked.
     pub(super) fn handle_timeout(&mut self, now: Time) -> bool {
         let Some(limit) = self.limit.filter(|_| self.awake && !self.barking) else {
             return false;
         };
         match self.asked {
-            // This thread was held up too, by whatever held up the other: a sign may come any moment.
+            // This thread was delayed too, by the same cause; the pong may arrive any moment.
             Some(until) if now.since(until) > limit / 8 => self.asked = Some(now + limit / 8),
             Some(until) if until <= now => {
                 self.awake = false;
@@ -99,7 +98,7 @@ impl Watchdog {
         std::mem::take(&mut self.ping)
     }
 
-    /// True if the thread was blocked, and is so no more.
+    /// Returns true if the thread was blocked.
     pub(super) fn handle_pong(&mut self, now: Time) -> bool {
         let Some(limit) = self.limit else {
             return false;
@@ -111,20 +110,19 @@ impl Watchdog {
 }
 
 impl<F: Frame> Worker<F> {
-    /// The user's thread is to be asked for a sign of life now; the answer is
-    /// [`handle_pong`](Self::handle_pong).
+    /// Whether to send a ping to the application's thread now. [`handle_pong`](Self::handle_pong) is the answer.
     pub fn poll_ping(&mut self) -> bool {
         self.watchdog.poll_ping()
     }
 
-    /// The user's thread is not blocked.
+    /// Handles the answer of the application's thread.
     pub fn handle_pong(&mut self, now: Time) {
         if self.watchdog.handle_pong(now) {
             self.link.reopen(now);
         }
     }
 
-    /// The user's thread is blocked. What it has not taken goes back before the link is given up.
+    /// Returns all offers when the application's thread is blocked. The link is given up after that.
     pub(super) fn block(&mut self) {
         if self.link.peer().is_some() {
             self.send_ready();
@@ -132,7 +130,7 @@ impl<F: Frame> Worker<F> {
         self.ask_back(0);
     }
 
-    /// What it has taken is lost, as if the worker had died.
+    /// Gives the link up when the application is blocked. Its deliveries are lost, as if the worker had died.
     pub(super) fn lose_blocked(&mut self, now: Time) {
         if self.said_goodbye() {
             return self.leave();

@@ -1,8 +1,8 @@
-//! Who may do what: the rules, and the checks of every message against them.
+//! Access control: the rules of a broker, and the check of every message against them.
 //!
-//! A broker with rules hears only peers whom the transport vouches for. What it says of a peer is a
-//! [`Principal`], fixed by the handshake; nothing that a peer sends can change it. An identity
-//! belongs to the principal whose connection it is: under another principal it is another peer.
+//! A broker with rules accepts messages only of peers that the transport has authenticated. The handshake fixes the
+//! [`Principal`] of a peer; no message can change it. An identity belongs to the principal of its connection: with
+//! another principal the same identity is another peer.
 
 mod principal;
 mod rules;
@@ -24,10 +24,10 @@ use rules::Verdict;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How many answers are remembered, and how many questions and messages may wait for one.
+/// Maximum of remembered answers, and of messages that wait for one.
 const MAX_ANSWERS: usize = 4096;
 
-/// A question about the rules.
+/// A decision that the authorizer is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Question {
     principal: Arc<Principal>,
@@ -35,11 +35,11 @@ struct Question {
     service: Box<[u8]>,
 }
 
-/// What waits for an answer.
+/// A question without an answer yet, and the messages that wait for it.
 #[derive(Debug)]
 struct Pending<F> {
     question: Question,
-    /// In the order in which they came.
+    /// In order of arrival.
     messages: Vec<PendingMessage<F>>,
     timer: TimerKey,
 }
@@ -50,30 +50,29 @@ struct PendingMessage<F> {
     from: RoutingId,
     message: Incoming<F>,
     account: AccountKey,
-    /// What the account was charged.
+    /// Bytes that the account was charged.
     charged: usize,
 }
 
-/// What the broker knows of the peer behind an identity.
+/// The authenticated peer behind an identity.
 #[derive(Debug)]
 struct Known {
     text: Box<str>,
     principal: Arc<Principal>,
-    /// Whether the rules that hold now are those that let it in, or let it in too.
+    /// Whether the current rules contain the credential of the peer.
     admitted: bool,
-    /// It was told to go, once: the handshake will tell it the rest.
+    /// Whether the peer was sent a DISCONNECT. It is sent once; a later handshake fails anyway.
     dismissed: bool,
 }
 
-/// How often peers wanted what they may not, since the broker was made.
+/// Numbers of refusals by the access rules since the broker was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Refusals {
-    /// READY for a service that the user may not serve.
+    /// READYs for a service that the user may not serve.
     pub workers: u64,
     /// Requests to a service that the user may not call.
     pub requests: u64,
-    /// Messages about requests that the sender has no part in, and messages of peers that the
-    /// rules do not let in any more.
+    /// Messages about requests of other peers, and messages of peers that the current rules do not admit.
     pub strays: u64,
 }
 
@@ -89,17 +88,17 @@ impl std::ops::Add for Refusals {
     }
 }
 
-/// The rules, and whom they were applied to.
+/// The rules, and the state of their application to peers.
 #[derive(Debug)]
 pub(super) struct Authorizer<F> {
-    /// `None`: everybody may do everything.
+    /// `None`: everything is allowed to every peer.
     access: Option<Arc<Access>>,
     known: HashMap<RoutingId, Known>,
-    /// Who sent the message that is being handled.
+    /// The sender of the message that is being handled.
     speaker: Option<Arc<Principal>>,
     answers: HashMap<Question, bool>,
     pending: HashMap<u64, Pending<F>>,
-    /// How many messages are pending.
+    /// Number of messages that wait for an answer.
     waiting: usize,
     asked: u64,
     pub(super) refusals: Refusals,
@@ -119,7 +118,7 @@ impl<F> Authorizer<F> {
         }
     }
 
-    /// The user whose message is being handled.
+    /// The user who sent the message that is being handled.
     pub(super) fn user(&self) -> Option<&str> {
         Some(&self.speaker.as_ref()?.user)
     }
@@ -128,24 +127,24 @@ impl<F> Authorizer<F> {
         self.access.is_some()
     }
 
-    /// How many questions wait for an answer.
+    /// Number of questions that wait for an answer.
     pub(super) fn questions(&self) -> usize {
         self.pending.len()
     }
 
-    /// Of how many peers it is known who they are.
+    /// Number of identities with a known principal.
     pub(super) fn principals(&self) -> usize {
         self.known.len()
     }
 
-    /// What the accounts of peers were charged for messages.
+    /// Bytes that accounts were charged for waiting messages.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn charges(&self) -> impl Iterator<Item = (AccountKey, usize)> {
         let messages = self.pending.values().flat_map(|pending| &pending.messages);
         messages.map(|message| (message.account, message.charged))
     }
 
-    /// Every timer that a question has.
+    /// The timers of all questions.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn timers(&self) -> impl Iterator<Item = TimerKey> {
         self.pending.values().map(|pending| pending.timer)
@@ -153,8 +152,8 @@ impl<F> Authorizer<F> {
 }
 
 impl<F: Frame> Broker<F> {
-    /// Rules for all messages from now on. Peers that they would not let in are told to go, and
-    /// workers that may not serve any more what they serve.
+    /// Replaces the rules. Clients that the new rules do not admit are disconnected, and so are workers that they do
+    /// not allow to serve their service.
     pub fn set_access(&mut self, now: Time, access: Arc<Access>) {
         self.authorizer.answers.clear();
         self.forget_answers();
@@ -165,7 +164,7 @@ impl<F: Frame> Broker<F> {
         self.authorizer.access = Some(access);
         for pending in std::mem::take(&mut self.authorizer.pending).into_values() {
             self.deadlines.cancel(pending.timer);
-            // These rules may know without asking.
+            // The new rules may decide without a question.
             self.replay(now, pending.messages);
         }
         for key in self.workers.keys() {
@@ -197,15 +196,15 @@ impl<F: Frame> Broker<F> {
         ))
     }
 
-    /// The peer whose message is handled, if it does not see everything. Whoever may have all numbers by
-    /// `mmi.metrics` does.
+    /// The sender of the message that is being handled, unless it may see everything. The right to call `mmi.metrics`
+    /// implies that.
     pub(super) fn viewer(&self) -> Option<Arc<Principal>> {
         let speaker = self.authorizer.speaker.as_ref()?;
         let sees_all = self.may(speaker, Action::Call, b"mmi.metrics");
         (!sees_all).then(|| speaker.clone())
     }
 
-    /// Whether the principal may use this service, as far as is known.
+    /// Whether the principal may call or serve this service, as far as the rules and remembered answers tell.
     pub(super) fn sees(&self, viewer: &Arc<Principal>, service: &[u8]) -> bool {
         self.may(viewer, Action::Call, service) || self.may(viewer, Action::Serve, service)
     }
@@ -228,7 +227,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Whether the peer whose message is handled may call this service, for all that is known without asking.
+    /// Whether the sender of the message that is being handled may call this service, as far as the rules and
+    /// remembered answers tell.
     pub(super) fn may_call(&self, service: &[u8]) -> bool {
         let speaker = self.authorizer.speaker.as_ref();
         speaker.is_none_or(|speaker| self.may(speaker, Action::Call, service))
@@ -238,7 +238,8 @@ impl<F: Frame> Broker<F> {
         self.authorizer.is_on()
     }
 
-    /// What was asked about once is asked again when it registers again.
+    /// Whether the rules allow a worker to go on serving. An earlier answer of the authorizer does not count: the
+    /// worker registers again, which asks again.
     fn still_serves(&self, worker: &[u8], action: Action, service: &[u8]) -> bool {
         let Some(known) = self
             .authorizer
@@ -264,7 +265,7 @@ impl<F: Frame> Broker<F> {
     }
 
     fn dismiss_client(&mut self, now: Time, key: ClientKey) {
-        // No broker of these rules has them for it.
+        // As with a lost broker: under these rules the client cannot resume its requests.
         let requests = self
             .clients
             .get(key)
@@ -279,8 +280,8 @@ impl<F: Frame> Broker<F> {
         self.drop_client(now, key);
     }
 
-    /// As [`handle_message`](Self::handle_message), of a peer that the transport vouches for;
-    /// `principal` is [`Principal::to_text`], or `None` if nobody vouches.
+    /// As [`handle_message`](Self::handle_message), with the principal of an authenticated peer. `principal` is the
+    /// form of [`Principal::to_text`], or `None` for a peer that is not authenticated.
     pub fn handle_message_of(
         &mut self,
         now: Time,
@@ -293,7 +294,7 @@ impl<F: Frame> Broker<F> {
         }
         let known = principal.and_then(|text| self.identify(now, from, text));
         let Some((principal, admitted)) = known else {
-            // The transport lets nobody in whom it doesn't vouch for.
+            // The transport admits only authenticated peers.
             self.authorizer.refusals.strays += 1;
             return frames.clear();
         };
@@ -305,8 +306,7 @@ impl<F: Frame> Broker<F> {
         self.authorizer.speaker = None;
     }
 
-    /// What is done from now on is done for the user of this peer, although no message of it is handled; for
-    /// nobody, if it is not known.
+    /// Makes the user of this peer the current one, without a message of the peer. An unknown peer has no user.
     pub(super) fn speak_for(&mut self, peer: &[u8]) {
         let known = self.authorizer.known.get(peer);
         self.authorizer.speaker = known.map(|known| known.principal.clone());
@@ -317,8 +317,8 @@ impl<F: Frame> Broker<F> {
             if *known.text == *text {
                 return Some((known.principal.clone(), known.admitted));
             }
-            // The transport gives an identity away only after its connection has ended: whatever
-            // was held under it was somebody else's.
+            // The transport reassigns an identity only after its connection has ended, so everything held under it
+            // belonged to another peer.
             self.remove_peer(now, from);
         }
         let principal = Arc::new(Principal::parse(text)?);
@@ -334,7 +334,7 @@ impl<F: Frame> Broker<F> {
         Some((principal, admitted))
     }
 
-    /// A peer that came in under rules that do not hold any more.
+    /// Refuses the message of a peer that only earlier rules admitted.
     fn dismiss_stranger(&mut self, now: Time, from: &[u8], frames: &mut Vec<F>) {
         self.authorizer.refusals.strays += 1;
         let Some(known) = self.authorizer.known.get_mut(from) else {
@@ -359,8 +359,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// The connection of a peer ended: what is still to be sent must not reach the next one with
-    /// its identity.
+    /// Discards what still waits to be sent to a peer whose connection has ended: it must not reach the next peer
+    /// with the same identity.
     pub(super) fn withhold(&mut self, peer: &[u8]) {
         if !self.authorizer.known.contains_key(peer) {
             return;
@@ -377,13 +377,13 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Nothing is held under this identity any more.
+    /// Forgets the principal of an identity under which nothing is held any more.
     pub(super) fn forget_principal(&mut self, peer: &[u8]) {
         self.withhold(peer);
         self.authorizer.known.remove(peer);
     }
 
-    /// Who made the requests of this client, for the worker that gets one.
+    /// The frame that tells a worker the user of this client.
     pub(super) fn user_frame(&self, client: &[u8]) -> Option<F> {
         let known = self.authorizer.known.get(client)?;
         Some(known.principal.to_frame())

@@ -1,23 +1,24 @@
-//! Who a peer is.
+//! The authenticated user behind a peer.
 
 use crate::wire::Frame;
 
-/// Between the parts of a principal in its text form. No part may contain it.
+/// Separator between the parts of a principal in its text form. No part may contain it.
 const SEPARATOR: char = '\u{1f}';
 
-/// Who a peer is, as the handshake found out.
+/// The authenticated user behind a peer, as established by the handshake.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Principal {
-    /// What it showed to be let in: a rule that is replaced takes along whom it let in.
+    /// The credential that was admitted. When the rules no longer contain it, its peers are
+    /// disconnected.
     pub credential: String,
-    /// The user.
+    /// The name of the user.
     pub user: String,
-    /// What the authenticator added, as JSON; empty if it added nothing.
+    /// The metadata that the authenticator added, as JSON; empty if there are none.
     pub metadata: String,
 }
 
 impl Principal {
-    /// The form that travels beside each message, inside of the process.
+    /// The text form, which accompanies each message inside the process.
     pub fn to_text(&self) -> String {
         let Principal {
             credential,
@@ -27,7 +28,7 @@ impl Principal {
         format!("{credential}{SEPARATOR}{user}{SEPARATOR}{metadata}")
     }
 
-    /// Reads [`to_text`](Self::to_text).
+    /// Parses the form of [`to_text`](Self::to_text).
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(SEPARATOR).map(str::to_owned);
         let principal = Principal {
@@ -38,7 +39,7 @@ impl Principal {
         parts.next().is_none().then_some(principal)
     }
 
-    /// What a worker of ours is told of the user: the name, and behind a NUL the metadata.
+    /// The frame that tells a 1.x worker the user: the name and, after a NUL, the metadata.
     pub(super) fn to_frame<F: Frame>(&self) -> F {
         if self.metadata.is_empty() {
             return F::from(self.user.as_bytes());

@@ -1,20 +1,20 @@
-//! The rules: who is let in, and what each user may do.
+//! The rules: the credentials that are admitted, and the services that each user may serve and call.
 
 use crate::proto::broker::services::version_of;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-/// A name, or with `*` in it any that fits: `*` stands for any bytes, none included.
+/// A name, or a pattern in which `*` matches any number of bytes, including none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(Vec<Box<[u8]>>);
 
 impl Pattern {
-    /// A pattern out of its text.
+    /// Parses a pattern.
     pub fn new(text: &str) -> Self {
         Pattern(text.split('*').map(|part| part.as_bytes().into()).collect())
     }
 
-    /// Whether it fits all names that a worker's pattern fits: those that begin so.
+    /// Whether this pattern matches every name that a worker's pattern matches: all names with its prefix.
     fn covers(&self, pattern: &[u8]) -> bool {
         let prefix = pattern.strip_suffix(b"*").unwrap_or(pattern);
         let is_open = self.0.len() > 1 && self.0.last().is_some_and(|last| last.is_empty());
@@ -25,7 +25,7 @@ impl Pattern {
         self.0.iter().any(|part| part.contains(&b'@'))
     }
 
-    /// Whether it fits.
+    /// Whether the pattern matches a name.
     pub fn matches(&self, name: &[u8]) -> bool {
         let [first, middle @ .., last] = &self.0[..] else {
             return self.0.first().is_some_and(|only| **only == *name);
@@ -34,7 +34,7 @@ impl Pattern {
             return false;
         };
         for part in middle.iter().filter(|part| !part.is_empty()) {
-            // The leftmost fit leaves most to the parts that follow.
+            // The leftmost match leaves the most bytes to the parts that follow.
             let at = rest
                 .windows(part.len())
                 .position(|window| *window == **part);
@@ -47,19 +47,19 @@ impl Pattern {
     }
 }
 
-/// What a peer wants to do.
+/// An action that needs permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Register as a worker of a service.
+    /// Register as a worker of one service.
     Serve,
-    /// Register as a worker of all services whose names a pattern fits.
+    /// Register as a worker of all services that match a pattern.
     ServePattern,
     /// Make a request to a service.
     Call,
 }
 
 impl Action {
-    /// The word for it.
+    /// The word for the action in events.
     pub fn as_str(self) -> &'static str {
         match self {
             Action::Serve | Action::ServePattern => "serve",
@@ -71,14 +71,14 @@ impl Action {
 /// The services that a user may serve and call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grant {
-    /// As a worker.
+    /// Services that the user may serve as a worker.
     pub serve: Vec<Pattern>,
-    /// As a client.
+    /// Services that the user may call as a client.
     pub call: Vec<Pattern>,
 }
 
 impl Grant {
-    /// Everything.
+    /// A grant of all services.
     pub fn all() -> Self {
         Grant {
             serve: vec![Pattern::new("*")],
@@ -91,8 +91,8 @@ impl Grant {
             Action::Call => self.call.iter().any(|pattern| pattern.matches(service)),
             Action::ServePattern => self.serve.iter().any(|pattern| pattern.covers(service)),
             Action::Serve => self.serve.iter().any(|pattern| {
-                // A worker of a version gets requests for the bare name too: a rule that knows no versions has to
-                // grant that name.
+                // A worker of a version also gets requests for the base name, so a pattern that does not mention
+                // versions must match that name too.
                 let base = version_of(service).map(|(base, _)| base);
                 let base = base.filter(|_| !pattern.names_versions());
                 pattern.matches(service) && base.is_none_or(|base| pattern.matches(base))
@@ -104,23 +104,23 @@ impl Grant {
 /// The rules of a broker.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    /// Which credentials are good.
+    /// The admitted credentials.
     pub credentials: Credentials,
-    /// What is granted, by user.
+    /// Grants by user.
     pub users: HashMap<Box<str>, Grant>,
-    /// What is granted to the users that are not listed.
+    /// The grant of users that are not in `users`.
     pub others: Grant,
-    /// Whether what the rules don't grant may be granted by whoever answers
-    /// [`BrokerEvent::Authorize`], and how long that may take.
+    /// The time to wait for an answer to [`BrokerEvent::Authorize`], which is asked for everything that is not
+    /// granted here. `None`: what is not granted is denied without a question.
     pub ask: Option<Duration>,
 }
 
-/// Which credentials are good.
+/// The admitted credentials.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
-    /// These.
+    /// Credentials that are admitted one by one.
     pub listed: HashSet<Box<str>>,
-    /// And those that begin so: of peers that these very rules let in without a list.
+    /// The prefix of further admitted credentials, which these rules admit without a list.
     pub prefix: Option<Box<str>>,
 }
 
@@ -132,7 +132,7 @@ impl Credentials {
     }
 }
 
-/// What the rules say.
+/// The judgement of the rules on an action.
 pub(super) enum Verdict {
     Yes,
     No,

@@ -1,5 +1,5 @@
-//! What a peer wants is looked at before it is done; what the rules don't know is asked about, and
-//! waits for the answer.
+//! The check of each message before it takes effect. What the rules leave open is asked, and the
+//! message waits for the answer.
 
 use super::rules::Verdict;
 use super::{Action, MAX_ANSWERS, Pending, PendingMessage, Question};
@@ -11,7 +11,7 @@ use crate::wire::omdp::ToWorker;
 use std::time::Duration;
 
 impl<F: Frame> Broker<F> {
-    /// Looks at what a peer wants before it is done, where there are rules.
+    /// Checks a message against the rules, if there are rules, and handles, denies or keeps it.
     #[inline(never)]
     pub(in crate::proto::broker) fn screen(
         &mut self,
@@ -99,7 +99,7 @@ impl<F: Frame> Broker<F> {
         );
     }
 
-    /// A peer that gives up does not wait for an answer any more.
+    /// Drops the waiting messages of a peer that cancels or leaves.
     fn withdraw(&mut self, from: &[u8], message: &Incoming<F>) {
         if self.authorizer.pending.is_empty()
             || !(message.is_goodbye() || message.cancels().is_some())
@@ -119,7 +119,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Answers a [`BrokerEvent::Authorize`]. The answer holds for all messages like it until the
+    /// Answers a [`BrokerEvent::Authorize`]. The answer is remembered for equal questions until the
     /// rules change.
     pub fn authorize(&mut self, now: Time, id: u64, allowed: bool) {
         let Some(pending) = self.authorizer.pending.remove(&id) else {
@@ -129,7 +129,8 @@ impl<F: Frame> Broker<F> {
         self.answer(now, pending, allowed, true);
     }
 
-    /// Nobody answered in time, which is a no for those who waited.
+    /// Denies the messages of a question that was not answered in time. This denial is not
+    /// remembered.
     pub(in crate::proto::broker) fn question_due(&mut self, now: Time, id: u64) {
         if let Some(pending) = self.authorizer.pending.remove(&id) {
             self.answer(now, pending, false, false);
@@ -205,7 +206,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// The broker stops: requests that wait for an answer end like those that wait for a worker.
+    /// Ends waiting requests when the broker stops, like requests in a queue.
     pub(in crate::proto::broker) fn end_pending(&mut self) {
         for pending in std::mem::take(&mut self.authorizer.pending).into_values() {
             self.deadlines.cancel(pending.timer);

@@ -1,14 +1,13 @@
 //! A log-linear histogram of durations, in microseconds.
 //!
-//! Each power of two is divided into [`SUB`] buckets of the same width, so a bucket is at most an eighth
-//! as wide as its lower bound. Histograms of several services, or of several brokers, are merged by adding
-//! their buckets.
+//! Each power of two is divided into [`SUB`] buckets of equal width, so the width of a bucket is at most an eighth of
+//! its lower bound. Histograms of several services or brokers are merged by adding their buckets.
 
-/// Buckets to a power of two.
+/// Number of buckets per power of two.
 const SUB: usize = 1 << SUB_BITS;
 const SUB_BITS: u32 = 3;
 
-/// Counts of values. Buckets beyond the largest value take no room.
+/// Counts per bucket. Buckets above the largest value take no memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::proto::broker) struct Histogram {
     buckets: Vec<u64>,
@@ -17,7 +16,7 @@ pub(in crate::proto::broker) struct Histogram {
     max: u64,
 }
 
-/// Values below twice [`SUB`] have a bucket each.
+/// The bucket of a value. Each value below twice [`SUB`] has a bucket of its own.
 fn index_of(value: u64) -> usize {
     let bits = (u64::BITS - value.leading_zeros()).max(SUB_BITS + 1);
     let shift = bits - (SUB_BITS + 1);
@@ -32,7 +31,6 @@ fn upper_of(index: usize) -> u64 {
 }
 
 impl Histogram {
-    /// Counts a value.
     pub(in crate::proto::broker) fn record(&mut self, micros: u64) {
         let index = index_of(micros);
         if index >= self.buckets.len() {
@@ -49,7 +47,7 @@ impl Histogram {
         self.buckets.resize(index + 1, 0);
     }
 
-    /// Adds what another one has counted.
+    /// Adds the counts of another histogram.
     pub(in crate::proto::broker) fn merge(&mut self, other: &Histogram) {
         if self.buckets.len() < other.buckets.len() {
             self.buckets.resize(other.buckets.len(), 0);
@@ -74,7 +72,7 @@ impl Histogram {
         self.max
     }
 
-    /// The value that `percent` of all values do not exceed, rounded up to the end of its bucket.
+    /// The upper bound of the bucket that contains this percentile, at most the maximum.
     pub(in crate::proto::broker) fn percentile(&self, percent: f64) -> u64 {
         let rank = (self.count as f64 * percent / 100.0).ceil().max(1.0) as u64;
         let mut seen = 0;
@@ -87,7 +85,7 @@ impl Histogram {
         self.max
     }
 
-    /// The buckets that have something: their largest values, and how many values they have.
+    /// The buckets that are not empty: the largest value and the count of each.
     pub(in crate::proto::broker) fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
         let counts = self.buckets.iter().copied().enumerate();
         counts

@@ -1,24 +1,24 @@
-//! The latest events, for those who ask by MMI: they are told what came after the last that they know.
+//! The latest events, for queries by MMI. A query returns the events after the last one that the caller knows.
 
 use crate::proto::broker::addresses::View;
 use crate::proto::broker::{BrokerEvent, Told};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
-/// So many are kept.
+/// Maximum of events that are kept.
 const MAX_EVENTS: usize = 256;
 
 #[derive(Debug, Default)]
 pub(in crate::proto::broker) struct Journal {
     events: VecDeque<Told>,
-    /// The number of the next one; the first is 1.
+    /// The number of the latest event. The first event has the number 1.
     noted: u64,
 }
 
 impl Journal {
     pub(in crate::proto::broker) fn note(&mut self, told: &Told) {
-        // A question to the rules is no event, and has what only its answerer is to know.
-        // A request is no event of the broker's life, and would push the others out.
+        // An authorization question is for the authorizer only. The end of a request is too frequent: it would push
+        // all other events out.
         if let BrokerEvent::Authorize { .. } | BrokerEvent::RequestEnded(_) = told.event {
             return;
         }
@@ -29,13 +29,13 @@ impl Journal {
         self.noted += 1;
     }
 
-    /// The number of the last one.
+    /// The number of the latest event.
     pub(in crate::proto::broker) fn last(&self) -> u64 {
         self.noted
     }
 
-    /// Those after the one with the number `since` that are told; without any number, that of the last
-    /// alone.
+    /// The events after number `since` that pass `is_told`; without `since` none, only the number of the latest
+    /// event.
     pub(in crate::proto::broker) fn since(
         &self,
         since: Option<u64>,
@@ -43,7 +43,7 @@ impl Journal {
         is_told: impl Fn(&BrokerEvent) -> bool,
     ) -> Value {
         let first = self.noted - self.events.len() as u64 + 1;
-        // A number that was never given is one of an earlier broker.
+        // A number greater than the latest was given by an earlier broker.
         let since = since.map(|since| if since > self.noted { 0 } else { since });
         let from = since.unwrap_or(self.noted) + 1;
         let skipped = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! What a service, or a worker, has done so far.
+//! Counters and latencies of a service or of a worker.
 
 use super::histogram::Histogram;
 use crate::proto::Time;
@@ -7,7 +7,7 @@ use crate::proto::code::Code;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
-/// Of one service.
+/// The meter of one service.
 #[derive(Debug, Clone, Default)]
 pub(in crate::proto::broker) struct Meter {
     pub(in crate::proto::broker) requests: u64,
@@ -16,9 +16,9 @@ pub(in crate::proto::broker) struct Meter {
     pub(in crate::proto::broker) partials: u64,
     pub(in crate::proto::broker) retried: u64,
     pub(in crate::proto::broker) cancelled: u64,
-    /// Requests that ended with a code of ours.
+    /// Requests that ended with an own code, by code.
     errors: [u64; Code::ALL.len()],
-    /// Data and options of requests, and parts and finals of replies.
+    /// Bytes of data and options of requests; `bytes_out` counts the partials and finals of replies.
     pub(in crate::proto::broker) bytes_in: u64,
     pub(in crate::proto::broker) bytes_out: u64,
     queue: Histogram,
@@ -27,7 +27,7 @@ pub(in crate::proto::broker) struct Meter {
     last_error: Option<Box<LastError>>,
 }
 
-/// How the latest request ended that had no reply.
+/// The latest error with which a request ended.
 #[derive(Debug, Clone)]
 struct LastError {
     at: Time,
@@ -37,18 +37,18 @@ struct LastError {
 #[derive(Debug, Clone)]
 enum What {
     Code(Code),
-    /// The beginning of what the worker sent, as text.
+    /// The beginning of the worker's error value, as text.
     Value(Box<str>),
 }
 
-/// So many bytes of an error value are kept.
+/// Maximum of bytes that are kept of an error value.
 const MAX_ERROR: usize = 256;
 
-/// The times of a request that ends.
+/// The times of a request that has ended.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::proto::broker) struct Times {
     pub(in crate::proto::broker) arrived: Time,
-    /// When the worker that has it was given it, if one has.
+    /// When the request was given to the worker that has it; `None` if no worker has it.
     pub(in crate::proto::broker) given: Option<Time>,
     pub(in crate::proto::broker) ended: Time,
 }
@@ -75,8 +75,8 @@ impl Meter {
         self.last_error = Some(Box::new(LastError { at: now, what }));
     }
 
-    /// The latest error and how long ago it was. An error value may be of anybody's request, so it is told
-    /// if `values` says so.
+    /// The latest error and its age in ms. Error values can belong to requests of any user, so they are included only
+    /// if `values` is true.
     pub(in crate::proto::broker) fn last_error(&self, now: Time, values: bool) -> Value {
         let Some(error) = &self.last_error else {
             return Value::Null;
@@ -89,17 +89,17 @@ impl Meter {
         }
     }
 
-    /// Requests that ended with an error value, or with a code of ours.
+    /// Number of requests that ended with an error value or an own code.
     pub(in crate::proto::broker) fn errors(&self) -> u64 {
         self.failures + self.errors.iter().sum::<u64>()
     }
 
-    /// How long workers had requests, in ms, in short.
+    /// Summary of the time that workers took for requests, in ms.
     pub(in crate::proto::broker) fn times(&self) -> InShort<'_> {
         InShort(&self.work)
     }
 
-    /// The end of a request that was let in.
+    /// Records the latencies of an admitted request that has ended.
     pub(in crate::proto::broker) fn record(&mut self, times: Times) {
         let Times {
             arrived,
@@ -134,7 +134,7 @@ impl Meter {
         }
     }
 
-    /// Takes out what was counted of requests that still wait.
+    /// Splits off the counts of requests that still wait.
     pub(super) fn split_waiting(&mut self, waiting: Waiting) -> Meter {
         let waiting = Meter {
             requests: waiting.requests as u64,
@@ -146,7 +146,7 @@ impl Meter {
         waiting
     }
 
-    /// As members of an object.
+    /// The members `counters` and `latency` of a JSON object.
     pub(in crate::proto::broker) fn to_json(&self) -> Value {
         json!({
             "counters": {
@@ -169,7 +169,7 @@ impl Meter {
     }
 }
 
-/// A histogram by its mean, its greatest value and some percentiles, in ms.
+/// The summary of a histogram, in ms: mean, maximum and some percentiles.
 pub(in crate::proto::broker) struct InShort<'a>(&'a Histogram);
 
 impl Serialize for InShort<'_> {
@@ -188,7 +188,7 @@ impl Serialize for InShort<'_> {
     }
 }
 
-/// The codes that occurred.
+/// Counts by code, without zeros.
 pub(in crate::proto::broker) fn errors_json(errors: &[u64; Code::ALL.len()]) -> Map<String, Value> {
     Code::ALL
         .into_iter()

@@ -1,8 +1,8 @@
-//! Numbers by service. A service that is there carries its own meter, so that counting takes no
-//! look-up; this table keeps the meters of those that are not.
+//! Meters by service. A service that exists carries its own meter, so that counting needs no lookup. This table keeps
+//! the meters of services that were released.
 //!
-//! Names cost nothing for long: a service has a row of its own, which outlives it, once a worker
-//! has served it and while there are fewer rows than the configuration allows. All else is counted
+//! Invented names must not cost memory for long: a service gets a meter of its own (a row), which survives it, with
+//! its first worker and while there are fewer rows than the configured maximum. All other services are counted
 //! together.
 
 mod histogram;
@@ -16,14 +16,14 @@ use super::limits::Waiting;
 use crate::proto::table::Table;
 use std::sync::Arc;
 
-/// The meters of services that are not there.
+/// The meters of released services.
 #[derive(Debug)]
 pub(super) struct Meters {
-    /// So many services may have a row of their own.
+    /// Maximum of rows.
     max_rows: usize,
     rows: usize,
     absent: Table<Arc<[u8]>, Meter>,
-    /// Of services without a row of their own.
+    /// The common meter of services without a row.
     pub(super) other: Meter,
 }
 
@@ -37,9 +37,9 @@ impl Meters {
         }
     }
 
-    /// A worker comes to a service that has no row yet: from now on it has, if there is room. Requests
-    /// that wait for the worker are counted in the row. What ended before is `other`'s, whose counts
-    /// never go down: those who show it leave out what waits.
+    /// Gives a row to a service that gets a worker and has none, if the maximum permits. Returns true if it did.
+    /// Requests that wait are counted in the row. Those that have ended stay in `other`: for its counts to never
+    /// decrease, exporters have to leave out waiting requests.
     pub(super) fn give_row(&mut self, meter: &mut Meter, waiting: Waiting) -> bool {
         if self.rows >= self.max_rows {
             return false;
@@ -50,7 +50,7 @@ impl Meters {
         true
     }
 
-    /// A service goes.
+    /// Stores the meter of a service that is released.
     pub(super) fn keep(&mut self, name: Arc<[u8]>, meter: Meter, has_row: bool) {
         if has_row {
             self.absent.insert(name, meter);
@@ -59,7 +59,7 @@ impl Meters {
         }
     }
 
-    /// A service comes back, or is new: its meter, and whether it has a row.
+    /// The meter of a service that is created, and whether it has a row.
     pub(super) fn take(&mut self, name: &[u8]) -> (Meter, bool) {
         match self.absent.remove(name) {
             Some(meter) => (meter, true),

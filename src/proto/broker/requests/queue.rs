@@ -1,4 +1,4 @@
-//! The queue of a service.
+//! The queue of one service.
 
 use super::routing::{Lane, PLAIN};
 use super::state::{Assigned, ParkState, Queued, SetAside, State};
@@ -8,28 +8,28 @@ use crate::proto::broker::keys::{RequestKey, WorkerKey};
 use crate::proto::broker::limits::Waiting;
 use std::collections::BTreeMap;
 
-/// A queue of one service, linked through its requests, so that one that ends leaves from the
-/// middle at no cost. It counts what waits beside it as well.
+/// The queue of one service, linked through its requests, so that a request that ends leaves the middle at no cost.
+/// It also counts the requests beside it: those that wait without being in a lane.
 #[derive(Debug, Default)]
 pub struct Queue {
-    /// Requests that any worker may have in its turn.
+    /// The plain lane: requests that any worker may have, without priority.
     plain: List,
-    /// All others that are in the queue; no list is empty, nor is the map.
-    // A pointer for the many queues that have none.
+    /// All other lanes; neither a list nor the map is empty.
+    // Boxed, because most queues have no lanes.
     #[allow(clippy::box_collection)]
     lanes: Option<Box<BTreeMap<Lane, List>>>,
     waiting: Waiting,
-    /// Requests beside the queue: set aside, or searching.
+    /// Number of requests beside the queue: set aside, searching, addressed or gathering.
     beside: usize,
-    /// Requests in the queue that are parked.
+    /// Number of parked requests in the queue.
     parked: usize,
-    /// Requests in the queue that were asked for, released or not yet.
+    /// Number of requests in the queue whose clients were asked for them, whether they have answered or not.
     asked_for: usize,
-    /// Requests in the queue that do not wait without a worker.
+    /// Number of requests in the queue with `failFast`.
     fail_fast: usize,
 }
 
-/// The two ends of requests that are linked.
+/// Head and tail of a linked list of requests.
 #[derive(Debug, Clone, Copy)]
 struct List {
     head: u32,
@@ -46,17 +46,17 @@ impl Default for List {
 }
 
 impl Queue {
-    /// Whether nothing waits, in it or beside it.
+    /// Whether no request waits, in the queue or beside it.
     pub fn is_empty(&self) -> bool {
         self.plain.head == NONE && self.lanes.is_none() && self.beside == 0
     }
 
-    /// The first of the requests that want nothing.
+    /// The first request of the plain lane.
     pub fn first_plain(&self) -> Option<RequestKey> {
         (self.plain.head != NONE).then_some(RequestKey(self.plain.head))
     }
 
-    /// The first, by priority and not by age.
+    /// The first request by lane, whatever its age.
     pub fn first(&self) -> Option<RequestKey> {
         match self.lanes {
             None => self.first_plain(),
@@ -64,7 +64,7 @@ impl Queue {
         }
     }
 
-    /// The one behind it, in its lane or in the next.
+    /// The next request, in the same lane or at the head of the next one.
     pub fn next<F>(&self, key: RequestKey, requests: &Requests<F>) -> Option<RequestKey> {
         let next = requests.next(key);
         if next.is_some() || self.lanes.is_none() {
@@ -75,7 +75,7 @@ impl Queue {
         behind.next().map(|(_, key)| key)
     }
 
-    /// Whether some want more than their turn.
+    /// Whether there are other lanes than the plain one.
     pub fn has_lanes(&self) -> bool {
         self.lanes.is_some()
     }
@@ -109,7 +109,7 @@ impl Queue {
         }
     }
 
-    /// How much waits in it, or beside it.
+    /// The requests and bytes in the queue and beside it.
     pub fn waiting(&self) -> Waiting {
         self.waiting
     }
@@ -131,7 +131,7 @@ impl Queue {
         self.fail_fast > 0
     }
 
-    /// The requests in it that do not wait without a worker.
+    /// The requests in the queue with `failFast`.
     pub fn fail_fast<F>(&self, requests: &Requests<F>) -> Vec<RequestKey> {
         let mut found = Vec::new();
         let mut next = self.first();
@@ -144,7 +144,7 @@ impl Queue {
         found
     }
 
-    /// From the front; panics if the links are broken.
+    /// All requests from the front; panics if the links are inconsistent.
     #[cfg(any(test, feature = "fuzz"))]
     pub fn iter<F>(&self, requests: &Requests<F>) -> impl Iterator<Item = RequestKey> {
         let lanes = self.lanes.as_deref().into_iter().flatten();
@@ -172,22 +172,22 @@ impl Queue {
         })
     }
 
-    /// A request that is nowhere else waits for its turn.
+    /// Appends a request, which is in no queue, to its lane.
     pub fn push_back<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
         let lane = requests.slab[key.0 as usize].lane();
         let prev = self.list(lane.clone()).tail;
         self.link(lane, key, (prev, NONE), requests);
     }
 
-    /// Back to where the next worker takes it: for what came back without having started.
+    /// Puts a request, which is in no queue, before the others of its lane. For requests that a worker has returned.
     pub fn push_front<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
         let lane = requests.slab[key.0 as usize].lane();
         let next = self.list(lane.clone()).head;
         self.link(lane, key, (NONE, next), requests);
     }
 
-    /// Puts in requests that are nowhere else, each before the first of its lane that came later than it. They are in the
-    /// order in which they came.
+    /// Inserts requests, which are in no queue, by arrival: each before the first later request of its lane. `keys`
+    /// are in order of arrival.
     pub fn merge<F>(&mut self, keys: impl Iterator<Item = RequestKey>, requests: &mut Requests<F>) {
         let mut cursors: BTreeMap<Option<Lane>, u32> = BTreeMap::new();
         for key in keys {
@@ -239,7 +239,7 @@ impl Queue {
         requests.waiting.add(request.bytes);
     }
 
-    /// Gives a request of this queue to a worker.
+    /// Moves a request from this queue to a worker.
     pub fn assign<F>(
         &mut self,
         key: RequestKey,
@@ -251,14 +251,14 @@ impl Queue {
         requests.slab[key.0 as usize].state = State::Assigned(Assigned::new(worker, now));
     }
 
-    /// Puts a request of this queue beside it, until its client answers.
+    /// Moves a request beside this queue until its client answers.
     pub fn set_aside<F>(&mut self, key: RequestKey, asked: Time, requests: &mut Requests<F>) {
         self.unlink(key, requests);
         requests.slab[key.0 as usize].state = State::SetAside(SetAside { asked });
         self.enter_beside(key, requests);
     }
 
-    /// Counts a request beside the queue.
+    /// Counts a request that waits beside the queue.
     pub fn enter_beside<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
         let bytes = requests.slab[key.0 as usize].bytes;
         self.beside += 1;
@@ -266,7 +266,7 @@ impl Queue {
         requests.waiting.add(bytes);
     }
 
-    /// The request does not wait any more: the caller places it elsewhere, or removes it.
+    /// Takes out a request that waits in this queue or beside it. The caller gives it a new place or removes it.
     pub fn leave<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
         let request = &requests.slab[key.0 as usize];
         match request.state {
@@ -311,7 +311,7 @@ impl Queue {
         }
     }
 
-    /// Moves a request of this queue to another park state.
+    /// Changes the park state of a request in this queue.
     pub fn set_park<F>(
         &mut self,
         key: RequestKey,

@@ -1,4 +1,4 @@
-//! What only some requests have: where they want to go, and where they may not.
+//! Constraints of a request on the workers that may have it.
 
 use crate::proto::broker::RoutingId;
 use crate::proto::broker::keys::WorkerKey;
@@ -6,29 +6,29 @@ use crate::wire::members::{Scalar, members};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-/// Of a request that is not simply for the next worker of the service that it names.
+/// The constraints of a request that is not simply for the next worker of the service that it names.
 #[derive(Debug, Clone, Default)]
 pub struct Routing {
-    /// The name that was asked for, where another service serves it.
+    /// The name that the client asked for, if another service serves it.
     pub asked: Option<Arc<[u8]>>,
-    /// The only worker that may have it.
+    /// The name of the only worker that may have the request.
     pub worker: Option<Box<[u8]>>,
-    /// Requests of one key go to one worker.
+    /// The affinity key: all requests of one key go to the same worker.
     pub key: Option<Box<[u8]>>,
-    /// 9 is the most urgent, 0 the least.
+    /// Priority, from 0 (the least urgent) to 9.
     pub level: u8,
-    /// The numbers of the workers that have rejected it, in ascending order.
+    /// The numbers of the workers that have rejected it, ascending.
     pub rejected: Vec<u64>,
-    /// Which workers it waits for, as long as it is in a queue.
+    /// The workers it waits for. Valid while it is in a queue.
     pub who: Who,
-    /// Of a copy, see [`fanout`](crate::proto::broker::fanout).
+    /// Present for the copies of a fan-out, see [`fanout`](crate::proto::broker::fanout).
     pub part: Option<Part>,
 }
 
-/// A copy of a request that goes to one worker.
+/// A copy of a fan-out request, for one worker.
 #[derive(Debug, Clone)]
 pub struct Part {
-    /// The token of the request that it is a copy of.
+    /// The token of the original request.
     pub of: u64,
     /// The name of the worker.
     pub worker: RoutingId,
@@ -37,11 +37,11 @@ pub struct Part {
 /// The highest priority.
 pub const MAX_LEVEL: u8 = 9;
 
-/// Longer than that no name of a worker can be, and no key is taken.
+/// Maximum length of a worker's name and of an affinity key, in bytes.
 const MAX_NAME: usize = 255;
 
 impl Routing {
-    /// What the options of a request say. What is no such option, or has no such value, is passed over.
+    /// Reads the constraints in the options of a request. Unknown options and invalid values are ignored.
     pub fn read(options: &[u8]) -> Option<Box<Self>> {
         let mut routing = Routing::default();
         members(options, |name, value| routing.set(name, value));
@@ -66,27 +66,27 @@ impl Routing {
         }
     }
 
-    /// Whether it says nothing.
+    /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
         self.asked.is_none() && self.part.is_none() && !self.is_choosy()
     }
 
-    /// Whether it is not for the next worker in its turn, wherever it waits.
+    /// Whether it constrains the order or the choice of workers.
     pub fn is_choosy(&self) -> bool {
         self.is_for_one() || self.level > 0 || self.was_rejected()
     }
 
-    /// Whether a worker has rejected it.
+    /// Whether a worker has rejected the request.
     pub fn was_rejected(&self) -> bool {
         !self.rejected.is_empty()
     }
 
-    /// Whether one worker alone may have it: the one of its name, or that of its key.
+    /// Whether only one worker may have the request: the named one, or the one of the key.
     pub fn is_for_one(&self) -> bool {
         self.worker.is_some() || self.key.is_some()
     }
 
-    /// Its place beside the others of its queue; `None` is among those that want nothing.
+    /// The lane of the request; `None` is the plain lane.
     pub fn lane(&self) -> Option<Lane> {
         (self.level > 0 || self.who != Who::Any).then(|| Lane {
             level: Reverse(self.level),
@@ -100,18 +100,18 @@ impl Routing {
 pub enum Who {
     #[default]
     Any,
-    /// All but those with these numbers.
+    /// All except those with these numbers, ascending.
     Not(Box<[u64]>),
-    /// This one alone, which is there.
+    /// This registered worker.
     Only(WorkerKey),
-    /// The worker of its key, of a service that has none that may have it.
+    /// The worker of the affinity key; no worker is eligible now.
     Later,
-    /// One that is not there.
+    /// A named worker that is not registered.
     Nobody,
 }
 
 impl Who {
-    /// All but these.
+    /// All workers except those with these numbers.
     pub fn not(rejected: &[u64]) -> Self {
         match rejected {
             [] => Who::Any,
@@ -127,7 +127,7 @@ pub struct Lane {
     pub who: Who,
 }
 
-/// That of requests that want nothing.
+/// The lane of requests without constraints and priority.
 pub static PLAIN: Lane = Lane {
     level: Reverse(0),
     who: Who::Any,

@@ -1,4 +1,4 @@
-//! The states of a request, each with what a request needs in it.
+//! The states of a request, with the data that each state needs.
 
 use crate::proto::Time;
 use crate::proto::broker::keys::WorkerKey;
@@ -6,31 +6,31 @@ use crate::proto::deadlines::TimerKey;
 use crate::proto::flow::Debt;
 use std::time::Duration;
 
-/// Where a request is.
+/// The state of a request.
 #[derive(Debug)]
 pub enum State {
     /// In the queue of its service.
     Queued(Queued),
-    /// Beside the queue, until its client lets it go; see [`crate::proto::broker::parking`].
+    /// Beside the queue until its client releases it; see [`crate::proto::broker::parking`].
     SetAside(SetAside),
-    /// Resumed by its client, and not claimed by a worker yet; see [`crate::proto::broker::claims`].
+    /// Resumed by its client and not claimed by a worker yet; see [`crate::proto::broker::claims`].
     Searching(Search),
-    /// In the hands of a worker.
+    /// Given to a worker.
     Assigned(Assigned),
-    /// A copy that waits until its worker has room; see [`crate::proto::broker::fanout`].
+    /// A copy of a fan-out that waits for room at its worker; see [`crate::proto::broker::fanout`].
     Addressed,
-    /// Its copies are with workers, or wait for them.
+    /// A fan-out: its copies wait or run.
     Gathering(Gathering),
 }
 
-/// A request whose copies are answered.
+/// A fan-out request whose copies are being answered.
 #[derive(Debug, Default)]
 pub struct Gathering {
-    /// The tokens of all of them.
+    /// The tokens of all copies.
     pub copies: Vec<u64>,
-    /// How many have not ended.
+    /// Number of copies that have not ended.
     pub open: usize,
-    /// How many answers the client was sent.
+    /// Number of partials that the client was sent.
     pub parts: u32,
 }
 
@@ -40,7 +40,7 @@ pub struct Queued {
     pub(super) prev: u32,
     pub(super) next: u32,
     pub(super) park: ParkState,
-    /// When it came into this park state.
+    /// When it entered the park state.
     pub since: Time,
 }
 
@@ -53,14 +53,14 @@ impl Queued {
 /// Whether a request in a queue may be given to a worker; see [`crate::proto::broker::parking`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ParkState {
-    /// It may.
+    /// It may start.
     #[default]
     Open,
-    /// Not before its client lets it go.
+    /// It waits parked with its client, and must not start.
     Parked,
-    /// Nor that; its client was asked to let it go.
+    /// Its client was asked for it. It must not start before the client has released it.
     Asked,
-    /// It may: its client has let it go.
+    /// Its client has released it. It may start.
     Released,
 }
 
@@ -70,39 +70,39 @@ impl ParkState {
     }
 }
 
-/// A request whose client was asked to let it go and did not answer in time.
+/// A request whose client did not answer in time when it was asked to release it.
 #[derive(Debug)]
 pub struct SetAside {
-    /// When its client was asked.
+    /// When the client was asked.
     pub asked: Time,
 }
 
-/// What the client of a resumed request said of it.
+/// The client's state of a resumed request.
 #[derive(Debug)]
 pub struct Search {
     /// The end of the search.
     pub timer: TimerKey,
-    /// How many parts of the reply the client has.
+    /// Number of parts of the reply that the client has received.
     pub received: u32,
-    /// How many bytes of them it has read.
+    /// Bytes of these parts that the client has read.
     pub read: u64,
 }
 
-/// A request in the hands of a worker.
+/// A request that a worker has.
 #[derive(Debug)]
 pub struct Assigned {
     pub worker: WorkerKey,
-    /// When it was given to the worker.
+    /// When the worker was given it.
     pub given: Time,
-    /// Whether the worker is known to have started it.
+    /// Whether its handler is known to have started.
     pub begun: bool,
-    /// How many parts of the reply have come.
+    /// Number of parts of the reply that have arrived.
     pub parts: u32,
-    /// For how many bytes of them the worker was given credit.
+    /// Bytes of these parts for which the worker was given credit.
     pub read: u64,
-    /// Credit that the worker is owed in the place of the client.
+    /// Credit that the broker owes the worker on behalf of a client that gives none.
     pub debt: Debt,
-    /// What the parts cost that the client has not read, as far as can be known.
+    /// Cost of the parts that the client is not known to have read.
     pub unread: u64,
 }
 
@@ -124,9 +124,9 @@ impl Assigned {
 #[derive(Debug)]
 pub struct Deadline {
     pub idle: Duration,
-    /// When it ends whatever is heard of it.
+    /// The deadline, which signs of life do not move.
     pub latest: Option<Time>,
-    /// Moved by every sign of life. The timer is set anew only when it fires too early.
+    /// When the request ends. Each sign of life moves it; the timer is only set again when it fires before this time.
     pub at: Time,
     pub timer: TimerKey,
 }

@@ -1,4 +1,4 @@
-//! The policies of a service: which of the workers that have room is next.
+//! Balancing policies: the choice among the workers of a service that have room.
 
 use super::Service;
 use crate::proto::broker::keys::WorkerKey;
@@ -6,21 +6,21 @@ use crate::proto::broker::workers::Workers;
 use crate::wire::Balance;
 use std::time::Duration;
 
-/// A worker that is slower than usual by more than this counts as if it were not: else it would not be tried again
-/// before the others have worked for as long.
+/// The longest duration that counts for a request, as a multiple of the average. It bounds how long one very slow
+/// request keeps its worker from being chosen.
 const SLOWEST: u64 = 100;
 
-/// The share of the work that a request is to a worker of the weight 1.
+/// The share that one request adds to a worker of weight 1.
 const UNIT: u64 = 1 << 20;
 
-/// What a service remembers for a policy other than that of the longest idle worker.
+/// State of a policy other than `LongestIdle`.
 #[derive(Debug)]
 pub(in crate::proto::broker) struct Balancer {
     pub(super) balance: Balance,
-    /// The share of the worker that was chosen last. Nobody has less: who comes, or had nothing to do for long, begins
-    /// with it, and does not catch up.
+    /// The share of the latest chosen worker, and the lower bound of all shares. A worker that is new or was idle for
+    /// long starts from this bound and does not catch up on missed work.
     share: u64,
-    /// How long a request takes, on average, in µs.
+    /// Average duration of a request, in µs.
     usual: u64,
     random: u64,
 }
@@ -31,12 +31,12 @@ impl Balancer {
             balance,
             share: 0,
             usual: 0,
-            // Xorshift has no way out of zero.
+            // Xorshift never leaves the state zero.
             random: seed | 1,
         }
     }
 
-    /// One that ran a request is given it up again: what that was of its share.
+    /// Records the duration of a request that has ended. Returns the share that it adds to its worker.
     pub(in crate::proto::broker) fn ended(&mut self, took: Duration) -> u64 {
         if self.balance != Balance::LeastLoaded {
             return 0;
@@ -68,7 +68,7 @@ impl Balancer {
                 .copied();
         }
         let weighted = self.balance == Balance::Weighted;
-        // The first of those that are equal has been idle for longest.
+        // `min_by_key` returns the first of equal workers, which has been idle for longest.
         let best = candidates.iter().copied().min_by_key(|&key| {
             workers.get(key).map_or((usize::MAX, u64::MAX), |worker| {
                 let running = if weighted { 0 } else { worker.running.len() };
@@ -81,7 +81,7 @@ impl Balancer {
             self.share = worker.share;
             worker.share += UNIT / u64::from(worker.weight());
         } else if worker.running.is_empty() {
-            // By what is running somebody with a greater share may be chosen, which says nothing.
+            // Among busy workers the number of running requests ranks first, so the chosen share is no lower bound.
             self.share = worker.share;
         }
         Some(best)
@@ -89,7 +89,8 @@ impl Balancer {
 }
 
 impl Service {
-    /// The next worker, of those that fit: one that can run a request, else one that takes it ahead of need.
+    /// Chooses the next worker among those that fit: an idle worker if possible, else a busy one with room for
+    /// prefetch.
     pub(super) fn choose(
         &mut self,
         workers: &mut Workers,

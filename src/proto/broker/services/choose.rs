@@ -1,4 +1,4 @@
-//! From the queue to a worker, where not all requests are for all workers, or not all workers are alike.
+//! Pairing of requests and workers in services with lanes, a balancing policy or a rate limit.
 
 use super::{Service, Services};
 use crate::proto::Time;
@@ -8,7 +8,8 @@ use crate::proto::broker::workers::Workers;
 use std::time::Duration;
 
 impl Services {
-    /// As [`pair`](Self::pair). A level of priority counts as much as having waited for `ageing`.
+    /// As [`pair`](Self::pair), for queues with lanes and services with special policies. One level of priority
+    /// outweighs a waiting time of `ageing`.
     #[cold]
     pub(super) fn pair_specially<F>(
         &mut self,
@@ -35,7 +36,7 @@ impl Services {
         for (_, head, who) in heads {
             if !requests.park(head).is_some_and(ParkState::may_start) {
                 if service.has_worker_for(&who, workers) {
-                    // It is asked for: those behind it wait as they would in one line.
+                    // Its client is being asked for it. Later requests wait, as they would in a single queue.
                     return None;
                 }
                 continue;
@@ -68,7 +69,7 @@ impl Services {
 }
 
 impl Service {
-    /// The first request of each lane for which a worker has room.
+    /// The first request of each lane that has a worker with room.
     pub(in crate::proto::broker) fn firsts_with_workers(
         &self,
         workers: &Workers,
@@ -81,7 +82,7 @@ impl Service {
         heads.map(|(_, head)| head).collect()
     }
 
-    /// Whether a worker has room that may have such a request.
+    /// Whether a worker with room may be given a request of this lane.
     fn has_worker_for(&self, who: &Who, workers: &Workers) -> bool {
         let mut in_line = self.idle.values().chain(self.busy.values());
         match who {
@@ -98,8 +99,8 @@ impl Service {
     }
 }
 
-/// Which worker gets the requests of a key: each has a number for each key, and the greatest wins, so that a worker that
-/// comes or goes moves only its own keys.
+/// The rank of a worker for an affinity key. The worker with the greatest rank gets the requests of the key, so a
+/// worker that registers or leaves moves only its own keys (rendezvous hashing).
 pub(in crate::proto::broker) fn affinity(key: &[u8], worker: &[u8]) -> u64 {
     let fnv = |seed: u64, bytes: &[u8]| {
         bytes.iter().fold(seed, |hash, byte| {
@@ -107,7 +108,7 @@ pub(in crate::proto::broker) fn affinity(key: &[u8], worker: &[u8]) -> u64 {
         })
     };
     let mut hash = fnv(fnv(0xcbf2_9ce4_8422_2325, worker) ^ 0xff, key);
-    // The lowest bits of the last bytes have not reached the highest yet.
+    // In FNV the last input bytes do not reach the highest bits of the hash; the finalizer mixes them.
     hash ^= hash >> 33;
     hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash ^= hash >> 33;

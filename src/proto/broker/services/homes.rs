@@ -1,4 +1,4 @@
-//! Which service serves a name that has no workers of its own: a version of it, or a pattern that fits.
+//! Lookup of the service that serves a name without workers of its own: a version of the name, or a pattern.
 
 use super::names::{range_of, version_of};
 use crate::proto::broker::keys::ServiceKey;
@@ -6,21 +6,21 @@ use crate::proto::table::Table;
 use nodejs_semver::Version;
 use std::collections::BTreeMap;
 
-/// The services with a version, or a pattern in the place of a name, that have workers.
+/// The services with workers whose name is a pattern or has a version.
 #[derive(Debug, Default)]
 pub(super) struct Homes {
-    /// By the name without the version, in ascending order.
+    /// Versions of each base name, in ascending order.
     versions: Table<Box<[u8]>, Vec<(Version, ServiceKey)>>,
-    /// By what names begin with; the lengths in ascending order.
+    /// Patterns by the length of their prefix, then by the prefix.
     patterns: BTreeMap<usize, Table<Box<[u8]>, ServiceKey>>,
 }
 
-/// What names begin with that a pattern fits.
+/// The prefix of the names that a pattern matches.
 fn prefix(pattern: &[u8]) -> &[u8] {
     pattern.strip_suffix(b"*").unwrap_or(pattern)
 }
 
-/// Whether a pattern fits a name. A range is for versions: only a pattern that has an `@` itself takes such names.
+/// Whether a pattern matches a name. Names with a version range match only patterns that contain an `@` themselves.
 fn fits(prefix: &[u8], name: &[u8], has_range: bool) -> bool {
     name.starts_with(prefix) && (!has_range || prefix.contains(&b'@'))
 }
@@ -30,7 +30,7 @@ impl Homes {
         self.versions.is_empty() && self.patterns.is_empty()
     }
 
-    /// It has workers from now on. True if it may serve other names than its own.
+    /// Adds a service that has got its first worker. Returns true if it can serve other names than its own.
     pub(super) fn add(&mut self, name: &[u8], is_pattern: bool, key: ServiceKey) -> bool {
         if is_pattern {
             let prefix = prefix(name);
@@ -47,7 +47,7 @@ impl Homes {
         true
     }
 
-    /// It has none any more.
+    /// Removes a service that has lost its last worker.
     pub(super) fn remove(&mut self, name: &[u8], is_pattern: bool, key: ServiceKey) {
         if is_pattern {
             let prefix = prefix(name);
@@ -67,7 +67,7 @@ impl Homes {
         }
     }
 
-    /// The service that a request for this name goes to: the highest version, else the longest pattern.
+    /// The service for requests of this name: the highest version that satisfies it, else the longest pattern.
     pub(super) fn find(&self, name: &[u8]) -> Option<ServiceKey> {
         let range = range_of(name);
         let family = match &range {
@@ -77,7 +77,7 @@ impl Homes {
         let mut descending = family.into_iter().flatten().rev();
         let version = match &range {
             Some((_, range)) => descending.find(|(version, _)| range.satisfies(version)),
-            // As npm installs a package without a range: a prerelease only if there is nothing else.
+            // As npm does without a range: a prerelease only if there is no other version.
             None => descending
                 .clone()
                 .find(|(version, _)| !version.is_prerelease())
@@ -87,7 +87,7 @@ impl Homes {
         version.or_else(|| self.patterns_of(name, range.is_some()).next())
     }
 
-    /// All that might serve this name.
+    /// All services that can serve this name.
     pub(super) fn all(&self, name: &[u8]) -> Vec<ServiceKey> {
         let range = range_of(name);
         let family = match &range {
@@ -106,7 +106,7 @@ impl Homes {
             .collect()
     }
 
-    /// All versions that satisfy the range of a name.
+    /// All versions that satisfy the range in a name, in ascending order.
     pub(super) fn versions(&self, name: &[u8]) -> Vec<ServiceKey> {
         let Some((base, range)) = range_of(name) else {
             return Vec::new();
@@ -123,7 +123,7 @@ impl Homes {
         keys.filter(|other| *other != key).collect()
     }
 
-    /// The longest first.
+    /// The patterns that match a name, longest first.
     fn patterns_of(&self, name: &[u8], has_range: bool) -> impl Iterator<Item = ServiceKey> {
         let lengths = self.patterns.range(..=name.len()).rev();
         lengths.filter_map(move |(&length, of_length)| {
@@ -133,7 +133,7 @@ impl Homes {
     }
 }
 
-/// Whether a service may serve requests for another name than its own.
+/// Whether a service can serve requests for a name other than its own.
 pub(super) fn may_serve(service: &[u8], is_pattern: bool, name: &[u8]) -> bool {
     let range = range_of(name);
     if is_pattern {

@@ -1,4 +1,4 @@
-//! Services: a queue of requests and the workers that can take one.
+//! Services: a queue of requests, and the workers that have room, for each name.
 
 mod balance;
 mod choose;
@@ -29,47 +29,48 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) name: Arc<[u8]>,
-    /// Its name is a pattern: it serves all names that begin as the pattern does.
+    /// The name is a pattern: the service serves all names with the prefix of the pattern.
     pub(super) is_pattern: bool,
-    /// Requests for other names may be in its queue.
+    /// Whether the queue may hold requests for other names.
     pub(super) has_guests: bool,
     pub(super) queue: Queue,
-    /// How it chooses among its workers, and how many requests may start, where that is not as usual.
+    /// The balancing policy and the rate limit, if one of them differs from the default.
     pub(super) special: Option<Box<Special>>,
-    /// Workers that can run a request, by when they became so: the least recently used first.
+    /// Workers that can run a request now, by turn: the least recently used first.
     idle: BTreeMap<u64, WorkerKey>,
-    /// Workers that can take one ahead of need; their turn comes when nobody is idle.
+    /// Workers that can take a request only ahead of need, by turn. They are chosen when no worker is idle.
     busy: BTreeMap<u64, WorkerKey>,
-    /// All that registered for it.
+    /// The number of registered workers.
     pub(super) workers: usize,
-    /// How many requests have their turn soon.
+    /// Estimates the number of requests whose turn is near.
     pub(super) lookahead: Lookahead,
-    /// Somebody was turned away, and an operator told.
+    /// Whether the queue is reported as full: a request was refused, with an event.
     pub(super) full: bool,
     pub(super) meter: Meter,
-    /// Whether its meter outlives it.
+    /// Whether the meter survives the service.
     has_row: bool,
 }
 
-/// The services that have a worker or a request; the others are forgotten, so that names made up
-/// by peers cost nothing for long.
+/// The services that have a worker or a request. All others are released, so that invented names cost no memory for
+/// long.
 #[derive(Debug)]
 pub(super) struct Services {
     slab: Slab<Service>,
     names: Table<Arc<[u8]>, usize>,
     patterns: Table<Arc<[u8]>, usize>,
     homes: Homes,
-    /// Counts the turns of workers, over all services.
+    /// The number of the latest turn, counted over all services.
     turn: u64,
     pub(super) meters: Meters,
-    /// Requests for a range go to all versions that satisfy it, and not to the highest alone.
+    /// Whether requests for a version range are spread over all versions that satisfy it, instead of going to the
+    /// highest.
     pub(super) spreads: bool,
-    /// Starts of late of services that are not there.
+    /// Rate limiters of released services: their recent starts still count.
     rates: Table<Arc<[u8]>, rate::Limiter>,
 }
 
 impl Services {
-    /// So many services have numbers of their own; whether requests for a range go to all versions that satisfy it.
+    /// `measured` is the maximum of services with a meter of their own; `spreads` is [`Policies::spreads`].
     pub(super) fn new(measured: usize, spreads: bool) -> Self {
         Services {
             slab: Slab::new(),
@@ -90,7 +91,7 @@ impl Services {
         self.insert(name.into(), false)
     }
 
-    /// The service that a pattern stands for. Its text may be the name of another one.
+    /// The service of a pattern. The text of a pattern may also be the plain name of another service.
     pub(super) fn require_pattern(&mut self, pattern: &[u8]) -> ServiceKey {
         match self.patterns.get(pattern) {
             Some(&key) => ServiceKey(key),
@@ -121,7 +122,7 @@ impl Services {
         ServiceKey(key)
     }
 
-    /// Forgets a service that nobody serves and nobody asks for. True if it did.
+    /// Releases a service without workers, requests or a rate timer. Returns true if it is gone.
     pub(super) fn release(&mut self, key: ServiceKey) -> bool {
         let Some(service) = self.slab.get(key.0) else {
             return true;
@@ -142,23 +143,23 @@ impl Services {
         idle
     }
 
-    /// Whether a request for it would find a worker.
+    /// Whether a request for this name would find a worker.
     pub(super) fn is_served(&self, name: &[u8]) -> bool {
         let key = self.names.get(name);
         key.is_some_and(|&key| self.slab[key].workers > 0) || self.homes.find(name).is_some()
     }
 
-    /// A request for this service may have to wait for the workers of another one.
+    /// Whether a request for this service may have to wait for the workers of another service.
     pub(super) fn needs_home(&self, key: ServiceKey) -> bool {
         self.slab[key.0].workers == 0 && !self.homes.is_empty()
     }
 
-    /// Whether some services serve other names than their own.
+    /// Whether any service can serve other names than its own.
     pub(super) fn have_homes(&self) -> bool {
         !self.homes.is_empty()
     }
 
-    /// The service whose workers a request for this name waits for; none if nobody serves it.
+    /// The home of a request for this name; `None` if no worker serves the name.
     #[cold]
     pub(super) fn home_of(&self, name: &[u8]) -> Option<ServiceKey> {
         let own = self.names.get(name).copied();
@@ -171,8 +172,8 @@ impl Services {
         own.or_else(spread).or_else(|| self.homes.find(name))
     }
 
-    /// The service whose workers have been idle for longest; if none is, the one whose workers have the fewest requests to
-    /// come.
+    /// The service whose first worker has been idle for longest. If no worker is idle, the service with the shortest
+    /// queue per worker.
     fn least_waited_for(&self, keys: &[ServiceKey]) -> Option<ServiceKey> {
         let wait = |key: &&ServiceKey| {
             let service = &self.slab[key.0];
@@ -187,7 +188,7 @@ impl Services {
         keys.iter().min_by_key(wait).copied()
     }
 
-    /// The other versions of a service that has nothing to do, and how many requests its workers could run.
+    /// The other versions of a service with idle workers and an empty queue, and the number of these workers.
     pub(super) fn could_help(&self, key: ServiceKey) -> (Vec<ServiceKey>, usize) {
         let service = match self.slab.get(key.0) {
             Some(service) if service.queue.is_empty() && !service.is_pattern => service,
@@ -203,31 +204,31 @@ impl Services {
         self.slab[key.0].is_pattern
     }
 
-    /// Whether it is the service of this name, or of this pattern.
+    /// Whether this key is the service with this name or, if `is_pattern`, with this pattern.
     pub(super) fn is(&self, key: ServiceKey, name: &[u8], is_pattern: bool) -> bool {
         let service = &self.slab[key.0];
         *service.name == *name && service.is_pattern == is_pattern
     }
 
-    /// Whether a worker of this service may be given a request for this name.
+    /// Whether workers of this service can serve requests for this name.
     pub(super) fn may_serve(&self, key: ServiceKey, name: &[u8]) -> bool {
         let service = &self.slab[key.0];
         !service.is_pattern && *service.name == *name
             || homes::may_serve(&service.name, service.is_pattern, name)
     }
 
-    /// Whether a name asks for versions.
+    /// Whether the name contains a version range.
     pub(super) fn has_range(&self, name: &[u8]) -> bool {
         names::range_of(name).is_some()
     }
 
-    /// All services whose workers may be given a request for this name.
+    /// All services whose workers can serve requests for this name.
     pub(super) fn all_homes(&self, name: &[u8]) -> Vec<ServiceKey> {
         let own = self.names.get(name).copied().map(ServiceKey);
         own.into_iter().chain(self.homes.all(name)).collect()
     }
 
-    /// A worker has come to serve it. True if requests that wait elsewhere may be for it now.
+    /// Counts a new worker. Returns true if requests in other queues may have this service as their home now.
     pub(super) fn add_worker(&mut self, key: ServiceKey) -> bool {
         let service = &mut self.slab[key.0];
         service.workers += 1;
@@ -244,7 +245,7 @@ impl Services {
         is_first && !self.homes.is_empty()
     }
 
-    /// One has gone. True if requests that wait for it may have to wait elsewhere now.
+    /// Counts a worker off. Returns true if requests in this queue may have another home now.
     pub(super) fn remove_worker(&mut self, key: ServiceKey) -> bool {
         let service = &mut self.slab[key.0];
         service.workers -= 1;
@@ -262,13 +263,13 @@ impl Services {
         limiters.filter_map(|limiter| limiter.timer)
     }
 
-    /// Whether only so many of its requests may start in a time.
+    /// Whether the service has a rate limit.
     pub(super) fn is_limited(&self, key: ServiceKey) -> bool {
         let special = self.slab.get(key.0).and_then(|s| s.special.as_ref());
         special.is_some_and(|special| special.limiter.is_some())
     }
 
-    /// Where a service's numbers are counted; those of one that is not there are nobody's.
+    /// The meter of the service of this name, or the common meter of all names without a service.
     pub(super) fn meter_of(&mut self, name: &[u8]) -> &mut Meter {
         match self.names.get(name) {
             Some(&key) => &mut self.slab[key].meter,
@@ -276,12 +277,12 @@ impl Services {
         }
     }
 
-    /// A key stays valid while its service has a worker or a request, which is who holds keys.
+    /// Panics for a released service. A service has a worker or a request as long as its key is in use.
     pub(super) fn get_mut(&mut self, key: ServiceKey) -> &mut Service {
         &mut self.slab[key.0]
     }
 
-    /// The same of a service that may be forgotten.
+    /// As [`get_mut`](Self::get_mut), for a key whose service may be released.
     pub(super) fn find_mut(&mut self, key: ServiceKey) -> Option<&mut Service> {
         self.slab.get_mut(key.0)
     }
@@ -295,7 +296,7 @@ impl Services {
         self.slab.iter().map(|(key, _)| ServiceKey(key))
     }
 
-    /// With its [`index`](ServiceKey::index) each.
+    /// All services, each with its [`index`](ServiceKey::index).
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Service)> {
         self.slab.iter()
     }
@@ -308,7 +309,7 @@ impl Services {
         self.slab.len()
     }
 
-    /// Puts a worker at the end of a line; the turn is its handle for leaving it.
+    /// Puts a worker at the end of a line. [`leave_line`](Self::leave_line) takes the returned turn.
     pub(super) fn line_up(&mut self, key: ServiceKey, line: Line, worker: WorkerKey) -> Turn {
         self.turn += 1;
         let turn = Turn {
@@ -323,7 +324,7 @@ impl Services {
         self.slab[key.0].line(turn.line).remove(&turn.number);
     }
 
-    /// Gives the next request to the worker whose turn it is.
+    /// Assigns the next request to the next worker, if both exist and the rate limit permits it.
     pub(super) fn pair<F>(
         &mut self,
         now: Time,
@@ -332,7 +333,7 @@ impl Services {
         workers: &mut Workers,
         policies: &Policies,
     ) -> Option<(RequestKey, WorkerKey)> {
-        // A request may have moved to another service meanwhile, and its own be forgotten.
+        // The key may be stale: when its last request has moved to another service, a service is released.
         let service = self.slab.get_mut(key.0)?;
         if service.queue.has_lanes() || service.special.is_some() {
             return self.pair_specially(now, key, requests, workers, policies.ageing);
@@ -351,16 +352,16 @@ impl Services {
     }
 }
 
-/// What a worker can do with a request.
+/// The use that a worker in the ready list has for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
-    /// Run it at once.
+    /// It runs the request now.
     Idle,
-    /// Have it lie ready for when it has ended another.
+    /// It holds the request until another one has ended (prefetch).
     Busy,
 }
 
-/// A place in a line.
+/// A worker's place in a line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Turn {
     pub(super) line: Line,
@@ -368,13 +369,13 @@ pub(super) struct Turn {
 }
 
 impl Service {
-    /// How many of its queue will have their turn before their clients could say anything to it.
+    /// The number of requests at the front of the queue whose turn comes before their clients could answer a PARKED.
     pub(super) fn depth(&mut self, now: Time) -> usize {
         let room = self.idle.len() + self.busy.len();
         self.lookahead.depth(now, room)
     }
 
-    /// How deep to look for parked requests to ask for, if more are to be asked for.
+    /// How deep to search the queue for parked requests to ask for; `None` if enough are asked for.
     pub(super) fn ask_depth(&mut self, now: Time) -> Option<usize> {
         if self.queue.parked() == 0 {
             return None;
@@ -383,13 +384,14 @@ impl Service {
         let (has_idle, asked_for) = (!self.idle.is_empty(), self.queue.asked_for());
         let depth = self.lookahead.ask_depth(now, room, has_idle, asked_for);
         match self.queue.has_lanes() {
-            // Of each lane: one must not wait for those who wait for somebody else.
+            // Each lane is searched on its own: its requests must not wait until those of other workers are asked
+            // for.
             true => depth.or_else(|| Some(self.depth(now)).filter(|&depth| depth > 0)),
             false => depth,
         }
     }
 
-    /// Who stands in which line.
+    /// All workers with room, and the line of each.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn lines(&self) -> impl Iterator<Item = (Line, WorkerKey)> {
         let idle = self.idle.values().map(|&worker| (Line::Idle, worker));
@@ -400,12 +402,12 @@ impl Service {
         self.has_row
     }
 
-    /// How many workers can run a request now.
+    /// The number of workers that can run a request now.
     pub(super) fn idle(&self) -> usize {
         self.idle.len()
     }
 
-    /// Whether a worker would take a request at once.
+    /// Whether a worker has room for a request and the rate limit permits a start.
     pub(super) fn can_take(&self, now: Time) -> bool {
         let has_room = !self.idle.is_empty() || !self.busy.is_empty();
         has_room

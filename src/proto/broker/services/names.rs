@@ -1,27 +1,27 @@
-//! What the name of a service means: `orders`, `orders@2.1.0` of a worker, `orders@^2` of a request.
+//! Grammar of service names: `orders`; `orders@2.1.0`, registered by a worker; `orders@^2`, called by a client.
 //!
-//! The part behind the last `@` counts only if it is a version, or a range of npm's grammar; else the `@`
-//! is a character like any other.
+//! The part after the last `@` counts only if it is a version, or a range in npm's grammar. Otherwise the `@` is an
+//! ordinary character.
 
 use nodejs_semver::{Range, Version};
 
-/// What stands before the last `@`, and what behind it.
+/// The parts before and after the last `@`.
 fn split(name: &[u8]) -> Option<(&[u8], &str)> {
     let at = name.iter().rposition(|&byte| byte == b'@')?;
     let text = std::str::from_utf8(&name[at + 1..]).ok()?;
     (at > 0 && !text.is_empty()).then_some((&name[..at], text))
 }
 
-/// The version that a worker's service has.
+/// The base name and the version in the name of a worker's service.
 pub(in crate::proto::broker) fn version_of(name: &[u8]) -> Option<(&[u8], Version)> {
     let (base, text) = split(name)?;
-    // Only the full form: `host@1` is as likely a name as a version.
+    // Only complete versions count: `host@1` is as likely a plain name.
     let is_plain = text.as_bytes().first().is_some_and(u8::is_ascii_digit);
     let version = is_plain.then(|| Version::parse(text).ok()).flatten()?;
     Some((base, version))
 }
 
-/// The range that a request's service has.
+/// The base name and the range in the name that a request calls.
 pub(super) fn range_of(name: &[u8]) -> Option<(&[u8], Range)> {
     let (base, text) = split(name)?;
     Some((base, Range::parse(text).ok()?))
@@ -73,7 +73,7 @@ mod tests {
         }
     }
 
-    /// A peer chooses the name.
+    /// The name is chosen by a peer.
     #[test]
     fn nothing_that_a_peer_asks_for_panics() {
         let parts: [&[u8]; 24] = [

@@ -1,5 +1,5 @@
-//! How a service chooses among its workers, and how many of its requests may start: what the broker's configuration says
-//! for it, or else its workers.
+//! Balancing policy and rate limit of each service, from the broker's configuration or else from the hellos of its
+//! workers.
 
 use super::balance::Balancer;
 use super::rate::Limiter;
@@ -10,15 +10,16 @@ use crate::proto::broker::keys::ServiceKey;
 use crate::wire::{Balance, Rate, Serving};
 use std::time::Duration;
 
-/// What the broker's configuration says of services.
+/// The broker's configuration of services.
 #[derive(Debug, Clone)]
 pub struct Policies {
-    /// How long a request waits until it is as urgent as one of the next level of priority that comes then. Default
-    /// 10 s.
+    /// The waiting time that outweighs one level of priority. Default 10 s.
     pub ageing: Duration,
-    /// Whether requests for a range go to all versions that satisfy it, and not to the highest alone. Default false.
+    /// Whether requests for a version range are spread over all versions that satisfy it, instead of going to the
+    /// highest. Default false.
     pub spreads: bool,
-    /// By name, or with `*` in it for all that fit. A name goes before patterns, a longer pattern before a shorter one.
+    /// Policies by name or by pattern with `*`. An exact name precedes patterns, and a longer pattern precedes a
+    /// shorter one.
     pub services: Vec<(String, Policy)>,
 }
 
@@ -32,12 +33,12 @@ impl Default for Policies {
     }
 }
 
-/// What is said of one service; what is `None` is for its workers to say.
+/// The policies of one service. A `None` is filled in from the hellos of its workers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Policy {
-    /// Which worker is next.
+    /// The balancing policy.
     pub balance: Option<Balance>,
-    /// How many requests may start.
+    /// The rate limit.
     pub rate: Option<Rate>,
 }
 
@@ -56,7 +57,7 @@ impl Policies {
     }
 }
 
-/// Of a service that is not as most are.
+/// State of a service with a balancing policy or a rate limit.
 #[derive(Debug, Default)]
 pub(in crate::proto::broker) struct Special {
     pub(in crate::proto::broker) balancer: Option<Balancer>,
@@ -77,7 +78,8 @@ impl Service {
 }
 
 impl Services {
-    /// A worker has come that says this. What the broker's configuration does not say is as the latest worker says.
+    /// Applies the policies when a worker registers. The broker's configuration precedes the worker's hello, and a
+    /// later hello precedes an earlier one.
     pub(in crate::proto::broker) fn configure(
         &mut self,
         key: ServiceKey,
@@ -118,7 +120,8 @@ impl Services {
         }
     }
 
-    /// A service is forgotten, and what it has started is not: its next worker may be there in a moment.
+    /// Keeps the rate limiter of a service that is released, because its next worker may come before the interval
+    /// ends.
     pub(super) fn keep_rate(&mut self, service: &mut Service) {
         let limiter = service.special.take().and_then(|special| special.limiter);
         if let Some(limiter) = limiter {
@@ -130,5 +133,5 @@ impl Services {
     }
 }
 
-/// So many services that are not there are remembered.
+/// Maximum of rate limiters that are kept for released services.
 const MAX_RATES: usize = 1024;

@@ -1,4 +1,5 @@
-//! How many requests of a service may start in a time, over all its workers. What is beyond waits.
+//! Rate limit of a service: the maximum of requests that its workers together start in an interval.
+//! Further requests wait.
 
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
@@ -6,12 +7,12 @@ use crate::wire::Rate;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The starts of late: no more than the maximum in any interval, wherever it begins.
+/// The recent starts: at most `rate.max` in any interval of that length (sliding window).
 #[derive(Debug)]
 pub(in crate::proto::broker) struct Limiter {
     pub(super) rate: Rate,
     starts: VecDeque<Time>,
-    /// When the next may start, while some wait for that.
+    /// Fires when the next start is permitted; set only while requests wait for it.
     pub(in crate::proto::broker) timer: Option<TimerKey>,
 }
 
@@ -24,7 +25,7 @@ impl Limiter {
         }
     }
 
-    /// When the next request may start; `None` is now.
+    /// When the next request may start; `None` if it may start now.
     pub(in crate::proto::broker) fn free_at(&self, now: Time) -> Option<Time> {
         let max = self.rate.max as usize;
         if self.starts.len() < max {

@@ -1,4 +1,4 @@
-//! Credit, whoever gives it, and when brokers come and go.
+//! Credit from every source, and across brokers.
 
 use super::*;
 
@@ -55,7 +55,7 @@ fn toward_an_old_broker_the_worker_gives_it_to_itself() {
     assert_eq!(net.end(c, r), done("1"));
 }
 
-/// A stream that goes on through one broker after another, while its client reads, or does not.
+/// A stream that continues through several brokers, with or without a reading client.
 #[test]
 fn a_window_outlives_the_broker() {
     for (lives, reads) in [(1, true), (1, false), (4, true), (4, false)] {
@@ -67,7 +67,7 @@ fn a_window_outlives_the_broker() {
         for life in 0..lives {
             t.net.run(ms(450));
             t.net.kill(t.b);
-            // What has arrived is read while there is no broker to tell.
+            // What has arrived is read while no broker is connected.
             t.set_reading(life % 2 == 0);
             t.net.run(ms(250));
             t.net.start(t.b);
@@ -91,7 +91,7 @@ fn a_window_outlives_the_broker() {
     }
 }
 
-/// Its credit was with the broker when that died.
+/// Its credit was lost with the broker.
 #[test]
 fn credit_that_was_lost_is_given_again() {
     let mut t = streaming();
@@ -109,7 +109,7 @@ fn credit_that_was_lost_is_given_again() {
     assert_eq!(t.net.end(t.c, r), done("1"));
 }
 
-/// The parts that are written meanwhile are held, up to what is left of the window.
+/// Partials are kept up to the rest of the window.
 #[test]
 fn without_a_broker_no_more_than_a_window_is_held() {
     let mut t = streaming();
@@ -130,7 +130,7 @@ fn without_a_broker_no_more_than_a_window_is_held() {
     assert_eq!(t.net.end(t.c, r), done("1"));
 }
 
-/// A client of another make that outlives a broker and gives no credit has read what it got.
+/// A foreign client that outlives a broker and gives no credit counts as having read everything.
 #[test]
 fn nor_is_one_that_gives_no_credit_left_without() {
     let mut t = streaming();
@@ -173,7 +173,7 @@ fn credit_for_what_is_not_there_goes_nowhere() {
     t.net.serve(t.w, |_| Job::endless());
     let r = t.net.request(t.c, "echo", "1");
     t.net.run(ms(50));
-    // Another's request.
+    // A request of another client.
     t.net.say(raw, "C|2|nobody|r|1|{}");
     let rid = String::from_utf8(b"c2.0-0".to_vec()).expect("text");
     t.net.say(raw, &format!("C|10|{rid}|\0\0\0\u{1}"));

@@ -1,4 +1,4 @@
-//! Heartbeats, patience, and the end of either side.
+//! Heartbeats, silence, and the end of either side.
 
 use super::*;
 

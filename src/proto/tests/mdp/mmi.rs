@@ -1,4 +1,4 @@
-//! Services that the broker answers.
+//! Services that the broker itself answers.
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn mmi_in_every_dialect() {
         assert!(told.starts_with(&workers), "{told}");
         let stats = ask(&mut net, "mmi.stats", "∅");
         assert!(stats.contains(r#""badMessagesTotal":0"#));
-        // Ten questions and a READY; who only asks the broker is not held as a client.
+        // Ten questions and a READY; a peer that only asks the broker does not count as a client.
         let counts = r#"{"clients":0,"messagesTotal":11,"workers":1}"#;
         assert!(
             stats.contains(&format!(r#""{}":{counts}"#, words.name)),

@@ -1,4 +1,4 @@
-//! Requests, replies and their parts, between peers of every dialect.
+//! Requests, replies and partials, between peers of every dialect.
 
 use super::*;
 
@@ -129,7 +129,8 @@ fn names_of_any_bytes_and_lengths() {
             net.say(c, &format!("{}|{name}|1", words.client));
             assert_eq!(net.heard(w).len(), 1);
             let address = String::from_utf8_lossy(b"\0\xff\xfe").into_owned();
-            // The test's text can't hold the bytes of the address, so it is not the client's.
+            // The text of the test cannot represent the bytes of the address, so it is another
+            // address.
             net.say(w, &words.answer(&address, "1"));
             assert_eq!(net.heard(w), [words.goodbye]);
         }

@@ -1,4 +1,4 @@
-//! What the network carries and drives: anything that has a socket and waits for times.
+//! Actors: anything with a socket and deadlines that the network drives.
 
 use super::{Job, Seen};
 use crate::proto::Time;
@@ -8,37 +8,37 @@ use std::rc::Rc;
 
 pub type Frames = Vec<Vec<u8>>;
 
-/// What an actor wants of the network.
+/// An effect that an actor asks the network for.
 #[derive(Debug)]
 pub enum Effect {
-    /// To the broker at the other end of the one socket.
+    /// Sends to the broker at the other end of the only socket.
     Send(Frames),
-    /// To one of a broker's peers.
+    /// Sends to one peer of a broker.
     SendTo(Vec<u8>, Frames),
     Open,
     Close,
 }
 
-/// How a worker answers: what it does with a body.
+/// The handler of a worker: the job for a body.
 pub type Handler = Rc<dyn Fn(&Body<Vec<u8>>) -> Job>;
 
 pub trait Actor: Any {
-    /// A new process of this name begins.
+    /// Starts a new process with this name.
     fn start(&mut self, now: Time);
-    /// The process is gone, and all that it knew.
+    /// Ends the process and drops its state.
     fn crash(&mut self);
-    /// The socket has a connection.
+    /// The socket is connected.
     fn up(&mut self, _now: Time) {}
-    /// The socket lost its connection.
+    /// The socket has lost its connection.
     fn down(&mut self, _now: Time) {}
-    /// Brokers: the connection of this peer broke.
+    /// For brokers: the connection of this peer broke.
     fn gone(&mut self, _now: Time, _peer: &[u8]) {}
-    /// `from` is the identity of a broker's peer, and empty for everybody else.
+    /// Handles a message. `from` is the identity of a broker's peer, and empty for other actors.
     fn message(&mut self, now: Time, from: &[u8], frames: Frames);
     fn deadline(&self) -> Option<Time>;
     fn timeout(&mut self, now: Time);
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>);
-    /// Panics if what it holds does not fit together.
+    /// Panics if invariants are violated.
     fn audit(&self) {}
 
     fn asks(&mut self) -> &mut dyn Asks {
@@ -49,7 +49,7 @@ pub trait Actor: Any {
     }
 }
 
-/// A client, of whatever age.
+/// A client of any age.
 pub trait Asks {
     /// Submits a request, and returns its number.
     fn request(
@@ -63,20 +63,20 @@ pub trait Asks {
     fn seen(&self) -> &[Seen];
 }
 
-/// A worker, of whatever age.
+/// A worker of any age.
 pub trait Serves {
     fn set_handler(&mut self, handler: Handler);
-    /// All requests that it began to work on since the beginning of the test.
+    /// The bodies of all started requests since the beginning of the test.
     fn started(&self) -> &[Body<Vec<u8>>];
 }
 
-/// A socket in the hands of the test.
+/// A socket controlled by the test.
 pub trait Hears: Actor {
-    /// What it heard since it was asked last.
+    /// Removes and returns the messages since the last call.
     fn take(&mut self) -> Vec<String>;
 }
 
-/// Counts wake-ups; a machine that asks for its own deadline again and again is caught here.
+/// Counts wake-ups, to detect a machine that asks for the same deadline again and again.
 #[derive(Debug, Default)]
 pub struct Wakes {
     second: u64,

@@ -1,4 +1,4 @@
-//! The words in which tests set up a network.
+//! Functions by which tests set up a network.
 
 use super::transport::Dial;
 use super::*;
@@ -8,7 +8,7 @@ use crate::proto::link::LinkConfig;
 use crate::proto::worker::WorkerConfig;
 use crate::wire::{Dialect, Dialects};
 
-/// Of 0.0.92, and so of everybody.
+/// The interval of 0.0.92, used by all peers.
 pub const HEARTBEAT: Duration = Duration::from_millis(2500);
 
 fn link(expect_beats: bool) -> LinkConfig {
@@ -25,7 +25,7 @@ fn link(expect_beats: bool) -> LinkConfig {
 }
 
 impl Net {
-    /// A peer that is not started.
+    /// Adds a peer that is not started.
     pub fn add<T: Actor>(&mut self, actor: T, dial: Option<Dial>) -> Id<T> {
         let path = std::any::type_name::<T>();
         self.peers.push(Peer {
@@ -203,13 +203,13 @@ impl Net {
         id
     }
 
-    /// A socket that says what the test tells it.
+    /// A socket that sends what the test tells it to.
     pub fn raw<B>(&mut self, broker: Id<B>, name: &[u8]) -> Id<RawDealer> {
         let dial = self.route(broker, name, true);
         self.begin(RawDealer::default(), dial)
     }
 
-    /// One that beats as a worker does.
+    /// A raw socket that also sends heartbeats as a worker does.
     pub fn raw_beating<B>(&mut self, broker: Id<B>, name: &[u8], beat: Duration) -> Id<RawDealer> {
         let dial = self.route(broker, name, true);
         self.begin(RawDealer::beating(beat), dial)

@@ -1,4 +1,4 @@
-//! What befalls peers and connections.
+//! Faults of peers and connections.
 
 use super::transport::Side;
 use super::{Id, Net};
@@ -10,12 +10,12 @@ impl Net {
         self.settle(id.0);
     }
 
-    /// The process dies; its kernel closes its connections.
+    /// Ends the process; its kernel closes the connections.
     pub fn kill<T>(&mut self, id: Id<T>) {
         self.die(id.0, false);
     }
 
-    /// The whole machine dies: nobody closes anything.
+    /// Powers the computer off; no connection is closed.
     pub fn power_off<T>(&mut self, id: Id<T>) {
         self.die(id.0, true);
     }
@@ -34,12 +34,12 @@ impl Net {
         self.start(id);
     }
 
-    /// Breaks all connections of the peer; these ends are told.
+    /// Breaks all connections of the peer; only these ends are told.
     pub fn cut<T>(&mut self, id: Id<T>, told: &[Side]) {
         self.sever(id.0, told);
     }
 
-    /// From now on nothing reaches the peer or leaves it; what is sent arrives after the healing.
+    /// Cuts the peer off: its messages, in both directions, are delivered after the healing.
     pub fn partition<T>(&mut self, id: Id<T>) {
         self.peers[id.0].cut_off = true;
     }
@@ -54,7 +54,7 @@ impl Net {
         self.peers[id.0].paused = true;
     }
 
-    /// SIGCONT: what came meanwhile is there at once, before any deadline.
+    /// SIGCONT: messages that arrived meanwhile are handled before any deadline.
     pub fn resume<T>(&mut self, id: Id<T>) {
         self.peers[id.0].paused = false;
         for event in std::mem::take(&mut self.peers[id.0].inbox) {
@@ -63,7 +63,7 @@ impl Net {
         self.tick(id.0);
     }
 
-    /// The kernels find out which connections lead nowhere.
+    /// The kernels detect dead connections.
     pub fn find_dead_connections(&mut self) {
         self.find_void();
     }

@@ -1,4 +1,4 @@
-//! Our own machines as actors: owner, user and process in one.
+//! The machines as actors: owner, application and process in one.
 
 mod broker;
 mod client;
@@ -11,7 +11,7 @@ pub use worker::WorkerActor;
 use super::actor::Effect;
 use crate::proto::link::{Action, Loss};
 
-/// What a worker or client said of its link.
+/// A notice of a worker or client about its link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkNews {
     Connected,

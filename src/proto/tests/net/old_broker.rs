@@ -1,4 +1,4 @@
-//! A broker as 0.0.92 is one: every id is text, an answered request is never forgotten.
+//! A broker that behaves as 0.0.92: ids are text, and answered requests are never forgotten.
 
 use super::actor::{Actor, Effect, Frames};
 use crate::proto::Time;

@@ -1,4 +1,4 @@
-//! A client as 0.0.92 is one, down to what kills it.
+//! A client that behaves as 0.0.92, including its crashes.
 
 use super::actor::{Actor, Asks, Effect, Frames};
 use super::{End, Seen, old_json};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub struct OldClient {
-    /// Begins its request ids; 0.0.92 makes them at random.
+    /// Prefix of its request ids, which are random in 0.0.92.
     tag: String,
     heartbeat: Duration,
     tick: Option<Time>,
@@ -35,13 +35,13 @@ impl OldClient {
         }
     }
 
-    /// Closes its socket; it has no way to say goodbye.
+    /// Closes its socket; it cannot say goodbye.
     pub fn stop(&mut self) {
         self.crash();
         self.effects.push(Effect::Close);
     }
 
-    /// What `stream.heartbeat()` sends.
+    /// Sends the message of `stream.heartbeat()`.
     pub fn heartbeat(&mut self, id: u64) {
         let rid = self.rid(id as usize);
         self.send(&[b"C", b"4", rid.as_bytes()]);
@@ -82,7 +82,7 @@ impl Actor for OldClient {
         waiting.last_heard = now;
         let id = waiting.id;
         let code = &frames[3];
-        // Its `err == 0` coerces, and anything else has to be JSON.
+        // Its comparison `err == 0` coerces, and other values must be JSON.
         let text = String::from_utf8_lossy(code);
         let success = text.trim().is_empty() || text.trim().parse::<f64>() == Ok(0.0);
         let error = (!success).then(|| Body::json(old_json(code)));
@@ -109,7 +109,7 @@ impl Actor for OldClient {
         self.tick
     }
 
-    /// Its timeouts are seen on the tick. The real one dies of them; this one is mended.
+    /// Timeouts are checked on the tick. The real client crashes on them; here this is fixed.
     fn timeout(&mut self, now: Time) {
         self.tick = Some(now + self.heartbeat);
         self.send(&[b"C", b"4"]);

@@ -1,4 +1,5 @@
-//! A worker as 0.0.92 is one: ids through UTF-8, one request at a time, three silent ticks.
+//! A worker that behaves as 0.0.92: ids decoded as UTF-8, one request at a time, liveness of three
+//! ticks.
 
 use super::actor::{Actor, Effect, Frames, Handler, Serves};
 use super::{Job, Jobs, Outcome, Step, old_json};
@@ -10,7 +11,7 @@ use std::time::Duration;
 const LIVENESS: i32 = 3;
 const RECONNECT: Duration = Duration::from_millis(100);
 
-/// What it calls a request.
+/// The name of a request: client and id.
 type Name = (String, String);
 
 pub struct OldWorker {
@@ -19,11 +20,11 @@ pub struct OldWorker {
     tick: Option<Time>,
     liveness: i32,
     reconnect: Option<Time>,
-    /// The request that `reply.active()` is asked about, and its own liveness.
+    /// The request to which `reply.active()` refers, and its liveness.
     request: Option<(Name, i32)>,
-    /// What it was given last on this connection, until it has ended that.
+    /// The latest request on this connection, until it has ended.
     serving: Option<Name>,
-    /// How often it was given another one before.
+    /// How often it was given another request before the end of the first.
     pub overlaps: usize,
     handler: Handler,
     jobs: Jobs<Name>,
@@ -52,7 +53,7 @@ impl OldWorker {
         }
     }
 
-    /// `reply.active()` of the request that came last.
+    /// `reply.active()` of the latest request.
     pub fn active(&self) -> bool {
         matches!(self.request, Some((_, liveness)) if liveness > 0)
     }

@@ -1,4 +1,4 @@
-//! Peers that say what the test tells them and remember what they hear.
+//! Raw sockets: they send what the test tells them to, and record what they receive.
 
 use super::actor::{Actor, Effect, Frames, Hears};
 use crate::proto::Time;
@@ -13,7 +13,7 @@ pub fn render(frames: &Frames) -> String {
     frames.iter().map(frame).collect::<Vec<_>>().join("|")
 }
 
-/// A DEALER in the hands of the test.
+/// A DEALER socket controlled by the test.
 #[derive(Default)]
 pub struct RawDealer {
     pub heard: Vec<Frames>,
@@ -24,7 +24,7 @@ pub struct RawDealer {
 }
 
 impl RawDealer {
-    /// One that says `W 4` at this pace.
+    /// A socket that sends `W 4` at this interval.
     pub fn beating(beat: Duration) -> Self {
         RawDealer {
             beat: Some(beat),
@@ -71,7 +71,7 @@ impl Actor for RawDealer {
     }
 }
 
-/// A ROUTER in the hands of the test.
+/// A ROUTER socket controlled by the test.
 #[derive(Default)]
 pub struct RawBroker {
     pub heard: Vec<(Vec<u8>, Frames)>,

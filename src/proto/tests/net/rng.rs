@@ -1,6 +1,6 @@
-//! Chance from a seed: the same on every machine, for ever.
+//! Random numbers from a seed, equal on every computer.
 
-/// xorshift64*, after a step of splitmix64 that makes neighbouring seeds unlike each other.
+/// xorshift64*, after a step of splitmix64 that makes the sequences of neighbouring seeds differ.
 #[derive(Debug, Clone)]
 pub struct Rng(u64);
 
@@ -19,7 +19,7 @@ impl Rng {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// Below `end`, which is not zero.
+    /// A number below `end`, which must not be zero.
     pub fn below(&mut self, end: usize) -> usize {
         ((u128::from(self.next()) * end as u128) >> 64) as usize
     }
@@ -28,7 +28,7 @@ impl Rng {
         least + self.below((most - least + 1) as usize) as u64
     }
 
-    /// True `n` times in a hundred.
+    /// True with a probability of `n` percent.
     pub fn percent(&mut self, n: usize) -> bool {
         self.below(100) < n
     }

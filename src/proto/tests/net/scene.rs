@@ -1,8 +1,8 @@
-//! Settings that many tests begin with.
+//! Common scenes of tests.
 
 use super::*;
 
-/// A broker, a worker for `echo` and a client.
+/// A broker, a worker for `echo`, and a client.
 pub fn trio() -> (Net, Id<BrokerActor>, Id<WorkerActor>, Id<ClientActor>) {
     let mut net = Net::new();
     let b = net.broker();
@@ -11,20 +11,20 @@ pub fn trio() -> (Net, Id<BrokerActor>, Id<WorkerActor>, Id<ClientActor>) {
     (net, b, w, c)
 }
 
-/// A worker that has a request, and another that waits behind it.
+/// A worker with a request, and a second request in the queue.
 pub struct Scene {
     pub net: Net,
     pub b: Id<BrokerActor>,
     pub w: Id<WorkerActor>,
     pub c: Id<ClientActor>,
-    /// In the worker's hands.
+    /// The request at the worker.
     pub running: u64,
-    /// Behind it in the broker's queue.
+    /// The request in the broker's queue.
     pub queued: u64,
 }
 
 impl Scene {
-    /// After so long; the handler must not have ended by then.
+    /// The scene `after` this time; the handler must not have ended by then.
     pub fn new(handler: impl Fn(&Body<Vec<u8>>) -> Job + 'static, after: Duration) -> Self {
         let (mut net, b, w, c) = trio();
         net.serve(w, handler);

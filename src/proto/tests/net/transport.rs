@@ -1,12 +1,12 @@
-//! Connections as TCP and libzmq give them: order is kept, identities are taken over, breaks are
-//! told to both sides, to one, or to nobody.
+//! Connections with the properties of TCP and libzmq: messages stay in order, identities can be
+//! taken over, and breaks are reported to both sides, one, or none.
 
 use super::Net;
 use super::actor::{Effect, Frames};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How long after a refused connection the transport tries again.
+/// Time until the transport retries a refused connection.
 const REDIAL: Duration = Duration::from_millis(100);
 
 /// The two ends of a connection.
@@ -16,12 +16,12 @@ pub enum Side {
     Broker,
 }
 
-/// How a peer reaches its broker.
+/// The address of a peer's broker, and the properties of its socket.
 #[derive(Debug, Clone)]
 pub struct Dial {
     pub broker: usize,
     pub identity: Vec<u8>,
-    /// As in 0.0.92: the socket takes messages without a connection, and hides its breaks.
+    /// As in 0.0.92: the socket accepts messages without a connection, and hides breaks.
     pub queues: bool,
 }
 
@@ -38,26 +38,26 @@ pub(super) struct Conn {
     pub(super) socket: usize,
     pub(super) broker: usize,
     identity: Vec<u8>,
-    /// By [`Side`]: whether this end believes in it.
+    /// By [`Side`]: whether this end has not noticed a break.
     open: [bool; 2],
-    /// Whatever is sent vanishes.
+    /// All messages are lost.
     void: bool,
-    /// What a partition keeps from arriving; `None` is the end of the connection.
+    /// Messages that are held back by a partition; `None` is the end of the connection.
     held: VecDeque<(Side, Option<Frames>)>,
-    /// By [`Side`]: nothing may arrive there before what was sent before it.
+    /// By [`Side`]: the latest arrival, which no later message may precede.
     last: [crate::proto::Time; 2],
 }
 
-/// What happens at a time.
+/// A scheduled event.
 #[derive(Debug)]
 pub(super) enum Event {
     Dial(usize),
-    /// At this end of the connection; `None` is its end.
+    /// Arrival at this end of a connection; `None` is its end.
     Arrive(usize, Side, Option<Frames>),
 }
 
 impl Net {
-    /// Whom the event happens to.
+    /// The peer that the event concerns.
     pub(super) fn target(&self, event: &Event) -> usize {
         match event {
             Event::Dial(socket) => self.sockets[*socket].owner,
@@ -121,13 +121,13 @@ impl Net {
         if let Some(conn) = socket.conn.take() {
             let entry = &mut self.conns[conn];
             entry.open[Side::Dealer as usize] = false;
-            // The linger is shorter than any partition.
+            // Lingering ends before any partition.
             entry.held.retain(|(to, _)| *to == Side::Dealer);
             self.transmit(conn, Side::Broker, None);
         }
     }
 
-    /// Puts a message, or the end, on its way.
+    /// Schedules a message, or the end of the connection.
     fn transmit(&mut self, conn: usize, to: Side, what: Option<Frames>) {
         let cut_off = self.is_cut_off(conn);
         let at = self.now + self.way();
@@ -230,7 +230,7 @@ impl Net {
         self.settle(peer);
     }
 
-    /// The connections of a peer that at least one end believes in.
+    /// The connections of a peer that at least one end considers open.
     fn conns_of(&self, peer: usize) -> Vec<usize> {
         let all = self.conns.iter().enumerate();
         all.filter(|(n, conn)| {
@@ -240,7 +240,7 @@ impl Net {
         .collect()
     }
 
-    /// Breaks all connections of a peer. What is on its way is lost; these ends are told.
+    /// Breaks all connections of a peer. Messages under way are lost; only these ends are told.
     pub(super) fn sever(&mut self, peer: usize, told: &[Side]) {
         for conn in self.conns_of(peer) {
             self.conns[conn].void = true;
@@ -251,7 +251,7 @@ impl Net {
         }
     }
 
-    /// The process is gone: its kernel says so for it, or nobody does.
+    /// Ends the process: its kernel closes the connections, or (silently) does not.
     pub(super) fn vanish(&mut self, peer: usize, silently: bool) {
         for conn in self.conns_of(peer) {
             let own = match self.conns[conn].broker == peer {
@@ -275,7 +275,7 @@ impl Net {
         self.peers[peer].routes.clear();
     }
 
-    /// What the partition held arrives after all.
+    /// Delivers the messages that the partition held back.
     pub(super) fn release_held(&mut self) {
         for conn in 0..self.conns.len() {
             if !self.is_cut_off(conn) {
@@ -286,7 +286,7 @@ impl Net {
         }
     }
 
-    /// Half-open connections do not last for ever: the kernel finds out.
+    /// Ends half-open connections, as the kernel does in the end.
     pub(super) fn find_void(&mut self) {
         for conn in 0..self.conns.len() {
             if self.conns[conn].void {

@@ -1,4 +1,4 @@
-//! The words in which tests speak for the users of a network.
+//! Functions by which tests act as the applications of a network.
 
 use super::actor::{Handler, Hears};
 use super::*;
@@ -17,41 +17,41 @@ impl Net {
         self.act(raw, |raw, _| raw.tell(to.as_bytes(), frames(text)));
     }
 
-    /// What it heard since it was asked last.
+    /// Removes and returns the messages since the last call.
     pub fn take<T: Hears>(&mut self, raw: Id<T>) -> Vec<String> {
         self.act(raw, |raw, _| raw.take())
     }
 
-    /// The same, with what is on its way.
+    /// As `take`, including messages that are under way.
     pub fn heard<T: Hears>(&mut self, raw: Id<T>) -> Vec<String> {
         self.run(ms(10));
         self.take(raw)
     }
 
-    /// How this worker, of whatever age, answers from now on.
+    /// Sets the handler of a worker of any age.
     pub fn serve<T>(&mut self, worker: Id<T>, handler: impl Fn(&Body<Vec<u8>>) -> Job + 'static) {
         let handler: Handler = Rc::new(handler);
         self.peers[worker.0].actor.serves().set_handler(handler);
     }
 
-    /// The bodies that this worker began to work on.
+    /// The bodies of the requests that this worker started.
     pub fn bodies<T>(&mut self, worker: Id<T>) -> Vec<Body<Vec<u8>>> {
         self.peers[worker.0].actor.serves().started().to_vec()
     }
 
-    /// The same as text.
+    /// As `bodies`, as text.
     pub fn started<T>(&mut self, worker: Id<T>) -> Vec<String> {
         let started = self.peers[worker.0].actor.serves().started();
         let text = |body: &Body<Vec<u8>>| String::from_utf8_lossy(&body.bytes).into_owned();
         started.iter().map(text).collect()
     }
 
-    /// Asks with the usual timeout of a minute.
+    /// A request with the usual timeout of a minute.
     pub fn request<T>(&mut self, client: Id<T>, service: &str, text: &str) -> u64 {
         self.request_with(client, service, json(text), Some(60_000))
     }
 
-    /// Asks for each of these numbers, without a pause.
+    /// A request for each of these numbers, without a pause.
     pub fn requests<T>(&mut self, client: Id<T>, numbers: Range<usize>) -> Vec<u64> {
         numbers
             .map(|n| self.request(client, "echo", &n.to_string()))
@@ -72,7 +72,7 @@ impl Net {
         id
     }
 
-    /// Asks a client of ours.
+    /// A request of a 1.x client.
     pub fn request_on(
         &mut self,
         client: Id<ClientActor>,
@@ -83,7 +83,7 @@ impl Net {
         self.act(client, |client, now| client.ask(now, service, body, terms))
     }
 
-    /// The same, with these options beside the timeout of a minute: `"priority":1`.
+    /// As `request`, with additional options such as `"priority":1`.
     pub fn request_more(
         &mut self,
         client: Id<ClientActor>,
@@ -124,7 +124,7 @@ impl Net {
         requests.iter().map(|&r| self.end(client, r)).collect()
     }
 
-    /// Asks, and waits for the end.
+    /// Makes a request, and waits for its end.
     #[track_caller]
     pub fn call<T>(&mut self, client: Id<T>, service: &str, text: &str) -> End {
         let request = self.request(client, service, text);
@@ -141,7 +141,7 @@ pub fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// So many ms after the beginning.
+/// This many ms after the beginning.
 pub fn at(n: u64) -> Time {
     Time::ZERO + ms(n)
 }
@@ -150,17 +150,17 @@ pub fn json(text: &str) -> Body<Vec<u8>> {
     Body::json(text.as_bytes().to_vec())
 }
 
-/// The end that a final with this text is.
+/// The end by a final with this text.
 pub fn done(text: &str) -> Option<End> {
     Some(End::Final(json(text)))
 }
 
-/// The end that an error value with this text is.
+/// The end by an error value with this text.
 pub fn error(text: &str) -> Option<End> {
     Some(End::Error(json(text)))
 }
 
-/// The end that a code of ours is.
+/// The end by an own code.
 pub fn failed(code: &str) -> Option<End> {
     Some(End::Failed(code.into()))
 }

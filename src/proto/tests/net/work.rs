@@ -1,4 +1,4 @@
-//! What the users of workers and clients do and see: jobs, and the fates of requests.
+//! Work of applications: the jobs of workers, and the requests of clients.
 
 use crate::proto::Time;
 use crate::wire::Body;
@@ -6,7 +6,7 @@ use crate::wire::omdp::Place;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How a request ended at its client.
+/// The end of a request at its client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     Final(Body<Vec<u8>>),
@@ -14,18 +14,18 @@ pub enum End {
     Failed(String),
 }
 
-/// A request as its client's user saw it.
+/// A request, as seen by its client's application.
 #[derive(Debug)]
 pub struct Seen {
     pub body: Body<Vec<u8>>,
     pub timeout: Option<Duration>,
     pub partials: Vec<Body<Vec<u8>>>,
-    /// Where it was when the broker said so last.
+    /// The latest reported place.
     pub place: Option<Place<Vec<u8>>>,
     pub end: Option<End>,
-    /// When it ended.
+    /// The time of the end.
     pub at: Time,
-    /// Its user, or the death of its process, ended it: nothing may be told any more.
+    /// Ended by the application, or with its process: no notice may follow.
     pub dropped: bool,
 }
 
@@ -58,15 +58,15 @@ impl Seen {
     }
 }
 
-/// What a worker does with a request: partials at a pace, then the end.
+/// The reply of a worker to a request: timed partials, then the end.
 #[derive(Debug, Clone)]
 pub struct Job {
     pub partials: Vec<Body<Vec<u8>>>,
-    /// Before each partial, and before the end.
+    /// The time before each partial and before the end.
     pub every: Duration,
     /// `None`: the handler never ends.
     pub end: Option<Outcome>,
-    /// Its next partial has to wait for credit.
+    /// Whether its next partial waits for credit.
     pub blocked: bool,
 }
 
@@ -78,7 +78,7 @@ pub enum Outcome {
 }
 
 impl Job {
-    /// Gives the body back at once.
+    /// Returns the body at once.
     pub fn echo(body: &Body<Vec<u8>>) -> Job {
         Job {
             partials: Vec::new(),
@@ -115,7 +115,7 @@ impl Job {
         }
     }
 
-    /// With so many partials before the end: `0`, `1`, …
+    /// Adds this many partials before the end: `0`, `1`, …
     pub fn parts(mut self, count: usize) -> Job {
         self.partials = (0..count).map(|n| super::json(&n.to_string())).collect();
         self
@@ -127,14 +127,14 @@ impl Job {
     }
 }
 
-/// One thing that a handler does.
+/// One step of a handler.
 #[derive(Debug)]
 pub enum Step {
     Partial(Body<Vec<u8>>),
     End(Outcome),
 }
 
-/// The jobs of one worker, by what it calls its requests.
+/// The jobs of one worker, by its keys of requests.
 #[derive(Debug)]
 pub struct Jobs<K>(BTreeMap<K, (Time, Job)>);
 
@@ -161,14 +161,14 @@ impl<K: Ord + Clone> Jobs<K> {
         moving.map(|(at, _)| *at).min()
     }
 
-    /// Whether its next partial has to wait.
+    /// Sets whether the next partial has to wait.
     pub fn block(&mut self, key: &K, blocked: bool) {
         if let Some((_, job)) = self.0.get_mut(key) {
             job.blocked = blocked;
         }
     }
 
-    /// Whether it is there, and does not end by itself.
+    /// Whether the job exists and does not end by itself.
     pub fn is_endless(&self, key: &K) -> bool {
         let job = self.0.get(key);
         job.is_some_and(|(_, job)| job.end.is_none() && job.partials.is_empty())

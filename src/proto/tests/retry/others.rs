@@ -1,8 +1,8 @@
-//! The second start among peers of 0.0.92 and of MDP, and by the letter of the frames.
+//! Further attempts with 0.0.92 and MDP peers, and the exact frames.
 
 use super::*;
 
-/// Whatever the worker is, and whatever becomes of it.
+/// For all kinds of workers and of losses.
 #[test]
 fn old_workers_die_and_take_over() {
     let mut net = Net::new();
@@ -48,7 +48,7 @@ fn an_mdp_worker_takes_over() {
     assert_eq!(net.end(c, r), done("2"));
 }
 
-/// It says that it abandons the request, and would be given it again before it has left.
+/// It abandons the request, and would be given it again before it has left.
 #[test]
 fn an_mdp_worker_of_ours_that_is_stopped_is_not_given_the_request_again() {
     let mut net = Net::new();
@@ -72,7 +72,7 @@ fn an_mdp_worker_of_ours_that_is_stopped_is_not_given_the_request_again() {
     );
 }
 
-/// A reply of the first attempt that comes after the second began is nobody's.
+/// A late reply to the first attempt, after the second has begun, is ignored.
 #[test]
 fn a_late_reply_of_an_earlier_attempt_does_nothing() {
     let mut net = Net::new();
@@ -92,7 +92,7 @@ fn a_late_reply_of_an_earlier_attempt_does_nothing() {
     };
     let first = token(&mut net);
     assert_eq!(first.len(), 9);
-    // It begins anew, and is given the request again.
+    // It starts over, and is given the request again.
     net.say(
         raw,
         "W|1|echo|{\"omdp\":1,\"heartbeat\":2500,\"liveness\":3,\"session\":\"b\"}",

@@ -1,4 +1,4 @@
-//! Requests that their clients make again, by a policy.
+//! Requests that their clients retry by a policy.
 
 use crate::proto::Terms;
 use crate::proto::tests::net::*;
@@ -10,7 +10,7 @@ fn policy(attempts: u8, on: &str) -> String {
     )
 }
 
-/// Fails so often, then echoes.
+/// A handler that fails this many times, then echoes.
 fn fails(net: &mut Net, w: Id<WorkerActor>, times: usize) {
     let left = Cell::new(times);
     net.serve(w, move |body| {
@@ -110,7 +110,7 @@ fn nothing_is_made_again_of_which_a_part_has_come_or_that_was_cancelled() {
     assert_eq!(net.started(w).len(), 2);
 }
 
-/// The pause is over while there is no broker.
+/// The pause ends while no broker is connected.
 #[test]
 fn what_is_to_be_made_again_waits_for_the_broker() {
     let mut net = Net::near();

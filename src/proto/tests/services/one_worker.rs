@@ -1,4 +1,4 @@
-//! Requests for one worker, by its name or by a key.
+//! Requests for one worker, by name or by affinity key.
 
 use crate::proto::Terms;
 use crate::proto::tests::net::*;
@@ -92,7 +92,7 @@ fn a_worker_of_a_version_or_of_a_pattern_can_be_named() {
     );
 }
 
-/// Asks for each of these keys, and tells which worker had it.
+/// Requests with each of these keys, and the workers that got them.
 fn places(
     net: &mut Net,
     c: Id<ClientActor>,

@@ -1,4 +1,4 @@
-//! A worker of `billing.*` serves all names that begin so.
+//! A worker of `billing.*` serves all names with this prefix.
 
 use crate::proto::Terms;
 use crate::proto::tests::net::*;
@@ -51,7 +51,7 @@ fn a_star_without_the_option_is_a_character() {
     net.run(secs(2));
     assert_eq!(net.end(c, other), failed("C_TIMEOUT"));
     assert_eq!(net.started(literal), ["2"]);
-    // A pattern of the same text is another service.
+    // A pattern with the same text is another service.
     let all = pattern(&mut net, b, "s*");
     net.call(c, "some", "3");
     net.call(c, "s*", "4");
@@ -71,7 +71,7 @@ fn what_waits_already_is_for_a_pattern_that_comes_later() {
     let w = pattern(&mut net, b, "billing.*");
     net.run(secs(1));
     assert_eq!((net.end(c, waits), net.end(c, other)), (done("1"), None));
-    // And for own workers that come while it waits for a busy pattern.
+    // Also for its own workers, which register while it waits for a busy pattern.
     net.serve(w, |_| Job::endless());
     net.request(c, "billing.a", "3");
     net.run(ms(10));
@@ -84,7 +84,7 @@ fn what_waits_already_is_for_a_pattern_that_comes_later() {
     assert_eq!(net[own].asked, [None]);
 }
 
-/// Of three names on one worker of PIGATO's two starve.
+/// In PIGATO, two of three names on one worker starve.
 #[test]
 fn all_names_of_a_pattern_are_served_in_the_order_in_which_they_came() {
     let mut net = Net::new();
@@ -140,7 +140,7 @@ fn requests_without_a_pattern_any_more_wait_or_fail_fast() {
     assert_eq!(net.started(own), ["2"]);
 }
 
-/// A retry goes where the name is served by then.
+/// A retry goes to the current home of the name.
 #[test]
 fn a_lost_request_starts_again_where_its_name_is_served() {
     let mut net = Net::new();

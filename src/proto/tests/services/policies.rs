@@ -1,11 +1,11 @@
-//! Which of the workers that have room is next.
+//! Balancing policies.
 
 use crate::proto::broker::Policy;
 use crate::proto::tests::net::*;
 use crate::wire::Balance;
 use std::time::Duration;
 
-/// Asks one request after the other, and tells how many each worker had.
+/// One request after the other, and the number that each worker got.
 fn one_at_a_time(
     net: &mut Net,
     c: Id<ClientActor>,
@@ -50,7 +50,7 @@ fn a_worker_slow_by_ten_gets_a_tenth_of_the_work() {
     let workers = [ms(100), ms(1000)].map(|takes| worker(&mut net, b, takes, 1));
     let counts = one_at_a_time(&mut net, c, &workers, 220);
     assert!((15..=26).contains(&counts[1]), "{counts:?}");
-    // One that comes later does not catch up with what the others have done.
+    // A later worker does not catch up with the others.
     let mut workers = workers.to_vec();
     workers.push(worker(&mut net, b, ms(100), 1));
     let counts = one_at_a_time(&mut net, c, &workers, 210);
@@ -76,7 +76,7 @@ fn the_least_loaded_has_the_fewest_requests() {
     assert_eq!(counts, [50, 51]);
 }
 
-/// After one very slow request a worker is tried again before the others have worked for as long.
+/// After one very slow request, a worker is tried again before the others have worked for as long.
 #[test]
 fn one_slow_request_is_not_held_against_a_worker_for_ever() {
     let mut net = Net::near();
@@ -115,7 +115,7 @@ fn at_random_everybody_gets_some_and_not_in_turn() {
     assert_ne!(counts, [100; 4]);
 }
 
-/// A worker says it for its service, unless the broker does.
+/// The policy is taken from the worker's hello, unless the broker configures it.
 #[test]
 fn a_worker_may_say_the_policy() {
     for (said, expected) in [(None, [25, 75]), (Some(Balance::LongestIdle), [50, 50])] {

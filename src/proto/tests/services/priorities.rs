@@ -1,4 +1,4 @@
-//! The urgent first, and nobody for ever last.
+//! Priorities, and ageing against starvation.
 
 use crate::proto::tests::net::*;
 
@@ -40,11 +40,11 @@ fn a_level_counts_as_much_as_the_ageing_time() {
     net.run(ms(100));
     let w = net.worker(b, "echo");
     net.run(secs(1));
-    // It has waited for longer than one level is worth, and not for longer than two are.
+    // Its waiting time outweighs one level of priority, but not two.
     assert_eq!(net.started(w), ["2", "0", "1"]);
 }
 
-/// A stream of the urgent, as much as the worker can do.
+/// A stream of urgent requests takes all of the worker's time.
 #[test]
 fn nothing_starves() {
     let mut net = Net::new();
@@ -64,7 +64,7 @@ fn nothing_starves() {
     assert_eq!(net.end(c, patient), done("0"));
 }
 
-/// The urgent that wait for long are parked too, and asked for first.
+/// Urgent requests are parked too, and are asked for first.
 #[test]
 fn priorities_survive_the_death_of_the_broker() {
     let mut net = Net::new();

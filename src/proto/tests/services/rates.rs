@@ -1,4 +1,4 @@
-//! So many requests of a service in a time, over all its workers.
+//! Rate limits of a service, over all its workers.
 
 use crate::proto::Time;
 use crate::proto::broker::Policy;
@@ -10,7 +10,7 @@ const RATE: Rate = Rate {
     interval_ms: 1000,
 };
 
-/// When each request ended, in ms after the first.
+/// The end of each request, in ms after the first.
 fn ends(net: &mut Net, c: Id<ClientActor>, requests: &[u64]) -> Vec<u64> {
     let times: Vec<Time> = requests.iter().map(|&r| net.seen(c, r).at).collect();
     let first = times[0];
@@ -52,7 +52,7 @@ fn what_is_beyond_the_rate_waits() {
     assert_eq!(net[b].machine.load()[0], 0);
 }
 
-/// In no interval, wherever it begins.
+/// The limit holds in every interval, wherever it begins.
 #[test]
 fn there_is_no_interval_with_more() {
     let mut net = Net::near();
@@ -75,7 +75,7 @@ fn there_is_no_interval_with_more() {
     }
 }
 
-/// A worker that restarts does not begin anew.
+/// The count survives the restart of a worker.
 #[test]
 fn a_restart_of_the_only_worker_does_not_reset_the_rate() {
     let mut net = Net::near();

@@ -1,4 +1,4 @@
-//! A worker does not want a request, which goes to another one.
+//! Rejected requests go to another worker.
 
 use crate::proto::Terms;
 use crate::proto::tests::net::*;
@@ -25,7 +25,7 @@ fn it_goes_to_another_worker_and_never_again_to_one_that_rejected_it() {
     let picky = [0; 3].map(|_| rejecting(&mut net, b));
     let waiting = net.request(c, "echo", "1");
     net.run(secs(5));
-    // All have rejected it: it waits for a new one.
+    // All have rejected it: it waits for a new worker.
     assert_eq!(net.end(c, waiting), None);
     assert_eq!(picky.map(|w| net.started(w).len()), [1; 3]);
     let willing = net.worker(b, "echo");
@@ -33,7 +33,7 @@ fn it_goes_to_another_worker_and_never_again_to_one_that_rejected_it() {
     assert_eq!(net.end(c, waiting), done("1"));
     assert_eq!(net.started(willing), ["1"]);
     assert_eq!(net[willing].retried, [0]);
-    // Rejecting costs a worker nothing: it gets the next one.
+    // A rejection costs a worker nothing: it gets the next request.
     let more: Vec<u64> = (2..10)
         .map(|n| net.request(c, "echo", &n.to_string()))
         .collect();
@@ -58,7 +58,7 @@ fn a_request_that_all_rejected_ends_at_its_timeout_or_at_once() {
     assert_eq!(net.ends(c, &[expires, fails]), [None, failed("W_REJECTED")]);
     net.run(secs(2));
     assert_eq!(net.end(c, expires), failed("C_TIMEOUT"));
-    // One that has not rejected it yet is waited for; when it goes, nobody is left.
+    // It waits for the worker that has not rejected it; when that leaves, none is left.
     net.serve(two, |_| Job::endless());
     let endless = net.request_on(c, "echo", json("3"), Terms::default());
     net.run(ms(100));
@@ -113,7 +113,7 @@ fn a_broker_of_0_0_92_hears_an_error() {
     assert_eq!(net.end(c, r), error("\"W_REJECTED\""));
 }
 
-/// A worker that only rejects makes nobody wait who has not met it, however many it has rejected.
+/// A worker that only rejects delays no request that it has not rejected yet.
 #[test]
 fn what_was_rejected_waits_in_its_order_and_others_pass() {
     let mut net = Net::new();

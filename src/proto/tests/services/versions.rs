@@ -1,4 +1,4 @@
-//! `orders@^2`: the highest version that satisfies the range and has workers.
+//! `orders@^2`: the highest version with workers that satisfies the range.
 
 use crate::proto::Terms;
 use crate::proto::tests::net::*;
@@ -37,7 +37,7 @@ fn the_highest_version_that_satisfies_and_has_workers_gets_it() {
     assert_eq!(net.started(two), ["4"]);
     assert_eq!(net[newer].asked, [Some("orders@<2.3".to_owned())]);
     assert_eq!(net[two].asked, [None]);
-    // When the highest goes, the next lower one is the highest.
+    // When the highest leaves, the next lower one is chosen.
     net.kill(old);
     net.run(ms(10));
     assert_eq!(net.call(c, "orders@^2", "6"), End::Final(json("6")));
@@ -59,7 +59,7 @@ fn prereleases_are_for_those_who_ask_for_them() {
     assert_eq!(net.started(rc), ["3"]);
     net.kill(stable);
     net.run(ms(10));
-    // There is nothing but the prerelease.
+    // Only the prerelease is left.
     net.call(c, "orders", "4");
     assert_eq!(net.started(rc), ["3", "4"]);
     let r = net.request_on(c, "orders@^2", json("5"), fail_fast());
@@ -109,7 +109,7 @@ fn a_range_that_nobody_satisfies_waits() {
     assert!(net.started(two).is_empty());
 }
 
-/// A busy version is waited for; the requests move when it goes, and when a higher one comes.
+/// Requests wait for a busy version. They move when it leaves, and when a higher one registers.
 #[test]
 fn what_waits_moves_with_the_workers() {
     let mut net = Net::new();
@@ -142,7 +142,8 @@ fn what_waits_moves_with_the_workers() {
     assert_eq!(net.started(one), ["3"]);
 }
 
-/// The broker dies: workers claim what they have under the names of their services, clients ask by the names that they asked for.
+/// After the death of the broker, workers claim under the names of their services, and clients resume under the names
+/// that they called.
 #[test]
 fn a_range_is_found_again_after_the_death_of_the_broker() {
     let mut net = Net::new();
@@ -176,7 +177,7 @@ fn mdp_clients_ask_for_versions_too() {
     assert_eq!(net[two].started.len(), 1);
 }
 
-/// As PIGATO does: an option of the broker.
+/// The behaviour of PIGATO, as an option of the broker.
 #[test]
 fn all_versions_that_satisfy_may_share_the_work() {
     let mut net = Net::new();
@@ -191,7 +192,7 @@ fn all_versions_that_satisfy_may_share_the_work() {
     net.call(c, "orders", "20");
     let counts = [one, two, three].map(|w| net.started(w).len());
     assert_eq!(counts, [0, 10, 11]);
-    // Nobody waits for the one while the other has nothing to do, however long it has waited.
+    // No request waits for one version while another is idle, however long that has been idle.
     net.serve(three, |_| Job::endless());
     net.serve(two, |body| Job::echo(body).every(secs(1)));
     let requests: Vec<u64> = (0..6)

@@ -1,4 +1,4 @@
-//! Brokers that become those of a worker or client, and are none any more, while it runs.
+//! Brokers that are added to and removed from running workers and clients.
 
 use super::peers::{Asker, Peer, Servant};
 use super::world::World;
@@ -20,7 +20,7 @@ fn moves(seed: u64, accidents: bool) -> BTreeMap<String, usize> {
             world.ask();
         }
         let (peer, line) = (world.rng.below(3), world.rng.below(3));
-        // The first broker is everybody's.
+        // The first broker is never removed.
         if world.rng.percent(5) && line > 0 {
             match world.rng.percent(50) {
                 true => world.leave(peer, line),
@@ -41,7 +41,7 @@ fn moves(seed: u64, accidents: bool) -> BTreeMap<String, usize> {
     for line in 0..3 {
         world.revive(line);
     }
-    // What waits at a broker that has no worker any more goes to the first.
+    // Requests that wait at a broker without workers go to the first broker.
     for peer in 0..3 {
         world.leave(peer, 1);
         world.leave(peer, 2);
@@ -78,7 +78,8 @@ fn every_request_ends_once_while_they_also_die() {
     }
 }
 
-/// What no worker of the broker could start is for another broker, though that one lives on.
+/// Requests that no worker of the broker could start go to another broker, although the first one
+/// is alive.
 #[test]
 fn requests_that_wait_at_a_broker_that_leaves_go_to_another() {
     let mut world = cast(1, 2, &[(1, 0)]);
@@ -114,7 +115,7 @@ fn what_has_started_there_ends_there() {
     }
     run(&mut world, ms(500));
     assert_eq!((brokers(&world, 0), brokers(&world, 1)), (2, 2));
-    // It stays if it is wanted again before that.
+    // It stays if it is added again before that.
     world.join(1, 0);
     run(&mut world, ms(1000));
     assert_eq!(world.ends(), BTreeMap::from([("done".into(), 4)]));

@@ -1,4 +1,4 @@
-//! A worker and a client of several brokers, each with its user.
+//! A worker and a client of several brokers, each with its application.
 
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::LinkConfig;
@@ -10,14 +10,14 @@ use crate::wire::Dialect;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// A peer and its user.
+/// A peer and its application.
 #[expect(clippy::large_enum_variant, reason = "a test has a few")]
 pub enum Peer {
     Worker(Servant),
     Client(Asker),
 }
 
-/// The same call to either machine.
+/// Makes the same call to either machine.
 macro_rules! machine {
     ($peer:expr, $machine:ident => $what:expr) => {
         match $peer {
@@ -36,14 +36,14 @@ pub struct Servant {
     pub machine: WorkerOfSeveral<Vec<u8>>,
     pub concurrency: usize,
     prefetch: u32,
-    /// Which lines are to be joined when they are gone.
+    /// Brokers to add as soon as they are gone.
     pub joining: BTreeSet<usize>,
     lives: usize,
-    /// Not taken yet, with whether they may be taken back.
+    /// Offers that were not taken, and whether they may be taken back.
     pub offers: VecDeque<(u64, bool)>,
-    /// Taken, and when they end.
+    /// Deliveries that were taken, and when they end.
     pub running: BTreeMap<u64, Time>,
-    /// What was asked in each, and what of it was taken.
+    /// The body of each delivery, and the bodies of those that were taken.
     pub bodies: BTreeMap<u64, Vec<u8>>,
     pub started: Vec<Vec<u8>>,
     pub drained: bool,
@@ -53,7 +53,7 @@ pub struct Asker {
     pub machine: ClientOfSeveral<Vec<u8>>,
     pub joining: BTreeSet<usize>,
     lives: usize,
-    /// How each request ended; empty until it did.
+    /// The ends of each request; empty until it has ended.
     pub ends: BTreeMap<u64, Vec<String>>,
 }
 
@@ -104,7 +104,7 @@ impl Servant {
         }
     }
 
-    /// One that had one broker.
+    /// A worker that started with one broker.
     pub fn of_one(concurrency: usize, prefetch: u32) -> Self {
         let mut worker = Worker::new(Self::config(0, concurrency, prefetch));
         worker.start();
@@ -223,7 +223,7 @@ impl Asker {
         }
     }
 
-    /// One that had one broker, and has asked it something already.
+    /// A client that started with one broker, and has made a request.
     pub fn of_one() -> Self {
         let mut client = Client::new(Self::config(0));
         client.start();

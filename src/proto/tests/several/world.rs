@@ -22,10 +22,10 @@ pub struct World {
     pub rng: Rng,
     /// `None` while it is dead.
     pub brokers: Vec<Option<Broker<Vec<u8>>>>,
-    /// How many brokers there have been.
+    /// Number of broker processes so far.
     lives: usize,
     pub peers: Vec<Peer>,
-    /// By peer and line.
+    /// By peer and broker.
     conns: BTreeMap<(usize, usize), Conn>,
 }
 
@@ -86,7 +86,7 @@ impl World {
         }
     }
 
-    /// Another process in its place.
+    /// Starts another process in place of a dead broker.
     pub fn revive(&mut self, line: usize) {
         if self.brokers[line].is_none() {
             self.lives += 1;
@@ -144,7 +144,7 @@ impl World {
         }
     }
 
-    /// What is on its way arrives, most of it.
+    /// Delivers most of the messages that are under way.
     fn carry(&mut self, peer: usize, line: usize) {
         let (now, late) = (self.now, self.rng.percent(20));
         let Some(conn) = self.conns.get_mut(&(peer, line)) else {
@@ -165,7 +165,7 @@ impl World {
         }
     }
 
-    /// The worker, or client, is to have this broker.
+    /// Adds this broker to the worker or client.
     pub fn join(&mut self, peer: usize, line: usize) {
         match &mut self.peers[peer] {
             Peer::Worker(worker) => worker.join(self.now, line),
@@ -173,7 +173,7 @@ impl World {
         }
     }
 
-    /// It is to have it no more.
+    /// Removes this broker from it.
     pub fn leave(&mut self, peer: usize, line: usize) {
         match &mut self.peers[peer] {
             Peer::Worker(worker) => worker.joining.remove(&line),
@@ -182,7 +182,7 @@ impl World {
         machine!(&mut self.peers[peer], m => m.leave(self.now, line));
     }
 
-    /// What has left may join again.
+    /// Removed brokers may be added again.
     fn see_off(&mut self, peer: usize) {
         while let Some(line) = machine!(&mut self.peers[peer], m => m.poll_gone()) {
             assert!(
@@ -217,7 +217,7 @@ impl World {
                     self.conns.insert((peer, line), Conn::default());
                 }
                 Some(Action::Close) => {
-                    // What was sent still arrives.
+                    // Messages that were sent before still arrive.
                     if let Some(mut conn) = self.conns.remove(&(peer, line)).filter(|c| c.up)
                         && let Some(broker) = &mut self.brokers[line]
                     {
@@ -244,7 +244,7 @@ impl World {
         self.client().ask(now);
     }
 
-    /// Steps until the client has nothing to wait for.
+    /// Steps until the client has no open request.
     pub fn settle(&mut self) {
         for round in 0..20_000 {
             if self.client().is_over() {
@@ -255,7 +255,7 @@ impl World {
         panic!("{} requests never end", self.client().machine.outstanding());
     }
 
-    /// Nothing runs twice, whichever worker and broker it was with.
+    /// No request runs twice, whichever worker and broker had it.
     pub fn check_starts(&self) {
         let mut seen = HashSet::new();
         for peer in &self.peers {

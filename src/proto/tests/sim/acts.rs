@@ -1,11 +1,11 @@
-//! What users do, and what befalls everybody.
+//! Actions of applications, and faults.
 
 use super::world::{Plan, World};
 use crate::proto::Terms;
 use crate::proto::tests::net::*;
 
 impl World {
-    /// One thing that a user does, or that befalls somebody.
+    /// One action of an application, or one fault.
     pub fn act(&mut self) {
         while let Some(entry) = self.remedies.first_entry()
             && entry.key().0 <= self.net.now()
@@ -59,7 +59,7 @@ impl World {
                 Some(_) => {}
                 None => {
                     let c = self.old_clients[n - self.clients.len()];
-                    // Without a timeout it would wait for ever for what it missed.
+                    // Without a timeout it would wait for ever for a lost reply.
                     if self.works(c) {
                         self.net
                             .request_with(c, service, body, timeout.or(Some(5000)));
@@ -104,7 +104,7 @@ impl World {
         }
     }
 
-    /// What users do to their own peers.
+    /// An application's management of its own peers.
     fn manage(&mut self) {
         if !self.workers.is_empty() && self.net.rng.percent(70) {
             let w = *self.net.rng.pick(&self.workers);
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// A broker dies and comes back, sometimes at once, sometimes after everybody has given up.
+    /// A broker dies and restarts, sometimes at once, sometimes after all peers have given up.
     fn bring_down(&mut self) {
         let victim = self.net.rng.pick(&self.brokers).any();
         let pause = *self.net.rng.pick(&[1, 30, 300, 3000, 12_000]);
@@ -217,7 +217,7 @@ impl World {
         self.revive(victim);
     }
 
-    /// Whoever is dead is started, whoever is paused goes on.
+    /// Starts a dead peer, or resumes a paused one.
     pub fn revive(&mut self, victim: Id<()>) {
         if !self.net.is_alive(victim) {
             self.stopped.retain(|id| id.any() != victim);

@@ -1,4 +1,4 @@
-//! What holds whatever happens.
+//! Conditions that hold whatever happens.
 
 use super::world::{Ending, Plan, World};
 use crate::proto::Terms;
@@ -6,22 +6,21 @@ use crate::proto::flow::{OVERHEAD, WINDOW};
 use crate::proto::tests::net::*;
 use std::collections::{HashMap, HashSet};
 
-/// Requests that began, on whichever worker. That each ends at most once at its client, and that
-/// nothing comes after, is seen by the clients themselves; that replies come to who asked, that no
-/// table holds what has ended, that every timer is owned and none is spun on, by the network.
+/// Started requests, on any worker. Clients check that each request ends at most once and that nothing follows its
+/// end. The network checks that replies reach the right client, that no table holds ended requests, and that each
+/// timer has an owner and fires once.
 #[derive(Default)]
 pub struct Ledger {
-    /// How often each did.
+    /// Number of starts by body.
     started: HashMap<Vec<u8>, usize>,
-    /// Those of them that a worker of 0.0.92 began.
+    /// Those that a worker of 0.0.92 started.
     by_old: HashSet<Vec<u8>>,
-    /// How many starts of each worker are in it.
+    /// Number of starts of each worker that are counted.
     counted: Vec<usize>,
 }
 
 impl Ledger {
-    /// No request starts again unless its client allowed it, and not more often; every broker counts
-    /// by itself.
+    /// No request is started again unless its client permits it, and no more often; every broker counts separately.
     pub fn check_starts(
         &mut self,
         net: &mut Net,
@@ -43,7 +42,7 @@ impl Ledger {
                 *starts += 1;
                 let retry = terms.get(&body.bytes).map_or(0, |terms| terms.retry);
                 let lives = lives.max(1) as usize;
-                // Each worker may reject it once in the life of a broker, and as often as it comes back.
+                // Each worker may reject it once per life of a broker, and again after a reconnect.
                 let rejections = match Plan::of(body).end {
                     Ending::Picky => usize::MAX / 2,
                     _ => 0,
@@ -58,8 +57,8 @@ impl Ledger {
         }
     }
 
-    /// What is under way of a stream, from a worker of ours to the user of a client of ours, is within
-    /// the window, but for one part.
+    /// The bytes of a stream under way, from a 1.x worker to the application of a 1.x client, are within the window
+    /// plus one part.
     pub fn check_windows(
         &self,
         net: &mut Net,
@@ -81,7 +80,7 @@ impl Ledger {
         }
     }
 
-    /// Every request has ended, and as its worker had it end, or with a reason.
+    /// Every request has ended as its worker ended it, or with a code.
     pub fn all_ended(&self, world: &mut World) {
         for &c in &world.clients {
             for seen in &world.net[c].seen {
@@ -101,7 +100,7 @@ impl Ledger {
         }
     }
 
-    /// A worker of 0.0.92 is never given a second request before it has ended the first.
+    /// A worker of 0.0.92 never gets a second request before it has ended the first.
     pub fn no_overlaps(&self, world: &World) {
         if world.old_brokers.is_empty() {
             for &w in &world.old_workers {
@@ -110,9 +109,8 @@ impl Ledger {
         }
     }
 
-    /// `ours`: both its client and its worker. The connection of an old peer is mended behind the
-    /// back of everybody, and what was on its way is lost.
-    /// Parts of two attempts would be out of order or the same.
+    /// `ours`: both its client and its worker are of 1.x. Connections of 0.0.92 peers are replaced silently, and
+    /// messages under way are lost. Parts of two attempts may be out of order or repeated.
     fn check_end(&self, world: &World, seen: &Seen, ours: bool) {
         let plan = Plan::of(&seen.body);
         let parts: Vec<usize> = seen
@@ -169,7 +167,7 @@ impl Ledger {
         );
     }
 
-    /// All services that have a worker answer every client.
+    /// All services with a worker answer every client.
     pub fn service_goes_on(&self, world: &mut World) {
         let all: Vec<Id<()>> = world.clients.iter().map(|id| id.any()).collect();
         let old = world.old_clients.iter().map(|id| id.any());

@@ -1,4 +1,4 @@
-//! Who takes part in a run, and what happens to them.
+//! The participants of a run, and the faults that happen to them.
 
 use super::check::Ledger;
 use crate::proto::broker::Limits;
@@ -18,29 +18,28 @@ pub struct World {
     pub old_workers: Vec<Id<OldWorker>>,
     pub clients: Vec<Id<ClientActor>>,
     pub old_clients: Vec<Id<OldClient>>,
-    /// Clients that their users have stopped.
+    /// Clients that their applications have stopped.
     pub stopped: Vec<Id<ClientActor>>,
-    /// Clients of a broker of 0.0.92, or of one whose `echo` has workers of 0.0.92 alone. A worker
-    /// whose final is lost with a connection that is mended behind everybody's back is busy for
-    /// ever, as ever.
+    /// Clients of a broker of 0.0.92, or of one whose `echo` has only workers of 0.0.92. Such a
+    /// worker stays busy for ever when its final is lost with a silently replaced connection.
     unsure: Vec<Id<()>>,
-    /// When whom is helped again, whatever happened to it.
+    /// When each victim of a fault recovers.
     pub remedies: BTreeMap<(Time, u64), Id<()>>,
-    /// How often in a hundred acts somebody is hurt.
+    /// Percentage of faults among all acts.
     pub storm: usize,
-    /// Whether it is mostly brokers.
+    /// Whether most faults are those of brokers.
     pub siege: bool,
     pub asked: u64,
-    /// What was asked for with each request of a client of ours.
+    /// The terms of each request of a 1.x client.
     pub terms: HashMap<Vec<u8>, Terms>,
-    /// Whether some broker turns requests away.
+    /// Whether some broker refuses requests.
     pub is_tight: bool,
     log: Rc<RefCell<Vec<String>>>,
 }
 
 const SERVICES: [&str; 3] = ["echo", "other", "nobody"];
 
-/// What a request has its worker do; its body says so, and no two bodies are the same.
+/// The plan of a request for its worker, contained in the body; no two bodies are equal.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub parts: usize,
@@ -53,7 +52,7 @@ pub enum Ending {
     Final,
     Error,
     Never,
-    /// Some workers do not want it.
+    /// Some workers reject it.
     Picky,
 }
 
@@ -70,7 +69,7 @@ impl Plan {
         let every: u64 = *rng.pick(&[0, 0, 0, 1, 1, 10, 10, 30, 100, 400]);
         Plan {
             parts,
-            // What comes after a long stream must not have to wait for too long.
+            // Requests behind a long stream must not wait for too long.
             every: if parts > 20 { every.min(30) } else { every },
             end,
         }
@@ -131,7 +130,7 @@ impl World {
         world
     }
 
-    /// A broker with those who speak to it.
+    /// Adds a broker with its peers.
     fn add_site(&mut self) {
         let old = self.net.rng.percent(20);
         let b = if old {
@@ -158,14 +157,14 @@ impl World {
             self.brokers.push(b);
             b.any()
         };
-        // At the pace of an old broker there is but one pace.
+        // All peers of a 0.0.92 broker need its interval.
         let paces: &[u64] = if old { &[2500] } else { &[100, 700, 2500] };
         let mut sure = false;
         for n in 0..self.net.rng.between(1, 4) as usize {
             let ours = self.add_worker(b, SERVICES[n % 2], paces);
             sure |= ours && !old && n % 2 == 0;
         }
-        // Workers of other names than are asked for.
+        // Workers whose names differ from those that clients call.
         for name in ["api@1.0.0", "api@1.1.0", "wild.*", "wild.own"] {
             if self.net.rng.percent(40) {
                 self.add_worker(b, name, paces);
@@ -179,10 +178,11 @@ impl World {
         }
     }
 
-    /// True if it is one of ours.
+    /// Adds a worker. Returns true if it is of 1.x.
     fn add_worker(&mut self, b: Id<()>, service: &str, paces: &[u64]) -> bool {
         let net = &mut self.net;
-        // A request that never ends keeps an old worker, or a worker of an old broker, for ever.
+        // A request that never ends blocks a 0.0.92 worker, or a worker of a 0.0.92 broker, for
+        // ever.
         let serve_patiently = |body: &Body<Vec<u8>>| match Plan::of(body) {
             Plan {
                 end: Ending::Never, ..
@@ -226,7 +226,7 @@ impl World {
             return c.any();
         }
         let heartbeat = ms(*net.rng.pick(paces));
-        // Of an old broker it would wait for ever.
+        // With a 0.0.92 broker it would wait for ever.
         let await_hello = paces.len() > 1 && net.rng.percent(20);
         let c = net.client_with(b, |config| {
             config.link.heartbeat = heartbeat;
@@ -238,7 +238,7 @@ impl World {
 
     pub fn run(&mut self, span: Duration, ledger: &mut Ledger) {
         let (workers, old_workers, terms) = (&self.workers, &self.old_workers, &self.terms);
-        // Of an old broker nobody hears what was read.
+        // A 0.0.92 broker passes on no credit.
         let brokers = &self.brokers[..];
         let clients = match self.old_brokers.is_empty() {
             true => &self.clients[..],
@@ -250,7 +250,7 @@ impl World {
         });
     }
 
-    /// Everybody who can be hurt.
+    /// All peers that can be victims of faults.
     pub fn everybody(&self) -> Vec<Id<()>> {
         let brokers = self.brokers.iter().map(|id| id.any());
         brokers
@@ -271,7 +271,7 @@ impl World {
         self.net.is_alive(id) && !self.net.is_paused(id)
     }
 
-    /// The end of all faults.
+    /// Ends all faults.
     pub fn heal(&mut self) {
         self.note("all is well".into());
         for victim in self.everybody() {
@@ -285,7 +285,7 @@ impl World {
         for c in self.clients.clone() {
             self.net.act(c, |client, now| client.set_reading(now, true));
         }
-        // Whoever drains may hold a reply that nobody asks the next broker for.
+        // A stopping worker may hold a reply that no client resumes at the next broker.
         self.net.run(secs(20));
         for w in self.workers.clone() {
             if self.net[w].drained.is_some() {
@@ -297,12 +297,12 @@ impl World {
         }
     }
 
-    /// Whether something may hold the workers of this client's broker.
+    /// Whether the workers of this client's broker may be blocked.
     pub fn may_be_blocked(&self, client: Id<()>) -> bool {
         self.unsure.contains(&client) || self.has_endless()
     }
 
-    /// Whether a request runs that only its client's stop will end.
+    /// Whether a request runs that only ends when its client stops.
     fn has_endless(&self) -> bool {
         let seen = self.clients.iter().flat_map(|&c| &self.net[c].seen);
         let mut open = seen.filter(|seen| seen.is_open());

@@ -1,8 +1,8 @@
-//! Streams whose connections break, and whose brokers die, at every moment.
+//! Streams whose connections break and whose brokers die, at every moment.
 
 use super::*;
 
-/// What breaks.
+/// The connection that breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     Client,
@@ -109,7 +109,7 @@ fn with_full_windows() {
     }
 }
 
-/// That nothing more is wanted is not forgotten.
+/// ENOUGH is not forgotten.
 #[test]
 fn what_was_stopped_stays_so() {
     for fault in FAULTS {
@@ -120,7 +120,7 @@ fn what_was_stopped_stays_so() {
         net.act(w, |worker, _| worker.reads = false);
         let r = upload(&mut net, c, LONG, None);
         net.run(secs(1));
-        // At once, so that the word of it is on its way.
+        // At once, so that the message is under way.
         net.act(w, |worker, _| worker.machine.enough(1));
         strike(&mut net, fault, (b, w, c));
         net.run(secs(10));

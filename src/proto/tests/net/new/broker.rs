@@ -9,7 +9,7 @@ pub struct BrokerActor {
     pub machine: Broker<Vec<u8>>,
     pub config: BrokerConfig,
     pub events: Vec<(Time, BrokerEvent)>,
-    /// How often it was started.
+    /// Number of starts.
     pub life: u32,
     wakes: Wakes,
 }
@@ -25,7 +25,7 @@ impl BrokerActor {
         }
     }
 
-    /// The workers that are gone: when, why, and what was lost with them.
+    /// The workers that are gone: time, reason, and lost requests.
     pub fn departures(&self) -> Vec<(Time, Departure, usize)> {
         let gone = self.events.iter().filter_map(|(at, event)| match event {
             BrokerEvent::WorkerGone { why, lost, .. } => Some((*at, *why, *lost)),
@@ -34,7 +34,7 @@ impl BrokerActor {
         gone.collect()
     }
 
-    /// Who said what is no message of this broker's, and what was wrong.
+    /// The senders of malformed messages, and the faults.
     pub fn bad_messages(&self) -> Vec<(&[u8], &'static str)> {
         let bad = self.events.iter().filter_map(|(_, event)| match event {
             BrokerEvent::BadMessage { peer, why } => Some((&**peer, *why)),
@@ -70,7 +70,7 @@ impl Actor for BrokerActor {
     }
 
     fn timeout(&mut self, now: Time) {
-        // So much may be due at once that it takes several goes.
+        // The deadlines of one instant may take several calls.
         for _ in 0..10 {
             self.machine.handle_timeout(now);
             if self.machine.next_deadline().is_none_or(|at| at > now) {

@@ -1,4 +1,4 @@
-//! A client, its socket, and a user who asks and remembers.
+//! A client, its socket, and an application that makes requests and records replies.
 
 use super::{LinkNews, effect};
 use crate::proto::client::{ClientConfig, ClientNotice};
@@ -19,31 +19,31 @@ pub struct ClientActor {
     pub seen: Vec<Seen>,
     pub news: Vec<(Time, LinkNews)>,
     pub faults: Vec<Malformed>,
-    /// Whether its user reads what arrives.
+    /// Whether the application reads what arrives.
     pub reads: bool,
-    /// What arrived of the requests that are open.
+    /// The streams of open requests.
     pub streams: BTreeMap<u64, Stream>,
-    /// The data of its requests whose data are streams, which stay here after their end.
+    /// The data of requests with streams. They stay here after the end.
     pub sources: BTreeMap<u64, Source>,
     wakes: Wakes,
 }
 
-/// What is given as the data of a request.
+/// The data of a request with a stream.
 #[derive(Default)]
 pub struct Source {
-    /// What is still to be given.
+    /// Chunks that are still to be submitted.
     pub parts: VecDeque<Body<Vec<u8>>>,
-    /// What follows is not known yet.
+    /// Whether further chunks will be added.
     pub goes_on: bool,
     pub credit: i64,
-    /// How many parts were given.
+    /// Number of submitted chunks.
     pub given: usize,
     pub ended: bool,
-    /// The worker wants no more.
+    /// Whether the worker needs no more.
     pub enough: bool,
 }
 
-/// How much of a reply its user has not read, has read, and has given credit for.
+/// How much of a reply is unread, has been read, and has been credited.
 #[derive(Default)]
 pub struct Stream {
     pub request: Vec<u8>,
@@ -78,7 +78,7 @@ impl ClientActor {
         self.ask_more(now, service, body, terms, "")
     }
 
-    /// With these options beside the timeout, `,"priority":1`.
+    /// A request with additional options after the timeout, such as `,"priority":1`.
     pub fn ask_more(
         &mut self,
         now: Time,
@@ -105,7 +105,7 @@ impl ClientActor {
         id
     }
 
-    /// A request whose data are a stream of these.
+    /// A request whose data are a stream of these parts.
     pub fn ask_stream(
         &mut self,
         now: Time,
@@ -131,7 +131,7 @@ impl ClientActor {
         id
     }
 
-    /// Gives what it may of a request's data.
+    /// Submits chunks of a request's data as far as permitted.
     pub fn feed(&mut self, now: Time, id: u64) {
         let Some(source) = self.sources.get_mut(&id) else {
             return;
@@ -152,13 +152,13 @@ impl ClientActor {
         }
     }
 
-    /// Ends the client as its user would, who then ends every request himself.
+    /// Stops the client as its application would, which ends all requests itself.
     pub fn stop(&mut self) {
         self.drop_all();
         self.machine.stop();
     }
 
-    /// From now on its user reads, what has arrived first, or does not.
+    /// Sets whether the application reads; if so, it first reads what has arrived.
     pub fn set_reading(&mut self, now: Time, reads: bool) {
         self.reads = reads;
         let ids: Vec<u64> = self.streams.keys().copied().collect();
@@ -249,7 +249,7 @@ impl ClientActor {
 
 impl Actor for ClientActor {
     fn start(&mut self, _now: Time) {
-        // What was submitted before the start waits in the machine.
+        // Requests from before the start wait in the machine.
         self.machine.start();
     }
 
@@ -282,7 +282,7 @@ impl Actor for ClientActor {
     }
 
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        // First, since what the user reads may make something to send.
+        // First, because reading may produce messages.
         let notices: Vec<_> = self.machine.drain_notices().collect();
         for notice in notices {
             self.note(now, notice);

@@ -1,4 +1,4 @@
-//! A worker, its socket, and a user who works as the handler says.
+//! A worker, its socket, and an application that follows the handler.
 
 use super::{LinkNews, effect};
 use crate::proto::code::Code;
@@ -24,7 +24,7 @@ struct Offer {
     returnable: bool,
 }
 
-/// What has come of a request's data. Its user answers with the number of the parts when all have come,
+/// The received data of a request with a stream. The application answers with the number of parts at their end,
 /// unless the handler says otherwise.
 #[derive(Default)]
 pub struct Inflow {
@@ -34,7 +34,7 @@ pub struct Inflow {
     owed: u32,
 }
 
-/// How much of a reply was sent, and how much more may be.
+/// The cost of a reply's parts that were sent, and the remaining credit.
 pub struct Stream {
     pub request: Vec<u8>,
     pub sent: i64,
@@ -46,47 +46,47 @@ pub struct WorkerActor {
     pub config: WorkerConfig,
     life: u32,
     handler: Handler,
-    /// What its user has taken and not ended.
+    /// Deliveries that the application has taken and not ended.
     jobs: Jobs<u64>,
-    /// What its user has not taken.
+    /// Offers that the application has not taken.
     offers: VecDeque<Offer>,
     /// The streams of its jobs.
     pub streams: BTreeMap<u64, Stream>,
-    /// What has come of the data of requests, after their end too.
+    /// The received data of requests, also after their end.
     pub inflows: BTreeMap<u64, Inflow>,
-    /// Whether its user reads them.
+    /// Whether the application reads them.
     pub reads: bool,
-    /// Whether its handler answers a request with a stream before that has ended.
+    /// Whether the handler answers a request with a stream before its end.
     pub answers_early: bool,
-    /// When the time of each that it took is over.
+    /// The deadline of each request it took.
     pub deadlines: Vec<Option<Time>>,
-    /// The user's thread does something else, and neither takes nor answers.
+    /// The application's thread is busy, and neither takes nor answers.
     pub busy: bool,
-    /// The user takes nothing, and has said so.
+    /// The application takes nothing, and has told the machine.
     pub paused: bool,
-    /// What its user took, in order, over all its lives.
+    /// The bodies of the requests that the application took, in order, over all lives.
     pub started: Vec<Body<Vec<u8>>>,
-    /// The deliveries behind [`started`](Self::started), and the options that came with them.
+    /// The deliveries of [`started`](Self::started), and the options that came with them.
     pub deliveries: Vec<(u64, Option<Vec<u8>>)>,
-    /// How often each of them was lost with another worker before.
+    /// The number of earlier attempts of each of them.
     pub retried: Vec<u8>,
-    /// The name that was asked for, of each that was not asked for by the name of its service.
+    /// The name that the client asked for, if it is not that of the service.
     pub asked: Vec<Option<String>>,
-    /// What was cancelled goes on until it ends, as handlers do that look for nothing.
+    /// Whether cancelled handlers go on until they end.
     pub goes_on: bool,
-    /// Such as do.
+    /// Cancelled deliveries whose handlers go on.
     left: BTreeSet<u64>,
-    /// The machine waits for a sign of its user's thread.
+    /// The machine waits for a pong.
     pinged: bool,
-    /// What of it the machine was not told yet: the last, and when the first was taken.
+    /// What the machine has not been told: the last delivery taken, and when the first was.
     taken: Option<(u64, Time)>,
-    /// How often it gave requests back.
+    /// Number of returns.
     pub returns: usize,
     pub cancelled: Vec<(Time, u64, Code)>,
     pub news: Vec<(Time, LinkNews)>,
     pub faults: Vec<Malformed>,
     pub drained: Option<Time>,
-    /// How many were in its user's hands at the worst time.
+    /// The maximum of requests that ran at once.
     pub most_running: usize,
     wakes: Wakes,
 }
@@ -125,7 +125,7 @@ impl WorkerActor {
         }
     }
 
-    /// Does for the delivery what its user would.
+    /// Ends a delivery as the application would.
     pub fn end(&mut self, now: Time, delivery: u64, outcome: Outcome) {
         self.jobs.drop(&delivery);
         self.left.remove(&delivery);
@@ -142,7 +142,7 @@ impl WorkerActor {
         }
     }
 
-    /// Sends a part, and no other before there is credit for it.
+    /// Sends a partial. The next one waits until there is credit.
     fn partial(&mut self, now: Time, delivery: u64, body: Body<Vec<u8>>) {
         if let Some(stream) = self.streams.get_mut(&delivery) {
             let cost = i64::from(flow::cost(&body));
@@ -153,7 +153,7 @@ impl WorkerActor {
         self.machine.partial(now, delivery, body);
     }
 
-    /// From now on its user reads what has come of requests' data, or does not.
+    /// Sets whether the application reads the data of requests.
     pub fn set_reading(&mut self, reads: bool) {
         self.reads = reads;
         let ids: Vec<u64> = self.streams.keys().copied().collect();
@@ -234,7 +234,7 @@ impl WorkerActor {
         self.machine.resume(now);
     }
 
-    /// The user takes what it has room for.
+    /// Takes offers as far as there is room.
     fn take(&mut self, now: Time) {
         let room = self.config.concurrency.unwrap_or(usize::MAX);
         while !self.busy
@@ -282,7 +282,7 @@ impl WorkerActor {
         else {
             return;
         };
-        // Those that the machine has just made are not on offer yet.
+        // Offers that the machine has just made are not in the queue yet.
         self.report(now);
         let mut back = Vec::new();
         for at in (0..self.offers.len()).rev() {
@@ -328,7 +328,7 @@ impl WorkerActor {
             WorkerNotice::Cancelled { delivery, code } => {
                 let offers = self.offers.len();
                 self.offers.retain(|offer| offer.delivery != delivery);
-                // Of an offer that was not taken the user learns nothing.
+                // The application never learns of an offer that it did not take.
                 if self.offers.len() == offers {
                     self.streams.remove(&delivery);
                     if self.goes_on {
@@ -423,7 +423,7 @@ impl Actor for WorkerActor {
         self.report(now);
         self.take(now);
         if !self.inflows.is_empty() {
-            // What was read of streams is asked for at once.
+            // NEED for what was read of streams is sent at once.
             self.send(effects);
         }
     }
