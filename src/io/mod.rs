@@ -32,6 +32,9 @@ mod socket;
 pub mod spin;
 pub mod zap;
 
+// What is shared between threads names these by `super::sync`, in place of which `models/` has loom's.
+use std::sync;
+
 pub use address::Address;
 pub use claims::{AHEAD, CLAIMED, Claims, SHOWN};
 pub use clock::now;

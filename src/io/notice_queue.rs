@@ -1,9 +1,10 @@
 //! The way out of the reactor: a queue of notices, offers beside it, and a wake-up a batch.
 
 use super::claims::{AHEAD, Claims};
+use super::sync::{Arc, Mutex, MutexGuard};
 pub use crate::proto::machine::Offer;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 /// Events that nobody fetches are dropped past this: they tell, they do not decide.
 pub(super) const MAX_EVENTS: usize = 4096;

@@ -1,6 +1,7 @@
 //! One libzmq socket in the hands of one driver.
 
 mod address;
+mod file;
 mod security;
 mod transfer;
 

@@ -7,7 +7,6 @@ use napi::{Env, JsString, sys};
 use std::ffi::{c_char, c_void};
 use std::ops::Range;
 use std::ptr;
-use std::sync::OnceLock;
 
 /// V8 has pages ready for what is smaller.
 pub(super) const LARGE: usize = 128 * 1024;
@@ -80,7 +79,7 @@ unsafe fn account(env: sys::napi_env, change: i64) {
 
 #[cfg(unix)]
 fn create() -> Option<Create> {
-    static CREATE: OnceLock<Option<Create>> = OnceLock::new();
+    static CREATE: std::sync::OnceLock<Option<Create>> = std::sync::OnceLock::new();
     *CREATE.get_or_init(|| {
         // SAFETY: the name ends in NUL.
         let found = unsafe {

@@ -1,6 +1,6 @@
 //! Where a socket is bound or connected.
 
-use super::Socket;
+use super::{Socket, file};
 use crate::io::monitor::{Monitor, Watch};
 use crate::io::{Address, Error};
 use std::ffi::{CStr, CString, c_int};
@@ -32,7 +32,6 @@ impl Socket {
     pub(in crate::io) fn bind(&self, address: &Address, mode: Option<u32>) -> Result<Bound, Error> {
         let doing = format!("cannot bind {}", address.text());
         address.check(&doing)?;
-        #[cfg(unix)]
         file::make_way(address, &doing)?;
         if let Some(port) = address.everywhere() {
             self.bind_everywhere(port, &doing)?;
@@ -157,68 +156,4 @@ impl Socket {
 /// Whether this host can listen on IPv6.
 fn has_ipv6() -> bool {
     std::net::UdpSocket::bind("[::]:0").is_ok()
-}
-
-#[cfg(unix)]
-mod file {
-    use super::*;
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-    use std::os::unix::net::UnixStream;
-
-    /// libzmq removes whatever has the path of an ipc endpoint before it binds: also what is no socket,
-    /// or belongs to a broker that lives. One that accepts a connection does.
-    pub(super) fn make_way(address: &Address, doing: &str) -> Result<(), Error> {
-        let Some(path) = address.path() else {
-            return Ok(());
-        };
-        match fs::symlink_metadata(path) {
-            Ok(there) if !there.file_type().is_socket() => Err(Error {
-                code: "EEXIST",
-                message: format!("{doing}: there is a file of that name, which is no socket"),
-            }),
-            Ok(_) if UnixStream::connect(path).is_ok() => {
-                Err(Error::from_errno(errno::EADDRINUSE, doing))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Which file was made.
-    #[derive(Debug)]
-    pub(super) struct Identity {
-        path: String,
-        device: u64,
-        inode: u64,
-    }
-
-    impl Identity {
-        pub(super) fn of(
-            address: &Address,
-            mode: Option<u32>,
-            doing: &str,
-        ) -> Result<Option<Self>, Error> {
-            let Some(path) = address.path() else {
-                return Ok(None);
-            };
-            if let Some(mode) = mode {
-                fs::set_permissions(path, Permissions::from_mode(mode))
-                    .map_err(|error| Error::from_os(&error, doing))?;
-            }
-            Ok(fs::symlink_metadata(path).ok().map(|made| Identity {
-                path: path.into(),
-                device: made.dev(),
-                inode: made.ino(),
-            }))
-        }
-
-        /// Removes it, unless another has taken its place.
-        pub(super) fn remove(&self) {
-            let same =
-                |there: &fs::Metadata| (there.dev(), there.ino()) == (self.device, self.inode);
-            if fs::symlink_metadata(&self.path).as_ref().is_ok_and(same) {
-                let _ = fs::remove_file(&self.path);
-            }
-        }
-    }
 }

@@ -1,0 +1,13 @@
+//! The parts of `io` that threads share without waiting for each other, compiled with loom's atomics and locks in place
+//! of the standard library's. `tests/` runs them in every order that the memory model allows.
+
+// The sources hold more than the models use.
+#![allow(dead_code)]
+
+use loom::sync;
+use zmq_omdp::proto;
+
+#[path = "../../src/io/claims.rs"]
+pub mod claims;
+#[path = "../../src/io/notice_queue.rs"]
+pub mod notice_queue;
