@@ -183,8 +183,16 @@ export interface PeerEvents {
   error: [error: any];
 }
 
-/** An EventEmitter that knows its events. */
-declare class Peer<Events extends PeerEvents & { [E in keyof Events]: any[] }> extends EventEmitter {
+/**
+ * An EventEmitter that knows its events. `Peer` alone is any of the three, for functions that take each of them.
+ *
+ * What `events.once()` and `events.on()` give is an array for Node's types; {@link WorkerEvents}, {@link ClientEvents} and
+ * {@link BrokerEvents} have its members, as in `const [data, reply] = (await once(worker, 'request')) as WorkerEvents['request']`.
+ */
+// Not of `EventEmitter<Events>`: that takes any event, and no client would be a Peer.
+declare class Peer<
+  Events extends PeerEvents & { [E in keyof Events]: any[] } = PeerEvents,
+> extends EventEmitter {
   /** The identity on the wire: `conf.name`, or a random one. */
   readonly name: string;
 
@@ -317,6 +325,11 @@ export interface ServerSecurity {
    * admitted that knows the broker's public key; its own public key is then the name of the user.
    */
   security?: SecurityRules | null;
+  /**
+   * The user as which peers over `inproc` act, who are in the process already: 1 to 255 bytes without control characters. The
+   * rules apply to it as to any user. Without it a broker with security binds no `inproc` endpoint.
+   */
+  inprocUser?: string | null;
 }
 
 /** The rules of a broker. A native thread applies them, so a busy JavaScript thread delays no peer. */

@@ -93,13 +93,32 @@ function orNull(check) {
   return (value, what) => (value === null ? undefined : check(value, what));
 }
 
+/**
+ * Whether it is a record of named values: no array, and nothing that has its contents elsewhere, such as a Date or a Map.
+ * @param {unknown} value
+ * @returns {value is object}
+ */
+function isObject(value) {
+  if (typeof value !== 'object' || value === null) return false;
+  const tag = Object.prototype.toString.call(value);
+  return tag === '[object Object]' || tag === '[object Module]';
+}
+
 /** @param {unknown} value @param {string} what @returns {object} */
 function object(value, what) {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw wrongType(value, what, 'an object');
-  }
-  return value;
+  if (isObject(value)) return value;
+  throw wrongType(value, what, 'an object');
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROLS = /[\u0000-\u001f\u007f]/;
+
+/** The name of a user. It goes through C strings and beside other text, so it has no control characters. */
+const user = text(
+  'a string of 1 to 255 bytes without control characters',
+  255,
+  (name) => !CONTROLS.test(name),
+);
 
 /**
  * @param {unknown} value
@@ -124,6 +143,7 @@ function orAuto(numbers) {
 exports.boolean = boolean;
 exports.callback = callback;
 exports.integer = integer;
+exports.isObject = isObject;
 exports.number = number;
 exports.object = object;
 exports.oneOf = oneOf;
@@ -131,4 +151,5 @@ exports.orAuto = orAuto;
 exports.orNull = orNull;
 exports.outOfRange = outOfRange;
 exports.text = text;
+exports.user = user;
 exports.wrongType = wrongType;

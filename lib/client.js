@@ -3,6 +3,7 @@
 const { ClientCore } = require('./load');
 const { Brokers } = require('./brokers');
 const { callAll, checkCallAll } = require('./call-all');
+const { isObject } = require('./checks');
 const { given } = require('./describe');
 const directory = require('./directory');
 const { checkBrokers, checkCallback, checkConf, checkService, shownConf } = require('./options');
@@ -82,7 +83,8 @@ class Client extends Peer {
    * @returns {RequestStream}
    */
   request(service, data, partialCb, finalCb, opts) {
-    if (isOptions(partialCb) && finalCb === undefined && opts === undefined) {
+    // PIGATO takes options in the place of callbacks.
+    if (isObject(partialCb) && finalCb === undefined && opts === undefined) {
       return this.requestStream(service, data, partialCb);
     }
     const onPartial = checkCallback(partialCb, 'partialCb');
@@ -245,14 +247,6 @@ class Client extends Peer {
       return request;
     });
   }
-}
-
-/**
- * Whether it is no callback, but what PIGATO takes in its place.
- * @param {unknown} value
- */
-function isOptions(value) {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 exports.Client = Client;

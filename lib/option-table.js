@@ -10,7 +10,7 @@
  * @property {string} name
  * @property {readonly Role[]} of
  * @property {'number' | 'integer' | 'boolean' | 'name' | 'protocol' | 'protocols' | 'key' | 'text' | 'rules' | 'signal' |
- *   'schema' | 'schemas' | 'headers' | 'words' | 'json' | 'discover' | 'function' | 'version' | 'versions' | 'balance' | 'rate' | 'policies' | 'retry' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which is as if they were missing
+ *   'schema' | 'schemas' | 'headers' | 'words' | 'json' | 'discover' | 'function' | 'version' | 'versions' | 'balance' | 'rate' | 'policies' | 'retry' | 'user' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which is as if they were missing
  * @property {number} [min] of numbers
  * @property {number} [max] of numbers; none is 2^53 - 1
  * @property {string} [off] of numbers: what -1 stands for, where it may be given
@@ -709,6 +709,16 @@ const OPTIONS = [
     help: 'the rules: which peers are admitted, and what they may serve and call',
     more: 'See [security.md](security.md#authorization)',
     flag: { only: 'file' },
+  },
+  {
+    name: 'inprocUser',
+    of: ['broker'],
+    type: 'user',
+    group: 'security',
+    default: 'none',
+    help: 'the user as which peers over inproc:// act; without it a secured broker binds no inproc endpoint',
+    more: 'See [security.md](security.md#peers-in-the-process)',
+    flag: { only: 'none' },
   },
   {
     name: 'curveServerKey',

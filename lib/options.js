@@ -5,6 +5,7 @@ const {
   boolean,
   callback,
   integer,
+  isObject,
   number,
   object,
   oneOf,
@@ -12,6 +13,7 @@ const {
   orNull,
   outOfRange,
   text,
+  user,
   wrongType,
 } = require('./checks');
 const { given } = require('./describe');
@@ -92,6 +94,7 @@ const CHECKS = {
   protocols: () => checkProtocols,
   key: () => orNull(checkKey),
   text: () => orNull(checkPassword),
+  user: () => orNull(user),
   // Checked when the mechanism is known.
   rules: () => orNull((value) => value),
   schema: () => orNull(checkSchema),
@@ -227,8 +230,7 @@ function checkService(service) {
  * @returns {{ services: string[], names: string[], handlers: Function[] | undefined }}
  */
 function checkServices(given, conf) {
-  const isObject = Object.prototype.toString.call(given) === '[object Object]';
-  const entries = isObject ? Object.entries(/** @type {object} */ (given)) : [];
+  const entries = isObject(given) ? Object.entries(given) : [];
   if (entries.length === 0) {
     const service = checkService(given);
     return { services: [service], names: [serviceName(service, conf)], handlers: undefined };

@@ -2,7 +2,7 @@
 
 const { given } = require('./describe');
 const { TermsShift } = require('./load');
-const { object, text, wrongType } = require('./checks');
+const { isObject, object, text, wrongType } = require('./checks');
 const { checkRetry } = require('./retry');
 const { checksOf, unknownOption } = require('./options');
 
@@ -239,7 +239,7 @@ function checkSignal(value) {
 function checkHeaders(value) {
   if (value === undefined || value === null) return undefined;
   // The JSON of a Map or a Headers would silently be {}.
-  if (Object.prototype.toString.call(value) !== '[object Object]') {
+  if (!isObject(value)) {
     throw wrongType(value, 'option "headers"', 'a plain object');
   }
   /** @type {Record<string, unknown>} */

@@ -1,6 +1,6 @@
 'use strict';
 
-const { number, object, oneOf, wrongType } = require('./checks');
+const { isObject, number, oneOf, wrongType } = require('./checks');
 const { given } = require('./describe');
 const { MAX_MS, optionsOf } = require('./option-table');
 
@@ -43,9 +43,9 @@ function checkCauses(value, what) {
  * @returns {number | RetryPolicy}
  */
 function checkRetry(value, what) {
-  if (typeof value !== 'object' || value === null || value instanceof Date) return checkNumber(value, what);
+  if (!isObject(value)) return checkNumber(value, what);
   const policy = { ...DEFAULTS };
-  for (const [key, each] of Object.entries(object(value, what))) {
+  for (const [key, each] of Object.entries(value)) {
     if (!Object.hasOwn(CHECKS, key)) {
       const known = Object.keys(CHECKS).join(', ');
       throw new TypeError(

@@ -1,12 +1,11 @@
 'use strict';
 
-const { callback, number, text } = require('./checks');
+const { callback, number, user: checkName } = require('./checks');
 const { given } = require('./describe');
 const { checkKey, publicKeyOf } = require('./keys');
 const { MAX_MS } = require('./option-table');
 const { checkPasswordRule } = require('./passwords');
 
-const MAX_USER_BYTES = 255;
 const ASK_MS = 5000;
 
 /** The user name under which rules for all that are not listed stand. */
@@ -26,12 +25,13 @@ function forbid(conf, names, what) {
   }
 }
 
-/** @param {readonly string[]} endpoints */
-function refuseInproc(endpoints) {
+/** @param {readonly string[]} endpoints @param {string} [hint] what else there is to do */
+function refuseInproc(endpoints, hint = '') {
   const inproc = endpoints.find((endpoint) => endpoint.startsWith('inproc:'));
   if (inproc !== undefined) {
+    const name = given(inproc).replace(/ \(string\)$/, '');
     throw new RangeError(
-      `endpoint ${given(inproc).replace(/ \(string\)$/, '')} cannot be secured: inproc:// has no handshake; use tcp:// or ipc://`,
+      `endpoint ${name} cannot be secured: inproc:// has no handshake; use tcp:// or ipc://${hint}`,
     );
   }
 }
@@ -88,16 +88,19 @@ function secureClient(conf, endpoints) {
  */
 function secureServer(conf, endpoints) {
   const { curveServer, curvePublicKey, curveSecretKey, plainServer, security, ...rest } = conf;
+  const { inprocUser } = rest;
   let callbacks = { authenticate: undefined, authorize: undefined };
   if (!curveServer && !plainServer) {
     forbid(conf, ['curvePublicKey', 'curveSecretKey'], 'requires "curveServer"');
-    forbid(conf, ['security'], 'requires "curveServer" or "plainServer"');
+    forbid(conf, ['security', 'inprocUser'], 'requires "curveServer" or "plainServer"');
     return { conf: rest, callbacks };
   }
   if (curveServer && plainServer) {
     throw new TypeError('option "plainServer" cannot be combined with "curveServer"');
   }
-  refuseInproc(endpoints);
+  if (inprocUser === undefined) {
+    refuseInproc(endpoints, ', or let the peers of this process in by option "inprocUser"');
+  }
   if (curveServer) {
     demand(conf, ['curveSecretKey'], 'CURVE requires a secret key');
     publicKey(conf, curveSecretKey);
@@ -222,23 +225,9 @@ function keysOf(value, what) {
   return [checkKey(value, what)];
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROLS = /[\u0000-\u001f\u007f]/;
-
-const checkUserText = text(
-  `a string of 1 to ${MAX_USER_BYTES} bytes without control characters`,
-  MAX_USER_BYTES,
-  (user) => !CONTROLS.test(user),
-);
-
-/**
- * A user's name goes through C strings and beside other text, so it has no control characters.
- * @param {unknown} user
- * @param {string} what
- * @returns {string}
- */
-function checkUser(user, what) {
-  return checkUserText(user, `${what}: a user`);
+/** @param {unknown} name @param {string} what @returns {string} */
+function checkUser(name, what) {
+  return checkName(name, `${what}: a user`);
 }
 
 exports.checkRules = checkRules;

@@ -21,7 +21,7 @@ use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
 use super::{Address, Error, Message, NoticeQueue, clock};
 use crate::proto::Time;
 use crate::proto::broker::turns::Turns;
-use crate::proto::broker::{Broker, BrokerConfig, Refusals, Told};
+use crate::proto::broker::{Broker, BrokerConfig, Principal, Refusals, Told};
 use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -63,6 +63,8 @@ pub struct Listen {
     pub ipc_mode: Option<u32>,
     /// The mechanism and the authenticator; `None`: everybody is let in.
     pub security: Option<(ServerSecurity, Arc<Authenticator>)>,
+    /// With security: the user as which peers in this process act, over inproc.
+    pub inproc_user: Option<String>,
     /// How long a handshake may take, in ms.
     pub handshake_ms: i32,
     /// How many bytes may lie ready for each peer.
@@ -129,9 +131,11 @@ pub fn start(
             Ok((socket, connections, bound)) => {
                 let texts = bound.iter().map(|bound| bound.text().to_owned());
                 queue.push(Notice::Started(texts.collect()));
+                let in_process = listen.inproc_user.as_deref().map(Principal::in_process);
                 let driver = Driver {
                     machine,
                     guard,
+                    in_process: in_process.map(|principal| principal.to_text()),
                     connections,
                     allowance,
                     earlier,
@@ -232,6 +236,8 @@ impl Guard {
 struct Driver {
     machine: Broker<Message>,
     guard: Option<Guard>,
+    /// Who a peer over inproc is, if such peers are let in.
+    in_process: Option<String>,
     connections: Connections,
     /// For the events that strangers cause.
     allowance: Arc<Mutex<Allowance>>,

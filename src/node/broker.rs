@@ -87,6 +87,8 @@ pub struct BrokerConf {
     pub security: Option<SecurityConf>,
     /// Who is let in; there is a mechanism.
     pub rules: Option<RulesConf>,
+    /// The user as which peers over inproc act.
+    pub inproc_user: Option<String>,
 }
 
 /// What a peer that closed a local connection needs to make another.
@@ -223,6 +225,7 @@ impl BrokerCore {
                 .collect(),
             ipc_mode: self.conf.ipc_mode,
             security: mechanism.zip(self.authenticator.clone()),
+            inproc_user: self.conf.inproc_user.clone(),
             handshake_ms: self.conf.handshake_interval as i32,
             max_peer_bytes: self.conf.max_peer_bytes as usize,
             max_message: self.conf.max_message_size as u64,

@@ -78,7 +78,14 @@ impl Driver {
                 self.frames.clear();
             }
             _ if self.guard.is_some() => {
-                let principal = self.inbound.property(PRINCIPAL);
+                let shown = self.inbound.property(PRINCIPAL);
+                // Only what has come over inproc has neither.
+                let in_process = || {
+                    let in_process = self.in_process.as_deref()?;
+                    let came_so = self.inbound.property(DESCRIPTOR).is_none();
+                    came_so.then_some(in_process)
+                };
+                let principal = shown.or_else(in_process);
                 self.machine
                     .handle_message_of(now, from, principal, &mut self.frames);
             }

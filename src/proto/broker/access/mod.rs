@@ -158,7 +158,7 @@ impl<F: Frame> Broker<F> {
         self.authorizer.answers.clear();
         self.forget_answers();
         for known in self.authorizer.known.values_mut() {
-            known.admitted = access.credentials.contains(&known.principal.credential);
+            known.admitted = access.admits(&known.principal);
             known.dismissed &= !known.admitted;
         }
         self.authorizer.access = Some(access);
@@ -323,7 +323,7 @@ impl<F: Frame> Broker<F> {
         }
         let principal = Arc::new(Principal::parse(text)?);
         let access = self.authorizer.access.as_ref()?;
-        let admitted = access.credentials.contains(&principal.credential);
+        let admitted = access.admits(&principal);
         let known = Known {
             text: text.into(),
             principal: principal.clone(),

@@ -5,6 +5,9 @@ use crate::wire::Frame;
 /// Separator between the parts of a principal in its text form. No part may contain it.
 const SEPARATOR: char = '\u{1f}';
 
+/// The credential of peers in this process, which are admitted without a handshake.
+const IN_PROCESS: &str = "inproc";
+
 /// The authenticated user behind a peer, as established by the handshake.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Principal {
@@ -18,6 +21,19 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// The principal of a peer in this process.
+    pub fn in_process(user: &str) -> Self {
+        Principal {
+            credential: IN_PROCESS.into(),
+            user: user.into(),
+            metadata: String::new(),
+        }
+    }
+
+    pub(super) fn is_in_process(&self) -> bool {
+        self.credential == IN_PROCESS
+    }
+
     /// The text form, which accompanies each message inside the process.
     pub fn to_text(&self) -> String {
         let Principal {

@@ -1,5 +1,6 @@
 //! The rules: the credentials that are admitted, and the services that each user may serve and call.
 
+use super::Principal;
 use crate::proto::broker::services::version_of;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -140,6 +141,10 @@ pub(super) enum Verdict {
 }
 
 impl Access {
+    pub(super) fn admits(&self, principal: &Principal) -> bool {
+        principal.is_in_process() || self.credentials.contains(&principal.credential)
+    }
+
     pub(super) fn judge(&self, user: &str, action: Action, service: &[u8]) -> Verdict {
         let grant = self.users.get(user).unwrap_or(&self.others);
         match self.ask {
