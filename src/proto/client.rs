@@ -70,9 +70,9 @@ pub struct Client<F> {
     transmits: Vec<ClientMessage<F>>,
     notices: Vec<ClientNotice<F>>,
     connected: bool,
-    /// Another peer has the name, so no broker accepts this life.
+    /// Whether another peer has the name, so that no broker accepts this life.
     name_taken: bool,
-    /// It takes no more requests; those that have not started are for other brokers.
+    /// Whether it takes no more requests. Those that have not started are for other brokers.
     retiring: bool,
     /// Number of connections so far.
     connections: u64,

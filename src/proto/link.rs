@@ -346,7 +346,7 @@ impl Link {
 
     pub(super) fn handle_timeout(&mut self, now: Time) -> Option<Due> {
         match self.state {
-            // Not before the old socket has been closed.
+            // The old socket must have been closed.
             State::Backoff { until } if until <= now && self.action.is_none() => {
                 self.state = State::Opening;
                 self.action = Some(Action::Open);

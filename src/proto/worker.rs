@@ -105,7 +105,7 @@ pub struct Worker<F> {
     /// The concurrency in the latest READY.
     announced: Option<usize>,
     connected: bool,
-    /// The transport keeps messages, because the broker takes too little.
+    /// Whether the transport keeps messages, because the broker takes too little.
     congested: bool,
     /// Number of connections so far.
     connections: u64,
@@ -116,7 +116,7 @@ pub struct Worker<F> {
     /// Whether the other members take up the room, so that the broker must give no more.
     full: bool,
     watchdog: Watchdog,
-    /// It takes no new requests but stays registered, see [`pause`].
+    /// Whether it takes no new requests but stays registered, see [`pause`].
     paused: bool,
 }
 

@@ -53,7 +53,7 @@ impl<F: Frame> Broker<F> {
             Resumed::Unknown(request) => {
                 let charged = charge_of(&request.head, &request.content);
                 if let Err(over) = self.charge_request(client, charged) {
-                    // It may have run at an earlier broker; this is not known.
+                    // The request may have run at an earlier broker; this is not known.
                     self.refuse(from, request.head, Code::BrokerLost);
                     self.over_limit(now, from, over);
                     return Ok(());

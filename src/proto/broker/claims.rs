@@ -227,7 +227,7 @@ impl<F: Frame> Broker<F> {
         self.leave_queue(key);
         if ext.state == ClaimState::NotStarted {
             self.send_client(client, ToClient::Resumed { rids });
-            // It waits in the queue like any other.
+            // An unstarted request waits in the queue like any other.
             if self.services.have_homes() {
                 self.go_home(key);
             }
@@ -244,7 +244,7 @@ impl<F: Frame> Broker<F> {
         }
         if let Some(request) = self.requests.get_mut(key) {
             request.state = State::Assigned(Assigned {
-                // It has started, so it is not requeued when the worker leaves.
+                // A started request is not requeued when its worker leaves.
                 begun: true,
                 parts: received,
                 read,

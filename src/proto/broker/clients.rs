@@ -28,13 +28,13 @@ pub(super) struct Client {
     /// Its requests, by the hash of their ids.
     pub(super) requests: HashTable<RequestKey>,
     pub(super) last_heard: Time,
-    /// Its connection broke, and no message has arrived since.
+    /// Whether its connection broke and no message has arrived since.
     pub(super) cut_off: bool,
-    /// It is gone, but its many requests take several turns to end.
+    /// Whether the client is gone while its many requests still end, which takes several turns.
     pub(super) leaving: bool,
-    /// It was asked to release parked requests and did not answer in time.
+    /// Whether it did not answer in time when it was asked to release parked requests.
     pub(super) is_mute: bool,
-    /// It takes less than it is sent, so messages to it wait.
+    /// Whether messages to it wait at the transport, because it takes less than it is sent.
     pub(super) congested: bool,
     /// Cost of all parts that it has not read, over all its requests.
     pub(super) unread: u64,

@@ -26,7 +26,7 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct Unclaimed {
     pub(super) requests: HashSet<RequestKey>,
-    /// Those of them that it will not start, by its own statement.
+    /// Requests that it has claimed as not started.
     pub(super) not_started: HashSet<RequestKey>,
     /// The end of the time for claims.
     pub(super) until: Time,

@@ -138,7 +138,7 @@ impl<F: Frame> Broker<F> {
         })
     }
 
-    /// The same as PIGATO asks for it: all services with their workers, or the workers of one service.
+    /// The directory in the form of PIGATO: all services with their workers, or the workers of one service.
     pub(super) fn list_identities(
         &self,
         service: Option<&[u8]>,

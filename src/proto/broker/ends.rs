@@ -15,13 +15,13 @@ use crate::wire::{Body, Dialect, Frame};
 /// The way in which a request ends.
 #[derive(Debug)]
 pub(super) enum End<F> {
-    /// With the final or the error of its worker.
+    /// A final or an error of its worker.
     Answered(ReplyKind, Body<F>),
-    /// With a code of the broker.
+    /// A code of the broker.
     Failed(Code),
-    /// Cancelled by its client, or its client is gone.
+    /// A cancellation, or the loss of its client.
     Cancelled,
-    /// Its timeout has passed at the client, which has already ended it there.
+    /// A timeout at the client, which has already ended the request there.
     ExpiredAtClient,
 }
 

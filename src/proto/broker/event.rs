@@ -10,21 +10,21 @@ use std::time::Duration;
 /// The reason for which a peer is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
-    /// It said goodbye.
+    /// The peer said goodbye.
     Goodbye,
-    /// Its connection broke.
+    /// The connection broke.
     Connection,
     /// No message arrived for too long.
     Silence,
-    /// It violated the protocol and was disconnected.
+    /// The peer violated the protocol and was disconnected.
     Protocol,
-    /// A peer with the same identity took its place.
+    /// Another peer with the same identity took its place.
     Replaced,
-    /// It did not take the messages that were sent to it.
+    /// The peer did not take the messages that were sent to it.
     Slow,
-    /// It went on although a limit of held bytes was reached.
+    /// The peer went on although a limit of held bytes was reached.
     OverLimit,
-    /// The access rules do not allow it to serve, or no longer do.
+    /// The access rules do not allow the peer to serve, or no longer do.
     Denied,
     /// The broker was stopped.
     Stop,

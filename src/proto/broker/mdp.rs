@@ -144,7 +144,7 @@ impl<F: Frame> Broker<F> {
         let Some(worker) = self.workers.get(key) else {
             return Ok(());
         };
-        // For a request that has ended.
+        // A reply to a request that has ended.
         let owed = worker.busy_for_nobody.front();
         if owed.is_some_and(|owed| *owed.client == *client) {
             if last {

@@ -28,7 +28,7 @@ const UNIT: usize = 1024;
 /// Maximum of answers that are computed per [`FRESH`], and kept.
 const MOST: usize = 6;
 
-/// The same maximum for answers about a single service, which are short.
+/// Maximum of answers about a single service that are computed per [`FRESH`], and kept. They are short.
 const MOST_OF_ONE: usize = 32;
 
 /// Maximum length of a question, in bytes.

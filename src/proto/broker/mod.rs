@@ -183,9 +183,9 @@ pub struct Broker<F> {
     backlogs: backlog::Backlogs,
     /// Units of work of the current message beyond the first.
     work: u32,
-    /// Nothing is dispatched any more.
+    /// Whether dispatch has ended.
     stopping: bool,
-    /// The broker has stopped; messages are not handled.
+    /// Whether the broker has stopped; messages are not handled.
     stopped: bool,
 }
 

@@ -43,7 +43,7 @@ const TICK: Duration = Duration::from_millis(25);
 pub(super) struct Parking {
     /// The start of the wait, and the token. Entries whose request has changed since are skipped.
     line: VecDeque<(Time, u64)>,
-    /// The same for requests that arrived in this turn and whose service has no worker.
+    /// Requests that arrived in this turn and whose service has no worker, in the form of `line`.
     fresh: Vec<(Time, u64)>,
     timer: Option<TimerKey>,
 }
@@ -58,7 +58,7 @@ impl Parking {
 }
 
 /// Ids of requests in a message, by client.
-pub(super) type Told<F> = BTreeMap<ClientKey, Vec<F>>;
+pub(super) type RidsByClient<F> = BTreeMap<ClientKey, Vec<F>>;
 
 impl<F: Frame> Broker<F> {
     /// Schedules the examination of a request that has just begun to wait, if it is still in the queue.
@@ -121,7 +121,7 @@ impl<F: Frame> Broker<F> {
     /// Parks or sets aside the requests that have waited for [`PARK`].
     pub(super) fn parking_due(&mut self, now: Time) {
         self.parking.timer = None;
-        let mut told = Told::new();
+        let mut told = RidsByClient::new();
         let mut services: Vec<ServiceKey> = Vec::new();
         let mut known: Vec<ServiceKey> = Vec::new();
         let mut near: HashSet<RequestKey> = HashSet::new();
@@ -183,7 +183,13 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Handles one request that has waited for [`PARK`]. Returns true if its state has changed.
-    fn park_one(&mut self, now: Time, key: RequestKey, near: bool, told: &mut Told<F>) -> bool {
+    fn park_one(
+        &mut self,
+        now: Time,
+        key: RequestKey,
+        near: bool,
+        told: &mut RidsByClient<F>,
+    ) -> bool {
         let Some(request) = self.requests.get(key) else {
             return false;
         };

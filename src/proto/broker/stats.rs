@@ -222,7 +222,7 @@ impl<F: Frame> Broker<F> {
     }
 }
 
-/// In milliseconds, as all times of the API.
+/// Milliseconds, the unit of all times of the API.
 pub(super) fn ms(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }

@@ -3,7 +3,7 @@
 
 use super::Broker;
 use super::keys::{ClientKey, RequestKey, ServiceKey};
-use super::parking::Told;
+use super::parking::RidsByClient;
 use super::requests::{ParkState, State};
 use crate::proto::Time;
 use crate::wire::Frame;
@@ -19,7 +19,7 @@ impl<F: Frame> Broker<F> {
         let Some(depth) = entry.ask_depth(now) else {
             return false;
         };
-        let mut told = Told::new();
+        let mut told = RidsByClient::new();
         let mut moved = false;
         for first in entry.firsts_with_workers(&self.workers) {
             moved |= self.ask_for(now, service, first, depth, &mut told);
@@ -39,7 +39,7 @@ impl<F: Frame> Broker<F> {
         service: ServiceKey,
         first: RequestKey,
         depth: usize,
-        told: &mut Told<F>,
+        told: &mut RidsByClient<F>,
     ) -> bool {
         let mut moved = false;
         let mut next = Some(first);

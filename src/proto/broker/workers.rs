@@ -38,12 +38,12 @@ pub(super) struct Worker {
     pub(super) bytes: usize,
     /// Bytes, and [`HANDOVER`] for each, of requests given to it since the transport had last accepted everything.
     pub(super) handed: usize,
-    /// The transport keeps messages to it, because it takes too little.
+    /// Whether messages to it wait at the transport, because it takes too little.
     pub(super) congested: bool,
     pub(super) pace: Pace,
     /// Requests that it has claimed and no client has resumed yet.
     pub(super) claims: usize,
-    /// Those of them that it runs.
+    /// Claimed requests that it runs.
     pub(super) claimed_running: usize,
     /// Number of requests that it lost because it exceeded its window.
     pub(super) overruns: u32,

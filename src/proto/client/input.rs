@@ -43,14 +43,14 @@ pub(in crate::proto) struct Input<F> {
     at: u64,
     /// The offset up to which chunks may be sent.
     limit: u64,
-    /// The application has ended the stream; the end has been sent.
+    /// Whether the application has ended the stream, and whether the end has been sent.
     ended: bool,
     end_sent: bool,
-    /// On this connection the worker has stated where to continue.
+    /// Whether the worker has stated on this connection where to continue.
     open: bool,
-    /// The application has received its window.
+    /// Whether the application has received its window.
     begun: bool,
-    /// The worker needs no more.
+    /// Whether the worker needs no more.
     enough: bool,
 }
 

@@ -29,7 +29,7 @@ impl<F: Frame> Client<F> {
         let lasting = self.link.broker().is_some();
         for request in self.requests.values_mut() {
             if matches!(request.stage, Stage::Sent) {
-                // It was sent before the hello.
+                // The request was sent before the hello.
                 request.broker = self.link.broker();
             }
         }

@@ -21,7 +21,7 @@ pub(super) enum Cause {
     Rejected,
     /// The handler ended it with an error value.
     Error,
-    /// It timed out.
+    /// A timeout.
     Timeout,
 }
 

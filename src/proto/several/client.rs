@@ -26,7 +26,7 @@ pub struct ClientOfSeveral<F> {
     members: Members<Client<F>>,
     lobby: Client<F>,
     /// The broker of each request that has not ended; [`NOBODY`] for those in the lobby.
-    lines: HashMap<u64, usize>,
+    brokers: HashMap<u64, usize>,
     /// The broker of the latest request.
     last: usize,
 }
@@ -37,7 +37,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         ClientOfSeveral {
             members: Members::new(),
             lobby: Client::new(config),
-            lines: HashMap::new(),
+            brokers: HashMap::new(),
             last: NOBODY,
         }
     }
@@ -45,7 +45,7 @@ impl<F: Frame> ClientOfSeveral<F> {
     /// Takes over the state of a client of one broker.
     pub(super) fn of_one(broker: usize, client: Client<F>) -> Self {
         let mut several = ClientOfSeveral::new(client.config().clone());
-        several.lines = client.ids().map(|id| (id, broker)).collect();
+        several.brokers = client.ids().map(|id| (id, broker)).collect();
         several.members.insert(broker, client);
         several
     }
@@ -85,7 +85,7 @@ impl<F: Frame> ClientOfSeveral<F> {
 
     /// See [`Client::stop`].
     pub fn stop(&mut self) {
-        self.lines.clear();
+        self.brokers.clear();
         self.lobby.stop();
         self.members.machines_mut().for_each(Client::stop);
     }
@@ -101,14 +101,14 @@ impl<F: Frame> ClientOfSeveral<F> {
         terms: Terms,
     ) {
         let broker = self.choose();
-        self.lines.insert(id, broker);
+        self.brokers.insert(id, broker);
         let client = self.members.get_mut(broker).unwrap_or(&mut self.lobby);
         client.request(now, id, service, data, opts, terms);
     }
 
     /// The member that has a request.
     fn of_request(&mut self, id: u64) -> Option<&mut Client<F>> {
-        let broker = *self.lines.get(&id)?;
+        let broker = *self.brokers.get(&id)?;
         Some(self.members.get_mut(broker).unwrap_or(&mut self.lobby))
     }
 
@@ -116,7 +116,7 @@ impl<F: Frame> ClientOfSeveral<F> {
     pub fn cancel(&mut self, now: Time, id: u64) {
         if let Some(client) = self.of_request(id) {
             client.cancel(id);
-            self.lines.remove(&id);
+            self.brokers.remove(&id);
             self.settle(now);
         }
     }
@@ -218,14 +218,14 @@ impl<F: Frame> ClientOfSeveral<F> {
 
     /// Passes the notices and the number of their broker to `report`, in order for each broker.
     pub fn drain_notices(&mut self, mut report: impl FnMut(usize, ClientNotice<F>)) {
-        let lines = &mut self.lines;
+        let brokers = &mut self.brokers;
         let mut report = |broker, notice| {
             match &notice {
                 ClientNotice::Failed { id, .. } => {
-                    lines.remove(id);
+                    brokers.remove(id);
                 }
                 ClientNotice::Reply { id, kind, .. } if kind.is_last() => {
-                    lines.remove(id);
+                    brokers.remove(id);
                 }
                 _ => {}
             }
@@ -254,7 +254,7 @@ impl<F: Frame> ClientOfSeveral<F> {
     #[cfg(test)]
     pub(in crate::proto) fn audit(&self) {
         self.all().for_each(Client::audit);
-        assert_eq!(self.lines.len(), self.outstanding(), "a broker for each");
+        assert_eq!(self.brokers.len(), self.outstanding(), "a broker for each");
         let any = self.members.iter().any(takes);
         let waits = |member: &Member<Client<F>>| !takes(member) && member.machine.has_waiting();
         assert!(!any || !self.members.iter().any(waits), "there is a broker");
@@ -331,7 +331,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         }
         for (id, request) in moved {
             let broker = self.choose();
-            self.lines.insert(id, broker);
+            self.brokers.insert(id, broker);
             let client = self.members.get_mut(broker).unwrap_or(&mut self.lobby);
             client.admit(now, id, request);
         }

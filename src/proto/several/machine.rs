@@ -146,7 +146,7 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
     type Command = ClientCommand<F>;
     type Notice = ClientNotice<F>;
 
-    /// As for workers.
+    /// The link to each broker is opened when the broker is added.
     fn start(&mut self) {}
 
     fn handle_command(&mut self, now: Time, command: ClientCommand<F>) -> ControlFlow<()> {

@@ -8,15 +8,15 @@
 pub(super) struct Member<M> {
     pub(super) broker: usize,
     pub(super) machine: M,
-    /// It takes nothing new, and is removed when its requests have ended.
+    /// Whether it takes nothing new, and is removed when its requests have ended.
     pub(super) leaving: bool,
-    /// It has said goodbye; only its connection is still to be closed.
+    /// Whether it has said goodbye, so that only its connection is still to be closed.
     pub(super) ended: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Members<M> {
-    /// In order of the number.
+    /// Members in order of the number.
     list: Vec<Member<M>>,
 }
 

@@ -11,9 +11,9 @@ use std::ops::ControlFlow;
 /// The machine.
 #[derive(Debug)]
 pub enum OneOrSeveral<One, Many> {
-    /// Of one broker, with its number.
+    /// The machine of one broker, with its number.
     One(usize, One),
-    /// Of several brokers.
+    /// The machine of several brokers.
     Several(Box<Many>),
 }
 
@@ -73,7 +73,7 @@ where
     }
 }
 
-/// The same call to either machine.
+/// Makes a call to either machine.
 macro_rules! either {
     ($self:ident, $machine:ident => $what:expr) => {
         match $self {

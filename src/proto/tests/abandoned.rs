@@ -13,7 +13,7 @@ fn scene(lasts: Duration) -> (Net, Id<WorkerActor>, Id<WorkerActor>, Id<ClientAc
     net.run(ms(10));
     net.act(c, |client, _| client.cancel(first));
     net.run(ms(10));
-    // It became ready later, so it comes second.
+    // The second worker became ready later, so the first comes first.
     let idle = net.worker(b, "echo");
     net.run(ms(10));
     (net, w, idle, c)

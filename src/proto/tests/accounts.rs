@@ -153,7 +153,7 @@ fn what_is_resumed_or_claimed_enters_by_the_same_door() {
     assert!(disclaimed.iter().all(|frames| frames.starts_with("W|12|")));
 }
 
-/// It loses the request; other requests of the client are not affected.
+/// The worker loses the request; other requests of the client are not affected.
 #[test]
 fn a_worker_that_sends_beyond_its_window_loses_the_request_and_then_its_place() {
     let mut net = Net::new();
@@ -242,7 +242,7 @@ fn lists_of_mmi_come_in_pages_and_are_made_seldom() {
     assert!(refused.count() >= 4);
 }
 
-/// It takes several turns, and messages are handled in between.
+/// The end of many requests takes several turns, and messages are handled in between.
 #[test]
 fn the_requests_of_a_client_that_is_gone_end_by_and_by() {
     let mut net = Net::new();
@@ -314,7 +314,7 @@ fn a_peer_with_too_much_that_waits_for_its_turn_is_sent_away() {
     net.run(ms(10));
     assert_eq!(net.take(raw), ["C|5"]);
     assert_eq!(held(&net, b), 0);
-    // Its messages are ignored during the ban.
+    // Messages of the peer are ignored during the ban.
     net.say(raw, &format!("C|1|{HELLO}"));
     net.run(ms(900));
     assert_eq!(net.take(raw), [""; 0]);

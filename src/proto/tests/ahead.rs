@@ -174,7 +174,7 @@ fn what_a_leaving_worker_had_not_taken_runs_once_elsewhere() {
     all_done(&mut net, c, &requests);
 }
 
-/// It cannot be known which of them had started.
+/// From outside it cannot be known which requests had started.
 #[test]
 fn what_lay_ahead_in_a_worker_that_dies_is_lost_with_it() {
     let mut net = Net::near();
@@ -191,7 +191,7 @@ fn what_lay_ahead_in_a_worker_that_dies_is_lost_with_it() {
     }
 }
 
-/// Its client would receive a part twice.
+/// The client would receive a part twice.
 #[test]
 fn a_request_that_has_begun_can_not_be_given_back() {
     let mut net = Net::new();

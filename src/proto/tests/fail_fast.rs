@@ -48,7 +48,7 @@ fn fail_fast_does_not_wait_for_a_worker_that_has_left() {
     net.run(ms(100));
     net.kill(w);
     net.run(ms(100));
-    // It may have run, so the code is not that of a missing worker.
+    // The request may have run, so the code is not that of a missing worker.
     assert_eq!(net.end(c, running), failed("W_LOST"));
     assert_eq!(net.end(c, waiting), failed("W_NONE"));
     assert_eq!(net.end(c, patient), None);

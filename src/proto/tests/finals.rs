@@ -144,7 +144,7 @@ fn what_the_broker_has_acknowledged_is_not_kept_for_long() {
     assert!((1000..=3000).contains(&kept), "{kept}");
 }
 
-/// It does not resume the reply, and has ended the worker's requests.
+/// The broker does not resume the reply, and has ended the worker's requests.
 #[test]
 fn the_same_broker_is_told_nothing() {
     let (mut net, b, w, c) = trio();

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// s.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// It may be silent as long as it waits; the end of its connection shows that it is gone.
+/// A client may be silent as long as it waits; the end of its connection shows that it is gone.
 #[test]
 fn a_client_without_a_hello_is_forgotten_with_its_connection() {
     for request in [

@@ -42,7 +42,7 @@ fn a_client_that_lets_nothing_go_keeps_nobody_waiting_for_long() {
     net.run(ms(200));
     assert_eq!(net.end(c, r), done("2"));
     assert_eq!(net.started(w), ["2"]);
-    // It answers at last.
+    // The client answers at last.
     net.say(mute, "C|12|\0\u{2}r7");
     net.run(ms(10));
     assert_eq!(net.started(w), ["2", "1"]);

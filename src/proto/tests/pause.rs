@@ -68,7 +68,7 @@ fn a_request_that_crosses_the_pause_goes_back() {
     pause(&mut net, other);
     net.run(secs(1));
     let r = net.request(c, "echo", "1");
-    // It is under way from the broker.
+    // The request is under way from the broker.
     net.run_until(secs(1), |net| {
         net[b].machine.stats(net.now())["running"] == 1
     });
@@ -94,7 +94,7 @@ fn it_is_still_paused_on_the_next_connection() {
     assert_eq!(net.end(c, r), done("1"));
 }
 
-/// It does not take requests back, so one request waits at the worker.
+/// The broker does not take requests back, so one request waits at the worker.
 #[test]
 fn a_broker_of_0_0_92_has_given_one_request_that_waits() {
     let mut net = Net::new();

@@ -284,7 +284,7 @@ fn what_comes_behind_a_disconnect_is_not_taken() {
     assert_eq!(net.take(b), ["W|3|C|r|0|1"]);
 }
 
-/// It was meant for the earlier life of this name, and its client has been told so.
+/// The request was meant for the earlier life of this name, and its client has been told so.
 #[test]
 fn a_request_that_comes_before_the_welcome_is_not_ours() {
     let (mut net, _, w, c) = trio();

@@ -76,7 +76,7 @@ fn a_broker_that_dies_again_and_again_costs_nothing() {
     assert_eq!(net.started(w), ["1", "2"]);
 }
 
-/// It was under way to the broker, and no worker knows it.
+/// The request was under way to the broker, and no worker knows it.
 #[test]
 fn what_may_have_been_given_to_a_worker_ends_with_a_code() {
     let mut net = Net::new();
@@ -189,7 +189,7 @@ fn cancelling_and_timing_out_work_as_before_after_the_restart() {
     assert_eq!(net.end(c, queued), failed("C_TIMEOUT"));
 }
 
-/// Its client permits it, and has seen no part of the reply.
+/// The client permits it, and has seen no part of the reply.
 #[test]
 fn what_may_run_again_does_where_nobody_knows() {
     let mut net = Net::new();

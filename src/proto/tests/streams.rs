@@ -62,7 +62,7 @@ fn a_reader_that_waits_holds_its_client_back() {
     net.act(w, |worker, _| worker.reads = false);
     let r = upload(&mut net, c, LONG, None);
     net.run(secs(5));
-    // Nothing is sent before it begins to read.
+    // Nothing is sent before the worker begins to read.
     assert_eq!(net[c].sources[&r].given, 0);
     net.act(w, |worker, _| worker.machine.read(1, 0));
     net.run(secs(5));

@@ -138,7 +138,8 @@ fn many_at_once_are_each_on_time() {
     assert_eq!(net[b].machine.load(), [0, 0, 1, 0]);
 }
 
-/// In 0.0.92 it vanished when it expired in the queue, and its client crashed at its own timeout.
+/// In 0.0.92 the request vanished when it expired in the queue, and its client crashed at its own
+/// timeout.
 #[test]
 fn an_old_client_is_told_by_the_broker() {
     let mut net = Net::new();
@@ -188,7 +189,7 @@ fn a_worker_of_ours_is_free_at_once() {
     net.run(secs(1));
     assert_eq!(net.end(c, late), failed("C_TIMEOUT"));
     assert_eq!(net.end(c, next), done("2"));
-    // It was parked, so its client has to release it first.
+    // The request was parked, so its client has to release it first.
     assert_eq!(net.seen(c, next).at, at(1506));
     // A reply of the application after the end is ignored.
     net.act(w, |worker, now| {

@@ -19,7 +19,7 @@ pub(super) struct Delivery<F> {
     pub(super) user: Option<Box<F>>,
     /// Number of parts of the reply that were handed to the transport.
     pub(super) sent: u32,
-    /// Its broker is lost, and no other broker has resumed it.
+    /// Whether its broker is lost and no other broker has resumed it.
     pub(super) detached: bool,
     pub(super) arrived: Time,
     /// Collected partials, for a dialect without partials.
@@ -72,7 +72,8 @@ impl<F: Frame> Worker<F> {
         extra: Option<RequestExtra<F>>,
     ) {
         if self.draining.is_some() {
-            // It crossed the decision to leave. RETURN, or else the goodbye, gives it to another worker.
+            // The request and the decision to leave have crossed. RETURN, or else the goodbye, gives it to another
+            // worker.
             if let Some(token) = delivery.token.filter(|_| !self.said_goodbye()) {
                 self.transmits.push(WorkerMessage::Return {
                     tokens: F::from(&token.to_be_bytes()[..]),

@@ -29,7 +29,7 @@ pub(super) struct Detached<F> {
     pub(super) end: Option<(ReplyKind, Body<F>)>,
     /// Whether it contains anything that was never sent to a broker.
     is_new: bool,
-    /// It was claimed on this connection.
+    /// Whether it was claimed on this connection.
     pub(super) claimed: bool,
     bytes: usize,
 }

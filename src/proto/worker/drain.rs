@@ -41,7 +41,7 @@ impl<F: Frame> Worker<F> {
         self.draining = Some(Draining::Running { deadline });
         let hears = self.link.peer().is_some() || self.speaks_pigato();
         if hears && !self.deliveries.is_empty() {
-            // It stays registered until the last one ends, with no room.
+            // The worker stays registered, without room, until the last delivery ends.
             self.send_ready();
         }
         // Offers are returned before the running requests end.

@@ -16,13 +16,13 @@ pub(super) struct Input {
     /// Cost of all chunks that have arrived, and of those that the application has read.
     have: u64,
     read: u64,
-    /// The application has begun to read.
+    /// Whether the application has begun to read.
     open: bool,
-    /// The end has arrived.
+    /// Whether the end has arrived.
     ended: bool,
-    /// The application needs no more.
+    /// Whether the application needs no more.
     enough: bool,
-    /// The client was asked to continue at the stated offset, and has not yet.
+    /// Whether the client was asked to continue at the stated offset, and has not yet.
     asked_again: bool,
 }
 

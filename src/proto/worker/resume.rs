@@ -181,7 +181,7 @@ impl<F: Frame> Worker<F> {
             read,
         } = ext;
         let Some(mut reply) = self.detached.take_claimed(number) else {
-            // It was given up meanwhile.
+            // The reply was given up meanwhile.
             return self.refuse_to_resume(now, token);
         };
         let Some(missing) = reply.take_missing(received) else {

@@ -25,13 +25,13 @@ const SHORTEST: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) struct Watchdog {
     limit: Option<Duration>,
-    /// The link is up; otherwise the watchdog is off.
+    /// Whether the link is up; otherwise the watchdog is off.
     awake: bool,
     /// When to send the next ping.
     next: Time,
     /// The time limit of the pending answer.
     asked: Option<Time>,
-    /// A ping that the owner has not sent yet.
+    /// Whether a ping is due that the owner has not sent yet.
     ping: bool,
     barking: bool,
 }

@@ -95,8 +95,8 @@ impl Meter {
     }
 
     /// Summary of the time that workers took for requests, in ms.
-    pub(in crate::proto::broker) fn times(&self) -> InShort<'_> {
-        InShort(&self.work)
+    pub(in crate::proto::broker) fn times(&self) -> Summary<'_> {
+        Summary(&self.work)
     }
 
     /// Records the latencies of an admitted request that has ended.
@@ -170,11 +170,11 @@ impl Meter {
 }
 
 /// The summary of a histogram, in ms: mean, maximum and some percentiles.
-pub(in crate::proto::broker) struct InShort<'a>(&'a Histogram);
+pub(in crate::proto::broker) struct Summary<'a>(&'a Histogram);
 
-impl Serialize for InShort<'_> {
+impl Serialize for Summary<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let InShort(work) = self;
+        let Summary(work) = self;
         let ms = |micros: u64| micros as f64 / 1000.0;
         let mean = work.sum() as f64 / work.count().max(1) as f64;
         let mut map = out.serialize_map(None)?;
@@ -198,7 +198,7 @@ pub(in crate::proto::broker) fn errors_json(errors: &[u64; Code::ALL.len()]) -> 
         .collect()
 }
 
-/// In milliseconds, as all times of the API.
+/// The JSON of a histogram, in milliseconds as all times of the API.
 fn histogram_json(histogram: &Histogram) -> Value {
     let ms = |micros: u64| micros as f64 / 1000.0;
     let buckets = histogram

@@ -53,14 +53,14 @@ impl Queued {
 /// Whether a request in a queue may be given to a worker; see [`crate::proto::broker::parking`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ParkState {
-    /// It may start.
+    /// The request may start.
     #[default]
     Open,
-    /// It waits parked with its client, and must not start.
+    /// The request is parked with its client, and must not start.
     Parked,
-    /// Its client was asked for it. It must not start before the client has released it.
+    /// The client was asked for the request, which must not start before the client has released it.
     Asked,
-    /// Its client has released it. It may start.
+    /// The client has released the request, which may start.
     Released,
 }
 

@@ -36,7 +36,8 @@ impl Services {
         for (_, head, who) in heads {
             if !requests.park(head).is_some_and(ParkState::may_start) {
                 if service.has_worker_for(&who, workers) {
-                    // Its client is being asked for it. Later requests wait, as they would in a single queue.
+                    // The client of this request is being asked for it. Later requests wait, as they would in a
+                    // single queue.
                     return None;
                 }
                 continue;

@@ -355,9 +355,9 @@ impl Services {
 /// The use that a worker in the ready list has for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
-    /// It runs the request now.
+    /// The worker runs the request now.
     Idle,
-    /// It holds the request until another one has ended (prefetch).
+    /// The worker holds the request until another one has ended (prefetch).
     Busy,
 }
 

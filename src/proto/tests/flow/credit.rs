@@ -91,7 +91,7 @@ fn a_window_outlives_the_broker() {
     }
 }
 
-/// Its credit was lost with the broker.
+/// The client's credit was lost with the broker.
 #[test]
 fn credit_that_was_lost_is_given_again() {
     let mut t = streaming();

@@ -68,7 +68,7 @@ fn a_worker_that_takes_nothing_loses_its_place() {
         "{events:?}"
     );
     assert_eq!(t.net.end(t.c, r), failed("W_LOST"));
-    // It does not take its DISCONNECT either, but counts as one slow peer.
+    // The peer does not take its DISCONNECT either, but counts as one slow peer.
     assert_eq!(overflow(&mut t, b"W1"), []);
     let stats = t.net[t.b].machine.stats(crate::proto::Time::ZERO);
     assert_eq!(stats["counters"]["slowPeers"], 1);

@@ -48,7 +48,7 @@ fn an_mdp_worker_takes_over() {
     assert_eq!(net.end(c, r), done("2"));
 }
 
-/// It abandons the request, and would be given it again before it has left.
+/// The worker abandons the request, and would be given it again before it has left.
 #[test]
 fn an_mdp_worker_of_ours_that_is_stopped_is_not_given_the_request_again() {
     let mut net = Net::new();
@@ -92,7 +92,7 @@ fn a_late_reply_of_an_earlier_attempt_does_nothing() {
     };
     let first = token(&mut net);
     assert_eq!(first.len(), 9);
-    // It starts over, and is given the request again.
+    // The worker starts over, and is given the request again.
     net.say(
         raw,
         "W|1|echo|{\"omdp\":1,\"heartbeat\":2500,\"liveness\":3,\"session\":\"b\"}",

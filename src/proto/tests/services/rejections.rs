@@ -25,7 +25,7 @@ fn it_goes_to_another_worker_and_never_again_to_one_that_rejected_it() {
     let picky = [0; 3].map(|_| rejecting(&mut net, b));
     let waiting = net.request(c, "echo", "1");
     net.run(secs(5));
-    // All have rejected it: it waits for a new worker.
+    // All workers have rejected it: the request waits for a new one.
     assert_eq!(net.end(c, waiting), None);
     assert_eq!(picky.map(|w| net.started(w).len()), [1; 3]);
     let willing = net.worker(b, "echo");
@@ -58,7 +58,7 @@ fn a_request_that_all_rejected_ends_at_its_timeout_or_at_once() {
     assert_eq!(net.ends(c, &[expires, fails]), [None, failed("W_REJECTED")]);
     net.run(secs(2));
     assert_eq!(net.end(c, expires), failed("C_TIMEOUT"));
-    // It waits for the worker that has not rejected it; when that leaves, none is left.
+    // The request waits for the worker that has not rejected it; when that leaves, none is left.
     net.serve(two, |_| Job::endless());
     let endless = net.request_on(c, "echo", json("3"), Terms::default());
     net.run(ms(100));

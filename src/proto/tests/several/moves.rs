@@ -115,7 +115,7 @@ fn what_has_started_there_ends_there() {
     }
     run(&mut world, ms(500));
     assert_eq!((brokers(&world, 0), brokers(&world, 1)), (2, 2));
-    // It stays if it is added again before that.
+    // The broker stays if it is added again before that.
     world.join(1, 0);
     run(&mut world, ms(1000));
     assert_eq!(world.ends(), BTreeMap::from([("done".into(), 4)]));
