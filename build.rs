@@ -1,4 +1,4 @@
-//! Link settings of the addon; libzmq itself is built by `crates/zmq-sys`.
+//! Sets the addon's link options; `crates/zmq-sys` builds libzmq.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

@@ -9,15 +9,15 @@ import { Readable, Writable } from 'node:stream';
 // ---------------------------------------------------------------------------------------------- values
 
 /**
- * What arrives if the other side gave a `Buffer`, a typed array, a `DataView` or an `ArrayBuffer` as the whole data,
- * partial, final or error value: the same bytes.
+ * The received form of a `Buffer`, a typed array, a `DataView` or an `ArrayBuffer` that the other side gave
+ * as a whole data, partial, final or error value: the same bytes.
  *
- * Any other value arrives as its JSON form; `undefined`, functions and symbols arrive as `null`. A value that JSON cannot
- * express (a cycle, a `bigint`) throws a `TypeError` at the caller, and nothing is sent.
+ * Any other value is received as its JSON form; `undefined`, functions and symbols are received as `null`. A
+ * value without a JSON form (a cycle, a `bigint`) throws a `TypeError` at the caller, and nothing is sent.
  */
 export type Bytes = Buffer;
 
-/** Small facts about a request for its handler. Tracing uses `traceparent`. */
+/** Small values about a request, for its handler. Tracing uses `traceparent`. */
 export interface RequestHeaders {
   [name: string]: string | number | boolean | undefined;
 }
@@ -26,8 +26,8 @@ export interface RequestHeaders {
 
 // generated: error codes
 /**
- * The codes of failures that are found by this package, as opposed to the error values that workers give. docs/errors.md
- * says what to do about each.
+ * The codes of failures that this package itself finds, in contrast to the error values of workers. docs/errors.md
+ * describes the remedy for each.
  *
  * - `C_TIMEOUT`: no sign of the reply within the timeout
  * - `C_ABORTED`: the request was aborted
@@ -70,8 +70,8 @@ export type ErrorCode =
 // end of error codes
 
 /**
- * A failure found by this package, on promises, in `for await` loops and on the `error` event of streams. Callbacks get its
- * `code` alone, a string.
+ * A failure that this package itself has found: on promises, in `for await` loops and on the `error` event of
+ * streams. Callbacks get only its `code`, a string.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see below
 export class OmdpError extends Error {
@@ -79,43 +79,49 @@ export class OmdpError extends Error {
     code: ErrorCode | (string & {}),
     options?: { message?: string; cause?: unknown } & RequestContext,
   );
-  /** Stable; the message is not. */
+  /** A stable code; the message may change. */
   readonly code: ErrorCode | (string & {});
-  /** For `C_ABORTED` the signal's reason; for `C_STOPPED` why the client could not start, if that was it. */
+  /**
+   * For `C_ABORTED` the reason of the signal; for `C_STOPPED` the error of the start, if the client could not
+   * start.
+   */
   readonly cause?: unknown;
 }
 
 export interface OmdpError extends RequestContext {}
 
-/** What is known of a request that failed. */
+/** Context of a failed request; a member is missing if it is not known. */
 export interface RequestContext {
-  /** Its service. */
+  /** The name of the service. */
   readonly service?: string;
-  /** Its id. */
+  /** The id of the request. */
   readonly rid?: string;
-  /** Of a worker's `reply.signal.reason`: which start of the request it was. */
+  /** The number of the attempt; only in `reply.signal.reason` at a worker. */
   readonly attempt?: number;
-  /** How many ms had passed since it was made. */
+  /** Milliseconds from the creation of the request to the failure. */
   readonly elapsed?: number;
-  /** Of a client with one broker: its endpoint. */
+  /** The endpoint of the broker; only of a client with one broker. */
   readonly endpoint?: string;
-  /** The name of the worker that had it, where the broker said so: of a `RemoteError`, `W_LOST`, or `C_TIMEOUT`. */
+  /**
+   * The name of the worker that had the request, for a `RemoteError`, `W_LOST` or `C_TIMEOUT`, if the broker
+   * reported it.
+   */
   readonly worker?: string;
 }
 
 /**
- * The error value that a worker gave `reply.error()`, on promises, in `for await` loops and on the
- * `error` event of streams. Callbacks get the value itself.
+ * An error value that a worker gave to `reply.error()`: on promises, in `for await` loops and on the `error`
+ * event of streams. Callbacks get the value itself.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see below
 export class RemoteError<TValue = any> extends Error {
   constructor(value: TValue, context?: RequestContext);
-  /** The very value. For an `Error` it is `{ message, name, code }`. */
+  /** The error value, unchanged. An `Error` arrives as `{ message, name, code }`. */
   readonly value: TValue;
   /**
-   * `value.code`, where that is a string. Workers of this package make some error values themselves, with the
-   * codes `W_NO_HANDLER` (nobody listens to `request`), `W_DESTROYED` (the reply was destroyed before it ended)
-   * and `C_BAD_REQUEST` (what the client sent is not JSON).
+   * `value.code`, if it is a string. Workers of this package make some error values themselves, with the
+   * codes `W_NO_HANDLER` (no listener for `request`), `W_DESTROYED` (the reply was destroyed before it ended)
+   * and `C_BAD_REQUEST` (the data of the request are not JSON, or its schema refuses them).
    */
   readonly code?: string;
 }
@@ -125,33 +131,36 @@ export interface RemoteError<TValue = any> extends RequestContext {}
 
 // --------------------------------------------------------------------------------------- what all share
 
-/** What a peer failed to start with; `code` is the system's or ZeroMQ's, such as `EADDRINUSE`. */
+/**
+ * The error of a peer that could not start. Its `code` is from the operating system or ZeroMQ, such as
+ * `EADDRINUSE`.
+ */
 export interface StartError extends Error {
   code: string;
 }
 
 export interface StopOptions {
   /**
-   * How long to wait for the handlers of a worker that are running, for what runs at the workers of a broker, or for a
-   * client's drain, in ms. 0 doesn't wait, -1 waits for as long as it takes. A second `stop()` can shorten the time that
-   * the first one gave. A broker that is given none does not wait.
+   * The maximum time to wait, in ms, for the running handlers of a worker, for the requests that run at the
+   * workers of a broker, or for the drain of a client. 0 does not wait, -1 has no limit. A second `stop()`
+   * can shorten the time of the first. The default of a broker is 0.
    * @defaultValue -1
    */
   timeout?: number;
   /**
-   * For a broker: whether every request ends with `B_LOST` at once. Otherwise the broker leaves what it has to the next one,
-   * as at its death, and nothing is lost. A worker and a client ignore it.
+   * Brokers only: whether every request ends with `B_LOST` at once. Otherwise the broker leaves its requests
+   * to the next broker, as at its death, and no request is lost.
    * @defaultValue false
    */
   discard?: boolean;
   /**
-   * Of a client: its outstanding requests end first; it takes no new ones.
+   * Clients only: whether to let outstanding requests end first. New requests are refused meanwhile.
    * @defaultValue false
    */
   drain?: boolean;
 }
 
-/** Why a connection ended. */
+/** The reason for the end of a connection. */
 export type DisconnectReason =
   | 'connection lost'
   | 'heartbeat lost'
@@ -162,23 +171,32 @@ export type DisconnectReason =
   | 'stopped'
   | 'endpoint removed';
 
-/** Events of all three. `start` and `stop` come once per transition. */
+/**
+ * Events that brokers, workers and clients have in common. `start` and `stop` are emitted once for each
+ * transition.
+ */
 export interface PeerEvents {
-  /** It runs: a broker is bound, a worker or client has its socket and connects by itself. */
+  /**
+   * The peer has started: a broker is bound; a worker or client has opened its sockets and connects by
+   * itself.
+   */
   start: [];
-  /** It has stopped, and holds nothing any more. */
+  /** The peer has stopped and released all its resources. */
   stop: [];
-  /** The connection to `endpoint` came about, one of several if there are several; for a broker, it is bound there. */
+  /**
+   * A connection to `endpoint` is open, one of several if the peer has several brokers. For a broker: it is
+   * bound there.
+   */
   connect: [endpoint: string];
   /**
-   * The connection to `endpoint` was lost, and why. It is made again by itself unless the peer was stopped; for
-   * a broker, it is not bound there any more.
+   * The connection to `endpoint` has ended. It is opened again by itself, unless the peer was stopped or the
+   * endpoint was removed. For a broker: it is no longer bound there.
    */
   disconnect: [endpoint: string, reason: DisconnectReason];
   /**
-   * It could not start (only when no callback was given to `start()`), or, for a worker, a `request` listener
-   * threw or rejected. Without a listener nothing is thrown: the promise of `start()` rejects, and the client
-   * gets the handler's error, in any case.
+   * The peer could not start (only if `start()` got no callback), the broker has refused it, or a `request`
+   * listener of a worker has thrown or rejected. Without a listener nothing is thrown: the promise of
+   * `start()` rejects, and the client gets the error of the handler, in any case.
    */
   error: [error: any];
 }
@@ -196,31 +214,31 @@ declare class Peer<
   /** The identity on the wire: `conf.name`, or a random one. */
   readonly name: string;
 
-  /** The options as they were taken, with defaults; without those of security. */
+  /** The options in effect, with defaults and without security options. */
   readonly conf: Readonly<Record<string, any>>;
 
   /**
-   * Starts. Calling it again while it starts or runs changes nothing, and tells the same outcome.
-   * Starts and stops run one after the other, in the order of the calls.
+   * Starts the peer. Another call while it is starting or started has no further effect, and the same
+   * outcome. Starts and stops are executed one after the other, in the order of the calls.
    *
-   * The promise rejects with a {@link StartError}; if `error` has a listener it gets the error too, and then
-   * the rejection need not be handled.
+   * The promise rejects with a {@link StartError}. If `error` has a listener, it gets the error, too, and the
+   * rejection need not be handled.
    */
   start(): Promise<void>;
   /**
-   * Starts, and calls `callback()` or `callback(error)`.
+   * Starts the peer, and calls `callback()` or `callback(error)`.
    * @throws {TypeError} if `callback` is not a function
    */
   start(callback: (error?: StartError) => void): void;
   start(callback?: ((error?: StartError) => void) | null): Promise<void> | undefined;
 
-  /** Stops. It can be started again. Resolves at once if it doesn't run. */
+  /** Stops the peer, which can be started again. Resolves at once if it is not running. */
   stop(options?: StopOptions | null): Promise<void>;
-  /** Stops, and calls `callback()`. */
+  /** Stops the peer, and calls `callback()`. */
   stop(callback: () => void): void;
   stop(options: StopOptions | null | undefined, callback: () => void): void;
 
-  /** `stop()`, so that `await using` stops it at the end of the block. */
+  /** Calls `stop()`, so that `await using` stops the peer at the end of the block. */
   [Symbol.asyncDispose](): Promise<void>;
 
   on<E extends keyof Events & string>(event: E, listener: (...args: Events[E]) => unknown): this;
@@ -237,28 +255,34 @@ declare class Peer<
 }
 
 /**
- * What is spoken on the wire: the protocol of zmq-omdp, MDP 0.1 (RFC 7), MDP 0.2 (RFC 18), MDP 0.2 as majortomo
- * sends it, or the protocol of PIGATO.
+ * A dialect: the protocol of zmq-omdp, MDP 0.1 (RFC 7), MDP 0.2 (RFC 18), MDP 0.2 as majortomo sends it, or
+ * the protocol of PIGATO.
  */
 export type Protocol = 'omdp' | 'mdp/0.1' | 'mdp/0.2' | 'mdp/0.2-majortomo' | 'pigato';
 
-/** Looks up all addresses of a host, by its callback or its promise: `dns.lookup`, `dns.promises.lookup`, or one like them. */
+/**
+ * Looks up all addresses of a host, with a callback or a promise: `dns.lookup`, `dns.promises.lookup`, or a
+ * compatible function.
+ */
 export type Lookup = (
   hostname: string,
   options: { all: true },
   callback: (error: Error | null, addresses: string | LookupAddress[], family?: number) => void,
 ) => unknown;
 
-/** Where a broker is, as an SRV record has it: `dns.resolveSrv()` gives such, and more. */
+/** The endpoint of a broker in an SRV record, as in the records of `dns.resolveSrv()`. */
 type SrvTarget = { name: string; port: number; priority?: number };
 
-/** Looks up SRV records: `dns.resolveSrv`, `dns.promises.resolveSrv`, or one like them. */
+/** Looks up SRV records: `dns.resolveSrv`, `dns.promises.resolveSrv`, or a compatible function. */
 export type ResolveSrv = (
   name: string,
   callback: (error: Error | null, records: SrvTarget[]) => void,
 ) => unknown;
 
-/** Options of all three. An option that is unknown, of the wrong type or out of range throws. */
+/**
+ * Options that brokers, workers and clients have in common. An unknown option, a wrong type or a value out of
+ * range throws.
+ */
 export interface PeerConf {
   /**
    * The interval of heartbeats to the other side, in ms: 1 to 2147483647.
@@ -271,14 +295,14 @@ export interface PeerConf {
    */
   liveness?: number;
   /**
-   * The largest body that is sent or taken, in bytes: 65536 and up. What is larger is a RangeError where it is given, and
-   * ends its request with `C_TOO_LARGE` or `W_TOO_LARGE` where it would arrive.
+   * The largest body that is sent or accepted, in bytes: 65536 and up. Giving a larger one throws a
+   * `RangeError`; a larger one that would arrive ends its request with `C_TOO_LARGE` or `W_TOO_LARGE`.
    * @defaultValue 268435456
    */
   maxMessageSize?: number;
   /**
-   * The identity on the wire: 1 to 255 bytes, not beginning with NUL. No two peers of a broker may have the
-   * same.
+   * The identity on the wire: 1 to 255 bytes, not beginning with NUL. It must be unique among the peers of a
+   * broker.
    * @defaultValue `'B'`, `'W'` or `'C'` and random characters
    */
   name?: string;
@@ -296,7 +320,7 @@ export type CurveKey = string | Uint8Array;
 
 type MaybePromise<T> = T | PromiseLike<T>;
 
-/** How a worker or client authenticates, with the option names of zeromq.js. For `tcp` and `ipc`. */
+/** The credentials of a worker or client, with the option names of zeromq.js. For `tcp` and `ipc`. */
 export interface ClientSecurity {
   /** The broker's public key; selects CURVE. */
   curveServerKey?: CurveKey | null;
@@ -438,27 +462,27 @@ export interface StandardSchema<TInput = unknown, TOutput = TInput> {
   };
 }
 
-/** What a schema says of a value. */
+/** The result of a schema for a value. */
 export type SchemaResult<TOutput> =
   | { readonly value: TOutput; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] };
 
-/** What is wrong with a value. */
+/** A violation of a schema. */
 export interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
 /**
- * The schemas of a service. The side that sends data has them checked, and sends them as they were given; the side that
- * receives them gets what the schema makes of them. A schema must not be asynchronous.
+ * The schemas of a service. A sender checks data, and sends them unchanged; a receiver gets the output of the
+ * schema. A schema must not be asynchronous.
  */
 export interface ServiceSchema {
-  /** Of the data of requests. */
+  /** The schema of the data of requests. */
   request?: StandardSchema<any, any>;
-  /** Of what `write()` sends. */
+  /** The schema of partials, the values of `write()`. */
   partial?: StandardSchema<any, any>;
-  /** Of what `end()` sends; nothing is `null`. */
+  /** The schema of finals, the values of `end()`; a missing value is `null`. */
   reply?: StandardSchema<any, any>;
 }
 
@@ -467,7 +491,7 @@ export interface ServiceSchemas {
   [service: string]: ServiceSchema;
 }
 
-/** Data that a schema refuses: a `TypeError` with this code. */
+/** The error for data that a schema refuses: a `TypeError` with this code. */
 export interface SchemaError extends TypeError {
   readonly code: 'ERR_OMDP_SCHEMA';
   readonly issues: readonly SchemaIssue[];
@@ -477,137 +501,144 @@ export interface SchemaError extends TypeError {
 
 export interface BrokerConf extends PeerConf, ServerSecurity {
   /**
-   * To which of the versions that satisfy its range a request goes: to the highest, or to all, so that they share the work.
+   * Which of the versions that satisfy the range of a request may get it: the highest, or all of them.
    * @defaultValue 'highest'
    */
   versions?: 'highest' | 'all';
   /**
-   * How long a request waits until it is as urgent as one of the next priority that comes then, in ms.
+   * The time in ms after which a waiting request is as urgent as a new one of the next priority.
    * @defaultValue 10000
    */
   priorityAgeing?: number;
-  /** Policies and rates of services, by name or by a pattern with `*`. They go before what workers say. */
+  /**
+   * Policies and rates of services, by name or by a pattern with `*`. They take precedence over those of
+   * workers.
+   */
   services?: Record<string, ServicePolicy> | null;
   /**
-   * How long the handshake of a connection may take, in ms; then it is closed.
+   * Maximum duration of the handshake of a connection, in ms; then the connection is closed.
    * @defaultValue 10000
    */
   handshakeInterval?: number;
   /**
-   * The dialects that the broker accepts; messages of others are dropped. Each peer is answered in its dialect.
+   * The dialects that the broker accepts; messages of others are dropped. Each peer is answered in its own
+   * dialect.
    * @defaultValue all of them
    */
   dialects?: readonly Protocol[];
   /**
-   * How long a request of an MDP client waits for a worker, in ms; MDP has no timeouts of its own. -1 is no limit. A
-   * request that a worker has does not expire.
+   * How long a request of an MDP client waits for a worker, in ms, because MDP has no timeouts; -1 means no
+   * limit. A request that a worker has does not expire.
    * @defaultValue 60000
    */
   expiry?: number;
   /**
-   * How many requests may wait for one service: 0 and up, or -1 for no limit. Further requests end with `B_QUEUE_FULL`; a
-   * request that a worker can take at once does not wait.
+   * Maximum number of requests that wait for one service: 0 and up, or -1 for no limit. Further requests end
+   * with `B_QUEUE_FULL`; a request that a worker can take at once does not wait.
    * @defaultValue 262144
    */
   maxQueue?: number;
   /**
-   * How many bytes may wait for one service, data and options: 0 and up, or -1 for no limit.
+   * Maximum size of the requests that wait for one service, data and options, in bytes: 0 and up, or -1 for
+   * no limit.
    * @defaultValue 268435456
    */
   maxQueueBytes?: number;
   /**
-   * How many requests may wait in total: 0 and up, or -1 for no limit.
+   * Maximum number of waiting requests in total: 0 and up, or -1 for no limit.
    * @defaultValue 1048576
    */
   maxTotalQueue?: number;
   /**
-   * How many bytes may wait in total: 0 and up, or -1 for no limit.
+   * Maximum size of the waiting requests in total, in bytes: 0 and up, or -1 for no limit.
    * @defaultValue 1073741824
    */
   maxTotalQueueBytes?: number;
   /**
-   * How many bytes the broker may keep for its peers in all: requests with their ids, names, options and bodies, whether
-   * they wait or run, and what else a peer makes it keep. 0 and up, or -1 for no limit.
+   * Maximum number of bytes that the broker keeps for all peers: requests with their ids, names, options and
+   * bodies, waiting or running, and all other state of peers. 0 and up, or -1 for no limit.
    * @defaultValue 536870912
    */
   maxHeld?: number;
   /**
-   * The same for all peers of one user.
+   * Maximum number of bytes that the broker keeps for all peers of one user: 0 and up, or -1 for no limit.
    * @defaultValue 402653184
    */
   maxHeldPerUser?: number;
   /**
-   * How many bytes the broker may keep for all peers that are connected from one address: 0 and up, or -1 for no limit. Peers
-   * over ipc and inproc have none.
+   * Maximum number of bytes that the broker keeps for all peers of one address: 0 and up, or -1 for no limit.
+   * Peers over ipc and inproc have no address.
    * @defaultValue 469762048
    */
   maxHeldPerAddress?: number;
   /**
-   * The same for one peer. One that goes on although it is refused is sent away, each time for longer.
+   * Maximum number of bytes that the broker keeps for one peer: 0 and up, or -1 for no limit. A peer that
+   * ignores refusals is disconnected, each time for longer.
    * @defaultValue 268435456
    */
   maxHeldPerPeer?: number;
   /**
-   * After the end of a `tcp` connection, how long its client or worker may take to come back before what it had is given
-   * up, in ms. Over `ipc` and `inproc` it is 100 ms at most.
+   * After the end of a `tcp` connection, how long its client or worker may take to reconnect before the
+   * broker gives it up, with its requests, in ms. Over `ipc` and `inproc` the maximum is 100 ms.
    * @defaultValue 1000
    */
   reconnectGrace?: number;
   /**
-   * How long an MDP worker that has a request may be silent, in ms: many send no heartbeats while they work. A broken
-   * connection is noticed at once in any case.
+   * How long an MDP worker with a request may be silent, in ms: many send no heartbeats while they work. A
+   * broken connection is detected at once in any case.
    * @defaultValue 900000
    */
   busyTimeout?: number;
   /**
-   * How many connections there may be, -1 for no limit.
+   * Maximum number of connections; -1 means no limit.
    * @defaultValue 16384
    */
   maxConnections?: number;
   /**
-   * How many connections one address may have, -1 for no limit.
+   * Maximum number of connections of one address; -1 means no limit.
    * @defaultValue 8192
    */
   maxConnectionsPerAddress?: number;
   /**
-   * How many connections one user may have, -1 for no limit.
+   * Maximum number of connections of one user; -1 means no limit.
    * @defaultValue 8192
    */
   maxConnectionsPerUser?: number;
   /**
-   * How many ms a connection may say nothing after its handshake before it is closed, -1 for no limit.
+   * How long a connection may be silent after its handshake before it is closed, in ms; -1 means no limit.
    * @defaultValue 60000
    */
   silenceInterval?: number;
   /**
-   * How many bytes may lie ready for a peer that does not take them, 65536 and up. One for which more would is taken
-   * for lost: it is disconnected, and the requests that it has end.
+   * Maximum number of bytes that wait for a peer that does not read them, 65536 and up. A peer beyond the
+   * limit counts as lost: it is disconnected, and its requests end.
    * @defaultValue 67108864
    */
   maxPeerBytes?: number;
-  /** The mode of the socket file of an ipc endpoint, as in `fs.chmod()`. The system's unless given. */
+  /** The mode of the socket file of an ipc endpoint, as in `fs.chmod()`. The system's default if missing. */
   ipcMode?: number;
   /**
-   * Whether each request that ends is told, by the event `requestEnded`.
+   * Whether the event `requestEnded` is emitted for requests that end.
    * @defaultValue false
    */
   logRequests?: boolean;
   /**
-   * How many services have numbers of their own in `stats()` and in metrics, 0 to 1000000; those of the others are added up.
+   * Maximum number of services with separate numbers in `stats()` and in metrics, 0 to 1000000; those of the
+   * others are summed.
    * @defaultValue 1000
    */
   maxMeasuredServices?: number;
   /**
-   * How long the broker's thread polls for the next message before it sleeps, in µs, when traffic is low: 0 to 1000000. It
-   * saves the cost of waking a thread for a single request, at the price of processor time; under load it has no effect.
-   * `'auto'` spins while messages follow each other soon, for at most a tenth of the time unless requests follow each other
-   * without a pause, and never in a process with one core.
+   * How long the broker's thread polls for the next message before it sleeps, in µs: 0 to 1000000. At low
+   * traffic this saves the wake-up of a thread for a single request, at the price of processor time; under
+   * load it has no effect. `'auto'` polls while messages follow each other closely, for at most a tenth of
+   * the time unless requests follow each other without a pause, and never in a process with one core.
    * @defaultValue 'auto'
    */
   spin?: number | 'auto';
 }
 
-/** Why a broker's worker has gone. */
+/** The reason for the loss of a worker at the broker. */
 export type WorkerGoneReason =
   | 'goodbye'
   | 'connection lost'
@@ -618,28 +649,33 @@ export type WorkerGoneReason =
   | 'denied'
   | 'too slow';
 
-/** Why a broker's client was lost. */
+/** The reason for the loss of a client at the broker. */
 export type ClientGoneReason = Exclude<WorkerGoneReason, 'goodbye' | 'protocol error'>;
 
-/** Events for operators. Names and identities that are not valid UTF-8 are shown in a readable form. */
-/** The `address` of an event is that of the peer, with its port; a peer over ipc or inproc has none. */
+/**
+ * Events for operators. Names and identities that are not valid UTF-8 are converted into a readable form. The `address` of
+ * an event is that of the peer, with its port; peers over ipc and inproc have no address.
+ */
 export interface BrokerEvents extends PeerEvents {
   /** A worker has registered for `service`. */
   workerReady: [event: { worker: string; service: string; address?: string }];
-  /** A worker has left, and why; `lost` is how many requests it held. */
-  /** A worker does not want a request, which goes to another one. Some hundred times a second at most. */
+  /** A worker has rejected a request, which goes to another one. At most some hundred times a second. */
   requestRejected: [event: { service: string; worker: string; reason: any; address?: string }];
+  /** A worker has left or was lost; `lost` is the number of requests that it had. */
   workerGone: [
     event: { worker: string; service: string; reason: WorkerGoneReason; lost: number; address?: string },
   ];
   /**
-   * A client was lost, and why: it was silent, did not read, or its connection broke while it had
-   * requests. `lost` is how many were cancelled.
+   * A client was lost: it was silent, did not read, or its connection broke while it had requests. `lost` is the number
+   * of cancelled requests.
    */
   clientGone: [event: { client: string; reason: ClientGoneReason; lost: number; address?: string }];
-  /** A request timed out; `running` tells whether a worker had it. */
+  /** A request has timed out; `running` is true if a worker had it. */
   requestExpired: [event: { service: string; running: boolean }];
-  /** A handshake failed, or a connection was closed by the broker, and why; how much is known of the peer depends on how far it came. */
+  /**
+   * A handshake has failed, or the broker has closed a connection. Members about the peer are missing if they
+   * are not known.
+   */
   peerRefused: [
     event: {
       reason: string;
@@ -647,24 +683,28 @@ export interface BrokerEvents extends PeerEvents {
       mechanism?: 'curve' | 'plain';
       publicKey?: string;
       username?: string;
-      /** How many such events were left out since the last one: there are at most ten a second. */
+      /** The number of suppressed events since the last one: there are at most ten a second. */
       missed?: number;
     },
   ];
   /** The process has no descriptor left for another connection. At most once a second. */
   descriptorsExhausted: [event: { connections: number }];
-  /** A peer wanted what its user may not: a worker was sent away, a request ended with `B_DENIED`. */
+  /**
+   * A peer has requested an action that its user may not perform: a worker was disconnected, or a request
+   * ended with `B_DENIED`.
+   */
   denied: [
     event: { peer: string; user: string; action: 'serve' | 'call'; service: string; address?: string },
   ];
   /**
-   * A request was refused because of a limit. Emitted when a queue becomes full, and again after it was half empty; not
-   * for each request. With `total` the limit and the numbers are those of all queues together.
+   * A request was refused because of a limit. Emitted when a queue becomes full, and again after it was half
+   * empty, but not for each request. `total` means that the limit and the numbers are those of all queues
+   * together.
    */
   queueFull: [event: { service: string; queued: number; queuedBytes: number; total: boolean }];
   /**
-   * Something was refused because the broker would have kept more for a `peer`, a `user`, an `address` or in `total` than it may:
-   * `heldBytes` of `limit` were kept. Told ten times a second at most.
+   * The broker has refused something because it would exceed the limit of bytes kept for a `peer`, a `user`,
+   * an `address` or in `total`: `heldBytes` of `limit` were kept. At most ten times a second.
    */
   limitReached: [
     event: {
@@ -676,36 +716,36 @@ export interface BrokerEvents extends PeerEvents {
       address?: string;
     },
   ];
-  /** A message that makes no sense came, and was dropped. */
+  /** An invalid message was dropped. */
   badMessage: [event: { peer: string; reason: string; address?: string }];
   /** A request has ended. Only with the option `logRequests`. */
   requestEnded: [event: EndedRequest];
 }
 
-/** A request that has ended, as the broker saw it. Times are in ms. */
+/** A request that has ended, from the broker's view. Times are in ms. */
 export interface EndedRequest {
-  /** As its client numbers it. */
+  /** The client's id of the request. */
   rid: string;
   service: string;
   client: string;
-  /** Who had it at the end, if anybody. */
+  /** The last worker that had the request, if any. */
   worker: string | null;
-  /** Which start it was; 0 if it was turned away. */
+  /** The number of the attempt; 0 if the request was refused. */
   attempt: number;
-  /** From when it came to when that worker was given it. */
+  /** From the arrival of the request to its dispatch to that worker. */
   queue: number;
-  /** How long that worker had it. */
+  /** From the dispatch to the end; null without a worker. */
   work: number | null;
   /** `'ok'`, `'error'` for an error value of the worker, or a code. */
   outcome: string;
-  /** Requests that ended since the event before this one, and have no event: see the option `logRequests`. */
+  /** The number of ended requests without an event since the previous event: see the option `logRequests`. */
   omitted: number;
 }
 
-/** Counts and times of requests that were for a service, since the start of the broker. */
+/** Counters and durations of the requests for a service, since the start of the broker. */
 export interface ServiceNumbers {
   readonly counters: {
-    /** Those that came, turned away or not. */
+    /** All received requests, including refused ones. */
     readonly requests: number;
     readonly replies: number;
     readonly failures: number;
@@ -713,18 +753,18 @@ export interface ServiceNumbers {
     readonly errors: { readonly [code: string]: number };
     readonly cancelled: number;
     readonly retried: number;
-    /** Data and options of requests. */
+    /** Bytes of the data and options of requests. */
     readonly bytesIn: number;
-    /** Parts and finals of replies. */
+    /** Bytes of the partials and finals of replies. */
     readonly bytesOut: number;
   };
-  /** Of requests that have ended: until a worker had them, how long it had them, and in all. */
+  /** Durations of ended requests: until a worker had them, at the worker, and in total. */
   readonly latency: { readonly queue: Latency; readonly work: Latency; readonly total: Latency };
 }
 
 /**
- * A histogram of times, in ms. Percentiles are exact to an eighth. Histograms of several brokers are merged by adding the
- * counts of their buckets.
+ * A histogram of durations, in ms. Percentiles are accurate to an eighth. To merge the histograms of several
+ * brokers, add the counts of their buckets.
  */
 export interface Latency {
   readonly count: number;
@@ -740,34 +780,37 @@ export interface Latency {
 
 /** A snapshot of a broker. */
 export interface BrokerStats {
-  /** Services that have a worker or a request that waits. `idle` workers could run a request now. */
+  /** Services that have a worker or a waiting request. An `idle` worker could start a request now. */
   readonly services: readonly (ServiceNumbers & {
     readonly name: string;
-    /** Whether its numbers outlive it: a worker has served it, and it is among the first `maxMeasuredServices`. */
+    /**
+     * Whether its numbers are kept when it has no worker: a worker has served it, and it is among the first
+     * `maxMeasuredServices`.
+     */
     readonly named: boolean;
     readonly workers: number;
     readonly idle: number;
     readonly queued: number;
     readonly queuedBytes: number;
-    /** For how long the first of its queue has waited, in ms. */
+    /** How long the first request of the queue has waited, in ms. */
     readonly oldest: number;
     readonly running: number;
   })[];
-  /** Numbers of services that were served and are not there now. */
+  /** The numbers of services that were served before and have no worker or request now. */
   readonly absentServices: readonly (ServiceNumbers & { readonly name: string })[];
-  /** Numbers of all other services together. */
+  /** The summed numbers of all other services. */
   readonly otherServices: ServiceNumbers;
   readonly workers: readonly {
     readonly name: string;
     readonly service: string;
     readonly dialect: Protocol;
     readonly running: number;
-    /** Requests that it has answered, and how many of them with an error value. */
+    /** The number of requests that it has answered, and how many of them with an error value. */
     readonly ended: number;
     readonly failed: number;
-    /** From where it is connected, with the port; a peer over ipc or inproc has no address. */
+    /** The address of its connection, with the port; missing over ipc and inproc. */
     readonly address?: string;
-    /** For how long it is there, and has said nothing, in ms. */
+    /** How long it has been registered, and how long it has been silent, in ms. */
     readonly since: number;
     readonly silent: number;
   }[];
@@ -781,126 +824,130 @@ export interface BrokerStats {
     readonly since: number;
     readonly silent: number;
   }[];
-  /** Those that have not ended: `queued` and `running`. */
+  /** Requests that have not ended: `queued` and `running` ones. */
   readonly requests: number;
   readonly queued: number;
   readonly queuedBytes: number;
   readonly running: number;
-  /** What is kept for peers, as `maxHeld` counts it. */
+  /** The bytes kept for peers, as `maxHeld` counts them. */
   readonly heldBytes: number;
-  /** Peers that are there, and messages that came. */
+  /** The number of present peers and of received messages, by dialect. */
   readonly dialects: Readonly<
     Record<Protocol, { readonly workers: number; readonly clients: number; readonly messages: number }>
   >;
-  /** What has happened since the start. */
+  /** Counters since the start of the broker. */
   readonly counters: {
     readonly requests: number;
-    /** Finals. */
+    /** Requests that ended with a final. */
     readonly replies: number;
-    /** Error values of workers. */
+    /** Requests that ended with an error value. */
     readonly failures: number;
     readonly partials: number;
     /** Requests that ended with a code of this package, by code. */
     readonly errors: { readonly [code: string]: number };
     readonly expired: number;
     readonly cancelled: number;
-    /** Second and later starts. */
+    /** Second and later attempts. */
     readonly retried: number;
-    /** How often workers rejected requests. */
+    /** How often workers have rejected requests. */
     readonly rejected: number;
-    /** Turned away because of a limit. */
+    /** Requests refused because of a limit of queues. */
     readonly refused: number;
     readonly badMessages: number;
     readonly slowPeers: number;
-    /** What was refused because more would have been kept than may. */
+    /** Refusals because a limit of kept bytes would have been exceeded. */
     readonly overLimit: number;
   };
-  /** How large each table is. When nobody is connected all are empty. */
+  /** The size of each table. Without peers and requests all are empty. */
   readonly tables: { readonly [table: string]: number };
   readonly refusals: Refusals;
 }
 
 /** A snapshot of a worker or client. */
 export interface PeerStats {
-  /** Whether there is a broker. */
+  /** Whether a broker is connected. */
   readonly connected: boolean;
   /** Requests that have not ended. */
   readonly outstanding: number;
-  /** Of a worker: those that its handler was not given yet. Of a client: those that wait for a broker. */
+  /** Worker: requests that the handler has not got yet. Client: requests that wait for a broker. */
   readonly queued: number;
-  /** Of a worker: those that its handler has. Of a client: those that a broker has. */
+  /** Worker: requests that the handler has. Client: requests that a broker has. */
   readonly running: number;
-  /** What has happened since it was made. */
+  /** Counters since the creation of the peer. */
   readonly counters: {
-    /** Of a worker: those that its handler was given. Of a client: those that were made. */
+    /** Worker: requests that the handler has got. Client: requests that were made. */
     readonly requests: number;
-    /** Finals. */
+    /** Requests that ended with a final. */
     readonly replies: number;
-    /** Error values. */
+    /** Requests that ended with an error value. */
     readonly failures: number;
     readonly partials: number;
-    /** Requests that ended with a code of this package, by code; of a worker: those that were cancelled. */
+    /** Requests that ended with a code of this package, by code. Worker: cancelled requests. */
     readonly errors: { readonly [code: string]: number };
-    /** Of a worker: requests that had started at another one before. Of a client 0: the broker starts them. */
+    /**
+     * Worker: requests that had an earlier attempt at another worker. Client: 0, because the broker starts
+     * further attempts.
+     */
     readonly retried: number;
-    /** Bytes of data received: of a worker in requests, of a client in replies. */
+    /** Bytes of received data. Worker: of requests. Client: of replies. */
     readonly bytesIn: number;
     /** Bytes of data sent. */
     readonly bytesOut: number;
   };
   /**
-   * Of requests that have ended. Of a worker: from the call of the handler to the end of the reply. Of a client: from the call
-   * to the end.
+   * Durations of ended requests. Worker: from the call of the handler to the end of the reply. Client: from
+   * the call to the end of the request.
    */
   readonly latency: Latency;
 }
 
 /**
- * Takes requests from clients and hands them to the workers of their services. Its work is done on a thread of
- * its own: JavaScript may be busy meanwhile.
+ * Passes requests of clients to the workers of their services. A separate thread does this, so a busy
+ * JavaScript thread does not delay it.
  *
- * A broker that was started keeps the process alive until it has stopped.
+ * A started broker keeps the process alive until it has stopped.
  */
 export class Broker extends Peer<BrokerEvents> {
   /**
-   * @param endpoint - where to bind: `tcp://127.0.0.1:5555`, `tcp://*:*`, `ipc:///run/omdp`, `inproc://name`,
-   * or several of them
-   * @throws {TypeError | RangeError} for a bad option. Whether an endpoint is well-formed and free is told by
-   * `start()`.
+   * @param endpoint - the endpoint to bind: `tcp://127.0.0.1:5555`, `tcp://*:*`, `ipc:///run/omdp`,
+   * `inproc://name`, or an array of endpoints
+   * @throws {TypeError | RangeError} for an invalid option. `start()` reports an endpoint that is malformed
+   * or in use.
    */
   constructor(endpoint: string | readonly string[], conf?: BrokerConf | null);
 
-  /** Where it is bound, with the ports that wildcards got. Empty while it doesn't run. */
+  /** The bound endpoints, with the ports that wildcards got. Empty while the broker is not running. */
   readonly endpoints: readonly string[];
 
   /**
-   * Replaces all rules, at any time, of a broker with `curveServer` or `plainServer`. Peers that the new rules would not
-   * let in, or that were let in by a callback, are disconnected; those come back by themselves and are asked anew.
-   * @throws {TypeError | RangeError} for bad rules; the old ones stay
+   * Replaces all rules, at any time, of a broker with `curveServer` or `plainServer`. Peers that the new
+   * rules would not admit, or that were admitted by a callback, are disconnected; they reconnect by
+   * themselves and are checked again.
+   * @throws {TypeError | RangeError} for invalid rules; the present rules remain in effect
    */
   allow(rules: SecurityRules): void;
 
-  /** How often somebody was refused. */
+  /** The counters of refusals. */
   readonly refusals: Refusals;
 
-  /** What it holds and what it has done since it was started; all zero while it doesn't run. */
+  /** A snapshot: the state and the numbers since the start; all zero while the broker is not running. */
   stats(): Promise<BrokerStats>;
 }
 
 // ---------------------------------------------------------------------------------------------- worker
 
-/** Which of the workers of a service that have room gets the next request. */
+/** The policy by which a service chooses among the workers that have room. */
 export type Balance = 'longest-idle' | 'least-loaded' | 'random' | 'weighted';
 
-/** So many starts in any interval. */
+/** A maximum number of starts in any interval. */
 export interface Rate {
-  /** 1 to 1000000. */
+  /** The maximum number of starts: 1 to 1000000. */
   max: number;
-  /** In ms, 1 and up. */
+  /** The interval in ms, 1 and up. */
   interval: number;
 }
 
-/** What a broker says of a service. */
+/** The broker's policy of a service. */
 export interface ServicePolicy {
   balance?: Balance;
   rate?: Rate | null;
@@ -908,62 +955,66 @@ export interface ServicePolicy {
 
 export interface WorkerConf extends PeerConf, ClientSecurity {
   /**
-   * After a loss of the broker, how long to wait before connecting again, in ms.
+   * The first pause after the loss of the broker before connecting again, in ms.
    * @defaultValue 100
    */
   reconnect?: number;
   /**
-   * The longest pause between two attempts to connect, in ms: each one in a row that leads to no broker doubles it.
+   * The longest pause between two attempts to connect, in ms: each consecutive attempt that reaches no broker
+   * doubles the pause.
    * @defaultValue 30000
    */
   reconnectMax?: number;
   /**
-   * How many brokers there are behind the name of a host in an endpoint: one, whose addresses are tried in turn, or one at
-   * each of its addresses, followed as they change.
+   * The number of brokers behind a host name in an endpoint: one, whose addresses are tried in turn, or one
+   * at each of its addresses, followed as they change.
    * @defaultValue 'one'
    */
   discover?: 'one' | 'all';
   /**
-   * How often names of several brokers are looked up again, in ms; earlier when a broker can't be reached.
+   * The interval in ms at which names of several brokers are looked up again; earlier if a broker is
+   * unreachable.
    * @defaultValue 30000
    */
   discoverInterval?: number;
   /**
-   * What looks up the addresses of a name under `discover: 'all'`.
+   * The function that looks up the addresses of a name under `discover: 'all'`.
    * @defaultValue `dns.lookup`
    */
   lookup?: Lookup | null;
   /**
-   * What looks up the SRV records of a name, for `tcp+srv://` and the name.
+   * The function that looks up the SRV records of a name in `tcp+srv://name`.
    * @defaultValue `dns.resolveSrv`
    */
   resolveSrv?: ResolveSrv | null;
   /**
-   * The version of the service, for instance `'2.1.0'`: the worker registers as `service@version`, and gets the requests for
-   * ranges that it satisfies.
+   * The version of the service, for instance `'2.1.0'`: the worker registers as `service@version`, and gets
+   * the requests for ranges that it satisfies.
    */
   version?: string | null;
   /**
-   * Whether the service is a pattern: the worker serves all names that begin as it does. Its last character is `*`, and it
-   * has no other. Without this a `*` is a character like any other.
+   * Whether the service is a pattern: the worker then serves all names with its prefix. The last character of
+   * a pattern is `*`, and it has no other `*`. Without this option `*` is an ordinary character.
    * @defaultValue false
    */
   pattern?: boolean;
   /**
-   * The policy by which the service chooses among its workers. The broker's option `services` goes before it, and of several
-   * workers the latest counts.
+   * The policy by which the service chooses among its workers. The broker's option `services` takes
+   * precedence, and of several workers the latest registration counts.
    * @defaultValue the broker's, or `'longest-idle'`
    */
   balance?: Balance | null;
   /**
-   * How much of the work the worker gets under the policy `'weighted'`: 1 to 1000.
+   * The share of requests that the worker gets under the policy `'weighted'`: 1 to 1000.
    * @defaultValue 1
    */
   weight?: number;
-  /** How many requests of the service may start in an interval, over all its workers. What is beyond waits. */
+  /**
+   * How many requests of the service may start in an interval, over all its workers. Further requests wait.
+   */
   rate?: Rate | null;
   /**
-   * How many requests may be running at a time: 1 and up, or -1 for no limit.
+   * How many requests may run at the same time: 1 and up, or -1 for no limit.
    * @defaultValue 1
    */
   concurrency?: number;
@@ -974,60 +1025,66 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
    * @defaultValue 1024
    */
   prefetch?: number;
-  /** What the worker is or does, for those who ask the broker: 1 to 512 bytes. See {@link Client.service}. */
+  /** A description of the worker, for the broker's directory: 1 to 512 bytes. See {@link Client.service}. */
   description?: string;
-  /** What is told to those who ask the broker, of at most 4096 bytes as JSON. */
+  /** Metadata of the worker, for the broker's directory: at most 4096 bytes as JSON. */
   metadata?: Readonly<Record<string, unknown>>;
   /**
-   * How long the event loop may be blocked, in ms, before the worker counts as lost: the requests of its handlers are lost,
-   * or go to another worker by `retry`. The worker returns when the event loop runs again. -1 is no bound.
+   * How long the event loop may be blocked, in ms, before the worker counts as lost: the requests of its
+   * handlers are lost, or go to another worker by `retry`. The worker returns when the event loop runs again.
+   * -1 means no limit.
    * @defaultValue -1
    */
   maxBlocked?: number;
   /**
-   * How long a handler may take for a request, in ms. Then the request ends with `W_TIMEOUT`, `reply.signal` aborts, and the
-   * next request has the place. -1 is no bound.
+   * How long a handler may take for a request, in ms. Then the request ends with `W_TIMEOUT`, `reply.signal`
+   * aborts, and the next request gets its place. -1 means no limit.
    * @defaultValue -1
    */
   maxRunning?: number;
   /**
-   * What the broker speaks. Under MDP `concurrency` must be 1, the name is not sent, an error value goes as a final of
-   * the frame `OMDP-ERROR` and the value, and under `'mdp/0.1'` partials go together with the final.
+   * The dialect of the broker. Under MDP `concurrency` must be 1, the name is not sent, and an error value is
+   * sent as a final of the frame `OMDP-ERROR` and the value; under `'mdp/0.1'` partials are sent together
+   * with the final.
    * @defaultValue 'omdp'
    */
   protocol?: Protocol;
   /**
-   * The schemas of its service. The types of its requests are inferred from them. A request that does not match gets an error
-   * value with the code `C_BAD_REQUEST`; `write()` and `end()` throw a {@link SchemaError}.
+   * The schemas of the service, from which the types of its requests are inferred. A request that does not
+   * match gets an error value with the code `C_BAD_REQUEST`; `write()` and `end()` throw a {@link
+   * SchemaError}.
    */
   schema?: ServiceSchema | null;
-  /** The same for each service of a worker of several, by their names. Without a schema a service takes anything. */
+  /**
+   * The schemas of each service of a worker of several services, by name. A service without a schema accepts
+   * any data.
+   */
   schemas?: ServiceSchemas | null;
 }
 
-/** The options of the request that are sent to the worker. Frozen, because requests share the object. */
+/** The options of the request that its worker gets. Frozen, because requests share the object. */
 export interface ReceivedOptions {
-  /** In ms, -1 is none. Missing if the broker is of 0.0.92, which does not pass options on. */
+  /** The timeout in ms, -1 for none. Missing from a broker of 0.0.92, which does not pass options on. */
   readonly timeout?: number;
-  /** In ms, as the client has given it. What is left of it is `reply.remaining`. */
+  /** The deadline in ms, as the client gave it. The remaining time is `reply.remaining`. */
   readonly deadline?: number;
   readonly headers?: Readonly<RequestHeaders>;
   /** 1, or more if earlier attempts of the request failed; see {@link RequestOptions.retry}. */
   readonly attempt: number;
   /**
-   * The name that the client asked for, where it is not the name of the worker's service: of a worker of a pattern, or of
-   * a version that was asked for by a range.
+   * The requested name, if it differs from the name of the worker's service: for a pattern, or for a version
+   * that was requested by a range.
    */
   readonly service?: string;
-  /** Who the client is, from a broker that authenticates. No client can say it of itself. */
+  /** The user of the client, determined by a broker with authentication; a client cannot choose it. */
   readonly user?: string;
-  /** What the broker's `authenticate` said of the user. */
+  /** The metadata that the broker's `authenticate` returned for the user. */
   readonly userMetadata?: any;
   readonly [option: string]: unknown;
 }
 
 /**
- * Handles a request. It may be async; when it throws or rejects before the reply has ended, the client gets the
+ * Handles a request. It may be async; if it throws or rejects before the reply has ended, the client gets the
  * error as `{ message, name, code }`.
  */
 export type RequestListener<TRequest = any, TPartial = any, TFinal = any> = (
@@ -1040,37 +1097,39 @@ export interface WorkerEvents<TRequest = any, TPartial = any, TFinal = any> exte
   /** An invalid message was dropped. */
   badMessage: [event: { reason: string }];
   /**
-   * The broker has not been reached for a second, and why the last attempt failed; again at growing intervals. Attempts
-   * go on. Or the name of brokers could not be looked up.
+   * The broker has been unreachable for a second, or its name could not be looked up; with the reason of the
+   * last failure. Emitted again at growing intervals. The worker continues to try.
    */
   unreachable: [event: { endpoint: string; code: string; reason: string }];
-  /** Its brokers are at these endpoints from now on: by `setEndpoints()`, or because what is behind a name has changed. */
+  /**
+   * The brokers have these endpoints from now on: after `setEndpoints()`, or because the result of a lookup
+   * has changed.
+   */
   endpoints: [endpoints: readonly string[]];
   /**
-   * A request. The next comes when the reply to it has ended (or, with `concurrency`, to one of those that are
-   * running). Without any listener the client gets an error value with the code `W_NO_HANDLER`.
+   * A request. The next one is emitted when a running reply has ended, or up to `concurrency` requests at the
+   * same time. Without a listener the client gets an error value with the code `W_NO_HANDLER`.
    */
   request: [data: TRequest, reply: Reply<TPartial, TFinal>, opts: ReceivedOptions];
 }
 
 /**
- * Serves one service.
+ * Handles the requests of a service, or of several services.
  *
- * A worker that was started keeps the process alive until `stop()`, and from then on as long as its running
- * handlers themselves do.
+ * A started worker keeps the process alive until `stop()`, and afterwards as long as its running handlers do.
  *
  * @typeParam TRequest - the data of its requests
- * @typeParam TPartial - what its replies `write()`
- * @typeParam TFinal - what its replies `end()` with
+ * @typeParam TPartial - the partials of its replies, given to `write()`
+ * @typeParam TFinal - the finals of its replies, given to `end()`
  */
 export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
   WorkerEvents<TRequest, TPartial, TFinal>
 > {
   /**
-   * @param endpoint - the broker's, or those of several brokers: it serves all of them, and `concurrency` counts over
-   *   all of them together
-   * @param service - what it serves: 1 to 65535 bytes
-   * @throws {TypeError | RangeError} for a bad argument, also for an endpoint that is there twice
+   * @param endpoint - the endpoint of the broker, or of several brokers: the worker serves all of them, and
+   * `concurrency` is the limit over all of them
+   * @param service - the name of the service: 1 to 255 bytes
+   * @throws {TypeError | RangeError} for an invalid argument, also for a repeated endpoint
    */
   constructor(
     endpoint: string | readonly string[],
@@ -1087,11 +1146,12 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
   );
 
   /**
-   * Serves several services, with one `concurrency` for all of them. The handlers are called as listeners of `request` are, which
-   * this worker has no use for. The broker sees a worker for each service, under the `name` if one is given, `/` and the
-   * service. Each has a connection of its own, so `connect` comes for each.
+   * Serves several services, with one `concurrency` for all of them. The handlers are called as listeners of
+   * `request` are; the event itself is not used. The broker sees a worker for each service, whose name is the
+   * `name`, if one is given, `/` and the service. Each has its own connection, so `connect` is emitted for
+   * each.
    * @param services - handlers, by the names of their services
-   * @throws {TypeError | RangeError} for a bad argument
+   * @throws {TypeError | RangeError} for an invalid argument
    */
   constructor(
     endpoint: string | readonly string[],
@@ -1099,47 +1159,49 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
     conf?: WorkerConf | null,
   );
 
-  /** Where its brokers are. Empty until a name of several brokers was looked up. */
+  /** The endpoints of its brokers. Empty until the first lookup of a name of several brokers has ended. */
   readonly endpoints: readonly string[];
 
   /**
-   * These are its brokers from now on; those that stay keep their connections. May be called at any time. A broker that leaves
-   * gets nothing new: requests that have not started go to the others, and the connection ends when the others have ended.
-   * @throws {TypeError | RangeError} for a bad argument
+   * Replaces the brokers, at any time; brokers that remain keep their connections. A removed broker gets
+   * nothing new: requests that have not started go to the other brokers, and the connection ends when the
+   * running requests have ended.
+   * @throws {TypeError | RangeError} for an invalid argument
    */
   setEndpoints(endpoint: string | readonly string[]): void;
 
-  /** Its service, or the first of them. */
+  /** The name of its service, or of the first one. */
   readonly service: string;
 
-  /** All its services. */
+  /** The names of all its services. */
   readonly services: readonly string[];
 
   /**
-   * How many requests may be running at a time; -1 is no limit. May be changed at any time.
-   * @throws {TypeError | RangeError}
+   * How many requests may run at the same time; -1 means no limit. May be changed at any time.
+   * @throws {TypeError | RangeError} for an invalid value
    */
   concurrency: number;
 
-  /** Whether it is paused; see {@link Worker.pause}. */
+  /** Whether the worker is paused; see {@link Worker.pause}. */
   readonly paused: boolean;
 
   /**
-   * Takes no new request until `resume()`, and stays registered. Requests that have not started go back to the broker, for
-   * other workers; those that run go on. May be called at any time: a worker that is not started begins paused. Toward a
-   * broker of 0.0.92, or of MDP, one request may have come already; it waits in the worker.
+   * Accepts no new request until `resume()`; the worker remains registered. Requests that have not started
+   * return to the broker, for other workers; running ones continue. May be called at any time: a worker that
+   * is not started then starts paused. With a broker of 0.0.92, or of MDP, one request may have arrived
+   * already; it waits in the worker.
    */
   pause(): void;
 
-  /** Takes requests again. */
+  /** Accepts requests again. */
   resume(): void;
 
-  /** The state of its requests, and what it has done since it was made. */
+  /** A snapshot: the state of its requests, and the numbers since its creation. */
   stats(): Promise<PeerStats>;
 
   /**
-   * Takes no new request, waits for those that are running, and leaves the broker. A reply that is still
-   * running when the time is over is cancelled: its `active()` is false, its `signal` aborts.
+   * Accepts no new request, waits for the running ones, and leaves the broker. A reply that is still running
+   * after the timeout is cancelled: its `active()` is false, and its `signal` aborts.
    */
   stop(options?: StopOptions | null): Promise<void>;
   stop(callback: () => void): void;
@@ -1147,17 +1209,17 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
 }
 
 /**
- * The reply to one request, an objectMode `Writable`. It must be ended, by `end()`, `error()` or `destroy()`,
- * for the worker to be given the next request.
+ * The reply to one request, an objectMode `Writable`. It must be ended by `end()`, `error()`, `reject()` or
+ * `destroy()` before the worker gets the next request.
  *
- * What is given is encoded at once: what can't be sent throws a `TypeError` at the caller, and the reply can
- * still be ended. `write()` after the end is an error as on any Writable; a second `end()` or `error()` does
- * nothing. Its `error` event need not be listened to.
+ * Values are encoded when they are given: an unsendable value throws a `TypeError` at the caller, and the
+ * reply can still be ended. `write()` after the end is an error, as for any Writable; a second `end()` or
+ * `error()` has no effect. A listener for its `error` event is not required.
  */
 export interface Reply<TPartial = any, TFinal = any> extends Writable {
   /**
-   * Sends a partial. `null` and `undefined` may be sent, and arrive as `null`. False if it has to wait because the
-   * client does not keep up; `drain` comes when nothing waits any more.
+   * Sends a partial. `null` and `undefined` may be sent, and are received as `null`. Returns false if the
+   * partial has to wait because the client does not keep up; `drain` is emitted when no part waits any more.
    */
   write(partial: TPartial, callback?: (error: Error | null | undefined) => void): boolean;
   write(
@@ -1166,50 +1228,53 @@ export interface Reply<TPartial = any, TFinal = any> extends Writable {
     callback?: (error: Error | null | undefined) => void,
   ): boolean;
 
-  /** So that streams may be piped into it, whatever its types. */
+  /** Permits streams to be piped into the reply, whatever its types. */
   write(partial: never, encoding?: never, callback?: (error: Error | null | undefined) => void): boolean;
 
   /** Sends the final, `null` if none is given, and ends the reply. */
   end(callback?: () => void): this;
   end(final: TFinal, callback?: () => void): this;
   end(final: TFinal, encoding: BufferEncoding | null | undefined, callback?: () => void): this;
-  /** So that streams may be piped into it, whatever its types: `pipe()` ends it with nothing. */
+  /** Permits streams to be piped into the reply, whatever its types: `pipe()` ends it without a value. */
   end(final: never, encoding?: never, callback?: () => void): this;
 
   /**
-   * Ends the reply with an error value. An `Error` travels as `{ message, name, code }`, without its stack;
-   * everything else as it is.
+   * Ends the reply with an error value. An `Error` is sent as `{ message, name, code }`, without its stack;
+   * any other value unchanged.
    */
   error(value?: unknown): void;
 
   /**
-   * Gives the request back before any part of the reply: the broker gives it to another worker, and never again to one that
-   * rejected it. The reason is for the operator of the broker.
-   * @throws {Error} if a part was written
+   * Rejects the request before any part of the reply: the broker gives it to another worker, and never again
+   * to one that has rejected it. The reason is for the operator of the broker.
+   * @throws {Error} if a part of the reply was written
    */
   reject(reason?: unknown): void;
-  /** Ends the reply with `error`, or with an error value of the code `W_DESTROYED`; nothing if it has ended. */
+  /**
+   * Ends the reply with `error`, or with an error value with the code `W_DESTROYED`. Has no effect if the
+   * reply has ended.
+   */
   destroy(error?: Error): this;
 
   /** Sends a heartbeat of the worker. Heartbeats are sent automatically; the method exists for code of 0.0.92. */
   heartbeat(): void;
 
   /**
-   * Whether somebody still waits for the reply: it has not ended, and the client has not timed out, given up
-   * or gone. What is written to an inactive reply is discarded, but end it all the same.
+   * Whether the reply is still wanted: it has not ended, and the client has not timed out, cancelled or gone.
+   * Parts that are written to an inactive reply are discarded, but it still has to be ended.
    */
   active(): boolean;
 
-  /** Whether the reply has ended, by `end()`, `error()` or `destroy()`. */
+  /** Whether the reply has ended, by `end()`, `error()`, `reject()` or `destroy()`. */
   readonly ended: boolean;
 
   /**
-   * How many ms are left until the deadline that the client has set, 0 when it has passed; `Infinity` without one. May be given
-   * on: `{ deadline: reply }`.
+   * Milliseconds left until the deadline of the client, 0 if it has passed; `Infinity` without a deadline. A
+   * further request can take it over: `{ deadline: reply }`.
    */
   readonly remaining: number;
 
-  /** Aborts when the reply becomes inactive before it has ended; the reason is an {@link OmdpError}. */
+  /** Aborts if the reply becomes inactive before it has ended; the reason is an {@link OmdpError}. */
   readonly signal: AbortSignal;
 }
 
@@ -1217,122 +1282,130 @@ export interface Reply<TPartial = any, TFinal = any> extends Writable {
 
 export interface ClientConf extends PeerConf, ClientSecurity {
   /**
-   * After a loss of the broker, how long to wait before connecting again, in ms.
+   * The first pause after the loss of the broker before connecting again, in ms.
    * @defaultValue 100
    */
   reconnect?: number;
   /**
-   * The longest pause between two attempts to connect, in ms: each one in a row that leads to no broker doubles it.
+   * The longest pause between two attempts to connect, in ms: each consecutive attempt that reaches no broker
+   * doubles the pause.
    * @defaultValue 30000
    */
   reconnectMax?: number;
   /**
-   * How many brokers there are behind the name of a host in an endpoint: one, whose addresses are tried in turn, or one at
-   * each of its addresses, followed as they change.
+   * The number of brokers behind a host name in an endpoint: one, whose addresses are tried in turn, or one
+   * at each of its addresses, followed as they change.
    * @defaultValue 'one'
    */
   discover?: 'one' | 'all';
   /**
-   * How often names of several brokers are looked up again, in ms; earlier when a broker can't be reached.
+   * The interval in ms at which names of several brokers are looked up again; earlier if a broker is
+   * unreachable.
    * @defaultValue 30000
    */
   discoverInterval?: number;
   /**
-   * What looks up the addresses of a name under `discover: 'all'`.
+   * The function that looks up the addresses of a name under `discover: 'all'`.
    * @defaultValue `dns.lookup`
    */
   lookup?: Lookup | null;
   /**
-   * What looks up the SRV records of a name, for `tcp+srv://` and the name.
+   * The function that looks up the SRV records of a name in `tcp+srv://name`.
    * @defaultValue `dns.resolveSrv`
    */
   resolveSrv?: ResolveSrv | null;
   /**
-   * Whether the `error` event of every stream carries bare values and codes, as in 0.0.92. Without it only streams of
-   * requests with callbacks do.
+   * Whether the `error` event of every stream carries bare values and codes, as in 0.0.92. By default only
+   * streams of requests with callbacks do.
    * @defaultValue false
    */
   errorValues?: boolean;
   /**
-   * The schemas of services. The types of their requests are inferred from them. Data of a request that do not match throw a
-   * {@link SchemaError}; a reply that does not match ends its request with `W_BAD_REPLY`.
+   * The schemas of services, from which the types of their requests are inferred. Request data that do not
+   * match throw a {@link SchemaError}; a reply that does not match ends its request with `W_BAD_REPLY`.
    */
   schemas?: ServiceSchemas | null;
   /**
-   * For requests that don't give one: how long to wait without any sign of the reply, in ms. -1 is off.
+   * The default timeout of requests: how long to wait without any sign of the reply, in ms. -1 means no
+   * limit.
    * @defaultValue 60000
    */
   timeout?: number;
   /**
-   * What the broker speaks. Under MDP requests go one after the other, each when the one before it has ended; giving
-   * one up costs the connection, which is made anew. The name is not sent, heartbeats neither; `headers`,
-   * `retry` and `failFast` throw.
+   * The dialect of the broker. Under MDP requests are sent one after the other, each after the end of the
+   * previous one, and cancelling one ends the connection, which is then opened again. The name and heartbeats
+   * are not sent; `headers`, `retry` and `failFast` throw.
    * @defaultValue 'omdp'
    */
   protocol?: Protocol;
 }
 
-/** When a request that has ended badly is made again by its client; never after a partial has come. */
+/** When a client repeats a failed request; never after a partial has arrived. */
 export interface RetryPolicy {
-  /** How many attempts there may be, the first included: 1 to 255. 3 if missing. */
+  /** Maximum number of attempts, including the first one: 1 to 255. 3 if missing. */
   attempts?: number;
   /**
-   * After which ends: its worker or broker was lost, every worker rejected it, the handler replied with an error, or it timed
-   * out. `['lost']` if missing.
+   * The failures after which the request is repeated: its worker or broker was lost, every worker rejected
+   * it, the handler replied with an error, or it timed out. `['lost']` if missing.
    */
   on?: readonly ('lost' | 'rejected' | 'error' | 'timeout')[];
   /** The pause before the second attempt, in ms. 100 if missing. */
   delay?: number;
-  /** Each further pause is so many times as long: 1 to 1000. 2 if missing. */
+  /** The factor by which each further pause is longer: 1 to 1000. 2 if missing. */
   factor?: number;
   /** The longest pause, in ms. 10000 if missing. */
   maxDelay?: number;
-  /** By which part a pause may be shorter or longer, at random: 0 to 1. 0.2 if missing. */
+  /** The fraction by which a pause is randomly shorter or longer: 0 to 1. 0.2 if missing. */
   jitter?: number;
 }
 
 export interface RequestOptions {
   /**
-   * How long to wait without any sign of the reply, in ms: each partial starts it anew. -1 is off; 0 or
-   * nothing is the client's `conf.timeout`.
+   * How long to wait without any sign of the reply, in ms; each partial restarts it. -1 means no limit; 0 or
+   * a missing value means the client's `conf.timeout`.
    */
   timeout?: number | null;
   /**
-   * How long the request may take in all, in ms, whatever is heard of it; then it ends with `C_TIMEOUT`. 0 ends it at once,
-   * `Infinity` and nothing are none. The reply to a request that is being handled stands for what is left of that.
+   * The maximum total duration of the request, in ms, in addition to the idle timeout; then it ends with
+   * `C_TIMEOUT`. 0 ends it at once, `Infinity` or a missing value means none. The reply to the request being
+   * handled may be given instead: its remaining time.
    */
   deadline?: number | { readonly remaining: number } | null;
-  /** Ends the request with `C_ABORTED` when it aborts; the worker's `reply.signal` aborts in turn. */
+  /** Ends the request with `C_ABORTED` when it aborts; `reply.signal` at the worker then aborts, too. */
   signal?: AbortSignal | null;
-  /** Travels with the request; the handler gets it as `opts.headers`. */
+  /** Values that are sent with the request; the handler gets them as `opts.headers`. */
   headers?: RequestHeaders | null;
   /**
-   * Which requests go first: 0 to 9, 9 before 0. Requests of one priority go in the order in which they came. Having waited
-   * for the broker's `priorityAgeing` counts as much as one level.
+   * The priority: 0 to 9, where 9 precedes 0. Requests of one priority are served in the order of their
+   * arrival. Each `priorityAgeing` of the broker spent waiting raises a request by one level.
    * @defaultValue 0
    */
   priority?: number | null;
-  /** The name of the only worker that may have it. It waits while that is busy, and ends with `W_NONE` if it is not there. */
+  /**
+   * The name of the only worker that may get the request. It waits while that worker is busy, and ends with
+   * `W_NONE` if it does not exist.
+   */
   worker?: string | null;
-  /** Requests of one key go to one worker, as long as that is there: 1 to 255 bytes. */
+  /** A routing key of 1 to 255 bytes. Requests with the same key go to one worker as long as it exists. */
   key?: string | null;
   /**
-   * How often the request may start again with another worker, after the one that had it was lost: 0 to 255. Never after a
-   * partial has come. Then it ends with `W_LOST`. Or a policy: when the client makes it again, and after which pause. A broker of 0.0.92 never starts it again; under MDP it throws.
+   * How often the request may start again at another worker after the loss of the one that had it: 0 to 255,
+   * but never after a partial has arrived; then it ends with `W_LOST`. Or a policy by which the client
+   * repeats it. A broker of 0.0.92 never repeats a request; under MDP the option throws.
    * @defaultValue 0
    */
   retry?: number | RetryPolicy | null;
   /**
-   * Whether it ends with `W_NONE` when no worker offers the service, instead of waiting for one. Without effect at a
-   * broker of 0.0.92; under MDP it throws.
+   * Whether the request ends with `W_NONE` when no worker offers the service, instead of waiting for one. Has
+   * no effect at a broker of 0.0.92; under MDP the option throws.
    * @defaultValue false
    */
   failFast?: boolean | null;
 }
 
 /**
- * Called exactly once: `(null, data)` with what the worker gave `reply.end()`, or `(error)` with the very value
- * that it gave `reply.error()`, or with a code of this package, a string.
+ * Called exactly once: `(null, data)` with the value of `reply.end()`, or `(error)` with the unchanged value
+ * of `reply.error()`, or with a code of this package, a string.
  */
 export type FinalCallback<TFinal = any, TError = any> = (
   error: TError | ErrorCode | null,
@@ -1340,30 +1413,33 @@ export type FinalCallback<TFinal = any, TError = any> = (
 ) => void;
 
 export interface ClientEvents extends PeerEvents {
-  /** A message that makes no sense came, and was dropped. */
+  /** An invalid message was dropped. */
   badMessage: [event: { reason: string }];
   /**
-   * The broker has not been reached for a second, and why the last attempt failed; again at growing intervals. Attempts
-   * go on. Or the name of brokers could not be looked up.
+   * The broker has been unreachable for a second, or its name could not be looked up; with the reason of the
+   * last failure. Emitted again at growing intervals. The client continues to try.
    */
   unreachable: [event: { endpoint: string; code: string; reason: string }];
-  /** Its brokers are at these endpoints from now on: by `setEndpoints()`, or because what is behind a name has changed. */
+  /**
+   * The brokers have these endpoints from now on: after `setEndpoints()`, or because the result of a lookup
+   * has changed.
+   */
   endpoints: [endpoints: readonly string[]];
 }
 
-/** The types of one service: the data of its requests, what its replies `write()`, and what they `end()` with. */
+/** The types of one service: the data of its requests, the partials and the finals of its replies. */
 export interface ServiceTypes {
   request?: unknown;
   partial?: unknown;
   reply?: unknown;
 }
 
-/** A client for whose services there are no types. */
+/** Untyped services. */
 export interface AnyServices {
   [service: string]: { request: any; partial: any; reply: any };
 }
 
-/** One of a service's types; `any` where there is none. Of a schema, what its side of the client has. */
+/** A type of a service; `any` if it is not given. For a schema, the type on the client's side. */
 type TypeOf<TServices, S extends keyof TServices, K extends keyof ServiceTypes> = TServices[S] extends {
   [key in K]: infer T;
 }
@@ -1374,16 +1450,16 @@ type TypeOf<TServices, S extends keyof TServices, K extends keyof ServiceTypes> 
     : T
   : any;
 
-/** A name of a service where there are no types for services; nothing where there are. */
+/** Any service name if the services are untyped; otherwise never. */
 type UntypedService<TServices> = string extends keyof TServices ? string : never;
 
-/** The worker of a service that has types. */
+/** The worker of a typed service. */
 export type WorkerOf<
   TServices extends { [S in keyof TServices]: ServiceTypes },
   S extends keyof TServices,
 > = Worker<TypeOf<TServices, S, 'request'>, TypeOf<TServices, S, 'partial'>, TypeOf<TServices, S, 'reply'>>;
 
-/** The listener for the requests of a service that has types. */
+/** The request listener of a typed service. */
 export type ListenerOf<
   TServices extends { [S in keyof TServices]: ServiceTypes },
   S extends keyof TServices,
@@ -1394,50 +1470,52 @@ export type ListenerOf<
 >;
 
 /**
- * Makes requests. Those made before `start()`, or while the broker is away, wait and go out once it is there.
+ * Makes requests to services. Requests made before `start()`, or while no broker is connected, wait and are
+ * sent later.
  *
- * A client keeps the process alive while it has requests outstanding, and until a `start()` or `stop()` of it
- * is done.
+ * A client keeps the process alive while it has outstanding requests, and until its `start()` or `stop()` is
+ * done.
  *
- * @typeParam TServices - the types of the services, by their names; without it each call may say its own. Type parameters
- * of requests are in the order data, partial, final.
+ * @typeParam TServices - the types of the services, by their names; without it each call may specify its own.
+ * Type parameters of requests are in the order data, partial, final.
  */
 export class Client<
   TServices extends { [S in keyof TServices]: ServiceTypes } = AnyServices,
 > extends Peer<ClientEvents> {
   /**
-   * @param endpoint - the broker's, or those of several brokers: each request goes to the one that has the fewest of
-   *   this client's, among those that live
-   * @throws {TypeError | RangeError} for a bad argument, also for an endpoint that is there twice
+   * @param endpoint - the endpoint of the broker, or of several brokers: each request goes to the connected
+   * broker that has the fewest requests of this client
+   * @throws {TypeError | RangeError} for an invalid argument, also for a repeated endpoint
    */
   constructor(
     endpoint: string | readonly string[],
     conf?: (ClientConf & { schemas?: TServices | null }) | null,
   );
 
-  /** Where its brokers are. Empty until a name of several brokers was looked up. */
+  /** The endpoints of its brokers. Empty until the first lookup of a name of several brokers has ended. */
   readonly endpoints: readonly string[];
 
   /**
-   * These are its brokers from now on; those that stay keep their connections. May be called at any time. A broker that leaves
-   * gets nothing new: requests that have not started go to the others, and the connection ends when the others have ended.
-   * @throws {TypeError | RangeError} for a bad argument
+   * Replaces the brokers, at any time; brokers that remain keep their connections. A removed broker gets
+   * nothing new: requests that have not started go to the other brokers, and the connection ends when the
+   * running requests have ended.
+   * @throws {TypeError | RangeError} for an invalid argument
    */
   setEndpoints(endpoint: string | readonly string[]): void;
 
   /**
    * Makes a request, with callbacks.
    *
-   * With a callback given, the stream that is returned flows from the start: it emits what arrives from when it
-   * is listened to. Without any it is that of {@link Client.requestStream}.
+   * With a callback the returned stream flows from the start: it emits the parts that arrive after a listener
+   * was added. Without a callback it is that of {@link Client.requestStream}.
    *
-   * (TypeScript can't infer the parameters of a partial callback with two: declare their types.)
+   * (TypeScript cannot infer the types of a partial callback with two parameters: declare them.)
    *
    * @param service - 1 to 255 bytes
-   * @param partialCb - called with each partial: one that declares exactly one parameter gets the data alone,
-   * any other gets `(null, data)`
+   * @param partialCb - called with each partial: a function with exactly one declared parameter gets only the
+   * data, any other gets `(null, data)`
    * @param finalCb - called once, at the end
-   * @throws {TypeError | RangeError} for a bad argument, or for data that can't be sent
+   * @throws {TypeError | RangeError} for an invalid argument, or for unsendable data
    */
   request<S extends keyof TServices & string>(
     service: S,
@@ -1486,8 +1564,8 @@ export class Client<
   ): RequestStream<TPartial, TFinal>;
 
   /**
-   * Makes a request whose reply is read as a stream. What arrives before somebody reads is kept.
-   * @throws {TypeError | RangeError} for a bad argument, or for data that can't be sent
+   * Makes a request whose reply is read as a stream. Parts that arrive before they are read are kept.
+   * @throws {TypeError | RangeError} for an invalid argument, or for unsendable data
    */
   requestStream<S extends keyof TServices & string>(
     service: S,
@@ -1501,10 +1579,10 @@ export class Client<
   ): RequestStream<TPartial, TFinal>;
 
   /**
-   * Makes a request and gives the data of its final; partials are passed over.
+   * Makes a request and resolves with the data of its final; partials are ignored.
    *
-   * Rejects with an {@link OmdpError}, with a {@link RemoteError} for an error value of the worker's, and with a
-   * `TypeError` or `RangeError` for a bad argument or for data that can't be sent.
+   * Rejects with an {@link OmdpError}, with a {@link RemoteError} for an error value of the worker, and with
+   * a `TypeError` or `RangeError` for an invalid argument or unsendable data.
    */
   call<S extends keyof TServices & string>(
     service: S,
@@ -1518,10 +1596,11 @@ export class Client<
   ): Promise<TFinal>;
 
   /**
-   * Makes a request to every worker of a service that is registered when it arrives at the broker, and gives their answers as they
-   * come. It ends when all have answered, at a limit, or when the loop is left; workers that have not answered are told then. A
-   * worker that is lost, or fails, gives an `error`. When the connection to the broker is lost it throws `B_LOST`.
-   * @throws {TypeError | RangeError} for a bad argument
+   * Makes a request to every worker that is registered for a service when the request arrives at the broker,
+   * and yields their answers as they arrive. Ends when all have answered, at a limit, or when the loop is
+   * left; workers that have not answered are then cancelled. A worker that is lost, or fails, yields an
+   * `error`. The loss of the broker throws `B_LOST`.
+   * @throws {TypeError | RangeError} for an invalid argument
    */
   callAll<S extends keyof TServices & string>(
     service: S,
@@ -1535,49 +1614,53 @@ export class Client<
   ): AsyncGenerator<Answer<TFinal>, void, void>;
 
   /**
-   * The services that have a worker or a request at the broker and that the user may use. With several brokers, those of one of
-   * them.
+   * The services at the broker that have a worker or a request and that the user may use. With several
+   * brokers, those of one broker.
    */
   services(opts?: RequestOptions | null): Promise<ServiceInfo[]>;
 
-  /** One service and its workers; `null` if it has neither a worker nor a request, or the user may not use it. */
+  /**
+   * A service and its workers; `null` if it has neither a worker nor a request, or if the user may not use
+   * it.
+   */
   service(service: string, opts?: RequestOptions | null): Promise<ServiceDetails | null>;
 
   /**
-   * Asks the broker whether a worker serves this service, and gives the round trip in ms. Rejects with `W_NONE` if none does. No
-   * request is made to the workers.
+   * Asks the broker whether a worker serves the service, and resolves with the round trip in ms. Rejects with
+   * `W_NONE` if none does. No request is sent to workers.
    */
   ping(service: string, opts?: RequestOptions | null): Promise<number>;
 
   /**
-   * Follows which workers come and go, from all that are there now on. It asks the broker each second, or at another interval.
-   * Ends when the loop is left, when `signal` aborts, or when the client stops.
-   * @throws {TypeError | RangeError} for a bad argument, or for a client of several brokers
+   * Yields workers that come and go, beginning with all that are present. Asks the broker each second, or at
+   * another interval. Ends when the loop is left, when `signal` aborts, or when the client stops.
+   * @throws {TypeError | RangeError} for an invalid argument, or for a client of several brokers
    */
   watchServices(options?: WatchOptions | null): AsyncGenerator<ServiceChange, void, void>;
 
-  /** The state of its requests. */
+  /** A snapshot: the state of its requests, and the numbers since its creation. */
   stats(): Promise<PeerStats>;
 
   /**
-   * Tells the broker that this client lives or, with the `rid` of a request, tells the worker that its reply is still
-   * wanted. Both happen automatically; the method exists for code of 0.0.92.
+   * Tells the broker that this client is alive or, with the `rid` of a request, tells the worker that its
+   * reply is still wanted. Both happen automatically; the method exists for code of 0.0.92.
    */
   heartbeat(rid?: string | number | null): void;
 }
 
 export interface CallAllOptions {
   /**
-   * How long to wait for all answers, in ms; -1 is no limit. Then the iteration ends with those that have come.
+   * How long to wait for all answers, in ms; -1 means no limit. Then the iteration ends with the answers that
+   * have arrived.
    * @defaultValue 60000
    */
   timeout?: number;
   /**
-   * How long to wait for the next answer after one has come, in ms; -1 is no limit.
+   * How long to wait for the next answer after the first one, in ms; -1 means no limit.
    * @defaultValue -1
    */
   stall?: number;
-  /** After how many answers to end. */
+  /** The number of answers after which the iteration ends. No limit if missing. */
   max?: number;
   /** Makes the iteration throw `C_ABORTED` when it aborts. */
   signal?: AbortSignal;
@@ -1585,48 +1668,51 @@ export interface CallAllOptions {
   headers?: RequestHeaders;
 }
 
-/** What one worker answered to {@link Client.callAll}, or why it did not: an {@link OmdpError} or a {@link RemoteError}. */
+/**
+ * The answer of one worker to {@link Client.callAll}, or why there is none: an {@link OmdpError} or a {@link
+ * RemoteError}.
+ */
 export type Answer<TFinal = any> =
   | { worker: string; value: TFinal; error?: undefined }
   | { worker: string; value?: undefined; error: OmdpError | RemoteError };
 
-/** What a broker tells of a service. Times are in ms. */
+/** A service in the broker's directory. Times are in ms. */
 export interface ServiceInfo {
   name: string;
-  /** Of a name with a version, such as `orders@2.1.0`: the name without it, and the version. */
+  /** For a name with a version, such as `orders@2.1.0`: the name without it, and the version. */
   base?: string;
   version?: string;
-  /** How many workers are registered for it. */
+  /** The number of registered workers. */
   workers: number;
   queued: number;
   running: number;
-  /** How many requests have come, and how many ended with an error value or a code. */
+  /** The number of received requests, and of those that ended with an error value or a code. */
   requests: number;
   errors: number;
   /**
-   * The latest error: a code, or the beginning of what the worker sent, up to 256 bytes. The latter is missing for users
-   * who may not call `mmi.metrics`.
+   * The latest error: a code, or the beginning of the worker's error value, up to 256 bytes. The latter is
+   * missing for users who may not call `mmi.metrics`.
    */
   lastError: { code?: string; value?: string; at: Date } | null;
-  /** How long workers had requests. */
+  /** How long requests were at workers. */
   time: { mean: number; p50: number; p90: number; p95: number; p99: number; max: number };
-  /** When the first of its present workers came. */
+  /** When the first of its present workers registered. */
   started: Date | null;
 }
 
-/** {@link ServiceInfo}, with its workers. */
+/** A service with its workers. */
 export interface ServiceDetails extends ServiceInfo {
   instances: WorkerInfo[];
 }
 
-/** What a broker tells of a worker. */
+/** A worker in the broker's directory. */
 export interface WorkerInfo {
   name: string;
   description?: string;
   metadata?: any;
   dialect: Protocol;
   running: number;
-  /** How many requests have ended, and how many of them with an error value. */
+  /** The number of ended requests, and of those that ended with an error value. */
   ended: number;
   failed: number;
   started: Date;
@@ -1635,7 +1721,7 @@ export interface WorkerInfo {
 
 export interface WatchOptions {
   /**
-   * How often the broker is asked, in ms: 10 and up.
+   * The interval of queries to the broker, in ms: 10 and up.
    * @defaultValue 1000
    */
   interval?: number;
@@ -1643,26 +1729,26 @@ export interface WatchOptions {
   signal?: AbortSignal;
 }
 
-/** A worker came, or has gone. `workers` is how many the service has then. */
+/** A worker has come or gone. `workers` is the service's number of workers afterwards. */
 export type ServiceChange =
   | { type: 'ready'; service: string; worker: string; workers: number }
-  /** The reason is that of the broker's event `workerGone`, or `missed` if it was not heard. */
+  /** The reason is that of the broker's event `workerGone`, or `missed` if that event was missed. */
   | { type: 'gone'; service: string; worker: string; workers: number; reason: string };
 
-/** What travels in a Readable: anything but `null`, which means its end. */
+/** The parts of a Readable: any value but `null`, which means the end. */
 type Part<TPartial, TFinal> = NonNullable<TPartial | TFinal>;
 
 /**
- * The reply to a request, an objectMode `Readable`: each partial and, last, the data of the final. A partial or
- * final that is `null` can't travel in a Readable and reaches the callbacks only.
+ * The reply to a request, an objectMode `Readable`: each partial and, last, the data of the final. A Readable
+ * cannot contain `null`, so a partial or final that is `null` reaches only the callbacks.
  *
- * Its `error` event carries a {@link RemoteError} or an {@link OmdpError}; of a request with callbacks, or of a client with
- * `errorValues`, the worker's very error value or a code, a string. Nothing is thrown when nobody listens. When something of
- * the reply is still unread, the error comes after it. `destroy()`, or leaving a `for await` loop, ends the request with
- * `C_ABORTED`.
+ * Its `error` event carries a {@link RemoteError} or an {@link OmdpError}; for a request with callbacks, or a
+ * client with `errorValues`, the bare error value of the worker or a code, a string. Without a listener
+ * nothing is thrown. The error follows parts of the reply that are still unread. `destroy()`, or leaving a
+ * `for await` loop, ends the request with `C_ABORTED`.
  */
 export interface RequestStream<TPartial = any, TFinal = any> extends Readable {
-  /** The id of the request, as {@link Client.heartbeat} takes it. */
+  /** The id of the request, for {@link Client.heartbeat}. */
   readonly rid: string;
 
   /** Tells the worker that the reply is still wanted. It happens automatically. */
@@ -1684,10 +1770,10 @@ export interface RequestStream<TPartial = any, TFinal = any> extends Readable {
 
 // --------------------------------------------------------------------------------------------- library
 
-/** The version of the libzmq that is built in, such as `'4.3.5'`. */
+/** The version of the built-in libzmq, such as `'4.3.5'`. */
 export const version: string;
 
-/** What that libzmq was built with. */
+/** The capabilities of the built-in libzmq. */
 export const capability: {
   readonly ipc: boolean;
   readonly pgm: boolean;
@@ -1698,5 +1784,5 @@ export const capability: {
   readonly draft: boolean;
 };
 
-// Without this line TypeScript exports the rest too.
+// Without this line TypeScript would export all declarations.
 export type { Peer };

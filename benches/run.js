@@ -1,6 +1,7 @@
 'use strict';
-// `npm run bench`: measures this package beside others, one scenario after the other, in interleaved rounds. Prints
-// how far it is, then tables in Markdown, and writes all figures to a JSON file. `-- --help` lists the options.
+// `npm run bench`: compares this package with others, one scenario after the other, in interleaved rounds.
+// Prints the progress, then tables in Markdown, and writes all figures to a JSON file. `-- --help` lists the
+// options.
 const fs = require('node:fs');
 const path = require('node:path');
 const { root } = require('../scripts/platforms.js');
@@ -55,7 +56,7 @@ async function main() {
   }
 }
 
-/** Installs or builds what each system needs, and finds out which of them can't take part. */
+/** Installs or builds the systems, and determines which of them cannot take part. */
 async function prepare(wanted, chosen, args) {
   const ready = [];
   const skipped = [];

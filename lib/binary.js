@@ -1,6 +1,6 @@
 'use strict';
-// `require('zmq-omdp/binary')`: the path of the native binary for this machine, for build scripts that copy it beside
-// a bundle or into an executable. It loads nothing.
+// `require('zmq-omdp/binary')`: the path of the native binary for this machine, for build scripts that copy
+// it beside a bundle or into an executable. It does not load the binary.
 const fs = require('node:fs');
 const path = require('node:path');
 const { abiOf, libcOfHost } = require('./host');

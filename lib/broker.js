@@ -11,13 +11,13 @@ const { LargeJson } = require('./values');
 /** @import { Link } from './peer' */
 /** @import { Callbacks } from './security' */
 
-/** Records from the native side. */
+/** The kinds of records from the native side. */
 const AUTHENTICATE = Kind.Authenticate;
 const AUTHORIZE = Kind.Authorize;
 
-/** The broker's work is all native; what is left here is where it can be reached. */
+/** The native side does all the work of a broker; this class keeps its endpoints. */
 class Listening {
-  /** As bound, so with the port that a wildcard got. @type {readonly string[]} */
+  /** The bound endpoints, with the ports that wildcards got. @type {readonly string[]} */
   endpoints = Object.freeze([]);
 
   /** @type {any} */
@@ -50,7 +50,7 @@ class Listening {
 
   /** @type {Take} */
   take(kind, id, a, _b, _c, text, at, blob) {
-    // Data that are larger than a string can be get no answer, which denies them.
+    // Data that exceed the longest string get no answer, which is a refusal.
     if (blob === null) return;
     const question = blob instanceof LargeJson ? blob.parse() : JSON.parse(text.slice(at, at + a));
     const core = this.#core;
@@ -97,7 +97,7 @@ class Listening {
   }
 }
 
-/** Takes requests from clients and hands them to the workers of their services. */
+/** Passes requests of clients to the workers of their services. */
 class Broker extends Peer {
   #listening;
   /** @type {string | undefined} */

@@ -11,11 +11,16 @@ const { attempt } = require('./waiter');
  * @typedef {Resolvers & { discover: 'one' | 'all', discoverInterval: number }} Discovery
  */
 
-/** The brokers of a worker or client: as its user gave them, and where they are. */
+/**
+ * The brokers of a worker or client: the endpoints that its user gave, and the endpoints found behind them.
+ */
 class Brokers {
-  /** As they were given. @type {readonly string[]} */
+  /** The endpoints that the user gave. @type {readonly string[]} */
   given;
-  /** Where they are; empty until the first name was looked up. @type {readonly string[]} */
+  /**
+   * The endpoints of the brokers; empty until the first lookup of a name has ended.
+   * @type {readonly string[]}
+   */
   endpoints = [];
   #discovery;
   #check;
@@ -30,7 +35,8 @@ class Brokers {
   /**
    * @param {readonly string[]} given checked
    * @param {Discovery} discovery
-   * @param {(endpoints: readonly string[]) => void} check whether others go with the options, too
+   * @param {(endpoints: readonly string[]) => void} check whether other endpoints are compatible with the
+   * options, too
    */
   constructor(given, discovery, check) {
     this.#discovery = discovery;
@@ -40,7 +46,7 @@ class Brokers {
     this.endpoints = this.#list();
   }
 
-  /** Where the only broker is, if it is one. */
+  /** The endpoint of the broker, if there is exactly one. */
   get only() {
     return this.endpoints.length === 1 ? this.endpoints[0] : undefined;
   }
@@ -68,24 +74,24 @@ class Brokers {
     this.#apply();
   }
 
-  /** The peer begins to look for them. */
+  /** Starts the lookups, because the peer starts. */
   begin() {
     this.#running = true;
     for (const name of this.#names.values()) name.start();
   }
 
-  /** The peer has stopped. */
+  /** Ends the lookups, because the peer has stopped. */
   end() {
     this.#running = false;
     for (const name of this.#names.values()) name.stop();
   }
 
-  /** One of them can't be reached. */
+  /** Looks the names up soon, because a broker is unreachable. */
   soon() {
     for (const name of this.#names.values()) name.soon();
   }
 
-  /** Looks after those names that are given now. */
+  /** Updates the set of names that are looked up. */
   #rename() {
     const { discover, discoverInterval } = this.#discovery;
     const old = this.#names;
@@ -116,7 +122,7 @@ class Brokers {
     const list = this.#list();
     const old = new Set(this.endpoints);
     if (list.length === old.size && list.every((each) => old.has(each))) return;
-    // Brokers by name that nobody has found yet do not take the place of those that there are.
+    // Brokers behind a name that was not found yet do not replace the present ones.
     if (list.length === 0 && this.#running) return;
     this.endpoints = Object.freeze(list);
     this.#tellCore(list);

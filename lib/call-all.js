@@ -1,5 +1,6 @@
 'use strict';
-// Requests to all workers of a service: the broker sends each a copy, and the answers come as parts of one reply.
+// Requests to all workers of a service: the broker sends each a copy, and the answers are the parts of one
+// reply.
 
 const { integer, number, object } = require('./checks');
 const { MAX_MS } = require('./option-table');
@@ -7,12 +8,15 @@ const { OmdpError, RemoteError } = require('./errors');
 
 /** @import { Client } from './client' */
 
-/** What a worker answered, or why it did not. @typedef {{ worker: string, value: any } | { worker: string, error: Error }} Answer */
+/**
+ * The answer of a worker, or why there is none.
+ * @typedef {{ worker: string, value: any } | { worker: string, error: Error }} Answer
+ */
 
-/** Before the name of the service whose workers are all asked. */
+/** The prefix of the service's name. */
 const ALL = 'mmi.all:';
 
-/** In the first byte of an answer; see fanout.rs. */
+/** Bits of the first byte of an answer; see fanout.rs. */
 const BINARY = 0x01;
 const ERROR = 0x04;
 const OWN = 0x08;
@@ -22,7 +26,7 @@ const checkMax = integer(1, Number.MAX_SAFE_INTEGER);
 
 /**
  * @param {unknown} options
- * @returns {{ timeout: number, stall: number, max: number, rest: Record<string, unknown> }} -1 is no limit
+ * @returns {{ timeout: number, stall: number, max: number, rest: Record<string, unknown> }} -1 means no limit
  */
 function checkCallAll(options) {
   const given = options === undefined || options === null ? {} : object(options, 'options');

@@ -3,7 +3,7 @@
 const { given } = require('./describe');
 
 /**
- * A check takes the given value and its description for messages; it returns the value to use.
+ * A check takes a value and its description for messages, and returns the value to use.
  * @typedef {(value: unknown, what: string) => any} Check
  */
 
@@ -30,7 +30,7 @@ function outOfRange(value, what, wanted) {
 /**
  * @param {number} min
  * @param {number} max
- * @param {boolean} [orOff] whether -1 is taken too
+ * @param {boolean} [orOff] whether -1 is permitted, too
  * @param {(x: number) => number} [round]
  * @returns {Check}
  */
@@ -39,7 +39,7 @@ function number(min, max, orOff = false, round = Math.ceil) {
   return (value, what) => {
     if (typeof value !== 'number') throw wrongType(value, what, wanted);
     if (orOff && value === -1) return value;
-    // Fractions are rounded up first, so that 0.5 ms is 1 ms and not "off" or an error.
+    // Fractions are rounded up first, so that 0.5 ms is 1 ms, and neither "off" nor an error.
     const rounded = round(value);
     if (rounded >= min && rounded <= max) return rounded;
     throw outOfRange(value, what, wanted);
@@ -58,7 +58,7 @@ function boolean(value, what) {
 }
 
 /**
- * Text that is sent.
+ * A check of text for the wire.
  * @param {string} wanted
  * @param {number} max bytes
  * @param {(text: string) => boolean} [fits]
@@ -123,7 +123,7 @@ const user = text(
 /**
  * @param {unknown} value
  * @param {string} what
- * @returns {any} the function, or undefined where none was given
+ * @returns {any} the function, or undefined if none was given
  */
 function callback(value, what) {
   if (typeof value === 'function') return value;
@@ -131,7 +131,7 @@ function callback(value, what) {
   throw wrongType(value, what, 'a function');
 }
 
-/** @param {Check} numbers @returns {Check} that takes `'auto'` too, which native code knows as -1 */
+/** @param {Check} numbers @returns {Check} that permits `'auto'`, too, which is -1 in native code */
 function orAuto(numbers) {
   return (value, what) => {
     if (value === 'auto') return -1;

@@ -24,11 +24,11 @@ const { encode, isStream } = require('./values');
 /** @import { Message } from './tracing' */
 /** @import { Body } from './values' */
 
-/** Makes requests. */
+/** Makes requests to services. */
 class Client extends Peer {
   #requests;
   #options;
-  /** Whether `error` events of streams carry bare values. */
+  /** Whether `error` events of streams carry bare values and codes. */
   #bare;
   #maxMessageSize;
   /** @type {Map<string, ServiceSchema> | undefined} */
@@ -36,7 +36,7 @@ class Client extends Peer {
   #protocol;
   #takeStream;
   #brokers;
-  /** The service of the last request, which needs no second check. @type {string | undefined} */
+  /** The service of the last request, which need not be checked again. @type {string | undefined} */
   #service;
 
   /**
@@ -64,7 +64,7 @@ class Client extends Peer {
     this.#schemas = schemas;
   }
 
-  /** Where its brokers are. @returns {readonly string[]} */
+  /** The endpoints of its brokers. @returns {readonly string[]} */
   get endpoints() {
     return this.#brokers.endpoints;
   }
@@ -117,7 +117,7 @@ class Client extends Peer {
    * @returns {Promise<any>}
    */
   call(service, data, opts) {
-    // Errors of the argument checks become rejections here, too.
+    // Errors of the argument checks become rejections, too.
     return new Promise((resolve, reject) => {
       this.#send(service, data, opts).promise = { resolve, reject };
     });
@@ -177,7 +177,7 @@ class Client extends Peer {
   }
 
   /**
-   * What is a stream is not checked.
+   * Sends a request after a check against the schema; streams are not checked.
    * @param {string} service
    * @param {any} data
    * @param {RequestOptions} options

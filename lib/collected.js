@@ -1,18 +1,18 @@
 'use strict';
-// A client that nobody refers to can be collected while it has nothing to do. Its connections end with it, and a warning
+// A client without references can be collected while it is idle. Its connections end with it, and a warning
 // says that stop() is missing.
 
 /** @import { Outbox } from './outbox' */
 /** @import { Peer } from './peer' */
 
-/** Peers that have something to do, and are kept for it. @type {Set<Peer>} */
+/** Peers that are busy and therefore kept alive. @type {Set<Peer>} */
 const BUSY = new Set();
 
 let warned = false;
 
 /** @type {FinalizationRegistry<{ outbox: Outbox, what: string }>} */
 const COLLECTED = new FinalizationRegistry(({ outbox, what }) => {
-  // The outbox is all that still refers to the native side.
+  // Only the outbox still refers to the native side.
   outbox.close();
   if (warned) return;
   warned = true;
@@ -43,7 +43,7 @@ function ended(peer) {
 }
 
 /**
- * What wakes a peer, without keeping it.
+ * Makes the function that wakes a peer, without a strong reference to it.
  * @param {{ wake: () => void }} inbox
  * @returns {() => void}
  */

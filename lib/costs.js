@@ -1,13 +1,13 @@
 'use strict';
 
-/** So many that were read are kept before the others move to the front. */
+/** The number of read entries after which the others are moved to the front. */
 const MAX_READ = 1024;
 
-/** What the parts of a Readable cost that nobody has read yet, in their order. */
+/** The costs of the unread parts of a Readable, in order. */
 class Costs {
   /** @type {number[]} */
   #costs = [];
-  /** The first that was not read. */
+  /** The index of the first unread part. */
   #first = 0;
 
   get isEmpty() {
@@ -20,9 +20,9 @@ class Costs {
   }
 
   /**
-   * Takes out what was read.
-   * @param {number} left how many parts are in the Readable
-   * @returns {number} what those cost that are there no more
+   * Removes the entries of read parts.
+   * @param {number} left the number of parts in the Readable
+   * @returns {number} the total cost of the removed entries
    */
   read(left) {
     const end = this.#costs.length - left;

@@ -19,14 +19,17 @@ const { LargeJson, LongString, bodyValue } = require('./values');
 /** @import { Message } from './tracing' */
 /** @import { Body } from './values' */
 
-/** Records from the native side. */
+/** The kinds of records from the native side. */
 const REQUEST = Kind.Request;
 const CANCELLED = Kind.Cancelled;
 const CREDIT = Kind.Credit;
 const CHUNK = Kind.Chunk;
 const CHUNK_END = Kind.ChunkEnd;
 
-/** What stands above the number of the attempt: whether the data are a stream, and what is left of the deadline. */
+/**
+ * Fields above the number of the attempt: whether the data are a stream, the service, and the time left until
+ * the deadline.
+ */
 const STREAM = 2 ** LeftShift.Stream;
 const SERVICE = 2 ** LeftShift.Service;
 const LEFT = 2 ** LeftShift.Attempt;
@@ -43,12 +46,12 @@ const OP_READ = WorkerOp.Read;
 const OP_ENOUGH = WorkerOp.Enough;
 
 /**
- * Of a broker that passes no options on, which is one that gives no request twice either.
+ * For requests of a broker that passes no options on; such a broker does not repeat requests either.
  * @type {Readonly<{ attempt: number, deadline?: number }>}
  */
 const NO_OPTIONS = Object.freeze({ attempt: 1 });
 
-/** What the client gets when its request can't be made a value here. */
+/** The client's error for a request whose data are not valid JSON. */
 const BAD_REQUEST = {
   message: 'the request is not valid JSON',
   name: 'SyntaxError',
@@ -60,35 +63,38 @@ const TOO_LARGE = {
   code: 'C_TOO_LARGE',
 };
 
-/** The requests that a worker has been given: the part of it that the native side talks to. */
+/** The requests that a worker was given: its part that handles the records of the native side. */
 class Deliveries {
-  /** Those whose FINAL or ERROR was not handed over yet. @type {Table<Reply>} */
+  /** The replies whose FINAL or ERROR was not submitted yet. @type {Table<Reply>} */
   #running = new Table();
   /** @type {Link} */
   #link = /** @type {any} */ (undefined);
   #concurrency;
   #changed = false;
   #paused = false;
-  /** What a broker has not taken back runs before the end. */
+  /** Whether the worker stops; requests that a broker does not take back then run before the end. */
   #stopping = false;
-  /** The data of those whose data are streams. @type {Map<number, RequestData>} */
+  /** The data streams of requests. @type {Map<number, RequestData>} */
   #streams = new Map();
-  /** How long each may run, if there is a bound. @type {RunningLimit | undefined} */
+  /** The limit of the handlers' running time, if there is one. @type {RunningLimit | undefined} */
   #limit;
-  /** Of those that subscribers of the channels hear of. @type {Map<number, Message>} */
+  /** The messages of deliveries for subscribers of the channels. @type {Map<number, Message>} */
   #traces = new Map();
   #meter = new Meter();
-  /** When those began that have ended since the clock was asked. @type {number[]} */
+  /** The start times of deliveries that have ended since the clock was read. @type {number[]} */
   #ended = [];
-  /** Something was handled since the clock was asked. */
+  /** Whether a delivery was handled since the clock was read. */
   #stale = false;
-  /** Of the last request: the texts of its options, its service and its user, how long the former is, and its attempt. */
+  /**
+   * Of the last request: the text of its options, service and user, the length of the options, and the
+   * attempt.
+   */
   #termsText = '';
   #optionsLength = 0;
   #attempt = 1;
   #options = NO_OPTIONS;
 
-  /** The names of its services, and their handlers if they were given. */
+  /** The names of the services, and their handlers if handlers were given. */
   #services;
   #handlers;
 
@@ -97,8 +103,8 @@ class Deliveries {
    * @param {number} maxMessageSize
    * @param {readonly string[]} services
    * @param {readonly Function[] | undefined} handlers one for each service
-   * @param {number} maxRunning in ms, -1 is without bound
-   * @param {Map<string, ServiceSchema>} [schemas] of the services, by their names
+   * @param {number} maxRunning in ms, -1 without limit
+   * @param {Map<string, ServiceSchema>} [schemas] by the names of services
    */
   constructor(concurrency, maxMessageSize, services, handlers, maxRunning, schemas) {
     this.#services = services;
@@ -144,7 +150,7 @@ class Deliveries {
 
   startCalled() {}
 
-  /** The native side begins each life with the concurrency that it was made with, and takes requests. */
+  /** The native side starts each life with its initial concurrency, and not paused. */
   opened() {
     this.#stopping = false;
     if (this.#changed) this.#link.outbox.putUrgent(OP_CONCURRENCY, this.#concurrency, '');
@@ -163,7 +169,7 @@ class Deliveries {
   }
 
   /**
-   * Handlers that end at once do so within a drain, which asks the clock between them anyway.
+   * Handlers that end at once do so within a drain, which reads the clock between them anyway.
    * @param {number} now
    */
   timed(now) {
@@ -173,7 +179,7 @@ class Deliveries {
     this.#ended.length = 0;
   }
 
-  /** When a request starts. @returns {number} */
+  /** The start time of a delivery. @returns {number} */
   #now() {
     const { outbox } = this.#link;
     if (this.#stale && outbox.draining) {
@@ -197,8 +203,9 @@ class Deliveries {
   }
 
   /**
-   * A worker keeps the process alive as a listening server does. While it drains without a timeout, only what its
-   * handlers wait for keeps it alive, so that a handler that never ends does not. The last replies are still sent.
+   * A worker keeps the process alive as a listening server does. While it drains without a timeout, only the
+   * resources for which its handlers wait keep it alive, so a handler that never ends does not. The last
+   * replies are still sent.
    * @param {State} state
    * @param {number} patience
    */
@@ -230,7 +237,7 @@ class Deliveries {
   }
 
   /**
-   * A part of the stream that is a request's data.
+   * Takes a part of a request's stream.
    * @param {number} id
    * @param {number} a length of the part
    * @param {string} text
@@ -253,10 +260,10 @@ class Deliveries {
   }
 
   /**
-   * A part can't be made a value here.
+   * Fails a request because a part of its data is not valid JSON.
    * @param {number} id
-   * @param {object} value what the client gets
-   * @param {string} code what the data stream fails with
+   * @param {object} value the client's error value
+   * @param {string} code the code with which the data stream fails
    */
   #refuse(id, value, code) {
     this.#closeStream(id, code);
@@ -265,7 +272,7 @@ class Deliveries {
   }
 
   /**
-   * So many bytes of a request's data were read.
+   * Reports bytes of a request's stream that were read.
    * @param {number} id
    * @param {number} bytes
    */
@@ -274,7 +281,7 @@ class Deliveries {
   }
 
   /**
-   * No more of a request's data is wanted.
+   * Reports that the rest of a request's stream is not needed.
    * @param {number} id
    */
   enough(id) {
@@ -309,8 +316,8 @@ class Deliveries {
   /**
    * @param {number} id
    * @param {Body} body
-   * @param {number} since when it began
-   * @param {boolean} wanted whether somebody waits for it
+   * @param {number} since when the delivery began
+   * @param {boolean} wanted whether the reply is still wanted
    */
   final(id, body, since, wanted) {
     this.#end(OP_FINAL, id, body, since, wanted);
@@ -326,13 +333,13 @@ class Deliveries {
     this.#end(OP_ERROR, id, body, since, wanted);
   }
 
-  /** @param {number} id @param {Body} body the reason @param {number} since when it began */
+  /** @param {number} id @param {Body} body the reason @param {number} since when the delivery began */
   reject(id, body, since) {
-    // Neither a reply nor a failure.
+    // A rejection counts neither as a reply nor as a failure.
     this.#end(OP_REJECT, id, body, since, false);
   }
 
-  /** @param {number} id of a delivery, or -1 for the worker as such */
+  /** @param {number} id a delivery's, or -1 for the worker itself */
   heartbeat(id) {
     this.#link.outbox.putUrgent(OP_HEARTBEAT, id, '');
   }
@@ -345,11 +352,11 @@ class Deliveries {
    * @param {boolean} wanted
    */
   #end(op, id, body, since, wanted) {
-    // Missing if the worker was stopped meanwhile; its next start does not know these requests.
+    // Missing if the worker was stopped in the meantime; its next life does not know these requests.
     if (!this.#running.delete(id)) return;
     this.#limit?.end(id);
     if (this.#streams.size > 0) this.#closeStream(id);
-    // What was cancelled was counted then.
+    // A cancelled delivery was counted at its cancellation.
     if (wanted && op === OP_FINAL) this.#meter.replies += 1;
     else if (wanted) this.#meter.failures += 1;
     const { outbox } = this.#link;
@@ -361,7 +368,7 @@ class Deliveries {
     if (this.#traces.size > 0 && this.#traces.has(id)) this.#replied(id, op, body);
   }
 
-  /** Its handler has had all the time that it may have: from now on it has no place any more. @param {number} id */
+  /** Ends a delivery whose handler has exceeded the time limit; its place becomes free. @param {number} id */
   #expire(id) {
     const reply = this.#running.get(id);
     if (reply === undefined) return;
@@ -384,7 +391,7 @@ class Deliveries {
     else this.#finishTrace(id);
   }
 
-  /** @param {number} id @param {string} [code] @param {unknown} [value] that the handler replied with */
+  /** @param {number} id @param {string} [code] @param {unknown} [value] the value of the reply */
   #finishTrace(id, code, value) {
     const trace = /** @type {Message} */ (this.#traces.get(id));
     this.#traces.delete(id);
@@ -400,9 +407,9 @@ class Deliveries {
    * @param {number} b length of the options
    * @param {number} c length of the user
    * @param {string} text
-   * @param {number} at where the data begin
+   * @param {number} at the start of the data
    * @param {Blob | undefined} blob
-   * @param {number} n the number of the attempt, and above it STREAM, SERVICE and LEFT
+   * @param {number} n the number of the attempt, with STREAM, SERVICE and LEFT above it
    */
   #deliver(id, a, b, c, text, at, blob, n) {
     const attempt = n < STREAM ? n : n % STREAM;
@@ -425,7 +432,7 @@ class Deliveries {
       if (n >= STREAM && n % SERVICE >= STREAM) data = this.#openStream(id, scope);
       else data = bodyValue(blob, text, at, a);
       options = this.#readOptions(text, at + a, b, c, attempt);
-      // A broker that knows no deadlines passes on what was left when the request was made.
+      // A broker that does not support deadlines passes on the time that was left when the request was made.
       if (n >= LEFT) limit(reply, performance.now() + Math.floor(n / LEFT) - 1);
       else if (options.deadline !== undefined) limit(reply, performance.now() + options.deadline);
     } catch {
@@ -489,7 +496,8 @@ class Deliveries {
    */
   #handle(listeners, data, reply, options) {
     const { peer } = this.#link;
-    // Not emit(), because the result of a listener is needed. The raw listeners of once() remove themselves.
+    // Not emit(), because the result of each listener is needed. The raw listeners of once() remove
+    // themselves.
     for (const listener of listeners) {
       try {
         const result = listener.call(peer, data, reply, options);
@@ -506,7 +514,7 @@ class Deliveries {
     result.then(
       () => handlerEnded(reply),
       (error) => {
-        // That nobody waits is no failure of the handler.
+        // An error because of the cancellation is no failure of the handler.
         const told = cancelled(reply) && error instanceof OmdpError;
         if (!told) this.#handlerFailed(reply, error);
         handlerEnded(reply);
@@ -532,10 +540,11 @@ class Deliveries {
   }
 
   /**
-   * Requests of one client mostly have the same options. These are parsed once, and frozen because all handlers get the
-   * same object.
+   * Requests of one client mostly have equal options. These are parsed once, and frozen because all handlers
+   * get the same object.
    * @param {string} text
-   * @param {number} from where the options' JSON begins, empty when the broker doesn't pass them on; then comes the user
+   * @param {number} from the start of the options' JSON, which is empty if the broker does not pass options
+   * on
    * @param {number} b length of the options
    * @param {number} c length of the service and the user
    * @param {number} attempt
@@ -559,14 +568,15 @@ class Deliveries {
   }
 }
 
-/** Before and behind the name that was asked for, if there is one. */
+/** Precedes and follows the requested name, if it is present. */
 const SERVICE_MARK = '\x01';
 
 /**
- * Which attempt it is, which name was asked for and who the client's user is only the broker says: what a client says of it is dropped.
- * @param {string} json what the client says
- * @param {string} said by the broker: the name that was asked for between two marks, unless it is that of the worker's service;
- *   the name of the user and, behind a NUL, its metadata as JSON, where somebody is known
+ * The attempt, the requested name and the user are those that the broker gives; a client's statements about
+ * them are dropped.
+ * @param {string} json the client's options
+ * @param {string} said the broker's statements: the requested name between two marks, if it differs from the
+ * worker's service; then the user and, behind a NUL, its metadata as JSON, if a user is known
  * @param {number} attempt
  * @returns {any}
  */
@@ -599,7 +609,7 @@ function sizeOfData(blob, text, at, length) {
   return blob instanceof LargeJson ? Buffer.byteLength(blob.text) : blob.length;
 }
 
-/** What was encoded. @param {Body} body @returns {unknown} */
+/** Decodes a body. @param {Body} body @returns {unknown} */
 function valueIn(body) {
   if (typeof body === 'string') return JSON.parse(body);
   return body instanceof LongString ? body.text : body;

@@ -8,8 +8,8 @@ function clip(text) {
 }
 
 /**
- * Describes a given value in an error message: short, and safe with any value (proxies and getters of the user may
- * throw).
+ * Describes a value in an error message: in few words, and safely for any value, because proxies and getters
+ * of the user may throw.
  * @param {unknown} value
  * @returns {string}
  */
@@ -38,13 +38,13 @@ function describeObject(value) {
     const name = value.constructor?.name;
     if (typeof name === 'string' && name !== '' && name !== 'Object') return `an object of ${clip(name)}`;
   } catch {
-    // A getter or a proxy of the user threw: it is described as an object.
+    // A getter or a proxy of the user has thrown: the value is described as an object.
   }
   return 'an object';
 }
 
 /**
- * The same, followed by the type, where the type may be wrong.
+ * Describes a value and its type, for messages about a wrong type.
  * @param {unknown} value
  * @returns {string}
  */

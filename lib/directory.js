@@ -1,12 +1,12 @@
 'use strict';
-// Who is there: what a client asks its broker by MMI, and how it follows who comes and goes.
+// The directory of services and workers: a client's queries to its broker by MMI, and how it follows changes.
 
 const { OmdpError } = require('./errors');
 const { number, object } = require('./checks');
 
 /** @import { Client } from './client' */
 
-/** So many services, or workers of one service, has a page of a broker's list. */
+/** The maximum number of services, or of workers of one service, in a page of a broker's list. */
 const PAGE = 512;
 const LARGE_PAGE = 32;
 
@@ -14,7 +14,7 @@ const checkInterval = number(10, 2147483647);
 
 /**
  * @param {Client} client
- * @param {string} service of the broker itself
+ * @param {string} service one of the broker's own
  * @param {unknown} data
  * @param {any} [opts]
  * @returns {Promise<any>}
@@ -26,11 +26,11 @@ async function ask(client, service, data, opts) {
 }
 
 /**
- * All pages of a list.
+ * Requests all pages of a list.
  * @param {Client} client
  * @param {string} service
  * @param {(page: number) => unknown} question
- * @param {number} size of a full page
+ * @param {number} size the number of entries of a full page
  * @param {any} opts
  * @returns {Promise<any[]>}
  */
@@ -43,7 +43,7 @@ async function askAll(client, service, question, size, opts) {
   }
 }
 
-/** A service's name without its version, if it has one. @param {string} name */
+/** Splits a service's name into base and version, if it has one. @param {string} name */
 function splitName(name) {
   const [, base, version] = /^(.+)@(\d+\.\d+\.\d+.*)$/.exec(name) ?? [];
   return base === undefined ? { name } : { name, base, version };
@@ -54,7 +54,7 @@ function dateOf(since) {
   return since === null ? null : new Date(Date.now() - since);
 }
 
-/** @param {any} entry of `mmi.services` */
+/** @param {any} entry from `mmi.services` */
 function serviceOf({ name, since, lastError, ...rest }) {
   const { since: ago, ...error } = lastError ?? {};
   return {
@@ -65,7 +65,7 @@ function serviceOf({ name, since, lastError, ...rest }) {
   };
 }
 
-/** @param {any} entry of `mmi.workers` */
+/** @param {any} entry from `mmi.workers` */
 function workerOf({ since, silent, service, ...rest }) {
   return { ...rest, started: dateOf(since), lastHeard: dateOf(silent) };
 }
@@ -94,14 +94,14 @@ async function ping(client, name, opts) {
   return time;
 }
 
-/** What is known of one broker: its workers by service, and the number of the last event that is in it. */
+/** The known state of one broker: its workers by service, and the number of the last event included. */
 class View {
   /** @type {Map<string, Set<string>>} */
   #services = new Map();
   #broker = '';
   #last = -1;
 
-  /** @param {Client} client @param {any} opts @returns {Promise<any[]>} what has changed since the last time */
+  /** @param {Client} client @param {any} opts @returns {Promise<any[]>} the changes since the last call */
   async update(client, opts) {
     if (this.#last < 0) return this.#takeAll(await ask(client, 'mmi.directory', null, opts));
     const { broker, last, missed, events } = await ask(client, 'mmi.events', this.#last, opts);
@@ -135,7 +135,7 @@ class View {
   /** @param {string} service @param {string} worker */
   #came(service, worker) {
     const workers = this.#services.get(service) ?? new Set();
-    // It is in the list already that this event is newer than, or registered anew.
+    // The list already includes this event, or the worker has registered again.
     if (workers.has(worker)) return [];
     workers.add(worker);
     this.#services.set(service, workers);
@@ -151,7 +151,7 @@ class View {
   }
 }
 
-/** Errors after which the next question may be answered. */
+/** Errors after which a later query may succeed. */
 const PASSING = new Set(['C_TIMEOUT', 'B_LOST', 'B_QUEUE_FULL', 'C_SLOW']);
 
 /** @param {any} options */

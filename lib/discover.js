@@ -1,16 +1,16 @@
 'use strict';
-// The brokers behind a name: all of its addresses, or its SRV records, followed as they change.
+// The brokers behind a name: all of its addresses or its SRV records, followed as they change.
 
 const dns = require('node:dns');
 const net = require('node:net');
 const { given } = require('./describe');
 
-/** Between two look-ups of a name, at least; and how long it rests after the first that failed. */
+/** The minimum interval of lookups of a name, and the pause after the first failed one, in ms. */
 const PAUSE = 1000;
 
-/** A name of which all addresses are brokers, and the port. */
+/** An endpoint with a host name, whose addresses may each be a broker. */
 const NAME = /^tcp:\/\/([^/:;[\]*]+):([0-9]+)$/;
-/** A name of which the SRV records are brokers. */
+/** An endpoint with a name whose SRV records are brokers. */
 const SRV = /^tcp\+srv:/;
 const SRV_NAME = /^tcp\+srv:\/\/([^/:;[\]*\s]+)$/;
 
@@ -18,10 +18,10 @@ const SRV_NAME = /^tcp\+srv:\/\/([^/:;[\]*\s]+)$/;
 /** @typedef {{ lookup?: Function, resolveSrv?: Function }} Resolvers */
 
 /**
- * Calls a function that has a result in the way of Node's `dns`, or of its `dns.promises`.
+ * Calls a function that has the interface of Node's `dns` or of its `dns.promises`.
  * @param {Function} ask
  * @param {any[]} args
- * @returns {Promise<any[]>} what its callback gets behind the error
+ * @returns {Promise<any[]>} the arguments of its callback after the error
  */
 function ask(ask, args) {
   return new Promise((resolve, reject) => {
@@ -35,7 +35,7 @@ function ask(ask, args) {
 }
 
 /**
- * The addresses of a host, of one family: the same broker listens on both.
+ * The addresses of a host, of one family, because the same broker listens on both.
  * @param {Resolvers} resolvers
  * @param {string} host
  * @param {string} port
@@ -57,7 +57,7 @@ async function addresses({ lookup = dns.lookup }, host, port) {
 }
 
 /**
- * The targets of its records, of those with the lowest priority.
+ * The targets of the records with the lowest priority.
  * @param {Resolvers} resolvers
  * @param {string} name
  * @returns {Promise<string[]>}
@@ -70,7 +70,7 @@ async function targets({ resolveSrv = dns.resolveSrv }, name) {
   return of.map(({ name: target, port }) => `tcp://${String(target).replace(/\.$/, '')}:${port}`);
 }
 
-/** One name, and what was found behind it last. */
+/** One name and the result of its last successful lookup. */
 class Name {
   /** @type {readonly string[]} */
   found = [];
@@ -83,13 +83,13 @@ class Name {
   #timer;
   #running = false;
   #looking = false;
-  /** When the last look-up ended, and when the next begins. */
+  /** When the last lookup ended, and when the next one begins. */
   #looked = -Infinity;
   #due = Infinity;
   #failures = 0;
 
   /**
-   * @param {string} endpoint as it was given
+   * @param {string} endpoint as given
    * @param {number} interval
    * @param {() => Promise<string[]>} find
    * @param {() => void} onFound
@@ -113,7 +113,7 @@ class Name {
     clearTimeout(this.#timer);
   }
 
-  /** What was found may not be so any more. */
+  /** The last result may be outdated. */
   soon() {
     const due = Math.max(this.#looked + PAUSE, performance.now());
     if (this.#running && !this.#looking && due < this.#due) this.#lookAt(due);
@@ -131,7 +131,7 @@ class Name {
     this.#looking = true;
     try {
       const found = [...new Set(await this.#find())].sort();
-      // Nothing at all is more likely an error than the end of all brokers.
+      // An empty result is more likely an error than the end of all brokers.
       if (found.length === 0) throw new Error(`nothing was found behind ${this.#endpoint}`);
       this.found = found;
       this.#failures = 0;
@@ -149,9 +149,9 @@ class Name {
 }
 
 /**
- * What finds the brokers behind an endpoint; nothing if it is one broker by itself.
+ * The lookup for an endpoint; undefined if the endpoint is itself a broker.
  * @param {string} endpoint
- * @param {boolean} all whether each address of a name is one
+ * @param {boolean} all whether each address of a name is a broker
  * @param {Resolvers} resolvers
  * @returns {(() => Promise<string[]>) | undefined}
  */

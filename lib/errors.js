@@ -4,18 +4,18 @@ const { isNativeError } = require('node:util/types');
 const { describe } = require('./describe');
 const native = require('./load');
 
-/** What each code means, for the `message` of an OmdpError. */
+/** The meaning of each code, for the `message` of an OmdpError. */
 const MEANING = new Map(native.codes().map(({ code, meaning }) => [code, meaning]));
 
 /**
- * What is known of a request that failed.
+ * Context of a failed request.
  * @typedef {object} Context
  * @property {string} [service]
  * @property {string} [rid]
  * @property {number} [attempt]
- * @property {number} [elapsed] ms since it was made
- * @property {string} [endpoint] of the broker
- * @property {string} [worker] the name of the worker that had it
+ * @property {number} [elapsed] ms since its creation
+ * @property {string} [endpoint] the broker's
+ * @property {string} [worker] the name of the worker that had the request
  */
 
 const CONTEXT = /** @type {const} */ (['service', 'rid', 'attempt', 'elapsed', 'endpoint', 'worker']);
@@ -27,7 +27,7 @@ function describeRequest(error, context) {
   }
 }
 
-/** A failure that this package found itself, told by its stable `code`. */
+/** A failure that this package itself has found, identified by its stable `code`. */
 class OmdpError extends Error {
   /**
    * @param {string} code
@@ -44,10 +44,10 @@ class OmdpError extends Error {
 }
 hideName(OmdpError, 'OmdpError');
 
-/** The error value that a worker gave `reply.error()`, in the shape of an Error. */
+/** An error value that a worker gave to `reply.error()`, as an Error. */
 class RemoteError extends Error {
   /**
-   * @param {unknown} value the very value, as it came
+   * @param {unknown} value the error value, unchanged
    * @param {Context} [context]
    */
   constructor(value, context = {}) {
@@ -61,7 +61,7 @@ class RemoteError extends Error {
 hideName(RemoteError, 'RemoteError');
 
 /**
- * Defines `name` on the prototype, like the built-in errors, so that it is not printed as a field.
+ * Defines `name` on the prototype, as built-in errors do, so that it is not printed as a field.
  * @param {Function} Class
  * @param {string} name
  */
@@ -85,8 +85,8 @@ function remoteMessage(value, { service, worker: name }) {
 }
 
 /**
- * The value that is sent for `x`. The fields of an Error are not enumerable, so its JSON would be `{}`. The stack is not
- * sent, because it would reveal the inside of the worker to the client's user.
+ * The error value for `x`. The fields of an Error are not enumerable, so its JSON would be `{}`. The stack is
+ * omitted, because it would reveal internals of the worker to the client's user.
  * @param {unknown} x
  * @returns {unknown}
  */
@@ -106,15 +106,14 @@ function errorValue(x) {
  * @returns {Error & { code: string }}
  */
 function startError(code, message, endpoints) {
-  // The native side knows which of several endpoints failed; the message names an endpoint once.
+  // The native error may name one of several endpoints; the message names an endpoint once.
   const named = endpoints.some((endpoint) => message.includes(endpoint));
   const text = named ? message : `${message} (${endpoints.map((each) => describe(each)).join(', ')})`;
   return Object.assign(new Error(text), { code });
 }
 
 /**
- * Throws `error` as an uncaught exception, like an exception in any event listener, but only after the current work is
- * finished.
+ * Throws `error` as an uncaught exception, as if from an event listener, after the current work.
  * @param {unknown} error
  */
 function throwLater(error) {
@@ -124,8 +123,9 @@ function throwLater(error) {
 }
 
 /**
- * Rejects a promise that is resolved with the result. The error is made in a job on which that promise waits already, so
- * V8 puts the functions that await it into the stack; a request that succeeds pays nothing for it.
+ * Rejects a promise that is resolved with the result. The error is created in a job on which that promise
+ * already waits, so that V8 includes the awaiting functions in the stack; a request that succeeds has no
+ * cost.
  * @param {() => Error} make
  * @returns {Promise<never>}
  */

@@ -6,16 +6,16 @@ const { LongString } = require('./values');
 /** @import { Body } from './values' */
 
 /**
- * How many bytes of a reply's parts may be under way from write() to the reader; what a part costs beyond its bytes; and how
- * many bytes are read before credit is given.
+ * The window: how many bytes of a reply's parts may be under way from write() to the reader; the cost of a
+ * part beyond its bytes; and how many bytes are read before credit is given.
  */
 const { FLOW_WINDOW: WINDOW, FLOW_OVERHEAD: OVERHEAD, FLOW_GRANT: GRANT } = native;
 
-/** A reader that goes on, however slowly, is heard of so often: it starts the request's timeout anew. */
+/** How often even a slow reader gives credit, in ms, which restarts the request's timeout. */
 const SIGN_OF_LIFE_MS = 1000;
 
 /**
- * What this part costs. For a long string JSON's escapes are not counted; native code adds them.
+ * The cost of a part. JSON escapes of a long string are not counted here; native code adds them.
  * @param {Body} body
  * @returns {number}
  */

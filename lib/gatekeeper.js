@@ -5,12 +5,12 @@ const { checkUser } = require('./security');
 
 /** @import { Callbacks } from './security' */
 
-/** What an authenticator may say of a peer, as JSON. */
+/** Maximum size of the metadata that `authenticate` may return, in bytes of JSON. */
 const MAX_METADATA = 4096;
 
 const REFUSED = { admit: false, user: '', metadata: '' };
 
-/** Asks the callbacks of a broker's rules. What throws, rejects or makes no sense is a no. */
+/** Calls the callbacks of a broker's rules. An exception, a rejection or an invalid result is a refusal. */
 class Gatekeeper {
   /** @type {Callbacks} */
   callbacks;
@@ -60,7 +60,7 @@ class Gatekeeper {
       otherwise();
       this.#report(error);
     };
-    // The rules have changed meanwhile, and the answer is not needed any more.
+    // The rules have changed in the meantime, and the answer is not needed any more.
     if (callback === undefined) return otherwise();
     /** @param {unknown} said */
     const settle = (said) => {

@@ -6,7 +6,7 @@ const ABI = { glibc: '-gnu', musl: '-musl' };
 
 /** @returns {'glibc' | 'musl'} */
 function libcOfHost() {
-  // Deno and Bun may have none. `excludeNetwork` is missing in the types of Node 20.
+  // Deno and Bun may have none. `excludeNetwork` is missing in the types of Node.js 20.
   const report = /** @type {(NodeJS.ProcessReport & { excludeNetwork?: boolean }) | undefined} */ (
     process.report
   );

@@ -13,21 +13,21 @@ const { Flag, DRAIN_FIELDS: FIELDS, DRAIN_HEADER: HEADER, SLOT_CLAIMED, SLOT_SHO
 const BLOB = Flag.Blob;
 const JSON_BLOB = Flag.Json;
 const EXTRA = Flag.Extra;
-/** The kinds of records are below all flags. */
+/** The bits of a record's kind, below all flags. */
 const KIND = BLOB - 1;
 
 const MAX_RECORDS = 1024;
 
-/** How many records and how many ms one wake-up may bring before timers, I/O and promises get their turn. */
+/** The maximum of records and of ms in one wake-up, before timers, I/O and promises get their turn. */
 const MAX_TURN_RECORDS = 4 * MAX_RECORDS;
 const MAX_TURN_MS = 2;
 
-/** How many ms what the callbacks submit may wait while there is more to take. */
+/** How many ms the records that callbacks submit may wait while there is more to take. */
 const MAX_HOLD_MS = 0.1;
 
 /**
- * How many offers one batch may show beyond the room for them: as many as were claimed lately, and more when all of
- * them were, so that a handler which is slow, or ends its replies later, costs no text that is made for nothing.
+ * The maximum number of offers that a batch shows beyond the room: as many as were claimed recently, and more
+ * if all were. A handler that is slow, or ends its replies later, then causes no text that is not used.
  */
 const MAX_AHEAD = native.SLOTS;
 const MIN_AHEAD = 4;
@@ -37,25 +37,25 @@ const NO_CLAIMS = new Int32Array(0);
 /** @type {(Buffer | string | null)[]} */
 const NO_BLOBS = [];
 
-/** One for all peers of the thread: a drain is over before the next begins. */
+/** Shared by all peers of the thread: a drain ends before the next one begins. */
 const SHARED = new Float64Array(HEADER + FIELDS * MAX_RECORDS);
 let sharedInUse = false;
 
 /**
- * Data outside the text of its batch: bytes, a string, JSON that is still to be parsed, or null in place of data that
+ * Data outside of the text of its batch: bytes, a string, unparsed JSON, or null in place of data that
  * JavaScript cannot hold.
  * @typedef {Buffer | string | LargeJson | null} Blob
  */
 
 /**
- * Takes one record. `at` is where its three consecutive texts begin; `a`, `b` and `c` are their lengths; `blob` is set if
- * its data is not in the first text; `n` is its number.
+ * Takes one record. `at` is the start of its three consecutive texts; `a`, `b` and `c` are their lengths;
+ * `blob` is set if its data is not in the first text; `n` is its number.
  * @typedef {(kind: number, id: number, a: number, b: number, c: number, text: string, at: number, blob: Blob | undefined, n: number) => void} Take
  */
 
 /**
- * The slots for claims, if the two sides really share them: the buffer is no SharedArrayBuffer, which Node-API can't
- * make, so one claim is tried.
+ * The slots for claims, if both sides share them. A test claim shows whether they do: the buffer is not a
+ * SharedArrayBuffer, which Node-API cannot create.
  * @param {Core} core
  */
 function claimsOf(core) {
@@ -65,7 +65,7 @@ function claimsOf(core) {
   return core.seesClaim?.() ? claims : NO_CLAIMS;
 }
 
-/** Empties the native side's queue of notices when it wakes us. */
+/** Empties the native queue of notices when the native side wakes it. */
 class Inbox {
   #core;
   #outbox;
@@ -73,17 +73,17 @@ class Inbox {
   #afterBatch;
   #room;
   #timed;
-  /** Where offers that are shown are claimed; none for peers that have no offers. */
+  /** The slots for claims; empty for peers without offers. */
   #claims;
   #ahead = 0;
   #again = false;
   #drainBound = () => this.#drain();
   #draining = false;
-  /** The room that the native side knows of; while there is none it doesn't wake us for an offer. */
+  /** The room that the native side was told; without room it does not wake for an offer. */
   #told = 0;
-  /** It has notices that did not fit. */
+  /** Whether the native side has notices that did not fit. */
   #notices = false;
-  /** When this turn began, and when what its callbacks submit was handed over last. */
+  /** When this turn began, and when the records of its callbacks were last submitted. */
   #begin = 0;
   #flushed = 0;
 
@@ -93,7 +93,8 @@ class Inbox {
    * @param {Take} take
    * @param {() => void} afterBatch
    * @param {() => number} room how many more requests a worker can start now
-   * @param {(now: number) => void} timed told the time when a drain begins, and whenever the clock was asked in it
+   * @param {(now: number) => void} timed called with the time when a drain begins, and whenever the clock is
+   * read in it
    */
   constructor(core, outbox, take, afterBatch, room, timed) {
     this.#core = core;
@@ -105,7 +106,7 @@ class Inbox {
     this.#claims = claimsOf(core);
   }
 
-  /** There is room again: says so at the end of the tick, and takes what is on offer. */
+  /** There is room again: reports it at the end of the tick, and takes offers. */
   roomy() {
     if (this.#told > 0 || this.#again || this.#draining) return;
     this.#again = true;
@@ -116,7 +117,7 @@ class Inbox {
   }
 
   wake() {
-    // The drain that is due anyway reaches what the wake-up announces.
+    // The scheduled drain also takes what the wake-up announces.
     if (!this.#again) inNobodysScope(this.#drainBound);
   }
 
@@ -142,13 +143,14 @@ class Inbox {
     }
   }
 
-  /** Between two batches, or two requests of one. @param {number} records */
+  /** Between two batches, or two requests of one: whether the turn has to end. @param {number} records */
   #isOver(records) {
     const now = performance.now();
     this.#outbox.touch(now);
     this.#timed(now);
     if (records >= MAX_TURN_RECORDS || now - this.#begin >= MAX_TURN_MS) return true;
-    // A handler of 20 µs shares its crossing with the next ones; a slow one does not wait for them.
+    // Replies of a 20 µs handler share a crossing with the next ones; that of a slow handler does not wait
+    // for them.
     if (now - this.#flushed >= MAX_HOLD_MS) {
       this.#flushed = now;
       this.#outbox.flush();
@@ -156,7 +158,10 @@ class Inbox {
     return false;
   }
 
-  /** Whether the requests of a batch have ended in it, so that showing some more is worth it. */
+  /**
+   * Whether there is room after a batch, because its requests have ended in it; then it is worthwhile to show
+   * offers.
+   */
   #hasRoom() {
     if (this.#room() === 0) return false;
     if (this.#ahead === 0 && this.#claims.length > 0) this.#ahead = MIN_AHEAD;
@@ -171,15 +176,15 @@ class Inbox {
     });
   }
 
-  /** @returns {number} how many records it had */
+  /** @returns {number} the number of records */
   #drainBatch() {
-    // A nested event loop inside a callback could call this again.
+    // A nested event loop inside of a callback may call this again.
     const nested = sharedInUse;
     const into = nested ? new Float64Array(SHARED.length) : SHARED;
     sharedInUse = true;
     try {
       const room = this.#room();
-      // Within a callback of another drain nothing is shown, because that drain may be using its shown offers.
+      // Within a callback of another drain no offers are shown, because that drain may still use its own.
       const text = this.#core.drain(into, room, nested ? 0 : this.#ahead);
       const count = into[0];
       const blobs = into[1] === 0 ? NO_BLOBS : this.#core.takeBlobs();
@@ -193,11 +198,11 @@ class Inbox {
 
   /**
    * @param {Float64Array} into
-   * @param {number} count how many records it has
-   * @param {number} given how many of them are to be taken; the others are shown
+   * @param {number} count the number of records
+   * @param {number} given how many of them are taken; the others are shown
    * @param {string} text
    * @param {(Buffer | string | null)[]} blobs
-   * @returns {number} how many were taken
+   * @returns {number} the number of taken records
    */
   #takeAll(into, count, given, text, blobs) {
     let next = 0;
@@ -223,7 +228,7 @@ class Inbox {
           next += 1;
           textAt += a + b + c;
           if (slot >= 0) {
-            // It was withdrawn meanwhile.
+            // The offer was withdrawn in the meantime.
             if (Atomics.compareExchange(this.#claims, slot, SLOT_SHOWN, SLOT_CLAIMED) !== SLOT_SHOWN)
               continue;
             claimed += 1;
@@ -240,7 +245,7 @@ class Inbox {
   }
 
   /**
-   * @param {number} kind with its flags
+   * @param {number} kind including flags
    * @param {number} id
    * @param {number} a
    * @param {number} b
@@ -263,7 +268,7 @@ class Inbox {
       this.#take(kind & KIND, id, a, b, c, text, from, data, n);
       return;
     }
-    // The second text is inserted at its place.
+    // Inserts the second text at its place.
     const extra = blobs[at];
     if (typeof extra !== 'string') this.#take(kind & KIND, id, 0, 0, 0, '', 0, null, n);
     else {

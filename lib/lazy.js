@@ -11,16 +11,16 @@ const { Readable, Writable } = require('node:stream');
  */
 const build = Symbol('build');
 
-/** Runs the constructor of the stream's class: what a `[build]()` does first. */
+/** Runs the constructor of the stream's class; `[build]()` has to call it first. */
 const construct = Symbol('construct');
 
-/** What an `error` event carries for an error. */
+/** Returns the value that an `error` event carries for an error. */
 const errorToEmit = Symbol('errorToEmit');
 
-/** Whether the stream is there. */
+/** Whether the stream was constructed. */
 const built = Symbol('built');
 
-/** The fields that the methods of EventEmitter and of the streams go by. */
+/** The fields on which the methods of EventEmitter and of the streams depend. */
 const FIELDS = ['_events', '_eventsCount', '_maxListeners'];
 
 /** @typedef {{ readonly [built]: boolean, [construct](options: object): void, [errorToEmit](error: unknown): unknown }} Lazy */
@@ -28,11 +28,11 @@ const FIELDS = ['_events', '_eventsCount', '_maxListeners'];
 /**
  * @template {import('node:stream').Stream} S
  * @param {new () => S} Stream Readable or Writable
- * @param {string} state the name of its own field
+ * @param {string} state the name of the class's own state field
  * @returns {new () => S & Lazy}
  */
 function lazily(Stream, state) {
-  /** A parent with the right prototype whose constructor does nothing. */
+  /** A parent with the right prototype and an empty constructor. */
   function Inert() {}
   Inert.prototype = Object.create(Stream.prototype, {
     constructor: { value: Inert, writable: true, configurable: true },

@@ -2,13 +2,13 @@
 
 const { hasCapability, libraryVersion } = require('./load');
 
-/** What `zmq_has()` can be asked. */
+/** The capabilities that `zmq_has()` knows. */
 const NAMES = ['ipc', 'pgm', 'tipc', 'norm', 'curve', 'gssapi', 'draft'];
 
-/** The version of the libzmq that is built in. */
+/** The version of the built-in libzmq. */
 const version = libraryVersion();
 
-/** What it was built with. @type {Readonly<Record<string, boolean>>} */
+/** The capabilities of the built-in libzmq. @type {Readonly<Record<string, boolean>>} */
 const capability = Object.freeze(Object.fromEntries(NAMES.map((name) => [name, hasCapability(name)])));
 
 exports.capability = capability;

@@ -1,6 +1,6 @@
 'use strict';
-// The one place that loads the addon: from the file that ZMQ_OMDP_BINARY names; else from a file beside this package
-// (a clone that was built) or beside a bundle of it; else from the platform package.
+// Loads the addon: from the file that ZMQ_OMDP_BINARY names; otherwise from a file beside this package (a
+// built clone) or beside a bundle of it; otherwise from the platform package.
 const fs = require('node:fs');
 const path = require('node:path');
 const { abiOf, libcOfHost } = require('./host');
@@ -39,7 +39,11 @@ function files(suffix) {
   return [path.join(__dirname, '..', file), path.join(__dirname, file)].filter((name) => exists(name));
 }
 
-/** Not by `require`, which bundlers replace and single executables restrict. @param {string} file @returns {any} */
+/**
+ * Not by `require`, which bundlers replace and single executables restrict.
+ * @param {string} file
+ * @returns {any}
+ */
 function open(file) {
   const module = { exports: {} };
   process.dlopen(module, path.toNamespacedPath(file));
@@ -83,12 +87,12 @@ function noBinary(causes, host) {
   return Object.assign(error, { code: 'ERR_OMDP_NO_BINARY', ...host });
 }
 
-/** Whether a package is simply not installed. @param {any} cause */
+/** Whether a package is not installed. @param {any} cause */
 function isMissing(cause) {
   return cause?.code === 'MODULE_NOT_FOUND' || cause?.code === 'ERR_MODULE_NOT_FOUND';
 }
 
-/** The flag that a runtime asks for. @param {any} cause @returns {string[] | undefined} */
+/** Advice about the flag that a runtime requires. @param {any} cause @returns {string[] | undefined} */
 function permissionFor(cause) {
   if (cause?.code === 'ERR_DLOPEN_DISABLED')
     return ['Node.js denies native addons: run it with --allow-addons beside --permission.'];

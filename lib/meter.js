@@ -1,10 +1,16 @@
 'use strict';
-// What a worker or a client has done: counts, and how long its requests took.
+// Statistics of a worker or client: counters, and the durations of its requests.
 
-/** Buckets to a power of two, as in the broker's histograms: each is at most an eighth as wide as its lower bound. */
+/**
+ * Buckets for each power of two, as in the broker's histograms: each is at most an eighth as wide as its
+ * lower bound.
+ */
 const SUB_BITS = 3;
 const SUB = 1 << SUB_BITS;
-/** In µs, about 35 minutes. Longer times are counted in the last bucket, whose end is the longest time. */
+/**
+ * In µs, about 35 minutes. Longer durations are counted in the last bucket, whose upper end is the longest
+ * duration.
+ */
 const LONGEST = 2 ** 31 - 1;
 
 /** @param {number} micros up to LONGEST @returns {number} */
@@ -21,9 +27,9 @@ function upperOf(index) {
 
 const BUCKETS = indexOf(LONGEST) + 1;
 
-/** Times, in buckets. */
+/** A histogram of durations. */
 class Histogram {
-  /** Made for the first time. @type {Float64Array | undefined} */
+  /** Allocated on first use. @type {Float64Array | undefined} */
   #buckets;
   #count = 0;
   #sum = 0;
@@ -39,7 +45,10 @@ class Histogram {
     if (ms > this.#max) this.#max = ms;
   }
 
-  /** @param {number} percent @returns {number} the value that so many do not exceed, rounded up to its bucket's end */
+  /**
+   * @param {number} percent
+   * @returns {number} the value that this share does not exceed, rounded up to its bucket's end
+   */
   #percentile(percent) {
     const rank = Math.max(1, Math.ceil((this.#count * percent) / 100));
     let seen = 0;
@@ -50,7 +59,7 @@ class Histogram {
     return this.#max;
   }
 
-  /** The buckets that have something: their largest values, in ms, and how many values they have. */
+  /** The non-empty buckets: their largest values in ms, and their counts. */
   #filled() {
     /** @type {[number, number][]} */
     const filled = [];
@@ -76,7 +85,7 @@ class Histogram {
   }
 }
 
-/** Of all requests of a worker or a client, from its making on. */
+/** Counters of all requests of a worker or client since its creation. */
 class Meter {
   requests = 0;
   replies = 0;
@@ -87,12 +96,12 @@ class Meter {
   #errors = new Map();
   #times = new Histogram();
 
-  /** A request has ended with this code. @param {string} code */
+  /** Counts a request that ended with this code. @param {string} code */
   error(code) {
     this.#errors.set(code, (this.#errors.get(code) ?? 0) + 1);
   }
 
-  /** So long a request took. @param {number} ms */
+  /** Records the duration of a request. @param {number} ms */
   took(ms) {
     this.#times.record(ms);
   }

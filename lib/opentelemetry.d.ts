@@ -2,10 +2,11 @@ import type { InstrumentationConfig } from '@opentelemetry/instrumentation';
 import { InstrumentationBase } from '@opentelemetry/instrumentation';
 
 /**
- * Spans of kind CLIENT for requests and of kind SERVER for their handling, in one trace: the W3C trace context travels in
- * the headers of the request. Metrics `rpc.client.call.duration` and `rpc.server.call.duration`.
+ * Creates spans of kind CLIENT for requests and of kind SERVER for their handling, in one trace: the headers
+ * of the request carry the W3C trace context. Records the metrics `rpc.client.call.duration` and
+ * `rpc.server.call.duration`.
  *
- * To be registered before the requests are made; what is running already is not traced.
+ * Register it before requests are made; running ones are not traced.
  */
 export class ZmqOmdpInstrumentation extends InstrumentationBase {
   constructor(config?: InstrumentationConfig);

@@ -1,7 +1,7 @@
 'use strict';
 
-// `zmq-omdp/opentelemetry`: spans and metrics of requests and of their handling, from the messages of the channels of
-// `lib/tracing.js`. The semantic conventions are those for RPC of version 1.45.
+// `zmq-omdp/opentelemetry`: spans and metrics of requests and of their handling, from the messages on the
+// channels of `lib/tracing.js`. They follow version 1.45 of the semantic conventions for RPC.
 
 const {
   ROOT_CONTEXT,
@@ -22,23 +22,23 @@ const { version } = require('../package.json');
 
 const SYSTEM = 'zmq-omdp';
 
-/** In seconds, as the conventions advise. */
+/** In seconds, as the conventions recommend. */
 const BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
-/** The spans that have not ended. @type {WeakMap<Message, Span>} */
+/** The open spans. @type {WeakMap<Message, Span>} */
 const spans = new WeakMap();
 
 /** @typedef {{ client: Histogram, server: Histogram }} Durations */
 
 class ZmqOmdpInstrumentation extends InstrumentationBase {
-  // No private fields: the parent's constructor calls methods of this class before it has any.
+  // No private fields: the parent's constructor calls methods of this class before they would exist.
 
   /** @param {InstrumentationConfig} [config] */
   constructor(config = {}) {
     super(SYSTEM, version, config);
   }
 
-  /** Nothing is patched. @override */
+  /** No module is patched. @override */
   init() {
     return [];
   }
@@ -95,7 +95,7 @@ class ZmqOmdpInstrumentation extends InstrumentationBase {
     const attributes = { ...attributesOf(message), 'zmq_omdp.client.name': message.client };
     const span = this.tracer.startSpan(message.service, { kind: SpanKind.CLIENT, attributes });
     spans.set(message, span);
-    // Under MDP no headers can be sent.
+    // MDP requests have no headers.
     if (message.headers !== undefined) {
       propagation.inject(tracing.setSpan(context.active(), span), message.headers);
     }
@@ -160,7 +160,7 @@ function end(message, durations) {
     'zmq_omdp.reply.size': message.replySize,
     'zmq_omdp.reply.partials': message.partials,
   });
-  // With the span in the context, so that exemplars can point to it.
+  // The span is in the context, so that exemplars can refer to it.
   const active = tracing.setSpan(context.active(), span);
   durations?.record(message.duration / 1000, { ...attributesOf(message), ...outcomeOf(message) }, active);
   span.end();

@@ -1,7 +1,7 @@
 'use strict';
-// Every option, once. From this table come the checks (options.js), the flags, variables and help of the
-// command line (cli/options.js) and the tables in docs/api.md (`npm run generate`); a test compares index.d.ts with it.
-// It does not need the native side: `--help` works without a binary.
+// The table of all options, from which these are derived: the checks (options.js), the flags, variables and help of the
+// command line (cli/options.js), and the tables in docs/api.md (`npm run generate`); a test compares index.d.ts with it.
+// It does not require the native side, so that `--help` works without a binary.
 
 /** @typedef {'broker' | 'worker' | 'client' | 'request' | 'stop'} Role `request` and `stop` are options of a call */
 
@@ -12,30 +12,30 @@
  * @property {'number' | 'integer' | 'boolean' | 'name' | 'protocol' | 'protocols' | 'key' | 'text' | 'rules' | 'signal' |
  *   'schema' | 'schemas' | 'headers' | 'words' | 'json' | 'discover' | 'function' | 'version' | 'versions' | 'balance' | 'rate' | 'policies' | 'retry' | 'user' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which is as if they were missing
  * @property {number} [min] of numbers
- * @property {number} [max] of numbers; none is 2^53 - 1
- * @property {string} [off] of numbers: what -1 stands for, where it may be given
- * @property {string} [auto] of numbers: what `'auto'` stands for, where it may be given; native code knows it as -1
+ * @property {number} [max] of numbers; 2^53 - 1 if missing
+ * @property {string} [off] of numbers: the meaning of -1, if it is permitted
+ * @property {string} [auto] of numbers: the meaning of `'auto'`, if it is permitted; -1 in native code
  * @property {'ms' | 'µs' | 'bytes'} [unit]
  * @property {unknown} [value] the default
- * @property {string} [default] the words for a default that is no value
+ * @property {string} [default] the description of a default that is not a fixed value
  * @property {string} help one line, plain text
- * @property {string} [more] what docs/api.md adds, in Markdown
- * @property {'security'} [group] has a table of its own in docs/api.md
- * @property {Flag} [flag] its flag on the command line is its name in kebab case
+ * @property {string} [more] further text for docs/api.md, in Markdown
+ * @property {'security'} [group] a separate table in docs/api.md
+ * @property {Flag} [flag] settings of its command-line flag, whose name is the option's in kebab case
  */
 
 /**
- * - `none`: it has no flag, no variable and no key in a config file.
- * - `secret`: no flag, since the arguments of a process can be seen; beside the variable there is a flag for a file.
+ * - `none`: no flag, variable or key in a config file.
+ * - `secret`: no flag, because the arguments of a process are visible; a variable, and a flag for a file.
  * - `file`: only in a config file.
- * - `octal`: on the command line and in a file it is written as `chmod` takes it, `660`.
+ * - `octal`: written in the notation of `chmod` on the command line and in a file, such as `660`.
  * @typedef {{ short?: string, metavar?: string, octal?: boolean, only?: 'none' | 'secret' | 'file' }} Flag
  */
 
-/** The longest delay that a timer of Node or of the native side can hold, about 24.8 days. */
+/** The longest delay of a timer of Node.js or of the native side, about 24.8 days. */
 const MAX_MS = 2147483647;
 
-/** What peers may speak; the first is what a worker or client speaks unless told otherwise. */
+/** The dialects; the first is the default of workers and clients. */
 const PROTOCOLS = ['omdp', 'mdp/0.1', 'mdp/0.2', 'mdp/0.2-majortomo', 'pigato'];
 
 const WHAT_MDP_LACKS = '[mdp.md](mdp.md#worker-and-client-at-a-standard-broker) lists what MDP lacks';
@@ -88,7 +88,7 @@ const OPTIONS = [
     name: 'maxMessageSize',
     of: PEERS,
     type: 'integer',
-    // What a batch of short messages may have.
+    // The maximum size of a batch of short messages.
     min: 65536,
     unit: 'bytes',
     // Half of V8's longest string.
@@ -103,7 +103,7 @@ const OPTIONS = [
     min: 0,
     off: 'no limit',
     value: 16384,
-    help: 'how many connections there may be',
+    help: 'the maximum number of connections',
     more: 'See [Connections](broker.md#connections)',
   },
   {
@@ -113,7 +113,7 @@ const OPTIONS = [
     min: 0,
     off: 'no limit',
     value: 8192,
-    help: 'how many connections one address may have',
+    help: 'the maximum number of connections of one address',
   },
   {
     name: 'maxConnectionsPerUser',
@@ -122,7 +122,7 @@ const OPTIONS = [
     min: 0,
     off: 'no limit',
     value: 8192,
-    help: 'how many connections one user may have',
+    help: 'the maximum number of connections of one user',
   },
   {
     name: 'silenceInterval',
@@ -133,7 +133,7 @@ const OPTIONS = [
     off: 'no limit',
     unit: 'ms',
     value: 60000,
-    help: 'how long a connection may say nothing after its handshake',
+    help: 'how long a connection may be silent after its handshake',
   },
   {
     name: 'ipcMode',
@@ -150,11 +150,11 @@ const OPTIONS = [
     name: 'maxPeerBytes',
     of: ['broker'],
     type: 'integer',
-    // A smaller limit would not hold what is under way to a peer that keeps up.
+    // A smaller limit would affect peers that keep up.
     min: 65536,
     unit: 'bytes',
     value: 64 * 1024 * 1024,
-    help: 'how many bytes may wait for a peer that does not read them',
+    help: 'the maximum number of bytes that wait for a peer that does not read them',
     more: 'Beyond that the peer is [disconnected](broker.md#slow-peers)',
   },
   {
@@ -172,7 +172,7 @@ const OPTIONS = [
     type: 'number',
     min: 1,
     max: MAX_MS,
-    off: 'without end',
+    off: 'no limit',
     unit: 'ms',
     value: 60000,
     help: 'how long a request of an MDP client waits for a worker',
@@ -186,8 +186,8 @@ const OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     value: 1000,
-    help: 'how long a peer whose tcp connection ended may take to come back before what it had is given up',
-    more: 'Over ipc and inproc it is 100 ms at most',
+    help: 'how long a peer may take to reconnect after its tcp connection ended, before its requests are given up',
+    more: 'Over ipc and inproc the maximum is 100 ms',
   },
   {
     name: 'busyTimeout',
@@ -207,7 +207,7 @@ const OPTIONS = [
     // Polling longer than this has no use.
     max: 1000000,
     unit: 'µs',
-    auto: 'what the traffic suggests',
+    auto: 'a time that depends on the traffic',
     value: 'auto',
     help: "how long the broker's thread polls for the next message before it sleeps",
     more: 'Effective only when traffic is low: single requests are faster, at the price of processor time. See [broker.md](broker.md#spin)',
@@ -257,7 +257,7 @@ const OPTIONS = [
     of: ['broker'],
     type: 'versions',
     value: 'highest',
-    help: 'to which versions that satisfy its range a request goes: highest or all',
+    help: 'which of the versions that satisfy its range may get a request: highest or all',
     more: 'See [services.md](services.md#versions)',
     flag: { metavar: 'WHICH' },
   },
@@ -277,7 +277,7 @@ const OPTIONS = [
     of: ['broker'],
     type: 'policies',
     help: 'policies and rates of services, by name or by a pattern with *',
-    more: '`{ orders: { balance, rate } }`. They go before what workers say. See [services.md](services.md#policies)',
+    more: '`{ orders: { balance, rate } }`. They take precedence over those of workers. See [services.md](services.md#policies)',
     flag: { only: 'none' },
   },
   {
@@ -285,7 +285,7 @@ const OPTIONS = [
     of: ['broker'],
     type: 'boolean',
     value: false,
-    help: 'tell of each request that ends, by the event requestEnded',
+    help: 'emit the event requestEnded for requests that end',
     more: 'At most 4000 events at once and 2000 a second in the long run. On the command line `--debug` sets it',
   },
   {
@@ -295,8 +295,8 @@ const OPTIONS = [
     min: 0,
     max: 1000000,
     value: 1000,
-    help: 'how many services have numbers of their own',
-    more: 'Those of the others are added up. See [monitoring.md](monitoring.md#metrics)',
+    help: 'the maximum number of services with separate metrics',
+    more: 'The metrics of the others are summed. See [monitoring.md](monitoring.md#metrics)',
   },
   {
     name: 'maxHeld',
@@ -306,7 +306,7 @@ const OPTIONS = [
     off: 'no limit',
     unit: 'bytes',
     value: 512 * 1024 * 1024,
-    help: 'how much the broker may keep for its peers in all',
+    help: 'the maximum size of the data kept for all peers',
     more: 'See [broker.md](broker.md#what-a-peer-may-cost)',
   },
   {
@@ -317,7 +317,7 @@ const OPTIONS = [
     off: 'no limit',
     unit: 'bytes',
     value: 384 * 1024 * 1024,
-    help: 'how much the broker may keep for all peers of one user',
+    help: 'the maximum size of the data kept for all peers of one user',
   },
   {
     name: 'maxHeldPerAddress',
@@ -327,8 +327,8 @@ const OPTIONS = [
     off: 'no limit',
     unit: 'bytes',
     value: 448 * 1024 * 1024,
-    help: 'how much the broker may keep for all peers of one address',
-    more: 'Peers over ipc and inproc have none',
+    help: 'the maximum size of the data kept for all peers of one address',
+    more: 'Peers over ipc and inproc have no address',
   },
   {
     name: 'maxHeldPerPeer',
@@ -338,7 +338,7 @@ const OPTIONS = [
     off: 'no limit',
     unit: 'bytes',
     value: 256 * 1024 * 1024,
-    help: 'how much the broker may keep for one peer',
+    help: 'the maximum size of the data kept for one peer',
   },
   {
     name: 'handshakeInterval',
@@ -359,7 +359,7 @@ const OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     value: 100,
-    help: 'how long to wait after the loss of the broker before connecting again',
+    help: 'the first pause after the loss of the broker before connecting again',
     more: 'Each pause is longer or shorter by up to a quarter, so that not all peers of a broker come back at once',
   },
   {
@@ -370,14 +370,14 @@ const OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     value: 30000,
-    help: 'the longest pause: each attempt in a row that leads to no broker doubles it',
+    help: 'the longest pause: each consecutive attempt that reaches no broker doubles the pause',
   },
   {
     name: 'discover',
     of: ['worker', 'client'],
     type: 'discover',
     value: 'one',
-    help: 'how many brokers there are behind a name in an endpoint: one or all, one at each address',
+    help: 'whether a host name in an endpoint means one broker, or one at each of its addresses: one or all',
     more: 'See [Brokers by name](client.md#brokers-by-name)',
     flag: { metavar: 'WHICH' },
   },
@@ -389,16 +389,16 @@ const OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     value: 30000,
-    help: 'how often such names are looked up again',
-    more: 'Earlier when a broker cannot be reached',
+    help: 'the interval at which such names are looked up again',
+    more: 'Earlier if a broker is unreachable',
   },
   {
     name: 'lookup',
     of: ['worker', 'client'],
     type: 'function',
     default: 'dns.lookup',
-    help: 'what looks up the addresses of a name under discover: all',
-    more: 'A function like `dns.lookup` or `dns.promises.lookup`',
+    help: 'the function that looks up the addresses of a name under discover: all',
+    more: 'Compatible with `dns.lookup` or `dns.promises.lookup`',
     flag: { only: 'none' },
   },
   {
@@ -406,8 +406,8 @@ const OPTIONS = [
     of: ['worker', 'client'],
     type: 'function',
     default: 'dns.resolveSrv',
-    help: 'what looks up the SRV records of a name',
-    more: 'A function like `dns.resolveSrv` or `dns.promises.resolveSrv`',
+    help: 'the function that looks up the SRV records of a name',
+    more: 'Compatible with `dns.resolveSrv` or `dns.promises.resolveSrv`',
     flag: { only: 'none' },
   },
   {
@@ -423,7 +423,7 @@ const OPTIONS = [
     of: ['worker'],
     type: 'boolean',
     value: false,
-    help: 'serve all names that begin as the service does, whose last character is *',
+    help: 'treat the service, whose last character is *, as a pattern, and serve all names with its prefix',
     more: 'See [services.md](services.md#patterns)',
   },
   {
@@ -442,7 +442,7 @@ const OPTIONS = [
     min: 1,
     max: 1000,
     value: 1,
-    help: 'how much of the work it gets under the policy weighted',
+    help: 'the share of requests that the worker gets under the policy weighted',
   },
   {
     name: 'rate',
@@ -461,7 +461,7 @@ const OPTIONS = [
     max: MAX_MS,
     off: 'no limit',
     value: 1,
-    help: 'how many requests may run at a time',
+    help: 'how many requests may run at the same time',
     more: 'Over all brokers together',
     flag: { short: 'n' },
   },
@@ -470,7 +470,7 @@ const OPTIONS = [
     of: ['worker'],
     type: 'integer',
     min: 0,
-    // A larger number gains nothing, and more is lost with a worker that dies.
+    // A larger number has no benefit, and more is lost with a worker that dies.
     max: 65535,
     value: 1024,
     help: 'how many further requests the broker may hand over in advance',
@@ -482,7 +482,7 @@ const OPTIONS = [
     type: 'words',
     max: 512,
     default: 'none',
-    help: 'what the worker is or does, for those who ask the broker',
+    help: "a description of the worker, for the broker's directory",
     more: '1 to 512 bytes. See [services.md](services.md#who-is-there)',
     flag: { only: 'none' },
   },
@@ -492,7 +492,7 @@ const OPTIONS = [
     type: 'json',
     max: 4096,
     default: 'none',
-    help: 'an object that is told to those who ask the broker',
+    help: "an object with metadata, for the broker's directory",
     more: 'At most 4096 bytes as JSON',
     flag: { only: 'none' },
   },
@@ -502,7 +502,7 @@ const OPTIONS = [
     type: 'number',
     min: 1,
     max: MAX_MS,
-    off: 'no bound',
+    off: 'no limit',
     unit: 'ms',
     value: -1,
     help: 'how long the event loop may be blocked before the worker counts as lost',
@@ -514,10 +514,10 @@ const OPTIONS = [
     type: 'number',
     min: 1,
     max: MAX_MS,
-    off: 'no bound',
+    off: 'no limit',
     unit: 'ms',
     value: -1,
-    help: 'how long a handler may take for a request before the request ends and its place is free',
+    help: 'how long a handler may take for a request before the request ends and its place becomes free',
     more: 'See [worker.md](worker.md#time-limit)',
   },
   {
@@ -530,7 +530,7 @@ const OPTIONS = [
     unit: 'ms',
     value: 60000,
     help: 'how long a request waits without any sign of its reply',
-    more: 'For requests without a timeout of their own',
+    more: 'The default of requests',
     flag: { short: 't' },
   },
   {
@@ -590,8 +590,8 @@ const OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     default: 'none',
-    help: 'how long the request may take in all',
-    more: "Infinity is none. A handler's `reply` may be given in its place. See [client.md](client.md#timeouts)",
+    help: 'the maximum total duration of the request',
+    more: '`Infinity` means none. The `reply` of a handler may be given instead. See [client.md](client.md#timeouts)',
     flag: { only: 'none' },
   },
   {
@@ -606,7 +606,7 @@ const OPTIONS = [
     of: ['request'],
     type: 'headers',
     help: 'a plain object of strings, finite numbers and booleans, for the handler',
-    more: 'It is `opts.headers` there',
+    more: 'The handler gets them as `opts.headers`',
     flag: { only: 'none' },
   },
   {
@@ -616,7 +616,7 @@ const OPTIONS = [
     min: 0,
     max: 9,
     value: 0,
-    help: 'which requests go first: 9 before 0',
+    help: 'the priority, where 9 precedes 0',
     more: 'See [services.md](services.md#priorities)',
   },
   {
@@ -624,7 +624,7 @@ const OPTIONS = [
     of: ['request'],
     type: 'name',
     max: 255,
-    help: 'the name of the only worker that may have it',
+    help: 'the name of the only worker that may get the request',
     more: 'See [services.md](services.md#one-worker)',
     flag: { metavar: 'NAME' },
   },
@@ -633,7 +633,7 @@ const OPTIONS = [
     of: ['request'],
     type: 'name',
     max: 255,
-    help: 'requests of one key go to one worker',
+    help: 'a routing key: requests with the same key go to one worker',
     more: 'See [services.md](services.md#keys)',
     flag: { metavar: 'KEY' },
   },
@@ -642,10 +642,10 @@ const OPTIONS = [
     of: ['request'],
     type: 'integer',
     min: 0,
-    // Enough for a request that kills its workers.
+    // A limit for requests that crash their workers.
     max: 255,
     value: 0,
-    help: 'how often the request may start again after its worker was lost',
+    help: 'how often the request may start again after the loss of its worker',
     more: 'Or a policy, `{ attempts, on, delay, factor, maxDelay, jitter }`. See [client.md](client.md#retries)',
   },
   {
@@ -661,11 +661,11 @@ const OPTIONS = [
     type: 'number',
     min: 0,
     max: MAX_MS,
-    off: 'without end',
+    off: 'no limit',
     unit: 'ms',
     value: -1,
-    help: 'how long to wait for what has to end first',
-    more: 'That is the running handlers of a worker, what runs at the workers of a broker, and the drain of a client. For a broker the default is 0',
+    help: 'how long to wait for running requests',
+    more: 'For the running handlers of a worker, the requests that run at the workers of a broker, or the drain of a client. The default of a broker is 0',
     flag: { only: 'none' },
   },
   {
@@ -769,7 +769,7 @@ function optionsOf(role) {
 }
 
 /**
- * The range of a number, in the words of messages and documents.
+ * The range of a number, as messages and documents describe it.
  * @param {Option} option
  * @returns {string}
  */

@@ -29,7 +29,7 @@ const { checkSchema, checkSchemas } = require('./schema');
 
 const MAX_SERVICE_BYTES = 255;
 const MAX_NAME_BYTES = 255;
-/** Of one worker. */
+/** The maximum number of services of one worker. */
 const MAX_SERVICES = 1024;
 
 const checkProtocol = oneOf(PROTOCOLS);
@@ -41,7 +41,7 @@ function checkProtocols(value, what) {
   return Array.from(value, (each, index) => checkProtocol(each, `${what}[${index}]`));
 }
 
-/** An object as JSON of so many bytes at most. @param {number} max @returns {Check} */
+/** Checks an object that is sent as JSON of at most `max` bytes. @param {number} max @returns {Check} */
 function jsonOf(max) {
   return (value, what) => {
     let json;
@@ -58,7 +58,7 @@ function jsonOf(max) {
   };
 }
 
-/** The grammar of https://semver.org, without build metadata, which say nothing about precedence. */
+/** The grammar of https://semver.org without build metadata, which do not affect precedence. */
 const VERSION =
   /^(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})(-(0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*))*)?$/;
 
@@ -70,7 +70,10 @@ function checkVersion(value, what) {
   throw new RangeError(`${what} must be a version such as 2.1.0 or 2.1.0-rc.1, got ${given(value)}`);
 }
 
-/** What each type of the table is checked by. @type {Partial<Record<Option['type'], (option: Option) => Check>>} */
+/**
+ * The check for each type of the table.
+ * @type {Partial<Record<Option['type'], (option: Option) => Check>>}
+ */
 const CHECKS = {
   version: () => checkVersion,
   versions: () => oneOf(['highest', 'all']),
@@ -104,7 +107,7 @@ const CHECKS = {
 
 /**
  * @param {Role} role
- * @returns {Map<string, Check>} those that one value is enough for
+ * @returns {Map<string, Check>} the checks of options that need only their own value
  */
 function checksOf(role) {
   const options = optionsOf(role).map((option) => [option.name, CHECKS[option.type]?.(option)]);
@@ -125,7 +128,7 @@ const ROLES = Object.fromEntries(
 
 /**
  * @param {'broker' | 'worker' | 'client'} role
- * @param {unknown} conf what the user gave
+ * @param {unknown} conf the user's options
  * @returns {any} every option of the role, with defaults
  */
 function checkConf(role, conf) {
@@ -150,7 +153,7 @@ function checkConf(role, conf) {
 }
 
 /**
- * What a peer shows of its options: none of security, which have secrets.
+ * The options that a peer shows: all except security options, which contain secrets.
  * @param {'broker' | 'worker' | 'client'} role
  * @param {any} checked
  * @returns {Readonly<Record<string, unknown>>}
@@ -172,7 +175,7 @@ function unknownOption(key, role) {
 }
 
 /**
- * libzmq decides whether an endpoint is well-formed, when it binds or connects.
+ * Checks endpoints. libzmq checks their syntax when it binds or connects.
  * @param {unknown} endpoint
  * @returns {string[]}
  */
@@ -190,7 +193,7 @@ function checkEndpoints(endpoint) {
 const TRANSPORTS = [/^tcp:\/\/[^/]+:[0-9]+$/, /^ipc:\/\/./, /^inproc:\/\/./, /^tcp\+srv:\/\//];
 
 /**
- * While a peer runs nobody waits for what libzmq says of an endpoint.
+ * Checks the syntax where no caller waits for an error of libzmq, because the peer is running.
  * @param {string} endpoint
  * @param {string} what
  */
@@ -200,7 +203,7 @@ function checkTransport(endpoint, what) {
 }
 
 /**
- * The brokers of a worker or client. A repeated endpoint would be two connections to one broker.
+ * Checks the endpoints of brokers. A repeated endpoint would open two connections to one broker.
  * @param {unknown} endpoint
  * @returns {string[]}
  */
@@ -225,7 +228,7 @@ function checkService(service) {
 }
 
 /**
- * @param {unknown} given the name of a service, or handlers by the names of several
+ * @param {unknown} given the name of a service, or handlers by the names of several services
  * @param {{ name: string, generated: boolean, version?: string, pattern: boolean, protocol: string }} conf
  * @returns {{ services: string[], names: string[], handlers: Function[] | undefined }}
  */
@@ -242,7 +245,7 @@ function checkServices(given, conf) {
     const what = `services[${JSON.stringify(service)}]`;
     checkServiceText(service, `the name of ${what}`);
     if (typeof handler !== 'function') throw wrongType(handler, what, 'a function');
-    // The broker sees a worker for each.
+    // At the broker each service is a separate worker.
     const name = `${conf.name}/${serviceName(service, conf)}`;
     if (!conf.generated && entries.length > 1 && Buffer.byteLength(name) > MAX_NAME_BYTES) {
       throw new RangeError(
@@ -283,8 +286,8 @@ const STOP = checksOf('stop');
 const STOP_DEFAULTS = Object.fromEntries(optionsOf('stop').map(({ name, value }) => [name, value]));
 
 /**
- * @param {unknown} options of stop()
- * @returns {any} all of them, with defaults
+ * @param {unknown} options those of stop()
+ * @returns {any} all options, with defaults
  */
 function checkStop(options) {
   const result = { ...STOP_DEFAULTS };
@@ -301,7 +304,8 @@ function checkStop(options) {
 const checkConcurrencyValue = /** @type {Check} */ (checksOf('worker').get('concurrency'));
 
 /**
- * A worker under MDP has one request at a time: its broker gives it no more, and its replies do not say which.
+ * Checks a concurrency. Under MDP it must be 1: a broker gives a worker one request at a time, and replies do
+ * not identify their requests.
  * @param {string} protocol
  * @param {unknown} value
  * @returns {number}

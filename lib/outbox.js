@@ -1,9 +1,10 @@
 'use strict';
 
 /**
- * The native side of a peer, as the addon exports it; the numbers of records are in src/node/crossing.rs.
+ * The native side of a peer, as the addon exports it; src/node/crossing.rs has the numbers of records.
  * @typedef {object} Core
- * @property {(wake: () => void) => void} start whose outcome is a record; `wake` is called when drain() has something
+ * @property {(wake: () => void) => void} start a record reports the result; `wake` is called when drain() has
+ * records
  * @property {(timeoutMs: number) => void} stop
  * @property {(into: Float64Array, room: number, ahead: number) => string} drain
  * @property {() => Int32Array | null} [claims]
@@ -24,25 +25,28 @@ const { LongString } = require('./values');
 
 /** @import { Body } from './values' */
 
-/** Bytes, or a string that is to become JSON. @typedef {Uint8Array | string} Blob */
+/** Bytes, or a string that becomes JSON. @typedef {Uint8Array | string} Blob */
 
 const BLOB = Flag.Blob;
 const SAME = Flag.Same;
 
-/** A batch is handed over when it has so many records, or so many bytes and UTF-16 units of text. */
+/** A batch is submitted when it has this many records, or this many bytes and UTF-16 units of text. */
 const MAX_RECORDS = 1024;
 const MAX_BULK = 256 * 1024;
 
-/** Bytes from so many on are handed over at once: that costs less than a copy that could wait. */
+/** Bytes of at least this size are submitted at once, which costs less than a copy. */
 const MAX_COPY = 16 * 1024;
 
-/** How long an urgent record may lie behind others while JavaScript doesn't come to the end of its tick. */
+/** How many ms an urgent record may wait while JavaScript does not reach the end of its tick. */
 const MAX_WAIT_MS = 5;
 
-/** Those of peers that run. What is in them when the process ends on purpose leaves with it. @type {Set<Outbox>} */
+/**
+ * The outboxes of running peers, which are flushed when the process exits deliberately.
+ * @type {Set<Outbox>}
+ */
 const OPEN = new Set();
 
-/** How many ms a process that ends gives what was handed over to find its broker, over all peers. */
+/** How many ms an exiting process waits for requests to leave for their brokers, over all peers. */
 const LAST_MS = 200;
 
 process.on('exit', () => {
@@ -52,11 +56,11 @@ process.on('exit', () => {
 });
 
 /**
- * Collects records for the native side, so that one call carries many.
+ * Collects records for the native side, so that one call submits many.
  *
- * Outside of a drain the first record of a tick is submitted at once and the others at the end of the tick: a single request
- * does not wait, and a burst crosses in batches. Records of the callbacks of a drain are submitted at its end. While the peer
- * is not started, batches are held.
+ * Outside of a drain the first record of a tick is submitted at once and the others at the end of the tick: a
+ * single request does not wait, and a burst crosses in batches. The records of callbacks in a drain are
+ * submitted at its end. While the peer is not started, batches are held.
  */
 class Outbox {
   #core;
@@ -66,9 +70,9 @@ class Outbox {
   /** @type {Blob[] | undefined} */
   #blobs;
   #bulk = 0;
-  /** The last of the blobs is bytes that somebody else may change. */
+  /** Whether the last blob is bytes that the caller may still change. */
   #lent = false;
-  /** Of the last request in the batch. @type {string | undefined} */
+  /** The service and the options of the last request in the batch. @type {string | undefined} */
   #service;
   #options = '';
   /** Full batches that wait for open(). @type {[Float64Array, number, string, Blob[] | undefined][]} */
@@ -76,7 +80,7 @@ class Outbox {
   #open = false;
   #draining = false;
   #ticking = false;
-  /** Nothing was handed over yet in this tick or drain. */
+  /** Whether nothing was submitted yet in this tick or drain. */
   #fresh = true;
   #since = 0;
   #time = 0;
@@ -104,8 +108,8 @@ class Outbox {
   }
 
   /**
-   * Like put(), for records that should leave although JavaScript goes on computing: partials and heartbeats. They are
-   * never held, because they mean nothing to a later start of the peer.
+   * As put(), for records that should leave even if JavaScript continues to compute: partials and heartbeats.
+   * They are never held, because they have no meaning for a later start of the peer.
    * @param {number} op
    * @param {number} id
    * @param {Body} body
@@ -135,8 +139,8 @@ class Outbox {
    * @param {string} service
    * @param {Body} body
    * @param {string} options
-   * @param {number} terms the timeout, and how the request is to be treated
-   * @param {number} left of its deadline, above all lengths of options
+   * @param {number} terms the timeout, and the treatment of the request
+   * @param {number} left the time left until the deadline, shifted above the length of the options
    */
   putRequest(op, id, service, body, options, terms, left) {
     const text = typeof body === 'string' ? body : '';
@@ -153,7 +157,7 @@ class Outbox {
     if (this.#lent) this.#own();
   }
 
-  /** The peer runs now: hands over what was held. */
+  /** The peer is running: submits the held batches. */
   open() {
     this.#open = true;
     OPEN.add(this);
@@ -163,13 +167,13 @@ class Outbox {
     this.flush();
   }
 
-  /** From now on records are held. */
+  /** Holds records from now on. */
   close() {
     this.#open = false;
     OPEN.delete(this);
   }
 
-  /** Drops what was not handed over. */
+  /** Drops all unsubmitted records. */
   clear() {
     this.#held = [];
     this.#empty();
@@ -181,7 +185,7 @@ class Outbox {
     this.#time = now;
   }
 
-  /** Within a drain the clock was asked. @param {number} now */
+  /** The clock was read within a drain. @param {number} now */
   touch(now) {
     this.#time = now;
   }
@@ -190,7 +194,7 @@ class Outbox {
     return this.#draining;
   }
 
-  /** When this tick or drain began, about: what is put into one batch need not ask the clock for each. */
+  /** When this tick or drain began, approximately: the clock is not read for each record of a batch. */
   get time() {
     if (!this.#draining && !this.#ticking) this.#time = performance.now();
     return this.#time;
@@ -207,12 +211,12 @@ class Outbox {
     const count = this.#count;
     const text = this.#text;
     const blobs = this.#blobs;
-    // Emptied first, so that nothing is handed over twice, whatever submit() does.
+    // Emptied first, so that no record is submitted twice even if submit() throws.
     this.#empty();
     this.#core.submit?.(this.#records, count, text, blobs);
   }
 
-  /** What was handed over is to leave the process, within so many ms. @param {number} ms */
+  /** Waits until submitted requests have left the process. @param {number} ms */
   leave(ms) {
     this.#core.flush?.(ms);
   }
@@ -227,8 +231,8 @@ class Outbox {
   }
 
   /**
-   * What is in a batch is the caller's until now: native code copies it when the batch leaves, and what stays longer is
-   * copied here.
+   * Takes ownership of the last blob, which belongs to the caller until now: native code copies it when the
+   * batch is submitted, and one that stays longer is copied here.
    */
   #own() {
     const blobs = /** @type {Blob[]} */ (this.#blobs);
@@ -253,7 +257,7 @@ class Outbox {
    * @param {Uint8Array | LongString | undefined} blob
    */
   #append(op, id, a, b, c, d, text, blob) {
-    // First, because beyond V8's longest string this throws, and then nothing must have changed.
+    // First, because it throws beyond V8's longest string; the state must not have changed then.
     const joined = this.#text + text;
     if (this.#count * FIELDS === this.#records.length) this.#grow();
     const records = this.#records;
@@ -309,7 +313,7 @@ class Outbox {
   }
 
   #grow() {
-    // An idle peer should not keep the 48 KiB that a busy one needs.
+    // An idle peer should not occupy the 48 KiB that a busy one needs.
     const grown = new Float64Array(this.#records.length * 4);
     grown.set(this.#records);
     this.#records = grown;

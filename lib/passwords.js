@@ -6,7 +6,7 @@ const { promisify } = require('node:util');
 const COST = { ln: 15, r: 8, p: 1 };
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
-/** What a rule may ask of the broker for each password: at most 1 GB and some seconds. */
+/** Maximum costs of a hash at the broker: 1 GB and some seconds. */
 const MAX = { ln: 20, r: 8, p: 16 };
 const MAX_BYTES = 255;
 
@@ -34,7 +34,7 @@ function checkPassword(value, what) {
 
 /**
  * @param {unknown} password
- * @returns {Promise<string>} for the rules of a broker, instead of the password
+ * @returns {Promise<string>} the hash, for the rules of a broker
  */
 async function hashPassword(password) {
   const text = checkPassword(password, 'password');
@@ -48,7 +48,7 @@ async function hashPassword(password) {
 }
 
 /**
- * A password of the rules, as clear text or hashed, for the native side.
+ * Checks a password of the rules, in clear text or hashed, and converts it for the native side.
  * @param {unknown} value
  * @param {string} what
  * @returns {object}
@@ -56,7 +56,8 @@ async function hashPassword(password) {
 function checkPasswordRule(value, what) {
   const text = checkPassword(value, what);
   if (!text.startsWith('$')) return { clear: text };
-  // A value that looks like a hash must be one: a hash of another kind would otherwise be the password itself.
+  // A value that looks like a hash must be one; otherwise the text of an unsupported hash would be the
+  // password.
   const parts = FORM.exec(text);
   const [ln, r, p] = parts === null ? [0, 0, 0] : parts.slice(1, 4).map(Number);
   if (parts === null || ln < 1 || ln > MAX.ln || r < 1 || r > MAX.r || p < 1 || p > MAX.p) {

@@ -11,7 +11,7 @@ const { Snapshots } = require('./stats');
 const { LargeJson } = require('./values');
 const { Waiter, attempt } = require('./waiter');
 
-/** Records from the native side that all three peers get. */
+/** The kinds of records from the native side that all roles have in common. */
 const STATS = Kind.Stats;
 const STARTED = Kind.Started;
 const START_FAILED = Kind.StartFailed;
@@ -27,33 +27,40 @@ const CREDIT = Kind.Credit;
 
 /** @typedef {'stopped' | 'starting' | 'started' | 'stopping'} State */
 
-/** What a peer gives the part of it that knows its role. @typedef {{ peer: Peer, core: any, outbox: Outbox, refresh: () => void, roomy: () => void }} Link */
+/**
+ * The interface of a peer for its role.
+ * @typedef {{ peer: Peer, core: any, outbox: Outbox, refresh: () => void, roomy: () => void }} Link
+ */
 
 /**
- * The part of a peer that interprets its records.
+ * The part of a peer that handles the records of its role.
  * @typedef {object} Role
  * @property {(link: Link) => void} attach
  * @property {Take} take
- * @property {(state: State, patience: number) => boolean} holds whether, while not stopped, the process stays for
- *   this peer; `patience` is how long a stop may take, -1 without bound
- * @property {(now: number) => void} [timed] the time, when records begin to be taken and now and then between them
- * @property {() => number} [room] how many more requests it can start now; none if it is no worker
+ * @property {(state: State, patience: number) => boolean} holds whether this peer keeps the process alive
+ * while it is not stopped; `patience` is the timeout of a stop, -1 without limit
+ * @property {(now: number) => void} [timed] called with the time when a drain begins, and whenever the clock
+ * is read in it
+ * @property {() => number} [room] how many more requests can start now; only of workers
  * @property {() => void} startCalled
  * @property {(discard?: boolean) => void} stopCalled
- * @property {boolean} [waits] whether a stop without a timeout waits for what runs
- * @property {(done: () => void) => void} [drain] takes nothing new, and says when nothing is outstanding
- * @property {(up: boolean) => void} [connected] a connection to a broker came about, or was lost
- * @property {() => void} opened the native side takes records from now on
+ * @property {boolean} [waits] whether a stop without a timeout waits for running requests
+ * @property {(done: () => void) => void} [drain] accepts no new requests, and calls `done` when none is
+ * outstanding
+ * @property {(up: boolean) => void} [connected] a connection to a broker was opened or lost
+ * @property {() => void} opened the native side accepts records from now on
  * @property {(error: Error) => void} startFailed
  * @property {(text: string) => void} [started]
- * @property {readonly string[]} [endpoints] where a broker is bound
- * @property {(native: any) => any} stats what the user is told of a snapshot
+ * @property {readonly string[]} [endpoints] the bound endpoints of a broker
+ * @property {(native: any) => any} stats makes the user's snapshot
  * @property {() => void} stopped
  */
 
 /** @typedef {{ kind: 'start' | 'stop', timeout: number, drains: boolean, waiters: Waiter[], running: boolean }} Operation */
 
-/** What Broker, Worker and Client have in common: their life, and what keeps the process for it. */
+/**
+ * The common part of Broker, Worker and Client: their life cycle, and whether they keep the process alive.
+ */
 class Peer extends EventEmitter {
   #core;
   #outbox;
@@ -65,7 +72,10 @@ class Peer extends EventEmitter {
   /** @type {State} */
   #state = 'stopped';
   #generation = 0;
-  /** Starts and stops run one after the other, as they were called; the first is under way. @type {Operation[]} */
+  /**
+   * Starts and stops, executed in the order of the calls; the first one is in progress.
+   * @type {Operation[]}
+   */
   #operations = [];
   #holding = false;
   #snapshots;
@@ -75,7 +85,7 @@ class Peer extends EventEmitter {
    * @param {{ name: string, endpoints: string[] }} conf
    * @param {Role} role
    * @param {Readonly<Record<string, unknown>>} shown
-   * @param {Brokers} [brokers] of a worker or client
+   * @param {Brokers} [brokers] only of a worker or client
    */
   constructor(NativeCore, conf, role, shown, brokers) {
     super();
@@ -116,7 +126,7 @@ class Peer extends EventEmitter {
     return this.#brokers?.given ?? this.#conf.endpoints;
   }
 
-  /** The options as they are taken, with defaults. @returns {Readonly<Record<string, any>>} */
+  /** The options in effect, with defaults. @returns {Readonly<Record<string, any>>} */
   get conf() {
     return this.#shown;
   }
@@ -204,7 +214,7 @@ class Peer extends EventEmitter {
     }
   }
 
-  /** Lets what is outstanding end, for so long. @param {Operation} operation */
+  /** Lets outstanding requests end, for the time of the operation's timeout. @param {Operation} operation */
   #drain(operation) {
     const goOn = () => {
       if (!operation.drains) return;
@@ -218,7 +228,7 @@ class Peer extends EventEmitter {
 
   /** @param {Operation} operation */
   #stop({ timeout }) {
-    // What was given before goes before.
+    // Records that were given before the stop precede it.
     this.#outbox.flush();
     this.#core.stop(timeout);
   }
@@ -229,7 +239,7 @@ class Peer extends EventEmitter {
     if (operation.kind === 'start') {
       this.#begin();
     } else if (this.#state === 'stopped') {
-      // The start that it should end has failed.
+      // The start that this stop would end has failed.
       this.#finish('stop');
     } else {
       this.#become('stopping');
@@ -242,7 +252,7 @@ class Peer extends EventEmitter {
     this.#generation += 1;
     this.#become('starting');
     try {
-      // The native side holds this function until its last notice was drained.
+      // The native side keeps this function until its last notice is drained.
       this.#core.start(waker(this.#inbox));
     } catch (error) {
       const { code, message } = /** @type {Error & { code: string }} */ (error);
@@ -266,7 +276,7 @@ class Peer extends EventEmitter {
     this.#refresh();
   }
 
-  /** Asks the native side to hold the event loop, or no longer. */
+  /** Tells the native side whether to keep the event loop alive. */
   #refresh() {
     const wanted =
       this.#snapshots.size > 0 || this.#role.holds(this.#state, this.#operations[0]?.timeout ?? -1);
@@ -281,12 +291,12 @@ class Peer extends EventEmitter {
   /**
    * @param {number} kind
    * @param {number} id
-   * @param {string | null} first null is what JavaScript can't hold
+   * @param {string | null} first null for a text that JavaScript cannot hold
    * @param {string} second
    */
   #take(kind, id, first, second) {
     if (first === null) {
-      // An event that is too large is dropped, like one for which there is no room.
+      // An event that is too large is dropped, as are events that exceed the queue.
       if (kind === STATS) this.#snapshots.refuse(id);
     } else if (kind === CONNECT) {
       this.#role.connected?.(true);
@@ -311,7 +321,8 @@ class Peer extends EventEmitter {
   }
 
   /**
-   * The broker does not let this peer in. It goes on trying, at growing intervals, unless another peer has its name.
+   * The broker refuses this peer. It continues to try, at growing intervals, unless another peer has its
+   * name.
    * @param {{ endpoint: string, reason: string, code?: string }} what
    */
   #refused({ endpoint, reason, code = 'B_REFUSED' }) {
@@ -334,14 +345,14 @@ class Peer extends EventEmitter {
     const error = startError(code, message, this.#given);
     this.#snapshots.end();
     this.#become('stopped');
-    // When stop() was called meanwhile, it has ended what belonged to this life, and what came after it
-    // waits for the next.
+    // A stop() in the meantime has ended everything of this life; what was given after it belongs to the next
+    // life.
     if (this.#operations.length <= 1) this.#role.startFailed(error);
     this.#finish('start', error);
   }
 
   #stopped() {
-    // Nobody asked for it: the native side gave up by itself.
+    // Not requested: the native side has stopped by itself.
     if (this.#operations.length === 0) this.#role.stopCalled(false);
     const bound = this.#role.endpoints ?? [];
     this.#snapshots.end();
@@ -353,7 +364,7 @@ class Peer extends EventEmitter {
   }
 
   /**
-   * @param {'start' | 'stop'} kind of the operation that has come to its end
+   * @param {'start' | 'stop'} kind of the finished operation
    * @param {Error} [error]
    */
   #finish(kind, error) {
@@ -362,7 +373,7 @@ class Peer extends EventEmitter {
       this.#operations.shift();
       this.#settle(operation, error);
     }
-    // A waiter may have called start() or stop() itself; then that runs already.
+    // A waiter may have called start() or stop(), which has started the operation.
     const [next] = this.#operations;
     if (next !== undefined && !next.running) this.#run(next);
   }
@@ -371,7 +382,7 @@ class Peer extends EventEmitter {
   #settle({ waiters }, error) {
     const promises = waiters.flatMap(({ promise }) => promise ?? []);
     if (error !== undefined && promises.length > 0 && this.listenerCount('error') > 0) {
-      // There is a listener, so an unhandled promise need not end the process.
+      // A listener handles the error, so an unhandled promise need not end the process.
       for (const promise of promises) promise.catch(() => {});
       this.#tell('error', error);
     }

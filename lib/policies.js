@@ -6,7 +6,7 @@ const { MAX_MS } = require('./option-table');
 
 /** @import { Check } from './checks' */
 
-/** By what a service chooses among its workers. */
+/** The policies by which a service chooses among its workers. */
 const BALANCES = ['longest-idle', 'least-loaded', 'random', 'weighted'];
 
 const checkBalance = oneOf(BALANCES);
@@ -29,7 +29,7 @@ function checkRate(value, what) {
 }
 
 /**
- * What a broker says of services, by name or pattern.
+ * Checks the broker's policies of services, by name or pattern.
  * @type {Check}
  */
 function checkPolicies(value, what) {

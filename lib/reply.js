@@ -13,7 +13,7 @@ const { encode, owned } = require('./values');
 /** @typedef {import('./values').Body} Body */
 
 /**
- * The interface of a reply to its worker.
+ * The interface between a reply and its worker.
  * @typedef {object} Delivery
  * @property {Map<string, ServiceSchema>} [schemas] what the replies of services must match
  * @property {number} maxMessageSize the largest body that may be sent
@@ -24,7 +24,7 @@ const { encode, owned } = require('./values');
  * @property {(id: number) => void} heartbeat
  */
 
-/** What the client gets for a reply that was destroyed without an error. */
+/** The client's error for a reply that was destroyed without an error. */
 const DESTROYED = { message: 'the reply was destroyed before it ended', name: 'Error', code: 'W_DESTROYED' };
 
 /** @type {(reply: Reply, code: string) => void} */
@@ -45,43 +45,46 @@ let handlerEnded;
 /**
  * The reply to one request as an objectMode Writable: write() sends a partial, end() the final.
  *
- * Values are encoded when they are given, so that a value that cannot be sent throws at the caller and the reply can still
- * be ended. The Writable's own queue contains the encoded bodies.
+ * Values are encoded when they are given, so that an unsendable value throws at the caller and the reply can
+ * still be ended. The Writable's own queue contains the encoded bodies.
  *
- * While there is credit, a part is sent without the Writable's queue. Without credit it waits in the queue: write() returns
- * false while a part waits, and 'drain' is emitted when none waits any more.
+ * With credit, a part is sent without the Writable's queue. Without credit it waits in the queue: write()
+ * returns false while a part waits, and 'drain' is emitted when none waits any more.
  */
 class Reply extends LazyWritable {
   #delivery;
   #id;
   #service;
   #attempt;
-  /** When its time is over, by performance.now(). */
+  /** The end of its handler's time, by performance.now(). */
   #until = Infinity;
-  /** When it began. */
+  /** When the delivery began. */
   #since;
-  /** How many handlers are at work whose end will be known. */
+  /** The number of running handlers whose end will be known. */
   #handlers = 0;
-  /** Where its events run when the native side makes them. */
+  /** The async context of its events, which the native side causes. */
   #scope;
   #ended = false;
-  /** FINAL or ERROR was handed over. */
+  /** Whether FINAL or ERROR was submitted. */
   #sent = false;
-  /** A part was given to it. */
+  /** Whether a part was given. */
   #begun = false;
-  /** And it was ERROR. */
+  /** Whether the submitted message was ERROR. */
   #failed = false;
   /** @type {Body} */
   #final = 'null';
-  /** How many bytes may go out before the client has read some. */
+  /** The remaining credit in bytes. */
   #credit = WINDOW;
-  /** The parts that wait for credit, in front of the Writable's queue. @type {{ bodies: Body[], at: number, done: () => void } | undefined} */
+  /**
+   * The parts that wait for credit, before those in the Writable's queue.
+   * @type {{ bodies: Body[], at: number, done: () => void } | undefined}
+   */
   #held;
-  /** The error that ends the reply, behind what waits. @type {Body | undefined} */
+  /** The error that ends the reply after the waiting parts. @type {Body | undefined} */
   #lastError;
-  /** Why nobody waits any more. @type {string | undefined} */
+  /** The code of the cancellation. @type {string | undefined} */
   #cancelled;
-  /** It was destroyed because of that. */
+  /** Whether it was destroyed because of the cancellation. */
   #abandoned = false;
   /** @type {AbortController | undefined} */
   #controller;
@@ -103,7 +106,7 @@ class Reply extends LazyWritable {
    * @param {number} id
    * @param {string} service
    * @param {number} attempt
-   * @param {Scope} scope of its handler
+   * @param {Scope} scope the handler's
    * @param {number} since
    */
   constructor(delivery, id, service, attempt, scope, since) {
@@ -121,17 +124,17 @@ class Reply extends LazyWritable {
     return this.#ended;
   }
 
-  /** Whether somebody still waits for the reply. */
+  /** Whether the reply has not ended and is still wanted. */
   active() {
     return !this.#ended && this.#cancelled === undefined;
   }
 
-  /** How many ms are left until the request's deadline, 0 when it has passed; Infinity without one. */
+  /** Milliseconds left until the request's deadline, 0 if it has passed; Infinity without a deadline. */
   get remaining() {
     return this.#until === Infinity ? Infinity : Math.max(0, Math.ceil(this.#until - performance.now()));
   }
 
-  /** Aborts when nobody waits any more. */
+  /** Aborts when the reply is not wanted any longer. */
   get signal() {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
@@ -140,7 +143,7 @@ class Reply extends LazyWritable {
     return this.#controller.signal;
   }
 
-  /** Tells the broker and the client that the worker is at it. */
+  /** Tells the broker and the client that the worker is still working. */
   heartbeat() {
     if (this.active()) this.#delivery.heartbeat(this.#id);
   }
@@ -215,16 +218,16 @@ class Reply extends LazyWritable {
   }
 
   [build]() {
-    // The parts in its queue wait for the client.
+    // Parts in the Writable's queue wait for the client.
     this[construct]({ objectMode: true, highWaterMark: 1 });
     if (this.#cancelled !== undefined && !this.#ended) this.#abandon();
     if (!this.#sent) return;
-    // Ended before the stream was used: 'finish' and 'close', or only 'close', are emitted now.
+    // Ended before the stream was constructed: 'finish' and 'close', or only 'close', are emitted now.
     if (this.#failed) this.destroy();
     else super.end();
   }
 
-  /** Whether a part may go out now: there is credit, and nothing before it waits. */
+  /** Whether a part may be sent now: there is credit, and no earlier part waits. */
   #passes() {
     if (this.#credit <= 0 && this.#cancelled === undefined) return false;
     return !this[built] || (this.writableLength === 0 && this.writableCorked === 0);
@@ -259,7 +262,7 @@ class Reply extends LazyWritable {
   #sendFinal() {
     if (this.#sent) return;
     this.#sent = true;
-    // Nobody reads it then, but it makes room for the worker's next request.
+    // A cancelled final is not read, but it makes room for the worker's next request.
     const wanted = this.#cancelled === undefined;
     this.#delivery.final(this.#id, wanted ? this.#final : 'null', this.#since, wanted);
   }
@@ -294,14 +297,17 @@ class Reply extends LazyWritable {
     else this.#release();
   }
 
-  /** As a response of HTTP whose client has gone: whatever is piped into it ends too. */
+  /** As for an HTTP response whose client has gone: a stream that is piped into it ends, too. */
   #abandon() {
     this.#ended = true;
     this.#abandoned = true;
     this.destroy(this.#reason());
   }
 
-  /** Who writes all the same, and then waits for 'drain', is told by 'error' each time. @param {unknown} callback */
+  /**
+   * Reports each write after the cancellation by 'error', for writers that wait for 'drain'.
+   * @param {unknown} callback
+   */
   #refuse(callback) {
     const reason = this.#reason();
     process.nextTick(() => {
@@ -316,7 +322,7 @@ class Reply extends LazyWritable {
     return new OmdpError(code, { service: this.#service, attempt: this.#attempt });
   }
 
-  /** Its handler is at work until the promise that it returned is settled. */
+  /** Counts a handler as running until the promise that it returned is settled. */
   #handlerBegan() {
     this.#handlers += 1;
   }
@@ -324,7 +330,7 @@ class Reply extends LazyWritable {
   #handlerEnded() {
     this.#handlers -= 1;
     if (this.#cancelled === undefined) return;
-    // It could end its reply later still; but when nobody waits for that, it would only keep its place.
+    // It could still end its reply later; but the reply is not wanted, so it would only occupy its place.
     if (!this.#ended) this.end();
     else if (this.destroyed && this.#handlers === 0) this.#sendFinal();
   }
@@ -371,15 +377,15 @@ class Reply extends LazyWritable {
    */
   _destroy(error, done) {
     if (this.#cancelled !== undefined && !this.#sent) {
-      // Nobody waits for it. Its place is free when its handler is through with it.
+      // The reply is not wanted. Its place becomes free when its handler has ended.
       this.#ended = true;
       if (this.#handlers === 0) this.#sendFinal();
       this.#held = undefined;
       done(error);
       return;
     }
-    // Destroyed between end() and the moment at which the Writable is through with it: the final stands, unless parts
-    // before it never went out.
+    // Destroyed after end() and before the Writable has finished: the final stands, unless earlier parts were
+    // not sent.
     if (this.#ended && this.writableLength === 0) this.#sendFinal();
     else if (!this.#sent) this.#sendError(this.#lastError ?? encodeSafely(error ?? DESTROYED));
     this.#held = undefined;
@@ -388,7 +394,7 @@ class Reply extends LazyWritable {
 }
 
 /**
- * For errors that were not passed to reply.error(): there is no caller to which a TypeError could be thrown.
+ * For errors that were not passed to reply.error(): no caller could catch a TypeError.
  * @param {unknown} error
  * @returns {Body}
  */

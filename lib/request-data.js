@@ -9,9 +9,10 @@ const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
 /** @import { Scope } from './scope' */
 
 /**
- * What it tells its worker.
+ * The interface between the stream and its worker.
  * @typedef {object} Asker
- * @property {(id: number, bytes: number) => void} read so many bytes were read, none at first, and more is wanted
+ * @property {(id: number, bytes: number) => void} read reports bytes that were read, 0 at first, and requests
+ * more
  * @property {(id: number) => void} enough
  */
 
@@ -23,21 +24,21 @@ let end;
 let close;
 
 /**
- * The stream that is a request's data, on the worker's side: an objectMode Readable. The client is asked for parts when it
- * is read from for the first time, and for more as they are read. To destroy it stops the client's stream.
+ * The stream that is a request's data, at the worker: an objectMode Readable. The first read requests parts
+ * from the client, and further reads request more. destroy() stops the client's stream.
  */
 class RequestData extends Readable {
   #asker;
   #id;
-  /** Where its events run. */
+  /** The async context of its events. */
   #scope;
   #asked = false;
-  /** Nothing more comes, or is wanted. */
+  /** Whether nothing more follows or is needed. */
   #over = false;
-  /** The request has ended. */
+  /** Whether the request has ended. */
   #closed = false;
   #costs = new Costs();
-  /** How much was read since the client was told, and when that was. */
+  /** How many bytes were read since the last report to the client, and when that was. */
   #read = 0;
   #toldAt = 0;
 
@@ -49,8 +50,8 @@ class RequestData extends Readable {
 
   /**
    * @param {Asker} asker
-   * @param {number} id of the delivery
-   * @param {Scope} scope of its handler
+   * @param {number} id the delivery's
+   * @param {Scope} scope the handler's
    */
   constructor(asker, id, scope) {
     super({ objectMode: true, highWaterMark: 1 });
@@ -70,7 +71,7 @@ class RequestData extends Readable {
     try {
       this.push(part);
     } catch (error) {
-      // A 'data' listener's.
+      // The error of a 'data' listener.
       throwLater(error);
     }
     if (this.#costs.isEmpty && this.readableLength === 0) {
@@ -90,13 +91,13 @@ class RequestData extends Readable {
   /** @param {Error} [error] why the request has ended, unless its handler has ended it */
   #close(error) {
     this.#closed = true;
-    // What has come whole can be read to its end.
+    // A completely received stream can be read to its end.
     if (this.#over) return;
     this.#over = true;
     this.destroy(error);
   }
 
-  /** Takes note of what was read: what is in the Readable no more. */
+  /** Counts parts that have left the Readable as read. */
   #settle() {
     const read = this.#costs.read(this.readableLength);
     if (read > 0) this.#count(read);
@@ -107,7 +108,7 @@ class RequestData extends Readable {
     this.#read += cost;
     if (this.#closed) return;
     const now = performance.now();
-    // A slow reader must not count as one that has stopped reading.
+    // A slow reader must be distinguishable from one that has stopped reading.
     if (this.#read < GRANT && now - this.#toldAt < SIGN_OF_LIFE_MS) return;
     this.#asker.read(this.#id, this.#read);
     this.#read = 0;
@@ -146,7 +147,8 @@ class RequestData extends Readable {
   }
 
   /**
-   * An `error` without a listener is not thrown: the reply is told, too, and one request must not end the process.
+   * An `error` without a listener is not thrown: the reply has the error, too, and one request must not end
+   * the process.
    * @param {string | symbol} event
    * @param {...any} args
    * @override

@@ -14,31 +14,33 @@ const checkMs = /** @type {Check} */ (CHECKS.get('deadline'));
 const checkBoolean = /** @type {Check} */ (CHECKS.get('failFast'));
 const checkPriority = /** @type {Check} */ (CHECKS.get('priority'));
 const checkName = text('a string of 1 to 255 bytes', 255);
-/** What brokers take of the options' JSON. */
+/** The maximum size of the options' JSON at brokers. */
 const MAX_OPTIONS_BYTES = 65536;
-/** Beside `retry` in `RequestOptions.how`. */
+/** The flag beside `retry` in `RequestOptions.how`. */
 const FAIL_FAST = 2 ** (TermsShift.FailFast - TermsShift.Retry);
-/** The JSON has more for the broker, or for the native side. */
+/** The flag for JSON with further options for the broker or the native side. */
 const ROUTED = 2 ** (TermsShift.Routed - TermsShift.Retry);
 
 /**
- * What one request asks for. `json` is what the handler gets of it; `how` is for the broker: `retry`, FAIL_FAST and ROUTED.
+ * The options of one request. `json` is the part for the handler; `how` is for the broker: `retry`, FAIL_FAST
+ * and ROUTED.
  * @typedef {object} RequestOptions
  * @property {number} timeout
  * @property {string} json
  * @property {AbortSignal | undefined} signal
  * @property {number} how
- * @property {number | undefined} deadline in ms
+ * @property {number | undefined} deadline ms left
  */
 
-/** Options that are read already, and whose JSON has whatever their caller gave. @implements {RequestOptions} */
+/** Checked options whose JSON contains everything that the caller gave. @implements {RequestOptions} */
 class ReadOptions {
   signal = undefined;
   deadline = undefined;
 
   /**
-   * @param {Record<string, any>} options with `timeout`, `retry`, which allows any number of starts if it is true, and `workerId`
-   * @param {number} most starts again
+   * @param {Record<string, any>} options with `timeout`, `workerId` and `retry`, where true permits any
+   * number of attempts
+   * @param {number} most the maximum number of retries
    */
   constructor(options, most) {
     this.timeout = checkTimeout(options.timeout, 'option "timeout"');
@@ -53,14 +55,14 @@ class ReadOptions {
   }
 }
 
-/** Reads the options of requests; the JSON of those that only say a timeout is made once. */
+/** Reads the options of requests; the JSON of options with only a timeout is made once. */
 class OptionsReader {
   #defaults;
   #last;
   #protocol;
 
   /**
-   * @param {number} timeout for requests that don't say one
+   * @param {number} timeout the default
    * @param {string} protocol
    */
   constructor(timeout, protocol) {
@@ -86,7 +88,7 @@ class OptionsReader {
     for (const key of Object.keys(values)) {
       const value = values[key];
       if (key === 'timeout') {
-        // 0.0.92 took its default for anything falsy.
+        // 0.0.92 uses its default for any falsy value.
         if (value) timeout = checkTimeout(value, 'option "timeout"');
         else if (value !== undefined && value !== null && value !== 0)
           checkTimeout(value, 'option "timeout"');
@@ -109,7 +111,7 @@ class OptionsReader {
     if (this.#protocol !== 'omdp') {
       if (how >= FAIL_FAST) throw unsendable('failFast', this.#protocol);
       if (route !== undefined) throw unsendable(Object.keys(route)[0], this.#protocol);
-      // Brokers and workers of PIGATO read `retry` there, and know a client of their own by it.
+      // Brokers and workers of PIGATO read `retry` there, and recognize PIGATO clients by it.
       if (this.#protocol === 'pigato') {
         const json = jsonOf({ timeout, deadline, retry: how, headers });
         return { timeout, json, signal, how, deadline };
@@ -139,7 +141,7 @@ class OptionsReader {
     return { timeout, json: this.#last.json, signal, how, deadline };
   }
 
-  /** @param {RequestOptions} options @returns {boolean} whether the request may start more than once */
+  /** @param {RequestOptions} options @returns {boolean} whether the request may have more than one attempt */
   retries({ how, json }) {
     return how % FAIL_FAST > 0 || (how >= ROUTED && JSON.parse(json).retry !== undefined);
   }
@@ -151,7 +153,7 @@ class OptionsReader {
 
   /**
    * @param {RequestOptions} options
-   * @param {Record<string, any> | undefined} headers in the place of those that it has
+   * @param {Record<string, any> | undefined} headers replace those of the options
    * @returns {RequestOptions}
    */
   withHeaders(options, headers) {
@@ -165,7 +167,7 @@ class OptionsReader {
 }
 
 /**
- * The options in a trace. Without `headers`, headers cannot be sent.
+ * The options in a trace. If `headers` is missing, headers cannot be sent.
  * @param {string} protocol
  * @param {RequestOptions} options
  */
@@ -205,7 +207,7 @@ function unsendable(option, protocol) {
 }
 
 /**
- * A time in ms, or what tells it: the reply to the request that is being handled.
+ * A deadline: a time in ms, or an object with `remaining`, such as the reply to the request being handled.
  * @param {unknown} value
  * @returns {number | undefined}
  */

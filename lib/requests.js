@@ -24,18 +24,21 @@ const { bodyValue } = require('./values');
 /** @import { Message } from './tracing' */
 /** @import { Body } from './values' */
 
-/** Records from the native side; the last three end a request, and are also how it ended. */
+/** The kinds of records from the native side. Those from FINAL on end a request, and are also its outcome. */
 const PARTIAL = Kind.Partial;
 const FINAL = Kind.Final;
 const ERROR = Kind.Error;
 const FAILED = Kind.Failed;
-/** Of the data of a request; their numbers are above those of the others. */
+/** The kinds of records about a request's stream and place; their numbers are above the others. */
 const CREDIT = Kind.Credit;
 const PLACE = Kind.Place;
 
-/** A request's record has its timeout and, so many times as large, how it is to be treated in one number. */
+/** One number holds the timeout of a request and, multiplied by this factor, its treatment. */
 const TERMS = 2 ** TermsShift.Retry;
-/** And the length of its options and, so many times as large, what is left until its deadline. */
+/**
+ * One number holds the length of its options and, multiplied by this factor, the time left until its
+ * deadline.
+ */
 const LEFT = 2 ** LeftShift.Options;
 
 const OP_REQUEST = ClientOp.Request;
@@ -47,33 +50,37 @@ const OP_CHUNK = ClientOp.Chunk;
 const OP_CHUNK_END = ClientOp.ChunkEnd;
 
 /**
- * Where a request is: in the queue of a service without a worker, in that of one with workers, or with a worker.
+ * Where a request is: in the queue of a service without a worker, in that of a service with workers, or at a
+ * worker.
  * @typedef {{ at: 'none' | 'queued' | 'worker', worker?: string }} Place
  */
 
-/** One request from its making to its end: who is told what, once. */
+/** One request from its creation to its end, with the receivers of its outcome. */
 class Request {
   /** @type {((err: any, data?: any) => void) | undefined} */
   partialCb;
   /** @type {((err: any, data?: any) => void) | undefined} */
   finalCb;
-  /** Of `call()`. @type {{ resolve: (data: any) => void, reject: (error: Error) => void } | undefined} */
+  /**
+   * The promise of `call()`.
+   * @type {{ resolve: (data: any) => void, reject: (error: Error) => void } | undefined}
+   */
   promise;
   /** @type {RequestStream | undefined} */
   stream;
-  /** Where its callbacks and its stream's events run; a promise has its own. @type {Scope | undefined} */
+  /** The async context of callbacks and stream events; a promise has its own. @type {Scope | undefined} */
   scope;
-  /** What subscribers of the channels are told, if there are any. @type {Message | undefined} */
+  /** The message for subscribers of the channels, if there are any. @type {Message | undefined} */
   trace;
-  /** What its reply must match. @type {ServiceSchema | undefined} */
+  /** The schema of its reply. @type {ServiceSchema | undefined} */
   schema;
-  /** How much of its parts was read since the worker was told. */
+  /** How many bytes of its reply were read since the last credit. */
   read = 0;
-  /** A part of its reply has come. */
+  /** Whether a part of its reply has arrived. */
   heard = false;
-  /** If its data are a stream. @type {Source | undefined} */
+  /** The data, if they are a stream. @type {Source | undefined} */
   source;
-  /** Where it was when the broker last said so. @type {Place | undefined} */
+  /** The place that the broker reported last. @type {Place | undefined} */
   place;
 
   /**
@@ -112,7 +119,8 @@ class Request {
     const partialCb = this.partialCb;
     if (partialCb !== undefined) {
       try {
-        // The README of 0.0.92 shows `function (data)`, and its code called `(null, data)`: both work.
+        // Both signatures work: the README of 0.0.92 shows `function (data)`, and its code calls `(null,
+        // data)`.
         if (partialCb.length === 1) partialCb(data);
         else partialCb(null, data);
       } catch (error) {
@@ -170,7 +178,7 @@ class Request {
   }
 
   /**
-   * What is known now, for an Error that is made later.
+   * Captures the present state for an Error that is created later.
    * @param {number} how ERROR or FAILED
    * @param {any} value
    * @param {unknown} cause
@@ -197,22 +205,22 @@ function countPart(trace, cost) {
   partials.publish(trace);
 }
 
-/** The outstanding requests of a client: the part of it that the native side talks to. */
+/** The outstanding requests of a client: its part that handles the records of the native side. */
 class Requests {
   /** @type {Table<Request>} */
   #outstanding = new Table();
   #lastId = 0;
-  /** False from stop() or a failed start on: until the next start() nothing could answer. */
+  /** False after stop() or a failed start: until the next start() no broker could reply. */
   #accepting = true;
   /** @type {Link} */
   #link = /** @type {any} */ (undefined);
   #brokers;
-  /** How many of them there are now. */
+  /** The number of connected brokers. */
   #connected = 0;
   meter = new Meter();
-  /** What there is while it was never started. @type {Unstarted | undefined} */
+  /** Requests of a client that was never started. @type {Unstarted | undefined} */
   #unstarted;
-  /** Told when nothing is outstanding. @type {(() => void) | undefined} */
+  /** Called when no request is outstanding. @type {(() => void) | undefined} */
   #onDrained;
   #signals = new Signals((/** @type {Request} */ request, reason) => {
     this.#cancel(request, 'C_ABORTED', reason);
@@ -229,7 +237,7 @@ class Requests {
     this.#link = link;
   }
 
-  /** Where the broker is, if there can be but one. */
+  /** The endpoint of the broker, if there is exactly one. */
   get endpoint() {
     return this.#brokers.only;
   }
@@ -238,12 +246,12 @@ class Requests {
     return this.#link.outbox.time;
   }
 
-  /** A connection to a broker came about, or was lost. @param {boolean} up */
+  /** A connection to a broker was opened or lost. @param {boolean} up */
   connected(up) {
     this.#connected += up ? 1 : -1;
   }
 
-  /** What a request that has timed out has waited for. @param {Request} request */
+  /** Describes what a timed-out request was waiting for. @param {Request} request */
   timeoutMessage({ deadline, heard, place, service, since, timeout }) {
     if (deadline !== undefined && performance.now() - since >= deadline) {
       return `the deadline of ${deadline} ms for service "${service}" has passed`;
@@ -265,7 +273,7 @@ class Requests {
    * @param {Body} body
    * @param {RequestOptions} options
    * @param {Source} [source] in place of the body
-   * @returns {Request} to which the caller adds who is to be told
+   * @returns {Request} to which the caller adds the receivers of the outcome
    */
   send(service, body, options, source) {
     const { deadline, signal } = options;
@@ -308,7 +316,7 @@ class Requests {
   }
 
   /**
-   * A request has ended.
+   * Counts the end of a request.
    * @param {Request} request
    * @param {number} how
    * @param {any} value
@@ -321,14 +329,14 @@ class Requests {
     meter.took(this.time - since);
   }
 
-  /** @param {number} id of one request, or -1 for the client as such */
+  /** @param {number} id a request's, or -1 for the client itself */
   heartbeat(id) {
     if (!this.#accepting) return;
     if (id === -1 || this.#outstanding.has(id)) this.#link.outbox.putUrgent(OP_HEARTBEAT, id, '');
   }
 
   /**
-   * This many bytes of its parts were read.
+   * Counts bytes of the reply that were read.
    * @param {Request} request
    * @param {number} cost
    */
@@ -348,7 +356,7 @@ class Requests {
   }
 
   /**
-   * Its stream was destroyed.
+   * Ends a request whose stream was destroyed.
    * @param {Request} request
    */
   abort(request) {
@@ -356,7 +364,7 @@ class Requests {
   }
 
   /**
-   * Ends a request that the other side still works on. Its callbacks run later, because the caller of abort() does not
+   * Ends a request that may still be running. Its callbacks run later, because the caller of abort() does not
    * expect them during the call.
    * @param {Request} request
    * @param {string} code
@@ -378,7 +386,7 @@ class Requests {
   }
 
   /**
-   * Takes no more requests, and calls back when those that are outstanding have ended.
+   * Accepts no more requests, and calls `done` when the outstanding ones have ended.
    * @param {() => void} done
    */
   drain(done) {
@@ -390,7 +398,7 @@ class Requests {
   #drained() {
     const done = this.#onDrained;
     this.#onDrained = undefined;
-    // What ended it is told first.
+    // The receivers of the last outcome are called first.
     if (done !== undefined) process.nextTick(done);
   }
 
@@ -421,7 +429,7 @@ class Requests {
     this.#stopAll();
   }
 
-  /** @param {Error} error why it could not start */
+  /** @param {Error} error why the client could not start */
   startFailed(error) {
     this.#stopAll(error);
   }
@@ -436,7 +444,7 @@ class Requests {
   }
 
   /**
-   * Requests that were made before the start are known only here; the native side is asked for the others.
+   * Requests made before the start exist only here; the native side counts the others.
    * @param {{ connected: boolean, running: number }} native
    */
   stats({ connected, running }) {
@@ -462,7 +470,7 @@ class Requests {
   /** @type {Take} */
   take(kind, id, a, b, _c, text, at, blob, n) {
     const request = this.#outstanding.get(id);
-    // Notices of requests that have ended here meanwhile crossed the records of this side.
+    // Its request has ended here, while the record was on its way.
     if (request === undefined) return;
     if (kind >= CREDIT) {
       if (kind === CREDIT) request.source?.grant(n);

@@ -7,7 +7,7 @@ const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
 const { LazyReadable, build, built, construct, errorToEmit } = require('./lazy');
 
 /**
- * How a request failed: the worker's bare value, or a bare code, and the Error that tells it.
+ * The failure of a request: the bare value or code, and the Error for it.
  * @typedef {{ value: any, toError: () => Error }} Failure
  */
 
@@ -19,31 +19,31 @@ let push;
 let finish;
 
 /**
- * The reply to a request as a Readable: each partial and, last, the final's data. In a Readable `null` means the end, so a
- * partial or final that is null reaches only the callbacks.
+ * The reply to a request as a Readable: each partial and, last, the final's data. In a Readable `null` means
+ * the end, so a partial or final that is null reaches only the callbacks.
  *
- * With callbacks the stream need not be read: it flows from the start, and parts without a listener are dropped. Without
- * callbacks it keeps the parts until they are read.
+ * With callbacks the stream need not be read: it flows from the start, and parts without a listener are
+ * dropped. Without callbacks it keeps the parts until they are read.
  */
 class RequestStream extends LazyReadable {
   #requests;
   #request;
   #flows;
-  /** What came before the stream was touched. @type {any[] | undefined} */
+  /** Parts received before the stream was constructed. @type {any[] | undefined} */
   #early;
   #over = false;
   /** @type {Failure | undefined} */
   #failure;
-  /** The same as the Error that the stream was destroyed with. @type {Error | undefined} */
+  /** The failure as the Error with which the stream was destroyed. @type {Error | undefined} */
   #error;
   /** Whether `error` events carry bare values and codes. */
   #bare;
-  /** The failure waits until what came before it has been read. */
+  /** Whether the failure waits until earlier parts have been read. */
   #failsWhenRead = false;
   #aborted = false;
   #costs = new Costs();
   #unread = 0;
-  /** When it fell behind, or the worker was last told that it reads. */
+  /** When the reader fell behind, or when the worker was last told that it reads. */
   #heardAt = 0;
 
   static {
@@ -65,20 +65,20 @@ class RequestStream extends LazyReadable {
     this.#flows = flows;
   }
 
-  /** The request's id, as `client.heartbeat()` takes it. */
+  /** The request's id, for `client.heartbeat()`. */
   get rid() {
     return String(this.#request.id);
   }
 
-  /** Tells the worker that somebody still waits for the reply. */
+  /** Tells the worker that the reply is still wanted. */
   heartbeat() {
     this.#requests.heartbeat(this.#request.id);
   }
 
   /**
    * @param {any} data
-   * @param {number} cost of a part; a final has none
-   * @returns {boolean} whether it was read, or will never be
+   * @param {number} cost of a partial; a final has none
+   * @returns {boolean} whether it was read, or never will be
    */
   #push(data, cost) {
     if (data === null) return true;
@@ -86,7 +86,7 @@ class RequestStream extends LazyReadable {
       try {
         this.push(data);
       } catch (error) {
-        // A 'data' listener's.
+        // The error of a 'data' listener.
         throwLater(error);
       }
       if (this.#costs.isEmpty && this.readableLength === 0) return true;
@@ -104,14 +104,14 @@ class RequestStream extends LazyReadable {
     return false;
   }
 
-  /** Takes note of what was read: what is in the Readable no more. */
+  /** Counts parts that have left the Readable as read. */
   #settle() {
     const read = this.#costs.read(this.readableLength);
     if (read === 0) return;
     this.#unread -= read;
     if (this.#over) return;
     this.#requests.read(this.#request, read);
-    // A slow reader, which must not count as one that has stopped reading.
+    // A slow reader, which must be distinguishable from one that has stopped reading.
     if (this.#unread < GRANT || this.#request.read === 0) return;
     const now = performance.now();
     if (now - this.#heardAt < SIGN_OF_LIFE_MS) return;
@@ -137,14 +137,14 @@ class RequestStream extends LazyReadable {
     const early = this.#early;
     this.#early = undefined;
     if (early !== undefined) for (const data of early) this.push(data);
-    // The access that led here has not attached its listener yet.
+    // The access that caused the construction has not attached its listener yet.
     if (this.#over) process.nextTick(() => this.#close());
   }
 
   #close() {
     if (this.#failure === undefined) {
       this.push(null);
-      // In 0.0.92 the stream always flowed, so that listening for 'end' alone was enough to get it.
+      // In 0.0.92 the stream always flows, so a listener for 'end' alone is sufficient to get it.
       if (this.readableFlowing === null && this.listenerCount('end') > 0 && !this.#isRead()) this.resume();
     } else if (this.readableLength > 0 && this.#isRead()) {
       this.#failsWhenRead = true;
@@ -165,13 +165,13 @@ class RequestStream extends LazyReadable {
   }
 
   /**
-   * What an `error` event carries.
+   * The value that an `error` event carries.
    * @param {unknown} error
    * @override
    */
   [errorToEmit](error) {
     if (!this.#bare || error !== this.#error) return error;
-    // pipeline() and finished() take a falsy error for a success.
+    // pipeline() and finished() take a falsy error for success.
     return this.#failure?.value || error;
   }
 
@@ -221,7 +221,7 @@ class RequestStream extends LazyReadable {
   }
 
   /**
-   * A loop throws Errors only, each with the frames of the loop in its stack.
+   * A loop throws nothing but Errors, each with the frames of the loop in its stack.
    * @param {AsyncIterableIterator<any>} parts
    */
   async *#iterate(parts) {

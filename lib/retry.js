@@ -37,7 +37,8 @@ function checkCauses(value, what) {
 }
 
 /**
- * How often the broker may start a request again after its worker was lost, or when the client makes it again.
+ * Checks `retry`: how often the broker may repeat a request after the loss of its worker, or a policy by
+ * which the client repeats it.
  * @param {unknown} value
  * @param {string} what
  * @returns {number | RetryPolicy}

@@ -2,11 +2,14 @@
 
 const { performance } = require('node:perf_hooks');
 
-/** How long each handler of a worker may run: requests begin in their order, so the first is always the next to expire. */
+/**
+ * Limits the running time of a worker's handlers: requests begin in order, so the first one is the next to
+ * expire.
+ */
 class RunningLimit {
   #ms;
   #expire;
-  /** When each began. @type {Map<number, number>} */
+  /** The start time of each handler. @type {Map<number, number>} */
   #begun = new Map();
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
@@ -39,7 +42,7 @@ class RunningLimit {
 
   /** @param {number} ms */
   #wait(ms) {
-    // Timers of Node may fire some of a millisecond early.
+    // Node.js timers may fire a fraction of a millisecond early.
     this.#timer = setTimeout(() => this.#check(), Math.ceil(ms));
   }
 

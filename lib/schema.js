@@ -1,6 +1,6 @@
 'use strict';
-// Standard Schema (https://standardschema.dev), as zod, valibot and arktype have it. Who sends data has them checked
-// and sends them as they were given; who receives them gets what the schema makes of them.
+// Standard Schema (https://standardschema.dev), as in zod, valibot and arktype. A sender checks data and
+// sends them unchanged; a receiver gets the output of the schema.
 
 const { object, wrongType } = require('./checks');
 
@@ -12,10 +12,10 @@ const { object, wrongType } = require('./checks');
 /** @type {readonly string[]} */
 const PARTS = ['request', 'partial', 'reply'];
 
-/** How many of the issues a message names. */
+/** The maximum number of issues in a message. */
 const NAMED = 3;
 
-/** Data that a schema refuses. */
+/** The error for data that a schema refuses. */
 class SchemaError extends TypeError {
   code = 'ERR_OMDP_SCHEMA';
 
@@ -52,7 +52,7 @@ const WORDS = {
  * @param {Part} part
  * @param {string} service
  * @param {unknown} value
- * @returns {any} what the schema makes of the value, or the value where there is no schema
+ * @returns {any} the output of the schema, or the value if there is no schema
  * @throws {SchemaError}
  */
 function parse(schemas, part, service, value) {
@@ -60,7 +60,7 @@ function parse(schemas, part, service, value) {
   if (schema === undefined) return value;
   const result = schema['~standard'].validate(value);
   if (typeof result?.then === 'function') {
-    // Nobody waits for it any more.
+    // The result is not used.
     result.then(undefined, () => {});
     throw new TypeError(
       `the schema "${part}" of service ${JSON.stringify(service)} must not be asynchronous`,
@@ -79,7 +79,7 @@ function checkSchema(value, what) {
         `unknown member ${JSON.stringify(part)} of ${what}, known are: ${PARTS.join(', ')}`,
       );
     }
-    // Those of arktype are functions.
+    // Schemas of arktype are functions.
     const validate = schema?.['~standard']?.validate;
     if (schema !== undefined && typeof validate !== 'function') {
       throw wrongType(schema, `${what}.${part}`, 'a schema with "~standard"');
@@ -97,7 +97,7 @@ function checkSchemas(value, what) {
 }
 
 /**
- * The schemas of a worker's services: one for its only service, or by their names.
+ * The schemas of a worker's services by name: the schema of its only service, or one for each.
  * @param {readonly string[]} services
  * @param {ServiceSchema | undefined} schema
  * @param {Map<string, ServiceSchema> | undefined} schemas
@@ -121,7 +121,7 @@ function schemasOf(services, schema, schemas) {
   return schemas;
 }
 
-/** What a client is told of a request that the schema of its worker refuses. @param {unknown} error */
+/** The client's error for a request that its worker's schema refuses. @param {unknown} error */
 function badRequest(error) {
   const { message, issues } = /** @type {SchemaError} */ (error);
   const paths = issues?.map(({ message: text, path = [] }) => ({

@@ -3,8 +3,9 @@
 const { AsyncResource } = require('node:async_hooks');
 
 /**
- * The async context in which the package was loaded, without values of any user: notices of the native side are handled in
- * it, and not in the context of the code that happened to start the peer, or to make room for the next request.
+ * The async context in which the package was loaded, without values of any user. Notices of the native side
+ * are handled in it, and not in the context of the code that started the peer or made room for the next
+ * request.
  */
 const NOBODY = new AsyncResource('zmq-omdp');
 
@@ -18,7 +19,7 @@ function inNobodysScope(action) {
   return NOBODY.runInAsyncScope(action);
 }
 
-/** The async context of the caller, to run in it later what belongs to the caller. */
+/** The async context of a caller, in which its callbacks run later. */
 class Scope extends AsyncResource {}
 
 exports.Scope = Scope;

@@ -8,7 +8,7 @@ const { checkPasswordRule } = require('./passwords');
 
 const ASK_MS = 5000;
 
-/** The user name under which rules for all that are not listed stand. */
+/** The user name of the rules for all users that are not listed. */
 const OTHERS = '*';
 
 /** @param {Record<string, unknown>} conf @param {string[]} names @param {string} why */
@@ -46,8 +46,8 @@ function publicKey(conf, secretKey) {
 }
 
 /**
- * Takes the options of a worker or client together: what the native side gets of them is `security`.
- * @param {Record<string, any>} conf checked one by one
+ * Combines the security options of a worker or client into `security`, for the native side.
+ * @param {Record<string, any>} conf individually checked
  * @param {readonly string[]} endpoints
  * @returns {any}
  */
@@ -81,8 +81,8 @@ function secureClient(conf, endpoints) {
  */
 
 /**
- * The same for a broker.
- * @param {Record<string, any>} conf checked one by one
+ * Combines the security options of a broker.
+ * @param {Record<string, any>} conf individually checked
  * @param {readonly string[]} endpoints
  * @returns {{ conf: any, callbacks: Callbacks }}
  */
@@ -140,7 +140,7 @@ function checkRules(value, mechanism, what) {
     keys: /** @type {object[]} */ ([]),
     passwords: /** @type {object[]} */ ([]),
     grants: /** @type {object[]} */ ([]),
-    // Whom the callback lets in may do everything, unless somebody is asked or the rules say otherwise.
+    // Peers that the callback admits may do everything, unless `authorize` or the rules restrict them.
     others: authorize === undefined ? EVERYTHING : { user: OTHERS, serve: [], call: [] },
     authenticate: authenticate && time(given.authenticateTimeout, `${what}.authenticateTimeout`),
     authorize: authorize && time(given.authorizeTimeout, `${what}.authorizeTimeout`),
@@ -172,7 +172,7 @@ function checkRules(value, mechanism, what) {
 }
 
 /**
- * Who is let in may do everything while nothing is said of it, and what is said once something is.
+ * A user without `serve` and `call` may do everything; otherwise only what is listed.
  * @param {Record<string, unknown>} rule
  * @param {string} name
  * @param {boolean} asked
@@ -197,7 +197,7 @@ function grantOf({ serve, call }, name, asked) {
 /** @param {unknown} value @param {string} what @param {string[]} [known] @returns {Record<string, unknown>} */
 function record(value, what, known) {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    // Not what it is: who writes `users: { web: 'secret' }` has given a password.
+    // The value is not shown: in `users: { web: 'secret' }` it is a password.
     const type = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
     throw new TypeError(`${what} must be an object, got ${type}`);
   }

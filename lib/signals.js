@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * One listener per AbortSignal however many requests share it: cheaper, and Node 20 warns of a leak at the
- * eleventh listener on one signal.
+ * One listener for each AbortSignal, however many requests share it: it is cheaper, and Node.js 20 warns of a
+ * leak at the eleventh listener of a signal.
  * @template T
  */
 class Signals {
@@ -10,7 +10,7 @@ class Signals {
   /** @type {Map<AbortSignal, { waiting: Set<T>, listener: () => void }>} */
   #watched = new Map();
 
-  /** @param {(waiting: T, reason: unknown) => void} onAbort called once for each that waits */
+  /** @param {(waiting: T, reason: unknown) => void} onAbort called once for each watcher of a signal */
   constructor(onAbort) {
     this.#onAbort = onAbort;
   }

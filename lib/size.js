@@ -4,12 +4,16 @@ const { LongString, stringify } = require('./values');
 
 /** @import { Body } from './values' */
 
-/** A UTF-16 unit becomes at most three bytes of UTF-8. */
+/** The maximum number of UTF-8 bytes of a UTF-16 unit. */
 const UNIT = 3;
-/** In JSON it may be escaped, by six characters. */
+/** The number of characters of a JSON escape of a unit. */
 const ESCAPED = 6;
 
-/** @param {Body} body @param {number} enough @returns {number} its bytes on the wire; 0 where they are fewer than `enough` */
+/**
+ * @param {Body} body
+ * @param {number} enough
+ * @returns {number} its bytes on the wire; 0 if they are certainly fewer than `enough`
+ */
 function sizeOf(body, enough) {
   if (typeof body === 'string') return body.length * UNIT <= enough ? 0 : Buffer.byteLength(body);
   if (!(body instanceof LongString)) return body.byteLength;

@@ -8,7 +8,7 @@ const { encode } = require('./values');
 /** @import { Body } from './values' */
 
 /**
- * Where the parts of a stream go.
+ * The receiver of a stream's parts.
  * @typedef {object} Sink
  * @property {(body: Body, cost: number) => void} part
  * @property {() => void} end
@@ -16,8 +16,8 @@ const { encode } = require('./values');
  */
 
 /**
- * The stream that is a request's data, on the client's side: a Readable, or any other async iterable. Nothing is taken of
- * it before the handler reads, and no more than there is credit for.
+ * The stream that is a request's data, at the client: a Readable or any other async iterable. No part is read
+ * before the handler reads, and no more than there is credit for.
  */
 class Source {
   #given;
@@ -43,31 +43,32 @@ class Source {
   }
 
   /**
-   * From now on its end and its failure are told. Not before, because an error of the arguments leaves a stream alone.
+   * Reports the end and the failure of the stream from now on. Not earlier, because an error of the arguments
+   * must not affect the stream.
    * @param {Sink} sink
    */
   attach(sink) {
     this.#sink = sink;
-    // It may fail, or be destroyed, before anything is read of it.
+    // It may fail or be destroyed before any part is read.
     if (typeof this.#given.pipe !== 'function') return;
     finished(this.#given, { writable: false }, (error) => {
       if (error) this.#fail(error);
     });
   }
 
-  /** So much more may be sent. @param {number} bytes */
+  /** Grants credit for further parts. @param {number} bytes */
   grant(bytes) {
     this.#credit += bytes;
     if (!this.#pulling && !this.#over) void this.#pull();
   }
 
-  /** Nobody wants the rest. */
+  /** The rest is not needed. */
   stop() {
     if (this.#over) return;
     this.#over = true;
     const given = this.#given;
     if (typeof given.destroy === 'function') given.destroy();
-    // What its end makes of it is nobody's business any more.
+    // Errors of its end are ignored.
     else Promise.resolve(this.#parts?.return?.()).catch(() => {});
   }
 

@@ -2,7 +2,7 @@
 
 const { OmdpError } = require('./errors');
 
-/** Snapshots that were asked for and have not come. */
+/** Requested snapshots that have not arrived. */
 class Snapshots {
   #core;
   #describe;
@@ -12,7 +12,7 @@ class Snapshots {
 
   /**
    * @param {{ stats: (id: number) => string | null | undefined }} core
-   * @param {(native: any) => any} describe what of it the user gets
+   * @param {(native: any) => any} describe makes the user's snapshot
    */
   constructor(core, describe) {
     this.#core = core;
@@ -29,7 +29,7 @@ class Snapshots {
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
       const done = (/** @type {string} */ text) => resolve(this.#describe(JSON.parse(text)));
-      // The native side has an answer at once when nothing runs.
+      // The native side answers at once if it is not running.
       const text = this.#core.stats(id);
       if (typeof text === 'string') done(text);
       else this.#waiting.set(id, { done, reject });
@@ -42,13 +42,13 @@ class Snapshots {
     this.#waiting.delete(id);
   }
 
-  /** It is larger than a string can be. @param {number} id */
+  /** The snapshot exceeds the longest string. @param {number} id */
   refuse(id) {
     this.#waiting.get(id)?.reject(new OmdpError('B_TOO_LARGE'));
     this.#waiting.delete(id);
   }
 
-  /** The life that was to answer is over. */
+  /** The life that would have answered has ended. */
   end() {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();

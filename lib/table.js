@@ -1,19 +1,19 @@
 'use strict';
 
-/** How many places a table begins with, and from how many on it is made anew when it is empty; powers of two. */
+/** The initial number of places, and the number from which an empty table is replaced; powers of two. */
 const SMALL = 16;
 const LARGE = 4096;
 
 /**
- * What is outstanding, by its number. Numbers are given out in ascending order and mostly end in about the same: so
- * each has its place in a ring, and only what is still there when a later number comes to its place moves into a Map.
- * A Map alone makes itself anew every few requests, even when it never holds more than one.
+ * Outstanding entries by number. Numbers ascend, and entries mostly end in about the same order. Each entry
+ * has its place in a ring; one that is still there when a later number needs the place moves into a Map. A
+ * Map alone is rehashed every few requests, even if it never holds more than one.
  * @template T
  */
 class Table {
   /** @type {(T | undefined)[]} */
   #values = new Array(SMALL).fill(undefined);
-  /** Whose place it is, which counts where there is a value. */
+  /** The number of the entry in each place, valid if there is a value. */
   #ids = new Float64Array(SMALL);
   #mask = SMALL - 1;
   #inRing = 0;
@@ -40,7 +40,7 @@ class Table {
   }
 
   /**
-   * @param {number} id that is not there
+   * @param {number} id not present
    * @param {T} value
    */
   add(id, value) {
@@ -53,7 +53,7 @@ class Table {
     this.#ids[at] = id;
   }
 
-  /** @param {number} id @returns {boolean} whether it was there */
+  /** @param {number} id @returns {boolean} whether the entry existed */
   delete(id) {
     const at = id & this.#mask;
     if (this.#ids[at] !== id || this.#values[at] === undefined) {
@@ -65,7 +65,7 @@ class Table {
     return true;
   }
 
-  /** Gives all that there are, in the order of their numbers, and leaves none. @returns {T[]} */
+  /** Removes and returns all entries, in the order of their numbers. @returns {T[]} */
   clear() {
     /** @type {[number, T][]} */
     const all = [...this.#stragglers];
@@ -88,7 +88,7 @@ class Table {
   #grow() {
     const [values, ids] = [this.#values, this.#ids];
     this.#make(4 * values.length);
-    // Who had a place of its own has one among more.
+    // Entries in the ring have a place in the larger ring, too.
     for (let at = 0; at < values.length; at += 1) {
       const value = values[at];
       if (value === undefined) continue;

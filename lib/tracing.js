@@ -7,17 +7,17 @@ const { LongString } = require('./values');
 /** @import { Body } from './values' */
 
 /**
- * What a request, or a handling, tells its subscribers. One object from `start` to `asyncEnd`.
+ * The message of a request, or of a handling, for subscribers: one object from `start` to `asyncEnd`.
  * @typedef {Record<string, any>} Message
  */
 
 const requests = tracingChannel('zmq-omdp.request');
-/** Each part of a reply, at the client: with the message of its request. */
+/** Each part of a reply, at the client, with the message of its request. */
 const partials = channel('zmq-omdp.request:partial');
 const handlings = tracingChannel('zmq-omdp.handle');
 
 /**
- * TracingChannel itself tells it from Node.js 22 on.
+ * TracingChannel itself has this from Node.js 22 on.
  * @param {TracingChannel<any>} channel
  */
 function isTraced({ start, end, asyncStart, asyncEnd, error }) {
@@ -31,8 +31,8 @@ function isTraced({ start, end, asyncStart, asyncEnd, error }) {
 }
 
 /**
- * The part that is synchronous. Subscribers of `start` may set `message.run`, a function that calls what it is given:
- * `work` is run by it.
+ * Runs the synchronous part. Subscribers of `start` may set `message.run`, a function that calls its
+ * argument; it then runs `work`.
  * @template T
  * @param {TracingChannel<any>} channel
  * @param {Message} message
@@ -54,7 +54,7 @@ function begin({ start, end, error }, message, work) {
 }
 
 /**
- * The end of what was begun; `tell` tells whoever waits for it.
+ * Publishes the end of what `begin` began; `tell` passes the result on.
  * @param {TracingChannel<any>} channel
  * @param {Message} message with an `error` if it failed
  * @param {() => void} [tell]
@@ -71,7 +71,7 @@ function finish({ asyncStart, asyncEnd, error }, message, tell = () => {}) {
   });
 }
 
-/** How many bytes it has: of a string's JSON about. @param {Body} body @returns {number} */
+/** Its size in bytes; approximate for the JSON of a string. @param {Body} body @returns {number} */
 function sizeOf(body) {
   if (typeof body === 'string') return Buffer.byteLength(body);
   return body instanceof LongString ? Buffer.byteLength(body.text) + 2 : body.byteLength;

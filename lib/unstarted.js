@@ -5,8 +5,8 @@
 const WARN_MS = 1000;
 
 /**
- * The requests of a client that was never started: their timeouts run, and a warning names the missing call. Neither is a
- * reason to keep the process.
+ * The requests of a client that was never started: their timeouts run, and a warning names the missing call.
+ * Neither keeps the process alive.
  */
 class Unstarted {
   #expire;
@@ -36,7 +36,7 @@ class Unstarted {
     this.#timers.add(timer);
   }
 
-  /** It was started. */
+  /** The client was started. */
   end() {
     clearTimeout(this.#warning);
     for (const timer of this.#timers) clearTimeout(timer);

@@ -3,20 +3,20 @@
 const { isAnyArrayBuffer, isSharedArrayBuffer } = require('node:util/types');
 
 /**
- * What goes over: JSON text; bytes that the other side gets as they are; or a long string, which native code
- * makes JSON of.
+ * An encoded value: JSON text; bytes, which the other side gets unchanged; or a long string, for which native
+ * code makes the JSON.
  * @typedef {string | Uint8Array | LongString} Body
  */
 
 /**
- * From here on a string crosses by itself and not as JSON inside of a batch's text: V8's generic JSON path
- * takes the longer part of a millisecond for a MiB, and joining such strings as much again.
+ * The minimum length of strings that cross separately, and not as JSON in a batch's text: V8's generic JSON
+ * path takes most of a millisecond for a MiB, and joining such strings as long again.
  */
 const LONG = 4096;
 
 /**
- * Up to here a string is looked at unit by unit, which takes a fraction of what a call of JSON.stringify or JSON.parse
- * does. Of what is longer V8 makes no copy when it is cut out: it would keep the whole text that it was cut out of.
+ * Up to this length a string is checked unit by unit, which takes a fraction of a call of JSON.stringify or
+ * JSON.parse; then, up to which length V8 copies a substring: a longer one would keep the whole text alive.
  */
 const SHORT = 32;
 const COPIED = 12;
@@ -26,18 +26,18 @@ const BACKSLASH = 0x5c;
 
 /** A string whose JSON native code makes. */
 class LongString {
-  /** @param {string} text well-formed, since UTF-8 can't carry anything else */
+  /** @param {string} text well-formed, because UTF-8 cannot encode anything else */
   constructor(text) {
     this.text = text;
   }
 
-  /** About how long its JSON is. */
+  /** The approximate length of its JSON. */
   get length() {
     return this.text.length + 2;
   }
 }
 
-/** JSON that crossed by itself, to be parsed where what it throws ends its own request alone. */
+/** JSON that crossed separately. It is parsed where an exception ends only its own request. */
 class LargeJson {
   /** @param {string} text */
   constructor(text) {
@@ -50,13 +50,13 @@ class LargeJson {
 }
 
 /**
- * What a record's body is.
- * @param {Buffer | string | LargeJson | undefined} blob the body, if it crossed by itself
+ * The value of a record's body.
+ * @param {Buffer | string | LargeJson | undefined} blob the body, if it crossed separately
  * @param {string} text
- * @param {number} at where it begins in the text, if not
+ * @param {number} at otherwise its start in the text
  * @param {number} length
  * @returns {any}
- * @throws {SyntaxError} if it is no JSON
+ * @throws {SyntaxError} if it is not JSON
  */
 function bodyValue(blob, text, at, length) {
   if (blob === undefined) return decode(text, at, at + length);
@@ -64,13 +64,13 @@ function bodyValue(blob, text, at, length) {
 }
 
 /**
- * Bytes at the top level stay bytes; everything else is what JSON.stringify says, and what it says nothing
- * about (undefined, functions, symbols) is null.
+ * Bytes at the top level remain bytes; any other value becomes the result of JSON.stringify, or null if there
+ * is none (undefined, functions, symbols).
  * @template [S=never]
  * @param {unknown} value
- * @param {(stream: any) => S} [takeStream] what is made of a stream, where one can be sent
+ * @param {(stream: any) => S} [takeStream] converts a stream, where one can be sent
  * @returns {Body | S}
- * @throws {TypeError} when JSON can't take it, with the reason as `cause`; also for a stream
+ * @throws {TypeError} if it has no JSON, with the reason as `cause`; also for a stream
  */
 function encode(value, takeStream = refuseStream) {
   if (typeof value === 'string') return quote(value);
@@ -83,7 +83,7 @@ function encode(value, takeStream = refuseStream) {
 }
 
 /**
- * Whether this gives its content piece by piece; JSON would take what it is made of for its content.
+ * Whether the value provides its content piece by piece; its JSON would describe the stream instead.
  * @param {any} value
  * @returns {boolean}
  */
@@ -108,7 +108,8 @@ function quote(text) {
 }
 
 /**
- * Whether what stands there stands in JSON as it is. Surrogates don't for certain: alone they are escaped.
+ * Whether the JSON of this text is the text itself. Surrogates are excluded, because unpaired ones are
+ * escaped.
  * @param {string} text
  * @param {number} from
  * @param {number} to
@@ -127,7 +128,7 @@ function stringify(value) {
     return JSON.stringify(value) ?? 'null';
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    // V8's word for JSON that is longer than a string can be.
+    // V8's error for JSON that exceeds the longest string.
     if (cause instanceof RangeError) throw new RangeError(`cannot be sent: ${reason}`, { cause });
     throw new TypeError(`cannot be sent: ${reason}`, { cause });
   }
@@ -137,16 +138,16 @@ function stringify(value) {
 function bytesOf(view) {
   const bytes =
     view instanceof Uint8Array ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-  // Native code reads the bytes later in this tick; other threads must not change them meanwhile.
+  // Native code reads the bytes later in this tick; other threads must not change them before.
   return isSharedArrayBuffer(bytes.buffer) ? Uint8Array.from(bytes) : bytes;
 }
 
 /**
  * @param {string} text
- * @param {number} from where the JSON begins in it
+ * @param {number} from the start of the JSON
  * @param {number} to
  * @returns {any}
- * @throws {SyntaxError} when a peer sent something else than JSON
+ * @throws {SyntaxError} if a peer has sent something else
  */
 function decode(text, from, to) {
   const last = to - 1;
@@ -163,7 +164,7 @@ function decode(text, from, to) {
 }
 
 /**
- * A body that is kept until later: its owner may change bytes meanwhile.
+ * Copies a body that is kept for later, because its owner may change the bytes.
  * @param {Body} body
  * @returns {Body}
  */

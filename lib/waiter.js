@@ -4,7 +4,7 @@ const { throwLater } = require('./errors');
 const { Scope } = require('./scope');
 
 /**
- * Runs something of the user's whose exception must not keep us from what is left to do.
+ * Runs code of the user whose exception must not interrupt the remaining work.
  * @param {() => void} action
  */
 function attempt(action) {
@@ -15,7 +15,7 @@ function attempt(action) {
   }
 }
 
-/** Who waits for the end of a start or stop: a callback or a promise. */
+/** The receiver of the result of a start or stop: a callback or a promise. */
 class Waiter {
   /** @type {Promise<void> | undefined} */
   promise;
@@ -27,7 +27,7 @@ class Waiter {
     if (callback !== undefined) {
       const scope = new Scope('zmq-omdp.callback');
       this.#done = (error) => {
-        // A callback of 0.0.92 is called without arguments when all went well.
+        // A callback of 0.0.92 is called without arguments after success.
         if (error === undefined) scope.runInAsyncScope(callback);
         else scope.runInAsyncScope(callback, undefined, error);
       };

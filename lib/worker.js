@@ -8,7 +8,7 @@ const { Peer } = require('./peer');
 const { schemasOf } = require('./schema');
 const { secureClient } = require('./security');
 
-/** Serves a service, or several. */
+/** Handles the requests of one or several services. */
 class Worker extends Peer {
   #brokers;
   #deliveries;
@@ -46,7 +46,7 @@ class Worker extends Peer {
     this.#protocol = checked.protocol;
   }
 
-  /** Where its brokers are. @returns {readonly string[]} */
+  /** The endpoints of its brokers. @returns {readonly string[]} */
   get endpoints() {
     return this.#brokers.endpoints;
   }

@@ -1,6 +1,7 @@
 'use strict';
-// `npm run build` and `npm run build:debug`: the napi CLI, then a note of what the binary was built from, by which
-// ensure.js knows whether it still fits. Further arguments go to the CLI (`-- --target …`).
+// `npm run build` and `npm run build:debug`: run the napi CLI, then store a note of the sources, by which
+// ensure.js detects whether the binary is up to date. Further arguments are passed to the CLI (`-- --target
+// …`).
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -10,7 +11,7 @@ const { tool, seconds } = require('./run.js');
 const SOURCES = ['Cargo.toml', 'Cargo.lock', 'build.rs', '.cargo', 'src', 'crates'];
 const NOTE = path.join(root, 'target', 'built.json');
 
-/** A digest of all that the binary is made of. */
+/** A digest of all sources of the binary. */
 function digest() {
   const hash = crypto.createHash('sha256');
   for (const file of SOURCES.flatMap((name) => filesUnder(path.join(root, name)))) {
@@ -29,7 +30,7 @@ function filesUnder(name) {
   return names.sort().flatMap((entry) => filesUnder(path.join(name, entry)));
 }
 
-/** The platform of a target; without a target, of this machine. @param {string} [triple] */
+/** The platform of a target; by default that of this machine. @param {string} [triple] */
 function platformOf(triple) {
   const platform = triple ? platforms().find((p) => p.triple === triple) : hostPlatform();
   if (!platform)
@@ -37,17 +38,17 @@ function platformOf(triple) {
   return platform;
 }
 
-/** Where the binary for a target lies. @param {string} [triple] */
+/** The path of the binary for a target. @param {string} [triple] */
 function binaryPath(triple) {
   return path.join(root, platformOf(triple).file);
 }
 
-/** What the last build noted. @returns {Note} */
+/** The note of the last build. @returns {Note} */
 function readNote() {
   return JSON.parse(fs.readFileSync(NOTE, 'utf8'));
 }
 
-/** The profile of the binary that is there and fits the sources, or undefined. */
+/** The profile of the present binary, if it is up to date; otherwise undefined. */
 function built() {
   try {
     const note = readNote();
@@ -68,7 +69,7 @@ function megabytes(bytes) {
 /**
  * @param {'release' | 'debug'} profile
  * @param {string[]} [more] further arguments for the napi CLI
- * @param {{ quiet?: boolean }} [options] quiet: show what cargo says only when it fails
+ * @param {{ quiet?: boolean }} [options] quiet: shows cargo's output only after a failure
  */
 function build(profile, more = [], { quiet = false } = {}) {
   const before = digest();

@@ -1,11 +1,11 @@
 'use strict';
-// `npm run check:instructions`: what the hot paths cost, in instructions and allocations, compared with what
-// benches/instructions/expected.json says. Counts repeat where times don't, so a path that got dearer is found by
-// them on any machine. `-- --update` writes what was counted.
+// `npm run check:instructions`: compares the costs of the hot paths, in instructions and allocations, with
+// benches/instructions/expected.json. Counts are reproducible and times are not, so a path that has become
+// more expensive is found on any machine. `-- --update` writes the present counts.
 //
-// Instructions are counted by callgrind; without it only the allocations are compared, and the exit code is 77. They
-// depend on the compiler, the C library and the processor's architecture, so where those are not the ones that the
-// expected counts were made with, another count is a warning. Allocations are the same everywhere.
+// Callgrind counts the instructions; without it only the allocations are compared, and the exit code is 77.
+// Instruction counts depend on the compiler, the C library and the architecture of the processor: if these
+// differ from those of the expected counts, a deviation is a warning. Allocations are equal everywhere.
 const { execFile, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -16,7 +16,7 @@ const { run, seconds } = require('./run.js');
 
 const EXPECTED = path.join(root, 'benches', 'instructions', 'expected.json');
 const TOLERANCE = 0.03;
-/** How many items a path takes at first; then twice as many, and the difference is what they cost. */
+/** The number of items in the first run; the second has twice as many, and the difference is their cost. */
 const ITEMS = 1024;
 const NOT_AVAILABLE = 77;
 
@@ -26,7 +26,7 @@ const NOT_AVAILABLE = 77;
  * @typedef {{ tools: Tools, costs: Record<string, Cost> }} Expected
  */
 
-/** @returns {string} the program that goes along the paths */
+/** @returns {string} the path of the program with the measured paths */
 function buildProgram() {
   const features = ['--no-default-features', '--features', 'instructions'];
   const what = [
@@ -37,7 +37,7 @@ function buildProgram() {
     '--message-format',
     'json-render-diagnostics',
   ];
-  // The program has functions that Node would have, and the addon's code looks for them by name.
+  // The program exports stand-ins for Node.js's functions, which the addon's code looks up by name.
   const output = run('cargo', ['rustc', '--locked', ...features, ...what, '--', '-C', 'link-arg=-rdynamic']);
   const messages = output
     .split('\n')
@@ -56,16 +56,19 @@ function toolsHere() {
   };
 }
 
-// The same for everybody: the C library has copying functions for each kind of processor, and takes those for the
-// simplest; the size of the environment shifts the stack.
+// An environment that is equal everywhere: the C library selects the simplest of its copying functions, and
+// the size of the environment does not shift the stack.
 const env = {
   PATH: process.env.PATH,
   GLIBC_TUNABLES: 'glibc.cpu.hwcaps=-AVX,-AVX2,-AVX2_Usable,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM',
 };
 
 /**
- * @param {string} program @param {string} name @param {number} items @param {boolean} callgrind
- * @returns {Promise<Cost>} of all items and of getting there
+ * @param {string} program
+ * @param {string} name
+ * @param {number} items
+ * @param {boolean} callgrind
+ * @returns {Promise<Cost>} of all items, with the set-up
  */
 async function count(program, name, items, callgrind) {
   const command = [program, name, `${items}`];
@@ -92,7 +95,7 @@ async function measure(program, name, callgrind) {
   return { instructions: each(once.instructions, twice.instructions, 0), allocations };
 }
 
-/** As many at a time as there are processors. @param {string} program @param {boolean} callgrind */
+/** Runs as many at a time as there are processors. @param {string} program @param {boolean} callgrind */
 async function measureAll(program, callgrind) {
   const names = run(program, []).trim().split('\n');
   /** @type {Record<string, Cost>} */
@@ -112,7 +115,7 @@ function readExpected() {
   return JSON.parse(fs.readFileSync(EXPECTED, 'utf8'));
 }
 
-/** One line a path, so that a change shows what it changed. @param {Expected} expected */
+/** Writes one line for each path, so that a diff shows the changed paths. @param {Expected} expected */
 function writeExpected({ tools, costs }) {
   const lines = Object.entries(costs).map(
     ([name, { instructions, allocations }]) =>

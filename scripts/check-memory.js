@@ -1,9 +1,10 @@
 'use strict';
-// `npm run check:memory`: a good part of the JavaScript suite under valgrind's memcheck, each file in a process of its
-// own. Counts errors and lost blocks with a frame in our addon, and fails for any. Linux, with valgrind and an addon that
-// was built with `npm run build:debug`, which has lines. Takes some minutes; names of files as arguments run those alone.
+// `npm run check:memory`: runs a large part of the JavaScript suite under valgrind's memcheck, each file in a
+// separate process. Counts errors and lost blocks with a frame in the addon, and fails for any. Requires
+// Linux, valgrind and an addon of `npm run build:debug`, which has line numbers. Takes some minutes;
+// arguments select files.
 //
-// What is known and no error of ours is in scripts/memcheck.supp, with its reasons.
+// scripts/memcheck.supp lists known reports that are no errors of the addon, with reasons.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -12,8 +13,9 @@ const { root } = require('./platforms.js');
 const { seconds } = require('./run.js');
 
 /**
- * Brokers, workers, clients, streams, cancellation, starting and stopping, bad input, worker threads. Not client/client: so
- * slow a client does not answer its broker in time to keep the order of its requests, which that file asks for.
+ * Brokers, workers, clients, streams, cancellation, starting and stopping, bad input, worker threads. Not
+ * client/client: under valgrind a client is too slow to keep the order of its requests, which that file
+ * checks.
  */
 const FILES = [
   'broker/broker',
@@ -45,11 +47,12 @@ const FILES = [
 
 const VALGRIND = [
   '--tool=memcheck',
-  // V8 writes the code that it runs.
+  // V8 writes the code that it executes.
   '--smc-check=all-non-file',
   '--track-origins=no',
   '--leak-check=full',
-  // Not possible ones: hash tables are held by a pointer into their middle, which memcheck is not sure of.
+  // No possible leaks: a hash table is referenced by a pointer into its middle, which memcheck cannot
+  // classify.
   '--show-leak-kinds=definite',
   '--errors-for-leak-kinds=definite',
   '--num-callers=40',
@@ -57,11 +60,11 @@ const VALGRIND = [
   `--suppressions=${path.join(__dirname, 'memcheck.supp')}`,
 ];
 
-/** In the addon: by the name of its file, where it has no line, or by its sources. */
+/** Frames in the addon: by the name of its file if it has no line, or by its sources. */
 const OURS = /zmq-omdp\.[^/]*\.node|\bzmq_omdp\b|\bzmq::/;
 
 /**
- * The reports of a log, without the process id at their beginnings.
+ * Splits a log into its reports, without the process ids.
  * @param {string} log
  */
 function reports(log) {
@@ -75,11 +78,11 @@ function check(file, log) {
   const args = [...VALGRIND, `--log-file=${log}`, process.execPath, path.join('__test__', `${file}.test.js`)];
   const { error, status, signal, stdout } = spawnSync('valgrind', args, {
     cwd: root,
-    // A thread costs seconds and megabytes here.
+    // A thread costs seconds and megabytes under valgrind.
     env: { OMDP_THREADS: '20', ...process.env },
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
-    // A test that takes a minute here has come to a stop.
+    // A test that takes this long is stuck.
     timeout: 1_200_000,
     killSignal: 'SIGKILL',
   });
@@ -114,7 +117,8 @@ function main() {
   const results = files.map((file) => check(file, path.join(folder, `${file}.log`)));
   fs.rmSync(folder, { recursive: true });
   const errors = results.reduce((sum, result) => sum + result.errors, 0);
-  // Valgrind runs one thread at a time, tens of times slower: a test may fail for that alone, and is shown, no more.
+  // Valgrind runs one thread at a time, tens of times slower: a test may fail because of that, and is only
+  // shown.
   const failed = results.filter((result) => result.failed).length;
   console.log(
     `${version.stdout.trim()}: ${errors} errors, ${failed} files with failed tests, in ${seconds(start)}`,

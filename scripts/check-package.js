@@ -1,6 +1,6 @@
 'use strict';
-// `npm run check:package`: that what would be published is whole, holds nothing else, runs no script at the user's,
-// and needs nothing on the user's machine but the C library. Prints the sizes and the lowest system.
+// `npm run check:package`: checks that the package is complete, contains nothing else, runs no script at the
+// user, and requires nothing of the system but the C library. Prints the sizes and the minimum system.
 const fs = require('node:fs');
 const path = require('node:path');
 const { ensure } = require('./ensure.js');
@@ -9,10 +9,10 @@ const { derived, platforms, root } = require('./platforms.js');
 const { npm } = require('./run.js');
 
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare'];
-// What npm packs whether `files` names it or not.
+// Files that npm always packs.
 const ALWAYS = ['package.json', 'README.md', 'LICENSE'];
 
-// In the release workflow: the binaries come from other machines, and go to everybody's.
+// In the release workflow the binaries come from other machines, and are for published use.
 const AS_IS = process.argv.includes('--as-is');
 
 /** @type {string[]} */
@@ -67,7 +67,7 @@ function filesIn(name) {
   return fs.readdirSync(full).flatMap((entry) => filesIn(`${name}/${entry}`));
 }
 
-/** Of all binaries that are here: of this machine, or in the release workflow of every target. */
+/** Checks all present binaries: of this machine, or in the release workflow of every target. */
 function checkBinaries() {
   const here = platforms().filter(({ file }) => fs.existsSync(path.join(root, file)));
   expect(here.length > 0, 'no binary is here');

@@ -1,7 +1,7 @@
 'use strict';
-// `npm run check:tools`: the tarballs in dist/ with the package managers, runtimes, test runners and bundlers that
-// people use, each in an empty folder. Arguments name some of them: `npm run check:tools -- esbuild "yarn 4"`. The tools
-// come from npm into a cache folder, in the versions that recipes.js names.
+// `npm run check:tools`: uses the tarballs in dist/ with package managers, runtimes, test runners and
+// bundlers, each in an empty folder. Arguments select some of them: `npm run check:tools -- esbuild "yarn
+// 4"`. npm installs the tools into a cache folder, in the versions of recipes.js.
 const { fork, spawnSync } = require('node:child_process');
 const { once } = require('node:events');
 const fs = require('node:fs');
@@ -15,7 +15,7 @@ const { TALKED } = require('./tools/talk.js');
 const CACHE = path.join(root, 'node_modules', '.cache', 'tools');
 const TIMEOUT = 300_000;
 
-/** Not what npm set for this script: its settings would reach the tools. */
+/** Without the settings that npm made for this script, which would affect the tools. */
 const ENVIRONMENT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
 
 /** @param {string} program @param {string[]} args @param {string} cwd */

@@ -1,6 +1,7 @@
 'use strict';
-// `npm run check:types`: the tests of the types by the oldest TypeScript that is supported, and by the last one before the
-// compiler that `npm test` uses. npm fetches them; as dependencies they would take its place in node_modules/.bin.
+// `npm run check:types`: runs the tests of the types with the oldest supported TypeScript, and with the last
+// one before the compiler that `npm test` uses. npm fetches them; as dependencies they would replace that
+// compiler in node_modules/.bin.
 const { npm } = require('./run.js');
 
 for (const version of ['5.4.5', '5.9.3']) {

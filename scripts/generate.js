@@ -1,7 +1,7 @@
 'use strict';
-// `npm run generate`: writes what documents and types repeat of the sources, between marks that name it: the options of
-// lib/option-table.js into docs/api.md and docs/cli.md, the error codes of the native side into index.d.ts. With `--check` it writes
-// nothing, and fails where something is not as it should be; the tests call it so.
+// `npm run generate`: writes generated parts of documents and types, between marks with their names: the
+// options of lib/option-table.js into docs/api.md and docs/cli.md, the error codes of the native side into
+// index.d.ts. With `--check` it writes nothing and fails if a part is outdated; the tests use this.
 const fs = require('node:fs');
 const path = require('node:path');
 const { shownFor } = require('../lib/cli/options.js');
@@ -59,8 +59,8 @@ function errorCodes() {
   const lines = all.map(({ code, meaning }) => ` * - \`${code}\`: ${meaning}\n`);
   const union = all.map(({ code }) => `  | '${code}'`).join('\n');
   return `/**
- * The codes of failures that are found by this package, as opposed to the error values that workers give. docs/errors.md
- * says what to do about each.
+ * The codes of failures that this package itself finds, in contrast to the error values of workers. docs/errors.md
+ * describes the remedy for each.
  *
 ${lines.join('')} */
 export type ErrorCode =
@@ -68,7 +68,10 @@ ${union};
 `;
 }
 
-/** The parts of files, by the mark in front of them. @type {Record<string, Record<string, () => string>>} */
+/**
+ * The generated parts of each file, by the name in their marks.
+ * @type {Record<string, Record<string, () => string>>}
+ */
 const PARTS = {
   'docs/api.md': {
     'common options': () =>
@@ -96,7 +99,7 @@ function marksOf(file, name) {
   return [`// ${start}\n`, `// ${end}\n`];
 }
 
-/** @param {string} file @param {string} text as it should be */
+/** @param {string} file @param {string} text its present content */
 function written(file, text) {
   let result = text;
   for (const [name, part] of Object.entries(PARTS[file])) {

@@ -1,19 +1,19 @@
 'use strict';
-// What a binary is, needs and shows, whatever its format; and what of that is a fault in one that is to be published.
+// The properties of a binary of any format, and which of them are faults in a published one.
 const fs = require('node:fs');
 const { readElf } = require('./elf.js');
 const { isMachO, readMachO } = require('./macho.js');
 const { isPe, readPe } = require('./pe.js');
 
-// What is linked in, or is no part of the system.
+// Libraries that are linked statically, or are not part of the system.
 const BUILT_IN = /^lib(zmq|sodium|stdc\+\+|gcc_s|c\+\+|unwind)\b|^lib(zmq|sodium|stdc\+\+|gcc_s|winpthread)/;
-// CentOS 7 has 2.17, Debian 10 and RHEL 8 have 2.28.
+// CentOS 7 has 2.17; Debian 10 and RHEL 8 have 2.28.
 const HIGHEST_GLIBC = '2.28';
 const LARGEST = 4 * 1024 * 1024;
 
 /**
- * @typedef {{ os: string, cpu: string, needed: string[], exported: string[], stripped: boolean, lowest: string,
- *   signed: boolean, glibc?: string }} Binary lowest: of the system that it runs on, in words; glibc: its version
+ * @typedef {{ os: string, cpu: string, needed: string[], exported: string[], stripped: boolean, lowest:
+ * string, signed: boolean, glibc?: string }} Binary lowest: the minimum system, in words; glibc: its version
  */
 
 /** @param {string} file @returns {Binary} */
@@ -42,10 +42,10 @@ function compare(a, b) {
 }
 
 /**
- * What is wrong with a binary of a platform.
+ * The faults of a binary of a platform.
  * @param {string} file
  * @param {import('./platforms.js').Platform} platform
- * @param {{ published?: boolean }} [options] published: whether it is to run on older systems than this one
+ * @param {{ published?: boolean }} [options] published: whether it has to run on older systems than this one
  */
 function faultsOf(file, platform, { published = false } = {}) {
   const binary = inspect(file);
@@ -58,7 +58,7 @@ function faultsOf(file, platform, { published = false } = {}) {
   if (published && binary.glibc && compare(binary.glibc, HIGHEST_GLIBC) > 0)
     faults.push(`needs glibc ${binary.glibc}, and ${HIGHEST_GLIBC} is the highest that may be needed`);
   for (const library of binary.needed) if (BUILT_IN.test(library)) faults.push(`needs ${library}`);
-  // Anything else could clash with what Node or another addon brings along.
+  // Any other symbol could clash with those of Node.js or of another addon.
   for (const symbol of binary.exported)
     if (!/^_*(napi_|node_api_)/.test(symbol)) faults.push(`shows the symbol ${symbol}`);
   for (const symbol of ['napi_register_module_v1'])

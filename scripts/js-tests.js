@@ -1,9 +1,9 @@
 'use strict';
-// The JavaScript suite, run by a given Node; returns the closing lines of its runner. As a program: by this Node, all
-// files or those that are named.
+// Runs the JavaScript suite by a given Node.js binary; returns the last lines of the test runner. As a
+// program: uses the present binary, and runs all files or those given as arguments.
 //
-// The files run side by side, as most of their time is waiting: as many as there are cores, but at least two, where
-// node's own choice on two cores would be one. Those that measure run afterwards, one at a time.
+// The files run in parallel, because they mostly wait: as many as there are cores, but at least two, where
+// Node's default would be one on two cores. Files that measure run afterwards, one at a time.
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -12,10 +12,10 @@ const { stripVTControlCharacters } = require('node:util');
 const { root } = require('./platforms.js');
 const { run } = require('./run.js');
 
-// Of a test, and of a file. Far above what any takes: it only turns a hang into a failure.
+// The timeout of a test and of a file. Far above the duration of any: it only turns a hang into a failure.
 const TIMEOUT = 300_000;
 
-// What these assert depends on what else the machine does: memory, processor time, or who is faster.
+// Files whose assertions depend on the load of the machine: memory, processor time, or relative speed.
 const ALONE = [
   'broker/restart.test.js',
   'broker/slow-peers.test.js',
@@ -27,9 +27,9 @@ const ALONE = [
   'worker/blocked.test.js',
 ];
 
-/** All test files, below __test__. */
+/** All test files in __test__. */
 function testFiles() {
-  // Named one by one, as Node 20 takes no globs and later versions take no folders.
+  // Listed individually, because Node.js 20 accepts no globs and later versions no folders.
   const names = fs.readdirSync(path.join(root, '__test__'), { recursive: true, encoding: 'utf8' });
   const files = names.filter((name) => name.endsWith('.test.js')).map((name) => name.replaceAll('\\', '/'));
   for (const name of ALONE) if (!files.includes(name)) throw new Error(`there is no __test__/${name}`);
@@ -38,8 +38,8 @@ function testFiles() {
 
 /**
  * @param {string} node the path of a Node binary
- * @param {{ files?: string[], wrapper?: string[] }} [options] files: some of `testFiles()`; wrapper: a program, with its
- *   arguments, that runs the Node binary
+ * @param {{ files?: string[], wrapper?: string[] }} [options] files: some of `testFiles()`; wrapper: a
+ * program, with arguments, that runs the binary
  */
 function runJsTests(node, { files = testFiles(), wrapper = [] } = {}) {
   const together = files.filter((name) => !ALONE.includes(name));
@@ -55,14 +55,14 @@ function runSome(node, wrapper, files, concurrency) {
   const limits = [`--test-timeout=${TIMEOUT}`, `--test-concurrency=${concurrency}`];
   const reporters = ['--test-reporter=spec', '--test-reporter-destination=stdout'];
   if (process.stderr.isTTY) {
-    // As a URL: a drive letter alone would be taken for the scheme of one.
+    // A URL, because the drive letter of a path would be taken for a scheme.
     const progress = pathToFileURL(path.join(__dirname, 'progress.js')).href;
     reporters.push(`--test-reporter=${progress}`, '--test-reporter-destination=stderr');
   }
   const named = files.map((name) => path.join('__test__', name));
   const output = run(program, [...before, '--test', ...reporters, ...limits, ...named], { progress: true });
   const closing = /^ℹ (tests|pass|fail|cancelled|skipped|todo|duration_ms) /;
-  // Coloured where standard error is a terminal, though this is read from a pipe.
+  // Coloured if stderr is a terminal, although stdout is a pipe.
   return stripVTControlCharacters(output)
     .split('\n')
     .filter((line) => closing.test(line));

@@ -1,6 +1,6 @@
 'use strict';
-// Just enough of the Mach-O format (64 bit, little endian, one architecture) to tell what a library of macOS needs,
-// what it shows, and whether it is signed.
+// A minimal reader of Mach-O (64 bit, little endian, one architecture): the libraries that a macOS library
+// requires, its exported symbols, and whether it is signed.
 
 const LC = { SYMTAB: 0x2, LOAD_DYLIB: 0xc, CODE_SIGNATURE: 0x1d, VERSION_MIN: 0x24, BUILD_VERSION: 0x32 };
 const CPUS = new Map([
@@ -39,11 +39,11 @@ function readMachO(bytes) {
     at += bytes.readUInt32LE(at + 4);
   }
   const cpu = CPUS.get(bytes.readUInt32LE(4)) ?? 'unknown';
-  // The linker itself leaves a few.
+  // The linker itself leaves a few local symbols.
   return { os: 'darwin', cpu, needed, exported, stripped: locals < 16, lowest: `macOS ${lowest}`, signed };
 }
 
-/** What is defined here. @param {Buffer} bytes @param {number} command */
+/** The symbols that are defined here. @param {Buffer} bytes @param {number} command */
 function symbolsAt(bytes, command) {
   const [table, count, strings] = [8, 12, 16].map((offset) => bytes.readUInt32LE(command + offset));
   const symbols = [];

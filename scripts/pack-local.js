@@ -1,7 +1,7 @@
 'use strict';
-// `npm run pack:local`: the tarballs as they are published, into dist/: the package itself and the platform package
-// of this machine. With --all (the release workflow): the platform packages of all targets, whose binaries have to
-// lie in the repository's root.
+// `npm run pack:local`: packs the tarballs as they are published, into dist/: the package and the platform
+// package of this machine. With --all (the release workflow): the platform packages of all targets, whose
+// binaries must be in the root of the repository.
 const fs = require('node:fs');
 const path = require('node:path');
 const { ensure } = require('./ensure.js');

@@ -1,5 +1,5 @@
 'use strict';
-// Packs the package and the platform packages, as they are published, into dist/.
+// Packs the package and the platform packages into dist/, as they are published.
 const fs = require('node:fs');
 const path = require('node:path');
 const { root } = require('./platforms.js');
@@ -9,7 +9,7 @@ const DIST = path.join(root, 'dist');
 
 /**
  * @param {import('./platforms.js').Platform} platform
- * @param {string} from the folder of its binary
+ * @param {string} from the folder of the binary
  * @returns {number} the size of the tarball in bytes
  */
 function packPlatform(platform, from) {
@@ -22,14 +22,14 @@ function packPlatform(platform, from) {
   return pack(stage);
 }
 
-/** The package itself. */
+/** Packs the package itself. */
 function packPackage() {
   return pack(root);
 }
 
 /** @param {string} dir */
 function pack(dir) {
-  // --ignore-scripts: what is published must not depend on what a life-cycle script does.
+  // --ignore-scripts: the published content must not depend on life-cycle scripts.
   const output = npm(['pack', '--ignore-scripts', '--silent', '--pack-destination', DIST], { cwd: dir });
   return fs.statSync(path.join(DIST, output.trim().split('\n').at(-1) ?? '')).size;
 }

@@ -1,5 +1,5 @@
 'use strict';
-// Just enough of the PE format (64 bit) to tell what a library of Windows needs, and what it shows.
+// A minimal reader of PE (64 bit): the libraries that a Windows library requires, and its exported symbols.
 
 const CPUS = new Map([
   [0x8664, 'x64'],
@@ -19,7 +19,7 @@ function readPe(bytes) {
   if (bytes.readUInt16LE(optional) !== 0x20b) throw new Error('this is no 64-bit library of Windows');
   const sections = optional + bytes.readUInt16LE(header + 20);
   const count = bytes.readUInt16LE(header + 6);
-  /** The place in the file of what has an address in memory. @param {number} address */
+  /** Converts an address in memory into a position in the file. @param {number} address */
   const place = (address) => {
     for (let index = 0; index < count; index += 1) {
       const at = sections + index * 40;
@@ -34,7 +34,7 @@ function readPe(bytes) {
     const at = place(address);
     return bytes.toString('latin1', at, bytes.indexOf(0, at));
   };
-  // The directories: of exports, imports, and, the fourteenth, what is imported when it is used first.
+  // The directories: exports, imports, and, the fourteenth, delayed imports.
   const directory = (/** @type {number} */ index) => bytes.readUInt32LE(optional + 112 + index * 8);
 
   const exported = [];

@@ -1,5 +1,5 @@
 'use strict';
-// A reporter for node's test runner: one line on a terminal that says how far the run is, and what has failed so far.
+// A reporter for Node's test runner: one line on a terminal with the progress and the failures so far.
 
 /** @param {AsyncIterable<{ type: string, data: any }>} source */
 module.exports = async function* progress(source) {

@@ -1,17 +1,17 @@
 'use strict';
-// Running other programs, the same for all scripts.
+// Runs other programs, for all scripts.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { root } = require('./platforms.js');
 
 /**
- * Runs a program in the repository and returns its standard output. When it fails, prints all that it printed, and
- * ends this process with its exit code: the scripts have nothing useful to do after a failed step.
+ * Runs a program in the repository and returns its standard output. If it fails, prints its whole output and
+ * ends this process with its exit code: no script can continue after a failed step.
  * @param {string} program
  * @param {string[]} args
- * @param {import('node:child_process').SpawnSyncOptions & { progress?: boolean }} [options] progress: on a terminal the
- *   program's standard error is shown as it comes
+ * @param {import('node:child_process').SpawnSyncOptions & { progress?: boolean }} [options] progress: on a
+ * terminal the program's standard error is shown immediately
  */
 function run(program, args, { progress = false, ...options } = {}) {
   const shown = progress && process.stderr.isTTY;
@@ -45,7 +45,7 @@ function hint(program, error) {
 }
 
 /**
- * Runs the program that a development dependency brings.
+ * Runs the program of a development dependency.
  * @param {string} dependency
  * @param {string} name
  * @param {string[]} args
@@ -58,7 +58,7 @@ function tool(dependency, name, args, options) {
 }
 
 /**
- * npm, by the Node that runs this: on Windows npm is a batch file, which can't be started without a shell.
+ * Runs npm by the present Node.js: on Windows npm is a batch file, which cannot be started without a shell.
  * @param {string[]} args
  * @param {import('node:child_process').SpawnSyncOptions & { progress?: boolean }} [options]
  */

@@ -1,8 +1,9 @@
 'use strict';
-// `npm run docs:site`: the documentation as a site with search, from the same Markdown, into target/site/dist. VitePress
-// is installed into site/ the first time. A link to a page or heading that is not there is an error.
+// `npm run docs:site`: builds the documentation as a site with search, from the same Markdown, into
+// target/site/dist. VitePress is installed into site/ the first time. A link to a missing page or heading is
+// an error.
 //
-// Everything that a document links to becomes a page of its own: Markdown as it is, any other file as a block of code.
+// Every linked file becomes a page: Markdown unchanged, any other file as a block of code.
 const fs = require('node:fs');
 const path = require('node:path');
 const { root } = require('./platforms.js');
@@ -19,7 +20,7 @@ function documentsIn(folder) {
   return names.filter((name) => name.endsWith('.md')).map((name) => path.join(folder, name));
 }
 
-/** Stages a document, and what it links to that is no document. @param {string} file */
+/** Stages a document and the linked files that are no documents. @param {string} file */
 function stage(file) {
   const text = fs.readFileSync(path.join(root, file), 'utf8');
   const kept = text.split(FENCED);
@@ -41,7 +42,11 @@ function stage(file) {
   );
 }
 
-/** Makes a page of a file, or of the list of a folder; returns what its link has at the end. @param {string} file @returns {string} */
+/**
+ * Makes a page of a file, or of the list of a folder; returns the suffix of its links.
+ * @param {string} file
+ * @returns {string}
+ */
 function stageCode(file) {
   const full = path.join(root, file);
   if (fs.statSync(full).isFile()) {
@@ -77,7 +82,7 @@ function pagesIn(folder = DIST) {
   return names.filter((name) => name.endsWith('.html'));
 }
 
-/** Every link of the site within it that leads nowhere. */
+/** The internal links of the site that lead nowhere. */
 function deadLinks() {
   const pages = new Map(pagesIn().map((name) => [name, fs.readFileSync(path.join(DIST, name), 'utf8')]));
   /** @param {string} name */
@@ -106,7 +111,7 @@ function main() {
   fs.rmSync(STAGE, { recursive: true, force: true });
   for (const file of [...documentsIn('.'), ...documentsIn('docs')]) stage(file);
   write('.vitepress/config.mjs', fs.readFileSync(path.join(SITE, 'config.mjs'), 'utf8'));
-  // VitePress resolves itself and its theme from where the pages are.
+  // VitePress resolves itself and its theme from the folder of the pages.
   fs.symlinkSync(path.join(SITE, 'node_modules'), path.join(STAGE, 'node_modules'), 'junction');
   const vitepress = path.join(SITE, 'node_modules', 'vitepress', 'bin', 'vitepress.js');
   run(process.execPath, [vitepress, 'build', 'src', '--outDir', DIST], { cwd: STAGE, progress: true });

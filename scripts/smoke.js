@@ -1,6 +1,6 @@
 'use strict';
-// `npm run smoke`: installs the tarballs in dist/ into an empty folder, without running scripts, as a careful user
-// would, and there sends a request through a broker and a worker, by require and by import.
+// `npm run smoke`: installs the tarballs in dist/ into an empty folder, without running scripts, and sends a
+// request through a broker and a worker there, by require and by import.
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -40,7 +40,7 @@ ${TALK}
 await talk('import', { Broker, Worker, Client });
 `;
 
-/** The tarballs that this machine would install: the package and its own platform package. */
+/** The tarballs for this machine: the package and its platform package. */
 function tarballs() {
   const dist = path.join(root, 'dist');
   const platform = hostPlatform()?.name;

@@ -1,6 +1,6 @@
 'use strict';
-// `npm run test:nodes`: the JavaScript suite on every Node that the package supports. The binaries come from the npm
-// package `node`, each into a cache folder of its own, and are no dependency of anything.
+// `npm run test:nodes`: runs the JavaScript suite on every supported version of Node.js. The binaries come
+// from the npm package `node`, each in its own cache folder, and are not dependencies.
 const fs = require('node:fs');
 const path = require('node:path');
 const { ensure } = require('./ensure.js');

@@ -1,11 +1,11 @@
 'use strict';
-// `npm test`: everything that has to hold before a change is good, the cheap steps first. Prints for each step how
-// long it took, for the test runners their closing lines, and for a failing step all it said; stops at the first. On a
-// terminal it also shows which step runs, and how far cargo and node's test runner are.
+// `npm test`: runs all checks and tests, the fast ones first. Prints the duration of each step, the last
+// lines of test runners, and the whole output of a failing step; stops at the first failure. On a terminal it
+// also shows the running step, and the progress of cargo and of Node's test runner.
 //
-// All cargo steps name the target that the napi CLI builds for and its profile, so they share one libzmq. The
-// JavaScript tests run against that same binary, of which libzmq and every other dependency are optimised: a
-// release build would cost a second libzmq and two minutes more, to run tests that wait for the network anyway.
+// All cargo steps use the target and the profile of the napi CLI's build, so they share one libzmq. The
+// JavaScript tests use that binary, in which libzmq and all other dependencies are optimised: a release build
+// would require a second libzmq and two more minutes, for tests that mostly wait for the network.
 const fs = require('node:fs');
 const path = require('node:path');
 const { ensure, requireBuildTools } = require('./ensure.js');
@@ -65,7 +65,7 @@ function main() {
   step('clippy: what is fuzzed', () => clippy([...pure, '--features', 'fuzz']));
   step('clippy: with io', () => clippy(withIo));
   step('clippy: with node', () => clippy(['--features', 'instructions']));
-  // With all features, so it has the tests of wire and proto too.
+  // With all features, and thus also the tests of wire and proto.
   step('cargo test: all', () => test([]));
   step('cargo test: zmq-sys', () => test(['-p', 'zmq-sys']));
   step('node --test', () => runJsTests(process.execPath).join('\n'));

@@ -1,16 +1,17 @@
 //! Majordomo over ZeroMQ for Node.js.
 //!
-//! The layers, each of which imports only from those below it:
+//! The layers. Each imports only from those below it:
 //!
-//! - `node`: the `#[napi]` shells. JavaScript values <-> typed commands and notices.
-//! - `io`: the reactor. Owns threads, libzmq sockets, the clock and the wake-ups; feeds the
-//!   machines and carries out what they ask.
-//! - [`proto`]: the state machines of broker, worker and client. Pure: time comes in as an
-//!   argument, messages and notices are drained by the owner.
-//! - [`wire`]: frames <-> typed messages, one module a dialect.
+//! - `node`: the `#[napi]` shells, which convert values of JavaScript into typed commands, and
+//!   notices back.
+//! - `io`: the reactor. It owns threads, libzmq sockets, the clock and wake-ups, feeds the machines
+//!   and executes their requests.
+//! - [`proto`]: the state machines of broker, worker and client. They are pure: time is an
+//!   argument, and the owner drains messages and notices.
+//! - [`wire`]: conversion between frames and typed messages, one module a dialect.
 //!
-//! The one rule of the machines: *mutate, then drain*. After any `handle_*` call or command the
-//! owner takes all that the machine wants sent and reported, then asks for its next deadline.
+//! The rule of the machines is *mutate, then drain*: after any `handle_*` call or command the owner
+//! takes all messages and notices, then asks for the next deadline.
 
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;

@@ -22,7 +22,7 @@ const HELP = `npm run bench -- [options]
 
 const SMALL = 500;
 
-/** What `--observed` compares. */
+/** The systems that `--observed` compares. */
 const OBSERVED = ['ours', 'observed', 'traced'];
 
 class Usage extends Error {
@@ -74,7 +74,7 @@ function readArgs(argv) {
   };
 }
 
-/** What a reader of the results can type; where somebody's 0.0.92 lies is nobody's business. */
+/** The command for readers of the results, with a placeholder for the path of 0.0.92. */
 function command(argv) {
   const shown = argv.map((arg, i) => {
     if (argv[i - 1] === '--original') return 'PATH';

@@ -1,6 +1,6 @@
 'use strict';
-// A chart of a run's main figures as an SVG, drawn by hand: a panel a scenario, a bar a system, each panel on a scale
-// of its own. Its colours follow the reader's light or dark scheme.
+// Draws a chart of a run's main figures as SVG: a panel for each scenario, each with its own scale, and a bar
+// for each system. Its colours follow the reader's light or dark scheme.
 const { number } = require('./report.js');
 
 /** @type {[scenario: string, title: string][]} */
@@ -35,7 +35,7 @@ const STYLE = `
     .spread { stroke: #e6edf3; }
   }`;
 
-/** @param {any} results as in the JSON file */
+/** @param {any} results in the form of the JSON file */
 function chart(results) {
   const panels = PANELS.flatMap(([name, title]) => {
     const scenario = results.scenarios.find((each) => each.name === name);
@@ -92,7 +92,7 @@ function draw({ title, note, better, results }, x, y) {
   return lines;
 }
 
-/** For those who can't see it. */
+/** The text alternative of the chart. */
 function describe(panels) {
   const told = panels.map(({ title, results }) => {
     const values = results.map((result) => `${result.title} ${number(result.median)}`).join(', ');

@@ -1,16 +1,19 @@
 'use strict';
-// A process of a system under test, seen from the benchmark: it is started, asked questions, and killed. Whatever it
-// is, a question is answered in time or the run fails.
+// A process of a system under test: starts it, asks it questions, and kills it. A question that is not
+// answered in time ends the run as a failure.
 const { fork, spawn } = require('node:child_process');
 const net = require('node:net');
 const path = require('node:path');
 const readline = require('node:readline');
 
 const HOST = path.join(__dirname, 'host.js');
-/** How much of what a process says is shown when it fails. */
+/** How many characters of a process's output are shown when it fails. */
 const TAIL = 4000;
 
-/** All that run: none may outlive the benchmark, however that ends. @type {Set<import('node:child_process').ChildProcess>} */
+/**
+ * All running processes: none may survive the benchmark.
+ * @type {Set<import('node:child_process').ChildProcess>}
+ */
 const running = new Set();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -55,7 +58,7 @@ class Child {
     return this.#process.pid;
   }
 
-  /** Takes an answer. */
+  /** Handles an answer. */
   take({ id = 0, ready, result, error }) {
     const waiting = this.#pending.get(id);
     if (waiting === undefined) return;
@@ -64,7 +67,7 @@ class Child {
     else waiting.resolve(ready ?? result);
   }
 
-  /** Asks a question. @param {string} op @param {object} params @param {number} seconds the bound */
+  /** Asks a question. @param {string} op @param {object} params @param {number} seconds the time limit */
   call(op, params, seconds) {
     this.#lastId += 1;
     const answer = this.#expect(this.#lastId, op, seconds);
@@ -72,7 +75,7 @@ class Child {
     return answer;
   }
 
-  /** Until it says that it serves. @param {number} seconds */
+  /** Waits until the process is ready. @param {number} seconds */
   ready(seconds) {
     return this.#expect(0, 'start', seconds);
   }
@@ -94,7 +97,7 @@ class Child {
     return new Error(`the ${this.#what} ${reason}${said === '' ? '' : `; it said:\n${said}`}`);
   }
 
-  /** Only ever called at the end of a run, for which nothing of the process matters any more. */
+  /** Kills the process at the end of a run, when its state no longer matters. */
   async kill() {
     if (this.#killed) return;
     this.#killed = true;
@@ -103,10 +106,10 @@ class Child {
   }
 }
 
-/** A role of a system that runs in Node. */
+/** Starts a role of a system that runs in Node.js. */
 function startNode(what, spec) {
   const child = fork(HOST, [JSON.stringify(spec)], {
-    // What the old packages do is deprecated throughout; and memory is only told after a collection.
+    // The old packages use deprecated functions, and memory is measured after a collection.
     execArgv: ['--no-deprecation', '--expose-gc'],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
@@ -115,7 +118,7 @@ function startNode(what, spec) {
   return result;
 }
 
-/** A program that takes questions on stdin and answers on stdout, a line of JSON each. */
+/** Starts a program that takes questions on stdin and answers on stdout, each a line of JSON. */
 function startLines(what, [program, ...args]) {
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   child.stdin.on('error', () => {});
@@ -124,7 +127,7 @@ function startLines(what, [program, ...args]) {
   return result;
 }
 
-/** A server that takes no questions; it serves once its port takes connections. */
+/** Starts a server that takes no questions; it is ready when its port accepts connections. */
 function startServer(what, [program, ...args], port) {
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const result = new Child(what, child, undefined);

@@ -1,10 +1,10 @@
 'use strict';
-// The processes of one run of one system, and the checks that what they did is what was asked.
+// The processes of one run of one system, and the checks of their results.
 const net = require('node:net');
 const { startLines, startNode, startServer } = require('./child.js');
 const { cpuSeconds, memory } = require('./proc.js');
 
-/** In seconds, for what is no measurement. */
+/** The time limit in seconds for steps that are not measured. */
 const START_BOUND = 30;
 
 class Cluster {
@@ -18,7 +18,10 @@ class Cluster {
     this.args = args;
   }
 
-  /** Starts broker, worker and client, each when the one before serves. @param {object} [confs] by role */
+  /**
+   * Starts broker, worker and client, each after the previous one is ready.
+   * @param {object} [confs] by role
+   */
   async start(confs = {}) {
     this.broker = await this.launch('broker', confs.broker);
     this.worker = await this.launch('worker', confs.worker);
@@ -26,7 +29,7 @@ class Cluster {
     return this;
   }
 
-  /** One more process, of this system or another. @param {string} role @param {object} [conf] */
+  /** Starts a further process, of this system or another. @param {string} role @param {object} [conf] */
   async launch(role, conf, system = this.#system) {
     this.ports ??= [await freePort(), await freePort()];
     const all = { service: 'echo', kind: 'echo', ...system.conf, ...conf, ports: this.ports };
@@ -42,8 +45,8 @@ class Cluster {
   }
 
   /**
-   * Lets the client do something, and checks that every reply was right and that the worker handled exactly as many
-   * requests as were made.
+   * Executes an operation of the client. Checks that every reply was right and that the worker handled
+   * exactly the requests that were made.
    * @param {'window' | 'seq' | 'stream' | 'hold'} op
    * @param {object} params
    */
@@ -79,7 +82,7 @@ class Cluster {
     }
   }
 
-  /** How far things were when they hung, as far as anybody still answers. */
+  /** The progress of a hung operation, as far as the processes still answer. */
   async #progress(client) {
     const ask = (child) => child.call('progress', {}, 2).catch(() => undefined);
     const [there, ...workers] = await Promise.all([client, this.worker].flat().map(ask));
@@ -88,8 +91,8 @@ class Cluster {
   }
 
   /**
-   * As measure(), and what processor time, of all threads, each process needed for it, in µs a request. That is what a
-   * request costs where there are cores enough.
+   * Measures as measure() does, and adds the processor time of all threads of each process, in µs a request:
+   * the cost of a request where enough cores are available.
    */
   async measureCpu(op, params, client = this.client) {
     const roles = Object.entries({ brokerCpu: this.broker, workerCpu: this.worker, clientCpu: client });
@@ -103,7 +106,7 @@ class Cluster {
     return { ...result, cpu };
   }
 
-  /** The memory of a process, its garbage collected where it is JavaScript's. */
+  /** The memory of a process, after a garbage collection if it runs JavaScript. */
   async memoryOf(child) {
     await child.call('settle', {}, this.#bound).catch(() => {});
     return memory(child.pid);
@@ -115,8 +118,8 @@ class Cluster {
 }
 
 /**
- * A port of the loopback that was free a moment ago, below those that systems give to whoever connects, so that
- * nobody's outgoing connection takes it between here and its use.
+ * A free port of the loopback, below the range of ephemeral ports, so that no outgoing connection takes it
+ * before its use.
  */
 async function freePort() {
   for (;;) {

@@ -1,9 +1,10 @@
 'use strict';
-// What runs in each Node process of a system under test: one role of it, and the answers to the benchmark.
+// The program of each Node.js process of a system under test: runs one role and answers the benchmark's
+// questions.
 const { monitorEventLoopDelay } = require('node:perf_hooks');
 const ops = require('./ops.js');
 
-/** The roles count what they handle; the benchmark compares that with what the client got. */
+/** The number of handled requests, which the benchmark compares with the client's result. */
 const tally = { handled: 0 };
 
 /** @type {Record<string, (role: any, params: any) => any>} */

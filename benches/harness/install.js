@@ -1,5 +1,6 @@
 'use strict';
-// The peers' packages, in a cache of the benchmark's own: nobody who installs or develops this package needs them.
+// Installs the packages of other systems into a cache of the benchmark, because only the benchmark needs
+// them.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -9,7 +10,7 @@ const { Skip } = require('../systems/skip.js');
 const CACHE = path.join(root, 'node_modules', '.cache', 'zmq-omdp-bench');
 
 /**
- * Installs the first version that can be had, unless one of them is there. No script of a package is run.
+ * Installs the first available version, unless one of them is installed. No script of a package is run.
  * @param {string} name
  * @param {string[]} versions
  */
@@ -40,9 +41,9 @@ function installed(dir, name) {
   }
 }
 
-/** @returns {string | undefined} what went wrong */
+/** @returns {string | undefined} the error */
 function npm(args, cwd) {
-  // npm is a batch file on Windows; what runs this knows the script behind it.
+  // npm is a batch file on Windows; npm_execpath is the script behind it.
   const cli = process.env.npm_execpath;
   const [program, first] = cli?.endsWith('.js') ? [process.execPath, [cli]] : ['npm', []];
   const result = spawnSync(program, [...first, ...args], { cwd, encoding: 'utf8', timeout: 300_000 });

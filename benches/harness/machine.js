@@ -1,11 +1,11 @@
 'use strict';
-// What the figures were measured on, and with which build.
+// The machine and the build to which the figures belong.
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const { binaryPath, build, built, readNote } = require('../../scripts/build.js');
 
-/** Since a system's release and load say more about strange figures than its name, both go into the results. */
+/** The system's release and load are included, because they explain unusual figures. */
 function describeMachine() {
   const cpus = os.cpus();
   return {
@@ -18,26 +18,28 @@ function describeMachine() {
   };
 }
 
-/** What is measured is what is published. */
+/** Builds the release binary if necessary: the benchmark measures the published form. */
 function ensureRelease() {
   if (built() === 'release') return;
   console.log('building the release binary (a few minutes) …');
   build('release', [], { quiet: true });
 }
 
-/** What the binary is that was measured, by the note of its build: of a debug build no figure means anything. */
+/**
+ * The profile of the measured binary, from the note of its build: figures of a debug build are meaningless.
+ */
 function buildState() {
   const { size, mtimeMs } = fs.statSync(binaryPath());
   try {
     const note = readNote();
     if (note.size === size && note.mtimeMs === mtimeMs) return { profile: note.profile, bytes: size };
   } catch {
-    // Built elsewhere, or by hand.
+    // The binary was built elsewhere, or manually.
   }
   return { profile: 'unknown', bytes: size };
 }
 
-/** How many files a process may have open. Node raises its own limit to the hard one. */
+/** The maximum number of open files of a process. Node.js raises its soft limit to the hard one. */
 function openFiles() {
   try {
     const line = fs.readFileSync('/proc/self/limits', 'utf8').match(/^Max open files\s+\S+\s+(\S+)/m);

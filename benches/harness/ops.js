@@ -1,15 +1,17 @@
 'use strict';
-// What a client in Node is asked to do, on top of what each system's driver offers: `request(data, done)`,
-// `listen(data, done)` and `stream(parts, onPart, done)`, where `done(error, reply)` has null for no error.
+// The operations of a client in Node.js, based on the functions of each system's driver: `request(data,
+// done)`, `listen(data, done)` and `stream(parts, onPart, done)`, where `done(error, reply)` gets null for no
+// error.
 const { performance } = require('node:perf_hooks');
 const { quantile } = require('./stats.js');
 
-/** How far the operation is that runs: asked for when it hangs. */
+/** The progress of the running operation, requested when it hangs. */
 const progress = { sent: 0, received: 0 };
 
 /**
- * `count` requests, `depth` of them in flight. `distinct` gives each a payload of its own, which shows that every
- * reply belongs to its request; in the measurement all are alike. `listen` puts listeners on the stream of each.
+ * Makes `count` requests, `depth` of them in flight. `distinct` gives each its own payload, which shows that
+ * every reply belongs to its request; in the measurement all are equal. `listen` adds listeners to the stream
+ * of each.
  */
 function window(client, { count, depth, distinct = false, listen = false }) {
   const make = listen ? client.listen : client.request;
@@ -27,7 +29,7 @@ function window(client, { count, depth, distinct = false, listen = false }) {
       progress.received = received;
       if (received === count) {
         const seconds = (performance.now() - start) / 1000;
-        // A reply too many would come now.
+        // An extra reply would arrive now.
         setImmediate(() => resolve({ count: received, seconds, wrong, firstWrong }));
       } else if (sent < count) {
         next();
@@ -46,7 +48,10 @@ function window(client, { count, depth, distinct = false, listen = false }) {
   });
 }
 
-/** `count` requests of `bytes` bytes, one after the other. The reply is checked when its time is taken. */
+/**
+ * Makes `count` requests of `bytes` bytes, one after the other. Replies are checked after their time is
+ * taken.
+ */
 function seq(client, { count, bytes, binary = false }) {
   const data = binary ? Buffer.alloc(bytes, 'x') : bytes === 3 ? 'foo' : 'x'.repeat(bytes);
   const right = binary ? (reply) => data.equals(reply) : (reply) => reply === data;
@@ -57,7 +62,7 @@ function seq(client, { count, bytes, binary = false }) {
   return new Promise((resolve) => {
     let start;
     const done = (error, reply) => {
-      // Not every system gives back bytes for bytes; what its user must do to have them is part of the time.
+      // Some systems do not return bytes for bytes; the conversion that their user needs is part of the time.
       const taken = binary && error === null ? client.bytes(reply) : reply;
       times[received] = (performance.now() - start) * 1000;
       received += 1;
@@ -84,7 +89,7 @@ function seq(client, { count, bytes, binary = false }) {
   }
 }
 
-/** One request that is answered with `parts` partials, which are numbered, and a final. */
+/** Makes one request with a reply of `parts` numbered partials and a final. */
 function stream(client, { parts }) {
   return new Promise((resolve) => {
     let received = 0;
@@ -110,7 +115,10 @@ function stream(client, { parts }) {
   });
 }
 
-/** `count` requests that nobody answers; the reply to one more, on the same connection, says that they are there. */
+/**
+ * Makes `count` requests without a reply, then one with a reply on the same connection, which shows that all
+ * have arrived.
+ */
 function hold(client, { count }) {
   for (let i = 0; i < count; i += 1) client.holdRequest('foo');
   return window(client, { count: 1, depth: 1 });

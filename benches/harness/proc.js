@@ -1,15 +1,15 @@
 'use strict';
-// What Linux tells about a process. Elsewhere there is nothing, and the figures that need it are left out.
+// Linux's data about a process. On other systems there are none, and figures that require them are omitted.
 const fs = require('node:fs');
 
-/** Of utime and stime: USER_HZ, the same on every Linux that Node runs on. */
+/** The unit of utime and stime: USER_HZ, equal on every Linux that Node.js supports. */
 const TICKS = 100;
 
-/** The processor time that a process has used, in seconds. @returns {number | undefined} */
+/** The processor time used by a process, in seconds. @returns {number | undefined} */
 function cpuSeconds(pid) {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in parentheses, may hold anything.
+    // The name, in parentheses, may contain any characters.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return (Number(fields[11]) + Number(fields[12])) / TICKS;
   } catch {
@@ -17,7 +17,7 @@ function cpuSeconds(pid) {
   }
 }
 
-/** Resident memory in bytes: now, at its peak, and without what belongs to files. */
+/** Resident memory in bytes: the present value, the peak, and the part that does not belong to files. */
 function memory(pid) {
   try {
     const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
@@ -28,12 +28,12 @@ function memory(pid) {
   }
 }
 
-/** Lets the peak begin anew at what is resident now. */
+/** Resets the peak to the present resident memory. */
 function forgetPeak(pid) {
   try {
     fs.writeFileSync(`/proc/${pid}/clear_refs`, '5');
   } catch {
-    // Then the peak is that of the whole life, of which the warm-up is the smaller part.
+    // Otherwise the peak includes the warm-up, which needs less.
   }
 }
 

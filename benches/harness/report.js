@@ -1,8 +1,11 @@
 'use strict';
-// Results as Markdown.
+// Formats results as Markdown.
 const { judge } = require('./targets.js');
 
-/** How what comes beside the value is called, and told. @type {Record<string, [title: string, digits?: number]>} */
+/**
+ * Titles of additional figures, with their numbers of digits.
+ * @type {Record<string, [title: string, digits?: number]>}
+ */
 const EXTRAS = {
   clientPeakMiB: ["client's peak, MiB"],
   clientGrowthMiB: ['of it the flood'],
@@ -65,7 +68,7 @@ function targets(judged) {
   return ['**Aims**', '', ...markdown(['', 'aim', 'measured', 'met'], rows)];
 }
 
-/** Numbers to the right, so that they can be compared at a glance also as plain text. */
+/** Aligns numbers to the right, so that they are comparable as plain text. */
 function markdown(head, rows) {
   const widths = head.map((title, i) => Math.max(3, title.length, ...rows.map((row) => row[i].length)));
   const line = (cells) =>
@@ -78,7 +81,7 @@ function times(ratio) {
   return `${ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(2)} ×`;
 }
 
-/** Three digits: the fourth is noise. */
+/** Formats a number with three digits: a fourth would be noise. */
 function number(value) {
   if (value === 0) return '0';
   const size = Math.abs(value);

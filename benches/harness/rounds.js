@@ -1,10 +1,10 @@
 'use strict';
-// All runs of a benchmark, in an order that treats all systems alike: A B C, A B C, …. What disturbs the machine for a
-// while then meets all of them.
+// Runs all rounds of a benchmark in an order that treats all systems alike: A B C, A B C, …. A temporary
+// disturbance of the machine thus affects all of them.
 const { Cluster } = require('./cluster.js');
 
 /**
- * @returns {Promise<{ cells: any[], failed: any[] }>} for each scenario and case its rounds; and what went wrong
+ * @returns {Promise<{ cells: any[], failed: any[] }>} the rounds of each scenario and case, and the failures
  */
 async function runRounds(scenarios, systems, skipped, args) {
   const plan = scenarios.flatMap((scenario) => {
@@ -41,7 +41,7 @@ async function runOnce(cell, round, args, meter, failed) {
     cell.rounds.push(result);
     meter.step(`${where}: ${format(result.value)} ${cell.run.unit}`);
   } catch (error) {
-    // The others go on, so that one bad system does not cost the whole run; this one is out.
+    // This system takes no further part; the others continue, so that one failure does not end the run.
     cell.over = true;
     failed.push({ scenario: cell.scenario, case: cell.id, round, reason: firstLines(error.message) });
     meter.step(`${where}: FAILED: ${error.message}`);
@@ -50,7 +50,7 @@ async function runOnce(cell, round, args, meter, failed) {
   }
 }
 
-/** Says how far it is. */
+/** Reports the progress. */
 class Meter {
   #start = performance.now();
   #done = 0;
@@ -74,7 +74,7 @@ class Meter {
   }
 }
 
-/** The second is the first of what a process said at its end. */
+/** The second line is the first one of a process's last output. */
 function firstLines(text) {
   return text.split('\n').slice(0, 2).join(' ');
 }

@@ -1,5 +1,5 @@
 'use strict';
-// From single measurements to what is told of them.
+// Aggregates single measurements.
 
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -11,14 +11,14 @@ function spread(values) {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
 
-/** Of sorted values. */
+/** A quantile of sorted values. */
 function quantile(sorted, part) {
   return sorted[Math.round((sorted.length - 1) * part)];
 }
 
 /**
- * One entry a scenario, in it one result a case. `ratio` says how many times the first case, which is ours, beats the
- * other (and for scenarios that scale, how much the other costs beside the first).
+ * One entry for each scenario, with one result for each case. `ratio` is the factor by which the first case,
+ * this package, is better than the other (for scenarios that scale: the cost relative to the first case).
  */
 function summarise(cells, scenarios) {
   return scenarios.flatMap((scenario) => {
@@ -42,7 +42,7 @@ function summarise(cells, scenarios) {
   });
 }
 
-/** null where there is nothing to compare with. */
+/** Returns null if there is nothing to compare with. */
 function ratio({ better, grows }, base, value) {
   const result = grows || better === 'lower' ? value / base : base / value;
   return Number.isFinite(result) ? result : null;

@@ -1,7 +1,7 @@
 'use strict';
-// What this package wants to reach, and whether a run shows it.
+// The targets of this package, and whether a run reaches them.
 
-/** `times`: ours beats `versus` so many times. */
+/** `times`: this package is better than `versus` by this factor. */
 const TARGETS = [
   { scenario: 'window', versus: 'original', times: 30 },
   { scenario: 'window', versus: 'bare', times: 1.2 },
@@ -30,7 +30,7 @@ const TARGETS = [
   { scenario: 'memory-peers', of: 'ours workers', beyond: 'bare workers', below: 2048, unit: 'bytes' },
 ];
 
-/** Each target for which the results hold what it takes. */
+/** Judges each target for which the results have the necessary data. */
 function judge({ scenarios }) {
   return TARGETS.flatMap((target) => {
     const scenario = scenarios.find(({ name }) => name === target.scenario);
@@ -66,7 +66,7 @@ function below({ scenario, of, beyond, below: limit, unit }, ours, result) {
   return { what, wanted: `≤ ${limit} ${unit}`, got: `${round(value)} ${unit}`, met: value <= limit };
 }
 
-/** Of all that was measured at the largest size: one at a time, and with 1000 in flight. */
+/** The largest growth of all sizes: one request at a time, and with 1000 in flight. */
 function growth({ scenario, growth: limit }, { results }) {
   const first = results[0];
   const last = results.at(-1);

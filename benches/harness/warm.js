@@ -1,17 +1,17 @@
 'use strict';
-// Before a measurement: shows that the system does what it should, lets the JIT compilers finish, and finds out how
-// many requests make a measurement of the wanted length. How many they are is fixed before the clock starts.
+// Preparation of a measurement: checks that the system works, lets the JIT compilers finish, and determines
+// the number of requests for a measurement of the wanted length. The number is fixed before the clock starts.
 
-/** At least so many, for a slow system; and at most, for a fast one. */
+/** The minimum for a slow system, and the maximum for a fast one. */
 const FEWEST = 20;
 const MOST = 5_000_000;
 
 /**
  * @param {import('./cluster.js').Cluster} cluster
  * @param {'window' | 'seq' | 'stream'} op
- * @param {(count: number) => object} params of the operation for so many requests (or parts)
- * @param {number} [first] how many for the first look
- * @returns {Promise<number>} how many to measure
+ * @param {(count: number) => object} params of the operation for this number of requests (or parts)
+ * @param {number} [first] the number for the first estimate
+ * @returns {Promise<number>} the number to measure
  */
 async function warmUp(cluster, op, params, first = 500) {
   const { args } = cluster;

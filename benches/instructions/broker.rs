@@ -1,4 +1,5 @@
-//! The broker machine, between what its socket received and what its socket is to send.
+//! The broker machine, from the frames that its socket received to the frames that its socket
+//! sends.
 
 use crate::Path;
 use crate::count::counted;
@@ -49,20 +50,20 @@ pub const PATHS: [Path; 6] = [
 const CLIENT: &[u8] = b"C0ffee-0000001";
 const WORKER: &[u8] = b"Wa51e0-0000001";
 
-/// A broker, and the two ends of the wire that the driver would have.
+/// A broker, and the two ends of the wire in place of the driver.
 struct Bench<F> {
     broker: Broker<F>,
     clock: Clock,
     ids: Ids,
-    /// Reused from message to message, as the driver does.
+    /// Reused for each message, as in the driver.
     inbound: Vec<F>,
     outbound: Vec<F>,
     batch: Batch,
-    /// Where each message in `outbound` ends.
+    /// The end of each message in `outbound`.
     ends: Vec<usize>,
-    /// What workers were given, with their routing ids.
+    /// Requests given to workers, with the workers' routing ids.
     given: VecDeque<(F, ToWorker<F>)>,
-    /// How many replies clients got.
+    /// The number of replies to clients.
     replies: usize,
 }
 
@@ -114,7 +115,7 @@ impl<F: Frame> Bench<F> {
         self.handle(id);
     }
 
-    /// What counts: a message in, and the frames of all that comes of it.
+    /// The counted part: handles a message, and encodes all resulting frames.
     fn handle(&mut self, from: &[u8]) {
         let now = self.clock.tick();
         pack(&mut self.inbound, 0);
@@ -161,7 +162,7 @@ impl<F: Frame> Bench<F> {
         self.client(client, request(service, rid));
     }
 
-    /// The worker that was given a request first replies.
+    /// Sends the reply of the worker that was first given a request.
     fn reply(&mut self, kind: ReplyKind) {
         let (worker, request) = match kind {
             ReplyKind::Partial => self.given.front().cloned(),
@@ -214,7 +215,8 @@ fn crowd() -> Box<dyn FnMut()> {
     }
     let mut number = 0;
     Box::new(move || {
-        // Far from the last one. Every twentieth in turn, so that none has its first requests when it counts.
+        // Far from the last one. Every twentieth in turn, so that none makes its first requests
+        // when they count.
         number = (number + 4020) % CROWD;
         bench.request(&name("C0ffee", number), &name("echo", number));
         bench.reply(ReplyKind::Final);

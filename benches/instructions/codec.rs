@@ -1,4 +1,4 @@
-//! Frames to a message and back.
+//! Decoding and encoding of messages.
 
 use crate::Path;
 use crate::count::counted;

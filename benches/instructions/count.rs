@@ -1,4 +1,4 @@
-//! Counting: callgrind does the instructions, this the allocations.
+//! Counts allocations; callgrind counts the instructions.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,27 +17,28 @@ fn note() {
     }
 }
 
-// SAFETY: hands everything to the system's allocator as it came.
+// SAFETY: passes all calls unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note();
-        // SAFETY: as the caller promised.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promised.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.dealloc(pointer, layout) };
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         note();
-        // SAFETY: as the caller promised.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
 
-/// Does the work, all of which counts. Callgrind knows this function by its name, and collects inside of it alone.
+/// Runs the counted work. Callgrind identifies the inner function by its name, and collects only
+/// inside of it.
 pub fn counted(mut work: impl FnMut()) {
     COUNTS.store(true, Ordering::Relaxed);
     omdp_counted(&mut work);
@@ -50,18 +51,19 @@ fn omdp_counted(work: &mut dyn FnMut()) {
     work();
 }
 
-/// All of them so far.
+/// The number of allocations so far.
 pub fn allocations() -> u64 {
     ALLOCATIONS.load(Ordering::Relaxed)
 }
 
-/// In place of the C library's: std seeds its hash tables from this, and what collides in them depends on the seed.
+/// Replaces the C library's function: std seeds its hash tables with it, and collisions depend on
+/// the seed.
 ///
 /// # Safety
 /// `buffer` has room for `len` bytes.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getrandom(buffer: *mut u8, len: usize, _flags: u32) -> isize {
-    // SAFETY: as the caller promised.
+    // SAFETY: guaranteed by the caller.
     unsafe { buffer.write_bytes(0x5a, len) };
     len as isize
 }

@@ -1,4 +1,4 @@
-//! Frames that cost what the reactor's do: few bytes lie in the frame itself, more are allocated.
+//! Frames with the costs of the reactor's frames: few bytes are stored inline, more are allocated.
 
 use std::fmt;
 use std::ops::Deref;
@@ -61,7 +61,7 @@ impl From<&[u8]> for Frame {
     }
 }
 
-/// As in the reactor: by fixed sizes that overlap.
+/// As in the reactor: copies by overlapping fixed sizes.
 #[inline]
 fn few(bytes: &[u8]) -> [u8; FEW] {
     let mut few = [0; FEW];

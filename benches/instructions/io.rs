@@ -1,4 +1,4 @@
-//! What the crossing takes from `io`: its queue as it is, and frames that need no libzmq.
+//! The parts of `io` that the crossing needs: its real queue, and frames that do not need libzmq.
 
 use std::sync;
 

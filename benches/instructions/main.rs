@@ -1,9 +1,10 @@
-//! What the hot paths cost, counted in instructions and allocations instead of timed: the program that
+//! The costs of the hot paths in instructions and allocations instead of time: the program that
 //! `scripts/check-instructions.js` runs under callgrind.
 //!
-//! Without arguments it lists the paths. `PATH COUNT` goes along one of them until `COUNT` items (requests, messages)
-//! have gone by, and prints the allocations; callgrind counts the instructions. Twice the count minus once the count
-//! is what the items cost, without what it took to get there. Inputs and hash seeds are fixed, so counts repeat.
+//! Without arguments it lists the paths. `PATH COUNT` executes one of them for `COUNT` items
+//! (requests, messages), and prints the allocations; callgrind counts the instructions. The counts
+//! for twice the items minus those for once are the costs of the items without the set-up. Inputs
+//! and hash seeds are fixed, so counts repeat.
 
 mod broker;
 mod codec;
@@ -14,15 +15,15 @@ mod node;
 mod peers;
 mod words;
 
-// The sources that `node` includes look for it here.
+// The included sources of `node` expect these names here.
 use zmq_omdp::{proto, wire};
 
-/// One thing to be measured.
+/// A measured path.
 struct Path {
     name: &'static str,
-    /// How many items one step takes.
+    /// The number of items in a step.
     items: usize,
-    /// Gets everything ready and gives the step, whose costs count where it says so.
+    /// Prepares the path and returns the step, which determines its counted part itself.
     start: fn() -> Box<dyn FnMut()>,
 }
 

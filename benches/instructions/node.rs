@@ -1,5 +1,5 @@
-//! The crossing's half in Rust, without Node: its sources are included as they are, and the few functions of Node-API
-//! that they call have a stand-in each, which the binding finds by name as it would find Node's.
+//! The Rust half of the crossing without Node.js: its sources are included unchanged, with
+//! stand-ins for the functions of Node-API that they call, which the binding finds by name.
 
 #[allow(dead_code)]
 #[path = "../../src/node/batch_reader.rs"]
@@ -14,7 +14,7 @@ mod crossing;
 #[path = "../../src/node/long.rs"]
 mod long;
 
-/// In here all strings are copied.
+/// Here all strings are copied.
 mod external {
     use crate::io::Message;
     use napi::{Env, JsString};
@@ -41,7 +41,7 @@ use napi::{Env, JsString, sys};
 use std::ffi::c_char;
 use std::ptr;
 
-/// How many messages cross at once.
+/// The number of messages in a batch.
 const BATCH: usize = 64;
 
 pub const PATHS: [Path; 3] = [
@@ -62,7 +62,7 @@ pub const PATHS: [Path; 3] = [
     },
 ];
 
-/// From a reactor's thread to JavaScript's, as far as threads are not concerned.
+/// From the reactor's thread to JavaScript's, without the threads.
 fn notice_queue() -> Box<dyn FnMut()> {
     let notice_queue = NoticeQueue::new(|| {});
     let mut taken = Vec::new();
@@ -76,7 +76,7 @@ fn notice_queue() -> Box<dyn FnMut()> {
     })
 }
 
-/// A batch of replies, as a client drains them.
+/// A batch of replies that a client drains.
 fn to_javascript() -> Box<dyn FnMut()> {
     let env = env();
     let mut records = vec![0.0; DRAIN_HEADER as usize + DRAIN_FIELDS as usize * BATCH];
@@ -93,7 +93,7 @@ fn to_javascript() -> Box<dyn FnMut()> {
     })
 }
 
-/// A batch of requests, as a client submits them.
+/// A batch of requests that a client submits.
 fn from_javascript() -> Box<dyn FnMut()> {
     let env = env();
     let fields = [SERVICE, DATA, OPTS];
@@ -120,12 +120,13 @@ fn from_javascript() -> Box<dyn FnMut()> {
 }
 
 fn env() -> Env {
-    // SAFETY: nobody else is there yet. The names are looked up in this program, and stay where they are.
+    // SAFETY: there is no other thread yet. The names are looked up in this program, which is not
+    // unloaded.
     std::mem::forget(unsafe { sys::setup() });
     Env::from_raw(ptr::null_mut())
 }
 
-/// What stands for a string of JavaScript: ASCII, of this length.
+/// A stand-in for a JavaScript string: ASCII of this length.
 struct FakeString {
     bytes: *const u8,
     len: usize,
@@ -150,10 +151,10 @@ impl FakeString {
     }
 }
 
-/// See Node-API.
+/// A stand-in for Node-API's function.
 ///
 /// # Safety
-/// As Node-API asks for.
+/// Those of Node-API's function.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn napi_create_string_latin1(
     _env: sys::napi_env,
@@ -161,7 +162,7 @@ unsafe extern "C" fn napi_create_string_latin1(
     len: isize,
     result: *mut sys::napi_value,
 ) -> sys::napi_status {
-    // SAFETY: there is one thread; `result` is the caller's.
+    // SAFETY: there is one thread; `result` belongs to the caller.
     unsafe {
         STRING = FakeString {
             bytes: bytes.cast(),
@@ -172,10 +173,10 @@ unsafe extern "C" fn napi_create_string_latin1(
     sys::Status::napi_ok
 }
 
-/// As above.
+/// A stand-in for Node-API's function.
 ///
 /// # Safety
-/// As Node-API asks for.
+/// Those of Node-API's function.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn napi_get_value_string_utf16(
     _env: sys::napi_env,
@@ -184,15 +185,15 @@ unsafe extern "C" fn napi_get_value_string_utf16(
     _size: usize,
     result: *mut usize,
 ) -> sys::napi_status {
-    // SAFETY: every value is of the function above; `result` is the caller's.
+    // SAFETY: every value is made by the function above; `result` belongs to the caller.
     unsafe { *result = (*value.cast::<FakeString>()).len };
     sys::Status::napi_ok
 }
 
-/// As above.
+/// A stand-in for Node-API's function.
 ///
 /// # Safety
-/// As Node-API asks for.
+/// Those of Node-API's function.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn napi_get_value_string_utf8(
     _env: sys::napi_env,
@@ -201,7 +202,8 @@ unsafe extern "C" fn napi_get_value_string_utf8(
     size: usize,
     result: *mut usize,
 ) -> sys::napi_status {
-    // SAFETY: every value is of the function above, whose bytes are lent still; the rest is the caller's.
+    // SAFETY: every value is made by the function above, whose bytes are still lent; the rest
+    // belongs to the caller.
     unsafe {
         let string = &*value.cast::<FakeString>();
         let len = string.len.min(size - 1);

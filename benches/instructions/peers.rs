@@ -1,4 +1,5 @@
-//! The worker's and the client's machine, between what their socket received and what their user is told, and back.
+//! The worker and client machines, from received frames to notices and from commands to sent
+//! frames.
 
 use crate::Path;
 use crate::count::counted;
@@ -104,7 +105,7 @@ impl WorkerBench {
         counted(|| {
             let form = self.worker.form();
             self.worker.drain_transmits(|message| {
-                // An acknowledgement may stand before it; what stays in `frames` is the last message.
+                // An acknowledgement may precede it; `frames` keeps the last message.
                 self.frames.clear();
                 form.encode_of_worker(message, &mut self.frames);
                 assert!(self.batch.add(&self.frames));
@@ -200,7 +201,7 @@ impl ClientBench {
         counted(|| {
             let form = self.client.form();
             self.client.drain_transmits(|message| {
-                // An acknowledgement may stand before it; what stays in `frames` is the last message.
+                // An acknowledgement may precede it; `frames` keeps the last message.
                 self.frames.clear();
                 form.encode_of_client(message, &mut self.frames);
                 assert!(self.batch.add(&self.frames));

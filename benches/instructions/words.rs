@@ -1,4 +1,4 @@
-//! The words in which the paths speak to the machines: fixed messages, ids of a length that does not change.
+//! The messages that the paths use: fixed content, and ids of constant length.
 
 use std::time::Duration;
 use zmq_omdp::proto::Time;
@@ -7,12 +7,12 @@ use zmq_omdp::wire::ext::{RequestData, RequestExt};
 use zmq_omdp::wire::omdp::{ClientMessage, ReplyKind, ToWorker, WorkerMessage};
 use zmq_omdp::wire::{Body, Frame, Hello};
 
-/// Of 0.0.92, and so of everybody.
+/// The settings of 0.0.92, which are also the defaults.
 pub const HEARTBEAT: Duration = Duration::from_millis(2500);
 pub const LIVENESS: u32 = 3;
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// `"foo"` echoed, as in the benchmark.
+/// An echo of `"foo"`, as in the benchmark.
 pub const SERVICE: &[u8] = b"echo";
 pub const DATA: &[u8] = b"\"foo\"";
 pub const OPTS: &[u8] = b"{\"timeout\":60000}";
@@ -30,7 +30,7 @@ pub fn link() -> LinkConfig {
     }
 }
 
-/// A clock that goes on by as much as a request takes when it goes fast.
+/// A clock that advances by the duration of a fast request.
 pub struct Clock(u64);
 
 impl Clock {
@@ -44,7 +44,7 @@ impl Clock {
     }
 }
 
-/// Request ids, as clients make them.
+/// Request ids in the form of clients.
 pub struct Ids(u64);
 
 impl Ids {
@@ -96,7 +96,7 @@ pub fn request<F: Frame>(service: &[u8], rid: F) -> ClientMessage<F> {
     }
 }
 
-/// The reply to a request as a worker got it.
+/// The reply to a request, in the form of the worker.
 pub fn reply<F: Frame>(request: ToWorker<F>, kind: ReplyKind) -> WorkerMessage<F> {
     let ToWorker::Request {
         client, rid, extra, ..

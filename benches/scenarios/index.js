@@ -1,5 +1,5 @@
 'use strict';
-// All scenarios, in the order in which they run.
+// All scenarios, in the order of their execution.
 const { Usage } = require('../harness/args.js');
 
 const scenarios = [
@@ -11,7 +11,7 @@ const scenarios = [
   ...require('./memory.js'),
 ];
 
-/** @param {string[] | undefined} names of scenarios or, before their first dash, of groups */
+/** @param {string[] | undefined} names of scenarios, or of groups: the part before their first dash */
 function pickScenarios(names) {
   if (names === undefined) return scenarios;
   const matches = (scenario, name) => scenario.name === name || scenario.name.startsWith(`${name}-`);

@@ -1,9 +1,9 @@
 'use strict';
-// How late timers of a Node process are that hosts the broker, while it passes on all that goes through it.
+// The delay of timers in a Node.js process that hosts the broker, while all traffic passes through it.
 const { warmUp } = require('../harness/warm.js');
 const { comparison } = require('./scenario.js');
 
-/** In ms, to look at the loop while nothing happens. */
+/** How long the idle loop is observed, in ms. */
 const IDLE = 500;
 
 module.exports = [

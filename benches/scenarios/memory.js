@@ -1,14 +1,14 @@
 'use strict';
-// What the broker keeps in memory: for a request that waits, and for a peer that is connected.
+// The memory of the broker for a waiting request, and for a connected peer.
 const { openFiles } = require('../harness/machine.js');
 const { comparison } = require('./scenario.js');
 
 const WAITING = 100_000;
-/** `C` `2` `nobody` id `"foo"` `{"timeout":-1}`, an id of 5 characters. */
+/** The frames `C` `2` `nobody` id `"foo"` `{"timeout":-1}`, with an id of 5 characters. */
 const FRAMES = 1 + 1 + 6 + 5 + 5 + 14;
 
 const PEERS = 2000;
-/** No heartbeats and no losses while memory is looked at. */
+/** No heartbeats and no losses while memory is measured. */
 const QUIET = { heartbeat: 600_000 };
 
 const KINDS = [
@@ -34,7 +34,7 @@ const waiting = comparison({
   },
 });
 
-/** Beside the same peers at a bare ROUTER, which keeps nothing: the difference is what is ours. */
+/** Compared with the same peers at a bare ROUTER, which keeps no state: the difference is the broker's. */
 const connected = {
   name: 'memory-peers',
   title: 'memory of the broker for a connected peer',
@@ -63,7 +63,7 @@ const connected = {
     cluster.broker = await cluster.launch(sink ? 'sink' : 'broker', { broker: QUIET });
     const most = Math.floor((openFiles() - 500) / 4);
     const count = Math.min(most, cluster.args.small ? 50 : PEERS);
-    // The first few pay for what all share.
+    // The first few include the costs that all share.
     const conf = { kind, service: 'echo', apart: false, peer: QUIET };
     await cluster.launch('fleet', { ...conf, first: 0, count: Math.ceil(count / 10) }, ours);
     const before = await cluster.memoryOf(cluster.broker);

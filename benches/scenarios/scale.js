@@ -1,17 +1,18 @@
 'use strict';
-// Whether a request costs more when there is more of everything: services, workers, clients, waiting requests. Ours
-// beside itself at another size.
+// Whether a request costs more with more services, workers, clients or waiting requests: this package
+// compared with itself at another size.
 //
-// A request is measured one at a time, each by way of another of the many; and with 1000 in flight between one client
-// and one worker, while the many are connected and idle. (With many in flight over all of them, each would have its
-// messages to itself in a packet, and the cost of that, which is the kernel's, would hide what is asked.) Nobody sends
-// heartbeats meanwhile: those of 10,000 peers are more messages than one request at a time; they are told apart.
+// Requests are measured one at a time, each through another one of the many, and with 1000 in flight between
+// one client and one worker, while the many are connected and idle. (With many in flight over all of them,
+// each peer would have its messages alone in a packet, and the kernel's cost for that would hide the result.)
+// Peers send no heartbeats meanwhile, because those of 10,000 peers are more messages than single requests;
+// their cost is reported separately.
 const { openFiles } = require('../harness/machine.js');
 const { cpuSeconds } = require('../harness/proc.js');
 const { median } = require('../harness/stats.js');
 const { warmUp } = require('../harness/warm.js');
 
-/** Descriptors that a process of a fleet needs for a peer, at most (while it connects), and for itself. */
+/** The maximum number of descriptors of a fleet process for each peer (while it connects), and for itself. */
 const PER_PEER = 4;
 const OWN = 500;
 
@@ -19,7 +20,7 @@ const OWN = 500;
 const QUIET = { heartbeat: 600_000 };
 const QUIET_ROLES = { broker: { broker: QUIET }, worker: { worker: QUIET }, client: { client: QUIET } };
 
-/** In ms, to look at what heartbeats cost. */
+/** How long the cost of heartbeats is measured, in ms. */
 const IDLE = 5000;
 
 function scaling({ unit = 'µs', peers, ...scenario }) {
@@ -45,7 +46,7 @@ function scaling({ unit = 'µs', peers, ...scenario }) {
   };
 }
 
-/** Starts so many peers, in as few processes as may be. */
+/** Starts this number of peers, in as few processes as possible. */
 async function launchFleet(cluster, conf, size) {
   const most = Math.floor((openFiles() - OWN) / PER_PEER);
   const fleets = [];
@@ -55,7 +56,9 @@ async function launchFleet(cluster, conf, size) {
   return fleets;
 }
 
-/** One at a time, by each of the clients in turn. The first time over, each of the many may have something to set up. */
+/**
+ * One request at a time, by each of the clients in turn. The first pass includes set-up costs of the many.
+ */
 async function oneAtATime(cluster, clients, size = 1) {
   const runs = [];
   for (const client of clients) {

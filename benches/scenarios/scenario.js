@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * A scenario that compares systems: one case for each that can do what it `needs`.
+ * A scenario that compares systems: one case for each system that supports its `needs`.
  * @param {{ name: string, title: string, unit: string, better: 'higher' | 'lower', needs: string,
  *   measure: (cluster: import('../harness/cluster.js').Cluster, cell: any) => Promise<any> }} scenario
  */

@@ -1,11 +1,15 @@
 'use strict';
-// How long one request takes when nothing else goes on: a small one, and big ones.
+// The duration of a single request on an idle system: a small one, and large ones.
 const { warmUp } = require('../harness/warm.js');
 const { comparison } = require('./scenario.js');
 
 const MIB = 2 ** 20;
 
-/** @param {{ bytes: number, binary?: boolean }} payload @param {number} perUnit µs in the unit told @param {number} first */
+/**
+ * @param {{ bytes: number, binary?: boolean }} payload
+ * @param {number} perUnit µs in the reported unit
+ * @param {number} first
+ */
 function measure(payload, perUnit, first) {
   return async (cluster) => {
     const conf = { binary: payload.binary };

@@ -1,5 +1,5 @@
 'use strict';
-// How many partials of one request a second.
+// The number of partials of one request a second.
 const { warmUp } = require('../harness/warm.js');
 const { comparison } = require('./scenario.js');
 

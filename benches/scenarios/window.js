@@ -1,5 +1,5 @@
 'use strict';
-// How many requests a second: with 1000 in flight, all at once, and with listeners on every stream.
+// The number of requests a second: with 1000 in flight, all at once, and with listeners on every stream.
 const { forgetPeak, memory } = require('../harness/proc.js');
 const { warmUp } = require('../harness/warm.js');
 const { comparison } = require('./scenario.js');

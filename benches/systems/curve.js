@@ -1,5 +1,5 @@
 'use strict';
-// This package, every connection by CURVE, with rules. The keys are new for each run, and no secrets worth keeping.
+// This package with CURVE on every connection, and with rules. The keys are made for each run.
 const ours = require('./ours.js');
 
 module.exports = {
@@ -7,7 +7,7 @@ module.exports = {
   name: 'ours-curve',
   title: 'zmq-omdp 1.0, CURVE',
   can: ['text', 'bytes'],
-  /** Where encryption has a cost to show: throughput, latency, and size. */
+  /** The scenarios in which encryption has a cost: throughput, latency, and size. */
   only: ['window', 'seq', 'big-bytes'],
 
   async prepare() {

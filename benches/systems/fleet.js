@@ -2,13 +2,14 @@
 // Many workers or clients in one process, for the scenarios that scale.
 const { endpoint } = require('./omdp.js');
 
-/** How many are started at a time. */
+/** How many peers are started at the same time. */
 const AT_ONCE = 200;
 
 /**
  * @param {any} omdp the package
- * @param {{ kind: 'workers' | 'clients' | 'spread', count: number, first: number, service: string, apart: boolean, peer?: object,
- *   ports: number[] }} conf `apart`: each has a service of its own, with its number behind the name
+ * @param {{ kind: 'workers' | 'clients' | 'spread', count: number, first: number, service: string, apart:
+ * boolean, peer?: object, ports: number[] }} conf `apart`: each has its own service, with its number after
+ * the name
  * @param {{ handled: number }} tally
  */
 async function fleet(omdp, conf, tally) {
@@ -30,7 +31,7 @@ async function fleet(omdp, conf, tally) {
   for (let from = 0; from < conf.count; from += AT_ONCE) {
     const batch = [];
     for (let i = from; i < Math.min(from + AT_ONCE, conf.count); i += 1) batch.push(make(conf.first + i));
-    // Connected, not only started: the broker knows of every one.
+    // Waits until they are connected: the broker knows each of them.
     await Promise.all(
       batch.map(
         (peer) =>
@@ -45,7 +46,7 @@ async function fleet(omdp, conf, tally) {
   if (conf.kind !== 'clients') return undefined;
   let next = 0;
   return {
-    /** Each request by another of them. */
+    /** Each request is made by another client. */
     request(data, done) {
       peers[next].request(conf.service, data, undefined, done);
       next = (next + 1) % peers.length;
@@ -53,7 +54,7 @@ async function fleet(omdp, conf, tally) {
   };
 }
 
-/** One client, each request of which goes to another service. */
+/** One client, whose requests go to one service after the other. */
 function spread(omdp, conf) {
   const client = new omdp.Client(endpoint(conf), conf.peer);
   const services = Array.from({ length: conf.count }, (_, i) => `${conf.service}${i}`);

@@ -1,10 +1,11 @@
 'use strict';
-// All systems. To add one, write its file and name it here: `name`, `title`, what it `can`, `prepare(args)` for the
-// benchmark's process, and for processes of its own `broker`, `worker` and `client`, or `launch` for other programs.
+// All systems. To add one, write its file and list it here: `name`, `title`, what it `can`, `prepare(args)`
+// for the benchmark's process, and `broker`, `worker` and `client` for separate processes, or `launch` for
+// other programs.
 //
-// `can` lists: text (requests and replies), parts (many partials to a request), bytes (Buffers), listeners (streams
-// one can listen to), loop (the broker lives in a Node process), hold (requests may wait in the broker), fleet.
-// `asked`: it takes part only if it is named.
+// Values of `can`: text (requests and replies), parts (many partials for a request), bytes (Buffers),
+// listeners (streams with listeners), loop (the broker runs in a Node.js process), hold (requests may wait in
+// the broker), fleet. `asked`: the system takes part only if it is named.
 const { Usage } = require('../harness/args.js');
 
 const systems = [

@@ -1,16 +1,16 @@
 'use strict';
-// NATS: its server, and request/reply by its client for Node. There is no queue: a request is answered by whoever is
-// subscribed, or refused.
+// NATS: its server, and request/reply by its client for Node.js. There is no queue: a request is answered by
+// a subscriber or refused.
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { CACHE, install } = require('../harness/install.js');
 const { Skip } = require('./skip.js');
 
-/** Debian puts it where the PATH of most users does not lead. */
+/** Debian installs it outside of the PATH of most users. */
 const PROGRAMS = ['nats-server', '/usr/sbin/nats-server'];
 
-/** In ms. Of a flood the last reply comes late. */
+/** In ms. The last reply of a flood arrives late. */
 const TIMEOUT = 120_000;
 
 const connect = ({ nats, ports }) => require(nats).connect({ servers: `127.0.0.1:${ports[0]}` });
@@ -27,9 +27,9 @@ module.exports = {
       throw new Skip('there is no nats-server on the PATH; on Debian: apt-get install nats-server');
     }
     const server = ask(program).stdout.match(/\d[\d.]*/)?.[0];
-    // The last of 2.x; 3 is other packages.
+    // The last version of 2.x; 3 consists of other packages.
     const { dir, version } = install('nats', ['2.29.3']);
-    // The default limit is 1 MiB, to the byte.
+    // The default limit is exactly 1 MiB.
     const config = path.join(CACHE, 'nats.conf');
     fs.writeFileSync(config, 'max_payload: 8MB\nmax_pending: 1GB\n');
     return { version: `server ${server}, client ${version}`, conf: { nats: dir, config, program } };
@@ -45,7 +45,7 @@ module.exports = {
     const text = StringCodec();
     const connection = await connect(conf);
     const handle = {
-      // As handlers elsewhere it sees the value, not the bytes.
+      // It decodes the value, as the handlers of other systems do.
       echo: (message) => message.respond(text.encode(text.decode(message.data))),
       bytes: (message) => message.respond(message.data),
       parts(message) {

@@ -1,5 +1,5 @@
 'use strict';
-// This package, its broker sleeping at once when it has nothing to do.
+// This package with a broker that does not spin.
 const { Skip } = require('./skip.js');
 const ours = require('./ours.js');
 
@@ -10,7 +10,7 @@ module.exports = {
   name: 'no-spin',
   title: 'zmq-omdp 1.0, spin 0',
   can: ['text'],
-  /** Where it makes a difference, and where it must not. */
+  /** The scenarios in which it makes a difference, or must not. */
   only: ['window', 'seq'],
 
   async prepare() {

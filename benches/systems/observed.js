@@ -1,6 +1,6 @@
 'use strict';
-// This package while everything watches it: the broker's metrics are scraped every second, a page follows it, each
-// request that ends is an event, and the channels of requests and handlings have subscribers.
+// This package under full observation: the broker's metrics are scraped every second, a page is connected,
+// each ended request is an event, and the channels of requests and handlings have subscribers.
 const http = require('node:http');
 const path = require('node:path');
 const { omdp } = require('./omdp.js');
@@ -13,7 +13,7 @@ const OBSERVED = { logRequests: true };
 
 const seen = { ended: 0, requests: 0, handlings: 0 };
 
-/** Scrapes as Prometheus does, and follows as the page does. @param {any} broker that runs */
+/** Scrapes as Prometheus does, and reads events as the page does. @param {any} broker running */
 async function watch(broker) {
   const { createMonitor } = require('../../lib/monitor');
   const server = http.createServer(createMonitor(broker));
@@ -64,7 +64,7 @@ module.exports = {
   name: 'observed',
   title: 'zmq-omdp 1.0, observed',
   can: ['text', 'parts', 'bytes'],
-  /** Only where it is asked for. */
+  /** Takes part only if it is named. */
   asked: true,
 
   async prepare() {

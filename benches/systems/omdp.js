@@ -1,14 +1,14 @@
 'use strict';
-// The roles of zmq-omdp, as its users write them. The API is that of 0.0.92, so the same code drives ours, the
-// original and, but for how a broker starts, PIGATO.
+// The roles of zmq-omdp, as its users write them. The API is that of 0.0.92, so the code also drives 0.0.92
+// and, except for the start of a broker, PIGATO.
 
-/** In place of a default, where requests are to stay. */
+/** For requests that have to remain in the broker. */
 const NO_TIMEOUT = { timeout: -1 };
 
 const endpoint = ({ ports }) => `tcp://127.0.0.1:${ports[0]}`;
 
 /**
- * @param {(conf: any) => any} load gives the package
+ * @param {(conf: any) => any} load returns the package
  * @param {(Broker: any, endpoint: string, conf: any) => Promise<void>} [startBroker]
  */
 function omdp(load, startBroker = start) {
@@ -42,7 +42,7 @@ function omdp(load, startBroker = start) {
           stream.on('end', () => done(null, last));
           stream.on('error', done);
         },
-        // One of 0.0.92 writes into the options that it is given.
+        // A copy, because 0.0.92 modifies the options.
         holdRequest: (data) => client.request('nobody', data, undefined, answered, { ...NO_TIMEOUT }),
       };
     },

@@ -1,5 +1,5 @@
 'use strict';
-// zmq-omdp 0.0.92, from where its user has it.
+// zmq-omdp 0.0.92, from the given path.
 const fs = require('node:fs');
 const path = require('node:path');
 const { Skip } = require('./skip.js');

@@ -9,7 +9,10 @@ function load({ pigato }) {
   return require(pigato);
 }
 
-/** Its start() takes no callback, and it wants a second port, which is the same for all brokers of a machine. */
+/**
+ * start() takes no callback, and requires a second port, which is equal for all brokers of a machine by
+ * default.
+ */
 function startBroker(Broker, endpoint, { ports }) {
   return new Promise((resolve) => {
     const broker = new Broker(endpoint, { intch: `tcp://127.0.0.1:${ports[1]}`, onStart: resolve });
@@ -22,11 +25,12 @@ const roles = omdp(load, startBroker);
 module.exports = {
   name: 'pigato',
   title: 'PIGATO',
-  // Requests can't be held in masses: a client whose broker is busy for some seconds closes its socket under them.
+  // Without `hold`: a client whose broker is busy for some seconds closes its socket and loses the requests.
   can: ['text', 'parts', 'bytes', 'listeners', 'loop'],
 
   async prepare() {
-    // 0.0.47 is the last; some registries stop at the one before, which has the same code on the path of a request.
+    // 0.0.47 is the last version; some registries have only the previous one, whose request path is
+    // identical.
     const { dir, version } = install('pigato', ['0.0.47', '0.0.46']);
     const zeromq = require('zeromq/package.json').version;
     return { version: `${version} over zeromq ${zeromq} (v5-compat)`, conf: { pigato: dir } };
@@ -34,7 +38,7 @@ module.exports = {
 
   ...roles,
 
-  /** Of its own values for no error, 0 is one. */
+  /** PIGATO's value for no error may be 0. */
   async client(conf) {
     const client = await roles.client(conf);
     const nullFor = (done) => (error, reply) => done(error === 0 ? null : error, reply);

@@ -1,6 +1,6 @@
 'use strict';
 
-/** Why a system can't take part, in words for its user. */
+/** Why a system cannot take part, for the user. */
 class Skip extends Error {
   name = 'Skip';
 }

@@ -1,6 +1,6 @@
 'use strict';
-// This package with OpenTelemetry's SDK: a span for each request and one for its handling, in one trace, in the batches in
-// which they would be exported.
+// This package with OpenTelemetry's SDK: a span for each request and one for its handling, in one trace, in
+// batches as for an export.
 const observed = require('./observed.js');
 const ours = require('./ours.js');
 

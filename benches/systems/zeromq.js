@@ -1,8 +1,8 @@
 'use strict';
-// zeromq.js with nothing on top: a Proxy of its own between two Dealers, each used as its README shows. No ids, no JSON,
-// no heartbeats: with one worker replies come in the order of the requests.
+// zeromq.js alone: its Proxy between two Dealers, each used as its README shows. There are no ids, JSON or
+// heartbeats: with one worker, replies arrive in the order of the requests.
 
-/** No limit, as in the others: what is dropped is no reply. */
+/** No limits, as in the other systems: dropped messages would not be measured. */
 const UNLIMITED = { sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: 0 };
 
 const front = ({ ports }) => `tcp://127.0.0.1:${ports[0]}`;
@@ -13,7 +13,7 @@ function fail(error) {
   process.exit(1);
 }
 
-/** Calls `take` for every message that comes, one after the other. */
+/** Calls `take` for each received message, one after the other. */
 async function receive(socket, take) {
   for await (const frames of socket) await take(frames);
 }
@@ -40,7 +40,7 @@ module.exports = {
     const { Dealer } = require('zeromq');
     const socket = new Dealer(UNLIMITED);
     const handle = {
-      // As handlers elsewhere it sees the value, not the bytes.
+      // It decodes the value, as the handlers of other systems do.
       echo: (client, data) => socket.send([client, data.toString()]),
       bytes: (client, data) => socket.send([client, data]),
       async parts(client, data) {
@@ -86,7 +86,7 @@ module.exports = {
   },
 };
 
-/** zeromq.js takes one message at a time: what comes meanwhile waits for it here. */
+/** zeromq.js sends one message at a time: further messages wait here. */
 function sender(socket) {
   let waiting = [];
   let sending = false;
@@ -105,7 +105,7 @@ function sender(socket) {
   };
 }
 
-/** Who waits for replies, in order. One that returns true waits for more. */
+/** The receivers of replies, in order. A receiver that returns true waits for more. */
 class Takers {
   #waiting = [];
   #first = 0;

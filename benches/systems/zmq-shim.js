@@ -1,8 +1,8 @@
 'use strict';
-// zeromq.js has an interface like that of `zmq`; what is missing there for PIGATO is added here.
+// Adapts zeromq.js, whose interface resembles that of `zmq`, and adds what PIGATO requires.
 const compat = require('zeromq/v5-compat');
 
-/** PIGATO looks at the state of a socket before it closes it. */
+/** PIGATO checks the state of a socket before it closes it. */
 const STATE_READY = 0;
 const STATE_CLOSED = 2;
 
@@ -21,10 +21,10 @@ module.exports = {
       native.state = STATE_CLOSED;
       return close();
     };
-    // A PUB has no identity, and setting one throws in zeromq.js.
+    // A PUB has no identity; setting one throws in zeromq.js.
     if (type === 'pub') Object.defineProperty(socket, 'identity', { value: '', writable: true });
-    // At the limit of 1000 a ROUTER drops what it should send, so that partials are lost. (0.0.92 and PIGATO do lose
-    // them; but then nothing could be measured.)
+    // At its limit of 1000 a ROUTER drops messages, so that partials are lost. (0.0.92 and PIGATO do lose
+    // them, but that could not be measured.)
     if (type === 'router') socket.setsockopt(compat.ZMQ_SNDHWM, 0);
     return socket;
   },

@@ -1,7 +1,8 @@
-//! Builds libzmq 4.3.5 with CURVE (libsodium) and the draft options, static, and nothing of it visible outside.
+//! Builds libzmq 4.3.5 with CURVE (libsodium) and the draft options, static and without exported
+//! symbols.
 //!
-//! `zeromq-src` brings the sources and the list of files (`recorder.rs`); the platform facts that libzmq's own
-//! configure script would find out are given here through the compiler flags.
+//! `zeromq-src` brings the sources and the list of files (`recorder.rs`). The compiler flags here
+//! give the facts about the platform that libzmq's configure script would find out.
 
 mod recorder;
 
@@ -28,32 +29,33 @@ fn main() {
             )))
             .build();
     };
-    // SAFETY: a build script has one thread here; `cc` starts its own later and only reads.
+    // SAFETY: a build script has one thread here; `cc` starts others later, which only read.
     unsafe {
         if target.env == "msvc" {
             let key = format!("CXXFLAGS_{}", target.triple);
             let given = env::var(&key).unwrap_or_default();
             env::set_var(&key, format!("{given} {}", flags.join(" ")));
         } else {
-            // Linked below, by what the compiler has.
+            // The C++ library is linked below, depending on the compiler.
             env::set_var("CXXSTDLIB", "");
         }
     }
     if target.env == "msvc" {
-        // As `zeromq-src` has it, each file for itself.
+        // As in `zeromq-src`: each file separately.
         from();
     } else {
         compile(&record(&target.triple, &out, from), &flags, &target, &out);
         link_cxx_runtime(&target);
     }
     if target.os == "windows" {
-        // libsodium's random numbers, and libzmq's sockets.
+        // For libsodium's random numbers and libzmq's sockets.
         println!("cargo:rustc-link-lib=advapi32");
         println!("cargo:rustc-link-lib=ws2_32");
     }
 }
 
-/// Compiles what was recorded as one unit, where `zeromq-src` has told cargo that the library is.
+/// Compiles the recorded files as one unit, in the directory that `zeromq-src` has announced to
+/// cargo.
 fn compile(recording: &Recording, flags: &[String], target: &Target, out: &Path) {
     let includes = recording.cpp.iter();
     let includes = includes.map(|file| format!("#include \"{}\"\n", slashed(file)));
@@ -61,7 +63,7 @@ fn compile(recording: &Recording, flags: &[String], target: &Target, out: &Path)
     std::fs::write(&unit, includes.collect::<String>()).expect("write to OUT_DIR");
 
     let objects = |build: &mut cc::Build| {
-        // At 3 the unit grows by a tenth, and no benchmark is faster.
+        // Level 3 makes the unit a tenth larger, and no benchmark faster.
         build.includes(&recording.includes).warnings(false);
         if env::var("OPT_LEVEL").is_ok_and(|level| level == "3") {
             build.opt_level(2);
@@ -77,7 +79,7 @@ fn compile(recording: &Recording, flags: &[String], target: &Target, out: &Path)
     };
     let mut c = objects(cc::Build::new().files(&recording.c));
     if target.os == "windows" {
-        // `zeromq-src` has it for MSVC alone.
+        // `zeromq-src` includes it for MSVC only.
         let sources = out.join("source").join("external").join("wepoll");
         c.include(&sources).file(sources.join("wepoll.c"));
     }
@@ -110,25 +112,26 @@ impl Target {
     }
 }
 
-/// What `zeromq-src` leaves undefined, and libzmq then does in a worse way or not at all.
+/// Definitions that `zeromq-src` omits; without them libzmq uses inferior fallbacks or none.
 fn flags(target: &Target) -> Vec<String> {
     let mut defines = vec!["ZMQ_NO_EXPORT"];
     if target.os == "windows" {
-        // The headers of libsodium declare a DLL's functions otherwise.
+        // Otherwise the headers of libsodium declare the functions of a DLL.
         defines.push("SODIUM_STATIC=1");
         return defines.iter().map(|d| format!("-D{d}")).collect();
     }
 
     defines.extend([
-        // Without it timers follow the wall clock and jump with it.
+        // Without it timers use the wall clock and jump with it.
         "HAVE_CLOCK_GETTIME",
-        // `ipc://*` in a directory of its own instead of a name that somebody else can take.
+        // Creates the sockets of `ipc://*` in a private directory instead of under a predictable
+        // name.
         "HAVE_MKDTEMP",
         "HAVE_POSIX_MEMALIGN",
         "ZMQ_HAVE_IFADDRS",
         "ZMQ_HAVE_NOEXCEPT",
         "ZMQ_HAVE_O_CLOEXEC",
-        // The keep-alive options are silently ignored without these.
+        // Without these the keep-alive options are silently ignored.
         "ZMQ_HAVE_SO_KEEPALIVE",
         "ZMQ_HAVE_TCP_KEEPCNT",
         "ZMQ_HAVE_TCP_KEEPINTVL",
@@ -140,10 +143,10 @@ fn flags(target: &Target) -> Vec<String> {
     });
     match target.os.as_str() {
         "linux" => defines.extend([
-            // One eventfd wakes a thread instead of a pair of sockets: one descriptor less, and faster.
+            // An eventfd instead of a socket pair for wake-ups: one descriptor less, and faster.
             "ZMQ_HAVE_EVENTFD",
             "ZMQ_HAVE_EVENTFD_CLOEXEC",
-            // Sockets must not leak into the processes that a Node program starts.
+            // Child processes of a Node.js program must not inherit sockets.
             "ZMQ_HAVE_SOCK_CLOEXEC",
             "ZMQ_IOTHREAD_POLLER_USE_EPOLL_CLOEXEC",
             "HAVE_ACCEPT4",
@@ -165,7 +168,7 @@ struct Sodium {
 }
 
 impl Sodium {
-    /// Where `libsodium-sys-stable` built or unpacked libsodium.
+    /// Finds the libsodium that `libsodium-sys-stable` has built or unpacked.
     fn find(target: &Target) -> Self {
         let dir = |name: &str| env::var_os(name).map(PathBuf::from);
         let include =
@@ -177,8 +180,9 @@ impl Sodium {
         Sodium { lib, include }
     }
 
-    /// For MSVC libsodium comes as a binary archive, laid out otherwise than the source tree which `zeromq-src`
-    /// expects: it wants `version.h` in `../../../builds/msvc` of the headers. So lay out such a tree.
+    /// For MSVC, libsodium is a binary archive with another layout than the source tree that
+    /// `zeromq-src` expects: that looks for `version.h` in `../../../builds/msvc` of the headers.
+    /// This function creates such a tree.
     fn msvc(target: &Target, include: &Path) -> Self {
         let unpacked = include
             .parent()
@@ -229,18 +233,19 @@ fn copy_headers(from: &Path, to: &Path) {
     }
 }
 
-/// Links the C++ library and the unwinder from their archives, so that the result needs neither of the shared
-/// libraries.
+/// Links the C++ library and the unwinder statically, so that the addon needs no shared library of
+/// them.
 fn link_cxx_runtime(target: &Target) {
     let compiler = cc::Build::new().cpp(true).get_compiler();
     let name = compiler.path().file_name().unwrap_or_default();
-    // clang's: part of the system on macOS, and with zig linked from what it brings.
+    // clang's library is part of the system on macOS, and zig brings it as a static one.
     if target.os == "macos" || name.to_string_lossy().starts_with("zig") {
         println!("cargo:rustc-link-lib=c++");
         return;
     }
-    // libgcc's two come before the `-lgcc_s` of Rust's std, which is linked only as needed and so drops out. That of
-    // arithmetic is for mold, which prefers the shared library to the weak functions that Rust brings.
+    // The two archives of libgcc precede the `-lgcc_s` of Rust's std, which is linked only as
+    // needed and thus dropped. `gcc`, the arithmetic, is for mold, which prefers the shared library
+    // to Rust's weak functions.
     let names: &[&str] = match target.os.as_str() {
         "linux" => &["stdc++", "gcc_eh", "gcc"],
         _ => &["stdc++"],

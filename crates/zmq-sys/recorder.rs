@@ -1,19 +1,20 @@
-//! What `zeromq-src` would compile, and how: it is run with this very program in the place of the compiler and of the
-//! archiver, which write down what they are told instead of doing it.
+//! Records the files and options with which `zeromq-src` would compile libzmq: this program takes
+//! the place of the compiler and the archiver, and writes down their arguments.
 //!
-//! libzmq is then compiled as one unit. `zeromq-src` knows the files and the definitions of each platform, but compiles
-//! each file for itself, and libzmq's many tiny functions, through which every frame goes, are in other files than what
-//! calls them. Optimising across files when linking does the same, but takes gcc and one of GNU's linkers all the way.
+//! libzmq is then compiled as one unit. `zeromq-src` knows the files and definitions of each
+//! platform but compiles each file separately. libzmq's many tiny functions, which every frame
+//! passes, are in other files than their callers. Link-time optimisation has the same effect but
+//! requires gcc and a GNU linker.
 
 use std::env;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Set where this program is the compiler or the archiver: the directory of the notes.
+/// The directory of the notes; set while this program acts as the compiler or archiver.
 const NOTES: &str = "OMDP_ZMQ_SYS_NOTES";
 
-/// What was noted: files, and the arguments that say where headers are and what is defined.
+/// The recorded files, include options and definitions.
 pub struct Recording {
     pub cpp: Vec<PathBuf>,
     pub c: Vec<PathBuf>,
@@ -21,7 +22,7 @@ pub struct Recording {
     pub defines: Vec<String>,
 }
 
-/// Whether this program was started as a tool. It has done the tool's part then.
+/// Acts as the tool, if this program was started as one. Returns whether it was.
 pub fn was_tool() -> bool {
     let Some(notes) = env::var_os(NOTES) else {
         return false;
@@ -33,11 +34,12 @@ pub fn was_tool() -> bool {
 
 fn play(notes: &Path, args: &[String]) {
     let Some(at) = args.iter().position(|arg| arg == "-c") else {
-        // A question what compiler this is, or whether it knows something; or the archiver's turn.
+        // A query for the compiler's kind or for a feature, or a call of the archiver.
         if args.iter().any(|arg| arg == "-E") {
             println!("\"gcc\"");
         }
-        // Of the C library only what each of its versions has; and no options of other compilers.
+        // Denies `strlcpy`, which not every version of the C library has, and options of other
+        // compilers.
         let no = |arg: &String| arg.ends_with("strlcpy.c") || arg == "-?";
         std::process::exit(i32::from(args.iter().any(no)));
     };
@@ -52,7 +54,7 @@ fn play(notes: &Path, args: &[String]) {
     }
 }
 
-/// Runs `build`, which is `zeromq-src`, and tells what it would have compiled.
+/// Runs `build`, which is `zeromq-src`, and returns what it would have compiled.
 pub fn record(triple: &str, out: &Path, build: impl FnOnce()) -> Recording {
     let notes = out.join("notes");
     let _ = fs::remove_dir_all(&notes);
@@ -60,7 +62,8 @@ pub fn record(triple: &str, out: &Path, build: impl FnOnce()) -> Recording {
     let this = env::current_exe().expect("the path of this program");
     let tools = ["CC", "CXX", "AR", "RANLIB"].map(|tool| format!("{tool}_{triple}"));
     let before: Vec<_> = tools.iter().map(env::var_os).collect();
-    // SAFETY: a build script has one thread here; `cc` starts its own within `build` and has ended them by its end.
+    // SAFETY: a build script has one thread here; the threads that `cc` starts in `build` end
+    // before it returns.
     unsafe {
         env::set_var(NOTES, &notes);
         tools.iter().for_each(|tool| env::set_var(tool, &this));
@@ -104,7 +107,7 @@ fn read(notes: &Path) -> Recording {
             let joined = joined.filter(|value| !value.is_empty());
             apart.chain(joined).map(str::to_owned).collect()
         };
-        // The same for all of them.
+        // All files have the same options.
         recording.includes = values("-I");
         recording.defines = values("-D");
     }

@@ -1,12 +1,12 @@
 'use strict';
-// What the commands have in common that ask a broker something, over its ordinary endpoint.
+// The common part of the commands that query a broker through its ordinary endpoint.
 
 const { Failure } = require('./failure');
 const { confOf, helpFor, helpLine, settingsOf } = require('./options');
 const { checked } = require('./settings');
 const { onSignals } = require('./signals');
 
-/** How long a broker may take, unless the user says otherwise: its answers come at once. */
+/** The default timeout of a query in ms: brokers answer at once. */
 const PATIENCE = 5000;
 
 /** @type {import('./settings').Options} */
@@ -23,11 +23,11 @@ const ASKING_HELP =
   helpLine('h', 'help', '', 'this text');
 
 /**
- * A client that is started for `work` and stopped after it, or when the user has had enough.
+ * Starts a client for `work`, and stops it afterwards or when the user interrupts.
  * @template T
  * @param {Record<string, any>} settings
  * @param {(client: import('../client').Client, ended: AbortSignal) => Promise<T>} work
- * @returns {Promise<T | undefined>} nothing if it was the user who ended it
+ * @returns {Promise<T | undefined>} undefined if the user interrupted
  */
 async function withClient(settings, work) {
   const { Client } = require('../client');
@@ -36,7 +36,7 @@ async function withClient(settings, work) {
   const controller = new AbortController();
   const end = () => controller.abort();
   const release = onSignals(end);
-  // Whoever reads the output has gone.
+  // The reader of the output is gone.
   process.stdout.on('error', end);
   /** @type {Promise<never>} */
   const refused = new Promise((_resolve, reject) => {
@@ -59,14 +59,14 @@ async function withClient(settings, work) {
 /**
  * @param {import('../client').Client} client
  * @param {AbortSignal} signal
- * @param {string} service of the broker itself
+ * @param {string} service one of the broker's own
  * @param {unknown} [data]
  * @returns {Promise<any>}
  */
 async function askBroker(client, signal, service, data = null) {
   try {
     const answer = await client.call(service, data, { signal });
-    // MMI answers so what it does not know.
+    // The MMI answer for an unknown service.
     if (answer === 501) throw new Failure(`the broker knows no ${service}`);
     return answer;
   } catch (error) {

@@ -55,7 +55,7 @@ async function measure(first, signal, service, settings) {
   const { Client } = require('../client');
   const { clients, inFlight, size, seconds } = settings;
   const conf = { ...confOf('client', settings) };
-  // Two clients can't have one name.
+  // Clients cannot share a name.
   delete conf.name;
   const others = Array.from({ length: clients - 1 }, () => checked(() => new Client(settings.broker, conf)));
   await Promise.all(others.map((client) => client.start()));

@@ -48,9 +48,9 @@ async function run(args) {
   if (extra !== undefined) throw new Usage(`broker takes no argument, got "${extra}"`);
   const log = new Log(settings);
   const conf = confOf('broker', settings);
-  // A secret key of its own is what makes a broker demand CURVE.
+  // A broker with its own secret key requires CURVE.
   if (conf.curveSecretKey !== undefined) conf.curveServer = true;
-  // What there is of a request is told when it has ended.
+  // Requests are logged when they end.
   if (settings.debug) conf.logRequests = true;
   const http = httpSettings(settings);
   const { Broker } = require('../broker');
@@ -62,7 +62,7 @@ async function run(args) {
     broker.stop();
   });
   const onHangUp = () => reload(broker, args, log);
-  // On Windows it says that the console is closed, which ends the process in any case.
+  // On Windows SIGHUP means that the console closes, which ends the process in any case.
   if (process.platform !== 'win32') process.on('SIGHUP', onHangUp);
   const release = () => {
     unsignal();
@@ -93,7 +93,7 @@ async function run(args) {
 }
 
 /**
- * Takes the rules from the config file as it is now. What is wrong with it is told, and the old ones stay.
+ * Reads the rules from the config file again. If they are invalid, logs the error and keeps the present ones.
  * @param {import('../broker').Broker} broker
  * @param {string[]} args
  * @param {Log} log
@@ -101,7 +101,7 @@ async function run(args) {
 function reload(broker, args, log) {
   try {
     const rules = readSettings(OPTIONS, args).settings.security;
-    // Without any, CURVE would let everybody in: nobody should get there by a slip.
+    // Without rules CURVE admits everyone, which must be deliberate.
     if (rules === undefined) throw new Usage('the config file has no "security"');
     checked(() => broker.allow(rules));
     log.write('info', 'reloaded', { users: usersOf(rules) });

@@ -13,7 +13,7 @@ Prints a script that completes commands and flags:
   fish   zmq-omdp completion fish > ~/.config/fish/completions/zmq-omdp.fish
 `;
 
-/** @returns {Record<string, string[]>} the flags of each command, and words that it takes */
+/** @returns {Record<string, string[]>} the flags and words of each command */
 function flagsOf() {
   const { COMMANDS } = require('./main');
   return Object.fromEntries(

@@ -20,7 +20,7 @@ const OPTIONS = {
   count: { type: 'number' },
 };
 
-/** How often the broker is asked, in ms. */
+/** The interval of queries in ms. */
 const INTERVAL = 200;
 
 /** @param {string[]} args @returns {Promise<number>} */

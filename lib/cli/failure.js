@@ -1,9 +1,9 @@
 'use strict';
 
-/** What the user is told in one line. */
+/** An error that the user gets as one line. */
 class Failure extends Error {}
 
-/** The same, where the command line, the environment or the config file is wrong. */
+/** A failure because of the command line, the environment or the config file. */
 class Usage extends Failure {}
 
 exports.Failure = Failure;

@@ -29,13 +29,13 @@ function isLoopback(host) {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
-/** Where a client of this machine reaches it. @param {string} endpoint */
+/** The endpoint for a client on this machine. @param {string} endpoint */
 function reachable(endpoint) {
   return endpoint.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
 }
 
 /**
- * @param {import('../broker').Broker} broker that runs
+ * @param {import('../broker').Broker} broker running
  * @param {Settings} settings
  * @param {Record<string, any>} conf of the broker
  * @returns {Promise<{ url: string, end: () => Promise<void> }>}
@@ -44,7 +44,8 @@ async function serveHttp(broker, { host, port, token }, conf) {
   const { Client } = require('../client');
   const { createMonitor } = require('../monitor');
   const remote = !isLoopback(host);
-  // The page makes test requests as nobody in particular: not where users are told apart, nor for anybody at all.
+  // Test requests of the page have no user: not permitted with security, nor from other machines without a
+  // token.
   const mayRequest = !conf.curveServer && !conf.plainServer && (!remote || token !== undefined);
   const client = mayRequest ? new Client(reachable(broker.endpoints[0])) : undefined;
   await client?.start();

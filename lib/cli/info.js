@@ -61,7 +61,7 @@ function describe({ name, workers, idle, queued, oldest, running, counters, late
 
 /** @param {import('../../index').BrokerStats['workers'][number][]} workers */
 function workerTable(workers) {
-  // Without security nobody is told.
+  // Only a broker with security lists addresses.
   const shown = workers.some(({ address }) => address !== undefined);
   const rows = workers.map(({ name, dialect, address = '', running, ended, failed, since, silent }) => {
     const where = shown ? [address] : [];

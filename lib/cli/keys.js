@@ -49,7 +49,7 @@ async function run(args) {
 /** @param {string} file @param {string} text @param {boolean} force */
 function write(file, text, force) {
   if (!force) return fs.writeFileSync(file, text, { mode: MODE, flag: 'wx' });
-  // Beside it and then in its place: what is there may be readable for others, or a link to somewhere else.
+  // Written to a new file, which then replaces the old one: that one may be readable for others, or a link.
   const fresh = `${file}.${randomBytes(6).toString('hex')}`;
   fs.writeFileSync(fresh, text, { mode: MODE, flag: 'wx' });
   try {

@@ -7,7 +7,7 @@ const { Usage } = require('./failure');
 /** @type {Level[]} */
 const LEVELS = ['error', 'warn', 'info', 'debug'];
 
-/** Writes to stderr, one line an entry: plain, or JSON. */
+/** Writes one line for each entry to stderr, as plain text or JSON. */
 class Log {
   #json;
   #level;
@@ -22,7 +22,7 @@ class Log {
   }
 
   /**
-   * What is told at any level.
+   * Writes an entry at any level.
    * @param {string} event
    * @param {Record<string, unknown>} fields
    */

@@ -3,9 +3,12 @@
 const { Failure, Usage } = require('./failure');
 const { didYouMean } = require('./nearest');
 
-/** What one command is. @typedef {{ help: string, options?: import('./settings').Options, run: (args: string[]) => Promise<number> }} Command */
+/**
+ * A command.
+ * @typedef {{ help: string, options?: import('./settings').Options, run: (args: string[]) => Promise<number> }} Command
+ */
 
-/** Loaded when needed: `--help` must work where the native binary does not. @type {Record<string, () => Command>} */
+/** Loaded on demand: `--help` must work without the native binary. @type {Record<string, () => Command>} */
 const COMMANDS = {
   bench: () => require('./bench'),
   broker: () => require('./broker'),
@@ -47,7 +50,8 @@ Commands:
  * @returns {Promise<void>}
  */
 async function main(args) {
-  // Whoever reads the output may go. Commands that only write end then; a broker goes on without a log.
+  // The reader of the output may go away. Commands that only write then end; a broker continues without a
+  // log.
   process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});
   try {
@@ -84,7 +88,7 @@ async function dispatch([name, ...args]) {
   return command.run(args);
 }
 
-/** One line, whatever it is. @param {unknown} error @returns {string} */
+/** Always one line. @param {unknown} error @returns {string} */
 function lineOf(error) {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof Failure || process.env.ZMQ_OMDP_DEBUG === undefined) {

@@ -1,11 +1,11 @@
 'use strict';
 
-/** An option's flag, without its dashes. @param {string} name @returns {string} */
+/** The flag of an option, without its dashes. @param {string} name @returns {string} */
 function kebab(name) {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** An option's variable. @param {string} name @returns {string} */
+/** The environment variable of an option. @param {string} name @returns {string} */
 function variable(name) {
   return `ZMQ_OMDP_${kebab(name).replaceAll('-', '_').toUpperCase()}`;
 }

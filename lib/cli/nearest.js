@@ -1,6 +1,6 @@
 'use strict';
 
-/** How many letters differ, at least. @param {string} a @param {string} b @returns {number} */
+/** The edit distance of two words. @param {string} a @param {string} b @returns {number} */
 function distance(a, b) {
   let row = Array.from({ length: b.length + 1 }, (_, n) => n);
   for (let i = 1; i <= a.length; i += 1) {
@@ -17,7 +17,7 @@ function distance(a, b) {
 /**
  * @param {string} word
  * @param {string[]} known
- * @returns {string} a question that names what was meant, or nothing when nothing is near
+ * @returns {string} a question with the nearest known word, or an empty string
  */
 function didYouMean(word, known) {
   const near = known

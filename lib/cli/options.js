@@ -1,5 +1,5 @@
 'use strict';
-// What the commands have of the table of options: their flags, their help, and the `conf` that comes of them.
+// The flags, the help and the `conf` that the commands derive from the table of options.
 
 const { optionsOf } = require('../option-table');
 const { Usage } = require('./failure');
@@ -9,10 +9,10 @@ const { readSecret } = require('./secrets');
 /** @import { Option, Role } from '../option-table' */
 /** @import { Option as Setting, Options as Settings } from './settings' */
 
-/** How each type is given. @type {Partial<Record<Option['type'], Setting['type']>>} */
+/** The type of setting for each type of option. @type {Partial<Record<Option['type'], Setting['type']>>} */
 const TYPES = { number: 'number', integer: 'number', boolean: 'flag', protocols: 'list', rules: 'object' };
 
-/** What stands for a value in the help. */
+/** The placeholders of values in the help. */
 const UNITS = { ms: 'MS', µs: 'US', bytes: 'BYTES' };
 /** @type {Partial<Record<Option['type'], string>>} */
 const METAVARS = { number: 'N', integer: 'N', boolean: '', protocol: 'NAME', protocols: 'LIST' };
@@ -27,7 +27,11 @@ function flagged(role) {
   return optionsOf(role).filter(({ flag }) => flag?.only !== 'none');
 }
 
-/** The settings of those options of a role that the command line has. @param {Role} role @returns {Settings} */
+/**
+ * The settings for the options of a role that the command line supports.
+ * @param {Role} role
+ * @returns {Settings}
+ */
 function settingsOf(role) {
   /** @type {Settings} */
   const settings = {};
@@ -37,7 +41,7 @@ function settingsOf(role) {
     const written = flag?.octal ? 'octal' : (TYPES[type] ?? 'string');
     const setting = { type: written, words, ...(flag?.short && { short: flag.short }) };
     if (isSecret(option)) {
-      // Never an argument: those of a process are shown to everybody on the machine.
+      // Not a command-line argument, because every user of the machine can read those.
       settings[name] = { type: 'string', from: ['environment', 'file'] };
       settings[`${name}File`] = { type: 'string' };
     } else if (flag?.only === 'file') settings[name] = { ...setting, from: ['file'] };
@@ -56,7 +60,7 @@ function metavarOf({ flag, type, unit }) {
  * @param {string} long
  * @param {string} metavar
  * @param {string} text
- * @returns {string} a line of the help, or two
+ * @returns {string} one line or two of the help
  */
 function helpLine(short, long, metavar, text) {
   const start = `  ${short === undefined ? '   ' : `-${short},`} --${long}${metavar && ` ${metavar}`}`;
@@ -84,7 +88,7 @@ function helpFor(role) {
 /**
  * @param {Role} role
  * @param {Record<string, any>} settings
- * @returns {Record<string, any>} those of the role's options that were given
+ * @returns {Record<string, any>} the given options of the role
  */
 function confOf(role, settings) {
   const conf = flagged(role).map((option) => [option.name, givenFor(option, settings)]);
@@ -101,7 +105,7 @@ function givenFor(option, settings) {
   const flag = `--${kebab(name)}-file`;
   const secret = readSecret(file, flag);
   if (option.type !== 'key') return secret;
-  // What is wrong with it is told with the flag: the option's own name is not what the user wrote.
+  // Errors name the flag, because the user did not write the option's own name.
   const { checkKey } = require('../keys');
   try {
     return checkKey(secret, `what is in the file of ${flag}`);
@@ -110,7 +114,7 @@ function givenFor(option, settings) {
   }
 }
 
-/** The settings that every command which logs has. @type {Settings} */
+/** The settings of commands that log. @type {Settings} */
 const LOG_SETTINGS = {
   verbose: { type: 'flag', short: 'V' },
   debug: { type: 'flag', short: 'D' },
@@ -122,7 +126,7 @@ const LOG_HELP =
   helpLine(undefined, 'log-format', 'FORMAT', 'plain or json, one line per entry, to stderr (plain)');
 
 /**
- * What documents show of a role's flags.
+ * A role's flags in the documents.
  * @param {Role} role
  * @returns {{ option: Option, flag: string, variable: string }[]}
  */

@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * As it can be shown in a terminal: names come from peers, and must not move the cursor or worse.
+ * Makes a value printable on a terminal: peers choose names, which must not contain control sequences.
  * @param {unknown} value
  * @returns {string}
  */
@@ -14,9 +14,9 @@ function printable(value) {
 }
 
 /**
- * @param {string[]} titles those of columns of numbers begin with `>`
+ * @param {string[]} titles those of numeric columns begin with `>`
  * @param {unknown[][]} rows
- * @returns {string} a line for each row, and one above them
+ * @returns {string} a line of titles and a line for each row
  */
 function table(titles, rows) {
   const lines = [titles.map((title) => title.replace('>', '')), ...rows.map((row) => row.map(printable))];

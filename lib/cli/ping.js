@@ -19,7 +19,7 @@ async function run(args) {
   if (service === undefined) throw new Usage('ping needs a SERVICE');
   if (extra !== undefined) throw new Usage(`ping takes one SERVICE, got "${extra}" too`);
   const answer = await withClient(settings, async (client, signal) => {
-    // The first one waits for the connection.
+    // The first query includes the time to connect.
     await askBroker(client, signal, 'mmi.service', service);
     const began = performance.now();
     const status = await askBroker(client, signal, 'mmi.service', service);

@@ -39,7 +39,7 @@ const OPTIONS = {
   ...settingsOf('client'),
   ...settingsOf('request'),
   json: { type: 'flag', short: 'j', value: false },
-  // A list is divided at commas elsewhere, and a header may have some.
+  // Not a list, because those are split at commas, which a header may contain.
   header: { type: 'texts', short: 'H', from: ['line'] },
   count: { type: 'number', value: 1 },
   stream: { type: 'flag', value: false },
@@ -61,7 +61,7 @@ async function run(args) {
   const client = checked(() => new Client(settings.broker, conf));
   const out = new Output(settings.json);
   const opts = { ...confOf('request', settings), ...(headers === undefined ? {} : { headers }) };
-  // Whoever ends it knows why.
+  // The exit code, once the command has been ended.
   /** @type {number | undefined} */
   let ended;
   /** @param {number} code */
@@ -71,7 +71,7 @@ async function run(args) {
   };
   const release = onSignals((signal) => end(signal === 'SIGINT' ? 130 : 143));
   process.stdout.on('error', () => end(0));
-  /** @type {Promise<never>} It would try again by itself; who waits for the reply wants to know. */
+  /** @type {Promise<never>} The client would try again; the user gets the error instead. */
   const refused = new Promise((_resolve, reject) => {
     client.on('error', ({ code, message, reason }) => {
       reject(new Failure(reason === undefined ? message : `${code}: ${reason}`));
@@ -121,7 +121,7 @@ function ask(client, service, data, opts, out) {
 }
 
 /**
- * The same, but the reply is taken as its reader takes it: what is not read is not sent.
+ * As `ask`, but with flow control: parts that are not read are not sent.
  * @param {import('../client').Client} client
  * @param {string} service
  * @param {unknown} data
@@ -141,7 +141,7 @@ async function follow(client, service, data, opts, out) {
   }
 }
 
-/** Until stdout takes more, or nobody reads it any more. @returns {Promise<void>} */
+/** Waits until stdout takes more, or its reader is gone. @returns {Promise<void>} */
 function drained() {
   return new Promise((resolve) => {
     const done = () => {
@@ -164,7 +164,7 @@ function readHeaders(given) {
   );
 }
 
-/** Whether somebody gave a file or a pipe as stdin. */
+/** Whether stdin is a file or a pipe. */
 function hasInput() {
   try {
     const stat = fs.fstatSync(0);
@@ -192,7 +192,7 @@ async function readData(text, json) {
   return Buffer.from(string).equals(bytes) ? string : bytes;
 }
 
-/** Prints the parts. */
+/** Prints the parts of a reply. */
 class Output {
   #json;
   #open = false;
@@ -216,7 +216,7 @@ class Output {
     return process.stdout.write(part);
   }
 
-  /** On a terminal the prompt is to begin a line. */
+  /** On a terminal the prompt has to begin on a new line. */
   end() {
     if (this.#open && process.stdout.isTTY) process.stdout.write('\n');
   }

@@ -6,9 +6,9 @@ const { Usage } = require('./failure');
 const { variable } = require('./names');
 
 /**
- * What is in the file, without the end of its line.
+ * Reads a secret from a file, without the final line break.
  * @param {string} file
- * @param {string} [flag] that named it
+ * @param {string} [flag] that names the file
  * @returns {string}
  */
 function readSecret(file, flag) {
@@ -25,7 +25,7 @@ function readSecret(file, flag) {
 }
 
 /**
- * For the log: secrets left out, of the rules the names of the users alone.
+ * Settings for the log: without secrets, and with nothing but the users' names of the rules.
  * @param {Record<string, any>} settings
  * @returns {Record<string, any>}
  */
@@ -38,7 +38,7 @@ function usersOf(rules) {
   return Object.keys(rules.users ?? {});
 }
 
-/** The variables that hold secrets, for no process that is started. */
+/** The variables that hold secrets, to be kept from child processes. */
 const SECRET_VARIABLES = OPTIONS.filter(({ flag }) => flag?.only === 'secret').map(({ name }) =>
   variable(name),
 );

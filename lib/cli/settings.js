@@ -8,13 +8,13 @@ const { kebab, variable } = require('./names');
 const { OPTIONS } = require('../option-table');
 
 /**
- * One option of a command. Its flag is its name in kebab case, its variable `ZMQ_OMDP_` and its name in
- * upper case, its key in the config file the name itself.
+ * An option of a command. Its flag is its name in kebab case, its variable `ZMQ_OMDP_` and the name in upper
+ * case, and its key in the config file the name itself.
  * @typedef {object} Option
  * @property {'string' | 'number' | 'octal' | 'flag' | 'list' | 'texts' | 'object'} type
  * @property {string} [short]
- * @property {string[]} [words] what is taken beside a number
- * @property {('line' | 'environment' | 'file')[]} [from] where it may stand; everywhere if missing
+ * @property {string[]} [words] permitted instead of a number
+ * @property {('line' | 'environment' | 'file')[]} [from] where it is permitted; everywhere if missing
  * @property {unknown} [value] the default
  */
 
@@ -26,12 +26,12 @@ function isFrom({ from }, place) {
 }
 
 /**
- * Settings from the command line, else the environment, else the config file, else the defaults.
+ * Reads settings from the command line, then the environment, then the config file, then the defaults.
  * @param {Options} options
  * @param {string[]} args
  * @param {NodeJS.ProcessEnv} [env]
- * @returns {{ settings: Record<string, any>, positionals: string[], rest: string[] | undefined }} `rest` is what
- * stands behind `--`
+ * @returns {{ settings: Record<string, any>, positionals: string[], rest: string[] | undefined }} `rest`: the
+ * arguments after `--`
  */
 function readSettings(options, args, env = process.env) {
   const end = args.indexOf('--');
@@ -75,7 +75,7 @@ function parse(options, args) {
   } catch (error) {
     const { message } = /** @type {Error} */ (error);
     const [, unknown] = /^Unknown option '--([^'=]+)/.exec(message) ?? [];
-    // The advice behind it is for arguments that begin with a dash, which nobody wants here.
+    // The rest is advice for arguments that begin with a dash, which no command takes.
     if (unknown === undefined) throw new Usage(message.replace(/\. To specify a positional argument.*/s, ''));
     const names = [...Object.keys(flags), 'help'].map((name) => `--${name}`);
     throw new Usage(`Unknown option '--${unknown}'${didYouMean(`--${unknown}`, names)}`);
@@ -83,7 +83,8 @@ function parse(options, args) {
 }
 
 /**
- * A value may begin with a dash, as a key or -1 does: it is joined to its flag, so that it is not taken for one.
+ * Joins values to their flags, because a value that begins with a dash, such as -1, would be taken for a
+ * flag.
  * @param {NonNullable<import('node:util').ParseArgsConfig['options']>} flags
  * @param {string[]} args
  * @returns {string[]}
@@ -100,7 +101,7 @@ function joinValues(flags, args) {
   for (let at = 0; at < args.length; at += 1) {
     const start = takers.get(args[at]);
     const value = args[at + 1];
-    // What begins with two dashes is a flag, and its value was forgotten.
+    // A word with two dashes is a flag: the value is missing.
     if (start === undefined || !value?.startsWith('-') || value.startsWith('--')) result.push(args[at]);
     else {
       result.push(start + value);
@@ -129,7 +130,7 @@ function readFile(path) {
 }
 
 /**
- * Where the parser stumbled. The rest of its message may show what is there, and that may be a secret.
+ * The position of a parse error. The rest of the message may quote the file, which may contain a secret.
  * @param {Error} error
  */
 function placeOf({ message }) {
@@ -139,7 +140,7 @@ function placeOf({ message }) {
 
 /**
  * @param {Option} option
- * @param {unknown} value of the command line or the environment: text
+ * @param {unknown} value text from the command line or the environment
  * @param {string} where
  */
 function convert({ type, words }, value, where) {
@@ -167,7 +168,7 @@ function convert({ type, words }, value, where) {
   }
 }
 
-/** As `chmod` takes it. @param {unknown} value @param {string} where */
+/** A mode in the notation of `chmod`. @param {unknown} value @param {string} where */
 function octal(value, where) {
   if (/^(0o)?[0-7]{1,4}$/.test(String(value))) return Number.parseInt(String(value).replace('0o', ''), 8);
   throw new Usage(`${where} must be an octal number such as 660, got "${value}"`);
@@ -188,7 +189,7 @@ function fromFile({ type, words }, value, key) {
   return value;
 }
 
-/** Options by the names that a user of the command line knows. @param {string} message */
+/** Replaces the names of options by those of their flags. @param {string} message */
 function withFlags(message) {
   return message.replace(/option "(\w+)"/g, (words, name) => {
     const option = OPTIONS.find((each) => each.name === name);
@@ -198,7 +199,7 @@ function withFlags(message) {
 }
 
 /**
- * What the package's own checks of options throw is the user's fault here.
+ * Reports errors of the package's checks of options as errors of the user.
  * @template T
  * @param {() => T} make
  * @returns {T}

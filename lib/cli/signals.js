@@ -4,7 +4,7 @@
  * Calls `stop` at the first SIGINT or SIGTERM, and `hurry` at each one after it.
  * @param {(signal: string) => void} stop
  * @param {() => void} [hurry]
- * @returns {() => void} takes the handlers away
+ * @returns {() => void} removes the handlers
  */
 function onSignals(stop, hurry = () => {}) {
   let stopping = false;

@@ -20,9 +20,9 @@ const OPTIONS = {
   count: { type: 'number' },
 };
 
-/** Moves to the top left, and clears what is below. */
+/** Moves the cursor to the top left and clears the screen below it. */
 const HOME = '\x1b[H\x1b[J';
-/** The other screen of the terminal, without a cursor; and back. */
+/** Switches to the alternate screen without a cursor, and back. */
 const ENTER = '\x1b[?1049h\x1b[?25l';
 const LEAVE = '\x1b[?25h\x1b[?1049l';
 

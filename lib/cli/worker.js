@@ -36,7 +36,7 @@ const OPTIONS = {
   ...LOG_SETTINGS,
 };
 
-/** How much of the end of stderr goes into the error. */
+/** How many bytes of the end of stderr are in the error. */
 const MAX_STDERR = 4096;
 
 /** @param {string[]} args @returns {Promise<number>} */
@@ -82,11 +82,11 @@ async function run(args) {
 }
 
 /**
- * Refuses a command that does not exist before a request comes for it.
+ * Refuses a missing command before the first request.
  * @param {string} file
  */
 function requireCommand(file) {
-  // On Windows what can be run is decided by endings and by the shell.
+  // On Windows, file extensions and the shell determine what can be run.
   if (process.platform === 'win32') return;
   const places = file.includes('/') ? [''] : (process.env.PATH ?? '').split(path.delimiter);
   const found = places.some((place) => {
@@ -131,7 +131,7 @@ async function serve([file, ...args], data, reply, log) {
       if (!reply.write(chunk)) await once(reply, 'drain', { signal: reply.signal });
     }
   } catch {
-    // Nobody waits any more; the command has been told.
+    // The reply is not wanted any longer; the command has been signalled.
   }
   const { error, exitCode, signal } = await ended;
   log.write('info', 'request', { exitCode, signal, error: error?.message });

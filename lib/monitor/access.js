@@ -1,5 +1,5 @@
 'use strict';
-// Who may look: a bearer token, loopback, and no page of another site.
+// Access control of the monitor: a bearer token, loopback addresses, and no pages of other sites.
 
 const { createHash, timingSafeEqual } = require('node:crypto');
 
@@ -12,7 +12,7 @@ function isLoopback(address) {
   return plain === '::1' || plain.startsWith('127.');
 }
 
-/** The name in a Host header, without its port. @param {string | undefined} host */
+/** The name in a Host header, without the port. @param {string | undefined} host */
 function hostName(host = '') {
   const [name] = /^(\[[^\]]*\]|[^:]*)/.exec(host) ?? [''];
   return name.toLowerCase();
@@ -24,18 +24,18 @@ const digest = (text) => createHash('sha256').update(text).digest();
 /**
  * @param {IncomingMessage} req
  * @param {string | undefined} token
- * @returns {boolean} whether it has the token, or needs none
+ * @returns {boolean} whether the request has the token, or needs none
  */
 function hasToken(req, token) {
   if (token === undefined) return true;
   const [, given = ''] = /^Bearer +(.+)$/i.exec(req.headers.authorization ?? '') ?? [];
-  // Of equal length, so that the comparison takes the same time whatever is given.
+  // Digests have equal lengths, so the duration of the comparison does not depend on the input.
   return timingSafeEqual(digest(given), digest(token));
 }
 
 /**
- * Whether the connection comes from this machine, and the name is one of this machine: a page of another site that
- * has its own name point here must not read anything.
+ * Whether the connection comes from this machine and uses a name of this machine: a page of another site,
+ * whose own name points here, must not read anything.
  * @param {IncomingMessage} req
  */
 function isLocal(req) {
@@ -44,7 +44,7 @@ function isLocal(req) {
   return name === 'localhost' || name === '[::1]' || isLoopback(name);
 }
 
-/** Whether it is not sent by a page of another site. @param {IncomingMessage} req */
+/** Whether the request does not come from a page of another site. @param {IncomingMessage} req */
 function isSameOrigin(req) {
   const site = req.headers['sec-fetch-site'];
   if (site !== undefined && site !== 'same-origin' && site !== 'none') return false;

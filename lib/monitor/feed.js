@@ -1,5 +1,5 @@
 'use strict';
-// What the page is told as it happens: snapshots and events, by server-sent events.
+// Live data for the page: snapshots and events, as server-sent events.
 
 const { percentile } = require('./prometheus');
 
@@ -22,19 +22,19 @@ const EVENTS = [
   'badMessage',
 ];
 
-/** Ten minutes of snapshots are kept, so that a page that is opened has them at once. */
+/** How long snapshots are kept, so that a newly opened page has them at once. */
 const HISTORY_MS = 10 * 60 * 1000;
 const MAX_EVENTS = 200;
-/** So many services have charts. */
+/** The maximum number of services with charts. */
 const MAX_CHARTED = 200;
 const MAX_READERS = 64;
-/** A reader that does not take so much is sent no more. */
+/** A reader with this many unread bytes is sent nothing more. */
 const MAX_BACKLOG = 4 * 1024 * 1024;
 
 /** @typedef {readonly (readonly [number, number])[]} Buckets */
 
 /**
- * The median and the 99th percentile of what was counted since an earlier snapshot.
+ * The median and the 99th percentile of the values counted since an earlier snapshot.
  * @param {Buckets} buckets
  * @param {Buckets} before
  */
@@ -58,7 +58,7 @@ class Feed {
   #history = [];
   /** @type {{ at: number, event: string, payload: unknown }[]} */
   #events = [];
-  /** Of each service, at the last look. @type {Map<string, Buckets>} */
+  /** The buckets of each service in the last snapshot. @type {Map<string, Buckets>} */
   #buckets = new Map();
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
@@ -67,7 +67,7 @@ class Feed {
 
   /**
    * @param {Broker} broker
-   * @param {() => Promise<any>} ask for a snapshot
+   * @param {() => Promise<any>} ask requests a snapshot
    * @param {number} interval
    */
   constructor(broker, ask, interval) {
@@ -137,7 +137,7 @@ class Feed {
     for (const reader of this.#readers) write(reader, 'stats', page);
   }
 
-  /** A snapshot as the charts need it. @param {any} stats @param {number} at */
+  /** A snapshot in the form of the charts. @param {any} stats @param {number} at */
   #summary({ services }, at) {
     /** @type {Record<string, number[]>} */
     const rows = {};

@@ -2,28 +2,31 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Broker, Client } from '../../index';
 
 export interface MonitorOptions {
-  /** Whoever wants numbers sends it as `Authorization: Bearer …`. `/healthz`, `/readyz` and the empty page need none. */
+  /**
+   * The token that requests must send as `Authorization: Bearer …`. `/healthz`, `/readyz` and the page's
+   * files need none.
+   */
   token?: string;
   /**
-   * Whether connections from other machines are answered, and any `Host`.
+   * Whether connections from other machines, and any `Host`, are accepted.
    * @defaultValue false
    */
   remote?: boolean;
-  /** Makes the test requests of the page; without it the page has no form. It has to be started. */
+  /** Makes the test requests of the page, which has no form without it. It must be started. */
   client?: Client;
   /**
-   * How many workers `/metrics` tells apart; the others are one, `other`.
+   * The number of workers with separate metrics in `/metrics`; the others are summed as `other`.
    * @defaultValue 200
    */
   maxWorkers?: number;
   /**
-   * How often the page is told, in ms; 100 and up.
+   * The interval of updates of the page, in ms; 100 and up.
    * @defaultValue 2000
    */
   interval?: number;
 }
 
-/** A request listener for Node's `http`; `close()` ends what it does by itself. */
+/** A request listener for Node's `http`. `close()` ends its timers, listeners and open streams. */
 export type Monitor = ((req: IncomingMessage, res: ServerResponse) => void) & { close(): void };
 
 /**

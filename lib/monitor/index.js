@@ -13,10 +13,10 @@ const { render } = require('./prometheus');
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
 /** @import { Broker, Client } from '../../index' */
 
-/** How long a snapshot may take before the broker counts as stuck, in ms. */
+/** Maximum time for a snapshot before the broker counts as stuck, in ms. */
 const PATIENCE = 2000;
 
-/** The longest test request. */
+/** Maximum size of a test request, in bytes. */
 const MAX_BODY = 1024 * 1024;
 
 const HEADERS = {
@@ -34,7 +34,7 @@ const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
-/** What the page is made of. @type {Record<string, [file: string, type: string]>} */
+/** The files of the page. @type {Record<string, [file: string, type: string]>} */
 const FILES = {
   '/': ['page/index.html', 'text/html; charset=utf-8'],
   '/app.js': ['page/app.js', 'text/javascript; charset=utf-8'],
@@ -77,7 +77,7 @@ function checkOptions(options) {
   return result;
 }
 
-/** Answers requests about one broker. */
+/** Answers HTTP requests about one broker. */
 class Monitor {
   #broker;
   #options;
@@ -117,7 +117,7 @@ class Monitor {
     }
     if (pathname === '/healthz') return this.#healthz(res);
     if (pathname === '/readyz') return this.#readyz(res);
-    // The page itself holds nothing of the broker: it asks for the token and brings it along.
+    // The files contain no data of the broker: the page asks for the token and sends it.
     if (Object.hasOwn(FILES, pathname)) return file(res, FILES[pathname]);
     if (!hasToken(req, token)) {
       res.setHeader('WWW-Authenticate', 'Bearer');
@@ -164,7 +164,7 @@ class Monitor {
     send(res, 200, openMetrics ? OPEN_METRICS : 'text/plain; version=0.0.4; charset=utf-8', text);
   }
 
-  /** A test request of the page. @param {IncomingMessage} req @param {ServerResponse} res */
+  /** Makes a test request of the page. @param {IncomingMessage} req @param {ServerResponse} res */
   async #request(req, res) {
     const { client, token } = this.#options;
     if (req.method !== 'POST') {
@@ -172,7 +172,7 @@ class Monitor {
       return send(res, 405, TEXT, 'only POST\n');
     }
     if (!hasToken(req, token)) return send(res, 401, TEXT, 'a bearer token is needed\n');
-    // A form of another site can't send this type without being asked first.
+    // A form of another site cannot send this type without a preflight request.
     const isJson = (req.headers['content-type'] ?? '').startsWith('application/json');
     if (!isJson || !isSameOrigin(req)) return send(res, 403, TEXT, 'not from the page\n');
     if (client === undefined) return send(res, 404, TEXT, 'the monitor was given no client\n');

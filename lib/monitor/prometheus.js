@@ -1,12 +1,15 @@
 'use strict';
-// A snapshot of a broker as text for Prometheus, in its own format and in OpenMetrics'.
+// Converts a snapshot of a broker into Prometheus's text format or OpenMetrics.
 
 /** @import { BrokerStats, Latency, ServiceNumbers } from '../../index' */
 
-/** Upper bounds in ms that a log-linear histogram has too: powers of two in µs, less one, from 64 µs to 67 s. */
+/**
+ * Upper bounds in ms that are bounds of a log-linear histogram, too: powers of two in µs minus one, from 64
+ * µs to 67 s.
+ */
 const BOUNDS = Array.from({ length: 21 }, (_, n) => (2 ** (n + 6) - 1) / 1000);
 
-/** The row of all that has none of its own. */
+/** The label of services and workers without their own rows. */
 const OTHER = 'other';
 
 /** @typedef {Record<string, string>} Labels */
@@ -23,7 +26,7 @@ function labelsText(labels) {
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 }
 
-/** Collects families; which suffixes their lines have depends on the format. */
+/** Collects metric families; the suffixes of their lines depend on the format. */
 class Exposition {
   #openMetrics;
   /** @type {Map<string, Family>} */
@@ -64,7 +67,7 @@ class Exposition {
         seen += buckets[at][1];
         at += 1;
       }
-      // What is at most `bound` is less than the power of two.
+      // The buckets up to `bound` contain the values below the power of two.
       const le = String((bound + 0.001) / 1000);
       lines.push(`${name}_bucket${labelsText({ ...labels, le })} ${seen}`);
     }
@@ -176,7 +179,8 @@ function render(stats, { openMetrics, version, maxWorkers }) {
     stats.otherServices,
     ...rest.map(({ numbers }) => numbers),
   ]);
-  // What waits moves to a line of its own when the service's first worker comes, and counters never go down.
+  // Waiting requests move to their own row when the service gets its first worker, and counters must not
+  // decrease.
   const ended = { requests: all.requests - sum('queued'), bytesIn: all.bytesIn - sum('queuedBytes') };
   serviceNumbers(out, { counters: { ...all, ...ended }, latency }, OTHER);
   workers(out, stats, maxWorkers);
@@ -204,8 +208,8 @@ const NOTHING = { workers: 0, idle: 0, queued: 0, queuedBytes: 0, oldest: 0, run
 /** @typedef {{ numbers: ServiceNumbers, present?: BrokerStats['services'][number] }} Row */
 
 /**
- * The services that have a row of their own, and those that share one. Two names can be the same as text, and one can
- * be that of the shared row.
+ * The services with their own row, and those that share one. Two names may be equal as text, and a name may
+ * equal that of the shared row.
  * @param {BrokerStats} stats
  */
 function rows({ services, absentServices }) {

@@ -5,12 +5,12 @@ const { EventEmitter } = require('node:events');
 const { Broker: Inner } = require('../broker');
 const { Worker: InnerWorker } = require('../worker');
 
-/** By this service a `Directory` learns who serves what. */
+/** The internal service by which a `Directory` asks for the workers of services. */
 const DIRECTORY = '$omdp.directory';
 
 /** A broker with the API of PIGATO. */
 class Broker extends EventEmitter {
-  /** Read whenever it is used. @type {Record<string, any>} */
+  /** Read on each use. @type {Record<string, any>} */
   conf;
   /** @type {Inner | undefined} */
   #inner;
@@ -31,7 +31,7 @@ class Broker extends EventEmitter {
     this.conf = { heartbeat: 2500, heartbeatLiveness: 3, dmode: 'load', name, intch, ...conf };
   }
 
-  /** While it runs, it does nothing. */
+  /** Has no effect while the broker is running. */
   start() {
     if (this.#inner !== undefined) return;
     const { heartbeat, heartbeatLiveness, name } = this.conf;

@@ -5,7 +5,7 @@ const { Client: Inner } = require('../client');
 const { ReadOptions } = require('../request-options');
 const { Life } = require('./life');
 
-/** PIGATO's `retry` has no limit; this is ours. */
+/** PIGATO's `retry` has no limit; this is the maximum here. */
 const ENDLESS = 255;
 
 /** A client with the API of PIGATO. @extends {Life<Inner>} */
@@ -31,7 +31,7 @@ class Client extends Life {
   }
 
   /**
-   * With three arguments a stream, with more callbacks: `(service, data, partialCb, finalCb, opts)`.
+   * With up to three arguments a stream, with more callbacks: `(service, data, partialCb, finalCb, opts)`.
    * @param {string} service
    * @param {any} data
    * @param {...any} rest
@@ -65,7 +65,7 @@ class Client extends Life {
   }
 
   /**
-   * The handler gets all of them, whatever they are.
+   * The handler gets all options, unchecked.
    * @param {any} given
    */
   #options(given) {

@@ -4,11 +4,13 @@ const { Client } = require('../client');
 const { DIRECTORY } = require('./broker');
 const { Worker } = require('./worker');
 
-/** Serves `$dir`: the identities of the workers of each service, or of one. It asks the `Broker` of this API. */
+/**
+ * Serves `$dir`: the identities of the workers of each service, or of one. It asks the `Broker` of this API.
+ */
 class Directory {
-  /** Read whenever it is used. @type {Record<string, any>} */
+  /** Read on each use. @type {Record<string, any>} */
   conf;
-  /** Its worker, while it runs. @type {Worker | undefined} */
+  /** The worker, while the directory is running. @type {Worker | undefined} */
   wrk;
   /** @type {Client | undefined} */
   #client;

@@ -3,45 +3,47 @@
 import type { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
-/** Options of a client; read whenever they are used. */
+/** Options of a client, read on each use. */
 export interface ClientConf {
   /** Whether it starts at once. @defaultValue false */
   autostart?: boolean;
-  /** The first part of the identity, which has a part of its own for each start. @defaultValue `C` and a UUID */
+  /** The prefix of the identity, which is extended for each start. @defaultValue `C` and a UUID */
   prefix?: string;
-  /** ms between two heartbeats. @defaultValue 2500 */
+  /** The interval of heartbeats in ms. @defaultValue 2500 */
   heartbeat?: number;
-  /** ms from the loss of a broker to the next attempt. @defaultValue 1000 */
+  /** The pause between the loss of a broker and the next attempt, in ms. @defaultValue 1000 */
   reconnect?: number;
-  /** The idle timeout of requests in ms; -1 is none. @defaultValue 60000 */
+  /** The idle timeout of requests in ms; -1 means no limit. @defaultValue 60000 */
   timeout?: number;
-  /** Whether a request whose worker is lost starts again. @defaultValue 0 */
+  /** Whether a request starts again after the loss of its worker. @defaultValue 0 */
   retry?: number | boolean;
   onConnect?: (() => void) | null;
   onDisconnect?: (() => void) | null;
   [other: string]: unknown;
 }
 
-/** Options of a worker; read whenever they are used. */
+/** Options of a worker, read on each use. */
 export interface WorkerConf {
-  /** The first part of the identity, which has a part of its own for each start. @defaultValue `W` and a UUID */
+  /** The prefix of the identity, which is extended for each start. @defaultValue `W` and a UUID */
   prefix?: string;
-  /** ms between two heartbeats. @defaultValue 2500 */
+  /** The interval of heartbeats in ms. @defaultValue 2500 */
   heartbeat?: number;
-  /** ms from the loss of a broker to the next attempt. @defaultValue 1000 */
+  /** The pause between the loss of a broker and the next attempt, in ms. @defaultValue 1000 */
   reconnect?: number;
-  /** How many requests it handles at once; -1 is without limit. May be changed at any time. @defaultValue 100 */
+  /**
+   * How many requests run at the same time; -1 means no limit. May be changed at any time. @defaultValue 100
+   */
   concurrency?: number;
   onConnect?: (() => void) | null;
   onDisconnect?: (() => void) | null;
   [other: string]: unknown;
 }
 
-/** Options of a broker; read at `start()`. */
+/** Options of a broker, read at `start()`. */
 export interface BrokerConf {
-  /** ms between two heartbeats. @defaultValue 2500 */
+  /** The interval of heartbeats in ms. @defaultValue 2500 */
   heartbeat?: number;
-  /** After how many silent heartbeats a worker is lost. @defaultValue 3 */
+  /** The number of silent intervals after which a worker is lost. @defaultValue 3 */
   heartbeatLiveness?: number;
   /** The identity. @defaultValue `B` and a UUID */
   name?: string;
@@ -50,11 +52,11 @@ export interface BrokerConf {
   [other: string]: unknown;
 }
 
-/** Options of a request. The handler gets all of them, whatever they are. */
+/** Options of a request. The handler gets all of them, unchecked. */
 export interface RequestOptions {
-  /** The idle timeout in ms; -1 is none. @defaultValue that of the client */
+  /** The idle timeout in ms; -1 means no limit. @defaultValue that of the client */
   timeout?: number;
-  /** Whether it starts again when its worker is lost. @defaultValue that of the client */
+  /** Whether the request starts again after the loss of its worker. @defaultValue that of the client */
   retry?: number | boolean;
   [other: string]: unknown;
 }
@@ -63,10 +65,10 @@ export interface RequestOptions {
 export interface Reply extends Writable {
   /** Ends the request with an error value. */
   error(value: unknown): void;
-  /** Does not take the request. */
+  /** Rejects the request, which goes to another worker. */
   reject(reason?: unknown): void;
   heartbeat(): void;
-  /** Whether somebody still waits for the reply. */
+  /** Whether the reply is still wanted. */
   active(): boolean;
   readonly ended: boolean;
   opts: Record<string, unknown>;
@@ -81,9 +83,9 @@ export class Broker extends EventEmitter {
   constructor(endpoint: string, conf?: BrokerConf);
   readonly endpoint: string;
   conf: BrokerConf & Record<string, any>;
-  /** Binds; `conf.onStart` and `start` follow, or `error`. */
+  /** Binds the endpoint. `conf.onStart` and `start` follow, or `error`. */
   start(): void;
-  /** `conf.onStop` and `stop` follow. */
+  /** Stops the broker. `conf.onStop` and `stop` follow. */
   stop(): void;
 }
 
@@ -92,11 +94,11 @@ export class Worker extends EventEmitter {
   readonly broker: string;
   readonly service: string;
   conf: WorkerConf & Record<string, any>;
-  /** Its identity, while it runs. */
+  /** The identity, while the worker is running. */
   get socketId(): string | undefined;
-  /** While it runs, it starts anew. */
+  /** Starts the worker; restarts a running one. */
   start(): void;
-  /** Ends at once: what runs is lost, or starts again at another worker. */
+  /** Stops at once: running requests are lost, or start again at another worker. */
   stop(): void;
   heartbeat(opts?: object): void;
   on(event: 'request', listener: (data: any, reply: Reply, opts: RequestOptions) => unknown): this;
@@ -107,15 +109,15 @@ export class Client extends EventEmitter {
   constructor(broker: string, conf?: ClientConf);
   readonly broker: string;
   conf: ClientConf & Record<string, any>;
-  /** Its identity, while it runs. */
+  /** The identity, while the client is running. */
   get socketId(): string | undefined;
-  /** While it runs, it starts anew. */
+  /** Starts the client; restarts a running one. */
   start(): void;
-  /** Ends at once: requests that have not ended get `C_STOPPED`. */
+  /** Stops at once: outstanding requests end with `C_STOPPED`. */
   stop(): void;
-  /** A stream, whose `error` events carry bare values and codes. */
+  /** Makes a request with a stream, whose `error` events carry bare values and codes. */
   request(service: string, data?: any, opts?: RequestOptions): RequestStream;
-  /** `finalCb` gets `(0, data)`, or the error value and null. */
+  /** Makes a request with callbacks. `finalCb` gets `(0, data)`, or the error value and null. */
   request(
     service: string,
     data: any,
@@ -128,14 +130,14 @@ export class Client extends EventEmitter {
 }
 
 export namespace services {
-  /** Serves `$dir`: the identities of the workers of each service, or of the one that is asked for. */
+  /** Serves `$dir`: the identities of the workers of each service, or of the requested one. */
   export class Directory {
     constructor(
       endpoint: string,
       conf?: { onStart?: () => void; onStop?: () => void; [other: string]: unknown },
     );
     conf: Record<string, any>;
-    /** Its worker, while it runs. */
+    /** The worker, while the directory is running. */
     wrk: Worker | undefined;
     start(): void;
     stop(): void;

@@ -1,5 +1,5 @@
 'use strict';
-// The API of PIGATO, over the classes of this package.
+// The API of PIGATO, implemented by the classes of this package.
 
 const { Broker } = require('./broker');
 const { Client } = require('./client');

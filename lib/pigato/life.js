@@ -6,15 +6,15 @@ const { EventEmitter } = require('node:events');
 /** @import { Peer } from '../peer' */
 
 /**
- * What clients and workers have in common: a peer of this package for each of their lives, since each has an identity
- * of its own, and the events and hooks of PIGATO around it.
+ * The common part of clients and workers: a peer of this package for each life, because each life has its own
+ * identity, with the events and hooks of PIGATO.
  * @template {Peer} Inner
  */
 class Life extends EventEmitter {
   /** @type {Inner | undefined} */
   #inner;
   #started = false;
-  /** Read whenever it is used. @type {Record<string, any>} */
+  /** Read on each use. @type {Record<string, any>} */
   conf;
 
   /**
@@ -33,7 +33,7 @@ class Life extends EventEmitter {
     return this.#started ? this.#inner?.name : undefined;
   }
 
-  /** The peer of this life, or of the next. @returns {Inner} */
+  /** The peer of this life, or of the next one. @returns {Inner} */
   get inner() {
     if (this.#inner === undefined) {
       const inner = this.create(`${this.conf.prefix}-${randomUUID()}`);
@@ -47,7 +47,7 @@ class Life extends EventEmitter {
     return this.#inner;
   }
 
-  /** Whether it was started. */
+  /** Whether it is started. */
   get running() {
     return this.#started;
   }
@@ -70,7 +70,7 @@ class Life extends EventEmitter {
     this.conf.onDisconnect?.();
   }
 
-  /** While it runs, it starts anew. */
+  /** Restarts a running peer. */
   start() {
     this.stop();
     const { inner } = this;
@@ -79,13 +79,13 @@ class Life extends EventEmitter {
     this.emit('start');
   }
 
-  /** Ends everything at once. */
+  /** Ends all requests at once. */
   stop() {
     if (!this.#started) return;
     const { inner } = this;
     this.#started = false;
     this.#inner = undefined;
-    // This life says what PIGATO says, now.
+    // PIGATO's events for this life are emitted here.
     for (const event of ['connect', 'disconnect']) inner.removeAllListeners(event);
     inner.stop({ timeout: 0 }, () => {});
     this.onDisconnect();

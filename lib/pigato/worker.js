@@ -32,7 +32,7 @@ class Worker extends Life {
   /** @override @param {string} name */
   create(name) {
     const { heartbeat, reconnect, concurrency } = this.conf;
-    // Any name may be one there; here a pattern has to be said.
+    // PIGATO has patterns without a declaration; here the option is required.
     const pattern = this.service.indexOf('*') === this.service.length - 1;
     const inner = new Inner(this.broker, this.service, { name, heartbeat, reconnect, concurrency, pattern });
     inner.on('request', (/** @type {any} */ data, /** @type {any} */ reply, /** @type {any} */ opts) => {
@@ -43,7 +43,7 @@ class Worker extends Life {
   }
 
   heartbeat() {
-    // The peer beats by itself.
+    // The native side sends heartbeats.
   }
 
   /**
@@ -59,7 +59,7 @@ class Worker extends Life {
       return undefined;
     }
     reply.opts = {};
-    // Not emit(): what a listener throws or rejects with is the client's to know.
+    // Not emit(): exceptions and rejections of a listener are reported to the client.
     const results = listeners.map((listener) => listener.call(this, data, reply, opts));
     const pending = results.filter((result) => typeof result?.then === 'function');
     return pending.length > 0 ? Promise.all(pending) : undefined;

@@ -1,8 +1,9 @@
 'use strict';
-// For each package manager, runtime, test runner and bundler: the packages that it consists of, and how zmq-omdp is
-// used with it. docs/runtimes.md tells the same to readers.
+// The packages of each package manager, runtime, test runner and bundler, and how zmq-omdp is used with it.
+// docs/runtimes.md describes this for readers.
 //
-// A recipe gets a `Kit` (see check-tools.js) whose folder is empty, and ends with a program that has talked.
+// A recipe gets a `Kit` (see check-tools.js) with an empty folder, and has to run a program that makes a
+// request.
 const fs = require('node:fs');
 const path = require('node:path');
 const { AS_TEST, BY_IMPORT, BY_REQUIRE } = require('./talk.js');
@@ -24,7 +25,7 @@ function installed(kit, more) {
   kit.npm(['install', '--ignore-scripts', '--no-audit', '--no-fund']);
 }
 
-/** Only what a bundler made is there when it runs. @param {Kit} kit */
+/** Removes all modules, so that only the output of the bundler remains. @param {Kit} kit */
 function withoutModules(kit) {
   fs.rmSync(path.join(kit.dir, 'node_modules'), { recursive: true });
 }
@@ -234,16 +235,18 @@ const RECIPES = {
 
 /**
  * @typedef {object} Kit
- * @property {string} dir an empty folder, in which everything runs
- * @property {string} registry the URL of a registry that has zmq-omdp
+ * @property {string} dir an empty folder, the working directory
+ * @property {string} registry the URL of a registry with zmq-omdp
  * @property {(name: string, text: string) => void} write
- * @property {(program: string, args: string[]) => string} run returns what it printed
- * @property {(program: string, args: string[]) => void} talk the same, of a program that has to have talked
- * @property {(program: string, args: string[], message: RegExp) => void} fails the same, of one that fails with a message
+ * @property {(program: string, args: string[]) => string} run returns the output
+ * @property {(program: string, args: string[]) => void} talk runs a program that has to make a request
+ * @property {(program: string, args: string[], message: RegExp) => void} fails runs a program that has to
+ * fail with a message
  * @property {(args: string[]) => void} npm
- * @property {(name: string, file: string) => string} file the path of a file of one of the packages
- * @property {(name: string, file: string, args: string[]) => void} tool runs such a file by Node
- * @property {(prefix: string, file: string) => string} binary of the package with this prefix that fits this machine
+ * @property {(name: string, file: string) => string} file the path of a file of a package
+ * @property {(name: string, file: string, args: string[]) => void} tool runs such a file by Node.js
+ * @property {(prefix: string, file: string) => string} binary the file of the package with this prefix for
+ * this machine
  *
  * @typedef {{ packages: string[], try(kit: Kit): void }} Recipe
  */

@@ -1,8 +1,8 @@
 'use strict';
-// A registry of the tarballs in dist/, so that package managers install them as they install what is published: by
-// name and version, choosing the platform package by `os`, `cpu` and `libc`. The platform packages that were not packed
-// are there without their binaries, as some managers fetch all of them. A program of its own, as its parent waits for
-// others; prints its URL.
+// A registry of the tarballs in dist/, so that package managers install them as published packages: by name
+// and version, with the platform package selected by `os`, `cpu` and `libc`. Unpacked platform packages exist
+// without binaries, because some managers fetch all of them. It is a separate program, because its parent
+// waits for other programs; it prints its URL.
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const http = require('node:http');
@@ -34,7 +34,7 @@ function manifestIn(folder) {
   return JSON.parse(fs.readFileSync(path.join(root, folder, 'package.json'), 'utf8'));
 }
 
-/** What a registry says of a package that has one version. @param {any} manifest @param {string} url */
+/** The registry's document about a package with one version. @param {any} manifest @param {string} url */
 function packument(manifest, url) {
   const { name, version } = manifest;
   const file = `${name}-${version}.tgz`;

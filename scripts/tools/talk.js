@@ -1,6 +1,6 @@
 'use strict';
-// The program that shows that an installed or bundled package works: a request through a broker and a worker, a reply
-// in two parts. It prints one line, and ends by itself.
+// The program that shows that an installed or bundled package works: a request through a broker and a worker,
+// with a reply in two parts. It prints one line and ends.
 
 const TALK = `
 async function talk(how, { Broker, Worker, Client }) {
@@ -23,25 +23,25 @@ async function talk(how, { Broker, Worker, Client }) {
 }
 `;
 
-/** CommonJS. */
+/** As CommonJS. */
 const BY_REQUIRE = `${TALK}
 talk('require', require('zmq-omdp'));
 `;
 
-/** An ES module. */
+/** As an ES module. */
 const BY_IMPORT = `import { Broker, Worker, Client } from 'zmq-omdp';
 ${TALK}
 await talk('import', { Broker, Worker, Client });
 `;
 
-/** Of a test runner that has \`test\` as a global. */
+/** For a test runner with a global `test`. */
 const AS_TEST = `
 const omdp = require('zmq-omdp');
 ${TALK}
 test('a request goes there and back', () => talk('test', omdp));
 `;
 
-/** What each of them prints. */
+/** The output of each of them. */
 const TALKED = /: a request went there and back/;
 
 module.exports = { AS_TEST, BY_IMPORT, BY_REQUIRE, TALKED };

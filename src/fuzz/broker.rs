@@ -1,4 +1,4 @@
-//! The broker machine among peers who say anything, come and go, and under rules that change.
+//! The broker machine with peers that send anything, connect and disconnect, under changing rules.
 
 use super::input::Input;
 use super::models::{Known, message};
@@ -209,7 +209,7 @@ impl Scene for Live {
         assert!(services <= requests + workers);
     }
 
-    /// Nothing is left of peers that are gone, nor of a broker that was stopped.
+    /// Nothing remains of peers that are gone, nor of a broker that was stopped.
     fn end(mut self) {
         let stops = self.messages.is_multiple_of(2);
         if stops {
@@ -220,7 +220,7 @@ impl Scene for Live {
         } else {
             PEERS.iter().for_each(|peer| self.gone(peer));
             self.settle();
-            // A client of 0.0.92 may come back and wait on, for four heartbeats.
+            // A client of 0.0.92 may return and continue to wait, for four heartbeats.
             let end = self.now + Duration::from_secs(10);
             while let Some(at) = self.broker.next_deadline().filter(|at| *at <= end) {
                 self.advance(at - self.now);
@@ -234,7 +234,7 @@ impl Scene for Live {
 }
 
 impl Live {
-    /// The peers of one number share a user.
+    /// Peers with the same number share a user.
     fn say(&mut self, from: &[u8], mut frames: Vec<Vec<u8>>, who: u8) {
         self.messages += 1;
         let principal = Principal {
@@ -292,7 +292,7 @@ impl Live {
     }
 }
 
-/// Whoever it is for can read it.
+/// The receiver must be able to decode the message.
 fn understood(transmit: crate::proto::broker::Transmit<Vec<u8>>) {
     enum Reader {
         Client,

@@ -1,4 +1,5 @@
-//! The client machine between a user who asks and gives up, and a broker who says anything. Each request ends once.
+//! The client machine between a user that makes and cancels requests, and a broker that sends
+//! anything. Each request must end once.
 
 use super::input::Input;
 use super::models::{Known, message};
@@ -46,7 +47,7 @@ struct Live {
     client: Client<Vec<u8>>,
     dialect: Dialect,
     now: Time,
-    /// Requests that have not ended, and what they may wait without a sign.
+    /// Open requests, and their idle timeouts.
     open: BTreeMap<u64, Option<Duration>>,
     last: u64,
     known: Known,
@@ -99,7 +100,7 @@ impl Scene for Live {
                 self.client.heartbeat((!id.is_multiple_of(3)).then_some(id));
             }
             11 => {
-                // Only who has a socket can hear of it.
+                // Only a socket reports a connection.
                 if self.socket {
                     self.client.handle_up(self.now);
                 }
@@ -143,7 +144,7 @@ impl Scene for Live {
             if form.packed {
                 pack(&mut frames, 0);
             }
-            // MDP has no word for most of it.
+            // MDP lacks most messages.
             if !says || !frames.is_empty() {
                 sent.push(frames);
             }
@@ -189,7 +190,8 @@ impl Scene for Live {
         self.client.audit();
     }
 
-    /// Without a broker whatever has a timeout ends by it, and what was sent with the connection.
+    /// Without a broker, a request with a timeout ends by it, and a sent request ends with the
+    /// connection.
     fn end(mut self) {
         self.client.handle_down(self.now);
         self.settle();
@@ -252,7 +254,7 @@ impl Live {
 
     fn advance(&mut self, by: Duration) {
         self.now = self.now + by;
-        // The second time opens the connection in the place of one that the first gave up.
+        // The second time opens the connection that replaces the one given up the first time.
         for _ in 0..2 {
             self.client.handle_timeout(self.now);
             self.settle();

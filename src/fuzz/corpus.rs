@@ -1,5 +1,5 @@
-//! The seeds of the fuzzers: `fuzz/corpus/<target>/<name>`. Those of the decoders are the golden vectors of `wire`, and
-//! the tests that hold those keep the folders up to date.
+//! The seeds of the fuzzers: `fuzz/corpus/<target>/<name>`. The seeds of the decoders are the
+//! golden vectors of `wire`, whose tests keep the folders up to date.
 
 use super::input::bytes_of;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ pub(super) fn folder(target: &str) -> PathBuf {
     [root, "fuzz", "corpus", target].iter().collect()
 }
 
-/// Every seed of a target, in the same order everywhere.
+/// All seeds of a target, in a platform-independent order.
 pub(super) fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = folder(target);
     let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
@@ -25,22 +25,22 @@ pub(super) fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
-/// Holds the corpus to a golden vector; with `OMDP_CORPUS=write` adds it.
+/// Checks that the corpus contains a golden vector; adds it with `OMDP_CORPUS=write`.
 #[track_caller]
 pub(crate) fn vector(target: &str, frames: &[Vec<u8>]) {
     vector_after(target, &[], frames);
 }
 
-/// The same for a target that takes something before the frames.
+/// Checks a vector for a target that reads other bytes before the frames.
 #[track_caller]
 pub(crate) fn vector_after(target: &str, before: &[u8], frames: &[Vec<u8>]) {
     seed(target, &[before, &bytes_of(frames)].concat());
 }
 
-/// The same for a target that takes bytes.
+/// Checks a vector for a target that reads bytes.
 #[track_caller]
 pub(crate) fn seed(target: &str, bytes: &[u8]) {
-    // What is about sizes alone teaches a fuzzer nothing, and slows it down.
+    // A vector about sizes alone is of no use to a fuzzer, and slow.
     if bytes.len() > LONGEST {
         return;
     }

@@ -1,4 +1,4 @@
-//! Every decoder: takes anything, leaves nothing behind, and what it understands it writes as it was.
+//! All decoders: they accept any input, consume it, and what they decode encodes to the same bytes.
 
 use super::input::{Frames, Input};
 use crate::wire::ext::{GivenExt, RequestExt, ResultExt, TokenExt};
@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::fmt::Debug;
 
-/// No message of the dialects has more frames than are ever packed into one.
+/// No message of a dialect has more frames than can be packed into one.
 fn omdp<M: Debug + PartialEq>(
     data: &[u8],
     decode: fn(&mut Frames) -> Result<M, Malformed>,
@@ -94,7 +94,7 @@ pub(super) fn mdp(data: &[u8]) {
         same(dialect, &frames, PeerMessage::decode, encode);
         same(dialect, &frames, ToWorker::decode, ToWorker::encode);
         same(dialect, &frames, ClientReply::decode, ClientReply::encode);
-        // What is only for one side: the neutral form of it.
+        // The neutral form of messages that only one side receives.
         let _ = wire_mdp::decode_for_worker(dialect, &mut frames.clone());
         if let Ok(reply) = ClientReply::decode(dialect, &mut frames.clone()) {
             let (_, body) = reply.into_neutral();
@@ -126,7 +126,7 @@ pub(super) fn pigato(data: &[u8]) {
     if let Ok((message, _)) = ToWorker::decode(&mut frames.clone()).map(ToWorker::into_neutral) {
         let _ = ToWorker::from_neutral(message);
     }
-    // The two dialects are never taken for one another.
+    // Detection never confuses the two dialects.
     if is_pigato(&frames) {
         assert_eq!(Dialect::detect(&frames), Some(Dialect::Pigato));
     }
@@ -138,7 +138,7 @@ fn encoded(message: wire_pigato::ToClient<Vec<u8>>) -> Frames {
     out
 }
 
-/// What decodes encodes to what it was.
+/// Checks that a decoded message encodes to the same frames.
 fn unchanged<M: Clone>(
     frames: &Frames,
     decode: fn(&mut Frames) -> Result<M, Malformed>,
@@ -163,7 +163,7 @@ pub(super) fn packed(data: &[u8]) {
         unpack(&mut again).expect("what was packed can be unpacked");
         assert_eq!(again, message);
     }
-    // Up to what fits, any message comes through, whatever stands before it.
+    // Packing restores any message of permitted size, also after other frames.
     let message = &frames[..frames.len().min(16)];
     let mut both = vec![b"to".to_vec()];
     both.extend_from_slice(message);
@@ -174,7 +174,7 @@ pub(super) fn packed(data: &[u8]) {
     batch(data);
 }
 
-/// The messages of a batch are those of the batch that they make.
+/// Checks that unpacking the batch of some messages yields these messages.
 fn batch(data: &[u8]) {
     let messages = messages_of(data);
     let mut batch = Batch::new();
@@ -238,7 +238,7 @@ pub(super) fn ext(data: &[u8]) {
     assert!(rids(&again).eq(ids));
 }
 
-/// The first byte says what the others are: the frames of an MDP body, or one body of OMDP.
+/// The first byte selects the kind of the others: frames of an MDP body, or a body of OMDP.
 pub(super) fn bodies(data: &[u8]) {
     let mut input = Input::new(data);
     match input.below(3) {
@@ -282,7 +282,7 @@ fn from_omdp(text: &[u8]) {
     }
 }
 
-/// A Buffer whose bytes are text comes back as a string.
+/// A Buffer whose bytes are text returns as a string.
 fn holds_buffer(value: &Value) -> bool {
     let is_buffer = |value: &Value| value.get("type").is_some_and(|kind| kind == "Buffer");
     is_buffer(value)

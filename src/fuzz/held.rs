@@ -1,5 +1,6 @@
-//! What a broker keeps while peers say messages of any size that make it keep something: hellos and READYs, requests,
-//! RESUMEs and CLAIMs. All of it is on accounts, and no account passes its limit.
+//! The memory that a broker keeps for peers that send messages of any size: hellos and READYs,
+//! requests, RESUMEs and CLAIMs. All of it must be on accounts, and no account may exceed its
+//! limit.
 
 use super::input::Input;
 use super::models::{Known, message};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 const PEERS: [&[u8]; 4] = [b"w0", b"w1", b"c0", b"c1"];
 
-/// The peers of one number are connected from one address.
+/// Peers with the same number are connected from the same address.
 const ADDRESSES: [&str; 2] = ["10.0.0.1:1000", "10.0.0.2:1000"];
 
 pub(super) const MODELS: [&str; 9] = [
@@ -126,7 +127,7 @@ impl Live {
     }
 }
 
-/// One of the frames may become as long as 128 KiB.
+/// Extends one of the frames to up to 128 KiB.
 fn swell(frames: &mut [Vec<u8>], input: &mut Input) {
     let size = input.below(18);
     if size > 0 && !frames.is_empty() {

@@ -1,10 +1,10 @@
-//! The fuzzer's bytes, taken from the front. Past their end everything is zero or empty, so that every prefix of an
-//! input is one, too.
+//! The fuzzer's bytes, read from the front. After their end all values are zero or empty, so that
+//! every prefix of an input is a valid input.
 
-/// A message.
+/// The frames of a message.
 pub(super) type Frames = Vec<Vec<u8>>;
 
-/// In the place of a length: two bytes of length follow.
+/// Replaces a length: two bytes of length follow.
 const LONG: u8 = 0xff;
 
 pub(super) struct Input<'a>(&'a [u8]);
@@ -26,7 +26,7 @@ impl<'a> Input<'a> {
         first
     }
 
-    /// Below `end`, which is 1 to 256.
+    /// A number below `end`, which is 1 to 256.
     pub(super) fn below(&mut self, end: usize) -> usize {
         usize::from(self.byte()) % end
     }
@@ -39,7 +39,7 @@ impl<'a> Input<'a> {
         u16::from_be_bytes([self.byte(), self.byte()])
     }
 
-    /// What is left.
+    /// The unread bytes.
     pub(super) fn rest(self) -> &'a [u8] {
         self.0
     }
@@ -54,13 +54,13 @@ impl<'a> Input<'a> {
         frame.to_vec()
     }
 
-    /// As many as there are.
+    /// The remaining frames.
     pub(super) fn frames(&mut self) -> Frames {
         std::iter::from_fn(|| (!self.is_over()).then(|| self.frame())).collect()
     }
 }
 
-/// The bytes that [`Input::frames`] makes these of.
+/// Encodes frames for [`Input::frames`].
 #[cfg(test)]
 pub(super) fn bytes_of(frames: &[Vec<u8>]) -> Vec<u8> {
     let mut out = Vec::new();

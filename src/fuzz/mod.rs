@@ -1,8 +1,9 @@
-//! What the fuzzers run: each target takes bytes, makes of them messages or a sequence of operations, and asserts what
-//! must hold whatever they are.
+//! Fuzzing targets: each takes bytes, converts them into messages or a sequence of operations, and
+//! asserts the invariants.
 //!
-//! The targets of `fuzz/` call these under libFuzzer, and `cargo test` runs the same code on its corpus and on
-//! mutations of it. Nothing here is part of the package: it is built for tests and with the feature `fuzz`.
+//! The programs in `fuzz/` call the targets under libFuzzer, and `cargo test` runs them on the
+//! corpus and on mutations of it. The package does not contain this module: it is built for tests
+//! and with the feature `fuzz`.
 
 #![forbid(unsafe_code)]
 
@@ -21,10 +22,11 @@ mod replay;
 mod scenarios;
 mod worker;
 
-/// Takes the fuzzer's bytes, and panics if something does not hold.
+/// A function of the fuzzer's bytes that panics if an invariant is violated.
 pub type Target = fn(&[u8]);
 
-/// All targets, by the names of their files in `fuzz/fuzz_targets` and their folders in `fuzz/corpus`.
+/// All targets, with the names of their files in `fuzz/fuzz_targets` and of their folders in
+/// `fuzz/corpus`.
 pub const TARGETS: [(&str, Target); 13] = [
     ("to_broker", decoders::to_broker),
     ("to_worker", decoders::to_worker),
@@ -45,7 +47,7 @@ pub const TARGETS: [(&str, Target); 13] = [
 ///
 /// # Panics
 ///
-/// If something does not hold, or there is no such target.
+/// If an invariant is violated, or if the target does not exist.
 pub fn run(target: &str, data: &[u8]) {
     let found = TARGETS.iter().find(|(name, _)| *name == target);
     let (_, target) = found.expect("a target of the list");

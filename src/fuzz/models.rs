@@ -1,18 +1,19 @@
-//! Messages that are right, or nearly: chance alone would hardly ever make a message that a machine acts on.
+//! Valid and slightly invalid messages: random bytes would hardly ever be a message that a machine
+//! acts on.
 //!
-//! A model is a message with gaps, which are filled with what the machine itself has said before, so that replies name
-//! requests that are there. Then it may be spoilt.
+//! A model is a message with gaps, filled with what the machine itself has sent before, so that
+//! replies name existing requests. Some filled models are then damaged.
 
 use super::input::{Frames, Input};
 
-/// What fills the gaps.
+/// The values for the gaps.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Requests that were given to whoever speaks: client, request id, token.
+    /// Requests that the current sender was given: client, request id, token.
     pub(super) requests: Vec<(Vec<u8>, Vec<u8>, u64)>,
 }
 
-/// Only the latest are worth naming.
+/// The number of remembered requests.
 const REMEMBERED: usize = 8;
 
 impl Known {
@@ -26,11 +27,11 @@ impl Known {
 
 const SERVICES: [&str; 5] = ["echo", "echo2", "mmi.service", "mmi.x", "echo*"];
 
-/// `S` a service, `A` the client and `R` the id of a request, `T` its token, `n` a request id of a few, `E`, `G`,
-/// `X` and `Q` the extension frames of a reply, of a request that is given, of a result and of a request, `H` a hello.
-/// `J` and `N` the frames of CHUNK and NEED.
-/// Of what outlives a broker: `C` a client, `L` ids of requests, `P`, `K` and `M` the frames of RESUME by a client, of
-/// CLAIM, and of RESUME to a worker.
+/// `S`: a service; `A`, `R` and `T`: client, id and token of a request; `n`: one of a few request
+/// ids; `E`, `G`, `X` and `Q`: the extension frames of a reply, of a REQUEST to a worker, of a
+/// result and of a client's REQUEST; `H`: a hello; `J` and `N`: frames of CHUNK and NEED. For
+/// recovery: `C`: a client; `L`: ids of requests; `P`, `K` and `M`: the frames of a client's
+/// RESUME, of CLAIM, and of RESUME to a worker.
 fn gap(name: u8, input: &mut Input, known: &Known) -> Option<Vec<u8>> {
     let which = |input: &mut Input| {
         let back = input.below(4);
@@ -155,7 +156,7 @@ fn hello(input: &mut Input) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Fills a model, and spoils one in four.
+/// Fills the gaps of a model, and damages one in four.
 pub(super) fn message(models: &[&str], input: &mut Input, known: &Known) -> Frames {
     let text = *input.pick(models);
     let mut frames: Frames = text

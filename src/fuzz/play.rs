@@ -1,4 +1,4 @@
-//! What the targets of the machines have in common.
+//! Common parts of the targets of the machines.
 
 use super::input::{Frames, Input};
 use crate::proto::link::LinkConfig;
@@ -6,20 +6,20 @@ use crate::wire::omdp::PeerMessage;
 use crate::wire::{Dialect, mdp, pigato};
 use std::time::Duration;
 
-/// More operations than this find nothing that fewer don't.
+/// The maximum number of operations; longer sequences find nothing more.
 const OPERATIONS: usize = 2_000;
 
-/// A machine, and who uses it.
+/// A machine and its user.
 pub(super) trait Scene {
-    /// One operation.
+    /// Executes one operation.
     fn step(&mut self, input: &mut Input);
-    /// Takes what the machine has to say, and checks it.
+    /// Drains the machine and checks the result.
     fn settle(&mut self);
-    /// What must hold when all is over.
+    /// Checks the invariants at the end.
     fn end(self);
 }
 
-/// Steps until the input is used up.
+/// Executes operations until the input is used up.
 pub(super) fn play(mut scene: impl Scene, mut input: Input) {
     for _ in 0..OPERATIONS {
         if input.is_over() {
@@ -44,7 +44,7 @@ pub(super) fn link(expect_beats: bool) -> LinkConfig {
     }
 }
 
-/// What a worker or client speaks.
+/// The dialect of a worker or client.
 pub(super) fn dialect(input: &mut Input) -> Dialect {
     match input.below(9) {
         n @ 5.. => Dialect::ALL[n - 4],
@@ -52,13 +52,13 @@ pub(super) fn dialect(input: &mut Input) -> Dialect {
     }
 }
 
-/// A message of chance.
+/// A random message.
 pub(super) fn noise(input: &mut Input) -> Frames {
     let count = input.below(9);
     (0..count).map(|_| input.frame()).collect()
 }
 
-/// A broker can read what a worker or client of this dialect has sent.
+/// Checks that a broker can decode what a worker or client of this dialect has sent.
 pub(super) fn understood_by_broker(dialect: Dialect, sent: Vec<Frames>) {
     for mut frames in sent {
         let shown = frames.clone();

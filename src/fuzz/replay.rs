@@ -1,5 +1,5 @@
-//! The fuzzers without a fuzzer: every seed of the corpus as it is, then mutations of them. One number is one mutation,
-//! and a failure prints the command that repeats it.
+//! The targets without a fuzzer: runs every seed of the corpus, then mutations of them. A number
+//! identifies a mutation, and a failure prints the command that repeats it.
 
 use super::corpus::seeds;
 use super::{TARGETS, Target};
@@ -7,7 +7,7 @@ use crate::proto::tests::net::Rng;
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// Mutations for each target; `OMDP_FUZZ=1000000` runs more.
+/// The number of mutations for each target; `OMDP_FUZZ=1000000` runs more.
 const MUTATIONS: u64 = 20_000;
 
 #[test]
@@ -46,7 +46,7 @@ fn run(target: Target, bytes: &[u8], origin: &str) {
     }
 }
 
-/// What is worth putting anywhere.
+/// Byte strings to insert at random positions.
 const WORDS: [&[u8]; 18] = [
     b"C", b"W", b"1", b"2", b"3", b"6", b"8", b"9", b"10", b"11", b"12", b"13", b"\x01", b"\x01C",
     b"\x01W", b"", b"{}", b"MDPW02",

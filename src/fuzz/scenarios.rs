@@ -1,16 +1,17 @@
-//! The seeds of the machines' targets: what happens on any day, as the bytes that those targets read.
+//! The seeds of the machines' targets: ordinary sequences of events, encoded for these targets.
 
 use super::corpus::seed;
 use super::{broker, client, held, run, worker};
 
-/// The operation of a target that says a model; what fills its gaps, one byte each, and a zero that leaves it unspoilt.
+/// An operation that sends a model: its number, one byte for each gap, and a zero, which leaves it
+/// undamaged.
 fn say(models: &[&str], text: &str, gaps: &[u8]) -> Vec<u8> {
     let model = models.iter().position(|model| *model == text);
     let model = model.expect("a model of the list") as u8;
     [&[model], gaps, &[0]].concat()
 }
 
-/// A peer speaks to the broker.
+/// A message of a peer to the broker.
 fn from(peer: u8, text: &str, gaps: &[u8]) -> Vec<u8> {
     [&[0, peer][..], &say(&broker::MODELS, text, gaps), &[0]].concat()
 }
@@ -23,14 +24,14 @@ fn to_worker(text: &str, gaps: &[u8]) -> Vec<u8> {
     [&[0][..], &say(&worker::MODELS, text, gaps)].concat()
 }
 
-/// Holds the corpus to it, and the target to it.
+/// Checks that the corpus contains the seed, and runs the target on it.
 fn keep(target: &str, before: &[u8], operations: &[Vec<u8>]) {
     let bytes = [before, &operations.concat()].concat();
     seed(target, &bytes);
     run(target, &bytes);
 }
 
-/// Heartbeat 2500, liveness 3, session s0; of a worker: concurrency 1, prefetch 9, packed.
+/// Heartbeat 2500, liveness 3, session s0; for a worker also: concurrency 1, prefetch 9, packed.
 const PEER: [u8; 4] = [0, 0, 1, 0];
 const PREFETCHING: [u8; 6] = [0, 0, 2, 0, 2, 0];
 
@@ -39,7 +40,7 @@ const RULES: u8 = 15;
 
 #[test]
 fn of_what_is_kept() {
-    // A peer speaks, and a frame of what it says is so long, as a power of two.
+    // A message of a peer in which one frame has a length of a power of two.
     let say = |peer: u8, text: &str, gaps: &[u8], size: u8, frame: u8| {
         [
             &[peer, 7][..],
@@ -144,7 +145,7 @@ fn of_the_broker() {
         let second = [ready(), hello(), claim(state), resume(), answer()];
         keep("broker", &all, &second);
     }
-    // Neither finds the other.
+    // Client and worker, each without the other.
     let alone = [hello(), resume(), next(), ready(), claim(0), next(), next()];
     keep("broker", &all, &alone);
     let parks = || from(2, "C|1|$H", &[0, 0, 1, 0xc0]);

@@ -1,4 +1,5 @@
-//! The worker machine between a user who works, and a broker who says anything. Each delivery is held, or has ended.
+//! The worker machine between a user that handles requests and a broker that sends anything. Each
+//! delivery must be held or have ended.
 
 use super::input::Input;
 use super::models::{Known, message};
@@ -47,7 +48,7 @@ struct Live {
     worker: Worker<Vec<u8>>,
     dialect: Dialect,
     now: Time,
-    /// Not answered, and whether its user has taken it and whether it can be given back.
+    /// Open deliveries: whether the user has taken each, and whether it can be returned.
     held: BTreeMap<u64, (bool, bool)>,
     last: u64,
     known: Known,
@@ -55,7 +56,7 @@ struct Live {
     state: State,
     socket: bool,
     connected: bool,
-    /// Its user was asked for a sign of life, and has not given it.
+    /// Whether a ping to the user is unanswered.
     pinged: bool,
 }
 
@@ -160,7 +161,7 @@ impl Scene for Live {
         }
     }
 
-    /// The owner's turn: see `DealerCore` in `io`.
+    /// The owner's part, as `DealerCore` in `io` does it.
     fn settle(&mut self) {
         if let Some(Retract {
             outstanding, limit, ..
@@ -195,17 +196,17 @@ impl Scene for Live {
         self.worker.audit();
     }
 
-    /// Whatever it has in hand, a worker that is to stop at once has stopped soon.
+    /// With anything in hand, a worker that has to stop at once stops soon.
     fn end(mut self) {
         if self.state == State::Started {
             self.stop(1);
             self.settle();
         }
         if self.state == State::Draining {
-            // One that was to drain without end does, once its connection breaks.
+            // A worker that drains without a limit stops when its connection breaks.
             self.worker.handle_down(self.now);
             self.settle();
-            // Unless it waits for another broker, as long as that may take.
+            // A worker that waits for another broker may wait without a limit.
             let mut rounds = 0;
             while let Some(at) = self.worker.next_deadline() {
                 rounds += 1;
@@ -232,7 +233,7 @@ impl Live {
         assert!(frames.is_empty(), "the frames are reused");
     }
 
-    /// Its user takes the first offer.
+    /// The user takes the first offer.
     fn take(&mut self) {
         let room = self.concurrency.unwrap_or(usize::MAX);
         let running = self.held.values().filter(|(taken, _)| *taken).count();
@@ -245,7 +246,7 @@ impl Live {
     fn answer(&mut self, input: &mut Input) {
         let id = self.some_id(input);
         let body = body(input);
-        // Only what was taken can be answered, or what is not there any more.
+        // Only a taken delivery, or one that no longer exists, can be answered.
         if self.held.get(&id).is_some_and(|(taken, _)| !taken) {
             return;
         }
@@ -320,7 +321,7 @@ impl Live {
                     assert_eq!(self.state, State::Draining);
                     assert!(!self.connected && self.held.is_empty());
                     self.state = State::Stopped;
-                    // Its next life would be another machine, which hears no answer to this one.
+                    // The next life is another machine, which does not receive the answer.
                     self.pinged = false;
                 }
                 WorkerNotice::Fault(_) => {}

@@ -4,7 +4,7 @@ use super::Error;
 use std::net::{IpAddr, SocketAddr};
 use zmq_sys::errno;
 
-/// Where a broker is bound or a peer connects.
+/// An endpoint: where a broker is bound or a peer connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     text: String,
@@ -13,34 +13,34 @@ pub struct Address {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
-    /// A host by its number.
+    /// A numeric host.
     Tcp,
     /// All addresses of this host.
     Everywhere {
         port: String,
     },
-    /// A host by its name.
+    /// A host name.
     Named {
         host: String,
         port: u16,
     },
-    /// A file.
+    /// An ipc path in the file system.
     Path(String),
-    /// A name of Linux's that is no file, or one that libzmq makes up.
+    /// An abstract name of Linux, or an ipc endpoint whose name libzmq chooses.
     Abstract,
     Inproc,
-    /// libzmq says what is wrong with it.
+    /// An invalid endpoint; the error comes from libzmq.
     Other,
 }
 
-/// What the address of a socket in a file may have, without the NUL.
+/// Maximum length of the path of an ipc socket in bytes, without the NUL.
 #[cfg(any(target_os = "linux", target_os = "windows"))]
 const MAX_PATH: usize = 107;
 #[cfg(not(any(target_os = "linux", target_os = "windows")))]
 const MAX_PATH: usize = 103;
 
 impl Address {
-    /// Out of libzmq's notation.
+    /// Parses an endpoint in libzmq's notation.
     pub fn new(text: &str) -> Self {
         Address {
             kind: Kind::of(text),
@@ -48,17 +48,17 @@ impl Address {
         }
     }
 
-    /// In libzmq's notation.
+    /// The endpoint in libzmq's notation.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether it is within this process.
+    /// Whether the endpoint is within this process.
     pub fn is_inproc(&self) -> bool {
         self.kind == Kind::Inproc
     }
 
-    /// The file that is to be bound or connected to.
+    /// The path of the socket's file, if it is an ipc endpoint with one.
     pub(super) fn path(&self) -> Option<&str> {
         match &self.kind {
             Kind::Path(path) => Some(path),
@@ -66,7 +66,7 @@ impl Address {
         }
     }
 
-    /// The port, if all addresses of this host are meant.
+    /// The port, if the endpoint means all addresses of this host.
     pub(super) fn everywhere(&self) -> Option<&str> {
         match &self.kind {
             Kind::Everywhere { port } => Some(port),
@@ -74,7 +74,7 @@ impl Address {
         }
     }
 
-    /// The name that stands for addresses, and the port.
+    /// The host name and the port, if the host has to be looked up.
     pub(super) fn name(&self) -> Option<(&str, u16)> {
         match &self.kind {
             Kind::Named { host, port } => Some((host, *port)),
@@ -82,12 +82,13 @@ impl Address {
         }
     }
 
-    /// Whether it is IPv6, which libzmq refuses unless told.
+    /// Whether the host is an IPv6 address, which libzmq refuses without an option.
     pub(super) fn is_ipv6(&self) -> bool {
         self.kind == Kind::Tcp && self.text.starts_with("tcp://[")
     }
 
-    /// What libzmq would get wrong: it cuts a port to 16 bits, and a path only after it has removed the file.
+    /// Checks what libzmq does not: it truncates a port to 16 bits, and it refuses a path that is
+    /// too long only after it has removed the file.
     pub(super) fn check(&self, doing: &str) -> Result<(), Error> {
         let port = self
             .text
@@ -125,7 +126,7 @@ impl Kind {
             };
         }
         let host_and_port = text.strip_prefix("tcp://").and_then(|address| {
-            // What stands before a semicolon is where connections come from, which is libzmq's matter.
+            // The part before a semicolon is the source address, which libzmq checks.
             address.rsplit_once(':').filter(|_| !address.contains(';'))
         });
         let Some((host, port)) = host_and_port else {

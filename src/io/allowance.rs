@@ -1,9 +1,10 @@
-//! How many events a stranger can cause.
+//! Limits the rate of events that an unauthenticated peer can cause.
 
 use crate::proto::Time;
 use std::time::Duration;
 
-/// So many in a period; the others are counted, and the next one tells how many they were.
+/// A maximum number of events in a period. Events beyond it are counted, and the next permitted
+/// event carries their number.
 #[derive(Debug, Default)]
 pub(super) struct Allowance {
     since: Time,
@@ -15,7 +16,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 const MOST: u32 = 10;
 
 impl Allowance {
-    /// Whether one more may be told, and how many were not since the last.
+    /// Asks for permission to report an event. Returns the number of events suppressed since the
+    /// last permitted one, or `None` if this one is suppressed, too.
     pub(super) fn take(&mut self, now: Time) -> Option<u64> {
         if now.since(self.since) >= PERIOD {
             self.since = now;

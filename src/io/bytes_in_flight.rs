@@ -1,11 +1,10 @@
-//! How many bytes lie in libzmq, which itself counts messages, whatever their size.
+//! The number of bytes that libzmq holds. libzmq itself counts messages, whatever their size.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
-/// Counts the bytes that were lent to libzmq, until it lets go of them, and tells when they have
-/// become few.
+/// Counts the bytes lent to libzmq until it releases them, and notifies when few are left.
 #[derive(Debug)]
 pub(super) struct BytesInFlight {
     bytes: AtomicUsize,
@@ -35,7 +34,7 @@ impl BytesInFlight {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Called by whichever thread of libzmq sends the last byte.
+    /// Called by the thread of libzmq that releases the bytes.
     pub(super) fn subtract(&self, bytes: usize) {
         let before = self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         if before > self.few && before - bytes <= self.few {

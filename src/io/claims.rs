@@ -1,18 +1,19 @@
-//! Offers that the reader is shown before it has room for them, so that it need not come back for each.
+//! Slots of offers that the reader sees before it has room for them, so that it need not return for
+//! each.
 //!
-//! What it is shown is on offer still: it *claims* one in the moment in which it has room, and until then the offer can
-//! be taken back. Whoever comes first has it, so both do so with one atomic exchange in a slot that they share.
+//! A shown offer can still be taken back. The reader *claims* it when it has room. Both sides use
+//! one atomic exchange in a shared slot, so exactly one of them succeeds.
 
 use super::sync::atomic::{AtomicI32, Ordering};
 
-/// How many offers may be shown at a time.
+/// The number of slots: how many offers may be shown at the same time.
 pub const AHEAD: usize = 128;
 
-/// Nothing is shown in this slot, or no longer.
+/// No offer is shown in the slot.
 const FREE: i32 = 0;
-/// An offer is, and whoever writes something else has it.
+/// An offer is shown. The side that replaces this value has the offer.
 pub const SHOWN: i32 = 1;
-/// The reader has claimed it.
+/// The reader has claimed the offer.
 pub const CLAIMED: i32 = 2;
 
 /// The slots. `lib/inbox.js` claims by `Atomics.compareExchange`.
@@ -27,22 +28,23 @@ impl Default for Claims {
 }
 
 impl Claims {
-    /// Whether the offer that is, or was, shown in this slot has been claimed.
+    /// Whether the reader has claimed the offer that was shown in this slot.
     pub fn is_claimed(&self, slot: usize) -> bool {
         self.0[slot].load(Ordering::SeqCst) == CLAIMED
     }
 
-    /// Whether an offer is shown in this slot that nobody has.
+    /// Whether the slot shows an offer that is neither claimed nor taken back.
     pub fn is_open(&self, slot: usize) -> bool {
         self.0[slot].load(Ordering::SeqCst) == SHOWN
     }
 
-    /// Before anything is shown: shows the first slot, for [`end_check`](Self::end_check).
+    /// Shows the first slot, for [`end_check`](Self::end_check). Call it before any offer is shown.
     pub fn begin_check(&self) {
         self.show(0);
     }
 
-    /// Whether the reader's claim of the first slot arrived here, so that both sides share the memory.
+    /// Whether the reader's claim of the first slot is visible here, which proves that both sides
+    /// share the memory.
     pub fn end_check(&self) -> bool {
         self.0[0].swap(FREE, Ordering::SeqCst) == CLAIMED
     }
@@ -51,12 +53,12 @@ impl Claims {
         self.0[slot].store(SHOWN, Ordering::SeqCst);
     }
 
-    /// Takes the offer back. False if it was claimed before.
+    /// Takes the offer back. Returns false if it was claimed before.
     pub(super) fn take_back(&self, slot: usize) -> bool {
         self.exchange(slot, FREE)
     }
 
-    /// What the reader does. False if the offer was taken back before.
+    /// Claims the offer, for the reader. Returns false if it was taken back before.
     pub fn claim(&self, slot: usize) -> bool {
         self.exchange(slot, CLAIMED)
     }

@@ -1,4 +1,4 @@
-//! The one clock of the process.
+//! The only clock of the process.
 
 use crate::proto::Time;
 use std::sync::OnceLock;
@@ -13,12 +13,12 @@ fn epoch() -> Instant {
     *EPOCH.get_or_init(Instant::now)
 }
 
-/// The time as the machines take it.
+/// The current time of the machines.
 pub fn now() -> Time {
     Time::ZERO + epoch().elapsed()
 }
 
-/// The machines' time as the timer of the reactor takes it.
+/// Converts the machines' time for tokio's timers.
 pub(super) fn instant(time: Time) -> tokio::time::Instant {
     (epoch() + Duration::from_micros(time.as_micros())).into()
 }

@@ -1,19 +1,19 @@
-//! What is said to one peer in one go leaves as one message.
+//! Coalesces the messages to one peer in a turn.
 
 use super::Message;
 use crate::wire::packed::{Batch, pack};
 
-/// Short messages that wait for the others of their turn, all for one peer.
+/// Short messages to one peer that wait for further messages of the same turn.
 #[derive(Default)]
 pub(super) struct Coalescer {
     batch: Batch,
-    /// Of what is being sent; reused.
+    /// The frames of the message being sent; reused.
     frames: Vec<Message>,
 }
 
 impl Coalescer {
-    /// Takes a message for a peer that understands packed frames, and hands to `send` what can't wait any longer, in
-    /// order. `frames` is empty afterwards.
+    /// Adds a message for a peer that supports packed frames. Calls `send`, in order, with messages
+    /// that cannot be coalesced any further. `frames` is empty afterwards.
     pub(super) fn add(
         &mut self,
         frames: &mut Vec<Message>,
@@ -31,7 +31,7 @@ impl Coalescer {
         frames.clear();
     }
 
-    /// Hands to `send` what has waited.
+    /// Calls `send` with the waiting messages.
     pub(super) fn flush(&mut self, send: impl FnOnce(&mut Vec<Message>)) {
         if self.batch.is_empty() {
             return;

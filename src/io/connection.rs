@@ -1,4 +1,4 @@
-//! The connection of a worker or client to one broker: a DEALER, made anew after each loss.
+//! The connection of a worker or client to one broker: a DEALER, opened anew after each loss.
 
 use super::bytes_in_flight::BytesInFlight;
 use super::monitor::{Monitor, Watch};
@@ -13,58 +13,60 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Where a worker or client connects, and as whom.
+/// Parameters of a connection.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// Where the broker is.
+    /// The endpoint of the broker.
     pub address: Address,
-    /// The identity that the broker's ROUTER sees: 1 to 255 bytes, or empty for one that the ROUTER
-    /// makes for each connection.
+    /// The routing id for the broker's ROUTER: 1 to 255 bytes, or empty to have the ROUTER choose
+    /// one for each connection.
     pub identity: Vec<u8>,
-    /// How this peer proves who it is.
+    /// The credentials of this peer.
     pub security: ClientSecurity,
-    /// The largest body that is taken.
+    /// The largest accepted body, in bytes.
     pub max_message: u64,
-    /// Between two attempts of libzmq to connect, in ms.
+    /// The interval between libzmq's attempts to connect, in ms.
     pub reconnect_ms: i32,
-    /// How long the system of a broker that need not say anything may acknowledge nothing.
+    /// How long a connection without acknowledgements by the other host is kept, for a broker that
+    /// sends no heartbeats.
     pub patience: Option<Duration>,
-    /// The frame by which the transport says that the connection broke. Random, so that it can't
-    /// be mistaken for what a broker sent.
+    /// The frame by which libzmq reports that the connection broke. It is random, so that no broker
+    /// can send it by chance.
     pub gone: [u8; 16],
 }
 
 pub(super) struct Connection {
-    /// The number that the machine knows its broker by.
+    /// The machine's number of the broker.
     pub(super) broker: usize,
     endpoint: Endpoint,
     route: Route,
     pub(super) socket: Option<Socket>,
-    /// Until the socket has its connection: tells when. Over inproc there is nothing to tell.
+    /// Reports of the connection attempts, until the socket is connected. `None` over inproc, which
+    /// has no reports.
     connecting: Option<Monitor>,
-    /// How often in a row the handshake was broken off.
+    /// How many consecutive handshakes were broken off.
     broken_off: u32,
-    /// Whether the machine was told that there is a connection, and not yet that it broke.
+    /// Whether the machine knows of a connection, and not yet of its end.
     pub(super) up: bool,
-    /// Of what lies in libzmq, while the machine wants to know.
+    /// The bytes that libzmq holds, counted while the machine wants to know of congestion.
     in_flight: Arc<BytesInFlight>,
     freed: Arc<Notify>,
-    /// What the machine was told of it.
+    /// The last report to the machine about congestion.
     congested: bool,
 }
 
-/// So much in libzmq is too much.
+/// More bytes than this in libzmq are congestion.
 const MAX_LENT: usize = 1024 * 1024;
 
-/// From this size on what came over inproc is copied: the sender counts the bytes until they are
-/// let go of.
+/// Frames of at least this size that arrive over inproc are copied: their sender counts the bytes
+/// until the frames are released.
 const LARGE: usize = 4096;
 
-/// What a message costs beyond its bytes.
+/// Estimated cost of a message beyond its bytes.
 const OVERHEAD: usize = 256;
 
-/// How long a handshake may take, as brokers grant by default. On a connection that swallows everything it would end by nothing
-/// else, and libzmq's own patience is half a minute.
+/// Maximum duration of a handshake, equal to the brokers' default. Nothing else would end a
+/// handshake on a connection that swallows everything: libzmq's own limit is half a minute.
 const HANDSHAKE_MS: c_int = 10_000;
 
 impl Connection {
@@ -115,7 +117,7 @@ impl Connection {
         Ok(())
     }
 
-    /// What is not sent yet still goes out to a broker that is there, and to no other.
+    /// Closes the socket. Unsent messages still go to the present broker, and to no other.
     pub(super) fn close(&mut self) {
         let Some(socket) = self.socket.take() else {
             return;
@@ -129,7 +131,7 @@ impl Connection {
         self.up = false;
     }
 
-    /// Looks whether the handshake is over, and gives what it failed with if that is for good.
+    /// Processes the reports of the handshake. Returns the reason if it has failed for good.
     pub(super) fn handshake(&mut self) -> Option<HandshakeFailure> {
         let socket = self.socket.as_ref()?;
         while let Some(report) = self.connecting.as_ref().and_then(Monitor::next) {
@@ -146,8 +148,8 @@ impl Connection {
                 }
                 break;
             };
-            // Without a mechanism a connection may break at any time, and libzmq makes it again; if
-            // it breaks again and again before it is ready, somebody means it.
+            // Without a mechanism a connection may break at any time, and libzmq opens it again.
+            // Repeated breaks before it is ready are deliberate.
             self.broken_off += 1;
             let secured = !matches!(self.endpoint.security, ClientSecurity::Null);
             if secured || failure != HandshakeFailure::Closed || self.broken_off > 2 {
@@ -158,13 +160,14 @@ impl Connection {
         None
     }
 
-    /// Goes on with finding the broker, and says why it can't be reached, now and then.
+    /// Continues to look up and try the broker's addresses. Returns, at intervals, why it cannot be
+    /// reached.
     pub(super) fn advance(&mut self) -> Option<Error> {
         let socket = self.socket.as_ref().filter(|_| self.connecting.is_some())?;
         self.route.advance(socket)
     }
 
-    /// Counts a message that is about to be sent for as long as libzmq has it.
+    /// Counts a message that is about to be sent until libzmq releases it.
     pub(super) fn count(&self, frames: &mut Vec<Message>) {
         if let Some(body) = frames.pop() {
             let cost = body.len() + OVERHEAD;
@@ -172,7 +175,7 @@ impl Connection {
         }
     }
 
-    /// Whether too much of what is counted lies in libzmq, if that has changed.
+    /// Whether the connection is congested, if that has changed.
     pub(super) fn congestion(&mut self) -> Option<bool> {
         let changed = match self.congested {
             true => self.in_flight.is_few(),
@@ -182,7 +185,7 @@ impl Connection {
         changed.then_some(self.congested)
     }
 
-    /// Lets go of large frames of a sender in this process.
+    /// Copies large frames of a sender in this process, so that the originals are released.
     pub(super) fn detach(&self, frames: &mut [Message]) {
         if self.route.address().is_inproc() {
             let large = frames.iter_mut().filter(|frame| frame.len() >= LARGE);
@@ -194,13 +197,13 @@ impl Connection {
         self.connecting.is_some()
     }
 
-    /// Whether a message is not the broker's but the transport's word that the connection broke.
+    /// Whether the message is libzmq's report that the connection broke.
     pub(super) fn is_gone(&self, frames: &[Message]) -> bool {
         matches!(frames, [only] if **only == self.endpoint.gone)
     }
 
-    /// Whether sending made libzmq notice something: it looks at its mailbox then too, and its
-    /// descriptor tells of each thing only once.
+    /// Whether a send has revealed news: libzmq reads its mailbox then too, and its descriptor
+    /// signals each event only once.
     pub(super) fn has_news(&self) -> bool {
         let Some(Ok((readable, writable))) = self.socket.as_ref().map(Socket::events) else {
             return false;
@@ -208,10 +211,10 @@ impl Connection {
         readable || (self.connecting.is_none() && writable != self.up)
     }
 
-    /// Until the socket may have something to say.
+    /// Waits until the socket or the monitor may have news.
     async fn ready(&self) {
         let (socket, connecting) = (self.socket.as_ref(), self.connecting.as_ref());
-        // An error of the watch is found again, and handled, when the socket is used.
+        // An error of the wait is found again, and handled, when the socket is used.
         tokio::select! {
             biased;
             _ = async { socket?.ready().await.ok() }, if socket.is_some() => {}
@@ -223,7 +226,7 @@ impl Connection {
     }
 }
 
-/// Until one of the connections may have something to say.
+/// Waits until one of the connections may have news.
 pub(super) async fn any_ready(connections: &[Connection]) {
     if let [only] = connections {
         return only.ready().await;

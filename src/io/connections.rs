@@ -1,9 +1,9 @@
-//! The connections of a broker: how many there are, of whom, and which of them say nothing.
+//! The connections of a broker: their number, their owners, and the silent ones.
 //!
-//! libzmq accepts whoever comes and keeps whoever stays. It reports each connection with its
-//! descriptor, and so one that is too many can be ended from outside; libzmq then lets go of it as if
-//! the other side had. Until a peer has said its first message its connection costs it nothing, so
-//! such connections are the first to go when there are too many.
+//! libzmq accepts every connection and keeps it. It reports each with its descriptor, so that an
+//! excess connection can be shut down from outside; libzmq then closes it as if the other side had.
+//! A connection costs a peer nothing until its first message, so silent connections are ended first
+//! when there are too many.
 
 mod descriptor;
 mod endless;
@@ -20,83 +20,83 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::time::Duration;
 
-/// How many connections there may be.
+/// Limits on connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
-    /// In all.
+    /// Maximum number of connections in total.
     pub all: usize,
-    /// From one address; over ipc nobody has one.
+    /// Maximum number for each address; ipc connections have no address.
     pub of_address: usize,
-    /// Of one user.
+    /// Maximum number for each user.
     pub of_user: usize,
-    /// How long one may say nothing after its handshake.
+    /// How long a connection may be silent after its handshake.
     pub silence: Option<Duration>,
-    /// How many bytes a message may have.
+    /// Maximum size of a message in bytes.
     pub message: u64,
-    /// Whether a name belongs to whoever holds it, see [`Connections::patience`].
+    /// Whether names belong to their holders, see [`Connections::patience`].
     pub names_are_held: bool,
 }
 
-/// What the operator is to know.
+/// A report for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectionNotice {
     /// A connection was ended.
     Ended {
-        /// Whose it was; empty over ipc.
+        /// The address of the peer; empty over ipc.
         address: String,
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
-    /// A handshake failed for another reason than that the authenticator refused.
+    /// A handshake failed for another reason than the authenticator's refusal.
     Failed {
-        /// Whose it was; empty over ipc.
+        /// The address of the peer; empty over ipc.
         address: String,
-        /// Why.
+        /// The reason.
         failure: HandshakeFailure,
     },
     /// The process has no descriptor left for another connection.
     NoDescriptors {
-        /// How many connections there are.
+        /// The number of open connections.
         connections: usize,
     },
 }
 
-/// More does not come before the end of a handshake.
+/// The maximum number of bytes that a connection receives before the end of its handshake.
 const MAX_HANDSHAKE_BYTES: u64 = 65_536;
 
-/// How often connections that shake hands, or are silent, are looked at.
+/// Interval between checks while connections are in a handshake or silent.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How often the others are looked at, where the system tells how much has come over them.
+/// Interval between checks otherwise, on systems that report received bytes.
 const CALM: Duration = Duration::from_millis(500);
 
 /// How often a busy driver takes reports.
 const ASK: Duration = Duration::from_millis(10);
 
-/// So many at a time: each takes some calls of the system.
+/// The maximum number of connections in one check: each takes some system calls.
 const MOST: usize = 512;
 
 /// A handshake that takes longer makes room for others.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// How long a peer may say nothing that has a name which another may hold, at first.
+/// The initial limit of silence for a peer whose name may be held by another connection.
 const UNHEARD: Duration = Duration::from_secs(1);
 
-/// Of so many addresses it is counted how often they were not heard.
+/// The maximum number of addresses with a count of unheard connections.
 const MAX_UNHEARD: usize = 4096;
 
-/// How often it is said that descriptors run out.
+/// Interval between reports that descriptors run out.
 const TELL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// It has not shaken hands.
+    /// In its handshake.
     Shaking,
-    /// It has, and has said nothing.
+    /// The handshake has ended; no message has arrived.
     Silent,
-    /// It has said something.
+    /// A message has arrived.
     Speaking,
-    /// It was ended, and libzmq has not noticed.
+    /// Shut down here; libzmq has not reported the end.
     Ended,
 }
 
@@ -110,7 +110,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Without the port.
+    /// The address without the port.
     fn address(&self) -> &str {
         address_of(&self.remote)
     }
@@ -128,37 +128,38 @@ pub(super) struct Connections {
     by_remote: HashMap<String, Fd>,
     of_address: HashMap<Box<str>, usize>,
     of_user: HashMap<Box<str>, usize>,
-    /// Who has spoken: by which connection, and after how many others had come.
+    /// The connection of each peer that has sent a message, and the value of `serial` at that time.
     speakers: HashMap<RoutingId, (Fd, u64)>,
-    /// Those that have said nothing, the oldest first.
+    /// The silent connections by age.
     quiet: BTreeSet<(Time, Fd)>,
-    /// Those of peers that were given up, and how often they were looked at since.
+    /// The connections of lost peers, and how often they were checked since.
     given_up: Vec<(Fd, u32)>,
-    /// How many have come.
+    /// The number of connections accepted so far.
     serial: u64,
     hand: Hand,
     reserve: Reserve,
-    /// How many there are room for, while descriptors are short.
+    /// While descriptors are short: the number of connections that fit, and when this was
+    /// determined.
     room: Option<(usize, Time)>,
     told: Option<Time>,
-    /// Whether libzmq may have something to report, and when it was asked last.
+    /// Whether libzmq may have reports, and when they were last taken.
     has_news: Cell<bool>,
     asked: Time,
-    /// When the silent ones were looked at, and up to which.
+    /// When the silent connections were last checked, and the last of them that was.
     looked: Time,
     cursor: (Time, Fd),
-    /// How often in a row the connections of an address were ended because nothing was heard of them.
+    /// How many consecutive connections of an address were ended because no message was heard.
     unheard: HashMap<Box<str>, u32>,
     endless: Endless,
-    /// Whose bytes are still to be looked at in this round.
+    /// The connections whose bytes are still to be checked in this round.
     round: Vec<Fd>,
     notices: Vec<ConnectionNotice>,
-    /// The peers whose connections have ended, until somebody takes note.
+    /// The peers whose connections have ended, until they are drained.
     ended: Vec<RoutingId>,
 }
 
 impl Connections {
-    /// Gives the monitor back if there is no descriptor for what it takes.
+    /// Returns the monitor if there is no descriptor for the reserve.
     pub(super) fn new(
         limits: ConnectionLimits,
         monitor: Monitor,
@@ -202,14 +203,14 @@ impl Connections {
         self.monitor
     }
 
-    /// Until libzmq has something to report, since the last [`update`](Self::update).
+    /// Waits until libzmq has reports, since the last [`update`](Self::update).
     pub(super) async fn news(&self) {
-        // An error would be found again at the next report.
+        // An error is found again with the next report.
         let _ = self.monitor.news().await;
         self.has_news.set(true);
     }
 
-    /// When [`update`](Self::update) has something to look at, whatever is reported.
+    /// When [`update`](Self::update) has to run even without reports.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let soon = !self.quiet.is_empty() || !self.given_up.is_empty() || self.room.is_some();
         let soon = soon || self.endless.listens();
@@ -221,9 +222,9 @@ impl Connections {
         self.notices.drain(..)
     }
 
-    /// Takes what libzmq has reported, and ends what has been silent for too long.
+    /// Takes libzmq's reports, and ends connections that were silent for too long.
     pub(super) fn update(&mut self, now: Time) {
-        // A driver that is busy does not come to wait, and asking costs as much as a message.
+        // A busy driver does not wait for reports, and asking costs as much as a message.
         if !self.has_news.take() && now.since(self.asked) < ASK {
             return;
         }
@@ -232,7 +233,7 @@ impl Connections {
             while let Some(report) = self.monitor.next() {
                 self.on_report(now, report);
             }
-            // Asking re-arms the descriptor that tells of news.
+            // Asking re-arms the monitor's descriptor.
             if !self.monitor.has_more() {
                 break;
             }
@@ -243,25 +244,25 @@ impl Connections {
         }
     }
 
-    /// Takes what libzmq has reported by now.
+    /// Takes all current reports of libzmq.
     pub(super) fn catch_up(&mut self, now: Time) {
         self.has_news.set(true);
         self.update(now);
     }
 
-    /// Whether it matters who says something, so that [`heard`](Self::heard) has to be told of messages.
+    /// Whether [`heard`](Self::heard) has to be called for messages.
     pub(super) fn listens(&self) -> bool {
         !self.quiet.is_empty() || self.endless.listens()
     }
 
-    /// All messages that were there have been taken.
+    /// Reports that all received messages have been taken.
     pub(super) fn drained(&mut self) {
         for fd in self.endless.judge() {
             self.end(fd, "a message without an end");
         }
     }
 
-    /// Whether it is known by which connection this peer speaks.
+    /// Whether the connection of this peer is known.
     pub(super) fn knows(&self, peer: &[u8]) -> bool {
         self.speakers.contains_key(peer)
     }
@@ -271,14 +272,16 @@ impl Connections {
         self.ended.drain(..)
     }
 
-    /// A message has come from this peer. `connection` asks the transport by which connection, and of
-    /// which user it is. The peer and its address with the port, if they were not known.
+    /// Reports a message of this peer. `connection` asks the transport for the descriptor of the
+    /// peer's connection, and for its user. Returns the peer and its address with the port if they
+    /// were not known.
     pub(super) fn heard<'a>(
         &mut self,
         peer: &[u8],
         connection: impl FnOnce() -> (Option<Fd>, Option<&'a str>),
     ) -> Option<(RoutingId, String)> {
-        // Asking takes longer than all else: once for each that has come since.
+        // `connection` is the most expensive part: it is called once for each connection accepted
+        // since.
         if let Some(&(fd, serial)) = self.speakers.get(peer) {
             self.endless.heard(fd);
             if serial == self.serial {
@@ -312,7 +315,8 @@ impl Connections {
         address.map(|address| (id, address))
     }
 
-    /// The machine has given this peer up. Its connection ends a moment later, so that the goodbye arrives.
+    /// Reports that the machine has lost this peer. Its connection ends a moment later, so that the
+    /// DISCONNECT arrives.
     pub(super) fn lost(&mut self, peer: &[u8]) {
         if let Some(&(fd, _)) = self.speakers.get(peer)
             && self.open.get(&fd).and_then(|entry| entry.peer.as_deref()) == Some(peer)
@@ -321,7 +325,7 @@ impl Connections {
         }
     }
 
-    /// The first look may come at once, the second and the third a full interval later each.
+    /// The first check may follow at once, the second and the third after a full interval each.
     fn end_given_up(&mut self) {
         for (_, looks) in &mut self.given_up {
             *looks += 1;
@@ -360,7 +364,7 @@ impl Connections {
             _ => {
                 if let Some(failure) = HandshakeFailure::from_event(event, value as u32) {
                     let ended = self.by_remote.get(&remote).and_then(|fd| self.open.get(fd));
-                    // What was ended here has been told already.
+                    // An end that was caused here was reported before.
                     if ended.is_none_or(|entry| entry.stage != Stage::Ended) {
                         self.notices.push(ConnectionNotice::Failed {
                             address: address_of(&remote).into(),
@@ -373,7 +377,7 @@ impl Connections {
     }
 
     fn accepted(&mut self, now: Time, fd: Fd, remote: String) {
-        // One of that number whose end was not reported can't be there any more.
+        // A connection with the same descriptor has ended, even if its end was not reported.
         self.forget(fd);
         self.serial += 1;
         let address: Box<str> = address_of(&remote).into();
@@ -396,7 +400,7 @@ impl Connections {
         }
         let room = self.room.map_or(usize::MAX, |(room, _)| room);
         if self.open.len() > self.limits.all.min(room) {
-            // Who has had time to speak and has not used it goes first.
+            // A connection that had the time to send a message and did not is ended first.
             let oldest = self
                 .quiet
                 .first()
@@ -406,8 +410,8 @@ impl Connections {
         }
     }
 
-    /// There was no descriptor for a connection: with what is kept for this libzmq accepts it after
-    /// all, and one is ended.
+    /// Handles a connection that libzmq could not accept for lack of a descriptor: the reserve lets
+    /// libzmq accept it, and one connection is ended.
     fn not_accepted(&mut self, now: Time, errno: u64) {
         if !is_out_of_descriptors(errno) {
             return;
@@ -476,7 +480,7 @@ impl Connections {
         }
     }
 
-    /// How much has come over some of the connections, and over all suspects.
+    /// Checks the received bytes of some connections, and of all suspects.
     fn look_at_bytes(&mut self) {
         if !cfg!(target_os = "linux") {
             return;
@@ -500,11 +504,12 @@ impl Connections {
         }
     }
 
-    /// How long a connection from there may say nothing.
+    /// How long a connection from this address may be silent.
     ///
-    /// With security on, libzmq does not pass on what comes under a name that another connection holds,
-    /// and says so to nobody, also after the other is gone. Ended, such a peer comes back, and is heard
-    /// if the name is free by then. One that really says nothing comes back too, so the time grows.
+    /// With security, libzmq discards what a peer sends under a name that another connection holds.
+    /// It does not report this, and continues after the other connection has ended. A peer whose
+    /// connection is ended comes back and is heard if the name is free by then. A truly silent peer
+    /// comes back, too, so the limit grows.
     fn patience(&self, address: &str) -> Option<Duration> {
         let most = self.limits.silence?;
         if !self.limits.names_are_held {

@@ -1,7 +1,7 @@
-//! The one libzmq context of the process, for as long as anybody has a socket.
+//! The libzmq context of the process, which exists while there is a socket.
 //!
-//! One for all threads of JavaScript, so that `inproc://` connects any two of them. It is made for
-//! the first socket and terminated after the last, so that an idle process holds no thread and no
+//! All threads of JavaScript share it, so that `inproc://` connects any two of them. It is created
+//! for the first socket and terminated after the last, so that an idle process has no thread and no
 //! descriptor of libzmq.
 
 use super::Error;
@@ -13,16 +13,16 @@ use std::thread;
 use std::time::Duration;
 use tokio::sync::{Notify, OnceCell};
 
-/// libzmq's own default of 1023 would be the first limit that a process with many clients meets.
+/// Maximum number of sockets. libzmq's default of 1023 would limit a process with many clients.
 const MAX_SOCKETS: c_int = 65_535;
 
-/// A share in the context. The last one to go terminates it.
+/// A share in the context. Dropping the last share terminates it.
 #[derive(Debug)]
 pub(super) struct Context {
     raw: *mut c_void,
-    /// Inproc addresses that were connected to, and the socket that is to bind them in the end.
+    /// Connected inproc addresses, and the socket that binds them at the end.
     bindings: Mutex<InprocBindings>,
-    /// Once somebody needs it. It has a socket, but no share: it ends when the context does.
+    /// The handler, once it is needed. It has a socket but no share: it ends with the context.
     zap: OnceCell<Handler>,
 }
 
@@ -31,9 +31,9 @@ unsafe impl Send for Context {}
 // SAFETY: as above.
 unsafe impl Sync for Context {}
 
-/// A connection to an inproc address that nobody binds keeps its socket from ending, so libzmq
-/// binds them all when a context is terminated, each with a socket of its own, and aborts the
-/// process where there is no descriptor left for that. So one socket is held ready to do it.
+/// A connection to an unbound inproc address keeps its socket alive. libzmq binds all such
+/// addresses when a context is terminated, each with a new socket, and aborts the process if no
+/// descriptor is left. This socket is therefore reserved for that task.
 #[derive(Debug)]
 struct InprocBindings {
     binder: *mut c_void,
@@ -43,12 +43,12 @@ struct InprocBindings {
 impl InprocBindings {
     fn dissolve(&mut self) {
         for address in std::mem::take(&mut self.addresses) {
-            // SAFETY: the socket is open, since it is made before the first address is kept; the
-            // string ends in NUL. An address that somebody has bound already needs nothing.
+            // SAFETY: the socket is open, because it is created before the first address is stored;
+            // the string ends in NUL. Binding fails harmlessly if the address is bound already.
             unsafe { zmq_sys::zmq_bind(self.binder, address.as_ptr()) };
         }
         if !self.binder.is_null() {
-            // SAFETY: the socket is open, and nobody uses it after this.
+            // SAFETY: the socket is open and not used afterwards.
             unsafe { zmq_sys::zmq_close(self.binder) };
             self.binder = std::ptr::null_mut();
         }
@@ -58,7 +58,7 @@ impl InprocBindings {
 #[derive(Debug)]
 struct Registry {
     current: Weak<Context>,
-    /// Contexts that are not terminated yet, the current one included.
+    /// Contexts that are not yet terminated, including the current one.
     alive: usize,
 }
 
@@ -70,7 +70,7 @@ static TERMINATED: Condvar = Condvar::new();
 static TERMINATED_ASYNC: Notify = Notify::const_new();
 
 fn registry() -> MutexGuard<'static, Registry> {
-    // Nothing that runs under the lock can leave it half-changed.
+    // No code under the lock can leave the registry inconsistent.
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -101,7 +101,7 @@ impl Context {
         Ok(context)
     }
 
-    /// The handler that decides who is let in, which runs from now on.
+    /// The ZAP handler; starts it on first use.
     pub(super) async fn zap(&self) -> Result<&Handler, Error> {
         self.zap.get_or_try_init(|| Handler::start(self.raw)).await
     }
@@ -110,7 +110,7 @@ impl Context {
         self.raw
     }
 
-    /// Takes note that a socket connects to this inproc address, which may never be bound.
+    /// Registers an inproc address that a socket connects to and that may never be bound.
     pub(super) fn will_connect(&self, address: &CStr) -> Result<(), Error> {
         let mut bindings = self.bindings.lock().unwrap_or_else(PoisonError::into_inner);
         if bindings.binder.is_null() {
@@ -140,8 +140,8 @@ impl Drop for Context {
         let raw = Raw(self.raw);
         let terminate = move || {
             let Raw(raw) = { raw };
-            // SAFETY: the last share is gone, and with it the last socket. The call waits until
-            // what was sent has left, at most as long as the sockets may linger; a signal may
+            // SAFETY: the last share is dropped, and with it the last socket. The call waits until
+            // sent messages have left, at most for the linger time of the sockets; a signal may
             // interrupt it.
             while unsafe { zmq_sys::zmq_ctx_term(raw) } == -1 {
                 // SAFETY: reads a thread-local number.
@@ -153,7 +153,7 @@ impl Drop for Context {
             TERMINATED.notify_all();
             TERMINATED_ASYNC.notify_waiters();
         };
-        // It may wait, so it must not hold up a reactor. Without a thread to spare it does.
+        // It may wait, so it must not block a reactor, unless no thread can be started.
         let shared = Arc::new(Mutex::new(Some(terminate)));
         let theirs = shared.clone();
         let run = move || {
@@ -176,25 +176,26 @@ impl Drop for Context {
 }
 
 impl Registry {
-    /// Whether a context that nobody uses any more is still being terminated.
+    /// Whether an unused context is still being terminated.
     fn is_terminating(&self) -> bool {
         self.alive > usize::from(self.current.strong_count() > 0)
     }
 }
 
-/// Waits until every context without a socket is terminated, so that what was sent has left the
-/// process, or until `patience` ends.
+/// Waits until every context without a socket is terminated, so that sent messages have left the
+/// process, or until `patience` has passed.
 pub fn quiesce(patience: Duration) {
     let _ = TERMINATED
         .wait_timeout_while(registry(), patience, |registry| registry.is_terminating())
         .unwrap_or_else(PoisonError::into_inner);
 }
 
-/// The same for a driver that has just closed its socket: a process may end once it is told so.
-/// Where others still have sockets there is nothing to wait for, and nothing is known.
+/// Waits as [`quiesce`] does, for a driver that has just closed its socket: a process may end as
+/// soon as its caller is told. While other sockets exist, it does not wait, because the context
+/// stays alive.
 pub(super) async fn flushed() {
     loop {
-        // Before the look, so that a termination in between is not missed.
+        // The order prevents that a termination between the check and the wait is missed.
         let terminated = TERMINATED_ASYNC.notified();
         if !registry().is_terminating() {
             return;

@@ -1,30 +1,30 @@
-//! When a machine may look at its deadlines: not before what had arrived was read.
+//! Delays a machine's deadlines until all received messages have been read.
 //!
-//! What a peer said in time counts, however late it is read. So a deadline waits while the socket has
-//! more, though not for ever: somebody may send without end. And a process that was stopped, or a
-//! machine that slept, finds its deadlines long past while what its peers said is still on the way
-//! through the kernel and libzmq's thread: then the deadlines wait for that, too.
+//! A message that arrived in time counts, however late it is read. A deadline therefore waits while
+//! the socket has more messages, for a limited time: a peer may send without end. After a
+//! suspension of the process or the host, deadlines have passed while messages are still on their
+//! way through the kernel and libzmq's thread. The deadlines wait for those messages, too.
 
 use crate::proto::Time;
 use std::time::Duration;
 
-/// For how long what has arrived may hold up a deadline. Short against any heartbeat, and enough
-/// for tens of thousands of messages.
+/// The maximum delay of a deadline by received messages. It is short compared to any heartbeat, and
+/// enough for tens of thousands of messages.
 const HOLD_UP: Duration = Duration::from_millis(100);
 
-/// Nobody comes so late to a deadline who was awake when it came.
+/// A thread that runs this long after a deadline was suspended.
 const ASLEEP: Duration = Duration::from_millis(500);
 
-/// A driver's eye on its machine's next deadline.
+/// The state of a machine's next deadline.
 #[derive(Debug, Default)]
 pub(super) struct DeadlineGate {
-    /// When it was first seen that it has come, and until when it is held up at most.
+    /// When the deadline was first found due, and the end of its delay.
     since: Option<(Time, Time)>,
 }
 
 impl DeadlineGate {
-    /// Whether the machine is to look at its deadlines now; `drained` is whether nothing is left to
-    /// be read.
+    /// Whether the machine has to handle its deadlines now. `drained` means that no received
+    /// message is unread.
     pub(super) fn is_due(&mut self, now: Time, deadline: Option<Time>, drained: bool) -> bool {
         let Some(at) = deadline.filter(|at| *at <= now) else {
             self.since = None;
@@ -39,7 +39,7 @@ impl DeadlineGate {
         due
     }
 
-    /// When to look again, at the latest.
+    /// When to check again, at the latest.
     pub(super) fn next(&self, deadline: Option<Time>) -> Option<Time> {
         self.since.map(|(_, until)| until).or(deadline)
     }
@@ -75,7 +75,7 @@ mod tests {
         assert!(deadline_gate.is_due(ms(300), Some(ms(199)), false));
     }
 
-    /// What was read has moved it; the next one has its own time.
+    /// A received message has moved the deadline; the new one has its own delay.
     #[test]
     fn a_deadline_that_was_moved_is_waited_for() {
         let mut deadline_gate = DeadlineGate::default();

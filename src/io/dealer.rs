@@ -1,4 +1,5 @@
-//! The driver of a worker or a client: one machine, and for each of its brokers one DEALER at a time.
+//! The driver of a worker or client: one machine, and at most one open DEALER for each of its
+//! brokers.
 
 mod brokers;
 mod life;
@@ -18,14 +19,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub use super::connection::Endpoint;
 
-/// What a driver is told: commands of its machine, and which brokers there are.
+/// Commands of a driver: those for its machine, and changes of its brokers.
 #[derive(Debug)]
 pub enum Command<C, Config> {
-    /// For the machine.
+    /// A command for the machine.
     Machine(C),
-    /// A broker from now on: the number by which it is known, where it is, and how the machine behaves toward it.
+    /// Adds a broker: its number, its endpoint, and the machine's configuration for it.
     Join(usize, Box<Endpoint>, Box<Config>),
-    /// A broker no more.
+    /// Removes a broker.
     Leave(usize),
 }
 
@@ -35,33 +36,33 @@ impl<C, Config> From<C> for Command<C, Config> {
     }
 }
 
-/// What a driver reports: the machine's notices between the two ends of its life.
+/// A driver's report: a notice of the machine, or an event of the driver's own life.
 #[derive(Debug, Clone)]
 pub enum Notice<N> {
-    /// The sockets are there and connect.
+    /// The sockets are open and connect.
     Started,
-    /// It is not; the driver is gone.
+    /// The driver could not start, and has ended.
     StartFailed(Error),
-    /// This broker does not let this peer in; it tries again.
+    /// This broker has refused this peer, which tries again.
     Refused(usize, HandshakeFailure),
-    /// This broker can't be reached, for a while already.
+    /// This broker has been unreachable for some time.
     Unreachable(usize, Error),
-    /// The machine says, of this broker.
+    /// A notice of the machine about this broker.
     Machine(usize, N),
-    /// The reader is to give a sign of life when it takes this.
+    /// Asks the reader for a sign of life, by taking this notice.
     Ping,
-    /// The snapshot that was asked for under this name.
+    /// The snapshot requested with this id.
     Stats(u64, Stats),
-    /// The machine is at its end and its sockets are closed; the driver is gone.
+    /// The machine has ended and its sockets are closed; the driver has ended.
     Stopped,
 }
 
-/// Where the commands for a driver of this machine go.
+/// The sender of commands to a driver of this machine.
 pub type Inbox<M> =
     UnboundedSender<Command<<M as Machine>::Command, <M as DynamicBrokers>::Config>>;
 
-/// Starts a driver on the reactor that workers and clients share, with an endpoint for each broker that its machine has
-/// from the start. Dropping the sender stops it where it stands.
+/// Starts a driver on the reactor that workers and clients share, with an endpoint for each initial
+/// broker of its machine. Dropping the sender stops it immediately.
 pub fn start<M>(
     machine: impl FnOnce() -> M + Send + 'static,
     brokers: Vec<(usize, Endpoint)>,
@@ -98,15 +99,15 @@ where
 struct Driver<M: DynamicBrokers<Frame = Message>> {
     machine: M,
     connections: Vec<Connection>,
-    /// Brokers that are to join once the machine has left them.
+    /// Brokers to be added once the machine has released their earlier use.
     joining: Vec<(usize, Box<Endpoint>, Box<M::Config>)>,
     inbox: UnboundedReceiver<Command<M::Command, M::Config>>,
     queue: Arc<NoticeQueue<Notice<M::Notice>>>,
     inbound: Inbound,
     coalescer: Coalescer,
-    /// Reused from message to message.
+    /// Reused for each message.
     frames: Vec<Message>,
-    /// Reused from turn to turn.
+    /// Reused for each turn.
     notices: Vec<(usize, M::Notice)>,
     deadline_gate: DeadlineGate,
 }

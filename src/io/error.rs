@@ -1,15 +1,15 @@
-//! Errors of the environment: a code that programs can rely on, and a sentence for people.
+//! Errors of the environment: a stable code for programs, and a message for people.
 
 use std::ffi::{CStr, c_int};
 use std::fmt;
 use std::io::ErrorKind;
 
-/// What the operating system or libzmq refused, and why.
+/// An operation that the operating system or libzmq refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    /// A name as Node's own errors have it, such as `EADDRINUSE`.
+    /// A code in the form of Node.js errors, such as `EADDRINUSE`.
     pub code: &'static str,
-    /// What was tried, and libzmq's words for what went wrong.
+    /// The operation, and libzmq's description of the error.
     pub message: String,
 }
 
@@ -29,7 +29,7 @@ impl Error {
         }
     }
 
-    /// The error of an operation that did not go through libzmq.
+    /// The error of a failed operation that does not involve libzmq.
     pub(super) fn from_os(error: &std::io::Error, doing: &str) -> Self {
         Error {
             code: code_of(error),
@@ -49,13 +49,14 @@ impl std::error::Error for Error {}
 #[cfg(unix)]
 fn code_of(error: &std::io::Error) -> &'static str {
     match error.kind() {
-        // Of a time limit of the standard library, which has no number.
+        // Timeouts of the standard library have no number.
         ErrorKind::TimedOut => "ETIMEDOUT",
         _ => error.raw_os_error().map_or("EIO", name),
     }
 }
 
-/// The system's numbers are not those of libzmq's C runtime, but the standard library knows what most of them mean.
+/// The system's numbers differ from those of libzmq's C runtime; the standard library maps most of
+/// them.
 #[cfg(not(unix))]
 fn code_of(error: &std::io::Error) -> &'static str {
     match error.kind() {
@@ -117,7 +118,7 @@ fn name(errno: c_int) -> &'static str {
         #[cfg(unix)]
         libc::ETIMEDOUT => "ETIMEDOUT",
         #[cfg(windows)]
-        // The universal C runtime's, in which libzmq says it.
+        // The number in the universal C runtime, which libzmq uses.
         102 => "EAFNOSUPPORT",
         _ => "EIO",
     }

@@ -1,4 +1,4 @@
-//! What a socket received, message by message.
+//! Splits what a socket receives into messages.
 
 use super::raw::Raw;
 use super::socket::Socket;
@@ -6,26 +6,26 @@ use super::{Error, Message};
 use crate::wire::packed::{FIRST, is_batch, is_packed, unpack_from, unpack_next};
 use std::ffi::CStr;
 
-/// One message of libzmq, which may hold several of a peer's. Reused from one to the next.
+/// One received message of libzmq, which may contain several messages of a peer. Reused.
 pub(super) struct Inbound {
-    /// The routing id of its sender, from a ROUTER.
+    /// The routing id of the sender; only at a ROUTER.
     from: Raw,
     head: Raw,
-    /// The frames behind the head.
+    /// The frames after the head.
     rest: Vec<Message>,
     left: Left,
 }
 
-/// What a message costs beyond its bytes while it is kept, and each of its frames.
+/// Estimated cost of a kept message beyond its bytes, and of each of its frames.
 const KEPT: usize = 512;
 const FRAME: usize = 64;
 
-/// What is left to be read.
+/// The part that is still to be read.
 enum Left {
     Nothing,
-    /// The message that it is.
+    /// The whole message.
     Whole,
-    /// The messages of a batch, from here on.
+    /// The messages of a batch, from this position on.
     Batch(usize),
 }
 
@@ -39,17 +39,17 @@ impl Inbound {
         }
     }
 
-    /// Receives what is there for a DEALER. False if nothing is.
+    /// Receives a message at a DEALER. Returns false if there is none.
     pub(super) fn receive(&mut self, socket: &Socket) -> Result<bool, Error> {
         let more = socket.receive_frame(&mut self.head)?;
         self.receive_rest(socket, more)
     }
 
-    /// The same for a ROUTER.
+    /// Receives a message at a ROUTER. Returns false if there is none.
     pub(super) fn receive_routed(&mut self, socket: &Socket) -> Result<bool, Error> {
         let more = match socket.receive_frame(&mut self.from)? {
             Some(true) => socket.receive_frame(&mut self.head)?,
-            // A routing id and nothing else: one empty frame is as good.
+            // A routing id without a frame is treated as a message of one empty frame.
             Some(false) => {
                 self.head = Raw::new();
                 Some(false)
@@ -74,8 +74,8 @@ impl Inbound {
         Ok(true)
     }
 
-    /// Puts the next message into `frames`, which is empty. One that is malformed is put there as it came, and whoever
-    /// decodes it says so. False if there is none left.
+    /// Moves the next message into `frames`, which must be empty. A malformed message is moved
+    /// unchanged, and its decoding fails. Returns false if no message is left.
     pub(super) fn next(&mut self, frames: &mut Vec<Message>) -> bool {
         match &mut self.left {
             Left::Nothing => return false,
@@ -101,7 +101,7 @@ impl Inbound {
         true
     }
 
-    /// Whether [`next`](Self::next) may find something.
+    /// Whether [`next`](Self::next) may return a message.
     pub(super) fn has_more(&self) -> bool {
         match self.left {
             Left::Nothing => false,
@@ -110,12 +110,12 @@ impl Inbound {
         }
     }
 
-    /// Whether this is the only frame, and not looked at yet.
+    /// Whether this is the only frame of an unread message.
     pub(super) fn is(&self, frame: &[u8]) -> bool {
         matches!(self.left, Left::Whole) && self.rest.is_empty() && *self.head == *frame
     }
 
-    /// What it costs to keep it.
+    /// The cost of keeping the message.
     pub(super) fn size(&self) -> usize {
         let rest: usize = self.rest.iter().map(|frame| frame.len() + FRAME).sum();
         self.from.len() + self.head.len() + rest + KEPT
@@ -126,7 +126,7 @@ impl Inbound {
         &self.from
     }
 
-    /// What the transport knows of the connection to the sender. `None` if there is no such property, or it is no text.
+    /// A property of the connection to the sender; `None` if it does not exist or is not text.
     pub(super) fn property(&self, name: &CStr) -> Option<&str> {
         self.from.property(name)
     }

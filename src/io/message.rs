@@ -7,16 +7,16 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// So many bytes lie in the frame itself: ids, marks and numbers, and the bodies of many requests.
+/// Maximum number of bytes stored inline: ids, marks and numbers, and the bodies of many requests.
 const FEW: usize = 30;
 
-/// Up to this size a copy costs less than what libzmq does to share the bytes; and what libzmq shares is all that it
-/// read with one call, for as long as one frame of it lives.
+/// Maximum number of bytes that are copied. Sharing costs libzmq more for so few bytes, and a
+/// shared frame keeps the whole receive buffer alive.
 const COPIED: usize = 1024;
 
-/// A frame that was received or is to be sent. It is small, because messages are moved many times between two sockets, and
-/// most frames are short: libzmq's own message has twice its size, and tells its bytes only by a call. Of large frames the
-/// bytes are moved and shared, and never copied.
+/// A received frame, or one to be sent. It is small, because messages are moved many times between
+/// two sockets and most frames are short. libzmq's own message has twice its size, and needs a call
+/// to access its bytes. The bytes of large frames are moved and shared, never copied.
 #[derive(Clone)]
 pub struct Message(Bytes);
 
@@ -30,7 +30,7 @@ enum Bytes {
 }
 
 impl Message {
-    /// Takes what was received. Leaves `raw` with something or nothing.
+    /// Takes a received frame. `raw` is valid afterwards; its contents are unspecified.
     pub(super) fn take(raw: &mut Raw) -> Self {
         match raw.len() <= COPIED {
             true => Message::from(&raw[..]),
@@ -38,7 +38,8 @@ impl Message {
         }
     }
 
-    /// For libzmq, which sends it and leaves it empty; it is in `place` unless it was in a message of libzmq's before.
+    /// The frame as libzmq's message, which sending leaves empty. It is built in `place` unless the
+    /// frame has one already.
     pub(super) fn for_libzmq<'a>(&'a mut self, place: &'a mut Raw) -> &'a mut Raw {
         match &mut self.0 {
             Bytes::Many(raw) => return raw,
@@ -48,7 +49,8 @@ impl Message {
         place
     }
 
-    /// The same bytes in a frame for which `in_flight` counts `cost` until nobody has it any more.
+    /// A frame with the same bytes, for which `in_flight` counts `cost` until the last reference is
+    /// released.
     pub(super) fn lent(self, in_flight: &Arc<BytesInFlight>, cost: usize) -> Message {
         let raw = match self.0 {
             Bytes::Many(raw) => *raw,
@@ -89,7 +91,7 @@ impl Frame for Message {
     #[inline]
     fn append_to(&self, out: &mut Vec<u8>) {
         match &self.0 {
-            // Of a fixed size, so that it takes no call of the C library.
+            // A copy of fixed size avoids a call of the C library.
             Bytes::Few(len, bytes) => {
                 let end = out.len() + usize::from(*len).min(FEW);
                 out.extend_from_slice(bytes);
@@ -113,7 +115,7 @@ impl From<&[u8]> for Message {
     }
 }
 
-/// Copies by fixed sizes that overlap: a call of the C library for a few bytes takes longer than all else.
+/// Copies by overlapping fixed sizes: for so few bytes a call of the C library takes longer.
 #[inline]
 fn few(bytes: &[u8]) -> [u8; FEW] {
     let mut few = [0; FEW];

@@ -1,9 +1,9 @@
-//! The reactor: threads, libzmq sockets, the clock and the wake-ups.
+//! The reactor: threads, libzmq sockets, the clock and wake-ups.
 //!
-//! A driver ([`dealer`], [`router`]) owns one machine and one socket. It feeds the machine what the
-//! socket, the clock and the commands bring, and carries out what the machine asks. Drivers are
-//! tasks of a [`reactor`] thread: all workers and clients of the process share one, each broker has
-//! its own. JavaScript is never on any of these threads, so it may be as busy as it likes.
+//! A driver ([`dealer`], [`router`]) owns one machine and its sockets. It feeds the machine with
+//! events of the sockets, the clock and commands, and executes the machine's requests. Drivers are
+//! tasks on a [`reactor`] thread: all workers and clients of the process share one, each broker has
+//! its own. JavaScript does not run on these threads and cannot block them.
 
 mod address;
 mod allowance;

@@ -1,17 +1,17 @@
-//! What libzmq reports of a socket's connections and listeners.
+//! libzmq's reports about a socket's connections and listeners.
 
 use super::socket::Socket;
 use super::{Error, Message};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What is reported.
+/// The kind of the reports.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Watch {
-    /// Of a socket that connects: that its connection is ready, or that an attempt or a handshake failed.
+    /// Of a connecting socket: the connection is ready, or an attempt or a handshake has failed.
     Connecting,
-    /// Of a socket that is bound: its connections from their beginning to their end.
+    /// Of a bound socket: its connections from beginning to end.
     Connections,
-    /// A listener is closed, and its address free.
+    /// A listener is closed, and its address is free.
     ListenerClosed,
 }
 
@@ -44,19 +44,19 @@ impl Watch {
 pub(super) struct Report {
     /// One of `ZMQ_EVENT_…`.
     pub(super) event: u32,
-    /// A descriptor, an errno or a status, by the event.
+    /// A descriptor, an errno or a status, depending on the event.
     pub(super) value: u64,
-    /// The other end of the connection, as `tcp://address:port`; no more than `ipc://` over ipc.
+    /// The remote end of the connection, as `tcp://address:port`; `ipc://` without a path over ipc.
     pub(super) remote: String,
 }
 
-/// Reports of one kind, in order.
+/// A reader of the reports of one kind, in order.
 pub(super) struct Monitor {
     pair: Socket,
 }
 
 impl Monitor {
-    /// Watches `socket` from now on.
+    /// Starts the reports of `socket`.
     pub(super) fn new(socket: &Socket, watch: Watch) -> Result<Self, Error> {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -70,16 +70,16 @@ impl Monitor {
         Ok(Monitor { pair })
     }
 
-    /// Ends the watch. First the reports, then their reader: libzmq's I/O thread waits for a reader
-    /// to take a report, and with it every socket of the process.
+    /// Ends the reports, then drops their reader. The order matters: libzmq's I/O thread, and with
+    /// it every socket of the process, waits until a reader takes a report.
     pub(super) fn end(self, socket: &Socket) {
         socket.stop_reporting();
         drop(self);
     }
 
-    /// The next report that has come.
+    /// Takes the next report.
     pub(super) fn next(&self) -> Option<Report> {
-        // The event, the number of its values, the values, and the two ends.
+        // The frames are the event, the number of its values, the values, and the two ends.
         let mut frames: Vec<Message> = Vec::new();
         self.pair.receive(&mut frames).ok()?;
         let number = |frame: &Message| Some(u64::from_ne_bytes((**frame).try_into().ok()?));
@@ -93,7 +93,7 @@ impl Monitor {
         })
     }
 
-    /// Whether there is a report that was not taken.
+    /// Whether a report is waiting.
     pub(super) fn has_more(&self) -> bool {
         self.pair.events().is_ok_and(|(readable, _)| readable)
     }
@@ -103,7 +103,7 @@ impl Monitor {
         self.pair.ready().await
     }
 
-    /// Waits until [`next`](Self::next) may have something.
+    /// Waits until [`next`](Self::next) may have a report.
     pub(super) async fn ready(&self) -> Result<(), Error> {
         if self.pair.events()?.0 {
             return Ok(());

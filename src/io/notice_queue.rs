@@ -1,4 +1,4 @@
-//! The way out of the reactor: a queue of notices, offers beside it, and a wake-up a batch.
+//! The queue between a reactor and a reader: notices, offers, and one wake-up for each batch.
 
 use super::claims::{AHEAD, Claims};
 use super::sync::{Arc, Mutex, MutexGuard};
@@ -6,29 +6,29 @@ pub use crate::proto::machine::Offer;
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 
-/// Events that nobody fetches are dropped past this: they tell, they do not decide.
+/// Events beyond this number are dropped if they are not fetched: they only inform.
 pub(super) const MAX_EVENTS: usize = 4096;
 
-/// A queue that a driver fills and another thread empties. The reader is woken when there is
-/// something for it to take, and not again before it has looked.
+/// A queue that a driver fills and another thread empties. The reader is woken when there is an
+/// entry for it, and not again before its next look.
 pub struct NoticeQueue<N> {
     state: Mutex<Queue<N>>,
     claims: Arc<Claims>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
-/// What waits for the reader.
+/// The entries that wait for the reader.
 pub struct Queue<N> {
     notices: VecDeque<N>,
-    /// Those that are shown stand first; those among them that were claimed, in front of all.
+    /// Shown offers precede the others, and claimed ones precede all.
     offers: VecDeque<Waiting<N>>,
     claims: Arc<Claims>,
-    /// How many more offers the reader has room for, as it said when it last looked.
+    /// The reader's remaining room for offers at its last look.
     room: usize,
     signalled: bool,
 }
 
-/// An offer, and where it is shown.
+/// An offer, and the slot in which it is shown.
 struct Waiting<N> {
     offer: Offer,
     notice: N,
@@ -36,20 +36,20 @@ struct Waiting<N> {
 }
 
 impl<N> Waiting<N> {
-    /// Whether it is nobody's from now on.
+    /// Takes the offer back, unless the reader has claimed it. Returns whether it did.
     fn take_back(&self, claims: &Claims) -> bool {
         self.slot.is_none_or(|slot| claims.take_back(slot))
     }
 }
 
-/// What became of the reader's batch.
+/// The result of a reader's look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// Whether there are notices that did not fit. Nobody wakes the reader for them.
+    /// Whether further notices did not fit. The reader is not woken for them.
     pub more: bool,
-    /// How many offers it has taken.
+    /// The number of taken offers.
     pub offers: usize,
-    /// How many more it was shown: the last notices of the batch.
+    /// The number of shown offers: the last notices of the batch.
     pub shown: usize,
 }
 
@@ -68,7 +68,7 @@ impl<N> Queue<N> {
         });
     }
 
-    /// Drops an offer. False if it was taken, or never was there.
+    /// Removes an offer. Returns false if it was taken or never existed.
     pub fn withdraw(&mut self, id: u64) -> bool {
         let mut offers = self.offers.iter();
         match offers.position(|waiting| waiting.offer.id == id) {
@@ -77,7 +77,7 @@ impl<N> Queue<N> {
         }
     }
 
-    /// Ends the last show: what was claimed is taken, and the rest waits as before.
+    /// Ends the last show: removes claimed offers, and returns the others to the queue.
     fn end_show(&mut self) {
         let claims = &self.claims;
         let claimed =
@@ -93,7 +93,7 @@ impl<N> Queue<N> {
         }
     }
 
-    /// How many notices wait.
+    /// The number of waiting notices.
     pub fn len(&self) -> usize {
         self.notices.len()
     }
@@ -109,12 +109,12 @@ impl<N> Queue<N> {
 }
 
 impl<N> NoticeQueue<N> {
-    /// `wake` is called from the reactor's thread, and must not call back into the queue.
+    /// Makes a queue. `wake` is called on the reactor's thread, and must not access the queue.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         NoticeQueue::with_claims(wake, Arc::default())
     }
 
-    /// The same, for a reader that claims offers.
+    /// Makes a queue whose reader claims offers in `claims`.
     pub fn with_claims(wake: impl Fn() + Send + Sync + 'static, claims: Arc<Claims>) -> Self {
         NoticeQueue {
             state: Mutex::new(Queue {
@@ -129,7 +129,7 @@ impl<N> NoticeQueue<N> {
         }
     }
 
-    /// Changes what waits; the reader learns of it in one wake-up.
+    /// Changes the entries. The reader gets one wake-up for all changes.
     pub fn update(&self, change: impl FnOnce(&mut Queue<N>)) {
         let mut state = self.lock();
         change(&mut state);
@@ -145,12 +145,12 @@ impl<N> NoticeQueue<N> {
         self.update(|queue| queue.push(notice));
     }
 
-    /// How many notices wait.
+    /// The number of waiting notices.
     pub fn len(&self) -> usize {
         self.lock().notices.len()
     }
 
-    /// How many offers wait.
+    /// The number of waiting offers.
     pub fn offers(&self) -> usize {
         let state = self.lock();
         let shown = state.offers.iter().map_while(|waiting| waiting.slot);
@@ -163,12 +163,13 @@ impl<N> NoticeQueue<N> {
         self.len() == 0
     }
 
-    /// Moves up to `max` notices into `into`, offers among them for as long as there is `room`.
+    /// Moves up to `max` notices into `into`, including up to `room` offers.
     pub fn take(&self, max: usize, room: usize, into: &mut Vec<N>) -> Taken {
         take(&mut self.lock(), max, room, into)
     }
 
-    /// The same; if the room is full then, up to `ahead` more offers are shown, in slots from the first on.
+    /// Takes notices as [`take`](Self::take) does. If the offers fill `room`, shows up to `ahead`
+    /// more, in slots from the first on.
     pub fn take_and_show(&self, max: usize, room: usize, ahead: usize, into: &mut Vec<N>) -> Taken
     where
         N: Clone,
@@ -190,9 +191,9 @@ impl<N> NoticeQueue<N> {
         Taken { shown, ..taken }
     }
 
-    /// Takes back the latest offers until, of `outstanding` things taken or offered, only `limit`
-    /// are left, or no offer that is returnable and `wanted`. Gives them in the order in which they
-    /// were made.
+    /// Takes back the latest offers until no more than `limit` of `outstanding` taken or offered
+    /// entries are left, or no offer that is returnable and `wanted`. Returns them in the order of
+    /// their creation.
     pub fn retract(
         &self,
         outstanding: usize,
@@ -219,7 +220,7 @@ impl<N> NoticeQueue<N> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue<N>> {
-        // Nothing that runs under the lock leaves the queue half-changed.
+        // No code under the lock can leave the queue inconsistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,12 +1,12 @@
-//! What a broker has to say to peers that do not take it at once.
+//! Messages of a broker to peers that do not take them at once.
 //!
-//! libzmq keeps up to [`HIGH_WATER`] messages for each peer, whatever their size, and takes no more.
-//! So large frames are counted besides, and what neither mark lets through waits here, in order,
-//! counted for each peer. Nothing is dropped at a mark. Past the limits of what may lie ready, see
-//! [`Limits`], the machine is told, which takes its place from the peer.
+//! libzmq keeps up to [`HIGH_WATER`] messages for each peer, whatever their size. The bytes of
+//! large frames are therefore counted as well. Messages beyond either mark wait here, in order,
+//! counted for each peer; none is dropped at a mark. When the waiting messages exceed [`Limits`],
+//! the machine is told, and drops the peer.
 //!
-//! A peer has an entry in here only while it has large frames on their way, or is behind: whoever
-//! keeps up costs nothing.
+//! A peer has an entry here only while large frames are under way to it, or while it is behind;
+//! other peers cost nothing.
 
 use super::bytes_in_flight::BytesInFlight;
 use super::socket::{Sent, Socket};
@@ -18,84 +18,84 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How many messages libzmq keeps for each peer.
+/// The maximum number of messages in libzmq for each peer.
 pub(super) const HIGH_WATER: i32 = 1000;
 
-/// From this size on frames are counted by their bytes; what is smaller is few enough by its number.
+/// Frames of at least this size are counted by bytes; smaller ones are limited by their number.
 const LARGE: usize = 4096;
 
-/// How many counted bytes libzmq keeps for each peer, but for one message.
+/// The maximum number of counted bytes in libzmq for each peer, except for one message.
 const MAX_LENT: usize = 1024 * 1024;
 
-/// What a frame costs beyond its bytes.
+/// Estimated cost of a frame beyond its bytes.
 const OVERHEAD: usize = 64;
 
-/// Past the limit a peer that can't be sent away gets so much more, for the ends of its requests.
+/// Further bytes for the ends of requests of a peer beyond the limit that cannot be disconnected.
 const RESERVE: usize = 1024 * 1024;
 
-/// Who is behind is tried again when libzmq has news, or has let go of bytes. Its news may be lost
-/// on us while we send to others, so also after a time that grows while nothing comes of it.
+/// Initial interval between attempts to send to peers that are behind. libzmq's notification may be
+/// consumed while sending to others, so attempts are repeated at growing intervals.
 const RETRY: Duration = Duration::from_millis(5);
 const MAX_RETRY: Duration = Duration::from_secs(1);
 
-/// What became of a message.
+/// The result of sending a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It is on its way; or it was for a peer that is behind by more than the limit.
+    /// It was sent; or discarded, because the peer is behind by more than its reserve.
     Taken,
     /// It waits until the peer takes more.
     Waiting,
-    /// It waits, and is more than may.
+    /// It waits, and exceeds the limit.
     Overflow,
-    /// There is no such peer any more.
+    /// The peer no longer exists.
     NoPeer,
 }
 
-/// What has become of those who were behind.
+/// State changes of peers that were behind.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// Nothing waits for these any more.
+    /// Peers without waiting messages.
     pub(super) clear: Vec<RoutingId>,
-    /// These are gone.
+    /// Peers that no longer exist.
     pub(super) gone: Vec<RoutingId>,
-    /// These have taken nothing for so long that they are too slow.
+    /// Peers that have taken nothing for too long.
     pub(super) stuck: Vec<RoutingId>,
 }
 
-/// How much may lie ready.
+/// Limits of the waiting messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// For one peer that knows no windows. One that does may have [`SLACK`] times as much for as long
-    /// as it takes something.
+    /// Bytes for each peer without windows. A peer with windows may have [`SLACK`] times as much
+    /// while it takes something.
     pub(super) peer: usize,
-    /// In all. Past it a peer is too far behind that has more than its equal part.
+    /// Bytes in total. Beyond it, a peer with more than its equal share is too far behind.
     pub(super) total: usize,
-    /// How long a peer may take nothing at all.
+    /// How long a peer may take nothing.
     pub(super) patience: Duration,
 }
 
-/// See [`Limits`]: windows bound what such a peer can have asked for.
+/// See [`Limits`]: windows limit what such a peer can have requested.
 const SLACK: usize = 4;
 
 struct Peer {
     in_flight: Arc<BytesInFlight>,
-    /// When it last took something of what waited.
+    /// When the peer last took a waiting message.
     progress: Time,
     waiting: VecDeque<Vec<Message>>,
-    /// What waits, and what it costs.
+    /// The cost of the waiting messages.
     bytes: usize,
-    /// Whether it is too much, and the machine is to be told.
+    /// Whether the limit is exceeded and the machine was told.
     overflowed: bool,
-    /// Once it was told: what still may wait, for a peer that can't be sent away.
+    /// Afterwards: the cost that may still wait, for a peer that cannot be disconnected.
     most: usize,
 }
 
 pub(super) struct Outbound {
     limits: Limits,
-    /// What waits for all.
+    /// The cost of all waiting messages.
     total: usize,
     peers: HashMap<RoutingId, Peer>,
-    /// How many of them are behind.
+    /// The number of peers that are behind.
     behind: usize,
     freed: Arc<Notify>,
     retry: Duration,
@@ -113,8 +113,8 @@ impl Outbound {
         }
     }
 
-    /// When to call [`flush`](Self::flush) although the socket has no news; `None` if nobody is
-    /// behind.
+    /// Waits until [`flush`](Self::flush) has to be called even without news of the socket. Only
+    /// while a peer is behind.
     pub(super) async fn due(&self) {
         tokio::select! {
             () = self.freed.notified() => {}
@@ -126,7 +126,7 @@ impl Outbound {
         self.behind > 0
     }
 
-    /// Sends a message, the peer's id before it, or keeps it; `frames` is empty afterwards.
+    /// Sends a message, which begins with the peer's id, or keeps it. `frames` is empty afterwards.
     pub(super) fn send(
         &mut self,
         socket: &Socket,
@@ -165,7 +165,7 @@ impl Outbound {
     }
 
     fn entry(&mut self, to: &RoutingId) -> &mut Peer {
-        // Only for the peers that are in here, so that look-ups cost nobody else.
+        // `HashMap::entry` would clone the id for each lookup.
         if !self.peers.contains_key(to) {
             let in_flight = BytesInFlight::new(MAX_LENT / 2, self.freed.clone());
             let peer = Peer {
@@ -219,14 +219,14 @@ impl Outbound {
         }
     }
 
-    /// The machine is about to take its place from a peer. What else it has to say to it is bounded.
+    /// Reports that the machine drops this peer. Limits the further messages to it.
     pub(super) fn condemn(&mut self, peer: &[u8]) {
         if let Some(peer) = self.peers.get_mut(peer) {
             peer.most = peer.bytes.saturating_add(RESERVE);
         }
     }
 
-    /// Sends what waits, as far as it is taken.
+    /// Sends waiting messages, as many as the peers take.
     pub(super) fn flush(&mut self, socket: &Socket) -> News {
         let mut news = News::default();
         if self.behind == 0 {
@@ -277,7 +277,7 @@ impl Outbound {
         news
     }
 
-    /// The connection of this peer is gone, and what waited for it is for nobody.
+    /// Drops the entry of a peer whose connection has ended.
     pub(super) fn forget(&mut self, peer: &[u8]) {
         if let Some(peer) = self.peers.remove(peer)
             && !peer.waiting.is_empty()
@@ -288,17 +288,17 @@ impl Outbound {
     }
 }
 
-/// So many entries of peers that are not behind may stay until the next look.
+/// Entries of peers that are not behind may stay until the next look, up to this number.
 const MAX_IDLE: usize = 256;
 
-/// What a message means for the peer that gets it.
+/// The effect of a message on its receiver's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A peer that knows no windows gets it.
+    /// For a peer without windows.
     Plain,
-    /// A peer that knows windows gets it.
+    /// For a peer with windows.
     Windowed,
-    /// The peer is sent away: what else waits for it is for nobody.
+    /// The peer is disconnected: other waiting messages are discarded.
     Last,
 }
 
@@ -317,7 +317,7 @@ impl Peer {
         self.most = usize::MAX;
     }
 
-    /// Sends a message whose large frames are counted for as long as libzmq has them.
+    /// Sends a message, and counts its large frames until libzmq releases them.
     fn lend(&self, socket: &Socket, frames: &mut Vec<Message>) -> Result<Sent, Error> {
         if self.in_flight.bytes() >= MAX_LENT {
             return Ok(Sent::Full);

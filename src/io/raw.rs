@@ -1,4 +1,4 @@
-//! One frame in the hands of libzmq.
+//! One frame as a message of libzmq.
 
 use super::bytes_in_flight::BytesInFlight;
 use std::cell::UnsafeCell;
@@ -9,38 +9,40 @@ use std::slice;
 use std::sync::Arc;
 use zmq_sys::zmq_msg_t;
 
-/// What libzmq received or is to send. Cloning it shares the bytes, unless they are few enough to lie in it.
+/// A received frame, or one to be sent. A clone shares the bytes, except short ones inside of the
+/// message.
 pub(super) struct Raw {
-    /// libzmq wants a mutable pointer even to read or to share; nothing but libzmq looks inside.
+    /// libzmq requires a mutable pointer even for reading and sharing; only libzmq accesses the
+    /// content.
     raw: UnsafeCell<zmq_msg_t>,
 }
 
-// SAFETY: a message belongs to no thread, and the bytes that clones share are counted atomically.
-// It is not Sync: sharing changes the message itself.
+// SAFETY: a message is bound to no thread, and shared bytes are counted atomically. It is not Sync:
+// sharing changes the message itself.
 unsafe impl Send for Raw {}
 
 impl Raw {
     /// An empty frame.
     pub(super) fn new() -> Self {
         let mut raw = zmq_msg_t::default();
-        // SAFETY: `raw` is memory for a message, and is initialised by this call, which can't fail.
+        // SAFETY: `raw` is memory for a message; this call, which cannot fail, initialises it.
         unsafe { zmq_sys::zmq_msg_init(&mut raw) };
         Raw {
             raw: UnsafeCell::new(raw),
         }
     }
 
-    /// For the calls of libzmq that send or receive. A message may move in memory between two of
-    /// them: libzmq keeps no pointer to it.
+    /// The pointer for libzmq's send and receive calls. A message may be moved between two calls:
+    /// libzmq keeps no pointer to it.
     pub(super) fn as_raw(&mut self) -> *mut zmq_msg_t {
         self.raw.get()
     }
 
-    /// What the transport knows of the connection that this frame came over. The text lives as long
-    /// as the frame; `None` if there is no such property, or it is no text.
+    /// A property of the connection over which the frame came; `None` if it does not exist or is
+    /// not text. The text lives as long as the frame.
     pub(super) fn property(&self, name: &CStr) -> Option<&str> {
-        // SAFETY: the message is initialised, the name ends in NUL; what is returned does too, and
-        // belongs to what all frames of the connection share.
+        // SAFETY: the message is initialised and the name ends in NUL. The result ends in NUL, too,
+        // and belongs to metadata that all frames of the connection share.
         let text = unsafe { zmq_sys::zmq_msg_gets(self.raw.get(), name.as_ptr()) };
         if text.is_null() {
             return None;
@@ -49,7 +51,8 @@ impl Raw {
         unsafe { CStr::from_ptr(text) }.to_str().ok()
     }
 
-    /// The same bytes in a message for which `in_flight` counts `cost` until nobody has it any more.
+    /// A message with the same bytes, for which `in_flight` counts `cost` until the last reference
+    /// is released.
     pub(super) fn lent(self, in_flight: &Arc<BytesInFlight>, cost: usize) -> Raw {
         in_flight.add(cost);
         let loan = Box::into_raw(Box::new(Loan {
@@ -58,8 +61,8 @@ impl Raw {
             cost,
         }));
         let mut raw = zmq_msg_t::default();
-        // SAFETY: the message that owns the bytes stays where it is, in its box, and is not touched
-        // until libzmq gives the box to `end_loan`, once no message refers to the bytes any more.
+        // SAFETY: the message that owns the bytes stays in its box, untouched, until libzmq passes
+        // the box to `end_loan`, when no message refers to the bytes any more.
         unsafe {
             let message = (*loan).raw.raw.get();
             let data = zmq_sys::zmq_msg_data(message);
@@ -72,7 +75,7 @@ impl Raw {
         }
     }
 
-    /// Whether another frame of the same message follows this one, which was received.
+    /// Whether another frame of the same received message follows.
     pub(super) fn more(&self) -> bool {
         // SAFETY: the message is initialised.
         unsafe { zmq_sys::zmq_msg_more(self.raw.get()) != 0 }
@@ -87,7 +90,7 @@ impl Default for Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        // SAFETY: the message is initialised, and nobody can use it after this.
+        // SAFETY: the message is initialised and not used afterwards.
         unsafe { zmq_sys::zmq_msg_close(self.raw.get()) };
     }
 }
@@ -95,7 +98,7 @@ impl Drop for Raw {
 impl Clone for Raw {
     fn clone(&self) -> Self {
         let copy = Raw::new();
-        // SAFETY: both are initialised; Raw is not Sync, so nobody else is inside `self`.
+        // SAFETY: both are initialised; Raw is not Sync, so no other thread accesses `self`.
         unsafe { zmq_sys::zmq_msg_copy(copy.raw.get(), self.raw.get()) };
         copy
     }
@@ -105,8 +108,8 @@ impl Deref for Raw {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: the message is initialised; its bytes live and stay the same while it is
-        // borrowed, and the pointer of an empty message is not null.
+        // SAFETY: the message is initialised; its bytes are unchanged while it is borrowed, and the
+        // pointer of an empty message is not null.
         unsafe {
             let size = zmq_sys::zmq_msg_size(self.raw.get());
             slice::from_raw_parts(zmq_sys::zmq_msg_data(self.raw.get()).cast(), size)
@@ -117,8 +120,8 @@ impl Deref for Raw {
 impl From<&[u8]> for Raw {
     fn from(bytes: &[u8]) -> Self {
         let mut raw = zmq_msg_t::default();
-        // SAFETY: `raw` is memory for a message, and is initialised by this call unless memory is
-        // exhausted; then it has room for `bytes`, which cannot overlap it.
+        // SAFETY: `raw` is memory for a message. This call initialises it with room for `bytes`,
+        // which cannot overlap it, unless memory is exhausted.
         unsafe {
             let rc = zmq_sys::zmq_msg_init_size(&mut raw, bytes.len());
             assert_eq!(
@@ -136,7 +139,8 @@ impl From<&[u8]> for Raw {
     }
 }
 
-/// Below this a copy into the message is cheaper than a second allocation that owns the bytes.
+/// Minimum size for lending: below it, a copy is cheaper than a second allocation that owns the
+/// bytes.
 const WORTH_LENDING: usize = 4096;
 
 impl From<Vec<u8>> for Raw {
@@ -146,8 +150,8 @@ impl From<Vec<u8>> for Raw {
         }
         let bytes = Box::into_raw(bytes.into_boxed_slice());
         let mut raw = zmq_msg_t::default();
-        // SAFETY: libzmq takes the bytes, and gives them to `free_box` with their length once no
-        // message refers to them any more. If it could not take them, they are ours still.
+        // SAFETY: libzmq takes the bytes, and passes them to `free_box` with their length when no
+        // message refers to them any more. After an error they still belong to this function.
         unsafe {
             let len = bytes.len();
             let hint = len as *mut c_void;
@@ -161,7 +165,7 @@ impl From<Vec<u8>> for Raw {
 }
 
 unsafe extern "C" fn free_box(data: *mut c_void, len: *mut c_void) {
-    // SAFETY: `data` and `len` are of the boxed slice that `From<Vec<u8>>` gave away.
+    // SAFETY: `data` and `len` belong to the boxed slice that `From<Vec<u8>>` has released.
     drop(unsafe {
         Box::from_raw(ptr::slice_from_raw_parts_mut(
             data.cast::<u8>(),
@@ -170,7 +174,7 @@ unsafe extern "C" fn free_box(data: *mut c_void, len: *mut c_void) {
     });
 }
 
-/// Bytes in the hands of libzmq.
+/// Bytes lent to libzmq.
 struct Loan {
     raw: Raw,
     in_flight: Arc<BytesInFlight>,
@@ -178,7 +182,7 @@ struct Loan {
 }
 
 unsafe extern "C" fn end_loan(_data: *mut c_void, loan: *mut c_void) {
-    // SAFETY: `loan` is the box that `lent` gave away.
+    // SAFETY: `loan` is the box that `lent` has released.
     let loan = unsafe { Box::from_raw(loan.cast::<Loan>()) };
     drop(loan.raw);
     loan.in_flight.subtract(loan.cost);

@@ -1,4 +1,4 @@
-//! Reactor threads: each runs the drivers that were given to it, on a tokio runtime of its own.
+//! Reactor threads. Each runs its drivers on its own tokio runtime.
 
 use super::Error;
 use std::future::Future;
@@ -10,14 +10,14 @@ use tokio::task::LocalSet;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A thread that runs drivers. It ends when the last handle is gone; each driver holds one.
+/// A thread that runs drivers. Each driver holds a handle; the thread ends with the last one.
 #[derive(Debug)]
 pub(super) struct Reactor {
     jobs: mpsc::UnboundedSender<Job>,
 }
 
 impl Reactor {
-    /// A thread of its own: for a broker, which may keep a core busy.
+    /// Starts a separate thread, for a broker, which may keep a core busy.
     pub(super) fn spawn(name: &str) -> Result<Arc<Reactor>, Error> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -49,7 +49,7 @@ impl Reactor {
         Ok(reactor)
     }
 
-    /// Makes a driver on this thread, where it stays.
+    /// Makes a driver on this thread, where it remains.
     pub(super) fn drive<D>(self: Arc<Self>, driver: impl FnOnce() -> D + Send + 'static)
     where
         D: Future<Output = ()> + 'static,
@@ -59,11 +59,11 @@ impl Reactor {
             let driver = driver();
             tokio::task::spawn_local(async move {
                 driver.await;
-                // Only now may the thread end.
+                // The thread must not end before.
                 drop(reactor);
             });
         });
-        // The thread lives as long as `self` does.
+        // Sending cannot fail: the thread lives as long as `self`.
         let _ = self.jobs.send(job);
     }
 }

@@ -1,7 +1,7 @@
-//! Waiting for a libzmq socket without blocking the reactor.
+//! Waits for a libzmq socket without blocking the reactor.
 //!
-//! libzmq gives out a descriptor that becomes readable when the socket has news. On Unix tokio
-//! watches it. Elsewhere tokio can't watch a foreign descriptor, so a thread does, one for all.
+//! libzmq's descriptor becomes readable when the socket has news. On Unix tokio watches it.
+//! Elsewhere tokio cannot watch a foreign descriptor, so one thread watches those of all sockets.
 
 #[cfg(any(not(unix), test))]
 mod thread;
@@ -25,14 +25,14 @@ mod watched {
 
     impl Readiness {
         pub(in crate::io) fn new(fd: RawFd) -> Result<Self, Error> {
-            // SAFETY: the socket keeps its descriptor open until after it has dropped this watch.
+            // SAFETY: the socket keeps its descriptor open until it has dropped this registration.
             unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }
                 .map(|fd| Readiness { fd })
                 .map_err(|error| Error::from_os(&error.into(), "cannot watch a socket"))
         }
 
-        /// Clears the readiness before the caller looks at the socket: news that comes in while it
-        /// looks is an edge of its own.
+        /// Clears the readiness before the caller looks at the socket, so that news that arrive
+        /// during the look are a new edge.
         pub(in crate::io) async fn wait(&self) -> Result<(), Error> {
             match self.fd.readable().await {
                 Ok(mut guard) => {

@@ -1,8 +1,8 @@
-//! The way to a broker: the addresses behind its endpoint, one after the other.
+//! The addresses of a broker's endpoint, tried one after the other.
 //!
-//! A name is looked up by the system's rules, on a thread of its own, because that may take as long as
-//! it likes: libzmq would do it on the thread that carries all messages of the process. Each address
-//! gets one attempt, in the system's order; after the last the name is looked up again.
+//! The system looks a name up, on a separate thread, because it may take any time; libzmq would do
+//! it on the thread that carries all messages of the process. Each address gets one attempt, in the
+//! system's order. After the last one the name is looked up again.
 
 use super::address::Address;
 use super::socket::Socket;
@@ -16,38 +16,38 @@ use tokio::sync::Notify;
 use tokio::sync::oneshot::{self, Receiver};
 use tokio::time::sleep_until;
 
-/// After a look-up that failed.
+/// Pause after a failed lookup.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How long attempts may fail before that is told, and how long at most until it is told again.
+/// Time from the first failed attempt to its report; then the longest interval between reports.
 const TELL: Duration = Duration::from_secs(1);
 const MAX_TELL: Duration = Duration::from_secs(60);
 
-/// How long a look at why attempts fail may take.
+/// Maximum duration of a probe of why attempts fail.
 const PROBE: Duration = Duration::from_secs(2);
 
 type Found = Result<Vec<SocketAddr>, Error>;
 
 enum State {
-    /// Attempts are libzmq's matter.
+    /// Not a name: libzmq makes all attempts.
     Fixed,
     /// The name is being looked up.
     Looking(Receiver<Found>),
-    /// It could not be; it is looked up again then.
+    /// The next lookup follows at this time.
     Resting(Time),
-    /// This address has its attempt, and these come after it.
+    /// The address that is being tried, and the remaining ones.
     Trying(Address, std::vec::IntoIter<SocketAddr>),
 }
 
 pub(super) struct Route {
     address: Address,
     state: State,
-    /// Since when attempts fail, and when to tell.
+    /// The time of the first failed attempt, and of the next report.
     failing: Option<(Time, Time)>,
-    /// Why the last one did.
+    /// The running probe, and the reason of the last failure.
     probe: Option<Receiver<Option<Error>>>,
     reason: Option<Error>,
-    /// A thread has answered.
+    /// Notified when a lookup or a probe has a result.
     answered: Arc<Notify>,
 }
 
@@ -67,7 +67,7 @@ impl Route {
         &self.address
     }
 
-    /// A new socket begins. An endpoint that is no name is an error at once if it is none at all.
+    /// Starts with a new socket. Returns an error if the endpoint has no name and is invalid.
     pub(super) fn begin(&mut self, socket: &Socket) -> Result<(), Error> {
         if self.address.name().is_none() {
             self.state = State::Fixed;
@@ -77,7 +77,7 @@ impl Route {
         Ok(())
     }
 
-    /// There is a connection.
+    /// Reports a connection.
     pub(super) fn arrived(&mut self) {
         self.failing = None;
         self.probe = None;
@@ -111,7 +111,7 @@ impl Route {
         };
     }
 
-    /// An attempt failed: the next address has its turn.
+    /// Reports a failed attempt: the next address is tried.
     pub(super) fn failed(&mut self, socket: &Socket) {
         let now = clock::now();
         self.failing.get_or_insert((now, now + TELL));
@@ -125,13 +125,14 @@ impl Route {
                         self.state = State::Resting(now);
                     }
                 }
-                // After the last one's attempt comes a rest, as between libzmq's own.
+                // The attempts at the last address are followed by a pause, as between libzmq's
+                // own.
                 None => self.state = State::Resting(now + REST),
             }
         }
     }
 
-    /// libzmq says that an attempt failed, and not why.
+    /// Starts a probe: libzmq reports that an attempt failed, and not why.
     fn ask_why(&mut self) {
         if self.probe.is_some() {
             return;
@@ -151,7 +152,7 @@ impl Route {
         self.probe = asking.is_ok().then_some(inbox);
     }
 
-    /// Takes what has become of look-ups, and says why attempts fail, if that is to be told now.
+    /// Processes results of lookups and probes. Returns why attempts fail, if a report is due.
     pub(super) fn advance(&mut self, socket: &Socket) -> Option<Error> {
         let now = clock::now();
         if let State::Looking(inbox) = &mut self.state {
@@ -201,7 +202,7 @@ impl Route {
         }
     }
 
-    /// Until [`advance`](Self::advance) has something to do.
+    /// Waits until [`advance`](Self::advance) has something to do.
     pub(super) async fn news(&self) {
         let rest = async {
             match self.state {
@@ -216,10 +217,11 @@ impl Route {
     }
 }
 
-/// Between the last address of a name and the next look-up.
+/// Pause between the last address of a name and the next lookup.
 const REST: Duration = Duration::from_millis(100);
 
-/// `localhost` is this host, on both families (RFC 6761), whatever the system's tables say of it.
+/// Adds missing loopback addresses: `localhost` means this host on both families (RFC 6761),
+/// whatever the system's tables contain.
 fn both_loopbacks(mut found: Vec<SocketAddr>, port: u16) -> Vec<SocketAddr> {
     let loopbacks = [
         IpAddr::from(Ipv4Addr::LOCALHOST),
@@ -233,7 +235,7 @@ fn both_loopbacks(mut found: Vec<SocketAddr>, port: u16) -> Vec<SocketAddr> {
     found
 }
 
-/// What a plain attempt ends with; nothing if it does not fail.
+/// The error of a plain connection attempt; `None` if it succeeds.
 fn why(address: &Address) -> Option<Error> {
     let doing = format!("cannot connect to {}", address.text());
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! The driver of a broker: one machine, one ROUTER, a thread of its own.
+//! The driver of a broker: one machine, one ROUTER, a separate thread.
 
 mod backlog;
 mod life;
@@ -27,76 +27,78 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// What its user wants of a broker.
+/// A command of the broker's user.
 #[derive(Debug)]
 pub enum Command {
-    /// The authenticator has other rules.
+    /// The authenticator has new rules.
     Rules,
-    /// Whether a peer is let in, see [`AuthNotice::Authenticate`].
+    /// A decision whether to admit a peer, see [`AuthNotice::Authenticate`].
     Authenticated {
-        /// Names the question.
+        /// The id of the question.
         ticket: u64,
-        /// The answer.
+        /// The decision.
         verdict: Verdict,
     },
-    /// Whether a user may do something, see [`Authorize`](crate::proto::broker::BrokerEvent::Authorize).
+    /// A decision about a permission, see
+    /// [`Authorize`](crate::proto::broker::BrokerEvent::Authorize).
     Authorized {
-        /// Names the question.
+        /// The id of the question.
         id: u64,
-        /// The answer.
+        /// The decision.
         allowed: bool,
     },
-    /// Asks for a snapshot, under this name.
+    /// Requests a snapshot with this id.
     Stats(u64),
-    /// Leave everything to other brokers, and go; what runs has so long to end, `None` is without end.
+    /// Hands over to other brokers, and ends. Running requests have this time to end; `None` means
+    /// no limit.
     Stop(Option<Duration>),
-    /// End everything, and go.
+    /// Ends all requests, and ends.
     Discard,
 }
 
-/// How a broker is reached, and by whom.
+/// How a broker listens.
 #[derive(Debug)]
 pub struct Listen {
-    /// Where to bind; at least one.
+    /// The endpoints to bind; at least one.
     pub endpoints: Vec<Address>,
-    /// The mode of the files of ipc endpoints, if not the system's.
+    /// The mode of the files of ipc endpoints; `None` for the system's default.
     pub ipc_mode: Option<u32>,
-    /// The mechanism and the authenticator; `None`: everybody is let in.
+    /// The mechanism and the authenticator; `None` admits everyone.
     pub security: Option<(ServerSecurity, Arc<Authenticator>)>,
     /// With security: the user as which peers in this process act, over inproc.
     pub inproc_user: Option<String>,
     /// How long a handshake may take, in ms.
     pub handshake_ms: i32,
-    /// How many bytes may lie ready for each peer.
+    /// Maximum bytes of waiting messages for each peer.
     pub max_peer_bytes: usize,
-    /// The largest body that is taken.
+    /// The largest accepted body, in bytes.
     pub max_message: u64,
-    /// How many connections there may be.
+    /// Limits on connections.
     pub connections: ConnectionLimits,
-    /// Where the machine's refusals are counted.
+    /// The machine's counters of refusals.
     pub refusals: Arc<Mutex<Refusals>>,
 }
 
-/// What the driver reports.
+/// A report of the driver.
 #[derive(Debug)]
 pub enum Notice {
-    /// It is bound to these endpoints, with the ports that a `*` became.
+    /// It is bound to these endpoints, with the ports in place of `*`.
     Started(Vec<String>),
-    /// It is not; the driver is gone.
+    /// The driver could not start, and has ended.
     StartFailed(Error),
-    /// The machine says.
+    /// An event of the machine.
     Event(Told),
-    /// The snapshot that was asked for under this name, as JSON.
+    /// The snapshot requested with this id, as JSON.
     Stats(u64, String),
-    /// The authenticator says.
+    /// A notice of the authenticator.
     Authenticator(AuthNotice),
-    /// Of its connections; and how many such notices were left out before it.
+    /// A notice about a connection, and the number of suppressed ones before it.
     Connection(ConnectionNotice, u64),
-    /// The socket is closed; the driver is gone.
+    /// The socket is closed; the driver has ended.
     Stopped,
 }
 
-/// Starts a driver on a thread of its own. Dropping the sender stops it where it stands.
+/// Starts a driver on a separate thread. Dropping the sender stops it immediately.
 pub fn start(
     config: BrokerConfig,
     listen: Listen,
@@ -163,12 +165,12 @@ pub fn start(
     Ok(commands)
 }
 
-/// How many cores this process may use at a time.
+/// The number of cores that this process may use.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// All endpoints or none.
+/// Binds all endpoints, or none.
 async fn open(listen: &Listen, gone: &[u8]) -> Result<(Socket, Connections, Vec<Bound>), Error> {
     let socket = Socket::router(gone)?;
     socket.limit_handshakes(listen.handshake_ms as c_int)?;
@@ -198,11 +200,11 @@ async fn open(listen: &Listen, gone: &[u8]) -> Result<(Socket, Connections, Vec<
     }
 }
 
-/// Who is let in, while the broker runs.
+/// The authentication of a running broker.
 struct Guard {
     authenticator: Arc<Authenticator>,
     registration: Registration,
-    /// Of the rules that the machine has.
+    /// The epoch of the machine's rules.
     epoch: u64,
 }
 
@@ -212,7 +214,7 @@ impl Guard {
         queue: Arc<NoticeQueue<Notice>>,
         allowance: Arc<Mutex<Allowance>>,
     ) -> Result<Self, Error> {
-        // The authenticator's questions decide, so they are never dropped; the handler bounds them.
+        // Questions require an answer, so they are never dropped; the handler limits their number.
         let tell = move |mut notice: AuthNotice| {
             if let AuthNotice::Refused { missed, .. } = &mut notice {
                 let mut allowance = allowance.lock().unwrap_or_else(PoisonError::into_inner);
@@ -239,32 +241,32 @@ struct Driver {
     /// Who a peer over inproc is, if such peers are let in.
     in_process: Option<String>,
     connections: Connections,
-    /// For the events that strangers cause.
+    /// Limits events that unauthenticated peers cause.
     allowance: Arc<Mutex<Allowance>>,
     refusals: Arc<Mutex<Refusals>>,
-    /// Those of earlier lives.
+    /// The refusals of earlier lives.
     earlier: Refusals,
     socket: Socket,
-    /// What peers do not take at once.
+    /// Messages that peers have not taken.
     outbound: Outbound,
-    /// Whether to look for the next message before going to sleep.
+    /// Decides whether to spin for the next message before sleeping.
     spinner: Spinner,
-    /// Its endpoints.
+    /// The bound endpoints.
     bound: Vec<Bound>,
-    /// The frame by which the transport says that a peer's connection broke. Random, so that it
-    /// can't be mistaken for what a peer sent.
+    /// The frame by which libzmq reports that a peer's connection broke. It is random, so that no
+    /// peer can send it by chance.
     gone: [u8; 16],
     inbox: UnboundedReceiver<Command>,
     queue: Arc<NoticeQueue<Notice>>,
     inbound: Inbound,
-    /// What peers have sent beyond what is done at once.
+    /// Messages of peers that have exceeded their quantum.
     backlog: Turns<Inbound>,
     coalescer: Coalescer,
-    /// Reused from message to message.
+    /// Reused for each message.
     frames: Vec<Message>,
-    /// How many messages the last turn brought.
+    /// The number of messages in the last turn.
     received: usize,
     deadline_gate: DeadlineGate,
-    /// Set when it is to stop: when what runs has had its time, which may be without end.
+    /// Set when the driver has to stop: the end of the time for running requests, if it is limited.
     leaves_at: Option<Option<Time>>,
 }

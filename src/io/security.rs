@@ -1,4 +1,4 @@
-//! Security mechanisms: what a socket is to use, and CURVE's keys.
+//! Security mechanisms of sockets, and keys of CURVE.
 
 use super::Error;
 use std::ffi::{CString, c_char};
@@ -12,7 +12,7 @@ pub struct Key(pub(super) [u8; 32]);
 const Z85_LEN: usize = 40;
 
 impl Key {
-    /// Out of 40 characters of Z85, which the caller has checked.
+    /// Parses 40 characters of Z85, which the caller has checked.
     pub fn from_z85(text: &str) -> Option<Self> {
         let text = CString::new(text)
             .ok()
@@ -23,7 +23,7 @@ impl Key {
         (!decoded.is_null()).then_some(Key(key))
     }
 
-    /// As 40 characters of Z85.
+    /// Encodes the key as 40 characters of Z85.
     pub fn to_z85(self) -> String {
         let mut text = [0u8; Z85_LEN + 1];
         // SAFETY: 32 bytes become 40 characters and a NUL.
@@ -32,14 +32,14 @@ impl Key {
     }
 }
 
-/// Public keys are no secret, but nothing here needs to print any.
+/// Keys are not printed.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(…)")
     }
 }
 
-/// A new pair: public and secret, as Z85.
+/// Makes a new key pair: public and secret key as Z85.
 pub fn key_pair() -> Result<(String, String), Error> {
     let mut public = [0u8; Z85_LEN + 1];
     let mut secret = [0u8; Z85_LEN + 1];
@@ -54,7 +54,7 @@ pub fn key_pair() -> Result<(String, String), Error> {
     Ok((text(&public), text(&secret)))
 }
 
-/// The public key of a secret key, both as Z85.
+/// Derives the public key from a secret key, both as Z85.
 pub fn public_key(secret: &str) -> Option<String> {
     let secret = CString::new(secret).ok()?;
     let mut public = [0 as c_char; Z85_LEN + 1];
@@ -64,10 +64,10 @@ pub fn public_key(secret: &str) -> Option<String> {
     (rc == 0).then(|| String::from_utf8_lossy(&public).into_owned())
 }
 
-/// The mechanism of a socket that connects.
+/// The mechanism of a connecting socket.
 #[derive(Clone)]
 pub enum ClientSecurity {
-    /// None.
+    /// No mechanism.
     Null,
     /// CURVE.
     Curve {
@@ -97,7 +97,7 @@ impl fmt::Debug for ClientSecurity {
     }
 }
 
-/// The mechanism of a socket that is bound.
+/// The mechanism of a bound socket.
 #[derive(Clone, Copy, Debug)]
 pub enum ServerSecurity {
     /// CURVE.
@@ -109,23 +109,23 @@ pub enum ServerSecurity {
     Plain,
 }
 
-/// What a monitor says of a handshake that failed.
+/// A monitor's report about a failed handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandshakeFailure {
-    /// The other side has decided so; the status is that of ZAP.
+    /// The other side has refused; the value is its ZAP status.
     Refused(u32),
-    /// The two sides want different mechanisms.
+    /// The two sides use different mechanisms.
     Mechanism,
-    /// What came can't be opened with the keys that are there.
+    /// A message cannot be decrypted with the present keys.
     Cryptographic,
-    /// Something else that breaks the protocol.
+    /// Another violation of the protocol.
     Protocol,
-    /// The connection ended before the handshake did.
+    /// The connection ended before the handshake.
     Closed,
 }
 
 impl HandshakeFailure {
-    /// Out of a monitor's event; `None` if it is about something else.
+    /// Converts a monitor's event; `None` if it is another event.
     pub(super) fn from_event(event: u32, value: u32) -> Option<Self> {
         const CRYPTOGRAPHIC: u32 = 0x1100_0001;
         const MECHANISM_MISMATCH: u32 = 0x1100_0002;
@@ -143,7 +143,7 @@ impl HandshakeFailure {
         })
     }
 
-    /// For a peer that was turned away.
+    /// The description for the refused peer.
     pub fn as_str(self) -> &'static str {
         match self {
             HandshakeFailure::Refused(500) => "the broker could not decide",
@@ -155,7 +155,7 @@ impl HandshakeFailure {
         }
     }
 
-    /// For the broker that turned a peer away.
+    /// The description for the broker that has refused a peer.
     pub fn reason_at_broker(self) -> &'static str {
         match self {
             HandshakeFailure::Mechanism => "another security mechanism",

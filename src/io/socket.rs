@@ -1,4 +1,4 @@
-//! One libzmq socket in the hands of one driver.
+//! One libzmq socket, owned by one driver.
 
 mod address;
 mod file;
@@ -16,35 +16,35 @@ use crate::wire::sizes::FRAME_RESERVE;
 use std::ffi::{CString, c_int, c_void};
 use std::sync::Arc;
 
-/// How long a closed socket may try to hand what was sent to peers that are connected. Long enough
-/// for a goodbye, short enough for a process that is to end within a second.
+/// How long a closed socket may continue to send to connected peers. Long enough for a DISCONNECT,
+/// short enough for a process that has to end within a second.
 const LINGER_MS: c_int = 400;
 
-/// After how many seconds without an answer the system gives a connection up.
+/// After how many seconds without an answer the system ends a connection.
 const DEAD_S: c_int = 10;
 
-/// How long a connection may take to be made. The system's own patience is minutes, in which it asks
-/// ever more rarely, and so finds a host that comes back late.
+/// Maximum duration of a connection attempt. The system's default is minutes with growing
+/// intervals, which detects a host that comes back late.
 const CONNECT_MS: c_int = DEAD_S * 1000;
 
-/// After how many silent seconds a broker's kernel asks whether the host at the other end is still
-/// there, how many seconds it waits for each answer, and how often it asks. A client need not say
-/// anything while it waits, for ever if it wants to; this alone tells that it has vanished.
+/// Keep-alive of a broker's connections: idle time, interval between probes (both in seconds), and
+/// number of probes. A waiting client may be silent for any time, so nothing else detects that it
+/// has vanished.
 const KEEPALIVE: [c_int; 3] = [60, 10, 6];
 
 /// A ROUTER, a DEALER or an end of a monitor, closed on drop.
 pub(super) struct Socket {
     raw: *mut c_void,
     readiness: Option<Readiness>,
-    /// Not let go before the socket is closed. The authenticator has no share: its socket ends with
+    /// Released after the socket is closed. `None` for the authenticator, whose socket ends with
     /// the context, which waits for it.
     context: Option<Arc<Context>>,
 }
 
 impl Socket {
-    /// A ROUTER that tells when a message can't be delivered, lets a peer that comes back take its
-    /// identity over from its dead connection, and reports a broken connection by `gone`, a frame
-    /// that looks as if the peer had sent it.
+    /// Makes a ROUTER that reports undeliverable messages, that hands the identity of a returning
+    /// peer over from its dead connection, and that reports a broken connection by `gone`, a frame
+    /// that appears to come from the peer.
     pub(super) fn router(gone: &[u8]) -> Result<Self, Error> {
         let socket = Socket::new(zmq_sys::ZMQ_ROUTER as c_int)?;
         socket.set(zmq_sys::ZMQ_ROUTER_MANDATORY as c_int, 1)?;
@@ -60,11 +60,11 @@ impl Socket {
         Ok(socket)
     }
 
-    /// A DEALER that reports a broken connection by `gone`, a frame that looks as if the peer had
-    /// sent it, after all that the peer did send.
+    /// Makes a DEALER that reports a broken connection by `gone`, a frame that appears to come from
+    /// the peer, after all messages of the peer.
     ///
-    /// Not with ZMQ_IMMEDIATE, which would tell both ends of a connection by what can be sent: when
-    /// the connection breaks it throws away what was received and not read.
+    /// ZMQ_IMMEDIATE would report both ends of a connection by writability, but it discards
+    /// received, unread messages when the connection breaks.
     pub(super) fn dealer(identity: &[u8], reconnect_ms: c_int, gone: &[u8]) -> Result<Self, Error> {
         let socket = Socket::new(zmq_sys::ZMQ_DEALER as c_int)?;
         if !identity.is_empty() {
@@ -76,18 +76,18 @@ impl Socket {
         Ok(socket)
     }
 
-    /// One end of a monitor.
+    /// Makes one end of a monitor.
     pub(super) fn pair() -> Result<Self, Error> {
         Socket::new(zmq_sys::ZMQ_PAIR as c_int)
     }
 
-    /// The authenticator's: a ROUTER, because answers come in any order.
+    /// Makes the socket of the authenticator: a ROUTER, because replies are sent in any order.
     ///
     /// # Safety
     ///
     /// The context is alive; from then on it waits for this socket before it ends.
     pub(super) unsafe fn zap_handler(context: *mut c_void) -> Result<Self, Error> {
-        // SAFETY: as the caller says.
+        // SAFETY: guaranteed by the caller.
         unsafe { Socket::in_context(context, None, zmq_sys::ZMQ_ROUTER as c_int) }
     }
 
@@ -116,8 +116,8 @@ impl Socket {
             readiness: None,
             context,
         };
-        // Without limits: what must be bounded is bounded by the machines, which can say so; at a
-        // high water mark libzmq would drop or block. A ROUTER that says when it would has one.
+        // No high water marks: the machines limit what has to be limited and can report it, whereas
+        // libzmq drops or blocks at a mark. A mandatory ROUTER gets one elsewhere.
         socket.set(zmq_sys::ZMQ_SNDHWM as c_int, 0)?;
         socket.set(zmq_sys::ZMQ_RCVHWM as c_int, 0)?;
         socket.set(zmq_sys::ZMQ_LINGER as c_int, LINGER_MS)?;
@@ -125,16 +125,16 @@ impl Socket {
         Ok(socket)
     }
 
-    /// Has libzmq end a connection over which a frame for a body of more than `body` bytes is announced,
-    /// before it makes room for it. Counts for whatever is bound or connected after this.
+    /// Sets the maximum size of a frame for a body of `body` bytes. libzmq ends a connection that
+    /// announces a larger one before it allocates memory. Applies to later binds and connects.
     pub(super) fn limit_frames(&self, body: u64) -> Result<(), Error> {
         let frame = i64::try_from(body.saturating_add(FRAME_RESERVE)).unwrap_or(i64::MAX);
         self.set_bytes(zmq_sys::ZMQ_MAXMSGSIZE as c_int, &frame.to_ne_bytes())
     }
 
-    /// Has libzmq bind a PAIR of its own to `address`, and report events there.
+    /// Has libzmq bind a PAIR to `address` and report events there.
     pub(super) fn report_events(&self, address: &str, events: u64) -> Result<(), Error> {
-        /// The form of the reports that names both ends of a connection.
+        /// The version of reports that contain both ends of a connection.
         const VERSION: c_int = 2;
         let address = CString::new(address).unwrap_or_default();
         let (address, kind) = (address.as_ptr(), zmq_sys::ZMQ_PAIR as c_int);
@@ -154,15 +154,15 @@ impl Socket {
         unsafe { zmq_sys::zmq_socket_monitor(self.raw, std::ptr::null(), 0) };
     }
 
-    /// Closes it without sending what is not sent yet: it was for a peer that is gone, and must not
-    /// reach the one that takes its place.
+    /// Closes the socket and discards unsent messages: they were for a peer that is gone, and must
+    /// not reach its successor.
     pub(super) fn abandon(self) {
-        // Nothing can be done about a failure, and nothing depends on it.
+        // A failure has no remedy and no consequence.
         let _ = self.set(zmq_sys::ZMQ_LINGER as c_int, 0);
     }
 
-    /// Whether there is something to receive, and whether there is a connection to send to. Asking
-    /// is what makes libzmq look at its own mailbox, and re-arms [`readable`](Self::ready).
+    /// Whether a message can be received, and whether one can be sent. The call makes libzmq read
+    /// its mailbox, and re-arms [`ready`](Self::ready).
     pub(super) fn events(&self) -> Result<(bool, bool), Error> {
         let mut events = [0u8; size_of::<c_int>()];
         self.get(zmq_sys::ZMQ_EVENTS as c_int, &mut events)?;
@@ -173,8 +173,9 @@ impl Socket {
         ))
     }
 
-    /// Waits until libzmq has news; [`events`](Self::events) tells which. It is edge-triggered:
-    /// before waiting, the caller must have seen from `events` that there is nothing to receive.
+    /// Waits until libzmq has news; [`events`](Self::events) tells which. The wait is
+    /// edge-triggered: the caller must have seen from `events` before that there is nothing to
+    /// receive.
     pub(super) async fn ready(&self) -> Result<(), Error> {
         match &self.readiness {
             Some(readiness) => readiness.wait().await,
@@ -218,9 +219,9 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // The descriptor is libzmq's: nobody may watch it any more when the socket closes it.
+        // The descriptor belongs to libzmq: the wait must end before the socket closes it.
         self.readiness = None;
-        // SAFETY: the socket is open, and nobody can use it after this.
+        // SAFETY: the socket is open and not used afterwards.
         unsafe { zmq_sys::zmq_close(self.raw) };
     }
 }

@@ -1,18 +1,20 @@
-//! Whether a broker's thread looks for the next message before it goes to sleep, and for how long.
+//! Decides whether a broker's thread spins for the next message before it sleeps, and for how long.
 //!
-//! Waking a sleeping thread takes longer than a message takes to travel. Where one request follows the other, a
-//! thread that stays awake saves that time twice a round trip; where nothing follows soon, it only burns a core.
-//! [`Spin::Auto`] learns from the gaps between messages:
+//! Waking a sleeping thread takes longer than transporting a message. In a continuous sequence of
+//! requests a spinning thread saves that time twice a round trip; otherwise it only occupies a
+//! core. [`Spin::Auto`] learns from the gaps between messages:
 //!
-//! - Gaps are predicted apart for the two states in which a broker waits: for a worker that has a request, and for
-//!   a client to send one. Under a trickle the first gap is short and the second is long.
-//! - The thread spins only if the latest [`STREAK`] gaps of that state were all short, and for a bit longer than the
-//!   longest of them. Gaps are measured while the thread sleeps as well, so nothing is spun to find out.
-//! - Spinning has a budget of [`SHARE`] of the time. It is not counted while gaps of both states are short: then
-//!   one request follows the other, and each spin replaces a wake-up.
-//! - A spin in which the clock jumps has taken a core that somebody else wanted, perhaps the peer that it waits for.
-//!   No spin follows for a time that doubles with each such event.
-//! - A process that may use one core alone never spins.
+//! - Gaps are predicted separately for the two states in which a broker waits: for a worker that
+//!   has a request, and for a client's next request. At a low request rate the first gap is short
+//!   and the second is long.
+//! - The thread spins only if the latest [`STREAK`] gaps of that state were all short, and for
+//!   slightly longer than the longest of them. Gaps are measured while the thread sleeps as well,
+//!   so no spin is needed to measure them.
+//! - Spinning has a budget of [`SHARE`] of the time. It is not charged while gaps of both states
+//!   are short: then requests follow each other, and each spin replaces a wake-up.
+//! - A spin in which the clock jumps has occupied a core that another thread needed, perhaps the
+//!   awaited peer's. No spin follows for a time that doubles with each such event.
+//! - A process that may use only one core never spins.
 
 use crate::proto::Time;
 use std::time::Duration;
@@ -20,46 +22,46 @@ use std::time::Duration;
 /// The option `spin` of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spin {
-    /// By what the traffic is like.
+    /// Depends on the traffic.
     Auto,
-    /// After each turn that brought a trickle, for so long; zero is never.
+    /// For this long after each turn with few messages; zero never spins.
     For(Duration),
 }
 
-/// What a broker waits for, as far as it matters to how soon that comes.
+/// What a broker waits for, as far as it affects the gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Awaited {
     /// A client's next request.
     Request,
-    /// A worker's reply, as requests are outstanding.
+    /// A worker's reply; requests are outstanding.
     Reply,
 }
 
-/// Gaps up to this length are short. A few wake-ups of a thread cost as much.
+/// Maximum length of a short gap: about the cost of a few wake-ups.
 const SHORT: Duration = Duration::from_micros(300);
 
-/// How many gaps in a row have to be short.
+/// The required number of consecutive short gaps.
 const STREAK: u32 = 8;
 
-/// Spinning may take one part in so many of the time.
+/// Spinning may take one part in this many of the time.
 const SHARE: u32 = 10;
 
-/// How much of the budget may be saved up.
+/// Maximum saved budget.
 const MAX_SAVED: Duration = Duration::from_millis(20);
 
-/// The clock of a thread that keeps its core does not jump by that much.
+/// A clock jump of this length means that the thread was taken off its core.
 const JUMP: Duration = Duration::from_micros(60);
 
-/// The first pause after a jump, and the longest.
+/// The first and the longest pause after a jump.
 const PAUSE: Duration = Duration::from_millis(10);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// The gaps of one state.
 #[derive(Debug, Default)]
 struct Gaps {
-    /// How many in a row were short.
+    /// The number of consecutive short gaps.
     streak: u32,
-    /// The longest of late: decays by an eighth with each gap.
+    /// The longest recent gap; decays by an eighth with each gap.
     longest: Duration,
 }
 
@@ -79,26 +81,27 @@ impl Gaps {
     }
 }
 
-/// Decides when to spin. The owner says when its thread runs out of work and when it has some again.
+/// Decides when to spin. The owner reports when its thread runs out of work and when it has work
+/// again.
 #[derive(Debug)]
 pub(super) struct Spinner {
     mode: Spin,
     request: Gaps,
     reply: Gaps,
-    /// Since when the thread has nothing to do, and what it waits for.
+    /// Since when the thread is idle, and what it waits for.
     idle: Option<(Time, Awaited)>,
-    /// The latest moment at which it was seen to run in this spin.
+    /// The last time at which the thread was running in this spin.
     seen: Time,
     saved: Duration,
-    /// Until when the budget was given.
+    /// The time up to which the budget was added.
     paid: Time,
-    /// No spin before this time, and how long the next pause is.
+    /// The end of the current pause, and the length of the next one.
     paused: Time,
     pause: Duration,
 }
 
 impl Spinner {
-    /// `cores` is how many this process may use.
+    /// `cores` is the number of cores that this process may use.
     pub(super) fn new(mode: Spin, cores: usize) -> Self {
         let mode = match mode {
             Spin::Auto if cores < 2 => Spin::For(Duration::ZERO),
@@ -117,7 +120,7 @@ impl Spinner {
         }
     }
 
-    /// The thread has nothing to do. Returns how long it is to look for more, if at all.
+    /// Reports that the thread has no work. Returns how long to spin, if at all.
     pub(super) fn idle(&mut self, now: Time, awaited: Awaited) -> Option<Duration> {
         match self.mode {
             Spin::For(length) => (!length.is_zero()).then_some(length),
@@ -146,12 +149,13 @@ impl Spinner {
         (self.saved >= length).then_some(length)
     }
 
-    /// One request follows the other.
+    /// Whether requests follow each other without a gap.
     fn is_continuous(&self) -> bool {
         self.request.are_short() && self.reply.are_short()
     }
 
-    /// The thread spins and has seen nothing yet. False if it is to stop, since it was taken off its core.
+    /// Reports an unsuccessful spin so far. Returns false if the thread has to stop, because it was
+    /// taken off its core.
     pub(super) fn goes_on(&mut self, now: Time) -> bool {
         let jumped = self.mode == Spin::Auto && now.since(self.seen) > JUMP;
         self.seen = now;
@@ -162,7 +166,7 @@ impl Spinner {
         !jumped
     }
 
-    /// There is something to do again. `spun` says that the thread found it by spinning.
+    /// Reports that there is work again. `spun` means that the thread found it by spinning.
     pub(super) fn busy(&mut self, now: Time, spun: bool) {
         let Some((since, awaited)) = self.idle.take() else {
             return;
@@ -178,7 +182,7 @@ impl Spinner {
         }
     }
 
-    /// The thread has spun for so long and found nothing.
+    /// Reports a spin of this length without a result.
     pub(super) fn missed(&mut self, spun: Duration) {
         self.charge(spun);
     }
@@ -198,8 +202,8 @@ mod tests {
         Duration::from_micros(us)
     }
 
-    /// Plays gaps in turn, from a client and from a worker; returns for how many of them the thread was told to
-    /// spin, and how much time that took.
+    /// Plays alternating gaps of a client and a worker. Returns the number of spins and their total
+    /// length.
     fn play(spinner: &mut Spinner, rounds: usize, request: u64, reply: u64) -> (usize, Duration) {
         let mut now = Time::from_micros(1);
         let (mut spins, mut cost) = (0, Duration::ZERO);

@@ -1,4 +1,4 @@
-//! Batches from JavaScript: records, and the text and blobs that they refer to.
+//! Reads batches from JavaScript: records, and the text and blobs to which they refer.
 
 use super::crossing::{FLAGS, Flag, SUBMIT_FIELDS};
 use super::long;
@@ -10,29 +10,29 @@ use std::ptr;
 
 const FIELDS: usize = SUBMIT_FIELDS as usize;
 
-/// One batch that JavaScript submits, read in order.
+/// A batch from JavaScript, read in order.
 pub(super) struct BatchReader<'a> {
     records: std::slice::ChunksExact<'a, f64>,
     text: Pieces,
     env: Env,
     blobs: std::vec::IntoIter<Blob<'a>>,
-    /// What the last request had that the next may have too.
+    /// Service and options of the last request, which the next one may share.
     last: [Option<Message>; 2],
-    /// How many bytes of data were read.
+    /// The number of data bytes read.
     pub(super) bytes: u64,
 }
 
-/// Data that is not in the text of its batch: bytes, or a string that is to become JSON.
+/// Data outside of the text of a batch: bytes, or a string that becomes JSON.
 pub(super) type Blob<'a> = Either<Uint8Array, JsString<'a>>;
 
-/// What requests have in common.
+/// The parts that consecutive requests may share.
 #[derive(Clone, Copy)]
 pub(super) enum Common {
     Service,
     Options,
 }
 
-/// One record: what it is, whom it is about, and the lengths of its texts.
+/// A record: its kind, its id, and the lengths of its texts.
 pub(super) struct Record {
     pub(super) op: u32,
     blob: bool,
@@ -79,7 +79,8 @@ impl<'a> BatchReader<'a> {
         Ok(Message::from(self.text.next(len as usize)?))
     }
 
-    /// The service, or the options, of a request: the next piece of text, or as of the request before it.
+    /// Reads the service or the options of a request: the next piece of text, or those of the
+    /// previous request.
     pub(super) fn common(&mut self, record: &Record, which: Common, len: f64) -> Result<Message> {
         if !record.same {
             self.last[which as usize] = Some(self.text(len)?);
@@ -87,7 +88,7 @@ impl<'a> BatchReader<'a> {
         self.last[which as usize].clone().ok_or_else(broken)
     }
 
-    /// The record's data: the next piece of text, or the next blob.
+    /// Reads a record's data: the next piece of text or the next blob.
     pub(super) fn body(&mut self, record: &Record, len: f64) -> Result<Body<Message>> {
         let body = self.read_body(record, len)?;
         self.bytes += body.bytes.len() as u64;
@@ -105,27 +106,27 @@ impl<'a> BatchReader<'a> {
     }
 }
 
-/// The two sides disagree about a batch, which is nobody's fault but this package's.
+/// The error for an inconsistent batch, which is a defect of this package.
 pub(super) fn broken() -> Error {
     Error::from_reason("zmq-omdp: a batch that contradicts itself")
 }
 
-/// A string of JavaScript as UTF-8, cut at lengths that count UTF-16 code units.
+/// A JavaScript string as UTF-8, split at lengths in UTF-16 code units.
 struct Pieces {
     bytes: Vec<u8>,
     at: usize,
-    /// Every code unit is one byte, so lengths need no counting.
+    /// Whether every code unit is one byte, so that no length has to be converted.
     ascii: bool,
 }
 
 impl Pieces {
     fn new(env: &Env, text: &JsString<'_>) -> Result<Self> {
         let units = text.utf16_len()?;
-        // A code unit becomes at most three bytes; libuv wants room for a NUL.
+        // A code unit becomes at most three bytes; Node-API writes a final NUL.
         let mut bytes: Vec<u8> = Vec::with_capacity(units * 3 + 1);
         let mut written = 0;
         // SAFETY: the value is a string of this environment; at most `capacity` bytes are written,
-        // and `written` says how many of them.
+        // and their number to `written`.
         unsafe {
             check_status!(sys::napi_get_value_string_utf8(
                 env.raw(),
@@ -156,7 +157,7 @@ impl Pieces {
     }
 }
 
-/// How many bytes of well-formed UTF-8 make so many UTF-16 code units.
+/// Converts a length in UTF-16 code units into one in bytes of well-formed UTF-8.
 fn bytes_of(utf8: &[u8], mut units: usize) -> Option<usize> {
     let mut at = 0;
     while units > 0 {

@@ -1,4 +1,4 @@
-//! Batches to JavaScript: notices become records, one string and some blobs.
+//! Writes batches for JavaScript: notices become records, one string and some blobs.
 
 use super::crossing::{DRAIN_FIELDS, DRAIN_HEADER, Flag, Kind, LeftShift};
 use super::long;
@@ -12,49 +12,51 @@ use std::ptr;
 const FIELDS: usize = DRAIN_FIELDS as usize;
 const HEADER: usize = DRAIN_HEADER as usize;
 
-/// A text from so many bytes on crosses as a blob of its own. So the string of a batch, whose records have three texts
-/// at most, stays far below the longest that V8 can hold, and what V8 can't hold costs its own record alone.
+/// Minimum size of a text that crosses as a blob. The string of a batch, whose records have up to
+/// three texts, thus stays far below V8's maximum length, and a text that V8 cannot hold affects
+/// only its own record.
 const LARGE: usize = 32 * 1024;
 
-/// One batch on its way to JavaScript.
+/// A batch for JavaScript under construction.
 pub(super) struct BatchWriter<'a> {
     into: &'a mut [f64],
     records: usize,
     text: Text,
     blobs: Vec<Blob>,
-    /// What is reported now is shown, and not given yet.
+    /// Whether the current notices are shown offers.
     pub(super) shows: bool,
 }
 
-/// Data that is not in the text of its batch.
+/// Data outside of the text of its batch.
 pub(super) enum Blob {
     Bytes(Message),
-    /// The JSON of a long string without escapes, quotes included: it crosses without them.
+    /// The JSON of a long string without escapes, quotes included; JavaScript gets it without the
+    /// quotes.
     Verbatim(Message, long::Kind),
-    /// Text as it is, which JavaScript may have to parse.
+    /// Text, which JavaScript may have to parse.
     Text(Message),
 }
 
-/// What a worker is told of a request beside its data.
+/// The parts of a worker's request other than its data.
 #[derive(Default)]
 pub(super) struct Terms<'a> {
     /// The client's options, as JSON.
     pub(super) options: &'a [u8],
-    /// The name that the client asked for, if the worker would take another one for it.
+    /// The requested name, if it differs from the worker's service.
     pub(super) service: Option<&'a [u8]>,
-    /// The client's user: the name and, behind a NUL, its metadata as JSON.
+    /// The client's user: its name and, behind a NUL, its metadata as JSON.
     pub(super) user: &'a [u8],
-    /// Which start of the request this is, from 1 on.
+    /// The number of the attempt, from 1.
     pub(super) attempt: u32,
-    /// Which of the worker's services it is for.
+    /// The index of the worker's service.
     pub(super) of_service: usize,
     /// Whether the data are a stream.
     pub(super) stream: bool,
-    /// How many ms are left until its deadline.
+    /// Milliseconds left until the deadline.
     pub(super) left_ms: Option<u32>,
 }
 
-/// A record can say no more.
+/// The largest number of an attempt in a record.
 const MAX_ATTEMPT: u32 = (1 << LeftShift::Stream as u32) - 1;
 
 /// Before and behind the name of a service.
@@ -71,23 +73,23 @@ impl<'a> BatchWriter<'a> {
         }
     }
 
-    /// How many records fit into the array that JavaScript lends.
+    /// The number of records that fit into JavaScript's array.
     pub(super) fn capacity(&self) -> usize {
         self.into.len().saturating_sub(HEADER) / FIELDS
     }
 
-    /// A record without a text.
+    /// Appends a record without text.
     pub(super) fn number(&mut self, kind: Kind, id: u64, n: f64) {
         self.put(kind as u32, id, [0; 3], n);
     }
 
-    /// A record with two short texts; what is longer is cut off.
+    /// Appends a record with two short texts; longer ones are truncated.
     pub(super) fn words(&mut self, kind: Kind, id: u64, a: &str, b: &str) {
         let (a, b) = (self.word(a), self.word(b));
         self.put(kind as u32, id, [a, b, 0], 0.0);
     }
 
-    /// A record with JSON, which may be as long as it likes.
+    /// Appends a record with JSON of any length.
     pub(super) fn json(&mut self, kind: Kind, id: u64, json: &str) {
         let (len, flags) = match json.len() < LARGE {
             true => (self.text.push(json.as_bytes()), 0),
@@ -99,21 +101,22 @@ impl<'a> BatchWriter<'a> {
         self.put(kind as u32 | flags, id, [len, 0, 0], 0.0);
     }
 
-    /// Something that is emitted under its name, with one object.
+    /// Appends an event: its name and an object.
     pub(super) fn event(&mut self, name: &str, payload: &serde_json::Value) {
         let name = self.word(name);
         let (payload, flag) = self.extra(payload.to_string().as_bytes());
         self.put(Kind::Event as u32 | flag, 0, [name, payload, 0], 0.0);
     }
 
-    /// A record with what a worker said. Its number is what a part of this body costs.
+    /// Appends a record with a worker's data. Its number is the cost of this part.
     pub(super) fn body(&mut self, kind: Kind, id: u64, body: Body<Message>) {
         let cost = f64::from(flow::cost(&body));
         let (len, flags) = self.data(body);
         self.put(kind as u32 | flags, id, [len, 0, 0], cost);
     }
 
-    /// A request for a worker. Its number is that of the attempt, and above it what [`LeftShift`] says.
+    /// Appends a request for a worker. Its number is that of the attempt, combined with others by
+    /// [`LeftShift`].
     pub(super) fn request(&mut self, id: u64, body: Body<Message>, terms: &Terms<'_>) {
         let (len, flags) = self.data(body);
         let (options, flag) = self.extra(terms.options);
@@ -135,7 +138,7 @@ impl<'a> BatchWriter<'a> {
         self.put(kind, id, texts, number as f64);
     }
 
-    /// The name that was asked for stands before the user, between two marks.
+    /// Appends the requested name, between two marks, before the user.
     fn service(&mut self, terms: &Terms<'_>) -> usize {
         match terms.service {
             None if terms.user.first() != Some(&SERVICE_MARK) => 0,
@@ -147,7 +150,7 @@ impl<'a> BatchWriter<'a> {
         }
     }
 
-    /// Appends a record: its texts have these lengths in UTF-16 code units.
+    /// Appends a record whose texts have these lengths in UTF-16 code units.
     fn put(&mut self, kind: u32, id: u64, [a, b, c]: [usize; 3], n: f64) {
         let at = HEADER + self.records * FIELDS;
         if let Some(record) = self.into.get_mut(at..at + FIELDS) {
@@ -157,10 +160,11 @@ impl<'a> BatchWriter<'a> {
         }
     }
 
-    /// A body, in the text or as a blob: its length in the text, and the record's flags.
+    /// Adds a body to the text or the blobs. Returns its length in the text, and the record's
+    /// flags.
     fn data(&mut self, body: Body<Message>) -> (usize, u32) {
         let bytes = body.bytes;
-        // What the machines of 1.x peers report has crossed the bridge already.
+        // The machines' bodies are converted from MDP already.
         if body.encoding == Encoding::Binary {
             return self.blob(Blob::Bytes(bytes), 0);
         }
@@ -176,7 +180,7 @@ impl<'a> BatchWriter<'a> {
         (0, Flag::Blob as u32 | flag)
     }
 
-    /// The second text of a record: its length, and the record's flag if it is a blob.
+    /// Adds the second text of a record. Returns its length, and the flag if it is a blob.
     fn extra(&mut self, utf8: &[u8]) -> (usize, u32) {
         if utf8.len() < LARGE {
             return (self.text.push(utf8), 0);
@@ -186,11 +190,11 @@ impl<'a> BatchWriter<'a> {
     }
 
     fn word(&mut self, word: &str) -> usize {
-        // A character that is cut in two is a replacement character.
+        // A truncated character becomes a replacement character.
         self.text.push(&word.as_bytes()[..word.len().min(LARGE)])
     }
 
-    /// Writes the header, and gives the text and the blobs.
+    /// Writes the header, and returns the text and the blobs.
     pub(super) fn finish<'env>(
         self,
         env: &'env Env,
@@ -211,9 +215,9 @@ impl<'a> BatchWriter<'a> {
     }
 }
 
-/// Text on its way into one string. V8 makes a string of bytes or of code units at the cost of a
-/// copy; decoding UTF-8 itself it is several times slower. So what is ASCII stays bytes, and what
-/// is not makes the batch wide.
+/// The text under construction. V8 makes a string from Latin-1 bytes or UTF-16 code units by a
+/// copy, whereas decoding UTF-8 is several times slower. ASCII is therefore kept as bytes; other
+/// text makes the batch wide.
 enum Text {
     Ascii(Vec<u8>),
     Wide(Vec<u16>),
@@ -232,15 +236,15 @@ impl Text {
             return 0;
         };
         let before = units.len();
-        // A peer may send what is no UTF-8: it becomes replacement characters, and then most likely
-        // no JSON, which is found out where it is parsed.
+        // A peer may send invalid UTF-8. It becomes replacement characters; if the result is not
+        // JSON, parsing reports it.
         units.extend(String::from_utf8_lossy(utf8).encode_utf16());
         units.len() - before
     }
 }
 
-/// The blobs of the batch that was drained last, as Buffers and strings. If they may be `kept`, the strings may stay
-/// where they are, as long as anybody has them. `None` is one that JavaScript can't hold.
+/// The blobs of the last drained batch as Buffers and strings; `None` for a blob that JavaScript
+/// cannot hold. If they may be `kept`, the strings may refer to the received bytes.
 pub(super) fn values<'env>(
     env: &'env Env,
     blobs: &mut Vec<Blob>,
@@ -255,10 +259,11 @@ pub(super) fn values<'env>(
     blobs.drain(..).map(made).collect()
 }
 
-/// An exception that is left behind would be thrown from the call of JavaScript that brought us here.
+/// Clears an exception that would otherwise be thrown by the current call from JavaScript.
 fn forget_exception(env: &Env) {
     let (mut pending, mut exception) = (false, ptr::null_mut());
-    // SAFETY: `env` is the environment of this call, and both results are written to variables of their types.
+    // SAFETY: `env` is the environment of this call, and both results are written to variables of
+    // their types.
     unsafe {
         sys::napi_is_exception_pending(env.raw(), &mut pending);
         if pending {
@@ -267,7 +272,7 @@ fn forget_exception(env: &Env) {
     }
 }
 
-/// What a blob is to JavaScript.
+/// A blob as a JavaScript value.
 pub(super) type Value<'env> = Either<BufferSlice<'env>, JsString<'env>>;
 
 #[cfg(test)]

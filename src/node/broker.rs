@@ -1,4 +1,4 @@
-//! The broker as `lib/broker.js` sees it.
+//! The native half of `lib/broker.js`.
 
 use super::core::{self, Core};
 use super::crossing::Kind;
@@ -22,86 +22,86 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Checked and defaulted by `lib/options.js`.
+/// The options of a broker, checked and completed by `lib/options.js`.
 #[napi(object)]
 pub struct BrokerConf {
-    /// Where to bind; at least one.
+    /// The endpoints to bind; at least one.
     pub endpoints: Vec<String>,
-    /// In ms.
+    /// The heartbeat interval in ms.
     pub heartbeat: f64,
-    /// Silent intervals.
+    /// How many silent intervals end a peer.
     pub liveness: u32,
-    /// How long a peer may take to come back, in ms.
+    /// How long a disconnected peer may take to come back, in ms.
     pub reconnect_grace: f64,
-    /// Names of dialects.
+    /// The names of the accepted dialects.
     pub dialects: Vec<String>,
-    /// In ms, -1 for none.
+    /// How long a request of an MDP client may wait for a worker, in ms; -1 without limit.
     pub expiry: f64,
-    /// In ms.
+    /// How long an MDP worker with a request may be silent, in ms.
     pub busy_timeout: f64,
-    /// Requests that wait for one service, -1 without limit; and so on.
+    /// Maximum number of queued requests of a service; -1 without limit, as for the limits below.
     pub max_queue: f64,
-    /// Bytes for one service.
+    /// Maximum bytes of the queued requests of a service.
     pub max_queue_bytes: f64,
-    /// Requests for all.
+    /// Maximum number of queued requests in total.
     pub max_total_queue: f64,
-    /// Bytes for all.
+    /// Maximum bytes of the queued requests in total.
     pub max_total_queue_bytes: f64,
-    /// Bytes that are kept for all peers, -1 without limit.
+    /// Maximum bytes kept for all peers; -1 without limit, as for the limits below.
     pub max_held: f64,
-    /// For the peers of one user.
+    /// Maximum bytes kept for the peers of one user.
     pub max_held_per_user: f64,
-    /// For the peers of one address.
+    /// Maximum bytes kept for the peers of one address.
     pub max_held_per_address: f64,
-    /// For one peer.
+    /// Maximum bytes kept for one peer.
     pub max_held_per_peer: f64,
-    /// After how long a request counts as one of the next priority, in ms.
+    /// The time after which a waiting request is raised by one priority, in ms.
     pub priority_ageing: f64,
-    /// To which versions requests for a range go: the highest, or all.
+    /// Which versions serve requests for a range: the highest or all.
     pub versions: String,
-    /// What is said of services, by name or pattern.
+    /// Policies of services, by name or pattern.
     pub services: Option<Vec<PolicyConf>>,
-    /// Whether each request that ends is an event.
+    /// Whether the end of each request is an event.
     pub log_requests: bool,
-    /// How many services have numbers of their own.
+    /// Maximum number of services with separate metrics.
     pub max_measured_services: u32,
-    /// How long to look for the next message before going to sleep, in µs; -1 is by what the traffic is like.
+    /// How long to spin for the next message before sleeping, in µs; -1 depends on the traffic.
     pub spin: f64,
-    /// How long a handshake may take, in ms.
+    /// Maximum duration of a handshake, in ms.
     pub handshake_interval: f64,
     /// The mode of the files of ipc endpoints.
     pub ipc_mode: Option<u32>,
-    /// How many connections there may be, -1 without limit.
+    /// Maximum number of connections; -1 without limit, as for the limits below.
     pub max_connections: f64,
-    /// From one address.
+    /// Maximum number of connections of one address.
     pub max_connections_per_address: f64,
-    /// Of one user.
+    /// Maximum number of connections of one user.
     pub max_connections_per_user: f64,
-    /// How long a connection may say nothing after its handshake, in ms; -1 without end.
+    /// How long a connection may be silent after its handshake, in ms; -1 without limit.
     pub silence_interval: f64,
-    /// How many bytes may lie ready for each peer.
+    /// Maximum bytes of waiting messages for each peer.
     pub max_peer_bytes: f64,
-    /// The largest body that is taken, in bytes.
+    /// The largest accepted body, in bytes.
     pub max_message_size: f64,
-    /// The mechanism, none if there is none.
+    /// The security mechanism; none if missing.
     pub security: Option<SecurityConf>,
-    /// Who is let in; there is a mechanism.
+    /// The rules of admission and access; requires a mechanism.
     pub rules: Option<RulesConf>,
     /// The user as which peers over inproc act.
     pub inproc_user: Option<String>,
 }
 
-/// What a peer that closed a local connection needs to make another.
+/// How long a peer that closed a local connection may take to open another one.
 const LOCAL_GRACE: Duration = Duration::from_millis(100);
 
-/// What is said of a service.
+/// The policy of a service.
 #[napi(object)]
 pub struct PolicyConf {
-    /// Its name, or with `*` in it those that fit.
+    /// The name of the service, or a pattern with `*`.
     pub service: String,
-    /// The policy by which it chooses among its workers.
+    /// The policy for choosing a worker.
     pub balance: Option<String>,
-    /// How many requests may start.
+    /// How many requests may start in an interval.
     pub rate: Option<RateConf>,
 }
 
@@ -113,16 +113,16 @@ fn policy(conf: &PolicyConf) -> (String, Policy) {
     (conf.service.clone(), policy)
 }
 
-/// How often somebody was refused.
+/// Counters of refusals.
 #[napi(object)]
 pub struct RefusalCounts {
-    /// Peers that were not let in.
+    /// Peers that were not admitted.
     pub peers: f64,
-    /// Workers that wanted to serve what they may not.
+    /// Workers that requested a service that they may not serve.
     pub workers: f64,
-    /// Requests to services that the client may not call.
+    /// Requests for services that the client may not call.
     pub requests: f64,
-    /// Messages about what is not the sender's.
+    /// Messages about objects of other peers.
     pub strays: f64,
 }
 
@@ -133,7 +133,7 @@ pub struct BrokerCore {
     core: Core<Command, Notice>,
     authenticator: Option<Arc<Authenticator>>,
     refusals: Arc<Mutex<Refusals>>,
-    /// The next stop ends every request.
+    /// Whether the next stop ends every request.
     discards: bool,
 }
 
@@ -141,7 +141,7 @@ common_methods!(BrokerCore);
 
 #[napi]
 impl BrokerCore {
-    /// A broker that is not started.
+    /// Makes a broker that is not started.
     #[napi(constructor)]
     pub fn new(mut conf: BrokerConf) -> Result<Self> {
         let domain = || format!("omdp-{:x}{:x}", random(), random());
@@ -155,7 +155,7 @@ impl BrokerCore {
         })
     }
 
-    /// Other rules from now on, for a broker that has some.
+    /// Replaces the rules of a broker with security.
     #[napi]
     pub fn allow(&mut self, rules: RulesConf) -> Result<()> {
         let rules = security::rules(rules)?;
@@ -186,7 +186,7 @@ impl BrokerCore {
         self.core.command(Command::Authorized { id, allowed });
     }
 
-    /// How often somebody was refused.
+    /// The counters of refusals.
     #[napi]
     pub fn refusals(&self) -> RefusalCounts {
         let Refusals {
@@ -205,7 +205,8 @@ impl BrokerCore {
         }
     }
 
-    /// Begins a life; its outcome is a record. `wake` is called when there is something to drain.
+    /// Starts a life; a record reports the result. `wake` is called when there is something to
+    /// drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
         self.discards = false;
@@ -288,8 +289,8 @@ impl BrokerCore {
         }
     }
 
-    /// A local connection ends with the process at its other end, or was closed by it; then the process
-    /// is back as soon as it runs.
+    /// A local connection ends with its process or is closed by it; in the latter case the peer
+    /// reconnects at once.
     fn reconnect_grace(&self) -> Duration {
         let grace = Duration::from_millis(self.conf.reconnect_grace as u64);
         let is_local = |endpoint: &String| !endpoint.starts_with("tcp:");
@@ -299,7 +300,7 @@ impl BrokerCore {
         }
     }
 
-    /// Asks for a snapshot, which will be a record; gives it at once while there is no life.
+    /// Requests a snapshot as a record; returns an empty one at once if the broker is not running.
     #[napi]
     pub fn stats(&self, id: f64) -> Option<String> {
         let asked = self.core.command(Command::Stats(id as u64));
@@ -310,13 +311,14 @@ impl BrokerCore {
         })
     }
 
-    /// The next stop ends every request.
+    /// Makes the next stop end every request.
     #[napi]
     pub fn discard_at_stop(&mut self) {
         self.discards = true;
     }
 
-    /// Tells every peer, then ends the life; what runs has so many ms to end first, -1 without end.
+    /// Sends DISCONNECT to every peer, then ends the life. Running requests have this time in ms to
+    /// end before; -1 without limit.
     #[napi]
     pub fn stop(&mut self, timeout_ms: f64) {
         let patience = (timeout_ms >= 0.0).then(|| Duration::from_millis(timeout_ms as u64));

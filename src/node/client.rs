@@ -1,4 +1,4 @@
-//! The client as `lib/client.js` sees it.
+//! The native half of `lib/client.js`.
 
 use super::batch_reader::{BatchReader, Common, broken};
 use super::batch_writer::BatchWriter;
@@ -25,32 +25,32 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Checked and defaulted by `lib/options.js`.
+/// The options of a client, checked and completed by `lib/options.js`.
 #[napi(object)]
 pub struct ClientConf {
-    /// Where the brokers are; mostly one.
+    /// The endpoints of the brokers; usually one.
     pub endpoints: Vec<String>,
-    /// The identity.
+    /// The name, used as identity.
     pub name: String,
-    /// Whether nobody chose it.
+    /// Whether the name was generated.
     pub generated: bool,
-    /// The dialect's name.
+    /// The name of the dialect.
     pub protocol: String,
-    /// The mechanism, none if there is none.
+    /// The security mechanism; none if missing.
     pub security: Option<SecurityConf>,
-    /// The largest body that is taken, in bytes.
+    /// The largest accepted body, in bytes.
     pub max_message_size: f64,
-    /// In ms.
+    /// The heartbeat interval in ms.
     pub heartbeat: f64,
-    /// Silent intervals.
+    /// How many silent intervals end the connection.
     pub liveness: u32,
-    /// In ms.
+    /// The first pause before a reconnect, in ms.
     pub reconnect: f64,
-    /// In ms.
+    /// The longest pause before a reconnect, in ms.
     pub reconnect_max: f64,
 }
 
-/// Between two looks at what waits.
+/// Interval between two checks in [`ClientCore::flush`].
 const LOOK: Duration = Duration::from_millis(2);
 
 /// A client of the protocol.
@@ -68,7 +68,7 @@ common_methods!(ClientCore);
 
 #[napi]
 impl ClientCore {
-    /// A client that is not started.
+    /// Makes a client that is not started.
     #[napi(constructor)]
     pub fn new(conf: ClientConf) -> Self {
         ClientCore {
@@ -80,7 +80,8 @@ impl ClientCore {
         }
     }
 
-    /// Begins a life; its outcome is a record. `wake` is called when there is something to drain.
+    /// Starts a life; a record reports the result. `wake` is called when there is something to
+    /// drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
         self.lines = Lines::default();
@@ -103,7 +104,7 @@ impl ClientCore {
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
-    /// Its brokers from now on.
+    /// Replaces the brokers.
     #[napi]
     pub fn set_endpoints(&mut self, endpoints: Vec<String>) -> Result<()> {
         self.core.receive_from(&endpoints);
@@ -129,7 +130,8 @@ impl ClientCore {
         self.core.command(ClientCommand::Stop);
     }
 
-    /// Waits until its requests have gone to a broker, so long at most: the process is about to end.
+    /// Blocks until the requests have been sent to a broker, at most for this time: the process is
+    /// about to end.
     #[napi]
     pub fn flush(&self, timeout_ms: f64) {
         let until = now() + Duration::from_millis(timeout_ms as u64);
@@ -146,14 +148,14 @@ impl ClientCore {
         }
     }
 
-    /// Asks for a snapshot, which will be a record; gives it at once while there is no life.
+    /// Requests a snapshot as a record; returns an empty one at once if the client is not running.
     #[napi]
     pub fn stats(&self, id: f64) -> Option<String> {
         let asked = self.core.command(ClientCommand::Stats(id as u64));
         (!asked).then(|| peer::stats(Stats::default()))
     }
 
-    /// How many bytes of data its requests and replies had.
+    /// Total data bytes of its requests and replies.
     #[napi]
     pub fn bytes(&self) -> peer::Bytes {
         peer::Bytes {
@@ -241,7 +243,7 @@ impl ClientCore {
             identity: peer::identity(&self.core, dialect, line, &conf.name, conf.generated),
             max_message: conf.max_message_size as u64,
             reconnect_ms: self.conf.reconnect.min(f64::from(i32::MAX)) as i32,
-            // A broker of 0.0.92 or of MDP says nothing to a client but replies.
+            // A broker of 0.0.92 or of MDP sends a client nothing but replies.
             patience: Some(self.patience()),
             gone: random_frame(),
             security: security::client(conf.security.as_ref())?,
@@ -281,7 +283,8 @@ impl ClientConf {
     }
 }
 
-/// The last field of a request's record: its timeout in ms, -1 for none; above it what [`TermsShift`] says.
+/// Decodes the last field of a request's record: the timeout in ms, -1 for none, combined with
+/// others by [`TermsShift`].
 fn terms(field: f64) -> Terms {
     const ABOVE: f64 = (1u64 << TermsShift::Retry as u32) as f64;
     const FAIL_FAST: u64 = 1 << (TermsShift::FailFast as u32 - TermsShift::Retry as u32);
@@ -298,7 +301,8 @@ fn terms(field: f64) -> Terms {
     }
 }
 
-/// The length of a request's options, and what is left until its deadline, see [`LeftShift`].
+/// Decodes the length of a request's options and the time left until its deadline, see
+/// [`LeftShift`].
 fn left(field: f64) -> (f64, Option<Duration>) {
     const ABOVE: f64 = (1u64 << LeftShift::Options as u32) as f64;
     if field < ABOVE {

@@ -1,5 +1,5 @@
-//! What the three shells share: a life from `start` to its last notice, and the way its notices
-//! take to JavaScript.
+//! The common part of the three shells: a life, from `start` to its last notice, and the transfer
+//! of notices to JavaScript.
 
 use super::batch_writer::{self, BatchWriter, Blob, Value};
 use super::crossing::Kind;
@@ -11,27 +11,27 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// One life: it can be given commands, and it gives notices.
+/// One life, which takes commands and reports notices.
 struct Life<C, N> {
     commands: Option<UnboundedSender<C>>,
     queue: Arc<NoticeQueue<N>>,
     wake: Wake,
 }
 
-/// A peer's native half; at most one life at a time.
+/// The native half of a peer or broker, with at most one life at a time.
 pub(super) struct Core<C, N> {
-    /// Counts lives, so that a late notice of an earlier one can be told apart.
+    /// The number of lives, which distinguishes late notices of an earlier one.
     generation: u64,
     life: Option<Life<C, N>>,
-    /// Whether the event loop is to be kept alive, in this life and the next.
+    /// Whether the event loop is kept alive, in this life and the next ones.
     hold: bool,
-    /// Whether JavaScript may keep what was received where it is.
+    /// Whether JavaScript strings may refer to received bytes.
     keeps: bool,
-    /// Where JavaScript claims what it was shown.
+    /// The slots in which JavaScript claims shown offers.
     claims: Arc<Claims>,
-    /// Reused from batch to batch.
+    /// Reused for each batch.
     notices: Vec<N>,
-    /// The binary bodies of the batch that was drained last.
+    /// The blobs of the last drained batch.
     blobs: Vec<Blob>,
 }
 
@@ -48,23 +48,23 @@ impl<C, N> Core<C, N> {
         }
     }
 
-    /// One whose JavaScript may keep what it receives from these endpoints. Over inproc, frames come as they were sent,
-    /// and the broker counts them as long as anybody has them.
+    /// Makes a core whose received bytes JavaScript may keep, depending on the endpoints. Over
+    /// inproc a frame belongs to its sender, and the broker counts it until it is released.
     pub(super) fn receiving_from(endpoints: &[String]) -> Self {
         let mut core = Core::new();
         core.receive_from(endpoints);
         core
     }
 
-    /// It receives from these from now on.
+    /// Sets the endpoints from which it receives.
     pub(super) fn receive_from(&mut self, endpoints: &[String]) {
         let inproc = endpoints.iter().any(|each| Address::new(each).is_inproc());
-        // What came from others may be under way.
+        // Frames of earlier endpoints may still be under way.
         self.keeps = !inproc && (self.keeps || self.life.is_none());
     }
 
-    /// The identity of the life that begins next. Two lives under one identity could meet at the
-    /// broker, so a name that nobody chose is made anew for each.
+    /// The identity in the next life. Two lives with one identity could meet at the broker, so a
+    /// generated name is extended for each life.
     pub(super) fn identity(&self, name: &str, generated: bool) -> Vec<u8> {
         match self.generation {
             lives @ 1.. if generated => format!("{name}.{lives}").into_bytes(),
@@ -72,8 +72,8 @@ impl<C, N> Core<C, N> {
         }
     }
 
-    /// Begins a life with the driver that `launch` makes; one that can't be made ends the life
-    /// with the notice that `failed` makes.
+    /// Starts a life with the driver that `launch` makes. If that fails, the life ends with the
+    /// notice that `failed` makes.
     pub(super) fn start(
         &mut self,
         env: &Env,
@@ -100,20 +100,20 @@ impl<C, N> Core<C, N> {
         Ok(())
     }
 
-    /// False if there is nobody to carry it out.
+    /// Sends a command. Returns false if no driver is left.
     pub(super) fn command(&self, command: impl Into<C>) -> bool {
         let commands = self.life.as_ref().and_then(|life| life.commands.as_ref());
         // Refused once the driver is gone, which its last notice tells.
         commands.is_some_and(|commands| commands.send(command.into()).is_ok())
     }
 
-    /// Whether it has been started and has not come to its end.
+    /// Whether a life has started and not ended.
     pub(super) fn is_alive(&self) -> bool {
         self.life.is_some()
     }
 
     /// Fills `into` with the records that `report` makes of the notices, and returns their text.
-    /// After a notice of which `report` says `Break` the life is over.
+    /// The life ends after a notice for which `report` returns `Break`.
     pub(super) fn drain<'env>(
         &mut self,
         env: &'env Env,
@@ -124,8 +124,8 @@ impl<C, N> Core<C, N> {
         self.fill(env, into, take, report)
     }
 
-    /// The same with offers among them, as long as there is room, and behind them `ahead` more, which JavaScript has
-    /// to claim.
+    /// Drains as [`drain`](Self::drain) does, with up to `room` offers, followed by up to `ahead`
+    /// shown offers, which JavaScript has to claim.
     pub(super) fn drain_and_show<'env>(
         &mut self,
         env: &'env Env,
@@ -149,7 +149,8 @@ impl<C, N> Core<C, N> {
         take: impl FnOnce(&NoticeQueue<N>, usize, &mut Vec<N>) -> Taken,
         mut report: impl FnMut(&mut BatchWriter<'_>, u64, N) -> ControlFlow<()>,
     ) -> Result<JsString<'env>> {
-        // SAFETY: JavaScript lends this array for the call alone, and runs nothing meanwhile.
+        // SAFETY: JavaScript lends this array for the duration of the call, and does not run
+        // meanwhile.
         let mut batch = BatchWriter::new(unsafe { into.as_mut() });
         let mut taken = Taken::default();
         if let Some(life) = &self.life {
@@ -186,7 +187,7 @@ impl<C, N> Core<C, N> {
     }
 }
 
-/// The records that every role has for the ends of a life.
+/// The records for the ends of a life, common to all roles.
 pub(super) fn start_failed(
     batch: &mut BatchWriter<'_>,
     generation: u64,

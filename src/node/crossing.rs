@@ -1,12 +1,12 @@
-//! The numbers that both sides of the crossing agree on. JavaScript takes them from here when it loads the addon;
-//! ARCHITECTURE.md says what each record holds, and a test compares it with these lists.
+//! The numbers of the crossing. JavaScript reads them when it loads the addon. ARCHITECTURE.md
+//! describes the content of each record, and a test compares its tables with these lists.
 
 use crate::io::{AHEAD, CLAIMED, SHOWN};
 use crate::proto::code::Code;
 use crate::proto::flow;
 use napi_derive::napi;
 
-/// An enum whose numbers come back from JavaScript.
+/// Defines an enum whose numbers JavaScript sends.
 macro_rules! ops {
     ($(#[$meta:meta])* $Name:ident { $($(#[$doc:meta])* $Variant:ident = $number:tt,)* }) => {
         $(#[$meta])*
@@ -17,7 +17,7 @@ macro_rules! ops {
         }
 
         impl $Name {
-            /// The one with this number.
+            /// The variant with this number.
             pub(super) fn of(number: u32) -> Option<Self> {
                 match number {
                     $($number => Some($Name::$Variant),)*
@@ -28,7 +28,7 @@ macro_rules! ops {
     };
 }
 
-/// The kinds of records that JavaScript drains.
+/// Kinds of records to JavaScript.
 #[napi]
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -38,64 +38,64 @@ pub enum Kind {
     Final = 2,
     /// Client: an error value of the worker.
     Error = 3,
-    /// Client: the request ended with a code.
+    /// Client: the request has ended with a code.
     Failed = 4,
     /// Worker: a request.
     Request = 5,
-    /// Worker: nobody waits for the reply any more.
+    /// Worker: the reply is not wanted any longer.
     Cancelled = 6,
-    /// Broker: whether a peer may come in.
+    /// Broker: a question whether to admit a peer.
     Authenticate = 7,
-    /// Broker: whether a user may do something.
+    /// Broker: a question whether a user has a permission.
     Authorize = 8,
     /// All: a snapshot.
     Stats = 9,
-    /// All: a life has begun.
+    /// All: a life has started.
     Started = 10,
-    /// All: a life could not begin.
+    /// All: a life could not start.
     StartFailed = 11,
     /// All: a life has ended.
     Stopped = 12,
-    /// Worker and client: a connection came about.
+    /// Worker and client: a connection is open.
     Connect = 13,
     /// Worker and client: a connection was lost.
     Disconnect = 14,
-    /// All: something that is emitted under its name.
+    /// All: an event, with its name.
     Event = 15,
-    /// Worker: more of a reply's parts may be sent. Client: more of a request's data.
+    /// Worker: credit for a reply. Client: credit for the stream of a request.
     Credit = 16,
-    /// Client: where a request is that fails.
+    /// Client: where a failed request was.
     Place = 17,
-    /// Worker: a part of a request's data.
+    /// Worker: a part of a request's stream.
     Chunk = 18,
-    /// Worker: that was the last.
+    /// Worker: the end of a request's stream.
     ChunkEnd = 19,
-    /// Client: no more of a request's data is wanted.
+    /// Client: the rest of a request's stream is not needed.
     Enough = 20,
 }
 
 ops! {
-    /// The kinds of records that a client's JavaScript submits.
+    /// Kinds of records that a client's JavaScript submits.
     ClientOp {
         /// A request.
         Request = 1,
-        /// A request is given up.
+        /// Cancels a request.
         Cancel = 2,
-        /// A sign of life, of one request or of the client.
+        /// A heartbeat of one request or of the client.
         Heartbeat = 3,
-        /// So many bytes of a reply were read.
+        /// Bytes of a reply that were read.
         Credit = 4,
         /// A request whose data are a stream.
         Stream = 5,
-        /// A part of its data.
+        /// A part of the request's stream.
         Chunk = 6,
-        /// That was the last.
+        /// The end of the request's stream.
         ChunkEnd = 7,
     }
 }
 
 ops! {
-    /// The kinds of records that a worker's JavaScript submits.
+    /// Kinds of records that a worker's JavaScript submits.
     WorkerOp {
         /// A partial.
         Partial = 1,
@@ -103,115 +103,116 @@ ops! {
         Final = 2,
         /// An error value.
         Error = 3,
-        /// A sign of life.
+        /// A heartbeat.
         Heartbeat = 4,
-        /// How many requests may run at a time.
+        /// How many requests may run at the same time.
         Concurrency = 5,
-        /// Whether it takes new requests.
+        /// Whether the worker is paused.
         Pause = 6,
-        /// A delivery's handler has had all the time that it may have.
+        /// The handler timeout of a delivery has passed.
         Expired = 7,
-        /// So many bytes of a request's data were read, and more is wanted.
+        /// Bytes of a request's stream that were read.
         Read = 8,
-        /// No more of them is wanted.
+        /// The rest of a request's stream is not needed.
         Enough = 9,
-        /// The request is not wanted.
+        /// Rejects a request.
         Reject = 10,
     }
 }
 
-/// Bits beside the number of a record's kind.
+/// Flags, combined with the number of a record's kind.
 #[napi]
 #[derive(Debug, PartialEq, Eq)]
 pub enum Flag {
-    /// The record's data is the next of the blobs.
+    /// The record's data is the next blob.
     Blob = 0x100,
-    /// To Rust: the service and the options are those of the request before it.
+    /// To Rust: service and options are those of the previous request.
     Same = 0x200,
-    /// To JavaScript: that blob is JSON.
+    /// To JavaScript: the blob is JSON.
     Json = 0x400,
-    /// To JavaScript: the second of the record's texts is the next of the blobs, behind that of its data.
+    /// To JavaScript: the second text of the record is the next blob, after the blob of its data.
     Extra = 0x800,
 }
 
-/// How a request's record says what is asked of the broker, above its timeout: by powers of two.
+/// Positions of further fields in the number that holds a request's timeout, as powers of two.
 #[napi]
 #[derive(Debug, PartialEq, Eq)]
 pub enum TermsShift {
-    /// How often it may start again, 8 bits.
+    /// The number of retries, 8 bits.
     Retry = 32,
-    /// Whether it does not wait for a worker, 1 bit.
+    /// Whether the request fails fast, 1 bit.
     FailFast = 40,
-    /// Whether the options say more, 1 bit.
+    /// Whether the options affect routing, 1 bit.
     Routed = 41,
 }
 
-/// How a record shares a number between what it always says and what few say, by powers of two: above the
-/// length of a request's options, what is left until its deadline and 1 more; above the number of the attempt,
-/// whether the data are a stream, which of its worker's services it is for, and what is left.
+/// Positions of optional fields in a number, as powers of two: above the length of a request's
+/// options, the ms left until its deadline plus 1; above the number of the attempt, whether the
+/// data are a stream, the index of the worker's service, and the ms left plus 1.
 #[napi]
 #[derive(Debug, PartialEq, Eq)]
 pub enum LeftShift {
-    /// To Rust.
+    /// To Rust: the ms left plus 1.
     Options = 20,
-    /// To JavaScript: the stream.
+    /// To JavaScript: whether the data are a stream.
     Stream = 10,
-    /// To JavaScript: the service.
+    /// To JavaScript: the index of the worker's service.
     Service = 11,
-    /// To JavaScript: what is left.
+    /// To JavaScript: the ms left plus 1.
     Attempt = 21,
 }
 
 /// All bits of [`Flag`].
 pub(super) const FLAGS: u32 = 0xffff_ff00;
 
-/// How many numbers a record to Rust has.
+/// The number of fields of a record to Rust.
 #[napi]
 pub const SUBMIT_FIELDS: u32 = 6;
 
-/// How many numbers a record to JavaScript has.
+/// The number of fields of a record to JavaScript.
 #[napi]
 pub const DRAIN_FIELDS: u32 = 6;
 
-/// Where the records of a batch to JavaScript begin. Before them stand the number of records, the number of blobs,
-/// whether more notices wait, how many of the records were offers, and how many offers are shown.
+/// The position of the first record in a batch to JavaScript. The header consists of: the number of
+/// records, the number of blobs, whether more notices wait, the number of taken offers, and the
+/// number of shown offers.
 #[napi]
 pub const DRAIN_HEADER: u32 = 5;
 
-/// An offer is shown in this slot.
+/// The value of a slot that shows an offer.
 #[napi]
 pub const SLOT_SHOWN: i32 = SHOWN;
 
-/// The offer that is shown in this slot has been claimed.
+/// The value of a slot whose offer was claimed.
 #[napi]
 pub const SLOT_CLAIMED: i32 = CLAIMED;
 
-/// How many slots there are.
+/// The number of slots.
 #[napi]
 pub const SLOTS: u32 = AHEAD as u32;
 
-/// How many bytes of a reply's parts may be under way.
+/// The window: how many bytes of a reply's partials may be under way.
 #[napi]
 pub const FLOW_WINDOW: u32 = flow::WINDOW;
 
-/// What a part costs beyond its bytes.
+/// The cost of a partial beyond its bytes.
 #[napi]
 pub const FLOW_OVERHEAD: u32 = flow::OVERHEAD;
 
-/// How much of a reply is read before it is given back.
+/// How many bytes of a reply are read before they are given back as credit.
 #[napi]
 pub const FLOW_GRANT: u32 = flow::GRANT;
 
-/// A code that requests end with, or that an error has.
+/// A code of a failed request or of another error.
 #[napi(object)]
 pub struct CodeInfo {
-    /// As it stands on the wire.
+    /// The code on the wire.
     pub code: String,
-    /// What it says, for the message of an error.
+    /// Its meaning, for error messages.
     pub meaning: String,
 }
 
-/// What JavaScript itself finds out, beside the codes of the protocol.
+/// Codes that JavaScript itself finds, in addition to those of the protocol.
 const OWN: [(&str, &str); 3] = [
     ("C_STOPPED", "the client was stopped before the reply came"),
     ("B_TOO_LARGE", "the snapshot is too large"),

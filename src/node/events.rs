@@ -1,4 +1,4 @@
-//! The events of a broker, and its questions, as records for JavaScript.
+//! Converts the events and questions of a broker into records.
 
 use super::batch_writer::BatchWriter;
 use super::crossing::Kind;
@@ -7,7 +7,7 @@ use crate::io::zap::{AuthNotice, Shown};
 use crate::proto::broker::{Action, BrokerEvent, Told};
 use serde_json::json;
 
-/// Puts what the broker tells or asks into a batch.
+/// Appends the record of an event or a question.
 pub(super) fn report(batch: &mut BatchWriter<'_>, told: &Told) {
     if let BrokerEvent::Authorize {
         id,
@@ -32,7 +32,8 @@ pub(super) fn report(batch: &mut BatchWriter<'_>, told: &Told) {
     }
 }
 
-/// The same of its connections; `missed` such events were left out before.
+/// Appends the record of an event about a connection; `missed` is the number of suppressed events
+/// before it.
 pub(super) fn report_connection(
     batch: &mut BatchWriter<'_>,
     notice: ConnectionNotice,
@@ -56,7 +57,7 @@ pub(super) fn report_connection(
     batch.event("peerRefused", &event);
 }
 
-/// The same of who is let in.
+/// Appends the record of an event or question about admission.
 pub(super) fn report_gate(batch: &mut BatchWriter<'_>, notice: AuthNotice) {
     match notice {
         AuthNotice::Refused {

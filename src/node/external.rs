@@ -1,5 +1,5 @@
-//! Strings that are not copied into V8's heap: of a large one each page would be asked of the system, touched for the
-//! first time and given back, which takes several times as long as the copy itself.
+//! Strings outside of V8's heap. V8 would allocate, touch and release each page of a large string,
+//! which takes several times as long as the copy itself.
 
 use crate::io::Message;
 use napi::bindgen_prelude::*;
@@ -8,10 +8,11 @@ use std::ffi::{c_char, c_void};
 use std::ops::Range;
 use std::ptr;
 
-/// V8 has pages ready for what is smaller.
+/// For shorter strings V8 has pages at hand.
 pub(super) const LARGE: usize = 128 * 1024;
 
-/// See `node_api_create_external_string_latin1`. It came with Node 20.4, so it is looked for.
+/// The type of `node_api_create_external_string_latin1`. Node.js 20.4 introduced it, so it is
+/// looked up at run time.
 type Create = unsafe extern "C" fn(
     sys::napi_env,
     *mut c_char,
@@ -22,7 +23,8 @@ type Create = unsafe extern "C" fn(
     *mut bool,
 ) -> sys::napi_status;
 
-/// The string of these bytes, which are ASCII, for as long as it lives in this memory; the message if that can't be.
+/// Makes a string that refers to these bytes, which are ASCII. Returns the message if that is
+/// impossible.
 pub(super) fn string<'env>(
     env: &'env Env,
     message: Message,
@@ -37,10 +39,11 @@ pub(super) fn string<'env>(
     let kept = Box::into_raw(kept);
     let mut string = ptr::null_mut();
     let mut copied = false;
-    // SAFETY: the bytes neither move nor change while the message lives in its box, which is until `release` is called,
-    // once, or here if there is no string. They are not written to: it is the interface that has no const.
+    // SAFETY: the bytes neither move nor change while the message lives in its box, that is, until
+    // `release` is called once, or until here if no string is made. They are not written to; only
+    // the interface lacks `const`.
     unsafe {
-        // Without it V8 would let such strings pile up, as they are small to it.
+        // Without it V8 would not count these bytes, and let such strings accumulate.
         account(env.raw(), size);
         let status = create(
             env.raw(),
@@ -59,12 +62,13 @@ pub(super) fn string<'env>(
     }
 }
 
-/// The string is gone. There is no environment if it went before.
+/// Releases the message when the string is collected. `env` is null if the environment has ended
+/// before.
 unsafe extern "C" fn release(env: sys::napi_env, _bytes: *mut c_void, kept: *mut c_void) {
-    // SAFETY: this is the box that `string` gave away.
+    // SAFETY: this is the box that `string` has released.
     let message = unsafe { Box::from_raw(kept.cast::<Message>()) };
     if !env.is_null() {
-        // SAFETY: this is the environment that the string was made in.
+        // SAFETY: this is the environment in which the string was made.
         unsafe { account(env, -(message.len() as i64)) };
     }
 }
@@ -73,7 +77,7 @@ unsafe extern "C" fn release(env: sys::napi_env, _bytes: *mut c_void, kept: *mut
 /// `env` lives, and this is its thread.
 unsafe fn account(env: sys::napi_env, change: i64) {
     let mut now = 0;
-    // SAFETY: as above. It changes a number, which it can't fail to.
+    // SAFETY: guaranteed by the caller. The call only changes a number and cannot fail.
     unsafe { sys::napi_adjust_external_memory(env, change, &mut now) };
 }
 
@@ -86,7 +90,7 @@ fn create() -> Option<Create> {
             let name = c"node_api_create_external_string_latin1";
             libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr())
         };
-        // SAFETY: whoever has this name is Node-API's function, which has this type.
+        // SAFETY: a symbol with this name is Node-API's function, which has this type.
         (!found.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, Create>(found) })
     })
 }

@@ -1,27 +1,27 @@
-//! Long strings. V8 makes and reads the JSON of a string at a byte or two per nanosecond, joins
-//! strings by copying them, and keeps the whole of a batch's text as long as one piece of it. So
-//! strings from some kB on cross by themselves, and become JSON, or cease to be it, here.
+//! Long strings. V8 stringifies and parses a string's JSON at one or two bytes per nanosecond,
+//! concatenates strings by copying, and keeps a batch's whole text alive for one piece of it.
+//! Strings of several kB therefore cross separately, and are converted from and to JSON here.
 
 use super::external;
 use crate::io::Message;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString, JsValue, check_status, sys};
 
-/// From here on JSON is looked at. `lib/values.js` has a limit of its own for the other direction.
+/// Minimum length of JSON that is inspected. `lib/values.js` has its own limit for the other
+/// direction.
 const LONG: usize = 4096;
 
-/// How many bytes are looked at before the answer counts: enough for the loop to be vectorised,
-/// few enough to end soon.
+/// How many bytes are inspected at a time: enough for a vectorised loop, few enough to stop early.
 const STRETCH: usize = 1024;
 
-/// What the bytes of a string's UTF-8 are.
+/// The content of a string's UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// ASCII that JSON writes as it is.
+    /// ASCII without characters that JSON escapes.
     Ascii,
-    /// The same, and some that is not ASCII.
+    /// Some non-ASCII, and no characters that JSON escapes.
     Utf8,
-    /// JSON writes some of them otherwise than they are.
+    /// Some characters that JSON escapes.
     Escaped,
 }
 
@@ -42,8 +42,7 @@ fn kind(utf8: &[u8]) -> Kind {
     }
 }
 
-/// Whether this is the JSON of a string that is long and has nothing escaped: then it is the string's text in quotes,
-/// ASCII or not.
+/// Whether this is the JSON of a long string without escapes: the string's text in quotes.
 pub(super) fn verbatim(json: &[u8]) -> Option<Kind> {
     let text = match json {
         [b'"', text @ .., b'"'] if json.len() >= LONG => text,
@@ -52,12 +51,12 @@ pub(super) fn verbatim(json: &[u8]) -> Option<Kind> {
     Some(kind(text)).filter(|kind| *kind != Kind::Escaped)
 }
 
-/// The JSON of a string.
+/// Converts a string to its JSON.
 pub(super) fn to_json(env: &Env, text: &JsString<'_>) -> Result<Message> {
     let units = text.utf16_len()?;
     let mut json = Vec::with_capacity(units + 3);
     json.push(b'"');
-    // As many bytes as code units are enough for ASCII, and for ASCII alone.
+    // This limit, one byte for each code unit, suffices for ASCII and for nothing else.
     append_utf8(env, text, &mut json, units)?;
     if json.len() == units + 1 && kind(&json[1..]) == Kind::Ascii {
         json.push(b'"');
@@ -71,14 +70,14 @@ pub(super) fn to_json(env: &Env, text: &JsString<'_>) -> Result<Message> {
     Ok(Message::from(json))
 }
 
-/// Appends the string as UTF-8, cut at a character that would not fit into `limit` bytes.
+/// Appends the string as UTF-8, truncated before a character that exceeds `limit` bytes.
 fn append_utf8(env: &Env, text: &JsString<'_>, to: &mut Vec<u8>, limit: usize) -> Result<()> {
-    // One more for the NUL that is written behind the text.
+    // One more byte for the NUL after the text.
     to.reserve(limit + 1);
     let room = to.spare_capacity_mut();
     let mut written = 0;
     // SAFETY: the value is a string of this environment; there is room for `limit` bytes and a NUL,
-    // and `written` says how many bytes there are before the NUL.
+    // and `written` is the number of bytes before the NUL.
     unsafe {
         check_status!(sys::napi_get_value_string_utf8(
             env.raw(),
@@ -92,8 +91,8 @@ fn append_utf8(env: &Env, text: &JsString<'_>, to: &mut Vec<u8>, limit: usize) -
     Ok(())
 }
 
-/// The string whose JSON this is, which is [`verbatim`]; of what is no UTF-8 replacement characters. If it may be `kept`,
-/// the string may keep it as it is.
+/// Makes the string of this JSON, for which [`verbatim`] has returned a kind. Invalid UTF-8 becomes
+/// replacement characters. If it may be `kept`, the string may refer to the message.
 pub(super) fn to_string<'env>(
     env: &'env Env,
     json: Message,
@@ -115,7 +114,7 @@ pub(super) fn to_string<'env>(
     env.create_string_latin1(json.get(text).unwrap_or_default())
 }
 
-/// The string of this UTF-8; of what is no UTF-8 replacement characters.
+/// Makes the string of this UTF-8. Invalid UTF-8 becomes replacement characters.
 pub(super) fn text<'env>(env: &'env Env, utf8: &[u8]) -> Result<JsString<'env>> {
     if !utf8.is_ascii() {
         return wide(env, utf8);
@@ -125,13 +124,14 @@ pub(super) fn text<'env>(env: &'env Env, utf8: &[u8]) -> Result<JsString<'env>> 
 }
 
 fn wide<'env>(env: &'env Env, utf8: &[u8]) -> Result<JsString<'env>> {
-    // Before anything is made of it. Each character has one byte that continues no other; some are two units long.
+    // Checked before any allocation. Each character has one byte that is not a continuation; some
+    // have two units.
     fits(utf8.iter().filter(|&&byte| byte & 0xc0 != 0x80).count())?;
     let units: Vec<u16> = String::from_utf8_lossy(utf8).encode_utf16().collect();
     env.create_string_utf16(units)
 }
 
-/// The longest string that any V8 holds. Some hold less, which they say themselves.
+/// The maximum length of any version of V8. Some have a lower one, which they report.
 const MAX_UNITS: usize = (1 << 29) - 24;
 
 fn fits(units: usize) -> Result<()> {

@@ -1,8 +1,8 @@
-//! The `#[napi]` shells: JavaScript values <-> typed commands and notices.
+//! The `#[napi]` shells: conversion between values of JavaScript and typed commands and notices.
 //!
-//! Many small messages cross in one call: a batch is an array of numbers, one record each, one
-//! string that holds all their text end to end, and the binary bodies apart. `crossing.rs` has the numbers,
-//! ARCHITECTURE.md the tables of records; `lib/outbox.js` and `lib/inbox.js` are the other side.
+//! One call transfers many small messages: a batch is an array of numbers with the records, one
+//! string with all their text, and the blobs. `crossing.rs` has the numbers, ARCHITECTURE.md the
+//! tables of records; `lib/outbox.js` and `lib/inbox.js` are the other side.
 
 mod batch_reader;
 mod batch_writer;
@@ -25,7 +25,7 @@ use crate::io;
 use crate::wire::Dialect;
 use napi_derive::napi;
 
-/// The version of the libzmq that is built in.
+/// The version of the built-in libzmq.
 #[napi]
 pub fn library_version() -> String {
     let (major, minor, patch) = zmq::version();
@@ -38,7 +38,7 @@ pub fn has_capability(name: String) -> bool {
     zmq::has(&name).unwrap_or(false)
 }
 
-/// A new pair of CURVE keys: public and secret, as Z85.
+/// Makes a new CURVE key pair: public and secret key as Z85.
 #[napi]
 pub fn make_key_pair() -> napi::Result<Vec<String>> {
     let (public, secret) =
@@ -46,19 +46,19 @@ pub fn make_key_pair() -> napi::Result<Vec<String>> {
     Ok(vec![public, secret])
 }
 
-/// The public key of a secret key, both as Z85.
+/// Derives the public key of a secret key, both as Z85.
 #[napi]
 pub fn derive_public_key(secret: String) -> Option<String> {
     io::security::public_key(&secret)
 }
 
-/// Numbers that differ from one life to the next, out of the hasher's random keys.
+/// A random number from the hasher's keys, which differs between lives.
 fn random() -> u64 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     RandomState::new().build_hasher().finish()
 }
 
-/// A frame that no peer can guess, and that does not begin like packed ones.
+/// A random frame, which differs from packed frames in its first byte.
 fn random_frame() -> [u8; 16] {
     let mut frame = [0; 16];
     frame[..8].copy_from_slice(&random().to_ne_bytes());
@@ -67,7 +67,7 @@ fn random_frame() -> [u8; 16] {
     frame
 }
 
-/// The dialect of a name that was checked.
+/// The dialect with this name, which the caller has checked.
 fn dialect(name: &str) -> Dialect {
     Dialect::from_name(name).unwrap_or(Dialect::Omdp)
 }

@@ -1,5 +1,5 @@
-//! What the shells of the worker and the client share: who they are to their brokers, and the
-//! records that both have.
+//! The common part of the shells of workers and clients: their identities, and their common
+//! records.
 
 use super::batch_writer::BatchWriter;
 use super::core::{self, Core};
@@ -12,17 +12,17 @@ use napi_derive::napi;
 use serde_json::json;
 use std::ops::ControlFlow;
 
-/// How many bytes of data a worker or client has sent and received.
+/// Total data bytes of a worker or client.
 #[napi(object)]
 pub struct Bytes {
-    /// Received.
+    /// Received bytes.
     pub bytes_in: f64,
-    /// Sent.
+    /// Sent bytes.
     pub bytes_out: f64,
 }
 
-/// The identity on the broker to one of the brokers, in the life that begins next. Two of the
-/// endpoints may lead to one broker, unless the user says who is to be seen there.
+/// The identity for one of the brokers, in the next life. Two endpoints may lead to one broker, so
+/// a generated name differs between them; a name that the user has chosen does not.
 pub(super) fn identity<C, N>(
     core: &Core<C, N>,
     dialect: Dialect,
@@ -31,8 +31,8 @@ pub(super) fn identity<C, N>(
     generated: bool,
 ) -> Vec<u8> {
     if let Dialect::Mdp(_) = dialect {
-        // In MDP whoever connects anew is somebody new: what was meant for the earlier one must not
-        // reach it, so it has no name that outlives a connection.
+        // An MDP broker distinguishes no sessions: a reply for an earlier connection must not reach
+        // a later one, so the identity is left to the broker.
         return Vec::new();
     }
     let mut identity = core.identity(name, generated);
@@ -42,26 +42,27 @@ pub(super) fn identity<C, N>(
     identity
 }
 
-/// The address of a broker, and which of its services a worker has there; 0 for a client.
+/// The endpoint of a broker, and the index of the worker's service there; 0 for a client.
 pub(super) type Line = (String, usize);
 
-/// The numbers by which a driver knows its brokers, for one life: each is that of an address, or of a service there, and
-/// stays so when the broker comes back. So what is told late of one is never taken for another's.
+/// The numbers of a driver's connections in one life. A number belongs to an endpoint, or to a
+/// service there, and is kept for a later return of the broker, so that a late notice is never
+/// attributed to another broker.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     numbered: Vec<Line>,
-    /// Those that are there.
+    /// The numbers in use.
     present: Vec<usize>,
 }
 
-/// What has become of the lines.
+/// The numbers added and removed by a change.
 pub(super) struct Change {
     pub(super) came: Vec<usize>,
     pub(super) went: Vec<usize>,
 }
 
 impl Lines {
-    /// These are there from now on.
+    /// Sets the lines in use.
     pub(super) fn set(&mut self, lines: impl IntoIterator<Item = Line>) -> Change {
         let mut present = Vec::new();
         for line in lines {
@@ -83,12 +84,12 @@ impl Lines {
         }
     }
 
-    /// Where one leads.
+    /// The endpoint of a line.
     pub(super) fn address(&self, line: usize) -> &str {
         self.numbered.get(line).map_or("", |(address, _)| address)
     }
 
-    /// Which of the services a worker has there.
+    /// The index of the worker's service of a line.
     pub(super) fn service(&self, line: usize) -> usize {
         self.numbered.get(line).map_or(0, |(_, service)| *service)
     }
@@ -127,7 +128,7 @@ pub(super) fn report<N>(
     ControlFlow::Continue(())
 }
 
-/// Of the losses that are for good the user hears as of an error.
+/// Reports a permanent loss as an error.
 pub(super) fn report_loss(batch: &mut BatchWriter<'_>, endpoint: &str, why: Loss) {
     if why == Loss::NameTaken {
         let code = Code::NameTaken.as_str();
@@ -136,7 +137,7 @@ pub(super) fn report_loss(batch: &mut BatchWriter<'_>, endpoint: &str, why: Loss
     }
 }
 
-/// What a worker or client has in its hands, as JSON.
+/// The snapshot of a worker or client as JSON.
 pub(super) fn stats(stats: Stats) -> String {
     let Stats {
         connected,

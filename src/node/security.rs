@@ -1,4 +1,4 @@
-//! Keys, mechanisms and rules as JavaScript gives them; `lib/security.js` has checked them.
+//! Keys, mechanisms and rules in their JavaScript form, checked by `lib/security.js`.
 
 use crate::io::security::{ClientSecurity, Key, ServerSecurity};
 use crate::io::zap::{Password, RuleSet};
@@ -7,20 +7,20 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use std::time::Duration;
 
-/// A mechanism; the keys are Z85.
+/// A security mechanism; keys are Z85.
 #[napi(object)]
 pub struct SecurityConf {
     /// `curve` or `plain`.
     pub mechanism: String,
-    /// CURVE.
+    /// CURVE: the own secret key.
     pub secret_key: Option<String>,
-    /// CURVE, for who connects.
+    /// CURVE, connecting sockets: the own public key.
     pub public_key: Option<String>,
-    /// CURVE, for who connects.
+    /// CURVE, connecting sockets: the broker's public key.
     pub server_key: Option<String>,
-    /// PLAIN, for who connects.
+    /// PLAIN, connecting sockets.
     pub username: Option<String>,
-    /// PLAIN, for who connects.
+    /// PLAIN, connecting sockets.
     pub password: Option<String>,
 }
 
@@ -38,47 +38,47 @@ pub struct KeyRule {
 pub struct PasswordRule {
     /// The user.
     pub user: String,
-    /// In clear.
+    /// The password in clear text.
     pub clear: Option<String>,
-    /// Of scrypt: log2 of the cost.
+    /// scrypt: log2 of the cost.
     pub log_n: Option<u32>,
-    /// Of scrypt: the block size.
+    /// scrypt: the block size.
     pub r: Option<u32>,
-    /// Of scrypt: the parallelism.
+    /// scrypt: the parallelism.
     pub p: Option<u32>,
-    /// Of scrypt.
+    /// scrypt: the salt.
     pub salt: Option<Buffer>,
-    /// Of scrypt.
+    /// scrypt: the expected output.
     pub hash: Option<Buffer>,
 }
 
-/// What a user may do.
+/// The permissions of a user.
 #[napi(object)]
 pub struct GrantRule {
     /// The user.
     pub user: String,
-    /// Patterns of services.
+    /// Patterns of the services that it may serve.
     pub serve: Vec<String>,
-    /// Patterns of services.
+    /// Patterns of the services that it may call.
     pub call: Vec<String>,
 }
 
 /// The rules of a broker.
 #[napi(object)]
 pub struct RulesConf {
-    /// Whether every key is let in.
+    /// Whether every key is admitted.
     pub open: bool,
-    /// Who is let in.
+    /// The admitted keys.
     pub keys: Vec<KeyRule>,
-    /// Who is let in.
+    /// The admitted users with passwords.
     pub passwords: Vec<PasswordRule>,
-    /// Who may do what.
+    /// The permissions of the listed users.
     pub grants: Vec<GrantRule>,
-    /// What those may do who are not listed.
+    /// The permissions of all other users.
     pub others: GrantRule,
-    /// Whether JavaScript is asked whom to let in, and for how many ms.
+    /// The timeout of the callback `authenticate` in ms; no callback if missing.
     pub authenticate: Option<f64>,
-    /// Whether JavaScript is asked what is allowed, and for how many ms.
+    /// The timeout of the callback `authorize` in ms; no callback if missing.
     pub authorize: Option<f64>,
 }
 
@@ -90,7 +90,7 @@ fn key(text: Option<&str>) -> Result<Key> {
     text.and_then(Key::from_z85).ok_or_else(|| bad("a key"))
 }
 
-/// For a socket that connects.
+/// The mechanism of a connecting socket.
 pub(super) fn client(conf: Option<&SecurityConf>) -> Result<ClientSecurity> {
     let Some(conf) = conf else {
         return Ok(ClientSecurity::Null);
@@ -108,7 +108,7 @@ pub(super) fn client(conf: Option<&SecurityConf>) -> Result<ClientSecurity> {
     })
 }
 
-/// For a socket that is bound.
+/// The mechanism of a bound socket.
 pub(super) fn server(conf: &SecurityConf) -> Result<ServerSecurity> {
     if conf.mechanism == "curve" {
         let secret = key(conf.secret_key.as_deref())?;
@@ -117,7 +117,7 @@ pub(super) fn server(conf: &SecurityConf) -> Result<ServerSecurity> {
     Ok(ServerSecurity::Plain)
 }
 
-/// The rules for a authenticator.
+/// The rules for an authenticator.
 pub(super) fn rules(conf: RulesConf) -> Result<RuleSet> {
     let keys = conf
         .keys

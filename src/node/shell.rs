@@ -1,11 +1,12 @@
-//! The methods that the three shells have in common. `#[napi]` knows no generics, so a macro writes them out.
+//! The common methods of the three shells. A macro generates them, because `#[napi]` does not
+//! support generics.
 
-/// For a shell whose [`Core`](super::core::Core) is its field `core`.
+/// Expands in a shell whose field `core` is its [`Core`](super::core::Core).
 macro_rules! common_methods {
     ($Shell:ident) => {
         #[napi_derive::napi]
         impl $Shell {
-            /// The blobs of the batch that was drained last; null in the place of one that JavaScript can't hold.
+            /// The blobs of the last drained batch; null for one that JavaScript cannot hold.
             #[napi(ts_return_type = "Array<Buffer | string | null>")]
             pub fn take_blobs<'env>(
                 &mut self,
@@ -20,7 +21,7 @@ macro_rules! common_methods {
                 self.core.keep_alive(env, true)
             }
 
-            /// Lets the event loop end.
+            /// No longer keeps the event loop alive.
             #[napi(js_name = "unref")]
             pub fn release(&mut self, env: &napi::Env) -> napi::Result<()> {
                 self.core.keep_alive(env, false)

@@ -1,4 +1,4 @@
-//! The slots in which JavaScript claims requests, as an array of JavaScript's.
+//! The slots in which JavaScript claims requests, as a typed array.
 
 use crate::io::{AHEAD, Claims};
 use napi::bindgen_prelude::*;
@@ -7,16 +7,17 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 
-/// An array over the slots themselves; `None` where the runtime allows no memory of others in its arrays (Electron).
+/// A typed array over the slots; `None` if the runtime does not permit external memory in arrays
+/// (Electron).
 ///
-/// In V8 the functions of `Atomics` are atomic on every buffer, shared or not.
+/// V8's `Atomics` functions are atomic on every buffer, shared or not.
 pub(super) fn array<'env>(env: &'env Env, claims: &Arc<Claims>) -> Result<Option<Unknown<'env>>> {
     const TYPE: i32 = sys::TypedarrayType::int32_array;
     const { assert!(size_of::<Claims>() == AHEAD * size_of::<i32>()) };
     let lent = Arc::into_raw(claims.clone()).cast_mut().cast::<c_void>();
     let (mut buffer, mut array) = (ptr::null_mut(), ptr::null_mut());
-    // SAFETY: the memory lives until `release` gives back the reference that was made for it, which happens once. All
-    // who read or write it do so atomically.
+    // SAFETY: the memory lives until `release`, called once, returns the reference made for it. All
+    // readers and writers access it atomically.
     unsafe {
         let (env, size) = (env.raw(), size_of::<Claims>());
         let hint = ptr::null_mut();
@@ -38,14 +39,14 @@ pub(super) fn array<'env>(env: &'env Env, claims: &Arc<Claims>) -> Result<Option
             env, TYPE, AHEAD, buffer, 0, &mut array
         ))?;
     }
-    // SAFETY: the value was made just now, in this environment.
+    // SAFETY: the value was just made in this environment.
     Ok(Some(unsafe {
         Unknown::from_raw_unchecked(env.raw(), array)
     }))
 }
 
-/// Nobody in JavaScript can reach the array any more.
+/// Called when JavaScript has no reference to the array any more.
 unsafe extern "C" fn release(_env: sys::napi_env, lent: *mut c_void, _hint: *mut c_void) {
-    // SAFETY: it comes from `Arc::into_raw`, and this is called once.
+    // SAFETY: the pointer comes from `Arc::into_raw`, and this function is called once.
     drop(unsafe { Arc::from_raw(lent.cast_const().cast::<Claims>()) });
 }

@@ -1,25 +1,25 @@
-//! What a worker's JavaScript has taken since the machine was told.
+//! The offers that a worker's JavaScript has taken since the last report to the machine.
 
 use crate::io::Claims;
 use crate::proto::Time;
 
-/// Deliveries are taken in the order of their numbers: those of a batch as it is drained, those that it is shown as
-/// it claims them, one after the other.
+/// Deliveries are taken in the order of their numbers: those in a batch when it is drained, shown
+/// ones one after the other when JavaScript claims them.
 #[derive(Default)]
 pub(super) struct TakenOffers {
-    /// The last, and when the first was taken.
+    /// The last taken delivery, and when the first one was taken.
     taken: Option<(u64, Time)>,
-    /// What is shown and its size, by slot, and how many of them JavaScript has been through.
+    /// The shown deliveries and their sizes, by slot, and how many of them have been processed.
     shown: Vec<(u64, usize)>,
     through: usize,
-    /// When JavaScript was here last. It claims without a pause from then on.
+    /// The time of JavaScript's last call. It claims without a pause from then on.
     since: Option<Time>,
-    /// How many bytes all of the data had that was taken.
+    /// Total data bytes of the taken deliveries.
     pub(super) bytes: u64,
 }
 
 impl TakenOffers {
-    /// A batch is made: nothing is shown any more.
+    /// Starts a batch: no delivery is shown any more.
     pub(super) fn begin(&mut self, claims: &Claims, now: Time) {
         self.look(claims, now);
         self.shown.clear();
@@ -36,7 +36,7 @@ impl TakenOffers {
         self.shown.push((delivery, size));
     }
 
-    /// A life begins: nothing is taken or shown.
+    /// Starts a life: no delivery is taken or shown.
     pub(super) fn reset(&mut self) {
         *self = TakenOffers {
             bytes: self.bytes,
@@ -44,7 +44,7 @@ impl TakenOffers {
         };
     }
 
-    /// What the machine is to be told; see [`Worked`](crate::proto::worker::Worked).
+    /// The report for the machine; see [`Worked`](crate::proto::worker::Worked).
     pub(super) fn tell(&mut self, claims: &Claims, now: Time) -> Option<(u64, Time)> {
         self.look(claims, now);
         self.taken.take()

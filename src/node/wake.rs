@@ -1,4 +1,4 @@
-//! Waking the thread of JavaScript, and keeping its event loop alive.
+//! Wakes the thread of JavaScript, and keeps its event loop alive.
 
 use crate::io;
 use napi::bindgen_prelude::*;
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 type WakeFunction = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-/// A function of JavaScript that any thread may call, for as long as one life of a peer lasts: it
-/// holds the function, and so the peer, which must not outlive its last notice because of it.
+/// A JavaScript function that any thread may call during one life of a peer. It keeps the function,
+/// and thus the peer, alive; it must be released with the last notice.
 #[derive(Clone)]
 pub(super) struct Wake {
     function: Arc<WakeFunction>,
@@ -31,20 +31,20 @@ impl Wake {
         })
     }
 
-    /// Has the function called on its thread. Calls that come before it ran may be one.
+    /// Calls the function on its thread. Several calls before it runs may become one.
     pub(super) fn wake(&self) {
-        // Refused once the environment is being torn down, when nobody is left to be woken.
+        // Fails while the environment is being torn down; then nothing has to be woken.
         let _ = self
             .function
             .call((), ThreadsafeFunctionCallMode::NonBlocking);
     }
 
-    /// Whether the event loop is to go on although nothing else is left to do.
+    /// Sets whether the event loop is kept alive.
     pub(super) fn keep_alive(&self, env: &Env, keep: bool) -> Result<()> {
         if self.keeps_alive.swap(keep, Ordering::Relaxed) == keep || self.function.aborted() {
             return Ok(());
         }
-        // SAFETY: called on the function's own thread, and it was not aborted.
+        // SAFETY: called on the function's own thread, and the function is not aborted.
         let status = unsafe {
             if keep {
                 sys::napi_ref_threadsafe_function(env.raw(), self.function.raw())
@@ -62,8 +62,8 @@ impl Wake {
     }
 }
 
-/// What a peer said last, its goodbye or a worker's reply, may still be on its way when the event
-/// loop ends; the environment waits for it, for a moment.
+/// Makes the environment wait, for a short time, for the last messages of its peers, such as a
+/// DISCONNECT or a worker's reply, which may still be unsent when the event loop ends.
 fn flush_at_exit(env: &Env) -> Result<()> {
     const PATIENCE: Duration = Duration::from_millis(500);
 

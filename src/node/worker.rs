@@ -1,4 +1,4 @@
-//! The worker as `lib/worker.js` sees it.
+//! The native half of `lib/worker.js`.
 
 use super::batch_reader::{BatchReader, broken};
 use super::batch_writer::{BatchWriter, Terms};
@@ -23,60 +23,60 @@ use napi_derive::napi;
 use serde_json::json;
 use std::time::Duration;
 
-/// Checked and defaulted by `lib/options.js`.
+/// The options of a worker, checked and completed by `lib/options.js`.
 #[napi(object)]
 pub struct WorkerConf {
-    /// Where the brokers are; mostly one.
+    /// The endpoints of the brokers; usually one.
     pub endpoints: Vec<String>,
-    /// The service that is offered, with its version.
+    /// The name of the service, with its version.
     pub service: String,
-    /// More services that are offered, each on connections of its own.
+    /// The names of further services, each with its own connections.
     pub more_services: Vec<String>,
-    /// Whether that is a pattern.
+    /// Whether the names are patterns.
     pub pattern: bool,
-    /// The policy of the service, if the worker says one.
+    /// The policy of the service, if set.
     pub balance: Option<String>,
-    /// How much of the work it gets, if it says so.
+    /// The weight of the worker, if set.
     pub weight: Option<u32>,
-    /// How many requests of the service may start.
+    /// How many requests of the service may start in an interval.
     pub rate: Option<RateConf>,
-    /// The identity.
+    /// The name, used as identity.
     pub name: String,
-    /// Whether nobody chose it.
+    /// Whether the name was generated.
     pub generated: bool,
-    /// The dialect's name.
+    /// The name of the dialect.
     pub protocol: String,
-    /// The mechanism, none if there is none.
+    /// The security mechanism; none if missing.
     pub security: Option<SecurityConf>,
-    /// The largest body that is taken, in bytes.
+    /// The largest accepted body, in bytes.
     pub max_message_size: f64,
-    /// In ms.
+    /// The heartbeat interval in ms.
     pub heartbeat: f64,
-    /// Silent intervals.
+    /// How many silent intervals end the connection.
     pub liveness: u32,
-    /// In ms.
+    /// The first pause before a reconnect, in ms.
     pub reconnect: f64,
-    /// In ms.
+    /// The longest pause before a reconnect, in ms.
     pub reconnect_max: f64,
-    /// Requests at once, -1 without limit.
+    /// How many requests run at the same time; -1 without limit.
     pub concurrency: f64,
-    /// Requests ahead of need, 0 for none.
+    /// How many requests are accepted ahead of need; 0 for none.
     pub prefetch: u32,
-    /// How long JavaScript may answer nothing, in ms; -1 for no bound.
+    /// How long JavaScript may be blocked, in ms; -1 without limit.
     pub max_blocked: f64,
-    /// What it is or does.
+    /// A description in words.
     pub description: Option<String>,
-    /// What it tells about itself, as JSON.
+    /// Metadata as JSON.
     pub metadata: Option<String>,
 }
 
-/// So many starts in any interval.
+/// A maximum number of starts in any interval.
 #[napi(object)]
 #[derive(Clone, Copy)]
 pub struct RateConf {
-    /// How many.
+    /// The maximum number of starts.
     pub max: u32,
-    /// In ms.
+    /// The interval in ms.
     pub interval: f64,
 }
 
@@ -95,7 +95,7 @@ pub struct WorkerCore {
     conf: WorkerConf,
     core: Core<Command<WorkerCommand<Message>, WorkerConfig>, Notice<WorkerNotice<Message>>>,
     taken: TakenOffers,
-    /// How many bytes of replies were given.
+    /// Total bytes of the sent replies.
     sent: u64,
     lines: Lines,
 }
@@ -104,7 +104,7 @@ common_methods!(WorkerCore);
 
 #[napi]
 impl WorkerCore {
-    /// A worker that is not started.
+    /// Makes a worker that is not started.
     #[napi(constructor)]
     pub fn new(conf: WorkerConf) -> Self {
         WorkerCore {
@@ -116,7 +116,8 @@ impl WorkerCore {
         }
     }
 
-    /// Begins a life; its outcome is a record. `wake` is called when there is something to drain.
+    /// Starts a life; a record reports the result. `wake` is called when there is something to
+    /// drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
         self.lines = Lines::default();
@@ -140,7 +141,7 @@ impl WorkerCore {
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
-    /// Its brokers from now on.
+    /// Replaces the brokers.
     #[napi]
     pub fn set_endpoints(&mut self, endpoints: Vec<String>) -> Result<()> {
         self.core.receive_from(&endpoints);
@@ -160,21 +161,21 @@ impl WorkerCore {
         Ok(())
     }
 
-    /// Drains, then ends the life; the running requests have so many ms, -1 without end.
+    /// Drains, then ends the life. Running requests have this time in ms; -1 without limit.
     #[napi]
     pub fn stop(&mut self, timeout_ms: f64) {
         let patience = (timeout_ms >= 0.0).then(|| Duration::from_millis(timeout_ms as u64));
         self.core.command(WorkerCommand::Stop(patience));
     }
 
-    /// Asks for a snapshot, which will be a record; gives it at once while there is no life.
+    /// Requests a snapshot as a record; returns an empty one at once if the worker is not running.
     #[napi]
     pub fn stats(&self, id: f64) -> Option<String> {
         let asked = self.core.command(WorkerCommand::Stats(id as u64));
         (!asked).then(|| peer::stats(Stats::default()))
     }
 
-    /// How many bytes of data its requests and replies had.
+    /// Total data bytes of its requests and replies.
     #[napi]
     pub fn bytes(&self) -> peer::Bytes {
         peer::Bytes {
@@ -231,23 +232,23 @@ impl WorkerCore {
         Ok(())
     }
 
-    /// Where requests that are shown are claimed; nothing where the runtime does not share memory.
+    /// The slots in which shown requests are claimed; null if the runtime does not share memory.
     #[napi(ts_return_type = "Int32Array | null")]
     pub fn claims<'env>(&self, env: &'env Env) -> Result<Option<Unknown<'env>>> {
         self.core.claims().begin_check();
         slots::array(env, self.core.claims())
     }
 
-    /// Whether a claim of the first slot, made after [`claims`](Self::claims), has arrived. To be asked before the
-    /// first drain.
+    /// Whether a claim of the first slot, made after [`claims`](Self::claims), is visible here.
+    /// Call it before the first drain.
     #[napi]
     pub fn sees_claim(&self) -> bool {
         self.core.claims().end_check()
     }
 
-    /// Fills `into` with records, at most `room` of them requests, and returns their text. A request
-    /// in it has started; until then it may be taken back. If the room is full then, up to `ahead` more are shown:
-    /// they start when they are claimed.
+    /// Fills `into` with records, at most `room` of them requests, and returns their text. A
+    /// request in the batch has started; before, it may be taken back. If the requests fill `room`,
+    /// up to `ahead` more are shown, which start when they are claimed.
     #[napi]
     pub fn drain<'env>(
         &mut self,
@@ -297,7 +298,7 @@ impl WorkerCore {
             identity: peer::identity(&self.core, dialect, line, &name, conf.generated),
             max_message: conf.max_message_size as u64,
             reconnect_ms: conf.reconnect.min(f64::from(i32::MAX)) as i32,
-            // A broker sends heartbeats to its workers, so silence tells.
+            // A broker sends heartbeats to its workers, so their absence is detected.
             patience: None,
             gone: random_frame(),
             security: security::client(conf.security.as_ref())?,
@@ -326,7 +327,8 @@ impl WorkerCore {
                 reconnect_max: Duration::from_millis(conf.reconnect_max as u64),
                 seed: random(),
                 expect_hello: false,
-                // Nobody has to have bound an inproc endpoint yet; who does is ours, and says hello.
+                // An inproc endpoint may be bound later; its broker is a 1.x one, which sends a
+                // hello.
                 expect_beats: matches!(dialect, Dialect::Mdp(_))
                     || !Address::new(self.lines.address(line)).is_inproc(),
                 max_message: Some(conf.max_message_size as u64),
@@ -344,7 +346,7 @@ impl WorkerCore {
 }
 
 impl WorkerConf {
-    /// All brokers for the first service, then for the next.
+    /// The lines: all brokers for the first service, then for the next.
     fn lines(&self) -> impl Iterator<Item = Line> {
         (0..=self.more_services.len()).flat_map(|service| {
             let brokers = self.endpoints.iter();
@@ -352,13 +354,13 @@ impl WorkerConf {
         })
     }
 
-    /// The name of one of its services.
+    /// The name of a service by its index.
     fn service(&self, at: usize) -> &str {
         let others = || self.more_services.get(at.wrapping_sub(1));
         others().unwrap_or(&self.service)
     }
 
-    /// To a broker, each service is a worker.
+    /// The name at a broker, for which each service is a separate worker.
     fn name_for(&self, service: &str) -> String {
         match self.generated || self.more_services.is_empty() {
             true => self.name.clone(),

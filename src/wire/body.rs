@@ -1,27 +1,27 @@
 //! Bodies: opaque bytes and their encoding.
 //!
-//! 0.0.92 has only JSON text, and gives a Buffer the form `{"type":"Buffer","data":[1,2]}` of
-//! Node's `Buffer.prototype.toJSON`. 1.x peers send the bytes unchanged and mark them in the
-//! extension frame; this module converts between the two forms when a message goes from a 1.x peer
-//! to a peer of 0.0.92.
+//! 0.0.92 has only JSON text, and writes a Buffer as `{"type":"Buffer","data":[1,2]}`, the result
+//! of Node's `Buffer.prototype.toJSON`. 1.x peers send the bytes unchanged and mark them in the
+//! extension frame. This module converts between the two forms when a message passes from a 1.x
+//! peer to a peer of 0.0.92.
 
 use super::{Frame, Malformed};
 use std::io::Write as _;
 
-/// How the bytes of a body are to be read.
+/// The encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// UTF-8 JSON text, the only encoding of 0.0.92.
     Json,
-    /// Bytes that the sender's JavaScript gave as a Buffer or typed array.
+    /// Bytes that the sender's JavaScript passed as a Buffer or typed array.
     Binary,
-    /// The only frame of an MDP body, which may be anything; see `bridge`.
+    /// The only frame of an MDP body, with any content; see `bridge`.
     Opaque,
     /// Several frames of an MDP body, packed; see `bridge`.
     Frames,
 }
 
-/// A request's data, a partial or a final.
+/// The data of a request, or the content of a partial or final.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body<F> {
     pub bytes: F,
@@ -43,7 +43,7 @@ impl<F: Frame> Body<F> {
         }
     }
 
-    /// JSON's `null`, which is what `undefined` and a missing body become.
+    /// JSON's `null`, which stands for `undefined` and for a missing body.
     pub fn null() -> Self {
         Body::json(F::from(&b"null"[..]))
     }
@@ -61,7 +61,8 @@ impl<F: Frame> Body<F> {
         }
     }
 
-    /// The other way round, for a body whose sender marked it as the JSON form of a Buffer.
+    /// Decodes the JSON form of a Buffer, the inverse of [`into_json`](Self::into_json) for binary
+    /// bodies.
     pub fn from_buffer_json(text: &[u8]) -> Result<Self, Malformed> {
         buffer_from_json(text)
             .map(|bytes| Body::binary(F::from(bytes)))
@@ -87,7 +88,7 @@ pub fn buffer_to_json(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The exact inverse of [`buffer_to_json`]; anything else is `None`.
+/// The inverse of [`buffer_to_json`]; `None` for any other text.
 fn buffer_from_json(text: &[u8]) -> Option<Vec<u8>> {
     let list = text.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
     if list.is_empty() {
@@ -96,7 +97,7 @@ fn buffer_from_json(text: &[u8]) -> Option<Vec<u8>> {
     list.split(|&c| c == b',').map(byte_from_digits).collect()
 }
 
-/// As JSON writes a number, so neither `+1` nor `01`.
+/// Parses a number in the form that JSON writes: neither `+1` nor `01`.
 fn byte_from_digits(digits: &[u8]) -> Option<u8> {
     let canonical = !matches!(digits, [b'0', _, ..] | [b'+', ..]);
     let text = std::str::from_utf8(digits).ok().filter(|_| canonical)?;

@@ -1,7 +1,7 @@
 //! Conversion between values and opaque frames: the bodies of OMDP and those of MDP.
 //!
-//! OMDP carries one JSON value or the bytes of one Buffer; MDP carries one or more frames that mean
-//! nothing to it. From MDP to MDP the frames pass unchanged. Between the two they are converted:
+//! OMDP carries one JSON value or the bytes of one Buffer; MDP carries one or more opaque frames.
+//! From MDP to MDP the frames pass unchanged. Between the two dialects they are converted:
 //!
 //! | frames                  | value                                                         |
 //! |-------------------------|---------------------------------------------------------------|
@@ -29,13 +29,13 @@ use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Se
 use serde_json::Value;
 use std::fmt;
 
-/// The first frame of a final that is an error value of the worker's user; its value follows.
+/// The first frame of a final that is an error value; the value follows.
 pub const ERROR: &[u8] = b"OMDP-ERROR";
-/// The first frame of a final that is an error of the broker's own; its code follows.
+/// The first frame of a final that is an error of the broker; its code follows.
 pub const CODE: &[u8] = b"OMDP-CODE";
 
 impl<F: Frame> Body<F> {
-    /// A body of MDP, of at least one frame, as it came.
+    /// Makes a body of the frames of an MDP body, at least one.
     pub fn from_frames(mut frames: Vec<F>) -> Self {
         if frames.len() == 1
             && let Some(bytes) = frames.pop()
@@ -47,7 +47,7 @@ impl<F: Frame> Body<F> {
         }
         let mut packed = Vec::with_capacity(frames.iter().map(|frame| frame.len() + 4).sum());
         for frame in &frames {
-            // A message of 4 GiB does not get this far: libzmq holds it in memory several times.
+            // The length fits: libzmq refuses a frame of 4 GiB long before, for lack of memory.
             packed.extend_from_slice(&(frame.len() as u32).to_be_bytes());
             packed.extend_from_slice(frame);
         }
@@ -57,7 +57,7 @@ impl<F: Frame> Body<F> {
         }
     }
 
-    /// The frames that an MDP peer gets: at least one.
+    /// The frames for an MDP peer: at least one.
     pub fn into_frames(self) -> Vec<F> {
         match self.encoding {
             Encoding::Binary | Encoding::Opaque => vec![self.bytes],
@@ -66,7 +66,7 @@ impl<F: Frame> Body<F> {
         }
     }
 
-    /// The JSON text or bytes that an OMDP peer gets.
+    /// The JSON text or bytes for an OMDP peer.
     pub fn into_value(self) -> Self {
         match self.encoding {
             Encoding::Json | Encoding::Binary => self,
@@ -82,7 +82,7 @@ impl<F: Frame> Body<F> {
         }
     }
 
-    /// The frames of an error.
+    /// The frames of an error for an MDP peer.
     pub fn into_error_frames(self, kind: ReplyKind) -> Vec<F> {
         let mark = match kind {
             ReplyKind::OwnError => CODE,
@@ -93,7 +93,7 @@ impl<F: Frame> Body<F> {
         frames
     }
 
-    /// What a final of MDP is: data, or an error.
+    /// Decodes a final of MDP: data or an error.
     pub fn from_final(mut frames: Vec<F>) -> (ReplyKind, Self) {
         let kind = match frames.first().map(|first| &**first) {
             Some(ERROR) if frames.len() > 1 => ReplyKind::Error,
@@ -114,7 +114,8 @@ fn unpack(mut packed: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Whether these bytes are one JSON text. Of any depth: what is ignored is not recursed into.
+/// Whether the bytes are one JSON text. The depth of nesting is unlimited: ignored values are
+/// skipped without recursion.
 fn is_json(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
@@ -133,11 +134,11 @@ fn frame_to_json(frame: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The frames of a value that does not go as its JSON text.
+/// The frames of a value; `None` if it is sent as its JSON text.
 fn json_to_frames<F: Frame>(json: &[u8]) -> Option<Vec<F>> {
     match json.iter().find(|byte| !byte.is_ascii_whitespace())? {
         b'"' => {
-            // One with a lone surrogate is no text, and goes as JSON.
+            // A string with a lone surrogate is no valid text and is sent as JSON.
             let text: String = serde_json::from_slice(json).ok()?;
             (!is_json(text.as_bytes())).then(|| vec![F::from(text.into_bytes())])
         }
@@ -150,17 +151,17 @@ fn json_to_frames<F: Frame>(json: &[u8]) -> Option<Vec<F>> {
     }
 }
 
-/// An array of more items goes as its JSON text: every frame costs libzmq and the receiver far more
-/// than the two bytes that the sender pays for it.
+/// The longest array whose items become frames. A longer one is sent as its JSON text: each frame
+/// costs libzmq and the receiver far more than the two bytes that the sender spends on it.
 const MAX_ITEMS: usize = 1024;
 
-/// What the items of an array become, if each of them becomes a frame.
+/// The frames of an array, one for each item.
 struct Items(Vec<Vec<u8>>);
 
-/// What an item becomes.
+/// The frame of one item.
 struct Item(Vec<u8>);
 
-/// The bytes of a value in the form that JSON gives a Buffer.
+/// The bytes of a value in the JSON form of a Buffer.
 struct Bytes(Vec<u8>);
 
 impl<'de> Deserialize<'de> for Items {

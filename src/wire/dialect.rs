@@ -1,4 +1,4 @@
-//! The dialect of a peer, recognized by the first frames of its message.
+//! The dialects, and how the first frames of a message identify its dialect.
 
 use super::mdp;
 use super::omdp;
@@ -11,14 +11,14 @@ use super::{Frame, Malformed};
 pub enum Dialect {
     /// The dialect of zmq-omdp.
     Omdp,
-    /// A dialect of the standard.
+    /// A dialect of MDP, the standard.
     Mdp(mdp::Dialect),
-    /// That of PIGATO.
+    /// The dialect of PIGATO.
     Pigato,
 }
 
 impl Dialect {
-    /// All there are.
+    /// Every dialect.
     pub const ALL: [Dialect; 5] = [
         Dialect::Omdp,
         Dialect::Mdp(mdp::Dialect::V01),
@@ -38,7 +38,7 @@ impl Dialect {
         }
     }
 
-    /// Its index in [`ALL`](Self::ALL).
+    /// The index in [`ALL`](Self::ALL).
     pub const fn index(self) -> usize {
         match self {
             Dialect::Omdp => 0,
@@ -56,14 +56,14 @@ impl Dialect {
             .find(|dialect| dialect.as_str() == name)
     }
 
-    /// Whether peers of the two can be taken for one another: a worker of PIGATO is one of OMDP until it
-    /// shows what it is.
+    /// Whether peers of the two dialects can be confused: a PIGATO worker is taken for an OMDP
+    /// worker until it sends a message that only PIGATO has.
     pub fn is_like(self, other: Self) -> bool {
         let is_digits = |dialect| matches!(dialect, Dialect::Omdp | Dialect::Pigato);
         self == other || is_digits(self) && is_digits(other)
     }
 
-    /// Decodes the message of a broker to a local worker. Leaves `frames` empty.
+    /// Decodes the message of a broker for a local worker. `frames` is empty afterwards.
     pub fn decode_for_worker<F: Frame>(
         self,
         frames: &mut Vec<F>,
@@ -71,14 +71,13 @@ impl Dialect {
         match self {
             Dialect::Omdp => omdp::ToWorker::decode(frames),
             Dialect::Mdp(dialect) => mdp::decode_for_worker(dialect, frames),
-            // Without the client's options, which have no place in it.
+            // PIGATO's options of the client have no field in the neutral message.
             Dialect::Pigato => Ok(pigato::ToWorker::decode(frames)?.into_neutral().0),
         }
     }
 
-    /// The dialect that these frames are a message of, if they are one at all. Every dialect puts
-    /// its mark within the first two frames, and no two the same, but for PIGATO: see
-    /// [`pigato::is_pigato`].
+    /// Identifies the dialect of a message; `None` if it belongs to none. Every dialect has a
+    /// distinct mark within the first two frames, except PIGATO: see [`pigato::is_pigato`].
     pub fn detect<F: Frame>(frames: &[F]) -> Option<Self> {
         let (delimited, mark) = match frames {
             [first, second, ..] if first.is_empty() => (true, &**second),
@@ -97,20 +96,20 @@ impl Dialect {
     }
 }
 
-/// How the messages of a local worker or client are encoded.
+/// The encoding of the messages of a local worker or client.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
     /// The dialect.
     pub dialect: Dialect,
     /// Whether the receiver understands [`packed`](super::packed) frames.
     pub packed: bool,
-    /// Of a worker: how many requests it runs at once; -1 is without limit.
+    /// Workers only: how many requests run at the same time; -1 means no limit.
     pub concurrency: i64,
 }
 
 impl Form {
-    /// Puts the frames of what a worker says into `out`, which is empty; none if the dialect can't
-    /// say it. To pack them is up to the transport.
+    /// Writes the frames of a worker's message into `out`, which must be empty. Writes none if the
+    /// dialect lacks the message. Packing is the transport's task.
     pub fn encode_of_worker<F: Frame>(self, message: omdp::WorkerMessage<F>, out: &mut Vec<F>) {
         match self.dialect {
             Dialect::Omdp => message.encode(out),
@@ -129,7 +128,8 @@ impl Form {
         }
     }
 
-    /// The same for a client.
+    /// Writes the frames of a client's message into `out`, as
+    /// [`encode_of_worker`](Self::encode_of_worker) does.
     pub fn encode_of_client<F: Frame>(self, message: omdp::ClientMessage<F>, out: &mut Vec<F>) {
         match self.dialect {
             Dialect::Omdp => message.encode(out),
@@ -152,14 +152,14 @@ impl Form {
 pub struct Dialects(u8);
 
 impl Dialects {
-    /// All of them.
+    /// The set of all dialects.
     pub const ALL: Dialects = Dialects(0b1_1111);
 
     fn bit(dialect: Dialect) -> u8 {
         1 << dialect.index()
     }
 
-    /// Whether it is among them.
+    /// Whether the set contains `dialect`.
     pub fn contains(self, dialect: Dialect) -> bool {
         self.0 & Dialects::bit(dialect) != 0
     }

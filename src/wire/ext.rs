@@ -1,10 +1,10 @@
-//! Extension frames: the last frame of a message between two peers that announced themselves.
+//! Extension frames: the last frame of a message between two 1.x peers.
 //!
 //! 0.0.92 ignores additional frames, so a request may carry an extension frame to a broker of
-//! unknown version. All other extension frames are sent only to a peer that said hello.
+//! unknown version. All other extension frames are sent only to a peer whose hello was received.
 //! Layouts are fixed and binary, so that the broker's hot path parses no JSON; numbers are big
-//! endian. An unknown length or flag is an error: a sender must not assume more than the version
-//! in the hello grants.
+//! endian. An unknown length or flag is an error: a sender must stay within the version of the
+//! receiver's hello.
 
 use super::{Frame, Malformed};
 
@@ -12,9 +12,9 @@ const BINARY: u8 = 0x01;
 const BUFFER_JSON: u8 = 0x02;
 const ERROR: u8 = 0x04;
 const OWN: u8 = 0x08;
-/// On a request: its data are a stream.
+/// On a request: the data are a stream.
 const STREAM: u8 = 0x04;
-/// On a request: what is left until its deadline follows.
+/// On a request: the time left until the deadline follows.
 const DEADLINE: u8 = 0x08;
 const FAIL_FAST: u8 = 0x10;
 const RETRY: u8 = 0x20;
@@ -23,31 +23,32 @@ const SERVICE: u8 = 0x40;
 const ROUTED: u8 = 0x40;
 const STARTED: u8 = 0x80;
 
-/// On a client's REQUEST: flags, then the timeout, then, if it is not 0, how often the request may be
-/// given to another worker, then, if it has a deadline, what is left until then. The frame tells the
-/// broker that the client understands extension frames.
+/// The extension of a client's REQUEST: flags, the timeout, then optional numbers: the retries, the
+/// earlier attempts, and the time left until the deadline. The frame also tells the broker that the
+/// client understands extension frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestExt {
-    /// How the data frame is to be read.
+    /// The encoding of the data frame.
     pub data: RequestData,
-    /// Idle timeout in ms, -1 for none: the same value as in the options frame.
+    /// Idle timeout in ms, -1 for none; equal to the one in the options frame.
     pub timeout_ms: i32,
-    /// How often the request may start again with another worker after its worker was lost.
+    /// How many more attempts the request gets after the loss of a worker.
     pub retry: u8,
-    /// Whether the request fails fast: it does not wait for a service without workers.
+    /// Whether the request fails fast: it ends at once if its service has no worker.
     pub fail_fast: bool,
-    /// Whether the options say which worker it is for, or with which priority.
+    /// Whether the options contain a target worker, a routing key or a priority.
     pub routed: bool,
-    /// How often the request was started before, and given up by its client.
+    /// How many attempts an earlier submission of this request has had.
     pub started: u8,
-    /// Whether its data come in CHUNKs. Only to a broker that knows streams.
+    /// Whether the data are sent as CHUNKs. Only for a broker that supports streams.
     pub stream: bool,
-    /// How many ms are left until its deadline. Only to a broker that knows deadlines.
+    /// Milliseconds left until the deadline. Only for a broker that supports deadlines.
     pub left_ms: Option<u32>,
 }
 
-/// At first a client does not know whether its broker can pass bytes on, so a Buffer may be sent in
-/// the JSON form, marked: a broker of 1.0 restores it, a broker of 0.0.92 ignores the mark.
+/// The encoding of a request's data. A client does not know at first whether its broker can forward
+/// bytes. It may therefore send a Buffer in the marked JSON form: a 1.x broker restores the bytes,
+/// a broker of 0.0.92 ignores the mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestData {
     Json,
@@ -110,7 +111,7 @@ impl RequestExt {
     }
 }
 
-/// Appends what is left until a deadline, and sets its flag.
+/// Appends the time left until a deadline, and sets its flag. Returns the new length.
 fn put_left(bytes: &mut [u8; 14], len: usize, left_ms: Option<u32>) -> usize {
     let Some(left) = left_ms else {
         return len;
@@ -120,9 +121,9 @@ fn put_left(bytes: &mut [u8; 14], len: usize, left_ms: Option<u32>) -> usize {
     len + 4
 }
 
-/// What stands behind the fixed part of a request's frame: the number of retries, that of the attempts before,
-/// and what is left until the deadline. Each is there if and only if its flag is, and the numbers are not 0: there
-/// is one form for each meaning.
+/// Parses the optional fields behind the fixed part: retries, earlier attempts, time left until the
+/// deadline. A field is present if and only if its flag is set, and a number is never 0, so that
+/// each meaning has exactly one encoding.
 fn behind(flags: u8, rest: &[u8]) -> Result<(u8, u8, Option<u32>), Malformed> {
     let (retry, rest) = number(flags & RETRY != 0, rest)?;
     let (started, rest) = number(flags & STARTED != 0, rest)?;
@@ -142,30 +143,29 @@ fn number(is_there: bool, rest: &[u8]) -> Result<(u8, &[u8]), Malformed> {
     }
 }
 
-/// The pace of a worker by its own clock. From outside, the time of a request cannot be
-/// distinguished from the time of its transport.
+/// The pace of a worker by its own clock. The broker cannot distinguish the time of a request from
+/// the time of its transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Between two ends while its user has all that it can take, on average: µs, the greatest value
-    /// for all that is more.
+    /// Average time per request while the worker has all the requests that it can take, in µs;
+    /// saturates at the maximum.
     pub service: u16,
-    /// From the arrival of this request to its reply, in µs, as above. What the broker counts more
-    /// is the round trip.
+    /// From the arrival of this request to its reply, in µs; saturates likewise. The rest of the
+    /// time that the broker measures is the round trip.
     pub held: u32,
 }
 
-/// On each reply of a worker, and in another form on the REQUEST: flags, then the token, the broker's
-/// handle of the request. The worker sends it back, so that neither side has to look up the request
-/// by client and request id.
+/// The extension of a worker's replies: flags, then the token. The worker returns the token, so
+/// that neither side has to look up the request by client and request id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenExt {
     pub binary: bool,
-    /// Replies only: the body is an error value, and ends the request.
+    /// The body is an error value, which ends the request.
     pub error: bool,
-    /// Replies only: the error is a code of zmq-omdp, not a value that the handler gave.
+    /// The error is a code of zmq-omdp, not an error value of the handler.
     pub own: bool,
     pub token: u64,
-    /// The last reply to a request only, and not on each.
+    /// Only on last replies, and not on each of them.
     pub pace: Option<Pace>,
 }
 
@@ -210,19 +210,18 @@ impl TokenExt {
     }
 }
 
-/// The extension of a REQUEST to a worker: the token's; then how often the request was given to a
-/// worker that was lost with it, in a byte of its own unless that is never; then what is left until
-/// its deadline, if it has one.
+/// The extension of a REQUEST to a worker: flags and the token, then optional fields: how many
+/// workers were lost with the request, in one byte, and the time left until its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GivenExt {
     pub binary: bool,
     pub token: u64,
     pub retried: u8,
-    /// Whether its data come in CHUNKs. Only to a worker that knows streams.
+    /// Whether the data are sent as CHUNKs. Only for a worker that supports streams.
     pub stream: bool,
-    /// How many ms are left until its deadline. Only to a worker that knows deadlines.
+    /// Milliseconds left until the deadline. Only for a worker that supports deadlines.
     pub left_ms: Option<u32>,
-    /// A frame with the name that was asked for follows.
+    /// Whether a frame with the requested name follows.
     pub service: bool,
 }
 
@@ -259,13 +258,13 @@ impl GivenExt {
     }
 }
 
-/// On the broker's PARTIAL, FINAL and error to a client: flags alone.
+/// The extension of the broker's PARTIAL, FINAL and error to a client: flags alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResultExt {
     pub binary: bool,
-    /// The body is an error and ends the request.
+    /// The body is an error value, which ends the request.
     pub error: bool,
-    /// The error is a code of the broker's, not a value of the worker's.
+    /// The error is a code of the broker, not an error value of the worker.
     pub own: bool,
 }
 
@@ -395,7 +394,7 @@ mod tests {
         }
     }
 
-    /// Whatever decodes encodes to the same bytes.
+    /// Each frame that decodes encodes to the same bytes.
     #[test]
     fn identity_over_every_flag_byte() {
         for flags in 0..=255u8 {
@@ -431,7 +430,7 @@ mod tests {
             }
         }
         assert!(RequestExt::parse(&[0, 0xff, 0xff, 0xff, 0xfe]).is_err());
-        // The number of retries is there if and only if it is not 0.
+        // The number of retries is present if and only if it is not 0.
         assert!(RequestExt::parse(&[RETRY, 0, 0, 0, 0]).is_err());
         assert!(RequestExt::parse(&[RETRY, 0, 0, 0, 0, 0]).is_err());
         assert!(RequestExt::parse(&[RETRY, 0, 0, 0, 0, 1]).is_ok());

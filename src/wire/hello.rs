@@ -1,8 +1,8 @@
-//! The hello: a 1.x peer announces itself, its heartbeats and what it supports.
+//! The hello: a 1.x peer announces itself, its heartbeats and its features.
 //!
-//! It is sent where 0.0.92 ignores it: as a trailing frame of a worker's READY, as a client command
-//! that a broker of 0.0.92 ignores, and as the broker's answer to either, which only a peer that
-//! announced itself gets. Unknown members are ignored, so that a later version may add some.
+//! It is sent where 0.0.92 ignores it: as a trailing frame of a worker's READY and as a client
+//! command that is unknown to a broker of 0.0.92. The broker answers only a hello with its own.
+//! Unknown members are ignored, so that a later version may add some.
 
 use super::members::{Scalar, members};
 use super::sizes::{MAX_DESCRIPTION, MAX_HELLO, MAX_ID, MAX_METADATA};
@@ -10,92 +10,92 @@ use super::{Frame, Malformed};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-/// The version of the extension that this crate speaks.
+/// The version of the extension in this crate.
 pub const VERSION: u64 = 1;
 
 /// The first message of each side on a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
-    /// The extension's version; a receiver takes any that is 1 or more.
+    /// The version of the extension; receivers accept 1 and more.
     pub version: u64,
     /// Milliseconds between two heartbeats of the sender.
     pub heartbeat_ms: u64,
-    /// How many silent intervals the sender grants the receiver.
+    /// How many silent intervals the sender tolerates before it gives up the receiver.
     pub liveness: u32,
-    /// Differs from one connection of an identity to the next, so that the broker can distinguish a
-    /// new connection from an update of the existing one. A broker's differs from one process, or
-    /// start, to the next.
+    /// An id that differs between the connections of one identity, so that the broker can
+    /// distinguish a new connection from an update of the existing one. A broker's id differs
+    /// between processes, or between starts.
     pub session: String,
-    /// Workers only: how many requests it works on at once; -1 is without limit, 0 is for a worker
-    /// that is leaving and takes no more.
+    /// Workers only: how many requests run at the same time; -1 means no limit, 0 means that the
+    /// worker accepts no more requests, because it leaves or is paused.
     pub concurrency: Option<i64>,
-    /// Workers only: how it serves.
+    /// Workers only: name pattern, policy and rate of the service.
     pub serving: Serving,
-    /// Workers only: how many further requests it accepts in advance. Such a worker returns, by
-    /// RETURN, requests that it could not start soon.
+    /// Workers only: how many further requests the worker accepts in advance. It gives back, by
+    /// RETURN, requests that it cannot start soon.
     pub prefetch: Option<u32>,
-    /// Clients only: whether requests that wait for long may be parked with it.
+    /// Clients only: whether requests may be parked with it.
     pub parks: bool,
-    /// Clients and brokers: whether it can be told, or asked, where a request is.
+    /// Clients and brokers: whether WHERE and PLACE are supported.
     pub places: bool,
-    /// Whether it supports the windows of streams, see `proto::flow`.
+    /// Whether the windows of streams are supported, see `proto::flow`.
     pub flow: bool,
-    /// Whether it knows requests whose data are a stream.
+    /// Whether requests whose data are a stream are supported.
     pub streams: bool,
-    /// Whether it knows what is left until a request's deadline.
+    /// Whether the time left until a request's deadline is supported.
     pub deadlines: bool,
-    /// Whether the sender understands [`packed`](super::packed) frames.
+    /// Whether [`packed`](super::packed) frames are supported.
     pub packs: bool,
-    /// The largest body that the sender takes, in bytes; no limit is known if missing.
+    /// The largest accepted body, in bytes; `None` if unknown.
     pub max_message: Option<u64>,
-    /// Workers only: what they tell about themselves.
+    /// Workers only: description and metadata.
     pub about: Option<Box<About>>,
 }
 
-/// What a worker tells about itself, to whoever asks the broker.
+/// What a worker tells about itself. The broker lists it by MMI.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
-    /// What it is or does, in words; at most [`MAX_DESCRIPTION`] bytes.
+    /// Free text of at most [`MAX_DESCRIPTION`] bytes.
     pub description: String,
-    /// Any JSON, of at most [`MAX_METADATA`] bytes; empty if there is none.
+    /// JSON text of at most [`MAX_METADATA`] bytes; empty if there is none.
     pub metadata: String,
 }
 
 impl About {
-    /// How many bytes it has.
+    /// The total size in bytes.
     pub fn size(&self) -> usize {
         self.description.len() + self.metadata.len()
     }
 }
 
-/// What a worker says of how it serves. All of it may be missing.
+/// The service options of a worker. Each may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Serving {
-    /// The service that READY names is a pattern, and the worker serves all names that begin so.
+    /// The service in READY is a pattern: the worker serves all names with this prefix.
     pub pattern: bool,
     /// The policy by which the service chooses among its workers.
     pub balance: Option<Balance>,
-    /// How much of the work it gets under [`Balance::Weighted`], as against 1.
+    /// The share of requests under [`Balance::Weighted`]; 1 if missing.
     pub weight: Option<u32>,
-    /// How many requests of the service may start in a time, over all its workers.
+    /// How many requests of the service may start in an interval, over all its workers.
     pub rate: Option<Rate>,
 }
 
-/// Which of the workers that have room gets the next request.
+/// The policy by which a service chooses among the workers that have room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Balance {
-    /// The one that has had nothing to do for longest.
+    /// The worker that has been idle for longest.
     LongestIdle,
-    /// The one that has the fewest requests; of those that have as few, the one that has worked least.
+    /// The worker with the fewest requests; of equals, the one that has worked least.
     LeastLoaded,
-    /// Any.
+    /// A random worker.
     Random,
-    /// By their weights.
+    /// In proportion to the weights.
     Weighted,
 }
 
 impl Balance {
-    /// The policy of this name.
+    /// The policy with this name.
     pub fn of(name: &str) -> Option<Self> {
         let all = [
             Balance::LongestIdle,
@@ -106,7 +106,7 @@ impl Balance {
         all.into_iter().find(|balance| balance.as_str() == name)
     }
 
-    /// Its name.
+    /// The name in options and hellos.
     pub fn as_str(self) -> &'static str {
         match self {
             Balance::LongestIdle => "longest-idle",
@@ -117,19 +117,19 @@ impl Balance {
     }
 }
 
-/// So many starts in any interval.
+/// The maximum number of starts in any interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// 1 to [`MAX_RATE`].
     pub max: u32,
-    /// In ms, 1 and up.
+    /// In ms, at least 1.
     pub interval_ms: u32,
 }
 
-/// The broker remembers so many starts of a service at most.
+/// The upper limit of [`Rate::max`]; the broker remembers each start of an interval.
 pub const MAX_RATE: u32 = 1_000_000;
 
-/// The greatest weight.
+/// The upper limit of [`Serving::weight`].
 pub const MAX_WEIGHT: u32 = 1000;
 
 impl Hello {
@@ -153,12 +153,12 @@ impl Hello {
         }
     }
 
-    /// Whether the sender takes a body of so many bytes.
+    /// Whether the sender accepts a body of this size.
     pub fn takes(&self, bytes: usize) -> bool {
         self.max_message.is_none_or(|max| bytes as u64 <= max)
     }
 
-    /// One JSON object, members in alphabetical order.
+    /// Encodes one JSON object, members in alphabetical order.
     pub fn to_frame<F: Frame>(&self) -> F {
         let mut map = Map::new();
         if let Some(balance) = self.serving.balance {
@@ -220,8 +220,8 @@ impl Hello {
         F::from(Value::Object(map).to_string().into_bytes())
     }
 
-    /// Reads a hello. Numbers out of range are the sender's error: a heartbeat of zero would require
-    /// endless sending, and one of centuries would never notice a death.
+    /// Parses a hello. Numbers out of range are the sender's error: a heartbeat interval of zero
+    /// would require endless sending, and one of centuries would never detect a death.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         if bytes.len() > MAX_HELLO {
             return Err(Malformed::Size);
@@ -239,7 +239,7 @@ impl Hello {
             .rate
             .is_some_and(|rate| rate.max == 0 || rate.interval_ms == 0)
         {
-            // One half of it is missing.
+            // The rate has only one of its two members.
             return Err(Malformed::Hello);
         }
         match is_object && fits && complete {
@@ -255,7 +255,7 @@ impl Hello {
         })
     }
 
-    /// Takes one member. False if it has no such value.
+    /// Sets one member. Returns false if the value is invalid.
     fn set(&mut self, name: &str, value: Scalar) -> bool {
         let number = value.as_u64();
         let within = |max: u64| number.filter(|n| (1..=max).contains(n));
@@ -300,7 +300,7 @@ impl Hello {
                 true
             }
             "balance" => match value {
-                // One of a later version is as good as none.
+                // An unknown policy of a later version counts as none.
                 Scalar::Text(name) => {
                     self.serving.balance = Balance::of(&name);
                     true
@@ -343,7 +343,7 @@ impl Hello {
                 }
                 _ => false,
             },
-            // A later version may add some.
+            // A member of a later version.
             _ => true,
         }
     }
@@ -353,7 +353,7 @@ fn is_metadata(json: &str) -> bool {
     json.len() <= MAX_METADATA && serde_json::from_str::<IgnoredAny>(json).is_ok()
 }
 
-/// 2^31 - 1 ms, the longest delay of a Node timer and so of any option given in ms.
+/// 2^31 - 1 ms, the longest delay of a Node.js timer and thus of any option in ms.
 pub const MAX_HEARTBEAT_MS: u64 = i32::MAX as u64;
 const MAX_LIVENESS: u64 = 1000;
 

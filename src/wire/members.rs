@@ -1,7 +1,7 @@
-//! The scalar members of a JSON object, without a tree of the rest.
+//! Reads the scalar members of a JSON object without building a tree.
 //!
-//! `serde_json::Value` takes up to thirty times the memory of the text that it is read from. A peer
-//! chooses the text, so nothing that a peer sends becomes one.
+//! `serde_json::Value` takes up to thirty times the memory of its text. A peer chooses the text, so
+//! input from peers is never parsed into one.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -10,7 +10,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Scalar {
     Unsigned(u64),
-    /// Below zero.
+    /// Negative integers.
     Signed(i64),
     Float(f64),
     Bool(bool),
@@ -45,8 +45,8 @@ impl Scalar {
     }
 }
 
-/// Hands each member of the object `json` to `each`; of two members of one name the later counts.
-/// False if `json` is not one object.
+/// Calls `each` with each member of the object `json`; of several members with one name the last
+/// counts. Returns false if `json` is not one object.
 pub(crate) fn members(json: &[u8], each: impl FnMut(&str, Scalar)) -> bool {
     let mut reader = serde_json::Deserializer::from_slice(json);
     reader.deserialize_map(Members(each)).is_ok() && reader.end().is_ok()

@@ -1,8 +1,8 @@
-//! Frames on the wire <-> typed messages, one module a dialect.
+//! Conversion between frames on the wire and typed messages, one module a dialect.
 //!
-//! A message is parsed once, where it arrives, into a type that cannot be invalid; no other layer
-//! addresses a frame by its position. Bodies stay opaque: they are moved, never parsed, with one
-//! exception, the JSON form that 0.0.92 gives a Buffer (see [`body`]).
+//! A message is parsed once, on arrival, into a type that cannot be invalid; no other layer
+//! addresses a frame by its position. Bodies are opaque: they are moved and never parsed, except
+//! the JSON form of a Buffer in 0.0.92 (see [`body`]).
 //!
 //! This layer has no socket, clock or thread.
 
@@ -29,12 +29,13 @@ use std::ops::Deref;
 
 /// One frame of a multipart message: owned bytes that can be moved from socket to socket.
 ///
-/// The reactor uses libzmq's own message, so that forwarding copies nothing; tests use `Vec<u8>`.
+/// The reactor uses libzmq's message type, so that forwarding copies nothing; tests use `Vec<u8>`.
 /// A clone of libzmq's message shares the bytes of all but small ones.
 pub trait Frame:
     Deref<Target = [u8]> + for<'a> From<&'a [u8]> + From<Vec<u8>> + Clone + fmt::Debug
 {
-    /// The first `len` bytes, of which there are so many. More may be read than these, and nobody sees them.
+    /// Makes a frame of the first `len` bytes of `bytes`, which has at least as many. An
+    /// implementation may read and store more of them; the frame does not expose these.
     fn from_front(bytes: &[u8], len: usize) -> Self {
         Self::from(&bytes[..len])
     }
@@ -47,33 +48,33 @@ pub trait Frame:
 
 impl Frame for Vec<u8> {}
 
-/// Why frames are not a message of the dialect. It is always the sender's error.
+/// Why frames are no message of the dialect. The fault is always the sender's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
     /// Fewer frames than the command needs.
     Short,
     /// More frames than the command has.
     Trailing,
-    /// The first frame is neither a client's nor a worker's tag.
+    /// The first frame is neither the client's nor the worker's tag.
     Header,
-    /// The command byte is unknown, or is not one that this side may receive.
+    /// An unknown command, or a command that this side does not receive.
     Command,
-    /// A frame that must hold a name or an id is empty or too long.
+    /// A name or an id that is empty or too long.
     Name,
-    /// An extension frame with a length or a flag that this version does not know.
+    /// An extension frame with an unknown length or flag.
     Extension,
     /// Packed frames with inconsistent lengths.
     Packed,
-    /// A hello that is not valid JSON of its form.
+    /// A hello that is not JSON of the required form.
     Hello,
-    /// A frame beside the body is longer than its maximum, see [`sizes`].
+    /// A frame other than the body exceeds its maximum, see [`sizes`].
     Size,
-    /// A body that is marked as the JSON form of a Buffer and has another form.
+    /// A body that is marked as the JSON form of a Buffer but has another form.
     Body,
 }
 
 impl Malformed {
-    /// A stable word for counters and events.
+    /// A stable description for counters and events.
     pub fn as_str(self) -> &'static str {
         match self {
             Malformed::Short => "too few frames",
@@ -98,14 +99,14 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// Takes the frames of one message in order; missing and trailing frames are errors.
+/// Takes the frames of a message in order; missing and trailing frames are errors.
 pub(crate) struct Cursor<'a, F> {
     frames: std::vec::Drain<'a, F>,
 }
 
 impl<'a, F: Frame> Cursor<'a, F> {
-    /// Takes all of `frames`, which is empty when the cursor is dropped, whatever was read: the
-    /// caller's vector is reused for the next message.
+    /// Takes all of `frames`, which is empty once the cursor is dropped, also after an error. The
+    /// caller reuses the vector for the next message.
     pub(crate) fn new(frames: &'a mut Vec<F>) -> Self {
         Cursor {
             frames: frames.drain(..),
@@ -120,17 +121,17 @@ impl<'a, F: Frame> Cursor<'a, F> {
         self.frames.next().ok_or(Malformed::Short)
     }
 
-    /// The next frame as the name of a service.
+    /// Takes the next frame as the name of a service.
     pub(crate) fn service(&mut self) -> Result<F, Malformed> {
         self.name(sizes::MAX_SERVICE)
     }
 
-    /// The next frame as an id that its sender chose.
+    /// Takes the next frame as an id that its sender chose.
     pub(crate) fn id(&mut self) -> Result<F, Malformed> {
         self.name(sizes::MAX_ID)
     }
 
-    /// The next frame as an id that may have passed through a peer of 0.0.92.
+    /// Takes the next frame as an id that may have passed through a peer of 0.0.92.
     pub(crate) fn echo(&mut self) -> Result<F, Malformed> {
         self.name(sizes::MAX_ECHO)
     }
@@ -143,12 +144,12 @@ impl<'a, F: Frame> Cursor<'a, F> {
         Ok(frame)
     }
 
-    /// The next frame, which has at most `max` bytes.
+    /// Takes the next frame, which has at most `max` bytes.
     pub(crate) fn bounded(&mut self, max: usize) -> Result<F, Malformed> {
         at_most(max, self.next()?)
     }
 
-    /// The same of a frame that may be missing.
+    /// Takes the next frame, if there is one, which has at most `max` bytes.
     pub(crate) fn optional_bounded(&mut self, max: usize) -> Result<Option<F>, Malformed> {
         self.optional().map(|frame| at_most(max, frame)).transpose()
     }

@@ -1,9 +1,10 @@
 //! Short frames packed into one.
 //!
-//! libzmq passes every frame separately through four queues and two threads, which costs more than
-//! the few bytes of most frames. Between peers that announced it in their hello, the short frames
-//! of a message are sent as one: the mark, then for each frame its length in one byte and its bytes,
-//! or 255 for a longer frame that follows separately, uncopied. Unpacking restores the message.
+//! libzmq passes each frame separately through four queues and two threads, which costs more than
+//! the few bytes of most frames. Between peers that announced `packed` in their hellos, the short
+//! frames of a message are sent as one: the mark, then for each frame its length in one byte and
+//! its bytes, or 255 for a longer frame, which follows separately and uncopied. Unpacking restores
+//! the message.
 
 mod batch;
 
@@ -13,18 +14,19 @@ use super::{Frame, Malformed};
 pub(crate) use batch::is_batch;
 use std::mem;
 
-/// The first byte. No dialect's message begins with it.
+/// The first byte of a packed frame. No message of any dialect begins with it.
 const MARK: u8 = 0x01;
 
-/// In the place of a length, of a frame that is too long for one byte. It is the next one behind the packed frame.
+/// Replaces the length of a frame that is too long for one byte. That frame follows separately.
 const LONG: u8 = 0xff;
 
-/// Whether the first frame of a message holds others.
+/// Whether the first frame of a message is a packed frame.
 pub(crate) fn is_packed(first: &[u8]) -> bool {
     first.first() == Some(&MARK)
 }
 
-/// More than any message has. Without a bound one byte could become one frame, and so one MB 64.
+/// The maximum number of frames, more than any message has. Without a limit each byte could become
+/// a frame, and 1 MB of input 64 MB of memory.
 const MAX_FRAMES: usize = 16;
 
 /// Packs the frames from `start` on.
@@ -48,21 +50,21 @@ fn is_long(frame: &[u8]) -> bool {
     frame.len() >= usize::from(LONG)
 }
 
-/// The inverse, of a whole message. Leaves one that is not packed as it is.
+/// Unpacks a whole message. Does not change one that is not packed.
 pub(crate) fn unpack<F: Frame>(frames: &mut Vec<F>) -> Result<(), Malformed> {
     match frames.first() {
         Some(first) if is_packed(first) => {
             let head = frames.remove(0);
             unpack_from(&head, frames)
         }
-        // The transport takes batches apart; what it leaves is none.
+        // The transport unpacks batches; one inside a batch is an error.
         Some(first) if is_batch(first) => Err(Malformed::Packed),
         _ => Ok(()),
     }
 }
 
-/// The same for a message of which `frames` are those behind the packed one, `head`. On an error their number is what it
-/// was.
+/// Unpacks a message of the packed frame `head` and the separate frames `frames`. After an error
+/// `frames` has its original length; the contents are unspecified.
 pub fn unpack_from<F: Frame>(head: &[u8], frames: &mut Vec<F>) -> Result<(), Malformed> {
     let received = frames.len();
     let result = unpack_behind(head.get(1..).unwrap_or_default(), frames);
@@ -74,7 +76,7 @@ pub fn unpack_from<F: Frame>(head: &[u8], frames: &mut Vec<F>) -> Result<(), Mal
     result
 }
 
-/// Puts what was packed behind what was received.
+/// Appends the unpacked frames to the separate ones, which are moved to their places.
 fn unpack_behind<F: Frame>(body: &[u8], frames: &mut Vec<F>) -> Result<(), Malformed> {
     let received = frames.len();
     let mut rest = body;

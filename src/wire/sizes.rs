@@ -1,40 +1,40 @@
-//! The maximum sizes of the frames of a message, except its body.
+//! The maximum sizes of the frames of a message, in bytes, except its body.
 //!
-//! Everything that a receiver keeps for a message beside its body has a maximum here, so that what a
-//! peer can make it keep follows from the number of messages. The body has a maximum for each
-//! receiver, its option `maxMessageSize`.
+//! Everything that a receiver keeps of a message besides its body has a maximum here. The memory
+//! that a peer can occupy therefore follows from the number of its messages. The body has a maximum
+//! for each receiver, its option `maxMessageSize`.
 
-/// The longest routing id of ZMTP; and of a request id and of a session in OMDP.
+/// Routing ids (the limit of ZMTP); request ids and sessions of OMDP.
 pub const MAX_ID: usize = 255;
 
-/// 0.0.92 passes ids through UTF-8, where a byte that is not text becomes three: the longest id that
-/// comes back.
+/// Ids that have passed through 0.0.92, which converts them to UTF-8: a byte that is not text
+/// becomes three.
 pub const MAX_ECHO: usize = 3 * MAX_ID;
 
-/// The longest name of a service.
+/// Names of services.
 pub const MAX_SERVICE: usize = 255;
 
-/// The longest hello. Without what a worker says about itself ours have less than 512 bytes; the rest is
-/// for members that a later version adds.
+/// Hellos. Without description and metadata those of this version have less than 512 bytes; the
+/// rest is for members of later versions.
 pub const MAX_HELLO: usize = 16_384;
 
-/// The longest description of a worker.
+/// Descriptions of workers.
 pub const MAX_DESCRIPTION: usize = 512;
 
-/// The longest JSON of a worker's metadata.
+/// Metadata of workers, as JSON.
 pub const MAX_METADATA: usize = 4096;
 
-/// The longest options of a request, its headers included.
+/// Options of a request, with its headers.
 pub const MAX_OPTIONS: usize = 65_536;
 
-/// What a broker says of a client's user: the name, and what its authenticator returned beside it.
+/// The user of a client: its name and what the authenticator returned about it.
 pub const MAX_USER: usize = 65_536;
 
-/// The longest list of tokens or request ids for a broker. It takes the broker a millisecond.
+/// Lists of tokens or request ids to a broker, which takes about a millisecond for one.
 pub const MAX_LIST: usize = 1 << 15;
 
-/// The longest list of numbers or request ids for a worker or client.
+/// Lists of numbers or request ids to a worker or client.
 pub const MAX_LIST_OF_BROKER: usize = 1 << 20;
 
-/// So much may a frame be larger than the largest body: it is packed, or encrypted, or a list.
+/// How much larger than the largest body a frame may be, because it is packed, encrypted or a list.
 pub const FRAME_RESERVE: u64 = 2 << 20;

@@ -1,4 +1,4 @@
-//! A ROUTER between clients and one worker: frames are received into messages and sent on as they are.
+//! A ROUTER between clients and one worker: forwards received frames unchanged.
 
 use crate::{Error, control, unlimited};
 use std::thread;
@@ -11,13 +11,13 @@ fn bind(context: &Context, endpoint: &str) -> Result<Socket, Error> {
     Ok(socket)
 }
 
-/// Until stdin ends; the threads end with the process.
+/// Waits for the end of stdin; the threads end with the process.
 fn wait_for_the_end() -> Result<(), Error> {
     control::ready()?;
     control::answer(|op, _| Err(format!("a broker has no {op}").into()))
 }
 
-/// Passes requests to the worker that reported last, and replies to their clients.
+/// Forwards requests to the worker that registered last, and replies to their clients.
 pub fn serve(endpoint: &str) -> Result<(), Error> {
     let context = Context::new();
     let socket = bind(&context, endpoint)?;
@@ -30,8 +30,8 @@ pub fn serve(endpoint: &str) -> Result<(), Error> {
     wait_for_the_end()
 }
 
-/// Takes whatever comes and keeps nothing: what libzmq itself needs for a peer that is connected. A worker takes
-/// itself for connected once it has heard of its broker, so it gets a heartbeat.
+/// Accepts connections and keeps no state: measures what libzmq itself needs for a connected peer.
+/// A worker gets a heartbeat, because it counts as connected only after a message of its broker.
 pub fn sink(endpoint: &str) -> Result<(), Error> {
     let context = Context::new();
     let socket = bind(&context, endpoint)?;
@@ -48,9 +48,9 @@ pub fn sink(endpoint: &str) -> Result<(), Error> {
 struct Broker {
     socket: Socket,
     worker: Vec<u8>,
-    /// Of the message that is being received, behind the routing id; reused.
+    /// The frames of the received message after the routing id; reused.
     frames: Vec<Message>,
-    /// Requests that came before the worker.
+    /// Requests that arrived before the worker.
     early: Vec<(Message, Vec<Message>)>,
 }
 

@@ -1,4 +1,4 @@
-//! The client: the same operations as the benchmark's JavaScript clients have.
+//! The client, with the operations of the benchmark's JavaScript clients.
 
 use crate::control::number;
 use crate::{Error, control, unlimited};
@@ -31,16 +31,17 @@ pub fn serve(endpoint: &str) -> Result<(), Error> {
 
 struct Client {
     socket: Socket,
-    /// Also the id of the last request: with one worker replies come in the order of the requests.
+    /// Also the id of the last request: with one worker, replies arrive in the order of the
+    /// requests.
     sent: u64,
     received: u64,
-    /// Reused.
+    /// Reused for each request.
     rid: String,
     frames: Vec<Message>,
 }
 
 impl Client {
-    /// `count` requests, `depth` of them in flight.
+    /// Makes `count` requests, `depth` of them in flight.
     fn window(&mut self, params: &Value) -> Result<Value, Error> {
         let (count, depth) = (number(params, "count")?, number(params, "depth")?);
         let distinct = params["distinct"] == json!(true);
@@ -62,7 +63,7 @@ impl Client {
         Ok(json!({ "count": count, "seconds": start.elapsed().as_secs_f64(), "wrong": wrong }))
     }
 
-    /// `count` requests of `bytes` bytes, one after the other.
+    /// Makes `count` requests of `bytes` bytes, one after the other.
     fn seq(&mut self, params: &Value) -> Result<Value, Error> {
         let (count, bytes) = (number(params, "count")?, number(params, "bytes")?);
         let data = if bytes == 3 { b"foo".to_vec() } else { vec![b'x'; bytes] };
@@ -83,7 +84,7 @@ impl Client {
         Ok(json!({ "count": count, "seconds": seconds, "wrong": wrong, "p50": at(0.5), "p99": at(0.99) }))
     }
 
-    /// One request that is answered by `parts` partials and the final.
+    /// Makes one request with a reply of `parts` partials and the final.
     fn stream(&mut self, params: &Value) -> Result<Value, Error> {
         let parts = number(params, "parts")?;
         let data = format!("parts:{parts}");
@@ -138,7 +139,8 @@ impl Client {
         }
     }
 
-    /// The final that was received: its type, and whether it is the reply to the request that is next.
+    /// Checks a received final. Returns its type, and whether it is the reply to the next expected
+    /// request.
     fn check(&mut self, expected: &[u8]) -> Result<(u8, bool), Error> {
         let result = self.part(expected);
         self.received += 1;

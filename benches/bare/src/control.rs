@@ -1,15 +1,15 @@
-//! The benchmark's side: one question a line, one answer a line.
+//! The interface to the benchmark: one question a line, one answer a line.
 
 use crate::Error;
 use serde_json::{Value, json};
 use std::io::{BufRead, Write};
 
-/// Says that the role serves.
+/// Reports that the role is ready.
 pub fn ready() -> Result<(), Error> {
     say(&json!({ "ready": true }))
 }
 
-/// Answers questions until stdin ends, which it does when the benchmark is gone.
+/// Answers questions until stdin ends, that is, until the benchmark has ended.
 pub fn answer(mut work: impl FnMut(&str, &Value) -> Result<Value, Error>) -> Result<(), Error> {
     for line in std::io::stdin().lock().lines() {
         let question: Value = serde_json::from_str(&line?)?;
@@ -29,7 +29,7 @@ fn say(value: &Value) -> Result<(), Error> {
     Ok(out.flush()?)
 }
 
-/// A number that the question must hold.
+/// Reads a required number of a question.
 pub fn number(params: &Value, name: &str) -> Result<usize, Error> {
     params[name]
         .as_u64()

@@ -1,7 +1,9 @@
-//! What libzmq alone can do: a broker, a worker and a client that send the frames of OMDP and do nothing else.
+//! The performance of libzmq alone: a broker, a worker and a client that send the frames of OMDP
+//! and do nothing else.
 //!
-//! There is no JavaScript, no JSON, no timer, no recovery, and the broker keeps nothing of a request. The benchmark
-//! starts each role as a process and talks to it in lines of JSON over stdin and stdout.
+//! There is no JavaScript, JSON, timer or recovery, and the broker keeps no state of a request. The
+//! benchmark starts each role as a process and communicates with it in lines of JSON over stdin and
+//! stdout.
 //!
 //! `bare broker|sink|worker|client ENDPOINT`
 
@@ -34,10 +36,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whatever went wrong; the benchmark shows it and stops.
+/// Any error; the benchmark shows it and stops.
 type Error = Box<dyn std::error::Error>;
 
-/// No limit to a queue, as in the product: a benchmark that drops messages measures nothing.
+/// Removes the limits of the queues, as in the product: a benchmark that drops messages measures
+/// nothing.
 fn unlimited(socket: &zmq::Socket) -> Result<(), zmq::Error> {
     socket.set_sndhwm(0)?;
     socket.set_rcvhwm(0)?;

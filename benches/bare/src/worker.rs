@@ -1,4 +1,5 @@
-//! A worker that sends back what it gets; for the service `parts` as many partials as the data says, then the final.
+//! A worker that echoes requests. For the service `parts` it sends the number of partials in the
+//! data, then the final.
 
 use crate::{Error, control, unlimited};
 use serde_json::json;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use zmq::{Context, Message, SNDMORE, Socket, SocketType};
 
-/// What stands in the place of the service name in the data, for a request of many partials.
+/// The prefix of the data of a request with many partials.
 const PARTS: &[u8] = b"parts:";
 
 pub fn serve(endpoint: &str) -> Result<(), Error> {
@@ -17,7 +18,7 @@ pub fn serve(endpoint: &str) -> Result<(), Error> {
     socket.set_identity(b"W-bare")?;
     socket.connect(endpoint)?;
     socket.send_multipart(["W", "1", "echo"], 0)?;
-    // The broker's answer: from here on requests are passed on at once.
+    // The answer of the broker: requests are forwarded from now on.
     socket.recv_multipart(0)?;
 
     let handled = Arc::new(AtomicU64::new(0));
@@ -49,7 +50,7 @@ fn work(socket: &Socket, handled: &AtomicU64) -> Result<(), Error> {
                 break;
             }
         }
-        // Before the reply leaves, so that whoever has it finds it counted.
+        // Before the reply is sent, so that a client with a reply finds it counted.
         handled.fetch_add(1, Ordering::SeqCst);
         let mut rest = frames.drain(2..);
         let (Some(client), Some(rid), Some(data)) = (rest.next(), rest.next(), rest.next()) else {

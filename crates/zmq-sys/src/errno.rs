@@ -1,9 +1,9 @@
 //! The error numbers that libzmq reports.
 
-// The numbers are the names' own documentation.
+// The names are standard and document themselves.
 #![allow(missing_docs)]
 
-/// Where libzmq's own error numbers begin.
+/// The first of libzmq's own error numbers.
 const HAUSNUMERO: i32 = 156_384_712;
 
 #[cfg(unix)]
@@ -13,7 +13,7 @@ pub use libc::{
     ENOMEM, ENOTCONN, ENOTSOCK, ENOTSUP, EPROTO, EPROTONOSUPPORT,
 };
 
-/// The values of the universal C runtime's `errno.h`, which libzmq is compiled with.
+/// The values in `errno.h` of the universal C runtime, with which libzmq is compiled.
 #[cfg(windows)]
 mod ucrt {
     pub const EACCES: i32 = 13;
@@ -49,7 +49,7 @@ pub const ENOCOMPATPROTO: i32 = HAUSNUMERO + 52;
 pub const ETERM: i32 = HAUSNUMERO + 53;
 pub const EMTHREAD: i32 = HAUSNUMERO + 54;
 
-// What libzmq uses in place of numbers that a platform's `errno.h` lacks.
+// libzmq's substitutes for numbers that a platform's `errno.h` lacks.
 pub const ENOTSUP_ALT: i32 = HAUSNUMERO + 1;
 pub const EPROTONOSUPPORT_ALT: i32 = HAUSNUMERO + 2;
 pub const ENOBUFS_ALT: i32 = HAUSNUMERO + 3;

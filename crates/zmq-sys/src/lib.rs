@@ -1,12 +1,14 @@
-//! The C declarations of libzmq 4.3.5, written after `zmq.h`, for the `zmq` crate and for what it does not cover.
+//! C declarations of libzmq 4.3.5, after `zmq.h`, for the `zmq` crate and for functions that it
+//! does not cover.
 //!
-//! Constants are `u32`, as the `zmq` crate expects them; libzmq takes options as `c_int`, so cast where they are used.
-//! `libzmq` is linked statically by this crate's build script, with CURVE and with the draft options.
+//! Constants are `u32`, as the `zmq` crate expects them; libzmq takes options as `c_int`, so their
+//! users cast them. The build script of this crate links `libzmq` statically, with CURVE and with
+//! the draft options.
 
 #![warn(missing_docs)]
 #![allow(non_camel_case_types)]
 
-// Linked for the symbols that libzmq's CURVE needs.
+// Linked for the symbols of libsodium, which CURVE needs.
 use libsodium_sys as _;
 
 pub mod errno;
@@ -16,10 +18,10 @@ mod options;
 pub use functions::*;
 pub use options::*;
 
-/// A socket of the operating system, as libzmq hands it out and takes it.
+/// A descriptor of the operating system in libzmq's interface.
 #[cfg(unix)]
 pub type RawFd = std::os::fd::RawFd;
-/// A socket of the operating system, as libzmq hands it out and takes it.
+/// A socket of the operating system in libzmq's interface.
 #[cfg(windows)]
 pub type RawFd = std::os::windows::io::RawSocket;
 

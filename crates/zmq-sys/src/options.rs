@@ -2,7 +2,7 @@
 
 // Socket types.
 
-/// One peer, exclusively.
+/// Exclusive pair with one peer.
 pub const ZMQ_PAIR: u32 = 0;
 /// Publishes to subscribers.
 pub const ZMQ_PUB: u32 = 1;
@@ -12,15 +12,15 @@ pub const ZMQ_SUB: u32 = 2;
 pub const ZMQ_REQ: u32 = 3;
 /// Receives a request, then sends its reply.
 pub const ZMQ_REP: u32 = 4;
-/// Sends round robin, receives fairly queued.
+/// Sends round robin, receives fair-queued.
 pub const ZMQ_DEALER: u32 = 5;
-/// Addresses its peers by routing id, the first frame.
+/// Addresses its peers by routing id, in the first frame.
 pub const ZMQ_ROUTER: u32 = 6;
-/// Receives from pushers.
+/// Receives from PUSH sockets.
 pub const ZMQ_PULL: u32 = 7;
-/// Sends round robin to pullers.
+/// Sends round robin to PULL sockets.
 pub const ZMQ_PUSH: u32 = 8;
-/// PUB that sees the subscriptions.
+/// PUB that receives subscriptions as messages.
 pub const ZMQ_XPUB: u32 = 9;
 /// SUB that sends subscriptions as messages.
 pub const ZMQ_XSUB: u32 = 10;
@@ -29,26 +29,26 @@ pub const ZMQ_STREAM: u32 = 11;
 
 // Context options.
 
-/// Number of I/O threads; before the first socket.
+/// Number of I/O threads; must be set before the first socket.
 pub const ZMQ_IO_THREADS: u32 = 1;
-/// Number of sockets the context may have.
+/// Maximum number of sockets.
 pub const ZMQ_MAX_SOCKETS: u32 = 2;
-/// The largest value that ZMQ_MAX_SOCKETS takes (get only).
+/// Upper limit of ZMQ_MAX_SOCKETS (get only).
 pub const ZMQ_SOCKET_LIMIT: u32 = 3;
-/// Largest message in bytes.
+/// Maximum message size in bytes.
 pub const ZMQ_MAX_MSGSZ: u32 = 5;
 /// The size of `zmq_msg_t` (get only).
 pub const ZMQ_MSG_T_SIZE: u32 = 6;
-/// A number at the front of the I/O threads' names.
+/// A number that prefixes the names of the I/O threads.
 pub const ZMQ_THREAD_NAME_PREFIX: u32 = 9;
-/// Whether ending the context waits for lingering sockets by default.
+/// Whether terminating the context waits for lingering sockets by default.
 pub const ZMQ_BLOCKY: u32 = 70;
 
 // Socket options.
 
-/// Which I/O threads serve the socket, a bit mask.
+/// Bit mask of the I/O threads that serve the socket.
 pub const ZMQ_AFFINITY: u32 = 4;
-/// The identity that a ROUTER knows this socket by.
+/// The identity of this socket at a ROUTER.
 pub const ZMQ_ROUTING_ID: u32 = 5;
 /// Adds a subscription.
 pub const ZMQ_SUBSCRIBE: u32 = 6;
@@ -64,49 +64,49 @@ pub const ZMQ_SNDBUF: u32 = 11;
 pub const ZMQ_RCVBUF: u32 = 12;
 /// Whether more frames of the message being received follow.
 pub const ZMQ_RCVMORE: u32 = 13;
-/// A descriptor, edge-triggered: readable when ZMQ_EVENTS has to be read.
+/// An edge-triggered descriptor: readable when ZMQ_EVENTS has to be read.
 pub const ZMQ_FD: u32 = 14;
-/// What can be done without blocking: ZMQ_POLLIN, ZMQ_POLLOUT.
+/// Possible operations without blocking: ZMQ_POLLIN, ZMQ_POLLOUT.
 pub const ZMQ_EVENTS: u32 = 15;
-/// The socket's type.
+/// The type of the socket.
 pub const ZMQ_TYPE: u32 = 16;
-/// How long unsent messages outlive the socket, ms; -1 for ever.
+/// How long unsent messages survive the socket, ms; -1 without limit.
 pub const ZMQ_LINGER: u32 = 17;
-/// Pause before reconnecting, ms; -1 never.
+/// Pause before reconnecting, ms; -1 disables it.
 pub const ZMQ_RECONNECT_IVL: u32 = 18;
-/// Length of the queue of connections not yet accepted.
+/// Maximum length of the queue of connections that are not yet accepted.
 pub const ZMQ_BACKLOG: u32 = 19;
-/// Upper end of the growing pause before reconnecting, ms.
+/// Upper limit of the growing pause before reconnecting, ms.
 pub const ZMQ_RECONNECT_IVL_MAX: u32 = 21;
-/// Largest frame accepted in bytes; the peer of a larger one is disconnected. -1 no limit.
+/// Maximum size of a received frame in bytes; a larger one ends the connection. -1 means no limit.
 pub const ZMQ_MAXMSGSIZE: u32 = 22;
-/// Messages queued for sending per peer; 0 no limit.
+/// High water mark: queued outgoing messages per peer; 0 means no limit.
 pub const ZMQ_SNDHWM: u32 = 23;
-/// Messages queued after receiving per peer; 0 no limit.
+/// High water mark: queued incoming messages per peer; 0 means no limit.
 pub const ZMQ_RCVHWM: u32 = 24;
 /// Multicast hops.
 pub const ZMQ_MULTICAST_HOPS: u32 = 25;
-/// How long a receive blocks, ms; -1 for ever.
+/// How long a receive blocks, ms; -1 without limit.
 pub const ZMQ_RCVTIMEO: u32 = 27;
-/// How long a send blocks, ms; -1 for ever.
+/// How long a send blocks, ms; -1 without limit.
 pub const ZMQ_SNDTIMEO: u32 = 28;
-/// The endpoint bound last, wildcards resolved.
+/// The last bound endpoint, wildcards resolved.
 pub const ZMQ_LAST_ENDPOINT: u32 = 32;
-/// Whether sending to an unknown peer fails with EHOSTUNREACH instead of dropping.
+/// Whether sending to an unknown peer fails with EHOSTUNREACH instead of dropping the message.
 pub const ZMQ_ROUTER_MANDATORY: u32 = 33;
-/// SO_KEEPALIVE; -1 the system's default.
+/// SO_KEEPALIVE; -1 for the system's default.
 pub const ZMQ_TCP_KEEPALIVE: u32 = 34;
-/// TCP_KEEPCNT; -1 the system's default.
+/// TCP_KEEPCNT; -1 for the system's default.
 pub const ZMQ_TCP_KEEPALIVE_CNT: u32 = 35;
-/// TCP_KEEPIDLE in s; -1 the system's default.
+/// TCP_KEEPIDLE in s; -1 for the system's default.
 pub const ZMQ_TCP_KEEPALIVE_IDLE: u32 = 36;
-/// TCP_KEEPINTVL in s; -1 the system's default.
+/// TCP_KEEPINTVL in s; -1 for the system's default.
 pub const ZMQ_TCP_KEEPALIVE_INTVL: u32 = 37;
-/// Whether to queue only for peers whose connection is complete.
+/// Whether messages are queued only for completed connections.
 pub const ZMQ_IMMEDIATE: u32 = 39;
-/// Whether XPUB passes up repeated subscriptions.
+/// Whether XPUB reports repeated subscriptions.
 pub const ZMQ_XPUB_VERBOSE: u32 = 40;
-/// Whether IPv6 is on.
+/// Whether IPv6 is enabled.
 pub const ZMQ_IPV6: u32 = 42;
 /// The security mechanism in use.
 pub const ZMQ_MECHANISM: u32 = 43;
@@ -124,21 +124,21 @@ pub const ZMQ_CURVE_PUBLICKEY: u32 = 48;
 pub const ZMQ_CURVE_SECRETKEY: u32 = 49;
 /// CURVE: the server's public key.
 pub const ZMQ_CURVE_SERVERKEY: u32 = 50;
-/// Whether to send an empty message to a ROUTER at each connection.
+/// Whether an empty message is sent to a ROUTER on each connection.
 pub const ZMQ_PROBE_ROUTER: u32 = 51;
-/// Whether REQ matches replies to requests.
+/// Whether REQ matches replies with requests.
 pub const ZMQ_REQ_CORRELATE: u32 = 52;
 /// Whether REQ may send again before the reply.
 pub const ZMQ_REQ_RELAXED: u32 = 53;
-/// Whether to keep only the last message.
+/// Whether only the last message is kept.
 pub const ZMQ_CONFLATE: u32 = 54;
-/// The domain told to the authenticator.
+/// The ZAP domain.
 pub const ZMQ_ZAP_DOMAIN: u32 = 55;
-/// Whether a new connection takes over a routing id in use.
+/// Whether a new connection takes over a routing id that is in use.
 pub const ZMQ_ROUTER_HANDOVER: u32 = 56;
 /// IP type of service.
 pub const ZMQ_TOS: u32 = 57;
-/// The routing id for the peer that is connected to next.
+/// The routing id of the next connected peer.
 pub const ZMQ_CONNECT_ROUTING_ID: u32 = 61;
 /// Whether the socket is a GSSAPI server.
 pub const ZMQ_GSSAPI_SERVER: u32 = 62;
@@ -146,31 +146,31 @@ pub const ZMQ_GSSAPI_SERVER: u32 = 62;
 pub const ZMQ_GSSAPI_PRINCIPAL: u32 = 63;
 /// GSSAPI principal of the server.
 pub const ZMQ_GSSAPI_SERVICE_PRINCIPAL: u32 = 64;
-/// Whether GSSAPI goes without encryption.
+/// Whether GSSAPI is not encrypted.
 pub const ZMQ_GSSAPI_PLAINTEXT: u32 = 65;
-/// How long the handshake may take, ms; 0 for ever.
+/// Maximum duration of the handshake, ms; 0 without limit.
 pub const ZMQ_HANDSHAKE_IVL: u32 = 66;
 /// SOCKS5 proxy for TCP connections.
 pub const ZMQ_SOCKS_PROXY: u32 = 68;
-/// Whether a full XPUB blocks instead of dropping.
+/// Whether a full XPUB blocks instead of dropping messages.
 pub const ZMQ_XPUB_NODROP: u32 = 69;
-/// A message to each new subscriber.
+/// A message for each new subscriber.
 pub const ZMQ_XPUB_WELCOME_MSG: u32 = 72;
-/// Whether STREAM tells of connects and disconnects.
+/// Whether STREAM reports connects and disconnects.
 pub const ZMQ_STREAM_NOTIFY: u32 = 73;
-/// Pause between ZMTP pings, ms; 0 off.
+/// Interval of ZMTP pings, ms; 0 disables them.
 pub const ZMQ_HEARTBEAT_IVL: u32 = 75;
-/// After how long without traffic the peer shall give up, ms.
+/// Time without traffic after which the peer ends the connection, ms.
 pub const ZMQ_HEARTBEAT_TTL: u32 = 76;
-/// How long to wait for an answer to a ping, ms.
+/// Maximum time for the answer to a ping, ms.
 pub const ZMQ_HEARTBEAT_TIMEOUT: u32 = 77;
-/// How long a TCP connect may take, ms; 0 the system's default.
+/// Maximum duration of a TCP connect, ms; 0 for the system's default.
 pub const ZMQ_CONNECT_TIMEOUT: u32 = 79;
-/// How long TCP retransmits, ms; 0 the system's default.
+/// Maximum duration of TCP retransmission, ms; 0 for the system's default.
 pub const ZMQ_TCP_MAXRT: u32 = 80;
-/// Whether the socket may be used by several threads (get only).
+/// Whether several threads may use the socket (get only).
 pub const ZMQ_THREAD_SAFE: u32 = 81;
-/// A listening or connected descriptor to use instead of an own one.
+/// An existing descriptor to listen on or to connect with.
 pub const ZMQ_USE_FD: u32 = 89;
 /// The network interface to bind to.
 pub const ZMQ_BINDTODEVICE: u32 = 92;
@@ -179,30 +179,32 @@ pub const ZMQ_BINDTODEVICE: u32 = 92;
 
 /// Whether an empty ZAP domain means no authentication.
 pub const ZMQ_ZAP_ENFORCE_DOMAIN: u32 = 93;
-/// Whether ROUTER delivers an empty message when a peer comes or goes: ZMQ_NOTIFY_CONNECT, ZMQ_NOTIFY_DISCONNECT.
+/// Whether ROUTER delivers an empty message when a peer connects or disconnects:
+/// ZMQ_NOTIFY_CONNECT, ZMQ_NOTIFY_DISCONNECT.
 pub const ZMQ_ROUTER_NOTIFY: u32 = 97;
-/// Bytes that are read from a connection at once.
+/// Maximum number of bytes in one read from a connection.
 pub const ZMQ_IN_BATCH_SIZE: u32 = 101;
-/// Bytes that are written to a connection at once.
+/// Maximum number of bytes in one write to a connection.
 pub const ZMQ_OUT_BATCH_SIZE: u32 = 102;
-/// When to stop reconnecting, a bit mask.
+/// Bit mask of the conditions that end reconnecting.
 pub const ZMQ_RECONNECT_STOP: u32 = 109;
-/// A message that is sent first on each new connection.
+/// The first message on each new connection.
 pub const ZMQ_HELLO_MSG: u32 = 110;
-/// A message that this socket receives in place of a peer whose connection ended.
+/// A message that this socket receives, as if from the peer, when a connection ends.
 pub const ZMQ_DISCONNECT_MSG: u32 = 111;
 /// SO_PRIORITY of the connections.
 pub const ZMQ_PRIORITY: u32 = 112;
 /// SO_BUSY_POLL of the connections.
 pub const ZMQ_BUSY_POLL: u32 = 113;
-/// A message that a connecting socket receives when its connection was lost and is being made again.
+/// A message that a connecting socket receives when its connection is lost and will be opened
+/// again.
 pub const ZMQ_HICCUP_MSG: u32 = 114;
 
 // Values of ZMQ_ROUTER_NOTIFY.
 
-/// Tell of peers that come.
+/// Report peers that connect.
 pub const ZMQ_NOTIFY_CONNECT: u32 = 1;
-/// Tell of peers that go.
+/// Report peers that disconnect.
 pub const ZMQ_NOTIFY_DISCONNECT: u32 = 2;
 
 // Values of ZMQ_RECONNECT_STOP.
@@ -235,9 +237,9 @@ pub const ZMQ_SNDMORE: u32 = 2;
 
 // Security mechanisms.
 
-/// None.
+/// No mechanism.
 pub const ZMQ_NULL: u32 = 0;
-/// User name and password in clear.
+/// User name and password in clear text.
 pub const ZMQ_PLAIN: u32 = 1;
 /// Elliptic-curve encryption and authentication.
 pub const ZMQ_CURVE: u32 = 2;
@@ -246,21 +248,21 @@ pub const ZMQ_GSSAPI: u32 = 3;
 
 // Events of a socket monitor.
 
-/// Connected.
+/// A connection was established.
 pub const ZMQ_EVENT_CONNECTED: u32 = 1;
-/// The connect has not ended at once.
+/// A connect is in progress.
 pub const ZMQ_EVENT_CONNECT_DELAYED: u32 = 2;
-/// Waiting before the next attempt.
+/// A connect will be retried after a pause.
 pub const ZMQ_EVENT_CONNECT_RETRIED: u32 = 4;
-/// Bound.
+/// A socket was bound.
 pub const ZMQ_EVENT_LISTENING: u32 = 8;
-/// Not bound.
+/// A socket could not be bound.
 pub const ZMQ_EVENT_BIND_FAILED: u32 = 16;
 /// A connection was accepted.
 pub const ZMQ_EVENT_ACCEPTED: u32 = 32;
 /// A connection could not be accepted.
 pub const ZMQ_EVENT_ACCEPT_FAILED: u32 = 64;
-/// A connection was closed by us.
+/// A connection was closed locally.
 pub const ZMQ_EVENT_CLOSED: u32 = 128;
 /// A descriptor could not be closed.
 pub const ZMQ_EVENT_CLOSE_FAILED: u32 = 0x100;
@@ -276,14 +278,14 @@ pub const ZMQ_EVENT_HANDSHAKE_SUCCEEDED: u32 = 0x1000;
 pub const ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: u32 = 0x2000;
 /// The authenticator refused; the value is its status.
 pub const ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: u32 = 0x4000;
-/// All of them.
+/// All events.
 pub const ZMQ_EVENT_ALL: u32 = 0xffff;
 
 // Events of polling.
 
-/// Can receive.
+/// A message can be received.
 pub const ZMQ_POLLIN: u32 = 1;
-/// Can send.
+/// A message can be sent.
 pub const ZMQ_POLLOUT: u32 = 2;
 /// An error (descriptors only).
 pub const ZMQ_POLLERR: u32 = 4;

@@ -1,18 +1,18 @@
-//! That libzmq was built as the build script means it.
+//! Checks that libzmq was built as the build script intends.
 
 use std::ffi::CStr;
 
 use crate::*;
 
 fn has(capability: &CStr) -> bool {
-    // SAFETY: a NUL-terminated string.
+    // SAFETY: the string ends in NUL.
     unsafe { zmq_has(capability.as_ptr()) == 1 }
 }
 
 #[test]
 fn version_and_capabilities() {
     let (mut major, mut minor, mut patch) = (0, 0, 0);
-    // SAFETY: three integers to write to.
+    // SAFETY: the call writes to three integers.
     unsafe { zmq_version(&mut major, &mut minor, &mut patch) };
     assert_eq!((major, minor, patch), (4, 3, 5));
     assert!(has(c"curve"));
@@ -22,7 +22,7 @@ fn version_and_capabilities() {
 
 #[test]
 fn a_frame_has_the_size_that_libzmq_thinks() {
-    // SAFETY: a fresh context, used and ended on this thread.
+    // SAFETY: a fresh context, used and terminated on this thread.
     unsafe {
         let context = zmq_ctx_new();
         let size = zmq_ctx_get(context, ZMQ_MSG_T_SIZE as i32);
@@ -31,11 +31,11 @@ fn a_frame_has_the_size_that_libzmq_thinks() {
     }
 }
 
-/// Threads are woken through eventfds, sockets are closed on exec.
+/// Threads are woken through eventfds, and sockets are closed on exec.
 #[cfg(target_os = "linux")]
 #[test]
 fn descriptors_are_eventfds_and_close_on_exec() {
-    // SAFETY: a fresh context and socket, used and ended on this thread.
+    // SAFETY: a fresh context and socket, used and terminated on this thread.
     let links: Vec<(String, String)> = unsafe {
         let context = zmq_ctx_new();
         let socket = zmq_socket(context, ZMQ_ROUTER as i32);
@@ -57,7 +57,7 @@ fn descriptors_are_eventfds_and_close_on_exec() {
         links
     };
     let ours = |name: &str| links.iter().filter(|(link, _)| link.contains(name)).count();
-    // The mailboxes of the reaper, of the I/O thread and of the socket at least.
+    // At least the mailboxes of the reaper, the I/O thread and the socket.
     assert!(ours("[eventfd]") >= 3, "{links:?}");
     for (link, info) in &links {
         if link.contains("[eventfd]") {

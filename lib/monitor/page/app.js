@@ -32,7 +32,7 @@
     return `${shown(rest)} ${units[unit]}`;
   }
 
-  /** A table whose first column names the row. @param columns [title, value(row), kind] */
+  /** A table whose first column identifies the row. @param columns [title, value(row), kind] */
   function table(id, columns, rows, nothing) {
     const [head, body] = [get(id).tHead, get(id).tBodies[0]];
     if (head.rows.length === 0) {
@@ -200,7 +200,7 @@
     return token === null ? {} : { Authorization: `Bearer ${token}` };
   };
 
-  /** Server-sent events, read here because an EventSource can bring no token along. */
+  /** Reads server-sent events. EventSource is not used, because it cannot send a token. */
   async function follow() {
     const response = await fetch('events', { headers: headers(), cache: 'no-store' });
     if (response.status === 401) {
@@ -231,7 +231,7 @@
       try {
         again = await follow();
       } catch {
-        // The broker's process has gone, and may come back.
+        // The broker's process has ended, and may come back.
       }
       if (!again) return;
       state('lost', 'no connection, trying again');

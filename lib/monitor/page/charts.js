@@ -5,7 +5,7 @@
 (() => {
   const KEPT_MS = 10 * 60 * 1000;
 
-  /** Sums of the services that are shown; percentiles are those of the slowest. */
+  /** Sums of the selected services; percentiles are those of the slowest one. */
   function sums({ rows }, service) {
     const chosen = service === '' ? Object.values(rows) : rows[service] === undefined ? [] : [rows[service]];
     const total = [0, 0, 0, 0, 0, 0, 0];

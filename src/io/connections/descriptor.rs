@@ -1,9 +1,9 @@
-//! A connection's descriptor, which belongs to libzmq.
+//! Access to a connection's descriptor, which belongs to libzmq.
 //!
-//! libzmq tells the number of a descriptor when it accepts a connection, and closes the descriptor on
-//! a thread of its own, whenever it likes. The number may then name anything else in this process. So
-//! whatever is done to a connection is done to a copy of the descriptor, after a look at whose
-//! connection the copy is: it can't change any more.
+//! libzmq reports the number of a descriptor when it accepts a connection, and closes it at any
+//! time on a thread of its own. The number may then belong to any other file of this process. All
+//! operations therefore use a copy of the descriptor, after a check whose connection the copy is:
+//! the copy cannot change any more.
 
 #[cfg(unix)]
 pub(super) use unix::{Hand, Reserve};
@@ -11,7 +11,7 @@ pub(super) use unix::{Hand, Reserve};
 #[cfg(not(unix))]
 pub(super) use elsewhere::{Hand, Reserve};
 
-/// A descriptor's number, as libzmq reports it.
+/// The number of a descriptor, as libzmq reports it.
 pub(super) type Fd = i64;
 
 #[cfg(unix)]
@@ -24,13 +24,13 @@ mod unix {
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
     use std::os::unix::net::UnixStream;
 
-    /// Nothing.
+    /// Opens a file without content.
     fn nothing() -> io::Result<File> {
         File::open("/dev/null")
     }
 
-    /// The descriptor that copies are put into, one at a time: so a connection can be ended also when
-    /// there is no descriptor left.
+    /// A reserved descriptor that holds one copy at a time, so that a connection can be ended even
+    /// when no descriptor is left.
     pub(in crate::io) struct Hand {
         hand: OwnedFd,
         empty: File,
@@ -44,7 +44,8 @@ mod unix {
             })
         }
 
-        /// Ends a connection: libzmq reads its end, and closes it. False if it is not there any more.
+        /// Shuts a connection down: libzmq reads the end and closes it. Returns false if it no
+        /// longer exists.
         pub(in crate::io) fn end(&mut self, fd: Fd, remote: &str) -> bool {
             let end = |connection: &Connection| match connection {
                 Connection::Tcp(stream) => stream.shutdown(Shutdown::Both).ok(),
@@ -53,12 +54,12 @@ mod unix {
             self.with(fd, remote, end).is_some()
         }
 
-        /// How many bytes have come over a connection, where the system tells.
+        /// The number of bytes received over a connection, on systems that report it.
         pub(in crate::io) fn received(&mut self, fd: Fd, remote: &str) -> Option<u64> {
             self.with(fd, remote, received)
         }
 
-        /// Has `act` do something to the connection to `remote`, if that is what the number names.
+        /// Calls `act` with the connection to `remote`, if the number still refers to it.
         fn with<T>(
             &mut self,
             fd: Fd,
@@ -68,17 +69,17 @@ mod unix {
             let fd = RawFd::try_from(fd).ok().filter(|fd| *fd >= 0)?;
             copy(fd, &self.hand).ok()?;
             let result = Connection::of(&self.hand, remote).and_then(|connection| act(&connection));
-            // With the copy in hand the connection would not be closed when libzmq closes it.
+            // A remaining copy would keep the connection open after libzmq has closed it.
             let _ = copy(self.empty.as_raw_fd(), &self.hand);
             result
         }
     }
 
-    /// Puts a copy of `from` into the place of `to`.
+    /// Replaces the file of `to` by a copy of `from`.
     fn copy(from: RawFd, to: &OwnedFd) -> io::Result<()> {
         let to = to.as_raw_fd();
-        // SAFETY: `to` is open and ours alone. `from` may be anything: what is no descriptor is refused, and a copy of what
-        // is one does nothing to it.
+        // SAFETY: `to` is open and owned by this type. `from` may be any number: `dup3` refuses an
+        // invalid one, and a copy of a valid one has no effect on it.
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let rc = unsafe { libc::dup3(from, to, libc::O_CLOEXEC) };
         // SAFETY: as above.
@@ -95,7 +96,7 @@ mod unix {
         }
     }
 
-    /// What is in the hand, which stays the owner.
+    /// The copy in the hand, which remains its owner.
     enum Connection {
         Tcp(ManuallyDrop<TcpStream>),
         Ipc(ManuallyDrop<UnixStream>),
@@ -105,9 +106,11 @@ mod unix {
         fn of(hand: &OwnedFd, remote: &str) -> Option<Self> {
             let fd = hand.as_raw_fd();
             let Some(address) = remote.strip_prefix("tcp://") else {
-                // SAFETY: the descriptor is open for as long as it is borrowed from the hand, and is not closed by this.
+                // SAFETY: the descriptor is open while it is borrowed from the hand, and
+                // `ManuallyDrop` does not close it.
                 let stream = ManuallyDrop::new(unsafe { UnixStream::from_raw_fd(fd) });
-                // Nothing names the other end over ipc: that it is such a connection has to do.
+                // Ipc connections have no remote name; the check covers the kind of the socket
+                // only.
                 let is_ipc = stream.local_addr().is_ok_and(|local| !local.is_unnamed());
                 return is_ipc.then_some(Connection::Ipc(stream));
             };
@@ -121,14 +124,15 @@ mod unix {
 
     #[cfg(target_os = "linux")]
     fn received(connection: &Connection) -> Option<u64> {
-        /// Offset of `tcpi_bytes_received` in the kernel's `struct tcp_info`, which only ever grows.
+        /// Offset of `tcpi_bytes_received` in the kernel's `struct tcp_info`, which only grows at
+        /// its end.
         const AT: usize = 128;
         let Connection::Tcp(stream) = connection else {
             return None;
         };
         let mut info = [0u8; AT + size_of::<u64>()];
         let mut len = info.len() as libc::socklen_t;
-        // SAFETY: at most `len` bytes are written, and `len` says how many were.
+        // SAFETY: the kernel writes at most `len` bytes, and their number to `len`.
         let rc = unsafe {
             libc::getsockopt(
                 stream.as_raw_fd(),
@@ -147,15 +151,15 @@ mod unix {
         None
     }
 
-    /// Descriptors that are kept for when there are no others. libzmq tries again and again to accept
-    /// what it can't, as fast as it can; with these it can, and the connection can be ended.
+    /// Reserved descriptors. Without a free one libzmq retries to accept a connection in a busy
+    /// loop; with these released it accepts the connection, which can then be ended.
     #[derive(Debug, Default)]
     pub(in crate::io) struct Reserve(Vec<File>);
 
     impl Reserve {
         const SIZE: usize = 8;
 
-        /// Takes what is missing, as far as there is any.
+        /// Opens missing descriptors, as far as possible.
         pub(in crate::io) fn fill(&mut self) {
             while self.0.len() < Reserve::SIZE {
                 match nothing() {
@@ -165,14 +169,14 @@ mod unix {
             }
         }
 
-        /// Gives all of it to whoever needs it.
+        /// Releases all descriptors.
         pub(in crate::io) fn release(&mut self) {
             self.0.clear();
         }
     }
 }
 
-/// Windows has no limit of descriptors that one meets, and its handles are not ours to copy.
+/// Windows has no practical limit of descriptors, and its handles cannot be copied here.
 #[cfg(not(unix))]
 mod elsewhere {
     use super::Fd;
@@ -232,7 +236,7 @@ mod tests {
         assert_eq!(near.read(&mut [0; 1]).unwrap(), 0);
     }
 
-    /// Nothing holds a connection open but its owner.
+    /// The descriptor of a connection is open only at its owner.
     #[test]
     fn the_hand_is_empty_afterwards() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

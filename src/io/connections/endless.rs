@@ -1,27 +1,30 @@
-//! Messages without an end.
+//! Detects messages without an end.
 //!
-//! libzmq keeps the frames of a message until the last of them has come, and bounds each alone. So it is looked
-//! now and then how many bytes have come over each connection. One over which more has come than a message
-//! may have, while none of its messages was complete, is ended.
+//! libzmq keeps the frames of a message until the last one has arrived, and limits the size of each
+//! frame only. The received bytes of each connection are therefore checked at intervals. A
+//! connection that has received more than the maximum size of a message, without a complete one, is
+//! ended.
 
 use super::Fd;
 use std::collections::HashMap;
 
-/// From so many bytes between two looks on it matters whether there was a message among them.
+/// A connection that receives more bytes than this between two checks has to be watched for
+/// messages.
 const MUCH: u64 = 1 << 20;
 
-/// What was under way, and in buffers, at the first look.
+/// Tolerance for bytes that were under way or buffered at the first check.
 const SLACK: u64 = 2 << 20;
 
 #[derive(Debug)]
 pub(super) struct Endless {
-    /// How many bytes a message may have.
+    /// The limit of bytes without a message, tolerance included.
     most: u64,
-    /// How many bytes had come at the last look.
+    /// Received bytes at the last check.
     seen: HashMap<Fd, u64>,
-    /// The same of those of which no message has come since a look at which much had come.
+    /// Received bytes at the check that raised the suspicion, of connections without a message
+    /// since.
     suspects: HashMap<Fd, u64>,
-    /// Suspects past the limit, of which a message may still be unread.
+    /// Suspects beyond the limit, which may still have an unread message.
     condemned: Vec<Fd>,
 }
 
@@ -35,22 +38,22 @@ impl Endless {
         }
     }
 
-    /// Whether it wants to know of messages.
+    /// Whether [`heard`](Self::heard) has to be called for messages.
     pub(super) fn listens(&self) -> bool {
         !self.suspects.is_empty()
     }
 
-    /// Whom to look at again soon.
+    /// The connections to be checked again soon.
     pub(super) fn suspects(&self) -> Vec<Fd> {
         self.suspects.keys().copied().collect()
     }
 
-    /// A message has come over this connection.
+    /// Reports a message over this connection.
     pub(super) fn heard(&mut self, fd: Fd) {
         self.suspects.remove(&fd);
     }
 
-    /// So many bytes have come over this connection.
+    /// Reports the number of bytes received over this connection.
     pub(super) fn look(&mut self, fd: Fd, received: u64) {
         if let Some(&since) = self.suspects.get(&fd) {
             if received.saturating_sub(since) > self.most && !self.condemned.contains(&fd) {
@@ -62,14 +65,15 @@ impl Endless {
         if received.saturating_sub(before.unwrap_or(0)) <= MUCH {
             return;
         }
-        // Of what came before the first look all counts: whoever has said something is heard before the judgement.
+        // All bytes before the first check count: a message among them is heard before `judge`.
         self.suspects.insert(fd, before.map_or(0, |_| received));
         if before.is_none() {
             self.look(fd, received);
         }
     }
 
-    /// All messages that were there have been taken: the connections that are past the limit for certain.
+    /// Returns the connections that certainly exceed the limit. Call it when all received messages
+    /// have been taken.
     pub(super) fn judge(&mut self) -> Vec<Fd> {
         let suspects = &self.suspects;
         let guilty = self.condemned.drain(..);
@@ -113,7 +117,7 @@ mod tests {
             endless.heard(7);
         }
         assert!(!endless.listens());
-        // Past the limit, with the last of its messages unread.
+        // Beyond the limit, with the last message unread.
         endless.look(7, received + MESSAGE);
         endless.look(7, received + 4 * MESSAGE);
         endless.heard(7);

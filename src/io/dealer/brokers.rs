@@ -1,4 +1,4 @@
-//! The brokers of a worker or client that come and go while it runs.
+//! Adds and removes brokers of a running worker or client.
 
 use super::{Driver, DynamicBrokers, Endpoint};
 use crate::io::Message;
@@ -29,7 +29,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         self.machine.leave(now, broker);
     }
 
-    /// Forgets the brokers that the machine is done with.
+    /// Drops the brokers that the machine has finished with.
     pub(super) fn see_off(&mut self, now: Time) {
         while let Some(gone) = self.machine.poll_gone() {
             if let Some(at) = self.connections.iter().position(|each| each.broker == gone) {

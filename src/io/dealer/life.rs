@@ -13,7 +13,7 @@ type Commands<M> = Command<<M as Machine>::Command, <M as DynamicBrokers>::Confi
 impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
     pub(super) async fn run(mut self) {
         self.machine.start();
-        // The first sockets are made here, so that a bad endpoint is an error of `start`.
+        // The first sockets are opened here, so that an invalid endpoint is an error of `start`.
         for at in 0..self.connections.len() {
             self.machine.poll_action(self.connections[at].broker);
             if let Err(error) = self.connections[at].open() {
@@ -22,11 +22,11 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             }
         }
         self.queue.push(Notice::Started);
-        // Over inproc the connection is there already, and nothing will wake us for it.
+        // Over inproc the connection exists already, without a wake-up.
         let mut more = true;
         loop {
             let command = if more {
-                // The other drivers of this thread have their turn in between.
+                // Lets the other drivers of this thread run.
                 tokio::task::yield_now().await;
                 match self.inbox.try_recv() {
                     Ok(command) => Some(Some(command)),
@@ -46,7 +46,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         self.queue.push(Notice::Stopped);
     }
 
-    /// Until there is something to do. `None` inside is the end of all commands.
+    /// Waits until there is something to do. Returns `Some(None)` at the end of all commands.
     async fn wait(&mut self) -> Option<Option<Commands<M>>> {
         let deadline = self.deadline_gate.next(self.machine.next_deadline());
         let deadline = deadline.map(clock::instant);
@@ -59,8 +59,8 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         }
     }
 
-    /// One turn: commands, then the sockets, then the clock; then all that came of them. True if
-    /// a socket has more, because nobody wakes us for what is there already.
+    /// Takes a turn: commands, the sockets, the clock, then their results. Returns true if a socket
+    /// has more messages, for which there is no wake-up.
     fn turn(&mut self, mut command: Option<Option<Commands<M>>>) -> ControlFlow<(), bool> {
         let now = clock::now();
         let mut goodbye = ControlFlow::Continue(());

@@ -1,4 +1,4 @@
-//! What a worker's or client's user is told, and what is taken back from it.
+//! Notices to a worker's or client's user, and offers that are taken back from it.
 
 use super::{Driver, DynamicBrokers, Notice};
 use crate::io::Message;
@@ -9,7 +9,7 @@ use crate::proto::worker::Retract;
 use std::ops::ControlFlow;
 
 impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
-    /// Takes back the offers that the machine wants back and nobody has taken.
+    /// Takes back the untaken offers that the machine wants back.
     pub(super) fn retract(&mut self, now: Time) {
         while let Some(retract) = self.machine.poll_retract() {
             let Retract {
@@ -17,7 +17,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
                 outstanding,
                 limit,
             } = retract;
-            // Those that the machine has just made are not on offer yet.
+            // Offers that the machine has just made are not in the queue yet.
             let _ = self.report(now);
             let machine = &self.machine;
             let wanted = |offer| broker.is_none_or(|broker| machine.is_of(broker, offer));

@@ -1,4 +1,5 @@
-//! Messages between the connections of a worker or client and its machine, and the sockets that it asks for.
+//! Messages between the connections of a worker or client and its machine, and the machine's
+//! requests for sockets.
 
 use super::{Driver, DynamicBrokers, Notice};
 use crate::io::Message;
@@ -7,11 +8,11 @@ use crate::proto::Time;
 use crate::proto::link::Action;
 use crate::wire::packed::pack;
 
-/// How many messages are received before what came of them is sent on.
+/// The maximum number of messages received before their results are sent.
 const BATCH: usize = 256;
 
 impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
-    /// Feeds the machine what the transport of one connection has. True if there may be more.
+    /// Feeds the machine with the events of one connection. Returns true if there may be more.
     pub(super) fn receive(&mut self, at: usize, now: Time) -> bool {
         let connection = &mut self.connections[at];
         let broker = connection.broker;
@@ -26,7 +27,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             self.queue.push(Notice::Unreachable(broker, error));
         }
         if let Some(failure) = connection.handshake() {
-            // libzmq would come back at once or never.
+            // libzmq would retry at once, or never.
             self.queue.push(Notice::Refused(broker, failure));
             self.machine.handle_refused(broker, now);
             return false;
@@ -51,15 +52,15 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
                 }
             }
         } else if connection.up && !writable {
-            // Over inproc a connection that broke is one that takes nothing any more.
+            // Over inproc, a broken connection is one that takes nothing any more.
             connection.up = false;
             self.machine.handle_down(broker, now);
         }
         readable
     }
 
-    /// Carries out what the machine wants of its connections. What the loss of one moves to another goes
-    /// out in the next round.
+    /// Executes the machine's requests for its connections. Messages that a loss moves to another
+    /// connection are sent in the next round.
     pub(super) fn carry_out(&mut self, now: Time) {
         let mut again = true;
         while again {
@@ -70,8 +71,8 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         }
     }
 
-    /// Sends what the machine wants sent, then opens or closes the socket as it asks. True if the
-    /// connection turned out to be lost.
+    /// Sends the machine's messages, then opens or closes the socket as requested. Returns true if
+    /// the connection was found lost.
     fn carry_out_line(&mut self, at: usize, now: Time) -> bool {
         let mut lost = false;
         let broker = self.connections[at].broker;
@@ -116,7 +117,8 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
                 Some(Action::Close) => connection.close(),
                 Some(Action::Open) => {
                     if let Err(error) = connection.open() {
-                        // Out of descriptors, say: the machine tries again after its interval.
+                        // For example for lack of descriptors: the machine tries again after its
+                        // interval.
                         self.queue.push(Notice::Unreachable(broker, error));
                         lost = true;
                         self.machine.handle_down(broker, now);

@@ -1,8 +1,8 @@
-//! One thread that watches the descriptors of all sockets, for platforms on which tokio can't watch a
-//! foreign one: by WSAPoll on Windows, and by poll elsewhere, for the tests.
+//! One thread that watches the descriptors of all sockets, for platforms on which tokio cannot
+//! watch a foreign one: by WSAPoll on Windows, and by poll elsewhere, for the tests.
 //!
-//! libzmq's own poll is of no use here. It ends the process when a descriptor is closed meanwhile,
-//! which it may be at any time; here that is no more than an item to leave out.
+//! libzmq's own poll is unsuitable: it aborts the process when a descriptor is closed meanwhile,
+//! which may happen at any time. Here such a descriptor is only skipped.
 
 use crate::io::Error;
 use std::collections::HashMap;
@@ -16,9 +16,9 @@ use zmq_sys::RawFd;
 
 /// A descriptor that is watched until this is dropped.
 ///
-/// The thread may be in the middle of a poll then, with a number that soon names something else or
-/// nothing. It looks whether somebody still wants to know before it says anything, so a stale answer
-/// reaches nobody; it reads and writes nothing, so it does no harm to what the number names.
+/// The thread may be polling at that time, with a number that may soon be invalid or belong to
+/// another file. It checks the registration before it notifies, so no stale result is reported. It
+/// reads and writes nothing, so it does not affect another owner of the number.
 pub(in crate::io) struct Readiness {
     id: u64,
     news: Arc<Notify>,
@@ -35,7 +35,7 @@ impl Readiness {
     }
 
     pub(in crate::io) async fn wait(&self) -> Result<(), Error> {
-        // A wait that was given up leaves its order behind: the next one is woken once for nothing.
+        // A cancelled wait leaves its order behind; the next wait then gets one spurious wake-up.
         self.poller.order(self.id);
         self.news.notified().await;
         Ok(())
@@ -48,10 +48,10 @@ impl Drop for Readiness {
     }
 }
 
-/// What the thread shares with those who wait.
+/// State shared between the thread and its users.
 struct Poller {
     watched: Mutex<Watched>,
-    /// A datagram to it ends the poll that is under way.
+    /// A datagram to this socket ends the current poll.
     alarm: UdpSocket,
 }
 
@@ -64,13 +64,13 @@ struct Watched {
 struct Item {
     fd: RawFd,
     news: Arc<Notify>,
-    /// Whether somebody waits. One poll answers one order: the descriptor tells of each thing once, and
-    /// stays readable until its owner has looked.
+    /// Whether a user waits. One poll answers one order: the descriptor signals each event once,
+    /// and stays readable until its owner has looked.
     wanted: bool,
 }
 
 impl Poller {
-    /// The one of the process, which lives as long as anybody has a share in it.
+    /// The poller of the process, which lives as long as a user shares it.
     fn shared() -> io::Result<Arc<Self>> {
         static SHARED: Mutex<Weak<Poller>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,7 +78,7 @@ impl Poller {
             return Ok(poller);
         }
         let alarm = UdpSocket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        // To itself, so that nobody else's datagrams are taken.
+        // Connected to itself, so that it takes no other datagrams.
         alarm.connect(alarm.local_addr()?)?;
         alarm.set_nonblocking(true)?;
         let bell = alarm.try_clone()?;
@@ -95,12 +95,12 @@ impl Poller {
     }
 
     fn watched(&self) -> MutexGuard<'_, Watched> {
-        // Nothing that runs under the lock can leave it half-changed.
+        // No code under the lock can leave the table inconsistent.
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wake(&self) {
-        // A full buffer has the thread awake already.
+        // If the buffer is full, the thread will wake up anyway.
         let _ = self.alarm.send(&[0]);
     }
 
@@ -125,7 +125,7 @@ impl Poller {
     }
 
     fn remove(&self, id: u64) {
-        // An item that nobody waits for is in no poll.
+        // A poll contains only items with a waiting user.
         let was = self.watched().items.remove(&id);
         if was.is_some_and(|item| item.wanted) {
             self.wake();
@@ -139,7 +139,7 @@ impl Drop for Poller {
     }
 }
 
-/// How long a poll lasts at most. The alarm ends it sooner whenever there is a reason.
+/// Maximum duration of a poll. The alarm ends it earlier when necessary.
 const LONGEST: Duration = Duration::from_secs(60);
 
 fn run(poller: &Weak<Poller>, bell: &UdpSocket) {
@@ -167,8 +167,8 @@ fn run(poller: &Weak<Poller>, bell: &UdpSocket) {
         };
         let mut watched = poller.watched();
         for (item, id) in items[1..].iter().zip(&ids) {
-            // Whoever is told looks for itself. A descriptor that is none any more ends its wait too, and so does each
-            // of a poll that failed: it can't be known which was the reason.
+            // A notified user looks at its socket. An invalid descriptor ends its wait, too; after
+            // a failed poll all waits end, because the reason is unknown.
             if (failed || system::has_news(item))
                 && let Some(item) = watched.items.get_mut(id)
             {
@@ -178,7 +178,7 @@ fn run(poller: &Weak<Poller>, bell: &UdpSocket) {
         }
         drop(watched);
         if failed {
-            // Not at once: it may fail again, and again.
+            // A pause, because the next poll may fail again.
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -209,7 +209,7 @@ mod system {
 
     pub(super) fn poll(items: &mut [Item], most: Duration) -> io::Result<()> {
         let most = i32::try_from(most.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: so many items, which outlive the call.
+        // SAFETY: `items` has this length and outlives the call.
         let rc = unsafe { libc::poll(items.as_mut_ptr(), items.len() as libc::nfds_t, most) };
         match rc {
             -1 => Err(io::Error::last_os_error()),
@@ -255,10 +255,11 @@ mod system {
         item.revents != 0
     }
 
-    /// A closed descriptor among the items is POLLNVAL in that item, or, where it is the only one, an error of the call.
+    /// A closed descriptor is reported as POLLNVAL in its item, or as an error of the call if it is
+    /// the only item.
     pub(super) fn poll(items: &mut [Item], most: Duration) -> io::Result<()> {
         let most = c_int::try_from(most.as_millis()).unwrap_or(c_int::MAX);
-        // SAFETY: so many items, which outlive the call.
+        // SAFETY: `items` has this length and outlives the call.
         let rc = unsafe { WSAPoll(items.as_mut_ptr(), items.len() as c_ulong, most) };
         match rc {
             -1 => Err(io::Error::last_os_error()),
@@ -308,7 +309,7 @@ mod tests {
         });
     }
 
-    /// Many waits at once are on one thread, and each is woken for its own descriptor.
+    /// One thread serves many waits, each woken for its own descriptor.
     #[test]
     fn many_are_watched_by_one_thread() {
         run(async {
@@ -335,7 +336,7 @@ mod tests {
         });
     }
 
-    /// Its number may be closed under the poll: the wait ends, and the others go on.
+    /// A descriptor may be closed during the poll: its wait ends, and the others continue.
     #[test]
     fn a_closed_descriptor_ends_its_own_wait() {
         run(async {

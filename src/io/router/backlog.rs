@@ -1,5 +1,5 @@
-//! Messages of peers that have sent more than is done at once. libzmq's ROUTER gives one message of each peer
-//! in turn, so a peer gets here by messages that hold many, or that take long.
+//! Messages of peers that have exceeded their quantum of work. libzmq's ROUTER delivers one message
+//! of each peer in turn, so only peers whose messages are batches, or expensive, get here.
 
 use super::Driver;
 use crate::io::inbound::Inbound;
@@ -7,12 +7,13 @@ use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use crate::proto::broker::turns::QUANTUM;
 
-/// How much is done of what a peer has left with the transport that ends its connection, where the name may be
-/// another user's at once.
+/// The maximum work for the remaining messages of a peer whose connection has ended, with security:
+/// its name may belong to another user from then on.
 const LAST_WORDS: u32 = 8 * QUANTUM;
 
 impl Driver {
-    /// Handles what was received, up to so many units of work. Gives how many it took.
+    /// Handles the received messages, up to this number of units of work. Returns the number of
+    /// used units.
     pub(super) fn work_off(&mut self, now: Time, units: u32) -> u32 {
         let mut used = 0;
         while used < units && self.inbound.next(&mut self.frames) {
@@ -26,7 +27,8 @@ impl Driver {
         used
     }
 
-    /// The sender has used so many units, which is its quantum at least.
+    /// Starts a backlog of the sender, which has used this number of units, if it has exceeded its
+    /// quantum.
     #[cold]
     pub(super) fn begin_backlog(&mut self, now: Time, used: u32) {
         let has_more = self.inbound.has_more();
@@ -39,14 +41,15 @@ impl Driver {
         self.charge_backlog(now, &from);
     }
 
-    /// What was received waits behind what its sender has sent before.
+    /// Queues the received message behind earlier ones of its sender.
     #[cold]
     pub(super) fn put_behind(&mut self, now: Time) {
         if self.connections.listens() {
             self.hear();
         }
         let from: RoutingId = self.inbound.from().into();
-        // With users a name may be another's as soon as this was read, so nothing may be sent to it after that.
+        // With security the name may belong to another user once this is read, so no message may be
+        // sent to it afterwards.
         if self.guard.is_some() && self.inbound.is(&self.gone) {
             return self.hear_last_words(now, &from);
         }
@@ -67,7 +70,7 @@ impl Driver {
         self.work_off(now, 1);
     }
 
-    /// Gives those who wait their turns, up to so many units in all.
+    /// Gives waiting peers their turns, up to this number of units in total.
     #[cold]
     pub(super) fn serve_backlog(&mut self, now: Time, mut room: u32) {
         while room > 0 {
@@ -90,7 +93,8 @@ impl Driver {
         }
     }
 
-    /// The machine is told how much waits of a peer. If that is too much, nothing does any more.
+    /// Reports the waiting bytes of a peer to the machine. If the machine refuses them, they are
+    /// dropped.
     fn charge_backlog(&mut self, now: Time, peer: &RoutingId) {
         let bytes = self.backlog.bytes_of(peer);
         if self.machine.handle_backlog(now, peer, bytes) {
@@ -103,7 +107,7 @@ impl Driver {
         }
     }
 
-    /// At the end: all that waits is heard.
+    /// Handles all waiting messages, at the end of the driver.
     pub(super) fn end_backlog(&mut self, now: Time) {
         for message in self.backlog.drain() {
             self.inbound = message;

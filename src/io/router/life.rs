@@ -8,21 +8,22 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::time::sleep_until;
 
-/// Up to so many messages a wake-up are a trickle: a request, or a reply and a heartbeat.
+/// The maximum number of messages in a turn that may precede a spin: a request, or a reply and a
+/// heartbeat.
 const TRICKLE: usize = 2;
 
-/// What the machine does last.
+/// The last action of the machine.
 type Farewell = fn(&mut Broker<Message>, Time);
 
-/// How long peers that are behind have to take what was said last.
+/// The time that slow peers have to take the last messages.
 const FAREWELL: Duration = Duration::from_millis(400);
 
-/// How long peers have to close their connections.
+/// The time that peers have to close their connections.
 const DEPARTURE: Duration = Duration::from_millis(100);
 
 impl Driver {
     pub(super) async fn run(mut self) {
-        // Peers over inproc may be connected already, and nothing will wake us for them.
+        // Peers over inproc may be connected already, without a wake-up.
         self.turn();
         loop {
             self.spin();
@@ -44,7 +45,7 @@ impl Driver {
                 self.see_off().await;
                 self.await_departures(workers + clients).await;
                 self.connections.into_monitor().end(&self.socket);
-                // Last, since it ends the connections that were made there.
+                // Last, because it ends the connections of these listeners.
                 let _ = self.socket.close_listeners(self.bound).await;
                 break;
             }
@@ -54,7 +55,8 @@ impl Driver {
         self.queue.push(Notice::Stopped);
     }
 
-    /// Stays awake for the next message where that pays; see [`Spinner`]. Under load there always is a next one.
+    /// Spins for the next message if that is worthwhile, see [`Spinner`]. Under load a message is
+    /// always waiting.
     fn spin(&mut self) {
         if self.received == 0 || self.received > TRICKLE {
             return;
@@ -93,7 +95,8 @@ impl Driver {
         }
     }
 
-    /// `None` is no command; `Some(None)` is the end of all of them. `Break` if it is to stop, and how.
+    /// Executes a command; `None` is no command, `Some(None)` the end of all commands. Returns
+    /// `Break` with the last action if the driver has to stop.
     async fn obey(&mut self, command: Option<Option<Command>>) -> ControlFlow<Farewell> {
         match command {
             None => {}
@@ -101,7 +104,7 @@ impl Driver {
             Some(Some(Command::Stop(patience))) => {
                 self.machine.retire();
                 let end = patience.map(|patience| clock::now() + patience);
-                // A second stop can shorten the time that the first one gave.
+                // A second stop can shorten the time given by the first one.
                 let ends = [self.leaves_at.flatten(), end];
                 self.leaves_at = Some(ends.into_iter().flatten().min());
             }
@@ -123,7 +126,7 @@ impl Driver {
         ControlFlow::Continue(())
     }
 
-    /// Whom the authenticator has let in under its new rules the machine must hear under them.
+    /// The machine needs the new rules before it receives a message of a peer admitted under them.
     pub(super) fn follow_rules(&mut self) {
         if let Some(guard) = &mut self.guard
             && guard.epoch != guard.authenticator.epoch()
@@ -134,14 +137,14 @@ impl Driver {
         }
     }
 
-    /// Whether it was told to stop, and nothing runs any more, or its time is over.
+    /// Whether the driver has to stop and nothing runs any more, or the time has passed.
     fn has_retired(&self) -> bool {
         self.leaves_at.is_some_and(|end| {
             end.is_some_and(|end| end <= clock::now()) || !self.machine.has_running()
         })
     }
 
-    /// Until there is something to do.
+    /// Waits until there is something to do.
     async fn wait(&mut self) -> Option<Option<Command>> {
         let deadline = self.deadline_gate.next(self.machine.next_deadline());
         let deadline = deadline.map(clock::instant);
@@ -160,8 +163,8 @@ impl Driver {
         }
     }
 
-    /// The socket, then the clock; then all that came of them. Again while the socket has more,
-    /// because nobody wakes us for what is there already.
+    /// Takes a turn: the socket, the clock, then their results. Repeats while the socket has more
+    /// messages, for which there is no wake-up.
     fn turn(&mut self) {
         self.received = 0;
         loop {
@@ -172,7 +175,7 @@ impl Driver {
             if self.deadline_gate.is_due(now, deadline, drained) {
                 self.machine.handle_timeout(now);
             }
-            // Before the answers, so that who has one finds it counted.
+            // Before the replies, so that a peer with a reply finds it counted.
             self.publish_refusals();
             self.send(now);
             self.report();
@@ -184,7 +187,7 @@ impl Driver {
         }
     }
 
-    /// At the end: a moment for those who are behind.
+    /// Gives slow peers the time to take the last messages.
     async fn see_off(&mut self) {
         let end = clock::instant(clock::now() + FAREWELL);
         while self.outbound.is_behind() {
@@ -200,8 +203,9 @@ impl Driver {
         }
     }
 
-    /// Peers close their connections when they have heard that the broker leaves. To close one here
-    /// while something of its peer is unread would reset it, and lose what is under way to the peer.
+    /// Waits until peers that have received DISCONNECT close their connections. To close one here
+    /// while a message of its peer is unread would reset it, and lose what is under way to the
+    /// peer.
     async fn await_departures(&mut self, mut peers: usize) {
         let end = clock::now() + DEPARTURE;
         self.end_backlog(clock::now());

@@ -1,4 +1,4 @@
-//! What a broker's user is told.
+//! Notices to a broker's user.
 
 use super::{Driver, Notice};
 use crate::io::clock;
@@ -18,7 +18,7 @@ impl Driver {
         self.publish_refusals();
         self.report_connections();
         self.report_events();
-        // Last, so that events of the end of a connection have its address.
+        // Last, so that events about the end of a connection contain its address.
         for peer in self.connections.drain_ended() {
             self.machine.handle_address(&peer, None);
         }
@@ -52,7 +52,7 @@ impl Driver {
             if let ConnectionNotice::Failed { failure, .. } = &notice {
                 match &self.guard {
                     Some(guard) => guard.authenticator.count_refused(),
-                    // Whoever asks whether the port is open has done no wrong.
+                    // A closed handshake is also a mere check whether the port is open.
                     None if *failure == HandshakeFailure::Closed => continue,
                     None => {}
                 }
@@ -70,7 +70,7 @@ impl Driver {
     }
 }
 
-/// The peer that was given up because nothing was heard of it: its connection is of no use any more.
+/// The peer that was lost because it was silent: its connection is of no further use.
 fn silent(event: &BrokerEvent) -> Option<&[u8]> {
     match event {
         BrokerEvent::WorkerGone {

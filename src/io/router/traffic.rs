@@ -10,26 +10,27 @@ use crate::proto::broker::turns::QUANTUM;
 use std::ffi::CStr;
 use std::sync::Arc;
 
-/// The command of a client's hello and of a worker's READY, with which they begin.
+/// The command of a client's hello and of a worker's READY, the first messages of a connection.
 const HELLO: &[u8] = b"1";
 
-/// The property of each message that holds the descriptor of its connection.
+/// The message property that holds the descriptor of the connection.
 const DESCRIPTOR: &CStr = c"__fd";
-/// And the one that holds its user, with security on.
+/// The message property that holds the user, with security.
 const USER: &CStr = c"User-Id";
 
-/// How many units of work are done before what came of them is sent on.
+/// The maximum number of units of work before their results are sent.
 const BATCH: u32 = 256;
 
-/// So many of these are for those who wait for their turns, whatever the others send.
+/// The part of these units that is reserved for peers that wait for their turns.
 const SHARE: u32 = 64;
 
-/// For one of so many who wait for their turns one more message is taken behind what they have sent, before they
-/// have them. All others have had one taken by then.
+/// Receiving stops when one more message was queued for one in this many waiting peers, which then
+/// get their turns. By then, one message of every other peer was taken, because the ROUTER serves
+/// peers in turn.
 const BEHIND: usize = 16;
 
 impl Driver {
-    /// True if nothing is left.
+    /// Receives messages. Returns true if none is left.
     pub(super) fn receive(&mut self, now: Time) -> bool {
         let (mut room, mut behind) = (BATCH, 0);
         let drained = loop {
@@ -60,7 +61,8 @@ impl Driver {
     }
 
     pub(super) fn handle_message(&mut self, now: Time) {
-        // Its connection was reported before it could say that. Later messages are heard in any case.
+        // The monitor has reported its connection before the hello. Later messages are heard in any
+        // case.
         if let [_, command, ..] = &self.frames[..]
             && **command == *HELLO
         {
@@ -96,7 +98,7 @@ impl Driver {
         }
     }
 
-    /// Looks up by which connection the message has come, if that is not known.
+    /// Finds the connection of the message, unless it is known.
     pub(super) fn hear(&mut self) {
         let (inbound, from) = (&self.inbound, self.inbound.from());
         let connection = || {
@@ -108,8 +110,8 @@ impl Driver {
         }
     }
 
-    /// The event about a bad message is to have the address also if it was the first of its
-    /// connection, which may not have been reported.
+    /// The event about a bad message contains the address even if it is the first of its
+    /// connection, which may not have been reported yet.
     #[cold]
     fn hear_stranger(&mut self, now: Time) {
         if !self.connections.knows(self.inbound.from()) {
@@ -118,10 +120,10 @@ impl Driver {
         }
     }
 
-    /// Sends what waits for peers that were behind, then what the machine wants sent. A peer that
-    /// can't be reached is gone, one that is too far behind loses its place; to say so may make more
-    /// to send. What the workers can be given now that all was sent may be the beginning of much: the rest is for
-    /// the next turn.
+    /// Sends waiting messages of slow peers, then the machine's messages. A peer that cannot be
+    /// reached is gone, and a peer that is too far behind is dropped; both may cause further
+    /// messages. The requests that workers can get now may be many, so the rest is left for the
+    /// next turn.
     pub(super) fn send(&mut self, now: Time) {
         let news = self.outbound.flush(&self.socket);
         for peer in news.clear {

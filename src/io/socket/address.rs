@@ -1,4 +1,4 @@
-//! Where a socket is bound or connected.
+//! Binding and connecting a socket.
 
 use super::{Socket, file};
 use crate::io::monitor::{Monitor, Watch};
@@ -8,15 +8,15 @@ use std::time::Duration;
 use tokio::time::timeout;
 use zmq_sys::errno;
 
-/// How long closing a listener may take. It is done by a thread that has nothing else to do.
+/// Maximum time for closing a listener. An otherwise idle thread of libzmq does it.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A bound endpoint.
 #[derive(Debug)]
 pub(in crate::io) struct Bound {
-    /// As libzmq calls it, with the port that a `*` became.
+    /// The address from libzmq, with the port in place of `*`.
     address: Address,
-    /// Its file, which is to be removed with it.
+    /// The file of an ipc endpoint, which is removed with it.
     #[cfg(unix)]
     file: Option<file::Identity>,
 }
@@ -28,7 +28,7 @@ impl Bound {
 }
 
 impl Socket {
-    /// Binds; `mode` is what a file is to let whom do.
+    /// Binds; `mode` is the file mode of an ipc endpoint.
     pub(in crate::io) fn bind(&self, address: &Address, mode: Option<u32>) -> Result<Bound, Error> {
         let doing = format!("cannot bind {}", address.text());
         address.check(&doing)?;
@@ -49,7 +49,7 @@ impl Socket {
         })
     }
 
-    /// On the addresses of both families by one socket, where the system has both.
+    /// Binds one socket to the addresses of both families, where the system has both.
     fn bind_everywhere(&self, port: &str, doing: &str) -> Result<(), Error> {
         if has_ipv6() && self.set(zmq_sys::ZMQ_IPV6 as c_int, 1).is_ok() {
             return self.bind_text(&format!("tcp://[::]:{port}"), doing);
@@ -66,7 +66,7 @@ impl Socket {
         }
     }
 
-    /// Connects to an address that is no name.
+    /// Connects to an address without a name to look up.
     pub(in crate::io) fn connect(&self, address: &Address) -> Result<(), Error> {
         let text = address.text();
         let doing = format!("cannot connect to {text}");
@@ -81,7 +81,7 @@ impl Socket {
         self.attach(text)
     }
 
-    /// Connects to an address of which it is known that it is bound, or no inproc one.
+    /// Connects to an address that is bound, if it is an inproc address.
     pub(in crate::io) fn attach(&self, endpoint: &str) -> Result<(), Error> {
         let doing = || format!("cannot connect to {endpoint}");
         let address =
@@ -93,20 +93,20 @@ impl Socket {
         }
     }
 
-    /// Gives up connecting to an address. One that was not connected to needs nothing.
+    /// Stops connecting to an address. Has no effect on one that was not connected.
     pub(in crate::io) fn detach(&self, address: &Address) {
         let address = CString::new(address.text()).unwrap_or_default();
         // SAFETY: the socket is open, the string ends in NUL.
         unsafe { zmq_sys::zmq_disconnect(self.raw, address.as_ptr()) };
     }
 
-    /// Closes what was bound and waits until the addresses are free: libzmq does it in a thread of
-    /// its own, and whoever stops a broker may bind its address again at once.
+    /// Closes the listeners and waits until the addresses are free. libzmq closes them on a thread
+    /// of its own, and the caller may bind them again at once.
     pub(in crate::io) async fn close_listeners(&self, bound: Vec<Bound>) -> Result<(), Error> {
         let closed = Monitor::new(self, Watch::ListenerClosed)?;
         let result = self.unbind_all(&bound, &closed).await;
         closed.end(self);
-        // Only now: as long as somebody listens its file leads there.
+        // Only now: the file leads to the listener as long as that exists.
         #[cfg(unix)]
         bound.iter().for_each(|bound| {
             if let Some(file) = &bound.file {
@@ -121,7 +121,7 @@ impl Socket {
             let text = CString::new(address.text()).unwrap_or_default();
             // SAFETY: the socket is open, the string ends in NUL.
             let rc = unsafe { zmq_sys::zmq_unbind(self.raw, text.as_ptr()) };
-            // Over inproc it is done with the call, and nothing is reported.
+            // Over inproc the call does everything, and there is no report.
             if rc == 0 && !address.is_inproc() {
                 let closed = async {
                     while closed.next().is_none() {
@@ -131,7 +131,7 @@ impl Socket {
                 };
                 match timeout(CLOSE_PATIENCE, closed).await {
                     Ok(result) => result?,
-                    // An address that stays taken is found out by whoever binds it next.
+                    // An address that remains in use is an error at the next bind.
                     Err(_) => return Ok(()),
                 }
             }
@@ -139,7 +139,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Where the last bind really is: with the port that a `*` became.
+    /// The address of the last bind, with the port in place of `*`.
     fn last_endpoint(&self) -> Result<String, Error> {
         let mut text = [0u8; 1024];
         self.get(zmq_sys::ZMQ_LAST_ENDPOINT as c_int, &mut text)?;
@@ -147,7 +147,8 @@ impl Socket {
         Ok(text.to_string_lossy().into_owned())
     }
 
-    /// libzmq refuses IPv6 unless told; with it allowed a socket takes IPv4, too.
+    /// Allows IPv6 if the address needs it. libzmq's default is IPv4 only; with IPv6 a socket uses
+    /// both.
     fn allow_ipv6(&self, address: &Address) -> Result<(), Error> {
         self.set(zmq_sys::ZMQ_IPV6 as c_int, address.is_ipv6().into())
     }

@@ -1,4 +1,4 @@
-//! How a socket knows who is at the other end, and whether anybody still is.
+//! Authentication of the other end, and detection of a dead one.
 
 use super::{DEAD_S, Socket};
 use crate::io::Error;
@@ -6,25 +6,24 @@ use crate::io::security::{ClientSecurity, Key, ServerSecurity};
 use std::ffi::c_int;
 use std::time::Duration;
 
-/// In how many parts of its patience a client's kernel asks whether the broker's host is there.
+/// A client's kernel probes the broker's host this often within its patience.
 const PROBES: c_int = 3;
 
-/// The longest interval of keep-alive probes that every system takes, in seconds.
+/// The longest keep-alive interval that every system supports, in seconds.
 const MAX_PROBE_S: u64 = 7200;
 
 impl Socket {
-    /// Lets nobody in but whom the authenticator lets in, under this domain.
+    /// Admits only peers that the authenticator admits under this domain.
     pub(in crate::io) fn secure_server(
         &self,
         security: &ServerSecurity,
         domain: &str,
     ) -> Result<(), Error> {
-        // Without a handler nobody is let in, rather than everybody.
+        // Without a handler libzmq admits nobody instead of everybody.
         self.set_bytes(zmq_sys::ZMQ_ZAP_DOMAIN as c_int, domain.as_bytes())?;
         self.set(zmq_sys::ZMQ_ZAP_ENFORCE_DOMAIN as c_int, 1)?;
-        // An identity belongs to whoever holds it until its connection has ended: libzmq hands it
-        // over without asking who wants it. A connection that is dead and does not know it must
-        // not hold it for long.
+        // A name belongs to its holder until the connection has ended, because libzmq's handover
+        // does not authenticate. A dead connection must therefore not keep it for long.
         self.set(zmq_sys::ZMQ_ROUTER_HANDOVER as c_int, 0)?;
         self.set(zmq_sys::ZMQ_TCP_KEEPALIVE as c_int, 1)?;
         self.set(zmq_sys::ZMQ_TCP_KEEPALIVE_IDLE as c_int, DEAD_S)?;
@@ -40,7 +39,7 @@ impl Socket {
         }
     }
 
-    /// How this socket proves who it is.
+    /// Sets the credentials of this socket.
     pub(in crate::io) fn secure_client(&self, security: &ClientSecurity) -> Result<(), Error> {
         match security {
             ClientSecurity::Null => Ok(()),
@@ -60,13 +59,12 @@ impl Socket {
         }
     }
 
-    /// Has the system give a tcp connection up when nothing that was sent is acknowledged for
-    /// `patience`, and ask for an acknowledgement where nothing is sent. Not before it does where
-    /// it decides itself: it can't know of a broker whose heart beats more slowly, and a network
-    /// may be away for a moment.
+    /// Has the system end a tcp connection when sent data is not acknowledged for `patience`, and
+    /// probe an idle one. The time is at least [`DEAD_S`], as at brokers: slower heartbeats of the
+    /// broker are not known here, and a network may be interrupted for a moment.
     ///
-    /// Linux counts the time for which the other side takes nothing, too. Windows knows the first
-    /// half of this alone, others the second.
+    /// On Linux the time also counts while the other side accepts no data. Windows supports only
+    /// the first half of this, others only the second.
     pub(in crate::io) fn limit_silence(&self, patience: Duration) -> Result<(), Error> {
         let patience = patience.max(Duration::from_secs(DEAD_S as u64));
         let ms = c_int::try_from(patience.as_millis()).unwrap_or(c_int::MAX);
@@ -78,7 +76,7 @@ impl Socket {
         self.set(zmq_sys::ZMQ_TCP_KEEPALIVE_CNT as c_int, PROBES)
     }
 
-    /// How long a handshake may take.
+    /// Sets the maximum duration of a handshake.
     pub(in crate::io) fn limit_handshakes(&self, ms: c_int) -> Result<(), Error> {
         self.set(zmq_sys::ZMQ_HANDSHAKE_IVL as c_int, ms)
     }

@@ -1,4 +1,4 @@
-//! Messages in and out.
+//! Sending and receiving.
 
 use super::Socket;
 use crate::io::raw::Raw;
@@ -6,19 +6,19 @@ use crate::io::{Error, Message};
 use std::ffi::c_int;
 use zmq_sys::errno;
 
-/// What became of a message that was to be sent.
+/// The result of sending a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::io) enum Sent {
-    /// It is in libzmq's hands.
+    /// libzmq has taken it.
     Yes,
-    /// There is a connection, and it takes no more for now.
+    /// The peer is connected but takes nothing at the moment.
     Full,
-    /// There is no connection to take it.
+    /// No connection takes it.
     NoPeer,
 }
 
 impl Socket {
-    /// Receives the frames of one message into `frames`, which is empty if there is none.
+    /// Receives the frames of one message into `frames`, which stays empty if there is none.
     pub(in crate::io) fn receive(&self, frames: &mut Vec<Message>) -> Result<(), Error> {
         let mut raw = Raw::new();
         let mut more = self.receive_frame(&mut raw)?;
@@ -32,14 +32,15 @@ impl Socket {
         Ok(())
     }
 
-    /// Receives one frame, and tells whether another one of the same message follows; `None` if there is nothing.
+    /// Receives one frame. Returns whether another one of the same message follows; `None` if there
+    /// is no message.
     pub(in crate::io) fn receive_frame(&self, raw: &mut Raw) -> Result<Option<bool>, Error> {
         let flags = zmq_sys::ZMQ_DONTWAIT as c_int;
         // SAFETY: the socket is open, the message initialised.
         while unsafe { zmq_sys::zmq_msg_recv(raw.as_raw(), self.raw, flags) } == -1 {
             // SAFETY: reads a thread-local number.
             match unsafe { zmq_sys::zmq_errno() } {
-                // Between two frames libzmq has the rest already, so this is the beginning.
+                // libzmq delivers messages whole, so this is the beginning of one.
                 errno::EAGAIN => return Ok(None),
                 errno::EINTR => {}
                 other => return Err(Error::from_errno(other, "cannot receive")),
@@ -48,12 +49,13 @@ impl Socket {
         Ok(Some(raw.more()))
     }
 
-    /// Sends one message; `frames` is empty afterwards if it was taken, and as it was if not.
+    /// Sends one message. If it was taken, `frames` is empty afterwards; otherwise it is unchanged.
     pub(in crate::io) fn send(&self, frames: &mut Vec<Message>) -> Result<Sent, Error> {
         self.send_prepared(frames, |_| {})
     }
 
-    /// The same; `prepare` may change each frame but the first once that was taken, and so all are.
+    /// Sends one message. Once the first frame was taken, and thus all will be, `prepare` may
+    /// change each further frame.
     pub(in crate::io) fn send_prepared(
         &self,
         frames: &mut Vec<Message>,
@@ -74,7 +76,7 @@ impl Socket {
         Ok(Sent::Yes)
     }
 
-    /// Only the first frame of a message may not be taken; the others go where it went.
+    /// Only the first frame of a message can be refused; the others follow it.
     fn send_frame(&self, raw: &mut Raw, more: bool) -> Result<Sent, Error> {
         let more = if more { zmq_sys::ZMQ_SNDMORE } else { 0 };
         let flags = (zmq_sys::ZMQ_DONTWAIT | more) as c_int;

@@ -1,4 +1,4 @@
-//! The authenticator of one broker: its rules, and what becomes of those who request.
+//! The authenticator of one broker: its rules, and its decisions about peers.
 
 use super::password::{Password, Verifier};
 use crate::io::security::Key;
@@ -10,27 +10,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
-/// The rules as they are given.
+/// The rules as options give them.
 #[derive(Default)]
 pub struct RuleSet {
-    /// CURVE: everybody who knows the broker's key is let in, under its own key as user.
+    /// CURVE: every peer that knows the broker's key is admitted, with its own public key as its
+    /// user.
     pub open: bool,
-    /// CURVE: who is let in, and as which user.
+    /// CURVE: the admitted keys and their users.
     pub keys: Vec<(Key, String)>,
     /// PLAIN: users and their passwords.
     pub passwords: Vec<(String, Password)>,
-    /// What each user may do.
+    /// The permissions of each user.
     pub grants: Vec<(String, Grant)>,
-    /// What the users may do who are not among them.
+    /// The permissions of all other users.
     pub others: Grant,
-    /// Whether somebody is asked about peers of whom the rules know nothing, and how long that may
-    /// take.
+    /// The timeout of the callback `authenticate` for peers that no rule covers; `None` without the
+    /// callback.
     pub authenticate: Option<Duration>,
-    /// The same about what the rules don't grant.
+    /// The timeout of the callback `authorize` for what no rule grants; `None` without the
+    /// callback.
     pub authorize: Option<Duration>,
 }
 
-/// The rules as they are applied.
+/// The rules in the form in which they are applied.
 struct Rules {
     epoch: u64,
     open: bool,
@@ -40,21 +42,21 @@ struct Rules {
     access: Arc<Access>,
 }
 
-/// Who knocks.
+/// A peer that requests admission.
 #[derive(Debug, Clone)]
 pub struct ZapRequest {
-    /// The peer's address as libzmq tells it; empty over ipc.
+    /// The peer's address from libzmq; empty over ipc.
     pub address: String,
-    /// What it shows.
+    /// Its credentials.
     pub credentials: Shown,
 }
 
-/// What a peer shows.
+/// The credentials of a peer.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Shown {
-    /// The public key whose secret key it has.
+    /// A public key; the mechanism has proved the possession of the secret key.
     Key(Key),
-    /// A name and a password.
+    /// A user name and a password.
     Password {
         /// The name.
         username: String,
@@ -78,7 +80,7 @@ impl Shown {
         }
     }
 
-    /// Whom it says to be: the public key, or the user name.
+    /// The claimed identity: the public key or the user name.
     pub fn name(&self) -> String {
         match self {
             Shown::Key(key) => key.to_z85(),
@@ -87,55 +89,55 @@ impl Shown {
     }
 }
 
-/// What a authenticator tells its broker.
+/// A report of an authenticator to its broker.
 #[derive(Debug)]
 pub enum AuthNotice {
-    /// A peer was turned away.
+    /// A peer was refused.
     Refused {
-        /// Its address.
+        /// The peer's address.
         address: String,
-        /// The mechanism, if it came that far.
+        /// The mechanism, if it is known.
         mechanism: &'static str,
-        /// Whom it says to be.
+        /// The claimed identity.
         name: String,
-        /// Why.
+        /// The reason.
         reason: &'static str,
-        /// How many such notices were left out before this one.
+        /// The number of suppressed notices since the previous one.
         missed: u64,
     },
-    /// May this peer come in? The answer goes to [`Authenticator::answer`].
+    /// Asks for a decision about a peer, to be given to `Registration::answer`.
     Authenticate {
-        /// Names the question.
+        /// The id of the question.
         ticket: u64,
-        /// Who knocks.
+        /// The peer.
         request: ZapRequest,
     },
 }
 
-/// What the rules say of a peer.
+/// The decision of the rules.
 pub(super) enum Judgement {
     Admit(Principal),
     Refuse(&'static str),
-    /// The password is to be hashed first.
+    /// The password has to be hashed first.
     Hash(Arc<Verifier>, Principal),
-    /// Somebody else is to say, in this time.
+    /// The callback has to decide within this time.
     Ask(Duration),
 }
 
-/// Somebody's answer about a peer.
+/// The callback's decision about a peer.
 #[derive(Debug)]
 pub struct Verdict {
-    /// Whether it is let in.
+    /// Whether the peer is admitted.
     pub admit: bool,
-    /// As which user; empty for whom it says to be.
+    /// The user; empty for the claimed identity.
     pub user: String,
-    /// What else is known of it, as JSON or empty.
+    /// Further data about the peer, as JSON or empty.
     pub metadata: String,
 }
 
-/// The authenticator of one broker. It outlives the broker's stop, and counts on at its next start.
+/// The authenticator of one broker. It survives the broker's stop, with its counters.
 pub struct Authenticator {
-    /// ZAP's name for it.
+    /// Its ZAP domain.
     domain: String,
     rules: Mutex<Arc<Rules>>,
     epoch: AtomicU64,
@@ -149,7 +151,7 @@ impl fmt::Debug for Authenticator {
 }
 
 impl Authenticator {
-    /// A authenticator with its first rules; `domain` is its own alone.
+    /// Makes an authenticator with its first rules. `domain` must be unique.
     pub fn new(domain: String, rules: RuleSet) -> Self {
         Authenticator {
             domain,
@@ -159,36 +161,36 @@ impl Authenticator {
         }
     }
 
-    /// The name under which the handler finds it.
+    /// The ZAP domain, by which the handler finds it.
     pub fn domain(&self) -> &str {
         &self.domain
     }
 
-    /// Other rules, from now on.
+    /// Replaces the rules.
     pub fn set_rules(&self, rules: RuleSet) {
         let mut current = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         let epoch = current.epoch + 1;
         *current = Arc::new(Rules::new(epoch, rules, Some(&current)));
-        // After the rules: who sees the number sees them.
+        // After the rules: a reader that sees the new number sees the new rules.
         self.epoch.store(epoch, Ordering::Release);
     }
 
-    /// Changes with the rules.
+    /// The number of the current rules.
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// What those who are in may do.
+    /// The permissions of admitted peers.
     pub fn access(&self) -> Arc<Access> {
         self.rules().access.clone()
     }
 
-    /// How many peers were turned away.
+    /// The number of refused peers.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Another one was.
+    /// Counts a refused peer.
     pub fn count_refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
@@ -207,7 +209,7 @@ impl Authenticator {
         };
         match shown {
             Shown::Key(key) => {
-                // The table is found by a hash; whether it is this key is compared in constant time.
+                // The lookup is by hash; the key itself is compared in constant time.
                 let known = rules.keys.get_key_value(key);
                 if let Some((_, name)) =
                     known.filter(|(known, _)| bool::from(known.0.ct_eq(&key.0)))
@@ -235,7 +237,8 @@ impl Authenticator {
         }
     }
 
-    /// The principal of a peer that somebody else has let in; `asked` is the epoch of the question.
+    /// The principal of a peer that the callback has admitted; `asked` is the epoch of the
+    /// question.
     pub(super) fn admitted(&self, shown: &Shown, asked: u64, verdict: Verdict) -> Principal {
         let user = match verdict.user.is_empty() {
             true => shown.name(),
@@ -256,7 +259,7 @@ impl Rules {
             let Some(mut verifier) = Verifier::new(password).map(Arc::new) else {
                 continue;
             };
-            // What is known of a password that stays need not be found out again.
+            // The digest of an unchanged password is kept.
             if let Some(old) = before.and_then(|rules| rules.passwords.get(&*user))
                 && old.fingerprint() == verifier.fingerprint()
             {
@@ -301,7 +304,7 @@ impl Rules {
         rules
     }
 
-    /// The credential of whom these rules let in without a list: it ends with them.
+    /// The credential of a peer that these rules admit without a list: it ends with them.
     fn passing(&self, how: &str) -> String {
         format!("{how}:{}:", self.epoch)
     }

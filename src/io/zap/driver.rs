@@ -1,5 +1,5 @@
-//! Handshakes from the request to the reply: those that are answered at once, and those that wait for
-//! a hash or for JavaScript, each for so long and not too many.
+//! Handshakes from request to reply: immediate ones, and a limited number that wait, for a limited
+//! time, for a hash or for JavaScript.
 
 use super::authenticator::{AuthNotice, Judgement, Shown, ZapRequest};
 use super::frames::{self, ReplyTo, Request};
@@ -15,19 +15,19 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep_until;
 
-/// How many handshakes may wait for a hash or an answer.
+/// The maximum number of handshakes that wait for a hash or a decision.
 const MAX_PENDING: usize = 4096;
-/// How many of one address: one source must not take all the places.
+/// The maximum for one address, so that one source cannot take all places.
 const MAX_PENDING_OF_ONE: usize = 64;
 
-/// A handshake that waits.
+/// A waiting handshake.
 struct Pending {
     reply_to: ReplyTo,
     entry: Arc<Entry>,
     request: ZapRequest,
-    /// Who it is, if the password is right.
+    /// The principal, if the password is right.
     principal: Option<Principal>,
-    /// The rules under which it was asked.
+    /// The epoch of the rules in force when it was received.
     epoch: u64,
     deadline: Option<Time>,
 }
@@ -35,13 +35,13 @@ struct Pending {
 pub(super) struct Driver {
     socket: Socket,
     inbox: UnboundedReceiver<Answer>,
-    /// For the hashing thread.
+    /// The sender of results, for the hashing thread.
     answers: UnboundedSender<Answer>,
     hashing: Option<HashThread>,
     pending: HashMap<u64, Pending>,
     deadlines: BTreeSet<(Time, u64)>,
     last_ticket: u64,
-    /// Reused from message to message.
+    /// Reused for each message.
     frames: Vec<Message>,
 }
 
@@ -63,7 +63,7 @@ impl Driver {
         }
     }
 
-    /// Until the context ends.
+    /// Runs until the context ends.
     pub(super) async fn run(mut self) {
         loop {
             if self.receive().is_err() {
@@ -108,7 +108,7 @@ impl Driver {
     }
 
     fn on_request(&mut self, reply_to: ReplyTo, entry: Arc<Entry>, request: ZapRequest) {
-        // Before the rules are read: an answer that comes after a change of theirs is void.
+        // Before the rules are read: a result that arrives after a change of the rules is void.
         let epoch = entry.authenticator.epoch();
         let judgement = entry.authenticator.judge(&request.credentials);
         let (verifier, principal, patience) = match judgement {
@@ -169,7 +169,7 @@ impl Driver {
 
     fn on_answer(&mut self, Answer { ticket, verdict }: Answer) {
         let Some(pending) = self.pending.remove(&ticket) else {
-            // Too late.
+            // The handshake has timed out.
             return;
         };
         if let Some(at) = pending.deadline {
@@ -239,7 +239,7 @@ impl Driver {
     }
 
     fn reply(&mut self, mut frames: Vec<Message>) {
-        // A handshake that was given up meanwhile takes no answer.
+        // A handshake that was given up in the meantime accepts no reply.
         let _ = self.socket.send(&mut frames);
     }
 }

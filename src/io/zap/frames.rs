@@ -1,4 +1,4 @@
-//! Requests and replies of ZAP, as libzmq writes and reads them.
+//! The codec of ZAP's requests and replies.
 
 use super::authenticator::{Shown, ZapRequest};
 use crate::io::Message;
@@ -7,24 +7,24 @@ use crate::proto::broker::Principal;
 
 const VERSION: &[u8] = b"1.0";
 
-/// The property of each message that holds the sender's principal.
+/// The message property that holds the sender's principal.
 pub(in crate::io) const PRINCIPAL: &std::ffi::CStr = c"Omdp-Principal";
 
-/// To whom a reply goes.
+/// The receiver of a reply.
 pub(super) struct ReplyTo {
-    /// libzmq's name for the connection.
+    /// libzmq's id of the connection.
     routing_id: Message,
     request_id: Message,
 }
 
-/// Somebody knocks at the authenticator of a domain.
+/// A request for the authenticator of a domain.
 pub(super) struct Request {
     pub(super) domain: String,
     pub(super) request: ZapRequest,
 }
 
-/// `∅ version request-id domain address identity mechanism credentials…` behind the routing id.
-/// There is no request in what is to be refused, and nothing at all in what can't be answered.
+/// Parses `∅ version request-id domain address identity mechanism credentials…` after the routing
+/// id. The request is `None` if it has to be refused; the result is `None` if no reply is possible.
 pub(super) fn parse(frames: &mut Vec<Message>) -> Option<(ReplyTo, Option<Request>)> {
     let mut frames = frames.drain(..);
     let mut next = || frames.next();
@@ -46,7 +46,7 @@ pub(super) fn parse(frames: &mut Vec<Message>) -> Option<(ReplyTo, Option<Reques
         (*version == *VERSION).then(|| Request {
             domain: text(&domain),
             request: ZapRequest {
-                // Of a socket that listens on both families.
+                // The prefix is that of a socket that listens on both families.
                 address: text(address.strip_prefix(b"::ffff:").unwrap_or(&address)),
                 credentials,
             },
@@ -59,7 +59,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The peer is told no more than that: 300 or no answer would have it wait for ever.
+/// The peer gets no further detail. With status 300, or without a reply, it would wait for ever.
 pub(super) fn refusal(to: ReplyTo) -> Vec<Message> {
     reply(to, b"400", b"not let in", b"", &[])
 }

@@ -1,10 +1,9 @@
-//! The ZAP handler (RFC 27): decides who is let in, on a thread of its own.
+//! The ZAP handler (RFC 27): decides on its own thread which peers are admitted.
 //!
-//! There is one a context, bound before the first socket that needs it and gone with the context,
-//! which it does not keep alive. The brokers of the process are told apart by their ZAP domains,
-//! each of which has a [`Authenticator`]. What the authenticator's rules know is answered at once, whatever
-//! JavaScript is busy with; what has to be hashed or asked for waits apart, so that it holds up
-//! nobody else.
+//! Each context has one handler, bound before the first socket that needs it. It ends with the
+//! context, which it does not keep alive. The ZAP domain identifies the broker, whose
+//! [`Authenticator`] decides. Decisions by rules are immediate, whatever JavaScript does. Requests
+//! that need a hash or a callback wait separately, and delay no others.
 
 mod authenticator;
 mod driver;
@@ -27,7 +26,7 @@ use tokio::sync::oneshot;
 
 const ADDRESS: &str = "inproc://zeromq.zap.01";
 
-/// The way to a context's handler.
+/// A handle of a context's handler.
 #[derive(Debug, Clone)]
 pub(super) struct Handler {
     answers: UnboundedSender<Answer>,
@@ -45,14 +44,14 @@ enum Outcome {
     Asked(Verdict),
 }
 
-/// A context on its way to the handler's thread.
+/// A context that is moved to the handler's thread.
 struct Raw(*mut c_void);
 
 // SAFETY: libzmq contexts are thread-safe.
 unsafe impl Send for Raw {}
 
 impl Handler {
-    /// Starts the handler of a context that lives until this is done.
+    /// Starts the handler of a context, which must live until this completes.
     pub(super) async fn start(context: *mut c_void) -> Result<Self, Error> {
         let raw = Raw(context);
         let (answers, inbox) = unbounded_channel();
@@ -63,8 +62,8 @@ impl Handler {
             let raw = raw;
             async move {
                 let Raw(context) = { raw };
-                // SAFETY: whoever waits for `bound` holds the context; after that the socket does,
-                // by being open.
+                // SAFETY: the caller, who waits for `bound`, holds the context; afterwards the open
+                // socket keeps it alive.
                 let socket = unsafe { Socket::zap_handler(context) };
                 match socket
                     .and_then(|socket| socket.bind(&Address::new(ADDRESS), None).map(|_| socket))
@@ -92,7 +91,7 @@ impl Handler {
     }
 
     fn send(&self, answer: Answer) {
-        // Refused once the context has ended, and with it every handshake.
+        // Fails once the context, and thus every handshake, has ended.
         let _ = self.answers.send(answer);
     }
 }

@@ -1,7 +1,7 @@
-//! Passwords: given in clear or hashed, compared in constant time.
+//! Passwords, clear or hashed, compared in constant time.
 //!
-//! A hash takes tens of milliseconds, so it is made by a thread of its own, one at a time, while
-//! other handshakes go on. Who was right once is compared by a fast digest from then on.
+//! A hash takes tens of milliseconds. A separate thread computes one at a time, while other
+//! handshakes continue. After the first success a fast digest is compared instead.
 
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use subtle::ConstantTimeEq;
 
-/// A password as the rules give it.
+/// A password in the rules.
 pub enum Password {
     /// In clear.
     Clear(String),
-    /// scrypt's output, and what went into it.
+    /// Output and parameters of scrypt.
     Scrypt {
         /// log2 of the cost.
         log_n: u8,
@@ -25,15 +25,15 @@ pub enum Password {
         p: u32,
         /// The salt.
         salt: Vec<u8>,
-        /// What has to come out.
+        /// The expected output.
         hash: Vec<u8>,
     },
 }
 
-/// What a password is compared with.
+/// The value with which a password is compared.
 pub(super) struct Verifier {
     expected: Expected,
-    /// Of the password that was right, once one was.
+    /// The digest of the right password, once it is known.
     digest: Mutex<Option<[u8; 32]>>,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    /// `None` if the costs are none that scrypt takes.
+    /// `None` if scrypt does not accept the parameters.
     pub(super) fn new(password: Password) -> Option<Self> {
         let (expected, digest) = match password {
             Password::Clear(text) => (Expected::Digest, Some(digest(text.as_bytes()))),
@@ -74,7 +74,7 @@ impl Verifier {
         })
     }
 
-    /// Tells two passwords of one user apart, and nothing else.
+    /// A value that differs between two passwords of one user, and has no other use.
     pub(super) fn fingerprint(&self) -> String {
         let mut hasher = Sha256::new_with_prefix(salt());
         match &self.expected {
@@ -91,7 +91,7 @@ impl Verifier {
             .collect()
     }
 
-    /// The answer, if it takes no hashing.
+    /// The decision, if no hash is needed.
     pub(super) fn quick(&self, password: &[u8]) -> Option<bool> {
         let expected = self.digest()?;
         Some(digest(password).ct_eq(&expected).into())
@@ -119,7 +119,7 @@ impl Verifier {
     }
 }
 
-/// Digests stay within the process, and are worth nothing outside of it.
+/// Digests stay within the process and are useless outside of it.
 fn salt() -> &'static [u8; 16] {
     static SALT: OnceLock<[u8; 16]> = OnceLock::new();
     SALT.get_or_init(|| {
@@ -137,17 +137,17 @@ fn digest(password: &[u8]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// A password to be checked, and who wants to know.
+/// A password to be checked, and the receiver of the result.
 struct Job {
     verifier: Arc<Verifier>,
     password: Vec<u8>,
     done: Box<dyn FnOnce(bool) + Send>,
 }
 
-/// How many may wait for the thread.
+/// The maximum number of waiting jobs.
 const MAX_JOBS: usize = 256;
 
-/// The thread that hashes. It ends with its last handle.
+/// The hashing thread. It ends with its last handle.
 pub(super) struct HashThread {
     jobs: SyncSender<Job>,
 }
@@ -164,7 +164,7 @@ impl HashThread {
                     done,
                 } in inbox
                 {
-                    // An earlier job may have found it out.
+                    // An earlier job may have found the digest.
                     let right = verifier
                         .quick(&password)
                         .unwrap_or_else(|| verifier.slow(&password));
@@ -174,7 +174,7 @@ impl HashThread {
         Ok(HashThread { jobs })
     }
 
-    /// False if too many wait already.
+    /// Queues a check. Returns false if too many are waiting.
     pub(super) fn check(
         &self,
         verifier: Arc<Verifier>,

@@ -1,4 +1,4 @@
-//! The gates of the brokers that run in this process, by their ZAP domains.
+//! The authenticators of the brokers that run in this process, by their ZAP domains.
 
 use super::authenticator::{AuthNotice, Authenticator, Verdict};
 use super::{Answer, Outcome};
@@ -6,7 +6,7 @@ use crate::io::Error;
 use crate::io::context::Context;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The authenticator of a broker that runs, and how it hears of it.
+/// The authenticator of a running broker, and the receiver of its notices.
 pub(super) struct Entry {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) tell: Box<dyn Fn(AuthNotice) + Send + Sync>,
@@ -15,7 +15,7 @@ pub(super) struct Entry {
 static ENTRIES: Mutex<Vec<(String, Arc<Entry>)>> = Mutex::new(Vec::new());
 
 fn entries() -> MutexGuard<'static, Vec<(String, Arc<Entry>)>> {
-    // Nothing that runs under the lock can leave it half-changed.
+    // No code under the lock can leave the list inconsistent.
     ENTRIES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -26,14 +26,14 @@ pub(super) fn find(domain: &str) -> Option<Arc<Entry>> {
     found.map(|(_, entry)| entry.clone())
 }
 
-/// The handler knows this authenticator, until it is dropped.
+/// The registration of an authenticator at the handler, until it is dropped.
 pub(in crate::io) struct Registration {
     domain: String,
     context: Arc<Context>,
 }
 
 impl Registration {
-    /// Opens a authenticator. The handler runs when this is done.
+    /// Registers an authenticator. The handler runs when this completes.
     pub(in crate::io) async fn new(
         authenticator: Arc<Authenticator>,
         tell: impl Fn(AuthNotice) + Send + Sync + 'static,

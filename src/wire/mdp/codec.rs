@@ -1,11 +1,11 @@
-//! The codec of all MDP dialects, driven by their tables.
+//! The codec of all MDP dialects, driven by their layout tables.
 
 use super::*;
 use crate::wire::{Cursor, Malformed};
 
 const EMPTY: &[u8] = b"";
 
-/// Behind the header, which was that of a client (true) or of a worker.
+/// Parses the header. Returns whether it is a client's, and a cursor at the next frame.
 fn open<'a, F: Frame>(
     dialect: Dialect,
     frames: &'a mut Vec<F>,
@@ -40,7 +40,7 @@ fn body<F: Frame>(cursor: &mut Cursor<'_, F>) -> Result<Vec<F>, Malformed> {
     Ok(frames)
 }
 
-/// Exactly one address, the delimiter, and the body.
+/// Parses one address, the delimiter and the body.
 fn addressed<F: Frame>(cursor: &mut Cursor<'_, F>) -> Result<(F, Vec<F>), Malformed> {
     let client = cursor.id()?;
     if !cursor.next()?.is_empty() {
@@ -58,7 +58,7 @@ fn head<F: Frame>(out: &mut Vec<F>, dialect: Dialect, header: &[u8], command: Op
 }
 
 impl<F: Frame> PeerMessage<F> {
-    /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
+    /// Decodes all frames of a message. `frames` is empty afterwards, also after an error.
     pub fn decode(dialect: Dialect, frames: &mut Vec<F>) -> Result<Self, Malformed> {
         let layout = dialect.layout();
         let (client, mut cursor) = open(dialect, frames)?;
@@ -107,7 +107,7 @@ impl<F: Frame> ClientRequest<F> {
 }
 
 impl<F: Frame> WorkerMessage<F> {
-    /// Appends the frames of the message. A partial needs a dialect that has them.
+    /// Appends the frames of the message. The dialect must have partials to encode one.
     pub fn encode(self, dialect: Dialect, out: &mut Vec<F>) {
         let layout = dialect.layout();
         let mut put = |command| head(out, dialect, layout.worker, Some(command));
@@ -128,7 +128,7 @@ impl<F: Frame> WorkerMessage<F> {
 }
 
 impl<F: Frame> ClientReply<F> {
-    /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
+    /// Decodes all frames of a message. `frames` is empty afterwards, also after an error.
     pub fn decode(dialect: Dialect, frames: &mut Vec<F>) -> Result<Self, Malformed> {
         let layout = dialect.layout();
         let (client, mut cursor) = open(dialect, frames)?;
@@ -155,7 +155,7 @@ impl<F: Frame> ClientReply<F> {
         })
     }
 
-    /// Appends the frames of the message. A partial needs a dialect that has them.
+    /// Appends the frames of the message. The dialect must have partials to encode one.
     pub fn encode(self, dialect: Dialect, out: &mut Vec<F>) {
         let layout = dialect.layout();
         let command = layout.commands.map(|[_, partial, last]| match self.last {
@@ -169,7 +169,7 @@ impl<F: Frame> ClientReply<F> {
 }
 
 impl<F: Frame> ToWorker<F> {
-    /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
+    /// Decodes all frames of a message. `frames` is empty afterwards, also after an error.
     pub fn decode(dialect: Dialect, frames: &mut Vec<F>) -> Result<Self, Malformed> {
         let layout = dialect.layout();
         let (client, mut cursor) = open(dialect, frames)?;
@@ -206,7 +206,7 @@ impl<F: Frame> ToWorker<F> {
     }
 }
 
-/// The words of the golden vectors: whatever decodes must encode to the frames it came from.
+/// Helpers of the golden vectors: each message that decodes must encode to the same frames.
 #[cfg(test)]
 pub(super) mod testing {
     use super::*;
@@ -315,7 +315,7 @@ pub(super) mod testing {
         );
     }
 
-    /// What no dialect takes.
+    /// Checks the messages that every dialect refuses.
     pub fn common_faults(d: Dialect, client: &str, worker: &str, last: &str, ends: [&str; 2]) {
         use Malformed::*;
         for (text, why) in [

@@ -1,5 +1,5 @@
 //! MDP 0.2 as majortomo sends it: a delimiter as in 0.1, other command numbers on the client's
-//! side, and replies to clients that do not name the service.
+//! side, and replies to clients without the name of the service.
 
 use super::{Layout, v02};
 

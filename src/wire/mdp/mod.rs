@@ -1,6 +1,6 @@
 //! MDP, the standard Majordomo protocol, in its three dialects.
 //!
-//! They differ in a table, not in structure, so each has a file with its table and its golden
+//! The dialects differ in a table, not in structure: each has a file with its table and its golden
 //! vectors, and one codec serves them all. Bodies are one or more opaque frames.
 
 mod codec;
@@ -26,25 +26,25 @@ pub enum Dialect {
 
 /// The layout of the messages of a dialect.
 struct Layout {
-    /// An empty frame comes first, as a REQ socket would put it.
+    /// Whether an empty frame comes first, as a REQ socket sends it.
     delimiter: bool,
     client: &'static [u8],
     worker: &'static [u8],
-    /// The client's side: REQUEST, PARTIAL, FINAL; `None` where messages carry no command, and
-    /// then there is no partial either.
+    /// Commands of the client's side: REQUEST, PARTIAL, FINAL. `None` if messages carry no command;
+    /// such a dialect has no partials either.
     commands: Option<[u8; 3]>,
     /// Whether a reply to a client names the service.
     names_service: bool,
-    /// The worker's side.
+    /// Commands of the worker's side.
     partial: Option<u8>,
     last: u8,
     heartbeat: u8,
     disconnect: u8,
 }
 
-/// The same in all.
+/// READY in every dialect.
 const READY: u8 = 1;
-/// The same in all.
+/// REQUEST in every dialect.
 const REQUEST: u8 = 2;
 
 impl Dialect {
@@ -56,54 +56,54 @@ impl Dialect {
         }
     }
 
-    /// Whether a reply may come in parts.
+    /// Whether a reply may have partials.
     pub fn has_partials(self) -> bool {
         self.layout().partial.is_some()
     }
 }
 
-/// A message that a broker received.
+/// A message that the broker receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerMessage<F> {
-    /// Of a client.
+    /// From a client.
     Client(ClientRequest<F>),
-    /// Of a worker.
+    /// From a worker.
     Worker(WorkerMessage<F>),
 }
 
-/// The message of a client.
+/// A request of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientRequest<F> {
-    /// The service.
+    /// The name of the service.
     pub service: F,
     /// At least one frame.
     pub body: Vec<F>,
 }
 
-/// Worker to broker.
+/// A message of a worker to the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerMessage<F> {
-    /// It serves this.
+    /// Registers the worker for a service.
     Ready {
-        /// The name.
+        /// The name of the service.
         service: F,
     },
     /// PARTIAL, or FINAL, which 0.1 calls REPLY.
     Reply {
-        /// Whether it is the FINAL.
+        /// Whether it is a FINAL.
         last: bool,
-        /// The address that came with the request.
+        /// The client's address from the request.
         client: F,
         /// At least one frame.
         body: Vec<F>,
     },
-    /// It lives.
+    /// The worker is alive.
     Heartbeat,
-    /// It goes.
+    /// The worker leaves.
     Disconnect,
 }
 
-/// Broker to client.
+/// A message of the broker to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientReply<F> {
     /// Whether it is the FINAL, which 0.1 calls REPLY.
@@ -114,18 +114,18 @@ pub struct ClientReply<F> {
     pub body: Vec<F>,
 }
 
-/// Broker to worker.
+/// A message of the broker to a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToWorker<F> {
-    /// Work.
+    /// A request.
     Request {
-        /// To be sent back with the reply.
+        /// The client's address, to be returned with the reply.
         client: F,
         /// At least one frame.
         body: Vec<F>,
     },
-    /// It lives.
+    /// The broker is alive.
     Heartbeat,
-    /// It goes, or wants this worker to begin anew.
+    /// The broker leaves, or the worker has to register again.
     Disconnect,
 }

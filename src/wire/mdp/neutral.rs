@@ -1,12 +1,12 @@
-//! Translates the messages of the machines into MDP and back. The machines use the messages of
-//! OMDP, a superset of MDP's; a message that MDP lacks is not sent.
+//! Conversion between the messages of the machines and MDP. The machines use the messages of OMDP,
+//! a superset of MDP's; a message that MDP lacks is not sent.
 
 use super::*;
 use crate::wire::ext::RequestData;
 use crate::wire::{Body, Malformed, omdp};
 
 impl<F: Frame> ToWorker<F> {
-    /// A message of a broker to a worker; `None` if MDP lacks it.
+    /// Converts a broker's message to a worker; `None` if MDP lacks it.
     pub fn from_neutral(message: omdp::ToWorker<F>) -> Option<Self> {
         match message {
             omdp::ToWorker::Request { client, body, .. } => Some(ToWorker::Request {
@@ -28,7 +28,8 @@ impl<F: Frame> ToWorker<F> {
         }
     }
 
-    /// A message for a local worker. There are no request ids, because a worker has one request.
+    /// Converts a message for a local worker. It needs no request id, because an MDP worker has one
+    /// request at a time.
     pub fn into_neutral(self) -> omdp::ToWorker<F> {
         match self {
             ToWorker::Request { client, body } => omdp::ToWorker::Request {
@@ -44,7 +45,7 @@ impl<F: Frame> ToWorker<F> {
 }
 
 impl<F: Frame> WorkerMessage<F> {
-    /// A message of a local worker; `None` if MDP lacks it.
+    /// Converts a message of a local worker; `None` if MDP lacks it.
     pub fn from_neutral(message: omdp::WorkerMessage<F>) -> Option<Self> {
         match message {
             omdp::WorkerMessage::Ready { service, .. } => Some(WorkerMessage::Ready { service }),
@@ -66,7 +67,7 @@ impl<F: Frame> WorkerMessage<F> {
 }
 
 impl<F: Frame> ClientRequest<F> {
-    /// A message of a local client; `None` if MDP lacks it: it has only requests.
+    /// Converts a message of a local client; `None` if it is not a request.
     pub fn from_neutral(message: omdp::ClientMessage<F>) -> Option<Self> {
         let omdp::ClientMessage::Request {
             service, data, ext, ..
@@ -86,14 +87,14 @@ impl<F: Frame> ClientRequest<F> {
 }
 
 impl<F: Frame> ClientReply<F> {
-    /// A message for a local client.
+    /// Converts a message for a local client.
     pub fn into_neutral(self) -> (omdp::ReplyKind, Body<F>) {
         let (kind, body) = reply_of(self.last, self.body);
         (kind, body.into_value())
     }
 }
 
-/// The frames of a reply of any kind.
+/// The frames of a reply.
 pub fn reply_frames<F: Frame>(kind: omdp::ReplyKind, body: Body<F>) -> Vec<F> {
     match kind.is_error() {
         true => body.into_error_frames(kind),
@@ -101,7 +102,7 @@ pub fn reply_frames<F: Frame>(kind: omdp::ReplyKind, body: Body<F>) -> Vec<F> {
     }
 }
 
-/// What these frames of a reply are.
+/// The kind and body of a reply with these frames.
 pub fn reply_of<F: Frame>(last: bool, frames: Vec<F>) -> (omdp::ReplyKind, Body<F>) {
     match last {
         true => Body::from_final(frames),
@@ -109,7 +110,7 @@ pub fn reply_of<F: Frame>(last: bool, frames: Vec<F>) -> (omdp::ReplyKind, Body<
     }
 }
 
-/// A message of the broker for a local worker.
+/// Decodes a message of the broker for a local worker. `frames` is empty afterwards.
 pub fn decode_for_worker<F: Frame>(
     dialect: Dialect,
     frames: &mut Vec<F>,

@@ -1,4 +1,5 @@
-//! MDP 0.1, <https://rfc.zeromq.org/spec/7/>: one reply a request, no command on the client's side.
+//! MDP 0.1, <https://rfc.zeromq.org/spec/7/>: one reply for each request, no commands on the
+//! client's side.
 
 use super::Layout;
 

@@ -1,5 +1,4 @@
-//! MDP 0.2, <https://rfc.zeromq.org/spec/18/>: replies in parts, commands on both sides, and no
-//! delimiter.
+//! MDP 0.2, <https://rfc.zeromq.org/spec/18/>: partials, commands on both sides, no delimiter.
 
 use super::Layout;
 

@@ -1,10 +1,9 @@
 //! OMDP, the dialect of zmq-omdp 0.0.92, with the extensions of 1.0.
 //!
-//! Commands are ASCII digits, because 0.0.92 sent JavaScript numbers as frames. The digits up to
-//! `7` are in use (`7` is REJECT, as in PIGATO, the dialect's other descendant), so the extension's begin at `8`.
-//! Each message exists in the form of 0.0.92 and, if the extension adds something, in an extended
-//! form with one more frame; a decoder distinguishes them by the number of frames. PROTOCOL.md has
-//! the tables.
+//! Commands are ASCII digits, because 0.0.92 sends JavaScript numbers as frames. The base uses the
+//! digits up to `7` (`7` is PIGATO's REJECT), so the extension's begin at `8`. Each message exists
+//! in the form of 0.0.92 and, if the extension adds something, in an extended form with one more
+//! frame; a decoder distinguishes the forms by the number of frames. PROTOCOL.md has the tables.
 
 mod resume;
 mod stream;
@@ -24,54 +23,52 @@ use super::{Frame, Malformed};
 const CLIENT: &[u8] = b"C";
 const WORKER: &[u8] = b"W";
 
-/// READY of a worker; between peers that know the extension also a client's hello and the
-/// broker's answer to both.
+/// READY of a worker; between extended peers also a client's hello and the broker's welcome.
 const READY: &[u8] = b"1";
 const REQUEST: &[u8] = b"2";
 const FINAL: &[u8] = b"3";
 const HEARTBEAT: &[u8] = b"4";
 const DISCONNECT: &[u8] = b"5";
 const PARTIAL: &[u8] = b"6";
-/// As in PIGATO: the worker does not want this request.
+/// As in PIGATO: the worker rejects the request.
 const REJECT: &[u8] = b"7";
-/// Ours: the client no longer waits for this request.
+/// Extension: the client no longer wants the request.
 const CANCEL: &[u8] = b"8";
 
-/// Why a request was cancelled, if its timeout is why.
+/// The reason frame of a CANCEL whose request has timed out.
 const EXPIRED: &[u8] = b"T";
-/// Ours: the worker gives back requests that it has not started.
+/// Extension: the worker gives back requests that it has not started.
 const RETURN: &[u8] = b"9";
-/// Ours: a request of a broker that died is to be found again. A client asks, a worker claims, the
-/// broker brings the two together.
+/// Extension: recovery of a request whose broker died. A client asks, a worker claims, the broker
+/// matches the two.
 const RESUME: &[u8] = b"11";
-/// Ours: requests that have waited for long are parked with their client, and let go by it; to a
-/// worker, that nobody asks for what it claimed.
+/// Extension: PARKED and GO between broker and client for requests that wait for long; to a worker,
+/// that its claims are not wanted.
 const PARK: &[u8] = b"12";
-/// Ours: these are wanted back from the client that they were parked with.
+/// Extension: the broker asks a client to release parked requests.
 const UNPARK: &[u8] = b"13";
 
-/// Extended: so many replies of this connection were taken, and need not be kept any more.
+/// Extension: acknowledges replies of this connection, which need not be kept any longer.
 const ACK: &[u8] = b"14";
-/// Extended: everything that an earlier connection left was named by now: asked for with RESUME, or
-/// claimed.
+/// Extension: every request of an earlier connection has been named, by RESUME or by claims.
 const ALL: &[u8] = b"15";
-/// Extended: the broker leaves, and says which requests may have started.
+/// Extension: the broker leaves, and names the requests that may have started.
 const LEAVE: &[u8] = b"16";
-/// Extended: where a request is. A client asks, the broker says.
+/// Extension: where a request is; a client's question and the broker's answer.
 const PLACE: &[u8] = b"17";
 
-/// Extended: a part of the stream that is a request's data, or its end.
+/// Extension: a part of the stream that is a request's data, or its end.
 const CHUNK: &[u8] = b"18";
-/// Extended: what of that stream is wanted; from the other side, the question what is.
+/// Extension: what a worker needs of that stream; from the client, the question for it.
 const NEED: &[u8] = b"19";
 
-/// Ours: so many bytes of this stream were read, and so many more may be sent.
+/// Extension: bytes of a reply that the reader has read, which the sender may send more of.
 const CREDIT: &[u8] = b"10";
 
 /// The code frame of a reply that is not an error.
 const SUCCESS: &[u8] = b"0";
 
-/// The bytes of a CREDIT: at least one, in four bytes.
+/// Parses the bytes of a CREDIT: at least 1, in four bytes.
 fn credit(bytes: &[u8]) -> Result<u32, Malformed> {
     let bytes = bytes.try_into().map_err(|_| Malformed::Extension)?;
     match u32::from_be_bytes(bytes) {
@@ -80,24 +77,25 @@ fn credit(bytes: &[u8]) -> Result<u32, Malformed> {
     }
 }
 
-/// The broker's handle of a request.
+/// Parses a token.
 fn token(bytes: &[u8]) -> Result<u64, Malformed> {
     let bytes = bytes.try_into().map_err(|_| Malformed::Extension)?;
     Ok(u64::from_be_bytes(bytes))
 }
 
-/// What a reply is to its request.
+/// The kind of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyKind {
-    /// One of any number of parts; the request goes on.
+    /// A part that is not the last; the request continues.
     Partial,
-    /// The last part; the request is over.
+    /// The last part; the request ends.
     Final,
-    /// An error value that the worker's user chose; the request is over.
+    /// An error value of the handler; the request ends.
     Error,
-    /// An error code of ours, made by the broker or by a worker that gives up; the request is over.
+    /// A code of zmq-omdp, from the broker or from a worker that gives up; the request ends.
     OwnError,
-    /// Worker to broker only: the worker does not want the request, which is not over; the body says why.
+    /// Worker to broker only: the worker rejects the request, which goes to another worker. The
+    /// body is the reason.
     Rejected,
 }
 
@@ -110,7 +108,7 @@ impl ReplyKind {
         }
     }
 
-    /// Whether the worker is through with the request after this reply.
+    /// Whether the worker has finished the request with this reply.
     pub fn is_last(self) -> bool {
         self != ReplyKind::Partial
     }
@@ -128,10 +126,10 @@ impl ReplyKind {
     }
 }
 
-/// An error value in a form that a peer without the extension sees as an error.
+/// Converts an error value so that a peer without the extension recognizes it as an error.
 ///
-/// 0.0.92 takes a reply for a success when its code frame *coerces* to the number zero, so the
-/// value `0` has no form of its own there: it is sent as the string `"0"`.
+/// 0.0.92 takes a reply for a success if its code frame *coerces* to the number zero. The value `0`
+/// therefore cannot be sent as an error; it is sent as the string `"0"`.
 pub fn error_for_old<F: Frame>(value: F) -> F {
     let coerced = std::str::from_utf8(&value).map(str::trim);
     let is_zero = coerced
@@ -145,7 +143,7 @@ pub fn error_for_old<F: Frame>(value: F) -> F {
 
 #[cfg(test)]
 pub(crate) mod testing {
-    /// Frames of a golden vector: parts separated by `|`, `∅` for an empty one.
+    /// The frames of a golden vector: parts separated by `|`, `∅` for an empty one.
     pub fn frames(text: &str) -> Vec<Vec<u8>> {
         text.split('|')
             .map(|part| match part {

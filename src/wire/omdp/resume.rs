@@ -1,19 +1,19 @@
-//! Layouts of the messages of recovery; see `proto::broker::claims`.
-//! Binary and fixed, like the extension frames: numbers are big endian.
+//! Layouts of the messages of recovery; see `proto::broker::claims`. They are fixed and binary,
+//! like the extension frames: numbers are big endian.
 
 use crate::wire::sizes::{MAX_ID, MAX_LIST};
 use crate::wire::{Frame, Malformed};
 
-/// What a client knows of a request that it asks a new broker to find.
+/// A client's knowledge of a request that a new broker has to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Past {
-    /// How many parts of the reply have come.
+    /// The number of received partials.
     pub received: u32,
-    /// For how many ms the broker should look for the request.
+    /// How long the broker looks for the request, in ms.
     pub wait_ms: u32,
-    /// How many bytes of the parts were read, of all that was ever given back as credit.
+    /// Total bytes of the reply that were read and given back as credit.
     pub read: u64,
-    /// Whether no other broker than this one was sent it.
+    /// Whether the request was sent to no other broker.
     pub here: bool,
 }
 
@@ -44,7 +44,7 @@ impl Past {
     }
 }
 
-/// How many replies a peer has taken since it said so last, and how many bytes their bodies had.
+/// Replies received since the last acknowledgement: their number, and the bytes of their bodies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ack {
     pub messages: u32,
@@ -52,11 +52,11 @@ pub struct Ack {
 }
 
 impl Ack {
-    /// An acknowledgement is sent when it is for so many messages, or for so many bytes.
+    /// An acknowledgement is due after this many replies, or this many bytes.
     const MANY: u32 = 64;
     const MUCH: u32 = 64 * 1024;
 
-    /// Counts one reply more. True if the acknowledgement is due.
+    /// Counts one more reply. Returns true if an acknowledgement is due.
     pub fn count(&mut self, bytes: usize) -> bool {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.messages += 1;
@@ -64,7 +64,7 @@ impl Ack {
         self.messages >= Ack::MANY || self.bytes >= Ack::MUCH
     }
 
-    /// What is to be acknowledged, if anything is.
+    /// Takes the acknowledgement, if there is anything to acknowledge.
     pub fn take(&mut self) -> Option<Ack> {
         let ack = std::mem::take(self);
         (ack.messages > 0).then_some(ack)
@@ -93,21 +93,21 @@ impl Ack {
 /// The state of a request at a worker whose broker died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimState {
-    /// Its handler works on it.
+    /// Its handler runs.
     Running,
-    /// It has ended; the reply is held.
+    /// It has ended; the worker holds the reply.
     Ended,
-    /// It had not started, and will not.
+    /// It has not started and will not.
     NotStarted,
 }
 
-/// A worker's handle of a request that it claims.
+/// A worker's statement about a request that it claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimExt {
     pub state: ClaimState,
-    /// The worker's own number for it, unused for what had not started.
+    /// The worker's number of the claim; unused if the request has not started.
     pub number: u64,
-    /// The handle that this very broker gave it on an earlier connection.
+    /// The token from an earlier connection to this broker.
     pub token: Option<u64>,
 }
 
@@ -149,17 +149,17 @@ impl ClaimExt {
     }
 }
 
-/// The broker has found the client of a claim.
+/// The broker's answer to a claim whose client it has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResumeExt {
-    /// The worker's number.
+    /// The worker's number of the claim.
     pub number: u64,
-    /// The broker's handle of the request from now on.
+    /// The token of the request on this connection.
     pub token: u64,
-    /// How many parts the client has.
+    /// The number of partials that the client has received.
     pub received: u32,
-    /// How many bytes of them were read. All of them by the word of a client that gives no credit,
-    /// in whose place it is `u64::MAX`.
+    /// How many bytes of them the client has read. `u64::MAX` means all of them, for a client that
+    /// gives no credit.
     pub read: u64,
 }
 
@@ -186,8 +186,8 @@ impl ResumeExt {
     }
 }
 
-/// Request ids in as many frames as they need, see [`rids_to_frame`]. Who answers with some of the ids of one makes no
-/// list that is too long for a broker.
+/// Encodes request ids into as many frames as necessary, see [`rids_to_frame`]. Each is short enough for an answer of
+/// a peer with some of its ids to be within the broker's limit.
 pub fn rids_to_frames<'a, F: Frame>(
     rids: impl IntoIterator<Item = &'a [u8]>,
     mut each: impl FnMut(F),
@@ -198,11 +198,11 @@ pub fn rids_to_frames<'a, F: Frame>(
     }
 }
 
-/// Request ids in one frame: for each its length in two bytes, and its bytes.
+/// Encodes request ids into one frame: each as its length in two bytes and its bytes.
 pub fn rids_to_frame<'a, F: Frame>(rids: impl IntoIterator<Item = &'a [u8]>) -> F {
     let mut bytes = Vec::new();
     for rid in rids {
-        // No message with a longer one is taken.
+        // A longer id is never accepted from a peer.
         let length = u16::try_from(rid.len()).unwrap_or(u16::MAX);
         bytes.extend_from_slice(&length.to_be_bytes());
         bytes.extend_from_slice(&rid[..usize::from(length)]);
@@ -210,7 +210,7 @@ pub fn rids_to_frame<'a, F: Frame>(rids: impl IntoIterator<Item = &'a [u8]>) -> 
     F::from(bytes)
 }
 
-/// The ids of such a frame. What was decoded has been checked, and gives all of them.
+/// Iterates over the ids of such a frame. Decoding has checked the frame, so none is missing.
 pub fn rids(mut frame: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (rid, rest) = split_rid(frame)?;
@@ -228,7 +228,7 @@ fn split_rid(frame: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
-/// At least one id, and nothing behind the last.
+/// Checks that the frame has at least one id and no trailing bytes.
 pub(super) fn check_rids<F: Frame>(frame: F, longest: usize) -> Result<F, Malformed> {
     if frame.len() > longest {
         return Err(Malformed::Size);
@@ -242,7 +242,7 @@ pub(super) fn check_rids<F: Frame>(frame: F, longest: usize) -> Result<F, Malfor
     }
 }
 
-/// At least one number of eight bytes.
+/// Checks that the frame has at least one number, each of eight bytes.
 pub(super) fn check_numbers<F: Frame>(frame: F, longest: usize) -> Result<F, Malformed> {
     if frame.len() > longest {
         return Err(Malformed::Size);

@@ -1,5 +1,5 @@
-//! Layouts of the messages of streams in requests; see `proto::flow`.
-//! Binary and fixed, like the extension frames: numbers are big endian.
+//! Layouts of the messages of streams in requests; see `proto::flow`. They are fixed and binary,
+//! like the extension frames: numbers are big endian.
 
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed};
 
@@ -9,13 +9,13 @@ const LAST: u8 = 0x02;
 const AGAIN: u8 = 0x01;
 const ENOUGH: u8 = 0x02;
 
-/// Beside the body of a CHUNK.
+/// The extension frame of a CHUNK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkExt {
     pub binary: bool,
-    /// Nothing follows. Its body is empty, and is no part of the stream.
+    /// The end of the stream. Its body is empty and not part of the stream.
     pub last: bool,
-    /// What all chunks before it cost.
+    /// The total cost of all earlier chunks.
     pub at: u64,
 }
 
@@ -27,7 +27,7 @@ impl ChunkExt {
         F::from(&bytes[..])
     }
 
-    /// `body` is what stands beside it.
+    /// `body` is the body of the CHUNK.
     pub(super) fn parse(bytes: &[u8], body: &[u8]) -> Result<Self, Malformed> {
         let Some((&[flags], at)) = bytes.split_first_chunk() else {
             return Err(Malformed::Extension);
@@ -52,7 +52,7 @@ impl ChunkExt {
     }
 }
 
-/// A part of a request's data: the frames of a CHUNK behind its address.
+/// The frames of a CHUNK after its address.
 pub(super) struct Chunk<F> {
     pub(super) body: Body<F>,
     pub(super) at: u64,
@@ -83,17 +83,18 @@ impl<F: Frame> Chunk<F> {
     }
 }
 
-/// What a worker says of the stream that is a request's data. All of it is counted from the beginning of
-/// the stream, so one that is lost is made good by the next.
+/// What a worker says about the stream that is a request's data. All numbers count from the
+/// beginning of the stream, so a later NEED makes up for a lost one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Need {
-    /// What all chunks cost that have come.
+    /// The total cost of all received chunks.
     pub have: u64,
-    /// How much may be sent in all. A chunk may be sent while what is before it costs less.
+    /// How much may be sent in total. A chunk may be sent while the total cost of the earlier ones
+    /// is less.
     pub limit: u64,
-    /// The stream is to go on with what follows `have`, whatever was sent before.
+    /// The stream has to continue after `have`, no matter what was sent before.
     pub again: bool,
-    /// Nothing more is wanted.
+    /// Nothing more is needed.
     pub enough: bool,
 }
 
@@ -148,7 +149,7 @@ mod tests {
         assert_eq!(Need::parse(&frame), Ok(need));
     }
 
-    /// Whatever decodes encodes to the same bytes.
+    /// Each frame that decodes encodes to the same bytes.
     #[test]
     fn identity_over_every_flag_byte() {
         for flags in 0..=255u8 {

@@ -6,7 +6,7 @@ use crate::wire::ext::{Pace, RequestExt, TokenExt};
 use crate::wire::sizes::{MAX_HELLO, MAX_LIST, MAX_OPTIONS, MAX_USER};
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
-/// A message that the broker received, by the role its header claims.
+/// A message that the broker receives, by the role in its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerMessage<F> {
     Client(ClientMessage<F>),
@@ -16,7 +16,7 @@ pub enum PeerMessage<F> {
 /// Client to broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientMessage<F> {
-    /// `C 1 hello`. Ours; the 0.0.92 broker ignores the command.
+    /// `C 1 hello`. Extension; a broker of 0.0.92 ignores the command.
     Hello { hello: F },
     /// `C 2 service rid data [opts [ext]]`.
     Request {
@@ -26,8 +26,8 @@ pub enum ClientMessage<F> {
         opts: Option<F>,
         ext: Option<RequestExt>,
     },
-    /// `C 11 service rid data opts ext past`. Ours: a broker died with this request; whoever works
-    /// on it is to answer it here.
+    /// `C 11 service rid data opts ext past`. Extension: the request's broker has died; the reply
+    /// of the worker that runs it shall come through this one.
     Resume {
         service: F,
         rid: F,
@@ -36,27 +36,27 @@ pub enum ClientMessage<F> {
         ext: RequestExt,
         past: Past,
     },
-    /// `C 12 rids`. Ours: these were parked with the client, and may be started from now on.
+    /// `C 12 rids`. Extension: these parked requests may be started from now on.
     Go { rids: F },
     /// `C 4`.
     Heartbeat,
-    /// `C 4 rid`: this request is still wanted.
+    /// `C 4 rid`: the client still wants the request.
     RequestHeartbeat { rid: F },
-    /// `C 5`. Ours: the client goes away, nothing of it is wanted any more.
+    /// `C 5`. Extension: the client leaves, and none of its requests are wanted any longer.
     Disconnect,
-    /// `C 8 rid [T]`. Ours: nobody waits for this request any more, with `T` because its timeout has
-    /// come, which the broker's own clock may see a moment later.
+    /// `C 8 rid [T]`. Extension: the client no longer wants the request. `T` means that its timeout
+    /// has passed, which the broker's clock may reach a moment later.
     Cancel { rid: F, expired: bool },
-    /// `C 10 rid bytes`. Ours: so many bytes of the reply's parts were read.
+    /// `C 10 rid bytes`. Extension: credit, bytes of the reply that were read.
     Credit { rid: F, bytes: u32 },
-    /// `C 14 ack`. Extended: so many replies have come.
+    /// `C 14 ack`. Extension: acknowledges replies.
     Ack(Ack),
-    /// `C 15`. Extended: RESUME was sent for everything that is still wanted of what was sent on
-    /// earlier connections.
+    /// `C 15`. Extension: RESUME was sent for every request of earlier connections that is still
+    /// wanted.
     AllResumed,
-    /// `C 17 rid`. Extended: where is this request?
+    /// `C 17 rid`. Extension: asks where the request is.
     Where { rid: F },
-    /// `C 18 rid data ext`. Extended: a part of the stream that is the data of a request, or its end.
+    /// `C 18 rid data ext`. Extension: a part of the stream that is a request's data, or its end.
     Chunk {
         rid: F,
         body: Body<F>,
@@ -64,7 +64,7 @@ pub enum ClientMessage<F> {
         at: u64,
         last: bool,
     },
-    /// `C 19 rid`. Extended: the worker of this request is to say again what it needs of the stream.
+    /// `C 19 rid`. Extension: asks the worker of the request to repeat its NEED.
     AskNeed { rid: F },
 }
 
@@ -73,39 +73,40 @@ pub enum ClientMessage<F> {
 pub enum WorkerMessage<F> {
     /// `W 1 service [hello]`.
     Ready { service: F, hello: Option<F> },
-    /// `W 6|3 client rid 0 data [ext]`, ours also `W 7 client rid 0 reason ext`, or an error: `W 3 client rid value [∅ ext]`.
+    /// `W 6|3 client rid 0 data [ext]`, extended also `W 7 client rid 0 reason ext`, or an error:
+    /// `W 3 client rid value [∅ ext]`.
     Reply {
         kind: ReplyKind,
         client: F,
         rid: F,
         body: Body<F>,
-        /// The broker's handle of the request, from a worker that was given one.
+        /// The token, from a worker that was given one.
         token: Option<u64>,
-        /// Now and then on the last reply to a request with a token; without one it is not sent.
+        /// On some of the last replies; requires a token.
         pace: Option<Pace>,
     },
     /// `W 4`.
     Heartbeat,
     /// `W 5`.
     Disconnect,
-    /// `W 9 token…`. Ours: these were not started, and will not be. Tokens of 8 bytes end to end,
-    /// at least one, in the order in which they were given.
+    /// `W 9 token…`. Extension: these requests were not started and will not be. At least one token
+    /// of 8 bytes, in the order in which the requests were given.
     Return { tokens: F },
-    /// `W 11 client rid ext [user]`. Ours: a broker died after it had given this worker that request,
-    /// and said that it is of this user.
+    /// `W 11 client rid ext [user]`. Extension: the worker got this request, and the user with it,
+    /// from a broker that has died.
     Claim {
         client: F,
         rid: F,
         ext: ClaimExt,
         user: Option<F>,
     },
-    /// `W 15`. Extended: everything was claimed that this worker has of earlier connections.
+    /// `W 15`. Extension: the worker has claimed everything that it has of earlier connections.
     AllClaimed,
-    /// `W 19 token need`. Extended: what is wanted of the stream that is a request's data.
+    /// `W 19 token need`. Extension: what is needed of the stream that is a request's data.
     Need { token: u64, need: Need },
 }
 
-/// The tokens of a RETURN.
+/// Iterates over the tokens of a RETURN.
 pub fn tokens(frame: &[u8]) -> impl Iterator<Item = u64> {
     frame
         .as_chunks()
@@ -115,7 +116,7 @@ pub fn tokens(frame: &[u8]) -> impl Iterator<Item = u64> {
 }
 
 impl<F: Frame> PeerMessage<F> {
-    /// Decodes the frames after the routing id. Leaves `frames` empty, whatever comes out.
+    /// Decodes the frames after the routing id. `frames` is empty afterwards, also after an error.
     pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
         packed::unpack(frames).inspect_err(|_| frames.clear())?;
         let mut cursor = Cursor::new(frames);
@@ -315,7 +316,7 @@ impl<F: Frame> WorkerMessage<F> {
             return Err(Malformed::Extension);
         }
         let (kind, bytes) = match data {
-            // A code frame alone is an error value; `0` too, which 0.0.92 sends for `error(0)`.
+            // A code frame alone is an error value, also `0`, which 0.0.92 sends for `error(0)`.
             None if kind == ReplyKind::Final => (ReplyKind::Error, code),
             Some(empty) if error && kind == ReplyKind::Final && empty.is_empty() => {
                 let own = ext.is_some_and(|ext| ext.own);
@@ -341,7 +342,8 @@ impl<F: Frame> WorkerMessage<F> {
         })
     }
 
-    /// A reply without a token is for a broker without the extension: its body goes as JSON.
+    /// Appends the frames of the message. A reply without a token is for a broker without the
+    /// extension: its body is encoded as JSON.
     pub fn encode(self, out: &mut Vec<F>) {
         let mut put = |bytes: &[u8]| out.push(F::from(bytes));
         put(WORKER);

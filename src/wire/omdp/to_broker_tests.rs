@@ -43,7 +43,7 @@ fn reply(kind: ReplyKind, body: Body<Vec<u8>>, token: Option<u64>) -> PeerMessag
     })
 }
 
-/// With what a worker says of its pace.
+/// With the pace of the worker.
 fn paced(mut message: PeerMessage<Vec<u8>>, service: u16, held: u32) -> PeerMessage<Vec<u8>> {
     if let PeerMessage::Worker(WorkerMessage::Reply { pace, .. }) = &mut message {
         *pace = Some(Pace { service, held });
@@ -321,7 +321,7 @@ fn malformed() {
     );
 }
 
-/// Each part but the body has its maximum.
+/// Each frame except the body has a maximum.
 #[test]
 fn parts_that_are_too_long() {
     use crate::wire::sizes::*;
@@ -340,15 +340,15 @@ fn parts_that_are_too_long() {
         (MAX_USER, "W|11|Cx|r1|\0\0\0\0\0\0\0\0\0|@", Size),
     ] {
         let with = |len| form.replace('@', &"x".repeat(len));
-        // Not by way of `decode`, which would put them into the corpus.
+        // `decode` would add this message to the corpus.
         let decode = |len| PeerMessage::decode(&mut frames(&with(len)));
         assert!(decode(max).is_ok(), "{form}");
         assert_eq!(decode(max + 1), Err(why), "{form}");
     }
 }
 
-/// Whatever decodes, encodes to the frames it came from: frames drawn from a small alphabet, so
-/// that a good part of them decodes.
+/// Each message that decodes encodes to the same frames. The frames are drawn from a small
+/// alphabet, so that many of them decode.
 #[test]
 fn decode_then_encode_is_identity() {
     let alphabet = frames(concat!(

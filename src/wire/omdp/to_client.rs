@@ -6,38 +6,39 @@ use crate::wire::ext::ResultExt;
 use crate::wire::sizes::{MAX_HELLO, MAX_LIST_OF_BROKER};
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
-/// Broker to client.
+/// A message of the broker to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToClient<F> {
-    /// `C 1 hello`. Extension: the answer to a client's hello.
+    /// `C 1 hello`. Extension: the welcome, the answer to a client's hello.
     Welcome { hello: F },
     /// `C 6|3 rid 0 data [ext]`, or an error: `C 3 rid value [∅ ext]`.
     Reply {
         kind: ReplyKind,
         rid: F,
         body: Body<F>,
-        /// Whether it has, or is to have, the extension frame.
+        /// Whether the message has the extension frame.
         extended: bool,
     },
     /// `C 4`. Extension.
     Heartbeat,
     /// `C 11 rids`. Extension: these requests of a broker that died were found.
     Resumed { rids: F },
-    /// `C 12 rids`. Extension: these wait, and are not started before the client lets them go.
+    /// `C 12 rids`. Extension: these requests are parked; they start only after the client's GO.
     Parked { rids: F },
-    /// `C 13 rids`. Extension: the turn of these is near; the client is to let them go.
+    /// `C 13 rids`. Extension: the turn of these parked requests is near; the client shall send GO.
     Unpark { rids: F },
-    /// `C 5`. Extension: the broker goes away, or does not know this client; it says hello again.
+    /// `C 5`. Extension: the broker leaves, or does not know this client, which shall say hello
+    /// again.
     Disconnect,
-    /// `C 5 session`. Extension: another peer has the name, and this one, if that is its session, is not
-    /// to come back.
+    /// `C 5 session`. Extension: another peer has taken the name. A peer with this session must not
+    /// reconnect.
     NameTaken { session: F },
-    /// `C 16 [rids]`. Extended: the broker leaves. Of what it was sent on this connection these
-    /// may have started, and nothing else has or will.
+    /// `C 16 [rids]`. Extension: the broker leaves. Of the requests of this connection, only these
+    /// may have started; the others have not and will not.
     Leave { rids: Option<F> },
-    /// `C 19 rid need`. Extended: what is wanted of the stream that is this request's data.
+    /// `C 19 rid need`. Extension: what is needed of the stream that is the request's data.
     Need { rid: F, need: Need },
-    /// `C 17 rid place [worker]`. Extended: where a request is, or where it was when it failed.
+    /// `C 17 rid place [worker]`. Extension: where a request is, or was when it failed.
     Place { rid: F, place: Place<F> },
 }
 
@@ -48,7 +49,7 @@ pub enum Place<F> {
     NoWorker,
     /// `1`: in the queue of a service that has workers.
     Queued,
-    /// `2 worker`: the worker of this name has it.
+    /// `2 worker`: at the worker with this name.
     Worker(F),
 }
 
@@ -76,7 +77,7 @@ impl<F: Frame> Place<F> {
 }
 
 impl<F: Frame> ToClient<F> {
-    /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
+    /// Decodes all frames of a message. `frames` is empty afterwards, also after an error.
     pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
         packed::unpack(frames).inspect_err(|_| frames.clear())?;
         let mut cursor = Cursor::new(frames);
@@ -154,8 +155,8 @@ impl<F: Frame> ToClient<F> {
         })
     }
 
-    /// A reply that is not extended is for a client without the extension: its body goes as JSON,
-    /// and an error code of ours as an error value like any other.
+    /// Appends the frames of the message. A reply that is not extended is for a client without the
+    /// extension: its body is encoded as JSON, and a code as an ordinary error value.
     pub fn encode(self, out: &mut Vec<F>) {
         let mut put = |bytes: &[u8]| out.push(F::from(bytes));
         put(CLIENT);

@@ -6,40 +6,39 @@ use crate::wire::ext::GivenExt;
 use crate::wire::sizes::{MAX_HELLO, MAX_LIST_OF_BROKER, MAX_OPTIONS, MAX_USER};
 use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
-/// Broker to worker.
+/// A message of the broker to a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToWorker<F> {
-    /// `W 1 hello`. Extension: the answer to a READY that carried a hello.
+    /// `W 1 hello`. Extension: the welcome, the answer to a READY with a hello.
     Welcome { hello: F },
-    /// `W 2 client rid data`, or with the extension `W 2 client rid data opts ext [service] [user]`.
+    /// `W 2 client rid data`, or extended `W 2 client rid data opts ext [service] [user]`.
     Request {
         client: F,
         rid: F,
         body: Body<F>,
-        /// What only the extended form has.
+        /// The fields of the extended form.
         extra: Option<RequestExtra<F>>,
     },
     /// `W 4`.
     Heartbeat,
-    /// `W 4 client rid`: the client of this request still waits.
+    /// `W 4 client rid`: the client still wants the request.
     RequestHeartbeat { client: F, rid: F },
     /// `W 5`.
     Disconnect,
-    /// `W 5 session`. Extension: another peer has the name, and this one, if that is its session, is not
-    /// to come back.
+    /// `W 5 session`. Extension: another peer has taken the name. A peer with this session must not
+    /// reconnect.
     NameTaken { session: F },
-    /// `W 8 token`. Extension: nobody waits for this request any more.
+    /// `W 8 token`. Extension: the request is not wanted any longer.
     Cancel { token: u64 },
-    /// `W 10 token bytes`. Extension: so many bytes of the reply's parts were read.
+    /// `W 10 token bytes`. Extension: credit, bytes of the reply that were read.
     Credit { token: u64, bytes: u32 },
-    /// `W 11 ext`. Extension: the client of a claim was found, and the reply goes to it.
+    /// `W 11 ext`. Extension: the client of a claim was found; the worker sends it the reply.
     Resume(ResumeExt),
-    /// `W 12 number…`. Extension: nobody asks for these claims. Numbers of 8 bytes end to end, at least one.
+    /// `W 12 number…`. Extension: these claims are not wanted. At least one number of 8 bytes.
     Disclaim { numbers: F },
-    /// `W 14 ack`. Extended: so many replies have come.
+    /// `W 14 ack`. Extension: acknowledges replies.
     Ack(Ack),
-    /// `W 18 token data ext`. Extended: a part of the stream that is the data of a request, or its
-    /// end.
+    /// `W 18 token data ext`. Extension: a part of the stream that is a request's data, or its end.
     Chunk {
         token: u64,
         body: Body<F>,
@@ -47,32 +46,33 @@ pub enum ToWorker<F> {
         at: u64,
         last: bool,
     },
-    /// `W 19 token`. Extended: the client asks what is needed of the stream.
+    /// `W 19 token`. Extension: the client asks what is needed of the stream.
     AskNeed { token: u64 },
 }
 
-/// What the broker tells a worker about a request beyond 0.0.92.
+/// The fields of a REQUEST beyond those of 0.0.92.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestExtra<F> {
     /// The client's options as JSON; an empty frame if it sent none.
     pub opts: F,
-    /// The broker's handle of this request, to be sent back with each reply.
+    /// The id of the request between broker and worker, to be returned with each reply.
     pub token: u64,
-    /// How often it was given to a worker that was lost with it.
+    /// How many workers were lost with this request.
     pub retried: u8,
-    /// Whether its data are a stream: the body is none of them.
+    /// Whether the data are a stream; then the body is not part of it.
     pub stream: bool,
-    /// How many ms are left until its deadline.
+    /// Milliseconds left until the deadline.
     pub left_ms: Option<u32>,
-    /// The name that the client asked for, if it is not that of the worker's service.
+    /// The requested name, if it differs from the worker's service.
     pub service: Option<Box<F>>,
-    /// From a broker that authenticates: the client's user, and behind a NUL what the authenticator
-    /// said of it, as JSON. Made by the broker, never taken from what a peer sent.
+    /// From a broker with an authenticator: the client's user and, behind a NUL, what the
+    /// authenticator returned about it, as JSON. The broker makes it and never copies it from a
+    /// peer's message.
     pub user: Option<Box<F>>,
 }
 
 impl<F: Frame> ToWorker<F> {
-    /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
+    /// Decodes all frames of a message. `frames` is empty afterwards, also after an error.
     pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
         packed::unpack(frames).inspect_err(|_| frames.clear())?;
         let mut cursor = Cursor::new(frames);
@@ -157,7 +157,8 @@ impl<F: Frame> ToWorker<F> {
         Ok(message)
     }
 
-    /// A request without `extra` is for a worker without the extension: its body goes as JSON.
+    /// Appends the frames of the message. A request without `extra` is for a worker without the
+    /// extension: its body is encoded as JSON.
     pub fn encode(self, out: &mut Vec<F>) {
         let mut put = |bytes: &[u8]| out.push(F::from(bytes));
         put(WORKER);

@@ -1,42 +1,45 @@
 //! Consecutive packed messages to one receiver, coalesced into one frame.
 //!
-//! libzmq has a cost for each message, on both sides and twice in between. The messages of one turn of a reactor to one
-//! peer are therefore sent as one: the mark, then for each message its length in two bytes and its frames, each after its
-//! length in one byte, or after 255 and its length in two bytes. A message with a frame that is expensive to copy is sent
-//! separately.
+//! libzmq has a cost for each message, on both sides and twice in between. The messages of one turn
+//! of a reactor to one peer are therefore sent as one: the mark, then for each message its length
+//! in two bytes and its frames, each after its length in one byte, or after 255 and its length in
+//! two bytes. A message with a frame that is expensive to copy is sent separately.
 
 use super::{LONG, MARK as SINGLE, MAX_FRAMES, is_long};
 use crate::wire::{Frame, Malformed};
 
-/// The first byte. No dialect's message begins with it.
+/// The first byte of a batch. No message of any dialect begins with it.
 const MARK: u8 = 0x02;
 
-/// The longest frame that is made. It bounds the work of a receiver before it turns to its other peers.
+/// Maximum size of an encoded batch, in bytes. It limits the work of a receiver before it serves
+/// its other peers.
 const MADE: usize = 16 * 1024;
 
-/// The longest frame that is coalesced. Copying it takes less time than libzmq takes for one frame.
+/// Maximum size of a coalesced frame, in bytes. Copying it takes less time than libzmq's work for
+/// one frame.
 const COPIED: usize = 2048;
 
-/// The longest that is accepted.
+/// Maximum size of an accepted batch, in bytes.
 const ACCEPTED: usize = 64 * 1024;
 
-/// Whether the only frame of a message holds several.
+/// Whether the only frame of a message is a batch.
 pub(crate) fn is_batch(first: &[u8]) -> bool {
     first.first() == Some(&MARK)
 }
 
-/// Messages to one receiver, while they are coalesced.
+/// Messages to one receiver that are being coalesced.
 #[derive(Debug)]
 pub struct Batch {
-    /// The frame; one byte while there is no message.
+    /// The encoded batch; only the mark while there is no message.
     bytes: Vec<u8>,
     messages: usize,
-    /// Whether one of them has a long frame, and so can't be packed by itself without a frame apart.
+    /// Whether a message has a long frame. Such a message cannot be packed alone without a separate
+    /// frame.
     has_long: bool,
 }
 
 impl Batch {
-    /// Without messages.
+    /// Makes an empty batch.
     pub fn new() -> Self {
         Batch {
             bytes: vec![MARK],
@@ -45,7 +48,8 @@ impl Batch {
         }
     }
 
-    /// Adds a message. False if it cannot be added, because it has a large frame or there is no room; then nothing has changed.
+    /// Adds a message. Returns false, without a change, if a frame is too large or there is no
+    /// room.
     pub fn add<F: Frame>(&mut self, frames: &[F]) -> bool {
         let mut len = 0;
         for frame in frames {
@@ -74,16 +78,17 @@ impl Batch {
         true
     }
 
-    /// Whether there is something to send.
+    /// Whether there is nothing to send.
     pub fn is_empty(&self) -> bool {
         self.messages == 0
     }
 
-    /// Hands what was added to `send`, as the only frame of a message: one short message as it is packed by itself.
+    /// Passes the encoded messages to `send` as the only frame of a message, and clears the batch.
+    /// A single short message is sent as a packed message instead.
     pub fn flush<T>(&mut self, send: impl FnOnce(&[u8]) -> T) -> T {
         let result = match self.messages {
             1 if !self.has_long => {
-                // In the place of the second byte of its length.
+                // The mark replaces the second byte of the message's length.
                 self.bytes[2] = SINGLE;
                 send(&self.bytes[2..])
             }
@@ -102,8 +107,8 @@ impl Default for Batch {
     }
 }
 
-/// Puts the frames of the message at `at` of a batch into `frames`, which is empty, and moves `at` to the next one. False
-/// at the end.
+/// Appends the frames of the message at `at` of a batch to `frames`, which must be empty, and moves
+/// `at` to the next message. Returns false at the end of the batch.
 pub fn unpack_next<F: Frame>(
     batch: &[u8],
     at: &mut usize,
@@ -132,19 +137,19 @@ pub fn unpack_next<F: Frame>(
     Ok(true)
 }
 
-/// The bytes after their length in two bytes, and the rest.
+/// Splits off the bytes that follow a two-byte length. Returns them and the rest.
 fn split_long(bytes: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     let (rest, len) = split_length(bytes)?;
     rest.split_at_checked(len).ok_or(Malformed::Packed)
 }
 
-/// What follows a length in two bytes, and the length.
+/// Splits off a two-byte length. Returns the rest and the length.
 fn split_length(bytes: &[u8]) -> Result<(&[u8], usize), Malformed> {
     let (len, rest) = bytes.split_first_chunk().ok_or(Malformed::Packed)?;
     Ok((rest, u16::from_be_bytes(*len).into()))
 }
 
-/// Where the first message of a batch is.
+/// The position of the first message of a batch.
 pub const FIRST: usize = 1;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The frames of PIGATO's messages.
+//! The codec of PIGATO's messages.
 
 use super::*;
 use crate::wire::sizes::{MAX_HELLO, MAX_OPTIONS};
@@ -6,7 +6,7 @@ use crate::wire::{Cursor, Malformed};
 
 const EMPTY: &[u8] = b"";
 
-/// `client ∅ rid`.
+/// Parses `client ∅ rid`.
 fn address<F: Frame>(cursor: &mut Cursor<'_, F>) -> Result<(F, F), Malformed> {
     let client = cursor.echo()?;
     delimiter(cursor)?;
@@ -20,7 +20,7 @@ fn delimiter<F: Frame>(cursor: &mut Cursor<'_, F>) -> Result<(), Malformed> {
     }
 }
 
-/// The kind of a reply, by its command and its code.
+/// The kind of a reply with this command and code.
 fn kind(last: bool, code: &[u8]) -> Result<ReplyKind, Malformed> {
     match (last, code) {
         (false, SUCCESS) => Ok(ReplyKind::Partial),
@@ -45,7 +45,7 @@ fn command(kind: ReplyKind) -> &'static [u8] {
 }
 
 impl<F: Frame> PeerMessage<F> {
-    /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
+    /// Decodes all frames of a message. `frames` is empty afterwards, also after an error.
     pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
         let mut cursor = Cursor::new(frames);
         match &*cursor.next()? {
@@ -194,7 +194,7 @@ impl<F: Frame> WorkerMessage<F> {
 }
 
 impl<F: Frame> ToClient<F> {
-    /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
+    /// Decodes all frames of a message. `frames` is empty afterwards, also after an error.
     pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
         let mut cursor = Cursor::new(frames);
         if *cursor.next()? != *CLIENT {
@@ -241,7 +241,7 @@ impl<F: Frame> ToClient<F> {
 }
 
 impl<F: Frame> ToWorker<F> {
-    /// Decodes all frames of a message. Leaves `frames` empty, whatever comes out.
+    /// Decodes all frames of a message. `frames` is empty afterwards, also after an error.
     pub fn decode(frames: &mut Vec<F>) -> Result<Self, Malformed> {
         let mut cursor = Cursor::new(frames);
         if *cursor.next()? != *WORKER {

@@ -1,9 +1,9 @@
-//! PIGATO, the other descendant of zmq-omdp 0.0.92.
+//! PIGATO, another descendant of zmq-omdp 0.0.92.
 //!
-//! It has the tags and digits of OMDP, an empty frame behind the address of each message of a worker,
-//! and replies that always carry a code: `0`, or `-1` for an error. Bodies are JSON text. Where a
-//! message looks the same in both dialects it is taken for OMDP, and means the same; what only PIGATO
-//! sends is recognized by [`is_pigato`].
+//! It has the tags and digits of OMDP, an empty frame after the address of each worker message, and
+//! replies that always carry a code: `0`, or `-1` for an error. Bodies are JSON text. A message
+//! that is equal in both dialects has the same meaning and is decoded as OMDP; [`is_pigato`]
+//! recognizes the messages that only PIGATO has.
 
 mod codec;
 mod neutral;
@@ -27,157 +27,157 @@ const REJECT: &[u8] = b"7";
 const SUCCESS: &[u8] = b"0";
 const FAILURE: &[u8] = b"-1";
 
-/// What a heartbeat of a client is for, if it is not for the client itself.
+/// The subject of a client's heartbeat that is not about the client itself.
 const OF_REQUEST: &[u8] = b"request";
 const OF_WORKER: &[u8] = b"worker";
 
-/// A message that a broker received.
+/// A message that the broker receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerMessage<F> {
-    /// Of a client.
+    /// From a client.
     Client(ClientMessage<F>),
-    /// Of a worker.
+    /// From a worker.
     Worker(WorkerMessage<F>),
 }
 
-/// Client to broker.
+/// A message of a client to the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientMessage<F> {
     /// `C 2 service rid data [opts]`.
     Request {
-        /// The service.
+        /// The name of the service.
         service: F,
-        /// Its id.
+        /// The request id.
         rid: F,
-        /// JSON, or nothing.
+        /// JSON or empty.
         data: F,
-        /// JSON, or nothing.
+        /// JSON or empty.
         opts: Option<F>,
     },
     /// `C 4`.
     Heartbeat,
-    /// `C 4 request rid`: this request is still wanted.
+    /// `C 4 request rid`: the client still wants the request.
     RequestHeartbeat {
-        /// The request's id.
+        /// The request id.
         rid: F,
     },
-    /// `C 4 worker identity`: this worker lives.
+    /// `C 4 worker identity`: the worker is alive.
     WorkerHeartbeat {
         /// The worker's identity.
         worker: F,
     },
 }
 
-/// Worker to broker.
+/// A message of a worker to the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerMessage<F> {
     /// `W 1 service`.
     Ready {
-        /// The service.
+        /// The name of the service.
         service: F,
     },
     /// `W 6|3 client ∅ rid 0|-1 data [opts]`.
     Reply {
-        /// Never [`ReplyKind::OwnError`] of what was decoded.
+        /// A decoded one is never [`ReplyKind::OwnError`].
         kind: ReplyKind,
-        /// The address that came with the request.
+        /// The client's address from the request.
         client: F,
-        /// The request's id.
+        /// The request id.
         rid: F,
-        /// JSON, or nothing.
+        /// JSON or empty.
         data: F,
-        /// What the handler adds to its reply, as JSON.
+        /// JSON that the handler adds to its reply.
         opts: Option<F>,
     },
-    /// `W 7 client ∅ rid 0 reason [opts]`: another worker is to have it.
+    /// `W 7 client ∅ rid 0 reason [opts]`: the worker rejects the request.
     Reject {
-        /// The address that came with the request.
+        /// The client's address from the request.
         client: F,
-        /// The request's id.
+        /// The request id.
         rid: F,
-        /// JSON, or nothing.
+        /// JSON or empty.
         reason: F,
-        /// Means nothing.
+        /// Ignored.
         opts: Option<F>,
     },
     /// `W 4 [∅ json]`.
     Heartbeat {
-        /// What the worker says of itself, as JSON.
+        /// The worker's status as JSON.
         status: Option<F>,
     },
     /// `W 5`.
     Disconnect,
 }
 
-/// Broker to client.
+/// A message of the broker to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToClient<F> {
     /// `C 6|3 ∅ rid 0|-1 data [opts]`.
     Reply {
-        /// Never [`ReplyKind::OwnError`] of what was decoded.
+        /// A decoded one is never [`ReplyKind::OwnError`].
         kind: ReplyKind,
-        /// The request's id.
+        /// The request id.
         rid: F,
-        /// JSON, or nothing.
+        /// JSON or empty.
         data: F,
-        /// What the handler added to its reply, as JSON.
+        /// JSON that the handler added to its reply.
         opts: Option<F>,
     },
     /// `C 4`.
     Heartbeat,
 }
 
-/// Broker to worker.
+/// A message of the broker to a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToWorker<F> {
-    /// `W 1`: it is registered.
+    /// `W 1`: the worker is registered.
     Welcome,
     /// `W 2 client service ∅ rid data [opts]`.
     Request {
-        /// To be sent back with the reply.
+        /// The client's address, to be returned with the reply.
         client: F,
-        /// The name that was asked for.
+        /// The requested name.
         service: F,
-        /// The request's id.
+        /// The request id.
         rid: F,
-        /// JSON, or nothing.
+        /// JSON or empty.
         data: F,
-        /// The client's options as JSON, or nothing.
+        /// The client's options as JSON, or empty.
         opts: Option<F>,
     },
-    /// `W 2 client rid data rid data opts`: a request in the form that a worker of 0.0.92 and one of
-    /// PIGATO both read, for one of which it is not known what it is.
+    /// `W 2 client rid data rid data opts`: a request that workers of 0.0.92 and of PIGATO both can
+    /// read, for a worker whose dialect is not yet known.
     EitherRequest {
-        /// To be sent back with the reply.
+        /// The client's address, to be returned with the reply.
         client: F,
-        /// The request's id.
+        /// The request id.
         rid: F,
         /// JSON.
         data: F,
-        /// The client's options as JSON, or nothing.
+        /// The client's options as JSON, or empty.
         opts: F,
     },
     /// `W 4`.
     Heartbeat,
-    /// `W 4 client ∅ rid`: the client of this request still waits.
+    /// `W 4 client ∅ rid`: the client still wants the request.
     RequestHeartbeat {
         /// The client's address.
         client: F,
-        /// The request's id.
+        /// The request id.
         rid: F,
     },
     /// `W 5`.
     Disconnect,
 }
 
-/// Whether frames that begin like a message of OMDP are one that only a peer of PIGATO sends.
+/// Whether frames that begin like a message of OMDP are a message that only PIGATO has.
 #[inline]
 pub fn is_pigato<F: Frame>(frames: &[F]) -> bool {
     let [tag, command, rest @ ..] = frames else {
         return false;
     };
     match (&**tag, &**command, rest) {
-        // Every peer of ours adds a frame.
+        // Requests of extended peers have one more frame.
         (CLIENT, REQUEST, [_, rid, _, opts]) => is_request(rid, opts),
         (CLIENT, HEARTBEAT, [what, _]) => matches!(&**what, OF_REQUEST | OF_WORKER),
         (WORKER, HEARTBEAT, [delimiter, _]) => delimiter.is_empty(),
@@ -186,12 +186,13 @@ pub fn is_pigato<F: Frame>(frames: &[F]) -> bool {
     }
 }
 
-/// Whether it is the heartbeat of a client that never said hello, which one of PIGATO wants answered.
+/// Whether it is the heartbeat of a client without a hello. PIGATO's clients require an answer.
 pub fn is_bare_beat<F: Frame>(frames: &[F]) -> bool {
     matches!(frames, [tag, command] if **tag == *CLIENT && **command == *HEARTBEAT)
 }
 
-/// A request without an extension frame: 0.0.92 has other ids, and options that say a timeout alone.
+/// Whether a request without an extension frame is PIGATO's: 0.0.92 has ids of another form, and
+/// options with a timeout alone.
 #[cold]
 fn is_request(rid: &[u8], opts: &[u8]) -> bool {
     opts.is_empty() || is_uuid(rid) || neutral::has_retry(opts)
@@ -205,7 +206,7 @@ fn is_uuid(rid: &[u8]) -> bool {
         })
 }
 
-/// The text of data: what is missing or `undefined` is null.
+/// The body for PIGATO's data: missing data and `undefined` are null.
 pub fn body<F: Frame>(data: F) -> Body<F> {
     match is_nothing(&data) {
         true => Body::null(),

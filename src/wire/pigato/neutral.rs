@@ -1,21 +1,22 @@
-//! What the JSON of PIGATO says, and its messages in the terms of the machines.
+//! Conversion between PIGATO's messages and those of the machines, and the JSON in PIGATO's
+//! messages.
 
 use super::*;
 use crate::wire::members::{Scalar, members};
 use crate::wire::omdp;
 
-/// Whether data stand for `undefined`: no text, or what Node makes of it.
+/// Whether data stand for `undefined`: an empty frame, or the text that Node.js makes of it.
 pub fn is_nothing(data: &[u8]) -> bool {
     data.is_empty() || data == b"undefined"
 }
 
-/// Whether options have the member `retry`, whatever it is.
+/// Whether options have the member `retry`, with any value.
 pub(super) fn has_retry(opts: &[u8]) -> bool {
     let mut found = false;
     members(opts, |name, _| found |= name == "retry") && found
 }
 
-/// How many requests a worker takes at once by what it says of itself; -1 is without limit.
+/// The concurrency in a worker's status; -1 means no limit.
 pub fn status(json: &[u8]) -> Option<i64> {
     let mut concurrency = None;
     let is_object = members(json, |name, value| {
@@ -29,7 +30,7 @@ pub fn status(json: &[u8]) -> Option<i64> {
     concurrency.filter(|n| is_object && *n >= -1)
 }
 
-/// The JSON text that a client takes for an error: it has a success where the value is falsy.
+/// The JSON text of an error value. PIGATO's clients take a falsy value for a success.
 pub fn error_text<F: Frame>(data: F) -> F {
     let text = std::str::from_utf8(&data).unwrap_or_default().trim();
     let is_zero = || text.parse::<f64>().is_ok_and(|number| number == 0.0);
@@ -50,7 +51,7 @@ fn reply_text<F: Frame>(kind: ReplyKind, body: Body<F>) -> F {
 }
 
 impl<F: Frame> ToClient<F> {
-    /// A reply of the broker's; `None` for what would end the client's stream too early.
+    /// Makes the broker's reply; `None` for a partial that would end the client's stream too early.
     pub fn reply(kind: ReplyKind, rid: F, body: Body<F>, opts: Option<F>) -> Option<Self> {
         let body = body.into_value();
         if kind == ReplyKind::Partial && body.is_null() {
@@ -68,7 +69,7 @@ impl<F: Frame> ToClient<F> {
 }
 
 impl<F: Frame> ToWorker<F> {
-    /// A message of a broker that is no request; `None` if PIGATO lacks it.
+    /// Converts a message of the broker other than a request; `None` if PIGATO lacks it.
     pub fn from_neutral(message: omdp::ToWorker<F>) -> Option<Self> {
         match message {
             omdp::ToWorker::Heartbeat => Some(ToWorker::Heartbeat),
@@ -91,7 +92,7 @@ impl<F: Frame> ToWorker<F> {
 }
 
 impl<F: Frame> WorkerMessage<F> {
-    /// A message of a local worker that runs so many requests at once; `None` if PIGATO lacks it.
+    /// Converts a message of a local worker with this concurrency; `None` if PIGATO lacks it.
     pub fn from_neutral(message: omdp::WorkerMessage<F>, concurrency: i64) -> Option<Self> {
         match message {
             omdp::WorkerMessage::Ready { service, .. } => Some(WorkerMessage::Ready { service }),
@@ -124,7 +125,7 @@ impl<F: Frame> WorkerMessage<F> {
 }
 
 impl<F: Frame> ClientMessage<F> {
-    /// A message of a local client; `None` if PIGATO lacks it.
+    /// Converts a message of a local client; `None` if PIGATO lacks it.
     pub fn from_neutral(message: omdp::ClientMessage<F>) -> Option<Self> {
         use crate::wire::ext::RequestData;
         match message {
@@ -156,7 +157,8 @@ impl<F: Frame> ClientMessage<F> {
 }
 
 impl<F: Frame> ToWorker<F> {
-    /// A message for a local worker, and the client's options if it is a request that has some.
+    /// Converts a message for a local worker. Also returns the client's options, if it is a request
+    /// with options.
     pub fn into_neutral(self) -> (omdp::ToWorker<F>, Option<F>) {
         let request = |client, rid, data| omdp::ToWorker::Request {
             client,

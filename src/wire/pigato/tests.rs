@@ -1,4 +1,4 @@
-//! Golden vectors in both directions, and what is refused.
+//! Golden vectors in both directions, and malformed messages.
 
 use super::super::neutral::error_text;
 use super::*;
@@ -88,7 +88,7 @@ fn golden_of_clients() {
         &node,
         request(UUID, "1", Some(r#"{"timeout":60000,"retry":0}"#)),
     );
-    // Ruby's, and Go's.
+    // PIGATO clients in Ruby and Go.
     from_client(
         &format!("C|2|echo|{UUID}|1|{{}}"),
         request(UUID, "1", Some("{}")),
@@ -122,7 +122,7 @@ fn golden_of_workers() {
         "W|6|Cx|∅|r1|0|1|{}",
         reply(ReplyKind::Partial, "1", Some("{}")),
     );
-    // Ruby's have no options, and Node's may have those of nothing.
+    // Ruby clients send no options; Node.js clients may send those of `undefined`.
     from_worker("W|3|Cx|∅|r1|0|1", reply(ReplyKind::Final, "1", None));
     from_worker(
         "W|3|Cx|∅|r1|-1|\"e\"|undefined",
