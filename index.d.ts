@@ -202,16 +202,16 @@ export interface PeerEvents {
 }
 
 /**
- * An EventEmitter that knows its events. `Peer` alone is any of the three, for functions that take each of them.
+ * An EventEmitter with typed events. `Peer` without a parameter stands for a broker, worker or client.
  *
- * What `events.once()` and `events.on()` give is an array for Node's types; {@link WorkerEvents}, {@link ClientEvents} and
- * {@link BrokerEvents} have its members, as in `const [data, reply] = (await once(worker, 'request')) as WorkerEvents['request']`.
+ * Node's types for the results of `events.once()` and `events.on()` are arrays; {@link WorkerEvents}, {@link ClientEvents} and
+ * {@link BrokerEvents} have their element types: `const [data, reply] = (await once(worker, 'request')) as WorkerEvents['request']`.
  */
-// Not of `EventEmitter<Events>`: that takes any event, and no client would be a Peer.
+// Not `EventEmitter<Events>`: it accepts any event, and a client would not be a Peer.
 declare class Peer<
   Events extends PeerEvents & { [E in keyof Events]: any[] } = PeerEvents,
 > extends EventEmitter {
-  /** The identity on the wire: `conf.name`, or a random one. */
+  /** The identity on the wire: `conf.name`, or a random name. */
   readonly name: string;
 
   /** The options in effect, with defaults and without security options. */
@@ -350,8 +350,8 @@ export interface ServerSecurity {
    */
   security?: SecurityRules | null;
   /**
-   * The user as which peers over `inproc` act, who are in the process already: 1 to 255 bytes without control characters. The
-   * rules apply to it as to any user. Without it a broker with security binds no `inproc` endpoint.
+   * The user of peers over `inproc`, which are in the process already: 1 to 255 bytes without control characters. The rules
+   * apply to it as to any user. Without this option a broker with security binds no `inproc` endpoint.
    */
   inprocUser?: string | null;
 }

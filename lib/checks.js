@@ -94,7 +94,8 @@ function orNull(check) {
 }
 
 /**
- * Whether it is a record of named values: no array, and nothing that has its contents elsewhere, such as a Date or a Map.
+ * Whether the value is a record of named values: not an array, and not an object with internal content, such as a Date or a
+ * Map.
  * @param {unknown} value
  * @returns {value is object}
  */
@@ -110,10 +111,10 @@ function object(value, what) {
   throw wrongType(value, what, 'an object');
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the check is for control characters
 const CONTROLS = /[\u0000-\u001f\u007f]/;
 
-/** The name of a user. It goes through C strings and beside other text, so it has no control characters. */
+/** A check of a user's name. It passes through C strings and is combined with other text, so it has no control characters. */
 const user = text(
   'a string of 1 to 255 bytes without control characters',
   255,

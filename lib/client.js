@@ -83,7 +83,7 @@ class Client extends Peer {
    * @returns {RequestStream}
    */
   request(service, data, partialCb, finalCb, opts) {
-    // PIGATO takes options in the place of callbacks.
+    // PIGATO permits options in place of callbacks.
     if (isObject(partialCb) && finalCb === undefined && opts === undefined) {
       return this.requestStream(service, data, partialCb);
     }

@@ -10,7 +10,7 @@
  * @property {string} name
  * @property {readonly Role[]} of
  * @property {'number' | 'integer' | 'boolean' | 'name' | 'protocol' | 'protocols' | 'key' | 'text' | 'rules' | 'signal' |
- *   'schema' | 'schemas' | 'headers' | 'words' | 'json' | 'discover' | 'function' | 'version' | 'versions' | 'balance' | 'rate' | 'policies' | 'retry' | 'user' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which is as if they were missing
+ *   'schema' | 'schemas' | 'headers' | 'words' | 'json' | 'discover' | 'function' | 'version' | 'versions' | 'balance' | 'rate' | 'policies' | 'retry' | 'user' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which counts as missing
  * @property {number} [min] of numbers
  * @property {number} [max] of numbers; 2^53 - 1 if missing
  * @property {string} [off] of numbers: the meaning of -1, if it is permitted
@@ -716,7 +716,7 @@ const OPTIONS = [
     type: 'user',
     group: 'security',
     default: 'none',
-    help: 'the user as which peers over inproc:// act; without it a secured broker binds no inproc endpoint',
+    help: 'the user of peers over inproc://; without it a broker with security binds no inproc endpoint',
     more: 'See [security.md](security.md#peers-in-the-process)',
     flag: { only: 'none' },
   },

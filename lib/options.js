@@ -98,7 +98,7 @@ const CHECKS = {
   key: () => orNull(checkKey),
   text: () => orNull(checkPassword),
   user: () => orNull(user),
-  // Checked when the mechanism is known.
+  // Checked later, when the mechanism is known.
   rules: () => orNull((value) => value),
   schema: () => orNull(checkSchema),
   schemas: () => orNull(checkSchemas),

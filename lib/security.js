@@ -25,7 +25,7 @@ function forbid(conf, names, what) {
   }
 }
 
-/** @param {readonly string[]} endpoints @param {string} [hint] what else there is to do */
+/** @param {readonly string[]} endpoints @param {string} [hint] a further remedy */
 function refuseInproc(endpoints, hint = '') {
   const inproc = endpoints.find((endpoint) => endpoint.startsWith('inproc:'));
   if (inproc !== undefined) {

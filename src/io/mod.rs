@@ -32,7 +32,7 @@ mod socket;
 pub mod spin;
 pub mod zap;
 
-// What is shared between threads names these by `super::sync`, in place of which `models/` has loom's.
+// Modules with state shared between threads use `super::sync`, which `models/` replaces by loom's.
 use std::sync;
 
 pub use address::Address;

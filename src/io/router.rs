@@ -65,9 +65,9 @@ pub struct Listen {
     pub ipc_mode: Option<u32>,
     /// The mechanism and the authenticator; `None` admits everyone.
     pub security: Option<(ServerSecurity, Arc<Authenticator>)>,
-    /// With security: the user as which peers in this process act, over inproc.
+    /// With security: the user of peers over inproc.
     pub inproc_user: Option<String>,
-    /// How long a handshake may take, in ms.
+    /// Maximum duration of a handshake, in ms.
     pub handshake_ms: i32,
     /// Maximum bytes of waiting messages for each peer.
     pub max_peer_bytes: usize,
@@ -238,7 +238,7 @@ impl Guard {
 struct Driver {
     machine: Broker<Message>,
     guard: Option<Guard>,
-    /// Who a peer over inproc is, if such peers are let in.
+    /// The user of peers over inproc, if they are admitted.
     in_process: Option<String>,
     connections: Connections,
     /// Limits events that unauthenticated peers cause.

@@ -87,7 +87,7 @@ pub struct BrokerConf {
     pub security: Option<SecurityConf>,
     /// The rules of admission and access; requires a mechanism.
     pub rules: Option<RulesConf>,
-    /// The user as which peers over inproc act.
+    /// The user of peers over inproc.
     pub inproc_user: Option<String>,
 }
 

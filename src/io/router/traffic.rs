@@ -81,7 +81,7 @@ impl Driver {
             }
             _ if self.guard.is_some() => {
                 let shown = self.inbound.property(PRINCIPAL);
-                // Only what has come over inproc has neither.
+                // Only messages over inproc have neither of the two properties.
                 let in_process = || {
                     let in_process = self.in_process.as_deref()?;
                     let came_so = self.inbound.property(DESCRIPTOR).is_none();

@@ -4,8 +4,9 @@ use crate::io::{Address, Error};
 use std::fs;
 use zmq_sys::errno;
 
-/// libzmq removes whatever has the path of an ipc endpoint before it binds: also what is no socket,
-/// or belongs to a broker that lives. One that accepts a connection does.
+/// Removes the file of a dead broker, and refuses to remove others. Before it binds, libzmq would
+/// remove any file with the path: also one that is no socket, or that belongs to a live broker, which
+/// accepts connections.
 pub(super) fn make_way(address: &Address, doing: &str) -> Result<(), Error> {
     let Some(path) = address.path() else {
         return Ok(());
@@ -38,7 +39,7 @@ mod system {
         UnixStream::connect(path).is_ok()
     }
 
-    /// Which file was made.
+    /// The identity of the file that was created.
     #[derive(Debug)]
     pub(in crate::io::socket) struct Identity {
         path: String,
@@ -66,7 +67,7 @@ mod system {
             }))
         }
 
-        /// Removes it, unless another has taken its place.
+        /// Removes the file, unless another one has replaced it.
         pub(in crate::io::socket) fn remove(&self) {
             let same = |there: &Metadata| (there.dev(), there.ino()) == (self.device, self.inode);
             if fs::symlink_metadata(&self.path).as_ref().is_ok_and(same) {
@@ -82,7 +83,7 @@ mod system {
     use std::fs::Metadata;
     use std::os::windows::fs::MetadataExt;
 
-    /// Of a file that something else than the file system looks after, as a socket is.
+    /// The attribute of files that another driver handles, such as sockets.
     const REPARSE_POINT: u32 = 0x400;
 
     const AF_UNIX: c_ushort = 1;
@@ -108,7 +109,8 @@ mod system {
         there.file_attributes() & REPARSE_POINT != 0 && !there.is_symlink() && !there.is_dir()
     }
 
-    /// The standard library has no such sockets here.
+    /// Whether a socket with this path accepts a connection. The standard library has no such sockets on
+    /// Windows.
     pub(super) fn accepts(path: &str) -> bool {
         let mut address = SocketAddress {
             family: AF_UNIX,
@@ -120,8 +122,8 @@ mod system {
         for (to, from) in address.path.iter_mut().zip(path.bytes()) {
             *to = from as c_char;
         }
-        // SAFETY: libzmq has started Winsock, as there is a socket to bind. The address outlives the calls, and the
-        // descriptor is this function's own.
+        // SAFETY: libzmq has started Winsock, because a socket exists. The address outlives the calls, and the
+        // descriptor belongs to this function.
         unsafe {
             let descriptor = socket(AF_UNIX.into(), SOCK_STREAM, 0);
             if descriptor == INVALID_SOCKET {
