@@ -29,20 +29,20 @@ export interface RequestHeaders {
  * The codes of failures that this package itself finds, in contrast to the error values of workers. docs/errors.md
  * describes the remedy for each.
  *
- * - `C_TIMEOUT`: no sign of the reply within the timeout
+ * - `C_TIMEOUT`: the reply made no progress within the timeout
  * - `C_ABORTED`: the request was aborted
  * - `W_LOST`: the worker was lost, or stopped, while it held the request
  * - `W_NONE`: no worker offers the service
  * - `B_QUEUE_FULL`: the broker's queue for the service is full
  * - `B_LOST`: the broker was lost while it held the request
  * - `B_DENIED`: the broker denied the request
- * - `C_SLOW`: the client did not take what it was sent
- * - `W_BAD_REPLY`: the reply did not hold valid JSON
- * - `C_NAME_TAKEN`: another peer of the broker has the name
+ * - `C_SLOW`: the client did not read its messages
+ * - `W_BAD_REPLY`: the reply is not valid JSON
+ * - `C_NAME_TAKEN`: another peer of the broker has the same name
  * - `C_TOO_LARGE`: the request is too large for its receiver
  * - `W_TOO_LARGE`: the reply is too large for its receiver
  * - `W_TIMEOUT`: the handler took longer than its worker allows
- * - `W_NO_STREAMS`: the worker or its broker takes no stream as a request's data
+ * - `W_NO_STREAMS`: the worker or its broker does not support streams as data of a request
  * - `W_REJECTED`: every worker of the service rejected the request
  * - `C_STOPPED`: the client was stopped before the reply came
  * - `B_TOO_LARGE`: the snapshot is too large

@@ -1,6 +1,6 @@
 'use strict';
-// `npm run demo`: starts a broker, a worker and a client, each in a process of its own (demo/*.js), lets the client send
-// four requests, and prints what each process reports, in order. The exit code is 0 if everything went as expected.
+// `npm run demo`: starts a broker, a worker and a client, each in a separate process (demo/*.js), lets the client send
+// four requests, and prints the reports of all processes in order. The exit code is 0 if all requests succeeded.
 const { fork } = require('node:child_process');
 const { once } = require('node:events');
 const path = require('node:path');
@@ -12,7 +12,7 @@ const PATIENCE_MS = 30_000;
 const running = new Map();
 /** Reports that are not printed yet. @type {{ at: number, who: string, text: string }[]} */
 let said = [];
-/** Processes that have reported the end of a step that nobody has waited for yet. @type {string[]} */
+/** Processes that have reported the end of a step, until the demo waits for it. @type {string[]} */
 const reports = [];
 let wake = () => {};
 

@@ -27,7 +27,7 @@ async function serve() {
     const { pathname } = new URL(req.url, 'http://localhost');
     const [, service, argument] = pathname.split('/');
     if (service !== 'primes') return answer(res, 404, { error: 'try /primes/100' });
-    // When the connection is closed, the request is cancelled and its worker is told.
+    // A closed connection cancels the request, also at its worker.
     const gone = new AbortController();
     res.on('close', () => gone.abort());
     try {

@@ -1,5 +1,5 @@
 // biome-ignore-all lint: written in the style of 0.0.92
-// Code for zmq-omdp 0.0.92, unchanged. Comments tell what behaves differently now.
+// Code for zmq-omdp 0.0.92, unchanged. Comments describe the differences in behaviour.
 //
 //   node examples/migrate-0.0.92.js
 'use strict';
@@ -36,7 +36,7 @@ worker.on('request', function (inp, rep) {
   var count = 0;
   var timer = setInterval(function () {
     rep.heartbeat(); // optional, as before
-    // True while the client waits. In 0.0.92 it turned false after a while.
+    // True while the client waits. In 0.0.92 it became false after three heartbeats.
     if (!rep.active()) {
       clearInterval(timer);
       console.log('WORKER nobody waits');

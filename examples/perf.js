@@ -1,6 +1,6 @@
 'use strict';
-// A broker, workers and a client, each in a process of its own. The client makes all its requests in one tick; the
-// time is taken until every request is answered.
+// A broker, workers and a client, each in a separate process. The client makes all its requests in one tick. The time is
+// measured until every request is answered.
 //
 //   node examples/perf.js [--requests 100000] [--workers 1] [--concurrency 1] [--bytes 3]
 const { fork } = require('node:child_process');
@@ -59,7 +59,7 @@ const ROLES = {
   },
 };
 
-/** Starts a role in a process of its own, and waits for its first message. */
+/** Starts a role in a separate process, and waits for its first message. */
 async function launch(role, conf) {
   const child = fork(__filename, ['role', role, JSON.stringify(conf)]);
   child.once('exit', (code) => {

@@ -1,12 +1,12 @@
 'use strict';
-// A broker, a worker and a client: the smallest complete application. Here they share a process; usually each is a
-// process of its own, and they share only the broker's endpoint.
+// A broker, a worker and a client: the smallest complete application. Here they share a process; usually each runs in a
+// separate process, and they share only the broker's endpoint.
 //
 //   node examples/quickstart.js
 const { Broker, Worker, Client } = require('zmq-omdp');
 
 async function main() {
-  // `*` takes a free port; broker.endpoints has the real one.
+  // `*` takes a free port; broker.endpoints has the actual one.
   const broker = new Broker(process.env.OMDP_ENDPOINT ?? 'tcp://127.0.0.1:*');
   await broker.start();
   const [endpoint] = broker.endpoints;

@@ -1,5 +1,5 @@
 'use strict';
-// Which worker gets a request: versions, patterns, keys, priorities, rejections, and requests that are made again.
+// The choice of a worker for a request: versions, patterns, keys, priorities, rejections, and retries.
 //
 //   node examples/routing.js
 const { once } = require('node:events');
@@ -32,7 +32,7 @@ async function main() {
   console.log(`orders@^1: ${await client.call('orders@^1')}`);
   console.log(`orders: ${await client.call('orders')}`);
 
-  // A pattern serves all names that begin so.
+  // A pattern serves all names with this beginning.
   await serve('billing.*', (_data, reply, { service }) => reply.end(service), { pattern: true });
   console.log(`${await client.call('billing.refund')}: served by billing.*`);
 
@@ -45,12 +45,12 @@ async function main() {
   );
   console.log(`five requests of one cart: ${new Set(carts).size === 1 ? 'one worker' : carts}`);
 
-  // Priorities: what waits for the first worker goes by urgency.
+  // Priorities: among waiting requests the most urgent goes first.
   const order = [];
   const waiting = [
     client.call('mail', 'later'),
     client.call('mail', 'now', { priority: 9 }),
-    // Behind both, on the same connection: when it is answered, the broker has them.
+    // It follows both on the same connection: when it is answered, the broker has received them.
     client.call('mmi.service', 'mail'),
   ];
   await waiting[2];
@@ -61,12 +61,12 @@ async function main() {
   await Promise.all(waiting);
   console.log(`urgent first: ${order.join(' ')}`);
 
-  // A worker that does not want a request gives it back.
+  // A worker can reject a request, which then goes to another one.
   await serve('render', (_data, reply) => reply.reject('no GPU here'));
   await serve('render', (_data, reply) => reply.end('done by the other'));
   console.log(`rejected by the one, ${await client.call('render')}`);
 
-  // The client makes a request again that failed.
+  // With a retry policy the client repeats a failed request.
   await serve('flaky', (_data, reply, { attempt }) => {
     if (attempt < 3) return reply.error('not yet');
     reply.end('made it');

@@ -1,5 +1,5 @@
 'use strict';
-// One worker process with several services, a client that asks who is there and follows who comes and goes, and a worker
+// One worker with several services, a client that lists services and watches workers register and leave, and a worker
 // that pauses.
 //
 //   node examples/services.js
@@ -10,7 +10,7 @@ async function main() {
   await broker.start();
   const [endpoint] = broker.endpoints;
 
-  // Handlers by the names of their services; concurrency counts over both.
+  // Handlers by the names of their services; concurrency is the limit for both together.
   const services = {
     add: ({ a, b }, reply) => reply.end(a + b),
     'math.mul': async ({ a, b }, reply) => reply.end(a * b),
@@ -30,7 +30,7 @@ async function main() {
   const [{ name, description, metadata }] = instances;
   console.log(`add: ${requests} request, served by ${name} (${description}; ${metadata.region})`);
 
-  // A paused worker keeps its place, and gets nothing.
+  // A paused worker stays registered, and gets no requests.
   const spare = new Worker(endpoint, 'add', { name: 'spare' });
   spare.on('request', (_data, reply) => reply.end('from the spare worker'));
   spare.pause();

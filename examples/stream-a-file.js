@@ -1,6 +1,6 @@
 'use strict';
 // A reply is a Writable and a request is a Readable, so two pipelines transfer a file. Its chunks are Buffers and arrive
-// as Buffers, byte for byte. A missing file is an error on both sides, and both go on.
+// as Buffers, byte for byte. A missing file is an error on both sides, and both continue.
 //
 //   node examples/stream-a-file.js
 const { createHash } = require('node:crypto');

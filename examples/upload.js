@@ -1,6 +1,6 @@
 'use strict';
-// The data of a request may be a stream. Here a file goes to a worker, which sends it back compressed while it is still
-// coming, and a generator's numbers are summed up until the worker has had enough of them.
+// The data of a request may be a stream. Here a worker compresses a file and sends it back while it is still arriving,
+// and another request sums up the numbers of a generator until the worker stops reading.
 //
 //   node examples/upload.js
 const fs = require('node:fs');
@@ -36,7 +36,7 @@ async function main() {
   const unzip = zlib.createGunzip();
   const parts = [];
   unzip.on('data', (part) => parts.push(part));
-  // A final without data is null, which is no part of a stream.
+  // A final without data is null, which a stream does not contain.
   await pipeline(client.requestStream('gzip', fs.createReadStream(__filename)), unzip);
   const same = Buffer.concat(parts).equals(fs.readFileSync(__filename));
   console.log(same ? 'the file came back as it was' : 'the file differs');

@@ -32,7 +32,7 @@ function checkCallAll(options) {
   const given = options === undefined || options === null ? {} : object(options, 'options');
   const { timeout, stall, max, ...rest } = /** @type {Record<string, any>} */ (given);
   for (const key of ['retry', 'failFast']) {
-    if (rest[key] !== undefined) throw new TypeError(`option "${key}" is not for callAll()`);
+    if (rest[key] !== undefined) throw new TypeError(`option "${key}" can't be used with callAll()`);
   }
   return {
     timeout: timeout === undefined ? 60000 : checkTime(timeout, 'option "timeout"'),
@@ -74,7 +74,7 @@ async function* callAll(client, service, data, { timeout, stall, max, rest }) {
   let count = 0;
   try {
     for await (const part of stream) {
-      if (!Buffer.isBuffer(part)) throw new Error('the broker does not know callAll()');
+      if (!Buffer.isBuffer(part)) throw new Error('the broker does not support callAll()');
       clearTimeout(quiet);
       yield answerIn(part);
       count += 1;

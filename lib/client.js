@@ -147,7 +147,9 @@ class Client extends Peer {
 
   /** @param {any} [options] */
   watchServices(options) {
-    if (this.#brokers.only === undefined) throw new TypeError('watchServices() is for clients of one broker');
+    if (this.#brokers.only === undefined) {
+      throw new TypeError('watchServices() requires a client of one broker');
+    }
     return directory.watch(this, directory.checkWatch(options));
   }
 
@@ -210,7 +212,9 @@ class Client extends Peer {
    */
   #sendStream(service, source, options) {
     if (this.#options.retries(options)) {
-      throw new TypeError('option "retry" can\'t be used with a stream: what was read of it is gone');
+      throw new TypeError(
+        'option "retry" can\'t be used with a stream: parts that were read cannot be read again',
+      );
     }
     if (this.#protocol !== 'omdp') throw new TypeError(`a stream can't be sent under ${this.#protocol}`);
     if (isTraced(channel)) return this.#sendTraced(service, '', options, source);

@@ -22,7 +22,7 @@ const checkInterval = number(10, 2147483647);
 async function ask(client, service, data, opts) {
   const answer = await client.call(service, data, opts);
   if (typeof answer === 'object' && answer !== null) return answer;
-  throw new Error(`the broker does not answer ${service}`);
+  throw new Error(`the broker does not support ${service}`);
 }
 
 /**

@@ -46,10 +46,14 @@ async function addresses({ lookup = dns.lookup }, host, port) {
   /** @type {Found[]} */
   const list =
     typeof found === 'string' ? [{ address: found, family }] : 'address' in Object(found) ? [found] : found;
-  if (!Array.isArray(list)) throw new TypeError(`the look-up of ${host} gave ${given(found)}, no array`);
+  if (!Array.isArray(list)) {
+    throw new TypeError(`the look-up of ${host} must give an array, got ${given(found)}`);
+  }
   const families = list.map(({ address }) => {
     const kind = net.isIP(address);
-    if (kind === 0) throw new TypeError(`the look-up of ${host} gave ${given(address)}, no address`);
+    if (kind === 0) {
+      throw new TypeError(`the look-up of ${host} must give IP addresses, got ${given(address)}`);
+    }
     return kind;
   });
   const of = list.filter((_, at) => families[at] === families[0]);
@@ -64,7 +68,9 @@ async function addresses({ lookup = dns.lookup }, host, port) {
  */
 async function targets({ resolveSrv = dns.resolveSrv }, name) {
   const [records] = await ask(resolveSrv, [name]);
-  if (!Array.isArray(records)) throw new TypeError(`the look-up of ${name} gave ${given(records)}, no array`);
+  if (!Array.isArray(records)) {
+    throw new TypeError(`the look-up of ${name} must give an array, got ${given(records)}`);
+  }
   const first = Math.min(...records.map(({ priority = 0 }) => priority));
   const of = records.filter(({ priority = 0 }) => priority === first);
   return of.map(({ name: target, port }) => `tcp://${String(target).replace(/\.$/, '')}:${port}`);
@@ -132,7 +138,7 @@ class Name {
     try {
       const found = [...new Set(await this.#find())].sort();
       // An empty result is more likely an error than the end of all brokers.
-      if (found.length === 0) throw new Error(`nothing was found behind ${this.#endpoint}`);
+      if (found.length === 0) throw new Error(`the look-up of ${this.#endpoint} found no address`);
       this.found = found;
       this.#failures = 0;
     } catch (error) {

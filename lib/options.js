@@ -49,10 +49,10 @@ function jsonOf(max) {
       json = JSON.stringify(object(value, what));
     } catch (error) {
       if (error instanceof TypeError && error.message.startsWith(what)) throw error;
-      throw new TypeError(`${what} cannot be made JSON: ${/** @type {Error} */ (error).message}`);
+      throw new TypeError(`${what} cannot be converted to JSON: ${/** @type {Error} */ (error).message}`);
     }
     const size = Buffer.byteLength(json ?? '');
-    if (json === undefined) throw new TypeError(`${what} cannot be made JSON`);
+    if (json === undefined) throw new TypeError(`${what} cannot be converted to JSON`);
     if (size > max) throw new RangeError(`${what} must have at most ${max} bytes as JSON, got ${size}`);
     return json;
   };
@@ -181,7 +181,7 @@ function unknownOption(key, role) {
  */
 function checkEndpoints(endpoint) {
   const list = Array.isArray(endpoint) ? Array.from(endpoint) : [endpoint];
-  if (list.length === 0) throw new RangeError('endpoint must be at least one, got an empty array');
+  if (list.length === 0) throw new RangeError('endpoint must have at least one element, got an empty array');
   list.forEach((each, index) => {
     const what = Array.isArray(endpoint) ? `endpoint[${index}]` : 'endpoint';
     if (typeof each !== 'string' || each === '') throw wrongType(each, what, 'a non-empty string');

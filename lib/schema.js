@@ -106,7 +106,7 @@ function checkSchemas(value, what) {
 function schemasOf(services, schema, schemas) {
   if (schema !== undefined) {
     if (services.length > 1) {
-      throw new TypeError('option "schema" requires a worker of one service; several have "schemas"');
+      throw new TypeError('option "schema" requires a worker of one service; use "schemas" for several');
     }
     if (schemas !== undefined) throw new TypeError('option "schemas" can\'t be combined with "schema"');
     return new Map([[services[0], schema]]);
@@ -114,7 +114,7 @@ function schemasOf(services, schema, schemas) {
   for (const service of schemas?.keys() ?? []) {
     if (!services.includes(service)) {
       throw new TypeError(
-        `option "schemas" has ${JSON.stringify(service)}, which is no service of the worker: ${services.join(', ')}`,
+        `option "schemas" has ${JSON.stringify(service)}, which is not a service of the worker: ${services.join(', ')}`,
       );
     }
   }

@@ -38,7 +38,7 @@ class Source {
   constructor(given, maxMessageSize) {
     if (typeof given[Symbol.asyncIterator] === 'function') this.#given = given;
     else if (typeof given.on === 'function') this.#given = new Readable({ objectMode: true }).wrap(given);
-    else throw new TypeError('cannot be sent: what has a pipe() must be a stream, or an async iterable');
+    else throw new TypeError('cannot be sent: an object with pipe() must be a stream or an async iterable');
     this.#max = maxMessageSize;
   }
 

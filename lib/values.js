@@ -98,7 +98,7 @@ function isStream(value) {
  */
 function refuseStream(value) {
   const what = typeof value.pipe === 'function' ? 'a stream' : 'an async iterable';
-  throw new TypeError(`cannot be sent: ${what} has no JSON`);
+  throw new TypeError(`cannot be sent: ${what} cannot be converted to JSON`);
 }
 
 /** @param {string} text @returns {Body} */

@@ -19,7 +19,7 @@ function folderFor(t) {
 describe('mistakes', () => {
   test('the nearest right word is named', async (t) => {
     for (const [args, meant] of [
-      [['brokr'], /no command "brokr"; did you mean "broker"\?/],
+      [['brokr'], /unknown command "brokr"; did you mean "broker"\?/],
       [['broker', '--hartbeat', '5'], /Unknown option '--hartbeat'; did you mean "--heartbeat"\?/],
       [['request', 's', '--fail-fats'], /did you mean "--fail-fast"\?/],
       [['bench', 's', '--inflight', '3'], /did you mean "--in-flight"\?/],
@@ -59,7 +59,7 @@ describe('mistakes', () => {
   }, async (t) => {
     const { code, lines } = await cli(t, ['worker', 's', '--', 'no-such-command']).ended;
     assert.equal(code, 2);
-    assert.match(lines[0], /COMMAND "no-such-command" is not there, or can't be run/);
+    assert.match(lines[0], /COMMAND "no-such-command" does not exist or can't be run/);
   });
 
   test('a log line has no undefined in it', async (t) => {

@@ -54,7 +54,7 @@ test('what is wrong is told in one line, with exit code 2', async (t) => {
   fs.writeFileSync(file, '{"hartbeat": 1}');
   for (const [args, message, env] of [
     [[], /no command given/],
-    [['serve'], /no command "serve"/],
+    [['serve'], /unknown command "serve"/],
     [['broker', '--nope'], /Unknown option '--nope'/],
     [['broker', 'x'], /takes no argument, got "x"/],
     [['broker', '-i', 'fast'], /--heartbeat must be a number, got "fast"/],

@@ -77,7 +77,7 @@ describe('keys', () => {
     const refused = await cli(t, ['keys', at('a.key')]).ended;
     assert.deepEqual(
       [refused.code, String(refused.out), refused.lines],
-      [1, '', [`zmq-omdp: ${at('a.key')} is there already; --force overwrites it`]],
+      [1, '', [`zmq-omdp: ${at('a.key')} already exists; --force overwrites it`]],
     );
     assert.equal(fs.readFileSync(at('a.key'), 'utf8'), 'mine');
     const { code } = await cli(t, ['keys', at('a.key'), '--force']).ended;

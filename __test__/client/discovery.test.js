@@ -199,8 +199,8 @@ describe('discover: all', () => {
     const reasons = told.map(({ reason }) => reason);
     for (const words of [
       'no such name',
-      `nothing was found behind ${name}`,
-      'the look-up of brokers.example gave "nonsense" (string), no address',
+      `the look-up of ${name} found no address`,
+      'the look-up of brokers.example must give IP addresses, got "nonsense" (string)',
       'at once',
       'later',
     ]) {

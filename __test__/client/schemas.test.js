@@ -186,13 +186,13 @@ test('schemas of a worker are those of its services', () => {
   const handlers = { a: () => {}, b: () => {} };
   const make = (service, conf) => () => new Worker('inproc://x', service, conf);
   assert.throws(make(handlers, { schema: {} }), {
-    message: 'option "schema" requires a worker of one service; several have "schemas"',
+    message: 'option "schema" requires a worker of one service; use "schemas" for several',
   });
   assert.throws(make('a', { schema: {}, schemas: { a: {} } }), {
     message: 'option "schemas" can\'t be combined with "schema"',
   });
   assert.throws(make(handlers, { schemas: { c: {} } }), {
-    message: 'option "schemas" has "c", which is no service of the worker: a, b',
+    message: 'option "schemas" has "c", which is not a service of the worker: a, b',
   });
   make('a', { schemas: { a: {} } })();
 });

@@ -147,7 +147,7 @@ test('an endpoint that nobody can use is refused at once, and the others stay', 
   t.after(() => c.stop());
   assert.throws(() => c.setEndpoints([]), {
     name: 'RangeError',
-    message: 'endpoint must be at least one, got an empty array',
+    message: 'endpoint must have at least one element, got an empty array',
   });
   assert.throws(() => c.setEndpoints(1), {
     name: 'TypeError',

@@ -17,7 +17,7 @@ describe('endpoints', () => {
       for (const good of ['inproc://a', ['inproc://a'], ['inproc://a', 'inproc://b', 'inproc://c']])
         make(good);
       const bad = [
-        [[], RangeError, 'endpoint must be at least one, got an empty array'],
+        [[], RangeError, 'endpoint must have at least one element, got an empty array'],
         [['inproc://a', 1], TypeError, 'endpoint[1] must be a non-empty string, got 1 (number)'],
         [['inproc://a', ''], TypeError, 'endpoint[1] must be a non-empty string, got "" (string)'],
         [

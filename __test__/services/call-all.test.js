@@ -143,7 +143,7 @@ describe('callAll()', () => {
     assert.throws(() => client.callAll(''), RangeError);
     assert.throws(
       () => client.callAll('a', 1, { retry: 1 }),
-      /^TypeError: option "retry" is not for callAll\(\)/,
+      /^TypeError: option "retry" can't be used with callAll\(\)/,
     );
     assert.throws(() => client.callAll('a', 1, { timeout: 0 }), RangeError);
     assert.throws(() => client.callAll('a', 1, { max: 0 }), RangeError);

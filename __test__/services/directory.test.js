@@ -73,7 +73,7 @@ describe('what a worker tells about itself', () => {
     assert.throws(make({ description: 5 }), TypeError);
     assert.throws(make({ metadata: [] }), TypeError);
     assert.throws(make({ metadata: 'text' }), TypeError);
-    assert.throws(make({ metadata: { a: 1n } }), /^TypeError: option "metadata" cannot be made JSON/);
+    assert.throws(make({ metadata: { a: 1n } }), /^TypeError: option "metadata" cannot be converted to JSON/);
     assert.throws(make({ metadata: { a: 'x'.repeat(4096) } }), {
       name: 'RangeError',
       message: 'option "metadata" must have at most 4096 bytes as JSON, got 4104',
@@ -159,7 +159,7 @@ describe('watchServices()', () => {
     const several = new Client(['tcp://127.0.0.1:5555', 'tcp://127.0.0.1:5556']);
     assert.throws(
       () => several.watchServices(),
-      /^TypeError: watchServices\(\) is for clients of one broker/,
+      /^TypeError: watchServices\(\) requires a client of one broker/,
     );
   });
 });

@@ -1,7 +1,7 @@
 'use strict';
 // An application in several processes by Node's `cluster`: broker and client run in the primary, and a worker in each of
-// the other processes. One process dies while it handles a request; the client is told at once, and a new process
-// replaces it.
+// the other processes. One process dies while it handles a request: the request ends with an error at once, and a new
+// process replaces the dead one.
 //
 //   node examples/cluster
 const cluster = require('node:cluster');

@@ -10,7 +10,7 @@ function fibonacci(n) {
 
 const worker = new Worker(process.env.OMDP_ENDPOINT, 'fibonacci');
 worker.on('request', (n, reply) => {
-  // Stands for a bug that takes the whole process down.
+  // Stands for a defect that ends the whole process.
   if (n === 'crash') process.exit(1);
   reply.end({ value: fibonacci(n), by: cluster.worker.id });
 });

@@ -1,5 +1,5 @@
 'use strict';
-// The worker of the demo: four services in one process. A `Worker` serves one service.
+// The worker of the demo: four services in one process, each with its own `Worker`.
 const fs = require('node:fs');
 const path = require('node:path');
 const { Worker } = require('zmq-omdp');

@@ -1,7 +1,7 @@
 'use strict';
-// A broker that only known services can reach: rules for who may serve and call what, a stranger that is refused, and a
-// key that is replaced while everything runs. All roles share a process here; each of them needs only its own secret
-// key and the broker's public key, as examples/security/keys.js makes them.
+// A broker that admits only known peers: rules for the services that each user may serve and call, a stranger that is
+// refused, and a key that is replaced at run time. All roles share a process here. Each of them needs only its own secret
+// key and the broker's public key, as examples/security/keys.js creates them.
 const { once } = require('node:events');
 const { Broker, Client, Worker, curveKeyPair } = require('../..');
 

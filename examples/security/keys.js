@@ -1,5 +1,5 @@
 'use strict';
-// Makes a key pair for one peer: writes the secret key to a file that only its owner can read, prints the public key.
+// Creates a key pair for one peer: writes the secret key to a file that only its owner can read, prints the public key.
 //
 //   node examples/security/keys.js broker.key
 const fs = require('node:fs');

@@ -1,5 +1,5 @@
 'use strict';
-// A broker in a process of its own; see index.js.
+// A broker in a separate process; see index.js.
 const { Broker } = require('zmq-omdp');
 
 const broker = new Broker(process.argv[2] ?? 'tcp://127.0.0.1:*');

@@ -8,7 +8,7 @@ const { once } = require('node:events');
 const path = require('node:path');
 const { Client, Worker } = require('zmq-omdp');
 
-/** Starts a broker in a process of its own, at a given endpoint or at one that is free. */
+/** Starts a broker in a separate process, at a given endpoint or a free one. */
 async function launch(at = []) {
   const child = fork(path.join(__dirname, 'broker.js'), at);
   const [endpoint] = await once(child, 'message');
@@ -60,7 +60,7 @@ async function main() {
   // Running requests are answered through the next broker at the same endpoint, if it starts in time.
   brokers[0] = await launch([endpoint]);
   for (const { status, value, reason: error } of await Promise.allSettled(running)) {
-    // The request may have run: the caller has to decide whether to repeat it.
+    // The request may have run: the application decides whether to repeat it.
     console.log(status === 'fulfilled' ? `answered: ${value}` : `lost with it: ${error.code}`);
   }
 

@@ -17,10 +17,10 @@ const ASKING = {
 };
 
 const ASKING_HELP =
-  helpLine('b', 'broker', 'URL', 'where the broker is (tcp://127.0.0.1:5555)') +
+  helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:5555)') +
   helpFor('client') +
   helpLine('j', 'json', '', 'print JSON') +
-  helpLine('h', 'help', '', 'this text');
+  helpLine('h', 'help', '', 'print this text');
 
 /**
  * Starts a client for `work`, and stops it afterwards or when the user interrupts.
@@ -67,7 +67,7 @@ async function askBroker(client, signal, service, data = null) {
   try {
     const answer = await client.call(service, data, { signal });
     // The MMI answer for an unknown service.
-    if (answer === 501) throw new Failure(`the broker knows no ${service}`);
+    if (answer === 501) throw new Failure(`the broker does not support ${service}`);
     return answer;
   } catch (error) {
     const { code } = /** @type {{ code?: string }} */ (error);

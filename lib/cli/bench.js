@@ -9,10 +9,10 @@ const { checked, readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp bench SERVICE [OPTION…]
 
-Makes requests to SERVICE, each client so many at a time, and tells how many end in a second, how long they take and how
-many fail. The exit code is 1 if all of them fail.
+Makes requests for SERVICE, a constant number at a time, and prints the requests per second, their times and the number of
+failures. The exit code is 1 if all of them fail.
 
-${helpLine(undefined, 'clients', 'N', 'clients, all in this process (1)')}${helpLine(undefined, 'in-flight', 'N', 'requests of each client at a time (64)')}${helpLine(undefined, 'size', 'BYTES', 'of the data, which is a string (16)')}${helpLine(undefined, 'seconds', 'N', 'for how long (10)')}${ASKING_HELP}`;
+${helpLine(undefined, 'clients', 'N', 'the number of clients, all in this process (1)')}${helpLine(undefined, 'in-flight', 'N', 'the number of outstanding requests of each client (64)')}${helpLine(undefined, 'size', 'BYTES', 'the size of the data, which is a string (16)')}${helpLine(undefined, 'seconds', 'N', 'the duration (10)')}${ASKING_HELP}`;
 
 /** @type {import('./settings').Options} */
 const OPTIONS = {

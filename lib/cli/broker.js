@@ -9,25 +9,29 @@ const { checked, readSettings } = require('./settings');
 const { onSignals } = require('./signals');
 
 const HTTP_HELP =
-  helpLine(undefined, 'http', 'HOST:PORT', 'serve metrics, health and a page there, such as 127.0.0.1:9464') +
-  helpLine(undefined, 'http-token-file', 'FILE', 'a bearer token for them, in this file');
+  helpLine(
+    undefined,
+    'http',
+    'HOST:PORT',
+    'serve metrics, health and a page at this address, such as 127.0.0.1:9464',
+  ) + helpLine(undefined, 'http-token-file', 'FILE', 'require the bearer token in this file over HTTP');
 
 const help = `Usage: zmq-omdp broker [OPTION…]
 
-Runs a broker until SIGINT or SIGTERM, and says on stderr where it listens. With --http it serves /metrics, /healthz,
-/readyz, /stats.json and a page; other machines can connect only if HOST is one of its addresses, or 0.0.0.0. With a token
-metrics and the page's contents are for those who bring it.
+Runs a broker until SIGINT or SIGTERM, and prints its endpoints to stderr. With --http it serves /metrics, /healthz,
+/readyz, /stats.json and a page. Other machines can connect only if HOST is an address of this machine, or 0.0.0.0. A
+token protects the metrics and the contents of the page.
 
-${helpLine('b', 'bind', 'URL', 'where to listen; may be repeated (tcp://127.0.0.1:5555)')}${HTTP_HELP}${helpFor('broker')}${helpLine(
+${helpLine('b', 'bind', 'URL', 'an endpoint to bind; may be repeated (tcp://127.0.0.1:5555)')}${HTTP_HELP}${helpFor('broker')}${helpLine(
   'c',
   'config',
   'FILE',
   'a JSON object with these options, their names in camel case',
-)}${helpLine('V', 'verbose', '', 'log peers that come and go')}${LOG_HELP}${helpLine('h', 'help', '', 'print this text')}
+)}${helpLine('V', 'verbose', '', 'log workers and clients that register or leave')}${LOG_HELP}${helpLine('h', 'help', '', 'print this text')}
 Each option may also be an environment variable: ZMQ_OMDP_BIND, ZMQ_OMDP_BUSY_TIMEOUT, …; lists are separated by commas.
 The command line has precedence over the environment, and the environment over the file. The member "security" of the
-file has the rules; at SIGHUP the file is read again, and its rules replace the old ones. Secrets are not accepted as
-arguments, but as files, or in ZMQ_OMDP_CURVE_SECRET_KEY.
+file has the rules; at SIGHUP the file is read again, and its rules replace the old ones. Secrets are read from files or
+from ZMQ_OMDP_CURVE_SECRET_KEY, never from arguments.
 `;
 
 /** @type {import('./settings').Options} */

@@ -9,9 +9,9 @@ const { readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp events [OPTION…]
 
-Prints what happens at a broker, one line an event, until Ctrl-C. With --all first what it remembers: 256 events.
+Prints the events of a broker, one per line, until Ctrl-C. With --all it begins with the latest 256 events.
 
-${helpLine('a', 'all', '', 'begin with what the broker remembers')}${helpLine(undefined, 'count', 'N', 'end after so many events')}${ASKING_HELP}`;
+${helpLine('a', 'all', '', 'begin with the latest 256 events')}${helpLine(undefined, 'count', 'N', 'the number of events after which to end')}${ASKING_HELP}`;
 
 /** @type {import('./settings').Options} */
 const OPTIONS = {

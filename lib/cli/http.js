@@ -10,7 +10,7 @@ const { readSecret } = require('./secrets');
 /** @param {Record<string, any>} settings @returns {Settings | undefined} */
 function httpSettings(settings) {
   if (settings.http === undefined) {
-    if (settings.httpTokenFile !== undefined) throw new Usage('--http-token-file has no use without --http');
+    if (settings.httpTokenFile !== undefined) throw new Usage('--http-token-file requires --http');
     return undefined;
   }
   const [, inBrackets, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(settings.http) ?? [];

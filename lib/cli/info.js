@@ -7,7 +7,7 @@ const { readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp info SERVICE [WORKER] [OPTION…]
 
-Tells of a service, and of its workers or of one of them. The exit code is 1 if there is no such service or worker.
+Prints the state of a service and its workers, or of one worker. The exit code is 1 if there is no such service or worker.
 
 ${ASKING_HELP}`;
 

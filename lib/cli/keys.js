@@ -8,11 +8,11 @@ const { checked, readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp keys [FILE] [OPTION…]
 
-Makes a CURVE key pair: writes the secret key to FILE (zmq-omdp.key), readable only by its owner, and prints the public
+Creates a CURVE key pair, writes the secret key to FILE (zmq-omdp.key), readable only by its owner, and prints the public
 key. An existing file is not changed.
 
-  -f, --force               overwrite FILE; its key is lost
-  -p, --public              write nothing; print the public key of the secret key in FILE
+  -f, --force               overwrite FILE; the old key is lost
+  -p, --public              only print the public key of the secret key in FILE
   -h, --help                print this text
 `;
 
@@ -40,7 +40,7 @@ async function run(args) {
     write(file, `${secretKey}\n`, settings.force === true);
   } catch (error) {
     const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);
-    throw new Failure(code === 'EEXIST' ? `${file} is there already; --force overwrites it` : message);
+    throw new Failure(code === 'EEXIST' ? `${file} already exists; --force overwrites it` : message);
   }
   process.stdout.write(`${publicKey}\n`);
   return 0;

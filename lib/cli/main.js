@@ -30,19 +30,19 @@ Commands:
   broker                       run a broker
   request SERVICE [DATA|-]     make a request and print the reply
   worker SERVICE -- COMMAND…   serve requests by running a command
-  keys [FILE]                  make a pair of CURVE keys
+  keys [FILE]                  create a CURVE key pair
 
-  ls                           the services of a broker
-  info SERVICE [WORKER]        what a service, or a worker, has done and does
-  stats [SERVICE]              counts and times
-  ping SERVICE                 whether a service is served
-  top                          a live table
-  events                       what happens at a broker
-  bench SERVICE                how many requests a second
-  completion bash|zsh|fish     a script that completes commands and flags
+  ls                           list the services of a broker
+  info SERVICE [WORKER]        print the state of a service and its workers, or of one worker
+  stats [SERVICE]              print counts and times
+  ping SERVICE                 check whether a service has a worker
+  top                          show a live table of the services
+  events                       print the events of a broker
+  bench SERVICE                measure requests per second
+  completion bash|zsh|fish     print a script that completes commands and flags
 
-  zmq-omdp COMMAND --help      the options of a command
-  zmq-omdp --version
+  zmq-omdp COMMAND --help      print the options of a command
+  zmq-omdp --version           print the version
 `;
 
 /**
@@ -76,7 +76,7 @@ async function dispatch([name, ...args]) {
   if (name === undefined) throw new Usage('no command given; see zmq-omdp --help');
   if (!Object.hasOwn(COMMANDS, name)) {
     const meant = didYouMean(name, Object.keys(COMMANDS)) || '; see zmq-omdp --help';
-    throw new Usage(`no command "${name}"${meant}`);
+    throw new Usage(`unknown command "${name}"${meant}`);
   }
   const command = COMMANDS[name]();
   const end = args.indexOf('--');

@@ -101,7 +101,7 @@ function givenFor(option, settings) {
   const file = isSecret(option) ? settings[`${name}File`] : undefined;
   if (file === undefined) return settings[name];
   if (settings[name] !== undefined)
-    throw new Usage(`"${name}" and "${name}File" are both given; one of them will do`);
+    throw new Usage(`"${name}" and "${name}File" are both given; only one is allowed`);
   const flag = `--${kebab(name)}-file`;
   const secret = readSecret(file, flag);
   if (option.type !== 'key') return secret;

@@ -7,8 +7,8 @@ const { readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp ping SERVICE [OPTION…]
 
-Asks the broker whether a worker serves SERVICE, and tells how long the answer took. The exit code is 1 if none does. No
-request is made to the workers.
+Asks the broker whether a worker serves SERVICE, and prints the round trip. The exit code is 1 if no worker does. The
+workers get no request.
 
 ${ASKING_HELP}`;
 

@@ -18,16 +18,16 @@ ${helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:55
   'json',
   '',
   'DATA is JSON, and each part is printed as a line of JSON',
-)}${helpLine('H', 'header', 'NAME=VALUE', 'a header for the handler, as often as wanted')}${helpLine(
+)}${helpLine('H', 'header', 'NAME=VALUE', 'a header for the handler; may be repeated')}${helpLine(
   undefined,
   'count',
   'N',
-  'make the request so many times, one after the other (1)',
+  'the number of times to make the request, in sequence (1)',
 )}${helpLine(
   undefined,
   'stream',
   '',
-  'read DATA from stdin, and take the reply no faster than its reader does',
+  'read DATA from stdin, and read the reply only as fast as stdout accepts it',
 )}${helpLine('h', 'help', '', 'print this text')}
 Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CURVE_SERVER_KEY, …; for secrets
 ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASSWORD.

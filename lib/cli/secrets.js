@@ -20,7 +20,7 @@ function readSecret(file, flag) {
     throw new Usage(`cannot read the secret${of}: ${/** @type {Error} */ (error).message}`);
   }
   const line = text.replace(/\r?\n$/, '');
-  if (line === '') throw new Usage(`the file ${file}${of} is empty, and should hold a secret`);
+  if (line === '') throw new Usage(`the file ${file}${of} is empty, but must contain a secret`);
   return line;
 }
 

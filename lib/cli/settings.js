@@ -126,7 +126,7 @@ function readFile(path) {
   } catch (error) {
     throw new Usage(`the config file ${path} is not JSON${placeOf(/** @type {Error} */ (error))}`);
   }
-  throw new Usage(`the config file ${path} must hold one JSON object`);
+  throw new Usage(`the config file ${path} must contain one JSON object`);
 }
 
 /**

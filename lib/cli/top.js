@@ -11,7 +11,7 @@ const help = `Usage: zmq-omdp top [OPTION…]
 
 Shows the services of a broker, the busiest first, until Ctrl-C or q.
 
-${helpLine(undefined, 'interval', 'MS', 'how often it looks (1000)')}${helpLine(undefined, 'count', 'N', 'so many times, and then end')}${ASKING_HELP}`;
+${helpLine(undefined, 'interval', 'MS', 'the time between two updates (1000)')}${helpLine(undefined, 'count', 'N', 'the number of updates after which to end')}${ASKING_HELP}`;
 
 /** @type {import('./settings').Options} */
 const OPTIONS = {

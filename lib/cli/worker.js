@@ -45,7 +45,7 @@ async function run(args) {
   const [service, extra] = positionals;
   if (service === undefined) throw new Usage('worker needs a SERVICE');
   if (extra !== undefined)
-    throw new Usage(`worker takes one SERVICE, got "${extra}" too; COMMAND stands behind --`);
+    throw new Usage(`worker takes one SERVICE, got "${extra}" too; COMMAND follows --`);
   if (rest === undefined || rest.length === 0) throw new Usage('worker needs -- COMMAND');
   const log = new Log(settings);
   const { Worker } = require('../worker');
@@ -98,7 +98,7 @@ function requireCommand(file) {
       return false;
     }
   });
-  if (!found) throw new Usage(`COMMAND "${file}" is not there, or can't be run`);
+  if (!found) throw new Usage(`COMMAND "${file}" does not exist or can't be run`);
 }
 
 /**

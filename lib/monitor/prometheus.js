@@ -195,7 +195,7 @@ function render(stats, { openMetrics, version, maxWorkers }) {
     'Messages that were dropped because they make no sense.',
     counters.badMessages,
   );
-  out.counter('omdp_slow_peers', 'Peers that did not take what they were sent.', counters.slowPeers);
+  out.counter('omdp_slow_peers', 'Peers that did not read their messages.', counters.slowPeers);
   for (const [kind, count] of Object.entries(refusals)) {
     out.counter('omdp_refusals', 'Peers, workers and requests that the rules refused.', count, { kind });
   }

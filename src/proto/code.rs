@@ -80,20 +80,22 @@ impl Code {
     /// The meaning of the code, for the message of an error.
     pub fn meaning(self) -> &'static str {
         match self {
-            Code::ClientTimeout => "no sign of the reply within the timeout",
+            Code::ClientTimeout => "the reply made no progress within the timeout",
             Code::Aborted => "the request was aborted",
             Code::WorkerLost => "the worker was lost, or stopped, while it held the request",
             Code::NoWorker => "no worker offers the service",
             Code::QueueFull => "the broker's queue for the service is full",
             Code::BrokerLost => "the broker was lost while it held the request",
             Code::Denied => "the broker denied the request",
-            Code::ClientSlow => "the client did not take what it was sent",
-            Code::BadReply => "the reply did not hold valid JSON",
-            Code::NameTaken => "another peer of the broker has the name",
+            Code::ClientSlow => "the client did not read its messages",
+            Code::BadReply => "the reply is not valid JSON",
+            Code::NameTaken => "another peer of the broker has the same name",
             Code::RequestTooLarge => "the request is too large for its receiver",
             Code::ReplyTooLarge => "the reply is too large for its receiver",
             Code::WorkerTimeout => "the handler took longer than its worker allows",
-            Code::NoStreams => "the worker or its broker takes no stream as a request's data",
+            Code::NoStreams => {
+                "the worker or its broker does not support streams as data of a request"
+            }
             Code::Rejected => "every worker of the service rejected the request",
         }
     }
