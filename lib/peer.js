@@ -327,7 +327,9 @@ class Peer extends EventEmitter {
    */
   #refused({ endpoint, reason, code = 'B_REFUSED' }) {
     if (this.listenerCount('error') === 0) return;
-    const error = new OmdpError(/** @type {any} */ (code), { message: `no entry at ${endpoint}: ${reason}` });
+    const error = new OmdpError(/** @type {any} */ (code), {
+      message: `the broker at ${endpoint} refused this peer: ${reason}`,
+    });
     this.emit('error', Object.assign(error, { endpoint, reason }));
   }
 

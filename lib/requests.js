@@ -261,7 +261,7 @@ class Requests {
     if (this.#unstarted !== undefined) return `${what}: the client was not started`;
     if (this.#connected <= 0) return `${what}: no broker at ${where}`;
     const worker = place?.worker === undefined ? 'its worker' : `worker "${place.worker}"`;
-    if (heard) return `${what} after the last part: ${worker} did not go on`;
+    if (heard) return `${what} after the last part: ${worker} sent nothing more`;
     if (place === undefined) return `${what}: no worker for it at ${where}, or its worker did not answer`;
     if (place.at === 'none') return `${what}: no worker is registered for it at ${where}`;
     if (place.at === 'queued') return `${what}: all workers for it at ${where} were busy`;

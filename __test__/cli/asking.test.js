@@ -88,6 +88,16 @@ describe('what is there', () => {
     const { code, lines } = await cli(t, ['ls', '-b', endpoint, '-t', '200']).ended;
     assert.deepEqual([code, lines], [1, ['zmq-omdp: C_TIMEOUT: the broker does not answer']]);
   });
+
+  test('a name that cannot be looked up', async (t) => {
+    const args = ['ls', '-b', 'tcp://brokers.invalid:5555', '--discover', 'all', '-t', '5000'];
+    const { code, lines } = await cli(t, args).ended;
+    assert.deepEqual([code, lines.length], [1, 1]);
+    assert.match(
+      lines[0],
+      /^zmq-omdp: C_TIMEOUT: the broker does not answer: cannot look up the brokers: .*brokers\.invalid/,
+    );
+  });
 });
 
 describe('what goes on', () => {

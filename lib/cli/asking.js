@@ -22,6 +22,9 @@ const ASKING_HELP =
   helpLine('j', 'json', '', 'print JSON') +
   helpLine('h', 'help', '', 'print this text');
 
+/** Why the broker of a client could not be reached, as far as is known. @type {WeakMap<object, string>} */
+const REASONS = new WeakMap();
+
 /**
  * Starts a client for `work`, and stops it afterwards or when the user interrupts.
  * @template T
@@ -33,6 +36,9 @@ async function withClient(settings, work) {
   const { Client } = require('../client');
   const conf = { timeout: PATIENCE, ...confOf('client', settings) };
   const client = checked(() => new Client(settings.broker, conf));
+  client.on('unreachable', ({ reason }) => {
+    REASONS.set(client, reason);
+  });
   const controller = new AbortController();
   const end = () => controller.abort();
   const release = onSignals(end);
@@ -71,7 +77,10 @@ async function askBroker(client, signal, service, data = null) {
     return answer;
   } catch (error) {
     const { code } = /** @type {{ code?: string }} */ (error);
-    if (code === 'C_TIMEOUT') throw new Failure('C_TIMEOUT: the broker does not answer');
+    if (code === 'C_TIMEOUT') {
+      const reason = REASONS.get(client);
+      throw new Failure(`C_TIMEOUT: the broker does not answer${reason === undefined ? '' : `: ${reason}`}`);
+    }
     if (code === 'B_DENIED') throw new Failure(`B_DENIED: the user may not call ${service}`);
     throw error;
   }

@@ -167,6 +167,11 @@ impl Connection {
         self.route.advance(socket)
     }
 
+    /// See [`Route::tells_failure`].
+    pub(super) fn tells_failure(&mut self) -> bool {
+        self.route.tells_failure()
+    }
+
     /// Counts a message that is about to be sent until libzmq releases it.
     pub(super) fn count(&self, frames: &mut Vec<Message>) {
         if let Some(body) = frames.pop() {

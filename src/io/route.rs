@@ -84,6 +84,18 @@ impl Route {
         self.reason = None;
     }
 
+    /// Whether the owner is told that no socket could be opened: at once, then at growing intervals.
+    pub(super) fn tells_failure(&mut self) -> bool {
+        let now = clock::now();
+        let (since, tell) = self.failing.unwrap_or((now, now));
+        if tell > now {
+            return false;
+        }
+        let next = now + (now - since).clamp(TELL, MAX_TELL);
+        self.failing = Some((since, next));
+        true
+    }
+
     fn look_up(&mut self) {
         let Some((host, port)) = self.address.name() else {
             return;

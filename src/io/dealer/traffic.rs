@@ -119,7 +119,9 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
                     if let Err(error) = connection.open() {
                         // For example for lack of descriptors: the machine tries again after its
                         // interval.
-                        self.queue.push(Notice::Unreachable(broker, error));
+                        if connection.tells_failure() {
+                            self.queue.push(Notice::Unreachable(broker, error));
+                        }
                         lost = true;
                         self.machine.handle_down(broker, now);
                     }
