@@ -98,12 +98,30 @@ for (const transport of TRANSPORTS) {
     await client.start();
     assert.equal(await client.call(SERVICE, null), losers[0] === workers[0] ? 'second' : 'first');
 
-    // It does not come back by itself, and can be stopped.
+    // It can be stopped.
     const log = record(losers[0]);
     await losers[0].stop();
-    assert.deepEqual(log, ['stop']);
+    assert.equal(log.at(-1), 'stop');
   });
 }
+
+test('a worker whose name another has serves when that one has left', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const { worker, client } = await peers.trio((_data, reply) => reply.end('first'), {
+    worker: { name: 'twin' },
+  });
+  assert.equal(await client.call(SERVICE, null), 'first');
+  const second = peers.worker((_data, reply) => reply.end('second'), { name: 'twin' });
+  const told = once(second, 'disconnect');
+  await second.start();
+  assert.equal((await told)[1], 'name taken');
+  // The first has lost a connection, and no request.
+  assert.equal(await client.call(SERVICE, null), 'first');
+  const back = once(second, 'connect');
+  await worker.stop();
+  await back;
+  assert.equal(await client.call(SERVICE, null), 'second');
+});
 
 test('a listener that throws is an uncaught exception, and keeps the peer from nothing', async (t) => {
   const peers = peersFor(t);

@@ -88,6 +88,15 @@ const MAX_UNHEARD: usize = 4096;
 /// Interval between reports that descriptors run out.
 const TELL: Duration = Duration::from_secs(1);
 
+/// What was not known of the connection over which a message has come.
+pub(super) struct News {
+    pub(super) peer: RoutingId,
+    /// With the port; over ipc there is none.
+    pub(super) address: Option<String>,
+    /// Nothing had come over it before.
+    pub(super) is_first: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// In its handshake.
@@ -274,12 +283,12 @@ impl Connections {
 
     /// Reports a message of this peer. `connection` asks the transport for the descriptor of the
     /// peer's connection, and for its user. Returns the peer and its address with the port if they
-    /// were not known.
+    /// were not known, and whether this is the first message of the connection.
     pub(super) fn heard<'a>(
         &mut self,
         peer: &[u8],
         connection: impl FnOnce() -> (Option<Fd>, Option<&'a str>),
-    ) -> Option<(RoutingId, String)> {
+    ) -> Option<News> {
         // `connection` is the most expensive part: it is called once for each connection accepted
         // since.
         if let Some(&(fd, serial)) = self.speakers.get(peer) {
@@ -291,9 +300,14 @@ impl Connections {
         let (fd, user) = connection();
         let fd = fd?;
         self.endless.heard(fd);
-        let entry = self.open.get_mut(&fd)?;
+        let is_first = self.open.get(&fd)?.stage != Stage::Speaking;
         let id: RoutingId = peer.into();
-        self.speakers.insert(id.clone(), (fd, self.serial));
+        let before = self.speakers.insert(id.clone(), (fd, self.serial));
+        // The transport has given the name to this one, and leaves that alone, which would hear nothing any more.
+        if let Some((before, _)) = before.filter(|&(before, _)| before != fd) {
+            self.end_quietly(before);
+        }
+        let entry = self.open.get_mut(&fd)?;
         self.quiet.remove(&(entry.since, fd));
         if entry.stage == Stage::Ended {
             return None;
@@ -312,7 +326,11 @@ impl Connections {
                 self.end(fd, "too many connections of this user");
             }
         }
-        address.map(|address| (id, address))
+        Some(News {
+            peer: id,
+            address,
+            is_first,
+        })
     }
 
     /// Reports that the machine has lost this peer. Its connection ends a moment later, so that the

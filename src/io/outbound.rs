@@ -54,6 +54,8 @@ pub(super) enum Outcome {
 /// State changes of peers that were behind.
 #[derive(Debug, Default)]
 pub(super) struct News {
+    /// Peers of whose waiting messages some were sent, with the bytes that are left.
+    pub(super) less: Vec<(RoutingId, usize)>,
     /// Peers without waiting messages.
     pub(super) clear: Vec<RoutingId>,
     /// Peers that no longer exist.
@@ -219,6 +221,11 @@ impl Outbound {
         }
     }
 
+    /// How many bytes wait for this peer.
+    pub(super) fn waiting_for(&self, peer: &[u8]) -> usize {
+        self.peers.get(peer).map_or(0, |peer| peer.bytes)
+    }
+
     /// Reports that the machine drops this peer. Limits the further messages to it.
     pub(super) fn condemn(&mut self, peer: &[u8]) {
         if let Some(peer) = self.peers.get_mut(peer) {
@@ -238,6 +245,8 @@ impl Outbound {
         let mut progress = false;
         let (now, patience, mut sent) = (clock::now(), self.limits.patience, 0);
         self.peers.retain(|id, peer| {
+            let before = peer.bytes;
+            let mut stays = None;
             while let Some(mut frames) = peer.waiting.pop_front() {
                 let cost = cost(&frames);
                 match peer.lend(socket, &mut frames) {
@@ -253,12 +262,14 @@ impl Outbound {
                             peer.overflowed = true;
                             news.stuck.push(id.clone());
                         }
-                        return true;
+                        stays = Some(true);
+                        break;
                     }
                     Ok(Sent::NoPeer) | Err(_) => {
                         news.gone.push(id.clone());
-                        sent += peer.bytes;
-                        return false;
+                        sent += std::mem::take(&mut peer.bytes);
+                        stays = Some(false);
+                        break;
                     }
                 }
                 if peer.waiting.is_empty() {
@@ -266,7 +277,10 @@ impl Outbound {
                     news.clear.push(id.clone());
                 }
             }
-            peer.in_flight.bytes() > 0
+            if peer.bytes < before {
+                news.less.push((id.clone(), peer.bytes));
+            }
+            stays.unwrap_or_else(|| peer.in_flight.bytes() > 0)
         });
         self.total -= sent;
         self.behind -= news.clear.len() + news.gone.len();

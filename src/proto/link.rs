@@ -66,7 +66,7 @@ pub enum Loss {
     Abandoned,
     /// The thread of the application did not answer for too long.
     Blocked,
-    /// The broker reported that another peer has the name. There is no further attempt.
+    /// The broker reported that another peer has the name.
     NameTaken,
     /// This side was stopped.
     Stopped,
@@ -99,6 +99,10 @@ pub(super) enum Due {
     Lost(Loss),
 }
 
+/// How long a peer stays away whose name another has, the first time; twice as long after each further time.
+const ASIDE: Duration = Duration::from_secs(1);
+const MAX_ASIDE: Duration = Duration::from_secs(60);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Closed,
@@ -125,6 +129,8 @@ pub(super) struct Link {
     action: Option<Action>,
     /// Number of successive connections on which no broker accepted this peer.
     failures: u32,
+    /// How often in a row another peer had the name.
+    asides: u32,
     /// State of the random generator for the jitter.
     jitter: u64,
     /// The broker of this connection, or of the last one.
@@ -153,6 +159,7 @@ impl Link {
             expected: None,
             action: None,
             failures: 0,
+            asides: 0,
             broker: None,
             last_session: String::new(),
             lives: 0,
@@ -199,6 +206,18 @@ impl Link {
         self.peer = None;
         self.action = Some(Action::Close);
         true
+    }
+
+    /// Gives this connection up because another peer has the name. The next attempt takes that one's connection for a
+    /// moment, so it has time.
+    pub(super) fn step_aside(&mut self, now: Time) {
+        if self.lose(now) {
+            let wait = ASIDE
+                .saturating_mul(1 << self.asides.min(16))
+                .min(MAX_ASIDE);
+            self.asides += 1;
+            self.state = State::Backoff { until: now + wait };
+        }
     }
 
     /// Replaces the connection by a new one at once.
@@ -272,6 +291,7 @@ impl Link {
         }
         self.broker = named.then_some(BrokerLife(self.lives));
         self.peer = Some(hello);
+        self.asides = 0;
         self.accepted();
         self.lost_patience = self.patience().unwrap_or_default();
     }

@@ -45,7 +45,8 @@ impl Driver {
     #[cold]
     pub(super) fn put_behind(&mut self, now: Time) {
         if self.connections.listens() {
-            self.hear();
+            self.connections.catch_up(now);
+            self.hear(now);
         }
         let from: RoutingId = self.inbound.from().into();
         // With security the name may belong to another user once this is read, so no message may be
@@ -103,6 +104,7 @@ impl Driver {
         let dropped = self.backlog.remove(peer);
         if dropped.into_iter().any(|message| message.is(&self.gone)) {
             self.outbound.forget(peer);
+            self.machine.handle_ready(now, peer, 0);
             self.machine.handle_gone(now, peer);
         }
     }

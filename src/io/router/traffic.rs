@@ -69,13 +69,14 @@ impl Driver {
             self.connections.catch_up(now);
         }
         if self.connections.listens() {
-            self.hear();
+            self.hear(now);
         }
         let from = self.inbound.from();
         let bad = self.machine.bad_messages();
         match &self.frames[..] {
             [only] if **only == self.gone => {
                 self.outbound.forget(from);
+                self.machine.handle_ready(now, from, 0);
                 self.machine.handle_gone(now, from);
                 self.frames.clear();
             }
@@ -99,14 +100,19 @@ impl Driver {
     }
 
     /// Finds the connection of the message, unless it is known.
-    pub(super) fn hear(&mut self) {
+    pub(super) fn hear(&mut self, now: Time) {
         let (inbound, from) = (&self.inbound, self.inbound.from());
         let connection = || {
             let fd = inbound.property(DESCRIPTOR).and_then(|fd| fd.parse().ok());
             (fd, inbound.property(USER))
         };
-        if let Some((peer, address)) = self.connections.heard(from, connection) {
-            self.machine.handle_address(&peer, Some(&address));
+        if let Some(news) = self.connections.heard(from, connection) {
+            if news.is_first {
+                self.machine.handle_new_connection(now, &news.peer);
+            }
+            if let Some(address) = &news.address {
+                self.machine.handle_address(&news.peer, Some(address));
+            }
         }
     }
 
@@ -116,7 +122,7 @@ impl Driver {
     fn hear_stranger(&mut self, now: Time) {
         if !self.connections.knows(self.inbound.from()) {
             self.connections.catch_up(now);
-            self.hear();
+            self.hear(now);
         }
     }
 
@@ -126,6 +132,9 @@ impl Driver {
     /// next turn.
     pub(super) fn send(&mut self, now: Time) {
         let news = self.outbound.flush(&self.socket);
+        for (peer, bytes) in news.less {
+            self.machine.handle_ready(now, &peer, bytes);
+        }
         for peer in news.clear {
             self.machine.handle_congestion(&peer, false);
         }
@@ -183,8 +192,10 @@ impl Driver {
             for (peer, trouble) in troubles.drain(..) {
                 match trouble {
                     Outcome::Taken => {}
-                    Outcome::Waiting => self.machine.handle_congestion(&peer, true),
-                    Outcome::Overflow => {
+                    Outcome::Waiting if self.may_wait(now, &peer) => {
+                        self.machine.handle_congestion(&peer, true)
+                    }
+                    Outcome::Waiting | Outcome::Overflow => {
                         self.outbound.condemn(&peer);
                         self.machine.handle_overflow(now, &peer);
                     }
@@ -192,5 +203,11 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Whether what waits for a peer is no more than may be kept for it.
+    fn may_wait(&mut self, now: Time, peer: &[u8]) -> bool {
+        let bytes = self.outbound.waiting_for(peer);
+        self.machine.handle_ready(now, peer, bytes)
     }
 }

@@ -1,5 +1,5 @@
-//! Backlogs: messages of a peer that wait for its turn, see [`turns`](super::turns). The driver keeps them; this
-//! module charges them to the peer.
+//! What the driver keeps of peers and for them: messages of a peer that wait for its turn, see [`turns`](super::turns), and
+//! messages that a peer does not take. This module charges them to the peer.
 
 use super::keys::AccountKey;
 use super::{Broker, RoutingId};
@@ -7,12 +7,28 @@ use crate::proto::Time;
 use crate::proto::table::Table;
 use crate::wire::Frame;
 
-/// Bytes of each backlog that are not charged, so that a peer whose account is full still gets an answer to each
+/// Bytes of each kind that are not charged to a peer, so that a peer whose account is full still gets an answer to each
 /// request of a burst. Also the limit for peers with one large message under way.
 const FREE: usize = 256 * 1024;
 
-/// The account and the charge of each backlog.
-pub(super) type Backlogs = Table<RoutingId, (AccountKey, usize)>;
+/// Bytes that the driver keeps for one peer, beyond [`FREE`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept {
+    pub(super) account: AccountKey,
+    /// Sent by the peer.
+    sent: usize,
+    /// Not taken by the peer.
+    ready: usize,
+}
+
+impl Kept {
+    pub(super) fn bytes(&self) -> usize {
+        self.sent + self.ready
+    }
+}
+
+/// The account and the charge of each peer with such messages.
+pub(super) type Backlogs = Table<RoutingId, Kept>;
 
 impl<F: Frame> Broker<F> {
     /// Units of work of the latest message beyond the first, see [`turns`](super::turns).
@@ -30,42 +46,68 @@ impl<F: Frame> Broker<F> {
     /// Charges the current backlog of a peer, in bytes. Returns false if it is too large: the peer is banned, and the
     /// driver discards the backlog.
     pub fn handle_backlog(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
-        let due = bytes.saturating_sub(FREE);
-        if let Some((account, charged)) = self.backlogs.remove(peer) {
-            match due {
-                0 => {
-                    self.accounts.close(account, charged);
-                    return true;
-                }
-                _ => self.accounts.credit(account, charged),
-            }
-            return self.charge_backlog(now, peer, account, due);
-        }
-        if due == 0 {
-            return true;
-        }
-        self.speak_for(peer);
-        let account = self.open_account(&peer.into());
-        self.charge_backlog(now, peer, account, due)
+        self.charge_kept(
+            now,
+            peer,
+            |kept| kept.sent = bytes.saturating_sub(FREE),
+            true,
+        )
     }
 
-    fn charge_backlog(
+    /// So many bytes wait for this peer to take them. False if that is more than may be, and
+    /// [`handle_overflow`](Self::handle_overflow) is to be told.
+    pub fn handle_ready(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
+        let due = bytes.saturating_sub(FREE);
+        if due == 0 && self.backlogs.is_empty() {
+            return true;
+        }
+        self.charge_kept(now, peer, |kept| kept.ready = due, false)
+    }
+
+    fn charge_kept(
         &mut self,
         now: Time,
         peer: &[u8],
-        account: AccountKey,
-        bytes: usize,
+        set: impl FnOnce(&mut Kept),
+        send_off: bool,
     ) -> bool {
+        let known = self.backlogs.get(peer).copied();
+        let mut kept = known.unwrap_or(Kept {
+            account: AccountKey(usize::MAX),
+            sent: 0,
+            ready: 0,
+        });
+        let before = kept.bytes();
+        set(&mut kept);
+        let after = kept.bytes();
+        if after <= before {
+            if known.is_some() && after == 0 {
+                self.accounts.close(kept.account, before);
+                self.backlogs.remove(peer);
+            } else if known.is_some() {
+                self.accounts.credit(kept.account, before - after);
+                self.backlogs.insert(peer.into(), kept);
+            }
+            return true;
+        }
         self.speak_for(peer);
-        let charged = self.accounts.charge(account, bytes);
+        if known.is_none() {
+            kept.account = self.open_account(&peer.into());
+        }
+        let charged = self.accounts.charge(kept.account, after - before);
         match charged {
             Ok(()) => {
-                self.backlogs.insert(peer.into(), (account, bytes));
+                self.backlogs.insert(peer.into(), kept);
             }
             Err(over) => {
-                self.accounts.close(account, 0);
+                if known.is_none() {
+                    self.accounts.close(kept.account, 0);
+                }
                 self.over_limit(now, peer, over);
-                self.send_off(now, peer, over.scope);
+                if send_off {
+                    self.send_off(now, peer, over.scope);
+                    self.handle_backlog(now, peer, 0);
+                }
             }
         }
         self.speak_for(&[]);

@@ -65,6 +65,32 @@ impl<F: Frame> Broker<F> {
         }
     }
 
+    /// More is kept of what a client was sent than it was charged for. True if that may be.
+    #[cold]
+    pub(super) fn stretch_log(&mut self, key: ClientKey) -> bool {
+        let (Some(client), Some(bytes)) = (self.clients.get_mut(key), self.logs.lacks(key)) else {
+            return false;
+        };
+        if self.accounts.charge(client.account, bytes).is_err() {
+            self.counters.over_limit += 1;
+            return false;
+        }
+        client.charged += bytes;
+        self.logs.allow(key, bytes);
+        true
+    }
+
+    /// Less is kept for a client than before.
+    pub(super) fn settle_log(&mut self, key: ClientKey) {
+        let surplus = self.logs.take_back(key);
+        if surplus > 0
+            && let Some(client) = self.clients.get_mut(key)
+        {
+            client.charged -= surplus;
+            self.accounts.credit(client.account, surplus);
+        }
+    }
+
     /// Removes a client. A client that does not know DISCONNECT receives errors for its requests.
     pub(super) fn dismiss(&mut self, now: Time, key: ClientKey, why: Departure, code: Code) {
         if self.clients.is_extended(key) {

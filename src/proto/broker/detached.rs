@@ -35,6 +35,7 @@ pub(super) struct Unclaimed {
 /// State of a detached peer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Absence {
+    since: Time,
     /// When it is given up.
     pub(super) until: Time,
     /// The reason that is then reported.
@@ -45,6 +46,21 @@ pub(super) struct Absence {
 
 /// How long a request with `retry` waits for its worker to return: the time of one or two reconnects.
 const RETRY_AFTER: Duration = Duration::from_millis(300);
+
+/// How long the name of a peer is kept for it whose connection another has taken: time for a reconnect or two. The
+/// other tries again later.
+const KEPT: Duration = Duration::from_millis(800);
+
+impl Absence {
+    /// Another connection has its name, and what comes over that is not its own.
+    pub(super) fn is_usurped(&self) -> bool {
+        self.why == Departure::Replaced
+    }
+
+    fn may_come_back(&self, now: Time) -> bool {
+        self.is_usurped() && now.since(self.since) < KEPT
+    }
+}
 
 /// Whether two hellos are of the same life on different connections.
 pub(super) fn is_same_life(old: Option<&Hello>, new: &Hello) -> bool {
@@ -74,6 +90,7 @@ impl<F: Frame> Broker<F> {
             let until = now + grace + self.config.delay(why, worker.hello.as_ref());
             let retries_at = Some(now + RETRY_AFTER).filter(|&at| at < until);
             worker.absence = Some(Absence {
+                since: now,
                 until,
                 why,
                 retries_at,
@@ -85,6 +102,25 @@ impl<F: Frame> Broker<F> {
             self.arm_worker(key);
         }
         true
+    }
+
+    /// A connection speaks first that has this name. If another has it, the transport has taken the name from that one. A
+    /// worker keeps its place for a moment; names of clients nobody is told.
+    pub fn handle_new_connection(&mut self, now: Time, peer: &[u8]) {
+        if let Some(key) = self.workers.find(peer) {
+            self.detach_worker(now, key, Departure::Replaced);
+        }
+    }
+
+    /// Another life wants the name of a worker: whether that is there, or may come back in a moment.
+    pub(super) fn keeps_worker(&mut self, now: Time, key: WorkerKey) -> bool {
+        let Some(worker) = self.workers.get(key) else {
+            return false;
+        };
+        match worker.absence {
+            Some(absence) => absence.may_come_back(now),
+            None => self.detach_worker(now, key, Departure::Replaced),
+        }
     }
 
     /// Reattaches a worker that has returned on a new connection.
@@ -123,6 +159,7 @@ impl<F: Frame> Broker<F> {
         if client.absence.is_none() {
             let until = now + grace + self.config.delay(why, client.hello.as_ref());
             client.absence = Some(Absence {
+                since: now,
                 until,
                 why,
                 retries_at: None,
@@ -207,6 +244,7 @@ impl<F: Frame> Broker<F> {
     pub(super) fn end_absence(&mut self, key: ClientKey) {
         if let Some(client) = self.clients.get_mut(key) {
             client.absence = Some(Absence {
+                since: Time::ZERO,
                 until: Time::ZERO,
                 why: Departure::Slow,
                 retries_at: None,

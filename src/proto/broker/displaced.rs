@@ -1,4 +1,5 @@
-//! Displaced peers: of two peers with one name, the later one keeps it.
+//! Displaced peers: of two clients with one name, the later one keeps it. Of two workers the first one does, see
+//! [`detached`](super::detached), unless `reconnectGrace` is 0.
 //!
 //! The transport gives a name to the latest connection. Two peers with one name would therefore
 //! take it from each other for ever, since each reconnects after it has lost its connection. The

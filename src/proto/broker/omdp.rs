@@ -80,6 +80,12 @@ impl<F: Frame> Broker<F> {
         if let Some(key) = held
             && let Some(worker) = self.workers.get_mut(key)
         {
+            if worker.absence.is_some_and(|absence| absence.is_usurped())
+                && !matches!(message, WorkerMessage::Ready { .. })
+            {
+                self.send_away(from);
+                return Ok(());
+            }
             worker.last_heard = now;
         }
         match (message, held) {

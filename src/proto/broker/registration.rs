@@ -3,6 +3,7 @@
 use super::accounts::{ENTRY, OverLimit};
 use super::clients::Client;
 use super::detached::is_same_life;
+use super::displaced::life;
 use super::ends::End;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::workers::Worker;
@@ -52,7 +53,11 @@ impl<F: Frame> Broker<F> {
             if same_life {
                 return self.update_worker(now, key, hello);
             }
+            let is_usurped = |worker: &Worker| worker.absence.is_some_and(|a| a.is_usurped());
             let Some(new) = hello.as_ref().map(|hello| hello.session.clone()) else {
+                if self.workers.get(key).is_some_and(is_usurped) {
+                    return self.send_away(from);
+                }
                 if self.is_of_pigato(key) {
                     return;
                 }
@@ -73,14 +78,17 @@ impl<F: Frame> Broker<F> {
                 return self.reattach_worker(now, key, new.clone());
             }
             let old = old.map_or(String::new(), |hello| hello.session.clone());
+            if !life(&new).is_empty() && self.keeps_worker(now, key) {
+                return self.say_taken(from, new);
+            }
             // The new connection has taken over the identity, whoever the earlier holder was.
             self.remove_worker(now, key, Departure::Replaced);
-            if self.displaced.contains(from, &new) {
-                let session = F::from(new.as_bytes());
-                let message = Outgoing::Worker(ToWorker::NameTaken { session });
-                return self.transmits.push(Transmit::plain(from.into(), message));
+            if self.config.reconnect_grace.is_zero() {
+                if self.displaced.contains(from, &new) {
+                    return self.say_taken(from, new);
+                }
+                self.displaced.note(from, &old, &new);
             }
-            self.displaced.note(from, &old, &new);
         }
         let Some(key) = self.register(now, from, Dialect::Omdp, service, hello) else {
             return self.send_away(from);
@@ -91,6 +99,12 @@ impl<F: Frame> Broker<F> {
         }
         self.line_up(key);
         self.dispatch_for(now, key);
+    }
+
+    fn say_taken(&mut self, to: &[u8], session: String) {
+        let session = F::from(session.into_bytes());
+        let message = Outgoing::Worker(ToWorker::NameTaken { session });
+        self.transmits.push(Transmit::plain(to.into(), message));
     }
 
     /// Registers a worker. Returns `None` if its account is over its limit.

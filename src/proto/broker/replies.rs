@@ -13,9 +13,6 @@ use crate::wire::ext::Pace as Told;
 use crate::wire::omdp::{ReplyKind, ToClient, error_for_old};
 use crate::wire::{Body, Dialect, Frame, mdp, pigato};
 
-/// Maximum of bytes that are kept in the reply log of one client.
-const MAX_KEPT: usize = 64 * 1024 * 1024;
-
 impl<F: Frame> Broker<F> {
     pub(super) fn on_reply(
         &mut self,
@@ -172,7 +169,9 @@ impl<F: Frame> Broker<F> {
                 kind,
                 body,
             };
-            self.logs.keep(client_key, entry);
+            if !self.logs.keep(client_key, entry) && !self.stretch_log(client_key) {
+                self.give_up_log(client_key);
+            }
             return;
         }
         self.pass_reply(client_key, rid, part, kind, body);
@@ -198,12 +197,12 @@ impl<F: Frame> Broker<F> {
                 body: body.clone(),
             };
             if client.absence.is_some() {
-                if self.logs.keep(key, entry) > MAX_KEPT {
+                if !self.logs.keep(key, entry) && !self.stretch_log(key) {
                     self.end_absence(key);
                 }
                 return;
             }
-            if self.logs.sent(key, entry) > MAX_KEPT {
+            if !self.logs.sent(key, entry) && !self.stretch_log(key) {
                 self.give_up_log(key);
             }
         }
@@ -224,7 +223,8 @@ impl<F: Frame> Broker<F> {
     /// lacks.
     #[cold]
     fn give_up_log(&mut self, key: ClientKey) {
-        self.logs.remove(key);
+        self.logs.clear(key);
+        self.settle_log(key);
         if let Some(client) = self.clients.get_mut(key) {
             client.log_is_incomplete = true;
             client.started = None;

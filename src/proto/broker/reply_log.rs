@@ -28,6 +28,16 @@ impl<F: Frame> Entry<F> {
     }
 }
 
+/// So much is kept for each client without being charged: more than it leaves without an acknowledgement, unless
+/// what it gets is large.
+const FREE: usize = 256 * 1024;
+
+/// By how much an allowance grows at least.
+const STEP: usize = 1024 * 1024;
+
+/// How much is kept for a client at most.
+const MOST: usize = 64 * 1024 * 1024;
+
 /// The log of one client.
 #[derive(Debug)]
 struct ReplyLog<F> {
@@ -36,6 +46,8 @@ struct ReplyLog<F> {
     /// Messages that earlier connections may have lost, and those since, by the id of the request.
     lost: HashMap<Box<[u8]>, Vec<Entry<F>>>,
     bytes: usize,
+    /// How much it may be, of which all beyond [`FREE`] is on the client's account.
+    allowance: usize,
 }
 
 impl<F> Default for ReplyLog<F> {
@@ -44,6 +56,7 @@ impl<F> Default for ReplyLog<F> {
             sent: VecDeque::new(),
             lost: HashMap::new(),
             bytes: 0,
+            allowance: FREE,
         }
     }
 }
@@ -64,21 +77,45 @@ impl<F: Frame> ReplyLogs<F> {
         &mut self.0[client.0]
     }
 
-    /// Records a message that is about to be sent. Returns the bytes kept for the client.
-    pub(super) fn sent(&mut self, client: ClientKey, entry: Entry<F>) -> usize {
+    /// Records a message that is about to be sent. False if the log exceeds the client's allowance.
+    pub(super) fn sent(&mut self, client: ClientKey, entry: Entry<F>) -> bool {
         let log = self.log(client);
         log.bytes += entry.cost();
         log.sent.push_back(entry);
-        log.bytes
+        log.bytes <= log.allowance
     }
 
-    /// Keeps a message that cannot be sent now. Returns the bytes kept for the client.
-    pub(super) fn keep(&mut self, client: ClientKey, entry: Entry<F>) -> usize {
+    /// Keeps a message that cannot be sent now. False if the log exceeds the client's allowance.
+    pub(super) fn keep(&mut self, client: ClientKey, entry: Entry<F>) -> bool {
         let log = self.log(client);
         log.bytes += entry.cost();
         let rid = Box::from(&*entry.rid);
         log.lost.entry(rid).or_default().push(entry);
-        log.bytes
+        log.bytes <= log.allowance
+    }
+
+    /// By how much the allowance of a client has to grow; `None` if it is the most already.
+    pub(super) fn lacks(&self, client: ClientKey) -> Option<usize> {
+        let log = self.0.get(client.0)?;
+        (log.bytes <= MOST).then(|| log.bytes.saturating_sub(log.allowance).max(STEP))
+    }
+
+    /// The allowance has grown.
+    pub(super) fn allow(&mut self, client: ClientKey, bytes: usize) {
+        self.log(client).allowance += bytes;
+    }
+
+    /// Takes back what a client does not need of its allowance any more.
+    pub(super) fn take_back(&mut self, client: ClientKey) -> usize {
+        let Some(log) = self.0.get_mut(client.0) else {
+            return 0;
+        };
+        if log.allowance == FREE || log.bytes > log.allowance / 2 {
+            return 0;
+        }
+        let surplus = log.allowance - log.bytes.max(FREE);
+        log.allowance -= surplus;
+        surplus
     }
 
     /// Drops the first `messages` messages, which the client has received.
@@ -130,6 +167,17 @@ impl<F: Frame> ReplyLogs<F> {
         };
         for entry in log.lost.drain().flat_map(|(_, entries)| entries) {
             log.bytes -= entry.cost();
+        }
+    }
+
+    /// Nothing is kept for this client.
+    pub(super) fn clear(&mut self, client: ClientKey) {
+        if let Some(log) = self.0.get_mut(client.0) {
+            let allowance = log.allowance;
+            *log = ReplyLog {
+                allowance,
+                ..ReplyLog::default()
+            };
         }
     }
 

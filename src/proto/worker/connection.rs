@@ -51,7 +51,7 @@ impl<F: Frame> Worker<F> {
     #[cold]
     pub(super) fn name_taken(&mut self, now: Time, session: &[u8]) {
         if *session == *self.session().as_bytes() {
-            self.link.close();
+            self.link.step_aside(now);
             self.lost(now, Loss::NameTaken);
         }
     }
