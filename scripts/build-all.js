@@ -1,6 +1,7 @@
 'use strict';
 // `npm run build:all`: the binaries of all platforms with Linux, built on one of them, optimised, stripped, checked
-// and packed, into dist/; `-- linux-arm64-gnu linux-x64-musl` names some. Prints one table. What it takes is installed
+// and packed, into dist/; `-- linux-arm64-gnu darwin-arm64` names some, and can name those of macOS and Windows, whose
+// recipe has not been seen to end. Prints one table. What it takes is installed
 // outside of the repository (see cross.js); OMDP_CACHE names another place.
 const fs = require('node:fs');
 const path = require('node:path');
@@ -13,14 +14,11 @@ const { seconds } = require('./run.js');
 /** Where the binaries lie, apart from the one that is being worked with. */
 const BINARIES = path.join(root, 'target', 'platforms');
 
-/** Zig has no Windows on arm64 that Rust has, too: that one comes from a machine of its kind. */
-const isBuilt = (/** @type {import('./platforms.js').Platform} */ { os, cpu }) =>
-  os !== 'win32' || cpu === 'x64';
-
 /** @param {string[]} names */
 function chosen(names) {
-  const all = platforms().filter(isBuilt);
-  if (names.length === 0) return all;
+  // The standard library of Rust for Windows on arm64 takes Microsoft's linker.
+  const all = platforms().filter(({ os, cpu }) => os !== 'win32' || cpu === 'x64');
+  if (names.length === 0) return all.filter(({ os }) => os === 'linux');
   return names.map((name) => {
     const found = all.find(({ suffix, triple }) => name === suffix || name === triple);
     if (!found) throw new Error(`"${name}" is none of ${all.map(({ suffix }) => suffix).join(', ')}`);

