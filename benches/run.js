@@ -62,6 +62,10 @@ async function prepare(wanted, chosen, args) {
   const skipped = [];
   for (const system of wanted) {
     if (!chosen.some((scenario) => scenario.suits(system))) continue;
+    if (args.transport === 'ipc' && !system.ipc) {
+      skipped.push({ system: system.name, reason: 'it has no ipc' });
+      continue;
+    }
     try {
       const { version, conf } = await system.prepare(args);
       ready.push({ ...system, version, conf });

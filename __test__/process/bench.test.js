@@ -51,6 +51,30 @@ test('a small run of the benchmark measures, checks and reports', async (t) => {
   assert.match(await fs.readFile(chart, 'utf8'), /^<svg .*zmq-omdp 1\.0/s);
 });
 
+test('several clients, large bodies, little traffic and Unix sockets can be measured', async (t) => {
+  const dir = await fs.mkdtemp(path.join(os.tmpdir(), 'omdp-bench-'));
+  t.after(() => fs.rm(dir, { recursive: true, force: true }));
+  const json = path.join(dir, 'results.json');
+  const only = ['seq-2', 'large-10-1', 'trickle-100', ...(process.platform === 'win32' ? [] : ['window'])];
+  const args = [
+    '--only',
+    only.join(),
+    '--rounds',
+    '1',
+    '--count',
+    'small',
+    '--systems',
+    'ours',
+    '--json',
+    json,
+  ];
+  const transport = process.platform === 'win32' ? [] : ['--transport', 'ipc'];
+  await run(process.execPath, [BENCH, ...args, ...transport]);
+  const results = JSON.parse(await fs.readFile(json, 'utf8'));
+  assert.deepEqual([results.failed, results.skipped], [[], []]);
+  assert.deepEqual(results.scenarios.map(({ name }) => name).sort(), only.sort());
+});
+
 test('what the benchmark does not know it refuses', async () => {
   for (const args of [['--only', 'nothing'], ['--systems', 'nobody'], ['--rounds', '0'], ['--fast']]) {
     await assert.rejects(run(process.execPath, [BENCH, ...args]), ({ code, stderr }) => {

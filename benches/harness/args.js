@@ -7,6 +7,7 @@ const HELP = `npm run bench -- [options]
   --only a,b        these scenarios or groups of scenarios (${'`'}--list${'`'} names them); all of them otherwise
   --systems a,b     these systems; all of them otherwise
   --observed        this package alone, beside itself with everything that observes it switched on
+  --transport ipc   over Unix sockets in place of tcp, the systems that can
   --rounds N        how often each is measured, in turns (5)
   --seconds S       how long one measurement lasts, about (2)
   --count small|N   so many requests in place of a time; "small" only tries everything out
@@ -38,6 +39,7 @@ function readArgs(argv) {
         only: { type: 'string' },
         systems: { type: 'string' },
         observed: { type: 'boolean', default: false },
+        transport: { type: 'string', default: 'tcp' },
         rounds: { type: 'string', default: '5' },
         seconds: { type: 'string', default: '2' },
         count: { type: 'string' },
@@ -56,6 +58,8 @@ function readArgs(argv) {
     throw new Usage(`${error.message}\n\n${HELP}`);
   }
   const small = values.count === 'small';
+  if (!['tcp', 'ipc'].includes(values.transport))
+    throw new Usage(`--transport must be tcp or ipc, got ${values.transport}`);
   return {
     ...values,
     only: names(values.only),

@@ -32,7 +32,8 @@ class Cluster {
   /** Starts a further process, of this system or another. @param {string} role @param {object} [conf] */
   async launch(role, conf, system = this.#system) {
     this.ports ??= [await freePort(), await freePort()];
-    const all = { service: 'echo', kind: 'echo', ...system.conf, ...conf, ports: this.ports };
+    const { transport } = this.args;
+    const all = { service: 'echo', kind: 'echo', ...system.conf, ...conf, ports: this.ports, transport };
     const what = `${role} of ${system.name}`;
     const spec = system.launch?.(role, all) ?? {};
     let child;
@@ -47,7 +48,7 @@ class Cluster {
   /**
    * Executes an operation of the client. Checks that every reply was right and that the worker handled
    * exactly the requests that were made.
-   * @param {'window' | 'seq' | 'stream' | 'hold'} op
+   * @param {'window' | 'seq' | 'stream' | 'hold' | 'trickle'} op
    * @param {object} params
    */
   async measure(op, params, client = this.client) {
@@ -65,6 +66,23 @@ class Cluster {
     if (handled !== requests)
       throw new Error(`the worker handled ${handled} requests in place of ${requests}`);
     return result;
+  }
+
+  /**
+   * Executes an operation of several clients at the same time, with the checks of measure().
+   * @param {'seq'} op @param {{ count: number }} params of each
+   * @param {any[]} clients
+   */
+  async measureAll(op, params, clients) {
+    const before = await this.#handled();
+    const results = await Promise.all(clients.map((client) => this.#bounded(op, params, client)));
+    const handled = (await this.#handled()) - before;
+    const wrong = results.find((result) => result.wrong > 0 || result.count !== params.count);
+    if (wrong) throw new Error(`${wrong.wrong} replies are wrong, the first: ${wrong.firstWrong ?? '?'}`);
+    const requests = params.count * clients.length;
+    if (handled !== requests)
+      throw new Error(`the worker handled ${handled} requests in place of ${requests}`);
+    return results;
   }
 
   async #handled() {

@@ -34,6 +34,7 @@ const ANSWERS = {
   seq: ops.seq,
   stream: ops.stream,
   hold: ops.hold,
+  trickle: ops.trickle,
 };
 
 const loop = monitorEventLoopDelay({ resolution: 1 });

@@ -89,6 +89,34 @@ function seq(client, { count, bytes, binary = false }) {
   }
 }
 
+/** Makes `count` requests, `rate` of them a second at equal intervals, however long the replies take. */
+function trickle(client, { count, rate }) {
+  return new Promise((resolve) => {
+    const start = performance.now();
+    let sent = 0;
+    let received = 0;
+    let wrong = 0;
+    let firstWrong;
+    const done = (error, reply) => {
+      if (error !== null || reply !== 'foo') {
+        wrong += 1;
+        firstWrong ??= String(error ?? reply).slice(0, 200);
+      }
+      received += 1;
+      progress.received = received;
+      const seconds = (performance.now() - start) / 1000;
+      if (received === count) resolve({ count, seconds, wrong, firstWrong });
+    };
+    const next = () => {
+      sent += 1;
+      progress.sent = sent;
+      client.request('foo', done);
+      if (sent < count) setTimeout(next, Math.max(0, start + (sent * 1000) / rate - performance.now()));
+    };
+    next();
+  });
+}
+
 /** Makes one request with a reply of `parts` numbered partials and a final. */
 function stream(client, { parts }) {
   return new Promise((resolve) => {
@@ -124,4 +152,4 @@ function hold(client, { count }) {
   return window(client, { count: 1, depth: 1 });
 }
 
-module.exports = { hold, progress, seq, stream, window };
+module.exports = { hold, progress, seq, stream, trickle, window };

@@ -17,6 +17,10 @@ const EXTRAS = {
   brokerCpu: ['CPU µs of the broker'],
   workerCpu: ['of the worker'],
   clientCpu: ['of the client'],
+  brokerPeakMiB: ["broker's peak, MiB"],
+  brokerCpuPercent: ['of it the broker'],
+  workerCpuPercent: ['the worker'],
+  clientCpuPercent: ['the client'],
   windowUs: ['µs, 1000 in flight'],
   windowBrokerCpu: ['CPU µs of the broker, 1000 in flight'],
 };

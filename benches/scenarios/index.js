@@ -5,6 +5,8 @@ const { Usage } = require('../harness/args.js');
 const scenarios = [
   ...require('./window.js'),
   ...require('./seq.js'),
+  ...require('./large.js'),
+  ...require('./trickle.js'),
   ...require('./stream.js'),
   ...require('./loop.js'),
   ...require('./scale.js'),

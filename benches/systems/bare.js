@@ -3,6 +3,7 @@
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
+const { address } = require('../harness/address.js');
 const { root } = require('../../scripts/platforms.js');
 const { Skip } = require('./skip.js');
 
@@ -13,6 +14,7 @@ module.exports = {
   name: 'bare',
   title: 'bare libzmq in Rust',
   can: ['text', 'parts', 'bytes', 'sink'],
+  ipc: true,
 
   async prepare() {
     const manifest = path.join(root, 'benches', 'bare', 'Cargo.toml');
@@ -24,7 +26,7 @@ module.exports = {
     return { version: `libzmq ${require('../..').version}`, conf: {} };
   },
 
-  launch(role, { ports: [port] }) {
-    return { lines: [PROGRAM, role, `tcp://127.0.0.1:${port}`] };
+  launch(role, { ports: [port], transport }) {
+    return { lines: [PROGRAM, role, address(transport, port)] };
   },
 };

@@ -3,9 +3,10 @@
 // for the benchmark's process, and `broker`, `worker` and `client` for separate processes, or `launch` for
 // other programs.
 //
-// Values of `can`: text (requests and replies), parts (many partials for a request), bytes (Buffers),
-// listeners (streams with listeners), loop (the broker runs in a Node.js process), hold (requests may wait in
-// the broker), fleet. `asked`: the system takes part only if it is named.
+// Values of `can`: text (requests and replies), paced (requests at a given rate), parts (many partials for a
+// request), bytes (Buffers), listeners (streams with listeners), loop (the broker runs in a Node.js process),
+// hold (requests may wait in the broker), fleet. `asked`: the system takes part only if it is named. `ipc`: it
+// can use Unix sockets.
 const { Usage } = require('../harness/args.js');
 
 const systems = [
@@ -18,6 +19,7 @@ const systems = [
   require('./pigato.js'),
   require('./nats.js'),
   require('./zeromq.js'),
+  require('./grpc.js'),
   require('./bare.js'),
 ];
 

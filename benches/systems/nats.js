@@ -18,7 +18,7 @@ const connect = ({ nats, ports }) => require(nats).connect({ servers: `127.0.0.1
 module.exports = {
   name: 'nats',
   title: 'NATS',
-  can: ['text', 'parts', 'bytes'],
+  can: ['text', 'paced', 'parts', 'bytes'],
 
   async prepare() {
     const ask = (program) => spawnSync(program, ['--version'], { encoding: 'utf8' });

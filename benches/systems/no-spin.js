@@ -9,9 +9,9 @@ module.exports = {
   ...ours,
   name: 'no-spin',
   title: 'zmq-omdp 1.0, spin 0',
-  can: ['text'],
+  can: ['text', 'paced'],
   /** The scenarios in which it makes a difference, or must not. */
-  only: ['window', 'seq'],
+  only: ['window', 'seq', 'seq-2', 'seq-4', 'trickle-1', 'trickle-10', 'trickle-100', 'trickle-1000'],
 
   async prepare() {
     const { Broker } = require('../..');

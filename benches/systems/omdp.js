@@ -2,10 +2,12 @@
 // The roles of zmq-omdp, as its users write them. The API is that of 0.0.92, so the code also drives 0.0.92
 // and, except for the start of a broker, PIGATO.
 
+const { address } = require('../harness/address.js');
+
 /** For requests that have to remain in the broker. */
 const NO_TIMEOUT = { timeout: -1 };
 
-const endpoint = ({ ports }) => `tcp://127.0.0.1:${ports[0]}`;
+const endpoint = ({ ports, transport }) => address(transport, ports[0]);
 
 /**
  * @param {(conf: any) => any} load returns the package

@@ -14,7 +14,8 @@ function load({ original }) {
 module.exports = {
   name: 'original',
   title: 'zmq-omdp 0.0.92',
-  can: ['text', 'parts', 'bytes', 'listeners', 'loop', 'hold'],
+  can: ['text', 'paced', 'parts', 'bytes', 'listeners', 'loop', 'hold'],
+  ipc: true,
 
   async prepare({ original }) {
     if (original === undefined) throw new Skip('say where a zmq-omdp 0.0.92 is, with --original PATH');

@@ -9,7 +9,8 @@ const load = () => require(path.join(__dirname, '..', '..'));
 module.exports = {
   name: 'ours',
   title: 'zmq-omdp 1.0',
-  can: ['text', 'parts', 'bytes', 'listeners', 'loop', 'hold', 'fleet'],
+  can: ['text', 'paced', 'parts', 'bytes', 'listeners', 'loop', 'hold', 'fleet'],
+  ipc: true,
 
   async prepare() {
     const { version } = require('../../package.json');

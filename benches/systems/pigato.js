@@ -26,7 +26,7 @@ module.exports = {
   name: 'pigato',
   title: 'PIGATO',
   // Without `hold`: a client whose broker is busy for some seconds closes its socket and loses the requests.
-  can: ['text', 'parts', 'bytes', 'listeners', 'loop'],
+  can: ['text', 'paced', 'parts', 'bytes', 'listeners', 'loop'],
 
   async prepare() {
     // 0.0.47 is the last version; some registries have only the previous one, whose request path is

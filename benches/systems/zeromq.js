@@ -1,12 +1,13 @@
 'use strict';
 // zeromq.js alone: its Proxy between two Dealers, each used as its README shows. There are no ids, JSON or
 // heartbeats: with one worker, replies arrive in the order of the requests.
+const { address } = require('../harness/address.js');
 
 /** No limits, as in the other systems: dropped messages would not be measured. */
 const UNLIMITED = { sendHighWaterMark: 0, receiveHighWaterMark: 0, linger: 0 };
 
-const front = ({ ports }) => `tcp://127.0.0.1:${ports[0]}`;
-const back = ({ ports }) => `tcp://127.0.0.1:${ports[1]}`;
+const front = ({ ports, transport }) => address(transport, ports[0]);
+const back = ({ ports, transport }) => address(transport, ports[1]);
 
 function fail(error) {
   process.stderr.write(`${error.stack}\n`);
@@ -21,7 +22,8 @@ async function receive(socket, take) {
 module.exports = {
   name: 'zeromq',
   title: 'zeromq.js',
-  can: ['text', 'parts', 'bytes', 'loop'],
+  can: ['text', 'paced', 'parts', 'bytes', 'loop'],
+  ipc: true,
 
   async prepare() {
     return { version: require('zeromq/package.json').version, conf: {} };
