@@ -77,7 +77,7 @@ function readmeOf(platform) {
     `# ${platform.name}`,
     '',
     `The native part of \`${name}\` for ${platform.title} (\`${platform.triple}\`).`,
-    `Not to be installed by itself: it comes with \`npm install ${name}\` where it fits.`,
+    `\`npm install ${name}\` installs it on this platform; do not install it directly.`,
     '',
   ].join('\n');
 }

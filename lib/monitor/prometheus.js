@@ -91,7 +91,7 @@ class Exposition {
 /** @param {Exposition} out @param {ServiceNumbers} numbers @param {string} service */
 function serviceNumbers(out, { counters, latency }, service) {
   const labels = { service };
-  out.counter('omdp_requests', 'Requests that came.', counters.requests, labels);
+  out.counter('omdp_requests', 'Received requests.', counters.requests, labels);
   out.counter('omdp_replies', 'Requests that ended with a final.', counters.replies, labels);
   out.counter(
     'omdp_failures',
@@ -99,8 +99,8 @@ function serviceNumbers(out, { counters, latency }, service) {
     counters.failures,
     labels,
   );
-  out.counter('omdp_partials', 'Parts of replies.', counters.partials, labels);
-  out.counter('omdp_cancellations', 'Requests that their clients gave up.', counters.cancelled, labels);
+  out.counter('omdp_partials', 'Partials of replies.', counters.partials, labels);
+  out.counter('omdp_cancellations', 'Requests that were cancelled.', counters.cancelled, labels);
   out.counter('omdp_retries', 'Second and later starts of requests.', counters.retried, labels);
   out.counter('omdp_request_bytes', 'Data and options of requests.', counters.bytesIn, labels);
   out.counter('omdp_reply_bytes', 'Parts and finals of replies.', counters.bytesOut, labels);
@@ -119,7 +119,7 @@ function workers(out, { workers: all }, maxWorkers) {
   const put = (labels, { ended, failed, running }) => {
     out.counter('omdp_worker_requests', 'Requests that the worker answered.', ended, labels);
     out.counter('omdp_worker_failures', 'Those that it answered with an error value.', failed, labels);
-    out.gauge('omdp_worker_running', 'Requests in the hands of the worker.', running, labels);
+    out.gauge('omdp_worker_running', 'Requests that the worker runs.', running, labels);
   };
   /** @type {Set<string>} */
   const shown = new Set();
@@ -139,7 +139,7 @@ function processNumbers(out) {
   out.counter('process_cpu_seconds', 'Processor time of the process.', (user + system) / 1e6);
   out.gauge('process_resident_memory_bytes', 'Resident memory of the process.', process.memoryUsage.rss());
   const started = Date.now() / 1000 - process.uptime();
-  out.gauge('process_start_time_seconds', 'When the process was started, in seconds since 1970.', started);
+  out.gauge('process_start_time_seconds', 'Start time of the process, in seconds since 1970.', started);
 }
 
 /**
@@ -164,7 +164,7 @@ function render(stats, { openMetrics, version, maxWorkers }) {
       service.oldest / 1000,
       labels,
     );
-    out.gauge('omdp_running_requests', 'Requests in the hands of workers.', service.running, labels);
+    out.gauge('omdp_running_requests', 'Requests that workers run.', service.running, labels);
   }
   const labels = { service: OTHER };
   const present = rest.flatMap((row) => row.present ?? []);
@@ -185,9 +185,9 @@ function render(stats, { openMetrics, version, maxWorkers }) {
   serviceNumbers(out, { counters: { ...all, ...ended }, latency }, OTHER);
   workers(out, stats, maxWorkers);
   for (const [dialect, numbers] of Object.entries(stats.dialects)) {
-    out.gauge('omdp_peers', 'Peers that are there.', numbers.workers, { dialect, role: 'worker' });
+    out.gauge('omdp_peers', 'Registered peers.', numbers.workers, { dialect, role: 'worker' });
     out.gauge('omdp_peers', '', numbers.clients, { dialect, role: 'client' });
-    out.counter('omdp_messages', 'Messages that came.', numbers.messages, { dialect });
+    out.counter('omdp_messages', 'Received messages.', numbers.messages, { dialect });
   }
   const { counters, refusals } = stats;
   out.counter(
