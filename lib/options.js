@@ -198,7 +198,9 @@ const TRANSPORTS = [/^tcp:\/\/[^/]+:[0-9]+$/, /^ipc:\/\/./, /^inproc:\/\/./, /^t
  * @param {string} what
  */
 function checkTransport(endpoint, what) {
-  if (TRANSPORTS.some((transport) => transport.test(endpoint))) return;
+  const [, port] = /^tcp:.*:([0-9]+)$/.exec(endpoint) ?? [];
+  const isPort = port === undefined || (Number(port) > 0 && Number(port) < 65536);
+  if (isPort && TRANSPORTS.some((transport) => transport.test(endpoint))) return;
   throw outOfRange(endpoint, what, 'tcp://host:port, tcp+srv://name, ipc://path or inproc://name');
 }
 

@@ -166,6 +166,9 @@ test('an endpoint that nobody can use is refused at once, and the others stay', 
     name: 'RangeError',
     message: /^endpoint must be tcp\+srv:\/\/ and the name of SRV records, which have the port, got /,
   });
+  for (const port of [0, 65536]) {
+    assert.throws(() => c.setEndpoints(`tcp://127.0.0.1:${port}`), { name: 'RangeError' });
+  }
   assert.deepEqual(c.endpoints, [endpoint]);
   const secured = new Client(endpoint, { plainUsername: 'u', plainPassword: 'p' });
   assert.throws(() => secured.setEndpoints('inproc://a'), {
@@ -181,7 +184,11 @@ test('one that cannot be opened is told by an event', async (t) => {
   await c.start();
   const path = `ipc:///${'p'.repeat(200)}`;
   const told = once(c, 'unreachable');
+  const since = performance.now();
   c.setEndpoints([...peers.endpoints, path]);
   const [{ endpoint, code }] = await told;
   assert.deepEqual([endpoint, code], [path, 'ENAMETOOLONG']);
+  // Attempts are repeated after 0.1 s, and the event after 1 s.
+  await once(c, 'unreachable');
+  assert.ok(performance.now() - since >= 1000);
 });
