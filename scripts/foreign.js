@@ -8,6 +8,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { CACHE, pythonTools } = require('./cross.js');
+const { hostPlatform } = require('./platforms.js');
 const { npm, run } = require('./run.js');
 
 const NODE = process.env.OMDP_NODE ?? '24';
@@ -21,6 +22,7 @@ const RUST_CPUS = { x64: 'x86_64', arm64: 'aarch64' };
  * @param {import('./platforms.js').Platform} platform @returns {{ command: string[], more: Record<string, string> }}
  */
 function foreignNode(platform) {
+  if (platform.suffix === hostPlatform()?.suffix) return { command: [process.execPath], more: {} };
   if (platform.os === 'win32') return windowsNode(platform);
   if (platform.cpu === 'arm64' && process.arch !== 'arm64') emulate();
   return { command: [platform.libc === 'musl' ? muslNode(platform) : glibcNode(platform)], more: {} };
@@ -49,7 +51,6 @@ function emulate() {
 /** @param {import('./platforms.js').Platform} platform */
 function glibcNode({ cpu }) {
   const node = nodeOfNpm(`node-linux-${cpu}`, 'bin/node');
-  if (cpu === process.arch) return node;
   const loader = '/usr/aarch64-linux-gnu/lib/ld-linux-aarch64.so.1';
   debian(
     ['libc6-arm64-cross', 'libstdc++6-arm64-cross'],
