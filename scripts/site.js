@@ -20,15 +20,23 @@ function documentsIn(folder) {
   return names.filter((name) => name.endsWith('.md')).map((name) => path.join(folder, name));
 }
 
-/** Stages a document and the linked files that are no documents. @param {string} file */
+/** @type {Set<string>} */
+const staged = new Set();
+
+/** Stages a document and what it links to. @param {string} file */
 function stage(file) {
+  if (staged.has(file)) return;
+  staged.add(file);
   const text = fs.readFileSync(path.join(root, file), 'utf8');
   const kept = text.split(FENCED);
   const blocks = text.match(FENCED) ?? [];
   const linked = kept.map((prose) =>
     prose.replace(/\]\((?![a-z]+:|#)([^)#\s]+)/g, (link, target) => {
       const full = path.join(root, path.dirname(file), target);
-      if (target.endsWith('.md')) return link.replace(/README\.md$/, 'index.md');
+      if (target.endsWith('.md')) {
+        if (fs.existsSync(full)) stage(path.relative(root, full));
+        return link.replace(/README\.md$/, 'index.md');
+      }
       if (/\.(svg|png)$/.test(target)) {
         copy(path.relative(root, full));
         return link;
@@ -50,7 +58,7 @@ function stage(file) {
 function stageCode(file) {
   const full = path.join(root, file);
   if (fs.statSync(full).isFile()) {
-    const kind = path.extname(file).slice(1) || 'text';
+    const kind = path.extname(file).slice(1).replace('mjs', 'js') || 'text';
     write(`${file}.md`, `# ${file}\n\n\`\`\`\`${kind}\n${fs.readFileSync(full, 'utf8')}\`\`\`\`\n`);
     return '.md';
   }
@@ -64,16 +72,16 @@ function stageCode(file) {
 
 /** @param {string} file @param {string} text */
 function write(file, text) {
-  const staged = path.join(STAGE, 'src', file);
-  fs.mkdirSync(path.dirname(staged), { recursive: true });
-  fs.writeFileSync(staged, text);
+  const full = path.join(STAGE, 'src', file);
+  fs.mkdirSync(path.dirname(full), { recursive: true });
+  fs.writeFileSync(full, text);
 }
 
 /** @param {string} file */
 function copy(file) {
-  const staged = path.join(STAGE, 'src', file);
-  fs.mkdirSync(path.dirname(staged), { recursive: true });
-  fs.copyFileSync(path.join(root, file), staged);
+  const full = path.join(STAGE, 'src', file);
+  fs.mkdirSync(path.dirname(full), { recursive: true });
+  fs.copyFileSync(path.join(root, file), full);
 }
 
 /** @param {string} folder @returns {string[]} the pages, relative to DIST */
