@@ -37,11 +37,13 @@ class Process {
   #lines = [];
   #waiting = [];
 
-  constructor(program, args) {
+  constructor(program, args, descriptors) {
     const file = path.join(__dirname, program);
-    this.child = spawn(process.execPath, [file, JSON.stringify(args)], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const command = [process.execPath, file, JSON.stringify(args)];
+    // A shell gives up the rest of its descriptors for good.
+    const limited = ['sh', '-c', `ulimit -n ${descriptors} && exec "$@"`, 'sh', ...command];
+    const [name, ...rest] = descriptors === undefined ? command : limited;
+    this.child = spawn(name, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.exited = new Promise((resolve) => this.child.on('exit', (code, signal) => resolve(signal ?? code)));
     readline.createInterface({ input: this.child.stdout }).on('line', (line) => {
       this.#lines.push(JSON.parse(line));
@@ -119,16 +121,16 @@ function keysFor(asks) {
 async function play(scenario, scale) {
   const endpoint = freshEndpoint('tcp');
   const processes = [];
-  const run = (program, args) => {
-    const process = new Process(program, args);
+  const run = (program, args, descriptors) => {
+    const process = new Process(program, args, descriptors);
     processes.push(process);
     return process;
   };
   try {
-    const { asks, broker: more, users } = SCENARIOS[scenario];
+    const { asks, broker: more, descriptors, users } = SCENARIOS[scenario];
     const keys = users ? keysFor(asks) : undefined;
     const conf = { ...CONF, ...more, ...keys?.broker };
-    const broker = run('broker.js', { endpoint, conf, asks });
+    const broker = run('broker.js', { endpoint, conf, asks }, descriptors);
     const before = await broker.said('started');
     const bystander = run('bystander.js', { endpoint, keys: keys?.honest });
     await bystander.said('started');
@@ -149,7 +151,7 @@ const ms = (time) => `${time.toFixed(time < 10 ? 1 : 0)} ms`;
 function row({ scenario, growth, honest, events, left }) {
   const told = Object.entries(events).map(([name, count]) => `${name} ${count}`);
   return [
-    scenario.padEnd(20),
+    scenario.padEnd(38),
     `${(growth / MIB).toFixed(0)} MiB`.padEnd(8),
     `${honest.calls} calls, p99 ${ms(honest.p99)}, longest ${ms(honest.longest)}, ${honest.lost.length} lost`.padEnd(
       56,

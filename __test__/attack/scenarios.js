@@ -53,8 +53,8 @@ async function push(socket, bytes) {
 
 /**
  * `broker`: options of the broker. `users`: it has users, and the attacker is one of them, who may call and serve
- * nothing. `asks`: it has an `authorize` callback, which takes its time.
- * @type {Record<string, { about: string, broker?: object, users?: boolean, asks?: boolean,
+ * nothing. `asks`: it has an `authorize` callback, which takes its time. `descriptors`: how many its process may have.
+ * @type {Record<string, { about: string, broker?: object, users?: boolean, asks?: boolean, descriptors?: number,
  *   run(connect: Connect, scale: number, endpoint: string): Promise<void> }>}
  */
 const SCENARIOS = {
@@ -223,6 +223,229 @@ const SCENARIOS = {
       const part = Buffer.concat([Buffer.from([1]), ext.subarray(1, 9)]);
       const body = Buffer.alloc(100 * KIB, '1');
       for (let n = 0; n < 5000 * scale; n += 1) await worker.send(['W', '6', from, rid, '0', body, part]);
+    },
+  },
+  'an announced frame': {
+    about: 'connections that announce a frame of 6 GiB before their handshake, and send it',
+    async run(_connect, scale, endpoint) {
+      const head = Buffer.alloc(9);
+      head[0] = 2;
+      head.writeBigUInt64BE(BigInt(6 * 1024 * MIB), 1);
+      const piece = Buffer.alloc(MIB);
+      for (let n = 0; n < 100 * scale; n += 1) {
+        const socket = await dial(endpoint);
+        socket.write(Buffer.concat([greeting(), head]));
+        for (let sent = 0; sent < 64 && (await push(socket, piece)); sent += 1);
+      }
+    },
+  },
+  'failed handshakes': {
+    about: 'connections with a mechanism that the broker does not have',
+    users: true,
+    async run(_connect, scale, endpoint) {
+      for (let n = 0; n < 5000 * scale; n += 1) {
+        const socket = await dial(endpoint);
+        socket.write(greeting('NULL'));
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        socket.destroy();
+      }
+    },
+  },
+  'few descriptors': {
+    about: '500 silent connections at a broker that may have 100 descriptors',
+    descriptors: 100,
+    broker: { handshakeInterval: 1000, silenceInterval: 1000 },
+    async run(_connect, scale, endpoint) {
+      for (let n = 0; n < 2500 * scale; n += 1) await (n % 2 === 0 ? dial(endpoint) : shake(endpoint));
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    },
+  },
+  'mmi of a user without rights': {
+    about: 'requests to unknown services, then frames with 1500 requests to mmi.services each',
+    users: true,
+    async run(connect, scale) {
+      const socket = connect();
+      for (let n = 0; n < 10_000; n += 1) await socket.send(['C', '2', `s${n}`, `r${n}`, '1', '{}']);
+      const asks = Array.from({ length: 1500 }, (_, n) => part('C', '2', 'mmi.services', `m${n}`, '0', '{}'));
+      for (let n = 0; n < 20 * scale; n += 1) await socket.send([batch(...asks)]);
+    },
+  },
+  'metrics of many services': {
+    about:
+      'requests that wait under 20,000 names, while mmi.metrics, mmi.stats, mmi.directory and $dir are asked for',
+    async run(connect, scale) {
+      const socket = connect();
+      const long = 'n'.repeat(240);
+      for (let n = 0; n < 20_000; n += 1) await socket.send(['C', '2', `${long}${n}`, `r${n}`, '1', '{}']);
+      const asker = connect();
+      const names = ['mmi.metrics', 'mmi.stats', 'mmi.directory', '$dir', 'mmi.clients', 'mmi.events'];
+      for (let n = 0; n < 5000 * scale; n += 1) {
+        await asker.send(['C', '2', names[n % names.length], `m${n}`, '0', '{}']);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    },
+  },
+  'an old worker and a slow reader': {
+    about: 'parts without end of a worker of 0.0.92, which knows no windows, for a client that reads nothing',
+    async run(connect, scale) {
+      const [worker, client] = [connect('old'), connect('reader')];
+      await worker.send(['W', '1', 'old']);
+      await client.send(['C', '2', 'old', 'a1', '1', '{"timeout":-1}']);
+      let request = await worker.receive();
+      while (String(request[1]) !== '2') request = await worker.receive();
+      const [, , from, rid] = request;
+      const body = Buffer.alloc(100 * KIB, '1');
+      for (let n = 0; n < 5000 * scale; n += 1) await worker.send(['W', '6', from, rid, '0', body]);
+    },
+  },
+  'a stranger by the name of the worker': {
+    about: 'a READY under the name of the honest worker, which $dir tells, and away',
+    async run(connect, scale) {
+      const asker = connect();
+      await asker.send(['C', '2', '$dir', 'd', 'null', '{}']);
+      const { honest } = JSON.parse(String((await asker.receive())[4]));
+      for (let n = 0; n < 20 * scale; n += 1) {
+        const thief = connect(honest[0]);
+        await thief.send(['W', '1', 'honest', HELLO.replace('"a"', `"thief${n}.1"`)]);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        await thief.send(['W', '5']);
+        thief.close();
+        await new Promise((resolve) => setTimeout(resolve, 400));
+      }
+    },
+  },
+  'patterns and ranges': {
+    about:
+      'workers of patterns and versions, requests for ranges of them, and a worker of * that comes and goes',
+    async run(connect, scale) {
+      const hello = (n) => JSON.stringify({ ...JSON.parse(HELLO), session: `p${n}.1`, pattern: n % 2 === 0 });
+      for (let n = 0; n < 300; n += 1)
+        await connect(`v${n}`).send(['W', '1', n % 2 === 0 ? `p${n}*` : `lib@1.${n}.0`, hello(n)]);
+      const client = connect();
+      for (let n = 0; n < 20_000 * scale; n += 1) {
+        const range = `lib@>=1.${n % 400}.0 <2 || ^${n % 7}.1 || ~1.${n}`;
+        await client.send(['C', '2', n % 3 === 0 ? `q${n}` : range, `r${n}`, '1', '{}']);
+      }
+      for (let n = 0; n < 20 * scale; n += 1) {
+        const all = connect(`all${n}`);
+        await all.send(['W', '1', 'q*', hello(2 * n)]);
+        await all.send(['W', '5']);
+      }
+    },
+  },
+  'requests to all workers': {
+    about: 'requests to 200 workers each, none of which answers',
+    async run(connect, scale) {
+      for (let n = 0; n < 200; n += 1) await connect(`a${n}`).send(['W', '1', 'all', HELLO]);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const client = connect();
+      for (let n = 0; n < 2000 * scale; n += 1)
+        await client.send(['C', '2', 'mmi.all:all', `r${n}`, '1', '{}', EXT]);
+    },
+  },
+  'priorities and keys': {
+    about: 'requests with ever other priorities, keys and workers, in options of 60 kB',
+    async run(connect, scale) {
+      const pad = 'x'.repeat(60_000);
+      for (let n = 0; n < 50; n += 1) await connect(`k${n}`).send(['W', '1', 'keyed', HELLO]);
+      const client = connect();
+      for (let n = 0; n < 20_000 * scale; n += 1) {
+        const opts = { priority: n % 256, key: `${n}`, worker: n % 5 === 0 ? `k${n % 60}` : undefined };
+        const headers = n % 20 === 0 ? { pad } : undefined;
+        await client.send(['C', '2', 'keyed', `r${n}`, '1', JSON.stringify({ ...opts, headers })]);
+      }
+    },
+  },
+  'streams that never end': {
+    about:
+      'requests whose data are streams, chunks of them beyond what was asked for, to a worker that reads nothing',
+    async run(connect, scale) {
+      const [worker, client] = [connect('deaf'), connect('streamer')];
+      const { packed, ...hello } = JSON.parse(HELLO);
+      await worker.send(['W', '1', 'deaf', JSON.stringify({ ...hello, concurrency: -1, streams: true })]);
+      await client.send(['C', '1', JSON.stringify({ ...hello, session: 'b', streams: true })]);
+      // The flag of a stream.
+      const ext = Buffer.from([0x20, ...EXT.subarray(1)]);
+      const body = Buffer.alloc(100 * KIB, '1');
+      for (let n = 0; n < 100 * scale; n += 1)
+        await client.send(['C', '2', 'deaf', `s${n}`, 'null', '{}', ext]);
+      const at = Buffer.alloc(9);
+      for (let n = 0; n < 5000 * scale; n += 1) {
+        at.writeUInt32BE(Math.floor(n / 100), 5);
+        await client.send(['C', '18', `s${n % 100}`, body, at]);
+      }
+    },
+  },
+  'coming and going': {
+    about:
+      'READYs and goodbyes, hellos and goodbyes, and a worker that changes how much it takes with each message',
+    async run(connect, scale) {
+      const socket = connect('flapper');
+      for (let n = 0; n < 10_000 * scale; n += 1) {
+        await socket.send(['W', '1', `f${n % 50}`, HELLO.replace('"a"', `"f${n}.1"`)]);
+        const again = { ...JSON.parse(HELLO), session: `f${n}.1`, concurrency: n % 2 };
+        await socket.send(['W', '1', `f${n % 50}`, JSON.stringify(again)]);
+        await socket.send(['W', '5']);
+        await socket.send(['C', '1', HELLO.replace('"a"', `"g${n}.1"`)]);
+        await socket.send(['C', '5']);
+      }
+    },
+  },
+  'ids used twice': {
+    about: 'requests whose id is in use, cancels and credits of requests that never were, in frames of many',
+    async run(connect, scale) {
+      const socket = connect();
+      await socket.send(['C', '1', HELLO]);
+      const twice = Array.from({ length: 500 }, (_, n) => [
+        part('C', '2', 'nobody', `r${n % 3}`, '1', '{}'),
+        part('C', '8', `x${n}`),
+        part('C', '9', `x${n}`, '1000000'),
+      ]).flat();
+      for (let n = 0; n < 500 * scale; n += 1) await socket.send([batch(...twice)]);
+    },
+  },
+  'lists of requests that are none': {
+    about: 'RETURNs and GOs with as many tokens and ids as a frame may have',
+    async run(connect, scale) {
+      const [worker, client] = [connect('returner'), connect('goer')];
+      await worker.send(['W', '1', 'lists', HELLO]);
+      await client.send(['C', '1', HELLO]);
+      const tokens = Buffer.alloc(32_768, 1);
+      const rids = Buffer.alloc(32_766, Buffer.from([0, 1, 65]));
+      for (let n = 0; n < 5000 * scale; n += 1) {
+        await worker.send(['W', '9', tokens]);
+        await client.send(['C', '12', rids]);
+      }
+    },
+  },
+  'a worker that takes all and dies': {
+    about:
+      'requests that wait by the ten thousands, to a worker that takes any number and goes, again and again',
+    async run(connect, scale) {
+      const client = connect();
+      for (let n = 0; n < 100_000 * scale; n += 1)
+        await client.send(['C', '2', 'greedy', `r${n}`, '1', '{"timeout":-1}']);
+      for (let n = 0; n < 20 * scale + 1; n += 1) {
+        const worker = connect(`greedy${n}`);
+        const hello = { ...JSON.parse(HELLO), session: '', concurrency: -1 };
+        await worker.send(['W', '1', 'greedy', JSON.stringify(hello)]);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        worker.close();
+      }
+    },
+  },
+  'other dialects': {
+    about: 'requests of PIGATO and MDP, partials of MDP 0.2 that nobody asked for, and JSON to be bridged',
+    async run(connect, scale) {
+      const [mdp, worker, pigato] = [connect(), connect('mdp2'), connect()];
+      await worker.send(['', 'MDPW02', '\u0001', 'bridge']);
+      const body = `[${'"ab",'.repeat(1000)}1]`;
+      for (let n = 0; n < 10_000 * scale; n += 1) {
+        await mdp.send(['MDPC02', '\u0001', `b${n % 10}`, body]);
+        await worker.send(['', 'MDPW02', '\u0004', 'nobody', '', body]);
+        await pigato.send(['C', 'C', '', `p${n}`, body]);
+        await pigato.send(['C', '2', 'bridge', `p${n}`, body, '{"retry":1}']);
+      }
     },
   },
 };

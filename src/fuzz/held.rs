@@ -70,8 +70,9 @@ pub(super) fn run(data: &[u8]) {
 impl Scene for Live {
     fn step(&mut self, input: &mut Input) {
         let from = PEERS[input.below(PEERS.len())];
-        match input.below(8) {
+        match input.below(9) {
             0 => self.gone(from),
+            2 => self.keep(from, input),
             1 => self.advance(Duration::from_millis(u64::from(input.byte()) * 40)),
             _ => {
                 let id: RoutingId = from.into();
@@ -116,9 +117,26 @@ impl Scene for Live {
 
 impl Live {
     fn gone(&mut self, peer: &[u8]) {
+        self.broker.handle_backlog(self.now, peer, 0);
+        self.broker.handle_ready(self.now, peer, 0);
         self.broker.handle_gone(self.now, peer);
         self.broker.handle_address(&peer.into(), None);
         self.known.remove(peer);
+    }
+
+    /// The driver keeps bytes of this peer, or for it.
+    fn keep(&mut self, peer: &[u8], input: &mut Input) {
+        let bytes = (256 << 10) - 1 + (1 << input.below(16));
+        let bytes = [0, bytes][input.below(2)];
+        match input.below(3) {
+            0 => {
+                self.broker.handle_backlog(self.now, peer, bytes);
+            }
+            1 => {
+                self.broker.handle_ready(self.now, peer, bytes);
+            }
+            _ => self.broker.handle_new_connection(self.now, peer),
+        }
     }
 
     fn advance(&mut self, by: Duration) {

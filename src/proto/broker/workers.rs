@@ -84,7 +84,7 @@ pub(super) struct Owed {
 const MAX_OWED: usize = 256;
 
 /// Maximum of requests of one worker, whatever its hello states: all of them end at once when it dies.
-const MAX_RUNNING: usize = 16_384;
+const MAX_RUNNING: usize = 4096;
 
 /// A worker with this many bytes of requests is given none ahead of need.
 const MAX_AHEAD: usize = 1024 * 1024;
