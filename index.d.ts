@@ -966,6 +966,12 @@ export interface WorkerConf extends PeerConf, ClientSecurity {
    */
   reconnectMax?: number;
   /**
+   * How long a lost broker may be absent, in ms, before its requests are given up: those that may have run end with
+   * `B_LOST`, and running handlers are cancelled. At least `liveness` times `heartbeat`.
+   * @defaultValue 60000
+   */
+  brokerGrace?: number;
+  /**
    * The number of brokers behind a host name in an endpoint: one, whose addresses are tried in turn, or one
    * at each of its addresses, followed as they change.
    * @defaultValue 'one'
@@ -1292,6 +1298,12 @@ export interface ClientConf extends PeerConf, ClientSecurity {
    * @defaultValue 30000
    */
   reconnectMax?: number;
+  /**
+   * How long a lost broker may be absent, in ms, before its requests are given up: those that may have run end with
+   * `B_LOST`, and running handlers are cancelled. At least `liveness` times `heartbeat`.
+   * @defaultValue 60000
+   */
+  brokerGrace?: number;
   /**
    * The number of brokers behind a host name in an endpoint: one, whose addresses are tried in turn, or one
    * at each of its addresses, followed as they change.

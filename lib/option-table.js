@@ -411,6 +411,17 @@ const OPTIONS = [
     flag: { only: 'none' },
   },
   {
+    name: 'brokerGrace',
+    of: ['worker', 'client'],
+    type: 'number',
+    min: 0,
+    max: MAX_MS,
+    unit: 'ms',
+    value: 60_000,
+    help: 'how long a lost broker may be away before what it had is given up, `liveness` times `heartbeat` at least',
+    more: 'See [broker.md](broker.md#restart)',
+  },
+  {
     name: 'version',
     of: ['worker'],
     type: 'version',

@@ -72,8 +72,10 @@ const SCENARIOS = {
   'slow-lines': { data: 100_000, ...network((relay) => relay.slow(4096), [300, 1000]) },
 };
 
-/** Everybody lives, so every request ends with its reply. */
+/** What dies knew nothing that others do not know, so every request ends with its reply. */
 const LOSSLESS = {
+  // And so what was under way ends with no code at all.
+  'kill-broker-slowly': { act: (cast) => cast.replace('broker0').then(() => pause(2000)) },
   'cut-clients': network((relay) => relay.cut(), [0], 'client'),
   'cut-workers': network((relay) => relay.cut(), [0], 'worker'),
   'cut-all-fast': {
@@ -86,7 +88,6 @@ const LOSSLESS = {
   'suspend-clients': suspend('client'),
   'suspend-workers': suspend('worker'),
   'suspend-broker': suspend('broker'),
-  // The next broker has to be there within the patience, and a process takes a second to start on a busy machine.
   'stop-broker': { act: (cast) => cast.relieve('broker0').then(() => pause(1000)), liveness: 20 },
   'rolling-restart': roll(),
   'rolling-restart-retry': { ...roll(), retry: 2 },

@@ -23,7 +23,7 @@ describe('a client', () => {
     const children = peers.endpoints.map((endpoint) => runChild(t, program, { endpoint, conf }));
     await Promise.all(children.map((child) => child.said('started')));
     const workers = [peers.worker(echo, conf), peers.worker(echo, conf)];
-    const c = peers.client(conf);
+    const c = peers.client({ ...conf, brokerGrace: patience });
     const ready = [...workers, c].map((peer) => connected(peer, 2));
     await Promise.all([...workers, c].map((peer) => peer.start()).concat(ready));
 

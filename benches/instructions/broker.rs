@@ -83,6 +83,7 @@ impl<F: Frame> Bench<F> {
                 policies: zmq_omdp::proto::broker::Policies::default(),
                 measured_services: 1000,
                 reconnect_grace: Duration::from_secs(1),
+                search: Duration::ZERO,
                 session: "b".into(),
                 max_message: Some(256 << 20),
                 seed: 1,
@@ -145,7 +146,7 @@ impl<F: Frame> Bench<F> {
             match &*message[0] {
                 b"W" => match ToWorker::decode(&mut message).expect("a message to a worker") {
                     given @ ToWorker::Request { .. } => self.given.push_back((to, given)),
-                    ToWorker::Welcome { .. } | ToWorker::Ack(_) => {}
+                    ToWorker::Welcome { .. } | ToWorker::Ack { .. } => {}
                     other => panic!("{other:?}"),
                 },
                 _ => match ToClient::decode(&mut message).expect("a message to a client") {

@@ -193,7 +193,10 @@ impl ClientBench {
         bench.client.start();
         bench.client.handle_up(bench.clock.tick());
         bench.send();
-        bench.receive(ToClient::Welcome { hello: welcome() });
+        bench.receive(ToClient::Welcome {
+            hello: welcome(),
+            roster: None,
+        });
         bench
     }
 

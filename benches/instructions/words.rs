@@ -23,6 +23,7 @@ pub fn link() -> LinkConfig {
         liveness: LIVENESS,
         reconnect: Duration::from_millis(100),
         reconnect_max: Duration::from_secs(30),
+        away: Duration::ZERO,
         seed: 1,
         expect_hello: false,
         max_message: Some(256 << 20),

@@ -105,6 +105,7 @@ pub(super) fn run(data: &[u8]) {
             expiry: (input.below(4) > 0).then_some(Duration::from_secs(60)),
             busy_timeout: Duration::from_secs(900),
             reconnect_grace: Duration::from_secs(1),
+            search: Duration::ZERO,
             limits: match input.below(4) {
                 0 => Limits {
                     queue: 2,

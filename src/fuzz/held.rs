@@ -51,6 +51,7 @@ pub(super) fn run(data: &[u8]) {
             expiry: Some(Duration::from_secs(60)),
             busy_timeout: Duration::from_secs(900),
             reconnect_grace: Duration::from_secs(1),
+            search: Duration::ZERO,
             limits: Limits::default(),
             held: HELD,
             peer_bytes: 64 << 20,

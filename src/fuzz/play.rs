@@ -37,6 +37,7 @@ pub(super) fn link(expect_beats: bool) -> LinkConfig {
         liveness: 3,
         reconnect: Duration::from_millis(100),
         reconnect_max: Duration::from_secs(30),
+        away: Duration::ZERO,
         seed: 0,
         expect_hello: false,
         expect_beats,

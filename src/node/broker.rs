@@ -91,6 +91,9 @@ pub struct BrokerConf {
     pub inproc_user: Option<String>,
 }
 
+/// How long requests of a broker that died are looked for at least: workers may need a while to come back.
+const SEARCH: Duration = Duration::from_secs(5);
+
 /// How long a peer that closed a local connection may take to open another one.
 const LOCAL_GRACE: Duration = Duration::from_millis(100);
 
@@ -271,6 +274,7 @@ impl BrokerCore {
             measured_services: conf.max_measured_services as usize,
             session: format!("{:x}", random()),
             reconnect_grace: self.reconnect_grace(),
+            search: SEARCH,
             limits: Limits {
                 queue: limit(conf.max_queue),
                 queue_bytes: limit(conf.max_queue_bytes),

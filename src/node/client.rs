@@ -48,6 +48,8 @@ pub struct ClientConf {
     pub reconnect: f64,
     /// The longest pause before a reconnect, in ms.
     pub reconnect_max: f64,
+    /// In ms.
+    pub broker_grace: f64,
 }
 
 /// Interval between two checks in [`ClientCore::flush`].
@@ -265,6 +267,7 @@ impl ClientCore {
                 liveness: conf.liveness,
                 reconnect: Duration::from_millis(conf.reconnect as u64),
                 reconnect_max: Duration::from_millis(conf.reconnect_max as u64),
+                away: Duration::from_millis(conf.broker_grace as u64),
                 seed: random(),
                 expect_beats: false,
                 expect_hello: dialect == Dialect::Omdp && conf.security.is_some(),

@@ -58,6 +58,8 @@ pub struct WorkerConf {
     pub reconnect: f64,
     /// The longest pause before a reconnect, in ms.
     pub reconnect_max: f64,
+    /// In ms.
+    pub broker_grace: f64,
     /// How many requests run at the same time; -1 without limit.
     pub concurrency: f64,
     /// How many requests are accepted ahead of need; 0 for none.
@@ -325,6 +327,7 @@ impl WorkerCore {
                 liveness: conf.liveness,
                 reconnect: Duration::from_millis(conf.reconnect as u64),
                 reconnect_max: Duration::from_millis(conf.reconnect_max as u64),
+                away: Duration::from_millis(conf.broker_grace as u64),
                 seed: random(),
                 expect_hello: false,
                 // An inproc endpoint may be bound later; its broker is a 1.x one, which sends a

@@ -21,6 +21,7 @@ mod request;
 mod resume;
 mod retire;
 mod retry;
+mod roster;
 
 pub use machine::ClientCommand;
 pub use notice::ClientNotice;
@@ -35,6 +36,7 @@ use crate::wire::{Dialect, Form, Frame};
 use pending::{Pending, Stage};
 use request::Tell;
 use retry::Cause;
+use roster::Roster;
 use std::collections::BTreeSet;
 
 /// Configuration of a client.
@@ -65,11 +67,16 @@ pub struct Client<F> {
     deadlines: Deadlines<u64>,
     /// Requests in the stage [`Unknown`](pending::Stage::Unknown), by the time at which they are given up.
     unknown: BTreeSet<(Time, u64)>,
+    /// Which workers the broker has, and the last one that was lost had.
+    roster: Option<Box<Roster>>,
+    lost_roster: Option<Box<Roster>>,
     /// Replies that were not acknowledged to the broker of this connection.
     unacknowledged: Ack,
     transmits: Vec<ClientMessage<F>>,
     notices: Vec<ClientNotice<F>>,
     connected: bool,
+    /// Whether the broker of this connection has ended it by a DISCONNECT.
+    turned_away: bool,
     /// Whether another peer has the name, so that no broker accepts this life.
     name_taken: bool,
     /// Whether it takes no more requests. Those that have not started are for other brokers.
@@ -89,10 +96,13 @@ impl<F: Frame> Client<F> {
             under_way: None,
             deadlines: Deadlines::new(),
             unknown: BTreeSet::new(),
+            roster: None,
+            lost_roster: None,
             unacknowledged: Ack::default(),
             transmits: Vec::new(),
             notices: Vec::new(),
             connected: false,
+            turned_away: false,
             name_taken: false,
             retiring: false,
             connections: 0,
@@ -112,6 +122,7 @@ impl<F: Frame> Client<F> {
         self.under_way = None;
         self.deadlines = Deadlines::new();
         self.unknown.clear();
+        self.drop_roster();
         self.notices.clear();
         self.say_goodbye(Loss::Stopped);
     }

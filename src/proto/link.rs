@@ -31,6 +31,9 @@ pub struct LinkConfig {
     pub reconnect: Duration,
     /// Maximum of the time between attempts, which doubles with each attempt that finds no broker. Default 30 s.
     pub reconnect_max: Duration,
+    /// How long a lost broker may be away before what it had is given up; the patience with it at least.
+    /// Default 60 s.
+    pub away: Duration,
     /// Seed of the jitter: each pause is changed by up to a quarter, so that peers of a lost broker do not reconnect
     /// at the same moment. 0 disables the jitter.
     pub seed: u64,
@@ -309,9 +312,14 @@ impl Link {
         expected && self.peer.is_none()
     }
 
-    /// How long the last broker may be away before its requests are given up.
+    /// The patience with the last broker.
     pub(super) fn lost_patience(&self) -> Duration {
         self.lost_patience
+    }
+
+    /// How long the last broker may be away before its requests are given up.
+    pub(super) fn away(&self) -> Duration {
+        self.lost_patience.max(self.config.away)
     }
 
     /// Expects a hello of later brokers, as this one has sent it. Otherwise a connection that breaks before the hello

@@ -36,6 +36,7 @@ mod registration;
 mod restarts;
 mod resume;
 mod retry;
+mod roster;
 mod services;
 mod several;
 mod sim;

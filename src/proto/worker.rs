@@ -18,6 +18,7 @@ mod credit;
 mod delivery;
 mod detached;
 mod drain;
+mod had;
 mod incoming;
 mod input;
 mod log;
@@ -47,6 +48,7 @@ use abandoned::Abandoned;
 use delivery::Delivery;
 use detached::DetachedReplies;
 use drain::Draining;
+use had::Had;
 use log::Log;
 use pace::Pace;
 use resume::Disowned;
@@ -88,6 +90,8 @@ pub struct Worker<F> {
     by_token: Table<u64, u64>,
     /// Replies that the broker of this connection was sent and may need again.
     log: Log<F>,
+    /// Which requests it has had.
+    had: Had,
     detached: DetachedReplies<F>,
     disowned: Vec<Disowned<F>>,
     /// When detached deliveries are given up unless they are claimed.
@@ -126,6 +130,7 @@ impl<F: Frame> Worker<F> {
         Worker {
             link: Link::new(config.link.clone()),
             watchdog: Watchdog::new(config.max_blocked),
+            had: Had::new(config.link.seed),
             config,
             deliveries: BTreeMap::new(),
             by_token: Table::default(),

@@ -44,6 +44,11 @@ pub struct Hello {
     pub streams: bool,
     /// Whether the time left until a request's deadline is supported.
     pub deadlines: bool,
+    /// Whether it knows which workers a broker has, or tells which requests it had, see
+    /// `proto::broker::roster`.
+    pub roster: bool,
+    /// A broker's to a worker: the number of this worker.
+    pub number: Option<u64>,
     /// Whether [`packed`](super::packed) frames are supported.
     pub packs: bool,
     /// The largest accepted body, in bytes; `None` if unknown.
@@ -147,6 +152,8 @@ impl Hello {
             flow: false,
             streams: false,
             deadlines: false,
+            roster: false,
+            number: None,
             packs: true,
             max_message: None,
             about: None,
@@ -195,6 +202,9 @@ impl Hello {
         if let Some(max) = self.max_message {
             map.insert("maxMessage".into(), max.into());
         }
+        if let Some(number) = self.number {
+            map.insert("number".into(), number.into());
+        }
         map.insert("omdp".into(), self.version.into());
         if self.packs {
             map.insert("packed".into(), true.into());
@@ -210,6 +220,9 @@ impl Hello {
         }
         if let Some(n) = self.prefetch {
             map.insert("prefetch".into(), n.into());
+        }
+        if self.roster {
+            map.insert("roster".into(), true.into());
         }
         if !self.session.is_empty() {
             map.insert("session".into(), self.session.as_str().into());
@@ -278,6 +291,14 @@ impl Hello {
             "maxMessage" => {
                 self.max_message = within(u64::MAX);
                 self.max_message.is_some()
+            }
+            "number" => {
+                self.number = number;
+                self.number.is_some()
+            }
+            "roster" => {
+                self.roster = value == Scalar::Bool(true);
+                true
             }
             "flow" => number.map(|n| self.flow = n >= 1).is_some(),
             "session" => match value {

@@ -33,6 +33,9 @@ pub const MAX_USER: usize = 65_536;
 /// Lists of tokens or request ids to a broker, which takes about a millisecond for one.
 pub const MAX_LIST: usize = 1 << 15;
 
+/// The longest list of services with their workers; a broker that has more tells none.
+pub const MAX_ROSTER: usize = 65_536;
+
 /// Lists of numbers or request ids to a worker or client.
 pub const MAX_LIST_OF_BROKER: usize = 1 << 20;
 

@@ -9,7 +9,7 @@ use super::returned::Resumed;
 use super::{Broker, Timer, fanout};
 use crate::proto::Time;
 use crate::proto::code::Code;
-use crate::wire::omdp::{Past, ReplyKind};
+use crate::wire::omdp::{Past, Recall, ReplyKind};
 use crate::wire::{Dialect, Frame, Malformed};
 
 impl<F: Frame> Broker<F> {
@@ -77,6 +77,7 @@ impl<F: Frame> Broker<F> {
                         charged,
                     },
                     past,
+                    request.recall,
                 );
                 Ok(())
             }
@@ -231,7 +232,7 @@ impl<F: Frame> Broker<F> {
         self.enqueue(now, request, service);
     }
 
-    fn search(&mut self, now: Time, new: NewRequest<F>, past: Past) {
+    fn search(&mut self, now: Time, new: NewRequest<F>, past: Past, recall: Option<Box<Recall>>) {
         let key = self.requests.next_key();
         let search = self.new_search(now, key, past);
         let service = new.service;
@@ -239,6 +240,9 @@ impl<F: Frame> Broker<F> {
         let queue = &mut self.services.get_mut(service).queue;
         queue.enter_beside(key, &mut self.requests);
         self.on_resume(now, key, past);
+        if let Some(recall) = recall {
+            self.recall(now, key, *recall);
+        }
     }
 
     /// Puts a request into its queue and dispatches.

@@ -11,6 +11,7 @@ use crate::wire::Frame;
 impl<F: Frame> Broker<F> {
     pub(crate) fn audit(&self) {
         self.audit_accounts();
+        self.audit_roster();
         let requests = self.requests.keys();
         let workers = self.workers.keys();
         let clients = self.clients.keys();
@@ -26,6 +27,7 @@ impl<F: Frame> Broker<F> {
             .chain(self.parking.timer())
             .chain(self.leaving.timer)
             .chain(self.claims.timers())
+            .chain(self.roster.timer())
             .chain(self.services.timers())
             .collect();
         assert_eq!(

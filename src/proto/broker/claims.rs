@@ -99,6 +99,7 @@ impl<F: Frame> Broker<F> {
             timer: self.deadlines.set(now + wait, Timer::Search(key)),
             received: past.received,
             read: past.read,
+            recall: None,
         }
     }
 
@@ -224,16 +225,10 @@ impl<F: Frame> Broker<F> {
         request.extend(now);
         let (client, service) = (request.client, request.service);
         let rids = rids_to_frame([&*request.rid]);
-        self.leave_queue(key);
         if ext.state == ClaimState::NotStarted {
-            self.send_client(client, ToClient::Resumed { rids });
-            // An unstarted request waits in the queue like any other.
-            if self.services.have_homes() {
-                self.go_home(key);
-            }
-            let home = self.requests.get(key).map_or(service, |r| r.service);
-            return self.enqueue(now, key, home);
+            return self.wait_again(now, key);
         }
+        self.leave_queue(key);
         if let Some(entry) = self.workers.get(worker)
             && entry.service != service
             && let Some(asked) = self.asked(key)

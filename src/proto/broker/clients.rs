@@ -5,6 +5,7 @@ use super::detached::Absence;
 use super::forgotten::Started;
 use super::keys::{AccountKey, ClientKey, RequestKey};
 use super::requests::Requests;
+use super::roster::Heard;
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::table::Table;
@@ -51,6 +52,8 @@ pub(super) struct Client {
     /// Requests of this life that may have started before the client was given up. `None` if this
     /// broker does not know everything that this life has sent.
     pub(super) started: Option<Started>,
+    /// Which workers it has heard of, if it is told; see [`super::roster`].
+    pub(super) heard: Option<Heard>,
     /// Extended clients always have one; others only while they are cut off.
     pub(super) timer: Option<TimerKey>,
     pub(super) since: Time,
@@ -160,6 +163,7 @@ impl Clients {
             unresumed: HashSet::new(),
             log_is_incomplete: false,
             started: None,
+            heard: None,
             timer: None,
             since: now,
         });

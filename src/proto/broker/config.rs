@@ -28,6 +28,9 @@ pub struct BrokerConfig {
     /// How long an extended peer whose connection has ended may take to return before its requests are given up. Zero
     /// gives them up at once, which suits transports whose connections end only with the process. Default 1 s.
     pub reconnect_grace: Duration,
+    /// How long requests of a broker that died are looked for, at least. Default 5 s, and `liveness` times
+    /// `heartbeat` where that is longer.
+    pub search: Duration,
     /// Limits of waiting requests.
     pub limits: Limits,
     /// Balancing policies and rate limits of services.
@@ -54,6 +57,7 @@ impl BrokerConfig {
         hello.places = true;
         hello.streams = true;
         hello.deadlines = true;
+        hello.roster = true;
         hello.session = self.session.clone();
         hello.max_message = self.max_message;
         hello
@@ -62,7 +66,8 @@ impl BrokerConfig {
     /// How long a new broker waits for the other side of a request from an earlier broker: as long as a peer may be
     /// silent.
     pub(super) fn grace(&self) -> Duration {
-        self.heartbeat.saturating_mul(self.liveness)
+        let patience = self.heartbeat.saturating_mul(self.liveness);
+        patience.max(self.search)
     }
 
     /// How much later than the broker the peer may notice that the connection is lost: each side counts from the last

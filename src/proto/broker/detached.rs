@@ -17,7 +17,6 @@ use super::requests::State;
 use super::workers::Worker;
 use super::{Broker, Departure};
 use crate::proto::Time;
-use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::{Frame, Hello};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -143,8 +142,7 @@ impl<F: Frame> Broker<F> {
         }
         self.line_up(key);
         self.arm_worker(key);
-        let hello = self.config.hello().to_frame();
-        self.send_worker(key, ToWorker::Welcome { hello });
+        self.welcome_worker(key);
     }
 
     /// Detaches a client whose connection has ended. Returns false if it cannot return.
@@ -188,8 +186,7 @@ impl<F: Frame> Broker<F> {
         }
         self.logs.lose(key);
         self.arm_client(key);
-        let hello = self.config.hello().to_frame();
-        self.send_client(key, ToClient::Welcome { hello });
+        self.welcome_client(key);
     }
 
     /// Gives the requests with `retry` of a detached worker to another worker, if there is one. Replies of the

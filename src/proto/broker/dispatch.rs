@@ -47,8 +47,11 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Sends an assigned request to its worker. Returns false if the worker does not accept it (too large, or a
-    /// stream); the request has then ended.
+    /// stream), which has ended it then, or is not to have it yet.
     pub(super) fn hand_over(&mut self, now: Time, worker: WorkerKey, request: RequestKey) -> bool {
+        if self.roster.behind > 0 && self.keep_back(worker, request) {
+            return false;
+        }
         self.give(worker, request);
         if let Some(code) = self.what_it_lacks(worker, request) {
             self.end_unsent(now, request, worker, code);

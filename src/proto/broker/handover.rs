@@ -150,7 +150,13 @@ impl<F: Frame> Broker<F> {
         match Incoming::decode(dialect, frames) {
             Ok(Incoming::Client(ClientMessage::Hello { .. })) => {
                 let hello = self.config.hello().to_frame();
-                let farewell = [ToClient::Welcome { hello }, ToClient::Leave { rids: None }];
+                let farewell = [
+                    ToClient::Welcome {
+                        hello,
+                        roster: None,
+                    },
+                    ToClient::Leave { rids: None },
+                ];
                 let farewell = farewell.map(Outgoing::Client);
                 let farewell = farewell.map(|message| Transmit::plain(from.into(), message));
                 self.transmits.extend(farewell);

@@ -6,7 +6,7 @@ use super::requests::{Content, Routing};
 use crate::proto::Terms;
 use crate::wire::ext::{RequestData, RequestExt};
 use crate::wire::members::{Scalar, members};
-use crate::wire::omdp::{self, ClientMessage, Past, WorkerMessage};
+use crate::wire::omdp::{self, ClientMessage, Past, Recall, WorkerMessage};
 use crate::wire::{Body, Dialect, Frame, Hello, Malformed, mdp, pigato};
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub(super) struct IncomingRequest<F> {
     pub(super) routing: Option<Box<Routing>>,
     /// For a RESUME: what the client knows of the request from an earlier broker.
     pub(super) past: Option<Past>,
+    /// What it knows of the broker that had it.
+    pub(super) recall: Option<Box<Recall>>,
     /// How many times it was given to another worker before its client was given up.
     pub(super) retried: u8,
 }
@@ -91,6 +93,7 @@ impl<F: Frame> Incoming<F> {
     }
 
     fn of_client(message: ClientMessage<F>) -> Result<Self, Malformed> {
+        let mut known = None;
         let (service, rid, data, opts, ext, past) = match message {
             ClientMessage::Request {
                 service,
@@ -106,7 +109,11 @@ impl<F: Frame> Incoming<F> {
                 opts,
                 ext,
                 past,
-            } => (service, rid, data, Some(opts), Some(ext), Some(past)),
+                recall,
+            } => {
+                known = recall;
+                (service, rid, data, Some(opts), Some(ext), Some(past))
+            }
             other => return Ok(Incoming::Client(other)),
         };
         let (body, terms, routing) = read_request(data, opts.as_deref(), ext)?;
@@ -121,6 +128,7 @@ impl<F: Frame> Incoming<F> {
             terms,
             routing,
             past,
+            recall: known,
             retried: ext.map_or(0, |ext| ext.started),
         }))
     }
@@ -207,6 +215,7 @@ impl<F: Frame> IncomingRequest<F> {
             terms,
             routing,
             past: None,
+            recall: None,
             retried: 0,
         }
     }
@@ -227,6 +236,7 @@ impl<F: Frame> IncomingRequest<F> {
             terms: Terms::default(),
             routing: None,
             past: None,
+            recall: None,
             retried: 0,
         }
     }

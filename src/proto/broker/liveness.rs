@@ -54,7 +54,7 @@ impl<F: Frame> Broker<F> {
         if worker.next_beat <= now {
             worker.next_beat = now + self.config.heartbeat;
             let beat = match worker.unacknowledged.take() {
-                Some(ack) => ToWorker::Ack(ack),
+                Some(ack) => self.ack_for(key, ack),
                 None => ToWorker::Heartbeat,
             };
             self.send_worker(key, beat);
@@ -123,7 +123,7 @@ impl<F: Frame> Broker<F> {
         }
         if client.hello.is_some() && client.next_beat <= now {
             client.next_beat = now + self.config.heartbeat;
-            self.send_client(key, ToClient::Heartbeat);
+            self.beat_client(key);
         }
         self.arm_client(key);
     }

@@ -71,6 +71,7 @@ mod pace;
 mod parking;
 mod pigato;
 mod places;
+mod recall;
 mod registration;
 mod replies;
 mod reply_log;
@@ -78,6 +79,7 @@ mod request_log;
 mod requests;
 mod retry;
 mod returned;
+mod roster;
 mod routing;
 mod running;
 mod services;
@@ -133,6 +135,7 @@ enum Timer {
     Claim(usize),
     Search(RequestKey),
     Rate(ServiceKey),
+    Roster,
 }
 
 /// Maximum of deadlines that are handled before messages are handled again, so that a million requests that expire at
@@ -153,6 +156,9 @@ pub struct Broker<F> {
     deadlines: Deadlines<Timer>,
     parking: Parking,
     claims: Claims,
+    roster: roster::Roster,
+    /// Searches that workers may end, as tokens; some may be over.
+    recalled: Vec<u64>,
     accounts: Accounts,
     addresses: Addresses,
     leaving: registration::Leaving,
@@ -200,6 +206,8 @@ impl<F: Frame> Broker<F> {
             deadlines: Deadlines::new(),
             parking: Parking::default(),
             claims: Claims::default(),
+            roster: roster::Roster::default(),
+            recalled: Vec::new(),
             accounts: Accounts::new(config.held),
             addresses: Addresses::default(),
             leaving: registration::Leaving::default(),
@@ -327,6 +335,7 @@ impl<F: Frame> Broker<F> {
                 Timer::Claim(at) => self.claim_due(now, at),
                 Timer::Search(key) => self.search_due(now, key),
                 Timer::Rate(key) => self.rate_due(now, key),
+                Timer::Roster => self.roster_due(now),
             }
         }
     }

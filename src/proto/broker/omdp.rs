@@ -4,7 +4,7 @@ use super::ends::End;
 use super::workers::Worker;
 use super::{Broker, Departure, mmi};
 use crate::proto::Time;
-use crate::wire::omdp::{ClientMessage, ToWorker, WorkerMessage, tokens};
+use crate::wire::omdp::{ClientMessage, ToWorker, WorkerMessage, lives, tokens};
 use crate::wire::{Dialect, Frame, Hello, Malformed};
 
 impl<F: Frame> Broker<F> {
@@ -61,6 +61,7 @@ impl<F: Frame> Broker<F> {
             (ClientMessage::AskNeed { rid }, Some(key)) => self.on_ask_need(key, &rid),
             (ClientMessage::Ack(ack), Some(key)) => self.on_ack(key, ack),
             (ClientMessage::AllResumed, Some(key)) => self.on_all_resumed(now, key),
+            (ClientMessage::Heard { last }, Some(key)) => self.on_heard(now, key, last),
             (ClientMessage::Where { rid }, Some(key)) => self.on_where(key, rid),
             (ClientMessage::Disconnect, Some(key)) => self.drop_client(now, key),
             // Handled by `admission`.
@@ -147,7 +148,15 @@ impl<F: Frame> Broker<F> {
             (WorkerMessage::Need { token, need }, Some(key)) => {
                 self.on_need(now, key, token, need);
             }
-            (WorkerMessage::AllClaimed, Some(key)) => self.end_of_claims(now, key, true),
+            (WorkerMessage::AllClaimed { lives: told }, Some(key)) => {
+                self.end_of_claims(now, key, true);
+                if let Some(told) = told {
+                    self.on_lives(key, lives(&told).collect());
+                }
+            }
+            (WorkerMessage::Denied { tokens: frame }, Some(key)) => {
+                self.on_denied(now, key, tokens(&frame));
+            }
             (WorkerMessage::Disconnect, Some(key)) => {
                 // So that an extended worker can wait until its goodbye has arrived.
                 let hears = |w: &Worker| w.hello.is_some() || w.dialect == Dialect::Pigato;

@@ -72,7 +72,9 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let client = self.clients.get(request.client);
-        if started || !client.is_some_and(|client| client.parks()) {
+        // Unless its client knows that it waits: it was parked before.
+        let is_open = queued.park() == ParkState::Open;
+        if started && is_open || !client.is_some_and(|client| client.parks()) {
             return;
         }
         queued.since = now;

@@ -93,10 +93,7 @@ impl<F: Frame> Broker<F> {
         let Some(key) = self.register(now, from, Dialect::Omdp, service, hello) else {
             return self.send_away(from);
         };
-        if self.workers.get(key).is_some_and(|w| w.hello.is_some()) {
-            let hello = self.config.hello().to_frame();
-            self.send_worker(key, ToWorker::Welcome { hello });
-        }
+        self.welcome_worker(key);
         self.line_up(key);
         self.dispatch_for(now, key);
     }
@@ -143,6 +140,7 @@ impl<F: Frame> Broker<F> {
         worker.charged = charged;
         let key = self.workers.insert(worker);
         self.arm_worker(key);
+        self.add_to_roster(now, key);
         self.on_worker_came(service_key);
         self.events.push(BrokerEvent::WorkerReady {
             worker: from.into(),
@@ -202,6 +200,7 @@ impl<F: Frame> Broker<F> {
             lost,
         });
         self.dispatch(now, worker.service);
+        self.remove_from_roster(now, &worker);
         if !self.services.release(worker.service) {
             self.end_fail_fast(now, worker.service);
         }
@@ -251,8 +250,27 @@ impl<F: Frame> Broker<F> {
             client.next_beat = next_beat;
         }
         self.arm_client(key);
+        self.welcome_client(key);
+    }
+
+    /// Answers the hello of a worker, if it has said one.
+    pub(super) fn welcome_worker(&mut self, key: WorkerKey) {
+        let Some(worker) = self.workers.get(key) else {
+            return;
+        };
+        if worker.hello.is_some() {
+            let mut hello = self.config.hello();
+            hello.number = worker.is_asked().then_some(worker.number);
+            let hello = hello.to_frame();
+            self.send_worker(key, ToWorker::Welcome { hello });
+        }
+    }
+
+    /// Answers the hello of a client.
+    pub(super) fn welcome_client(&mut self, key: ClientKey) {
         let hello = self.config.hello().to_frame();
-        self.send_client(key, ToClient::Welcome { hello });
+        let roster = self.whole_roster(key);
+        self.send_client(key, ToClient::Welcome { hello, roster });
     }
 
     /// Removes a client that did not say goodbye, and reports it.
@@ -292,6 +310,7 @@ impl<F: Frame> Broker<F> {
             (is_running, Reverse(self.requests.token(request)))
         });
         if requests.len() > SLICE {
+            self.leave_behind(key);
             let tokens = requests.iter().rev().map(|&key| self.requests.token(key));
             self.leaving.clients.push_back((key, tokens.collect()));
             self.logs.remove(key);
@@ -359,6 +378,7 @@ impl<F: Frame> Broker<F> {
     pub(super) fn close_client(&mut self, client: Option<Client>) {
         if let Some(client) = client {
             self.cancel_timer(client.timer);
+            self.close_heard(client.heard);
             self.accounts.close(client.account, client.charged);
         }
     }

@@ -6,7 +6,7 @@ mod state;
 
 pub(super) use queue::Queue;
 pub(super) use routing::{Lane, MAX_LEVEL, Part, Routing, Who};
-pub(super) use state::{Assigned, Deadline, Gathering, ParkState, Queued, Search, State};
+pub(super) use state::{Assigned, Deadline, Gathering, ParkState, Queued, Recalled, Search, State};
 
 use super::input::Input;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};

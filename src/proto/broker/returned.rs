@@ -6,6 +6,7 @@ use super::incoming::IncomingRequest;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::reply_log::Entry;
 use super::requests::{ParkState, State};
+use super::workers::Worker;
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::{
@@ -152,6 +153,7 @@ impl<F: Frame> Broker<F> {
         for request in rest {
             self.end(now, request, End::Cancelled);
         }
+        self.ask_for_client(key);
     }
 
     /// Handles a worker's claim of a request that this broker gave it on an earlier connection.
@@ -239,8 +241,17 @@ impl<F: Frame> Broker<F> {
             && worker.unacknowledged.count(bytes)
             && let Some(ack) = worker.unacknowledged.take()
         {
-            self.send_worker(key, ToWorker::Ack(ack));
+            let message = self.ack_for(key, ack);
+            self.send_worker(key, message);
         }
+    }
+
+    /// The time goes with it, for those that want to know.
+    pub(super) fn ack_for(&self, key: WorkerKey, ack: Ack) -> ToWorker<F> {
+        let worker = self.workers.get(key);
+        let is_asked = worker.is_some_and(Worker::is_asked);
+        let stamp = is_asked.then(|| self.stamp());
+        ToWorker::Ack { ack, stamp }
     }
 
     pub(super) fn on_ack(&mut self, client: ClientKey, ack: Ack) {

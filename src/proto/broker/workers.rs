@@ -57,6 +57,10 @@ pub(super) struct Worker {
     pub(super) absence: Option<Absence>,
     /// Present after its return until it has made all claims.
     pub(super) unclaimed: Option<Unclaimed>,
+    /// Clients have not heard of it yet, and it gets nothing; see [`super::roster`].
+    pub(super) is_new: bool,
+    /// With which brokers it was before, and its numbers there, if it has told.
+    pub(super) lives: Vec<(Box<str>, u64)>,
     /// Replies that have not been acknowledged to it.
     pub(super) unacknowledged: Ack,
     pub(super) last_heard: Time,
@@ -129,6 +133,8 @@ impl Worker {
             addressed: None,
             absence: None,
             unclaimed: None,
+            is_new: false,
+            lives: Vec::new(),
             unacknowledged: Ack::default(),
             last_heard: now,
             next_beat,
@@ -145,6 +151,11 @@ impl Worker {
     /// Whether it keeps the windows of streams.
     pub(super) fn has_window(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.flow)
+    }
+
+    /// Whether it can be asked which requests it had.
+    pub(super) fn is_asked(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.roster)
     }
 
     /// Its weight in the policy `weighted`. Default 1.
@@ -171,7 +182,7 @@ impl Worker {
     /// The line where it belongs; `None` if it cannot take a request.
     pub(super) fn line(&self) -> Option<Line> {
         let load = self.running.len() + self.claimed_running + self.busy_for_nobody.len();
-        let is_away = self.absence.is_some() || self.unclaimed.is_some();
+        let is_away = self.absence.is_some() || self.unclaimed.is_some() || self.is_new;
         let is_full = self.congested || self.handed >= MAX_HANDED;
         if is_away || is_full {
             return None;
@@ -234,6 +245,11 @@ impl Workers {
 
     pub(super) fn len(&self) -> usize {
         self.slab.len()
+    }
+
+    /// The number of the last one that has registered.
+    pub(super) fn last(&self) -> u64 {
+        self.last
     }
 
     /// Adds a worker with an unused id.

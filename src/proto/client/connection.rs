@@ -15,6 +15,7 @@ impl<F: Frame> Client<F> {
             return;
         }
         self.connections += 1;
+        self.turned_away = false;
         let mut hello = Hello::new(
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
@@ -25,6 +26,7 @@ impl<F: Frame> Client<F> {
         hello.places = true;
         hello.streams = true;
         hello.deadlines = true;
+        hello.roster = true;
         hello.max_message = self.config.link.max_message;
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),

@@ -25,9 +25,12 @@ impl<F: Frame> Client<F> {
         };
         self.link.heard(now);
         match message {
-            ToClient::Welcome { hello } => match Hello::parse(&hello) {
+            ToClient::Welcome { hello, roster } => match Hello::parse(&hello) {
                 Ok(hello) => {
                     self.link.welcome(hello.clone());
+                    if let Some((head, entries)) = roster {
+                        self.begin_roster(head, &entries);
+                    }
                     // An inproc connection cannot break, and may be up long before there is a
                     // broker.
                     if !self.config.await_hello {
@@ -52,18 +55,23 @@ impl<F: Frame> Client<F> {
             | ToClient::Leave { .. }
             | ToClient::Need { .. }
             | ToClient::Place { .. }
+            | ToClient::Roster { .. }
                 if self.link.peer().is_none() => {}
             ToClient::Resumed { rids } => self.on_resumed(&rids),
             ToClient::Parked { rids } => self.on_parked(&rids),
             ToClient::Unpark { rids } => self.on_unpark(&rids),
             ToClient::Need { rid, need } => self.on_need(now, &rid, need),
+            ToClient::Roster { head, entries } => self.on_roster(head, entries.as_deref()),
             ToClient::Disconnect => {
+                self.drop_roster();
+                self.turned_away = true;
                 if !self.connected {
                     self.link.refused();
                 }
                 self.lose(now, Loss::Refused);
             }
             ToClient::Leave { rids } => {
+                self.drop_roster();
                 self.on_leave(rids.as_deref().unwrap_or_default());
                 self.lose(now, Loss::Refused);
             }

@@ -7,6 +7,7 @@ use crate::proto::deadlines::TimerKey;
 use crate::proto::link::BrokerLife;
 use crate::proto::{Terms, Time};
 use crate::wire::ext::{RequestData, RequestExt};
+use crate::wire::omdp::Recall;
 use crate::wire::{Body, Encoding, Frame, Hello};
 use std::time::Duration;
 
@@ -26,6 +27,13 @@ pub(in crate::proto) struct Pending<F> {
     pub(super) again: u32,
     /// The only broker that can have it; `None` if there may be several, or it is unknown.
     pub(super) broker: Option<BrokerLife>,
+    /// The last stamp of that broker before it was sent, or let go; 0 if there was none, or others may
+    /// have it.
+    pub(super) stamp: u64,
+    /// What is known of the broker that it was with, while it is looked for at others.
+    pub(super) recall: Option<Box<Recall>>,
+    /// Whether a broker that was lost may have had it start, as often as the application allows.
+    pub(super) may_have_run: bool,
     /// Number of parts of the reply that have arrived.
     pub(super) received: u32,
     /// Bytes of these parts that the application has read.
@@ -109,7 +117,10 @@ impl<F: Frame> Pending<F> {
             retry: self.terms.retry,
             fail_fast: self.terms.fail_fast,
             routed: self.terms.routed,
-            started: self.retry.as_ref().map_or(0, |retry| retry.made),
+            started: match &self.retry {
+                Some(retry) => retry.made,
+                None => self.may_have_run.into(),
+            },
             stream: self.terms.stream,
             left_ms: left.map(|latest| latest.ms_since(now)),
         };

@@ -50,6 +50,9 @@ impl<F: Frame> Client<F> {
             stage: Stage::Waiting,
             again: 0,
             broker: None,
+            stamp: 0,
+            recall: None,
+            may_have_run: false,
             received: 0,
             read: 0,
             told: 0,
@@ -151,6 +154,7 @@ impl<F: Frame> Client<F> {
         let peer = self.link.peer();
         let broker = self.link.broker().filter(|_| peer.is_some());
         let rid = self.rid(id);
+        let stamp = self.stamp();
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
@@ -159,6 +163,7 @@ impl<F: Frame> Client<F> {
         }
         request.stage = Stage::Sent;
         request.broker = broker;
+        request.stamp = stamp;
         let (data, ext) = request.payload(now, peer, is_mdp);
         if is_mdp {
             self.under_way = Some((id, request.service.clone()));

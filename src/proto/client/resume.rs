@@ -22,6 +22,7 @@ use crate::proto::code::Code;
 use crate::wire::Frame;
 use crate::wire::omdp::{ClientMessage, Past, rids, rids_to_frame};
 use std::collections::HashSet;
+use std::time::Duration;
 
 impl<F: Frame> Client<F> {
     /// Resumes all Unknown requests after the broker's hello.
@@ -45,6 +46,7 @@ impl<F: Frame> Client<F> {
                 self.give_up(now, id);
             }
         }
+        self.lost_roster = None;
         if lasting && self.connections > 1 {
             self.transmits.push(ClientMessage::AllResumed);
         }
@@ -55,11 +57,13 @@ impl<F: Frame> Client<F> {
             return;
         }
         let rid = self.rid(id);
+        let recall = self.recall(id);
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
         request.stage = Stage::Resuming { until };
         request.told = request.read;
+        request.may_have_run |= request.terms.retry > 0;
         let (received, read) = (request.received, request.read);
         let here = request.broker.is_some() && request.broker == self.link.broker();
         if let Some(input) = &mut request.input {
@@ -80,6 +84,7 @@ impl<F: Frame> Client<F> {
                 here,
                 wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
             },
+            recall,
         });
     }
 
@@ -94,10 +99,12 @@ impl<F: Frame> Client<F> {
 
     /// Moves every request to its stage after the loss of the connection.
     pub(super) fn lose_requests(&mut self, now: Time) {
+        self.lose_roster();
         let lasting = self.link.broker().is_some();
         let mut ids: Vec<u64> = self.requests.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
+            let until_given_up = now + self.give_up_after(id);
             let Some(request) = self.requests.get_mut(&id) else {
                 continue;
             };
@@ -111,7 +118,7 @@ impl<F: Frame> Client<F> {
                 }
                 // Counted from the first loss; otherwise nothing would ever be given up while brokers come and go.
                 Stage::Resuming { until } => until,
-                Stage::Sent => now + self.link.lost_patience(),
+                Stage::Sent => until_given_up,
             };
             if lasting && until > now {
                 request.stage = Stage::Unknown { until };
@@ -119,6 +126,17 @@ impl<F: Frame> Client<F> {
             } else {
                 self.give_up(now, id);
             }
+        }
+    }
+
+    /// How long another broker is waited for. No longer than the patience for what is made again after a
+    /// loss, or if the broker lives and has turned this client away.
+    fn give_up_after(&self, id: u64) -> Duration {
+        let request = self.requests.get(&id);
+        let is_made_again = request.is_some_and(|request| request.retry.is_some());
+        match is_made_again || self.turned_away {
+            true => self.link.lost_patience(),
+            false => self.link.away(),
         }
     }
 
@@ -141,6 +159,11 @@ impl<F: Frame> Client<F> {
                 && matches!(request.stage, Stage::Resuming { .. })
             {
                 request.stage = Stage::Sent;
+                if request.broker != self.link.broker() {
+                    // It may be with a worker that had it of another.
+                    request.stamp = 0;
+                }
+                request.recall = None;
                 request.broker = self.link.broker();
                 self.tell_read(id);
                 self.ask_need(id);
@@ -184,9 +207,14 @@ impl<F: Frame> Client<F> {
     /// Handles UNPARK by sending GO. From now on these requests may run, even if the broker dies before it receives
     /// GO.
     pub(super) fn on_unpark(&mut self, frame: &[u8]) {
+        let (broker, stamp) = (self.link.broker(), self.stamp());
         let mut gone = Vec::new();
         for rid in rids(frame) {
             if let Some(request) = self.by_rid(rid) {
+                if matches!(request.stage, Stage::Parked) {
+                    // It has not started until now, whoever had it.
+                    (request.broker, request.stamp) = (broker, stamp);
+                }
                 request.stage = Stage::Sent;
                 gone.push(rid);
             }

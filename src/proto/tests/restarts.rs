@@ -100,6 +100,37 @@ fn what_a_broker_had_that_stays_away_is_lost_and_the_rest_goes_to_the_next() {
     assert_eq!(net.started(w), ["1", "2", "3", "4", "5"]);
 }
 
+/// It may be away for as long as is configured, within the timeouts of requests.
+#[test]
+fn a_broker_may_be_away_for_long() {
+    for (away, timeout) in [(55, Some(60)), (55, None), (62, None), (62, Some(60))] {
+        let mut net = Net::new();
+        let b = net.broker();
+        let w = net.worker_with(b, "echo", |config| config.link.away = secs(60 + away));
+        let c = net.client_with(b, |config| config.link.away = secs(60));
+        net.serve(w, |body| Job::echo(body).every(secs(1)));
+        net.run(ms(10));
+        let timeout = timeout.map(|timeout| timeout * 1000);
+        let r = net.request_with(c, "echo", json("1"), timeout);
+        net.run(ms(500));
+        net.kill(b);
+        net.run(secs(away));
+        let end = net.end(c, r);
+        net.start(b);
+        net.run(secs(1));
+        match (away, timeout) {
+            (62, None) => assert_eq!(end, failed("B_LOST")),
+            (62, _) => assert_eq!(end, failed("C_TIMEOUT")),
+            _ => assert_eq!(
+                (end, net.end(c, r)),
+                (None, done("1")),
+                "{away} {timeout:?}"
+            ),
+        }
+        assert_eq!(net.started(w), ["1"]);
+    }
+}
+
 #[test]
 fn worker_and_client_are_back_within_an_interval_or_two() {
     let (mut net, b, w, c) = trio();

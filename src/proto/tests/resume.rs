@@ -76,15 +76,17 @@ fn a_broker_that_dies_again_and_again_costs_nothing() {
     assert_eq!(net.started(w), ["1", "2"]);
 }
 
-/// The request was under way to the broker, and no worker knows it.
+/// The request was under way to the broker, and one worker never comes back.
 #[test]
 fn what_may_have_been_given_to_a_worker_ends_with_a_code() {
     let mut net = Net::new();
     let b = net.broker();
     let c = net.client(b);
+    let gone = net.worker(b, "echo");
     net.run(ms(10));
     let r = net.request(c, "echo", "1");
     net.run(Duration::from_micros(500));
+    net.kill(gone);
     replace(&mut net, b, ms(300));
     let w = net.worker(b, "echo");
     net.run(secs(7));
@@ -195,6 +197,7 @@ fn what_may_run_again_does_where_nobody_knows() {
     let mut net = Net::new();
     let b = net.broker();
     let c = net.client(b);
+    let gone = net.worker(b, "echo");
     net.run(ms(10));
     let terms = Terms {
         timeout: Some(secs(60)),
@@ -206,6 +209,7 @@ fn what_may_run_again_does_where_nobody_knows() {
     };
     let r = net.request_on(c, "echo", json("1"), terms);
     net.run(Duration::from_micros(500));
+    net.kill(gone);
     replace(&mut net, b, ms(300));
     let w = net.worker(b, "echo");
     net.run(secs(16));

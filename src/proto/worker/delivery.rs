@@ -127,7 +127,8 @@ impl<F: Frame> Worker<F> {
 
     pub(super) fn cancel(&mut self, number: u64, code: Code) {
         self.detached.take(number);
-        if self.forget(number).is_some() {
+        if let Some(delivery) = self.forget(number) {
+            self.had.note(&delivery.client, &delivery.rid);
             self.notices.push(WorkerNotice::Cancelled {
                 delivery: number,
                 code,

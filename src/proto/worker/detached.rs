@@ -92,6 +92,10 @@ impl<F> DetachedReplies<F> {
         self.replies.is_empty()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Detached<F>> {
+        self.replies.values()
+    }
+
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (u64, &mut Detached<F>)> {
         let replies = self.replies.iter_mut();
         replies.map(|(number, reply)| (*number, reply))

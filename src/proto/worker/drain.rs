@@ -121,6 +121,7 @@ impl<F: Frame> Worker<F> {
         self.stalled_at = None;
         self.abandoned = Abandoned::default();
         self.log = Log::new();
+        self.had.clear();
         self.detached = DetachedReplies::new();
         self.disowned.clear();
         self.give_up_at = None;

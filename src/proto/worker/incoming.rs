@@ -28,6 +28,7 @@ impl<F: Frame> Worker<F> {
         match message {
             ToWorker::Welcome { hello } => match Hello::parse(&hello) {
                 Ok(hello) => {
+                    self.had.begin(&hello.session, hello.number);
                     self.link.welcome(hello);
                     self.claim_detached();
                     self.settle_drain(now);
@@ -66,7 +67,13 @@ impl<F: Frame> Worker<F> {
                 }
             }
             ToWorker::Resume(ext) => self.on_resume(now, ext),
-            ToWorker::Ack(ack) => self.log.acknowledge(ack.messages),
+            ToWorker::Ack { ack, stamp } => {
+                self.log.acknowledge(ack.messages);
+                if let Some(stamp) = stamp {
+                    self.had.stamp(stamp);
+                }
+            }
+            ToWorker::Ask { session, questions } => self.on_ask(&session, &questions),
             ToWorker::Disclaim { numbers } => self.on_disclaim(now, &numbers),
             ToWorker::Credit { token, bytes } => {
                 if let Some(&number) = self.by_token.get(&token)

@@ -94,6 +94,7 @@ impl<F: Frame> Worker<F> {
         hello.flow = true;
         hello.streams = true;
         hello.deadlines = true;
+        hello.roster = true;
         hello.about = about;
         hello.serving = self.config.serving.clone();
         hello.max_message = self.config.link.max_message;

@@ -108,6 +108,7 @@ impl<F: Frame> Worker<F> {
         let Some(delivery) = self.forget(number) else {
             return self.end_left(now, number);
         };
+        self.had.note(&delivery.client, &delivery.rid);
         if delivery.detached {
             self.keep_end(number, kind, body);
             return self.settle_drain(now);

@@ -17,7 +17,9 @@ use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::flow::Debt;
 use crate::proto::link::BrokerLife;
-use crate::wire::omdp::{ClaimExt, ClaimState, ReplyKind, ResumeExt, WorkerMessage, tokens};
+use crate::wire::omdp::{
+    ClaimExt, ClaimState, Question, ReplyKind, ResumeExt, WorkerMessage, questions, tokens,
+};
 use crate::wire::{Body, Frame};
 
 /// Maximum of disowned requests. The clients of further ones will not learn that they have not started.
@@ -79,7 +81,7 @@ impl<F: Frame> Worker<F> {
             self.ask_back(0);
         }
         if !self.detached.is_empty() {
-            let until = now + self.link.lost_patience();
+            let until = now + self.link.away();
             self.give_up_at.get_or_insert(until);
         }
     }
@@ -168,7 +170,25 @@ impl<F: Frame> Worker<F> {
             self.detached.incomplete = false;
         }
         if self.connections > 1 && !self.detached.incomplete {
-            self.transmits.push(WorkerMessage::AllClaimed);
+            let session = self.link.peer().map_or("", |broker| &broker.session);
+            let knows = self.link.peer().is_some_and(|broker| broker.roster);
+            let lives = knows.then(|| self.had.lives(session)).flatten();
+            self.transmits.push(WorkerMessage::AllClaimed { lives });
+        }
+    }
+
+    /// The broker asks for requests that another one may have given to this worker.
+    #[cold]
+    pub(super) fn on_ask(&mut self, session: &[u8], asked: &[u8]) {
+        let deliveries = self.deliveries.values();
+        let here = deliveries.map(|each| (&*each.client, &*each.rid));
+        let kept = self.detached.iter();
+        let here = here.chain(kept.map(|each| (&*each.client, &*each.rid)));
+        let asked: Vec<Question<'_>> = questions(asked).collect();
+        let tokens = self.had.denied(session, &asked, &here.collect());
+        if !tokens.is_empty() {
+            let tokens = F::from(tokens);
+            self.transmits.push(WorkerMessage::Denied { tokens });
         }
     }
 

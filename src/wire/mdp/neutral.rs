@@ -21,7 +21,8 @@ impl<F: Frame> ToWorker<F> {
             | omdp::ToWorker::Cancel { .. }
             | omdp::ToWorker::Resume(_)
             | omdp::ToWorker::Disclaim { .. }
-            | omdp::ToWorker::Ack(_)
+            | omdp::ToWorker::Ack { .. }
+            | omdp::ToWorker::Ask { .. }
             | omdp::ToWorker::Chunk { .. }
             | omdp::ToWorker::AskNeed { .. }
             | omdp::ToWorker::Credit { .. } => None,
@@ -60,7 +61,8 @@ impl<F: Frame> WorkerMessage<F> {
             omdp::WorkerMessage::Disconnect => Some(WorkerMessage::Disconnect),
             omdp::WorkerMessage::Return { .. }
             | omdp::WorkerMessage::Claim { .. }
-            | omdp::WorkerMessage::AllClaimed
+            | omdp::WorkerMessage::AllClaimed { .. }
+            | omdp::WorkerMessage::Denied { .. }
             | omdp::WorkerMessage::Need { .. } => None,
         }
     }

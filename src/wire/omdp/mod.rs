@@ -6,12 +6,17 @@
 //! frame; a decoder distinguishes the forms by the number of frames. PROTOCOL.md has the tables.
 
 mod resume;
+mod roster;
 mod stream;
 mod to_broker;
 mod to_client;
 mod to_worker;
 
 pub use resume::{Ack, ClaimExt, ClaimState, Past, ResumeExt, rids, rids_to_frame, rids_to_frames};
+pub use roster::{
+    MAX_LIVES, Question, Recall, RosterHead, lives, lives_to_frame, mix, questions, roster,
+    roster_to_frame,
+};
 use stream::Chunk;
 pub use stream::{ChunkExt, Need};
 pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage, tokens};
@@ -61,6 +66,9 @@ const PLACE: &[u8] = b"17";
 const CHUNK: &[u8] = b"18";
 /// Extension: what a worker needs of that stream; from the client, the question for it.
 const NEED: &[u8] = b"19";
+
+/// Extension: which workers a broker has; to a worker, and back, whether it had a request.
+const ROSTER: &[u8] = b"20";
 
 /// Extension: bytes of a reply that the reader has read, which the sender may send more of.
 const CREDIT: &[u8] = b"10";

@@ -219,7 +219,7 @@ pub fn rids(mut frame: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn split_rid(frame: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split_rid(frame: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&length, rest) = frame.split_first_chunk()?;
     let length = usize::from(u16::from_be_bytes(length));
     if length == 0 || length > MAX_ID {

@@ -1,6 +1,7 @@
 //! Messages of clients and workers to the broker.
 
 use super::resume::{check_numbers, check_rids};
+use super::roster::check_lives;
 use super::*;
 use crate::wire::ext::{Pace, RequestExt, TokenExt};
 use crate::wire::sizes::{MAX_HELLO, MAX_LIST, MAX_OPTIONS, MAX_USER};
@@ -26,7 +27,7 @@ pub enum ClientMessage<F> {
         opts: Option<F>,
         ext: Option<RequestExt>,
     },
-    /// `C 11 service rid data opts ext past`. Extension: the request's broker has died; the reply
+    /// `C 11 service rid data opts ext past [recall]`. Extension: the request's broker has died; the reply
     /// of the worker that runs it shall come through this one.
     Resume {
         service: F,
@@ -35,7 +36,11 @@ pub enum ClientMessage<F> {
         opts: F,
         ext: RequestExt,
         past: Past,
+        /// Which workers that broker had.
+        recall: Option<Box<Recall>>,
     },
+    /// `C 20 last`. Extension: the client has heard of the workers up to this number.
+    Heard { last: u64 },
     /// `C 12 rids`. Extension: these parked requests may be started from now on.
     Go { rids: F },
     /// `C 4`.
@@ -100,8 +105,11 @@ pub enum WorkerMessage<F> {
         ext: ClaimExt,
         user: Option<F>,
     },
-    /// `W 15`. Extension: the worker has claimed everything that it has of earlier connections.
-    AllClaimed,
+    /// `W 15 [lives]`. Extension: the worker has claimed everything that it has of earlier connections, and
+    /// can tell what it never had of these brokers.
+    AllClaimed { lives: Option<F> },
+    /// `W 20 token…`. Extension: the worker never had these.
+    Denied { tokens: F },
     /// `W 19 token need`. Extension: what is needed of the stream that is a request's data.
     Need { token: u64, need: Need },
 }
@@ -153,6 +161,13 @@ impl<F: Frame> ClientMessage<F> {
                 opts: cursor.bounded(MAX_OPTIONS)?,
                 ext: RequestExt::parse(&cursor.next()?)?,
                 past: Past::parse(&cursor.next()?)?,
+                recall: cursor
+                    .optional()
+                    .map(|recall| Recall::parse(&recall).map(Box::new))
+                    .transpose()?,
+            },
+            ROSTER => ClientMessage::Heard {
+                last: token(&cursor.next()?)?,
             },
             PARK => ClientMessage::Go {
                 rids: check_rids(cursor.next()?, MAX_LIST)?,
@@ -219,9 +234,15 @@ impl<F: Frame> ClientMessage<F> {
                 opts,
                 ext,
                 past,
+                recall,
             } => {
                 put(RESUME);
                 out.extend([service, rid, data, opts, ext.to_frame(), past.to_frame()]);
+                out.extend(recall.map(|recall| recall.to_frame()));
+            }
+            ClientMessage::Heard { last } => {
+                put(ROSTER);
+                out.push(F::from(&last.to_be_bytes()[..]));
             }
             ClientMessage::Go { rids } => {
                 put(PARK);
@@ -292,7 +313,12 @@ impl<F: Frame> WorkerMessage<F> {
                 ext: ClaimExt::parse(&cursor.next()?)?,
                 user: cursor.optional_bounded(MAX_USER)?,
             },
-            ALL => WorkerMessage::AllClaimed,
+            ALL => WorkerMessage::AllClaimed {
+                lives: cursor.optional().map(check_lives).transpose()?,
+            },
+            ROSTER => WorkerMessage::Denied {
+                tokens: check_numbers(cursor.next()?, MAX_LIST)?,
+            },
             NEED => WorkerMessage::Need {
                 token: token(&cursor.next()?)?,
                 need: Need::parse(&cursor.next()?)?,
@@ -398,7 +424,14 @@ impl<F: Frame> WorkerMessage<F> {
                 out.extend([client, rid, ext.to_frame()]);
                 out.extend(user);
             }
-            WorkerMessage::AllClaimed => put(ALL),
+            WorkerMessage::AllClaimed { lives } => {
+                put(ALL);
+                out.extend(lives);
+            }
+            WorkerMessage::Denied { tokens } => {
+                put(ROSTER);
+                out.push(tokens);
+            }
             WorkerMessage::Need { token, need } => {
                 put(NEED);
                 out.extend([F::from(&token.to_be_bytes()[..]), need.to_frame()]);

@@ -401,6 +401,7 @@ fn what_outlives_a_broker() {
                 read: 5,
                 here: false,
             },
+            recall: None,
         }),
     );
     let rids = b"\0\x02r1".to_vec();
@@ -428,7 +429,21 @@ fn what_outlives_a_broker() {
     golden("C|15", client(ClientMessage::AllResumed));
     let rid = b"r1".to_vec();
     golden("C|17|r1", client(ClientMessage::Where { rid }));
-    golden("W|15", worker(WorkerMessage::AllClaimed));
+    golden("W|15", worker(WorkerMessage::AllClaimed { lives: None }));
+    let lives = Some(b"\x03b.1\0\0\0\0\0\0\0\x02".to_vec());
+    golden(
+        "W|15|\u{3}b.1\0\0\0\0\0\0\0\u{2}",
+        worker(WorkerMessage::AllClaimed { lives }),
+    );
+    let tokens = vec![0, 0, 0, 0, 0, 0, 0, 2];
+    golden(
+        "W|20|\0\0\0\0\0\0\0\u{2}",
+        worker(WorkerMessage::Denied { tokens }),
+    );
+    golden(
+        "C|20|\0\0\0\0\0\0\0\u{2}",
+        client(ClientMessage::Heard { last: 2 }),
+    );
     golden("W|11|Cx|r1|\0\0\0\0\0\0\0\0\u{2}", claim(None));
     golden("W|11|Cx|r1|\0\0\0\0\0\0\0\0\u{2}|web", claim(Some("web")));
     use Malformed::*;
@@ -443,7 +458,12 @@ fn what_outlives_a_broker() {
         ("C|17", Short),
         ("C|17|∅", Name),
         ("C|17|r1|x", Trailing),
-        ("W|15|x", Trailing),
+        ("W|15|x", Extension),
+        ("W|15|\u{1}s\0\0\0\0\0\0\0\u{1}|x", Trailing),
+        ("W|20", Short),
+        ("W|20|\0", Extension),
+        ("C|20", Short),
+        ("C|20|\0", Extension),
         ("C|12", Short),
         ("C|12|∅", Extension),
         ("C|12|\0\u{2}r1|x", Trailing),

@@ -1,6 +1,7 @@
 //! Messages of the broker to a client.
 
 use super::resume::check_rids;
+use super::roster::check_roster;
 use super::*;
 use crate::wire::ext::ResultExt;
 use crate::wire::sizes::{MAX_HELLO, MAX_LIST_OF_BROKER};
@@ -9,8 +10,12 @@ use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 /// A message of the broker to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToClient<F> {
-    /// `C 1 hello`. Extension: the welcome, the answer to a client's hello.
-    Welcome { hello: F },
+    /// `C 1 hello [head entries]`. Extension: the welcome, the answer to a client's hello, and the workers
+    /// that the broker has.
+    Welcome {
+        hello: F,
+        roster: Option<(RosterHead, F)>,
+    },
     /// `C 6|3 rid 0 data [ext]`, or an error: `C 3 rid value [∅ ext]`.
     Reply {
         kind: ReplyKind,
@@ -38,6 +43,11 @@ pub enum ToClient<F> {
     Leave { rids: Option<F> },
     /// `C 19 rid need`. Extension: what is needed of the stream that is the request's data.
     Need { rid: F, need: Need },
+    /// `C 20 head [entries]`. Extension: the workers that the broker has, as far as that has changed.
+    Roster {
+        head: RosterHead,
+        entries: Option<F>,
+    },
     /// `C 17 rid place [worker]`. Extension: where a request is, or was when it failed.
     Place { rid: F, place: Place<F> },
 }
@@ -88,6 +98,13 @@ impl<F: Frame> ToClient<F> {
         let message = match &*command {
             READY => ToClient::Welcome {
                 hello: cursor.bounded(MAX_HELLO)?,
+                roster: match cursor.optional() {
+                    None => None,
+                    Some(head) => {
+                        let entries = check_roster(cursor.next()?)?;
+                        Some((RosterHead::parse(&head)?, entries))
+                    }
+                },
             },
             PARTIAL => Self::decode_reply(&mut cursor, ReplyKind::Partial)?,
             FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
@@ -113,6 +130,10 @@ impl<F: Frame> ToClient<F> {
             NEED => ToClient::Need {
                 rid: cursor.id()?,
                 need: Need::parse(&cursor.next()?)?,
+            },
+            ROSTER => ToClient::Roster {
+                head: RosterHead::parse(&cursor.next()?)?,
+                entries: cursor.optional().map(check_roster).transpose()?,
             },
             PLACE => ToClient::Place {
                 rid: cursor.id()?,
@@ -161,9 +182,12 @@ impl<F: Frame> ToClient<F> {
         let mut put = |bytes: &[u8]| out.push(F::from(bytes));
         put(CLIENT);
         match self {
-            ToClient::Welcome { hello } => {
+            ToClient::Welcome { hello, roster } => {
                 put(READY);
                 out.push(hello);
+                if let Some((head, entries)) = roster {
+                    out.extend([head.to_frame(), entries]);
+                }
             }
             ToClient::Reply {
                 kind,
@@ -216,6 +240,11 @@ impl<F: Frame> ToClient<F> {
                 put(NEED);
                 out.extend([rid, need.to_frame()]);
             }
+            ToClient::Roster { head, entries } => {
+                put(ROSTER);
+                out.push(head.to_frame());
+                out.extend(entries);
+            }
             ToClient::Place { rid, place } => {
                 put(PLACE);
                 out.push(rid);
@@ -263,6 +292,7 @@ mod tests {
             "C|1|{}",
             ToClient::Welcome {
                 hello: b"{}".to_vec(),
+                roster: None,
             },
         );
         golden(
@@ -307,6 +337,21 @@ mod tests {
             let rid = b"r1".to_vec();
             golden(text, ToClient::Place { rid, place });
         }
+        let head = RosterHead { stamp: 65, last: 2 };
+        let text = "C|20|\0\0\0\0\0\0\0A\0\0\0\0\0\0\0\u{2}";
+        let entries = None;
+        golden(text, ToClient::Roster { head, entries });
+        let echo = b"\x04echo\0\0\0\0\0\0\0\x07".to_vec();
+        let entries = Some(echo.clone());
+        let text = format!("{text}|\u{4}echo\0\0\0\0\0\0\0\u{7}");
+        golden(&text, ToClient::Roster { head, entries });
+        golden(
+            &text.replace("C|20|", "C|1|{}|"),
+            ToClient::Welcome {
+                hello: b"{}".to_vec(),
+                roster: Some((head, echo)),
+            },
+        );
         golden(
             "C|19|r1|\u{2}\0\0\0\0\0\0\0A\0\0\0\0\0\0\u{1}\0",
             ToClient::Need {
@@ -367,6 +412,9 @@ mod tests {
             ("C|19|r1", Short),
             ("C|19|r1|x", Extension),
             ("C|19|r1|\u{4}\0\0\0\0\0\0\0A\0\0\0\0\0\0\u{1}\0", Extension),
+            ("C|20", Short),
+            ("C|20|\0", Extension),
+            ("C|20|\0\0\0\0\0\0\0A\0\0\0\0\0\0\0\u{2}|\u{1}", Extension),
             ("C|5|∅", Name),
             ("C|5|s-1|x", Trailing),
         ] {

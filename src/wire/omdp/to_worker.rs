@@ -1,6 +1,7 @@
 //! Messages of the broker to a worker.
 
 use super::resume::check_numbers;
+use super::roster::check_questions;
 use super::*;
 use crate::wire::ext::GivenExt;
 use crate::wire::sizes::{MAX_HELLO, MAX_LIST_OF_BROKER, MAX_OPTIONS, MAX_USER};
@@ -36,8 +37,10 @@ pub enum ToWorker<F> {
     Resume(ResumeExt),
     /// `W 12 number…`. Extension: these claims are not wanted. At least one number of 8 bytes.
     Disclaim { numbers: F },
-    /// `W 14 ack`. Extension: acknowledges replies.
-    Ack(Ack),
+    /// `W 14 ack [stamp]`. Extension: acknowledges replies; the broker's time, as clients hear it.
+    Ack { ack: Ack, stamp: Option<u64> },
+    /// `W 20 session questions`. Extension: which of these did it never have of the broker of that session?
+    Ask { session: F, questions: F },
     /// `W 18 token data ext`. Extension: a part of the stream that is a request's data, or its end.
     Chunk {
         token: u64,
@@ -137,7 +140,14 @@ impl<F: Frame> ToWorker<F> {
                 token: token(&cursor.next()?)?,
                 bytes: credit(&cursor.next()?)?,
             },
-            ACK => ToWorker::Ack(Ack::parse(&cursor.next()?)?),
+            ACK => ToWorker::Ack {
+                ack: Ack::parse(&cursor.next()?)?,
+                stamp: cursor.optional().map(|stamp| token(&stamp)).transpose()?,
+            },
+            ROSTER => ToWorker::Ask {
+                session: cursor.id()?,
+                questions: check_questions(cursor.next()?)?,
+            },
             CHUNK => {
                 let token = token(&cursor.next()?)?;
                 let Chunk { body, at, last } = Chunk::decode(&mut cursor)?;
@@ -227,9 +237,14 @@ impl<F: Frame> ToWorker<F> {
                 out.push(F::from(&token.to_be_bytes()[..]));
                 out.push(F::from(&bytes.to_be_bytes()[..]));
             }
-            ToWorker::Ack(ack) => {
+            ToWorker::Ack { ack, stamp } => {
                 put(ACK);
                 out.push(ack.to_frame());
+                out.extend(stamp.map(|stamp| F::from(&stamp.to_be_bytes()[..])));
+            }
+            ToWorker::Ask { session, questions } => {
+                put(ROSTER);
+                out.extend([session, questions]);
             }
             ToWorker::Chunk {
                 token,
@@ -375,12 +390,21 @@ mod tests {
                 numbers: vec![0, 0, 0, 0, 0, 0, 0, 2],
             },
         );
+        let ack = Ack {
+            messages: 2,
+            bytes: 256,
+        };
+        let text = "W|14|\0\0\0\u{2}\0\0\u{1}\0";
+        golden(text, ToWorker::Ack { ack, stamp: None });
+        let stamp = Some(65);
+        let text = format!("{text}|\0\0\0\0\0\0\0A");
+        golden(&text, ToWorker::Ack { ack, stamp });
         golden(
-            "W|14|\0\0\0\u{2}\0\0\u{1}\0",
-            ToWorker::Ack(Ack {
-                messages: 2,
-                bytes: 256,
-            }),
+            "W|20|b.1|\0\0\0\0\0\0\0\t\0\0\0\0\0\0\0A\0\u{1}c\0\u{2}r1",
+            ToWorker::Ask {
+                session: b"b.1".to_vec(),
+                questions: b"\0\0\0\0\0\0\0\t\0\0\0\0\0\0\0A\0\x01c\0\x02r1".to_vec(),
+            },
         );
         golden(
             "W|10|\0\0\0\0\0\0\0\t|\0\u{2}\0\0",

@@ -254,7 +254,19 @@ impl Queue {
     /// Moves a request beside this queue until its client answers.
     pub fn set_aside<F>(&mut self, key: RequestKey, asked: Time, requests: &mut Requests<F>) {
         self.unlink(key, requests);
-        requests.slab[key.0 as usize].state = State::SetAside(SetAside { asked });
+        requests.slab[key.0 as usize].state = State::SetAside(SetAside {
+            asked,
+            is_kept_back: false,
+        });
+        self.enter_beside(key, requests);
+    }
+
+    /// Puts a request beside this queue that a worker was about to have.
+    pub fn keep_back<F>(&mut self, key: RequestKey, now: Time, requests: &mut Requests<F>) {
+        requests.slab[key.0 as usize].state = State::SetAside(SetAside {
+            asked: now,
+            is_kept_back: true,
+        });
         self.enter_beside(key, requests);
     }
 

@@ -4,6 +4,7 @@ use crate::proto::Time;
 use crate::proto::broker::keys::WorkerKey;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::flow::Debt;
+use crate::wire::omdp::Recall;
 use std::time::Duration;
 
 /// The state of a request.
@@ -70,11 +71,14 @@ impl ParkState {
     }
 }
 
-/// A request whose client did not answer in time when it was asked to release it.
+/// A request whose client did not answer in time when it was asked to release it, or has not heard of new
+/// workers.
 #[derive(Debug)]
 pub struct SetAside {
     /// When the client was asked.
     pub asked: Time,
+    /// Its client has let it go, and is to hear of workers first; see [`crate::proto::broker::roster`].
+    pub is_kept_back: bool,
 }
 
 /// The client's state of a resumed request.
@@ -86,6 +90,19 @@ pub struct Search {
     pub received: u32,
     /// Bytes of these parts that the client has read.
     pub read: u64,
+    /// What is known of the broker that had it.
+    pub recall: Option<Box<Recalled>>,
+}
+
+/// A search that ends when all workers of another broker have denied the request; see
+/// [`crate::proto::broker::recall`].
+#[derive(Debug)]
+pub struct Recalled {
+    pub known: Recall,
+    /// The numbers of those that have.
+    pub denied: Vec<u64>,
+    /// The sum of these.
+    pub sum: u64,
 }
 
 /// A request that a worker has.

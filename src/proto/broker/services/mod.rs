@@ -210,6 +210,12 @@ impl Services {
         *service.name == *name && service.is_pattern == is_pattern
     }
 
+    /// Whether its workers also serve requests for other names.
+    pub(super) fn serves_others(&self, key: ServiceKey) -> bool {
+        let service = &self.slab[key.0];
+        service.is_pattern || version_of(&service.name).is_some()
+    }
+
     /// Whether workers of this service can serve requests for this name.
     pub(super) fn may_serve(&self, key: ServiceKey, name: &[u8]) -> bool {
         let service = &self.slab[key.0];

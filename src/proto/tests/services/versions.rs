@@ -129,7 +129,7 @@ fn what_waits_moves_with_the_workers() {
         [b'1'] => Job::echo(body),
         _ => Job::endless(),
     });
-    net.run(ms(10));
+    net.run(ms(20));
     assert_eq!(net.started(three), ["1", "2"]);
     net.kill(three);
     net.kill(two);

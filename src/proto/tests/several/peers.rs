@@ -63,6 +63,7 @@ fn link() -> LinkConfig {
         liveness: 3,
         reconnect: ms(100),
         reconnect_max: Duration::from_secs(30),
+        away: Duration::ZERO,
         seed: 0,
         expect_hello: false,
         expect_beats: true,

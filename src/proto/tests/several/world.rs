@@ -37,6 +37,7 @@ fn broker(life: usize) -> Broker<Vec<u8>> {
         expiry: None,
         busy_timeout: ms(900_000),
         reconnect_grace: Duration::ZERO,
+        search: Duration::ZERO,
         limits: Limits::default(),
         held: HeldLimits::default(),
         peer_bytes: 64 << 20,

@@ -29,6 +29,8 @@ pub struct World {
     pub storm: usize,
     /// Whether most faults are those of brokers.
     pub siege: bool,
+    /// How long peers wait for a broker.
+    away: Duration,
     pub asked: u64,
     /// The terms of each request of a 1.x client.
     pub terms: HashMap<Vec<u8>, Terms>,
@@ -114,6 +116,7 @@ impl World {
             remedies: BTreeMap::new(),
             storm: 0,
             siege: false,
+            away: ms(0),
             asked: 0,
             terms: HashMap::new(),
             is_tight: false,
@@ -149,6 +152,7 @@ impl World {
             };
             self.is_tight |= limits.total <= 10;
             let grace = ms(*self.net.rng.pick(&[0, 1000, 1000, 1000]));
+            self.away = secs(*self.net.rng.pick(&[0, 60]));
             let b = self.net.broker_with(|config| {
                 config.reconnect_grace = grace;
                 config.heartbeat = heartbeat;
@@ -200,9 +204,11 @@ impl World {
         let prefetch = *net.rng.pick(&[0, 1024]);
         let max_blocked = *net.rng.pick(&[None, None, Some(ms(50)), Some(secs(1))]);
         let rejects = net.rng.percent(30);
+        let away = self.away;
         let w = net.worker_with(b, service, |config| {
             config.serving.pattern = service.ends_with('*');
             config.link.heartbeat = heartbeat;
+            config.link.away = away;
             config.concurrency = concurrency;
             config.prefetch = prefetch;
             config.max_blocked = max_blocked;
@@ -228,8 +234,10 @@ impl World {
         let heartbeat = ms(*net.rng.pick(paces));
         // With a 0.0.92 broker it would wait for ever.
         let await_hello = paces.len() > 1 && net.rng.percent(20);
+        let away = self.away;
         let c = net.client_with(b, |config| {
             config.link.heartbeat = heartbeat;
+            config.link.away = away;
             config.await_hello = await_hello;
         });
         self.clients.push(c);

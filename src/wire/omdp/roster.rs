@@ -1,0 +1,314 @@
+//! Layouts of the messages by which it is known which workers may have had a request of a broker that
+//! died; see `proto::broker::roster`.
+//!
+//! A broker numbers the workers that register with it. A set of them is told as the sum of [`mix`] of
+//! its numbers.
+
+use super::resume::split_rid;
+use crate::wire::sizes::{MAX_ID, MAX_LIST, MAX_ROSTER, MAX_SERVICE};
+use crate::wire::{Frame, Malformed};
+
+/// Spreads the numbers of workers, so that a sum of them names one set. The finalizer of SplitMix64.
+pub fn mix(number: u64) -> u64 {
+    let mut bits = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
+}
+
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    Some((u64::from_be_bytes(*number), rest))
+}
+
+/// How far what a broker tells of its workers goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RosterHead {
+    /// The time at the broker, in µs from 1 on.
+    pub stamp: u64,
+    /// The number of the last worker that is told of.
+    pub last: u64,
+}
+
+impl RosterHead {
+    pub fn to_frame<F: Frame>(self) -> F {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.stamp.to_be_bytes());
+        bytes[8..].copy_from_slice(&self.last.to_be_bytes());
+        F::from(&bytes[..])
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let head = number(bytes).and_then(|(stamp, rest)| {
+            let (last, rest) = number(rest)?;
+            rest.is_empty().then_some(RosterHead { stamp, last })
+        });
+        head.ok_or(Malformed::Extension)
+    }
+}
+
+/// The services and the sums of their workers, of which all that serve other names than their own are
+/// one, without a name.
+pub fn roster_to_frame<'a, F: Frame>(entries: impl Iterator<Item = (&'a [u8], u64)>) -> F {
+    let mut bytes = Vec::new();
+    for (service, sum) in entries {
+        // No longer one is taken.
+        let length = u8::try_from(service.len()).unwrap_or(u8::MAX);
+        bytes.push(length);
+        bytes.extend_from_slice(&service[..usize::from(length)]);
+        bytes.extend_from_slice(&sum.to_be_bytes());
+    }
+    F::from(bytes)
+}
+
+/// What such a frame has; what was decoded has been checked, and gives all of it.
+pub fn roster(mut frame: &[u8]) -> impl Iterator<Item = (&[u8], u64)> {
+    std::iter::from_fn(move || {
+        let (service, sum, rest) = split_entry(frame)?;
+        frame = rest;
+        Some((service, sum))
+    })
+}
+
+fn split_entry(frame: &[u8]) -> Option<(&[u8], u64, &[u8])> {
+    let (&length, rest) = frame.split_first()?;
+    let (service, rest) = rest.split_at_checked(usize::from(length))?;
+    let (sum, rest) = number(rest)?;
+    (service.len() <= MAX_SERVICE).then_some((service, sum, rest))
+}
+
+pub(super) fn check_roster<F: Frame>(frame: F) -> Result<F, Malformed> {
+    if frame.len() > MAX_ROSTER {
+        return Err(Malformed::Size);
+    }
+    check(frame, |rest| Some(split_entry(rest)?.2))
+}
+
+/// Any number of parts, and nothing behind the last.
+fn check<F: Frame>(frame: F, next: impl Fn(&[u8]) -> Option<&[u8]>) -> Result<F, Malformed> {
+    let mut rest = &frame[..];
+    while !rest.is_empty() {
+        rest = next(rest).ok_or(Malformed::Extension)?;
+    }
+    Ok(frame)
+}
+
+/// What a client knows of the broker that died with its request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recall {
+    /// That broker's session.
+    pub session: Box<str>,
+    /// What it had stamped last when it was sent the request.
+    pub stamp: u64,
+    /// The sum of the workers of which one may have had it, and the number up to which they are in it.
+    pub sum: u64,
+    pub last: u64,
+}
+
+impl Recall {
+    pub fn to_frame<F: Frame>(&self) -> F {
+        let mut bytes = Vec::with_capacity(24 + self.session.len());
+        for number in [self.stamp, self.last, self.sum] {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        bytes.extend_from_slice(self.session.as_bytes());
+        F::from(bytes)
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let recall = number(bytes).and_then(|(stamp, rest)| {
+            let (last, rest) = number(rest)?;
+            let (sum, session) = number(rest)?;
+            Some(Recall {
+                session: session_of(session)?,
+                stamp,
+                sum,
+                last,
+            })
+        });
+        recall.ok_or(Malformed::Extension)
+    }
+}
+
+fn session_of(bytes: &[u8]) -> Option<Box<str>> {
+    let fits = (1..=MAX_ID).contains(&bytes.len());
+    let session = std::str::from_utf8(bytes).ok().filter(|_| fits)?;
+    Some(session.into())
+}
+
+/// The brokers that a worker was with before, and the numbers that it had there.
+pub fn lives_to_frame<'a, F: Frame>(lives: impl Iterator<Item = (&'a str, u64)>) -> F {
+    let mut bytes = Vec::new();
+    for (session, number) in lives {
+        let length = u8::try_from(session.len()).unwrap_or(u8::MAX);
+        bytes.push(length);
+        bytes.extend_from_slice(&session.as_bytes()[..usize::from(length)]);
+        bytes.extend_from_slice(&number.to_be_bytes());
+    }
+    F::from(bytes)
+}
+
+/// What such a frame has; what was decoded has been checked, and gives all of it.
+pub fn lives(mut frame: &[u8]) -> impl Iterator<Item = (Box<str>, u64)> {
+    std::iter::from_fn(move || {
+        let (session, number, rest) = split_entry(frame)?;
+        frame = rest;
+        Some((session_of(session)?, number))
+    })
+}
+
+/// So many brokers a worker tells of.
+pub const MAX_LIVES: usize = 4;
+
+pub(super) fn check_lives<F: Frame>(frame: F) -> Result<F, Malformed> {
+    if lives(&frame).take(MAX_LIVES + 1).count() > MAX_LIVES {
+        return Err(Malformed::Extension);
+    }
+    check(frame, |rest| {
+        let (session, _, rest) = split_entry(rest)?;
+        session_of(session).map(|_| rest)
+    })
+}
+
+/// Whether a worker ever had this request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question<'a> {
+    /// What the broker that asks calls it.
+    pub token: u64,
+    /// What the other broker had stamped last when it was sent it.
+    pub stamp: u64,
+    pub client: &'a [u8],
+    pub rid: &'a [u8],
+}
+
+impl Question<'_> {
+    /// How long one may be.
+    pub const MOST: usize = 20 + 2 * MAX_ID;
+
+    pub fn put(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.token.to_be_bytes());
+        bytes.extend_from_slice(&self.stamp.to_be_bytes());
+        for id in [self.client, self.rid] {
+            let length = u16::try_from(id.len()).unwrap_or(u16::MAX);
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes.extend_from_slice(&id[..usize::from(length)]);
+        }
+    }
+}
+
+/// The questions of such a frame; what was decoded has been checked, and gives all of them.
+pub fn questions(mut frame: &[u8]) -> impl Iterator<Item = Question<'_>> {
+    std::iter::from_fn(move || {
+        let (question, rest) = split_question(frame)?;
+        frame = rest;
+        Some(question)
+    })
+}
+
+fn split_question(frame: &[u8]) -> Option<(Question<'_>, &[u8])> {
+    let (token, rest) = number(frame)?;
+    let (stamp, rest) = number(rest)?;
+    let (client, rest) = split_rid(rest)?;
+    let (rid, rest) = split_rid(rest)?;
+    let question = Question {
+        token,
+        stamp,
+        client,
+        rid,
+    };
+    Some((question, rest))
+}
+
+pub(super) fn check_questions<F: Frame>(frame: F) -> Result<F, Malformed> {
+    match frame.len() {
+        0 => Err(Malformed::Extension),
+        length if length > MAX_LIST => Err(Malformed::Size),
+        _ => check(frame, |rest| Some(split_question(rest)?.1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::corpus::seed;
+
+    #[test]
+    fn golden() {
+        let head = RosterHead {
+            stamp: 0x0102_0304_0506_0708,
+            last: 258,
+        };
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0, 0, 1, 2];
+        seed("ext", &bytes);
+        assert_eq!(head.to_frame::<Vec<u8>>(), bytes);
+        assert_eq!(RosterHead::parse(&bytes), Ok(head));
+        let entries = [(&b"echo"[..], 258), (b"", 1)];
+        let frame: Vec<u8> = roster_to_frame(entries.into_iter());
+        seed("ext", &frame);
+        assert_eq!(frame, b"\x04echo\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\0\0\x01");
+        assert!(roster(&check_roster(frame).unwrap()).eq(entries));
+        let recall = Recall {
+            session: "b.1".into(),
+            stamp: 3,
+            sum: 2,
+            last: 258,
+        };
+        let bytes = b"\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\x01\x02\0\0\0\0\0\0\0\x02b.1";
+        seed("ext", bytes);
+        assert_eq!(recall.to_frame::<Vec<u8>>(), bytes);
+        assert_eq!(Recall::parse(bytes), Ok(recall));
+        let frame: Vec<u8> = lives_to_frame([("b.1", 258)].into_iter());
+        seed("ext", &frame);
+        assert_eq!(frame, b"\x03b.1\0\0\0\0\0\0\x01\x02");
+        assert!(lives(&check_lives(frame).unwrap()).eq([("b.1".into(), 258)]));
+        let question = Question {
+            token: 9,
+            stamp: 3,
+            client: b"c",
+            rid: b"r1",
+        };
+        let mut bytes = Vec::new();
+        question.put(&mut bytes);
+        seed("ext", &bytes);
+        assert_eq!(
+            bytes,
+            b"\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\x03\0\x01c\0\x02r1"
+        );
+        assert!(questions(&check_questions(bytes).unwrap()).eq([question]));
+    }
+
+    #[test]
+    fn numbers_are_spread() {
+        assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(mix(1), 0x910a_2dec_8902_5cc1);
+        assert_ne!(mix(1).wrapping_add(mix(2)), mix(3));
+    }
+
+    #[test]
+    fn malformed() {
+        use Malformed::*;
+        for length in [0, 8, 15, 17, 24] {
+            assert_eq!(RosterHead::parse(&vec![0; length]), Err(Extension));
+        }
+        for length in [0, 16, 23, 24, 24 + MAX_ID + 1] {
+            assert_eq!(Recall::parse(&vec![b'a'; length]), Err(Extension));
+        }
+        assert_eq!(Recall::parse(&[0xff; 25]), Err(Extension));
+        assert_eq!(check_roster(b"\x04ech".to_vec()), Err(Extension));
+        assert_eq!(
+            check_roster(b"\x01e\0\0\0\0\0\0\0".to_vec()),
+            Err(Extension)
+        );
+        assert_eq!(check_roster(vec![0; MAX_ROSTER + 1]), Err(Size));
+        assert_eq!(check_roster(Vec::new()), Ok(Vec::new()));
+        assert_eq!(
+            check_lives(b"\0\0\0\0\0\0\0\0\x01".to_vec()),
+            Err(Extension)
+        );
+        let many = b"\x01s\0\0\0\0\0\0\0\x01".repeat(MAX_LIVES + 1);
+        assert_eq!(check_lives(many), Err(Extension));
+        assert_eq!(check_questions(Vec::new()), Err(Extension));
+        assert_eq!(check_questions(vec![0; 20]), Err(Extension));
+        assert_eq!(check_questions(vec![0; MAX_LIST + 1]), Err(Size));
+    }
+}
