@@ -132,6 +132,7 @@ impl<F: Frame> Bench<F> {
                 self.ends.push(self.outbound.len());
             }
             self.batch.flush(|bytes| _ = black_box(bytes));
+            black_box(self.broker.handle_flushed(now));
         });
         self.sort_out();
     }

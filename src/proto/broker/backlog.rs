@@ -1,6 +1,7 @@
 //! What the driver keeps of peers and for them: messages of a peer that wait for its turn, see [`turns`](super::turns), and
 //! messages that a peer does not take. This module charges them to the peer.
 
+use super::accounts::Scope;
 use super::keys::AccountKey;
 use super::{Broker, RoutingId};
 use crate::proto::Time;
@@ -10,6 +11,9 @@ use crate::wire::Frame;
 /// Bytes of each kind that are not charged to a peer, so that a peer whose account is full still gets an answer to each
 /// request of a burst. Also the limit for peers with one large message under way.
 const FREE: usize = 256 * 1024;
+
+/// Bytes that may wait for a peer although a limit is reached that others share with it.
+const INNOCENT: usize = 1024 * 1024;
 
 /// Bytes that the driver keeps for one peer, beyond [`FREE`].
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +56,7 @@ impl<F: Frame> Broker<F> {
             |kept| kept.sent = bytes.saturating_sub(FREE),
             true,
         )
+        .is_ok()
     }
 
     /// So many bytes wait for this peer to take them. False if that is more than may be, and
@@ -61,7 +66,11 @@ impl<F: Frame> Broker<F> {
         if due == 0 && self.backlogs.is_empty() {
             return true;
         }
-        self.charge_kept(now, peer, |kept| kept.ready = due, false)
+        let mine = |scope| matches!(scope, Scope::Peer | Scope::User);
+        match self.charge_kept(now, peer, |kept| kept.ready = due, false) {
+            Ok(()) => true,
+            Err(scope) => bytes <= INNOCENT && !mine(scope),
+        }
     }
 
     fn charge_kept(
@@ -70,7 +79,7 @@ impl<F: Frame> Broker<F> {
         peer: &[u8],
         set: impl FnOnce(&mut Kept),
         send_off: bool,
-    ) -> bool {
+    ) -> Result<(), Scope> {
         let known = self.backlogs.get(peer).copied();
         let mut kept = known.unwrap_or(Kept {
             account: AccountKey(usize::MAX),
@@ -88,7 +97,7 @@ impl<F: Frame> Broker<F> {
                 self.accounts.credit(kept.account, before - after);
                 self.backlogs.insert(peer.into(), kept);
             }
-            return true;
+            return Ok(());
         }
         self.speak_for(peer);
         if known.is_none() {
@@ -111,6 +120,6 @@ impl<F: Frame> Broker<F> {
             }
         }
         self.speak_for(&[]);
-        charged.is_ok()
+        charged.map_err(|over| over.scope)
     }
 }

@@ -348,3 +348,32 @@ fn a_worker_that_takes_any_number_is_given_much_by_and_by() {
     net.run(ms(20));
     assert_eq!(net[b].machine.stats(net.now())["queued"], 0);
 }
+
+/// Whoever takes its messages is not sent away because others have filled what all share.
+#[test]
+fn what_a_peer_does_not_take_is_on_its_account() {
+    let (mut net, b) = limited(HeldLimits {
+        peer: 2048 * KIB,
+        total: 3072 * KIB,
+        ..HeldLimits::default()
+    });
+    net.run(secs(20));
+    let ready = |net: &mut Net, peer: &str, bytes: usize| {
+        let mut may = false;
+        net.act(b, |broker, now| {
+            may = broker.machine.handle_ready(now, peer.as_bytes(), bytes);
+        });
+        may
+    };
+    assert!(ready(&mut net, "A", 2048 * KIB));
+    assert!(!ready(&mut net, "A", 2560 * KIB));
+    assert_eq!(held(&net, b), 1792 * KIB as u64);
+    assert!(ready(&mut net, "B", 1536 * KIB));
+    assert!(ready(&mut net, "C", 1024 * KIB));
+    assert!(!ready(&mut net, "C", 1025 * KIB));
+    assert_eq!(scopes(&net, b), ["peer", "total", "total"]);
+    for peer in ["A", "B", "C"] {
+        assert!(ready(&mut net, peer, 0));
+    }
+    assert_eq!(held(&net, b), 0);
+}
