@@ -67,7 +67,7 @@ pub struct Client<F> {
     deadlines: Deadlines<u64>,
     /// Requests in the stage [`Unknown`](pending::Stage::Unknown), by the time at which they are given up.
     unknown: BTreeSet<(Time, u64)>,
-    /// Which workers the broker has, and the last one that was lost had.
+    /// The roster of the broker, and that of the last broker that was lost.
     roster: Option<Box<Roster>>,
     lost_roster: Option<Box<Roster>>,
     /// Replies that were not acknowledged to the broker of this connection.
@@ -75,7 +75,7 @@ pub struct Client<F> {
     transmits: Vec<ClientMessage<F>>,
     notices: Vec<ClientNotice<F>>,
     connected: bool,
-    /// Whether the broker of this connection has ended it by a DISCONNECT.
+    /// Whether the broker has ended the last connection by DISCONNECT.
     turned_away: bool,
     /// Whether another peer has the name, so that no broker accepts this life.
     name_taken: bool,

@@ -13,7 +13,7 @@
 //! | Backoff | reconnect interval   | Open               | Opening |
 //! | Up      | suspend              | Close              | Suspended |
 //! | Suspended | reopen             | Open               | Opening |
-//! | Up      | name taken           | Close              | Closed  |
+//! | Up      | name taken           | Close              | worker: Backoff, client: Closed |
 //! | any     | close                | Close              | Closed  |
 
 use super::Time;
@@ -31,8 +31,8 @@ pub struct LinkConfig {
     pub reconnect: Duration,
     /// Maximum of the time between attempts, which doubles with each attempt that finds no broker. Default 30 s.
     pub reconnect_max: Duration,
-    /// How long a lost broker may be away before what it had is given up; the patience with it at least.
-    /// Default 60 s.
+    /// How long a lost broker may be away before its requests are given up; at least the permitted silence. Default
+    /// 60 s.
     pub away: Duration,
     /// Seed of the jitter: each pause is changed by up to a quarter, so that peers of a lost broker do not reconnect
     /// at the same moment. 0 disables the jitter.
@@ -102,7 +102,7 @@ pub(super) enum Due {
     Lost(Loss),
 }
 
-/// How long a peer stays away whose name another has, the first time; twice as long after each further time.
+/// The first pause of a peer whose name is taken by another one. It doubles each time.
 const ASIDE: Duration = Duration::from_secs(1);
 const MAX_ASIDE: Duration = Duration::from_secs(60);
 
@@ -132,7 +132,7 @@ pub(super) struct Link {
     action: Option<Action>,
     /// Number of successive connections on which no broker accepted this peer.
     failures: u32,
-    /// How often in a row another peer had the name.
+    /// Number of successive connections on which another peer had the name.
     asides: u32,
     /// State of the random generator for the jitter.
     jitter: u64,
@@ -211,8 +211,8 @@ impl Link {
         true
     }
 
-    /// Gives this connection up because another peer has the name. The next attempt takes that one's connection for a
-    /// moment, so it has time.
+    /// Gives the connection up because another peer has the name. The next attempt disturbs that peer's connection,
+    /// so the pause is long.
     pub(super) fn step_aside(&mut self, now: Time) {
         if self.lose(now) {
             let wait = ASIDE
@@ -312,7 +312,7 @@ impl Link {
         expected && self.peer.is_none()
     }
 
-    /// The patience with the last broker.
+    /// The permitted silence of the last broker.
     pub(super) fn lost_patience(&self) -> Duration {
         self.lost_patience
     }

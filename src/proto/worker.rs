@@ -90,7 +90,7 @@ pub struct Worker<F> {
     by_token: Table<u64, u64>,
     /// Replies that the broker of this connection was sent and may need again.
     log: Log<F>,
-    /// Which requests it has had.
+    /// The requests that it has had.
     had: Had,
     detached: DetachedReplies<F>,
     disowned: Vec<Disowned<F>>,

@@ -1,5 +1,5 @@
-//! What the driver keeps of peers and for them: messages of a peer that wait for its turn, see [`turns`](super::turns), and
-//! messages that a peer does not take. This module charges them to the peer.
+//! Bytes that the driver keeps for peers: messages of a peer that wait for its turn, see [`turns`](super::turns), and
+//! messages to a peer that does not take them. This module charges them to the peer.
 
 use super::accounts::Scope;
 use super::keys::AccountKey;
@@ -19,9 +19,9 @@ const INNOCENT: usize = 1024 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Kept {
     pub(super) account: AccountKey,
-    /// Sent by the peer.
+    /// Messages from the peer that wait for its turn.
     sent: usize,
-    /// Not taken by the peer.
+    /// Messages to the peer that it does not take.
     ready: usize,
 }
 
@@ -59,8 +59,8 @@ impl<F: Frame> Broker<F> {
         .is_ok()
     }
 
-    /// So many bytes wait for this peer to take them. False if that is more than may be, and
-    /// [`handle_overflow`](Self::handle_overflow) is to be told.
+    /// Charges the messages that wait for this peer to take them, in bytes. Returns false if they are too many: the
+    /// driver then calls [`handle_overflow`](Self::handle_overflow).
     pub fn handle_ready(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
         let due = bytes.saturating_sub(FREE);
         if due == 0 && self.backlogs.is_empty() {

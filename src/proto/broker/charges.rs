@@ -65,7 +65,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// More is kept of what a client was sent than it was charged for. True if that may be.
+    /// Charges the growth of a client's reply log. Returns false if its account or the log is full.
     #[cold]
     pub(super) fn stretch_log(&mut self, key: ClientKey) -> bool {
         let (Some(client), Some(bytes)) = (self.clients.get_mut(key), self.logs.lacks(key)) else {
@@ -80,7 +80,7 @@ impl<F: Frame> Broker<F> {
         true
     }
 
-    /// Less is kept for a client than before.
+    /// Credits what a client's reply log no longer needs.
     pub(super) fn settle_log(&mut self, key: ClientKey) {
         let surplus = self.logs.take_back(key);
         if surplus > 0

@@ -52,7 +52,7 @@ pub(super) struct Client {
     /// Requests of this life that may have started before the client was given up. `None` if this
     /// broker does not know everything that this life has sent.
     pub(super) started: Option<Started>,
-    /// Which workers it has heard of, if it is told; see [`super::roster`].
+    /// The workers it has heard of, if it is told the roster; see [`super::roster`].
     pub(super) heard: Option<Heard>,
     /// Extended clients always have one; others only while they are cut off.
     pub(super) timer: Option<TimerKey>,

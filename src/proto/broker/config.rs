@@ -28,8 +28,8 @@ pub struct BrokerConfig {
     /// How long an extended peer whose connection has ended may take to return before its requests are given up. Zero
     /// gives them up at once, which suits transports whose connections end only with the process. Default 1 s.
     pub reconnect_grace: Duration,
-    /// How long requests of a broker that died are looked for, at least. Default 5 s, and `liveness` times
-    /// `heartbeat` where that is longer.
+    /// Minimum time of the search for requests of a dead broker. Default 5 s; `liveness` × `heartbeat` if that is
+    /// longer.
     pub search: Duration,
     /// Limits of waiting requests.
     pub limits: Limits,

@@ -46,12 +46,12 @@ pub(super) struct Absence {
 /// How long a request with `retry` waits for its worker to return: the time of one or two reconnects.
 const RETRY_AFTER: Duration = Duration::from_millis(300);
 
-/// How long the name of a peer is kept for it whose connection another has taken: time for a reconnect or two. The
-/// other tries again later.
+/// How long a worker's name is kept after another connection has taken it: the time of one or two reconnects. The
+/// other peer tries again later.
 const KEPT: Duration = Duration::from_millis(800);
 
 impl Absence {
-    /// Another connection has its name, and what comes over that is not its own.
+    /// Whether another connection has its name, so that messages over that connection are not its own.
     pub(super) fn is_usurped(&self) -> bool {
         self.why == Departure::Replaced
     }
@@ -103,15 +103,15 @@ impl<F: Frame> Broker<F> {
         true
     }
 
-    /// A connection speaks first that has this name. If another has it, the transport has taken the name from that one. A
-    /// worker keeps its place for a moment; names of clients nobody is told.
+    /// Handles the first message on a connection with this name. If a worker has the name, the transport has taken it
+    /// from the worker's connection, and the worker is detached. Clients' names are not public, so they are not kept.
     pub fn handle_new_connection(&mut self, now: Time, peer: &[u8]) {
         if let Some(key) = self.workers.find(peer) {
             self.detach_worker(now, key, Departure::Replaced);
         }
     }
 
-    /// Another life wants the name of a worker: whether that is there, or may come back in a moment.
+    /// Whether the worker keeps its name although another life wants it: it is connected, or may still return.
     pub(super) fn keeps_worker(&mut self, now: Time, key: WorkerKey) -> bool {
         let Some(worker) = self.workers.get(key) else {
             return false;

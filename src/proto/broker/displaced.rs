@@ -1,9 +1,9 @@
-//! Displaced peers: of two clients with one name, the later one keeps it. Of two workers the first one does, see
+//! Displaced peers: of two clients with one name, the later one keeps it. Of two workers the first one keeps it, see
 //! [`detached`](super::detached), unless `reconnectGrace` is 0.
 //!
-//! The transport gives a name to the latest connection. Two peers with one name would therefore
-//! take it from each other for ever, since each reconnects after it has lost its connection. The
-//! earlier peer is recognized here when it reconnects, and is told to stay away.
+//! The transport gives a name to the latest connection. Two peers with one name would therefore take it from each
+//! other for ever, since each reconnects after it has lost its connection. The earlier peer is recognized here when
+//! it reconnects, and is told to stay away.
 
 use super::RoutingId;
 use std::collections::VecDeque;

@@ -32,7 +32,7 @@ pub(super) struct IncomingRequest<F> {
     pub(super) routing: Option<Box<Routing>>,
     /// For a RESUME: what the client knows of the request from an earlier broker.
     pub(super) past: Option<Past>,
-    /// What it knows of the broker that had it.
+    /// For a RESUME: what the client knows of the earlier broker.
     pub(super) recall: Option<Box<Recall>>,
     /// How many times it was given to another worker before its client was given up.
     pub(super) retried: u8,

@@ -157,7 +157,7 @@ pub struct Broker<F> {
     parking: Parking,
     claims: Claims,
     roster: roster::Roster,
-    /// Searches that workers may end, as tokens; some may be over.
+    /// Tokens of searches that denials may end; some have ended.
     recalled: Vec<u64>,
     accounts: Accounts,
     addresses: Addresses,

@@ -72,7 +72,7 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let client = self.clients.get(request.client);
-        // Unless its client knows that it waits: it was parked before.
+        // A parked request is known to wait, whatever happened before.
         let is_open = queued.park() == ParkState::Open;
         if started && is_open || !client.is_some_and(|client| client.parks()) {
             return;

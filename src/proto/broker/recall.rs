@@ -1,9 +1,10 @@
-//! Requests of a broker that died, of which no worker knows: those workers are asked that were with it.
+//! Recall: requests of a dead broker that no worker claims. The workers that were with that broker are asked for
+//! them.
 //!
-//! The client says which they are, see [`roster`](super::roster). A worker that comes back says with
-//! which brokers it was, and under which numbers, once it has claimed all that it has. It is asked for
-//! the requests that it could have been given, and denies those that it never had. When all have denied
-//! a request, it has not started: it waits in the queue like any other.
+//! The client states the sum of these workers, see [`roster`](super::roster). A worker that returns states its
+//! earlier brokers and its numbers there, after it has claimed all that it has. It is asked for the requests that it
+//! can have been given, and denies those that it never had. When all these workers have denied a request, it has not
+//! started, and waits in the queue like any other.
 
 use super::Broker;
 use super::ends::End;
@@ -17,7 +18,7 @@ use crate::wire::omdp::{Question, Recall, ToClient, ToWorker, mix, rids_to_frame
 use crate::wire::sizes::MAX_LIST;
 
 impl<F: Frame> Broker<F> {
-    /// A client tells of a request that is looked for which workers another broker had.
+    /// Records what a client knows about the earlier broker of a request that is searched for.
     pub(super) fn recall(&mut self, now: Time, key: RequestKey, known: Recall) {
         let token = self.requests.token(key);
         let Some(State::Searching(search)) =
@@ -49,7 +50,7 @@ impl<F: Frame> Broker<F> {
         self.recalled.retain(is_open);
     }
 
-    /// A worker that has claimed all that it has was with these brokers.
+    /// Handles the end of a worker's claims, with which it states its earlier brokers.
     pub(super) fn on_lives(&mut self, key: WorkerKey, lives: Vec<(Box<str>, u64)>) {
         let Some(worker) = self.workers.get_mut(key).filter(|worker| worker.is_asked()) else {
             return;
@@ -63,7 +64,7 @@ impl<F: Frame> Broker<F> {
         self.ask_worker(key, &keys);
     }
 
-    /// A client has asked for all that it wants.
+    /// Asks workers for the requests of a client that has resumed everything.
     pub(super) fn ask_for_client(&mut self, key: ClientKey) {
         if self.recalled.is_empty() {
             return;
@@ -84,7 +85,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Asks a worker for those of these requests that it may have had of another broker.
+    /// Asks a worker for those of these requests that an earlier broker may have given to it.
     fn ask_worker(&mut self, key: WorkerKey, requests: &[RequestKey]) {
         let Some(worker) = self.workers.get(key) else {
             return;
@@ -128,8 +129,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// The number that a worker had with the broker of this search, if it counts in it and has not denied
-    /// the request yet.
+    /// The number of a worker at the broker of this search, if the worker is in the sum and has not denied the
+    /// request yet.
     fn number_of(&self, key: WorkerKey, recall: &Recalled) -> Option<u64> {
         let Worker { lives, .. } = self.workers.get(key)?;
         let life = lives.iter().find(|(life, _)| *life == recall.known.session);
@@ -138,7 +139,7 @@ impl<F: Frame> Broker<F> {
         counts.then_some(number)
     }
 
-    /// A worker never had these requests.
+    /// Handles DENIED: a worker never had these requests.
     pub(super) fn on_denied(
         &mut self,
         now: Time,
@@ -146,7 +147,7 @@ impl<F: Frame> Broker<F> {
         tokens: impl Iterator<Item = u64>,
     ) {
         let tokens: Vec<u64> = tokens.collect();
-        // From the last to the first, so that the first is at the very front in the end.
+        // In reverse, so that the first request ends up at the front.
         for token in tokens.into_iter().rev() {
             let Some(request) = self.requests.by_token(token) else {
                 continue;
@@ -177,7 +178,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Whether the other broker could have given such a request to this worker.
+    /// Whether the earlier broker can have given the request to this worker.
     fn may_have_had(&self, key: WorkerKey, request: RequestKey) -> bool {
         let Some(worker) = self.workers.get(key) else {
             return false;
@@ -187,7 +188,8 @@ impl<F: Frame> Broker<F> {
             || asked.is_some_and(|asked| self.services.is(worker.service, &asked, false))
     }
 
-    /// Nobody had it but workers that were lost with it before, and then it may start again.
+    /// Ends the search for a request that has not started. Only workers that were lost before can have had it, and
+    /// then it may be retried.
     fn never_started(&mut self, now: Time, key: RequestKey) {
         if let Some(request) = self.requests.get(key)
             && let State::Searching(search) = &request.state
@@ -197,8 +199,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A request that was looked for has not started. Its client hears that it waits, and is asked for it
-    /// like for any other that does: should this broker die too, it has not started until then.
+    /// Queues a request that has not started after a search. Its client is told that the request is parked: should
+    /// this broker die too, the request has not started before it was released.
     pub(super) fn wait_again(&mut self, now: Time, key: RequestKey) {
         let Some(request) = self.requests.get_mut(key) else {
             return;

@@ -253,7 +253,7 @@ impl<F: Frame> Broker<F> {
         self.welcome_client(key);
     }
 
-    /// Answers the hello of a worker, if it has said one.
+    /// Answers the hello of a worker, if it has sent one.
     pub(super) fn welcome_worker(&mut self, key: WorkerKey) {
         let Some(worker) = self.workers.get(key) else {
             return;

@@ -28,14 +28,14 @@ impl<F: Frame> Entry<F> {
     }
 }
 
-/// So much is kept for each client without being charged: more than it leaves without an acknowledgement, unless
-/// what it gets is large.
+/// Bytes of each log that are not charged. More than a client leaves without acknowledgement, unless its replies are
+/// large.
 const FREE: usize = 256 * 1024;
 
-/// By how much an allowance grows at least.
+/// Minimum growth of an allowance, in bytes.
 const STEP: usize = 1024 * 1024;
 
-/// How much is kept for a client at most.
+/// Maximum of bytes in a log.
 const MOST: usize = 64 * 1024 * 1024;
 
 /// The log of one client.
@@ -46,7 +46,7 @@ struct ReplyLog<F> {
     /// Messages that earlier connections may have lost, and those since, by the id of the request.
     lost: HashMap<Box<[u8]>, Vec<Entry<F>>>,
     bytes: usize,
-    /// How much it may be, of which all beyond [`FREE`] is on the client's account.
+    /// The maximum of `bytes`. All beyond [`FREE`] is charged to the client's account.
     allowance: usize,
 }
 
@@ -77,7 +77,7 @@ impl<F: Frame> ReplyLogs<F> {
         &mut self.0[client.0]
     }
 
-    /// Records a message that is about to be sent. False if the log exceeds the client's allowance.
+    /// Records a message that is about to be sent. Returns false if the log exceeds its allowance.
     pub(super) fn sent(&mut self, client: ClientKey, entry: Entry<F>) -> bool {
         let log = self.log(client);
         log.bytes += entry.cost();
@@ -85,7 +85,7 @@ impl<F: Frame> ReplyLogs<F> {
         log.bytes <= log.allowance
     }
 
-    /// Keeps a message that cannot be sent now. False if the log exceeds the client's allowance.
+    /// Keeps a message that cannot be sent now. Returns false if the log exceeds its allowance.
     pub(super) fn keep(&mut self, client: ClientKey, entry: Entry<F>) -> bool {
         let log = self.log(client);
         log.bytes += entry.cost();
@@ -94,18 +94,18 @@ impl<F: Frame> ReplyLogs<F> {
         log.bytes <= log.allowance
     }
 
-    /// By how much the allowance of a client has to grow; `None` if it is the most already.
+    /// The necessary growth of the allowance; `None` if the log is full.
     pub(super) fn lacks(&self, client: ClientKey) -> Option<usize> {
         let log = self.0.get(client.0)?;
         (log.bytes <= MOST).then(|| log.bytes.saturating_sub(log.allowance).max(STEP))
     }
 
-    /// The allowance has grown.
+    /// Increases the allowance.
     pub(super) fn allow(&mut self, client: ClientKey, bytes: usize) {
         self.log(client).allowance += bytes;
     }
 
-    /// Takes back what a client does not need of its allowance any more.
+    /// Reduces the allowance to what the log needs. Returns the difference.
     pub(super) fn take_back(&mut self, client: ClientKey) -> usize {
         let Some(log) = self.0.get_mut(client.0) else {
             return 0;
@@ -170,7 +170,7 @@ impl<F: Frame> ReplyLogs<F> {
         }
     }
 
-    /// Nothing is kept for this client.
+    /// Drops all messages, but not the allowance.
     pub(super) fn clear(&mut self, client: ClientKey) {
         if let Some(log) = self.0.get_mut(client.0) {
             let allowance = log.allowance;

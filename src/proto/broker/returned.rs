@@ -246,7 +246,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// The time goes with it, for those that want to know.
+    /// Adds the time to an acknowledgement, for workers that record it.
     pub(super) fn ack_for(&self, key: WorkerKey, ack: Ack) -> ToWorker<F> {
         let worker = self.workers.get(key);
         let is_asked = worker.is_some_and(Worker::is_asked);

@@ -1,18 +1,18 @@
-//! Which workers a request can have been given to, for the time after this broker.
+//! The roster: the workers to which a request can have been given, for recovery after the death of this broker.
 //!
-//! A request of which no worker knows when the next broker looks for it has not started if every
-//! worker that it could have been given to is there and says so. The dead broker's workers are what its
-//! clients know: they are told of all of them, as sums of their numbers. So
+//! If no worker claims a request that the next broker searches for, the request has not started, provided that every
+//! worker to which it can have been given is there and denies it. The clients know the workers of the dead broker:
+//! they are told of all of them, as sums of their numbers. Therefore
 //!
-//! - nothing of a client that was told is given to a worker of which it has not heard. A worker that
-//!   registers is *new* and gets nothing until all those clients have said that they have heard of it. A
-//!   client that does not say so within [`HEAR`] is *behind*: its requests are kept back from all workers
-//!   until it does, and the worker begins;
-//! - a client hears that a worker has gone after it has heard what became of its requests there;
-//! - workers that can't say what they had, of other dialects or of 0.0.92, are in the sum too, and make
-//!   it one that is never reached.
+//! - a request of such a client is only given to workers of which the client has heard. A worker that registers is
+//!   *new* and gets nothing until all these clients have confirmed that they have heard of it. A client that does not
+//!   confirm within [`HEAR`] is *behind*: its requests are kept back from all workers until it does, and the new
+//!   worker begins;
+//! - a client is told that a worker is gone after it was told the results of its requests there;
+//! - workers that cannot tell what they had (of other dialects or of 0.0.92) are in the sum too, so that it is never
+//!   reached.
 //!
-//! The next broker gets the sum with RESUME, and asks the workers that were with the dead one; see
+//! The next broker receives the sum with RESUME, and asks the workers of the dead broker; see
 //! [`recall`](super::recall).
 
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
@@ -27,35 +27,36 @@ use crate::wire::sizes::MAX_ROSTER;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How long a new worker waits for clients to hear of it. Long against a round trip.
+/// How long a new worker waits for clients to hear of it. Long compared with a round trip.
 const HEAR: Duration = Duration::from_millis(50);
 
-/// What all clients are told, or will be.
+/// The roster that all clients are told, or will be.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    /// The sums of the workers of each service; without a name, of those that serve other names too.
+    /// The sum of the numbers of the workers of each service. Workers that serve other names as well are summed under
+    /// the empty name.
     sums: BTreeMap<Box<[u8]>, u64>,
-    /// What `sums` takes in a message.
+    /// The size of `sums` in a message.
     bytes: usize,
-    /// It did not fit into one: clients are told so.
+    /// Whether the roster did not fit into a message. Clients are told that there is none.
     is_void: bool,
-    /// Those of them that have changed since clients were told.
+    /// Names whose sums have changed since clients were told.
     changed: BTreeSet<Box<[u8]>>,
-    /// The number of the last worker that all clients were told of.
+    /// The number of the latest worker that all clients were told of.
     told: u64,
-    /// Workers that are new.
+    /// New workers.
     fresh: Vec<WorkerKey>,
-    /// How many clients are told, how many of them are waited for, and how many are behind.
+    /// Numbers of clients that are told, of those whose confirmation is awaited, and of those that are behind.
     clients: usize,
     awaited: usize,
     pub(super) behind: usize,
     timer: Option<TimerKey>,
 }
 
-/// What is known of what a client has heard.
+/// The state of a client's knowledge.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Heard {
-    /// The number of the last worker that it has heard of.
+    /// The number of the latest worker that it has heard of.
     last: u64,
     awaited: bool,
     behind: bool,
@@ -96,12 +97,12 @@ fn entry_bytes(name: &[u8]) -> usize {
 }
 
 impl<F: Frame> Broker<F> {
-    /// The broker's time, as peers hear it.
+    /// The broker's time, as sent to peers.
     pub(super) fn stamp(&self) -> u64 {
         self.now.as_micros() + 1
     }
 
-    /// Under which name the workers of a service are told of.
+    /// The name under which the workers of a service are summed.
     fn roster_name(&self, service: ServiceKey) -> Box<[u8]> {
         match self.services.serves_others(service) {
             true => Box::default(),
@@ -109,7 +110,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A worker has registered. It gets nothing before clients have heard of it.
+    /// Adds a worker that has registered. It gets nothing before clients have heard of it.
     pub(super) fn add_to_roster(&mut self, now: Time, key: WorkerKey) {
         let Some(worker) = self.workers.get_mut(key) else {
             return;
@@ -129,7 +130,7 @@ impl<F: Frame> Broker<F> {
         self.look_at_roster(now);
     }
 
-    /// A worker is gone, and its clients were told what became of what it had.
+    /// Removes a worker that is gone, after its clients were told the results of their requests.
     pub(super) fn remove_from_roster(&mut self, now: Time, worker: &Worker) {
         let name = self.roster_name(worker.service);
         let number = worker.number;
@@ -140,7 +141,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// At the end of this turn, unless clients are waited for.
+    /// Sends changes at the end of this turn, unless confirmations are awaited.
     fn look_at_roster(&mut self, now: Time) {
         if self.roster.awaited > 0 && self.roster.timer.is_some() {
             return;
@@ -150,7 +151,7 @@ impl<F: Frame> Broker<F> {
         self.cancel_timer(old);
     }
 
-    /// What a client is told of all workers, that has said hello, on its first connection or on another one.
+    /// The whole roster, for a client that has sent its hello, on its first connection or a later one.
     pub(super) fn whole_roster(&mut self, key: ClientKey) -> Option<(RosterHead, F)> {
         let is_void = self.roster.is_void;
         let (told, last) = (self.roster.told, self.workers.last());
@@ -180,7 +181,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// What clients are told of these services. Nothing, if it is too much for a message.
+    /// The message with the sums of these names, or without a roster if that is too large.
     fn roster_of<'a>(
         &'a self,
         last: u64,
@@ -197,7 +198,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A sign of life, which says the time to those who want to know.
+    /// Sends a heartbeat, which contains the time for clients that are told the roster.
     pub(super) fn beat_client(&mut self, key: ClientKey) {
         let client = self.clients.get(key);
         let heard = client.and_then(|client| client.heard);
@@ -214,7 +215,7 @@ impl<F: Frame> Broker<F> {
         self.send_client(key, message);
     }
 
-    /// Something has changed, or clients have had the time to hear of it.
+    /// Sends the changes of this turn, or stops waiting for confirmations.
     pub(super) fn roster_due(&mut self, now: Time) {
         self.roster.timer = None;
         if self.roster.awaited > 0 {
@@ -243,7 +244,7 @@ impl<F: Frame> Broker<F> {
         let is_news = last > std::mem::replace(&mut self.roster.told, last);
         let changed = std::mem::take(&mut self.roster.changed);
         let message = self.roster_of(last, changed.iter());
-        // What they knew is not true any more.
+        // Earlier knowledge of the clients is no longer valid.
         self.roster.is_void |= matches!(message, ToClient::Roster { entries: None, .. });
         for key in self.clients.keys() {
             let Some(client) = self.clients.get_mut(key) else {
@@ -263,7 +264,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// All who are not behind have heard of these workers.
+    /// Lets new workers begin when all clients that are not behind have heard of them.
     fn begin_fresh(&mut self, now: Time) {
         let told = self.roster.told;
         for key in std::mem::take(&mut self.roster.fresh) {
@@ -283,7 +284,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A client has heard of the workers up to this one.
+    /// Handles HEARD: the client has heard of all workers up to this number.
     pub(super) fn on_heard(&mut self, now: Time, key: ClientKey, last: u64) {
         let told = self.roster.told;
         let newest = self.workers.last();
@@ -311,7 +312,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Keeps a request back that would be given to a worker, because its client is behind. True if it is.
+    /// Keeps back a request that would be given to a worker while its client is behind. Returns false if it is not.
     #[cold]
     pub(super) fn keep_back(&mut self, worker: WorkerKey, key: RequestKey) -> bool {
         let Some(request) = self.requests.get(key) else {
@@ -319,7 +320,7 @@ impl<F: Frame> Broker<F> {
         };
         let client = self.clients.get(request.client);
         let heard = client.and_then(|client| client.heard);
-        // What a copy answers nobody asks for again.
+        // The answer to a copy is never resumed.
         if request.is_copy() || !heard.is_some_and(|heard| heard.behind) {
             return false;
         }
@@ -344,7 +345,7 @@ impl<F: Frame> Broker<F> {
                 matches!(state, Some(State::SetAside(aside)) if aside.is_kept_back)
             })
             .collect();
-        // From the last to the first, so that the first is at the very front in the end.
+        // In reverse, so that the first request ends up at the front.
         kept.sort_unstable_by_key(|&key| std::cmp::Reverse(self.requests.order(key)));
         let mut services: Vec<ServiceKey> = Vec::new();
         for key in kept {
@@ -361,7 +362,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A client is about to be forgotten with more requests than end at once.
+    /// Stops waiting for a client that is being removed, with more requests than end at once.
     pub(super) fn leave_behind(&mut self, key: ClientKey) {
         if let Some(client) = self.clients.get_mut(key)
             && let Some(heard) = &mut client.heard
@@ -372,7 +373,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A client is forgotten.
+    /// Removes a client from the counts.
     pub(super) fn close_heard(&mut self, heard: Option<Heard>) {
         let Some(heard) = heard else {
             return;

@@ -57,9 +57,9 @@ pub(super) struct Worker {
     pub(super) absence: Option<Absence>,
     /// Present after its return until it has made all claims.
     pub(super) unclaimed: Option<Unclaimed>,
-    /// Clients have not heard of it yet, and it gets nothing; see [`super::roster`].
+    /// Whether clients have not heard of it yet, so that it gets nothing; see [`super::roster`].
     pub(super) is_new: bool,
-    /// With which brokers it was before, and its numbers there, if it has told.
+    /// Its earlier brokers, and its numbers there, as far as it has stated them.
     pub(super) lives: Vec<(Box<str>, u64)>,
     /// Replies that have not been acknowledged to it.
     pub(super) unacknowledged: Ack,
@@ -153,7 +153,7 @@ impl Worker {
         self.hello.as_ref().is_some_and(|hello| hello.flow)
     }
 
-    /// Whether it can be asked which requests it had.
+    /// Whether it can be asked for the requests that it has had.
     pub(super) fn is_asked(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.roster)
     }
@@ -247,7 +247,7 @@ impl Workers {
         self.slab.len()
     }
 
-    /// The number of the last one that has registered.
+    /// The number of the latest registration.
     pub(super) fn last(&self) -> u64 {
         self.last
     }

@@ -27,12 +27,12 @@ pub(in crate::proto) struct Pending<F> {
     pub(super) again: u32,
     /// The only broker that can have it; `None` if there may be several, or it is unknown.
     pub(super) broker: Option<BrokerLife>,
-    /// The last stamp of that broker before it was sent, or let go; 0 if there was none, or others may
-    /// have it.
+    /// The latest stamp of that broker when it was sent or released; 0 without a stamp, or if other workers may have
+    /// it.
     pub(super) stamp: u64,
-    /// What is known of the broker that it was with, while it is looked for at others.
+    /// What is known of the broker that had it, while other brokers search for it.
     pub(super) recall: Option<Box<Recall>>,
-    /// Whether a broker that was lost may have had it start, as often as the application allows.
+    /// Whether a lost broker may have started it as often as the application permits.
     pub(super) may_have_run: bool,
     /// Number of parts of the reply that have arrived.
     pub(super) received: u32,

@@ -129,8 +129,8 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// How long another broker is waited for. No longer than the patience for what is made again after a
-    /// loss, or if the broker lives and has turned this client away.
+    /// How long to wait for another broker. Only the permitted silence for a request that is retried after a loss, or
+    /// if the broker lives and has disconnected this client.
     fn give_up_after(&self, id: u64) -> Duration {
         let request = self.requests.get(&id);
         let is_made_again = request.is_some_and(|request| request.retry.is_some());
@@ -160,7 +160,7 @@ impl<F: Frame> Client<F> {
             {
                 request.stage = Stage::Sent;
                 if request.broker != self.link.broker() {
-                    // It may be with a worker that had it of another.
+                    // It may be with a worker that got it from another broker.
                     request.stamp = 0;
                 }
                 request.recall = None;
@@ -212,7 +212,7 @@ impl<F: Frame> Client<F> {
         for rid in rids(frame) {
             if let Some(request) = self.by_rid(rid) {
                 if matches!(request.stage, Stage::Parked) {
-                    // It has not started until now, whoever had it.
+                    // It has not started yet, whichever broker had it.
                     (request.broker, request.stamp) = (broker, stamp);
                 }
                 request.stage = Stage::Sent;

@@ -1,5 +1,4 @@
-//! Which workers the broker has, as far as it has said so: what a request that it had can have been
-//! given to, should it die.
+//! The roster of the broker, as far as it has told: the workers to which it can have given a request, should it die.
 
 use super::Client;
 use super::pending::Pending;
@@ -8,18 +7,19 @@ use crate::wire::Frame;
 use crate::wire::omdp::{ClientMessage, Recall, RosterHead, roster};
 use std::collections::HashMap;
 
-/// What the broker of one connection has told.
+/// The roster of the broker of one connection.
 #[derive(Debug)]
 pub(super) struct Roster {
     life: BrokerLife,
     session: Box<str>,
     head: RosterHead,
-    /// The sums of the workers of each service; without a name, of those that serve other names too.
+    /// The sum of the workers of each service. Workers that serve other names as well are summed under the empty
+    /// name.
     sums: HashMap<Box<[u8]>, u64>,
 }
 
 impl Roster {
-    /// What the next broker is told of a request that this one was sent.
+    /// The knowledge about a request of this broker, for the next one.
     fn recall<F: Frame>(&self, request: &Pending<F>) -> Option<Box<Recall>> {
         let is_known = request.stamp > 0 && request.broker == Some(self.life);
         let sum = |name: &[u8]| self.sums.get(name).copied().unwrap_or_default();
@@ -35,7 +35,7 @@ impl Roster {
 }
 
 impl<F: Frame> Client<F> {
-    /// The broker has told of its workers with its hello.
+    /// Handles the roster in the broker's welcome.
     pub(super) fn begin_roster(&mut self, head: RosterHead, entries: &[u8]) {
         if let (Some(broker), Some(life)) = (self.link.peer(), self.link.broker()) {
             self.roster = Some(Box::new(Roster {
@@ -48,7 +48,7 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// The broker's time, and what has changed. At no time there is nothing to tell any more.
+    /// Handles the broker's time, and changes of its roster. A time of 0 means that there is no roster any more.
     pub(super) fn on_roster(&mut self, head: RosterHead, entries: Option<&[u8]>) {
         if head.stamp == 0 {
             self.roster = None;
@@ -73,20 +73,20 @@ impl<F: Frame> Client<F> {
         self.transmits.push(ClientMessage::Heard { last });
     }
 
-    /// The connection is lost.
+    /// Keeps the roster when the connection is lost.
     pub(super) fn lose_roster(&mut self) {
         self.lost_roster = self.roster.take().or(self.lost_roster.take());
     }
 
-    /// The broker lives, or nothing is asked for any more that the last one had.
+    /// Drops the rosters when the broker lives, or no request of the last one is resumed any more.
     pub(super) fn drop_roster(&mut self) {
         self.roster = None;
         self.lost_roster = None;
     }
 
-    /// What the broker of this connection is told of a request that was with another one. It holds for
-    /// the next one too until this one has said that it has found the request: what was not given to a
-    /// worker before is not without this client's word.
+    /// The knowledge about a request of an earlier broker, for the broker of this connection. It stays valid for the
+    /// next broker until this one has found the request: a request that was not given to a worker before is not given
+    /// to one without GO.
     pub(super) fn recall(&mut self, id: u64) -> Option<Box<Recall>> {
         let knows = self.link.peer().is_some_and(|broker| broker.roster);
         let here = self.link.broker();
@@ -98,7 +98,7 @@ impl<F: Frame> Client<F> {
         request.recall.clone()
     }
 
-    /// What a request that is sent now has to remember; 0 if nothing is known.
+    /// The stamp for a request that is sent now; 0 if there is no roster.
     pub(super) fn stamp(&self) -> u64 {
         self.roster.as_ref().map_or(0, |known| known.head.stamp)
     }

@@ -1,4 +1,5 @@
-//! Two peers of one name: of workers the first keeps it, and the other tries again later; of clients the later keeps it.
+//! Two peers with one name: of workers the first one keeps it, and the other tries again later; of clients the later
+//! one keeps it.
 
 use super::net::*;
 use crate::proto::broker::Departure;
@@ -16,7 +17,7 @@ fn replaced(net: &Net, b: Id<BrokerActor>) -> usize {
     departures.iter().filter(replaced).count()
 }
 
-/// A broker that keeps the place of a peer whose connection has ended.
+/// A broker with a grace time for detached peers.
 fn lenient(net: &mut Net) -> Id<BrokerActor> {
     net.broker_with(|config| config.reconnect_grace = secs(2))
 }
@@ -25,7 +26,7 @@ fn twin(net: &mut Net, b: Id<BrokerActor>) -> Id<WorkerActor> {
     net.named_worker(b, "echo", b"twin", |_| {})
 }
 
-/// Whoever takes the name of a worker for a moment costs it a reconnect, and no request.
+/// A peer that takes the name of a worker for a moment costs it a reconnect, but no request.
 #[test]
 fn a_worker_whose_name_another_wants_loses_nothing() {
     let mut net = Net::new();
@@ -45,7 +46,7 @@ fn a_worker_whose_name_another_wants_loses_nothing() {
     assert_eq!(net.started(first), ["1"]);
     assert_eq!(replaced(&net, b), 0);
     assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
-    // It has the name when the first has left it.
+    // The other worker gets the name when the first has left.
     net.kill(first);
     net.run(secs(61));
     assert_eq!(last_news(&net[second].news), Some(LinkNews::Connected));
@@ -53,7 +54,7 @@ fn a_worker_whose_name_another_wants_loses_nothing() {
     assert_eq!(net.started(second), ["2"]);
 }
 
-/// Who is displaced over some transports notices it by the silence alone.
+/// Over some transports, a displaced peer only notices silence.
 #[test]
 fn a_worker_that_notices_late_that_its_name_was_taken_comes_back_when_the_other_has_left() {
     let mut net = Net::new();
@@ -72,7 +73,7 @@ fn a_worker_that_notices_late_that_its_name_was_taken_comes_back_when_the_other_
     assert_eq!(net.started(first).last().map(String::as_str), Some("2"));
 }
 
-/// Of a peer that is no worker of this life nothing counts, whatever it says under the name.
+/// Messages under a worker's name that are not of its life have no effect.
 #[test]
 fn a_stranger_under_the_name_of_a_worker_does_nothing_in_its_place() {
     let mut net = Net::new();
@@ -95,7 +96,7 @@ fn a_stranger_under_the_name_of_a_worker_does_nothing_in_its_place() {
     assert_eq!(net.end(c, r), None);
 }
 
-/// One that restarts has the name as soon as the broker knows that its connection has ended.
+/// A worker that restarts has its name as soon as the broker knows that the old connection has ended.
 #[test]
 fn a_worker_that_is_started_anew_has_its_name_at_once() {
     let mut net = Net::new();
@@ -111,8 +112,7 @@ fn a_worker_that_is_started_anew_has_its_name_at_once() {
     assert_eq!(last_news(&net[w].news), Some(LinkNews::Connected));
 }
 
-/// A broker that keeps nothing for those whose connection has ended gives the name to the later one. Each would take it
-/// from the other for ever.
+/// A broker without a grace time gives the name to the later peer. Each would take it from the other for ever.
 #[test]
 fn without_a_grace_the_later_keeps_the_name_nearly_always() {
     let mut net = Net::new();

@@ -186,7 +186,7 @@ fn a_drain_with_a_broker_ends_as_soon() {
     assert!(net[w].drained.is_some());
 }
 
-/// Nothing is lost while workers and clients live, however often the broker dies.
+/// No reply is lost while its worker and client live, however often the broker dies.
 #[test]
 fn no_reply_is_lost_with_a_broker() {
     for seed in 0..20 {

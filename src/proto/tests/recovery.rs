@@ -199,7 +199,7 @@ fn the_death_of_a_worker_is_told_after_the_grace_and_at_once_if_another_life_beg
         net.kill(w);
         if restarts {
             net.start(w);
-            // The transport has not told that the first is gone: it may come back for a moment.
+            // The transport has not reported the end of the first life, which may return for a moment.
             net.run(ms(1_500));
             assert_eq!(net.end(c, r), failed("W_LOST"));
             continue;

@@ -100,7 +100,7 @@ fn what_a_broker_had_that_stays_away_is_lost_and_the_rest_goes_to_the_next() {
     assert_eq!(net.started(w), ["1", "2", "3", "4", "5"]);
 }
 
-/// It may be away for as long as is configured, within the timeouts of requests.
+/// A broker may be away as long as configured, within the timeouts of requests.
 #[test]
 fn a_broker_may_be_away_for_long() {
     for (away, timeout) in [(55, Some(60)), (55, None), (62, None), (62, Some(60))] {

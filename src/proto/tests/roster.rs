@@ -1,5 +1,4 @@
-//! What no worker knows of after the death of a broker runs, if all workers that the broker had say that
-//! they never had it; and nothing runs twice.
+//! Requests that no worker claims after the death of a broker run if all its workers deny them, and none runs twice.
 
 use super::net::*;
 use super::resume::replace;
@@ -11,7 +10,7 @@ fn micros(n: u64) -> Duration {
     Duration::from_micros(n)
 }
 
-/// Two workers and a client that has heard of them.
+/// Two workers, and a client that has heard of them.
 fn known() -> (Net, Id<BrokerActor>, [Id<WorkerActor>; 2], Id<ClientActor>) {
     let (mut net, b, w, c) = trio();
     let v = net.worker(b, "echo");
@@ -119,7 +118,7 @@ fn what_had_no_worker_begins_with_the_first_of_the_next_broker() {
     assert_eq!(net.started(w), ["1"]);
 }
 
-/// A client that is paused does not hear of it, and keeps others waiting for a moment alone.
+/// A paused client does not hear of the worker, and delays the others only for a moment.
 #[test]
 fn a_new_worker_gets_nothing_of_a_client_that_has_not_heard_of_it() {
     let (mut net, b, [w, v], c) = known();
@@ -151,8 +150,8 @@ fn a_new_worker_gets_nothing_of_a_client_that_has_not_heard_of_it() {
     assert_eq!(net.end(other, kept), done("1"));
 }
 
-/// Brokers die, and sometimes workers and clients, mostly in the same moments; others begin, are cut off,
-/// and stand still.
+/// Brokers die, and sometimes workers and clients, often at the same moments; others start, are cut off, and are
+/// suspended.
 #[test]
 fn nothing_runs_twice_and_nothing_is_lost_with_brokers_alone() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());

@@ -1,13 +1,12 @@
-//! Which requests this worker has had, of the broker that is there and of those before.
+//! The requests that this worker has had, of its current broker and of earlier ones.
 //!
-//! When a broker has died, a client may ask the next one for a request of which no worker knows. It has
-//! not started if each worker that the dead broker could have given it to says so, see
-//! [`roster`](crate::proto::broker). So a worker remembers its latest requests beyond their ends, as
-//! hashes: one that it has had may look like another, which costs no more than an answer.
+//! After the death of a broker, a client may ask the next one for a request that no worker claims. The request has
+//! not started if each worker to which the dead broker can have given it denies it, see
+//! [`roster`](crate::proto::broker). So a worker remembers its latest requests after their end, as hashes. A
+//! collision only prevents a denial.
 //!
-//! The hashes lie in blocks, and the oldest block is forgotten as a whole. It is then known up to which
-//! time at the broker something may be forgotten: the broker's next stamp behind the block. A request
-//! that was sent later is not among it.
+//! The hashes are kept in blocks, and the oldest block is forgotten as a whole. The first stamp of the broker after a
+//! block is the time up to which requests may have been forgotten. A request that was sent later is not among them.
 
 use crate::wire::Frame;
 use crate::wire::omdp::{MAX_LIVES, Question, lives_to_frame};
@@ -15,39 +14,39 @@ use foldhash::fast::FixedState;
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, Hasher};
 
-/// How many requests a block has, and how many blocks there are beside the one that grows.
+/// Number of requests in a block, and number of closed blocks.
 const BLOCK: usize = 8192;
 const BLOCKS: usize = 16;
 
 #[derive(Debug)]
 struct Block {
     ids: Vec<u64>,
-    /// Of which broker they are.
+    /// The broker of these requests.
     broker: u32,
-    /// The first stamp of that broker that came behind them.
+    /// The first stamp of that broker after these requests.
     bound: Option<u64>,
 }
 
-/// A broker that this worker was with.
+/// A broker that this worker was registered at.
 #[derive(Debug)]
 struct Life {
     broker: u32,
     session: String,
     /// The worker's number there.
     number: u64,
-    /// Something that the broker gave up to this time may be forgotten.
+    /// Requests that the broker gave up to this time may be forgotten.
     forgotten: u64,
 }
 
 #[derive(Debug)]
 pub(super) struct Had {
     hasher: FixedState,
-    /// The latest, of the broker that is there.
+    /// The latest requests, of the current broker.
     latest: Vec<u64>,
     blocks: VecDeque<Block>,
-    /// The brokers that were here, the latest last.
+    /// The brokers so far, the latest last.
     lives: VecDeque<Life>,
-    /// The broker that is there, or was last, and how many there were.
+    /// The current or latest broker, and the number of brokers so far.
     broker: u32,
     brokers: u32,
     /// Whether a block waits for a stamp.
@@ -67,7 +66,7 @@ impl Had {
         }
     }
 
-    /// Nothing is known of what came before: another life begins.
+    /// Forgets everything when another life begins.
     pub(super) fn clear(&mut self) {
         self.latest = Vec::new();
         self.blocks.clear();
@@ -75,7 +74,7 @@ impl Had {
         self.awaits_stamp = false;
     }
 
-    /// A broker has said hello. One that does not number its workers asks for nothing.
+    /// Handles the hello of a broker. A broker that does not number its workers asks nothing.
     pub(super) fn begin(&mut self, session: &str, number: Option<u64>) {
         let number = number.filter(|_| !session.is_empty());
         let known = self.lives.iter().position(|life| life.session == session);
@@ -101,7 +100,7 @@ impl Had {
         }
     }
 
-    /// The broker's time.
+    /// Records the broker's time.
     pub(super) fn stamp(&mut self, stamp: u64) {
         if !self.awaits_stamp {
             return;
@@ -121,7 +120,7 @@ impl Had {
         hasher.finish()
     }
 
-    /// A request has left that had started, or may have.
+    /// Remembers a request that has left and may have started.
     pub(super) fn note(&mut self, client: &[u8], rid: &[u8]) {
         if self.lives.is_empty() {
             return;
@@ -150,21 +149,22 @@ impl Had {
         {
             match oldest.bound {
                 Some(bound) => self.lives[at].forgotten = bound,
-                // It can't be said what is forgotten.
+                // It is unknown up to which time requests are forgotten.
                 None => drop(self.lives.remove(at)),
             }
         }
     }
 
-    /// For which other brokers than the one of this session it can tell; `None` if there are none.
+    /// The brokers, other than that of this session, about whose requests the worker can tell; `None` if there are
+    /// none.
     pub(super) fn lives<F: Frame>(&self, session: &str) -> Option<F> {
         let lives = self.lives.iter().filter(|life| life.session != session);
         let frame: F = lives_to_frame(lives.map(|life| (&*life.session, life.number)));
         (!frame.is_empty()).then_some(frame)
     }
 
-    /// The tokens of those that this worker never had of that broker, and certainly so. `here` are the
-    /// ids of those that it has.
+    /// The tokens of the requests that this worker certainly never had of that broker. `here` contains the ids of
+    /// current requests.
     pub(super) fn denied(
         &self,
         session: &[u8],

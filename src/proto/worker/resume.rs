@@ -177,7 +177,7 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// The broker asks for requests that another one may have given to this worker.
+    /// Handles ASK: denies those requests of another broker that this worker never had.
     #[cold]
     pub(super) fn on_ask(&mut self, session: &[u8], asked: &[u8]) {
         let deliveries = self.deliveries.values();

@@ -261,7 +261,7 @@ impl Queue {
         self.enter_beside(key, requests);
     }
 
-    /// Puts a request beside this queue that a worker was about to have.
+    /// Puts a request, which was already assigned, beside this queue until its client has heard of new workers.
     pub fn keep_back<F>(&mut self, key: RequestKey, now: Time, requests: &mut Requests<F>) {
         requests.slab[key.0 as usize].state = State::SetAside(SetAside {
             asked: now,

@@ -71,13 +71,13 @@ impl ParkState {
     }
 }
 
-/// A request whose client did not answer in time when it was asked to release it, or has not heard of new
-/// workers.
+/// A request whose client did not answer in time when it was asked to release it, or has not heard of new workers.
 #[derive(Debug)]
 pub struct SetAside {
     /// When the client was asked.
     pub asked: Time,
-    /// Its client has let it go, and is to hear of workers first; see [`crate::proto::broker::roster`].
+    /// Whether the client has released it, but has to hear of new workers first; see
+    /// [`crate::proto::broker::roster`].
     pub is_kept_back: bool,
 }
 
@@ -90,18 +90,18 @@ pub struct Search {
     pub received: u32,
     /// Bytes of these parts that the client has read.
     pub read: u64,
-    /// What is known of the broker that had it.
+    /// What the client knows of the earlier broker.
     pub recall: Option<Box<Recalled>>,
 }
 
-/// A search that ends when all workers of another broker have denied the request; see
+/// A search that ends when all workers of the earlier broker have denied the request; see
 /// [`crate::proto::broker::recall`].
 #[derive(Debug)]
 pub struct Recalled {
     pub known: Recall,
-    /// The numbers of those that have.
+    /// The numbers of the workers that have denied it.
     pub denied: Vec<u64>,
-    /// The sum of these.
+    /// The sum of these numbers.
     pub sum: u64,
 }
 

@@ -210,7 +210,7 @@ impl Services {
         *service.name == *name && service.is_pattern == is_pattern
     }
 
-    /// Whether its workers also serve requests for other names.
+    /// Whether workers of this service also serve other names.
     pub(super) fn serves_others(&self, key: ServiceKey) -> bool {
         let service = &self.slab[key.0];
         service.is_pattern || version_of(&service.name).is_some()

@@ -29,7 +29,7 @@ pub struct World {
     pub storm: usize,
     /// Whether most faults are those of brokers.
     pub siege: bool,
-    /// How long peers wait for a broker.
+    /// How long peers wait for a lost broker.
     away: Duration,
     pub asked: u64,
     /// The terms of each request of a 1.x client.
