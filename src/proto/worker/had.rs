@@ -268,7 +268,7 @@ mod tests {
         note(&mut had, BLOCK..BLOCK * (BLOCKS + 1));
         assert!(ask(&had, "b.1", 1, &[0]).is_empty());
         assert_eq!(ask(&had, "b.2", 1, &[0]), [0]);
-        for life in 3..9 {
+        for life in 3..60 {
             had.begin(&format!("b.{life}"), Some(1));
         }
         let frame: Vec<u8> = had.lives("").expect("lives");

@@ -158,7 +158,7 @@ pub fn lives(mut frame: &[u8]) -> impl Iterator<Item = (Box<str>, u64)> {
 }
 
 /// So many brokers a worker tells of.
-pub const MAX_LIVES: usize = 4;
+pub const MAX_LIVES: usize = 32;
 
 pub(super) fn check_lives<F: Frame>(frame: F) -> Result<F, Malformed> {
     if lives(&frame).take(MAX_LIVES + 1).count() > MAX_LIVES {
