@@ -12,7 +12,7 @@ use crate::wire::Frame;
 /// request of a burst. Also the limit for peers with one large message under way.
 const FREE: usize = 256 * 1024;
 
-/// Bytes that may wait for a peer although a limit is reached that others share with it.
+/// Bytes that may wait for a peer although a limit is reached that other peers may have filled.
 const INNOCENT: usize = 1024 * 1024;
 
 /// Bytes that the driver keeps for one peer, beyond [`FREE`].

@@ -349,7 +349,7 @@ fn a_worker_that_takes_any_number_is_given_much_by_and_by() {
     assert_eq!(net[b].machine.stats(net.now())["queued"], 0);
 }
 
-/// Whoever takes its messages is not sent away because others have filled what all share.
+/// A peer that takes its messages is not removed because other peers have filled a common limit.
 #[test]
 fn what_a_peer_does_not_take_is_on_its_account() {
     let (mut net, b) = limited(HeldLimits {
