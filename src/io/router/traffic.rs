@@ -77,6 +77,7 @@ impl Driver {
             [only] if **only == self.gone => {
                 self.outbound.forget(from);
                 self.machine.handle_ready(now, from, 0);
+                self.connections.gone(from);
                 self.machine.handle_gone(now, from);
                 self.frames.clear();
             }
@@ -199,7 +200,10 @@ impl Driver {
                         self.outbound.condemn(&peer);
                         self.machine.handle_overflow(now, &peer);
                     }
-                    Outcome::NoPeer => self.machine.handle_gone(now, &peer),
+                    Outcome::NoPeer => {
+                        self.connections.gone(&peer);
+                        self.machine.handle_gone(now, &peer);
+                    }
                 }
             }
         }
