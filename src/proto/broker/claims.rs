@@ -149,7 +149,8 @@ impl<F: Frame> Broker<F> {
         user: Option<F>,
     ) {
         if let Some(token) = ext.token {
-            return self.on_known_claim(worker, ext, token);
+            let request = self.requests.by_token(token);
+            return self.on_known_claim(worker, ext, request);
         }
         let Some(entry) = self.workers.get(worker) else {
             return;
@@ -161,6 +162,12 @@ impl<F: Frame> Broker<F> {
         let user: Option<Box<[u8]>> = user.map(|user| Box::from(&*user));
         let asked = self.clients.find(client);
         let asked = asked.and_then(|client| self.clients.request(client, rid, &self.requests));
+        if let Some(key) = asked
+            && self.awaits_claim(worker, key)
+        {
+            // The worker has claimed the request before, and its connection broke before it was told to resume.
+            return self.on_known_claim(worker, ext, Some(key));
+        }
         if let Some(key) = asked
             && self.fits(key, worker, user.as_deref())
         {

@@ -156,9 +156,20 @@ impl<F: Frame> Broker<F> {
         self.ask_for_client(key);
     }
 
+    /// Whether the worker has returned and this broker waits for its claim of this request.
+    pub(super) fn awaits_claim(&self, key: WorkerKey, request: RequestKey) -> bool {
+        let worker = self.workers.get(key);
+        let unclaimed = worker.and_then(|worker| worker.unclaimed.as_ref());
+        unclaimed.is_some_and(|unclaimed| unclaimed.requests.contains(&request))
+    }
+
     /// Handles a worker's claim of a request that this broker gave it on an earlier connection.
-    pub(super) fn on_known_claim(&mut self, key: WorkerKey, ext: ClaimExt, token: u64) {
-        let request = self.requests.by_token(token);
+    pub(super) fn on_known_claim(
+        &mut self,
+        key: WorkerKey,
+        ext: ClaimExt,
+        request: Option<RequestKey>,
+    ) {
         let request = request.filter(|&request| self.requests.worker(request) == Some(key));
         let unclaimed = self.workers.get_mut(key).and_then(|w| w.unclaimed.as_mut());
         let (Some(request), Some(unclaimed)) = (request, unclaimed) else {

@@ -22,6 +22,8 @@ pub struct World {
     pub rng: Rng,
     /// `None` while it is dead.
     pub brokers: Vec<Option<Broker<Vec<u8>>>>,
+    /// How long brokers wait for workers whose connection broke.
+    grace: Duration,
     /// Number of broker processes so far.
     lives: usize,
     pub peers: Vec<Peer>,
@@ -29,14 +31,14 @@ pub struct World {
     conns: BTreeMap<(usize, usize), Conn>,
 }
 
-fn broker(life: usize) -> Broker<Vec<u8>> {
+fn broker(life: usize, grace: Duration) -> Broker<Vec<u8>> {
     Broker::new(BrokerConfig {
         heartbeat: HEARTBEAT,
         liveness: 3,
         dialects: Dialects::ALL,
         expiry: None,
         busy_timeout: ms(900_000),
-        reconnect_grace: Duration::ZERO,
+        reconnect_grace: grace,
         search: Duration::ZERO,
         limits: Limits::default(),
         held: HeldLimits::default(),
@@ -52,10 +54,15 @@ fn broker(life: usize) -> Broker<Vec<u8>> {
 
 impl World {
     pub fn new(seed: u64, brokers: usize, peers: Vec<Peer>) -> Self {
+        let grace = match seed % 2 {
+            0 => ms(1000),
+            _ => Duration::ZERO,
+        };
         World {
             now: Time::ZERO,
             rng: Rng::new(seed),
-            brokers: (0..brokers).map(|life| Some(broker(life))).collect(),
+            grace,
+            brokers: (0..brokers).map(|life| Some(broker(life, grace))).collect(),
             lives: brokers,
             peers,
             conns: BTreeMap::new(),
@@ -91,7 +98,7 @@ impl World {
     pub fn revive(&mut self, line: usize) {
         if self.brokers[line].is_none() {
             self.lives += 1;
-            self.brokers[line] = Some(broker(self.lives));
+            self.brokers[line] = Some(broker(self.lives, self.grace));
         }
     }
 
