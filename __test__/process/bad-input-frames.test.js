@@ -116,7 +116,7 @@ const toClient = (rid) => [
   [['C', '2', SERVICE, rid, '1', '{}'], 'unknown command'],
   [['C', '1'], 'too few frames'],
   [['C', '1', 'not json'], 'bad hello'],
-  [['C', '1', HELLO, 'one more'], 'too many frames'],
+  [['C', '1', HELLO, 'one more'], 'too few frames'],
   [['C', '3'], 'too few frames'],
   [['C', '3', rid], 'too few frames'],
   [['C', '6', rid], 'too few frames'],

@@ -548,20 +548,6 @@ impl Connections {
         }
     }
 
-    /// The transport has nobody of this name. A connection of that peer that is still open has lost the name to another
-    /// one, which has ended; it would hear nothing any more.
-    pub(super) fn gone(&mut self, peer: &[u8]) {
-        // Over ipc the number could be that of another connection by now.
-        if let Some(&(fd, _)) = self.speakers.get(peer)
-            && self
-                .open
-                .get(&fd)
-                .is_some_and(|entry| !entry.address().is_empty())
-        {
-            self.end_quietly(fd);
-        }
-    }
-
     fn end_quietly(&mut self, fd: Fd) {
         let Some(entry) = self.open.get_mut(&fd) else {
             return;

@@ -77,7 +77,6 @@ impl Driver {
             [only] if **only == self.gone => {
                 self.outbound.forget(from);
                 self.machine.handle_ready(now, from, 0);
-                self.connections.gone(from);
                 self.machine.handle_gone(now, from);
                 self.frames.clear();
             }
@@ -200,10 +199,7 @@ impl Driver {
                         self.outbound.condemn(&peer);
                         self.machine.handle_overflow(now, &peer);
                     }
-                    Outcome::NoPeer => {
-                        self.connections.gone(&peer);
-                        self.machine.handle_gone(now, &peer);
-                    }
+                    Outcome::NoPeer => self.machine.handle_gone(now, &peer),
                 }
             }
         }
