@@ -11,7 +11,7 @@ pub fn serve(endpoint: &str) -> Result<(), Error> {
     let context = Context::new();
     let socket = context.socket(SocketType::DEALER)?;
     unlimited(&socket)?;
-    socket.set_identity(b"C-bare")?;
+    socket.set_identity(format!("C-bare-{}", std::process::id()).as_bytes())?;
     socket.connect(endpoint)?;
     let mut client = Client {
         socket,
