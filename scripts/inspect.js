@@ -9,7 +9,7 @@ const { isPe, readPe } = require('./pe.js');
 const BUILT_IN = /^lib(zmq|sodium|stdc\+\+|gcc_s|c\+\+|unwind)\b|^lib(zmq|sodium|stdc\+\+|gcc_s|winpthread)/;
 // CentOS 7 has 2.17; Debian 10 and RHEL 8 have 2.28.
 const HIGHEST_GLIBC = '2.28';
-const LARGEST = 4 * 1024 * 1024;
+const LARGEST = 4.25 * 1024 * 1024;
 
 /**
  * @typedef {{ os: string, cpu: string, needed: string[], exported: string[], stripped: boolean, lowest:
