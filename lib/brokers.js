@@ -2,6 +2,7 @@
 
 const { Name, finder } = require('./discover');
 const { checkBrokers, checkTransport } = require('./options');
+const { secureClient } = require('./security');
 const { attempt } = require('./waiter');
 
 /** @import { Resolvers } from './discover' */
@@ -130,4 +131,17 @@ class Brokers {
   }
 }
 
+/**
+ * The brokers at these endpoints, and the configuration of the native half, for the options of a worker or client.
+ * @param {readonly string[]} endpoints checked
+ * @param {any} options checked
+ */
+function brokersOf(endpoints, { discover, discoverInterval, lookup, resolveSrv, ...rest }) {
+  const secured = secureClient(rest, endpoints);
+  const discovery = { discover, discoverInterval, lookup, resolveSrv };
+  const brokers = new Brokers(endpoints, discovery, (others) => secureClient(rest, others));
+  return { brokers, conf: { ...secured, endpoints: brokers.endpoints } };
+}
+
 exports.Brokers = Brokers;
+exports.brokersOf = brokersOf;

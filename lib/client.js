@@ -1,7 +1,7 @@
 'use strict';
 
 const { ClientCore } = require('./load');
-const { Brokers } = require('./brokers');
+const { brokersOf } = require('./brokers');
 const { callAll, checkCallAll } = require('./call-all');
 const { isObject } = require('./checks');
 const { given } = require('./describe');
@@ -13,7 +13,6 @@ const { Requests } = require('./requests');
 const { RequestStream } = require('./response');
 const { parse } = require('./schema');
 const { Scope } = require('./scope');
-const { secureClient } = require('./security');
 const { within } = require('./size');
 const { Source } = require('./source');
 const { begin, isTraced, requests: channel, sizeOf } = require('./tracing');
@@ -46,13 +45,9 @@ class Client extends Peer {
   constructor(endpoint, conf) {
     const endpoints = checkBrokers(endpoint);
     const checked = checkConf('client', conf);
-    const { timeout, errorValues, schemas, discover, discoverInterval, lookup, resolveSrv, ...rest } =
-      checked;
-    const secured = secureClient(rest, endpoints);
-    const discovery = { discover, discoverInterval, lookup, resolveSrv };
-    const brokers = new Brokers(endpoints, discovery, (others) => secureClient(rest, others));
+    const { timeout, errorValues, schemas, ...rest } = checked;
+    const { brokers, conf: native } = brokersOf(endpoints, rest);
     const requests = new Requests(brokers);
-    const native = { ...secured, endpoints: brokers.endpoints };
     super(ClientCore, native, requests, shownConf('client', checked), brokers);
     this.#brokers = brokers;
     this.#requests = requests;

@@ -1,12 +1,11 @@
 'use strict';
 
 const { WorkerCore } = require('./load');
-const { Brokers } = require('./brokers');
+const { brokersOf } = require('./brokers');
 const { Deliveries } = require('./deliveries');
 const { checkBrokers, checkConcurrency, checkConf, checkServices, shownConf } = require('./options');
 const { Peer } = require('./peer');
 const { schemasOf } = require('./schema');
-const { secureClient } = require('./security');
 
 /** Handles the requests of one or several services. */
 class Worker extends Peer {
@@ -25,10 +24,8 @@ class Worker extends Peer {
     const checked = checkConf('worker', conf);
     const { services, names, handlers } = checkServices(service, checked);
     checkConcurrency(checked.protocol, checked.concurrency);
-    const { maxRunning, schema, schemas, discover, discoverInterval, lookup, resolveSrv, ...rest } = checked;
-    const secured = secureClient(rest, endpoints);
-    const discovery = { discover, discoverInterval, lookup, resolveSrv };
-    const brokers = new Brokers(endpoints, discovery, (others) => secureClient(rest, others));
+    const { maxRunning, schema, schemas, ...rest } = checked;
+    const { brokers, conf: native } = brokersOf(endpoints, rest);
     const deliveries = new Deliveries(
       checked.concurrency,
       checked.maxMessageSize,
@@ -38,8 +35,13 @@ class Worker extends Peer {
       schemasOf(services, schema, schemas),
     );
     const [first, ...moreServices] = names;
-    const native = { ...secured, endpoints: brokers.endpoints, service: first, moreServices };
-    super(WorkerCore, native, deliveries, shownConf('worker', checked), brokers);
+    super(
+      WorkerCore,
+      { ...native, service: first, moreServices },
+      deliveries,
+      shownConf('worker', checked),
+      brokers,
+    );
     this.#brokers = brokers;
     this.#deliveries = deliveries;
     this.#services = services;

@@ -2,9 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-
-/// As in the reactor.
-const FEW: usize = 30;
+use zmq_omdp::wire::{SHORT, append_short, copy_short};
 
 /// See [`crate::frame`].
 #[derive(Clone)]
@@ -14,7 +12,7 @@ const _: () = assert!(size_of::<Frame>() == 32);
 
 #[derive(Clone)]
 enum Bytes {
-    Few(u8, [u8; FEW]),
+    Few(u8, [u8; SHORT]),
     Many(Box<[u8]>),
 }
 
@@ -23,7 +21,7 @@ impl Deref for Frame {
 
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            Bytes::Few(len, bytes) => &bytes[..usize::from(*len).min(FEW)],
+            Bytes::Few(len, bytes) => &bytes[..usize::from(*len).min(SHORT)],
             Bytes::Many(bytes) => bytes,
         }
     }
@@ -33,7 +31,7 @@ impl zmq_omdp::wire::Frame for Frame {
     #[inline]
     fn from_front(bytes: &[u8], len: usize) -> Self {
         match bytes.first_chunk() {
-            Some(few) if len <= FEW => Frame(Bytes::Few(len as u8, *few)),
+            Some(few) if len <= SHORT => Frame(Bytes::Few(len as u8, *few)),
             _ => Frame::from(&bytes[..len]),
         }
     }
@@ -41,11 +39,7 @@ impl zmq_omdp::wire::Frame for Frame {
     #[inline]
     fn append_to(&self, out: &mut Vec<u8>) {
         match &self.0 {
-            Bytes::Few(len, bytes) => {
-                let end = out.len() + usize::from(*len).min(FEW);
-                out.extend_from_slice(bytes);
-                out.truncate(end);
-            }
+            Bytes::Few(len, bytes) => append_short(bytes, *len, out),
             Bytes::Many(bytes) => out.extend_from_slice(bytes),
         }
     }
@@ -54,33 +48,11 @@ impl zmq_omdp::wire::Frame for Frame {
 impl From<&[u8]> for Frame {
     #[inline]
     fn from(bytes: &[u8]) -> Self {
-        if bytes.len() > FEW {
+        if bytes.len() > SHORT {
             return Frame(Bytes::Many(bytes.into()));
         }
-        Frame(Bytes::Few(bytes.len() as u8, few(bytes)))
+        Frame(Bytes::Few(bytes.len() as u8, copy_short(bytes)))
     }
-}
-
-/// As in the reactor: copies by overlapping fixed sizes.
-#[inline]
-fn few(bytes: &[u8]) -> [u8; FEW] {
-    let mut few = [0; FEW];
-    let len = bytes.len();
-    macro_rules! ends {
-        ($size:literal) => {{
-            few[..$size].copy_from_slice(&bytes[..$size]);
-            few[len - $size..len].copy_from_slice(&bytes[len - $size..]);
-        }};
-    }
-    match len {
-        16.. => ends!(16),
-        8.. => ends!(8),
-        4.. => ends!(4),
-        2.. => ends!(2),
-        1 => few[0] = bytes[0],
-        0 => {}
-    }
-    few
 }
 
 impl From<Vec<u8>> for Frame {

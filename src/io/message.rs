@@ -2,13 +2,10 @@
 
 use super::bytes_in_flight::BytesInFlight;
 use super::raw::Raw;
-use crate::wire::Frame;
+use crate::wire::{Frame, SHORT, append_short, copy_short};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-
-/// Maximum number of bytes stored inline: ids, marks and numbers, and the bodies of many requests.
-const FEW: usize = 30;
 
 /// Maximum number of bytes that are copied. Sharing costs libzmq more for so few bytes, and a
 /// shared frame keeps the whole receive buffer alive.
@@ -24,7 +21,7 @@ const _: () = assert!(size_of::<Message>() == 32);
 
 #[derive(Clone)]
 enum Bytes {
-    Few(u8, [u8; FEW]),
+    Few(u8, [u8; SHORT]),
     Some(Box<[u8]>),
     Many(Box<Raw>),
 }
@@ -62,7 +59,7 @@ impl Message {
 
 impl Default for Message {
     fn default() -> Self {
-        Message(Bytes::Few(0, [0; FEW]))
+        Message(Bytes::Few(0, [0; SHORT]))
     }
 }
 
@@ -72,7 +69,7 @@ impl Deref for Message {
     #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            Bytes::Few(len, bytes) => &bytes[..usize::from(*len).min(FEW)],
+            Bytes::Few(len, bytes) => &bytes[..usize::from(*len).min(SHORT)],
             Bytes::Some(bytes) => bytes,
             Bytes::Many(raw) => raw,
         }
@@ -83,7 +80,7 @@ impl Frame for Message {
     #[inline]
     fn from_front(bytes: &[u8], len: usize) -> Self {
         match bytes.first_chunk() {
-            Some(few) if len <= FEW => Message(Bytes::Few(len as u8, *few)),
+            Some(few) if len <= SHORT => Message(Bytes::Few(len as u8, *few)),
             _ => Message::from(&bytes[..len]),
         }
     }
@@ -91,12 +88,7 @@ impl Frame for Message {
     #[inline]
     fn append_to(&self, out: &mut Vec<u8>) {
         match &self.0 {
-            // A copy of fixed size avoids a call of the C library.
-            Bytes::Few(len, bytes) => {
-                let end = out.len() + usize::from(*len).min(FEW);
-                out.extend_from_slice(bytes);
-                out.truncate(end);
-            }
+            Bytes::Few(len, bytes) => append_short(bytes, *len, out),
             _ => out.extend_from_slice(self),
         }
     }
@@ -105,36 +97,14 @@ impl Frame for Message {
 impl From<&[u8]> for Message {
     #[inline]
     fn from(bytes: &[u8]) -> Self {
-        if bytes.len() <= FEW {
-            return Message(Bytes::Few(bytes.len() as u8, few(bytes)));
+        if bytes.len() <= SHORT {
+            return Message(Bytes::Few(bytes.len() as u8, copy_short(bytes)));
         }
         match bytes.len() <= COPIED {
             true => Message(Bytes::Some(bytes.into())),
             false => Message(Bytes::Many(Box::new(Raw::from(bytes)))),
         }
     }
-}
-
-/// Copies by overlapping fixed sizes: for so few bytes a call of the C library takes longer.
-#[inline]
-fn few(bytes: &[u8]) -> [u8; FEW] {
-    let mut few = [0; FEW];
-    let len = bytes.len();
-    macro_rules! ends {
-        ($size:literal) => {{
-            few[..$size].copy_from_slice(&bytes[..$size]);
-            few[len - $size..len].copy_from_slice(&bytes[len - $size..]);
-        }};
-    }
-    match len {
-        16.. => ends!(16),
-        8.. => ends!(8),
-        4.. => ends!(4),
-        2.. => ends!(2),
-        1 => few[0] = bytes[0],
-        0 => {}
-    }
-    few
 }
 
 impl From<Vec<u8>> for Message {
@@ -158,7 +128,7 @@ mod tests {
 
     #[test]
     fn keeps_bytes_of_every_size() {
-        for len in (0..=FEW + 1).chain([COPIED, COPIED + 1, 1 << 20]) {
+        for len in (0..=SHORT + 1).chain([COPIED, COPIED + 1, 1 << 20]) {
             let bytes: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
             let mut raw = Raw::from(&bytes[..]);
             for message in [

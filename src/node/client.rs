@@ -4,7 +4,7 @@ use super::batch_reader::{BatchReader, Common, broken};
 use super::batch_writer::BatchWriter;
 use super::core::Core;
 use super::crossing::{ClientOp, Kind, LeftShift, TermsShift};
-use super::peer::{self, Change, Line, Lines};
+use super::peer::{self, Line, Lines};
 use super::security::{self, SecurityConf};
 use super::shell::common_methods;
 use super::{dialect, random, random_frame};
@@ -92,16 +92,8 @@ impl ClientCore {
         let brokers = brokers.collect::<Result<Vec<_>>>()?;
         let configs: Vec<_> = lines.iter().map(|&line| self.config(line)).collect();
         let of_all = self.config(usize::MAX);
-        let machine = move || match <[_; 1]>::try_from(configs) {
-            Ok([config]) => OneOrSeveral::One(0, Client::new(config)),
-            Err(configs) => {
-                let mut several = ClientOfSeveral::new(of_all);
-                for (line, config) in configs.into_iter().enumerate() {
-                    several.join(now(), line, config);
-                }
-                OneOrSeveral::Several(Box::new(several))
-            }
-        };
+        let machine =
+            move || OneOrSeveral::new(now(), configs, Client::new, || ClientOfSeveral::new(of_all));
         let launch = |queue| dealer::start(machine, brokers, queue);
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
@@ -114,16 +106,9 @@ impl ClientCore {
         if !self.core.is_alive() {
             return Ok(());
         }
-        let Change { came, went } = self.lines.set(self.conf.lines());
-        for line in came {
-            let (endpoint, config) = (self.endpoint(line)?, self.config(line));
-            self.core
-                .command(Command::Join(line, Box::new(endpoint), Box::new(config)));
-        }
-        for line in went {
-            self.core.command(Command::Leave(line));
-        }
-        Ok(())
+        let change = self.lines.set(self.conf.lines());
+        let broker = |line| Ok((self.endpoint(line)?, self.config(line)));
+        self.core.change_brokers(change, broker)
     }
 
     /// Ends the life; all requests are forgotten.

@@ -4,10 +4,11 @@
 use super::batch_writer::BatchWriter;
 use super::core::{self, Core};
 use super::crossing::Kind;
-use crate::io::dealer::{Notice, Stats};
+use crate::io::dealer::{Command, Endpoint, Notice, Stats};
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
 use crate::wire::Dialect;
+use napi::bindgen_prelude::Result;
 use napi_derive::napi;
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -59,6 +60,24 @@ pub(super) struct Lines {
 pub(super) struct Change {
     pub(super) came: Vec<usize>,
     pub(super) went: Vec<usize>,
+}
+
+impl<C, G, N> Core<Command<C, G>, N> {
+    /// Tells the driver of a change. `broker` makes the endpoint and the configuration of an added line.
+    pub(super) fn change_brokers(
+        &self,
+        change: Change,
+        broker: impl Fn(usize) -> Result<(Endpoint, G)>,
+    ) -> Result<()> {
+        for line in change.came {
+            let (endpoint, config) = broker(line)?;
+            self.command(Command::Join(line, Box::new(endpoint), Box::new(config)));
+        }
+        for line in change.went {
+            self.command(Command::Leave(line));
+        }
+        Ok(())
+    }
 }
 
 impl Lines {

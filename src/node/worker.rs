@@ -4,7 +4,7 @@ use super::batch_reader::{BatchReader, broken};
 use super::batch_writer::{BatchWriter, Terms};
 use super::core::Core;
 use super::crossing::{Kind, WorkerOp};
-use super::peer::{self, Change, Line, Lines};
+use super::peer::{self, Line, Lines};
 use super::security::{self, SecurityConf};
 use super::shell::common_methods;
 use super::taken::TakenOffers;
@@ -128,15 +128,9 @@ impl WorkerCore {
         let brokers = brokers.collect::<Result<Vec<_>>>()?;
         let configs: Vec<_> = lines.iter().map(|&line| self.config(line)).collect();
         let concurrency = limit(self.conf.concurrency);
-        let machine = move || match <[_; 1]>::try_from(configs) {
-            Ok([config]) => OneOrSeveral::One(0, Worker::new(config)),
-            Err(configs) => {
-                let mut several = WorkerOfSeveral::new(concurrency);
-                for (line, config) in configs.into_iter().enumerate() {
-                    several.join(now(), line, config);
-                }
-                OneOrSeveral::Several(Box::new(several))
-            }
+        let machine = move || {
+            let none = || WorkerOfSeveral::new(concurrency);
+            OneOrSeveral::new(now(), configs, Worker::new, none)
         };
         let launch = |queue| dealer::start(machine, brokers, queue);
         self.taken.reset();
@@ -151,16 +145,9 @@ impl WorkerCore {
         if !self.core.is_alive() {
             return Ok(());
         }
-        let Change { came, went } = self.lines.set(self.conf.lines());
-        for line in came {
-            let (endpoint, config) = (self.endpoint(line)?, self.config(line));
-            self.core
-                .command(Command::Join(line, Box::new(endpoint), Box::new(config)));
-        }
-        for line in went {
-            self.core.command(Command::Leave(line));
-        }
-        Ok(())
+        let change = self.lines.set(self.conf.lines());
+        let broker = |line| Ok((self.endpoint(line)?, self.config(line)));
+        self.core.change_brokers(change, broker)
     }
 
     /// Drains, then ends the life. Running requests have this time in ms; -1 without limit.

@@ -18,11 +18,13 @@ pub(crate) mod members;
 pub mod omdp;
 pub mod packed;
 pub mod pigato;
+mod short;
 pub mod sizes;
 
 pub use body::{Body, Encoding};
 pub use dialect::{Dialect, Dialects, Form};
 pub use hello::{About, Balance, Hello, Rate, Serving};
+pub use short::{SHORT, append_short, copy_short};
 
 use std::fmt;
 use std::ops::Deref;

@@ -9,6 +9,7 @@
 //! Without any broker, requests wait in the *lobby*, a member without a broker, in order. A broker that leaves gets
 //! no new requests; those that have not started go to the others, and the goodbye follows when the rest has ended.
 
+use super::Several;
 use super::members::{Member, Members};
 use crate::proto::client::{Client, ClientConfig, ClientNotice};
 use crate::proto::link::Action;
@@ -40,47 +41,6 @@ impl<F: Frame> ClientOfSeveral<F> {
             brokers: HashMap::new(),
             last: NOBODY,
         }
-    }
-
-    /// Takes over the state of a client of one broker.
-    pub(super) fn of_one(broker: usize, client: Client<F>) -> Self {
-        let mut several = ClientOfSeveral::new(client.config().clone());
-        several.brokers = client.ids().map(|id| (id, broker)).collect();
-        several.members.insert(broker, client);
-        several
-    }
-
-    /// Adds a broker and opens its link, or keeps one that was about to leave. Returns the configuration if the
-    /// client has said goodbye to that broker, which is not [gone](Self::poll_gone) yet.
-    pub fn join(&mut self, now: Time, broker: usize, config: ClientConfig) -> Option<ClientConfig> {
-        match self.members.member(broker) {
-            None => {
-                let mut client = Client::new(config);
-                client.start();
-                self.members.insert(broker, client);
-            }
-            Some(member) if member.ended => return Some(config),
-            Some(member) => {
-                member.leaving = false;
-                member.machine.retire(false);
-            }
-        }
-        self.settle(now);
-        None
-    }
-
-    /// Removes a broker when all requests that it has started have ended.
-    pub fn leave(&mut self, now: Time, broker: usize) {
-        if let Some(member) = self.members.member(broker) {
-            member.leaving = true;
-            member.machine.retire(true);
-        }
-        self.settle(now);
-    }
-
-    /// A broker that is gone. Must be called after `poll_action`.
-    pub fn poll_gone(&mut self) -> Option<usize> {
-        self.members.poll_gone()
     }
 
     /// See [`Client::stop`].
@@ -335,6 +295,56 @@ impl<F: Frame> ClientOfSeveral<F> {
             let client = self.members.get_mut(broker).unwrap_or(&mut self.lobby);
             client.admit(now, id, request);
         }
+    }
+}
+
+impl<F: Frame> Several for ClientOfSeveral<F> {
+    type One = Client<F>;
+    type Config = ClientConfig;
+
+    fn spare(one: &Client<F>) -> Client<F> {
+        Client::new(one.config().clone())
+    }
+
+    /// Takes over the state of a client of one broker.
+    fn of_one(broker: usize, client: Client<F>) -> Self {
+        let mut several = ClientOfSeveral::new(client.config().clone());
+        several.brokers = client.ids().map(|id| (id, broker)).collect();
+        several.members.insert(broker, client);
+        several
+    }
+
+    /// Adds a broker and opens its link, or keeps one that was about to leave. Returns the configuration if the
+    /// client has said goodbye to that broker, which is not [gone](Self::poll_gone) yet.
+    fn join(&mut self, now: Time, broker: usize, config: ClientConfig) -> Option<ClientConfig> {
+        match self.members.member(broker) {
+            None => {
+                let mut client = Client::new(config);
+                client.start();
+                self.members.insert(broker, client);
+            }
+            Some(member) if member.ended => return Some(config),
+            Some(member) => {
+                member.leaving = false;
+                member.machine.retire(false);
+            }
+        }
+        self.settle(now);
+        None
+    }
+
+    /// Removes a broker when all requests that it has started have ended.
+    fn leave(&mut self, now: Time, broker: usize) {
+        if let Some(member) = self.members.member(broker) {
+            member.leaving = true;
+            member.machine.retire(true);
+        }
+        self.settle(now);
+    }
+
+    /// A broker that is gone. Must be called after `poll_action`.
+    fn poll_gone(&mut self) -> Option<usize> {
+        self.members.poll_gone()
     }
 }
 

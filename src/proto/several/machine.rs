@@ -1,11 +1,11 @@
 //! The contract of the machines, for workers and clients of several brokers.
 
-use super::{ClientOfSeveral, Several, WorkerOfSeveral};
-use crate::proto::client::{ClientCommand, ClientConfig, ClientNotice};
+use super::{ClientOfSeveral, WorkerOfSeveral};
+use crate::proto::Time;
+use crate::proto::client::{ClientCommand, ClientNotice};
 use crate::proto::link::Action;
 use crate::proto::machine::{Machine, Stats};
-use crate::proto::worker::{Retract, WorkerCommand, WorkerConfig, WorkerNotice};
-use crate::proto::{Client, Time, Worker};
+use crate::proto::worker::{Retract, WorkerCommand, WorkerNotice};
 use crate::wire::Frame;
 use std::ops::ControlFlow;
 
@@ -228,55 +228,5 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
 
     fn poll_action(&mut self, broker: usize) -> Option<Action> {
         ClientOfSeveral::poll_action(self, broker)
-    }
-}
-
-impl<F: Frame> Several for WorkerOfSeveral<F> {
-    type One = Worker<F>;
-    type Config = WorkerConfig;
-
-    fn of_one(broker: usize, one: Worker<F>) -> Self {
-        WorkerOfSeveral::of_one(broker, one)
-    }
-
-    fn spare(one: &Worker<F>) -> Worker<F> {
-        Worker::new(one.config().clone())
-    }
-
-    fn join(&mut self, now: Time, broker: usize, config: WorkerConfig) -> Option<WorkerConfig> {
-        WorkerOfSeveral::join(self, now, broker, config)
-    }
-
-    fn leave(&mut self, now: Time, broker: usize) {
-        WorkerOfSeveral::leave(self, now, broker);
-    }
-
-    fn poll_gone(&mut self) -> Option<usize> {
-        WorkerOfSeveral::poll_gone(self)
-    }
-}
-
-impl<F: Frame> Several for ClientOfSeveral<F> {
-    type One = Client<F>;
-    type Config = ClientConfig;
-
-    fn of_one(broker: usize, one: Client<F>) -> Self {
-        ClientOfSeveral::of_one(broker, one)
-    }
-
-    fn spare(one: &Client<F>) -> Client<F> {
-        Client::new(one.config().clone())
-    }
-
-    fn join(&mut self, now: Time, broker: usize, config: ClientConfig) -> Option<ClientConfig> {
-        ClientOfSeveral::join(self, now, broker, config)
-    }
-
-    fn leave(&mut self, now: Time, broker: usize) {
-        ClientOfSeveral::leave(self, now, broker);
-    }
-
-    fn poll_gone(&mut self) -> Option<usize> {
-        ClientOfSeveral::poll_gone(self)
     }
 }

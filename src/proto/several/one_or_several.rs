@@ -37,6 +37,26 @@ pub trait Several: Machine {
 }
 
 impl<Many: Several> OneOrSeveral<Many::One, Many> {
+    /// The machine for brokers with these configurations, which get the numbers from 0 on. `one` makes the machine of
+    /// one broker, and `none` that of several, without any.
+    pub fn new(
+        now: Time,
+        configs: Vec<Many::Config>,
+        one: impl FnOnce(Many::Config) -> Many::One,
+        none: impl FnOnce() -> Many,
+    ) -> Self {
+        match <[_; 1]>::try_from(configs) {
+            Ok([config]) => OneOrSeveral::One(0, one(config)),
+            Err(configs) => {
+                let mut several = none();
+                for (broker, config) in configs.into_iter().enumerate() {
+                    several.join(now, broker, config);
+                }
+                OneOrSeveral::Several(Box::new(several))
+            }
+        }
+    }
+
     #[cold]
     fn widen(&mut self) -> &mut Many {
         if let OneOrSeveral::One(broker, one) = self {

@@ -13,6 +13,17 @@ fn limited(held: HeldLimits) -> (Net, Id<BrokerActor>) {
     (net, b)
 }
 
+/// The peer's messages are ignored for a second, and heard after it.
+fn assert_banned_for_a_second(net: &mut Net, raw: Id<RawDealer>) {
+    net.say(raw, &format!("C|1|{HELLO}"));
+    net.run(ms(900));
+    assert_eq!(net.take(raw), [""; 0]);
+    net.run(ms(200));
+    net.say(raw, &format!("C|1|{HELLO}"));
+    net.run(ms(10));
+    assert_eq!(net.take(raw).len(), 1);
+}
+
 fn held(net: &Net, b: Id<BrokerActor>) -> u64 {
     let stats = net[b].machine.stats(net.now());
     stats["heldBytes"].as_u64().expect("a number")
@@ -112,13 +123,7 @@ fn a_peer_that_goes_on_is_sent_away_for_a_while() {
         )
     };
     assert!(net[b].events.iter().any(gone));
-    net.say(raw, &format!("C|1|{HELLO}"));
-    net.run(ms(900));
-    assert_eq!(net.take(raw), [""; 0]);
-    net.run(ms(200));
-    net.say(raw, &format!("C|1|{HELLO}"));
-    net.run(ms(10));
-    assert_eq!(net.take(raw).len(), 1);
+    assert_banned_for_a_second(&mut net, raw);
 }
 
 #[test]
@@ -315,13 +320,7 @@ fn a_peer_with_too_much_that_waits_for_its_turn_is_sent_away() {
     assert_eq!(net.take(raw), ["C|5"]);
     assert_eq!(held(&net, b), 0);
     // Messages of the peer are ignored during the ban.
-    net.say(raw, &format!("C|1|{HELLO}"));
-    net.run(ms(900));
-    assert_eq!(net.take(raw), [""; 0]);
-    net.run(ms(200));
-    net.say(raw, &format!("C|1|{HELLO}"));
-    net.run(ms(10));
-    assert_eq!(net.take(raw).len(), 1);
+    assert_banned_for_a_second(&mut net, raw);
 }
 
 /// Other peers have their turns in between.

@@ -122,9 +122,9 @@ fn what_came_back_is_not_given_again_before_there_is_room() {
     assert_eq!(world.ends(), BTreeMap::from([("done".into(), 2)]));
 }
 
-/// Four requests of a second each, two at each of two brokers, the first of which dies.
-fn half_lost() -> World {
-    let mut world = cast(1, 2, &[(6, 0)]);
+/// Four requests of a second each, two at each of two brokers.
+fn four_running(concurrency: usize) -> World {
+    let mut world = cast(1, 2, &[(concurrency, 0)]);
     for _ in 0..4 {
         world.ask();
     }
@@ -135,6 +135,12 @@ fn half_lost() -> World {
     let worker = world.worker();
     assert_eq!(worker.running.len(), 4);
     worker.running.values_mut().for_each(|at| *at = until);
+    world
+}
+
+/// The same requests, after the death of the first broker.
+fn half_lost() -> World {
+    let mut world = four_running(6);
     world.kill(0);
     world
 }

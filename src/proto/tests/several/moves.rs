@@ -2,7 +2,7 @@
 
 use super::peers::{Asker, Peer, Servant};
 use super::world::World;
-use super::{cast, run};
+use super::{cast, four_running, run};
 use crate::proto::tests::net::ms;
 use std::collections::BTreeMap;
 
@@ -99,17 +99,7 @@ fn requests_that_wait_at_a_broker_that_leaves_go_to_another() {
 
 #[test]
 fn what_has_started_there_ends_there() {
-    let mut world = cast(1, 2, &[(4, 0)]);
-    for _ in 0..4 {
-        world.ask();
-    }
-    for _ in 0..20 {
-        world.step(10);
-    }
-    let until = world.now + ms(1000);
-    let worker = world.worker();
-    assert_eq!(worker.running.len(), 4);
-    worker.running.values_mut().for_each(|at| *at = until);
+    let mut world = four_running(4);
     for peer in 0..2 {
         world.leave(peer, 0);
     }

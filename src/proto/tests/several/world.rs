@@ -3,6 +3,7 @@
 use super::peers::{Asker, Peer, Servant, machine};
 use crate::proto::broker::{BrokerConfig, HeldLimits, Limits, Policies};
 use crate::proto::link::Action;
+use crate::proto::several::Several;
 use crate::proto::tests::net::{Frames, HEARTBEAT, Rng, ms};
 use crate::proto::{Broker, Time};
 use crate::wire::Dialects;
