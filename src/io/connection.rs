@@ -48,6 +48,9 @@ pub(super) struct Connection {
     broken_off: u32,
     /// Whether the machine knows of a connection, and not yet of its end.
     pub(super) up: bool,
+    /// Whether the socket was used since the last look at its events. libzmq may have read its
+    /// mailbox then, and its descriptor signals each event only once.
+    pub(super) unsure: bool,
     /// The bytes that libzmq holds, counted while the machine wants to know of congestion.
     in_flight: Arc<BytesInFlight>,
     freed: Arc<Notify>,
@@ -83,6 +86,7 @@ impl Connection {
             connecting: None,
             broken_off: 0,
             up: false,
+            unsure: false,
         }
     }
 
@@ -114,6 +118,7 @@ impl Connection {
         }
         connected?;
         self.socket = Some(socket);
+        self.unsure = true;
         Ok(())
     }
 
@@ -207,10 +212,19 @@ impl Connection {
         matches!(frames, [only] if **only == self.endpoint.gone)
     }
 
-    /// Whether a send has revealed news: libzmq reads its mailbox then too, and its descriptor
-    /// signals each event only once.
-    pub(super) fn has_news(&self) -> bool {
-        let Some(Ok((readable, writable))) = self.socket.as_ref().map(Socket::events) else {
+    /// Asks the socket for its events: whether it is readable, and whether it is writable. `None`
+    /// without a socket.
+    pub(super) fn events(&mut self) -> Option<Result<(bool, bool), Error>> {
+        self.unsure = false;
+        self.socket.as_ref().map(Socket::events)
+    }
+
+    /// Whether the use of the socket since the last look at its events has revealed news.
+    pub(super) fn has_news(&mut self) -> bool {
+        if !self.unsure {
+            return false;
+        }
+        let Some(Ok((readable, writable))) = self.events() else {
             return false;
         };
         readable || (self.connecting.is_none() && writable != self.up)

@@ -25,18 +25,20 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         // Over inproc the connection exists already, without a wake-up.
         let mut more = true;
         loop {
-            let command = if more {
+            let (command, look) = if more {
                 // Lets the other drivers of this thread run.
                 tokio::task::yield_now().await;
                 match self.inbox.try_recv() {
-                    Ok(command) => Some(Some(command)),
-                    Err(TryRecvError::Disconnected) => Some(None),
-                    Err(TryRecvError::Empty) => None,
+                    Ok(command) => (Some(Some(command)), true),
+                    Err(TryRecvError::Disconnected) => (Some(None), false),
+                    Err(TryRecvError::Empty) => (None, true),
                 }
             } else {
-                self.wait().await
+                let command = self.wait().await;
+                let look = command.is_none();
+                (command, look)
             };
-            match self.turn(command) {
+            match self.turn(command, look) {
                 ControlFlow::Continue(there_is_more) => more = there_is_more,
                 ControlFlow::Break(()) => break,
             }
@@ -59,9 +61,13 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         }
     }
 
-    /// Takes a turn: commands, the sockets, the clock, then their results. Returns true if a socket
-    /// has more messages, for which there is no wake-up.
-    fn turn(&mut self, mut command: Option<Option<Commands<M>>>) -> ControlFlow<(), bool> {
+    /// Takes a turn: commands, the sockets if they are to be looked at, the clock, then their
+    /// results. Returns true if a socket has more messages, for which there is no wake-up.
+    fn turn(
+        &mut self,
+        mut command: Option<Option<Commands<M>>>,
+        look: bool,
+    ) -> ControlFlow<(), bool> {
         let now = clock::now();
         let mut goodbye = ControlFlow::Continue(());
         let mut asked = Vec::new();
@@ -85,8 +91,11 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             command = self.inbox.try_recv().ok().map(Some);
         }
         let mut more = false;
-        for at in 0..self.connections.len() {
-            more |= self.receive(at, now);
+        // A message that arrived in time counts, so each deadline is preceded by a look.
+        if look || self.machine.next_deadline().is_some_and(|at| at <= now) {
+            for at in 0..self.connections.len() {
+                more |= self.receive(at, now);
+            }
         }
         let deadline = self.machine.next_deadline();
         if self.deadline_gate.is_due(now, deadline, !more) {
@@ -105,6 +114,6 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             let stats = self.machine.stats(self.queue.offers());
             self.queue.push(Notice::Stats(id, stats));
         }
-        ControlFlow::Continue(more || self.connections.iter().any(Connection::has_news))
+        ControlFlow::Continue(more || self.connections.iter_mut().any(Connection::has_news))
     }
 }

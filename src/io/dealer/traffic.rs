@@ -3,7 +3,7 @@
 
 use super::{Driver, DynamicBrokers, Notice};
 use crate::io::Message;
-use crate::io::socket::{Sent, Socket};
+use crate::io::socket::Sent;
 use crate::proto::Time;
 use crate::proto::link::Action;
 use crate::wire::packed::pack;
@@ -14,9 +14,28 @@ const BATCH: usize = 256;
 impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
     /// Feeds the machine with the events of one connection. Returns true if there may be more.
     pub(super) fn receive(&mut self, at: usize, now: Time) -> bool {
+        let mut room = BATCH;
+        // A message that is alone needs no attempt to receive another one: the events say that
+        // there is none, and whether the connection still exists.
+        let mut few = 1;
+        while room > 0 && self.look(at, now) {
+            match self.receive_few(at, now, few.min(room)) {
+                None => return false,
+                // An error, which the events of the next turn tell.
+                Some(0) => return true,
+                Some(used) => room = room.saturating_sub(used),
+            }
+            few = BATCH;
+        }
+        room == 0
+    }
+
+    /// Asks for the events of one connection, and handles its beginning and its end. Returns
+    /// whether there are messages.
+    fn look(&mut self, at: usize, now: Time) -> bool {
         let connection = &mut self.connections[at];
         let broker = connection.broker;
-        let Some(events) = connection.socket.as_ref().map(Socket::events) else {
+        let Some(events) = connection.events() else {
             return false;
         };
         let Ok((readable, writable)) = events else {
@@ -36,27 +55,36 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             connection.up = true;
             self.machine.handle_up(broker, now);
         }
-        if readable && let Some(socket) = &connection.socket {
-            let mut room = BATCH;
-            while room > 0 && matches!(self.inbound.receive(socket), Ok(true)) {
-                while self.inbound.next(&mut self.frames) {
-                    room = room.saturating_sub(1);
-                    connection.detach(&mut self.frames);
-                    if connection.is_gone(&self.frames) {
-                        self.frames.clear();
-                        connection.up = false;
-                        self.machine.handle_down(broker, now);
-                        return false;
-                    }
-                    self.machine.handle_message(broker, now, &mut self.frames);
-                }
-            }
-        } else if connection.up && !writable {
+        if !readable && connection.up && !writable {
             // Over inproc, a broken connection is one that takes nothing any more.
             connection.up = false;
             self.machine.handle_down(broker, now);
         }
         readable
+    }
+
+    /// Receives up to this number of messages, and all of the last batch. Returns how many; `None`
+    /// if the connection has ended.
+    fn receive_few(&mut self, at: usize, now: Time, few: usize) -> Option<usize> {
+        let connection = &mut self.connections[at];
+        let broker = connection.broker;
+        let socket = connection.socket.as_ref()?;
+        connection.unsure = true;
+        let mut used = 0;
+        while used < few && matches!(self.inbound.receive(socket), Ok(true)) {
+            while self.inbound.next(&mut self.frames) {
+                used += 1;
+                connection.detach(&mut self.frames);
+                if connection.is_gone(&self.frames) {
+                    self.frames.clear();
+                    connection.up = false;
+                    self.machine.handle_down(broker, now);
+                    return None;
+                }
+                self.machine.handle_message(broker, now, &mut self.frames);
+            }
+        }
+        Some(used)
     }
 
     /// Executes the machine's requests for its connections. Messages that a loss moves to another
@@ -83,10 +111,11 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
                 self.machine.handle_congestion(broker, congested);
             }
             let socket = connection.socket.as_ref();
-            let mut broken = false;
+            let (mut broken, mut used) = (false, false);
             let mut send = |frames: &mut Vec<Message>| {
                 let sent = socket.map(|socket| socket.send(frames));
                 broken |= !matches!(sent, Some(Ok(Sent::Yes)));
+                used = true;
                 frames.clear();
             };
             let coalescer = &mut self.coalescer;
@@ -104,6 +133,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
                 send(frames);
             });
             coalescer.flush(&mut send);
+            connection.unsure |= used;
             if let Some(congested) = connection.congestion() {
                 self.machine.handle_congestion(broker, congested);
             }
