@@ -9,5 +9,7 @@ use zmq_omdp::proto;
 
 #[path = "../../src/io/claims.rs"]
 pub mod claims;
+#[path = "../../src/io/loan.rs"]
+pub mod loan;
 #[path = "../../src/io/notice_queue.rs"]
 pub mod notice_queue;

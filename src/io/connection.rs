@@ -2,10 +2,12 @@
 
 use super::bytes_in_flight::BytesInFlight;
 use super::monitor::{Monitor, Watch};
+use super::readiness::Readiness;
 use super::route::Route;
 use super::security::{ClientSecurity, HandshakeFailure};
 use super::socket::Socket;
 use super::{Address, Error, Message};
+use crate::proto::link::Action;
 use std::ffi::c_int;
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
@@ -51,6 +53,8 @@ pub(super) struct Connection {
     /// Whether the socket was used since the last look at its events. libzmq may have read its
     /// mailbox then, and its descriptor signals each event only once.
     pub(super) unsure: bool,
+    /// The machine's request for the socket that is still to be carried out.
+    pub(super) action: Option<Action>,
     /// The bytes that libzmq holds, counted while the machine wants to know of congestion.
     in_flight: Arc<BytesInFlight>,
     freed: Arc<Notify>,
@@ -87,6 +91,7 @@ impl Connection {
             broken_off: 0,
             up: false,
             unsure: false,
+            action: None,
         }
     }
 
@@ -230,6 +235,13 @@ impl Connection {
         readable || (self.connecting.is_none() && writable != self.up)
     }
 
+    /// What announces news of a connection that only sends and receives; `None` while it is opened,
+    /// closed or congested.
+    pub(super) fn readiness(&self) -> Option<Arc<Readiness>> {
+        let is_steady = self.up && self.connecting.is_none() && !self.congested;
+        self.socket.as_ref().filter(|_| is_steady)?.readiness()
+    }
+
     /// Waits until the socket or the monitor may have news.
     async fn ready(&self) {
         let (socket, connecting) = (self.socket.as_ref(), self.connecting.as_ref());
@@ -247,13 +259,23 @@ impl Connection {
 
 /// Waits until one of the connections may have news.
 pub(super) async fn any_ready(connections: &[Connection]) {
-    if let [only] = connections {
-        return only.ready().await;
+    match connections {
+        [only] => only.ready().await,
+        _ => any(connections.iter().map(Connection::ready)).await,
     }
-    let mut all: Vec<_> = connections
-        .iter()
-        .map(|connection| Box::pin(connection.ready()))
-        .collect();
+}
+
+/// As above, for connections that only send and receive.
+pub(super) async fn any_has_news(connections: &[Arc<Readiness>]) {
+    // An error of the wait is found again, and handled, when the socket is used.
+    match connections {
+        [only] => drop(only.wait().await),
+        _ => any(connections.iter().map(|each| each.wait())).await,
+    }
+}
+
+async fn any<F: Future>(all: impl Iterator<Item = F>) {
+    let mut all: Vec<_> = all.map(Box::pin).collect();
     poll_fn(|context| {
         for ready in &mut all {
             if ready.as_mut().poll(context).is_ready() {

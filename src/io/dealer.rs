@@ -2,6 +2,7 @@
 //! brokers.
 
 mod brokers;
+mod inbox;
 mod life;
 mod report;
 mod traffic;
@@ -10,14 +11,17 @@ use super::coalescer::Coalescer;
 use super::connection::Connection;
 use super::deadline_gate::DeadlineGate;
 use super::inbound::Inbound;
+use super::loan::Loan;
 use super::reactor::Reactor;
 use super::security::HandshakeFailure;
 use super::{Error, Message, NoticeQueue};
+use crate::proto::Time;
 pub use crate::proto::machine::{DynamicBrokers, Machine, Stats};
 use std::sync::Arc;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 
 pub use super::connection::Endpoint;
+pub use inbox::Inbox;
 
 /// Commands of a driver: those for its machine, and changes of its brokers.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub enum Command<C, Config> {
     Join(usize, Box<Endpoint>, Box<Config>),
     /// Removes a broker.
     Leave(usize),
+    /// Takes a turn, after one of the application that has left something.
+    Turn,
 }
 
 impl<C, Config> From<C> for Command<C, Config> {
@@ -57,10 +63,6 @@ pub enum Notice<N> {
     Stopped,
 }
 
-/// The sender of commands to a driver of this machine.
-pub type Inbox<M> =
-    UnboundedSender<Command<<M as Machine>::Command, <M as DynamicBrokers>::Config>>;
-
 /// Starts a driver on the reactor that workers and clients share, with an endpoint for each initial
 /// broker of its machine. Dropping the sender stops it immediately.
 pub fn start<M>(
@@ -69,12 +71,14 @@ pub fn start<M>(
     queue: Arc<NoticeQueue<Notice<M::Notice>>>,
 ) -> Result<Inbox<M>, Error>
 where
-    M: DynamicBrokers<Frame = Message> + 'static,
+    M: DynamicBrokers<Frame = Message> + Send + 'static,
     M::Command: Send + 'static,
     M::Config: Send + 'static,
     M::Notice: Send + 'static,
 {
     let (commands, inbox) = unbounded_channel();
+    let loan = Arc::<Loan<Driver<M>>>::default();
+    let ours = Inbox::new(commands, loan.clone());
     Reactor::shared()?.drive(move || {
         let connections = brokers
             .into_iter()
@@ -83,17 +87,20 @@ where
             machine: machine(),
             connections: connections.collect(),
             joining: Vec::new(),
-            inbox,
             queue,
             inbound: Inbound::new(),
             coalescer: Coalescer::default(),
             frames: Vec::new(),
             notices: Vec::new(),
             deadline_gate: DeadlineGate::default(),
+            alarm: None,
+            taken: 0,
+            direct: 0,
+            ended: false,
         };
-        driver.run()
+        Box::new(driver).run(inbox, loan)
     });
-    Ok(commands)
+    Ok(ours)
 }
 
 struct Driver<M: DynamicBrokers<Frame = Message>> {
@@ -101,7 +108,6 @@ struct Driver<M: DynamicBrokers<Frame = Message>> {
     connections: Vec<Connection>,
     /// Brokers to be added once the machine has released their earlier use.
     joining: Vec<(usize, Box<Endpoint>, Box<M::Config>)>,
-    inbox: UnboundedReceiver<Command<M::Command, M::Config>>,
     queue: Arc<NoticeQueue<Notice<M::Notice>>>,
     inbound: Inbound,
     coalescer: Coalescer,
@@ -110,4 +116,12 @@ struct Driver<M: DynamicBrokers<Frame = Message>> {
     /// Reused for each turn.
     notices: Vec<(usize, M::Notice)>,
     deadline_gate: DeadlineGate,
+    /// When the driver's thread wakes up at the latest.
+    alarm: Option<Time>,
+    /// The number of commands that came by way of the driver's thread.
+    taken: u64,
+    /// How many turns the application may take before further messages are received.
+    direct: usize,
+    /// Whether the machine has finished.
+    ended: bool,
 }

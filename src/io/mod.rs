@@ -3,7 +3,8 @@
 //! A driver ([`dealer`], [`router`]) owns one machine and its sockets. It feeds the machine with
 //! events of the sockets, the clock and commands, and executes the machine's requests. Drivers are
 //! tasks on a [`reactor`] thread: all workers and clients of the process share one, each broker has
-//! its own. JavaScript does not run on these threads and cannot block them.
+//! its own. JavaScript does not run on these threads and cannot block them. While a driver waits, it
+//! is lent ([`loan`]) to the thread of JavaScript, which can so send a message by itself.
 
 mod address;
 mod allowance;
@@ -18,6 +19,7 @@ mod deadline_gate;
 pub mod dealer;
 mod error;
 mod inbound;
+mod loan;
 mod message;
 mod monitor;
 mod notice_queue;
@@ -31,6 +33,14 @@ pub mod security;
 mod socket;
 pub mod spin;
 pub mod zap;
+
+/// The application's end of a driver. Dropping it stops the driver immediately.
+pub trait CommandSink {
+    /// A command of the driver.
+    type Command;
+    /// Sends a command. Returns false if the driver has ended.
+    fn send(&self, command: Self::Command) -> bool;
+}
 
 // Modules with state shared between threads use `super::sync`, which `models/` replaces by loom's.
 use std::sync;

@@ -109,7 +109,8 @@ impl<N> Queue<N> {
 }
 
 impl<N> NoticeQueue<N> {
-    /// Makes a queue. `wake` is called on the reactor's thread, and must not access the queue.
+    /// Makes a queue. `wake` is called on the thread that changes the entries, and must not access
+    /// the queue.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         NoticeQueue::with_claims(wake, Arc::default())
     }

@@ -18,7 +18,7 @@ use super::security::ServerSecurity;
 use super::socket::{Bound, Socket};
 use super::spin::{Spin, Spinner};
 use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
-use super::{Address, Error, Message, NoticeQueue, clock};
+use super::{Address, CommandSink, Error, Message, NoticeQueue, clock};
 use crate::proto::Time;
 use crate::proto::broker::turns::Turns;
 use crate::proto::broker::{Broker, BrokerConfig, Principal, Refusals, Told};
@@ -54,6 +54,14 @@ pub enum Command {
     Stop(Option<Duration>),
     /// Ends all requests, and ends.
     Discard,
+}
+
+impl CommandSink for UnboundedSender<Command> {
+    type Command = Command;
+
+    fn send(&self, command: Command) -> bool {
+        UnboundedSender::send(self, command).is_ok()
+    }
 }
 
 /// How a broker listens.

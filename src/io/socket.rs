@@ -35,11 +35,15 @@ const KEEPALIVE: [c_int; 3] = [60, 10, 6];
 /// A ROUTER, a DEALER or an end of a monitor, closed on drop.
 pub(super) struct Socket {
     raw: *mut c_void,
-    readiness: Option<Readiness>,
+    readiness: Option<Arc<Readiness>>,
     /// Released after the socket is closed. `None` for the authenticator, whose socket ends with
     /// the context, which waits for it.
     context: Option<Arc<Context>>,
 }
+
+// SAFETY: libzmq allows a socket to move between threads with a full fence, which every way of
+// moving a value to another thread contains.
+unsafe impl Send for Socket {}
 
 impl Socket {
     /// Makes a ROUTER that reports undeliverable messages, that hands the identity of a returning
@@ -121,7 +125,7 @@ impl Socket {
         socket.set(zmq_sys::ZMQ_SNDHWM as c_int, 0)?;
         socket.set(zmq_sys::ZMQ_RCVHWM as c_int, 0)?;
         socket.set(zmq_sys::ZMQ_LINGER as c_int, LINGER_MS)?;
-        socket.readiness = Some(Readiness::new(socket.descriptor()?)?);
+        socket.readiness = Some(Arc::new(Readiness::new(socket.descriptor()?)?));
         Ok(socket)
     }
 
@@ -181,6 +185,12 @@ impl Socket {
             Some(readiness) => readiness.wait().await,
             None => std::future::pending().await,
         }
+    }
+
+    /// The means to wait as [`ready`](Self::ready) does while another thread has the socket. It must
+    /// be dropped before the socket is closed.
+    pub(super) fn readiness(&self) -> Option<Arc<Readiness>> {
+        self.readiness.clone()
     }
 
     pub(super) fn descriptor(&self) -> Result<zmq_sys::RawFd, Error> {

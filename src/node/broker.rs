@@ -21,6 +21,7 @@ use serde_json::json;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// The options of a broker, checked and completed by `lib/options.js`.
 #[napi(object)]
@@ -133,7 +134,7 @@ pub struct RefusalCounts {
 #[napi]
 pub struct BrokerCore {
     conf: BrokerConf,
-    core: Core<Command, Notice>,
+    core: Core<UnboundedSender<Command>, Notice>,
     authenticator: Option<Arc<Authenticator>>,
     refusals: Arc<Mutex<Refusals>>,
     /// Whether the next stop ends every request.

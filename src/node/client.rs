@@ -8,7 +8,7 @@ use super::peer::{self, Line, Lines};
 use super::security::{self, SecurityConf};
 use super::shell::common_methods;
 use super::{dialect, random, random_frame};
-use crate::io::dealer::{self, Command, Endpoint, Notice, Stats};
+use crate::io::dealer::{self, Endpoint, Inbox, Notice, Stats};
 use crate::io::{Address, Message, now};
 use crate::proto::client::ClientCommand;
 use crate::proto::client::{ClientConfig, ClientNotice};
@@ -55,11 +55,13 @@ pub struct ClientConf {
 /// Interval between two checks in [`ClientCore::flush`].
 const LOOK: Duration = Duration::from_millis(2);
 
+type Machine = OneOrSeveral<Client<Message>, ClientOfSeveral<Message>>;
+
 /// A client of the protocol.
 #[napi]
 pub struct ClientCore {
     conf: ClientConf,
-    core: Core<Command<ClientCommand<Message>, ClientConfig>, Notice<ClientNotice<Message>>>,
+    core: Core<Inbox<Machine>, Notice<ClientNotice<Message>>>,
     lines: Lines,
     /// How many bytes of data its requests and replies had.
     sent: u64,
@@ -197,7 +199,7 @@ impl ClientCore {
             });
         }
         self.sent += batch.bytes;
-        self.core.command(ClientCommand::Batch(commands));
+        self.core.submit(ClientCommand::Batch(commands), count);
         Ok(())
     }
 

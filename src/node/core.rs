@@ -4,25 +4,24 @@
 use super::batch_writer::{self, BatchWriter, Blob, Value};
 use super::crossing::Kind;
 use super::wake::Wake;
-use crate::io::{Address, Claims, Error as IoError, NoticeQueue, Taken};
+use crate::io::{Address, Claims, CommandSink, Error as IoError, NoticeQueue, Taken};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use tokio::sync::mpsc::UnboundedSender;
 
 /// One life, which takes commands and reports notices.
-struct Life<C, N> {
-    commands: Option<UnboundedSender<C>>,
+struct Life<S, N> {
+    commands: Option<S>,
     queue: Arc<NoticeQueue<N>>,
     wake: Wake,
 }
 
 /// The native half of a peer or broker, with at most one life at a time.
-pub(super) struct Core<C, N> {
+pub(super) struct Core<S, N> {
     /// The number of lives, which distinguishes late notices of an earlier one.
     generation: u64,
-    life: Option<Life<C, N>>,
+    life: Option<Life<S, N>>,
     /// Whether the event loop is kept alive, in this life and the next ones.
     hold: bool,
     /// Whether JavaScript strings may refer to received bytes.
@@ -35,7 +34,7 @@ pub(super) struct Core<C, N> {
     blobs: Vec<Blob>,
 }
 
-impl<C, N> Core<C, N> {
+impl<S: CommandSink, N> Core<S, N> {
     pub(super) fn new() -> Self {
         Core {
             generation: 0,
@@ -78,7 +77,7 @@ impl<C, N> Core<C, N> {
         &mut self,
         env: &Env,
         wake: &Function<'_, (), ()>,
-        launch: impl FnOnce(Arc<NoticeQueue<N>>) -> std::result::Result<UnboundedSender<C>, IoError>,
+        launch: impl FnOnce(Arc<NoticeQueue<N>>) -> std::result::Result<S, IoError>,
         failed: impl FnOnce(IoError) -> N,
     ) -> Result<()> {
         let wake = Wake::new(env, wake)?;
@@ -101,10 +100,14 @@ impl<C, N> Core<C, N> {
     }
 
     /// Sends a command. Returns false if no driver is left.
-    pub(super) fn command(&self, command: impl Into<C>) -> bool {
-        let commands = self.life.as_ref().and_then(|life| life.commands.as_ref());
+    pub(super) fn command(&self, command: impl Into<S::Command>) -> bool {
         // Refused once the driver is gone, which its last notice tells.
-        commands.is_some_and(|commands| commands.send(command.into()).is_ok())
+        (self.commands()).is_some_and(|commands| commands.send(command.into()))
+    }
+
+    /// The driver of the present life.
+    pub(super) fn commands(&self) -> Option<&S> {
+        self.life.as_ref().and_then(|life| life.commands.as_ref())
     }
 
     /// Whether a life has started and not ended.

@@ -4,7 +4,8 @@
 use super::batch_writer::BatchWriter;
 use super::core::{self, Core};
 use super::crossing::Kind;
-use crate::io::dealer::{Command, Endpoint, Notice, Stats};
+use crate::io::dealer::{Command, DynamicBrokers, Endpoint, Inbox, Notice, Stats};
+use crate::io::{CommandSink, Message};
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
 use crate::wire::Dialect;
@@ -24,8 +25,8 @@ pub struct Bytes {
 
 /// The identity for one of the brokers, in the next life. Two endpoints may lead to one broker, so
 /// a generated name differs between them; a name that the user has chosen does not.
-pub(super) fn identity<C, N>(
-    core: &Core<C, N>,
+pub(super) fn identity<S: CommandSink, N>(
+    core: &Core<S, N>,
     dialect: Dialect,
     broker: usize,
     name: &str,
@@ -62,12 +63,19 @@ pub(super) struct Change {
     pub(super) went: Vec<usize>,
 }
 
-impl<C, G, N> Core<Command<C, G>, N> {
+impl<M: DynamicBrokers<Frame = Message>, N> Core<Inbox<M>, N> {
+    /// Carries out a batch of `count` commands, see [`Inbox::submit`].
+    pub(super) fn submit(&self, batch: M::Command, count: u32) {
+        if let Some(commands) = self.commands() {
+            commands.submit(batch, count as usize);
+        }
+    }
+
     /// Tells the driver of a change. `broker` makes the endpoint and the configuration of an added line.
     pub(super) fn change_brokers(
         &self,
         change: Change,
-        broker: impl Fn(usize) -> Result<(Endpoint, G)>,
+        broker: impl Fn(usize) -> Result<(Endpoint, M::Config)>,
     ) -> Result<()> {
         for line in change.came {
             let (endpoint, config) = broker(line)?;

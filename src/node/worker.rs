@@ -9,7 +9,7 @@ use super::security::{self, SecurityConf};
 use super::shell::common_methods;
 use super::taken::TakenOffers;
 use super::{dialect, random, random_frame, slots};
-use crate::io::dealer::{self, Command, Endpoint, Notice, Stats};
+use crate::io::dealer::{self, Endpoint, Inbox, Notice, Stats};
 use crate::io::{Address, Message, now};
 use crate::proto::Worker;
 use crate::proto::link::LinkConfig;
@@ -91,11 +91,13 @@ impl From<RateConf> for Rate {
     }
 }
 
+type Machine = OneOrSeveral<Worker<Message>, WorkerOfSeveral<Message>>;
+
 /// A worker of the protocol.
 #[napi]
 pub struct WorkerCore {
     conf: WorkerConf,
-    core: Core<Command<WorkerCommand<Message>, WorkerConfig>, Notice<WorkerNotice<Message>>>,
+    core: Core<Inbox<Machine>, Notice<WorkerNotice<Message>>>,
     taken: TakenOffers,
     /// Total bytes of the sent replies.
     sent: u64,
@@ -217,7 +219,8 @@ impl WorkerCore {
         let at = now();
         let taken = self.taken.tell(self.core.claims(), at);
         let worked = Worked { taken, at, ends };
-        self.core.command(WorkerCommand::Batch(worked, commands));
+        self.core
+            .submit(WorkerCommand::Batch(worked, commands), count);
         Ok(())
     }
 

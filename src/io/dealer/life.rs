@@ -2,16 +2,25 @@
 
 use super::{Command, Driver, DynamicBrokers, Notice};
 use crate::io::connection::{self, Connection};
+use crate::io::loan::Loan;
+use crate::io::readiness::Readiness;
 use crate::io::{Message, clock, context};
+use crate::proto::Time;
 use crate::proto::machine::{Command as _, Machine};
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::sleep_until;
 
 type Commands<M> = Command<<M as Machine>::Command, <M as DynamicBrokers>::Config>;
 
 impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(
+        mut self: Box<Self>,
+        mut inbox: UnboundedReceiver<Commands<M>>,
+        loan: Arc<Loan<Self>>,
+    ) {
         self.machine.start();
         // The first sockets are opened here, so that an invalid endpoint is an error of `start`.
         for at in 0..self.connections.len() {
@@ -24,21 +33,36 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         self.queue.push(Notice::Started);
         // Over inproc the connection exists already, without a wake-up.
         let mut more = true;
+        // Reused for each wait.
+        let mut steady = Vec::new();
         loop {
             let (command, look) = if more {
                 // Lets the other drivers of this thread run.
                 tokio::task::yield_now().await;
-                match self.inbox.try_recv() {
+                match inbox.try_recv() {
                     Ok(command) => (Some(Some(command)), true),
                     Err(TryRecvError::Disconnected) => (Some(None), false),
                     Err(TryRecvError::Empty) => (None, true),
                 }
             } else {
-                let command = self.wait().await;
+                let alarm = self.set_alarm();
+                let command = if self.lists_steady(&mut steady) {
+                    loan.lend(self);
+                    let command = wait(&mut inbox, connection::any_has_news(&steady), alarm).await;
+                    // Before a socket may be closed.
+                    steady.clear();
+                    match loan.take_back() {
+                        Some(driver) => self = driver,
+                        None => unreachable!("only the driver takes itself back"),
+                    }
+                    command
+                } else {
+                    wait(&mut inbox, connection::any_ready(&self.connections), alarm).await
+                };
                 let look = command.is_none();
                 (command, look)
             };
-            match self.turn(command, look) {
+            match self.turn(&mut inbox, command, look) {
                 ControlFlow::Continue(there_is_more) => more = there_is_more,
                 ControlFlow::Break(()) => break,
             }
@@ -48,38 +72,56 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         self.queue.push(Notice::Stopped);
     }
 
-    /// Waits until there is something to do. Returns `Some(None)` at the end of all commands.
-    async fn wait(&mut self) -> Option<Option<Commands<M>>> {
+    /// Returns when to wake up at the latest. An alarm that is earlier than necessary stays: the
+    /// requests of an application that makes one after the other would otherwise each set another.
+    fn set_alarm(&mut self) -> Option<Time> {
         let deadline = self.deadline_gate.next(self.machine.next_deadline());
-        let deadline = deadline.map(clock::instant);
-        tokio::select! {
-            biased;
-            command = self.inbox.recv() => Some(command),
-            () = connection::any_ready(&self.connections) => None,
-            () = async { sleep_until(deadline.unwrap_or_else(|| clock::instant(clock::now()))).await },
-                if deadline.is_some() => None,
+        let now = clock::now();
+        let set = self.alarm.filter(|at| *at > now);
+        self.alarm = set.into_iter().chain(deadline).min();
+        self.alarm
+    }
+
+    /// Lists the connections, if all of them only send and receive. The application can then use
+    /// the driver.
+    fn lists_steady(&self, into: &mut Vec<Arc<Readiness>>) -> bool {
+        let is_steady = |at: &Connection| !self.machine.watches_congestion(at.broker);
+        for connection in &self.connections {
+            let readiness = connection.readiness();
+            let Some(readiness) = readiness.filter(|_| is_steady(connection)) else {
+                into.clear();
+                return false;
+            };
+            into.push(readiness);
         }
+        !into.is_empty()
+    }
+
+    /// Whether the use of a socket since the last look at its events has revealed news.
+    pub(super) fn has_news(&mut self) -> bool {
+        self.connections.iter_mut().any(Connection::has_news)
     }
 
     /// Takes a turn: commands, the sockets if they are to be looked at, the clock, then their
     /// results. Returns true if a socket has more messages, for which there is no wake-up.
     fn turn(
         &mut self,
+        inbox: &mut UnboundedReceiver<Commands<M>>,
         mut command: Option<Option<Commands<M>>>,
-        look: bool,
+        mut look: bool,
     ) -> ControlFlow<(), bool> {
         let now = clock::now();
-        let mut goodbye = ControlFlow::Continue(());
         let mut asked = Vec::new();
         while let Some(next) = command {
             let Some(next) = next else {
                 return ControlFlow::Break(());
             };
+            self.taken += 1;
             match next {
                 Command::Machine(next) => {
                     asked.extend(next.asked());
-                    goodbye = self.machine.handle_command(now, next);
-                    if goodbye.is_break() {
+                    if self.machine.handle_command(now, next).is_break() {
+                        self.ended = true;
                         break;
                     }
                 }
@@ -87,8 +129,9 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
                     self.join(now, broker, endpoint, *config);
                 }
                 Command::Leave(broker) => self.leave(now, broker),
+                Command::Turn => look = true,
             }
-            command = self.inbox.try_recv().ok().map(Some);
+            command = inbox.try_recv().ok().map(Some);
         }
         let mut more = false;
         // A message that arrived in time counts, so each deadline is preceded by a look.
@@ -103,7 +146,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         }
         self.retract(now);
         self.carry_out(now);
-        if self.report(now).is_break() || goodbye.is_break() {
+        if self.report(now).is_break() || self.ended {
             return ControlFlow::Break(());
         }
         self.see_off(now);
@@ -114,6 +157,22 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             let stats = self.machine.stats(self.queue.offers());
             self.queue.push(Notice::Stats(id, stats));
         }
-        ControlFlow::Continue(more || self.connections.iter_mut().any(Connection::has_news))
+        ControlFlow::Continue(more || self.has_news())
+    }
+}
+
+/// Waits until there is something to do. Returns `Some(None)` at the end of all commands.
+async fn wait<C>(
+    inbox: &mut UnboundedReceiver<C>,
+    news: impl Future<Output = ()>,
+    alarm: Option<Time>,
+) -> Option<Option<C>> {
+    let alarm = alarm.map(clock::instant);
+    tokio::select! {
+        biased;
+        command = inbox.recv() => Some(command),
+        () = news => None,
+        () = async { sleep_until(alarm.unwrap_or_else(|| clock::instant(clock::now()))).await },
+            if alarm.is_some() => None,
     }
 }

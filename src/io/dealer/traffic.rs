@@ -27,6 +27,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             }
             few = BATCH;
         }
+        self.has_received(BATCH - room);
         room == 0
     }
 
@@ -99,50 +100,59 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         }
     }
 
+    /// Sends the machine's messages over one connection. Returns true if it was found lost.
+    pub(super) fn send(&mut self, at: usize, now: Time) -> bool {
+        let broker = self.connections[at].broker;
+        let watches = self.machine.watches_congestion(broker);
+        let connection = &mut self.connections[at];
+        if let Some(congested) = connection.congestion() {
+            self.machine.handle_congestion(broker, congested);
+        }
+        let socket = connection.socket.as_ref();
+        let (mut broken, mut used) = (false, false);
+        let mut send = |frames: &mut Vec<Message>| {
+            let sent = socket.map(|socket| socket.send(frames));
+            broken |= !matches!(sent, Some(Ok(Sent::Yes)));
+            used = true;
+            frames.clear();
+        };
+        let coalescer = &mut self.coalescer;
+        self.machine.drain_transmits(broker, |frames, packed| {
+            if packed && !watches {
+                return coalescer.add(frames, &mut send);
+            }
+            coalescer.flush(&mut send);
+            if packed {
+                pack(frames, 0);
+            }
+            if watches {
+                connection.count(frames);
+            }
+            send(frames);
+        });
+        coalescer.flush(&mut send);
+        connection.unsure |= used;
+        if let Some(congested) = connection.congestion() {
+            self.machine.handle_congestion(broker, congested);
+        }
+        let lost = broken && connection.up;
+        if lost {
+            connection.up = false;
+            self.machine.handle_down(broker, now);
+        }
+        lost
+    }
+
     /// Sends the machine's messages, then opens or closes the socket as requested. Returns true if
     /// the connection was found lost.
     fn carry_out_line(&mut self, at: usize, now: Time) -> bool {
         let mut lost = false;
         let broker = self.connections[at].broker;
         loop {
-            let watches = self.machine.watches_congestion(broker);
+            lost |= self.send(at, now);
             let connection = &mut self.connections[at];
-            if let Some(congested) = connection.congestion() {
-                self.machine.handle_congestion(broker, congested);
-            }
-            let socket = connection.socket.as_ref();
-            let (mut broken, mut used) = (false, false);
-            let mut send = |frames: &mut Vec<Message>| {
-                let sent = socket.map(|socket| socket.send(frames));
-                broken |= !matches!(sent, Some(Ok(Sent::Yes)));
-                used = true;
-                frames.clear();
-            };
-            let coalescer = &mut self.coalescer;
-            self.machine.drain_transmits(broker, |frames, packed| {
-                if packed && !watches {
-                    return coalescer.add(frames, &mut send);
-                }
-                coalescer.flush(&mut send);
-                if packed {
-                    pack(frames, 0);
-                }
-                if watches {
-                    connection.count(frames);
-                }
-                send(frames);
-            });
-            coalescer.flush(&mut send);
-            connection.unsure |= used;
-            if let Some(congested) = connection.congestion() {
-                self.machine.handle_congestion(broker, congested);
-            }
-            if broken && connection.up {
-                connection.up = false;
-                lost = true;
-                self.machine.handle_down(broker, now);
-            }
-            match self.machine.poll_action(broker) {
+            let left = connection.action.take();
+            match left.or_else(|| self.machine.poll_action(broker)) {
                 None => return lost,
                 Some(Action::Close) => connection.close(),
                 Some(Action::Open) => {

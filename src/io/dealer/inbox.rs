@@ -1,0 +1,106 @@
+//! The application's end of a driver. Commands go to the driver's thread, unless they are few and
+//! the driver waits: then the thread of the application takes the turn itself, which saves a
+//! wake-up.
+
+use super::{Command, Driver, DynamicBrokers};
+use crate::io::loan::Loan;
+use crate::io::{CommandSink, Message, clock};
+use std::cell::Cell;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// The maximum number of commands in a turn on the application's thread. More of them are a load
+/// that two threads should share.
+const FEW: usize = 4;
+
+/// Takes commands for a driver. Dropping it stops the driver immediately.
+pub struct Inbox<M: DynamicBrokers<Frame = Message>> {
+    commands: UnboundedSender<Command<M::Command, M::Config>>,
+    /// Where the driver is while it waits.
+    loan: Arc<Loan<Driver<M>>>,
+    /// The number of commands that were sent to the driver's thread.
+    sent: Cell<u64>,
+}
+
+impl<M: DynamicBrokers<Frame = Message>> Inbox<M> {
+    pub(super) fn new(
+        commands: UnboundedSender<Command<M::Command, M::Config>>,
+        loan: Arc<Loan<Driver<M>>>,
+    ) -> Self {
+        Inbox {
+            commands,
+            loan,
+            sent: Cell::new(0),
+        }
+    }
+
+    /// Carries out a command that consists of `count` commands: on this thread if that is likely to
+    /// be faster, otherwise on the driver's. Returns false if the driver has ended.
+    pub fn submit(&self, command: M::Command, count: usize) -> bool {
+        if count > FEW {
+            return self.send(command.into());
+        }
+        let mut command = Some(command);
+        let is_done = self.loan.use_if_lent(|driver| {
+            if !driver.takes_directly(self.sent.get()) {
+                return None;
+            }
+            command.take().map(|command| driver.turn_directly(command))
+        });
+        match (is_done.flatten(), command) {
+            (Some(is_done), _) => is_done || self.send(Command::Turn),
+            (None, Some(command)) => self.send(command.into()),
+            (None, None) => false,
+        }
+    }
+}
+
+impl<M: DynamicBrokers<Frame = Message>> CommandSink for Inbox<M> {
+    type Command = Command<M::Command, M::Config>;
+
+    fn send(&self, command: Self::Command) -> bool {
+        self.sent.set(self.sent.get() + 1);
+        self.commands.send(command).is_ok()
+    }
+}
+
+impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
+    /// Reports this number of messages in one turn. Each of them may cause a direct turn; many of
+    /// them are a load, in which the messages of several turns are better sent as one.
+    pub(super) fn has_received(&mut self, messages: usize) {
+        self.direct = match messages {
+            0 => self.direct,
+            1..=FEW => (self.direct + messages).min(FEW),
+            _ => 0,
+        };
+    }
+
+    /// Whether the application may take a turn. All commands that it has sent before must have been
+    /// carried out.
+    fn takes_directly(&self, sent: u64) -> bool {
+        self.direct > 0 && self.taken == sent
+    }
+
+    /// Takes a turn on the application's thread: one command, and its results. What belongs to the
+    /// driver's thread is left: sockets, received messages and deadlines. Returns whether nothing
+    /// is.
+    fn turn_directly(&mut self, command: M::Command) -> bool {
+        let now = clock::now();
+        self.direct -= 1;
+        self.ended |= self.machine.handle_command(now, command).is_break();
+        self.retract(now);
+        let mut is_done = true;
+        for at in 0..self.connections.len() {
+            is_done &= !self.send(at, now);
+            let action = self.machine.poll_action(self.connections[at].broker);
+            is_done &= action.is_none();
+            self.connections[at].action = action;
+        }
+        self.ended |= self.report(now).is_break();
+        let deadline = self.machine.next_deadline();
+        is_done
+            && !self.ended
+            && deadline.is_none_or(|at| self.alarm.is_some_and(|alarm| alarm <= at))
+            && !self.has_news()
+    }
+}
