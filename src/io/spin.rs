@@ -2,7 +2,7 @@
 //!
 //! Waking a sleeping thread takes longer than transporting a message. In a continuous sequence of
 //! requests a spinning thread saves that time twice a round trip; otherwise it only occupies a
-//! core. [`Spin::Auto`] learns from the gaps between messages:
+//! core. [`Spin::Auto`] learns from the gaps between messages, and from the results:
 //!
 //! - Gaps are predicted separately for the two states in which a broker waits: for a worker that
 //!   has a request, and for a client's next request. At a low request rate the first gap is short
@@ -10,14 +10,20 @@
 //! - The thread spins only if the latest [`STREAK`] gaps of that state were all short, and for
 //!   slightly longer than the longest of them. Gaps are measured while the thread sleeps as well,
 //!   so no spin is needed to measure them.
+//! - It compares the time of a message with and without spins, now and then, and spins only while
+//!   that makes messages faster by more than a little ([`trials`]). Where the peers need the core,
+//!   it does not.
 //! - Spinning has a budget of [`SHARE`] of the time. It is not charged while gaps of both states
 //!   are short: then requests follow each other, and each spin replaces a wake-up.
 //! - A spin in which the clock jumps has occupied a core that another thread needed, perhaps the
 //!   awaited peer's. No spin follows for a time that doubles with each such event.
 //! - A process that may use only one core never spins.
 
+mod trials;
+
 use crate::proto::Time;
 use std::time::Duration;
+use trials::Trials;
 
 /// The option `spin` of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +42,10 @@ pub(super) enum Awaited {
     /// A worker's reply; requests are outstanding.
     Reply,
 }
+
+/// The maximum number of messages in a turn that may precede a spin: a request, or a reply and a
+/// heartbeat. Under load a message is always waiting.
+const TRICKLE: usize = 2;
 
 /// Maximum length of a short gap: about the cost of a few wake-ups.
 const SHORT: Duration = Duration::from_micros(300);
@@ -90,6 +100,9 @@ pub(super) struct Spinner {
     reply: Gaps,
     /// Since when the thread is idle, and what it waits for.
     idle: Option<(Time, Awaited)>,
+    trials: Trials,
+    /// The end of the last turn, if a spin was possible then.
+    turned: Option<Time>,
     /// The last time at which the thread was running in this spin.
     seen: Time,
     saved: Duration,
@@ -112,6 +125,8 @@ impl Spinner {
             request: Gaps::default(),
             reply: Gaps::default(),
             idle: None,
+            trials: Trials::new(),
+            turned: None,
             seen: Time::ZERO,
             saved: Duration::ZERO,
             paid: Time::ZERO,
@@ -120,11 +135,27 @@ impl Spinner {
         }
     }
 
-    /// Reports that the thread has no work. Returns how long to spin, if at all.
-    pub(super) fn idle(&mut self, now: Time, awaited: Awaited) -> Option<Duration> {
+    /// Reports that the thread has no work after a turn with this number of messages. Returns how
+    /// long to spin, if at all.
+    pub(super) fn idle(
+        &mut self,
+        now: Time,
+        awaited: Awaited,
+        messages: usize,
+    ) -> Option<Duration> {
+        let is_trickle = (1..=TRICKLE).contains(&messages);
         match self.mode {
-            Spin::For(length) => (!length.is_zero()).then_some(length),
+            Spin::For(length) => (is_trickle && !length.is_zero()).then_some(length),
+            // The turn was that of a deadline or a command.
+            Spin::Auto if messages == 0 => None,
             Spin::Auto => {
+                if let Some(turned) = self.turned.take() {
+                    let messages = u32::try_from(messages).unwrap_or(u32::MAX);
+                    self.trials.add(messages, now.since(turned));
+                }
+                if !is_trickle {
+                    return None;
+                }
                 self.idle = Some((now, awaited));
                 self.seen = now;
                 self.learned(now, awaited)
@@ -141,12 +172,15 @@ impl Spinner {
             return None;
         }
         let length = (gaps.longest + gaps.longest / 2).min(SHORT);
-        if self.is_continuous() {
-            return Some(length);
+        if !self.is_continuous() {
+            self.saved = (self.saved + now.since(self.paid) / SHARE).min(MAX_SAVED);
+            self.paid = now;
+            if self.saved < length {
+                return None;
+            }
         }
-        self.saved = (self.saved + now.since(self.paid) / SHARE).min(MAX_SAVED);
-        self.paid = now;
-        (self.saved >= length).then_some(length)
+        self.turned = Some(now);
+        self.trials.spins().then_some(length)
     }
 
     /// Whether requests follow each other without a gap.
@@ -162,6 +196,8 @@ impl Spinner {
         if jumped {
             self.paused = now + self.pause;
             self.pause = (self.pause * 2).min(MAX_PAUSE);
+            self.trials.lose();
+            self.turned = None;
         }
         !jumped
     }
@@ -202,17 +238,26 @@ mod tests {
         Duration::from_micros(us)
     }
 
-    /// Plays alternating gaps of a client and a worker. Returns the number of spins and their total
+    /// How much longer a gap is if the thread sleeps.
+    const WAKE_UP: u64 = 30;
+
+    /// Plays alternating gaps of a client and a worker, which are longer by `WAKE_UP` for a thread
+    /// that sleeps, and by `harm` for one that spins. Returns the number of spins and their total
     /// length.
-    fn play(spinner: &mut Spinner, rounds: usize, request: u64, reply: u64) -> (usize, Duration) {
-        let mut now = Time::from_micros(1);
+    fn play(
+        spinner: &mut Spinner,
+        rounds: usize,
+        (request, reply): (u64, u64),
+        harm: u64,
+    ) -> (usize, Duration) {
+        let mut now = spinner.seen + micros(1);
         let (mut spins, mut cost) = (0, Duration::ZERO);
         for _ in 0..rounds {
             for (awaited, gap) in [(Awaited::Request, request), (Awaited::Reply, reply)] {
-                let gap = micros(gap);
-                let spin = spinner.idle(now, awaited);
+                let spin = spinner.idle(now, awaited, 1);
                 spins += usize::from(spin.is_some());
-                let found = spin.is_some_and(|spin| gap <= spin);
+                let found = spin.is_some_and(|spin| micros(gap + harm) <= spin);
+                let gap = micros(gap + if found { harm } else { WAKE_UP });
                 if let Some(spin) = spin {
                     cost += spin.min(gap);
                     if !found {
@@ -229,53 +274,70 @@ mod tests {
     #[test]
     fn request_after_request_is_spun_for_without_limit() {
         let mut spinner = Spinner::new(Spin::Auto, 2);
-        let (spins, _) = play(&mut spinner, 1000, 120, 130);
-        assert!(spins >= 2 * (1000 - STREAK as usize - 1), "{spins}");
+        let (spins, _) = play(&mut spinner, 10_000, (120, 130), 0);
+        assert!(spins >= 2 * 9_000, "{spins}");
+    }
+
+    #[test]
+    fn nothing_is_spun_for_where_the_peers_need_the_core() {
+        let mut spinner = Spinner::new(Spin::Auto, 2);
+        let (spins, _) = play(&mut spinner, 10_000, (120, 130), 45);
+        assert!(spins < 1_500, "{spins}");
     }
 
     #[test]
     fn a_trickle_stays_within_the_budget() {
         let mut spinner = Spinner::new(Spin::Auto, 2);
-        let (spins, cost) = play(&mut spinner, 1000, 900, 150);
-        let budget = micros(1000 * 1050) / SHARE + MAX_SAVED;
+        let (spins, cost) = play(&mut spinner, 10_000, (900, 150), 0);
+        let budget = micros(10_000 * 1110) / SHARE + MAX_SAVED;
         assert!(spins > 0 && cost <= budget, "{spins} spins, {cost:?}");
     }
 
     #[test]
     fn nothing_is_spun_where_all_gaps_are_long_or_there_is_one_core() {
         let mut rare = Spinner::new(Spin::Auto, 2);
-        assert_eq!(play(&mut rare, 1000, 10_000, 400), (0, Duration::ZERO));
+        let nothing = (0, Duration::ZERO);
+        assert_eq!(play(&mut rare, 1000, (10_000, 400), 0), nothing);
         let mut alone = Spinner::new(Spin::Auto, 1);
-        assert_eq!(play(&mut alone, 1000, 100, 100), (0, Duration::ZERO));
+        assert_eq!(play(&mut alone, 1000, (100, 100), 0), nothing);
+    }
+
+    #[test]
+    fn nothing_is_spun_for_under_load() {
+        let mut spinner = Spinner::new(Spin::Auto, 2);
+        play(&mut spinner, 1000, (100, 100), 0);
+        let now = spinner.seen + micros(100);
+        assert!(spinner.idle(now, Awaited::Reply, 1).is_some());
+        assert!(spinner.idle(now, Awaited::Reply, TRICKLE + 1).is_none());
+        assert!(spinner.idle(now, Awaited::Reply, 0).is_none());
     }
 
     #[test]
     fn a_core_that_somebody_else_wants_is_given_up_for_longer_and_longer() {
         let mut spinner = Spinner::new(Spin::Auto, 2);
-        play(&mut spinner, 100, 100, 100);
-        let mut now = Time::from_micros(1_000_000);
-        let mut pauses = Vec::new();
+        let (mut now, mut pauses) = (Time::from_micros(1), Vec::new());
         for _ in 0..3 {
-            assert!(spinner.idle(now, Awaited::Reply).is_some());
-            now = now + micros(100);
-            assert!(!spinner.goes_on(now), "the clock jumped");
-            spinner.busy(now, false);
-            let from = now;
-            while spinner.idle(now, Awaited::Reply).is_none() {
+            for awaited in [Awaited::Request, Awaited::Reply].into_iter().cycle() {
+                if spinner.idle(now, awaited, 1).is_some() {
+                    break;
+                }
                 now = now + micros(100);
                 spinner.busy(now, false);
             }
-            pauses.push(now.since(from));
+            now = now + micros(100);
+            assert!(!spinner.goes_on(now), "the clock jumped");
+            spinner.busy(now, false);
+            pauses.push(spinner.paused.since(now));
         }
-        assert!(pauses.is_sorted() && pauses[0] >= PAUSE && pauses[2] >= PAUSE * 4);
+        assert_eq!(pauses, [PAUSE, PAUSE * 2, PAUSE * 4]);
     }
 
     #[test]
     fn a_number_is_taken_at_its_word() {
         let mut never = Spinner::new(Spin::For(Duration::ZERO), 8);
-        assert_eq!(play(&mut never, 100, 10, 10).0, 0);
+        assert_eq!(play(&mut never, 100, (10, 10), 0).0, 0);
         let mut always = Spinner::new(Spin::For(micros(50)), 1);
-        assert_eq!(play(&mut always, 100, 5000, 5000).0, 200);
+        assert_eq!(play(&mut always, 100, (5000, 5000), 0).0, 200);
         assert!(always.goes_on(Time::from_micros(10_000_000)));
     }
 }

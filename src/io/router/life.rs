@@ -8,10 +8,6 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::time::sleep_until;
 
-/// The maximum number of messages in a turn that may precede a spin: a request, or a reply and a
-/// heartbeat.
-const TRICKLE: usize = 2;
-
 /// The last action of the machine.
 type Farewell = fn(&mut Broker<Message>, Time);
 
@@ -55,13 +51,9 @@ impl Driver {
         self.queue.push(Notice::Stopped);
     }
 
-    /// Spins for the next message if that is worthwhile, see [`Spinner`]. Under load a message is
-    /// always waiting.
+    /// Spins for the next message if that is worthwhile, see [`Spinner`].
     fn spin(&mut self) {
-        if self.received == 0 || self.received > TRICKLE {
-            return;
-        }
-        while let Some(length) = self.spinner.idle(clock::now(), self.awaited()) {
+        while let Some(length) = (self.spinner).idle(clock::now(), self.awaited(), self.received) {
             let start = clock::now();
             let mut now = start;
             let found = loop {
@@ -82,9 +74,6 @@ impl Driver {
             }
             self.spinner.busy(clock::now(), true);
             self.turn();
-            if self.received > TRICKLE {
-                return;
-            }
         }
     }
 
