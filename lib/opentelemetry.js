@@ -129,9 +129,7 @@ function attributesOf({ service, broker }) {
 function outcomeOf({ error, code }) {
   if (error === undefined) return {};
   const type = code ?? error.name ?? '_OTHER';
-  return code === undefined
-    ? { 'error.type': type }
-    : { 'error.type': type, 'rpc.response.status_code': code };
+  return code === undefined ? { 'error.type': type } : { 'error.type': type, 'rpc.status_code': code };
 }
 
 /** @param {Message} message */

@@ -8,7 +8,7 @@ const { Meter } = require('./meter');
 const { finish, push } = require('./response');
 const { SchemaError, parse } = require('./schema');
 const { Signals } = require('./signals');
-const { finish: finishTrace, partials, requests: channel } = require('./tracing');
+const { finish: finishTrace, partials, requests: channel, sizeOf, sizeOfBlob } = require('./tracing');
 const { Table } = require('./table');
 const { Unstarted } = require('./unstarted');
 const { bodyValue } = require('./values');
@@ -485,6 +485,9 @@ class Requests {
       return;
     }
     let data;
+    if (request.trace !== undefined && (kind === FINAL || kind === ERROR)) {
+      request.trace.replySize += blob === undefined ? sizeOf(text.slice(at, at + a)) : sizeOfBlob(blob);
+    }
     if (kind === FAILED) data = text.slice(at, at + a);
     else if (blob === null) {
       this.#badReply(request, kind, 'W_TOO_LARGE');

@@ -1,9 +1,10 @@
 'use strict';
 
 const { channel, tracingChannel } = require('node:diagnostics_channel');
-const { LongString } = require('./values');
+const { LargeJson, LongString } = require('./values');
 
 /** @import { TracingChannel } from 'node:diagnostics_channel' */
+/** @import { Blob } from './inbox' */
 /** @import { Body } from './values' */
 
 /**
@@ -77,6 +78,13 @@ function sizeOf(body) {
   return body instanceof LongString ? Buffer.byteLength(body.text) + 2 : body.byteLength;
 }
 
+/** The size in bytes of received data; of a text without its quotes and escapes. @param {Blob} blob @returns {number} */
+function sizeOfBlob(blob) {
+  if (typeof blob === 'string') return Buffer.byteLength(blob) + 2;
+  if (blob instanceof LargeJson) return Buffer.byteLength(blob.text);
+  return blob === null ? 0 : blob.length;
+}
+
 exports.begin = begin;
 exports.finish = finish;
 exports.handlings = handlings;
@@ -84,3 +92,4 @@ exports.isTraced = isTraced;
 exports.partials = partials;
 exports.requests = requests;
 exports.sizeOf = sizeOf;
+exports.sizeOfBlob = sizeOfBlob;

@@ -62,7 +62,7 @@ test('a request and its handling', async (t) => {
     failFast: false,
     headers: { a: 1 },
     partials: 2,
-    replySize: 8,
+    replySize: 14,
     rid: '1',
   });
   const [{ startTime: began, duration: took, ...handling }] = handlings.messages;

@@ -160,11 +160,7 @@ test('errors have their code, on both sides, and a second start is an event', as
   ]);
   const outcomes = value.spans
     .filter(({ kind }) => kind === 'CLIENT')
-    .map(({ attributes, status }) => [
-      attributes['error.type'],
-      attributes['rpc.response.status_code'],
-      status,
-    ]);
+    .map(({ attributes, status }) => [attributes['error.type'], attributes['rpc.status_code'], status]);
   assert.deepEqual(outcomes, [
     ['E_MINE', 'E_MINE', 'ERROR'],
     ['W_NONE', 'W_NONE', 'ERROR'],
