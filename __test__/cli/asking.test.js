@@ -5,6 +5,7 @@ const { execFileSync, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { createInterface } = require('node:readline');
 const { describe, test } = require('node:test');
 const { cli } = require('../support/cli');
 const { until } = require('../support/events');
@@ -48,8 +49,8 @@ describe('what is there', () => {
     const { json, run } = await loaded(t);
     const { code, out } = await run('info', SERVICE);
     assert.equal(code, 0);
-    assert.match(out, /^service: 1 workers, 1 idle; 0 requests run, 0 wait\n/);
-    assert.match(out, /requests 5, replies 4, failures 1, retries 0, cancelled 0\nerrors 0\n/);
+    assert.match(out, /^service: workers 1, idle 1; requests running 0, waiting 0\n/);
+    assert.match(out, /requests 5, replies 4, failures 1, retries 0, rejections 0, cancelled 0\nerrors 0\n/);
     assert.match(out, /\nW1 +omdp +0 +5 +1 /);
     const { name, ended, failed } = await json('info', SERVICE, 'W1');
     assert.deepEqual([name, ended, failed], ['W1', 5, 1]);
@@ -146,6 +147,36 @@ describe('what goes on', () => {
     const { code, out } = await ended;
     assert.equal(code, 0);
     assert.match(out, /^\S+Z workerReady service="late" worker="L\d+"\n$/);
+  });
+
+  test('events go on when the broker is started again, by its process or by another', async (t) => {
+    const { broker, peers } = await loaded(t);
+    const { child, ended } = cli(t, ['events', '--json', '-b', peers.endpoint, '-t', '2000']);
+    const told = [];
+    createInterface({ input: child.stdout }).on('line', (line) => told.push(JSON.parse(line).worker));
+    const silences = [];
+    createInterface({ input: child.stderr }).on('line', (line) => silences.push(line));
+    const names = ['L1', 'L2', 'L3'];
+    const asking = peers.client();
+    await asking.start();
+    await until(async () => (await asking.call('mmi.clients')).length === 3);
+    await peers.worker(() => {}, { service: 'late', name: names[0] }).start();
+    await until(() => told.includes(names[0]));
+    let present = broker;
+    for (const [n, next] of [
+      [1, () => present],
+      [2, () => peers.broker()],
+    ]) {
+      await present.stop();
+      await until(() => silences.length === n);
+      present = next();
+      await present.start();
+      await peers.worker(() => {}, { service: 'late', name: names[n] }).start();
+      await until(() => told.includes(names[n]));
+    }
+    for (const line of silences) assert.match(line, /^zmq-omdp: .*; trying again$/);
+    child.kill('SIGINT');
+    assert.equal((await ended).code, 0);
   });
 
   test('bench', async (t) => {

@@ -54,6 +54,34 @@ describe('mistakes', () => {
     assert.deepEqual([code, lines], [1, ['zmq-omdp: C_TIMEOUT']]);
   });
 
+  test('so it may with two, and a flag is still missed after its predecessor', async (t) => {
+    const key = `--${'a'.repeat(38)}`;
+    const { secretKey } = curveKeyPair();
+    const env = { ZMQ_OMDP_CURVE_SECRET_KEY: secretKey };
+    const args = ['request', 's', '-b', freshEndpoint('tcp'), '-t', '50', '--curve-server-key'];
+    const { code, lines } = await cli(t, [...args, key], { env }).ended;
+    assert.deepEqual([code, lines], [1, ['zmq-omdp: C_TIMEOUT']]);
+    const missing = await cli(t, [...args, '--fail-fast'], { env }).ended;
+    assert.equal(missing.code, 2);
+    assert.match(missing.lines[0], /--curve-server-key/);
+  });
+
+  test('a value that is wrong is named as it was given', async (t) => {
+    const folder = folderFor(t);
+    const file = path.join(folder, 'conf.json');
+    fs.writeFileSync(file, '{"heartbeat":-5}');
+    for (const [args, env, message] of [
+      [['ls', '--heartbeat', '0'], {}, /^zmq-omdp: --heartbeat must be a number/],
+      [['ls'], { ZMQ_OMDP_HEARTBEAT: '0' }, /^zmq-omdp: ZMQ_OMDP_HEARTBEAT must be a number/],
+      [['ls'], { ZMQ_OMDP_CURVE_SECRET_KEY: 'bad' }, /^zmq-omdp: ZMQ_OMDP_CURVE_SECRET_KEY must be a key/],
+      [['broker', '-c', file], {}, /^zmq-omdp: "heartbeat" in the config file must be a number/],
+    ]) {
+      const { code, lines } = await cli(t, args, { env }).ended;
+      assert.deepEqual([code, lines.length], [2, 1]);
+      assert.match(lines[0], message);
+    }
+  });
+
   test('a command that is not there is refused at the start', {
     skip: process.platform === 'win32',
   }, async (t) => {

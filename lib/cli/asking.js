@@ -79,14 +79,57 @@ async function askBroker(client, signal, service, data = null) {
     const { code } = /** @type {{ code?: string }} */ (error);
     if (code === 'C_TIMEOUT') {
       const reason = REASONS.get(client);
-      throw new Failure(`C_TIMEOUT: the broker does not answer${reason === undefined ? '' : `: ${reason}`}`);
+      const why = reason === undefined ? '' : `: ${reason}`;
+      throw new Failure(`C_TIMEOUT: the broker does not answer${why}`, code);
     }
     if (code === 'B_DENIED') throw new Failure(`B_DENIED: the user may not call ${service}`);
     throw error;
   }
 }
 
+/** Failures of a broker that is away, and may come back. */
+const PASSING = new Set(['C_TIMEOUT', 'B_LOST', 'C_SLOW']);
+
+/**
+ * The questions of a command that goes on while the broker is away, as when it is started again. Only the
+ * first question fails then.
+ */
+class Follower {
+  #client;
+  #signal;
+  #onSilence;
+  #known = false;
+
+  /**
+   * @param {import('../client').Client} client
+   * @param {AbortSignal} signal
+   * @param {(reason: string) => void} onSilence called once for each time the broker is away
+   */
+  constructor(client, signal, onSilence) {
+    this.#client = client;
+    this.#signal = signal;
+    this.#onSilence = onSilence;
+  }
+
+  /** @param {string} service @param {unknown} [data] @returns {Promise<any>} */
+  async ask(service, data) {
+    for (let told = false; ; ) {
+      try {
+        const answer = await askBroker(this.#client, this.#signal, service, data);
+        this.#known = true;
+        return answer;
+      } catch (error) {
+        const { code, message } = /** @type {{ code?: string, message: string }} */ (error);
+        if (!this.#known || this.#signal.aborted || !PASSING.has(String(code))) throw error;
+        if (!told) this.#onSilence(message);
+        told = true;
+      }
+    }
+  }
+}
+
 exports.ASKING = ASKING;
 exports.ASKING_HELP = ASKING_HELP;
+exports.Follower = Follower;
 exports.askBroker = askBroker;
 exports.withClient = withClient;

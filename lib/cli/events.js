@@ -1,7 +1,7 @@
 'use strict';
 
 const { setTimeout: wait } = require('node:timers/promises');
-const { ASKING, ASKING_HELP, askBroker, withClient } = require('./asking');
+const { ASKING, ASKING_HELP, Follower, withClient } = require('./asking');
 const { Usage } = require('./failure');
 const { helpLine } = require('./options');
 const { printJson, printable } = require('./output');
@@ -9,7 +9,8 @@ const { readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp events [OPTION…]
 
-Prints the events of a broker, one per line, until Ctrl-C. With --all it begins with the latest 256 events.
+Prints the events of a broker, one per line, until Ctrl-C. With --all it begins with the latest 256 events. If the
+broker is started again, it goes on with the events since then.
 
 ${helpLine('a', 'all', '', 'begin with the latest 256 events')}${helpLine(undefined, 'count', 'N', 'the number of events after which to end')}${ASKING_HELP}`;
 
@@ -29,10 +30,23 @@ async function run(args) {
   if (positionals.length > 0) throw new Usage(`events takes no argument, got "${positionals[0]}"`);
   const { count = Number.POSITIVE_INFINITY } = settings;
   await withClient(settings, async (client, signal) => {
+    /** @type {number | null} */
     let last = settings.all ? 0 : null;
     let left = count;
+    /** @type {string | undefined} */
+    let broker;
+    const follower = new Follower(client, signal, (reason) => {
+      process.stderr.write(`zmq-omdp: ${reason}; trying again\n`);
+    });
     while (left > 0 && !signal.aborted) {
-      const answer = await askBroker(client, signal, 'mmi.events', last);
+      const answer = await follower.ask('mmi.events', last);
+      if (broker !== undefined && answer.broker !== broker) {
+        // The numbers of another life of the broker begin anew.
+        broker = answer.broker;
+        last = 0;
+        continue;
+      }
+      broker = answer.broker;
       if (answer.missed > 0 && last !== 0)
         process.stderr.write(`zmq-omdp: ${answer.missed} events were missed\n`);
       for (const entry of answer.events.slice(0, left)) print(entry, settings.json);

@@ -1,7 +1,13 @@
 'use strict';
 
 /** An error that the user gets as one line. */
-class Failure extends Error {}
+class Failure extends Error {
+  /** @param {string} message @param {string} [code] of the request that failed */
+  constructor(message, code) {
+    super(message);
+    this.code = code;
+  }
+}
 
 /** A failure because of the command line, the environment or the config file. */
 class Usage extends Failure {}

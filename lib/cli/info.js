@@ -39,12 +39,13 @@ function describe({ name, workers, idle, queued, oldest, running, counters, late
   const { queue, work, total } = latency;
   /** @param {import('../../index').Latency} times */
   const times = ({ p50, p95, p99, max }) => [p50, p95, p99, max].map(duration);
-  const { requests, replies, failures, retried, cancelled, errors } = counters;
+  const { requests, replies, failures, retried, rejected, cancelled, errors } = counters;
   const codes = Object.entries(errors).map(([code, count]) => `${code} ${count}`);
   const waiting = queued === 0 ? '' : `, the first for ${duration(oldest)}`;
   return [
-    `${printable(name)}: ${workers} workers, ${idle} idle; ${running} requests run, ${queued} wait${waiting}`,
-    `requests ${requests}, replies ${replies}, failures ${failures}, retries ${retried}, cancelled ${cancelled}`,
+    `${printable(name)}: workers ${workers}, idle ${idle}; requests running ${running}, waiting ${queued}${waiting}`,
+    `requests ${requests}, replies ${replies}, failures ${failures}, retries ${retried}, ` +
+      `rejections ${rejected}, cancelled ${cancelled}`,
     `errors ${sumOf(errors)}${codes.length === 0 ? '' : `: ${codes.join(', ')}`}`,
     '',
     table(

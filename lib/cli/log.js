@@ -1,6 +1,7 @@
 'use strict';
 
 const { Usage } = require('./failure');
+const { printable } = require('./output');
 
 /** @typedef {'error' | 'warn' | 'info' | 'debug'} Level */
 
@@ -60,7 +61,7 @@ class Log {
  */
 function plain(time, level, event, fields) {
   const known = Object.entries(fields).filter(([, value]) => value !== undefined);
-  const pairs = known.map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  const pairs = known.map(([key, value]) => `${key}=${printable(JSON.stringify(value))}`);
   return [time, level.toUpperCase(), event, ...pairs].join(' ');
 }
 

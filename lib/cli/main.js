@@ -2,6 +2,7 @@
 
 const { Failure, Usage } = require('./failure');
 const { didYouMean } = require('./nearest');
+const { printable } = require('./output');
 
 /**
  * A command.
@@ -92,7 +93,8 @@ async function dispatch([name, ...args]) {
 function lineOf(error) {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof Failure || process.env.ZMQ_OMDP_DEBUG === undefined) {
-    return error.message.split('\n')[0];
+    // An error value of a worker may be in it.
+    return printable(error.message.split('\n')[0]);
   }
   return error.stack ?? error.message;
 }

@@ -20,6 +20,12 @@ const { OPTIONS } = require('../option-table');
 
 /** @typedef {Record<string, Option>} Options */
 
+/** The length of a CURVE key as text. */
+const KEY_LENGTH = 40;
+
+/** Where the settings were found that are not from the command line, as errors name it. @type {Map<string, string>} */
+const places = new Map();
+
 /** @param {Option} option @param {'line' | 'environment' | 'file'} place */
 function isFrom({ from }, place) {
   return from === undefined || from.includes(place);
@@ -47,11 +53,15 @@ function readSettings(options, args, env = process.env) {
   const settings = {};
   for (const [name, option] of Object.entries(options)) {
     const flag = `--${kebab(name)}`;
+    places.delete(name);
     if (given[kebab(name)] !== undefined) settings[name] = convert(option, given[kebab(name)], flag);
-    else if (env[variable(name)] && isFrom(option, 'environment'))
+    else if (env[variable(name)] && isFrom(option, 'environment')) {
+      places.set(name, variable(name));
       settings[name] = convert(option, env[variable(name)], variable(name));
-    else if (Object.hasOwn(file, name)) settings[name] = fromFile(option, file[name], name);
-    else if (option.value !== undefined) settings[name] = option.value;
+    } else if (Object.hasOwn(file, name)) {
+      places.set(name, `"${name}" in the config file`);
+      settings[name] = fromFile(option, file[name], name);
+    } else if (option.value !== undefined) settings[name] = option.value;
   }
   return { settings, positionals, rest };
 }
@@ -101,14 +111,18 @@ function joinValues(flags, args) {
   for (let at = 0; at < args.length; at += 1) {
     const start = takers.get(args[at]);
     const value = args[at + 1];
-    // A word with two dashes is a flag: the value is missing.
-    if (start === undefined || !value?.startsWith('-') || value.startsWith('--')) result.push(args[at]);
+    if (start === undefined || !value?.startsWith('-') || isFlag(value)) result.push(args[at]);
     else {
       result.push(start + value);
       at += 1;
     }
   }
   return result;
+}
+
+/** Whether a word is a flag, so that the value before it is missing. A key may begin with two dashes. @param {string} word */
+function isFlag(word) {
+  return word.startsWith('--') && word.length !== KEY_LENGTH;
 }
 
 /** @param {unknown} path @returns {Record<string, unknown>} */
@@ -189,9 +203,11 @@ function fromFile({ type, words }, value, key) {
   return value;
 }
 
-/** Replaces the names of options by those of their flags. @param {string} message */
-function withFlags(message) {
+/** Replaces the names of options by what the user has written. @param {string} message */
+function asWritten(message) {
   return message.replace(/option "(\w+)"/g, (words, name) => {
+    const place = places.get(name);
+    if (place !== undefined) return place;
     const option = OPTIONS.find((each) => each.name === name);
     if (option === undefined || option.flag?.only === 'none' || option.flag?.only === 'file') return words;
     return `--${kebab(name)}${option.flag?.only === 'secret' ? '-file' : ''}`;
@@ -208,7 +224,7 @@ function checked(make) {
   try {
     return make();
   } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError) throw new Usage(withFlags(error.message));
+    if (error instanceof TypeError || error instanceof RangeError) throw new Usage(asWritten(error.message));
     throw error;
   }
 }

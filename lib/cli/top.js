@@ -1,7 +1,7 @@
 'use strict';
 
 const { setTimeout: wait } = require('node:timers/promises');
-const { ASKING, ASKING_HELP, askBroker, withClient } = require('./asking');
+const { ASKING, ASKING_HELP, Follower, withClient } = require('./asking');
 const { Usage } = require('./failure');
 const { helpLine } = require('./options');
 const { duration, printJson, sumOf, table } = require('./output');
@@ -101,8 +101,12 @@ async function run(args) {
       /** @type {Stats | undefined} */
       let before;
       let at = performance.now();
+      const follower = new Follower(client, signal, (reason) => {
+        if (isScreen) process.stdout.write(`\n${reason}; trying again\n`);
+        else process.stderr.write(`zmq-omdp: ${reason}; trying again\n`);
+      });
       for (let n = 0; n < count && !signal.aborted; n += 1) {
-        const stats = await askBroker(client, signal, 'mmi.metrics');
+        const stats = await follower.ask('mmi.metrics');
         const now = performance.now();
         const rates = ratesOf(stats, before, Math.max(0.001, (now - at) / 1000));
         if (json)
