@@ -753,6 +753,8 @@ export interface ServiceNumbers {
     readonly errors: { readonly [code: string]: number };
     readonly cancelled: number;
     readonly retried: number;
+    /** How often workers have rejected requests. */
+    readonly rejected: number;
     /** Bytes of the data and options of requests. */
     readonly bytesIn: number;
     /** Bytes of the partials and finals of replies. */
@@ -798,16 +800,30 @@ export interface BrokerStats {
   })[];
   /** The numbers of services that were served before and have no worker or request now. */
   readonly absentServices: readonly (ServiceNumbers & { readonly name: string })[];
-  /** The summed numbers of all other services. */
-  readonly otherServices: ServiceNumbers;
+  /**
+   * The summed numbers of all other services. The state is that of services that exist now and are not in
+   * `services`.
+   */
+  readonly otherServices: ServiceNumbers & {
+    readonly workers: number;
+    readonly idle: number;
+    readonly queued: number;
+    readonly queuedBytes: number;
+    readonly oldest: number;
+    readonly running: number;
+  };
   readonly workers: readonly {
     readonly name: string;
     readonly service: string;
     readonly dialect: Protocol;
     readonly running: number;
-    /** The number of requests that it has answered, and how many of them with an error value. */
+    /** For how long it has had the first of its requests, in ms; 0 without one. */
+    readonly oldest: number;
+    /** The number of requests that it has answered, and how many of them with an error value or a code. */
     readonly ended: number;
     readonly failed: number;
+    /** The number of requests that it has rejected. */
+    readonly rejected: number;
     /** The address of its connection, with the port; missing over ipc and inproc. */
     readonly address?: string;
     /** How long it has been registered, and how long it has been silent, in ms. */

@@ -58,10 +58,17 @@ const CREDIT = Kind.Credit;
 
 /** @typedef {{ kind: 'start' | 'stop', timeout: number, drains: boolean, waiters: Waiter[], running: boolean }} Operation */
 
+/** Whether an object is a peer that is about to stop. @type {(peer: object) => boolean} */
+let isStopping;
+
 /**
  * The common part of Broker, Worker and Client: their life cycle, and whether they keep the process alive.
  */
 class Peer extends EventEmitter {
+  static {
+    isStopping = (peer) => #state in peer && peer.#state === 'stopping';
+  }
+
   #core;
   #outbox;
   #inbox;
@@ -422,3 +429,4 @@ if (Symbol.asyncDispose !== undefined) {
 }
 
 exports.Peer = Peer;
+exports.isStopping = /** @type {typeof isStopping} */ (isStopping);

@@ -57,9 +57,10 @@ for (const transport of TRANSPORTS) {
       { name: SERVICE, workers: 1, idle: 0, queued: 1, queuedBytes: 23, running: 2 },
       { name: 'nobody', workers: 0, idle: 0, queued: 1, queuedBytes: 18, running: 0 },
     ]);
-    const [{ since, silent, address, ...w1 }, ...others] = during.workers;
-    assert.deepEqual(w1, { name: 'W1', service: SERVICE, dialect: 'omdp', running: 2, ended: 0, failed: 0 });
-    assert.ok(since > 0 && silent >= 0 && others.length === 0);
+    const [{ since, silent, address, oldest, ...w1 }, ...others] = during.workers;
+    const counts = { running: 2, ended: 0, failed: 0, rejected: 0 };
+    assert.deepEqual(w1, { name: 'W1', service: SERVICE, dialect: 'omdp', ...counts });
+    assert.ok(oldest > 0 && oldest <= since && silent >= 0 && others.length === 0);
     for (const peer of [{ address }, ...during.clientList]) {
       if (transport === 'tcp') assert.match(peer.address, /^127\.0\.0\.1:\d+$/);
       else assert.equal(peer.address, undefined);

@@ -8,7 +8,7 @@ const path = require('node:path');
 const { test } = require('node:test');
 const { readSettings } = require('../../lib/cli/settings');
 const { options } = require('../../lib/cli/broker');
-const { render } = require('../../lib/monitor/prometheus');
+const { Renderer } = require('../../lib/monitor/prometheus');
 const { SERVICE, peersFor } = require('../support/peers');
 
 const DEPLOY = path.join(__dirname, '..', '..', 'deploy');
@@ -60,10 +60,7 @@ test('the metrics that the dashboard and the alerts ask for are there', async (t
   const { broker, client } = await peersFor(t).trio();
   await client.call(SERVICE);
   const stats = await broker.stats();
-  const text = render(
-    { ...stats, refusals: broker.refusals },
-    { openMetrics: false, version: '1', maxWorkers: 10 },
-  );
+  const text = new Renderer({ version: '1', maxWorkers: 10 }).render(stats, false);
   const has = new Set([...text.matchAll(/^([a-z_]+)(?:\{| )/gm)].map(([, name]) => name));
   // Codes are shown when they have occurred.
   has.add('omdp_errors_total');

@@ -95,12 +95,38 @@ describe('metrics', () => {
     assert.equal(sampleOf(open.text, `omdp_requests_total${own}`), 9);
   });
 
-  test('promtool finds nothing', { skip: noPromtool }, async (t) => {
-    const { client, get } = await monitored(t);
+  test('promtool finds nothing, before the first peer and after a load', { skip: noPromtool }, async (t) => {
+    const { broker, client, get } = await monitored(t);
     await load(client);
+    const texts = [(await get('/metrics')).text];
+    await broker.stop();
+    texts.push((await get('/metrics')).text);
+    for (const input of texts) {
+      const checked = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
+      assert.deepEqual([checked.status, checked.stdout, checked.stderr], [0, '', '']);
+    }
+  });
+
+  test('the sums of all series are the counts of the broker, with more services than are listed', async (t) => {
+    const { broker, client, get } = await monitored(t);
+    await load(client);
+    for (let n = 0; n < 1500; n += 1) client.call(`invented ${n}`, 1).catch(() => {});
+    const stats = await until(async () => {
+      const now = await broker.stats();
+      return now.queued === 1500 && now;
+    });
     const { text } = await get('/metrics');
-    const checked = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
-    assert.deepEqual([checked.status, checked.stdout, checked.stderr], [0, '', '']);
+    const sum = (name) =>
+      text
+        .split('\n')
+        .filter((line) => line.startsWith(`${name}{`))
+        .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(' '))), 0);
+    assert.equal(sum('omdp_queue_requests'), 1500);
+    assert.equal(sum('omdp_queue_bytes'), stats.queuedBytes);
+    assert.equal(sum('omdp_service_workers'), 1);
+    // Waiting requests of services without a worker are not counted yet.
+    assert.equal(sum('omdp_requests_total'), stats.counters.requests - 1500);
+    assert.equal(sum('omdp_replies_total'), stats.counters.replies);
   });
 
   test('the alert rules are right, by promtool', { skip: noPromtool }, () => {
@@ -134,6 +160,21 @@ describe('health', () => {
     await broker.stop();
     assert.deepEqual([(await get('/healthz')).status, (await get('/readyz')).status], [200, 503]);
   });
+
+  test('of a broker that waits for running requests before it stops', async (t) => {
+    let reply;
+    const keep = (_data, given) => {
+      reply = given;
+    };
+    const { broker, client, get } = await monitored(t, undefined, keep);
+    const called = client.call(SERVICE);
+    await until(() => reply);
+    const stopped = broker.stop({ timeout: 60_000 });
+    assert.deepEqual([(await get('/healthz')).status, (await get('/readyz')).status], [200, 503]);
+    reply.end('done');
+    assert.equal(await called, 'done');
+    await stopped;
+  });
 });
 
 describe('who may look', () => {
@@ -154,7 +195,9 @@ describe('who may look', () => {
 
   test('a name of another machine is refused, unless it is told otherwise', async (t) => {
     const local = await monitored(t);
-    assert.equal(await withHost(local.base, 'evil.example'), 403);
+    for (const host of ['evil.example', '127.evil.example', '127.0.0.1.evil.example', '127.1'])
+      assert.equal(await withHost(local.base, host), 403, host);
+    assert.equal(await withHost(local.base, '127.0.0.2:80'), 200);
     assert.equal(await withHost(local.base, 'localhost:1'), 200);
     const remote = await monitored(t, () => ({ remote: true }));
     assert.equal(await withHost(remote.base, 'broker.example'), 200);
@@ -174,7 +217,17 @@ describe('who may look', () => {
   test('only GET, and only what there is', async (t) => {
     const { get } = await monitored(t);
     assert.equal((await get('/metrics', {}, { method: 'POST' })).status, 405);
-    for (const where of ['/nothing', '/page/app.js', '/../package.json', '/constructor']) {
+    const head = await get('/events', {}, { method: 'HEAD' });
+    assert.deepEqual([head.status, head.type], [200, 'text/event-stream']);
+    for (const where of [
+      '//',
+      '/\\',
+      '//x/metrics',
+      '/nothing',
+      '/page/app.js',
+      '/../package.json',
+      '/constructor',
+    ]) {
       assert.equal((await get(where)).status, 404, where);
     }
   });
@@ -198,6 +251,55 @@ describe('test requests', () => {
     assert.equal(none.error.code, 'W_NONE');
     const without = await monitored(t);
     assert.equal((await without.get('/request', JSON_TYPE, post({ service: SERVICE }))).status, 404);
+  });
+
+  test('what is wrong with one', async (t) => {
+    const { get } = await monitored(t, (client) => ({ client }));
+    for (const [body, message] of [
+      ['{', /JSON/],
+      ['null', /^a test request must be an object, got null/],
+      ['{"service":1}', /^service must be a string/],
+      ['{"service":"x","timeout":"soon"}', /^option "timeout" must be a number/],
+    ]) {
+      const { status, text } = await get('/request', JSON_TYPE, { method: 'POST', body });
+      assert.equal(status, 200);
+      assert.match(JSON.parse(text).error.message, message);
+    }
+    const body = JSON.stringify({ service: 'x'.repeat(2 ** 21) });
+    assert.equal((await get('/request', JSON_TYPE, { method: 'POST', body })).status, 413);
+  });
+
+  test('one that is abandoned is cancelled', async (t) => {
+    let reply;
+    const keep = (_data, given) => {
+      reply = given;
+    };
+    const { base } = await monitored(t, (client) => ({ client }), keep);
+    const body = JSON.stringify({ service: SERVICE });
+    const request = http.request(`${base}/request`, { method: 'POST', headers: JSON_TYPE });
+    request.on('error', () => {});
+    request.end(body);
+    await until(() => reply);
+    request.destroy();
+    await until(() => !reply.active());
+    reply.end();
+  });
+
+  test('one whose body the framework has parsed', async (t) => {
+    const { broker, client } = await monitored(t);
+    const monitor = createMonitor(broker, { client });
+    const server = http.createServer((req, res) =>
+      monitor(Object.assign(req, { body: { service: SERVICE, data: 5 } }), res),
+    );
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => {
+      monitor.close();
+      server.closeAllConnections();
+      server.close();
+    });
+    const url = `http://127.0.0.1:${server.address().port}/request`;
+    const response = await fetch(url, { method: 'POST', headers: JSON_TYPE, body: '{}' });
+    assert.deepEqual((await response.json()).parts, [5]);
   });
 
   test('a page of another site can make none', async (t) => {

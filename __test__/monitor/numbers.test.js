@@ -39,6 +39,7 @@ test('counts, bytes and times of a service', async (t) => {
     errors: { C_TIMEOUT: 1 },
     cancelled: 0,
     retried: 0,
+    rejected: 0,
     bytesIn: 15 * 6 + 14 * options + '{"timeout":5}'.length,
     bytesOut: 10 * (6 + 6) + 3 * 8 + 4,
   });
@@ -52,6 +53,46 @@ test('counts, bytes and times of a service', async (t) => {
   const [{ ended, failed }] = stats.workers;
   assert.deepEqual([ended, failed], [14, 3]);
   assert.equal(stats.clientList[0].name, client.name);
+});
+
+test('rejections and codes of workers are counted as such, and not as failures', async (t) => {
+  const { broker, client } = await peersFor(t).trio(
+    (data, reply) => {
+      if (data === 'reject') reply.reject('busy');
+      else reply.error('failed');
+    },
+    { broker: { logRequests: true }, worker: { name: 'W1' } },
+  );
+  const outcomes = [];
+  broker.on('requestEnded', ({ outcome }) => outcomes.push(outcome));
+  await assert.rejects(client.call(SERVICE, 'reject', { failFast: true }), { code: 'W_REJECTED' });
+  await assert.rejects(client.call(SERVICE, 'fail'));
+  await until(() => outcomes.length === 2);
+  assert.deepEqual(outcomes, ['W_REJECTED', 'error']);
+  const { services, workers, counters } = await broker.stats();
+  const { errors, failures, rejected, replies } = services[0].counters;
+  assert.deepEqual([replies, failures, rejected, errors], [0, 1, 1, { W_REJECTED: 1 }]);
+  assert.deepEqual([counters.failures, counters.rejected, counters.errors], [1, 1, { W_REJECTED: 1 }]);
+  assert.deepEqual([workers[0].ended, workers[0].failed, workers[0].rejected], [1, 1, 1]);
+});
+
+test('the state of services beyond those that are listed is in the others', async (t) => {
+  const peers = peersFor(t);
+  const [broker, client] = [peers.broker(), peers.client()];
+  await start(broker, client);
+  for (let n = 0; n < 1200; n += 1) client.call(`invented ${n}`, 1).catch(() => {});
+  const { services, otherServices } = await until(async () => {
+    const stats = await broker.stats();
+    return stats.queued === 1200 && stats;
+  });
+  assert.equal(services.length, 1000);
+  assert.deepEqual([otherServices.queued, otherServices.workers, otherServices.running], [200, 0, 0]);
+  assert.equal(otherServices.counters.requests, 200);
+  assert.equal(
+    otherServices.queuedBytes * 5,
+    services.reduce((total, { queuedBytes }) => total + queuedBytes, 0),
+  );
+  assert.ok(otherServices.oldest > 0);
 });
 
 test('the oldest of a queue, and numbers that outlive their service', async (t) => {

@@ -2,6 +2,7 @@
 // Access control of the monitor: a bearer token, loopback addresses, and no pages of other sites.
 
 const { createHash, timingSafeEqual } = require('node:crypto');
+const { isIPv4 } = require('node:net');
 
 /** @import { IncomingMessage } from 'node:http' */
 
@@ -9,7 +10,8 @@ const { createHash, timingSafeEqual } = require('node:crypto');
 function isLoopback(address) {
   if (address === undefined) return false;
   const plain = address.startsWith('::ffff:') ? address.slice(7) : address;
-  return plain === '::1' || plain.startsWith('127.');
+  // A name such as 127.example.org belongs to somebody else.
+  return plain === '::1' || (isIPv4(plain) && plain.startsWith('127.'));
 }
 
 /** The name in a Host header, without the port. @param {string | undefined} host */

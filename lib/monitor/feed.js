@@ -1,7 +1,7 @@
 'use strict';
 // Live data for the page: snapshots and events, as server-sent events.
 
-const { percentile } = require('./prometheus');
+const { percentile } = require('./merge');
 
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
 /** @import { Broker } from '../../index' */
@@ -139,8 +139,9 @@ class Feed {
 
   /** A snapshot in the form of the charts. @param {any} stats @param {number} at */
   #summary({ services }, at) {
+    // A name may be that of a property of every object.
     /** @type {Record<string, number[]>} */
-    const rows = {};
+    const rows = Object.create(null);
     const last = this.#buckets;
     this.#buckets = new Map();
     for (const { name, counters, latency, queued, running } of services.slice(0, MAX_CHARTED)) {

@@ -6,9 +6,10 @@ const path = require('node:path');
 const { version } = require('../../package.json');
 const { boolean, object } = require('../checks');
 const { given } = require('../describe');
+const { isStopping } = require('../peer');
 const { hasToken, isLocal, isSameOrigin } = require('./access');
 const { Feed } = require('./feed');
-const { render } = require('./prometheus');
+const { Renderer } = require('./prometheus');
 
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
 /** @import { Broker, Client } from '../../index' */
@@ -18,6 +19,9 @@ const PATIENCE = 2000;
 
 /** Maximum size of a test request, in bytes. */
 const MAX_BODY = 1024 * 1024;
+
+/** Maximum number of parts of its reply that are shown. */
+const MAX_PARTS = 100;
 
 const HEADERS = {
   'Cache-Control': 'no-store',
@@ -82,11 +86,13 @@ class Monitor {
   #broker;
   #options;
   #feed;
+  #renderer;
 
   /** @param {Broker} broker @param {Options} options */
   constructor(broker, options) {
     this.#broker = broker;
     this.#options = options;
+    this.#renderer = new Renderer({ version, maxWorkers: options.maxWorkers });
     this.#feed = new Feed(broker, () => this.#stats(), options.interval);
   }
 
@@ -107,7 +113,7 @@ class Monitor {
 
   /** @param {IncomingMessage} req @param {ServerResponse} res */
   async #route(req, res) {
-    const { pathname } = new URL(req.url ?? '/', 'http://localhost');
+    const pathname = pathOf(req.url ?? '/');
     const { token, remote } = this.#options;
     if (!remote && !isLocal(req)) return send(res, 403, TEXT, 'only from this machine\n');
     if (pathname === '/request') return this.#request(req, res);
@@ -125,6 +131,7 @@ class Monitor {
     }
     if (pathname === '/metrics') return this.#metrics(req, res);
     if (pathname === '/stats.json') return send(res, 200, JSON_TYPE, JSON.stringify(await this.#stats()));
+    if (pathname === '/events' && req.method === 'HEAD') return send(res, 200, 'text/event-stream', '');
     if (pathname === '/events')
       return this.#feed.add(req, res, { canRequest: this.#options.client !== undefined });
     return send(res, 404, TEXT, 'not found\n');
@@ -152,15 +159,15 @@ class Monitor {
 
   /** @param {ServerResponse} res */
   #readyz(res) {
-    if (this.#broker.endpoints.length > 0) send(res, 200, TEXT, 'ok\n');
-    else send(res, 503, TEXT, 'the broker does not run\n');
+    if (this.#broker.endpoints.length === 0) send(res, 503, TEXT, 'the broker does not run\n');
+    else if (isStopping(this.#broker)) send(res, 503, TEXT, 'the broker stops\n');
+    else send(res, 200, TEXT, 'ok\n');
   }
 
   /** @param {IncomingMessage} req @param {ServerResponse} res */
   async #metrics(req, res) {
     const openMetrics = (req.headers.accept ?? '').includes('application/openmetrics-text');
-    const { maxWorkers } = this.#options;
-    const text = render(await this.#stats(), { openMetrics, version, maxWorkers });
+    const text = this.#renderer.render(await this.#stats(), openMetrics);
     send(res, 200, openMetrics ? OPEN_METRICS : 'text/plain; version=0.0.4; charset=utf-8', text);
   }
 
@@ -176,27 +183,60 @@ class Monitor {
     const isJson = (req.headers['content-type'] ?? '').startsWith('application/json');
     if (!isJson || !isSameOrigin(req)) return send(res, 403, TEXT, 'not from the page\n');
     if (client === undefined) return send(res, 404, TEXT, 'the monitor was given no client\n');
-    let text = '';
-    for await (const chunk of req.setEncoding('utf8')) {
-      text += chunk;
-      if (text.length > MAX_BODY) return send(res, 413, TEXT, 'too large\n');
+    const wanted = await bodyOf(req);
+    if (wanted === undefined) {
+      res.setHeader('Connection', 'close');
+      return send(res, 413, TEXT, 'too large\n');
     }
-    const began = performance.now();
-    /** @type {any[]} */
-    const parts = [];
-    let outcome;
-    try {
-      const { service, data, timeout = 10000 } = JSON.parse(text);
-      for await (const part of client.requestStream(service, data, { timeout, failFast: true })) {
-        if (parts.length < 100) parts.push(part);
-      }
-      outcome = { parts };
-    } catch (error) {
-      const { code, message, value } = /** @type {any} */ (error);
-      outcome = { parts, error: { code, message, value } };
-    }
-    send(res, 200, JSON_TYPE, JSON.stringify({ ...outcome, ms: performance.now() - began }));
+    const gone = new AbortController();
+    res.once('close', () => gone.abort());
+    const outcome = await testRequest(client, wanted, gone.signal);
+    if (!gone.signal.aborted) send(res, 200, JSON_TYPE, JSON.stringify(outcome));
   }
+}
+
+/** The path of a request's target, without the query. @param {string} url */
+function pathOf(url) {
+  return url.replace(/^https?:\/\/[^/?#]*/i, '').replace(/[?#].*$/s, '') || '/';
+}
+
+/**
+ * The body of a test request, which a framework may have parsed already.
+ * @param {IncomingMessage & { body?: unknown }} req
+ * @returns {Promise<unknown>} a string, an object, or undefined if it is too large
+ */
+async function bodyOf(req) {
+  if (req.body !== undefined) return req.body;
+  let text = '';
+  for await (const chunk of req.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    text += chunk;
+    if (text.length > MAX_BODY) return undefined;
+  }
+  return text;
+}
+
+/**
+ * @param {Client} client
+ * @param {unknown} wanted JSON, or an object
+ * @param {AbortSignal} signal
+ */
+async function testRequest(client, wanted, signal) {
+  const began = performance.now();
+  /** @type {any[]} */
+  const parts = [];
+  let failure = {};
+  try {
+    const given = typeof wanted === 'string' ? JSON.parse(wanted) : wanted;
+    const { service, data, timeout = 10000 } = /** @type {any} */ (object(given, 'a test request'));
+    const opts = { timeout, failFast: true, signal };
+    for await (const part of client.requestStream(service, data, opts)) {
+      if (parts.length < MAX_PARTS) parts.push(part);
+    }
+  } catch (error) {
+    const { code, message, value } = /** @type {any} */ (error);
+    failure = { error: { code, message, value } };
+  }
+  return { parts, ...failure, ms: performance.now() - began };
 }
 
 /** @param {ServerResponse} res @param {number} status @param {string} type @param {string | Buffer} body */

@@ -100,6 +100,14 @@ impl Code {
         }
     }
 
+    /// The code of a JSON string as [`to_json`](Self::to_json) makes it; `None` if there is no such code.
+    pub fn from_json(json: &[u8]) -> Option<Self> {
+        let text = json.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        Code::ALL
+            .into_iter()
+            .find(|code| code.as_str().as_bytes() == text)
+    }
+
     /// The code as a JSON string, the form of every error value on the wire.
     pub fn to_json(self) -> Vec<u8> {
         format!("\"{}\"", self.as_str()).into_bytes()
@@ -114,6 +122,24 @@ mod tests {
     fn codes_are_listed_in_their_order() {
         for (index, code) in Code::ALL.into_iter().enumerate() {
             assert_eq!(code as usize, index);
+        }
+    }
+
+    #[test]
+    fn a_code_is_read_from_its_json_and_from_nothing_else() {
+        for code in Code::ALL {
+            assert_eq!(Code::from_json(&code.to_json()), Some(code));
+        }
+        for json in [
+            &b""[..],
+            b"\"",
+            b"\"\"",
+            b"W_LOST",
+            b"\"W_LOST",
+            b"\"w_lost\"",
+            b"\"X\"",
+        ] {
+            assert_eq!(Code::from_json(json), None);
         }
     }
 }

@@ -81,6 +81,7 @@
     ['failures', (s) => s.counters.failures, 'bad'],
     ['errors', (s) => sum(s.counters.errors), 'bad'],
     ['retries', (s) => s.counters.retried],
+    ['rejected', (s) => s.counters.rejected],
     ['median', (s) => ms(s.latency.total.p50)],
     ['95 %', (s) => ms(s.latency.total.p95)],
     ['99 %', (s) => ms(s.latency.total.p99)],
@@ -93,8 +94,10 @@
     ['dialect', (w) => w.dialect, 'text'],
     ['address', (w) => w.address ?? '', 'text'],
     ['running', (w) => w.running],
+    ['the first for', (w) => (w.running === 0 ? '' : ms(w.oldest))],
     ['answered', (w) => w.ended],
     ['with errors', (w) => w.failed, 'bad'],
+    ['rejected', (w) => w.rejected],
     ['here for', (w) => span(w.since)],
     ['last heard', (w) => `${span(w.silent)} ago`],
   ];

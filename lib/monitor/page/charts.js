@@ -7,7 +7,7 @@
 
   /** Sums of the selected services; percentiles are those of the slowest one. */
   function sums({ rows }, service) {
-    const chosen = service === '' ? Object.values(rows) : rows[service] === undefined ? [] : [rows[service]];
+    const chosen = service === '' ? Object.values(rows) : Object.hasOwn(rows, service) ? [rows[service]] : [];
     const total = [0, 0, 0, 0, 0, 0, 0];
     for (const row of chosen) {
       for (let n = 0; n < 5; n += 1) total[n] += row[n];

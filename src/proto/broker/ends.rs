@@ -102,16 +102,24 @@ impl<F: Frame> Broker<F> {
         match end {
             End::Answered(kind, body) => {
                 let failed = kind.is_error();
-                let count = match failed {
-                    true => [&mut counters.failures, &mut meter.failures],
-                    false => [&mut counters.replies, &mut meter.replies],
-                };
-                count.into_iter().for_each(|count| *count += 1);
                 meter.bytes_out += body.bytes.len() as u64;
-                if failed {
+                let code = own_code(end);
+                if let Some(code) = code {
+                    counters.count(code);
+                    meter.count(code);
+                    meter.note_code(now, code);
+                } else if failed {
+                    counters.failures += 1;
+                    meter.failures += 1;
                     meter.note_error(now, &body.bytes);
+                } else {
+                    counters.replies += 1;
+                    meter.replies += 1;
                 }
-                if let Some(worker) = request.worker().and_then(|key| self.workers.get_mut(key)) {
+                // A rejection is no answer of the worker, and is counted where it is handled.
+                if code != Some(Code::Rejected)
+                    && let Some(worker) = request.worker().and_then(|key| self.workers.get_mut(key))
+                {
                     worker.ended += 1;
                     worker.failed += u64::from(failed);
                 }
@@ -232,6 +240,15 @@ impl<F: Frame> Broker<F> {
             .remove_request(request.client, key, &request.rid);
         self.close_client(client);
         self.note_ended(&request);
+    }
+}
+
+/// The code of an answer that is one. A worker may send any text in place of a code; a text that is no code counts as
+/// an error value, so that workers cannot invent codes.
+pub(super) fn own_code<F: Frame>(end: &End<F>) -> Option<Code> {
+    match end {
+        End::Answered(ReplyKind::OwnError, body) => Code::from_json(&body.bytes),
+        _ => None,
     }
 }
 

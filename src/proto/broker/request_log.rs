@@ -1,7 +1,7 @@
 //! The log of ended requests. Its rate is limited, because under full load a record costs the broker more than the
 //! request.
 
-use super::ends::End;
+use super::ends::{End, own_code};
 use super::event::EndedRequest;
 use super::incoming::RequestHead;
 use super::keys::RequestKey;
@@ -70,7 +70,9 @@ impl<F: Frame> Broker<F> {
         let client = self.clients.get(request.client);
         let worker = request.worker().and_then(|key| self.workers.get(key));
         let outcome = match end {
-            End::Answered(kind, _) if kind.is_error() => "error",
+            End::Answered(kind, _) if kind.is_error() => {
+                own_code(end).map_or("error", Code::as_str)
+            }
             End::Answered(..) => "ok",
             End::Failed(code) => code.as_str(),
             End::Cancelled => Code::Aborted.as_str(),

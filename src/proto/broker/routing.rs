@@ -174,7 +174,12 @@ impl<F: Frame> Broker<F> {
             routing.rejected.insert(at, number);
         }
         let is_pinned = routing.worker.is_some() || routing.part.is_some();
+        let service = entry.service;
         self.counters.rejected += 1;
+        self.services.get_mut(service).meter.rejected += 1;
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.rejected += 1;
+        }
         if self.faults.beats(now)
             && let Some(entry) = self.requests.get(request)
         {

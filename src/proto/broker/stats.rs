@@ -41,6 +41,39 @@ impl Counters {
     }
 }
 
+/// The present state of a service, or of several together.
+#[derive(Debug, Default)]
+struct Present {
+    workers: usize,
+    idle: usize,
+    queued: usize,
+    queued_bytes: usize,
+    /// For how long the first request of a queue has waited.
+    oldest: Duration,
+    running: usize,
+}
+
+impl Present {
+    fn add(&mut self, other: Present) {
+        self.workers += other.workers;
+        self.idle += other.idle;
+        self.queued += other.queued;
+        self.queued_bytes += other.queued_bytes;
+        self.oldest = self.oldest.max(other.oldest);
+        self.running += other.running;
+    }
+
+    /// Adds it to a JSON object.
+    fn write_to(&self, entry: &mut Value) {
+        entry["workers"] = self.workers.into();
+        entry["idle"] = self.idle.into();
+        entry["queued"] = self.queued.into();
+        entry["queuedBytes"] = self.queued_bytes.into();
+        entry["oldest"] = ms(self.oldest).into();
+        entry["running"] = self.running.into();
+    }
+}
+
 impl<F: Frame> Broker<F> {
     /// A snapshot of all counters and table sizes. Entries that are in no table are not included.
     pub fn stats(&self, now: Time) -> Value {
@@ -90,38 +123,34 @@ impl<F: Frame> Broker<F> {
             running.resize(running.len().max(at + 1), 0);
             running[at] += worker.running.len();
         }
-        let entry = |(at, service): (usize, &super::services::Service)| {
+        let (mut listed, mut nameless) = (Vec::new(), 0);
+        let (mut other, mut unlisted) = (self.services.meters.other.clone(), Present::default());
+        for (at, service) in self.services.iter() {
             let waiting = service.queue.waiting();
             let oldest = service.queue.first().and_then(|key| self.requests.get(key));
+            let present = Present {
+                workers: service.workers,
+                idle: service.idle(),
+                queued: waiting.requests,
+                queued_bytes: waiting.bytes,
+                oldest: oldest.map_or(Duration::ZERO, |first| now - first.arrived),
+                running: running.get(at).copied().unwrap_or(0),
+            };
+            if !service.has_row() && nameless == MAX_LISTED {
+                other.merge(&service.meter);
+                unlisted.add(present);
+                continue;
+            }
+            nameless += usize::from(!service.has_row());
             let mut entry = service.meter.to_json();
             entry["name"] = text(&service.name).into();
             entry["named"] = service.has_row().into();
-            entry["workers"] = service.workers.into();
-            entry["idle"] = service.idle().into();
-            entry["queued"] = waiting.requests.into();
-            entry["queuedBytes"] = waiting.bytes.into();
-            entry["oldest"] = ms(oldest.map_or(Duration::ZERO, |first| now - first.arrived)).into();
-            entry["running"] = running.get(at).copied().unwrap_or(0).into();
-            entry
-        };
-        let (mut nameless, mut other) = (0, self.services.meters.other.clone());
-        let mut is_listed = |(_, service): &(usize, &super::services::Service)| {
-            if service.has_row() {
-                return true;
-            }
-            nameless += 1;
-            if nameless > MAX_LISTED {
-                other.merge(&service.meter);
-            }
-            nameless <= MAX_LISTED
-        };
-        let services = self
-            .services
-            .iter()
-            .filter(|entry| is_listed(entry))
-            .map(entry);
-        let services: Value = services.collect();
-        (services, other.to_json())
+            present.write_to(&mut entry);
+            listed.push(entry);
+        }
+        let mut other = other.to_json();
+        unlisted.write_to(&mut other);
+        (listed.into(), other)
     }
 
     fn absent_stats(&self) -> Value {
@@ -150,12 +179,17 @@ impl<F: Frame> Broker<F> {
         view: &View<'_>,
         worker: &super::workers::Worker,
     ) -> Value {
+        let requests = worker.running.iter();
+        let given = requests.filter_map(|key| self.requests.get(key)?.given());
+        let oldest = given.min().map_or(Duration::ZERO, |given| now - given);
         let mut entry = json!({
             "service": text(&self.services.name(worker.service)),
             "dialect": worker.dialect.as_str(),
             "running": worker.running.len(),
+            "oldest": ms(oldest),
             "ended": worker.ended,
             "failed": worker.failed,
+            "rejected": worker.rejected,
             "since": ms(now - worker.since),
             "silent": ms(now - worker.last_heard),
         });

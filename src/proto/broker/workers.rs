@@ -70,9 +70,11 @@ pub(super) struct Worker {
     pub(super) charged: usize,
     pub(super) timer: Option<TimerKey>,
     pub(super) since: Time,
-    /// Number of requests that it ended, and of those that it ended with an error value.
+    /// Number of requests that it ended, and of those that it ended with an error value or a code.
     pub(super) ended: u64,
     pub(super) failed: u64,
+    /// Number of requests that it rejected.
+    pub(super) rejected: u64,
     /// Its share of the work, as counted by the service's balancing policy.
     pub(super) share: u64,
 }
@@ -144,6 +146,7 @@ impl Worker {
             since: now,
             ended: 0,
             failed: 0,
+            rejected: 0,
             share: 0,
         }
     }

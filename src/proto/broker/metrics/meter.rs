@@ -16,6 +16,8 @@ pub(in crate::proto::broker) struct Meter {
     pub(in crate::proto::broker) partials: u64,
     pub(in crate::proto::broker) retried: u64,
     pub(in crate::proto::broker) cancelled: u64,
+    /// Rejections by workers.
+    pub(in crate::proto::broker) rejected: u64,
     /// Requests that ended with an own code, by code.
     errors: [u64; Code::ALL.len()],
     /// Bytes of data and options of requests; `bytes_out` counts the partials and finals of replies.
@@ -120,6 +122,7 @@ impl Meter {
         self.partials += other.partials;
         self.retried += other.retried;
         self.cancelled += other.cancelled;
+        self.rejected += other.rejected;
         for (mine, theirs) in self.errors.iter_mut().zip(&other.errors) {
             *mine += theirs;
         }
@@ -157,6 +160,7 @@ impl Meter {
                 "errors": errors_json(&self.errors),
                 "cancelled": self.cancelled,
                 "retried": self.retried,
+                "rejected": self.rejected,
                 "bytesIn": self.bytes_in,
                 "bytesOut": self.bytes_out,
             },

@@ -1,0 +1,88 @@
+'use strict';
+// Prometheus's text format and OpenMetrics.
+
+/** @import { Latency } from '../../index' */
+
+/**
+ * Upper bounds in ms that are bounds of a log-linear histogram, too: powers of two in µs minus one, from 64
+ * µs to 67 s.
+ */
+const BOUNDS = Array.from({ length: 21 }, (_, n) => (2 ** (n + 6) - 1) / 1000);
+
+/** @typedef {Record<string, string>} Labels */
+/** @typedef {{ help: string, type: 'counter' | 'gauge' | 'histogram', unit?: string, lines: string[] }} Family */
+
+/** @param {string} value @returns {string} */
+function escapeLabel(value) {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
+
+/** @param {Labels} labels @returns {string} */
+function labelsText(labels) {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
+
+/** Collects metric families; the suffixes of their lines depend on the format. */
+class Exposition {
+  #openMetrics;
+  /** @type {Map<string, Family>} */
+  #families = new Map();
+
+  /** @param {boolean} openMetrics */
+  constructor(openMetrics) {
+    this.#openMetrics = openMetrics;
+  }
+
+  /** @param {string} name @param {Family['type']} type @param {string} help @returns {string[]} */
+  #lines(name, type, help) {
+    let family = this.#families.get(name);
+    if (family === undefined) {
+      family = { help, type, lines: [] };
+      this.#families.set(name, family);
+    }
+    return family.lines;
+  }
+
+  /** @param {string} name without `_total` @param {string} help @param {number} value @param {Labels} [labels] */
+  counter(name, help, value, labels = {}) {
+    this.#lines(name, 'counter', help).push(`${name}_total${labelsText(labels)} ${value}`);
+  }
+
+  /** @param {string} name @param {string} help @param {number} value @param {Labels} [labels] */
+  gauge(name, help, value, labels = {}) {
+    this.#lines(name, 'gauge', help).push(`${name}${labelsText(labels)} ${value}`);
+  }
+
+  /** @param {string} name @param {string} help @param {Latency} latency @param {Labels} labels */
+  histogram(name, help, { count, sum, buckets }, labels) {
+    const lines = this.#lines(name, 'histogram', help);
+    let at = 0;
+    let seen = 0;
+    for (const bound of BOUNDS) {
+      while (at < buckets.length && buckets[at][0] <= bound) {
+        seen += buckets[at][1];
+        at += 1;
+      }
+      // The buckets up to `bound` contain the values below the power of two.
+      const le = String((bound + 0.001) / 1000);
+      lines.push(`${name}_bucket${labelsText({ ...labels, le })} ${seen}`);
+    }
+    lines.push(`${name}_bucket${labelsText({ ...labels, le: '+Inf' })} ${count}`);
+    lines.push(`${name}_sum${labelsText(labels)} ${sum / 1000}`);
+    lines.push(`${name}_count${labelsText(labels)} ${count}`);
+  }
+
+  /** @returns {string} */
+  text() {
+    const parts = [];
+    for (const [name, { help, type, lines }] of this.#families) {
+      const shown = type === 'counter' && !this.#openMetrics ? `${name}_total` : name;
+      parts.push(`# HELP ${shown} ${help}`, `# TYPE ${shown} ${type}`, ...lines);
+    }
+    if (this.#openMetrics) parts.push('# EOF');
+    return `${parts.join('\n')}\n`;
+  }
+}
+
+exports.Exposition = Exposition;
