@@ -204,7 +204,10 @@ class RequestStream extends LazyReadable {
       this.#aborted = true;
       this.#requests.abort(this.#request);
     }
-    done(error);
+    // Whoever destroys the stream, its events are those of the request.
+    const { scope } = this.#request;
+    if (scope === undefined) done(error);
+    else scope.runInAsyncScope(done, undefined, error);
   }
 
   /**

@@ -2,6 +2,7 @@
 
 const { Readable, finished } = require('node:stream');
 const { cost } = require('./flow');
+const { Scope } = require('./scope');
 const { within } = require('./size');
 const { encode } = require('./values');
 
@@ -22,6 +23,8 @@ const { encode } = require('./values');
 class Source {
   #given;
   #max;
+  /** The async context of the caller: the iterable is code of the application. */
+  #scope = new Scope('zmq-omdp.data');
   /** @type {AsyncIterator<any> | undefined} */
   #parts;
   /** @type {Sink | undefined} */
@@ -59,13 +62,17 @@ class Source {
   /** Grants credit for further parts. @param {number} bytes */
   grant(bytes) {
     this.#credit += bytes;
-    if (!this.#pulling && !this.#over) void this.#pull();
+    if (!this.#pulling && !this.#over) void this.#scope.runInAsyncScope(this.#pull, this);
   }
 
   /** The rest is not needed. */
   stop() {
     if (this.#over) return;
     this.#over = true;
+    this.#scope.runInAsyncScope(this.#leave, this);
+  }
+
+  #leave() {
     const given = this.#given;
     if (typeof given.destroy === 'function') given.destroy();
     // Errors of its end are ignored.

@@ -84,6 +84,41 @@ test('events of streams, promises and loops', async (t) => {
   assert.deepEqual(await looped, ['part', 'eve', 1, 'eve']);
 });
 
+test('what somebody else destroys or cancels still ends in the context of its caller', async (t) => {
+  const { client } = await startedBySomebody(t, () => {});
+  const contexts = [];
+  const stream = storage.run('ann', () => client.requestStream(SERVICE, 1));
+  const closed = storage.run('ann', () =>
+    once(
+      stream.on('close', () => contexts.push(here())),
+      'close',
+    ),
+  );
+  storage.run('somebody else', () => stream.destroy());
+  await closed;
+  assert.deepEqual(contexts, ['ann']);
+});
+
+test('a stream that is the data of a request is read and left in the context of its caller', async (t) => {
+  const { client } = await startedBySomebody(t, async (data, reply) => {
+    for await (const part of data) if (part === 'last') break;
+    reply.end();
+  });
+  const contexts = [];
+  async function* parts() {
+    try {
+      for (const part of ['first', 'last', 'more']) {
+        contexts.push(here());
+        yield part;
+      }
+    } finally {
+      contexts.push(`left by ${here()}`);
+    }
+  }
+  await storage.run('ann', () => client.call(SERVICE, parts()));
+  assert.deepEqual([...new Set(contexts)], ['ann', 'left by ann']);
+});
+
 test('each handler has a context of its own', async (t) => {
   const { client } = await startedBySomebody(
     t,
