@@ -1,7 +1,7 @@
 'use strict';
 // Live data for the page: snapshots and events, as server-sent events.
 
-const { percentile } = require('./merge');
+const { Recent, percentilesSince } = require('./recent');
 
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
 /** @import { Broker } from '../../index' */
@@ -31,22 +31,7 @@ const MAX_READERS = 64;
 /** A reader with this many unread bytes is sent nothing more. */
 const MAX_BACKLOG = 4 * 1024 * 1024;
 
-/** @typedef {readonly (readonly [number, number])[]} Buckets */
-
-/**
- * The median and the 99th percentile of the values counted since an earlier snapshot.
- * @param {Buckets} buckets
- * @param {Buckets} before
- */
-function percentilesSince(buckets, before) {
-  const earlier = new Map(before);
-  /** @type {[number, number][]} */
-  const fresh = buckets.map(([upper, count]) => [upper, count - (earlier.get(upper) ?? 0)]);
-  const count = fresh.reduce((sum, [, each]) => sum + each, 0);
-  return [50, 99].map((percent) =>
-    count > 0 ? percentile(fresh, count, percent, Number.POSITIVE_INFINITY) : 0,
-  );
-}
+/** @import { Buckets } from './recent' */
 
 class Feed {
   #broker;
@@ -60,6 +45,7 @@ class Feed {
   #events = [];
   /** The buckets of each service in the last snapshot. @type {Map<string, Buckets>} */
   #buckets = new Map();
+  #recent = new Recent(HISTORY_MS, MAX_CHARTED);
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
   /** @type {[string, (payload: unknown) => void][]} */
@@ -118,8 +104,10 @@ class Feed {
   /** @param {any} stats */
   #page(stats) {
     const { name, endpoints } = this.#broker;
+    const at = Date.now();
     return {
-      at: Date.now(),
+      at,
+      recent: this.#recent.of(stats.services, at),
       broker: { name, endpoints, pid: process.pid, rss: process.memoryUsage.rss(), uptime: process.uptime() },
       stats,
     };
@@ -129,6 +117,7 @@ class Feed {
     const stats = await this.#ask().catch(() => undefined);
     if (stats === undefined) return;
     const now = Date.now();
+    this.#recent.add(stats.services, now);
     const point = this.#summary(stats, now);
     this.#history.push(point);
     while (this.#history[0].at < now - HISTORY_MS) this.#history.shift();
@@ -147,7 +136,7 @@ class Feed {
     for (const { name, counters, latency, queued, running } of services.slice(0, MAX_CHARTED)) {
       const errors = Object.values(counters.errors).reduce((/** @type {number} */ a, b) => a + Number(b), 0);
       const failed = counters.failures + errors;
-      const times = percentilesSince(latency.total.buckets, last.get(name) ?? []);
+      const times = percentilesSince(latency.total.buckets, last.get(name) ?? [], [50, 99]);
       this.#buckets.set(name, latency.total.buckets);
       rows[name] = [counters.requests, counters.replies + failed, failed, queued, running, ...times];
     }

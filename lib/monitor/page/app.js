@@ -50,7 +50,9 @@
       for (const [index, [, value, kind]] of columns.entries()) {
         const cell = document.createElement(index === 0 ? 'th' : 'td');
         if (index === 0) cell.scope = 'row';
-        cell.textContent = value(each);
+        const text = String(value(each));
+        // A name may be nothing but blanks.
+        cell.textContent = index === 0 && text.trim() === '' ? JSON.stringify(text) : text;
         if (index === 0) cell.title = cell.textContent;
         if (kind === 'text') cell.className = 'text';
         if (kind === 'bad' && cell.textContent !== '0') cell.className = 'bad';
@@ -76,15 +78,17 @@
     ['waiting', (s) => s.queued],
     ['oldest', (s) => ms(s.oldest)],
     ['running', (s) => s.running],
+    ['per second', (s) => shown(s.recent.perSecond)],
+    ['failed', (s) => s.recent.failed, 'bad'],
+    ['median', (s) => ms(s.recent.p50)],
+    ['95 %', (s) => ms(s.recent.p95)],
+    ['99 %', (s) => ms(s.recent.p99)],
     ['requests', (s) => s.counters.requests],
     ['replies', (s) => s.counters.replies],
     ['failures', (s) => s.counters.failures, 'bad'],
     ['errors', (s) => sum(s.counters.errors), 'bad'],
     ['retries', (s) => s.counters.retried],
     ['rejected', (s) => s.counters.rejected],
-    ['median', (s) => ms(s.latency.total.p50)],
-    ['95 %', (s) => ms(s.latency.total.p95)],
-    ['99 %', (s) => ms(s.latency.total.p99)],
     ['in', (s) => bytes(s.counters.bytesIn)],
     ['out', (s) => bytes(s.counters.bytesOut)],
   ];
@@ -159,13 +163,18 @@
     charts.show(select.value);
   }
 
-  function onStats({ broker, point, stats }) {
+  const NOTHING = { perSecond: 0, failed: 0, p50: 0, p95: 0, p99: 0 };
+
+  function onStats({ broker, point, recent, stats }) {
     const where = broker.endpoints.length === 0 ? 'does not run' : broker.endpoints.join(', ');
     get('broker').textContent =
       `${broker.name}: ${where}, process ${broker.pid}, up ${span(broker.uptime * 1000)}`;
     totals(stats, broker);
     const byName = (a, b) => (a.name < b.name ? -1 : 1);
-    table('services-table', SERVICES, stats.services.toSorted(byName), 'no service');
+    const services = stats.services.map((service) => {
+      return { ...service, recent: Object.hasOwn(recent, service.name) ? recent[service.name] : NOTHING };
+    });
+    table('services-table', SERVICES, services.sort(byName), 'no service');
     table('workers-table', WORKERS, stats.workers.toSorted(byName).slice(0, 500), 'no worker');
     table('clients-table', CLIENTS, stats.clientList.toSorted(byName).slice(0, 500), 'no client');
     choices(stats.services);
