@@ -6,6 +6,7 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { compile: compileSodium } = require('./libsodium.js');
 const { hideExports } = require('./macho.js');
 const { run } = require('./run.js');
 
@@ -69,32 +70,24 @@ function targetOf({ os, libc, triple }) {
 }
 
 /**
- * libsodium, built once for a target by its own build file for zig, which takes a minute where its configure script,
- * with a compiler that starts as slowly as zig does, takes ten. @returns {string} the folder that pkg-config finds it in
+ * The part of libsodium that is needed, built once for a target. @returns {string} the folder that pkg-config finds it in
+ * @param {import('./platforms.js').Platform} platform
  * @param {string} target zig's name of it
  * @param {NodeJS.ProcessEnv} env
  */
-function libsodium(target, env) {
+function libsodium(platform, target, env) {
   const { version, archive } = sodiumCrate();
-  const prefix = path.join(CACHE, 'libsodium', `${version}-zig-${VERSIONS.ziglang}-${target}`);
+  const prefix = path.join(CACHE, 'libsodium', `${version}-curve-zig-${VERSIONS.ziglang}-${target}`);
   const found = path.join(prefix, 'lib', 'pkgconfig');
   if (fs.existsSync(path.join(found, 'libsodium.pc'))) return found;
   const source = path.join(CACHE, 'libsodium', version);
   fs.rmSync(source, { recursive: true, force: true });
   fs.mkdirSync(source, { recursive: true });
   run('tar', ['-xzf', archive, '-C', source, '--strip-components=1']);
-  const how = ['-Doptimize=ReleaseFast', '-Dstatic=true', '-Dshared=false', '-Dtest=false'];
-  const zig = ['-m', 'ziglang', 'build', '--prefix', prefix, `-Dtarget=${target}`, ...how];
-  run(path.join(pythonTools(), 'python3'), zig, { cwd: source, env, progress: true });
-  fs.mkdirSync(found);
-  // For Windows the archive has another name.
-  const lib = path.join(prefix, 'lib');
-  const odd = fs.readdirSync(lib).find((name) => /^(lib)?libsodium-static\.(a|lib)$/.test(name));
-  if (odd) fs.renameSync(path.join(lib, odd), path.join(lib, 'libsodium.a'));
-  const lines = ['Name: libsodium', 'Description: libsodium', 'Version: 1.0.22'];
-  const flags = [`Libs: -L${lib} -lsodium`, `Cflags: -I${path.join(prefix, 'include')}`];
-  fs.writeFileSync(path.join(found, 'libsodium.pc'), `${[...lines, ...flags, ''].join('\n')}`);
-  return found;
+  const python = path.join(pythonTools(), 'python3');
+  /** @param {string[]} args */
+  const zig = (args) => void run(python, ['-m', 'ziglang', ...args], { cwd: source, env, progress: true });
+  return compileSodium({ source, prefix, target, zig, platform });
 }
 
 /** The crate that brings libsodium's sources. */
@@ -118,7 +111,7 @@ function crossBuild(platform) {
   rustTarget(target.rust);
   const targetDir = path.join(CACHE, 'target');
   const zig = zigEnvironment();
-  const pkgConfig = libsodium(target.zig, zig);
+  const pkgConfig = libsodium(platform, target.zig, zig);
   const env = {
     ...zig,
     SODIUM_USE_PKG_CONFIG: '1',

@@ -34,7 +34,9 @@ function debian(packages, programs) {
   if (missing.length === 0) return;
   run('apt-get', ['update', '-qq']);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env });
+  // Another installation may be under way.
+  const how = ['-y', '-qq', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=600'];
+  run('apt-get', ['install', ...how, ...packages], { env });
 }
 
 /** Has the kernel start programs for arm64 through qemu. */

@@ -1,4 +1,5 @@
 //! An offer in a slot is had by one: by the reader, or by whoever takes it back.
+#![cfg(not(feature = "threads"))]
 
 use loom::sync::Arc;
 use loom::thread;

@@ -1,0 +1,167 @@
+//! Real threads, for ThreadSanitizer: each side writes plain memory that the other may touch only in the order that the
+//! queue and the claims promise.
+#![cfg(feature = "threads")]
+
+use std::cell::UnsafeCell;
+use std::mem::forget;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use zmq_omdp_models::claims::Claims;
+use zmq_omdp_models::notice_queue::{NoticeQueue, Offer};
+
+const ROUNDS: u64 = 1000;
+const OFFERS: u64 = 16;
+
+/// Memory without any order of its own.
+#[derive(Default)]
+struct Plain(UnsafeCell<u64>);
+
+// SAFETY: not so; ThreadSanitizer tells of every access that is not ordered by what is tested.
+unsafe impl Sync for Plain {}
+
+impl Plain {
+    fn write(&self, value: u64) {
+        // SAFETY: as above.
+        unsafe { *self.0.get() = value };
+    }
+
+    fn read(&self) -> u64 {
+        // SAFETY: as above.
+        unsafe { *self.0.get() }
+    }
+}
+
+/// A share that is never given back: the standard library orders the end of the last share by a fence, which
+/// ThreadSanitizer does not know.
+fn shared<T>(value: T) -> Arc<T> {
+    let shared = Arc::new(value);
+    forget(shared.clone());
+    shared
+}
+
+/// The driver makes offers, withdraws some and takes others back; the reader claims some. Who has an offer writes to its
+/// memory. What the reader wrote before a claim is read by a driver that has seen the claim.
+#[test]
+fn an_offer_is_had_by_one_and_a_claim_shows_what_was_before_it() {
+    let (mut claimed, mut taken_back, mut seen) = (0, 0, 0);
+    for round in 0..ROUNDS {
+        let claims = shared(Claims::default());
+        let queue = shared(NoticeQueue::with_claims(|| {}, claims.clone()));
+        let cells: Arc<Vec<Plain>> = shared((0..OFFERS).map(|_| Plain::default()).collect());
+        let notes: Arc<Vec<Plain>> = shared((0..OFFERS).map(|_| Plain::default()).collect());
+        queue.update(|queue| {
+            for id in 0..OFFERS {
+                cells[id as usize].write(round);
+                let returnable = id % 4 != 0;
+                queue.offer(Offer { id, returnable }, id);
+            }
+        });
+        let mut shown = Vec::new();
+        let count = queue.take_and_show(99, 0, 99, &mut shown).shown;
+        assert_eq!(count as u64, OFFERS);
+
+        let reader = thread::spawn({
+            let (claims, cells, notes) = (claims.clone(), cells.clone(), notes.clone());
+            move || {
+                let mut had = Vec::new();
+                for (slot, id) in shown.iter().enumerate() {
+                    notes[slot].write(*id);
+                    if claims.claim(slot) {
+                        cells[*id as usize].write(1);
+                        had.push(*id);
+                    }
+                }
+                had
+            }
+        });
+        let mut back = Vec::new();
+        for id in (0..OFFERS).filter(|id| id % 4 == 0).rev() {
+            queue.update(|queue| {
+                if queue.withdraw(id) {
+                    cells[id as usize].write(2);
+                    back.push(id);
+                }
+            });
+            if claims.is_claimed(id as usize) {
+                seen += 1;
+                assert_eq!(notes[id as usize].read(), id);
+            }
+        }
+        for id in queue.retract(OFFERS as usize, round as usize % 8, |_| true) {
+            cells[id as usize].write(2);
+            back.push(id);
+        }
+        let had = reader.join().expect("the reader ends");
+        (claimed, taken_back) = (claimed + had.len(), taken_back + back.len());
+        assert!(had.iter().all(|id| !back.contains(id)));
+        for id in had {
+            assert_eq!(cells[id as usize].read(), 1);
+        }
+    }
+    // What was not tried was not tested.
+    assert!(
+        claimed > 0 && taken_back > 0 && seen > 0,
+        "{claimed} {taken_back} {seen}"
+    );
+}
+
+/// Two drivers push, and a reader that is woken once for a batch finds everything, with what was written before.
+#[test]
+fn a_wake_up_shows_all_that_was_before_it() {
+    let rung = shared(AtomicBool::new(false));
+    let rings = shared(AtomicUsize::new(0));
+    let queue = shared(NoticeQueue::new({
+        let (rung, rings) = (rung.clone(), rings.clone());
+        move || {
+            rings.fetch_add(1, Ordering::Relaxed);
+            // No order: that has to come from the queue.
+            rung.store(true, Ordering::Relaxed);
+        }
+    }));
+    let total = ROUNDS * 20;
+    let cells: Arc<Vec<Plain>> = shared((0..2 * total).map(|_| Plain::default()).collect());
+    let writers = [0, 1].map(|writer| {
+        let (queue, cells) = (queue.clone(), cells.clone());
+        thread::spawn(move || {
+            for each in 0..total {
+                let id = 2 * each + writer;
+                cells[id as usize].write(id);
+                let returnable = true;
+                match each % 3 {
+                    0 => queue.update(|queue| queue.offer(Offer { id, returnable }, id)),
+                    _ => queue.push(id),
+                }
+            }
+        })
+    });
+    let mut got = Vec::new();
+    let mut last = [None; 2];
+    let mut found = 0;
+    while found < 2 * total {
+        while !rung.swap(false, Ordering::Relaxed) {
+            thread::yield_now();
+        }
+        loop {
+            got.clear();
+            let more = queue.take(64, 64, &mut got).more;
+            for id in &got {
+                assert_eq!(cells[*id as usize].read(), *id);
+                // Notices keep their order, apart from offers.
+                if id / 2 % 3 != 0 {
+                    let last = &mut last[*id as usize % 2];
+                    assert!(last.is_none_or(|last| last < *id));
+                    *last = Some(*id);
+                }
+            }
+            found += got.len() as u64;
+            if !more {
+                break;
+            }
+        }
+    }
+    for writer in writers {
+        writer.join().expect("the writer ends");
+    }
+    assert!(rings.load(Ordering::Relaxed) as u64 <= 2 * total);
+}
