@@ -230,11 +230,13 @@ describe('signals', { skip: !POSIX && 'Windows has no signals to catch' }, () =>
   test('a client that dies with its requests is in the log of the broker', async (t) => {
     const { endpoint, broker } = await brokerFor(t);
     const hang = node('process.stdout.write("begun"); setInterval(() => {}, 1000)');
-    await workerFor(t, endpoint, broker, 'hang', hang);
+    const worker = await workerFor(t, endpoint, broker, 'hang', hang);
     const request = cli(t, ['request', 'hang', '-b', endpoint]);
     await new Promise((resolve) => request.child.stdout.once('data', resolve));
     request.child.kill('SIGKILL');
     const { level, reason, lost } = await broker.logged('clientGone');
     assert.deepEqual({ level, reason, lost }, { level: 'info', reason: 'connection lost', lost: 1 });
+    // Its command has ended: it would outlive a worker that is killed.
+    assert.match((await worker.logged('request')).error, /abort/);
   });
 });
