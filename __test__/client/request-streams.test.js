@@ -7,6 +7,7 @@ const { PassThrough, Readable } = require('node:stream');
 const { pipeline } = require('node:stream/promises');
 const { describe, test } = require('node:test');
 const { Client, OmdpError, RemoteError } = require('../..');
+const { MDP, MdpSocket } = require('../support/mdp');
 const { OldBroker, OldWorker } = require('../support/old');
 const { SERVICE, ask, heard, peersFor, start } = require('../support/peers');
 
@@ -320,6 +321,28 @@ test('a worker of 0.0.92 is never given one', async (t) => {
   const readable = Readable.from(['part']);
   await assert.rejects(client.call(SERVICE, readable), { code: 'W_NO_STREAMS' });
   assert.equal(readable.destroyed, true);
+});
+
+test('nor one of MDP', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const [broker, client] = [peers.broker(), peers.client()];
+  await start(broker, client);
+  for (const dialect of MDP) {
+    const registered = once(broker, 'workerReady');
+    const raw = new MdpSocket(t, peers.endpoint, dialect);
+    await raw.send(dialect.ready(dialect.name));
+    await registered;
+    const readable = Readable.from(['part']);
+    await assert.rejects(client.call(dialect.name, readable), { code: 'W_NO_STREAMS' });
+    assert.equal(readable.destroyed, true);
+    // It is still there, and was given nothing.
+    const [[address, body]] = await Promise.all([
+      raw.receive().then((frames) => frames.slice(-3).filter((frame) => frame !== '')),
+      client.request(dialect.name, 'text', undefined, () => {}),
+    ]);
+    assert.ok(address.length > 0);
+    assert.equal(body, 'text');
+  }
 });
 
 test('nor a broker of 0.0.92', async (t) => {

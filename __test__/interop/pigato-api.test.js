@@ -6,6 +6,7 @@ const { describe, test } = require('node:test');
 const { Broker, Client, Worker, services } = require('zmq-omdp/pigato');
 const { Client: Plain } = require('../..');
 const { freshEndpoint } = require('../support/endpoints');
+const { rawDealer } = require('../support/raw');
 
 /** Peers that are stopped when the test ends. */
 async function cast(t, { conf, transport = 'inproc' } = {}) {
@@ -210,6 +211,60 @@ test('a broker calls its hooks, and says why it cannot start', async (t) => {
   other.stop();
   await stopped;
   assert.equal(calls, 1);
+});
+
+test('dmode chooses the worker', async (t) => {
+  const shares = async (dmode) => {
+    const peers = await cast(t, { conf: { dmode } });
+    const counts = { quick: 0, slow: 0 };
+    const handler = (name, ms) => (data, reply) => {
+      counts[name] += 1;
+      setTimeout(() => reply.end(data), ms);
+    };
+    const seen = [];
+    peers.broker.on('error', (error) => seen.push(error));
+    peers.worker('s', handler('quick', 0), { concurrency: 1 });
+    peers.worker('s', handler('slow', 30), { concurrency: 1 });
+    const client = peers.client();
+    const plain = new Plain(peers.endpoint);
+    t.after(() => plain.stop());
+    await plain.start();
+    while ((await plain.call('mmi.services', 's'))[0]?.workers !== 2);
+    for (let n = 0; n < 20; n += 1) await ask(client, 's', n);
+    assert.deepEqual(seen, []);
+    return counts;
+  };
+  // One after the other: in turns, or by what each has had to do.
+  assert.deepEqual(await shares('turns'), { quick: 10, slow: 10 });
+  const { slow } = await shares('load');
+  assert.ok(slow <= 5, `${slow} of 20`);
+  const random = await shares('rand');
+  assert.equal(random.quick + random.slow, 20);
+});
+
+test('an invalid message is an error in the words of PIGATO, for who listens', async (t) => {
+  const { broker, endpoint } = await cast(t, { transport: 'tcp' });
+  const raw = rawDealer(t, endpoint);
+  const plain = new Plain(endpoint);
+  t.after(() => plain.stop());
+  await plain.start();
+  // Nobody listens.
+  await raw.send(['X', '1']);
+  await plain.call('mmi.stats');
+  const errors = [];
+  broker.on('error', (error) => errors.push(error));
+  const all = new Promise((resolve) => broker.on('error', () => errors.length === 4 && resolve()));
+  for (const frames of [
+    ['X', '1'],
+    ['C', '2', 's'],
+    ['W', '99'],
+    ['C', '2', '', 'rid', '1', '{}'],
+  ]) {
+    await raw.send(frames);
+  }
+  await all;
+  const expected = ['ERR_MSG_HEADER', 'ERR_MSG_LENGTH', 'ERR_MSG_TYPE', 'ERR_REQ_INVALID'];
+  assert.deepEqual(errors, expected);
 });
 
 test('a directory serves $dir', async (t) => {

@@ -111,6 +111,29 @@ test('a policy makes requests again, and the handler sees which attempt it is', 
   await assert.rejects(client.call(SERVICE, null, { retry, signal }), { code: 'C_ABORTED' });
 });
 
+test('no attempt begins after the deadline of a request', async (t) => {
+  const peers = peersFor(t);
+  const seen = [];
+  const { client } = await peers.trio((_data, reply, { attempt }) => {
+    seen.push([attempt, reply.remaining]);
+    throw new Error('never');
+  });
+  const retry = { attempts: 255, on: ['error'], delay: 20, factor: 1, jitter: 0 };
+  await assert.rejects(client.call(SERVICE, null, { retry, deadline: 300 }), { message: 'never' });
+  const count = seen.length;
+  assert.ok(count > 1 && count <= 15, `${count} attempts`);
+  let before = 300;
+  for (const [at, [attempt, left]] of seen.entries()) {
+    assert.equal(attempt, at + 1);
+    assert.ok(left > 0 && left <= before, `${left} behind ${before}`);
+    before = left;
+  }
+  await assert.rejects(client.call(SERVICE, null, { retry: { ...retry, attempts: 2 } }), {
+    message: 'never',
+  });
+  assert.equal(seen.length, count + 2);
+});
+
 test('policies by the broker and by workers, and rates', async (t) => {
   const peers = peersFor(t);
   const broker = peers.broker({

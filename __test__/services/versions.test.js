@@ -5,6 +5,7 @@ const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { Worker } = require('../..');
 const { MDP, MdpSocket } = require('../support/mdp');
+const { until } = require('../support/events');
 const { OldClient, OldWorker } = require('../support/old');
 const { peersFor, start } = require('../support/peers');
 
@@ -69,6 +70,65 @@ test('peers of 0.0.92 and of MDP reach versions by name', async (t) => {
     await Promise.all([raw.send(dialect.request('orders@3.x', 'hello')), answer()]);
     assert.deepEqual(await raw.receive(), dialect.gotFinal('orders@3.x', 'old'));
   }
+});
+
+test('clients of 0.0.92 and of MDP reach patterns by name, and a worker that does not reject', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const broker = peers.broker({ services: { '*': { balance: 'longest-idle' } } });
+  await start(broker);
+  await serve(peers, broker, 'billing.*', { pattern: true });
+  const rejected = [];
+  broker.on('requestRejected', ({ worker }) => rejected.push(worker));
+  for (const [name, handler] of [
+    ['picky', (_data, reply) => reply.reject()],
+    ['willing', (data, reply) => reply.end(['willing', data])],
+  ]) {
+    const ready = once(broker, 'workerReady');
+    await start(peers.worker(handler, { service: 'models', name }));
+    await ready;
+  }
+  const old = new OldClient(t, peers.endpoint);
+  assert.deepEqual((await old.ask('billing.pay', 1)).final, ['billing.*', 'billing.pay']);
+  assert.deepEqual((await old.ask('models', 2)).final, ['willing', 2]);
+  for (const dialect of MDP) {
+    const raw = new MdpSocket(t, peers.endpoint, dialect);
+    const ask = async (service, data) => {
+      await raw.send(dialect.request(service, data));
+      return raw.receive();
+    };
+    const expected = dialect.gotFinal('billing.pay', 'billing.*', 'billing.pay');
+    assert.deepEqual(await ask('billing.pay', '1'), expected);
+    // Twice: whichever worker was idle for longer.
+    for (let n = 0; n < 2; n += 1) {
+      assert.deepEqual(await ask('models', '3'), dialect.gotFinal('models', '["willing",3]'));
+    }
+  }
+  assert.ok(rejected.length > 0 && rejected.every((worker) => worker === 'picky'));
+});
+
+test('what a client of 0.0.92 asks for with priority goes before what one of MDP has asked for', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const [broker, client] = [peers.broker(), peers.client()];
+  await start(broker, client);
+  const [mdp] = MDP;
+  const raw = new MdpSocket(t, peers.endpoint, mdp);
+  await raw.send(mdp.request('jobs', '"mdp"'));
+  await until(async () => (await broker.stats()).queued === 1);
+  const old = new OldClient(t, peers.endpoint).ask('jobs', 'old', { timeout: 60_000, priority: 3 });
+  await until(async () => (await broker.stats()).queued === 2);
+  const ours = client.call('jobs', 'ours', { priority: 9 });
+  await until(async () => (await broker.stats()).queued === 3);
+  const order = [];
+  const worker = peers.worker(
+    (data, reply) => {
+      order.push(Buffer.isBuffer(data) ? JSON.parse(data) : data);
+      reply.end(data);
+    },
+    { service: 'jobs', prefetch: 0 },
+  );
+  await start(worker);
+  await Promise.all([old, ours, raw.receive()]);
+  assert.deepEqual(order, ['ours', 'old', 'mdp']);
 });
 
 test('what is no version, and no pattern, is refused where it is said', () => {

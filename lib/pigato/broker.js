@@ -4,9 +4,16 @@ const { randomUUID } = require('node:crypto');
 const { EventEmitter } = require('node:events');
 const { Broker: Inner } = require('../broker');
 const { Worker: InnerWorker } = require('../worker');
+const { reportBad } = require('./errors');
 
 /** The internal service by which a `Directory` asks for the workers of services. */
 const DIRECTORY = '$omdp.directory';
+
+/** The policies of `dmode`. With any other value the worker that has been idle for the longest time is chosen. */
+const BALANCE = new Map([
+  ['load', 'least-loaded'],
+  ['rand', 'random'],
+]);
 
 /** A broker with the API of PIGATO. */
 class Broker extends EventEmitter {
@@ -34,9 +41,18 @@ class Broker extends EventEmitter {
   /** Has no effect while the broker is running. */
   start() {
     if (this.#inner !== undefined) return;
-    const { heartbeat, heartbeatLiveness, name } = this.conf;
-    const inner = new Inner(this.endpoint, { heartbeat, liveness: heartbeatLiveness, name });
+    const { heartbeat, heartbeatLiveness, name, dmode } = this.conf;
+    const balance = BALANCE.get(dmode) ?? 'longest-idle';
+    const services = { '*': { balance } };
+    const inner = new Inner(this.endpoint, {
+      heartbeat,
+      liveness: heartbeatLiveness,
+      name,
+      services,
+      versions: 'all',
+    });
     this.#inner = inner;
+    inner.on('badMessage', ({ reason }) => reportBad(this, reason));
     inner.on('workerReady', ({ worker, service }) => this.#came(service, worker));
     inner.on('workerGone', ({ worker, service }) => this.#went(service, worker));
     inner.start((/** @type {Error | undefined} */ error) => {

@@ -45,6 +45,11 @@ export interface BrokerConf {
   heartbeat?: number;
   /** The number of silent intervals after which a worker is lost. @defaultValue 3 */
   heartbeatLiveness?: number;
+  /**
+   * Which worker gets the next request: `load` the one with the fewest requests, `rand` a random one, any other value
+   * the one that has been idle for the longest time. @defaultValue 'load'
+   */
+  dmode?: string;
   /** The identity. @defaultValue `B` and a UUID */
   name?: string;
   onStart?: (() => void) | null;

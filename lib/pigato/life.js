@@ -2,6 +2,7 @@
 
 const { randomUUID } = require('node:crypto');
 const { EventEmitter } = require('node:events');
+const { reportBad } = require('./errors');
 
 /** @import { Peer } from '../peer' */
 
@@ -42,6 +43,7 @@ class Life extends EventEmitter {
       inner.on('error', (/** @type {unknown} */ error) => {
         if (this.listenerCount('error') > 0) this.emit('error', error);
       });
+      inner.on('badMessage', ({ reason }) => reportBad(this, reason));
       this.#inner = inner;
     }
     return this.#inner;
