@@ -154,6 +154,20 @@ const SCENARIOS = {
       for (let n = 0; n < 20 * scale; n += 1) await socket.send([frame]);
     },
   },
+  'batches of many': {
+    about: 'batches of 1500 requests each, over 200 connections at once',
+    async run(connect, scale) {
+      const asks = Array.from({ length: 1500 }, (_, n) =>
+        part('C', '2', 'mmi.service', `r${n}`, 'null', '{}'),
+      );
+      const frame = batch(...asks);
+      const sockets = Array.from({ length: 200 }, () => connect());
+      for (const socket of sockets) await socket.send(['C', '1', HELLO]);
+      for (let n = 0; n < 20 * scale; n += 1) {
+        await Promise.all(sockets.map((socket) => socket.send([frame])));
+      }
+    },
+  },
   'large json to mdp': {
     about: 'JSON of many small elements for a worker of MDP',
     async run(connect, scale) {

@@ -6,7 +6,6 @@ use crate::io::outbound::{Kind, Outcome};
 use crate::io::zap::PRINCIPAL;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
-use crate::proto::broker::turns::QUANTUM;
 use std::ffi::CStr;
 use std::sync::Arc;
 
@@ -27,7 +26,7 @@ const SHARE: u32 = 64;
 /// Receiving stops when one more message was queued for one in this many waiting peers, which then
 /// get their turns. By then, one message of every other peer was taken, because the ROUTER serves
 /// peers in turn.
-const BEHIND: usize = 16;
+const BEHIND: usize = 4;
 
 impl Driver {
     /// Receives messages. Returns true if none is left.
@@ -45,9 +44,10 @@ impl Driver {
                 self.put_behind(now);
                 continue;
             }
-            let used = self.work_off(now, QUANTUM);
+            let allowance = self.backlog.allowance();
+            let used = self.work_off(now, allowance);
             room = room.saturating_sub(used);
-            if used >= QUANTUM {
+            if used >= allowance {
                 self.begin_backlog(now, used);
             }
         };

@@ -12,6 +12,10 @@ use std::collections::VecDeque;
 /// Units of work per turn. One unit is about the cost of a request, some microseconds.
 pub const QUANTUM: u32 = 256;
 
+/// Units of a peer that does not wait, while others do. Many connections that each send a large batch thus delay the
+/// messages of other peers by little.
+const AMONG_WAITING: u32 = 16;
+
 /// The waiting messages of one peer.
 #[derive(Debug)]
 struct Line<T> {
@@ -59,6 +63,14 @@ impl<T> Turns<T> {
         self.order.len()
     }
 
+    /// Units that a peer may use at once before it waits.
+    pub fn allowance(&self) -> u32 {
+        match self.is_empty() {
+            true => QUANTUM,
+            false => AMONG_WAITING,
+        }
+    }
+
     /// Whether messages of this peer have to wait.
     pub fn waits(&self, peer: &[u8]) -> bool {
         !self.order.is_empty() && self.lines.contains_key(peer)
@@ -69,7 +81,7 @@ impl<T> Turns<T> {
         self.lines.get(peer).map_or(0, |line| line.bytes)
     }
 
-    /// Makes a peer wait after it has used `used` units, with the rest of its message, if there is one.
+    /// Makes a peer wait after it has used `used` units, which may be more than its allowance, with the rest of its message, if there is one.
     pub fn begin(&mut self, peer: &[u8], used: u32, rest: Option<(T, usize)>) {
         let peer: RoutingId = peer.into();
         let line = Line {
@@ -194,6 +206,20 @@ mod tests {
         assert!(turns.waits(b"a") && !turns.waits(b"d"));
         assert_eq!(who(&play(&mut turns)), "abcababaa");
         assert!(turns.is_empty() && turns.lines.is_empty());
+    }
+
+    #[test]
+    fn large_batches_of_many_peers_start_with_a_small_part() {
+        let mut turns = Turns::default();
+        assert_eq!(turns.allowance(), QUANTUM);
+        let mut at_once = 0;
+        for peer in 0..100u8 {
+            at_once += turns.allowance();
+            turns.begin(&[peer], turns.allowance(), Some((QUANTUM, 1)));
+        }
+        assert!(at_once < 8 * QUANTUM, "{at_once}");
+        assert_eq!(play(&mut turns).len(), 100);
+        assert_eq!(turns.allowance(), QUANTUM);
     }
 
     #[test]
