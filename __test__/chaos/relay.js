@@ -72,6 +72,14 @@ class Relay {
     this.#pairs.clear();
   }
 
+  /** Every connection ends at the side that made it; the other side keeps it, as after a change of address. */
+  desert() {
+    for (const pair of [...this.#pairs]) {
+      pair.dead = true;
+      pair.near.resetAndDestroy();
+    }
+  }
+
   /** Nothing passes, nothing is lost: TCP holds it back. */
   stall() {
     this.#state = 'stalled';

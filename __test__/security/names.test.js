@@ -1,33 +1,148 @@
 'use strict';
-// With security on a name belongs to the connection that holds it; who comes later is heard once it is free.
+// Names, with and without security: of two live peers of one name the first keeps it and is not disturbed, the other is
+// told so at once, and gets it when the first has gone. And a peer that returns is heard although the broker still has
+// its old connection.
 const assert = require('node:assert/strict');
-const { test } = require('node:test');
+const { once } = require('node:events');
+const { describe, test } = require('node:test');
 const { curveKeyPair } = require('../..');
-const { until } = require('../support/events');
-const { SERVICE, echo, peersFor } = require('../support/peers');
+const { Relay } = require('../chaos/relay');
+const { deferred, record, until } = require('../support/events');
+const { SERVICE, echo, peersFor, start } = require('../support/peers');
 
-test('of two clients of one name the later one works once the first has gone', async (t) => {
-  const peers = peersFor(t, 'tcp');
-  const keys = curveKeyPair();
-  const own = curveKeyPair();
-  const conf = { curveServerKey: keys.publicKey, curveSecretKey: own.secretKey };
-  const broker = peers.broker({ curveServer: true, curveSecretKey: keys.secretKey });
-  const refused = [];
-  broker.on('peerRefused', (event) => refused.push(event));
-  await broker.start();
-  const worker = peers.worker(echo, conf);
-  await worker.start();
-  const first = peers.client({ ...conf, name: 'same' });
-  await first.start();
-  assert.equal(await first.call(SERVICE, 1), 1);
-  const second = peers.client({ ...conf, name: 'same' });
-  await second.start();
-  // The holder is not disturbed, and the broker says what it makes of the other.
-  assert.equal(await first.call(SERVICE, 3), 3);
-  while (refused.length === 0) await new Promise((resolve) => broker.once('peerRefused', resolve));
-  assert.equal(refused[0].reason, 'nothing heard of it');
-  assert.equal(await first.call(SERVICE, 4), 4);
-  await first.stop();
-  const answered = () => second.call(SERVICE, 2, { timeout: 1000 }).catch((error) => error.code);
-  await until(async () => (await answered()) === 2, 'the name is free and nobody hears', 25_000);
-});
+const server = curveKeyPair();
+const own = curveKeyPair();
+
+/** The options of a broker and of its peers. */
+const MECHANISMS = {
+  NULL: [{}, {}],
+  PLAIN: [
+    { plainServer: true, security: { users: { web: { password: 'secret', serve: ['*'], call: ['*'] } } } },
+    { plainUsername: 'web', plainPassword: 'secret' },
+  ],
+  CURVE: [
+    { curveServer: true, curveSecretKey: server.secretKey },
+    { curveServerKey: server.publicKey, curveSecretKey: own.secretKey },
+  ],
+};
+
+/** Resolves with the error of the code that the peer emits. */
+async function refusal(peer) {
+  const [error] = await once(peer, 'error');
+  assert.equal(error.code, 'C_NAME_TAKEN');
+  return error;
+}
+
+for (const [mechanism, [forBroker, forPeers]] of Object.entries(MECHANISMS)) {
+  describe(mechanism, () => {
+    test('of two clients of one name the first keeps it; the other is told, and works when the first has gone', async (t) => {
+      const peers = peersFor(t, 'tcp');
+      await start(peers.broker(forBroker));
+      const worker = peers.worker(echo, forPeers);
+      const first = peers.client({ ...forPeers, name: 'same' });
+      await start(worker, first);
+      assert.equal(await first.call(SERVICE, 1), 1);
+      const log = record(first, ['disconnect', 'error']);
+      const second = peers.client({ ...forPeers, name: 'same' });
+      const refused = refusal(second);
+      const asked = assert.rejects(second.call(SERVICE, 2), { code: 'C_NAME_TAKEN' });
+      await second.start();
+      await Promise.all([refused, asked]);
+      assert.equal(await first.call(SERVICE, 3), 3);
+      assert.deepEqual(log, []);
+      await first.stop();
+      second.on('error', () => {});
+      const answer = () => second.call(SERVICE, 4).catch((error) => error.code);
+      await until(async () => (await answer()) === 4, 'the name is free and nobody hears', 25_000);
+    });
+
+    test('of two workers of one name the first keeps it; the other is told, and serves when the first has gone', async (t) => {
+      const peers = peersFor(t, 'tcp');
+      await start(peers.broker(forBroker));
+      const client = peers.client(forPeers);
+      const one = (n) => peers.worker((_, reply) => reply.end(n), { ...forPeers, name: 'same' });
+      const [first, second] = [one(1), one(2)];
+      await start(client, first);
+      assert.equal(await client.call(SERVICE), 1);
+      const log = record(first, ['disconnect', 'error']);
+      const refused = refusal(second);
+      await second.start();
+      await refused;
+      assert.equal(await client.call(SERVICE), 1);
+      assert.deepEqual(log, []);
+      second.on('error', () => {});
+      await first.stop();
+      assert.equal(await client.call(SERVICE), 2);
+    });
+
+    test('a worker serves at once under the name of one that still drains', async (t) => {
+      const peers = peersFor(t, 'tcp');
+      const broker = peers.broker(forBroker);
+      await start(broker);
+      const client = peers.client(forPeers);
+      const begun = deferred();
+      const go = deferred();
+      const first = peers.worker(
+        async (_, reply) => {
+          begun.resolve();
+          await go.promise;
+          reply.end(1);
+        },
+        { ...forPeers, name: 'same', concurrency: 2 },
+      );
+      await start(client, first);
+      const long = client.call(SERVICE, 0, { timeout: -1 });
+      await begun.promise;
+      assert.equal((await broker.stats()).services[0].idle, 1);
+      const stopped = first.stop();
+      // The broker knows that it leaves when it no longer counts its room.
+      await until(async () => (await broker.stats()).services[0].idle === 0);
+      const second = peers.worker((_, reply) => reply.end(2), { ...forPeers, name: 'same' });
+      const log = record(second, ['error']);
+      await second.start();
+      assert.equal(await client.call(SERVICE), 2);
+      assert.deepEqual(log, []);
+      go.resolve();
+      assert.equal(await long, 1);
+      await stopped;
+      assert.equal(await client.call(SERVICE), 2);
+    });
+
+    for (const name of [undefined, 'mine']) {
+      test(`peers ${name ? 'with' : 'without'} a name whose end of a connection was reset go on, while the broker has its end`, async (t) => {
+        const peers = peersFor(t, 'tcp');
+        const broker = peers.broker(forBroker);
+        await broker.start();
+        const { hostname, port } = new URL(broker.endpoints[0]);
+        const relay = new Relay({ host: hostname, port: Number(port) });
+        t.after(() => relay.close());
+        const remote = peersFor(t, 'tcp', await relay.listen(hostname));
+        const go = deferred();
+        let started = 0;
+        const worker = remote.worker(
+          async (n, reply) => {
+            started += 1;
+            if (n === 'long') await go.promise;
+            reply.end(n);
+          },
+          { ...forPeers, concurrency: -1, name: name && `${name}-worker` },
+        );
+        const client = remote.client({ ...forPeers, name: name && `${name}-client` });
+        await start(worker, client);
+        const long = client.call(SERVICE, 'long', { timeout: -1 });
+        for (let round = 0; round < 5; round += 1) {
+          assert.equal(await client.call(SERVICE, round, { timeout: -1 }), round);
+          const back = Promise.all([once(client, 'connect'), once(worker, 'connect')]);
+          const since = Date.now();
+          relay.desert();
+          await back;
+          // Far below the silence of 7.5 s that ends the broker's end.
+          assert.ok(Date.now() - since < 5000, 'only after the old connection');
+        }
+        go.resolve();
+        assert.equal(await long, 'long');
+        assert.equal(started, 6);
+      });
+    }
+  });
+}

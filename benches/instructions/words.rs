@@ -26,6 +26,7 @@ pub fn link() -> LinkConfig {
         away: Duration::ZERO,
         seed: 1,
         expect_hello: false,
+        name: String::new(),
         max_message: Some(256 << 20),
         expect_beats: true,
     }

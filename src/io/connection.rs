@@ -22,7 +22,7 @@ pub struct Endpoint {
     pub address: Address,
     /// The routing id for the broker's ROUTER: 1 to 255 bytes, or empty to have the ROUTER choose
     /// one for each connection.
-    pub identity: Vec<u8>,
+    pub routing_id: Vec<u8>,
     /// The credentials of this peer.
     pub security: ClientSecurity,
     /// The largest accepted body, in bytes.
@@ -98,14 +98,14 @@ impl Connection {
     pub(super) fn open(&mut self) -> Result<(), Error> {
         let Endpoint {
             address,
-            identity,
+            routing_id,
             security,
             max_message,
             reconnect_ms,
             patience,
             gone,
         } = &self.endpoint;
-        let socket = Socket::dealer(identity, *reconnect_ms as c_int, gone)?;
+        let socket = Socket::dealer(routing_id, *reconnect_ms as c_int, gone)?;
         socket.secure_client(security)?;
         socket.limit_handshakes(HANDSHAKE_MS)?;
         socket.limit_frames(*max_message)?;

@@ -271,6 +271,19 @@ impl Connections {
         }
     }
 
+    /// The address of this peer's connection, with the port; over ipc there is none.
+    pub(super) fn address(&self, peer: &[u8]) -> Option<&str> {
+        let (fd, _) = self.speakers.get(peer)?;
+        self.open.get(fd)?.remote.strip_prefix("tcp://")
+    }
+
+    /// Ends the connection of this peer, which has another one.
+    pub(super) fn end_replaced(&mut self, peer: &[u8]) {
+        if let Some(&(fd, _)) = self.speakers.get(peer) {
+            self.end_quietly(fd);
+        }
+    }
+
     /// Whether the connection of this peer is known.
     pub(super) fn knows(&self, peer: &[u8]) -> bool {
         self.speakers.contains_key(peer)

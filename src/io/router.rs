@@ -2,6 +2,7 @@
 
 mod backlog;
 mod life;
+mod names;
 mod report;
 mod traffic;
 
@@ -22,6 +23,7 @@ use super::{Address, CommandSink, Error, Message, NoticeQueue, clock};
 use crate::proto::Time;
 use crate::proto::broker::turns::Turns;
 use crate::proto::broker::{Broker, BrokerConfig, Principal, Refusals, Told};
+use crate::proto::names::Names;
 use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -151,6 +153,7 @@ pub fn start(
                     earlier,
                     refusals: listen.refusals,
                     socket,
+                    names: Names::default(),
                     outbound: Outbound::new(limits),
                     bound,
                     spinner: Spinner::new(spin, cores()),
@@ -255,6 +258,8 @@ struct Driver {
     /// The refusals of earlier lives.
     earlier: Refusals,
     socket: Socket,
+    /// The machine knows peers by name, the sockets and the tables here by routing id.
+    names: Names,
     /// Messages that peers have not taken.
     outbound: Outbound,
     /// Decides whether to spin for the next message before sleeping.

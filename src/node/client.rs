@@ -4,7 +4,7 @@ use super::batch_reader::{BatchReader, Common, broken};
 use super::batch_writer::BatchWriter;
 use super::core::Core;
 use super::crossing::{ClientOp, Kind, LeftShift, TermsShift};
-use super::peer::{self, Line, Lines};
+use super::peer::{self, Identity, Line, Lines};
 use super::security::{self, SecurityConf};
 use super::shell::common_methods;
 use super::{dialect, random, random_frame};
@@ -226,10 +226,9 @@ impl ClientCore {
 impl ClientCore {
     fn endpoint(&self, line: usize) -> Result<Endpoint> {
         let conf = &self.conf;
-        let dialect = dialect(&conf.protocol);
         Ok(Endpoint {
             address: Address::new(self.lines.address(line)),
-            identity: peer::identity(&self.core, dialect, line, &conf.name, conf.generated),
+            routing_id: self.identity(line).routing_id,
             max_message: conf.max_message_size as u64,
             reconnect_ms: self.conf.reconnect.min(f64::from(i32::MAX)) as i32,
             // A broker of 0.0.92 or of MDP sends a client nothing but replies.
@@ -237,6 +236,12 @@ impl ClientCore {
             gone: random_frame(),
             security: security::client(conf.security.as_ref())?,
         })
+    }
+
+    fn identity(&self, line: usize) -> Identity {
+        let conf = &self.conf;
+        let (dialect, name) = (dialect(&conf.protocol), (&*conf.name, conf.generated));
+        Identity::new(&self.core, dialect, line, name, conf.security.is_some())
     }
 
     fn patience(&self) -> Duration {
@@ -258,6 +263,7 @@ impl ClientCore {
                 seed: random(),
                 expect_beats: false,
                 expect_hello: dialect == Dialect::Omdp && conf.security.is_some(),
+                name: self.identity(line).name,
                 max_message: Some(conf.max_message_size as u64),
             },
             session: format!("{:x}-", random()),

@@ -64,9 +64,9 @@ impl<S: CommandSink, N> Core<S, N> {
 
     /// The identity in the next life. Two lives with one identity could meet at the broker, so a
     /// generated name is extended for each life.
-    pub(super) fn identity(&self, name: &str, generated: bool) -> Vec<u8> {
+    pub(super) fn identity(&self, name: &str, generated: bool) -> String {
         match self.generation {
-            lives @ 1.. if generated => format!("{name}.{lives}").into_bytes(),
+            lives @ 1.. if generated => format!("{name}.{lives}"),
             _ => name.into(),
         }
     }

@@ -23,25 +23,47 @@ pub struct Bytes {
     pub bytes_out: f64,
 }
 
-/// The identity for one of the brokers, in the next life. Two endpoints may lead to one broker, so
-/// a generated name differs between them; a name that the user has chosen does not.
-pub(super) fn identity<S: CommandSink, N>(
-    core: &Core<S, N>,
-    dialect: Dialect,
-    broker: usize,
-    name: &str,
-    generated: bool,
-) -> Vec<u8> {
-    if let Dialect::Mdp(_) = dialect {
-        // An MDP broker distinguishes no sessions: a reply for an earlier connection must not reach
-        // a later one, so the identity is left to the broker.
-        return Vec::new();
+/// How a peer is known to one of the brokers, in the next life.
+pub(super) struct Identity {
+    /// Empty to leave the choice to the broker, for each connection.
+    pub(super) routing_id: Vec<u8>,
+    /// The name in the hello; empty if the routing id is the name.
+    pub(super) name: String,
+}
+
+impl Identity {
+    /// Two endpoints may lead to one broker, so a generated name differs between them; a name that
+    /// the user has chosen does not.
+    pub(super) fn new<S: CommandSink, N>(
+        core: &Core<S, N>,
+        dialect: Dialect,
+        broker: usize,
+        (name, generated): (&str, bool),
+        secured: bool,
+    ) -> Self {
+        let mut name = core.identity(name, generated);
+        if generated && broker > 0 {
+            name.push_str(&format!("-{broker}"));
+        }
+        match dialect {
+            // An MDP broker distinguishes no sessions: a reply for an earlier connection must not
+            // reach a later one.
+            Dialect::Mdp(_) => Identity {
+                routing_id: Vec::new(),
+                name: String::new(),
+            },
+            // libzmq drops the messages of a connection whose routing id another one has: of a peer
+            // with the same name, or with security of this peer's last connection.
+            Dialect::Omdp if secured || !generated => Identity {
+                routing_id: Vec::new(),
+                name,
+            },
+            _ => Identity {
+                routing_id: name.into_bytes(),
+                name: String::new(),
+            },
+        }
     }
-    let mut identity = core.identity(name, generated);
-    if generated && broker > 0 {
-        identity.extend(format!("-{broker}").as_bytes());
-    }
-    identity
 }
 
 /// The endpoint of a broker, and the index of the worker's service there; 0 for a client.

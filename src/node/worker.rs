@@ -4,7 +4,7 @@ use super::batch_reader::{BatchReader, broken};
 use super::batch_writer::{BatchWriter, Terms};
 use super::core::Core;
 use super::crossing::{Kind, WorkerOp};
-use super::peer::{self, Line, Lines};
+use super::peer::{self, Identity, Line, Lines};
 use super::security::{self, SecurityConf};
 use super::shell::common_methods;
 use super::taken::TakenOffers;
@@ -283,11 +283,9 @@ impl WorkerCore {
 impl WorkerCore {
     fn endpoint(&self, line: usize) -> Result<Endpoint> {
         let conf = &self.conf;
-        let dialect = dialect(&conf.protocol);
-        let name = conf.name_for(conf.service(self.lines.service(line)));
         Ok(Endpoint {
             address: Address::new(self.lines.address(line)),
-            identity: peer::identity(&self.core, dialect, line, &name, conf.generated),
+            routing_id: self.identity(line).routing_id,
             max_message: conf.max_message_size as u64,
             reconnect_ms: conf.reconnect.min(f64::from(i32::MAX)) as i32,
             // A broker sends heartbeats to its workers, so their absence is detected.
@@ -295,6 +293,14 @@ impl WorkerCore {
             gone: random_frame(),
             security: security::client(conf.security.as_ref())?,
         })
+    }
+
+    fn identity(&self, line: usize) -> Identity {
+        let conf = &self.conf;
+        let dialect = dialect(&conf.protocol);
+        let name = conf.name_for(conf.service(self.lines.service(line)));
+        let name = (&*name, conf.generated);
+        Identity::new(&self.core, dialect, line, name, conf.security.is_some())
     }
 
     fn serving(&self) -> Serving {
@@ -324,6 +330,7 @@ impl WorkerCore {
                 // hello.
                 expect_beats: matches!(dialect, Dialect::Mdp(_))
                     || !Address::new(self.lines.address(line)).is_inproc(),
+                name: self.identity(line).name,
                 max_message: Some(conf.max_message_size as u64),
             },
             service: conf.service(self.lines.service(line)).into(),

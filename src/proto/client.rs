@@ -77,7 +77,7 @@ pub struct Client<F> {
     connected: bool,
     /// Whether the broker has ended the last connection by DISCONNECT.
     turned_away: bool,
-    /// Whether another peer has the name, so that no broker accepts this life.
+    /// Whether another peer had the name at the last attempt to connect.
     name_taken: bool,
     /// Whether it takes no more requests. Those that have not started are for other brokers.
     retiring: bool,

@@ -13,7 +13,7 @@
 //! | Backoff | reconnect interval   | Open               | Opening |
 //! | Up      | suspend              | Close              | Suspended |
 //! | Suspended | reopen             | Open               | Opening |
-//! | Up      | name taken           | Close              | worker: Backoff, client: Closed |
+//! | Up      | name taken           | Close              | Backoff |
 //! | any     | close                | Close              | Closed  |
 
 use super::Time;
@@ -42,8 +42,18 @@ pub struct LinkConfig {
     pub expect_beats: bool,
     /// Whether the broker is known to send a hello: it has security, which 0.0.92 does not support.
     pub expect_hello: bool,
+    /// The name in this side's hello, for a broker that cannot tell it from the routing id; empty if the routing id is
+    /// the name.
+    pub name: String,
     /// Maximum of bytes in the body of a message to this side.
     pub max_message: Option<u64>,
+}
+
+impl LinkConfig {
+    /// The name for a hello.
+    pub(super) fn name(&self) -> Option<String> {
+        (!self.name.is_empty()).then(|| self.name.clone())
+    }
 }
 
 /// What the owner has to do with its socket.
@@ -104,7 +114,8 @@ pub(super) enum Due {
 
 /// The first pause of a peer whose name is taken by another one. It doubles each time.
 const ASIDE: Duration = Duration::from_secs(1);
-const MAX_ASIDE: Duration = Duration::from_secs(60);
+const MAX_ASIDE: Duration = Duration::from_secs(8);
+const MAX_ASIDE_DISTURBING: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -211,13 +222,16 @@ impl Link {
         true
     }
 
-    /// Gives the connection up because another peer has the name. The next attempt disturbs that peer's connection,
-    /// so the pause is long.
+    /// Gives the connection up because another peer has the name. It may have left by the next attempt, which disturbs
+    /// it if the routing id is the name.
     pub(super) fn step_aside(&mut self, now: Time) {
         if self.lose(now) {
-            let wait = ASIDE
-                .saturating_mul(1 << self.asides.min(16))
-                .min(MAX_ASIDE);
+            let wait = ASIDE.saturating_mul(1 << self.asides.min(16)).min(
+                match self.config.name.is_empty() {
+                    true => MAX_ASIDE_DISTURBING,
+                    false => MAX_ASIDE,
+                },
+            );
             self.asides += 1;
             self.state = State::Backoff { until: now + wait };
         }

@@ -16,6 +16,7 @@ mod deadlines;
 pub mod flow;
 pub mod link;
 pub mod machine;
+pub mod names;
 pub mod several;
 mod table;
 mod terms;

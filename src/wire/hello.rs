@@ -26,9 +26,14 @@ pub struct Hello {
     /// distinguish a new connection from an update of the existing one. A broker's id differs
     /// between processes, or between starts.
     pub session: String,
+    /// The name of a worker or client, if its routing id is not the name: 1 to 255 bytes, the first
+    /// of them not zero.
+    pub name: Option<String>,
     /// Workers only: how many requests run at the same time; -1 means no limit, 0 means that the
     /// worker accepts no more requests, because it leaves or is paused.
     pub concurrency: Option<i64>,
+    /// Workers only: it leaves when its requests have ended, and no longer needs its name.
+    pub leaves: bool,
     /// Workers only: name pattern, policy and rate of the service.
     pub serving: Serving,
     /// Workers only: how many further requests the worker accepts in advance. It gives back, by
@@ -144,7 +149,9 @@ impl Hello {
             heartbeat_ms,
             liveness,
             session: String::new(),
+            name: None,
             concurrency: None,
+            leaves: false,
             serving: Serving::default(),
             prefetch: None,
             parks: false,
@@ -198,9 +205,15 @@ impl Hello {
             map.insert("flow".into(), VERSION.into());
         }
         map.insert("heartbeat".into(), self.heartbeat_ms.into());
+        if self.leaves {
+            map.insert("leaves".into(), true.into());
+        }
         map.insert("liveness".into(), self.liveness.into());
         if let Some(max) = self.max_message {
             map.insert("maxMessage".into(), max.into());
+        }
+        if let Some(name) = &self.name {
+            map.insert("name".into(), name.as_str().into());
         }
         if let Some(number) = self.number {
             map.insert("number".into(), number.into());
@@ -295,6 +308,19 @@ impl Hello {
             "number" => {
                 self.number = number;
                 self.number.is_some()
+            }
+            "name" => match value {
+                Scalar::Text(name)
+                    if (1..=MAX_ID).contains(&name.len()) && !name.starts_with('\0') =>
+                {
+                    self.name = Some(name);
+                    true
+                }
+                _ => false,
+            },
+            "leaves" => {
+                self.leaves = value == Scalar::Bool(true);
+                true
             }
             "roster" => {
                 self.roster = value == Scalar::Bool(true);
@@ -407,6 +433,8 @@ mod tests {
         hello.prefetch = Some(9);
         hello.flow = true;
         hello.session = "s1".into();
+        hello.name = Some("n".into());
+        hello.leaves = true;
         hello.max_message = Some(5);
         hello.streams = true;
         hello.deadlines = true;
@@ -417,7 +445,7 @@ mod tests {
         let frame: Vec<u8> = hello.to_frame();
         assert_eq!(
             frame,
-            br#"{"balance":"least-loaded","concurrency":-1,"deadlines":true,"description":"adds","flow":1,"heartbeat":2500,"liveness":3,"maxMessage":5,"metadata":"{\"a\":1}","omdp":1,"parks":true,"pattern":true,"places":true,"prefetch":9,"rateInterval":1000,"rateMax":10,"session":"s1","streams":true,"weight":3}"#
+            br#"{"balance":"least-loaded","concurrency":-1,"deadlines":true,"description":"adds","flow":1,"heartbeat":2500,"leaves":true,"liveness":3,"maxMessage":5,"metadata":"{\"a\":1}","name":"n","omdp":1,"parks":true,"pattern":true,"places":true,"prefetch":9,"rateInterval":1000,"rateMax":10,"session":"s1","streams":true,"weight":3}"#
         );
         seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);

@@ -94,18 +94,17 @@ impl Driver {
         }
     }
 
-    /// Reports the waiting bytes of a peer to the machine. If the machine refuses them, they are
+    /// Reports the waiting bytes of a connection to the machine. If the machine refuses them, they are
     /// dropped.
-    fn charge_backlog(&mut self, now: Time, peer: &RoutingId) {
-        let bytes = self.backlog.bytes_of(peer);
+    fn charge_backlog(&mut self, now: Time, connection: &RoutingId) {
+        let bytes = self.backlog.bytes_of(connection);
+        let peer = self.names.name(connection).unwrap_or(connection);
         if self.machine.handle_backlog(now, peer, bytes) {
             return;
         }
-        let dropped = self.backlog.remove(peer);
+        let dropped = self.backlog.remove(connection);
         if dropped.into_iter().any(|message| message.is(&self.gone)) {
-            self.outbound.forget(peer);
-            self.machine.handle_ready(now, peer, 0);
-            self.machine.handle_gone(now, peer);
+            self.connection_ended(now, connection);
         }
     }
 

@@ -19,8 +19,11 @@ impl Driver {
         self.report_connections();
         self.report_events();
         // Last, so that events about the end of a connection contain its address.
-        for peer in self.connections.drain_ended() {
-            self.machine.handle_address(&peer, None);
+        for connection in self.connections.drain_ended() {
+            self.machine.handle_address(&connection, None);
+            if let Some(name) = self.names.name(&connection) {
+                self.machine.handle_address(name, None);
+            }
         }
     }
 
@@ -29,10 +32,10 @@ impl Driver {
         if events.peek().is_none() {
             return;
         }
-        let connections = &mut self.connections;
+        let (connections, names) = (&mut self.connections, &self.names);
         let events = events.inspect(|told| {
             if let Some(peer) = silent(&told.event) {
-                connections.lost(peer);
+                connections.lost(names.route(peer));
             }
         });
         let mut told = 0;

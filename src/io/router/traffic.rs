@@ -2,10 +2,12 @@
 
 use super::Driver;
 use crate::io::Message;
+use crate::io::inbound::Inbound;
 use crate::io::outbound::{Kind, Outcome};
 use crate::io::zap::PRINCIPAL;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
+use crate::proto::names::Speaker;
 use std::ffi::CStr;
 use std::sync::Arc;
 
@@ -27,6 +29,13 @@ const SHARE: u32 = 64;
 /// get their turns. By then, one message of every other peer was taken, because the ROUTER serves
 /// peers in turn.
 const BEHIND: usize = 4;
+
+/// The sender of a message with security, in the form of the authenticator.
+pub(super) fn principal<'a>(inbound: &'a Inbound, in_process: Option<&'a str>) -> Option<&'a str> {
+    // Only messages over inproc have neither of the two properties.
+    let in_process = || in_process.filter(|_| inbound.property(DESCRIPTOR).is_none());
+    inbound.property(PRINCIPAL).or_else(in_process)
+}
 
 impl Driver {
     /// Receives messages. Returns true if none is left.
@@ -63,36 +72,32 @@ impl Driver {
     pub(super) fn handle_message(&mut self, now: Time) {
         // The monitor has reported its connection before the hello. Later messages are heard in any
         // case.
-        if let [_, command, ..] = &self.frames[..]
-            && **command == *HELLO
-        {
+        let is_hello = matches!(&self.frames[..], [_, command, ..] if **command == *HELLO);
+        if is_hello {
             self.connections.catch_up(now);
         }
         if self.connections.listens() {
             self.hear(now);
         }
-        let from = self.inbound.from();
+        if matches!(&self.frames[..], [only] if **only == self.gone) {
+            self.frames.clear();
+            let connection: RoutingId = self.inbound.from().into();
+            return self.connection_ended(now, &connection);
+        }
+        if is_hello {
+            self.hear_name(now);
+        }
+        let Speaker::Peer(from) = self.names.speaker(self.inbound.from()) else {
+            return self.frames.clear();
+        };
         let bad = self.machine.bad_messages();
-        match &self.frames[..] {
-            [only] if **only == self.gone => {
-                self.outbound.forget(from);
-                self.machine.handle_ready(now, from, 0);
-                self.machine.handle_gone(now, from);
-                self.frames.clear();
-            }
-            _ if self.guard.is_some() => {
-                let shown = self.inbound.property(PRINCIPAL);
-                // Only messages over inproc have neither of the two properties.
-                let in_process = || {
-                    let in_process = self.in_process.as_deref()?;
-                    let came_so = self.inbound.property(DESCRIPTOR).is_none();
-                    came_so.then_some(in_process)
-                };
-                let principal = shown.or_else(in_process);
+        match self.guard.is_some() {
+            true => {
+                let principal = principal(&self.inbound, self.in_process.as_deref());
                 self.machine
                     .handle_message_of(now, from, principal, &mut self.frames);
             }
-            _ => (self.machine).handle_message(now, from, &mut self.frames),
+            false => (self.machine).handle_message(now, from, &mut self.frames),
         }
         if self.machine.bad_messages() != bad {
             self.hear_stranger(now);
@@ -106,13 +111,15 @@ impl Driver {
             let fd = inbound.property(DESCRIPTOR).and_then(|fd| fd.parse().ok());
             (fd, inbound.property(USER))
         };
-        if let Some(news) = self.connections.heard(from, connection) {
-            if news.is_first {
-                self.machine.handle_new_connection(now, &news.peer);
-            }
-            if let Some(address) = &news.address {
-                self.machine.handle_address(&news.peer, Some(address));
-            }
+        let Some(news) = self.connections.heard(from, connection) else {
+            return;
+        };
+        if news.is_first {
+            self.machine.handle_new_connection(now, &news.peer);
+        }
+        if let Some(address) = &news.address {
+            let peer = self.names.name(&news.peer).unwrap_or(&news.peer);
+            self.machine.handle_address(peer, Some(address));
         }
     }
 
@@ -132,26 +139,29 @@ impl Driver {
     /// next turn.
     pub(super) fn send(&mut self, now: Time) {
         let news = self.outbound.flush(&self.socket);
-        for (peer, bytes) in news.less {
-            self.machine.handle_ready(now, &peer, bytes);
+        let names = &self.names;
+        for (connection, bytes) in news.less {
+            (self.machine).handle_ready(now, names.peer(&connection), bytes);
         }
-        for peer in news.clear {
-            self.machine.handle_congestion(&peer, false);
+        for connection in news.clear {
+            (self.machine).handle_congestion(names.peer(&connection), false);
         }
-        for peer in news.stuck {
-            self.outbound.condemn(&peer);
-            self.machine.handle_overflow(now, &peer);
+        for connection in news.stuck {
+            self.outbound.condemn(&connection);
+            (self.machine).handle_overflow(now, names.peer(&connection));
         }
-        for peer in news.gone {
-            self.machine.handle_gone(now, &peer);
+        for connection in news.gone {
+            self.machine.handle_gone(now, names.peer(&connection));
         }
         let mut may_flush = true;
         let mut troubles: Vec<(RoutingId, Outcome)> = Vec::new();
         loop {
             let (socket, outbound, frames) = (&self.socket, &mut self.outbound, &mut self.frames);
+            let names = &self.names;
             let mut deliver = |to: &RoutingId, message: &mut Vec<Message>, kind: Kind| {
-                message.insert(0, Message::from(&**to));
-                match outbound.send(socket, to, message, kind) {
+                let connection = names.connection(to);
+                message.insert(0, Message::from(&**connection));
+                match outbound.send(socket, connection, message, kind) {
                     Outcome::Taken => {}
                     trouble => troubles.push((to.clone(), trouble)),
                 }
@@ -196,7 +206,7 @@ impl Driver {
                         self.machine.handle_congestion(&peer, true)
                     }
                     Outcome::Waiting | Outcome::Overflow => {
-                        self.outbound.condemn(&peer);
+                        self.outbound.condemn(self.names.connection(&peer));
                         self.machine.handle_overflow(now, &peer);
                     }
                     Outcome::NoPeer => self.machine.handle_gone(now, &peer),
@@ -206,8 +216,8 @@ impl Driver {
     }
 
     /// Whether what waits for a peer is no more than may be kept for it.
-    fn may_wait(&mut self, now: Time, peer: &[u8]) -> bool {
-        let bytes = self.outbound.waiting_for(peer);
+    fn may_wait(&mut self, now: Time, peer: &RoutingId) -> bool {
+        let bytes = self.outbound.waiting_for(self.names.connection(peer));
         self.machine.handle_ready(now, peer, bytes)
     }
 }

@@ -66,6 +66,7 @@ mod lookahead;
 mod mdp;
 mod metrics;
 mod mmi;
+mod names;
 mod omdp;
 mod pace;
 mod parking;
@@ -94,6 +95,7 @@ pub use accounts::HeldLimits;
 pub use config::BrokerConfig;
 pub use event::{BrokerEvent, Departure, EndedRequest, Told};
 pub use limits::Limits;
+pub use names::{Claim, Role};
 pub use services::{Policies, Policy};
 pub use transmit::{Outgoing, Transmit};
 

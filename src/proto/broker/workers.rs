@@ -266,6 +266,15 @@ impl Workers {
         WorkerKey(key)
     }
 
+    /// Gives a worker another id, which is unused.
+    pub(super) fn rename(&mut self, key: WorkerKey, id: RoutingId) {
+        if let Some(worker) = self.slab.get_mut(key.0) {
+            self.ids.remove(&worker.id);
+            worker.id = id.clone();
+            self.ids.insert(id, key.0);
+        }
+    }
+
     pub(super) fn remove(&mut self, key: WorkerKey) -> Option<Worker> {
         let worker = self.slab.try_remove(key.0)?;
         self.ids.remove(&worker.id);

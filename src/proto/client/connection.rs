@@ -21,6 +21,7 @@ impl<F: Frame> Client<F> {
             self.config.link.liveness,
         );
         hello.session = self.session();
+        hello.name = self.config.link.name();
         hello.flow = true;
         hello.parks = true;
         hello.places = true;
@@ -112,18 +113,23 @@ impl<F: Frame> Client<F> {
     #[cold]
     pub(super) fn name_taken(&mut self, now: Time, session: &[u8]) {
         if *session == *self.session().as_bytes() {
-            self.link.close();
-            if !std::mem::replace(&mut self.connected, true) {
+            match self.config.link.name.is_empty() {
+                // The next connection would take the routing id from the other peer.
+                true => self.link.close(),
+                false => self.link.step_aside(now),
+            }
+            // Told once, not after each attempt.
+            let is_news = !std::mem::replace(&mut self.name_taken, true);
+            if is_news && !std::mem::replace(&mut self.connected, true) {
                 self.notices.push(ClientNotice::Connected);
             }
-            self.lost(now, Loss::NameTaken);
-            self.name_taken = true;
             let mut ids: Vec<u64> = self.requests.keys().copied().collect();
             ids.sort_unstable();
             for id in ids {
                 self.forget(id, Tell::Nothing);
                 self.fail(id, Code::NameTaken);
             }
+            self.lost(now, Loss::NameTaken);
         }
     }
 

@@ -28,6 +28,7 @@ impl<F: Frame> Client<F> {
             ToClient::Welcome { hello, roster } => match Hello::parse(&hello) {
                 Ok(hello) => {
                     self.link.welcome(hello.clone());
+                    self.name_taken = false;
                     if let Some((head, entries)) = roster {
                         self.begin_roster(head, &entries);
                     }

@@ -80,11 +80,13 @@ impl<F: Frame> Worker<F> {
             self.config.link.liveness,
         );
         hello.session = self.session();
+        hello.name = self.config.link.name();
         self.announced = self.concurrency();
         hello.concurrency = Some(
             self.announced
                 .map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)),
         );
+        hello.leaves = self.draining.is_some();
         let ahead = self.config.prefetch > 0
             && self.draining.is_none()
             && !self.paused

@@ -19,7 +19,7 @@ pub use roster::{
 };
 use stream::Chunk;
 pub use stream::{ChunkExt, Need};
-pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage, tokens};
+pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage, hello_of, tokens};
 pub use to_client::{Place, ToClient};
 pub use to_worker::{RequestExtra, ToWorker};
 

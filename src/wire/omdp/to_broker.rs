@@ -5,7 +5,7 @@ use super::roster::check_lives;
 use super::*;
 use crate::wire::ext::{Pace, RequestExt, TokenExt};
 use crate::wire::sizes::{MAX_HELLO, MAX_LIST, MAX_OPTIONS, MAX_USER};
-use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
+use crate::wire::{Body, Cursor, Encoding, Frame, Hello, Malformed, packed};
 
 /// A message that the broker receives, by the role in its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +121,16 @@ pub fn tokens(frame: &[u8]) -> impl Iterator<Item = u64> {
         .0
         .iter()
         .map(|chunk| u64::from_be_bytes(*chunk))
+}
+
+/// The hello in a message, given as unpacked frames without the routing id, and whether it is of a worker.
+pub fn hello_of<F: Frame>(frames: &[F]) -> Option<(bool, Hello)> {
+    let (is_of_worker, hello) = match frames {
+        [tag, command, hello] if **tag == *CLIENT && **command == *READY => (false, hello),
+        [tag, command, _, hello] if **tag == *WORKER && **command == *READY => (true, hello),
+        _ => return None,
+    };
+    Some((is_of_worker, Hello::parse(hello).ok()?))
 }
 
 impl<F: Frame> PeerMessage<F> {

@@ -257,6 +257,20 @@ impl<F: Frame> Broker<F> {
         })
     }
 
+    /// Whether the peer is of this principal; without rules all are.
+    pub(super) fn has_principal(&self, peer: &[u8], principal: Option<&str>) -> bool {
+        let known = self.authorizer.known.get(peer);
+        let text = known.map(|known| &*known.text);
+        !self.authorizer.is_on() || text == principal
+    }
+
+    /// Handles that a peer has another name.
+    pub(super) fn move_principal(&mut self, from: &[u8], to: &RoutingId) {
+        if let Some(known) = self.authorizer.known.remove(from) {
+            self.authorizer.known.insert(to.clone(), known);
+        }
+    }
+
     fn is_admitted(&self, peer: &[u8]) -> bool {
         self.authorizer
             .known

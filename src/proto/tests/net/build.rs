@@ -21,6 +21,7 @@ fn link(expect_beats: bool) -> LinkConfig {
         seed: 0,
         expect_hello: false,
         expect_beats,
+        name: String::new(),
         max_message: None,
     }
 }

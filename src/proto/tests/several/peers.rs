@@ -67,6 +67,7 @@ fn link() -> LinkConfig {
         seed: 0,
         expect_hello: false,
         expect_beats: true,
+        name: String::new(),
         max_message: None,
     }
 }

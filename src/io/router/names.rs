@@ -1,0 +1,81 @@
+//! Names that peers say in their hellos, see [`Names`](crate::proto::names::Names).
+
+use super::Driver;
+use super::traffic::principal;
+use crate::proto::Time;
+use crate::proto::broker::{Claim, Role, RoutingId};
+use crate::wire::omdp::hello_of;
+
+impl Driver {
+    /// Gives the connection of a hello the name in the hello, unless another peer has the name.
+    #[cold]
+    pub(super) fn hear_name(&mut self, now: Time) {
+        let connection: RoutingId = self.inbound.from().into();
+        if self.names.knows(&connection) {
+            return;
+        }
+        let Some((is_of_worker, hello)) = hello_of(&self.frames) else {
+            return;
+        };
+        let Some(name) = hello.name.as_deref().map(str::as_bytes) else {
+            return;
+        };
+        let principal = principal(&self.inbound, self.in_process.as_deref());
+        match self.machine.claim_name(name, &hello, principal) {
+            Claim::Granted => {}
+            Claim::Ceded => self.cede(name),
+            Claim::Refused => {
+                self.names.silence(connection.clone());
+                let role = match is_of_worker {
+                    true => Role::Worker,
+                    false => Role::Client,
+                };
+                return (self.machine).refuse_name(&connection, role, &hello.session);
+            }
+        }
+        if self.names.are_many() {
+            let machine = &self.machine;
+            self.names.sweep(|name| machine.knows_peer(name));
+        }
+        if let Some(before) = self.names.give(name.into(), connection.clone()) {
+            self.connections.end_replaced(&before);
+            self.outbound.forget(&before);
+        }
+        self.machine.handle_ready(now, name, 0);
+        if let Some(address) = self.connections.address(&connection) {
+            (self.machine).handle_address(&name.into(), Some(address));
+        }
+    }
+
+    /// Has the holder of a name, which leaves, go on under another one.
+    fn cede(&mut self, name: &[u8]) {
+        // One whose routing id is its name has no other.
+        if self.names.route(name) == name {
+            return;
+        }
+        if let Some(other) = self.machine.rename_worker(name)
+            && let Some(connection) = self.names.rename(name, other.clone())
+            && let Some(address) = self.connections.address(&connection)
+        {
+            self.machine.handle_address(&other, Some(address));
+        }
+    }
+
+    /// Handles that a connection has ended, after all its messages.
+    pub(super) fn connection_ended(&mut self, now: Time, connection: &[u8]) {
+        self.outbound.forget(connection);
+        let peer: RoutingId = match self.names.knows(connection) {
+            true => match self.names.end(connection) {
+                Some(name) => {
+                    self.machine.handle_address(&name, None);
+                    name
+                }
+                // Its peer has another connection, or has never had one.
+                None => return,
+            },
+            false => connection.into(),
+        };
+        self.machine.handle_ready(now, &peer, 0);
+        self.machine.handle_gone(now, &peer);
+    }
+}
