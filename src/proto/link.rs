@@ -143,6 +143,8 @@ pub(super) struct Link {
     action: Option<Action>,
     /// Number of successive connections on which no broker accepted this peer.
     failures: u32,
+    /// Whether there was no hello on the last connection that was up for as long as the broker may be silent.
+    had_no_hello: bool,
     /// Number of successive connections on which another peer had the name.
     asides: u32,
     /// State of the random generator for the jitter.
@@ -173,6 +175,7 @@ impl Link {
             expected: None,
             action: None,
             failures: 0,
+            had_no_hello: false,
             asides: 0,
             broker: None,
             last_session: String::new(),
@@ -309,6 +312,7 @@ impl Link {
         self.broker = named.then_some(BrokerLife(self.lives));
         self.peer = Some(hello);
         self.asides = 0;
+        self.had_no_hello = false;
         self.accepted();
         self.lost_patience = self.patience().unwrap_or_default();
     }
@@ -320,9 +324,10 @@ impl Link {
     }
 
     /// Whether the connection must not be used before the broker's hello, because the broker is unknown until then.
-    /// Not required after a connection without a hello, so that a broker of 0.0.92 can replace an extended one.
+    /// Not required after a connection without a hello, so that a broker of 0.0.92 can replace an extended one. A
+    /// handshake that fails is no such connection: a proxy accepts connections while there is no broker.
     pub(super) fn awaits_hello(&self) -> bool {
-        let expected = self.config.expect_hello || (self.lives > 0 && self.failures == 0);
+        let expected = self.config.expect_hello || (self.lives > 0 && !self.had_no_hello);
         expected && self.peer.is_none()
     }
 
@@ -399,6 +404,7 @@ impl Link {
                 if silent.is_some_and(|at| at <= now) {
                     if self.peer.is_none() {
                         self.refused();
+                        self.had_no_hello = true;
                     }
                     self.lose(now);
                     return Some(Due::Lost(Loss::Silence));

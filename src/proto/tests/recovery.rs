@@ -32,18 +32,28 @@ const FOREVER: Terms = Terms {
 };
 
 /// All peers work while faults happen now and then. At the end everything is in order.
-fn storm(seed: u64, mut hurt: impl FnMut(&mut Net, Id<BrokerActor>, &[Id<()>])) {
+fn storm(seed: u64, hurt: impl FnMut(&mut Net, Id<BrokerActor>, &[Id<()>])) {
+    storm_with(seed, ms(0), hurt);
+}
+
+/// A storm in which a broker may be away for as long as this.
+fn storm_with(
+    seed: u64,
+    away: std::time::Duration,
+    mut hurt: impl FnMut(&mut Net, Id<BrokerActor>, &[Id<()>]),
+) {
     let (mut net, b) = net_of(seed);
     let mut workers = Vec::new();
     for n in 0..3 {
         let w = net.worker_with(b, "echo", |config| {
             config.concurrency = [Some(1), Some(4), None][n];
             config.prefetch = [1024, 0, 1024][n];
+            config.link.away = away;
         });
         net.serve(w, job);
         workers.push(w);
     }
-    let clients = [net.client(b), net.client(b)];
+    let clients = [0, 1].map(|_| net.client_with(b, |config| config.link.away = away));
     net.run(secs(1));
     let peers: Vec<Id<()>> = workers
         .iter()
@@ -307,6 +317,23 @@ fn brokers_that_stop_in_order_lose_nothing() {
         storm(seed, |net, b, _| {
             if net.rng.percent(20) {
                 replace_in_order(net, b, 2000);
+            }
+        });
+    }
+}
+
+/// Each broker dies a moment after its start, before everybody has returned.
+#[test]
+fn brokers_that_die_before_everybody_has_returned_lose_nothing() {
+    for seed in seeds() {
+        storm_with(seed, secs(60), |net, b, _| {
+            for _ in 0..net.rng.between(1, 8) {
+                net.kill(b);
+                let away = net.rng.between(0, 400);
+                net.run(ms(away));
+                net.start(b);
+                let lives = net.rng.between(50, 250);
+                net.run(ms(lives));
             }
         });
     }

@@ -35,6 +35,25 @@ fn what_was_on_its_way_runs_once_whenever_the_broker_dies() {
     }
 }
 
+/// Through a proxy, handshakes fail while there is no broker. The next broker still says its hello first.
+#[test]
+fn what_is_sent_after_failed_handshakes_runs_once_whenever_the_broker_dies() {
+    for at in (90_000..130_000).step_by(500) {
+        let (mut net, b, workers, c) = known();
+        net.kill(b);
+        net.run(ms(1));
+        net.act(c, |client, now| client.machine.handle_refused(now));
+        let r = net.request(c, "echo", "1");
+        net.start(b);
+        net.run(micros(at));
+        replace(&mut net, b, ms(300));
+        net.run(secs(20));
+        assert_eq!(net.end(c, r), done("1"), "{at}");
+        let started = workers.map(|w| net.started(w).len());
+        assert_eq!(started.iter().sum::<usize>(), 1, "{at}");
+    }
+}
+
 #[test]
 fn a_worker_that_dies_with_the_broker_leaves_it_unknown() {
     let (mut net, b, [w, v], c) = known();
