@@ -1180,6 +1180,12 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
     services: Readonly<Record<string, RequestListener<TRequest, TPartial, TFinal>>>,
     conf?: WorkerConf | null,
   );
+  /** Serves several services whose types differ; {@link ListenersOf} checks the handlers. */
+  constructor(
+    endpoint: string | readonly string[],
+    services: Readonly<Record<string, RequestListener<never, any, any>>>,
+    conf?: WorkerConf | null,
+  );
 
   /** The endpoints of its brokers. Empty until the first lookup of a name of several brokers has ended. */
   readonly endpoints: readonly string[];
@@ -1432,6 +1438,16 @@ export interface RequestOptions {
 }
 
 /**
+ * Called with each partial: a function with exactly one declared parameter gets only the data, any other gets
+ * `(null, data)`.
+ */
+// TypeScript infers the parameters of a function with one parameter by the first member, and of a function with
+// two by the last signature. The generic signature makes it ignore the second member for one parameter.
+export type PartialCallback<TPartial = any> =
+  | ((data: TPartial) => void)
+  | { <T>(ignored: T): void; (error: null, data: TPartial): void };
+
+/**
  * Called exactly once: `(null, data)` with the value of `reply.end()`, or `(error)` with the unchanged value
  * of `reply.error()`, or with a code of this package, a string.
  */
@@ -1455,7 +1471,10 @@ export interface ClientEvents extends PeerEvents {
   endpoints: [endpoints: readonly string[]];
 }
 
-/** The types of one service: the data of its requests, the partials and the finals of its replies. */
+/**
+ * The types of one service: the data of its requests, the partials and the finals of its replies. Without
+ * `partial` it has no partials; without `request` or `reply` that type is `unknown`.
+ */
 export interface ServiceTypes {
   request?: unknown;
   partial?: unknown;
@@ -1467,35 +1486,55 @@ export interface AnyServices {
   [service: string]: { request: any; partial: any; reply: any };
 }
 
-/** A type of a service; `any` if it is not given. For a schema, the type on the client's side. */
-type TypeOf<TServices, S extends keyof TServices, K extends keyof ServiceTypes> = TServices[S] extends {
-  [key in K]: infer T;
-}
-  ? T extends StandardSchema<infer TInput, infer TOutput>
-    ? K extends 'request'
-      ? TInput
-      : TOutput
-    : T
-  : any;
+type Declared<
+  TServices,
+  S extends keyof TServices,
+  K extends keyof ServiceTypes,
+  TMissing,
+> = K extends keyof TServices[S] ? TServices[S][K] : TMissing;
+type Input<T> = T extends StandardSchema<infer TInput, any> ? TInput : T;
+type Output<T> = T extends StandardSchema<any, infer TOutput> ? TOutput : T;
+
+/** The data that a client gives to a typed service. For a schema, its input. */
+export type RequestOf<TServices, S extends keyof TServices> = Input<
+  Declared<TServices, S, 'request', unknown>
+>;
+
+/** The partials that a client gets from a typed service. For a schema, its output. */
+export type PartialOf<TServices, S extends keyof TServices> = Output<
+  Declared<TServices, S, 'partial', never>
+>;
+
+/** The finals that a client gets from a typed service. For a schema, its output. */
+export type ReplyOf<TServices, S extends keyof TServices> = Output<Declared<TServices, S, 'reply', unknown>>;
 
 /** Any service name if the services are untyped; otherwise never. */
 type UntypedService<TServices> = string extends keyof TServices ? string : never;
 
-/** The worker of a typed service. */
+/** The worker of a typed service. For schemas it gets the output of `request`, and gives the input of the others. */
 export type WorkerOf<
   TServices extends { [S in keyof TServices]: ServiceTypes },
   S extends keyof TServices,
-> = Worker<TypeOf<TServices, S, 'request'>, TypeOf<TServices, S, 'partial'>, TypeOf<TServices, S, 'reply'>>;
+> = Worker<
+  Output<Declared<TServices, S, 'request', unknown>>,
+  Input<Declared<TServices, S, 'partial', never>>,
+  Input<Declared<TServices, S, 'reply', unknown>>
+>;
 
-/** The request listener of a typed service. */
+/** The request listener of a typed service, with the types of {@link WorkerOf}. */
 export type ListenerOf<
   TServices extends { [S in keyof TServices]: ServiceTypes },
   S extends keyof TServices,
 > = RequestListener<
-  TypeOf<TServices, S, 'request'>,
-  TypeOf<TServices, S, 'partial'>,
-  TypeOf<TServices, S, 'reply'>
+  Output<Declared<TServices, S, 'request', unknown>>,
+  Input<Declared<TServices, S, 'partial', never>>,
+  Input<Declared<TServices, S, 'reply', unknown>>
 >;
+
+/** The request listeners of typed services, for a worker of several services. */
+export type ListenersOf<TServices extends { [S in keyof TServices]: ServiceTypes }> = {
+  [S in keyof TServices]: ListenerOf<TServices, S>;
+};
 
 /**
  * Makes requests to services. Requests made before `start()`, or while no broker is connected, wait and are
@@ -1537,8 +1576,6 @@ export class Client<
    * With a callback the returned stream flows from the start: it emits the parts that arrive after a listener
    * was added. Without a callback it is that of {@link Client.requestStream}.
    *
-   * (TypeScript cannot infer the types of a partial callback with two parameters: declare them.)
-   *
    * @param service - 1 to 255 bytes
    * @param partialCb - called with each partial: a function with exactly one declared parameter gets only the
    * data, any other gets `(null, data)`
@@ -1547,9 +1584,9 @@ export class Client<
    */
   request<S extends keyof TServices & string>(
     service: S,
-    data: TypeOf<TServices, S, 'request'>,
+    data: RequestOf<TServices, S>,
     opts: RequestOptions,
-  ): RequestStream<TypeOf<TServices, S, 'partial'>, TypeOf<TServices, S, 'reply'>>;
+  ): RequestStream<PartialOf<TServices, S>, ReplyOf<TServices, S>>;
   request<TRequest = any, TPartial = any, TFinal = any>(
     service: UntypedService<TServices>,
     data: TRequest,
@@ -1564,22 +1601,22 @@ export class Client<
   ): RequestStream;
   request<S extends keyof TServices & string>(
     service: S,
-    data: TypeOf<TServices, S, 'request'>,
-    partialCb?: ((data: TypeOf<TServices, S, 'partial'>) => void) | null,
-    finalCb?: FinalCallback<TypeOf<TServices, S, 'reply'>> | null,
+    data: RequestOf<TServices, S>,
+    partialCb?: PartialCallback<PartialOf<TServices, S>> | null,
+    finalCb?: FinalCallback<ReplyOf<TServices, S>> | null,
     opts?: RequestOptions | null,
-  ): RequestStream<TypeOf<TServices, S, 'partial'>, TypeOf<TServices, S, 'reply'>>;
+  ): RequestStream<PartialOf<TServices, S>, ReplyOf<TServices, S>>;
   request<S extends keyof TServices & string>(
     service: S,
-    data: TypeOf<TServices, S, 'request'>,
-    partialCb: (error: null, data: TypeOf<TServices, S, 'partial'>) => void,
-    finalCb?: FinalCallback<TypeOf<TServices, S, 'reply'>> | null,
+    data: RequestOf<TServices, S>,
+    partialCb: (error: null, data: PartialOf<TServices, S>) => void,
+    finalCb?: FinalCallback<ReplyOf<TServices, S>> | null,
     opts?: RequestOptions | null,
-  ): RequestStream<TypeOf<TServices, S, 'partial'>, TypeOf<TServices, S, 'reply'>>;
+  ): RequestStream<PartialOf<TServices, S>, ReplyOf<TServices, S>>;
   request<TRequest = any, TPartial = any, TFinal = any>(
     service: UntypedService<TServices>,
     data?: TRequest,
-    partialCb?: ((data: TPartial) => void) | null,
+    partialCb?: PartialCallback<TPartial> | null,
     finalCb?: FinalCallback<TFinal> | null,
     opts?: RequestOptions | null,
   ): RequestStream<TPartial, TFinal>;
@@ -1597,9 +1634,9 @@ export class Client<
    */
   requestStream<S extends keyof TServices & string>(
     service: S,
-    data: TypeOf<TServices, S, 'request'>,
+    data: RequestOf<TServices, S>,
     opts?: RequestOptions | null,
-  ): RequestStream<TypeOf<TServices, S, 'partial'>, TypeOf<TServices, S, 'reply'>>;
+  ): RequestStream<PartialOf<TServices, S>, ReplyOf<TServices, S>>;
   requestStream<TRequest = any, TPartial = any, TFinal = any>(
     service: UntypedService<TServices>,
     data?: TRequest,
@@ -1614,9 +1651,9 @@ export class Client<
    */
   call<S extends keyof TServices & string>(
     service: S,
-    data: TypeOf<TServices, S, 'request'>,
+    data: RequestOf<TServices, S>,
     opts?: RequestOptions | null,
-  ): Promise<TypeOf<TServices, S, 'reply'>>;
+  ): Promise<ReplyOf<TServices, S>>;
   call<TRequest = any, TFinal = any>(
     service: UntypedService<TServices>,
     data?: TRequest,
@@ -1632,9 +1669,9 @@ export class Client<
    */
   callAll<S extends keyof TServices & string>(
     service: S,
-    data: TypeOf<TServices, S, 'request'>,
+    data: RequestOf<TServices, S>,
     options?: CallAllOptions | null,
-  ): AsyncGenerator<Answer<TypeOf<TServices, S, 'reply'>>, void, void>;
+  ): AsyncGenerator<Answer<ReplyOf<TServices, S>>, void, void>;
   callAll<TRequest = any, TFinal = any>(
     service: UntypedService<TServices>,
     data?: TRequest,
@@ -1766,6 +1803,17 @@ export type ServiceChange =
 /** The parts of a Readable: any value but `null`, which means the end. */
 type Part<TPartial, TFinal> = NonNullable<TPartial | TFinal>;
 
+/** The events of a {@link RequestStream}. */
+export interface RequestStreamEvents<TPartial = any, TFinal = any> {
+  close: [];
+  data: [part: Part<TPartial, TFinal>];
+  end: [];
+  error: [error: any];
+  pause: [];
+  readable: [];
+  resume: [];
+}
+
 /**
  * The reply to a request, an objectMode `Readable`: each partial and, last, the data of the final. A Readable
  * cannot contain `null`, so a partial or final that is `null` reaches only the callbacks.
@@ -1783,17 +1831,40 @@ export interface RequestStream<TPartial = any, TFinal = any> extends Readable {
   heartbeat(): void;
 
   read(size?: number): Part<TPartial, TFinal> | null;
+  /** Permits a stream of Buffers as a `NodeJS.ReadableStream`. */
+  read(size?: number): any;
   [Symbol.asyncIterator](): NodeJS.AsyncIterator<Part<TPartial, TFinal>>;
 
-  on(event: 'data', listener: (part: Part<TPartial, TFinal>) => void): this;
-  on(event: 'error', listener: (error: any) => void): this;
-  on(event: string | symbol, listener: (...args: any[]) => void): this;
-  once(event: 'data', listener: (part: Part<TPartial, TFinal>) => void): this;
-  once(event: 'error', listener: (error: any) => void): this;
-  once(event: string | symbol, listener: (...args: any[]) => void): this;
-  addListener(event: 'data', listener: (part: Part<TPartial, TFinal>) => void): this;
-  addListener(event: 'error', listener: (error: any) => void): this;
-  addListener(event: string | symbol, listener: (...args: any[]) => void): this;
+  toArray(options?: { signal?: AbortSignal }): Promise<Part<TPartial, TFinal>[]>;
+
+  on<E extends keyof RequestStreamEvents & string>(
+    event: E,
+    listener: (...args: RequestStreamEvents<TPartial, TFinal>[E]) => unknown,
+  ): this;
+  once<E extends keyof RequestStreamEvents & string>(
+    event: E,
+    listener: (...args: RequestStreamEvents<TPartial, TFinal>[E]) => unknown,
+  ): this;
+  off<E extends keyof RequestStreamEvents & string>(
+    event: E,
+    listener: (...args: RequestStreamEvents<TPartial, TFinal>[E]) => unknown,
+  ): this;
+  addListener<E extends keyof RequestStreamEvents & string>(
+    event: E,
+    listener: (...args: RequestStreamEvents<TPartial, TFinal>[E]) => unknown,
+  ): this;
+  removeListener<E extends keyof RequestStreamEvents & string>(
+    event: E,
+    listener: (...args: RequestStreamEvents<TPartial, TFinal>[E]) => unknown,
+  ): this;
+  prependListener<E extends keyof RequestStreamEvents & string>(
+    event: E,
+    listener: (...args: RequestStreamEvents<TPartial, TFinal>[E]) => unknown,
+  ): this;
+  prependOnceListener<E extends keyof RequestStreamEvents & string>(
+    event: E,
+    listener: (...args: RequestStreamEvents<TPartial, TFinal>[E]) => unknown,
+  ): this;
 }
 
 // --------------------------------------------------------------------------------------------- library

@@ -1,7 +1,7 @@
 // Types inferred from schemas of zod and valibot; the declarations of arktype need a TypeScript later than 5.4.
 import * as v from 'valibot';
 import { z } from 'zod';
-import { Client, Worker } from '../../index.js';
+import { Client, Worker, type WorkerOf } from '../../index.js';
 import { type Equal, expectType } from './expect.js';
 
 const add = { request: z.tuple([z.number(), z.number()]), reply: z.number() };
@@ -38,6 +38,14 @@ worker.on('request', (data, reply) => {
   reply.write(1);
   reply.end(null);
 });
+
+// A worker gets the output of a schema, and a client gives its input.
+const sizes = { size: { request: z.object({ n: z.string().transform(Number) }), reply: z.number() } };
+const sizeWorker: WorkerOf<typeof sizes, 'size'> = new Worker('tcp://127.0.0.1:5555', 'size', {
+  schema: sizes.size,
+});
+sizeWorker.on('request', (data) => expectType<Equal<typeof data, { n: number }>>());
+new Client('tcp://127.0.0.1:5555', { schemas: sizes }).call('size', { n: '1' });
 
 // @ts-expect-error no schema
 new Worker('tcp://127.0.0.1:5555', 'days', { schema: { request: 1 } });

@@ -1,7 +1,17 @@
 // The types of services: one map for clients, streams, callbacks, listeners and workers.
 import fs from 'node:fs';
 import { Readable } from 'node:stream';
-import { Client, type ListenerOf, type Peer, type PeerEvents, Worker, type WorkerOf } from '../../index.js';
+import {
+  Client,
+  type ListenerOf,
+  type ListenersOf,
+  type Peer,
+  type PeerEvents,
+  type ReplyOf,
+  type RequestOf,
+  Worker,
+  type WorkerOf,
+} from '../../index.js';
 import { type Equal, expectType } from './expect.js';
 
 interface Row {
@@ -33,8 +43,23 @@ async function streams() {
   const stream = client.requestStream('rows', { table: 't' });
   for await (const part of stream) expectType<Equal<typeof part, Row | { count: number }>>();
   stream.on('data', (part) => expectType<Equal<typeof part, Row | { count: number }>>());
+  stream.prependListener('data', (part) => expectType<Equal<typeof part, Row | { count: number }>>());
+  expectType<Equal<Awaited<ReturnType<typeof stream.toArray>>, (Row | { count: number })[]>>();
+  stream.once('end', () => {}).off('close', () => {});
+  // @ts-expect-error other types
+  stream.on('data', (part: number) => part);
+  // @ts-expect-error no such event
+  stream.on('dta', () => {});
   // @ts-expect-error
   client.requestStream('rows', { table: 1 });
+  // A service without declared partials has none.
+  for await (const part of client.requestStream('add', [1, 2])) expectType<Equal<typeof part, number>>();
+  // Types with `Buffer` are those of any stream.
+  const readable: NodeJS.ReadableStream = new Client('inproc://a').requestStream<string, Buffer, null>(
+    's',
+    'n',
+  );
+  return readable;
 }
 
 client.request(
@@ -44,6 +69,12 @@ client.request(
   (_error, final) => expectType<Equal<typeof final, { count: number } | undefined>>(),
 );
 client.request('rows', { table: 't' }, (_error: null, row: Row) => row.cell);
+client.request('rows', { table: 't' }, (error, row) => {
+  expectType<Equal<typeof error, null>>();
+  expectType<Equal<typeof row, Row>>();
+});
+// @ts-expect-error
+client.request('rows', { table: 't' }, (_error: null, row: number) => row);
 // @ts-expect-error
 client.request('rows', { table: 't' }, (row: number) => row);
 // @ts-expect-error
@@ -60,6 +91,35 @@ worker.on('request', (data, reply) => {
   reply.end(1);
 });
 const listener: ListenerOf<Services, 'add'> = ([a, b], reply) => reply.end(a + b);
+
+const listeners: ListenersOf<Services> = {
+  add: ([a, b], reply) => {
+    reply.end(a + b);
+    // @ts-expect-error no partials
+    reply.write(a);
+  },
+  rows: (data, reply) => {
+    reply.write({ cell: data.table });
+    // @ts-expect-error
+    reply.end(data.table);
+  },
+};
+new Worker('tcp://127.0.0.1:5555', listeners);
+
+function generic<S extends keyof Services>(
+  service: S,
+  data: RequestOf<Services, S>,
+): Promise<ReplyOf<Services, S>> {
+  return client.call(service, data);
+}
+
+interface Loose {
+  anything: Record<never, never>;
+}
+async function loose(of: Client<Loose>) {
+  const reply = await of.call('anything', 1);
+  expectType<Equal<typeof reply, unknown>>();
+}
 
 // Whatever its types, a reply may be piped into.
 const files = new Worker<string, Buffer, null>('tcp://127.0.0.1:5555', 'files');
@@ -82,6 +142,8 @@ async function untyped() {
   expectType<Equal<typeof sum, number>>();
   const stream = any.requestStream<string, Row, number>('rows', 't');
   stream.on('data', (part) => expectType<Equal<typeof part, Row | number>>());
+  any.request<string, Row, number>('rows', 't', (_error, row) => expectType<Equal<typeof row, Row>>());
+  any.request<string, Row, number>('rows', 't', (row) => expectType<Equal<typeof row, Row>>());
 }
 
 function watch(peer: Peer<PeerEvents>) {
@@ -92,4 +154,4 @@ function watch(peer: Peer<PeerEvents>) {
   });
 }
 
-void [calls, streams, listener, untyped, watch];
+void [generic, loose, calls, streams, listener, untyped, watch];
