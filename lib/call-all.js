@@ -54,39 +54,51 @@ function answerIn(part) {
 }
 
 /**
+ * Makes the request at once, so that wrong options and data are refused at the call, and data may change after it.
  * @param {Client} client
  * @param {string} service
  * @param {unknown} data
  * @param {ReturnType<typeof checkCallAll>} options
  * @returns {AsyncGenerator<Answer, void, void>}
  */
-async function* callAll(client, service, data, { timeout, stall, max, rest }) {
-  const opts = { ...rest, timeout: -1 };
-  const stream = client.requestStream(ALL + service, data, opts);
+function callAll(client, service, data, { timeout, stall, max, rest }) {
+  const stream = client.requestStream(ALL + service, data, { ...rest, timeout: -1 });
   let over = false;
   const end = () => {
     over = true;
     stream.destroy();
   };
   const whole = timeout === -1 ? undefined : setTimeout(end, timeout);
-  /** @type {NodeJS.Timeout | undefined} */
-  let quiet;
-  let count = 0;
-  try {
-    for await (const part of stream) {
-      if (!Buffer.isBuffer(part)) throw new Error('the broker does not support callAll()');
+  stream.once('close', () => clearTimeout(whole));
+
+  async function* iterate() {
+    /** @type {NodeJS.Timeout | undefined} */
+    let quiet;
+    let count = 0;
+    try {
+      for await (const part of stream) {
+        if (!Buffer.isBuffer(part)) throw new Error('the broker does not support callAll()');
+        clearTimeout(quiet);
+        yield answerIn(part);
+        count += 1;
+        if (count >= max) return;
+        if (stall !== -1) quiet = setTimeout(end, stall);
+      }
+    } catch (error) {
+      if (!over) throw error;
+    } finally {
       clearTimeout(quiet);
-      yield answerIn(part);
-      count += 1;
-      if (count >= max) return;
-      if (stall !== -1) quiet = setTimeout(end, stall);
     }
-  } catch (error) {
-    if (!over) throw error;
-  } finally {
-    clearTimeout(whole);
-    clearTimeout(quiet);
   }
+
+  const answers = iterate();
+  // A generator that has not started, or that waits for an answer, would not end the request.
+  const leave = answers.return.bind(answers);
+  answers.return = (value) => {
+    end();
+    return leave(value);
+  };
+  return answers;
 }
 
 exports.callAll = callAll;

@@ -3,6 +3,7 @@
 
 const { OmdpError } = require('./errors');
 const { number, object } = require('./checks');
+const { checkSignal } = require('./request-options');
 
 /** @import { Client } from './client' */
 
@@ -158,12 +159,13 @@ const PASSING = new Set(['C_TIMEOUT', 'B_LOST', 'B_QUEUE_FULL', 'C_SLOW']);
 function checkWatch(options) {
   /** @type {any} */
   const given = options === undefined || options === null ? {} : object(options, 'options');
-  const { interval = 1000, signal } = given;
+  const { interval = 1000, signal, ...rest } = given;
   checkInterval(interval, 'option "interval"');
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError('option "signal" must be an AbortSignal');
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) {
+    throw new TypeError(`unknown option ${JSON.stringify(unknown)}, known are: interval, signal`);
   }
-  return { interval, signal };
+  return { interval, signal: checkSignal(signal) };
 }
 
 /**

@@ -76,9 +76,8 @@ function fieldOf(value, key) {
 
 /** @param {unknown} value @param {Context} context @returns {string} */
 function remoteMessage(value, { service, worker: name }) {
-  if (typeof value === 'string') return value;
-  const message = fieldOf(value, 'message');
-  if (typeof message === 'string') return message;
+  const message = typeof value === 'string' ? value : fieldOf(value, 'message');
+  if (typeof message === 'string' && message !== '') return message;
   const worker = name === undefined ? 'a worker' : `worker ${describe(name)}`;
   const where = service === undefined ? 'the worker' : `${worker} of service ${describe(service)}`;
   return `${where} replied with the error ${describe(value)}`;

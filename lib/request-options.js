@@ -259,3 +259,4 @@ function checkHeaders(value) {
 
 exports.OptionsReader = OptionsReader;
 exports.ReadOptions = ReadOptions;
+exports.checkSignal = checkSignal;

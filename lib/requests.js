@@ -253,14 +253,15 @@ class Requests {
 
   /** Describes what a timed-out request was waiting for. @param {Request} request */
   timeoutMessage({ deadline, heard, place, service, since, timeout }) {
-    if (deadline !== undefined && performance.now() - since >= deadline) {
-      return `the deadline of ${deadline} ms for service "${service}" has passed`;
-    }
+    const late = deadline !== undefined && performance.now() - since >= deadline;
+    const what = late
+      ? `the deadline of ${deadline} ms for service "${service}" has passed`
+      : `no reply of service "${service}" within ${timeout} ms`;
     const where = this.#brokers.toString();
-    const what = `no reply of service "${service}" within ${timeout} ms`;
     if (this.#unstarted !== undefined) return `${what}: the client was not started`;
     if (this.#connected <= 0) return `${what}: no broker at ${where}`;
     const worker = place?.worker === undefined ? 'its worker' : `worker "${place.worker}"`;
+    if (heard && late) return `${what}: ${worker} has not sent the whole reply`;
     if (heard) return `${what} after the last part: ${worker} sent nothing more`;
     if (place === undefined) return `${what}: no worker for it at ${where}, or its worker did not answer`;
     if (place.at === 'none') return `${what}: no worker is registered for it at ${where}`;

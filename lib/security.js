@@ -1,6 +1,6 @@
 'use strict';
 
-const { callback, number, user: checkName } = require('./checks');
+const { callback, isObject, number, user: checkName } = require('./checks');
 const { given } = require('./describe');
 const { checkKey, publicKeyOf } = require('./keys');
 const { MAX_MS } = require('./option-table');
@@ -135,6 +135,8 @@ function checkRules(value, mechanism, what) {
   const given = record(value, what, RULES);
   const authenticate = callback(given.authenticate, `${what}.authenticate`);
   const authorize = callback(given.authorize, `${what}.authorize`);
+  const authenticateTimeout = time(given.authenticateTimeout, `${what}.authenticateTimeout`);
+  const authorizeTimeout = time(given.authorizeTimeout, `${what}.authorizeTimeout`);
   const rules = {
     open: false,
     keys: /** @type {object[]} */ ([]),
@@ -142,8 +144,8 @@ function checkRules(value, mechanism, what) {
     grants: /** @type {object[]} */ ([]),
     // Peers that the callback admits may do everything, unless `authorize` or the rules restrict them.
     others: authorize === undefined ? EVERYTHING : { user: OTHERS, serve: [], call: [] },
-    authenticate: authenticate && time(given.authenticateTimeout, `${what}.authenticateTimeout`),
-    authorize: authorize && time(given.authorizeTimeout, `${what}.authorizeTimeout`),
+    authenticate: authenticate && authenticateTimeout,
+    authorize: authorize && authorizeTimeout,
   };
   const taken = new Set();
   for (const [user, each] of Object.entries(record(given.users ?? {}, `${what}.users`))) {
@@ -196,10 +198,12 @@ function grantOf({ serve, call }, name, asked) {
 
 /** @param {unknown} value @param {string} what @param {string[]} [known] @returns {Record<string, unknown>} */
 function record(value, what, known) {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  // A promise or a Map would count as empty rules, which admit peers.
+  if (!isObject(value)) {
     // The value is not shown: in `users: { web: 'secret' }` it is a password.
-    const type = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
-    throw new TypeError(`${what} must be an object, got ${type}`);
+    const tag = Object.prototype.toString.call(value).slice('[object '.length, -1);
+    const type = typeof value === 'object' && value !== null ? tag : value === null ? 'null' : typeof value;
+    throw new TypeError(`${what} must be an object, got ${type === 'Array' ? 'array' : type}`);
   }
   for (const key of known === undefined ? [] : Object.keys(value)) {
     if (!known?.includes(key)) {

@@ -47,6 +47,9 @@ describe('an OmdpError', () => {
       assert.equal(error.worker, 'W-silent');
       return true;
     });
+    await assert.rejects(client.call('silent', 1, { deadline: 1000 }), {
+      message: /^the deadline of 1000 ms for service "silent" has passed: .*(did not answer|were busy)/,
+    });
     // It runs one request at a time, which the first still is.
     client.request('silent', 1);
     await assert.rejects(client.call('silent', 1, { timeout: 1000 }), {
@@ -71,6 +74,15 @@ describe('an OmdpError', () => {
     }
     await assert.rejects(reader(), (error) => /at async reader/.test(error.stack));
   });
+});
+
+test('a RemoteError without a text has one', async (t) => {
+  const { client } = await peersFor(t).trio((value, reply) => reply.error(value));
+  for (const value of ['', { message: '' }]) {
+    await assert.rejects(client.call(SERVICE, value), {
+      message: /of service "service" replied with the error/,
+    });
+  }
 });
 
 test('a RemoteError says whose it is', async (t) => {
@@ -110,6 +122,22 @@ describe('a client that was never started', () => {
         ],
         ['failed', 'C_TIMEOUT'],
       ],
+    );
+  });
+
+  function brief({ endpoint }) {
+    process.on('warning', ({ code }) => say('warning', code));
+    for (let i = 0; i < 20; i++) new omdp.Client(endpoint).call('add', 1);
+    new omdp.Client(endpoint).start().then(() => say('started'));
+  }
+
+  test('warns before the end of a process that ends at once', async (t) => {
+    const child = runChild(t, brief, { endpoint: 'tcp://127.0.0.1:1' });
+    const { code, said, stderr } = await child.ended;
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(
+      said.map(({ what, value }) => value ?? what),
+      ['started', ...Array(20).fill('OMDP_NOT_STARTED')],
     );
   });
 

@@ -114,6 +114,9 @@ describe('what is refused', () => {
     [() => broker({ curveServerKey: server.publicKey }), TypeError, /unknown option "curveServerKey"/],
     [() => curve({ users: { web: 'hunter2' } }), TypeError, /users\["web"\] must be an object, got string$/],
     [() => curve([]), TypeError, /option "security" must be an object, got array/],
+    [() => curve(Promise.resolve({})), TypeError, /option "security" must be an object, got Promise$/],
+    [() => curve({ users: new Map() }), TypeError, /users must be an object, got Map$/],
+    [() => curve({ authorizeTimeout: 'x' }), TypeError, /authorizeTimeout must be a number/],
     [() => curve({ user: {} }), TypeError, /unknown member "user" of option "security"/],
     [() => curve({ authenticate: true }), TypeError, /authenticate must be a function/],
     [

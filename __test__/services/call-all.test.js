@@ -102,6 +102,27 @@ describe('callAll()', () => {
     await assert.rejects(all(aborted), { code: 'C_ABORTED' });
   });
 
+  test('takes its data at the call, and ends when it is left before its first answer', async (t) => {
+    const gone = deferred();
+    const { client, broker } = await cast(t, {
+      a: (data, reply) => {
+        if (String(data) === 'data') reply.end(data);
+        else reply.signal.addEventListener('abort', () => gone.resolve(reply.end()));
+      },
+    });
+    const data = Buffer.from('data');
+    const answers = client.callAll(SERVICE, data);
+    data.fill(0);
+    assert.deepEqual(await all(answers), [{ worker: 'a', value: Buffer.from('data') }]);
+    const left = client.callAll(SERVICE, 'silence', { timeout: -1 });
+    const first = left.next();
+    await left.return();
+    assert.deepEqual(await first, { value: undefined, done: true });
+    await gone.promise;
+    await client.callAll(SERVICE, 'silence', { timeout: -1 }).return();
+    await until(async () => (await broker.stats()).requests === 0);
+  });
+
   test('is for the workers of a version', async (t) => {
     const handler = (name) => (_, reply) => reply.end(name);
     const { client, peers } = await cast(t, { a: handler('a') }, { worker: { service: 'orders@1.0.0' } });
@@ -148,6 +169,10 @@ describe('callAll()', () => {
     assert.throws(() => client.callAll('a', 1, { timeout: 0 }), RangeError);
     assert.throws(() => client.callAll('a', 1, { max: 0 }), RangeError);
     assert.throws(() => client.callAll('a', 1, 5), TypeError);
+    assert.throws(() => client.callAll('a', 1, { signal: {} }), /^TypeError: option "signal" must be/);
+    assert.throws(() => client.callAll('a', 1, { headers: [] }), /^TypeError: option "headers" must be/);
+    assert.throws(() => client.callAll('a', 1, { every: 5 }), /^TypeError: unknown option "every"/);
+    assert.throws(() => client.callAll('a', 1n), /^TypeError: .*bigint/i);
     const mdp = new Client('tcp://127.0.0.1:5555', { protocol: 'mdp/0.2' });
     assert.throws(() => mdp.callAll('a', 1), /^TypeError: callAll\(\) can't be sent under mdp\/0\.2/);
   });

@@ -156,6 +156,7 @@ describe('watchServices()', () => {
     const client = new Client('tcp://127.0.0.1:5555');
     assert.throws(() => client.watchServices({ interval: 1 }), RangeError);
     assert.throws(() => client.watchServices({ signal: {} }), TypeError);
+    assert.throws(() => client.watchServices({ every: 5 }), /^TypeError: unknown option "every"/);
     const several = new Client(['tcp://127.0.0.1:5555', 'tcp://127.0.0.1:5556']);
     assert.throws(
       () => several.watchServices(),
