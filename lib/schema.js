@@ -34,7 +34,8 @@ Object.defineProperty(SchemaError.prototype, 'name', {
 /** @param {readonly Issue[]} issues @returns {string} */
 function textOf(issues) {
   const named = issues.slice(0, NAMED).map(({ message, path = [] }) => {
-    const at = path.map((step) => String(typeof step === 'object' ? step.key : step)).join('.');
+    // Not `path.map()`: the path of arktype is a subclass of Array whose constructor takes elements.
+    const at = Array.from(path, (step) => String(typeof step === 'object' ? step.key : step)).join('.');
     return at === '' ? message : `${at}: ${message}`;
   });
   const more = issues.length - named.length;

@@ -86,16 +86,18 @@ function build(profile, more = [], { quiet = false } = {}) {
   return binary;
 }
 
-if (require.main === module) {
-  const [profile, ...more] = process.argv.slice(2);
-  if (profile !== 'release' && profile !== 'debug') throw new Error('usage: build.js release|debug [more…]');
-  const start = performance.now();
-  const binary = build(profile, more);
-  console.log(`${path.basename(binary)} (${profile}) built in ${seconds(start)}`);
-}
-
 /**
  * @typedef {{ profile: 'release' | 'debug', digest: string, mtimeMs: number, size: number }} Note
  */
 
 module.exports = { build, built, binaryPath, readNote };
+
+if (require.main === module) {
+  const [profile, ...more] = process.argv.slice(2);
+  if (profile !== 'release' && profile !== 'debug') throw new Error('usage: build.js release|debug [more…]');
+  // Only now: it requires this module.
+  require('./ensure.js').ensureTools();
+  const start = performance.now();
+  const binary = build(profile, more);
+  console.log(`${path.basename(binary)} (${profile}) built in ${seconds(start)}`);
+}

@@ -76,6 +76,12 @@ function ensureBuilt(profile) {
   console.log(`built in ${seconds(start)}`);
 }
 
+/** Ensures that a build can start. */
+function ensureTools() {
+  requireBuildTools();
+  ensureInstalled();
+}
+
 /** @param {'release' | 'debug'} [profile] */
 function ensure(profile) {
   if (!fits(profile)) requireBuildTools();
@@ -85,4 +91,4 @@ function ensure(profile) {
 
 if (require.main === module) ensure();
 
-module.exports = { ensure, requireBuildTools };
+module.exports = { ensure, ensureTools, requireBuildTools };

@@ -53,6 +53,10 @@ function hint(program, error) {
  */
 function tool(dependency, name, args, options) {
   const dir = path.join(root, 'node_modules', dependency);
+  if (!fs.existsSync(dir)) {
+    console.error(`${dependency} is not installed: run "npm ci" first.`);
+    process.exit(1);
+  }
   const { bin } = JSON.parse(fs.readFileSync(path.join(dir, 'package.json'), 'utf8'));
   return run(process.execPath, [path.join(dir, bin[name]), ...args], options);
 }

@@ -68,7 +68,8 @@ for (const [library, schema] of Object.entries(OF)) {
       const rejects = (n, message) =>
         assert.rejects(client.call(SERVICE, { n }), { code: 'ERR_OMDP_SCHEMA', message });
       await rejects(1, /^a part of the reply does not match the schema of service "service": /);
-      await rejects(2, /^the reply does not match the schema of service "service": /);
+      // The value itself does not match, so no path precedes the message of the library.
+      await rejects(2, /^the reply does not match the schema of service "service": [A-Za-z]/);
     });
 
     test('ends a request whose reply does not match', async (t) => {

@@ -16,6 +16,11 @@ const hasIpv6 = Object.values(require('node:os').networkInterfaces())
   .some(({ address }) => address === '::1');
 const IPV6 = { skip: hasIpv6 ? false : 'this host has no IPv6' };
 
+const [linkLocal] = Object.entries(require('node:os').networkInterfaces())
+  .flatMap(([name, each]) => each.map(({ address, scopeid }) => ({ name, address, scopeid })))
+  .filter(({ address }) => address.startsWith('fe80:'));
+const LINK_LOCAL = { skip: linkLocal ? false : 'this host has no link-local address' };
+
 const pathOf = (endpoint) => endpoint.slice('ipc://'.length);
 
 describe('ipc', POSIX, () => {
@@ -84,7 +89,7 @@ describe('ipc', POSIX, () => {
 });
 
 describe('tcp', () => {
-  const portOf = (broker) => new URL(broker.endpoints[0]).port;
+  const portOf = (broker) => broker.endpoints[0].split(':').at(-1);
 
   async function answers(t, broker, host) {
     const endpoint = `tcp://${host}:${portOf(broker)}`;
@@ -116,6 +121,28 @@ describe('tcp', () => {
       await answers(t, await bound(t, 'tcp://*:*'), host);
     });
   }
+
+  for (const scope of process.platform === 'win32' ? ['scopeid'] : ['name', 'scopeid']) {
+    test(`a link-local address has a scope: ${scope}`, LINK_LOCAL, async (t) => {
+      const host = `[${linkLocal.address}%${linkLocal[scope]}]`;
+      await answers(t, await bound(t, `tcp://${host}:*`), host);
+    });
+  }
+
+  test('a link-local address that cannot be reached is an event', LINK_LOCAL, async (t) => {
+    for (const [scope, code] of [
+      [linkLocal.scopeid, 'ECONNREFUSED'],
+      ['none0', 'ENODEV'],
+    ]) {
+      const client = new Client(`tcp://[${linkLocal.address}%${scope}]:1`);
+      t.after(() => client.stop());
+      const told = once(client, 'unreachable');
+      await client.start();
+      client.request(SERVICE, 1).on('error', () => {});
+      const [event] = await told;
+      assert.equal(event.code, code, event.reason);
+    }
+  });
 
   test('a name that is not known holds up nobody, and is an event', async (t) => {
     const peers = peersFor(t, 'tcp');

@@ -127,6 +127,8 @@ fn flags(target: &Target) -> Vec<String> {
         // Creates the sockets of `ipc://*` in a private directory instead of under a predictable
         // name.
         "HAVE_MKDTEMP",
+        // Without it the scope of a link-local address cannot be the name of an interface.
+        "HAVE_IF_NAMETOINDEX",
         "HAVE_POSIX_MEMALIGN",
         "ZMQ_HAVE_IFADDRS",
         "ZMQ_HAVE_NOEXCEPT",

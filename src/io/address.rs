@@ -1,7 +1,8 @@
 //! Endpoints, parsed once.
 
 use super::Error;
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use zmq_sys::errno;
 
 /// An endpoint: where a broker is bound or a peer connects.
@@ -80,6 +81,19 @@ impl Address {
             Kind::Named { host, port } => Some((host, *port)),
             _ => None,
         }
+    }
+
+    /// The address as the system has it, if the host is one; an error if its scope names no interface.
+    pub(super) fn number(&self) -> Option<io::Result<SocketAddr>> {
+        if self.kind != Kind::Tcp {
+            return None;
+        }
+        let (host, port) = self.text.strip_prefix("tcp://")?.rsplit_once(':')?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let found = (host, port.parse().ok()?).to_socket_addrs();
+        found
+            .map(|mut each| each.next())
+            .map_or_else(|error| Some(Err(error)), |first| first.map(Ok))
     }
 
     /// Whether the host is an IPv6 address, which libzmq refuses without an option.
@@ -195,6 +209,15 @@ mod tests {
         assert_eq!(Address::new("tcp://*:*").everywhere(), Some("*"));
         assert_eq!(Address::new("ipc:///tmp/x").path(), Some("/tmp/x"));
         assert_eq!(Address::new("ipc://@x").path(), None);
+        let number = |text: &str| Address::new(text).number().and_then(Result::ok);
+        assert_eq!(number("tcp://[::1]:7"), "[::1]:7".parse().ok());
+        assert_eq!(number("tcp://127.0.0.1:7"), "127.0.0.1:7".parse().ok());
+        assert_eq!(number("tcp://a.example:7"), None);
+        assert_eq!(number("tcp://[::1]:*"), None);
+        assert!(matches!(
+            Address::new("tcp://[fe80::1%none0]:7").number(),
+            Some(Err(_))
+        ));
         let six: SocketAddr = "[fe80::1%3]:7".parse().unwrap();
         assert_eq!(Address::from(six).text(), "tcp://[fe80::1%3]:7");
     }

@@ -255,7 +255,8 @@ fn why(address: &Address) -> Option<Error> {
         let tried = std::os::unix::net::UnixStream::connect(path);
         return tried.err().map(|error| Error::from_os(&error, &doing));
     }
-    let number = address.text().strip_prefix("tcp://")?.parse().ok()?;
-    let tried = TcpStream::connect_timeout(&number, PROBE);
+    let tried = address
+        .number()?
+        .and_then(|number| TcpStream::connect_timeout(&number, PROBE));
     tried.err().map(|error| Error::from_os(&error, &doing))
 }
