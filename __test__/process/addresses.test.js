@@ -132,7 +132,7 @@ describe('tcp', () => {
   test('a link-local address that cannot be reached is an event', LINK_LOCAL, async (t) => {
     for (const [scope, code] of [
       [linkLocal.scopeid, 'ECONNREFUSED'],
-      ['none0', 'ENODEV'],
+      ['none0', 'ENOTFOUND'],
     ]) {
       const client = new Client(`tcp://[${linkLocal.address}%${scope}]:1`);
       t.after(() => client.stop());

@@ -255,8 +255,16 @@ fn why(address: &Address) -> Option<Error> {
         let tried = std::os::unix::net::UnixStream::connect(path);
         return tried.err().map(|error| Error::from_os(&error, &doing));
     }
-    let tried = address
-        .number()?
-        .and_then(|number| TcpStream::connect_timeout(&number, PROBE));
+    let number = match address.number()? {
+        Ok(number) => number,
+        // The scope names no interface.
+        Err(error) => {
+            return Some(Error {
+                code: "ENOTFOUND",
+                message: format!("{doing}: {error}"),
+            });
+        }
+    };
+    let tried = TcpStream::connect_timeout(&number, PROBE);
     tried.err().map(|error| Error::from_os(&error, &doing))
 }
