@@ -45,6 +45,20 @@ pub enum ClientCommand<F> {
     Stop,
 }
 
+impl<F> ClientCommand<F> {
+    /// The request that it is about, if it is about a single one that exists.
+    pub fn request(&self) -> Option<u64> {
+        match self {
+            ClientCommand::Cancel(id)
+            | ClientCommand::Heartbeat(Some(id))
+            | ClientCommand::Credit(id, _)
+            | ClientCommand::Chunk(id, ..)
+            | ClientCommand::EndInput(id) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
 impl<F: Frame> Machine for Client<F> {
     type Frame = F;
     type Command = ClientCommand<F>;

@@ -11,12 +11,13 @@
 
 use super::Several;
 use super::members::{Member, Members};
-use crate::proto::client::{Client, ClientConfig, ClientNotice};
+use crate::proto::Time;
+use crate::proto::client::{Client, ClientCommand, ClientConfig, ClientNotice};
 use crate::proto::link::Action;
-use crate::proto::{Terms, Time};
-use crate::wire::omdp::ClientMessage;
-use crate::wire::{Body, Form, Frame};
+use crate::proto::machine::{Machine, Stats};
+use crate::wire::Frame;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 /// The number of the broker in notices about requests in the lobby.
 const NOBODY: usize = usize::MAX;
@@ -43,99 +44,10 @@ impl<F: Frame> ClientOfSeveral<F> {
         }
     }
 
-    /// See [`Client::stop`].
-    pub fn stop(&mut self) {
-        self.brokers.clear();
-        self.lobby.stop();
-        self.members.machines_mut().for_each(Client::stop);
-    }
-
-    /// Submits a request. The id must never have been used before by this client.
-    pub fn request(
-        &mut self,
-        now: Time,
-        id: u64,
-        service: F,
-        data: Body<F>,
-        opts: F,
-        terms: Terms,
-    ) {
-        let broker = self.choose();
-        self.brokers.insert(id, broker);
-        let client = self.members.get_mut(broker).unwrap_or(&mut self.lobby);
-        client.request(now, id, service, data, opts, terms);
-    }
-
     /// The member that has a request.
     fn of_request(&mut self, id: u64) -> Option<&mut Client<F>> {
         let broker = *self.brokers.get(&id)?;
         Some(self.members.get_mut(broker).unwrap_or(&mut self.lobby))
-    }
-
-    /// Cancels a request. Its broker is told if it has the request. No notice follows.
-    pub fn cancel(&mut self, now: Time, id: u64) {
-        if let Some(client) = self.of_request(id) {
-            client.cancel(id);
-            self.brokers.remove(&id);
-            self.settle(now);
-        }
-    }
-
-    /// See [`Client::credit`].
-    pub fn credit(&mut self, now: Time, id: u64, bytes: u32) {
-        if let Some(client) = self.of_request(id) {
-            client.credit(now, id, bytes);
-        }
-    }
-
-    /// See [`Client::chunk`].
-    pub fn chunk(&mut self, now: Time, id: u64, body: Body<F>, counted: u32) {
-        if let Some(client) = self.of_request(id) {
-            client.chunk(now, id, body, counted);
-        }
-    }
-
-    /// See [`Client::end_input`].
-    pub fn end_input(&mut self, now: Time, id: u64) {
-        if let Some(client) = self.of_request(id) {
-            client.end_input(now, id);
-        }
-    }
-
-    /// See [`Client::heartbeat`]; without an id, for all brokers.
-    pub fn heartbeat(&mut self, id: Option<u64>) {
-        match id {
-            None => {
-                let members = self.members.machines_mut();
-                members.for_each(|member| member.heartbeat(None));
-            }
-            Some(id) => {
-                if let Some(client) = self.of_request(id) {
-                    client.heartbeat(Some(id));
-                }
-            }
-        }
-    }
-
-    /// Handles that the transport accepts messages.
-    pub fn handle_up(&mut self, broker: usize, now: Time) {
-        self.member(broker, now, |member| member.handle_up(now));
-    }
-
-    /// Handles the end of a connection.
-    pub fn handle_down(&mut self, broker: usize, now: Time) {
-        self.member(broker, now, |member| member.handle_down(now));
-    }
-
-    /// Handles that the broker refuses this client.
-    pub fn handle_refused(&mut self, broker: usize, now: Time) {
-        self.member(broker, now, |member| member.handle_refused(now));
-    }
-
-    /// Handles a message of a broker. Leaves `frames` empty.
-    pub fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
-        self.member(broker, now, |member| member.handle_message(now, frames));
-        frames.clear();
     }
 
     fn member(&mut self, broker: usize, now: Time, change: impl FnOnce(&mut Client<F>)) {
@@ -149,65 +61,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         self.members.machines().chain([&self.lobby])
     }
 
-    /// Must be called at [`next_deadline`](Self::next_deadline).
-    pub fn handle_timeout(&mut self, now: Time) {
-        for member in self.members.machines_mut().chain([&mut self.lobby]) {
-            if member.next_deadline().is_some_and(|at| at <= now) {
-                member.handle_timeout(now);
-            }
-        }
-        self.settle(now);
-    }
-
-    /// When to call [`handle_timeout`](Self::handle_timeout).
-    pub fn next_deadline(&self) -> Option<Time> {
-        self.all().filter_map(Client::next_deadline).min()
-    }
-
-    /// The encoding of messages to one broker.
-    pub fn form(&self, broker: usize) -> Form {
-        self.members.get(broker).unwrap_or(&self.lobby).form()
-    }
-
-    /// Passes the messages to one broker to `send`, in order.
-    pub fn drain_transmits(&mut self, broker: usize, send: impl FnMut(ClientMessage<F>)) {
-        if let Some(member) = self.members.get_mut(broker) {
-            member.drain_transmits(send);
-        }
-    }
-
-    /// Passes the notices and the number of their broker to `report`, in order for each broker.
-    pub fn drain_notices(&mut self, mut report: impl FnMut(usize, ClientNotice<F>)) {
-        let brokers = &mut self.brokers;
-        let mut report = |broker, notice| {
-            match &notice {
-                ClientNotice::Failed { id, .. } => {
-                    brokers.remove(id);
-                }
-                ClientNotice::Reply { id, kind, .. } if kind.is_last() => {
-                    brokers.remove(id);
-                }
-                _ => {}
-            }
-            report(broker, notice);
-        };
-        for member in self.members.iter_mut() {
-            for notice in member.machine.drain_notices() {
-                report(member.broker, notice);
-            }
-        }
-        for notice in self.lobby.drain_notices() {
-            report(NOBODY, notice);
-        }
-    }
-
-    /// The action that is due on the socket of a broker.
-    pub fn poll_action(&mut self, broker: usize) -> Option<Action> {
-        self.members.get_mut(broker)?.poll_action()
-    }
-
-    /// Number of requests that have not ended.
-    pub fn outstanding(&self) -> usize {
+    pub(in crate::proto) fn outstanding(&self) -> usize {
         self.all().map(Client::outstanding).sum()
     }
 
@@ -228,21 +82,6 @@ impl<F: Frame> ClientOfSeveral<F> {
     #[cfg(test)]
     pub(in crate::proto) fn brokers(&self) -> usize {
         self.members.len()
-    }
-
-    /// Whether it is connected to any broker.
-    pub fn is_connected(&self) -> bool {
-        self.members.machines().any(Client::is_connected)
-    }
-
-    /// Number of requests that were not sent.
-    pub fn waiting(&self) -> usize {
-        self.all().map(Client::waiting).sum()
-    }
-
-    /// See [`Client::unflushed`].
-    pub fn unflushed(&self) -> usize {
-        self.all().map(Client::unflushed).sum()
     }
 
     /// Chooses the broker of the next request; [`NOBODY`] if none is connected.
@@ -295,6 +134,134 @@ impl<F: Frame> ClientOfSeveral<F> {
             let client = self.members.get_mut(broker).unwrap_or(&mut self.lobby);
             client.admit(now, id, request);
         }
+    }
+}
+
+impl<F: Frame> Machine for ClientOfSeveral<F> {
+    type Frame = F;
+    type Command = ClientCommand<F>;
+    type Notice = ClientNotice<F>;
+
+    /// The link to each broker is opened when the broker is added.
+    fn start(&mut self) {}
+
+    /// A command about one request is carried out by the member that has it.
+    fn handle_command(&mut self, now: Time, command: ClientCommand<F>) -> ControlFlow<()> {
+        if let Some(id) = command.request() {
+            let ends = matches!(command, ClientCommand::Cancel(_));
+            if let Some(client) = self.of_request(id) {
+                client.handle_command(now, command)?;
+            }
+            if ends && self.brokers.remove(&id).is_some() {
+                self.settle(now);
+            }
+            return ControlFlow::Continue(());
+        }
+        match command {
+            ClientCommand::Batch(commands) => {
+                for command in commands {
+                    self.handle_command(now, command)?;
+                }
+            }
+            ClientCommand::Request { id, .. } => {
+                let broker = self.choose();
+                self.brokers.insert(id, broker);
+                let client = self.members.get_mut(broker).unwrap_or(&mut self.lobby);
+                client.handle_command(now, command)?;
+            }
+            ClientCommand::Heartbeat(_) => {
+                let members = self.members.machines_mut();
+                members.for_each(|member| member.heartbeat(None));
+            }
+            ClientCommand::Waiting(answer) => {
+                let unflushed = self.all().map(Client::unflushed).sum();
+                let _ = answer.send(unflushed);
+            }
+            ClientCommand::Stop => {
+                self.brokers.clear();
+                self.lobby.stop();
+                self.members.machines_mut().for_each(Client::stop);
+                return ControlFlow::Break(());
+            }
+            // Answered by the driver, or by the member that has the request.
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn stats(&self, _offers: usize) -> Stats {
+        let waiting = self.all().map(Client::waiting).sum();
+        Stats {
+            connected: self.members.machines().any(Client::is_connected),
+            queued: waiting,
+            running: self.outstanding() - waiting,
+        }
+    }
+
+    fn handle_up(&mut self, broker: usize, now: Time) {
+        self.member(broker, now, |member| member.handle_up(now));
+    }
+
+    fn handle_down(&mut self, broker: usize, now: Time) {
+        self.member(broker, now, |member| member.handle_down(now));
+    }
+
+    fn handle_refused(&mut self, broker: usize, now: Time) {
+        self.member(broker, now, |member| member.handle_refused(now));
+    }
+
+    fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
+        self.member(broker, now, |member| member.handle_message(now, frames));
+        frames.clear();
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        for member in self.members.machines_mut().chain([&mut self.lobby]) {
+            if member.next_deadline().is_some_and(|at| at <= now) {
+                member.handle_timeout(now);
+            }
+        }
+        self.settle(now);
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        self.all().filter_map(Client::next_deadline).min()
+    }
+
+    fn drain_transmits(&mut self, broker: usize, send: impl FnMut(&mut Vec<F>, bool)) {
+        if let Some(member) = self.members.get_mut(broker) {
+            Machine::drain_transmits(member, broker, send);
+        }
+    }
+
+    /// Notices about requests in the lobby have the broker [`NOBODY`].
+    fn drain_notices(&mut self, mut report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
+        let brokers = &mut self.brokers;
+        let mut report = |broker, notice| {
+            match &notice {
+                ClientNotice::Failed { id, .. } => {
+                    brokers.remove(id);
+                }
+                ClientNotice::Reply { id, kind, .. } if kind.is_last() => {
+                    brokers.remove(id);
+                }
+                _ => {}
+            }
+            report(broker, notice);
+        };
+        for member in self.members.iter_mut() {
+            for notice in member.machine.drain_notices() {
+                report(member.broker, notice);
+            }
+        }
+        for notice in self.lobby.drain_notices() {
+            report(NOBODY, notice);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn poll_action(&mut self, broker: usize) -> Option<Action> {
+        self.members.get_mut(broker)?.poll_action()
     }
 }
 

@@ -8,7 +8,6 @@
 //! used, see [`OneOrSeveral`], so that the usual case costs nothing.
 
 mod client;
-mod machine;
 mod members;
 mod one_or_several;
 mod worker;

@@ -11,11 +11,14 @@ use super::Several;
 use super::members::Members;
 use crate::proto::Time;
 use crate::proto::link::{Action, Loss};
+use crate::proto::machine::{Machine, Stats};
 use crate::proto::table::Table;
-use crate::proto::worker::{Retract, STALL, Worked, Worker, WorkerConfig, WorkerNotice};
-use crate::wire::omdp::WorkerMessage;
-use crate::wire::{Body, Form, Frame};
+use crate::proto::worker::{
+    Retract, STALL, Worked, Worker, WorkerCommand, WorkerConfig, WorkerNotice,
+};
+use crate::wire::Frame;
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 /// The worker machine of several brokers. Deliveries are numbered in one series over all members.
 #[derive(Debug)]
@@ -54,18 +57,8 @@ impl<F: Frame> WorkerOfSeveral<F> {
         }
     }
 
-    /// See [`Worker::stop`]; `Drained` follows when the last broker has been told.
-    pub fn stop(&mut self, now: Time, deadline: Option<Time>) {
-        self.stopping = true;
-        for member in self.members.iter_mut() {
-            if !member.ended {
-                member.machine.stop(now, deadline);
-            }
-        }
-    }
-
     /// Changes the maximum of requests that run at once, over all brokers.
-    pub fn set_concurrency(&mut self, now: Time, concurrency: Option<usize>) {
+    fn set_concurrency(&mut self, now: Time, concurrency: Option<usize>) {
         self.concurrency = concurrency;
         for member in self.members.machines_mut() {
             member.set_concurrency(now, concurrency);
@@ -74,13 +67,13 @@ impl<F: Frame> WorkerOfSeveral<F> {
     }
 
     /// See [`Worker::pause`].
-    pub fn pause(&mut self) {
+    fn pause(&mut self) {
         self.paused = true;
         self.members.machines_mut().for_each(Worker::pause);
     }
 
     /// See [`Worker::resume`].
-    pub fn resume(&mut self, now: Time) {
+    fn resume(&mut self, now: Time) {
         self.paused = false;
         for member in self.members.machines_mut() {
             member.resume(now);
@@ -90,7 +83,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
 
     /// Records what the application has done, and which deliveries it is about to end. Each broker is told the pace
     /// of its own requests only.
-    pub fn handle_worked(&mut self, worked: Worked, ended: impl Iterator<Item = u64>) {
+    fn handle_worked(&mut self, worked: Worked, ended: impl Iterator<Item = u64>) {
         let mut of_brokers: Vec<(usize, u64, u32)> = Vec::with_capacity(self.members.len());
         for delivery in ended {
             let Some(&broker) = self.brokers.get(&delivery) else {
@@ -120,109 +113,142 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.members.get_mut(broker)
     }
 
-    /// See [`Worker::partial`].
-    pub fn partial(&mut self, now: Time, delivery: u64, body: Body<F>) {
-        if let Some(member) = self.of_delivery(delivery) {
-            member.partial(now, delivery, body);
-        }
-    }
-
-    /// See [`Worker::correct`].
-    pub fn correct(&mut self, delivery: u64, counted: u32, body: &Body<F>) {
-        if let Some(member) = self.of_delivery(delivery) {
-            member.correct(delivery, counted, body);
-        }
-    }
-
-    /// See [`Worker::read`].
-    pub fn read(&mut self, delivery: u64, bytes: u32) {
-        if let Some(member) = self.of_delivery(delivery) {
-            member.read(delivery, bytes);
-        }
-    }
-
-    /// See [`Worker::enough`].
-    pub fn enough(&mut self, delivery: u64) {
-        if let Some(member) = self.of_delivery(delivery) {
-            member.enough(delivery);
-        }
-    }
-
-    /// See [`Worker::has_windows`].
-    pub fn has_windows(&self, broker: usize) -> bool {
-        self.members.get(broker).is_some_and(Worker::has_windows)
-    }
-
-    /// See [`Worker::handle_congestion`].
-    pub fn handle_congestion(&mut self, broker: usize, congested: bool) {
-        if let Some(member) = self.members.get_mut(broker) {
-            member.handle_congestion(congested);
-        }
-    }
-
-    /// See [`Worker::finish`].
-    pub fn finish(&mut self, now: Time, delivery: u64, body: Body<F>) {
-        self.end(now, delivery, |member| member.finish(now, delivery, body));
-    }
-
-    /// See [`Worker::error`].
-    pub fn error(&mut self, now: Time, delivery: u64, value: Body<F>) {
-        self.end(now, delivery, |member| member.error(now, delivery, value));
-    }
-
-    /// See [`Worker::reject`].
-    pub fn reject(&mut self, now: Time, delivery: u64, reason: Body<F>) {
-        self.end(now, delivery, |member| {
-            member.reject(now, delivery, reason);
-        });
-    }
-
-    /// See [`Worker::expire`].
-    pub fn expire(&mut self, now: Time, delivery: u64) {
-        self.end(now, delivery, |member| member.expire(now, delivery));
-    }
-
-    fn end(&mut self, now: Time, delivery: u64, how: impl FnOnce(&mut Worker<F>)) {
+    /// Handles a command that ends a delivery.
+    fn end(&mut self, now: Time, delivery: u64, command: WorkerCommand<F>) -> ControlFlow<()> {
         if let Some(broker) = self.brokers.remove(&delivery)
             && let Some(member) = self.members.get_mut(broker)
         {
-            how(member);
+            member.handle_command(now, command)?;
         }
         self.left_running.remove(&delivery);
         self.stalled_at = None;
         self.settle(now);
+        ControlFlow::Continue(())
     }
 
-    /// Sends a heartbeat out of turn to every broker.
-    pub fn heartbeat(&mut self) {
-        self.members.machines_mut().for_each(Worker::heartbeat);
+    /// Number of deliveries and handlers that take up room or wait for it.
+    pub(in crate::proto) fn outstanding(&self) -> usize {
+        let of_members: usize = self.members.machines().map(Worker::outstanding).sum();
+        of_members + self.left_running.len()
     }
 
-    /// Handles that the transport accepts messages.
-    pub fn handle_up(&mut self, broker: usize, now: Time) {
+    fn limit(&self) -> usize {
+        self.concurrency.unwrap_or(usize::MAX)
+    }
+
+    /// Must follow every change of the room in use.
+    fn settle(&mut self, now: Time) {
+        let (outstanding, limit) = (self.outstanding(), self.limit());
+        if outstanding <= limit {
+            self.stalled_at = None;
+        } else if self.stalled_at.is_none() {
+            self.stalled_at = Some(now + STALL);
+        }
+        if outstanding < limit {
+            self.members.machines_mut().for_each(Worker::room_again);
+        }
+    }
+
+    #[cfg(test)]
+    pub(in crate::proto) fn audit(&self) {
+        self.members.machines().for_each(Worker::audit);
+        let held: usize = self.members.machines().map(Worker::outstanding).sum();
+        assert_eq!(self.brokers.len(), held, "a broker for each");
+        let full = self.outstanding() > self.limit();
+        assert!(full || self.stalled_at.is_none(), "nothing to wait for");
+    }
+
+    #[cfg(test)]
+    pub(in crate::proto) fn brokers(&self) -> usize {
+        self.members.len()
+    }
+}
+
+impl<F: Frame> Machine for WorkerOfSeveral<F> {
+    type Frame = F;
+    type Command = WorkerCommand<F>;
+    type Notice = WorkerNotice<F>;
+
+    /// The link to each broker is opened when the broker is added.
+    fn start(&mut self) {}
+
+    /// A command about one delivery is carried out by the member that has it.
+    fn handle_command(&mut self, now: Time, command: WorkerCommand<F>) -> ControlFlow<()> {
+        if let Some(delivery) = command.ended() {
+            return self.end(now, delivery, command);
+        }
+        if let Some(delivery) = command.delivery() {
+            return match self.of_delivery(delivery) {
+                Some(member) => member.handle_command(now, command),
+                None => ControlFlow::Continue(()),
+            };
+        }
+        match command {
+            WorkerCommand::Batch(worked, commands) => {
+                self.handle_worked(worked, commands.iter().filter_map(WorkerCommand::ended));
+                for command in commands {
+                    self.handle_command(now, command)?;
+                }
+            }
+            WorkerCommand::Heartbeat => {
+                self.members.machines_mut().for_each(Worker::heartbeat);
+            }
+            // Each member watches the application's thread on its own.
+            WorkerCommand::Pong => {
+                let members = self.members.machines_mut();
+                members.for_each(|member| member.handle_pong(now));
+                self.settle(now);
+            }
+            WorkerCommand::Concurrency(limit) => self.set_concurrency(now, limit),
+            WorkerCommand::Pause(true) => self.pause(),
+            WorkerCommand::Pause(false) => self.resume(now),
+            WorkerCommand::Stop(patience) => {
+                self.stopping = true;
+                let deadline = patience.map(|patience| now + patience);
+                for member in self.members.iter_mut().filter(|member| !member.ended) {
+                    member.machine.stop(now, deadline);
+                }
+            }
+            // Answered by the driver, or by the member that has the delivery.
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn stats(&self, offers: usize) -> Stats {
+        Stats {
+            connected: self.members.machines().any(Worker::is_connected),
+            queued: offers,
+            running: self.outstanding().saturating_sub(offers),
+        }
+    }
+
+    fn poll_ping(&mut self) -> bool {
+        let asking = |count, member| count + usize::from(Worker::poll_ping(member));
+        self.members.machines_mut().fold(0, asking) > 0
+    }
+
+    fn handle_up(&mut self, broker: usize, now: Time) {
         if let Some(member) = self.members.get_mut(broker) {
             member.handle_up(now);
         }
     }
 
-    /// Handles the end of a connection.
-    pub fn handle_down(&mut self, broker: usize, now: Time) {
+    fn handle_down(&mut self, broker: usize, now: Time) {
         if let Some(member) = self.members.get_mut(broker) {
             member.handle_down(now);
             self.settle(now);
         }
     }
 
-    /// Handles that the broker refuses this worker.
-    pub fn handle_refused(&mut self, broker: usize, now: Time) {
+    fn handle_refused(&mut self, broker: usize, now: Time) {
         if let Some(member) = self.members.get_mut(broker) {
             member.handle_refused(now);
             self.settle(now);
         }
     }
 
-    /// Handles a message of a broker. Leaves `frames` empty.
-    pub fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
+    fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
         let Some(member) = self.members.get_mut(broker) else {
             return frames.clear();
         };
@@ -232,8 +258,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.settle(now);
     }
 
-    /// Must be called at [`next_deadline`](Self::next_deadline).
-    pub fn handle_timeout(&mut self, now: Time) {
+    fn handle_timeout(&mut self, now: Time) {
         for member in self.members.machines_mut() {
             if member.next_deadline().is_some_and(|at| at <= now) {
                 member.handle_timeout(now);
@@ -251,79 +276,20 @@ impl<F: Frame> WorkerOfSeveral<F> {
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout).
-    pub fn next_deadline(&self) -> Option<Time> {
+    fn next_deadline(&self) -> Option<Time> {
         let members = self.members.machines();
         let of_members = members.filter_map(Worker::next_deadline).min();
         [self.stalled_at, of_members].into_iter().flatten().min()
     }
 
-    /// Handles that a cancelled delivery had been taken before.
-    pub fn handle_left_running(&mut self, now: Time, delivery: u64) {
-        self.left_running.insert(delivery);
-        self.settle(now);
-    }
-
-    /// The offers to take back, once. [`handle_retracted`](Self::handle_retracted) is the answer.
-    pub fn poll_retract(&mut self) -> Option<Retract> {
-        self.asking = None;
-        // A member asks for its own offers when it stops and when it has lost its broker.
-        for member in self.members.iter_mut() {
-            if let Some(retract) = member.machine.poll_retract() {
-                let broker = Some(member.broker);
-                self.asking = broker;
-                return Some(Retract { broker, ..retract });
-            }
-        }
-        self.retract.take()
-    }
-
-    /// The broker of a delivery that has not ended.
-    pub fn broker_of(&self, delivery: u64) -> Option<usize> {
-        self.brokers.get(&delivery).copied()
-    }
-
-    /// Handles that the owner has taken back these offers, in order of arrival.
-    pub fn handle_retracted(&mut self, now: Time, deliveries: &[u64]) {
-        let mut back: Vec<(usize, Vec<u64>)> = Vec::new();
-        for delivery in deliveries {
-            let Some(broker) = self.brokers.remove(delivery) else {
-                continue;
-            };
-            match back.iter_mut().find(|(each, _)| *each == broker) {
-                Some((_, of_broker)) => of_broker.push(*delivery),
-                None => back.push((broker, vec![*delivery])),
-            }
-        }
-        if let Some(asking) = self.asking.take()
-            && back.iter().all(|(broker, _)| *broker != asking)
-        {
-            back.push((asking, Vec::new()));
-        }
-        for (broker, deliveries) in back {
-            if let Some(member) = self.members.get_mut(broker) {
-                member.handle_retracted(now, &deliveries);
-            }
-        }
-        if self.outstanding() <= self.limit() {
-            self.settle(now);
-        }
-    }
-
-    /// The encoding of messages to one broker, if it is a member.
-    pub fn form(&self, broker: usize) -> Option<Form> {
-        self.members.get(broker).map(Worker::form)
-    }
-
-    /// Passes the messages to one broker to `send`, in order.
-    pub fn drain_transmits(&mut self, broker: usize, send: impl FnMut(WorkerMessage<F>)) {
+    fn drain_transmits(&mut self, broker: usize, send: impl FnMut(&mut Vec<F>, bool)) {
         if let Some(member) = self.members.get_mut(broker) {
-            member.drain_transmits(send);
+            Machine::drain_transmits(member, broker, send);
         }
     }
 
-    /// Passes the notices and the number of their broker to `report`, in order for each broker.
-    pub fn drain_notices(&mut self, mut report: impl FnMut(usize, WorkerNotice<F>)) {
+    /// Returns `Break` when the drain is complete: nothing runs, and all brokers were told.
+    fn drain_notices(&mut self, mut report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
         let brokers = &mut self.brokers;
         for member in self.members.iter_mut() {
             let broker = member.broker;
@@ -349,71 +315,71 @@ impl<F: Frame> WorkerOfSeveral<F> {
                 report(broker, notice);
             }
         }
+        match self.stopping && self.members.iter().all(|member| member.ended) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
-    /// Whether the drain is complete: nothing runs, and all brokers were told.
-    pub fn is_drained(&self) -> bool {
-        self.stopping && self.members.iter().all(|member| member.ended)
+    fn watches_congestion(&self, broker: usize) -> bool {
+        !self.members.get(broker).is_some_and(Worker::has_windows)
     }
 
-    /// The action that is due on the socket of a broker.
-    pub fn poll_action(&mut self, broker: usize) -> Option<Action> {
+    fn handle_congestion(&mut self, broker: usize, congested: bool) {
+        if let Some(member) = self.members.get_mut(broker) {
+            member.handle_congestion(congested);
+        }
+    }
+
+    fn poll_action(&mut self, broker: usize) -> Option<Action> {
         self.members.get_mut(broker)?.poll_action()
     }
 
-    /// Number of deliveries and handlers that take up room or wait for it.
-    pub fn outstanding(&self) -> usize {
-        let of_members: usize = self.members.machines().map(Worker::outstanding).sum();
-        of_members + self.left_running.len()
-    }
-
-    #[cfg(test)]
-    pub(in crate::proto) fn audit(&self) {
-        self.members.machines().for_each(Worker::audit);
-        let held: usize = self.members.machines().map(Worker::outstanding).sum();
-        assert_eq!(self.brokers.len(), held, "a broker for each");
-        let full = self.outstanding() > self.limit();
-        assert!(full || self.stalled_at.is_none(), "nothing to wait for");
-    }
-
-    #[cfg(test)]
-    pub(in crate::proto) fn brokers(&self) -> usize {
-        self.members.len()
-    }
-
-    /// Whether it is registered at any broker.
-    pub fn is_connected(&self) -> bool {
-        self.members.machines().any(Worker::is_connected)
-    }
-
-    /// See [`Worker::poll_ping`]. Each member watches the application's thread on its own.
-    pub fn poll_ping(&mut self) -> bool {
-        let asking = |count, member| count + usize::from(Worker::poll_ping(member));
-        self.members.machines_mut().fold(0, asking) > 0
-    }
-
-    /// See [`Worker::handle_pong`].
-    pub fn handle_pong(&mut self, now: Time) {
-        for member in self.members.machines_mut() {
-            member.handle_pong(now);
-        }
+    fn handle_left_running(&mut self, now: Time, delivery: u64) {
+        self.left_running.insert(delivery);
         self.settle(now);
     }
 
-    fn limit(&self) -> usize {
-        self.concurrency.unwrap_or(usize::MAX)
+    fn poll_retract(&mut self) -> Option<Retract> {
+        self.asking = None;
+        // A member asks for its own offers when it stops and when it has lost its broker.
+        for member in self.members.iter_mut() {
+            if let Some(retract) = member.machine.poll_retract() {
+                let broker = Some(member.broker);
+                self.asking = broker;
+                return Some(Retract { broker, ..retract });
+            }
+        }
+        self.retract.take()
     }
 
-    /// Must follow every change of the room in use.
-    fn settle(&mut self, now: Time) {
-        let (outstanding, limit) = (self.outstanding(), self.limit());
-        if outstanding <= limit {
-            self.stalled_at = None;
-        } else if self.stalled_at.is_none() {
-            self.stalled_at = Some(now + STALL);
+    fn is_of(&self, broker: usize, delivery: u64) -> bool {
+        self.brokers.get(&delivery) == Some(&broker)
+    }
+
+    fn handle_retracted(&mut self, now: Time, deliveries: &[u64]) {
+        let mut back: Vec<(usize, Vec<u64>)> = Vec::new();
+        for delivery in deliveries {
+            let Some(broker) = self.brokers.remove(delivery) else {
+                continue;
+            };
+            match back.iter_mut().find(|(each, _)| *each == broker) {
+                Some((_, of_broker)) => of_broker.push(*delivery),
+                None => back.push((broker, vec![*delivery])),
+            }
         }
-        if outstanding < limit {
-            self.members.machines_mut().for_each(Worker::room_again);
+        if let Some(asking) = self.asking.take()
+            && back.iter().all(|(broker, _)| *broker != asking)
+        {
+            back.push((asking, Vec::new()));
+        }
+        for (broker, deliveries) in back {
+            if let Some(member) = self.members.get_mut(broker) {
+                member.handle_retracted(now, &deliveries);
+            }
+        }
+        if self.outstanding() <= self.limit() {
+            self.settle(now);
         }
     }
 }

@@ -78,7 +78,7 @@ fn without_accidents_nothing_is_lost_and_goodbyes_cost_nothing() {
             if round == 150 {
                 let now = world.now;
                 let worker = world.worker();
-                worker.machine.stop(now, None);
+                worker.stop(now);
             }
             world.step(100);
         }

@@ -41,6 +41,29 @@ pub enum WorkerCommand<F> {
     Stop(Option<Duration>),
 }
 
+impl<F> WorkerCommand<F> {
+    /// The delivery that it ends, if it ends one.
+    pub fn ended(&self) -> Option<u64> {
+        match self {
+            WorkerCommand::Final(delivery, _)
+            | WorkerCommand::Error(delivery, _)
+            | WorkerCommand::Reject(delivery, _)
+            | WorkerCommand::Expired(delivery) => Some(*delivery),
+            _ => None,
+        }
+    }
+
+    /// The delivery that it is about, if it is about a single one.
+    pub fn delivery(&self) -> Option<u64> {
+        match self {
+            WorkerCommand::Partial(delivery, ..)
+            | WorkerCommand::Read(delivery, _)
+            | WorkerCommand::Enough(delivery) => Some(*delivery),
+            _ => self.ended(),
+        }
+    }
+}
+
 impl<F: Frame> Machine for Worker<F> {
     type Frame = F;
     type Command = WorkerCommand<F>;

@@ -3,6 +3,7 @@
 use super::peers::{Asker, Peer, Servant};
 use super::world::World;
 use super::{cast, four_running, run};
+use crate::proto::machine::Machine;
 use crate::proto::tests::net::ms;
 use std::collections::BTreeMap;
 
@@ -129,14 +130,17 @@ fn without_any_broker_requests_wait_for_the_first() {
     world.ask();
     world.ask();
     run(&mut world, ms(300));
-    assert_eq!((world.done(), world.client().machine.waiting()), (0, 2));
+    assert_eq!(
+        (world.done(), world.client().machine.stats(0).queued),
+        (0, 2)
+    );
     world.join(0, 0);
     world.join(1, 0);
     run(&mut world, ms(300));
     assert_eq!(world.done(), 2);
     let now = world.now;
     let worker = world.worker();
-    worker.machine.stop(now, None);
+    worker.stop(now);
     run(&mut world, ms(500));
     assert!(world.worker().drained);
 }

@@ -1,10 +1,11 @@
 //! A worker and a client of several brokers, each with its application.
 
-use crate::proto::client::{ClientConfig, ClientNotice};
+use crate::proto::client::{ClientCommand, ClientConfig, ClientNotice};
 use crate::proto::link::LinkConfig;
+use crate::proto::machine::Machine;
 use crate::proto::several::{ClientOfSeveral, Several, WorkerOfSeveral};
 use crate::proto::tests::net::{HEARTBEAT, Rng, json, ms};
-use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
+use crate::proto::worker::{Worked, WorkerCommand, WorkerConfig, WorkerNotice};
 use crate::proto::{Client, Time, Worker};
 use crate::wire::Dialect;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -125,6 +126,10 @@ impl Servant {
         };
     }
 
+    pub fn stop(&mut self, now: Time) {
+        let _ = self.machine.handle_command(now, WorkerCommand::Stop(None));
+    }
+
     fn report(&mut self, now: Time) {
         let Servant {
             machine,
@@ -134,7 +139,7 @@ impl Servant {
             ..
         } = self;
         let mut left_running = Vec::new();
-        machine.drain_notices(|_, notice| match notice {
+        let end = machine.drain_notices(|_, notice| match notice {
             WorkerNotice::Request {
                 delivery,
                 body,
@@ -156,7 +161,7 @@ impl Servant {
         for delivery in left_running {
             machine.handle_left_running(now, delivery);
         }
-        self.drained = self.machine.is_drained();
+        self.drained = end.is_break();
     }
 
     pub fn act(&mut self, now: Time, rng: &mut Rng) {
@@ -167,10 +172,10 @@ impl Servant {
             let count = retract.outstanding.saturating_sub(retract.limit);
             for at in (0..self.offers.len()).rev() {
                 let (delivery, returnable) = self.offers[at];
-                let line = self.machine.broker_of(delivery);
+                let machine = &self.machine;
                 if back.len() < count
                     && returnable
-                    && retract.broker.is_none_or(|it| Some(it) == line)
+                    && retract.broker.is_none_or(|it| machine.is_of(it, delivery))
                 {
                     back.extend(self.offers.remove(at).map(|(delivery, _)| delivery));
                 }
@@ -190,8 +195,10 @@ impl Servant {
                 at: now,
                 ends: 1,
             };
-            self.machine.handle_worked(worked, [delivery].into_iter());
-            self.machine.finish(now, delivery, json("1"));
+            let done = vec![WorkerCommand::Final(delivery, json("1"))];
+            let _ = self
+                .machine
+                .handle_command(now, WorkerCommand::Batch(worked, done));
         }
         while self.running.len() < self.concurrency
             && let Some((delivery, _)) = self.offers.pop_front()
@@ -260,19 +267,19 @@ impl Asker {
         let id = self.ends.len() as u64 + 1;
         self.ends.insert(id, Vec::new());
         let (service, opts) = (b"echo".to_vec(), b"{}".to_vec());
-        self.machine.request(
-            now,
+        let request = ClientCommand::Request {
             id,
             service,
-            json(&id.to_string()),
+            data: json(&id.to_string()),
             opts,
-            Some(ms(60_000)).into(),
-        );
+            terms: Some(ms(60_000)).into(),
+        };
+        let _ = self.machine.handle_command(now, request);
     }
 
     pub fn act(&mut self) {
         let ends = &mut self.ends;
-        self.machine.drain_notices(|_, notice| match notice {
+        let _ = self.machine.drain_notices(|_, notice| match notice {
             ClientNotice::Reply { id, .. } => ends.entry(id).or_default().push("done".into()),
             ClientNotice::Failed { id, code } => ends.entry(id).or_default().push(code),
             ClientNotice::Fault(why) => panic!("{why:?}"),

@@ -3,6 +3,7 @@
 use super::peers::{Asker, Peer, Servant, machine};
 use crate::proto::broker::{BrokerConfig, HeldLimits, Limits, Policies};
 use crate::proto::link::Action;
+use crate::proto::machine::Machine;
 use crate::proto::several::Several;
 use crate::proto::tests::net::{Frames, HEARTBEAT, Rng, ms};
 use crate::proto::{Broker, Time};
@@ -212,10 +213,8 @@ impl World {
         loop {
             let conn = self.conns.get_mut(&(peer, line)).filter(|conn| conn.up);
             let mut sent = Vec::new();
-            machine!(&mut self.peers[peer], m => m.drain_transmits(line, |message| {
-                let mut frames = Vec::new();
-                message.encode(&mut frames);
-                sent.push(frames);
+            machine!(&mut self.peers[peer], m => m.drain_transmits(line, |frames, _| {
+                sent.push(std::mem::take(frames));
             }));
             if let Some(conn) = conn {
                 conn.to_broker.extend(sent);
@@ -261,7 +260,7 @@ impl World {
             }
             self.step(if round < 5_000 { 200 } else { 20_000 });
         }
-        panic!("{} requests never end", self.client().machine.outstanding());
+        panic!("{:?}: requests never end", self.client().machine.stats(0));
     }
 
     /// No request runs twice, whichever worker and broker had it.
