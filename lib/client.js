@@ -4,10 +4,10 @@ const { ClientCore } = require('./load');
 const { brokersOf } = require('./brokers');
 const { callAll, checkCallAll } = require('./call-all');
 const { isObject } = require('./checks');
+const { ConnectingPeer } = require('./connecting-peer');
 const { given } = require('./describe');
 const directory = require('./directory');
 const { checkBrokers, checkCallback, checkConf, checkService, shownConf } = require('./options');
-const { Peer } = require('./peer');
 const { OptionsReader } = require('./request-options');
 const { Requests } = require('./requests');
 const { RequestStream } = require('./response');
@@ -24,7 +24,7 @@ const { encode, isStream } = require('./values');
 /** @import { Body } from './values' */
 
 /** Makes requests to services. */
-class Client extends Peer {
+class Client extends ConnectingPeer {
   #requests;
   #options;
   /** Whether `error` events of streams carry bare values and codes. */
@@ -34,7 +34,6 @@ class Client extends Peer {
   #schemas;
   #protocol;
   #takeStream;
-  #brokers;
   /** The service of the last request, which need not be checked again. @type {string | undefined} */
   #service;
 
@@ -49,7 +48,6 @@ class Client extends Peer {
     const { brokers, conf: native } = brokersOf(endpoints, rest);
     const requests = new Requests(brokers);
     super(ClientCore, native, requests, shownConf('client', checked), brokers);
-    this.#brokers = brokers;
     this.#requests = requests;
     this.#maxMessageSize = rest.maxMessageSize;
     this.#protocol = rest.protocol;
@@ -57,16 +55,6 @@ class Client extends Peer {
     this.#options = new OptionsReader(timeout, rest.protocol);
     this.#bare = errorValues;
     this.#schemas = schemas;
-  }
-
-  /** The endpoints of its brokers. @returns {readonly string[]} */
-  get endpoints() {
-    return this.#brokers.endpoints;
-  }
-
-  /** @param {string | readonly string[]} endpoint */
-  setEndpoints(endpoint) {
-    this.#brokers.set(endpoint);
   }
 
   /**
@@ -142,7 +130,7 @@ class Client extends Peer {
 
   /** @param {any} [options] */
   watchServices(options) {
-    if (this.#brokers.only === undefined) {
+    if (this.#requests.endpoint === undefined) {
       throw new TypeError('watchServices() requires a client of one broker');
     }
     return directory.watch(this, directory.checkWatch(options));
@@ -230,7 +218,7 @@ class Client extends Peer {
     const message = {
       service,
       client: this.name,
-      broker: this.#brokers.only,
+      broker: this.#requests.endpoint,
       size,
       ...terms,
       partials: 0,

@@ -1,22 +1,24 @@
 'use strict';
 
 const { performance } = require('node:perf_hooks');
-const { OmdpError, RemoteError, throwLater } = require('./errors');
+const { DeliveryOptions } = require('./delivery-options');
+const { DeliveryTraces } = require('./delivery-traces');
+const { OmdpError } = require('./errors');
+const { Handlers } = require('./handlers');
 const { Kind, LeftShift, WorkerOp } = require('./load');
 const { Meter } = require('./meter');
-const { Reply, cancel, cancelled, credit, fail, handlerBegan, handlerEnded, limit } = require('./reply');
+const { Reply, cancel, cancelled, credit, limit } = require('./reply');
 const { RequestData, close: closeData, end: endData, push: pushData } = require('./request-data');
 const { RunningLimit } = require('./running-limit');
 const { badRequest, parse } = require('./schema');
 const { Scope } = require('./scope');
 const { Table } = require('./table');
-const { begin, finish: finishTrace, handlings: channel, isTraced, sizeOf } = require('./tracing');
-const { LargeJson, LongString, bodyValue } = require('./values');
+const { handlings: channel, isTraced } = require('./tracing');
+const { LargeJson, bodyValue } = require('./values');
 
 /** @import { Blob, Take } from './inbox' */
 /** @import { Link, State } from './peer' */
 /** @import { ServiceSchema } from './schema' */
-/** @import { Message } from './tracing' */
 /** @import { Body } from './values' */
 
 /** The kinds of records from the native side. */
@@ -45,12 +47,6 @@ const OP_EXPIRED = WorkerOp.Expired;
 const OP_READ = WorkerOp.Read;
 const OP_ENOUGH = WorkerOp.Enough;
 
-/**
- * For requests of a broker that passes no options on; such a broker does not repeat requests either.
- * @type {Readonly<{ attempt: number, deadline?: number }>}
- */
-const NO_OPTIONS = Object.freeze({ attempt: 1 });
-
 /** The client's error for a request whose data are not valid JSON. */
 const BAD_REQUEST = {
   message: 'the request is not valid JSON',
@@ -69,6 +65,8 @@ class Deliveries {
   #running = new Table();
   /** @type {Link} */
   #link = /** @type {any} */ (undefined);
+  /** @type {Handlers} */
+  #calls = /** @type {any} */ (undefined);
   #concurrency;
   #changed = false;
   #paused = false;
@@ -78,22 +76,13 @@ class Deliveries {
   #streams = new Map();
   /** The limit of the handlers' running time, if there is one. @type {RunningLimit | undefined} */
   #limit;
-  /** The messages of deliveries for subscribers of the channels. @type {Map<number, Message>} */
-  #traces = new Map();
+  #traces = new DeliveryTraces();
   #meter = new Meter();
   /** The start times of deliveries that have ended since the clock was read. @type {number[]} */
   #ended = [];
   /** Whether a delivery was handled since the clock was read. */
   #stale = false;
-  /**
-   * Of the last request: the text of its options, service and user, the length of the options, and the
-   * attempt.
-   */
-  #termsText = '';
-  #optionsLength = 0;
-  #attempt = 1;
-  #options = NO_OPTIONS;
-
+  #options = new DeliveryOptions();
   /** The names of the services, and their handlers if handlers were given. */
   #services;
   #handlers;
@@ -118,6 +107,7 @@ class Deliveries {
   /** @param {Link} link */
   attach(link) {
     this.#link = link;
+    this.#calls = new Handlers(link.peer);
   }
 
   get concurrency() {
@@ -199,7 +189,7 @@ class Deliveries {
     for (const reply of this.#running.clear()) {
       this.#cancel(reply, 'W_LOST');
     }
-    for (const id of this.#traces.keys()) this.#finishTrace(id, 'W_LOST');
+    this.#traces.clear('W_LOST');
   }
 
   /**
@@ -221,8 +211,7 @@ class Deliveries {
       const reply = this.#running.get(id);
       if (reply === undefined) return;
       const code = text.slice(at, at + a);
-      const trace = this.#traces.get(id);
-      if (trace !== undefined) trace.cancelled = code;
+      this.#traces.cancelled(id, code);
       this.#closeStream(id, code);
       this.#cancel(reply, code);
     } else if (kind === CREDIT) {
@@ -305,11 +294,7 @@ class Deliveries {
   /** @param {number} id @param {Body} body @param {number} cost */
   partial(id, body, cost) {
     this.#meter.partials += 1;
-    const trace = this.#traces.size === 0 ? undefined : this.#traces.get(id);
-    if (trace !== undefined) {
-      trace.partials += 1;
-      trace.replySize += sizeOf(body);
-    }
+    if (this.#traces.size > 0) this.#traces.partial(id, body);
     this.#link.outbox.putUrgent(OP_PARTIAL, id, body, cost);
   }
 
@@ -365,7 +350,7 @@ class Deliveries {
     this.#link.outbox.put(op, id, body);
     this.#link.roomy();
     if (this.#running.size === 0) this.#link.refresh();
-    if (this.#traces.size > 0 && this.#traces.has(id)) this.#replied(id, op, body);
+    if (this.#traces.size > 0) this.#traces.replied(id, op, body);
   }
 
   /** Ends a delivery whose handler has exceeded the time limit; its place becomes free. @param {number} id */
@@ -376,29 +361,9 @@ class Deliveries {
     this.#link.outbox.put(OP_EXPIRED, id, '');
     this.#link.roomy();
     if (this.#running.size === 0) this.#link.refresh();
-    if (this.#traces.has(id)) this.#finishTrace(id, 'W_TIMEOUT');
+    this.#traces.finish(id, 'W_TIMEOUT');
     this.#closeStream(id, 'W_TIMEOUT');
     this.#cancel(reply, 'W_TIMEOUT');
-  }
-
-  /** @param {number} id @param {number} op @param {Body} body */
-  #replied(id, op, body) {
-    const trace = /** @type {Message} */ (this.#traces.get(id));
-    trace.replySize += sizeOf(body);
-    if (trace.cancelled !== undefined) this.#finishTrace(id, trace.cancelled);
-    else if (op === OP_REJECT) this.#finishTrace(id, 'W_REJECTED');
-    else if (op === OP_ERROR) this.#finishTrace(id, undefined, valueIn(body));
-    else this.#finishTrace(id);
-  }
-
-  /** @param {number} id @param {string} [code] @param {unknown} [value] the value of the reply */
-  #finishTrace(id, code, value) {
-    const trace = /** @type {Message} */ (this.#traces.get(id));
-    this.#traces.delete(id);
-    if (code !== undefined) trace.error ??= new OmdpError(code);
-    else if (value !== undefined) trace.error ??= new RemoteError(value);
-    if (trace.error !== undefined) trace.code = trace.error.code;
-    finishTrace(channel, trace);
   }
 
   /**
@@ -423,7 +388,7 @@ class Deliveries {
     this.#limit?.begin(id);
     if (blob === null) {
       reply.error(TOO_LARGE);
-      this.#report(new OmdpError('C_TOO_LARGE'));
+      this.#calls.report(new OmdpError('C_TOO_LARGE'));
       return;
     }
     let data;
@@ -431,7 +396,7 @@ class Deliveries {
     try {
       if (n >= STREAM && n % SERVICE >= STREAM) data = this.#openStream(id, scope);
       else data = bodyValue(blob, text, at, a);
-      options = this.#readOptions(text, at + a, b, c, attempt);
+      options = this.#options.read(text, at + a, b, c, attempt);
       // A broker that does not support deadlines passes on the time that was left when the request was made.
       if (n >= LEFT) limit(reply, performance.now() + Math.floor(n / LEFT) - 1);
       else if (options.deadline !== undefined) limit(reply, performance.now() + options.deadline);
@@ -458,7 +423,8 @@ class Deliveries {
       const size = sizeOfData(blob, text, at, a);
       scope.runInAsyncScope(this.#handleTraced, this, listeners, data, reply, options, id, service, size);
     } else {
-      scope.runInAsyncScope(this.#handle, this, listeners, data, reply, options);
+      const { run } = this.#calls;
+      scope.runInAsyncScope(run, this.#calls, listeners, data, reply, options);
     }
   }
 
@@ -480,122 +446,9 @@ class Deliveries {
    */
   #handleTraced(listeners, data, reply, options, id, service, size) {
     const { name } = this.#link.peer;
-    const { attempt, headers, timeout, user } = options;
-    /** @type {Message} */
-    const message = { service, worker: name, delivery: String(id), attempt, headers, timeout, user, size };
-    Object.assign(message, { partials: 0, replySize: 0, startTime: performance.now() });
-    this.#traces.set(id, message);
-    begin(channel, message, () => this.#handle(listeners, data, reply, options));
+    const handle = () => this.#calls.run(listeners, data, reply, options);
+    this.#traces.begin(id, service, name, options, size, handle);
   }
-
-  /**
-   * @param {Function[]} listeners
-   * @param {any} data
-   * @param {Reply} reply
-   * @param {any} options
-   */
-  #handle(listeners, data, reply, options) {
-    const { peer } = this.#link;
-    // Not emit(), because the result of each listener is needed. The raw listeners of once() remove
-    // themselves.
-    for (const listener of listeners) {
-      try {
-        const result = listener.call(peer, data, reply, options);
-        if (typeof result?.then === 'function') this.#await(result, reply);
-      } catch (error) {
-        this.#handlerFailed(reply, error);
-      }
-    }
-  }
-
-  /** @param {PromiseLike<unknown>} result @param {Reply} reply */
-  #await(result, reply) {
-    handlerBegan(reply);
-    result.then(
-      () => handlerEnded(reply),
-      (error) => {
-        // An error because of the cancellation is no failure of the handler.
-        const told = cancelled(reply) && error instanceof OmdpError;
-        if (!told) this.#handlerFailed(reply, error);
-        handlerEnded(reply);
-      },
-    );
-  }
-
-  /** @param {Reply} reply @param {unknown} error */
-  #handlerFailed(reply, error) {
-    fail(reply, error);
-    this.#report(error);
-  }
-
-  /** @param {unknown} error */
-  #report(error) {
-    const { peer } = this.#link;
-    if (peer.listenerCount('error') === 0) return;
-    try {
-      peer.emit('error', error);
-    } catch (thrown) {
-      throwLater(thrown);
-    }
-  }
-
-  /**
-   * Requests of one client mostly have equal options. These are parsed once, and frozen because all handlers
-   * get the same object.
-   * @param {string} text
-   * @param {number} from the start of the options' JSON, which is empty if the broker does not pass options
-   * on
-   * @param {number} b length of the options
-   * @param {number} c length of the service and the user
-   * @param {number} attempt
-   */
-  #readOptions(text, from, b, c, attempt) {
-    const length = b + c;
-    if (length === 0 && attempt === 1) return NO_OPTIONS;
-    if (
-      length !== this.#termsText.length ||
-      attempt !== this.#attempt ||
-      b !== this.#optionsLength ||
-      !text.startsWith(this.#termsText, from)
-    ) {
-      const terms = text.slice(from, from + length);
-      this.#options = deepFreeze(parseOptions(terms.slice(0, b), terms.slice(b), attempt));
-      this.#termsText = terms;
-      this.#optionsLength = b;
-      this.#attempt = attempt;
-    }
-    return this.#options;
-  }
-}
-
-/** Precedes and follows the requested name, if it is present. */
-const SERVICE_MARK = '\x01';
-
-/**
- * The attempt, the requested name and the user are those that the broker gives; a client's statements about
- * them are dropped.
- * @param {string} json the client's options
- * @param {string} said the broker's statements: the requested name between two marks, if it differs from the
- * worker's service; then the user and, behind a NUL, its metadata as JSON, if a user is known
- * @param {number} attempt
- * @returns {any}
- */
-function parseOptions(json, said, attempt) {
-  const options = json === '' ? {} : JSON.parse(json);
-  const usable = typeof options === 'object' && options !== null && !Array.isArray(options);
-  const { user: _, userMetadata: __, service: ___, ...rest } = usable ? options : {};
-  rest.attempt = attempt;
-  let user = said;
-  if (said.startsWith(SERVICE_MARK)) {
-    const end = said.indexOf(SERVICE_MARK, 1);
-    if (end > 1) rest.service = said.slice(1, end);
-    user = said.slice(end + 1);
-  }
-  if (user === '') return rest;
-  const [name, ...metadata] = user.split('\0');
-  rest.user = name;
-  if (metadata.length > 0) rest.userMetadata = JSON.parse(metadata.join('\0'));
-  return rest;
 }
 
 /**
@@ -607,21 +460,6 @@ function parseOptions(json, said, attempt) {
 function sizeOfData(blob, text, at, length) {
   if (blob === undefined) return Buffer.byteLength(text.slice(at, at + length));
   return blob instanceof LargeJson ? Buffer.byteLength(blob.text) : blob.length;
-}
-
-/** Decodes a body. @param {Body} body @returns {unknown} */
-function valueIn(body) {
-  if (typeof body === 'string') return JSON.parse(body);
-  return body instanceof LongString ? body.text : body;
-}
-
-/** @param {any} value @returns {any} */
-function deepFreeze(value) {
-  if (typeof value === 'object' && value !== null) {
-    Object.freeze(value);
-    for (const key of Object.keys(value)) deepFreeze(value[key]);
-  }
-  return value;
 }
 
 exports.Deliveries = Deliveries;

@@ -25,7 +25,7 @@ const { checkBalance, checkPolicies, checkRate } = require('./policies');
 const { checkSchema, checkSchemas } = require('./schema');
 
 /** @import { Check } from './checks' */
-/** @import { Option, Role } from './option-table' */
+/** @import { Option, Role } from './option-table/option' */
 
 const MAX_SERVICE_BYTES = 255;
 const MAX_NAME_BYTES = 255;

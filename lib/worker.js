@@ -2,14 +2,13 @@
 
 const { WorkerCore } = require('./load');
 const { brokersOf } = require('./brokers');
+const { ConnectingPeer } = require('./connecting-peer');
 const { Deliveries } = require('./deliveries');
 const { checkBrokers, checkConcurrency, checkConf, checkServices, shownConf } = require('./options');
-const { Peer } = require('./peer');
 const { schemasOf } = require('./schema');
 
 /** Handles the requests of one or several services. */
-class Worker extends Peer {
-  #brokers;
+class Worker extends ConnectingPeer {
   #deliveries;
   #services;
   #protocol;
@@ -42,20 +41,9 @@ class Worker extends Peer {
       shownConf('worker', checked),
       brokers,
     );
-    this.#brokers = brokers;
     this.#deliveries = deliveries;
     this.#services = services;
     this.#protocol = checked.protocol;
-  }
-
-  /** The endpoints of its brokers. @returns {readonly string[]} */
-  get endpoints() {
-    return this.#brokers.endpoints;
-  }
-
-  /** @param {string | readonly string[]} endpoint */
-  setEndpoints(endpoint) {
-    this.#brokers.set(endpoint);
   }
 
   get service() {

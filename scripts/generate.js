@@ -1,15 +1,15 @@
 'use strict';
 // `npm run generate`: writes generated parts of documents and types, between marks with their names: the
-// options of lib/option-table.js into docs/api.md and docs/cli.md, the error codes of the native side into
+// options of lib/option-table into docs/api.md and docs/cli.md, the error codes of the native side into
 // index.d.ts. With `--check` it writes nothing and fails if a part is outdated; the tests use this.
 const fs = require('node:fs');
 const path = require('node:path');
 const { shownFor } = require('../lib/cli/options.js');
 const { codes } = require('../lib/load.js');
-const { OPTIONS, optionsOf, rangeOf } = require('../lib/option-table.js');
+const { OPTIONS, optionsOf, rangeOf } = require('../lib/option-table');
 const { root } = require('./platforms.js');
 
-/** @typedef {import('../lib/option-table.js').Option} Option */
+/** @typedef {import('../lib/option-table/option.js').Option} Option */
 
 /** @param {Option} option */
 function textOf(option) {
@@ -41,7 +41,7 @@ function securityTable(options) {
   return `| option | of | |\n|---|---|---|\n${rows.join('')}`;
 }
 
-/** @param {import('../lib/option-table.js').Role} role */
+/** @param {import('../lib/option-table/option.js').Role} role */
 function flagTable(role) {
   const rows = shownFor(role).map(
     ({ option, flag, variable }) => `| ${flag} | ${variable} | ${defaultOf(option)} | ${option.help} |\n`,
@@ -49,7 +49,7 @@ function flagTable(role) {
   return `| option | variable | default | |\n|---|---|---|---|\n${rows.join('')}`;
 }
 
-/** @param {import('../lib/option-table.js').Role} role */
+/** @param {import('../lib/option-table/option.js').Role} role */
 function ownOf(role) {
   return optionsOf(role).filter(({ group, of }) => group === undefined && of.length < 3);
 }

@@ -6,7 +6,7 @@ const { Usage } = require('./failure');
 const { kebab, variable } = require('./names');
 const { readSecret } = require('./secrets');
 
-/** @import { Option, Role } from '../option-table' */
+/** @import { Option, Role } from '../option-table/option' */
 /** @import { Option as Setting, Options as Settings } from './settings' */
 
 /** The type of setting for each type of option. @type {Partial<Record<Option['type'], Setting['type']>>} */

@@ -1,0 +1,70 @@
+'use strict';
+
+const { OmdpError, throwLater } = require('./errors');
+const { cancelled, fail, handlerBegan, handlerEnded } = require('./reply');
+
+/** @import { Peer } from './peer' */
+/** @import { Reply } from './reply' */
+
+/** Calls the handlers of a worker, and takes care of their errors. */
+class Handlers {
+  #peer;
+
+  /** @param {Peer} peer the worker */
+  constructor(peer) {
+    this.#peer = peer;
+  }
+
+  /**
+   * @param {Function[]} listeners
+   * @param {any} data
+   * @param {Reply} reply
+   * @param {any} options
+   */
+  run(listeners, data, reply, options) {
+    const peer = this.#peer;
+    // Not emit(), because the result of each listener is needed. The raw listeners of once() remove
+    // themselves.
+    for (const listener of listeners) {
+      try {
+        const result = listener.call(peer, data, reply, options);
+        if (typeof result?.then === 'function') this.#await(result, reply);
+      } catch (error) {
+        this.#handlerFailed(reply, error);
+      }
+    }
+  }
+
+  /** @param {PromiseLike<unknown>} result @param {Reply} reply */
+  #await(result, reply) {
+    handlerBegan(reply);
+    result.then(
+      () => handlerEnded(reply),
+      (error) => {
+        // An error because of the cancellation is no failure of the handler.
+        const told = cancelled(reply) && error instanceof OmdpError;
+        if (!told) this.#handlerFailed(reply, error);
+        handlerEnded(reply);
+      },
+    );
+  }
+
+  /** @param {Reply} reply @param {unknown} error */
+  #handlerFailed(reply, error) {
+    fail(reply, error);
+    this.report(error);
+  }
+
+  /** @param {unknown} error */
+  report(error) {
+    const peer = this.#peer;
+    if (peer.listenerCount('error') === 0) return;
+    try {
+      peer.emit('error', error);
+    } catch (thrown) {
+      throwLater(thrown);
+    }
+  }
+}
+
+exports.Handlers = Handlers;

@@ -1,0 +1,128 @@
+'use strict';
+
+const { MAX_MS } = require('./option');
+
+/** @import { Option } from './option' */
+
+/** Options of a request and of `stop()`. @type {readonly Option[]} */
+const CALL_OPTIONS = [
+  {
+    name: 'timeout',
+    of: ['request'],
+    type: 'number',
+    min: 1,
+    max: MAX_MS,
+    off: 'none',
+    unit: 'ms',
+    default: "the client's",
+    help: 'how long to wait without any sign of the reply',
+    more: 'Each partial restarts it. 0 is the default',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'deadline',
+    of: ['request'],
+    type: 'number',
+    min: 0,
+    max: MAX_MS,
+    unit: 'ms',
+    default: 'none',
+    help: 'the maximum total duration of the request',
+    more: '`Infinity` means none. The `reply` of a handler may be given instead. See [client.md](client.md#timeouts)',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'signal',
+    of: ['request'],
+    type: 'signal',
+    help: 'an AbortSignal; when it aborts, the request ends with C_ABORTED',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'headers',
+    of: ['request'],
+    type: 'headers',
+    help: 'a plain object of strings, finite numbers and booleans, for the handler',
+    more: 'The handler gets them as `opts.headers`',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'priority',
+    of: ['request'],
+    type: 'integer',
+    min: 0,
+    max: 9,
+    value: 0,
+    help: 'the priority, where 9 precedes 0',
+    more: 'See [services.md](services.md#priorities)',
+  },
+  {
+    name: 'worker',
+    of: ['request'],
+    type: 'name',
+    max: 255,
+    help: 'the name of the only worker that may get the request',
+    more: 'See [services.md](services.md#one-worker)',
+    flag: { metavar: 'NAME' },
+  },
+  {
+    name: 'key',
+    of: ['request'],
+    type: 'name',
+    max: 255,
+    help: 'a routing key: requests with the same key go to one worker',
+    more: 'See [services.md](services.md#keys)',
+    flag: { metavar: 'KEY' },
+  },
+  {
+    name: 'retry',
+    of: ['request'],
+    type: 'integer',
+    min: 0,
+    // A limit for requests that crash their workers.
+    max: 255,
+    value: 0,
+    help: 'how often the request may start again after the loss of its worker',
+    more: 'Or a policy, `{ attempts, on, delay, factor, maxDelay, jitter }`. See [client.md](client.md#retries)',
+  },
+  {
+    name: 'failFast',
+    of: ['request'],
+    type: 'boolean',
+    value: false,
+    help: 'end with W_NONE when no worker offers the service, instead of waiting for one',
+  },
+  {
+    name: 'timeout',
+    of: ['stop'],
+    type: 'number',
+    min: 0,
+    max: MAX_MS,
+    off: 'no limit',
+    unit: 'ms',
+    value: -1,
+    help: 'how long to wait for running requests',
+    more: 'For the running handlers of a worker, the requests that run at the workers of a broker, or the drain of a client. The default of a broker is 0',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'drain',
+    of: ['stop'],
+    type: 'boolean',
+    value: false,
+    help: 'whether a client waits for its outstanding requests',
+    more: 'It accepts no new ones meanwhile',
+    flag: { only: 'none' },
+  },
+  {
+    name: 'discard',
+    of: ['stop'],
+    type: 'boolean',
+    value: false,
+    help: 'whether a broker ends every request with B_LOST instead of leaving it to the next broker',
+    more: 'A worker and a client ignore it',
+    flag: { only: 'none' },
+  },
+];
+
+exports.CALL_OPTIONS = CALL_OPTIONS;

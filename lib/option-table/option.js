@@ -1,0 +1,59 @@
+'use strict';
+// What an entry of the table of options has, and what several entries share.
+
+/** @typedef {'broker' | 'worker' | 'client' | 'request' | 'stop'} Role `request` and `stop` are options of a call */
+
+/**
+ * @typedef {object} Option
+ * @property {string} name
+ * @property {readonly Role[]} of
+ * @property {'number' | 'integer' | 'boolean' | 'name' | 'protocol' | 'protocols' | 'key' | 'text' | 'rules' | 'signal' |
+ *   'schema' | 'schemas' | 'headers' | 'words' | 'json' | 'discover' | 'function' | 'version' | 'versions' | 'balance' | 'rate' | 'policies' | 'retry' | 'user' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which counts as missing
+ * @property {number} [min] of numbers
+ * @property {number} [max] of numbers; 2^53 - 1 if missing
+ * @property {string} [off] of numbers: the meaning of -1, if it is permitted
+ * @property {string} [auto] of numbers: the meaning of `'auto'`, if it is permitted; -1 in native code
+ * @property {'ms' | 'µs' | 'bytes'} [unit]
+ * @property {unknown} [value] the default
+ * @property {string} [default] the description of a default that is not a fixed value
+ * @property {string} help one line, plain text
+ * @property {string} [more] further text for docs/api.md, in Markdown
+ * @property {'security'} [group] a separate table in docs/api.md
+ * @property {Flag} [flag] settings of its command-line flag, whose name is the option's in kebab case
+ */
+
+/**
+ * - `none`: no flag, variable or key in a config file.
+ * - `secret`: no flag, because the arguments of a process are visible; a variable, and a flag for a file.
+ * - `file`: only in a config file.
+ * - `octal`: written in the notation of `chmod` on the command line and in a file, such as `660`.
+ * @typedef {{ short?: string, metavar?: string, octal?: boolean, only?: 'none' | 'secret' | 'file' }} Flag
+ */
+
+/** The longest delay of a timer of Node.js or of the native side, about 24.8 days. */
+const MAX_MS = 2147483647;
+
+/** The dialects; the first is the default of workers and clients. */
+const PROTOCOLS = ['omdp', 'mdp/0.1', 'mdp/0.2', 'mdp/0.2-majortomo', 'pigato'];
+
+const WHAT_MDP_LACKS = '[mdp.md](mdp.md#worker-and-client-at-a-standard-broker) lists what MDP lacks';
+
+/** @type {readonly Role[]} */
+const PEERS = ['broker', 'worker', 'client'];
+
+/**
+ * The range of a number, as messages and documents describe it.
+ * @param {Option} option
+ * @returns {string}
+ */
+function rangeOf({ min = 0, max, off, auto }) {
+  const range = max === undefined ? `${min} and up` : `${min} to ${max}`;
+  if (auto !== undefined) return `${range}, or 'auto' for ${auto}`;
+  return off === undefined ? range : `${range}, or -1 for ${off}`;
+}
+
+exports.MAX_MS = MAX_MS;
+exports.PEERS = PEERS;
+exports.PROTOCOLS = PROTOCOLS;
+exports.WHAT_MDP_LACKS = WHAT_MDP_LACKS;
+exports.rangeOf = rangeOf;
