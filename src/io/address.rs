@@ -96,6 +96,11 @@ impl Address {
             .map_or_else(|error| Some(Err(error)), |first| first.map(Ok))
     }
 
+    /// Whether both ends are on this machine.
+    pub fn is_local(&self) -> bool {
+        matches!(self.kind, Kind::Path(_) | Kind::Abstract | Kind::Inproc)
+    }
+
     /// Whether the host is an IPv6 address, which libzmq refuses without an option.
     pub(super) fn is_ipv6(&self) -> bool {
         self.kind == Kind::Tcp && self.text.starts_with("tcp://[")
@@ -202,6 +207,9 @@ mod tests {
         ] {
             assert_eq!(name(other), None, "{other}");
         }
+        let is_local = |text| Address::new(text).is_local();
+        assert!(is_local("inproc://x") && is_local("ipc://x") && is_local("ipc://@x"));
+        assert!(!is_local("tcp://127.0.0.1:1") && !is_local("tcp://a.example:1"));
         assert!(Address::new("inproc://x").is_inproc());
         assert!(!Address::new("ipc://inproc:").is_inproc());
         assert!(Address::new("tcp://[::1]:1").is_ipv6());

@@ -22,7 +22,7 @@ use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
 use super::{Address, CommandSink, Error, Message, NoticeQueue, clock};
 use crate::proto::Time;
 use crate::proto::broker::turns::Turns;
-use crate::proto::broker::{Broker, BrokerConfig, Principal, Refusals, Told};
+use crate::proto::broker::{Broker, BrokerConfig, BrokerStats, Principal, Refusals, Told};
 use crate::proto::names::Names;
 use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -99,7 +99,7 @@ pub enum Notice {
     /// An event of the machine.
     Event(Told),
     /// The snapshot requested with this id, as JSON.
-    Stats(u64, String),
+    Stats(u64, Box<BrokerStats>),
     /// A notice of the authenticator.
     Authenticator(AuthNotice),
     /// A notice about a connection, and the number of suppressed ones before it.

@@ -4,9 +4,10 @@ use super::crossing::{DRAIN_FIELDS, DRAIN_HEADER, Flag, Kind, LeftShift};
 use super::long;
 use crate::io::{Message, Taken};
 use crate::proto::flow;
-use crate::wire::{Body, Encoding};
+use crate::wire::{Body, Encoding, json};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString, sys};
+use serde::Serialize;
 use std::ptr;
 
 const FIELDS: usize = DRAIN_FIELDS as usize;
@@ -102,9 +103,9 @@ impl<'a> BatchWriter<'a> {
     }
 
     /// Appends an event: its name and an object.
-    pub(super) fn event(&mut self, name: &str, payload: &serde_json::Value) {
+    pub(super) fn event(&mut self, name: &str, payload: &impl Serialize) {
         let name = self.word(name);
-        let (payload, flag) = self.extra(payload.to_string().as_bytes());
+        let (payload, flag) = self.extra(&json::bytes_of(payload));
         self.put(Kind::Event as u32 | flag, 0, [name, payload, 0], 0.0);
     }
 

@@ -13,11 +13,10 @@ use crate::io::zap::{Authenticator, Verdict};
 use crate::io::{Address, ConnectionLimits, Message};
 use crate::proto::broker::{BrokerConfig, HeldLimits, Limits, Policies, Policy, Refusals};
 use crate::proto::{Broker, Time};
-use crate::wire::{Balance, Dialect, Rate};
+use crate::wire::{Balance, Dialect, Rate, json};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
-use serde_json::json;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -298,7 +297,7 @@ impl BrokerCore {
     /// reconnects at once.
     fn reconnect_grace(&self) -> Duration {
         let grace = Duration::from_millis(self.conf.reconnect_grace as u64);
-        let is_local = |endpoint: &String| !endpoint.starts_with("tcp:");
+        let is_local = |endpoint: &String| Address::new(endpoint).is_local();
         match self.conf.endpoints.iter().all(is_local) {
             true => grace.min(LOCAL_GRACE),
             false => grace,
@@ -310,9 +309,8 @@ impl BrokerCore {
     pub fn stats(&self, id: f64) -> Option<String> {
         let asked = self.core.command(Command::Stats(id as u64));
         (!asked).then(|| {
-            Broker::<Message>::new(self.config())
-                .stats(Time::ZERO)
-                .to_string()
+            let stats = Broker::<Message>::new(self.config()).stats(Time::ZERO);
+            json::text_of(&stats)
         })
     }
 
@@ -343,14 +341,14 @@ impl BrokerCore {
         self.core.drain(env, into, |batch, generation, notice| {
             match notice {
                 Notice::Started(bound) => {
-                    batch.json(Kind::Started, generation, &json!(bound).to_string());
+                    batch.json(Kind::Started, generation, &json::text_of(&bound));
                 }
                 Notice::StartFailed(error) => {
                     return core::start_failed(batch, generation, &error);
                 }
                 Notice::Stopped => return core::stopped(batch, generation),
                 Notice::Event(event) => events::report(batch, &event),
-                Notice::Stats(id, stats) => batch.json(Kind::Stats, id, &stats),
+                Notice::Stats(id, stats) => batch.json(Kind::Stats, id, &json::text_of(&stats)),
                 Notice::Authenticator(notice) => events::report_gate(batch, notice),
                 Notice::Connection(notice, missed) => {
                     events::report_connection(batch, notice, missed);

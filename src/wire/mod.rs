@@ -13,6 +13,7 @@ mod bridge;
 mod dialect;
 pub mod ext;
 pub mod hello;
+pub mod json;
 pub mod mdp;
 pub(crate) mod members;
 pub mod omdp;

@@ -99,7 +99,7 @@ impl Driver {
             }
             Some(Some(Command::Discard)) => return ControlFlow::Break(Broker::discard),
             Some(Some(Command::Stats(id))) => {
-                let stats = self.machine.stats(clock::now()).to_string();
+                let stats = Box::new(self.machine.stats(clock::now()));
                 self.queue.push(Notice::Stats(id, stats));
             }
             Some(Some(Command::Rules)) => self.follow_rules(),

@@ -3,10 +3,9 @@
 //! The transport reports the address of a peer after the first message of its connection, and the end of the
 //! connection. The address is remembered for a while after that, for the events that result from the end.
 
+use super::RoutingId;
 use super::stats::text;
-use super::{Broker, RoutingId};
 use crate::proto::table::Table;
-use crate::wire::Frame;
 use foldhash::quality::FixedState;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -85,8 +84,8 @@ impl View<'_> {
     }
 
     /// The address of the peer, if this view contains addresses.
-    pub(super) fn address(&self, id: &[u8]) -> Option<&str> {
-        self.addresses?.of(id).map(|address| &**address)
+    pub(super) fn address(&self, id: &[u8]) -> Option<&Arc<str>> {
+        self.addresses?.of(id)
     }
 
     /// Whether this view contains addresses.
@@ -95,32 +94,31 @@ impl View<'_> {
     }
 }
 
-impl<F: Frame> Broker<F> {
+impl Addresses {
     /// Records the address of a peer's connection, or with `None` the end of the connection.
-    pub fn handle_address(&mut self, peer: &RoutingId, address: Option<&str>) {
+    pub(super) fn handle(&mut self, peer: &RoutingId, address: Option<&str>) {
         match address {
-            Some(address) => self.addresses.set(peer.clone(), address.into()),
-            None => self.addresses.end(peer),
+            Some(address) => self.set(peer.clone(), address.into()),
+            None => self.end(peer),
         }
     }
 
     /// The view of the owner of the broker.
     pub(super) fn whole_view(&self) -> View<'_> {
         View {
-            addresses: Some(&self.addresses),
+            addresses: Some(self),
             alias: None,
         }
     }
+}
 
-    /// The view of a peer that asks by MMI. Without security any peer may ask, and the knowledge of a client's
-    /// identity would suffice to take its place.
-    pub(super) fn peers_view(&self) -> View<'_> {
-        match self.authorizer.is_on() {
-            true => self.whole_view(),
-            false => View {
-                addresses: None,
-                alias: Some(FixedState::with_seed(self.config.seed)),
-            },
+impl View<'static> {
+    /// The view of a peer that is not authenticated. Any peer may ask, and the knowledge of a client's identity would
+    /// suffice to take its place.
+    pub(super) fn of_strangers(seed: u64) -> Self {
+        View {
+            addresses: None,
+            alias: Some(FixedState::with_seed(seed)),
         }
     }
 }

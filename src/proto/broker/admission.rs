@@ -2,6 +2,7 @@
 //! earlier broker. An admitted request is never refused later.
 
 use super::accounts::{OverLimit, REQUEST};
+use super::context::lend;
 use super::incoming::{IncomingRequest, RequestHead};
 use super::keys::{ClientKey, RequestKey, ServiceKey};
 use super::requests::{Content, Deadline, NewRequest, Queued, Routing, State};
@@ -145,7 +146,10 @@ impl<F: Frame> Broker<F> {
         let is_choosy = routing.as_ref().is_some_and(|routing| routing.is_choosy());
         let refused = match self.is_out_of_reach(service, routing.as_deref()) {
             true => Some(Code::NoWorker),
-            false => self.check_admission(now, service, &content, terms, is_choosy),
+            false => {
+                let (gauge, cx) = lend!(self, now, gauge);
+                gauge.check(cx, &self.config, service, &content, terms, is_choosy)
+            }
         };
         if let Some(code) = refused {
             self.refuse(from, head, as_known(code, retried));

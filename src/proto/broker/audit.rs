@@ -11,7 +11,8 @@ use crate::wire::Frame;
 impl<F: Frame> Broker<F> {
     pub(crate) fn audit(&self) {
         self.audit_accounts();
-        self.audit_roster();
+        self.roster
+            .audit(&self.services, &self.workers, &self.clients, &self.requests);
         let requests = self.requests.keys();
         let workers = self.workers.keys();
         let clients = self.clients.keys();

@@ -27,7 +27,7 @@ impl<F: Frame> Broker<F> {
     pub(super) fn over_limit(&mut self, now: Time, from: &[u8], over: OverLimit) {
         self.counters.over_limit += 1;
         if self.gauge.pulse.beats(now) {
-            self.events.push(BrokerEvent::LimitReached {
+            self.out.tell(BrokerEvent::LimitReached {
                 peer: from.into(),
                 user: self.authorizer.user().unwrap_or_default().into(),
                 scope: over.scope.as_str(),

@@ -4,13 +4,13 @@
 use super::Broker;
 use super::BrokerEvent;
 use super::access::Principal;
-use super::entries::{Called, ServiceEntry, WorkerEntry, list_of};
+use super::entries::{AboutEntry, Directory, EventsEntry, Identities, InstanceEntry, ServiceEntry};
 use super::services::Service;
-use super::stats::{ms, text};
+use super::stats::{WorkerId, WorkerStats, ms, text};
 use super::workers::Worker;
 use crate::proto::Time;
 use crate::wire::Frame;
-use serde_json::{Map, Value, json};
+use crate::wire::json::{Text, bytes_of, list_of};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -64,14 +64,15 @@ impl<F: Frame> Broker<F> {
         }
         let entries = services.iter().zip(sums);
         list_of(entries.map(|((_, service), sums)| ServiceEntry {
-            now,
-            name: &service.name,
-            meter: &service.meter,
-            workers: service.workers,
+            errors: service.meter.errors(),
+            last_error: service.meter.last_error(now, viewer.is_none()),
+            name: Text(&service.name),
             queued: service.queue.waiting().requests,
+            requests: service.meter.requests,
             running: sums.running,
-            since: sums.since,
-            values: viewer.is_none(),
+            since: sums.since.map(|since| ms(now - since)),
+            time: service.meter.times(),
+            workers: service.workers,
         }))
     }
 
@@ -86,19 +87,12 @@ impl<F: Frame> Broker<F> {
         let seen = workers.filter(|worker| self.sees_worker(viewer, worker));
         let view = self.peers_view();
         let page = seen.skip(page.saturating_mul(PAGE)).take(PAGE);
-        list_of(page.map(|worker| WorkerEntry {
-            called: match self.has_rules() {
-                true => Called::Id(&worker.id),
-                false => Called::Number(worker.number),
-            },
-            service: &self.services.get(worker.service).name,
-            dialect: worker.dialect.as_str(),
-            address: view.address(&worker.id),
-            running: worker.running.len(),
-            ended: worker.ended,
-            failed: worker.failed,
-            since: ms(now - worker.since),
-            silent: ms(now - worker.last_heard),
+        list_of(page.map(|worker| WorkerStats {
+            id: Some(match self.has_rules() {
+                true => WorkerId::Name(Text(worker.id.clone())),
+                false => WorkerId::Number(worker.number),
+            }),
+            ..self.worker_stats(now, &view, worker)
         }))
     }
 
@@ -109,33 +103,30 @@ impl<F: Frame> Broker<F> {
         page: usize,
         service: &[u8],
         viewer: Option<&Arc<Principal>>,
-    ) -> Value {
+    ) -> Vec<u8> {
         if !self.may_see(viewer, service) {
-            return json!([]);
+            return b"[]".to_vec();
         }
         let workers = self.workers.iter();
         let seen = workers.filter(|worker| *self.services.name(worker.service) == *service);
         let view = self.peers_view();
-        let entry = |worker: &Worker| {
-            let mut entry = self.worker_entry(now, &view, worker);
-            entry["name"] = text(&worker.id).into();
-            if let Some(about) = &worker.about {
-                entry["description"] = about.description.as_str().into();
-                entry["metadata"] = serde_json::from_str(&about.metadata).unwrap_or_default();
-            }
-            entry
-        };
         let page = seen.skip(page.saturating_mul(LARGE_PAGE)).take(LARGE_PAGE);
-        page.map(entry).collect()
+        list_of(page.map(|worker| InstanceEntry {
+            worker: self.named_worker_stats(now, &view, worker),
+            about: worker.about.as_ref().map(|about| AboutEntry {
+                description: &about.description,
+                metadata: serde_json::from_str(&about.metadata).unwrap_or_default(),
+            }),
+        }))
     }
 
-    /// All services with their workers, and the number of the latest event that this state includes.
-    pub(super) fn list_directory(&self, viewer: Option<&Arc<Principal>>) -> Value {
-        json!({
-            "broker": self.config.session,
-            "last": self.journal.last(),
-            "services": self.identities(None, viewer),
-        })
+    /// All services with their workers.
+    pub(super) fn directory(&self, viewer: Option<&Arc<Principal>>) -> Directory<'_> {
+        Directory {
+            broker: &self.config.session,
+            last: self.journal.last(),
+            services: self.identities(None, viewer),
+        }
     }
 
     /// The directory in the form of PIGATO: all services with their workers, or the workers of one service.
@@ -143,19 +134,15 @@ impl<F: Frame> Broker<F> {
         &self,
         service: Option<&[u8]>,
         viewer: Option<&Arc<Principal>>,
-    ) -> Value {
-        let mut all = self.identities(service, viewer);
+    ) -> Vec<u8> {
+        let all = self.identities(service, viewer);
         match service {
-            Some(name) => all.remove(&text(name)).unwrap_or_else(|| json!([])),
-            None => all.into(),
+            Some(name) => list_of(all.get(&text(name)).into_iter().flatten()),
+            None => bytes_of(&all),
         }
     }
 
-    fn identities(
-        &self,
-        named: Option<&[u8]>,
-        viewer: Option<&Arc<Principal>>,
-    ) -> Map<String, Value> {
+    fn identities(&self, named: Option<&[u8]>, viewer: Option<&Arc<Principal>>) -> Identities {
         let mut found: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for (at, service) in self.services.iter() {
             let asked = named.is_none_or(|name| *service.name == *name);
@@ -171,14 +158,18 @@ impl<F: Frame> Broker<F> {
         let services = self.services.iter();
         let named = services.filter_map(|(at, service)| {
             let names = found.remove(&at)?;
-            Some((text(&service.name), names.into()))
+            Some((text(&service.name), names))
         });
         named.collect()
     }
 
     /// The events after number `since`. A viewer with restricted rights gets only those of workers of visible
     /// services.
-    pub(super) fn list_events(&self, since: Option<u64>, viewer: Option<&Arc<Principal>>) -> Value {
+    pub(super) fn list_events(
+        &self,
+        since: Option<u64>,
+        viewer: Option<&Arc<Principal>>,
+    ) -> Vec<u8> {
         let sees = |event: &BrokerEvent| match event {
             _ if viewer.is_none() => true,
             BrokerEvent::WorkerReady { service, .. } | BrokerEvent::WorkerGone { service, .. } => {
@@ -186,9 +177,11 @@ impl<F: Frame> Broker<F> {
             }
             _ => false,
         };
-        let mut events = self.journal.since(since, &self.peers_view(), sees);
-        events["broker"] = self.config.session.as_str().into();
-        events
+        let view = self.peers_view();
+        bytes_of(&EventsEntry {
+            broker: &self.config.session,
+            events: self.journal.since(since, &view, sees),
+        })
     }
 
     fn sees_worker(&self, viewer: Option<&Arc<Principal>>, worker: &Worker) -> bool {

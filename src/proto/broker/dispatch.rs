@@ -49,7 +49,7 @@ impl<F: Frame> Broker<F> {
     /// Sends an assigned request to its worker. Returns false if the worker does not accept it (too large, or a
     /// stream), so that it has ended, or if it is kept back because its client is behind.
     pub(super) fn hand_over(&mut self, now: Time, worker: WorkerKey, request: RequestKey) -> bool {
-        if self.roster.behind > 0 && self.keep_back(worker, request) {
+        if self.roster.keeps_back() && self.keep_back(worker, request) {
             return false;
         }
         self.give(worker, request);

@@ -1,8 +1,9 @@
 //! The end of requests: every request ends here, whether it was admitted or not.
 //! [`Broker::count_end`] is the place for anything that has to happen at each end.
 
+use super::event::EndedRequest;
 use super::incoming::RequestHead;
-use super::keys::{RequestKey, WorkerKey};
+use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::metrics::Times;
 use super::requests::State;
 use super::workers::Owed;
@@ -11,6 +12,7 @@ use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::{ReplyKind, ToWorker};
 use crate::wire::{Body, Dialect, Frame};
+use std::time::Duration;
 
 /// The way in which a request ends.
 #[derive(Debug)]
@@ -23,6 +25,21 @@ pub(super) enum End<F> {
     Cancelled,
     /// A timeout at the client, which has already ended the request there.
     ExpiredAtClient,
+}
+
+impl<F: Frame> End<F> {
+    /// The outcome in the log of requests.
+    fn outcome(&self) -> &'static str {
+        match self {
+            End::Answered(kind, _) if kind.is_error() => {
+                own_code(self).map_or("error", Code::as_str)
+            }
+            End::Answered(..) => "ok",
+            End::Failed(code) => code.as_str(),
+            End::Cancelled => Code::Aborted.as_str(),
+            End::ExpiredAtClient => Code::ClientTimeout.as_str(),
+        }
+    }
 }
 
 impl<F: Frame> Broker<F> {
@@ -177,11 +194,56 @@ impl<F: Frame> Broker<F> {
     fn report_expired(&mut self, key: RequestKey) {
         if let Some(request) = self.requests.get(key) {
             self.counters.expired += 1;
-            self.events.push(BrokerEvent::RequestExpired {
+            self.out.tell(BrokerEvent::RequestExpired {
                 service: (&*self.asked_name(request)).into(),
                 running: !request.is_waiting(),
             });
         }
+    }
+
+    /// Records the end of an admitted request.
+    #[cold]
+    fn log_end(&mut self, key: RequestKey, times: Times, end: &End<F>) {
+        let Some(omitted) = self.request_log.take(times.ended) else {
+            return;
+        };
+        let Some(request) = self.requests.get(key) else {
+            return;
+        };
+        let client = self.clients.get(request.client);
+        let worker = request.worker().and_then(|key| self.workers.get(key));
+        let log = EndedRequest {
+            rid: (&*request.rid).into(),
+            service: (&*self.asked_name(request)).into(),
+            client: client.map_or(Box::default(), |client| (&*client.id).into()),
+            worker: worker.map(|worker| (&*worker.id).into()),
+            attempt: u32::from(request.retried) + 1,
+            queue: times.given.unwrap_or(times.ended) - times.arrived,
+            work: times.given.map(|given| times.ended - given),
+            outcome: end.outcome(),
+            omitted,
+        };
+        self.out.tell(BrokerEvent::RequestEnded(Box::new(log)));
+    }
+
+    /// Records a refused request.
+    #[cold]
+    fn log_refusal(&mut self, client: &[u8], head: &RequestHead<F>, code: Code) {
+        let Some(omitted) = self.request_log.take(self.now) else {
+            return;
+        };
+        let log = EndedRequest {
+            rid: (&*head.rid).into(),
+            service: (&*head.service).into(),
+            client: client.into(),
+            worker: None,
+            attempt: 0,
+            queue: Duration::ZERO,
+            work: None,
+            outcome: code.as_str(),
+            omitted,
+        };
+        self.out.tell(BrokerEvent::RequestEnded(Box::new(log)));
     }
 
     /// Ends a request whose deadline has passed, or sets the timer again if a sign of life has
@@ -205,6 +267,25 @@ impl<F: Frame> Broker<F> {
             return;
         }
         self.end(now, key, End::Failed(Code::ClientTimeout));
+    }
+
+    /// Ends the requests with `failFast` when the last worker of a service has left.
+    pub(super) fn end_fail_fast(&mut self, now: Time, service: ServiceKey) {
+        let entry = self.services.get_mut(service);
+        if entry.workers > 0 || !entry.queue.has_fail_fast() {
+            return;
+        }
+        for key in entry.queue.fail_fast(&self.requests) {
+            let started = self
+                .requests
+                .get(key)
+                .is_some_and(|r| r.retried > 0 || r.uncertain);
+            let code = match started {
+                true => Code::WorkerLost,
+                false => Code::NoWorker,
+            };
+            self.end(now, key, End::Failed(code));
+        }
     }
 
     fn owed(&self, key: RequestKey) -> Option<Owed> {

@@ -1,103 +1,94 @@
-//! Entries of the lists for MMI. They are written directly as JSON, because a list has hundreds of entries and is
-//! created on the broker's thread.
+//! Entries of the lists for MMI.
 
-use super::metrics::Meter;
-use super::stats::ms;
-use crate::proto::Time;
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use std::borrow::Cow;
+use super::metrics::{LastError, Since, Summary};
+use super::stats::{DialectStats, WorkerStats};
+use crate::wire::json::Text;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
 
-/// The JSON of a list.
-pub(super) fn list_of<T: Serialize>(entries: impl IntoIterator<Item = T>) -> Vec<u8> {
-    let mut json = vec![b'['];
-    for entry in entries {
-        if json.len() > 1 {
-            json.push(b',');
-        }
-        // Writing into memory cannot fail.
-        let _ = serde_json::to_writer(&mut json, &entry);
-    }
-    json.push(b']');
-    json
-}
-
-/// Bytes as text, with replacement characters where they are not UTF-8.
-pub(super) struct Text<'a>(pub(super) &'a [u8]);
-
-impl Serialize for Text<'_> {
-    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let text: Cow<'_, str> = String::from_utf8_lossy(self.0);
-        out.serialize_str(&text)
-    }
-}
-
-/// The entry of a service.
+/// The entry of a service in `mmi.services`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ServiceEntry<'a> {
-    pub(super) now: Time,
-    pub(super) name: &'a [u8],
-    pub(super) meter: &'a Meter,
-    pub(super) workers: usize,
+    pub(super) errors: u64,
+    pub(super) last_error: Option<LastError<'a>>,
+    pub(super) name: Text<&'a [u8]>,
     pub(super) queued: usize,
+    pub(super) requests: u64,
     pub(super) running: usize,
-    /// When the earliest of its workers registered.
-    pub(super) since: Option<Time>,
-    /// Whether the latest error value is included.
-    pub(super) values: bool,
+    /// Time since the earliest of its workers registered.
+    pub(super) since: Option<f64>,
+    pub(super) time: Summary,
+    pub(super) workers: usize,
 }
 
-impl Serialize for ServiceEntry<'_> {
-    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let mut map = out.serialize_map(None)?;
-        map.serialize_entry("errors", &self.meter.errors())?;
-        map.serialize_entry("lastError", &self.meter.last_error(self.now, self.values))?;
-        map.serialize_entry("name", &Text(self.name))?;
-        map.serialize_entry("queued", &self.queued)?;
-        map.serialize_entry("requests", &self.meter.requests)?;
-        map.serialize_entry("running", &self.running)?;
-        let since = self.since.map(|since| ms(self.now - since));
-        map.serialize_entry("since", &since)?;
-        map.serialize_entry("time", &self.meter.times())?;
-        map.serialize_entry("workers", &self.workers)?;
-        map.end()
+/// The entry of a worker in `mmi.workers` of one service.
+#[derive(Serialize)]
+pub(super) struct InstanceEntry<'a> {
+    #[serde(flatten)]
+    pub(super) worker: WorkerStats,
+    #[serde(flatten)]
+    pub(super) about: Option<AboutEntry<'a>>,
+}
+
+/// What a worker says about itself.
+#[derive(Serialize)]
+pub(super) struct AboutEntry<'a> {
+    pub(super) description: &'a str,
+    pub(super) metadata: Value,
+}
+
+/// The answer of `mmi.stats`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Totals {
+    pub(super) bad_messages_total: u64,
+    pub(super) clients: usize,
+    pub(super) dialects: BTreeMap<&'static str, DialectTotals>,
+    pub(super) expired_total: u64,
+    pub(super) requests: usize,
+    pub(super) requests_total: u64,
+    pub(super) services: usize,
+    pub(super) slow_peers_total: u64,
+    pub(super) workers: usize,
+}
+
+/// A dialect in the answer of `mmi.stats`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DialectTotals {
+    clients: usize,
+    messages_total: u64,
+    workers: usize,
+}
+
+impl From<DialectStats> for DialectTotals {
+    fn from(stats: DialectStats) -> Self {
+        DialectTotals {
+            workers: stats.workers,
+            clients: stats.clients,
+            messages_total: stats.messages,
+        }
     }
 }
 
-/// The name of a worker in a list.
-pub(super) enum Called<'a> {
-    Id(&'a [u8]),
-    Number(u64),
+/// The answer of `mmi.events`.
+#[derive(Serialize)]
+pub(super) struct EventsEntry<'a> {
+    pub(super) broker: &'a str,
+    #[serde(flatten)]
+    pub(super) events: Since<'a>,
 }
 
-/// The entry of a worker.
-pub(super) struct WorkerEntry<'a> {
-    pub(super) called: Called<'a>,
-    pub(super) service: &'a [u8],
-    pub(super) dialect: &'static str,
-    pub(super) address: Option<&'a str>,
-    pub(super) running: usize,
-    pub(super) ended: u64,
-    pub(super) failed: u64,
-    pub(super) since: f64,
-    pub(super) silent: f64,
-}
+/// Services by name, with the names of their workers.
+pub(super) type Identities = BTreeMap<String, Vec<String>>;
 
-impl Serialize for WorkerEntry<'_> {
-    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let mut map = out.serialize_map(None)?;
-        if let Some(address) = self.address {
-            map.serialize_entry("address", address)?;
-        }
-        map.serialize_entry("dialect", self.dialect)?;
-        map.serialize_entry("ended", &self.ended)?;
-        map.serialize_entry("failed", &self.failed)?;
-        match self.called {
-            Called::Id(id) => map.serialize_entry("id", &Text(id))?,
-            Called::Number(number) => map.serialize_entry("id", &number)?,
-        }
-        map.serialize_entry("running", &self.running)?;
-        map.serialize_entry("service", &Text(self.service))?;
-        map.serialize_entry("silent", &self.silent)?;
-        map.serialize_entry("since", &self.since)?;
-        map.end()
-    }
+/// The answer of `mmi.directory`.
+#[derive(Serialize)]
+pub(super) struct Directory<'a> {
+    pub(super) broker: &'a str,
+    /// The number of the latest event that this state includes.
+    pub(super) last: u64,
+    pub(super) services: Identities,
 }

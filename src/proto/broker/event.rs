@@ -1,9 +1,6 @@
 //! Events for the operator.
 
 use super::access::Action;
-use super::addresses::View;
-use super::stats::text;
-use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -184,22 +181,6 @@ pub struct Told {
     pub address: Option<Arc<str>>,
 }
 
-impl Told {
-    /// The name and the payload of the event for JavaScript; `None` for a question.
-    pub fn describe(&self) -> Option<(&'static str, Value)> {
-        self.describe_to(&View::WHOLE)
-    }
-
-    /// As [`describe`](Self::describe), limited to `view`.
-    pub(super) fn describe_to(&self, view: &View<'_>) -> Option<(&'static str, Value)> {
-        let (name, mut payload) = self.event.describe(view)?;
-        if let Some(address) = self.address.as_deref().filter(|_| view.tells_addresses()) {
-            payload["address"] = address.into();
-        }
-        Some((name, payload))
-    }
-}
-
 impl BrokerEvent {
     /// The peer of the event.
     pub(super) fn peer(&self) -> Option<&[u8]> {
@@ -216,117 +197,5 @@ impl BrokerEvent {
             | BrokerEvent::RequestEnded(_)
             | BrokerEvent::Authorize { .. } => None,
         }
-    }
-
-    /// The name and the payload of the event. Identities and names are bytes; [`text`] shows them as strings.
-    fn describe(&self, view: &View<'_>) -> Option<(&'static str, Value)> {
-        let described = match self {
-            BrokerEvent::WorkerReady { worker, service } => (
-                "workerReady",
-                json!({ "worker": text(worker), "service": text(service) }),
-            ),
-            BrokerEvent::WorkerGone {
-                worker,
-                service,
-                why,
-                lost,
-            } => (
-                "workerGone",
-                json!({
-                    "worker": text(worker),
-                    "service": text(service),
-                    "reason": why.as_str(),
-                    "lost": lost,
-                }),
-            ),
-            BrokerEvent::ClientGone { client, why, lost } => (
-                "clientGone",
-                json!({ "client": view.name(client), "reason": why.as_str(), "lost": lost }),
-            ),
-            BrokerEvent::RequestExpired { service, running } => (
-                "requestExpired",
-                json!({ "service": text(service), "running": running }),
-            ),
-            BrokerEvent::QueueFull {
-                service,
-                requests,
-                bytes,
-                total,
-            } => (
-                "queueFull",
-                json!({
-                    "service": text(service),
-                    "queued": requests,
-                    "queuedBytes": bytes,
-                    "total": total,
-                }),
-            ),
-            BrokerEvent::LimitReached {
-                peer,
-                user,
-                scope,
-                held,
-                limit,
-            } => (
-                "limitReached",
-                json!({
-                    "peer": view.name(peer),
-                    "user": user,
-                    "scope": scope,
-                    "heldBytes": held,
-                    "limit": limit,
-                }),
-            ),
-            BrokerEvent::RequestRejected {
-                service,
-                worker,
-                reason,
-            } => (
-                "requestRejected",
-                json!({
-                    "service": text(service),
-                    "worker": text(worker),
-                    "reason": serde_json::from_str(reason).unwrap_or(Value::from(&**reason)),
-                }),
-            ),
-            BrokerEvent::Denied {
-                peer,
-                user,
-                action,
-                service,
-            } => (
-                "denied",
-                json!({
-                    "peer": view.name(peer),
-                    "user": user,
-                    "action": action.as_str(),
-                    "service": text(service),
-                }),
-            ),
-            BrokerEvent::BadMessage { peer, why } => (
-                "badMessage",
-                json!({ "peer": view.name(peer), "reason": why }),
-            ),
-            BrokerEvent::RequestEnded(ended) => ("requestEnded", ended.describe()),
-            BrokerEvent::Authorize { .. } => return None,
-        };
-        Some(described)
-    }
-}
-
-impl EndedRequest {
-    fn describe(&self) -> Value {
-        let ms = |time: Duration| time.as_micros() as f64 / 1000.0;
-        json!({
-            "rid": text(&self.rid),
-            "service": text(&self.service),
-            "client": text(&self.client),
-            "worker": self.worker.as_deref().map(text),
-            "attempt": self.attempt,
-            "queue": ms(self.queue),
-            "work": self.work.map(ms),
-            "outcome": self.outcome,
-            "omitted": self.omitted,
-        })
     }
 }

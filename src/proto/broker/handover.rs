@@ -134,7 +134,7 @@ impl<F: Frame> Broker<F> {
     fn report_left_worker(&mut self, key: super::keys::WorkerKey) {
         if let Some(worker) = self.workers.get(key) {
             let service = self.services.name(worker.service);
-            self.events.push(BrokerEvent::WorkerGone {
+            self.out.tell(BrokerEvent::WorkerGone {
                 worker: (&*worker.id).into(),
                 service: (&*service).into(),
                 why: Departure::Stop,
@@ -159,7 +159,7 @@ impl<F: Frame> Broker<F> {
                 ];
                 let farewell = farewell.map(Outgoing::Client);
                 let farewell = farewell.map(|message| Transmit::plain(from.into(), message));
-                self.transmits.extend(farewell);
+                self.out.send_all(farewell);
             }
             Ok(Incoming::Worker(WorkerMessage::Ready { .. })) => self.send_away(from),
             Ok(Incoming::MdpWorker(dialect, mdp::WorkerMessage::Ready { .. })) => {
@@ -175,8 +175,7 @@ impl<F: Frame> Broker<F> {
         let mut left = Broker::new(config);
         left.stopping = true;
         left.stopped = true;
-        std::mem::swap(&mut left.transmits, &mut self.transmits);
-        std::mem::swap(&mut left.events, &mut self.events);
+        std::mem::swap(&mut left.out, &mut self.out);
         std::mem::swap(&mut left.counters, &mut self.counters);
         left.authorizer.refusals = self.authorizer.refusals;
         *self = left;

@@ -4,10 +4,10 @@
 //! A request is refused on admission or not at all, so a request that comes back from a worker is
 //! not checked again.
 
-use super::ends::End;
+use super::context::Context;
 use super::keys::ServiceKey;
 use super::requests::Content;
-use super::{Broker, BrokerEvent};
+use super::{BrokerConfig, BrokerEvent};
 use crate::proto::code::Code;
 use crate::proto::{Terms, Time};
 use crate::wire::Frame;
@@ -113,80 +113,68 @@ impl Default for Gauge {
     }
 }
 
-impl<F: Frame> Broker<F> {
+impl Gauge {
     /// The code with which the request must be refused, if any.
-    pub(super) fn check_admission(
+    pub(super) fn check<F: Frame>(
         &mut self,
-        now: Time,
+        cx: &mut Context<'_, F>,
+        config: &BrokerConfig,
         service: ServiceKey,
         content: &Content<F>,
         terms: Terms,
         is_choosy: bool,
     ) -> Option<Code> {
         let size = content.body.bytes.len() as u64;
-        if self.config.max_message.is_some_and(|max| size > max) {
+        if config.max_message.is_some_and(|max| size > max) {
             return Some(Code::RequestTooLarge);
         }
-        let entry = self.services.get_mut(service);
+        let entry = cx.services.get_mut(service);
         if terms.fail_fast && entry.workers == 0 {
             return Some(Code::NoWorker);
         }
         // A worker takes it at once, so it does not wait here.
-        if !is_choosy && entry.can_take(now) {
+        if !is_choosy && entry.can_take(cx.now) {
             entry.full = false;
             return None;
         }
-        let limits = self.config.limits;
+        let limits = config.limits;
         let bytes = content.size();
         let here = entry.queue.waiting();
-        let all = self.requests.waiting;
+        let all = cx.requests.waiting;
         if !here.has_room(bytes, limits.queue, limits.queue_bytes) {
             if !entry.full {
-                entry.full = self.gauge.pulse.beats(now);
+                entry.full = self.pulse.beats(cx.now);
                 let tell = entry.full;
-                self.tell_full(tell, service, here, false);
+                tell_full(cx, tell, service, here, false);
             }
             return Some(Code::QueueFull);
         }
         if !all.has_room(bytes, limits.total, limits.total_bytes) {
-            if !self.gauge.full {
-                self.gauge.full = self.gauge.pulse.beats(now);
-                self.tell_full(self.gauge.full, service, all, true);
+            if !self.full {
+                self.full = self.pulse.beats(cx.now);
+                tell_full(cx, self.full, service, all, true);
             }
             return Some(Code::QueueFull);
         }
         entry.full &= !here.is_half_empty(limits.queue, limits.queue_bytes);
-        self.gauge.full &= !all.is_half_empty(limits.total, limits.total_bytes);
+        self.full &= !all.is_half_empty(limits.total, limits.total_bytes);
         None
     }
+}
 
-    fn tell_full(&mut self, tell: bool, service: ServiceKey, waiting: Waiting, total: bool) {
-        if tell {
-            self.events.push(BrokerEvent::QueueFull {
-                service: (&*self.services.name(service)).into(),
-                requests: waiting.requests,
-                bytes: waiting.bytes,
-                total,
-            });
-        }
-    }
-
-    /// Ends the requests with `failFast` when the last worker of a service has left.
-    pub(super) fn end_fail_fast(&mut self, now: Time, service: ServiceKey) {
-        let entry = self.services.get_mut(service);
-        if entry.workers > 0 || !entry.queue.has_fail_fast() {
-            return;
-        }
-        for key in entry.queue.fail_fast(&self.requests) {
-            let started = self
-                .requests
-                .get(key)
-                .is_some_and(|r| r.retried > 0 || r.uncertain);
-            let code = match started {
-                true => Code::WorkerLost,
-                false => Code::NoWorker,
-            };
-            self.end(now, key, End::Failed(code));
-        }
+fn tell_full<F: Frame>(
+    cx: &mut Context<'_, F>,
+    tell: bool,
+    service: ServiceKey,
+    waiting: Waiting,
+    total: bool,
+) {
+    if tell {
+        cx.out.tell(BrokerEvent::QueueFull {
+            service: (&*cx.services.name(service)).into(),
+            requests: waiting.requests,
+            bytes: waiting.bytes,
+            total,
+        });
     }
 }

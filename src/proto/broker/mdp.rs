@@ -196,7 +196,7 @@ impl<F: Frame> Broker<F> {
     /// Sends DISCONNECT, once, to a worker that is not registered.
     pub(super) fn disconnect(&mut self, from: &[u8], dialect: Mdp) {
         if self.refused.insert(from) {
-            self.transmits.push(Transmit::plain(
+            self.out.send(Transmit::plain(
                 from.into(),
                 Outgoing::MdpWorker(dialect, ToWorker::Disconnect),
             ));
@@ -226,7 +226,7 @@ impl<F: Frame> Broker<F> {
             service: Some(F::from(&*self.asked_name(request))),
             body,
         };
-        self.transmits.push(Transmit::plain(
+        self.out.send(Transmit::plain(
             client.id.clone(),
             Outgoing::MdpClient(dialect, reply),
         ));

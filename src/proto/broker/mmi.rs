@@ -6,11 +6,12 @@
 
 use super::Broker;
 use super::access::Principal;
+use super::entries::Totals;
 use crate::proto::Time;
 use crate::proto::code::Code;
+use crate::wire::json::bytes_of;
 use crate::wire::members::{Scalar, members};
 use crate::wire::{Body, Encoding, Frame};
-use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -170,22 +171,21 @@ impl<F: Frame> Broker<F> {
             viewer,
         } = &query;
         let (viewer, service) = (viewer.as_ref(), service.as_deref());
-        let bytes = |answer: Value| answer.to_string().into_bytes();
         let answer = match list {
             List::Services => self.list_services(now, *page, service, viewer),
             List::Workers => match service {
-                Some(service) => bytes(self.list_instances(now, *page, service, viewer)),
+                Some(service) => self.list_instances(now, *page, service, viewer),
                 None => self.list_workers(now, *page, viewer),
             },
-            List::Clients => bytes(self.client_stats(now, &self.peers_view())),
-            List::Metrics => bytes(self.stats_for(now, &self.peers_view())),
+            List::Clients => bytes_of(&self.client_stats(now, &self.peers_view())),
+            List::Metrics => bytes_of(&self.stats_for(now, &self.peers_view())),
             List::Events => {
                 let known = (*page < usize::MAX).then_some(*page as u64);
-                bytes(self.list_events(known, viewer))
+                self.list_events(known, viewer)
             }
-            List::Stats => bytes(self.list_stats()),
-            List::Directory => bytes(self.list_directory(viewer)),
-            List::Identities => bytes(self.list_identities(service, viewer)),
+            List::Stats => bytes_of(&self.totals()),
+            List::Directory => bytes_of(&self.directory(viewer)),
+            List::Identities => self.list_identities(service, viewer),
         };
         self.count_work(answer.len() / UNIT);
         let of_bytes = FRESH_FOR_A_BYTE * u32::try_from(answer.len()).unwrap_or(u32::MAX);
@@ -203,19 +203,20 @@ impl<F: Frame> Broker<F> {
         self.answers.0.clear();
     }
 
-    fn list_stats(&self) -> Value {
+    fn totals(&self) -> Totals {
         let [requests, workers, clients, services] = self.load();
-        json!({
-            "services": services,
-            "workers": workers,
-            "clients": clients,
-            "requests": requests,
-            "requestsTotal": self.counters.requests,
-            "expiredTotal": self.counters.expired,
-            "badMessagesTotal": self.counters.bad_messages,
-            "slowPeersTotal": self.counters.slow_peers,
-            "dialects": self.dialect_stats("messagesTotal"),
-        })
+        let dialects = self.dialect_stats().into_iter();
+        Totals {
+            services,
+            workers,
+            clients,
+            requests,
+            requests_total: self.counters.requests,
+            expired_total: self.counters.expired,
+            bad_messages_total: self.counters.bad_messages,
+            slow_peers_total: self.counters.slow_peers,
+            dialects: dialects.map(|(name, of)| (name, of.into())).collect(),
+        }
     }
 }
 

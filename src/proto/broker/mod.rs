@@ -45,6 +45,7 @@ mod charges;
 mod claims;
 mod clients;
 mod config;
+mod context;
 mod detached;
 mod directory;
 mod dispatch;
@@ -68,8 +69,11 @@ mod metrics;
 mod mmi;
 mod names;
 mod omdp;
+mod outbox;
 mod pace;
 mod parking;
+mod parts;
+mod payload;
 mod pigato;
 mod places;
 mod recall;
@@ -84,6 +88,7 @@ mod roster;
 mod routing;
 mod running;
 mod services;
+mod snapshot;
 mod stats;
 mod transmit;
 pub mod turns;
@@ -96,7 +101,9 @@ pub use config::BrokerConfig;
 pub use event::{BrokerEvent, Departure, EndedRequest, Told};
 pub use limits::Limits;
 pub use names::{Claim, Role};
+pub use payload::Payload;
 pub use services::{Policies, Policy};
+pub use stats::{BrokerStats, TableStats};
 pub use transmit::{Outgoing, Transmit};
 
 use super::Time;
@@ -112,8 +119,9 @@ use displaced::Displaced;
 use forgotten::Forgotten;
 use incoming::Incoming;
 use keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
-use limits::{Gauge, Pulse};
+use limits::Gauge;
 use mdp::{Parts, Refused};
+use outbox::Outbox;
 use parking::Parking;
 use reply_log::ReplyLogs;
 use requests::Requests;
@@ -144,9 +152,6 @@ enum Timer {
 /// once do not delay messages.
 const MAX_DUE: usize = 1024;
 
-/// Maximum of faults and denials that are reported as events, per second.
-const MAX_FAULTS: u32 = 512;
-
 /// The broker machine. See [`super`] for the contract.
 #[derive(Debug)]
 pub struct Broker<F> {
@@ -166,8 +171,7 @@ pub struct Broker<F> {
     leaving: registration::Leaving,
     logs: ReplyLogs<F>,
     forgotten: Forgotten,
-    transmits: Vec<Transmit<F>>,
-    events: Vec<BrokerEvent>,
+    out: Outbox<F>,
     /// The options that a PIGATO worker sent with the reply that is being passed on.
     reply_opts: Option<F>,
     /// The parts of replies to clients that cannot receive partials.
@@ -184,8 +188,6 @@ pub struct Broker<F> {
     gauge: Gauge,
     /// The time of the call that is being handled.
     now: Time,
-    /// Limits the rate of events about faults and refusals.
-    faults: Pulse,
     authorizer: access::Authorizer<F>,
     settling: fanout::Settling,
     backlogs: backlog::Backlogs,
@@ -215,8 +217,7 @@ impl<F: Frame> Broker<F> {
             leaving: registration::Leaving::default(),
             logs: ReplyLogs::new(),
             forgotten: Forgotten::default(),
-            transmits: Vec::new(),
-            events: Vec::new(),
+            out: Outbox::default(),
             reply_opts: None,
             parts: Table::default(),
             refused: Refused::default(),
@@ -228,7 +229,6 @@ impl<F: Frame> Broker<F> {
             request_log: request_log::RequestLog::new(),
             gauge: Gauge::default(),
             now: Time::ZERO,
-            faults: Pulse::new(MAX_FAULTS),
             authorizer: access::Authorizer::new(),
             settling: fanout::Settling::default(),
             backlogs: backlog::Backlogs::default(),
@@ -318,6 +318,11 @@ impl<F: Frame> Broker<F> {
         self.forget_peer(peer);
     }
 
+    /// Records the address of a peer's connection, or with `None` the end of the connection.
+    pub fn handle_address(&mut self, peer: &RoutingId, address: Option<&str>) {
+        self.addresses.handle(peer, address);
+    }
+
     /// Must be called at [`next_deadline`](Self::next_deadline), after messages that have already arrived, so that a
     /// message in time does not count as silence. If very many deadlines have passed, some may be left; the next
     /// deadline is then already past.
@@ -349,15 +354,18 @@ impl<F: Frame> Broker<F> {
 
     /// Removes and returns the messages to send, in order.
     pub fn drain_transmits(&mut self) -> std::vec::Drain<'_, Transmit<F>> {
-        self.transmits.drain(..)
+        self.out.drain_transmits()
     }
 
     /// Removes and returns the events, in order.
     pub fn drain_events(&mut self) -> std::vec::IntoIter<Told> {
         let Broker {
-            addresses, journal, ..
+            addresses,
+            journal,
+            out,
+            ..
         } = self;
-        let told = self.events.drain(..).map(|event| {
+        let told = out.drain_events().map(|event| {
             let address = event.peer().and_then(|peer| addresses.of(peer)).cloned();
             let told = Told { event, address };
             journal.note(&told);
@@ -386,11 +394,11 @@ impl<F: Frame> Broker<F> {
         self.authorizer.refusals
     }
 
-    /// Counts a fault. At most [`MAX_FAULTS`] a second are reported as events.
+    /// Counts a fault, and reports it if there are not too many.
     fn report_bad(&mut self, from: &[u8], why: &'static str) {
         self.counters.bad_messages += 1;
-        if self.faults.beats(self.now) {
-            self.events.push(BrokerEvent::BadMessage {
+        if self.out.may_tell_fault(self.now) {
+            self.out.tell(BrokerEvent::BadMessage {
                 peer: from.into(),
                 why,
             });

@@ -86,7 +86,6 @@ impl<F: Frame> Broker<F> {
             Role::Worker => Outgoing::Worker(ToWorker::NameTaken { session }),
             Role::Client => Outgoing::Client(ToClient::NameTaken { session }),
         };
-        self.transmits
-            .push(Transmit::plain(connection.into(), message));
+        self.out.send(Transmit::plain(connection.into(), message));
     }
 }

@@ -21,9 +21,10 @@
 //! comes. Requests of clients that do not support parking are never parked, and neither are those that find a worker
 //! in time. [`super::unparking`] asks the clients.
 
+use super::Timer;
+use super::context::Context;
 use super::keys::{ClientKey, RequestKey, ServiceKey};
 use super::requests::{ParkState, State};
-use super::{Broker, Timer};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
@@ -60,10 +61,10 @@ impl Parking {
 /// Ids of requests in a message, by client.
 pub(super) type RidsByClient<F> = BTreeMap<ClientKey, Vec<F>>;
 
-impl<F: Frame> Broker<F> {
+impl Parking {
     /// Schedules the examination of a request that has just begun to wait, if it is still in the queue.
-    pub(super) fn watch(&mut self, now: Time, key: RequestKey) {
-        let Some(request) = self.requests.get_mut(key) else {
+    pub(super) fn watch<F: Frame>(&mut self, cx: &mut Context<'_, F>, key: RequestKey) {
+        let Some(request) = cx.requests.get_mut(key) else {
             return;
         };
         // After an attempt at a lost worker, a waiting request is not known to be unstarted.
@@ -71,162 +72,157 @@ impl<F: Frame> Broker<F> {
         let State::Queued(queued) = &mut request.state else {
             return;
         };
-        let client = self.clients.get(request.client);
+        let client = cx.clients.get(request.client);
         // A parked request is known to wait, whatever happened before.
         let is_open = queued.park() == ParkState::Open;
         if started && is_open || !client.is_some_and(|client| client.parks()) {
             return;
         }
-        queued.since = now;
-        let service = request.service;
-        let token = self.requests.token(key);
-        if self.has_nobody(now, service) {
-            self.parking.fresh.push((now, token));
-            return self.look_at(now);
+        queued.since = cx.now;
+        let service = cx.services.get_mut(request.service);
+        let token = cx.requests.token(key);
+        // The service has no worker and had none recently.
+        if service.workers == 0 && service.depth(cx.now) == 0 {
+            self.fresh.push((cx.now, token));
+            return self.look_at(cx, cx.now);
         }
-        self.stand(now, token);
+        self.stand(cx, token);
     }
 
-    /// Whether the service has no worker and had none recently.
-    fn has_nobody(&mut self, now: Time, service: ServiceKey) -> bool {
-        let service = self.services.get_mut(service);
-        service.workers == 0 && service.depth(now) == 0
-    }
-
-    pub(super) fn stand(&mut self, now: Time, token: u64) {
-        self.parking.line.push_back((now, token));
-        if self.parking.timer.is_none() {
-            self.look_at(now + PARK);
+    pub(super) fn stand<F: Frame>(&mut self, cx: &mut Context<'_, F>, token: u64) {
+        self.line.push_back((cx.now, token));
+        if self.timer.is_none() {
+            self.look_at(cx, cx.now + PARK);
         }
     }
 
     /// Sets the timer, unless it fires earlier anyway.
-    fn look_at(&mut self, at: Time) {
-        if self.parking.timer.is_some_and(|timer| timer.at() <= at) {
-            return;
-        }
-        let later = self.parking.timer.take();
-        self.cancel_timer(later);
-        self.parking.timer = Some(self.deadlines.set(at, Timer::Parking));
-    }
-
-    /// The request, if it has been waiting without a change since then.
-    fn waiting(&self, since: Time, token: u64) -> Option<(RequestKey, ServiceKey)> {
-        let key = self.requests.by_token(token)?;
-        let request = self.requests.get(key)?;
-        match &request.state {
-            State::Queued(queued) if queued.since == since => Some((key, request.service)),
-            _ => None,
+    fn look_at<F: Frame>(&mut self, cx: &mut Context<'_, F>, at: Time) {
+        if self.timer.is_none_or(|timer| timer.at() > at) {
+            cx.reset(&mut self.timer, at, Timer::Parking);
         }
     }
 
-    /// Parks or sets aside the requests that have waited for [`PARK`].
-    pub(super) fn parking_due(&mut self, now: Time) {
-        self.parking.timer = None;
+    /// Parks or sets aside the requests that have waited for [`PARK`]. Returns their services, for dispatch.
+    pub(super) fn due<F: Frame>(&mut self, cx: &mut Context<'_, F>) -> Vec<ServiceKey> {
+        self.timer = None;
         let mut told = RidsByClient::new();
         let mut services: Vec<ServiceKey> = Vec::new();
         let mut known: Vec<ServiceKey> = Vec::new();
         let mut near: HashSet<RequestKey> = HashSet::new();
-        for (since, token) in std::mem::take(&mut self.parking.fresh) {
-            let Some((key, service)) = self.waiting(since, token) else {
+        for (since, token) in std::mem::take(&mut self.fresh) {
+            let Some((key, service)) = waiting(cx, since, token) else {
                 continue;
             };
-            if self.services.get_mut(service).workers > 0 {
-                self.watch(now, key);
-            } else if self.park_one(now, key, false, &mut told) && !services.contains(&service) {
+            if cx.services.get_mut(service).workers > 0 {
+                self.watch(cx, key);
+            } else if self.park_one(cx, key, false, &mut told) && !services.contains(&service) {
                 services.push(service);
             }
         }
-        while let Some(&(since, token)) = self.parking.line.front()
-            && since + PARK <= now
+        while let Some(&(since, token)) = self.line.front()
+            && since + PARK <= cx.now
         {
-            self.parking.line.pop_front();
-            let Some((key, service)) = self.waiting(since, token) else {
+            self.line.pop_front();
+            let Some((key, service)) = waiting(cx, since, token) else {
                 continue;
             };
             if !known.contains(&service) {
                 known.push(service);
-                self.find_near(now, service, &mut near);
+                find_near(cx, service, &mut near);
             }
-            if self.park_one(now, key, near.contains(&key), &mut told)
+            if self.park_one(cx, key, near.contains(&key), &mut told)
                 && !services.contains(&service)
             {
                 services.push(service);
             }
         }
-        if let Some(&(since, _)) = self.parking.line.front() {
-            let at = (since + PARK).max(now + TICK);
-            let old = self.parking.timer.take();
-            self.cancel_timer(old);
-            self.parking.timer = Some(self.deadlines.set(at, Timer::Parking));
+        if let Some(&(since, _)) = self.line.front() {
+            let at = (since + PARK).max(cx.now + TICK);
+            cx.reset(&mut self.timer, at, Timer::Parking);
         }
         for (client, rids) in told {
             rids_to_frames(rids.iter().map(|rid| &**rid), |rids| {
-                self.send_client(client, ToClient::Parked { rids });
+                cx.send_client(client, ToClient::Parked { rids });
             });
         }
-        for service in services {
-            self.dispatch(now, service);
-        }
-    }
-
-    /// Collects the requests whose turn is near. They would be asked for as soon as they were parked.
-    fn find_near(&mut self, now: Time, service: ServiceKey, near: &mut HashSet<RequestKey>) {
-        let entry = self.services.get_mut(service);
-        let depth = entry.depth(now);
-        let mut next = entry.queue.first();
-        for _ in 0..depth {
-            let Some(key) = next else {
-                return;
-            };
-            near.insert(key);
-            next = entry.queue.next(key, &self.requests);
-        }
+        services
     }
 
     /// Handles one request that has waited for [`PARK`]. Returns true if its state has changed.
-    fn park_one(
+    fn park_one<F: Frame>(
         &mut self,
-        now: Time,
+        cx: &mut Context<'_, F>,
         key: RequestKey,
         near: bool,
         told: &mut RidsByClient<F>,
     ) -> bool {
-        let Some(request) = self.requests.get(key) else {
+        let Some(request) = cx.requests.get(key) else {
             return false;
         };
         let State::Queued(queued) = &request.state else {
             return false;
         };
-        let service = self.services.get_mut(request.service);
+        let service = cx.services.get_mut(request.service);
         match queued.park() {
             ParkState::Parked => return false,
             ParkState::Open | ParkState::Released if near => {
-                self.watch(now, key);
+                self.watch(cx, key);
                 return false;
             }
             ParkState::Open | ParkState::Released => {
                 let rid = request.rid.clone();
                 told.entry(request.client).or_default().push(rid);
                 let park = ParkState::Parked;
-                service.queue.set_park(key, park, now, &mut self.requests);
+                service.queue.set_park(key, park, cx.now, cx.requests);
             }
             ParkState::Asked => {
-                if let Some(client) = self.clients.get_mut(request.client) {
+                if let Some(client) = cx.clients.get_mut(request.client) {
                     client.is_mute = true;
                 }
                 let asked = queued.since;
-                service.queue.set_aside(key, asked, &mut self.requests);
+                service.queue.set_aside(key, asked, cx.requests);
             }
         }
         true
     }
 
     /// Clears the schedule when no request is left.
-    pub(super) fn close_parking(&mut self) {
-        self.parking.line.clear();
-        self.parking.fresh.clear();
-        let timer = self.parking.timer.take();
-        self.cancel_timer(timer);
+    pub(super) fn close<F: Frame>(&mut self, cx: &mut Context<'_, F>) {
+        self.line.clear();
+        self.fresh.clear();
+        cx.cancel(&mut self.timer);
+    }
+}
+
+/// The request, if it has been waiting without a change since then.
+fn waiting<F: Frame>(
+    cx: &Context<'_, F>,
+    since: Time,
+    token: u64,
+) -> Option<(RequestKey, ServiceKey)> {
+    let key = cx.requests.by_token(token)?;
+    let request = cx.requests.get(key)?;
+    match &request.state {
+        State::Queued(queued) if queued.since == since => Some((key, request.service)),
+        _ => None,
+    }
+}
+
+/// Collects the requests whose turn is near. They would be asked for as soon as they were parked.
+fn find_near<F: Frame>(
+    cx: &mut Context<'_, F>,
+    service: ServiceKey,
+    near: &mut HashSet<RequestKey>,
+) {
+    let entry = cx.services.get_mut(service);
+    let depth = entry.depth(cx.now);
+    let mut next = entry.queue.first();
+    for _ in 0..depth {
+        let Some(key) = next else {
+            return;
+        };
+        near.insert(key);
+        next = entry.queue.next(key, cx.requests);
     }
 }

@@ -171,8 +171,7 @@ impl<F: Frame> Broker<F> {
     fn send_pigato(&mut self, key: WorkerKey, message: ToWorker<F>) {
         if let Some(worker) = self.workers.get(key) {
             let message = Outgoing::PigatoWorker(message);
-            self.transmits
-                .push(Transmit::plain(worker.id.clone(), message));
+            self.out.send(Transmit::plain(worker.id.clone(), message));
         }
     }
 
@@ -188,8 +187,7 @@ impl<F: Frame> Broker<F> {
         };
         if let Some(reply) = ToClient::reply(kind, request.rid.clone(), body, opts) {
             let message = Outgoing::PigatoClient(reply);
-            self.transmits
-                .push(Transmit::plain(client.id.clone(), message));
+            self.out.send(Transmit::plain(client.id.clone(), message));
         }
     }
 
@@ -200,7 +198,7 @@ impl<F: Frame> Broker<F> {
         let client = client.and_then(|key| self.clients.get(key));
         if client.is_none_or(|client| client.dialect.is_like(Dialect::Pigato) && !client.extended) {
             let message = Outgoing::PigatoClient(ToClient::Heartbeat);
-            self.transmits.push(Transmit::plain(from.into(), message));
+            self.out.send(Transmit::plain(from.into(), message));
         }
     }
 

@@ -1,22 +1,23 @@
 //! The place of a request, for the error that the client reports. A client asks for it shortly before the timeout;
 //! the broker also sends it when a request fails.
 
-use super::Broker;
+use super::context::Context;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::workers::Workers;
 use crate::wire::Frame;
 use crate::wire::omdp::{Place, ToClient};
 
-impl<F: Frame> Broker<F> {
+impl<F: Frame> Context<'_, F> {
     /// Answers a client's WHERE. An unknown request has just ended, and its end is under way.
-    pub(super) fn on_where(&mut self, client: ClientKey, rid: F) {
-        let Some(key) = self.clients.request(client, &rid, &self.requests) else {
+    pub(super) fn tell_place(&mut self, client: ClientKey, rid: F) {
+        let Some(key) = self.clients.request(client, &rid, self.requests) else {
             return;
         };
         let Some(request) = self.requests.get(key) else {
             return;
         };
         let place = match request.worker() {
-            Some(worker) => self.place_of(worker),
+            Some(worker) => place_of(self.workers, worker),
             None if self.services.get_mut(request.service).workers == 0 => Some(Place::NoWorker),
             None => Some(Place::Queued),
         };
@@ -32,13 +33,14 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let (client, rid) = (request.client, request.rid.clone());
-        if let Some(place) = request.worker().and_then(|worker| self.place_of(worker)) {
+        let worker = request.worker();
+        if let Some(place) = worker.and_then(|worker| place_of(self.workers, worker)) {
             self.send_client(client, ToClient::Place { rid, place });
         }
     }
+}
 
-    fn place_of(&self, worker: WorkerKey) -> Option<Place<F>> {
-        let name = &self.workers.get(worker)?.id;
-        Some(Place::Worker(F::from(&**name)))
-    }
+fn place_of<F: Frame>(workers: &Workers, worker: WorkerKey) -> Option<Place<F>> {
+    let name = &workers.get(worker)?.id;
+    Some(Place::Worker(F::from(&**name)))
 }

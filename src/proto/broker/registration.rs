@@ -101,7 +101,7 @@ impl<F: Frame> Broker<F> {
     fn say_taken(&mut self, to: &[u8], session: String) {
         let session = F::from(session.into_bytes());
         let message = Outgoing::Worker(ToWorker::NameTaken { session });
-        self.transmits.push(Transmit::plain(to.into(), message));
+        self.out.send(Transmit::plain(to.into(), message));
     }
 
     /// Registers a worker. Returns `None` if its account is over its limit.
@@ -142,7 +142,7 @@ impl<F: Frame> Broker<F> {
         self.arm_worker(key);
         self.add_to_roster(now, key);
         self.on_worker_came(service_key);
-        self.events.push(BrokerEvent::WorkerReady {
+        self.out.tell(BrokerEvent::WorkerReady {
             worker: from.into(),
             service: service.into(),
         });
@@ -160,7 +160,7 @@ impl<F: Frame> Broker<F> {
 
     /// Tells a peer that acts as a worker without being registered to start over.
     pub(super) fn send_away(&mut self, from: &[u8]) {
-        self.transmits.push(Transmit::plain(
+        self.out.send(Transmit::plain(
             from.into(),
             Outgoing::Worker(ToWorker::Disconnect),
         ));
@@ -193,7 +193,7 @@ impl<F: Frame> Broker<F> {
         if self.services.remove_worker(worker.service) {
             self.scatter(now, worker.service);
         }
-        self.events.push(BrokerEvent::WorkerGone {
+        self.out.tell(BrokerEvent::WorkerGone {
             worker: (&*worker.id).into(),
             service: (&*self.services.name(worker.service)).into(),
             why,
@@ -227,7 +227,7 @@ impl<F: Frame> Broker<F> {
                 if self.displaced.contains(from, &hello.session) {
                     let session = F::from(hello.session.as_bytes());
                     let message = Outgoing::Client(ToClient::NameTaken { session });
-                    return self.transmits.push(Transmit::plain(from.into(), message));
+                    return self.out.send(Transmit::plain(from.into(), message));
                 }
                 self.displaced.note(from, &old, &hello.session);
             }
@@ -237,7 +237,7 @@ impl<F: Frame> Broker<F> {
             let client = self.clients.release(key);
             self.close_client(client);
             let message = Outgoing::Client(ToClient::Disconnect);
-            self.transmits.push(Transmit::plain(from.into(), message));
+            self.out.send(Transmit::plain(from.into(), message));
             return self.over_limit(now, from, over);
         }
         let next_beat = now + self.config.heartbeat;
@@ -289,7 +289,7 @@ impl<F: Frame> Broker<F> {
 
     pub(super) fn tell_client_gone(&mut self, key: ClientKey, why: Departure, lost: usize) {
         if let Some(client) = self.clients.get(key) {
-            self.events.push(BrokerEvent::ClientGone {
+            self.out.tell(BrokerEvent::ClientGone {
                 client: (&*client.id).into(),
                 why,
                 lost,

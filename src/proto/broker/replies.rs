@@ -212,7 +212,7 @@ impl<F: Frame> Broker<F> {
         let Some(message) = reply_to(client.extended, rid, kind, body) else {
             return;
         };
-        self.transmits.push(Transmit {
+        self.out.send(Transmit {
             to: client.id.clone(),
             message: Outgoing::Client(message),
             packed: client.packs(),
@@ -265,8 +265,8 @@ impl<F: Frame> Broker<F> {
                 pigato::ToClient::reply(kind, head.rid, body, None).map(Outgoing::PigatoClient)
             }
         };
-        self.transmits
-            .extend(message.map(|message| Transmit::plain(from.into(), message)));
+        self.out
+            .send_all(message.map(|message| Transmit::plain(from.into(), message)));
     }
 }
 

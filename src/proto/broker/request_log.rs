@@ -1,15 +1,7 @@
 //! The log of ended requests. Its rate is limited, because under full load a record costs the broker more than the
 //! request.
 
-use super::ends::{End, own_code};
-use super::event::EndedRequest;
-use super::incoming::RequestHead;
-use super::keys::RequestKey;
-use super::metrics::Times;
-use super::{Broker, BrokerEvent};
 use crate::proto::Time;
-use crate::proto::code::Code;
-use crate::wire::Frame;
 use std::time::Duration;
 
 /// Maximum of records in a burst. It must be below the maximum of events that wait for JavaScript.
@@ -39,7 +31,7 @@ impl RequestLog {
 
     /// Takes room for a record. Returns the number of requests omitted before it, or `None` if this one is to be
     /// omitted too.
-    fn take(&mut self, now: Time) -> Option<u64> {
+    pub(super) fn take(&mut self, now: Time) -> Option<u64> {
         let gained = now.since(self.at).as_micros() as u64 * PER_SECOND / 1_000_000;
         if gained > 0 {
             self.room = (self.room + gained).min(BURST);
@@ -54,62 +46,6 @@ impl RequestLog {
         }
         self.room -= 1;
         Some(std::mem::take(&mut self.omitted))
-    }
-}
-
-impl<F: Frame> Broker<F> {
-    /// Records the end of an admitted request.
-    #[cold]
-    pub(super) fn log_end(&mut self, key: RequestKey, times: Times, end: &End<F>) {
-        let Some(omitted) = self.request_log.take(times.ended) else {
-            return;
-        };
-        let Some(request) = self.requests.get(key) else {
-            return;
-        };
-        let client = self.clients.get(request.client);
-        let worker = request.worker().and_then(|key| self.workers.get(key));
-        let outcome = match end {
-            End::Answered(kind, _) if kind.is_error() => {
-                own_code(end).map_or("error", Code::as_str)
-            }
-            End::Answered(..) => "ok",
-            End::Failed(code) => code.as_str(),
-            End::Cancelled => Code::Aborted.as_str(),
-            End::ExpiredAtClient => Code::ClientTimeout.as_str(),
-        };
-        let log = EndedRequest {
-            rid: (&*request.rid).into(),
-            service: (&*self.asked_name(request)).into(),
-            client: client.map_or(Box::default(), |client| (&*client.id).into()),
-            worker: worker.map(|worker| (&*worker.id).into()),
-            attempt: u32::from(request.retried) + 1,
-            queue: times.given.unwrap_or(times.ended) - times.arrived,
-            work: times.given.map(|given| times.ended - given),
-            outcome,
-            omitted,
-        };
-        self.events.push(BrokerEvent::RequestEnded(Box::new(log)));
-    }
-
-    /// Records a refused request.
-    #[cold]
-    pub(super) fn log_refusal(&mut self, client: &[u8], head: &RequestHead<F>, code: Code) {
-        let Some(omitted) = self.request_log.take(self.now) else {
-            return;
-        };
-        let log = EndedRequest {
-            rid: (&*head.rid).into(),
-            service: (&*head.service).into(),
-            client: client.into(),
-            worker: None,
-            attempt: 0,
-            queue: Duration::ZERO,
-            work: None,
-            outcome: code.as_str(),
-            omitted,
-        };
-        self.events.push(BrokerEvent::RequestEnded(Box::new(log)));
     }
 }
 

@@ -6,6 +6,7 @@ use super::incoming::IncomingRequest;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::reply_log::Entry;
 use super::requests::{ParkState, State};
+use super::roster::stamp;
 use super::workers::Worker;
 use crate::proto::Time;
 use crate::proto::code::Code;
@@ -261,7 +262,7 @@ impl<F: Frame> Broker<F> {
     pub(super) fn ack_for(&self, key: WorkerKey, ack: Ack) -> ToWorker<F> {
         let worker = self.workers.get(key);
         let is_asked = worker.is_some_and(Worker::is_asked);
-        let stamp = is_asked.then(|| self.stamp());
+        let stamp = is_asked.then(|| stamp(self.now));
         ToWorker::Ack { ack, stamp }
     }
 

@@ -15,10 +15,13 @@
 //! The next broker receives the sum with RESUME, and asks the workers of the dead broker; see
 //! [`recall`](super::recall).
 
-use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
-use super::requests::State;
+use super::Timer;
+use super::context::Context;
+use super::keys::{ClientKey, ServiceKey, WorkerKey};
+use super::services::Services;
 use super::workers::Worker;
-use super::{Broker, Timer};
+#[cfg(any(test, feature = "fuzz"))]
+use super::{clients::Clients, requests::Requests, workers::Workers};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
@@ -49,7 +52,7 @@ pub(super) struct Roster {
     /// Numbers of clients that are told, of those whose confirmation is awaited, and of those that are behind.
     clients: usize,
     awaited: usize,
-    pub(super) behind: usize,
+    behind: usize,
     timer: Option<TimerKey>,
 }
 
@@ -96,158 +99,166 @@ fn entry_bytes(name: &[u8]) -> usize {
     1 + name.len() + size_of::<u64>()
 }
 
-impl<F: Frame> Broker<F> {
-    /// The broker's time, as sent to peers.
-    pub(super) fn stamp(&self) -> u64 {
-        self.now.as_micros() + 1
-    }
+/// The broker's time, as sent to peers.
+pub(super) fn stamp(now: Time) -> u64 {
+    now.as_micros() + 1
+}
 
-    /// The name under which the workers of a service are summed.
-    fn roster_name(&self, service: ServiceKey) -> Box<[u8]> {
-        match self.services.serves_others(service) {
-            true => Box::default(),
-            false => (&*self.services.name(service)).into(),
-        }
+/// The name under which the workers of a service are summed.
+fn name_of(services: &Services, service: ServiceKey) -> Box<[u8]> {
+    match services.serves_others(service) {
+        true => Box::default(),
+        false => (&*services.name(service)).into(),
+    }
+}
+
+/// What the broker does after a client has confirmed.
+#[derive(Default)]
+pub(super) struct Confirmed {
+    /// Whether requests of the client that were kept back may go on.
+    pub(super) releases: bool,
+    /// Workers that begin.
+    pub(super) begin: Vec<WorkerKey>,
+}
+
+impl Roster {
+    /// Whether there are clients whose requests are kept back.
+    #[inline]
+    pub(super) fn keeps_back(&self) -> bool {
+        self.behind > 0
     }
 
     /// Adds a worker that has registered. It gets nothing before clients have heard of it.
-    pub(super) fn add_to_roster(&mut self, now: Time, key: WorkerKey) {
-        let Some(worker) = self.workers.get_mut(key) else {
+    pub(super) fn add<F: Frame>(&mut self, cx: &mut Context<'_, F>, key: WorkerKey) {
+        let Some(worker) = cx.workers.get_mut(key) else {
             return;
         };
-        let (number, service) = (worker.number, worker.service);
-        worker.is_new = self.roster.clients > 0;
+        let number = worker.number;
+        worker.is_new = self.clients > 0;
         if worker.is_new {
-            self.roster.fresh.push(key);
+            self.fresh.push(key);
         }
-        let name = self.roster_name(service);
-        self.roster
-            .change(&name, |sum| sum.wrapping_add(mix(number)));
-        if self.roster.clients == 0 {
-            self.roster.told = number;
+        let name = name_of(cx.services, worker.service);
+        self.change(&name, |sum| sum.wrapping_add(mix(number)));
+        if self.clients == 0 {
+            self.told = number;
             return;
         }
-        self.look_at_roster(now);
+        self.look_at(cx);
     }
 
     /// Removes a worker that is gone, after its clients were told the results of their requests.
-    pub(super) fn remove_from_roster(&mut self, now: Time, worker: &Worker) {
-        let name = self.roster_name(worker.service);
-        let number = worker.number;
-        self.roster
-            .change(&name, |sum| sum.wrapping_sub(mix(number)));
-        if self.roster.clients > 0 {
-            self.look_at_roster(now);
+    pub(super) fn remove<F: Frame>(&mut self, cx: &mut Context<'_, F>, worker: &Worker) {
+        let name = name_of(cx.services, worker.service);
+        self.change(&name, |sum| sum.wrapping_sub(mix(worker.number)));
+        if self.clients > 0 {
+            self.look_at(cx);
         }
     }
 
     /// Sends changes at the end of this turn, unless confirmations are awaited.
-    fn look_at_roster(&mut self, now: Time) {
-        if self.roster.awaited > 0 && self.roster.timer.is_some() {
-            return;
+    fn look_at<F: Frame>(&mut self, cx: &mut Context<'_, F>) {
+        if self.awaited == 0 || self.timer.is_none() {
+            cx.reset(&mut self.timer, cx.now, Timer::Roster);
         }
-        let timer = self.deadlines.set(now, Timer::Roster);
-        let old = self.roster.timer.replace(timer);
-        self.cancel_timer(old);
     }
 
     /// The whole roster, for a client that has sent its hello, on its first connection or a later one.
-    pub(super) fn whole_roster(&mut self, key: ClientKey) -> Option<(RosterHead, F)> {
-        let is_void = self.roster.is_void;
-        let (told, last) = (self.roster.told, self.workers.last());
-        let client = self.clients.get_mut(key)?;
+    pub(super) fn whole<F: Frame>(
+        &mut self,
+        cx: &mut Context<'_, F>,
+        key: ClientKey,
+    ) -> Option<(RosterHead, F)> {
+        let client = cx.clients.get_mut(key)?;
         let knows = client.hello.as_ref().is_some_and(|hello| hello.roster);
-        if !knows || client.heard.is_none() && is_void {
+        if !knows || client.heard.is_none() && self.is_void {
             return None;
         }
         if client.heard.is_none() {
             client.heard = Some(Heard {
-                last: told,
+                last: self.told,
                 awaited: false,
                 behind: false,
             });
-            self.roster.clients += 1;
+            self.clients += 1;
         }
-        let names = self.roster.sums.keys();
-        match self.roster_of(last, names) {
+        match self.message(cx.now, cx.workers.last(), self.sums.keys()) {
             ToClient::Roster {
                 head,
                 entries: Some(entries),
             } => Some((head, entries)),
             message => {
-                self.send_client(key, message);
+                cx.send_client(key, message);
                 None
             }
         }
     }
 
     /// The message with the sums of these names, or without a roster if that is too large.
-    fn roster_of<'a>(
+    fn message<'a, F: Frame>(
         &'a self,
+        now: Time,
         last: u64,
         names: impl Iterator<Item = &'a Box<[u8]>>,
     ) -> ToClient<F> {
-        let sums = &self.roster.sums;
-        let sum = |name: &[u8]| sums.get(name).copied().unwrap_or_default();
+        let sum = |name: &[u8]| self.sums.get(name).copied().unwrap_or_default();
         let entries: F = roster_to_frame(names.map(|name| (&**name, sum(name))));
-        let is_void = self.roster.is_void || entries.len() > MAX_ROSTER;
-        let stamp = if is_void { 0 } else { self.stamp() };
+        let is_void = self.is_void || entries.len() > MAX_ROSTER;
+        let stamp = if is_void { 0 } else { stamp(now) };
         ToClient::Roster {
             head: RosterHead { stamp, last },
             entries: (!is_void).then_some(entries),
         }
     }
 
-    /// Sends a heartbeat, which contains the time for clients that are told the roster.
-    pub(super) fn beat_client(&mut self, key: ClientKey) {
-        let client = self.clients.get(key);
-        let heard = client.and_then(|client| client.heard);
-        let message = match heard.filter(|_| !self.roster.is_void) {
+    /// A heartbeat, which contains the time for clients that are told the roster.
+    pub(super) fn beat<F: Frame>(&self, now: Time, heard: Option<Heard>) -> ToClient<F> {
+        match heard.filter(|_| !self.is_void) {
             None => ToClient::Heartbeat,
             Some(_) => ToClient::Roster {
                 head: RosterHead {
-                    stamp: self.stamp(),
-                    last: self.roster.told,
+                    stamp: stamp(now),
+                    last: self.told,
                 },
                 entries: None,
             },
-        };
-        self.send_client(key, message);
+        }
     }
 
-    /// Sends the changes of this turn, or stops waiting for confirmations.
-    pub(super) fn roster_due(&mut self, now: Time) {
-        self.roster.timer = None;
-        if self.roster.awaited > 0 {
-            for key in self.clients.keys() {
-                if let Some(client) = self.clients.get_mut(key)
+    /// Sends the changes of this turn, or stops waiting for confirmations. Returns the workers that begin.
+    pub(super) fn due<F: Frame>(&mut self, cx: &mut Context<'_, F>) -> Vec<WorkerKey> {
+        self.timer = None;
+        if self.awaited > 0 {
+            for key in cx.clients.keys() {
+                if let Some(client) = cx.clients.get_mut(key)
                     && let Some(heard) = &mut client.heard
                     && std::mem::take(&mut heard.awaited)
                 {
-                    self.roster.awaited -= 1;
+                    self.awaited -= 1;
                     heard.behind = true;
-                    self.roster.behind += 1;
+                    self.behind += 1;
                 }
             }
         }
-        if !self.roster.changed.is_empty() {
-            self.tell_changes();
+        if !self.changed.is_empty() {
+            self.tell_changes(cx);
         }
-        if self.roster.awaited == 0 {
-            return self.begin_fresh(now);
+        if self.awaited == 0 {
+            return self.begin_fresh(cx);
         }
-        self.roster.timer = Some(self.deadlines.set(now + HEAR, Timer::Roster));
+        self.timer = Some(cx.deadlines.set(cx.now + HEAR, Timer::Roster));
+        Vec::new()
     }
 
-    fn tell_changes(&mut self) {
-        let last = self.workers.last();
-        let is_news = last > std::mem::replace(&mut self.roster.told, last);
-        let changed = std::mem::take(&mut self.roster.changed);
-        let message = self.roster_of(last, changed.iter());
+    fn tell_changes<F: Frame>(&mut self, cx: &mut Context<'_, F>) {
+        let last = cx.workers.last();
+        let is_news = last > std::mem::replace(&mut self.told, last);
+        let changed = std::mem::take(&mut self.changed);
+        let message = self.message(cx.now, last, changed.iter());
         // Earlier knowledge of the clients is no longer valid.
-        self.roster.is_void |= matches!(message, ToClient::Roster { entries: None, .. });
-        for key in self.clients.keys() {
-            let Some(client) = self.clients.get_mut(key) else {
+        self.is_void |= matches!(message, ToClient::Roster { entries: None, .. });
+        for key in cx.clients.keys() {
+            let Some(client) = cx.clients.get_mut(key) else {
                 continue;
             };
             let is_here = client.absence.is_none() && !client.leaving;
@@ -257,166 +268,129 @@ impl<F: Frame> Broker<F> {
             if is_news && heard.last < last && !heard.behind {
                 heard.awaited = is_here;
                 heard.behind = !heard.awaited;
-                self.roster.awaited += usize::from(heard.awaited);
-                self.roster.behind += usize::from(heard.behind);
+                self.awaited += usize::from(heard.awaited);
+                self.behind += usize::from(heard.behind);
             }
-            self.send_client(key, message.clone());
+            cx.send_client(key, message.clone());
         }
     }
 
-    /// Lets new workers begin when all clients that are not behind have heard of them.
-    fn begin_fresh(&mut self, now: Time) {
-        let told = self.roster.told;
-        for key in std::mem::take(&mut self.roster.fresh) {
-            let Some(worker) = self.workers.get_mut(key).filter(|worker| worker.is_new) else {
+    /// Returns the new workers that begin, because all clients that are not behind have heard of them.
+    fn begin_fresh<F: Frame>(&mut self, cx: &mut Context<'_, F>) -> Vec<WorkerKey> {
+        let mut begin = Vec::new();
+        for key in std::mem::take(&mut self.fresh) {
+            let Some(worker) = cx.workers.get_mut(key).filter(|worker| worker.is_new) else {
                 continue;
             };
-            if worker.number > told {
-                self.roster.fresh.push(key);
+            if worker.number > self.told {
+                self.fresh.push(key);
                 continue;
             }
             worker.is_new = false;
-            self.line_up(key);
-            self.dispatch_for(now, key);
+            begin.push(key);
         }
-        if !self.roster.fresh.is_empty() || !self.roster.changed.is_empty() {
-            self.look_at_roster(now);
+        if !self.fresh.is_empty() || !self.changed.is_empty() {
+            self.look_at(cx);
         }
+        begin
     }
 
     /// Handles HEARD: the client has heard of all workers up to this number.
-    pub(super) fn on_heard(&mut self, now: Time, key: ClientKey, last: u64) {
-        let told = self.roster.told;
-        let newest = self.workers.last();
-        let Some(client) = self.clients.get_mut(key) else {
-            return;
-        };
-        let Some(heard) = client.heard.as_mut().filter(|_| last <= newest) else {
-            return;
+    pub(super) fn heard<F: Frame>(
+        &mut self,
+        cx: &mut Context<'_, F>,
+        key: ClientKey,
+        last: u64,
+    ) -> Confirmed {
+        let newest = cx.workers.last();
+        let client = cx.clients.get_mut(key);
+        let heard = client.and_then(|client| client.heard.as_mut());
+        let Some(heard) = heard.filter(|_| last <= newest) else {
+            return Confirmed::default();
         };
         heard.last = heard.last.max(last);
-        if heard.last < told {
-            return;
+        if heard.last < self.told {
+            return Confirmed::default();
         }
         let was_behind = std::mem::take(&mut heard.behind);
         let was_awaited = std::mem::take(&mut heard.awaited);
-        self.roster.awaited -= usize::from(was_awaited);
-        self.roster.behind -= usize::from(was_behind);
-        if was_behind {
-            self.release_kept_back(now, key);
-        }
-        if was_awaited && self.roster.awaited == 0 {
-            let timer = self.roster.timer.take();
-            self.cancel_timer(timer);
-            self.begin_fresh(now);
-        }
-    }
-
-    /// Keeps back a request that would be given to a worker while its client is behind. Returns false if it is not.
-    #[cold]
-    pub(super) fn keep_back(&mut self, worker: WorkerKey, key: RequestKey) -> bool {
-        let Some(request) = self.requests.get(key) else {
-            return false;
+        self.awaited -= usize::from(was_awaited);
+        self.behind -= usize::from(was_behind);
+        let mut confirmed = Confirmed {
+            releases: was_behind,
+            begin: Vec::new(),
         };
-        let client = self.clients.get(request.client);
-        let heard = client.and_then(|client| client.heard);
-        // The answer to a copy is never resumed.
-        if request.is_copy() || !heard.is_some_and(|heard| heard.behind) {
-            return false;
+        if was_awaited && self.awaited == 0 {
+            cx.cancel(&mut self.timer);
+            confirmed.begin = self.begin_fresh(cx);
         }
-        let service = request.service;
-        let queue = &mut self.services.get_mut(service).queue;
-        queue.keep_back(key, self.now, &mut self.requests);
-        if let Some(worker) = self.workers.get_mut(worker) {
-            worker.turn = None;
-        }
-        self.line_up(worker);
-        true
-    }
-
-    fn release_kept_back(&mut self, now: Time, client: ClientKey) {
-        let Some(client) = self.clients.get(client) else {
-            return;
-        };
-        let requests = client.requests.iter().copied();
-        let mut kept: Vec<RequestKey> = requests
-            .filter(|&key| {
-                let state = self.requests.get(key).map(|request| &request.state);
-                matches!(state, Some(State::SetAside(aside)) if aside.is_kept_back)
-            })
-            .collect();
-        // In reverse, so that the first request ends up at the front.
-        kept.sort_unstable_by_key(|&key| std::cmp::Reverse(self.requests.order(key)));
-        let mut services: Vec<ServiceKey> = Vec::new();
-        for key in kept {
-            self.leave_queue(key);
-            self.requeue(now, key);
-            if let Some(request) = self.requests.get(key)
-                && !services.contains(&request.service)
-            {
-                services.push(request.service);
-            }
-        }
-        for service in services {
-            self.dispatch(now, service);
-        }
+        confirmed
     }
 
     /// Stops waiting for a client that is being removed, with more requests than end at once.
-    pub(super) fn leave_behind(&mut self, key: ClientKey) {
-        if let Some(client) = self.clients.get_mut(key)
+    pub(super) fn leave_behind<F: Frame>(&mut self, cx: &mut Context<'_, F>, key: ClientKey) {
+        if let Some(client) = cx.clients.get_mut(key)
             && let Some(heard) = &mut client.heard
             && !std::mem::replace(&mut heard.behind, true)
         {
-            self.roster.awaited -= usize::from(std::mem::take(&mut heard.awaited));
-            self.roster.behind += 1;
+            self.awaited -= usize::from(std::mem::take(&mut heard.awaited));
+            self.behind += 1;
         }
     }
 
     /// Removes a client from the counts.
-    pub(super) fn close_heard(&mut self, heard: Option<Heard>) {
-        let Some(heard) = heard else {
-            return;
-        };
-        self.roster.clients -= 1;
-        self.roster.behind -= usize::from(heard.behind);
-        self.roster.awaited -= usize::from(heard.awaited);
-        if self.roster.clients == 0 {
-            self.roster.changed.clear();
-            self.roster.told = self.workers.last();
+    pub(super) fn forget<F: Frame>(&mut self, cx: &mut Context<'_, F>, heard: Heard) {
+        self.clients -= 1;
+        self.behind -= usize::from(heard.behind);
+        self.awaited -= usize::from(heard.awaited);
+        if self.clients == 0 {
+            self.changed.clear();
+            self.told = cx.workers.last();
         }
-        if self.roster.timer.is_some() && self.roster.awaited == 0 {
-            let timer = self.roster.timer.take();
-            self.cancel_timer(timer);
-            if !self.roster.fresh.is_empty() || !self.roster.changed.is_empty() {
-                self.look_at_roster(self.now);
+        if self.timer.is_some() && self.awaited == 0 {
+            cx.cancel(&mut self.timer);
+            if !self.fresh.is_empty() || !self.changed.is_empty() {
+                self.look_at(cx);
             }
         }
     }
 
     #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn audit_roster(&self) {
-        let heard: Vec<Heard> = self.clients.iter().filter_map(|c| c.heard).collect();
+    pub(super) fn audit<F: Frame>(
+        &self,
+        services: &Services,
+        workers: &Workers,
+        clients: &Clients,
+        requests: &Requests<F>,
+    ) {
+        let heard: Vec<Heard> = clients.iter().filter_map(|c| c.heard).collect();
         let count = |is: fn(&&Heard) -> bool| heard.iter().filter(is).count();
-        assert_eq!(heard.len(), self.roster.clients);
-        assert_eq!(count(|heard| heard.awaited), self.roster.awaited);
-        assert_eq!(count(|heard| heard.behind), self.roster.behind);
+        assert_eq!(heard.len(), self.clients);
+        assert_eq!(count(|heard| heard.awaited), self.awaited);
+        assert_eq!(count(|heard| heard.behind), self.behind);
         assert_eq!(count(|heard| heard.behind && heard.awaited), 0);
         let mut sums: BTreeMap<Box<[u8]>, u64> = BTreeMap::new();
-        for (key, worker) in self.workers.iter_keys() {
-            let sum = sums.entry(self.roster_name(worker.service)).or_default();
+        for (key, worker) in workers.iter_keys() {
+            let sum = sums.entry(name_of(services, worker.service)).or_default();
             *sum = sum.wrapping_add(mix(worker.number));
-            assert!(!worker.is_new || self.roster.fresh.contains(&key));
+            assert!(!worker.is_new || self.fresh.contains(&key));
             if worker.is_new {
                 assert!(worker.turn.is_none());
             }
             for request in worker.running.iter() {
-                let known = worker.number <= self.roster.told || self.roster.clients == 0;
-                assert!(known || self.requests.has_begun(request));
+                let known = worker.number <= self.told || self.clients == 0;
+                assert!(known || requests.has_begun(request));
             }
         }
-        assert_eq!(sums, self.roster.sums);
+        assert_eq!(sums, self.sums);
         let bytes: usize = sums.keys().map(|name| entry_bytes(name)).sum();
-        assert_eq!(bytes, self.roster.bytes);
+        assert_eq!(bytes, self.bytes);
+    }
+}
+
+impl Heard {
+    /// Whether its client is behind.
+    pub(super) fn is_behind(self) -> bool {
+        self.behind
     }
 }

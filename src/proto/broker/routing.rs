@@ -180,10 +180,10 @@ impl<F: Frame> Broker<F> {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.rejected += 1;
         }
-        if self.faults.beats(now)
+        if self.out.may_tell_fault(now)
             && let Some(entry) = self.requests.get(request)
         {
-            self.events.push(BrokerEvent::RequestRejected {
+            self.out.tell(BrokerEvent::RequestRejected {
                 service: (&*self.asked_name(entry)).into(),
                 worker: (&*id).into(),
                 reason: String::from_utf8_lossy(&reason.bytes).into(),

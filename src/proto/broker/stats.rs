@@ -1,16 +1,15 @@
-//! Statistics of the broker: its state and its counters.
+//! Statistics of the broker: its counters, and the typed snapshot of its state. Times are in milliseconds, the unit of
+//! all times of the API.
 
-use super::Broker;
-use super::addresses::View;
-use super::metrics::errors_json;
-use crate::proto::Time;
+use super::RoutingId;
+use super::metrics::{MeterStats, errors_by_code};
 use crate::proto::code::Code;
-use crate::wire::{Dialect, Frame};
-use serde_json::{Value, json};
+use crate::wire::Dialect;
+use crate::wire::json::Text;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
-
-/// Maximum of clients in the list, and of services without a row.
-const MAX_LISTED: usize = 1000;
 
 /// Counters since the start of the broker.
 #[derive(Debug, Default)]
@@ -39,22 +38,82 @@ impl Counters {
     pub(super) fn count(&mut self, code: Code) {
         self.errors[code as usize] += 1;
     }
+
+    pub(super) fn snapshot(&self) -> CounterStats {
+        CounterStats {
+            requests: self.requests,
+            replies: self.replies,
+            failures: self.failures,
+            partials: self.partials,
+            errors: errors_by_code(&self.errors),
+            expired: self.expired,
+            cancelled: self.cancelled,
+            retried: self.retried,
+            rejected: self.rejected,
+            refused: self.errors[Code::QueueFull as usize],
+            bad_messages: self.bad_messages,
+            slow_peers: self.slow_peers,
+            over_limit: self.over_limit,
+        }
+    }
+}
+
+/// A snapshot of a broker: docs/api.md describes its members.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BrokerStats {
+    pub services: Vec<ServiceStats>,
+    pub absent_services: Vec<AbsentStats>,
+    pub other_services: OtherStats,
+    pub workers: Vec<WorkerStats>,
+    pub clients: usize,
+    pub client_list: Vec<ClientStats>,
+    pub requests: usize,
+    pub queued: usize,
+    pub queued_bytes: usize,
+    pub running: usize,
+    pub held_bytes: usize,
+    pub dialects: BTreeMap<&'static str, DialectStats>,
+    pub counters: CounterStats,
+    pub tables: TableStats,
+}
+
+/// A service that has a queue or workers.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceStats {
+    pub name: Text<Arc<[u8]>>,
+    pub named: bool,
+    #[serde(flatten)]
+    pub present: Present,
+    #[serde(flatten)]
+    pub meter: MeterStats,
+}
+
+/// All services that are not listed, together.
+#[derive(Debug, Clone, Serialize)]
+pub struct OtherStats {
+    #[serde(flatten)]
+    pub present: Present,
+    #[serde(flatten)]
+    pub meter: MeterStats,
 }
 
 /// The present state of a service, or of several together.
-#[derive(Debug, Default)]
-struct Present {
-    workers: usize,
-    idle: usize,
-    queued: usize,
-    queued_bytes: usize,
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Present {
+    pub workers: usize,
+    pub idle: usize,
+    pub queued: usize,
+    pub queued_bytes: usize,
     /// For how long the first request of a queue has waited.
-    oldest: Duration,
-    running: usize,
+    pub oldest: f64,
+    pub running: usize,
 }
 
 impl Present {
-    fn add(&mut self, other: Present) {
+    pub(super) fn add(&mut self, other: &Present) {
         self.workers += other.workers;
         self.idle += other.idle;
         self.queued += other.queued;
@@ -62,201 +121,103 @@ impl Present {
         self.oldest = self.oldest.max(other.oldest);
         self.running += other.running;
     }
-
-    /// Adds it to a JSON object.
-    fn write_to(&self, entry: &mut Value) {
-        entry["workers"] = self.workers.into();
-        entry["idle"] = self.idle.into();
-        entry["queued"] = self.queued.into();
-        entry["queuedBytes"] = self.queued_bytes.into();
-        entry["oldest"] = ms(self.oldest).into();
-        entry["running"] = self.running.into();
-    }
 }
 
-impl<F: Frame> Broker<F> {
-    /// A snapshot of all counters and table sizes. Entries that are in no table are not included.
-    pub fn stats(&self, now: Time) -> Value {
-        self.stats_for(now, &self.whole_view())
-    }
-
-    /// As [`stats`](Self::stats), limited to `view`.
-    pub(super) fn stats_for(&self, now: Time, view: &View<'_>) -> Value {
-        let waiting = self.requests.waiting;
-        let (services, other) = self.service_stats(now);
-        json!({
-            "services": services,
-            "absentServices": self.absent_stats(),
-            "otherServices": other,
-            "workers": self.worker_stats(now, view),
-            "clients": self.clients.len(),
-            "clientList": self.client_stats(now, view),
-            "requests": self.requests.len(),
-            "queued": waiting.requests,
-            "queuedBytes": waiting.bytes,
-            "running": self.requests.len() - waiting.requests,
-            "heldBytes": self.held(),
-            "dialects": self.dialect_stats("messages"),
-            "counters": self.counter_stats(),
-            "tables": {
-                "requests": self.requests.len(),
-                "workers": self.workers.len(),
-                "clients": self.clients.len(),
-                "services": self.services.len(),
-                "timers": self.deadlines.len(),
-                "collected": self.parts.len(),
-                "refused": self.refused.len(),
-                "questions": self.authorizer.questions(),
-                "principals": self.authorizer.principals(),
-                "accounts": self.accounts.len(),
-                "leaving": self.leaving.len(),
-            },
-        })
-    }
-
-    /// The numbers of each service, and of all others together.
-    fn service_stats(&self, now: Time) -> (Value, Value) {
-        // Services have small indices in a slab, so an array serves as the table.
-        let mut running: Vec<usize> = Vec::new();
-        for worker in self.workers.iter() {
-            let at = worker.service.index();
-            running.resize(running.len().max(at + 1), 0);
-            running[at] += worker.running.len();
-        }
-        let (mut listed, mut nameless) = (Vec::new(), 0);
-        let (mut other, mut unlisted) = (self.services.meters.other.clone(), Present::default());
-        for (at, service) in self.services.iter() {
-            let waiting = service.queue.waiting();
-            let oldest = service.queue.first().and_then(|key| self.requests.get(key));
-            let present = Present {
-                workers: service.workers,
-                idle: service.idle(),
-                queued: waiting.requests,
-                queued_bytes: waiting.bytes,
-                oldest: oldest.map_or(Duration::ZERO, |first| now - first.arrived),
-                running: running.get(at).copied().unwrap_or(0),
-            };
-            if !service.has_row() && nameless == MAX_LISTED {
-                other.merge(&service.meter);
-                unlisted.add(present);
-                continue;
-            }
-            nameless += usize::from(!service.has_row());
-            let mut entry = service.meter.to_json();
-            entry["name"] = text(&service.name).into();
-            entry["named"] = service.has_row().into();
-            present.write_to(&mut entry);
-            listed.push(entry);
-        }
-        let mut other = other.to_json();
-        unlisted.write_to(&mut other);
-        (listed.into(), other)
-    }
-
-    fn absent_stats(&self) -> Value {
-        let absent = self.services.meters.absent();
-        let entry = |(name, meter): (&[u8], &super::metrics::Meter)| {
-            let mut entry = meter.to_json();
-            entry["name"] = text(name).into();
-            entry
-        };
-        absent.map(entry).collect()
-    }
-
-    fn worker_stats(&self, now: Time, view: &View<'_>) -> Value {
-        let entry = |worker: &super::workers::Worker| {
-            let mut entry = self.worker_entry(now, view, worker);
-            entry["name"] = text(&worker.id).into();
-            entry
-        };
-        self.workers.iter().map(entry).collect()
-    }
-
-    /// The entry of a worker, without its identity.
-    pub(super) fn worker_entry(
-        &self,
-        now: Time,
-        view: &View<'_>,
-        worker: &super::workers::Worker,
-    ) -> Value {
-        let requests = worker.running.iter();
-        let given = requests.filter_map(|key| self.requests.get(key)?.given());
-        let oldest = given.min().map_or(Duration::ZERO, |given| now - given);
-        let mut entry = json!({
-            "service": text(&self.services.name(worker.service)),
-            "dialect": worker.dialect.as_str(),
-            "running": worker.running.len(),
-            "oldest": ms(oldest),
-            "ended": worker.ended,
-            "failed": worker.failed,
-            "rejected": worker.rejected,
-            "since": ms(now - worker.since),
-            "silent": ms(now - worker.last_heard),
-        });
-        if let Some(address) = view.address(&worker.id) {
-            entry["address"] = address.into();
-        }
-        entry
-    }
-
-    /// The first [`MAX_LISTED`] clients.
-    pub(super) fn client_stats(&self, now: Time, view: &View<'_>) -> Value {
-        let entry = |client: &super::clients::Client| {
-            let mut entry = json!({
-                "name": view.name(&client.id),
-                "dialect": client.dialect.as_str(),
-                "requests": client.requests.len(),
-                "since": ms(now - client.since),
-                "silent": ms(now - client.last_heard),
-            });
-            if let Some(address) = view.address(&client.id) {
-                entry["address"] = address.into();
-            }
-            entry
-        };
-        self.clients.iter().take(MAX_LISTED).map(entry).collect()
-    }
-
-    /// Received messages, under the name `messages`, and registered peers by dialect. Peers are counted on demand,
-    /// because statistics are requested less often than peers come and go.
-    pub(super) fn dialect_stats(&self, messages: &str) -> Value {
-        let mut peers = [[0; 2]; Dialect::ALL.len()];
-        for worker in self.workers.iter() {
-            peers[worker.dialect.index()][0] += 1;
-        }
-        for client in self.clients.iter() {
-            peers[client.dialect.index()][1] += 1;
-        }
-        let entry = |dialect: Dialect| {
-            let [workers, clients] = peers[dialect.index()];
-            let count = self.counters.messages[dialect.index()];
-            let numbers = json!({ "workers": workers, "clients": clients, messages: count });
-            (dialect.as_str().to_owned(), numbers)
-        };
-        Value::Object(Dialect::ALL.into_iter().map(entry).collect())
-    }
-
-    fn counter_stats(&self) -> Value {
-        let counters = &self.counters;
-        json!({
-            "requests": counters.requests,
-            "replies": counters.replies,
-            "failures": counters.failures,
-            "partials": counters.partials,
-            "errors": errors_json(&counters.errors),
-            "expired": counters.expired,
-            "cancelled": counters.cancelled,
-            "retried": counters.retried,
-            "rejected": counters.rejected,
-            "refused": counters.errors[Code::QueueFull as usize],
-            "badMessages": counters.bad_messages,
-            "slowPeers": counters.slow_peers,
-            "overLimit": counters.over_limit,
-        })
-    }
+/// A service that has neither, with its own counts.
+#[derive(Debug, Clone, Serialize)]
+pub struct AbsentStats {
+    pub name: Text<Arc<[u8]>>,
+    #[serde(flatten)]
+    pub meter: MeterStats,
 }
 
-/// Milliseconds, the unit of all times of the API.
+/// A worker. Lists for peers have an `id` in place of the `name`, which is a number unless there are access rules.
+#[derive(Debug, Clone, Serialize)]
+pub struct WorkerStats {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Arc<str>>,
+    pub dialect: &'static str,
+    pub ended: u64,
+    pub failed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<WorkerId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text<RoutingId>>,
+    /// For how long it has had the first of its requests; not in lists for peers, like `rejected`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<u64>,
+    pub running: usize,
+    pub service: Text<Arc<[u8]>>,
+    pub silent: f64,
+    pub since: f64,
+}
+
+/// The id of a worker in a list.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum WorkerId {
+    Name(Text<RoutingId>),
+    Number(u64),
+}
+
+/// A client.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClientStats {
+    pub name: String,
+    pub dialect: &'static str,
+    pub requests: usize,
+    pub since: f64,
+    pub silent: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Arc<str>>,
+}
+
+/// The registered peers of a dialect, and the received messages.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct DialectStats {
+    pub clients: usize,
+    pub messages: u64,
+    pub workers: usize,
+}
+
+/// Counters since the start of the broker.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CounterStats {
+    pub requests: u64,
+    pub replies: u64,
+    pub failures: u64,
+    pub partials: u64,
+    pub errors: BTreeMap<&'static str, u64>,
+    pub expired: u64,
+    pub cancelled: u64,
+    pub retried: u64,
+    pub rejected: u64,
+    pub refused: u64,
+    pub bad_messages: u64,
+    pub slow_peers: u64,
+    pub over_limit: u64,
+}
+
+/// Numbers of entries in the broker's tables. All are zero without peers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TableStats {
+    pub requests: usize,
+    pub workers: usize,
+    pub clients: usize,
+    pub services: usize,
+    pub timers: usize,
+    pub collected: usize,
+    pub refused: usize,
+    pub questions: usize,
+    pub principals: usize,
+    pub accounts: usize,
+    pub leaving: usize,
+}
+
+/// Milliseconds.
 pub(super) fn ms(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }

@@ -1,10 +1,9 @@
 //! Messages that the broker sends.
 
-use super::keys::{ClientKey, WorkerKey};
-use super::{Broker, RoutingId};
+use super::RoutingId;
 use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{ToClient, ToWorker};
-use crate::wire::{Dialect, Frame, pigato};
+use crate::wire::{Frame, pigato};
 
 /// A message to send.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,45 +67,5 @@ impl<F: Frame> Outgoing<F> {
                 | Outgoing::MdpWorker(_, wire_mdp::ToWorker::Disconnect)
                 | Outgoing::PigatoWorker(pigato::ToWorker::Disconnect)
         )
-    }
-}
-
-impl<F: Frame> Broker<F> {
-    pub(super) fn send_worker(&mut self, key: WorkerKey, message: ToWorker<F>) {
-        let Some(worker) = self.workers.get(key) else {
-            return;
-        };
-        if worker.absence.is_some() {
-            return;
-        }
-        let to = worker.id.clone();
-        let other = match worker.dialect {
-            // A branch of its own, so that the message is constructed in place.
-            Dialect::Omdp => {
-                return self.transmits.push(Transmit {
-                    to,
-                    message: Outgoing::Worker(message),
-                    packed: worker.hello.as_ref().is_some_and(|hello| hello.packs),
-                });
-            }
-            Dialect::Mdp(dialect) => wire_mdp::ToWorker::from_neutral(message)
-                .map(|message| Outgoing::MdpWorker(dialect, message)),
-            Dialect::Pigato => pigato::ToWorker::from_neutral(message).map(Outgoing::PigatoWorker),
-        };
-        self.transmits
-            .extend(other.map(|message| Transmit::plain(to, message)));
-    }
-
-    pub(super) fn send_client(&mut self, key: ClientKey, message: ToClient<F>) {
-        if let Some(client) = self.clients.get(key)
-            && client.absence.is_none()
-            && !client.leaving
-        {
-            self.transmits.push(Transmit {
-                to: client.id.clone(),
-                message: Outgoing::Client(message),
-                packed: client.packs(),
-            });
-        }
     }
 }

@@ -25,8 +25,7 @@ fn assert_banned_for_a_second(net: &mut Net, raw: Id<RawDealer>) {
 }
 
 fn held(net: &Net, b: Id<BrokerActor>) -> u64 {
-    let stats = net[b].machine.stats(net.now());
-    stats["heldBytes"].as_u64().expect("a number")
+    net[b].machine.stats(net.now()).held_bytes as u64
 }
 
 /// The scopes of the reported limits.
@@ -298,7 +297,7 @@ fn what_waits_for_its_turn_is_charged_beyond_the_first_of_it() {
         let charged = bytes.saturating_sub(256 * KIB);
         assert_eq!(held(&net, b), charged as u64);
     }
-    let tables = |net: &Net| net[b].machine.stats(net.now())["tables"]["accounts"].clone();
+    let tables = |net: &Net| net[b].machine.stats(net.now()).tables.accounts;
     assert_eq!(tables(&net), 0);
 }
 
@@ -345,7 +344,7 @@ fn a_worker_that_takes_any_number_is_given_much_by_and_by() {
     });
     assert!((100..1_000).contains(&given), "{given}");
     net.run(ms(20));
-    assert_eq!(net[b].machine.stats(net.now())["queued"], 0);
+    assert_eq!(net[b].machine.stats(net.now()).queued, 0);
 }
 
 /// A peer that takes its messages is not removed because other peers have filled a common limit.

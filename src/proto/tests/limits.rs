@@ -60,7 +60,11 @@ fn past_the_limit_of_a_service_requests_are_turned_away_at_once() {
     assert_eq!(net.ends(c, &other), vec![None; 3]);
     assert_eq!(told(&net, b), [("full".into(), 3, false)]);
     assert_eq!(
-        net[b].machine.stats(crate::proto::Time::ZERO)["counters"]["refused"],
+        net[b]
+            .machine
+            .stats(crate::proto::Time::ZERO)
+            .counters
+            .refused,
         2
     );
     // A worker empties the queue, and there is room.
@@ -94,10 +98,7 @@ fn bytes_count_too() {
     assert_eq!(send("c", 73), failed("B_QUEUE_FULL"));
     assert_eq!(send("c", 72), None);
     let stats = net[b].machine.stats(crate::proto::Time::ZERO);
-    assert_eq!(
-        (&stats["queued"], &stats["queuedBytes"]),
-        (&3.into(), &1500.into())
-    );
+    assert_eq!((stats.queued, stats.queued_bytes), (3, 1500));
     assert_eq!(
         told(&net, b),
         [
@@ -172,7 +173,7 @@ fn what_comes_back_is_never_refused() {
     net.kill(w);
     net.run(ms(100));
     assert_eq!(net.ends(c, &requests), vec![None; 5]);
-    assert_eq!(net[b].machine.stats(crate::proto::Time::ZERO)["queued"], 5);
+    assert_eq!(net[b].machine.stats(crate::proto::Time::ZERO).queued, 5);
     let w = net.worker(b, "echo");
     net.run(ms(200));
     assert_eq!(net.started(w), ["0", "1", "2", "3", "4"]);
@@ -260,9 +261,9 @@ fn a_million_expire_in_turns() {
         message.push(vec![0, 0, 0, 0x27, 0x10]);
         broker.handle_message(second(n as u64 / 500_000), b"C", &mut message);
     }
-    assert_eq!(broker.stats(crate::proto::Time::ZERO)["queued"], MANY);
+    assert_eq!(broker.stats(crate::proto::Time::ZERO).queued, MANY);
     broker.handle_timeout(Time::from_micros(9_999_999));
-    assert_eq!(broker.stats(crate::proto::Time::ZERO)["queued"], MANY);
+    assert_eq!(broker.stats(crate::proto::Time::ZERO).queued, MANY);
     let mut turns = 0;
     while broker.next_deadline().is_some_and(|at| at <= second(10)) {
         broker.handle_timeout(second(10));
@@ -272,7 +273,7 @@ fn a_million_expire_in_turns() {
         turns += 1;
     }
     assert!(turns > 400, "{turns}");
-    assert_eq!(broker.stats(crate::proto::Time::ZERO)["queued"], MANY / 2);
+    assert_eq!(broker.stats(crate::proto::Time::ZERO).queued, MANY / 2);
     broker.handle_gone(second(10), b"C");
     while let Some(at) = broker.next_deadline() {
         assert!(at <= second(11));

@@ -69,9 +69,7 @@ fn a_request_that_crosses_the_pause_goes_back() {
     net.run(secs(1));
     let r = net.request(c, "echo", "1");
     // The request is under way from the broker.
-    net.run_until(secs(1), |net| {
-        net[b].machine.stats(net.now())["running"] == 1
-    });
+    net.run_until(secs(1), |net| net[b].machine.stats(net.now()).running == 1);
     pause(&mut net, w);
     resume(&mut net, other);
     net.run(secs(1));

@@ -364,7 +364,7 @@ impl<F: Frame> Broker<F> {
             Ok(Incoming::Client(ClientMessage::Hello { .. })) if first => {
                 let key = self.clients.find(from);
                 key.into_iter().for_each(|key| self.drop_client(now, key));
-                self.transmits.push(Transmit::plain(
+                self.out.send(Transmit::plain(
                     from.into(),
                     Outgoing::Client(ToClient::Disconnect),
                 ));
@@ -379,7 +379,7 @@ impl<F: Frame> Broker<F> {
         if !self.authorizer.known.contains_key(peer) {
             return;
         }
-        self.transmits.retain(|transmit| *transmit.to != *peer);
+        self.out.withhold(peer);
         for pending in self.authorizer.pending.values_mut() {
             for message in pending
                 .messages

@@ -80,7 +80,7 @@ impl<F: Frame> Broker<F> {
         }
         self.authorizer.asked += 1;
         let id = self.authorizer.asked;
-        self.events.push(BrokerEvent::Authorize {
+        self.out.tell(BrokerEvent::Authorize {
             id,
             user: question.principal.user.as_str().into(),
             metadata: question.principal.metadata.as_str().into(),
@@ -173,8 +173,8 @@ impl<F: Frame> Broker<F> {
         let Some((action, service)) = message.wants() else {
             return;
         };
-        if self.faults.beats(now) {
-            self.events.push(BrokerEvent::Denied {
+        if self.out.may_tell_fault(now) {
+            self.out.tell(BrokerEvent::Denied {
                 peer: from.into(),
                 user: self.authorizer.user().unwrap_or_default().into(),
                 action,

@@ -1,12 +1,28 @@
 //! The latest events, for queries by MMI. A query returns the events after the last one that the caller knows.
 
 use crate::proto::broker::addresses::View;
-use crate::proto::broker::{BrokerEvent, Told};
-use serde_json::{Value, json};
+use crate::proto::broker::{BrokerEvent, Payload, Told};
+use serde::Serialize;
 use std::collections::VecDeque;
 
 /// Maximum of events that are kept.
 const MAX_EVENTS: usize = 256;
+
+/// The events after a number.
+#[derive(Serialize)]
+pub(in crate::proto::broker) struct Since<'a> {
+    /// The number of the latest event.
+    last: u64,
+    /// How many of them are no longer kept.
+    missed: u64,
+    events: Vec<Noted<'a>>,
+}
+
+#[derive(Serialize)]
+struct Noted<'a> {
+    event: &'static str,
+    payload: Payload<'a>,
+}
 
 #[derive(Debug, Default)]
 pub(in crate::proto::broker) struct Journal {
@@ -41,7 +57,7 @@ impl Journal {
         since: Option<u64>,
         view: &View<'_>,
         is_told: impl Fn(&BrokerEvent) -> bool,
-    ) -> Value {
+    ) -> Since<'_> {
         let first = self.noted - self.events.len() as u64 + 1;
         // A number greater than the latest was given by an earlier broker.
         let since = since.map(|since| if since > self.noted { 0 } else { since });
@@ -49,24 +65,25 @@ impl Journal {
         let skipped = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
         let events = self.events.iter().skip(skipped);
         let events = events.filter(|told| is_told(&told.event));
-        let events: Vec<Value> = events
-            .filter_map(|told| told.describe_to(view))
-            .map(|(name, payload)| json!({ "event": name, "payload": payload }))
-            .collect();
-        json!({
-            "last": self.noted,
-            "missed": first.saturating_sub(from),
-            "events": events,
-        })
+        let noted = events.filter_map(|told| told.describe_to(view));
+        Since {
+            last: self.noted,
+            missed: first.saturating_sub(from),
+            events: noted
+                .map(|(event, payload)| Noted { event, payload })
+                .collect(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     fn since(journal: &Journal, number: Option<u64>) -> Value {
-        journal.since(number, &View::WHOLE, |_| true)
+        let since = journal.since(number, &View::WHOLE, |_| true);
+        serde_json::to_value(since).expect("JSON")
     }
 
     fn bad(n: usize) -> Told {

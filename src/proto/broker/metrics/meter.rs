@@ -4,8 +4,8 @@ use super::histogram::Histogram;
 use crate::proto::Time;
 use crate::proto::broker::limits::Waiting;
 use crate::proto::code::Code;
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The meter of one service.
 #[derive(Debug, Clone, Default)]
@@ -26,12 +26,12 @@ pub(in crate::proto::broker) struct Meter {
     queue: Histogram,
     work: Histogram,
     total: Histogram,
-    last_error: Option<Box<LastError>>,
+    last_error: Option<Box<Noted>>,
 }
 
-/// The latest error with which a request ended.
+/// The latest error with which a request ended, as it is kept.
 #[derive(Debug, Clone)]
-struct LastError {
+struct Noted {
     at: Time,
     what: What,
 }
@@ -67,28 +67,30 @@ impl Meter {
     #[cold]
     pub(in crate::proto::broker) fn note_code(&mut self, now: Time, code: Code) {
         let what = What::Code(code);
-        self.last_error = Some(Box::new(LastError { at: now, what }));
+        self.last_error = Some(Box::new(Noted { at: now, what }));
     }
 
     #[cold]
     pub(in crate::proto::broker) fn note_error(&mut self, now: Time, value: &[u8]) {
         let value = &value[..value.len().min(MAX_ERROR)];
         let what = What::Value(String::from_utf8_lossy(value).into());
-        self.last_error = Some(Box::new(LastError { at: now, what }));
+        self.last_error = Some(Box::new(Noted { at: now, what }));
     }
 
-    /// The latest error and its age in ms. Error values can belong to requests of any user, so they are included only
-    /// if `values` is true.
-    pub(in crate::proto::broker) fn last_error(&self, now: Time, values: bool) -> Value {
-        let Some(error) = &self.last_error else {
-            return Value::Null;
+    /// The latest error. Error values can belong to requests of any user, so they are included only if `values` is
+    /// true.
+    pub(in crate::proto::broker) fn last_error(
+        &self,
+        now: Time,
+        values: bool,
+    ) -> Option<LastError<'_>> {
+        let error = self.last_error.as_ref()?;
+        let (code, value) = match &error.what {
+            What::Code(code) => (Some(code.as_str()), None),
+            What::Value(value) => (None, values.then_some(&**value)),
         };
         let since = now.since(error.at).as_micros() as f64 / 1000.0;
-        match &error.what {
-            What::Code(code) => json!({ "code": code.as_str(), "since": since }),
-            What::Value(value) if values => json!({ "value": value, "since": since }),
-            What::Value(_) => json!({ "since": since }),
-        }
+        Some(LastError { code, value, since })
     }
 
     /// Number of requests that ended with an error value or an own code.
@@ -97,8 +99,12 @@ impl Meter {
     }
 
     /// Summary of the time that workers took for requests, in ms.
-    pub(in crate::proto::broker) fn times(&self) -> Summary<'_> {
-        Summary(&self.work)
+    pub(in crate::proto::broker) fn times(&self) -> Summary {
+        let mean = self.work.sum() as f64 / self.work.count().max(1) as f64;
+        Summary {
+            mean: mean.round() / 1000.0,
+            percentiles: Percentiles::of(&self.work),
+        }
     }
 
     /// Records the latencies of an admitted request that has ended.
@@ -131,7 +137,7 @@ impl Meter {
         self.queue.merge(&other.queue);
         self.work.merge(&other.work);
         self.total.merge(&other.total);
-        let at = |error: &Option<Box<LastError>>| error.as_ref().map(|error| error.at);
+        let at = |error: &Option<Box<Noted>>| error.as_ref().map(|error| error.at);
         if at(&other.last_error) > at(&self.last_error) {
             self.last_error.clone_from(&other.last_error);
         }
@@ -149,73 +155,130 @@ impl Meter {
         waiting
     }
 
-    /// The members `counters` and `latency` of a JSON object.
-    pub(in crate::proto::broker) fn to_json(&self) -> Value {
-        json!({
-            "counters": {
-                "requests": self.requests,
-                "replies": self.replies,
-                "failures": self.failures,
-                "partials": self.partials,
-                "errors": errors_json(&self.errors),
-                "cancelled": self.cancelled,
-                "retried": self.retried,
-                "rejected": self.rejected,
-                "bytesIn": self.bytes_in,
-                "bytesOut": self.bytes_out,
+    pub(in crate::proto::broker) fn snapshot(&self) -> MeterStats {
+        MeterStats {
+            counters: MeterCounts {
+                requests: self.requests,
+                replies: self.replies,
+                failures: self.failures,
+                partials: self.partials,
+                errors: errors_by_code(&self.errors),
+                cancelled: self.cancelled,
+                retried: self.retried,
+                rejected: self.rejected,
+                bytes_in: self.bytes_in,
+                bytes_out: self.bytes_out,
             },
-            "latency": {
-                "queue": histogram_json(&self.queue),
-                "work": histogram_json(&self.work),
-                "total": histogram_json(&self.total),
+            latency: Latency {
+                queue: HistogramStats::of(&self.queue),
+                work: HistogramStats::of(&self.work),
+                total: HistogramStats::of(&self.total),
             },
-        })
+        }
+    }
+}
+
+/// The latest error with which a request ended: its code or its value, and its age in ms.
+#[derive(Debug, Serialize)]
+pub(in crate::proto::broker) struct LastError<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    since: f64,
+}
+
+/// A snapshot of a meter: docs/api.md describes its members.
+#[derive(Debug, Clone, Serialize)]
+pub struct MeterStats {
+    pub counters: MeterCounts,
+    pub latency: Latency,
+}
+
+/// The counts of a meter.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MeterCounts {
+    pub requests: u64,
+    pub replies: u64,
+    pub failures: u64,
+    pub partials: u64,
+    pub errors: BTreeMap<&'static str, u64>,
+    pub cancelled: u64,
+    pub retried: u64,
+    pub rejected: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+}
+
+/// The latencies of a meter.
+#[derive(Debug, Clone, Serialize)]
+pub struct Latency {
+    pub queue: HistogramStats,
+    pub work: HistogramStats,
+    pub total: HistogramStats,
+}
+
+/// A histogram, in ms.
+#[derive(Debug, Clone, Serialize)]
+pub struct HistogramStats {
+    pub count: u64,
+    pub sum: f64,
+    #[serde(flatten)]
+    percentiles: Percentiles,
+    /// The upper bound of each bucket, and the number of values in it.
+    pub buckets: Vec<(f64, u64)>,
+}
+
+impl HistogramStats {
+    fn of(histogram: &Histogram) -> Self {
+        let buckets = histogram.buckets();
+        HistogramStats {
+            count: histogram.count(),
+            sum: ms(histogram.sum()),
+            percentiles: Percentiles::of(histogram),
+            buckets: buckets.map(|(upper, count)| (ms(upper), count)).collect(),
+        }
     }
 }
 
 /// The summary of a histogram, in ms: mean, maximum and some percentiles.
-pub(in crate::proto::broker) struct Summary<'a>(&'a Histogram);
+#[derive(Debug, Serialize)]
+pub(in crate::proto::broker) struct Summary {
+    mean: f64,
+    #[serde(flatten)]
+    percentiles: Percentiles,
+}
 
-impl Serialize for Summary<'_> {
-    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let Summary(work) = self;
-        let ms = |micros: u64| micros as f64 / 1000.0;
-        let mean = work.sum() as f64 / work.count().max(1) as f64;
-        let mut map = out.serialize_map(None)?;
-        map.serialize_entry("max", &ms(work.max()))?;
-        map.serialize_entry("mean", &(mean.round() / 1000.0))?;
-        map.serialize_entry("p50", &ms(work.percentile(50.0)))?;
-        map.serialize_entry("p90", &ms(work.percentile(90.0)))?;
-        map.serialize_entry("p95", &ms(work.percentile(95.0)))?;
-        map.serialize_entry("p99", &ms(work.percentile(99.0)))?;
-        map.end()
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Percentiles {
+    max: f64,
+    p50: f64,
+    p90: f64,
+    p95: f64,
+    p99: f64,
+}
+
+impl Percentiles {
+    fn of(histogram: &Histogram) -> Self {
+        Percentiles {
+            max: ms(histogram.max()),
+            p50: ms(histogram.percentile(50.0)),
+            p90: ms(histogram.percentile(90.0)),
+            p95: ms(histogram.percentile(95.0)),
+            p99: ms(histogram.percentile(99.0)),
+        }
     }
 }
 
-/// Counts by code, without zeros.
-pub(in crate::proto::broker) fn errors_json(errors: &[u64; Code::ALL.len()]) -> Map<String, Value> {
-    Code::ALL
-        .into_iter()
-        .map(|code| (code.as_str().to_owned(), errors[code as usize]))
-        .filter(|(_, count)| *count > 0)
-        .map(|(code, count)| (code, count.into()))
-        .collect()
+fn ms(micros: u64) -> f64 {
+    micros as f64 / 1000.0
 }
 
-/// The JSON of a histogram, in milliseconds as all times of the API.
-fn histogram_json(histogram: &Histogram) -> Value {
-    let ms = |micros: u64| micros as f64 / 1000.0;
-    let buckets = histogram
-        .buckets()
-        .map(|(upper, count)| json!([ms(upper), count]));
-    json!({
-        "count": histogram.count(),
-        "sum": ms(histogram.sum()),
-        "max": ms(histogram.max()),
-        "p50": ms(histogram.percentile(50.0)),
-        "p90": ms(histogram.percentile(90.0)),
-        "p95": ms(histogram.percentile(95.0)),
-        "p99": ms(histogram.percentile(99.0)),
-        "buckets": buckets.collect::<Vec<_>>(),
-    })
+/// Counts by code, without zeros.
+pub(in crate::proto::broker) fn errors_by_code(
+    errors: &[u64; Code::ALL.len()],
+) -> BTreeMap<&'static str, u64> {
+    let counts = Code::ALL.map(|code| (code.as_str(), errors[code as usize]));
+    counts.into_iter().filter(|(_, count)| *count > 0).collect()
 }

@@ -9,8 +9,9 @@ mod histogram;
 mod journal;
 mod meter;
 
-pub(super) use journal::Journal;
-pub(super) use meter::{Meter, Times, errors_json};
+pub(super) use journal::{Journal, Since};
+pub use meter::MeterStats;
+pub(super) use meter::{LastError, Meter, Summary, Times, errors_by_code};
 
 use super::limits::Waiting;
 use crate::proto::table::Table;
@@ -67,8 +68,8 @@ impl Meters {
         }
     }
 
-    pub(super) fn absent(&self) -> impl Iterator<Item = (&[u8], &Meter)> {
-        self.absent.iter().map(|(name, meter)| (&**name, meter))
+    pub(super) fn absent(&self) -> impl Iterator<Item = (&Arc<[u8]>, &Meter)> {
+        self.absent.iter()
     }
 }
 

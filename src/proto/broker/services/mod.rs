@@ -293,6 +293,7 @@ impl Services {
         self.slab.get_mut(key.0)
     }
 
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn get(&self, key: ServiceKey) -> &Service {
         &self.slab[key.0]
     }

@@ -71,5 +71,5 @@ fn a_worker_that_takes_nothing_loses_its_place() {
     // The peer does not take its DISCONNECT either, but counts as one slow peer.
     assert_eq!(overflow(&mut t, b"W1"), []);
     let stats = t.net[t.b].machine.stats(crate::proto::Time::ZERO);
-    assert_eq!(stats["counters"]["slowPeers"], 1);
+    assert_eq!(stats.counters.slow_peers, 1);
 }

@@ -1,0 +1,190 @@
+//! Takes the snapshot of the broker's counters and tables.
+
+use super::Broker;
+use super::addresses::View;
+use super::stats::{
+    AbsentStats, BrokerStats, ClientStats, DialectStats, OtherStats, Present, ServiceStats,
+    TableStats, WorkerStats, ms,
+};
+use super::workers::Worker;
+use crate::proto::Time;
+use crate::wire::json::Text;
+use crate::wire::{Dialect, Frame};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Maximum of clients in the list, and of services without a row.
+const MAX_LISTED: usize = 1000;
+
+impl<F: Frame> Broker<F> {
+    /// A snapshot of all counters and table sizes. Entries that are in no table are not included.
+    pub fn stats(&self, now: Time) -> BrokerStats {
+        self.stats_for(now, &self.addresses.whole_view())
+    }
+
+    /// As [`stats`](Self::stats), limited to `view`.
+    pub(super) fn stats_for(&self, now: Time, view: &View<'_>) -> BrokerStats {
+        let waiting = self.requests.waiting;
+        let absent = self.services.meters.absent();
+        let absent_services = absent.map(|(name, meter)| AbsentStats {
+            name: Text(name.clone()),
+            meter: meter.snapshot(),
+        });
+        let workers = self.workers.iter();
+        let workers = workers.map(|worker| self.named_worker_stats(now, view, worker));
+        let (services, other) = self.service_stats(now);
+        BrokerStats {
+            services,
+            absent_services: absent_services.collect(),
+            other_services: other,
+            workers: workers.collect(),
+            clients: self.clients.len(),
+            client_list: self.client_stats(now, view),
+            requests: self.requests.len(),
+            queued: waiting.requests,
+            queued_bytes: waiting.bytes,
+            running: self.requests.len() - waiting.requests,
+            held_bytes: self.held(),
+            dialects: self.dialect_stats(),
+            counters: self.counters.snapshot(),
+            tables: self.table_stats(),
+        }
+    }
+
+    /// The view of a peer that asks by MMI.
+    pub(super) fn peers_view(&self) -> View<'_> {
+        match self.authorizer.is_on() {
+            true => self.addresses.whole_view(),
+            false => View::of_strangers(self.config.seed),
+        }
+    }
+
+    fn table_stats(&self) -> TableStats {
+        TableStats {
+            requests: self.requests.len(),
+            workers: self.workers.len(),
+            clients: self.clients.len(),
+            services: self.services.len(),
+            timers: self.deadlines.len(),
+            collected: self.parts.len(),
+            refused: self.refused.len(),
+            questions: self.authorizer.questions(),
+            principals: self.authorizer.principals(),
+            accounts: self.accounts.len(),
+            leaving: self.leaving.len(),
+        }
+    }
+
+    /// The numbers of each service, and of all others together.
+    fn service_stats(&self, now: Time) -> (Vec<ServiceStats>, OtherStats) {
+        // Services have small indices in a slab, so an array serves as the table.
+        let mut running: Vec<usize> = Vec::new();
+        for worker in self.workers.iter() {
+            let at = worker.service.index();
+            running.resize(running.len().max(at + 1), 0);
+            running[at] += worker.running.len();
+        }
+        let (mut listed, mut nameless) = (Vec::new(), 0);
+        let (mut other, mut unlisted) = (self.services.meters.other.clone(), Present::default());
+        for (at, service) in self.services.iter() {
+            let waiting = service.queue.waiting();
+            let oldest = service.queue.first().and_then(|key| self.requests.get(key));
+            let present = Present {
+                workers: service.workers,
+                idle: service.idle(),
+                queued: waiting.requests,
+                queued_bytes: waiting.bytes,
+                oldest: ms(oldest.map_or(Duration::ZERO, |first| now - first.arrived)),
+                running: running.get(at).copied().unwrap_or(0),
+            };
+            if !service.has_row() && nameless == MAX_LISTED {
+                other.merge(&service.meter);
+                unlisted.add(&present);
+                continue;
+            }
+            nameless += usize::from(!service.has_row());
+            listed.push(ServiceStats {
+                name: Text(service.name.clone()),
+                named: service.has_row(),
+                present,
+                meter: service.meter.snapshot(),
+            });
+        }
+        let other = OtherStats {
+            present: unlisted,
+            meter: other.snapshot(),
+        };
+        (listed, other)
+    }
+
+    /// The entry of a worker with everything that its own broker tells.
+    pub(super) fn named_worker_stats(
+        &self,
+        now: Time,
+        view: &View<'_>,
+        worker: &Worker,
+    ) -> WorkerStats {
+        let requests = worker.running.iter();
+        let given = requests.filter_map(|key| self.requests.get(key)?.given());
+        let oldest = given.min().map_or(Duration::ZERO, |given| now - given);
+        WorkerStats {
+            name: Some(Text(worker.id.clone())),
+            oldest: Some(ms(oldest)),
+            rejected: Some(worker.rejected),
+            ..self.worker_stats(now, view, worker)
+        }
+    }
+
+    /// The entry of a worker, without its identity.
+    pub(super) fn worker_stats(&self, now: Time, view: &View<'_>, worker: &Worker) -> WorkerStats {
+        WorkerStats {
+            address: view.address(&worker.id).cloned(),
+            dialect: worker.dialect.as_str(),
+            ended: worker.ended,
+            failed: worker.failed,
+            id: None,
+            name: None,
+            oldest: None,
+            rejected: None,
+            running: worker.running.len(),
+            service: Text(self.services.name(worker.service)),
+            silent: ms(now - worker.last_heard),
+            since: ms(now - worker.since),
+        }
+    }
+
+    /// The first [`MAX_LISTED`] clients.
+    pub(super) fn client_stats(&self, now: Time, view: &View<'_>) -> Vec<ClientStats> {
+        let clients = self.clients.iter().take(MAX_LISTED);
+        let entries = clients.map(|client| ClientStats {
+            name: view.name(&client.id),
+            dialect: client.dialect.as_str(),
+            requests: client.requests.len(),
+            since: ms(now - client.since),
+            silent: ms(now - client.last_heard),
+            address: view.address(&client.id).cloned(),
+        });
+        entries.collect()
+    }
+
+    /// Peers are counted on demand, because statistics are requested less often than peers come and go.
+    pub(super) fn dialect_stats(&self) -> BTreeMap<&'static str, DialectStats> {
+        let mut peers = [[0; 2]; Dialect::ALL.len()];
+        for worker in self.workers.iter() {
+            peers[worker.dialect.index()][0] += 1;
+        }
+        for client in self.clients.iter() {
+            peers[client.dialect.index()][1] += 1;
+        }
+        let entry = |dialect: Dialect| {
+            let [workers, clients] = peers[dialect.index()];
+            let numbers = DialectStats {
+                workers,
+                clients,
+                messages: self.counters.messages[dialect.index()],
+            };
+            (dialect.as_str(), numbers)
+        };
+        Dialect::ALL.into_iter().map(entry).collect()
+    }
+}

@@ -1,0 +1,65 @@
+//! JSON that this package writes, made of typed values by serde.
+
+use serde::ser::{Serialize, Serializer};
+use serde_json::Value;
+
+/// The JSON of a value.
+pub fn bytes_of(value: &impl Serialize) -> Vec<u8> {
+    // Writing into memory cannot fail, and all keys of maps are strings.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// The JSON of a value, as text.
+pub fn text_of(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// The JSON of a list. Its entries exist one at a time, because a list has hundreds of them.
+pub fn list_of<T: Serialize>(entries: impl IntoIterator<Item = T>) -> Vec<u8> {
+    let mut json = vec![b'['];
+    for entry in entries {
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        let _ = serde_json::to_writer(&mut json, &entry);
+    }
+    json.push(b']');
+    json
+}
+
+/// The value of JSON that a peer has sent, or the text itself if it is no JSON.
+pub fn value_or_text(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+/// Bytes as text, with replacement characters where they are not UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text<B>(pub B);
+
+impl<B: AsRef<[u8]>> Serialize for Text<B> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(&String::from_utf8_lossy(self.0.as_ref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_has_commas_between_its_entries() {
+        assert_eq!(list_of::<u8>([]), b"[]");
+        assert_eq!(list_of(["a", "b"]), br#"["a","b"]"#);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced() {
+        assert_eq!(bytes_of(&Text(b"a\xff")), "\"a\u{fffd}\"".as_bytes());
+    }
+
+    #[test]
+    fn text_that_is_no_json_stays_text() {
+        assert_eq!(value_or_text(r#"{"a":1}"#)["a"], 1);
+        assert_eq!(value_or_text("{"), "{");
+    }
+}
