@@ -647,7 +647,8 @@ export type WorkerGoneReason =
   | 'replaced'
   | 'broker stopped'
   | 'denied'
-  | 'too slow';
+  | 'too slow'
+  | 'over its limit';
 
 /** The reason for the loss of a client at the broker. */
 export type ClientGoneReason = Exclude<WorkerGoneReason, 'goodbye' | 'protocol error'>;

@@ -65,3 +65,24 @@ describe('error codes', () => {
     assert.deepEqual(said.sort(), codes);
   });
 });
+
+// The sources have the reasons, and no list of them is exported.
+for (const [type, source, enumeration] of [
+  ['DisconnectReason', 'src/proto/link.rs', 'Loss'],
+  ['WorkerGoneReason', 'src/proto/broker/event.rs', 'Departure'],
+]) {
+  test(`index.d.ts and docs/api.md have each ${type}`, () => {
+    const reasons = [...read(source).matchAll(new RegExp(`${enumeration}::\\w+ => "([^"]+)"`, 'g'))].map(
+      ([, reason]) => reason,
+    );
+    const [, union] = new RegExp(`type ${type} =([^;]+);`).exec(read('index.d.ts'));
+    const declared = [...union.matchAll(/'([^']+)'/g)].map(([, reason]) => reason);
+    assert.ok(reasons.length > 5);
+    assert.deepEqual(declared.sort(), reasons.sort());
+    const reference = read('docs/api.md').replace(/\s+/g, ' ');
+    assert.deepEqual(
+      reasons.filter((reason) => !reference.includes(`\`${reason}\``)),
+      [],
+    );
+  });
+}
