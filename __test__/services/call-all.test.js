@@ -103,11 +103,12 @@ describe('callAll()', () => {
   });
 
   test('takes its data at the call, and ends when it is left before its first answer', async (t) => {
-    const gone = deferred();
+    const [come, gone] = [deferred(), deferred()];
     const { client, broker } = await cast(t, {
       a: (data, reply) => {
-        if (String(data) === 'data') reply.end(data);
-        else reply.signal.addEventListener('abort', () => gone.resolve(reply.end()));
+        if (String(data) === 'data') return reply.end(data);
+        reply.signal.addEventListener('abort', () => gone.resolve(reply.end()));
+        return come.resolve();
       },
     });
     const data = Buffer.from('data');
@@ -116,6 +117,7 @@ describe('callAll()', () => {
     assert.deepEqual(await all(answers), [{ worker: 'a', value: Buffer.from('data') }]);
     const left = client.callAll(SERVICE, 'silence', { timeout: -1 });
     const first = left.next();
+    await come.promise;
     await left.return();
     assert.deepEqual(await first, { value: undefined, done: true });
     await gone.promise;
