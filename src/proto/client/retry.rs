@@ -122,7 +122,7 @@ impl<F: Frame> Client<F> {
         let timer = request.timer.take();
         request.stage = Stage::Delayed;
         request.again += 1;
-        (request.broker, request.stamp) = (None, 0);
+        (request.broker, request.stamp, request.recall) = (None, 0, None);
         (request.read, request.told) = (0, 0);
         if let Some(timer) = timer {
             self.deadlines.cancel(timer);

@@ -86,16 +86,17 @@ impl<F: Frame> Client<F> {
 
     /// The knowledge about a request of an earlier broker, for the broker of this connection. It stays valid for the
     /// next broker until this one has found the request: a request that was not given to a worker before is not given
-    /// to one without GO.
+    /// to one without GO. So it is kept on another connection to the same broker too: the roster of that connection
+    /// may lack the worker of the request, which has left the broker since.
     pub(super) fn recall(&mut self, id: u64) -> Option<Box<Recall>> {
-        let knows = self.link.peer().is_some_and(|broker| broker.roster);
-        let here = self.link.broker();
+        let broker = self.link.peer()?;
         let request = self.requests.get_mut(&id)?;
         let known = self.lost_roster.as_ref();
-        let known = known.filter(|known| here != Some(known.life));
-        let recall = known.and_then(|known| known.recall(request));
-        request.recall = recall.or(request.recall.take()).filter(|_| knows);
-        request.recall.clone()
+        let latest = known.and_then(|known| known.recall(request));
+        let recall = request.recall.take().or(latest);
+        request.recall = recall.filter(|_| broker.roster);
+        let recall = request.recall.as_ref();
+        recall.filter(|it| *it.session != *broker.session).cloned()
     }
 
     /// The stamp for a request that is sent now; 0 if there is no roster.

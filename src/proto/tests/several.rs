@@ -138,6 +138,34 @@ fn four_running(concurrency: usize) -> World {
     world
 }
 
+/// The worker of a request has left the broker while the client was away, so the roster of the client's next connection
+/// lacks it.
+#[test]
+fn what_had_started_is_not_started_again_because_its_worker_is_not_in_the_roster() {
+    let mut world = cast(1, 1, &[(1, 0)]);
+    world.worker().concurrency = 0;
+    world.ask();
+    run(&mut world, ms(5));
+    let until = world.now + ms(3000);
+    let worker = world.worker();
+    let (delivery, _) = worker.offers.pop_front().expect("it is there");
+    worker.take(delivery, until);
+    worker.concurrency = 1;
+    // Without a grace both are given up at once.
+    world.break_off(0, 0);
+    run(&mut world, ms(60));
+    world.break_off(1, 0);
+    while !world.client().machine.is_connected() {
+        world.step(100);
+    }
+    world.kill(0);
+    world.step(100);
+    world.revive(0);
+    world.settle();
+    world.check_starts();
+    assert_eq!(world.ends(), BTreeMap::from([("B_LOST".into(), 1)]));
+}
+
 /// The same requests, after the death of the first broker.
 fn half_lost() -> World {
     let mut world = four_running(6);
