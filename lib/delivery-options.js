@@ -61,7 +61,7 @@ const SERVICE_MARK = '\x01';
 function parseOptions(json, said, attempt) {
   const options = json === '' ? {} : JSON.parse(json);
   const usable = typeof options === 'object' && options !== null && !Array.isArray(options);
-  const { user: _, userMetadata: __, service: ___, ...rest } = usable ? options : {};
+  const rest = usable ? withoutClaims(options) : {};
   rest.attempt = attempt;
   let user = said;
   if (said.startsWith(SERVICE_MARK)) {
@@ -73,6 +73,18 @@ function parseOptions(json, said, attempt) {
   const [name, ...metadata] = user.split('\0');
   rest.user = name;
   if (metadata.length > 0) rest.userMetadata = JSON.parse(metadata.join('\0'));
+  return rest;
+}
+
+/**
+ * Options without the members that only the broker may state.
+ * @param {Record<string, any>} options parsed JSON
+ * @returns {Record<string, any>}
+ */
+function withoutClaims(options) {
+  const claims = 'user' in options || 'userMetadata' in options || 'service' in options;
+  if (!claims) return options;
+  const { user: _, userMetadata: __, service: ___, ...rest } = options;
   return rest;
 }
 

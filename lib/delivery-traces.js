@@ -32,8 +32,19 @@ class DeliveryTraces {
   begin(id, service, worker, options, size, handle) {
     const { attempt, headers, timeout, user } = options;
     /** @type {Message} */
-    const message = { service, worker, delivery: String(id), attempt, headers, timeout, user, size };
-    Object.assign(message, { partials: 0, replySize: 0, startTime: performance.now() });
+    const message = {
+      service,
+      worker,
+      delivery: String(id),
+      attempt,
+      headers,
+      timeout,
+      user,
+      size,
+      partials: 0,
+      replySize: 0,
+      startTime: performance.now(),
+    };
     this.#messages.set(id, message);
     begin(channel, message, handle);
   }

@@ -16,7 +16,7 @@ const { InstrumentationBase } = require('@opentelemetry/instrumentation');
 const { handlings, partials, requests } = require('./tracing');
 const { version } = require('../package.json');
 
-/** @import { Attributes, Histogram, Span } from '@opentelemetry/api' */
+/** @import { Attributes, Context, Histogram, Span } from '@opentelemetry/api' */
 /** @import { InstrumentationConfig } from '@opentelemetry/instrumentation' */
 /** @import { Message } from './tracing' */
 
@@ -25,8 +25,13 @@ const SYSTEM = 'zmq-omdp';
 /** In seconds, as the conventions recommend. */
 const BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
-/** The open spans. @type {WeakMap<Message, Span>} */
-const spans = new WeakMap();
+/** The member of a message with its open span. */
+const OPEN = Symbol('span');
+
+/**
+ * An open span, the context with it, and the attributes that the span and the metric have in common.
+ * @typedef {{ span: Span, active: Context, common: Attributes }} Open
+ */
 
 /** @typedef {{ client: Histogram, server: Histogram }} Durations */
 
@@ -92,75 +97,105 @@ class ZmqOmdpInstrumentation extends InstrumentationBase {
 
   /** @param {Message} message */
   _requestStarts(message) {
-    const attributes = { ...attributesOf(message), 'zmq_omdp.client.name': message.client };
-    const span = this.tracer.startSpan(message.service, { kind: SpanKind.CLIENT, attributes });
-    spans.set(message, span);
+    const common = attributesOf(message);
+    const attributes = {
+      ...common,
+      'zmq_omdp.client.name': message.client,
+      'zmq_omdp.request.size': message.size,
+    };
+    const parent = context.active();
+    const span = this.tracer.startSpan(message.service, { kind: SpanKind.CLIENT, attributes }, parent);
+    const active = tracing.setSpan(parent, span);
+    message[OPEN] = { span, active, common };
     // MDP requests have no headers.
-    if (message.headers !== undefined) {
-      propagation.inject(tracing.setSpan(context.active(), span), message.headers);
-    }
+    if (message.headers !== undefined) propagation.inject(active, message.headers);
   }
 
   /** @param {Message} message */
   _handlingStarts(message) {
-    const parent = propagation.extract(context.active() ?? ROOT_CONTEXT, message.headers ?? {});
-    const attributes = { ...attributesOf(message), 'zmq_omdp.worker.name': message.worker };
+    const outer = context.active() ?? ROOT_CONTEXT;
+    const parent = message.headers === undefined ? outer : propagation.extract(outer, message.headers);
+    const common = attributesOf(message);
+    const attributes = {
+      ...common,
+      'zmq_omdp.worker.name': message.worker,
+      'zmq_omdp.request.size': message.size,
+    };
     const span = this.tracer.startSpan(message.service, { kind: SpanKind.SERVER, attributes }, parent);
     if (message.attempt > 1) span.addEvent('retry', { 'zmq_omdp.attempt': message.attempt });
-    spans.set(message, span);
     const active = tracing.setSpan(parent, span);
+    message[OPEN] = { span, active, common };
     message.run = (/** @type {() => void} */ handle) => context.with(active, handle);
   }
 }
 
-/** @param {Message} message @returns {Attributes} */
-function attributesOf({ service, broker }) {
-  /** @type {Attributes} */
-  const attributes = { 'rpc.system.name': SYSTEM, 'rpc.method': service };
-  const address = /^tcp:\/\/(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(broker ?? '');
-  if (address !== null) {
-    attributes['server.address'] = address[1] ?? address[2];
-    attributes['server.port'] = Number(address[3]);
+/** The last endpoint, and its address and port. */
+let lastEndpoint = '';
+/** @type {{ host: string, port: number } | undefined} */
+let lastAddress;
+
+/** @param {string} endpoint @returns {{ host: string, port: number } | undefined} if it is one over TCP */
+function addressOf(endpoint) {
+  if (endpoint !== lastEndpoint) {
+    const parts = /^tcp:\/\/(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(endpoint);
+    lastAddress = parts === null ? undefined : { host: parts[1] ?? parts[2], port: Number(parts[3]) };
+    lastEndpoint = endpoint;
   }
-  return attributes;
+  return lastAddress;
 }
 
 /** @param {Message} message @returns {Attributes} */
+function attributesOf({ service, broker }) {
+  const address = broker === undefined ? undefined : addressOf(broker);
+  if (address === undefined) return { 'rpc.system.name': SYSTEM, 'rpc.method': service };
+  return {
+    'rpc.system.name': SYSTEM,
+    'rpc.method': service,
+    'server.address': address.host,
+    'server.port': address.port,
+  };
+}
+
+/** The attributes of a failure. @param {Message} message @returns {Attributes} */
 function outcomeOf({ error, code }) {
-  if (error === undefined) return {};
   const type = code ?? error.name ?? '_OTHER';
   return code === undefined ? { 'error.type': type } : { 'error.type': type, 'rpc.status_code': code };
 }
 
 /** @param {Message} message */
 function failed(message) {
-  const span = spans.get(message);
-  span?.setAttributes(outcomeOf(message));
-  span?.setStatus({ code: SpanStatusCode.ERROR, message: message.error.message });
+  /** @type {Open | undefined} */
+  const open = message[OPEN];
+  open?.span.setAttributes(outcomeOf(message));
+  open?.span.setStatus({ code: SpanStatusCode.ERROR, message: message.error.message });
 }
 
 /** @param {Message} message */
 function partialCame(message) {
-  const attributes = {
+  /** @type {Open | undefined} */
+  const open = message[OPEN];
+  // Nobody reads the events of a span that is not sampled.
+  if (!open?.span.isRecording()) return;
+  open.span.addEvent('partial', {
     'zmq_omdp.partial.number': message.partials,
     'zmq_omdp.reply.size': message.replySize,
-  };
-  spans.get(message)?.addEvent('partial', attributes);
+  });
 }
 
 /** @param {Message} message @param {Histogram | undefined} durations */
 function end(message, durations) {
-  const span = spans.get(message);
-  if (span === undefined) return;
-  spans.delete(message);
-  span.setAttributes({
-    'zmq_omdp.request.size': message.size,
-    'zmq_omdp.reply.size': message.replySize,
-    'zmq_omdp.reply.partials': message.partials,
-  });
+  /** @type {Open | undefined} */
+  const open = message[OPEN];
+  if (open === undefined) return;
+  message[OPEN] = undefined;
+  const { span, active, common } = open;
+  if (span.isRecording()) {
+    span.setAttribute('zmq_omdp.reply.size', message.replySize);
+    span.setAttribute('zmq_omdp.reply.partials', message.partials);
+  }
+  const attributes = message.error === undefined ? common : { ...common, ...outcomeOf(message) };
   // The span is in the context, so that exemplars can refer to it.
-  const active = tracing.setSpan(context.active(), span);
-  durations?.record(message.duration / 1000, { ...attributesOf(message), ...outcomeOf(message) }, active);
+  durations?.record(message.duration / 1000, attributes, active);
   span.end();
 }
 

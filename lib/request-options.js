@@ -55,11 +55,18 @@ class ReadOptions {
   }
 }
 
+/**
+ * Options, and their description for a trace; `bare` if their JSON has no headers.
+ * @typedef {{ timeout: number, json: string, how: number, deadline: number | undefined, bare: boolean, terms: Record<string, any> }} Described
+ */
+
 /** Reads the options of requests; the JSON of options with only a timeout is made once. */
 class OptionsReader {
   #defaults;
   #last;
   #protocol;
+  /** The options that were described last. @type {Described | undefined} */
+  #described;
 
   /**
    * @param {number} timeout the default
@@ -146,9 +153,26 @@ class OptionsReader {
     return how % FAIL_FAST > 0 || (how >= ROUTED && JSON.parse(json).retry !== undefined);
   }
 
-  /** @param {RequestOptions} options */
+  /**
+   * The options in a trace. If `headers` is missing, headers cannot be sent.
+   * @param {RequestOptions} options
+   * @returns {Record<string, any>}
+   */
   describe(options) {
-    return describeOptions(this.#protocol, options);
+    const { timeout, json, how, deadline } = options;
+    const last = this.#described;
+    // Requests of one client mostly have equal options, whose JSON need not be parsed again.
+    if (last?.json !== json || last.how !== how || last.timeout !== timeout || last.deadline !== deadline)
+      this.#described = {
+        timeout,
+        json,
+        how,
+        deadline,
+        bare: !json.includes('"headers"'),
+        terms: describeOptions(this.#protocol, options),
+      };
+    const { terms } = /** @type {Described} */ (this.#described);
+    return terms.headers === undefined ? { ...terms } : { ...terms, headers: { ...terms.headers } };
   }
 
   /**
@@ -157,19 +181,31 @@ class OptionsReader {
    * @returns {RequestOptions}
    */
   withHeaders(options, headers) {
-    const checked = takesHeaders(this.#protocol) ? checkHeaders(headers) : undefined;
-    if (checked === undefined || Object.keys(checked).length === 0) return options;
+    if (headers === undefined || isEmpty(headers) || !takesHeaders(this.#protocol)) return options;
+    const checked = checkHeaders(headers);
+    if (checked === undefined || isEmpty(checked)) return options;
     const { timeout, json, how, deadline } = options;
     if (this.#protocol === 'pigato')
       return { ...options, json: jsonOf({ timeout, deadline, retry: how, headers: checked }) };
+    const last = this.#described;
+    if (last?.json === json && last.bare) {
+      const text = `${json.slice(0, -1)},"headers":${JSON.stringify(checked)}}`;
+      return { ...options, json: bounded(text, 'option "headers"') };
+    }
     return { ...options, json: jsonOf({ ...JSON.parse(json), headers: checked }) };
   }
 }
 
+/** @param {object} value @returns {boolean} */
+function isEmpty(value) {
+  for (const key in value) if (Object.hasOwn(value, key)) return false;
+  return true;
+}
+
 /**
- * The options in a trace. If `headers` is missing, headers cannot be sent.
  * @param {string} protocol
  * @param {RequestOptions} options
+ * @returns {Record<string, any>}
  */
 function describeOptions(protocol, { timeout, json, how, deadline }) {
   const terms = {

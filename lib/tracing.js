@@ -9,7 +9,8 @@ const { LargeJson, LongString } = require('./values');
 
 /**
  * The message of a request, or of a handling, for subscribers: one object from `start` to `asyncEnd`.
- * @typedef {Record<string, any>} Message
+ * Subscribers may keep what is theirs in it under symbols.
+ * @typedef {Record<string | symbol, any>} Message
  */
 
 const requests = tracingChannel('zmq-omdp.request');

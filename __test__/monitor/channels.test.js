@@ -81,6 +81,41 @@ test('a request and its handling', async (t) => {
   });
 });
 
+test('each request has its own headers, whatever a subscriber has added to those of others', async (t) => {
+  const { client } = await peersFor(t).trio((_data, reply, opts) => {
+    const { headers, ...rest } = opts;
+    reply.end([{ ...headers }, rest]);
+  });
+  let n = 0;
+  const subscribers = {
+    start({ headers }) {
+      n += 1;
+      if (n !== 3) headers[`h${n}`] = `"${n}"`;
+    },
+  };
+  tracingChannel('zmq-omdp.request').subscribe(subscribers);
+  t.after(() => tracingChannel('zmq-omdp.request').unsubscribe(subscribers));
+  const terms = { timeout: 60000, attempt: 1 };
+  const replies = [];
+  for (const opts of [
+    undefined,
+    undefined,
+    undefined,
+    { headers: { mine: 1 } },
+    { headers: {} },
+    { timeout: 5000 },
+  ])
+    replies.push(await client.call(SERVICE, 1, opts));
+  assert.deepEqual(replies, [
+    [{ h1: '"1"' }, terms],
+    [{ h2: '"2"' }, terms],
+    [{}, terms],
+    [{ mine: 1, h4: '"4"' }, terms],
+    [{ h5: '"5"' }, terms],
+    [{ h6: '"6"' }, { ...terms, timeout: 5000 }],
+  ]);
+});
+
 test('errors, with their codes', async (t) => {
   const { client } = await peersFor(t).trio((data, reply) => {
     if (data === 'throw') throw Object.assign(new Error('thrown'), { code: 'E_MINE' });
