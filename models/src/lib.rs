@@ -1,14 +1,14 @@
 //! The parts of `io` that threads share without waiting for each other, compiled with loom's atomics and locks in place
 //! of the standard library's. `tests/` runs them in every order that the memory model allows.
 //!
-//! With the feature `threads` they have the standard library's atomics, for ThreadSanitizer and real threads.
+//! Without the feature `loom` they have the standard library's atomics, for ThreadSanitizer and real threads.
 
 // The sources hold more than the models use.
 #![allow(dead_code)]
 
-#[cfg(not(feature = "threads"))]
+#[cfg(feature = "loom")]
 use loom::sync;
-#[cfg(feature = "threads")]
+#[cfg(not(feature = "loom"))]
 pub mod sync;
 use zmq_omdp::proto;
 

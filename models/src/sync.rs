@@ -3,11 +3,12 @@
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
-use std::sync::PoisonError;
 pub use std::sync::{Arc, atomic};
+use std::sync::{PoisonError, TryLockError};
 
 use atomic::{AtomicBool, Ordering};
 
+#[derive(Debug)]
 pub struct Mutex<T> {
     locked: AtomicBool,
     value: UnsafeCell<T>,
@@ -32,6 +33,16 @@ impl<T> Mutex<T> {
             std::thread::yield_now();
         }
         Ok(MutexGuard(self))
+    }
+}
+
+impl<T> Mutex<T> {
+    /// Fails while another thread has the lock.
+    pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
+        match self.locked.swap(true, Ordering::Acquire) {
+            true => Err(TryLockError::WouldBlock),
+            false => Ok(MutexGuard(self)),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! An offer in a slot is had by one: by the reader, or by whoever takes it back.
-#![cfg(not(feature = "threads"))]
+#![cfg(feature = "loom")]
 
 use loom::sync::Arc;
 use loom::thread;

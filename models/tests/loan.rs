@@ -1,4 +1,5 @@
 //! A driver that waits is lent to the application, whose commands are carried out once and in order by either thread.
+#![cfg(feature = "loom")]
 
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;

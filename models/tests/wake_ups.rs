@@ -1,5 +1,5 @@
 //! The reader of a queue of notices is woken for everything, and not for nothing.
-#![cfg(not(feature = "threads"))]
+#![cfg(feature = "loom")]
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
