@@ -226,9 +226,12 @@ describe('interop with zeromq.js', () => {
       t.after(() => Promise.all([worker.stop({ timeout: 0 }), client.stop()]));
       await worker.start();
       const ready = toText(await socket.receive());
-      assert.deepEqual(ready.slice(0, 4), ['W1', 'W', '1', SERVICE]);
+      assert.deepEqual(ready.slice(1, 4), ['W', '1', SERVICE]);
+      assert.equal(JSON.parse(ready[4]).name, 'W1');
       await client.start();
-      assert.deepEqual(toText(await socket.receive()).slice(0, 3), ['C1', 'C', '1']);
+      const hello = toText(await socket.receive());
+      assert.deepEqual(hello.slice(1, 3), ['C', '1']);
+      assert.equal(JSON.parse(hello[3]).name, 'C1');
     });
   }
 });

@@ -279,7 +279,10 @@ impl Connections {
 
     /// Ends the connection of this peer, which has another one.
     pub(super) fn end_replaced(&mut self, peer: &[u8]) {
-        if let Some(&(fd, _)) = self.speakers.get(peer) {
+        // The descriptor may be that of a new connection.
+        if let Some(&(fd, _)) = self.speakers.get(peer)
+            && self.open.get(&fd).and_then(|entry| entry.peer.as_deref()) == Some(peer)
+        {
             self.end_quietly(fd);
         }
     }

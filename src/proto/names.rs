@@ -74,6 +74,11 @@ impl Names {
         self.by_connection.get(connection)?.as_ref()
     }
 
+    /// Whether a connection has this name.
+    pub fn is_name(&self, name: &[u8]) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// Whether this connection has said a name.
     pub fn knows(&self, connection: &[u8]) -> bool {
         self.by_connection.contains_key(connection)

@@ -4,6 +4,7 @@ use super::Driver;
 use super::traffic::principal;
 use crate::proto::Time;
 use crate::proto::broker::{Claim, Role, RoutingId};
+use crate::proto::names::Speaker;
 use crate::wire::omdp::hello_of;
 
 impl Driver {
@@ -23,7 +24,10 @@ impl Driver {
         let principal = principal(&self.inbound, self.in_process.as_deref());
         match self.machine.claim_name(name, &hello, principal) {
             Claim::Granted => {}
+            Claim::Moved => self.connections.end_replaced(self.names.route(name)),
             Claim::Ceded => self.cede(name),
+            // The goodbye of the holder, or the end of its connection, may be among the messages that have arrived.
+            Claim::Refused if self.put_off() => return,
             Claim::Refused => {
                 self.names.silence(connection.clone());
                 let role = match is_of_worker {
@@ -38,7 +42,6 @@ impl Driver {
             self.names.sweep(|name| machine.knows_peer(name));
         }
         if let Some(before) = self.names.give(name.into(), connection.clone()) {
-            self.connections.end_replaced(&before);
             self.outbound.forget(&before);
         }
         self.machine.handle_ready(now, name, 0);
@@ -64,17 +67,15 @@ impl Driver {
     /// Handles that a connection has ended, after all its messages.
     pub(super) fn connection_ended(&mut self, now: Time, connection: &[u8]) {
         self.outbound.forget(connection);
-        let peer: RoutingId = match self.names.knows(connection) {
-            true => match self.names.end(connection) {
-                Some(name) => {
-                    self.machine.handle_address(&name, None);
-                    name
-                }
-                // Its peer has another connection, or has never had one.
-                None => return,
-            },
-            false => connection.into(),
-        };
+        let is_nobody = self.names.speaker(connection) == Speaker::Nobody;
+        let name = self.names.end(connection);
+        if is_nobody {
+            return;
+        }
+        if let Some(name) = &name {
+            self.machine.handle_address(name, None);
+        }
+        let peer = name.unwrap_or_else(|| connection.into());
         self.machine.handle_ready(now, &peer, 0);
         self.machine.handle_gone(now, &peer);
     }

@@ -20,7 +20,9 @@ impl Driver {
         self.report_events();
         // Last, so that events about the end of a connection contain its address.
         for connection in self.connections.drain_ended() {
-            self.machine.handle_address(&connection, None);
+            if !self.names.is_name(&connection) {
+                self.machine.handle_address(&connection, None);
+            }
             if let Some(name) = self.names.name(&connection) {
                 self.machine.handle_address(name, None);
             }

@@ -86,6 +86,9 @@ impl Driver {
         }
         if is_hello {
             self.hear_name(now);
+            if self.frames.is_empty() {
+                return;
+            }
         }
         let Speaker::Peer(from) = self.names.speaker(self.inbound.from()) else {
             return self.frames.clear();
@@ -114,6 +117,10 @@ impl Driver {
         let Some(news) = self.connections.heard(from, connection) else {
             return;
         };
+        // Its routing id may be the name of another peer.
+        if self.names.speaker(&news.peer) == Speaker::Nobody {
+            return;
+        }
         if news.is_first {
             self.machine.handle_new_connection(now, &news.peer);
         }

@@ -19,9 +19,10 @@ pub enum Role {
 /// Whether a connection may have the name that it has said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// Nobody has the name; or the connection of its holder has ended; or its holder says it on a new connection,
-    /// since the old one broke without a report.
+    /// Nobody has the name, or the connection of its holder has ended.
     Granted,
+    /// Its holder says it on a new connection: the old one is broken, without a report.
+    Moved,
     /// Its holder is a worker that leaves and can do without it, see [`Broker::rename_worker`].
     Ceded,
     /// Another peer has it.
@@ -50,7 +51,7 @@ impl<F: Frame> Broker<F> {
         if worker.is_none_or(|worker| is_same_life(worker.hello.as_ref()))
             && client.is_none_or(|client| is_same_life(client.hello.as_ref()))
         {
-            return Claim::Granted;
+            return Claim::Moved;
         }
         let leaves = |hello: &Hello| hello.leaves;
         let worker = worker.and_then(|worker| worker.hello.as_ref());
