@@ -10,4 +10,14 @@ const descriptors = () => fs.readdirSync('/proc/self/fd').length;
 
 const counts = () => ({ threads: threads(), descriptors: descriptors() });
 
-module.exports = { COUNTING, counts };
+/** How often the thread of this name has slept so far. */
+function slept(name) {
+  for (const thread of fs.readdirSync('/proc/self/task')) {
+    const status = fs.readFileSync(`/proc/self/task/${thread}/status`, 'utf8');
+    if (!status.startsWith(`Name:\t${name}\n`)) continue;
+    return Number(/\nvoluntary_ctxt_switches:\s+(\d+)/.exec(status)?.[1]);
+  }
+  throw new Error(`there is no thread ${name}`);
+}
+
+module.exports = { COUNTING, counts, slept };

@@ -1,0 +1,49 @@
+'use strict';
+// How often the threads of a process sleep and are woken for one request: that is most of its time.
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const { runChild } = require('../support/child');
+const { peersFor, SERVICE, start } = require('../support/peers');
+const { COUNTING } = require('../support/resources');
+
+const resources = require.resolve('../support/resources');
+const REQUESTS = 300;
+
+/** Runs in a child: a worker that answers how often the thread of its driver has slept. */
+async function worker({ omdp, say, endpoint, service, resources }) {
+  const { slept } = require(resources);
+  const worker = new omdp.Worker(endpoint, service);
+  worker.on('request', (_, reply) => reply.end(slept('omdp-peers')));
+  worker.on('connect', () => say('connected'));
+  await worker.start();
+}
+
+/** Runs in a child: one request after the other; says how often the threads of both have slept for each. */
+async function client({ omdp, say, endpoint, service, resources, requests }) {
+  const { slept } = require(resources);
+  const client = new omdp.Client(endpoint);
+  await client.start();
+  const atWorker = await client.call(service);
+  const atClient = slept('omdp-peers');
+  let last;
+  for (let i = 0; i < requests; i += 1) last = await client.call(service);
+  say(
+    'slept',
+    [last - atWorker, slept('omdp-peers') - atClient].map((times) => times / requests),
+  );
+  await client.stop();
+}
+
+// A driver that is busy when a reply is submitted has not slept before it either.
+test(
+  'for a request, the native thread of the client sleeps once, and so does that of the worker',
+  COUNTING,
+  async (t) => {
+    const peers = peersFor(t, 'tcp');
+    await start(peers.broker());
+    const args = { endpoint: peers.endpoint, service: SERVICE, resources, requests: REQUESTS };
+    await runChild(t, worker, args).said('connected');
+    const { value } = await runChild(t, client, args).said('slept');
+    for (const times of value) assert.ok(times > 0 && times < 1.5, `${times} times`);
+  },
+);
