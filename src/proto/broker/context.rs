@@ -48,7 +48,7 @@ impl<F: Frame> Context<'_, F> {
     #[inline]
     pub(super) fn send_client(&mut self, key: ClientKey, message: ToClient<F>) {
         if let Some(client) = self.clients.get(key) {
-            self.out.to_client(client, message);
+            self.out.send_client(client, message);
         }
     }
 

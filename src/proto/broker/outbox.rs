@@ -42,7 +42,7 @@ impl<F: Frame> Outbox<F> {
 
     /// Sends in the dialect of the worker, unless it is detached.
     #[inline]
-    pub(super) fn to_worker(&mut self, worker: &Worker, message: ToWorker<F>) {
+    pub(super) fn send_worker(&mut self, worker: &Worker, message: ToWorker<F>) {
         if worker.absence.is_some() {
             return;
         }
@@ -65,7 +65,7 @@ impl<F: Frame> Outbox<F> {
 
     /// Sends to a client of OMDP, unless it is detached or leaves.
     #[inline]
-    pub(super) fn to_client(&mut self, client: &Client, message: ToClient<F>) {
+    pub(super) fn send_client(&mut self, client: &Client, message: ToClient<F>) {
         if client.absence.is_none() && !client.leaving {
             self.transmits.push(Transmit {
                 to: client.id.clone(),

@@ -15,14 +15,14 @@ impl<F: Frame> Broker<F> {
     #[inline]
     pub(super) fn send_worker(&mut self, key: WorkerKey, message: ToWorker<F>) {
         if let Some(worker) = self.workers.get(key) {
-            self.out.to_worker(worker, message);
+            self.out.send_worker(worker, message);
         }
     }
 
     #[inline]
     pub(super) fn send_client(&mut self, key: ClientKey, message: ToClient<F>) {
         if let Some(client) = self.clients.get(key) {
-            self.out.to_client(client, message);
+            self.out.send_client(client, message);
         }
     }
 
@@ -89,7 +89,7 @@ impl<F: Frame> Broker<F> {
     pub(super) fn beat_client(&mut self, key: ClientKey) {
         if let Some(client) = self.clients.get(key) {
             let message = self.roster.beat(self.now, client.heard);
-            self.out.to_client(client, message);
+            self.out.send_client(client, message);
         }
     }
 
