@@ -6,6 +6,7 @@ mod peers;
 mod world;
 
 use super::net::{HEARTBEAT, ms};
+use crate::proto::machine::Machine;
 use peers::{Asker, Peer, Servant, machine};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -155,7 +156,7 @@ fn what_had_started_is_not_started_again_because_its_worker_is_not_in_the_roster
     world.break_off(0, 0);
     run(&mut world, ms(60));
     world.break_off(1, 0);
-    while !world.client().machine.is_connected() {
+    while !world.client().machine.stats(0).connected {
         world.step(100);
     }
     world.kill(0);
