@@ -13,8 +13,6 @@ pub(super) struct Inbound {
     head: Raw,
     /// The frames after the head.
     rest: Vec<Message>,
-    /// The message that was put back.
-    again: Vec<Message>,
     left: Left,
 }
 
@@ -37,7 +35,6 @@ impl Inbound {
             from: Raw::new(),
             head: Raw::new(),
             rest: Vec::new(),
-            again: Vec::new(),
             left: Left::Nothing,
         }
     }
@@ -80,10 +77,6 @@ impl Inbound {
     /// Moves the next message into `frames`, which must be empty. A malformed message is moved
     /// unchanged, and its decoding fails. Returns false if no message is left.
     pub(super) fn next(&mut self, frames: &mut Vec<Message>) -> bool {
-        if !self.again.is_empty() {
-            frames.append(&mut self.again);
-            return true;
-        }
         match &mut self.left {
             Left::Nothing => return false,
             Left::Whole if is_packed(&self.head) => {
@@ -108,16 +101,8 @@ impl Inbound {
         true
     }
 
-    /// Puts the last message back, so that [`next`](Self::next) returns it again.
-    pub(super) fn put_back(&mut self, frames: &mut Vec<Message>) {
-        self.again.append(frames);
-    }
-
     /// Whether [`next`](Self::next) may return a message.
     pub(super) fn has_more(&self) -> bool {
-        if !self.again.is_empty() {
-            return true;
-        }
         match self.left {
             Left::Nothing => false,
             Left::Whole => true,

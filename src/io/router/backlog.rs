@@ -41,21 +41,6 @@ impl Driver {
         self.charge_backlog(now, &from);
     }
 
-    /// Handles the present message and all further ones of its sender after the other messages that have arrived.
-    /// Returns false if that was done already.
-    #[cold]
-    pub(super) fn put_off(&mut self) -> bool {
-        let from: RoutingId = self.inbound.from().into();
-        // During its turn a peer waits as well.
-        if self.backlog.waits(&from) {
-            return false;
-        }
-        self.inbound.put_back(&mut self.frames);
-        let message = self.take_inbound();
-        self.backlog.begin(&from, 0, Some(message));
-        true
-    }
-
     /// Queues the received message behind earlier ones of its sender.
     #[cold]
     pub(super) fn put_behind(&mut self, now: Time) {

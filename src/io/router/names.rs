@@ -26,8 +26,6 @@ impl Driver {
             Claim::Granted => {}
             Claim::Moved => self.connections.end_replaced(self.names.route(name)),
             Claim::Ceded => self.cede(name),
-            // The goodbye of the holder, or the end of its connection, may be among the messages that have arrived.
-            Claim::Refused if self.put_off() => return,
             Claim::Refused => {
                 self.names.silence(connection.clone());
                 let role = match is_of_worker {

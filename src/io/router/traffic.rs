@@ -86,9 +86,6 @@ impl Driver {
         }
         if is_hello {
             self.hear_name(now);
-            if self.frames.is_empty() {
-                return;
-            }
         }
         let Speaker::Peer(from) = self.names.speaker(self.inbound.from()) else {
             return self.frames.clear();
