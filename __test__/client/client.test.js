@@ -180,7 +180,7 @@ test('heartbeat() may be called with and without a request id, before and after 
   assert.deepEqual(log, []);
 });
 
-test('two clients of one name: the later one gets its replies', async (t) => {
+test('two clients of one name: the first keeps it, the later one hears so and has it afterwards', async (t) => {
   for (const transport of ['tcp', 'ipc']) {
     const peers = peersFor(t, transport);
     await peers.trio();
@@ -189,7 +189,15 @@ test('two clients of one name: the later one gets its replies', async (t) => {
     await first.start();
     await connected;
     const second = peers.client({ name: 'same' });
+    const errors = [];
+    second.on('error', ({ code }) => errors.push(code));
     await second.start();
+    await assert.rejects(second.call(SERVICE, 'mine'), { code: 'C_NAME_TAKEN' });
+    assert.deepEqual(errors.slice(0, 1), ['C_NAME_TAKEN']);
+    assert.equal(await first.call(SERVICE, 'its'), 'its');
+    const free = once(second, 'connect');
+    await first.stop();
+    await free;
     assert.equal(await second.call(SERVICE, 'mine'), 'mine');
   }
 });

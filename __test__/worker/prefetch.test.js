@@ -108,14 +108,14 @@ test('a worker tells its broker how long its handler takes, and how long it held
     while (performance.now() < end);
     reply.end(data);
   };
-  await peers.worker(spin, { name: 'W' }).start();
-  await router.receive();
-  await router.send(['W', 'W', '1', '{"omdp":1,"heartbeat":2500,"liveness":3}']);
+  await peers.worker(spin).start();
+  const [from] = await router.receive();
+  await router.send([from, 'W', '1', '{"omdp":1,"heartbeat":2500,"liveness":3}']);
   const given = [];
   const send = (token) => {
     const ext = Buffer.alloc(9);
     ext[8] = token;
-    return router.send(['W', 'W', '2', 'client', 'rid', `${given[token - 1]}`, '{}', ext]);
+    return router.send([from, 'W', '2', 'client', 'rid', `${given[token - 1]}`, '{}', ext]);
   };
   const give = (ms) => send(given.push(ms));
   /** The extension of the next reply. What the worker gave back, because it was held up, it gets again. */
