@@ -146,7 +146,7 @@ describe('what goes on', () => {
     });
     const { code, out } = await ended;
     assert.equal(code, 0);
-    assert.match(out, /^\S+Z workerReady service="late" worker="L\d+"\n$/);
+    assert.match(out, /^\S+Z workerReady worker="L\d+" service="late"\n$/);
   });
 
   test('events go on when the broker is started again, by its process or by another', async (t) => {

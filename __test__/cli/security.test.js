@@ -218,7 +218,7 @@ test('what is wrong is told in one line, with exit code 2, and without the secre
     [['broker', '--curve-secret-key-file', write('empty', '\n')], /is empty/],
     [['broker', '--curve-secret-key-file', write('long', `${secretKey}x`)], /got 41 characters/],
     [['broker', '--plain-server'], /option "security" is missing: PLAIN requires rules with users/],
-    [['broker', '-c', write('a', { security: {} })], /option "security" requires "curveServer"/],
+    [['broker', '-c', write('a', { security: {} })], /"security" in the config file requires "curveServer"/],
     [['broker', '-c', write('b', { security: 'x' })], /"security" in the config file must be an object/],
     [['broker', '-b', 'inproc://x', '--curve-secret-key-file', key], /cannot be secured/],
     [['request', 's', '--curve-secret-key-file', key], /--curve-server-key is missing/],

@@ -131,7 +131,7 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
     const second = peers.worker((data, reply) => reply.end(data), { service: 'second', name: 'W2' });
     await second.start();
     await rowWith(page, 'services-table', 'second', { workers: '1' });
-    await page.locator('#events-table').getByText('service: second, worker: W2').waitFor();
+    await page.locator('#events-table').getByText('worker: W2, service: second').waitFor();
     await page.selectOption('#shown', SERVICE);
     assert.match(await page.locator('#rate-text').textContent(), /^now: ended /);
     assert.ok((await page.locator('#charts canvas').count()) >= 3);

@@ -26,9 +26,39 @@ function rawDealer(t, endpoint, routingId) {
   return socket;
 }
 
+/** The name in a peer's hello, if this is one. @param {Buffer[]} frames @returns {string | undefined} */
+function nameIn(frames) {
+  const hello = frames.find((frame) => frame.toString().startsWith('{"') && frame.includes('"omdp"'));
+  return hello && JSON.parse(hello.toString()).name;
+}
+
+/**
+ * A ROUTER that takes the names of peers for their routing ids: peers with a name of their own set no routing id, but
+ * say the name in their hello.
+ */
+class NamingRouter extends Router {
+  #names = new Map();
+  #ids = new Map();
+
+  async receive() {
+    const [from, ...frames] = await super.receive();
+    const id = from.toString('hex');
+    const name = nameIn(frames);
+    if (name !== undefined) {
+      this.#names.set(id, name);
+      this.#ids.set(name, from);
+    }
+    return [Buffer.from(this.#names.get(id) ?? from), ...frames];
+  }
+
+  send([to, ...frames]) {
+    return super.send([this.#ids.get(to.toString()) ?? to, ...frames]);
+  }
+}
+
 /** A ROUTER that is bound. */
 async function rawRouter(t, endpoint, options = {}) {
-  const socket = new Router({ ...OPTIONS, mandatory: true, handover: true, ...options });
+  const socket = new NamingRouter({ ...OPTIONS, mandatory: true, handover: true, ...options });
   t.after(() => socket.close());
   await socket.bind(endpoint);
   return socket;
