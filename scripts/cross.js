@@ -6,7 +6,7 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { compile: compileSodium } = require('./libsodium.js');
+const { compile: compileSodium, digest } = require('./libsodium.js');
 const { hideExports } = require('./macho.js');
 const { run } = require('./run.js');
 
@@ -77,7 +77,7 @@ function targetOf({ os, libc, triple }) {
  */
 function libsodium(platform, target, env) {
   const { version, archive } = sodiumCrate();
-  const prefix = path.join(CACHE, 'libsodium', `${version}-curve-zig-${VERSIONS.ziglang}-${target}`);
+  const prefix = path.join(CACHE, 'libsodium', `${version}-${digest()}-zig-${VERSIONS.ziglang}-${target}`);
   const found = path.join(prefix, 'lib', 'pkgconfig');
   if (fs.existsSync(path.join(found, 'libsodium.pc'))) return found;
   const source = path.join(CACHE, 'libsodium', version);

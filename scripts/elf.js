@@ -14,7 +14,7 @@ const CPUS = new Map([
 /**
  * @typedef {{ type: number, link: number, info: number, data: Buffer }} Section
  * @typedef {{ cpu: string, stripped: boolean, needed: string[], exported: string[],
- *   versions: { library: string, name: string, symbols: string[] }[] }} Elf
+ *   lacking: string[], versions: { library: string, name: string, symbols: string[] }[] }} Elf
  */
 
 /** @param {string} file @returns {Elf} */
@@ -74,21 +74,25 @@ function neededOf(sections) {
  */
 function symbolsOf(sections) {
   const dynsym = sectionOf(sections, SHT.DYNSYM);
-  if (!dynsym) return { versions: [], exported: [] };
+  if (!dynsym) return { versions: [], exported: [], lacking: [] };
   const names = sections[dynsym.link].data;
   const versions = versionsOf(sections);
   // .gnu.version has the number of the version of each dynamic symbol.
   const numbers = sections.find((section) => section.type === 0x6fffffff)?.data;
   const exported = [];
+  const lacking = [];
   for (let index = 1; index * 24 < dynsym.data.length; index += 1) {
     const at = index * 24;
     // Linkers for arm64 keep the symbols of sections, which are local and have no name.
     if (dynsym.data[at + 4] >> 4 === STB_LOCAL) continue;
     const name = stringAt(names, dynsym.data.readUInt32LE(at));
     if (dynsym.data.readUInt16LE(at + 6) !== 0) exported.push(name);
-    else if (numbers) versions.get(numbers.readUInt16LE(index * 2) & 0x7fff)?.symbols.push(name);
+    else {
+      lacking.push(name);
+      if (numbers) versions.get(numbers.readUInt16LE(index * 2) & 0x7fff)?.symbols.push(name);
+    }
   }
-  return { versions: [...versions.values()], exported };
+  return { versions: [...versions.values()], exported, lacking };
 }
 
 /** @param {Section[]} sections */

@@ -7,13 +7,16 @@ const { isPe, readPe } = require('./pe.js');
 
 // Libraries that are linked statically, or are not part of the system.
 const BUILT_IN = /^lib(zmq|sodium|stdc\+\+|gcc_s|c\+\+|unwind)\b|^lib(zmq|sodium|stdc\+\+|gcc_s|winpthread)/;
+// Of libsodium, libzmq and C++: a shared library links without them, and does not load.
+const LINKED = /^(crypto_|sodium_|randombytes|zmq_|_Z)/;
 // CentOS 7 has 2.17; Debian 10 and RHEL 8 have 2.28.
 const HIGHEST_GLIBC = '2.28';
 const LARGEST = 4.25 * 1024 * 1024;
 
 /**
  * @typedef {{ os: string, cpu: string, needed: string[], exported: string[], stripped: boolean, lowest:
- * string, signed: boolean, glibc?: string }} Binary lowest: the minimum system, in words; glibc: its version
+ * string, signed: boolean, glibc?: string, lacking?: string[] }} Binary lowest: the minimum system, in words; glibc: its
+ * version; lacking: the symbols that it expects of others
  */
 
 /** @param {string} file @returns {Binary} */
@@ -21,11 +24,22 @@ function inspect(file) {
   const bytes = fs.readFileSync(file);
   if (isMachO(bytes)) return readMachO(bytes);
   if (isPe(bytes)) return readPe(bytes);
-  const { cpu, needed, exported, stripped, versions } = readElf(file);
+  const { cpu, needed, exported, lacking, stripped, versions } = readElf(file);
   const glibc = highest(versions, 'GLIBC_');
   const musl = needed.some((library) => library.includes('musl') || library === 'libc.so');
   const lowest = musl ? 'musl' : `glibc ${glibc?.version ?? 'none'}`;
-  return { os: 'linux', cpu, needed, exported, stripped, lowest, signed: false, glibc: glibc?.version };
+  const glibcVersion = glibc?.version;
+  return {
+    os: 'linux',
+    cpu,
+    needed,
+    exported,
+    lacking,
+    stripped,
+    lowest,
+    signed: false,
+    glibc: glibcVersion,
+  };
 }
 
 /** @param {import('./elf.js').Elf['versions']} versions @param {string} prefix */
@@ -63,6 +77,7 @@ function faultsOf(file, platform, { published = false } = {}) {
     if (!/^_*(napi_|node_api_)/.test(symbol)) faults.push(`shows the symbol ${symbol}`);
   for (const symbol of ['napi_register_module_v1'])
     if (!binary.exported.includes(symbol)) faults.push(`does not show ${symbol}`);
+  for (const symbol of binary.lacking ?? []) if (LINKED.test(symbol)) faults.push(`lacks ${symbol}`);
   if (!binary.stripped) faults.push('is not stripped');
   // macOS on arm64 runs nothing that is not signed, by whomever.
   if (binary.os === 'darwin' && binary.cpu === 'arm64' && !binary.signed) faults.push('is not signed');

@@ -2,6 +2,7 @@
 // The part of libsodium that CURVE needs, for a target, compiled by zig in one call. libsodium's configure script starts
 // the compiler some hundred times, which takes ten minutes with zig; its build file for zig needs zig's build system,
 // which zig compiles first, for minutes. The definitions are those of that build file.
+const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 
@@ -79,6 +80,7 @@ const SOURCES = [
   'crypto_box/curve25519xsalsa20poly1305',
   'crypto_core/ed25519/ref10',
   'crypto_core/hsalsa20',
+  'crypto_core/salsa',
   'crypto_hash/sha512',
   'crypto_onetimeauth/poly1305',
   'crypto_scalarmult/crypto_scalarmult.c',
@@ -154,6 +156,12 @@ function compile({ source, prefix, target, zig, platform }) {
   return found;
 }
 
+/** What tells one choice of sources and definitions from another. */
+function digest() {
+  const what = [SOURCES, LEFT_OUT, FLAGS, EVERYWHERE, SYSTEMS, CPUS, ASSEMBLY];
+  return crypto.createHash('sha256').update(JSON.stringify(what)).digest('hex').slice(0, 8);
+}
+
 /** @param {string} name of a file or a folder @returns {string[]} */
 function sourcesIn(name) {
   if (fs.statSync(name).isFile()) return [name];
@@ -167,4 +175,4 @@ function versionIn(include) {
   return text.match(/SODIUM_VERSION_STRING "(.*)"/)?.[1];
 }
 
-module.exports = { compile };
+module.exports = { compile, digest };
