@@ -1487,27 +1487,31 @@ export interface AnyServices {
   [service: string]: { request: any; partial: any; reply: any };
 }
 
-type Declared<
-  TServices,
-  S extends keyof TServices,
-  K extends keyof ServiceTypes,
-  TMissing,
-> = K extends keyof TServices[S] ? TServices[S][K] : TMissing;
+type Declared<T, K extends keyof ServiceTypes, TMissing> = K extends keyof T ? T[K] : TMissing;
 type Input<T> = T extends StandardSchema<infer TInput, any> ? TInput : T;
 type Output<T> = T extends StandardSchema<any, infer TOutput> ? TOutput : T;
 
+// Mapped types, and all members in the second one: TypeScript can then relate `Services[S]['request']` and
+// `Services[S]['reply']` with their members for an unknown `S`.
+type Given<TServices> = {
+  [S in keyof TServices]: { request: Input<Declared<TServices[S], 'request', unknown>> };
+};
+type Received<TServices> = {
+  [S in keyof TServices]: {
+    request: Declared<TServices[S], 'request', unknown>;
+    partial: Output<Declared<TServices[S], 'partial', never>>;
+    reply: Output<Declared<TServices[S], 'reply', unknown>>;
+  };
+};
+
 /** The data that a client gives to a typed service. For a schema, its input. */
-export type RequestOf<TServices, S extends keyof TServices> = Input<
-  Declared<TServices, S, 'request', unknown>
->;
+export type RequestOf<TServices, S extends keyof TServices> = Given<TServices>[S]['request'];
 
 /** The partials that a client gets from a typed service. For a schema, its output. */
-export type PartialOf<TServices, S extends keyof TServices> = Output<
-  Declared<TServices, S, 'partial', never>
->;
+export type PartialOf<TServices, S extends keyof TServices> = Received<TServices>[S]['partial'];
 
 /** The finals that a client gets from a typed service. For a schema, its output. */
-export type ReplyOf<TServices, S extends keyof TServices> = Output<Declared<TServices, S, 'reply', unknown>>;
+export type ReplyOf<TServices, S extends keyof TServices> = Received<TServices>[S]['reply'];
 
 /** Any service name if the services are untyped; otherwise never. */
 type UntypedService<TServices> = string extends keyof TServices ? string : never;
@@ -1517,9 +1521,9 @@ export type WorkerOf<
   TServices extends { [S in keyof TServices]: ServiceTypes },
   S extends keyof TServices,
 > = Worker<
-  Output<Declared<TServices, S, 'request', unknown>>,
-  Input<Declared<TServices, S, 'partial', never>>,
-  Input<Declared<TServices, S, 'reply', unknown>>
+  Output<Declared<TServices[S], 'request', unknown>>,
+  Input<Declared<TServices[S], 'partial', never>>,
+  Input<Declared<TServices[S], 'reply', unknown>>
 >;
 
 /** The request listener of a typed service, with the types of {@link WorkerOf}. */
@@ -1527,9 +1531,9 @@ export type ListenerOf<
   TServices extends { [S in keyof TServices]: ServiceTypes },
   S extends keyof TServices,
 > = RequestListener<
-  Output<Declared<TServices, S, 'request', unknown>>,
-  Input<Declared<TServices, S, 'partial', never>>,
-  Input<Declared<TServices, S, 'reply', unknown>>
+  Output<Declared<TServices[S], 'request', unknown>>,
+  Input<Declared<TServices[S], 'partial', never>>,
+  Input<Declared<TServices[S], 'reply', unknown>>
 >;
 
 /** The request listeners of typed services, for a worker of several services. */

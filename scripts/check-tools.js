@@ -113,7 +113,10 @@ async function main() {
   const names = Object.keys(RECIPES).filter(
     (name) => only.length === 0 || only.some((part) => name.includes(part)),
   );
-  if (!fs.existsSync(path.join(root, 'dist'))) throw new Error('dist/ is missing: npm run pack:local');
+  if (!fs.existsSync(path.join(root, 'dist'))) {
+    console.error('dist/ is missing: run "npm run pack:local" first.');
+    process.exit(1);
+  }
   const child = fork(path.join(__dirname, 'tools/registry.js'), {
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   });

@@ -91,4 +91,4 @@ function ensure(profile) {
 
 if (require.main === module) ensure();
 
-module.exports = { ensure, ensureTools, requireBuildTools };
+module.exports = { ensure, ensureInstalled, ensureTools, requireBuildTools };

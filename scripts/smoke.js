@@ -46,7 +46,10 @@ function tarballs() {
   const platform = hostPlatform()?.name;
   const names = fs.existsSync(dist) ? fs.readdirSync(dist) : [];
   const mine = names.filter((name) => /^zmq-omdp-\d/.test(name) || name.startsWith(`${platform}-`));
-  if (mine.length !== 2) throw new Error('dist/ lacks the tarballs of this machine: npm run pack:local');
+  if (mine.length !== 2) {
+    console.error('dist/ lacks the tarballs of this machine: run "npm run pack:local" first.');
+    process.exit(1);
+  }
   return mine.map((name) => path.join(dist, name));
 }
 

@@ -9,6 +9,7 @@ import {
   type PeerEvents,
   type ReplyOf,
   type RequestOf,
+  type ServiceTypes,
   Worker,
   type WorkerOf,
 } from '../../index.js';
@@ -113,6 +114,34 @@ function generic<S extends keyof Services>(
   return client.call(service, data);
 }
 
+// The user's own map names the types of an unknown service, too.
+function indexed<S extends keyof Services>(
+  service: S,
+  data: Services[S]['request'],
+): Promise<Services[S]['reply']> {
+  client.request(service, data, null, (_error, final) => final);
+  return client.call(service, data);
+}
+async function everywhere<S extends keyof Services>(service: S, data: Services[S]['request']) {
+  for await (const { value } of client.callAll(service, data)) {
+    const reply: Services[S]['reply'] | undefined = value;
+    void reply;
+  }
+  for await (const part of client.requestStream(service, data)) void part;
+}
+const total: Promise<number> = indexed('add', [1, 2]);
+// @ts-expect-error data of another service
+indexed('add', { table: 't' });
+
+/** The client of any map. */
+function wrapped<TServices extends { [S in keyof TServices]: ServiceTypes }>(of: Client<TServices>) {
+  return <S extends keyof TServices & string>(service: S, data: RequestOf<TServices, S>) =>
+    of.call(service, data);
+}
+const wrappedTotal: Promise<number> = wrapped(client)('add', [1, 2]);
+// @ts-expect-error no such service
+wrapped(client)('sub', [1, 2]);
+
 interface Loose {
   anything: Record<never, never>;
 }
@@ -154,4 +183,4 @@ function watch(peer: Peer<PeerEvents>) {
   });
 }
 
-void [generic, loose, calls, streams, listener, untyped, watch];
+void [generic, everywhere, total, wrappedTotal, loose, calls, streams, listener, untyped, watch];

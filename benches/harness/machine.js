@@ -3,7 +3,7 @@
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
-const { binaryPath, build, built, readNote } = require('../../scripts/build.js');
+const { binaryPath, readNote } = require('../../scripts/build.js');
 
 /** The system's release and load are included, because they explain unusual figures. */
 function describeMachine() {
@@ -16,13 +16,6 @@ function describeMachine() {
     node: process.versions.node,
     load: os.loadavg().map((load) => Number(load.toFixed(2))),
   };
-}
-
-/** Builds the release binary if necessary: the benchmark measures the published form. */
-function ensureRelease() {
-  if (built() === 'release') return;
-  console.log('building the release binary (a few minutes) …');
-  build('release', [], { quiet: true });
 }
 
 /**
@@ -49,4 +42,4 @@ function openFiles() {
   }
 }
 
-module.exports = { buildState, describeMachine, ensureRelease, openFiles };
+module.exports = { buildState, describeMachine, openFiles };
