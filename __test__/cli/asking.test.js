@@ -2,6 +2,7 @@
 // The commands that ask a broker what it does.
 const assert = require('node:assert/strict');
 const { execFileSync, spawnSync } = require('node:child_process');
+const { once } = require('node:events');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -11,7 +12,7 @@ const { cli } = require('../support/cli');
 const { until } = require('../support/events');
 const { SERVICE, ask, peersFor } = require('../support/peers');
 
-const HOSTILE = 'evil\x1b[31m\nname\u202e';
+const HOSTILE = 'evil\x1b[31m\nname\x9b\u202e\u061c';
 
 /** A broker with a load of 4 replies and 1 failure, and how to run a command at it. */
 async function loaded(t) {
@@ -77,11 +78,22 @@ describe('what is there', () => {
   });
 
   test('names of peers can’t do anything to a terminal', async (t) => {
-    const { peers, run } = await loaded(t);
-    await peers.worker(() => {}, { service: HOSTILE }).start();
+    const { broker, json, peers, run } = await loaded(t);
+    const ready = once(broker, 'workerReady');
+    await peers.worker((data, reply) => reply.end(data), { service: HOSTILE }).start();
+    await ready;
     const { out } = await run('ls');
-    assert.ok(out.includes('evil\\u001b[31m\\u000aname\\u202e'));
+    assert.ok(out.includes('evil\\u001b[31m\\u000aname\\u009b\\u202e\\u061c'));
     assert.equal(out.split('\n').length, 4);
+    // In JSON the same escapes change nothing for a program.
+    const written = 'evil\\u001b[31m\\nname\\u009b\\u202e\\u061c';
+    assert.ok((await run('ls', '--json')).out.includes(written));
+    assert.ok((await json('ls')).some(({ name }) => name === HOSTILE));
+    const events = await run('events', '--all', '--count', '2');
+    assert.ok(events.out.includes(`service="${written}"`), events.out);
+    assert.ok((await run('request', HOSTILE, JSON.stringify([HOSTILE]), '--json')).out.includes(written));
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what it is about
+    for (const text of [out, events.out]) assert.doesNotMatch(text, /[\x1b\x9b\u202e\u061c]/);
   });
 
   test('no broker', async (t) => {

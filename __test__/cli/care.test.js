@@ -178,11 +178,17 @@ describe('request', () => {
     fs.writeFileSync(file, 'text');
     const bin = path.join(__dirname, '..', '..', 'bin', 'zmq-omdp.js');
     const { execFile } = require('node:child_process');
-    const stderr = await new Promise((resolve) => {
-      const script = `'${process.execPath}' '${bin}' request ${SERVICE} -b '${peers.endpoint}' < '${file}'`;
-      execFile('sh', ['-c', script], (_error, _out, err) => resolve(err));
-    });
-    assert.equal(stderr, 'zmq-omdp: stdin is not read; give - as DATA to send it\n');
+    const command = `'${process.execPath}' '${bin}' request ${SERVICE} -b '${peers.endpoint}'`;
+    const stderrOf = (script) =>
+      new Promise((resolve) => {
+        execFile('sh', ['-c', script], (_error, _out, err) => resolve(err));
+      });
+    const note = 'zmq-omdp: stdin is not read; give - as DATA to send it\n';
+    const withData = 'zmq-omdp: stdin is not read, because DATA is given; give - as DATA to send it\n';
+    assert.equal(await stderrOf(`${command} < '${file}'`), note);
+    assert.equal(await stderrOf(`echo text | ${command} data`), withData);
+    for (const script of [`echo text | ${command} -`, `${command} data < /dev/null`])
+      assert.equal(await stderrOf(script), '');
   });
 });
 
@@ -214,6 +220,23 @@ describe('the broker', () => {
     const { service, client: from, worker: by, outcome, queue, work, rid } = await broker.logged('request');
     assert.deepEqual([service, from, by, outcome], [SERVICE, 'C1', 'W1', 'ok']);
     assert.ok(queue >= 0 && work >= 0 && rid.length > 0);
+  });
+
+  test('with --log-requests logs requests, and nothing else that --debug logs', async (t) => {
+    const endpoint = freshEndpoint('tcp');
+    const broker = cli(t, ['broker', '-b', endpoint, '--log-requests', '--log-format', 'json']);
+    await broker.logged('listening');
+    const peers = peersFor(t, 'tcp', endpoint);
+    const [worker, client] = [peers.worker((data, reply) => reply.end(data)), peers.client()];
+    await Promise.all([worker.start(), client.start()]);
+    await client.call(SERVICE, 1);
+    await broker.logged('request');
+    broker.child.kill('SIGTERM');
+    const { lines } = await broker.ended;
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line).event),
+      ['listening', 'request'],
+    );
   });
 
   test('says it without --verbose, and nothing else', async (t) => {

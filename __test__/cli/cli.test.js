@@ -43,6 +43,11 @@ test('--help and --version, of each command', async (t) => {
     const { code, out, lines } = await cli(t, args).ended;
     assert.equal(code, 0);
     assert.match(String(out), /^Usage: zmq-omdp /);
+    assert.ok(
+      String(out)
+        .split('\n')
+        .every((line) => line.length <= 100),
+    );
     assert.deepEqual(lines, []);
   }
 });

@@ -27,7 +27,10 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-const HOSTILE = '<img src=x onerror="document.title=\'harm\'">"&\u202e';
+const MARKUP = '<img src=x onerror="document.title=\'harm\'">"&';
+const HOSTILE = `${MARKUP}\u202e\u061c\u0007`;
+/** Characters that reverse the direction of the text around them are shown as escapes. */
+const SHOWN = `${MARKUP}\\u202e\\u061c\\u0007`;
 
 describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }, () => {
   let context;
@@ -143,8 +146,19 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
     const { complaints, page, peers } = await open(t);
     const worker = peers.worker((data, reply) => reply.end(data), { service: HOSTILE, name: `W${HOSTILE}` });
     await worker.start();
-    await rowWith(page, 'services-table', HOSTILE, { workers: '1' });
-    await rowWith(page, 'workers-table', `W${HOSTILE}`, { service: HOSTILE });
+    await rowWith(page, 'services-table', SHOWN, { workers: '1' });
+    await rowWith(page, 'workers-table', `W${SHOWN}`, { service: SHOWN });
+    await page.locator('#events-table').getByText(`worker: W${SHOWN}, service: ${SHOWN}`).waitFor();
+    assert.ok((await page.locator('#shown option').allTextContents()).includes(SHOWN));
+    await page.selectOption('#shown', HOSTILE);
+    // The answer of a worker, too, as JSON of several lines.
+    await page.fill('#service', HOSTILE);
+    await page.fill('#data', JSON.stringify(HOSTILE));
+    await page.click('#request button');
+    await page.locator('#reply', { hasText: '"parts"' }).waitFor();
+    const reply = await page.locator('#reply').textContent();
+    assert.deepEqual(JSON.parse(reply).parts, [HOSTILE]);
+    assert.ok(reply.includes('\\u202e\\u061c\\u0007') && !/[\u202e\u061c]/.test(reply), reply);
     assert.equal(await page.title(), 'zmq-omdp');
     assert.equal(await page.locator('main img').count(), 0);
     assert.deepEqual(complaints, []);
@@ -173,6 +187,81 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
     await page.keyboard.press('Enter');
     await page.locator('#reply', { hasText: '"parts"' }).waitFor();
     assert.deepEqual(JSON.parse(await page.locator('#reply').textContent()).parts, [{ n: [1, 2] }]);
+  });
+
+  test('the tab key visits all that can be used, in the order of the page, and shows where it is', async (t) => {
+    const { page } = await open(t);
+    await page.locator('#request-section:not([hidden])').waitFor();
+    await rowWith(page, 'workers-table', 'W1', {});
+    const visited = [];
+    for (;;) {
+      await page.keyboard.press('Tab');
+      const at = await page.evaluate(() => {
+        const { activeElement: element } = document;
+        if (element === document.body) return null;
+        const { outlineStyle, outlineWidth } = getComputedStyle(element);
+        return {
+          name: element.id || element.getAttribute('aria-label') || element.textContent,
+          outlined: outlineStyle !== 'none' && outlineWidth !== '0px',
+        };
+      });
+      if (at === null || at.name === visited[0]) break;
+      visited.push(at.name);
+      assert.ok(at.outlined, `no outline: ${at.name}`);
+    }
+    assert.deepEqual(visited, [
+      'Skip to the services',
+      'shown',
+      'Table of services',
+      'Table of workers',
+      'Table of clients',
+      'Table of events',
+      'service',
+      'data',
+      'Send',
+    ]);
+    await page.locator('.skip').focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    assert.equal(
+      await page.evaluate(() => document.activeElement.getAttribute('aria-label')),
+      'Table of services',
+    );
+  });
+
+  test('the colours are those that the system asks for, at once when it changes, in the charts too', async (t) => {
+    const { complaints, page } = await open(t);
+    await rowWith(page, 'workers-table', 'W1', {});
+    const brightness = (property) =>
+      page.evaluate((name) => {
+        const [red, green, blue] = getComputedStyle(document.body)[name].match(/\d+/g).map(Number);
+        return (red + green + blue) / 3;
+      }, property);
+    /** Whether a chart has drawn lines of the grid in the colour that the style of the page gives them. */
+    const gridDrawn = () =>
+      page.evaluate(() => {
+        const hex = getComputedStyle(document.documentElement).getPropertyValue('--line').trim();
+        const wanted = [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
+        const canvas = document.querySelector('#queue canvas');
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        for (let at = 0; at < data.length; at += 4) {
+          if (data[at + 3] === 255 && wanted.every((value, n) => data[at + n] === value)) return true;
+        }
+        return false;
+      });
+    const waitForGrid = async () => {
+      const deadline = Date.now() + 10_000;
+      while (!(await gridDrawn())) assert.ok(Date.now() < deadline, 'the charts keep the other colours');
+    };
+    await page.emulateMedia({ colorScheme: 'light' });
+    const light = { back: await brightness('backgroundColor'), text: await brightness('color') };
+    await waitForGrid();
+    await page.emulateMedia({ colorScheme: 'dark' });
+    const dark = { back: await brightness('backgroundColor'), text: await brightness('color') };
+    assert.ok(light.back > 200 && light.text < 60, JSON.stringify(light));
+    assert.ok(dark.back < 60 && dark.text > 200, JSON.stringify(dark));
+    await waitForGrid();
+    assert.deepEqual(complaints, []);
   });
 
   test('a token is asked for', async (t) => {

@@ -18,7 +18,7 @@ const ASKING = {
 
 const ASKING_HELP =
   helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:5555)') +
-  helpFor('client') +
+  helpFor('client', { timeout: PATIENCE }) +
   helpLine('j', 'json', '', 'print JSON') +
   helpLine('h', 'help', '', 'print this text');
 

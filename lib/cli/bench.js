@@ -9,8 +9,8 @@ const { checked, readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp bench SERVICE [OPTION…]
 
-Makes requests for SERVICE, a constant number at a time, and prints the requests per second, their times and the number of
-failures. The exit code is 1 if all of them fail.
+Makes requests for SERVICE, a constant number at a time. Prints the requests per second, their times, and the number of
+failures. The exit code is 1 if all requests fail.
 
 ${helpLine(undefined, 'clients', 'N', 'the number of clients, all in this process (1)')}${helpLine(undefined, 'in-flight', 'N', 'the number of outstanding requests of each client (64)')}${helpLine(undefined, 'size', 'BYTES', 'the size of the data, which is a string (16)')}${helpLine(undefined, 'seconds', 'N', 'the duration (10)')}${ASKING_HELP}`;
 

@@ -3,7 +3,7 @@
 const { Failure, Usage } = require('./failure');
 const { httpSettings, serveHttp } = require('./http');
 const { Log } = require('./log');
-const { LOG_HELP, LOG_SETTINGS, confOf, helpFor, helpLine, settingsOf } = require('./options');
+const { LOG_SETTINGS, confOf, helpFor, helpLine, logHelp, settingsOf } = require('./options');
 const { usersOf, withoutSecrets } = require('./secrets');
 const { checked, readSettings } = require('./settings');
 const { onSignals } = require('./signals');
@@ -18,16 +18,20 @@ const HTTP_HELP =
 
 const help = `Usage: zmq-omdp broker [OPTION…]
 
-Runs a broker until SIGINT or SIGTERM, and prints its endpoints to stderr. With --http it serves /metrics, /healthz,
-/readyz, /stats.json and a page. Other machines can connect only if HOST is an address of this machine, or 0.0.0.0. A
-token protects the metrics and the contents of the page.
+Runs a broker until SIGINT or SIGTERM, and prints its endpoints to stderr.
+
+With --http it serves /metrics, /healthz, /readyz, /stats.json and a page. Other machines can connect only if HOST is
+0.0.0.0, or an address that they can reach. A token protects the metrics and the contents of the page.
 
 ${helpLine('b', 'bind', 'URL', 'an endpoint to bind; may be repeated (tcp://127.0.0.1:5555)')}${HTTP_HELP}${helpFor('broker')}${helpLine(
   'c',
   'config',
   'FILE',
   'a JSON object with these options, their names in camel case',
-)}${helpLine('V', 'verbose', '', 'log workers and clients that register or leave')}${LOG_HELP}${helpLine('h', 'help', '', 'print this text')}
+)}${logHelp(
+  'log start and stop, workers and clients that come and go, and requests that expire',
+  'log everything, including each request when it has ended; above 2000 requests a second a sample of them',
+)}${helpLine('h', 'help', '', 'print this text')}
 Each option may also be an environment variable: ZMQ_OMDP_BIND, ZMQ_OMDP_BUSY_TIMEOUT, …; lists are separated by commas.
 The command line has precedence over the environment, and the environment over the file. The member "security" of the
 file has the rules; at SIGHUP the file is read again, and its rules replace the old ones. Secrets are read from files or
@@ -133,7 +137,7 @@ function watch(broker, log) {
   broker.on('denied', (event) => log.write('warn', 'denied', event));
   broker.on('badMessage', (event) => log.write('warn', 'badMessage', event));
   broker.on('descriptorsExhausted', (event) => log.write('warn', 'descriptorsExhausted', event));
-  broker.on('requestEnded', (event) => log.write('debug', 'request', event));
+  broker.on('requestEnded', (event) => log.tell('request', event));
 }
 
 exports.help = help;

@@ -6,7 +6,7 @@ const { readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp completion bash|zsh|fish
 
-Prints a script that completes commands and flags:
+Prints a script that completes commands and options:
 
   bash   zmq-omdp completion bash > /etc/bash_completion.d/zmq-omdp
   zsh    zmq-omdp completion zsh > "\${fpath[1]}/_zmq-omdp"

@@ -4,13 +4,13 @@ const { setTimeout: wait } = require('node:timers/promises');
 const { ASKING, ASKING_HELP, Follower, withClient } = require('./asking');
 const { Usage } = require('./failure');
 const { helpLine } = require('./options');
-const { printJson, printable } = require('./output');
+const { jsonOf, printJson } = require('./output');
 const { readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp events [OPTION…]
 
-Prints the events of a broker, one per line, until Ctrl-C. With --all it begins with the latest 256 events. If the
-broker is started again, it goes on with the events since then.
+Prints the events of a broker, one per line, until Ctrl-C. With --all it begins with the latest 256 events. After a
+restart of the broker it continues with the events since then.
 
 ${helpLine('a', 'all', '', 'begin with the latest 256 events')}${helpLine(undefined, 'count', 'N', 'the number of events after which to end')}${ASKING_HELP}`;
 
@@ -64,7 +64,7 @@ function print({ event, payload }, json) {
     printJson({ event, ...payload });
     return;
   }
-  const facts = Object.entries(payload).map(([key, value]) => `${key}=${printable(JSON.stringify(value))}`);
+  const facts = Object.entries(payload).map(([key, value]) => `${key}=${jsonOf(value)}`);
   process.stdout.write(`${new Date().toISOString()} ${event} ${facts.join(' ')}\n`);
 }
 

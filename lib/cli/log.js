@@ -1,7 +1,7 @@
 'use strict';
 
 const { Usage } = require('./failure');
-const { printable } = require('./output');
+const { jsonOf } = require('./output');
 
 /** @typedef {'error' | 'warn' | 'info' | 'debug'} Level */
 
@@ -48,7 +48,7 @@ class Log {
   #put(level, event, fields) {
     const time = new Date().toISOString();
     process.stderr.write(
-      `${this.#json ? JSON.stringify({ time, level, event, ...fields }) : plain(time, level, event, fields)}\n`,
+      `${this.#json ? jsonOf({ time, level, event, ...fields }) : plain(time, level, event, fields)}\n`,
     );
   }
 }
@@ -61,7 +61,7 @@ class Log {
  */
 function plain(time, level, event, fields) {
   const known = Object.entries(fields).filter(([, value]) => value !== undefined);
-  const pairs = known.map(([key, value]) => `${key}=${printable(JSON.stringify(value))}`);
+  const pairs = known.map(([key, value]) => `${key}=${jsonOf(value)}`);
   return [time, level.toUpperCase(), event, ...pairs].join(' ');
 }
 

@@ -1,6 +1,7 @@
 'use strict';
 
 const { Failure, Usage } = require('./failure');
+const { fitted } = require('./help');
 const { didYouMean } = require('./nearest');
 const { printable } = require('./output');
 
@@ -34,13 +35,13 @@ Commands:
   keys [FILE]                  create a CURVE key pair
 
   ls                           list the services of a broker
-  info SERVICE [WORKER]        print the state of a service and its workers, or of one worker
+  info SERVICE [WORKER]        print the state of a service, or of one of its workers
   stats [SERVICE]              print counts and times
   ping SERVICE                 check whether a service has a worker
   top                          show a live table of the services
   events                       print the events of a broker
   bench SERVICE                measure requests per second
-  completion bash|zsh|fish     print a script that completes commands and flags
+  completion bash|zsh|fish     print a script that completes commands and options
 
   zmq-omdp COMMAND --help      print the options of a command
   zmq-omdp --version           print the version
@@ -83,20 +84,20 @@ async function dispatch([name, ...args]) {
   const end = args.indexOf('--');
   const own = end === -1 ? args : args.slice(0, end);
   if (own.includes('--help') || own.includes('-h')) {
-    process.stdout.write(command.help);
+    process.stdout.write(fitted(command.help, process.stdout.columns));
     return 0;
   }
   return command.run(args);
 }
 
-/** Always one line. @param {unknown} error @returns {string} */
+/** One line, or with ZMQ_OMDP_DEBUG the stack of an unexpected error. @param {unknown} error @returns {string} */
 function lineOf(error) {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof Failure || process.env.ZMQ_OMDP_DEBUG === undefined) {
     // An error value of a worker may be in it.
     return printable(error.message.split('\n')[0]);
   }
-  return error.stack ?? error.message;
+  return (error.stack ?? error.message).split('\n').map(printable).join('\n');
 }
 
 exports.COMMANDS = COMMANDS;

@@ -73,16 +73,23 @@ function helpOf(option) {
   if (flag?.only === 'file') return '';
   if (isSecret(option)) return helpLine(undefined, `${kebab(name)}-file`, 'FILE', `${help}, in this file`);
   const given = option.default ?? (typeof value === 'boolean' ? undefined : value);
-  const notes = [given, off && `-1: ${off}`].filter((note) => note !== undefined).join('; ');
+  const notes = (off !== undefined && given === -1 ? [off] : [given, off && `-1: ${off}`])
+    .filter((note) => note !== undefined)
+    .join('; ');
   return helpLine(flag?.short, kebab(name), metavarOf(option), notes === '' ? help : `${help} (${notes})`);
 }
 
 /**
  * @param {Role} role
+ * @param {Record<string, unknown>} [defaults] those of a command that differ from the role's
  * @returns {string} the lines of the help for its options
  */
-function helpFor(role) {
-  return flagged(role).map(helpOf).join('');
+function helpFor(role, defaults = {}) {
+  return flagged(role)
+    .map((option) =>
+      helpOf(Object.hasOwn(defaults, option.name) ? { ...option, value: defaults[option.name] } : option),
+    )
+    .join('');
 }
 
 /**
@@ -121,9 +128,18 @@ const LOG_SETTINGS = {
   logFormat: { type: 'string' },
 };
 
-const LOG_HELP =
-  helpLine('D', 'debug', '', 'log everything') +
-  helpLine(undefined, 'log-format', 'FORMAT', 'plain or json, one line per entry, to stderr (plain)');
+/**
+ * @param {string} verbose what it logs
+ * @param {string} debug
+ * @returns {string} the lines of the help for these settings
+ */
+function logHelp(verbose, debug) {
+  return (
+    helpLine('V', 'verbose', '', verbose) +
+    helpLine('D', 'debug', '', debug) +
+    helpLine(undefined, 'log-format', 'FORMAT', 'plain or json, one line per entry, to stderr (plain)')
+  );
+}
 
 /**
  * A role's flags in the documents.
@@ -142,10 +158,10 @@ function shownFor(role) {
   });
 }
 
-exports.LOG_HELP = LOG_HELP;
 exports.LOG_SETTINGS = LOG_SETTINGS;
 exports.confOf = confOf;
 exports.helpFor = helpFor;
 exports.helpLine = helpLine;
+exports.logHelp = logHelp;
 exports.settingsOf = settingsOf;
 exports.shownFor = shownFor;

@@ -1,13 +1,14 @@
 'use strict';
 
 /**
- * Makes a value printable on a terminal: peers choose names, which must not contain control sequences.
+ * Makes a value printable on a terminal: peers choose names, which may contain control sequences, and characters that
+ * reverse the direction of the text around them. The form of these characters is that of JSON.
  * @param {unknown} value
  * @returns {string}
  */
 function printable(value) {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what it is about
-  const forbidden = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+  const forbidden = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]/g;
   return String(value).replace(forbidden, (unit) => {
     return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
@@ -45,12 +46,18 @@ function sumOf(counts) {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
+/** @param {unknown} value @returns {string} one line, whose strings are printable */
+function jsonOf(value) {
+  return printable(JSON.stringify(value));
+}
+
 /** @param {unknown} value */
 function printJson(value) {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  process.stdout.write(`${jsonOf(value)}\n`);
 }
 
 exports.duration = duration;
+exports.jsonOf = jsonOf;
 exports.printJson = printJson;
 exports.printable = printable;
 exports.sumOf = sumOf;

@@ -4,16 +4,21 @@ const fs = require('node:fs');
 const { buffer } = require('node:stream/consumers');
 const { Failure, Usage } = require('./failure');
 const { confOf, helpFor, helpLine, settingsOf } = require('./options');
+const { jsonOf } = require('./output');
 const { checked, readSettings } = require('./settings');
 const { onSignals } = require('./signals');
 
 const help = `Usage: zmq-omdp request SERVICE [DATA|-] [OPTION…]
 
 Makes a request and prints each part of the reply when it arrives: strings and bytes as they are, other values as a
-line of JSON. DATA is sent as a string; - reads it from stdin, and sends bytes if it is not text; without DATA null is
-sent. The exit code is 0, 1 after an error or a timeout, which is printed to stderr, or 2 for invalid arguments.
+line of JSON.
 
-${helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:5555)')}${helpFor('client')}${helpFor('request')}${helpLine(
+DATA is sent as a string. With - as DATA, stdin is sent: as a string if it is text, as bytes otherwise. Without DATA, null
+is sent.
+
+The exit code is 0 on success, 1 after an error or a timeout, which is printed to stderr, and 2 for invalid arguments.
+
+${helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:5555)')}${helpLine(
   'j',
   'json',
   '',
@@ -28,7 +33,7 @@ ${helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:55
   'stream',
   '',
   'read DATA from stdin, and read the reply only as fast as stdout accepts it',
-)}${helpLine('h', 'help', '', 'print this text')}
+)}${helpFor('request')}${helpFor('client')}${helpLine('h', 'help', '', 'print this text')}
 Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CURVE_SERVER_KEY, …; for secrets
 ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASSWORD.
 `;
@@ -164,7 +169,7 @@ function readHeaders(given) {
   );
 }
 
-/** Whether stdin is a file or a pipe. */
+/** Whether stdin is a file that is not empty, or a pipe. */
 function hasInput() {
   try {
     const stat = fs.fstatSync(0);
@@ -176,10 +181,11 @@ function hasInput() {
 
 /** @param {string | undefined} text @param {boolean} json @returns {Promise<unknown>} */
 async function readData(text, json) {
-  if (text === undefined) {
-    if (hasInput()) process.stderr.write('zmq-omdp: stdin is not read; give - as DATA to send it\n');
-    return null;
+  if (text !== '-' && hasInput()) {
+    const why = text === undefined ? '' : ', because DATA is given';
+    process.stderr.write(`zmq-omdp: stdin is not read${why}; give - as DATA to send it\n`);
   }
+  if (text === undefined) return null;
   const bytes = text === '-' ? await buffer(process.stdin) : Buffer.from(text);
   const string = bytes.toString();
   if (json) {
@@ -206,7 +212,7 @@ class Output {
   write(part) {
     if (!this.#json && (typeof part === 'string' || Buffer.isBuffer(part))) return this.#raw(part);
     if (!this.#json && part === null) return true;
-    return process.stdout.write(`${JSON.stringify(part)}\n`);
+    return process.stdout.write(`${jsonOf(part)}\n`);
   }
 
   /** @param {string | Buffer} part @returns {boolean} */

@@ -6,25 +6,22 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { Failure, Usage } = require('./failure');
 const { Log } = require('./log');
-const { LOG_HELP, LOG_SETTINGS, confOf, helpFor, helpLine, settingsOf } = require('./options');
+const { LOG_SETTINGS, confOf, helpFor, helpLine, logHelp, settingsOf } = require('./options');
 const { environmentWithoutSecrets } = require('./secrets');
 const { checked, readSettings } = require('./settings');
 const { onSignals } = require('./signals');
 
 const help = `Usage: zmq-omdp worker SERVICE [OPTION…] -- COMMAND [ARGUMENT…]
 
-Serves SERVICE: runs COMMAND for each request, with the data on stdin (strings and bytes as they are, other values as
-JSON). Output on stdout is sent as partials, followed by an empty final if COMMAND exits with code 0. Otherwise the reply
-is an error value { message, code: "COMMAND_FAILED", exitCode, signal, stderr }. If the request is cancelled, COMMAND gets
-SIGTERM. At SIGINT or SIGTERM the worker takes no new request and waits for the running ones; a second signal ends the
-wait.
+Serves SERVICE by running COMMAND for each request.
 
-${helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:5555)')}${helpFor('worker')}${helpLine(
-  'V',
-  'verbose',
-  '',
-  'log requests and connections',
-)}${LOG_HELP}${helpLine('h', 'help', '', 'print this text')}
+COMMAND reads the data of the request from stdin: strings and bytes as they are, other values as JSON. Its output is sent
+as partials. If it exits with code 0, an empty final follows; otherwise the reply is the error value { message, code:
+"COMMAND_FAILED", exitCode, signal, stderr }. If the request is cancelled, COMMAND gets SIGTERM.
+
+At SIGINT or SIGTERM the worker accepts no new request and waits for the running ones; a second signal ends the wait.
+
+${helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:5555)')}${helpFor('worker')}${logHelp('log requests and connections', 'log everything')}${helpLine('h', 'help', '', 'print this text')}
 Environment: ZMQ_OMDP_BROKER, ZMQ_OMDP_PROTOCOL, ZMQ_OMDP_CONCURRENCY, ZMQ_OMDP_HEARTBEAT, ZMQ_OMDP_VERBOSE, …;
 for secrets ZMQ_OMDP_CURVE_SECRET_KEY and ZMQ_OMDP_PLAIN_PASSWORD, which COMMAND does not get.
 `;

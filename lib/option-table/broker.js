@@ -96,7 +96,7 @@ const BROKER_OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     value: 1000,
-    help: 'how long a peer may take to reconnect after its tcp connection ended, before its requests are given up',
+    help: 'how long a peer may take to reconnect after the end of its tcp connection before its requests are given up',
     more: 'Over ipc and inproc the maximum is 100 ms',
   },
   {
@@ -179,7 +179,7 @@ const BROKER_OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     value: 10000,
-    help: 'how long a request waits until it is as urgent as a new one of the next priority',
+    help: 'the waiting time after which a request is as urgent as a new one of the next priority',
     more: 'See [services.md](services.md#priorities)',
   },
   {
@@ -195,8 +195,8 @@ const BROKER_OPTIONS = [
     of: ['broker'],
     type: 'boolean',
     value: false,
-    help: 'emit the event requestEnded for requests that end',
-    more: 'At most 4000 events at once and 2000 a second in the long run. On the command line `--debug` sets it',
+    help: 'report each request that ends: by the event requestEnded, or in the log of the command',
+    more: 'At most 4000 events at once and 2000 a second in the long run. `--debug` sets it',
   },
   {
     name: 'maxMeasuredServices',

@@ -15,7 +15,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     unit: 'ms',
     value: 100,
     help: 'the first pause after the loss of the broker before connecting again',
-    more: 'Each pause is longer or shorter by up to a quarter, so that not all peers of a broker come back at once',
+    more: 'Each pause is longer or shorter by up to a quarter, so that the peers of a broker do not all return at once',
   },
   {
     name: 'reconnectMax',
@@ -32,7 +32,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     of: ['worker', 'client'],
     type: 'discover',
     value: 'one',
-    help: 'whether a host name in an endpoint means one broker, or one at each of its addresses: one or all',
+    help: 'the brokers that a host name in an endpoint means: one, or all (one at each of its addresses)',
     more: 'See [Brokers by name](client.md#brokers-by-name)',
     flag: { metavar: 'WHICH' },
   },
@@ -73,7 +73,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     value: 60_000,
-    help: 'how long a lost broker may be away before what it had is given up, `liveness` times `heartbeat` at least',
+    help: 'how long a lost broker may be absent before its requests are given up: at least liveness times heartbeat',
     more: 'See [broker.md](broker.md#restart)',
   },
   {
@@ -89,7 +89,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     of: ['worker'],
     type: 'boolean',
     value: false,
-    help: 'treat the service, whose last character is *, as a pattern, and serve all names with its prefix',
+    help: 'the service ends with *, and is a pattern: serve all names with its prefix',
     more: 'See [services.md](services.md#patterns)',
   },
   {

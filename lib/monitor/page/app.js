@@ -12,6 +12,13 @@
   let events = [];
   let known = '';
 
+  // Control characters, and those that reverse the direction of the text around them, in the form of JSON.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what it is about
+  const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]/g;
+  const visible = (value) =>
+    String(value).replace(HIDDEN, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const visibleLines = (text) => text.split('\n').map(visible).join('\n');
+
   const ms = (value) => (value >= 1000 ? `${shown(value / 1000)} s` : `${shown(value)} ms`);
   function span(value) {
     const seconds = Math.floor(value / 1000);
@@ -50,7 +57,7 @@
       for (const [index, [, value, kind]] of columns.entries()) {
         const cell = document.createElement(index === 0 ? 'th' : 'td');
         if (index === 0) cell.scope = 'row';
-        const text = String(value(each));
+        const text = visible(value(each));
         // A name may be nothing but blanks.
         cell.textContent = index === 0 && text.trim() === '' ? JSON.stringify(text) : text;
         if (index === 0) cell.title = cell.textContent;
@@ -158,7 +165,7 @@
     known = all;
     const select = get('shown');
     const chosen = select.value;
-    select.replaceChildren(new Option('all', ''), ...names.map((name) => new Option(name, name)));
+    select.replaceChildren(new Option('all', ''), ...names.map((name) => new Option(visible(name), name)));
     select.value = names.includes(chosen) ? chosen : '';
     charts.show(select.value);
   }
@@ -168,7 +175,7 @@
   function onStats({ broker, point, recent, stats }) {
     const where = broker.endpoints.length === 0 ? 'does not run' : broker.endpoints.join(', ');
     get('broker').textContent =
-      `${broker.name}: ${where}, process ${broker.pid}, up ${span(broker.uptime * 1000)}`;
+      `${visible(broker.name)}: ${where}, process ${broker.pid}, up ${span(broker.uptime * 1000)}`;
     totals(stats, broker);
     const byName = (a, b) => (a.name < b.name ? -1 : 1);
     const services = stats.services.map((service) => {
@@ -274,9 +281,8 @@
         headers: { ...headers(), 'Content-Type': 'application/json' },
         body: JSON.stringify({ service: get('service').value, data }),
       });
-      reply.textContent = response.ok
-        ? JSON.stringify(await response.json(), null, 2)
-        : await response.text();
+      const text = response.ok ? JSON.stringify(await response.json(), null, 2) : await response.text();
+      reply.textContent = visibleLines(text);
     } catch (error) {
       reply.textContent = error.message;
     }
