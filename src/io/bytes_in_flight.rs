@@ -26,10 +26,6 @@ impl BytesInFlight {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_few(&self) -> bool {
-        self.bytes() <= self.few
-    }
-
     pub(super) fn add(&self, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }

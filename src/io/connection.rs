@@ -1,14 +1,17 @@
-//! The connection of a worker or client to one broker: a DEALER, opened anew after each loss.
+//! The connection of a worker or client to one broker, opened anew after each loss.
+
+mod opening;
 
 use super::bytes_in_flight::BytesInFlight;
-use super::monitor::{Monitor, Watch};
+use super::inbound::Inbound;
 use super::readiness::Readiness;
 use super::route::Route;
-use super::security::{ClientSecurity, HandshakeFailure};
-use super::socket::Socket;
+use super::security::ClientSecurity;
+#[cfg(unix)]
+use super::socket::LINGER;
+use super::transport::{Dealer, Transport};
 use super::{Address, Error, Message};
 use crate::proto::link::Action;
-use std::ffi::c_int;
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
@@ -42,17 +45,11 @@ pub(super) struct Connection {
     pub(super) broker: usize,
     endpoint: Endpoint,
     route: Route,
-    pub(super) socket: Option<Socket>,
-    /// Reports of the connection attempts, until the socket is connected. `None` over inproc, which
-    /// has no reports.
-    connecting: Option<Monitor>,
+    transport: Option<Transport>,
     /// How many consecutive handshakes were broken off.
     broken_off: u32,
     /// Whether the machine knows of a connection, and not yet of its end.
     pub(super) up: bool,
-    /// Whether the socket was used since the last look at its events. libzmq may have read its
-    /// mailbox then, and its descriptor signals each event only once.
-    pub(super) unsure: bool,
     /// The machine's request for the socket that is still to be carried out.
     pub(super) action: Option<Action>,
     /// The bytes that libzmq holds, counted while the machine wants to know of congestion.
@@ -62,8 +59,11 @@ pub(super) struct Connection {
     congested: bool,
 }
 
-/// More bytes than this in libzmq are congestion.
+/// More bytes than this that were sent, and that the system has not taken, are congestion.
 const MAX_LENT: usize = 1024 * 1024;
+
+/// Congestion ends at no more bytes than this.
+const FEW_LENT: usize = MAX_LENT / 2;
 
 /// Frames of at least this size that arrive over inproc are copied: their sender counts the bytes
 /// until the frames are released.
@@ -72,109 +72,54 @@ const LARGE: usize = 4096;
 /// Estimated cost of a message beyond its bytes.
 const OVERHEAD: usize = 256;
 
-/// Maximum duration of a handshake, equal to the brokers' default. Nothing else would end a
-/// handshake on a connection that swallows everything: libzmq's own limit is half a minute.
-const HANDSHAKE_MS: c_int = 10_000;
-
 impl Connection {
     pub(super) fn new(broker: usize, endpoint: Endpoint) -> Self {
         let freed = Arc::new(Notify::new());
         Connection {
             broker,
             route: Route::new(endpoint.address.clone()),
-            in_flight: BytesInFlight::new(MAX_LENT / 2, freed.clone()),
+            in_flight: BytesInFlight::new(FEW_LENT, freed.clone()),
             freed,
             congested: false,
             endpoint,
-            socket: None,
-            connecting: None,
+            transport: None,
             broken_off: 0,
             up: false,
-            unsure: false,
             action: None,
         }
     }
 
-    pub(super) fn open(&mut self) -> Result<(), Error> {
-        let Endpoint {
-            address,
-            routing_id,
-            security,
-            max_message,
-            reconnect_ms,
-            patience,
-            gone,
-        } = &self.endpoint;
-        let socket = Socket::dealer(routing_id, *reconnect_ms as c_int, gone)?;
-        socket.secure_client(security)?;
-        socket.limit_handshakes(HANDSHAKE_MS)?;
-        socket.limit_frames(*max_message)?;
-        if let Some(patience) = patience {
-            socket.limit_silence(*patience)?;
-        }
-        let monitor = match address.is_inproc() {
-            true => None,
-            false => Some(Monitor::new(&socket, Watch::Connecting)?),
-        };
-        let connected = self.route.begin(&socket);
-        match (&connected, monitor) {
-            (Err(_), Some(monitor)) => monitor.end(&socket),
-            (_, monitor) => self.connecting = monitor,
-        }
-        connected?;
-        self.socket = Some(socket);
-        self.unsure = true;
-        Ok(())
-    }
-
-    /// Closes the socket. Unsent messages still go to the present broker, and to no other.
+    /// Closes the connection. Unsent messages still go to the present broker, and to no other.
     pub(super) fn close(&mut self) {
-        let Some(socket) = self.socket.take() else {
-            return;
-        };
-        if let Some(monitor) = self.connecting.take() {
-            monitor.end(&socket);
-        }
-        if !self.up {
-            socket.abandon();
-        }
-        self.up = false;
-    }
-
-    /// Processes the reports of the handshake. Returns the reason if it has failed for good.
-    pub(super) fn handshake(&mut self) -> Option<HandshakeFailure> {
-        let socket = self.socket.as_ref()?;
-        while let Some(report) = self.connecting.as_ref().and_then(Monitor::next) {
-            if report.event == zmq_sys::ZMQ_EVENT_CONNECT_RETRIED {
-                self.route.failed(socket);
-                continue;
-            }
-            let Some(failure) = HandshakeFailure::from_event(report.event, report.value as u32)
-            else {
-                self.route.arrived();
-                self.broken_off = 0;
-                if let Some(monitor) = self.connecting.take() {
-                    monitor.end(socket);
+        let was_up = std::mem::take(&mut self.up);
+        match self.transport.take() {
+            None => {}
+            Some(Transport::Libzmq(Dealer {
+                socket, connecting, ..
+            })) => {
+                if let Some(monitor) = connecting {
+                    monitor.end(&socket);
                 }
-                break;
-            };
-            // Without a mechanism a connection may break at any time, and libzmq opens it again.
-            // Repeated breaks before it is ready are deliberate.
-            self.broken_off += 1;
-            let secured = !matches!(self.endpoint.security, ClientSecurity::Null);
-            if secured || failure != HandshakeFailure::Closed || self.broken_off > 2 {
-                self.broken_off = 0;
-                return Some(failure);
+                if !was_up {
+                    socket.abandon();
+                }
             }
+            #[cfg(unix)]
+            Some(Transport::Stream(stream)) if was_up => stream.close(LINGER),
+            #[cfg(unix)]
+            Some(Transport::Stream(_)) => {}
         }
-        None
     }
 
     /// Continues to look up and try the broker's addresses. Returns, at intervals, why it cannot be
     /// reached.
     pub(super) fn advance(&mut self) -> Option<Error> {
-        let socket = self.socket.as_ref().filter(|_| self.connecting.is_some())?;
-        self.route.advance(socket)
+        match self.transport.as_ref()? {
+            transport if !transport.is_connecting() => None,
+            Transport::Libzmq(dealer) => self.route.advance(&dealer.socket),
+            #[cfg(unix)]
+            Transport::Stream(_) => self.route.due(),
+        }
     }
 
     /// See [`Route::tells_failure`].
@@ -184,7 +129,9 @@ impl Connection {
 
     /// Counts a message that is about to be sent until libzmq releases it.
     pub(super) fn count(&self, frames: &mut Vec<Message>) {
-        if let Some(body) = frames.pop() {
+        if self.unsent().is_none()
+            && let Some(body) = frames.pop()
+        {
             let cost = body.len() + OVERHEAD;
             frames.push(body.lent(&self.in_flight, cost));
         }
@@ -192,9 +139,10 @@ impl Connection {
 
     /// Whether the connection is congested, if that has changed.
     pub(super) fn congestion(&mut self) -> Option<bool> {
+        let bytes = self.unsent().unwrap_or_else(|| self.in_flight.bytes());
         let changed = match self.congested {
-            true => self.in_flight.is_few(),
-            false => self.in_flight.bytes() > MAX_LENT,
+            true => bytes <= FEW_LENT,
+            false => bytes > MAX_LENT,
         };
         self.congested ^= changed;
         changed.then_some(self.congested)
@@ -209,7 +157,43 @@ impl Connection {
     }
 
     pub(super) fn is_connecting(&self) -> bool {
-        self.connecting.is_some()
+        let transport = self.transport.as_ref();
+        transport.is_some_and(Transport::is_connecting)
+    }
+
+    /// Whether the system has not taken everything yet, which this thread has to try again.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.unsent().is_some_and(|bytes| bytes > 0)
+    }
+
+    fn unsent(&self) -> Option<usize> {
+        self.transport.as_ref()?.unsent()
+    }
+
+    /// Reports that the system may have news.
+    pub(super) fn wake(&mut self) {
+        if let Some(transport) = &mut self.transport {
+            transport.wake();
+        }
+    }
+
+    /// Receives a message. Returns false if there is none.
+    pub(super) fn receive(&mut self, inbound: &mut Inbound) -> bool {
+        let transport = self.transport.as_mut();
+        transport.is_some_and(|transport| transport.receive(inbound))
+    }
+
+    /// Takes a message, which leaves at the latest with [`flush`](Self::flush). Returns false if
+    /// nobody takes it.
+    pub(super) fn send(&mut self, frames: &mut Vec<Message>) -> bool {
+        let transport = self.transport.as_mut();
+        transport.is_some_and(|transport| transport.send(frames))
+    }
+
+    pub(super) fn flush(&mut self) {
+        if let Some(transport) = &mut self.transport {
+            transport.flush();
+        }
     }
 
     /// Whether the message is libzmq's report that the connection broke.
@@ -217,42 +201,37 @@ impl Connection {
         matches!(frames, [only] if **only == self.endpoint.gone)
     }
 
-    /// Asks the socket for its events: whether it is readable, and whether it is writable. `None`
-    /// without a socket.
+    /// Whether the connection is readable, and whether it is writable. `None` without one.
     pub(super) fn events(&mut self) -> Option<Result<(bool, bool), Error>> {
-        self.unsure = false;
-        self.socket.as_ref().map(Socket::events)
+        self.transport.as_mut().map(Transport::events)
     }
 
-    /// Whether the use of the socket since the last look at its events has revealed news.
+    /// Whether the use of the connection since the last look at its events has revealed news.
     pub(super) fn has_news(&mut self) -> bool {
-        if !self.unsure {
-            return false;
-        }
-        let Some(Ok((readable, writable))) = self.events() else {
-            return false;
-        };
-        readable || (self.connecting.is_none() && writable != self.up)
+        let transport = self.transport.as_mut();
+        transport.is_some_and(|transport| transport.has_news(self.up))
     }
 
     /// What announces news of a connection that only sends and receives; `None` while it is opened,
     /// closed or congested.
     pub(super) fn readiness(&self) -> Option<Arc<Readiness>> {
-        let is_steady = self.up && self.connecting.is_none() && !self.congested;
-        self.socket.as_ref().filter(|_| is_steady)?.readiness()
+        let is_steady = self.up && !self.is_connecting() && !self.congested;
+        self.transport.as_ref().filter(|_| is_steady)?.readiness()
     }
 
-    /// Waits until the socket or the monitor may have news.
+    /// Waits until the connection may have news.
     async fn ready(&self) {
-        let (socket, connecting) = (self.socket.as_ref(), self.connecting.as_ref());
-        // An error of the wait is found again, and handled, when the socket is used.
+        let (transport, connecting) = (self.transport.as_ref(), self.is_connecting());
         tokio::select! {
             biased;
-            _ = async { socket?.ready().await.ok() }, if socket.is_some() => {}
-            _ = async { connecting?.ready().await.ok() }, if connecting.is_some() => {}
-            () = self.route.news(), if connecting.is_some() => {}
+            () = async {
+                match transport {
+                    Some(transport) => transport.ready().await,
+                    None => pending().await,
+                }
+            } => {}
+            () = self.route.news(), if connecting => {}
             () = self.freed.notified(), if self.congested => {}
-            else => pending().await,
         }
     }
 }

@@ -60,11 +60,34 @@ struct Registry {
     current: Weak<Context>,
     /// Contexts that are not yet terminated, including the current one.
     alive: usize,
+    /// Closed connections outside of libzmq that still send.
+    lingering: usize,
+}
+
+/// A closed connection outside of libzmq that still sends.
+#[cfg(unix)]
+pub(super) struct Lingering(());
+
+#[cfg(unix)]
+impl Lingering {
+    pub(super) fn begin() -> Self {
+        registry().lingering += 1;
+        Lingering(())
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        registry().lingering -= 1;
+        tell_ended();
+    }
 }
 
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
     current: Weak::new(),
     alive: 0,
+    lingering: 0,
 });
 static TERMINATED: Condvar = Condvar::new();
 static TERMINATED_ASYNC: Notify = Notify::const_new();
@@ -150,8 +173,7 @@ impl Drop for Context {
                 }
             }
             registry().alive -= 1;
-            TERMINATED.notify_all();
-            TERMINATED_ASYNC.notify_waiters();
+            tell_ended();
         };
         // It may wait, so it must not block a reactor, unless no thread can be started.
         let shared = Arc::new(Mutex::new(Some(terminate)));
@@ -176,14 +198,19 @@ impl Drop for Context {
 }
 
 impl Registry {
-    /// Whether an unused context is still being terminated.
+    /// Whether an unused context is still being terminated, or a closed connection still sends.
     fn is_terminating(&self) -> bool {
-        self.alive > usize::from(self.current.strong_count() > 0)
+        self.lingering > 0 || self.alive > usize::from(self.current.strong_count() > 0)
     }
 }
 
-/// Waits until every context without a socket is terminated, so that sent messages have left the
-/// process, or until `patience` has passed.
+fn tell_ended() {
+    TERMINATED.notify_all();
+    TERMINATED_ASYNC.notify_waiters();
+}
+
+/// Waits until every context without a socket is terminated and closed connections have sent the
+/// rest, so that sent messages have left the process, or until `patience` has passed.
 pub fn quiesce(patience: Duration) {
     let _ = TERMINATED
         .wait_timeout_while(registry(), patience, |registry| registry.is_terminating())

@@ -2,6 +2,8 @@
 
 use super::raw::Raw;
 use super::socket::Socket;
+#[cfg(unix)]
+use super::stream::Stream;
 use super::{Error, Message};
 use crate::wire::packed::{FIRST, is_batch, is_packed, unpack_from, unpack_next};
 use std::ffi::CStr;
@@ -45,6 +47,16 @@ impl Inbound {
         self.receive_rest(socket, more)
     }
 
+    /// Receives a message of a connection of our own. Returns false if there is none.
+    #[cfg(unix)]
+    pub(super) fn receive_from(&mut self, stream: &mut Stream) -> bool {
+        let found = stream.receive(&mut self.head, &mut self.rest);
+        if found {
+            self.begin();
+        }
+        found
+    }
+
     /// Receives a message at a ROUTER. Returns false if there is none.
     pub(super) fn receive_routed(&mut self, socket: &Socket) -> Result<bool, Error> {
         let more = match socket.receive_frame(&mut self.from)? {
@@ -67,11 +79,15 @@ impl Inbound {
         if more {
             socket.receive(&mut self.rest)?;
         }
+        self.begin();
+        Ok(true)
+    }
+
+    fn begin(&mut self) {
         self.left = match is_batch(&self.head) && self.rest.is_empty() {
             true => Left::Batch(FIRST),
             false => Left::Whole,
         };
-        Ok(true)
     }
 
     /// Moves the next message into `frames`, which must be empty. A malformed message is moved

@@ -32,6 +32,9 @@ pub mod router;
 pub mod security;
 mod socket;
 pub mod spin;
+#[cfg(unix)]
+mod stream;
+mod transport;
 pub mod zap;
 
 /// The application's end of a driver. Dropping it stops the driver immediately.

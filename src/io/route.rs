@@ -17,7 +17,7 @@ use tokio::sync::oneshot::{self, Receiver};
 use tokio::time::sleep_until;
 
 /// Pause after a failed lookup.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
 
 /// Time from the first failed attempt to its report; then the longest interval between reports.
 const TELL: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ const MAX_TELL: Duration = Duration::from_secs(60);
 /// Maximum duration of a probe of why attempts fail.
 const PROBE: Duration = Duration::from_secs(2);
 
-type Found = Result<Vec<SocketAddr>, Error>;
+pub(super) type Found = Result<Vec<SocketAddr>, Error>;
 
 enum State {
     /// Not a name: libzmq makes all attempts.
@@ -100,26 +100,9 @@ impl Route {
         let Some((host, port)) = self.address.name() else {
             return;
         };
-        let doing = format!("cannot look up {host}");
-        let (host, (found, inbox)) = (host.to_owned(), oneshot::channel());
-        let answered = self.answered.clone();
-        let looking = thread::Builder::new()
-            .name("omdp-name".into())
-            .spawn(move || {
-                let addresses = (host.as_str(), port).to_socket_addrs();
-                let addresses = addresses.map(Iterator::collect).map_err(|error| Error {
-                    code: "ENOTFOUND",
-                    message: format!("{doing}: {error}"),
-                });
-                let _ = found.send(match host.eq_ignore_ascii_case("localhost") {
-                    true => Ok(both_loopbacks(addresses.unwrap_or_default(), port)),
-                    false => addresses,
-                });
-                answered.notify_one();
-            });
-        self.state = match looking {
-            Ok(_) => State::Looking(inbox),
-            Err(_) => State::Resting(clock::now() + AGAIN),
+        self.state = match look_up(host, port, self.answered.clone()) {
+            Some(inbox) => State::Looking(inbox),
+            None => State::Resting(clock::now() + AGAIN),
         };
     }
 
@@ -190,6 +173,20 @@ impl Route {
             self.probe = None;
             self.reason = reason.or(self.reason.take());
         }
+        self.due()
+    }
+
+    /// Reports why an attempt has failed that was made elsewhere.
+    #[cfg(unix)]
+    pub(super) fn note(&mut self, reason: Error) {
+        let now = clock::now();
+        self.failing.get_or_insert((now, now + TELL));
+        self.reason = Some(reason);
+    }
+
+    /// Why attempts fail, if a report is due.
+    pub(super) fn due(&mut self) -> Option<Error> {
+        let now = clock::now();
         let (since, tell) = self.failing?;
         if tell > now || self.reason.is_none() {
             return None;
@@ -227,6 +224,28 @@ impl Route {
             () = rest => {}
         }
     }
+}
+
+/// Looks a name up on a thread of its own, and notifies when there is a result. Returns `None` if
+/// no thread can be started.
+pub(super) fn look_up(host: &str, port: u16, answered: Arc<Notify>) -> Option<Receiver<Found>> {
+    let doing = format!("cannot look up {host}");
+    let (host, (found, inbox)) = (host.to_owned(), oneshot::channel());
+    let looking = thread::Builder::new()
+        .name("omdp-name".into())
+        .spawn(move || {
+            let addresses = (host.as_str(), port).to_socket_addrs();
+            let addresses = addresses.map(Iterator::collect).map_err(|error| Error {
+                code: "ENOTFOUND",
+                message: format!("{doing}: {error}"),
+            });
+            let _ = found.send(match host.eq_ignore_ascii_case("localhost") {
+                true => Ok(both_loopbacks(addresses.unwrap_or_default(), port)),
+                false => addresses,
+            });
+            answered.notify_one();
+        });
+    looking.is_ok().then_some(inbox)
 }
 
 /// Pause between the last address of a name and the next lookup.

@@ -6,6 +6,8 @@ mod security;
 mod transfer;
 
 pub(super) use address::Bound;
+#[cfg(unix)]
+pub(super) use security::probes;
 pub(super) use transfer::Sent;
 
 use super::Error;
@@ -15,10 +17,14 @@ use super::readiness::Readiness;
 use crate::wire::sizes::FRAME_RESERVE;
 use std::ffi::{CString, c_int, c_void};
 use std::sync::Arc;
+#[cfg(unix)]
+use std::time::Duration;
 
 /// How long a closed socket may continue to send to connected peers. Long enough for a DISCONNECT,
 /// short enough for a process that has to end within a second.
 const LINGER_MS: c_int = 400;
+#[cfg(unix)]
+pub(super) const LINGER: Duration = Duration::from_millis(LINGER_MS as u64);
 
 /// After how many seconds without an answer the system ends a connection.
 const DEAD_S: c_int = 10;
@@ -26,6 +32,8 @@ const DEAD_S: c_int = 10;
 /// Maximum duration of a connection attempt. The system's default is minutes with growing
 /// intervals, which detects a host that comes back late.
 const CONNECT_MS: c_int = DEAD_S * 1000;
+#[cfg(unix)]
+pub(super) const CONNECT: Duration = Duration::from_millis(CONNECT_MS as u64);
 
 /// Keep-alive of a broker's connections: idle time, interval between probes (both in seconds), and
 /// number of probes. A waiting client may be silent for any time, so nothing else detects that it

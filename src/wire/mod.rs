@@ -21,6 +21,7 @@ pub mod packed;
 pub mod pigato;
 mod short;
 pub mod sizes;
+pub mod zmtp;
 
 pub use body::{Body, Encoding};
 pub use dialect::{Dialect, Dialects, Form};

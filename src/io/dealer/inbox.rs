@@ -91,7 +91,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         self.retract(now);
         let mut is_done = true;
         for at in 0..self.connections.len() {
-            is_done &= !self.send(at, now);
+            is_done &= !self.send(at, now) && !self.connections[at].has_unsent();
             let action = self.machine.poll_action(self.connections[at].broker);
             is_done &= action.is_none();
             self.connections[at].action = action;

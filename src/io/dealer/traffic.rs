@@ -3,7 +3,7 @@
 
 use super::{Driver, DynamicBrokers, Notice};
 use crate::io::Message;
-use crate::io::socket::Sent;
+use crate::io::connection::Connection;
 use crate::proto::Time;
 use crate::proto::link::Action;
 use crate::wire::packed::pack;
@@ -18,6 +18,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         // A message that is alone needs no attempt to receive another one: the events say that
         // there is none, and whether the connection still exists.
         let mut few = 1;
+        self.connections[at].wake();
         while room > 0 && self.look(at, now) {
             match self.receive_few(at, now, few.min(room)) {
                 None => return false,
@@ -36,6 +37,15 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
     fn look(&mut self, at: usize, now: Time) -> bool {
         let connection = &mut self.connections[at];
         let broker = connection.broker;
+        if let Some(failure) = connection.handshake() {
+            // libzmq would retry at once, or never.
+            self.queue.push(Notice::Refused(broker, failure));
+            self.machine.handle_refused(broker, now);
+            return false;
+        }
+        if let Some(error) = connection.advance() {
+            self.queue.push(Notice::Unreachable(broker, error));
+        }
         let Some(events) = connection.events() else {
             return false;
         };
@@ -43,21 +53,12 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             self.machine.handle_down(broker, now);
             return false;
         };
-        if let Some(error) = connection.advance() {
-            self.queue.push(Notice::Unreachable(broker, error));
-        }
-        if let Some(failure) = connection.handshake() {
-            // libzmq would retry at once, or never.
-            self.queue.push(Notice::Refused(broker, failure));
-            self.machine.handle_refused(broker, now);
-            return false;
-        }
         if !connection.up && !connection.is_connecting() && writable {
             connection.up = true;
             self.machine.handle_up(broker, now);
         }
         if !readable && connection.up && !writable {
-            // Over inproc, a broken connection is one that takes nothing any more.
+            // A broken connection takes nothing any more; libzmq says so only over inproc.
             connection.up = false;
             self.machine.handle_down(broker, now);
         }
@@ -69,10 +70,8 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
     fn receive_few(&mut self, at: usize, now: Time, few: usize) -> Option<usize> {
         let connection = &mut self.connections[at];
         let broker = connection.broker;
-        let socket = connection.socket.as_ref()?;
-        connection.unsure = true;
         let mut used = 0;
-        while used < few && matches!(self.inbound.receive(socket), Ok(true)) {
+        while used < few && connection.receive(&mut self.inbound) {
             while self.inbound.next(&mut self.frames) {
                 used += 1;
                 connection.detach(&mut self.frames);
@@ -108,30 +107,27 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         if let Some(congested) = connection.congestion() {
             self.machine.handle_congestion(broker, congested);
         }
-        let socket = connection.socket.as_ref();
-        let (mut broken, mut used) = (false, false);
-        let mut send = |frames: &mut Vec<Message>| {
-            let sent = socket.map(|socket| socket.send(frames));
-            broken |= !matches!(sent, Some(Ok(Sent::Yes)));
-            used = true;
+        let mut broken = false;
+        let mut send = |connection: &mut Connection, frames: &mut Vec<Message>| {
+            broken |= !connection.send(frames);
             frames.clear();
         };
         let coalescer = &mut self.coalescer;
         self.machine.drain_transmits(broker, |frames, packed| {
             if packed && !watches {
-                return coalescer.add(frames, &mut send);
+                return coalescer.add(frames, |frames| send(connection, frames));
             }
-            coalescer.flush(&mut send);
+            coalescer.flush(|frames| send(connection, frames));
             if packed {
                 pack(frames, 0);
             }
             if watches {
                 connection.count(frames);
             }
-            send(frames);
+            send(connection, frames);
         });
-        coalescer.flush(&mut send);
-        connection.unsure |= used;
+        coalescer.flush(|frames| send(connection, frames));
+        connection.flush();
         if let Some(congested) = connection.congestion() {
             self.machine.handle_congestion(broker, congested);
         }

@@ -9,8 +9,19 @@ use std::time::Duration;
 /// A client's kernel probes the broker's host this often within its patience.
 const PROBES: c_int = 3;
 
+/// The shortest silence that ends a connection.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(DEAD_S as u64);
+
 /// The longest keep-alive interval that every system supports, in seconds.
 const MAX_PROBE_S: u64 = 7200;
+
+/// The time and the number of probes that [`Socket::limit_silence`] sets, for other sockets.
+#[cfg(unix)]
+pub(in crate::io) fn probes(patience: Duration) -> (Duration, u32) {
+    let longest = Duration::from_secs(MAX_PROBE_S) * PROBES as u32;
+    let patience = patience.clamp(SHORTEST_SILENCE, longest);
+    (patience, PROBES as u32)
+}
 
 impl Socket {
     /// Admits only peers that the authenticator admits under this domain.
@@ -66,7 +77,7 @@ impl Socket {
     /// On Linux the time also counts while the other side accepts no data. Windows supports only
     /// the first half of this, others only the second.
     pub(in crate::io) fn limit_silence(&self, patience: Duration) -> Result<(), Error> {
-        let patience = patience.max(Duration::from_secs(DEAD_S as u64));
+        let patience = patience.max(SHORTEST_SILENCE);
         let ms = c_int::try_from(patience.as_millis()).unwrap_or(c_int::MAX);
         let probe = (patience.as_secs() / PROBES as u64).min(MAX_PROBE_S) as c_int;
         self.set(zmq_sys::ZMQ_TCP_MAXRT as c_int, ms)?;

@@ -1,0 +1,257 @@
+//! A DEALER without libzmq: one connection, whose bytes the thread that has the driver reads and
+//! writes by itself. libzmq's I/O thread, which would carry them otherwise, costs a wake-up for
+//! each message and direction.
+
+mod connector;
+mod descriptor;
+mod input;
+mod output;
+
+pub(super) use connector::{News, Target};
+pub(super) use descriptor::Descriptor;
+
+use super::context::Lingering;
+use super::raw::Raw;
+use super::readiness::Readiness;
+use super::{Error, Message};
+use crate::wire::zmtp;
+use connector::{Ready, Reserved};
+use input::{Input, Next};
+use output::Output;
+use std::future::pending;
+use std::io::{self, ErrorKind, Read};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+pub(super) struct Stream {
+    state: State,
+    max_frame: u64,
+}
+
+enum State {
+    Connecting(Connecting),
+    Open(Box<Open>),
+    Broken,
+}
+
+struct Connecting {
+    task: AbortHandle,
+    news: UnboundedReceiver<News>,
+    told: Arc<Notify>,
+}
+
+struct Open {
+    link: Arc<Readiness>,
+    input: Input,
+    output: Output,
+    /// Whether the connection takes nothing any more.
+    is_broken: bool,
+}
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Stream {
+    /// Starts to connect, with a task on this reactor. Returns an error if there is no descriptor.
+    pub(super) fn connect(target: Target, max_frame: u64) -> Result<Self, Error> {
+        let reserved = Reserved::new()?;
+        let (tell, news) = unbounded_channel();
+        let told = Arc::new(Notify::new());
+        let notified = told.clone();
+        let tell = move |news| {
+            // Fails if the connection was closed meanwhile.
+            let _ = tell.send(news);
+            notified.notify_one();
+        };
+        let task = tokio::task::spawn_local(connector::connect(target, reserved, tell));
+        let task = task.abort_handle();
+        Ok(Stream {
+            state: State::Connecting(Connecting { task, news, told }),
+            max_frame,
+        })
+    }
+
+    pub(super) fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting(_))
+    }
+
+    /// The next thing that happened while connecting. After [`News::Ready`] the stream is open.
+    pub(super) fn news(&mut self) -> Option<News> {
+        let State::Connecting(connecting) = &mut self.state else {
+            return None;
+        };
+        connecting.news.try_recv().ok()
+    }
+
+    pub(super) fn begin(&mut self, Ready { link, received }: Ready) {
+        self.state = State::Open(Box::new(Open {
+            link,
+            input: Input::new(&received, self.max_frame),
+            output: Output::default(),
+            is_broken: false,
+        }));
+    }
+
+    /// Reports that the system may have bytes.
+    pub(super) fn wake(&mut self) {
+        if let State::Open(open) = &mut self.state {
+            open.input.wake();
+        }
+    }
+
+    /// Whether a message can be received, and whether the connection is there.
+    pub(super) fn events(&mut self) -> (bool, bool) {
+        match &mut self.state {
+            State::Connecting(_) | State::Broken => (false, false),
+            State::Open(open) => match open.look() {
+                Ok(readable) if readable || !open.is_broken => (readable, true),
+                _ => {
+                    self.state = State::Broken;
+                    (false, false)
+                }
+            },
+        }
+    }
+
+    /// Whether [`events`](Self::events) may have news without a further event of the system.
+    pub(super) fn may_have_news(&self, is_up: bool) -> bool {
+        match &self.state {
+            State::Connecting(_) => false,
+            State::Open(open) => !is_up || open.is_broken || open.input.may_have_more(),
+            State::Broken => is_up,
+        }
+    }
+
+    /// Takes a message. Returns false if there is none.
+    pub(super) fn receive(&mut self, head: &mut Raw, rest: &mut Vec<Message>) -> bool {
+        let State::Open(open) = &mut self.state else {
+            return false;
+        };
+        open.input.take(head, rest) || (open.look().is_ok() && open.input.take(head, rest))
+    }
+
+    /// Takes a message to be sent with the next [`flush`](Self::flush). Returns false if there is no
+    /// connection.
+    pub(super) fn send(&mut self, frames: &mut Vec<Message>) -> bool {
+        match &mut self.state {
+            State::Open(open) => {
+                open.output.push(frames);
+                true
+            }
+            State::Connecting(_) | State::Broken => false,
+        }
+    }
+
+    /// Sends as much as the system takes.
+    pub(super) fn flush(&mut self) {
+        if let State::Open(open) = &mut self.state
+            && open.flush().is_err()
+        {
+            // The end counts after the messages that have arrived before it.
+            open.output = Output::default();
+            open.is_broken = true;
+        }
+    }
+
+    /// The number of bytes that the system has not taken.
+    pub(super) fn unsent(&self) -> usize {
+        match &self.state {
+            State::Open(open) => open.output.len(),
+            State::Connecting(_) | State::Broken => 0,
+        }
+    }
+
+    pub(super) fn readiness(&self) -> Option<Arc<Readiness>> {
+        match &self.state {
+            State::Open(open) if open.output.len() == 0 => Some(open.link.clone()),
+            _ => None,
+        }
+    }
+
+    /// Waits until there may be news, or room for unsent bytes.
+    pub(super) async fn ready(&self) -> Result<(), Error> {
+        match &self.state {
+            State::Broken => pending().await,
+            State::Connecting(connecting) => {
+                connecting.told.notified().await;
+                Ok(())
+            }
+            State::Open(open) => tokio::select! {
+                biased;
+                result = open.link.wait() => result,
+                result = open.link.room(), if open.output.len() > 0 => result,
+            },
+        }
+    }
+
+    /// Closes the connection after the unsent bytes, at the latest after `linger`.
+    pub(super) fn close(self, linger: Duration) {
+        if let State::Open(open) = self.state {
+            let lingering = Lingering::begin();
+            tokio::task::spawn_local(async move {
+                let _ = timeout(linger, open.finish()).await;
+                drop(lingering);
+            });
+        }
+    }
+}
+
+impl Open {
+    /// Reads up to the next message. Returns whether there is one.
+    fn look(&mut self) -> io::Result<bool> {
+        loop {
+            match self.input.next(descriptor(&self.link)?)? {
+                Next::Message => return Ok(true),
+                Next::Nothing => return Ok(false),
+                Next::Command(command) => {
+                    if let Some(answer) = zmtp::answer(&command) {
+                        self.output.push_bytes(&answer);
+                        self.flush()?;
+                    }
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush(descriptor(&self.link)?)
+    }
+
+    /// Sends the rest, then waits for the end of the other side: to close a descriptor with unread
+    /// bytes would reset the connection, and lose what is under way.
+    async fn finish(mut self) -> io::Result<()> {
+        let ended = |error: Error| io::Error::other(error.message);
+        loop {
+            self.flush()?;
+            if self.output.len() == 0 {
+                break;
+            }
+            self.link.room().await.map_err(ended)?;
+        }
+        let mut descriptor = descriptor(&self.link)?;
+        descriptor.end_output()?;
+        let mut discarded = [0; 4096];
+        loop {
+            match descriptor.read(&mut discarded) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.link.wait().await.map_err(ended)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn descriptor(link: &Readiness) -> io::Result<&Descriptor> {
+    link.descriptor()
+        .ok_or_else(|| ErrorKind::NotConnected.into())
+}

@@ -1,0 +1,266 @@
+//! Connects to a broker: looks its name up, tries each address, and makes the handshake, until one
+//! succeeds.
+
+use super::descriptor::Descriptor;
+use crate::io::readiness::Readiness;
+use crate::io::route::{AGAIN, Found, look_up};
+use crate::io::{Address, Error, security::HandshakeFailure};
+use crate::wire::zmtp::{self, GREETING, Greeting, Header, MAX_COMMAND};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+/// Where to connect, and how.
+#[derive(Debug, Clone)]
+pub(in crate::io) struct Target {
+    pub(in crate::io) address: Address,
+    pub(in crate::io) routing_id: Vec<u8>,
+    /// The interval between two attempts, which is longer by a random part of it.
+    pub(in crate::io) reconnect: Duration,
+    /// Maximum duration of an attempt, and of a handshake.
+    pub(in crate::io) connect: Duration,
+    pub(in crate::io) handshake: Duration,
+    /// How long a connection without acknowledgements by the other host is kept, and the number of
+    /// keep-alive probes within that time.
+    pub(in crate::io) silence: Option<(Duration, u32)>,
+}
+
+/// What happened while connecting.
+pub(in crate::io) enum News {
+    /// An attempt has failed; others follow.
+    Failed(Error),
+    /// The other side has broken a handshake off; other attempts follow.
+    BrokenOff,
+    /// The handshake cannot succeed.
+    Refused(HandshakeFailure),
+    /// The connection is ready.
+    Ready(Ready),
+}
+
+pub(in crate::io) struct Ready {
+    pub(super) link: Arc<Readiness>,
+    /// The bytes that came after the handshake.
+    pub(super) received: Vec<u8>,
+}
+
+/// How a handshake ended without a connection.
+enum Broken {
+    Off,
+    Refused(HandshakeFailure),
+}
+
+/// The other side speaks an earlier version of ZMTP, or another protocol.
+const FOREIGN: Broken = Broken::Refused(HandshakeFailure::Protocol);
+
+impl From<io::Error> for Broken {
+    fn from(_: io::Error) -> Self {
+        Broken::Off
+    }
+}
+
+/// A descriptor that is kept between the attempts, so that there is one for each.
+pub(super) struct Reserved(Option<Socket>);
+
+impl Reserved {
+    /// Returns an error if there is no descriptor.
+    pub(super) fn new() -> Result<Self, Error> {
+        Socket::new(Domain::IPV4, Type::STREAM, None)
+            .map(|socket| Reserved(Some(socket)))
+            .map_err(|error| Error::from_os(&error, "cannot make a socket"))
+    }
+
+    fn release(&mut self) {
+        self.0 = None;
+    }
+
+    fn renew(&mut self) {
+        if let Ok(reserved) = Reserved::new() {
+            *self = reserved;
+        }
+    }
+}
+
+/// Connects, and tells what happens. Ends after anything but a failed attempt.
+pub(super) async fn connect(target: Target, mut reserved: Reserved, tell: impl Fn(News)) {
+    loop {
+        match addresses(&target.address).await {
+            Ok(places) => {
+                for place in places {
+                    reserved.release();
+                    match attempt(&target, place).await {
+                        Err(error) => tell(News::Failed(error)),
+                        Ok(link) => {
+                            let handshake = shake_hands(&link, &target.routing_id);
+                            match timeout(target.handshake, handshake).await {
+                                Ok(Ok(received)) => {
+                                    let link = Arc::new(link);
+                                    return tell(News::Ready(Ready { link, received }));
+                                }
+                                Ok(Err(Broken::Refused(why))) => return tell(News::Refused(why)),
+                                Ok(Err(Broken::Off)) | Err(_) => tell(News::BrokenOff),
+                            }
+                        }
+                    }
+                    reserved.renew();
+                }
+                sleep(jittered(target.reconnect)).await;
+            }
+            Err(error) => {
+                tell(News::Failed(error));
+                sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+fn jittered(pause: Duration) -> Duration {
+    let random = RandomState::new().hash_one(()) % 1024;
+    pause + pause.mul_f64(random as f64 / 1024.0)
+}
+
+enum Place {
+    Tcp(SocketAddr),
+    Path(String),
+}
+
+/// The places behind an address, in the system's order.
+async fn addresses(address: &Address) -> Result<Vec<Place>, Error> {
+    if let Some(path) = address.path() {
+        return Ok(vec![Place::Path(path.to_owned())]);
+    }
+    let Some((host, port)) = address.name() else {
+        let number = address.number().into_iter();
+        let places: io::Result<Vec<Place>> = number.map(|it| it.map(Place::Tcp)).collect();
+        return places.map_err(|error| Error {
+            code: "ENOTFOUND",
+            message: format!("cannot connect to {}: {error}", address.text()),
+        });
+    };
+    let found: Found = match look_up(host, port, Arc::new(Notify::new())) {
+        None => Ok(Vec::new()),
+        Some(inbox) => inbox.await.unwrap_or_else(|_| Ok(Vec::new())),
+    };
+    found.map(|all| all.into_iter().map(Place::Tcp).collect())
+}
+
+async fn attempt(target: &Target, place: Place) -> Result<Readiness, Error> {
+    let (opening, text) = match place {
+        Place::Path(path) => {
+            let opening = timeout(target.connect, UnixStream::connect(&path)).await;
+            let opened = opening.map(|opened| opened.and_then(UnixStream::into_std));
+            (
+                opened.map(|opened| opened.map(Descriptor::Unix)),
+                target.address.text().to_owned(),
+            )
+        }
+        Place::Tcp(address) => {
+            let opening = timeout(target.connect, TcpStream::connect(address)).await;
+            let opened = opening.map(|opened| {
+                let stream = opened.and_then(TcpStream::into_std)?;
+                set_options(&stream, target)?;
+                Ok(stream)
+            });
+            (
+                opened.map(|opened| opened.map(Descriptor::Tcp)),
+                format!("tcp://{address}"),
+            )
+        }
+    };
+    let opened = opening.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+    let descriptor =
+        opened.map_err(|error| Error::from_os(&error, &format!("cannot connect to {text}")))?;
+    Readiness::of(descriptor)
+}
+
+fn set_options(stream: &std::net::TcpStream, target: &Target) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let Some((patience, probes)) = target.silence else {
+        return Ok(());
+    };
+    let socket = SockRef::from(stream);
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(patience))?;
+    let probe = patience / probes.max(1);
+    let keepalive = TcpKeepalive::new()
+        .with_time(probe)
+        .with_interval(probe)
+        .with_retries(probes);
+    socket.set_tcp_keepalive(&keepalive)
+}
+
+/// Exchanges greetings and READY. Returns the bytes that followed.
+async fn shake_hands(link: &Readiness, routing_id: &[u8]) -> Result<Vec<u8>, Broken> {
+    write(link, &zmtp::greeting()).await?;
+    let mut bytes = Vec::new();
+    loop {
+        match zmtp::read_greeting(&bytes) {
+            Greeting::Unfinished => read(link, &mut bytes).await?,
+            Greeting::Null => break,
+            Greeting::OtherMechanism => return Err(Broken::Refused(HandshakeFailure::Mechanism)),
+            Greeting::Foreign => return Err(FOREIGN),
+        }
+    }
+    write(link, &zmtp::ready(routing_id)).await?;
+    loop {
+        let rest = &bytes[GREETING..];
+        let Some(header) = Header::read(rest).map_err(|_| FOREIGN)? else {
+            read(link, &mut bytes).await?;
+            continue;
+        };
+        if !header.is_command || header.len > MAX_COMMAND {
+            return Err(FOREIGN);
+        }
+        let Some((command, after)) = rest[header.size..].split_at_checked(header.len as usize)
+        else {
+            read(link, &mut bytes).await?;
+            continue;
+        };
+        return match zmtp::is_ready_of_router(command) {
+            true => Ok(after.to_vec()),
+            false => Err(FOREIGN),
+        };
+    }
+}
+
+async fn write(link: &Readiness, bytes: &[u8]) -> io::Result<()> {
+    let mut left = bytes;
+    while !left.is_empty() {
+        match descriptor(link)?.write(left) {
+            Ok(len) => left = &left[len..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait(link.room()).await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Appends what the system has. An end is an error.
+async fn read(link: &Readiness, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let mut buffer = [0; 4096];
+    loop {
+        match descriptor(link)?.read(&mut buffer) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(len) => {
+                bytes.extend_from_slice(&buffer[..len]);
+                return Ok(());
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait(link.wait()).await?,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn descriptor(link: &Readiness) -> io::Result<&Descriptor> {
+    link.descriptor()
+        .ok_or_else(|| ErrorKind::NotConnected.into())
+}
+
+async fn wait(event: impl Future<Output = Result<(), Error>>) -> io::Result<()> {
+    event.await.map_err(|error| io::Error::other(error.message))
+}

@@ -1,0 +1,318 @@
+//! Reads messages from the bytes of a connection.
+
+use crate::io::Message;
+use crate::io::raw::Raw;
+use crate::wire::Malformed;
+use crate::wire::zmtp::{Header, MAX_COMMAND};
+use std::io::{self, ErrorKind, Read};
+
+/// The size of the buffer. Its pages are touched only as far as they are used.
+const BUFFER: usize = 32 * 1024;
+
+/// Frames of at least this size are read into memory of their own, which their receiver gets.
+const LARGE: usize = 8 * 1024;
+
+/// The received bytes of a connection, and the message that is being put together.
+pub(super) struct Input {
+    buffer: Box<[u8]>,
+    /// The bytes that are not yet part of a frame.
+    start: usize,
+    end: usize,
+    /// A large frame that is being read.
+    large: Option<Large>,
+    head: Raw,
+    rest: Vec<Message>,
+    /// How many frames of the message are there.
+    frames: usize,
+    is_complete: bool,
+    /// Whether the system has no more bytes.
+    is_drained: bool,
+    /// The largest accepted frame.
+    max_frame: u64,
+}
+
+struct Large {
+    bytes: Vec<u8>,
+    left: u64,
+    more: bool,
+}
+
+/// What follows in a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A message, which can be taken.
+    Message,
+    /// A command of the other side's libzmq.
+    Command(Vec<u8>),
+    /// Nothing for the moment.
+    Nothing,
+}
+
+fn bad(reason: Malformed) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, reason.as_str())
+}
+
+impl Input {
+    /// `received` are the bytes that came with the handshake.
+    pub(super) fn new(received: &[u8], max_frame: u64) -> Self {
+        let mut buffer = vec![0; BUFFER.max(received.len())].into_boxed_slice();
+        buffer[..received.len()].copy_from_slice(received);
+        Input {
+            buffer,
+            start: 0,
+            end: received.len(),
+            large: None,
+            head: Raw::new(),
+            rest: Vec::new(),
+            frames: 0,
+            is_complete: false,
+            is_drained: false,
+            max_frame,
+        }
+    }
+
+    /// Reports that the system may have more bytes.
+    pub(super) fn wake(&mut self) {
+        self.is_drained = false;
+    }
+
+    /// Whether [`next`](Self::next) may find something.
+    pub(super) fn may_have_more(&self) -> bool {
+        self.is_complete || !self.is_drained
+    }
+
+    /// Reads until a message is complete or the system has no more bytes. An end of the connection
+    /// is an error.
+    pub(super) fn next(&mut self, mut source: impl Read) -> io::Result<Next> {
+        while !self.is_complete {
+            if let Some(command) = self.parse()? {
+                return Ok(Next::Command(command));
+            }
+            if self.is_complete {
+                break;
+            }
+            if self.is_drained {
+                return Ok(Next::Nothing);
+            }
+            self.fill(&mut source)?;
+        }
+        Ok(Next::Message)
+    }
+
+    /// Takes the complete message. Returns false if there is none.
+    pub(super) fn take(&mut self, head: &mut Raw, rest: &mut Vec<Message>) -> bool {
+        if !self.is_complete {
+            return false;
+        }
+        self.is_complete = false;
+        self.frames = 0;
+        *head = std::mem::take(&mut self.head);
+        rest.clear();
+        std::mem::swap(&mut self.rest, rest);
+        true
+    }
+
+    /// Takes frames from the buffer until a message is complete, a command is found, or bytes are
+    /// missing.
+    fn parse(&mut self) -> io::Result<Option<Vec<u8>>> {
+        while !self.is_complete && self.large.is_none() {
+            let bytes = &self.buffer[self.start..self.end];
+            let Some(header) = Header::read(bytes).map_err(bad)? else {
+                break;
+            };
+            let max = if header.is_command {
+                MAX_COMMAND
+            } else {
+                self.max_frame
+            };
+            if header.len > max || (header.is_command && self.frames > 0) {
+                return Err(bad(Malformed::Size));
+            }
+            // No more than the maximum, which fits into memory.
+            let len = header.len as usize;
+            let body = &bytes[header.size..];
+            if let Some(body) = body.get(..len) {
+                self.start += header.size + len;
+                if header.is_command {
+                    return Ok(Some(body.to_vec()));
+                }
+                match self.frames {
+                    0 => self.head = Raw::from(body),
+                    _ => self.rest.push(Message::from(body)),
+                }
+                self.frames += 1;
+                self.is_complete = !header.more;
+            } else if len >= LARGE {
+                let mut own = Vec::new();
+                own.try_reserve_exact(len)
+                    .map_err(|_| io::Error::from(ErrorKind::OutOfMemory))?;
+                own.extend_from_slice(body);
+                self.large = Some(Large {
+                    left: header.len - body.len() as u64,
+                    bytes: own,
+                    more: header.more,
+                });
+                self.start = self.end;
+            } else {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    fn fill(&mut self, source: &mut impl Read) -> io::Result<()> {
+        if let Some(large) = &mut self.large {
+            let before = large.bytes.len();
+            let read = source.take(large.left).read_to_end(&mut large.bytes);
+            large.left -= (large.bytes.len() - before) as u64;
+            match read {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_drained = true,
+                Err(error) => return Err(error),
+                Ok(_) if large.left > 0 => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+            }
+            if large.left == 0
+                && let Some(Large { bytes, more, .. }) = self.large.take()
+            {
+                match self.frames {
+                    0 => self.head = Raw::from(bytes),
+                    _ => self.rest.push(Message::from(bytes)),
+                }
+                self.frames += 1;
+                self.is_complete = !more;
+            }
+            return Ok(());
+        }
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.buffer.len() - self.end < LARGE {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        let room = &mut self.buffer[self.end..];
+        let len = loop {
+            match source.read(room) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(len) => break len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break 0,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        };
+        // Fewer bytes than there is room for are all that there are. Later ones cause a new event.
+        self.is_drained = len < room.len();
+        self.end += len;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::zmtp::{answer, append_header};
+    use std::collections::VecDeque;
+
+    /// Gives these pieces, one with each event of the system.
+    struct Pieces {
+        pieces: VecDeque<Vec<u8>>,
+        current: VecDeque<u8>,
+    }
+
+    impl Read for Pieces {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.current.len() {
+                0 => Err(ErrorKind::WouldBlock.into()),
+                _ => self.current.read(buffer),
+            }
+        }
+    }
+
+    fn messages() -> Vec<Vec<Vec<u8>>> {
+        let sizes: &[&[usize]] = &[
+            &[0],
+            &[3, 0, 300],
+            &[LARGE - 1, LARGE, 5],
+            &[BUFFER * 3 + 7],
+            &[1, BUFFER, BUFFER + 1],
+            &[40; 2000],
+            &[255, 256],
+        ];
+        let bytes = |len: usize| (0..len).map(|at| (at % 251) as u8).collect();
+        let message = |sizes: &&[usize]| sizes.iter().map(|len| bytes(*len)).collect();
+        sizes.iter().map(message).collect()
+    }
+
+    fn encoded() -> Vec<u8> {
+        let mut out = Vec::new();
+        for message in messages() {
+            for (at, frame) in message.iter().enumerate() {
+                append_header(&mut out, frame.len(), at + 1 < message.len());
+                out.extend_from_slice(frame);
+            }
+            out.extend_from_slice(b"\x04\x07\x04PING\0\x01");
+        }
+        out
+    }
+
+    #[test]
+    fn messages_are_the_same_however_their_bytes_arrive() {
+        let bytes = encoded();
+        for size in [
+            1,
+            2,
+            7,
+            63,
+            1000,
+            LARGE,
+            BUFFER - 1,
+            BUFFER,
+            BUFFER + 9,
+            bytes.len(),
+        ] {
+            let mut source = Pieces {
+                pieces: bytes[5.min(size)..].chunks(size).map(Vec::from).collect(),
+                current: VecDeque::new(),
+            };
+            let mut input = Input::new(&bytes[..5.min(size)], BUFFER as u64 * 4);
+            let (mut found, mut commands) = (Vec::new(), 0);
+            loop {
+                match input.next(&mut source).unwrap() {
+                    Next::Command(ping) => {
+                        assert_eq!(answer(&ping), Some(b"\x04\x05\x04PONG".to_vec()));
+                        commands += 1;
+                    }
+                    Next::Message => {
+                        let (mut head, mut rest) = (Raw::new(), Vec::new());
+                        assert!(input.take(&mut head, &mut rest));
+                        let rest = rest.iter().map(|frame| frame.to_vec());
+                        found.push([head.to_vec()].into_iter().chain(rest).collect::<Vec<_>>());
+                    }
+                    Next::Nothing => {
+                        assert!(!input.may_have_more() && source.current.is_empty());
+                        let Some(piece) = source.pieces.pop_front() else {
+                            break;
+                        };
+                        source.current = piece.into();
+                        input.wake();
+                    }
+                }
+            }
+            assert_eq!(found, messages(), "pieces of {size}");
+            assert_eq!(commands, found.len());
+        }
+    }
+
+    #[test]
+    fn the_other_side_cannot_announce_more_than_the_maximum() {
+        let announce = |flags: u8, len: u64| {
+            let bytes = [&[flags | 2][..], &len.to_be_bytes()].concat();
+            Input::new(&bytes, 1 << 20)
+                .next(io::empty())
+                .err()
+                .map(|error| error.kind())
+        };
+        assert_eq!(announce(0, (1 << 20) + 1), Some(ErrorKind::InvalidData));
+        assert_eq!(announce(4, MAX_COMMAND + 1), Some(ErrorKind::InvalidData));
+        assert_eq!(announce(0, 1 << 20), Some(ErrorKind::UnexpectedEof));
+    }
+}

@@ -1,0 +1,187 @@
+//! Bytes for a connection that the system has not taken yet.
+
+use crate::io::Message;
+use crate::wire::zmtp::append_header;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice, Write};
+
+/// Frames of at least this size are written from where they are.
+const LARGE: usize = 8 * 1024;
+
+/// The maximum number of pieces in one write.
+const PIECES: usize = 64;
+
+/// The buffer for small frames keeps at most this capacity.
+const KEPT: usize = 64 * 1024;
+
+#[derive(Default)]
+pub(super) struct Output {
+    /// What comes before `small`.
+    queue: VecDeque<Piece>,
+    /// Headers and small frames at the end.
+    small: Vec<u8>,
+    /// How much of the first piece was written.
+    written: usize,
+    /// The number of bytes that are not written.
+    len: usize,
+}
+
+enum Piece {
+    Bytes(Vec<u8>),
+    Frame(Message),
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Piece::Bytes(bytes) => bytes,
+            Piece::Frame(frame) => frame,
+        }
+    }
+}
+
+impl Output {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Appends one message.
+    pub(super) fn push(&mut self, frames: &mut Vec<Message>) {
+        let last = frames.len().saturating_sub(1);
+        for (at, frame) in frames.drain(..).enumerate() {
+            let before = self.small.len();
+            append_header(&mut self.small, frame.len(), at < last);
+            self.len += self.small.len() - before + frame.len();
+            if frame.len() < LARGE {
+                self.small.extend_from_slice(&frame);
+            } else {
+                let small = std::mem::take(&mut self.small);
+                self.queue.push_back(Piece::Bytes(small));
+                self.queue.push_back(Piece::Frame(frame));
+            }
+        }
+    }
+
+    /// Appends bytes as they are.
+    pub(super) fn push_bytes(&mut self, bytes: &[u8]) {
+        self.small.extend_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// Writes as much as the system takes.
+    pub(super) fn flush(&mut self, mut to: impl Write) -> io::Result<()> {
+        while self.len > 0 {
+            let result = if self.queue.is_empty() {
+                to.write(&self.small[self.written..])
+            } else {
+                let mut pieces = [IoSlice::new(&[]); PIECES];
+                let mut used = 0;
+                let all = self.queue.iter().map(Piece::bytes).chain([&self.small[..]]);
+                for (piece, bytes) in pieces.iter_mut().zip(all) {
+                    let skipped = if used == 0 { self.written } else { 0 };
+                    *piece = IoSlice::new(&bytes[skipped..]);
+                    used += 1;
+                }
+                to.write_vectored(&pieces[..used])
+            };
+            match result {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(len) => self.advance(len),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, len: usize) {
+        self.len -= len;
+        self.written += len;
+        while let Some(first) = self.queue.front() {
+            let size = first.bytes().len();
+            if self.written < size {
+                return;
+            }
+            self.written -= size;
+            self.queue.pop_front();
+        }
+        if self.len == 0 {
+            self.written = 0;
+            self.small.clear();
+            self.small.shrink_to(KEPT);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes with each write, then none until the next flush.
+    struct Slow {
+        taken: Vec<u8>,
+        step: usize,
+        is_full: bool,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.is_full = !self.is_full;
+            if !self.is_full {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let len = bytes.len().min(self.step);
+            self.taken.extend_from_slice(&bytes[..len]);
+            Ok(len)
+        }
+
+        fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+            let some = pieces.iter().flat_map(|piece| piece.iter());
+            let some: Vec<u8> = some.take(self.step).copied().collect();
+            self.write(&some)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn bytes_are_the_same_however_few_the_system_takes() {
+        for step in [1, 5, 1000, LARGE, LARGE + 3, 1 << 20] {
+            let mut output = Output::default();
+            let mut to = Slow {
+                taken: Vec::new(),
+                step,
+                is_full: false,
+            };
+            let mut expected = Vec::new();
+            for len in [0, 1, 300, LARGE - 1, LARGE, 70_000, 2, 3] {
+                let frame = vec![len as u8; len];
+                let mut message = vec![Message::from(&frame[..]), Message::from(&b"x"[..])];
+                output.push(&mut message);
+                assert!(message.is_empty());
+                append_header(&mut expected, len, true);
+                expected.extend_from_slice(&frame);
+                append_header(&mut expected, 1, false);
+                expected.push(b'x');
+                output.flush(&mut to).unwrap();
+                assert_eq!(output.len(), expected.len() - to.taken.len());
+            }
+            output.push_bytes(b"end");
+            expected.extend_from_slice(b"end");
+            while output.len() > 0 {
+                output.flush(&mut to).unwrap();
+            }
+            assert!(to.taken == expected, "{step}");
+        }
+    }
+
+    #[test]
+    fn an_end_of_the_connection_is_an_error() {
+        let mut output = Output::default();
+        output.push_bytes(b"x");
+        assert!(output.flush(&mut [][..]).is_err());
+    }
+}
