@@ -46,7 +46,7 @@ export interface RequestHeaders {
  * - `W_REJECTED`: every worker of the service rejected the request
  * - `C_STOPPED`: the client was stopped before the reply came
  * - `B_TOO_LARGE`: the snapshot is too large
- * - `B_REFUSED`: the broker does not let this peer in
+ * - `B_REFUSED`: the broker does not admit this peer
  */
 export type ErrorCode =
   | 'C_TIMEOUT'

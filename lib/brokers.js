@@ -32,6 +32,8 @@ class Brokers {
   #tellCore = () => {};
   /** @type {(event: string, payload: any) => void} */
   #emit = () => {};
+  /** Why no broker could be reached, as far as is known. */
+  #reason = '';
 
   /**
    * @param {readonly string[]} given checked
@@ -55,6 +57,23 @@ class Brokers {
   /** For messages. */
   toString() {
     return this.given.join(', ');
+  }
+
+  /** For messages about a broker that is missing. */
+  describeMissing() {
+    if (this.#reason === '') return `no broker at ${this}`;
+    return `no broker at ${this}: ${this.#reason.replace(`cannot connect to ${this}: `, '')}`;
+  }
+
+  /** @param {string} reason */
+  unreachable(reason) {
+    this.#reason = reason;
+    this.soon();
+  }
+
+  /** A broker has connected. */
+  reached() {
+    this.#reason = '';
   }
 
   /** @param {(endpoints: string[]) => void} tellCore @param {(event: string, payload: any) => void} emit */
@@ -103,6 +122,7 @@ class Brokers {
       const onError = (/** @type {any} */ error) => {
         const { code = 'ENOTFOUND', message = String(error) } = error ?? {};
         const reason = `cannot look up the brokers: ${message}`;
+        this.#reason = reason;
         attempt(() => this.#emit('unreachable', { endpoint, code: String(code), reason }));
       };
       const onFound = () => this.#apply();

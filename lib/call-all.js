@@ -32,7 +32,7 @@ function checkCallAll(options) {
   const given = options === undefined || options === null ? {} : object(options, 'options');
   const { timeout, stall, max, ...rest } = /** @type {Record<string, any>} */ (given);
   for (const key of ['retry', 'failFast']) {
-    if (rest[key] !== undefined) throw new TypeError(`option "${key}" can't be used with callAll()`);
+    if (rest[key] !== undefined) throw new TypeError(`option "${key}" cannot be used with callAll()`);
   }
   return {
     timeout: timeout === undefined ? 60000 : checkTime(timeout, 'option "timeout"'),

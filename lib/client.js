@@ -108,8 +108,8 @@ class Client extends ConnectingPeer {
 
   /** @param {string} service @param {any} [data] @param {any} [options] */
   callAll(service, data, options) {
-    if (this.#protocol !== 'omdp') throw new TypeError(`callAll() can't be sent under ${this.#protocol}`);
-    if (isStream(data)) throw new TypeError("a stream can't be sent to all workers of a service");
+    if (this.#protocol !== 'omdp') throw new TypeError(`callAll() cannot be sent under ${this.#protocol}`);
+    if (isStream(data)) throw new TypeError('a stream cannot be sent to all workers of a service');
     return callAll(this, checkService(service), data, checkCallAll(options));
   }
 
@@ -196,10 +196,10 @@ class Client extends ConnectingPeer {
   #sendStream(service, source, options) {
     if (this.#options.retries(options)) {
       throw new TypeError(
-        'option "retry" can\'t be used with a stream: parts that were read cannot be read again',
+        'option "retry" cannot be used with a stream: parts that were read cannot be read again',
       );
     }
-    if (this.#protocol !== 'omdp') throw new TypeError(`a stream can't be sent under ${this.#protocol}`);
+    if (this.#protocol !== 'omdp') throw new TypeError(`a stream cannot be sent under ${this.#protocol}`);
     if (isTraced(channel)) return this.#sendTraced(service, '', options, source);
     return this.#requests.send(service, '', options, source);
   }

@@ -47,12 +47,12 @@ async function addresses({ lookup = dns.lookup }, host, port) {
   const list =
     typeof found === 'string' ? [{ address: found, family }] : 'address' in Object(found) ? [found] : found;
   if (!Array.isArray(list)) {
-    throw new TypeError(`the look-up of ${host} must give an array, got ${given(found)}`);
+    throw new TypeError(`the lookup of ${host} must return an array, got ${given(found)}`);
   }
   const families = list.map(({ address }) => {
     const kind = net.isIP(address);
     if (kind === 0) {
-      throw new TypeError(`the look-up of ${host} must give IP addresses, got ${given(address)}`);
+      throw new TypeError(`the lookup of ${host} must return IP addresses, got ${given(address)}`);
     }
     return kind;
   });
@@ -69,7 +69,7 @@ async function addresses({ lookup = dns.lookup }, host, port) {
 async function targets({ resolveSrv = dns.resolveSrv }, name) {
   const [records] = await ask(resolveSrv, [name]);
   if (!Array.isArray(records)) {
-    throw new TypeError(`the look-up of ${name} must give an array, got ${given(records)}`);
+    throw new TypeError(`the lookup of ${name} must return an array, got ${given(records)}`);
   }
   const first = Math.min(...records.map(({ priority = 0 }) => priority));
   const of = records.filter(({ priority = 0 }) => priority === first);
@@ -138,7 +138,7 @@ class Name {
     try {
       const found = [...new Set(await this.#find())].sort();
       // An empty result is more likely an error than the end of all brokers.
-      if (found.length === 0) throw new Error(`the look-up of ${this.#endpoint} found no address`);
+      if (found.length === 0) throw new Error(`the lookup of ${this.#endpoint} found no address`);
       this.found = found;
       this.#failures = 0;
     } catch (error) {

@@ -98,6 +98,15 @@ function errorValue(x) {
   return value;
 }
 
+const FORM = 'an endpoint is tcp://HOST:PORT with a port up to 65535, ipc://PATH or inproc://NAME';
+
+/** What the system's messages leave open. @type {Record<string, string | undefined>} */
+const HINTS = {
+  EINVAL: FORM,
+  EPROTONOSUPPORT: FORM,
+  ENODEV: 'the host must be an address or a network interface of this machine, or *',
+};
+
 /**
  * @param {string} code such as EADDRINUSE
  * @param {string} message
@@ -108,7 +117,8 @@ function startError(code, message, endpoints) {
   // The native error may name one of several endpoints; the message names an endpoint once.
   const named = endpoints.some((endpoint) => message.includes(endpoint));
   const text = named ? message : `${message} (${endpoints.map((each) => describe(each)).join(', ')})`;
-  return Object.assign(new Error(text), { code });
+  const hint = HINTS[code];
+  return Object.assign(new Error(hint === undefined ? text : `${text} (${hint})`), { code });
 }
 
 /**

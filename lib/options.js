@@ -268,8 +268,8 @@ function checkServices(given, conf) {
  */
 function serviceName(service, { version, pattern, protocol }) {
   if (pattern) {
-    if (protocol !== PROTOCOLS[0]) throw new TypeError(`option "pattern" can't be used under ${protocol}`);
-    if (version !== undefined) throw new TypeError('option "version" can\'t be used with option "pattern"');
+    if (protocol !== PROTOCOLS[0]) throw new TypeError(`option "pattern" cannot be used under ${protocol}`);
+    if (version !== undefined) throw new TypeError('option "version" cannot be used with option "pattern"');
     const stars = service.split('*').length - 1;
     if (stars !== 1 || !service.endsWith('*')) {
       throw new RangeError(`service must end with its only * under option "pattern", got ${given(service)}`);
@@ -277,7 +277,9 @@ function serviceName(service, { version, pattern, protocol }) {
   }
   if (version === undefined) return service;
   if (service.includes('@')) {
-    throw new TypeError(`option "version" can't be used with a service that has an @, got ${given(service)}`);
+    throw new TypeError(
+      `option "version" cannot be used with a service that has an @, got ${given(service)}`,
+    );
   }
   return checkService(`${service}@${version}`);
 }

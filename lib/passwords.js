@@ -62,7 +62,7 @@ function checkPasswordRule(value, what) {
   const [ln, r, p] = parts === null ? [0, 0, 0] : parts.slice(1, 4).map(Number);
   if (parts === null || ln < 1 || ln > MAX.ln || r < 1 || r > MAX.r || p < 1 || p > MAX.p) {
     const form = '$scrypt$ln=…,r=…,p=…$salt$hash';
-    throw new RangeError(`${what} begins with "$", so it must be a hash as of hashPassword(): ${form}`);
+    throw new RangeError(`${what} begins with "$", so it must be a hash of hashPassword(): ${form}`);
   }
   const [salt, hash] = parts.slice(4).map((part) => Buffer.from(part, 'base64'));
   return { logN: ln, r, p, salt, hash };

@@ -307,6 +307,7 @@ class Peer extends EventEmitter {
       if (kind === STATS) this.#snapshots.refuse(id);
     } else if (kind === CONNECT) {
       this.#role.connected?.(true);
+      this.#brokers?.reached();
       this.emit('connect', first);
     } else if (kind === DISCONNECT) {
       this.#role.connected?.(false);
@@ -322,7 +323,7 @@ class Peer extends EventEmitter {
 
   /** @param {string} name @param {string} json */
   #event(name, json) {
-    if (name === 'unreachable') this.#brokers?.soon();
+    if (name === 'unreachable') this.#brokers?.unreachable(JSON.parse(json).reason);
     if (name === 'refused') this.#refused(JSON.parse(json));
     else if (name !== 'error' || this.listenerCount('error') > 0) this.emit(name, JSON.parse(json));
   }

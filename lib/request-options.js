@@ -128,7 +128,7 @@ class OptionsReader {
     }
     if (route !== undefined) {
       if (route.worker !== undefined && route.key !== undefined)
-        throw new TypeError('option "worker" can\'t be used with option "key"');
+        throw new TypeError('option "worker" cannot be used with option "key"');
       const json = jsonOf({ timeout, deadline, ...route, headers });
       return { timeout, json, signal, how: how + ROUTED, deadline };
     }
@@ -239,7 +239,7 @@ function bounded(json, what) {
 
 /** @param {string} option @param {string} protocol */
 function unsendable(option, protocol) {
-  return new TypeError(`option "${option}" can't be sent under ${protocol}`);
+  return new TypeError(`option "${option}" cannot be sent under ${protocol}`);
 }
 
 /**

@@ -256,10 +256,10 @@ class Requests {
     const late = deadline !== undefined && performance.now() - since >= deadline;
     const what = late
       ? `the deadline of ${deadline} ms for service "${service}" has passed`
-      : `no reply of service "${service}" within ${timeout} ms`;
+      : `no reply from service "${service}" within ${timeout} ms`;
     const where = this.#brokers.toString();
     if (this.#unstarted !== undefined) return `${what}: the client was not started`;
-    if (this.#connected <= 0) return `${what}: no broker at ${where}`;
+    if (this.#connected <= 0) return `${what}: ${this.#brokers.describeMissing()}`;
     const worker = place?.worker === undefined ? 'its worker' : `worker "${place.worker}"`;
     if (heard && late) return `${what}: ${worker} has not sent the whole reply`;
     if (heard) return `${what} after the last part: ${worker} sent nothing more`;

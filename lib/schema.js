@@ -109,7 +109,7 @@ function schemasOf(services, schema, schemas) {
     if (services.length > 1) {
       throw new TypeError('option "schema" requires a worker of one service; use "schemas" for several');
     }
-    if (schemas !== undefined) throw new TypeError('option "schemas" can\'t be combined with "schema"');
+    if (schemas !== undefined) throw new TypeError('option "schemas" cannot be combined with "schema"');
     return new Map([[services[0], schema]]);
   }
   for (const service of schemas?.keys() ?? []) {

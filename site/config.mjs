@@ -27,6 +27,7 @@ export default defineConfig({
   title: 'zmq-omdp',
   description: 'Services for Node.js over ZeroMQ',
   base: process.env.SITE_BASE ?? '/',
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
   cleanUrls: true,
   markdown: { anchor: { slugify }, html: false },
   themeConfig: {

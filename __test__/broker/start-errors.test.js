@@ -106,6 +106,7 @@ for (const [endpoint, code] of MALFORMED) {
         assert.ok(error instanceof Error);
         assert.equal(error.code, code, `${peer.constructor.name}: ${error.message}`);
         assert.ok(error.message.includes(endpoint), error.message);
+        assert.match(error.message, /an endpoint is tcp:\/\/HOST:PORT/);
       }
     }
   });

@@ -87,7 +87,7 @@ describe('mistakes', () => {
   }, async (t) => {
     const { code, lines } = await cli(t, ['worker', 's', '--', 'no-such-command']).ended;
     assert.equal(code, 2);
-    assert.match(lines[0], /COMMAND "no-such-command" does not exist or can't be run/);
+    assert.match(lines[0], /COMMAND "no-such-command" does not exist or cannot be run/);
   });
 
   test('a log line has no undefined in it', async (t) => {

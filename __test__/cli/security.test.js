@@ -89,7 +89,7 @@ describe('keys', () => {
 
   test('what is wrong', async (t) => {
     const { at, write } = folderFor(t);
-    await wrong(t, ['keys', 'a', 'b'], /keys takes one FILE, got "b" too/);
+    await wrong(t, ['keys', 'a', 'b'], /keys takes one FILE, but also got "b"/);
     const { secretKey } = curveKeyPair();
     const line = await wrong(t, ['keys', '-p', write('short', secretKey.slice(1))], /got 39 characters$/);
     assert.ok(!line.includes(secretKey.slice(1)));
@@ -111,7 +111,7 @@ test('CURVE: broker, worker and request, with keys from files', async (t) => {
   assert.deepEqual([denied.code, denied.lines], [1, ['zmq-omdp: B_DENIED']]);
   assert.equal((await broker.logged('denied')).user, 'web');
   const refused = await cli(t, ['request', 'cat', 'x', ...as(stranger, 'stranger')]).ended;
-  assert.deepEqual([refused.code, refused.lines], [1, ['zmq-omdp: B_REFUSED: not let in by the broker']]);
+  assert.deepEqual([refused.code, refused.lines], [1, ['zmq-omdp: B_REFUSED: not admitted by the broker']]);
   assert.equal((await broker.logged('peerRefused')).publicKey, stranger.publicKey);
   const lost = cli(t, ['worker', 'cat', ...as(stranger, 'stranger'), ...LOG, '--', ...CAT]);
   assert.equal((await lost.logged('error')).code, 'B_REFUSED');
@@ -146,7 +146,7 @@ test('PLAIN: users from the config file, passwords from a file and from the envi
   const good = await cli(t, ['request', 'cat', 'hello', ...peer, 'web'], { env }).ended;
   assert.deepEqual([good.code, String(good.out)], [0, 'hello'], good.lines.join('\n'));
   const bad = await cli(t, ['request', 'cat', 'x', ...peer, 'web', ...own]).ended;
-  assert.deepEqual([bad.code, bad.lines], [1, ['zmq-omdp: B_REFUSED: not let in by the broker']]);
+  assert.deepEqual([bad.code, bad.lines], [1, ['zmq-omdp: B_REFUSED: not admitted by the broker']]);
   await broker.logged('peerRefused');
   if (!POSIX) return;
   for (const { child } of [worker, broker]) child.kill('SIGTERM');

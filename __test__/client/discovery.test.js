@@ -155,7 +155,7 @@ describe('discover: all', () => {
     assert.equal(await c.call(SERVICE, 1), 1);
   });
 
-  test("localhost by the system's own look-up", async (t) => {
+  test("localhost by the system's own lookup", async (t) => {
     const { broker, client, worker } = stage(t);
     const { port } = await broker('tcp://*:*');
     const c = client(`tcp://localhost:${port}`, { discover: 'all' });
@@ -171,7 +171,7 @@ describe('discover: all', () => {
     assert.deepEqual(new Client(list, { discover: 'all', lookup }).endpoints, list);
   });
 
-  test('a look-up that fails or finds nothing changes nothing, and is told', async (t) => {
+  test('a lookup that fails or finds nothing changes nothing, and is told', async (t) => {
     const { broker, client, worker } = stage(t);
     const a = await broker();
     const answers = [
@@ -199,8 +199,8 @@ describe('discover: all', () => {
     const reasons = told.map(({ reason }) => reason);
     for (const words of [
       'no such name',
-      `the look-up of ${name} found no address`,
-      'the look-up of brokers.example must give IP addresses, got "nonsense" (string)',
+      `the lookup of ${name} found no address`,
+      'the lookup of brokers.example must return IP addresses, got "nonsense" (string)',
       'at once',
       'later',
     ]) {

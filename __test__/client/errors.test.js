@@ -26,7 +26,7 @@ describe('an OmdpError', () => {
     const expires = (message) => assert.rejects(client.call(SERVICE, 1, { timeout: 50 }), { message });
     // Such a client is no reason to keep the process.
     const keep = setInterval(() => {}, 1000);
-    await expires(/^no reply of service "service" within 50 ms: the client was not started$/);
+    await expires(/^no reply from service "service" within 50 ms: the client was not started$/);
     clearInterval(keep);
     await client.start();
     await expires(/within 50 ms: no broker at tcp:/);
@@ -55,6 +55,20 @@ describe('an OmdpError', () => {
     await assert.rejects(client.call('silent', 1, { timeout: 1000 }), {
       message: /did not answer|were busy/,
     });
+  });
+
+  test('of a timeout has the reason why no broker is reached', async (t) => {
+    const client = peersFor(t, 'tcp').client();
+    const unreachable = once(client, 'unreachable');
+    await client.start();
+    const outstanding = client.call(SERVICE, 1);
+    await unreachable;
+    await assert.rejects(client.call(SERVICE, 1, { timeout: 50 }), {
+      message: /within 50 ms: no broker at tcp:\S+: [^:]*refused/i,
+    });
+    const stopped = assert.rejects(outstanding, { code: 'C_STOPPED' });
+    await client.stop();
+    await stopped;
   });
 
   test('has the frames of who awaits it', async (t) => {

@@ -306,7 +306,7 @@ test('what makes no sense with a stream is a TypeError at once, and leaves the s
   await assert.rejects(client.call(SERVICE, readable, { retry: 1 }), TypeError);
   assert.throws(() => client.callAll(SERVICE, readable), TypeError);
   const mdp = new Client('tcp://127.0.0.1:5555', { protocol: 'mdp/0.2' });
-  assert.throws(() => mdp.request(SERVICE, readable), /can't be sent under mdp\/0.2/);
+  assert.throws(() => mdp.request(SERVICE, readable), /cannot be sent under mdp\/0.2/);
   assert.equal(readable.destroyed, false);
   assert.deepEqual(await readable.toArray(), ['part']);
 });

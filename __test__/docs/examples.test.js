@@ -45,7 +45,7 @@ const EXAMPLES = {
     /^broker: shop may not call payroll$/m,
     /^shop: payroll: B_DENIED$/m,
     /^broker: refused a peer: not in the rules$/m,
-    /^stranger: B_REFUSED: not let in by the broker$/m,
+    /^stranger: B_REFUSED: not admitted by the broker$/m,
     /^new shop: Emma costs 12, shop\nnew shop: Persuasion costs 12, shop$/m,
   ],
   'several-brokers': [

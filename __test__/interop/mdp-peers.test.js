@@ -160,7 +160,7 @@ for (const dialect of MDP) {
       ]) {
         assert.throws(() => client.request(SERVICE, 1, null, null, { [option]: value }), {
           name: 'TypeError',
-          message: `option "${option}" can't be sent under ${dialect.name}`,
+          message: `option "${option}" cannot be sent under ${dialect.name}`,
         });
       }
       client.request(SERVICE, 1, null, null, { retry: 0, failFast: false });

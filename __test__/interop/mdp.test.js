@@ -144,8 +144,8 @@ for (const dialect of MDP) {
       assert.deepEqual(reasons, [
         'too few frames',
         'too few frames',
-        'bad name or id',
-        'bad name or id',
+        'invalid name or id',
+        'invalid name or id',
         'unknown command',
         'too many frames',
         'unexpected command',
@@ -167,7 +167,7 @@ for (const dialect of MDP) {
       }
       const bad = once(broker, 'badMessage');
       await client.send(dialect.request('n'.repeat(256), 'x'));
-      assert.equal((await bad)[0].reason, 'bad name or id');
+      assert.equal((await bad)[0].reason, 'invalid name or id');
     });
 
     test('one identity speaks one dialect', async (t) => {

@@ -64,7 +64,7 @@ test('a request id that is in use is refused, and the request that has it is unh
   const reply = await running.promise;
   const bad = once(broker, 'badMessage');
   await dealer.send(['C', '2', SERVICE, 'same', '"second"', '{}']);
-  assert.equal((await bad)[0].reason, 'bad name or id');
+  assert.equal((await bad)[0].reason, 'invalid name or id');
   assert.deepEqual(seen, ['first']);
   reply.end('done');
   assert.deepEqual(toText(await dealer.receive()), ['C', '3', 'same', '0', '"done"']);

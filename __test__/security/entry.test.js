@@ -44,14 +44,14 @@ for (const transport of ['tcp', 'ipc']) {
       [
         'a key that is not on the list',
         curvePeer(server, keys()),
-        /^not let in by the broker$/,
+        /^not admitted by the broker$/,
         'not in the rules',
       ],
       [
         'the wrong key of the broker',
         curvePeer(keys(), web),
         /^the broker ended the handshake$/,
-        'the keys do not fit',
+        'the keys do not match',
       ],
       ['no key', {}, OTHER_MECHANISM, 'another security mechanism'],
       [
@@ -143,7 +143,7 @@ describe('PLAIN', () => {
       const stranger = peers.client(plain('wrong'));
       const [said, error] = [next(broker, 'peerRefused'), next(stranger, 'error')];
       await stranger.start();
-      assert.equal((await error).reason, 'not let in by the broker');
+      assert.equal((await error).reason, 'not admitted by the broker');
       const { mechanism, username, reason, password } = await said;
       assert.deepEqual(
         { mechanism, username, reason, password },

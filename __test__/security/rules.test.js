@@ -192,7 +192,7 @@ describe('callbacks', () => {
     const stranger = peers.client(curvePeer(server, keys()));
     const refused = next(stranger, 'error');
     await stranger.start();
-    assert.equal((await refused).reason, 'not let in by the broker');
+    assert.equal((await refused).reason, 'not admitted by the broker');
     assert.equal(broker.refusals.peers, 1);
   });
 

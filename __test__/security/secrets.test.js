@@ -136,7 +136,7 @@ describe('what is refused', () => {
     [() => curve({ users: { 'a\n': {} } }), RangeError, /without control characters/],
     [() => curve(user({ serve: [''] })), TypeError, /serve must be a service, a pattern/],
     [() => plain(user({ keys: own.publicKey })), TypeError, /keys requires CURVE/],
-    [() => plain(user({ password: '$2b$12$abc' })), RangeError, /must be a hash as of hashPassword/],
+    [() => plain(user({ password: '$2b$12$abc' })), RangeError, /must be a hash of hashPassword/],
   ]) {
     test(`${message}`, () => {
       assert.throws(make, (error) => {

@@ -166,7 +166,7 @@ describe('callAll()', () => {
     assert.throws(() => client.callAll(''), RangeError);
     assert.throws(
       () => client.callAll('a', 1, { retry: 1 }),
-      /^TypeError: option "retry" can't be used with callAll\(\)/,
+      /^TypeError: option "retry" cannot be used with callAll\(\)/,
     );
     assert.throws(() => client.callAll('a', 1, { timeout: 0 }), RangeError);
     assert.throws(() => client.callAll('a', 1, { max: 0 }), RangeError);
@@ -176,6 +176,6 @@ describe('callAll()', () => {
     assert.throws(() => client.callAll('a', 1, { every: 5 }), /^TypeError: unknown option "every"/);
     assert.throws(() => client.callAll('a', 1n), /^TypeError: .*bigint/i);
     const mdp = new Client('tcp://127.0.0.1:5555', { protocol: 'mdp/0.2' });
-    assert.throws(() => mdp.callAll('a', 1), /^TypeError: callAll\(\) can't be sent under mdp\/0\.2/);
+    assert.throws(() => mdp.callAll('a', 1), /^TypeError: callAll\(\) cannot be sent under mdp\/0\.2/);
   });
 });

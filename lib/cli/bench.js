@@ -28,7 +28,7 @@ async function run(args) {
   const { settings, positionals } = readSettings(OPTIONS, args);
   const [service, extra] = positionals;
   if (service === undefined) throw new Usage('bench needs a SERVICE');
-  if (extra !== undefined) throw new Usage(`bench takes one SERVICE, got "${extra}" too`);
+  if (extra !== undefined) throw new Usage(`bench takes one SERVICE, but also got "${extra}"`);
   for (const [flag, value, min] of [
     ['--clients', settings.clients, 1],
     ['--in-flight', settings.inFlight, 1],

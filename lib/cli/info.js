@@ -16,7 +16,7 @@ async function run(args) {
   const { settings, positionals } = readSettings(ASKING, args);
   const [name, worker, extra] = positionals;
   if (name === undefined) throw new Usage('info needs a SERVICE');
-  if (extra !== undefined) throw new Usage(`info takes a SERVICE and a WORKER, got "${extra}" too`);
+  if (extra !== undefined) throw new Usage(`info takes a SERVICE and a WORKER, but also got "${extra}"`);
   const stats = await withClient(settings, (client, signal) => askBroker(client, signal, 'mmi.metrics'));
   if (stats === undefined) return 1;
   /** @type {import('../../index').BrokerStats} */

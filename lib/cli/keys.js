@@ -28,10 +28,10 @@ const MODE = 0o600;
 async function run(args) {
   const { settings, positionals, rest } = readSettings(OPTIONS, args);
   const [file = 'zmq-omdp.key', extra] = [...positionals, ...(rest ?? [])];
-  if (extra !== undefined) throw new Usage(`keys takes one FILE, got "${extra}" too`);
+  if (extra !== undefined) throw new Usage(`keys takes one FILE, but also got "${extra}"`);
   const { checkKey, curveKeyPair, publicKeyOf } = require('../keys');
   if (settings.public) {
-    const secretKey = checked(() => checkKey(readSecret(file), `what is in ${file}`));
+    const secretKey = checked(() => checkKey(readSecret(file), `the content of ${file}`));
     process.stdout.write(`${publicKeyOf(secretKey)}\n`);
     return 0;
   }

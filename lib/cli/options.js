@@ -115,7 +115,7 @@ function givenFor(option, settings) {
   // Errors name the flag, because the user did not write the option's own name.
   const { checkKey } = require('../keys');
   try {
-    return checkKey(secret, `what is in the file of ${flag}`);
+    return checkKey(secret, `the content of the file of ${flag}`);
   } catch (error) {
     throw new Usage(/** @type {Error} */ (error).message);
   }

@@ -17,7 +17,7 @@ async function run(args) {
   const { settings, positionals } = readSettings(ASKING, args);
   const [service, extra] = positionals;
   if (service === undefined) throw new Usage('ping needs a SERVICE');
-  if (extra !== undefined) throw new Usage(`ping takes one SERVICE, got "${extra}" too`);
+  if (extra !== undefined) throw new Usage(`ping takes one SERVICE, but also got "${extra}"`);
   const answer = await withClient(settings, async (client, signal) => {
     // The first query includes the time to connect.
     await askBroker(client, signal, 'mmi.service', service);

@@ -55,7 +55,7 @@ async function run(args) {
   const { settings, positionals, rest } = readSettings(OPTIONS, args);
   const [service, text, extra] = [...positionals, ...(rest ?? [])];
   if (service === undefined) throw new Usage('request needs a SERVICE');
-  if (extra !== undefined) throw new Usage(`request takes a SERVICE and DATA, got "${extra}" too`);
+  if (extra !== undefined) throw new Usage(`request takes a SERVICE and DATA, but also got "${extra}"`);
   const { count } = settings;
   if (!Number.isInteger(count) || count < 1) throw new Usage(`--count must be 1 or more, got "${count}"`);
   const headers = readHeaders(settings.header);

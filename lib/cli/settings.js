@@ -85,6 +85,8 @@ function parse(options, args) {
   } catch (error) {
     const { message } = /** @type {Error} */ (error);
     const [, unknown] = /^Unknown option '--([^'=]+)/.exec(message) ?? [];
+    const [, lacking] = /^Option '.*(--[\w-]+).*' argument missing/.exec(message) ?? [];
+    if (lacking !== undefined) throw new Usage(`${lacking} needs a value`);
     // The rest is advice for arguments that begin with a dash, which no command takes.
     if (unknown === undefined) throw new Usage(message.replace(/\. To specify a positional argument.*/s, ''));
     const names = [...Object.keys(flags), 'help'].map((name) => `--${name}`);
@@ -163,7 +165,7 @@ function convert({ type, words }, value, where) {
       if (words?.includes(String(value))) return value;
       const number = Number(value);
       if (String(value).trim() === '' || Number.isNaN(number))
-        throw new Usage(`${where} must be a number, got "${value}"`);
+        throw new Usage(`${where} must be ${['a number', ...(words ?? [])].join(' or ')}, got "${value}"`);
       return number;
     }
     case 'octal':
@@ -205,7 +207,8 @@ function fromFile({ type, words }, value, key) {
 
 /** Replaces the names of options by what the user has written. @param {string} message */
 function asWritten(message) {
-  return message.replace(/option "(\w+)"/g, (words, name) => {
+  // Text cannot be a Buffer.
+  return message.replace(', or a Buffer of 32 bytes', '').replace(/option "(\w+)"/g, (words, name) => {
     const place = places.get(name);
     if (place !== undefined) return place;
     const option = OPTIONS.find((each) => each.name === name);

@@ -37,7 +37,7 @@ function rowOf({ name, workers, queued, running, counters, latency }) {
 async function run(args) {
   const { settings, positionals } = readSettings(ASKING, args);
   const [name, extra] = positionals;
-  if (extra !== undefined) throw new Usage(`stats takes one SERVICE, got "${extra}" too`);
+  if (extra !== undefined) throw new Usage(`stats takes one SERVICE, but also got "${extra}"`);
   const stats = await withClient(settings, (client, signal) => askBroker(client, signal, 'mmi.metrics'));
   if (stats === undefined) return 1;
   /** @type {Service[]} */

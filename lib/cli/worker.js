@@ -42,7 +42,7 @@ async function run(args) {
   const [service, extra] = positionals;
   if (service === undefined) throw new Usage('worker needs a SERVICE');
   if (extra !== undefined)
-    throw new Usage(`worker takes one SERVICE, got "${extra}" too; COMMAND follows --`);
+    throw new Usage(`worker takes one SERVICE, but also got "${extra}"; COMMAND follows --`);
   if (rest === undefined || rest.length === 0) throw new Usage('worker needs -- COMMAND');
   const log = new Log(settings);
   const { Worker } = require('../worker');
@@ -95,7 +95,7 @@ function requireCommand(file) {
       return false;
     }
   });
-  if (!found) throw new Usage(`COMMAND "${file}" does not exist or can't be run`);
+  if (!found) throw new Usage(`COMMAND "${file}" does not exist or cannot be run`);
 }
 
 /**

@@ -126,7 +126,7 @@ impl Address {
         Err(Error {
             code: "ENAMETOOLONG",
             message: format!(
-                "{doing}: the path has {} bytes, and this system takes at most {MAX_PATH}",
+                "{doing}: the path has {} bytes, and this system allows at most {MAX_PATH}",
                 path.len()
             ),
         })

@@ -490,14 +490,14 @@ impl Connections {
                         .received(fd, &entry.remote)
                         .is_some_and(|bytes| bytes > MAX_HANDSHAKE_BYTES) =>
                 {
-                    ended.push((fd, "too much before the handshake"));
+                    ended.push((fd, "too many bytes before the handshake"));
                 }
                 Stage::Silent
                     if self
                         .patience(entry.address())
                         .is_some_and(|most| age >= most) =>
                 {
-                    ended.push((fd, "nothing heard of it"));
+                    ended.push((fd, "silent for too long"));
                 }
                 _ => {}
             }

@@ -106,7 +106,7 @@ impl Context {
         // SAFETY: no preconditions; null is checked.
         let raw = unsafe { zmq_sys::zmq_ctx_new() };
         if raw.is_null() {
-            return Err(Error::last("cannot make a context"));
+            return Err(Error::last("cannot create a context"));
         }
         // SAFETY: a fresh context.
         unsafe { zmq_sys::zmq_ctx_set(raw, zmq_sys::ZMQ_MAX_SOCKETS as c_int, MAX_SOCKETS) };
@@ -140,7 +140,7 @@ impl Context {
             // SAFETY: the context is alive; null is checked.
             let binder = unsafe { zmq_sys::zmq_socket(self.raw, zmq_sys::ZMQ_PAIR as c_int) };
             if binder.is_null() {
-                return Err(Error::last("cannot make a socket"));
+                return Err(Error::last("cannot create a socket"));
             }
             bindings.binder = binder;
         }

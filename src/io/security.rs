@@ -48,7 +48,7 @@ pub fn key_pair() -> Result<(String, String), Error> {
         zmq_sys::zmq_curve_keypair(public.as_mut_ptr().cast(), secret.as_mut_ptr().cast())
     };
     if rc != 0 {
-        return Err(Error::last("cannot make a key pair"));
+        return Err(Error::last("cannot create a key pair"));
     }
     let text = |key: &[u8]| String::from_utf8_lossy(&key[..Z85_LEN]).into_owned();
     Ok((text(&public), text(&secret)))
@@ -147,9 +147,9 @@ impl HandshakeFailure {
     pub fn as_str(self) -> &'static str {
         match self {
             HandshakeFailure::Refused(500) => "the broker could not decide",
-            HandshakeFailure::Refused(_) => "not let in by the broker",
+            HandshakeFailure::Refused(_) => "not admitted by the broker",
             HandshakeFailure::Mechanism => "the broker uses another security mechanism",
-            HandshakeFailure::Cryptographic => "the keys do not fit",
+            HandshakeFailure::Cryptographic => "the keys do not match",
             HandshakeFailure::Protocol => "the handshake was not understood",
             HandshakeFailure::Closed => "the broker ended the handshake",
         }
@@ -159,7 +159,7 @@ impl HandshakeFailure {
     pub fn reason_at_broker(self) -> &'static str {
         match self {
             HandshakeFailure::Mechanism => "another security mechanism",
-            HandshakeFailure::Cryptographic => "the keys do not fit",
+            HandshakeFailure::Cryptographic => "the keys do not match",
             HandshakeFailure::Closed => "the handshake was not finished",
             _ => "the handshake was not understood",
         }

@@ -121,7 +121,7 @@ impl Socket {
         // SAFETY: the context is alive; null is checked.
         let raw = unsafe { zmq_sys::zmq_socket(raw, kind) };
         if raw.is_null() {
-            return Err(Error::last("cannot make a socket"));
+            return Err(Error::last("cannot create a socket"));
         }
         let mut socket = Socket {
             raw,

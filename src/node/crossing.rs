@@ -216,7 +216,7 @@ pub struct CodeInfo {
 const OWN: [(&str, &str); 3] = [
     ("C_STOPPED", "the client was stopped before the reply came"),
     ("B_TOO_LARGE", "the snapshot is too large"),
-    ("B_REFUSED", "the broker does not let this peer in"),
+    ("B_REFUSED", "the broker does not admit this peer"),
 ];
 
 /// All codes of an OmdpError.

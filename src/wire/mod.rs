@@ -85,7 +85,7 @@ impl Malformed {
             Malformed::Trailing => "too many frames",
             Malformed::Header => "unknown header",
             Malformed::Command => "unknown command",
-            Malformed::Name => "bad name or id",
+            Malformed::Name => "invalid name or id",
             Malformed::Extension => "bad extension frame",
             Malformed::Packed => "bad packed frames",
             Malformed::Hello => "bad hello",

@@ -14,7 +14,7 @@ pub(super) fn make_way(address: &Address, doing: &str) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
         Ok(there) if !system::is_socket(&there) => Err(Error {
             code: "EEXIST",
-            message: format!("{doing}: there is a file of that name, which is no socket"),
+            message: format!("{doing}: a file of that name exists and is not a socket"),
         }),
         Ok(_) if system::accepts(path) => Err(Error::from_errno(errno::EADDRINUSE, doing)),
         _ => Ok(()),

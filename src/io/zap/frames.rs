@@ -61,7 +61,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// The peer gets no further detail. With status 300, or without a reply, it would wait for ever.
 pub(super) fn refusal(to: ReplyTo) -> Vec<Message> {
-    reply(to, b"400", b"not let in", b"", &[])
+    reply(to, b"400", b"not admitted", b"", &[])
 }
 
 pub(super) fn admission(to: ReplyTo, principal: &Principal) -> Vec<Message> {

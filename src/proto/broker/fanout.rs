@@ -64,7 +64,7 @@ impl<F: Frame> Broker<F> {
             client.is_some()
         });
         if head.dialect != Dialect::Omdp || in_use {
-            return self.report_bad(from, "bad name or id");
+            return self.report_bad(from, "invalid name or id");
         }
         if !self.may_call(&name) {
             return self.refuse(from, head, Code::Denied);

@@ -170,7 +170,7 @@ impl<F: Frame> Broker<F> {
                         self.expel(now, key);
                         Err("unexpected command")
                     }
-                    false => Err("a partial for nobody"),
+                    false => Err("a partial for an unknown client"),
                 }
             }
         }

@@ -260,7 +260,7 @@ impl<F: Frame> Broker<F> {
             && self.is_mixed(now, from, dialect)
         {
             frames.clear();
-            return self.report_bad(from, "another dialect than before");
+            return self.report_bad(from, "a different dialect than before");
         }
         if is_bare_beat(frames) {
             self.answer_beat(from);

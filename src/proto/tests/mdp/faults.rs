@@ -60,7 +60,7 @@ fn a_stray_partial_is_only_dropped() {
         net.say(w, &words.answer("C", "1"));
         net.say(w, &format!("{}|undefined|∅|x", words.partial.unwrap()));
         net.run(ms(10));
-        assert_eq!(faults(&net, b), ["a partial for nobody"]);
+        assert_eq!(faults(&net, b), ["a partial for an unknown client"]);
         assert_eq!(net[b].machine.load(), [0, 1, 0, 1]);
         assert_eq!(net.heard(c), [words.reply("1")]);
     }
@@ -75,7 +75,7 @@ fn one_identity_speaks_one_dialect() {
             net.say(c, &other.request("2"));
             net.say(c, "C|2|echo|r|3");
             net.run(ms(10));
-            assert_eq!(faults(&net, b), ["another dialect than before"; 2]);
+            assert_eq!(faults(&net, b), ["a different dialect than before"; 2]);
             net.say(w, &words.ready());
             assert_eq!(net.heard(w), [words.work("C", "1")]);
             net.say(w, other.beat);
@@ -125,7 +125,7 @@ fn what_is_no_message_is_dropped() {
         net.say(raw, &format!("{}|C|1", words.last));
         assert_eq!(net.heard(raw), [""; 0]);
         let short = "too few frames";
-        let name = "bad name or id";
+        let name = "invalid name or id";
         assert_eq!(
             faults(&net, b),
             [short, short, name, name, "unknown command", name]
