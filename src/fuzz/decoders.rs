@@ -6,6 +6,9 @@ use crate::wire::omdp::{
     Ack, ClaimExt, Past, PeerMessage, ReplyKind, ResumeExt, ToClient, ToWorker, rids, rids_to_frame,
 };
 use crate::wire::packed::{Batch, FIRST, pack, unpack, unpack_next};
+use crate::wire::zmtp::{
+    Greeting, Header, MAX_COMMAND, answer, append_header, is_ready_of_router, read_greeting,
+};
 use crate::wire::{
     Body, Dialect, Encoding, Hello, Malformed, body, mdp as wire_mdp, pigato as wire_pigato,
 };
@@ -304,4 +307,32 @@ fn buffers(text: &[u8]) {
 
 fn is_json(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
+/// The bytes of a connection: a greeting, commands and frames.
+pub(super) fn zmtp(data: &[u8]) {
+    let verdict = read_greeting(data);
+    for len in 0..data.len().min(64) {
+        let early = read_greeting(&data[..len]);
+        assert!(early == Greeting::Unfinished || early == verdict, "{len}");
+    }
+    is_ready_of_router(data);
+    if let Some(pong) = answer(data) {
+        let header = Header::read(&pong).unwrap().expect("a whole command");
+        assert!(header.is_command && header.len <= MAX_COMMAND);
+        assert_eq!(header.size as u64 + header.len, pong.len() as u64);
+    }
+    let mut rest = data;
+    while let Ok(Some(header)) = Header::read(rest) {
+        assert!(header.size <= Header::MAX && header.size <= rest.len());
+        if !header.is_command {
+            let mut bytes = Vec::new();
+            append_header(&mut bytes, header.len as usize, header.more);
+            let again = Header::read(&bytes).unwrap().expect("a whole header");
+            assert_eq!((again.len, again.more), (header.len, header.more));
+        }
+        rest = rest
+            .get(header.size + header.len.min(1 << 20) as usize..)
+            .unwrap_or_default();
+    }
 }

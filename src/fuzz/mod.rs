@@ -27,7 +27,7 @@ pub type Target = fn(&[u8]);
 
 /// All targets, with the names of their files in `fuzz/fuzz_targets` and of their folders in
 /// `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("to_broker", decoders::to_broker),
     ("to_worker", decoders::to_worker),
     ("to_client", decoders::to_client),
@@ -37,6 +37,7 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("hello", decoders::hello),
     ("ext", decoders::ext),
     ("bodies", decoders::bodies),
+    ("zmtp", decoders::zmtp),
     ("broker", broker::run),
     ("held", held::run),
     ("worker", worker::run),

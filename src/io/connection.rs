@@ -161,9 +161,13 @@ impl Connection {
         transport.is_some_and(Transport::is_connecting)
     }
 
-    /// Whether the system has not taken everything yet, which this thread has to try again.
-    pub(super) fn has_unsent(&self) -> bool {
-        self.unsent().is_some_and(|bytes| bytes > 0)
+    /// Flushes up to this number of bytes. Returns false if something is left to be flushed.
+    pub(super) fn flush_few(&mut self, few: usize) -> bool {
+        if self.unsent().is_some_and(|bytes| bytes > few) {
+            return false;
+        }
+        self.flush();
+        self.unsent().is_none_or(|bytes| bytes == 0)
     }
 
     fn unsent(&self) -> Option<usize> {

@@ -173,11 +173,13 @@ fn append_flagged(out: &mut Vec<u8>, len: usize, flags: u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::corpus::seed;
 
     #[test]
     fn greetings() {
         let ours = greeting();
         assert_eq!(read_greeting(&ours), Greeting::Null);
+        seed("zmtp", &ours);
         for len in 0..GREETING {
             assert_eq!(read_greeting(&ours[..len]), Greeting::Unfinished, "{len}");
         }
@@ -206,6 +208,8 @@ mod tests {
         );
         let router = b"\x05READY\x0bsocket-type\0\0\0\x06ROUTER\x08Identity\0\0\0\0";
         assert!(is_ready_of_router(router));
+        seed("zmtp", router);
+        seed("zmtp", b"\x04PING\0\x01abc");
         for len in 0..router.len() {
             let cut = &router[..len];
             // The type alone is enough.
@@ -230,6 +234,7 @@ mod tests {
                 for cut in 0..bytes.len() {
                     assert_eq!(Header::read(&bytes[..cut]), Ok(None));
                 }
+                seed("zmtp", &bytes);
                 let header = Header::read(&bytes).unwrap().unwrap();
                 assert_eq!(header.size, bytes.len());
                 assert_eq!((header.len, header.more), (len as u64, more));

@@ -13,6 +13,10 @@ use tokio::sync::mpsc::UnboundedSender;
 /// that two threads should share.
 const FEW: usize = 4;
 
+/// The maximum number of bytes that the application's thread copies to the system. More are better
+/// copied while the application goes on.
+const FEW_BYTES: usize = 64 * 1024;
+
 /// Takes commands for a driver. Dropping it stops the driver immediately.
 pub struct Inbox<M: DynamicBrokers<Frame = Message>> {
     commands: UnboundedSender<Command<M::Command, M::Config>>,
@@ -91,7 +95,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         self.retract(now);
         let mut is_done = true;
         for at in 0..self.connections.len() {
-            is_done &= !self.send(at, now) && !self.connections[at].has_unsent();
+            is_done &= !self.send(at, now) && self.connections[at].flush_few(FEW_BYTES);
             let action = self.machine.poll_action(self.connections[at].broker);
             is_done &= action.is_none();
             self.connections[at].action = action;

@@ -99,7 +99,8 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         }
     }
 
-    /// Sends the machine's messages over one connection. Returns true if it was found lost.
+    /// Gives the machine's messages to one connection, which has to be flushed. Returns true if it was
+    /// found lost.
     pub(super) fn send(&mut self, at: usize, now: Time) -> bool {
         let broker = self.connections[at].broker;
         let watches = self.machine.watches_congestion(broker);
@@ -127,7 +128,6 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             send(connection, frames);
         });
         coalescer.flush(|frames| send(connection, frames));
-        connection.flush();
         if let Some(congested) = connection.congestion() {
             self.machine.handle_congestion(broker, congested);
         }
@@ -147,6 +147,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         loop {
             lost |= self.send(at, now);
             let connection = &mut self.connections[at];
+            connection.flush();
             let left = connection.action.take();
             match left.or_else(|| self.machine.poll_action(broker)) {
                 None => return lost,

