@@ -1,20 +1,23 @@
 'use strict';
 
 const { performance } = require('node:perf_hooks');
+const { Capacity } = require('./capacity');
+const { DataStreams } = require('./data-streams');
 const { DeliveryOptions } = require('./delivery-options');
 const { DeliveryTraces } = require('./delivery-traces');
+const { Durations } = require('./durations');
 const { OmdpError } = require('./errors');
 const { Handlers } = require('./handlers');
 const { Kind, LeftShift, WorkerOp } = require('./load');
 const { Meter } = require('./meter');
 const { Reply, cancel, cancelled, credit, limit } = require('./reply');
-const { RequestData, close: closeData, end: endData, push: pushData } = require('./request-data');
+const { RequestData } = require('./request-data');
 const { RunningLimit } = require('./running-limit');
 const { badRequest, parse } = require('./schema');
 const { Scope } = require('./scope');
 const { Table } = require('./table');
-const { handlings: channel, isTraced } = require('./tracing');
-const { LargeJson, bodyValue } = require('./values');
+const { handlings: channel, isTraced, sizeOfData } = require('./tracing');
+const { bodyValue } = require('./values');
 
 /** @import { Blob, Take } from './inbox' */
 /** @import { Link, State } from './peer' */
@@ -40,12 +43,8 @@ const OP_PARTIAL = WorkerOp.Partial;
 const OP_FINAL = WorkerOp.Final;
 const OP_ERROR = WorkerOp.Error;
 const OP_HEARTBEAT = WorkerOp.Heartbeat;
-const OP_CONCURRENCY = WorkerOp.Concurrency;
-const OP_PAUSE = WorkerOp.Pause;
 const OP_REJECT = WorkerOp.Reject;
 const OP_EXPIRED = WorkerOp.Expired;
-const OP_READ = WorkerOp.Read;
-const OP_ENOUGH = WorkerOp.Enough;
 
 /** The client's error for a request whose data are not valid JSON. */
 const BAD_REQUEST = {
@@ -67,23 +66,17 @@ class Deliveries {
   #link = /** @type {any} */ (undefined);
   /** @type {Handlers} */
   #calls = /** @type {any} */ (undefined);
-  #concurrency;
-  #changed = false;
-  #paused = false;
-  /** Whether the worker stops; requests that a broker does not take back then run before the end. */
-  #stopping = false;
-  /** The data streams of requests. @type {Map<number, RequestData>} */
-  #streams = new Map();
+  #capacity;
+  /** @type {DataStreams} */
+  #streams = /** @type {any} */ (undefined);
+  /** @type {Durations} */
+  #durations = /** @type {any} */ (undefined);
   /** The limit of the handlers' running time, if there is one. @type {RunningLimit | undefined} */
   #limit;
   #traces = new DeliveryTraces();
   #meter = new Meter();
-  /** The start times of deliveries that have ended since the clock was read. @type {number[]} */
-  #ended = [];
-  /** Whether a delivery was handled since the clock was read. */
-  #stale = false;
   #options = new DeliveryOptions();
-  /** The names of the services, and their handlers if handlers were given. */
+  /** The names of the services, and their handlers if handlers were given with them. */
   #services;
   #handlers;
 
@@ -98,7 +91,7 @@ class Deliveries {
   constructor(concurrency, maxMessageSize, services, handlers, maxRunning, schemas) {
     this.#services = services;
     this.#handlers = handlers;
-    this.#concurrency = concurrency;
+    this.#capacity = new Capacity(concurrency);
     this.maxMessageSize = maxMessageSize;
     if (maxRunning !== -1) this.#limit = new RunningLimit(maxRunning, (id) => this.#expire(id));
     this.schemas = schemas;
@@ -107,49 +100,28 @@ class Deliveries {
   /** @param {Link} link */
   attach(link) {
     this.#link = link;
-    this.#calls = new Handlers(link.peer);
+    this.#calls = new Handlers(link.peer, this.#handlers);
+    this.#capacity.attach(link);
+    this.#streams = new DataStreams(link.outbox);
+    this.#durations = new Durations(this.#meter, link.outbox);
   }
 
-  get concurrency() {
-    return this.#concurrency;
-  }
-
-  set concurrency(value) {
-    this.#concurrency = value;
-    this.#changed = true;
-    this.#link.outbox.putUrgent(OP_CONCURRENCY, value, '');
-    this.#link.roomy();
-  }
-
-  get paused() {
-    return this.#paused;
-  }
-
-  set paused(value) {
-    if (value === this.#paused) return;
-    this.#paused = value;
-    this.#link.outbox.putUrgent(OP_PAUSE, Number(value), '');
-    if (!value) this.#link.roomy();
+  get capacity() {
+    return this.#capacity;
   }
 
   room() {
-    if (this.#paused && !this.#stopping) return 0;
-    if (this.#concurrency === -1) return Number.MAX_SAFE_INTEGER;
-    return Math.max(0, this.#concurrency - this.#running.size);
+    return this.#capacity.room(this.#running.size);
   }
 
   startCalled() {}
 
-  /** The native side starts each life with its initial concurrency, and not paused. */
   opened() {
-    this.#stopping = false;
-    if (this.#changed) this.#link.outbox.putUrgent(OP_CONCURRENCY, this.#concurrency, '');
-    if (this.#paused) this.#link.outbox.putUrgent(OP_PAUSE, 1, '');
+    this.#capacity.opened();
   }
 
   stopCalled() {
-    this.#stopping = true;
-    if (this.#paused) this.#link.roomy();
+    this.#capacity.stopCalled();
   }
 
   /** @param {{ connected: boolean, queued: number, running: number }} native */
@@ -158,26 +130,9 @@ class Deliveries {
     return { connected, outstanding: queued + running, queued, running, ...done };
   }
 
-  /**
-   * Handlers that end at once do so within a drain, which reads the clock between them anyway.
-   * @param {number} now
-   */
+  /** @param {number} now */
   timed(now) {
-    this.#stale = false;
-    if (this.#ended.length === 0) return;
-    for (const since of this.#ended) this.#meter.took(now - since);
-    this.#ended.length = 0;
-  }
-
-  /** The start time of a delivery. @returns {number} */
-  #now() {
-    const { outbox } = this.#link;
-    if (this.#stale && outbox.draining) {
-      outbox.touch(performance.now());
-      this.timed(outbox.time);
-    }
-    this.#stale = true;
-    return outbox.time;
+    this.#durations.timed(now);
   }
 
   startFailed() {}
@@ -185,7 +140,7 @@ class Deliveries {
   stopped() {
     this.#link.outbox.clear();
     this.#limit?.clear();
-    for (const id of this.#streams.keys()) this.#closeStream(id, 'W_LOST');
+    this.#streams.closeAll('W_LOST');
     for (const reply of this.#running.clear()) {
       this.#cancel(reply, 'W_LOST');
     }
@@ -212,7 +167,7 @@ class Deliveries {
       if (reply === undefined) return;
       const code = text.slice(at, at + a);
       this.#traces.cancelled(id, code);
-      this.#closeStream(id, code);
+      this.#streams.close(id, code);
       this.#cancel(reply, code);
     } else if (kind === CREDIT) {
       const reply = this.#running.get(id);
@@ -220,8 +175,7 @@ class Deliveries {
     } else if (kind === CHUNK) {
       this.#takePart(id, a, text, at, blob, n);
     } else if (kind === CHUNK_END) {
-      const data = this.#streams.get(id);
-      if (data !== undefined) endData(data);
+      this.#streams.end(id);
     }
   }
 
@@ -235,8 +189,7 @@ class Deliveries {
    * @param {number} cost
    */
   #takePart(id, a, text, at, blob, cost) {
-    const data = this.#streams.get(id);
-    if (data === undefined) return;
+    if (!this.#streams.has(id)) return;
     let part;
     try {
       if (blob !== null) part = bodyValue(blob, text, at, a);
@@ -245,7 +198,7 @@ class Deliveries {
       return;
     }
     if (blob === null) this.#refuse(id, TOO_LARGE, 'C_TOO_LARGE');
-    else pushData(data, part, cost);
+    else this.#streams.push(id, part, cost);
   }
 
   /**
@@ -255,34 +208,9 @@ class Deliveries {
    * @param {string} code the code with which the data stream fails
    */
   #refuse(id, value, code) {
-    this.#closeStream(id, code);
+    this.#streams.close(id, code);
     const reply = this.#running.get(id);
     if (reply !== undefined) reply.error(value);
-  }
-
-  /**
-   * Reports bytes of a request's stream that were read.
-   * @param {number} id
-   * @param {number} bytes
-   */
-  read(id, bytes) {
-    this.#link.outbox.putNumber(OP_READ, id, bytes);
-  }
-
-  /**
-   * Reports that the rest of a request's stream is not needed.
-   * @param {number} id
-   */
-  enough(id) {
-    if (this.#streams.has(id)) this.#link.outbox.put(OP_ENOUGH, id, '');
-  }
-
-  /** @param {number} id @param {string} [code] why, unless its handler has ended the request */
-  #closeStream(id, code) {
-    const data = this.#streams.get(id);
-    if (data === undefined) return;
-    this.#streams.delete(id);
-    closeData(data, code === undefined ? undefined : new OmdpError(code));
   }
 
   /** @param {Reply} reply @param {string} code */
@@ -340,13 +268,11 @@ class Deliveries {
     // Missing if the worker was stopped in the meantime; its next life does not know these requests.
     if (!this.#running.delete(id)) return;
     this.#limit?.end(id);
-    if (this.#streams.size > 0) this.#closeStream(id);
+    this.#streams.close(id);
     // A cancelled delivery was counted at its cancellation.
     if (wanted && op === OP_FINAL) this.#meter.replies += 1;
     else if (wanted) this.#meter.failures += 1;
-    const { outbox } = this.#link;
-    if (outbox.draining) this.#ended.push(since);
-    else this.#meter.took(outbox.time - since);
+    this.#durations.end(since);
     this.#link.outbox.put(op, id, body);
     this.#link.roomy();
     if (this.#running.size === 0) this.#link.refresh();
@@ -362,7 +288,7 @@ class Deliveries {
     this.#link.roomy();
     if (this.#running.size === 0) this.#link.refresh();
     this.#traces.finish(id, 'W_TIMEOUT');
-    this.#closeStream(id, 'W_TIMEOUT');
+    this.#streams.close(id, 'W_TIMEOUT');
     this.#cancel(reply, 'W_TIMEOUT');
   }
 
@@ -381,7 +307,7 @@ class Deliveries {
     const number = n < SERVICE ? 0 : Math.floor((n % LEFT) / SERVICE);
     const service = this.#services[number];
     const scope = new Scope('zmq-omdp.handle');
-    const reply = new Reply(this, id, service, attempt, scope, this.#now());
+    const reply = new Reply(this, id, service, attempt, scope, this.#durations.begin());
     this.#meter.requests += 1;
     if (attempt > 1) this.#meter.retried += 1;
     this.#running.add(id, reply);
@@ -394,7 +320,7 @@ class Deliveries {
     let data;
     let options;
     try {
-      if (n >= STREAM && n % SERVICE >= STREAM) data = this.#openStream(id, scope);
+      if (n >= STREAM && n % SERVICE >= STREAM) data = this.#streams.open(id, scope);
       else data = bodyValue(blob, text, at, a);
       options = this.#options.read(text, at + a, b, c, attempt);
       // A broker that does not support deadlines passes on the time that was left when the request was made.
@@ -412,8 +338,7 @@ class Deliveries {
         return;
       }
     }
-    const handlers = this.#handlers;
-    const listeners = handlers === undefined ? this.#link.peer.rawListeners('request') : [handlers[number]];
+    const listeners = this.#calls.of(number);
     if (listeners.length === 0) {
       const message = 'no request listener: the worker has no handler for its requests';
       reply.error({ message, name: 'Error', code: 'W_NO_HANDLER' });
@@ -426,13 +351,6 @@ class Deliveries {
       const { run } = this.#calls;
       scope.runInAsyncScope(run, this.#calls, listeners, data, reply, options);
     }
-  }
-
-  /** @param {number} id @param {Scope} scope @returns {RequestData} */
-  #openStream(id, scope) {
-    const data = new RequestData(this, id, scope);
-    this.#streams.set(id, data);
-    return data;
   }
 
   /**
@@ -449,17 +367,6 @@ class Deliveries {
     const handle = () => this.#calls.run(listeners, data, reply, options);
     this.#traces.begin(id, service, name, options, size, handle);
   }
-}
-
-/**
- * @param {Exclude<Blob, null> | undefined} blob
- * @param {string} text
- * @param {number} at
- * @param {number} length
- */
-function sizeOfData(blob, text, at, length) {
-  if (blob === undefined) return Buffer.byteLength(text.slice(at, at + length));
-  return blob instanceof LargeJson ? Buffer.byteLength(blob.text) : blob.length;
 }
 
 exports.Deliveries = Deliveries;

@@ -9,10 +9,20 @@ const { cancelled, fail, handlerBegan, handlerEnded } = require('./reply');
 /** Calls the handlers of a worker, and takes care of their errors. */
 class Handlers {
   #peer;
+  #given;
 
-  /** @param {Peer} peer the worker */
-  constructor(peer) {
+  /**
+   * @param {Peer} peer the worker
+   * @param {readonly Function[] | undefined} given one for each service, instead of listeners of `request`
+   */
+  constructor(peer, given) {
     this.#peer = peer;
+    this.#given = given;
+  }
+
+  /** @param {number} service its number @returns {Function[]} */
+  of(service) {
+    return this.#given === undefined ? this.#peer.rawListeners('request') : [this.#given[service]];
   }
 
   /**

@@ -5,11 +5,12 @@ const { began, ended, keep, waker } = require('./collected');
 const { OmdpError, startError } = require('./errors');
 const { Inbox } = require('./inbox');
 const { Kind } = require('./load');
+const { Operations } = require('./operations');
 const { checkCallback, checkStop } = require('./options');
 const { Outbox } = require('./outbox');
 const { Snapshots } = require('./stats');
 const { LargeJson } = require('./values');
-const { Waiter, attempt } = require('./waiter');
+const { attempt } = require('./waiter');
 
 /** The kinds of records from the native side that all roles have in common. */
 const STATS = Kind.Stats;
@@ -23,6 +24,7 @@ const CREDIT = Kind.Credit;
 
 /** @import { Brokers } from './brokers' */
 /** @import { Blob, Take } from './inbox' */
+/** @import { Operation } from './operations' */
 /** @import { Core } from './outbox' */
 
 /** @typedef {'stopped' | 'starting' | 'started' | 'stopping'} State */
@@ -56,8 +58,6 @@ const CREDIT = Kind.Credit;
  * @property {() => void} stopped
  */
 
-/** @typedef {{ kind: 'start' | 'stop', timeout: number, drains: boolean, waiters: Waiter[], running: boolean }} Operation */
-
 /** Whether an object is a peer that is about to stop. @type {(peer: object) => boolean} */
 let isStopping;
 
@@ -79,11 +79,12 @@ class Peer extends EventEmitter {
   /** @type {State} */
   #state = 'stopped';
   #generation = 0;
-  /**
-   * Starts and stops, executed in the order of the calls; the first one is in progress.
-   * @type {Operation[]}
-   */
-  #operations = [];
+  #operations = new Operations({
+    state: () => this.#state,
+    run: (operation) => this.#run(operation),
+    hasten: (operation) => this.#hasten(operation),
+    report: (error) => this.#report(error),
+  });
   #holding = false;
   #snapshots;
 
@@ -154,7 +155,7 @@ class Peer extends EventEmitter {
   start(callback) {
     const done = checkCallback(callback, 'callback');
     this.#role.startCalled();
-    return this.#command('start', -1, done);
+    return this.#operations.add('start', -1, done);
   }
 
   /**
@@ -168,57 +169,7 @@ class Peer extends EventEmitter {
     const done = checkCallback(typeof options === 'function' ? options : callback, 'callback');
     const drains = drain && this.#role.drain !== undefined && this.#state === 'started';
     if (!drains) this.#role.stopCalled(discard);
-    return this.#command('stop', timeout, done, drains);
-  }
-
-  /**
-   * @param {'start' | 'stop'} kind
-   * @param {number} timeout
-   * @param {((error?: Error) => void) | undefined} callback
-   * @param {boolean} [drains]
-   * @returns {Promise<void> | undefined}
-   */
-  #command(kind, timeout, callback, drains = false) {
-    const waiter = new Waiter(callback);
-    this.#operationFor(kind, timeout, drains).waiters.push(waiter);
-    return waiter.promise;
-  }
-
-  /** @param {'start' | 'stop'} kind @param {number} timeout @param {boolean} drains @returns {Operation} */
-  #operationFor(kind, timeout, drains) {
-    const last = this.#operations.at(-1);
-    if (last?.kind === kind) {
-      this.#tighten(last, timeout, drains);
-      return last;
-    }
-    /** @type {Operation} */
-    const operation = { kind, timeout, drains, waiters: [], running: false };
-    if (last === undefined && this.#state === (kind === 'start' ? 'started' : 'stopped')) {
-      process.nextTick(() => this.#settle(operation));
-      return operation;
-    }
-    this.#operations.push(operation);
-    if (last === undefined) this.#run(operation);
-    return operation;
-  }
-
-  /**
-   * A second stop() may shorten the timeout of the first.
-   * @param {Operation} operation
-   * @param {number} timeout
-   * @param {boolean} drains
-   */
-  #tighten(operation, timeout, drains) {
-    if (operation.drains && !drains) {
-      operation.drains = false;
-      this.#stop(operation);
-    } else if (timeout !== -1) {
-      operation.timeout = operation.timeout === -1 ? timeout : Math.min(operation.timeout, timeout);
-      if (this.#state !== 'stopping') return;
-      if (operation.drains) this.#drain(operation);
-      else this.#stop(operation);
-      this.#refresh();
-    }
+    return this.#operations.add('stop', timeout, done, drains);
   }
 
   /** Lets outstanding requests end, for the time of the operation's timeout. @param {Operation} operation */
@@ -242,17 +193,22 @@ class Peer extends EventEmitter {
 
   /** @param {Operation} operation */
   #run(operation) {
-    operation.running = true;
     if (operation.kind === 'start') {
       this.#begin();
     } else if (this.#state === 'stopped') {
       // The start that this stop would end has failed.
-      this.#finish('stop');
+      this.#operations.finish('stop');
     } else {
       this.#become('stopping');
-      if (operation.drains) this.#drain(operation);
-      else this.#stop(operation);
+      this.#hasten(operation);
     }
+  }
+
+  /** Carries out a stop with its present terms. @param {Operation} operation */
+  #hasten(operation) {
+    if (operation.drains) this.#drain(operation);
+    else this.#stop(operation);
+    this.#refresh();
   }
 
   #begin() {
@@ -286,7 +242,7 @@ class Peer extends EventEmitter {
   /** Tells the native side whether to keep the event loop alive. */
   #refresh() {
     const wanted =
-      this.#snapshots.size > 0 || this.#role.holds(this.#state, this.#operations[0]?.timeout ?? -1);
+      this.#snapshots.size > 0 || this.#role.holds(this.#state, this.#operations.current?.timeout ?? -1);
     const hold = this.#state !== 'stopped' && wanted;
     if (hold === this.#holding) return;
     this.#holding = hold;
@@ -347,7 +303,7 @@ class Peer extends EventEmitter {
     this.#become('started');
     this.#tell('start');
     for (const endpoint of this.#role.endpoints ?? []) this.#tell('connect', endpoint);
-    this.#finish('start');
+    this.#operations.finish('start');
   }
 
   /** @param {string} code @param {string} message */
@@ -357,51 +313,32 @@ class Peer extends EventEmitter {
     this.#become('stopped');
     // A stop() in the meantime has ended everything of this life; what was given after it belongs to the next
     // life.
-    if (this.#operations.length <= 1) this.#role.startFailed(error);
-    this.#finish('start', error);
+    if (!this.#operations.haveNext) this.#role.startFailed(error);
+    this.#operations.finish('start', error);
   }
 
   #stopped() {
     // Not requested: the native side has stopped by itself.
-    if (this.#operations.length === 0) this.#role.stopCalled(false);
+    if (this.#operations.current === undefined) this.#role.stopCalled(false);
     const bound = this.#role.endpoints ?? [];
     this.#snapshots.end();
     this.#become('stopped');
     this.#role.stopped();
     for (const endpoint of bound) this.#tell('disconnect', endpoint, 'stopped');
     this.#tell('stop');
-    this.#finish('stop');
-  }
-
-  /**
-   * @param {'start' | 'stop'} kind of the finished operation
-   * @param {Error} [error]
-   */
-  #finish(kind, error) {
-    const [operation] = this.#operations;
-    if (operation?.kind === kind) {
-      this.#operations.shift();
-      this.#settle(operation, error);
-    }
-    // A waiter may have called start() or stop(), which has started the operation.
-    const [next] = this.#operations;
-    if (next !== undefined && !next.running) this.#run(next);
-  }
-
-  /** @param {Operation} operation @param {Error} [error] */
-  #settle({ waiters }, error) {
-    const promises = waiters.flatMap(({ promise }) => promise ?? []);
-    if (error !== undefined && promises.length > 0 && this.listenerCount('error') > 0) {
-      // A listener handles the error, so an unhandled promise need not end the process.
-      for (const promise of promises) promise.catch(() => {});
-      this.#tell('error', error);
-    }
-    for (const waiter of waiters) waiter.tell(error);
+    this.#operations.finish('stop');
   }
 
   /** @param {string} event @param {...any} args */
   #tell(event, ...args) {
     attempt(() => this.emit(event, ...args));
+  }
+
+  /** @param {Error} error @returns {boolean} whether there is a listener for it */
+  #report(error) {
+    if (this.listenerCount('error') === 0) return false;
+    this.#tell('error', error);
+    return true;
   }
 }
 

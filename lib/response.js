@@ -11,7 +11,8 @@ const { LazyReadable, build, built, construct, errorToEmit } = require('./lazy')
  * @typedef {{ value: any, toError: () => Error }} Failure
  */
 
-/** @import { Request, Requests } from './requests' */
+/** @import { Request } from './request' */
+/** @import { Requests } from './requests' */
 
 /** @type {(stream: RequestStream, data: any, cost: number) => boolean} */
 let push;

@@ -86,6 +86,18 @@ function sizeOfBlob(blob) {
   return blob === null ? 0 : blob.length;
 }
 
+/**
+ * The size in bytes of a record's data.
+ * @param {Blob | undefined} blob
+ * @param {string} text
+ * @param {number} at
+ * @param {number} length
+ * @returns {number}
+ */
+function sizeOfData(blob, text, at, length) {
+  return blob === undefined ? Buffer.byteLength(text.slice(at, at + length)) : sizeOfBlob(blob);
+}
+
 exports.begin = begin;
 exports.finish = finish;
 exports.handlings = handlings;
@@ -93,4 +105,4 @@ exports.isTraced = isTraced;
 exports.partials = partials;
 exports.requests = requests;
 exports.sizeOf = sizeOf;
-exports.sizeOfBlob = sizeOfBlob;
+exports.sizeOfData = sizeOfData;

@@ -1,6 +1,6 @@
 'use strict';
 
-/** @import { Request } from './requests' */
+/** @import { Request } from './request' */
 
 const WARN_MS = 1000;
 

@@ -9,7 +9,7 @@ const { schemasOf } = require('./schema');
 
 /** Handles the requests of one or several services. */
 class Worker extends ConnectingPeer {
-  #deliveries;
+  #capacity;
   #services;
   #protocol;
 
@@ -41,7 +41,7 @@ class Worker extends ConnectingPeer {
       shownConf('worker', checked),
       brokers,
     );
-    this.#deliveries = deliveries;
+    this.#capacity = deliveries.capacity;
     this.#services = services;
     this.#protocol = checked.protocol;
   }
@@ -60,23 +60,23 @@ class Worker extends ConnectingPeer {
   }
 
   get concurrency() {
-    return this.#deliveries.concurrency;
+    return this.#capacity.concurrency;
   }
 
   set concurrency(value) {
-    this.#deliveries.concurrency = checkConcurrency(this.#protocol, value);
+    this.#capacity.concurrency = checkConcurrency(this.#protocol, value);
   }
 
   get paused() {
-    return this.#deliveries.paused;
+    return this.#capacity.paused;
   }
 
   pause() {
-    this.#deliveries.paused = true;
+    this.#capacity.paused = true;
   }
 
   resume() {
-    this.#deliveries.paused = false;
+    this.#capacity.paused = false;
   }
 }
 

@@ -1,0 +1,77 @@
+'use strict';
+
+const { WorkerOp } = require('./load');
+
+/** @import { Link } from './peer' */
+
+const OP_CONCURRENCY = WorkerOp.Concurrency;
+const OP_PAUSE = WorkerOp.Pause;
+
+/** How many requests a worker may run at once: its concurrency, and whether it is paused. */
+class Capacity {
+  #concurrency;
+  /** Whether the concurrency differs from the one with which the native side starts. */
+  #changed = false;
+  #paused = false;
+  /** Whether the worker stops; requests that a broker does not take back then run before the end. */
+  #stopping = false;
+  /** @type {Link} */
+  #link = /** @type {any} */ (undefined);
+
+  /** @param {number} concurrency -1 without limit */
+  constructor(concurrency) {
+    this.#concurrency = concurrency;
+  }
+
+  /** @param {Link} link */
+  attach(link) {
+    this.#link = link;
+  }
+
+  get concurrency() {
+    return this.#concurrency;
+  }
+
+  set concurrency(value) {
+    this.#concurrency = value;
+    this.#changed = true;
+    this.#link.outbox.putUrgent(OP_CONCURRENCY, value, '');
+    this.#link.roomy();
+  }
+
+  get paused() {
+    return this.#paused;
+  }
+
+  set paused(value) {
+    if (value === this.#paused) return;
+    this.#paused = value;
+    this.#link.outbox.putUrgent(OP_PAUSE, Number(value), '');
+    if (!value) this.#link.roomy();
+  }
+
+  /**
+   * How many more requests can start.
+   * @param {number} running
+   * @returns {number}
+   */
+  room(running) {
+    if (this.#paused && !this.#stopping) return 0;
+    if (this.#concurrency === -1) return Number.MAX_SAFE_INTEGER;
+    return Math.max(0, this.#concurrency - running);
+  }
+
+  /** The native side starts each life with its initial concurrency, and not paused. */
+  opened() {
+    this.#stopping = false;
+    if (this.#changed) this.#link.outbox.putUrgent(OP_CONCURRENCY, this.#concurrency, '');
+    if (this.#paused) this.#link.outbox.putUrgent(OP_PAUSE, 1, '');
+  }
+
+  stopCalled() {
+    this.#stopping = true;
+    if (this.#paused) this.#link.roomy();
+  }
+}
+
+exports.Capacity = Capacity;

@@ -1,0 +1,77 @@
+'use strict';
+
+const { OmdpError } = require('./errors');
+const { WorkerOp } = require('./load');
+const { RequestData, close, end, push } = require('./request-data');
+
+/** @import { Outbox } from './outbox' */
+/** @import { Scope } from './scope' */
+
+const OP_READ = WorkerOp.Read;
+const OP_ENOUGH = WorkerOp.Enough;
+
+/** The streams that are the data of a worker's requests, by the numbers of their deliveries. */
+class DataStreams {
+  /** @type {Map<number, RequestData>} */
+  #streams = new Map();
+  #outbox;
+
+  /** @param {Outbox} outbox */
+  constructor(outbox) {
+    this.#outbox = outbox;
+  }
+
+  /** @param {number} id @param {Scope} scope the handler's @returns {RequestData} */
+  open(id, scope) {
+    const data = new RequestData(this, id, scope);
+    this.#streams.set(id, data);
+    return data;
+  }
+
+  /** @param {number} id */
+  has(id) {
+    return this.#streams.has(id);
+  }
+
+  /** Adds a received part. @param {number} id @param {any} part @param {number} cost */
+  push(id, part, cost) {
+    const data = this.#streams.get(id);
+    if (data !== undefined) push(data, part, cost);
+  }
+
+  /** The client has sent all parts. @param {number} id */
+  end(id) {
+    const data = this.#streams.get(id);
+    if (data !== undefined) end(data);
+  }
+
+  /**
+   * The request has ended.
+   * @param {number} id
+   * @param {string} [code] why, unless its handler has ended it
+   */
+  close(id, code) {
+    if (this.#streams.size === 0) return;
+    const data = this.#streams.get(id);
+    if (data === undefined) return;
+    this.#streams.delete(id);
+    close(data, code === undefined ? undefined : new OmdpError(code));
+  }
+
+  /** @param {string} code */
+  closeAll(code) {
+    for (const id of this.#streams.keys()) this.close(id, code);
+  }
+
+  /** Reports bytes that a handler has read. @param {number} id @param {number} bytes */
+  read(id, bytes) {
+    this.#outbox.putNumber(OP_READ, id, bytes);
+  }
+
+  /** Reports that a handler does not need the rest. @param {number} id */
+  enough(id) {
+    if (this.#streams.has(id)) this.#outbox.put(OP_ENOUGH, id, '');
+  }
+}
+
+exports.DataStreams = DataStreams;
