@@ -953,8 +953,10 @@ export class Broker extends Peer<BrokerEvents> {
 
 // ---------------------------------------------------------------------------------------------- worker
 
-/** The policy by which a service chooses among the workers that have room. */
+// generated: balancing policies
+/** A policy by which a service chooses among its workers. docs/services.md describes each. */
 export type Balance = 'longest-idle' | 'least-loaded' | 'random' | 'weighted';
+// end of balancing policies
 
 /** A maximum number of starts in any interval. */
 export interface Rate {

@@ -2,14 +2,12 @@
 
 const { integer, number, object, oneOf } = require('./checks');
 const { given } = require('./describe');
+const { balances } = require('./load');
 const { MAX_MS } = require('./option-table');
 
 /** @import { Check } from './checks' */
 
-/** The policies by which a service chooses among its workers. */
-const BALANCES = ['longest-idle', 'least-loaded', 'random', 'weighted'];
-
-const checkBalance = oneOf(BALANCES);
+const checkBalance = oneOf(balances());
 const checkMax = integer(1, 1_000_000);
 const checkInterval = number(1, MAX_MS);
 
@@ -47,7 +45,6 @@ function checkPolicies(value, what) {
   });
 }
 
-exports.BALANCES = BALANCES;
 exports.checkBalance = checkBalance;
 exports.checkPolicies = checkPolicies;
 exports.checkRate = checkRate;

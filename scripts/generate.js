@@ -1,11 +1,11 @@
 'use strict';
 // `npm run generate`: writes generated parts of documents and types, between marks with their names: the
-// options of lib/option-table into docs/api.md and docs/cli.md, the error codes of the native side into
-// index.d.ts. With `--check` it writes nothing and fails if a part is outdated; the tests use this.
+// options of lib/option-table into docs/api.md and docs/cli.md, the error codes and balancing policies of
+// the native side into index.d.ts. With `--check` it writes nothing and fails if a part is outdated; the tests use this.
 const fs = require('node:fs');
 const path = require('node:path');
 const { shownFor } = require('../lib/cli/options.js');
-const { codes } = require('../lib/load.js');
+const { balances, codes } = require('../lib/load.js');
 const { OPTIONS, optionsOf, rangeOf } = require('../lib/option-table');
 const { root } = require('./platforms.js');
 
@@ -68,6 +68,13 @@ ${union};
 `;
 }
 
+function balanceNames() {
+  const union = balances().map((name) => `'${name}'`);
+  return `/** A policy by which a service chooses among its workers. docs/services.md describes each. */
+export type Balance = ${union.join(' | ')};
+`;
+}
+
 /**
  * The generated parts of each file, by the name in their marks.
  * @type {Record<string, Record<string, () => string>>}
@@ -89,7 +96,7 @@ const PARTS = {
     'flags of a request': () => flagTable('request'),
     'flags of a worker': () => flagTable('worker'),
   },
-  'index.d.ts': { 'error codes': errorCodes },
+  'index.d.ts': { 'error codes': errorCodes, 'balancing policies': balanceNames },
 };
 
 /** @param {string} file @param {string} name */

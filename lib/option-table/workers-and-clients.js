@@ -97,7 +97,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     of: ['worker'],
     type: 'balance',
     default: "the broker's",
-    help: 'the policy of the service: longest-idle, least-loaded, random or weighted',
+    help: 'the policy by which the service chooses among its workers',
     more: 'See [services.md](services.md#policies)',
     flag: { metavar: 'POLICY' },
   },

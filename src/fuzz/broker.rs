@@ -99,12 +99,8 @@ pub(super) fn run(data: &[u8]) {
     };
     let scene = Live {
         broker: Broker::new(BrokerConfig {
-            heartbeat: Duration::from_millis(2500),
-            liveness: 3,
             dialects,
             expiry: (input.below(4) > 0).then_some(Duration::from_secs(60)),
-            busy_timeout: Duration::from_secs(900),
-            reconnect_grace: Duration::from_secs(1),
             search: Duration::ZERO,
             limits: match input.below(4) {
                 0 => Limits {
@@ -124,13 +120,10 @@ pub(super) fn run(data: &[u8]) {
                 },
                 _ => HeldLimits::default(),
             },
-            peer_bytes: 64 << 20,
             max_message: (input.below(4) == 0).then_some(64),
             seed: 1,
-            measured_services: 1000,
-            log_requests: false,
-            policies: crate::proto::broker::Policies::default(),
             session: "b0".into(),
+            ..BrokerConfig::default()
         }),
         now: Time::ZERO,
         known: HashMap::new(),

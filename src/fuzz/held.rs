@@ -5,9 +5,8 @@
 use super::input::Input;
 use super::models::{Known, message};
 use super::play::{Scene, play};
-use crate::proto::broker::{BrokerConfig, HeldLimits, Limits, Outgoing, RoutingId};
+use crate::proto::broker::{BrokerConfig, HeldLimits, Outgoing, RoutingId};
 use crate::proto::{Broker, Time};
-use crate::wire::Dialects;
 use crate::wire::omdp::ToWorker;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -45,22 +44,11 @@ struct Live {
 pub(super) fn run(data: &[u8]) {
     let scene = Live {
         broker: Broker::new(BrokerConfig {
-            heartbeat: Duration::from_millis(2500),
-            liveness: 3,
-            dialects: Dialects::ALL,
-            expiry: Some(Duration::from_secs(60)),
-            busy_timeout: Duration::from_secs(900),
-            reconnect_grace: Duration::from_secs(1),
             search: Duration::ZERO,
-            limits: Limits::default(),
             held: HELD,
-            peer_bytes: 64 << 20,
-            max_message: None,
             seed: 1,
-            measured_services: 1000,
-            policies: crate::proto::broker::Policies::default(),
-            log_requests: false,
             session: "b0".into(),
+            ..BrokerConfig::default()
         }),
         now: Time::ZERO,
         known: HashMap::new(),

@@ -4,6 +4,7 @@
 use crate::io::{AHEAD, CLAIMED, SHOWN};
 use crate::proto::code::Code;
 use crate::proto::flow;
+use crate::wire::Balance;
 use napi_derive::napi;
 
 /// Defines an enum whose numbers JavaScript sends.
@@ -229,4 +230,10 @@ pub fn codes() -> Vec<CodeInfo> {
         meaning: meaning.into(),
     })
     .collect()
+}
+
+/// The names of the balancing policies.
+#[napi]
+pub fn balances() -> Vec<&'static str> {
+    Balance::ALL.map(Balance::as_str).into()
 }

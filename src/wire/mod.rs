@@ -19,13 +19,15 @@ pub(crate) mod members;
 pub mod omdp;
 pub mod packed;
 pub mod pigato;
+mod serving;
 mod short;
 pub mod sizes;
 pub mod zmtp;
 
 pub use body::{Body, Encoding};
 pub use dialect::{Dialect, Dialects, Form};
-pub use hello::{About, Balance, Hello, Rate, Serving};
+pub use hello::{About, Hello};
+pub use serving::{Balance, Rate, Serving};
 pub use short::{SHORT, append_short, copy_short};
 
 use std::fmt;

@@ -95,10 +95,7 @@ impl<F: Frame> Broker<F> {
             let worker = self.workers.get(worker).expect("its worker is there");
             (worker.account, charged)
         });
-        let waiting = self
-            .backlogs
-            .values()
-            .map(|kept| (kept.account, kept.bytes()));
+        let waiting = self.backlogs.charges();
         let holders = clients.iter().chain(&workers).copied().chain(waiting);
         let holders: Vec<_> = holders.chain(self.authorizer.charges()).collect();
         let charges: Vec<_> = holders

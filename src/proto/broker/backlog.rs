@@ -1,7 +1,7 @@
 //! Bytes that the driver keeps for peers: messages of a peer that wait for its turn, see [`turns`](super::turns), and
 //! messages to a peer that does not take them. This module charges them to the peer.
 
-use super::accounts::Scope;
+use super::accounts::{Accounts, OverLimit, Scope};
 use super::keys::AccountKey;
 use super::{Broker, RoutingId};
 use crate::proto::Time;
@@ -15,24 +15,98 @@ const FREE: usize = 256 * 1024;
 /// Bytes that may wait for a peer although a limit is reached that other peers may have filled.
 const INNOCENT: usize = 1024 * 1024;
 
-/// Bytes that the driver keeps for one peer, beyond [`FREE`].
+/// Where messages wait.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Kept {
-    pub(super) account: AccountKey,
-    /// Messages from the peer that wait for its turn.
-    sent: usize,
-    /// Messages to the peer that it does not take.
-    ready: usize,
+enum Way {
+    /// They came from the peer and wait for its turn.
+    From,
+    /// They go to the peer, which does not take them.
+    To,
+}
+
+/// The account of a peer, and what it was charged for the messages of each way.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    account: AccountKey,
+    bytes: [usize; 2],
 }
 
 impl Kept {
-    pub(super) fn bytes(&self) -> usize {
-        self.sent + self.ready
+    fn sum(&self) -> usize {
+        self.bytes[0] + self.bytes[1]
     }
 }
 
-/// The account and the charge of each peer with such messages.
-pub(super) type Backlogs = Table<RoutingId, Kept>;
+/// The peers with such messages. An entry has a charge, and exists as long as there is one.
+#[derive(Debug, Default)]
+pub(super) struct Backlogs(Table<RoutingId, Kept>);
+
+impl Backlogs {
+    /// The charge for what waits, beyond [`FREE`].
+    fn charge(bytes: usize) -> usize {
+        bytes.saturating_sub(FREE)
+    }
+
+    /// Whether these bytes have to be charged: they are more than the peer was charged for.
+    fn grows(&self, peer: &[u8], way: Way, bytes: usize) -> bool {
+        let known = self.0.get(peer).map_or(0, |kept| kept.bytes[way as usize]);
+        Backlogs::charge(bytes) > known
+    }
+
+    /// Charges the growth to the peer, whose user and address are given. Changes nothing if a limit would be exceeded.
+    fn grow(
+        &mut self,
+        accounts: &mut Accounts,
+        peer: &[u8],
+        (user, address): (Option<&str>, Option<&str>),
+        way: Way,
+        bytes: usize,
+    ) -> Result<(), OverLimit> {
+        let due = Backlogs::charge(bytes);
+        if let Some(kept) = self.0.get_mut(peer) {
+            let known = &mut kept.bytes[way as usize];
+            accounts.charge(kept.account, due - *known)?;
+            *known = due;
+            return Ok(());
+        }
+        let id: RoutingId = peer.into();
+        let account = accounts.open(&id, user, address);
+        if let Err(over) = accounts.charge(account, due) {
+            accounts.close(account, 0);
+            return Err(over);
+        }
+        let mut kept = Kept {
+            account,
+            bytes: [0; 2],
+        };
+        kept.bytes[way as usize] = due;
+        self.0.insert(id, kept);
+        Ok(())
+    }
+
+    /// Credits what does not wait any more.
+    fn shrink(&mut self, accounts: &mut Accounts, peer: &[u8], way: Way, bytes: usize) {
+        let Some(kept) = self.0.get_mut(peer) else {
+            return;
+        };
+        let known = std::mem::replace(&mut kept.bytes[way as usize], Backlogs::charge(bytes));
+        accounts.credit(kept.account, known - kept.bytes[way as usize]);
+        if kept.sum() == 0 {
+            accounts.close(kept.account, 0);
+            self.0.remove(peer);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The charges of all peers, and their accounts.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn charges(&self) -> impl Iterator<Item = (AccountKey, usize)> {
+        self.0.values().map(|kept| (kept.account, kept.sum()))
+    }
+}
 
 impl<F: Frame> Broker<F> {
     /// Units of work of the latest message beyond the first, see [`turns`](super::turns).
@@ -50,76 +124,98 @@ impl<F: Frame> Broker<F> {
     /// Charges the current backlog of a peer, in bytes. Returns false if it is too large: the peer is banned, and the
     /// driver discards the backlog.
     pub fn handle_backlog(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
-        self.charge_kept(
-            now,
-            peer,
-            |kept| kept.sent = bytes.saturating_sub(FREE),
-            true,
-        )
-        .is_ok()
+        let Err(over) = self.charge_backlog(now, peer, Way::From, bytes) else {
+            return true;
+        };
+        self.send_off(now, peer, over.scope);
+        self.backlogs.shrink(&mut self.accounts, peer, Way::From, 0);
+        self.speak_for(&[]);
+        false
     }
 
     /// Charges the messages that wait for this peer to take them, in bytes. Returns false if they are too many: the
     /// driver then calls [`handle_overflow`](Self::handle_overflow).
     pub fn handle_ready(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
-        let due = bytes.saturating_sub(FREE);
-        if due == 0 && self.backlogs.is_empty() {
+        if bytes <= FREE && self.backlogs.is_empty() {
             return true;
         }
         let mine = |scope| matches!(scope, Scope::Peer | Scope::User);
-        match self.charge_kept(now, peer, |kept| kept.ready = due, false) {
+        match self.charge_backlog(now, peer, Way::To, bytes) {
             Ok(()) => true,
-            Err(scope) => bytes <= INNOCENT && !mine(scope),
+            Err(over) => {
+                self.speak_for(&[]);
+                bytes <= INNOCENT && !mine(over.scope)
+            }
         }
     }
 
-    fn charge_kept(
+    /// Charges or credits the change of what waits. After a refusal, the user of the peer remains the current one.
+    fn charge_backlog(
         &mut self,
         now: Time,
         peer: &[u8],
-        set: impl FnOnce(&mut Kept),
-        send_off: bool,
-    ) -> Result<(), Scope> {
-        let known = self.backlogs.get(peer).copied();
-        let mut kept = known.unwrap_or(Kept {
-            account: AccountKey(usize::MAX),
-            sent: 0,
-            ready: 0,
-        });
-        let before = kept.bytes();
-        set(&mut kept);
-        let after = kept.bytes();
-        if after <= before {
-            if known.is_some() && after == 0 {
-                self.accounts.close(kept.account, before);
-                self.backlogs.remove(peer);
-            } else if known.is_some() {
-                self.accounts.credit(kept.account, before - after);
-                self.backlogs.insert(peer.into(), kept);
-            }
+        way: Way,
+        bytes: usize,
+    ) -> Result<(), OverLimit> {
+        if !self.backlogs.grows(peer, way, bytes) {
+            self.backlogs.shrink(&mut self.accounts, peer, way, bytes);
             return Ok(());
         }
         self.speak_for(peer);
-        if known.is_none() {
-            kept.account = self.open_account(&peer.into());
-        }
-        let charged = self.accounts.charge(kept.account, after - before);
+        let who = (self.authorizer.user(), self.addresses.host_of(peer));
+        let accounts = &mut self.accounts;
+        let charged = self.backlogs.grow(accounts, peer, who, way, bytes);
         match charged {
-            Ok(()) => {
-                self.backlogs.insert(peer.into(), kept);
-            }
-            Err(over) => {
-                if known.is_none() {
-                    self.accounts.close(kept.account, 0);
-                }
-                self.over_limit(now, peer, over);
-                if send_off {
-                    self.send_off(now, peer, over.scope);
-                    self.handle_backlog(now, peer, 0);
-                }
-            }
+            Ok(()) => self.speak_for(&[]),
+            Err(over) => self.over_limit(now, peer, over),
         }
-        self.speak_for(&[]);
-        charged.map_err(|over| over.scope)
+        charged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::broker::accounts::HeldLimits;
+
+    const NOBODY: (Option<&str>, Option<&str>) = (None, None);
+
+    fn accounts(peer: usize) -> Accounts {
+        Accounts::new(HeldLimits {
+            peer,
+            ..HeldLimits::NONE
+        })
+    }
+
+    #[test]
+    fn each_way_has_a_free_part_and_one_account_has_both() {
+        let (mut backlogs, mut accounts) = (Backlogs::default(), accounts(100));
+        assert!(!backlogs.grows(b"p", Way::From, FREE));
+        for (way, bytes) in [(Way::From, 30), (Way::To, 40)] {
+            assert!(backlogs.grows(b"p", way, FREE + bytes));
+            let grown = backlogs.grow(&mut accounts, b"p", NOBODY, way, FREE + bytes);
+            assert_eq!(grown, Ok(()));
+        }
+        assert_eq!((accounts.len(), accounts.total()), (1, 70));
+        let over = backlogs.grow(&mut accounts, b"p", NOBODY, Way::To, FREE + 71);
+        assert_eq!(over.map_err(|over| over.held), Err(70));
+        assert_eq!(accounts.total(), 70);
+        backlogs.shrink(&mut accounts, b"p", Way::To, FREE + 10);
+        assert_eq!(accounts.total(), 40);
+        backlogs.shrink(&mut accounts, b"p", Way::To, 0);
+        assert!(!backlogs.is_empty());
+        backlogs.shrink(&mut accounts, b"p", Way::From, FREE);
+        assert!(backlogs.is_empty());
+        assert_eq!((accounts.len(), accounts.total()), (0, 0));
+    }
+
+    #[test]
+    fn a_peer_whose_first_charge_is_refused_has_no_entry() {
+        let (mut backlogs, mut accounts) = (Backlogs::default(), accounts(10));
+        let over = backlogs.grow(&mut accounts, b"p", NOBODY, Way::From, FREE + 11);
+        assert_eq!(over.map_err(|over| over.scope), Err(Scope::Peer));
+        assert!(backlogs.is_empty());
+        assert_eq!(accounts.len(), 0);
+        backlogs.shrink(&mut accounts, b"p", Way::From, 0);
     }
 }

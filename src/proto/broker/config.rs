@@ -49,6 +49,29 @@ pub struct BrokerConfig {
     pub seed: u64,
 }
 
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        BrokerConfig {
+            heartbeat: Duration::from_millis(2500),
+            liveness: 3,
+            dialects: Dialects::ALL,
+            expiry: Some(Duration::from_secs(60)),
+            busy_timeout: Duration::from_secs(15 * 60),
+            session: String::new(),
+            reconnect_grace: Duration::from_secs(1),
+            search: Duration::from_secs(5),
+            limits: Limits::default(),
+            policies: Policies::default(),
+            held: HeldLimits::default(),
+            peer_bytes: 64 << 20,
+            log_requests: false,
+            measured_services: 1000,
+            max_message: None,
+            seed: 0,
+        }
+    }
+}
+
 impl BrokerConfig {
     /// The broker's answer to a hello.
     pub(super) fn hello(&self) -> Hello {

@@ -307,9 +307,7 @@ impl<F: Frame> Broker<F> {
         if self.requests.len() == 0 {
             self.close_parking();
         }
-        if !self.parts.is_empty() {
-            self.parts.remove(&key);
-        }
+        self.collected.forget(key);
         if let Some(client) = self.clients.get_mut(request.client) {
             self.accounts.credit(client.account, request.charged);
             if let State::Assigned(assigned) = &request.state {

@@ -178,3 +178,96 @@ fn tell_full<F: Frame>(
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::broker::bench::{Bench, content};
+
+    const LIMITS: Limits = Limits {
+        queue: 2,
+        queue_bytes: 100,
+        total: 3,
+        total_bytes: 1000,
+    };
+
+    fn config(limits: Limits) -> BrokerConfig {
+        BrokerConfig {
+            limits,
+            max_message: Some(200),
+            ..BrokerConfig::default()
+        }
+    }
+
+    fn check(gauge: &mut Gauge, bench: &mut Bench, to: ServiceKey, bytes: usize) -> Option<Code> {
+        let (terms, content) = (Terms::default(), content(bytes));
+        let config = config(LIMITS);
+        gauge.check(&mut bench.lend(), &config, to, &content, terms, false)
+    }
+
+    #[test]
+    fn a_queue_has_a_limit_of_requests_and_of_bytes_and_all_queues_have_one() {
+        let (mut bench, mut gauge) = (Bench::new(), Gauge::default());
+        let [a, b] = ["a", "b"].map(|name| bench.services.require(name.as_bytes()));
+        let client = bench.client("c", |_| {});
+        assert_eq!(check(&mut gauge, &mut bench, a, 100), None);
+        assert_eq!(check(&mut gauge, &mut bench, a, 101), Some(Code::QueueFull));
+        let too_large = Some(Code::RequestTooLarge);
+        assert_eq!(check(&mut gauge, &mut bench, a, 201), too_large);
+        bench.request(client, "1", a);
+        assert_eq!(check(&mut gauge, &mut bench, a, 1), None);
+        bench.request(client, "2", a);
+        assert_eq!(check(&mut gauge, &mut bench, a, 1), Some(Code::QueueFull));
+        bench.request(client, "3", b);
+        assert_eq!(check(&mut gauge, &mut bench, b, 1), Some(Code::QueueFull));
+    }
+
+    #[test]
+    fn a_worker_with_room_takes_what_the_queue_has_no_room_for() {
+        let (mut bench, mut gauge) = (Bench::new(), Gauge::default());
+        let service = bench.services.require(b"s");
+        let fail_fast = Terms {
+            fail_fast: true,
+            ..Terms::default()
+        };
+        let none = Limits { queue: 0, ..LIMITS };
+        let mut check = |bench: &mut Bench, is_choosy| {
+            let (config, content) = (config(none), content(1));
+            let cx = &mut bench.lend();
+            gauge.check(cx, &config, service, &content, fail_fast, is_choosy)
+        };
+        assert_eq!(check(&mut bench, false), Some(Code::NoWorker));
+        bench.worker("w", service);
+        assert_eq!(check(&mut bench, false), None);
+        assert_eq!(check(&mut bench, true), Some(Code::QueueFull));
+    }
+
+    #[test]
+    fn a_full_queue_is_reported_again_when_it_was_half_empty() {
+        let (mut bench, mut gauge) = (Bench::new(), Gauge::default());
+        let service = bench.services.require(b"s");
+        let client = bench.client("c", |_| {});
+        let reports = |bench: &mut Bench| bench.out.drain_events().count();
+        let [first, _] = ["1", "2"].map(|rid| bench.request(client, rid, service));
+        for _ in 0..3 {
+            check(&mut gauge, &mut bench, service, 1);
+        }
+        assert_eq!(reports(&mut bench), 1);
+        let queue = &mut bench.services.get_mut(service).queue;
+        queue.leave(first, &mut bench.requests);
+        check(&mut gauge, &mut bench, service, 1);
+        bench.request(client, "3", service);
+        check(&mut gauge, &mut bench, service, 1);
+        assert_eq!(reports(&mut bench), 1);
+    }
+
+    #[test]
+    fn a_pulse_beats_so_many_times_a_second() {
+        let mut pulse = Pulse::new(3);
+        let beats = |pulse: &mut Pulse, now| (0..9).filter(|_| pulse.beats(now)).count();
+        let start = Time::ZERO + Pulse::PERIOD;
+        assert_eq!(beats(&mut pulse, start), 3);
+        assert_eq!(beats(&mut pulse, start + Pulse::PERIOD / 2), 0);
+        assert_eq!(beats(&mut pulse, start + Pulse::PERIOD), 3);
+    }
+}

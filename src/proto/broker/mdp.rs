@@ -17,24 +17,12 @@
 use super::keys::{RequestKey, WorkerKey};
 use super::{Broker, Departure, Outgoing, RoutingId, Transmit, mmi};
 use crate::proto::Time;
-use crate::proto::code::Code;
 use crate::wire::mdp::{
     ClientReply, Dialect as Mdp, ToWorker, WorkerMessage, reply_frames, reply_of,
 };
 use crate::wire::omdp::{self, ReplyKind};
 use crate::wire::{Body, Dialect, Frame};
 use std::collections::HashSet;
-
-/// The parts of a reply for a client that cannot receive partials. They are sent in one message, in order, before the
-/// data of the final.
-#[derive(Debug)]
-pub(super) struct Parts<F> {
-    frames: Vec<F>,
-    bytes: usize,
-}
-
-/// Maximum of bytes that are collected for a reply.
-const MAX_COLLECTED: usize = 64 * 1024 * 1024;
 
 /// Workers that were told to start over and have not registered since.
 #[derive(Debug, Default)]
@@ -213,7 +201,7 @@ impl<F: Frame> Broker<F> {
     ) {
         let body = match dialect.has_partials() {
             true => Some(reply_frames(kind, body)),
-            false => self.collect(key, kind, body),
+            false => self.collected.add(key, kind, body),
         };
         let Some(request) = self.requests.get(key) else {
             return;
@@ -231,33 +219,26 @@ impl<F: Frame> Broker<F> {
             Outgoing::MdpClient(dialect, reply),
         ));
     }
+}
 
-    /// Collects a part, or returns the whole reply at its end. A final without data adds no frame to earlier parts,
-    /// and an error replaces them.
-    fn collect(&mut self, key: RequestKey, kind: ReplyKind, body: Body<F>) -> Option<Vec<F>> {
-        if kind == ReplyKind::Partial {
-            let parts = self.parts.entry(key).or_insert(Parts {
-                frames: Vec::new(),
-                bytes: 0,
-            });
-            parts.bytes = parts.bytes.saturating_add(body.bytes.len());
-            match parts.bytes <= MAX_COLLECTED {
-                true => parts.frames.extend(body.into_frames()),
-                false => parts.frames.clear(),
-            }
-            return None;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_told_once_to_start_over_until_it_registers() {
+        let mut refused = Refused::default();
+        assert!(refused.insert(b"w") && !refused.insert(b"w"));
+        refused.remove(b"w");
+        assert!(refused.insert(b"w"));
+    }
+
+    #[test]
+    fn names_made_up_cost_a_bounded_amount() {
+        let mut refused = Refused::default();
+        for n in 0..2 * MAX_REFUSED {
+            refused.insert(n.to_string().as_bytes());
+            assert!(refused.len() <= MAX_REFUSED);
         }
-        let Some(parts) = self.parts.remove(&key).filter(|_| !kind.is_error()) else {
-            return Some(reply_frames(kind, body));
-        };
-        if parts.bytes > MAX_COLLECTED {
-            let code = Body::json(F::from(Code::BadReply.to_json()));
-            return Some(code.into_error_frames(ReplyKind::OwnError));
-        }
-        let mut frames = parts.frames;
-        if !body.is_null() {
-            frames.extend(body.into_frames());
-        }
-        Some(frames)
     }
 }

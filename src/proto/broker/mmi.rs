@@ -1,36 +1,18 @@
 //! MMI, <https://rfc.zeromq.org/spec/8/>: services that the broker itself answers, in every dialect. `mmi.service` is
 //! defined by the standard; the others are extensions and answer with JSON.
-//!
-//! The cost of answers is bounded: lists are paged, each page is computed a few times per [`FRESH`] at most, and
-//! clients share the bytes of an answer.
+//! [`answers`](super::answers) bounds their cost.
 
 use super::Broker;
-use super::access::Principal;
+use super::answers::{Known, List, Query};
 use super::entries::Totals;
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::json::bytes_of;
 use crate::wire::members::{Scalar, members};
 use crate::wire::{Body, Encoding, Frame};
-use std::sync::Arc;
-use std::time::Duration;
-
-/// Lifetime of a computed answer.
-const FRESH: Duration = Duration::from_millis(20);
-
-/// Lifetime of an answer over all services: this, or the time per byte of the answer if that is longer. Computing the
-/// answer takes a small part of its lifetime.
-const METRICS_FRESH: Duration = Duration::from_millis(250);
-const FRESH_FOR_A_BYTE: Duration = Duration::from_nanos(200);
 
 /// Bytes of an answer that take one unit of work.
 const UNIT: usize = 1024;
-
-/// Maximum of answers that are computed per [`FRESH`], and kept.
-const MOST: usize = 6;
-
-/// Maximum of answers about a single service that are computed per [`FRESH`], and kept. They are short.
-const MOST_OF_ONE: usize = 32;
 
 /// Maximum length of a question, in bytes.
 const MAX_QUESTION: usize = 4096;
@@ -42,45 +24,6 @@ pub(super) fn is_reserved(service: &[u8]) -> bool {
 
 /// The service for which peers of PIGATO ask. A worker may serve it in place of the broker.
 const DIRECTORY: &[u8] = b"$dir";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum List {
-    Services,
-    Workers,
-    Clients,
-    Metrics,
-    Events,
-    Stats,
-    Directory,
-    Identities,
-}
-
-/// The parameters of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Query {
-    list: List,
-    page: usize,
-    /// Restricts the answer to this service.
-    service: Option<Vec<u8>>,
-    /// Restricts the answer to what this principal may see.
-    viewer: Option<Arc<Principal>>,
-}
-
-/// Recent answers: the query, the answer, and the end of its lifetime.
-#[derive(Debug)]
-pub(super) struct Answers<F>(Vec<(Query, F, Time)>);
-
-impl<F> Default for Answers<F> {
-    fn default() -> Self {
-        Answers(Vec::new())
-    }
-}
-
-impl<F> Answers<F> {
-    fn forget_old(&mut self, now: Time) {
-        self.0.retain(|(.., until)| now < *until);
-    }
-}
 
 impl<F: Frame> Broker<F> {
     /// Whether the broker itself answers requests to this service.
@@ -152,17 +95,10 @@ impl<F: Frame> Broker<F> {
     }
 
     fn answer_list(&mut self, now: Time, query: Query) -> Result<F, Code> {
-        self.answers.forget_old(now);
-        let mut made = self.answers.0.iter();
-        if let Some(made) = made.find(|made| made.0 == query) {
-            return Ok(made.1.clone());
-        }
-        let of_one = query.service.is_some();
-        let most = if of_one { MOST_OF_ONE } else { MOST };
-        let made = self.answers.0.iter();
-        let alike = made.filter(|made| made.0.service.is_some() == of_one);
-        if alike.count() >= most {
-            return Err(Code::QueueFull);
+        match self.answers.find(now, &query) {
+            Known::Answer(answer) => return Ok(answer),
+            Known::TooMany => return Err(Code::QueueFull),
+            Known::Nothing => {}
         }
         let Query {
             list,
@@ -188,19 +124,9 @@ impl<F: Frame> Broker<F> {
             List::Identities => self.list_identities(service, viewer),
         };
         self.count_work(answer.len() / UNIT);
-        let of_bytes = FRESH_FOR_A_BYTE * u32::try_from(answer.len()).unwrap_or(u32::MAX);
-        let until = match list {
-            List::Metrics | List::Directory | List::Identities => now + METRICS_FRESH.max(of_bytes),
-            _ => now + FRESH,
-        };
         let answer = F::from(answer);
-        self.answers.0.push((query, answer.clone(), until));
+        self.answers.keep(now, query, answer.clone());
         Ok(answer)
-    }
-
-    /// Discards answers after a change of the rules, which may change what a user may see.
-    pub(super) fn forget_answers(&mut self) {
-        self.answers.0.clear();
     }
 
     fn totals(&self) -> Totals {

@@ -37,13 +37,17 @@ mod accounts;
 mod addresses;
 mod admission;
 mod ahead;
+mod answers;
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod backlog;
 mod bans;
+#[cfg(test)]
+mod bench;
 mod charges;
 mod claims;
 mod clients;
+mod collected;
 mod config;
 mod context;
 mod detached;
@@ -61,6 +65,7 @@ mod homes;
 mod incoming;
 mod input;
 mod keys;
+mod leaving;
 mod limits;
 mod liveness;
 mod lookahead;
@@ -108,19 +113,19 @@ pub use transmit::{Outgoing, Transmit};
 
 use super::Time;
 use super::deadlines::{Deadlines, TimerKey};
-use crate::proto::table::Table;
 use crate::wire::pigato::is_bare_beat;
 use crate::wire::{Dialect, Frame, Malformed};
 use accounts::Accounts;
 use addresses::Addresses;
 use claims::Claims;
 use clients::Clients;
+use collected::Collected;
 use displaced::Displaced;
 use forgotten::Forgotten;
 use incoming::Incoming;
 use keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use limits::Gauge;
-use mdp::{Parts, Refused};
+use mdp::Refused;
 use outbox::Outbox;
 use parking::Parking;
 use reply_log::ReplyLogs;
@@ -168,18 +173,17 @@ pub struct Broker<F> {
     recalled: Vec<u64>,
     accounts: Accounts,
     addresses: Addresses,
-    leaving: registration::Leaving,
+    leaving: leaving::Leaving,
     logs: ReplyLogs<F>,
     forgotten: Forgotten,
     out: Outbox<F>,
     /// The options that a PIGATO worker sent with the reply that is being passed on.
     reply_opts: Option<F>,
-    /// The parts of replies to clients that cannot receive partials.
-    parts: Table<RequestKey, Parts<F>>,
+    collected: Collected<F>,
     /// Workers that were told to start over; no further messages are sent to them until they do.
     refused: Refused,
     displaced: Displaced,
-    answers: mmi::Answers<F>,
+    answers: answers::Answers<F>,
     /// The latest id that was assigned to a request of a client whose dialect has no ids.
     last_rid: u64,
     counters: Counters,
@@ -214,15 +218,15 @@ impl<F: Frame> Broker<F> {
             recalled: Vec::new(),
             accounts: Accounts::new(config.held),
             addresses: Addresses::default(),
-            leaving: registration::Leaving::default(),
+            leaving: leaving::Leaving::default(),
             logs: ReplyLogs::new(),
             forgotten: Forgotten::default(),
             out: Outbox::default(),
             reply_opts: None,
-            parts: Table::default(),
+            collected: Collected::default(),
             refused: Refused::default(),
             displaced: Displaced::default(),
-            answers: mmi::Answers::default(),
+            answers: answers::Answers::default(),
             last_rid: 0,
             counters: Counters::default(),
             journal: metrics::Journal::default(),

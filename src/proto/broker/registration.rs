@@ -6,31 +6,17 @@ use super::detached::is_same_life;
 use super::displaced::life;
 use super::ends::End;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::leaving::Next;
 use super::workers::Worker;
 use super::{Broker, BrokerEvent, Departure, Outgoing, RoutingId, Timer, Transmit};
 use crate::proto::Time;
-use crate::proto::deadlines::TimerKey;
 use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::{Dialect, Frame, Hello};
 use std::cmp::Reverse;
-use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Maximum of requests that end in one turn when their client is gone.
 const SLICE: usize = 512;
-
-/// Clients that are gone, each with the tokens of its requests that have not ended yet.
-#[derive(Debug, Default)]
-pub(super) struct Leaving {
-    clients: VecDeque<(ClientKey, Vec<u64>)>,
-    pub(super) timer: Option<TimerKey>,
-}
-
-impl Leaving {
-    pub(super) fn len(&self) -> usize {
-        self.clients.len()
-    }
-}
 
 impl<F: Frame> Broker<F> {
     #[inline(never)]
@@ -312,7 +298,7 @@ impl<F: Frame> Broker<F> {
         if requests.len() > SLICE {
             self.leave_behind(key);
             let tokens = requests.iter().rev().map(|&key| self.requests.token(key));
-            self.leaving.clients.push_back((key, tokens.collect()));
+            self.leaving.add(key, tokens.collect());
             self.logs.remove(key);
             let timer = self.clients.detach(key);
             self.cancel_timer(timer);
@@ -333,20 +319,22 @@ impl<F: Frame> Broker<F> {
         self.cancel_timer(timer);
         let mut room = SLICE;
         while room > 0
-            && let Some((client, tokens)) = self.leaving.clients.front_mut()
+            && let Some(next) = self.leaving.next()
         {
-            let Some(token) = tokens.pop() else {
-                let client = self.clients.remove(*client);
-                self.close_client(client);
-                self.leaving.clients.pop_front();
-                continue;
-            };
-            room -= 1;
-            if let Some(request) = self.requests.by_token(token) {
-                self.end(now, request, End::Cancelled);
+            match next {
+                Next::Remove(key) => {
+                    let client = self.clients.remove(key);
+                    self.close_client(client);
+                }
+                Next::End(token) => {
+                    room -= 1;
+                    if let Some(request) = self.requests.by_token(token) {
+                        self.end(now, request, End::Cancelled);
+                    }
+                }
             }
         }
-        if !self.leaving.clients.is_empty() {
+        if !self.leaving.is_empty() {
             // The next turn handles the messages that arrived meanwhile first.
             let at = now + Duration::from_micros(1);
             self.leaving.timer = Some(self.deadlines.set(at, Timer::Leaving));

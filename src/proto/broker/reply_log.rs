@@ -204,3 +204,67 @@ impl<F: Frame> ReplyLogs<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: ClientKey = ClientKey(2);
+
+    fn entry(rid: &str, part: u32, bytes: usize) -> Entry<Vec<u8>> {
+        Entry {
+            rid: rid.as_bytes().to_vec(),
+            part,
+            kind: ReplyKind::Partial,
+            body: Body::json(vec![b'1'; bytes]),
+        }
+    }
+
+    fn parts(entries: &[Entry<Vec<u8>>]) -> Vec<u32> {
+        entries.iter().map(|entry| entry.part).collect()
+    }
+
+    #[test]
+    fn what_was_not_acknowledged_before_the_loss_is_kept_in_order() {
+        let mut logs = ReplyLogs::new();
+        for part in 0..4 {
+            assert!(logs.sent(CLIENT, entry("a", part, 1)));
+        }
+        logs.acknowledge(CLIENT, 2);
+        logs.lose(CLIENT);
+        logs.keep(CLIENT, entry("a", 4, 1));
+        logs.keep(CLIENT, entry("b", 0, 1));
+        logs.audit(CLIENT);
+        assert_eq!(parts(&logs.take(CLIENT, b"a")), [2, 3, 4]);
+        assert!(logs.take(CLIENT, b"a").is_empty());
+        assert_eq!(logs.rids(CLIENT).collect::<Vec<_>>(), [b"b"]);
+        logs.forget_lost(CLIENT);
+        logs.audit(CLIENT);
+        assert_eq!(logs.rids(CLIENT).count(), 0);
+    }
+
+    #[test]
+    fn a_log_grows_by_what_is_allowed_and_gives_back_what_it_does_not_need() {
+        let mut logs = ReplyLogs::new();
+        assert!(logs.sent(CLIENT, entry("a", 0, FREE - OVERHEAD)));
+        assert!(!logs.sent(CLIENT, entry("a", 1, 1)));
+        assert_eq!(logs.lacks(CLIENT), Some(STEP));
+        logs.allow(CLIENT, STEP);
+        assert!(logs.sent(CLIENT, entry("a", 2, 1)));
+        assert_eq!(logs.take_back(CLIENT), STEP - 2 * (1 + OVERHEAD));
+        logs.acknowledge(CLIENT, 9);
+        logs.audit(CLIENT);
+        assert_eq!(logs.take_back(CLIENT), 2 * (1 + OVERHEAD));
+        assert_eq!(logs.take_back(CLIENT), 0);
+    }
+
+    #[test]
+    fn a_full_log_may_not_grow() {
+        let mut logs = ReplyLogs::new();
+        logs.sent(CLIENT, entry("a", 0, MOST));
+        assert_eq!(logs.lacks(CLIENT), None);
+        logs.remove(CLIENT);
+        assert_eq!(logs.lacks(CLIENT), None);
+        assert_eq!(logs.rids(CLIENT).count(), 0);
+    }
+}

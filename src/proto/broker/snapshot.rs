@@ -66,7 +66,7 @@ impl<F: Frame> Broker<F> {
             clients: self.clients.len(),
             services: self.services.len(),
             timers: self.deadlines.len(),
-            collected: self.parts.len(),
+            collected: self.collected.len(),
             refused: self.refused.len(),
             questions: self.authorizer.questions(),
             principals: self.authorizer.principals(),

@@ -156,7 +156,7 @@ impl<F: Frame> Broker<F> {
     /// not allow to serve their service.
     pub fn set_access(&mut self, now: Time, access: Arc<Access>) {
         self.authorizer.answers.clear();
-        self.forget_answers();
+        self.answers.clear();
         for known in self.authorizer.known.values_mut() {
             known.admitted = access.admits(&known.principal);
             known.dismissed &= !known.admitted;

@@ -112,3 +112,67 @@ impl Service {
         chosen.or_else(|| busy.find(|&key| fits(workers, key)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::broker::bench::Bench;
+    use std::collections::HashMap;
+
+    /// Gives requests to three idle workers, the last of which has this weight. Returns how many each of them got.
+    fn shares(balance: Balance, weight: u32, count: usize) -> Vec<usize> {
+        let mut bench = Bench::new();
+        let service = bench.services.require(b"s");
+        let keys: Vec<WorkerKey> = ["a", "b", "c"].map(|n| bench.worker(n, service)).to_vec();
+        if let Some(worker) = bench.workers.get_mut(keys[2]) {
+            let mut hello = crate::wire::Hello::new(1000, 3);
+            hello.serving.weight = Some(weight);
+            worker.hello = Some(hello);
+        }
+        let mut balancer = Balancer::new(balance, 7);
+        let mut chosen: HashMap<usize, usize> = HashMap::new();
+        for _ in 0..count {
+            let best = balancer.choose(&keys, &mut bench.workers);
+            *chosen.entry(best.expect("there are three").0).or_default() += 1;
+        }
+        keys.iter()
+            .map(|key| chosen.get(&key.0).copied().unwrap_or(0))
+            .collect()
+    }
+
+    #[test]
+    fn work_is_shared_in_proportion_to_the_weights() {
+        assert_eq!(shares(Balance::Weighted, 2, 400), [100, 100, 200]);
+        assert_eq!(shares(Balance::Weighted, 1, 300), [100, 100, 100]);
+    }
+
+    #[test]
+    fn random_choice_reaches_all_workers() {
+        let shares = shares(Balance::Random, 1, 3000);
+        assert!(
+            shares.iter().all(|&n| (800..1200).contains(&n)),
+            "{shares:?}"
+        );
+    }
+
+    #[test]
+    fn one_very_slow_request_counts_a_bounded_share() {
+        let mut balancer = Balancer::new(Balance::LeastLoaded, 1);
+        let usual = Duration::from_micros(10);
+        for _ in 0..9 {
+            assert_eq!(balancer.ended(usual), 10);
+        }
+        assert_eq!(balancer.ended(Duration::from_secs(60)), 10 * SLOWEST);
+        let mut weighted = Balancer::new(Balance::Weighted, 1);
+        assert_eq!(weighted.ended(usual), 0);
+    }
+
+    #[test]
+    fn nobody_is_chosen_among_none() {
+        let mut bench = Bench::new();
+        for balance in [Balance::LeastLoaded, Balance::Random, Balance::Weighted] {
+            let chosen = Balancer::new(balance, 1).choose(&[], &mut bench.workers);
+            assert!(chosen.is_none());
+        }
+    }
+}

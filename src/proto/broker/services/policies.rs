@@ -135,3 +135,52 @@ impl Services {
 
 /// Maximum of rate limiters that are kept for released services.
 const MAX_RATES: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exact_name_precedes_patterns_and_a_longer_pattern_a_shorter_one() {
+        let policy = |max| Policy {
+            rate: Some(Rate {
+                max,
+                interval_ms: 1000,
+            }),
+            ..Policy::default()
+        };
+        let policies = Policies {
+            services: vec![
+                ("*".to_owned(), policy(1)),
+                ("a.*".to_owned(), policy(2)),
+                ("a.b".to_owned(), policy(3)),
+            ],
+            ..Policies::default()
+        };
+        let max = |name: &[u8]| policies.of(name).rate.map(|rate| rate.max);
+        assert_eq!(max(b"x"), Some(1));
+        assert_eq!(max(b"a.c"), Some(2));
+        assert_eq!(max(b"a.b"), Some(3));
+    }
+
+    #[test]
+    fn the_starts_of_a_released_service_still_count() {
+        let mut services = Services::new(16, false);
+        let said = Serving {
+            rate: Some(Rate {
+                max: 1,
+                interval_ms: 1000,
+            }),
+            ..Serving::default()
+        };
+        let now = Time::ZERO + Duration::from_secs(5);
+        for is_first in [true, false] {
+            let key = services.require(b"s");
+            services.configure(key, Some(&said), &Policies::default(), 1);
+            let limiter = services.get_mut(key).limiter_mut().expect("it has a rate");
+            assert_eq!(limiter.free_at(now).is_none(), is_first);
+            limiter.start(now);
+            assert!(services.release(key));
+        }
+    }
+}

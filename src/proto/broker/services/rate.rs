@@ -43,3 +43,43 @@ impl Limiter {
         self.starts.push_back(now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn no_interval_has_more_starts_than_the_maximum() {
+        let mut limiter = Limiter::new(Rate {
+            max: 2,
+            interval_ms: 100,
+        });
+        let begin = Time::ZERO + ms(1000);
+        for at in [begin, begin + ms(60)] {
+            assert_eq!(limiter.free_at(at), None);
+            limiter.start(at);
+        }
+        assert_eq!(limiter.free_at(begin + ms(99)), Some(begin + ms(100)));
+        assert_eq!(limiter.free_at(begin + ms(100)), None);
+        limiter.start(begin + ms(100));
+        assert_eq!(limiter.free_at(begin + ms(100)), Some(begin + ms(160)));
+    }
+
+    #[test]
+    fn a_lower_maximum_counts_the_latest_starts() {
+        let mut limiter = Limiter::new(Rate {
+            max: 3,
+            interval_ms: 100,
+        });
+        let begin = Time::ZERO + ms(1000);
+        for n in 0..3 {
+            limiter.start(begin + ms(10 * n));
+        }
+        limiter.rate.max = 1;
+        assert_eq!(limiter.free_at(begin + ms(100)), Some(begin + ms(120)));
+    }
+}

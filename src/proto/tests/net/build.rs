@@ -2,11 +2,11 @@
 
 use super::transport::Dial;
 use super::*;
-use crate::proto::broker::{BrokerConfig, HeldLimits, Limits};
+use crate::proto::broker::BrokerConfig;
 use crate::proto::client::ClientConfig;
 use crate::proto::link::LinkConfig;
 use crate::proto::worker::WorkerConfig;
-use crate::wire::{Dialect, Dialects};
+use crate::wire::Dialect;
 
 /// The interval of 0.0.92, used by all peers.
 pub const HEARTBEAT: Duration = Duration::from_millis(2500);
@@ -67,21 +67,11 @@ impl Net {
     pub fn broker_with(&mut self, change: impl FnOnce(&mut BrokerConfig)) -> Id<BrokerActor> {
         let mut config = BrokerConfig {
             heartbeat: HEARTBEAT,
-            liveness: 3,
-            dialects: Dialects::ALL,
-            expiry: Some(secs(60)),
-            busy_timeout: secs(900),
-            measured_services: 1000,
-            log_requests: false,
-            policies: crate::proto::broker::Policies::default(),
             session: format!("b{}", self.peers.len()),
             reconnect_grace: ms(0),
             search: ms(0),
-            limits: Limits::default(),
-            held: HeldLimits::default(),
-            peer_bytes: 64 << 20,
-            max_message: None,
             seed: 1,
+            ..BrokerConfig::default()
         };
         change(&mut config);
         self.begin(BrokerActor::new(config), None)

@@ -1,13 +1,12 @@
 //! The brokers, their peers, and the connections between them.
 
 use super::peers::{Asker, Peer, Servant, machine};
-use crate::proto::broker::{BrokerConfig, HeldLimits, Limits, Policies};
+use crate::proto::broker::BrokerConfig;
 use crate::proto::link::Action;
 use crate::proto::machine::Machine;
 use crate::proto::several::Several;
 use crate::proto::tests::net::{Frames, HEARTBEAT, Rng, ms};
 use crate::proto::{Broker, Time};
-use crate::wire::Dialects;
 use crate::wire::packed::pack;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -36,21 +35,12 @@ pub struct World {
 fn broker(life: usize, grace: Duration) -> Broker<Vec<u8>> {
     Broker::new(BrokerConfig {
         heartbeat: HEARTBEAT,
-        liveness: 3,
-        dialects: Dialects::ALL,
         expiry: None,
-        busy_timeout: ms(900_000),
         reconnect_grace: grace,
         search: Duration::ZERO,
-        limits: Limits::default(),
-        held: HeldLimits::default(),
-        peer_bytes: 64 << 20,
-        max_message: None,
         seed: 1,
-        measured_services: 1000,
-        log_requests: false,
-        policies: Policies::default(),
         session: format!("b{life}"),
+        ..BrokerConfig::default()
     })
 }
 

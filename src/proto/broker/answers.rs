@@ -1,0 +1,184 @@
+//! The latest answers of MMI. The cost of answers is bounded: each is computed a few times per [`FRESH`] at most, and
+//! clients share the bytes of an answer.
+
+use super::access::Principal;
+use crate::proto::Time;
+use crate::wire::Frame;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Lifetime of a computed answer.
+const FRESH: Duration = Duration::from_millis(20);
+
+/// Lifetime of an answer over all services: this, or the time per byte of the answer if that is longer. Computing the
+/// answer takes a small part of its lifetime.
+const FRESH_OF_ALL: Duration = Duration::from_millis(250);
+const FRESH_FOR_A_BYTE: Duration = Duration::from_nanos(200);
+
+/// Maximum of answers that are computed per [`FRESH`], and kept.
+const MOST: usize = 6;
+
+/// Maximum of answers about a single service that are computed per [`FRESH`], and kept. They are short.
+const MOST_OF_ONE: usize = 32;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    Services,
+    Workers,
+    Clients,
+    Metrics,
+    Events,
+    Stats,
+    Directory,
+    Identities,
+}
+
+impl List {
+    /// Whether its answer is over all services, and not paged.
+    fn is_whole(self) -> bool {
+        matches!(self, List::Metrics | List::Directory | List::Identities)
+    }
+}
+
+/// The parameters of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Query {
+    pub(super) list: List,
+    pub(super) page: usize,
+    /// Restricts the answer to this service.
+    pub(super) service: Option<Vec<u8>>,
+    /// Restricts the answer to what this principal may see.
+    pub(super) viewer: Option<Arc<Principal>>,
+}
+
+/// What is known of the answer to a query.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Known<F> {
+    /// The answer itself.
+    Answer(F),
+    /// Nothing: it has to be computed.
+    Nothing,
+    /// Nothing, and too many others were computed lately.
+    TooMany,
+}
+
+#[derive(Debug)]
+struct Made<F> {
+    query: Query,
+    answer: F,
+    /// The end of its lifetime.
+    until: Time,
+}
+
+#[derive(Debug)]
+pub(super) struct Answers<F>(Vec<Made<F>>);
+
+impl<F> Default for Answers<F> {
+    fn default() -> Self {
+        Answers(Vec::new())
+    }
+}
+
+impl<F: Frame> Answers<F> {
+    pub(super) fn find(&mut self, now: Time, query: &Query) -> Known<F> {
+        self.0.retain(|made| now < made.until);
+        if let Some(made) = self.0.iter().find(|made| made.query == *query) {
+            return Known::Answer(made.answer.clone());
+        }
+        let of_one = query.service.is_some();
+        let most = if of_one { MOST_OF_ONE } else { MOST };
+        let alike = |made: &&Made<F>| made.query.service.is_some() == of_one;
+        match self.0.iter().filter(alike).count() < most {
+            true => Known::Nothing,
+            false => Known::TooMany,
+        }
+    }
+
+    /// Keeps a computed answer for its lifetime.
+    pub(super) fn keep(&mut self, now: Time, query: Query, answer: F) {
+        let of_bytes = FRESH_FOR_A_BYTE * u32::try_from(answer.len()).unwrap_or(u32::MAX);
+        let until = match query.list.is_whole() {
+            true => now + FRESH_OF_ALL.max(of_bytes),
+            false => now + FRESH,
+        };
+        self.0.push(Made {
+            query,
+            answer,
+            until,
+        });
+    }
+
+    /// Discards all answers: what users may see has changed.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(list: List, page: usize, service: Option<&str>) -> Query {
+        Query {
+            list,
+            page,
+            service: service.map(|name| name.as_bytes().to_vec()),
+            viewer: None,
+        }
+    }
+
+    #[test]
+    fn an_answer_is_shared_as_long_as_it_is_fresh() {
+        let mut answers: Answers<Vec<u8>> = Answers::default();
+        let [paged, whole] = [List::Workers, List::Metrics].map(|list| query(list, 0, None));
+        assert_eq!(answers.find(Time::ZERO, &paged), Known::Nothing);
+        answers.keep(Time::ZERO, paged.clone(), b"w".to_vec());
+        answers.keep(Time::ZERO, whole.clone(), b"m".to_vec());
+        let at = Time::ZERO + FRESH - Duration::from_micros(1);
+        assert_eq!(answers.find(at, &paged), Known::Answer(b"w".to_vec()));
+        assert_eq!(
+            answers.find(at, &query(List::Workers, 1, None)),
+            Known::Nothing
+        );
+        let at = Time::ZERO + FRESH;
+        assert_eq!(answers.find(at, &paged), Known::Nothing);
+        assert_eq!(answers.find(at, &whole), Known::Answer(b"m".to_vec()));
+        answers.clear();
+        assert_eq!(answers.find(at, &whole), Known::Nothing);
+    }
+
+    #[test]
+    fn a_large_answer_over_all_services_is_fresh_for_longer() {
+        let mut answers: Answers<Vec<u8>> = Answers::default();
+        let large = vec![0; 5_000_000];
+        let whole = query(List::Metrics, 0, None);
+        answers.keep(Time::ZERO, whole.clone(), large);
+        let second = Time::ZERO + Duration::from_secs(1);
+        let just_before = Time::ZERO + Duration::from_millis(999);
+        assert!(matches!(
+            answers.find(just_before, &whole),
+            Known::Answer(_)
+        ));
+        assert_eq!(answers.find(second, &whole), Known::Nothing);
+    }
+
+    #[test]
+    fn few_answers_are_computed_at_a_time() {
+        let mut answers: Answers<Vec<u8>> = Answers::default();
+        for page in 0..MOST {
+            let query = query(List::Workers, page, None);
+            assert_eq!(answers.find(Time::ZERO, &query), Known::Nothing);
+            answers.keep(Time::ZERO, query, Vec::new());
+        }
+        let next = query(List::Workers, MOST, None);
+        assert_eq!(answers.find(Time::ZERO, &next), Known::TooMany);
+        for n in 0..MOST_OF_ONE {
+            let query = query(List::Services, 0, Some(&n.to_string()));
+            assert_eq!(answers.find(Time::ZERO, &query), Known::Nothing);
+            answers.keep(Time::ZERO, query, Vec::new());
+        }
+        let one = query(List::Services, 0, Some("s"));
+        assert_eq!(answers.find(Time::ZERO, &one), Known::TooMany);
+        assert_eq!(answers.find(Time::ZERO + FRESH, &next), Known::Nothing);
+    }
+}
