@@ -1,7 +1,8 @@
 'use strict';
 
 const { BrokerCore, Kind } = require('./load');
-const { checkConf, checkEndpoints, shownConf } = require('./options');
+const { checkEndpoints } = require('./endpoints');
+const { checkConf, shownConf } = require('./options');
 const { Gatekeeper, reporter } = require('./gatekeeper');
 const { Peer } = require('./peer');
 const { checkRules, secureServer } = require('./security');

@@ -1,7 +1,7 @@
 'use strict';
 
 const { Name, finder } = require('./discover');
-const { checkBrokers, checkTransport } = require('./options');
+const { checkBrokers, checkTransport } = require('./endpoints');
 const { secureClient } = require('./security');
 const { attempt } = require('./waiter');
 

@@ -63,7 +63,7 @@ class Gatekeeper {
     // The rules have changed in the meantime, and the answer is not needed any more.
     if (callback === undefined) return otherwise();
     /** @param {unknown} said */
-    const settle = (said) => {
+    const answer = (said) => {
       try {
         then(said);
       } catch (error) {
@@ -72,8 +72,8 @@ class Gatekeeper {
     };
     try {
       const said = callback(argument);
-      if (typeof said?.then === 'function') said.then(settle, failed);
-      else settle(said);
+      if (typeof said?.then === 'function') said.then(answer, failed);
+      else answer(said);
     } catch (error) {
       failed(error);
     }

@@ -8,7 +8,7 @@ const { LargeJson } = require('./values');
 
 /** @import { Core, Outbox } from './outbox' */
 
-const { Flag, DRAIN_FIELDS: FIELDS, DRAIN_HEADER: HEADER, SLOT_CLAIMED, SLOT_SHOWN } = native;
+const { Flag, DRAIN_FIELDS: FIELDS, DRAIN_HEADER: HEADER, SLOT_TAKEN, SLOT_SHOWN } = native;
 
 const BLOB = Flag.Blob;
 const JSON_BLOB = Flag.Json;
@@ -26,13 +26,13 @@ const MAX_TURN_MS = 2;
 const MAX_HOLD_MS = 0.1;
 
 /**
- * The maximum number of offers that a batch shows beyond the room: as many as were claimed recently, and more
+ * The maximum number of offers that a batch shows beyond the room: as many as were taken recently, and more
  * if all were. A handler that is slow, or ends its replies later, then causes no text that is not used.
  */
 const MAX_AHEAD = native.SLOTS;
 const MIN_AHEAD = 4;
 
-const NO_CLAIMS = new Int32Array(0);
+const NO_SLOTS = new Int32Array(0);
 
 /** @type {(Buffer | string | null)[]} */
 const NO_BLOBS = [];
@@ -54,15 +54,15 @@ let sharedInUse = false;
  */
 
 /**
- * The slots for claims, if both sides share them. A test claim shows whether they do: the buffer is not a
+ * The slots, if both sides share them. A test exchange shows whether they do: the buffer is not a
  * SharedArrayBuffer, which Node-API cannot create.
  * @param {Core} core
  */
-function claimsOf(core) {
-  const claims = core.claims?.();
-  if (!claims || !Atomics.isLockFree(Int32Array.BYTES_PER_ELEMENT)) return NO_CLAIMS;
-  Atomics.compareExchange(claims, 0, SLOT_SHOWN, SLOT_CLAIMED);
-  return core.seesClaim?.() ? claims : NO_CLAIMS;
+function slotsOf(core) {
+  const slots = core.slots?.();
+  if (!slots || !Atomics.isLockFree(Int32Array.BYTES_PER_ELEMENT)) return NO_SLOTS;
+  Atomics.compareExchange(slots, 0, SLOT_SHOWN, SLOT_TAKEN);
+  return core.seesTake?.() ? slots : NO_SLOTS;
 }
 
 /** Empties the native queue of notices when the native side wakes it. */
@@ -73,8 +73,8 @@ class Inbox {
   #afterBatch;
   #room;
   #timed;
-  /** The slots for claims; empty for peers without offers. */
-  #claims;
+  /** The slots of shown offers; empty for peers without offers. */
+  #slots;
   #ahead = 0;
   #again = false;
   #drainBound = () => this.#drain();
@@ -103,7 +103,7 @@ class Inbox {
     this.#afterBatch = afterBatch;
     this.#room = room;
     this.#timed = timed;
-    this.#claims = claimsOf(core);
+    this.#slots = slotsOf(core);
   }
 
   /** There is room again: reports it at the end of the tick, and takes offers. */
@@ -164,7 +164,7 @@ class Inbox {
    */
   #hasRoom() {
     if (this.#room() === 0) return false;
-    if (this.#ahead === 0 && this.#claims.length > 0) this.#ahead = MIN_AHEAD;
+    if (this.#ahead === 0 && this.#slots.length > 0) this.#ahead = MIN_AHEAD;
     return true;
   }
 
@@ -208,13 +208,13 @@ class Inbox {
     let next = 0;
     let textAt = 0;
     let blobAt = 0;
-    let claimed = 0;
+    let taken = 0;
     // A callback that throws leaves the inner loop; the outer one continues after its record.
     while (next < count) {
       try {
         while (next < count) {
           const slot = next - given;
-          if (slot >= 0 && !this.#mayClaim(given + claimed, claimed)) return given + claimed;
+          if (slot >= 0 && !this.#mayTake(given + taken, taken)) return given + taken;
           const at = HEADER + next * FIELDS;
           const kind = into[at];
           const id = into[at + 1];
@@ -229,9 +229,8 @@ class Inbox {
           textAt += a + b + c;
           if (slot >= 0) {
             // The offer was withdrawn in the meantime.
-            if (Atomics.compareExchange(this.#claims, slot, SLOT_SHOWN, SLOT_CLAIMED) !== SLOT_SHOWN)
-              continue;
-            claimed += 1;
+            if (Atomics.compareExchange(this.#slots, slot, SLOT_SHOWN, SLOT_TAKEN) !== SLOT_SHOWN) continue;
+            taken += 1;
           }
           if (kind < BLOB) this.#take(kind, id, a, b, c, text, from, undefined, n);
           else this.#takeWithBlobs(kind, id, a, b, c, text, from, blobs, blobsFrom, n);
@@ -280,11 +279,11 @@ class Inbox {
   /**
    * Whether another request can start in this turn.
    * @param {number} records
-   * @param {number} claimed
+   * @param {number} taken
    */
-  #mayClaim(records, claimed) {
+  #mayTake(records, taken) {
     if (this.#room() === 0) {
-      this.#ahead = claimed;
+      this.#ahead = taken;
       return false;
     }
     return !this.#isOver(records);

@@ -5,7 +5,6 @@ const {
   boolean,
   callback,
   integer,
-  isObject,
   number,
   object,
   oneOf,
@@ -17,7 +16,6 @@ const {
   wrongType,
 } = require('./checks');
 const { given } = require('./describe');
-const { isMalformedSrv } = require('./discover');
 const { checkKey } = require('./keys');
 const { PROTOCOLS, optionsOf } = require('./option-table');
 const { checkPassword } = require('./passwords');
@@ -26,11 +24,6 @@ const { checkSchema, checkSchemas } = require('./schema');
 
 /** @import { Check } from './checks' */
 /** @import { Option, Role } from './option-table/option' */
-
-const MAX_SERVICE_BYTES = 255;
-const MAX_NAME_BYTES = 255;
-/** The maximum number of services of one worker. */
-const MAX_SERVICES = 1024;
 
 const checkProtocol = oneOf(PROTOCOLS);
 
@@ -174,116 +167,6 @@ function unknownOption(key, role) {
   return new TypeError(`unknown option ${given(key).replace(/ \(string\)$/, '')}, known are: ${names}`);
 }
 
-/**
- * Checks endpoints. libzmq checks their syntax when it binds or connects.
- * @param {unknown} endpoint
- * @returns {string[]}
- */
-function checkEndpoints(endpoint) {
-  const list = Array.isArray(endpoint) ? Array.from(endpoint) : [endpoint];
-  if (list.length === 0) throw new RangeError('endpoint must have at least one element, got an empty array');
-  list.forEach((each, index) => {
-    const what = Array.isArray(endpoint) ? `endpoint[${index}]` : 'endpoint';
-    if (typeof each !== 'string' || each === '') throw wrongType(each, what, 'a non-empty string');
-    if (each.includes('\0')) throw new RangeError(`${what} must not contain NUL, got ${given(each)}`);
-  });
-  return list;
-}
-
-const TRANSPORTS = [/^tcp:\/\/[^/]+:[0-9]+$/, /^ipc:\/\/./, /^inproc:\/\/./, /^tcp\+srv:\/\//];
-
-/**
- * Checks the syntax where no caller waits for an error of libzmq, because the peer is running.
- * @param {string} endpoint
- * @param {string} what
- */
-function checkTransport(endpoint, what) {
-  const [, port] = /^tcp:.*:([0-9]+)$/.exec(endpoint) ?? [];
-  const isPort = port === undefined || (Number(port) > 0 && Number(port) < 65536);
-  if (isPort && TRANSPORTS.some((transport) => transport.test(endpoint))) return;
-  throw outOfRange(endpoint, what, 'tcp://host:port, tcp+srv://name, ipc://path or inproc://name');
-}
-
-/**
- * Checks the endpoints of brokers. A repeated endpoint would open two connections to one broker.
- * @param {unknown} endpoint
- * @returns {string[]}
- */
-function checkBrokers(endpoint) {
-  const list = checkEndpoints(endpoint);
-  list.forEach((each, index) => {
-    if (isMalformedSrv(each)) {
-      const what = Array.isArray(endpoint) ? `endpoint[${index}]` : 'endpoint';
-      throw outOfRange(each, what, 'tcp+srv:// and the name of SRV records, which have the port');
-    }
-    if (list.indexOf(each) === index) return;
-    throw new RangeError(`endpoint[${index}] must differ from the others, got ${given(each)}`);
-  });
-  return list;
-}
-
-const checkServiceText = text(`a string of 1 to ${MAX_SERVICE_BYTES} bytes`, MAX_SERVICE_BYTES);
-
-/** @param {unknown} service @returns {string} */
-function checkService(service) {
-  return checkServiceText(service, 'service');
-}
-
-/**
- * @param {unknown} given the name of a service, or handlers by the names of several services
- * @param {{ name: string, generated: boolean, version?: string, pattern: boolean, protocol: string }} conf
- * @returns {{ services: string[], names: string[], handlers: Function[] | undefined }}
- */
-function checkServices(given, conf) {
-  const entries = isObject(given) ? Object.entries(given) : [];
-  if (entries.length === 0) {
-    const service = checkService(given);
-    return { services: [service], names: [serviceName(service, conf)], handlers: undefined };
-  }
-  if (entries.length > MAX_SERVICES) {
-    throw new RangeError(`service must have at most ${MAX_SERVICES} handlers, got ${entries.length}`);
-  }
-  for (const [service, handler] of entries) {
-    const what = `services[${JSON.stringify(service)}]`;
-    checkServiceText(service, `the name of ${what}`);
-    if (typeof handler !== 'function') throw wrongType(handler, what, 'a function');
-    // At the broker each service is a separate worker.
-    const name = `${conf.name}/${serviceName(service, conf)}`;
-    if (!conf.generated && entries.length > 1 && Buffer.byteLength(name) > MAX_NAME_BYTES) {
-      throw new RangeError(
-        `option "name" is too long: with "/" and the name of ${what} it must have at most ${MAX_NAME_BYTES} bytes`,
-      );
-    }
-  }
-  const services = entries.map(([service]) => service);
-  const names = services.map((service) => serviceName(service, conf));
-  return { services, names, handlers: entries.map(([, handler]) => handler) };
-}
-
-/**
- * The name under which a worker registers.
- * @param {string} service
- * @param {{ version?: string, pattern: boolean, protocol: string }} conf
- * @returns {string}
- */
-function serviceName(service, { version, pattern, protocol }) {
-  if (pattern) {
-    if (protocol !== PROTOCOLS[0]) throw new TypeError(`option "pattern" cannot be used under ${protocol}`);
-    if (version !== undefined) throw new TypeError('option "version" cannot be used with option "pattern"');
-    const stars = service.split('*').length - 1;
-    if (stars !== 1 || !service.endsWith('*')) {
-      throw new RangeError(`service must end with its only * under option "pattern", got ${given(service)}`);
-    }
-  }
-  if (version === undefined) return service;
-  if (service.includes('@')) {
-    throw new TypeError(
-      `option "version" cannot be used with a service that has an @, got ${given(service)}`,
-    );
-  }
-  return checkService(`${service}@${version}`);
-}
-
 const STOP = checksOf('stop');
 
 /** @type {Record<string, unknown>} */
@@ -321,16 +204,10 @@ function checkConcurrency(protocol, value) {
   throw outOfRange(concurrency, what, `1 under ${protocol}`);
 }
 
-exports.checkBrokers = checkBrokers;
 exports.checkCallback = callback;
 exports.checkConcurrency = checkConcurrency;
 exports.checkConf = checkConf;
 exports.shownConf = shownConf;
-exports.checkEndpoints = checkEndpoints;
-exports.checkService = checkService;
-exports.checkServices = checkServices;
 exports.checkStop = checkStop;
-exports.checkTransport = checkTransport;
-exports.serviceName = serviceName;
 exports.checksOf = checksOf;
 exports.unknownOption = unknownOption;

@@ -7,8 +7,8 @@
  * records
  * @property {(timeoutMs: number) => void} stop
  * @property {(into: Float64Array, room: number, ahead: number) => string} drain
- * @property {() => Int32Array | null} [claims]
- * @property {() => boolean} [seesClaim]
+ * @property {() => Int32Array | null} [slots]
+ * @property {() => boolean} [seesTake]
  * @property {() => (Buffer | string | null)[]} takeBlobs
  * @property {(id: number) => string | null | undefined} stats
  * @property {(timeoutMs: number) => void} [flush] of a client: waits for its requests to go to a broker
@@ -60,7 +60,7 @@ process.on('exit', () => {
  *
  * Outside of a drain the first record of a tick is submitted at once and the others at the end of the tick: a
  * single request does not wait, and a burst crosses in batches. The records of callbacks in a drain are
- * submitted at its end. While the peer is not started, batches are held.
+ * submitted at its end. While the peer is not started, batches wait.
  */
 class Outbox {
   #core;
@@ -76,7 +76,7 @@ class Outbox {
   #service;
   #options = '';
   /** Full batches that wait for open(). @type {[Float64Array, number, string, Blob[] | undefined][]} */
-  #held = [];
+  #unsubmitted = [];
   #open = false;
   #draining = false;
   #ticking = false;
@@ -109,7 +109,7 @@ class Outbox {
 
   /**
    * As put(), for records that should leave even if JavaScript continues to compute: partials and heartbeats.
-   * They are never held, because they have no meaning for a later start of the peer.
+   * They never wait, because they have no meaning for a later start of the peer.
    * @param {number} op
    * @param {number} id
    * @param {Body} body
@@ -157,13 +157,13 @@ class Outbox {
     if (this.#lent) this.#own();
   }
 
-  /** The peer is running: submits the held batches. */
+  /** The peer is running: submits the batches that wait. */
   open() {
     this.#open = true;
     OPEN.add(this);
-    const held = this.#held;
-    this.#held = [];
-    for (const [records, count, text, blobs] of held) this.#core.submit?.(records, count, text, blobs);
+    const batches = this.#unsubmitted;
+    this.#unsubmitted = [];
+    for (const [records, count, text, blobs] of batches) this.#core.submit?.(records, count, text, blobs);
     this.flush();
   }
 
@@ -175,7 +175,7 @@ class Outbox {
 
   /** Drops all unsubmitted records. */
   clear() {
-    this.#held = [];
+    this.#unsubmitted = [];
     this.#empty();
   }
 
@@ -308,7 +308,7 @@ class Outbox {
   #hold() {
     if (this.#lent) this.#own();
     const records = this.#records.slice(0, this.#count * FIELDS);
-    this.#held.push([records, this.#count, this.#text, this.#blobs]);
+    this.#unsubmitted.push([records, this.#count, this.#text, this.#blobs]);
     this.#empty();
   }
 

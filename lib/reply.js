@@ -79,7 +79,7 @@ class Reply extends LazyWritable {
    * The parts that wait for credit, before those in the Writable's queue.
    * @type {{ bodies: Body[], at: number, done: () => void } | undefined}
    */
-  #held;
+  #waiting;
   /** The error that ends the reply after the waiting parts. @type {Body | undefined} */
   #lastError;
   /** The code of the cancellation. @type {string | undefined} */
@@ -248,15 +248,15 @@ class Reply extends LazyWritable {
   }
 
   #release() {
-    const held = this.#held;
-    if (held === undefined) return;
-    while (held.at < held.bodies.length) {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    while (waiting.at < waiting.bodies.length) {
       if (this.#credit <= 0 && this.#cancelled === undefined) return;
-      this.#partial(held.bodies[held.at]);
-      held.at += 1;
+      this.#partial(waiting.bodies[waiting.at]);
+      waiting.at += 1;
     }
-    this.#held = undefined;
-    held.done();
+    this.#waiting = undefined;
+    waiting.done();
   }
 
   #sendFinal() {
@@ -342,7 +342,7 @@ class Reply extends LazyWritable {
    * @override
    */
   _write(body, _encoding, done) {
-    this.#held = { bodies: [body], at: 0, done };
+    this.#waiting = { bodies: [body], at: 0, done };
     this.#release();
   }
 
@@ -352,7 +352,7 @@ class Reply extends LazyWritable {
    * @override
    */
   _writev(chunks, done) {
-    this.#held = { bodies: chunks.map(({ chunk }) => chunk), at: 0, done };
+    this.#waiting = { bodies: chunks.map(({ chunk }) => chunk), at: 0, done };
     this.#release();
   }
 
@@ -380,7 +380,7 @@ class Reply extends LazyWritable {
       // The reply is not wanted. Its place becomes free when its handler has ended.
       this.#ended = true;
       if (this.#handlers === 0) this.#sendFinal();
-      this.#held = undefined;
+      this.#waiting = undefined;
       done(error);
       return;
     }
@@ -388,7 +388,7 @@ class Reply extends LazyWritable {
     // not sent.
     if (this.#ended && this.writableLength === 0) this.#sendFinal();
     else if (!this.#sent) this.#sendError(this.#lastError ?? encodeSafely(error ?? DESTROYED));
-    this.#held = undefined;
+    this.#waiting = undefined;
     done(error);
   }
 }

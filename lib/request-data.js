@@ -79,7 +79,7 @@ class RequestData extends Readable {
       return;
     }
     this.#costs.push(cost);
-    this.#settle();
+    this.#countRead();
   }
 
   #end() {
@@ -98,7 +98,7 @@ class RequestData extends Readable {
   }
 
   /** Counts parts that have left the Readable as read. */
-  #settle() {
+  #countRead() {
     const read = this.#costs.read(this.readableLength);
     if (read > 0) this.#count(read);
   }
@@ -121,7 +121,7 @@ class RequestData extends Readable {
    */
   read(size) {
     const part = super.read(size);
-    if (!this.#costs.isEmpty) this.#settle();
+    if (!this.#costs.isEmpty) this.#countRead();
     return part;
   }
 

@@ -101,12 +101,12 @@ class RequestStream extends LazyReadable {
     if (this.#costs.isEmpty) this.#heardAt = performance.now();
     this.#costs.push(cost);
     this.#unread += cost;
-    if (this[built]) this.#settle();
+    if (this[built]) this.#countRead();
     return false;
   }
 
   /** Counts parts that have left the Readable as read. */
-  #settle() {
+  #countRead() {
     const read = this.#costs.read(this.readableLength);
     if (read === 0) return;
     this.#unread -= read;
@@ -182,7 +182,7 @@ class RequestStream extends LazyReadable {
    */
   read(size) {
     const data = super.read(size);
-    if (!this.#costs.isEmpty) this.#settle();
+    if (!this.#costs.isEmpty) this.#countRead();
     if (this.#failsWhenRead && this.readableLength === 0) {
       this.#failsWhenRead = false;
       const failure = /** @type {Failure} */ (this.#failure);
@@ -205,7 +205,7 @@ class RequestStream extends LazyReadable {
       this.#aborted = true;
       this.#requests.abort(this.#request);
     }
-    // Whoever destroys the stream, its events are those of the request.
+    // Whichever side destroys the stream, its events are those of the request.
     const { scope } = this.#request;
     if (scope === undefined) done(error);
     else scope.runInAsyncScope(done, undefined, error);

@@ -4,8 +4,10 @@ const { WorkerCore } = require('./load');
 const { brokersOf } = require('./brokers');
 const { ConnectingPeer } = require('./connecting-peer');
 const { Deliveries } = require('./deliveries');
-const { checkBrokers, checkConcurrency, checkConf, checkServices, shownConf } = require('./options');
+const { checkBrokers } = require('./endpoints');
+const { checkConcurrency, checkConf, shownConf } = require('./options');
 const { schemasOf } = require('./schema');
+const { checkServices } = require('./services');
 
 /** Handles the requests of one or several services. */
 class Worker extends ConnectingPeer {

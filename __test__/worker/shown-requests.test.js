@@ -1,5 +1,5 @@
 'use strict';
-// Requests that a worker's JavaScript is shown before it has room for them, and claims one by one.
+// Requests that a worker's JavaScript is shown before it has room for them, and takes one by one.
 const assert = require('node:assert/strict');
 const { performance } = require('node:perf_hooks');
 const { afterEach, beforeEach, describe, mock, test } = require('node:test');
@@ -9,32 +9,32 @@ const {
   DRAIN_HEADER,
   Flag,
   Kind,
-  SLOT_CLAIMED: CLAIMED,
+  SLOT_TAKEN: TAKEN,
   SLOT_SHOWN: SHOWN,
 } = require('../../lib/load');
 const { SERVICE, peersFor } = require('../support/peers');
 
 /** A native side that has these requests on offer, an inbox that takes them, and a worker that runs `limit` at once. */
 function fake(offers, { limit = 1, shares = true, isCopied = false } = {}) {
-  const claims = new Int32Array(64);
+  const slots = new Int32Array(64);
   const seen = { taken: [], asked: [], running: 0 };
   const waiting = [...offers];
   let shown = 0;
   const core = {
-    claims() {
-      claims[0] = SHOWN;
-      return shares ? claims : null;
+    slots() {
+      slots[0] = SHOWN;
+      return shares ? slots : null;
     },
-    seesClaim() {
-      const seen = claims[0] === CLAIMED && !isCopied;
-      claims[0] = 0;
+    seesTake() {
+      const seen = slots[0] === TAKEN && !isCopied;
+      slots[0] = 0;
       return seen;
     },
     drain(into, room, ahead) {
       seen.asked.push(ahead);
-      // What was claimed of the last show is gone; what was taken back, too.
-      waiting.splice(0, shown - waiting.slice(0, shown).filter((_, slot) => claims[slot] === SHOWN).length);
-      claims.fill(0);
+      // What was taken of the last show is gone; what was taken back, too.
+      waiting.splice(0, shown - waiting.slice(0, shown).filter((_, slot) => slots[slot] === SHOWN).length);
+      slots.fill(0);
       const given = waiting.splice(0, room);
       shown = given.length === room ? Math.min(ahead, waiting.length) : 0;
       const batch = [...given, ...waiting.slice(0, shown)];
@@ -42,7 +42,7 @@ function fake(offers, { limit = 1, shares = true, isCopied = false } = {}) {
         const kind = blob ? Kind.Request | Flag.Blob : Kind.Request;
         into.set([kind, id, text.length, 0, 0, 1], DRAIN_HEADER + DRAIN_FIELDS * at);
       });
-      claims.fill(SHOWN, 0, shown);
+      slots.fill(SHOWN, 0, shown);
       core.blobs = batch.filter(({ blob }) => blob).map(({ blob }) => blob);
       into.set([batch.length, core.blobs.length, 0, given.length, shown]);
       return batch.map(({ text = '' }) => text).join('');
@@ -58,7 +58,7 @@ function fake(offers, { limit = 1, shares = true, isCopied = false } = {}) {
   seen.handler = () => {
     seen.running -= 1;
   };
-  seen.claims = claims;
+  seen.slots = slots;
   seen.inbox = new Inbox(
     core,
     outbox,
@@ -93,14 +93,14 @@ describe('the inbox', () => {
     assert.deepEqual(seen.asked, [0]);
   });
 
-  test('claims nothing beyond its room, and is shown no more than it last claimed', () => {
+  test('takes nothing beyond its room, and is shown no more than it last took', () => {
     const seen = fake(requests(9));
     seen.handler = (id) => {
       if (id !== 3 && id !== 4) seen.running -= 1;
     };
     seen.inbox.wake();
     assert.deepEqual(seen.taken, texts(3));
-    assert.deepEqual([...seen.claims.slice(0, 4)], [2, SHOWN, SHOWN, SHOWN]);
+    assert.deepEqual([...seen.slots.slice(0, 4)], [2, SHOWN, SHOWN, SHOWN]);
     seen.running = 0;
     seen.inbox.wake();
     assert.deepEqual(seen.taken, texts(4));
@@ -115,7 +115,7 @@ describe('the inbox', () => {
     const seen = fake(offers);
     seen.handler = (id) => {
       seen.running -= 1;
-      if (id === 2) seen.claims[0] = 0;
+      if (id === 2) seen.slots[0] = 0;
     };
     seen.inbox.wake();
     assert.deepEqual(seen.taken, [...texts(2), [4, offers[3].blob], ...texts(6).slice(4)]);
@@ -157,7 +157,7 @@ describe('the inbox', () => {
     assert.ok(seen.asked.every((ahead) => ahead === 0));
   });
 
-  test('none are shown either where a claim does not reach the native side', () => {
+  test('none are shown either where an exchange does not reach the native side', () => {
     const seen = fake(requests(9), { isCopied: true });
     seen.inbox.wake();
     assert.deepEqual(seen.taken, texts(9));

@@ -3,12 +3,12 @@
 use std::sync;
 
 #[allow(dead_code)]
-#[path = "../../src/io/claims.rs"]
-mod claims;
-#[allow(dead_code)]
 #[path = "../../src/io/notice_queue.rs"]
 mod notice_queue;
+#[allow(dead_code)]
+#[path = "../../src/io/slots.rs"]
+mod slots;
 
 pub use crate::frame::Frame as Message;
-pub use claims::{AHEAD, CLAIMED, SHOWN};
 pub use notice_queue::{NoticeQueue, Taken};
+pub use slots::{AHEAD, SHOWN, TAKEN};

@@ -4,6 +4,8 @@ const { Usage } = require('./failure');
 const { kebab } = require('./names');
 const { readSettings } = require('./settings');
 
+/** @typedef {Record<string, () => { options?: Record<string, { from?: string[] }> }>} Commands */
+
 const help = `Usage: zmq-omdp completion bash|zsh|fish
 
 Prints a script that completes commands and options:
@@ -13,11 +15,13 @@ Prints a script that completes commands and options:
   fish   zmq-omdp completion fish > ~/.config/fish/completions/zmq-omdp.fish
 `;
 
-/** @returns {Record<string, string[]>} the flags and words of each command */
-function flagsOf() {
-  const { COMMANDS } = require('./main');
+/**
+ * @param {Commands} commands
+ * @returns {Record<string, string[]>} the flags and words of each command
+ */
+function flagsOf(commands) {
   return Object.fromEntries(
-    Object.entries(COMMANDS).map(([name, load]) => {
+    Object.entries(commands).map(([name, load]) => {
       const options = Object.entries(load().options ?? {});
       const onLine = options.filter(([, { from }]) => from === undefined || from.includes('line'));
       const words = name === 'completion' ? Object.keys(SHELLS) : [];
@@ -70,12 +74,12 @@ compdef _zmq_omdp zmq-omdp
       .concat('\n'),
 };
 
-/** @param {string[]} args @returns {Promise<number>} */
-async function run(args) {
+/** @param {string[]} args @param {Commands} commands @returns {Promise<number>} */
+async function run(args, commands) {
   const [shell, extra] = readSettings({}, args).positionals;
   if (shell === undefined || extra !== undefined || !Object.hasOwn(SHELLS, shell))
     throw new Usage('completion takes one of bash, zsh, fish');
-  process.stdout.write(SHELLS[shell](flagsOf()));
+  process.stdout.write(SHELLS[shell](flagsOf(commands)));
   return 0;
 }
 

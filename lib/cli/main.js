@@ -7,7 +7,7 @@ const { printable } = require('./output');
 
 /**
  * A command.
- * @typedef {{ help: string, options?: import('./settings').Options, run: (args: string[]) => Promise<number> }} Command
+ * @typedef {{ help: string, options?: import('./settings').Options, run: (args: string[], commands: import('./completion').Commands) => Promise<number> }} Command
  */
 
 /** Loaded on demand: `--help` must work without the native binary. @type {Record<string, () => Command>} */
@@ -87,7 +87,7 @@ async function dispatch([name, ...args]) {
     process.stdout.write(fitted(command.help, process.stdout.columns));
     return 0;
   }
-  return command.run(args);
+  return command.run(args, COMMANDS);
 }
 
 /** One line, or with ZMQ_OMDP_DEBUG the stack of an unexpected error. @param {unknown} error @returns {string} */
@@ -100,5 +100,4 @@ function lineOf(error) {
   return (error.stack ?? error.message).split('\n').map(printable).join('\n');
 }
 
-exports.COMMANDS = COMMANDS;
 exports.main = main;

@@ -12,8 +12,8 @@ use loom::sync;
 pub mod sync;
 use zmq_omdp::proto;
 
-#[path = "../../src/io/claims.rs"]
-pub mod claims;
+#[path = "../../src/io/slots.rs"]
+pub mod slots;
 #[path = "../../src/io/loan.rs"]
 pub mod loan;
 #[path = "../../src/io/notice_queue.rs"]

@@ -1,5 +1,5 @@
 //! Real threads, for ThreadSanitizer: each side writes plain memory that the other may touch only in the order that the
-//! queue and the claims promise. A program of its own: ThreadSanitizer would report the channels of Rust's test runner,
+//! queue and the slots promise. A program of its own: ThreadSanitizer would report the channels of Rust's test runner,
 //! which are not compiled for it.
 
 use std::cell::UnsafeCell;
@@ -7,7 +7,7 @@ use std::mem::forget;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use zmq_omdp_models::claims::Claims;
+use zmq_omdp_models::slots::Slots;
 use zmq_omdp_models::loan::Loan;
 use zmq_omdp_models::notice_queue::{NoticeQueue, Offer};
 
@@ -43,13 +43,13 @@ fn shared<T>(value: T) -> Arc<T> {
     shared
 }
 
-/// The driver makes offers, withdraws some and takes others back; the reader claims some. Who has an offer writes to its
-/// memory. What the reader wrote before a claim is read by a driver that has seen the claim.
-fn an_offer_is_had_by_one_and_a_claim_shows_what_was_before_it() {
-    let (mut claimed, mut taken_back, mut seen) = (0, 0, 0);
+/// The driver makes offers, withdraws some and takes others back; the reader slots some. Who has an offer writes to its
+/// memory. What the reader wrote before it took an offer is read by a driver that has seen this.
+fn an_offer_is_had_by_one_and_the_exchange_shows_what_was_before_it() {
+    let (mut taken, mut taken_back, mut seen) = (0, 0, 0);
     for round in 0..ROUNDS {
-        let claims = shared(Claims::default());
-        let queue = shared(NoticeQueue::with_claims(|| {}, claims.clone()));
+        let slots = shared(Slots::default());
+        let queue = shared(NoticeQueue::with_slots(|| {}, slots.clone()));
         let cells: Arc<Vec<Plain>> = shared((0..OFFERS).map(|_| Plain::default()).collect());
         let notes: Arc<Vec<Plain>> = shared((0..OFFERS).map(|_| Plain::default()).collect());
         queue.update(|queue| {
@@ -64,12 +64,12 @@ fn an_offer_is_had_by_one_and_a_claim_shows_what_was_before_it() {
         assert_eq!(count as u64, OFFERS);
 
         let reader = thread::spawn({
-            let (claims, cells, notes) = (claims.clone(), cells.clone(), notes.clone());
+            let (slots, cells, notes) = (slots.clone(), cells.clone(), notes.clone());
             move || {
                 let mut had = Vec::new();
                 for (slot, id) in shown.iter().enumerate() {
                     notes[slot].write(*id);
-                    if claims.claim(slot) {
+                    if slots.take(slot) {
                         cells[*id as usize].write(1);
                         had.push(*id);
                     }
@@ -85,7 +85,7 @@ fn an_offer_is_had_by_one_and_a_claim_shows_what_was_before_it() {
                     back.push(id);
                 }
             });
-            if claims.is_claimed(id as usize) {
+            if slots.is_taken(id as usize) {
                 seen += 1;
                 assert_eq!(notes[id as usize].read(), id);
             }
@@ -95,7 +95,7 @@ fn an_offer_is_had_by_one_and_a_claim_shows_what_was_before_it() {
             back.push(id);
         }
         let had = reader.join().expect("the reader ends");
-        (claimed, taken_back) = (claimed + had.len(), taken_back + back.len());
+        (taken, taken_back) = (taken + had.len(), taken_back + back.len());
         assert!(had.iter().all(|id| !back.contains(id)));
         for id in had {
             assert_eq!(cells[id as usize].read(), 1);
@@ -103,8 +103,8 @@ fn an_offer_is_had_by_one_and_a_claim_shows_what_was_before_it() {
     }
     // What was not tried was not tested.
     assert!(
-        claimed > 0 && taken_back > 0 && seen > 0,
-        "{claimed} {taken_back} {seen}"
+        taken > 0 && taken_back > 0 && seen > 0,
+        "{taken} {taken_back} {seen}"
     );
 }
 
@@ -209,8 +209,8 @@ fn a_lent_value_is_changed_by_one_at_a_time() {
 fn main() {
     let models: [(&str, fn()); 3] = [
         (
-            "an offer is had by one, and a claim shows what was before it",
-            an_offer_is_had_by_one_and_a_claim_shows_what_was_before_it,
+            "an offer is had by one, and the exchange shows what was before it",
+            an_offer_is_had_by_one_and_the_exchange_shows_what_was_before_it,
         ),
         (
             "a wake-up shows all that was before it",

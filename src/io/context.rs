@@ -5,7 +5,7 @@
 //! descriptor of libzmq.
 
 use super::Error;
-use super::zap::Handler;
+use super::zap::handle::Handler;
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -124,9 +124,17 @@ impl Context {
         Ok(context)
     }
 
-    /// The ZAP handler; starts it on first use.
-    pub(super) async fn zap(&self) -> Result<&Handler, Error> {
-        self.zap.get_or_try_init(|| Handler::start(self.raw)).await
+    /// The ZAP handler; `start` makes it on first use.
+    pub(super) async fn zap(
+        &self,
+        start: impl AsyncFnOnce(*mut c_void) -> Result<Handler, Error>,
+    ) -> Result<&Handler, Error> {
+        self.zap.get_or_try_init(|| start(self.raw)).await
+    }
+
+    /// The ZAP handler, if it was started.
+    pub(super) fn started_zap(&self) -> Option<&Handler> {
+        self.zap.get()
     }
 
     pub(super) fn as_raw(&self) -> *mut c_void {

@@ -9,7 +9,6 @@
 mod address;
 mod allowance;
 mod bytes_in_flight;
-mod claims;
 mod clock;
 mod coalescer;
 mod connection;
@@ -30,6 +29,7 @@ mod readiness;
 mod route;
 pub mod router;
 pub mod security;
+mod slots;
 mod socket;
 pub mod spin;
 #[cfg(unix)]
@@ -49,7 +49,6 @@ pub trait CommandSink {
 use std::sync;
 
 pub use address::Address;
-pub use claims::{AHEAD, CLAIMED, Claims, SHOWN};
 pub use clock::now;
 pub use connections::{ConnectionLimits, ConnectionNotice};
 pub use context::quiesce;
@@ -58,3 +57,4 @@ pub use message::Message;
 #[cfg(test)]
 pub use notice_queue::Offer;
 pub use notice_queue::{NoticeQueue, Taken};
+pub use slots::{AHEAD, SHOWN, Slots, TAKEN};

@@ -1,6 +1,6 @@
 //! The queue between a reactor and a reader: notices, offers, and one wake-up for each batch.
 
-use super::claims::{AHEAD, Claims};
+use super::slots::{AHEAD, Slots};
 use super::sync::{Arc, Mutex, MutexGuard};
 pub use crate::proto::machine::Offer;
 use std::collections::VecDeque;
@@ -13,16 +13,16 @@ pub(super) const MAX_EVENTS: usize = 4096;
 /// entry for it, and not again before its next look.
 pub struct NoticeQueue<N> {
     state: Mutex<Queue<N>>,
-    claims: Arc<Claims>,
+    slots: Arc<Slots>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
 /// The entries that wait for the reader.
 pub struct Queue<N> {
     notices: VecDeque<N>,
-    /// Shown offers precede the others, and claimed ones precede all.
+    /// Shown offers precede the others, and taken ones precede all.
     offers: VecDeque<Waiting<N>>,
-    claims: Arc<Claims>,
+    slots: Arc<Slots>,
     /// The reader's remaining room for offers at its last look.
     room: usize,
     signalled: bool,
@@ -36,9 +36,9 @@ struct Waiting<N> {
 }
 
 impl<N> Waiting<N> {
-    /// Takes the offer back, unless the reader has claimed it. Returns whether it did.
-    fn take_back(&self, claims: &Claims) -> bool {
-        self.slot.is_none_or(|slot| claims.take_back(slot))
+    /// Takes the offer back, unless the reader has taken it. Returns whether it did.
+    fn take_back(&self, slots: &Slots) -> bool {
+        self.slot.is_none_or(|slot| slots.take_back(slot))
     }
 }
 
@@ -72,22 +72,21 @@ impl<N> Queue<N> {
     pub fn withdraw(&mut self, id: u64) -> bool {
         let mut offers = self.offers.iter();
         match offers.position(|waiting| waiting.offer.id == id) {
-            Some(at) if self.offers[at].take_back(&self.claims) => self.offers.remove(at).is_some(),
+            Some(at) if self.offers[at].take_back(&self.slots) => self.offers.remove(at).is_some(),
             _ => false,
         }
     }
 
-    /// Ends the last show: removes claimed offers, and returns the others to the queue.
+    /// Ends the last show: removes taken offers, and returns the others to the queue.
     fn end_show(&mut self) {
-        let claims = &self.claims;
-        let claimed =
-            |waiting: &Waiting<N>| waiting.slot.is_some_and(|slot| claims.is_claimed(slot));
-        while self.offers.front().is_some_and(claimed) {
+        let slots = &self.slots;
+        let taken = |waiting: &Waiting<N>| waiting.slot.is_some_and(|slot| slots.is_taken(slot));
+        while self.offers.front().is_some_and(taken) {
             self.offers.pop_front();
         }
         for waiting in &mut self.offers {
             match waiting.slot.take() {
-                Some(slot) => claims.take_back(slot),
+                Some(slot) => slots.take_back(slot),
                 None => break,
             };
         }
@@ -112,20 +111,20 @@ impl<N> NoticeQueue<N> {
     /// Makes a queue. `wake` is called on the thread that changes the entries, and must not access
     /// the queue.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
-        NoticeQueue::with_claims(wake, Arc::default())
+        NoticeQueue::with_slots(wake, Arc::default())
     }
 
-    /// Makes a queue whose reader claims offers in `claims`.
-    pub fn with_claims(wake: impl Fn() + Send + Sync + 'static, claims: Arc<Claims>) -> Self {
+    /// Makes a queue whose reader takes offers through `slots`.
+    pub fn with_slots(wake: impl Fn() + Send + Sync + 'static, slots: Arc<Slots>) -> Self {
         NoticeQueue {
             state: Mutex::new(Queue {
                 notices: VecDeque::new(),
                 offers: VecDeque::new(),
-                claims: claims.clone(),
+                slots: slots.clone(),
                 room: usize::MAX,
                 signalled: false,
             }),
-            claims,
+            slots,
             wake: Box::new(wake),
         }
     }
@@ -155,8 +154,8 @@ impl<N> NoticeQueue<N> {
     pub fn offers(&self) -> usize {
         let state = self.lock();
         let shown = state.offers.iter().map_while(|waiting| waiting.slot);
-        let claimed = shown.filter(|&slot| self.claims.is_claimed(slot));
-        state.offers.len() - claimed.count()
+        let taken = shown.filter(|&slot| self.slots.is_taken(slot));
+        state.offers.len() - taken.count()
     }
 
     /// Whether no notice waits.
@@ -186,7 +185,7 @@ impl<N> NoticeQueue<N> {
             .min(state.offers.len());
         for (slot, waiting) in state.offers.iter_mut().take(shown).enumerate() {
             waiting.slot = Some(slot);
-            self.claims.show(slot);
+            self.slots.show(slot);
             into.push(waiting.notice.clone());
         }
         Taken { shown, ..taken }
@@ -210,7 +209,7 @@ impl<N> NoticeQueue<N> {
             }
             let waiting = &state.offers[at];
             let Offer { id, returnable } = waiting.offer;
-            if returnable && wanted(id) && waiting.take_back(&self.claims) {
+            if returnable && wanted(id) && waiting.take_back(&self.slots) {
                 state.offers.remove(at);
                 back.push(id);
                 excess -= 1;

@@ -1,6 +1,6 @@
 //! Messages of a broker to peers that do not take them at once.
 //!
-//! libzmq keeps up to [`HIGH_WATER`] messages for each peer, whatever their size. The bytes of
+//! libzmq keeps up to [`HIGH_WATER`](super::socket::HIGH_WATER) messages for each peer, whatever their size. The bytes of
 //! large frames are therefore counted as well. Messages beyond either mark wait here, in order,
 //! counted for each peer; none is dropped at a mark. When the waiting messages exceed [`Limits`],
 //! the machine is told, and drops the peer.
@@ -17,9 +17,6 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-
-/// The maximum number of messages in libzmq for each peer.
-pub(super) const HIGH_WATER: i32 = 1000;
 
 /// Frames of at least this size are counted by bytes; smaller ones are limited by their number.
 const LARGE: usize = 4096;

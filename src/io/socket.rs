@@ -12,13 +12,15 @@ pub(super) use transfer::Sent;
 
 use super::Error;
 use super::context::Context;
-use super::outbound::HIGH_WATER;
 use super::readiness::Readiness;
 use crate::wire::sizes::FRAME_RESERVE;
 use std::ffi::{CString, c_int, c_void};
 use std::sync::Arc;
 #[cfg(unix)]
 use std::time::Duration;
+
+/// The maximum number of messages in libzmq for each peer.
+pub(super) const HIGH_WATER: i32 = 1000;
 
 /// How long a closed socket may continue to send to connected peers. Long enough for a DISCONNECT,
 /// short enough for a process that has to end within a second.

@@ -4,7 +4,7 @@
 use super::batch_writer::{self, BatchWriter, Blob, Value};
 use super::crossing::Kind;
 use super::wake::Wake;
-use crate::io::{Address, Claims, CommandSink, Error as IoError, NoticeQueue, Taken};
+use crate::io::{Address, CommandSink, Error as IoError, NoticeQueue, Slots, Taken};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use std::ops::ControlFlow;
@@ -26,8 +26,8 @@ pub(super) struct Core<S, N> {
     hold: bool,
     /// Whether JavaScript strings may refer to received bytes.
     keeps: bool,
-    /// The slots in which JavaScript claims shown offers.
-    claims: Arc<Claims>,
+    /// The slots in which JavaScript takes shown offers.
+    slots: Arc<Slots>,
     /// Reused for each batch.
     notices: Vec<N>,
     /// The blobs of the last drained batch.
@@ -41,7 +41,7 @@ impl<S: CommandSink, N> Core<S, N> {
             life: None,
             hold: false,
             keeps: false,
-            claims: Arc::default(),
+            slots: Arc::default(),
             notices: Vec::new(),
             blobs: Vec::new(),
         }
@@ -82,9 +82,9 @@ impl<S: CommandSink, N> Core<S, N> {
     ) -> Result<()> {
         let wake = Wake::new(env, wake)?;
         let waker = wake.clone();
-        let queue = Arc::new(NoticeQueue::with_claims(
+        let queue = Arc::new(NoticeQueue::with_slots(
             move || waker.wake(),
-            self.claims.clone(),
+            self.slots.clone(),
         ));
         wake.keep_alive(env, self.hold)?;
         self.generation += 1;
@@ -128,7 +128,7 @@ impl<S: CommandSink, N> Core<S, N> {
     }
 
     /// Drains as [`drain`](Self::drain) does, with up to `room` offers, followed by up to `ahead`
-    /// shown offers, which JavaScript has to claim.
+    /// shown offers, which JavaScript has to take through their slots.
     pub(super) fn drain_and_show<'env>(
         &mut self,
         env: &'env Env,
@@ -173,8 +173,8 @@ impl<S: CommandSink, N> Core<S, N> {
         Ok(text)
     }
 
-    pub(super) fn claims(&self) -> &Arc<Claims> {
-        &self.claims
+    pub(super) fn slots(&self) -> &Arc<Slots> {
+        &self.slots
     }
 
     pub(super) fn take_blobs<'env>(&mut self, env: &'env Env) -> Vec<Option<Value<'env>>> {

@@ -1,7 +1,7 @@
 //! The numbers of the crossing. JavaScript reads them when it loads the addon. ARCHITECTURE.md
 //! describes the content of each record, and a test compares its tables with these lists.
 
-use crate::io::{AHEAD, CLAIMED, SHOWN};
+use crate::io::{AHEAD, SHOWN, TAKEN};
 use crate::proto::code::Code;
 use crate::proto::flow;
 use crate::wire::Balance;
@@ -184,9 +184,9 @@ pub const DRAIN_HEADER: u32 = 5;
 #[napi]
 pub const SLOT_SHOWN: i32 = SHOWN;
 
-/// The value of a slot whose offer was claimed.
+/// The value of a slot whose offer was taken.
 #[napi]
-pub const SLOT_CLAIMED: i32 = CLAIMED;
+pub const SLOT_TAKEN: i32 = TAKEN;
 
 /// The number of slots.
 #[napi]

@@ -1,6 +1,6 @@
-//! The slots in which JavaScript claims requests, as a typed array.
+//! The slots in which JavaScript takes shown requests, as a typed array.
 
-use crate::io::{AHEAD, Claims};
+use crate::io::{AHEAD, Slots};
 use napi::bindgen_prelude::*;
 use napi::{Env, sys};
 use std::ffi::c_void;
@@ -11,15 +11,15 @@ use std::sync::Arc;
 /// (Electron).
 ///
 /// V8's `Atomics` functions are atomic on every buffer, shared or not.
-pub(super) fn array<'env>(env: &'env Env, claims: &Arc<Claims>) -> Result<Option<Unknown<'env>>> {
+pub(super) fn array<'env>(env: &'env Env, slots: &Arc<Slots>) -> Result<Option<Unknown<'env>>> {
     const TYPE: i32 = sys::TypedarrayType::int32_array;
-    const { assert!(size_of::<Claims>() == AHEAD * size_of::<i32>()) };
-    let lent = Arc::into_raw(claims.clone()).cast_mut().cast::<c_void>();
+    const { assert!(size_of::<Slots>() == AHEAD * size_of::<i32>()) };
+    let lent = Arc::into_raw(slots.clone()).cast_mut().cast::<c_void>();
     let (mut buffer, mut array) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: the memory lives until `release`, called once, returns the reference made for it. All
     // readers and writers access it atomically.
     unsafe {
-        let (env, size) = (env.raw(), size_of::<Claims>());
+        let (env, size) = (env.raw(), size_of::<Slots>());
         let hint = ptr::null_mut();
         match sys::napi_create_external_arraybuffer(
             env,
@@ -48,5 +48,5 @@ pub(super) fn array<'env>(env: &'env Env, claims: &Arc<Claims>) -> Result<Option
 /// Called when JavaScript has no reference to the array any more.
 unsafe extern "C" fn release(_env: sys::napi_env, lent: *mut c_void, _hint: *mut c_void) {
     // SAFETY: the pointer comes from `Arc::into_raw`, and this function is called once.
-    drop(unsafe { Arc::from_raw(lent.cast_const().cast::<Claims>()) });
+    drop(unsafe { Arc::from_raw(lent.cast_const().cast::<Slots>()) });
 }

@@ -1,10 +1,10 @@
 //! The offers that a worker's JavaScript has taken since the last report to the machine.
 
-use crate::io::Claims;
+use crate::io::Slots;
 use crate::proto::Time;
 
 /// Deliveries are taken in the order of their numbers: those in a batch when it is drained, shown
-/// ones one after the other when JavaScript claims them.
+/// ones one after the other when JavaScript takes them.
 #[derive(Default)]
 pub(super) struct TakenOffers {
     /// The last taken delivery, and when the first one was taken.
@@ -12,7 +12,7 @@ pub(super) struct TakenOffers {
     /// The shown deliveries and their sizes, by slot, and how many of them have been processed.
     shown: Vec<(u64, usize)>,
     through: usize,
-    /// The time of JavaScript's last call. It claims without a pause from then on.
+    /// The time of JavaScript's last call. It slots without a pause from then on.
     since: Option<Time>,
     /// Total data bytes of the taken deliveries.
     pub(super) bytes: u64,
@@ -20,8 +20,8 @@ pub(super) struct TakenOffers {
 
 impl TakenOffers {
     /// Starts a batch: no delivery is shown any more.
-    pub(super) fn begin(&mut self, claims: &Claims, now: Time) {
-        self.look(claims, now);
+    pub(super) fn begin(&mut self, slots: &Slots, now: Time) {
+        self.look(slots, now);
         self.shown.clear();
         self.through = 0;
     }
@@ -45,17 +45,17 @@ impl TakenOffers {
     }
 
     /// The report for the machine; see [`Worked`](crate::proto::worker::Worked).
-    pub(super) fn tell(&mut self, claims: &Claims, now: Time) -> Option<(u64, Time)> {
-        self.look(claims, now);
+    pub(super) fn tell(&mut self, slots: &Slots, now: Time) -> Option<(u64, Time)> {
+        self.look(slots, now);
         self.taken.take()
     }
 
-    fn look(&mut self, claims: &Claims, now: Time) {
+    fn look(&mut self, slots: &Slots, now: Time) {
         let since = self.since.replace(now).unwrap_or(now);
         while let Some(&(delivery, size)) = self.shown.get(self.through) {
-            if claims.is_claimed(self.through) {
+            if slots.is_taken(self.through) {
                 self.take(delivery, size, since);
-            } else if claims.is_open(self.through) {
+            } else if slots.is_open(self.through) {
                 return;
             }
             self.through += 1;
@@ -70,9 +70,9 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn what_is_claimed_is_taken_when_javascript_was_here_last() {
-        let claims = Arc::new(Claims::default());
-        let queue = NoticeQueue::with_claims(|| {}, claims.clone());
+    fn what_is_shown_counts_as_taken_when_javascript_was_here_last() {
+        let slots = Arc::new(Slots::default());
+        let queue = NoticeQueue::with_slots(|| {}, slots.clone());
         queue.update(|queue| {
             for id in 1..=6 {
                 let returnable = true;
@@ -81,24 +81,24 @@ mod tests {
         });
         let mut taken_offers = TakenOffers::default();
         let at = Time::from_micros;
-        taken_offers.begin(&claims, at(10));
+        taken_offers.begin(&slots, at(10));
         let mut batch = Vec::new();
         assert_eq!(queue.take_and_show(9, 1, 4, &mut batch).shown, 4);
         taken_offers.take(batch[0], 5, at(10));
         batch[1..].iter().for_each(|&id| taken_offers.show(id, 7));
-        assert_eq!(taken_offers.tell(&claims, at(20)), Some((1, at(10))));
-        assert_eq!(taken_offers.tell(&claims, at(30)), None);
+        assert_eq!(taken_offers.tell(&slots, at(20)), Some((1, at(10))));
+        assert_eq!(taken_offers.tell(&slots, at(30)), None);
 
-        assert!(claims.claim(0));
+        assert!(slots.take(0));
         queue.update(|queue| assert!(queue.withdraw(3)));
-        assert!(claims.claim(2));
-        assert_eq!(taken_offers.tell(&claims, at(40)), Some((4, at(30))));
-        assert!(claims.claim(3));
-        taken_offers.begin(&claims, at(50));
+        assert!(slots.take(2));
+        assert_eq!(taken_offers.tell(&slots, at(40)), Some((4, at(30))));
+        assert!(slots.take(3));
+        taken_offers.begin(&slots, at(50));
         batch.clear();
         queue.take_and_show(9, 1, 4, &mut batch);
         taken_offers.take(batch[0], 5, at(50));
-        assert_eq!(taken_offers.tell(&claims, at(60)), Some((6, at(40))));
+        assert_eq!(taken_offers.tell(&slots, at(60)), Some((6, at(40))));
         assert_eq!(taken_offers.bytes, 2 * 5 + 3 * 7);
     }
 }

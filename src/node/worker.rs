@@ -217,30 +217,30 @@ impl WorkerCore {
         }
         self.sent += batch.bytes;
         let at = now();
-        let taken = self.taken.tell(self.core.claims(), at);
+        let taken = self.taken.tell(self.core.slots(), at);
         let worked = Worked { taken, at, ends };
         self.core
             .submit(WorkerCommand::Batch(worked, commands), count);
         Ok(())
     }
 
-    /// The slots in which shown requests are claimed; null if the runtime does not share memory.
+    /// The slots in which shown requests are taken; null if the runtime does not share memory.
     #[napi(ts_return_type = "Int32Array | null")]
-    pub fn claims<'env>(&self, env: &'env Env) -> Result<Option<Unknown<'env>>> {
-        self.core.claims().begin_check();
-        slots::array(env, self.core.claims())
+    pub fn slots<'env>(&self, env: &'env Env) -> Result<Option<Unknown<'env>>> {
+        self.core.slots().begin_check();
+        slots::array(env, self.core.slots())
     }
 
-    /// Whether a claim of the first slot, made after [`claims`](Self::claims), is visible here.
+    /// Whether an exchange in the first slot, made after [`slots`](Self::slots), is visible here.
     /// Call it before the first drain.
     #[napi]
-    pub fn sees_claim(&self) -> bool {
-        self.core.claims().end_check()
+    pub fn sees_take(&self) -> bool {
+        self.core.slots().end_check()
     }
 
     /// Fills `into` with records, at most `room` of them requests, and returns their text. A
     /// request in the batch has started; before, it may be taken back. If the requests fill `room`,
-    /// up to `ahead` more are shown, which start when they are claimed.
+    /// up to `ahead` more are shown, which start when they are taken.
     #[napi]
     pub fn drain<'env>(
         &mut self,
@@ -253,7 +253,7 @@ impl WorkerCore {
         let mut pong = false;
         let at = now();
         let taken = &mut self.taken;
-        taken.begin(self.core.claims(), at);
+        taken.begin(self.core.slots(), at);
         let bounds = (room as usize, ahead as usize);
         let text = self
             .core

@@ -8,6 +8,7 @@
 //! wait. When that request is given up, the connection is closed too, so that a late reply cannot be mistaken for
 //! that of the next request.
 
+mod attempts;
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod connection;
@@ -22,6 +23,7 @@ mod resume;
 mod retire;
 mod retry;
 mod roster;
+mod stream;
 
 pub use machine::ClientCommand;
 pub use notice::ClientNotice;

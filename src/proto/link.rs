@@ -16,8 +16,11 @@
 //! | Up      | name taken           | Close              | Backoff |
 //! | any     | close                | Close              | Closed  |
 
+mod pauses;
+
 use super::Time;
 use crate::wire::Hello;
+use pauses::Pauses;
 use std::time::Duration;
 
 /// Configuration of a link. The defaults are those of 0.0.92.
@@ -112,11 +115,6 @@ pub(super) enum Due {
     Lost(Loss),
 }
 
-/// The first pause of a peer whose name is taken by another one. It doubles each time.
-const ASIDE: Duration = Duration::from_secs(1);
-const MAX_ASIDE: Duration = Duration::from_secs(8);
-const MAX_ASIDE_DISTURBING: Duration = Duration::from_secs(60);
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Closed,
@@ -141,14 +139,9 @@ pub(super) struct Link {
     /// too.
     expected: Option<Duration>,
     action: Option<Action>,
-    /// Number of successive connections on which no broker accepted this peer.
-    failures: u32,
+    pauses: Pauses,
     /// Whether there was no hello on the last connection that was up for as long as the broker may be silent.
     had_no_hello: bool,
-    /// Number of successive connections on which another peer had the name.
-    asides: u32,
-    /// State of the random generator for the jitter.
-    jitter: u64,
     /// The broker of this connection, or of the last one.
     broker: Option<BrokerLife>,
     /// The session of the last broker that had one, and the number of different sessions.
@@ -166,7 +159,7 @@ pub(super) struct BrokerLife(u32);
 impl Link {
     pub(super) fn new(config: LinkConfig) -> Self {
         Link {
-            jitter: config.seed,
+            pauses: Pauses::new(&config),
             config,
             state: State::Closed,
             last_heard: Time::ZERO,
@@ -174,9 +167,7 @@ impl Link {
             peer: None,
             expected: None,
             action: None,
-            failures: 0,
             had_no_hello: false,
-            asides: 0,
             broker: None,
             last_session: String::new(),
             lives: 0,
@@ -218,7 +209,7 @@ impl Link {
             return false;
         }
         self.state = State::Backoff {
-            until: now + self.pause(),
+            until: now + self.pauses.next(),
         };
         self.peer = None;
         self.action = Some(Action::Close);
@@ -229,13 +220,7 @@ impl Link {
     /// it if the routing id is the name.
     pub(super) fn step_aside(&mut self, now: Time) {
         if self.lose(now) {
-            let wait = ASIDE.saturating_mul(1 << self.asides.min(16)).min(
-                match self.config.name.is_empty() {
-                    true => MAX_ASIDE_DISTURBING,
-                    false => MAX_ASIDE,
-                },
-            );
-            self.asides += 1;
+            let wait = self.pauses.next_aside();
             self.state = State::Backoff { until: now + wait };
         }
     }
@@ -261,36 +246,14 @@ impl Link {
         }
     }
 
-    /// The pause before the next attempt. It doubles with each failure, to spare a broker that is overloaded or
-    /// refuses this peer.
-    fn pause(&mut self) -> Duration {
-        let LinkConfig {
-            reconnect,
-            reconnect_max,
-            ..
-        } = self.config;
-        let doublings = self.failures.saturating_sub(1).min(16);
-        let pause = reconnect.saturating_mul(1 << doublings);
-        let pause = pause.min(reconnect_max.max(reconnect));
-        if self.jitter == 0 {
-            return pause;
-        }
-        // Xorshift never reaches zero.
-        self.jitter ^= self.jitter << 13;
-        self.jitter ^= self.jitter >> 7;
-        self.jitter ^= self.jitter << 17;
-        let percent = 75 + (self.jitter >> 32) % 51;
-        pause.mul_f64(percent as f64 / 100.0)
-    }
-
     /// Counts a connection on which the broker refused this peer. [`lose`](Self::lose) must follow.
     pub(super) fn refused(&mut self) {
-        self.failures = self.failures.saturating_add(1);
+        self.pauses.failed();
     }
 
     /// Records that the broker has accepted this peer.
     pub(super) fn accepted(&mut self) {
-        self.failures = 0;
+        self.pauses.accepted();
     }
 
     /// Records a sign of life of the broker.
@@ -311,7 +274,7 @@ impl Link {
         }
         self.broker = named.then_some(BrokerLife(self.lives));
         self.peer = Some(hello);
-        self.asides = 0;
+        self.pauses.named();
         self.had_no_hello = false;
         self.accepted();
         self.lost_patience = self.patience().unwrap_or_default();

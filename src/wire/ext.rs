@@ -152,7 +152,7 @@ pub struct Pace {
     pub service: u16,
     /// From the arrival of this request to its reply, in µs; saturates likewise. The rest of the
     /// time that the broker measures is the round trip.
-    pub held: u32,
+    pub spent: u32,
 }
 
 /// The extension of a worker's replies: flags, then the token. The worker returns the token, so
@@ -179,7 +179,7 @@ impl TokenExt {
         };
         bytes[0] |= PACE;
         bytes[9..11].copy_from_slice(&pace.service.to_be_bytes());
-        bytes[11..].copy_from_slice(&pace.held.to_be_bytes());
+        bytes[11..].copy_from_slice(&pace.spent.to_be_bytes());
         F::from(&bytes[..])
     }
 
@@ -191,7 +191,7 @@ impl TokenExt {
             [] => None,
             [a, b, c, d, e, f] => Some(Pace {
                 service: u16::from_be_bytes([a, b]),
-                held: u32::from_be_bytes([c, d, e, f]),
+                spent: u32::from_be_bytes([c, d, e, f]),
             }),
             _ => return Err(Malformed::Extension),
         };
@@ -367,7 +367,7 @@ mod tests {
         let paced = TokenExt {
             pace: Some(Pace {
                 service: 0x1122,
-                held: 0x3344_5566,
+                spent: 0x3344_5566,
             }),
             ..token
         };

@@ -109,6 +109,14 @@ impl Hello {
         self.max_message.is_none_or(|max| bytes as u64 <= max)
     }
 
+    /// Without the description and metadata, for holders that do not need them.
+    pub fn without_about(self) -> Self {
+        Hello {
+            about: None,
+            ..self
+        }
+    }
+
     /// Encodes one JSON object, members in alphabetical order.
     pub fn to_frame<F: Frame>(&self) -> F {
         let mut map = Map::new();

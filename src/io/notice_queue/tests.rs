@@ -72,32 +72,29 @@ fn offers_can_be_taken_back_until_they_are_taken() {
 }
 
 #[test]
-fn what_is_shown_is_on_offer_until_it_is_claimed() {
-    let claims = Arc::new(Claims::default());
-    let queue = NoticeQueue::with_claims(|| {}, claims.clone());
+fn what_is_shown_is_on_offer_until_it_is_taken() {
+    let slots = Arc::new(Slots::default());
+    let queue = NoticeQueue::with_slots(|| {}, slots.clone());
     offer(&queue, 1..9);
     let mut got = Vec::new();
     let taken = queue.take_and_show(9, 1, 5, &mut got);
     assert_eq!((taken.more, taken.offers, taken.shown), (false, 1, 5));
     assert_eq!(got, [1, 2, 3, 4, 5, 6], "room for one, and five are shown");
 
-    assert!(claims.claim(0));
+    assert!(slots.take(0));
     assert_eq!(queue.offers(), 6);
     queue.update(|queue| assert!(!queue.withdraw(2) && queue.withdraw(4)));
-    assert!(
-        claims.claim(1) && !claims.claim(2),
-        "the third was withdrawn"
-    );
+    assert!(slots.take(1) && !slots.take(2), "the third was withdrawn");
     assert_eq!(queue.retract(8, 5, |id| id != 7), [5, 6, 8]);
-    assert!(!claims.claim(3) && !claims.claim(4) && !claims.claim(5));
+    assert!(!slots.take(3) && !slots.take(4) && !slots.take(5));
     assert_eq!(queue.offers(), 1);
-    assert_eq!(queue.retract(4, 0, |id| id < 7), [0; 0], "claimed");
+    assert_eq!(queue.retract(4, 0, |id| id < 7), [0; 0], "taken");
 
     got.clear();
     assert_eq!(queue.take_and_show(9, 0, 5, &mut got).shown, 1);
     assert_eq!(got, [7]);
     assert_eq!(queue.take_and_show(9, 0, 0, &mut got).shown, 0);
-    assert!(!claims.claim(0), "the show is over");
+    assert!(!slots.take(0), "the show is over");
     queue.take(9, 1, &mut got);
     assert_eq!(got, [7, 7]);
 }
@@ -121,8 +118,8 @@ fn nothing_is_shown_while_there_is_room_or_more_to_take() {
 
 #[test]
 fn an_offer_is_had_by_one() {
-    let claims = Arc::new(Claims::default());
-    let queue = Arc::new(NoticeQueue::with_claims(|| {}, claims.clone()));
+    let slots = Arc::new(Slots::default());
+    let queue = Arc::new(NoticeQueue::with_slots(|| {}, slots.clone()));
     for round in 0..200 {
         let first = round * 100;
         offer(&queue, first + 1..first + 33);
@@ -131,8 +128,8 @@ fn an_offer_is_had_by_one() {
         assert_eq!(taken.shown, 32);
         let other = queue.clone();
         let back = std::thread::spawn(move || other.retract(32, 0, |_| true));
-        let claimed = (0..32).filter(|&slot| claims.claim(slot));
-        let mut all: Vec<u64> = claimed.map(|slot| shown[slot]).collect();
+        let taken = (0..32).filter(|&slot| slots.take(slot));
+        let mut all: Vec<u64> = taken.map(|slot| shown[slot]).collect();
         all.extend(back.join().expect("no panic"));
         all.sort_unstable();
         assert_eq!(all, shown);

@@ -105,7 +105,7 @@ impl Driver {
             Some(Some(Command::Rules)) => self.follow_rules(),
             Some(Some(Command::Authenticated { ticket, verdict })) => {
                 if let Some(guard) = &self.guard {
-                    guard.registration.answer(ticket, verdict).await;
+                    guard.registration.answer(ticket, verdict);
                 }
             }
             Some(Some(Command::Authorized { id, allowed })) => {

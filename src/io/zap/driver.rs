@@ -3,9 +3,9 @@
 
 use super::authenticator::{AuthNotice, Judgement, Shown, ZapRequest};
 use super::frames::{self, ReplyTo, Request};
+use super::handle::{Answer, Outcome};
 use super::password::{HashThread, Verifier};
 use super::registry::{self, Entry};
-use super::{Answer, Outcome};
 use crate::io::socket::Socket;
 use crate::io::{Error, Message, clock};
 use crate::proto::Time;

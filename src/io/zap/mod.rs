@@ -8,6 +8,7 @@
 mod authenticator;
 mod driver;
 mod frames;
+pub(super) mod handle;
 mod password;
 mod registry;
 
@@ -20,29 +21,12 @@ use super::reactor::Reactor;
 use super::socket::Socket;
 use super::{Address, Error};
 use driver::Driver;
+use handle::Handler;
 use std::ffi::c_void;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::oneshot;
 
 const ADDRESS: &str = "inproc://zeromq.zap.01";
-
-/// A handle of a context's handler.
-#[derive(Debug, Clone)]
-pub(super) struct Handler {
-    answers: UnboundedSender<Answer>,
-}
-
-#[derive(Debug)]
-struct Answer {
-    ticket: u64,
-    verdict: Outcome,
-}
-
-#[derive(Debug)]
-enum Outcome {
-    Hashed(bool),
-    Asked(Verdict),
-}
 
 /// A context that is moved to the handler's thread.
 struct Raw(*mut c_void);
@@ -50,48 +34,41 @@ struct Raw(*mut c_void);
 // SAFETY: libzmq contexts are thread-safe.
 unsafe impl Send for Raw {}
 
-impl Handler {
-    /// Starts the handler of a context, which must live until this completes.
-    pub(super) async fn start(context: *mut c_void) -> Result<Self, Error> {
-        let raw = Raw(context);
-        let (answers, inbox) = unbounded_channel();
-        let own = answers.clone();
-        let (bound, is_bound) = oneshot::channel();
-        let reactor = Reactor::spawn("omdp-zap")?;
-        reactor.drive(move || {
-            let raw = raw;
-            async move {
-                let Raw(context) = { raw };
-                // SAFETY: the caller, who waits for `bound`, holds the context; afterwards the open
-                // socket keeps it alive.
-                let socket = unsafe { Socket::zap_handler(context) };
-                match socket
-                    .and_then(|socket| socket.bind(&Address::new(ADDRESS), None).map(|_| socket))
-                {
-                    Ok(socket) => {
-                        let _ = bound.send(Ok(()));
-                        Driver::new(socket, inbox, own).run().await;
-                    }
-                    Err(error) => {
-                        let _ = bound.send(Err(error));
-                    }
+/// Starts the handler of a context, which must live until this completes.
+async fn start(context: *mut c_void) -> Result<Handler, Error> {
+    let raw = Raw(context);
+    let (answers, inbox) = unbounded_channel();
+    let own = answers.clone();
+    let (bound, is_bound) = oneshot::channel();
+    let reactor = Reactor::spawn("omdp-zap")?;
+    reactor.drive(move || {
+        let raw = raw;
+        async move {
+            let Raw(context) = { raw };
+            // SAFETY: the caller, who waits for `bound`, holds the context; afterwards the open
+            // socket keeps it alive.
+            let socket = unsafe { Socket::zap_handler(context) };
+            match socket
+                .and_then(|socket| socket.bind(&Address::new(ADDRESS), None).map(|_| socket))
+            {
+                Ok(socket) => {
+                    let _ = bound.send(Ok(()));
+                    Driver::new(socket, inbox, own).run().await;
+                }
+                Err(error) => {
+                    let _ = bound.send(Err(error));
                 }
             }
-        });
-        match is_bound.await {
-            Ok(result) => result?,
-            Err(_) => {
-                return Err(Error::from_errno(
-                    zmq_sys::errno::ETERM,
-                    "cannot authenticate",
-                ));
-            }
         }
-        Ok(Handler { answers })
+    });
+    match is_bound.await {
+        Ok(result) => result?,
+        Err(_) => {
+            return Err(Error::from_errno(
+                zmq_sys::errno::ETERM,
+                "cannot authenticate",
+            ));
+        }
     }
-
-    fn send(&self, answer: Answer) {
-        // Fails once the context, and thus every handshake, has ended.
-        let _ = self.answers.send(answer);
-    }
+    Ok(Handler::new(answers))
 }

@@ -1,7 +1,7 @@
 //! The authenticators of the brokers that run in this process, by their ZAP domains.
 
 use super::authenticator::{AuthNotice, Authenticator, Verdict};
-use super::{Answer, Outcome};
+use super::handle::{Answer, Outcome};
 use crate::io::Error;
 use crate::io::context::Context;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,7 +39,7 @@ impl Registration {
         tell: impl Fn(AuthNotice) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let context = Context::acquire()?;
-        context.zap().await?;
+        context.zap(super::start).await?;
         let domain = authenticator.domain().to_owned();
         let tell = Box::new(tell);
         entries().push((
@@ -53,8 +53,8 @@ impl Registration {
     }
 
     /// Answers [`AuthNotice::Authenticate`].
-    pub(in crate::io) async fn answer(&self, ticket: u64, verdict: Verdict) {
-        if let Ok(handler) = self.context.zap().await {
+    pub(in crate::io) fn answer(&self, ticket: u64, verdict: Verdict) {
+        if let Some(handler) = self.context.started_zap() {
             handler.send(Answer {
                 ticket,
                 verdict: Outcome::Asked(verdict),

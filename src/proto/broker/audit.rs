@@ -2,8 +2,8 @@
 
 use super::Broker;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
+use super::ready::Line;
 use super::requests::{ParkState, State};
-use super::services::Line;
 use super::workers::Worker;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
@@ -151,7 +151,7 @@ impl<F: Frame> Broker<F> {
         assert_eq!(self.workers.find(&worker.id), Some(key));
         assert!(worker.timer.is_some(), "its silence will be noticed");
         assert_eq!(
-            worker.turn.map(|turn| turn.line),
+            worker.position.map(|position| position.line),
             worker.line(),
             "in the right line"
         );
@@ -209,7 +209,7 @@ impl<F: Frame> Broker<F> {
                 .get(worker)
                 .expect("who stands in line is there");
             assert_eq!(worker.service, key);
-            assert_eq!(worker.turn.map(|turn| turn.line), Some(line));
+            assert_eq!(worker.position.map(|position| position.line), Some(line));
         }
         let serving = self.workers.keys().into_iter();
         let serving = serving.filter(|&worker| {

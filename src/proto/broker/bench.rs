@@ -3,8 +3,9 @@
 use super::context::Context;
 use super::keys::{AccountKey, ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::outbox::Outbox;
+use super::ready::Line;
 use super::requests::{Content, NewRequest, Queued, Requests, State};
-use super::services::{Line, Services};
+use super::services::Services;
 use super::workers::{Worker, Workers};
 use super::{Outgoing, RoutingId, Timer, clients::Clients};
 use crate::proto::deadlines::Deadlines;
@@ -69,9 +70,9 @@ impl Bench {
         let worker = Worker::new(id, service, Dialect::Omdp, None, now, now, account);
         let key = self.workers.insert(worker);
         self.services.add_worker(service);
-        let turn = self.services.line_up(service, Line::Idle, key);
+        let position = self.services.line_up(service, Line::Idle, key);
         let worker = self.workers.get_mut(key).expect("it is new");
-        worker.turn = Some(turn);
+        worker.position = Some(position);
         key
     }
 

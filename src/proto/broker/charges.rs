@@ -81,7 +81,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Credits what a client's reply log no longer needs.
-    pub(super) fn settle_log(&mut self, key: ClientKey) {
+    pub(super) fn credit_log(&mut self, key: ClientKey) {
         let surplus = self.logs.take_back(key);
         if surplus > 0
             && let Some(client) = self.clients.get_mut(key)

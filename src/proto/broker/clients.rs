@@ -1,11 +1,11 @@
 //! The table of clients and of their requests.
 
 use super::RoutingId;
-use super::detached::Absence;
+use super::absence::Absence;
 use super::forgotten::Started;
+use super::heard::Heard;
 use super::keys::{AccountKey, ClientKey, RequestKey};
 use super::requests::Requests;
-use super::roster::Heard;
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::table::Table;

@@ -10,9 +10,9 @@
 //! same identity ends the first. A peer that returns before the end of its old connection was noticed is treated in
 //! the same way.
 
+use super::absence::{Absence, Unclaimed};
 use super::displaced::life;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::registration::without_about;
 use super::requests::State;
 use super::workers::Worker;
 use super::{Broker, Departure};
@@ -21,53 +21,8 @@ use crate::wire::{Frame, Hello};
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// Requests that a returned worker has not claimed yet.
-#[derive(Debug, Default)]
-pub(super) struct Unclaimed {
-    pub(super) requests: HashSet<RequestKey>,
-    /// Requests that it has claimed as not started.
-    pub(super) not_started: HashSet<RequestKey>,
-    /// The end of the time for claims.
-    pub(super) until: Time,
-}
-
-/// State of a detached peer.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Absence {
-    since: Time,
-    /// When it is given up.
-    pub(super) until: Time,
-    /// The reason that is then reported.
-    why: Departure,
-    /// For a worker: when its requests with `retry` go to another worker, if there is one.
-    pub(super) retries_at: Option<Time>,
-}
-
 /// How long a request with `retry` waits for its worker to return: the time of one or two reconnects.
 const RETRY_AFTER: Duration = Duration::from_millis(300);
-
-/// How long a worker's name is kept after another connection has taken it: the time of one or two reconnects. The
-/// other peer tries again later.
-const KEPT: Duration = Duration::from_millis(800);
-
-impl Absence {
-    /// Whether another connection has its name, so that messages over that connection are not its own.
-    pub(super) fn is_usurped(&self) -> bool {
-        self.why == Departure::Replaced
-    }
-
-    fn may_come_back(&self, now: Time) -> bool {
-        self.is_usurped() && now.since(self.since) < KEPT
-    }
-}
-
-/// Whether two hellos are of the same life on different connections.
-pub(super) fn is_same_life(old: Option<&Hello>, new: &Hello) -> bool {
-    old.is_some_and(|old| {
-        let known = life(&old.session);
-        !known.is_empty() && known == life(&new.session) && old.session != new.session
-    })
-}
 
 /// Whether a peer with this hello can be recognized when it returns.
 fn may_return(hello: Option<&Hello>) -> bool {
@@ -128,7 +83,7 @@ impl<F: Frame> Broker<F> {
         let until = now + self.config.reconnect_grace;
         self.drop_claims(key);
         if let Some(worker) = self.workers.get_mut(key) {
-            worker.hello = Some(without_about(hello));
+            worker.hello = Some(hello.without_about());
             worker.absence = None;
             worker.unclaimed = Some(Unclaimed {
                 requests: worker.running.iter().collect(),
@@ -173,7 +128,7 @@ impl<F: Frame> Broker<F> {
     pub(super) fn reattach_client(&mut self, now: Time, key: ClientKey, hello: Hello) {
         let next_beat = now + self.config.heartbeat;
         if let Some(client) = self.clients.get_mut(key) {
-            client.hello = Some(without_about(hello));
+            client.hello = Some(hello.without_about());
             client.absence = None;
             client.unresumed = client.requests.iter().copied().collect();
             if !client.log_is_incomplete {

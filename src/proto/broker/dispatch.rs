@@ -147,7 +147,7 @@ impl<F: Frame> Broker<F> {
     /// Accounts a request to its worker.
     fn give(&mut self, key: WorkerKey, request: RequestKey) {
         if let Some(worker) = self.workers.get_mut(key) {
-            worker.turn = None;
+            worker.position = None;
             worker.running.push_back(request);
             let bytes = self.requests.bytes(request);
             worker.bytes += bytes;
@@ -182,12 +182,12 @@ impl<F: Frame> Broker<F> {
             }
         }
         let line = worker.line();
-        if worker.turn.map(|turn| turn.line) == line {
+        if worker.position.map(|position| position.line) == line {
             return;
         }
-        if let Some(turn) = worker.turn.take() {
-            self.services.leave_line(worker.service, turn);
+        if let Some(position) = worker.position.take() {
+            self.services.leave_line(worker.service, position);
         }
-        worker.turn = line.map(|line| self.services.line_up(worker.service, line, key));
+        worker.position = line.map(|line| self.services.line_up(worker.service, line, key));
     }
 }

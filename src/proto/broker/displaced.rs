@@ -6,6 +6,7 @@
 //! it reconnects, and is told to stay away.
 
 use super::RoutingId;
+use crate::wire::Hello;
 use std::collections::VecDeque;
 
 /// Maximum of remembered peers. A displaced peer reconnects after its interval, or after a
@@ -17,6 +18,14 @@ pub(super) fn life(session: &str) -> &str {
     session
         .rsplit_once(['.', '-'])
         .map_or(session, |(life, _)| life)
+}
+
+/// Whether two hellos are of the same life on different connections.
+pub(super) fn is_same_life(old: Option<&Hello>, new: &Hello) -> bool {
+    old.is_some_and(|old| {
+        let known = life(&old.session);
+        !known.is_empty() && known == life(&new.session) && old.session != new.session
+    })
 }
 
 #[derive(Debug, Default)]

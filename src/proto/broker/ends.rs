@@ -85,7 +85,7 @@ impl<F: Frame> Broker<F> {
         }
         self.dispatch(now, service);
         self.services.release(service);
-        self.settle(now);
+        self.end_dependents(now);
     }
 
     /// Ends a request that was assigned to a worker but cannot be sent to it.
@@ -95,7 +95,7 @@ impl<F: Frame> Broker<F> {
         self.free_slot(worker, key);
         self.forget_request(key);
         self.line_up(worker);
-        self.settle(now);
+        self.end_dependents(now);
     }
 
     /// Refuses a request. Nothing is kept of it.

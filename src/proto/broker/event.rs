@@ -1,6 +1,6 @@
 //! Events for the operator.
 
-use super::access::Action;
+use super::action::Action;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -10,8 +10,8 @@ use super::accounts::REQUEST;
 use super::ends::End;
 use super::incoming::RequestHead;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::ready::Line;
 use super::requests::{Assigned, Content, Gathering, NewRequest, Part, Request, Routing, State};
-use super::services::Line;
 use super::{Broker, RoutingId};
 use crate::proto::code::Code;
 use crate::proto::{Terms, Time, flow};
@@ -38,9 +38,9 @@ pub(super) fn all_of(service: &[u8]) -> Option<&[u8]> {
     service.strip_prefix(ALL).filter(|name| !name.is_empty())
 }
 
-/// Work to do after the end of a request.
+/// Requests that depend on requests that have ended.
 #[derive(Debug, Default)]
-pub(super) struct Settling {
+pub(super) struct Dependents {
     /// Tokens of the fan-outs of which copies have ended.
     of: Vec<u64>,
     /// Tokens of copies whose fan-out has ended.
@@ -143,7 +143,7 @@ impl<F: Frame> Broker<F> {
         for worker in workers {
             self.line_up(worker);
         }
-        self.settle(now);
+        self.end_dependents(now);
     }
 
     fn insert_beside(&mut self, now: Time, new: NewRequest<F>, state: State) -> RequestKey {
@@ -188,8 +188,8 @@ impl<F: Frame> Broker<F> {
             let Some(request) = self.requests.by_token(token) else {
                 continue;
             };
-            if let Some(turn) = worker.turn.take() {
-                self.services.leave_line(worker.service, turn);
+            if let Some(position) = worker.position.take() {
+                self.services.leave_line(worker.service, position);
             }
             self.leave_queue(request);
             if let Some(entry) = self.requests.get_mut(request) {
@@ -277,29 +277,29 @@ impl<F: Frame> Broker<F> {
     #[inline]
     pub(super) fn note_ended(&mut self, request: &Request<F>) {
         if let Some(part) = request.part() {
-            self.settling.of.push(part.of);
+            self.dependents.of.push(part.of);
         }
         if let State::Gathering(gathering) = &request.state {
-            self.settling.orphans.extend(&gathering.copies);
+            self.dependents.orphans.extend(&gathering.copies);
         }
     }
 
     /// Ends what depends on the ended requests.
     #[inline]
-    pub(super) fn settle(&mut self, now: Time) {
-        if !self.settling.of.is_empty() || !self.settling.orphans.is_empty() {
-            self.settle_all(now);
+    pub(super) fn end_dependents(&mut self, now: Time) {
+        if !self.dependents.of.is_empty() || !self.dependents.orphans.is_empty() {
+            self.end_all_dependents(now);
         }
     }
 
     #[cold]
-    fn settle_all(&mut self, now: Time) {
-        while let Some(token) = self.settling.orphans.pop() {
+    fn end_all_dependents(&mut self, now: Time) {
+        while let Some(token) = self.dependents.orphans.pop() {
             if let Some(key) = self.requests.by_token(token) {
                 self.end(now, key, End::Cancelled);
             }
         }
-        while let Some(token) = self.settling.of.pop() {
+        while let Some(token) = self.dependents.of.pop() {
             let Some(key) = self.requests.by_token(token) else {
                 continue;
             };

@@ -1,7 +1,7 @@
 //! Messages of all dialects in one form.
 
-use super::access::Action;
 use super::accounts::ENTRY;
+use super::action::Action;
 use super::requests::{Content, Routing};
 use crate::proto::Terms;
 use crate::wire::ext::{RequestData, RequestExt};

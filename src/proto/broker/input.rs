@@ -14,15 +14,6 @@ use crate::proto::flow;
 use crate::wire::omdp::{Need, ToClient, ToWorker};
 use crate::wire::{Body, Frame};
 
-/// State of a stream.
-#[derive(Debug, Default)]
-pub(super) struct Input {
-    /// The offset of the next chunk. `None` before the worker has stated it, and after the worker needs no more.
-    next: Option<u64>,
-    /// The offset up to which the worker has asked for data.
-    limit: u64,
-}
-
 impl<F: Frame> Broker<F> {
     /// Handles a chunk. The request may have ended: its end and the chunk have crossed.
     pub(super) fn on_chunk(
@@ -43,7 +34,7 @@ impl<F: Frame> Broker<F> {
         let Some((input, worker)) = request.input.as_mut().zip(worker) else {
             return;
         };
-        if input.next != Some(at) {
+        if !input.is_next(at) {
             return;
         }
         let Some(entry) = self.workers.get(worker) else {
@@ -51,20 +42,20 @@ impl<F: Frame> Broker<F> {
         };
         // The chunk cannot arrive there. The worker states where to continue when it returns.
         if entry.absence.is_some() {
-            input.next = None;
+            input.pause();
             return;
         }
         if !last {
-            if at >= input.limit {
+            if !input.was_asked_for(at) {
                 return self.on_flood(now, client, key);
             }
             let hello = entry.hello.as_ref();
             if !hello.is_some_and(|hello| hello.takes(body.bytes.len())) {
                 return self.end(now, key, End::Failed(Code::RequestTooLarge));
             }
-            input.next = Some(at.saturating_add(flow::cost(&body).into()));
+            input.pass(flow::cost(&body));
         } else {
-            input.next = None;
+            input.pause();
         }
         request.extend(now);
         let meter = &mut self.services.get_mut(request.service).meter;
@@ -112,12 +103,7 @@ impl<F: Frame> Broker<F> {
         let Some(input) = &mut request.input else {
             return;
         };
-        input.limit = input.limit.max(need.limit);
-        if need.enough {
-            input.next = None;
-        } else if need.again {
-            input.next = Some(need.have);
-        }
+        input.need(need);
         if let Some(assigned) = request.assigned_mut() {
             assigned.begun = true;
         }

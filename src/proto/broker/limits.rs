@@ -6,12 +6,12 @@
 
 use super::context::Context;
 use super::keys::ServiceKey;
-use super::requests::Content;
+use super::pulse::Pulse;
+use super::requests::{Content, Waiting};
 use super::{BrokerConfig, BrokerEvent};
+use crate::proto::Terms;
 use crate::proto::code::Code;
-use crate::proto::{Terms, Time};
 use crate::wire::Frame;
-use std::time::Duration;
 
 /// Limits of the queues. Bytes count bodies and options; the broker needs some hundred bytes more
 /// for each request.
@@ -35,65 +35,6 @@ impl Default for Limits {
             total: 1 << 20,
             total_bytes: 1 << 30,
         }
-    }
-}
-
-/// Requests that wait, in one queue or in all, and their bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Waiting {
-    pub(super) requests: usize,
-    pub(super) bytes: usize,
-}
-
-impl Waiting {
-    pub(super) fn add(&mut self, bytes: usize) {
-        self.requests += 1;
-        self.bytes += bytes;
-    }
-
-    pub(super) fn remove(&mut self, bytes: usize) {
-        self.requests -= 1;
-        self.bytes -= bytes;
-    }
-
-    fn has_room(self, bytes: usize, max: usize, max_bytes: usize) -> bool {
-        self.requests < max && self.bytes.saturating_add(bytes) <= max_bytes
-    }
-
-    /// Whether a full queue may be reported again. The margin prevents an event for every request
-    /// that comes and goes at the limit.
-    fn is_half_empty(self, max: usize, max_bytes: usize) -> bool {
-        self.requests <= max / 2 && self.bytes <= max_bytes / 2
-    }
-}
-
-/// Limits the rate of events that peers can cause at will.
-#[derive(Debug)]
-pub(super) struct Pulse {
-    since: Time,
-    told: u32,
-    /// Maximum of events per second.
-    most: u32,
-}
-
-impl Pulse {
-    const PERIOD: Duration = Duration::from_secs(1);
-
-    pub(super) fn new(most: u32) -> Self {
-        Pulse {
-            since: Time::ZERO,
-            told: 0,
-            most,
-        }
-    }
-
-    pub(super) fn beats(&mut self, now: Time) -> bool {
-        if now.since(self.since) >= Pulse::PERIOD {
-            self.since = now;
-            self.told = 0;
-        }
-        self.told = self.told.saturating_add(1);
-        self.told <= self.most
     }
 }
 
@@ -259,15 +200,5 @@ mod tests {
         bench.request(client, "3", service);
         check(&mut gauge, &mut bench, service, 1);
         assert_eq!(reports(&mut bench), 1);
-    }
-
-    #[test]
-    fn a_pulse_beats_so_many_times_a_second() {
-        let mut pulse = Pulse::new(3);
-        let beats = |pulse: &mut Pulse, now| (0..9).filter(|_| pulse.beats(now)).count();
-        let start = Time::ZERO + Pulse::PERIOD;
-        assert_eq!(beats(&mut pulse, start), 3);
-        assert_eq!(beats(&mut pulse, start + Pulse::PERIOD / 2), 0);
-        assert_eq!(beats(&mut pulse, start + Pulse::PERIOD), 3);
     }
 }

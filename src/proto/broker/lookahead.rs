@@ -24,7 +24,7 @@ const INTERVAL: Duration = Duration::from_millis(50);
 impl Lookahead {
     /// Counts a request that was given to a worker.
     pub(super) fn count(&mut self, now: Time) {
-        self.turn(now);
+        self.begin_interval(now);
         self.count += 1;
     }
 
@@ -48,7 +48,7 @@ impl Lookahead {
         asked_for: usize,
     ) -> Option<usize> {
         if asked_for == 0 && has_idle {
-            self.turn(now);
+            self.begin_interval(now);
             self.starved = (8 * self.starved).clamp(8, 4096);
         }
         let depth = self.depth(now, room);
@@ -56,7 +56,7 @@ impl Lookahead {
         (depth > 0 && asked_for * 4 <= depth * 3).then_some(depth)
     }
 
-    fn turn(&mut self, now: Time) {
+    fn begin_interval(&mut self, now: Time) {
         let passed = now.since(self.since);
         if passed >= INTERVAL {
             let lately = passed < 2 * INTERVAL;
@@ -70,7 +70,7 @@ impl Lookahead {
     /// How many requests are given out before clients can answer, with a margin. Zero for a slow
     /// service.
     fn rate(&mut self, now: Time) -> usize {
-        self.turn(now);
+        self.begin_interval(now);
         let lately = self.count.max(self.before);
         if lately <= 2 {
             return self.starved;

@@ -26,12 +26,12 @@ use std::collections::HashSet;
 
 /// Workers that were told to start over and have not registered since.
 #[derive(Debug, Default)]
-pub(super) struct Refused(HashSet<RoutingId>);
+pub(super) struct Expelled(HashSet<RoutingId>);
 
 /// Maximum of entries. Beyond it the set is cleared, and some workers receive DISCONNECT again.
-const MAX_REFUSED: usize = 65_536;
+const MAX_EXPELLED: usize = 65_536;
 
-impl Refused {
+impl Expelled {
     pub(super) fn remove(&mut self, peer: &[u8]) {
         if !self.0.is_empty() {
             self.0.remove(peer);
@@ -44,7 +44,7 @@ impl Refused {
 
     /// Returns true if the worker was not in the set.
     fn insert(&mut self, peer: &[u8]) -> bool {
-        if self.0.len() >= MAX_REFUSED {
+        if self.0.len() >= MAX_EXPELLED {
             self.0.clear();
         }
         self.0.insert(peer.into())
@@ -83,11 +83,11 @@ impl<F: Frame> Broker<F> {
         dialect: Mdp,
         message: WorkerMessage<F>,
     ) -> Result<(), &'static str> {
-        let held = self.workers.find(from);
-        if let Some(worker) = held.and_then(|key| self.workers.get_mut(key)) {
+        let known = self.workers.find(from);
+        if let Some(worker) = known.and_then(|key| self.workers.get_mut(key)) {
             worker.last_heard = now;
         }
-        match (message, held) {
+        match (message, known) {
             (WorkerMessage::Ready { .. }, Some(key)) => {
                 self.expel(now, key);
                 return Err("unexpected command");
@@ -97,7 +97,7 @@ impl<F: Frame> Broker<F> {
                 return Err("reserved service");
             }
             (WorkerMessage::Ready { service }, None) => {
-                self.refused.remove(from);
+                self.expelled.remove(from);
                 let Some(key) = self.register(now, from, Dialect::Mdp(dialect), &service, None)
                 else {
                     self.disconnect(from, dialect);
@@ -176,14 +176,14 @@ impl<F: Frame> Broker<F> {
     pub(super) fn expel(&mut self, now: Time, key: WorkerKey) {
         self.send_worker(key, omdp::ToWorker::Disconnect);
         if let Some(worker) = self.workers.get(key) {
-            self.refused.insert(&worker.id.clone());
+            self.expelled.insert(&worker.id.clone());
         }
         self.remove_worker(now, key, Departure::Protocol);
     }
 
     /// Sends DISCONNECT, once, to a worker that is not registered.
     pub(super) fn disconnect(&mut self, from: &[u8], dialect: Mdp) {
-        if self.refused.insert(from) {
+        if self.expelled.insert(from) {
             self.out.send(Transmit::plain(
                 from.into(),
                 Outgoing::MdpWorker(dialect, ToWorker::Disconnect),
@@ -227,18 +227,18 @@ mod tests {
 
     #[test]
     fn a_worker_is_told_once_to_start_over_until_it_registers() {
-        let mut refused = Refused::default();
-        assert!(refused.insert(b"w") && !refused.insert(b"w"));
-        refused.remove(b"w");
-        assert!(refused.insert(b"w"));
+        let mut expelled = Expelled::default();
+        assert!(expelled.insert(b"w") && !expelled.insert(b"w"));
+        expelled.remove(b"w");
+        assert!(expelled.insert(b"w"));
     }
 
     #[test]
     fn names_made_up_cost_a_bounded_amount() {
-        let mut refused = Refused::default();
-        for n in 0..2 * MAX_REFUSED {
-            refused.insert(n.to_string().as_bytes());
-            assert!(refused.len() <= MAX_REFUSED);
+        let mut expelled = Expelled::default();
+        for n in 0..2 * MAX_EXPELLED {
+            expelled.insert(n.to_string().as_bytes());
+            assert!(expelled.len() <= MAX_EXPELLED);
         }
     }
 }

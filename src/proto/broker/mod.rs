@@ -32,8 +32,10 @@
 //! | transport | too much waits for a peer | DISCONNECT, or `C_SLOW` for its requests (see `flow`)   |
 //! | transport | end of a connection | retries or ends a worker's requests; ends a client's          |
 
+mod absence;
 mod access;
 mod accounts;
+mod action;
 mod addresses;
 mod admission;
 mod ahead;
@@ -61,6 +63,7 @@ mod fanout;
 mod flow;
 mod forgotten;
 mod handover;
+mod heard;
 mod homes;
 mod incoming;
 mod input;
@@ -81,6 +84,8 @@ mod parts;
 mod payload;
 mod pigato;
 mod places;
+mod pulse;
+mod ready;
 mod recall;
 mod registration;
 mod replies;
@@ -100,8 +105,9 @@ pub mod turns;
 mod unparking;
 mod workers;
 
-pub use access::{Access, Action, Credentials, Grant, Pattern, Principal, Refusals};
+pub use access::{Access, Credentials, Grant, Pattern, Principal, Refusals};
 pub use accounts::HeldLimits;
+pub use action::Action;
 pub use config::BrokerConfig;
 pub use event::{BrokerEvent, Departure, EndedRequest, Told};
 pub use limits::Limits;
@@ -125,7 +131,7 @@ use forgotten::Forgotten;
 use incoming::Incoming;
 use keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use limits::Gauge;
-use mdp::Refused;
+use mdp::Expelled;
 use outbox::Outbox;
 use parking::Parking;
 use reply_log::ReplyLogs;
@@ -181,7 +187,7 @@ pub struct Broker<F> {
     reply_opts: Option<F>,
     collected: Collected<F>,
     /// Workers that were told to start over; no further messages are sent to them until they do.
-    refused: Refused,
+    expelled: Expelled,
     displaced: Displaced,
     answers: answers::Answers<F>,
     /// The latest id that was assigned to a request of a client whose dialect has no ids.
@@ -193,7 +199,7 @@ pub struct Broker<F> {
     /// The time of the call that is being handled.
     now: Time,
     authorizer: access::Authorizer<F>,
-    settling: fanout::Settling,
+    dependents: fanout::Dependents,
     backlogs: backlog::Backlogs,
     /// Units of work of the current message beyond the first.
     work: u32,
@@ -224,7 +230,7 @@ impl<F: Frame> Broker<F> {
             out: Outbox::default(),
             reply_opts: None,
             collected: Collected::default(),
-            refused: Refused::default(),
+            expelled: Expelled::default(),
             displaced: Displaced::default(),
             answers: answers::Answers::default(),
             last_rid: 0,
@@ -234,7 +240,7 @@ impl<F: Frame> Broker<F> {
             gauge: Gauge::default(),
             now: Time::ZERO,
             authorizer: access::Authorizer::new(),
-            settling: fanout::Settling::default(),
+            dependents: fanout::Dependents::default(),
             backlogs: backlog::Backlogs::default(),
             work: 0,
             stopping: false,
@@ -307,7 +313,7 @@ impl<F: Frame> Broker<F> {
 
     /// Handles the end of a peer's connection. It may be reported again for each message that cannot be delivered.
     pub fn handle_gone(&mut self, now: Time, peer: &[u8]) {
-        self.refused.remove(peer);
+        self.expelled.remove(peer);
         let (worker, client) = (self.workers.find(peer), self.clients.find(peer));
         let why = Departure::Connection;
         let worker = worker.filter(|&key| !self.detach_worker(now, key, why));

@@ -14,12 +14,12 @@ impl<F: Frame> Broker<F> {
         from: &[u8],
         message: ClientMessage<F>,
     ) -> Result<(), Malformed> {
-        let held = self.clients.find(from);
-        if let Some(client) = held.and_then(|key| self.clients.get_mut(key)) {
+        let known = self.clients.find(from);
+        if let Some(client) = known.and_then(|key| self.clients.get_mut(key)) {
             client.last_heard = now;
             client.cut_off = false;
         }
-        match (message, held) {
+        match (message, known) {
             (ClientMessage::Hello { hello }, _) => {
                 let hello = Hello::parse(&hello)?;
                 self.on_hello(now, from, hello);
@@ -77,8 +77,8 @@ impl<F: Frame> Broker<F> {
         from: &[u8],
         message: WorkerMessage<F>,
     ) -> Result<(), Malformed> {
-        let held = self.workers.find(from);
-        if let Some(key) = held
+        let known = self.workers.find(from);
+        if let Some(key) = known
             && let Some(worker) = self.workers.get_mut(key)
         {
             if worker.absence.is_some_and(|absence| absence.is_usurped())
@@ -89,18 +89,18 @@ impl<F: Frame> Broker<F> {
             }
             worker.last_heard = now;
         }
-        match (message, held) {
-            (WorkerMessage::Ready { service, hello }, held) => {
+        match (message, known) {
+            (WorkerMessage::Ready { service, hello }, known) => {
                 let hello = hello.map(|hello| Hello::parse(&hello)).transpose()?;
                 if mmi::is_reserved(&service) {
-                    if let Some(key) = held {
+                    if let Some(key) = known {
                         self.remove_worker(now, key, Departure::Protocol);
                     }
                     self.send_away(from);
                     self.report_bad(from, "reserved service");
                     return Ok(());
                 }
-                self.on_ready(now, from, held, &service, hello);
+                self.on_ready(now, from, known, &service, hello);
             }
             (WorkerMessage::Disconnect, None) => {}
             (_, None) => self.send_away(from),

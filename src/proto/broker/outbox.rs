@@ -1,7 +1,7 @@
 //! The messages and events of the broker, until its owner takes them.
 
 use super::clients::Client;
-use super::limits::Pulse;
+use super::pulse::Pulse;
 use super::workers::Worker;
 use super::{BrokerEvent, Outgoing, Transmit};
 use crate::proto::Time;

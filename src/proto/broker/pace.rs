@@ -5,7 +5,7 @@
 //! are under way, so no request waits longer than that.
 //!
 //! The worker's clock separates the two times. It reports now and then how long its requests take, and how long it
-//! has held this one. The rest of the time between assignment and end is the round trip.
+//! has spent on this one. The rest of the time between assignment and end is the round trip.
 
 use crate::proto::Time;
 use crate::wire::ext::Pace as Told;
@@ -36,14 +36,14 @@ pub(super) struct Pace {
     target: usize,
     /// Current limit. It grows by one with each request that ends, so it doubles in each round trip. On a slow path,
     /// congestion thus shows before much is under way.
-    window: usize,
+    depth: usize,
 }
 
 impl Pace {
     /// Applies a worker's report, made at the end of a request that it was given at `given`.
     pub(super) fn told(&mut self, now: Time, given: Time, told: Told) {
         let travelled = now.since(given).as_micros() as u64;
-        let travelled = travelled.saturating_sub(u64::from(told.held));
+        let travelled = travelled.saturating_sub(u64::from(told.spent));
         let shortest = match self.round_trip {
             Some(shortest) if travelled > shortest => shortest + (travelled - shortest) / DRIFT,
             _ => travelled,
@@ -59,14 +59,14 @@ impl Pace {
         self.target = (micros / service) as usize;
         if travelled > 2 * shortest + CROWDED {
             // So few that the path clears and the next report shows its true length.
-            self.window = (self.window.min(self.target) / 4).max(1);
+            self.depth = (self.depth.min(self.target) / 4).max(1);
         }
     }
 
     /// Counts a request that the worker has ended.
     pub(super) fn end(&mut self) {
-        if self.window < self.target {
-            self.window += 1;
+        if self.depth < self.target {
+            self.depth += 1;
         }
     }
 
@@ -78,7 +78,7 @@ impl Pace {
 
     /// Number of requests beyond those that the worker can run.
     pub(super) fn ahead(&self) -> usize {
-        self.window.min(self.target)
+        self.depth.min(self.target)
     }
 }
 
@@ -87,13 +87,13 @@ mod tests {
     use super::*;
 
     /// Reports a request with this service time, round trip and waiting time at the worker, in µs.
-    fn tell(pace: &mut Pace, service: u16, round_trip: u64, line: u64) {
-        let held = u64::from(service) + line;
+    fn tell(pace: &mut Pace, service: u16, round_trip: u64, waited: u64) {
+        let spent = u64::from(service) + waited;
         let told = Told {
             service,
-            held: held as u32,
+            spent: spent as u32,
         };
-        let now = Time::from_micros(round_trip + held);
+        let now = Time::from_micros(round_trip + spent);
         pace.told(now, Time::ZERO, told);
     }
 
@@ -146,8 +146,8 @@ mod tests {
     #[test]
     fn the_time_in_line_is_no_part_of_the_round_trip() {
         let mut pace = Pace::default();
-        for line in 0..1_000 {
-            tell(&mut pace, 20, 2_000, 50 * line);
+        for waited in 0..1_000 {
+            tell(&mut pace, 20, 2_000, 50 * waited);
             pace.end();
         }
         assert_eq!(pace.ahead(), 150);

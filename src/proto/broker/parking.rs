@@ -43,8 +43,8 @@ const TICK: Duration = Duration::from_millis(25);
 #[derive(Debug, Default)]
 pub(super) struct Parking {
     /// The start of the wait, and the token. Entries whose request has changed since are skipped.
-    line: VecDeque<(Time, u64)>,
-    /// Requests that arrived in this turn and whose service has no worker, in the form of `line`.
+    schedule: VecDeque<(Time, u64)>,
+    /// Requests that arrived in this turn and whose service has no worker, in the form of `schedule`.
     fresh: Vec<(Time, u64)>,
     timer: Option<TimerKey>,
 }
@@ -52,7 +52,7 @@ pub(super) struct Parking {
 impl Parking {
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn timer(&self) -> Option<TimerKey> {
-        let waits = !self.line.is_empty() || !self.fresh.is_empty();
+        let waits = !self.schedule.is_empty() || !self.fresh.is_empty();
         assert_eq!(self.timer.is_some(), waits);
         self.timer
     }
@@ -86,11 +86,11 @@ impl Parking {
             self.fresh.push((cx.now, token));
             return self.look_at(cx, cx.now);
         }
-        self.stand(cx, token);
+        self.examine_later(cx, token);
     }
 
-    pub(super) fn stand<F: Frame>(&mut self, cx: &mut Context<'_, F>, token: u64) {
-        self.line.push_back((cx.now, token));
+    pub(super) fn examine_later<F: Frame>(&mut self, cx: &mut Context<'_, F>, token: u64) {
+        self.schedule.push_back((cx.now, token));
         if self.timer.is_none() {
             self.look_at(cx, cx.now + PARK);
         }
@@ -120,10 +120,10 @@ impl Parking {
                 services.push(service);
             }
         }
-        while let Some(&(since, token)) = self.line.front()
+        while let Some(&(since, token)) = self.schedule.front()
             && since + PARK <= cx.now
         {
-            self.line.pop_front();
+            self.schedule.pop_front();
             let Some((key, service)) = waiting(cx, since, token) else {
                 continue;
             };
@@ -137,7 +137,7 @@ impl Parking {
                 services.push(service);
             }
         }
-        if let Some(&(since, _)) = self.line.front() {
+        if let Some(&(since, _)) = self.schedule.front() {
             let at = (since + PARK).max(cx.now + TICK);
             cx.reset(&mut self.timer, at, Timer::Parking);
         }
@@ -189,7 +189,7 @@ impl Parking {
 
     /// Clears the schedule when no request is left.
     pub(super) fn close<F: Frame>(&mut self, cx: &mut Context<'_, F>) {
-        self.line.clear();
+        self.schedule.clear();
         self.fresh.clear();
         cx.cancel(&mut self.timer);
     }
@@ -232,7 +232,7 @@ mod tests {
     use super::*;
     use crate::proto::broker::Outgoing;
     use crate::proto::broker::bench::{Bench, Bytes};
-    use crate::proto::broker::services::Line;
+    use crate::proto::broker::ready::Line;
     use crate::wire::omdp::rids;
 
     /// The ids in the only message to the client; panics if it is another message.
@@ -289,10 +289,13 @@ mod tests {
         let (mut bench, mut parking) = (Bench::new(), Parking::default());
         let service = bench.services.require(b"s");
         let worker = bench.worker("w", service);
-        let turn = bench.workers.get_mut(worker).and_then(|w| w.turn.take());
+        let position = bench
+            .workers
+            .get_mut(worker)
+            .and_then(|w| w.position.take());
         bench
             .services
-            .leave_line(service, turn.expect("it is idle"));
+            .leave_line(service, position.expect("it is idle"));
         let client = bench.client("c", |hello| hello.parks = true);
         let key = bench.request(client, "1", service);
         let begin = bench.now;

@@ -2,9 +2,9 @@
 
 use super::Broker;
 use super::context::lend;
+use super::heard::Heard;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::requests::State;
-use super::roster::Heard;
 use super::unparking::Released;
 use super::workers::Worker;
 use crate::proto::Time;
@@ -144,7 +144,7 @@ impl<F: Frame> Broker<F> {
         let queue = &mut self.services.get_mut(service).queue;
         queue.keep_back(key, self.now, &mut self.requests);
         if let Some(worker) = self.workers.get_mut(worker) {
-            worker.turn = None;
+            worker.position = None;
         }
         self.line_up(worker);
         true

@@ -2,8 +2,7 @@
 
 use super::accounts::{ENTRY, OverLimit};
 use super::clients::Client;
-use super::detached::is_same_life;
-use super::displaced::life;
+use super::displaced::{is_same_life, life};
 use super::ends::End;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::leaving::Next;
@@ -24,12 +23,12 @@ impl<F: Frame> Broker<F> {
         &mut self,
         now: Time,
         from: &[u8],
-        held: Option<WorkerKey>,
+        known: Option<WorkerKey>,
         service: &[u8],
         hello: Option<Hello>,
     ) {
         let is_pattern = hello.as_ref().is_some_and(|hello| hello.serving.pattern);
-        if let Some(key) = held {
+        if let Some(key) = known {
             let same_life = match (&hello, self.workers.get(key).map(|w| &w.hello)) {
                 (Some(new), Some(Some(old))) => {
                     !new.session.is_empty() && new.session == old.session
@@ -138,7 +137,7 @@ impl<F: Frame> Broker<F> {
     /// Takes over a new hello of a registered worker. Its running requests stay as they are.
     fn update_worker(&mut self, now: Time, key: WorkerKey, hello: Option<Hello>) {
         if let Some(worker) = self.workers.get_mut(key) {
-            worker.hello = hello.map(without_about);
+            worker.hello = hello.map(Hello::without_about);
         }
         self.line_up(key);
         self.dispatch_for(now, key);
@@ -165,8 +164,8 @@ impl<F: Frame> Broker<F> {
             return;
         };
         self.cancel_timer(worker.timer);
-        if let Some(turn) = worker.turn {
-            self.services.leave_line(worker.service, turn);
+        if let Some(position) = worker.position {
+            self.services.leave_line(worker.service, position);
         }
         self.accounts.close(worker.account, worker.charged);
         // An extended worker sends its goodbye after all started requests have ended.
@@ -230,7 +229,7 @@ impl<F: Frame> Broker<F> {
         let started = self.forgotten.take(&hello.session);
         if let Some(client) = self.clients.get_mut(key) {
             client.started = client.started.take().or(started);
-            client.hello = Some(without_about(hello));
+            client.hello = Some(hello.without_about());
             client.extended = true;
             client.dialect = Dialect::Omdp;
             client.next_beat = next_beat;
@@ -369,13 +368,5 @@ impl<F: Frame> Broker<F> {
             self.close_heard(client.heard);
             self.accounts.close(client.account, client.charged);
         }
-    }
-}
-
-/// Drops the `about` of a hello, which is charged at registration but not kept with the hello.
-pub(super) fn without_about(hello: Hello) -> Hello {
-    Hello {
-        about: None,
-        ..hello
     }
 }

@@ -224,7 +224,7 @@ impl<F: Frame> Broker<F> {
     #[cold]
     fn give_up_log(&mut self, key: ClientKey) {
         self.logs.clear(key);
-        self.settle_log(key);
+        self.credit_log(key);
         if let Some(client) = self.clients.get_mut(key) {
             client.log_is_incomplete = true;
             client.started = None;

@@ -1,16 +1,18 @@
 //! The table of requests that have not ended.
 
+mod input;
 mod queue;
 mod routing;
 mod state;
+mod waiting;
 
+pub(super) use input::Input;
 pub(super) use queue::Queue;
 pub(super) use routing::{Lane, MAX_LEVEL, Part, Routing, Who};
 pub(super) use state::{Assigned, Deadline, Gathering, ParkState, Queued, Recalled, Search, State};
+pub(super) use waiting::Waiting;
 
-use super::input::Input;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
-use super::limits::Waiting;
 use crate::proto::{Terms, Time};
 use crate::wire::{Body, Frame};
 use slab::Slab;

@@ -141,7 +141,7 @@ impl<F: Frame> Broker<F> {
     /// Cancels the requests that a client has not resumed at the end of its RESUMEs.
     pub(super) fn on_all_resumed(&mut self, now: Time, key: ClientKey) {
         self.logs.forget_lost(key);
-        self.settle_log(key);
+        self.credit_log(key);
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
@@ -268,6 +268,6 @@ impl<F: Frame> Broker<F> {
 
     pub(super) fn on_ack(&mut self, client: ClientKey, ack: Ack) {
         self.logs.acknowledge(client, ack.messages);
-        self.settle_log(client);
+        self.credit_log(client);
     }
 }

@@ -17,6 +17,7 @@
 
 use super::Timer;
 use super::context::Context;
+use super::heard::Heard;
 use super::keys::{ClientKey, ServiceKey, WorkerKey};
 use super::services::Services;
 use super::workers::Worker;
@@ -54,15 +55,6 @@ pub(super) struct Roster {
     awaited: usize,
     behind: usize,
     timer: Option<TimerKey>,
-}
-
-/// The state of a client's knowledge.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Heard {
-    /// The number of the latest worker that it has heard of.
-    last: u64,
-    awaited: bool,
-    behind: bool,
 }
 
 impl Roster {
@@ -375,7 +367,7 @@ impl Roster {
             *sum = sum.wrapping_add(mix(worker.number));
             assert!(!worker.is_new || self.fresh.contains(&key));
             if worker.is_new {
-                assert!(worker.turn.is_none());
+                assert!(worker.position.is_none());
             }
             for request in worker.running.iter() {
                 let known = worker.number <= self.told || self.clients == 0;
@@ -385,13 +377,6 @@ impl Roster {
         assert_eq!(sums, self.sums);
         let bytes: usize = sums.keys().map(|name| entry_bytes(name)).sum();
         assert_eq!(bytes, self.bytes);
-    }
-}
-
-impl Heard {
-    /// Whether its client is behind.
-    pub(super) fn is_behind(self) -> bool {
-        self.behind
     }
 }
 

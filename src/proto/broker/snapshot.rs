@@ -67,7 +67,7 @@ impl<F: Frame> Broker<F> {
             services: self.services.len(),
             timers: self.deadlines.len(),
             collected: self.collected.len(),
-            refused: self.refused.len(),
+            refused: self.expelled.len(),
             questions: self.authorizer.questions(),
             principals: self.authorizer.principals(),
             accounts: self.accounts.len(),
@@ -91,7 +91,7 @@ impl<F: Frame> Broker<F> {
             let oldest = service.queue.first().and_then(|key| self.requests.get(key));
             let present = Present {
                 workers: service.workers,
-                idle: service.idle(),
+                idle: service.ready.idle().len(),
                 queued: waiting.requests,
                 queued_bytes: waiting.bytes,
                 oldest: ms(oldest.map_or(Duration::ZERO, |first| now - first.arrived)),

@@ -18,7 +18,7 @@ const AMONG_WAITING: u32 = 16;
 
 /// The waiting messages of one peer.
 #[derive(Debug)]
-struct Line<T> {
+struct Backlog<T> {
     /// Messages, each with its size in bytes.
     items: VecDeque<(T, usize)>,
     bytes: usize,
@@ -29,7 +29,7 @@ struct Line<T> {
 /// The waiting peers and their messages; see the module.
 #[derive(Debug)]
 pub struct Turns<T> {
-    lines: Table<RoutingId, Line<T>>,
+    backlogs: Table<RoutingId, Backlog<T>>,
     /// The waiting peers, in the order of their turns.
     order: VecDeque<RoutingId>,
 }
@@ -37,7 +37,7 @@ pub struct Turns<T> {
 impl<T> Default for Turns<T> {
     fn default() -> Self {
         Turns {
-            lines: Table::default(),
+            backlogs: Table::default(),
             order: VecDeque::new(),
         }
     }
@@ -73,51 +73,51 @@ impl<T> Turns<T> {
 
     /// Whether messages of this peer have to wait.
     pub fn waits(&self, peer: &[u8]) -> bool {
-        !self.order.is_empty() && self.lines.contains_key(peer)
+        !self.order.is_empty() && self.backlogs.contains_key(peer)
     }
 
     /// Bytes that wait for this peer.
     pub fn bytes_of(&self, peer: &[u8]) -> usize {
-        self.lines.get(peer).map_or(0, |line| line.bytes)
+        self.backlogs.get(peer).map_or(0, |backlog| backlog.bytes)
     }
 
     /// Makes a peer wait after it has used `used` units, which may be more than its allowance, with the rest of its message, if there is one.
     pub fn begin(&mut self, peer: &[u8], used: u32, rest: Option<(T, usize)>) {
         let peer: RoutingId = peer.into();
-        let line = Line {
+        let backlog = Backlog {
             bytes: rest.as_ref().map_or(0, |(_, bytes)| *bytes),
             items: rest.into_iter().collect(),
             debt: used.saturating_sub(QUANTUM),
         };
-        if self.lines.insert(peer.clone(), line).is_none() {
+        if self.backlogs.insert(peer.clone(), backlog).is_none() {
             self.order.push_back(peer);
         }
     }
 
     /// Adds a message of a waiting peer.
     pub fn push(&mut self, peer: &[u8], item: T, bytes: usize) {
-        if let Some(line) = self.lines.get_mut(peer) {
-            line.bytes += bytes;
-            line.items.push_back((item, bytes));
+        if let Some(backlog) = self.backlogs.get_mut(peer) {
+            backlog.bytes += bytes;
+            backlog.items.push_back((item, bytes));
         }
     }
 
     /// Begins the turn of the next peer that has messages and no debt. `None` if no peer waits.
     pub fn next_turn(&mut self) -> Option<Turn> {
         while let Some(peer) = self.order.pop_front() {
-            let Some(line) = self.lines.get_mut(&peer) else {
+            let Some(backlog) = self.backlogs.get_mut(&peer) else {
                 continue;
             };
-            if line.debt >= QUANTUM {
-                line.debt -= QUANTUM;
+            if backlog.debt >= QUANTUM {
+                backlog.debt -= QUANTUM;
                 self.order.push_back(peer);
                 continue;
             }
-            if line.items.is_empty() {
-                self.lines.remove(&peer);
+            if backlog.items.is_empty() {
+                self.backlogs.remove(&peer);
                 continue;
             }
-            let units = QUANTUM - line.debt;
+            let units = QUANTUM - backlog.debt;
             return Some(Turn { peer, units });
         }
         None
@@ -125,24 +125,24 @@ impl<T> Turns<T> {
 
     /// Removes and returns the first waiting message of a peer.
     pub fn take(&mut self, peer: &[u8]) -> Option<T> {
-        let line = self.lines.get_mut(peer)?;
-        let (item, bytes) = line.items.pop_front()?;
-        line.bytes -= bytes;
+        let backlog = self.backlogs.get_mut(peer)?;
+        let (item, bytes) = backlog.items.pop_front()?;
+        backlog.bytes -= bytes;
         Some(item)
     }
 
     /// Ends a turn after `used` units, with the rest of the last message, if there is one.
     pub fn end(&mut self, turn: Turn, used: u32, rest: Option<(T, usize)>) {
-        let Some(line) = self.lines.get_mut(&turn.peer) else {
+        let Some(backlog) = self.backlogs.get_mut(&turn.peer) else {
             return;
         };
         if let Some((item, bytes)) = rest {
-            line.bytes += bytes;
-            line.items.push_front((item, bytes));
+            backlog.bytes += bytes;
+            backlog.items.push_front((item, bytes));
         }
-        line.debt = used.saturating_sub(turn.units);
-        if line.items.is_empty() && line.debt == 0 {
-            self.lines.remove(&turn.peer);
+        backlog.debt = used.saturating_sub(turn.units);
+        if backlog.items.is_empty() && backlog.debt == 0 {
+            self.backlogs.remove(&turn.peer);
         } else {
             self.order.push_back(turn.peer);
         }
@@ -150,22 +150,22 @@ impl<T> Turns<T> {
 
     /// Removes and returns all waiting messages of a peer.
     pub fn remove(&mut self, peer: &[u8]) -> impl Iterator<Item = T> + use<T> {
-        let line = self.lines.remove(peer);
-        if line.is_some() {
+        let backlog = self.backlogs.remove(peer);
+        if backlog.is_some() {
             self.order.retain(|other| **other != *peer);
         }
-        let items = line.map(|line| line.items).unwrap_or_default();
+        let items = backlog.map(|backlog| backlog.items).unwrap_or_default();
         items.into_iter().map(|(item, _)| item)
     }
 
     /// Removes and returns all waiting messages, peer by peer.
     pub fn drain(&mut self) -> impl Iterator<Item = T> + use<T> {
-        let mut lines = std::mem::take(&mut self.lines);
+        let mut backlogs = std::mem::take(&mut self.backlogs);
         let order = std::mem::take(&mut self.order);
         let items = order
             .into_iter()
-            .filter_map(move |peer| lines.remove(&peer));
-        items.flat_map(|line| line.items.into_iter().map(|(item, _)| item))
+            .filter_map(move |peer| backlogs.remove(&peer));
+        items.flat_map(|backlog| backlog.items.into_iter().map(|(item, _)| item))
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
         turns.push(b"b", 1, 1);
         assert!(turns.waits(b"a") && !turns.waits(b"d"));
         assert_eq!(who(&play(&mut turns)), "abcababaa");
-        assert!(turns.is_empty() && turns.lines.is_empty());
+        assert!(turns.is_empty() && turns.backlogs.is_empty());
     }
 
     #[test]

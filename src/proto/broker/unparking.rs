@@ -74,7 +74,7 @@ impl Parking {
             }
             queue.set_park(key, ParkState::Asked, cx.now, cx.requests);
             let token = cx.requests.token(key);
-            self.stand(cx, token);
+            self.examine_later(cx, token);
             seen += 1;
         }
         moved

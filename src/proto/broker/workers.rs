@@ -1,11 +1,11 @@
 //! The table of workers and of their requests.
 
 use super::RoutingId;
-use super::detached::{Absence, Unclaimed};
+use super::absence::{Absence, Unclaimed};
 use super::keys::{AccountKey, ServiceKey, WorkerKey};
 use super::pace::Pace;
+use super::ready::{Line, Position};
 use super::running::Running;
-use super::services::{Line, Turn};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::table::Table;
@@ -50,7 +50,7 @@ pub(super) struct Worker {
     /// Ended requests that a 0.0.92 worker is still busy with, because it cannot be told of the cancellation.
     pub(super) busy_for_nobody: VecDeque<Owed>,
     /// Its place in a line of its service, while it has room.
-    pub(super) turn: Option<Turn>,
+    pub(super) position: Option<Position>,
     /// Tokens of the copies that wait for this worker.
     pub(super) addressed: Option<VecDeque<u64>>,
     /// Present while it is detached.
@@ -131,7 +131,7 @@ impl Worker {
             claimed_running: 0,
             overruns: 0,
             busy_for_nobody: VecDeque::new(),
-            turn: None,
+            position: None,
             addressed: None,
             absence: None,
             unclaimed: None,

@@ -1,8 +1,8 @@
 //! A request that has not ended: its stage, its id, and its form for a broker.
 
 use super::Client;
-use super::input::Input;
 use super::retry::Retry;
+use super::stream::Input;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::link::BrokerLife;
 use crate::proto::{Terms, Time};

@@ -1,8 +1,8 @@
 //! The life of a request at the client: submitted, sent when a broker is connected, forgotten at its end.
 
-use super::input::Input;
 use super::pending::{Pending, Stage};
 use super::retry::Retry;
+use super::stream::Input;
 use super::{Client, ClientNotice};
 use crate::proto::code::Code;
 use crate::proto::link::Loss;

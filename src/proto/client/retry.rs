@@ -1,14 +1,9 @@
-//! Retry by a policy of the application: a failed request is submitted again after a pause, with a new id and the
-//! whole timeout. (`retry` as a number is handled by the broker.)
-//!
-//! A request is not retried after a part of its reply has arrived, or after the application has cancelled it.
+//! The retry policy of a request, by which [`attempts`](super::attempts) submits it again. (`retry` as a number is
+//! handled by the broker.)
 
-use super::Client;
-use super::pending::Stage;
-use crate::proto::Time;
 use crate::proto::code::Code;
-use crate::wire::omdp::{ClientMessage, ReplyKind};
-use crate::wire::{Body, Dialect, Frame};
+use crate::wire::omdp::ReplyKind;
+use crate::wire::{Body, Frame};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -87,6 +82,14 @@ impl Retry {
         }))
     }
 
+    /// The pause before the next attempt of the request; `None` if the policy permits none after this failure. Pauses
+    /// differ between clients, by their seed.
+    pub(super) fn next(&self, cause: Cause, seed: u64, id: u64) -> Option<Duration> {
+        let made = self.made + 1;
+        let permitted = self.on & cause.bit() != 0 && made < self.attempts;
+        permitted.then(|| self.pause(made, random(seed, id, made)))
+    }
+
     /// The pause after `made` attempts; `random` is from 0 to 1.
     fn pause(&self, made: u8, random: f64) -> Duration {
         let exponent = i32::from(made.saturating_sub(1));
@@ -94,68 +97,6 @@ impl Retry {
         let spread = 1.0 + self.jitter * (2.0 * random - 1.0);
         let ms = (delay * spread).clamp(0.0, f64::from(i32::MAX));
         Duration::from_micros((ms * 1000.0) as u64)
-    }
-}
-
-impl<F: Frame> Client<F> {
-    /// Schedules another attempt after a failure, if the policy permits. Returns false if not. The application is not
-    /// told.
-    #[cold]
-    pub(super) fn is_made_again(&mut self, now: Time, id: u64, cause: Cause) -> bool {
-        let seed = self.config.link.seed;
-        let Some(request) = self.requests.get_mut(&id) else {
-            return false;
-        };
-        let Some(retry) = request.retry.as_mut().filter(|_| request.received == 0) else {
-            return false;
-        };
-        if retry.on & cause.bit() == 0 || retry.made + 1 >= retry.attempts {
-            return false;
-        }
-        let random = random(seed, id, retry.made + 1);
-        let pause = retry.pause(retry.made + 1, random);
-        if request.latest.is_some_and(|latest| latest <= now + pause) {
-            return false;
-        }
-        retry.made += 1;
-        let (stage, again) = (request.stage, request.again);
-        let timer = request.timer.take();
-        request.stage = Stage::Delayed;
-        request.again += 1;
-        (request.broker, request.stamp, request.recall) = (None, 0, None);
-        (request.read, request.told) = (0, 0);
-        if let Some(timer) = timer {
-            self.deadlines.cancel(timer);
-        }
-        if let Stage::Unknown { until } = stage {
-            self.unknown.remove(&(until, id));
-        }
-        self.waiting.remove(&id);
-        if cause == Cause::Timeout && stage.is_with_broker() && self.link.is_up() {
-            let rid = self.rid_of(id, again);
-            self.transmits
-                .push(ClientMessage::Cancel { rid, expired: true });
-        }
-        let timer = self.deadlines.set(now + pause, id);
-        if let Some(request) = self.requests.get_mut(&id) {
-            request.timer = Some(timer);
-        }
-        true
-    }
-
-    /// Starts the next attempt at the end of the pause.
-    pub(super) fn make_again(&mut self, now: Time, id: u64) {
-        let Some(request) = self.requests.get_mut(&id) else {
-            return;
-        };
-        request.stage = Stage::Waiting;
-        request.timer = None;
-        request.deadline = now;
-        request.extend(now);
-        debug_assert!(self.config.dialect == Dialect::Omdp);
-        if let Some(request) = self.requests.remove(&id) {
-            self.admit(now, id, request);
-        }
     }
 }
 

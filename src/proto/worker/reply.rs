@@ -146,7 +146,7 @@ impl<F: Frame> Worker<F> {
         let service = token.and_then(|_| self.pace.tell(now));
         let pace = service.map(|service| ext::Pace {
             service,
-            held: u32::try_from(now.since(arrived).as_micros()).unwrap_or(u32::MAX),
+            spent: u32::try_from(now.since(arrived).as_micros()).unwrap_or(u32::MAX),
         });
         self.transmits.push(WorkerMessage::Reply {
             kind,

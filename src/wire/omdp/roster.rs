@@ -61,7 +61,7 @@ pub fn roster_to_frame<'a, F: Frame>(entries: impl Iterator<Item = (&'a [u8], u6
     F::from(bytes)
 }
 
-/// What such a frame has; what was decoded has been checked, and gives all of it.
+/// The entries of such a frame. A decoded frame has been checked, so none of its entries is left out.
 pub fn roster(mut frame: &[u8]) -> impl Iterator<Item = (&[u8], u64)> {
     std::iter::from_fn(move || {
         let (service, sum, rest) = split_entry(frame)?;
@@ -98,7 +98,7 @@ fn check<F: Frame>(frame: F, next: impl Fn(&[u8]) -> Option<&[u8]>) -> Result<F,
 pub struct Recall {
     /// That broker's session.
     pub session: Box<str>,
-    /// What it had stamped last when it was sent the request.
+    /// The latest stamp of that broker before it was sent the request.
     pub stamp: u64,
     /// The sum of the workers of which one may have had it, and the number up to which they are in it.
     pub sum: u64,
@@ -148,7 +148,7 @@ pub fn lives_to_frame<'a, F: Frame>(lives: impl Iterator<Item = (&'a str, u64)>)
     F::from(bytes)
 }
 
-/// What such a frame has; what was decoded has been checked, and gives all of it.
+/// The entries of such a frame. A decoded frame has been checked, so none of its entries is left out.
 pub fn lives(mut frame: &[u8]) -> impl Iterator<Item = (Box<str>, u64)> {
     std::iter::from_fn(move || {
         let (session, number, rest) = split_entry(frame)?;
@@ -196,7 +196,7 @@ impl Question<'_> {
     }
 }
 
-/// The questions of such a frame; what was decoded has been checked, and gives all of them.
+/// The questions of such a frame. A decoded frame has been checked, so none of them is left out.
 pub fn questions(mut frame: &[u8]) -> impl Iterator<Item = Question<'_>> {
     std::iter::from_fn(move || {
         let (question, rest) = split_question(frame)?;

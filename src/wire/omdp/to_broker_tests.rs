@@ -44,9 +44,9 @@ fn reply(kind: ReplyKind, body: Body<Vec<u8>>, token: Option<u64>) -> PeerMessag
 }
 
 /// With the pace of the worker.
-fn paced(mut message: PeerMessage<Vec<u8>>, service: u16, held: u32) -> PeerMessage<Vec<u8>> {
+fn paced(mut message: PeerMessage<Vec<u8>>, service: u16, spent: u32) -> PeerMessage<Vec<u8>> {
     if let PeerMessage::Worker(WorkerMessage::Reply { pace, .. }) = &mut message {
-        *pace = Some(Pace { service, held });
+        *pace = Some(Pace { service, spent });
     }
     message
 }

@@ -5,54 +5,30 @@
 //! another principal the same identity is another peer.
 
 mod principal;
+mod questions;
 mod rules;
 mod screen;
 
 pub use principal::Principal;
-pub use rules::{Access, Action, Credentials, Grant, Pattern};
+pub use rules::{Access, Credentials, Grant, Pattern};
 
+use super::action::Action;
 use super::ends::End;
-use super::keys::{AccountKey, ClientKey, RequestKey, WorkerKey};
+#[cfg(any(test, feature = "fuzz"))]
+use super::keys::AccountKey;
+use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::{Broker, Departure, Incoming, Outgoing, RoutingId, Transmit};
 use crate::proto::Time;
 use crate::proto::code::Code;
+#[cfg(any(test, feature = "fuzz"))]
 use crate::proto::deadlines::TimerKey;
 use crate::wire::omdp::{ClientMessage, ToClient, ToWorker};
 use crate::wire::pigato::PeerMessage;
 use crate::wire::{Dialect, Frame};
+use questions::{Question, Questions};
 use rules::Verdict;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// Maximum of remembered answers, and of messages that wait for one.
-const MAX_ANSWERS: usize = 4096;
-
-/// A decision that the authorizer is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Question {
-    principal: Arc<Principal>,
-    action: Action,
-    service: Box<[u8]>,
-}
-
-/// A question without an answer yet, and the messages that wait for it.
-#[derive(Debug)]
-struct Pending<F> {
-    question: Question,
-    /// In order of arrival.
-    messages: Vec<PendingMessage<F>>,
-    timer: TimerKey,
-}
-
-/// A message that waits for an authorization.
-#[derive(Debug)]
-struct PendingMessage<F> {
-    from: RoutingId,
-    message: Incoming<F>,
-    account: AccountKey,
-    /// Bytes that the account was charged.
-    charged: usize,
-}
 
 /// The authenticated peer behind an identity.
 #[derive(Debug)]
@@ -96,11 +72,7 @@ pub(super) struct Authorizer<F> {
     known: HashMap<RoutingId, Known>,
     /// The sender of the message that is being handled.
     speaker: Option<Arc<Principal>>,
-    answers: HashMap<Question, bool>,
-    pending: HashMap<u64, Pending<F>>,
-    /// Number of messages that wait for an answer.
-    waiting: usize,
-    asked: u64,
+    questions: Questions<F>,
     pub(super) refusals: Refusals,
 }
 
@@ -110,10 +82,7 @@ impl<F> Authorizer<F> {
             access: None,
             known: HashMap::new(),
             speaker: None,
-            answers: HashMap::new(),
-            pending: HashMap::new(),
-            waiting: 0,
-            asked: 0,
+            questions: Questions::new(),
             refusals: Refusals::default(),
         }
     }
@@ -129,7 +98,7 @@ impl<F> Authorizer<F> {
 
     /// Number of questions that wait for an answer.
     pub(super) fn questions(&self) -> usize {
-        self.pending.len()
+        self.questions.len()
     }
 
     /// Number of identities with a known principal.
@@ -140,14 +109,14 @@ impl<F> Authorizer<F> {
     /// Bytes that accounts were charged for waiting messages.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn charges(&self) -> impl Iterator<Item = (AccountKey, usize)> {
-        let messages = self.pending.values().flat_map(|pending| &pending.messages);
+        let messages = self.questions.iter().flat_map(|pending| &pending.messages);
         messages.map(|message| (message.account, message.charged))
     }
 
     /// The timers of all questions.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn timers(&self) -> impl Iterator<Item = TimerKey> {
-        self.pending.values().map(|pending| pending.timer)
+        self.questions.iter().map(|pending| pending.timer)
     }
 }
 
@@ -155,14 +124,14 @@ impl<F: Frame> Broker<F> {
     /// Replaces the rules. Clients that the new rules do not admit are disconnected, and so are workers that they do
     /// not allow to serve their service.
     pub fn set_access(&mut self, now: Time, access: Arc<Access>) {
-        self.authorizer.answers.clear();
+        self.authorizer.questions.forget_answers();
         self.answers.clear();
         for known in self.authorizer.known.values_mut() {
             known.admitted = access.admits(&known.principal);
             known.dismissed &= !known.admitted;
         }
         self.authorizer.access = Some(access);
-        for pending in std::mem::take(&mut self.authorizer.pending).into_values() {
+        for pending in self.authorizer.questions.take_all() {
             self.deadlines.cancel(pending.timer);
             // The new rules may decide without a question.
             self.replay(now, pending.messages);
@@ -222,7 +191,7 @@ impl<F: Frame> Broker<F> {
                     action,
                     service: service.into(),
                 };
-                self.authorizer.answers.get(&question) == Some(&true)
+                self.authorizer.questions.answer(&question) == Some(true)
             }
         }
     }
@@ -380,14 +349,9 @@ impl<F: Frame> Broker<F> {
             return;
         }
         self.out.withhold(peer);
-        for pending in self.authorizer.pending.values_mut() {
-            for message in pending
-                .messages
-                .extract_if(.., |message| *message.from == *peer)
-            {
-                self.authorizer.waiting -= 1;
-                self.accounts.close(message.account, message.charged);
-            }
+        let questions = &mut self.authorizer.questions;
+        for message in questions.withdraw(|message| *message.from == *peer) {
+            self.accounts.close(message.account, message.charged);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The rules: the credentials that are admitted, and the services that each user may serve and call.
 
 use super::Principal;
+use crate::proto::broker::action::Action;
 use crate::proto::broker::services::version_of;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -45,27 +46,6 @@ impl Pattern {
             rest = &rest[at + part.len()..];
         }
         rest.ends_with(last)
-    }
-}
-
-/// An action that needs permission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Register as a worker of one service.
-    Serve,
-    /// Register as a worker of all services that match a pattern.
-    ServePattern,
-    /// Make a request to a service.
-    Call,
-}
-
-impl Action {
-    /// The word for the action in events.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Action::Serve | Action::ServePattern => "serve",
-            Action::Call => "call",
-        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The check of each message before it takes effect. What the rules leave open is asked, and the
 //! message waits for the answer.
 
+use super::questions::{Pending, PendingMessage, Question};
 use super::rules::Verdict;
-use super::{Action, MAX_ANSWERS, Pending, PendingMessage, Question};
 use crate::proto::Time;
+use crate::proto::broker::action::Action;
 use crate::proto::broker::{Broker, BrokerEvent, Departure, Incoming, RoutingId, Timer};
 use crate::proto::code::Code;
 use crate::wire::Frame;
@@ -36,7 +37,7 @@ impl<F: Frame> Broker<F> {
                     action,
                     service: (&**service).into(),
                 };
-                match self.authorizer.answers.get(&question) {
+                match self.authorizer.questions.answer(&question) {
                     Some(true) => self.do_decoded(now, from, message),
                     Some(false) => self.deny(now, from, message),
                     None => self.keep_pending(now, from, question, message, patience),
@@ -53,7 +54,7 @@ impl<F: Frame> Broker<F> {
         message: Incoming<F>,
         patience: Duration,
     ) {
-        if self.authorizer.waiting >= MAX_ANSWERS {
+        if self.authorizer.questions.is_full() {
             return self.deny(now, from, message);
         }
         let from: RoutingId = from.into();
@@ -67,62 +68,48 @@ impl<F: Frame> Broker<F> {
             }
             return self.over_limit(now, &from, over);
         }
-        self.authorizer.waiting += 1;
         let message = PendingMessage {
             from,
             message,
             account,
             charged,
         };
-        let mut pending = self.authorizer.pending.values_mut();
-        if let Some(same) = pending.find(|pending| pending.question == question) {
-            return same.messages.push(message);
+        let deadlines = &mut self.deadlines;
+        let time = |id| deadlines.set(now + patience, Timer::Question(id));
+        let asked = question.clone();
+        let questions = &mut self.authorizer.questions;
+        if let Some(id) = questions.wait(question, message, time) {
+            self.out.tell(BrokerEvent::Authorize {
+                id,
+                user: asked.principal.user.as_str().into(),
+                metadata: asked.principal.metadata.as_str().into(),
+                action: asked.action,
+                service: asked.service,
+            });
         }
-        self.authorizer.asked += 1;
-        let id = self.authorizer.asked;
-        self.out.tell(BrokerEvent::Authorize {
-            id,
-            user: question.principal.user.as_str().into(),
-            metadata: question.principal.metadata.as_str().into(),
-            action: question.action,
-            service: question.service.clone(),
-        });
-        let timer = self.deadlines.set(now + patience, Timer::Question(id));
-        let messages = vec![message];
-        self.authorizer.pending.insert(
-            id,
-            Pending {
-                question,
-                messages,
-                timer,
-            },
-        );
     }
 
     /// Drops the waiting messages of a peer that cancels or leaves.
     fn withdraw(&mut self, from: &[u8], message: &Incoming<F>) {
-        if self.authorizer.pending.is_empty()
+        if self.authorizer.questions.is_empty()
             || !(message.is_goodbye() || message.cancels().is_some())
         {
             return;
         }
-        let ends = |waiting: &mut PendingMessage<F>| {
+        let ends = |waiting: &PendingMessage<F>| {
             let cancelled = message.cancels();
             let named = cancelled.is_none_or(|rid| waiting.message.is_request(rid));
             *waiting.from == *from && named
         };
-        for pending in self.authorizer.pending.values_mut() {
-            for message in pending.messages.extract_if(.., ends) {
-                self.authorizer.waiting -= 1;
-                self.accounts.close(message.account, message.charged);
-            }
+        for message in self.authorizer.questions.withdraw(ends) {
+            self.accounts.close(message.account, message.charged);
         }
     }
 
     /// Answers a [`BrokerEvent::Authorize`]. The answer is remembered for equal questions until the
     /// rules change.
     pub fn authorize(&mut self, now: Time, id: u64, allowed: bool) {
-        let Some(pending) = self.authorizer.pending.remove(&id) else {
+        let Some(pending) = self.authorizer.questions.take(id) else {
             return;
         };
         self.deadlines.cancel(pending.timer);
@@ -132,20 +119,18 @@ impl<F: Frame> Broker<F> {
     /// Denies the messages of a question that was not answered in time. This denial is not
     /// remembered.
     pub(in crate::proto::broker) fn question_due(&mut self, now: Time, id: u64) {
-        if let Some(pending) = self.authorizer.pending.remove(&id) {
+        if let Some(pending) = self.authorizer.questions.take(id) {
             self.answer(now, pending, false, false);
         }
     }
 
     fn answer(&mut self, now: Time, pending: Pending<F>, allowed: bool, remember: bool) {
-        if self.authorizer.answers.len() >= MAX_ANSWERS {
-            self.authorizer.answers.clear();
-        }
         let question = pending.question;
-        self.authorizer.answers.insert(question.clone(), allowed);
+        let questions = &mut self.authorizer.questions;
+        questions.remember(question.clone(), allowed);
         self.replay(now, pending.messages);
         if !remember {
-            self.authorizer.answers.remove(&question);
+            self.authorizer.questions.forget(&question);
         }
     }
 
@@ -157,7 +142,6 @@ impl<F: Frame> Broker<F> {
             charged,
         } in messages
         {
-            self.authorizer.waiting -= 1;
             self.accounts.close(account, charged);
             let known = self.authorizer.known.get(&from);
             let Some(known) = known.filter(|known| known.admitted) else {
@@ -208,7 +192,7 @@ impl<F: Frame> Broker<F> {
 
     /// Ends waiting requests when the broker stops, like requests in a queue.
     pub(in crate::proto::broker) fn end_pending(&mut self) {
-        for pending in std::mem::take(&mut self.authorizer.pending).into_values() {
+        for pending in self.authorizer.questions.take_all() {
             self.deadlines.cancel(pending.timer);
             for PendingMessage {
                 from,
@@ -217,7 +201,6 @@ impl<F: Frame> Broker<F> {
                 charged,
             } in pending.messages
             {
-                self.authorizer.waiting -= 1;
                 self.accounts.close(account, charged);
                 if let Incoming::Request(request) = message {
                     self.refuse(&from, request.head, Code::BrokerLost);

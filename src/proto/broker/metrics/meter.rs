@@ -2,7 +2,7 @@
 
 use super::histogram::Histogram;
 use crate::proto::Time;
-use crate::proto::broker::limits::Waiting;
+use crate::proto::broker::requests::Waiting;
 use crate::proto::code::Code;
 use serde::Serialize;
 use std::collections::BTreeMap;

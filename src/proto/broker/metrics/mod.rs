@@ -13,7 +13,7 @@ pub(super) use journal::{Journal, Since};
 pub use meter::MeterStats;
 pub(super) use meter::{LastError, Meter, Summary, Times, errors_by_code};
 
-use super::limits::Waiting;
+use super::requests::Waiting;
 use crate::proto::table::Table;
 use std::sync::Arc;
 

@@ -2,10 +2,9 @@
 
 use super::routing::{Lane, PLAIN};
 use super::state::{Assigned, ParkState, Queued, SetAside, State};
-use super::{NONE, Requests};
+use super::{NONE, Requests, Waiting};
 use crate::proto::Time;
 use crate::proto::broker::keys::{RequestKey, WorkerKey};
-use crate::proto::broker::limits::Waiting;
 use std::collections::BTreeMap;
 
 /// The queue of one service, linked through its requests, so that a request that ends leaves the middle at no cost.

@@ -97,7 +97,7 @@ impl Service {
         fits: impl Fn(&Workers, WorkerKey) -> bool,
     ) -> Option<WorkerKey> {
         let balancer = self.special.as_mut().and_then(|s| s.balancer.as_mut());
-        let idle = self.idle.values().copied();
+        let idle = self.ready.idle();
         let chosen = match balancer {
             None => {
                 let mut idle = idle;
@@ -108,7 +108,7 @@ impl Service {
                 balancer.choose(&fitting, workers)
             }
         };
-        let mut busy = self.busy.values().copied();
+        let mut busy = self.ready.busy();
         chosen.or_else(|| busy.find(|&key| fits(workers, key)))
     }
 }

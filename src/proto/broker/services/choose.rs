@@ -51,11 +51,11 @@ impl Services {
                 Who::Only(key) => Some(*key),
                 Who::Later | Who::Nobody => None,
             };
-            let turn = chosen.and_then(|key| workers.get(key)?.turn);
-            let (Some(worker), Some(turn)) = (chosen, turn) else {
+            let position = chosen.and_then(|key| workers.get(key)?.position);
+            let (Some(worker), Some(position)) = (chosen, position) else {
                 continue;
             };
-            service.line(turn.line).remove(&turn.number);
+            service.ready.remove(position);
             service.queue.assign(head, worker, now, requests);
             service.lookahead.count(now);
             if let Some(special) = &mut service.special
@@ -85,16 +85,16 @@ impl Service {
 
     /// Whether a worker with room may be given a request of this lane.
     fn has_worker_for(&self, who: &Who, workers: &Workers) -> bool {
-        let mut in_line = self.idle.values().chain(self.busy.values());
+        let mut in_line = self.ready.idle().chain(self.ready.busy());
         match who {
             Who::Any => in_line.next().is_some(),
-            Who::Not(rejected) => in_line.any(|&key| {
+            Who::Not(rejected) => in_line.any(|key| {
                 let worker = workers.get(key);
                 worker.is_some_and(|w| rejected.binary_search(&w.number).is_err())
             }),
             Who::Only(key) => workers
                 .get(*key)
-                .is_some_and(|worker| worker.turn.is_some()),
+                .is_some_and(|worker| worker.position.is_some()),
             Who::Later | Who::Nobody => false,
         }
     }

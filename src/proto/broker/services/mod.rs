@@ -14,6 +14,7 @@ pub use policies::{Policies, Policy};
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::lookahead::Lookahead;
 use super::metrics::{Meter, Meters};
+use super::ready::{Line, Position, ReadyList};
 use super::requests::{MAX_LEVEL, ParkState, Queue, Requests};
 use super::workers::Workers;
 use crate::proto::Time;
@@ -23,7 +24,6 @@ use crate::proto::table::Table;
 use homes::Homes;
 use policies::Special;
 use slab::Slab;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -36,10 +36,7 @@ pub(super) struct Service {
     pub(super) queue: Queue,
     /// The balancing policy and the rate limit, if one of them differs from the default.
     pub(super) special: Option<Box<Special>>,
-    /// Workers that can run a request now, by turn: the least recently used first.
-    idle: BTreeMap<u64, WorkerKey>,
-    /// Workers that can take a request only ahead of need, by turn. They are chosen when no worker is idle.
-    busy: BTreeMap<u64, WorkerKey>,
+    pub(super) ready: ReadyList,
     /// The number of registered workers.
     pub(super) workers: usize,
     /// Estimates the number of requests whose turn is near.
@@ -59,8 +56,8 @@ pub(super) struct Services {
     names: Table<Arc<[u8]>, usize>,
     patterns: Table<Arc<[u8]>, usize>,
     homes: Homes,
-    /// The number of the latest turn, counted over all services.
-    turn: u64,
+    /// The number of the latest position, counted over all services.
+    position: u64,
     pub(super) meters: Meters,
     /// Whether requests for a version range are spread over all versions that satisfy it, instead of going to the
     /// highest.
@@ -77,7 +74,7 @@ impl Services {
             names: Table::default(),
             patterns: Table::default(),
             homes: Homes::default(),
-            turn: 0,
+            position: 0,
             meters: Meters::new(measured),
             spreads,
             rates: Table::default(),
@@ -107,8 +104,7 @@ impl Services {
             has_guests: false,
             special: None,
             queue: Queue::default(),
-            idle: BTreeMap::new(),
-            busy: BTreeMap::new(),
+            ready: ReadyList::default(),
             workers: 0,
             lookahead: Lookahead::default(),
             full: false,
@@ -177,13 +173,8 @@ impl Services {
     fn least_waited_for(&self, keys: &[ServiceKey]) -> Option<ServiceKey> {
         let wait = |key: &&ServiceKey| {
             let service = &self.slab[key.0];
-            let turn = |line: &BTreeMap<u64, WorkerKey>| line.keys().next().copied();
             let waiting = service.queue.waiting().requests / service.workers.max(1);
-            (
-                turn(&service.idle).unwrap_or(u64::MAX),
-                turn(&service.busy).unwrap_or(u64::MAX),
-                waiting,
-            )
+            (service.ready.first_positions(), waiting)
         };
         keys.iter().min_by_key(wait).copied()
     }
@@ -194,7 +185,7 @@ impl Services {
             Some(service) if service.queue.is_empty() && !service.is_pattern => service,
             _ => return (Vec::new(), 0),
         };
-        match service.idle.len() {
+        match service.ready.idle().len() {
             0 => (Vec::new(), 0),
             room => (self.homes.siblings(&service.name, key), room),
         }
@@ -316,19 +307,19 @@ impl Services {
         self.slab.len()
     }
 
-    /// Puts a worker at the end of a line. [`leave_line`](Self::leave_line) takes the returned turn.
-    pub(super) fn line_up(&mut self, key: ServiceKey, line: Line, worker: WorkerKey) -> Turn {
-        self.turn += 1;
-        let turn = Turn {
+    /// Puts a worker at the end of a line. [`leave_line`](Self::leave_line) takes the returned position.
+    pub(super) fn line_up(&mut self, key: ServiceKey, line: Line, worker: WorkerKey) -> Position {
+        self.position += 1;
+        let position = Position {
             line,
-            number: self.turn,
+            number: self.position,
         };
-        self.slab[key.0].line(line).insert(turn.number, worker);
-        turn
+        self.slab[key.0].ready.add(position, worker);
+        position
     }
 
-    pub(super) fn leave_line(&mut self, key: ServiceKey, turn: Turn) {
-        self.slab[key.0].line(turn.line).remove(&turn.number);
+    pub(super) fn leave_line(&mut self, key: ServiceKey, position: Position) {
+        self.slab[key.0].ready.remove(position);
     }
 
     /// Assigns the next request to the next worker, if both exist and the rate limit permits it.
@@ -349,37 +340,17 @@ impl Services {
         if !requests.park(first).is_some_and(ParkState::may_start) {
             return None;
         }
-        let (_, worker) = service
-            .idle
-            .pop_first()
-            .or_else(|| service.busy.pop_first())?;
+        let worker = service.ready.pop()?;
         service.queue.assign(first, worker, now, requests);
         service.lookahead.count(now);
         Some((first, worker))
     }
 }
 
-/// The use that a worker in the ready list has for a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line {
-    /// The worker runs the request now.
-    Idle,
-    /// The worker holds the request until another one has ended (prefetch).
-    Busy,
-}
-
-/// A worker's place in a line.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Turn {
-    pub(super) line: Line,
-    number: u64,
-}
-
 impl Service {
     /// The number of requests at the front of the queue whose turn comes before their clients could answer a PARKED.
     pub(super) fn depth(&mut self, now: Time) -> usize {
-        let room = self.idle.len() + self.busy.len();
-        self.lookahead.depth(now, room)
+        self.lookahead.depth(now, self.ready.len())
     }
 
     /// How deep to search the queue for parked requests to ask for; `None` if enough are asked for.
@@ -387,8 +358,8 @@ impl Service {
         if self.queue.parked() == 0 {
             return None;
         }
-        let room = self.idle.len() + self.busy.len();
-        let (has_idle, asked_for) = (!self.idle.is_empty(), self.queue.asked_for());
+        let (room, asked_for) = (self.ready.len(), self.queue.asked_for());
+        let has_idle = self.ready.idle().len() > 0;
         let depth = self.lookahead.ask_depth(now, room, has_idle, asked_for);
         match self.queue.has_lanes() {
             // Each lane is searched on its own: its requests must not wait until those of other workers are asked
@@ -401,33 +372,20 @@ impl Service {
     /// All workers with room, and the line of each.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn lines(&self) -> impl Iterator<Item = (Line, WorkerKey)> {
-        let idle = self.idle.values().map(|&worker| (Line::Idle, worker));
-        idle.chain(self.busy.values().map(|&worker| (Line::Busy, worker)))
+        let idle = self.ready.idle().map(|worker| (Line::Idle, worker));
+        idle.chain(self.ready.busy().map(|worker| (Line::Busy, worker)))
     }
 
     pub(super) fn has_row(&self) -> bool {
         self.has_row
     }
 
-    /// The number of workers that can run a request now.
-    pub(super) fn idle(&self) -> usize {
-        self.idle.len()
-    }
-
     /// Whether a worker has room for a request and the rate limit permits a start.
     pub(super) fn can_take(&self, now: Time) -> bool {
-        let has_room = !self.idle.is_empty() || !self.busy.is_empty();
-        has_room
+        !self.ready.is_empty()
             && self
                 .special
                 .as_ref()
                 .is_none_or(|special| special.may_start(now))
-    }
-
-    fn line(&mut self, line: Line) -> &mut BTreeMap<u64, WorkerKey> {
-        match line {
-            Line::Idle => &mut self.idle,
-            Line::Busy => &mut self.busy,
-        }
     }
 }

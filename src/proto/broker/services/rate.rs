@@ -7,7 +7,7 @@ use crate::wire::Rate;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The recent starts: at most `rate.max` in any interval of that length (sliding window).
+/// The recent starts: at most `rate.max` in any interval of that length.
 #[derive(Debug)]
 pub(in crate::proto::broker) struct Limiter {
     pub(super) rate: Rate,

@@ -1,7 +1,7 @@
 //! Slots of offers that the reader sees before it has room for them, so that it need not return for
 //! each.
 //!
-//! A shown offer can still be taken back. The reader *claims* it when it has room. Both sides use
+//! A shown offer can still be taken back. The reader *takes* it when it has room. Both sides use
 //! one atomic exchange in a shared slot, so exactly one of them succeeds.
 
 use super::sync::atomic::{AtomicI32, Ordering};
@@ -13,27 +13,27 @@ pub const AHEAD: usize = 128;
 const FREE: i32 = 0;
 /// An offer is shown. The side that replaces this value has the offer.
 pub const SHOWN: i32 = 1;
-/// The reader has claimed the offer.
-pub const CLAIMED: i32 = 2;
+/// The reader has taken the offer.
+pub const TAKEN: i32 = 2;
 
-/// The slots. `lib/inbox.js` claims by `Atomics.compareExchange`.
+/// The slots. `lib/inbox.js` takes by `Atomics.compareExchange`.
 #[derive(Debug)]
 #[repr(transparent)]
-pub struct Claims([AtomicI32; AHEAD]);
+pub struct Slots([AtomicI32; AHEAD]);
 
-impl Default for Claims {
+impl Default for Slots {
     fn default() -> Self {
-        Claims(std::array::from_fn(|_| AtomicI32::new(FREE)))
+        Slots(std::array::from_fn(|_| AtomicI32::new(FREE)))
     }
 }
 
-impl Claims {
-    /// Whether the reader has claimed the offer that was shown in this slot.
-    pub fn is_claimed(&self, slot: usize) -> bool {
-        self.0[slot].load(Ordering::SeqCst) == CLAIMED
+impl Slots {
+    /// Whether the reader has taken the offer that was shown in this slot.
+    pub fn is_taken(&self, slot: usize) -> bool {
+        self.0[slot].load(Ordering::SeqCst) == TAKEN
     }
 
-    /// Whether the slot shows an offer that is neither claimed nor taken back.
+    /// Whether the slot shows an offer that is taken by neither side.
     pub fn is_open(&self, slot: usize) -> bool {
         self.0[slot].load(Ordering::SeqCst) == SHOWN
     }
@@ -43,24 +43,24 @@ impl Claims {
         self.show(0);
     }
 
-    /// Whether the reader's claim of the first slot is visible here, which proves that both sides
+    /// Whether the exchange by the reader in the first slot is visible here, which proves that both sides
     /// share the memory.
     pub fn end_check(&self) -> bool {
-        self.0[0].swap(FREE, Ordering::SeqCst) == CLAIMED
+        self.0[0].swap(FREE, Ordering::SeqCst) == TAKEN
     }
 
     pub(super) fn show(&self, slot: usize) {
         self.0[slot].store(SHOWN, Ordering::SeqCst);
     }
 
-    /// Takes the offer back. Returns false if it was claimed before.
+    /// Takes the offer back. Returns false if it was taken before.
     pub(super) fn take_back(&self, slot: usize) -> bool {
         self.exchange(slot, FREE)
     }
 
-    /// Claims the offer, for the reader. Returns false if it was taken back before.
-    pub fn claim(&self, slot: usize) -> bool {
-        self.exchange(slot, CLAIMED)
+    /// Takes the offer, for the reader. Returns false if it was taken back before.
+    pub fn take(&self, slot: usize) -> bool {
+        self.exchange(slot, TAKEN)
     }
 
     fn exchange(&self, slot: usize, to: i32) -> bool {
@@ -75,13 +75,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claim_that_does_not_arrive_fails_the_check() {
-        let claims = Claims::default();
-        claims.begin_check();
-        assert!(!claims.end_check());
-        claims.begin_check();
-        assert!(claims.claim(0));
-        assert!(claims.end_check());
-        assert!(!claims.is_claimed(0) && !claims.is_open(0), "free again");
+    fn an_exchange_that_does_not_arrive_fails_the_check() {
+        let slots = Slots::default();
+        slots.begin_check();
+        assert!(!slots.end_check());
+        slots.begin_check();
+        assert!(slots.take(0));
+        assert!(slots.end_check());
+        assert!(!slots.is_taken(0) && !slots.is_open(0), "free again");
     }
 }

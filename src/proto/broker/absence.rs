@@ -1,0 +1,69 @@
+//! What the broker keeps of a detached peer, and of one that has returned; see [`detached`](super::detached).
+
+use super::Departure;
+use super::keys::RequestKey;
+use crate::proto::Time;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// Requests that a returned worker has not claimed yet.
+#[derive(Debug, Default)]
+pub(super) struct Unclaimed {
+    pub(super) requests: HashSet<RequestKey>,
+    /// Requests that it has claimed as not started.
+    pub(super) not_started: HashSet<RequestKey>,
+    /// The end of the time for claims.
+    pub(super) until: Time,
+}
+
+/// State of a detached peer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Absence {
+    pub(super) since: Time,
+    /// When it is given up.
+    pub(super) until: Time,
+    /// The reason that is then reported.
+    pub(super) why: Departure,
+    /// For a worker: when its requests with `retry` go to another worker, if there is one.
+    pub(super) retries_at: Option<Time>,
+}
+
+/// How long a worker's name is kept after another connection has taken it: the time of one or two reconnects. The
+/// other peer tries again later.
+const KEPT: Duration = Duration::from_millis(800);
+
+impl Absence {
+    /// Whether another connection has its name, so that messages over that connection are not its own.
+    pub(super) fn is_usurped(&self) -> bool {
+        self.why == Departure::Replaced
+    }
+
+    pub(super) fn may_come_back(&self, now: Time) -> bool {
+        self.is_usurped() && now.since(self.since) < KEPT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn absence(why: Departure) -> Absence {
+        Absence {
+            since: Time::ZERO,
+            until: Time::ZERO + Duration::from_secs(9),
+            why,
+            retries_at: None,
+        }
+    }
+
+    #[test]
+    fn a_name_is_kept_for_a_while_for_the_peer_that_lost_it_to_another_connection() {
+        let usurped = absence(Departure::Replaced);
+        let at = |ms| Time::ZERO + Duration::from_millis(ms);
+        assert!(usurped.is_usurped() && usurped.may_come_back(at(0)));
+        assert!(usurped.may_come_back(Time::ZERO + KEPT - Duration::from_micros(1)));
+        assert!(!usurped.may_come_back(Time::ZERO + KEPT));
+        let lost = absence(Departure::Connection);
+        assert!(!lost.is_usurped() && !lost.may_come_back(at(0)));
+    }
+}

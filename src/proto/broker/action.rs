@@ -1,0 +1,22 @@
+//! What a peer may want to do, for the rules, the events and the messages.
+
+/// An action that needs permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Register as a worker of one service.
+    Serve,
+    /// Register as a worker of all services that match a pattern.
+    ServePattern,
+    /// Make a request to a service.
+    Call,
+}
+
+impl Action {
+    /// The word for the action in events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::Serve | Action::ServePattern => "serve",
+            Action::Call => "call",
+        }
+    }
+}

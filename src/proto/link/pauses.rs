@@ -1,0 +1,138 @@
+//! The pauses between the attempts to connect.
+
+use super::LinkConfig;
+use std::time::Duration;
+
+/// The first pause of a peer whose name is taken by another one. It doubles each time.
+const ASIDE: Duration = Duration::from_secs(1);
+const MAX_ASIDE: Duration = Duration::from_secs(8);
+
+/// The longest such pause if each attempt disturbs the other peer, because the routing id is the name.
+const MAX_ASIDE_DISTURBING: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(super) struct Pauses {
+    first: Duration,
+    longest: Duration,
+    longest_aside: Duration,
+    /// Number of successive connections on which no broker accepted this peer.
+    failures: u32,
+    /// Number of successive connections on which another peer had the name.
+    asides: u32,
+    /// State of the random generator for the jitter; 0 disables the jitter.
+    jitter: u64,
+}
+
+impl Pauses {
+    pub(super) fn new(config: &LinkConfig) -> Self {
+        Pauses {
+            first: config.reconnect,
+            longest: config.reconnect_max.max(config.reconnect),
+            longest_aside: match config.name.is_empty() {
+                true => MAX_ASIDE_DISTURBING,
+                false => MAX_ASIDE,
+            },
+            failures: 0,
+            asides: 0,
+            jitter: config.seed,
+        }
+    }
+
+    /// The pause before the next attempt. It doubles with each failure, to spare a broker that is overloaded or
+    /// refuses this peer.
+    pub(super) fn next(&mut self) -> Duration {
+        let doublings = self.failures.saturating_sub(1).min(16);
+        let pause = self.first.saturating_mul(1 << doublings).min(self.longest);
+        if self.jitter == 0 {
+            return pause;
+        }
+        // Xorshift never reaches zero.
+        self.jitter ^= self.jitter << 13;
+        self.jitter ^= self.jitter >> 7;
+        self.jitter ^= self.jitter << 17;
+        let percent = 75 + (self.jitter >> 32) % 51;
+        pause.mul_f64(percent as f64 / 100.0)
+    }
+
+    /// The pause of a peer whose name is taken.
+    pub(super) fn next_aside(&mut self) -> Duration {
+        let pause = ASIDE.saturating_mul(1 << self.asides.min(16));
+        self.asides += 1;
+        pause.min(self.longest_aside)
+    }
+
+    /// No broker has accepted this peer on a connection.
+    pub(super) fn failed(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// The broker has accepted this peer.
+    pub(super) fn accepted(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The broker has accepted the name.
+    pub(super) fn named(&mut self) {
+        self.asides = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    fn pauses(name: &str, seed: u64) -> Pauses {
+        Pauses::new(&LinkConfig {
+            heartbeat: ms(1000),
+            liveness: 3,
+            reconnect: ms(100),
+            reconnect_max: ms(1000),
+            away: ms(1000),
+            seed,
+            expect_beats: true,
+            expect_hello: false,
+            name: name.into(),
+            max_message: None,
+        })
+    }
+
+    #[test]
+    fn pauses_double_with_each_failure_up_to_the_maximum() {
+        let mut pauses = pauses("", 0);
+        let mut next = || {
+            let pause = pauses.next();
+            pauses.failed();
+            pause.as_millis()
+        };
+        assert_eq!(
+            [(); 7].map(|()| next()),
+            [100, 100, 200, 400, 800, 1000, 1000]
+        );
+        pauses.accepted();
+        assert_eq!(pauses.next(), ms(100));
+    }
+
+    #[test]
+    fn the_jitter_is_a_quarter_at_most() {
+        let mut pauses = pauses("", 7);
+        let all: Vec<u128> = (0..1000).map(|_| pauses.next().as_millis()).collect();
+        assert!(all.iter().all(|pause| (75..=125).contains(pause)));
+        assert!(all.iter().min() < Some(&80) && all.iter().max() > Some(&120));
+    }
+
+    #[test]
+    fn a_peer_that_disturbs_the_holder_of_its_name_tries_less_often() {
+        for (name, longest) in [("n", 8), ("", 60)] {
+            let mut pauses = pauses(name, 0);
+            let all = [(); 8].map(|()| pauses.next_aside().as_secs());
+            assert_eq!(all[..4], [1, 2, 4, 8]);
+            assert_eq!(all[7], longest);
+            pauses.named();
+            assert_eq!(pauses.next_aside(), ms(1000));
+        }
+    }
+}
