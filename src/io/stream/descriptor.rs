@@ -1,5 +1,6 @@
 //! The descriptor of a connection.
 
+use super::input::Source;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
@@ -38,11 +39,14 @@ impl Read for &Descriptor {
             Descriptor::Unix(stream) => (&*stream).read(buffer),
         }
     }
+}
 
-    fn read_to_end(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+impl Source for &Descriptor {
+    // The standard library reads into memory that is not initialised, but only for its own types.
+    fn append(&mut self, max: u64, to: &mut Vec<u8>) -> io::Result<usize> {
         match self {
-            Descriptor::Tcp(stream) => (&*stream).read_to_end(into),
-            Descriptor::Unix(stream) => (&*stream).read_to_end(into),
+            Descriptor::Tcp(stream) => (&*stream).take(max).read_to_end(to),
+            Descriptor::Unix(stream) => (&*stream).take(max).read_to_end(to),
         }
     }
 }

@@ -15,6 +15,14 @@ const LARGE: usize = 8 * 1024;
 /// The number of bytes after which other connections have their turn.
 const TURN: usize = 1024 * 1024;
 
+/// Where the bytes come from.
+pub(super) trait Source: Read {
+    /// Appends up to `max` bytes, and fewer only at the end or with an error.
+    fn append(&mut self, max: u64, to: &mut Vec<u8>) -> io::Result<usize> {
+        self.take(max).read_to_end(to)
+    }
+}
+
 /// The received bytes of a connection, and the message that is being put together.
 pub(super) struct Input {
     buffer: Box<[u8]>,
@@ -90,7 +98,7 @@ impl Input {
 
     /// Reads until a message is complete, the system has no more bytes, or the turn is over. An end
     /// of the connection is an error.
-    pub(super) fn next(&mut self, mut source: impl Read) -> io::Result<Next> {
+    pub(super) fn next(&mut self, mut source: impl Source) -> io::Result<Next> {
         while !self.is_complete {
             if let Some(command) = self.parse()? {
                 return Ok(Next::Command(command));
@@ -167,11 +175,11 @@ impl Input {
         Ok(None)
     }
 
-    fn fill(&mut self, source: &mut impl Read) -> io::Result<()> {
+    fn fill(&mut self, source: &mut impl Source) -> io::Result<()> {
         if let Some(large) = &mut self.large {
             let before = large.bytes.len();
             let wanted = large.left.min(self.room as u64);
-            let result = source.take(wanted).read_to_end(&mut large.bytes);
+            let result = source.append(wanted, &mut large.bytes);
             let read = large.bytes.len() - before;
             large.left -= read as u64;
             self.room -= read;
@@ -237,6 +245,9 @@ mod tests {
             }
         }
     }
+
+    impl Source for &mut Pieces {}
+    impl Source for io::Empty {}
 
     fn messages() -> Vec<Vec<Vec<u8>>> {
         let sizes: &[&[usize]] = &[
