@@ -239,6 +239,18 @@ describe('the broker', () => {
     );
   });
 
+  test('takes the policies of services from its config file', async (t) => {
+    const file = path.join(folderFor(t), 'conf.json');
+    const args = ['broker', '-c', file, '-b', freshEndpoint('tcp'), '--log-format', 'json', '--debug'];
+    const services = { render: { balance: 'least-loaded' }, slow: { rate: { max: 1, interval: 1000 } } };
+    fs.writeFileSync(file, JSON.stringify({ services }));
+    assert.deepEqual((await cli(t, args).logged('configured')).services, services);
+    fs.writeFileSync(file, JSON.stringify({ services: { render: { balance: 'fair' } } }));
+    const { code, lines } = await cli(t, args).ended;
+    assert.deepEqual([code, lines.length], [2, 1]);
+    assert.match(lines[0], /balance must be .*"fair"/);
+  });
+
   test('says it without --verbose, and nothing else', async (t) => {
     const endpoint = freshEndpoint('tcp');
     const broker = cli(t, ['broker', '-b', endpoint, '--log-format', 'json']);

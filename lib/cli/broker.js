@@ -33,8 +33,9 @@ ${helpLine('b', 'bind', 'URL', 'an endpoint to bind; may be repeated (tcp://127.
   'log everything, including each request when it has ended; above 2000 requests a second a sample of them',
 )}${helpLine('h', 'help', '', 'print this text')}
 Each option may also be an environment variable: ZMQ_OMDP_BIND, ZMQ_OMDP_BUSY_TIMEOUT, …; lists are separated by commas.
-The command line has precedence over the environment, and the environment over the file. The member "security" of the
-file has the rules; at SIGHUP the file is read again, and its rules replace the old ones. Secrets are read from files or
+The command line has precedence over the environment, and the environment over the file. Two members are only in the
+file: "services" has the policies and rates of services, and "security" the rules. At SIGHUP the file is read again, and its rules
+replace the old ones. Secrets are read from files or
 from ZMQ_OMDP_CURVE_SECRET_KEY, never from arguments.
 `;
 

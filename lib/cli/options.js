@@ -10,7 +10,14 @@ const { readSecret } = require('./secrets');
 /** @import { Option as Setting, Options as Settings } from './settings' */
 
 /** The type of setting for each type of option. @type {Partial<Record<Option['type'], Setting['type']>>} */
-const TYPES = { number: 'number', integer: 'number', boolean: 'flag', protocols: 'list', rules: 'object' };
+const TYPES = {
+  number: 'number',
+  integer: 'number',
+  boolean: 'flag',
+  protocols: 'list',
+  rules: 'object',
+  policies: 'object',
+};
 
 /** The placeholders of values in the help. */
 const UNITS = { ms: 'MS', µs: 'US', bytes: 'BYTES' };

@@ -188,7 +188,7 @@ const BROKER_OPTIONS = [
     type: 'policies',
     help: 'policies and rates of services, by name or by a pattern with *',
     more: '`{ orders: { balance, rate } }`. They take precedence over those of workers. See [services.md](services.md#policies)',
-    flag: { only: 'none' },
+    flag: { only: 'file' },
   },
   {
     name: 'logRequests',

@@ -150,7 +150,6 @@ const WORKER_AND_CLIENT_OPTIONS = [
     default: 'none',
     help: "a description of the worker, for the broker's directory",
     more: '1 to 512 bytes. See [services.md](services.md#who-is-there)',
-    flag: { only: 'none' },
   },
   {
     name: 'metadata',
