@@ -45,8 +45,8 @@ impl Source for &Descriptor {
     // The standard library reads into memory that is not initialised, but only for its own types.
     fn append(&mut self, max: u64, to: &mut Vec<u8>) -> io::Result<usize> {
         match self {
-            Descriptor::Tcp(stream) => (&*stream).take(max).read_to_end(to),
-            Descriptor::Unix(stream) => (&*stream).take(max).read_to_end(to),
+            Descriptor::Tcp(stream) => stream.take(max).read_to_end(to),
+            Descriptor::Unix(stream) => stream.take(max).read_to_end(to),
         }
     }
 }
