@@ -190,7 +190,7 @@ test('schemas of a worker are those of its services', () => {
     message: 'option "schema" requires a worker of one service; use "schemas" for several',
   });
   assert.throws(make('a', { schema: {}, schemas: { a: {} } }), {
-    message: 'option "schemas" can\'t be combined with "schema"',
+    message: 'option "schemas" cannot be combined with "schema"',
   });
   assert.throws(make(handlers, { schemas: { c: {} } }), {
     message: 'option "schemas" has "c", which is not a service of the worker: a, b',

@@ -185,7 +185,7 @@ test('what makes no sense is refused where it is said', async (t) => {
     ],
     [{ key: '' }, 'RangeError', 'option "key" must be a string of 1 to 255 bytes, got "" (string)'],
     [{ worker: 7 }, 'TypeError', 'option "worker" must be a string of 1 to 255 bytes, got 7 (number)'],
-    [{ worker: 'a', key: 'b' }, 'TypeError', 'option "worker" can\'t be used with option "key"'],
+    [{ worker: 'a', key: 'b' }, 'TypeError', 'option "worker" cannot be used with option "key"'],
     [{ retry: { attempts: 0 } }, 'RangeError', undefined],
     [{ retry: { on: ['bored'] } }, 'RangeError', undefined],
     [{ retry: { often: 3 } }, 'TypeError', undefined],

@@ -142,7 +142,7 @@ test('what is no version, and no pattern, is refused where it is said', () => {
   assert.throws(make('orders', { version: 2 }), { name: 'TypeError' });
   assert.throws(make('orders@1.0.0', { version: '2.1.0' }), {
     name: 'TypeError',
-    message: 'option "version" can\'t be used with a service that has an @, got "orders@1.0.0" (string)',
+    message: 'option "version" cannot be used with a service that has an @, got "orders@1.0.0" (string)',
   });
   for (const service of ['billing', '*.billing', 'a*b*', '**']) {
     assert.throws(make(service, { pattern: true }), {
