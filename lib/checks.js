@@ -1,6 +1,6 @@
 'use strict';
 
-const { given } = require('./describe');
+const { describe, given } = require('./describe');
 
 /**
  * A check takes a value and its description for messages, and returns the value to use.
@@ -68,8 +68,8 @@ function text(wanted, max, fits = () => true) {
   return (value, what) => {
     if (typeof value !== 'string') throw wrongType(value, what, wanted);
     const size = Buffer.byteLength(value);
-    if (size < 1 || size > max || !value.isWellFormed() || !fits(value))
-      throw outOfRange(value, what, wanted);
+    if (size > max) throw new RangeError(`${what} must be ${wanted}, got ${size} bytes: ${describe(value)}`);
+    if (size < 1 || !value.isWellFormed() || !fits(value)) throw outOfRange(value, what, wanted);
     return value;
   };
 }

@@ -3,6 +3,7 @@
 
 const { OmdpError } = require('./errors');
 const { number, object } = require('./checks');
+const { knownAre } = require('./nearest');
 const { checkSignal } = require('./request-options');
 
 /** @import { Client } from './client' */
@@ -163,7 +164,8 @@ function checkWatch(options) {
   checkInterval(interval, 'option "interval"');
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) {
-    throw new TypeError(`unknown option ${JSON.stringify(unknown)}, known are: interval, signal`);
+    const end = knownAre(unknown, ['interval', 'signal']);
+    throw new TypeError(`unknown option ${JSON.stringify(unknown)}${end}`);
   }
   return { interval, signal: checkSignal(signal) };
 }

@@ -15,8 +15,9 @@ const {
   user,
   wrongType,
 } = require('./checks');
-const { given } = require('./describe');
+const { describe, given } = require('./describe');
 const { checkKey } = require('./keys');
+const { knownAre } = require('./nearest');
 const { PROTOCOLS, optionsOf } = require('./option-table');
 const { checkPassword } = require('./passwords');
 const { checkBalance, checkPolicies, checkRate } = require('./policies');
@@ -163,8 +164,8 @@ function shownConf(role, checked) {
  */
 function unknownOption(key, role) {
   const known = optionsOf(role).filter(({ type }) => type !== 'ignored');
-  const names = known.map(({ name }) => name).join(', ');
-  return new TypeError(`unknown option ${given(key).replace(/ \(string\)$/, '')}, known are: ${names}`);
+  const names = known.map(({ name }) => name);
+  return new TypeError(`unknown option ${describe(key)}${knownAre(key, names)}`);
 }
 
 const STOP = checksOf('stop');

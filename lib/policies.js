@@ -1,8 +1,9 @@
 'use strict';
 
 const { integer, number, object, oneOf } = require('./checks');
-const { given } = require('./describe');
+const { describe } = require('./describe');
 const { balances } = require('./load');
+const { knownAre } = require('./nearest');
 const { MAX_MS } = require('./option-table');
 
 /** @import { Check } from './checks' */
@@ -11,10 +12,9 @@ const checkBalance = oneOf(balances());
 const checkMax = integer(1, 1_000_000);
 const checkInterval = number(1, MAX_MS);
 
-/** @param {string} key @param {string} what @param {string} known */
+/** @param {string} key @param {string} what @param {string[]} known */
 function unknown(key, what, known) {
-  const text = given(key).replace(/ \(string\)$/, '');
-  return new TypeError(`${what} has the unknown member ${text}, known are: ${known}`);
+  return new TypeError(`${what} has the unknown member ${describe(key)}${knownAre(key, known)}`);
 }
 
 /** @type {Check} */
@@ -22,7 +22,7 @@ function checkRate(value, what) {
   if (value === undefined || value === null) return undefined;
   const { max, interval, ...rest } = /** @type {any} */ (object(value, what));
   const [other] = Object.keys(rest);
-  if (other !== undefined) throw unknown(other, what, 'max, interval');
+  if (other !== undefined) throw unknown(other, what, ['max', 'interval']);
   return { max: checkMax(max, `${what}.max`), interval: checkInterval(interval, `${what}.interval`) };
 }
 
@@ -33,10 +33,10 @@ function checkRate(value, what) {
 function checkPolicies(value, what) {
   if (value === undefined || value === null) return undefined;
   return Object.entries(object(value, what)).map(([service, said]) => {
-    const each = `${what}[${given(service).replace(/ \(string\)$/, '')}]`;
+    const each = `${what}[${describe(service)}]`;
     const { balance, rate, ...rest } = /** @type {any} */ (object(said, each));
     const [other] = Object.keys(rest);
-    if (other !== undefined) throw unknown(other, each, 'balance, rate');
+    if (other !== undefined) throw unknown(other, each, ['balance', 'rate']);
     return {
       service,
       balance: balance === undefined ? undefined : checkBalance(balance, `${each}.balance`),

@@ -1,7 +1,8 @@
 'use strict';
 
 const { isObject, number, oneOf, wrongType } = require('./checks');
-const { given } = require('./describe');
+const { describe } = require('./describe');
+const { knownAre } = require('./nearest');
 const { MAX_MS, optionsOf } = require('./option-table');
 
 /** @import { Check } from './checks' */
@@ -48,10 +49,7 @@ function checkRetry(value, what) {
   const policy = { ...DEFAULTS };
   for (const [key, each] of Object.entries(value)) {
     if (!Object.hasOwn(CHECKS, key)) {
-      const known = Object.keys(CHECKS).join(', ');
-      throw new TypeError(
-        `unknown option ${given(`retry.${key}`).replace(/ \(string\)$/, '')}, known are: ${known}`,
-      );
+      throw new TypeError(`unknown option ${describe(`retry.${key}`)}${knownAre(key, Object.keys(CHECKS))}`);
     }
     if (each !== undefined) /** @type {any} */ (policy)[key] = CHECKS[key](each, `option "retry.${key}"`);
   }

@@ -3,6 +3,7 @@
 // sends them unchanged; a receiver gets the output of the schema.
 
 const { object, wrongType } = require('./checks');
+const { knownAre } = require('./nearest');
 
 /** @typedef {{ readonly message: string, readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] }} Issue */
 /** @typedef {{ '~standard': { version: 1, vendor: string, validate: (value: unknown) => any } }} Schema */
@@ -76,9 +77,7 @@ function checkSchema(value, what) {
   const schemas = /** @type {Record<string, any>} */ (object(value, what));
   for (const [part, schema] of Object.entries(schemas)) {
     if (!PARTS.includes(part)) {
-      throw new TypeError(
-        `unknown member ${JSON.stringify(part)} of ${what}, known are: ${PARTS.join(', ')}`,
-      );
+      throw new TypeError(`unknown member ${JSON.stringify(part)} of ${what}${knownAre(part, PARTS)}`);
     }
     // Schemas of arktype are functions.
     const validate = schema?.['~standard']?.validate;

@@ -1,8 +1,9 @@
 'use strict';
 
 const { callback, isObject, number, user: checkName } = require('./checks');
-const { given } = require('./describe');
+const { describe, given } = require('./describe');
 const { checkKey, publicKeyOf } = require('./keys');
+const { knownAre } = require('./nearest');
 const { MAX_MS } = require('./option-table');
 const { checkPasswordRule } = require('./passwords');
 
@@ -29,7 +30,7 @@ function forbid(conf, names, what) {
 function refuseInproc(endpoints, hint = '') {
   const inproc = endpoints.find((endpoint) => endpoint.startsWith('inproc:'));
   if (inproc !== undefined) {
-    const name = given(inproc).replace(/ \(string\)$/, '');
+    const name = describe(inproc);
     throw new RangeError(
       `endpoint ${name} cannot be secured: inproc:// has no handshake; use tcp:// or ipc://${hint}`,
     );
@@ -207,9 +208,7 @@ function record(value, what, known) {
   }
   for (const key of known === undefined ? [] : Object.keys(value)) {
     if (!known?.includes(key)) {
-      throw new TypeError(
-        `unknown member ${JSON.stringify(key)} of ${what}, known are: ${known?.join(', ')}`,
-      );
+      throw new TypeError(`unknown member ${JSON.stringify(key)} of ${what}${knownAre(key, known ?? [])}`);
     }
   }
   return /** @type {Record<string, unknown>} */ (value);

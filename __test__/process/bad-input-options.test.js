@@ -152,6 +152,22 @@ describe('conf', () => {
     assertThrows(() => MAKE.Worker({ timeout: 1 }), TypeError, 'unknown option "timeout"');
   });
 
+  test('an unknown option is told the nearest known one, if one is near', () => {
+    const near = '; did you mean "concurrency"? Known are: heartbeat, ';
+    assertThrows(() => MAKE.Worker({ concurency: 1 }), TypeError, `unknown option "concurency"${near}`);
+    assertThrows(
+      () => MAKE.Worker({ threads: 1 }),
+      TypeError,
+      'unknown option "threads", known are: heartbeat, ',
+    );
+    const policies = { services: { render: { balanc: 'random' } } };
+    assertThrows(() => MAKE.Broker(policies), TypeError, '"balanc"; did you mean "balance"?');
+  });
+
+  test('a name that is too long is described by its length', () => {
+    assertThrows(() => MAKE.Client({ name: 'n'.repeat(256) }), RangeError, 'option "name"', 'got 256 bytes');
+  });
+
   test('debug, which 0.0.92 had, is taken whatever it is', () => {
     for (const make of Object.values(MAKE)) for (const debug of [true, 1, 'yes', null]) make({ debug });
   });

@@ -2,7 +2,7 @@
 
 const { Failure, Usage } = require('./failure');
 const { fitted } = require('./help');
-const { didYouMean } = require('./nearest');
+const { didYouMean } = require('../nearest');
 const { printable } = require('./output');
 
 /**

@@ -5,7 +5,8 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { version } = require('../../package.json');
 const { boolean, object } = require('../checks');
-const { given } = require('../describe');
+const { describe, given } = require('../describe');
+const { knownAre } = require('../nearest');
 const { isStopping } = require('../peer');
 const { hasToken, isLocal, isSameOrigin } = require('./access');
 const { Feed } = require('./feed');
@@ -74,8 +75,8 @@ function checkOptions(options) {
         );
       result[key] = value;
     } else {
-      const known = 'token, remote, client, maxWorkers, interval';
-      throw new TypeError(`unknown option ${given(key).replace(/ \(string\)$/, '')}, known are: ${known}`);
+      const known = ['token', 'remote', 'client', 'maxWorkers', 'interval'];
+      throw new TypeError(`unknown option ${describe(key)}${knownAre(key, known)}`);
     }
   }
   return result;

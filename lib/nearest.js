@@ -1,4 +1,8 @@
 'use strict';
+// The known word that was probably meant, for messages about an unknown one.
+
+/** Longer words are no misspelt names. */
+const MAX_LENGTH = 64;
 
 /** The edit distance of two words. @param {string} a @param {string} b @returns {number} */
 function distance(a, b) {
@@ -16,10 +20,11 @@ function distance(a, b) {
 
 /**
  * @param {string} word
- * @param {string[]} known
+ * @param {readonly string[]} known
  * @returns {string} a question with the nearest known word, or an empty string
  */
 function didYouMean(word, known) {
+  if (word.length > MAX_LENGTH) return '';
   const near = known
     .map((each) => ({ each, far: distance(word, each) }))
     .filter(({ each, far }) => far <= Math.max(1, Math.floor(Math.max(word.length, each.length) / 3)))
@@ -27,4 +32,15 @@ function didYouMean(word, known) {
   return near.length === 0 ? '' : `; did you mean "${near[0].each}"?`;
 }
 
+/**
+ * @param {string} word
+ * @param {readonly string[]} known
+ * @returns {string} the end of a message about an unknown word
+ */
+function knownAre(word, known) {
+  const question = didYouMean(word, known);
+  return `${question}${question === '' ? ', known' : ' Known'} are: ${known.join(', ')}`;
+}
+
 exports.didYouMean = didYouMean;
+exports.knownAre = knownAre;
