@@ -145,6 +145,7 @@ describe('what goes on', () => {
     const { event, service, worker } = JSON.parse(all.out);
     assert.deepEqual([event, service], ['workerReady', SERVICE]);
     assert.equal(worker, 'W1');
+    assert.match((await run('events', '--all', '--count', '1')).out, /^earlier workerReady worker="W1" /);
     const following = run('events', '--count', '1');
     // It has begun when it is one of the clients.
     const asking = peers.client();

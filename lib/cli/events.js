@@ -9,8 +9,9 @@ const { readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp events [OPTION…]
 
-Prints the events of a broker, one per line, until Ctrl-C. With --all it begins with the latest 256 events. After a
-restart of the broker it continues with the events since then.
+Prints the events of a broker with their times, one per line, until Ctrl-C. With --all it begins with the latest 256
+events; a broker does not keep their times, so "earlier" is printed instead. After a restart of the broker the command
+continues with the events since then.
 
 ${helpLine('a', 'all', '', 'begin with the latest 256 events')}${helpLine(undefined, 'count', 'N', 'the number of events after which to end')}${ASKING_HELP}`;
 
@@ -33,6 +34,8 @@ async function run(args) {
     /** @type {number | null} */
     let last = settings.all ? 0 : null;
     let left = count;
+    // Whether the next events happened before they were asked for.
+    let past = settings.all;
     /** @type {string | undefined} */
     let broker;
     const follower = new Follower(client, signal, (reason) => {
@@ -44,12 +47,15 @@ async function run(args) {
         // The numbers of another life of the broker begin anew.
         broker = answer.broker;
         last = 0;
+        past = true;
         continue;
       }
       broker = answer.broker;
       if (answer.missed > 0 && last !== 0)
         process.stderr.write(`zmq-omdp: ${answer.missed} events were missed\n`);
-      for (const entry of answer.events.slice(0, left)) print(entry, settings.json);
+      const when = past ? 'earlier' : new Date().toISOString();
+      past = false;
+      for (const entry of answer.events.slice(0, left)) print(entry, when, settings.json);
       left -= answer.events.length;
       last = answer.last;
       if (left > 0) await wait(INTERVAL, undefined, { signal });
@@ -58,14 +64,14 @@ async function run(args) {
   return 0;
 }
 
-/** @param {{ event: string, payload: Record<string, unknown> }} entry @param {boolean} json */
-function print({ event, payload }, json) {
+/** @param {{ event: string, payload: Record<string, unknown> }} entry @param {string} when @param {boolean} json */
+function print({ event, payload }, when, json) {
   if (json) {
     printJson({ event, ...payload });
     return;
   }
   const facts = Object.entries(payload).map(([key, value]) => `${key}=${jsonOf(value)}`);
-  process.stdout.write(`${new Date().toISOString()} ${event} ${facts.join(' ')}\n`);
+  process.stdout.write(`${when} ${event} ${facts.join(' ')}\n`);
 }
 
 exports.help = help;
