@@ -101,7 +101,7 @@ impl<F: Frame> Broker<F> {
         } = request;
         let known = self.clients.find(from);
         if let Some(client) = known.and_then(|key| self.clients.get_mut(key)) {
-            client.last_heard = now;
+            client.beats.heard(now);
             client.cut_off = false;
         } else if head.extended && self.forgotten.has_peer(from) {
             return Ok(());

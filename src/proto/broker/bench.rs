@@ -1,6 +1,7 @@
 //! What the broker lends to its parts, for tests of one part alone.
 
 use super::context::Context;
+use super::heartbeats::Heartbeats;
 use super::keys::{AccountKey, ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::outbox::Outbox;
 use super::ready::Line;
@@ -66,8 +67,9 @@ impl Bench {
     /// A worker that has room, in the line of idle workers.
     pub(super) fn worker(&mut self, name: &str, service: ServiceKey) -> WorkerKey {
         let id: RoutingId = name.as_bytes().into();
+        let beats = Heartbeats::new(self.now, Duration::from_secs(1));
         let (now, account) = (self.now, AccountKey(0));
-        let worker = Worker::new(id, service, Dialect::Omdp, None, now, now, account);
+        let worker = Worker::new(id, service, Dialect::Omdp, None, now, beats, account);
         let key = self.workers.insert(worker);
         self.services.add_worker(service);
         let position = self.services.line_up(service, Line::Idle, key);

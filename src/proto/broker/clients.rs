@@ -4,6 +4,7 @@ use super::RoutingId;
 use super::absence::Absence;
 use super::forgotten::Started;
 use super::heard::Heard;
+use super::heartbeats::Heartbeats;
 use super::keys::{AccountKey, ClientKey, RequestKey};
 use super::requests::Requests;
 use crate::proto::Time;
@@ -15,6 +16,7 @@ use hashbrown::HashTable;
 use slab::Slab;
 use std::collections::HashSet;
 use std::hash::BuildHasher;
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Client {
@@ -28,7 +30,7 @@ pub(super) struct Client {
     pub(super) extended: bool,
     /// Its requests, by the hash of their ids.
     pub(super) requests: HashTable<RequestKey>,
-    pub(super) last_heard: Time,
+    pub(super) beats: Heartbeats,
     /// Whether its connection broke and no message has arrived since.
     pub(super) cut_off: bool,
     /// Whether the client is gone while its many requests still end, which takes several turns.
@@ -39,7 +41,6 @@ pub(super) struct Client {
     pub(super) congested: bool,
     /// Cost of all parts that it has not read, over all its requests.
     pub(super) unread: u64,
-    pub(super) next_beat: Time,
     /// The account for everything kept for it, and the charge for this entry.
     pub(super) account: AccountKey,
     pub(super) charged: usize,
@@ -150,13 +151,12 @@ impl Clients {
             hello: None,
             extended: false,
             requests: HashTable::new(),
-            last_heard: now,
+            beats: Heartbeats::new(now, Duration::ZERO),
             cut_off: false,
             leaving: false,
             is_mute: false,
             congested: false,
             unread: 0,
-            next_beat: now,
             account,
             charged: 0,
             absence: None,

@@ -12,6 +12,7 @@
 
 use super::absence::{Absence, Unclaimed};
 use super::displaced::life;
+use super::heartbeats::Heartbeats;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::requests::State;
 use super::workers::Worker;
@@ -79,7 +80,7 @@ impl<F: Frame> Broker<F> {
 
     /// Reattaches a worker that has returned on a new connection.
     pub(super) fn reattach_worker(&mut self, now: Time, key: WorkerKey, hello: Hello) {
-        let next_beat = now + self.config.heartbeat;
+        let beats = Heartbeats::new(now, self.config.heartbeat);
         let until = now + self.config.reconnect_grace;
         self.drop_claims(key);
         if let Some(worker) = self.workers.get_mut(key) {
@@ -92,8 +93,7 @@ impl<F: Frame> Broker<F> {
             });
             worker.unacknowledged.take();
             worker.pace = Default::default();
-            worker.last_heard = now;
-            worker.next_beat = next_beat;
+            worker.beats = beats;
         }
         self.line_up(key);
         self.arm_worker(key);
@@ -126,7 +126,7 @@ impl<F: Frame> Broker<F> {
 
     /// Reattaches a client that has returned on a new connection.
     pub(super) fn reattach_client(&mut self, now: Time, key: ClientKey, hello: Hello) {
-        let next_beat = now + self.config.heartbeat;
+        let beats = Heartbeats::new(now, self.config.heartbeat);
         if let Some(client) = self.clients.get_mut(key) {
             client.hello = Some(hello.without_about());
             client.absence = None;
@@ -136,8 +136,7 @@ impl<F: Frame> Broker<F> {
             }
             client.is_mute = false;
             client.congested = false;
-            client.last_heard = now;
-            client.next_beat = next_beat;
+            client.beats = beats;
         }
         self.logs.lose(key);
         self.arm_client(key);

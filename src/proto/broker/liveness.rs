@@ -13,8 +13,8 @@ impl<F: Frame> Broker<F> {
         let Some(worker) = self.workers.get_mut(key) else {
             return;
         };
-        let silent_at = worker.last_heard + patience(&self.config, worker);
-        let mut at = worker.next_beat.min(silent_at);
+        let silent_at = worker.beats.silent_at(patience(&self.config, worker));
+        let mut at = worker.beats.next().min(silent_at);
         if let Some(absence) = worker.absence {
             at = absence.retries_at.unwrap_or(absence.until);
         } else if let Some(unclaimed) = &worker.unclaimed {
@@ -40,7 +40,7 @@ impl<F: Frame> Broker<F> {
             }
             return self.arm_worker(key);
         }
-        if now.since(worker.last_heard) >= patience(&self.config, worker) {
+        if worker.beats.is_silent(now, patience(&self.config, worker)) {
             self.send_worker(key, ToWorker::Disconnect);
             if !self.detach_worker(now, key, Departure::Silence) {
                 self.remove_worker(now, key, Departure::Silence);
@@ -51,8 +51,7 @@ impl<F: Frame> Broker<F> {
             .unclaimed
             .as_ref()
             .is_some_and(|each| each.until <= now);
-        if worker.next_beat <= now {
-            worker.next_beat = now + self.config.heartbeat;
+        if worker.beats.take(now, self.config.heartbeat) {
             let beat = match worker.unacknowledged.take() {
                 Some(ack) => self.ack_for(key, ack),
                 None => ToWorker::Heartbeat,
@@ -83,11 +82,12 @@ impl<F: Frame> Broker<F> {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        let mut at = client.last_heard + self.config.patience(client.hello.as_ref());
+        let patience = self.config.patience(client.hello.as_ref());
+        let mut at = client.beats.silent_at(patience);
         if let Some(absence) = client.absence {
             at = absence.until;
         } else if client.hello.is_some() {
-            at = at.min(client.next_beat);
+            at = at.min(client.beats.next());
         }
         let old = client
             .timer
@@ -112,7 +112,7 @@ impl<F: Frame> Broker<F> {
             return;
         }
         let patience = self.config.patience(client.hello.as_ref());
-        if now.since(client.last_heard) >= patience {
+        if client.beats.is_silent(now, patience) {
             if client.extended {
                 self.send_client(key, ToClient::Disconnect);
             }
@@ -121,8 +121,7 @@ impl<F: Frame> Broker<F> {
             }
             return;
         }
-        if client.hello.is_some() && client.next_beat <= now {
-            client.next_beat = now + self.config.heartbeat;
+        if client.hello.is_some() && client.beats.take(now, self.config.heartbeat) {
             self.beat_client(key);
         }
         self.arm_client(key);
@@ -145,7 +144,7 @@ impl<F: Frame> Broker<F> {
         if std::mem::replace(&mut client.cut_off, true) {
             return;
         }
-        client.last_heard = now;
+        client.beats.heard(now);
         if client.timer.is_none() {
             self.arm_client(key);
         }

@@ -85,7 +85,7 @@ impl<F: Frame> Broker<F> {
     ) -> Result<(), &'static str> {
         let known = self.workers.find(from);
         if let Some(worker) = known.and_then(|key| self.workers.get_mut(key)) {
-            worker.last_heard = now;
+            worker.beats.heard(now);
         }
         match (message, known) {
             (WorkerMessage::Ready { .. }, Some(key)) => {

@@ -64,6 +64,7 @@ mod flow;
 mod forgotten;
 mod handover;
 mod heard;
+mod heartbeats;
 mod homes;
 mod incoming;
 mod input;

@@ -16,7 +16,7 @@ impl<F: Frame> Broker<F> {
     ) -> Result<(), Malformed> {
         let known = self.clients.find(from);
         if let Some(client) = known.and_then(|key| self.clients.get_mut(key)) {
-            client.last_heard = now;
+            client.beats.heard(now);
             client.cut_off = false;
         }
         match (message, known) {
@@ -87,7 +87,7 @@ impl<F: Frame> Broker<F> {
                 self.send_away(from);
                 return Ok(());
             }
-            worker.last_heard = now;
+            worker.beats.heard(now);
         }
         match (message, known) {
             (WorkerMessage::Ready { service, hello }, known) => {

@@ -50,7 +50,7 @@ impl<F: Frame> Broker<F> {
             && worker.hello.is_none()
             && worker.dialect.is_like(Dialect::Pigato)
         {
-            worker.last_heard = now;
+            worker.beats.heard(now);
         }
     }
 
@@ -58,7 +58,7 @@ impl<F: Frame> Broker<F> {
         let Some(worker) = self.workers.get_mut(key) else {
             return;
         };
-        worker.last_heard = now;
+        worker.beats.heard(now);
         if std::mem::replace(&mut worker.dialect, Dialect::Pigato) != Dialect::Pigato {
             worker.is_old = false;
             self.send_pigato(key, ToWorker::Welcome);

@@ -4,6 +4,7 @@ use super::accounts::{ENTRY, OverLimit};
 use super::clients::Client;
 use super::displaced::{is_same_life, life};
 use super::ends::End;
+use super::heartbeats::Heartbeats;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::leaving::Next;
 use super::workers::Worker;
@@ -120,8 +121,8 @@ impl<F: Frame> Broker<F> {
         if self.services.add_worker(service_key) {
             self.gather(service_key);
         }
-        let next_beat = now + self.config.heartbeat;
-        let mut worker = Worker::new(id, service_key, dialect, hello, now, next_beat, account);
+        let beats = Heartbeats::new(now, self.config.heartbeat);
+        let mut worker = Worker::new(id, service_key, dialect, hello, now, beats, account);
         worker.charged = charged;
         let key = self.workers.insert(worker);
         self.arm_worker(key);
@@ -225,14 +226,14 @@ impl<F: Frame> Broker<F> {
             self.out.send(Transmit::plain(from.into(), message));
             return self.over_limit(now, from, over);
         }
-        let next_beat = now + self.config.heartbeat;
+        let beats = Heartbeats::new(now, self.config.heartbeat);
         let started = self.forgotten.take(&hello.session);
         if let Some(client) = self.clients.get_mut(key) {
             client.started = client.started.take().or(started);
             client.hello = Some(hello.without_about());
             client.extended = true;
             client.dialect = Dialect::Omdp;
-            client.next_beat = next_beat;
+            client.beats = beats;
         }
         self.arm_client(key);
         self.welcome_client(key);

@@ -148,7 +148,7 @@ impl<F: Frame> Broker<F> {
             rejected: None,
             running: worker.running.len(),
             service: Text(self.services.name(worker.service)),
-            silent: ms(now - worker.last_heard),
+            silent: ms(worker.beats.silence(now)),
             since: ms(now - worker.since),
         }
     }
@@ -161,7 +161,7 @@ impl<F: Frame> Broker<F> {
             dialect: client.dialect.as_str(),
             requests: client.requests.len(),
             since: ms(now - client.since),
-            silent: ms(now - client.last_heard),
+            silent: ms(client.beats.silence(now)),
             address: view.address(&client.id).cloned(),
         });
         entries.collect()

@@ -2,6 +2,7 @@
 
 use super::RoutingId;
 use super::absence::{Absence, Unclaimed};
+use super::heartbeats::Heartbeats;
 use super::keys::{AccountKey, ServiceKey, WorkerKey};
 use super::pace::Pace;
 use super::ready::{Line, Position};
@@ -63,8 +64,7 @@ pub(super) struct Worker {
     pub(super) lives: Vec<(Box<str>, u64)>,
     /// Replies that have not been acknowledged to it.
     pub(super) unacknowledged: Ack,
-    pub(super) last_heard: Time,
-    pub(super) next_beat: Time,
+    pub(super) beats: Heartbeats,
     /// The account for everything kept for it, and the charge for this entry.
     pub(super) account: AccountKey,
     pub(super) charged: usize,
@@ -110,7 +110,7 @@ impl Worker {
         dialect: Dialect,
         mut hello: Option<Hello>,
         now: Time,
-        next_beat: Time,
+        beats: Heartbeats,
         account: AccountKey,
     ) -> Self {
         Worker {
@@ -138,8 +138,7 @@ impl Worker {
             is_new: false,
             lives: Vec::new(),
             unacknowledged: Ack::default(),
-            last_heard: now,
-            next_beat,
+            beats,
             account,
             charged: 0,
             timer: None,
