@@ -1,0 +1,96 @@
+//! Tests of the roster alone.
+
+use super::*;
+use crate::proto::broker::Outgoing;
+use crate::proto::broker::bench::Bench;
+
+fn is_new(bench: &Bench, key: WorkerKey) -> bool {
+    bench.workers.get(key).is_some_and(|worker| worker.is_new)
+}
+
+/// A bench with a service and a client that is told the roster.
+fn bench() -> (Bench, Roster, ServiceKey, ClientKey) {
+    let (mut bench, mut roster) = (Bench::new(), Roster::default());
+    let service = bench.services.require(b"s");
+    let client = bench.client("c", |hello| hello.roster = true);
+    assert!(roster.whole(&mut bench.lend(), client).is_some());
+    (bench, roster, service, client)
+}
+
+fn add(bench: &mut Bench, roster: &mut Roster, service: ServiceKey) -> WorkerKey {
+    let name = format!("w{}", bench.workers.len());
+    let key = bench.worker(&name, service);
+    roster.add(&mut bench.lend(), key);
+    key
+}
+
+#[test]
+fn a_worker_begins_when_all_clients_have_heard_of_it() {
+    let (mut bench, mut roster, service, client) = bench();
+    let worker = add(&mut bench, &mut roster, service);
+    assert!(is_new(&bench, worker));
+    assert!(matches!(bench.wait(), Some(Timer::Roster)));
+    assert!(roster.due(&mut bench.lend()).is_empty());
+    let sent = bench.sent();
+    assert!(matches!(
+        &sent[..],
+        [(name, Outgoing::Client(ToClient::Roster { entries: Some(_), .. }))] if name == "c"
+    ));
+    let confirmed = roster.heard(&mut bench.lend(), client, 1);
+    assert_eq!(confirmed.begin, [worker]);
+    assert!(!confirmed.releases && !is_new(&bench, worker));
+    assert!(!roster.keeps_back());
+    assert_eq!(roster.timer(), None);
+}
+
+#[test]
+fn a_client_that_does_not_confirm_is_behind_and_holds_up_nobody() {
+    let (mut bench, mut roster, service, client) = bench();
+    let worker = add(&mut bench, &mut roster, service);
+    bench.wait();
+    roster.due(&mut bench.lend());
+    let told = bench.now;
+    bench.wait();
+    assert_eq!(bench.now, told + HEAR);
+    assert_eq!(roster.due(&mut bench.lend()), [worker]);
+    assert!(roster.keeps_back());
+    let confirmed = roster.heard(&mut bench.lend(), client, 1);
+    assert!(confirmed.releases && confirmed.begin.is_empty());
+    assert!(!roster.keeps_back());
+}
+
+#[test]
+fn what_a_client_cannot_have_heard_of_confirms_nothing() {
+    let (mut bench, mut roster, service, client) = bench();
+    let worker = add(&mut bench, &mut roster, service);
+    bench.wait();
+    roster.due(&mut bench.lend());
+    for last in [0, 2, u64::MAX] {
+        let confirmed = roster.heard(&mut bench.lend(), client, last);
+        assert!(confirmed.begin.is_empty());
+    }
+    assert!(is_new(&bench, worker));
+}
+
+#[test]
+fn without_clients_that_are_told_a_worker_begins_at_once() {
+    let (mut bench, mut roster, service, client) = bench();
+    let heard = bench.clients.get_mut(client).and_then(|c| c.heard.take());
+    roster.forget(&mut bench.lend(), heard.expect("it was told"));
+    let worker = add(&mut bench, &mut roster, service);
+    assert!(!is_new(&bench, worker));
+    assert!(bench.wait().is_none());
+}
+
+#[test]
+fn the_sum_of_a_service_is_gone_with_its_last_worker() {
+    let (mut bench, mut roster, service, _) = bench();
+    let workers = [(); 2].map(|()| add(&mut bench, &mut roster, service));
+    assert_eq!(roster.sums.len(), 1);
+    for key in workers {
+        let worker = bench.workers.remove(key).expect("it is there");
+        roster.remove(&mut bench.lend(), &worker);
+    }
+    assert!(roster.sums.is_empty());
+    assert_eq!(roster.bytes, 0);
+}
