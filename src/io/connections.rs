@@ -5,61 +5,29 @@
 //! A connection costs a peer nothing until its first message, so silent connections are ended first
 //! when there are too many.
 
+mod counts;
 mod descriptor;
 mod endless;
+mod entry;
+mod limits;
+mod quiet;
+mod shortage;
 
 use super::Error;
 use super::monitor::{Monitor, Report};
 use super::security::HandshakeFailure;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
-use descriptor::{Fd, Hand, Reserve};
+use counts::Counts;
+use descriptor::{Fd, Hand};
 use endless::Endless;
+use entry::{Connection, Stage, address_of};
+pub use limits::{ConnectionLimits, ConnectionNotice};
+use quiet::{Patience, Quiet};
+use shortage::{Shortage, is_out_of_descriptors};
 use std::cell::Cell;
-use std::collections::{BTreeSet, HashMap};
-use std::ops::Bound;
+use std::collections::HashMap;
 use std::time::Duration;
-
-/// Limits on connections.
-#[derive(Debug, Clone, Copy)]
-pub struct ConnectionLimits {
-    /// Maximum number of connections in total.
-    pub all: usize,
-    /// Maximum number for each address; ipc connections have no address.
-    pub of_address: usize,
-    /// Maximum number for each user.
-    pub of_user: usize,
-    /// How long a connection may be silent after its handshake.
-    pub silence: Option<Duration>,
-    /// Maximum size of a message in bytes.
-    pub message: u64,
-    /// Whether names belong to their holders, see [`Connections::patience`].
-    pub names_are_held: bool,
-}
-
-/// A report for the operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConnectionNotice {
-    /// A connection was ended.
-    Ended {
-        /// The address of the peer; empty over ipc.
-        address: String,
-        /// The reason.
-        reason: &'static str,
-    },
-    /// A handshake failed for another reason than the authenticator's refusal.
-    Failed {
-        /// The address of the peer; empty over ipc.
-        address: String,
-        /// The reason.
-        failure: HandshakeFailure,
-    },
-    /// The process has no descriptor left for another connection.
-    NoDescriptors {
-        /// The number of open connections.
-        connections: usize,
-    },
-}
 
 /// The maximum number of bytes that a connection receives before the end of its handshake.
 const MAX_HANDSHAKE_BYTES: u64 = 65_536;
@@ -79,15 +47,6 @@ const MOST: usize = 512;
 /// A handshake that takes longer makes room for others.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The initial limit of silence for a peer whose name may be held by another connection.
-const UNHEARD: Duration = Duration::from_secs(1);
-
-/// The maximum number of addresses with a count of unheard connections.
-const MAX_UNHEARD: usize = 4096;
-
-/// Interval between reports that descriptors run out.
-const TELL: Duration = Duration::from_secs(1);
-
 /// What was not known of the connection over which a message has come.
 pub(super) struct News {
     pub(super) peer: RoutingId,
@@ -97,68 +56,28 @@ pub(super) struct News {
     pub(super) is_first: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// In its handshake.
-    Shaking,
-    /// The handshake has ended; no message has arrived.
-    Silent,
-    /// A message has arrived.
-    Speaking,
-    /// Shut down here; libzmq has not reported the end.
-    Ended,
-}
-
-#[derive(Debug)]
-struct Connection {
-    remote: String,
-    since: Time,
-    stage: Stage,
-    user: Option<Box<str>>,
-    peer: Option<RoutingId>,
-}
-
-impl Connection {
-    /// The address without the port.
-    fn address(&self) -> &str {
-        address_of(&self.remote)
-    }
-}
-
-fn address_of(remote: &str) -> &str {
-    let address = remote.strip_prefix("tcp://").unwrap_or_default();
-    address.rsplit_once(':').map_or("", |(address, _)| address)
-}
-
 pub(super) struct Connections {
     limits: ConnectionLimits,
     monitor: Monitor,
     open: HashMap<Fd, Connection>,
     by_remote: HashMap<String, Fd>,
-    of_address: HashMap<Box<str>, usize>,
-    of_user: HashMap<Box<str>, usize>,
+    of_address: Counts,
+    of_user: Counts,
     /// The connection of each peer that has sent a message, and the value of `serial` at that time.
     speakers: HashMap<RoutingId, (Fd, u64)>,
-    /// The silent connections by age.
-    quiet: BTreeSet<(Time, Fd)>,
+    quiet: Quiet,
+    patience: Patience,
     /// The connections of lost peers, and how often they were checked since.
     given_up: Vec<(Fd, u32)>,
     /// The number of connections accepted so far.
     serial: u64,
     hand: Hand,
-    reserve: Reserve,
-    /// While descriptors are short: the number of connections that fit, and when this was
-    /// determined.
-    room: Option<(usize, Time)>,
-    told: Option<Time>,
+    shortage: Shortage,
     /// Whether libzmq may have reports, and when they were last taken.
     has_news: Cell<bool>,
     asked: Time,
-    /// When the silent connections were last checked, and the last of them that was.
+    /// When the connections were last checked.
     looked: Time,
-    cursor: (Time, Fd),
-    /// How many consecutive connections of an address were ended because no message was heard.
-    unheard: HashMap<Box<str>, u32>,
     endless: Endless,
     /// The connections whose bytes are still to be checked in this round.
     round: Vec<Fd>,
@@ -179,30 +98,25 @@ impl Connections {
                 return Err((monitor, Error::from_os(&error, "cannot watch connections")));
             }
         };
-        let mut reserve = Reserve::default();
-        reserve.fill();
         Ok(Connections {
+            patience: Patience::new(limits.silence, limits.names_are_held),
             endless: Endless::new(limits.message),
             round: Vec::new(),
             limits,
             monitor,
             open: HashMap::new(),
             by_remote: HashMap::new(),
-            of_address: HashMap::new(),
-            of_user: HashMap::new(),
+            of_address: Counts::default(),
+            of_user: Counts::default(),
             speakers: HashMap::new(),
-            quiet: BTreeSet::new(),
+            quiet: Quiet::default(),
             given_up: Vec::new(),
             serial: 0,
             hand,
-            reserve,
-            room: None,
-            told: None,
+            shortage: Shortage::new(),
             has_news: Cell::new(true),
             asked: Time::ZERO,
             looked: Time::ZERO,
-            cursor: (Time::ZERO, 0),
-            unheard: HashMap::new(),
             notices: Vec::new(),
             ended: Vec::new(),
         })
@@ -221,7 +135,7 @@ impl Connections {
 
     /// When [`update`](Self::update) has to run even without reports.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        let soon = !self.quiet.is_empty() || !self.given_up.is_empty() || self.room.is_some();
+        let soon = !self.quiet.is_empty() || !self.given_up.is_empty() || self.shortage.is_there();
         let soon = soon || self.endless.listens();
         let ever = cfg!(target_os = "linux") && !self.of_address.is_empty();
         (soon || ever).then(|| self.looked + if soon { LOOK } else { CALM })
@@ -324,21 +238,17 @@ impl Connections {
             self.end_quietly(before);
         }
         let entry = self.open.get_mut(&fd)?;
-        self.quiet.remove(&(entry.since, fd));
+        self.quiet.remove(entry.since, fd);
         if entry.stage == Stage::Ended {
             return None;
         }
         entry.stage = Stage::Speaking;
         let address = entry.remote.strip_prefix("tcp://").map(str::to_owned);
-        if !self.unheard.is_empty() {
-            self.unheard.remove(address_of(&entry.remote));
-        }
+        self.patience.heard(address_of(&entry.remote));
         entry.peer = Some(id.clone());
         if let Some(user) = user.filter(|_| entry.user.is_none()) {
             entry.user = Some(user.into());
-            let count = self.of_user.entry(user.into()).or_default();
-            *count += 1;
-            if *count > self.limits.of_user {
+            if self.of_user.add(user) > self.limits.of_user {
                 self.end(fd, "too many connections of this user");
             }
         }
@@ -414,10 +324,11 @@ impl Connections {
         // A connection with the same descriptor has ended, even if its end was not reported.
         self.forget(fd);
         self.serial += 1;
-        let address: Box<str> = address_of(&remote).into();
+        let address = address_of(&remote);
+        let mut of_address = 0;
         if !address.is_empty() {
+            of_address = self.of_address.add(address);
             self.by_remote.insert(remote.clone(), fd);
-            *self.of_address.entry(address.clone()).or_default() += 1;
         }
         let connection = Connection {
             remote,
@@ -427,34 +338,21 @@ impl Connections {
             peer: None,
         };
         self.open.insert(fd, connection);
-        self.quiet.insert((now, fd));
-        let of_address = self.of_address.get(&address).copied().unwrap_or(0);
+        self.quiet.add(now, fd);
         if of_address > self.limits.of_address {
             return self.end(fd, "too many connections of this address");
         }
-        let room = self.room.map_or(usize::MAX, |(room, _)| room);
-        if self.open.len() > self.limits.all.min(room) {
+        if self.open.len() > self.limits.all.min(self.shortage.room()) {
             // A connection that had the time to send a message and did not is ended first.
-            let oldest = self
-                .quiet
-                .first()
-                .copied()
-                .filter(|(since, _)| now.since(*since) >= SLOW);
-            self.end(oldest.map_or(fd, |(_, fd)| fd), "too many connections");
+            let oldest = self.quiet.oldest(now, SLOW);
+            self.end(oldest.unwrap_or(fd), "too many connections");
         }
     }
 
-    /// Handles a connection that libzmq could not accept for lack of a descriptor: the reserve lets
-    /// libzmq accept it, and one connection is ended.
+    /// Handles a connection that libzmq could not accept.
     fn not_accepted(&mut self, now: Time, errno: u64) {
-        if !is_out_of_descriptors(errno) {
-            return;
-        }
-        self.reserve.release();
         let connections = self.open.len();
-        self.room.get_or_insert((connections, now)).1 = now;
-        if self.told.is_none_or(|told| now.since(told) >= TELL) {
-            self.told = Some(now);
+        if is_out_of_descriptors(errno) && self.shortage.begins(now, connections) {
             self.notices
                 .push(ConnectionNotice::NoDescriptors { connections });
         }
@@ -463,22 +361,9 @@ impl Connections {
     fn look(&mut self, now: Time) {
         self.end_given_up();
         self.look_at_bytes();
-        if let Some((_, since)) = self.room {
-            self.reserve.fill();
-            if now.since(since) >= TELL {
-                self.room = None;
-            }
-        }
+        self.shortage.look(now);
         let mut ended = Vec::new();
-        let behind = self
-            .quiet
-            .range((Bound::Excluded(self.cursor), Bound::Unbounded));
-        let turn: Vec<_> = behind.take(MOST).copied().collect();
-        self.cursor = match turn.last() {
-            Some(&last) if turn.len() == MOST => last,
-            _ => (Time::ZERO, 0),
-        };
-        for (since, fd) in turn {
+        for (since, fd) in self.quiet.next(MOST) {
             let Some(entry) = self.open.get(&fd) else {
                 continue;
             };
@@ -494,7 +379,8 @@ impl Connections {
                 }
                 Stage::Silent
                     if self
-                        .patience(entry.address())
+                        .patience
+                        .of(entry.address())
                         .is_some_and(|most| age >= most) =>
                 {
                     ended.push((fd, "silent for too long"));
@@ -503,12 +389,10 @@ impl Connections {
             }
         }
         for (fd, reason) in ended {
-            if self.limits.names_are_held
-                && let Some(entry) = self.open.get(&fd)
+            if let Some(entry) = self.open.get(&fd)
                 && entry.stage == Stage::Silent
-                && self.unheard.len() < MAX_UNHEARD
             {
-                *self.unheard.entry(entry.address().into()).or_default() += 1;
+                self.patience.was_exceeded(entry.address());
             }
             self.end(fd, reason);
         }
@@ -538,22 +422,6 @@ impl Connections {
         }
     }
 
-    /// How long a connection from this address may be silent.
-    ///
-    /// With security, libzmq discards what a peer sends under a name that another connection holds.
-    /// It does not report this, and continues after the other connection has ended. A peer whose
-    /// connection is ended comes back and is heard if the name is free by then. A truly silent peer
-    /// comes back, too, so the limit grows.
-    fn patience(&self, address: &str) -> Option<Duration> {
-        let most = self.limits.silence?;
-        if !self.limits.names_are_held {
-            return Some(most);
-        }
-        let times = self.unheard.get(address).copied().unwrap_or(0);
-        let grown = UNHEARD.saturating_mul(1 << times.min(16));
-        Some(grown.min(most))
-    }
-
     fn end(&mut self, fd: Fd, reason: &'static str) {
         if let Some(entry) = self.open.get(&fd) {
             self.notices.push(ConnectionNotice::Ended {
@@ -569,7 +437,7 @@ impl Connections {
             return;
         };
         entry.stage = Stage::Ended;
-        self.quiet.remove(&(entry.since, fd));
+        self.quiet.remove(entry.since, fd);
         self.hand.end(fd, &entry.remote);
     }
 
@@ -579,13 +447,13 @@ impl Connections {
         };
         self.endless.forget(fd);
         self.given_up.retain(|&(of, _)| of != fd);
-        self.quiet.remove(&(entry.since, fd));
+        self.quiet.remove(entry.since, fd);
         if self.by_remote.get(&entry.remote) == Some(&fd) {
             self.by_remote.remove(&entry.remote);
         }
-        release(&mut self.of_address, entry.address());
+        self.of_address.remove(entry.address());
         if let Some(user) = &entry.user {
-            release(&mut self.of_user, user);
+            self.of_user.remove(user);
         }
         if let Some(peer) = &entry.peer
             && self.speakers.get(peer).is_some_and(|(of, _)| *of == fd)
@@ -594,25 +462,4 @@ impl Connections {
             self.ended.push(peer.clone());
         }
     }
-}
-
-fn release(counts: &mut HashMap<Box<str>, usize>, of: &str) {
-    if let Some(count) = counts.get_mut(of) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(of);
-        }
-    }
-}
-
-#[cfg(unix)]
-fn is_out_of_descriptors(errno: u64) -> bool {
-    [libc::EMFILE, libc::ENFILE]
-        .map(|known| known as u64)
-        .contains(&errno)
-}
-
-#[cfg(not(unix))]
-fn is_out_of_descriptors(errno: u64) -> bool {
-    errno == zmq_sys::errno::EMFILE as u64
 }

@@ -1,0 +1,49 @@
+//! The numbers of connections by address or user.
+
+use std::collections::HashMap;
+
+#[derive(Debug, Default)]
+pub(super) struct Counts(HashMap<Box<str>, usize>);
+
+impl Counts {
+    /// Counts one more. Returns their number.
+    pub(super) fn add(&mut self, of: &str) -> usize {
+        let count = self.0.entry(of.into()).or_default();
+        *count += 1;
+        *count
+    }
+
+    pub(super) fn remove(&mut self, of: &str) {
+        if let Some(count) = self.0.get_mut(of) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(of);
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_counted_and_none_is_kept_at_zero() {
+        let mut counts = Counts::default();
+        assert_eq!(
+            [counts.add("a"), counts.add("a"), counts.add("b")],
+            [1, 2, 1]
+        );
+        counts.remove("a");
+        counts.remove("c");
+        assert_eq!(counts.add("a"), 2);
+        for of in ["a", "a", "b"] {
+            counts.remove(of);
+        }
+        assert!(counts.is_empty());
+    }
+}

@@ -1,0 +1,95 @@
+//! Connections that libzmq could not accept for lack of a descriptor.
+
+use super::descriptor::Reserve;
+use crate::proto::Time;
+use std::time::Duration;
+
+/// Interval between reports that descriptors run out.
+const TELL: Duration = Duration::from_secs(1);
+
+/// A reserve of descriptors lets libzmq accept the connection, and one connection is ended in its place.
+#[derive(Debug)]
+pub(super) struct Shortage {
+    reserve: Reserve,
+    /// While descriptors are short: the number of connections that fit, and when this was determined.
+    room: Option<(usize, Time)>,
+    told: Option<Time>,
+}
+
+impl Shortage {
+    pub(super) fn new() -> Self {
+        let mut reserve = Reserve::default();
+        reserve.fill();
+        Shortage {
+            reserve,
+            room: None,
+            told: None,
+        }
+    }
+
+    /// How many connections fit; without limit while there are descriptors.
+    pub(super) fn room(&self) -> usize {
+        self.room.map_or(usize::MAX, |(room, _)| room)
+    }
+
+    /// Whether descriptors are short.
+    pub(super) fn is_there(&self) -> bool {
+        self.room.is_some()
+    }
+
+    /// Handles that there was none for another connection. Returns whether it is to be reported.
+    pub(super) fn begins(&mut self, now: Time, connections: usize) -> bool {
+        self.reserve.release();
+        self.room.get_or_insert((connections, now)).1 = now;
+        let tells = self.told.is_none_or(|told| now.since(told) >= TELL);
+        if tells {
+            self.told = Some(now);
+        }
+        tells
+    }
+
+    /// Fills the reserve again. The shortage ends when there was none for a while.
+    pub(super) fn look(&mut self, now: Time) {
+        let Some((_, since)) = self.room else {
+            return;
+        };
+        self.reserve.fill();
+        if now.since(since) >= TELL {
+            self.room = None;
+        }
+    }
+}
+
+/// Whether an accept failed for lack of a descriptor.
+#[cfg(unix)]
+pub(super) fn is_out_of_descriptors(errno: u64) -> bool {
+    [libc::EMFILE, libc::ENFILE]
+        .map(|known| known as u64)
+        .contains(&errno)
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_out_of_descriptors(errno: u64) -> bool {
+    errno == zmq_sys::errno::EMFILE as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_is_told_once_a_second_and_ends_by_itself() {
+        let mut shortage = Shortage::new();
+        let begin = Time::ZERO + TELL;
+        assert_eq!(shortage.room(), usize::MAX);
+        assert!(shortage.begins(begin, 5) && !shortage.begins(begin, 4));
+        assert_eq!(shortage.room(), 5);
+        shortage.look(begin + TELL / 2);
+        assert!(shortage.is_there());
+        assert!(shortage.begins(begin + TELL, 5));
+        shortage.look(begin + TELL);
+        assert!(shortage.is_there());
+        shortage.look(begin + 2 * TELL);
+        assert!(!shortage.is_there());
+    }
+}
