@@ -182,7 +182,7 @@ impl<F: Frame> Worker<F> {
         if self.watchdog.handle_timeout(now) {
             self.block();
         }
-        self.settle_drain(now);
+        self.check_drained(now);
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).

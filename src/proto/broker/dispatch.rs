@@ -153,7 +153,7 @@ impl<F: Frame> Broker<F> {
             worker.bytes += bytes;
             worker.handed += bytes + HANDOVER;
             if worker.handed >= MAX_HANDED {
-                self.workers.unsettled.push(key);
+                self.workers.unflushed.push(key);
             }
         }
     }

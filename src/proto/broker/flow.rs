@@ -145,10 +145,10 @@ impl<F: Frame> Broker<F> {
     /// The transport has accepted all drained messages, except those for congested peers (see
     /// [`handle_congestion`](Self::handle_congestion)). Returns true if there is more to drain now.
     pub fn handle_flushed(&mut self, now: Time) -> bool {
-        if self.workers.unsettled.is_empty() {
+        if self.workers.unflushed.is_empty() {
             return false;
         }
-        for key in std::mem::take(&mut self.workers.unsettled) {
+        for key in std::mem::take(&mut self.workers.unflushed) {
             if let Some(worker) = self.workers.get_mut(key) {
                 worker.handed = 0;
                 self.line_up(key);
@@ -160,7 +160,7 @@ impl<F: Frame> Broker<F> {
 
     /// Whether [`handle_flushed`](Self::handle_flushed) has work to do.
     pub fn has_unflushed(&self) -> bool {
-        !self.workers.unsettled.is_empty()
+        !self.workers.unflushed.is_empty()
     }
 
     /// The transport keeps messages to this peer because it takes too little (`congested`), or has sent them all.
@@ -170,7 +170,7 @@ impl<F: Frame> Broker<F> {
         {
             worker.congested = congested;
             if !congested {
-                self.workers.unsettled.push(key);
+                self.workers.unflushed.push(key);
             }
             self.line_up(key);
         }

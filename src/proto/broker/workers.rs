@@ -206,7 +206,7 @@ pub(super) struct Workers {
     /// Number of workers that speak MDP.
     pub(super) mdp: usize,
     /// Workers that may have room again when the transport has accepted their messages.
-    pub(super) unsettled: Vec<WorkerKey>,
+    pub(super) unflushed: Vec<WorkerKey>,
     /// The number of the latest registration.
     last: u64,
 }

@@ -53,7 +53,7 @@ impl<F: Frame> ClientOfSeveral<F> {
     fn member(&mut self, broker: usize, now: Time, change: impl FnOnce(&mut Client<F>)) {
         if let Some(member) = self.members.get_mut(broker) {
             change(member);
-            self.settle(now);
+            self.check_waiting(now);
         }
     }
 
@@ -99,7 +99,7 @@ impl<F: Frame> ClientOfSeveral<F> {
     }
 
     /// Moves requests that wait for a lost broker to a connected one.
-    fn settle(&mut self, now: Time) {
+    fn check_waiting(&mut self, now: Time) {
         let needs = |member: &Member<Client<F>>| {
             member.leaving || (!member.machine.ready() && member.machine.has_waiting())
         };
@@ -153,7 +153,7 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
                 client.handle_command(now, command)?;
             }
             if ends && self.brokers.remove(&id).is_some() {
-                self.settle(now);
+                self.check_waiting(now);
             }
             return ControlFlow::Continue(());
         }
@@ -221,7 +221,7 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
                 member.handle_timeout(now);
             }
         }
-        self.settle(now);
+        self.check_waiting(now);
     }
 
     fn next_deadline(&self) -> Option<Time> {
@@ -296,7 +296,7 @@ impl<F: Frame> Several for ClientOfSeveral<F> {
                 member.machine.retire(false);
             }
         }
-        self.settle(now);
+        self.check_waiting(now);
         None
     }
 
@@ -306,7 +306,7 @@ impl<F: Frame> Several for ClientOfSeveral<F> {
             member.leaving = true;
             member.machine.retire(true);
         }
-        self.settle(now);
+        self.check_waiting(now);
     }
 
     /// A broker that is gone. Must be called after `poll_action`.

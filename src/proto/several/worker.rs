@@ -63,7 +63,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         for member in self.members.machines_mut() {
             member.set_concurrency(now, concurrency);
         }
-        self.settle(now);
+        self.room_changed(now);
     }
 
     /// See [`Worker::pause`].
@@ -78,7 +78,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         for member in self.members.machines_mut() {
             member.resume(now);
         }
-        self.settle(now);
+        self.room_changed(now);
     }
 
     /// Records what the application has done, and which deliveries it is about to end. Each broker is told the pace
@@ -122,7 +122,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         }
         self.left_running.remove(&delivery);
         self.stalled_at = None;
-        self.settle(now);
+        self.room_changed(now);
         ControlFlow::Continue(())
     }
 
@@ -137,7 +137,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
     }
 
     /// Must follow every change of the room in use.
-    fn settle(&mut self, now: Time) {
+    fn room_changed(&mut self, now: Time) {
         let (outstanding, limit) = (self.outstanding(), self.limit());
         if outstanding <= limit {
             self.stalled_at = None;
@@ -197,7 +197,7 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
             WorkerCommand::Pong => {
                 let members = self.members.machines_mut();
                 members.for_each(|member| member.handle_pong(now));
-                self.settle(now);
+                self.room_changed(now);
             }
             WorkerCommand::Concurrency(limit) => self.set_concurrency(now, limit),
             WorkerCommand::Pause(true) => self.pause(),
@@ -237,14 +237,14 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
     fn handle_down(&mut self, broker: usize, now: Time) {
         if let Some(member) = self.members.get_mut(broker) {
             member.handle_down(now);
-            self.settle(now);
+            self.room_changed(now);
         }
     }
 
     fn handle_refused(&mut self, broker: usize, now: Time) {
         if let Some(member) = self.members.get_mut(broker) {
             member.handle_refused(now);
-            self.settle(now);
+            self.room_changed(now);
         }
     }
 
@@ -255,7 +255,7 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
         member.number_from(self.last_delivery);
         member.handle_message(now, frames);
         self.last_delivery = member.last_delivery();
-        self.settle(now);
+        self.room_changed(now);
     }
 
     fn handle_timeout(&mut self, now: Time) {
@@ -272,7 +272,7 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
                 limit: self.limit(),
             });
         } else {
-            self.settle(now);
+            self.room_changed(now);
         }
     }
 
@@ -337,7 +337,7 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
 
     fn handle_left_running(&mut self, now: Time, delivery: u64) {
         self.left_running.insert(delivery);
-        self.settle(now);
+        self.room_changed(now);
     }
 
     fn poll_retract(&mut self) -> Option<Retract> {
@@ -379,7 +379,7 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
             }
         }
         if self.outstanding() <= self.limit() {
-            self.settle(now);
+            self.room_changed(now);
         }
     }
 }
@@ -428,7 +428,7 @@ impl<F: Frame> Several for WorkerOfSeveral<F> {
                 member.leaving = false;
             }
         }
-        self.settle(now);
+        self.room_changed(now);
         None
     }
 
@@ -440,7 +440,7 @@ impl<F: Frame> Several for WorkerOfSeveral<F> {
         {
             member.machine.stop(now, None);
         }
-        self.settle(now);
+        self.room_changed(now);
     }
 
     /// A broker that is gone. Must be called after `poll_action`.

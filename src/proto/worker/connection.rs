@@ -79,6 +79,6 @@ impl<F: Frame> Worker<F> {
             self.connected = false;
             self.notices.push(WorkerNotice::Disconnected(why));
         }
-        self.settle_drain(now);
+        self.check_drained(now);
     }
 }

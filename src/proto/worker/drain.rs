@@ -46,7 +46,7 @@ impl<F: Frame> Worker<F> {
         }
         // Offers are returned before the running requests end.
         self.ask_back(0);
-        self.settle_drain(now);
+        self.check_drained(now);
     }
 
     /// Cancels the stop. Returns false if the goodbye was sent already.
@@ -67,7 +67,7 @@ impl<F: Frame> Worker<F> {
     }
 
     /// While the worker stops: says goodbye when nothing runs any more, or at the deadline.
-    pub(super) fn settle_drain(&mut self, now: Time) {
+    pub(super) fn check_drained(&mut self, now: Time) {
         let deadline = match self.draining {
             None => return,
             Some(Draining::Running { deadline }) => deadline,

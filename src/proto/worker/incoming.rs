@@ -31,7 +31,7 @@ impl<F: Frame> Worker<F> {
                     self.had.begin(&hello.session, hello.number);
                     self.link.welcome(hello);
                     self.claim_detached();
-                    self.settle_drain(now);
+                    self.check_drained(now);
                     if self.announced != self.concurrency() {
                         self.send_ready();
                     }
@@ -63,7 +63,7 @@ impl<F: Frame> Worker<F> {
             ToWorker::Cancel { token } => {
                 if let Some(&delivery) = self.by_token.get(&token) {
                     self.cancel(delivery, Code::Aborted);
-                    self.settle_drain(now);
+                    self.check_drained(now);
                 }
             }
             ToWorker::Resume(ext) => self.on_resume(now, ext),

@@ -65,7 +65,7 @@ impl<F: Frame> Worker<F> {
         if self.watchdog.is_barking() && self.link.is_up() {
             self.lose_blocked(now);
         }
-        self.settle_drain(now);
+        self.check_drained(now);
     }
 
     pub(super) fn watch_for_stall(&mut self, now: Time) {

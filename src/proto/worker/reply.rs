@@ -111,7 +111,7 @@ impl<F: Frame> Worker<F> {
         self.had.note(&delivery.client, &delivery.rid);
         if delivery.detached {
             self.keep_end(number, kind, body);
-            return self.settle_drain(now);
+            return self.check_drained(now);
         }
         let Delivery {
             client,
@@ -158,7 +158,7 @@ impl<F: Frame> Worker<F> {
         });
         self.watch_for_stall(now);
         self.shed_backlog();
-        self.settle_drain(now);
+        self.check_drained(now);
     }
 }
 

@@ -249,7 +249,7 @@ impl<F: Frame> Worker<F> {
             self.say_again(kind, (&client, &rid), body, token);
         }
         self.say_need(number, true);
-        self.settle_drain(now);
+        self.check_drained(now);
     }
 
     fn say_again(&mut self, kind: ReplyKind, (client, rid): (&F, &F), body: Body<F>, token: u64) {
@@ -284,7 +284,7 @@ impl<F: Frame> Worker<F> {
                 self.cancel(number, Code::Aborted);
             }
         }
-        self.settle_drain(now);
+        self.check_drained(now);
     }
 
     #[cfg(any(test, feature = "fuzz"))]
