@@ -1118,6 +1118,16 @@ export type RequestListener<TRequest = any, TPartial = any, TFinal = any> = (
   opts: ReceivedOptions,
 ) => unknown;
 
+/** The handler of one of a worker's services, and its options. */
+export interface LimitedListener<TRequest = any, TPartial = any, TFinal = any> {
+  handler: RequestListener<TRequest, TPartial, TFinal>;
+  /**
+   * How many requests of this service may run at the same time, within the `concurrency` of the worker. Default
+   * -1: no limit of its own.
+   */
+  concurrency?: number;
+}
+
 export interface WorkerEvents<TRequest = any, TPartial = any, TFinal = any> extends PeerEvents {
   /** An invalid message was dropped. */
   badMessage: [event: { reason: string }];
@@ -1171,22 +1181,27 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
   );
 
   /**
-   * Serves several services, with one `concurrency` for all of them. The handlers are called as listeners of
+   * Serves several services, with one `concurrency` for all of them, and limits for single ones. The handlers are called as listeners of
    * `request` are; the event itself is not used. The broker sees a worker for each service, whose name is the
    * `name`, if one is given, `/` and the service. Each has its own connection, so `connect` is emitted for
    * each.
-   * @param services - handlers, by the names of their services
+   * @param services - handlers, by the names of their services, alone or with a `concurrency`
    * @throws {TypeError | RangeError} for an invalid argument
    */
   constructor(
     endpoint: string | readonly string[],
-    services: Readonly<Record<string, RequestListener<TRequest, TPartial, TFinal>>>,
+    services: Readonly<
+      Record<
+        string,
+        RequestListener<TRequest, TPartial, TFinal> | LimitedListener<TRequest, TPartial, TFinal>
+      >
+    >,
     conf?: WorkerConf | null,
   );
   /** Serves several services whose types differ; {@link ListenersOf} checks the handlers. */
   constructor(
     endpoint: string | readonly string[],
-    services: Readonly<Record<string, RequestListener<never, any, any>>>,
+    services: Readonly<Record<string, RequestListener<never, any, any> | LimitedListener<never, any, any>>>,
     conf?: WorkerConf | null,
   );
 

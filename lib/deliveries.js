@@ -15,6 +15,7 @@ const { RequestData } = require('./request-data');
 const { RunningLimit } = require('./running-limit');
 const { badRequest, parse } = require('./schema');
 const { Scope } = require('./scope');
+const { ServiceLimits } = require('./service-limits');
 const { Table } = require('./table');
 const { handlings: channel, isTraced, sizeOfData } = require('./tracing');
 const { bodyValue } = require('./values');
@@ -79,6 +80,8 @@ class Deliveries {
   /** The names of the services, and their handlers if handlers were given with them. */
   #services;
   #handlers;
+  /** The limits of services that have one of their own. @type {ServiceLimits | undefined} */
+  #limits;
 
   /**
    * @param {number} concurrency
@@ -87,14 +90,16 @@ class Deliveries {
    * @param {readonly Function[] | undefined} handlers one for each service
    * @param {number} maxRunning in ms, -1 without limit
    * @param {Map<string, ServiceSchema>} [schemas] by the names of services
+   * @param {readonly number[]} [limits] the concurrency of each service, -1 without limit
    */
-  constructor(concurrency, maxMessageSize, services, handlers, maxRunning, schemas) {
+  constructor(concurrency, maxMessageSize, services, handlers, maxRunning, schemas, limits = []) {
     this.#services = services;
     this.#handlers = handlers;
     this.#capacity = new Capacity(concurrency);
     this.maxMessageSize = maxMessageSize;
     if (maxRunning !== -1) this.#limit = new RunningLimit(maxRunning, (id) => this.#expire(id));
     this.schemas = schemas;
+    if (limits.length > 0) this.#limits = new ServiceLimits(limits);
   }
 
   /** @param {Link} link */
@@ -111,7 +116,7 @@ class Deliveries {
   }
 
   room() {
-    return this.#capacity.room(this.#running.size);
+    return this.#capacity.room(this.#running.size + (this.#limits?.waiting ?? 0));
   }
 
   startCalled() {}
@@ -140,6 +145,7 @@ class Deliveries {
   stopped() {
     this.#link.outbox.clear();
     this.#limit?.clear();
+    this.#limits?.clear();
     this.#streams.closeAll('W_LOST');
     for (const reply of this.#running.clear()) {
       this.#cancel(reply, 'W_LOST');
@@ -161,8 +167,12 @@ class Deliveries {
   /** @type {Take} */
   take(kind, id, a, b, c, text, at, blob, n) {
     if (kind === REQUEST) {
-      this.#deliver(id, a, b, c, text, at, blob, n);
+      const limits = this.#limits;
+      const waits =
+        limits?.admit(serviceOf(n), [id, a, b, c, text, at, blob, n, performance.now()]) === false;
+      if (!waits) this.#deliver(id, a, b, c, text, at, blob, n);
     } else if (kind === CANCELLED) {
+      if (this.#limits?.drop(id)) this.#link.outbox.put(OP_ERROR, id, 'null');
       const reply = this.#running.get(id);
       if (reply === undefined) return;
       const code = text.slice(at, at + a);
@@ -267,6 +277,7 @@ class Deliveries {
   #end(op, id, body, since, wanted) {
     // Missing if the worker was stopped in the meantime; its next life does not know these requests.
     if (!this.#running.delete(id)) return;
+    if (this.#limits !== undefined) this.#passOn(this.#limits, id);
     this.#limit?.end(id);
     this.#streams.close(id);
     // A cancelled delivery was counted at its cancellation.
@@ -284,12 +295,30 @@ class Deliveries {
     const reply = this.#running.get(id);
     if (reply === undefined) return;
     this.#running.delete(id);
+    if (this.#limits !== undefined) this.#passOn(this.#limits, id);
     this.#link.outbox.put(OP_EXPIRED, id, '');
     this.#link.roomy();
     if (this.#running.size === 0) this.#link.refresh();
     this.#traces.finish(id, 'W_TIMEOUT');
     this.#streams.close(id, 'W_TIMEOUT');
     this.#cancel(reply, 'W_TIMEOUT');
+  }
+
+  /**
+   * Gives the place of a request that has ended to one of the same service that waits. Later, because a handler that
+   * ends at once would call the next one, and that one the one after it.
+   * @param {ServiceLimits} limits
+   * @param {number} id
+   */
+  #passOn(limits, id) {
+    const service = limits.end(id);
+    if (service === -1) return;
+    queueMicrotask(() => {
+      const next = limits.next(service);
+      if (next === undefined) return;
+      const [of, a, b, c, text, at, blob, n, since] = next;
+      this.#deliver(of, a, b, c, text, at, blob, afterWait(n, performance.now() - since));
+    });
   }
 
   /**
@@ -304,7 +333,7 @@ class Deliveries {
    */
   #deliver(id, a, b, c, text, at, blob, n) {
     const attempt = n < STREAM ? n : n % STREAM;
-    const number = n < SERVICE ? 0 : Math.floor((n % LEFT) / SERVICE);
+    const number = serviceOf(n);
     const service = this.#services[number];
     const scope = new Scope('zmq-omdp.handle');
     const reply = new Reply(this, id, service, attempt, scope, this.#durations.begin());
@@ -367,6 +396,21 @@ class Deliveries {
     const handle = () => this.#calls.run(listeners, data, reply, options);
     this.#traces.begin(id, service, name, options, size, handle);
   }
+}
+
+/** The index of a request's service. @param {number} n the number of the attempt, with other fields above it */
+function serviceOf(n) {
+  return n < SERVICE ? 0 : Math.floor((n % LEFT) / SERVICE);
+}
+
+/**
+ * The same number of a request that has waited for some ms, so that less is left until its deadline.
+ * @param {number} n
+ * @param {number} waited
+ */
+function afterWait(n, waited) {
+  const left = Math.floor(n / LEFT);
+  return left === 0 ? n : n - Math.min(left - 1, Math.floor(waited)) * LEFT;
 }
 
 exports.Deliveries = Deliveries;

@@ -3,12 +3,18 @@
 
 const { isObject, text, wrongType } = require('./checks');
 const { given } = require('./describe');
+const { knownAre } = require('./nearest');
 const { PROTOCOLS } = require('./option-table');
+const { checksOf } = require('./options');
+
+/** @import { Check } from './checks' */
 
 const MAX_SERVICE_BYTES = 255;
 const MAX_NAME_BYTES = 255;
 /** The maximum number of services of one worker. */
 const MAX_SERVICES = 1024;
+
+const checkConcurrency = /** @type {Check} */ (checksOf('worker').get('concurrency'));
 
 const checkServiceText = text(`a string of 1 to ${MAX_SERVICE_BYTES} bytes`, MAX_SERVICE_BYTES);
 
@@ -20,21 +26,25 @@ function checkService(service) {
 /**
  * @param {unknown} given the name of a service, or handlers by the names of several services
  * @param {{ name: string, generated: boolean, version?: string, pattern: boolean, protocol: string }} conf
- * @returns {{ services: string[], names: string[], handlers: Function[] | undefined }}
+ * @returns {{ services: string[], names: string[], handlers: Function[] | undefined, limits: number[] }}
  */
 function checkServices(given, conf) {
   const entries = isObject(given) ? Object.entries(given) : [];
   if (entries.length === 0) {
     const service = checkService(given);
-    return { services: [service], names: [serviceName(service, conf)], handlers: undefined };
+    return { services: [service], names: [serviceName(service, conf)], handlers: undefined, limits: [] };
   }
   if (entries.length > MAX_SERVICES) {
     throw new RangeError(`service must have at most ${MAX_SERVICES} handlers, got ${entries.length}`);
   }
-  for (const [service, handler] of entries) {
+  const handlers = [];
+  const limits = [];
+  for (const [service, entry] of entries) {
     const what = `services[${JSON.stringify(service)}]`;
     checkServiceText(service, `the name of ${what}`);
-    if (typeof handler !== 'function') throw wrongType(handler, what, 'a function');
+    const { handler, concurrency } = checkEntry(entry, what);
+    handlers.push(handler);
+    limits.push(concurrency);
     // At the broker each service is a separate worker.
     const name = `${conf.name}/${serviceName(service, conf)}`;
     if (!conf.generated && entries.length > 1 && Buffer.byteLength(name) > MAX_NAME_BYTES) {
@@ -45,7 +55,25 @@ function checkServices(given, conf) {
   }
   const services = entries.map(([service]) => service);
   const names = services.map((service) => serviceName(service, conf));
-  return { services, names, handlers: entries.map(([, handler]) => handler) };
+  const limited = limits.some((limit) => limit !== -1);
+  return { services, names, handlers, limits: limited ? limits : [] };
+}
+
+/**
+ * @param {unknown} entry the handler of one of several services, alone or with its options
+ * @param {string} what
+ * @returns {{ handler: Function, concurrency: number }}
+ */
+function checkEntry(entry, what) {
+  if (typeof entry === 'function') return { handler: entry, concurrency: -1 };
+  if (!isObject(entry)) throw wrongType(entry, what, 'a function, or an object with a handler');
+  const { handler, concurrency = -1, ...others } = /** @type {Record<string, unknown>} */ (entry);
+  if (typeof handler !== 'function') throw wrongType(handler, `${what}.handler`, 'a function');
+  for (const key of Object.keys(others)) {
+    const known = knownAre(key, ['handler', 'concurrency']);
+    throw new TypeError(`unknown option ${JSON.stringify(key)} of ${what}${known}`);
+  }
+  return { handler, concurrency: checkConcurrency(concurrency, `${what}.concurrency`) };
 }
 
 /**

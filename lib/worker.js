@@ -23,7 +23,7 @@ class Worker extends ConnectingPeer {
   constructor(endpoint, service, conf) {
     const endpoints = checkBrokers(endpoint);
     const checked = checkConf('worker', conf);
-    const { services, names, handlers } = checkServices(service, checked);
+    const { services, names, handlers, limits } = checkServices(service, checked);
     checkConcurrency(checked.protocol, checked.concurrency);
     const { maxRunning, schema, schemas, ...rest } = checked;
     const { brokers, conf: native } = brokersOf(endpoints, rest);
@@ -34,11 +34,12 @@ class Worker extends ConnectingPeer {
       handlers,
       maxRunning,
       schemasOf(services, schema, schemas),
+      limits,
     );
     const [first, ...moreServices] = names;
     super(
       WorkerCore,
-      { ...native, service: first, moreServices },
+      { ...native, service: first, moreServices, limits },
       deliveries,
       shownConf('worker', checked),
       brokers,

@@ -100,6 +100,50 @@ describe('a worker of several services', () => {
     assert.deepEqual((await broker.stats()).workers, []);
   });
 
+  test('has a concurrency for single ones too, within the common one', async (t) => {
+    const gate = deferred();
+    const most = { slow: 0, other: 0 };
+    const running = { slow: 0, other: 0 };
+    const counted = (name, end) => async (data, reply) => {
+      running[name] += 1;
+      most[name] = Math.max(most[name], running[name]);
+      await end();
+      running[name] -= 1;
+      reply.end(data);
+    };
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const { client, broker, worker } = await cast(
+      t,
+      {
+        slow: { handler: counted('slow', () => gate.promise), concurrency: 2 },
+        other: { handler: counted('other', turn), concurrency: -1 },
+        quick: echo,
+      },
+      { worker: { concurrency: 4 } },
+    );
+    const slow = Array.from({ length: 10 }, (_, n) => client.call('slow', n));
+    await until(() => running.slow === 2);
+    // What waits for the slow one takes no room.
+    const others = Array.from({ length: 60 }, (_, n) => client.call('other', n));
+    assert.deepEqual(
+      await Promise.all(others),
+      others.map((_, n) => n),
+    );
+    assert.equal(await client.call('quick', 1), 1);
+    assert.equal((await broker.stats()).queued, 8);
+    assert.ok(most.other <= 2, `${most.other}`);
+    worker.concurrency = 3;
+    gate.resolve();
+    assert.deepEqual(
+      await Promise.all(slow),
+      slow.map((_, n) => n),
+    );
+    assert.equal(most.slow, 2);
+    worker.concurrency = 1;
+    await Promise.all(Array.from({ length: 20 }, (_, n) => client.call('slow', n)));
+    assert.equal(most.slow, 2);
+  });
+
   test('pauses as a whole', async (t) => {
     const { client, worker, broker } = await cast(t, { a: echo, b: echo });
     await client.call('a', 1);
@@ -151,11 +195,96 @@ test('handlers and names are checked', () => {
   assert.throws(make({}), /^TypeError: service must be a string/);
   assert.throws(make([]), TypeError);
   assert.throws(make(null), TypeError);
-  assert.throws(make({ a: 1 }), /^TypeError: services\["a"\] must be a function, got 1/);
+  assert.throws(
+    make({ a: 1 }),
+    /^TypeError: services\["a"\] must be a function, or an object with a handler, got 1/,
+  );
+  assert.throws(make({ a: {} }), /^TypeError: services\["a"\]\.handler must be a function, got undefined/);
+  assert.throws(
+    make({ a: { handler: echo, weight: 1 } }),
+    /^TypeError: unknown option "weight" of services\["a"\]/,
+  );
+  for (const concurrency of [0, 1.5, -2, '1', null]) {
+    assert.throws(make({ a: { handler: echo, concurrency } }), /services\["a"\]\.concurrency/);
+  }
+  make({ a: { handler: echo } })();
   assert.throws(make({ '': echo }), RangeError);
   assert.throws(make({ ['x'.repeat(256)]: echo }), RangeError);
   const two = { ['x'.repeat(255)]: echo, b: echo };
   assert.throws(make(two, { name: 'W' }), /^RangeError: option "name" is too long/);
   make(two)();
   make({ b: echo }, { name: 'W'.repeat(255) })();
+});
+
+describe('a service with a concurrency of its own, at two brokers', () => {
+  async function atTwo(t) {
+    const brokers = [peersFor(t), peersFor(t)];
+    for (const peers of brokers) await peers.broker().start();
+    const started = [];
+    const ends = [];
+    let most = 0;
+    let running = 0;
+    const handler = async (data, reply) => {
+      started.push(data);
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise((resolve) => ends.push(resolve));
+      running -= 1;
+      reply.end(data);
+    };
+    const endpoints = brokers.map(({ endpoint }) => endpoint);
+    const services = { slow: { handler, concurrency: 1 }, quick: echo };
+    const worker = new Worker(endpoints, services, { concurrency: 5 });
+    t.after(() => worker.stop({ timeout: 0 }));
+    const clients = brokers.map((peers) => peers.client());
+    await start(worker, ...clients);
+    const end = async () => {
+      await until(() => ends.length > 0);
+      ends.shift()();
+    };
+    return { worker, clients, started, end, most: () => most };
+  }
+
+  test('runs no more than that', async (t) => {
+    const { clients, end, most } = await atTwo(t);
+    const calls = Array.from({ length: 10 }, (_, n) => clients[n % 2].call('slow', n));
+    for (const client of clients) assert.equal(await client.call('quick', 1), 1);
+    for (const _ of calls) await end();
+    assert.deepEqual(
+      await Promise.all(calls),
+      calls.map((_, n) => n),
+    );
+    assert.equal(most(), 1);
+  });
+
+  test('passes over what was cancelled while it waited', async (t) => {
+    const { worker, clients, started, end } = await atTwo(t);
+    const first = clients[0].call('slow', 'first');
+    await until(() => started.length === 1);
+    const abort = new AbortController();
+    const second = clients[1].call('slow', 'second', { signal: abort.signal });
+    await until(async () => (await worker.stats()).running === 2);
+    abort.abort();
+    await assert.rejects(second, { message: 'the request was aborted' });
+    await until(async () => (await worker.stats()).running === 1);
+    const third = clients[1].call('slow', 'third');
+    await end();
+    assert.equal(await first, 'first');
+    await end();
+    assert.equal(await third, 'third');
+    assert.deepEqual(started, ['first', 'third']);
+    await worker.stop();
+  });
+
+  test('runs what waits when the worker stops, and nothing of it afterwards', async (t) => {
+    const { worker, clients, started, end } = await atTwo(t);
+    const calls = clients.map((client, n) => client.call('slow', n));
+    await until(async () => (await worker.stats()).running === 2);
+    const stopped = worker.stop();
+    await end();
+    await end();
+    assert.deepEqual(await Promise.all(calls), [0, 1]);
+    await stopped;
+    assert.equal(started.length, 2);
+  });
 });

@@ -106,6 +106,9 @@ const listeners: ListenersOf<Services> = {
   },
 };
 new Worker('tcp://127.0.0.1:5555', listeners);
+new Worker('tcp://127.0.0.1:5555', { ...listeners, add: { handler: listeners.add, concurrency: 2 } });
+// @ts-expect-error no number
+new Worker('tcp://127.0.0.1:5555', { ...listeners, add: { handler: listeners.add, concurrency: '2' } });
 
 function generic<S extends keyof Services>(
   service: S,

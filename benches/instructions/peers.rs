@@ -83,6 +83,7 @@ impl WorkerBench {
                 service: String::from_utf8_lossy(SERVICE).into_owned(),
                 serving: zmq_omdp::wire::Serving::default(),
                 concurrency: Some(1),
+                most: None,
                 about: None,
                 prefetch: 1024,
                 session: "a1".into(),

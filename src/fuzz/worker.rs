@@ -78,6 +78,7 @@ pub(super) fn run(data: &[u8]) {
             service: "echo".into(),
             serving: crate::wire::Serving::default(),
             concurrency,
+            most: None,
             about: None,
             prefetch: *input.pick(&[1024, 0, 1]),
             session: "w".into(),

@@ -62,6 +62,8 @@ pub struct WorkerConf {
     pub broker_grace: f64,
     /// How many requests run at the same time; -1 without limit.
     pub concurrency: f64,
+    /// The same for each service; empty if none has a limit of its own.
+    pub limits: Vec<f64>,
     /// How many requests are accepted ahead of need; 0 for none.
     pub prefetch: u32,
     /// How long JavaScript may be blocked, in ms; -1 without limit.
@@ -316,6 +318,8 @@ impl WorkerCore {
     fn config(&self, line: usize) -> WorkerConfig {
         let conf = &self.conf;
         let dialect = dialect(&conf.protocol);
+        let service = self.lines.service(line);
+        let most = conf.limits.get(service).and_then(|&most| limit(most));
         WorkerConfig {
             dialect,
             link: LinkConfig {
@@ -333,11 +337,13 @@ impl WorkerCore {
                 name: self.identity(line).name,
                 max_message: Some(conf.max_message_size as u64),
             },
-            service: conf.service(self.lines.service(line)).into(),
+            service: conf.service(service).into(),
             about: about(conf),
             serving: self.serving(),
             concurrency: limit(conf.concurrency),
-            prefetch: conf.prefetch,
+            most,
+            // The application takes requests in their order, so one ahead of need could wait behind this limit.
+            prefetch: if most.is_some() { 0 } else { conf.prefetch },
             max_blocked: (conf.max_blocked >= 0.0)
                 .then(|| Duration::from_millis(conf.max_blocked as u64)),
             session: format!("{:x}", random()),

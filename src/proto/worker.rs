@@ -71,6 +71,8 @@ pub struct WorkerConfig {
     pub serving: Serving,
     /// Maximum of requests that run at once; `None` is without limit. Default 1.
     pub concurrency: Option<usize>,
+    /// Maximum for this service alone, if it has one, whatever the concurrency that it has in common with others.
+    pub most: Option<usize>,
     /// Maximum of requests that an extended broker may give ahead of need; 0 disables prefetch.
     pub prefetch: u32,
     /// How long the application's thread may not answer before the worker counts as lost; `None` is without limit.
@@ -126,7 +128,8 @@ pub struct Worker<F> {
 
 impl<F: Frame> Worker<F> {
     /// Creates a worker that is not started.
-    pub fn new(config: WorkerConfig) -> Self {
+    pub fn new(mut config: WorkerConfig) -> Self {
+        config.concurrency = ready::least(config.concurrency, config.most);
         Worker {
             link: Link::new(config.link.clone()),
             watchdog: Watchdog::new(config.max_blocked),

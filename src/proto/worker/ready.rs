@@ -6,6 +6,11 @@ use crate::wire::omdp::WorkerMessage;
 use crate::wire::{About, Dialect, Frame, Hello};
 use std::collections::HashSet;
 
+/// The smaller of two limits.
+pub(super) fn least(one: Option<usize>, other: Option<usize>) -> Option<usize> {
+    [one, other].into_iter().flatten().min()
+}
+
 impl<F: Frame> Worker<F> {
     /// Declares the room shared with other workers. Their common owner detects stalls. The broker, which cannot know
     /// how full the room is, gets no room after a RETURN until [`room_again`](Self::room_again). Returns the
@@ -29,7 +34,7 @@ impl<F: Frame> Worker<F> {
 
     /// Changes the maximum of requests that run at once. Running requests go on.
     pub fn set_concurrency(&mut self, now: Time, concurrency: Option<usize>) {
-        self.config.concurrency = concurrency;
+        self.config.concurrency = least(concurrency, self.config.most);
         self.pace.forget();
         // Offers may now have room to start, or no longer have it.
         let since = self.stalled_at;

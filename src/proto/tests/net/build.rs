@@ -114,6 +114,7 @@ impl Net {
             service: service.into(),
             serving: crate::wire::Serving::default(),
             concurrency: Some(1),
+            most: None,
             about: None,
             prefetch: 1024,
             max_blocked: None,

@@ -100,6 +100,7 @@ impl Servant {
             service: "echo".into(),
             serving: crate::wire::Serving::default(),
             concurrency: Some(concurrency),
+            most: None,
             about: None,
             prefetch,
             max_blocked: None,

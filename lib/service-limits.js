@@ -1,0 +1,96 @@
+'use strict';
+
+/**
+ * The arguments with which a request is delivered, the first of them its id; and the time when it was given.
+ * @typedef {[number, number, number, number, string, number, any, number, number]} Request
+ */
+
+/**
+ * The limits of services that have a concurrency of their own. A broker does not give such a service more than its
+ * limit, but several brokers together do, and so does one while a cancelled handler goes on. What is beyond waits here.
+ */
+class ServiceLimits {
+  #limits;
+  /** The number of running requests of each service. */
+  #running;
+  /** The services of the running requests. @type {Map<number, number>} */
+  #services = new Map();
+  /** The requests of each service that wait, by their ids in their order. @type {Map<number, Request>[]} */
+  #waiting;
+  /** The number of requests that wait. */
+  waiting = 0;
+
+  /** @param {readonly number[]} limits that of each service, -1 for none */
+  constructor(limits) {
+    this.#limits = limits;
+    this.#running = limits.map(() => 0);
+    this.#waiting = limits.map(() => new Map());
+  }
+
+  /**
+   * Whether a request may start. If it may, it counts until `end` is called; otherwise it waits.
+   * @param {number} service the index of its service
+   * @param {Request} request
+   */
+  admit(service, request) {
+    const waiting = this.#waiting[service];
+    if (this.#hasRoom(service) && waiting.size === 0) {
+      this.#begin(service, request[0]);
+      return true;
+    }
+    waiting.set(request[0], request);
+    this.waiting += 1;
+    return false;
+  }
+
+  /**
+   * Handles the end of a request that was running.
+   * @param {number} id
+   * @returns {number} the index of its service if another request of it waits, otherwise -1
+   */
+  end(id) {
+    const service = this.#services.get(id) ?? -1;
+    if (!this.#services.delete(id)) return -1;
+    this.#running[service] -= 1;
+    return this.#waiting[service].size > 0 ? service : -1;
+  }
+
+  /** The next request of a service that may start; it counts as running. @param {number} service */
+  next(service) {
+    if (!this.#hasRoom(service)) return undefined;
+    for (const [id, request] of this.#waiting[service]) {
+      this.drop(id);
+      this.#begin(service, id);
+      return request;
+    }
+    return undefined;
+  }
+
+  /** Forgets a request that waits. Returns whether there was one. @param {number} id */
+  drop(id) {
+    const dropped = this.#waiting.some((waiting) => waiting.delete(id));
+    if (dropped) this.waiting -= 1;
+    return dropped;
+  }
+
+  clear() {
+    this.#running.fill(0);
+    this.#services.clear();
+    for (const waiting of this.#waiting) waiting.clear();
+    this.waiting = 0;
+  }
+
+  /** @param {number} service */
+  #hasRoom(service) {
+    const limit = this.#limits[service];
+    return limit === -1 || this.#running[service] < limit;
+  }
+
+  /** @param {number} service @param {number} id */
+  #begin(service, id) {
+    this.#running[service] += 1;
+    this.#services.set(id, service);
+  }
+}
+
+exports.ServiceLimits = ServiceLimits;
