@@ -31,7 +31,20 @@ export default defineConfig({
   cleanUrls: true,
   markdown: { anchor: { slugify }, html: false },
   themeConfig: {
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      options: {
+        miniSearch: {
+          searchOptions: {
+            fuzzy: 0.2,
+            prefix: true,
+            boost: { title: 4, text: 2, titles: 1 },
+            // The pages for users go before the changelog, the specification and sources.
+            boostDocument: (id) => (id.includes('/docs/') ? 3 : 1),
+          },
+        },
+      },
+    },
     outline: [2, 3],
     nav: [
       { text: 'Documentation', link: '/docs/' },
