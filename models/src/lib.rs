@@ -12,9 +12,9 @@ use loom::sync;
 pub mod sync;
 use zmq_omdp::proto;
 
-#[path = "../../src/io/slots.rs"]
-pub mod slots;
 #[path = "../../src/io/loan.rs"]
 pub mod loan;
 #[path = "../../src/io/notice_queue.rs"]
 pub mod notice_queue;
+#[path = "../../src/io/slots.rs"]
+pub mod slots;

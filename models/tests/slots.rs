@@ -3,8 +3,8 @@
 
 use loom::sync::Arc;
 use loom::thread;
-use zmq_omdp_models::slots::Slots;
 use zmq_omdp_models::notice_queue::{NoticeQueue, Offer};
+use zmq_omdp_models::slots::Slots;
 
 fn offer(queue: &NoticeQueue<u64>, ids: std::ops::RangeInclusive<u64>) {
     queue.update(|queue| {

@@ -7,9 +7,9 @@ use std::mem::forget;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use zmq_omdp_models::slots::Slots;
 use zmq_omdp_models::loan::Loan;
 use zmq_omdp_models::notice_queue::{NoticeQueue, Offer};
+use zmq_omdp_models::slots::Slots;
 
 const ROUNDS: u64 = 1000;
 const OFFERS: u64 = 16;
