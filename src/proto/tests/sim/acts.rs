@@ -39,6 +39,11 @@ impl World {
             1 => Some(self.net.rng.between(1, 300)),
             _ => Some(self.net.rng.between(1000, 8000)),
         };
+        match self.net.rng.below(20) {
+            0 => return self.ask_all(timeout.unwrap_or(5000)),
+            1 | 2 => return self.ask_stream(service, timeout),
+            _ => {}
+        }
         let burst = self.net.rng.percent(5);
         for _ in 0..if burst { 20 } else { 1 } {
             let plan = Plan::draw(&mut self.net.rng);
@@ -67,6 +72,48 @@ impl World {
                 }
             }
         }
+    }
+
+    /// A client of 1.x that can make requests, if there is one.
+    fn asker(&mut self) -> Option<Id<ClientActor>> {
+        let able = |&c: &Id<ClientActor>| self.works(c) && !self.is_stopped(c);
+        let able: Vec<_> = self.clients.iter().copied().filter(able).collect();
+        (!able.is_empty()).then(|| *self.net.rng.pick(&able))
+    }
+
+    /// A request to all workers of a service.
+    fn ask_all(&mut self, timeout: u64) {
+        let Some(c) = self.asker() else {
+            return;
+        };
+        let plan = Plan {
+            to_all: true,
+            ..Plan::draw(&mut self.net.rng)
+        };
+        self.asked += 1;
+        let body = plan.body(self.asked);
+        let service = *self.net.rng.pick(&["echo", "echo", "other", "nobody"]);
+        let terms = Terms::from(Some(ms(timeout)));
+        self.terms.insert(body.bytes.clone(), terms);
+        let service = format!("mmi.all:{service}");
+        self.net.request_on(c, &service, body, terms);
+    }
+
+    /// A request whose data are a stream.
+    fn ask_stream(&mut self, service: &str, timeout: Option<u64>) {
+        let Some(c) = self.asker() else {
+            return;
+        };
+        let plan = Plan::of_stream(&mut self.net.rng);
+        self.asked += 1;
+        let number = self.asked;
+        let body = plan.body(number);
+        let terms = self.terms(timeout);
+        self.terms.insert(body.bytes.clone(), terms);
+        let chunks = (0..plan.upload).map(|at| Plan::chunk(number, at)).collect();
+        self.net.act(c, |client, now| {
+            client.ask_stream_of(now, service, body, chunks, terms)
+        });
     }
 
     fn terms(&mut self, timeout: Option<u64>) -> Terms {

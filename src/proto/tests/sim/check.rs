@@ -4,6 +4,7 @@ use super::world::{Ending, Plan, World};
 use crate::proto::Terms;
 use crate::proto::flow::{OVERHEAD, WINDOW};
 use crate::proto::tests::net::*;
+use crate::wire::Body;
 use std::collections::{HashMap, HashSet};
 
 /// Started requests, on any worker. Clients check that each request ends at most once and that nothing follows its
@@ -15,6 +16,8 @@ pub struct Ledger {
     started: HashMap<Vec<u8>, usize>,
     /// Those that a worker of 0.0.92 started.
     by_old: HashSet<Vec<u8>>,
+    /// Those that all workers got, with the workers that have started them.
+    by_all: HashSet<(usize, Vec<u8>)>,
     /// Number of starts of each worker that are counted.
     counted: Vec<usize>,
 }
@@ -37,6 +40,16 @@ impl Ledger {
             for body in &started[*counted..] {
                 if n >= workers.len() {
                     self.by_old.insert(body.bytes.clone());
+                }
+                if Plan::of(body).to_all {
+                    self.started.entry(body.bytes.clone()).or_default();
+                    let is_first = self.by_all.insert((n, body.bytes.clone()));
+                    assert!(
+                        is_first,
+                        "{} started twice",
+                        String::from_utf8_lossy(&body.bytes)
+                    );
+                    continue;
                 }
                 let starts = self.started.entry(body.bytes.clone()).or_default();
                 *starts += 1;
@@ -67,6 +80,9 @@ impl Ledger {
     ) {
         for &w in workers {
             for stream in net[w].streams.values().filter(|stream| stream.sent > 0) {
+                if Plan::of(&json_of(&stream.request)).to_all {
+                    continue;
+                }
                 let reader = clients.iter().find_map(|&c| {
                     let mut streams = net[c].streams.values();
                     streams.find(|reader| reader.request == stream.request)
@@ -76,6 +92,35 @@ impl Ledger {
                     assert!(stream.sent - reader.read <= most, "beyond the window");
                     assert!(i64::from(reader.unread) <= most);
                 }
+            }
+        }
+    }
+
+    /// What a worker has of a request's stream begins with its first chunk and has no gap, and is all of it behind its
+    /// end.
+    pub fn check_streams(&self, world: &World) {
+        for &w in &world.workers {
+            let worker = &world.net[w];
+            for (delivery, inflow) in &worker.inflows {
+                let request = worker.streams.get(delivery);
+                // Without a stream it is a request of a later life with the same number.
+                let body = request.map(|stream| json_of(&stream.request));
+                let body = body.filter(|body| Plan::of(body).upload > 0);
+                let number = match inflow.parts.first() {
+                    Some(part) => part.bytes[..8].try_into().map(u64::from_be_bytes),
+                    None => continue,
+                };
+                let number = number.expect("eight bytes");
+                for (at, part) in inflow.parts.iter().enumerate() {
+                    assert!(*part == Plan::chunk(number, at), "{number}: a gap at {at}");
+                }
+                let Some(body) = body else {
+                    continue;
+                };
+                assert_eq!(number, Plan::numbers(&body)[0]);
+                let all = Plan::of(&body).upload;
+                assert!(inflow.parts.len() <= all);
+                assert!(!inflow.ended || inflow.parts.len() == all);
             }
         }
     }
@@ -113,6 +158,9 @@ impl Ledger {
     /// messages under way are lost. Parts of two attempts may be out of order or repeated.
     fn check_end(&self, world: &World, seen: &Seen, ours: bool) {
         let plan = Plan::of(&seen.body);
+        if plan.to_all {
+            return self.check_answers(world, seen);
+        }
         let parts: Vec<usize> = seen
             .partials
             .iter()
@@ -130,8 +178,12 @@ impl Ledger {
         assert!(started || parts.is_empty());
         match &seen.end {
             Some(End::Final(body)) => {
+                let expected = match plan.upload {
+                    0 => seen.body.clone(),
+                    all => json(&all.to_string()),
+                };
                 assert!(
-                    started && plan.end != Ending::Error && *body == seen.body,
+                    started && plan.end != Ending::Error && *body == expected,
                     "{seen:?}"
                 );
                 assert!(!ours || plan.end == Ending::Never || parts.len() == plan.parts);
@@ -149,6 +201,37 @@ impl Ledger {
         }
     }
 
+    /// A request to all workers has at most one answer of each, and ends with their number or with a code.
+    fn check_answers(&self, world: &World, seen: &Seen) {
+        let plan = Plan::of(&seen.body);
+        let mut names = HashSet::new();
+        for part in &seen.partials {
+            let (flags, end) = (part.bytes[0], 2 + usize::from(part.bytes[1]));
+            let (name, value) = (&part.bytes[2..end], &part.bytes[end..]);
+            assert!(names.insert(name), "two answers of one worker: {seen:?}");
+            let started = self.started.contains_key(&seen.body.bytes);
+            let expected = match flags {
+                0 => started && plan.end != Ending::Error && *value == *seen.body.bytes,
+                4 => started && plan.end == Ending::Error && *value == *b"\"bad\"",
+                12 => [&b"\"W_LOST\""[..], b"\"W_REJECTED\""].contains(&value),
+                _ => false,
+            };
+            assert!(expected, "{flags}: {seen:?}");
+        }
+        match &seen.end {
+            Some(End::Final(body)) => assert_eq!(*body, json("null")),
+            Some(End::Failed(code)) => {
+                let expected = match &**code {
+                    "C_TIMEOUT" | "B_LOST" => true,
+                    "B_QUEUE_FULL" => world.is_tight,
+                    _ => false,
+                };
+                assert!(expected, "{code}: {seen:?}");
+            }
+            other => assert!(other.is_none(), "{seen:?}"),
+        }
+    }
+
     fn check_code(&self, world: &World, seen: &Seen, code: &str) {
         let terms = world.terms.get(&seen.body.bytes);
         let expected = match code {
@@ -156,6 +239,7 @@ impl Ledger {
             "W_NONE" => terms.is_some_and(|terms| terms.fail_fast),
             "W_REJECTED" => Plan::of(&seen.body).end == Ending::Picky,
             "B_QUEUE_FULL" => world.is_tight,
+            "W_NO_STREAMS" => Plan::of(&seen.body).upload > 0,
             _ => false,
         };
         assert!(expected, "{code}: {seen:?}");
@@ -213,4 +297,8 @@ impl Ledger {
             assert_eq!(world.net[w].machine.next_deadline(), None);
         }
     }
+}
+
+fn json_of(bytes: &[u8]) -> Body<Vec<u8>> {
+    Body::json(bytes.to_vec())
 }

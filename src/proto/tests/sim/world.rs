@@ -45,8 +45,12 @@ const SERVICES: [&str; 3] = ["echo", "other", "nobody"];
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub parts: usize,
-    every: u64,
+    pub every: u64,
     pub end: Ending,
+    /// Number of chunks of its data, if they are a stream.
+    pub upload: usize,
+    /// Whether all workers of the service get it.
+    pub to_all: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,24 +78,65 @@ impl Plan {
             // Requests behind a long stream must not wait for too long.
             every: if parts > 20 { every.min(30) } else { every },
             end,
+            upload: 0,
+            to_all: false,
         }
     }
 
+    /// A request with a stream of chunks. Its worker answers with their number.
+    pub fn of_stream(rng: &mut Rng) -> Self {
+        Plan {
+            parts: 0,
+            every: 0,
+            end: Ending::Final,
+            upload: *rng.pick(&[1, 3, 20, 150]),
+            to_all: false,
+        }
+    }
+
+    /// A chunk of the request with this number. The latter chunks of a long stream have to wait for credit.
+    pub fn chunk(number: u64, at: usize) -> Body<Vec<u8>> {
+        let mut bytes = [number.to_be_bytes(), (at as u64).to_be_bytes()].concat();
+        bytes.resize(1000, 0);
+        Body::binary(bytes)
+    }
+
     pub fn body(self, number: u64) -> Body<Vec<u8>> {
-        let Plan { parts, every, end } = self;
-        json(&format!("[{number},{parts},{every},{}]", end as u8))
+        let Plan {
+            parts,
+            every,
+            end,
+            upload,
+            to_all,
+        } = self;
+        let (end, to_all) = (end as u8, u8::from(to_all));
+        json(&format!(
+            "[{number},{parts},{every},{end},{upload},{to_all}]"
+        ))
     }
 
     pub fn of(body: &Body<Vec<u8>>) -> Self {
-        let numbers: Vec<u64> = serde_json::from_slice(&body.bytes).expect("a plan");
+        let numbers = Self::numbers(body);
+        let more = |at: usize| numbers.get(at).copied().unwrap_or(0);
         Plan {
             parts: numbers[1] as usize,
             every: numbers[2],
             end: [Ending::Final, Ending::Error, Ending::Never, Ending::Picky][numbers[3] as usize],
+            upload: more(4) as usize,
+            to_all: more(5) != 0,
         }
     }
 
+    /// The number of the request first.
+    pub fn numbers(body: &Body<Vec<u8>>) -> Vec<u64> {
+        serde_json::from_slice(&body.bytes).expect("a plan")
+    }
+
     fn job(self, body: &Body<Vec<u8>>) -> Job {
+        if self.upload > 0 {
+            // It ends with the stream.
+            return Job::endless();
+        }
         let job = match self.end {
             Ending::Final | Ending::Picky => Job::echo(body),
             Ending::Error => Job::error("\"bad\""),
@@ -256,6 +301,7 @@ impl World {
             ledger.check_starts(net, terms, brokers, workers, old_workers);
             ledger.check_windows(net, workers, clients);
         });
+        ledger.check_streams(self);
     }
 
     /// All peers that can be victims of faults.

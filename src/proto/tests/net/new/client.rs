@@ -113,13 +113,20 @@ impl ClientActor {
         parts: Vec<Body<Vec<u8>>>,
         terms: Terms,
     ) -> u64 {
+        self.ask_stream_of(now, service, Body::json(Vec::new()), parts, terms)
+    }
+
+    /// As `ask_stream`, with a body that tells the requests apart.
+    pub fn ask_stream_of(
+        &mut self,
+        now: Time,
+        service: &str,
+        body: Body<Vec<u8>>,
+        parts: Vec<Body<Vec<u8>>>,
+        terms: Terms,
+    ) -> u64 {
         let stream = true;
-        let id = self.ask(
-            now,
-            service,
-            Body::json(Vec::new()),
-            Terms { stream, ..terms },
-        );
+        let id = self.ask(now, service, body, Terms { stream, ..terms });
         let parts = parts.into();
         self.sources.insert(
             id,
