@@ -1,6 +1,7 @@
 'use strict';
 // Plain ZeroMQ sockets: to say anything at all to a peer of ours, and to play the peers of 0.0.92 (in old.js).
 // Their ZeroMQ is another library than the addon's, so they meet over tcp and ipc, not inproc.
+const { isUtf8 } = require('node:buffer');
 const { Dealer, Router } = require('zeromq');
 
 /** Over which transports raw sockets can meet ours. */
@@ -33,8 +34,8 @@ function nameIn(frames) {
 }
 
 /**
- * A ROUTER that takes the names of peers for their routing ids: peers with a name of their own set no routing id, but
- * say the name in their hello.
+ * A ROUTER that takes the names of peers for their routing ids, which differ from connection to connection. It checks
+ * that these are texts: a broker of 0.0.92 takes them for UTF-8, and can't answer others.
  */
 class NamingRouter extends Router {
   #names = new Map();
@@ -45,6 +46,7 @@ class NamingRouter extends Router {
     const id = from.toString('hex');
     const name = nameIn(frames);
     if (name !== undefined) {
+      if (!isUtf8(from) || !from.toString().startsWith(name)) throw new Error(`routing id ${id}`);
       this.#names.set(id, name);
       this.#ids.set(name, from);
     }

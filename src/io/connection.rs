@@ -1,6 +1,9 @@
 //! The connection of a worker or client to one broker, opened anew after each loss.
 
 mod opening;
+mod routing_ids;
+
+pub use routing_ids::RoutingIds;
 
 use super::bytes_in_flight::BytesInFlight;
 use super::inbound::Inbound;
@@ -23,9 +26,8 @@ use tokio::sync::Notify;
 pub struct Endpoint {
     /// The endpoint of the broker.
     pub address: Address,
-    /// The routing id for the broker's ROUTER: 1 to 255 bytes, or empty to have the ROUTER choose
-    /// one for each connection.
-    pub routing_id: Vec<u8>,
+    /// The routing ids for the broker's ROUTER.
+    pub routing_id: RoutingIds,
     /// The credentials of this peer.
     pub security: ClientSecurity,
     /// The largest accepted body, in bytes.
@@ -44,6 +46,8 @@ pub(super) struct Connection {
     /// The machine's number of the broker.
     pub(super) broker: usize,
     endpoint: Endpoint,
+    /// The number of sockets so far.
+    opened: u64,
     route: Route,
     transport: Option<Transport>,
     /// How many consecutive handshakes were broken off.
@@ -82,6 +86,7 @@ impl Connection {
             freed,
             congested: false,
             endpoint,
+            opened: 0,
             transport: None,
             broken_off: 0,
             up: false,

@@ -241,7 +241,7 @@ impl ClientCore {
     fn identity(&self, line: usize) -> Identity {
         let conf = &self.conf;
         let (dialect, name) = (dialect(&conf.protocol), (&*conf.name, conf.generated));
-        Identity::new(&self.core, dialect, line, name, conf.security.is_some())
+        Identity::new(&self.core, dialect, line, name)
     }
 
     fn patience(&self) -> Duration {

@@ -4,7 +4,8 @@
 use super::batch_writer::BatchWriter;
 use super::core::{self, Core};
 use super::crossing::Kind;
-use crate::io::dealer::{Command, DynamicBrokers, Endpoint, Inbox, Notice, Stats};
+use super::random;
+use crate::io::dealer::{Command, DynamicBrokers, Endpoint, Inbox, Notice, RoutingIds, Stats};
 use crate::io::{CommandSink, Message};
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
@@ -25,8 +26,7 @@ pub struct Bytes {
 
 /// How a peer is known to one of the brokers, in the next life.
 pub(super) struct Identity {
-    /// Empty to leave the choice to the broker, for each connection.
-    pub(super) routing_id: Vec<u8>,
+    pub(super) routing_id: RoutingIds,
     /// The name in the hello; empty if the routing id is the name.
     pub(super) name: String,
 }
@@ -39,30 +39,19 @@ impl Identity {
         dialect: Dialect,
         broker: usize,
         (name, generated): (&str, bool),
-        secured: bool,
     ) -> Self {
         let mut name = core.identity(name, generated);
         if generated && broker > 0 {
             name.push_str(&format!("-{broker}"));
         }
-        match dialect {
+        let (routing_id, name) = match dialect {
             // An MDP broker distinguishes no sessions: a reply for an earlier connection must not
             // reach a later one.
-            Dialect::Mdp(_) => Identity {
-                routing_id: Vec::new(),
-                name: String::new(),
-            },
-            // libzmq drops the messages of a connection whose routing id another one has: of a peer
-            // with the same name, or with security of this peer's last connection.
-            Dialect::Omdp if secured || !generated => Identity {
-                routing_id: Vec::new(),
-                name,
-            },
-            _ => Identity {
-                routing_id: name.into_bytes(),
-                name: String::new(),
-            },
-        }
+            Dialect::Mdp(_) => (RoutingIds::OfTheBroker, String::new()),
+            Dialect::Omdp => (RoutingIds::differing(&name, random()), name),
+            Dialect::Pigato => (RoutingIds::Same(name.into_bytes()), String::new()),
+        };
+        Identity { routing_id, name }
     }
 }
 

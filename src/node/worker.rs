@@ -302,7 +302,7 @@ impl WorkerCore {
         let dialect = dialect(&conf.protocol);
         let name = conf.name_for(conf.service(self.lines.service(line)));
         let name = (&*name, conf.generated);
-        Identity::new(&self.core, dialect, line, name, conf.security.is_some())
+        Identity::new(&self.core, dialect, line, name)
     }
 
     fn serving(&self) -> Serving {

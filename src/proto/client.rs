@@ -158,16 +158,18 @@ impl<F: Frame> Client<F> {
             self.fail(id, Code::ClientTimeout);
         }
         self.give_up_unknown(now);
-        match self.link.handle_timeout(now) {
-            Some(Due::Beat) => {
-                self.beat();
-                self.beat_for_requests();
-                if self.link.peer().is_none() && !self.waiting.is_empty() && self.ready() {
-                    self.give_up_streams();
+        while let Some(due) = self.link.handle_timeout(now) {
+            match due {
+                Due::Beat => {
+                    self.beat();
+                    self.beat_for_requests();
+                    if self.link.peer().is_none() && !self.waiting.is_empty() && self.ready() {
+                        self.give_up_streams();
+                    }
                 }
+                Due::NoHello => self.advance(now),
+                Due::Lost(why) => self.lost(now, why),
             }
-            Some(Due::Lost(why)) => self.lost(now, why),
-            None => {}
         }
     }
 

@@ -111,9 +111,14 @@ impl Loss {
 pub(super) enum Due {
     /// A heartbeat is to be sent.
     Beat,
+    /// The time for the hello of an unknown broker has passed: it may be of 0.0.92.
+    NoHello,
     /// The link is lost.
     Lost(Loss),
 }
+
+/// How long an unknown broker may take for its hello, see [`Link::hold_for_hello`].
+pub(super) const HELLO_WITHIN: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -140,8 +145,15 @@ pub(super) struct Link {
     expected: Option<Duration>,
     action: Option<Action>,
     pauses: Pauses,
+    /// When the last connection with a hello was lost, and when the last one on which another peer had the name.
+    lost_at: Option<Time>,
+    aside_since: Time,
     /// Whether there was no hello on the last connection that was up for as long as the broker may be silent.
     had_no_hello: bool,
+    /// While the connection is held for the hello of an unknown broker: the end of that.
+    held_until: Option<Time>,
+    /// Whether the last broker was found to be of 0.0.92.
+    is_old: bool,
     /// The broker of this connection, or of the last one.
     broker: Option<BrokerLife>,
     /// The session of the last broker that had one, and the number of different sessions.
@@ -167,7 +179,11 @@ impl Link {
             peer: None,
             expected: None,
             action: None,
+            lost_at: None,
+            aside_since: Time::ZERO,
             had_no_hello: false,
+            held_until: None,
+            is_old: false,
             broker: None,
             last_session: String::new(),
             lives: 0,
@@ -187,6 +203,7 @@ impl Link {
         }
         self.state = State::Closed;
         self.peer = None;
+        self.held_until = None;
     }
 
     /// Handles that the transport accepts messages. Returns false if no connection was being opened.
@@ -202,16 +219,29 @@ impl Link {
         true
     }
 
+    /// Holds a new connection until the broker's hello, for a short time at most: if the connection breaks before, no
+    /// request was sent, so none can be lost. A broker of 0.0.92 sends no hello, and is remembered once it has
+    /// answered.
+    pub(super) fn hold_for_hello(&mut self, now: Time) {
+        if !self.is_old {
+            self.held_until = Some(now + HELLO_WITHIN);
+        }
+    }
+
     /// Gives the connection up. The next attempt follows after the reconnect interval. Returns false if there is no
     /// connection.
     pub(super) fn lose(&mut self, now: Time) -> bool {
         if !matches!(self.state, State::Opening | State::Up) {
             return false;
         }
+        if self.peer.is_some() {
+            self.lost_at = Some(now);
+        }
         self.state = State::Backoff {
-            until: now + self.pauses.next(),
+            until: now + self.pause(now),
         };
         self.peer = None;
+        self.held_until = None;
         self.action = Some(Action::Close);
         true
     }
@@ -221,8 +251,25 @@ impl Link {
     pub(super) fn step_aside(&mut self, now: Time) {
         if self.lose(now) {
             let wait = self.pauses.next_aside();
+            self.aside_since = now;
+            // Only an extended broker refuses a name.
+            self.had_no_hello = false;
             self.state = State::Backoff { until: now + wait };
         }
+    }
+
+    /// Asks for the name again soon, because it is needed now.
+    pub(super) fn hurry(&mut self) {
+        if let State::Backoff { until } = &mut self.state
+            && let Some(pause) = self.pauses.short_aside()
+        {
+            *until = (*until).min(self.aside_since + pause);
+        }
+    }
+
+    /// Whether it is closed until it is opened by a command.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state == State::Closed
     }
 
     /// Replaces the connection by a new one at once.
@@ -244,6 +291,14 @@ impl Link {
         if self.state == State::Suspended {
             self.state = State::Backoff { until: now };
         }
+    }
+
+    /// The pause before the next attempt. The next broker searches for the requests of a lost one for 5 s at least, and
+    /// by then all its clients and workers have to be there.
+    fn pause(&mut self, now: Time) -> Duration {
+        let away = self.away();
+        let is_awaited = self.lost_at.is_some_and(|at| now.since(at) < away);
+        self.pauses.next(is_awaited)
     }
 
     /// Counts a connection on which the broker refused this peer. [`lose`](Self::lose) must follow.
@@ -275,6 +330,8 @@ impl Link {
         self.broker = named.then_some(BrokerLife(self.lives));
         self.peer = Some(hello);
         self.pauses.named();
+        self.held_until = None;
+        self.is_old = false;
         self.had_no_hello = false;
         self.accepted();
         self.lost_patience = self.patience().unwrap_or_default();
@@ -290,8 +347,9 @@ impl Link {
     /// Not required after a connection without a hello, so that a broker of 0.0.92 can replace an extended one. A
     /// handshake that fails is no such connection: a proxy accepts connections while there is no broker.
     pub(super) fn awaits_hello(&self) -> bool {
-        let expected = self.config.expect_hello || (self.lives > 0 && !self.had_no_hello);
-        expected && self.peer.is_none()
+        let known = self.lives > 0 || self.pauses.is_aside();
+        let expected = self.config.expect_hello || (known && !self.had_no_hello);
+        (expected || self.held_until.is_some()) && self.peer.is_none()
     }
 
     /// The permitted silence of the last broker.
@@ -317,6 +375,8 @@ impl Link {
         if self.peer.is_none() {
             self.expected = None;
             self.broker = None;
+            self.held_until = None;
+            self.is_old = true;
             self.accepted();
         }
     }
@@ -335,7 +395,12 @@ impl Link {
     pub(super) fn patience(&self) -> Option<Duration> {
         let beat = match &self.peer {
             Some(peer) => Some(Duration::from_millis(peer.heartbeat_ms)),
-            None if self.config.expect_beats || self.config.expect_hello => Some(Duration::ZERO),
+            None if self.config.expect_beats
+                || self.config.expect_hello
+                || self.pauses.is_aside() =>
+            {
+                Some(Duration::ZERO)
+            }
             None => self.expected,
         };
         let interval = beat?.max(self.config.heartbeat);
@@ -349,7 +414,8 @@ impl Link {
             State::Backoff { until } => Some(until),
             State::Up => {
                 let silent = self.patience().map(|patience| self.last_heard + patience);
-                Some(silent.map_or(self.next_beat, |at| at.min(self.next_beat)))
+                let times = [Some(self.next_beat), silent, self.held_until];
+                times.into_iter().flatten().min()
             }
         }
     }
@@ -368,9 +434,13 @@ impl Link {
                     if self.peer.is_none() {
                         self.refused();
                         self.had_no_hello = true;
+                        self.pauses.named();
                     }
                     self.lose(now);
                     return Some(Due::Lost(Loss::Silence));
+                }
+                if self.held_until.take_if(|until| *until <= now).is_some() {
+                    return Some(Due::NoHello);
                 }
                 if self.next_beat > now {
                     return None;

@@ -27,6 +27,7 @@ mod liveness;
 mod mdp;
 mod mdp_peers;
 mod mixes;
+mod names;
 pub(crate) mod net;
 mod parking;
 mod pause;

@@ -111,6 +111,8 @@ pub struct Worker<F> {
     /// The concurrency in the latest READY.
     announced: Option<usize>,
     connected: bool,
+    /// Whether another peer had the name at the last attempt to connect.
+    name_taken: bool,
     /// Whether the transport keeps messages, because the broker takes too little.
     congested: bool,
     /// Number of connections so far.
@@ -151,6 +153,7 @@ impl<F: Frame> Worker<F> {
             notices: Vec::new(),
             announced: None,
             connected: false,
+            name_taken: false,
             congested: false,
             connections: 0,
             draining: None,
@@ -162,6 +165,7 @@ impl<F: Frame> Worker<F> {
 
     /// Opens the link.
     pub fn start(&mut self) {
+        self.name_taken = false;
         self.link.open();
     }
 
@@ -169,6 +173,8 @@ impl<F: Frame> Worker<F> {
     pub fn handle_timeout(&mut self, now: Time) {
         match self.link.handle_timeout(now) {
             Some(Due::Beat) => self.heartbeat(),
+            // A worker registers at once.
+            Some(Due::NoHello) => {}
             Some(Due::Lost(why)) => {
                 self.watchdog.end();
                 self.lost(now, why);

@@ -53,6 +53,8 @@ pub struct Hello {
     /// Whether it knows which workers a broker has, or tells which requests it had, see
     /// `proto::broker::roster`.
     pub roster: bool,
+    /// Workers and clients: whether PING is supported.
+    pub pings: bool,
     /// A broker's to a worker: the number of this worker.
     pub number: Option<u64>,
     /// Whether [`packed`](super::packed) frames are supported.
@@ -97,6 +99,7 @@ impl Hello {
             streams: false,
             deadlines: false,
             roster: false,
+            pings: false,
             number: None,
             packs: true,
             max_message: None,
@@ -172,6 +175,9 @@ impl Hello {
         }
         if self.serving.pattern {
             map.insert("pattern".into(), true.into());
+        }
+        if self.pings {
+            map.insert("pings".into(), true.into());
         }
         if self.places {
             map.insert("places".into(), true.into());
@@ -271,6 +277,10 @@ impl Hello {
                 self.roster = value == Scalar::Bool(true);
                 true
             }
+            "pings" => {
+                self.pings = value == Scalar::Bool(true);
+                true
+            }
             "flow" => number.map(|n| self.flow = n >= 1).is_some(),
             "session" => match value {
                 Scalar::Text(session) if session.len() <= MAX_ID => {
@@ -366,6 +376,7 @@ mod tests {
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
         hello.packs = false;
         hello.parks = true;
+        hello.pings = true;
         hello.places = true;
         hello.concurrency = Some(-1);
         hello.serving.pattern = true;
@@ -390,7 +401,7 @@ mod tests {
         let frame: Vec<u8> = hello.to_frame();
         assert_eq!(
             frame,
-            br#"{"balance":"least-loaded","concurrency":-1,"deadlines":true,"description":"adds","flow":1,"heartbeat":2500,"leaves":true,"liveness":3,"maxMessage":5,"metadata":"{\"a\":1}","name":"n","omdp":1,"parks":true,"pattern":true,"places":true,"prefetch":9,"rateInterval":1000,"rateMax":10,"session":"s1","streams":true,"weight":3}"#
+            br#"{"balance":"least-loaded","concurrency":-1,"deadlines":true,"description":"adds","flow":1,"heartbeat":2500,"leaves":true,"liveness":3,"maxMessage":5,"metadata":"{\"a\":1}","name":"n","omdp":1,"parks":true,"pattern":true,"pings":true,"places":true,"prefetch":9,"rateInterval":1000,"rateMax":10,"session":"s1","streams":true,"weight":3}"#
         );
         seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);

@@ -23,6 +23,7 @@ const HANDSHAKE_MS: c_int = 10_000;
 
 impl Connection {
     pub(in crate::io) fn open(&mut self) -> Result<(), Error> {
+        self.opened += 1;
         #[cfg(unix)]
         if self.suits_stream() {
             let address = &self.endpoint.address;
@@ -55,7 +56,7 @@ impl Connection {
         } = &self.endpoint;
         Target {
             address: address.clone(),
-            routing_id: routing_id.clone(),
+            routing_id: routing_id.of(self.opened),
             reconnect: Duration::from_millis((*reconnect_ms).max(1) as u64),
             connect: CONNECT,
             handshake: Duration::from_millis(HANDSHAKE_MS as u64),
@@ -73,7 +74,7 @@ impl Connection {
             patience,
             gone,
         } = &self.endpoint;
-        let socket = Socket::dealer(routing_id, *reconnect_ms as c_int, gone)?;
+        let socket = Socket::dealer(&routing_id.of(self.opened), *reconnect_ms as c_int, gone)?;
         socket.secure_client(security)?;
         socket.limit_handshakes(HANDSHAKE_MS)?;
         socket.limit_frames(*max_message)?;

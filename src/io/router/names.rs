@@ -21,39 +21,43 @@ impl Driver {
         let Some(name) = hello.name.as_deref().map(str::as_bytes) else {
             return;
         };
+        let mut name: RoutingId = name.into();
         let principal = principal(&self.inbound, self.in_process.as_deref());
-        match self.machine.claim_name(name, &hello, principal) {
-            Claim::Granted => {}
-            Claim::Moved => self.connections.end_replaced(self.names.route(name)),
-            Claim::Ceded => self.cede(name),
-            Claim::Refused => {
+        let claim = self.machine.claim_name(now, &name, &hello, principal);
+        match claim {
+            Claim::Granted if !self.names.is_name(&name) => {}
+            // The earlier connection is broken, without a report.
+            Claim::Granted | Claim::Moved => self.connections.end_replaced(self.names.route(&name)),
+            Claim::Ceded => self.cede(&name),
+            Claim::Renamed(other) => {
+                self.connections.end_replaced(self.names.route(&other));
+                name = other;
+            }
+            refusal @ (Claim::Asked | Claim::Refused) => {
                 self.names.silence(connection.clone());
                 let role = match is_of_worker {
                     true => Role::Worker,
                     false => Role::Client,
                 };
-                return (self.machine).refuse_name(&connection, role, &hello.session);
+                let asked = refusal == Claim::Asked;
+                return (self.machine).refuse_name(&connection, role, &hello.session, asked);
             }
         }
         if self.names.are_many() {
             let machine = &self.machine;
             self.names.sweep(|name| machine.knows_peer(name));
         }
-        if let Some(before) = self.names.give(name.into(), connection.clone()) {
+        if let Some(before) = self.names.give(name.clone(), connection.clone()) {
             self.outbound.forget(&before);
         }
-        self.machine.handle_ready(now, name, 0);
+        self.machine.handle_ready(now, &name, 0);
         if let Some(address) = self.connections.address(&connection) {
-            (self.machine).handle_address(&name.into(), Some(address));
+            (self.machine).handle_address(&name, Some(address));
         }
     }
 
     /// Has the holder of a name, which leaves, go on under another one.
     fn cede(&mut self, name: &[u8]) {
-        // One whose routing id is its name has no other.
-        if self.names.route(name) == name {
-            return;
-        }
         if let Some(other) = self.machine.rename_worker(name)
             && let Some(connection) = self.names.rename(name, other.clone())
             && let Some(address) = self.connections.address(&connection)

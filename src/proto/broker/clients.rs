@@ -31,6 +31,8 @@ pub(super) struct Client {
     /// Its requests, by the hash of their ids.
     pub(super) requests: HashTable<RequestKey>,
     pub(super) beats: Heartbeats,
+    /// When it was last asked for a sign of life.
+    pub(super) pinged: Option<Time>,
     /// Whether its connection broke and no message has arrived since.
     pub(super) cut_off: bool,
     /// Whether the client is gone while its many requests still end, which takes several turns.
@@ -152,6 +154,7 @@ impl Clients {
             extended: false,
             requests: HashTable::new(),
             beats: Heartbeats::new(now, Duration::ZERO),
+            pinged: None,
             cut_off: false,
             leaving: false,
             is_mute: false,

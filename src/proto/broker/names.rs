@@ -2,10 +2,13 @@
 //! here when a connection says a name.
 
 use super::displaced::life;
-use super::{Broker, Outgoing, RoutingId, Transmit};
+use super::keys::{ClientKey, WorkerKey};
+use super::{Broker, Departure, Outgoing, RoutingId, Transmit};
+use crate::proto::Time;
 use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::sizes::MAX_ID;
 use crate::wire::{Frame, Hello};
+use std::time::Duration;
 
 /// The role of the peer that says a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub enum Role {
 }
 
 /// Whether a connection may have the name that it has said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
     /// Nobody has the name, or the connection of its holder has ended.
     Granted,
@@ -25,54 +28,204 @@ pub enum Claim {
     Moved,
     /// Its holder is a worker that leaves and can do without it, see [`Broker::rename_worker`].
     Ceded,
+    /// The connection is that of a worker that leaves and has ceded the name: it goes on under this one.
+    Renamed(RoutingId),
+    /// Another peer has it, and is being asked whether it lives.
+    Asked,
     /// Another peer has it.
     Refused,
 }
 
+/// How long a holder's answer counts, so that it is not asked for each hello.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How long a holder may take for its answer if it has nothing to lose. One with requests may be busy with large
+/// bodies, and sends heartbeats in any case.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// Maximum of workers that go on under another name and are recognized on a new connection.
+const MAX_CEDED: u16 = 64;
+
+/// The name under which a worker goes on that has ceded its own.
+fn other_name(name: &[u8], n: u16) -> Vec<u8> {
+    let kept = &name[..name.len().min(MAX_ID - 8)];
+    [kept, b"~", n.to_string().as_bytes()].concat()
+}
+
+/// What is known of the life of a holder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sign {
+    Dead,
+    Asked,
+    Alive,
+}
+
+impl Sign {
+    /// `pinged` and `heard` are the times of the last PING to the holder and of its last message. A PING is due if
+    /// `pinged` changes.
+    fn read(
+        now: Time,
+        hello: Option<&Hello>,
+        is_idle: bool,
+        pinged: &mut Option<Time>,
+        heard: Time,
+    ) -> Self {
+        let Some(hello) = hello.filter(|hello| hello.pings) else {
+            return Sign::Alive;
+        };
+        let patience = match is_idle {
+            true => ANSWER,
+            false => ANSWER + Duration::from_millis(hello.heartbeat_ms),
+        };
+        match *pinged {
+            Some(at) if heard > at && now.since(at) < FRESH => Sign::Alive,
+            Some(at) if heard <= at && now.since(at) < patience => Sign::Asked,
+            Some(at) if heard <= at => Sign::Dead,
+            _ => {
+                *pinged = Some(now);
+                Sign::Asked
+            }
+        }
+    }
+}
+
 impl<F: Frame> Broker<F> {
     /// Decides whether a new connection with this hello may have the name.
-    pub fn claim_name(&self, name: &[u8], hello: &Hello, principal: Option<&str>) -> Claim {
-        let worker = self.workers.find(name);
-        let worker = worker.and_then(|key| self.workers.get(key));
-        let worker = worker.filter(|worker| worker.absence.is_none());
-        let client = self.clients.find(name);
-        let client = client.and_then(|key| self.clients.get(key));
-        let client = client.filter(|client| client.absence.is_none() && !client.cut_off);
+    pub fn claim_name(
+        &mut self,
+        now: Time,
+        name: &[u8],
+        hello: &Hello,
+        principal: Option<&str>,
+    ) -> Claim {
+        if hello.leaves
+            && let Some(other) = self.ceded_by(name, &hello.session)
+        {
+            return match self.has_principal(&other, principal) {
+                true => Claim::Renamed(other),
+                false => Claim::Refused,
+            };
+        }
+        let said = life(&hello.session);
+        let is_same_life = |holder: Option<&Hello>| {
+            !said.is_empty() && holder.is_some_and(|holder| life(&holder.session) == said)
+        };
+        let holders = self.holders(name);
+        let known = self.workers.find(name);
+        let known = known.and_then(|key| self.workers.get(key)?.hello.as_ref());
+        // Its connection may have ended, and it may come back. One whose routing id is its name can have no other.
+        let leaves = known.is_some_and(|worker| worker.leaves && worker.name.is_some());
+        if leaves && holders.1.is_none() && !is_same_life(known) {
+            return match self.has_principal(name, principal) {
+                true => Claim::Ceded,
+                false => Claim::Refused,
+            };
+        }
+        let worker = holders.0.and_then(|key| self.workers.get(key));
+        let client = holders.1.and_then(|key| self.clients.get(key));
         if worker.is_none() && client.is_none() {
             return Claim::Granted;
         }
         if !self.has_principal(name, principal) {
             return Claim::Refused;
         }
-        let said = life(&hello.session);
-        let is_same_life = |holder: Option<&Hello>| {
-            !said.is_empty() && holder.is_some_and(|holder| life(&holder.session) == said)
-        };
         if worker.is_none_or(|worker| is_same_life(worker.hello.as_ref()))
             && client.is_none_or(|client| is_same_life(client.hello.as_ref()))
         {
             return Claim::Moved;
         }
-        let leaves = |hello: &Hello| hello.leaves;
-        let worker = worker.and_then(|worker| worker.hello.as_ref());
-        match client.is_none() && worker.is_some_and(leaves) {
-            true => Claim::Ceded,
-            false => Claim::Refused,
+        self.ask_holders(now, holders)
+    }
+
+    /// The peers that have this name and are not detached.
+    fn holders(&self, name: &[u8]) -> (Option<WorkerKey>, Option<ClientKey>) {
+        let is_here = |key: &WorkerKey| {
+            let worker = self.workers.get(*key);
+            worker.is_some_and(|worker| worker.absence.is_none())
+        };
+        let is_heard = |key: &ClientKey| {
+            let client = self.clients.get(*key);
+            client.is_some_and(|client| client.absence.is_none() && !client.cut_off)
+        };
+        (
+            self.workers.find(name).filter(is_here),
+            self.clients.find(name).filter(is_heard),
+        )
+    }
+
+    /// Asks the holders of a name whether they live. They may have died without a report, or their goodbyes may be
+    /// under way on other connections.
+    fn ask_holders(&mut self, now: Time, holders: (Option<WorkerKey>, Option<ClientKey>)) -> Claim {
+        let (mut sign, mut asks) = (Sign::Dead, [false; 2]);
+        if let (Some(key), _) = holders
+            && let Some(worker) = self.workers.get_mut(key)
+        {
+            let (before, is_idle) = (worker.pinged, worker.running.is_empty());
+            let (hello, heard) = (worker.hello.as_ref(), now - worker.beats.silence(now));
+            sign = sign.max(Sign::read(now, hello, is_idle, &mut worker.pinged, heard));
+            asks[0] = worker.pinged != before;
+        }
+        if let (_, Some(key)) = holders
+            && let Some(client) = self.clients.get_mut(key)
+        {
+            let (before, is_idle) = (client.pinged, client.requests.is_empty());
+            let (hello, heard) = (client.hello.as_ref(), now - client.beats.silence(now));
+            sign = sign.max(Sign::read(now, hello, is_idle, &mut client.pinged, heard));
+            asks[1] = client.pinged != before;
+        }
+        if let (Some(key), [true, _]) = (holders.0, asks) {
+            self.send_worker(key, ToWorker::Ping);
+        }
+        if let (Some(key), [_, true]) = (holders.1, asks) {
+            self.send_client(key, ToClient::Ping);
+        }
+        match sign {
+            Sign::Alive => Claim::Refused,
+            Sign::Asked => Claim::Asked,
+            Sign::Dead => {
+                self.lose_holders(now, holders);
+                Claim::Granted
+            }
+        }
+    }
+
+    fn lose_holders(&mut self, now: Time, holders: (Option<WorkerKey>, Option<ClientKey>)) {
+        let why = Departure::Silence;
+        if let Some(key) = holders.0
+            && !self.detach_worker(now, key, why)
+        {
+            self.remove_worker(now, key, why);
+        }
+        if let Some(key) = holders.1
+            && !self.detach_client(now, key, why)
+        {
+            self.lose_client(now, key, why);
         }
     }
 
     /// Gives a worker that leaves another name, and returns it. Its requests go on.
     pub fn rename_worker(&mut self, name: &[u8]) -> Option<RoutingId> {
         let key = self.workers.find(name)?;
-        let kept = &name[..name.len().min(MAX_ID - 8)];
-        let free = (1..=u16::MAX).find_map(|n| {
-            let other = [kept, b"~", n.to_string().as_bytes()].concat();
-            (!self.knows_peer(&other)).then_some(other)
-        });
+        let free = (1..=u16::MAX)
+            .map(|n| other_name(name, n))
+            .find(|other| !self.knows_peer(other));
         let other: RoutingId = free?.into();
         self.workers.rename(key, other.clone());
         self.move_principal(name, &other);
         Some(other)
+    }
+
+    /// The present name of the worker of this life, if it has ceded this name.
+    fn ceded_by(&self, name: &[u8], session: &str) -> Option<RoutingId> {
+        let said = life(session);
+        let is_it = |other: &Vec<u8>| {
+            let worker = self.workers.find(other);
+            let worker = worker.and_then(|key| self.workers.get(key));
+            let hello = worker.and_then(|worker| worker.hello.as_ref());
+            !said.is_empty() && hello.is_some_and(|hello| life(&hello.session) == said)
+        };
+        let other = (1..=MAX_CEDED).map(|n| other_name(name, n)).find(is_it)?;
+        Some(other.into())
     }
 
     /// Whether a peer has this name or routing id, connected or not.
@@ -80,12 +233,13 @@ impl<F: Frame> Broker<F> {
         self.workers.find(name).is_some() || self.clients.find(name).is_some()
     }
 
-    /// Tells a connection that another peer has the name that it has said.
-    pub fn refuse_name(&mut self, connection: &[u8], role: Role, session: &str) {
+    /// Tells a connection that another peer has the name that it has said, and whether that one was asked, so that it
+    /// pays to try again soon.
+    pub fn refuse_name(&mut self, connection: &[u8], role: Role, session: &str, asked: bool) {
         let session = F::from(session.as_bytes());
         let message = match role {
-            Role::Worker => Outgoing::Worker(ToWorker::NameTaken { session }),
-            Role::Client => Outgoing::Client(ToClient::NameTaken { session }),
+            Role::Worker => Outgoing::Worker(ToWorker::NameTaken { session, asked }),
+            Role::Client => Outgoing::Client(ToClient::NameTaken { session, asked }),
         };
         self.out.send(Transmit::plain(connection.into(), message));
     }

@@ -86,7 +86,8 @@ impl<F: Frame> Broker<F> {
 
     fn say_taken(&mut self, to: &[u8], session: String) {
         let session = F::from(session.into_bytes());
-        let message = Outgoing::Worker(ToWorker::NameTaken { session });
+        let asked = false;
+        let message = Outgoing::Worker(ToWorker::NameTaken { session, asked });
         self.out.send(Transmit::plain(to.into(), message));
     }
 
@@ -212,7 +213,8 @@ impl<F: Frame> Broker<F> {
             if let Some(old) = old {
                 if self.displaced.contains(from, &hello.session) {
                     let session = F::from(hello.session.as_bytes());
-                    let message = Outgoing::Client(ToClient::NameTaken { session });
+                    let asked = false;
+                    let message = Outgoing::Client(ToClient::NameTaken { session, asked });
                     return self.out.send(Transmit::plain(from.into(), message));
                 }
                 self.displaced.note(from, &old, &hello.session);

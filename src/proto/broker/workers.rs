@@ -65,6 +65,8 @@ pub(super) struct Worker {
     /// Replies that have not been acknowledged to it.
     pub(super) unacknowledged: Ack,
     pub(super) beats: Heartbeats,
+    /// When it was last asked for a sign of life.
+    pub(super) pinged: Option<Time>,
     /// The account for everything kept for it, and the charge for this entry.
     pub(super) account: AccountKey,
     pub(super) charged: usize,
@@ -139,6 +141,7 @@ impl Worker {
             lives: Vec::new(),
             unacknowledged: Ack::default(),
             beats,
+            pinged: None,
             account,
             charged: 0,
             timer: None,

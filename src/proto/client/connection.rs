@@ -1,12 +1,13 @@
 //! The connection to the broker: hello, heartbeats, acknowledgements, and its loss.
 
+use super::pending::Stage;
 use super::request::Tell;
 use super::{Client, ClientNotice};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
 use crate::wire::omdp::ClientMessage;
-use crate::wire::{Frame, Hello};
+use crate::wire::{Dialect, Frame, Hello};
 
 impl<F: Frame> Client<F> {
     /// Handles that the transport accepts messages.
@@ -28,10 +29,14 @@ impl<F: Frame> Client<F> {
         hello.streams = true;
         hello.deadlines = true;
         hello.roster = true;
+        hello.pings = true;
         hello.max_message = self.config.link.max_message;
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),
         });
+        if self.config.dialect == Dialect::Omdp {
+            self.link.hold_for_hello(now);
+        }
         self.advance(now);
     }
 
@@ -111,25 +116,38 @@ impl<F: Frame> Client<F> {
 
     /// The message may be meant for the peer that has just been displaced; its session tells.
     #[cold]
-    pub(super) fn name_taken(&mut self, now: Time, session: &[u8]) {
-        if *session == *self.session().as_bytes() {
-            match self.config.link.name.is_empty() {
-                // The next connection would take the routing id from the other peer.
-                true => self.link.close(),
-                false => self.link.step_aside(now),
+    pub(super) fn name_taken(&mut self, now: Time, session: &[u8], asked: bool) {
+        if *session != *self.session().as_bytes() {
+            return;
+        }
+        if asked {
+            self.take_unheard_back();
+            return self.lose(now, Loss::Transport);
+        }
+        match self.config.link.name.is_empty() {
+            // The next connection would take the routing id from the other peer.
+            true => self.link.close(),
+            false => self.link.step_aside(now),
+        }
+        // Told once, not after each attempt, and also by a client that was not connected.
+        self.connected |= !std::mem::replace(&mut self.name_taken, true);
+        let mut ids: Vec<u64> = self.requests.keys().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            self.forget(id, Tell::Nothing);
+            self.fail(id, Code::NameTaken);
+        }
+        self.lost(now, Loss::NameTaken);
+    }
+
+    /// Makes the requests of this connection wait again: a broker that refuses the name drops everything behind the
+    /// hello.
+    fn take_unheard_back(&mut self) {
+        for (&id, request) in &mut self.requests {
+            if matches!(request.stage, Stage::Sent) {
+                request.stage = Stage::Waiting;
+                self.waiting.insert(id);
             }
-            // Told once, not after each attempt.
-            let is_news = !std::mem::replace(&mut self.name_taken, true);
-            if is_news && !std::mem::replace(&mut self.connected, true) {
-                self.notices.push(ClientNotice::Connected);
-            }
-            let mut ids: Vec<u64> = self.requests.keys().copied().collect();
-            ids.sort_unstable();
-            for id in ids {
-                self.forget(id, Tell::Nothing);
-                self.fail(id, Code::NameTaken);
-            }
-            self.lost(now, Loss::NameTaken);
         }
     }
 

@@ -28,7 +28,6 @@ impl<F: Frame> Client<F> {
             ToClient::Welcome { hello, roster } => match Hello::parse(&hello) {
                 Ok(hello) => {
                     self.link.welcome(hello.clone());
-                    self.name_taken = false;
                     if let Some((head, entries)) = roster {
                         self.begin_roster(head, &entries);
                     }
@@ -81,7 +80,8 @@ impl<F: Frame> Client<F> {
                     self.notices.push(ClientNotice::Place { id, place });
                 }
             }
-            ToClient::NameTaken { session } => self.name_taken(now, &session),
+            ToClient::Ping => self.beat(),
+            ToClient::NameTaken { session, asked } => self.name_taken(now, &session, asked),
         }
     }
 

@@ -30,7 +30,11 @@ impl<F: Frame> Client<F> {
         terms: impl Into<Terms>,
     ) {
         if self.name_taken {
-            return self.fail(id, Code::NameTaken);
+            if self.link.is_closed() {
+                return self.fail(id, Code::NameTaken);
+            }
+            // The refusal was that of an earlier hello, and the name may be free by now.
+            self.link.hurry();
         }
         let terms = terms.into();
         if terms.stream && self.config.dialect != Dialect::Omdp {
@@ -115,6 +119,7 @@ impl<F: Frame> Client<F> {
         }
         if !self.connected {
             self.connected = true;
+            self.name_taken = false;
             self.notices.push(ClientNotice::Connected);
         }
         if self.retiring {

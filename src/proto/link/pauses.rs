@@ -10,6 +10,9 @@ const MAX_ASIDE: Duration = Duration::from_secs(8);
 /// The longest such pause if each attempt disturbs the other peer, because the routing id is the name.
 const MAX_ASIDE_DISTURBING: Duration = Duration::from_secs(60);
 
+/// The longest pause while requests of a lost broker may wait somewhere.
+const RETURN: Duration = Duration::from_secs(2);
+
 #[derive(Debug)]
 pub(super) struct Pauses {
     first: Duration,
@@ -39,10 +42,14 @@ impl Pauses {
     }
 
     /// The pause before the next attempt. It doubles with each failure, to spare a broker that is overloaded or
-    /// refuses this peer.
-    pub(super) fn next(&mut self) -> Duration {
+    /// refuses this peer, and stays short for a peer whose return may be awaited.
+    pub(super) fn next(&mut self, is_awaited: bool) -> Duration {
         let doublings = self.failures.saturating_sub(1).min(16);
-        let pause = self.first.saturating_mul(1 << doublings).min(self.longest);
+        let longest = match is_awaited {
+            true => self.longest.min(RETURN).max(self.first),
+            false => self.longest,
+        };
+        let pause = self.first.saturating_mul(1 << doublings).min(longest);
         if self.jitter == 0 {
             return pause;
         }
@@ -59,6 +66,18 @@ impl Pauses {
         let pause = ASIDE.saturating_mul(1 << self.asides.min(16));
         self.asides += 1;
         pause.min(self.longest_aside)
+    }
+
+    /// Whether another peer had the name at the last attempt.
+    pub(super) fn is_aside(&self) -> bool {
+        self.asides > 0
+    }
+
+    /// The pause of a peer whose name is taken, and which needs it now. It doubles with each refusal, up to eight times
+    /// the first one.
+    pub(super) fn short_aside(&self) -> Option<Duration> {
+        let doublings = self.asides.checked_sub(1)?.min(3);
+        Some(self.first.saturating_mul(1 << doublings))
     }
 
     /// No broker has accepted this peer on a connection.
@@ -104,7 +123,7 @@ mod tests {
     fn pauses_double_with_each_failure_up_to_the_maximum() {
         let mut pauses = pauses("", 0);
         let mut next = || {
-            let pause = pauses.next();
+            let pause = pauses.next(false);
             pauses.failed();
             pause.as_millis()
         };
@@ -113,13 +132,42 @@ mod tests {
             [100, 100, 200, 400, 800, 1000, 1000]
         );
         pauses.accepted();
-        assert_eq!(pauses.next(), ms(100));
+        assert_eq!(pauses.next(false), ms(100));
+    }
+
+    #[test]
+    fn a_peer_that_may_be_awaited_returns_within_seconds() {
+        let mut pauses = pauses("", 0);
+        pauses.longest = ms(30_000);
+        for _ in 0..20 {
+            pauses.failed();
+        }
+        assert_eq!(
+            [pauses.next(true), pauses.next(false)],
+            [2000, 30_000].map(ms)
+        );
+        pauses.first = ms(5000);
+        assert_eq!(pauses.next(true), ms(5000));
+    }
+
+    #[test]
+    fn a_name_that_is_needed_is_asked_for_sooner() {
+        let mut pauses = pauses("n", 0);
+        assert_eq!(pauses.short_aside(), None);
+        let all = [(); 6].map(|()| {
+            pauses.next_aside();
+            pauses.short_aside()
+        });
+        assert_eq!(
+            all,
+            [100, 200, 400, 800, 800, 800].map(|pause| Some(ms(pause)))
+        );
     }
 
     #[test]
     fn the_jitter_is_a_quarter_at_most() {
         let mut pauses = pauses("", 7);
-        let all: Vec<u128> = (0..1000).map(|_| pauses.next().as_millis()).collect();
+        let all: Vec<u128> = (0..1000).map(|_| pauses.next(false).as_millis()).collect();
         assert!(all.iter().all(|pause| (75..=125).contains(pause)));
         assert!(all.iter().min() < Some(&80) && all.iter().max() > Some(&120));
     }

@@ -66,7 +66,7 @@ fn what_runs_ends_first() {
     }
     assert_eq!(
         net[w].drained,
-        Some(at(1105)),
+        Some(at(1107)),
         "a round trip after the last of them"
     );
     assert_eq!(goodbyes(&net, b), 1);
@@ -124,7 +124,7 @@ fn through_an_old_broker_what_runs_ends_first_too() {
     let c = net.client(b);
     net.serve(w, |body| Job::echo(body).every(secs(1)));
     let r = net.request(c, "echo", "1");
-    net.run(ms(100));
+    net.run(ms(600));
     stop(&mut net, w, Some(secs(5)));
     net.run(secs(3));
     assert_eq!(net.end(c, r), done("1"));

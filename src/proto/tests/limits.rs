@@ -53,7 +53,7 @@ fn past_the_limit_of_a_service_requests_are_turned_away_at_once() {
     let c = net.client(b);
     let full = ask(&mut net, c, "full", 5);
     let other = ask(&mut net, c, "other", 3);
-    net.run(ms(2 + 2));
+    net.run(ms(2 + 4));
     let mut expected = vec![None; 3];
     expected.extend([failed("B_QUEUE_FULL"), failed("B_QUEUE_FULL")]);
     assert_eq!(net.ends(c, &full), expected);

@@ -105,7 +105,7 @@ fn error_values() {
         for value in ["\"bad\"", "1", "{\"code\":7}", "[null]", "true"] {
             net.serve(worker, move |_| Job::error(value));
             let r = net.request(client, "echo", "1");
-            net.run(ms(200));
+            net.run(ms(700));
             assert_eq!(net.end(client, r), error(value), "{name}");
         }
     });

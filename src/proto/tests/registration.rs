@@ -187,14 +187,14 @@ fn a_client_that_is_disconnected_begins_a_new_session() {
     let b = net.raw_broker();
     let c = net.client(b);
     let r = net.request(c, "echo", "1");
-    net.run(ms(10));
+    net.run(ms(600));
     let first = net.take(b);
     net.tell(b, "C1", "C|5");
     net.run(ms(50));
     assert_eq!(net.end(c, r), failed("B_LOST"));
-    assert_eq!(net[c].news[1], (at(11), LinkNews::Lost(Loss::Refused)));
+    assert_eq!(net[c].news[1], (at(601), LinkNews::Lost(Loss::Refused)));
     let waiting = net.request(c, "echo", "2");
-    net.run(ms(60));
+    net.run(ms(560));
     let second = net.take(b);
     assert!(second[0].starts_with("C|1|{") && second[1].starts_with("C|2|echo|"));
     assert_ne!(first[0], second[0], "sessions differ");

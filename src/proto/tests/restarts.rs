@@ -161,7 +161,7 @@ fn a_broker_that_is_replaced_by_an_old_one_and_back() {
         client.request(now, "echo", crate::wire::Body::binary(vec![7]), None)
     });
     net.restart(b);
-    net.run(ms(250));
+    net.run(ms(750));
     net.take(b);
     // The restarted broker sends no hello: no extension may be used.
     net.act(c, |client, now| {

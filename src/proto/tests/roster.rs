@@ -183,6 +183,24 @@ fn nothing_runs_twice_and_nothing_is_lost_with_brokers_alone() {
     }
 }
 
+/// There is no broker behind a proxy for a while, and the pauses between the attempts grow.
+fn fail_handshakes(net: &mut Net, workers: &[Id<WorkerActor>], clients: &[Id<ClientActor>]) {
+    let end = net.now() + ms(net.rng.between(500, 8000));
+    while net.now() < end {
+        for &w in workers {
+            if net.is_alive(w) && !net.is_paused(w) {
+                net.act(w, |worker, now| worker.machine.handle_refused(now));
+            }
+        }
+        for &c in clients {
+            if net.is_alive(c) && !net.is_paused(c) {
+                net.act(c, |client, now| client.machine.handle_refused(now));
+            }
+        }
+        net.run(ms(100));
+    }
+}
+
 fn storm(seed: u64) {
     let mut net = Net::seeded(seed).unaudited();
     let (least, most) = *net.rng.pick(&[(50, 300), (900, 1100), (50, 5000)]);
@@ -193,12 +211,17 @@ fn storm(seed: u64) {
     let mut workers = Vec::new();
     for _ in 0..net.rng.between(1, 4) {
         let concurrency = *net.rng.pick(&[Some(1), Some(2), None]);
-        let w = net.worker_with(b, "echo", |config| config.concurrency = concurrency);
+        let w = net.worker_with(b, "echo", |config| {
+            config.concurrency = concurrency;
+            config.link.away = secs(60);
+        });
         let takes = ms(net.rng.between(0, 20));
         net.serve(w, move |body| Job::echo(body).every(takes));
         workers.push(w);
     }
-    let clients: Vec<_> = (0..net.rng.between(1, 3)).map(|_| net.client(b)).collect();
+    let clients: Vec<_> = (0..net.rng.between(1, 3))
+        .map(|_| net.client_with(b, |config| config.link.away = secs(60)))
+        .collect();
     net.run(ms(200));
     let mut asked = 0;
     let mut terms = Vec::new();
@@ -246,7 +269,10 @@ fn storm(seed: u64) {
         }
         net.kill(b);
         starts += 1;
-        net.run(ms(*net.rng.clone().pick(&[0, 1, 50, 300])));
+        match net.rng.percent(5) {
+            true => fail_handshakes(&mut net, &workers, &clients),
+            false => net.run(ms(*net.rng.clone().pick(&[0, 1, 50, 300]))),
+        }
         net.start(b);
         for victim in std::mem::take(&mut down) {
             match net.is_alive(victim) {

@@ -42,6 +42,7 @@ impl<F: Frame> Worker<F> {
         self.log.heard(now);
         if !self.connected && self.link.is_up() {
             self.connected = true;
+            self.name_taken = false;
             self.link.accepted();
             self.notices.push(WorkerNotice::Connected);
         }
@@ -49,11 +50,18 @@ impl<F: Frame> Worker<F> {
 
     /// The message may be meant for the peer that has just been displaced; its session tells.
     #[cold]
-    pub(super) fn name_taken(&mut self, now: Time, session: &[u8]) {
-        if *session == *self.session().as_bytes() {
-            self.link.step_aside(now);
-            self.lost(now, Loss::NameTaken);
+    pub(super) fn name_taken(&mut self, now: Time, session: &[u8], asked: bool) {
+        if *session != *self.session().as_bytes() {
+            return;
         }
+        if asked {
+            return self.lose(now, Loss::NameTaken);
+        }
+        self.link.step_aside(now);
+        self.watchdog.end();
+        // Told once, not after each attempt, and also by a worker that was not connected.
+        self.connected |= !std::mem::replace(&mut self.name_taken, true);
+        self.lost(now, Loss::NameTaken);
     }
 
     pub(super) fn lose(&mut self, now: Time, why: Loss) {

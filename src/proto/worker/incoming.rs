@@ -22,7 +22,7 @@ impl<F: Frame> Worker<F> {
             Ok(message) => message,
             Err(why) => return self.notices.push(WorkerNotice::Fault(why)),
         };
-        if !matches!(message, ToWorker::Disconnect) {
+        if !matches!(message, ToWorker::Disconnect | ToWorker::NameTaken { .. }) {
             self.heard(now);
         }
         match message {
@@ -101,7 +101,8 @@ impl<F: Frame> Worker<F> {
                 }
                 self.lose(now, Loss::Refused);
             }
-            ToWorker::NameTaken { session } => self.name_taken(now, &session),
+            ToWorker::Ping => self.heartbeat(),
+            ToWorker::NameTaken { session, asked } => self.name_taken(now, &session, asked),
         }
     }
 

@@ -102,6 +102,7 @@ impl<F: Frame> Worker<F> {
         hello.streams = true;
         hello.deadlines = true;
         hello.roster = true;
+        hello.pings = true;
         hello.about = about;
         hello.serving = self.config.serving.clone();
         hello.max_message = self.config.link.max_message;

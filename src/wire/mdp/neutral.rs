@@ -17,6 +17,7 @@ impl<F: Frame> ToWorker<F> {
             omdp::ToWorker::Disconnect => Some(ToWorker::Disconnect),
             omdp::ToWorker::Welcome { .. }
             | omdp::ToWorker::NameTaken { .. }
+            | omdp::ToWorker::Ping
             | omdp::ToWorker::RequestHeartbeat { .. }
             | omdp::ToWorker::Cancel { .. }
             | omdp::ToWorker::Resume(_)

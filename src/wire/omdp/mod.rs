@@ -70,6 +70,11 @@ const NEED: &[u8] = b"19";
 /// Extension: which workers a broker has; to a worker, and back, whether it had a request.
 const ROSTER: &[u8] = b"20";
 
+/// Extension: the broker asks a peer for a sign of life, because another one wants its name.
+const PING: &[u8] = b"21";
+/// The last frame of a DISCONNECT with a session whose sender has asked the holder of the name.
+const ASKED: &[u8] = b"A";
+
 /// Extension: bytes of a reply that the reader has read, which the sender may send more of.
 const CREDIT: &[u8] = b"10";
 
@@ -82,6 +87,15 @@ fn credit(bytes: &[u8]) -> Result<u32, Malformed> {
     match u32::from_be_bytes(bytes) {
         0 => Err(Malformed::Extension),
         bytes => Ok(bytes),
+    }
+}
+
+/// Parses the rest of a DISCONNECT with a session.
+fn asked<F: Frame>(frame: Option<F>) -> Result<bool, Malformed> {
+    match frame.as_deref() {
+        None => Ok(false),
+        Some(ASKED) => Ok(true),
+        Some(_) => Err(Malformed::Extension),
     }
 }
 

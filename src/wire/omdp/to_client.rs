@@ -35,9 +35,11 @@ pub enum ToClient<F> {
     /// `C 5`. Extension: the broker leaves, or does not know this client, which shall say hello
     /// again.
     Disconnect,
-    /// `C 5 session`. Extension: another peer has taken the name. A peer with this session must not
-    /// reconnect.
-    NameTaken { session: F },
+    /// `C 5 session [A]`. Extension: another peer has the name. Addressed to a peer with this session only. With
+    /// `A` the broker asks the other peer whether it lives, and this one shall soon try again.
+    NameTaken { session: F, asked: bool },
+    /// `C 21`. Extension: a request for a sign of life.
+    Ping,
     /// `C 16 [rids]`. Extension: the broker leaves. Of the requests of this connection, only these
     /// may have started; the others have not and will not.
     Leave { rids: Option<F> },
@@ -121,7 +123,9 @@ impl<F: Frame> ToClient<F> {
             DISCONNECT if cursor.remaining() == 0 => ToClient::Disconnect,
             DISCONNECT => ToClient::NameTaken {
                 session: cursor.id()?,
+                asked: asked(cursor.optional())?,
             },
+            PING => ToClient::Ping,
             LEAVE => ToClient::Leave {
                 rids: (cursor.optional())
                     .map(|rids| check_rids(rids, MAX_LIST_OF_BROKER))
@@ -228,10 +232,12 @@ impl<F: Frame> ToClient<F> {
                 out.push(rids);
             }
             ToClient::Disconnect => put(DISCONNECT),
-            ToClient::NameTaken { session } => {
+            ToClient::NameTaken { session, asked } => {
                 put(DISCONNECT);
                 out.push(session);
+                out.extend(asked.then(|| F::from(ASKED)));
             }
+            ToClient::Ping => put(PING),
             ToClient::Leave { rids } => {
                 put(LEAVE);
                 out.extend(rids);

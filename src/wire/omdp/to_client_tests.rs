@@ -68,8 +68,11 @@ fn messages_of_the_extension() {
     golden("C|12|\0\u{2}r1\0\u{2}r2", ToClient::Parked { rids: rids() });
     golden("C|13|\0\u{2}r1\0\u{2}r2", ToClient::Unpark { rids: rids() });
     golden("C|5", ToClient::Disconnect);
-    let session = b"s-1".to_vec();
-    golden("C|5|s-1", ToClient::NameTaken { session });
+    for (text, asked) in [("C|5|s-1", false), ("C|5|s-1|A", true)] {
+        let session = b"s-1".to_vec();
+        golden(text, ToClient::NameTaken { session, asked });
+    }
+    golden("C|21", ToClient::Ping);
     let started = Some(rids());
     golden("C|16|\0\u{2}r1\0\u{2}r2", ToClient::Leave { rids: started });
     golden("C|16", ToClient::Leave { rids: None });
@@ -160,7 +163,9 @@ fn malformed() {
         ("C|20|\0", Extension),
         ("C|20|\0\0\0\0\0\0\0A\0\0\0\0\0\0\0\u{2}|\u{1}", Extension),
         ("C|5|∅", Name),
-        ("C|5|s-1|x", Trailing),
+        ("C|5|s-1|x", Extension),
+        ("C|5|s-1|A|x", Trailing),
+        ("C|21|x", Trailing),
     ] {
         vector("to_client", &frames(text));
         assert_eq!(ToClient::decode(&mut frames(text)), Err(why), "{text}");

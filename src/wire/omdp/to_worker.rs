@@ -26,9 +26,11 @@ pub enum ToWorker<F> {
     RequestHeartbeat { client: F, rid: F },
     /// `W 5`.
     Disconnect,
-    /// `W 5 session`. Extension: another peer has taken the name. A peer with this session must not
-    /// reconnect.
-    NameTaken { session: F },
+    /// `W 5 session [A]`. Extension: another peer has the name. Addressed to a peer with this session only. With
+    /// `A` the broker asks the other peer whether it lives, and this one shall soon try again.
+    NameTaken { session: F, asked: bool },
+    /// `W 21`. Extension: a request for a sign of life.
+    Ping,
     /// `W 8 token`. Extension: the request is not wanted any longer.
     Cancel { token: u64 },
     /// `W 10 token bytes`. Extension: credit, bytes of the reply that were read.
@@ -128,7 +130,9 @@ impl<F: Frame> ToWorker<F> {
             DISCONNECT if cursor.remaining() == 0 => ToWorker::Disconnect,
             DISCONNECT => ToWorker::NameTaken {
                 session: cursor.id()?,
+                asked: asked(cursor.optional())?,
             },
+            PING => ToWorker::Ping,
             RESUME => ToWorker::Resume(ResumeExt::parse(&cursor.next()?)?),
             PARK => ToWorker::Disclaim {
                 numbers: check_numbers(cursor.next()?, MAX_LIST_OF_BROKER)?,
@@ -216,10 +220,12 @@ impl<F: Frame> ToWorker<F> {
                 out.extend([client, rid]);
             }
             ToWorker::Disconnect => put(DISCONNECT),
-            ToWorker::NameTaken { session } => {
+            ToWorker::NameTaken { session, asked } => {
                 put(DISCONNECT);
                 out.push(session);
+                out.extend(asked.then(|| F::from(ASKED)));
             }
+            ToWorker::Ping => put(PING),
             ToWorker::Cancel { token } => {
                 put(CANCEL);
                 out.push(F::from(&token.to_be_bytes()[..]));

@@ -147,8 +147,11 @@ fn messages_of_the_extension() {
             bytes: 131_072,
         },
     );
-    let session = b"s.1".to_vec();
-    golden("W|5|s.1", ToWorker::NameTaken { session });
+    for (text, asked) in [("W|5|s.1", false), ("W|5|s.1|A", true)] {
+        let session = b"s.1".to_vec();
+        golden(text, ToWorker::NameTaken { session, asked });
+    }
+    golden("W|21", ToWorker::Ping);
 }
 
 #[test]
@@ -186,7 +189,9 @@ fn malformed() {
         ("W|2|Cx|r1|1|{}|\0\0\0\0\0\0\0\0\0|x|x", Trailing),
         ("W|2|Cx|r1|1|{}|\u{40}\0\0\0\0\0\0\0\0", Short),
         ("W|5|∅", Name),
-        ("W|5|s.1|x", Trailing),
+        ("W|5|s.1|x", Extension),
+        ("W|5|s.1|A|x", Trailing),
+        ("W|21|x", Trailing),
         ("W|4|Cx", Short),
         ("W|4|Cx|r1|x", Trailing),
         ("W|8|x", Extension),

@@ -80,6 +80,7 @@ impl<F: Frame> ToWorker<F> {
             omdp::ToWorker::Welcome { .. }
             | omdp::ToWorker::Request { .. }
             | omdp::ToWorker::NameTaken { .. }
+            | omdp::ToWorker::Ping
             | omdp::ToWorker::Cancel { .. }
             | omdp::ToWorker::Resume(_)
             | omdp::ToWorker::Disclaim { .. }
