@@ -4,7 +4,7 @@
 use super::input::Input;
 use super::models::{Known, message};
 use super::play::{Scene, dialect, link, noise, play, understood_by_broker};
-use crate::proto::link::Action;
+use crate::proto::link::{Action, Loss};
 use crate::proto::worker::{Retract, WorkerConfig, WorkerNotice};
 use crate::proto::{Time, Worker};
 use crate::wire::omdp::{WorkerMessage, tokens};
@@ -315,6 +315,8 @@ impl Live {
                 WorkerNotice::Connected => {
                     assert!(!std::mem::replace(&mut self.connected, true));
                 }
+                // Told also by a worker that has never had the name.
+                WorkerNotice::Disconnected(Loss::NameTaken) => self.connected = false,
                 WorkerNotice::Disconnected(_) => {
                     assert!(std::mem::replace(&mut self.connected, false));
                 }

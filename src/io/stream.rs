@@ -106,18 +106,20 @@ impl Stream {
         }
     }
 
-    /// Whether a message can be received, and whether the connection is there.
-    pub(super) fn events(&mut self) -> (bool, bool) {
-        match &mut self.state {
-            State::Connecting(_) | State::Broken => (false, false),
+    /// Whether a message can be received, and whether the connection is ready. After the last message
+    /// of a connection that has ended, an error.
+    pub(super) fn events(&mut self) -> Result<(bool, bool), Error> {
+        let end = match &mut self.state {
+            State::Connecting(_) => return Ok((false, false)),
+            State::Broken => ErrorKind::NotConnected.into(),
             State::Open(open) => match open.look() {
-                Ok(readable) if readable || !open.is_broken => (readable, true),
-                _ => {
-                    self.state = State::Broken;
-                    (false, false)
-                }
+                Ok(readable) if readable || !open.is_broken => return Ok((readable, true)),
+                Ok(_) => ErrorKind::BrokenPipe.into(),
+                Err(error) => error,
             },
-        }
+        };
+        self.state = State::Broken;
+        Err(Error::from_os(&end, "the connection has ended"))
     }
 
     /// Whether [`events`](Self::events) may have news without a further event of the system.
@@ -125,7 +127,7 @@ impl Stream {
         match &self.state {
             State::Connecting(_) => false,
             State::Open(open) => !is_up || open.is_broken || open.input.may_have_more(),
-            State::Broken => is_up,
+            State::Broken => true,
         }
     }
 

@@ -65,7 +65,7 @@ impl Transport {
         }
     }
 
-    /// Whether the transport is readable, and whether it is writable.
+    /// Whether the transport is readable, and whether it is writable. An error is an end.
     pub(super) fn events(&mut self) -> Result<(bool, bool), Error> {
         match self {
             Transport::Libzmq(dealer) => {
@@ -73,7 +73,7 @@ impl Transport {
                 dealer.socket.events()
             }
             #[cfg(unix)]
-            Transport::Stream(stream) => Ok(stream.events()),
+            Transport::Stream(stream) => stream.events(),
         }
     }
 

@@ -50,6 +50,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             return false;
         };
         let Ok((readable, writable)) = events else {
+            connection.up = false;
             self.machine.handle_down(broker, now);
             return false;
         };
@@ -58,7 +59,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             self.machine.handle_up(broker, now);
         }
         if !readable && connection.up && !writable {
-            // A broken connection takes nothing any more; libzmq says so only over inproc.
+            // Over inproc, a broken connection is one that takes nothing any more.
             connection.up = false;
             self.machine.handle_down(broker, now);
         }
@@ -145,9 +146,15 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         let mut lost = false;
         let broker = self.connections[at].broker;
         loop {
+            self.connections[at].flush();
             lost |= self.send(at, now);
             let connection = &mut self.connections[at];
             connection.flush();
+            // Nothing else reports that the system has taken the rest.
+            if connection.congestion() == Some(false) {
+                self.machine.handle_congestion(broker, false);
+                continue;
+            }
             let left = connection.action.take();
             match left.or_else(|| self.machine.poll_action(broker)) {
                 None => return lost,
