@@ -5,7 +5,7 @@ use super::input::Input;
 use super::models::{Known, message};
 use super::play::{Scene, dialect, link, noise, play, understood_by_broker};
 use crate::proto::client::{ClientConfig, ClientNotice};
-use crate::proto::link::Action;
+use crate::proto::link::{Action, Loss};
 use crate::proto::{Client, Terms, Time};
 use crate::wire::omdp::ClientMessage;
 use crate::wire::packed::pack;
@@ -179,6 +179,8 @@ impl Scene for Live {
                 ClientNotice::Connected => {
                     assert!(!std::mem::replace(&mut self.connected, true));
                 }
+                // Told also by a client that has never had the name.
+                ClientNotice::Disconnected(Loss::NameTaken) => self.connected = false,
                 ClientNotice::Disconnected(_) => {
                     assert!(std::mem::replace(&mut self.connected, false));
                 }
