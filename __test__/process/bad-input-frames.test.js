@@ -102,7 +102,8 @@ const TO_WORKER = [
   [['W', '2', 'c', 'r', '1', '{}', Buffer.alloc(9), 'user', 'one more'], 'too many frames'],
   [['W', '4', 'c'], 'too few frames'],
   [['W', '4', 'c', 'r', 'one more'], 'too many frames'],
-  [['W', '5', 'session', 'one more'], 'too many frames'],
+  [['W', '5', 'session', 'one more'], 'bad extension frame'],
+  [['W', '5', 'session', 'A', 'one more'], 'too many frames'],
   [['W', '8'], 'too few frames'],
   [['W', '8', 'short'], 'bad extension frame'],
 ];
@@ -128,7 +129,8 @@ const toClient = (rid) => [
   [['C', '6', rid, '0', '1', Buffer.from([4])], 'bad extension frame'],
   [['C', '3', rid, '0', '1', Buffer.from([0]), 'one more'], 'too many frames'],
   [['C', '4', 'one more'], 'too many frames'],
-  [['C', '5', 'session', 'one more'], 'too many frames'],
+  [['C', '5', 'session', 'one more'], 'bad extension frame'],
+  [['C', '5', 'session', 'A', 'one more'], 'too many frames'],
 ];
 
 for (const transport of RAW_TRANSPORTS) {
