@@ -6,6 +6,7 @@ const fs = require('node:fs');
 const SHT = { SYMTAB: 2, DYNAMIC: 6, DYNSYM: 11, VERNEED: 0x6ffffffe };
 const DT_NEEDED = 1n;
 const STB_LOCAL = 0;
+const STB_WEAK = 2;
 const CPUS = new Map([
   [62, 'x64'],
   [183, 'arm64'],
@@ -84,11 +85,13 @@ function symbolsOf(sections) {
   for (let index = 1; index * 24 < dynsym.data.length; index += 1) {
     const at = index * 24;
     // Linkers for arm64 keep the symbols of sections, which are local and have no name.
-    if (dynsym.data[at + 4] >> 4 === STB_LOCAL) continue;
+    const binding = dynsym.data[at + 4] >> 4;
+    if (binding === STB_LOCAL) continue;
     const name = stringAt(names, dynsym.data.readUInt32LE(at));
     if (dynsym.data.readUInt16LE(at + 6) !== 0) exported.push(name);
     else {
-      lacking.push(name);
+      // The program loads without a weak one; linkers differ in whether they keep it.
+      if (binding !== STB_WEAK) lacking.push(name);
       if (numbers) versions.get(numbers.readUInt16LE(index * 2) & 0x7fff)?.symbols.push(name);
     }
   }
