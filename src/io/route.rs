@@ -87,20 +87,31 @@ impl Route {
     /// Whether the owner is told that no socket could be opened: at once, then at growing intervals.
     pub(super) fn tells_failure(&mut self) -> bool {
         let now = clock::now();
-        let (since, tell) = self.failing.unwrap_or((now, now));
-        if tell > now {
-            return false;
+        self.failing.get_or_insert((now, now));
+        self.is_due(now)
+    }
+
+    /// Whether a report is due; then the next one follows after a longer time.
+    fn is_due(&mut self, now: Time) -> bool {
+        match &mut self.failing {
+            Some((since, tell)) if *tell <= now => {
+                *tell = now + (now - *since).clamp(TELL, MAX_TELL);
+                true
+            }
+            _ => false,
         }
-        let next = now + (now - since).clamp(TELL, MAX_TELL);
-        self.failing = Some((since, next));
-        true
+    }
+
+    fn begins_to_fail(&mut self, now: Time) {
+        self.failing.get_or_insert((now, now + TELL));
     }
 
     fn look_up(&mut self) {
         let Some((host, port)) = self.address.name() else {
             return;
         };
-        self.state = match look_up(host, port, self.answered.clone()) {
+        let answered = self.answered.clone();
+        self.state = match look_up(host, port, move || answered.notify_one()) {
             Some(inbox) => State::Looking(inbox),
             None => State::Resting(clock::now() + AGAIN),
         };
@@ -109,7 +120,7 @@ impl Route {
     /// Reports a failed attempt: the next address is tried.
     pub(super) fn failed(&mut self, socket: &Socket) {
         let now = clock::now();
-        self.failing.get_or_insert((now, now + TELL));
+        self.begins_to_fail(now);
         self.ask_why();
         if let State::Trying(at, rest) = &mut self.state {
             socket.detach(at);
@@ -155,7 +166,7 @@ impl Route {
                 Ok(Ok(found)) if !found.is_empty() => self.try_first(socket, found),
                 Ok(result) => {
                     self.reason = result.err();
-                    self.failing.get_or_insert((now, now + TELL));
+                    self.begins_to_fail(now);
                     self.state = State::Resting(now + AGAIN);
                 }
                 Err(oneshot::error::TryRecvError::Empty) => {}
@@ -180,20 +191,17 @@ impl Route {
     #[cfg(unix)]
     pub(super) fn note(&mut self, reason: Error) {
         let now = clock::now();
-        self.failing.get_or_insert((now, now + TELL));
+        self.begins_to_fail(now);
         self.reason = Some(reason);
     }
 
     /// Why attempts fail, if a report is due.
     pub(super) fn due(&mut self) -> Option<Error> {
         let now = clock::now();
-        let (since, tell) = self.failing?;
-        if tell > now || self.reason.is_none() {
-            return None;
+        match self.reason.is_some() && self.is_due(now) {
+            true => self.reason.clone(),
+            false => None,
         }
-        let next = now + (now - since).clamp(TELL, MAX_TELL);
-        self.failing = Some((since, next));
-        self.reason.clone()
     }
 
     fn try_first(&mut self, socket: &Socket, found: Vec<SocketAddr>) {
@@ -226,9 +234,13 @@ impl Route {
     }
 }
 
-/// Looks a name up on a thread of its own, and notifies when there is a result. Returns `None` if
-/// no thread can be started.
-pub(super) fn look_up(host: &str, port: u16, answered: Arc<Notify>) -> Option<Receiver<Found>> {
+/// Looks a name up on a thread of its own, which calls `answered` when there is a result. Returns
+/// `None` if no thread can be started.
+pub(super) fn look_up(
+    host: &str,
+    port: u16,
+    answered: impl FnOnce() + Send + 'static,
+) -> Option<Receiver<Found>> {
     let doing = format!("cannot look up {host}");
     let (host, (found, inbox)) = (host.to_owned(), oneshot::channel());
     let looking = thread::Builder::new()
@@ -243,7 +255,7 @@ pub(super) fn look_up(host: &str, port: u16, answered: Arc<Notify>) -> Option<Re
                 true => Ok(both_loopbacks(addresses.unwrap_or_default(), port)),
                 false => addresses,
             });
-            answered.notify_one();
+            answered();
         });
     looking.is_ok().then_some(inbox)
 }

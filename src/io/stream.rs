@@ -5,6 +5,7 @@
 mod connector;
 mod descriptor;
 mod input;
+mod link;
 mod output;
 
 pub(super) use connector::{News, Target};
@@ -17,9 +18,10 @@ use super::{Error, Message};
 use crate::wire::zmtp;
 use connector::{Ready, Reserved};
 use input::{Input, Next};
+use link::Link;
 use output::Output;
 use std::future::pending;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -29,7 +31,6 @@ use tokio::time::timeout;
 
 pub(super) struct Stream {
     state: State,
-    max_frame: u64,
 }
 
 enum State {
@@ -45,7 +46,7 @@ struct Connecting {
 }
 
 struct Open {
-    link: Arc<Readiness>,
+    link: Link,
     input: Input,
     output: Output,
     /// Whether the connection takes nothing any more.
@@ -60,7 +61,7 @@ impl Drop for Connecting {
 
 impl Stream {
     /// Starts to connect, with a task on this reactor. Returns an error if there is no descriptor.
-    pub(super) fn connect(target: Target, max_frame: u64) -> Result<Self, Error> {
+    pub(super) fn connect(target: Target) -> Result<Self, Error> {
         let reserved = Reserved::new()?;
         let (tell, news) = unbounded_channel();
         let told = Arc::new(Notify::new());
@@ -74,7 +75,6 @@ impl Stream {
         let task = task.abort_handle();
         Ok(Stream {
             state: State::Connecting(Connecting { task, news, told }),
-            max_frame,
         })
     }
 
@@ -90,10 +90,10 @@ impl Stream {
         connecting.news.try_recv().ok()
     }
 
-    pub(super) fn begin(&mut self, Ready { link, received }: Ready) {
+    pub(super) fn begin(&mut self, Ready { link, input }: Ready) {
         self.state = State::Open(Box::new(Open {
             link,
-            input: Input::new(&received, self.max_frame),
+            input,
             output: Output::default(),
             is_broken: false,
         }));
@@ -172,7 +172,7 @@ impl Stream {
 
     pub(super) fn readiness(&self) -> Option<Arc<Readiness>> {
         match &self.state {
-            State::Open(open) if open.output.len() == 0 => Some(open.link.clone()),
+            State::Open(open) if open.output.len() == 0 => Some(open.link.readiness().clone()),
             _ => None,
         }
     }
@@ -187,8 +187,8 @@ impl Stream {
             }
             State::Open(open) => tokio::select! {
                 biased;
-                result = open.link.wait() => result,
-                result = open.link.room(), if open.output.len() > 0 => result,
+                result = open.link.readiness().wait() => result,
+                result = open.link.readiness().room(), if open.output.len() > 0 => result,
             },
         }
     }
@@ -209,7 +209,7 @@ impl Open {
     /// Reads up to the next message. Returns whether there is one.
     fn look(&mut self) -> io::Result<bool> {
         loop {
-            match self.input.next(descriptor(&self.link)?)? {
+            match self.input.next(self.link.descriptor()?)? {
                 Next::Message => return Ok(true),
                 Next::Nothing => return Ok(false),
                 Next::Command(command) => {
@@ -223,37 +223,16 @@ impl Open {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.output.flush(descriptor(&self.link)?)
+        self.output.flush(self.link.descriptor()?)
     }
 
     /// Sends the rest, then waits for the end of the other side: to close a descriptor with unread
     /// bytes would reset the connection, and lose what is under way.
     async fn finish(mut self) -> io::Result<()> {
-        let ended = |error: Error| io::Error::other(error.message);
-        loop {
-            self.flush()?;
-            if self.output.len() == 0 {
-                break;
-            }
-            self.link.room().await.map_err(ended)?;
-        }
-        let mut descriptor = descriptor(&self.link)?;
-        descriptor.end_output()?;
+        self.link.write(&mut self.output).await?;
+        self.link.descriptor()?.end_output()?;
         let mut discarded = [0; 4096];
-        loop {
-            match descriptor.read(&mut discarded) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.link.wait().await.map_err(ended)?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        while self.link.read(&mut discarded).await? > 0 {}
+        Ok(())
     }
-}
-
-fn descriptor(link: &Readiness) -> io::Result<&Descriptor> {
-    link.descriptor()
-        .ok_or_else(|| ErrorKind::NotConnected.into())
 }

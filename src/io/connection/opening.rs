@@ -28,7 +28,7 @@ impl Connection {
         if self.suits_stream() {
             let address = &self.endpoint.address;
             address.check(&format!("cannot connect to {}", address.text()))?;
-            let stream = Stream::connect(self.target(), max_frame(self.endpoint.max_message))?;
+            let stream = Stream::connect(self.target())?;
             self.transport = Some(Transport::Stream(stream));
             return Ok(());
         }
@@ -52,6 +52,7 @@ impl Connection {
             routing_id,
             reconnect_ms,
             patience,
+            max_message,
             ..
         } = &self.endpoint;
         Target {
@@ -61,6 +62,7 @@ impl Connection {
             connect: CONNECT,
             handshake: Duration::from_millis(HANDSHAKE_MS as u64),
             silence: patience.map(probes),
+            max_frame: max_message.saturating_add(FRAME_RESERVE),
         }
     }
 
@@ -167,9 +169,4 @@ impl Connection {
             }
         }
     }
-}
-
-#[cfg(unix)]
-fn max_frame(body: u64) -> u64 {
-    body.saturating_add(FRAME_RESERVE)
 }

@@ -2,18 +2,18 @@
 //! succeeds.
 
 use super::descriptor::Descriptor;
-use crate::io::readiness::Readiness;
+use super::input::{Input, Next};
+use super::link::Link;
+use super::output::Output;
 use crate::io::route::{AGAIN, Found, look_up};
 use crate::io::{Address, Error, security::HandshakeFailure};
-use crate::wire::zmtp::{self, GREETING, Greeting, Header, MAX_COMMAND};
+use crate::wire::zmtp::{self, GREETING, Greeting};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 /// Where to connect, and how.
@@ -29,6 +29,8 @@ pub(in crate::io) struct Target {
     /// How long a connection without acknowledgements by the other host is kept, and the number of
     /// keep-alive probes within that time.
     pub(in crate::io) silence: Option<(Duration, u32)>,
+    /// The largest accepted frame.
+    pub(in crate::io) max_frame: u64,
 }
 
 /// What happened while connecting.
@@ -44,9 +46,8 @@ pub(in crate::io) enum News {
 }
 
 pub(in crate::io) struct Ready {
-    pub(super) link: Arc<Readiness>,
-    /// The bytes that came after the handshake.
-    pub(super) received: Vec<u8>,
+    pub(super) link: Link,
+    pub(super) input: Input,
 }
 
 /// How a handshake ended without a connection.
@@ -59,8 +60,11 @@ enum Broken {
 const FOREIGN: Broken = Broken::Refused(HandshakeFailure::Protocol);
 
 impl From<io::Error> for Broken {
-    fn from(_: io::Error) -> Self {
-        Broken::Off
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::InvalidData => FOREIGN,
+            _ => Broken::Off,
+        }
     }
 }
 
@@ -98,9 +102,9 @@ pub(super) async fn connect(target: Target, mut reserved: Reserved, tell: impl F
                         Ok(link) => {
                             let handshake = shake_hands(&link, &target.routing_id);
                             match timeout(target.handshake, handshake).await {
-                                Ok(Ok(received)) => {
-                                    let link = Arc::new(link);
-                                    return tell(News::Ready(Ready { link, received }));
+                                Ok(Ok(mut input)) => {
+                                    input.accept(target.max_frame);
+                                    return tell(News::Ready(Ready { link, input }));
                                 }
                                 Ok(Err(Broken::Refused(why))) => return tell(News::Refused(why)),
                                 Ok(Err(Broken::Off)) | Err(_) => tell(News::BrokenOff),
@@ -142,14 +146,14 @@ async fn addresses(address: &Address) -> Result<Vec<Place>, Error> {
             message: format!("cannot connect to {}: {error}", address.text()),
         });
     };
-    let found: Found = match look_up(host, port, Arc::new(Notify::new())) {
+    let found: Found = match look_up(host, port, || {}) {
         None => Ok(Vec::new()),
         Some(inbox) => inbox.await.unwrap_or_else(|_| Ok(Vec::new())),
     };
     found.map(|all| all.into_iter().map(Place::Tcp).collect())
 }
 
-async fn attempt(target: &Target, place: Place) -> Result<Readiness, Error> {
+async fn attempt(target: &Target, place: Place) -> Result<Link, Error> {
     let (opening, text) = match place {
         Place::Path(path) => {
             let opening = timeout(target.connect, UnixStream::connect(&path)).await;
@@ -175,7 +179,7 @@ async fn attempt(target: &Target, place: Place) -> Result<Readiness, Error> {
     let opened = opening.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
     let descriptor =
         opened.map_err(|error| Error::from_os(&error, &format!("cannot connect to {text}")))?;
-    Readiness::of(descriptor)
+    Link::new(descriptor)
 }
 
 fn set_options(stream: &std::net::TcpStream, target: &Target) -> io::Result<()> {
@@ -194,73 +198,35 @@ fn set_options(stream: &std::net::TcpStream, target: &Target) -> io::Result<()> 
     socket.set_tcp_keepalive(&keepalive)
 }
 
-/// Exchanges greetings and READY. Returns the bytes that followed.
-async fn shake_hands(link: &Readiness, routing_id: &[u8]) -> Result<Vec<u8>, Broken> {
-    write(link, &zmtp::greeting()).await?;
-    let mut bytes = Vec::new();
+/// Exchanges greetings and READY.
+async fn shake_hands(link: &Link, routing_id: &[u8]) -> Result<Input, Broken> {
+    let mut output = Output::default();
+    output.push_bytes(&zmtp::greeting());
+    link.write(&mut output).await?;
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         match zmtp::read_greeting(&bytes) {
-            Greeting::Unfinished => read(link, &mut bytes).await?,
             Greeting::Null => break,
             Greeting::OtherMechanism => return Err(Broken::Refused(HandshakeFailure::Mechanism)),
             Greeting::Foreign => return Err(FOREIGN),
+            Greeting::Unfinished => match link.read(&mut buffer).await? {
+                0 => return Err(Broken::Off),
+                len => bytes.extend_from_slice(&buffer[..len]),
+            },
         }
     }
-    write(link, &zmtp::ready(routing_id)).await?;
+    output.push_bytes(&zmtp::ready(routing_id));
+    link.write(&mut output).await?;
+    // No message may come before READY.
+    let mut input = Input::new(&bytes[GREETING..], 0);
     loop {
-        let rest = &bytes[GREETING..];
-        let Some(header) = Header::read(rest).map_err(|_| FOREIGN)? else {
-            read(link, &mut bytes).await?;
-            continue;
-        };
-        if !header.is_command || header.len > MAX_COMMAND {
-            return Err(FOREIGN);
-        }
-        let Some((command, after)) = rest[header.size..].split_at_checked(header.len as usize)
-        else {
-            read(link, &mut bytes).await?;
-            continue;
-        };
-        return match zmtp::is_ready_of_router(command) {
-            true => Ok(after.to_vec()),
-            false => Err(FOREIGN),
-        };
-    }
-}
-
-async fn write(link: &Readiness, bytes: &[u8]) -> io::Result<()> {
-    let mut left = bytes;
-    while !left.is_empty() {
-        match descriptor(link)?.write(left) {
-            Ok(len) => left = &left[len..],
-            Err(error) if error.kind() == ErrorKind::WouldBlock => wait(link.room()).await?,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Appends what the system has. An end is an error.
-async fn read(link: &Readiness, bytes: &mut Vec<u8>) -> io::Result<()> {
-    let mut buffer = [0; 4096];
-    loop {
-        match descriptor(link)?.read(&mut buffer) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(len) => {
-                bytes.extend_from_slice(&buffer[..len]);
-                return Ok(());
+        match input.next(link.descriptor()?)? {
+            Next::Command(command) if zmtp::is_ready_of_router(&command) => return Ok(input),
+            Next::Command(_) | Next::Message => return Err(FOREIGN),
+            Next::Nothing => {
+                link.news().await?;
+                input.wake();
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => wait(link.wait()).await?,
-            Err(error) => return Err(error),
         }
     }
-}
-
-fn descriptor(link: &Readiness) -> io::Result<&Descriptor> {
-    link.descriptor()
-        .ok_or_else(|| ErrorKind::NotConnected.into())
-}
-
-async fn wait(event: impl Future<Output = Result<(), Error>>) -> io::Result<()> {
-    event.await.map_err(|error| io::Error::other(error.message))
 }

@@ -66,7 +66,7 @@ fn bad(reason: Malformed) -> io::Error {
 }
 
 impl Input {
-    /// `received` are the bytes that came with the handshake.
+    /// `received` are the bytes that came with the greeting.
     pub(super) fn new(received: &[u8], max_frame: u64) -> Self {
         let mut buffer = vec![0; BUFFER.max(received.len())].into_boxed_slice();
         buffer[..received.len()].copy_from_slice(received);
@@ -83,6 +83,11 @@ impl Input {
             room: TURN,
             max_frame,
         }
+    }
+
+    /// Accepts frames of this size from now on.
+    pub(super) fn accept(&mut self, max_frame: u64) {
+        self.max_frame = max_frame;
     }
 
     /// Begins a turn, in which the system may have more bytes.
