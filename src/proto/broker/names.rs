@@ -57,18 +57,20 @@ fn other_name(name: &[u8], n: u16) -> Vec<u8> {
 enum Sign {
     Dead,
     Asked,
+    /// It has to be asked now.
+    Unasked,
     Alive,
 }
 
 impl Sign {
-    /// `pinged` and `heard` are the times of the last PING to the holder and of its last message. A PING is due if
-    /// `pinged` changes.
+    /// `pinged` is the time of the last PING to the holder, and is set if another one is due; `silence` is the time
+    /// since its last message.
     fn read(
         now: Time,
         hello: Option<&Hello>,
         is_idle: bool,
         pinged: &mut Option<Time>,
-        heard: Time,
+        silence: Duration,
     ) -> Self {
         let Some(hello) = hello.filter(|hello| hello.pings) else {
             return Sign::Alive;
@@ -77,13 +79,14 @@ impl Sign {
             true => ANSWER,
             false => ANSWER + Duration::from_millis(hello.heartbeat_ms),
         };
-        match *pinged {
-            Some(at) if heard > at && now.since(at) < FRESH => Sign::Alive,
-            Some(at) if heard <= at && now.since(at) < patience => Sign::Asked,
-            Some(at) if heard <= at => Sign::Dead,
+        let asked = pinged.map(|at| now.since(at));
+        match asked {
+            Some(asked) if silence < asked && asked < FRESH => Sign::Alive,
+            Some(asked) if silence >= asked && asked < patience => Sign::Asked,
+            Some(asked) if silence >= asked => Sign::Dead,
             _ => {
                 *pinged = Some(now);
-                Sign::Asked
+                Sign::Unasked
             }
         }
     }
@@ -156,32 +159,27 @@ impl<F: Frame> Broker<F> {
     /// Asks the holders of a name whether they live. They may have died without a report, or their goodbyes may be
     /// under way on other connections.
     fn ask_holders(&mut self, now: Time, holders: (Option<WorkerKey>, Option<ClientKey>)) -> Claim {
-        let (mut sign, mut asks) = (Sign::Dead, [false; 2]);
-        if let (Some(key), _) = holders
-            && let Some(worker) = self.workers.get_mut(key)
-        {
-            let (before, is_idle) = (worker.pinged, worker.running.is_empty());
-            let (hello, heard) = (worker.hello.as_ref(), now - worker.beats.silence(now));
-            sign = sign.max(Sign::read(now, hello, is_idle, &mut worker.pinged, heard));
-            asks[0] = worker.pinged != before;
-        }
-        if let (_, Some(key)) = holders
-            && let Some(client) = self.clients.get_mut(key)
-        {
-            let (before, is_idle) = (client.pinged, client.requests.is_empty());
-            let (hello, heard) = (client.hello.as_ref(), now - client.beats.silence(now));
-            sign = sign.max(Sign::read(now, hello, is_idle, &mut client.pinged, heard));
-            asks[1] = client.pinged != before;
-        }
-        if let (Some(key), [true, _]) = (holders.0, asks) {
+        let of_worker = holders.0.and_then(|key| {
+            let worker = self.workers.get_mut(key)?;
+            let (hello, is_idle) = (worker.hello.as_ref(), worker.running.is_empty());
+            let silence = worker.beats.silence(now);
+            Some(Sign::read(now, hello, is_idle, &mut worker.pinged, silence))
+        });
+        let of_client = holders.1.and_then(|key| {
+            let client = self.clients.get_mut(key)?;
+            let (hello, is_idle) = (client.hello.as_ref(), client.requests.is_empty());
+            let silence = client.beats.silence(now);
+            Some(Sign::read(now, hello, is_idle, &mut client.pinged, silence))
+        });
+        if let (Some(key), Some(Sign::Unasked)) = (holders.0, of_worker) {
             self.send_worker(key, ToWorker::Ping);
         }
-        if let (Some(key), [_, true]) = (holders.1, asks) {
+        if let (Some(key), Some(Sign::Unasked)) = (holders.1, of_client) {
             self.send_client(key, ToClient::Ping);
         }
-        match sign {
+        match of_worker.max(of_client).unwrap_or(Sign::Dead) {
             Sign::Alive => Claim::Refused,
-            Sign::Asked => Claim::Asked,
+            Sign::Asked | Sign::Unasked => Claim::Asked,
             Sign::Dead => {
                 self.lose_holders(now, holders);
                 Claim::Granted
