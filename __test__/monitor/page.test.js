@@ -242,8 +242,13 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
       page.evaluate(() => {
         const hex = getComputedStyle(document.documentElement).getPropertyValue('--line').trim();
         const wanted = [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
-        const canvas = document.querySelector('#queue canvas');
-        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        const chart = document.querySelector('#queue canvas');
+        // A copy is read: Chromium advises against repeated readings of the chart's own canvas, on the console.
+        const copy = new OffscreenCanvas(chart.width, chart.height).getContext('2d', {
+          willReadFrequently: true,
+        });
+        copy.drawImage(chart, 0, 0);
+        const { data } = copy.getImageData(0, 0, chart.width, chart.height);
         for (let at = 0; at < data.length; at += 4) {
           if (data[at + 3] === 255 && wanted.every((value, n) => data[at + n] === value)) return true;
         }
