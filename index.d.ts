@@ -96,11 +96,11 @@ export interface RequestContext {
   readonly service?: string;
   /** The id of the request. */
   readonly rid?: string;
-  /** The number of the attempt; only in `reply.signal.reason` at a worker. */
+  /** The number of the attempt; only at a worker. */
   readonly attempt?: number;
-  /** Milliseconds from the creation of the request to the failure. */
+  /** Milliseconds from the creation of the request to the failure; at a worker, from its arrival. */
   readonly elapsed?: number;
-  /** The endpoint of the broker; only of a client with one broker. */
+  /** The endpoint of the broker; only of a peer with one broker. */
   readonly endpoint?: string;
   /**
    * The name of the worker that had the request, for a `RemoteError`, `W_LOST` or `C_TIMEOUT`, if the broker

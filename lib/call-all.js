@@ -7,6 +7,7 @@ const { MAX_MS } = require('./option-table');
 const { OmdpError, RemoteError } = require('./errors');
 
 /** @import { Client } from './client' */
+/** @import { Context } from './errors' */
 
 /**
  * The answer of a worker, or why there is none.
@@ -42,15 +43,19 @@ function checkCallAll(options) {
   };
 }
 
-/** @param {Buffer} part @returns {Answer} */
-function answerIn(part) {
+/** @param {Buffer} part @param {() => Context} request @returns {Answer} */
+function answerIn(part, request) {
   const flags = part[0];
   const end = 2 + part[1];
   const worker = part.toString('utf8', 2, end);
   const bytes = part.subarray(end);
   const value = (flags & BINARY) !== 0 ? bytes : JSON.parse(bytes.toString());
-  if ((flags & OWN) !== 0) return { worker, error: new OmdpError(value) };
-  return (flags & ERROR) !== 0 ? { worker, error: new RemoteError(value) } : { worker, value };
+  if ((flags & (OWN | ERROR)) === 0) return { worker, value };
+  const context = { ...request(), worker };
+  return {
+    worker,
+    error: (flags & OWN) !== 0 ? new OmdpError(value, context) : new RemoteError(value, context),
+  };
 }
 
 /**
@@ -63,6 +68,14 @@ function answerIn(part) {
  */
 function callAll(client, service, data, { timeout, stall, max, rest }) {
   const stream = client.requestStream(ALL + service, data, { ...rest, timeout: -1 });
+  const since = performance.now();
+  const endpoint = client.endpoints.length === 1 ? client.endpoints[0] : undefined;
+  const context = () => ({
+    service,
+    rid: stream.rid,
+    elapsed: Math.round(performance.now() - since),
+    endpoint,
+  });
   let over = false;
   const end = () => {
     over = true;
@@ -79,7 +92,7 @@ function callAll(client, service, data, { timeout, stall, max, rest }) {
       for await (const part of stream) {
         if (!Buffer.isBuffer(part)) throw new Error('the broker does not support callAll()');
         clearTimeout(quiet);
-        yield answerIn(part);
+        yield answerIn(part, context);
         count += 1;
         if (count >= max) return;
         if (stall !== -1) quiet = setTimeout(end, stall);

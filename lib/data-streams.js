@@ -1,6 +1,5 @@
 'use strict';
 
-const { OmdpError } = require('./errors');
 const { WorkerOp } = require('./load');
 const { RequestData, close, end, push } = require('./request-data');
 
@@ -48,19 +47,18 @@ class DataStreams {
   /**
    * The request has ended.
    * @param {number} id
-   * @param {string} [code] why, unless its handler has ended it
+   * @param {Error} [error] why, unless its handler has ended it
    */
-  close(id, code) {
-    if (this.#streams.size === 0) return;
+  close(id, error) {
     const data = this.#streams.get(id);
     if (data === undefined) return;
     this.#streams.delete(id);
-    close(data, code === undefined ? undefined : new OmdpError(code));
+    close(data, error);
   }
 
-  /** @param {string} code */
-  closeAll(code) {
-    for (const id of this.#streams.keys()) this.close(id, code);
+  /** @param {(id: number) => Error} errorOf */
+  closeAll(errorOf) {
+    for (const id of this.#streams.keys()) this.close(id, errorOf(id));
   }
 
   /** Reports bytes that a handler has read. @param {number} id @param {number} bytes */

@@ -6,11 +6,10 @@ const { DataStreams } = require('./data-streams');
 const { DeliveryOptions } = require('./delivery-options');
 const { DeliveryTraces } = require('./delivery-traces');
 const { Durations } = require('./durations');
-const { OmdpError } = require('./errors');
 const { Handlers } = require('./handlers');
 const { Kind, LeftShift, WorkerOp } = require('./load');
 const { Meter } = require('./meter');
-const { Reply, cancel, cancelled, credit, limit } = require('./reply');
+const { Reply, cancel, cancelled, credit, failure, limit } = require('./reply');
 const { RequestData } = require('./request-data');
 const { RunningLimit } = require('./running-limit');
 const { badRequest, parse } = require('./schema');
@@ -111,6 +110,12 @@ class Deliveries {
     this.#durations = new Durations(this.#meter, link.outbox);
   }
 
+  /** The endpoint of the broker, if there is exactly one. @returns {string | undefined} */
+  get endpoint() {
+    const { endpoints } = /** @type {any} */ (this.#link.peer);
+    return endpoints.length === 1 ? endpoints[0] : undefined;
+  }
+
   get capacity() {
     return this.#capacity;
   }
@@ -146,7 +151,7 @@ class Deliveries {
     this.#link.outbox.clear();
     this.#limit?.clear();
     this.#limits?.clear();
-    this.#streams.closeAll('W_LOST');
+    this.#streams.closeAll((id) => failure(/** @type {Reply} */ (this.#running.get(id)), 'W_LOST'));
     for (const reply of this.#running.clear()) {
       this.#cancel(reply, 'W_LOST');
     }
@@ -177,7 +182,7 @@ class Deliveries {
       if (reply === undefined) return;
       const code = text.slice(at, at + a);
       this.#traces.cancelled(id, code);
-      this.#streams.close(id, code);
+      if (this.#streams.has(id)) this.#streams.close(id, failure(reply, code));
       this.#cancel(reply, code);
     } else if (kind === CREDIT) {
       const reply = this.#running.get(id);
@@ -218,9 +223,10 @@ class Deliveries {
    * @param {string} code the code with which the data stream fails
    */
   #refuse(id, value, code) {
-    this.#streams.close(id, code);
     const reply = this.#running.get(id);
-    if (reply !== undefined) reply.error(value);
+    if (reply === undefined) return;
+    this.#streams.close(id, failure(reply, code));
+    reply.error(value);
   }
 
   /** @param {Reply} reply @param {string} code */
@@ -300,7 +306,7 @@ class Deliveries {
     this.#link.roomy();
     if (this.#running.size === 0) this.#link.refresh();
     this.#traces.finish(id, 'W_TIMEOUT');
-    this.#streams.close(id, 'W_TIMEOUT');
+    if (this.#streams.has(id)) this.#streams.close(id, failure(reply, 'W_TIMEOUT'));
     this.#cancel(reply, 'W_TIMEOUT');
   }
 
@@ -343,7 +349,7 @@ class Deliveries {
     this.#limit?.begin(id);
     if (blob === null) {
       reply.error(TOO_LARGE);
-      this.#calls.report(new OmdpError('C_TOO_LARGE'));
+      this.#calls.report(failure(reply, 'C_TOO_LARGE'));
       return;
     }
     let data;

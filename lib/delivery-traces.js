@@ -79,8 +79,8 @@ class DeliveryTraces {
     const message = this.#messages.get(id);
     if (message === undefined) return;
     this.#messages.delete(id);
-    if (code !== undefined) message.error ??= new OmdpError(code);
-    else if (value !== undefined) message.error ??= new RemoteError(value);
+    if (code !== undefined) message.error ??= new OmdpError(code, contextOf(message));
+    else if (value !== undefined) message.error ??= new RemoteError(value, contextOf(message));
     if (message.error !== undefined) message.code = message.error.code;
     finish(channel, message);
   }
@@ -89,6 +89,11 @@ class DeliveryTraces {
   clear(code) {
     for (const id of this.#messages.keys()) this.finish(id, code);
   }
+}
+
+/** @param {Message} message */
+function contextOf({ service, attempt, startTime = 0 }) {
+  return { service, attempt, elapsed: Math.round(performance.now() - startTime) };
 }
 
 /** Decodes a body. @param {Body} body @returns {unknown} */

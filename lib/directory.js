@@ -92,7 +92,15 @@ async function ping(client, name, opts) {
   const began = performance.now();
   const status = await client.call('mmi.service', name, opts);
   const time = performance.now() - began;
-  if (Number(status) !== 200) throw new OmdpError('W_NONE');
+  if (Number(status) !== 200) {
+    const [endpoint, ...others] = client.endpoints;
+    const context = {
+      service: name,
+      elapsed: Math.round(time),
+      endpoint: others.length > 0 ? undefined : endpoint,
+    };
+    throw new OmdpError('W_NONE', context);
+  }
   return time;
 }
 

@@ -7,6 +7,9 @@ const native = require('./load');
 /** The meaning of each code, for the `message` of an OmdpError. */
 const MEANING = new Map(native.codes().map(({ code, meaning }) => [code, meaning]));
 
+/** The largest length of an error value in a message. */
+const MAX_SHOWN = 200;
+
 /**
  * Context of a failed request.
  * @typedef {object} Context
@@ -80,7 +83,19 @@ function remoteMessage(value, { service, worker: name }) {
   if (typeof message === 'string' && message !== '') return message;
   const worker = name === undefined ? 'a worker' : `worker ${describe(name)}`;
   const where = service === undefined ? 'the worker' : `${worker} of service ${describe(service)}`;
-  return `${where} replied with the error ${describe(value)}`;
+  return `${where} replied with the error ${shown(value)}`;
+}
+
+/** @param {unknown} value @returns {string} */
+function shown(value) {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return describe(value);
+  try {
+    const json = JSON.stringify(value);
+    return json.length > MAX_SHOWN ? `${json.slice(0, MAX_SHOWN)}…` : json;
+  } catch {
+    // Only if the value was not received.
+    return describe(value);
+  }
 }
 
 /**

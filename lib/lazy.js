@@ -2,6 +2,7 @@
 
 const { EventEmitter } = require('node:events');
 const { Readable, Writable } = require('node:stream');
+const { framesBelow, withFrames } = require('./frames');
 
 /**
  * A stream costs a hundred times the rest of a short request, and most streams are never used. These classes therefore
@@ -17,13 +18,27 @@ const construct = Symbol('construct');
 /** Returns the value that an `error` event carries for an error. */
 const errorToEmit = Symbol('errorToEmit');
 
+/** Adds the frames of who listens for errors to the stack of an error. */
+const withListener = Symbol('withListener');
+
+/** Says that a loop reads the stream, which has frames of its own. */
+const loop = Symbol('loop');
+
 /** Whether the stream was constructed. */
 const built = Symbol('built');
 
 /** The fields on which the methods of EventEmitter and of the streams depend. */
 const FIELDS = ['_events', '_eventsCount', '_maxListeners'];
 
-/** @typedef {{ readonly [built]: boolean, [construct](options: object): void, [errorToEmit](error: unknown): unknown }} Lazy */
+/**
+ * @typedef {{
+ *   readonly [built]: boolean,
+ *   [construct](options: object): void,
+ *   [errorToEmit](error: unknown): unknown,
+ *   [loop](): void,
+ *   [withListener]<E extends Error>(error: E, keep?: boolean): E,
+ * }} Lazy
+ */
 
 /**
  * @template {import('node:stream').Stream} S
@@ -41,6 +56,12 @@ function lazily(Stream, state) {
 
   class Lazy extends /** @type {any} */ (Inert) {
     #built = false;
+    /**
+     * Who was the first to listen for errors. To capture the frames of all users would cost them a fifth of pipeline().
+     * @type {object | undefined}
+     */
+    #listener;
+    #loops = false;
 
     // biome-ignore lint/complexity/noUselessConstructor: without it V8 looks up the parent's each time.
     constructor() {
@@ -96,6 +117,26 @@ function lazily(Stream, state) {
       return super.emit(event, ...args);
     }
 
+    /**
+     * @param {string | symbol} event
+     * @param {(...args: any[]) => void} listener
+     */
+    on(event, listener) {
+      if (event === 'error' && this.#listener === undefined && !this.#loops) {
+        this.#listener = framesBelow(Lazy.prototype.on);
+      }
+      return super.on(event, listener);
+    }
+
+    [loop]() {
+      this.#loops = true;
+    }
+
+    /** @param {Error} error @param {boolean} [keep] whether its own frames are of interest, too */
+    [withListener](error, keep) {
+      return withFrames(error, this.#listener, keep);
+    }
+
     /** @param {unknown} error */
     [errorToEmit](error) {
       return error;
@@ -110,3 +151,5 @@ exports.build = build;
 exports.built = built;
 exports.construct = construct;
 exports.errorToEmit = errorToEmit;
+exports.loop = loop;
+exports.withListener = withListener;

@@ -3,6 +3,7 @@
 const { EventEmitter } = require('node:events');
 const { began, ended, keep, waker } = require('./collected');
 const { OmdpError, startError } = require('./errors');
+const { framesBelow, withFrames } = require('./frames');
 const { Inbox } = require('./inbox');
 const { Kind } = require('./load');
 const { Operations } = require('./operations');
@@ -79,6 +80,8 @@ class Peer extends EventEmitter {
   /** @type {State} */
   #state = 'stopped';
   #generation = 0;
+  /** Who called start(), for the stack of its error. @type {object | undefined} */
+  #starter;
   #operations = new Operations({
     state: () => this.#state,
     run: (operation) => this.#run(operation),
@@ -155,6 +158,7 @@ class Peer extends EventEmitter {
   start(callback) {
     const done = checkCallback(callback, 'callback');
     this.#role.startCalled();
+    this.#starter = framesBelow(Peer.prototype.start);
     return this.#operations.add('start', -1, done);
   }
 
@@ -308,7 +312,7 @@ class Peer extends EventEmitter {
 
   /** @param {string} code @param {string} message */
   #startFailed(code, message) {
-    const error = startError(code, message, this.#given);
+    const error = withFrames(startError(code, message, this.#given), this.#starter);
     this.#snapshots.end();
     this.#become('stopped');
     // A stop() in the meantime has ended everything of this life; what was given after it belongs to the next

@@ -3,7 +3,7 @@
 const { performance } = require('node:perf_hooks');
 const { OmdpError, errorValue } = require('./errors');
 const { WINDOW, cost } = require('./flow');
-const { LazyWritable, build, built, construct } = require('./lazy');
+const { LazyWritable, build, built, construct, withListener } = require('./lazy');
 const { parse } = require('./schema');
 const { within } = require('./size');
 const { encode, owned } = require('./values');
@@ -17,6 +17,7 @@ const { encode, owned } = require('./values');
  * @typedef {object} Delivery
  * @property {Map<string, ServiceSchema>} [schemas] what the replies of services must match
  * @property {number} maxMessageSize the largest body that may be sent
+ * @property {string | undefined} endpoint the broker's, if there is exactly one
  * @property {(id: number, body: Body, cost: number) => void} partial
  * @property {(id: number, body: Body, since: number, wanted: boolean) => void} final
  * @property {(id: number, body: Body, since: number, wanted: boolean) => void} error
@@ -31,6 +32,8 @@ const DESTROYED = { message: 'the reply was destroyed before it ended', name: 'E
 let cancel;
 /** @type {(reply: Reply) => boolean} */
 let cancelled;
+/** The failure of its request with a code, as it is now. @type {(reply: Reply, code: string) => OmdpError} */
+let failure;
 /** @type {(reply: Reply, bytes: number) => void} */
 let credit;
 /** @type {(reply: Reply, until: number) => void} */
@@ -84,6 +87,8 @@ class Reply extends LazyWritable {
   #lastError;
   /** The code of the cancellation. @type {string | undefined} */
   #cancelled;
+  /** The reason of the cancellation. @type {OmdpError | undefined} */
+  #error;
   /** Whether it was destroyed because of the cancellation. */
   #abandoned = false;
   /** @type {AbortController | undefined} */
@@ -92,6 +97,7 @@ class Reply extends LazyWritable {
   static {
     cancel = (reply, code) => reply.#scope.runInAsyncScope(reply.#cancel, reply, code);
     cancelled = (reply) => reply.#cancelled !== undefined;
+    failure = (reply, code) => reply.#failure(code);
     credit = (reply, bytes) => reply.#scope.runInAsyncScope(reply.#grant, reply, bytes);
     limit = (reply, until) => {
       reply.#until = until;
@@ -318,8 +324,18 @@ class Reply extends LazyWritable {
   }
 
   #reason() {
-    const code = /** @type {string} */ (this.#cancelled);
-    return new OmdpError(code, { service: this.#service, attempt: this.#attempt });
+    this.#error ??= this[withListener](this.#failure(/** @type {string} */ (this.#cancelled)));
+    return this.#error;
+  }
+
+  /** @param {string} code */
+  #failure(code) {
+    return new OmdpError(code, {
+      service: this.#service,
+      attempt: this.#attempt,
+      elapsed: Math.round(performance.now() - this.#since),
+      endpoint: this.#delivery.endpoint,
+    });
   }
 
   /** Counts a handler as running until the promise that it returned is settled. */
@@ -410,6 +426,7 @@ exports.Reply = Reply;
 exports.cancel = /** @type {typeof cancel} */ (cancel);
 exports.cancelled = /** @type {typeof cancelled} */ (cancelled);
 exports.credit = /** @type {typeof credit} */ (credit);
+exports.failure = /** @type {typeof failure} */ (failure);
 exports.fail = /** @type {typeof fail} */ (fail);
 exports.handlerBegan = /** @type {typeof handlerBegan} */ (handlerBegan);
 exports.handlerEnded = /** @type {typeof handlerEnded} */ (handlerEnded);

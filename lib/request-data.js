@@ -5,6 +5,7 @@ const { Readable } = require('node:stream');
 const { Costs } = require('./costs');
 const { throwLater } = require('./errors');
 const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
+const { framesBelow, withFrames } = require('./frames');
 
 /** @import { Scope } from './scope' */
 
@@ -41,6 +42,11 @@ class RequestData extends Readable {
   /** How many bytes were read since the last report to the client, and when that was. */
   #read = 0;
   #toldAt = 0;
+  /** Who was the first to listen for errors; a loop has frames of its own. @type {object | undefined} */
+  #listener;
+  #loops = false;
+  /** Why the request has ended, if that has destroyed it. @type {Error | undefined} */
+  #error;
 
   static {
     push = (data, part, cost) => data.#scope.runInAsyncScope(data.#push, data, part, cost);
@@ -94,6 +100,7 @@ class RequestData extends Readable {
     // A completely received stream can be read to its end.
     if (this.#over) return;
     this.#over = true;
+    this.#error = error && withFrames(error, this.#listener);
     this.destroy(error);
   }
 
@@ -144,6 +151,44 @@ class RequestData extends Readable {
       this.#asker.enough(this.#id);
     }
     done(error);
+  }
+
+  /**
+   * @param {string | symbol} event
+   * @param {(...args: any[]) => void} listener
+   * @override
+   */
+  on(event, listener) {
+    if (this.#listener === undefined && !this.#loops && event === 'error')
+      this.#listener = framesBelow(RequestData.prototype.on);
+    return super.on(event, listener);
+  }
+
+  /**
+   * @param {any} [options]
+   * @override
+   */
+  iterator(options) {
+    this.#loops = true;
+    return this.#iterate(super.iterator(options));
+  }
+
+  /** @override */
+  [Symbol.asyncIterator]() {
+    return this.iterator();
+  }
+
+  /**
+   * A loop throws an error with the frames of the loop in its stack.
+   * @param {AsyncIterableIterator<any>} parts
+   */
+  async *#iterate(parts) {
+    try {
+      yield* parts;
+    } catch (/** @type {any} */ error) {
+      if (error !== this.#error) throw error;
+      throw withFrames(withFrames(error, framesBelow(this.#iterate)), this.#listener, true);
+    }
   }
 
   /**

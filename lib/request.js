@@ -155,6 +155,11 @@ class Request {
     else finish(this.stream, undefined, { value, toError: this.#failure(how, value, cause) });
   }
 
+  /** The failure with a code, as it is now. @param {string} code @param {unknown} [cause] */
+  failed(code, cause) {
+    return this.#failure(Kind.Failed, code, cause);
+  }
+
   /**
    * Captures the present state for an Error that is created later.
    * @param {number} how ERROR or FAILED

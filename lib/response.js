@@ -2,9 +2,9 @@
 
 const { performance } = require('node:perf_hooks');
 const { Costs } = require('./costs');
-const { OmdpError, throwLater } = require('./errors');
+const { throwLater } = require('./errors');
 const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
-const { LazyReadable, build, built, construct, errorToEmit } = require('./lazy');
+const { LazyReadable, build, built, construct, errorToEmit, loop, withListener } = require('./lazy');
 
 /**
  * The failure of a request: the bare value or code, and the Error for it.
@@ -161,7 +161,7 @@ class RequestStream extends LazyReadable {
   /** @param {Failure} failure */
   #fail(failure) {
     if (this.destroyed) return;
-    this.#error = failure.toError();
+    this.#error = this[withListener](failure.toError());
     this.destroy(this.#error);
   }
 
@@ -216,6 +216,7 @@ class RequestStream extends LazyReadable {
    * @override
    */
   iterator(options) {
+    this[loop]();
     return this.#iterate(super.iterator(options));
   }
 
@@ -232,15 +233,20 @@ class RequestStream extends LazyReadable {
     try {
       yield* parts;
     } catch (error) {
-      throw this.#failure?.toError() ?? this.#abortError(error) ?? error;
+      throw this.#errorOf(this.#failure) ?? this.#abortError(error) ?? error;
     }
-    if (this.#failure !== undefined) throw this.#failure.toError();
+    if (this.#failure !== undefined) throw this.#errorOf(this.#failure);
+  }
+
+  /** @param {Failure | undefined} failure */
+  #errorOf(failure) {
+    return failure && this[withListener](failure.toError(), true);
   }
 
   /** @param {any} error */
   #abortError(error) {
     if (!this.#aborted || error?.code !== 'ERR_STREAM_PREMATURE_CLOSE') return undefined;
-    return new OmdpError('C_ABORTED', { cause: error });
+    return this.#errorOf({ value: 'C_ABORTED', toError: this.#request.failed('C_ABORTED', error) });
   }
 }
 
