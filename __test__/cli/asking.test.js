@@ -1,13 +1,14 @@
 'use strict';
 // The commands that ask a broker what it does.
 const assert = require('node:assert/strict');
-const { execFileSync, spawnSync } = require('node:child_process');
+const { execFile, execFileSync, spawnSync } = require('node:child_process');
 const { once } = require('node:events');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { createInterface } = require('node:readline');
 const { describe, test } = require('node:test');
+const { promisify } = require('node:util');
 const { cli } = require('../support/cli');
 const { until } = require('../support/events');
 const { SERVICE, ask, peersFor } = require('../support/peers');
@@ -43,7 +44,17 @@ describe('what is there', () => {
     assert.deepEqual([name, workers, queued, running, requests, errors], [SERVICE, 1, 0, 0, 5, 1]);
     assert.deepEqual(others, []);
     await worker.stop();
-    assert.deepEqual(await run('ls'), { code: 1, out: '', lines: [] });
+    assert.deepEqual(await run('ls'), { code: 1, out: '', lines: ['zmq-omdp: there are no services'] });
+    assert.equal((await run('ls', '--json')).out, '[]\n');
+  });
+
+  test('ls, with more services than a page of the list has', async (t) => {
+    const { broker, client, json } = await loaded(t);
+    const names = Array.from({ length: 520 }, (_, n) => `s${n}`);
+    for (const name of names) client.request(name, null, undefined, () => {});
+    await until(async () => (await broker.stats()).queued === names.length);
+    const listed = (await json('ls')).map(({ name }) => name);
+    assert.deepEqual(listed.sort(), [SERVICE, ...names].sort());
   });
 
   test('info', async (t) => {
@@ -55,8 +66,14 @@ describe('what is there', () => {
     assert.match(out, /\nW1 +omdp +0 +5 +1 /);
     const { name, ended, failed } = await json('info', SERVICE, 'W1');
     assert.deepEqual([name, ended, failed], ['W1', 5, 1]);
-    assert.equal((await run('info', 'nobody')).code, 1);
-    assert.equal((await run('info', SERVICE, 'W2')).code, 1);
+    for (const [names, line] of [
+      [['nobody'], 'there is no service "nobody"'],
+      [[SERVICE, 'W2'], 'there is no worker "W2" of "service"'],
+    ]) {
+      const lines = [`zmq-omdp: ${line}`];
+      assert.deepEqual(await run('info', ...names), { code: 1, out: '', lines });
+      assert.deepEqual(await run('info', ...names, '--json'), { code: 1, out: 'null\n', lines });
+    }
   });
 
   test('stats', async (t) => {
@@ -65,7 +82,9 @@ describe('what is there', () => {
     assert.deepEqual([counters.requests, counters.replies, counters.failures], [5, 4, 1]);
     assert.equal((await json('stats')).counters.requests, 5);
     assert.match((await run('stats')).out, /\nservice +1 +0 +0 +5 +4 +1 +0 /);
-    assert.deepEqual(await run('stats', 'nobody'), { code: 1, out: '', lines: [] });
+    const lines = ['zmq-omdp: there is no service "nobody"'];
+    assert.deepEqual(await run('stats', 'nobody'), { code: 1, out: '', lines });
+    assert.deepEqual(await run('stats', 'nobody', '--json'), { code: 1, out: 'null\n', lines });
   });
 
   test('ping', async (t) => {
@@ -140,12 +159,22 @@ describe('what goes on', () => {
   });
 
   test('events, as they happen and from before', async (t) => {
+    const before = Date.now();
     const { peers, run } = await loaded(t);
     const all = await run('events', '--all', '--count', '1', '--json');
-    const { event, service, worker } = JSON.parse(all.out);
+    const { time, event, service, worker } = JSON.parse(all.out);
     assert.deepEqual([event, service], ['workerReady', SERVICE]);
     assert.equal(worker, 'W1');
-    assert.match((await run('events', '--all', '--count', '1')).out, /^earlier workerReady worker="W1" /);
+    const asked = Date.now();
+    const [again, ...words] = (await run('events', '--all', '--count', '1')).out.split(' ');
+    const distance = Date.now() - asked;
+    assert.deepEqual(words.slice(0, 2), ['workerReady', 'worker="W1"']);
+    // Both are the time of the event, and not those of the questions.
+    assert.ok(Date.parse(time) >= before - 1 && Date.parse(time) <= asked, time);
+    assert.ok(
+      Math.abs(Date.parse(again) - Date.parse(time)) < distance / 2,
+      `${time}, ${again}, ${distance} ms`,
+    );
     const following = run('events', '--count', '1');
     // It has begun when it is one of the clients.
     const asking = peers.client();
@@ -231,13 +260,32 @@ describe('what goes on', () => {
     assert.deepEqual([code, lines], [0, []]);
   });
 
-  test('a closed pipe ends it quietly', async (t) => {
+  for (const args of [
+    ['top', '--interval', '50'],
+    // These have nothing to write when the pipe is closed.
+    ['top', '--interval', '3600000'],
+    ['events', '--all'],
+    ['request', 'never', '--count', '2'],
+  ]) {
+    test(`a closed pipe ends it quietly: ${args.join(' ')}`, async (t) => {
+      const { peers } = await loaded(t);
+      const serve = (_data, reply) => reply.write('part');
+      await peers.worker(serve, { service: 'never' }).start();
+      const { child, ended } = cli(t, [...args, '-b', peers.endpoint]);
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      child.stdout.destroy();
+      const { code, lines } = await ended;
+      assert.deepEqual([code, lines], [0, []]);
+    });
+  }
+
+  test('so does one of a shell', { skip: process.platform === 'win32' }, async (t) => {
     const { peers } = await loaded(t);
-    const { child, ended } = cli(t, ['top', '--interval', '50', '-b', peers.endpoint]);
-    await new Promise((resolve) => child.stdout.once('data', resolve));
-    child.stdout.destroy();
-    const { code, lines } = await ended;
-    assert.deepEqual([code, lines], [0, []]);
+    const bin = path.join(__dirname, '..', '..', 'bin', 'zmq-omdp.js');
+    const command = `'${process.execPath}' '${bin}' events --all -b '${peers.endpoint}' | head -1; echo end`;
+    const { stdout, stderr } = await promisify(execFile)('sh', ['-c', command], { timeout: 20_000 });
+    assert.match(stdout, /^\S+Z workerReady worker="W1" .*\nend\n$/);
+    assert.equal(stderr, '');
   });
 });
 

@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { describe, test } = require('node:test');
-const { curveKeyPair } = require('../..');
+const { Worker, curveKeyPair } = require('../..');
 const { cli } = require('../support/cli');
 const { freshEndpoint } = require('../support/endpoints');
 const { SERVICE, peersFor, start } = require('../support/peers');
@@ -35,7 +35,7 @@ describe('mistakes', () => {
     const [bad, none] = [path.join(folder, 'bad'), path.join(folder, 'none')];
     fs.writeFileSync(bad, 'not a key\n');
     for (const [file, message] of [
-      [bad, /the file of --curve-secret-key-file must be .*got 9 characters/],
+      [bad, /the file of --curve-secret-key-file must be a key: 40 characters of Z85, got 9 characters$/],
       [none, /cannot read the secret of --curve-secret-key-file: ENOENT/],
     ]) {
       const { code, lines } = await cli(t, ['broker', '--curve-secret-key-file', file]).ended;
@@ -274,7 +274,38 @@ describe('the broker', () => {
     assert.equal((await broker.ended).code, 0);
   });
 
+  test('--http with its bound on workers and its interval', async (t) => {
+    const endpoint = freshEndpoint('tcp');
+    const args = ['broker', '-b', endpoint, '--http', '127.0.0.1:0', '--log-format', 'json'];
+    const broker = cli(t, [...args, '--http-max-workers', '1', '--http-interval', '100']);
+    const { url } = await broker.logged('http');
+    for (const name of ['A', 'B', 'C']) {
+      const worker = new Worker(endpoint, 's', { name });
+      t.after(() => worker.stop());
+      worker.on('request', (_data, reply) => reply.end());
+      await worker.start();
+    }
+    const metrics = await (await fetch(`${url}metrics`)).text();
+    const series = [...metrics.matchAll(/^omdp_worker_running\{.*worker="(\w+)"\}/gm)];
+    assert.deepEqual(series.map(([, name]) => name).sort(), ['A', 'other']);
+    broker.child.kill('SIGTERM');
+    assert.equal((await broker.ended).code, 0);
+  });
+
   test('--http that can’t be', async (t) => {
+    const plain = ['broker', '-b', freshEndpoint('tcp')];
+    for (const [args, message] of [
+      [['--http-max-workers', '1'], /--http-max-workers requires --http$/],
+      [
+        ['--http', '127.0.0.1:0', '--http-interval', '99'],
+        /--http-interval must be an integer of 100 or more/,
+      ],
+    ]) {
+      const { code, lines } = await cli(t, [...plain, ...args]).ended;
+      assert.deepEqual([code, lines.length], [2, 1]);
+      assert.match(lines[0], message);
+    }
+
     for (const [value, code, message] of [
       ['9464', 2, /--http must be HOST:PORT/],
       ['127.0.0.1:99999', 2, /--http must be HOST:PORT/],

@@ -3,6 +3,7 @@
 
 const { Failure } = require('./failure');
 const { confOf, helpFor, helpLine, settingsOf } = require('./options');
+const { onReaderGone } = require('./reader');
 const { checked } = require('./settings');
 const { onSignals } = require('./signals');
 
@@ -41,9 +42,7 @@ async function withClient(settings, work) {
   });
   const controller = new AbortController();
   const end = () => controller.abort();
-  const release = onSignals(end);
-  // The reader of the output is gone.
-  process.stdout.on('error', end);
+  const releases = [onSignals(end), onReaderGone(end)];
   /** @type {Promise<never>} */
   const refused = new Promise((_resolve, reject) => {
     client.on('error', ({ code, reason, message }) => {
@@ -57,7 +56,7 @@ async function withClient(settings, work) {
     if (controller.signal.aborted) return undefined;
     throw error;
   } finally {
-    release();
+    for (const release of releases) release();
     await client.stop();
   }
 }

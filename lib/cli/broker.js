@@ -14,7 +14,15 @@ const HTTP_HELP =
     'http',
     'HOST:PORT',
     'serve metrics, health and a page at this address, such as 127.0.0.1:9464',
-  ) + helpLine(undefined, 'http-token-file', 'FILE', 'require the bearer token in this file over HTTP');
+  ) +
+  helpLine(undefined, 'http-token-file', 'FILE', 'require the bearer token in this file over HTTP') +
+  helpLine(
+    undefined,
+    'http-max-workers',
+    'N',
+    'the number of workers with separate metrics over HTTP (200)',
+  ) +
+  helpLine(undefined, 'http-interval', 'MS', 'the interval at which the page is updated (2000)');
 
 const help = `Usage: zmq-omdp broker [OPTION…]
 
@@ -45,6 +53,8 @@ const OPTIONS = {
   http: { type: 'string' },
   httpToken: { type: 'string', from: ['environment', 'file'] },
   httpTokenFile: { type: 'string' },
+  httpMaxWorkers: { type: 'number' },
+  httpInterval: { type: 'number' },
   ...settingsOf('broker'),
   config: { type: 'string', short: 'c' },
   ...LOG_SETTINGS,

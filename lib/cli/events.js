@@ -10,8 +10,7 @@ const { readSettings } = require('./settings');
 const help = `Usage: zmq-omdp events [OPTION…]
 
 Prints the events of a broker with their times, one per line, until Ctrl-C. With --all it begins with the latest 256
-events; a broker does not keep their times, so "earlier" is printed instead. After a restart of the broker the command
-continues with the events since then.
+events. After a restart of the broker the command continues with the events since then.
 
 ${helpLine('a', 'all', '', 'begin with the latest 256 events')}${helpLine(undefined, 'count', 'N', 'the number of events after which to end')}${ASKING_HELP}`;
 
@@ -34,8 +33,6 @@ async function run(args) {
     /** @type {number | null} */
     let last = settings.all ? 0 : null;
     let left = count;
-    // Whether the next events happened before they were asked for.
-    let past = settings.all;
     /** @type {string | undefined} */
     let broker;
     const follower = new Follower(client, signal, (reason) => {
@@ -47,15 +44,13 @@ async function run(args) {
         // The numbers of another life of the broker begin anew.
         broker = answer.broker;
         last = 0;
-        past = true;
         continue;
       }
       broker = answer.broker;
       if (answer.missed > 0 && last !== 0)
         process.stderr.write(`zmq-omdp: ${answer.missed} events were missed\n`);
-      const when = past ? 'earlier' : new Date().toISOString();
-      past = false;
-      for (const entry of answer.events.slice(0, left)) print(entry, when, settings.json);
+      const now = Date.now();
+      for (const entry of answer.events.slice(0, left)) print(entry, now, settings.json);
       left -= answer.events.length;
       last = answer.last;
       if (left > 0) await wait(INTERVAL, undefined, { signal });
@@ -64,14 +59,19 @@ async function run(args) {
   return 0;
 }
 
-/** @param {{ event: string, payload: Record<string, unknown> }} entry @param {string} when @param {boolean} json */
-function print({ event, payload }, when, json) {
+/**
+ * @param {{ event: string, payload: Record<string, unknown>, since: number }} entry
+ * @param {number} now when the answer came
+ * @param {boolean} json
+ */
+function print({ event, payload, since }, now, json) {
+  const time = new Date(now - since).toISOString();
   if (json) {
-    printJson({ event, ...payload });
+    printJson({ time, event, ...payload });
     return;
   }
   const facts = Object.entries(payload).map(([key, value]) => `${key}=${jsonOf(value)}`);
-  process.stdout.write(`${when} ${event} ${facts.join(' ')}\n`);
+  process.stdout.write(`${time} ${event} ${facts.join(' ')}\n`);
 }
 
 exports.help = help;

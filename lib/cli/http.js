@@ -3,14 +3,18 @@
 
 const http = require('node:http');
 const { Usage } = require('./failure');
+const { checkOptions } = require('../monitor/options');
+const { kebab } = require('./names');
 const { readSecret } = require('./secrets');
 
-/** @typedef {{ host: string, port: number, token: string | undefined }} Settings */
+/** @typedef {{ host: string, port: number, monitor: Record<string, unknown> }} Settings */
 
 /** @param {Record<string, any>} settings @returns {Settings | undefined} */
 function httpSettings(settings) {
   if (settings.http === undefined) {
-    if (settings.httpTokenFile !== undefined) throw new Usage('--http-token-file requires --http');
+    for (const name of ['httpTokenFile', 'httpMaxWorkers', 'httpInterval']) {
+      if (settings[name] !== undefined) throw new Usage(`--${kebab(name)} requires --http`);
+    }
     return undefined;
   }
   const [, inBrackets, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(settings.http) ?? [];
@@ -21,7 +25,15 @@ function httpSettings(settings) {
     settings.httpTokenFile === undefined
       ? settings.httpToken
       : readSecret(settings.httpTokenFile, '--http-token-file');
-  return { host: inBrackets ?? plain, port, token };
+  const { httpMaxWorkers: maxWorkers, httpInterval: interval } = settings;
+  const monitor = { token, maxWorkers, interval };
+  try {
+    checkOptions(monitor);
+  } catch (error) {
+    const { message } = /** @type {Error} */ (error);
+    throw new Usage(message.replace(/option "(\w+)"/, (_all, name) => `--http-${kebab(name)}`));
+  }
+  return { host: inBrackets ?? plain, port, monitor };
 }
 
 /** @param {string} host */
@@ -40,18 +52,18 @@ function reachable(endpoint) {
  * @param {Record<string, any>} conf of the broker
  * @returns {Promise<{ url: string, end: () => Promise<void> }>}
  */
-async function serveHttp(broker, { host, port, token }, conf) {
+async function serveHttp(broker, { host, port, monitor: options }, conf) {
   const { Client } = require('../client');
   const { createMonitor } = require('../monitor');
   const remote = !isLoopback(host);
   // Test requests of the page have no user: not permitted with security, nor from other machines without a
   // token.
-  const mayRequest = !conf.curveServer && !conf.plainServer && (!remote || token !== undefined);
+  const mayRequest = !conf.curveServer && !conf.plainServer && (!remote || options.token !== undefined);
   const client = mayRequest ? new Client(reachable(broker.endpoints[0])) : undefined;
   await client?.start();
   const monitor = createMonitor(/** @type {any} */ (broker), {
+    ...options,
     remote,
-    ...(token === undefined ? {} : { token }),
     ...(client === undefined ? {} : { client: /** @type {any} */ (client) }),
   });
   const server = http.createServer(monitor);

@@ -1,7 +1,7 @@
 'use strict';
 
 const { ASKING, ASKING_HELP, askBroker, withClient } = require('./asking');
-const { Usage } = require('./failure');
+const { Failure, Usage } = require('./failure');
 const { duration, printJson, printable, sumOf, table } = require('./output');
 const { readSettings } = require('./settings');
 
@@ -25,7 +25,11 @@ async function run(args) {
   const chosen = workers.filter((each) => {
     return each.service === name && (worker === undefined || each.name === worker);
   });
-  if (service === undefined || (worker !== undefined && chosen.length === 0)) return 1;
+  if (service === undefined || (worker !== undefined && chosen.length === 0)) {
+    if (settings.json) printJson(null);
+    const what = service === undefined ? `service "${name}"` : `worker "${worker}" of "${name}"`;
+    throw new Failure(`there is no ${what}`);
+  }
   if (settings.json) printJson(worker === undefined ? { ...service, workers: chosen } : chosen[0]);
   else {
     if (worker === undefined) process.stdout.write(describe(service));

@@ -5,6 +5,7 @@ const { optionsOf } = require('../option-table');
 const { Usage } = require('./failure');
 const { kebab, variable } = require('./names');
 const { readSecret } = require('./secrets');
+const { ofText } = require('./settings');
 
 /** @import { Option, Role } from '../option-table/option' */
 /** @import { Option as Setting, Options as Settings } from './settings' */
@@ -124,7 +125,7 @@ function givenFor(option, settings) {
   try {
     return checkKey(secret, `the content of the file of ${flag}`);
   } catch (error) {
-    throw new Usage(/** @type {Error} */ (error).message);
+    throw new Usage(ofText(/** @type {Error} */ (error).message));
   }
 }
 

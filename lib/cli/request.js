@@ -5,6 +5,7 @@ const { buffer } = require('node:stream/consumers');
 const { Failure, Usage } = require('./failure');
 const { confOf, helpFor, helpLine, settingsOf } = require('./options');
 const { jsonOf } = require('./output');
+const { onReaderGone } = require('./reader');
 const { checked, readSettings } = require('./settings');
 const { onSignals } = require('./signals');
 
@@ -74,8 +75,7 @@ async function run(args) {
     ended ??= code;
     client.stop();
   };
-  const release = onSignals((signal) => end(signal === 'SIGINT' ? 130 : 143));
-  process.stdout.on('error', () => end(0));
+  const releases = [onSignals((signal) => end(signal === 'SIGINT' ? 130 : 143)), onReaderGone(() => end(0))];
   /** @type {Promise<never>} The client would try again; the user gets the error instead. */
   const refused = new Promise((_resolve, reject) => {
     client.on('error', ({ code, message, reason }) => {
@@ -94,7 +94,7 @@ async function run(args) {
     if (ended !== undefined) return ended;
     throw error;
   } finally {
-    release();
+    for (const release of releases) release();
     await client.stop();
     out.end();
   }

@@ -205,10 +205,14 @@ function fromFile({ type, words }, value, key) {
   return value;
 }
 
+/** An error about a key, without the forms that text cannot have. @param {string} message */
+function ofText(message) {
+  return message.replace(', or a Buffer of 32 bytes', '');
+}
+
 /** Replaces the names of options by what the user has written. @param {string} message */
 function asWritten(message) {
-  // Text cannot be a Buffer.
-  return message.replace(', or a Buffer of 32 bytes', '').replace(/option "(\w+)"/g, (words, name) => {
+  return ofText(message).replace(/option "(\w+)"/g, (words, name) => {
     const place = places.get(name);
     if (place !== undefined) return place;
     const option = OPTIONS.find((each) => each.name === name);
@@ -233,4 +237,5 @@ function checked(make) {
 }
 
 exports.checked = checked;
+exports.ofText = ofText;
 exports.readSettings = readSettings;

@@ -1,7 +1,7 @@
 'use strict';
 
 const { ASKING, ASKING_HELP, askBroker, withClient } = require('./asking');
-const { Usage } = require('./failure');
+const { Failure, Usage } = require('./failure');
 const { duration, printJson, sumOf, table } = require('./output');
 const { readSettings } = require('./settings');
 
@@ -45,7 +45,8 @@ async function run(args) {
   const services = name === undefined ? all : all.filter((each) => each.name === name);
   if (settings.json) printJson(name === undefined ? stats : (services[0] ?? null));
   else if (services.length > 0) process.stdout.write(table(TITLES, services.map(rowOf)));
-  return services.length === 0 && name !== undefined ? 1 : 0;
+  if (services.length === 0 && name !== undefined) throw new Failure(`there is no service "${name}"`);
+  return 0;
 }
 
 exports.help = help;

@@ -4,16 +4,17 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { version } = require('../../package.json');
-const { boolean, object } = require('../checks');
-const { describe, given } = require('../describe');
-const { knownAre } = require('../nearest');
+const { object } = require('../checks');
+const { given } = require('../describe');
 const { isStopping } = require('../peer');
 const { hasToken, isLocal, isSameOrigin } = require('./access');
 const { Feed } = require('./feed');
+const { checkOptions } = require('./options');
 const { Renderer } = require('./prometheus');
 
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
 /** @import { Broker, Client } from '../../index' */
+/** @import { Options } from './options' */
 
 /** Maximum time for a snapshot before the broker counts as stuck, in ms. */
 const PATIENCE = 2000;
@@ -48,39 +49,6 @@ const FILES = {
   '/uplot.js': ['vendor/uPlot.iife.min.js', 'text/javascript; charset=utf-8'],
   '/uplot.css': ['vendor/uPlot.min.css', 'text/css; charset=utf-8'],
 };
-
-/** @typedef {{ token?: string, remote: boolean, client?: Client, maxWorkers: number, interval: number }} Options */
-
-/** @param {unknown} options @returns {Options} */
-function checkOptions(options) {
-  /** @type {Options} */
-  const result = { remote: false, maxWorkers: 200, interval: 2000 };
-  if (options === undefined || options === null) return result;
-  for (const [key, value] of Object.entries(object(options, 'options'))) {
-    const what = `option "${key}"`;
-    if (value === undefined) continue;
-    if (key === 'remote') result.remote = boolean(value, what);
-    else if (key === 'token') {
-      if (typeof value !== 'string' || value === '')
-        throw new TypeError(`${what} must be a non-empty string, got ${typeof value}`);
-      result.token = value;
-    } else if (key === 'client') {
-      if (typeof value?.requestStream !== 'function')
-        throw new TypeError(`${what} must be a Client, got ${given(value)}`);
-      result.client = value;
-    } else if (key === 'maxWorkers' || key === 'interval') {
-      if (!Number.isInteger(value) || value < (key === 'interval' ? 100 : 0))
-        throw new RangeError(
-          `${what} must be an integer of ${key === 'interval' ? 100 : 0} or more, got ${given(value)}`,
-        );
-      result[key] = value;
-    } else {
-      const known = ['token', 'remote', 'client', 'maxWorkers', 'interval'];
-      throw new TypeError(`unknown option ${describe(key)}${knownAre(key, known)}`);
-    }
-  }
-  return result;
-}
 
 /** Answers HTTP requests about one broker. */
 class Monitor {

@@ -29,7 +29,6 @@ const CALL_OPTIONS = [
     default: 'none',
     help: 'the maximum total duration of the request',
     more: '`Infinity` means none. The `reply` of a handler may be given instead. See [client.md](client.md#timeouts)',
-    flag: { only: 'none' },
   },
   {
     name: 'signal',

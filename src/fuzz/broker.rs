@@ -189,7 +189,7 @@ impl Scene for Live {
             }
             understood(transmit);
         }
-        for told in self.broker.drain_events() {
+        for told in self.broker.drain_events(self.now) {
             match told.event {
                 BrokerEvent::Authorize { id, .. } => self.questions.push(id),
                 BrokerEvent::BadMessage { .. } => self.bad += 1,
@@ -281,7 +281,7 @@ impl Live {
 
     fn settle_stopped(&mut self) {
         self.broker.drain_transmits().for_each(understood);
-        self.broker.drain_events().for_each(drop);
+        self.broker.drain_events(self.now).for_each(drop);
         self.broker.audit();
     }
 }

@@ -87,7 +87,7 @@ impl Scene for Live {
                 known.remember(client, rid, token);
             }
         }
-        self.broker.drain_events().for_each(drop);
+        self.broker.drain_events(self.now).for_each(drop);
         self.broker.audit();
         assert!(self.broker.held() <= HELD.total);
     }

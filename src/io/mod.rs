@@ -25,6 +25,7 @@ mod notice_queue;
 mod outbound;
 mod raw;
 mod reactor;
+mod readers;
 mod readiness;
 mod route;
 pub mod router;
@@ -57,4 +58,5 @@ pub use message::Message;
 #[cfg(test)]
 pub use notice_queue::Offer;
 pub use notice_queue::{NoticeQueue, Taken};
+pub use readers::has_reader;
 pub use slots::{AHEAD, SHOWN, Slots, TAKEN};

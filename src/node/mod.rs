@@ -52,6 +52,12 @@ pub fn derive_public_key(secret: String) -> Option<String> {
     io::security::public_key(&secret)
 }
 
+/// Whether anybody reads what is written to this descriptor. Also true if that cannot be known.
+#[napi]
+pub fn has_reader(fd: i32) -> bool {
+    io::has_reader(fd)
+}
+
 /// A random number from the hasher's keys, which differs between lives.
 fn random() -> u64 {
     use std::hash::{BuildHasher, Hasher, RandomState};

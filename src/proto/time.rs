@@ -12,7 +12,7 @@ impl Time {
     pub const ZERO: Time = Time(0);
 
     /// From microseconds since the epoch. 2^64 µs are half a million years.
-    pub fn from_micros(micros: u64) -> Self {
+    pub const fn from_micros(micros: u64) -> Self {
         Time(micros)
     }
 

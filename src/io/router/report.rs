@@ -30,7 +30,7 @@ impl Driver {
     }
 
     fn report_events(&mut self) {
-        let mut events = self.machine.drain_events().peekable();
+        let mut events = self.machine.drain_events(clock::now()).peekable();
         if events.peek().is_none() {
             return;
         }

@@ -167,6 +167,7 @@ impl<F: Frame> Broker<F> {
     /// services.
     pub(super) fn list_events(
         &self,
+        now: Time,
         since: Option<u64>,
         viewer: Option<&Arc<Principal>>,
     ) -> Vec<u8> {
@@ -180,7 +181,7 @@ impl<F: Frame> Broker<F> {
         let view = self.peers_view();
         bytes_of(&EventsEntry {
             broker: &self.config.session,
-            events: self.journal.since(since, &view, sees),
+            events: self.journal.since(now, since, &view, sees),
         })
     }
 

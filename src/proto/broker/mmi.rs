@@ -117,7 +117,7 @@ impl<F: Frame> Broker<F> {
             List::Metrics => bytes_of(&self.stats_for(now, &self.peers_view())),
             List::Events => {
                 let known = (*page < usize::MAX).then_some(*page as u64);
-                self.list_events(known, viewer)
+                self.list_events(now, known, viewer)
             }
             List::Stats => bytes_of(&self.totals()),
             List::Directory => bytes_of(&self.directory(viewer)),

@@ -368,8 +368,8 @@ impl<F: Frame> Broker<F> {
         self.out.drain_transmits()
     }
 
-    /// Removes and returns the events, in order.
-    pub fn drain_events(&mut self) -> std::vec::IntoIter<Told> {
+    /// Removes and returns the events, in order. They have happened since the last call.
+    pub fn drain_events(&mut self, now: Time) -> std::vec::IntoIter<Told> {
         let Broker {
             addresses,
             journal,
@@ -379,7 +379,7 @@ impl<F: Frame> Broker<F> {
         let told = out.drain_events().map(|event| {
             let address = event.peer().and_then(|peer| addresses.of(peer)).cloned();
             let told = Told { event, address };
-            journal.note(&told);
+            journal.note(now, &told);
             told
         });
         told.collect::<Vec<_>>().into_iter()

@@ -269,7 +269,7 @@ fn a_million_expire_in_turns() {
         broker.handle_timeout(second(10));
         let told = broker.drain_transmits().count();
         assert!((1..=1024).contains(&told), "{told}");
-        broker.drain_events();
+        broker.drain_events(second(10));
         turns += 1;
     }
     assert!(turns > 400, "{turns}");

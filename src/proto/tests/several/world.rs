@@ -120,7 +120,7 @@ impl World {
                     conn.to_peer.push_back(frames);
                 }
             }
-            broker.drain_events();
+            broker.drain_events(now);
             broker.audit();
         }
         for peer in 0..self.peers.len() {

@@ -93,7 +93,7 @@ impl Actor for BrokerActor {
             effects.push(Effect::SendTo(to, frames));
         }
         self.events
-            .extend(self.machine.drain_events().map(|told| (now, told.event)));
+            .extend(self.machine.drain_events(now).map(|told| (now, told.event)));
     }
 
     fn audit(&self) {
