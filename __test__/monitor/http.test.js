@@ -95,6 +95,22 @@ describe('metrics', () => {
     assert.equal(sampleOf(open.text, `omdp_requests_total${own}`), 9);
   });
 
+  test('the format is the one that the scraper prefers', async (t) => {
+    const { get } = await monitored(t);
+    const open = 'application/openmetrics-text;version=1.0.0';
+    for (const [Accept, wanted] of [
+      ['*/*', 'text/plain'],
+      [`${open};q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1`, 'application/openmetrics-text'],
+      [`text/plain;version=0.0.4;q=0.6, ${open};q=0.5, */*;q=0.1`, 'text/plain'],
+      [`${open};q=0, text/plain`, 'text/plain'],
+      [`${open};q=0.4,${open};q=0.7,text/plain;q=0.5`, 'application/openmetrics-text'],
+    ]) {
+      const { text, type } = await get('/metrics', { Accept });
+      assert.equal(type.split(';')[0], wanted, Accept);
+      assert.equal(text.endsWith('# EOF\n'), wanted.includes('openmetrics'), Accept);
+    }
+  });
+
   test('promtool finds nothing, before the first peer and after a load', { skip: noPromtool }, async (t) => {
     const { broker, client, get } = await monitored(t);
     await load(client);

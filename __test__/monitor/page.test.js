@@ -164,6 +164,24 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
     assert.deepEqual(complaints, []);
   });
 
+  test('an update changes what is new, and leaves a selection and the place of a reader as they are', async (t) => {
+    const { client, page } = await open(t);
+    await rowWith(page, 'workers-table', 'W1', { answered: '0', 'with errors': '0' });
+    await page.evaluate(() => {
+      const { rows } = document.getElementById('workers-table').tBodies[0];
+      window.firstRow = rows[0];
+      getSelection().selectAllChildren(rows[0].cells[0]);
+    });
+    await ask(client, 'fail');
+    await rowWith(page, 'workers-table', 'W1', { answered: '1', 'with errors': '1' });
+    const kept = await page.evaluate(() => {
+      const row = document.getElementById('workers-table').tBodies[0].rows[0];
+      const bad = getComputedStyle(row.cells[7]).color !== getComputedStyle(row.cells[6]).color;
+      return { same: row === window.firstRow, selected: String(getSelection()), bad };
+    });
+    assert.deepEqual(kept, { same: true, selected: 'W1', bad: true });
+  });
+
   test('it comes alive again after its process was away', async (t) => {
     const { end, page, peers, port, serve } = await open(t);
     await page.locator('#state[data-state=live]').waitFor();

@@ -23,6 +23,24 @@ function labelsText(labels) {
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 }
 
+/**
+ * Whether a scraper wants OpenMetrics at least as much as the text format, by the header Accept.
+ * @param {string} accept
+ */
+function prefersOpenMetrics(accept) {
+  /** @type {Map<string, number>} */
+  const weights = new Map();
+  for (const range of accept.split(',')) {
+    const [type, ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+    const weight = parameters.find((parameter) => parameter.startsWith('q='));
+    const q = weight === undefined ? 1 : Number(weight.slice(2)) || 0;
+    // A type may be listed in several versions.
+    weights.set(type, Math.max(q, weights.get(type) ?? 0));
+  }
+  const wanted = weights.get('application/openmetrics-text') ?? 0;
+  return wanted > 0 && wanted >= (weights.get('text/plain') ?? 0);
+}
+
 /** Collects metric families; the suffixes of their lines depend on the format. */
 class Exposition {
   #openMetrics;
@@ -86,3 +104,4 @@ class Exposition {
 }
 
 exports.Exposition = Exposition;
+exports.prefersOpenMetrics = prefersOpenMetrics;

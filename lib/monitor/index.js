@@ -8,6 +8,7 @@ const { object } = require('../checks');
 const { given } = require('../describe');
 const { isStopping } = require('../peer');
 const { hasToken, isLocal, isSameOrigin } = require('./access');
+const { prefersOpenMetrics } = require('./exposition');
 const { Feed } = require('./feed');
 const { checkOptions } = require('./options');
 const { Renderer } = require('./prometheus');
@@ -135,7 +136,7 @@ class Monitor {
 
   /** @param {IncomingMessage} req @param {ServerResponse} res */
   async #metrics(req, res) {
-    const openMetrics = (req.headers.accept ?? '').includes('application/openmetrics-text');
+    const openMetrics = prefersOpenMetrics(req.headers.accept ?? '');
     const text = this.#renderer.render(await this.#stats(), openMetrics);
     send(res, 200, openMetrics ? OPEN_METRICS : 'text/plain; version=0.0.4; charset=utf-8', text);
   }

@@ -52,30 +52,43 @@
         row.append(cell);
       }
     }
-    const made = rows.map((each) => {
-      const row = document.createElement('tr');
-      for (const [index, [, value, kind]] of columns.entries()) {
-        const cell = document.createElement(index === 0 ? 'th' : 'td');
-        if (index === 0) cell.scope = 'row';
-        const text = visible(value(each));
-        // A name may be nothing but blanks.
-        cell.textContent = index === 0 && text.trim() === '' ? JSON.stringify(text) : text;
-        if (index === 0) cell.title = cell.textContent;
-        if (kind === 'text') cell.className = 'text';
-        if (kind === 'bad' && cell.textContent !== '0') cell.className = 'bad';
-        row.append(cell);
-      }
-      return row;
-    });
-    if (made.length === 0) {
+    if (rows.length === 0) {
       const row = document.createElement('tr');
       const cell = row.insertCell();
       cell.colSpan = columns.length;
       cell.className = 'empty';
       cell.textContent = nothing;
-      made.push(row);
+      body.replaceChildren(row);
+      return;
     }
-    body.replaceChildren(...made);
+    // Elements are kept where possible: a selection, and the place where a screen reader reads, are in them.
+    body.querySelector('.empty')?.parentNode.remove();
+    while (body.rows.length > rows.length) body.deleteRow(-1);
+    for (const [at, each] of rows.entries()) fill(body.rows[at] ?? made(body, columns), columns, each);
+  }
+
+  function made(body, columns) {
+    const row = body.insertRow();
+    for (const [index, [, , kind]] of columns.entries()) {
+      const cell = document.createElement(index === 0 ? 'th' : 'td');
+      if (index === 0) cell.scope = 'row';
+      if (kind === 'text') cell.className = 'text';
+      row.append(cell);
+    }
+    return row;
+  }
+
+  function fill(row, columns, each) {
+    for (const [index, [, value, kind]] of columns.entries()) {
+      const cell = row.cells[index];
+      const text = visible(value(each));
+      // A name may be nothing but blanks.
+      const shownText = index === 0 && text.trim() === '' ? JSON.stringify(text) : text;
+      if (cell.textContent === shownText) continue;
+      cell.textContent = shownText;
+      if (index === 0) cell.title = shownText;
+      if (kind === 'bad') cell.className = shownText === '0' ? '' : 'bad';
+    }
   }
 
   const SERVICES = [
