@@ -270,6 +270,12 @@ describe('the broker', () => {
     assert.equal((await fetch(`${url}metrics`)).status, 401);
     const metrics = await fetch(`${url}metrics`, { headers: { Authorization: 'Bearer secret' } });
     assert.match(await metrics.text(), /omdp_build_info/);
+    const { body } = await fetch(`${url}events`, { headers: { Authorization: 'Bearer secret' } });
+    const { value } = await body.values().next();
+    assert.deepEqual(
+      JSON.parse(/^data: (.*)$/m.exec(Buffer.from(value).toString())[1]).events.map(({ event }) => event),
+      ['start'],
+    );
     broker.child.kill('SIGTERM');
     assert.equal((await broker.ended).code, 0);
   });

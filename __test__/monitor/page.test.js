@@ -32,6 +32,8 @@ const HOSTILE = `${MARKUP}\u202e\u061c\u0007`;
 /** Characters that reverse the direction of the text around them are shown as escapes. */
 const SHOWN = `${MARKUP}\\u202e\\u061c\\u0007`;
 
+const LONG = 'a-name-of-255-bytes'.padEnd(255, '-');
+
 describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }, () => {
   let context;
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-chromium-'));
@@ -81,7 +83,8 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
     const complaints = [];
     const asked = [];
     page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+      // Also its advice about the page.
+      if (['error', 'warning', 'debug', 'verbose'].includes(message.type())) complaints.push(message.text());
     });
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('request', (request) => asked.push(request.url()));
@@ -301,10 +304,15 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
     ['dark', 360],
   ]) {
     test(`nothing is in the way of anybody: ${colorScheme}, ${width} wide`, async (t) => {
-      const { page } = await open(t);
+      const { page, peers } = await open(t);
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height: 800 });
       await rowWith(page, 'workers-table', 'W1', {});
+      if (process.env.OMDP_SCREENSHOT && width === 1280 && colorScheme === 'light') {
+        await page.screenshot({ path: process.env.OMDP_SCREENSHOT });
+      }
+      await peers.worker((_data, reply) => reply.end(), { service: LONG, name: 'W2' }).start();
+      await rowWith(page, 'services-table', LONG, { workers: '1' });
       // The policy of the page forbids scripts of others, which this one is.
       const source = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
       const { violations } = await page.evaluate(`${source}; axe.run()`);
@@ -312,11 +320,13 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
         violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]),
         [],
       );
+      const { right, title } = await page.evaluate(() => {
+        const [name] = document.getElementById('services-table').tBodies[0].rows[0].cells;
+        return { right: name.getBoundingClientRect().right, title: name.title };
+      });
+      assert.ok(title === LONG && right < width * 0.6, `the figures begin at ${right} px`);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(overflow <= 0, `${overflow} px too wide`);
-      if (process.env.OMDP_SCREENSHOT && width === 1280 && colorScheme === 'light') {
-        await page.screenshot({ path: process.env.OMDP_SCREENSHOT });
-      }
     });
   }
 });

@@ -1,7 +1,7 @@
 'use strict';
 
 const { Failure, Usage } = require('./failure');
-const { httpSettings, serveHttp } = require('./http');
+const { httpSettings, prepareHttp } = require('./http');
 const { Log } = require('./log');
 const { LOG_SETTINGS, confOf, helpFor, helpLine, logHelp, settingsOf } = require('./options');
 const { usersOf, withoutSecrets } = require('./secrets');
@@ -75,6 +75,7 @@ async function run(args) {
   const { Broker } = require('../broker');
   const broker = checked(() => new Broker(settings.bind, conf));
   watch(broker, log);
+  const page = http && prepareHttp(broker, http, conf);
   const stopped = new Promise((resolve) => broker.once('stop', resolve));
   const unsignal = onSignals((signal) => {
     log.write('info', 'signal', { signal });
@@ -91,21 +92,21 @@ async function run(args) {
     await broker.start();
   } catch (error) {
     release();
+    await page?.end();
     throw new Failure(/** @type {Error} */ (error).message);
   }
   log.tell('listening', { endpoints: broker.endpoints });
-  let seen;
   try {
-    seen = http && (await serveHttp(broker, http, conf));
+    if (page !== undefined) log.tell('http', { url: await page.serve() });
   } catch (error) {
     release();
+    await page?.end();
     await broker.stop();
     throw new Failure(`--http: ${/** @type {Error} */ (error).message}`);
   }
-  if (seen !== undefined) log.tell('http', { url: seen.url });
   log.write('debug', 'configured', withoutSecrets(settings));
   await stopped;
-  await seen?.end();
+  await page?.end();
   release();
   log.write('info', 'stopped');
   return 0;

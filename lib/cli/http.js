@@ -47,24 +47,29 @@ function reachable(endpoint) {
 }
 
 /**
- * @param {import('../broker').Broker} broker running
+ * To be called before the broker starts, so that the page lists the events from the start on.
+ * @param {import('../broker').Broker} broker
  * @param {Settings} settings
  * @param {Record<string, any>} conf of the broker
- * @returns {Promise<{ url: string, end: () => Promise<void> }>}
+ * @returns {{ serve: () => Promise<string>, end: () => Promise<void> }} `serve`, once the broker runs, returns the URL
  */
-async function serveHttp(broker, { host, port, monitor: options }, conf) {
+function prepareHttp(broker, { host, port, monitor: options }, conf) {
   const { Client } = require('../client');
   const { createMonitor } = require('../monitor');
   const remote = !isLoopback(host);
   // Test requests of the page have no user: not permitted with security, nor from other machines without a
   // token.
   const mayRequest = !conf.curveServer && !conf.plainServer && (!remote || options.token !== undefined);
-  const client = mayRequest ? new Client(reachable(broker.endpoints[0])) : undefined;
-  await client?.start();
+  /** @type {import('../client').Client | undefined} */
+  let client;
+  const requester = {
+    /** @param {any[]} args */
+    requestStream: (...args) => /** @type {any} */ (client).requestStream(...args),
+  };
   const monitor = createMonitor(/** @type {any} */ (broker), {
     ...options,
     remote,
-    ...(client === undefined ? {} : { client: /** @type {any} */ (client) }),
+    ...(mayRequest ? { client: /** @type {any} */ (requester) } : {}),
   });
   const server = http.createServer(monitor);
   const end = async () => {
@@ -73,18 +78,20 @@ async function serveHttp(broker, { host, port, monitor: options }, conf) {
     server.closeAllConnections();
     await client?.stop();
   };
-  try {
+  const serve = async () => {
+    if (mayRequest) {
+      client = new Client(reachable(broker.endpoints[0]));
+      await client.start();
+    }
     await new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen(port, host, () => resolve(undefined));
     });
-  } catch (error) {
-    await end();
-    throw error;
-  }
-  const { port: bound } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}/`, end };
+    const { port: bound } = /** @type {import('node:net').AddressInfo} */ (server.address());
+    return `http://${host.includes(':') ? `[${host}]` : host}:${bound}/`;
+  };
+  return { serve, end };
 }
 
 exports.httpSettings = httpSettings;
-exports.serveHttp = serveHttp;
+exports.prepareHttp = prepareHttp;
