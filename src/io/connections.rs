@@ -141,7 +141,7 @@ impl Connections {
         (soon || ever).then(|| self.looked + if soon { LOOK } else { CALM })
     }
 
-    pub(super) fn drain_notices(&mut self) -> impl Iterator<Item = ConnectionNotice> {
+    pub(super) fn drain_notices(&mut self) -> std::vec::Drain<'_, ConnectionNotice> {
         self.notices.drain(..)
     }
 

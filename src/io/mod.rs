@@ -6,6 +6,7 @@
 //! its own. JavaScript does not run on these threads and cannot block them. While a driver waits, it
 //! is lent ([`loan`]) to the thread of JavaScript, which can so send a message by itself.
 
+mod acceptor;
 mod address;
 mod allowance;
 mod bytes_in_flight;

@@ -1,28 +1,18 @@
 //! Messages of a broker to peers that do not take them at once.
 //!
-//! libzmq keeps up to [`HIGH_WATER`](super::socket::HIGH_WATER) messages for each peer, whatever their size. The bytes of
-//! large frames are therefore counted as well. Messages beyond either mark wait here, in order,
+//! The acceptor takes messages for each peer up to a mark. Messages beyond it wait here, in order,
 //! counted for each peer; none is dropped at a mark. When the waiting messages exceed [`Limits`],
 //! the machine is told, and drops the peer.
 //!
-//! A peer has an entry here only while large frames are under way to it, or while it is behind;
-//! other peers cost nothing.
+//! A peer has an entry here only while it is behind; other peers cost nothing.
 
-use super::bytes_in_flight::BytesInFlight;
-use super::socket::{Sent, Socket};
-use super::{Error, Message, clock};
+use super::acceptor::Acceptor;
+use super::socket::Sent;
+use super::{Message, clock};
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
-
-/// Frames of at least this size are counted by bytes; smaller ones are limited by their number.
-const LARGE: usize = 4096;
-
-/// The maximum number of counted bytes in libzmq for each peer, except for one message.
-const MAX_LENT: usize = 1024 * 1024;
 
 /// Estimated cost of a frame beyond its bytes.
 const OVERHEAD: usize = 64;
@@ -30,8 +20,8 @@ const OVERHEAD: usize = 64;
 /// Further bytes for the ends of requests of a peer beyond the limit that cannot be disconnected.
 const RESERVE: usize = 1024 * 1024;
 
-/// Initial interval between attempts to send to peers that are behind. libzmq's notification may be
-/// consumed while sending to others, so attempts are repeated at growing intervals.
+/// Initial interval between attempts to send to peers that are behind. The acceptor's notification may
+/// be consumed while sending to others, so attempts are repeated at growing intervals.
 const RETRY: Duration = Duration::from_millis(5);
 const MAX_RETRY: Duration = Duration::from_secs(1);
 
@@ -77,7 +67,6 @@ pub(super) struct Limits {
 const SLACK: usize = 4;
 
 struct Peer {
-    in_flight: Arc<BytesInFlight>,
     /// When the peer last took a waiting message.
     progress: Time,
     waiting: VecDeque<Vec<Message>>,
@@ -93,10 +82,8 @@ pub(super) struct Outbound {
     limits: Limits,
     /// The cost of all waiting messages.
     total: usize,
+    /// The peers that are behind.
     peers: HashMap<RoutingId, Peer>,
-    /// The number of peers that are behind.
-    behind: usize,
-    freed: Arc<Notify>,
     retry: Duration,
 }
 
@@ -106,112 +93,79 @@ impl Outbound {
             limits,
             total: 0,
             peers: HashMap::new(),
-            behind: 0,
-            freed: Arc::new(Notify::new()),
             retry: RETRY,
         }
     }
 
-    /// Waits until [`flush`](Self::flush) has to be called even without news of the socket. Only
+    /// Waits until [`flush`](Self::flush) has to be called even without news of the acceptor. Only
     /// while a peer is behind.
-    pub(super) async fn due(&self) {
+    pub(super) async fn due(&self, acceptor: &Acceptor) {
         tokio::select! {
-            () = self.freed.notified() => {}
+            () = acceptor.room() => {}
             () = tokio::time::sleep(self.retry) => {}
         }
     }
 
     pub(super) fn is_behind(&self) -> bool {
-        self.behind > 0
+        !self.peers.is_empty()
     }
 
-    /// Sends a message, which begins with the peer's id, or keeps it. `frames` is empty afterwards.
+    /// Sends a message, or keeps it. `frames` is empty afterwards.
     pub(super) fn send(
         &mut self,
-        socket: &Socket,
+        acceptor: &mut Acceptor,
         to: &RoutingId,
         frames: &mut Vec<Message>,
         kind: Kind,
     ) -> Outcome {
-        let large = frames.iter().any(|frame| frame.len() >= LARGE);
-        if !large && self.behind == 0 {
-            return match socket.send(frames) {
-                Ok(Sent::Yes) => Outcome::Taken,
-                Ok(Sent::Full) => self.keep(to, frames, kind),
-                Ok(Sent::NoPeer) | Err(_) => {
-                    frames.clear();
-                    Outcome::NoPeer
-                }
-            };
+        if self.is_behind() && self.peers.contains_key(to) {
+            return self.keep(acceptor, to, frames, kind);
         }
-        if let Some(peer) = self.peers.get(to)
-            && !peer.waiting.is_empty()
-        {
-            return self.keep(to, frames, kind);
-        }
-        let sent = match large {
-            true => self.entry(to).lend(socket, frames),
-            false => socket.send(frames),
-        };
-        match sent {
-            Ok(Sent::Yes) => Outcome::Taken,
-            Ok(Sent::Full) => self.keep(to, frames, kind),
-            Ok(Sent::NoPeer) | Err(_) => {
+        match acceptor.send(to, frames) {
+            Sent::Yes => Outcome::Taken,
+            Sent::Full => {
+                self.peers.insert(to.clone(), Peer::new());
+                self.retry = RETRY;
+                self.keep(acceptor, to, frames, kind)
+            }
+            Sent::NoPeer => {
                 frames.clear();
                 Outcome::NoPeer
             }
         }
     }
 
-    fn entry(&mut self, to: &RoutingId) -> &mut Peer {
-        // `HashMap::entry` would clone the id for each lookup.
-        if !self.peers.contains_key(to) {
-            let in_flight = BytesInFlight::new(MAX_LENT / 2, self.freed.clone());
-            let peer = Peer {
-                in_flight,
-                progress: clock::now(),
-                waiting: VecDeque::new(),
-                bytes: 0,
-                overflowed: false,
-                most: usize::MAX,
-            };
-            self.peers.insert(to.clone(), peer);
-        }
-        self.peers.get_mut(to).expect("it was just put there")
-    }
-
-    fn keep(&mut self, to: &RoutingId, frames: &mut Vec<Message>, kind: Kind) -> Outcome {
-        let (limits, behind, mut total) = (self.limits, self.behind, self.total);
-        let peer = self.entry(to);
-        let first = peer.waiting.is_empty();
-        if first {
-            peer.progress = clock::now();
-        }
+    fn keep(
+        &mut self,
+        acceptor: &Acceptor,
+        to: &RoutingId,
+        frames: &mut Vec<Message>,
+        kind: Kind,
+    ) -> Outcome {
+        let (limits, behind) = (self.limits, self.peers.len());
+        let Some(peer) = self.peers.get_mut(to) else {
+            frames.clear();
+            return Outcome::NoPeer;
+        };
         if kind == Kind::Last {
             peer.waiting.clear();
-            total -= peer.bytes;
+            self.total -= peer.bytes;
             peer.bytes = 0;
             peer.forgive();
         }
         if peer.bytes > peer.most {
             frames.clear();
-            self.total = total;
             return Outcome::Taken;
         }
         let cost = cost(frames);
         peer.bytes += cost;
-        total += cost;
+        self.total += cost;
         peer.waiting.push_back(std::mem::take(frames));
         let overflow = !peer.overflowed
             && peer.waiting.len() > 1
-            && (peer.is_too_far_behind(&limits, kind)
-                || total > limits.total && peer.bytes > limits.total / behind.max(1));
+            && (peer.is_too_far_behind(acceptor.in_flight(to), &limits, kind)
+                || self.total > limits.total && peer.bytes > limits.total / behind);
         peer.overflowed |= overflow;
-        self.total = total;
-        if first {
-            self.behind += 1;
-            self.retry = RETRY;
-        }
         match overflow {
             true => Outcome::Overflow,
             false => Outcome::Waiting,
@@ -231,56 +185,50 @@ impl Outbound {
     }
 
     /// Sends waiting messages, as many as the peers take.
-    pub(super) fn flush(&mut self, socket: &Socket) -> News {
+    pub(super) fn flush(&mut self, acceptor: &mut Acceptor) -> News {
         let mut news = News::default();
-        if self.behind == 0 {
-            if self.peers.len() > MAX_IDLE {
-                self.peers.retain(|_, peer| peer.in_flight.bytes() > 0);
-            }
+        if self.peers.is_empty() {
             return news;
         }
         let mut progress = false;
         let (now, patience, mut sent) = (clock::now(), self.limits.patience, 0);
         self.peers.retain(|id, peer| {
             let before = peer.bytes;
-            let mut stays = None;
+            let mut stays = false;
             while let Some(mut frames) = peer.waiting.pop_front() {
                 let cost = cost(&frames);
-                match peer.lend(socket, &mut frames) {
-                    Ok(Sent::Yes) => {
+                match acceptor.send(id, &mut frames) {
+                    Sent::Yes => {
                         peer.bytes -= cost;
                         sent += cost;
                         peer.progress = now;
                         progress = true;
                     }
-                    Ok(Sent::Full) => {
+                    Sent::Full => {
                         peer.waiting.push_front(frames);
                         if !peer.overflowed && now.since(peer.progress) >= patience {
                             peer.overflowed = true;
                             news.stuck.push(id.clone());
                         }
-                        stays = Some(true);
+                        stays = true;
                         break;
                     }
-                    Ok(Sent::NoPeer) | Err(_) => {
+                    Sent::NoPeer => {
                         news.gone.push(id.clone());
                         sent += std::mem::take(&mut peer.bytes);
-                        stays = Some(false);
-                        break;
+                        return false;
                     }
                 }
-                if peer.waiting.is_empty() {
-                    peer.forgive();
-                    news.clear.push(id.clone());
-                }
+            }
+            if !stays {
+                news.clear.push(id.clone());
             }
             if peer.bytes < before {
                 news.less.push((id.clone(), peer.bytes));
             }
-            stays.unwrap_or_else(|| peer.in_flight.bytes() > 0)
+            stays
         });
         self.total -= sent;
-        self.behind -= news.clear.len() + news.gone.len();
         self.retry = match progress {
             true => RETRY,
             false => (self.retry * 2).min(MAX_RETRY),
@@ -290,17 +238,11 @@ impl Outbound {
 
     /// Drops the entry of a peer whose connection has ended.
     pub(super) fn forget(&mut self, peer: &[u8]) {
-        if let Some(peer) = self.peers.remove(peer)
-            && !peer.waiting.is_empty()
-        {
-            self.behind -= 1;
+        if let Some(peer) = self.peers.remove(peer) {
             self.total -= peer.bytes;
         }
     }
 }
-
-/// Entries of peers that are not behind may stay until the next look, up to this number.
-const MAX_IDLE: usize = 256;
 
 /// The effect of a message on its receiver's limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -314,8 +256,18 @@ pub(super) enum Kind {
 }
 
 impl Peer {
-    fn is_too_far_behind(&self, limits: &Limits, kind: Kind) -> bool {
-        let bytes = self.bytes + self.in_flight.bytes();
+    fn new() -> Self {
+        Peer {
+            progress: clock::now(),
+            waiting: VecDeque::new(),
+            bytes: 0,
+            overflowed: false,
+            most: usize::MAX,
+        }
+    }
+
+    fn is_too_far_behind(&self, in_flight: usize, limits: &Limits, kind: Kind) -> bool {
+        let bytes = self.bytes + in_flight;
         if bytes <= limits.peer {
             return false;
         }
@@ -326,19 +278,6 @@ impl Peer {
     fn forgive(&mut self) {
         self.overflowed = false;
         self.most = usize::MAX;
-    }
-
-    /// Sends a message, and counts its large frames until libzmq releases them.
-    fn lend(&self, socket: &Socket, frames: &mut Vec<Message>) -> Result<Sent, Error> {
-        if self.in_flight.bytes() >= MAX_LENT {
-            return Ok(Sent::Full);
-        }
-        socket.send_prepared(frames, |frame| {
-            let size = frame.len();
-            if size >= LARGE {
-                *frame = std::mem::take(frame).lent(&self.in_flight, size);
-            }
-        })
     }
 }
 

@@ -6,17 +6,16 @@ mod names;
 mod report;
 mod traffic;
 
+use super::acceptor::Acceptor;
 use super::allowance::Allowance;
 use super::coalescer::Coalescer;
-use super::connections::{ConnectionLimits, ConnectionNotice, Connections};
+use super::connections::{ConnectionLimits, ConnectionNotice};
 use super::deadline_gate::DeadlineGate;
 use super::inbound::Inbound;
-use super::monitor::{Monitor, Watch};
 use super::notice_queue::MAX_EVENTS;
 use super::outbound::{self, Outbound};
 use super::reactor::Reactor;
 use super::security::ServerSecurity;
-use super::socket::{Bound, Socket};
 use super::spin::{Spin, Spinner};
 use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
 use super::{Address, CommandSink, Error, Message, NoticeQueue, clock};
@@ -24,7 +23,6 @@ use crate::proto::Time;
 use crate::proto::broker::turns::Turns;
 use crate::proto::broker::{Broker, BrokerConfig, BrokerStats, Principal, Refusals, Told};
 use crate::proto::names::Names;
-use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -139,23 +137,20 @@ pub fn start(
             .refusals
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        match open(&listen, &gone).await {
-            Ok((socket, connections, bound)) => {
-                let texts = bound.iter().map(|bound| bound.text().to_owned());
-                queue.push(Notice::Started(texts.collect()));
+        match Acceptor::open(&listen, &gone).await {
+            Ok((acceptor, endpoints)) => {
+                queue.push(Notice::Started(endpoints));
                 let in_process = listen.inproc_user.as_deref().map(Principal::in_process);
                 let driver = Driver {
                     machine,
                     guard,
                     in_process: in_process.map(|principal| principal.to_text()),
-                    connections,
+                    acceptor,
                     allowance,
                     earlier,
                     refusals: listen.refusals,
-                    socket,
                     names: Names::default(),
                     outbound: Outbound::new(limits),
-                    bound,
                     spinner: Spinner::new(spin, cores()),
                     gone,
                     inbox,
@@ -179,36 +174,6 @@ pub fn start(
 /// The number of cores that this process may use.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Binds all endpoints, or none.
-async fn open(listen: &Listen, gone: &[u8]) -> Result<(Socket, Connections, Vec<Bound>), Error> {
-    let socket = Socket::router(gone)?;
-    socket.limit_handshakes(listen.handshake_ms as c_int)?;
-    socket.limit_frames(listen.max_message)?;
-    if let Some((security, authenticator)) = &listen.security {
-        socket.secure_server(security, authenticator.domain())?;
-    }
-    let monitor = Monitor::new(&socket, Watch::Connections)?;
-    let mut bound = Vec::new();
-    for endpoint in &listen.endpoints {
-        match socket.bind(endpoint, listen.ipc_mode) {
-            Ok(endpoint) => bound.push(endpoint),
-            Err(error) => {
-                monitor.end(&socket);
-                let _ = socket.close_listeners(bound).await;
-                return Err(error);
-            }
-        }
-    }
-    match Connections::new(listen.connections, monitor) {
-        Ok(connections) => Ok((socket, connections, bound)),
-        Err((monitor, error)) => {
-            monitor.end(&socket);
-            let _ = socket.close_listeners(bound).await;
-            Err(error)
-        }
-    }
 }
 
 /// The authentication of a running broker.
@@ -251,22 +216,19 @@ struct Driver {
     guard: Option<Guard>,
     /// The user of peers over inproc, if they are admitted.
     in_process: Option<String>,
-    connections: Connections,
+    acceptor: Acceptor,
     /// Limits events that unauthenticated peers cause.
     allowance: Arc<Mutex<Allowance>>,
     refusals: Arc<Mutex<Refusals>>,
     /// The refusals of earlier lives.
     earlier: Refusals,
-    socket: Socket,
-    /// The machine knows peers by name, the sockets and the tables here by routing id.
+    /// The machine knows peers by name, the acceptor and the tables here by routing id.
     names: Names,
     /// Messages that peers have not taken.
     outbound: Outbound,
     /// Decides whether to spin for the next message before sleeping.
     spinner: Spinner,
-    /// The bound endpoints.
-    bound: Vec<Bound>,
-    /// The frame by which libzmq reports that a peer's connection broke. It is random, so that no
+    /// The frame by which the acceptor reports that a peer's connection broke. It is random, so that no
     /// peer can send it by chance.
     gone: [u8; 16],
     inbox: UnboundedReceiver<Command>,

@@ -44,8 +44,8 @@ impl Driver {
     /// Queues the received message behind earlier ones of its sender.
     #[cold]
     pub(super) fn put_behind(&mut self, now: Time) {
-        if self.connections.listens() {
-            self.connections.catch_up(now);
+        if self.acceptor.listens() {
+            self.acceptor.catch_up(now);
             self.hear(now);
         }
         let from: RoutingId = self.inbound.from().into();

@@ -2,7 +2,7 @@
 
 use super::{Command, Driver, Notice};
 use crate::io::spin::Awaited;
-use crate::io::{Message, clock, context};
+use crate::io::{Message, clock};
 use crate::proto::{Broker, Time};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -40,14 +40,10 @@ impl Driver {
                 self.report();
                 self.see_off().await;
                 self.await_departures(workers + clients).await;
-                self.connections.into_monitor().end(&self.socket);
-                // Last, because it ends the connections of these listeners.
-                let _ = self.socket.close_listeners(self.bound).await;
                 break;
             }
         }
-        drop(self.socket);
-        context::flushed().await;
+        self.acceptor.close().await;
         self.queue.push(Notice::Stopped);
     }
 
@@ -57,7 +53,7 @@ impl Driver {
             let start = clock::now();
             let mut now = start;
             let found = loop {
-                if self.socket.events().is_ok_and(|(readable, _)| readable) {
+                if self.acceptor.is_readable() {
                     break true;
                 }
                 now = clock::now();
@@ -137,16 +133,14 @@ impl Driver {
     async fn wait(&mut self) -> Option<Option<Command>> {
         let deadline = self.deadline_gate.next(self.machine.next_deadline());
         let deadline = deadline.map(clock::instant);
-        let others = [self.connections.next_deadline(), self.leaves_at.flatten()];
+        let others = [self.acceptor.next_deadline(), self.leaves_at.flatten()];
         let others = others.into_iter().flatten().map(clock::instant);
         let deadline = deadline.into_iter().chain(others).min();
-        let connections = &self.connections;
         tokio::select! {
             biased;
             command = self.inbox.recv() => Some(command),
-            () = connections.news() => None,
-            _ = self.socket.ready() => None,
-            () = self.outbound.due(), if self.outbound.is_behind() => None,
+            () = self.acceptor.ready() => None,
+            () = self.outbound.due(&self.acceptor), if self.outbound.is_behind() => None,
             () = async { sleep_until(deadline.unwrap_or_else(|| clock::instant(clock::now()))).await },
                 if deadline.is_some() => None,
         }
@@ -158,7 +152,7 @@ impl Driver {
         self.received = 0;
         loop {
             let now = clock::now();
-            self.connections.update(now);
+            self.acceptor.update(now);
             let drained = self.receive(now);
             let deadline = self.machine.next_deadline();
             if self.deadline_gate.is_due(now, deadline, drained) {
@@ -169,7 +163,7 @@ impl Driver {
             self.send(now);
             self.report();
             let drained = drained && !self.machine.has_unflushed();
-            let more = !drained || self.socket.events().is_ok_and(|(readable, _)| readable);
+            let more = !drained || self.acceptor.is_readable();
             if !more || !self.inbox.is_empty() {
                 return;
             }
@@ -180,15 +174,14 @@ impl Driver {
     async fn see_off(&mut self) {
         let end = clock::instant(clock::now() + FAREWELL);
         while self.outbound.is_behind() {
-            let news = tokio::select! {
+            tokio::select! {
                 () = sleep_until(end) => return,
-                _ = self.socket.ready() => true,
-                () = self.outbound.due() => false,
-            };
-            if news && self.socket.events().is_err() {
-                return;
+                () = self.acceptor.ready() => {}
+                () = self.outbound.due(&self.acceptor) => {}
             }
-            self.outbound.flush(&self.socket);
+            // Also looks for room.
+            self.acceptor.is_readable();
+            self.outbound.flush(&mut self.acceptor);
         }
     }
 
@@ -199,7 +192,7 @@ impl Driver {
         let end = clock::now() + DEPARTURE;
         self.end_backlog(clock::now());
         while peers > 0 && clock::now() < end {
-            if matches!(self.inbound.receive_routed(&self.socket), Ok(true)) {
+            if self.acceptor.receive(&mut self.inbound) {
                 let now = clock::now();
                 while self.inbound.next(&mut self.frames) {
                     let is_gone = matches!(&self.frames[..], [only] if **only == self.gone);
@@ -209,12 +202,12 @@ impl Driver {
                 self.send(now);
                 continue;
             }
-            if self.socket.events().is_ok_and(|(readable, _)| readable) {
+            if self.acceptor.is_readable() {
                 continue;
             }
             tokio::select! {
                 () = sleep_until(clock::instant(end)) => return,
-                _ = self.socket.ready() => {}
+                () = self.acceptor.ready() => {}
             }
         }
     }

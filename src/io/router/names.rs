@@ -27,10 +27,10 @@ impl Driver {
         match claim {
             Claim::Granted if !self.names.is_name(&name) => {}
             // The earlier connection is broken, without a report.
-            Claim::Granted | Claim::Moved => self.connections.end_replaced(self.names.route(&name)),
+            Claim::Granted | Claim::Moved => self.acceptor.end_replaced(self.names.route(&name)),
             Claim::Ceded => self.cede(&name),
             Claim::Renamed(other) => {
-                self.connections.end_replaced(self.names.route(&other));
+                self.acceptor.end_replaced(self.names.route(&other));
                 name = other;
             }
             refusal @ (Claim::Asked | Claim::Refused) => {
@@ -51,7 +51,7 @@ impl Driver {
             self.outbound.forget(&before);
         }
         self.machine.handle_ready(now, &name, 0);
-        if let Some(address) = self.connections.address(&connection) {
+        if let Some(address) = self.acceptor.address(&connection) {
             (self.machine).handle_address(&name, Some(address));
         }
     }
@@ -60,7 +60,7 @@ impl Driver {
     fn cede(&mut self, name: &[u8]) {
         if let Some(other) = self.machine.rename_worker(name)
             && let Some(connection) = self.names.rename(name, other.clone())
-            && let Some(address) = self.connections.address(&connection)
+            && let Some(address) = self.acceptor.address(&connection)
         {
             self.machine.handle_address(&other, Some(address));
         }

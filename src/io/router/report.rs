@@ -19,7 +19,7 @@ impl Driver {
         self.report_connections();
         self.report_events();
         // Last, so that events about the end of a connection contain its address.
-        for connection in self.connections.drain_ended() {
+        for connection in self.acceptor.drain_ended() {
             if !self.names.is_name(&connection) {
                 self.machine.handle_address(&connection, None);
             }
@@ -34,10 +34,10 @@ impl Driver {
         if events.peek().is_none() {
             return;
         }
-        let (connections, names) = (&mut self.connections, &self.names);
+        let (acceptor, names) = (&mut self.acceptor, &self.names);
         let events = events.inspect(|told| {
             if let Some(peer) = silent(&told.event) {
-                connections.lost(names.route(peer));
+                acceptor.lost(names.route(peer));
             }
         });
         let mut told = 0;
@@ -53,7 +53,7 @@ impl Driver {
     }
 
     fn report_connections(&mut self) {
-        for notice in self.connections.drain_notices() {
+        for notice in self.acceptor.drain_notices() {
             if let ConnectionNotice::Failed { failure, .. } = &notice {
                 match &self.guard {
                     Some(guard) => guard.authenticator.count_refused(),

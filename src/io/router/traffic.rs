@@ -2,22 +2,17 @@
 
 use super::Driver;
 use crate::io::Message;
+use crate::io::acceptor::is_from_this_process;
 use crate::io::inbound::Inbound;
 use crate::io::outbound::{Kind, Outcome};
 use crate::io::zap::PRINCIPAL;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use crate::proto::names::Speaker;
-use std::ffi::CStr;
 use std::sync::Arc;
 
 /// The command of a client's hello and of a worker's READY, the first messages of a connection.
 const HELLO: &[u8] = b"1";
-
-/// The message property that holds the descriptor of the connection.
-const DESCRIPTOR: &CStr = c"__fd";
-/// The message property that holds the user, with security.
-const USER: &CStr = c"User-Id";
 
 /// The maximum number of units of work before their results are sent.
 const BATCH: u32 = 256;
@@ -33,7 +28,7 @@ const BEHIND: usize = 4;
 /// The sender of a message with security, in the form of the authenticator.
 pub(super) fn principal<'a>(inbound: &'a Inbound, in_process: Option<&'a str>) -> Option<&'a str> {
     // Only messages over inproc have neither of the two properties.
-    let in_process = || in_process.filter(|_| inbound.property(DESCRIPTOR).is_none());
+    let in_process = || in_process.filter(|_| is_from_this_process(inbound));
     inbound.property(PRINCIPAL).or_else(in_process)
 }
 
@@ -45,7 +40,7 @@ impl Driver {
             if room == 0 || behind > self.backlog.len() / BEHIND {
                 break false;
             }
-            if !matches!(self.inbound.receive_routed(&self.socket), Ok(true)) {
+            if !self.acceptor.receive(&mut self.inbound) {
                 break true;
             }
             if self.backlog.waits(self.inbound.from()) {
@@ -61,7 +56,7 @@ impl Driver {
             }
         };
         if drained {
-            self.connections.drained();
+            self.acceptor.drained();
         }
         if !self.backlog.is_empty() {
             self.serve_backlog(now, room.max(SHARE));
@@ -74,9 +69,9 @@ impl Driver {
         // case.
         let is_hello = matches!(&self.frames[..], [_, command, ..] if **command == *HELLO);
         if is_hello {
-            self.connections.catch_up(now);
+            self.acceptor.catch_up(now);
         }
-        if self.connections.listens() {
+        if self.acceptor.listens() {
             self.hear(now);
         }
         if matches!(&self.frames[..], [only] if **only == self.gone) {
@@ -106,12 +101,7 @@ impl Driver {
 
     /// Finds the connection of the message, unless it is known.
     pub(super) fn hear(&mut self, now: Time) {
-        let (inbound, from) = (&self.inbound, self.inbound.from());
-        let connection = || {
-            let fd = inbound.property(DESCRIPTOR).and_then(|fd| fd.parse().ok());
-            (fd, inbound.property(USER))
-        };
-        let Some(news) = self.connections.heard(from, connection) else {
+        let Some(news) = self.acceptor.heard(&self.inbound) else {
             return;
         };
         // Its routing id may be the name of another peer.
@@ -131,8 +121,8 @@ impl Driver {
     /// connection, which may not have been reported yet.
     #[cold]
     fn hear_stranger(&mut self, now: Time) {
-        if !self.connections.knows(self.inbound.from()) {
-            self.connections.catch_up(now);
+        if !self.acceptor.knows(self.inbound.from()) {
+            self.acceptor.catch_up(now);
             self.hear(now);
         }
     }
@@ -142,7 +132,7 @@ impl Driver {
     /// messages. The requests that workers can get now may be many, so the rest is left for the
     /// next turn.
     pub(super) fn send(&mut self, now: Time) {
-        let news = self.outbound.flush(&self.socket);
+        let news = self.outbound.flush(&mut self.acceptor);
         let names = &self.names;
         for (connection, bytes) in news.less {
             (self.machine).handle_ready(now, names.peer(&connection), bytes);
@@ -160,12 +150,12 @@ impl Driver {
         let mut may_flush = true;
         let mut troubles: Vec<(RoutingId, Outcome)> = Vec::new();
         loop {
-            let (socket, outbound, frames) = (&self.socket, &mut self.outbound, &mut self.frames);
+            let (acceptor, outbound) = (&mut self.acceptor, &mut self.outbound);
+            let frames = &mut self.frames;
             let names = &self.names;
             let mut deliver = |to: &RoutingId, message: &mut Vec<Message>, kind: Kind| {
                 let connection = names.connection(to);
-                message.insert(0, Message::from(&**connection));
-                match outbound.send(socket, connection, message, kind) {
+                match outbound.send(acceptor, connection, message, kind) {
                     Outcome::Taken => {}
                     trouble => troubles.push((to.clone(), trouble)),
                 }

@@ -1,0 +1,163 @@
+//! What accepts the connections of a broker, carries their messages, and ends those that are too
+//! many or of no use: a ROUTER of libzmq.
+
+mod libzmq;
+
+use super::connections::{ConnectionNotice, News};
+use super::inbound::Inbound;
+use super::router::Listen;
+use super::socket::Sent;
+use super::{Error, Message};
+use crate::proto::Time;
+use crate::proto::broker::RoutingId;
+use libzmq::Libzmq;
+pub(super) use libzmq::is_from_this_process;
+
+pub(super) enum Acceptor {
+    Libzmq(Box<Libzmq>),
+}
+
+impl Acceptor {
+    /// Binds all endpoints, or none. Also returns the endpoints with the ports in place of `*`.
+    /// `gone` is the frame by which a connection that has ended is reported, as if its peer had
+    /// sent it.
+    pub(super) async fn open(listen: &Listen, gone: &[u8]) -> Result<(Self, Vec<String>), Error> {
+        let (libzmq, endpoints) = Libzmq::open(listen, gone).await?;
+        Ok((Acceptor::Libzmq(Box::new(libzmq)), endpoints))
+    }
+
+    /// Waits until there may be news.
+    pub(super) async fn ready(&self) {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.ready().await,
+        }
+    }
+
+    /// Waits until peers that took nothing more may take something, unless
+    /// [`ready`](Self::ready) tells that as well.
+    pub(super) async fn room(&self) {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.room().await,
+        }
+    }
+
+    /// Whether a message may be received. Returns false only if [`ready`](Self::ready) will announce
+    /// the next one.
+    pub(super) fn is_readable(&mut self) -> bool {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.is_readable(),
+        }
+    }
+
+    /// Receives a message, of each peer in turn. Returns false if there is none.
+    pub(super) fn receive(&mut self, inbound: &mut Inbound) -> bool {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.receive(inbound),
+        }
+    }
+
+    /// Sends a message. If it was taken, `frames` is empty afterwards; otherwise it is unchanged.
+    pub(super) fn send(&mut self, to: &RoutingId, frames: &mut Vec<Message>) -> Sent {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.send(to, frames),
+        }
+    }
+
+    /// The number of bytes that were taken for a peer and have not left, as far as they are known.
+    pub(super) fn in_flight(&self, peer: &[u8]) -> usize {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.in_flight(peer),
+        }
+    }
+
+    /// Takes reports about connections, and ends those that were silent for too long.
+    pub(super) fn update(&mut self, now: Time) {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.update(now),
+        }
+    }
+
+    /// When [`update`](Self::update) has to run even without news.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.next_deadline(),
+        }
+    }
+
+    /// Takes all current reports, so that the connection of a received message is known.
+    pub(super) fn catch_up(&mut self, now: Time) {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.catch_up(now),
+        }
+    }
+
+    /// Whether [`heard`](Self::heard) has to be called for messages.
+    pub(super) fn listens(&self) -> bool {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.listens(),
+        }
+    }
+
+    /// Reports a received message. Returns what was not known of its connection.
+    pub(super) fn heard(&mut self, inbound: &Inbound) -> Option<News> {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.heard(inbound),
+        }
+    }
+
+    /// Reports that all received messages have been taken.
+    pub(super) fn drained(&mut self) {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.drained(),
+        }
+    }
+
+    /// The address of this peer's connection, with the port; over ipc there is none.
+    pub(super) fn address(&self, peer: &[u8]) -> Option<&str> {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.address(peer),
+        }
+    }
+
+    /// Whether the connection of this peer is known.
+    pub(super) fn knows(&self, peer: &[u8]) -> bool {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.knows(peer),
+        }
+    }
+
+    /// Ends the connection of this peer, which has another one.
+    pub(super) fn end_replaced(&mut self, peer: &[u8]) {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.end_replaced(peer),
+        }
+    }
+
+    /// Reports that the machine has lost this peer. Its connection ends a moment later, so that the
+    /// DISCONNECT arrives.
+    pub(super) fn lost(&mut self, peer: &[u8]) {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.lost(peer),
+        }
+    }
+
+    /// The peers whose connections have ended.
+    pub(super) fn drain_ended(&mut self) -> std::vec::Drain<'_, RoutingId> {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.drain_ended(),
+        }
+    }
+
+    pub(super) fn drain_notices(&mut self) -> std::vec::Drain<'_, ConnectionNotice> {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.drain_notices(),
+        }
+    }
+
+    /// Closes the listeners, sends the rest, for a limited time, and closes the connections.
+    pub(super) async fn close(self) {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.close().await,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! A ROUTER of libzmq, with the bytes that it holds and its reports about connections.
+
+use crate::io::bytes_in_flight::BytesInFlight;
+use crate::io::connections::{Connections, News};
+use crate::io::context;
+use crate::io::inbound::Inbound;
+use crate::io::monitor::{Monitor, Watch};
+use crate::io::router::Listen;
+use crate::io::socket::{Bound, Sent, Socket};
+use crate::io::{Error, Message};
+use crate::proto::broker::RoutingId;
+use std::collections::HashMap;
+use std::ffi::{CStr, c_int};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// The message property that holds the descriptor of the connection.
+const DESCRIPTOR: &CStr = c"__fd";
+/// The message property that holds the user, with security.
+const USER: &CStr = c"User-Id";
+
+/// Frames of at least this size are counted by bytes; libzmq limits smaller ones by their number.
+const LARGE: usize = 4096;
+
+/// The maximum number of counted bytes in libzmq for each peer, except for one message.
+const MAX_LENT: usize = 1024 * 1024;
+
+/// Counts of peers with nothing in libzmq may stay, up to this number.
+const MAX_IDLE: usize = 256;
+
+/// Whether the sender of a message is within this process, over inproc.
+pub(in crate::io) fn is_from_this_process(inbound: &Inbound) -> bool {
+    inbound.property(DESCRIPTOR).is_none()
+}
+
+pub(in crate::io) struct Libzmq {
+    socket: Socket,
+    pub(super) connections: Connections,
+    bound: Vec<Bound>,
+    /// The large frames in libzmq for each peer that has got some.
+    lent: HashMap<RoutingId, Arc<BytesInFlight>>,
+    freed: Arc<Notify>,
+}
+
+impl Libzmq {
+    pub(super) async fn open(listen: &Listen, gone: &[u8]) -> Result<(Self, Vec<String>), Error> {
+        let socket = Socket::router(gone)?;
+        socket.limit_handshakes(listen.handshake_ms as c_int)?;
+        socket.limit_frames(listen.max_message)?;
+        if let Some((security, authenticator)) = &listen.security {
+            socket.secure_server(security, authenticator.domain())?;
+        }
+        let monitor = Monitor::new(&socket, Watch::Connections)?;
+        let mut bound = Vec::new();
+        for endpoint in &listen.endpoints {
+            match socket.bind(endpoint, listen.ipc_mode) {
+                Ok(endpoint) => bound.push(endpoint),
+                Err(error) => {
+                    monitor.end(&socket);
+                    let _ = socket.close_listeners(bound).await;
+                    return Err(error);
+                }
+            }
+        }
+        let endpoints = bound.iter().map(|bound| bound.text().to_owned()).collect();
+        match Connections::new(listen.connections, monitor) {
+            Ok(connections) => {
+                let libzmq = Libzmq {
+                    socket,
+                    connections,
+                    bound,
+                    lent: HashMap::new(),
+                    freed: Arc::default(),
+                };
+                Ok((libzmq, endpoints))
+            }
+            Err((monitor, error)) => {
+                monitor.end(&socket);
+                let _ = socket.close_listeners(bound).await;
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) async fn ready(&self) {
+        tokio::select! {
+            biased;
+            () = self.connections.news() => {}
+            _ = self.socket.ready() => {}
+        }
+    }
+
+    pub(super) async fn room(&self) {
+        self.freed.notified().await;
+    }
+
+    pub(super) fn is_readable(&self) -> bool {
+        self.socket.events().is_ok_and(|(readable, _)| readable)
+    }
+
+    pub(super) fn receive(&self, inbound: &mut Inbound) -> bool {
+        matches!(inbound.receive_routed(&self.socket), Ok(true))
+    }
+
+    pub(super) fn send(&mut self, to: &RoutingId, frames: &mut Vec<Message>) -> Sent {
+        let is_large = frames.iter().any(|frame| frame.len() >= LARGE);
+        let lent = is_large.then(|| self.lent(to));
+        if lent.as_ref().is_some_and(|lent| lent.bytes() >= MAX_LENT) {
+            return Sent::Full;
+        }
+        frames.insert(0, Message::from(&**to));
+        // The frames are counted until libzmq releases them.
+        let sent = self.socket.send_prepared(frames, |frame| {
+            let size = frame.len();
+            if let Some(lent) = lent.as_ref().filter(|_| size >= LARGE) {
+                *frame = std::mem::take(frame).lent(lent, size);
+            }
+        });
+        let sent = sent.unwrap_or(Sent::NoPeer);
+        if sent != Sent::Yes {
+            frames.remove(0);
+        }
+        sent
+    }
+
+    fn lent(&mut self, to: &RoutingId) -> Arc<BytesInFlight> {
+        if let Some(lent) = self.lent.get(to) {
+            return lent.clone();
+        }
+        if self.lent.len() > MAX_IDLE {
+            self.lent.retain(|_, lent| lent.bytes() > 0);
+        }
+        let lent = BytesInFlight::new(MAX_LENT / 2, self.freed.clone());
+        self.lent.insert(to.clone(), lent.clone());
+        lent
+    }
+
+    pub(super) fn in_flight(&self, peer: &[u8]) -> usize {
+        self.lent.get(peer).map_or(0, |lent| lent.bytes())
+    }
+
+    pub(super) fn heard(&mut self, inbound: &Inbound) -> Option<News> {
+        self.connections.heard(inbound.from(), || {
+            let fd = inbound.property(DESCRIPTOR).and_then(|fd| fd.parse().ok());
+            (fd, inbound.property(USER))
+        })
+    }
+
+    pub(super) async fn close(self) {
+        self.connections.into_monitor().end(&self.socket);
+        // Last, because it ends the connections of these listeners.
+        let _ = self.socket.close_listeners(self.bound).await;
+        drop(self.socket);
+        context::flushed().await;
+    }
+}
