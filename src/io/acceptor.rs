@@ -1,7 +1,10 @@
 //! What accepts the connections of a broker, carries their messages, and ends those that are too
-//! many or of no use: a ROUTER of libzmq.
+//! many or of no use: a ROUTER of libzmq, or connections of our own. The latter are faster, and
+//! serve tcp and ipc without security. libzmq has the rest.
 
 mod libzmq;
+#[cfg(unix)]
+mod streams;
 
 use super::connections::{ConnectionNotice, News};
 use super::inbound::Inbound;
@@ -12,9 +15,13 @@ use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use libzmq::Libzmq;
 pub(super) use libzmq::is_from_this_process;
+#[cfg(unix)]
+use streams::Streams;
 
 pub(super) enum Acceptor {
     Libzmq(Box<Libzmq>),
+    #[cfg(unix)]
+    Streams(Box<Streams>),
 }
 
 impl Acceptor {
@@ -22,6 +29,11 @@ impl Acceptor {
     /// `gone` is the frame by which a connection that has ended is reported, as if its peer had
     /// sent it.
     pub(super) async fn open(listen: &Listen, gone: &[u8]) -> Result<(Self, Vec<String>), Error> {
+        #[cfg(unix)]
+        if Streams::serves(listen) {
+            let (streams, endpoints) = Streams::open(listen, gone)?;
+            return Ok((Acceptor::Streams(Box::new(streams)), endpoints));
+        }
         let (libzmq, endpoints) = Libzmq::open(listen, gone).await?;
         Ok((Acceptor::Libzmq(Box::new(libzmq)), endpoints))
     }
@@ -30,6 +42,8 @@ impl Acceptor {
     pub(super) async fn ready(&self) {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.ready().await,
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.ready().await,
         }
     }
 
@@ -38,14 +52,31 @@ impl Acceptor {
     pub(super) async fn room(&self) {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.room().await,
+            #[cfg(unix)]
+            Acceptor::Streams(_) => std::future::pending().await,
         }
     }
 
     /// Whether a message may be received. Returns false only if [`ready`](Self::ready) will announce
     /// the next one.
-    pub(super) fn is_readable(&mut self) -> bool {
+    pub(super) fn is_readable(&self) -> bool {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.is_readable(),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.has_more(),
+        }
+    }
+
+    /// Looks at the system, beyond what [`ready`](Self::ready) has announced. Returns whether a message
+    /// may be received.
+    pub(super) fn look(&mut self) -> bool {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.is_readable(),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => {
+                streams.look();
+                streams.has_more()
+            }
         }
     }
 
@@ -53,6 +84,8 @@ impl Acceptor {
     pub(super) fn receive(&mut self, inbound: &mut Inbound) -> bool {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.receive(inbound),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.receive(inbound),
         }
     }
 
@@ -60,6 +93,17 @@ impl Acceptor {
     pub(super) fn send(&mut self, to: &RoutingId, frames: &mut Vec<Message>) -> Sent {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.send(to, frames),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.send(to, frames),
+        }
+    }
+
+    /// Sends what was taken, at the end of a turn.
+    pub(super) fn flush(&mut self) {
+        match self {
+            Acceptor::Libzmq(_) => {}
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.flush(),
         }
     }
 
@@ -67,6 +111,8 @@ impl Acceptor {
     pub(super) fn in_flight(&self, peer: &[u8]) -> usize {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.in_flight(peer),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.in_flight(peer),
         }
     }
 
@@ -74,6 +120,8 @@ impl Acceptor {
     pub(super) fn update(&mut self, now: Time) {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.connections.update(now),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.update(now),
         }
     }
 
@@ -81,6 +129,8 @@ impl Acceptor {
     pub(super) fn next_deadline(&self) -> Option<Time> {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.connections.next_deadline(),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.next_deadline(),
         }
     }
 
@@ -88,6 +138,8 @@ impl Acceptor {
     pub(super) fn catch_up(&mut self, now: Time) {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.connections.catch_up(now),
+            #[cfg(unix)]
+            Acceptor::Streams(_) => {}
         }
     }
 
@@ -95,6 +147,8 @@ impl Acceptor {
     pub(super) fn listens(&self) -> bool {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.connections.listens(),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.listens(),
         }
     }
 
@@ -102,6 +156,8 @@ impl Acceptor {
     pub(super) fn heard(&mut self, inbound: &Inbound) -> Option<News> {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.heard(inbound),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.take_first(),
         }
     }
 
@@ -109,6 +165,8 @@ impl Acceptor {
     pub(super) fn drained(&mut self) {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.connections.drained(),
+            #[cfg(unix)]
+            Acceptor::Streams(_) => {}
         }
     }
 
@@ -116,6 +174,8 @@ impl Acceptor {
     pub(super) fn address(&self, peer: &[u8]) -> Option<&str> {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.connections.address(peer),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.address(peer),
         }
     }
 
@@ -123,6 +183,8 @@ impl Acceptor {
     pub(super) fn knows(&self, peer: &[u8]) -> bool {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.connections.knows(peer),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.knows(peer),
         }
     }
 
@@ -130,6 +192,8 @@ impl Acceptor {
     pub(super) fn end_replaced(&mut self, peer: &[u8]) {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.connections.end_replaced(peer),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.end_replaced(peer),
         }
     }
 
@@ -138,6 +202,8 @@ impl Acceptor {
     pub(super) fn lost(&mut self, peer: &[u8]) {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.connections.lost(peer),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.lost(peer),
         }
     }
 
@@ -145,12 +211,16 @@ impl Acceptor {
     pub(super) fn drain_ended(&mut self) -> std::vec::Drain<'_, RoutingId> {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.connections.drain_ended(),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.drain_ended(),
         }
     }
 
     pub(super) fn drain_notices(&mut self) -> std::vec::Drain<'_, ConnectionNotice> {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.connections.drain_notices(),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.drain_notices(),
         }
     }
 
@@ -158,6 +228,8 @@ impl Acceptor {
     pub(super) async fn close(self) {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.close().await,
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.close().await,
         }
     }
 }

@@ -18,13 +18,13 @@ use super::monitor::{Monitor, Report};
 use super::security::HandshakeFailure;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
-use counts::Counts;
+pub(super) use counts::Counts;
 use descriptor::{Fd, Hand};
 use endless::Endless;
 use entry::{Connection, Stage, address_of};
 pub use limits::{ConnectionLimits, ConnectionNotice};
-use quiet::{Patience, Quiet};
-use shortage::{Shortage, is_out_of_descriptors};
+pub(super) use quiet::{Patience, Quiet};
+pub(super) use shortage::{Shortage, is_out_of_descriptors};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -33,7 +33,7 @@ use std::time::Duration;
 const MAX_HANDSHAKE_BYTES: u64 = 65_536;
 
 /// Interval between checks while connections are in a handshake or silent.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// Interval between checks otherwise, on systems that report received bytes.
 const CALM: Duration = Duration::from_millis(500);
@@ -42,10 +42,10 @@ const CALM: Duration = Duration::from_millis(500);
 const ASK: Duration = Duration::from_millis(10);
 
 /// The maximum number of connections in one check: each takes some system calls.
-const MOST: usize = 512;
+pub(super) const MOST: usize = 512;
 
 /// A handshake that takes longer makes room for others.
-const SLOW: Duration = Duration::from_secs(1);
+pub(super) const SLOW: Duration = Duration::from_secs(1);
 
 /// What was not known of the connection over which a message has come.
 pub(super) struct News {

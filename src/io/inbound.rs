@@ -3,7 +3,7 @@
 use super::raw::Raw;
 use super::socket::Socket;
 #[cfg(unix)]
-use super::stream::Stream;
+use super::stream::{Input, Stream};
 use super::{Error, Message};
 use crate::wire::packed::{FIRST, is_batch, is_packed, unpack_from, unpack_next};
 use std::ffi::CStr;
@@ -55,6 +55,24 @@ impl Inbound {
             self.begin();
         }
         found
+    }
+
+    /// Takes a message of a connection of our own at a broker.
+    #[cfg(unix)]
+    pub(super) fn take_from(&mut self, input: &mut Input, from: Option<&[u8]>) {
+        if input.take(&mut self.head, &mut self.rest) {
+            self.from = Raw::from(from.unwrap_or_default());
+            self.begin();
+        }
+    }
+
+    /// Takes the place of a message with this frame alone.
+    #[cfg(unix)]
+    pub(super) fn put(&mut self, from: &[u8], frame: &[u8]) {
+        self.from = Raw::from(from);
+        self.head = Raw::from(frame);
+        self.rest.clear();
+        self.begin();
     }
 
     /// Receives a message at a ROUTER. Returns false if there is none.

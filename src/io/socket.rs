@@ -7,6 +7,10 @@ mod transfer;
 
 pub(super) use address::Bound;
 #[cfg(unix)]
+pub(super) use address::has_ipv6;
+#[cfg(unix)]
+pub(super) use file::{Identity, make_way};
+#[cfg(unix)]
 pub(super) use security::probes;
 pub(super) use transfer::Sent;
 
@@ -40,7 +44,10 @@ pub(super) const CONNECT: Duration = Duration::from_millis(CONNECT_MS as u64);
 /// Keep-alive of a broker's connections: idle time, interval between probes (both in seconds), and
 /// number of probes. A waiting client may be silent for any time, so nothing else detects that it
 /// has vanished.
-const KEEPALIVE: [c_int; 3] = [60, 10, 6];
+pub(super) const KEEPALIVE: [c_int; 3] = [60, 10, 6];
+
+/// The maximum number of connections that wait to be accepted.
+pub(super) const LISTEN_BACKLOG: c_int = 1024;
 
 /// A ROUTER, a DEALER or an end of a monitor, closed on drop.
 pub(super) struct Socket {
@@ -63,7 +70,7 @@ impl Socket {
         let socket = Socket::new(zmq_sys::ZMQ_ROUTER as c_int)?;
         socket.set(zmq_sys::ZMQ_ROUTER_MANDATORY as c_int, 1)?;
         socket.set(zmq_sys::ZMQ_ROUTER_HANDOVER as c_int, 1)?;
-        socket.set(zmq_sys::ZMQ_BACKLOG as c_int, 1024)?;
+        socket.set(zmq_sys::ZMQ_BACKLOG as c_int, LISTEN_BACKLOG)?;
         socket.set(zmq_sys::ZMQ_SNDHWM as c_int, HIGH_WATER)?;
         let [idle, interval, count] = KEEPALIVE;
         socket.set(zmq_sys::ZMQ_TCP_KEEPALIVE as c_int, 1)?;

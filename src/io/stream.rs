@@ -10,6 +10,8 @@ mod output;
 
 pub(super) use connector::{News, Target};
 pub(super) use descriptor::Descriptor;
+pub(super) use input::{BUFFER, ENDLESS, Input, Next};
+pub(super) use output::Output;
 
 use super::context::Lingering;
 use super::raw::Raw;
@@ -17,9 +19,7 @@ use super::readiness::Readiness;
 use super::{Error, Message};
 use crate::wire::zmtp;
 use connector::{Ready, Reserved};
-use input::{Input, Next};
 use link::Link;
-use output::Output;
 use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;

@@ -18,7 +18,7 @@ pub mod link;
 pub mod machine;
 pub mod names;
 pub mod several;
-mod table;
+pub(crate) mod table;
 mod terms;
 mod time;
 pub mod worker;

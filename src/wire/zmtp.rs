@@ -1,6 +1,13 @@
-//! ZMTP 3.1 without security (ZeroMQ RFC 37, mechanism NULL), as far as a DEALER needs it.
+//! ZMTP 3.1 without security (ZeroMQ RFC 37, mechanism NULL), as far as a DEALER and a ROUTER need it.
+
+mod accepting;
+mod framing;
+
+pub use accepting::{Accepted, Accepting};
+pub use framing::Framing;
 
 use super::Malformed;
+use std::time::Duration;
 
 /// The length of a greeting.
 pub const GREETING: usize = 64;
@@ -61,10 +68,22 @@ pub fn read_greeting(bytes: &[u8]) -> Greeting {
     }
 }
 
+/// The longest routing id.
+pub const MAX_ROUTING_ID: usize = 255;
+
 /// The command READY of a DEALER with this routing id.
 pub fn ready(routing_id: &[u8]) -> Vec<u8> {
+    ready_of(b"DEALER", routing_id)
+}
+
+/// The command READY of a ROUTER without a routing id.
+pub fn ready_of_router() -> Vec<u8> {
+    ready_of(b"ROUTER", b"")
+}
+
+fn ready_of(socket: &[u8], routing_id: &[u8]) -> Vec<u8> {
     let mut body = b"\x05READY".to_vec();
-    for (name, value) in [("Socket-Type", &b"DEALER"[..]), ("Identity", routing_id)] {
+    for (name, value) in [("Socket-Type", socket), ("Identity", routing_id)] {
         body.push(name.len() as u8);
         body.extend_from_slice(name.as_bytes());
         body.extend_from_slice(&(value.len() as u32).to_be_bytes());
@@ -73,28 +92,52 @@ pub fn ready(routing_id: &[u8]) -> Vec<u8> {
     command(&body)
 }
 
+/// What a READY tells of the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ready<'a> {
+    /// The type of its socket.
+    pub socket: Option<&'a [u8]>,
+    /// Its routing id; empty if it has none.
+    pub routing_id: &'a [u8],
+}
+
+impl<'a> Ready<'a> {
+    /// Reads a command; `None` if it is no well-formed READY.
+    pub fn read(body: &'a [u8]) -> Option<Self> {
+        let mut rest = body.strip_prefix(b"\x05READY")?;
+        let mut ready = Ready::default();
+        while let Some((&len, after)) = rest.split_first() {
+            let (name, after) = after.split_at_checked(usize::from(len))?;
+            let (len, after) = after.split_first_chunk::<4>()?;
+            let len = usize::try_from(u32::from_be_bytes(*len)).ok()?;
+            let (value, after) = after.split_at_checked(len)?;
+            if name.eq_ignore_ascii_case(b"Socket-Type") {
+                ready.socket = Some(value);
+            } else if name.eq_ignore_ascii_case(b"Identity") {
+                ready.routing_id = value;
+            }
+            rest = after;
+        }
+        (ready.routing_id.len() <= MAX_ROUTING_ID).then_some(ready)
+    }
+
+    /// Whether it is that of a socket to which a ROUTER can talk.
+    pub fn can_talk_to_router(&self) -> bool {
+        self.socket
+            .is_none_or(|socket| [&b"DEALER"[..], b"REQ", b"ROUTER"].contains(&socket))
+    }
+}
+
 /// Whether a command is the READY of a ROUTER.
 pub fn is_ready_of_router(body: &[u8]) -> bool {
-    let Some(mut rest) = body.strip_prefix(b"\x05READY") else {
-        return false;
-    };
-    let mut is_router = false;
-    while let Some((&len, after)) = rest.split_first() {
-        let property = after
-            .split_at_checked(usize::from(len))
-            .and_then(|(name, after)| {
-                let (len, after) = after.split_first_chunk::<4>()?;
-                let len = usize::try_from(u32::from_be_bytes(*len)).ok()?;
-                let (value, after) = after.split_at_checked(len)?;
-                Some((name, value, after))
-            });
-        let Some((name, value, after)) = property else {
-            return false;
-        };
-        is_router |= name.eq_ignore_ascii_case(b"Socket-Type") && value == b"ROUTER";
-        rest = after;
-    }
-    is_router
+    Ready::read(body).is_some_and(|ready| ready.socket == Some(b"ROUTER"))
+}
+
+/// How long the sender of a command lives without a further sign, if the command is a PING that says it.
+pub fn time_to_live(body: &[u8]) -> Option<Duration> {
+    let (tenths, _) = body.strip_prefix(b"\x04PING")?.split_first_chunk()?;
+    let tenths = u16::from_be_bytes(*tenths);
+    (tenths > 0).then(|| Duration::from_millis(u64::from(tenths) * 100))
 }
 
 /// The answer to a command of a ready peer; `None` if it needs none.
@@ -223,6 +266,29 @@ mod tests {
         );
         assert_eq!(answer(b"\x04PING\0"), None);
         assert_eq!(answer(b"\x09SUBSCRIBEx"), None);
+        let ttl = |body: &[u8]| time_to_live(body).map(|ttl| ttl.as_millis());
+        assert_eq!(ttl(b"\x04PING\0\x07abc"), Some(700));
+        assert_eq!(ttl(b"\x04PING\0\0abc"), None);
+        assert_eq!(ttl(b"\x04PING\0"), None);
+        assert_eq!(ttl(b"\x04PONG\0\x07"), None);
+    }
+
+    #[test]
+    fn what_a_ready_says() {
+        let ready = |socket: &[u8], id: &[u8]| {
+            let bytes = ready_of(socket, id);
+            let ready = Ready::read(&bytes[Header::read(&bytes).unwrap().unwrap().size..]);
+            ready.map(|ready| (ready.can_talk_to_router(), ready.routing_id.to_vec()))
+        };
+        for socket in [&b"DEALER"[..], b"REQ", b"ROUTER"] {
+            assert_eq!(ready(socket, b"me"), Some((true, b"me".to_vec())));
+        }
+        for socket in [&b"SUB"[..], b"REP", b"", b"dealer"] {
+            assert_eq!(ready(socket, b""), Some((false, Vec::new())));
+        }
+        assert!(Ready::read(b"\x05READY").is_some_and(|it| it.can_talk_to_router()));
+        assert!(ready(b"DEALER", &[1; MAX_ROUTING_ID]).is_some());
+        assert!(ready(b"DEALER", &[1; MAX_ROUTING_ID + 1]).is_none());
     }
 
     #[test]

@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 
 #[derive(Debug, Default)]
-pub(super) struct Counts(HashMap<Box<str>, usize>);
+pub(in crate::io) struct Counts(HashMap<Box<str>, usize>);
 
 impl Counts {
     /// Counts one more. Returns their number.
-    pub(super) fn add(&mut self, of: &str) -> usize {
+    pub(in crate::io) fn add(&mut self, of: &str) -> usize {
         let count = self.0.entry(of.into()).or_default();
         *count += 1;
         *count
     }
 
-    pub(super) fn remove(&mut self, of: &str) {
+    pub(in crate::io) fn remove(&mut self, of: &str) {
         if let Some(count) = self.0.get_mut(of) {
             *count -= 1;
             if *count == 0 {
@@ -22,7 +22,7 @@ impl Counts {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::io) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

@@ -14,33 +14,33 @@ const MAX_UNHEARD: usize = 4096;
 
 /// The silent connections by age. They are checked in turn.
 #[derive(Debug, Default)]
-pub(super) struct Quiet {
+pub(in crate::io) struct Quiet {
     by_age: BTreeSet<(Time, Fd)>,
     /// The last connection that was checked.
     cursor: (Time, Fd),
 }
 
 impl Quiet {
-    pub(super) fn add(&mut self, since: Time, fd: Fd) {
+    pub(in crate::io) fn add(&mut self, since: Time, fd: Fd) {
         self.by_age.insert((since, fd));
     }
 
-    pub(super) fn remove(&mut self, since: Time, fd: Fd) {
+    pub(in crate::io) fn remove(&mut self, since: Time, fd: Fd) {
         self.by_age.remove(&(since, fd));
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::io) fn is_empty(&self) -> bool {
         self.by_age.is_empty()
     }
 
     /// The oldest connection, if it is at least this old.
-    pub(super) fn oldest(&self, now: Time, age: Duration) -> Option<Fd> {
+    pub(in crate::io) fn oldest(&self, now: Time, age: Duration) -> Option<Fd> {
         let (since, fd) = self.by_age.first()?;
         (now.since(*since) >= age).then_some(*fd)
     }
 
     /// The next connections to check, at most so many, each with the time of its beginning.
-    pub(super) fn next(&mut self, most: usize) -> Vec<(Time, Fd)> {
+    pub(in crate::io) fn next(&mut self, most: usize) -> Vec<(Time, Fd)> {
         let behind = (Bound::Excluded(self.cursor), Bound::Unbounded);
         let next: Vec<(Time, Fd)> = self.by_age.range(behind).take(most).copied().collect();
         self.cursor = match next.last() {
@@ -57,7 +57,7 @@ impl Quiet {
 /// this, and continues after the other connection has ended. A peer whose connection is ended comes back and is heard
 /// if the name is free by then. A truly silent peer comes back, too, so the limit grows.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(in crate::io) struct Patience {
     silence: Option<Duration>,
     names_are_held: bool,
     /// How many consecutive connections of an address were ended because no message was heard.
@@ -65,7 +65,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn new(silence: Option<Duration>, names_are_held: bool) -> Self {
+    pub(in crate::io) fn new(silence: Option<Duration>, names_are_held: bool) -> Self {
         Patience {
             silence,
             names_are_held,
@@ -74,7 +74,7 @@ impl Patience {
     }
 
     /// How long a connection from this address may be silent; `None` is without limit.
-    pub(super) fn of(&self, address: &str) -> Option<Duration> {
+    pub(in crate::io) fn of(&self, address: &str) -> Option<Duration> {
         let most = self.silence?;
         if !self.names_are_held {
             return Some(most);
@@ -85,14 +85,14 @@ impl Patience {
     }
 
     /// A connection from this address was silent for too long.
-    pub(super) fn was_exceeded(&mut self, address: &str) {
+    pub(in crate::io) fn was_exceeded(&mut self, address: &str) {
         if self.names_are_held && self.unheard.len() < MAX_UNHEARD {
             *self.unheard.entry(address.into()).or_default() += 1;
         }
     }
 
     /// A message has come over a connection from this address.
-    pub(super) fn heard(&mut self, address: &str) {
+    pub(in crate::io) fn heard(&mut self, address: &str) {
         if !self.unheard.is_empty() {
             self.unheard.remove(address);
         }

@@ -9,7 +9,7 @@ const TELL: Duration = Duration::from_secs(1);
 
 /// A reserve of descriptors lets libzmq accept the connection, and one connection is ended in its place.
 #[derive(Debug)]
-pub(super) struct Shortage {
+pub(in crate::io) struct Shortage {
     reserve: Reserve,
     /// While descriptors are short: the number of connections that fit, and when this was determined.
     room: Option<(usize, Time)>,
@@ -17,7 +17,7 @@ pub(super) struct Shortage {
 }
 
 impl Shortage {
-    pub(super) fn new() -> Self {
+    pub(in crate::io) fn new() -> Self {
         let mut reserve = Reserve::default();
         reserve.fill();
         Shortage {
@@ -28,17 +28,17 @@ impl Shortage {
     }
 
     /// How many connections fit; without limit while there are descriptors.
-    pub(super) fn room(&self) -> usize {
+    pub(in crate::io) fn room(&self) -> usize {
         self.room.map_or(usize::MAX, |(room, _)| room)
     }
 
     /// Whether descriptors are short.
-    pub(super) fn is_there(&self) -> bool {
+    pub(in crate::io) fn is_there(&self) -> bool {
         self.room.is_some()
     }
 
     /// Handles that there was none for another connection. Returns whether it is to be reported.
-    pub(super) fn begins(&mut self, now: Time, connections: usize) -> bool {
+    pub(in crate::io) fn begins(&mut self, now: Time, connections: usize) -> bool {
         self.reserve.release();
         self.room.get_or_insert((connections, now)).1 = now;
         let tells = self.told.is_none_or(|told| now.since(told) >= TELL);
@@ -49,7 +49,7 @@ impl Shortage {
     }
 
     /// Fills the reserve again. The shortage ends when there was none for a while.
-    pub(super) fn look(&mut self, now: Time) {
+    pub(in crate::io) fn look(&mut self, now: Time) {
         let Some((_, since)) = self.room else {
             return;
         };
@@ -62,14 +62,14 @@ impl Shortage {
 
 /// Whether an accept failed for lack of a descriptor.
 #[cfg(unix)]
-pub(super) fn is_out_of_descriptors(errno: u64) -> bool {
+pub(in crate::io) fn is_out_of_descriptors(errno: u64) -> bool {
     [libc::EMFILE, libc::ENFILE]
         .map(|known| known as u64)
         .contains(&errno)
 }
 
 #[cfg(not(unix))]
-pub(super) fn is_out_of_descriptors(errno: u64) -> bool {
+pub(in crate::io) fn is_out_of_descriptors(errno: u64) -> bool {
     errno == zmq_sys::errno::EMFILE as u64
 }
 

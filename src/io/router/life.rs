@@ -53,7 +53,7 @@ impl Driver {
             let start = clock::now();
             let mut now = start;
             let found = loop {
-                if self.acceptor.is_readable() {
+                if self.acceptor.look() {
                     break true;
                 }
                 now = clock::now();
@@ -180,8 +180,9 @@ impl Driver {
                 () = self.outbound.due(&self.acceptor) => {}
             }
             // Also looks for room.
-            self.acceptor.is_readable();
+            self.acceptor.look();
             self.outbound.flush(&mut self.acceptor);
+            self.acceptor.flush();
         }
     }
 
@@ -202,7 +203,7 @@ impl Driver {
                 self.send(now);
                 continue;
             }
-            if self.acceptor.is_readable() {
+            if self.acceptor.look() {
                 continue;
             }
             tokio::select! {

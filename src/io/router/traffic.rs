@@ -41,7 +41,7 @@ impl Driver {
                 break false;
             }
             if !self.acceptor.receive(&mut self.inbound) {
-                break true;
+                break !self.acceptor.is_readable();
             }
             if self.backlog.waits(self.inbound.from()) {
                 behind += 1;
@@ -191,7 +191,7 @@ impl Driver {
             if troubles.is_empty()
                 && !(std::mem::take(&mut may_flush) && self.machine.handle_flushed(now))
             {
-                return;
+                return self.acceptor.flush();
             }
             for (peer, trouble) in troubles.drain(..) {
                 match trouble {

@@ -155,6 +155,6 @@ impl Socket {
 }
 
 /// Whether this host can listen on IPv6.
-fn has_ipv6() -> bool {
+pub(in crate::io) fn has_ipv6() -> bool {
     std::net::UdpSocket::bind("[::]:0").is_ok()
 }

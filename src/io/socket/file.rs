@@ -7,7 +7,7 @@ use zmq_sys::errno;
 /// Removes the file of a dead broker, and refuses to remove others. Before it binds, libzmq would
 /// remove any file with the path: also one that is no socket, or that belongs to a live broker, which
 /// accepts connections.
-pub(super) fn make_way(address: &Address, doing: &str) -> Result<(), Error> {
+pub(in crate::io) fn make_way(address: &Address, doing: &str) -> Result<(), Error> {
     let Some(path) = address.path() else {
         return Ok(());
     };
@@ -22,7 +22,7 @@ pub(super) fn make_way(address: &Address, doing: &str) -> Result<(), Error> {
 }
 
 #[cfg(unix)]
-pub(super) use system::Identity;
+pub(in crate::io) use system::Identity;
 
 #[cfg(unix)]
 mod system {
@@ -41,14 +41,14 @@ mod system {
 
     /// The identity of the file that was created.
     #[derive(Debug)]
-    pub(in crate::io::socket) struct Identity {
+    pub(in crate::io) struct Identity {
         path: String,
         device: u64,
         inode: u64,
     }
 
     impl Identity {
-        pub(in crate::io::socket) fn of(
+        pub(in crate::io) fn of(
             address: &Address,
             mode: Option<u32>,
             doing: &str,
@@ -68,7 +68,7 @@ mod system {
         }
 
         /// Removes the file, unless another one has replaced it.
-        pub(in crate::io::socket) fn remove(&self) {
+        pub(in crate::io) fn remove(&self) {
             let same = |there: &Metadata| (there.dev(), there.ino()) == (self.device, self.inode);
             if fs::symlink_metadata(&self.path).as_ref().is_ok_and(same) {
                 let _ = fs::remove_file(&self.path);

@@ -15,7 +15,7 @@ pub(in crate::io) enum Descriptor {
 
 impl Descriptor {
     /// Tells the other side that nothing follows.
-    pub(super) fn end_output(&self) -> io::Result<()> {
+    pub(in crate::io) fn end_output(&self) -> io::Result<()> {
         match self {
             Descriptor::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Descriptor::Unix(stream) => stream.shutdown(Shutdown::Write),

@@ -3,11 +3,11 @@
 use crate::io::Message;
 use crate::io::raw::Raw;
 use crate::wire::Malformed;
-use crate::wire::zmtp::{Header, MAX_COMMAND};
+use crate::wire::zmtp::{Framing, MAX_COMMAND};
 use std::io::{self, ErrorKind, Read};
 
 /// The size of the buffer. Its pages are touched only as far as they are used.
-const BUFFER: usize = 32 * 1024;
+pub(in crate::io) const BUFFER: usize = 32 * 1024;
 
 /// Frames of at least this size are read into memory of their own, which their receiver gets.
 const LARGE: usize = 8 * 1024;
@@ -15,8 +15,14 @@ const LARGE: usize = 8 * 1024;
 /// The number of bytes after which other connections have their turn.
 const TURN: usize = 1024 * 1024;
 
+/// The estimated cost of a frame beyond its bytes.
+const FRAME: u64 = 64;
+
+/// The error of a message that exceeds the maximum, with or without an end.
+pub(in crate::io) const ENDLESS: ErrorKind = ErrorKind::FileTooLarge;
+
 /// Where the bytes come from.
-pub(super) trait Source: Read {
+pub(in crate::io) trait Source: Read {
     /// Appends up to `max` bytes, and fewer only at the end or with an error.
     fn append(&mut self, max: u64, to: &mut Vec<u8>) -> io::Result<usize> {
         self.take(max).read_to_end(to)
@@ -24,7 +30,7 @@ pub(super) trait Source: Read {
 }
 
 /// The received bytes of a connection, and the message that is being put together.
-pub(super) struct Input {
+pub(in crate::io) struct Input {
     buffer: Box<[u8]>,
     /// The bytes that are not yet part of a frame.
     start: usize,
@@ -33,15 +39,18 @@ pub(super) struct Input {
     large: Option<Large>,
     head: Raw,
     rest: Vec<Message>,
-    /// How many frames of the message are there.
+    /// How many frames of the message are there, and the cost of those that have begun.
     frames: usize,
+    cost: u64,
     is_complete: bool,
     /// Whether the system has no more bytes.
     is_drained: bool,
     /// The number of bytes that may be read in this turn.
     room: usize,
-    /// The largest accepted frame.
+    framing: Framing,
+    /// The largest accepted frame, and the maximum cost of a message.
     max_frame: u64,
+    max_message: u64,
 }
 
 struct Large {
@@ -52,7 +61,7 @@ struct Large {
 
 /// What follows in a connection.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(in crate::io) enum Next {
     /// A message, which can be taken.
     Message,
     /// A command of the other side's libzmq.
@@ -67,7 +76,7 @@ fn bad(reason: Malformed) -> io::Error {
 
 impl Input {
     /// `received` are the bytes that came with the greeting.
-    pub(super) fn new(received: &[u8], max_frame: u64) -> Self {
+    pub(in crate::io) fn new(received: &[u8], max_frame: u64) -> Self {
         let mut buffer = vec![0; BUFFER.max(received.len())].into_boxed_slice();
         buffer[..received.len()].copy_from_slice(received);
         Input {
@@ -78,32 +87,97 @@ impl Input {
             head: Raw::new(),
             rest: Vec::new(),
             frames: 0,
+            cost: 0,
             is_complete: false,
             is_drained: false,
             room: TURN,
+            framing: Framing::Current,
             max_frame,
+            max_message: u64::MAX,
+        }
+    }
+
+    /// An input that reads nothing before it gets a buffer, and accepts no message.
+    pub(in crate::io) fn without_buffer() -> Self {
+        Input {
+            buffer: Box::default(),
+            ..Input::new(&[], 0)
         }
     }
 
     /// Accepts frames of this size from now on.
-    pub(super) fn accept(&mut self, max_frame: u64) {
+    pub(in crate::io) fn accept(&mut self, max_frame: u64) {
         self.max_frame = max_frame;
     }
 
+    /// Accepts messages with this cost from now on: their bytes, and some for each frame.
+    pub(in crate::io) fn accept_messages(&mut self, max_message: u64) {
+        self.max_message = max_message;
+    }
+
+    /// Expects these frames from now on.
+    pub(in crate::io) fn hear(&mut self, framing: Framing) {
+        self.framing = framing;
+    }
+
+    /// Reads into this buffer from now on, whose content does not matter.
+    pub(in crate::io) fn lend(&mut self, mut buffer: Box<[u8]>) {
+        let kept = self.end - self.start;
+        buffer[..kept].copy_from_slice(&self.buffer[self.start..self.end]);
+        (self.start, self.end) = (0, kept);
+        self.buffer = buffer;
+    }
+
+    /// Whether it has a buffer to read into.
+    pub(in crate::io) fn has_buffer(&self) -> bool {
+        self.buffer.len() >= BUFFER
+    }
+
+    /// Returns the buffer, and keeps the bytes in memory of their own.
+    pub(in crate::io) fn take_buffer(&mut self) -> Box<[u8]> {
+        let kept = Box::from(&self.buffer[self.start..self.end]);
+        (self.start, self.end) = (0, self.end - self.start);
+        std::mem::replace(&mut self.buffer, kept)
+    }
+
+    /// The bytes that are not part of a message yet.
+    pub(in crate::io) fn unread(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Passes over so many of these bytes.
+    pub(in crate::io) fn skip(&mut self, len: usize) {
+        self.start = self.end.min(self.start + len);
+    }
+
+    /// Reads more of these bytes. Returns false if there are none, or the turn is over.
+    pub(in crate::io) fn read_more(&mut self, mut source: impl Source) -> io::Result<bool> {
+        let may_read = !self.is_drained && self.room > 0;
+        if may_read {
+            self.fill(&mut source)?;
+        }
+        Ok(may_read)
+    }
+
+    /// Whether nothing can be found without a further event of the system.
+    pub(in crate::io) fn is_idle(&self) -> bool {
+        self.is_drained && !self.is_complete && self.start == self.end
+    }
+
     /// Begins a turn, in which the system may have more bytes.
-    pub(super) fn wake(&mut self) {
+    pub(in crate::io) fn wake(&mut self) {
         self.is_drained = false;
         self.room = TURN;
     }
 
     /// Whether [`next`](Self::next) may find something.
-    pub(super) fn may_have_more(&self) -> bool {
+    pub(in crate::io) fn may_have_more(&self) -> bool {
         self.is_complete || !self.is_drained
     }
 
     /// Reads until a message is complete, the system has no more bytes, or the turn is over. An end
     /// of the connection is an error.
-    pub(super) fn next(&mut self, mut source: impl Source) -> io::Result<Next> {
+    pub(in crate::io) fn next(&mut self, mut source: impl Source) -> io::Result<Next> {
         while !self.is_complete {
             if let Some(command) = self.parse()? {
                 return Ok(Next::Command(command));
@@ -120,12 +194,13 @@ impl Input {
     }
 
     /// Takes the complete message. Returns false if there is none.
-    pub(super) fn take(&mut self, head: &mut Raw, rest: &mut Vec<Message>) -> bool {
+    pub(in crate::io) fn take(&mut self, head: &mut Raw, rest: &mut Vec<Message>) -> bool {
         if !self.is_complete {
             return false;
         }
         self.is_complete = false;
         self.frames = 0;
+        self.cost = 0;
         *head = std::mem::take(&mut self.head);
         rest.clear();
         std::mem::swap(&mut self.rest, rest);
@@ -137,7 +212,7 @@ impl Input {
     fn parse(&mut self) -> io::Result<Option<Vec<u8>>> {
         while !self.is_complete && self.large.is_none() {
             let bytes = &self.buffer[self.start..self.end];
-            let Some(header) = Header::read(bytes).map_err(bad)? else {
+            let Some(header) = self.framing.read(bytes).map_err(bad)? else {
                 break;
             };
             let max = if header.is_command {
@@ -148,10 +223,18 @@ impl Input {
             if header.len > max {
                 return Err(bad(Malformed::Size));
             }
+            let cost = match header.is_command {
+                true => 0,
+                false => header.len.saturating_add(FRAME),
+            };
+            if self.cost.saturating_add(cost) > self.max_message {
+                return Err(ENDLESS.into());
+            }
             // No more than the maximum, which fits into memory.
             let len = header.len as usize;
             let body = &bytes[header.size..];
             if let Some(body) = body.get(..len) {
+                self.cost += cost;
                 self.start += header.size + len;
                 if header.is_command {
                     return Ok(Some(body.to_vec()));
@@ -167,6 +250,7 @@ impl Input {
                 own.try_reserve_exact(len)
                     .map_err(|_| io::Error::from(ErrorKind::OutOfMemory))?;
                 own.extend_from_slice(body);
+                self.cost += cost;
                 self.large = Some(Large {
                     left: header.len - body.len() as u64,
                     bytes: own,

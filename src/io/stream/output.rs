@@ -1,7 +1,7 @@
 //! Bytes for a connection that the system has not taken yet.
 
 use crate::io::Message;
-use crate::wire::zmtp::append_header;
+use crate::wire::zmtp::Framing;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Write};
 
@@ -15,7 +15,7 @@ const PIECES: usize = 64;
 const KEPT: usize = 64 * 1024;
 
 #[derive(Default)]
-pub(super) struct Output {
+pub(in crate::io) struct Output {
     /// What comes before `small`.
     queue: VecDeque<Piece>,
     /// Headers and small frames at the end.
@@ -24,6 +24,7 @@ pub(super) struct Output {
     written: usize,
     /// The number of bytes that are not written.
     len: usize,
+    framing: Framing,
 }
 
 enum Piece {
@@ -41,16 +42,41 @@ impl Piece {
 }
 
 impl Output {
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::io) fn len(&self) -> usize {
         self.len
     }
 
+    /// Sends the following messages with these frames.
+    pub(in crate::io) fn speak(&mut self, framing: Framing) {
+        self.framing = framing;
+    }
+
+    /// Gives an empty output the memory for small frames, so that it need not allocate any.
+    pub(in crate::io) fn lend(&mut self, buffer: Vec<u8>) {
+        if self.small.capacity() == 0 {
+            self.small = buffer;
+        }
+    }
+
+    /// Takes that memory back, if everything is written.
+    pub(in crate::io) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        (self.len == 0).then(|| std::mem::take(&mut self.small))
+    }
+
+    /// Discards what is not written.
+    pub(in crate::io) fn discard(&mut self) {
+        *self = Output {
+            framing: self.framing,
+            ..Output::default()
+        };
+    }
+
     /// Appends one message.
-    pub(super) fn push(&mut self, frames: &mut Vec<Message>) {
+    pub(in crate::io) fn push(&mut self, frames: &mut Vec<Message>) {
         let last = frames.len().saturating_sub(1);
         for (at, frame) in frames.drain(..).enumerate() {
             let before = self.small.len();
-            append_header(&mut self.small, frame.len(), at < last);
+            (self.framing).append(&mut self.small, frame.len(), at < last);
             self.len += self.small.len() - before + frame.len();
             if frame.len() < LARGE {
                 self.small.extend_from_slice(&frame);
@@ -63,14 +89,28 @@ impl Output {
     }
 
     /// Appends bytes as they are.
-    pub(super) fn push_bytes(&mut self, bytes: &[u8]) {
+    pub(in crate::io) fn push_bytes(&mut self, bytes: &[u8]) {
         self.small.extend_from_slice(bytes);
         self.len += bytes.len();
     }
 
     /// Writes as much as the system takes.
-    pub(super) fn flush(&mut self, mut to: impl Write) -> io::Result<()> {
+    pub(in crate::io) fn flush(&mut self, to: impl Write) -> io::Result<()> {
+        self.flush_some(to, usize::MAX).map(drop)
+    }
+
+    /// Writes as much as the system takes, and stops after about `most` bytes. Returns whether the
+    /// system may take more.
+    pub(in crate::io) fn flush_some(
+        &mut self,
+        mut to: impl Write,
+        most: usize,
+    ) -> io::Result<bool> {
+        let mut room = most;
         while self.len > 0 {
+            if room == 0 {
+                return Ok(true);
+            }
             let result = if self.queue.is_empty() {
                 to.write(&self.small[self.written..])
             } else {
@@ -86,13 +126,16 @@ impl Output {
             };
             match result {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(len) => self.advance(len),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Ok(len) => {
+                    room = room.saturating_sub(len);
+                    self.advance(len);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     fn advance(&mut self, len: usize) {
@@ -117,6 +160,7 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::zmtp::append_header;
 
     /// Takes so many bytes with each write, then none until the next flush.
     struct Slow {

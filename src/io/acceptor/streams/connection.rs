@@ -1,0 +1,221 @@
+//! One connection of a broker, from the greeting of its peer to its end.
+
+use crate::io::Message;
+use crate::io::raw::Raw;
+use crate::io::security::HandshakeFailure;
+use crate::io::stream::{Descriptor, ENDLESS, Input, Next, Output};
+use crate::proto::Time;
+use crate::proto::broker::RoutingId;
+use crate::wire::zmtp::{self, Accepted, Accepting, GREETING, MAX_ROUTING_ID, Ready};
+use std::io::{self, ErrorKind};
+
+/// The number of bytes after which other connections have their turn.
+pub(super) const TURN: usize = 1024 * 1024;
+
+/// The maximum sizes of what a peer sends after its handshake.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) frame: u64,
+    pub(super) message: u64,
+}
+
+pub(super) struct Connection {
+    pub(super) descriptor: Descriptor,
+    pub(super) input: Input,
+    pub(super) output: Output,
+    phase: Phase,
+    /// The address of the peer with the port; `None` over ipc.
+    pub(super) address: Option<Box<str>>,
+    pub(super) since: Time,
+    /// After the handshake.
+    pub(super) id: Option<RoutingId>,
+    /// Whether a message has come.
+    pub(super) speaks: bool,
+    /// Whether it waits for its turn to be read.
+    pub(super) is_queued: bool,
+    /// Whether the other side has ended it, after what is still to be read.
+    pub(super) ends: bool,
+    /// Whether it has bytes to be written at the end of the turn.
+    pub(super) is_dirty: bool,
+    /// Whether nothing can be written any more.
+    pub(super) is_broken: bool,
+    /// When it ends unless its peer gives a sign, as a PING has said.
+    pub(super) expires: Option<Time>,
+    /// Whether it is among those that may expire.
+    pub(super) is_expiring: bool,
+}
+
+enum Phase {
+    Greeting(Accepting),
+    Ready,
+    /// The peer speaks an earlier version; its first message is its routing id.
+    RoutingId,
+    Open,
+}
+
+/// What has come.
+pub(super) enum Found {
+    /// Nothing for the moment.
+    Nothing,
+    /// The end of the handshake, with the peer's routing id, which may be empty.
+    Introduction(Vec<u8>),
+    Command(Vec<u8>),
+    /// A message, which can be taken.
+    Message,
+}
+
+/// Why a connection is of no further use.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// It has ended, or does not speak ZMTP.
+    Off,
+    /// The handshake cannot succeed.
+    Refused(HandshakeFailure),
+    /// A message exceeds the maximum, with or without an end.
+    Endless,
+}
+
+const FOREIGN: Broken = Broken::Refused(HandshakeFailure::Protocol);
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ENDLESS => Broken::Endless,
+            _ => Broken::Off,
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn new(descriptor: Descriptor, address: Option<Box<str>>, since: Time) -> Self {
+        Connection {
+            descriptor,
+            input: Input::without_buffer(),
+            output: Output::default(),
+            phase: Phase::Greeting(Accepting::default()),
+            address,
+            since,
+            id: None,
+            speaks: false,
+            is_queued: false,
+            ends: false,
+            is_dirty: false,
+            is_broken: false,
+            expires: None,
+            is_expiring: false,
+        }
+    }
+
+    /// The address without the port; empty over ipc.
+    pub(super) fn host(&self) -> &str {
+        let address = self.address.as_deref().unwrap_or_default();
+        address.rsplit_once(':').map_or("", |(host, _)| host)
+    }
+
+    /// Reads up to the next thing that matters.
+    pub(super) fn next(&mut self, sizes: Sizes) -> Result<Found, Broken> {
+        loop {
+            match &mut self.phase {
+                Phase::Greeting(accepting) => {
+                    let mut answer = Vec::new();
+                    let verdict = accepting.look(self.input.unread(), &mut answer);
+                    if verdict == Accepted::Current {
+                        answer.extend_from_slice(&zmtp::ready_of_router());
+                    }
+                    if !answer.is_empty() {
+                        self.output.push_bytes(&answer);
+                        self.output.flush(&self.descriptor)?;
+                    }
+                    match verdict {
+                        Accepted::Current => {
+                            self.input.skip(GREETING);
+                            self.phase = Phase::Ready;
+                        }
+                        Accepted::Old(framing, len) => {
+                            self.input.skip(len);
+                            self.input.hear(framing);
+                            self.input.accept(MAX_ROUTING_ID as u64);
+                            self.output.speak(framing);
+                            self.phase = Phase::RoutingId;
+                        }
+                        Accepted::OtherMechanism => {
+                            return Err(Broken::Refused(HandshakeFailure::Mechanism));
+                        }
+                        Accepted::Unfinished => {
+                            if !self.input.read_more(&self.descriptor)? {
+                                return Ok(Found::Nothing);
+                            }
+                        }
+                    }
+                }
+                Phase::Ready => {
+                    let id = match self.input.next(&self.descriptor) {
+                        Ok(Next::Nothing) => return Ok(Found::Nothing),
+                        Ok(Next::Command(command)) => Ready::read(&command)
+                            .filter(Ready::can_talk_to_router)
+                            .map(|ready| ready.routing_id.to_vec())
+                            .ok_or(FOREIGN)?,
+                        // No message may come before READY.
+                        Ok(Next::Message) => return Err(FOREIGN),
+                        Err(error) => return Err(in_handshake(error)),
+                    };
+                    return Ok(self.introduce(id, sizes));
+                }
+                Phase::RoutingId => {
+                    match self.input.next(&self.descriptor) {
+                        Ok(Next::Nothing) => return Ok(Found::Nothing),
+                        Ok(Next::Message) => {}
+                        Ok(Next::Command(_)) => return Err(FOREIGN),
+                        Err(error) => return Err(in_handshake(error)),
+                    }
+                    let mut id = Raw::new();
+                    self.input.take(&mut id, &mut Vec::new());
+                    return Ok(self.introduce(id.to_vec(), sizes));
+                }
+                Phase::Open => {
+                    return Ok(match self.input.next(&self.descriptor)? {
+                        Next::Nothing => Found::Nothing,
+                        Next::Message => Found::Message,
+                        Next::Command(command) => Found::Command(command),
+                    });
+                }
+            }
+        }
+    }
+
+    fn introduce(&mut self, id: Vec<u8>, sizes: Sizes) -> Found {
+        self.input.accept(sizes.frame);
+        self.input.accept_messages(sizes.message);
+        self.phase = Phase::Open;
+        Found::Introduction(id)
+    }
+
+    /// Takes a message to be sent with the next [`flush`](Self::flush).
+    pub(super) fn send(&mut self, frames: &mut Vec<Message>) {
+        if self.is_broken {
+            return frames.clear();
+        }
+        self.output.push(frames);
+    }
+
+    /// Sends as much as the system takes, up to what other connections can wait for. Returns whether
+    /// the system may take more.
+    pub(super) fn flush(&mut self) -> bool {
+        match self.output.flush_some(&self.descriptor, TURN) {
+            Ok(may_go_on) => may_go_on,
+            Err(_) => {
+                // The end counts after the messages that have arrived before it.
+                self.output.discard();
+                self.is_broken = true;
+                false
+            }
+        }
+    }
+}
+
+fn in_handshake(error: io::Error) -> Broken {
+    match error.kind() {
+        ErrorKind::InvalidData => FOREIGN,
+        _ => Broken::Off,
+    }
+}

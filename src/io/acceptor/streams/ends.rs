@@ -1,0 +1,180 @@
+//! The ends of connections: those that break, and those that are ended here.
+
+use super::connection::Broken;
+use super::{Streams, ends};
+use crate::io::connections::{ConnectionNotice, LOOK, MOST};
+use crate::proto::Time;
+
+/// The key of a connection among the silent ones.
+pub(super) fn key(index: usize) -> i64 {
+    index as i64
+}
+
+/// The reverse of [`key`].
+pub(super) fn index(key: i64) -> Option<usize> {
+    usize::try_from(key).ok()
+}
+
+impl Streams {
+    /// Takes the events of the system, and ends connections that were silent for too long.
+    pub(in crate::io::acceptor) fn update(&mut self, now: Time) {
+        self.now = now;
+        self.look();
+        if self.listeners.iter().any(|listener| listener.is_pending) {
+            self.accept();
+        }
+        if self.next_deadline().is_some_and(|at| at <= now) {
+            self.looked = now;
+            self.check();
+        }
+    }
+
+    /// When [`update`](Self::update) has to run even without events.
+    pub(in crate::io::acceptor) fn next_deadline(&self) -> Option<Time> {
+        let is_due = !self.quiet.is_empty()
+            || !self.given_up.is_empty()
+            || !self.expiring.is_empty()
+            || self.shortage.is_there();
+        is_due.then(|| self.looked + LOOK)
+    }
+
+    fn check(&mut self) {
+        self.end_given_up();
+        self.end_expired();
+        if self.shortage.is_there() {
+            self.shortage.look(self.now);
+            for listener in &mut self.listeners {
+                listener.is_pending = true;
+            }
+        }
+        for (since, key) in self.quiet.next(MOST) {
+            let Some((index, connection)) =
+                ends::index(key).and_then(|index| Some((index, self.connections.get(index)?)))
+            else {
+                continue;
+            };
+            let age = self.now.since(since);
+            if connection.id.is_none() {
+                // Not an event: a port may be checked by a mere connection.
+                if self.handshake.is_some_and(|most| age >= most) {
+                    self.remove(index);
+                }
+                continue;
+            }
+            let host = connection.host();
+            if self.patience.of(host).is_some_and(|most| age >= most) {
+                self.patience.was_exceeded(host);
+                self.end(index, "silent for too long");
+            }
+        }
+    }
+
+    /// The first check may follow at once, the second and the third after a full interval each.
+    fn end_given_up(&mut self) {
+        for (_, looks) in &mut self.given_up {
+            *looks += 1;
+        }
+        let due = self.given_up.extract_if(.., |(_, looks)| *looks > 2);
+        for (index, _) in due.collect::<Vec<_>>() {
+            self.remove(index);
+        }
+    }
+
+    /// Ends the connections whose peers have not given the sign that a PING has promised.
+    fn end_expired(&mut self) {
+        let (connections, now) = (&mut self.connections, self.now);
+        let mut expired = Vec::new();
+        self.expiring.retain(|&index| {
+            let Some(connection) = connections.get_mut(index) else {
+                return false;
+            };
+            let Some(at) = connection.expires else {
+                connection.is_expiring = false;
+                return false;
+            };
+            // What is there is read first.
+            let is_expired = at <= now && !connection.is_queued;
+            if is_expired {
+                expired.push(index);
+            }
+            !is_expired
+        });
+        for index in expired {
+            self.remove(index);
+        }
+    }
+
+    /// Ends a connection, and reports why.
+    pub(super) fn end(&mut self, index: usize, reason: &'static str) {
+        if let Some(connection) = self.connections.get(index) {
+            self.notices.push(ConnectionNotice::Ended {
+                address: connection.host().into(),
+                reason,
+            });
+            self.remove(index);
+        }
+    }
+
+    /// Ends a connection that is of no further use.
+    pub(super) fn broken(&mut self, index: usize, why: Broken) {
+        match why {
+            Broken::Off => self.remove(index),
+            Broken::Endless => self.end(index, "a message without an end"),
+            Broken::Refused(failure) => {
+                if let Some(connection) = self.connections.get(index) {
+                    self.notices.push(ConnectionNotice::Failed {
+                        address: connection.host().into(),
+                        failure,
+                    });
+                }
+                self.remove(index);
+            }
+        }
+    }
+
+    /// Closes a connection. Its peer is gone, unless it has another one.
+    pub(super) fn remove(&mut self, index: usize) {
+        let Some(mut connection) = self.connections.try_remove(index) else {
+            return;
+        };
+        self.poller.remove(&connection.descriptor);
+        self.buffers.forget(&mut connection.input);
+        self.quiet.remove(connection.since, key(index));
+        self.given_up.retain(|&(of, _)| of != index);
+        if connection.is_expiring {
+            self.expiring.retain(|&of| of != index);
+        }
+        if !connection.host().is_empty() {
+            self.of_address.remove(connection.host());
+        }
+        if let Some(id) = connection.id.take()
+            && self.by_id.get(&id) == Some(&index)
+        {
+            self.by_id.remove(&id);
+            if connection.speaks {
+                self.ended.push(id.clone());
+            }
+            self.gone.push_back(id);
+        }
+    }
+
+    /// Ends the connection of this peer, which has another one.
+    pub(in crate::io::acceptor) fn end_replaced(&mut self, peer: &[u8]) {
+        if let Some(&index) = self.by_id.get(peer) {
+            self.remove(index);
+        }
+    }
+
+    /// Reports that the machine has lost this peer.
+    pub(in crate::io::acceptor) fn lost(&mut self, peer: &[u8]) {
+        if let Some(&index) = self.by_id.get(peer) {
+            self.given_up.push((index, 0));
+        }
+    }
+
+    /// The address of this peer's connection, with the port; over ipc there is none.
+    pub(in crate::io::acceptor) fn address(&self, peer: &[u8]) -> Option<&str> {
+        let index = self.by_id.get(peer)?;
+        self.connections.get(*index)?.address.as_deref()
+    }
+}

@@ -1,0 +1,178 @@
+//! The endpoints at which a broker accepts connections by itself.
+
+use crate::io::socket::{Identity, KEEPALIVE, LISTEN_BACKLOG, has_ipv6, make_way};
+use crate::io::stream::Descriptor;
+use crate::io::{Address, Error};
+use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+/// Where a broker can listen without libzmq.
+enum Place {
+    Tcp(SocketAddr),
+    /// A path in the file system, or the name of an abstract socket with its `@`.
+    Ipc(String),
+}
+
+impl Place {
+    /// `None` if libzmq has to interpret the endpoint, or to say what is wrong with it.
+    fn of(endpoint: &Address) -> Option<Self> {
+        let text = endpoint.text();
+        if let Some(path) = text.strip_prefix("ipc://") {
+            let is_abstract = path.len() > 1 && path.starts_with('@');
+            let is_path = endpoint.path().is_some_and(|path| !path.is_empty());
+            let is_ours = is_path || (cfg!(target_os = "linux") && is_abstract);
+            return (is_ours && !path.contains('\0')).then(|| Place::Ipc(path.into()));
+        }
+        let (host, port) = text.strip_prefix("tcp://")?.rsplit_once(':')?;
+        let port: u16 = match port {
+            "*" => 0,
+            port => port.parse().ok()?,
+        };
+        if endpoint.everywhere().is_some() {
+            return Some(Place::Tcp(match has_ipv6() {
+                true => (Ipv6Addr::UNSPECIFIED, port).into(),
+                false => (Ipv4Addr::UNSPECIFIED, port).into(),
+            }));
+        }
+        // The host is a number, so nothing is looked up.
+        let number = Address::new(&format!("tcp://{host}:{port}")).number()?;
+        number.ok().map(Place::Tcp)
+    }
+}
+
+/// Whether [`Listener::bind`] understands this endpoint.
+pub(super) fn serves(endpoint: &Address) -> bool {
+    Place::of(endpoint).is_some()
+}
+
+pub(super) struct Listener {
+    socket: Socket,
+    /// The endpoint, with the port in place of `*`.
+    pub(super) text: String,
+    /// The file of an ipc endpoint, which is removed with it.
+    file: Option<Identity>,
+    /// Whether connections may wait.
+    pub(super) is_pending: bool,
+}
+
+/// A connection that was just accepted.
+pub(super) struct Arrival {
+    pub(super) descriptor: Descriptor,
+    /// The address of the peer with the port; `None` over ipc.
+    pub(super) address: Option<SocketAddr>,
+}
+
+impl Listener {
+    pub(super) fn bind(endpoint: &Address, mode: Option<u32>) -> Result<Self, Error> {
+        let doing = format!("cannot bind {}", endpoint.text());
+        endpoint.check(&doing)?;
+        make_way(endpoint, &doing)?;
+        let failed = |error: io::Error| match error.raw_os_error() {
+            Some(errno) => Error::from_errno(errno, &doing),
+            None => Error::from_os(&error, &doing),
+        };
+        let invalid = || Error::from_errno(zmq_sys::errno::EINVAL, &doing);
+        match Place::of(endpoint).ok_or_else(invalid)? {
+            Place::Tcp(address) => Self::bind_tcp(endpoint, address).map_err(failed),
+            Place::Ipc(path) => {
+                let socket = Self::bind_ipc(endpoint, &path).map_err(failed)?;
+                let file = Identity::of(endpoint, mode, &doing)?;
+                // Nobody connects before the file has its mode.
+                let listener = Self::listen(socket, endpoint.text().into(), file);
+                listener.map_err(failed)
+            }
+        }
+    }
+
+    fn bind_tcp(endpoint: &Address, address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        // A port is free as soon as nobody listens, whatever becomes of its last connections.
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
+        socket.bind(&address.into())?;
+        let bound = socket.local_addr()?.as_socket().unwrap_or(address);
+        let text = match endpoint.text().rsplit_once(':') {
+            // The scope as it was given.
+            Some((host, _)) if host.contains('%') => format!("{host}:{}", bound.port()),
+            _ => format!("tcp://{bound}"),
+        };
+        Self::listen(socket, text, None)
+    }
+
+    fn bind_ipc(endpoint: &Address, path: &str) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        if endpoint.path().is_some() {
+            // `make_way` has found a file that nobody serves, or none.
+            let _ = fs::remove_file(path);
+            socket.bind(&SockAddr::unix(path)?)?;
+        } else {
+            let name = path.replacen('@', "\0", 1);
+            socket.bind(&SockAddr::unix(name)?)?;
+        }
+        Ok(socket)
+    }
+
+    fn listen(socket: Socket, text: String, file: Option<Identity>) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        socket.listen(LISTEN_BACKLOG)?;
+        Ok(Listener {
+            socket,
+            text,
+            file,
+            is_pending: true,
+        })
+    }
+
+    /// Accepts a connection; `None` if none waits.
+    pub(super) fn accept(&mut self) -> io::Result<Option<Arrival>> {
+        let (socket, from) = match self.socket.accept() {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.is_pending = false;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        socket.set_nonblocking(true)?;
+        let address = from.as_socket();
+        if address.is_none() {
+            let descriptor = Descriptor::Unix(socket.into());
+            return Ok(Some(Arrival {
+                descriptor,
+                address,
+            }));
+        }
+        socket.set_tcp_nodelay(true)?;
+        let [idle, interval, count] = KEEPALIVE.map(i32::unsigned_abs);
+        let keepalive = TcpKeepalive::new()
+            .with_time(Duration::from_secs(idle.into()))
+            .with_interval(Duration::from_secs(interval.into()))
+            .with_retries(count);
+        socket.set_tcp_keepalive(&keepalive)?;
+        let descriptor = Descriptor::Tcp(socket.into());
+        Ok(Some(Arrival {
+            descriptor,
+            address,
+        }))
+    }
+
+    /// Closes the listener, then removes its file, which leads to it as long as it exists.
+    pub(super) fn close(self) {
+        drop(self.socket);
+        if let Some(file) = self.file {
+            file.remove();
+        }
+    }
+}
+
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}

@@ -1,0 +1,110 @@
+//! What comes over the connections of a broker.
+
+use super::Streams;
+use super::connection::{Found, TURN};
+use super::sending::{MAX_UNSENT, mark};
+use crate::io::inbound::Inbound;
+use crate::wire::zmtp;
+
+/// The work, in bytes, after which the driver has its turn even if no message is complete.
+const EFFORT: usize = 4 * 1024 * 1024;
+
+/// The work of a look at a connection.
+const LOOK_AT: usize = 1024;
+
+impl Streams {
+    /// Receives the next message, of each connection in turn. Returns false if there is none, or
+    /// much was read without completing one.
+    pub(in crate::io::acceptor) fn receive(&mut self, inbound: &mut Inbound) -> bool {
+        self.first = None;
+        let mut effort = 0;
+        loop {
+            if let Some(peer) = self.gone.pop_front() {
+                inbound.put(&peer, &self.gone_frame);
+                return true;
+            }
+            if effort >= EFFORT {
+                return false;
+            }
+            let Some(index) = self.queue.pop_front() else {
+                return false;
+            };
+            effort += LOOK_AT;
+            let Some(connection) = self.connections.get_mut(index) else {
+                continue;
+            };
+            connection.is_queued = false;
+            self.buffers.lend(&mut connection.input);
+            match connection.next(self.sizes) {
+                Ok(Found::Message) => {
+                    inbound.take_from(&mut connection.input, connection.id.as_deref());
+                    connection.expires = None;
+                    let goes_on = !connection.input.is_idle();
+                    self.leave(index, goes_on);
+                    self.heard_first(index);
+                    return true;
+                }
+                Ok(Found::Nothing) => {
+                    let goes_on = connection.input.may_have_more();
+                    if goes_on {
+                        // The turn is over, and the next one begins.
+                        connection.input.wake();
+                        effort += TURN;
+                    } else if connection.is_broken {
+                        self.remove(index);
+                        continue;
+                    }
+                    self.leave(index, goes_on);
+                }
+                Ok(Found::Command(command)) => {
+                    self.obey(index, &command);
+                    self.leave(index, true);
+                }
+                Ok(Found::Introduction(id)) => {
+                    self.leave(index, true);
+                    self.introduce(index, &id);
+                }
+                Err(broken) => self.broken(index, broken),
+            }
+        }
+    }
+
+    /// Ends the turn of a connection, which may have more.
+    fn leave(&mut self, index: usize, goes_on: bool) {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        // The end caused no event of its own if it came with the last bytes.
+        if connection.ends && !goes_on {
+            connection.input.wake();
+        }
+        let goes_on = goes_on || connection.ends;
+        if goes_on {
+            connection.is_queued = true;
+            self.queue.push_back(index);
+        }
+        self.buffers.take(&mut connection.input, goes_on);
+    }
+
+    /// Carries out a command of a peer's libzmq; others than PING are ignored.
+    fn obey(&mut self, index: usize, command: &[u8]) {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        connection.expires = None;
+        // A peer that takes nothing gets no answers.
+        if let Some(answer) = zmtp::answer(command)
+            && connection.output.len() < MAX_UNSENT
+            && !connection.is_broken
+        {
+            connection.output.push_bytes(&answer);
+            mark(connection, index, &mut self.dirty);
+        }
+        if let Some(ttl) = zmtp::time_to_live(command) {
+            connection.expires = Some(self.now + ttl);
+            if !std::mem::replace(&mut connection.is_expiring, true) {
+                self.expiring.push(index);
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What leaves over the connections of a broker.
+
+use super::Streams;
+use super::connection::Connection;
+use crate::io::socket::{LINGER, Sent};
+use crate::io::{Message, clock};
+use std::io::Read;
+use tokio::time::sleep_until;
+
+/// The maximum number of bytes that are taken for a peer and not written, except for one message.
+pub(super) const MAX_UNSENT: usize = 1024 * 1024;
+
+/// Messages are written before the end of a turn when so many bytes have come together.
+const MUCH: usize = 256 * 1024;
+
+impl Streams {
+    /// Takes a message, which leaves with the next [`flush`](Self::flush).
+    pub(in crate::io::acceptor) fn send(&mut self, to: &[u8], frames: &mut Vec<Message>) -> Sent {
+        let Some(&index) = self.by_id.get(to) else {
+            return Sent::NoPeer;
+        };
+        let Some(connection) = self.connections.get_mut(index) else {
+            return Sent::NoPeer;
+        };
+        if connection.output.len() >= MUCH {
+            // A connection that waits for room is written when there is some.
+            if connection.is_dirty {
+                connection.flush();
+            }
+            if connection.output.len() >= MAX_UNSENT {
+                return Sent::Full;
+            }
+        }
+        if connection.output.len() == 0 {
+            connection.output.lend(self.buffers.output());
+        }
+        connection.send(frames);
+        mark(connection, index, &mut self.dirty);
+        Sent::Yes
+    }
+
+    /// Writes what was taken, as much as the system takes.
+    pub(in crate::io::acceptor) fn flush(&mut self) {
+        let next = std::mem::take(&mut self.written);
+        let mut dirty = std::mem::replace(&mut self.dirty, next);
+        for index in dirty.drain(..) {
+            let Some(connection) = self.connections.get_mut(index) else {
+                continue;
+            };
+            connection.is_dirty = false;
+            if connection.flush() {
+                // Others have their turns first.
+                mark(connection, index, &mut self.dirty);
+            }
+            if let Some(buffer) = connection.output.take_buffer() {
+                self.buffers.keep_output(buffer);
+            }
+            if connection.is_broken && !connection.is_queued {
+                connection.input.wake();
+                connection.is_queued = true;
+                self.queue.push_back(index);
+            }
+        }
+        self.written = dirty;
+    }
+
+    pub(in crate::io::acceptor) fn in_flight(&self, peer: &[u8]) -> usize {
+        let connection = self
+            .by_id
+            .get(peer)
+            .and_then(|at| self.connections.get(*at));
+        connection.map_or(0, |connection| connection.output.len())
+    }
+
+    /// Closes the listeners, writes the rest, for a limited time, and closes the connections.
+    pub(in crate::io::acceptor) async fn close(mut self) {
+        for listener in self.listeners.drain(..) {
+            self.poller.remove(&listener);
+            listener.close();
+        }
+        let end = clock::now() + LINGER;
+        while clock::now() < end {
+            self.flush();
+            let mut all = self.connections.iter();
+            if !all.any(|(_, connection)| connection.output.len() > 0) {
+                break;
+            }
+            if !self.dirty.is_empty() {
+                continue;
+            }
+            tokio::select! {
+                () = sleep_until(clock::instant(end)) => break,
+                () = self.poller.ready() => self.look(),
+            }
+        }
+        for (_, connection) in &mut self.connections {
+            // To close a descriptor with unread bytes would reset the connection, and lose what is
+            // under way to the peer.
+            let _ = connection.descriptor.end_output();
+            let mut discarded = [0; 4096];
+            let mut most = 256;
+            while most > 0 && matches!((&connection.descriptor).read(&mut discarded), Ok(1..)) {
+                most -= 1;
+            }
+        }
+    }
+}
+
+/// Notes that a connection has bytes to be written.
+pub(super) fn mark(connection: &mut Connection, index: usize, dirty: &mut Vec<usize>) {
+    if !connection.is_dirty {
+        connection.is_dirty = true;
+        dirty.push(index);
+    }
+}

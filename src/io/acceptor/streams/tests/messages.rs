@@ -1,0 +1,125 @@
+//! Messages and commands.
+
+use super::*;
+use crate::io::acceptor::streams::sending::MAX_UNSENT;
+
+#[test]
+fn several_messages_at_once_and_the_end_after_the_last() {
+    let mut side = Side::new(|_| {});
+    let mut stream = side.dial();
+    let large = vec![7; 100_000];
+    let all = [
+        &greeting()[..],
+        &zmtp::ready(b"me"),
+        &current(&[b"1"]),
+        &current(&[b"2", &large]),
+        &current(&[b"3"]),
+    ];
+    stream.set_nonblocking(false).unwrap();
+    stream.write_all(&all.concat()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    side.hears(&[b"me", b"1"]);
+    side.hears(&[b"me", b"2", &large]);
+    side.hears(&[b"me", b"3"]);
+    side.hears(&[b"me", GONE]);
+    assert_eq!(side.streams.drain_ended().count(), 1);
+    assert!(side.streams.connections.is_empty() && side.streams.by_id.is_empty());
+}
+
+#[test]
+fn peers_take_turns() {
+    let mut side = Side::new(|_| {});
+    let mut streams = [side.peer(b"a"), side.peer(b"b")];
+    for stream in &mut streams {
+        for n in 0..50u8 {
+            stream.write_all(&current(&[&[n], b"x"])).unwrap();
+        }
+    }
+    side.until("all messages", |side| side.heard.len() >= 100);
+    let from = |id: &[u8]| -> Vec<u8> {
+        let all = side.heard.iter().filter(|heard| heard[0] == id);
+        all.map(|heard| heard[1][0]).collect()
+    };
+    let expected: Vec<u8> = (0..50).collect();
+    assert_eq!((from(b"a"), from(b"b")), (expected.clone(), expected));
+    // Whatever was there together came in turn.
+    let second = side
+        .heard
+        .iter()
+        .position(|heard| heard[0] == b"b")
+        .unwrap();
+    let both = &side.heard[second..second + 20];
+    assert!(
+        both.windows(2).all(|two| two[0][0] != two[1][0]),
+        "{both:?}"
+    );
+}
+
+#[test]
+fn commands_of_a_peer() {
+    let mut side = Side::new(|_| {});
+    let mut stream = side.peer(b"me");
+    let ping = b"\x04\x0a\x04PING\0\0abc";
+    let other = b"\x04\x05\x04NEWS";
+    let all = [&ping[..], other, &current(&[b"x"]), ping].concat();
+    stream.write_all(&all).unwrap();
+    side.hears(&[b"me", b"x"]);
+    let pongs = b"\x04\x08\x04PONGabc\x04\x08\x04PONGabc";
+    assert_eq!(side.reads(&mut stream, pongs.len()), pongs);
+
+    // A peer that says how long it lives, and then nothing, is gone.
+    stream.write_all(b"\x04\x07\x04PING\0\x02").unwrap();
+    side.reads(&mut stream, 7);
+    side.hears(&[b"me", GONE]);
+
+    // One that goes on is not.
+    let mut stream = side.peer(b"you");
+    stream.write_all(b"\x04\x07\x04PING\0\x02").unwrap();
+    side.reads(&mut stream, 7);
+    stream.write_all(&current(&[b"y"])).unwrap();
+    side.hears(&[b"you", b"y"]);
+    let until = clock::now() + Duration::from_millis(500);
+    side.until("a while", |_| clock::now() >= until);
+    assert!(side.heard.is_empty());
+}
+
+#[test]
+fn a_peer_that_reads_nothing_holds_up_nobody() {
+    let mut side = Side::new(|_| {});
+    let (mut slow, mut other) = (side.peer(b"slow"), side.peer(b"other"));
+    let part = vec![1; 100_000];
+    let mut taken = 0;
+    while side.send(b"slow", &[&part]) == Sent::Yes {
+        taken += 1;
+        assert!(taken < 10_000, "the system has taken a gigabyte");
+        side.streams.flush();
+    }
+    assert!(side.streams.in_flight(b"slow") >= MAX_UNSENT);
+    assert!(side.streams.in_flight(b"slow") < MAX_UNSENT + 2 * part.len());
+    assert_eq!(side.send(b"other", &[b"x"]), Sent::Yes);
+    assert_eq!(side.reads(&mut other, 3), current(&[b"x"]));
+    let frame = current(&[&part]);
+    for _ in 0..taken {
+        assert!(side.reads(&mut slow, frame.len()) == frame);
+    }
+    assert_eq!(side.streams.in_flight(b"slow"), 0);
+    assert_eq!(side.send(b"slow", &[b"x"]), Sent::Yes);
+}
+
+#[test]
+fn what_was_sent_arrives_before_the_end() {
+    let mut side = Side::new(|_| {});
+    let mut stream = side.peer(b"me");
+    let part = vec![1; 600_000];
+    assert_eq!(side.send(b"me", &[&part]), Sent::Yes);
+    let Side {
+        streams, runtime, ..
+    } = side;
+    let reader = std::thread::spawn(move || {
+        stream.set_nonblocking(false).unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).map(|_| all)
+    });
+    runtime.block_on(streams.close());
+    assert_eq!(reader.join().unwrap().unwrap(), current(&[&part]));
+}
