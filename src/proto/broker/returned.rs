@@ -39,12 +39,12 @@ impl<F: Frame> Broker<F> {
     ) -> Result<Resumed<F>, Malformed> {
         let rid = request.head.rid.clone();
         if let Some(key) = self.clients.request(client, &rid, &self.requests) {
-            let unresumed = &mut self
-                .clients
-                .get_mut(client)
-                .ok_or(Malformed::Name)?
-                .unresumed;
-            if !unresumed.remove(&key) {
+            let entry = self.clients.get_mut(client).ok_or(Malformed::Name)?;
+            if entry.absence.is_some() {
+                // From a connection that is already known to be broken: the client resumes it on the next one.
+                return Ok(Resumed::Done);
+            }
+            if !entry.unresumed.remove(&key) {
                 return Err(Malformed::Name);
             }
             self.send_resumed(client, &rid);
@@ -138,8 +138,13 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Cancels the requests that a client has not resumed at the end of its RESUMEs.
+    /// Cancels the requests that a client has not resumed at the end of its RESUMEs. Those of a connection that is
+    /// already known to be broken were not answered, so nothing is forgotten.
     pub(super) fn on_all_resumed(&mut self, now: Time, key: ClientKey) {
+        let client = self.clients.get(key);
+        if client.is_none_or(|client| client.absence.is_some()) {
+            return;
+        }
         self.logs.forget_lost(key);
         self.credit_log(key);
         let Some(client) = self.clients.get_mut(key) else {

@@ -42,6 +42,8 @@ pub(super) struct Conn {
     open: [bool; 2],
     /// All messages are lost.
     void: bool,
+    /// The broker still handles what has arrived, and learns from what it sends that the connection is broken.
+    last_words: bool,
     /// Messages that are held back by a partition; `None` is the end of the connection.
     held: VecDeque<(Side, Option<Frames>)>,
     /// By [`Side`]: the latest arrival, which no later message may precede.
@@ -91,8 +93,10 @@ impl Net {
             Effect::Close => self.close(peer),
             Effect::Send(frames) => self.send(peer, frames),
             Effect::SendTo(to, frames) => match self.peers[peer].routes.get(&to) {
-                Some(&conn) => self.transmit(conn, Side::Dealer, Some(frames)),
-                None => self.peers[peer].actor.gone(self.now, &to),
+                Some(&conn) if !self.conns[conn].last_words => {
+                    self.transmit(conn, Side::Dealer, Some(frames));
+                }
+                _ => self.peers[peer].actor.gone(self.now, &to),
             },
         }
     }
@@ -162,6 +166,7 @@ impl Net {
             identity: dial.identity.clone(),
             open: [true; 2],
             void: false,
+            last_words: false,
             held: VecDeque::new(),
             last: [self.now; 2],
         });
@@ -187,11 +192,13 @@ impl Net {
         let Conn {
             open,
             void,
+            last_words,
             identity,
             broker,
             ..
         } = &self.conns[conn];
-        if !open[side as usize] || *void {
+        let is_lost = *void && !(*last_words && side == Side::Broker);
+        if !open[side as usize] || is_lost {
             return;
         }
         let (from, peer) = match side {
@@ -240,12 +247,17 @@ impl Net {
         .collect()
     }
 
-    /// Breaks all connections of a peer. Messages under way are lost; only these ends are told.
+    /// Breaks all connections of a peer. Messages under way are lost, except that some have arrived at a broker that is
+    /// told; only these ends are told.
     pub(super) fn sever(&mut self, peer: usize, told: &[Side]) {
         for conn in self.conns_of(peer) {
             self.conns[conn].void = true;
+            self.conns[conn].last_words = told.contains(&Side::Broker) && self.rng.percent(50);
             for side in told {
-                let at = self.now + self.way();
+                let mut at = self.now + self.way();
+                if *side == Side::Broker && self.conns[conn].last_words {
+                    at = at.max(self.conns[conn].last[Side::Broker as usize]);
+                }
                 self.schedule(at, Event::Arrive(conn, *side, None));
             }
         }
