@@ -39,7 +39,7 @@ function didYouMean(word, known) {
  */
 function knownAre(word, known) {
   const question = didYouMean(word, known);
-  return `${question}${question === '' ? ', known' : ' Known'} are: ${known.join(', ')}`;
+  return `${question}${question === '' ? '; the' : ' The'} known ones are: ${known.join(', ')}`;
 }
 
 exports.didYouMean = didYouMean;

@@ -35,7 +35,7 @@ function table(rows) {
 function main() {
   const why = whyNot();
   if (why) {
-    console.error(`Binaries of other platforms can't be built here: ${why}.`);
+    console.error(`Binaries of other platforms cannot be built here: ${why}.`);
     process.exit(1);
   }
   fs.mkdirSync(BINARIES, { recursive: true });

@@ -107,7 +107,7 @@ function check(file, log) {
 function main() {
   const version = spawnSync('valgrind', ['--version'], { encoding: 'utf8' });
   if (version.error) {
-    console.error('valgrind was not found: its package has the same name on most systems');
+    console.error('valgrind was not found: install the package valgrind');
     process.exit(1);
   }
   const start = performance.now();

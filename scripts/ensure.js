@@ -33,10 +33,33 @@ function starts(program) {
   return spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined;
 }
 
-/** Ends this process with a one-line message, before any other step, if a build tool is missing. */
-function requireBuildTools() {
+/** What `cargo --version` says, if there is a usable cargo: rustup's fails without a toolchain. */
+function rustVersion() {
+  const { status, stdout } = spawnSync('cargo', ['--version'], { cwd: root, encoding: 'utf8' });
+  return status === 0 ? (/\d+\.\d+/.exec(stdout)?.[0] ?? '') : '';
+}
+
+/** @param {string} version @param {string} wanted */
+function isOlder(version, wanted) {
+  const [[a, b], [c, d]] = [version, wanted].map((each) => each.split('.').map(Number));
+  return a < c || (a === c && b < d);
+}
+
+/**
+ * Ends this process with a one-line message, before any other step, if a build tool is missing.
+ * @param {string[]} [components] further programs of Rust
+ */
+function requireBuildTools(components = []) {
   const missing = [];
-  if (!starts('cargo')) missing.push('Rust (https://rustup.rs)');
+  const wanted = /^rust-version = "(.*)"$/m.exec(fs.readFileSync(path.join(root, 'Cargo.toml'), 'utf8'))?.[1];
+  const version = rustVersion();
+  if (version === '') missing.push(`Rust ${wanted} or later (https://rustup.rs)`);
+  else if (wanted && isOlder(version, wanted)) {
+    missing.push(`Rust ${wanted} or later, not ${version} (https://rustup.rs)`);
+  } else {
+    const absent = components.filter((name) => !starts(name)).map((name) => name.replace('cargo-', ''));
+    if (absent.length > 0) missing.push(`${absent.join(' and ')} (rustup component add ${absent.join(' ')})`);
+  }
   // On Windows cargo itself finds Visual Studio, which is not in the PATH.
   if (process.platform !== 'win32') {
     const compilers = process.env.CXX ? [process.env.CXX] : ['c++', 'g++', 'clang++'];
@@ -44,7 +67,10 @@ function requireBuildTools() {
     if (!starts('make')) missing.push('make');
   }
   if (missing.length === 0) return;
-  console.error(`Building from source requires ${missing.join(', ')}: install that, then run this again.`);
+  const list = missing.join('; ');
+  console.error(
+    `Building from source requires ${list}: install what is missing, then run this command again.`,
+  );
   process.exit(1);
 }
 

@@ -1,5 +1,6 @@
 'use strict';
-// A reporter for Node's test runner: one line on a terminal with the progress and the failures so far.
+// A reporter for Node's test runner: one line on a terminal with the numbers so far and the latest file, and a line for
+// each failure.
 
 /** @param {AsyncIterable<{ type: string, data: any }>} source */
 module.exports = async function* progress(source) {
@@ -13,7 +14,8 @@ module.exports = async function* progress(source) {
       failed += 1;
       yield `\r\x1b[K✖ ${data.file ?? ''} ${data.name}\n`;
     }
-    yield `\r\x1b[K  ${passed} passed, ${failed} failed`;
+    const file = (data.file ?? '').split(/[\\/]/).slice(-2).join('/');
+    yield `\r\x1b[K  ${passed} passed, ${failed} failed  ${file}`;
   }
   yield '\r\x1b[K';
 };

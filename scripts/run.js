@@ -39,7 +39,7 @@ function run(program, args, { progress = false, ...options } = {}) {
 /** @param {string} program @param {NodeJS.ErrnoException} error */
 function hint(program, error) {
   if (error.code === 'ENOENT' && ['cargo', 'rustc', 'rustfmt'].includes(program)) {
-    return `${program} was not found. Building from source takes Rust (https://rustup.rs) and a C++ compiler.`;
+    return `${program} was not found. Building from source requires Rust (https://rustup.rs) and a C++ compiler.`;
   }
   return `${program} could not be started: ${error.message}`;
 }

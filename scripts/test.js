@@ -35,7 +35,7 @@ function closingOfCargo(output) {
 
 function main() {
   const start = performance.now();
-  requireBuildTools();
+  requireBuildTools(['cargo-clippy', 'rustfmt']);
   ensure();
 
   step('biome', () => void tool('@biomejs/biome', 'biome', ['check', '--error-on-warnings']));

@@ -20,7 +20,7 @@ describe('mistakes', () => {
   test('the nearest right word is named', async (t) => {
     for (const [args, meant] of [
       [['brokr'], /unknown command "brokr"; did you mean "broker"\?/],
-      [['broker', '--hartbeat', '5'], /Unknown option '--hartbeat'; did you mean "--heartbeat"\?/],
+      [['broker', '--hartbeat', '5'], /unknown option "--hartbeat"; did you mean "--heartbeat"\?/],
       [['request', 's', '--fail-fats'], /did you mean "--fail-fast"\?/],
       [['bench', 's', '--inflight', '3'], /did you mean "--in-flight"\?/],
     ]) {

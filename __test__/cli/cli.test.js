@@ -60,7 +60,9 @@ test('what is wrong is told in one line, with exit code 2', async (t) => {
   for (const [args, message, env] of [
     [[], /no command given/],
     [['serve'], /unknown command "serve"/],
-    [['broker', '--nope'], /Unknown option '--nope'/],
+    [['broker', '--nope'], /unknown option "--nope"/],
+    [['broker', '-x'], /unknown option "-x"/],
+    [['broker', '--debug=3'], /--debug takes no value/],
     [['broker', 'x'], /takes no argument, got "x"/],
     [['broker', '-i', 'fast'], /--heartbeat must be a number, got "fast"/],
     [['broker', '-i', '0'], /--heartbeat must be a number from 1/],

@@ -209,8 +209,8 @@ test('what is wrong is told in one line, with exit code 2, and without the secre
   const env = { ZMQ_OMDP_CURVE_SECRET_KEY: secretKey };
   for (const [args, message, env] of [
     [['broker', '-c', torn], /is not JSON/],
-    [['broker', '--curve-secret-key', secretKey], /Unknown option '--curve-secret-key'/],
-    [['request', 's', '--plain-password', secretKey], /Unknown option '--plain-password'/],
+    [['broker', '--curve-secret-key', secretKey], /unknown option "--curve-secret-key"/],
+    [['request', 's', '--plain-password', secretKey], /unknown option "--plain-password"/],
     [
       ['broker', '--curve-secret-key-file', at('none')],
       /cannot read the secret of --curve-secret-key-file: ENOENT/,

@@ -131,7 +131,7 @@ test('what is no schema, or an asynchronous one, is refused', async (t) => {
     message: /^option "schema"\.request must be a schema with "~standard", got 1/,
   });
   assert.throws(make({ requests: z.any() }), {
-    message: /^unknown member "requests" of option "schema"; did you mean "request"\? Known are: /,
+    message: /^unknown member "requests" of option "schema"; did you mean "request"\? The known ones are: /,
   });
   assert.throws(() => new Client('inproc://x', { schemas: { s: 1 } }), {
     message: /^option "schemas"\["s"\] must be an object, got 1/,

@@ -3,6 +3,7 @@
 // it is there to show.
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const { test } = require('node:test');
 const { freshEndpoint } = require('../support/endpoints');
@@ -114,8 +115,29 @@ test('npm run demo is the demo, after what it needs was made', () => {
 test('npm test on a machine without Rust says what to install, and nothing else', async () => {
   const { code, stdout, stderr } = await runNode(['scripts/test.js'], { PATH: '/nowhere', CXX: '' });
   assert.deepEqual([code, stdout], [1, '']);
-  assert.match(stderr, /^Building from source requires Rust \(https:\/\/rustup\.rs\).*: install that.*\n$/);
+  assert.match(stderr, /^Building from source requires Rust 1\.\d+ or later \(https:\/\/rustup\.rs\).*\n$/);
 });
+
+const UNUSABLE = {
+  'an old cargo': ['echo "cargo 1.63.0"', /requires Rust 1\.\d+ or later, not 1\.63 /],
+  "rustup's cargo without a toolchain": [
+    'echo "error: no default is configured" >&2; exit 1',
+    /requires Rust 1/,
+  ],
+  'no clippy and no rustfmt': ['echo "cargo 1.999.0"', /requires .*rustup component add clippy rustfmt/],
+};
+for (const [name, [script, expected]] of Object.entries(UNUSABLE)) {
+  const skip = process.platform === 'win32' && 'the cargo is a shell script';
+  test(`so it does with ${name}`, { skip }, async (t) => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-cargo-'));
+    t.after(() => fs.rmSync(folder, { recursive: true }));
+    fs.writeFileSync(path.join(folder, 'cargo'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    const { code, stdout, stderr } = await runNode(['scripts/test.js'], { PATH: folder, CXX: '' });
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, expected);
+    assert.match(stderr, /^[^\n]+\n$/);
+  });
+}
 
 test('a demo that goes wrong says so, and fails', async () => {
   // An address of nobody's: the broker can't be bound to it.

@@ -153,12 +153,12 @@ describe('conf', () => {
   });
 
   test('an unknown option is told the nearest known one, if one is near', () => {
-    const near = '; did you mean "concurrency"? Known are: heartbeat, ';
+    const near = '; did you mean "concurrency"? The known ones are: heartbeat, ';
     assertThrows(() => MAKE.Worker({ concurency: 1 }), TypeError, `unknown option "concurency"${near}`);
     assertThrows(
       () => MAKE.Worker({ threads: 1 }),
       TypeError,
-      'unknown option "threads", known are: heartbeat, ',
+      'unknown option "threads"; the known ones are: heartbeat, ',
     );
     const policies = { services: { render: { balanc: 'random' } } };
     assertThrows(() => MAKE.Broker(policies), TypeError, '"balanc"; did you mean "balance"?');

@@ -1,12 +1,16 @@
 'use strict';
 // Descriptors are limited: running out of them is an error that can be caught, and using them leaves none behind.
 const assert = require('node:assert/strict');
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
 const { test } = require('node:test');
+const { curveKeyPair } = require('../..');
 const { runChild } = require('../support/child');
 const { TRANSPORTS } = require('../support/endpoints');
 const { until } = require('../support/events');
 const { SERVICE, peersFor } = require('../support/peers');
 const { COUNTING, counts } = require('../support/resources');
+const { curveBroker, curvePeer } = require('../support/security');
 
 /** Runs in the child: more clients than there are descriptors, then one that has to work. */
 async function tooMany({ omdp, say, endpoint, role, count }) {
@@ -140,17 +144,23 @@ for (const transport of TRANSPORTS) {
   );
 }
 
-test('every descriptor is close-on-exec', COUNTING, async (t) => {
-  const fs = require('node:fs');
+test('every descriptor is close-on-exec, and no child process inherits one', COUNTING, async (t) => {
   const O_CLOEXEC = 0o2000000;
   const before = new Set(fs.readdirSync('/proc/self/fd'));
-  for (const transport of TRANSPORTS) {
-    const { client } = await peersFor(t, transport).trio((data, reply) => reply.end(data));
+  const keys = curveKeyPair();
+  const secured = {
+    broker: curveBroker(keys, { '*': { serve: '*', call: '*' } }, { authenticate: () => true }),
+    worker: curvePeer(keys, curveKeyPair()),
+    client: curvePeer(keys, curveKeyPair()),
+  };
+  const casts = [...TRANSPORTS.map((transport) => [transport, {}]), ['tcp', secured], ['ipc', secured]];
+  for (const [transport, confs] of casts) {
+    const { client } = await peersFor(t, transport).trio((data, reply) => reply.end(data), confs);
     await client.call(SERVICE, 1);
   }
-  const kinds = new Set();
-  const open = fs.readdirSync('/proc/self/fd').filter((fd) => !before.has(fd));
-  for (const fd of open) {
+  const targets = new Set();
+  for (const fd of fs.readdirSync('/proc/self/fd')) {
+    if (before.has(fd)) continue;
     let target;
     let info;
     try {
@@ -161,7 +171,15 @@ test('every descriptor is close-on-exec', COUNTING, async (t) => {
     }
     const flags = Number.parseInt(/^flags:\s*(\d+)$/m.exec(info)?.[1] ?? '0', 8);
     assert.notEqual(flags & O_CLOEXEC, 0, `${target} ${flags.toString(8)}`);
-    kinds.add(target.replace(/[0-9]+/g, ''));
+    targets.add(target);
   }
-  assert.ok(kinds.has('anon_inode:[eventpoll]') && kinds.has('socket:[]'), [...kinds].join());
+  const kinds = new Set([...targets].map((target) => target.replace(/[0-9]+/g, '')));
+  for (const kind of ['anon_inode:[eventpoll]', 'anon_inode:[eventfd]', 'socket:[]']) {
+    assert.ok(kinds.has(kind), `${kind} is not among ${[...kinds].join()}`);
+  }
+  const list = 'for fd in /proc/self/fd/*; do readlink $fd; done';
+  const { stdout } = spawnSync('/bin/sh', ['-c', list], { encoding: 'utf8' });
+  const inherited = stdout.split('\n').filter((target) => targets.has(target));
+  assert.deepEqual(inherited, []);
+  assert.notEqual(stdout, '');
 });

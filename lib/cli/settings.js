@@ -84,13 +84,15 @@ function parse(options, args) {
     return parseArgs({ args: joined, options: flags, allowPositionals: true, strict: true });
   } catch (error) {
     const { message } = /** @type {Error} */ (error);
-    const [, unknown] = /^Unknown option '--([^'=]+)/.exec(message) ?? [];
+    const [, unknown] = /^Unknown option '(--?[^'=]+)/.exec(message) ?? [];
     const [, lacking] = /^Option '.*(--[\w-]+).*' argument missing/.exec(message) ?? [];
+    const [, bare] = /^Option '.*(--[\w-]+)' does not take an argument/.exec(message) ?? [];
+    if (bare !== undefined) throw new Usage(`${bare} takes no value`);
     if (lacking !== undefined) throw new Usage(`${lacking} needs a value`);
     // The rest is advice for arguments that begin with a dash, which no command takes.
     if (unknown === undefined) throw new Usage(message.replace(/\. To specify a positional argument.*/s, ''));
     const names = [...Object.keys(flags), 'help'].map((name) => `--${name}`);
-    throw new Usage(`Unknown option '--${unknown}'${didYouMean(`--${unknown}`, names)}`);
+    throw new Usage(`unknown option "${unknown}"${didYouMean(unknown, names)}`);
   }
 }
 

@@ -27,8 +27,10 @@ enum Kind {
     },
     /// An ipc path in the file system.
     Path(String),
-    /// An abstract name of Linux, or an ipc endpoint whose name libzmq chooses.
-    Abstract,
+    /// An abstract name of Linux.
+    Abstract(String),
+    /// An ipc endpoint whose name libzmq chooses.
+    Anonymous,
     Inproc,
     /// An invalid endpoint; the error comes from libzmq.
     Other,
@@ -67,6 +69,15 @@ impl Address {
         }
     }
 
+    /// The name, if it is an ipc endpoint with an abstract one.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub(super) fn abstract_name(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Abstract(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// The port, if the endpoint means all addresses of this host.
     pub(super) fn everywhere(&self) -> Option<&str> {
         match &self.kind {
@@ -98,7 +109,10 @@ impl Address {
 
     /// Whether both ends are on this machine.
     pub fn is_local(&self) -> bool {
-        matches!(self.kind, Kind::Path(_) | Kind::Abstract | Kind::Inproc)
+        matches!(
+            self.kind,
+            Kind::Path(_) | Kind::Abstract(_) | Kind::Anonymous | Kind::Inproc
+        )
     }
 
     /// Whether the host is an IPv6 address, which libzmq refuses without an option.
@@ -139,9 +153,10 @@ impl Kind {
             return Kind::Inproc;
         }
         if let Some(path) = text.strip_prefix("ipc://") {
-            return match path.starts_with(['@', '*']) {
-                true => Kind::Abstract,
-                false => Kind::Path(path.into()),
+            return match (path.strip_prefix('@'), path.starts_with('*')) {
+                (Some(name), _) => Kind::Abstract(name.into()),
+                (None, true) => Kind::Anonymous,
+                (None, false) => Kind::Path(path.into()),
             };
         }
         let host_and_port = text.strip_prefix("tcp://").and_then(|address| {
@@ -217,6 +232,8 @@ mod tests {
         assert_eq!(Address::new("tcp://*:*").everywhere(), Some("*"));
         assert_eq!(Address::new("ipc:///tmp/x").path(), Some("/tmp/x"));
         assert_eq!(Address::new("ipc://@x").path(), None);
+        assert_eq!(Address::new("ipc://@x").abstract_name(), Some("x"));
+        assert!(is_local("ipc://*"));
         let number = |text: &str| Address::new(text).number().and_then(Result::ok);
         assert_eq!(number("tcp://[::1]:7"), "[::1]:7".parse().ok());
         assert_eq!(number("tcp://127.0.0.1:7"), "127.0.0.1:7".parse().ok());

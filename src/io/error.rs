@@ -33,9 +33,27 @@ impl Error {
     pub(super) fn from_os(error: &std::io::Error, doing: &str) -> Self {
         Error {
             code: code_of(error),
-            message: format!("{doing}: {error}"),
+            message: format!("{doing}: {}", words(error)),
         }
     }
+
+    /// The error of a failed lookup of a name or a scope.
+    pub(super) fn not_found(error: &std::io::Error, doing: &str) -> Self {
+        Error {
+            code: "ENOTFOUND",
+            message: format!("{doing}: {}", words(error)),
+        }
+    }
+}
+
+/// The system's description of an error, without what the standard library adds.
+fn words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error ").next().unwrap_or(&text);
+    let text = text
+        .strip_prefix("failed to lookup address information: ")
+        .unwrap_or(text);
+    text.to_owned()
 }
 
 impl fmt::Display for Error {

@@ -9,6 +9,8 @@ use super::socket::Socket;
 use super::{Error, clock};
 use crate::proto::Time;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+#[cfg(target_os = "linux")]
+use std::os::{linux::net::SocketAddrExt, unix::net::SocketAddr as UnixAddr};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -247,10 +249,9 @@ pub(super) fn look_up(
         .name("omdp-name".into())
         .spawn(move || {
             let addresses = (host.as_str(), port).to_socket_addrs();
-            let addresses = addresses.map(Iterator::collect).map_err(|error| Error {
-                code: "ENOTFOUND",
-                message: format!("{doing}: {error}"),
-            });
+            let addresses = addresses
+                .map(Iterator::collect)
+                .map_err(|error| Error::not_found(&error, &doing));
             let _ = found.send(match host.eq_ignore_ascii_case("localhost") {
                 true => Ok(both_loopbacks(addresses.unwrap_or_default(), port)),
                 false => addresses,
@@ -286,15 +287,16 @@ fn why(address: &Address) -> Option<Error> {
         let tried = std::os::unix::net::UnixStream::connect(path);
         return tried.err().map(|error| Error::from_os(&error, &doing));
     }
+    #[cfg(target_os = "linux")]
+    if let Some(name) = address.abstract_name() {
+        let tried = UnixAddr::from_abstract_name(name)
+            .and_then(|place| std::os::unix::net::UnixStream::connect_addr(&place));
+        return tried.err().map(|error| Error::from_os(&error, &doing));
+    }
     let number = match address.number()? {
         Ok(number) => number,
         // The scope names no interface.
-        Err(error) => {
-            return Some(Error {
-                code: "ENOTFOUND",
-                message: format!("{doing}: {error}"),
-            });
-        }
+        Err(error) => return Some(Error::not_found(&error, &doing)),
     };
     let tried = TcpStream::connect_timeout(&number, PROBE);
     tried.err().map(|error| Error::from_os(&error, &doing))

@@ -141,10 +141,8 @@ async fn addresses(address: &Address) -> Result<Vec<Place>, Error> {
     let Some((host, port)) = address.name() else {
         let number = address.number().into_iter();
         let places: io::Result<Vec<Place>> = number.map(|it| it.map(Place::Tcp)).collect();
-        return places.map_err(|error| Error {
-            code: "ENOTFOUND",
-            message: format!("cannot connect to {}: {error}", address.text()),
-        });
+        let doing = format!("cannot connect to {}", address.text());
+        return places.map_err(|error| Error::not_found(&error, &doing));
     };
     let found: Found = match look_up(host, port, || {}) {
         None => Ok(Vec::new()),
