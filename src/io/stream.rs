@@ -10,7 +10,7 @@ mod output;
 
 pub(super) use connector::{News, Target};
 pub(super) use descriptor::Descriptor;
-pub(super) use input::{BUFFER, ENDLESS, Input, Next};
+pub(super) use input::{BUFFER, ENDLESS, Input, Next, TURN};
 pub(super) use output::Output;
 
 use super::context::Lingering;

@@ -13,7 +13,7 @@ pub(in crate::io) const BUFFER: usize = 32 * 1024;
 const LARGE: usize = 8 * 1024;
 
 /// The number of bytes after which other connections have their turn.
-const TURN: usize = 1024 * 1024;
+pub(in crate::io) const TURN: usize = 1024 * 1024;
 
 /// The estimated cost of a frame beyond its bytes.
 const FRAME: u64 = 64;

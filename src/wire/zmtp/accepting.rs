@@ -95,9 +95,11 @@ impl Accepting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::corpus::seed;
 
     /// Gives the bytes one by one. Returns the verdict, how many bytes it took, and what was sent.
     fn play(bytes: &[u8]) -> (Accepted, usize, Vec<u8>) {
+        seed("zmtp", bytes);
         let (mut accepting, mut out) = (Accepting::default(), Vec::new());
         for len in 0..=bytes.len() {
             let verdict = accepting.look(&bytes[..len], &mut out);

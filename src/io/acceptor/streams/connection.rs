@@ -9,8 +9,9 @@ use crate::proto::broker::RoutingId;
 use crate::wire::zmtp::{self, Accepted, Accepting, GREETING, MAX_ROUTING_ID, Ready};
 use std::io::{self, ErrorKind};
 
-/// The number of bytes after which other connections have their turn.
-pub(super) const TURN: usize = 1024 * 1024;
+/// The number of bytes written after which other connections have their turn: those of a large
+/// message at once, but not those of the largest.
+const SHARE: usize = 4 * 1024 * 1024;
 
 /// The maximum sizes of what a peer sends after its handshake.
 #[derive(Debug, Clone, Copy)]
@@ -201,7 +202,7 @@ impl Connection {
     /// Sends as much as the system takes, up to what other connections can wait for. Returns whether
     /// the system may take more.
     pub(super) fn flush(&mut self) -> bool {
-        match self.output.flush_some(&self.descriptor, TURN) {
+        match self.output.flush_some(&self.descriptor, SHARE) {
             Ok(may_go_on) => may_go_on,
             Err(_) => {
                 // The end counts after the messages that have arrived before it.

@@ -38,6 +38,10 @@ impl Place {
                 false => (Ipv4Addr::UNSPECIFIED, port).into(),
             }));
         }
+        // As libzmq has it, which listens on one family.
+        if host.eq_ignore_ascii_case("localhost") {
+            return Some(Place::Tcp((Ipv4Addr::LOCALHOST, port).into()));
+        }
         // The host is a number, so nothing is looked up.
         let number = Address::new(&format!("tcp://{host}:{port}")).number()?;
         number.ok().map(Place::Tcp)
@@ -174,5 +178,44 @@ impl Listener {
 impl AsRawFd for Listener {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_without_libzmq() {
+        let place = |text: &str| match Place::of(&Address::new(text)) {
+            Some(Place::Tcp(address)) => address.to_string(),
+            Some(Place::Ipc(path)) => path,
+            None => "libzmq".into(),
+        };
+        assert_eq!(place("tcp://127.0.0.1:5"), "127.0.0.1:5");
+        assert_eq!(place("tcp://127.0.0.1:*"), "127.0.0.1:0");
+        assert_eq!(place("tcp://localhost:*"), "127.0.0.1:0");
+        assert_eq!(place("tcp://Localhost:7"), "127.0.0.1:7");
+        assert_eq!(place("tcp://[::1]:0"), "[::1]:0");
+        assert_eq!(place("ipc:///tmp/x"), "/tmp/x");
+        assert!(["[::]:6", "0.0.0.0:6"].contains(&&*place("tcp://*:6")));
+        if cfg!(target_os = "linux") {
+            assert_eq!(place("ipc://@x"), "@x");
+        }
+        for other in [
+            "tcp://eth0:5",
+            "tcp://a.example:5",
+            "tcp://127.0.0.1:65536",
+            "tcp://127.0.0.1",
+            "tcp://127.0.0.1:port",
+            "ipc://*",
+            "ipc://@",
+            "ipc://",
+            "inproc://x",
+            "udp://127.0.0.1:5",
+            "",
+        ] {
+            assert_eq!(place(other), "libzmq", "{other}");
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! What comes over the connections of a broker.
 
 use super::Streams;
-use super::connection::{Found, TURN};
+use super::connection::Found;
 use super::sending::{MAX_UNSENT, mark};
 use crate::io::inbound::Inbound;
+use crate::io::stream::TURN;
 use crate::wire::zmtp;
 
 /// The work, in bytes, after which the driver has its turn even if no message is complete.
