@@ -23,6 +23,9 @@ describe('mistakes', () => {
       [['broker', '--hartbeat', '5'], /unknown option "--hartbeat"; did you mean "--heartbeat"\?/],
       [['request', 's', '--fail-fats'], /did you mean "--fail-fast"\?/],
       [['bench', 's', '--inflight', '3'], /did you mean "--in-flight"\?/],
+      [['ls', '-json'], /^zmq-omdp: unknown option "-json"; did you mean "--json"\?$/],
+      [['ls', '-x'], /^zmq-omdp: unknown option "-x"$/],
+      [['--hlep'], /did you mean "--help"\?/],
     ]) {
       const { code, lines } = await cli(t, args).ended;
       assert.deepEqual([code, lines.length], [2, 1]);
@@ -74,6 +77,12 @@ describe('mistakes', () => {
       [['ls', '--heartbeat', '0'], {}, /^zmq-omdp: --heartbeat must be a number/],
       [['ls'], { ZMQ_OMDP_HEARTBEAT: '0' }, /^zmq-omdp: ZMQ_OMDP_HEARTBEAT must be a number/],
       [['ls'], { ZMQ_OMDP_CURVE_SECRET_KEY: 'bad' }, /^zmq-omdp: ZMQ_OMDP_CURVE_SECRET_KEY must be a key/],
+      [
+        ['broker'],
+        { ZMQ_OMDP_LOG_FORMAT: 'x' },
+        /^zmq-omdp: ZMQ_OMDP_LOG_FORMAT must be plain or json, got "x"$/,
+      ],
+      [['ls', '--protocol', 'mdp/0.3'], {}, /^zmq-omdp: --protocol must be one of .*, got "mdp\/0\.3"$/],
       [['broker', '-c', file], {}, /^zmq-omdp: "heartbeat" in the config file must be a number/],
     ]) {
       const { code, lines } = await cli(t, args, { env }).ended;

@@ -66,7 +66,7 @@ test('what is wrong is told in one line, with exit code 2', async (t) => {
     [['broker', 'x'], /takes no argument, got "x"/],
     [['broker', '-i', 'fast'], /--heartbeat must be a number, got "fast"/],
     [['broker', '-i', '0'], /--heartbeat must be a number from 1/],
-    [['broker', '--log-format', 'xml'], /log format must be plain or json/],
+    [['broker', '--log-format', 'xml'], /--log-format must be plain or json, got "xml"/],
     [['broker', '--dialects', 'mdp'], /must be one of "omdp"/],
     [['broker', '-c', file], /unknown key "hartbeat" in the config file/],
     [['broker', '-c', path.join(folder, 'none')], /cannot read the config file/],

@@ -2,6 +2,7 @@
 
 const { Usage } = require('./failure');
 const { jsonOf } = require('./output');
+const { writtenAs } = require('./settings');
 
 /** @typedef {'error' | 'warn' | 'info' | 'debug'} Level */
 
@@ -16,7 +17,7 @@ class Log {
   /** @param {{ logFormat?: string, verbose?: boolean, debug?: boolean }} settings */
   constructor({ logFormat = 'plain', verbose = false, debug = false }) {
     if (logFormat !== 'plain' && logFormat !== 'json') {
-      throw new Usage(`the log format must be plain or json, got "${logFormat}"`);
+      throw new Usage(`${writtenAs('logFormat')} must be plain or json, got "${logFormat}"`);
     }
     this.#json = logFormat === 'json';
     this.#level = LEVELS.indexOf(debug ? 'debug' : verbose ? 'info' : 'warn');

@@ -77,7 +77,8 @@ async function dispatch([name, ...args]) {
   }
   if (name === undefined) throw new Usage('no command given; see zmq-omdp --help');
   if (!Object.hasOwn(COMMANDS, name)) {
-    const meant = didYouMean(name, Object.keys(COMMANDS)) || '; see zmq-omdp --help';
+    const meant =
+      didYouMean(name, [...Object.keys(COMMANDS), '--help', '--version']) || '; see zmq-omdp --help';
     throw new Usage(`unknown command "${name}"${meant}`);
   }
   const command = COMMANDS[name]();

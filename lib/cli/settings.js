@@ -84,14 +84,18 @@ function parse(options, args) {
     return parseArgs({ args: joined, options: flags, allowPositionals: true, strict: true });
   } catch (error) {
     const { message } = /** @type {Error} */ (error);
+    const names = [...Object.keys(flags), 'help'].map((name) => `--${name}`);
     const [, unknown] = /^Unknown option '(--?[^'=]+)/.exec(message) ?? [];
+    // Several letters after one dash are as many flags, but mostly meant as one.
+    const isLetter = unknown !== undefined && !unknown.startsWith('--') && !args.includes(unknown);
+    const word = args.find((arg) => isLetter && /^-[a-z][a-z-]+$/i.test(arg) && arg.includes(unknown[1]));
+    if (word !== undefined) throw new Usage(`unknown option "${word}"${didYouMean(`-${word}`, names)}`);
     const [, lacking] = /^Option '.*(--[\w-]+).*' argument missing/.exec(message) ?? [];
     const [, bare] = /^Option '.*(--[\w-]+)' does not take an argument/.exec(message) ?? [];
     if (bare !== undefined) throw new Usage(`${bare} takes no value`);
     if (lacking !== undefined) throw new Usage(`${lacking} needs a value`);
     // The rest is advice for arguments that begin with a dash, which no command takes.
     if (unknown === undefined) throw new Usage(message.replace(/\. To specify a positional argument.*/s, ''));
-    const names = [...Object.keys(flags), 'help'].map((name) => `--${name}`);
     throw new Usage(`unknown option "${unknown}"${didYouMean(unknown, names)}`);
   }
 }
@@ -207,9 +211,14 @@ function fromFile({ type, words }, value, key) {
   return value;
 }
 
-/** An error about a key, without the forms that text cannot have. @param {string} message */
+/** An error about a text, which needs not be told that it is one. @param {string} message */
 function ofText(message) {
-  return message.replace(', or a Buffer of 32 bytes', '');
+  return message.replace(', or a Buffer of 32 bytes', '').replace(/ \(string\)$/, '');
+}
+
+/** The flag, the variable or the key with which the user has set an option. @param {string} name */
+function writtenAs(name) {
+  return places.get(name) ?? `--${kebab(name)}`;
 }
 
 /** Replaces the names of options by what the user has written. @param {string} message */
@@ -241,3 +250,4 @@ function checked(make) {
 exports.checked = checked;
 exports.ofText = ofText;
 exports.readSettings = readSettings;
+exports.writtenAs = writtenAs;
