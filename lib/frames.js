@@ -35,7 +35,7 @@ function framesIn(stack) {
  * Adds captured frames to the stack of an error.
  * @template {Error} E
  * @param {E} error
- * @param {{ stack?: unknown } | undefined} holder of framesBelow()
+ * @param {{ stack?: unknown } | null | undefined} holder of framesBelow()
  * @param {boolean} [keep] whether its own frames are of interest, too
  * @returns {E}
  */

@@ -21,7 +21,7 @@ const errorToEmit = Symbol('errorToEmit');
 /** Adds the frames of who listens for errors to the stack of an error. */
 const withListener = Symbol('withListener');
 
-/** Says that a loop reads the stream, which has frames of its own. */
+/** Says that a loop reads the stream. */
 const loop = Symbol('loop');
 
 /** Whether the stream was constructed. */
@@ -57,11 +57,11 @@ function lazily(Stream, state) {
   class Lazy extends /** @type {any} */ (Inert) {
     #built = false;
     /**
-     * Who was the first to listen for errors. To capture the frames of all users would cost them a fifth of pipeline().
-     * @type {object | undefined}
+     * Who was the first to listen for errors; null if a loop reads, which has frames of its own. To capture the frames of all
+     * users would cost them a fifth of pipeline().
+     * @type {object | null | undefined}
      */
     #listener;
-    #loops = false;
 
     // biome-ignore lint/complexity/noUselessConstructor: without it V8 looks up the parent's each time.
     constructor() {
@@ -122,14 +122,12 @@ function lazily(Stream, state) {
      * @param {(...args: any[]) => void} listener
      */
     on(event, listener) {
-      if (event === 'error' && this.#listener === undefined && !this.#loops) {
-        this.#listener = framesBelow(Lazy.prototype.on);
-      }
+      if (event === 'error' && this.#listener === undefined) this.#listener = framesBelow(Lazy.prototype.on);
       return super.on(event, listener);
     }
 
     [loop]() {
-      this.#loops = true;
+      this.#listener ??= null;
     }
 
     /** @param {Error} error @param {boolean} [keep] whether its own frames are of interest, too */

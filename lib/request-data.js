@@ -42,9 +42,11 @@ class RequestData extends Readable {
   /** How many bytes were read since the last report to the client, and when that was. */
   #read = 0;
   #toldAt = 0;
-  /** Who was the first to listen for errors; a loop has frames of its own. @type {object | undefined} */
+  /**
+   * Who was the first to listen for errors; null if a loop reads, which has frames of its own.
+   * @type {object | null | undefined}
+   */
   #listener;
-  #loops = false;
   /** Why the request has ended, if that has destroyed it. @type {Error | undefined} */
   #error;
 
@@ -159,7 +161,7 @@ class RequestData extends Readable {
    * @override
    */
   on(event, listener) {
-    if (this.#listener === undefined && !this.#loops && event === 'error')
+    if (event === 'error' && this.#listener === undefined)
       this.#listener = framesBelow(RequestData.prototype.on);
     return super.on(event, listener);
   }
@@ -169,7 +171,7 @@ class RequestData extends Readable {
    * @override
    */
   iterator(options) {
-    this.#loops = true;
+    this.#listener ??= null;
     return this.#iterate(super.iterator(options));
   }
 
