@@ -97,7 +97,7 @@ test('everything that observes can be measured', async (t) => {
   assert.deepEqual(results.failed, []);
   assert.deepEqual(
     results.scenarios[0].results.map(({ case: system }) => system),
-    ['ours', 'observed', 'traced'],
+    ['ours', 'observed', 'subscribed', 'traced'],
   );
 });
 

@@ -24,7 +24,7 @@ const HELP = `npm run bench -- [options]
 const SMALL = 500;
 
 /** The systems that `--observed` compares. */
-const OBSERVED = ['ours', 'observed', 'traced'];
+const OBSERVED = ['ours', 'observed', 'subscribed', 'traced'];
 
 class Usage extends Error {
   name = 'Usage';

@@ -14,6 +14,7 @@ const systems = [
   require('./no-spin.js'),
   require('./curve.js'),
   require('./observed.js'),
+  require('./subscribed.js'),
   require('./traced.js'),
   require('./original.js'),
   require('./pigato.js'),

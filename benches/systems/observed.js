@@ -1,6 +1,6 @@
 'use strict';
-// This package under full observation: the broker's metrics are scraped every second, a page is connected,
-// each ended request is an event, and the channels of requests and handlings have subscribers.
+// This package with a broker under full observation: its metrics are scraped every second, a page is connected,
+// and each ended request is an event.
 const http = require('node:http');
 const path = require('node:path');
 const { omdp } = require('./omdp.js');
@@ -11,7 +11,7 @@ const load = () => require(path.join(__dirname, '..', '..'));
 const SCRAPE_MS = 1000;
 const OBSERVED = { logRequests: true };
 
-const seen = { ended: 0, requests: 0, handlings: 0 };
+const seen = { ended: 0 };
 
 /** Scrapes as Prometheus does, and reads events as the page does. @param {any} broker running */
 async function watch(broker) {
@@ -43,20 +43,6 @@ function observed() {
   return { ...package_, Broker };
 }
 
-/** @param {string} name @param {'requests' | 'handlings'} what */
-function subscribe(name, what) {
-  const { tracingChannel } = require('node:diagnostics_channel');
-  tracingChannel(name).subscribe({
-    start() {},
-    end() {},
-    asyncStart() {},
-    asyncEnd({ duration }) {
-      if (duration >= 0) seen[what] += 1;
-    },
-    error() {},
-  });
-}
-
 const { broker, worker, client } = omdp(observed);
 
 module.exports = {
@@ -72,12 +58,6 @@ module.exports = {
   },
 
   broker,
-  worker(conf, tally) {
-    subscribe('zmq-omdp.handle', 'handlings');
-    return worker(conf, tally);
-  },
-  client(conf) {
-    subscribe('zmq-omdp.request', 'requests');
-    return client(conf);
-  },
+  worker,
+  client,
 };
