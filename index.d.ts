@@ -1183,7 +1183,7 @@ export class Worker<TRequest = any, TPartial = any, TFinal = any> extends Peer<
   /**
    * Serves several services, with one `concurrency` for all of them, and limits for single ones. The handlers are called as listeners of
    * `request` are; the event itself is not used. The broker sees a worker for each service, whose name is the
-   * `name`, if one is given, `/` and the service. Each has its own connection, so `connect` is emitted for
+   * `name`, if one is given, `/` and the service. They share one connection, and `connect` is emitted for
    * each.
    * @param services - handlers, by the names of their services, alone or with a `concurrency`
    * @throws {TypeError | RangeError} for an invalid argument

@@ -26,6 +26,11 @@ class Relay {
     return `tcp://${host}:${port}`;
   }
 
+  /** The number of open connections. */
+  get connections() {
+    return this.#pairs.size;
+  }
+
   #join(near) {
     const far = net.connect(this.#target);
     const pair = { near, far, dead: false };

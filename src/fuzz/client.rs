@@ -155,7 +155,7 @@ impl Scene for Live {
                 assert!(!self.socket && self.started);
                 self.socket = true;
             }
-            Some(Action::Close) => self.socket = false,
+            Some(Action::Close | Action::Abandon) => self.socket = false,
             None => {}
         }
         let notices: Vec<_> = self.client.drain_notices().collect();

@@ -1,6 +1,7 @@
 //! All decoders: they accept any input, consume it, and what they decode encodes to the same bytes.
 
 use super::input::{Frames, Input};
+use crate::wire::channel::{put, split};
 use crate::wire::ext::{GivenExt, RequestExt, ResultExt, TokenExt};
 use crate::wire::omdp::{
     Ack, ClaimExt, Past, PeerMessage, ReplyKind, ResumeExt, ToClient, ToWorker, rids, rids_to_frame,
@@ -176,6 +177,18 @@ pub(super) fn packed(data: &[u8]) {
     unpack(&mut back).expect("what was packed can be unpacked");
     assert_eq!((both, &back[..]), (vec![b"to".to_vec()], message));
     batch(data);
+    channel(frames);
+}
+
+/// Checks that a message in a channel is restored.
+fn channel(mut frames: Vec<Vec<u8>>) {
+    let Some((number, first)) = frames.first().and_then(|first| split(first)) else {
+        return;
+    };
+    let (whole, first) = (frames.clone(), first.to_vec());
+    frames[0] = first;
+    put(number, &mut frames);
+    assert_eq!(frames, whole);
 }
 
 /// Checks that unpacking the batch of some messages yields these messages.

@@ -15,6 +15,7 @@ mod decoders;
 mod held;
 mod input;
 mod models;
+mod names;
 mod play;
 #[cfg(test)]
 mod replay;
@@ -27,7 +28,7 @@ pub type Target = fn(&[u8]);
 
 /// All targets, with the names of their files in `fuzz/fuzz_targets` and of their folders in
 /// `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("to_broker", decoders::to_broker),
     ("to_worker", decoders::to_worker),
     ("to_client", decoders::to_client),
@@ -40,6 +41,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("zmtp", decoders::zmtp),
     ("broker", broker::run),
     ("held", held::run),
+    ("names", names::run),
     ("worker", worker::run),
     ("client", client::run),
 ];

@@ -188,7 +188,7 @@ impl Scene for Live {
                 assert!(!self.socket && self.state != State::Stopped);
                 self.socket = true;
             }
-            Some(Action::Close) => self.socket = false,
+            Some(Action::Close | Action::Abandon) => self.socket = false,
             None => {}
         }
         self.report();

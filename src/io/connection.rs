@@ -1,18 +1,21 @@
 //! The connection of a worker or client to one broker, opened anew after each loss.
 
+mod group;
 mod opening;
 mod routing_ids;
+mod shared;
+mod sharing;
 
+pub use group::Group;
 pub use routing_ids::RoutingIds;
+pub(super) use shared::Seat;
 
 use super::bytes_in_flight::BytesInFlight;
 use super::inbound::Inbound;
 use super::readiness::Readiness;
 use super::route::Route;
 use super::security::ClientSecurity;
-#[cfg(unix)]
-use super::socket::LINGER;
-use super::transport::{Dealer, Transport};
+use super::transport::Transport;
 use super::{Address, Error, Message};
 use crate::proto::link::Action;
 use std::future::{pending, poll_fn};
@@ -40,6 +43,8 @@ pub struct Endpoint {
     /// The frame by which libzmq reports that the connection broke. It is random, so that no broker
     /// can send it by chance.
     pub gone: [u8; 16],
+    /// The other services of this peer at this endpoint, with which it may share the connection.
+    pub group: Option<Group>,
 }
 
 pub(super) struct Connection {
@@ -54,6 +59,12 @@ pub(super) struct Connection {
     broken_off: u32,
     /// Whether the machine knows of a connection, and not yet of its end.
     pub(super) up: bool,
+    /// Whether it waits for a decision whether to share another connection.
+    waits: bool,
+    /// Whether the others of its group wait for this one.
+    asks: bool,
+    /// See [`is_undecided`](Self::is_undecided).
+    is_undecided: bool,
     /// The machine's request for the socket that is still to be carried out.
     pub(super) action: Option<Action>,
     /// The bytes that libzmq holds, counted while the machine wants to know of congestion.
@@ -90,6 +101,9 @@ impl Connection {
             transport: None,
             broken_off: 0,
             up: false,
+            waits: false,
+            asks: false,
+            is_undecided: false,
             action: None,
         }
     }
@@ -97,22 +111,10 @@ impl Connection {
     /// Closes the connection. Unsent messages still go to the present broker, and to no other.
     pub(super) fn close(&mut self) {
         let was_up = std::mem::take(&mut self.up);
-        match self.transport.take() {
-            None => {}
-            Some(Transport::Libzmq(Dealer {
-                socket, connecting, ..
-            })) => {
-                if let Some(monitor) = connecting {
-                    monitor.end(&socket);
-                }
-                if !was_up {
-                    socket.abandon();
-                }
-            }
-            #[cfg(unix)]
-            Some(Transport::Stream(stream)) if was_up => stream.close(LINGER),
-            #[cfg(unix)]
-            Some(Transport::Stream(_)) => {}
+        self.waits = false;
+        self.stop_asking();
+        if let Some(transport) = self.transport.take() {
+            sharing::end(transport, was_up);
         }
     }
 
@@ -124,6 +126,7 @@ impl Connection {
             Transport::Libzmq(dealer) => self.route.advance(&dealer.socket),
             #[cfg(unix)]
             Transport::Stream(_) => self.route.due(),
+            Transport::Seat(_) => None,
         }
     }
 
@@ -217,8 +220,10 @@ impl Connection {
 
     /// Whether the use of the connection since the last look at its events has revealed news.
     pub(super) fn has_news(&mut self) -> bool {
-        let transport = self.transport.as_mut();
-        transport.is_some_and(|transport| transport.has_news(self.up))
+        match &mut self.transport {
+            Some(transport) => transport.has_news(self.up),
+            None => self.may_go_on(),
+        }
     }
 
     /// What announces news of a connection that only sends and receives; `None` while it is opened,
@@ -241,6 +246,7 @@ impl Connection {
             } => {}
             () = self.route.news(), if connecting => {}
             () = self.freed.notified(), if self.congested => {}
+            () = self.end_of_wait(), if self.waits => {}
         }
     }
 }

@@ -20,7 +20,7 @@ pub use crate::proto::machine::{DynamicBrokers, Machine, Stats};
 use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
-pub use super::connection::{Endpoint, RoutingIds};
+pub use super::connection::{Endpoint, Group, RoutingIds};
 pub use inbox::Inbox;
 
 /// Commands of a driver: those for its machine, and changes of its brokers.

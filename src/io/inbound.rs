@@ -5,6 +5,7 @@ use super::socket::Socket;
 #[cfg(unix)]
 use super::stream::{Input, Stream};
 use super::{Error, Message};
+use crate::wire::channel::{self, Channel};
 use crate::wire::packed::{FIRST, is_batch, is_packed, unpack_from, unpack_next};
 use std::ffi::CStr;
 
@@ -16,6 +17,8 @@ pub(super) struct Inbound {
     /// The frames after the head.
     rest: Vec<Message>,
     left: Left,
+    /// The channel of the sender.
+    channel: Option<Channel>,
 }
 
 /// Estimated cost of a kept message beyond its bytes, and of each of its frames.
@@ -38,6 +41,7 @@ impl Inbound {
             head: Raw::new(),
             rest: Vec::new(),
             left: Left::Nothing,
+            channel: None,
         }
     }
 
@@ -102,10 +106,32 @@ impl Inbound {
     }
 
     fn begin(&mut self) {
-        self.left = match is_batch(&self.head) && self.rest.is_empty() {
-            true => Left::Batch(FIRST),
-            false => Left::Whole,
-        };
+        self.channel = None;
+        // Each look at libzmq's message is a call.
+        let head: &[u8] = &self.head;
+        if is_batch(head) && self.rest.is_empty() {
+            self.left = Left::Batch(FIRST);
+            return;
+        }
+        let is_of_channel = channel::is_marked(head);
+        self.left = Left::Whole;
+        if is_of_channel {
+            self.leave_channel();
+        }
+    }
+
+    /// Takes the message out of its channel. One that is malformed stays unchanged, and so does one in a channel of a
+    /// channel.
+    #[cold]
+    fn leave_channel(&mut self) {
+        if let Some((channel, first)) = channel::split(&self.head) {
+            let head = Raw::from(first);
+            self.channel = Some(channel);
+            self.head = head;
+            if is_batch(&self.head) && self.rest.is_empty() {
+                self.left = Left::Batch(FIRST);
+            }
+        }
     }
 
     /// Moves the next message into `frames`, which must be empty. A malformed message is moved
@@ -158,6 +184,11 @@ impl Inbound {
     /// The routing id of the sender.
     pub(super) fn from(&self) -> &[u8] {
         &self.from
+    }
+
+    /// The channel of the sender, on its connection.
+    pub(super) fn channel(&self) -> Option<Channel> {
+        self.channel
     }
 
     /// A property of the connection to the sender; `None` if it does not exist or is not text.

@@ -1,6 +1,7 @@
 //! The driver of a broker: one machine, one ROUTER, a separate thread.
 
 mod backlog;
+mod channels;
 mod life;
 mod names;
 mod report;

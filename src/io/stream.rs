@@ -177,6 +177,14 @@ impl Stream {
         }
     }
 
+    /// What announces news, whether or not everything was sent.
+    pub(super) fn link(&self) -> Option<Arc<Readiness>> {
+        match &self.state {
+            State::Open(open) => Some(open.link.readiness().clone()),
+            State::Connecting(_) | State::Broken => None,
+        }
+    }
+
     /// Waits until there may be news, or room for unsent bytes.
     pub(super) async fn ready(&self) -> Result<(), Error> {
         match &self.state {

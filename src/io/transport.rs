@@ -1,7 +1,9 @@
 //! What carries the messages of a worker or client: a DEALER of libzmq, or a connection of our own.
-//! The latter is faster, and speaks tcp and ipc without security. libzmq has the rest.
+//! The latter is faster, and speaks tcp and ipc without security. libzmq has the rest. Services of
+//! one worker share either of them.
 
 use super::Message;
+use super::connection::Seat;
 use super::error::Error;
 use super::inbound::Inbound;
 use super::monitor::Monitor;
@@ -15,6 +17,7 @@ pub(super) enum Transport {
     Libzmq(Dealer),
     #[cfg(unix)]
     Stream(Stream),
+    Seat(Seat),
 }
 
 pub(super) struct Dealer {
@@ -36,6 +39,16 @@ impl Dealer {
         }
     }
 
+    /// Closes the socket, which was ready, or not.
+    pub(super) fn end(self, was_up: bool) {
+        if let Some(monitor) = self.connecting {
+            monitor.end(&self.socket);
+        }
+        if !was_up {
+            self.socket.abandon();
+        }
+    }
+
     fn has_news(&mut self, is_up: bool) -> bool {
         if !std::mem::take(&mut self.unsure) {
             return false;
@@ -53,6 +66,7 @@ impl Transport {
             Transport::Libzmq(dealer) => dealer.connecting.is_some(),
             #[cfg(unix)]
             Transport::Stream(stream) => stream.is_connecting(),
+            Transport::Seat(_) => false,
         }
     }
 
@@ -62,6 +76,7 @@ impl Transport {
             Transport::Libzmq(_) => {}
             #[cfg(unix)]
             Transport::Stream(stream) => stream.wake(),
+            Transport::Seat(seat) => seat.wake(),
         }
     }
 
@@ -74,6 +89,7 @@ impl Transport {
             }
             #[cfg(unix)]
             Transport::Stream(stream) => stream.events(),
+            Transport::Seat(seat) => seat.events(),
         }
     }
 
@@ -83,6 +99,7 @@ impl Transport {
             Transport::Libzmq(dealer) => dealer.has_news(is_up),
             #[cfg(unix)]
             Transport::Stream(stream) => stream.may_have_news(is_up),
+            Transport::Seat(seat) => seat.has_news(is_up),
         }
     }
 
@@ -95,6 +112,7 @@ impl Transport {
             }
             #[cfg(unix)]
             Transport::Stream(stream) => inbound.receive_from(stream),
+            Transport::Seat(seat) => seat.receive(inbound),
         }
     }
 
@@ -108,6 +126,7 @@ impl Transport {
             }
             #[cfg(unix)]
             Transport::Stream(stream) => stream.send(frames),
+            Transport::Seat(seat) => seat.send(frames),
         }
     }
 
@@ -116,6 +135,7 @@ impl Transport {
             Transport::Libzmq(_) => {}
             #[cfg(unix)]
             Transport::Stream(stream) => stream.flush(),
+            Transport::Seat(seat) => seat.flush(),
         }
     }
 
@@ -125,6 +145,7 @@ impl Transport {
             Transport::Libzmq(_) => None,
             #[cfg(unix)]
             Transport::Stream(stream) => Some(stream.unsent()),
+            Transport::Seat(seat) => seat.unsent(),
         }
     }
 
@@ -134,6 +155,7 @@ impl Transport {
             Transport::Libzmq(dealer) => dealer.socket.readiness(),
             #[cfg(unix)]
             Transport::Stream(stream) => stream.readiness(),
+            Transport::Seat(seat) => seat.readiness(),
         }
     }
 
@@ -153,6 +175,42 @@ impl Transport {
             Transport::Libzmq(dealer) => drop(dealer.socket.ready().await),
             #[cfg(unix)]
             Transport::Stream(stream) => drop(stream.ready().await),
+            Transport::Seat(seat) => seat.ready().await,
         }
+    }
+
+    /// What [`ready`](Self::ready) waits for once the transport is connected.
+    pub(super) fn waits(&self) -> Option<Waits> {
+        let (readiness, for_room) = match self {
+            Transport::Libzmq(dealer) => (dealer.socket.readiness()?, false),
+            #[cfg(unix)]
+            Transport::Stream(stream) => (stream.link()?, stream.unsent() > 0),
+            Transport::Seat(_) => return None,
+        };
+        Some(Waits {
+            readiness,
+            for_room,
+        })
+    }
+}
+
+/// A wait for a transport that others use meanwhile.
+pub(super) struct Waits {
+    readiness: Arc<Readiness>,
+    /// Whether there are unsent bytes.
+    for_room: bool,
+}
+
+impl Waits {
+    pub(super) async fn ready(&self) {
+        #[cfg(unix)]
+        if self.for_room {
+            return tokio::select! {
+                biased;
+                _ = self.readiness.wait() => {}
+                _ = self.readiness.room() => {}
+            };
+        }
+        drop(self.readiness.wait().await);
     }
 }

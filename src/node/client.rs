@@ -234,6 +234,7 @@ impl ClientCore {
             // A broker of 0.0.92 or of MDP sends a client nothing but replies.
             patience: Some(self.patience()),
             gone: random_frame(),
+            group: None,
             security: security::client(conf.security.as_ref())?,
         })
     }

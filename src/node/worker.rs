@@ -9,7 +9,7 @@ use super::security::{self, SecurityConf};
 use super::shell::common_methods;
 use super::taken::TakenOffers;
 use super::{dialect, random, random_frame, slots};
-use crate::io::dealer::{self, Endpoint, Inbox, Notice, Stats};
+use crate::io::dealer::{self, Endpoint, Group, Inbox, Notice, Stats};
 use crate::io::{Address, Message, now};
 use crate::proto::Worker;
 use crate::proto::link::LinkConfig;
@@ -21,6 +21,8 @@ use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
 use serde_json::json;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// The options of a worker, checked and completed by `lib/options.js`.
@@ -30,7 +32,7 @@ pub struct WorkerConf {
     pub endpoints: Vec<String>,
     /// The name of the service, with its version.
     pub service: String,
-    /// The names of further services, each with its own connections.
+    /// The names of further services.
     pub more_services: Vec<String>,
     /// Whether the names are patterns.
     pub pattern: bool,
@@ -104,6 +106,8 @@ pub struct WorkerCore {
     /// Total bytes of the sent replies.
     sent: u64,
     lines: Lines,
+    /// The services of each endpoint that may share a connection, in this life.
+    groups: RefCell<HashMap<String, Group>>,
 }
 
 common_methods!(WorkerCore);
@@ -119,6 +123,7 @@ impl WorkerCore {
             taken: TakenOffers::default(),
             sent: 0,
             lines: Lines::default(),
+            groups: RefCell::default(),
         }
     }
 
@@ -127,6 +132,7 @@ impl WorkerCore {
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
         self.lines = Lines::default();
+        self.groups.take();
         let lines = self.lines.set(self.conf.lines()).came;
         let brokers = lines.iter().map(|&line| Ok((line, self.endpoint(line)?)));
         let brokers = brokers.collect::<Result<Vec<_>>>()?;
@@ -293,8 +299,20 @@ impl WorkerCore {
             // A broker sends heartbeats to its workers, so their absence is detected.
             patience: None,
             gone: random_frame(),
+            group: self.group(line),
             security: security::client(conf.security.as_ref())?,
         })
+    }
+
+    /// The services that may share a connection to this endpoint, if there are several.
+    fn group(&self, line: usize) -> Option<Group> {
+        let may_share = dialect(&self.conf.protocol) == Dialect::Omdp;
+        if !may_share || self.conf.more_services.is_empty() {
+            return None;
+        }
+        let address = self.lines.address(line).to_owned();
+        let mut groups = self.groups.borrow_mut();
+        Some(groups.entry(address).or_default().clone())
     }
 
     fn identity(&self, line: usize) -> Identity {

@@ -9,7 +9,8 @@
 //! | Closed  | open                 | Open               | Opening |
 //! | Opening | transport up         | (owner sends the hello) | Up |
 //! | Up      | heartbeat interval   | Beat               | Up      |
-//! | Up      | transport down, silence, no hello, DISCONNECT | Close | Backoff |
+//! | Up      | transport down, no hello, DISCONNECT | Close | Backoff |
+//! | Up      | silence              | Abandon            | Backoff |
 //! | Backoff | reconnect interval   | Open               | Opening |
 //! | Up      | suspend              | Close              | Suspended |
 //! | Suspended | reopen             | Open               | Opening |
@@ -66,6 +67,8 @@ pub enum Action {
     Open,
     /// Close the socket, after all drained messages were handed to it.
     Close,
+    /// The same, because the broker is silent: no other worker or client can use the connection either.
+    Abandon,
 }
 
 /// The reason for the loss of a link.
@@ -437,6 +440,7 @@ impl Link {
                         self.pauses.named();
                     }
                     self.lose(now);
+                    self.action = Some(Action::Abandon);
                     return Some(Due::Lost(Loss::Silence));
                 }
                 if self.held_until.take_if(|until| *until <= now).is_some() {

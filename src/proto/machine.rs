@@ -43,6 +43,10 @@ pub trait Machine {
     fn watches_congestion(&self, _broker: usize) -> bool {
         false
     }
+    /// How many channels the broker of this connection supports; `None` until the broker is known.
+    fn channels(&self, _broker: usize) -> Option<u16> {
+        None
+    }
     /// Handles that too much waits there (`congested`), or no longer does.
     fn handle_congestion(&mut self, _broker: usize, _congested: bool) {}
     /// A snapshot, where `offers` is the number of offers that wait for the reader.

@@ -3,9 +3,15 @@
 //! The transport gives each connection of such a peer a routing id that no other connection has, so it drops no message
 //! of a peer whose name another connection holds. The owner of the broker machine keeps this table, and hands the
 //! machine the names in place of the routing ids. All other peers are known by their routing ids.
+//!
+//! A connection may have channels, each with a peer and its name, beside the peer of the connection itself.
+
+mod channels;
 
 use super::broker::RoutingId;
 use super::table::Table;
+use crate::wire::channel::Channel;
+use channels::Channels;
 use std::collections::VecDeque;
 
 /// Maximum of connections without a name that are remembered. Messages of such a connection can arrive only for the
@@ -25,12 +31,33 @@ pub enum Speaker<'a> {
     Nobody,
 }
 
+/// Where a peer is: on a connection, or on one of its channels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The routing id of the connection.
+    pub connection: RoutingId,
+    /// The channel; `None` for the connection itself.
+    pub channel: Option<Channel>,
+}
+
+/// The sender of a message over a channel.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ChannelSpeaker<'a> {
+    /// The peer with this name.
+    Peer(&'a RoutingId),
+    /// Nobody yet: the message has to be a hello with a name.
+    New,
+    /// A channel that was refused or has ended.
+    Nobody,
+}
+
 /// The connections of peers with a name.
 #[derive(Debug)]
 pub struct Names {
     /// The name of each connection that has said one; `None` if it has no right to one.
     by_connection: Table<RoutingId, Option<RoutingId>>,
-    by_name: Table<RoutingId, RoutingId>,
+    by_name: Table<RoutingId, Place>,
+    channels: Channels,
     nameless: VecDeque<RoutingId>,
     sweep_at: usize,
 }
@@ -40,6 +67,7 @@ impl Default for Names {
         Names {
             by_connection: Table::default(),
             by_name: Table::default(),
+            channels: Channels::default(),
             nameless: VecDeque::new(),
             sweep_at: SWEEP,
         }
@@ -50,7 +78,7 @@ impl Names {
     /// The sender of a message over this connection.
     #[inline]
     pub fn speaker<'a>(&'a self, connection: &'a [u8]) -> Speaker<'a> {
-        if self.by_connection.is_empty() {
+        if self.by_connection.is_empty() && self.by_name.is_empty() {
             return Speaker::Peer(connection);
         }
         match self.by_connection.get(connection) {
@@ -79,37 +107,114 @@ impl Names {
         self.by_name.contains_key(name)
     }
 
-    /// Whether this connection has said a name.
-    pub fn knows(&self, connection: &[u8]) -> bool {
-        self.by_connection.contains_key(connection)
+    /// The sender of a message over a channel of this connection.
+    pub fn channel_speaker(&self, connection: &[u8], channel: Channel) -> ChannelSpeaker<'_> {
+        match self.channels.peer(connection, channel) {
+            Some(peer) => ChannelSpeaker::Peer(peer),
+            None if self.channels.is_new(connection, channel) => ChannelSpeaker::New,
+            None => ChannelSpeaker::Nobody,
+        }
     }
 
-    /// The routing id of the connection to the peer with this name, or with this routing id.
+    /// Whether a name was said here, or cannot be said here any more.
+    pub fn knows(&self, place: &Place) -> bool {
+        match place.channel {
+            None => self.by_connection.contains_key(&place.connection),
+            Some(channel) => {
+                let channels = &self.channels;
+                !channels.is_new(&place.connection, channel)
+                    || !channels.has_room(&place.connection)
+            }
+        }
+    }
+
+    /// The routing id of the connection to the peer with this name, or with this routing id; and its channel.
     #[inline]
-    pub fn connection<'a>(&'a self, peer: &'a RoutingId) -> &'a RoutingId {
+    pub fn place<'a>(&'a self, peer: &'a RoutingId) -> (&'a RoutingId, Option<Channel>) {
         if self.by_name.is_empty() {
-            return peer;
+            return (peer, None);
         }
-        self.by_name.get(peer).unwrap_or(peer)
+        match self.by_name.get(peer) {
+            Some(place) => (&place.connection, place.channel),
+            None => (peer, None),
+        }
     }
 
-    /// As [`connection`](Self::connection).
-    pub fn route<'a>(&'a self, peer: &'a [u8]) -> &'a [u8] {
-        self.by_name.get(peer).map_or(peer, |connection| connection)
+    /// The connection of this peer.
+    pub fn connection<'a>(&'a self, peer: &'a RoutingId) -> &'a RoutingId {
+        self.place(peer).0
     }
 
-    /// Gives the name to a connection. Returns the connection that had it before.
-    pub fn give(&mut self, name: RoutingId, connection: RoutingId) -> Option<RoutingId> {
-        let before = self.by_name.insert(name.clone(), connection.clone());
+    /// Whether the connection has channels, so that a message to one of its peers must not replace others.
+    pub fn is_shared(&self, connection: &[u8]) -> bool {
+        !self.channels.is_empty() && self.channels.peers(connection).next().is_some()
+    }
+
+    /// All peers of a connection, the one that answers for what waits for all of them first.
+    pub fn peers(&self, connection: &RoutingId) -> Vec<RoutingId> {
+        let own = match self.peer(connection) {
+            [] => None,
+            own => Some(RoutingId::from(own)),
+        };
+        let of_channels = self.channels.peers(connection).cloned();
+        own.into_iter().chain(of_channels).collect()
+    }
+
+    /// The peer that answers for what waits for all peers of a connection; empty if there is none any more.
+    pub fn payer<'a>(&'a self, connection: &'a [u8]) -> &'a [u8] {
+        match self.peer(connection) {
+            [] => self
+                .channels
+                .peers(connection)
+                .next()
+                .map_or(&[], |peer| peer),
+            own => own,
+        }
+    }
+
+    /// The connection of this peer, if no other peer with a name is on it.
+    pub fn sole<'a>(&'a self, peer: &'a [u8]) -> Option<&'a [u8]> {
+        let Some(place) = self.by_name.get(peer) else {
+            return Some(peer);
+        };
+        let own = self.name(&place.connection).into_iter();
+        let mut all = own.chain(self.channels.peers(&place.connection));
+        all.all(|each| **each == *peer)
+            .then_some(&*place.connection)
+    }
+
+    /// Gives the name to the peer at this place. Returns the connection of the peer that had it before, if that has
+    /// no other peer.
+    pub fn give(&mut self, name: RoutingId, place: Place) -> Option<RoutingId> {
+        let before = self.by_name.insert(name.clone(), place.clone());
         if let Some(before) = &before {
-            self.silence(before.clone());
+            self.vacate(before);
         }
-        self.by_connection.insert(connection, Some(name));
-        before
+        match place.channel {
+            None => drop(self.by_connection.insert(place.connection, Some(name))),
+            Some(channel) => self.channels.give(&place.connection, channel, name),
+        }
+        let left = before?.connection;
+        let has_peers = matches!(self.by_connection.get(&left), Some(Some(_)));
+        (!has_peers && !self.is_shared(&left)).then_some(left)
     }
 
-    /// Drops the messages of a connection from now on.
-    pub fn silence(&mut self, connection: RoutingId) {
+    /// Drops the messages from this place from now on.
+    pub fn refuse(&mut self, place: &Place) {
+        match place.channel {
+            None => self.silence(place.connection.clone()),
+            Some(channel) => self.channels.use_up(&place.connection, channel),
+        }
+    }
+
+    fn vacate(&mut self, place: &Place) {
+        match place.channel {
+            None => self.silence(place.connection.clone()),
+            Some(channel) => self.channels.close(&place.connection, channel),
+        }
+    }
+
+    fn silence(&mut self, connection: RoutingId) {
         self.by_connection.insert(connection.clone(), None);
         self.nameless.push_back(connection);
         if self.nameless.len() > MAX_NAMELESS
@@ -120,10 +225,21 @@ impl Names {
         }
     }
 
-    /// Changes the name of a connection. Returns the connection.
+    /// Handles that a peer is lost although its connection is not. Returns the connection if it is of no further use.
+    pub fn lose(&mut self, peer: &[u8]) -> Option<RoutingId> {
+        if let Some(connection) = self.sole(peer) {
+            return Some(connection.into());
+        }
+        let place = self.by_name.remove(peer)?;
+        self.vacate(&place);
+        None
+    }
+
+    /// Changes the name of a peer. Returns its connection.
     pub fn rename(&mut self, name: &[u8], other: RoutingId) -> Option<RoutingId> {
-        let connection = self.by_name.remove(name)?;
-        self.give(other, connection.clone());
+        let place = self.by_name.remove(name)?;
+        let connection = place.connection.clone();
+        self.give(other, place);
         Some(connection)
     }
 
@@ -132,6 +248,15 @@ impl Names {
         let name = self.by_connection.remove(connection)??;
         self.by_name.remove(&name);
         Some(name)
+    }
+
+    /// Handles the end of the channels of a connection. Returns the names of their peers.
+    pub fn end_channels(&mut self, connection: &[u8]) -> Vec<RoutingId> {
+        let peers = self.channels.end(connection);
+        for peer in &peers {
+            self.by_name.remove(peer);
+        }
+        peers
     }
 
     /// Whether it is time for [`sweep`](Self::sweep).
@@ -144,90 +269,23 @@ impl Names {
         let Names {
             by_connection,
             by_name,
+            channels,
             ..
         } = self;
-        by_name.retain(|name, connection| {
+        by_name.retain(|name, place| {
             let stays = is_known(name);
             if !stays {
-                by_connection.remove(connection);
+                match place.channel {
+                    None => drop(by_connection.remove(&place.connection)),
+                    Some(channel) => channels.close(&place.connection, channel),
+                }
             }
             stays
         });
+        channels.sweep();
         self.sweep_at = (2 * self.by_name.len()).max(SWEEP);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(text: &str) -> RoutingId {
-        text.as_bytes().into()
-    }
-
-    fn peer(text: &str) -> Speaker<'_> {
-        Speaker::Peer(text.as_bytes())
-    }
-
-    #[test]
-    fn a_peer_without_a_name_is_known_by_its_routing_id() {
-        let mut names = Names::default();
-        assert_eq!(names.speaker(b"c1"), peer("c1"));
-        assert_eq!(names.give(id("n"), id("c2")), None);
-        assert_eq!(names.speaker(b"c1"), peer("c1"));
-        assert_eq!(*names.connection(&id("c1")), id("c1"));
-    }
-
-    #[test]
-    fn messages_go_to_the_connection_that_has_the_name_last() {
-        let mut names = Names::default();
-        names.give(id("n"), id("c1"));
-        assert_eq!(names.speaker(b"c1"), peer("n"));
-        assert_eq!(names.give(id("n"), id("c2")), Some(id("c1")));
-        assert_eq!(names.speaker(b"c1"), Speaker::Nobody);
-        assert_eq!(names.speaker(b"c2"), peer("n"));
-        assert_eq!(*names.connection(&id("n")), id("c2"));
-        // The end of the earlier connection is not that of the peer.
-        assert_eq!(names.end(b"c1"), None);
-        assert_eq!(names.end(b"c2"), Some(id("n")));
-        assert!(names.by_connection.is_empty() && names.by_name.is_empty());
-    }
-
-    #[test]
-    fn a_routing_id_that_is_the_name_of_another_peer_is_nobody() {
-        let mut names = Names::default();
-        names.give(id("n"), id("c1"));
-        assert_eq!(names.speaker(b"n"), Speaker::Nobody);
-        names.end(b"c1");
-        assert_eq!(names.speaker(b"n"), peer("n"));
-    }
-
-    #[test]
-    fn a_peer_goes_on_under_another_name() {
-        let mut names = Names::default();
-        names.give(id("n"), id("c1"));
-        assert_eq!(names.rename(b"n", id("n~1")), Some(id("c1")));
-        assert_eq!(names.speaker(b"c1"), peer("n~1"));
-        assert_eq!(names.give(id("n"), id("c2")), None);
-        assert_eq!(names.end(b"c1"), Some(id("n~1")));
-        assert_eq!(names.speaker(b"c2"), peer("n"));
-    }
-
-    #[test]
-    fn connections_whose_end_is_not_reported_cost_a_bounded_amount() {
-        let mut names = Names::default();
-        for n in 0..2 * MAX_NAMELESS {
-            names.silence(id(&format!("c{n}")));
-        }
-        assert_eq!(names.by_connection.len(), MAX_NAMELESS);
-        for n in 0..SWEEP {
-            names.give(id(&format!("n{n}")), id(&format!("d{n}")));
-        }
-        assert!(names.are_many());
-        names.sweep(|name| *name == *b"n7");
-        assert_eq!(names.speaker(b"d7"), peer("n7"));
-        assert_eq!(names.speaker(b"d8"), peer("d8"));
-        assert_eq!(names.by_name.len(), 1);
-        assert!(!names.are_many());
-    }
-}
+mod tests;

@@ -244,6 +244,15 @@ impl<F: Frame> Worker<F> {
         self.connected
     }
 
+    /// See [`Machine::channels`](crate::proto::machine::Machine::channels).
+    pub(in crate::proto) fn channels(&self) -> Option<u16> {
+        match self.link.peer() {
+            Some(hello) => Some(hello.channels),
+            // A broker without a hello.
+            None => self.connected.then_some(0),
+        }
+    }
+
     /// Number of deliveries that have not ended.
     pub fn outstanding(&self) -> usize {
         self.deliveries.len()

@@ -57,6 +57,8 @@ pub struct Hello {
     pub pings: bool,
     /// A broker's to a worker: the number of this worker.
     pub number: Option<u64>,
+    /// A broker's to a worker: how many [channels](super::channel) a connection may have at a time.
+    pub channels: u16,
     /// Whether [`packed`](super::packed) frames are supported.
     pub packs: bool,
     /// The largest accepted body, in bytes; `None` if unknown.
@@ -101,6 +103,7 @@ impl Hello {
             roster: false,
             pings: false,
             number: None,
+            channels: 0,
             packs: true,
             max_message: None,
             about: None,
@@ -135,6 +138,9 @@ impl Hello {
         }
         if let Some(n) = self.concurrency {
             map.insert("concurrency".into(), n.into());
+        }
+        if self.channels > 0 {
+            map.insert("channels".into(), self.channels.into());
         }
         if self.deadlines {
             map.insert("deadlines".into(), true.into());
@@ -269,6 +275,9 @@ impl Hello {
                 }
                 _ => false,
             },
+            "channels" => within(u16::MAX.into())
+                .map(|n| self.channels = n as u16)
+                .is_some(),
             "leaves" => {
                 self.leaves = value == Scalar::Bool(true);
                 true
@@ -394,6 +403,7 @@ mod tests {
         hello.max_message = Some(5);
         hello.streams = true;
         hello.deadlines = true;
+        hello.channels = 255;
         hello.about = Some(Box::new(About {
             description: "adds".into(),
             metadata: r#"{"a":1}"#.into(),
@@ -401,7 +411,7 @@ mod tests {
         let frame: Vec<u8> = hello.to_frame();
         assert_eq!(
             frame,
-            br#"{"balance":"least-loaded","concurrency":-1,"deadlines":true,"description":"adds","flow":1,"heartbeat":2500,"leaves":true,"liveness":3,"maxMessage":5,"metadata":"{\"a\":1}","name":"n","omdp":1,"parks":true,"pattern":true,"pings":true,"places":true,"prefetch":9,"rateInterval":1000,"rateMax":10,"session":"s1","streams":true,"weight":3}"#
+            br#"{"balance":"least-loaded","channels":255,"concurrency":-1,"deadlines":true,"description":"adds","flow":1,"heartbeat":2500,"leaves":true,"liveness":3,"maxMessage":5,"metadata":"{\"a\":1}","name":"n","omdp":1,"parks":true,"pattern":true,"pings":true,"places":true,"prefetch":9,"rateInterval":1000,"rateMax":10,"session":"s1","streams":true,"weight":3}"#
         );
         seed("hello", &frame);
         assert_eq!(Hello::parse(&frame).unwrap(), hello);
@@ -460,6 +470,7 @@ mod tests {
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"flow":true}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"maxMessage":0}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"session":7}"#,
+            r#"{"omdp":1,"heartbeat":2500,"liveness":3,"channels":true}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"weight":0}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"rateMax":3}"#,
             r#"{"omdp":1,"heartbeat":2500,"liveness":3,"balance":3}"#,

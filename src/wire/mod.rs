@@ -10,6 +10,7 @@
 
 pub mod body;
 mod bridge;
+pub mod channel;
 mod dialect;
 pub mod ext;
 pub mod hello;

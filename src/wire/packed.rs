@@ -11,7 +11,7 @@ mod batch;
 pub use batch::{Batch, FIRST, unpack_next};
 
 use super::{Frame, Malformed};
-pub(crate) use batch::is_batch;
+pub(crate) use batch::{ACCEPTED, is_batch};
 use std::mem;
 
 /// The first byte of a packed frame. No message of any dialect begins with it.

@@ -39,5 +39,8 @@ pub const MAX_ROSTER: usize = 65_536;
 /// Lists of numbers or request ids to a worker or client.
 pub const MAX_LIST_OF_BROKER: usize = 1 << 20;
 
+/// Channels of a connection at one time, beside the peer that has the connection itself.
+pub const MAX_CHANNELS: u16 = 255;
+
 /// How much larger than the largest body a frame may be, because it is packed, encrypted or a list.
 pub const FRAME_RESERVE: u64 = 2 << 20;

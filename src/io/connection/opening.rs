@@ -22,7 +22,7 @@ use std::time::Duration;
 const HANDSHAKE_MS: c_int = 10_000;
 
 impl Connection {
-    pub(in crate::io) fn open(&mut self) -> Result<(), Error> {
+    pub(super) fn open_own(&mut self) -> Result<(), Error> {
         self.opened += 1;
         #[cfg(unix)]
         if self.suits_stream() {
@@ -75,6 +75,7 @@ impl Connection {
             reconnect_ms,
             patience,
             gone,
+            group: _,
         } = &self.endpoint;
         let socket = Socket::dealer(&routing_id.of(self.opened), *reconnect_ms as c_int, gone)?;
         socket.secure_client(security)?;
@@ -104,6 +105,7 @@ impl Connection {
             Transport::Libzmq(_) => self.handshake_of_socket(),
             #[cfg(unix)]
             Transport::Stream(_) => self.handshake_of_stream(),
+            Transport::Seat(_) => None,
         }
     }
 

@@ -92,7 +92,10 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
                 into.clear();
                 return false;
             };
-            into.push(readiness);
+            // One that several share is listed once.
+            if !into.iter().any(|each| Arc::ptr_eq(each, &readiness)) {
+                into.push(readiness);
+            }
         }
         !into.is_empty()
     }

@@ -28,6 +28,9 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             }
             few = BATCH;
         }
+        if self.connections[at].is_undecided() {
+            self.decide(at);
+        }
         self.has_received(BATCH - room);
         room == 0
     }
@@ -35,6 +38,9 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
     /// Asks for the events of one connection, and handles its beginning and its end. Returns
     /// whether there are messages.
     fn look(&mut self, at: usize, now: Time) -> bool {
+        if self.connections[at].may_go_on() && !self.open(at, now) {
+            return false;
+        }
         let connection = &mut self.connections[at];
         let broker = connection.broker;
         if let Some(failure) = connection.handshake() {
@@ -55,7 +61,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             return false;
         };
         if !connection.up && !connection.is_connecting() && writable {
-            connection.up = true;
+            connection.is_connected();
             self.machine.handle_up(broker, now);
         }
         if !readable && connection.up && !writable {
@@ -159,18 +165,33 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             match left.or_else(|| self.machine.poll_action(broker)) {
                 None => return lost,
                 Some(Action::Close) => connection.close(),
-                Some(Action::Open) => {
-                    if let Err(error) = connection.open() {
-                        // For example for lack of descriptors: the machine tries again after its
-                        // interval.
-                        if connection.tells_failure() {
-                            self.queue.push(Notice::Unreachable(broker, error));
-                        }
-                        lost = true;
-                        self.machine.handle_down(broker, now);
-                    }
-                }
+                Some(Action::Abandon) => connection.abandon(),
+                Some(Action::Open) => lost |= !self.open(at, now),
             }
+        }
+    }
+
+    /// Opens a connection. Returns false if that is impossible.
+    fn open(&mut self, at: usize, now: Time) -> bool {
+        let connection = &mut self.connections[at];
+        let broker = connection.broker;
+        let Err(error) = connection.open() else {
+            return true;
+        };
+        // For example for lack of descriptors: the machine tries again after its interval.
+        if connection.tells_failure() {
+            self.queue.push(Notice::Unreachable(broker, error));
+        }
+        self.machine.handle_down(broker, now);
+        false
+    }
+
+    /// Shares the connection with other services, if the broker supports it.
+    #[cold]
+    fn decide(&mut self, at: usize) {
+        let connection = &mut self.connections[at];
+        if let Some(channels) = self.machine.channels(connection.broker) {
+            connection.decide(channels);
         }
     }
 }

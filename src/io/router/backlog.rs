@@ -98,7 +98,7 @@ impl Driver {
     /// dropped.
     fn charge_backlog(&mut self, now: Time, connection: &RoutingId) {
         let bytes = self.backlog.bytes_of(connection);
-        let peer = self.names.peer(connection);
+        let peer = self.names.payer(connection);
         if self.machine.handle_backlog(now, peer, bytes) {
             return;
         }

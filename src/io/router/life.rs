@@ -197,7 +197,10 @@ impl Driver {
                 let now = clock::now();
                 while self.inbound.next(&mut self.frames) {
                     let is_gone = matches!(&self.frames[..], [only] if **only == self.gone);
-                    peers -= usize::from(is_gone && peers > 0);
+                    if is_gone {
+                        let all = self.names.peers(&self.inbound.from().into());
+                        peers = peers.saturating_sub(all.len().max(1));
+                    }
                     self.handle_message(now);
                 }
                 self.send(now);

@@ -4,15 +4,20 @@ use super::Driver;
 use super::traffic::principal;
 use crate::proto::Time;
 use crate::proto::broker::{Claim, Role, RoutingId};
-use crate::proto::names::Speaker;
+use crate::proto::names::{Place, Speaker};
+use crate::wire::channel::Channel;
 use crate::wire::omdp::hello_of;
 
 impl Driver {
-    /// Gives the connection of a hello the name in the hello, unless another peer has the name.
+    /// Gives the connection of a hello, or its channel, the name in the hello, unless another peer has the name.
     #[cold]
-    pub(super) fn hear_name(&mut self, now: Time) {
+    pub(super) fn hear_name(&mut self, now: Time, channel: Option<Channel>) {
         let connection: RoutingId = self.inbound.from().into();
-        if self.names.knows(&connection) {
+        let place = Place {
+            connection,
+            channel,
+        };
+        if self.names.knows(&place) {
             return;
         }
         let Some((is_of_worker, hello)) = hello_of(&self.frames) else {
@@ -27,32 +32,45 @@ impl Driver {
         match claim {
             Claim::Granted if !self.names.is_name(&name) => {}
             // The earlier connection is broken, without a report.
-            Claim::Granted | Claim::Moved => self.acceptor.end_replaced(self.names.route(&name)),
+            Claim::Granted | Claim::Moved => self.end_earlier(&name, &place),
             Claim::Ceded => self.cede(&name),
             Claim::Renamed(other) => {
-                self.acceptor.end_replaced(self.names.route(&other));
+                self.end_earlier(&other, &place);
                 name = other;
             }
             refusal @ (Claim::Asked | Claim::Refused) => {
-                self.names.silence(connection.clone());
+                self.names.refuse(&place);
+                let asked = refusal == Claim::Asked;
+                if place.channel.is_some() {
+                    return self.refuse_channel(now, &place, &hello.session, asked);
+                }
                 let role = match is_of_worker {
                     true => Role::Worker,
                     false => Role::Client,
                 };
-                let asked = refusal == Claim::Asked;
-                return (self.machine).refuse_name(&connection, role, &hello.session, asked);
+                let connection = &place.connection;
+                return (self.machine).refuse_name(connection, role, &hello.session, asked);
             }
         }
         if self.names.are_many() {
             let machine = &self.machine;
             self.names.sweep(|name| machine.knows_peer(name));
         }
-        if let Some(before) = self.names.give(name.clone(), connection.clone()) {
+        if let Some(before) = self.names.give(name.clone(), place.clone()) {
             self.outbound.forget(&before);
         }
         self.machine.handle_ready(now, &name, 0);
-        if let Some(address) = self.acceptor.address(&connection) {
+        if let Some(address) = self.acceptor.address(&place.connection) {
             (self.machine).handle_address(&name, Some(address));
+        }
+    }
+
+    /// Ends the connection that a peer had before, unless other peers are on it.
+    fn end_earlier(&mut self, name: &[u8], place: &Place) {
+        if let Some(earlier) = self.names.sole(name)
+            && *earlier != *place.connection
+        {
+            self.acceptor.end_replaced(earlier);
         }
     }
 
@@ -71,14 +89,17 @@ impl Driver {
         self.outbound.forget(connection);
         let is_nobody = self.names.speaker(connection) == Speaker::Nobody;
         let name = self.names.end(connection);
-        if is_nobody {
-            return;
+        let peer = match is_nobody {
+            true => None,
+            false => Some(name.clone().unwrap_or_else(|| connection.into())),
+        };
+        let of_channels = self.names.end_channels(connection);
+        for named in name.iter().chain(&of_channels) {
+            self.machine.handle_address(named, None);
         }
-        if let Some(name) = &name {
-            self.machine.handle_address(name, None);
+        for peer in peer.iter().chain(&of_channels) {
+            self.machine.handle_ready(now, peer, 0);
+            self.machine.handle_gone(now, peer);
         }
-        let peer = name.unwrap_or_else(|| connection.into());
-        self.machine.handle_ready(now, &peer, 0);
-        self.machine.handle_gone(now, &peer);
     }
 }

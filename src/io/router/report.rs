@@ -23,8 +23,8 @@ impl Driver {
             if !self.names.is_name(&connection) {
                 self.machine.handle_address(&connection, None);
             }
-            if let Some(name) = self.names.name(&connection) {
-                self.machine.handle_address(name, None);
+            for peer in self.names.peers(&connection) {
+                self.machine.handle_address(&peer, None);
             }
         }
     }
@@ -34,10 +34,12 @@ impl Driver {
         if events.peek().is_none() {
             return;
         }
-        let (acceptor, names) = (&mut self.acceptor, &self.names);
+        let (acceptor, names) = (&mut self.acceptor, &mut self.names);
         let events = events.inspect(|told| {
-            if let Some(peer) = silent(&told.event) {
-                acceptor.lost(names.route(peer));
+            if let Some(peer) = silent(&told.event)
+                && let Some(connection) = names.lose(peer)
+            {
+                acceptor.lost(&connection);
             }
         });
         let mut told = 0;

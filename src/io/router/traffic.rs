@@ -9,6 +9,7 @@ use crate::io::zap::PRINCIPAL;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use crate::proto::names::Speaker;
+use crate::wire::channel;
 use std::sync::Arc;
 
 /// The command of a client's hello and of a worker's READY, the first messages of a connection.
@@ -30,6 +31,11 @@ pub(super) fn principal<'a>(inbound: &'a Inbound, in_process: Option<&'a str>) -
     // Only messages over inproc have neither of the two properties.
     let in_process = || in_process.filter(|_| is_from_this_process(inbound));
     inbound.property(PRINCIPAL).or_else(in_process)
+}
+
+/// Whether the message is the first one of a peer.
+pub(super) fn is_hello(frames: &[Message]) -> bool {
+    matches!(frames, [_, command, ..] if **command == *HELLO)
 }
 
 impl Driver {
@@ -67,12 +73,15 @@ impl Driver {
     pub(super) fn handle_message(&mut self, now: Time) {
         // The monitor has reported its connection before the hello. Later messages are heard in any
         // case.
-        let is_hello = matches!(&self.frames[..], [_, command, ..] if **command == *HELLO);
+        let is_hello = is_hello(&self.frames);
         if is_hello {
             self.acceptor.catch_up(now);
         }
         if self.acceptor.listens() {
             self.hear(now);
+        }
+        if let Some(channel) = self.inbound.channel() {
+            return self.handle_message_of_channel(now, channel);
         }
         if matches!(&self.frames[..], [only] if **only == self.gone) {
             self.frames.clear();
@@ -80,7 +89,7 @@ impl Driver {
             return self.connection_ended(now, &connection);
         }
         if is_hello {
-            self.hear_name(now);
+            self.hear_name(now, None);
         }
         let Speaker::Peer(from) = self.names.speaker(self.inbound.from()) else {
             return self.frames.clear();
@@ -135,17 +144,20 @@ impl Driver {
         let news = self.outbound.flush(&mut self.acceptor);
         let names = &self.names;
         for (connection, bytes) in news.less {
-            (self.machine).handle_ready(now, names.peer(&connection), bytes);
+            (self.machine).handle_ready(now, names.payer(&connection), bytes);
         }
         for connection in news.clear {
-            (self.machine).handle_congestion(names.peer(&connection), false);
+            for peer in names.peers(&connection) {
+                self.machine.handle_congestion(&peer, false);
+            }
         }
         for connection in news.stuck {
-            self.outbound.condemn(&connection);
-            (self.machine).handle_overflow(now, names.peer(&connection));
+            self.overflow(now, &connection);
         }
         for connection in news.gone {
-            self.machine.handle_gone(now, names.peer(&connection));
+            for peer in self.names.peers(&connection) {
+                self.machine.handle_gone(now, &peer);
+            }
         }
         let mut may_flush = true;
         let mut troubles: Vec<(RoutingId, Outcome)> = Vec::new();
@@ -154,7 +166,10 @@ impl Driver {
             let frames = &mut self.frames;
             let names = &self.names;
             let mut deliver = |to: &RoutingId, message: &mut Vec<Message>, kind: Kind| {
-                let connection = names.connection(to);
+                let (connection, channel) = names.place(to);
+                if let Some(channel) = channel {
+                    channel::put(channel, message);
+                }
                 match outbound.send(acceptor, connection, message, kind) {
                     Outcome::Taken => {}
                     trouble => troubles.push((to.clone(), trouble)),
@@ -166,6 +181,7 @@ impl Driver {
                 let last = transmit.message.is_disconnect();
                 let together = transmit.packed && !last;
                 let kind = match last {
+                    true if names.is_shared(names.connection(&to)) => Kind::Windowed,
                     true => Kind::Last,
                     false if transmit.packed => Kind::Windowed,
                     false => Kind::Plain,
@@ -200,8 +216,8 @@ impl Driver {
                         self.machine.handle_congestion(&peer, true)
                     }
                     Outcome::Waiting | Outcome::Overflow => {
-                        self.outbound.condemn(self.names.connection(&peer));
-                        self.machine.handle_overflow(now, &peer);
+                        let connection = self.names.connection(&peer).clone();
+                        self.overflow(now, &connection);
                     }
                     Outcome::NoPeer => self.machine.handle_gone(now, &peer),
                 }
@@ -211,7 +227,9 @@ impl Driver {
 
     /// Whether what waits for a peer is no more than may be kept for it.
     fn may_wait(&mut self, now: Time, peer: &RoutingId) -> bool {
-        let bytes = self.outbound.waiting_for(self.names.connection(peer));
-        self.machine.handle_ready(now, peer, bytes)
+        let connection = self.names.connection(peer);
+        let bytes = self.outbound.waiting_for(connection);
+        self.machine
+            .handle_ready(now, self.names.payer(connection), bytes)
     }
 }

@@ -405,6 +405,11 @@ impl<F: Frame> Broker<F> {
         self.authorizer.refusals
     }
 
+    /// Records a fault of a peer that the owner has found.
+    pub fn report_fault(&mut self, peer: &[u8], why: &'static str) {
+        self.report_bad(peer, why);
+    }
+
     /// Counts a fault, and reports it if there are not too many.
     fn report_bad(&mut self, from: &[u8], why: &'static str) {
         self.counters.bad_messages += 1;

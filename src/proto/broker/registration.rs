@@ -11,6 +11,7 @@ use super::workers::Worker;
 use super::{Broker, BrokerEvent, Departure, Outgoing, RoutingId, Timer, Transmit};
 use crate::proto::Time;
 use crate::wire::omdp::{ToClient, ToWorker};
+use crate::wire::sizes::MAX_CHANNELS;
 use crate::wire::{Dialect, Frame, Hello};
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -248,6 +249,7 @@ impl<F: Frame> Broker<F> {
         };
         if worker.hello.is_some() {
             let mut hello = self.config.hello();
+            hello.channels = MAX_CHANNELS;
             hello.number = worker.is_asked().then_some(worker.number);
             let hello = hello.to_frame();
             self.send_worker(key, ToWorker::Welcome { hello });

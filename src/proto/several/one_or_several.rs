@@ -168,6 +168,10 @@ where
         either!(self, machine => machine.watches_congestion(broker))
     }
 
+    fn channels(&self, broker: usize) -> Option<u16> {
+        either!(self, machine => machine.channels(broker))
+    }
+
     fn handle_congestion(&mut self, broker: usize, congested: bool) {
         either!(self, machine => machine.handle_congestion(broker, congested));
     }

@@ -325,6 +325,10 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
         !self.members.get(broker).is_some_and(Worker::has_windows)
     }
 
+    fn channels(&self, broker: usize) -> Option<u16> {
+        self.members.get(broker)?.channels()
+    }
+
     fn handle_congestion(&mut self, broker: usize, congested: bool) {
         if let Some(member) = self.members.get_mut(broker) {
             member.handle_congestion(congested);

@@ -26,7 +26,7 @@ fn a_hello_is_answered_once_and_an_old_ready_not_at_all() {
     assert_eq!(
         net.heard(raw),
         [
-            r#"W|1|{"deadlines":true,"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"packed":true,"places":true,"roster":true,"session":"b0.1","streams":true}"#
+            r#"W|1|{"channels":255,"deadlines":true,"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"packed":true,"places":true,"roster":true,"session":"b0.1","streams":true}"#
         ]
     );
     let raw = net.raw(b, b"C");

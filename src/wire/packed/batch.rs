@@ -20,7 +20,7 @@ const MADE: usize = 16 * 1024;
 const COPIED: usize = 2048;
 
 /// Maximum size of an accepted batch, in bytes.
-const ACCEPTED: usize = 64 * 1024;
+pub(crate) const ACCEPTED: usize = 64 * 1024;
 
 /// Whether the only frame of a message is a batch.
 pub(crate) fn is_batch(first: &[u8]) -> bool {

@@ -21,6 +21,6 @@ pub enum LinkNews {
 fn effect(action: Action) -> Effect {
     match action {
         Action::Open => Effect::Open,
-        Action::Close => Effect::Close,
+        Action::Close | Action::Abandon => Effect::Close,
     }
 }

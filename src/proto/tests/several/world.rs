@@ -214,7 +214,7 @@ impl World {
                 Some(Action::Open) => {
                     self.conns.insert((peer, line), Conn::default());
                 }
-                Some(Action::Close) => {
+                Some(Action::Close | Action::Abandon) => {
                     // Messages that were sent before still arrive.
                     if let Some(mut conn) = self.conns.remove(&(peer, line)).filter(|c| c.up)
                         && let Some(broker) = &mut self.brokers[line]

@@ -1,0 +1,120 @@
+//! The connections of the services of one worker to one broker. They share one connection if the broker supports
+//! channels, which its hello says. Until it is known, one service connects, and the others wait.
+
+use super::shared::{Seat, Shared};
+use crate::io::clock;
+use crate::proto::Time;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long the others wait for the hello. A broker of 0.0.92 sends none.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// The services of one worker at one endpoint.
+#[derive(Clone, Default)]
+pub struct Group(Arc<Mutex<Sharing>>);
+
+#[derive(Default)]
+enum Sharing {
+    /// The next service that connects asks.
+    #[default]
+    Unknown,
+    /// A service connects, or has until this time for the broker's hello.
+    Asking(Option<Time>),
+    Shared(Shared),
+    /// The last broker supports no channels.
+    Apart,
+}
+
+/// How a service gets its connection.
+pub(super) enum Way {
+    /// It shares this one.
+    Join(Seat),
+    /// It connects, and has to call one of the methods below.
+    Ask,
+    /// It connects.
+    Apart,
+    /// It asks again when [`may_go_on`](Group::may_go_on).
+    Wait,
+}
+
+impl Group {
+    pub(super) fn way(&self) -> Way {
+        let mut sharing = self.state();
+        match &*sharing {
+            Sharing::Asking(Some(until)) if *until <= clock::now() => *sharing = Sharing::Apart,
+            Sharing::Asking(_) => return Way::Wait,
+            Sharing::Shared(shared) => {
+                if let Some(seat) = shared.join() {
+                    return Way::Join(seat);
+                }
+                *sharing = Sharing::Asking(None);
+                return Way::Ask;
+            }
+            Sharing::Unknown => {
+                *sharing = Sharing::Asking(None);
+                return Way::Ask;
+            }
+            Sharing::Apart => {}
+        }
+        Way::Apart
+    }
+
+    pub(super) fn may_go_on(&self) -> bool {
+        match &*self.state() {
+            Sharing::Asking(until) => until.is_some_and(|until| until <= clock::now()),
+            _ => true,
+        }
+    }
+
+    /// When the wait ends at the latest.
+    pub(super) fn until(&self) -> Option<Time> {
+        match &*self.state() {
+            Sharing::Asking(until) => *until,
+            _ => None,
+        }
+    }
+
+    /// Handles that the service that asks is connected.
+    pub(super) fn asked(&self) {
+        if let Sharing::Asking(until) = &mut *self.state() {
+            *until = Some(clock::now() + ANSWER);
+        }
+    }
+
+    /// Handles that the service that asks has lost its connection without an answer.
+    pub(super) fn not_answered(&self) {
+        let mut sharing = self.state();
+        if let Sharing::Asking(_) = *sharing {
+            *sharing = Sharing::Unknown;
+        }
+    }
+
+    /// Handles that the broker supports no channels.
+    pub(super) fn part(&self) {
+        let mut sharing = self.state();
+        if let Sharing::Asking(_) = *sharing {
+            *sharing = Sharing::Apart;
+        }
+    }
+
+    /// Whether services share a connection.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(&*self.state(), Sharing::Shared(shared) if !shared.has_ended())
+    }
+
+    pub(super) fn share(&self, shared: Shared) {
+        *self.state() = Sharing::Shared(shared);
+    }
+
+    fn state(&self) -> MutexGuard<'_, Sharing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Group")
+    }
+}

@@ -1,0 +1,120 @@
+//! Connections of services that may share one, see [`Group`](super::group::Group).
+
+use super::Connection;
+use super::group::Way;
+use super::shared::Shared;
+use crate::io::transport::Transport;
+use crate::io::{Error, clock};
+use std::future::pending;
+use tokio::time::sleep_until;
+
+impl Connection {
+    /// Opens a connection, joins one, or waits until it can be decided which.
+    pub(in crate::io) fn open(&mut self) -> Result<(), Error> {
+        self.waits = false;
+        if let Some(group) = &self.endpoint.group {
+            match group.way() {
+                Way::Join(seat) => {
+                    self.transport = Some(Transport::Seat(seat));
+                    return Ok(());
+                }
+                Way::Wait => {
+                    self.waits = true;
+                    return Ok(());
+                }
+                Way::Ask => self.asks = true,
+                Way::Apart => {}
+            }
+            self.is_undecided = true;
+        }
+        let opened = self.open_own();
+        if opened.is_err() {
+            self.stop_asking();
+        }
+        opened
+    }
+
+    /// Whether it waits and has to be opened now.
+    pub(in crate::io) fn may_go_on(&self) -> bool {
+        self.waits && (self.endpoint.group.as_ref()).is_none_or(|group| group.may_go_on())
+    }
+
+    /// Waits until it has to be opened, if the time alone decides.
+    pub(super) async fn end_of_wait(&self) {
+        match self.endpoint.group.as_ref().and_then(|group| group.until()) {
+            Some(until) => sleep_until(clock::instant(until)).await,
+            None => pending().await,
+        }
+    }
+
+    /// Handles that the transport accepts messages.
+    pub(in crate::io) fn is_connected(&mut self) {
+        self.up = true;
+        // A broker over inproc may be bound later, and sends a hello.
+        if self.asks
+            && !self.route.address().is_inproc()
+            && let Some(group) = &self.endpoint.group
+        {
+            group.asked();
+        }
+    }
+
+    /// Whether it is unknown how many channels the broker supports, and of importance.
+    pub(in crate::io) fn is_undecided(&self) -> bool {
+        self.is_undecided
+    }
+
+    /// Shares the connection, if the broker supports this number of channels.
+    #[cold]
+    pub(in crate::io) fn decide(&mut self, channels: u16) {
+        self.is_undecided = false;
+        self.asks = false;
+        let Some(group) = &self.endpoint.group else {
+            return;
+        };
+        if channels == 0 {
+            group.part();
+        } else if !group.is_shared()
+            && let Some(transport) = self.transport.take()
+        {
+            let (shared, seat) = Shared::new(transport, self.endpoint.gone, channels);
+            self.transport = Some(Transport::Seat(seat));
+            group.share(shared);
+        }
+    }
+
+    pub(super) fn stop_asking(&mut self) {
+        self.is_undecided = false;
+        if std::mem::take(&mut self.asks)
+            && let Some(group) = &self.endpoint.group
+        {
+            group.not_answered();
+        }
+    }
+
+    /// Closes the connection of a silent broker, for all that share it.
+    pub(in crate::io) fn abandon(&mut self) {
+        if let Some(Transport::Seat(seat)) = &self.transport {
+            seat.abandon();
+        }
+        self.close();
+    }
+}
+
+/// Ends a transport that was ready, or not.
+pub(super) fn end(transport: Transport, was_up: bool) {
+    match transport {
+        Transport::Libzmq(dealer) => dealer.end(was_up),
+        #[cfg(unix)]
+        Transport::Stream(stream) => {
+            if was_up {
+                stream.close(crate::io::socket::LINGER);
+            }
+        }
+        Transport::Seat(seat) => {
+            if let Some(transport) = seat.leave() {
+                end(transport, was_up);
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Channels of connections: several workers on one connection, see [`channel`](crate::wire::channel).
+
+use super::Driver;
+use super::traffic::{is_hello, principal};
+use crate::io::Message;
+use crate::io::outbound::{Kind, Outcome};
+use crate::proto::Time;
+use crate::proto::broker::RoutingId;
+use crate::proto::names::{ChannelSpeaker, Place};
+use crate::wire::channel::{self, Channel};
+use crate::wire::omdp::ToWorker;
+
+/// The first frame of a worker's messages: channels are for workers of OMDP.
+const WORKER: &[u8] = b"W";
+
+impl Driver {
+    /// Handles a message that came over a channel.
+    #[cold]
+    pub(super) fn handle_message_of_channel(&mut self, now: Time, channel: Channel) {
+        if self.frames.first().is_none_or(|tag| **tag != *WORKER) {
+            return self.report_channel();
+        }
+        if is_hello(&self.frames) {
+            self.hear_name(now, Some(channel));
+        }
+        let from = match self.names.channel_speaker(self.inbound.from(), channel) {
+            ChannelSpeaker::Peer(name) => name.clone(),
+            ChannelSpeaker::New => return self.report_channel(),
+            ChannelSpeaker::Nobody => return self.frames.clear(),
+        };
+        match self.guard.is_some() {
+            true => {
+                let principal = principal(&self.inbound, self.in_process.as_deref());
+                self.machine
+                    .handle_message_of(now, &from, principal, &mut self.frames);
+            }
+            false => (self.machine).handle_message(now, &from, &mut self.frames),
+        }
+    }
+
+    fn report_channel(&mut self) {
+        self.frames.clear();
+        let peer = self.names.payer(self.inbound.from());
+        self.machine.report_fault(peer, "bad channel");
+    }
+
+    /// Tells a worker that another peer has the name that it has said on a channel. The channel has ended.
+    pub(super) fn refuse_channel(&mut self, now: Time, place: &Place, session: &str, asked: bool) {
+        let session = Message::from(session.as_bytes());
+        let mut message = Vec::new();
+        ToWorker::NameTaken { session, asked }.encode(&mut message);
+        if let Some(channel) = place.channel {
+            channel::put(channel, &mut message);
+        }
+        let (acceptor, connection) = (&mut self.acceptor, &place.connection);
+        let outcome = (self.outbound).send(acceptor, connection, &mut message, Kind::Windowed);
+        if outcome == Outcome::Overflow {
+            self.overflow(now, connection);
+        }
+    }
+
+    /// Handles that more waits for a connection than may be kept: all its peers are dropped.
+    pub(super) fn overflow(&mut self, now: Time, connection: &RoutingId) {
+        if self.names.is_shared(connection) {
+            // The DISCONNECT of one peer does not replace what waits for the others.
+            self.outbound.forget(connection);
+        }
+        self.outbound.condemn(connection);
+        for peer in self.names.peers(connection) {
+            self.machine.handle_overflow(now, &peer);
+        }
+    }
+}
