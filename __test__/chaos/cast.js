@@ -78,10 +78,9 @@ class Cast {
   /** An endpoint for each broker, whose way to it can be made to fail. */
   relayed(role) {
     const listen = (endpoint) => {
-      const { hostname, port } = new URL(endpoint);
-      const relay = new Relay({ host: hostname, port: Number(port) });
+      const relay = new Relay(endpoint);
       this.#relays.push({ role, relay });
-      return relay.listen(hostname);
+      return relay.listen();
     };
     return Promise.all(this.endpoints.map(listen));
   }

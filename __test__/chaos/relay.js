@@ -1,7 +1,20 @@
 'use strict';
-// A TCP relay that can fail as networks do: cut connections, stall them, or swallow what they carry without a word.
+// A relay of tcp or ipc that can fail as networks do: cut connections, stall them, or swallow what they carry without a word.
 const { once } = require('node:events');
 const net = require('node:net');
+
+/** @param {string} endpoint @returns {{ path?: string, host?: string, port?: number }} */
+function addressOf(endpoint) {
+  if (endpoint.startsWith('ipc://')) return { path: endpoint.slice('ipc://'.length) };
+  const { hostname: host, port } = new URL(endpoint);
+  return { host, port: Number(port) };
+}
+
+/** By RST where there is one. @param {net.Socket} socket */
+const reset = (socket) => (socket.remotePort === undefined ? socket.destroy() : socket.resetAndDestroy());
+
+/** The number of the last socket file. */
+let sockets = 0;
 
 class Relay {
   #server;
@@ -12,18 +25,19 @@ class Relay {
   /** Bytes in a turn of 10 ms, for a slow line. */
   #rate = Number.POSITIVE_INFINITY;
 
-  /** @param {{ host: string, port: number }} target */
-  constructor(target) {
-    this.#target = target;
+  /** @param {string} endpoint of tcp or ipc */
+  constructor(endpoint) {
+    this.#target = addressOf(endpoint);
     this.#server = net.createServer((near) => this.#join(near));
   }
 
-  /** @param {string} host */
-  async listen(host) {
-    this.#server.listen(0, host);
+  /** At a free endpoint of the same transport. */
+  async listen() {
+    const { path, host } = this.#target;
+    this.#server.listen(path === undefined ? { host, port: 0 } : { path: `${path}~${++sockets}` });
     await once(this.#server, 'listening');
-    const { port } = /** @type {import('node:net').AddressInfo} */ (this.#server.address());
-    return `tcp://${host}:${port}`;
+    const address = /** @type {import('node:net').AddressInfo | string} */ (this.#server.address());
+    return typeof address === 'string' ? `ipc://${address}` : `tcp://${host}:${address.port}`;
   }
 
   /** The number of open connections. */
@@ -32,7 +46,7 @@ class Relay {
   }
 
   #join(near) {
-    const far = net.connect(this.#target);
+    const far = net.connect(/** @type {import('node:net').NetConnectOpts} */ (this.#target));
     const pair = { near, far, dead: false };
     this.#pairs.add(pair);
     const end = () => {
@@ -71,8 +85,8 @@ class Relay {
   /** Every connection ends at once, at both sides. */
   cut() {
     for (const { near, far } of [...this.#pairs]) {
-      near.resetAndDestroy();
-      far.resetAndDestroy();
+      reset(near);
+      reset(far);
     }
     this.#pairs.clear();
   }
@@ -81,7 +95,7 @@ class Relay {
   desert() {
     for (const pair of [...this.#pairs]) {
       pair.dead = true;
-      pair.near.resetAndDestroy();
+      reset(pair.near);
     }
   }
 

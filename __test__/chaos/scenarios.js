@@ -58,6 +58,14 @@ const network = (what, lasts, role = '') => ({
   },
 });
 
+/** All connections of a role at once, before most have done much. @param {string} role all if it is empty */
+const cutFast = (role) => ({
+  act: async (cast) => {
+    for (const relay of cast.relaysOf(role)) relay.cut();
+    await pause(100);
+  },
+});
+
 const SCENARIOS = {
   'no-faults': { act: async () => {} },
   'kill-workers': replace('worker'),
@@ -78,12 +86,9 @@ const LOSSLESS = {
   'kill-broker-slowly': { act: (cast) => cast.replace('broker0').then(() => pause(2000)) },
   'cut-clients': network((relay) => relay.cut(), [0], 'client'),
   'cut-workers': network((relay) => relay.cut(), [0], 'worker'),
-  'cut-all-fast': {
-    act: async (cast) => {
-      for (const relay of cast.relaysOf('')) relay.cut();
-      await pause(100);
-    },
-  },
+  'cut-clients-fast': cutFast('client'),
+  'cut-workers-fast': cutFast('worker'),
+  'cut-all-fast': cutFast(''),
   'black-holes': { heartbeat: 2500, liveness: 3, ...network((relay) => relay.stall(), [1000, 2500, 5000]) },
   'suspend-clients': suspend('client'),
   'suspend-workers': suspend('worker'),

@@ -5,28 +5,33 @@ const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { Relay } = require('../chaos/relay');
 const { peersFor, start } = require('../support/peers');
-const { deferred } = require('../support/events');
+const { deferred, until } = require('../support/events');
 
 const SERVICE = 'service';
 
 /** A broker, and relays of the ways to it. */
-async function scene(t, conf = {}) {
-  const peers = peersFor(t, 'tcp');
+async function scene(t, conf = {}, transport = 'tcp') {
+  const peers = peersFor(t, transport);
   const broker = peers.broker(conf);
   await broker.start();
-  const { hostname, port } = new URL(broker.endpoints[0]);
   const relayed = async () => {
-    const relay = new Relay({ host: hostname, port: Number(port) });
+    const relay = new Relay(broker.endpoints[0]);
     t.after(() => relay.close());
-    return { relay, peers: peersFor(t, 'tcp', await relay.listen(hostname)) };
+    return { relay, peers: peersFor(t, transport, await relay.listen()) };
   };
   return { broker, forWorker: await relayed(), forClient: await relayed() };
 }
 
 describe('connections are cut again and again', () => {
-  for (const which of ['client', 'worker', 'both']) {
-    test(`of the ${which}: every request ends with its reply, each runs once, streams have no gaps`, async (t) => {
-      const { forWorker, forClient } = await scene(t);
+  for (const [which, transport] of [
+    ['client', 'tcp'],
+    ['worker', 'tcp'],
+    ['both', 'tcp'],
+    ['both', 'ipc'],
+  ]) {
+    const title = `of the ${which}, ${transport}: every request ends with its reply, each runs once, streams have no gaps`;
+    test(title, async (t) => {
+      const { forWorker, forClient } = await scene(t, {}, transport);
       const started = new Map();
       const worker = forWorker.peers.worker(
         async (n, reply) => {
@@ -82,6 +87,35 @@ describe('connections are cut again and again', () => {
       t.diagnostic(`${asked.length} requests, ${cuts} cuts`);
     });
   }
+});
+
+test('callAll() has the answer of each worker although the connections are cut meanwhile', async (t) => {
+  const { broker, forWorker, forClient } = await scene(t);
+  const begun = [];
+  const handler = (_, reply) => begun.push(reply);
+  const workers = [0, 1, 2].map(() => forWorker.peers.worker(handler));
+  const client = forClient.peers.client();
+  await start(client, ...workers);
+  const answers = client.callAll(SERVICE, 'all', { timeout: -1 });
+  const first = answers.next();
+  await until(() => begun.length === 3, 'the copies');
+  const returned = () => Promise.all([client, ...workers].map((peer) => once(peer, 'connect')));
+  const found = [];
+  for (const [n, reply] of begun.entries()) {
+    const back = returned();
+    forClient.relay.cut();
+    forWorker.relay.cut();
+    reply.end(n);
+    await back;
+    found.push((await (n === 0 ? first : answers.next())).value);
+  }
+  assert.equal((await answers.next()).done, true);
+  assert.deepEqual(
+    found.map(({ value }) => value),
+    [0, 1, 2],
+  );
+  assert.deepEqual(new Set(found.map(({ worker }) => worker)), new Set(workers.map(({ name }) => name)));
+  assert.equal((await broker.stats()).requests, 0);
 });
 
 test('a worker that does not come back is lost after the grace, and no sooner', async (t) => {

@@ -111,10 +111,9 @@ for (const [mechanism, [forBroker, forPeers]] of Object.entries(MECHANISMS)) {
       const peers = peersFor(t, 'tcp');
       const broker = peers.broker(forBroker);
       await start(broker);
-      const { hostname, port } = new URL(broker.endpoints[0]);
-      const relay = new Relay({ host: hostname, port: Number(port) });
+      const relay = new Relay(broker.endpoints[0]);
       t.after(() => relay.close());
-      const remote = peersFor(t, 'tcp', await relay.listen(hostname));
+      const remote = peersFor(t, 'tcp', await relay.listen());
       const client = peers.client(forPeers);
       const begun = deferred();
       const go = deferred();
@@ -153,10 +152,9 @@ for (const [mechanism, [forBroker, forPeers]] of Object.entries(MECHANISMS)) {
         const peers = peersFor(t, 'tcp');
         const broker = peers.broker(forBroker);
         await broker.start();
-        const { hostname, port } = new URL(broker.endpoints[0]);
-        const relay = new Relay({ host: hostname, port: Number(port) });
+        const relay = new Relay(broker.endpoints[0]);
         t.after(() => relay.close());
-        const remote = peersFor(t, 'tcp', await relay.listen(hostname));
+        const remote = peersFor(t, 'tcp', await relay.listen());
         const go = deferred();
         let started = 0;
         const worker = remote.worker(

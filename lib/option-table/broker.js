@@ -97,7 +97,7 @@ const BROKER_OPTIONS = [
     unit: 'ms',
     value: 1000,
     help: 'how long a peer may take to reconnect after the end of its tcp connection before its requests are given up',
-    more: 'Over ipc and inproc the maximum is 100 ms',
+    more: 'Over ipc and inproc the maximum is 250 ms',
   },
   {
     name: 'busyTimeout',

@@ -15,7 +15,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     unit: 'ms',
     value: 100,
     help: 'the first pause after the loss of the broker before connecting again',
-    more: 'Each pause is longer or shorter by up to a quarter, so that the peers of a broker do not all return at once',
+    more: 'A connection that was in use and breaks is opened again after a tenth of it. Each pause is longer or shorter by up to a quarter, so that the peers of a broker do not all return at once',
   },
   {
     name: 'reconnectMax',

@@ -35,6 +35,7 @@ pub(super) fn link(expect_beats: bool) -> LinkConfig {
     LinkConfig {
         heartbeat: Duration::from_millis(2500),
         liveness: 3,
+        soon: Duration::from_millis(100),
         reconnect: Duration::from_millis(100),
         reconnect_max: Duration::from_secs(30),
         away: Duration::ZERO,

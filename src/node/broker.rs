@@ -95,7 +95,7 @@ pub struct BrokerConf {
 const SEARCH: Duration = Duration::from_secs(5);
 
 /// How long a peer that closed a local connection may take to open another one.
-const LOCAL_GRACE: Duration = Duration::from_millis(100);
+const LOCAL_GRACE: Duration = Duration::from_millis(250);
 
 /// The policy of a service.
 #[napi(object)]
@@ -293,8 +293,7 @@ impl BrokerCore {
         }
     }
 
-    /// A local connection ends with its process or is closed by it; in the latter case the peer
-    /// reconnects at once.
+    /// A local connection mostly ends with its process; otherwise the peer reconnects soon.
     fn reconnect_grace(&self) -> Duration {
         let grace = Duration::from_millis(self.conf.reconnect_grace as u64);
         let is_local = |endpoint: &String| Address::new(endpoint).is_local();

@@ -14,6 +14,7 @@ use napi::bindgen_prelude::Result;
 use napi_derive::napi;
 use serde_json::json;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 /// Total data bytes of a worker or client.
 #[napi(object)]
@@ -57,6 +58,14 @@ impl Identity {
 
 /// The endpoint of a broker, and the index of the worker's service there; 0 for a client.
 pub(super) type Line = (String, usize);
+
+/// The share of the first pause after which a connection that broke is opened again.
+const SOON: f64 = 10.0;
+
+/// The pause before a connection that was in use is opened again, given the first pause, in ms.
+pub(super) fn soon(reconnect: f64) -> Duration {
+    Duration::from_micros((reconnect * 1000.0 / SOON) as u64)
+}
 
 /// The numbers of a driver's connections in one life. A number belongs to an endpoint, or to a
 /// service there, and is kept for a later return of the broker, so that a late notice is never

@@ -343,6 +343,7 @@ impl WorkerCore {
             link: LinkConfig {
                 heartbeat: Duration::from_millis(conf.heartbeat as u64),
                 liveness: conf.liveness,
+                soon: peer::soon(conf.reconnect),
                 reconnect: Duration::from_millis(conf.reconnect as u64),
                 reconnect_max: Duration::from_millis(conf.reconnect_max as u64),
                 away: Duration::from_millis(conf.broker_grace as u64),

@@ -31,7 +31,10 @@ pub struct LinkConfig {
     pub heartbeat: Duration,
     /// Number of silent intervals after which the broker counts as dead. Default 3.
     pub liveness: u32,
-    /// Time from the loss of a link to the next attempt. Default 100 ms.
+    /// Time from the end of a connection on which the broker had accepted this side to the next attempt, if the
+    /// transport reports the end. Default 10 ms.
+    pub soon: Duration,
+    /// Time from any other loss of a link to the next attempt. Default 100 ms.
     pub reconnect: Duration,
     /// Maximum of the time between attempts, which doubles with each attempt that finds no broker. Default 30 s.
     pub reconnect_max: Duration,
@@ -233,16 +236,19 @@ impl Link {
 
     /// Gives the connection up. The next attempt follows after the reconnect interval. Returns false if there is no
     /// connection.
-    pub(super) fn lose(&mut self, now: Time) -> bool {
+    pub(super) fn lose(&mut self, now: Time, why: Loss) -> bool {
         if !matches!(self.state, State::Opening | State::Up) {
             return false;
         }
-        if self.peer.is_some() {
+        let was_in_use = self.peer.is_some();
+        if was_in_use {
             self.lost_at = Some(now);
         }
-        self.state = State::Backoff {
-            until: now + self.pause(now),
+        let pause = match was_in_use && why == Loss::Transport {
+            true => self.pauses.soon(),
+            false => self.pause(now),
         };
+        self.state = State::Backoff { until: now + pause };
         self.peer = None;
         self.held_until = None;
         self.action = Some(Action::Close);
@@ -252,7 +258,7 @@ impl Link {
     /// Gives the connection up because another peer has the name. It may have left by the next attempt, which disturbs
     /// it if the routing id is the name.
     pub(super) fn step_aside(&mut self, now: Time) {
-        if self.lose(now) {
+        if self.lose(now, Loss::NameTaken) {
             let wait = self.pauses.next_aside();
             self.aside_since = now;
             // Only an extended broker refuses a name.
@@ -278,14 +284,14 @@ impl Link {
     /// Replaces the connection by a new one at once.
     pub(super) fn renew(&mut self) {
         if self.state == State::Up {
-            self.lose(Time::ZERO);
+            self.lose(Time::ZERO, Loss::Abandoned);
             self.state = State::Backoff { until: Time::ZERO };
         }
     }
 
     /// Gives the connection up until [`reopen`](Self::reopen).
     pub(super) fn suspend(&mut self, now: Time) {
-        if self.lose(now) {
+        if self.lose(now, Loss::Blocked) {
             self.state = State::Suspended;
         }
     }
@@ -439,7 +445,7 @@ impl Link {
                         self.had_no_hello = true;
                         self.pauses.named();
                     }
-                    self.lose(now);
+                    self.lose(now, Loss::Silence);
                     self.action = Some(Action::Abandon);
                     return Some(Due::Lost(Loss::Silence));
                 }

@@ -40,8 +40,12 @@ impl<F: Frame> Broker<F> {
         };
         if self.is_own(&request.head.service) {
             if fanout::all_of(&request.head.service).is_some() {
-                self.refuse_to_gather(now, client, &request.head.rid);
-                self.refuse(from, request.head, Code::BrokerLost);
+                match self.resume_known(now, client, request, past)? {
+                    Resumed::Done => {}
+                    Resumed::New(request) => return self.admit_new(now, from, request),
+                    // The answers that another broker has passed on cannot be known.
+                    Resumed::Unknown(request) => self.refuse(from, request.head, Code::BrokerLost),
+                }
                 return Ok(());
             }
             // Executed again, it gives an equivalent answer.

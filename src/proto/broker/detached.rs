@@ -14,7 +14,7 @@ use super::absence::{Absence, Unclaimed};
 use super::displaced::life;
 use super::heartbeats::Heartbeats;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::requests::State;
+use super::requests::{Request, State};
 use super::workers::Worker;
 use super::{Broker, Departure};
 use crate::proto::Time;
@@ -130,7 +130,10 @@ impl<F: Frame> Broker<F> {
         if let Some(client) = self.clients.get_mut(key) {
             client.hello = Some(hello.without_about());
             client.absence = None;
-            client.unresumed = client.requests.iter().copied().collect();
+            // The copies of a fan-out go on with it.
+            let is_copy = |key| self.requests.get(key).is_some_and(Request::is_copy);
+            let own = client.requests.iter().copied();
+            client.unresumed = own.filter(|&key| !is_copy(key)).collect();
             if !client.log_is_incomplete {
                 client.started.get_or_insert_default();
             }

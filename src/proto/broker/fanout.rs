@@ -3,13 +3,13 @@
 //!
 //! The request itself is in the state `Gathering`. Its copies are requests of the same client, under ids that clients
 //! cannot make, and each is for one worker. A copy waits for room at its worker and is given to no other. The reply
-//! ends with the last copy. A fan-out does not outlive the client's connection: a client that returns cannot know
-//! which answers it has missed.
+//! ends with the last copy. It outlives the client's connection as any request does, but not the broker: the next one
+//! cannot know which workers have answered.
 
 use super::accounts::REQUEST;
 use super::ends::End;
 use super::incoming::RequestHead;
-use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::keys::{RequestKey, WorkerKey};
 use super::ready::Line;
 use super::requests::{Assigned, Content, Gathering, NewRequest, Part, Request, Routing, State};
 use super::{Broker, RoutingId};
@@ -318,15 +318,6 @@ impl<F: Frame> Broker<F> {
     fn end_gathering(&mut self, now: Time, key: RequestKey) {
         let nothing = Body::json(F::from(&b"null"[..]));
         self.end(now, key, End::Answered(ReplyKind::Final, nothing));
-    }
-
-    /// Ends a fan-out that a client resumes: its answers cannot be known any more.
-    #[cold]
-    pub(super) fn refuse_to_gather(&mut self, now: Time, client: ClientKey, rid: &[u8]) {
-        if let Some(key) = self.clients.request(client, rid, &self.requests) {
-            self.end(now, key, End::Cancelled);
-        }
-        self.logs.take(client, rid);
     }
 }
 

@@ -156,7 +156,7 @@ impl<F: Frame> Client<F> {
     }
 
     pub(super) fn lose(&mut self, now: Time, why: Loss) {
-        if self.link.lose(now) {
+        if self.link.lose(now, why) {
             self.lost(now, why);
         }
     }

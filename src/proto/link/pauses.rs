@@ -15,6 +15,7 @@ const RETURN: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Pauses {
+    soon: Duration,
     first: Duration,
     longest: Duration,
     longest_aside: Duration,
@@ -29,6 +30,7 @@ pub(super) struct Pauses {
 impl Pauses {
     pub(super) fn new(config: &LinkConfig) -> Self {
         Pauses {
+            soon: config.soon.min(config.reconnect),
             first: config.reconnect,
             longest: config.reconnect_max.max(config.reconnect),
             longest_aside: match config.name.is_empty() {
@@ -50,6 +52,15 @@ impl Pauses {
             false => self.longest,
         };
         let pause = self.first.saturating_mul(1 << doublings).min(longest);
+        self.vary(pause)
+    }
+
+    /// The pause after the end of a connection that was in use: whoever ended it, the broker may live and wait.
+    pub(super) fn soon(&mut self) -> Duration {
+        self.vary(self.soon)
+    }
+
+    fn vary(&mut self, pause: Duration) -> Duration {
         if self.jitter == 0 {
             return pause;
         }
@@ -108,6 +119,7 @@ mod tests {
         Pauses::new(&LinkConfig {
             heartbeat: ms(1000),
             liveness: 3,
+            soon: ms(10),
             reconnect: ms(100),
             reconnect_max: ms(1000),
             away: ms(1000),
@@ -148,6 +160,13 @@ mod tests {
         );
         pauses.first = ms(5000);
         assert_eq!(pauses.next(true), ms(5000));
+    }
+
+    #[test]
+    fn a_connection_that_was_in_use_is_opened_again_soon() {
+        let mut pauses = pauses("", 0);
+        pauses.failed();
+        assert_eq!([pauses.soon(), pauses.next(false)], [10, 100].map(ms));
     }
 
     #[test]

@@ -27,8 +27,15 @@ fn part(flags: u8, worker: &str, value: &str) -> (u8, String, String) {
 }
 
 fn cast(workers: usize) -> (Net, Id<BrokerActor>, Id<ClientActor>, Vec<Id<WorkerActor>>) {
+    cast_with(workers, ms(0))
+}
+
+fn cast_with(
+    workers: usize,
+    grace: std::time::Duration,
+) -> (Net, Id<BrokerActor>, Id<ClientActor>, Vec<Id<WorkerActor>>) {
     let mut net = Net::new();
-    let b = net.broker();
+    let b = net.broker_with(|config| config.reconnect_grace = grace);
     let c = net.client(b);
     let workers = (0..workers).map(|_| net.worker(b, "echo")).collect();
     net.run(ms(50));
@@ -134,25 +141,50 @@ fn a_worker_that_pauses_or_stops_leaves_its_copy_to_nobody() {
     assert!(net.started(workers[1]).is_empty());
 }
 
-/// The answers during the client's absence are unknown.
+/// The next broker cannot know which workers have answered.
 #[test]
-fn it_ends_with_its_connection_and_runs_nowhere_again() {
-    for stop in [false, true] {
-        let (mut net, b, c, workers) = cast(3);
-        for &worker in &workers {
-            net.serve(worker, |body| Job::echo(body).parts(1).every(secs(1)));
+fn it_ends_with_its_broker_and_runs_nowhere_again() {
+    let (mut net, b, c, workers) = cast(3);
+    for &worker in &workers {
+        net.serve(worker, |body| Job::echo(body).parts(1).every(secs(1)));
+    }
+    let r = net.request(c, "mmi.all:echo", "1");
+    net.run(ms(100));
+    net.act(b, |broker, now| broker.machine.stop(now));
+    net.run(secs(30));
+    assert_eq!(net.end(c, r), failed("B_LOST"));
+    for worker in workers {
+        assert_eq!(net.started(worker), ["1"]);
+    }
+    assert_eq!(net[b].machine.load()[0], 0);
+}
+
+#[test]
+fn it_outlives_the_connections_of_its_client_and_of_its_workers() {
+    for cut_all in [false, true] {
+        let (mut net, b, c, workers) = cast_with(3, secs(1));
+        for (n, &worker) in workers.iter().enumerate() {
+            let takes = ms(300 * (n as u64 + 1));
+            net.serve(worker, move |body| Job::echo(body).parts(1).every(takes));
         }
+        let busy = net.request(c, "echo", "0");
+        net.run(ms(5));
         let r = net.request(c, "mmi.all:echo", "1");
-        net.run(ms(100));
-        match stop {
-            true => net.act(b, |broker, now| broker.machine.stop(now)),
-            false => net.cut(c, &[Side::Dealer, Side::Broker]),
+        for _ in 0..12 {
+            match cut_all {
+                true => net.cut(b, &[Side::Dealer, Side::Broker]),
+                false => net.cut(c, &[Side::Dealer, Side::Broker]),
+            }
+            net.run(ms(170));
         }
-        net.run(secs(30));
-        assert_eq!(net.end(c, r), failed("B_LOST"), "{stop}");
-        for worker in workers {
-            assert_eq!(net.started(worker), ["1"]);
-        }
+        net.run(secs(10));
+        assert_eq!(net.end(c, busy), done("0"));
+        let expected = ["W2", "W3", "W4"].map(|worker| part(0, worker, "1"));
+        assert_eq!(parts(&mut net, c, r), expected, "{cut_all}");
+        assert_eq!(net.end(c, r), done("null"));
+        let mut started: Vec<_> = workers.iter().flat_map(|&w| net.started(w)).collect();
+        started.sort();
+        assert_eq!(started, ["0", "1", "1", "1"]);
         assert_eq!(net[b].machine.load()[0], 0);
     }
 }
@@ -181,7 +213,7 @@ fn accidents_leave_nothing_behind_and_every_request_ends_once() {
     let seeds = std::env::var("OMDP_SEEDS").map_or(60, |text| text.parse().expect("a number"));
     for seed in 0..seeds {
         let mut net = Net::seeded(seed);
-        let b = net.broker();
+        let b = net.broker_with(|config| config.reconnect_grace = secs(seed % 2));
         let clients = [net.client(b), net.client(b)];
         let mut workers: Vec<Id<WorkerActor>> = Vec::new();
         let mut asked = Vec::new();

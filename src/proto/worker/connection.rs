@@ -69,7 +69,7 @@ impl<F: Frame> Worker<F> {
             // The broker's answer to the goodbye, or the end of the wait for it.
             return self.leave();
         }
-        if self.link.lose(now) {
+        if self.link.lose(now, why) {
             self.watchdog.end();
             self.lost(now, why);
         }

@@ -15,6 +15,7 @@ fn link(expect_beats: bool) -> LinkConfig {
     LinkConfig {
         heartbeat: HEARTBEAT,
         liveness: 3,
+        soon: ms(100),
         reconnect: ms(100),
         reconnect_max: secs(30),
         away: Duration::ZERO,

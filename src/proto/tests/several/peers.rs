@@ -62,6 +62,7 @@ fn link() -> LinkConfig {
     LinkConfig {
         heartbeat: HEARTBEAT,
         liveness: 3,
+        soon: ms(100),
         reconnect: ms(100),
         reconnect_max: Duration::from_secs(30),
         away: Duration::ZERO,
