@@ -181,16 +181,19 @@ impl Transport {
 
     /// What [`ready`](Self::ready) waits for once the transport is connected.
     pub(super) fn waits(&self) -> Option<Waits> {
-        let (readiness, for_room) = match self {
-            Transport::Libzmq(dealer) => (dealer.socket.readiness()?, false),
+        match self {
+            Transport::Libzmq(dealer) => Some(Waits {
+                readiness: dealer.socket.readiness()?,
+                #[cfg(unix)]
+                for_room: false,
+            }),
             #[cfg(unix)]
-            Transport::Stream(stream) => (stream.link()?, stream.unsent() > 0),
-            Transport::Seat(_) => return None,
-        };
-        Some(Waits {
-            readiness,
-            for_room,
-        })
+            Transport::Stream(stream) => Some(Waits {
+                readiness: stream.link()?,
+                for_room: stream.unsent() > 0,
+            }),
+            Transport::Seat(_) => None,
+        }
     }
 }
 
@@ -198,6 +201,7 @@ impl Transport {
 pub(super) struct Waits {
     readiness: Arc<Readiness>,
     /// Whether there are unsent bytes.
+    #[cfg(unix)]
     for_room: bool,
 }
 
