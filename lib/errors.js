@@ -115,7 +115,7 @@ function errorValue(x) {
 
 const FORM = 'an endpoint is tcp://HOST:PORT with a port up to 65535, ipc://PATH or inproc://NAME';
 
-/** What the system's messages leave open. @type {Record<string, string | undefined>} */
+/** Additions to the system's messages. @type {Record<string, string | undefined>} */
 const HINTS = {
   EINVAL: FORM,
   EPROTONOSUPPORT: FORM,

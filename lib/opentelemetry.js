@@ -174,7 +174,7 @@ function failed(message) {
 function partialCame(message) {
   /** @type {Open | undefined} */
   const open = message[OPEN];
-  // Nobody reads the events of a span that is not sampled.
+  // The events of a span that is not sampled are never read.
   if (!open?.span.isRecording()) return;
   open.span.addEvent('partial', {
     'zmq_omdp.partial.number': message.partials,

@@ -80,7 +80,7 @@ class Peer extends EventEmitter {
   /** @type {State} */
   #state = 'stopped';
   #generation = 0;
-  /** Who called start(), for the stack of its error. @type {object | undefined} */
+  /** The caller of start(), for the stack of its error. @type {object | undefined} */
   #starter;
   #operations = new Operations({
     state: () => this.#state,

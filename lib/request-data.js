@@ -43,7 +43,7 @@ class RequestData extends Readable {
   #read = 0;
   #toldAt = 0;
   /**
-   * Who was the first to listen for errors; null if a loop reads, which has frames of its own.
+   * The first listener for errors; null if a loop reads, which has frames of its own.
    * @type {object | null | undefined}
    */
   #listener;

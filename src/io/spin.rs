@@ -34,7 +34,7 @@ pub enum Spin {
     For(Duration),
 }
 
-/// What a broker waits for, as far as it affects the gap.
+/// The work for which a broker waits, as far as it affects the gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Awaited {
     /// A client's next request.

@@ -79,7 +79,10 @@ impl<T> Deadlines<T> {
     }
 
     /// Removes an entry. It may have expired already.
-    pub(super) fn cancel(&mut self, key: TimerKey) {
+    pub(super) fn cancel(&mut self, key: impl Into<Option<TimerKey>>) {
+        let Some(key) = key.into() else {
+            return;
+        };
         let place = self.place(key);
         match place.and_then(|at| self.queue.get_mut(at)) {
             Some(Place { what, .. }) if what.is_some() => {

@@ -63,7 +63,7 @@ impl LinkConfig {
     }
 }
 
-/// What the owner has to do with its socket.
+/// The action that the owner has to take on its socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Create a socket and connect it; call `handle_up` when the transport accepts messages.

@@ -67,7 +67,7 @@ pub struct Hello {
     pub about: Option<Box<About>>,
 }
 
-/// What a worker tells about itself. The broker lists it by MMI.
+/// A worker's description of itself. The broker lists it by MMI.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
     /// Free text of at most [`MAX_DESCRIPTION`] bytes.

@@ -1,4 +1,4 @@
-//! What a worker says in its hello about the service that it serves.
+//! The part of a worker's hello about the service that it serves.
 
 /// The service options of a worker. Each may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

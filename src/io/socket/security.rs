@@ -30,7 +30,7 @@ impl Socket {
         security: &ServerSecurity,
         domain: &str,
     ) -> Result<(), Error> {
-        // Without a handler libzmq admits nobody instead of everybody.
+        // Without a handler libzmq admits no peer instead of every peer.
         self.set_bytes(zmq_sys::ZMQ_ZAP_DOMAIN as c_int, domain.as_bytes())?;
         self.set(zmq_sys::ZMQ_ZAP_ENFORCE_DOMAIN as c_int, 1)?;
         // A name belongs to its holder until the connection has ended, because libzmq's handover

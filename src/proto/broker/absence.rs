@@ -1,4 +1,4 @@
-//! What the broker keeps of a detached peer, and of one that has returned; see [`detached`](super::detached).
+//! The state of a detached peer, and of one that has returned; see [`detached`](super::detached).
 
 use super::Departure;
 use super::keys::RequestKey;

@@ -1,4 +1,4 @@
-//! What a peer may want to do, for the rules, the events and the messages.
+//! The actions that need permission, as the rules, the events and the messages name them.
 
 /// An action that needs permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

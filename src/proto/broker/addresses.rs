@@ -60,7 +60,7 @@ impl Addresses {
     }
 }
 
-/// What a reader may see of peers.
+/// The part of the peers' data that a reader may see.
 pub(super) struct View<'a> {
     addresses: Option<&'a Addresses>,
     /// Replaces the identities of peers other than workers by aliases.

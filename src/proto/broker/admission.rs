@@ -2,186 +2,17 @@
 //! earlier broker. An admitted request is never refused later.
 
 use super::accounts::{OverLimit, REQUEST};
-use super::context::lend;
+use super::context::Context;
 use super::incoming::{IncomingRequest, RequestHead};
 use super::keys::{ClientKey, RequestKey, ServiceKey};
 use super::requests::{Content, Deadline, NewRequest, Queued, Routing, State};
 use super::returned::Resumed;
-use super::{Broker, Timer, fanout};
-use crate::proto::Time;
+use super::{Broker, Timer, fanout, mmi};
 use crate::proto::code::Code;
 use crate::wire::omdp::{Past, Recall, ReplyKind};
-use crate::wire::{Dialect, Frame, Malformed};
+use crate::wire::{Body, Dialect, Frame, Malformed};
 
-impl<F: Frame> Broker<F> {
-    pub(super) fn admit(
-        &mut self,
-        now: Time,
-        from: &[u8],
-        request: IncomingRequest<F>,
-    ) -> Result<(), Malformed> {
-        match request.past {
-            None => self.admit_new(now, from, request),
-            Some(past) => self.admit_resumed(now, from, request, past),
-        }
-    }
-
-    #[inline(never)]
-    fn admit_resumed(
-        &mut self,
-        now: Time,
-        from: &[u8],
-        request: IncomingRequest<F>,
-        past: Past,
-    ) -> Result<(), Malformed> {
-        // A client must have sent its hello first.
-        let Some(client) = self.clients.find(from) else {
-            return Ok(());
-        };
-        if self.is_own(&request.head.service) {
-            if fanout::all_of(&request.head.service).is_some() {
-                match self.resume_known(now, client, request, past)? {
-                    Resumed::Done => {}
-                    Resumed::New(request) => return self.admit_new(now, from, request),
-                    // The answers that another broker has passed on cannot be known.
-                    Resumed::Unknown(request) => self.refuse(from, request.head, Code::BrokerLost),
-                }
-                return Ok(());
-            }
-            // Executed again, it gives an equivalent answer.
-            self.logs.take(client, &request.head.rid);
-            return self.admit_new(now, from, request);
-        }
-        match self.resume_known(now, client, request, past)? {
-            Resumed::Done => Ok(()),
-            Resumed::New(request) => self.admit_new(now, from, request),
-            Resumed::Unknown(request) => {
-                let charged = charge_of(&request.head, &request.content);
-                if let Err(over) = self.charge_request(client, charged) {
-                    // The request may have run at an earlier broker; this is not known.
-                    self.refuse(from, request.head, Code::BrokerLost);
-                    self.over_limit(now, from, over);
-                    return Ok(());
-                }
-                self.counters.requests += 1;
-                let (service, routing) = self.require_home(&request.head.service, request.routing);
-                let meter = &mut self.services.get_mut(service).meter;
-                meter.requests += 1;
-                meter.bytes_in += request.content.size() as u64;
-                self.search(
-                    now,
-                    NewRequest {
-                        client,
-                        rid: request.head.rid,
-                        service,
-                        routing,
-                        content: request.content,
-                        terms: request.terms,
-                        retried: 0,
-                        deadline: None,
-                        charged,
-                    },
-                    past,
-                    request.recall,
-                );
-                Ok(())
-            }
-        }
-    }
-
-    fn admit_new(
-        &mut self,
-        now: Time,
-        from: &[u8],
-        request: IncomingRequest<F>,
-    ) -> Result<(), Malformed> {
-        let IncomingRequest {
-            mut head,
-            content,
-            mut terms,
-            routing,
-            retried,
-            ..
-        } = request;
-        let known = self.clients.find(from);
-        if let Some(client) = known.and_then(|key| self.clients.get_mut(key)) {
-            client.beats.heard(now);
-            client.cut_off = false;
-        } else if head.extended && self.forgotten.has_peer(from) {
-            return Ok(());
-        }
-        if self.is_own(&head.service) {
-            if fanout::all_of(&head.service).is_some() {
-                self.admit_all(now, from, head, content, terms);
-                return Ok(());
-            }
-            match self.answer_mmi(now, &head.service, content.body) {
-                Ok(body) => self.respond(from, head, ReplyKind::Final, body),
-                Err(code) => self.refuse(from, head, code),
-            }
-            return Ok(());
-        }
-        let client = known.unwrap_or_else(|| self.require_client(now, from, head.dialect));
-        if let Dialect::Mdp(_) = head.dialect {
-            self.count_work(content.size() / CONVERTED);
-            terms = self.config.expiry.into();
-            self.last_rid += 1;
-            // As text, because a worker of 0.0.92 converts it to text.
-            head.rid = F::from(self.last_rid.to_string().into_bytes());
-        } else {
-            if let Some(entry) = self.clients.get_mut(client) {
-                entry.extended |= head.extended;
-                entry.dialect = head.dialect;
-            }
-            // A second request with an id in use would make both ends ambiguous.
-            if self
-                .clients
-                .request(client, &head.rid, &self.requests)
-                .is_some()
-            {
-                return Err(Malformed::Name);
-            }
-        }
-        self.counters.requests += 1;
-        let (service, routing) = self.require_home(&head.service, routing);
-        let meter = &mut self.services.get_mut(service).meter;
-        meter.requests += 1;
-        meter.bytes_in += content.size() as u64;
-        let is_choosy = routing.as_ref().is_some_and(|routing| routing.is_choosy());
-        let refused = match self.is_out_of_reach(service, routing.as_deref()) {
-            true => Some(Code::NoWorker),
-            false => {
-                let (gauge, cx) = lend!(self, now, gauge);
-                gauge.check(cx, &self.config, service, &content, terms, is_choosy)
-            }
-        };
-        if let Some(code) = refused {
-            self.refuse(from, head, as_known(code, retried));
-            self.leave_door(client, service);
-            return Ok(());
-        }
-        let charged = charge_of(&head, &content);
-        if let Err(over) = self.charge_request(client, charged) {
-            self.refuse(from, head, as_known(Code::QueueFull, retried));
-            self.leave_door(client, service);
-            self.over_limit(now, from, over);
-            return Ok(());
-        }
-        let new = NewRequest {
-            client,
-            rid: head.rid,
-            service,
-            routing,
-            content,
-            terms,
-            retried,
-            deadline: None,
-            charged,
-        };
-        self.queue_new(now, new);
-        Ok(())
-    }
-
+impl<F: Frame> Context<F> {
     /// The home of a request, and its constraints.
     pub(super) fn require_home(
         &mut self,
@@ -226,49 +57,9 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Releases the service and the client of a refused request, if nothing else holds them.
-    pub(super) fn leave_door(&mut self, client: ClientKey, service: ServiceKey) {
-        self.services.release(service);
-        let client = self.clients.release(client);
-        self.close_client(client);
-    }
-
     #[inline]
-    fn queue_new(&mut self, now: Time, new: NewRequest<F>) {
-        let service = new.service;
-        let request = self.insert_request(now, new, State::Queued(Queued::default()));
-        self.enqueue(now, request, service);
-    }
-
-    fn search(&mut self, now: Time, new: NewRequest<F>, past: Past, recall: Option<Box<Recall>>) {
-        let key = self.requests.next_key();
-        let search = self.new_search(now, key, past);
-        let service = new.service;
-        self.insert_request(now, new, State::Searching(search));
-        let queue = &mut self.services.get_mut(service).queue;
-        queue.enter_beside(key, &mut self.requests);
-        self.on_resume(now, key, past);
-        if let Some(recall) = recall {
-            self.recall(now, key, *recall);
-        }
-    }
-
-    /// Puts a request into its queue and dispatches.
-    pub(super) fn enqueue(&mut self, now: Time, request: RequestKey, service: ServiceKey) {
-        self.route(request);
-        let entry = self.services.get_mut(service);
-        entry.queue.push_back(request, &mut self.requests);
-        self.dispatch(now, service);
-        self.watch(now, request);
-    }
-
-    #[inline]
-    pub(super) fn insert_request(
-        &mut self,
-        now: Time,
-        mut new: NewRequest<F>,
-        state: State,
-    ) -> RequestKey {
+    pub(super) fn insert_request(&mut self, mut new: NewRequest<F>, state: State) -> RequestKey {
+        let now = self.now;
         let client = new.client;
         new.deadline = new.terms.idle().map(|idle| {
             let at = now + idle;
@@ -283,6 +74,220 @@ impl<F: Frame> Broker<F> {
         let request = self.requests.insert(now, new, state);
         self.clients.add(client, request, &self.requests);
         request
+    }
+}
+
+impl<F: Frame> Broker<F> {
+    pub(super) fn admit(
+        &mut self,
+        from: &[u8],
+        request: IncomingRequest<F>,
+    ) -> Result<(), Malformed> {
+        match request.past {
+            None => self.admit_new(from, request),
+            Some(past) => self.admit_resumed(from, request, past),
+        }
+    }
+
+    #[inline(never)]
+    fn admit_resumed(
+        &mut self,
+        from: &[u8],
+        request: IncomingRequest<F>,
+        past: Past,
+    ) -> Result<(), Malformed> {
+        // A client must have sent its hello first.
+        let Some(client) = self.cx.clients.find(from) else {
+            return Ok(());
+        };
+        if mmi::is_own(&self.cx.services, &request.head.service) {
+            if fanout::all_of(&request.head.service).is_some() {
+                match self.resume_known(client, request, past)? {
+                    Resumed::Done => {}
+                    Resumed::New(request) => return self.admit_new(from, request),
+                    // The answers that another broker has passed on cannot be known.
+                    Resumed::Unknown(request) => self.refuse(from, request.head, Code::BrokerLost),
+                }
+                return Ok(());
+            }
+            // Executed again, it gives an equivalent answer.
+            self.replies.logs.take(client, &request.head.rid);
+            return self.admit_new(from, request);
+        }
+        match self.resume_known(client, request, past)? {
+            Resumed::Done => Ok(()),
+            Resumed::New(request) => self.admit_new(from, request),
+            Resumed::Unknown(request) => {
+                let charged = charge_of(&request.head, &request.content);
+                if let Err(over) = self.cx.charge_request(client, charged) {
+                    // The request may have run at an earlier broker; this is not known.
+                    self.refuse(from, request.head, Code::BrokerLost);
+                    self.over_limit(from, over);
+                    return Ok(());
+                }
+                self.cx.counters.requests += 1;
+                let (service, routing) =
+                    self.cx.require_home(&request.head.service, request.routing);
+                let meter = &mut self.cx.services.get_mut(service).meter;
+                meter.requests += 1;
+                meter.bytes_in += request.content.size() as u64;
+                self.search(
+                    NewRequest {
+                        client,
+                        rid: request.head.rid,
+                        service,
+                        routing,
+                        content: request.content,
+                        terms: request.terms,
+                        retried: 0,
+                        deadline: None,
+                        charged,
+                    },
+                    past,
+                    request.recall,
+                );
+                Ok(())
+            }
+        }
+    }
+
+    fn admit_new(&mut self, from: &[u8], request: IncomingRequest<F>) -> Result<(), Malformed> {
+        let IncomingRequest {
+            mut head,
+            content,
+            mut terms,
+            routing,
+            retried,
+            ..
+        } = request;
+        let known = self.cx.clients.find(from);
+        if let Some(client) = known.and_then(|key| self.cx.clients.get_mut(key)) {
+            client.beats.heard(self.cx.now);
+            client.cut_off = false;
+        } else if head.extended && self.forgotten.has_peer(from) {
+            return Ok(());
+        }
+        if mmi::is_own(&self.cx.services, &head.service) {
+            if fanout::all_of(&head.service).is_some() {
+                self.admit_all(from, head, content, terms);
+                return Ok(());
+            }
+            match self.answer_mmi(&head.service, content.body) {
+                Ok(body) => self
+                    .replies
+                    .respond(&mut self.cx, from, head, ReplyKind::Final, body),
+                Err(code) => self.refuse(from, head, code),
+            }
+            return Ok(());
+        }
+        let client = known.unwrap_or_else(|| self.require_client(from, head.dialect));
+        if let Dialect::Mdp(_) = head.dialect {
+            self.cx.count_work(content.size() / CONVERTED);
+            terms = self.cx.config.expiry.into();
+            self.last_rid += 1;
+            // As text, because a worker of 0.0.92 converts it to text.
+            head.rid = F::from(self.last_rid.to_string().into_bytes());
+        } else {
+            if let Some(entry) = self.cx.clients.get_mut(client) {
+                entry.extended |= head.extended;
+                entry.dialect = head.dialect;
+            }
+            // A second request with an id in use would make both ends ambiguous.
+            if self
+                .cx
+                .clients
+                .request(client, &head.rid, &self.cx.requests)
+                .is_some()
+            {
+                return Err(Malformed::Name);
+            }
+        }
+        self.cx.counters.requests += 1;
+        let (service, routing) = self.cx.require_home(&head.service, routing);
+        let meter = &mut self.cx.services.get_mut(service).meter;
+        meter.requests += 1;
+        meter.bytes_in += content.size() as u64;
+        let is_choosy = routing.as_ref().is_some_and(|routing| routing.is_choosy());
+        let refused = match self.cx.is_out_of_reach(service, routing.as_deref()) {
+            true => Some(Code::NoWorker),
+            false => self
+                .gauge
+                .check(&mut self.cx, service, &content, terms, is_choosy),
+        };
+        if let Some(code) = refused {
+            self.refuse(from, head, as_known(code, retried));
+            self.leave_door(client, service);
+            return Ok(());
+        }
+        let charged = charge_of(&head, &content);
+        if let Err(over) = self.cx.charge_request(client, charged) {
+            self.refuse(from, head, as_known(Code::QueueFull, retried));
+            self.leave_door(client, service);
+            self.over_limit(from, over);
+            return Ok(());
+        }
+        let new = NewRequest {
+            client,
+            rid: head.rid,
+            service,
+            routing,
+            content,
+            terms,
+            retried,
+            deadline: None,
+            charged,
+        };
+        self.queue_new(new);
+        Ok(())
+    }
+
+    fn answer_mmi(&mut self, service: &[u8], body: Body<F>) -> Result<Body<F>, Code> {
+        let mut answers = std::mem::take(&mut self.answers);
+        let answer = answers.answer(&self.reader(self.cx.now), service, body);
+        self.answers = answers;
+        let (body, work) = answer?;
+        self.cx.count_work(work);
+        Ok(body)
+    }
+
+    /// Releases the service and the client of a refused request, if nothing else holds them.
+    pub(super) fn leave_door(&mut self, client: ClientKey, service: ServiceKey) {
+        self.cx.services.release(service);
+        let client = self.cx.clients.release(client);
+        self.close_client(client);
+    }
+
+    #[inline]
+    fn queue_new(&mut self, new: NewRequest<F>) {
+        let service = new.service;
+        let request = self
+            .cx
+            .insert_request(new, State::Queued(Queued::default()));
+        self.enqueue(request, service);
+    }
+
+    fn search(&mut self, new: NewRequest<F>, past: Past, recall: Option<Box<Recall>>) {
+        let key = self.cx.requests.next_key();
+        let search = self.cx.new_search(key, past);
+        let service = new.service;
+        self.cx.insert_request(new, State::Searching(search));
+        let queue = &mut self.cx.services.get_mut(service).queue;
+        queue.enter_beside(key, &mut self.cx.requests);
+        self.on_resume(key, past);
+        if let Some(known) = recall
+            && self.recalls.add(&mut self.cx, key, *known)
+        {
+            self.never_started(key);
+        }
+    }
+
+    /// Puts a request into its queue and dispatches.
+    pub(super) fn enqueue(&mut self, request: RequestKey, service: ServiceKey) {
+        self.cx.route(request);
+        let entry = self.cx.services.get_mut(service);
+        entry.queue.push_back(request, &mut self.cx.requests);
+        self.dispatch(service);
+        self.parking.watch(&mut self.cx, request);
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) struct Query {
     pub(super) viewer: Option<Arc<Principal>>,
 }
 
-/// What is known of the answer to a query.
+/// The state of the answer to a query.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Known<F> {
     /// The answer itself.

@@ -11,11 +11,15 @@ use crate::wire::Frame;
 impl<F: Frame> Broker<F> {
     pub(crate) fn audit(&self) {
         self.audit_accounts();
-        self.roster
-            .audit(&self.services, &self.workers, &self.clients, &self.requests);
-        let requests = self.requests.keys();
-        let workers = self.workers.keys();
-        let clients = self.clients.keys();
+        self.roster.audit(
+            &self.cx.services,
+            &self.cx.workers,
+            &self.cx.clients,
+            &self.cx.requests,
+        );
+        let requests = self.cx.requests.keys();
+        let workers = self.cx.workers.keys();
+        let clients = self.cx.clients.keys();
         let owned = requests
             .iter()
             .flat_map(|&key| self.audit_request(key))
@@ -29,27 +33,31 @@ impl<F: Frame> Broker<F> {
             .chain(self.leaving.timer)
             .chain(self.claims.timers())
             .chain(self.roster.timer())
-            .chain(self.services.timers())
+            .chain(self.cx.services.timers())
             .collect();
         assert_eq!(
-            self.deadlines.len(),
+            self.cx.deadlines.len(),
             timers.len(),
             "every timer has an owner"
         );
         assert!(
-            timers.iter().all(|timer| self.deadlines.contains(*timer)),
+            timers
+                .iter()
+                .all(|timer| self.cx.deadlines.contains(*timer)),
             "nobody waits for a timer that is gone"
         );
         let queued: usize = self
+            .cx
             .services
             .keys()
             .map(|key| self.audit_service(key))
             .sum();
-        let services = self.services.keys();
-        let beside = services.map(|key| self.services.get(key).queue.beside());
+        let services = self.cx.services.keys();
+        let beside = services.map(|key| self.cx.services.get(key).queue.beside());
         let beside: usize = beside.sum();
         let running = |&key| {
-            self.workers
+            self.cx
+                .workers
                 .get(key)
                 .map_or(0, |worker| worker.running.len())
         };
@@ -60,13 +68,14 @@ impl<F: Frame> Broker<F> {
             "a request is in one place"
         );
         let known = |&key| {
-            self.clients
+            self.cx
+                .clients
                 .get(key)
                 .map_or(0, |client| client.requests.len())
         };
         let known: usize = clients.iter().map(known).sum();
         assert_eq!(known, requests.len(), "a request has one client");
-        let claims = |&key| self.workers.get(key).map_or(0, |worker| worker.claims);
+        let claims = |&key| self.cx.workers.get(key).map_or(0, |worker| worker.claims);
         let claims: usize = workers.iter().map(claims).sum();
         assert_eq!(self.claims.len(), claims, "a claim has one worker");
     }
@@ -74,25 +83,27 @@ impl<F: Frame> Broker<F> {
     /// Checks that everything kept for peers is charged to their accounts.
     fn audit_accounts(&self) {
         let account = |key: ClientKey| {
-            let client = self.clients.get(key).expect("its client is there");
+            let client = self.cx.clients.get(key).expect("its client is there");
             client.account
         };
-        let requests = self.requests.keys().into_iter().map(|key| {
-            let request = self.requests.get(key).expect("a key of the table");
+        let requests = self.cx.requests.keys().into_iter().map(|key| {
+            let request = self.cx.requests.get(key).expect("a key of the table");
             (account(request.client), request.charged)
         });
         let clients: Vec<_> = self
+            .cx
             .clients
             .iter()
             .map(|c| (c.account, c.charged))
             .collect();
         let workers: Vec<_> = self
+            .cx
             .workers
             .iter()
             .map(|w| (w.account, w.charged))
             .collect();
         let claims = self.claims.charges().map(|(worker, charged)| {
-            let worker = self.workers.get(worker).expect("its worker is there");
+            let worker = self.cx.workers.get(worker).expect("its worker is there");
             (worker.account, charged)
         });
         let waiting = self.backlogs.charges();
@@ -105,13 +116,14 @@ impl<F: Frame> Broker<F> {
             .chain(claims)
             .collect();
         let holders: Vec<_> = holders.iter().map(|(key, _)| *key).collect();
-        self.accounts.audit(&charges, &holders);
+        self.cx.accounts.audit(&charges, &holders);
     }
 
     /// Returns the timers of the request.
     fn audit_request(&self, key: RequestKey) -> Vec<TimerKey> {
-        let request = self.requests.get(key).expect("a key of the table");
+        let request = self.cx.requests.get(key).expect("a key of the table");
         let client = self
+            .cx
             .clients
             .get(request.client)
             .expect("its client is there");
@@ -121,23 +133,23 @@ impl<F: Frame> Broker<F> {
         match &request.state {
             State::Queued(_) | State::SetAside(_) => {}
             State::Addressed => {
-                let token = self.requests.token(key);
+                let token = self.cx.requests.token(key);
                 let waits_for = |worker: &&Worker| {
                     let mut addressed = worker.addressed.iter().flatten();
                     addressed.any(|&addressed| addressed == token)
                 };
-                let worker = self.workers.iter().find(waits_for);
+                let worker = self.cx.workers.iter().find(waits_for);
                 let worker = worker.expect("its worker is there");
                 assert_ne!(worker.line(), Some(Line::Idle), "it waits for room");
             }
             State::Gathering(gathering) => {
                 let copies = gathering.copies.iter();
-                let open = copies.filter(|&&token| self.requests.by_token(token).is_some());
+                let open = copies.filter(|&&token| self.cx.requests.by_token(token).is_some());
                 assert_eq!(open.count(), gathering.open);
             }
             State::Searching(search) => timers.push(search.timer),
             State::Assigned(assigned) => {
-                let worker = self.workers.get(assigned.worker);
+                let worker = self.cx.workers.get(assigned.worker);
                 let worker = worker.expect("its worker is there");
                 assert!(worker.running.iter().any(|running| running == key));
                 assert_eq!(worker.service, request.service);
@@ -147,8 +159,8 @@ impl<F: Frame> Broker<F> {
     }
 
     fn audit_worker(&self, key: WorkerKey) -> Option<TimerKey> {
-        let worker = self.workers.get(key).expect("a key of the table");
-        assert_eq!(self.workers.find(&worker.id), Some(key));
+        let worker = self.cx.workers.get(key).expect("a key of the table");
+        assert_eq!(self.cx.workers.find(&worker.id), Some(key));
         assert!(worker.timer.is_some(), "its silence will be noticed");
         assert_eq!(
             worker.position.map(|position| position.line),
@@ -157,7 +169,7 @@ impl<F: Frame> Broker<F> {
         );
         assert_eq!(worker.claimed_running, self.claims.running_of(key));
         for request in worker.running.iter() {
-            assert_eq!(self.requests.worker(request), Some(key));
+            assert_eq!(self.cx.requests.worker(request), Some(key));
         }
         if let Some(unclaimed) = &worker.unclaimed {
             let mut requests = unclaimed.requests.iter();
@@ -165,15 +177,15 @@ impl<F: Frame> Broker<F> {
                 requests.all(|request| worker.running.iter().any(|running| running == *request))
             );
         }
-        let bytes = worker.running.iter().map(|key| self.requests.bytes(key));
+        let bytes = worker.running.iter().map(|key| self.cx.requests.bytes(key));
         assert_eq!(worker.bytes, bytes.sum::<usize>());
         worker.timer
     }
 
     fn audit_client(&self, key: ClientKey) -> Option<TimerKey> {
-        let client = self.clients.get(key).expect("a key of the table");
+        let client = self.cx.clients.get(key).expect("a key of the table");
         let unread = client.requests.iter().map(|&key| {
-            let request = self.requests.get(key).expect("its request is there");
+            let request = self.cx.requests.get(key).expect("its request is there");
             match &request.state {
                 State::Assigned(assigned) => assigned.unread,
                 _ => 0,
@@ -184,13 +196,13 @@ impl<F: Frame> Broker<F> {
             assert!(client.timer.is_none() && self.leaving.timer.is_some());
             return None;
         }
-        assert_eq!(self.clients.find(&client.id), Some(key));
-        self.logs.audit(key);
+        assert_eq!(self.cx.clients.find(&client.id), Some(key));
+        self.replies.logs.audit(key);
         assert!(
             client
                 .unresumed
                 .iter()
-                .all(|&key| self.requests.get(key).is_some())
+                .all(|&key| self.cx.requests.get(key).is_some())
         );
         if client.is_registered() {
             assert!(client.timer.is_some(), "its silence will be noticed");
@@ -202,32 +214,35 @@ impl<F: Frame> Broker<F> {
 
     /// Returns the length of the queue.
     fn audit_service(&self, key: ServiceKey) -> usize {
-        let service = self.services.get(key);
+        let service = self.cx.services.get(key);
         for (line, worker) in service.lines() {
             let worker = self
+                .cx
                 .workers
                 .get(worker)
                 .expect("who stands in line is there");
             assert_eq!(worker.service, key);
             assert_eq!(worker.position.map(|position| position.line), Some(line));
         }
-        let serving = self.workers.keys().into_iter();
+        let serving = self.cx.workers.keys().into_iter();
         let serving = serving.filter(|&worker| {
-            self.workers
+            self.cx
+                .workers
                 .get(worker)
                 .is_some_and(|worker| worker.service == key)
         });
         assert_eq!(serving.count(), service.workers);
         let mut queued = 0;
         let (mut parked, mut asked_for) = (0, 0);
-        for request_key in service.queue.iter(&self.requests) {
+        for request_key in service.queue.iter(&self.cx.requests) {
             let request = self
+                .cx
                 .requests
                 .get(request_key)
                 .expect("what is queued is there");
             assert_eq!(request.service, key);
             queued += 1;
-            match self.requests.park(request_key) {
+            match self.cx.requests.park(request_key) {
                 Some(ParkState::Open) => {}
                 Some(ParkState::Parked) => parked += 1,
                 Some(ParkState::Asked | ParkState::Released) => asked_for += 1,
@@ -239,14 +254,14 @@ impl<F: Frame> Broker<F> {
         let first = service
             .queue
             .first_plain()
-            .and_then(|key| self.requests.park(key));
+            .and_then(|key| self.cx.requests.park(key));
         let is_open = first.is_some_and(ParkState::may_start);
         // The first request of a lane is open or asked for, so that those behind it wait no longer than its client
         // may take.
         let mut is_open = is_open;
         if service.queue.has_lanes() {
-            for head in service.firsts_with_workers(&self.workers) {
-                match self.requests.park(head) {
+            for head in service.firsts_with_workers(&self.cx.workers) {
+                match self.cx.requests.park(head) {
                     Some(ParkState::Parked) => assert!(self.stopping, "nobody waits unasked"),
                     Some(ParkState::Asked) => is_open = false,
                     _ => {}

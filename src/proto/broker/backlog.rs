@@ -1,23 +1,20 @@
 //! Bytes that the driver keeps for peers: messages of a peer that wait for its turn, see [`turns`](super::turns), and
 //! messages to a peer that does not take them. This module charges them to the peer.
 
-use super::accounts::{Accounts, OverLimit, Scope};
+use super::RoutingId;
+use super::accounts::{Accounts, OverLimit};
+use super::context::Context;
 use super::keys::AccountKey;
-use super::{Broker, RoutingId};
-use crate::proto::Time;
 use crate::proto::table::Table;
 use crate::wire::Frame;
 
 /// Bytes of each kind that are not charged to a peer, so that a peer whose account is full still gets an answer to each
 /// request of a burst. Also the limit for peers with one large message under way.
-const FREE: usize = 256 * 1024;
-
-/// Bytes that may wait for a peer although a limit is reached that other peers may have filled.
-const INNOCENT: usize = 1024 * 1024;
+pub(super) const FREE: usize = 256 * 1024;
 
 /// Where messages wait.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+pub(super) enum Way {
     /// They came from the peer and wait for its turn.
     From,
     /// They go to the peer, which does not take them.
@@ -85,7 +82,7 @@ impl Backlogs {
     }
 
     /// Credits what does not wait any more.
-    fn shrink(&mut self, accounts: &mut Accounts, peer: &[u8], way: Way, bytes: usize) {
+    pub(super) fn shrink(&mut self, accounts: &mut Accounts, peer: &[u8], way: Way, bytes: usize) {
         let Some(kept) = self.0.get_mut(peer) else {
             return;
         };
@@ -97,7 +94,24 @@ impl Backlogs {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    /// Charges or credits the change of what waits for a peer, the speaker. Changes nothing if a limit would be exceeded.
+    pub(super) fn update<F: Frame>(
+        &mut self,
+        cx: &mut Context<F>,
+        peer: &[u8],
+        way: Way,
+        bytes: usize,
+    ) -> Result<(), OverLimit> {
+        if !self.grows(peer, way, bytes) {
+            self.shrink(&mut cx.accounts, peer, way, bytes);
+            return Ok(());
+        }
+        let user = cx.speaker.as_ref().map(|speaker| &*speaker.user);
+        let who = (user, cx.addresses.host_of(peer));
+        self.grow(&mut cx.accounts, peer, who, way, bytes)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -108,75 +122,10 @@ impl Backlogs {
     }
 }
 
-impl<F: Frame> Broker<F> {
-    /// Units of work of the latest message beyond the first, see [`turns`](super::turns).
-    #[inline]
-    pub fn take_work(&mut self) -> u32 {
-        std::mem::take(&mut self.work)
-    }
-
-    /// Adds to the units of [`take_work`](Self::take_work), for work that takes longer than a request.
-    pub(super) fn count_work(&mut self, units: usize) {
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        self.work = self.work.saturating_add(units);
-    }
-
-    /// Charges the current backlog of a peer, in bytes. Returns false if it is too large: the peer is banned, and the
-    /// driver discards the backlog.
-    pub fn handle_backlog(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
-        let Err(over) = self.charge_backlog(now, peer, Way::From, bytes) else {
-            return true;
-        };
-        self.send_off(now, peer, over.scope);
-        self.backlogs.shrink(&mut self.accounts, peer, Way::From, 0);
-        self.speak_for(&[]);
-        false
-    }
-
-    /// Charges the messages that wait for this peer to take them, in bytes. Returns false if they are too many: the
-    /// driver then calls [`handle_overflow`](Self::handle_overflow).
-    pub fn handle_ready(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
-        if bytes <= FREE && self.backlogs.is_empty() {
-            return true;
-        }
-        let mine = |scope| matches!(scope, Scope::Peer | Scope::User);
-        match self.charge_backlog(now, peer, Way::To, bytes) {
-            Ok(()) => true,
-            Err(over) => {
-                self.speak_for(&[]);
-                bytes <= INNOCENT && !mine(over.scope)
-            }
-        }
-    }
-
-    /// Charges or credits the change of what waits. After a refusal, the user of the peer remains the current one.
-    fn charge_backlog(
-        &mut self,
-        now: Time,
-        peer: &[u8],
-        way: Way,
-        bytes: usize,
-    ) -> Result<(), OverLimit> {
-        if !self.backlogs.grows(peer, way, bytes) {
-            self.backlogs.shrink(&mut self.accounts, peer, way, bytes);
-            return Ok(());
-        }
-        self.speak_for(peer);
-        let who = (self.authorizer.user(), self.addresses.host_of(peer));
-        let accounts = &mut self.accounts;
-        let charged = self.backlogs.grow(accounts, peer, who, way, bytes);
-        match charged {
-            Ok(()) => self.speak_for(&[]),
-            Err(over) => self.over_limit(now, peer, over),
-        }
-        charged
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::broker::accounts::HeldLimits;
+    use crate::proto::broker::accounts::{HeldLimits, Scope};
 
     const NOBODY: (Option<&str>, Option<&str>) = (None, None);
 

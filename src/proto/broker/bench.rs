@@ -1,55 +1,25 @@
-//! What the broker lends to its parts, for tests of one part alone.
+//! The context of a broker with a few peers and requests, for tests of one part alone.
 
 use super::context::Context;
 use super::heartbeats::Heartbeats;
 use super::keys::{AccountKey, ClientKey, RequestKey, ServiceKey, WorkerKey};
-use super::outbox::Outbox;
 use super::ready::Line;
-use super::requests::{Content, NewRequest, Queued, Requests, State};
-use super::services::Services;
-use super::workers::{Worker, Workers};
-use super::{Outgoing, RoutingId, Timer, clients::Clients};
-use crate::proto::deadlines::Deadlines;
+use super::requests::{Content, NewRequest, Queued, State};
+use super::workers::Worker;
+use super::{BrokerConfig, Outgoing, RoutingId, Timer};
 use crate::proto::{Terms, Time};
 use crate::wire::{Body, Dialect, Hello};
 use std::time::Duration;
 
 pub(super) type Bytes = Vec<u8>;
 
-/// The tables and the outbox, and the time.
-pub(super) struct Bench {
-    pub(super) now: Time,
-    pub(super) services: Services,
-    pub(super) workers: Workers,
-    pub(super) clients: Clients,
-    pub(super) requests: Requests<Bytes>,
-    pub(super) deadlines: Deadlines<Timer>,
-    pub(super) out: Outbox<Bytes>,
-}
+pub(super) type Bench = Context<Bytes>;
 
 impl Bench {
-    pub(super) fn new() -> Self {
-        Bench {
-            now: Time::ZERO + Duration::from_secs(1),
-            services: Services::new(16, false),
-            workers: Workers::default(),
-            clients: Clients::new(1),
-            requests: Requests::new(),
-            deadlines: Deadlines::new(),
-            out: Outbox::default(),
-        }
-    }
-
-    pub(super) fn lend(&mut self) -> Context<'_, Bytes> {
-        Context {
-            now: self.now,
-            services: &mut self.services,
-            workers: &mut self.workers,
-            clients: &mut self.clients,
-            requests: &mut self.requests,
-            deadlines: &mut self.deadlines,
-            out: &mut self.out,
-        }
+    pub(super) fn empty() -> Self {
+        let mut cx = Context::new(BrokerConfig::default());
+        cx.now = Time::ZERO + Duration::from_secs(1);
+        cx
     }
 
     /// A client of 1.x with these features.

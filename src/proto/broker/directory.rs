@@ -1,11 +1,11 @@
 //! The directory of services and workers, for MMI. A user sees the services that it may call or serve, and their
 //! workers.
 
-use super::Broker;
 use super::BrokerEvent;
 use super::access::Principal;
 use super::entries::{AboutEntry, Directory, EventsEntry, Identities, InstanceEntry, ServiceEntry};
 use super::services::Service;
+use super::snapshot::Reader;
 use super::stats::{WorkerId, WorkerStats, ms, text};
 use super::workers::Worker;
 use crate::proto::Time;
@@ -31,15 +31,14 @@ struct Sums {
     since: Option<Time>,
 }
 
-impl<F: Frame> Broker<F> {
+impl<F: Frame> Reader<'_, F> {
     pub(super) fn list_services(
         &self,
-        now: Time,
         page: usize,
         named: Option<&[u8]>,
         viewer: Option<&Arc<Principal>>,
     ) -> Vec<u8> {
-        let seen = self.services.iter().filter(|(_, service)| {
+        let seen = self.cx.services.iter().filter(|(_, service)| {
             named.is_none_or(|name| *service.name == *name) && self.may_see(viewer, &service.name)
         });
         let mut services: Vec<(usize, &Service)> =
@@ -52,7 +51,7 @@ impl<F: Frame> Broker<F> {
         for (place, &(at, _)) in services.iter().enumerate() {
             places[at] = place as u16;
         }
-        for worker in self.workers.iter() {
+        for worker in self.cx.workers.iter() {
             let place = places.get(worker.service.index()).copied();
             if let Some(sums) = sums.get_mut(usize::from(place.unwrap_or(NOWHERE))) {
                 sums.running += worker.running.len();
@@ -65,41 +64,35 @@ impl<F: Frame> Broker<F> {
         let entries = services.iter().zip(sums);
         list_of(entries.map(|((_, service), sums)| ServiceEntry {
             errors: service.meter.errors(),
-            last_error: service.meter.last_error(now, viewer.is_none()),
+            last_error: service.meter.last_error(self.now, viewer.is_none()),
             name: Text(&service.name),
             queued: service.queue.waiting().requests,
             requests: service.meter.requests,
             running: sums.running,
-            since: sums.since.map(|since| ms(now - since)),
+            since: sums.since.map(|since| ms(self.now - since)),
             time: service.meter.times(),
             workers: service.workers,
         }))
     }
 
     /// A page of workers, without identities (if there are no rules) and without their own descriptions.
-    pub(super) fn list_workers(
-        &self,
-        now: Time,
-        page: usize,
-        viewer: Option<&Arc<Principal>>,
-    ) -> Vec<u8> {
-        let workers = self.workers.iter();
+    pub(super) fn list_workers(&self, page: usize, viewer: Option<&Arc<Principal>>) -> Vec<u8> {
+        let workers = self.cx.workers.iter();
         let seen = workers.filter(|worker| self.sees_worker(viewer, worker));
         let view = self.peers_view();
         let page = seen.skip(page.saturating_mul(PAGE)).take(PAGE);
         list_of(page.map(|worker| WorkerStats {
-            id: Some(match self.has_rules() {
+            id: Some(match self.authorizer.is_on() {
                 true => WorkerId::Name(Text(worker.id.clone())),
                 false => WorkerId::Number(worker.number),
             }),
-            ..self.worker_stats(now, &view, worker)
+            ..self.worker_stats(&view, worker)
         }))
     }
 
     /// The workers of one service, with their own descriptions.
     pub(super) fn list_instances(
         &self,
-        now: Time,
         page: usize,
         service: &[u8],
         viewer: Option<&Arc<Principal>>,
@@ -107,12 +100,12 @@ impl<F: Frame> Broker<F> {
         if !self.may_see(viewer, service) {
             return b"[]".to_vec();
         }
-        let workers = self.workers.iter();
-        let seen = workers.filter(|worker| *self.services.name(worker.service) == *service);
+        let workers = self.cx.workers.iter();
+        let seen = workers.filter(|worker| *self.cx.services.name(worker.service) == *service);
         let view = self.peers_view();
         let page = seen.skip(page.saturating_mul(LARGE_PAGE)).take(LARGE_PAGE);
         list_of(page.map(|worker| InstanceEntry {
-            worker: self.named_worker_stats(now, &view, worker),
+            worker: self.named_worker_stats(&view, worker),
             about: worker.about.as_ref().map(|about| AboutEntry {
                 description: &about.description,
                 metadata: serde_json::from_str(&about.metadata).unwrap_or_default(),
@@ -123,7 +116,7 @@ impl<F: Frame> Broker<F> {
     /// All services with their workers.
     pub(super) fn directory(&self, viewer: Option<&Arc<Principal>>) -> Directory<'_> {
         Directory {
-            broker: &self.config.session,
+            broker: &self.cx.config.session,
             last: self.journal.last(),
             services: self.identities(None, viewer),
         }
@@ -144,18 +137,18 @@ impl<F: Frame> Broker<F> {
 
     fn identities(&self, named: Option<&[u8]>, viewer: Option<&Arc<Principal>>) -> Identities {
         let mut found: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-        for (at, service) in self.services.iter() {
+        for (at, service) in self.cx.services.iter() {
             let asked = named.is_none_or(|name| *service.name == *name);
             if asked && service.workers > 0 && self.may_see(viewer, &service.name) {
                 found.insert(at, Vec::new());
             }
         }
-        for worker in self.workers.iter() {
+        for worker in self.cx.workers.iter() {
             if let Some(names) = found.get_mut(&worker.service.index()) {
                 names.push(text(&worker.id));
             }
         }
-        let services = self.services.iter();
+        let services = self.cx.services.iter();
         let named = services.filter_map(|(at, service)| {
             let names = found.remove(&at)?;
             Some((text(&service.name), names))
@@ -167,7 +160,6 @@ impl<F: Frame> Broker<F> {
     /// services.
     pub(super) fn list_events(
         &self,
-        now: Time,
         since: Option<u64>,
         viewer: Option<&Arc<Principal>>,
     ) -> Vec<u8> {
@@ -180,16 +172,16 @@ impl<F: Frame> Broker<F> {
         };
         let view = self.peers_view();
         bytes_of(&EventsEntry {
-            broker: &self.config.session,
-            events: self.journal.since(now, since, &view, sees),
+            broker: &self.cx.config.session,
+            events: self.journal.since(self.now, since, &view, sees),
         })
     }
 
     fn sees_worker(&self, viewer: Option<&Arc<Principal>>, worker: &Worker) -> bool {
-        viewer.is_none() || self.may_see(viewer, &self.services.name(worker.service))
+        viewer.is_none() || self.may_see(viewer, &self.cx.services.name(worker.service))
     }
 
     fn may_see(&self, viewer: Option<&Arc<Principal>>, service: &[u8]) -> bool {
-        viewer.is_none_or(|viewer| self.sees(viewer, service))
+        viewer.is_none_or(|viewer| self.authorizer.sees(viewer, service))
     }
 }

@@ -1,68 +1,30 @@
 //! Dispatch: from the queue to a worker.
 
 use super::Broker;
-use super::keys::{RequestKey, ServiceKey, WorkerKey};
-use super::requests::Content;
+use super::context::Context;
+use super::heard::Heard;
+use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
+use super::requests::{Content, State};
+use super::unparking::Released;
 use super::workers::{HANDOVER, MAX_HANDED};
-use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::{RequestExtra, ToWorker};
 use crate::wire::{Dialect, Frame};
 
-impl<F: Frame> Broker<F> {
-    /// Pairs waiting requests with workers that have room, the least recently used worker first.
-    pub(super) fn dispatch(&mut self, now: Time, service: ServiceKey) {
-        if self.stopping {
+impl<F: Frame> Context<F> {
+    /// Moves a worker to the line where it belongs, if it has room.
+    pub(super) fn line_up(&mut self, key: WorkerKey) {
+        let Some(worker) = self.workers.get_mut(key) else {
+            return;
+        };
+        let line = worker.line();
+        if worker.position.map(|position| position.line) == line {
             return;
         }
-        loop {
-            self.pair(now, service);
-            if !(self.ask_ahead(now, service) || self.services.spreads && self.take_over(service)) {
-                break;
-            }
+        if let Some(position) = worker.position.take() {
+            self.services.leave_line(worker.service, position);
         }
-    }
-
-    pub(super) fn dispatch_for(&mut self, now: Time, key: WorkerKey) {
-        if let Some(worker) = self.workers.get(key) {
-            self.dispatch(now, worker.service);
-        }
-    }
-
-    fn pair(&mut self, now: Time, service: ServiceKey) {
-        while let Some((request, worker)) = self.services.pair(
-            now,
-            service,
-            &mut self.requests,
-            &mut self.workers,
-            &self.config.policies,
-        ) {
-            if self.hand_over(now, worker, request) {
-                self.line_up(worker);
-            }
-        }
-        if self.services.is_limited(service) {
-            self.watch_rate(now, service);
-        }
-    }
-
-    /// Sends an assigned request to its worker. Returns false if the worker does not accept it (too large, or a
-    /// stream), so that it has ended, or if it is kept back because its client is behind.
-    pub(super) fn hand_over(&mut self, now: Time, worker: WorkerKey, request: RequestKey) -> bool {
-        if self.roster.keeps_back() && self.keep_back(worker, request) {
-            return false;
-        }
-        self.give(worker, request);
-        if let Some(code) = self.what_it_lacks(worker, request) {
-            self.end_unsent(now, request, worker, code);
-            return false;
-        }
-        if self.may_be_of_pigato(worker) {
-            self.send_pigato_request(worker, request);
-        } else if let Some(message) = self.request_for(now, worker, request) {
-            self.send_worker(worker, message);
-        }
-        true
+        worker.position = line.map(|line| self.services.line_up(worker.service, line, key));
     }
 
     /// The code of the reason for which the worker cannot take the request: the data exceed the maximum of its hello,
@@ -83,65 +45,6 @@ impl<F: Frame> Broker<F> {
             let service = self.services.get_mut(request.service);
             service.queue.leave(key, &mut self.requests);
         }
-    }
-
-    /// Puts a request back to the front of its queue, or to its place there after a rejection.
-    pub(super) fn requeue(&mut self, now: Time, key: RequestKey) {
-        if self.requests.routing(key).is_some() && self.readdress(now, key) {
-            return;
-        }
-        let has_moved = self.services.have_homes() && self.go_home(key);
-        if let Some(request) = self.requests.get(key) {
-            let home = request.service;
-            self.route(key);
-            let keeps_place = self.was_rejected(key);
-            let service = self.services.get_mut(home);
-            match keeps_place {
-                // Requests that one worker rejects come back one by one, in order. Each keeps its place by arrival.
-                true => service.queue.merge([key].into_iter(), &mut self.requests),
-                false => service.queue.push_front(key, &mut self.requests),
-            }
-            self.watch(now, key);
-            if self.is_for_nobody(key) {
-                return self.end_for_nobody(now, key);
-            }
-            if has_moved {
-                self.dispatch(now, home);
-            }
-        }
-    }
-
-    /// The message with a request, in the form that the worker understands.
-    fn request_for(&self, now: Time, key: WorkerKey, request: RequestKey) -> Option<ToWorker<F>> {
-        let worker = self.workers.get(key)?;
-        let entry = self.requests.get(request)?;
-        let client = &self.clients.get(entry.client)?.id;
-        let Content { mut body, opts } = entry.content.clone();
-        if worker.dialect == Dialect::Omdp {
-            body = body.into_value();
-        }
-        let extra = worker.hello.as_ref().map(|hello| RequestExtra {
-            opts: opts.unwrap_or_else(|| F::from(&[][..])),
-            token: self.requests.token(request),
-            retried: entry.retried,
-            stream: entry.input.is_some(),
-            left_ms: entry.left_ms(now).filter(|_| hello.deadlines),
-            user: self.user_frame(client).map(Box::new),
-            service: entry.routing.as_ref().and_then(|routing| {
-                let asked = routing.asked.as_deref()?;
-                Some(Box::new(F::from(asked)))
-            }),
-        });
-        let rid = match &extra {
-            Some(_) => entry.rid.clone(),
-            None => entry.name_without_token(),
-        };
-        Some(ToWorker::Request {
-            client: F::from(&**client),
-            rid,
-            body,
-            extra,
-        })
     }
 
     /// Accounts a request to its worker.
@@ -168,26 +71,248 @@ impl<F: Frame> Broker<F> {
             }
         }
     }
+}
 
-    /// Moves a worker to the line where it belongs, if it has room.
-    pub(super) fn line_up(&mut self, key: WorkerKey) {
-        let Some(mut worker) = self.workers.get_mut(key) else {
+impl<F: Frame> Broker<F> {
+    /// Pairs waiting requests with workers that have room, the least recently used worker first.
+    pub(super) fn dispatch(&mut self, service: ServiceKey) {
+        if self.stopping {
             return;
-        };
-        if worker.addressed.is_some() {
-            self.give_addressed(key);
-            match self.workers.get_mut(key) {
-                Some(again) => worker = again,
-                None => return,
+        }
+        loop {
+            self.pair(service);
+            if !(self.parking.ask_ahead(&mut self.cx, service)
+                || self.cx.services.spreads && self.cx.take_over(service))
+            {
+                break;
             }
         }
-        let line = worker.line();
-        if worker.position.map(|position| position.line) == line {
+    }
+
+    pub(super) fn dispatch_for(&mut self, key: WorkerKey) {
+        if let Some(worker) = self.cx.workers.get(key) {
+            self.dispatch(worker.service);
+        }
+    }
+
+    fn pair(&mut self, service: ServiceKey) {
+        while let Some((request, worker)) = self.cx.services.pair(
+            self.cx.now,
+            service,
+            &mut self.cx.requests,
+            &mut self.cx.workers,
+            &self.cx.config.policies,
+        ) {
+            if self.hand_over(worker, request) {
+                self.line_up(worker);
+            }
+        }
+        if self.cx.services.is_limited(service) {
+            self.cx.watch_rate(service);
+        }
+    }
+
+    /// Sends an assigned request to its worker. Returns false if the worker does not accept it (too large, or a
+    /// stream), so that it has ended, or if it is kept back because its client is behind.
+    pub(super) fn hand_over(&mut self, worker: WorkerKey, request: RequestKey) -> bool {
+        if self.roster.keeps_back() && self.keep_back(worker, request) {
+            return false;
+        }
+        self.cx.give(worker, request);
+        if let Some(code) = self.cx.what_it_lacks(worker, request) {
+            self.end_unsent(request, worker, code);
+            return false;
+        }
+        if self.cx.may_be_of_pigato(worker) {
+            self.cx.send_pigato_request(worker, request);
+        } else if let Some(message) = self.request_for(worker, request) {
+            self.cx.send_worker(worker, message);
+        }
+        true
+    }
+
+    /// Puts a request back to the front of its queue, or to its place there after a rejection.
+    pub(super) fn requeue(&mut self, key: RequestKey) {
+        if self.cx.requests.routing(key).is_some() && self.readdress(key) {
             return;
         }
-        if let Some(position) = worker.position.take() {
-            self.services.leave_line(worker.service, position);
+        let has_moved = self.cx.services.have_homes() && self.cx.go_home(key);
+        if let Some(request) = self.cx.requests.get(key) {
+            let home = request.service;
+            self.cx.route(key);
+            let keeps_place = self.cx.was_rejected(key);
+            let service = self.cx.services.get_mut(home);
+            match keeps_place {
+                // Requests that one worker rejects come back one by one, in order. Each keeps its place by arrival.
+                true => service
+                    .queue
+                    .merge([key].into_iter(), &mut self.cx.requests),
+                false => service.queue.push_front(key, &mut self.cx.requests),
+            }
+            self.parking.watch(&mut self.cx, key);
+            if self.cx.is_for_nobody(key) {
+                return self.end_for_nobody(key);
+            }
+            if has_moved {
+                self.dispatch(home);
+            }
         }
-        worker.position = line.map(|line| self.services.line_up(worker.service, line, key));
+    }
+
+    /// The message with a request, in the form that the worker understands.
+    fn request_for(&self, key: WorkerKey, request: RequestKey) -> Option<ToWorker<F>> {
+        let worker = self.cx.workers.get(key)?;
+        let entry = self.cx.requests.get(request)?;
+        let client = &self.cx.clients.get(entry.client)?.id;
+        let Content { mut body, opts } = entry.content.clone();
+        if worker.dialect == Dialect::Omdp {
+            body = body.into_value();
+        }
+        let extra = worker.hello.as_ref().map(|hello| RequestExtra {
+            opts: opts.unwrap_or_else(|| F::from(&[][..])),
+            token: self.cx.requests.token(request),
+            retried: entry.retried,
+            stream: entry.input.is_some(),
+            left_ms: entry.left_ms(self.cx.now).filter(|_| hello.deadlines),
+            user: self.authorizer.user_frame(client).map(Box::new),
+            service: entry.routing.as_ref().and_then(|routing| {
+                let asked = routing.asked.as_deref()?;
+                Some(Box::new(F::from(asked)))
+            }),
+        });
+        let rid = match &extra {
+            Some(_) => entry.rid.clone(),
+            None => entry.name_without_token(),
+        };
+        Some(ToWorker::Request {
+            client: F::from(&**client),
+            rid,
+            body,
+            extra,
+        })
+    }
+
+    /// Moves a worker to the line where it belongs, after it has got the copies for which it has room.
+    pub(super) fn line_up(&mut self, key: WorkerKey) {
+        let worker = self.cx.workers.get(key);
+        if worker.is_some_and(|worker| worker.addressed.is_some()) {
+            self.give_addressed(key);
+        }
+        self.cx.line_up(key);
+    }
+
+    pub(super) fn parking_due(&mut self) {
+        let (parking, cx) = (&mut self.parking, &mut self.cx);
+        for service in parking.due(cx) {
+            self.dispatch(service);
+        }
+    }
+
+    pub(super) fn on_go(&mut self, client: ClientKey, frame: &[u8]) {
+        let (parking, cx) = (&mut self.parking, &mut self.cx);
+        let Released { services, back } = parking.release(cx, client, frame);
+        self.cx.count_work(frame.len() / 64);
+        // In reverse, so that the first request ends up at the front.
+        for &key in back.iter().rev() {
+            // A request that was named twice has been put back already.
+            let state = self.cx.requests.get(key).map(|request| &request.state);
+            if matches!(state, Some(State::SetAside(_))) {
+                self.cx.leave_queue(key);
+                self.requeue(key);
+            }
+        }
+        for service in services {
+            self.dispatch(service);
+        }
+    }
+
+    pub(super) fn beat_client(&mut self, key: ClientKey) {
+        if let Some(client) = self.cx.clients.get(key) {
+            let message = self.roster.beat(self.cx.now, client.heard);
+            self.cx.out.send_client(client, message);
+        }
+    }
+
+    pub(super) fn roster_due(&mut self) {
+        let (roster, cx) = (&mut self.roster, &mut self.cx);
+        let begin = roster.due(cx);
+        self.begin(begin);
+    }
+
+    pub(super) fn on_heard(&mut self, key: ClientKey, last: u64) {
+        let (roster, cx) = (&mut self.roster, &mut self.cx);
+        let confirmed = roster.heard(cx, key, last);
+        if confirmed.releases {
+            self.release_kept_back(key);
+        }
+        self.begin(confirmed.begin);
+    }
+
+    /// Lets new workers begin.
+    fn begin(&mut self, workers: Vec<WorkerKey>) {
+        for key in workers {
+            self.line_up(key);
+            self.dispatch_for(key);
+        }
+    }
+
+    /// Keeps back a request that would be given to a worker while its client is behind. Returns false if it is not.
+    #[cold]
+    pub(super) fn keep_back(&mut self, worker: WorkerKey, key: RequestKey) -> bool {
+        let Some(request) = self.cx.requests.get(key) else {
+            return false;
+        };
+        let client = self.cx.clients.get(request.client);
+        let heard = client.and_then(|client| client.heard);
+        // The answer to a copy is never resumed.
+        if request.is_copy() || !heard.is_some_and(Heard::is_behind) {
+            return false;
+        }
+        let service = request.service;
+        let queue = &mut self.cx.services.get_mut(service).queue;
+        queue.keep_back(key, self.cx.now, &mut self.cx.requests);
+        if let Some(worker) = self.cx.workers.get_mut(worker) {
+            worker.position = None;
+        }
+        self.line_up(worker);
+        true
+    }
+
+    fn release_kept_back(&mut self, client: ClientKey) {
+        let Some(client) = self.cx.clients.get(client) else {
+            return;
+        };
+        let requests = client.requests.iter().copied();
+        let mut kept: Vec<RequestKey> = requests
+            .filter(|&key| {
+                let state = self.cx.requests.get(key).map(|request| &request.state);
+                matches!(state, Some(State::SetAside(aside)) if aside.is_kept_back)
+            })
+            .collect();
+        // In reverse, so that the first request ends up at the front.
+        kept.sort_unstable_by_key(|&key| std::cmp::Reverse(self.cx.requests.order(key)));
+        let mut services: Vec<ServiceKey> = Vec::new();
+        for key in kept {
+            self.cx.leave_queue(key);
+            self.requeue(key);
+            if let Some(request) = self.cx.requests.get(key)
+                && !services.contains(&request.service)
+            {
+                services.push(request.service);
+            }
+        }
+        for service in services {
+            self.dispatch(service);
+        }
+    }
+
+    pub(super) fn rate_due(&mut self, service: ServiceKey) {
+        if let Some(entry) = self.cx.services.find_mut(service)
+            && let Some(limiter) = entry.limiter_mut()
+        {
+            limiter.timer = None;
+            self.dispatch(service);
+            self.cx.services.release(service);
+        }
     }
 }

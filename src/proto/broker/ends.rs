@@ -8,7 +8,6 @@ use super::metrics::Times;
 use super::requests::State;
 use super::workers::Owed;
 use super::{Broker, BrokerEvent, Timer};
-use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::{ReplyKind, ToWorker};
 use crate::wire::{Body, Dialect, Frame};
@@ -44,38 +43,41 @@ impl<F: Frame> End<F> {
 
 impl<F: Frame> Broker<F> {
     /// Ends an admitted request: replies to its client, frees its worker, and forgets it.
-    pub(super) fn end(&mut self, now: Time, key: RequestKey, end: End<F>) {
-        let Some(request) = self.requests.get(key) else {
+    pub(super) fn end(&mut self, key: RequestKey, end: End<F>) {
+        let Some(request) = self.cx.requests.get(key) else {
             return;
         };
         let (service, worker) = (request.service, request.worker());
-        self.count_end(now, key, &end);
+        self.count_end(key, &end);
         let answered = matches!(end, End::Answered(..));
         match end {
-            End::Answered(kind, body) => self.reply(key, kind, body),
-            End::Failed(code) => self.reply(key, ReplyKind::OwnError, text_of(code)),
+            End::Answered(kind, body) => self.replies.reply(&mut self.cx, key, kind, body),
+            End::Failed(code) => {
+                self.replies
+                    .reply(&mut self.cx, key, ReplyKind::OwnError, text_of(code))
+            }
             End::Cancelled | End::ExpiredAtClient => {}
         }
         match worker {
             None => {
-                self.leave_queue(key);
+                self.cx.leave_queue(key);
                 self.forget_request(key);
             }
             Some(worker) if answered => {
-                self.free_slot(worker, key);
+                self.cx.free_slot(worker, key);
                 self.forget_request(key);
-                if let Some(entry) = self.workers.get_mut(worker) {
+                if let Some(entry) = self.cx.workers.get_mut(worker) {
                     entry.pace.end();
                 }
                 self.line_up(worker);
             }
             Some(worker) => {
-                let (token, owed) = (self.requests.token(key), self.owed(key));
-                self.free_slot(worker, key);
+                let (token, owed) = (self.cx.requests.token(key), self.owed(key));
+                self.cx.free_slot(worker, key);
                 self.forget_request(key);
-                if let Some(entry) = self.workers.get_mut(worker) {
+                if let Some(entry) = self.cx.workers.get_mut(worker) {
                     if entry.hello.is_some() {
-                        self.send_worker(worker, ToWorker::Cancel { token });
+                        self.cx.send_worker(worker, ToWorker::Cancel { token });
                     } else {
                         entry.owe(owed);
                     }
@@ -83,39 +85,42 @@ impl<F: Frame> Broker<F> {
                 }
             }
         }
-        self.dispatch(now, service);
-        self.services.release(service);
-        self.end_dependents(now);
+        self.dispatch(service);
+        self.cx.services.release(service);
+        self.end_dependents();
     }
 
     /// Ends a request that was assigned to a worker but cannot be sent to it.
-    pub(super) fn end_unsent(&mut self, now: Time, key: RequestKey, worker: WorkerKey, code: Code) {
-        self.count_end(now, key, &End::Failed(code));
-        self.reply(key, ReplyKind::OwnError, text_of(code));
-        self.free_slot(worker, key);
+    pub(super) fn end_unsent(&mut self, key: RequestKey, worker: WorkerKey, code: Code) {
+        self.count_end(key, &End::Failed(code));
+        self.replies
+            .reply(&mut self.cx, key, ReplyKind::OwnError, text_of(code));
+        self.cx.free_slot(worker, key);
         self.forget_request(key);
         self.line_up(worker);
-        self.end_dependents(now);
+        self.end_dependents();
     }
 
     /// Refuses a request. Nothing is kept of it.
     pub(super) fn refuse(&mut self, from: &[u8], head: RequestHead<F>, code: Code) {
-        self.counters.count(code);
-        let meter = self.services.meter_of(&head.service);
+        self.cx.counters.count(code);
+        let meter = self.cx.services.meter_of(&head.service);
         meter.count(code);
-        meter.note_code(self.now, code);
-        if self.config.log_requests {
+        meter.note_code(self.cx.now, code);
+        if self.cx.config.log_requests {
             self.log_refusal(from, &head, code);
         }
-        self.respond(from, head, ReplyKind::OwnError, text_of(code));
+        self.replies
+            .respond(&mut self.cx, from, head, ReplyKind::OwnError, text_of(code));
     }
 
-    fn count_end(&mut self, now: Time, key: RequestKey, end: &End<F>) {
-        let Some(request) = self.requests.get(key) else {
+    fn count_end(&mut self, key: RequestKey, end: &End<F>) {
+        let now = self.cx.now;
+        let Some(request) = self.cx.requests.get(key) else {
             return;
         };
-        let counters = &mut self.counters;
-        let meter = &mut self.services.get_mut(request.service).meter;
+        let counters = &mut self.cx.counters;
+        let meter = &mut self.cx.services.get_mut(request.service).meter;
         match end {
             End::Answered(kind, body) => {
                 let failed = kind.is_error();
@@ -135,7 +140,9 @@ impl<F: Frame> Broker<F> {
                 }
                 // A rejection is no answer of the worker, and is counted where it is handled.
                 if code != Some(Code::Rejected)
-                    && let Some(worker) = request.worker().and_then(|key| self.workers.get_mut(key))
+                    && let Some(worker) = request
+                        .worker()
+                        .and_then(|key| self.cx.workers.get_mut(key))
                 {
                     worker.ended += 1;
                     worker.failed += u64::from(failed);
@@ -162,10 +169,10 @@ impl<F: Frame> Broker<F> {
             ended: now,
         };
         meter.record(times);
-        if self.services.get_mut(request.service).special.is_some() {
+        if self.cx.services.get_mut(request.service).special.is_some() {
             self.count_share(key, times);
         }
-        if self.config.log_requests {
+        if self.cx.config.log_requests {
             self.log_end(key, times, end);
         }
         if let End::Failed(Code::ClientTimeout) | End::ExpiredAtClient = end {
@@ -175,16 +182,18 @@ impl<F: Frame> Broker<F> {
 
     #[cold]
     fn count_share(&mut self, key: RequestKey, times: Times) {
-        let Some(request) = self.requests.get(key) else {
+        let Some(request) = self.cx.requests.get(key) else {
             return;
         };
-        let special = &mut self.services.get_mut(request.service).special;
+        let special = &mut self.cx.services.get_mut(request.service).special;
         let balancer = special
             .as_mut()
             .and_then(|special| special.balancer.as_mut());
         if let Some(balancer) = balancer
             && let Some(given) = times.given
-            && let Some(worker) = request.worker().and_then(|key| self.workers.get_mut(key))
+            && let Some(worker) = request
+                .worker()
+                .and_then(|key| self.cx.workers.get_mut(key))
         {
             worker.share += balancer.ended(times.ended - given);
         }
@@ -192,10 +201,10 @@ impl<F: Frame> Broker<F> {
 
     #[cold]
     fn report_expired(&mut self, key: RequestKey) {
-        if let Some(request) = self.requests.get(key) {
-            self.counters.expired += 1;
-            self.out.tell(BrokerEvent::RequestExpired {
-                service: (&*self.asked_name(request)).into(),
+        if let Some(request) = self.cx.requests.get(key) {
+            self.cx.counters.expired += 1;
+            self.cx.out.tell(BrokerEvent::RequestExpired {
+                service: (&*self.cx.asked_name(request)).into(),
                 running: !request.is_waiting(),
             });
         }
@@ -207,14 +216,14 @@ impl<F: Frame> Broker<F> {
         let Some(omitted) = self.request_log.take(times.ended) else {
             return;
         };
-        let Some(request) = self.requests.get(key) else {
+        let Some(request) = self.cx.requests.get(key) else {
             return;
         };
-        let client = self.clients.get(request.client);
-        let worker = request.worker().and_then(|key| self.workers.get(key));
+        let client = self.cx.clients.get(request.client);
+        let worker = request.worker().and_then(|key| self.cx.workers.get(key));
         let log = EndedRequest {
             rid: (&*request.rid).into(),
-            service: (&*self.asked_name(request)).into(),
+            service: (&*self.cx.asked_name(request)).into(),
             client: client.map_or(Box::default(), |client| (&*client.id).into()),
             worker: worker.map(|worker| (&*worker.id).into()),
             attempt: u32::from(request.retried) + 1,
@@ -223,13 +232,13 @@ impl<F: Frame> Broker<F> {
             outcome: end.outcome(),
             omitted,
         };
-        self.out.tell(BrokerEvent::RequestEnded(Box::new(log)));
+        self.cx.out.tell(BrokerEvent::RequestEnded(Box::new(log)));
     }
 
     /// Records a refused request.
     #[cold]
     fn log_refusal(&mut self, client: &[u8], head: &RequestHead<F>, code: Code) {
-        let Some(omitted) = self.request_log.take(self.now) else {
+        let Some(omitted) = self.request_log.take(self.cx.now) else {
             return;
         };
         let log = EndedRequest {
@@ -243,16 +252,17 @@ impl<F: Frame> Broker<F> {
             outcome: code.as_str(),
             omitted,
         };
-        self.out.tell(BrokerEvent::RequestEnded(Box::new(log)));
+        self.cx.out.tell(BrokerEvent::RequestEnded(Box::new(log)));
     }
 
     /// Ends a request whose deadline has passed, or sets the timer again if a sign of life has
     /// moved the deadline.
-    pub(super) fn request_due(&mut self, now: Time, key: RequestKey) {
-        let Some(request) = self.requests.get_mut(key) else {
+    pub(super) fn request_due(&mut self, key: RequestKey) {
+        let now = self.cx.now;
+        let Some(request) = self.cx.requests.get_mut(key) else {
             return;
         };
-        let client = self.clients.get(request.client);
+        let client = self.cx.clients.get(request.client);
         let is_mdp = client.is_some_and(|client| matches!(client.dialect, Dialect::Mdp(_)));
         if !request.is_waiting() && is_mdp {
             // The limit of an MDP request is the broker's, and only for waiting. While the request
@@ -263,20 +273,21 @@ impl<F: Frame> Broker<F> {
             return;
         };
         if deadline.at > now {
-            deadline.timer = self.deadlines.set(deadline.at, Timer::Request(key));
+            deadline.timer = self.cx.deadlines.set(deadline.at, Timer::Request(key));
             return;
         }
-        self.end(now, key, End::Failed(Code::ClientTimeout));
+        self.end(key, End::Failed(Code::ClientTimeout));
     }
 
     /// Ends the requests with `failFast` when the last worker of a service has left.
-    pub(super) fn end_fail_fast(&mut self, now: Time, service: ServiceKey) {
-        let entry = self.services.get_mut(service);
+    pub(super) fn end_fail_fast(&mut self, service: ServiceKey) {
+        let entry = self.cx.services.get_mut(service);
         if entry.workers > 0 || !entry.queue.has_fail_fast() {
             return;
         }
-        for key in entry.queue.fail_fast(&self.requests) {
+        for key in entry.queue.fail_fast(&self.cx.requests) {
             let started = self
+                .cx
                 .requests
                 .get(key)
                 .is_some_and(|r| r.retried > 0 || r.uncertain);
@@ -284,13 +295,13 @@ impl<F: Frame> Broker<F> {
                 true => Code::WorkerLost,
                 false => Code::NoWorker,
             };
-            self.end(now, key, End::Failed(code));
+            self.end(key, End::Failed(code));
         }
     }
 
     fn owed(&self, key: RequestKey) -> Option<Owed> {
-        let request = self.requests.get(key)?;
-        let client = self.clients.get(request.client)?;
+        let request = self.cx.requests.get(key)?;
+        let client = self.cx.clients.get(request.client)?;
         Some(Owed {
             client: client.id.clone(),
             rid: (&*request.name_without_token()).into(),
@@ -299,26 +310,58 @@ impl<F: Frame> Broker<F> {
 
     /// The last step of every end: removes the request and all that refers to it.
     fn forget_request(&mut self, key: RequestKey) {
-        let Some(request) = self.requests.remove(key) else {
+        let Some(request) = self.cx.requests.remove(key) else {
             return;
         };
-        self.cancel_timer(request.deadline.as_ref().map(|deadline| deadline.timer));
-        self.forget_search(&request.state);
-        if self.requests.len() == 0 {
-            self.close_parking();
+        self.cx
+            .deadlines
+            .cancel(request.deadline.as_ref().map(|deadline| deadline.timer));
+        self.cx.forget_search(&request.state);
+        if self.cx.requests.len() == 0 {
+            self.parking.close(&mut self.cx);
         }
-        self.collected.forget(key);
-        if let Some(client) = self.clients.get_mut(request.client) {
-            self.accounts.credit(client.account, request.charged);
+        self.replies.collected.forget(key);
+        if let Some(client) = self.cx.clients.get_mut(request.client) {
+            self.cx.accounts.credit(client.account, request.charged);
             if let State::Assigned(assigned) = &request.state {
                 client.unread -= assigned.unread;
             }
         }
         let client = self
+            .cx
             .clients
             .remove_request(request.client, key, &request.rid);
         self.close_client(client);
         self.note_ended(&request);
+    }
+
+    /// Ends a request for a named worker that is gone.
+    #[cold]
+    pub(super) fn end_for_nobody(&mut self, key: RequestKey) {
+        let Some(request) = self.cx.requests.get(key) else {
+            return;
+        };
+        let code = match request.retried > 0 || request.uncertain {
+            true => Code::WorkerLost,
+            false => Code::NoWorker,
+        };
+        self.end(key, End::Failed(code));
+    }
+
+    /// Reassigns the requests that waited for a worker that is gone, or ends them. Called after its own requests were
+    /// handled.
+    pub(super) fn on_worker_went(&mut self, service: ServiceKey) {
+        if !self.cx.services.get_mut(service).queue.has_lanes() {
+            return;
+        }
+        self.cx.reroute(service);
+        for key in self.cx.waiting_in(service) {
+            if self.cx.is_for_nobody(key) {
+                self.end_for_nobody(key);
+            } else if self.cx.is_rejected_by_all(key) && self.cx.is_fail_fast(key) {
+                self.end(key, End::Failed(Code::Rejected));
+            }
+        }
     }
 }
 

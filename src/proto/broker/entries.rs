@@ -32,7 +32,7 @@ pub(super) struct InstanceEntry<'a> {
     pub(super) about: Option<AboutEntry<'a>>,
 }
 
-/// What a worker says about itself.
+/// A worker's description of itself.
 #[derive(Serialize)]
 pub(super) struct AboutEntry<'a> {
     pub(super) description: &'a str,

@@ -7,6 +7,7 @@
 //! cannot know which workers have answered.
 
 use super::accounts::REQUEST;
+use super::context::Context;
 use super::ends::End;
 use super::incoming::RequestHead;
 use super::keys::{RequestKey, WorkerKey};
@@ -14,7 +15,7 @@ use super::ready::Line;
 use super::requests::{Assigned, Content, Gathering, NewRequest, Part, Request, Routing, State};
 use super::{Broker, RoutingId};
 use crate::proto::code::Code;
-use crate::proto::{Terms, Time, flow};
+use crate::proto::{Terms, flow};
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Dialect, Encoding, Frame};
 use std::collections::VecDeque;
@@ -47,113 +48,7 @@ pub(super) struct Dependents {
     orphans: Vec<u64>,
 }
 
-impl<F: Frame> Broker<F> {
-    #[cold]
-    pub(super) fn admit_all(
-        &mut self,
-        now: Time,
-        from: &[u8],
-        head: RequestHead<F>,
-        content: Content<F>,
-        terms: Terms,
-    ) {
-        let name: Box<[u8]> = all_of(&head.service).unwrap_or_default().into();
-        let known = self.clients.find(from);
-        let in_use = known.is_some_and(|client| {
-            let client = self.clients.request(client, &head.rid, &self.requests);
-            client.is_some()
-        });
-        if head.dialect != Dialect::Omdp || in_use {
-            return self.report_bad(from, "invalid name or id");
-        }
-        if !self.may_call(&name) {
-            return self.refuse(from, head, Code::Denied);
-        }
-        let client = self.require_client(now, from, head.dialect);
-        if let Some(entry) = self.clients.get_mut(client) {
-            entry.extended |= head.extended;
-        }
-        let (service, routing) = self.require_home(&name, None);
-        let workers = self.workers.serving(service);
-        self.counters.requests += 1;
-        self.services.get_mut(service).meter.requests += 1;
-        let size = REQUEST + content.size() + head.rid.len() + head.service.len();
-        let new = |rid: F, routing: Option<Box<Routing>>, terms: Terms| NewRequest {
-            client,
-            rid,
-            service,
-            routing,
-            content: content.clone(),
-            terms,
-            retried: 0,
-            deadline: None,
-            charged: size,
-        };
-        self.count_work(workers.len());
-        // The fan-out and all its copies are charged, or nothing is.
-        let charged = (workers.len() + 1).saturating_mul(size);
-        if let Err(over) = self.charge_request(client, charged) {
-            self.refuse(from, head, Code::QueueFull);
-            self.leave_door(client, service);
-            return self.over_limit(now, from, over);
-        }
-        let rid = head.rid;
-        let terms_of_copy = Terms::default();
-        let gathering = State::Gathering(Gathering::default());
-        let terms = Terms { retry: 0, ..terms };
-        let whole = self.insert_beside(now, new(rid.clone(), None, terms), gathering);
-        let token = self.requests.token(whole);
-        let asked = routing.and_then(|routing| routing.asked);
-        let mut copies = Vec::with_capacity(workers.len());
-        for (number, &worker) in workers.iter().enumerate() {
-            let Some(id) = self.workers.get(worker).map(|worker| worker.id.clone()) else {
-                continue;
-            };
-            let number = number.to_string();
-            let rid = F::from([&*rid, &[COPY], number.as_bytes()].concat());
-            let part = Some(Part {
-                of: token,
-                worker: id,
-            });
-            let asked = asked.clone();
-            let routing = Some(Box::new(Routing {
-                asked,
-                part,
-                ..Routing::default()
-            }));
-            let copy = new(rid, routing, terms_of_copy);
-            let copy = self.insert_beside(now, copy, State::Addressed);
-            let copy = self.requests.token(copy);
-            copies.push(copy);
-            self.address(worker, copy, false);
-            self.counters.requests += 1;
-            self.services.get_mut(service).meter.requests += 1;
-        }
-        if let Some(State::Gathering(gathering)) = self
-            .requests
-            .get_mut(whole)
-            .map(|request| &mut request.state)
-        {
-            gathering.open = copies.len();
-            gathering.copies = copies;
-        }
-        if workers.is_empty() {
-            return self.end_gathering(now, whole);
-        }
-        for worker in workers {
-            self.line_up(worker);
-        }
-        self.end_dependents(now);
-    }
-
-    fn insert_beside(&mut self, now: Time, new: NewRequest<F>, state: State) -> RequestKey {
-        let service = new.service;
-        let key = self.insert_request(now, new, state);
-        let queue = &mut self.services.get_mut(service).queue;
-        queue.enter_beside(key, &mut self.requests);
-        key
-    }
-
+impl<F: Frame> Context<F> {
     /// Adds a copy to the list of its worker.
     fn address(&mut self, worker: WorkerKey, token: u64, first: bool) {
         let requests = &self.requests;
@@ -170,95 +65,17 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Sends a worker the copies for which it has room.
-    #[cold]
-    pub(super) fn give_addressed(&mut self, key: WorkerKey) {
-        // Clients may have left for another broker.
-        if self.stopping {
-            return;
-        }
-        let now = self.now;
-        while let Some(worker) = self.workers.get_mut(key)
-            && worker.line() == Some(Line::Idle)
-        {
-            let Some(token) = worker.addressed.as_mut().and_then(|all| all.pop_front()) else {
-                worker.addressed = None;
-                return;
-            };
-            let Some(request) = self.requests.by_token(token) else {
-                continue;
-            };
-            if let Some(position) = worker.position.take() {
-                self.services.leave_line(worker.service, position);
-            }
-            self.leave_queue(request);
-            if let Some(entry) = self.requests.get_mut(request) {
-                entry.state = State::Assigned(Assigned::new(key, now));
-            }
-            self.hand_over(now, key, request);
-        }
-    }
-
-    /// Puts a copy that its worker has returned back to the list of that worker. Returns false for requests that are
-    /// not copies.
-    #[cold]
-    pub(super) fn readdress(&mut self, now: Time, key: RequestKey) -> bool {
-        let Some(request) = self
-            .requests
-            .get_mut(key)
-            .filter(|request| request.is_copy())
-        else {
-            return false;
-        };
-        let Some(worker) = request.worker() else {
-            return false;
-        };
-        if self.workers.get(worker).is_none() {
-            self.end(now, key, End::Failed(Code::WorkerLost));
-            return true;
-        }
-        request.state = State::Addressed;
-        let service = request.service;
+    fn insert_beside(&mut self, new: NewRequest<F>, state: State) -> RequestKey {
+        let service = new.service;
+        let key = self.insert_request(new, state);
         let queue = &mut self.services.get_mut(service).queue;
         queue.enter_beside(key, &mut self.requests);
-        let token = self.requests.token(key);
-        self.address(worker, token, true);
-        true
-    }
-
-    /// Ends the copies of a worker that is gone.
-    #[cold]
-    pub(super) fn end_addressed(&mut self, now: Time, addressed: VecDeque<u64>) {
-        for token in addressed {
-            if let Some(key) = self.requests.by_token(token) {
-                self.end(now, key, End::Failed(Code::WorkerLost));
-            }
-        }
-    }
-
-    /// Passes the final answer or the failure of a copy to the client, as a partial. Partials of workers are not
-    /// passed on.
-    #[cold]
-    pub(super) fn pass_answer(&mut self, part: Part, kind: ReplyKind, body: Body<F>) {
-        let Some(key) = self.requests.by_token(part.of) else {
-            return;
-        };
-        let body = item(&part.worker, kind, body.into_value());
-        if let Some(request) = self.requests.get_mut(key) {
-            request.extend(self.now);
-        }
-        self.counters.partials += 1;
-        self.reply(key, ReplyKind::Partial, body);
-        if let Some(State::Gathering(gathering)) =
-            self.requests.get_mut(key).map(|request| &mut request.state)
-        {
-            gathering.parts = gathering.parts.saturating_add(1);
-        }
+        key
     }
 
     /// Drops a partial of a worker, but gives credit for it so that the worker can send the next.
     #[cold]
-    pub(super) fn pass_over(&mut self, now: Time, key: RequestKey, body: &Body<F>) {
+    pub(super) fn pass_over(&mut self, key: RequestKey, body: &Body<F>) {
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
@@ -269,7 +86,179 @@ impl<F: Frame> Broker<F> {
         self.pay(key, flow::cost(body));
         let whole = whole.and_then(|token| self.requests.by_token(token));
         if let Some(whole) = whole.and_then(|key| self.requests.get_mut(key)) {
-            whole.extend(now);
+            whole.extend(self.now);
+        }
+    }
+}
+
+impl<F: Frame> Broker<F> {
+    #[cold]
+    pub(super) fn admit_all(
+        &mut self,
+        from: &[u8],
+        head: RequestHead<F>,
+        content: Content<F>,
+        terms: Terms,
+    ) {
+        let name: Box<[u8]> = all_of(&head.service).unwrap_or_default().into();
+        let known = self.cx.clients.find(from);
+        let in_use = known.is_some_and(|client| {
+            let client = self
+                .cx
+                .clients
+                .request(client, &head.rid, &self.cx.requests);
+            client.is_some()
+        });
+        if head.dialect != Dialect::Omdp || in_use {
+            return self.cx.report_bad(from, "invalid name or id");
+        }
+        if !self.authorizer.may_call(self.cx.speaker.as_ref(), &name) {
+            return self.refuse(from, head, Code::Denied);
+        }
+        let client = self.require_client(from, head.dialect);
+        if let Some(entry) = self.cx.clients.get_mut(client) {
+            entry.extended |= head.extended;
+        }
+        let (service, routing) = self.cx.require_home(&name, None);
+        let workers = self.cx.workers.serving(service);
+        self.cx.counters.requests += 1;
+        self.cx.services.get_mut(service).meter.requests += 1;
+        let size = REQUEST + content.size() + head.rid.len() + head.service.len();
+        let new = |rid: F, routing: Option<Box<Routing>>, terms: Terms| NewRequest {
+            client,
+            rid,
+            service,
+            routing,
+            content: content.clone(),
+            terms,
+            retried: 0,
+            deadline: None,
+            charged: size,
+        };
+        self.cx.count_work(workers.len());
+        // The fan-out and all its copies are charged, or nothing is.
+        let charged = (workers.len() + 1).saturating_mul(size);
+        if let Err(over) = self.cx.charge_request(client, charged) {
+            self.refuse(from, head, Code::QueueFull);
+            self.leave_door(client, service);
+            return self.over_limit(from, over);
+        }
+        let rid = head.rid;
+        let terms_of_copy = Terms::default();
+        let gathering = State::Gathering(Gathering::default());
+        let terms = Terms { retry: 0, ..terms };
+        let whole = self
+            .cx
+            .insert_beside(new(rid.clone(), None, terms), gathering);
+        let token = self.cx.requests.token(whole);
+        let asked = routing.and_then(|routing| routing.asked);
+        let mut copies = Vec::with_capacity(workers.len());
+        for (number, &worker) in workers.iter().enumerate() {
+            let Some(id) = self.cx.workers.get(worker).map(|worker| worker.id.clone()) else {
+                continue;
+            };
+            let number = number.to_string();
+            let rid = F::from([&*rid, &[COPY], number.as_bytes()].concat());
+            let part = Some(Part {
+                of: token,
+                worker: id,
+            });
+            let asked = asked.clone();
+            let routing = Some(Box::new(Routing {
+                asked,
+                part,
+                ..Routing::default()
+            }));
+            let copy = new(rid, routing, terms_of_copy);
+            let copy = self.cx.insert_beside(copy, State::Addressed);
+            let copy = self.cx.requests.token(copy);
+            copies.push(copy);
+            self.cx.address(worker, copy, false);
+            self.cx.counters.requests += 1;
+            self.cx.services.get_mut(service).meter.requests += 1;
+        }
+        if let Some(State::Gathering(gathering)) = self
+            .cx
+            .requests
+            .get_mut(whole)
+            .map(|request| &mut request.state)
+        {
+            gathering.open = copies.len();
+            gathering.copies = copies;
+        }
+        if workers.is_empty() {
+            return self.end_gathering(whole);
+        }
+        for worker in workers {
+            self.line_up(worker);
+        }
+        self.end_dependents();
+    }
+
+    /// Sends a worker the copies for which it has room.
+    #[cold]
+    pub(super) fn give_addressed(&mut self, key: WorkerKey) {
+        // Clients may have left for another broker.
+        if self.stopping {
+            return;
+        }
+        let now = self.cx.now;
+        while let Some(worker) = self.cx.workers.get_mut(key)
+            && worker.line() == Some(Line::Idle)
+        {
+            let Some(token) = worker.addressed.as_mut().and_then(|all| all.pop_front()) else {
+                worker.addressed = None;
+                return;
+            };
+            let Some(request) = self.cx.requests.by_token(token) else {
+                continue;
+            };
+            if let Some(position) = worker.position.take() {
+                self.cx.services.leave_line(worker.service, position);
+            }
+            self.cx.leave_queue(request);
+            if let Some(entry) = self.cx.requests.get_mut(request) {
+                entry.state = State::Assigned(Assigned::new(key, now));
+            }
+            self.hand_over(key, request);
+        }
+    }
+
+    /// Puts a copy that its worker has returned back to the list of that worker. Returns false for requests that are
+    /// not copies.
+    #[cold]
+    pub(super) fn readdress(&mut self, key: RequestKey) -> bool {
+        let Some(request) = self
+            .cx
+            .requests
+            .get_mut(key)
+            .filter(|request| request.is_copy())
+        else {
+            return false;
+        };
+        let Some(worker) = request.worker() else {
+            return false;
+        };
+        if self.cx.workers.get(worker).is_none() {
+            self.end(key, End::Failed(Code::WorkerLost));
+            return true;
+        }
+        request.state = State::Addressed;
+        let service = request.service;
+        let queue = &mut self.cx.services.get_mut(service).queue;
+        queue.enter_beside(key, &mut self.cx.requests);
+        let token = self.cx.requests.token(key);
+        self.cx.address(worker, token, true);
+        true
+    }
+
+    /// Ends the copies of a worker that is gone.
+    #[cold]
+    pub(super) fn end_addressed(&mut self, addressed: VecDeque<u64>) {
+        for token in addressed {
+            if let Some(key) = self.cx.requests.by_token(token) {
+                self.end(key, End::Failed(Code::WorkerLost));
+            }
         }
     }
 
@@ -286,43 +275,46 @@ impl<F: Frame> Broker<F> {
 
     /// Ends what depends on the ended requests.
     #[inline]
-    pub(super) fn end_dependents(&mut self, now: Time) {
+    pub(super) fn end_dependents(&mut self) {
         if !self.dependents.of.is_empty() || !self.dependents.orphans.is_empty() {
-            self.end_all_dependents(now);
+            self.end_all_dependents();
         }
     }
 
     #[cold]
-    fn end_all_dependents(&mut self, now: Time) {
+    fn end_all_dependents(&mut self) {
         while let Some(token) = self.dependents.orphans.pop() {
-            if let Some(key) = self.requests.by_token(token) {
-                self.end(now, key, End::Cancelled);
+            if let Some(key) = self.cx.requests.by_token(token) {
+                self.end(key, End::Cancelled);
             }
         }
         while let Some(token) = self.dependents.of.pop() {
-            let Some(key) = self.requests.by_token(token) else {
+            let Some(key) = self.cx.requests.by_token(token) else {
                 continue;
             };
-            if let Some(State::Gathering(gathering)) =
-                self.requests.get_mut(key).map(|request| &mut request.state)
+            if let Some(State::Gathering(gathering)) = self
+                .cx
+                .requests
+                .get_mut(key)
+                .map(|request| &mut request.state)
             {
                 gathering.open -= 1;
                 if gathering.open == 0 {
-                    self.end_gathering(now, key);
+                    self.end_gathering(key);
                 }
             }
         }
     }
 
     /// Ends a fan-out after its last copy.
-    fn end_gathering(&mut self, now: Time, key: RequestKey) {
+    fn end_gathering(&mut self, key: RequestKey) {
         let nothing = Body::json(F::from(&b"null"[..]));
-        self.end(now, key, End::Answered(ReplyKind::Final, nothing));
+        self.end(key, End::Answered(ReplyKind::Final, nothing));
     }
 }
 
 /// The encoding of an answer: flags, length of the worker's name, the name, and the body.
-fn item<F: Frame>(worker: &RoutingId, kind: ReplyKind, body: Body<F>) -> Body<F> {
+pub(super) fn item<F: Frame>(worker: &RoutingId, kind: ReplyKind, body: Body<F>) -> Body<F> {
     let binary = if body.encoding == Encoding::Binary {
         BINARY
     } else {

@@ -2,7 +2,12 @@
 //! can simply start when the client returns.
 
 use super::RoutingId;
+use super::context::Context;
 use super::displaced::life;
+use super::keys::ClientKey;
+use super::reply_log::ReplyLogs;
+use super::requests::State;
+use crate::wire::Frame;
 use std::collections::{HashMap, VecDeque};
 
 /// Maximum of remembered lives, and of requests of all lives.
@@ -26,6 +31,41 @@ pub(super) struct Forgotten {
 }
 
 impl Forgotten {
+    /// Remembers which requests of a client that is given up may have started. If it returns nevertheless, the others
+    /// can simply start.
+    pub(super) fn remember<F: Frame>(
+        &mut self,
+        cx: &mut Context<F>,
+        logs: &ReplyLogs<F>,
+        key: ClientKey,
+    ) {
+        let Some(client) = cx.clients.get_mut(key) else {
+            return;
+        };
+        let Some(hello) = client.hello.as_ref().filter(|_| !client.log_is_incomplete) else {
+            return;
+        };
+        let mut started = client.started.take().unwrap_or_default();
+        started.extend(logs.rids(key).map(|rid| (Box::from(rid), u16::MAX)));
+        let requests = client
+            .requests
+            .iter()
+            .filter_map(|&key| cx.requests.get(key));
+        let waiting = |state: &State| matches!(state, State::Queued(_) | State::SetAside(_));
+        let left = requests.filter_map(|request| {
+            let left = u16::from(request.retry);
+            let left = match (waiting(&request.state), request.retried) {
+                (true, 0) => return None,
+                // `retried` already includes the attempt that it waits for.
+                (true, _) => left + 1,
+                (false, _) => left,
+            };
+            Some((Box::from(&*request.rid), left))
+        });
+        started.extend(left);
+        self.add(&hello.session, client.id.clone(), started);
+    }
+
     pub(super) fn add(&mut self, session: &str, peer: RoutingId, started: Started) {
         let life = life(session);
         if life.is_empty() || started.len() > MAX_REQUESTS {

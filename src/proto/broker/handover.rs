@@ -5,6 +5,7 @@
 //! which requests may have started; all others, including those still under way, wait for the next broker. Peers of
 //! other dialects and of 0.0.92 know no other broker, so their requests end.
 
+use super::context::Context;
 use super::ends::End;
 use super::incoming::Incoming;
 use super::keys::{ClientKey, RequestKey};
@@ -15,36 +16,7 @@ use crate::proto::code::Code;
 use crate::wire::omdp::{ClientMessage, ToClient, ToWorker, WorkerMessage, rids_to_frame};
 use crate::wire::{Dialect, Frame, mdp};
 
-impl<F: Frame> Broker<F> {
-    /// Stops dispatching, so that running requests can end before [`stop`](Self::stop). Clients without running
-    /// requests are sent to the next broker at once.
-    pub fn retire(&mut self) {
-        self.stopping = true;
-        for key in self.clients.keys() {
-            self.send_on(key);
-        }
-    }
-
-    /// Whether workers still have requests.
-    pub fn has_running(&self) -> bool {
-        self.workers.iter().any(|worker| !worker.running.is_empty())
-    }
-
-    /// Sends a client to the next broker if none of its requests may have started.
-    #[cold]
-    pub(super) fn send_on(&mut self, key: ClientKey) {
-        let Some(client) = self.clients.get(key) else {
-            return;
-        };
-        let mut requests = client.requests.iter();
-        let is_free = client.acknowledges()
-            && client.absence.is_none()
-            && requests.all(|&key| !self.may_have_started(key));
-        if is_free {
-            self.leave_client(key);
-        }
-    }
-
+impl<F: Frame> Context<F> {
     /// Whether a worker may have started the request.
     fn may_have_started(&self, key: RequestKey) -> bool {
         self.requests.get(key).is_some_and(|request| {
@@ -55,48 +27,6 @@ impl<F: Frame> Broker<F> {
             // The client does not know of earlier attempts.
             with_worker || request.retried > 0
         })
-    }
-
-    /// Leaves all requests to the brokers that clients and workers find next. From now on nothing is dispatched, and
-    /// messages are not handled.
-    pub fn stop(&mut self, now: Time) {
-        self.stopping = true;
-        self.stopped = true;
-        for key in self.requests.keys() {
-            if !self.outlives_broker(key) {
-                self.end(now, key, End::Failed(Code::BrokerLost));
-            }
-        }
-        for key in self.clients.keys() {
-            self.leave_client(key);
-        }
-        for key in self.workers.keys() {
-            self.send_worker(key, ToWorker::Disconnect);
-            self.report_left_worker(key);
-        }
-        self.forget_everything();
-    }
-
-    /// Ends every request, and tells every peer that the broker is gone.
-    pub fn discard(&mut self, now: Time) {
-        self.stopping = true;
-        self.stopped = true;
-        self.end_pending();
-        for key in self.requests.keys() {
-            self.end(now, key, End::Failed(Code::BrokerLost));
-        }
-        for key in self.workers.keys() {
-            self.send_worker(key, ToWorker::Disconnect);
-            self.remove_worker(now, key, Departure::Stop);
-        }
-        for key in self.clients.keys() {
-            if self.clients.is_extended(key) {
-                self.send_client(key, ToClient::Disconnect);
-            }
-            self.drop_client(now, key);
-        }
-        self.close_parking();
-        self.forget_everything();
     }
 
     /// Whether both the client and the worker support recovery.
@@ -142,6 +72,84 @@ impl<F: Frame> Broker<F> {
             });
         }
     }
+}
+
+impl<F: Frame> Broker<F> {
+    /// Stops dispatching, so that running requests can end before [`stop`](Self::stop). Clients without running
+    /// requests are sent to the next broker at once.
+    pub fn retire(&mut self) {
+        self.stopping = true;
+        for key in self.cx.clients.keys() {
+            self.send_on(key);
+        }
+    }
+
+    /// Whether workers still have requests.
+    pub fn has_running(&self) -> bool {
+        self.cx
+            .workers
+            .iter()
+            .any(|worker| !worker.running.is_empty())
+    }
+
+    /// Sends a client to the next broker if none of its requests may have started.
+    #[cold]
+    pub(super) fn send_on(&mut self, key: ClientKey) {
+        let Some(client) = self.cx.clients.get(key) else {
+            return;
+        };
+        let mut requests = client.requests.iter();
+        let is_free = client.acknowledges()
+            && client.absence.is_none()
+            && requests.all(|&key| !self.cx.may_have_started(key));
+        if is_free {
+            self.cx.leave_client(key);
+        }
+    }
+
+    /// Leaves all requests to the brokers that clients and workers find next. From now on nothing is dispatched, and
+    /// messages are not handled.
+    pub fn stop(&mut self, now: Time) {
+        self.cx.now = now;
+        self.stopping = true;
+        self.stopped = true;
+        for key in self.cx.requests.keys() {
+            if !self.cx.outlives_broker(key) {
+                self.end(key, End::Failed(Code::BrokerLost));
+            }
+        }
+        for key in self.cx.clients.keys() {
+            self.cx.leave_client(key);
+        }
+        for key in self.cx.workers.keys() {
+            self.cx.send_worker(key, ToWorker::Disconnect);
+            self.cx.report_left_worker(key);
+        }
+        self.forget_everything();
+    }
+
+    /// Ends every request, and tells every peer that the broker is gone.
+    pub fn discard(&mut self, now: Time) {
+        self.cx.now = now;
+        self.stopping = true;
+        self.stopped = true;
+        self.end_pending();
+        for key in self.cx.requests.keys() {
+            self.end(key, End::Failed(Code::BrokerLost));
+        }
+        for key in self.cx.workers.keys() {
+            self.cx.send_worker(key, ToWorker::Disconnect);
+            self.remove_worker(key, Departure::Stop);
+        }
+        for key in self.cx.clients.keys() {
+            if self.cx.clients.is_extended(key) {
+                self.cx.send_client(key, ToClient::Disconnect);
+            }
+            self.drop_client(key);
+        }
+        self.parking.close(&mut self.cx);
+        self.forget_everything();
+    }
 
     /// Answers a message after the stop. A peer that has just sent its hello may have sent requests with it, and is
     /// told that they have not started. No other peer expects an answer.
@@ -149,7 +157,7 @@ impl<F: Frame> Broker<F> {
     pub(super) fn turn_away(&mut self, from: &[u8], dialect: Option<Dialect>, frames: &mut Vec<F>) {
         match Incoming::decode(dialect, frames) {
             Ok(Incoming::Client(ClientMessage::Hello { .. })) => {
-                let hello = self.config.hello().to_frame();
+                let hello = self.cx.config.hello().to_frame();
                 let farewell = [
                     ToClient::Welcome {
                         hello,
@@ -159,9 +167,9 @@ impl<F: Frame> Broker<F> {
                 ];
                 let farewell = farewell.map(Outgoing::Client);
                 let farewell = farewell.map(|message| Transmit::plain(from.into(), message));
-                self.out.send_all(farewell);
+                self.cx.out.send_all(farewell);
             }
-            Ok(Incoming::Worker(WorkerMessage::Ready { .. })) => self.send_away(from),
+            Ok(Incoming::Worker(WorkerMessage::Ready { .. })) => self.cx.send_away(from),
             Ok(Incoming::MdpWorker(dialect, mdp::WorkerMessage::Ready { .. })) => {
                 self.disconnect(from, dialect);
             }
@@ -171,13 +179,14 @@ impl<F: Frame> Broker<F> {
 
     /// Resets all state, except the messages and events that are still to be drained, and the counters.
     fn forget_everything(&mut self) {
-        let config: BrokerConfig = self.config.clone();
+        let config: BrokerConfig = self.cx.config.clone();
         let mut left = Broker::new(config);
         left.stopping = true;
         left.stopped = true;
-        std::mem::swap(&mut left.out, &mut self.out);
-        std::mem::swap(&mut left.counters, &mut self.counters);
-        left.authorizer.refusals = self.authorizer.refusals;
+        left.cx.now = self.cx.now;
+        std::mem::swap(&mut left.cx.out, &mut self.cx.out);
+        std::mem::swap(&mut left.cx.counters, &mut self.cx.counters);
+
         *self = left;
     }
 }

@@ -1,4 +1,4 @@
-//! What a client has heard of the [`roster`](super::roster).
+//! A client's knowledge of the [`roster`](super::roster).
 
 /// The state of a client's knowledge.
 #[derive(Debug, Clone, Copy)]

@@ -12,7 +12,7 @@ pub(super) struct Heartbeats {
 }
 
 impl Heartbeats {
-    /// Those of a peer that has just been heard.
+    /// The heartbeats of a peer that has just been heard.
     pub(super) fn new(now: Time, interval: Duration) -> Self {
         Heartbeats {
             heard: now,

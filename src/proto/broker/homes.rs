@@ -1,14 +1,13 @@
 //! Requests for names without workers of their own. They wait for the workers of another service, their *home*, and
 //! move when workers register or leave. [`super::services`] finds the home of a name.
 
-use super::Broker;
+use super::context::Context;
 use super::keys::{RequestKey, ServiceKey};
 use super::requests::{Request, Routing, State};
-use crate::proto::Time;
 use crate::wire::Frame;
 use std::sync::Arc;
 
-impl<F: Frame> Broker<F> {
+impl<F: Frame> Context<F> {
     /// The home and the routing of a new request for a service without workers.
     #[cold]
     pub(super) fn place(
@@ -138,9 +137,9 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Moves the requests of a service that has lost its last worker to their new homes.
+    /// Moves the requests of a service that has lost its last worker to their new homes, and returns these.
     #[cold]
-    pub(super) fn scatter(&mut self, now: Time, from: ServiceKey) {
+    pub(super) fn scatter(&mut self, from: ServiceKey) -> Vec<ServiceKey> {
         let mut moves = Vec::new();
         for key in self.waiting_in(from) {
             let Some(asked) = self.asked(key).filter(|_| !self.is_pinned(key)) else {
@@ -156,10 +155,7 @@ impl<F: Frame> Broker<F> {
         self.relocate(moves);
         homes.sort_unstable_by_key(|home| home.index());
         homes.dedup();
-        for home in homes {
-            self.dispatch(now, home);
-            self.end_fail_fast(now, home);
-        }
+        homes
     }
 
     /// Moves requests for a range from other versions to this one, if its workers are idle. Only with

@@ -30,9 +30,9 @@ pub(super) struct IncomingRequest<F> {
     pub(super) terms: Terms,
     /// Its constraints on workers, if any.
     pub(super) routing: Option<Box<Routing>>,
-    /// For a RESUME: what the client knows of the request from an earlier broker.
+    /// For a RESUME: the client's knowledge of the request from an earlier broker.
     pub(super) past: Option<Past>,
-    /// For a RESUME: what the client knows of the earlier broker.
+    /// For a RESUME: the client's knowledge of the earlier broker.
     pub(super) recall: Option<Box<Recall>>,
     /// How many times it was given to another worker before its client was given up.
     pub(super) retried: u8,

@@ -13,7 +13,7 @@ pub(super) struct Leaving {
     pub(super) timer: Option<TimerKey>,
 }
 
-/// What is to be done next.
+/// The next task.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// The request of this token ends.

@@ -4,11 +4,10 @@
 //! A request is refused on admission or not at all, so a request that comes back from a worker is
 //! not checked again.
 
+use super::BrokerEvent;
 use super::context::Context;
 use super::keys::ServiceKey;
-use super::pulse::Pulse;
 use super::requests::{Content, Waiting};
-use super::{BrokerConfig, BrokerEvent};
 use crate::proto::Terms;
 use crate::proto::code::Code;
 use crate::wire::Frame;
@@ -38,35 +37,24 @@ impl Default for Limits {
     }
 }
 
-/// Whether all queues together are reported as full, and the rate limit of these reports.
-#[derive(Debug)]
+/// Whether all queues together are reported as full.
+#[derive(Debug, Default)]
 pub(super) struct Gauge {
     full: bool,
-    pub(super) pulse: Pulse,
-}
-
-impl Default for Gauge {
-    fn default() -> Self {
-        Gauge {
-            full: false,
-            pulse: Pulse::new(10),
-        }
-    }
 }
 
 impl Gauge {
     /// The code with which the request must be refused, if any.
     pub(super) fn check<F: Frame>(
         &mut self,
-        cx: &mut Context<'_, F>,
-        config: &BrokerConfig,
+        cx: &mut Context<F>,
         service: ServiceKey,
         content: &Content<F>,
         terms: Terms,
         is_choosy: bool,
     ) -> Option<Code> {
         let size = content.body.bytes.len() as u64;
-        if config.max_message.is_some_and(|max| size > max) {
+        if cx.config.max_message.is_some_and(|max| size > max) {
             return Some(Code::RequestTooLarge);
         }
         let entry = cx.services.get_mut(service);
@@ -78,13 +66,13 @@ impl Gauge {
             entry.full = false;
             return None;
         }
-        let limits = config.limits;
+        let limits = cx.config.limits;
         let bytes = content.size();
         let here = entry.queue.waiting();
         let all = cx.requests.waiting;
         if !here.has_room(bytes, limits.queue, limits.queue_bytes) {
             if !entry.full {
-                entry.full = self.pulse.beats(cx.now);
+                entry.full = cx.out.may_tell_limit(cx.now);
                 let tell = entry.full;
                 tell_full(cx, tell, service, here, false);
             }
@@ -92,7 +80,7 @@ impl Gauge {
         }
         if !all.has_room(bytes, limits.total, limits.total_bytes) {
             if !self.full {
-                self.full = self.pulse.beats(cx.now);
+                self.full = cx.out.may_tell_limit(cx.now);
                 tell_full(cx, self.full, service, all, true);
             }
             return Some(Code::QueueFull);
@@ -104,7 +92,7 @@ impl Gauge {
 }
 
 fn tell_full<F: Frame>(
-    cx: &mut Context<'_, F>,
+    cx: &mut Context<F>,
     tell: bool,
     service: ServiceKey,
     waiting: Waiting,
@@ -132,23 +120,20 @@ mod tests {
         total_bytes: 1000,
     };
 
-    fn config(limits: Limits) -> BrokerConfig {
-        BrokerConfig {
-            limits,
-            max_message: Some(200),
-            ..BrokerConfig::default()
-        }
+    fn bench(limits: Limits) -> Bench {
+        let mut bench = Bench::empty();
+        bench.config.limits = limits;
+        bench.config.max_message = Some(200);
+        bench
     }
 
     fn check(gauge: &mut Gauge, bench: &mut Bench, to: ServiceKey, bytes: usize) -> Option<Code> {
-        let (terms, content) = (Terms::default(), content(bytes));
-        let config = config(LIMITS);
-        gauge.check(&mut bench.lend(), &config, to, &content, terms, false)
+        gauge.check(bench, to, &content(bytes), Terms::default(), false)
     }
 
     #[test]
     fn a_queue_has_a_limit_of_requests_and_of_bytes_and_all_queues_have_one() {
-        let (mut bench, mut gauge) = (Bench::new(), Gauge::default());
+        let (mut bench, mut gauge) = (bench(LIMITS), Gauge::default());
         let [a, b] = ["a", "b"].map(|name| bench.services.require(name.as_bytes()));
         let client = bench.client("c", |_| {});
         assert_eq!(check(&mut gauge, &mut bench, a, 100), None);
@@ -165,17 +150,14 @@ mod tests {
 
     #[test]
     fn a_worker_with_room_takes_what_the_queue_has_no_room_for() {
-        let (mut bench, mut gauge) = (Bench::new(), Gauge::default());
+        let (mut bench, mut gauge) = (bench(Limits { queue: 0, ..LIMITS }), Gauge::default());
         let service = bench.services.require(b"s");
         let fail_fast = Terms {
             fail_fast: true,
             ..Terms::default()
         };
-        let none = Limits { queue: 0, ..LIMITS };
         let mut check = |bench: &mut Bench, is_choosy| {
-            let (config, content) = (config(none), content(1));
-            let cx = &mut bench.lend();
-            gauge.check(cx, &config, service, &content, fail_fast, is_choosy)
+            gauge.check(bench, service, &content(1), fail_fast, is_choosy)
         };
         assert_eq!(check(&mut bench, false), Some(Code::NoWorker));
         bench.worker("w", service);
@@ -185,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_is_reported_again_when_it_was_half_empty() {
-        let (mut bench, mut gauge) = (Bench::new(), Gauge::default());
+        let (mut bench, mut gauge) = (bench(LIMITS), Gauge::default());
         let service = bench.services.require(b"s");
         let client = bench.client("c", |_| {});
         let reports = |bench: &mut Bench| bench.out.drain_events().count();

@@ -14,9 +14,10 @@
 //!
 //! An MDP worker has one request at a time, so the client's address identifies the request.
 
+use super::context::Context;
 use super::keys::{RequestKey, WorkerKey};
+use super::replies::Replies;
 use super::{Broker, Departure, Outgoing, RoutingId, Transmit, mmi};
-use crate::proto::Time;
 use crate::wire::mdp::{
     ClientReply, Dialect as Mdp, ToWorker, WorkerMessage, reply_frames, reply_of,
 };
@@ -53,24 +54,25 @@ impl Expelled {
 
 impl<F: Frame> Broker<F> {
     /// Whether the peer has an entry of another dialect. A worker with one is removed.
-    pub(super) fn is_mixed(&mut self, now: Time, from: &[u8], dialect: Dialect) -> bool {
+    pub(super) fn is_mixed(&mut self, from: &[u8], dialect: Dialect) -> bool {
         // Fast path of the usual case: a network without MDP.
-        if dialect == Dialect::Omdp && self.workers.mdp == 0 && self.last_rid == 0 {
+        if dialect == Dialect::Omdp && self.cx.workers.mdp == 0 && self.last_rid == 0 {
             return false;
         }
-        if let Some(key) = self.workers.find(from)
-            && self.workers.get(key).is_some_and(|worker| {
+        if let Some(key) = self.cx.workers.find(from)
+            && self.cx.workers.get(key).is_some_and(|worker| {
                 !worker.dialect.is_like(dialect)
                     || dialect == Dialect::Pigato && worker.hello.is_some()
             })
         {
-            self.expel(now, key);
+            self.expel(key);
             return true;
         }
         let client = self
+            .cx
             .clients
             .find(from)
-            .and_then(|key| self.clients.get(key));
+            .and_then(|key| self.cx.clients.get(key));
         client.is_some_and(|client| {
             !client.dialect.is_like(dialect) || dialect == Dialect::Pigato && client.extended
         })
@@ -78,18 +80,17 @@ impl<F: Frame> Broker<F> {
 
     pub(super) fn on_mdp_worker(
         &mut self,
-        now: Time,
         from: &[u8],
         dialect: Mdp,
         message: WorkerMessage<F>,
     ) -> Result<(), &'static str> {
-        let known = self.workers.find(from);
-        if let Some(worker) = known.and_then(|key| self.workers.get_mut(key)) {
-            worker.beats.heard(now);
+        let known = self.cx.workers.find(from);
+        if let Some(worker) = known.and_then(|key| self.cx.workers.get_mut(key)) {
+            worker.beats.heard(self.cx.now);
         }
         match (message, known) {
             (WorkerMessage::Ready { .. }, Some(key)) => {
-                self.expel(now, key);
+                self.expel(key);
                 return Err("unexpected command");
             }
             (WorkerMessage::Ready { service }, None) if mmi::is_reserved(&service) => {
@@ -98,19 +99,18 @@ impl<F: Frame> Broker<F> {
             }
             (WorkerMessage::Ready { service }, None) => {
                 self.expelled.remove(from);
-                let Some(key) = self.register(now, from, Dialect::Mdp(dialect), &service, None)
-                else {
+                let Some(key) = self.register(from, Dialect::Mdp(dialect), &service, None) else {
                     self.disconnect(from, dialect);
                     return Ok(());
                 };
                 self.line_up(key);
-                self.dispatch_for(now, key);
+                self.dispatch_for(key);
             }
             (WorkerMessage::Reply { last, client, body }, Some(key)) => {
-                return self.on_mdp_reply(now, key, last, &client, body);
+                return self.on_mdp_reply(key, last, &client, body);
             }
             (WorkerMessage::Disconnect, Some(key)) => {
-                self.remove_worker(now, key, Departure::Goodbye);
+                self.remove_worker(key, Departure::Goodbye);
             }
             (WorkerMessage::Heartbeat, Some(_)) | (WorkerMessage::Disconnect, None) => {}
             (_, None) => {
@@ -123,39 +123,38 @@ impl<F: Frame> Broker<F> {
 
     fn on_mdp_reply(
         &mut self,
-        now: Time,
         key: WorkerKey,
         last: bool,
         client: &[u8],
         body: Vec<F>,
     ) -> Result<(), &'static str> {
-        let Some(worker) = self.workers.get(key) else {
+        let Some(worker) = self.cx.workers.get(key) else {
             return Ok(());
         };
         // A reply to a request that has ended.
         let owed = worker.busy_for_nobody.front();
         if owed.is_some_and(|owed| *owed.client == *client) {
             if last {
-                self.release_mdp_worker(now, key);
+                self.release_mdp_worker(key);
             }
             return Ok(());
         }
         let request = worker.running.front().filter(|&request| {
-            let asking = self.requests.get(request).map(|request| request.client);
-            let asking = asking.and_then(|client| self.clients.get(client));
+            let asking = self.cx.requests.get(request).map(|request| request.client);
+            let asking = asking.and_then(|client| self.cx.clients.get(client));
             asking.is_some_and(|asking| *asking.id == *client)
         });
         match request {
             Some(_) => {
                 let (kind, body) = reply_of(last, body);
-                self.on_reply(now, key, request, kind, body, None);
+                self.on_reply(key, request, kind, body, None);
                 Ok(())
             }
             None => {
-                self.authorizer.refusals.strays += 1;
+                self.cx.counters.refusals.strays += 1;
                 match last {
                     true => {
-                        self.expel(now, key);
+                        self.expel(key);
                         Err("unexpected command")
                     }
                     false => Err("a partial for an unknown client"),
@@ -164,36 +163,39 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    fn release_mdp_worker(&mut self, now: Time, key: WorkerKey) {
-        if let Some(worker) = self.workers.get_mut(key) {
+    fn release_mdp_worker(&mut self, key: WorkerKey) {
+        if let Some(worker) = self.cx.workers.get_mut(key) {
             worker.busy_for_nobody.clear();
             self.line_up(key);
-            self.dispatch_for(now, key);
+            self.dispatch_for(key);
         }
     }
 
     /// Removes a worker that violated the protocol.
-    pub(super) fn expel(&mut self, now: Time, key: WorkerKey) {
-        self.send_worker(key, omdp::ToWorker::Disconnect);
-        if let Some(worker) = self.workers.get(key) {
+    pub(super) fn expel(&mut self, key: WorkerKey) {
+        self.cx.send_worker(key, omdp::ToWorker::Disconnect);
+        if let Some(worker) = self.cx.workers.get(key) {
             self.expelled.insert(&worker.id.clone());
         }
-        self.remove_worker(now, key, Departure::Protocol);
+        self.remove_worker(key, Departure::Protocol);
     }
 
     /// Sends DISCONNECT, once, to a worker that is not registered.
     pub(super) fn disconnect(&mut self, from: &[u8], dialect: Mdp) {
         if self.expelled.insert(from) {
-            self.out.send(Transmit::plain(
+            self.cx.out.send(Transmit::plain(
                 from.into(),
                 Outgoing::MdpWorker(dialect, ToWorker::Disconnect),
             ));
         }
     }
+}
 
+impl<F: Frame> Replies<F> {
     /// Sends a reply, or a part of it, to an MDP client.
     pub(super) fn reply_mdp(
         &mut self,
+        cx: &mut Context<F>,
         dialect: Mdp,
         key: RequestKey,
         kind: ReplyKind,
@@ -203,18 +205,18 @@ impl<F: Frame> Broker<F> {
             true => Some(reply_frames(kind, body)),
             false => self.collected.add(key, kind, body),
         };
-        let Some(request) = self.requests.get(key) else {
+        let Some(request) = cx.requests.get(key) else {
             return;
         };
-        let Some((body, client)) = body.zip(self.clients.get(request.client)) else {
+        let Some((body, client)) = body.zip(cx.clients.get(request.client)) else {
             return;
         };
         let reply = ClientReply {
             last: kind.is_last(),
-            service: Some(F::from(&*self.asked_name(request))),
+            service: Some(F::from(&*cx.asked_name(request))),
             body,
         };
-        self.out.send(Transmit::plain(
+        cx.out.send(Transmit::plain(
             client.id.clone(),
             Outgoing::MdpClient(dialect, reply),
         ));

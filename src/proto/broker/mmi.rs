@@ -2,14 +2,16 @@
 //! defined by the standard; the others are extensions and answer with JSON.
 //! [`answers`](super::answers) bounds their cost.
 
-use super::Broker;
-use super::answers::{Known, List, Query};
+use super::access::Principal;
+use super::answers::{Answers, Known, List, Query};
 use super::entries::Totals;
-use crate::proto::Time;
+use super::services::Services;
+use super::snapshot::Reader;
 use crate::proto::code::Code;
 use crate::wire::json::bytes_of;
 use crate::wire::members::{Scalar, members};
 use crate::wire::{Body, Encoding, Frame};
+use std::sync::Arc;
 
 /// Bytes of an answer that take one unit of work.
 const UNIT: usize = 1024;
@@ -25,22 +27,24 @@ pub(super) fn is_reserved(service: &[u8]) -> bool {
 /// The service for which peers of PIGATO ask. A worker may serve it in place of the broker.
 const DIRECTORY: &[u8] = b"$dir";
 
-impl<F: Frame> Broker<F> {
-    /// Whether the broker itself answers requests to this service.
-    pub(super) fn is_own(&self, service: &[u8]) -> bool {
-        match service.first() {
-            Some(b'm') => is_reserved(service),
-            Some(b'$') => service == DIRECTORY && !self.services.is_served(service),
-            _ => false,
-        }
+/// Whether the broker itself answers requests to this service.
+pub(super) fn is_own(services: &Services, service: &[u8]) -> bool {
+    match service.first() {
+        Some(b'm') => is_reserved(service),
+        Some(b'$') => service == DIRECTORY && !services.is_served(service),
+        _ => false,
     }
+}
 
-    pub(super) fn answer_mmi(
+impl<F: Frame> Answers<F> {
+    /// Answers a request, and returns the units of work that it took.
+    pub(super) fn answer(
         &mut self,
-        now: Time,
+        reader: &Reader<'_, F>,
         service: &[u8],
         body: Body<F>,
-    ) -> Result<Body<F>, Code> {
+    ) -> Result<(Body<F>, usize), Code> {
+        let short = |text: &[u8]| Ok((Body::json(F::from(text)), 0));
         // No valid question is longer, and parsing takes time.
         let body = match body.bytes.len() <= MAX_QUESTION {
             true => body,
@@ -57,15 +61,14 @@ impl<F: Frame> Broker<F> {
             DIRECTORY => List::Identities,
             b"mmi.service" => {
                 let name = name_of(body);
-                let viewer = self.viewer();
-                let sees = viewer.is_none_or(|viewer| self.sees(&viewer, &name));
-                let code: &[u8] = match sees && self.services.is_served(&name) {
-                    true => b"200",
-                    false => b"404",
+                let viewer = reader.viewer();
+                let sees = viewer.is_none_or(|viewer| reader.authorizer.sees(&viewer, &name));
+                return match sees && reader.cx.services.is_served(&name) {
+                    true => short(b"200"),
+                    false => short(b"404"),
                 };
-                return Ok(Body::json(F::from(code)));
             }
-            _ => return Ok(Body::json(F::from(&b"501"[..]))),
+            _ => return short(b"501"),
         };
         let mut query = Query {
             list,
@@ -76,71 +79,77 @@ impl<F: Frame> Broker<F> {
         match list {
             List::Services | List::Workers => {
                 (query.page, query.service) = question_in(&body);
-                query.viewer = self.viewer();
+                query.viewer = reader.viewer();
             }
             // `page` is the number of the latest event that the client knows.
             List::Events => {
                 query.page = number_in(&body).unwrap_or(usize::MAX);
-                query.viewer = self.viewer();
+                query.viewer = reader.viewer();
             }
             List::Identities => {
                 let is_all = body.bytes.is_empty() || body.is_null();
                 query.service = (!is_all).then(|| name_of(body));
-                query.viewer = self.viewer();
+                query.viewer = reader.viewer();
             }
-            List::Directory => query.viewer = self.viewer(),
+            List::Directory => query.viewer = reader.viewer(),
             List::Clients | List::Metrics | List::Stats => {}
         }
-        self.answer_list(now, query).map(Body::json)
-    }
-
-    fn answer_list(&mut self, now: Time, query: Query) -> Result<F, Code> {
-        match self.answers.find(now, &query) {
-            Known::Answer(answer) => return Ok(answer),
+        match self.find(reader.now, &query) {
+            Known::Answer(answer) => return Ok((Body::json(answer), 0)),
             Known::TooMany => return Err(Code::QueueFull),
             Known::Nothing => {}
         }
+        let answer = reader.answer(&query);
+        let work = answer.len() / UNIT;
+        let answer = F::from(answer);
+        self.keep(reader.now, query, answer.clone());
+        Ok((Body::json(answer), work))
+    }
+}
+
+impl<F: Frame> Reader<'_, F> {
+    fn viewer(&self) -> Option<Arc<Principal>> {
+        self.authorizer.viewer(self.cx.speaker.as_ref())
+    }
+
+    fn answer(&self, query: &Query) -> Vec<u8> {
         let Query {
             list,
             page,
             service,
             viewer,
-        } = &query;
+        } = query;
         let (viewer, service) = (viewer.as_ref(), service.as_deref());
-        let answer = match list {
-            List::Services => self.list_services(now, *page, service, viewer),
+        match list {
+            List::Services => self.list_services(*page, service, viewer),
             List::Workers => match service {
-                Some(service) => self.list_instances(now, *page, service, viewer),
-                None => self.list_workers(now, *page, viewer),
+                Some(service) => self.list_instances(*page, service, viewer),
+                None => self.list_workers(*page, viewer),
             },
-            List::Clients => bytes_of(&self.client_stats(now, &self.peers_view())),
-            List::Metrics => bytes_of(&self.stats_for(now, &self.peers_view())),
+            List::Clients => bytes_of(&self.client_stats(&self.peers_view())),
+            List::Metrics => bytes_of(&self.stats(&self.peers_view())),
             List::Events => {
                 let known = (*page < usize::MAX).then_some(*page as u64);
-                self.list_events(now, known, viewer)
+                self.list_events(known, viewer)
             }
             List::Stats => bytes_of(&self.totals()),
             List::Directory => bytes_of(&self.directory(viewer)),
             List::Identities => self.list_identities(service, viewer),
-        };
-        self.count_work(answer.len() / UNIT);
-        let answer = F::from(answer);
-        self.answers.keep(now, query, answer.clone());
-        Ok(answer)
+        }
     }
 
     fn totals(&self) -> Totals {
-        let [requests, workers, clients, services] = self.load();
+        let [requests, workers, clients, services] = self.cx.load();
         let dialects = self.dialect_stats().into_iter();
         Totals {
             services,
             workers,
             clients,
             requests,
-            requests_total: self.counters.requests,
-            expired_total: self.counters.expired,
-            bad_messages_total: self.counters.bad_messages,
-            slow_peers_total: self.counters.slow_peers,
+            requests_total: self.cx.counters.requests,
+            expired_total: self.cx.counters.expired,
+            bad_messages_total: self.cx.counters.bad_messages,
+            slow_peers_total: self.cx.counters.slow_peers,
             dialects: dialects.map(|(name, of)| (name, of.into())).collect(),
         }
     }

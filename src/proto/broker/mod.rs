@@ -11,7 +11,7 @@
 //! | client | REQUEST beyond a limit, or with `failFast` | `B_QUEUE_FULL`, `W_NONE` (see [`limits`]) |
 //! | client | HEARTBEAT rid      | passes it to the worker of the request                         |
 //! | client | CANCEL             | ends the request, tells its worker                             |
-//! | client | RESUME             | searches the claims for it, see [`claims`]                     |
+//! | client | RESUME             | searches the claims for it, see [`recovery`]                   |
 //! | client | GO                 | releases parked requests, see [`parking`]                      |
 //! | client | CREDIT rid         | passes it to the worker of the request                         |
 //! | client | DISCONNECT         | removes the client, ends its requests                          |
@@ -19,9 +19,9 @@
 //! | worker | READY, registered  | same session: updates; new session: starts over; 0.0.92: DISCONNECT |
 //! | worker | PARTIAL            | passes it on, restarts the idle timeout                        |
 //! | worker | FINAL, error       | passes it on, ends the request, dispatches                     |
-//! | worker | error `W_LOST` of a request with `retry` | see [`retry`]                            |
+//! | worker | error `W_LOST` of a request with `retry` | see [`attempts`]                         |
 //! | worker | RETURN             | puts its requests back to the front of the queue               |
-//! | worker | CLAIM              | searches the resumed requests for it, see [`claims`]           |
+//! | worker | CLAIM              | searches the resumed requests for it, see [`recovery`]         |
 //! | worker | DISCONNECT         | removes the worker; requests of an extended worker had not started |
 //! | worker | other, not registered | DISCONNECT, and the worker starts over                      |
 //! | any    | MDP                | see `mdp`                                                      |
@@ -38,20 +38,20 @@ mod accounts;
 mod action;
 mod addresses;
 mod admission;
-mod ahead;
 mod answers;
+mod attempts;
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod backlog;
 mod bans;
 #[cfg(test)]
 mod bench;
-mod charges;
 mod claims;
 mod clients;
 mod collected;
 mod config;
 mod context;
+mod departures;
 mod detached;
 mod directory;
 mod dispatch;
@@ -81,19 +81,18 @@ mod omdp;
 mod outbox;
 mod pace;
 mod parking;
-mod parts;
 mod payload;
 mod pigato;
 mod places;
 mod pulse;
 mod ready;
 mod recall;
+mod recovery;
 mod registration;
 mod replies;
 mod reply_log;
 mod request_log;
 mod requests;
-mod retry;
 mod returned;
 mod roster;
 mod routing;
@@ -102,6 +101,7 @@ mod services;
 mod snapshot;
 mod stats;
 mod transmit;
+mod transport;
 pub mod turns;
 mod unparking;
 mod workers;
@@ -119,28 +119,21 @@ pub use stats::{BrokerStats, TableStats};
 pub use transmit::{Outgoing, Transmit};
 
 use super::Time;
-use super::deadlines::{Deadlines, TimerKey};
 use crate::wire::pigato::is_bare_beat;
 use crate::wire::{Dialect, Frame, Malformed};
-use accounts::Accounts;
-use addresses::Addresses;
 use claims::Claims;
-use clients::Clients;
-use collected::Collected;
+use context::Context;
 use displaced::Displaced;
 use forgotten::Forgotten;
 use incoming::Incoming;
 use keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use limits::Gauge;
 use mdp::Expelled;
-use outbox::Outbox;
 use parking::Parking;
-use reply_log::ReplyLogs;
-use requests::Requests;
-use services::Services;
-use stats::Counters;
+use recall::Recalls;
+use replies::Replies;
+use snapshot::Reader;
 use std::sync::Arc;
-use workers::Workers;
 
 /// The transport's id of a peer: 1 to 255 bytes, unique among the connections of a socket.
 pub type RoutingId = Arc<[u8]>;
@@ -167,43 +160,26 @@ const MAX_DUE: usize = 1024;
 /// The broker machine. See [`super`] for the contract.
 #[derive(Debug)]
 pub struct Broker<F> {
-    config: BrokerConfig,
-    services: Services,
-    workers: Workers,
-    clients: Clients,
-    requests: Requests<F>,
-    deadlines: Deadlines<Timer>,
+    cx: Context<F>,
     parking: Parking,
     claims: Claims,
     roster: roster::Roster,
-    /// Tokens of searches that denials may end; some have ended.
-    recalled: Vec<u64>,
-    accounts: Accounts,
-    addresses: Addresses,
+    recalls: Recalls,
     leaving: leaving::Leaving,
-    logs: ReplyLogs<F>,
+    replies: Replies<F>,
     forgotten: Forgotten,
-    out: Outbox<F>,
-    /// The options that a PIGATO worker sent with the reply that is being passed on.
-    reply_opts: Option<F>,
-    collected: Collected<F>,
     /// Workers that were told to start over; no further messages are sent to them until they do.
     expelled: Expelled,
     displaced: Displaced,
     answers: answers::Answers<F>,
     /// The latest id that was assigned to a request of a client whose dialect has no ids.
     last_rid: u64,
-    counters: Counters,
     journal: metrics::Journal,
     request_log: request_log::RequestLog,
     gauge: Gauge,
-    /// The time of the call that is being handled.
-    now: Time,
     authorizer: access::Authorizer<F>,
     dependents: fanout::Dependents,
     backlogs: backlog::Backlogs,
-    /// Units of work of the current message beyond the first.
-    work: u32,
     /// Whether dispatch has ended.
     stopping: bool,
     /// Whether the broker has stopped; messages are not handled.
@@ -214,46 +190,33 @@ impl<F: Frame> Broker<F> {
     /// Creates a broker without peers.
     pub fn new(config: BrokerConfig) -> Self {
         Broker {
-            services: Services::new(config.measured_services, config.policies.spreads),
-            workers: Workers::default(),
-            clients: Clients::new(config.seed),
-            requests: Requests::new(),
-            deadlines: Deadlines::new(),
             parking: Parking::default(),
             claims: Claims::default(),
             roster: roster::Roster::default(),
-            recalled: Vec::new(),
-            accounts: Accounts::new(config.held),
-            addresses: Addresses::default(),
+            recalls: Recalls::default(),
             leaving: leaving::Leaving::default(),
-            logs: ReplyLogs::new(),
+            replies: Replies::new(),
             forgotten: Forgotten::default(),
-            out: Outbox::default(),
-            reply_opts: None,
-            collected: Collected::default(),
             expelled: Expelled::default(),
             displaced: Displaced::default(),
             answers: answers::Answers::default(),
             last_rid: 0,
-            counters: Counters::default(),
             journal: metrics::Journal::default(),
             request_log: request_log::RequestLog::new(),
             gauge: Gauge::default(),
-            now: Time::ZERO,
             authorizer: access::Authorizer::new(),
             dependents: fanout::Dependents::default(),
             backlogs: backlog::Backlogs::default(),
-            work: 0,
             stopping: false,
             stopped: false,
-            config,
+            cx: Context::new(config),
         }
     }
 
     /// Handles a message, given without the routing id in front. Leaves `frames` empty.
     pub fn handle_message(&mut self, now: Time, from: &[u8], frames: &mut Vec<F>) {
-        self.now = now;
-        if self.is_banned(now, from) {
+        self.cx.now = now;
+        if self.cx.is_banned(from) {
             return frames.clear();
         }
         let dialect = Dialect::detect(frames);
@@ -261,123 +224,90 @@ impl<F: Frame> Broker<F> {
             return self.turn_away(from, dialect, frames);
         }
         if let Some(dialect) = dialect {
-            self.counters.messages[dialect.index()] += 1;
+            self.cx.counters.messages[dialect.index()] += 1;
         }
-        if dialect.is_some_and(|dialect| !self.config.dialects.contains(dialect)) {
+        if dialect.is_some_and(|dialect| !self.cx.config.dialects.contains(dialect)) {
             frames.clear();
-            return self.report_bad(from, "dialect not served");
+            return self.cx.report_bad(from, "dialect not served");
         }
         if let Some(dialect) = dialect
-            && self.is_mixed(now, from, dialect)
+            && self.is_mixed(from, dialect)
         {
             frames.clear();
-            return self.report_bad(from, "a different dialect than before");
+            return self.cx.report_bad(from, "a different dialect than before");
         }
         if is_bare_beat(frames) {
-            self.answer_beat(from);
+            self.cx.answer_beat(from);
         }
         match Incoming::decode(dialect, frames) {
-            Ok(message) => self.handle_decoded(now, from, message),
-            Err(why) => self.report_bad(from, why.as_str()),
+            Ok(message) => self.handle_decoded(from, message),
+            Err(why) => self.cx.report_bad(from, why.as_str()),
         }
     }
 
-    fn handle_decoded(&mut self, now: Time, from: &[u8], message: Incoming<F>) {
+    fn handle_decoded(&mut self, from: &[u8], message: Incoming<F>) {
         if self.authorizer.is_on() {
-            return self.screen(now, from, message);
+            return self.screen(from, message);
         }
-        self.do_decoded(now, from, message);
+        self.do_decoded(from, message);
     }
 
     /// Handles a message that is permitted.
-    fn do_decoded(&mut self, now: Time, from: &[u8], message: Incoming<F>) {
+    fn do_decoded(&mut self, from: &[u8], message: Incoming<F>) {
         let result = match message {
-            Incoming::Request(request) => self.admit(now, from, request).map_err(Malformed::as_str),
-            Incoming::Client(message) => self
-                .on_client(now, from, message)
-                .map_err(Malformed::as_str),
-            Incoming::Worker(message) => self
-                .on_worker(now, from, message)
-                .map_err(Malformed::as_str),
-            Incoming::MdpWorker(dialect, message) => {
-                self.on_mdp_worker(now, from, dialect, message)
-            }
+            Incoming::Request(request) => self.admit(from, request).map_err(Malformed::as_str),
+            Incoming::Client(message) => self.on_client(from, message).map_err(Malformed::as_str),
+            Incoming::Worker(message) => self.on_worker(from, message).map_err(Malformed::as_str),
+            Incoming::MdpWorker(dialect, message) => self.on_mdp_worker(from, dialect, message),
             Incoming::Pigato(message) => {
-                self.on_pigato(now, from, message);
+                self.on_pigato(from, message);
                 Ok(())
             }
         };
         if let Err(why) = result {
-            self.report_bad(from, why);
+            self.cx.report_bad(from, why);
         }
-    }
-
-    /// Handles the end of a peer's connection. It may be reported again for each message that cannot be delivered.
-    pub fn handle_gone(&mut self, now: Time, peer: &[u8]) {
-        self.expelled.remove(peer);
-        let (worker, client) = (self.workers.find(peer), self.clients.find(peer));
-        let why = Departure::Connection;
-        let worker = worker.filter(|&key| !self.detach_worker(now, key, why));
-        let client = client.filter(|&key| !self.detach_client(now, key, why));
-        self.withhold(peer);
-        if let Some(worker) = worker {
-            self.remove_worker(now, worker, why);
-        }
-        if let Some(client) = client {
-            self.client_gone(now, client);
-        }
-        self.forget_peer(peer);
-    }
-
-    /// Records the address of a peer's connection, or with `None` the end of the connection.
-    pub fn handle_address(&mut self, peer: &RoutingId, address: Option<&str>) {
-        self.addresses.handle(peer, address);
     }
 
     /// Must be called at [`next_deadline`](Self::next_deadline), after messages that have already arrived, so that a
     /// message in time does not count as silence. If very many deadlines have passed, some may be left; the next
     /// deadline is then already past.
     pub fn handle_timeout(&mut self, now: Time) {
-        self.now = now;
+        self.cx.now = now;
         for _ in 0..MAX_DUE {
-            let Some(timer) = self.deadlines.pop_due(now) else {
+            let Some(timer) = self.cx.deadlines.pop_due(now) else {
                 return;
             };
             match timer {
-                Timer::Request(key) => self.request_due(now, key),
-                Timer::Worker(key) => self.worker_due(now, key),
-                Timer::Client(key) => self.client_due(now, key),
-                Timer::Question(id) => self.question_due(now, id),
-                Timer::Parking => self.parking_due(now),
-                Timer::Leaving => self.leaving_due(now),
-                Timer::Claim(at) => self.claim_due(now, at),
-                Timer::Search(key) => self.search_due(now, key),
-                Timer::Rate(key) => self.rate_due(now, key),
-                Timer::Roster => self.roster_due(now),
+                Timer::Request(key) => self.request_due(key),
+                Timer::Worker(key) => self.worker_due(key),
+                Timer::Client(key) => self.client_due(key),
+                Timer::Question(id) => self.question_due(id),
+                Timer::Parking => self.parking_due(),
+                Timer::Leaving => self.leaving_due(),
+                Timer::Claim(at) => self.claim_due(at),
+                Timer::Search(key) => self.search_due(key),
+                Timer::Rate(key) => self.rate_due(key),
+                Timer::Roster => self.roster_due(),
             }
         }
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub fn next_deadline(&self) -> Option<Time> {
-        self.deadlines.next()
+        self.cx.deadlines.next()
     }
 
     /// Removes and returns the messages to send, in order.
     pub fn drain_transmits(&mut self) -> std::vec::Drain<'_, Transmit<F>> {
-        self.out.drain_transmits()
+        self.cx.out.drain_transmits()
     }
 
     /// Removes and returns the events, in order. They have happened since the last call.
     pub fn drain_events(&mut self, now: Time) -> std::vec::IntoIter<Told> {
-        let Broker {
-            addresses,
-            journal,
-            out,
-            ..
-        } = self;
-        let told = out.drain_events().map(|event| {
-            let address = event.peer().and_then(|peer| addresses.of(peer)).cloned();
+        let Broker { journal, cx, .. } = self;
+        let told = cx.out.drain_events().map(|event| {
+            let address = event.peer().and_then(|peer| cx.addresses.of(peer)).cloned();
             let told = Told { event, address };
             journal.note(now, &told);
             told
@@ -387,43 +317,59 @@ impl<F: Frame> Broker<F> {
 
     /// Number of malformed or unexpected messages.
     pub fn bad_messages(&self) -> u64 {
-        self.counters.bad_messages
+        self.cx.counters.bad_messages
     }
 
     /// Numbers of requests that have not ended, workers, clients, and services. All are zero without peers.
     pub fn load(&self) -> [usize; 4] {
-        [
-            self.requests.len(),
-            self.workers.len(),
-            self.clients.len(),
-            self.services.len(),
-        ]
+        self.cx.load()
+    }
+
+    /// Bytes held for all peers, as charged.
+    pub fn held(&self) -> usize {
+        self.cx.accounts.total()
+    }
+
+    /// Units of work of the latest message beyond the first, see [`turns`].
+    #[inline]
+    pub fn take_work(&mut self) -> u32 {
+        std::mem::take(&mut self.cx.work)
+    }
+
+    /// A snapshot of all counters and table sizes. Entries that are in no table are not included.
+    pub fn stats(&self, now: Time) -> BrokerStats {
+        self.reader(now).stats(&self.cx.addresses.whole_view())
+    }
+
+    fn reader(&self, now: Time) -> Reader<'_, F> {
+        Reader {
+            now,
+            cx: &self.cx,
+            authorizer: &self.authorizer,
+            journal: &self.journal,
+            tables: TableStats {
+                requests: self.cx.requests.len(),
+                workers: self.cx.workers.len(),
+                clients: self.cx.clients.len(),
+                services: self.cx.services.len(),
+                timers: self.cx.deadlines.len(),
+                collected: self.replies.collected.len(),
+                refused: self.expelled.len(),
+                questions: self.authorizer.questions(),
+                principals: self.authorizer.principals(),
+                accounts: self.cx.accounts.len(),
+                leaving: self.leaving.len(),
+            },
+        }
     }
 
     /// Numbers of refusals by the access rules.
     pub fn refusals(&self) -> Refusals {
-        self.authorizer.refusals
+        self.cx.counters.refusals
     }
 
     /// Records a fault of a peer that the owner has found.
     pub fn report_fault(&mut self, peer: &[u8], why: &'static str) {
-        self.report_bad(peer, why);
-    }
-
-    /// Counts a fault, and reports it if there are not too many.
-    fn report_bad(&mut self, from: &[u8], why: &'static str) {
-        self.counters.bad_messages += 1;
-        if self.out.may_tell_fault(self.now) {
-            self.out.tell(BrokerEvent::BadMessage {
-                peer: from.into(),
-                why,
-            });
-        }
-    }
-
-    fn cancel_timer(&mut self, timer: Option<TimerKey>) {
-        if let Some(timer) = timer {
-            self.deadlines.cancel(timer);
-        }
+        self.cx.report_bad(peer, why);
     }
 }

@@ -1,9 +1,10 @@
-//! Who may have a name. The [table of names](crate::proto::names) is kept by the owner of this machine, which asks
+//! Decides which peer may have a name. The [table of names](crate::proto::names) is kept by the owner of this machine, which asks
 //! here when a connection says a name.
 
+use super::context::Context;
 use super::displaced::life;
 use super::keys::{ClientKey, WorkerKey};
-use super::{Broker, Departure, Outgoing, RoutingId, Transmit};
+use super::{Outgoing, RoutingId, Transmit};
 use crate::proto::Time;
 use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::sizes::MAX_ID;
@@ -22,11 +23,11 @@ pub enum Role {
 /// Whether a connection may have the name that it has said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// Nobody has the name, or the connection of its holder has ended.
+    /// No peer has the name, or the connection of its holder has ended.
     Granted,
     /// Its holder says it on a new connection: the old one is broken, without a report.
     Moved,
-    /// Its holder is a worker that leaves and can do without it, see [`Broker::rename_worker`].
+    /// Its holder is a worker that leaves and can do without it, see [`super::Broker::rename_worker`].
     Ceded,
     /// The connection is that of a worker that leaves and has ceded the name: it goes on under this one.
     Renamed(RoutingId),
@@ -52,7 +53,7 @@ fn other_name(name: &[u8], n: u16) -> Vec<u8> {
     [kept, b"~", n.to_string().as_bytes()].concat()
 }
 
-/// What is known of the life of a holder.
+/// The knowledge of the life of a holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Sign {
     Dead,
@@ -92,22 +93,21 @@ impl Sign {
     }
 }
 
-impl<F: Frame> Broker<F> {
-    /// Decides whether a new connection with this hello may have the name.
-    pub fn claim_name(
+impl<F: Frame> Context<F> {
+    /// Decides whether a new connection with this hello may have the name. `None`: its holders are dead, and lose it.
+    pub(super) fn claim_name(
         &mut self,
-        now: Time,
         name: &[u8],
         hello: &Hello,
-        principal: Option<&str>,
-    ) -> Claim {
+        has_principal: impl Fn(&[u8]) -> bool,
+    ) -> Option<Claim> {
         if hello.leaves
             && let Some(other) = self.ceded_by(name, &hello.session)
         {
-            return match self.has_principal(&other, principal) {
+            return Some(match has_principal(&other) {
                 true => Claim::Renamed(other),
                 false => Claim::Refused,
-            };
+            });
         }
         let said = life(&hello.session);
         let is_same_life = |holder: Option<&Hello>| {
@@ -119,29 +119,29 @@ impl<F: Frame> Broker<F> {
         // Its connection may have ended, and it may come back. One whose routing id is its name can have no other.
         let leaves = known.is_some_and(|worker| worker.leaves && worker.name.is_some());
         if leaves && holders.1.is_none() && !is_same_life(known) {
-            return match self.has_principal(name, principal) {
+            return Some(match has_principal(name) {
                 true => Claim::Ceded,
                 false => Claim::Refused,
-            };
+            });
         }
         let worker = holders.0.and_then(|key| self.workers.get(key));
         let client = holders.1.and_then(|key| self.clients.get(key));
         if worker.is_none() && client.is_none() {
-            return Claim::Granted;
+            return Some(Claim::Granted);
         }
-        if !self.has_principal(name, principal) {
-            return Claim::Refused;
+        if !has_principal(name) {
+            return Some(Claim::Refused);
         }
         if worker.is_none_or(|worker| is_same_life(worker.hello.as_ref()))
             && client.is_none_or(|client| is_same_life(client.hello.as_ref()))
         {
-            return Claim::Moved;
+            return Some(Claim::Moved);
         }
-        self.ask_holders(now, holders)
+        self.ask_holders(holders)
     }
 
     /// The peers that have this name and are not detached.
-    fn holders(&self, name: &[u8]) -> (Option<WorkerKey>, Option<ClientKey>) {
+    pub(super) fn holders(&self, name: &[u8]) -> (Option<WorkerKey>, Option<ClientKey>) {
         let is_here = |key: &WorkerKey| {
             let worker = self.workers.get(*key);
             worker.is_some_and(|worker| worker.absence.is_none())
@@ -158,7 +158,8 @@ impl<F: Frame> Broker<F> {
 
     /// Asks the holders of a name whether they live. They may have died without a report, or their goodbyes may be
     /// under way on other connections.
-    fn ask_holders(&mut self, now: Time, holders: (Option<WorkerKey>, Option<ClientKey>)) -> Claim {
+    fn ask_holders(&mut self, holders: (Option<WorkerKey>, Option<ClientKey>)) -> Option<Claim> {
+        let now = self.now;
         let of_worker = holders.0.and_then(|key| {
             let worker = self.workers.get_mut(key)?;
             let (hello, is_idle) = (worker.hello.as_ref(), worker.running.is_empty());
@@ -178,39 +179,10 @@ impl<F: Frame> Broker<F> {
             self.send_client(key, ToClient::Ping);
         }
         match of_worker.max(of_client).unwrap_or(Sign::Dead) {
-            Sign::Alive => Claim::Refused,
-            Sign::Asked | Sign::Unasked => Claim::Asked,
-            Sign::Dead => {
-                self.lose_holders(now, holders);
-                Claim::Granted
-            }
+            Sign::Alive => Some(Claim::Refused),
+            Sign::Asked | Sign::Unasked => Some(Claim::Asked),
+            Sign::Dead => None,
         }
-    }
-
-    fn lose_holders(&mut self, now: Time, holders: (Option<WorkerKey>, Option<ClientKey>)) {
-        let why = Departure::Silence;
-        if let Some(key) = holders.0
-            && !self.detach_worker(now, key, why)
-        {
-            self.remove_worker(now, key, why);
-        }
-        if let Some(key) = holders.1
-            && !self.detach_client(now, key, why)
-        {
-            self.lose_client(now, key, why);
-        }
-    }
-
-    /// Gives a worker that leaves another name, and returns it. Its requests go on.
-    pub fn rename_worker(&mut self, name: &[u8]) -> Option<RoutingId> {
-        let key = self.workers.find(name)?;
-        let free = (1..=u16::MAX)
-            .map(|n| other_name(name, n))
-            .find(|other| !self.knows_peer(other));
-        let other: RoutingId = free?.into();
-        self.workers.rename(key, other.clone());
-        self.move_principal(name, &other);
-        Some(other)
     }
 
     /// The present name of the worker of this life, if it has ceded this name.
@@ -227,18 +199,33 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Whether a peer has this name or routing id, connected or not.
-    pub fn knows_peer(&self, name: &[u8]) -> bool {
+    pub(super) fn knows_peer(&self, name: &[u8]) -> bool {
         self.workers.find(name).is_some() || self.clients.find(name).is_some()
     }
 
-    /// Tells a connection that another peer has the name that it has said, and whether that one was asked, so that it
-    /// pays to try again soon.
-    pub fn refuse_name(&mut self, connection: &[u8], role: Role, session: &str, asked: bool) {
-        let session = F::from(session.as_bytes());
-        let message = match role {
-            Role::Worker => Outgoing::Worker(ToWorker::NameTaken { session, asked }),
-            Role::Client => Outgoing::Client(ToClient::NameTaken { session, asked }),
-        };
-        self.out.send(Transmit::plain(connection.into(), message));
+    /// Gives a worker that leaves another name, and returns it. Its requests go on.
+    pub(super) fn rename_worker(&mut self, name: &[u8]) -> Option<RoutingId> {
+        let key = self.workers.find(name)?;
+        let free = (1..=u16::MAX)
+            .map(|n| other_name(name, n))
+            .find(|other| !self.knows_peer(other));
+        let other: RoutingId = free?.into();
+        self.workers.rename(key, other.clone());
+        Some(other)
     }
+}
+
+/// Tells a connection that another peer has the name that it has said.
+pub(super) fn refusal<F: Frame>(
+    connection: &[u8],
+    role: Role,
+    session: &str,
+    asked: bool,
+) -> Transmit<F> {
+    let session = F::from(session.as_bytes());
+    let message = match role {
+        Role::Worker => Outgoing::Worker(ToWorker::NameTaken { session, asked }),
+        Role::Client => Outgoing::Client(ToClient::NameTaken { session, asked }),
+    };
+    Transmit::plain(connection.into(), message)
 }

@@ -3,51 +3,49 @@
 use super::ends::End;
 use super::workers::Worker;
 use super::{Broker, Departure, mmi};
-use crate::proto::Time;
 use crate::wire::omdp::{ClientMessage, ToWorker, WorkerMessage, lives, tokens};
 use crate::wire::{Dialect, Frame, Hello, Malformed};
 
 impl<F: Frame> Broker<F> {
     pub(super) fn on_client(
         &mut self,
-        now: Time,
         from: &[u8],
         message: ClientMessage<F>,
     ) -> Result<(), Malformed> {
-        let known = self.clients.find(from);
-        if let Some(client) = known.and_then(|key| self.clients.get_mut(key)) {
-            client.beats.heard(now);
+        let known = self.cx.clients.find(from);
+        if let Some(client) = known.and_then(|key| self.cx.clients.get_mut(key)) {
+            client.beats.heard(self.cx.now);
             client.cut_off = false;
         }
         match (message, known) {
             (ClientMessage::Hello { hello }, _) => {
                 let hello = Hello::parse(&hello)?;
-                self.on_hello(now, from, hello);
+                self.on_hello(from, hello);
                 if self.stopping
-                    && let Some(key) = self.clients.find(from)
+                    && let Some(key) = self.cx.clients.find(from)
                 {
                     self.send_on(key);
                 }
             }
-            (ClientMessage::Go { rids }, Some(key)) => self.on_go(now, key, &rids),
+            (ClientMessage::Go { rids }, Some(key)) => self.on_go(key, &rids),
             (ClientMessage::RequestHeartbeat { rid }, Some(key)) => {
-                self.pass_heartbeat(key, rid);
+                self.cx.pass_heartbeat(key, rid);
             }
             (ClientMessage::Cancel { rid, expired }, Some(key)) => {
-                let Some(request) = self.clients.request(key, &rid, &self.requests) else {
+                let Some(request) = self.cx.clients.request(key, &rid, &self.cx.requests) else {
                     // A request of its own that has just ended, or a guessed id. The two look the
                     // same.
-                    self.authorizer.refusals.strays += 1;
+                    self.cx.counters.refusals.strays += 1;
                     return Ok(());
                 };
                 let end = match expired {
                     true => End::ExpiredAtClient,
                     false => End::Cancelled,
                 };
-                self.end(now, request, end);
+                self.end(request, end);
             }
             (ClientMessage::Credit { rid, bytes }, Some(key)) => {
-                self.on_credit(now, key, &rid, bytes);
+                self.cx.on_credit(key, &rid, bytes);
             }
             (
                 ClientMessage::Chunk {
@@ -57,13 +55,19 @@ impl<F: Frame> Broker<F> {
                     last,
                 },
                 Some(key),
-            ) => self.on_chunk(now, key, &rid, body, (at, last)),
-            (ClientMessage::AskNeed { rid }, Some(key)) => self.on_ask_need(key, &rid),
-            (ClientMessage::Ack(ack), Some(key)) => self.on_ack(key, ack),
-            (ClientMessage::AllResumed, Some(key)) => self.on_all_resumed(now, key),
-            (ClientMessage::Heard { last }, Some(key)) => self.on_heard(now, key, last),
-            (ClientMessage::Where { rid }, Some(key)) => self.on_where(key, rid),
-            (ClientMessage::Disconnect, Some(key)) => self.drop_client(now, key),
+            ) => {
+                if let Some((request, code)) = self.cx.pass_chunk(key, &rid, body, (at, last)) {
+                    self.end(request, End::Failed(code));
+                }
+            }
+            (ClientMessage::AskNeed { rid }, Some(key)) => self.cx.on_ask_need(key, &rid),
+            (ClientMessage::Ack(ack), Some(key)) => {
+                self.replies.acknowledge(&mut self.cx, key, ack)
+            }
+            (ClientMessage::AllResumed, Some(key)) => self.on_all_resumed(key),
+            (ClientMessage::Heard { last }, Some(key)) => self.on_heard(key, last),
+            (ClientMessage::Where { rid }, Some(key)) => self.cx.tell_place(key, rid),
+            (ClientMessage::Disconnect, Some(key)) => self.drop_client(key),
             // Handled by `admission`.
             (ClientMessage::Request { .. } | ClientMessage::Resume { .. }, _) => {}
             (ClientMessage::Heartbeat, _) | (_, None) => {}
@@ -73,37 +77,36 @@ impl<F: Frame> Broker<F> {
 
     pub(super) fn on_worker(
         &mut self,
-        now: Time,
         from: &[u8],
         message: WorkerMessage<F>,
     ) -> Result<(), Malformed> {
-        let known = self.workers.find(from);
+        let known = self.cx.workers.find(from);
         if let Some(key) = known
-            && let Some(worker) = self.workers.get_mut(key)
+            && let Some(worker) = self.cx.workers.get_mut(key)
         {
             if worker.absence.is_some_and(|absence| absence.is_usurped())
                 && !matches!(message, WorkerMessage::Ready { .. })
             {
-                self.send_away(from);
+                self.cx.send_away(from);
                 return Ok(());
             }
-            worker.beats.heard(now);
+            worker.beats.heard(self.cx.now);
         }
         match (message, known) {
             (WorkerMessage::Ready { service, hello }, known) => {
                 let hello = hello.map(|hello| Hello::parse(&hello)).transpose()?;
                 if mmi::is_reserved(&service) {
                     if let Some(key) = known {
-                        self.remove_worker(now, key, Departure::Protocol);
+                        self.remove_worker(key, Departure::Protocol);
                     }
-                    self.send_away(from);
-                    self.report_bad(from, "reserved service");
+                    self.cx.send_away(from);
+                    self.cx.report_bad(from, "reserved service");
                     return Ok(());
                 }
-                self.on_ready(now, from, known, &service, hello);
+                self.on_ready(from, known, &service, hello);
             }
             (WorkerMessage::Disconnect, None) => {}
-            (_, None) => self.send_away(from),
+            (_, None) => self.cx.send_away(from),
             (
                 WorkerMessage::Reply {
                     kind,
@@ -116,25 +119,25 @@ impl<F: Frame> Broker<F> {
                 Some(key),
             ) => {
                 let request = match token {
-                    Some(token) => self.requests.by_token(token),
-                    None => self.running_of_old(key, &client, &rid),
+                    Some(token) => self.cx.requests.by_token(token),
+                    None => self.cx.running_of_old(key, &client, &rid),
                 };
                 if token.is_some() {
-                    self.acknowledge(key, body.bytes.len());
+                    self.cx.acknowledge(key, body.bytes.len());
                 }
                 if request.is_none() && kind.is_last() {
-                    self.release_old_worker(now, key, &client, &rid);
+                    self.release_old_worker(key, &client, &rid);
                 }
-                self.on_reply(now, key, request, kind, body, pace);
+                self.on_reply(key, request, kind, body, pace);
             }
             (WorkerMessage::Heartbeat, Some(key)) => {
-                if self.workers.get(key).is_some_and(|w| w.hello.is_none()) {
-                    self.is_of_0_0_92(key);
-                    self.beat_old_worker(key);
+                if self.cx.workers.get(key).is_some_and(|w| w.hello.is_none()) {
+                    self.cx.is_of_0_0_92(key);
+                    self.cx.beat_old_worker(key);
                 }
             }
             (WorkerMessage::Return { tokens: frame }, Some(key)) => {
-                self.on_return(now, key, tokens(&frame));
+                self.on_return(key, tokens(&frame));
             }
             (
                 WorkerMessage::Claim {
@@ -144,26 +147,27 @@ impl<F: Frame> Broker<F> {
                     user,
                 },
                 Some(key),
-            ) => self.on_claim(now, key, &client, &rid, ext, user),
+            ) => self.on_claim(key, &client, &rid, ext, user),
             (WorkerMessage::Need { token, need }, Some(key)) => {
-                self.on_need(now, key, token, need);
+                self.cx.on_need(key, token, need);
             }
             (WorkerMessage::AllClaimed { lives: told }, Some(key)) => {
-                self.end_of_claims(now, key, true);
+                self.end_of_claims(key, true);
                 if let Some(told) = told {
-                    self.on_lives(key, lives(&told).collect());
+                    self.recalls
+                        .on_lives(&mut self.cx, key, lives(&told).collect());
                 }
             }
             (WorkerMessage::Denied { tokens: frame }, Some(key)) => {
-                self.on_denied(now, key, tokens(&frame));
+                self.on_denied(key, tokens(&frame));
             }
             (WorkerMessage::Disconnect, Some(key)) => {
                 // So that an extended worker can wait until its goodbye has arrived.
                 let hears = |w: &Worker| w.hello.is_some() || w.dialect == Dialect::Pigato;
-                if self.workers.get(key).is_some_and(hears) {
-                    self.send_worker(key, ToWorker::Disconnect);
+                if self.cx.workers.get(key).is_some_and(hears) {
+                    self.cx.send_worker(key, ToWorker::Disconnect);
                 }
-                self.remove_worker(now, key, Departure::Goodbye);
+                self.remove_worker(key, Departure::Goodbye);
             }
         }
         Ok(())

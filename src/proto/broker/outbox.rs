@@ -12,12 +12,17 @@ use crate::wire::{Dialect, Frame, pigato};
 /// Maximum of faults and denials that are reported as events, per second.
 const MAX_FAULTS: u32 = 512;
 
+/// Maximum of events about limits, per second.
+const MAX_LIMITS: u32 = 10;
+
 #[derive(Debug)]
 pub(super) struct Outbox<F> {
     transmits: Vec<Transmit<F>>,
     events: Vec<BrokerEvent>,
     /// Limits the rate of events about faults and refusals.
     faults: Pulse,
+    /// Limits the rate of events about limits that are reached.
+    limits: Pulse,
 }
 
 impl<F> Default for Outbox<F> {
@@ -26,6 +31,7 @@ impl<F> Default for Outbox<F> {
             transmits: Vec::new(),
             events: Vec::new(),
             faults: Pulse::new(MAX_FAULTS),
+            limits: Pulse::new(MAX_LIMITS),
         }
     }
 }
@@ -87,6 +93,11 @@ impl<F: Frame> Outbox<F> {
     /// Whether one more fault or refusal is to be reported. At most [`MAX_FAULTS`] a second are.
     pub(super) fn may_tell_fault(&mut self, now: Time) -> bool {
         self.faults.beats(now)
+    }
+
+    /// Whether one more limit that was reached is to be reported. At most [`MAX_LIMITS`] a second are.
+    pub(super) fn may_tell_limit(&mut self, now: Time) -> bool {
+        self.limits.beats(now)
     }
 
     pub(super) fn drain_transmits(&mut self) -> std::vec::Drain<'_, Transmit<F>> {

@@ -1,4 +1,4 @@
-//! Prefetch: how many requests a worker is given ahead of need.
+//! The number of requests that are given to a worker as prefetch.
 //!
 //! A worker without further requests idles for a round trip after each reply. So it is given more than it can run: as
 //! much as it processes in a round trip and in [`AHEAD`]. In normal operation only the requests for the round trip
@@ -14,7 +14,7 @@ use crate::wire::ext::Pace as Told;
 /// and short compared with human perception and with `worker::STALL`, after which the worker returns it.
 const AHEAD: u64 = 1_000;
 
-/// A worker whose requests take longer than this, in µs, is given none ahead. Half of `worker::STALL`, because
+/// A worker whose requests take longer than this, in µs, gets no prefetch. Half of `worker::STALL`, because
 /// otherwise it would return them again and again.
 const SLOW: u64 = 2_500;
 

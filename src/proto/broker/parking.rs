@@ -63,7 +63,7 @@ pub(super) type RidsByClient<F> = BTreeMap<ClientKey, Vec<F>>;
 
 impl Parking {
     /// Schedules the examination of a request that has just begun to wait, if it is still in the queue.
-    pub(super) fn watch<F: Frame>(&mut self, cx: &mut Context<'_, F>, key: RequestKey) {
+    pub(super) fn watch<F: Frame>(&mut self, cx: &mut Context<F>, key: RequestKey) {
         let Some(request) = cx.requests.get_mut(key) else {
             return;
         };
@@ -89,7 +89,7 @@ impl Parking {
         self.examine_later(cx, token);
     }
 
-    pub(super) fn examine_later<F: Frame>(&mut self, cx: &mut Context<'_, F>, token: u64) {
+    pub(super) fn examine_later<F: Frame>(&mut self, cx: &mut Context<F>, token: u64) {
         self.schedule.push_back((cx.now, token));
         if self.timer.is_none() {
             self.look_at(cx, cx.now + PARK);
@@ -97,14 +97,14 @@ impl Parking {
     }
 
     /// Sets the timer, unless it fires earlier anyway.
-    fn look_at<F: Frame>(&mut self, cx: &mut Context<'_, F>, at: Time) {
+    fn look_at<F: Frame>(&mut self, cx: &mut Context<F>, at: Time) {
         if self.timer.is_none_or(|timer| timer.at() > at) {
             cx.reset(&mut self.timer, at, Timer::Parking);
         }
     }
 
     /// Parks or sets aside the requests that have waited for [`PARK`]. Returns their services, for dispatch.
-    pub(super) fn due<F: Frame>(&mut self, cx: &mut Context<'_, F>) -> Vec<ServiceKey> {
+    pub(super) fn due<F: Frame>(&mut self, cx: &mut Context<F>) -> Vec<ServiceKey> {
         self.timer = None;
         let mut told = RidsByClient::new();
         let mut services: Vec<ServiceKey> = Vec::new();
@@ -152,7 +152,7 @@ impl Parking {
     /// Handles one request that has waited for [`PARK`]. Returns true if its state has changed.
     fn park_one<F: Frame>(
         &mut self,
-        cx: &mut Context<'_, F>,
+        cx: &mut Context<F>,
         key: RequestKey,
         near: bool,
         told: &mut RidsByClient<F>,
@@ -174,21 +174,21 @@ impl Parking {
                 let rid = request.rid.clone();
                 told.entry(request.client).or_default().push(rid);
                 let park = ParkState::Parked;
-                service.queue.set_park(key, park, cx.now, cx.requests);
+                service.queue.set_park(key, park, cx.now, &mut cx.requests);
             }
             ParkState::Asked => {
                 if let Some(client) = cx.clients.get_mut(request.client) {
                     client.is_mute = true;
                 }
                 let asked = queued.since;
-                service.queue.set_aside(key, asked, cx.requests);
+                service.queue.set_aside(key, asked, &mut cx.requests);
             }
         }
         true
     }
 
     /// Clears the schedule when no request is left.
-    pub(super) fn close<F: Frame>(&mut self, cx: &mut Context<'_, F>) {
+    pub(super) fn close<F: Frame>(&mut self, cx: &mut Context<F>) {
         self.schedule.clear();
         self.fresh.clear();
         cx.cancel(&mut self.timer);
@@ -196,11 +196,7 @@ impl Parking {
 }
 
 /// The request, if it has been waiting without a change since then.
-fn waiting<F: Frame>(
-    cx: &Context<'_, F>,
-    since: Time,
-    token: u64,
-) -> Option<(RequestKey, ServiceKey)> {
+fn waiting<F: Frame>(cx: &Context<F>, since: Time, token: u64) -> Option<(RequestKey, ServiceKey)> {
     let key = cx.requests.by_token(token)?;
     let request = cx.requests.get(key)?;
     match &request.state {
@@ -210,11 +206,7 @@ fn waiting<F: Frame>(
 }
 
 /// Collects the requests whose turn is near. They would be asked for as soon as they were parked.
-fn find_near<F: Frame>(
-    cx: &mut Context<'_, F>,
-    service: ServiceKey,
-    near: &mut HashSet<RequestKey>,
-) {
+fn find_near<F: Frame>(cx: &mut Context<F>, service: ServiceKey, near: &mut HashSet<RequestKey>) {
     let entry = cx.services.get_mut(service);
     let depth = entry.depth(cx.now);
     let mut next = entry.queue.first();
@@ -223,7 +215,7 @@ fn find_near<F: Frame>(
             return;
         };
         near.insert(key);
-        next = entry.queue.next(key, cx.requests);
+        next = entry.queue.next(key, &cx.requests);
     }
 }
 
@@ -268,17 +260,17 @@ mod tests {
 
     #[test]
     fn without_a_worker_requests_are_parked_at_the_end_of_their_turn() {
-        let (mut bench, mut parking) = (Bench::new(), Parking::default());
+        let (mut bench, mut parking) = (Bench::empty(), Parking::default());
         let service = bench.services.require(b"s");
         let client = bench.client("c", |hello| hello.parks = true);
         let keys = ["1", "2"].map(|rid| bench.request(client, rid, service));
         for key in keys {
-            parking.watch(&mut bench.lend(), key);
+            parking.watch(&mut bench, key);
         }
         let now = bench.now;
         assert!(matches!(bench.wait(), Some(Timer::Parking)));
         assert_eq!(bench.now, now);
-        assert_eq!(parking.due(&mut bench.lend()), [service]);
+        assert_eq!(parking.due(&mut bench), [service]);
         assert_eq!(named(&mut bench, parked), ["1", "2"]);
         assert_eq!(bench.requests.park(keys[0]), Some(ParkState::Parked));
         assert_eq!(parking.timer(), None);
@@ -286,7 +278,7 @@ mod tests {
 
     #[test]
     fn behind_busy_workers_a_request_is_parked_after_a_while_and_asked_for_when_its_turn_comes() {
-        let (mut bench, mut parking) = (Bench::new(), Parking::default());
+        let (mut bench, mut parking) = (Bench::empty(), Parking::default());
         let service = bench.services.require(b"s");
         let worker = bench.worker("w", service);
         let position = bench
@@ -299,17 +291,17 @@ mod tests {
         let client = bench.client("c", |hello| hello.parks = true);
         let key = bench.request(client, "1", service);
         let begin = bench.now;
-        parking.watch(&mut bench.lend(), key);
+        parking.watch(&mut bench, key);
         assert!(matches!(bench.wait(), Some(Timer::Parking)));
         assert_eq!(bench.now, begin + PARK);
-        assert_eq!(parking.due(&mut bench.lend()), [service]);
+        assert_eq!(parking.due(&mut bench), [service]);
         assert_eq!(named(&mut bench, parked), ["1"]);
 
         bench.services.line_up(service, Line::Idle, worker);
-        assert!(!parking.ask_ahead(&mut bench.lend(), service));
+        assert!(!parking.ask_ahead(&mut bench, service));
         assert_eq!(named(&mut bench, unpark), ["1"]);
         assert!(!bench.requests.park(key).is_some_and(ParkState::may_start));
-        let released = parking.release(&mut bench.lend(), client, &frame_of(&["1", "2"]));
+        let released = parking.release(&mut bench, client, &frame_of(&["1", "2"]));
         assert_eq!(released.services, [service]);
         assert!(released.back.is_empty());
         assert!(bench.requests.park(key).is_some_and(ParkState::may_start));
@@ -317,36 +309,36 @@ mod tests {
 
     #[test]
     fn a_client_that_does_not_answer_delays_others_once() {
-        let (mut bench, mut parking) = (Bench::new(), Parking::default());
+        let (mut bench, mut parking) = (Bench::empty(), Parking::default());
         let service = bench.services.require(b"s");
         let client = bench.client("c", |hello| hello.parks = true);
         let keys = ["1", "2"].map(|rid| bench.request(client, rid, service));
         for key in keys {
-            parking.watch(&mut bench.lend(), key);
+            parking.watch(&mut bench, key);
         }
         bench.wait();
-        parking.due(&mut bench.lend());
+        parking.due(&mut bench);
         bench.sent();
         bench.worker("w", service);
-        parking.ask_ahead(&mut bench.lend(), service);
+        parking.ask_ahead(&mut bench, service);
         let asked = named(&mut bench, unpark);
         assert_eq!(asked.first().map(|rid| &**rid), Some("1"));
         bench.wait();
-        assert_eq!(parking.due(&mut bench.lend()), [service]);
+        assert_eq!(parking.due(&mut bench), [service]);
         assert_eq!(bench.requests.park(keys[0]), None);
         assert!(bench.clients.get(client).is_some_and(|c| c.is_mute));
-        let released = parking.release(&mut bench.lend(), client, &frame_of(&["1"]));
+        let released = parking.release(&mut bench, client, &frame_of(&["1"]));
         assert_eq!(released.back, [keys[0]]);
         assert!(bench.clients.get(client).is_some_and(|c| !c.is_mute));
     }
 
     #[test]
     fn only_clients_that_support_it_have_their_requests_parked() {
-        let (mut bench, mut parking) = (Bench::new(), Parking::default());
+        let (mut bench, mut parking) = (Bench::empty(), Parking::default());
         let service = bench.services.require(b"s");
         let client = bench.client("c", |hello| hello.parks = false);
         let key = bench.request(client, "1", service);
-        parking.watch(&mut bench.lend(), key);
+        parking.watch(&mut bench, key);
         assert!(bench.wait().is_none());
     }
 }

@@ -14,9 +14,10 @@
 //! Until its dialect is known, a worker gets one request at a time, in a form that both dialects can read, and no
 //! message that would break a worker of either.
 
+use super::context::Context;
 use super::keys::{RequestKey, WorkerKey};
+use super::replies::Replies;
 use super::{Broker, Outgoing, Transmit};
-use crate::proto::Time;
 use crate::wire::omdp::ReplyKind;
 use crate::wire::pigato::{self, ClientMessage, PeerMessage, ToClient, ToWorker, WorkerMessage};
 use crate::wire::{Body, Dialect, Frame};
@@ -24,118 +25,7 @@ use crate::wire::{Body, Dialect, Frame};
 /// Maximum of requests for which a worker's heartbeat is answered.
 const MAX_BEATS: usize = 1024;
 
-impl<F: Frame> Broker<F> {
-    #[cold]
-    pub(super) fn on_pigato(&mut self, now: Time, from: &[u8], message: PeerMessage<F>) {
-        match message {
-            PeerMessage::Client(ClientMessage::WorkerHeartbeat { worker }) => {
-                self.vouch(now, &worker);
-            }
-            // Messages with an equivalent in OMDP were decoded as such.
-            PeerMessage::Client(_) => {}
-            PeerMessage::Worker(message) => match self.workers.find(from) {
-                Some(key) => self.on_pigato_worker(now, key, message),
-                None => self.send_away(from),
-            },
-        }
-    }
-
-    /// Handles a client's statement that a worker lives, which is too busy to send heartbeats.
-    fn vouch(&mut self, now: Time, worker: &[u8]) {
-        if self.authorizer.is_on() {
-            return;
-        }
-        let worker = self.workers.find(worker);
-        if let Some(worker) = worker.and_then(|key| self.workers.get_mut(key))
-            && worker.hello.is_none()
-            && worker.dialect.is_like(Dialect::Pigato)
-        {
-            worker.beats.heard(now);
-        }
-    }
-
-    fn on_pigato_worker(&mut self, now: Time, key: WorkerKey, message: WorkerMessage<F>) {
-        let Some(worker) = self.workers.get_mut(key) else {
-            return;
-        };
-        worker.beats.heard(now);
-        if std::mem::replace(&mut worker.dialect, Dialect::Pigato) != Dialect::Pigato {
-            worker.is_old = false;
-            self.send_pigato(key, ToWorker::Welcome);
-        }
-        match message {
-            WorkerMessage::Heartbeat { status } => self.on_status(now, key, status.as_deref()),
-            WorkerMessage::Reply {
-                kind,
-                client,
-                rid,
-                data,
-                opts,
-            } => {
-                self.reply_opts = opts.filter(|opts| !pigato::is_nothing(opts));
-                self.on_named_reply(now, key, &client, &rid, kind, pigato::body(data));
-                self.reply_opts = None;
-            }
-            WorkerMessage::Reject {
-                client,
-                rid,
-                reason,
-                ..
-            } => {
-                let kind = ReplyKind::Rejected;
-                self.on_named_reply(now, key, &client, &rid, kind, pigato::body(reason));
-            }
-            // Decoded as messages of OMDP.
-            WorkerMessage::Ready { .. } | WorkerMessage::Disconnect => {}
-        }
-    }
-
-    fn on_status(&mut self, now: Time, key: WorkerKey, status: Option<&[u8]>) {
-        let room = status.and_then(pigato::status);
-        if let Some((room, worker)) = room.zip(self.workers.get_mut(key)) {
-            worker.room = usize::try_from(room).unwrap_or(usize::MAX);
-        }
-        self.send_pigato(key, ToWorker::Heartbeat);
-        self.beat_requests(key);
-        self.line_up(key);
-        self.dispatch_for(now, key);
-    }
-
-    /// Confirms a worker's requests, which it would give up after three intervals without confirmation.
-    fn beat_requests(&mut self, key: WorkerKey) {
-        let Some(worker) = self.workers.get(key) else {
-            return;
-        };
-        let running: Vec<RequestKey> = worker.running.iter().take(MAX_BEATS).collect();
-        for request in running {
-            let Some(request) = self.requests.get(request) else {
-                continue;
-            };
-            let Some(client) = self.clients.get(request.client) else {
-                continue;
-            };
-            let client = F::from(&*client.id);
-            let rid = request.name_without_token();
-            self.send_pigato(key, ToWorker::RequestHeartbeat { client, rid });
-        }
-    }
-
-    fn on_named_reply(
-        &mut self,
-        now: Time,
-        key: WorkerKey,
-        client: &[u8],
-        rid: &[u8],
-        kind: ReplyKind,
-        body: Body<F>,
-    ) {
-        let request = self.running_by_name(key, client, rid);
-        if request.is_none() && kind.is_last() {
-            self.release_old_worker(now, key, client, rid);
-        }
-        self.on_reply(now, key, request, kind, body, None);
-    }
-
+impl<F: Frame> Context<F> {
     /// Sends a request to a worker that speaks PIGATO, or may.
     #[cold]
     pub(super) fn send_pigato_request(&mut self, key: WorkerKey, request: RequestKey) {
@@ -172,22 +62,6 @@ impl<F: Frame> Broker<F> {
         if let Some(worker) = self.workers.get(key) {
             let message = Outgoing::PigatoWorker(message);
             self.out.send(Transmit::plain(worker.id.clone(), message));
-        }
-    }
-
-    /// Sends a reply, or a part of it, to a PIGATO client.
-    #[cold]
-    pub(super) fn reply_pigato(&mut self, key: RequestKey, kind: ReplyKind, body: Body<F>) {
-        let opts = self.reply_opts.take();
-        let Some(request) = self.requests.get(key) else {
-            return;
-        };
-        let Some(client) = self.clients.get(request.client) else {
-            return;
-        };
-        if let Some(reply) = ToClient::reply(kind, request.rid.clone(), body, opts) {
-            let message = Outgoing::PigatoClient(reply);
-            self.out.send(Transmit::plain(client.id.clone(), message));
         }
     }
 
@@ -234,5 +108,141 @@ impl<F: Frame> Broker<F> {
     ) -> Option<RequestKey> {
         self.is_of_0_0_92(key);
         self.running_by_name(key, client, rid)
+    }
+
+    /// Confirms a worker's requests, which it would give up after three intervals without confirmation.
+    fn beat_requests(&mut self, key: WorkerKey) {
+        let Some(worker) = self.workers.get(key) else {
+            return;
+        };
+        let running: Vec<RequestKey> = worker.running.iter().take(MAX_BEATS).collect();
+        for request in running {
+            let Some(request) = self.requests.get(request) else {
+                continue;
+            };
+            let Some(client) = self.clients.get(request.client) else {
+                continue;
+            };
+            let client = F::from(&*client.id);
+            let rid = request.name_without_token();
+            self.send_pigato(key, ToWorker::RequestHeartbeat { client, rid });
+        }
+    }
+}
+
+impl<F: Frame> Broker<F> {
+    #[cold]
+    pub(super) fn on_pigato(&mut self, from: &[u8], message: PeerMessage<F>) {
+        match message {
+            PeerMessage::Client(ClientMessage::WorkerHeartbeat { worker }) => {
+                self.vouch(&worker);
+            }
+            // Messages with an equivalent in OMDP were decoded as such.
+            PeerMessage::Client(_) => {}
+            PeerMessage::Worker(message) => match self.cx.workers.find(from) {
+                Some(key) => self.on_pigato_worker(key, message),
+                None => self.cx.send_away(from),
+            },
+        }
+    }
+
+    /// Handles a client's statement that a worker lives, which is too busy to send heartbeats.
+    fn vouch(&mut self, worker: &[u8]) {
+        if self.authorizer.is_on() {
+            return;
+        }
+        let worker = self.cx.workers.find(worker);
+        if let Some(worker) = worker.and_then(|key| self.cx.workers.get_mut(key))
+            && worker.hello.is_none()
+            && worker.dialect.is_like(Dialect::Pigato)
+        {
+            worker.beats.heard(self.cx.now);
+        }
+    }
+
+    fn on_pigato_worker(&mut self, key: WorkerKey, message: WorkerMessage<F>) {
+        let Some(worker) = self.cx.workers.get_mut(key) else {
+            return;
+        };
+        worker.beats.heard(self.cx.now);
+        if std::mem::replace(&mut worker.dialect, Dialect::Pigato) != Dialect::Pigato {
+            worker.is_old = false;
+            self.cx.send_pigato(key, ToWorker::Welcome);
+        }
+        match message {
+            WorkerMessage::Heartbeat { status } => self.on_status(key, status.as_deref()),
+            WorkerMessage::Reply {
+                kind,
+                client,
+                rid,
+                data,
+                opts,
+            } => {
+                self.replies.opts = opts.filter(|opts| !pigato::is_nothing(opts));
+                self.on_named_reply(key, &client, &rid, kind, pigato::body(data));
+                self.replies.opts = None;
+            }
+            WorkerMessage::Reject {
+                client,
+                rid,
+                reason,
+                ..
+            } => {
+                let kind = ReplyKind::Rejected;
+                self.on_named_reply(key, &client, &rid, kind, pigato::body(reason));
+            }
+            // Decoded as messages of OMDP.
+            WorkerMessage::Ready { .. } | WorkerMessage::Disconnect => {}
+        }
+    }
+
+    fn on_status(&mut self, key: WorkerKey, status: Option<&[u8]>) {
+        let room = status.and_then(pigato::status);
+        if let Some((room, worker)) = room.zip(self.cx.workers.get_mut(key)) {
+            worker.room = usize::try_from(room).unwrap_or(usize::MAX);
+        }
+        self.cx.send_pigato(key, ToWorker::Heartbeat);
+        self.cx.beat_requests(key);
+        self.line_up(key);
+        self.dispatch_for(key);
+    }
+
+    fn on_named_reply(
+        &mut self,
+        key: WorkerKey,
+        client: &[u8],
+        rid: &[u8],
+        kind: ReplyKind,
+        body: Body<F>,
+    ) {
+        let request = self.cx.running_by_name(key, client, rid);
+        if request.is_none() && kind.is_last() {
+            self.release_old_worker(key, client, rid);
+        }
+        self.on_reply(key, request, kind, body, None);
+    }
+}
+
+impl<F: Frame> Replies<F> {
+    /// Sends a reply, or a part of it, to a PIGATO client.
+    #[cold]
+    pub(super) fn reply_pigato(
+        &mut self,
+        cx: &mut Context<F>,
+        key: RequestKey,
+        kind: ReplyKind,
+        body: Body<F>,
+    ) {
+        let opts = self.opts.take();
+        let Some(request) = cx.requests.get(key) else {
+            return;
+        };
+        let Some(client) = cx.clients.get(request.client) else {
+            return;
+        };
+        if let Some(reply) = ToClient::reply(kind, request.rid.clone(), body, opts) {
+            let message = Outgoing::PigatoClient(reply);
+            cx.out.send(Transmit::plain(client.id.clone(), message));
+        }
     }
 }

@@ -7,17 +7,17 @@ use super::workers::Workers;
 use crate::wire::Frame;
 use crate::wire::omdp::{Place, ToClient};
 
-impl<F: Frame> Context<'_, F> {
+impl<F: Frame> Context<F> {
     /// Answers a client's WHERE. An unknown request has just ended, and its end is under way.
     pub(super) fn tell_place(&mut self, client: ClientKey, rid: F) {
-        let Some(key) = self.clients.request(client, &rid, self.requests) else {
+        let Some(key) = self.clients.request(client, &rid, &self.requests) else {
             return;
         };
         let Some(request) = self.requests.get(key) else {
             return;
         };
         let place = match request.worker() {
-            Some(worker) => place_of(self.workers, worker),
+            Some(worker) => place_of(&self.workers, worker),
             None if self.services.get_mut(request.service).workers == 0 => Some(Place::NoWorker),
             None => Some(Place::Queued),
         };
@@ -34,7 +34,7 @@ impl<F: Frame> Context<'_, F> {
         };
         let (client, rid) = (request.client, request.rid.clone());
         let worker = request.worker();
-        if let Some(place) = worker.and_then(|worker| place_of(self.workers, worker)) {
+        if let Some(place) = worker.and_then(|worker| place_of(&self.workers, worker)) {
             self.send_client(client, ToClient::Place { rid, place });
         }
     }

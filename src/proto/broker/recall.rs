@@ -6,83 +6,133 @@
 //! can have been given, and denies those that it never had. When all these workers have denied a request, it has not
 //! started, and waits in the queue like any other.
 
-use super::Broker;
-use super::ends::End;
+use super::context::Context;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::requests::{ParkState, Recalled, State};
+use super::requests::{Recalled, Requests, State};
 use super::workers::Worker;
-use crate::proto::Time;
-use crate::proto::code::Code;
 use crate::wire::Frame;
-use crate::wire::omdp::{Question, Recall, ToClient, ToWorker, mix, rids_to_frame};
+use crate::wire::omdp::{Question, Recall, ToWorker, mix};
 use crate::wire::sizes::MAX_LIST;
 
-impl<F: Frame> Broker<F> {
-    /// Records what a client knows about the earlier broker of a request that is searched for.
-    pub(super) fn recall(&mut self, now: Time, key: RequestKey, known: Recall) {
-        let token = self.requests.token(key);
+/// The tokens of searches that denials may end; some have ended.
+#[derive(Debug, Default)]
+pub(super) struct Recalls(Vec<u64>);
+
+impl Recalls {
+    /// Records what a client knows about the earlier broker of a request that is searched for. Returns true if that
+    /// broker had no workers, so that the request has not started.
+    pub(super) fn add<F: Frame>(
+        &mut self,
+        cx: &mut Context<F>,
+        key: RequestKey,
+        known: Recall,
+    ) -> bool {
+        let token = cx.requests.token(key);
         let Some(State::Searching(search)) =
-            self.requests.get_mut(key).map(|request| &mut request.state)
+            cx.requests.get_mut(key).map(|request| &mut request.state)
         else {
-            return;
+            return false;
         };
         if known.sum == 0 {
-            return self.never_started(now, key);
+            return true;
         }
         search.recall = Some(Box::new(Recalled {
             known,
             denied: Vec::new(),
             sum: 0,
         }));
-        if self.recalled.len() >= 1024 && self.recalled.len().is_power_of_two() {
-            self.forget_recalled();
+        if self.0.len() >= 1024 && self.0.len().is_power_of_two() {
+            self.forget_ended(&cx.requests);
         }
-        self.recalled.push(token);
+        self.0.push(token);
+        false
     }
 
-    fn forget_recalled(&mut self) {
-        let requests = &self.requests;
-        let is_open = |token: &u64| {
-            let key = requests.by_token(*token);
+    fn forget_ended<F: Frame>(&mut self, requests: &Requests<F>) {
+        self.0.retain(|&token| {
+            let key = requests.by_token(token);
             let state = key.and_then(|key| requests.get(key)).map(|r| &r.state);
             matches!(state, Some(State::Searching(search)) if search.recall.is_some())
-        };
-        self.recalled.retain(is_open);
+        });
+    }
+
+    fn keys<F: Frame>(&self, requests: &Requests<F>) -> Vec<RequestKey> {
+        let tokens = self.0.iter();
+        tokens
+            .filter_map(|&token| requests.by_token(token))
+            .collect()
     }
 
     /// Handles the end of a worker's claims, with which it states its earlier brokers.
-    pub(super) fn on_lives(&mut self, key: WorkerKey, lives: Vec<(Box<str>, u64)>) {
-        let Some(worker) = self.workers.get_mut(key).filter(|worker| worker.is_asked()) else {
+    pub(super) fn on_lives<F: Frame>(
+        &mut self,
+        cx: &mut Context<F>,
+        key: WorkerKey,
+        lives: Vec<(Box<str>, u64)>,
+    ) {
+        let Some(worker) = cx.workers.get_mut(key).filter(|worker| worker.is_asked()) else {
             return;
         };
         worker.lives = lives;
-        self.forget_recalled();
-        let keys = self.recalled.iter();
-        let keys: Vec<RequestKey> = keys
-            .filter_map(|&token| self.requests.by_token(token))
-            .collect();
-        self.ask_worker(key, &keys);
+        self.forget_ended(&cx.requests);
+        cx.ask_worker(key, &self.keys(&cx.requests));
     }
 
     /// Asks workers for the requests of a client that has resumed everything.
-    pub(super) fn ask_for_client(&mut self, key: ClientKey) {
-        if self.recalled.is_empty() {
+    pub(super) fn ask_for_client<F: Frame>(&mut self, cx: &mut Context<F>, key: ClientKey) {
+        if self.0.is_empty() {
             return;
         }
-        self.forget_recalled();
-        let of_client = |&key_of: &RequestKey| {
-            let request = self.requests.get(key_of);
-            request.is_some_and(|request| request.client == key)
-        };
-        let keys = self.recalled.iter();
-        let keys = keys.filter_map(|&token| self.requests.by_token(token));
-        let keys: Vec<RequestKey> = keys.filter(of_client).collect();
-        let told = self.workers.iter_keys();
+        self.forget_ended(&cx.requests);
+        let mut keys = self.keys(&cx.requests);
+        keys.retain(|&request| cx.requests.get(request).is_some_and(|r| r.client == key));
+        let told = cx.workers.iter_keys();
         let told = told.filter(|(_, worker)| !worker.lives.is_empty());
         let workers: Vec<WorkerKey> = told.map(|(worker, _)| worker).collect();
         for worker in workers {
-            self.ask_worker(worker, &keys);
+            cx.ask_worker(worker, &keys);
         }
+    }
+}
+
+impl<F: Frame> Context<F> {
+    /// Handles that a worker never had the request of this token. Returns the request if no worker can have had it.
+    pub(super) fn deny(&mut self, key: WorkerKey, token: u64) -> Option<RequestKey> {
+        let request = self.requests.by_token(token)?;
+        if !self.may_have_had(key, request) {
+            return None;
+        }
+        let State::Searching(search) = &self.requests.get(request)?.state else {
+            return None;
+        };
+        let number = self.number_of(key, search.recall.as_deref()?)?;
+        let State::Searching(search) = &mut self.requests.get_mut(request)?.state else {
+            return None;
+        };
+        let recall = search.recall.as_mut()?;
+        recall.denied.push(number);
+        recall.sum = recall.sum.wrapping_add(mix(number));
+        (recall.sum == recall.known.sum).then_some(request)
+    }
+
+    /// The number of a worker at the broker of this search, if the worker is in the sum and has not denied the
+    /// request yet.
+    fn number_of(&self, key: WorkerKey, recall: &Recalled) -> Option<u64> {
+        let Worker { lives, .. } = self.workers.get(key)?;
+        let life = lives.iter().find(|(life, _)| *life == recall.known.session);
+        let number = life?.1;
+        let counts = number <= recall.known.last && !recall.denied.contains(&number);
+        counts.then_some(number)
+    }
+
+    /// Whether the earlier broker can have given the request to this worker.
+    fn may_have_had(&self, key: WorkerKey, request: RequestKey) -> bool {
+        let Some(worker) = self.workers.get(key) else {
+            return false;
+        };
+        let asked = self.asked(request);
+        self.services.serves_others(worker.service)
+            || asked.is_some_and(|asked| self.services.is(worker.service, &asked, false))
     }
 
     /// Asks a worker for those of these requests that an earlier broker may have given to it.
@@ -127,109 +177,5 @@ impl<F: Frame> Broker<F> {
                 self.send_worker(key, ToWorker::Ask { session, questions });
             }
         }
-    }
-
-    /// The number of a worker at the broker of this search, if the worker is in the sum and has not denied the
-    /// request yet.
-    fn number_of(&self, key: WorkerKey, recall: &Recalled) -> Option<u64> {
-        let Worker { lives, .. } = self.workers.get(key)?;
-        let life = lives.iter().find(|(life, _)| *life == recall.known.session);
-        let number = life?.1;
-        let counts = number <= recall.known.last && !recall.denied.contains(&number);
-        counts.then_some(number)
-    }
-
-    /// Handles DENIED: a worker never had these requests.
-    pub(super) fn on_denied(
-        &mut self,
-        now: Time,
-        key: WorkerKey,
-        tokens: impl Iterator<Item = u64>,
-    ) {
-        let tokens: Vec<u64> = tokens.collect();
-        // In reverse, so that the first request ends up at the front.
-        for token in tokens.into_iter().rev() {
-            let Some(request) = self.requests.by_token(token) else {
-                continue;
-            };
-            if !self.may_have_had(key, request) {
-                continue;
-            }
-            let Some(State::Searching(search)) = self.requests.get(request).map(|r| &r.state)
-            else {
-                continue;
-            };
-            let recall = search.recall.as_deref();
-            let Some(number) = recall.and_then(|recall| self.number_of(key, recall)) else {
-                continue;
-            };
-            let Some(State::Searching(search)) =
-                self.requests.get_mut(request).map(|r| &mut r.state)
-            else {
-                continue;
-            };
-            if let Some(recall) = &mut search.recall {
-                recall.denied.push(number);
-                recall.sum = recall.sum.wrapping_add(mix(number));
-                if recall.sum == recall.known.sum {
-                    self.never_started(now, request);
-                }
-            }
-        }
-    }
-
-    /// Whether the earlier broker can have given the request to this worker.
-    fn may_have_had(&self, key: WorkerKey, request: RequestKey) -> bool {
-        let Some(worker) = self.workers.get(key) else {
-            return false;
-        };
-        let asked = self.asked(request);
-        self.services.serves_others(worker.service)
-            || asked.is_some_and(|asked| self.services.is(worker.service, &asked, false))
-    }
-
-    /// Ends the search for a request that has not started. Only workers that were lost before can have had it, and
-    /// then it may be retried.
-    fn never_started(&mut self, now: Time, key: RequestKey) {
-        if let Some(request) = self.requests.get(key)
-            && let State::Searching(search) = &request.state
-        {
-            self.deadlines.cancel(search.timer);
-            self.wait_again(now, key);
-        }
-    }
-
-    /// Queues a request that has not started after a search. Its client is told that the request is parked: should
-    /// this broker die too, the request has not started before it was released.
-    pub(super) fn wait_again(&mut self, now: Time, key: RequestKey) {
-        let Some(request) = self.requests.get_mut(key) else {
-            return;
-        };
-        request.extend(now);
-        let client = request.client;
-        let is_fail_fast = request.is_fail_fast();
-        let rids: F = rids_to_frame([&*request.rid]);
-        self.leave_queue(key);
-        let message = ToClient::Resumed { rids: rids.clone() };
-        self.send_client(client, message);
-        self.requeue(now, key);
-        let Some(request) = self.requests.get(key) else {
-            return;
-        };
-        let home = request.service;
-        if is_fail_fast && self.services.get_mut(home).workers == 0 {
-            return self.end(now, key, End::Failed(Code::NoWorker));
-        }
-        if matches!(request.state, State::Queued(_))
-            && self
-                .clients
-                .get(client)
-                .is_some_and(|client| client.parks())
-        {
-            let queue = &mut self.services.get_mut(home).queue;
-            queue.set_park(key, ParkState::Parked, now, &mut self.requests);
-            self.send_client(client, ToClient::Parked { rids });
-        }
-        self.dispatch(now, home);
     }
 }

@@ -4,6 +4,7 @@
 //! it has received. The missing parts are sent again from the log before the request goes on. While the client is
 //! detached, its replies are only kept.
 
+use super::context::Context;
 use super::keys::ClientKey;
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Frame};
@@ -95,18 +96,18 @@ impl<F: Frame> ReplyLogs<F> {
     }
 
     /// The necessary growth of the allowance; `None` if the log is full.
-    pub(super) fn lacks(&self, client: ClientKey) -> Option<usize> {
+    fn lacks(&self, client: ClientKey) -> Option<usize> {
         let log = self.0.get(client.0)?;
         (log.bytes <= MOST).then(|| log.bytes.saturating_sub(log.allowance).max(STEP))
     }
 
     /// Increases the allowance.
-    pub(super) fn allow(&mut self, client: ClientKey, bytes: usize) {
+    fn allow(&mut self, client: ClientKey, bytes: usize) {
         self.log(client).allowance += bytes;
     }
 
     /// Reduces the allowance to what the log needs. Returns the difference.
-    pub(super) fn take_back(&mut self, client: ClientKey) -> usize {
+    fn take_back(&mut self, client: ClientKey) -> usize {
         let Some(log) = self.0.get_mut(client.0) else {
             return 0;
         };
@@ -116,6 +117,32 @@ impl<F: Frame> ReplyLogs<F> {
         let surplus = log.allowance - log.bytes.max(FREE);
         log.allowance -= surplus;
         surplus
+    }
+
+    /// Charges the growth of a client's log. Returns false if its account or the log is full.
+    #[cold]
+    pub(super) fn stretch(&mut self, cx: &mut Context<F>, key: ClientKey) -> bool {
+        let (Some(client), Some(bytes)) = (cx.clients.get_mut(key), self.lacks(key)) else {
+            return false;
+        };
+        if cx.accounts.charge(client.account, bytes).is_err() {
+            cx.counters.over_limit += 1;
+            return false;
+        }
+        client.charged += bytes;
+        self.allow(key, bytes);
+        true
+    }
+
+    /// Credits what a client's log no longer needs.
+    pub(super) fn credit(&mut self, cx: &mut Context<F>, key: ClientKey) {
+        let surplus = self.take_back(key);
+        if surplus > 0
+            && let Some(client) = cx.clients.get_mut(key)
+        {
+            client.charged -= surplus;
+            cx.accounts.credit(client.account, surplus);
+        }
     }
 
     /// Drops the first `messages` messages, which the client has received.

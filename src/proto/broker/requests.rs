@@ -25,7 +25,7 @@ pub(super) struct Request<F> {
     pub(super) service: ServiceKey,
     /// `None`: any worker of the named service may have it, in its turn.
     pub(super) routing: Option<Box<Routing>>,
-    /// What a worker gets. Kept until the request ends, because a worker may return it or be lost.
+    /// The content for a worker. Kept until the request ends, because a worker may return it or be lost.
     pub(super) content: Content<F>,
     pub(super) state: State,
     /// `None`: it has no idle timeout.

@@ -104,7 +104,7 @@ fn name_of(services: &Services, service: ServiceKey) -> Box<[u8]> {
     }
 }
 
-/// What the broker does after a client has confirmed.
+/// The tasks of the broker after a client has confirmed.
 #[derive(Default)]
 pub(super) struct Confirmed {
     /// Whether requests of the client that were kept back may go on.
@@ -121,7 +121,7 @@ impl Roster {
     }
 
     /// Adds a worker that has registered. It gets nothing before clients have heard of it.
-    pub(super) fn add<F: Frame>(&mut self, cx: &mut Context<'_, F>, key: WorkerKey) {
+    pub(super) fn add<F: Frame>(&mut self, cx: &mut Context<F>, key: WorkerKey) {
         let Some(worker) = cx.workers.get_mut(key) else {
             return;
         };
@@ -130,7 +130,7 @@ impl Roster {
         if worker.is_new {
             self.fresh.push(key);
         }
-        let name = name_of(cx.services, worker.service);
+        let name = name_of(&cx.services, worker.service);
         self.change(&name, |sum| sum.wrapping_add(mix(number)));
         if self.clients == 0 {
             self.told = number;
@@ -140,8 +140,8 @@ impl Roster {
     }
 
     /// Removes a worker that is gone, after its clients were told the results of their requests.
-    pub(super) fn remove<F: Frame>(&mut self, cx: &mut Context<'_, F>, worker: &Worker) {
-        let name = name_of(cx.services, worker.service);
+    pub(super) fn remove<F: Frame>(&mut self, cx: &mut Context<F>, worker: &Worker) {
+        let name = name_of(&cx.services, worker.service);
         self.change(&name, |sum| sum.wrapping_sub(mix(worker.number)));
         if self.clients > 0 {
             self.look_at(cx);
@@ -149,7 +149,7 @@ impl Roster {
     }
 
     /// Sends changes at the end of this turn, unless confirmations are awaited.
-    fn look_at<F: Frame>(&mut self, cx: &mut Context<'_, F>) {
+    fn look_at<F: Frame>(&mut self, cx: &mut Context<F>) {
         if self.awaited == 0 || self.timer.is_none() {
             cx.reset(&mut self.timer, cx.now, Timer::Roster);
         }
@@ -158,7 +158,7 @@ impl Roster {
     /// The whole roster, for a client that has sent its hello, on its first connection or a later one.
     pub(super) fn whole<F: Frame>(
         &mut self,
-        cx: &mut Context<'_, F>,
+        cx: &mut Context<F>,
         key: ClientKey,
     ) -> Option<(RosterHead, F)> {
         let client = cx.clients.get_mut(key)?;
@@ -218,7 +218,7 @@ impl Roster {
     }
 
     /// Sends the changes of this turn, or stops waiting for confirmations. Returns the workers that begin.
-    pub(super) fn due<F: Frame>(&mut self, cx: &mut Context<'_, F>) -> Vec<WorkerKey> {
+    pub(super) fn due<F: Frame>(&mut self, cx: &mut Context<F>) -> Vec<WorkerKey> {
         self.timer = None;
         if self.awaited > 0 {
             for key in cx.clients.keys() {
@@ -242,7 +242,7 @@ impl Roster {
         Vec::new()
     }
 
-    fn tell_changes<F: Frame>(&mut self, cx: &mut Context<'_, F>) {
+    fn tell_changes<F: Frame>(&mut self, cx: &mut Context<F>) {
         let last = cx.workers.last();
         let is_news = last > std::mem::replace(&mut self.told, last);
         let changed = std::mem::take(&mut self.changed);
@@ -268,7 +268,7 @@ impl Roster {
     }
 
     /// Returns the new workers that begin, because all clients that are not behind have heard of them.
-    fn begin_fresh<F: Frame>(&mut self, cx: &mut Context<'_, F>) -> Vec<WorkerKey> {
+    fn begin_fresh<F: Frame>(&mut self, cx: &mut Context<F>) -> Vec<WorkerKey> {
         let mut begin = Vec::new();
         for key in std::mem::take(&mut self.fresh) {
             let Some(worker) = cx.workers.get_mut(key).filter(|worker| worker.is_new) else {
@@ -290,7 +290,7 @@ impl Roster {
     /// Handles HEARD: the client has heard of all workers up to this number.
     pub(super) fn heard<F: Frame>(
         &mut self,
-        cx: &mut Context<'_, F>,
+        cx: &mut Context<F>,
         key: ClientKey,
         last: u64,
     ) -> Confirmed {
@@ -320,7 +320,7 @@ impl Roster {
     }
 
     /// Stops waiting for a client that is being removed, with more requests than end at once.
-    pub(super) fn leave_behind<F: Frame>(&mut self, cx: &mut Context<'_, F>, key: ClientKey) {
+    pub(super) fn leave_behind<F: Frame>(&mut self, cx: &mut Context<F>, key: ClientKey) {
         if let Some(client) = cx.clients.get_mut(key)
             && let Some(heard) = &mut client.heard
             && !std::mem::replace(&mut heard.behind, true)
@@ -331,7 +331,10 @@ impl Roster {
     }
 
     /// Removes a client from the counts.
-    pub(super) fn forget<F: Frame>(&mut self, cx: &mut Context<'_, F>, heard: Heard) {
+    pub(super) fn close<F: Frame>(&mut self, cx: &mut Context<F>, heard: Option<Heard>) {
+        let Some(heard) = heard else {
+            return;
+        };
         self.clients -= 1;
         self.behind -= usize::from(heard.behind);
         self.awaited -= usize::from(heard.awaited);

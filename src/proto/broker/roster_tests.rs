@@ -10,17 +10,17 @@ fn is_new(bench: &Bench, key: WorkerKey) -> bool {
 
 /// A bench with a service and a client that is told the roster.
 fn bench() -> (Bench, Roster, ServiceKey, ClientKey) {
-    let (mut bench, mut roster) = (Bench::new(), Roster::default());
+    let (mut bench, mut roster) = (Bench::empty(), Roster::default());
     let service = bench.services.require(b"s");
     let client = bench.client("c", |hello| hello.roster = true);
-    assert!(roster.whole(&mut bench.lend(), client).is_some());
+    assert!(roster.whole(&mut bench, client).is_some());
     (bench, roster, service, client)
 }
 
 fn add(bench: &mut Bench, roster: &mut Roster, service: ServiceKey) -> WorkerKey {
     let name = format!("w{}", bench.workers.len());
     let key = bench.worker(&name, service);
-    roster.add(&mut bench.lend(), key);
+    roster.add(bench, key);
     key
 }
 
@@ -30,13 +30,13 @@ fn a_worker_begins_when_all_clients_have_heard_of_it() {
     let worker = add(&mut bench, &mut roster, service);
     assert!(is_new(&bench, worker));
     assert!(matches!(bench.wait(), Some(Timer::Roster)));
-    assert!(roster.due(&mut bench.lend()).is_empty());
+    assert!(roster.due(&mut bench).is_empty());
     let sent = bench.sent();
     assert!(matches!(
         &sent[..],
         [(name, Outgoing::Client(ToClient::Roster { entries: Some(_), .. }))] if name == "c"
     ));
-    let confirmed = roster.heard(&mut bench.lend(), client, 1);
+    let confirmed = roster.heard(&mut bench, client, 1);
     assert_eq!(confirmed.begin, [worker]);
     assert!(!confirmed.releases && !is_new(&bench, worker));
     assert!(!roster.keeps_back());
@@ -48,13 +48,13 @@ fn a_client_that_does_not_confirm_is_behind_and_holds_up_nobody() {
     let (mut bench, mut roster, service, client) = bench();
     let worker = add(&mut bench, &mut roster, service);
     bench.wait();
-    roster.due(&mut bench.lend());
+    roster.due(&mut bench);
     let told = bench.now;
     bench.wait();
     assert_eq!(bench.now, told + HEAR);
-    assert_eq!(roster.due(&mut bench.lend()), [worker]);
+    assert_eq!(roster.due(&mut bench), [worker]);
     assert!(roster.keeps_back());
-    let confirmed = roster.heard(&mut bench.lend(), client, 1);
+    let confirmed = roster.heard(&mut bench, client, 1);
     assert!(confirmed.releases && confirmed.begin.is_empty());
     assert!(!roster.keeps_back());
 }
@@ -64,9 +64,9 @@ fn what_a_client_cannot_have_heard_of_confirms_nothing() {
     let (mut bench, mut roster, service, client) = bench();
     let worker = add(&mut bench, &mut roster, service);
     bench.wait();
-    roster.due(&mut bench.lend());
+    roster.due(&mut bench);
     for last in [0, 2, u64::MAX] {
-        let confirmed = roster.heard(&mut bench.lend(), client, last);
+        let confirmed = roster.heard(&mut bench, client, last);
         assert!(confirmed.begin.is_empty());
     }
     assert!(is_new(&bench, worker));
@@ -76,7 +76,8 @@ fn what_a_client_cannot_have_heard_of_confirms_nothing() {
 fn without_clients_that_are_told_a_worker_begins_at_once() {
     let (mut bench, mut roster, service, client) = bench();
     let heard = bench.clients.get_mut(client).and_then(|c| c.heard.take());
-    roster.forget(&mut bench.lend(), heard.expect("it was told"));
+    assert!(heard.is_some(), "it was told");
+    roster.close(&mut bench, heard);
     let worker = add(&mut bench, &mut roster, service);
     assert!(!is_new(&bench, worker));
     assert!(bench.wait().is_none());
@@ -89,7 +90,7 @@ fn the_sum_of_a_service_is_gone_with_its_last_worker() {
     assert_eq!(roster.sums.len(), 1);
     for key in workers {
         let worker = bench.workers.remove(key).expect("it is there");
-        roster.remove(&mut bench.lend(), &worker);
+        roster.remove(&mut bench, &worker);
     }
     assert!(roster.sums.is_empty());
     assert_eq!(roster.bytes, 0);

@@ -1,18 +1,14 @@
 //! Requests with constraints on workers: for a named worker, for the worker of an affinity key, or rejected by some
 //! workers.
 
-use super::Broker;
-use super::ends::{End, text_of};
-use super::keys::{RequestKey, ServiceKey, WorkerKey};
+use super::Timer;
+use super::context::Context;
+use super::keys::{RequestKey, ServiceKey};
 use super::requests::{Routing, Who};
 use super::services::affinity;
-use super::{BrokerEvent, Timer};
-use crate::proto::Time;
-use crate::proto::code::Code;
-use crate::wire::omdp::ReplyKind;
-use crate::wire::{Body, Frame};
+use crate::wire::Frame;
 
-impl<F: Frame> Broker<F> {
+impl<F: Frame> Context<F> {
     /// The service of the named worker, if it is registered and may serve requests for this name.
     pub(super) fn pinned_home(&self, worker: &[u8], asked: &[u8]) -> Option<ServiceKey> {
         let worker = self.workers.get(self.workers.find(worker)?)?;
@@ -80,19 +76,6 @@ impl<F: Frame> Broker<F> {
         routing.is_some_and(|routing| routing.who == Who::Nobody)
     }
 
-    /// Ends a request for a named worker that is gone.
-    #[cold]
-    pub(super) fn end_for_nobody(&mut self, now: Time, key: RequestKey) {
-        let Some(request) = self.requests.get(key) else {
-            return;
-        };
-        let code = match request.retried > 0 || request.uncertain {
-            true => Code::WorkerLost,
-            false => Code::NoWorker,
-        };
-        self.end(now, key, End::Failed(code));
-    }
-
     /// Reassigns affinity keys when a worker has registered.
     pub(super) fn on_worker_came(&mut self, service: ServiceKey) {
         if self.services.get_mut(service).queue.has_lanes() {
@@ -100,24 +83,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Reassigns the requests that waited for a worker that is gone, or ends them. Called after its own requests were
-    /// handled.
-    pub(super) fn on_worker_went(&mut self, now: Time, service: ServiceKey) {
-        if !self.services.get_mut(service).queue.has_lanes() {
-            return;
-        }
-        self.reroute(service);
-        for key in self.waiting_in(service) {
-            if self.is_for_nobody(key) {
-                self.end_for_nobody(now, key);
-            } else if self.is_rejected_by_all(key) && self.is_fail_fast(key) {
-                self.end(now, key, End::Failed(Code::Rejected));
-            }
-        }
-    }
-
     #[cold]
-    fn reroute(&mut self, service: ServiceKey) {
+    pub(super) fn reroute(&mut self, service: ServiceKey) {
         let mut moves = Vec::new();
         for key in self.waiting_in(service) {
             let routing = self.requests.routing(key);
@@ -128,13 +95,13 @@ impl<F: Frame> Broker<F> {
         self.relocate(moves);
     }
 
-    fn is_fail_fast(&self, key: RequestKey) -> bool {
+    pub(super) fn is_fail_fast(&self, key: RequestKey) -> bool {
         let request = self.requests.get(key);
         request.is_some_and(|request| request.is_fail_fast())
     }
 
     /// Whether each registered worker of the service has rejected it.
-    fn is_rejected_by_all(&self, key: RequestKey) -> bool {
+    pub(super) fn is_rejected_by_all(&self, key: RequestKey) -> bool {
         let Some(request) = self.requests.get(key) else {
             return false;
         };
@@ -148,62 +115,9 @@ impl<F: Frame> Broker<F> {
         serving.all(|worker| routing.rejected.binary_search(&worker.number).is_ok())
     }
 
-    /// Handles the rejection of a request by its worker. The request goes to another worker, and never to this one
-    /// again.
-    #[cold]
-    pub(super) fn on_reject(
-        &mut self,
-        now: Time,
-        key: WorkerKey,
-        request: RequestKey,
-        reason: &Body<F>,
-    ) {
-        let Some(worker) = self.workers.get(key) else {
-            return;
-        };
-        let (number, id) = (worker.number, worker.id.clone());
-        if self.requests.has_begun(request) {
-            let code = text_of(Code::Rejected);
-            return self.end(now, request, End::Answered(ReplyKind::OwnError, code));
-        }
-        let Some(entry) = self.requests.get_mut(request) else {
-            return;
-        };
-        let routing = entry.routing.get_or_insert_default();
-        if let Err(at) = routing.rejected.binary_search(&number) {
-            routing.rejected.insert(at, number);
-        }
-        let is_pinned = routing.worker.is_some() || routing.part.is_some();
-        let service = entry.service;
-        self.counters.rejected += 1;
-        self.services.get_mut(service).meter.rejected += 1;
-        if let Some(worker) = self.workers.get_mut(key) {
-            worker.rejected += 1;
-        }
-        if self.out.may_tell_fault(now)
-            && let Some(entry) = self.requests.get(request)
-        {
-            self.out.tell(BrokerEvent::RequestRejected {
-                service: (&*self.asked_name(entry)).into(),
-                worker: (&*id).into(),
-                reason: String::from_utf8_lossy(&reason.bytes).into(),
-            });
-        }
-        if is_pinned || self.is_fail_fast(request) && self.is_rejected_by_all(request) {
-            let code = text_of(Code::Rejected);
-            return self.end(now, request, End::Answered(ReplyKind::OwnError, code));
-        }
-        // Late messages of this worker about the request are ignored.
-        self.requests.renew_token(request);
-        self.free_slot(key, request);
-        self.requeue(now, request);
-        self.line_up(key);
-        self.dispatch_for(now, key);
-    }
-
     /// Sets the timer for the next permitted start if requests wait for the rate limit.
     #[cold]
-    pub(super) fn watch_rate(&mut self, now: Time, service: ServiceKey) {
+    pub(super) fn watch_rate(&mut self, service: ServiceKey) {
         let Some(entry) = self.services.find_mut(service) else {
             return;
         };
@@ -211,20 +125,10 @@ impl<F: Frame> Broker<F> {
         let Some(limiter) = entry.limiter_mut() else {
             return;
         };
-        let at = limiter.free_at(now).filter(|_| waits);
+        let at = limiter.free_at(self.now).filter(|_| waits);
         let is_set = limiter.timer.is_some();
         if let Some(at) = at.filter(|_| !is_set) {
             limiter.timer = Some(self.deadlines.set(at, Timer::Rate(service)));
-        }
-    }
-
-    pub(super) fn rate_due(&mut self, now: Time, service: ServiceKey) {
-        if let Some(entry) = self.services.find_mut(service)
-            && let Some(limiter) = entry.limiter_mut()
-        {
-            limiter.timer = None;
-            self.dispatch(now, service);
-            self.services.release(service);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Statistics of the broker: its counters, and the typed snapshot of its state. Times are in milliseconds, the unit of
 //! all times of the API.
 
-use super::RoutingId;
 use super::metrics::{MeterStats, errors_by_code};
+use super::{Refusals, RoutingId};
 use crate::proto::code::Code;
 use crate::wire::Dialect;
 use crate::wire::json::Text;
@@ -28,6 +28,7 @@ pub(super) struct Counters {
     pub(super) slow_peers: u64,
     /// Messages that were refused because a limit of held bytes would be exceeded.
     pub(super) over_limit: u64,
+    pub(super) refusals: Refusals,
     /// Received messages, by dialect.
     pub(super) messages: [u64; Dialect::ALL.len()],
     /// Requests that ended with an own code, by code.

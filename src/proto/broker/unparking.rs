@@ -8,7 +8,7 @@ use super::requests::{ParkState, State};
 use crate::wire::Frame;
 use crate::wire::omdp::{ToClient, rids, rids_to_frames};
 
-/// What the broker does after a client has released requests.
+/// The tasks of the broker after a client has released requests.
 #[derive(Default)]
 pub(super) struct Released {
     /// Services to dispatch.
@@ -20,11 +20,7 @@ pub(super) struct Released {
 impl Parking {
     /// Asks clients for the parked requests at the front of the queue. Returns true if a request
     /// was set aside.
-    pub(super) fn ask_ahead<F: Frame>(
-        &mut self,
-        cx: &mut Context<'_, F>,
-        service: ServiceKey,
-    ) -> bool {
+    pub(super) fn ask_ahead<F: Frame>(&mut self, cx: &mut Context<F>, service: ServiceKey) -> bool {
         let Some(entry) = cx.services.find_mut(service) else {
             return false;
         };
@@ -33,7 +29,7 @@ impl Parking {
         };
         let mut told = RidsByClient::new();
         let mut moved = false;
-        for first in entry.firsts_with_workers(cx.workers) {
+        for first in entry.firsts_with_workers(&cx.workers) {
             moved |= self.ask_for(cx, service, first, depth, &mut told);
         }
         for (client, rids) in told {
@@ -47,7 +43,7 @@ impl Parking {
     /// Asks for the parked requests at the front of one lane.
     fn ask_for<F: Frame>(
         &mut self,
-        cx: &mut Context<'_, F>,
+        cx: &mut Context<F>,
         service: ServiceKey,
         first: RequestKey,
         depth: usize,
@@ -68,11 +64,11 @@ impl Parking {
             told.entry(client).or_default().push(request.rid.clone());
             let queue = &mut cx.services.get_mut(service).queue;
             if mute {
-                queue.set_aside(key, cx.now, cx.requests);
+                queue.set_aside(key, cx.now, &mut cx.requests);
                 moved = true;
                 continue;
             }
-            queue.set_park(key, ParkState::Asked, cx.now, cx.requests);
+            queue.set_park(key, ParkState::Asked, cx.now, &mut cx.requests);
             let token = cx.requests.token(key);
             self.examine_later(cx, token);
             seen += 1;
@@ -83,7 +79,7 @@ impl Parking {
     /// Handles GO: the client releases requests.
     pub(super) fn release<F: Frame>(
         &mut self,
-        cx: &mut Context<'_, F>,
+        cx: &mut Context<F>,
         client: ClientKey,
         frame: &[u8],
     ) -> Released {
@@ -92,7 +88,7 @@ impl Parking {
         }
         let mut released = Released::default();
         for rid in rids(frame) {
-            let Some(key) = cx.clients.request(client, rid, cx.requests) else {
+            let Some(key) = cx.clients.request(client, rid, &cx.requests) else {
                 continue;
             };
             let Some(request) = cx.requests.get(key) else {
@@ -110,7 +106,7 @@ impl Parking {
             let entry = cx.services.get_mut(service);
             entry.lookahead.answered(cx.now.since(asked));
             let park = ParkState::Released;
-            entry.queue.set_park(key, park, cx.now, cx.requests);
+            entry.queue.set_park(key, park, cx.now, &mut cx.requests);
             self.watch(cx, key);
             if !released.services.contains(&service) {
                 released.services.push(service);

@@ -94,11 +94,11 @@ const MAX_OWED: usize = 256;
 /// Maximum of requests of one worker, whatever its hello states: all of them end at once when it dies.
 const MAX_RUNNING: usize = 4096;
 
-/// A worker with this many bytes of requests is given none ahead of need.
+/// A worker with this many bytes of requests gets no prefetch.
 const MAX_AHEAD: usize = 1024 * 1024;
 
 /// Maximum of bytes given to a worker before the transport has accepted them, apart from a single larger request.
-/// What its connection does not accept stays in the queue, where other workers can get it.
+/// The rest stays in the queue, where other workers can get it.
 pub(super) const MAX_HANDED: usize = 4 * 1024 * 1024;
 
 /// The cost of a request in addition to its bytes. It limits the number of requests that a worker without a limit is

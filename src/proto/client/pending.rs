@@ -30,7 +30,7 @@ pub(in crate::proto) struct Pending<F> {
     /// The latest stamp of that broker when it was sent or released; 0 without a stamp, or if other workers may have
     /// it.
     pub(super) stamp: u64,
-    /// What is known of the broker that had it, while other brokers search for it.
+    /// The knowledge of the broker that had it, while other brokers search for it.
     pub(super) recall: Option<Box<Recall>>,
     /// Whether a lost broker may have started it as often as the application permits.
     pub(super) may_have_run: bool,

@@ -10,7 +10,7 @@ use crate::proto::{Terms, Time};
 use crate::wire::omdp::ClientMessage;
 use crate::wire::{Body, Dialect, Frame};
 
-/// What the broker is told about a request that is forgotten.
+/// The message to the broker about a request that is forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tell {
     Nothing,

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// to this worker. After `Drained` the application may rely on the contrary.
 pub const GOODBYE: Duration = Duration::from_millis(250);
 
-/// What a stopping worker waits for.
+/// The event that a stopping worker waits for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Draining {
     /// The end of the running requests, at most until the deadline.

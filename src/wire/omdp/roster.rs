@@ -93,7 +93,7 @@ fn check<F: Frame>(frame: F, next: impl Fn(&[u8]) -> Option<&[u8]>) -> Result<F,
     Ok(frame)
 }
 
-/// What a client knows of the broker that died with its request.
+/// A client's knowledge of the broker that died with its request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recall {
     /// That broker's session.
@@ -173,9 +173,9 @@ pub(super) fn check_lives<F: Frame>(frame: F) -> Result<F, Malformed> {
 /// Whether a worker ever had this request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Question<'a> {
-    /// What the broker that asks calls it.
+    /// Its token at the broker that asks.
     pub token: u64,
-    /// What the other broker had stamped last when it was sent it.
+    /// The latest stamp of the other broker when it was sent there.
     pub stamp: u64,
     pub client: &'a [u8],
     pub rid: &'a [u8],

@@ -83,7 +83,7 @@ impl<F: Frame> Chunk<F> {
     }
 }
 
-/// What a worker says about the stream that is a request's data. All numbers count from the
+/// A worker's statement about the stream that is a request's data. All numbers count from the
 /// beginning of the stream, so a later NEED makes up for a lost one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Need {

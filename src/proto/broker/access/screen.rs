@@ -1,36 +1,173 @@
-//! The check of each message before it takes effect. What the rules leave open is asked, and the
-//! message waits for the answer.
+//! The check of each message before it takes effect, and what the broker does after changes of the rules. What the
+//! rules leave open is asked, and the message waits for the answer.
 
 use super::questions::{Pending, PendingMessage, Question};
 use super::rules::Verdict;
+use super::{Access, Known, Principal};
 use crate::proto::Time;
 use crate::proto::broker::action::Action;
-use crate::proto::broker::{Broker, BrokerEvent, Departure, Incoming, RoutingId, Timer};
+use crate::proto::broker::ends::End;
+use crate::proto::broker::keys::{ClientKey, RequestKey, WorkerKey};
+use crate::proto::broker::{
+    Broker, BrokerEvent, Departure, Incoming, Outgoing, RoutingId, Timer, Transmit,
+};
 use crate::proto::code::Code;
-use crate::wire::Frame;
-use crate::wire::omdp::ToWorker;
+use crate::wire::omdp::{ClientMessage, ToClient, ToWorker};
+use crate::wire::pigato::PeerMessage;
+use crate::wire::{Dialect, Frame};
+use std::sync::Arc;
 use std::time::Duration;
 
 impl<F: Frame> Broker<F> {
-    /// Checks a message against the rules, if there are rules, and handles, denies or keeps it.
-    #[inline(never)]
-    pub(in crate::proto::broker) fn screen(
+    /// Replaces the rules. Clients that the new rules do not admit are disconnected, and so are workers that they do
+    /// not allow to serve their service.
+    pub fn set_access(&mut self, now: Time, access: Arc<Access>) {
+        self.cx.now = now;
+        self.authorizer.questions.forget_answers();
+        self.answers.clear();
+        for known in self.authorizer.known.values_mut() {
+            known.admitted = access.admits(&known.principal);
+            known.dismissed &= !known.admitted;
+        }
+        self.authorizer.access = Some(access);
+        for pending in self.authorizer.questions.take_all() {
+            self.cx.deadlines.cancel(pending.timer);
+            // The new rules may decide without a question.
+            self.replay(pending.messages);
+        }
+        for key in self.cx.workers.keys() {
+            if let Some((worker, action, service)) = self.worker_and_service(key)
+                && !self.authorizer.still_serves(&worker, action, &service)
+            {
+                self.cx.send_worker(key, ToWorker::Disconnect);
+                self.remove_worker(key, Departure::Denied);
+            }
+        }
+        for key in self.cx.clients.keys() {
+            let id = self.cx.clients.get(key).map(|client| client.id.clone());
+            if id.is_some_and(|id| !self.authorizer.is_admitted(&id)) {
+                self.dismiss_client(key);
+            }
+        }
+    }
+
+    fn worker_and_service(&self, key: WorkerKey) -> Option<(RoutingId, Action, Box<[u8]>)> {
+        let worker = self.cx.workers.get(key)?;
+        let action = match self.cx.services.is_pattern(worker.service) {
+            true => Action::ServePattern,
+            false => Action::Serve,
+        };
+        Some((
+            worker.id.clone(),
+            action,
+            (&*self.cx.services.name(worker.service)).into(),
+        ))
+    }
+
+    fn dismiss_client(&mut self, key: ClientKey) {
+        // As with a lost broker: under these rules the client cannot resume its requests.
+        let requests = self
+            .cx
+            .clients
+            .get(key)
+            .map(|client| client.requests.iter().copied());
+        let requests: Vec<RequestKey> = requests.into_iter().flatten().collect();
+        for request in requests {
+            self.end(request, End::Failed(Code::BrokerLost));
+        }
+        if self.cx.clients.is_extended(key) {
+            self.cx.send_client(key, ToClient::Disconnect);
+        }
+        self.drop_client(key);
+    }
+
+    /// As [`handle_message`](Self::handle_message), with the principal of an authenticated peer. `principal` is the
+    /// form of [`Principal::to_text`], or `None` for a peer that is not authenticated.
+    pub fn handle_message_of(
         &mut self,
         now: Time,
         from: &[u8],
-        message: Incoming<F>,
+        principal: Option<&str>,
+        frames: &mut Vec<F>,
     ) {
-        let (Some(access), Some(principal)) = (&self.authorizer.access, &self.authorizer.speaker)
-        else {
-            return self.do_decoded(now, from, message);
+        self.cx.now = now;
+        if !self.authorizer.is_on() {
+            return self.handle_message(now, from, frames);
+        }
+        let known = principal.and_then(|text| self.identify(from, text));
+        let Some((principal, admitted)) = known else {
+            // The transport admits only authenticated peers.
+            self.cx.counters.refusals.strays += 1;
+            return frames.clear();
+        };
+        if !admitted {
+            return self.dismiss_stranger(from, frames);
+        }
+        self.cx.speaker = Some(principal);
+        self.handle_message(now, from, frames);
+        self.cx.speaker = None;
+    }
+
+    fn identify(&mut self, from: &[u8], text: &str) -> Option<(Arc<Principal>, bool)> {
+        if let Some(known) = self.authorizer.known.get(from) {
+            if *known.text == *text {
+                return Some((known.principal.clone(), known.admitted));
+            }
+            // The transport reassigns an identity only after its connection has ended, so everything held under it
+            // belonged to another peer.
+            self.remove_peer(from);
+        }
+        let principal = Arc::new(Principal::parse(text)?);
+        let access = self.authorizer.access.as_ref()?;
+        let admitted = access.admits(&principal);
+        let known = Known {
+            text: text.into(),
+            principal: principal.clone(),
+            admitted,
+            dismissed: false,
+        };
+        self.authorizer.known.insert(from.into(), known);
+        Some((principal, admitted))
+    }
+
+    /// Refuses the message of a peer that only earlier rules admitted.
+    fn dismiss_stranger(&mut self, from: &[u8], frames: &mut Vec<F>) {
+        self.cx.counters.refusals.strays += 1;
+        let Some(known) = self.authorizer.known.get_mut(from) else {
+            return frames.clear();
+        };
+        let first = !std::mem::replace(&mut known.dismissed, true);
+        let message = Incoming::decode(Dialect::detect(frames), frames);
+        match message {
+            Ok(Incoming::Worker(_) | Incoming::Pigato(PeerMessage::Worker(_))) if first => {
+                self.cx.send_away(from)
+            }
+            Ok(Incoming::MdpWorker(dialect, _)) if first => self.disconnect(from, dialect),
+            Ok(Incoming::Client(ClientMessage::Hello { .. })) if first => {
+                let key = self.cx.clients.find(from);
+                key.into_iter().for_each(|key| self.drop_client(key));
+                self.cx.out.send(Transmit::plain(
+                    from.into(),
+                    Outgoing::Client(ToClient::Disconnect),
+                ));
+            }
+            _ => {}
+        }
+    }
+
+    /// Checks a message against the rules, if there are rules, and handles, denies or keeps it.
+    #[inline(never)]
+    pub(in crate::proto::broker) fn screen(&mut self, from: &[u8], message: Incoming<F>) {
+        let (Some(access), Some(principal)) = (&self.authorizer.access, &self.cx.speaker) else {
+            return self.do_decoded(from, message);
         };
         let Some((action, service)) = message.wants() else {
-            self.withdraw(from, &message);
-            return self.do_decoded(now, from, message);
+            self.authorizer.withdraw(&mut self.cx, from, &message);
+            return self.do_decoded(from, message);
         };
         match access.judge(&principal.user, action, service) {
-            Verdict::Yes => self.do_decoded(now, from, message),
-            Verdict::No => self.deny(now, from, message),
+            Verdict::Yes => self.do_decoded(from, message),
+            Verdict::No => self.deny(from, message),
             Verdict::Ask(patience) => {
                 let question = Question {
                     principal: principal.clone(),
@@ -38,9 +175,9 @@ impl<F: Frame> Broker<F> {
                     service: (&**service).into(),
                 };
                 match self.authorizer.questions.answer(&question) {
-                    Some(true) => self.do_decoded(now, from, message),
-                    Some(false) => self.deny(now, from, message),
-                    None => self.keep_pending(now, from, question, message, patience),
+                    Some(true) => self.do_decoded(from, message),
+                    Some(false) => self.deny(from, message),
+                    None => self.keep_pending(from, question, message, patience),
                 }
             }
         }
@@ -48,25 +185,24 @@ impl<F: Frame> Broker<F> {
 
     fn keep_pending(
         &mut self,
-        now: Time,
         from: &[u8],
         question: Question,
         message: Incoming<F>,
         patience: Duration,
     ) {
         if self.authorizer.questions.is_full() {
-            return self.deny(now, from, message);
+            return self.deny(from, message);
         }
         let from: RoutingId = from.into();
-        let account = self.open_account(&from);
+        let account = self.cx.open_account(&from);
         let charged = message.held();
-        if let Err(over) = self.accounts.charge(account, charged) {
-            self.accounts.close(account, 0);
+        if let Err(over) = self.cx.accounts.charge(account, charged) {
+            self.cx.accounts.close(account, 0);
             match message {
                 Incoming::Request(request) => self.refuse(&from, request.head, Code::QueueFull),
-                _ => self.deny_worker(now, &from, &message),
+                _ => self.deny_worker(&from, &message),
             }
-            return self.over_limit(now, &from, over);
+            return self.over_limit(&from, over);
         }
         let message = PendingMessage {
             from,
@@ -74,12 +210,12 @@ impl<F: Frame> Broker<F> {
             account,
             charged,
         };
-        let deadlines = &mut self.deadlines;
-        let time = |id| deadlines.set(now + patience, Timer::Question(id));
+        let deadlines = &mut self.cx.deadlines;
+        let time = |id| deadlines.set(self.cx.now + patience, Timer::Question(id));
         let asked = question.clone();
         let questions = &mut self.authorizer.questions;
         if let Some(id) = questions.wait(question, message, time) {
-            self.out.tell(BrokerEvent::Authorize {
+            self.cx.out.tell(BrokerEvent::Authorize {
                 id,
                 user: asked.principal.user.as_str().into(),
                 metadata: asked.principal.metadata.as_str().into(),
@@ -89,52 +225,36 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Drops the waiting messages of a peer that cancels or leaves.
-    fn withdraw(&mut self, from: &[u8], message: &Incoming<F>) {
-        if self.authorizer.questions.is_empty()
-            || !(message.is_goodbye() || message.cancels().is_some())
-        {
-            return;
-        }
-        let ends = |waiting: &PendingMessage<F>| {
-            let cancelled = message.cancels();
-            let named = cancelled.is_none_or(|rid| waiting.message.is_request(rid));
-            *waiting.from == *from && named
-        };
-        for message in self.authorizer.questions.withdraw(ends) {
-            self.accounts.close(message.account, message.charged);
-        }
-    }
-
     /// Answers a [`BrokerEvent::Authorize`]. The answer is remembered for equal questions until the
     /// rules change.
     pub fn authorize(&mut self, now: Time, id: u64, allowed: bool) {
+        self.cx.now = now;
         let Some(pending) = self.authorizer.questions.take(id) else {
             return;
         };
-        self.deadlines.cancel(pending.timer);
-        self.answer(now, pending, allowed, true);
+        self.cx.deadlines.cancel(pending.timer);
+        self.answer(pending, allowed, true);
     }
 
     /// Denies the messages of a question that was not answered in time. This denial is not
     /// remembered.
-    pub(in crate::proto::broker) fn question_due(&mut self, now: Time, id: u64) {
+    pub(in crate::proto::broker) fn question_due(&mut self, id: u64) {
         if let Some(pending) = self.authorizer.questions.take(id) {
-            self.answer(now, pending, false, false);
+            self.answer(pending, false, false);
         }
     }
 
-    fn answer(&mut self, now: Time, pending: Pending<F>, allowed: bool, remember: bool) {
+    fn answer(&mut self, pending: Pending<F>, allowed: bool, remember: bool) {
         let question = pending.question;
         let questions = &mut self.authorizer.questions;
         questions.remember(question.clone(), allowed);
-        self.replay(now, pending.messages);
+        self.replay(pending.messages);
         if !remember {
             self.authorizer.questions.forget(&question);
         }
     }
 
-    pub(super) fn replay(&mut self, now: Time, messages: Vec<PendingMessage<F>>) {
+    pub(super) fn replay(&mut self, messages: Vec<PendingMessage<F>>) {
         for PendingMessage {
             from,
             message,
@@ -142,36 +262,36 @@ impl<F: Frame> Broker<F> {
             charged,
         } in messages
         {
-            self.accounts.close(account, charged);
+            self.cx.accounts.close(account, charged);
             let known = self.authorizer.known.get(&from);
             let Some(known) = known.filter(|known| known.admitted) else {
                 continue;
             };
-            self.authorizer.speaker = Some(known.principal.clone());
-            self.handle_decoded(now, &from, message);
-            self.authorizer.speaker = None;
+            self.cx.speaker = Some(known.principal.clone());
+            self.handle_decoded(&from, message);
+            self.cx.speaker = None;
         }
     }
 
-    fn deny(&mut self, now: Time, from: &[u8], message: Incoming<F>) {
+    fn deny(&mut self, from: &[u8], message: Incoming<F>) {
         let Some((action, service)) = message.wants() else {
             return;
         };
-        if self.out.may_tell_fault(now) {
-            self.out.tell(BrokerEvent::Denied {
+        if self.cx.out.may_tell_fault(self.cx.now) {
+            self.cx.out.tell(BrokerEvent::Denied {
                 peer: from.into(),
-                user: self.authorizer.user().unwrap_or_default().into(),
+                user: self.cx.user().unwrap_or_default().into(),
                 action,
                 service: (&**service).into(),
             });
         }
         match action {
             Action::Serve | Action::ServePattern => {
-                self.authorizer.refusals.workers += 1;
-                self.deny_worker(now, from, &message);
+                self.cx.counters.refusals.workers += 1;
+                self.deny_worker(from, &message);
             }
             Action::Call => {
-                self.authorizer.refusals.requests += 1;
+                self.cx.counters.refusals.requests += 1;
                 if let Incoming::Request(request) = message {
                     self.refuse(from, request.head, Code::Denied);
                 }
@@ -179,21 +299,21 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    fn deny_worker(&mut self, now: Time, from: &[u8], message: &Incoming<F>) {
-        if let Some(key) = self.workers.find(from) {
-            self.send_worker(key, ToWorker::Disconnect);
-            return self.remove_worker(now, key, Departure::Denied);
+    fn deny_worker(&mut self, from: &[u8], message: &Incoming<F>) {
+        if let Some(key) = self.cx.workers.find(from) {
+            self.cx.send_worker(key, ToWorker::Disconnect);
+            return self.remove_worker(key, Departure::Denied);
         }
         match *message {
             Incoming::MdpWorker(dialect, _) => self.disconnect(from, dialect),
-            _ => self.send_away(from),
+            _ => self.cx.send_away(from),
         }
     }
 
     /// Ends waiting requests when the broker stops, like requests in a queue.
     pub(in crate::proto::broker) fn end_pending(&mut self) {
         for pending in self.authorizer.questions.take_all() {
-            self.deadlines.cancel(pending.timer);
+            self.cx.deadlines.cancel(pending.timer);
             for PendingMessage {
                 from,
                 message,
@@ -201,7 +321,7 @@ impl<F: Frame> Broker<F> {
                 charged,
             } in pending.messages
             {
-                self.accounts.close(account, charged);
+                self.cx.accounts.close(account, charged);
                 if let Incoming::Request(request) = message {
                     self.refuse(&from, request.head, Code::BrokerLost);
                 }

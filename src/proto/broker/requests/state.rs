@@ -90,7 +90,7 @@ pub struct Search {
     pub received: u32,
     /// Bytes of these parts that the client has read.
     pub read: u64,
-    /// What the client knows of the earlier broker.
+    /// The client's knowledge of the earlier broker.
     pub recall: Option<Box<Recalled>>,
 }
 

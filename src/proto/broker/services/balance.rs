@@ -121,7 +121,7 @@ mod tests {
 
     /// Gives requests to three idle workers, the last of which has this weight. Returns how many each of them got.
     fn shares(balance: Balance, weight: u32, count: usize) -> Vec<usize> {
-        let mut bench = Bench::new();
+        let mut bench = Bench::empty();
         let service = bench.services.require(b"s");
         let keys: Vec<WorkerKey> = ["a", "b", "c"].map(|n| bench.worker(n, service)).to_vec();
         if let Some(worker) = bench.workers.get_mut(keys[2]) {
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn nobody_is_chosen_among_none() {
-        let mut bench = Bench::new();
+        let mut bench = Bench::empty();
         for balance in [Balance::LeastLoaded, Balance::Random, Balance::Weighted] {
             let chosen = Balancer::new(balance, 1).choose(&[], &mut bench.workers);
             assert!(chosen.is_none());

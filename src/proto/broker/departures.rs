@@ -1,0 +1,361 @@
+//! The end of peers: what is done when one says goodbye, is silent, has lost its connection, or is removed.
+
+use super::absence::Absence;
+use super::accounts::{OverLimit, Scope};
+use super::clients::Client;
+use super::ends::End;
+use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::leaving::Next;
+use super::liveness::patience;
+use super::workers::Worker;
+use super::{Broker, BrokerEvent, Departure, Timer};
+use crate::proto::code::Code;
+use crate::wire::omdp::{ToClient, ToWorker};
+use crate::wire::{Dialect, Frame};
+use std::cmp::Reverse;
+use std::time::Duration;
+
+/// Maximum of requests that end in one turn when their client is gone.
+const SLICE: usize = 512;
+
+impl<F: Frame> Broker<F> {
+    /// Removes a worker, and requeues or ends its requests.
+    pub(super) fn remove_worker(&mut self, key: WorkerKey, why: Departure) {
+        if self
+            .cx
+            .workers
+            .get(key)
+            .is_some_and(|worker| worker.claims > 0)
+        {
+            self.claims.drop_all(&mut self.cx, key);
+        }
+        let Some(mut worker) = self.cx.workers.remove(key) else {
+            return;
+        };
+        self.cx.deadlines.cancel(worker.timer);
+        if let Some(position) = worker.position {
+            self.cx.services.leave_line(worker.service, position);
+        }
+        self.cx.accounts.close(worker.account, worker.charged);
+        // An extended worker sends its goodbye after all started requests have ended.
+        let not_started = why == Departure::Goodbye && worker.hello.is_some();
+        let lost = self.reclaim(key, worker.running.iter(), not_started);
+        if let Some(addressed) = worker.addressed.take() {
+            self.end_addressed(addressed);
+        }
+        self.on_worker_went(worker.service);
+        if self.cx.services.remove_worker(worker.service) {
+            for home in self.cx.scatter(worker.service) {
+                self.dispatch(home);
+                self.end_fail_fast(home);
+            }
+        }
+        self.cx.out.tell(BrokerEvent::WorkerGone {
+            worker: (&*worker.id).into(),
+            service: (&*self.cx.services.name(worker.service)).into(),
+            why,
+            lost,
+        });
+        self.dispatch(worker.service);
+        self.roster.remove(&mut self.cx, &worker);
+        if !self.cx.services.release(worker.service) {
+            self.end_fail_fast(worker.service);
+        }
+    }
+
+    /// Removes a client that did not say goodbye, and reports it.
+    pub(super) fn lose_client(&mut self, key: ClientKey, why: Departure) {
+        let lost = self
+            .cx
+            .clients
+            .get(key)
+            .map_or(0, |client| client.requests.len());
+        // Not reported without open requests: many clients simply end when they have their replies.
+        if lost > 0 || why != Departure::Connection {
+            self.cx.tell_client_gone(key, why, lost);
+        }
+        self.forgotten
+            .remember(&mut self.cx, &self.replies.logs, key);
+        self.drop_client(key);
+    }
+
+    /// Removes a client and ends its requests.
+    pub(super) fn drop_client(&mut self, key: ClientKey) {
+        let mut requests: Vec<RequestKey> = match self.cx.clients.get(key) {
+            Some(client) => client.requests.iter().copied().collect(),
+            None => return,
+        };
+        // Waiting requests first, then the running ones from the latest to the first, so that the
+        // end of one does not start another one that is to end as well.
+        requests.sort_unstable_by_key(|&request| {
+            let is_running = self.cx.requests.worker(request).is_some();
+            (is_running, Reverse(self.cx.requests.token(request)))
+        });
+        if requests.len() > SLICE {
+            self.roster.leave_behind(&mut self.cx, key);
+            let tokens = requests
+                .iter()
+                .rev()
+                .map(|&key| self.cx.requests.token(key));
+            self.leaving.add(key, tokens.collect());
+            self.replies.logs.remove(key);
+            let timer = self.cx.clients.detach(key);
+            self.cx.deadlines.cancel(timer);
+            return self.leaving_due();
+        }
+        for request in requests {
+            self.end(request, End::Cancelled);
+        }
+        // A client of 0.0.92 was removed with its last request.
+        let client = self.cx.clients.remove(key);
+        self.close_client(client);
+        self.replies.logs.remove(key);
+    }
+
+    /// Ends up to [`SLICE`] requests of clients that are gone.
+    pub(super) fn leaving_due(&mut self) {
+        let timer = self.leaving.timer.take();
+        self.cx.deadlines.cancel(timer);
+        let mut room = SLICE;
+        while room > 0
+            && let Some(next) = self.leaving.next()
+        {
+            match next {
+                Next::Remove(key) => {
+                    let client = self.cx.clients.remove(key);
+                    self.close_client(client);
+                }
+                Next::End(token) => {
+                    room -= 1;
+                    if let Some(request) = self.cx.requests.by_token(token) {
+                        self.end(request, End::Cancelled);
+                    }
+                }
+            }
+        }
+        if !self.leaving.is_empty() {
+            // The next turn handles the messages that arrived meanwhile first.
+            let at = self.cx.now + Duration::from_micros(1);
+            self.leaving.timer = Some(self.cx.deadlines.set(at, Timer::Leaving));
+        }
+    }
+
+    /// Releases what is held for a client that was removed from its table.
+    pub(super) fn close_client(&mut self, client: Option<Client>) {
+        if let Some(client) = client {
+            self.cx.deadlines.cancel(client.timer);
+            self.roster.close(&mut self.cx, client.heard);
+            self.cx.accounts.close(client.account, client.charged);
+        }
+    }
+
+    /// Counts and reports a charge that was refused, and removes the peer if there were too many.
+    #[cold]
+    pub(super) fn over_limit(&mut self, from: &[u8], over: OverLimit) {
+        if self.cx.over_limit(from, over) {
+            self.remove_over_limit(from);
+        }
+    }
+
+    /// Removes a peer at once, and bans it unless other peers may have caused the refusal.
+    pub(super) fn send_off(&mut self, from: &[u8], scope: Scope) {
+        self.cx.ban(from, scope);
+        self.remove_over_limit(from);
+    }
+
+    fn remove_over_limit(&mut self, from: &[u8]) {
+        if let Some(key) = self.cx.workers.find(from) {
+            self.cx.send_worker(key, ToWorker::Disconnect);
+            self.remove_worker(key, Departure::OverLimit);
+        }
+        if let Some(key) = self.cx.clients.find(from) {
+            self.dismiss(key, Departure::OverLimit, Code::QueueFull);
+        }
+    }
+
+    /// Removes a client. A client that does not know DISCONNECT receives errors for its requests.
+    pub(super) fn dismiss(&mut self, key: ClientKey, why: Departure, code: Code) {
+        if self.cx.clients.is_extended(key) {
+            self.cx.send_client(key, ToClient::Disconnect);
+            return self.lose_client(key, why);
+        }
+        let Some(client) = self.cx.clients.get(key) else {
+            return;
+        };
+        let requests: Vec<RequestKey> = client.requests.iter().copied().collect();
+        self.cx.tell_client_gone(key, why, requests.len());
+        for key in requests {
+            self.end(key, End::Failed(code));
+        }
+    }
+
+    /// Sends a heartbeat that is due, or gives up a worker that was silent for too long.
+    pub(super) fn worker_due(&mut self, key: WorkerKey) {
+        let now = self.cx.now;
+        let Some(worker) = self.cx.workers.get_mut(key) else {
+            return;
+        };
+        worker.timer = None;
+        if let Some(absence) = worker.absence {
+            if absence.until <= now {
+                return self.worker_did_not_return(key);
+            }
+            if absence.retries_at.is_some_and(|at| at <= now) {
+                self.retry_early(key);
+            }
+            return self.cx.arm_worker(key);
+        }
+        if worker
+            .beats
+            .is_silent(now, patience(&self.cx.config, worker))
+        {
+            self.cx.send_worker(key, ToWorker::Disconnect);
+            if !self
+                .cx
+                .detach_worker(&mut self.claims, key, Departure::Silence)
+            {
+                self.remove_worker(key, Departure::Silence);
+            }
+            return;
+        }
+        let overdue = worker
+            .unclaimed
+            .as_ref()
+            .is_some_and(|each| each.until <= now);
+        if worker.beats.take(now, self.cx.config.heartbeat) {
+            let beat = match worker.unacknowledged.take() {
+                Some(ack) => self.cx.ack_for(key, ack),
+                None => ToWorker::Heartbeat,
+            };
+            self.cx.send_worker(key, beat);
+        }
+        if overdue {
+            self.end_of_claims(key, false);
+        }
+        self.cx.arm_worker(key);
+    }
+
+    /// Sends a heartbeat that is due, or gives up a client that was silent for too long.
+    pub(super) fn client_due(&mut self, key: ClientKey) {
+        let now = self.cx.now;
+        let Some(client) = self.cx.clients.get_mut(key) else {
+            return;
+        };
+        client.timer = None;
+        if let Some(absence) = client.absence {
+            if absence.until <= now {
+                return self.client_did_not_return(key);
+            }
+            return self.cx.arm_client(key);
+        }
+        if client.hello.is_none() && !client.cut_off {
+            // A client of 0.0.92 that was heard again has no liveness timer; its requests have timeouts.
+            return;
+        }
+        let patience = self.cx.config.patience(client.hello.as_ref());
+        if client.beats.is_silent(now, patience) {
+            if client.extended {
+                self.cx.send_client(key, ToClient::Disconnect);
+            }
+            if !self
+                .cx
+                .detach_client(&mut self.replies.logs, key, Departure::Silence)
+            {
+                self.lose_client(key, Departure::Silence);
+            }
+            return;
+        }
+        if client.hello.is_some() && client.beats.take(now, self.cx.config.heartbeat) {
+            self.beat_client(key);
+        }
+        self.cx.arm_client(key);
+    }
+
+    /// Handles the end of a client's connection. An extended client registers anew when it returns. A client of
+    /// 0.0.92 may go on waiting on a new connection, so it is kept until its permitted silence ends.
+    pub(super) fn client_gone(&mut self, key: ClientKey) {
+        let Some(client) = self.cx.clients.get_mut(key) else {
+            return;
+        };
+        // An identity that begins with NUL was generated for the connection, and ends with it.
+        let is_mdp = client.dialect != Dialect::Omdp;
+        let is_bound = is_mdp && client.id.first() == Some(&0);
+        // With authentication, every identity ends with its connection: the next one may belong to another user.
+        if client.extended || is_bound || self.authorizer.is_on() {
+            return self.lose_client(key, Departure::Connection);
+        }
+        // Each undeliverable reply reports the end again, which is no sign of life.
+        if std::mem::replace(&mut client.cut_off, true) {
+            return;
+        }
+        client.beats.heard(self.cx.now);
+        if client.timer.is_none() {
+            self.cx.arm_client(key);
+        }
+    }
+
+    /// Gives the requests with `retry` of a detached worker to another worker, if there is one. Replies of the
+    /// detached worker to these requests are ignored if it returns.
+    pub(super) fn retry_early(&mut self, key: WorkerKey) {
+        let Some(worker) = self.cx.workers.get_mut(key) else {
+            return;
+        };
+        if let Some(absence) = &mut worker.absence {
+            absence.retries_at = None;
+        }
+        let service = worker.service;
+        let running: Vec<RequestKey> = worker.running.iter().collect();
+        let is_other = |other: &Worker| other.service == service && other.absence.is_none();
+        if self.stopping || !self.cx.workers.iter().any(is_other) {
+            return;
+        }
+        // In reverse, so that the first request ends up at the front.
+        for request in running.into_iter().rev() {
+            if self.cx.may_retry(request) {
+                self.cx.free_slot(key, request);
+                self.retry(request);
+            }
+        }
+        self.dispatch(service);
+    }
+
+    /// Removes a detached worker at the end of the grace time.
+    pub(super) fn worker_did_not_return(&mut self, key: WorkerKey) {
+        if let Some(worker) = self.cx.workers.get(key)
+            && let Some(Absence { why, .. }) = worker.absence
+        {
+            let id = worker.id.clone();
+            self.remove_worker(key, why);
+            self.forget_peer(&id);
+        }
+    }
+
+    /// Removes a detached client at the end of the grace time.
+    pub(super) fn client_did_not_return(&mut self, key: ClientKey) {
+        if let Some(client) = self.cx.clients.get(key)
+            && let Some(Absence { why, .. }) = client.absence
+        {
+            let id = client.id.clone();
+            self.lose_client(key, why);
+            self.forget_peer(&id);
+        }
+    }
+
+    /// Forgets the principal of a peer that has no entry any more.
+    pub(super) fn forget_peer(&mut self, id: &[u8]) {
+        if self.cx.workers.find(id).is_none() && self.cx.clients.find(id).is_none() {
+            self.authorizer.forget(&mut self.cx, id);
+        }
+    }
+
+    /// Removes the peer of an identity that another principal has taken over. It cannot return.
+    pub(super) fn remove_peer(&mut self, peer: &[u8]) {
+        if let Some(key) = self.cx.workers.find(peer) {
+            self.remove_worker(key, Departure::Replaced);
+        }
+        if let Some(key) = self.cx.clients.find(peer) {
+            self.lose_client(key, Departure::Replaced);
+        }
+        self.authorizer.forget(&mut self.cx, peer);
+    }
+}

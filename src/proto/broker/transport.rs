@@ -1,0 +1,229 @@
+//! Reports of the transport beside messages: connections, addresses, names, and messages that wait.
+
+use super::access::Authorizer;
+use super::accounts::{OverLimit, Scope};
+use super::backlog::{self, Way};
+use super::keys::RequestKey;
+use super::requests::State;
+use super::workers::Worker;
+use super::{Broker, Claim, Departure, Role, RoutingId, names};
+use crate::proto::Time;
+use crate::proto::code::Code;
+use crate::wire::omdp::ToWorker;
+use crate::wire::{Frame, Hello};
+
+/// Bytes that may wait for a peer although a limit is reached that other peers may have filled.
+const INNOCENT: usize = 1024 * 1024;
+
+impl<F: Frame> Broker<F> {
+    /// Records the address of a peer's connection, or with `None` the end of the connection.
+    pub fn handle_address(&mut self, peer: &RoutingId, address: Option<&str>) {
+        self.cx.addresses.handle(peer, address);
+    }
+
+    /// Handles the first message on a connection with this name. If a worker has the name, the transport has taken it
+    /// from the worker's connection, and the worker is detached. Clients' names are not public, so they are not kept.
+    pub fn handle_new_connection(&mut self, now: Time, peer: &[u8]) {
+        self.cx.now = now;
+        if let Some(key) = self.cx.workers.find(peer) {
+            self.cx
+                .detach_worker(&mut self.claims, key, Departure::Replaced);
+        }
+    }
+
+    /// Handles the end of a peer's connection. It may be reported again for each message that cannot be delivered.
+    pub fn handle_gone(&mut self, now: Time, peer: &[u8]) {
+        self.cx.now = now;
+        self.expelled.remove(peer);
+        let (worker, client) = (self.cx.workers.find(peer), self.cx.clients.find(peer));
+        let why = Departure::Connection;
+        let worker = worker.filter(|&key| !self.cx.detach_worker(&mut self.claims, key, why));
+        let client = client.filter(|&key| !self.cx.detach_client(&mut self.replies.logs, key, why));
+        self.authorizer.withhold(&mut self.cx, peer);
+        if let Some(worker) = worker {
+            self.remove_worker(worker, why);
+        }
+        if let Some(client) = client {
+            self.client_gone(client);
+        }
+        self.forget_peer(peer);
+    }
+
+    /// Charges the current backlog of a peer, in bytes. Returns false if it is too large: the peer is banned, and the
+    /// driver discards the backlog.
+    pub fn handle_backlog(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
+        self.cx.now = now;
+        let Err(over) = self.charge_backlog(peer, Way::From, bytes) else {
+            return true;
+        };
+        self.send_off(peer, over.scope);
+        self.backlogs
+            .shrink(&mut self.cx.accounts, peer, Way::From, 0);
+        self.cx.speaker = None;
+        false
+    }
+
+    /// Charges the messages that wait for this peer to take them, in bytes. Returns false if they are too many: the
+    /// driver then calls [`handle_overflow`](Self::handle_overflow).
+    pub fn handle_ready(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
+        self.cx.now = now;
+        if bytes <= backlog::FREE && self.backlogs.is_empty() {
+            return true;
+        }
+        let mine = |scope| matches!(scope, Scope::Peer | Scope::User);
+        match self.charge_backlog(peer, Way::To, bytes) {
+            Ok(()) => true,
+            Err(over) => {
+                self.cx.speaker = None;
+                bytes <= INNOCENT && !mine(over.scope)
+            }
+        }
+    }
+
+    /// Charges or credits the change of what waits. After a refusal, the user of the peer remains the current one.
+    fn charge_backlog(&mut self, peer: &[u8], way: Way, bytes: usize) -> Result<(), OverLimit> {
+        self.cx.speaker = self.authorizer.principal_of(peer);
+        let charged = self.backlogs.update(&mut self.cx, peer, way, bytes);
+        match charged {
+            Ok(()) => self.cx.speaker = None,
+            Err(over) => self.over_limit(peer, over),
+        }
+        charged
+    }
+
+    /// The transport has accepted all drained messages, except those for congested peers (see
+    /// [`handle_congestion`](Self::handle_congestion)). Returns true if there is more to drain now.
+    pub fn handle_flushed(&mut self, now: Time) -> bool {
+        self.cx.now = now;
+        if self.cx.workers.unflushed.is_empty() {
+            return false;
+        }
+        for key in std::mem::take(&mut self.cx.workers.unflushed) {
+            if let Some(worker) = self.cx.workers.get_mut(key) {
+                worker.handed = 0;
+                self.line_up(key);
+                self.dispatch_for(key);
+            }
+        }
+        true
+    }
+
+    /// Whether [`handle_flushed`](Self::handle_flushed) has work to do.
+    pub fn has_unflushed(&self) -> bool {
+        !self.cx.workers.unflushed.is_empty()
+    }
+
+    /// The transport keeps messages to this peer because it takes too little (`congested`), or has sent them all.
+    pub fn handle_congestion(&mut self, peer: &[u8], congested: bool) {
+        if let Some(key) = self.cx.workers.find(peer)
+            && let Some(worker) = self.cx.workers.get_mut(key)
+        {
+            worker.congested = congested;
+            if !congested {
+                self.cx.workers.unflushed.push(key);
+            }
+            self.line_up(key);
+        }
+        let Some(client_key) = self.cx.clients.find(peer) else {
+            return;
+        };
+        let Some(client) = self.cx.clients.get_mut(client_key) else {
+            return;
+        };
+        if std::mem::replace(&mut client.congested, congested) == congested {
+            return;
+        }
+        let gives_credit = client.gives_credit();
+        let requests: Vec<RequestKey> = client.requests.iter().copied().collect();
+        for key in requests {
+            let request = self.cx.requests.get_mut(key);
+            let Some(State::Assigned(assigned)) = request.map(|request| &mut request.state) else {
+                continue;
+            };
+            let worker = self.cx.workers.get(assigned.worker);
+            let keeps_window = gives_credit && worker.is_some_and(Worker::has_window);
+            if !congested && !keeps_window {
+                let taken = std::mem::take(&mut assigned.unread);
+                if let Some(client) = self.cx.clients.get_mut(client_key) {
+                    client.unread -= taken;
+                }
+            }
+            if let Some(bytes) = assigned.debt.settle(congested) {
+                self.cx.pay(key, bytes);
+            }
+        }
+    }
+
+    /// The transport keeps more than the maximum for this peer, which is removed. The transport discards the kept
+    /// messages, except for a client that does not know DISCONNECT, which gets errors after them.
+    pub fn handle_overflow(&mut self, now: Time, peer: &[u8]) {
+        self.cx.now = now;
+        // A worker that was removed before may leave its DISCONNECT unread too.
+        if self.cx.workers.find(peer).is_none() && self.cx.clients.find(peer).is_none() {
+            return;
+        }
+        self.cx.counters.slow_peers += 1;
+        if let Some(key) = self.cx.workers.find(peer) {
+            self.cx.send_worker(key, ToWorker::Disconnect);
+            self.remove_worker(key, Departure::Slow);
+        }
+        if let Some(key) = self.cx.clients.find(peer) {
+            self.dismiss(key, Departure::Slow, Code::ClientSlow);
+        }
+    }
+
+    /// Decides whether a new connection with this hello may have the name.
+    pub fn claim_name(
+        &mut self,
+        now: Time,
+        name: &[u8],
+        hello: &Hello,
+        principal: Option<&str>,
+    ) -> Claim {
+        self.cx.now = now;
+        let authorizer: &Authorizer<F> = &self.authorizer;
+        let has_principal = |peer: &[u8]| authorizer.has_principal(peer, principal);
+        match self.cx.claim_name(name, hello, has_principal) {
+            Some(claim) => claim,
+            None => {
+                self.lose_holders(name);
+                Claim::Granted
+            }
+        }
+    }
+
+    fn lose_holders(&mut self, name: &[u8]) {
+        let holders = self.cx.holders(name);
+        let why = Departure::Silence;
+        if let Some(key) = holders.0
+            && !self.cx.detach_worker(&mut self.claims, key, why)
+        {
+            self.remove_worker(key, why);
+        }
+        if let Some(key) = holders.1
+            && !self.cx.detach_client(&mut self.replies.logs, key, why)
+        {
+            self.lose_client(key, why);
+        }
+    }
+
+    /// Gives a worker that leaves another name, and returns it. Its requests go on.
+    pub fn rename_worker(&mut self, name: &[u8]) -> Option<RoutingId> {
+        let other = self.cx.rename_worker(name)?;
+        self.authorizer.move_principal(name, &other);
+        Some(other)
+    }
+
+    /// Whether a peer has this name or routing id, connected or not.
+    pub fn knows_peer(&self, name: &[u8]) -> bool {
+        self.cx.knows_peer(name)
+    }
+
+    /// Tells a connection that another peer has the name that it has said, and whether that one was asked, so that it
+    /// pays to try again soon.
+    pub fn refuse_name(&mut self, connection: &[u8], role: Role, session: &str, asked: bool) {
+        self.cx
+            .out
+            .send(names::refusal(connection, role, session, asked));
+    }
+}
