@@ -21,6 +21,7 @@ pub fn link() -> LinkConfig {
     LinkConfig {
         heartbeat: HEARTBEAT,
         liveness: LIVENESS,
+        soon: Duration::from_millis(10),
         reconnect: Duration::from_millis(100),
         reconnect_max: Duration::from_secs(30),
         away: Duration::ZERO,
