@@ -251,8 +251,10 @@ impl Net {
     /// told; only these ends are told.
     pub(super) fn sever(&mut self, peer: usize, told: &[Side]) {
         for conn in self.conns_of(peer) {
+            let last_words = told.contains(&Side::Broker) && self.rng.percent(50);
+            // After a message that was lost, none arrives.
+            self.conns[conn].last_words |= last_words && !self.conns[conn].void;
             self.conns[conn].void = true;
-            self.conns[conn].last_words = told.contains(&Side::Broker) && self.rng.percent(50);
             for side in told {
                 let mut at = self.now + self.way();
                 if *side == Side::Broker && self.conns[conn].last_words {
