@@ -150,12 +150,17 @@ fn frozen_peers_and_lines_that_swallow_everything_lose_nothing() {
                 true => b.any(),
                 false => *net.rng.pick(peers),
             };
+            // A peer that freezes before it has returned from a cut is away for longer than the grace.
+            let mut least = 1;
             match net.rng.below(3) {
                 0 => net.partition(victim),
                 1 => net.pause(victim),
-                _ => net.cut(victim, &[Side::Dealer, Side::Broker]),
+                _ => {
+                    net.cut(victim, &[Side::Dealer, Side::Broker]);
+                    least = GRACE / 2;
+                }
             }
-            let pause = net.rng.between(1, 5000);
+            let pause = net.rng.between(least, 5000);
             net.run(ms(pause));
             net.heal(victim);
             if net.is_paused(victim) {
