@@ -25,10 +25,9 @@ async function scene(t, { broker: brokerConf, client: clientConf } = {}) {
   const client = peers.client(clientConf);
   await broker.start();
   await client.start();
-  const { hostname, port } = new URL(broker.endpoints[0]);
-  const relay = new Relay({ host: hostname, port: Number(port) });
+  const relay = new Relay(broker.endpoints[0]);
   t.after(() => relay.close());
-  return { peers, broker, client, relay, endpoint: await relay.listen(hostname) };
+  return { peers, broker, client, relay, endpoint: await relay.listen() };
 }
 
 function workerFor(t, endpoint, handlers, conf) {
@@ -235,10 +234,9 @@ test('brokers that come and go get one connection each', async (t) => {
 test('a broker of 0.0.92 gets one connection for each service', async (t) => {
   const peers = peersFor(t, 'tcp');
   const broker = await OldBroker.start(t, peers.endpoint);
-  const { hostname, port } = new URL(peers.endpoint);
-  const relay = new Relay({ host: hostname, port: Number(port) });
+  const relay = new Relay(peers.endpoint);
   t.after(() => relay.close());
-  const worker = workerFor(t, await relay.listen(hostname), named());
+  const worker = workerFor(t, await relay.listen(), named());
   const client = new OldClient(t, peers.endpoint);
   await worker.start();
   for (const name of SERVICES) {
