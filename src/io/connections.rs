@@ -9,6 +9,7 @@ mod counts;
 mod descriptor;
 mod endless;
 mod entry;
+mod given_up;
 mod limits;
 mod quiet;
 mod shortage;
@@ -21,7 +22,10 @@ use crate::proto::broker::RoutingId;
 pub(super) use counts::Counts;
 use descriptor::{Fd, Hand};
 use endless::Endless;
+#[cfg(unix)]
+pub(super) use entry::host_of;
 use entry::{Connection, Stage, address_of};
+pub(super) use given_up::GivenUp;
 pub use limits::{ConnectionLimits, ConnectionNotice};
 pub(super) use quiet::{Patience, Quiet};
 pub(super) use shortage::{Shortage, is_out_of_descriptors};
@@ -65,10 +69,9 @@ pub(super) struct Connections {
     of_user: Counts,
     /// The connection of each peer that has sent a message, and the value of `serial` at that time.
     speakers: HashMap<RoutingId, (Fd, u64)>,
-    quiet: Quiet,
+    quiet: Quiet<Fd>,
     patience: Patience,
-    /// The connections of lost peers, and how often they were checked since.
-    given_up: Vec<(Fd, u32)>,
+    given_up: GivenUp<Fd>,
     /// The number of connections accepted so far.
     serial: u64,
     hand: Hand,
@@ -110,7 +113,7 @@ impl Connections {
             of_user: Counts::default(),
             speakers: HashMap::new(),
             quiet: Quiet::default(),
-            given_up: Vec::new(),
+            given_up: GivenUp::new(),
             serial: 0,
             hand,
             shortage: Shortage::new(),
@@ -265,23 +268,7 @@ impl Connections {
         if let Some(&(fd, _)) = self.speakers.get(peer)
             && self.open.get(&fd).and_then(|entry| entry.peer.as_deref()) == Some(peer)
         {
-            self.given_up.push((fd, 0));
-        }
-    }
-
-    /// The first check may follow at once, the second and the third after a full interval each.
-    fn end_given_up(&mut self) {
-        for (_, looks) in &mut self.given_up {
-            *looks += 1;
-        }
-        let is_due = |&mut (_, looks): &mut (Fd, u32)| looks > 2;
-        let due: Vec<Fd> = self
-            .given_up
-            .extract_if(.., is_due)
-            .map(|(fd, _)| fd)
-            .collect();
-        for fd in due {
-            self.end_quietly(fd);
+            self.given_up.add(fd);
         }
     }
 
@@ -359,7 +346,9 @@ impl Connections {
     }
 
     fn look(&mut self, now: Time) {
-        self.end_given_up();
+        for fd in self.given_up.check() {
+            self.end_quietly(fd);
+        }
         self.look_at_bytes();
         self.shortage.look(now);
         let mut ended = Vec::new();
@@ -446,7 +435,7 @@ impl Connections {
             return;
         };
         self.endless.forget(fd);
-        self.given_up.retain(|&(of, _)| of != fd);
+        self.given_up.remove(fd);
         self.quiet.remove(entry.since, fd);
         if self.by_remote.get(&entry.remote) == Some(&fd) {
             self.by_remote.remove(&entry.remote);

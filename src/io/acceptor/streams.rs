@@ -19,7 +19,7 @@ mod tests;
 use crate::io::Error;
 use crate::io::clock;
 use crate::io::connections::{
-    ConnectionLimits, ConnectionNotice, Counts, News, Patience, Quiet, Shortage,
+    ConnectionLimits, ConnectionNotice, Counts, GivenUp, News, Patience, Quiet, Shortage,
 };
 use crate::io::router::Listen;
 use crate::proto::Time;
@@ -61,10 +61,9 @@ pub(in crate::io) struct Streams {
     limits: ConnectionLimits,
     of_address: Counts,
     /// The connections over which nothing has come.
-    quiet: Quiet,
+    quiet: Quiet<usize>,
     patience: Patience,
-    /// The connections of lost peers, and how often they were checked since.
-    given_up: Vec<(usize, u32)>,
+    given_up: GivenUp<usize>,
     /// The connections whose peers have said how long they live without a sign.
     expiring: Vec<usize>,
     shortage: Shortage,
@@ -128,7 +127,7 @@ impl Streams {
             of_address: Counts::default(),
             quiet: Quiet::default(),
             patience: Patience::new(limits.silence, limits.names_are_held),
-            given_up: Vec::new(),
+            given_up: GivenUp::new(),
             expiring: Vec::new(),
             shortage: Shortage::new(),
             now: clock::now(),
@@ -154,11 +153,9 @@ impl Streams {
 
     /// Takes the events of the system.
     pub(super) fn look(&mut self) {
-        let mut arrived = false;
         for event in self.poller.look() {
             if let Some(listener) = arrivals::listener_of(event.token, &mut self.listeners) {
                 listener.is_pending = true;
-                arrived = true;
                 continue;
             }
             // A connection that has just ended may have had an event.
@@ -177,9 +174,6 @@ impl Streams {
                 connection.is_dirty = true;
                 self.dirty.push(event.token);
             }
-        }
-        if arrived {
-            self.accept();
         }
     }
 

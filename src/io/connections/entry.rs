@@ -33,8 +33,12 @@ impl Connection {
     }
 }
 
+/// An address without its port.
+pub(in crate::io) fn host_of(address: &str) -> &str {
+    address.rsplit_once(':').map_or("", |(host, _)| host)
+}
+
 /// The address in libzmq's form of a remote endpoint, without the port; empty over ipc.
 pub(super) fn address_of(remote: &str) -> &str {
-    let address = remote.strip_prefix("tcp://").unwrap_or_default();
-    address.rsplit_once(':').map_or("", |(address, _)| address)
+    host_of(remote.strip_prefix("tcp://").unwrap_or_default())
 }

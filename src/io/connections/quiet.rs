@@ -1,6 +1,5 @@
 //! The connections over which no message has come yet.
 
-use super::descriptor::Fd;
 use crate::proto::Time;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
@@ -14,19 +13,19 @@ const MAX_UNHEARD: usize = 4096;
 
 /// The silent connections by age. They are checked in turn.
 #[derive(Debug, Default)]
-pub(in crate::io) struct Quiet {
-    by_age: BTreeSet<(Time, Fd)>,
+pub(in crate::io) struct Quiet<K> {
+    by_age: BTreeSet<(Time, K)>,
     /// The last connection that was checked.
-    cursor: (Time, Fd),
+    cursor: (Time, K),
 }
 
-impl Quiet {
-    pub(in crate::io) fn add(&mut self, since: Time, fd: Fd) {
-        self.by_age.insert((since, fd));
+impl<K: Copy + Default + Ord> Quiet<K> {
+    pub(in crate::io) fn add(&mut self, since: Time, connection: K) {
+        self.by_age.insert((since, connection));
     }
 
-    pub(in crate::io) fn remove(&mut self, since: Time, fd: Fd) {
-        self.by_age.remove(&(since, fd));
+    pub(in crate::io) fn remove(&mut self, since: Time, connection: K) {
+        self.by_age.remove(&(since, connection));
     }
 
     pub(in crate::io) fn is_empty(&self) -> bool {
@@ -34,18 +33,18 @@ impl Quiet {
     }
 
     /// The oldest connection, if it is at least this old.
-    pub(in crate::io) fn oldest(&self, now: Time, age: Duration) -> Option<Fd> {
-        let (since, fd) = self.by_age.first()?;
-        (now.since(*since) >= age).then_some(*fd)
+    pub(in crate::io) fn oldest(&self, now: Time, age: Duration) -> Option<K> {
+        let (since, connection) = self.by_age.first()?;
+        (now.since(*since) >= age).then_some(*connection)
     }
 
     /// The next connections to check, at most so many, each with the time of its beginning.
-    pub(in crate::io) fn next(&mut self, most: usize) -> Vec<(Time, Fd)> {
+    pub(in crate::io) fn next(&mut self, most: usize) -> Vec<(Time, K)> {
         let behind = (Bound::Excluded(self.cursor), Bound::Unbounded);
-        let next: Vec<(Time, Fd)> = self.by_age.range(behind).take(most).copied().collect();
+        let next: Vec<(Time, K)> = self.by_age.range(behind).take(most).copied().collect();
         self.cursor = match next.last() {
             Some(&last) if next.len() == most => last,
-            _ => (Time::ZERO, 0),
+            _ => (Time::ZERO, K::default()),
         };
         next
     }
@@ -113,7 +112,7 @@ mod tests {
         for fd in 1..=5 {
             quiet.add(at(fd as u64), fd);
         }
-        let mut next = |most| -> Vec<Fd> { quiet.next(most).iter().map(|(_, fd)| *fd).collect() };
+        let mut next = |most| -> Vec<i64> { quiet.next(most).iter().map(|(_, fd)| *fd).collect() };
         assert_eq!(next(2), [1, 2]);
         assert_eq!(next(2), [3, 4]);
         assert_eq!(next(2), [5]);

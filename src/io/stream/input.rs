@@ -81,8 +81,18 @@ impl Input {
         buffer[..received.len()].copy_from_slice(received);
         Input {
             buffer,
-            start: 0,
             end: received.len(),
+            max_frame,
+            ..Input::without_buffer()
+        }
+    }
+
+    /// An input that reads nothing before it gets a buffer, and accepts no message.
+    pub(in crate::io) fn without_buffer() -> Self {
+        Input {
+            buffer: Box::default(),
+            start: 0,
+            end: 0,
             large: None,
             head: Raw::new(),
             rest: Vec::new(),
@@ -92,16 +102,8 @@ impl Input {
             is_drained: false,
             room: TURN,
             framing: Framing::Current,
-            max_frame,
+            max_frame: 0,
             max_message: u64::MAX,
-        }
-    }
-
-    /// An input that reads nothing before it gets a buffer, and accepts no message.
-    pub(in crate::io) fn without_buffer() -> Self {
-        Input {
-            buffer: Box::default(),
-            ..Input::new(&[], 0)
         }
     }
 

@@ -1,8 +1,8 @@
 //! New connections: they are accepted, limited, and introduce themselves.
 
+use super::Streams;
 use super::connection::Connection;
 use super::listener::Listener;
-use super::{Streams, ends};
 use crate::io::connections::{ConnectionNotice, News, SLOW, is_out_of_descriptors};
 use crate::proto::broker::RoutingId;
 use std::io;
@@ -72,7 +72,7 @@ impl Streams {
         // The greeting begins at once.
         connection.is_queued = true;
         self.queue.push_back(index);
-        self.quiet.add(connection.since, ends::key(index));
+        self.quiet.add(connection.since, index);
         self.connections.insert(connection);
         if of_address > self.limits.of_address {
             return self.end(index, "too many connections of this address");
@@ -80,8 +80,7 @@ impl Streams {
         if self.connections.len() > self.limits.all.min(self.shortage.room()) {
             // A connection that had the time to send a message and did not is ended first.
             let oldest = self.quiet.oldest(self.now, SLOW);
-            let other = oldest.and_then(ends::index);
-            self.end(other.unwrap_or(index), "too many connections");
+            self.end(oldest.unwrap_or(index), "too many connections");
         }
     }
 
@@ -119,7 +118,7 @@ impl Streams {
         if std::mem::replace(&mut connection.speaks, true) {
             return;
         }
-        self.quiet.remove(connection.since, ends::key(index));
+        self.quiet.remove(connection.since, index);
         self.patience.heard(connection.host());
         self.first = connection.id.clone().map(|peer| News {
             peer,

@@ -31,7 +31,7 @@ impl Buffers {
         input.lend(buffer.unwrap_or_else(|| vec![0; BUFFER].into_boxed_slice()));
     }
 
-    /// Takes the buffer back, unless the connection has more to read soon.
+    /// Takes the buffer back, if there is one, unless the connection has more to read soon.
     pub(super) fn take(&mut self, input: &mut Input, goes_on: bool) {
         if !input.has_buffer() || (goes_on && self.lent <= MAX_LENT) {
             return;
@@ -40,13 +40,6 @@ impl Buffers {
         let buffer = input.take_buffer();
         if self.idle.len() < MAX_IDLE && buffer.len() == BUFFER {
             self.idle.push(buffer);
-        }
-    }
-
-    /// The connection has ended.
-    pub(super) fn forget(&mut self, input: &mut Input) {
-        if input.has_buffer() {
-            self.take(input, false);
         }
     }
 

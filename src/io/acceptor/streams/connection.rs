@@ -1,6 +1,7 @@
 //! One connection of a broker, from the greeting of its peer to its end.
 
 use crate::io::Message;
+use crate::io::connections::host_of;
 use crate::io::raw::Raw;
 use crate::io::security::HandshakeFailure;
 use crate::io::stream::{Descriptor, ENDLESS, Input, Next, Output};
@@ -109,8 +110,7 @@ impl Connection {
 
     /// The address without the port; empty over ipc.
     pub(super) fn host(&self) -> &str {
-        let address = self.address.as_deref().unwrap_or_default();
-        address.rsplit_once(':').map_or("", |(host, _)| host)
+        host_of(self.address.as_deref().unwrap_or_default())
     }
 
     /// Reads up to the next thing that matters.

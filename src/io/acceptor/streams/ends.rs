@@ -1,28 +1,16 @@
 //! The ends of connections: those that break, and those that are ended here.
 
+use super::Streams;
 use super::connection::Broken;
-use super::{Streams, ends};
 use crate::io::connections::{ConnectionNotice, LOOK, MOST};
 use crate::proto::Time;
-
-/// The key of a connection among the silent ones.
-pub(super) fn key(index: usize) -> i64 {
-    index as i64
-}
-
-/// The reverse of [`key`].
-pub(super) fn index(key: i64) -> Option<usize> {
-    usize::try_from(key).ok()
-}
 
 impl Streams {
     /// Takes the events of the system, and ends connections that were silent for too long.
     pub(in crate::io::acceptor) fn update(&mut self, now: Time) {
         self.now = now;
         self.look();
-        if self.listeners.iter().any(|listener| listener.is_pending) {
-            self.accept();
-        }
+        self.accept();
         if self.next_deadline().is_some_and(|at| at <= now) {
             self.looked = now;
             self.check();
@@ -39,7 +27,9 @@ impl Streams {
     }
 
     fn check(&mut self) {
-        self.end_given_up();
+        for index in self.given_up.check() {
+            self.remove(index);
+        }
         self.end_expired();
         if self.shortage.is_there() {
             self.shortage.look(self.now);
@@ -47,10 +37,8 @@ impl Streams {
                 listener.is_pending = true;
             }
         }
-        for (since, key) in self.quiet.next(MOST) {
-            let Some((index, connection)) =
-                ends::index(key).and_then(|index| Some((index, self.connections.get(index)?)))
-            else {
+        for (since, index) in self.quiet.next(MOST) {
+            let Some(connection) = self.connections.get(index) else {
                 continue;
             };
             let age = self.now.since(since);
@@ -66,17 +54,6 @@ impl Streams {
                 self.patience.was_exceeded(host);
                 self.end(index, "silent for too long");
             }
-        }
-    }
-
-    /// The first check may follow at once, the second and the third after a full interval each.
-    fn end_given_up(&mut self) {
-        for (_, looks) in &mut self.given_up {
-            *looks += 1;
-        }
-        let due = self.given_up.extract_if(.., |(_, looks)| *looks > 2);
-        for (index, _) in due.collect::<Vec<_>>() {
-            self.remove(index);
         }
     }
 
@@ -138,9 +115,9 @@ impl Streams {
             return;
         };
         self.poller.remove(&connection.descriptor);
-        self.buffers.forget(&mut connection.input);
-        self.quiet.remove(connection.since, key(index));
-        self.given_up.retain(|&(of, _)| of != index);
+        self.buffers.take(&mut connection.input, false);
+        self.quiet.remove(connection.since, index);
+        self.given_up.remove(index);
         if connection.is_expiring {
             self.expiring.retain(|&of| of != index);
         }
@@ -168,7 +145,7 @@ impl Streams {
     /// Reports that the machine has lost this peer.
     pub(in crate::io::acceptor) fn lost(&mut self, peer: &[u8]) {
         if let Some(&index) = self.by_id.get(peer) {
-            self.given_up.push((index, 0));
+            self.given_up.add(index);
         }
     }
 
