@@ -1,7 +1,7 @@
 'use strict';
 
 const { Name, finder } = require('./discover');
-const { checkBrokers, checkTransport } = require('./endpoints');
+const { checkBrokers, checkTransport, onlyEndpoint } = require('./endpoints');
 const { secureClient } = require('./security');
 const { attempt } = require('./waiter');
 
@@ -51,7 +51,7 @@ class Brokers {
 
   /** The endpoint of the broker, if there is exactly one. */
   get only() {
-    return this.endpoints.length === 1 ? this.endpoints[0] : undefined;
+    return onlyEndpoint(this.endpoints);
   }
 
   /** For messages. */

@@ -4,6 +4,7 @@
 
 const { integer, number, object } = require('./checks');
 const { MAX_MS } = require('./option-table');
+const { onlyEndpoint } = require('./endpoints');
 const { OmdpError, RemoteError } = require('./errors');
 
 /** @import { Client } from './client' */
@@ -69,7 +70,7 @@ function answerIn(part, request) {
 function callAll(client, service, data, { timeout, stall, max, rest }) {
   const stream = client.requestStream(ALL + service, data, { ...rest, timeout: -1 });
   const since = performance.now();
-  const endpoint = client.endpoints.length === 1 ? client.endpoints[0] : undefined;
+  const endpoint = onlyEndpoint(client.endpoints);
   const context = () => ({
     service,
     rid: stream.rid,

@@ -47,18 +47,18 @@ class DataStreams {
   /**
    * The request has ended.
    * @param {number} id
-   * @param {Error} [error] why, unless its handler has ended it
+   * @param {() => Error} [errorOf] says why, unless its handler has ended it
    */
-  close(id, error) {
+  close(id, errorOf) {
     const data = this.#streams.get(id);
     if (data === undefined) return;
     this.#streams.delete(id);
-    close(data, error);
+    close(data, errorOf?.());
   }
 
   /** @param {(id: number) => Error} errorOf */
   closeAll(errorOf) {
-    for (const id of this.#streams.keys()) this.close(id, errorOf(id));
+    for (const id of this.#streams.keys()) this.close(id, () => errorOf(id));
   }
 
   /** Reports bytes that a handler has read. @param {number} id @param {number} bytes */

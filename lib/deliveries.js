@@ -6,6 +6,7 @@ const { DataStreams } = require('./data-streams');
 const { DeliveryOptions } = require('./delivery-options');
 const { DeliveryTraces } = require('./delivery-traces');
 const { Durations } = require('./durations');
+const { onlyEndpoint } = require('./endpoints');
 const { Handlers } = require('./handlers');
 const { Kind, LeftShift, WorkerOp } = require('./load');
 const { Meter } = require('./meter');
@@ -112,8 +113,7 @@ class Deliveries {
 
   /** The endpoint of the broker, if there is exactly one. @returns {string | undefined} */
   get endpoint() {
-    const { endpoints } = /** @type {any} */ (this.#link.peer);
-    return endpoints.length === 1 ? endpoints[0] : undefined;
+    return onlyEndpoint(/** @type {any} */ (this.#link.peer).endpoints);
   }
 
   get capacity() {
@@ -182,7 +182,7 @@ class Deliveries {
       if (reply === undefined) return;
       const code = text.slice(at, at + a);
       this.#traces.cancelled(id, code);
-      if (this.#streams.has(id)) this.#streams.close(id, failure(reply, code));
+      this.#streams.close(id, () => failure(reply, code));
       this.#cancel(reply, code);
     } else if (kind === CREDIT) {
       const reply = this.#running.get(id);
@@ -225,7 +225,7 @@ class Deliveries {
   #refuse(id, value, code) {
     const reply = this.#running.get(id);
     if (reply === undefined) return;
-    this.#streams.close(id, failure(reply, code));
+    this.#streams.close(id, () => failure(reply, code));
     reply.error(value);
   }
 
@@ -306,7 +306,7 @@ class Deliveries {
     this.#link.roomy();
     if (this.#running.size === 0) this.#link.refresh();
     this.#traces.finish(id, 'W_TIMEOUT');
-    if (this.#streams.has(id)) this.#streams.close(id, failure(reply, 'W_TIMEOUT'));
+    this.#streams.close(id, () => failure(reply, 'W_TIMEOUT'));
     this.#cancel(reply, 'W_TIMEOUT');
   }
 

@@ -1,6 +1,7 @@
 'use strict';
 // The directory of services and workers: a client's queries to its broker by MMI, and how it follows changes.
 
+const { onlyEndpoint } = require('./endpoints');
 const { OmdpError } = require('./errors');
 const { number, object } = require('./checks');
 const { knownAre } = require('./nearest');
@@ -93,11 +94,10 @@ async function ping(client, name, opts) {
   const status = await client.call('mmi.service', name, opts);
   const time = performance.now() - began;
   if (Number(status) !== 200) {
-    const [endpoint, ...others] = client.endpoints;
     const context = {
       service: name,
       elapsed: Math.round(time),
-      endpoint: others.length > 0 ? undefined : endpoint,
+      endpoint: onlyEndpoint(client.endpoints),
     };
     throw new OmdpError('W_NONE', context);
   }

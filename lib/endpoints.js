@@ -53,6 +53,16 @@ function checkBrokers(endpoint) {
   return list;
 }
 
+/**
+ * The endpoint of the broker, if there is exactly one.
+ * @param {readonly string[]} endpoints
+ * @returns {string | undefined}
+ */
+function onlyEndpoint(endpoints) {
+  return endpoints.length === 1 ? endpoints[0] : undefined;
+}
+
 exports.checkBrokers = checkBrokers;
 exports.checkEndpoints = checkEndpoints;
 exports.checkTransport = checkTransport;
+exports.onlyEndpoint = onlyEndpoint;
