@@ -1,7 +1,7 @@
 //! Channels of connections: several workers on one connection, see [`channel`](crate::wire::channel).
 
 use super::Driver;
-use super::traffic::{is_hello, principal};
+use super::traffic::is_hello;
 use crate::io::Message;
 use crate::io::outbound::{Kind, Outcome};
 use crate::proto::Time;
@@ -14,32 +14,27 @@ use crate::wire::omdp::ToWorker;
 const WORKER: &[u8] = b"W";
 
 impl Driver {
-    /// Handles a message that came over a channel.
+    /// The peer whose message came over a channel; `None` if the message is to be dropped.
     #[cold]
-    pub(super) fn handle_message_of_channel(&mut self, now: Time, channel: Channel) {
+    pub(super) fn hear_channel(&mut self, now: Time, channel: Channel) -> Option<RoutingId> {
         if self.frames.first().is_none_or(|tag| **tag != *WORKER) {
-            return self.report_channel();
+            self.report_channel();
+            return None;
         }
         if is_hello(&self.frames) {
             self.hear_name(now, Some(channel));
         }
-        let from = match self.names.channel_speaker(self.inbound.from(), channel) {
-            ChannelSpeaker::Peer(name) => name.clone(),
-            ChannelSpeaker::New => return self.report_channel(),
-            ChannelSpeaker::Nobody => return self.frames.clear(),
-        };
-        match self.guard.is_some() {
-            true => {
-                let principal = principal(&self.inbound, self.in_process.as_deref());
-                self.machine
-                    .handle_message_of(now, &from, principal, &mut self.frames);
+        match self.names.channel_speaker(self.inbound.from(), channel) {
+            ChannelSpeaker::Peer(name) => Some(name.clone()),
+            ChannelSpeaker::New => {
+                self.report_channel();
+                None
             }
-            false => (self.machine).handle_message(now, &from, &mut self.frames),
+            ChannelSpeaker::Nobody => None,
         }
     }
 
     fn report_channel(&mut self) {
-        self.frames.clear();
         let peer = self.names.payer(self.inbound.from());
         self.machine.report_fault(peer, "bad channel");
     }

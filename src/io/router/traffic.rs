@@ -80,18 +80,25 @@ impl Driver {
         if self.acceptor.listens() {
             self.hear(now);
         }
-        if let Some(channel) = self.inbound.channel() {
-            return self.handle_message_of_channel(now, channel);
-        }
-        if matches!(&self.frames[..], [only] if **only == self.gone) {
-            self.frames.clear();
-            let connection: RoutingId = self.inbound.from().into();
-            return self.connection_ended(now, &connection);
-        }
-        if is_hello {
-            self.hear_name(now, None);
-        }
-        let Speaker::Peer(from) = self.names.speaker(self.inbound.from()) else {
+        let of_channel;
+        let from = if let Some(channel) = self.inbound.channel() {
+            of_channel = self.hear_channel(now, channel);
+            of_channel.as_deref()
+        } else {
+            if matches!(&self.frames[..], [only] if **only == self.gone) {
+                self.frames.clear();
+                let connection: RoutingId = self.inbound.from().into();
+                return self.connection_ended(now, &connection);
+            }
+            if is_hello {
+                self.hear_name(now, None);
+            }
+            match self.names.speaker(self.inbound.from()) {
+                Speaker::Peer(from) => Some(from),
+                Speaker::Nobody => None,
+            }
+        };
+        let Some(from) = from else {
             return self.frames.clear();
         };
         let bad = self.machine.bad_messages();

@@ -12,7 +12,6 @@ use super::{Broker, BrokerEvent, Departure, Timer};
 use crate::proto::code::Code;
 use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::{Dialect, Frame};
-use std::cmp::Reverse;
 use std::time::Duration;
 
 /// Maximum of requests that end in one turn when their client is gone.
@@ -63,6 +62,20 @@ impl<F: Frame> Broker<F> {
         }
     }
 
+    /// Detaches a worker that may return, or removes it.
+    pub(super) fn detach_or_remove_worker(&mut self, key: WorkerKey, why: Departure) {
+        if !self.cx.detach_worker(&mut self.claims, key, why) {
+            self.remove_worker(key, why);
+        }
+    }
+
+    /// Detaches a client that may return, or removes it.
+    pub(super) fn detach_or_lose_client(&mut self, key: ClientKey, why: Departure) {
+        if !self.cx.detach_client(&mut self.replies.logs, key, why) {
+            self.lose_client(key, why);
+        }
+    }
+
     /// Removes a client that did not say goodbye, and reports it.
     pub(super) fn lose_client(&mut self, key: ClientKey, why: Departure) {
         let lost = self
@@ -85,12 +98,7 @@ impl<F: Frame> Broker<F> {
             Some(client) => client.requests.iter().copied().collect(),
             None => return,
         };
-        // Waiting requests first, then the running ones from the latest to the first, so that the
-        // end of one does not start another one that is to end as well.
-        requests.sort_unstable_by_key(|&request| {
-            let is_running = self.cx.requests.worker(request).is_some();
-            (is_running, Reverse(self.cx.requests.token(request)))
-        });
+        self.cx.requests.sort_to_end(&mut requests);
         if requests.len() > SLICE {
             self.roster.leave_behind(&mut self.cx, key);
             let tokens = requests
@@ -210,13 +218,7 @@ impl<F: Frame> Broker<F> {
             .is_silent(now, patience(&self.cx.config, worker))
         {
             self.cx.send_worker(key, ToWorker::Disconnect);
-            if !self
-                .cx
-                .detach_worker(&mut self.claims, key, Departure::Silence)
-            {
-                self.remove_worker(key, Departure::Silence);
-            }
-            return;
+            return self.detach_or_remove_worker(key, Departure::Silence);
         }
         let overdue = worker
             .unclaimed
@@ -257,13 +259,7 @@ impl<F: Frame> Broker<F> {
             if client.extended {
                 self.cx.send_client(key, ToClient::Disconnect);
             }
-            if !self
-                .cx
-                .detach_client(&mut self.replies.logs, key, Departure::Silence)
-            {
-                self.lose_client(key, Departure::Silence);
-            }
-            return;
+            return self.detach_or_lose_client(key, Departure::Silence);
         }
         if client.hello.is_some() && client.beats.take(now, self.cx.config.heartbeat) {
             self.beat_client(key);

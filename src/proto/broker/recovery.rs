@@ -13,7 +13,6 @@ use super::returned::Resumed;
 use crate::proto::code::Code;
 use crate::wire::omdp::{ClaimExt, ClaimState, Past, ReplyKind, ToClient, rids_to_frame};
 use crate::wire::{Body, Frame, Malformed};
-use std::cmp::Reverse;
 
 impl<F: Frame> Broker<F> {
     /// Handles the RESUME of a request that an earlier broker had.
@@ -304,11 +303,7 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let mut rest: Vec<RequestKey> = std::mem::take(&mut client.unresumed).into_iter().collect();
-        // The order of `drop_client`.
-        rest.sort_unstable_by_key(|&request| {
-            let is_running = self.cx.requests.worker(request).is_some();
-            (is_running, Reverse(self.cx.requests.token(request)))
-        });
+        self.cx.requests.sort_to_end(&mut rest);
         for request in rest {
             self.end(request, End::Cancelled);
         }

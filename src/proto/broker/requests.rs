@@ -16,6 +16,7 @@ use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use crate::proto::{Terms, Time};
 use crate::wire::{Body, Frame};
 use slab::Slab;
+use std::cmp::Reverse;
 
 #[derive(Debug)]
 pub(super) struct Request<F> {
@@ -206,6 +207,14 @@ impl<F> Requests<F> {
     pub(super) fn token(&self, key: RequestKey) -> u64 {
         let serial = self.slab[key.0 as usize].serial;
         u64::from(serial) << 32 | u64::from(key.0)
+    }
+
+    /// Puts requests that are to end together in order: waiting ones first, then the running ones from the latest to the
+    /// first, so that the end of one does not start another one that is to end as well.
+    pub(super) fn sort_to_end(&self, requests: &mut [RequestKey]) {
+        requests.sort_unstable_by_key(|&request| {
+            (self.worker(request).is_some(), Reverse(self.token(request)))
+        });
     }
 
     /// The request of a token, if it has not ended.

@@ -195,15 +195,11 @@ impl<F: Frame> Broker<F> {
     fn lose_holders(&mut self, name: &[u8]) {
         let holders = self.cx.holders(name);
         let why = Departure::Silence;
-        if let Some(key) = holders.0
-            && !self.cx.detach_worker(&mut self.claims, key, why)
-        {
-            self.remove_worker(key, why);
+        if let Some(key) = holders.0 {
+            self.detach_or_remove_worker(key, why);
         }
-        if let Some(key) = holders.1
-            && !self.cx.detach_client(&mut self.replies.logs, key, why)
-        {
-            self.lose_client(key, why);
+        if let Some(key) = holders.1 {
+            self.detach_or_lose_client(key, why);
         }
     }
 
