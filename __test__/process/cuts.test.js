@@ -96,6 +96,8 @@ test('callAll() has the answer of each worker although the connections are cut m
   const workers = [0, 1, 2].map(() => forWorker.peers.worker(handler));
   const client = forClient.peers.client();
   await start(client, ...workers);
+  // A worker's start is over before the broker has it.
+  await until(async () => (await broker.stats()).workers.length === 3, 'the workers');
   const answers = client.callAll(SERVICE, 'all', { timeout: -1 });
   const first = answers.next();
   await until(() => begun.length === 3, 'the copies');
