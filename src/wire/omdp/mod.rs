@@ -5,6 +5,8 @@
 //! in the form of 0.0.92 and, if the extension adds something, in an extended form with one more
 //! frame; a decoder distinguishes the forms by the number of frames. PROTOCOL.md has the tables.
 
+mod from_client;
+mod from_worker;
 mod resume;
 mod roster;
 mod stream;
@@ -12,6 +14,8 @@ mod to_broker;
 mod to_client;
 mod to_worker;
 
+pub use from_client::ClientMessage;
+pub use from_worker::{WorkerMessage, tokens};
 pub use resume::{Ack, ClaimExt, ClaimState, Past, ResumeExt, rids, rids_to_frame, rids_to_frames};
 pub use roster::{
     MAX_LIVES, Question, Recall, RosterHead, lives, lives_to_frame, mix, questions, roster,
@@ -19,7 +23,7 @@ pub use roster::{
 };
 use stream::Chunk;
 pub use stream::{ChunkExt, Need};
-pub use to_broker::{ClientMessage, PeerMessage, WorkerMessage, hello_of, tokens};
+pub use to_broker::{PeerMessage, hello_of};
 pub use to_client::{Place, ToClient};
 pub use to_worker::{RequestExtra, ToWorker};
 

@@ -1,7 +1,8 @@
 use super::super::testing::frames;
 use super::*;
 use crate::fuzz::corpus::vector;
-use crate::wire::ext::{Pace, RequestData};
+use crate::wire::ext::{Pace, RequestData, RequestExt};
+use crate::wire::Body;
 
 #[track_caller]
 fn decode(text: &str) -> Result<PeerMessage<Vec<u8>>, Malformed> {

@@ -1,0 +1,207 @@
+//! Messages of workers to the broker.
+
+use super::resume::check_numbers;
+use super::roster::check_lives;
+use super::*;
+use crate::wire::ext::{Pace, TokenExt};
+use crate::wire::sizes::{MAX_HELLO, MAX_LIST, MAX_USER};
+use crate::wire::{Body, Cursor, Encoding, Frame, Malformed};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkerMessage<F> {
+    /// `W 1 service [hello]`.
+    Ready { service: F, hello: Option<F> },
+    /// `W 6|3 client rid 0 data [ext]`, extended also `W 7 client rid 0 reason ext`, or an error:
+    /// `W 3 client rid value [∅ ext]`.
+    Reply {
+        kind: ReplyKind,
+        client: F,
+        rid: F,
+        body: Body<F>,
+        /// The token, from a worker that was given one.
+        token: Option<u64>,
+        /// On some of the last replies; requires a token.
+        pace: Option<Pace>,
+    },
+    /// `W 4`.
+    Heartbeat,
+    /// `W 5`.
+    Disconnect,
+    /// `W 9 token…`. Extension: these requests were not started and will not be. At least one token
+    /// of 8 bytes, in the order in which the requests were given.
+    Return { tokens: F },
+    /// `W 11 client rid ext [user]`. Extension: the worker got this request, and the user with it,
+    /// from a broker that has died.
+    Claim {
+        client: F,
+        rid: F,
+        ext: ClaimExt,
+        user: Option<F>,
+    },
+    /// `W 15 [lives]`. Extension: the worker has claimed everything that it has of earlier connections, and
+    /// can tell what it never had of these brokers.
+    AllClaimed { lives: Option<F> },
+    /// `W 20 token…`. Extension: the worker never had these.
+    Denied { tokens: F },
+    /// `W 19 token need`. Extension: what is needed of the stream that is a request's data.
+    Need { token: u64, need: Need },
+}
+
+/// Iterates over the tokens of a RETURN.
+pub fn tokens(frame: &[u8]) -> impl Iterator<Item = u64> {
+    frame
+        .as_chunks()
+        .0
+        .iter()
+        .map(|chunk| u64::from_be_bytes(*chunk))
+}
+
+impl<F: Frame> WorkerMessage<F> {
+    pub(super) fn decode(mut cursor: Cursor<'_, F>) -> Result<Self, Malformed> {
+        let command = cursor.next()?;
+        let message = match &*command {
+            READY => WorkerMessage::Ready {
+                service: cursor.service()?,
+                hello: cursor.optional_bounded(MAX_HELLO)?,
+            },
+            PARTIAL => Self::decode_reply(&mut cursor, ReplyKind::Partial)?,
+            FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
+            REJECT => Self::decode_reply(&mut cursor, ReplyKind::Rejected)?,
+            HEARTBEAT => WorkerMessage::Heartbeat,
+            DISCONNECT => WorkerMessage::Disconnect,
+            RETURN => {
+                let tokens = check_numbers(cursor.next()?, MAX_LIST)?;
+                WorkerMessage::Return { tokens }
+            }
+            RESUME => WorkerMessage::Claim {
+                client: cursor.id()?,
+                rid: cursor.id()?,
+                ext: ClaimExt::parse(&cursor.next()?)?,
+                user: cursor.optional_bounded(MAX_USER)?,
+            },
+            ALL => WorkerMessage::AllClaimed {
+                lives: cursor.optional().map(check_lives).transpose()?,
+            },
+            ROSTER => WorkerMessage::Denied {
+                tokens: check_numbers(cursor.next()?, MAX_LIST)?,
+            },
+            NEED => WorkerMessage::Need {
+                token: token(&cursor.next()?)?,
+                need: Need::parse(&cursor.next()?)?,
+            },
+            _ => return Err(Malformed::Command),
+        };
+        cursor.finish()?;
+        Ok(message)
+    }
+
+    fn decode_reply(cursor: &mut Cursor<'_, F>, kind: ReplyKind) -> Result<Self, Malformed> {
+        let client = cursor.echo()?;
+        let rid = cursor.echo()?;
+        let code = cursor.next()?;
+        let data = cursor.optional();
+        let ext = cursor.optional().map(|ext| TokenExt::parse(&ext));
+        let ext = ext.transpose()?;
+        let error = ext.is_some_and(|ext| ext.error);
+        let pace = ext.and_then(|ext| ext.pace);
+        if pace.is_some() && !kind.is_last() {
+            return Err(Malformed::Extension);
+        }
+        let (kind, bytes) = match data {
+            // A code frame alone is an error value, also `0`, which 0.0.92 sends for `error(0)`.
+            None if kind == ReplyKind::Final => (ReplyKind::Error, code),
+            Some(empty) if error && kind == ReplyKind::Final && empty.is_empty() => {
+                let own = ext.is_some_and(|ext| ext.own);
+                (ReplyKind::error(own), code)
+            }
+            Some(data) if !error && &*code == SUCCESS => (kind, data),
+            None => return Err(Malformed::Short),
+            Some(_) if error => return Err(Malformed::Extension),
+            Some(_) => return Err(Malformed::Trailing),
+        };
+        let encoding = if ext.is_some_and(|ext| ext.binary) {
+            Encoding::Binary
+        } else {
+            Encoding::Json
+        };
+        Ok(WorkerMessage::Reply {
+            kind,
+            client,
+            rid,
+            body: Body { bytes, encoding },
+            token: ext.map(|ext| ext.token),
+            pace,
+        })
+    }
+
+    /// Appends the frames of the message. A reply without a token is for a broker without the
+    /// extension: its body is encoded as JSON.
+    pub fn encode(self, out: &mut Vec<F>) {
+        let mut put = |bytes: &[u8]| out.push(F::from(bytes));
+        put(WORKER);
+        match self {
+            WorkerMessage::Ready { service, hello } => {
+                put(READY);
+                out.push(service);
+                out.extend(hello);
+            }
+            WorkerMessage::Reply {
+                kind,
+                client,
+                rid,
+                body,
+                token,
+                pace,
+            } => {
+                put(kind.command());
+                out.extend([client, rid]);
+                let ext = token.map(|token| TokenExt {
+                    binary: body.encoding == Encoding::Binary,
+                    error: kind.is_error(),
+                    own: kind == ReplyKind::OwnError,
+                    token,
+                    pace,
+                });
+                let bytes = match ext {
+                    Some(_) => body.bytes,
+                    None => body.into_json(),
+                };
+                if kind.is_error() {
+                    out.push(bytes);
+                    out.extend(ext.map(|_| F::from(&[][..])));
+                } else {
+                    out.extend([F::from(SUCCESS), bytes]);
+                }
+                out.extend(ext.map(TokenExt::to_frame));
+            }
+            WorkerMessage::Heartbeat => put(HEARTBEAT),
+            WorkerMessage::Disconnect => put(DISCONNECT),
+            WorkerMessage::Return { tokens } => {
+                put(RETURN);
+                out.push(tokens);
+            }
+            WorkerMessage::Claim {
+                client,
+                rid,
+                ext,
+                user,
+            } => {
+                put(RESUME);
+                out.extend([client, rid, ext.to_frame()]);
+                out.extend(user);
+            }
+            WorkerMessage::AllClaimed { lives } => {
+                put(ALL);
+                out.extend(lives);
+            }
+            WorkerMessage::Denied { tokens } => {
+                put(ROSTER);
+                out.push(tokens);
+            }
+            WorkerMessage::Need { token, need } => {
+                put(NEED);
+                out.extend([F::from(&token.to_be_bytes()[..]), need.to_frame()]);
+            }
+        }
+    }
+}
