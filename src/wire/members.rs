@@ -43,6 +43,14 @@ impl Scalar {
             _ => None,
         }
     }
+
+    /// A text of at most `max` bytes.
+    pub(crate) fn into_text(self, max: usize) -> Option<String> {
+        match self {
+            Scalar::Text(text) if text.len() <= max => Some(text),
+            _ => None,
+        }
+    }
 }
 
 /// Calls `each` with each member of the object `json`; of several members with one name the last

@@ -1,6 +1,6 @@
 //! The JSON of a hello.
 
-use super::{Hello, MAX_HEARTBEAT_MS, VERSION};
+use super::{About, Hello, MAX_HEARTBEAT_MS, VERSION};
 use crate::wire::members::{Scalar, members};
 use crate::wire::serving::{Balance, MAX_RATE, MAX_WEIGHT, Rate};
 use crate::wire::sizes::{MAX_DESCRIPTION, MAX_HELLO, MAX_ID, MAX_METADATA};
@@ -11,82 +11,61 @@ use serde_json::{Map, Value};
 const MAX_LIVENESS: u64 = 1000;
 
 impl Hello {
-    /// Encodes one JSON object, members in alphabetical order.
+    /// Encodes one JSON object. `Map` sorts its members by their names.
     pub fn to_frame<F: Frame>(&self) -> F {
         let mut map = Map::new();
-        if let Some(balance) = self.serving.balance {
-            map.insert("balance".into(), balance.as_str().into());
-        }
-        if let Some(weight) = self.serving.weight {
-            map.insert("weight".into(), weight.into());
-        }
-        if let Some(rate) = self.serving.rate {
-            map.insert("rateMax".into(), rate.max.into());
-            map.insert("rateInterval".into(), rate.interval_ms.into());
-        }
-        if let Some(n) = self.concurrency {
-            map.insert("concurrency".into(), n.into());
-        }
-        if self.channels > 0 {
-            map.insert("channels".into(), self.channels.into());
-        }
-        if self.deadlines {
-            map.insert("deadlines".into(), true.into());
-        }
-        if let Some(about) = &self.about {
-            for (name, text) in [
-                ("description", &about.description),
-                ("metadata", &about.metadata),
-            ] {
-                if !text.is_empty() {
-                    map.insert(name.into(), text.as_str().into());
-                }
-            }
+        let mut put = |name: &str, value: Value| drop(map.insert(name.into(), value));
+        put("omdp", self.version.into());
+        put("heartbeat", self.heartbeat_ms.into());
+        put("liveness", self.liveness.into());
+        let flags = [
+            ("deadlines", self.deadlines),
+            ("leaves", self.leaves),
+            ("packed", self.packs),
+            ("parks", self.parks),
+            ("pattern", self.serving.pattern),
+            ("pings", self.pings),
+            ("places", self.places),
+            ("roster", self.roster),
+            ("streams", self.streams),
+        ];
+        for (name, _) in flags.iter().filter(|(_, is_set)| *is_set) {
+            put(name, true.into());
         }
         if self.flow {
-            map.insert("flow".into(), VERSION.into());
+            put("flow", VERSION.into());
         }
-        map.insert("heartbeat".into(), self.heartbeat_ms.into());
-        if self.leaves {
-            map.insert("leaves".into(), true.into());
+        if self.channels > 0 {
+            put("channels", self.channels.into());
         }
-        map.insert("liveness".into(), self.liveness.into());
-        if let Some(max) = self.max_message {
-            map.insert("maxMessage".into(), max.into());
+        let numbers = [
+            ("concurrency", self.concurrency.map(Value::from)),
+            ("maxMessage", self.max_message.map(Value::from)),
+            ("number", self.number.map(Value::from)),
+            ("prefetch", self.prefetch.map(Value::from)),
+            ("weight", self.serving.weight.map(Value::from)),
+        ];
+        for (name, number) in numbers {
+            if let Some(number) = number {
+                put(name, number);
+            }
         }
-        if let Some(name) = &self.name {
-            map.insert("name".into(), name.as_str().into());
+        if let Some(rate) = self.serving.rate {
+            put("rateMax", rate.max.into());
+            put("rateInterval", rate.interval_ms.into());
         }
-        if let Some(number) = self.number {
-            map.insert("number".into(), number.into());
-        }
-        map.insert("omdp".into(), self.version.into());
-        if self.packs {
-            map.insert("packed".into(), true.into());
-        }
-        if self.parks {
-            map.insert("parks".into(), true.into());
-        }
-        if self.serving.pattern {
-            map.insert("pattern".into(), true.into());
-        }
-        if self.pings {
-            map.insert("pings".into(), true.into());
-        }
-        if self.places {
-            map.insert("places".into(), true.into());
-        }
-        if let Some(n) = self.prefetch {
-            map.insert("prefetch".into(), n.into());
-        }
-        if self.roster {
-            map.insert("roster".into(), true.into());
-        }
-        if !self.session.is_empty() {
-            map.insert("session".into(), self.session.as_str().into());
-        }
-        if self.streams {
-            map.insert("streams".into(), true.into());
+        let about = self.about.as_deref();
+        let texts = [
+            ("balance", self.serving.balance.map(Balance::as_str)),
+            ("description", about.map(|about| &*about.description)),
+            ("metadata", about.map(|about| &*about.metadata)),
+            ("name", self.name.as_deref()),
+            ("session", Some(&*self.session)),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                put(name, text.into());
+            }
         }
         F::from(Value::Object(map).to_string().into_bytes())
     }
@@ -103,7 +82,9 @@ impl Hello {
         };
         hello.version = 0;
         let mut fits = true;
-        let is_object = members(bytes, |name, value| fits &= hello.set(name, value));
+        let is_object = members(bytes, |name, value| {
+            fits &= hello.set(name, value).is_some()
+        });
         let complete = hello.version >= 1 && hello.heartbeat_ms >= 1 && hello.liveness >= 1;
         if hello
             .serving
@@ -126,137 +107,75 @@ impl Hello {
         })
     }
 
-    /// Sets one member. Returns false if the value is invalid.
-    fn set(&mut self, name: &str, value: Scalar) -> bool {
+    /// The member of this name, if it is one of those that are true or missing.
+    fn flag(&mut self, name: &str) -> Option<&mut bool> {
+        Some(match name {
+            "deadlines" => &mut self.deadlines,
+            "leaves" => &mut self.leaves,
+            "packed" => &mut self.packs,
+            "parks" => &mut self.parks,
+            "pattern" => &mut self.serving.pattern,
+            "pings" => &mut self.pings,
+            "places" => &mut self.places,
+            "roster" => &mut self.roster,
+            "streams" => &mut self.streams,
+            _ => return None,
+        })
+    }
+
+    /// Sets one member. Returns `None` if the value is invalid.
+    fn set(&mut self, name: &str, value: Scalar) -> Option<()> {
+        if let Some(flag) = self.flag(name) {
+            *flag = value == Scalar::Bool(true);
+            return Some(());
+        }
         let number = value.as_u64();
         let within = |max: u64| number.filter(|n| (1..=max).contains(n));
         match name {
-            "omdp" => within(u64::MAX).map(|n| self.version = n).is_some(),
-            "heartbeat" => within(MAX_HEARTBEAT_MS)
-                .map(|n| self.heartbeat_ms = n)
-                .is_some(),
-            "liveness" => within(MAX_LIVENESS)
-                .map(|n| self.liveness = n as u32)
-                .is_some(),
-            "concurrency" => {
-                self.concurrency = value.as_i64().filter(|n| *n >= -1);
-                self.concurrency.is_some()
+            "omdp" => self.version = within(u64::MAX)?,
+            "heartbeat" => self.heartbeat_ms = within(MAX_HEARTBEAT_MS)?,
+            "liveness" => self.liveness = within(MAX_LIVENESS)? as u32,
+            "channels" => self.channels = within(u16::MAX.into())? as u16,
+            "concurrency" => self.concurrency = Some(value.as_i64().filter(|n| *n >= -1)?),
+            "flow" => self.flow = number? >= 1,
+            "maxMessage" => self.max_message = Some(within(u64::MAX)?),
+            "number" => self.number = Some(number?),
+            "prefetch" => self.prefetch = Some(u32::try_from(number?).ok()?),
+            "weight" => self.serving.weight = Some(within(MAX_WEIGHT.into())? as u32),
+            "rateMax" => self.rate().max = within(MAX_RATE.into())? as u32,
+            "rateInterval" => self.rate().interval_ms = within(MAX_HEARTBEAT_MS)? as u32,
+            // An unknown policy of a later version counts as none.
+            "balance" => self.serving.balance = Balance::of(&value.into_text(usize::MAX)?),
+            "name" => self.name = Some(value.into_text(MAX_ID).filter(|name| is_name(name))?),
+            "session" => self.session = value.into_text(MAX_ID)?,
+            "description" => self.about().description = value.into_text(MAX_DESCRIPTION)?,
+            "metadata" => {
+                let json = value.into_text(MAX_METADATA)?;
+                self.about().metadata = Some(json).filter(|json| is_json(json))?;
             }
-            "prefetch" => {
-                self.prefetch = number.and_then(|n| u32::try_from(n).ok());
-                self.prefetch.is_some()
-            }
-            "maxMessage" => {
-                self.max_message = within(u64::MAX);
-                self.max_message.is_some()
-            }
-            "number" => {
-                self.number = number;
-                self.number.is_some()
-            }
-            "name" => match value {
-                Scalar::Text(name)
-                    if (1..=MAX_ID).contains(&name.len()) && !name.starts_with('\0') =>
-                {
-                    self.name = Some(name);
-                    true
-                }
-                _ => false,
-            },
-            "channels" => within(u16::MAX.into())
-                .map(|n| self.channels = n as u16)
-                .is_some(),
-            "leaves" => {
-                self.leaves = value == Scalar::Bool(true);
-                true
-            }
-            "roster" => {
-                self.roster = value == Scalar::Bool(true);
-                true
-            }
-            "pings" => {
-                self.pings = value == Scalar::Bool(true);
-                true
-            }
-            "flow" => number.map(|n| self.flow = n >= 1).is_some(),
-            "session" => match value {
-                Scalar::Text(session) if session.len() <= MAX_ID => {
-                    self.session = session;
-                    true
-                }
-                _ => false,
-            },
-            "streams" => {
-                self.streams = value == Scalar::Bool(true);
-                true
-            }
-            "deadlines" => {
-                self.deadlines = value == Scalar::Bool(true);
-                true
-            }
-            "parks" => {
-                self.parks = value == Scalar::Bool(true);
-                true
-            }
-            "balance" => match value {
-                // An unknown policy of a later version counts as none.
-                Scalar::Text(name) => {
-                    self.serving.balance = Balance::of(&name);
-                    true
-                }
-                _ => false,
-            },
-            "weight" => {
-                self.serving.weight = within(MAX_WEIGHT.into()).map(|n| n as u32);
-                self.serving.weight.is_some()
-            }
-            "rateMax" => within(MAX_RATE.into())
-                .map(|n| self.rate().max = n as u32)
-                .is_some(),
-            "rateInterval" => within(MAX_HEARTBEAT_MS)
-                .map(|n| self.rate().interval_ms = n as u32)
-                .is_some(),
-            "places" => {
-                self.places = value == Scalar::Bool(true);
-                true
-            }
-            "pattern" => {
-                self.serving.pattern = value == Scalar::Bool(true);
-                true
-            }
-            "packed" => {
-                self.packs = value == Scalar::Bool(true);
-                true
-            }
-            "description" => match value {
-                Scalar::Text(text) if text.len() <= MAX_DESCRIPTION => {
-                    self.about.get_or_insert_default().description = text;
-                    true
-                }
-                _ => false,
-            },
-            "metadata" => match value {
-                Scalar::Text(json) if is_metadata(&json) => {
-                    self.about.get_or_insert_default().metadata = json;
-                    true
-                }
-                _ => false,
-            },
             // A member of a later version.
-            _ => true,
+            _ => {}
         }
+        Some(())
+    }
+
+    fn about(&mut self) -> &mut About {
+        self.about.get_or_insert_default()
     }
 }
 
-fn is_metadata(json: &str) -> bool {
-    json.len() <= MAX_METADATA && serde_json::from_str::<IgnoredAny>(json).is_ok()
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with('\0')
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fuzz::corpus::seed;
-    use crate::wire::About;
 
     #[test]
     fn golden() {

@@ -1,8 +1,8 @@
 use super::super::testing::frames;
 use super::*;
 use crate::fuzz::corpus::vector;
-use crate::wire::ext::{Pace, RequestData, RequestExt};
 use crate::wire::Body;
+use crate::wire::ext::{Pace, RequestData, RequestExt};
 
 #[track_caller]
 fn decode(text: &str) -> Result<PeerMessage<Vec<u8>>, Malformed> {
