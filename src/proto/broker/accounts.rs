@@ -5,11 +5,17 @@
 //! A charge belongs to the entry that is kept: the request, claim or registration stores its charge and credits it
 //! when it ends. An account exists as long as its key has a holder.
 
+mod groups;
+mod limits;
+
 use super::RoutingId;
 use super::bans::Bans;
 use super::keys::AccountKey;
 use crate::proto::Time;
 use crate::proto::table::Table;
+use groups::Groups;
+pub(super) use limits::OverLimit;
+pub use limits::{HeldLimits, Scope};
 use slab::Slab;
 use std::time::Duration;
 
@@ -18,83 +24,6 @@ pub(super) const REQUEST: usize = 384;
 
 /// The charge for a registered peer, a claim, or a message that waits for an authorization, in addition to its bytes.
 pub(super) const ENTRY: usize = 512;
-
-/// Limits of held bytes.
-#[derive(Debug, Clone, Copy)]
-pub struct HeldLimits {
-    /// For one peer. Default 256 MiB.
-    pub peer: usize,
-    /// For all peers of one user. Default 384 MiB.
-    pub user: usize,
-    /// For all peers connected from one address. Default 448 MiB.
-    pub address: usize,
-    /// For all peers together. Default 512 MiB.
-    pub total: usize,
-}
-
-impl Default for HeldLimits {
-    fn default() -> Self {
-        HeldLimits {
-            peer: 256 << 20,
-            user: 384 << 20,
-            address: 448 << 20,
-            total: 512 << 20,
-        }
-    }
-}
-
-impl HeldLimits {
-    /// No limits.
-    pub const NONE: HeldLimits = HeldLimits {
-        peer: usize::MAX,
-        user: usize::MAX,
-        address: usize::MAX,
-        total: usize::MAX,
-    };
-
-    fn of(&self, scope: Scope) -> usize {
-        match scope {
-            Scope::Peer => self.peer,
-            Scope::User => self.user,
-            Scope::Address => self.address,
-            Scope::Total => self.total,
-        }
-    }
-}
-
-/// The scope of a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// One peer.
-    Peer,
-    /// All peers of one user.
-    User,
-    /// All peers of one address.
-    Address,
-    /// All peers.
-    Total,
-}
-
-impl Scope {
-    /// The word for the scope in events.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Scope::Peer => "peer",
-            Scope::User => "user",
-            Scope::Address => "address",
-            Scope::Total => "total",
-        }
-    }
-}
-
-/// A charge that was refused because it would exceed a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct OverLimit {
-    pub(super) scope: Scope,
-    /// Bytes that are held already, and the limit.
-    pub(super) held: usize,
-    pub(super) limit: usize,
-}
 
 #[derive(Debug)]
 struct Account {
@@ -105,48 +34,6 @@ struct Account {
     /// Number of holders of the key.
     holders: usize,
     held: usize,
-}
-
-/// The accounts of one user or one address.
-#[derive(Debug)]
-struct Group {
-    name: Box<str>,
-    /// Number of accounts in the group.
-    accounts: usize,
-    held: usize,
-}
-
-#[derive(Debug, Default)]
-struct Groups {
-    slab: Slab<Group>,
-    names: Table<Box<str>, usize>,
-}
-
-impl Groups {
-    /// Adds an account to the group of this name.
-    fn join(&mut self, name: &str) -> usize {
-        if let Some(&key) = self.names.get(name) {
-            self.slab[key].accounts += 1;
-            return key;
-        }
-        let key = self.slab.insert(Group {
-            name: name.into(),
-            accounts: 1,
-            held: 0,
-        });
-        self.names.insert(name.into(), key);
-        key
-    }
-
-    /// Removes an account from a group.
-    fn leave(&mut self, key: usize) {
-        let group = &mut self.slab[key];
-        group.accounts -= 1;
-        if group.accounts == 0 {
-            let group = self.slab.remove(key);
-            self.names.remove(&group.name);
-        }
-    }
 }
 
 #[derive(Debug)]
