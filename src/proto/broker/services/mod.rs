@@ -1,4 +1,4 @@
-//! Services: a queue of requests, and the workers that have room, for each name.
+//! The services of a broker by their names, and where a request for a name is served.
 
 mod balance;
 mod choose;
@@ -6,10 +6,12 @@ mod homes;
 mod names;
 mod policies;
 mod rate;
+mod service;
 
 pub(super) use choose::affinity;
 pub(super) use names::version_of;
 pub use policies::{Policies, Policy};
+pub(super) use service::Service;
 
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::lookahead::Lookahead;
@@ -22,31 +24,8 @@ use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::table::Table;
 use homes::Homes;
-use policies::Special;
 use slab::Slab;
 use std::sync::Arc;
-
-#[derive(Debug)]
-pub(super) struct Service {
-    pub(super) name: Arc<[u8]>,
-    /// The name is a pattern: the service serves all names with the prefix of the pattern.
-    pub(super) is_pattern: bool,
-    /// Whether the queue may hold requests for other names.
-    pub(super) has_guests: bool,
-    pub(super) queue: Queue,
-    /// The balancing policy and the rate limit, if one of them differs from the default.
-    pub(super) special: Option<Box<Special>>,
-    pub(super) ready: ReadyList,
-    /// The number of registered workers.
-    pub(super) workers: usize,
-    /// Estimates the number of requests whose turn is near.
-    pub(super) lookahead: Lookahead,
-    /// Whether the queue is reported as full: a request was refused, with an event.
-    pub(super) full: bool,
-    pub(super) meter: Meter,
-    /// Whether the meter survives the service.
-    has_row: bool,
-}
 
 /// The services that have a worker or a request. All others are released, so that invented names cost no memory for
 /// long.
@@ -344,48 +323,5 @@ impl Services {
         service.queue.assign(first, worker, now, requests);
         service.lookahead.count(now);
         Some((first, worker))
-    }
-}
-
-impl Service {
-    /// The number of requests at the front of the queue whose turn comes before their clients could answer a PARKED.
-    pub(super) fn depth(&mut self, now: Time) -> usize {
-        self.lookahead.depth(now, self.ready.len())
-    }
-
-    /// How deep to search the queue for parked requests to ask for; `None` if enough are asked for.
-    pub(super) fn ask_depth(&mut self, now: Time) -> Option<usize> {
-        if self.queue.parked() == 0 {
-            return None;
-        }
-        let (room, asked_for) = (self.ready.len(), self.queue.asked_for());
-        let has_idle = self.ready.idle().len() > 0;
-        let depth = self.lookahead.ask_depth(now, room, has_idle, asked_for);
-        match self.queue.has_lanes() {
-            // Each lane is searched on its own: its requests must not wait until those of other workers are asked
-            // for.
-            true => depth.or_else(|| Some(self.depth(now)).filter(|&depth| depth > 0)),
-            false => depth,
-        }
-    }
-
-    /// All workers with room, and the line of each.
-    #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn lines(&self) -> impl Iterator<Item = (Line, WorkerKey)> {
-        let idle = self.ready.idle().map(|worker| (Line::Idle, worker));
-        idle.chain(self.ready.busy().map(|worker| (Line::Busy, worker)))
-    }
-
-    pub(super) fn has_row(&self) -> bool {
-        self.has_row
-    }
-
-    /// Whether a worker has room for a request and the rate limit permits a start.
-    pub(super) fn can_take(&self, now: Time) -> bool {
-        !self.ready.is_empty()
-            && self
-                .special
-                .as_ref()
-                .is_none_or(|special| special.may_start(now))
     }
 }

@@ -1,0 +1,78 @@
+//! A service: a queue of requests, and the workers that have room.
+
+use super::policies::Special;
+use crate::proto::Time;
+#[cfg(any(test, feature = "fuzz"))]
+use crate::proto::broker::keys::WorkerKey;
+use crate::proto::broker::lookahead::Lookahead;
+use crate::proto::broker::metrics::Meter;
+#[cfg(any(test, feature = "fuzz"))]
+use crate::proto::broker::ready::Line;
+use crate::proto::broker::ready::ReadyList;
+use crate::proto::broker::requests::Queue;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(in crate::proto::broker) struct Service {
+    pub(in crate::proto::broker) name: Arc<[u8]>,
+    /// The name is a pattern: the service serves all names with the prefix of the pattern.
+    pub(in crate::proto::broker) is_pattern: bool,
+    /// Whether the queue may hold requests for other names.
+    pub(in crate::proto::broker) has_guests: bool,
+    pub(in crate::proto::broker) queue: Queue,
+    /// The balancing policy and the rate limit, if one of them differs from the default.
+    pub(in crate::proto::broker) special: Option<Box<Special>>,
+    pub(in crate::proto::broker) ready: ReadyList,
+    /// The number of registered workers.
+    pub(in crate::proto::broker) workers: usize,
+    /// Estimates the number of requests whose turn is near.
+    pub(in crate::proto::broker) lookahead: Lookahead,
+    /// Whether the queue is reported as full: a request was refused, with an event.
+    pub(in crate::proto::broker) full: bool,
+    pub(in crate::proto::broker) meter: Meter,
+    /// Whether the meter survives the service.
+    pub(super) has_row: bool,
+}
+
+impl Service {
+    /// The number of requests at the front of the queue whose turn comes before their clients could answer a PARKED.
+    pub(in crate::proto::broker) fn depth(&mut self, now: Time) -> usize {
+        self.lookahead.depth(now, self.ready.len())
+    }
+
+    /// How deep to search the queue for parked requests to ask for; `None` if enough are asked for.
+    pub(in crate::proto::broker) fn ask_depth(&mut self, now: Time) -> Option<usize> {
+        if self.queue.parked() == 0 {
+            return None;
+        }
+        let (room, asked_for) = (self.ready.len(), self.queue.asked_for());
+        let has_idle = self.ready.idle().len() > 0;
+        let depth = self.lookahead.ask_depth(now, room, has_idle, asked_for);
+        match self.queue.has_lanes() {
+            // Each lane is searched on its own: its requests must not wait until those of other workers are asked
+            // for.
+            true => depth.or_else(|| Some(self.depth(now)).filter(|&depth| depth > 0)),
+            false => depth,
+        }
+    }
+
+    /// All workers with room, and the line of each.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(in crate::proto::broker) fn lines(&self) -> impl Iterator<Item = (Line, WorkerKey)> {
+        let idle = self.ready.idle().map(|worker| (Line::Idle, worker));
+        idle.chain(self.ready.busy().map(|worker| (Line::Busy, worker)))
+    }
+
+    pub(in crate::proto::broker) fn has_row(&self) -> bool {
+        self.has_row
+    }
+
+    /// Whether a worker has room for a request and the rate limit permits a start.
+    pub(in crate::proto::broker) fn can_take(&self, now: Time) -> bool {
+        !self.ready.is_empty()
+            && self
+                .special
+                .as_ref()
+                .is_none_or(|special| special.may_start(now))
+    }
+}
