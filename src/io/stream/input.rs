@@ -1,9 +1,14 @@
 //! Reads messages from the bytes of a connection.
 
+mod assembly;
+mod buffer;
+
 use crate::io::Message;
 use crate::io::raw::Raw;
 use crate::wire::Malformed;
 use crate::wire::zmtp::{Framing, MAX_COMMAND};
+use assembly::Assembly;
+use buffer::Buffer;
 use std::io::{self, ErrorKind, Read};
 
 /// The size of the buffer. Its pages are touched only as far as they are used.
@@ -14,9 +19,6 @@ const LARGE: usize = 8 * 1024;
 
 /// The number of bytes after which other connections have their turn.
 pub(in crate::io) const TURN: usize = 1024 * 1024;
-
-/// The estimated cost of a frame beyond its bytes.
-const FRAME: u64 = 64;
 
 /// The error of a message that exceeds the maximum, with or without an end.
 pub(in crate::io) const ENDLESS: ErrorKind = ErrorKind::FileTooLarge;
@@ -31,26 +33,17 @@ pub(in crate::io) trait Source: Read {
 
 /// The received bytes of a connection, and the message that is being put together.
 pub(in crate::io) struct Input {
-    buffer: Box<[u8]>,
-    /// The bytes that are not yet part of a frame.
-    start: usize,
-    end: usize,
+    buffer: Buffer,
     /// A large frame that is being read.
     large: Option<Large>,
-    head: Raw,
-    rest: Vec<Message>,
-    /// How many frames of the message are there, and the cost of those that have begun.
-    frames: usize,
-    cost: u64,
-    is_complete: bool,
+    message: Assembly,
     /// Whether the system has no more bytes.
     is_drained: bool,
     /// The number of bytes that may be read in this turn.
     room: usize,
     framing: Framing,
-    /// The largest accepted frame, and the maximum cost of a message.
+    /// The largest accepted frame.
     max_frame: u64,
-    max_message: u64,
 }
 
 struct Large {
@@ -77,11 +70,8 @@ fn bad(reason: Malformed) -> io::Error {
 impl Input {
     /// `received` are the bytes that came with the greeting.
     pub(in crate::io) fn new(received: &[u8], max_frame: u64) -> Self {
-        let mut buffer = vec![0; BUFFER.max(received.len())].into_boxed_slice();
-        buffer[..received.len()].copy_from_slice(received);
         Input {
-            buffer,
-            end: received.len(),
+            buffer: Buffer::with(received),
             max_frame,
             ..Input::without_buffer()
         }
@@ -90,20 +80,13 @@ impl Input {
     /// An input that reads nothing before it gets a buffer, and accepts no message.
     pub(in crate::io) fn without_buffer() -> Self {
         Input {
-            buffer: Box::default(),
-            start: 0,
-            end: 0,
+            buffer: Buffer::none(),
             large: None,
-            head: Raw::new(),
-            rest: Vec::new(),
-            frames: 0,
-            cost: 0,
-            is_complete: false,
+            message: Assembly::new(),
             is_drained: false,
             room: TURN,
             framing: Framing::Current,
             max_frame: 0,
-            max_message: u64::MAX,
         }
     }
 
@@ -114,7 +97,7 @@ impl Input {
 
     /// Accepts messages with this cost from now on: their bytes, and some for each frame.
     pub(in crate::io) fn accept_messages(&mut self, max_message: u64) {
-        self.max_message = max_message;
+        self.message.accept(max_message);
     }
 
     /// Expects these frames from now on.
@@ -123,33 +106,28 @@ impl Input {
     }
 
     /// Reads into this buffer from now on, whose content does not matter.
-    pub(in crate::io) fn lend(&mut self, mut buffer: Box<[u8]>) {
-        let kept = self.end - self.start;
-        buffer[..kept].copy_from_slice(&self.buffer[self.start..self.end]);
-        (self.start, self.end) = (0, kept);
-        self.buffer = buffer;
+    pub(in crate::io) fn lend(&mut self, buffer: Box<[u8]>) {
+        self.buffer.lend(buffer);
     }
 
     /// Whether it has a buffer to read into.
     pub(in crate::io) fn has_buffer(&self) -> bool {
-        self.buffer.len() >= BUFFER
+        self.buffer.is_lent()
     }
 
     /// Returns the buffer, and keeps the bytes in memory of their own.
     pub(in crate::io) fn take_buffer(&mut self) -> Box<[u8]> {
-        let kept = Box::from(&self.buffer[self.start..self.end]);
-        (self.start, self.end) = (0, self.end - self.start);
-        std::mem::replace(&mut self.buffer, kept)
+        self.buffer.take()
     }
 
     /// The bytes that are not part of a message yet.
     pub(in crate::io) fn unread(&self) -> &[u8] {
-        &self.buffer[self.start..self.end]
+        self.buffer.bytes()
     }
 
     /// Passes over so many of these bytes.
     pub(in crate::io) fn skip(&mut self, len: usize) {
-        self.start = self.end.min(self.start + len);
+        self.buffer.skip(len);
     }
 
     /// Reads more of these bytes. Returns false if there are none, or the turn is over.
@@ -163,7 +141,7 @@ impl Input {
 
     /// Whether nothing can be found without a further event of the system.
     pub(in crate::io) fn is_idle(&self) -> bool {
-        self.is_drained && !self.is_complete && self.start == self.end
+        self.is_drained && !self.message.is_complete() && self.buffer.is_empty()
     }
 
     /// Begins a turn, in which the system may have more bytes.
@@ -174,17 +152,17 @@ impl Input {
 
     /// Whether [`next`](Self::next) may find something.
     pub(in crate::io) fn may_have_more(&self) -> bool {
-        self.is_complete || !self.is_drained
+        self.message.is_complete() || !self.is_drained
     }
 
     /// Reads until a message is complete, the system has no more bytes, or the turn is over. An end
     /// of the connection is an error.
     pub(in crate::io) fn next(&mut self, mut source: impl Source) -> io::Result<Next> {
-        while !self.is_complete {
+        while !self.message.is_complete() {
             if let Some(command) = self.parse()? {
                 return Ok(Next::Command(command));
             }
-            if self.is_complete {
+            if self.message.is_complete() {
                 break;
             }
             if self.is_drained || self.room == 0 {
@@ -197,23 +175,14 @@ impl Input {
 
     /// Takes the complete message. Returns false if there is none.
     pub(in crate::io) fn take(&mut self, head: &mut Raw, rest: &mut Vec<Message>) -> bool {
-        if !self.is_complete {
-            return false;
-        }
-        self.is_complete = false;
-        self.frames = 0;
-        self.cost = 0;
-        *head = std::mem::take(&mut self.head);
-        rest.clear();
-        std::mem::swap(&mut self.rest, rest);
-        true
+        self.message.take(head, rest)
     }
 
     /// Takes frames from the buffer until a message is complete, a command is found, or bytes are
     /// missing.
     fn parse(&mut self) -> io::Result<Option<Vec<u8>>> {
-        while !self.is_complete && self.large.is_none() {
-            let bytes = &self.buffer[self.start..self.end];
+        while !self.message.is_complete() && self.large.is_none() {
+            let bytes = self.buffer.bytes();
             let Some(header) = self.framing.read(bytes).map_err(bad)? else {
                 break;
             };
@@ -225,40 +194,33 @@ impl Input {
             if header.len > max {
                 return Err(bad(Malformed::Size));
             }
-            let cost = match header.is_command {
-                true => 0,
-                false => header.len.saturating_add(FRAME),
-            };
-            if self.cost.saturating_add(cost) > self.max_message {
-                return Err(ENDLESS.into());
-            }
             // No more than the maximum, which fits into memory.
             let len = header.len as usize;
             let body = &bytes[header.size..];
+            if header.is_command {
+                let Some(command) = body.get(..len).map(Vec::from) else {
+                    break;
+                };
+                self.buffer.skip(header.size + len);
+                return Ok(Some(command));
+            }
+            let cost = self.message.cost_with(header.len)?;
             if let Some(body) = body.get(..len) {
-                self.cost += cost;
-                self.start += header.size + len;
-                if header.is_command {
-                    return Ok(Some(body.to_vec()));
-                }
-                match self.frames {
-                    0 => self.head = Raw::from(body),
-                    _ => self.rest.push(Message::from(body)),
-                }
-                self.frames += 1;
-                self.is_complete = !header.more;
+                self.message.begin(cost);
+                self.message.add(body, header.more);
+                self.buffer.skip(header.size + len);
             } else if len >= LARGE {
                 let mut own = Vec::new();
                 own.try_reserve_exact(len)
                     .map_err(|_| io::Error::from(ErrorKind::OutOfMemory))?;
                 own.extend_from_slice(body);
-                self.cost += cost;
+                self.message.begin(cost);
                 self.large = Some(Large {
                     left: header.len - body.len() as u64,
                     bytes: own,
                     more: header.more,
                 });
-                self.start = self.end;
+                self.buffer.clear();
             } else {
                 break;
             }
@@ -267,51 +229,34 @@ impl Input {
     }
 
     fn fill(&mut self, source: &mut impl Source) -> io::Result<()> {
-        if let Some(large) = &mut self.large {
-            let before = large.bytes.len();
-            let wanted = large.left.min(self.room as u64);
-            let result = source.append(wanted, &mut large.bytes);
-            let read = large.bytes.len() - before;
-            large.left -= read as u64;
-            self.room -= read;
-            match result {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_drained = true,
-                Err(error) => return Err(error),
-                Ok(_) if (read as u64) < wanted => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
-            }
-            if large.left == 0
-                && let Some(Large { bytes, more, .. }) = self.large.take()
-            {
-                match self.frames {
-                    0 => self.head = Raw::from(bytes),
-                    _ => self.rest.push(Message::from(bytes)),
-                }
-                self.frames += 1;
-                self.is_complete = !more;
-            }
-            return Ok(());
+        if self.large.is_some() {
+            return self.fill_large(source);
         }
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        } else if self.buffer.len() - self.end < LARGE {
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-        }
-        let room = &mut self.buffer[self.end..];
-        let len = loop {
-            match source.read(room) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(len) => break len,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break 0,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        };
-        // Fewer bytes than there is room for are all that there are. Later ones cause a new event.
-        self.is_drained = len < room.len();
+        let (len, is_drained) = self.buffer.fill(source)?;
+        self.is_drained = is_drained;
         self.room = self.room.saturating_sub(len);
-        self.end += len;
+        Ok(())
+    }
+
+    fn fill_large(&mut self, source: &mut impl Source) -> io::Result<()> {
+        let Some(large) = &mut self.large else {
+            return Ok(());
+        };
+        let before = large.bytes.len();
+        let wanted = large.left.min(self.room as u64);
+        let result = source.append(wanted, &mut large.bytes);
+        let read = large.bytes.len() - before;
+        large.left -= read as u64;
+        self.room -= read;
+        match result {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_drained = true,
+            Err(error) => return Err(error),
+            Ok(_) if (read as u64) < wanted => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+        }
+        if let Some(Large { bytes, more, .. }) = self.large.take_if(|large| large.left == 0) {
+            self.message.add(bytes, more);
+        }
         Ok(())
     }
 }
@@ -414,6 +359,25 @@ mod tests {
             assert_eq!(found, messages(), "pieces of {size}");
             assert_eq!(commands, found.len());
         }
+    }
+
+    #[test]
+    fn the_longest_command_is_one_in_pieces_too() {
+        let len = MAX_COMMAND as usize;
+        let mut bytes = vec![6];
+        bytes.extend_from_slice(&MAX_COMMAND.to_be_bytes());
+        bytes.resize(bytes.len() + len, b'x');
+        let (first, rest) = bytes.split_at(len / 2);
+        let mut source = Pieces {
+            pieces: VecDeque::new(),
+            current: first.to_vec().into(),
+        };
+        let mut input = Input::new(&[], 1 << 20);
+        assert_eq!(input.next(&mut source).unwrap(), Next::Nothing);
+        source.current = rest.to_vec().into();
+        input.wake();
+        let command = Next::Command(vec![b'x'; len]);
+        assert_eq!(input.next(&mut source).unwrap(), command);
     }
 
     #[test]
