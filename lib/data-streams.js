@@ -1,8 +1,11 @@
 'use strict';
 
 const { WorkerOp } = require('./load');
+const { BAD_REQUEST, TOO_LARGE } = require('./own-error-values');
 const { RequestData, close, end, push } = require('./request-data');
+const { bodyValue } = require('./values');
 
+/** @import { Blob } from './inbox' */
 /** @import { Outbox } from './outbox' */
 /** @import { Scope } from './scope' */
 
@@ -27,15 +30,28 @@ class DataStreams {
     return data;
   }
 
-  /** @param {number} id */
-  has(id) {
-    return this.#streams.has(id);
-  }
-
-  /** Adds a received part. @param {number} id @param {any} part @param {number} cost */
-  push(id, part, cost) {
+  /**
+   * Adds a received part.
+   * @param {number} id
+   * @param {number} length
+   * @param {string} text
+   * @param {number} at
+   * @param {Blob | undefined} blob
+   * @param {number} cost
+   * @returns the error value for the client if the part cannot be read
+   */
+  take(id, length, text, at, blob, cost) {
     const data = this.#streams.get(id);
-    if (data !== undefined) push(data, part, cost);
+    if (data === undefined) return undefined;
+    if (blob === null) return TOO_LARGE;
+    let part;
+    try {
+      part = bodyValue(blob, text, at, length);
+    } catch {
+      return BAD_REQUEST;
+    }
+    push(data, part, cost);
+    return undefined;
   }
 
   /** The client has sent all parts. @param {number} id */

@@ -1,6 +1,7 @@
 'use strict';
 
 const { performance } = require('node:perf_hooks');
+const { attemptOf, isStream, leftOf, serviceOf } = require('./attempt-field');
 const { Capacity } = require('./capacity');
 const { DataStreams } = require('./data-streams');
 const { DeliveryOptions } = require('./delivery-options');
@@ -8,8 +9,9 @@ const { DeliveryTraces } = require('./delivery-traces');
 const { Durations } = require('./durations');
 const { onlyEndpoint } = require('./endpoints');
 const { Handlers } = require('./handlers');
-const { Kind, LeftShift, WorkerOp } = require('./load');
+const { Kind, WorkerOp } = require('./load');
 const { Meter } = require('./meter');
+const { BAD_REQUEST, NO_HANDLER, TOO_LARGE } = require('./own-error-values');
 const { Reply, cancel, cancelled, credit, failure, limit } = require('./reply');
 const { RequestData } = require('./request-data');
 const { RunningLimit } = require('./running-limit');
@@ -32,32 +34,12 @@ const CREDIT = Kind.Credit;
 const CHUNK = Kind.Chunk;
 const CHUNK_END = Kind.ChunkEnd;
 
-/**
- * Fields above the number of the attempt: whether the data are a stream, the service, and the time left until
- * the deadline.
- */
-const STREAM = 2 ** LeftShift.Stream;
-const SERVICE = 2 ** LeftShift.Service;
-const LEFT = 2 ** LeftShift.Attempt;
-
 const OP_PARTIAL = WorkerOp.Partial;
 const OP_FINAL = WorkerOp.Final;
 const OP_ERROR = WorkerOp.Error;
 const OP_HEARTBEAT = WorkerOp.Heartbeat;
 const OP_REJECT = WorkerOp.Reject;
 const OP_EXPIRED = WorkerOp.Expired;
-
-/** The client's error for a request whose data are not valid JSON. */
-const BAD_REQUEST = {
-  message: 'the request is not valid JSON',
-  name: 'SyntaxError',
-  code: 'C_BAD_REQUEST',
-};
-const TOO_LARGE = {
-  message: 'the request is too large for the JavaScript of its worker',
-  name: 'RangeError',
-  code: 'C_TOO_LARGE',
-};
 
 /** The requests that a worker was given: its part that handles the records of the native side. */
 class Deliveries {
@@ -174,7 +156,7 @@ class Deliveries {
     if (kind === REQUEST) {
       const limits = this.#limits;
       const waits =
-        limits?.admit(serviceOf(n), [id, a, b, c, text, at, blob, n, performance.now()]) === false;
+        limits?.admit(serviceOf(n), [id, a, b, c, text, at, blob, n], performance.now()) === false;
       if (!waits) this.#deliver(id, a, b, c, text, at, blob, n);
     } else if (kind === CANCELLED) {
       if (this.#limits?.drop(id)) this.#link.outbox.put(OP_ERROR, id, 'null');
@@ -188,44 +170,22 @@ class Deliveries {
       const reply = this.#running.get(id);
       if (reply !== undefined) credit(reply, n);
     } else if (kind === CHUNK) {
-      this.#takePart(id, a, text, at, blob, n);
+      const wrong = this.#streams.take(id, a, text, at, blob, n);
+      if (wrong !== undefined) this.#refuse(id, wrong);
     } else if (kind === CHUNK_END) {
       this.#streams.end(id);
     }
   }
 
   /**
-   * Takes a part of a request's stream.
+   * Fails a request whose data or a part of them cannot be given to its handler.
    * @param {number} id
-   * @param {number} a length of the part
-   * @param {string} text
-   * @param {number} at
-   * @param {Blob | undefined} blob
-   * @param {number} cost
+   * @param {{ code: string }} value the client's error value, with the code with which the data stream fails
    */
-  #takePart(id, a, text, at, blob, cost) {
-    if (!this.#streams.has(id)) return;
-    let part;
-    try {
-      if (blob !== null) part = bodyValue(blob, text, at, a);
-    } catch {
-      this.#refuse(id, BAD_REQUEST, 'C_BAD_REQUEST');
-      return;
-    }
-    if (blob === null) this.#refuse(id, TOO_LARGE, 'C_TOO_LARGE');
-    else this.#streams.push(id, part, cost);
-  }
-
-  /**
-   * Fails a request because a part of its data is not valid JSON.
-   * @param {number} id
-   * @param {object} value the client's error value
-   * @param {string} code the code with which the data stream fails
-   */
-  #refuse(id, value, code) {
+  #refuse(id, value) {
     const reply = this.#running.get(id);
     if (reply === undefined) return;
-    this.#streams.close(id, () => failure(reply, code));
+    this.#streams.close(id, () => failure(reply, value.code));
     reply.error(value);
   }
 
@@ -320,10 +280,8 @@ class Deliveries {
     const service = limits.end(id);
     if (service === -1) return;
     queueMicrotask(() => {
-      const next = limits.next(service);
-      if (next === undefined) return;
-      const [of, a, b, c, text, at, blob, n, since] = next;
-      this.#deliver(of, a, b, c, text, at, blob, afterWait(n, performance.now() - since));
+      const next = limits.next(service, performance.now());
+      if (next !== undefined) this.#deliver(...next);
     });
   }
 
@@ -335,10 +293,10 @@ class Deliveries {
    * @param {string} text
    * @param {number} at the start of the data
    * @param {Blob | undefined} blob
-   * @param {number} n the number of the attempt, with STREAM, SERVICE and LEFT above it
+   * @param {number} n see `attempt-field.js`
    */
   #deliver(id, a, b, c, text, at, blob, n) {
-    const attempt = n < STREAM ? n : n % STREAM;
+    const attempt = attemptOf(n);
     const number = serviceOf(n);
     const service = this.#services[number];
     const scope = new Scope('zmq-omdp.handle');
@@ -355,12 +313,12 @@ class Deliveries {
     let data;
     let options;
     try {
-      if (n >= STREAM && n % SERVICE >= STREAM) data = this.#streams.open(id, scope);
+      if (isStream(n)) data = this.#streams.open(id, scope);
       else data = bodyValue(blob, text, at, a);
       options = this.#options.read(text, at + a, b, c, attempt);
       // A broker that does not support deadlines passes on the time that was left when the request was made.
-      if (n >= LEFT) limit(reply, performance.now() + Math.floor(n / LEFT) - 1);
-      else if (options.deadline !== undefined) limit(reply, performance.now() + options.deadline);
+      const left = leftOf(n) ?? options.deadline;
+      if (left !== undefined) limit(reply, performance.now() + left);
     } catch {
       reply.error(BAD_REQUEST);
       return;
@@ -375,8 +333,7 @@ class Deliveries {
     }
     const listeners = this.#calls.of(number);
     if (listeners.length === 0) {
-      const message = 'no request listener: the worker has no handler for its requests';
-      reply.error({ message, name: 'Error', code: 'W_NO_HANDLER' });
+      reply.error(NO_HANDLER);
       return;
     }
     if (isTraced(channel)) {
@@ -402,21 +359,6 @@ class Deliveries {
     const handle = () => this.#calls.run(listeners, data, reply, options);
     this.#traces.begin(id, service, name, options, size, handle);
   }
-}
-
-/** The index of a request's service. @param {number} n the number of the attempt, with other fields above it */
-function serviceOf(n) {
-  return n < SERVICE ? 0 : Math.floor((n % LEFT) / SERVICE);
-}
-
-/**
- * The same number of a request that has waited for some ms, so that less is left until its deadline.
- * @param {number} n
- * @param {number} waited
- */
-function afterWait(n, waited) {
-  const left = Math.floor(n / LEFT);
-  return left === 0 ? n : n - Math.min(left - 1, Math.floor(waited)) * LEFT;
 }
 
 exports.Deliveries = Deliveries;

@@ -4,6 +4,7 @@ const { performance } = require('node:perf_hooks');
 const { OmdpError, errorValue } = require('./errors');
 const { WINDOW, cost } = require('./flow');
 const { LazyWritable, build, built, construct, withListener } = require('./lazy');
+const { DESTROYED } = require('./own-error-values');
 const { parse } = require('./schema');
 const { within } = require('./size');
 const { encode, owned } = require('./values');
@@ -24,9 +25,6 @@ const { encode, owned } = require('./values');
  * @property {(id: number, body: Body, since: number) => void} reject
  * @property {(id: number) => void} heartbeat
  */
-
-/** The client's error for a reply that was destroyed without an error. */
-const DESTROYED = { message: 'the reply was destroyed before it ended', name: 'Error', code: 'W_DESTROYED' };
 
 /** @type {(reply: Reply, code: string) => void} */
 let cancel;

@@ -1,8 +1,10 @@
 'use strict';
 
+const { afterWait } = require('./attempt-field');
+
 /**
- * The arguments with which a request is delivered, the first of them its id; and the time when it was given.
- * @typedef {[number, number, number, number, string, number, any, number, number]} Request
+ * The arguments with which a request is delivered: the first is its id, the last the field with its attempt.
+ * @typedef {[number, number, number, number, string, number, any, number]} Request
  */
 
 /**
@@ -15,7 +17,10 @@ class ServiceLimits {
   #running;
   /** The services of the running requests. @type {Map<number, number>} */
   #services = new Map();
-  /** The requests of each service that wait, by their ids in their order. @type {Map<number, Request>[]} */
+  /**
+   * The requests of each service that wait, by their ids in their order, and since when they wait.
+   * @type {Map<number, { request: Request, since: number }>[]}
+   */
   #waiting;
   /** The number of requests that wait. */
   waiting = 0;
@@ -31,14 +36,15 @@ class ServiceLimits {
    * Whether a request may start. If it may, it counts until `end` is called; otherwise it waits.
    * @param {number} service the index of its service
    * @param {Request} request
+   * @param {number} now
    */
-  admit(service, request) {
+  admit(service, request, now) {
     const waiting = this.#waiting[service];
     if (this.#hasRoom(service) && waiting.size === 0) {
       this.#begin(service, request[0]);
       return true;
     }
-    waiting.set(request[0], request);
+    waiting.set(request[0], { request, since: now });
     this.waiting += 1;
     return false;
   }
@@ -55,13 +61,19 @@ class ServiceLimits {
     return this.#waiting[service].size > 0 ? service : -1;
   }
 
-  /** The next request of a service that may start; it counts as running. @param {number} service */
-  next(service) {
+  /**
+   * The next request of a service that may start, with less time left until its deadline; it counts as running.
+   * @param {number} service
+   * @param {number} now
+   * @returns {Request | undefined}
+   */
+  next(service, now) {
     if (!this.#hasRoom(service)) return undefined;
-    for (const [id, request] of this.#waiting[service]) {
+    for (const [id, { request, since }] of this.#waiting[service]) {
       this.drop(id);
       this.#begin(service, id);
-      return request;
+      const [, a, b, c, text, at, blob, n] = request;
+      return [id, a, b, c, text, at, blob, afterWait(n, now - since)];
     }
     return undefined;
   }
