@@ -5,9 +5,9 @@
 //! count as an attempt.
 
 use super::context::Context;
-use super::ends::{End, text_of};
 use super::flow::Overrun;
 use super::keys::{RequestKey, WorkerKey};
+use super::outcome::{End, text_of};
 use super::requests::State;
 use super::{Broker, BrokerEvent, Departure};
 use crate::proto::code::Code;

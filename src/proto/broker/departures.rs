@@ -3,10 +3,10 @@
 use super::absence::Absence;
 use super::accounts::{OverLimit, Scope};
 use super::clients::Client;
-use super::ends::End;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::leaving::Next;
 use super::liveness::patience;
+use super::outcome::End;
 use super::workers::Worker;
 use super::{Broker, BrokerEvent, Departure, Timer};
 use crate::proto::code::Code;

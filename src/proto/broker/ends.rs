@@ -1,45 +1,15 @@
-//! The end of requests: every request ends here, whether it was admitted or not.
-//! [`Broker::count_end`] is the place for anything that has to happen at each end.
+//! The end of requests: every request ends here, whether it was admitted or not, and is counted by the
+//! [`tally`](super::tally).
 
-use super::event::EndedRequest;
 use super::incoming::RequestHead;
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
-use super::metrics::Times;
+use super::outcome::{End, text_of};
 use super::requests::State;
 use super::workers::Owed;
-use super::{Broker, BrokerEvent, Timer};
+use super::{Broker, Timer};
 use crate::proto::code::Code;
 use crate::wire::omdp::{ReplyKind, ToWorker};
-use crate::wire::{Body, Dialect, Frame};
-use std::time::Duration;
-
-/// The way in which a request ends.
-#[derive(Debug)]
-pub(super) enum End<F> {
-    /// A final or an error of its worker.
-    Answered(ReplyKind, Body<F>),
-    /// A code of the broker.
-    Failed(Code),
-    /// A cancellation, or the loss of its client.
-    Cancelled,
-    /// A timeout at the client, which has already ended the request there.
-    ExpiredAtClient,
-}
-
-impl<F: Frame> End<F> {
-    /// The outcome in the log of requests.
-    fn outcome(&self) -> &'static str {
-        match self {
-            End::Answered(kind, _) if kind.is_error() => {
-                own_code(self).map_or("error", Code::as_str)
-            }
-            End::Answered(..) => "ok",
-            End::Failed(code) => code.as_str(),
-            End::Cancelled => Code::Aborted.as_str(),
-            End::ExpiredAtClient => Code::ClientTimeout.as_str(),
-        }
-    }
-}
+use crate::wire::{Dialect, Frame};
 
 impl<F: Frame> Broker<F> {
     /// Ends an admitted request: replies to its client, frees its worker, and forgets it.
@@ -48,7 +18,7 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let (service, worker) = (request.service, request.worker());
-        self.count_end(key, &end);
+        self.tally.count_end(&mut self.cx, key, &end);
         let answered = matches!(end, End::Answered(..));
         match end {
             End::Answered(kind, body) => self.replies.reply(&mut self.cx, key, kind, body),
@@ -92,7 +62,7 @@ impl<F: Frame> Broker<F> {
 
     /// Ends a request that was assigned to a worker but cannot be sent to it.
     pub(super) fn end_unsent(&mut self, key: RequestKey, worker: WorkerKey, code: Code) {
-        self.count_end(key, &End::Failed(code));
+        self.tally.count_end(&mut self.cx, key, &End::Failed(code));
         self.replies
             .reply(&mut self.cx, key, ReplyKind::OwnError, text_of(code));
         self.cx.free_slot(worker, key);
@@ -103,156 +73,9 @@ impl<F: Frame> Broker<F> {
 
     /// Refuses a request. Nothing is kept of it.
     pub(super) fn refuse(&mut self, from: &[u8], head: RequestHead<F>, code: Code) {
-        self.cx.counters.count(code);
-        let meter = self.cx.services.meter_of(&head.service);
-        meter.count(code);
-        meter.note_code(self.cx.now, code);
-        if self.cx.config.log_requests {
-            self.log_refusal(from, &head, code);
-        }
+        self.tally.count_refusal(&mut self.cx, from, &head, code);
         self.replies
             .respond(&mut self.cx, from, head, ReplyKind::OwnError, text_of(code));
-    }
-
-    fn count_end(&mut self, key: RequestKey, end: &End<F>) {
-        let now = self.cx.now;
-        let Some(request) = self.cx.requests.get(key) else {
-            return;
-        };
-        let counters = &mut self.cx.counters;
-        let meter = &mut self.cx.services.get_mut(request.service).meter;
-        match end {
-            End::Answered(kind, body) => {
-                let failed = kind.is_error();
-                meter.bytes_out += body.bytes.len() as u64;
-                let code = own_code(end);
-                if let Some(code) = code {
-                    counters.count(code);
-                    meter.count(code);
-                    meter.note_code(now, code);
-                } else if failed {
-                    counters.failures += 1;
-                    meter.failures += 1;
-                    meter.note_error(now, &body.bytes);
-                } else {
-                    counters.replies += 1;
-                    meter.replies += 1;
-                }
-                // A rejection is no answer of the worker, and is counted where it is handled.
-                if code != Some(Code::Rejected)
-                    && let Some(worker) = request
-                        .worker()
-                        .and_then(|key| self.cx.workers.get_mut(key))
-                {
-                    worker.ended += 1;
-                    worker.failed += u64::from(failed);
-                }
-            }
-            End::Failed(code) => {
-                counters.count(*code);
-                meter.count(*code);
-                meter.note_code(now, *code);
-            }
-            End::Cancelled => {
-                counters.cancelled += 1;
-                meter.cancelled += 1;
-            }
-            End::ExpiredAtClient => {
-                counters.count(Code::ClientTimeout);
-                meter.count(Code::ClientTimeout);
-                meter.note_code(now, Code::ClientTimeout);
-            }
-        }
-        let times = Times {
-            arrived: request.arrived,
-            given: request.given(),
-            ended: now,
-        };
-        meter.record(times);
-        if self.cx.services.get_mut(request.service).special.is_some() {
-            self.count_share(key, times);
-        }
-        if self.cx.config.log_requests {
-            self.log_end(key, times, end);
-        }
-        if let End::Failed(Code::ClientTimeout) | End::ExpiredAtClient = end {
-            self.report_expired(key);
-        }
-    }
-
-    #[cold]
-    fn count_share(&mut self, key: RequestKey, times: Times) {
-        let Some(request) = self.cx.requests.get(key) else {
-            return;
-        };
-        let special = &mut self.cx.services.get_mut(request.service).special;
-        let balancer = special
-            .as_mut()
-            .and_then(|special| special.balancer.as_mut());
-        if let Some(balancer) = balancer
-            && let Some(given) = times.given
-            && let Some(worker) = request
-                .worker()
-                .and_then(|key| self.cx.workers.get_mut(key))
-        {
-            worker.share += balancer.ended(times.ended - given);
-        }
-    }
-
-    #[cold]
-    fn report_expired(&mut self, key: RequestKey) {
-        if let Some(request) = self.cx.requests.get(key) {
-            self.cx.counters.expired += 1;
-            self.cx.out.tell(BrokerEvent::RequestExpired {
-                service: (&*self.cx.asked_name(request)).into(),
-                running: !request.is_waiting(),
-            });
-        }
-    }
-
-    /// Records the end of an admitted request.
-    #[cold]
-    fn log_end(&mut self, key: RequestKey, times: Times, end: &End<F>) {
-        let Some(omitted) = self.request_log.take(times.ended) else {
-            return;
-        };
-        let Some(request) = self.cx.requests.get(key) else {
-            return;
-        };
-        let client = self.cx.clients.get(request.client);
-        let worker = request.worker().and_then(|key| self.cx.workers.get(key));
-        let log = EndedRequest {
-            rid: (&*request.rid).into(),
-            service: (&*self.cx.asked_name(request)).into(),
-            client: client.map_or(Box::default(), |client| (&*client.id).into()),
-            worker: worker.map(|worker| (&*worker.id).into()),
-            attempt: u32::from(request.retried) + 1,
-            queue: times.given.unwrap_or(times.ended) - times.arrived,
-            work: times.given.map(|given| times.ended - given),
-            outcome: end.outcome(),
-            omitted,
-        };
-        self.cx.out.tell(BrokerEvent::RequestEnded(Box::new(log)));
-    }
-
-    /// Records a refused request.
-    #[cold]
-    fn log_refusal(&mut self, client: &[u8], head: &RequestHead<F>, code: Code) {
-        let Some(omitted) = self.request_log.take(self.cx.now) else {
-            return;
-        };
-        let log = EndedRequest {
-            rid: (&*head.rid).into(),
-            service: (&*head.service).into(),
-            client: client.into(),
-            worker: None,
-            attempt: 0,
-            queue: Duration::ZERO,
-            work: None,
-            outcome: code.as_str(),
-            omitted,
-        };
-        self.cx.out.tell(BrokerEvent::RequestEnded(Box::new(log)));
     }
 
     /// Ends a request whose deadline has passed, or sets the timer again if a sign of life has
@@ -363,17 +186,4 @@ impl<F: Frame> Broker<F> {
             }
         }
     }
-}
-
-/// The code of an answer that is one. A worker may send any text in place of a code; a text that is no code counts as
-/// an error value, so that workers cannot invent codes.
-pub(super) fn own_code<F: Frame>(end: &End<F>) -> Option<Code> {
-    match end {
-        End::Answered(ReplyKind::OwnError, body) => Code::from_json(&body.bytes),
-        _ => None,
-    }
-}
-
-pub(super) fn text_of<F: Frame>(code: Code) -> Body<F> {
-    Body::json(F::from(code.to_json()))
 }

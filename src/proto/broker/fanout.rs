@@ -8,9 +8,9 @@
 
 use super::accounts::REQUEST;
 use super::context::Context;
-use super::ends::End;
 use super::incoming::RequestHead;
 use super::keys::{RequestKey, WorkerKey};
+use super::outcome::End;
 use super::ready::Line;
 use super::requests::{Assigned, Content, Gathering, NewRequest, Part, Request, Routing, State};
 use super::{Broker, RoutingId};

@@ -6,9 +6,9 @@
 //! other dialects and of 0.0.92 know no other broker, so their requests end.
 
 use super::context::Context;
-use super::ends::End;
 use super::incoming::Incoming;
 use super::keys::{ClientKey, RequestKey};
+use super::outcome::End;
 use super::requests::State;
 use super::{Broker, BrokerConfig, BrokerEvent, Departure, Outgoing, Transmit};
 use crate::proto::Time;

@@ -79,6 +79,7 @@ mod mmi;
 mod names;
 mod omdp;
 mod outbox;
+mod outcome;
 mod pace;
 mod parking;
 mod payload;
@@ -100,6 +101,7 @@ mod running;
 mod services;
 mod snapshot;
 mod stats;
+mod tally;
 mod transmit;
 mod transport;
 pub mod turns;
@@ -175,7 +177,7 @@ pub struct Broker<F> {
     /// The latest id that was assigned to a request of a client whose dialect has no ids.
     last_rid: u64,
     journal: metrics::Journal,
-    request_log: request_log::RequestLog,
+    tally: tally::Tally,
     gauge: Gauge,
     authorizer: access::Authorizer<F>,
     dependents: fanout::Dependents,
@@ -202,7 +204,7 @@ impl<F: Frame> Broker<F> {
             answers: answers::Answers::default(),
             last_rid: 0,
             journal: metrics::Journal::default(),
-            request_log: request_log::RequestLog::new(),
+            tally: tally::Tally::new(),
             gauge: Gauge::default(),
             authorizer: access::Authorizer::new(),
             dependents: fanout::Dependents::default(),

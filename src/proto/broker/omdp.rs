@@ -1,6 +1,6 @@
 //! Dispatches the messages of extended and 0.0.92 peers to their handlers.
 
-use super::ends::End;
+use super::outcome::End;
 use super::workers::Worker;
 use super::{Broker, Departure, mmi};
 use crate::wire::omdp::{ClientMessage, ToWorker, WorkerMessage, lives, tokens};

@@ -5,9 +5,9 @@
 
 use super::Broker;
 use super::claims::{ClaimName, MAX_CLAIMS};
-use super::ends::End;
 use super::incoming::IncomingRequest;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::outcome::End;
 use super::requests::{Assigned, ParkState, State};
 use super::returned::Resumed;
 use crate::proto::code::Code;

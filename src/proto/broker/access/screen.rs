@@ -6,8 +6,8 @@ use super::rules::Verdict;
 use super::{Access, Known, Principal};
 use crate::proto::Time;
 use crate::proto::broker::action::Action;
-use crate::proto::broker::ends::End;
 use crate::proto::broker::keys::{ClientKey, RequestKey, WorkerKey};
+use crate::proto::broker::outcome::End;
 use crate::proto::broker::{
     Broker, BrokerEvent, Departure, Incoming, Outgoing, RoutingId, Timer, Transmit,
 };

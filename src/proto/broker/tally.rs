@@ -1,0 +1,197 @@
+//! What is counted and recorded at the end of every request: [`Tally::count_end`] for admitted requests,
+//! [`Tally::count_refusal`] for the others.
+
+use super::BrokerEvent;
+use super::context::Context;
+use super::event::EndedRequest;
+use super::incoming::RequestHead;
+use super::keys::RequestKey;
+use super::metrics::Times;
+use super::outcome::End;
+use super::request_log::RequestLog;
+use crate::proto::code::Code;
+use crate::wire::Frame;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub(super) struct Tally {
+    log: RequestLog,
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        Tally {
+            log: RequestLog::new(),
+        }
+    }
+
+    /// Counts and records the end of an admitted request.
+    pub(super) fn count_end<F: Frame>(
+        &mut self,
+        cx: &mut Context<F>,
+        key: RequestKey,
+        end: &End<F>,
+    ) {
+        let now = cx.now;
+        let Some(request) = cx.requests.get(key) else {
+            return;
+        };
+        let counters = &mut cx.counters;
+        let meter = &mut cx.services.get_mut(request.service).meter;
+        match end {
+            End::Answered(kind, body) => {
+                let failed = kind.is_error();
+                meter.bytes_out += body.bytes.len() as u64;
+                let code = end.own_code();
+                if let Some(code) = code {
+                    counters.count(code);
+                    meter.count(code);
+                    meter.note_code(now, code);
+                } else if failed {
+                    counters.failures += 1;
+                    meter.failures += 1;
+                    meter.note_error(now, &body.bytes);
+                } else {
+                    counters.replies += 1;
+                    meter.replies += 1;
+                }
+                // A rejection is no answer of the worker, and is counted where it is handled.
+                if code != Some(Code::Rejected)
+                    && let Some(worker) = request.worker().and_then(|key| cx.workers.get_mut(key))
+                {
+                    worker.ended += 1;
+                    worker.failed += u64::from(failed);
+                }
+            }
+            End::Failed(code) => {
+                counters.count(*code);
+                meter.count(*code);
+                meter.note_code(now, *code);
+            }
+            End::Cancelled => {
+                counters.cancelled += 1;
+                meter.cancelled += 1;
+            }
+            End::ExpiredAtClient => {
+                counters.count(Code::ClientTimeout);
+                meter.count(Code::ClientTimeout);
+                meter.note_code(now, Code::ClientTimeout);
+            }
+        }
+        let times = Times {
+            arrived: request.arrived,
+            given: request.given(),
+            ended: now,
+        };
+        meter.record(times);
+        if cx.services.get_mut(request.service).special.is_some() {
+            count_share(cx, key, times);
+        }
+        if cx.config.log_requests {
+            self.log_end(cx, key, times, end);
+        }
+        if let End::Failed(Code::ClientTimeout) | End::ExpiredAtClient = end {
+            report_expired(cx, key);
+        }
+    }
+
+    /// Counts and records a request that was not admitted.
+    pub(super) fn count_refusal<F: Frame>(
+        &mut self,
+        cx: &mut Context<F>,
+        client: &[u8],
+        head: &RequestHead<F>,
+        code: Code,
+    ) {
+        cx.counters.count(code);
+        let meter = cx.services.meter_of(&head.service);
+        meter.count(code);
+        meter.note_code(cx.now, code);
+        if cx.config.log_requests {
+            self.log_refusal(cx, client, head, code);
+        }
+    }
+
+    #[cold]
+    fn log_end<F: Frame>(
+        &mut self,
+        cx: &mut Context<F>,
+        key: RequestKey,
+        times: Times,
+        end: &End<F>,
+    ) {
+        let Some(omitted) = self.log.take(times.ended) else {
+            return;
+        };
+        let Some(request) = cx.requests.get(key) else {
+            return;
+        };
+        let client = cx.clients.get(request.client);
+        let worker = request.worker().and_then(|key| cx.workers.get(key));
+        let log = EndedRequest {
+            rid: (&*request.rid).into(),
+            service: (&*cx.asked_name(request)).into(),
+            client: client.map_or(Box::default(), |client| (&*client.id).into()),
+            worker: worker.map(|worker| (&*worker.id).into()),
+            attempt: u32::from(request.retried) + 1,
+            queue: times.given.unwrap_or(times.ended) - times.arrived,
+            work: times.given.map(|given| times.ended - given),
+            outcome: end.outcome(),
+            omitted,
+        };
+        cx.out.tell(BrokerEvent::RequestEnded(Box::new(log)));
+    }
+
+    #[cold]
+    fn log_refusal<F: Frame>(
+        &mut self,
+        cx: &mut Context<F>,
+        client: &[u8],
+        head: &RequestHead<F>,
+        code: Code,
+    ) {
+        let Some(omitted) = self.log.take(cx.now) else {
+            return;
+        };
+        let log = EndedRequest {
+            rid: (&*head.rid).into(),
+            service: (&*head.service).into(),
+            client: client.into(),
+            worker: None,
+            attempt: 0,
+            queue: Duration::ZERO,
+            work: None,
+            outcome: code.as_str(),
+            omitted,
+        };
+        cx.out.tell(BrokerEvent::RequestEnded(Box::new(log)));
+    }
+}
+
+#[cold]
+fn count_share<F: Frame>(cx: &mut Context<F>, key: RequestKey, times: Times) {
+    let Some(request) = cx.requests.get(key) else {
+        return;
+    };
+    let special = &mut cx.services.get_mut(request.service).special;
+    let balancer = special
+        .as_mut()
+        .and_then(|special| special.balancer.as_mut());
+    if let Some(balancer) = balancer
+        && let Some(given) = times.given
+        && let Some(worker) = request.worker().and_then(|key| cx.workers.get_mut(key))
+    {
+        worker.share += balancer.ended(times.ended - given);
+    }
+}
+
+#[cold]
+fn report_expired<F: Frame>(cx: &mut Context<F>, key: RequestKey) {
+    if let Some(request) = cx.requests.get(key) {
+        cx.counters.expired += 1;
+        cx.out.tell(BrokerEvent::RequestExpired {
+            service: (&*cx.asked_name(request)).into(),
+            running: !request.is_waiting(),
+        });
+    }
+}
