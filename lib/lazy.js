@@ -18,10 +18,10 @@ const construct = Symbol('construct');
 /** Returns the value that an `error` event carries for an error. */
 const errorToEmit = Symbol('errorToEmit');
 
-/** Adds the frames of who listens for errors to the stack of an error. */
+/** Adds the frames of the first listener for errors to the stack of an error. */
 const withListener = Symbol('withListener');
 
-/** Says that a loop reads the stream. */
+/** Records that a loop reads the stream. */
 const loop = Symbol('loop');
 
 /** Whether the stream was constructed. */
@@ -57,8 +57,8 @@ function lazily(Stream, state) {
   class Lazy extends /** @type {any} */ (Inert) {
     #built = false;
     /**
-     * Who was the first to listen for errors; null if a loop reads, which has frames of its own. To capture the frames of all
-     * users would cost them a fifth of pipeline().
+     * The frames of the first listener for errors; null if a loop reads, which has frames of its own. To capture the frames of
+     * all listeners would cost a fifth of pipeline().
      * @type {object | null | undefined}
      */
     #listener;

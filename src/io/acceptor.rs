@@ -1,6 +1,6 @@
-//! What accepts the connections of a broker, carries their messages, and ends those that are too
-//! many or of no use: a ROUTER of libzmq, or connections of our own. The latter are faster, and
-//! serve tcp and ipc without security. libzmq has the rest.
+//! Accepts the connections of a broker, carries their messages, and ends connections that exceed a
+//! limit or are of no use: by a ROUTER of libzmq, or by streams. Streams are faster, and carry tcp
+//! and ipc without security. libzmq carries all other connections.
 
 mod libzmq;
 #[cfg(unix)]
@@ -38,7 +38,7 @@ impl Acceptor {
         Ok((Acceptor::Libzmq(Box::new(libzmq)), endpoints))
     }
 
-    /// Waits until there may be news.
+    /// Waits until there may be an event.
     pub(super) async fn ready(&self) {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.ready().await,
@@ -47,8 +47,8 @@ impl Acceptor {
         }
     }
 
-    /// Waits until peers that took nothing more may take something, unless
-    /// [`ready`](Self::ready) tells that as well.
+    /// Waits until a peer that accepted no more messages may accept one, unless
+    /// [`ready`](Self::ready) waits for that as well.
     pub(super) async fn room(&self) {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.room().await,
@@ -67,7 +67,7 @@ impl Acceptor {
         }
     }
 
-    /// Looks at the system, beyond what [`ready`](Self::ready) has announced. Returns whether a message
+    /// Asks the system for events that [`ready`](Self::ready) has not announced. Returns whether a message
     /// may be received.
     pub(super) fn look(&mut self) -> bool {
         match self {
@@ -89,7 +89,7 @@ impl Acceptor {
         }
     }
 
-    /// Sends a message. If it was taken, `frames` is empty afterwards; otherwise it is unchanged.
+    /// Sends a message. If it was accepted, `frames` is empty afterwards; otherwise it is unchanged.
     pub(super) fn send(&mut self, to: &RoutingId, frames: &mut Vec<Message>) -> Sent {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.send(to, frames),
@@ -98,7 +98,7 @@ impl Acceptor {
         }
     }
 
-    /// Sends what was taken, at the end of a turn.
+    /// Sends the accepted messages, at the end of a turn.
     pub(super) fn flush(&mut self) {
         match self {
             Acceptor::Libzmq(_) => {}
@@ -107,7 +107,7 @@ impl Acceptor {
         }
     }
 
-    /// The number of bytes that were taken for a peer and have not left, as far as they are known.
+    /// The number of bytes that were accepted for a peer and not sent, as far as it is known.
     pub(super) fn in_flight(&self, peer: &[u8]) -> usize {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.in_flight(peer),
@@ -125,7 +125,7 @@ impl Acceptor {
         }
     }
 
-    /// When [`update`](Self::update) has to run even without news.
+    /// When [`update`](Self::update) has to run even without an event.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.connections.next_deadline(),
@@ -152,7 +152,7 @@ impl Acceptor {
         }
     }
 
-    /// Reports a received message. Returns what was not known of its connection.
+    /// Reports a received message. Returns the facts about its connection that were not known.
     pub(super) fn heard(&mut self, inbound: &Inbound) -> Option<News> {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.heard(inbound),
@@ -224,7 +224,7 @@ impl Acceptor {
         }
     }
 
-    /// Closes the listeners, sends the rest, for a limited time, and closes the connections.
+    /// Closes the listeners, sends the unsent messages, for a limited time, and closes the connections.
     pub(super) async fn close(self) {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.close().await,

@@ -74,7 +74,7 @@ pub(super) struct Connection {
     congested: bool,
 }
 
-/// More bytes than this that were sent, and that the system has not taken, are congestion.
+/// A connection is congested when more than this number of sent bytes were not accepted by the system.
 const MAX_LENT: usize = 1024 * 1024;
 
 /// Congestion ends at no more bytes than this.
@@ -195,8 +195,8 @@ impl Connection {
         transport.is_some_and(|transport| transport.receive(inbound))
     }
 
-    /// Takes a message, which leaves at the latest with [`flush`](Self::flush). Returns false if
-    /// nobody takes it.
+    /// Accepts a message, which is sent by [`flush`](Self::flush) at the latest. Returns false if it
+    /// cannot be sent.
     pub(super) fn send(&mut self, frames: &mut Vec<Message>) -> bool {
         let transport = self.transport.as_mut();
         transport.is_some_and(|transport| transport.send(frames))
@@ -226,7 +226,7 @@ impl Connection {
         }
     }
 
-    /// What announces news of a connection that only sends and receives; `None` while it is opened,
+    /// Announces events of a connection that only sends and receives; `None` while it is opened,
     /// closed or congested.
     pub(super) fn readiness(&self) -> Option<Arc<Readiness>> {
         let is_steady = self.up && !self.is_connecting() && !self.congested;

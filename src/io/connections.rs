@@ -51,12 +51,12 @@ pub(super) const MOST: usize = 512;
 /// A handshake that takes longer makes room for others.
 pub(super) const SLOW: Duration = Duration::from_secs(1);
 
-/// What was not known of the connection over which a message has come.
+/// Facts about the connection of a message that were not known.
 pub(super) struct News {
     pub(super) peer: RoutingId,
     /// With the port; over ipc there is none.
     pub(super) address: Option<String>,
-    /// Nothing had come over it before.
+    /// It is the first message of the connection.
     pub(super) is_first: bool,
 }
 
@@ -236,7 +236,7 @@ impl Connections {
         let is_first = self.open.get(&fd)?.stage != Stage::Speaking;
         let id: RoutingId = peer.into();
         let before = self.speakers.insert(id.clone(), (fd, self.serial));
-        // The transport has given the name to this one, and leaves that alone, which would hear nothing any more.
+        // The transport has given the name to this connection; the earlier one would receive nothing any more.
         if let Some((before, _)) = before.filter(|&(before, _)| before != fd) {
             self.end_quietly(before);
         }

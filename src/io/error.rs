@@ -46,7 +46,7 @@ impl Error {
     }
 }
 
-/// The system's description of an error, without what the standard library adds.
+/// The system's description of an error, without the addition of the standard library.
 fn words(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error ").next().unwrap_or(&text);

@@ -1,8 +1,8 @@
-//! Whether anybody reads from a pipe. A write would tell, but a command may have nothing to write for
+//! Whether a pipe has a reader. A write would report that, but a command may have nothing to write for
 //! a long time.
 
-/// Whether the other end of this pipe or socket is open. True for other files, for what is no file
-/// of this process, and on Windows.
+/// Whether the other end of this pipe or socket is open. True for other files, for numbers that are
+/// no descriptor of this process, and on Windows.
 #[cfg(unix)]
 pub fn has_reader(fd: i32) -> bool {
     let mut poll = libc::pollfd {

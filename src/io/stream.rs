@@ -151,7 +151,7 @@ impl Stream {
         }
     }
 
-    /// Sends as much as the system takes.
+    /// Sends as many bytes as the system accepts.
     pub(super) fn flush(&mut self) {
         if let State::Open(open) = &mut self.state
             && open.flush().is_err()
@@ -162,7 +162,7 @@ impl Stream {
         }
     }
 
-    /// The number of bytes that the system has not taken.
+    /// The number of bytes that the system has not accepted.
     pub(super) fn unsent(&self) -> usize {
         match &self.state {
             State::Open(open) => open.output.len(),
@@ -177,7 +177,7 @@ impl Stream {
         }
     }
 
-    /// What announces news, whether or not everything was sent.
+    /// Announces events, whether or not all bytes were sent.
     pub(super) fn link(&self) -> Option<Arc<Readiness>> {
         match &self.state {
             State::Open(open) => Some(open.link.readiness().clone()),
@@ -235,7 +235,7 @@ impl Open {
     }
 
     /// Sends the rest, then waits for the end of the other side: to close a descriptor with unread
-    /// bytes would reset the connection, and lose what is under way.
+    /// bytes would reset the connection, and lose sent bytes that have not arrived.
     async fn finish(mut self) -> io::Result<()> {
         self.link.write(&mut self.output).await?;
         self.link.descriptor()?.end_output()?;

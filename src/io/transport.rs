@@ -1,6 +1,6 @@
-//! What carries the messages of a worker or client: a DEALER of libzmq, or a connection of our own.
-//! The latter is faster, and speaks tcp and ipc without security. libzmq has the rest. Services of
-//! one worker share either of them.
+//! Carries the messages of a worker or client: by a DEALER of libzmq, or by a stream. A stream is
+//! faster, and carries tcp and ipc without security. libzmq carries all other connections. Services
+//! of one worker can share either of them.
 
 use super::Message;
 use super::connection::Seat;
@@ -93,7 +93,7 @@ impl Transport {
         }
     }
 
-    /// Whether the use of the transport since the last look at its events has revealed news.
+    /// Whether the use of the transport since its events were last read has revealed an event.
     pub(super) fn has_news(&mut self, is_up: bool) -> bool {
         match self {
             Transport::Libzmq(dealer) => dealer.has_news(is_up),
@@ -116,8 +116,8 @@ impl Transport {
         }
     }
 
-    /// Takes a message, which leaves at the latest with [`flush`](Self::flush). Returns false if
-    /// nobody takes it.
+    /// Accepts a message, which is sent by [`flush`](Self::flush) at the latest. Returns false if it
+    /// cannot be sent.
     pub(super) fn send(&mut self, frames: &mut Vec<Message>) -> bool {
         match self {
             Transport::Libzmq(dealer) => {
@@ -139,7 +139,7 @@ impl Transport {
         }
     }
 
-    /// The number of bytes that the system has not taken, if they are known.
+    /// The number of bytes that the system has not accepted, if it is known.
     pub(super) fn unsent(&self) -> Option<usize> {
         match self {
             Transport::Libzmq(_) => None,
@@ -149,7 +149,7 @@ impl Transport {
         }
     }
 
-    /// What announces news while the transport only sends and receives, and has sent everything.
+    /// Announces events while the transport only sends and receives, and has sent everything.
     pub(super) fn readiness(&self) -> Option<Arc<Readiness>> {
         match self {
             Transport::Libzmq(dealer) => dealer.socket.readiness(),
@@ -159,7 +159,7 @@ impl Transport {
         }
     }
 
-    /// Waits until there may be news. An error of the wait is found again, and handled, when the
+    /// Waits until there may be an event. An error of the wait is found again, and handled, when the
     /// transport is used.
     pub(super) async fn ready(&self) {
         match self {
@@ -179,7 +179,7 @@ impl Transport {
         }
     }
 
-    /// What [`ready`](Self::ready) waits for once the transport is connected.
+    /// The wait of [`ready`](Self::ready) once the transport is connected.
     pub(super) fn waits(&self) -> Option<Waits> {
         match self {
             Transport::Libzmq(dealer) => Some(Waits {
@@ -197,7 +197,7 @@ impl Transport {
     }
 }
 
-/// A wait for a transport that others use meanwhile.
+/// A wait for a transport that other code uses meanwhile.
 pub(super) struct Waits {
     readiness: Arc<Readiness>,
     /// Whether there are unsent bytes.

@@ -52,7 +52,7 @@ pub fn derive_public_key(secret: String) -> Option<String> {
     io::security::public_key(&secret)
 }
 
-/// Whether anybody reads what is written to this descriptor. Also true if that cannot be known.
+/// Whether the pipe with this descriptor has a reader. Also true if that cannot be known.
 #[napi]
 pub fn has_reader(fd: i32) -> bool {
     io::has_reader(fd)

@@ -40,7 +40,7 @@ struct Place<T> {
     what: Option<T>,
 }
 
-/// Number of places that may be empty whatever the length of the queue.
+/// Number of places that may be empty in a queue of any length.
 const SPARE: usize = 64;
 
 impl<T> Deadlines<T> {

@@ -1,4 +1,4 @@
-//! The names of peers that say them in a hello.
+//! The names of peers that have a name in their hello.
 //!
 //! The transport gives each connection of such a peer a routing id that no other connection has, so it drops no message
 //! of a peer whose name another connection holds. The owner of the broker machine keeps this table, and hands the
@@ -45,7 +45,7 @@ pub struct Place {
 pub enum ChannelSpeaker<'a> {
     /// The peer with this name.
     Peer(&'a RoutingId),
-    /// Nobody yet: the message has to be a hello with a name.
+    /// No peer yet: the message has to be a hello with a name.
     New,
     /// A channel that was refused or has ended.
     Nobody,
@@ -89,7 +89,7 @@ impl Names {
         }
     }
 
-    /// The peer to which a message over this connection was sent; empty if that is nobody any more.
+    /// The peer to which a message over this connection was sent; empty if the connection has no peer any more.
     pub fn peer<'a>(&'a self, connection: &'a [u8]) -> &'a [u8] {
         match self.speaker(connection) {
             Speaker::Peer(peer) => peer,
@@ -116,7 +116,7 @@ impl Names {
         }
     }
 
-    /// Whether a name was said here, or cannot be said here any more.
+    /// Whether this place has a name, or is refused one.
     pub fn knows(&self, place: &Place) -> bool {
         match place.channel {
             None => self.by_connection.contains_key(&place.connection),
@@ -150,7 +150,7 @@ impl Names {
         !self.channels.is_empty() && self.channels.peers(connection).next().is_some()
     }
 
-    /// All peers of a connection, the one that answers for what waits for all of them first.
+    /// All peers of a connection; the first is the one that is charged for messages that wait.
     pub fn peers(&self, connection: &RoutingId) -> Vec<RoutingId> {
         let own = match self.peer(connection) {
             [] => None,
@@ -160,7 +160,7 @@ impl Names {
         own.into_iter().chain(of_channels).collect()
     }
 
-    /// The peer that answers for what waits for all peers of a connection; empty if there is none any more.
+    /// The peer that is charged for messages that wait for any peer of a connection; empty if it has no peer.
     pub fn payer<'a>(&'a self, connection: &'a [u8]) -> &'a [u8] {
         match self.peer(connection) {
             [] => self

@@ -71,7 +71,7 @@ pub struct WorkerConfig {
     pub serving: Serving,
     /// Maximum of requests that run at once; `None` is without limit. Default 1.
     pub concurrency: Option<usize>,
-    /// Maximum for this service alone, if it has one, whatever the concurrency that it has in common with others.
+    /// Maximum for this service alone, if it has one, in addition to the concurrency that it shares with others.
     pub most: Option<usize>,
     /// Maximum of requests that an extended broker may give ahead of need; 0 disables prefetch.
     pub prefetch: u32,

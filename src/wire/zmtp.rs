@@ -29,7 +29,7 @@ const COMMAND: u8 = 4;
 /// The longest context of a PING.
 const MAX_PING_CONTEXT: usize = 16;
 
-/// What a greeting tells of the other side.
+/// The content of the other side's greeting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Greeting {
     /// More bytes are necessary.
@@ -92,7 +92,7 @@ fn ready_of(socket: &[u8], routing_id: &[u8]) -> Vec<u8> {
     command(&body)
 }
 
-/// What a READY tells of the other side.
+/// The content of the other side's READY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ready<'a> {
     /// The type of its socket.

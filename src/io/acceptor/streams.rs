@@ -3,7 +3,7 @@
 //! message and direction, and cannot stop reading one peer alone.
 //!
 //! A connection that may have something to read is in a queue, and gives one message in its turn.
-//! What is sent in a turn of the driver is written at its end, with one call for each connection.
+//! Messages that the driver sends in a turn are written at its end, with one call for each connection.
 
 mod arrivals;
 mod buffers;
@@ -56,15 +56,15 @@ pub(in crate::io) struct Streams {
     /// Peers whose connections have ended, of which no message is left, and the frame that says it.
     gone: VecDeque<RoutingId>,
     gone_frame: Vec<u8>,
-    /// What was not known of the connection of the last message.
+    /// The facts about the connection of the last message that were not known.
     first: Option<News>,
     limits: ConnectionLimits,
     of_address: Counts,
-    /// The connections over which nothing has come.
+    /// The connections without a message.
     quiet: Quiet<usize>,
     patience: Patience,
     given_up: GivenUp<usize>,
-    /// The connections whose peers have said how long they live without a sign.
+    /// The connections whose peers have set a time to live by a PING.
     expiring: Vec<usize>,
     shortage: Shortage,
     /// The time of the turn, and when the connections were last checked.
@@ -75,7 +75,7 @@ pub(in crate::io) struct Streams {
 }
 
 impl Streams {
-    /// Whether this broker needs nothing of libzmq.
+    /// Whether this broker does not need libzmq.
     pub(super) fn serves(listen: &Listen) -> bool {
         listen.security.is_none() && listen.endpoints.iter().all(listener::serves)
     }
@@ -182,7 +182,7 @@ impl Streams {
         self.first.is_some()
     }
 
-    /// What was not known of the connection of the last message.
+    /// The facts about the connection of the last message that were not known.
     pub(super) fn take_first(&mut self) -> Option<News> {
         self.first.take()
     }

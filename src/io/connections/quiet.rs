@@ -1,4 +1,4 @@
-//! The connections over which no message has come yet.
+//! The connections without a message.
 
 use crate::proto::Time;
 use std::collections::{BTreeSet, HashMap};

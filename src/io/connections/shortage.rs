@@ -37,7 +37,7 @@ impl Shortage {
         self.room.is_some()
     }
 
-    /// Handles that there was none for another connection. Returns whether it is to be reported.
+    /// Handles that no descriptor was left for another connection. Returns whether that is to be reported.
     pub(in crate::io) fn begins(&mut self, now: Time, connections: usize) -> bool {
         self.reserve.release();
         self.room.get_or_insert((connections, now)).1 = now;
@@ -48,7 +48,7 @@ impl Shortage {
         tells
     }
 
-    /// Fills the reserve again. The shortage ends when there was none for a while.
+    /// Fills the reserve again. The shortage ends when no descriptor was missing for a while.
     pub(in crate::io) fn look(&mut self, now: Time) {
         let Some((_, since)) = self.room else {
             return;

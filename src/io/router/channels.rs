@@ -54,10 +54,10 @@ impl Driver {
         }
     }
 
-    /// Handles that more waits for a connection than may be kept: all its peers are dropped.
+    /// Handles that more bytes wait for a connection than may be kept: all its peers are dropped.
     pub(super) fn overflow(&mut self, now: Time, connection: &RoutingId) {
         if self.names.is_shared(connection) {
-            // The DISCONNECT of one peer does not replace what waits for the others.
+            // The DISCONNECT of one peer does not replace the messages that wait for the others.
             self.outbound.forget(connection);
         }
         self.outbound.condemn(connection);

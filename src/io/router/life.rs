@@ -187,8 +187,8 @@ impl Driver {
     }
 
     /// Waits until peers that have received DISCONNECT close their connections. To close one here
-    /// while a message of its peer is unread would reset it, and lose what is under way to the
-    /// peer.
+    /// while a message of its peer is unread would reset it, and lose messages that are under way
+    /// to the peer.
     async fn await_departures(&mut self, mut peers: usize) {
         let end = clock::now() + DEPARTURE;
         self.end_backlog(clock::now());

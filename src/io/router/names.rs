@@ -74,7 +74,7 @@ impl Driver {
         }
     }
 
-    /// Has the holder of a name, which leaves, go on under another one.
+    /// Renames the holder of a name, which leaves, so that another peer can have the name.
     fn cede(&mut self, name: &[u8]) {
         if let Some(other) = self.machine.rename_worker(name)
             && let Some(connection) = self.names.rename(name, other.clone())

@@ -232,7 +232,7 @@ impl Driver {
         }
     }
 
-    /// Whether what waits for a peer is no more than may be kept for it.
+    /// Whether the bytes that wait for a peer may all be kept.
     fn may_wait(&mut self, now: Time, peer: &RoutingId) -> bool {
         let connection = self.names.connection(peer);
         let bytes = self.outbound.waiting_for(connection);

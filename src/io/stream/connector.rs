@@ -33,11 +33,11 @@ pub(in crate::io) struct Target {
     pub(in crate::io) max_frame: u64,
 }
 
-/// What happened while connecting.
+/// A result of an attempt to connect.
 pub(in crate::io) enum News {
     /// An attempt has failed; others follow.
     Failed(Error),
-    /// The other side has broken a handshake off; other attempts follow.
+    /// The other side has ended a handshake; other attempts follow.
     BrokenOff,
     /// The handshake cannot succeed.
     Refused(HandshakeFailure),
@@ -90,7 +90,7 @@ impl Reserved {
     }
 }
 
-/// Connects, and tells what happens. Ends after anything but a failed attempt.
+/// Connects, and reports results. Ends after any result but a failed attempt.
 pub(super) async fn connect(target: Target, mut reserved: Reserved, tell: impl Fn(News)) {
     loop {
         match addresses(&target.address).await {

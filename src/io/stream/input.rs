@@ -52,14 +52,14 @@ struct Large {
     more: bool,
 }
 
-/// What follows in a connection.
+/// The next thing in the bytes of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::io) enum Next {
     /// A message, which can be taken.
     Message,
     /// A command of the other side's libzmq.
     Command(Vec<u8>),
-    /// Nothing for the moment.
+    /// Nothing at present.
     Nothing,
 }
 
@@ -125,7 +125,7 @@ impl Input {
         self.buffer.bytes()
     }
 
-    /// Passes over so many of these bytes.
+    /// Skips this number of these bytes.
     pub(in crate::io) fn skip(&mut self, len: usize) {
         self.buffer.skip(len);
     }
@@ -139,7 +139,7 @@ impl Input {
         Ok(may_read)
     }
 
-    /// Whether nothing can be found without a further event of the system.
+    /// Whether it needs a further event of the system.
     pub(in crate::io) fn is_idle(&self) -> bool {
         self.is_drained && !self.message.is_complete() && self.buffer.is_empty()
     }

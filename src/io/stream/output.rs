@@ -5,7 +5,7 @@ use crate::wire::zmtp::Framing;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Write};
 
-/// Frames of at least this size are written from where they are.
+/// Frames of at least this size are not copied before they are written.
 const LARGE: usize = 8 * 1024;
 
 /// The maximum number of pieces in one write.
@@ -16,7 +16,7 @@ const KEPT: usize = 64 * 1024;
 
 #[derive(Default)]
 pub(in crate::io) struct Output {
-    /// What comes before `small`.
+    /// The pieces before `small`.
     queue: VecDeque<Piece>,
     /// Headers and small frames at the end.
     small: Vec<u8>,
@@ -63,7 +63,7 @@ impl Output {
         (self.len == 0).then(|| std::mem::take(&mut self.small))
     }
 
-    /// Discards what is not written.
+    /// Discards the unwritten bytes.
     pub(in crate::io) fn discard(&mut self) {
         *self = Output {
             framing: self.framing,
@@ -94,13 +94,13 @@ impl Output {
         self.len += bytes.len();
     }
 
-    /// Writes as much as the system takes.
+    /// Writes as many bytes as the system accepts.
     pub(in crate::io) fn flush(&mut self, to: impl Write) -> io::Result<()> {
         self.flush_some(to, usize::MAX).map(drop)
     }
 
-    /// Writes as much as the system takes, and stops after about `most` bytes. Returns whether the
-    /// system may take more.
+    /// Writes as many bytes as the system accepts, and stops after about `most`. Returns whether the
+    /// system may accept more.
     pub(in crate::io) fn flush_some(
         &mut self,
         mut to: impl Write,

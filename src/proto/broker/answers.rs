@@ -108,7 +108,7 @@ impl<F: Frame> Answers<F> {
         });
     }
 
-    /// Discards all answers: what users may see has changed.
+    /// Discards all answers, because the access rules have changed.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

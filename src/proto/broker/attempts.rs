@@ -1,4 +1,4 @@
-//! The attempts of a request: what its worker answers, and what is done when the worker gives it back or is lost.
+//! The attempts of a request: the answers of its worker, and the next attempt when the worker returns it or is lost.
 //!
 //! There is a further attempt only if the client permits it with `retry`, the previous worker was lost, and the client
 //! has seen no part of the reply. A request that a worker returns or rejects has not started, so that this does not

@@ -39,7 +39,7 @@ impl Kept {
 pub(super) struct Backlogs(Table<RoutingId, Kept>);
 
 impl Backlogs {
-    /// The charge for what waits, beyond [`FREE`].
+    /// The charge for waiting messages, beyond [`FREE`].
     fn charge(bytes: usize) -> usize {
         bytes.saturating_sub(FREE)
     }
@@ -81,7 +81,7 @@ impl Backlogs {
         Ok(())
     }
 
-    /// Credits what does not wait any more.
+    /// Credits the bytes that do not wait any more.
     pub(super) fn shrink(&mut self, accounts: &mut Accounts, peer: &[u8], way: Way, bytes: usize) {
         let Some(kept) = self.0.get_mut(peer) else {
             return;
@@ -94,7 +94,7 @@ impl Backlogs {
         }
     }
 
-    /// Charges or credits the change of what waits for a peer, the speaker. Changes nothing if a limit would be exceeded.
+    /// Charges or credits the change of the waiting bytes of a peer, the speaker. Changes nothing if a limit would be exceeded.
     pub(super) fn update<F: Frame>(
         &mut self,
         cx: &mut Context<F>,

@@ -1,4 +1,4 @@
-//! The end of peers: what is done when one says goodbye, is silent, has lost its connection, or is removed.
+//! The end of peers: by a goodbye, by silence, by the end of a connection, or by a removal.
 
 use super::absence::Absence;
 use super::accounts::{OverLimit, Scope};
@@ -148,7 +148,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Releases what is held for a client that was removed from its table.
+    /// Releases the account and the timer of a client that was removed from its table.
     pub(super) fn close_client(&mut self, client: Option<Client>) {
         if let Some(client) = client {
             self.cx.deadlines.cancel(client.timer);

@@ -273,7 +273,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Ends what depends on the ended requests.
+    /// Ends requests that depend on ended requests.
     #[inline]
     pub(super) fn end_dependents(&mut self) {
         if !self.dependents.of.is_empty() || !self.dependents.orphans.is_empty() {

@@ -73,7 +73,7 @@ impl Parking {
             return;
         };
         let client = cx.clients.get(request.client);
-        // A parked request is known to wait, whatever happened before.
+        // A parked request waits, also if it has run before.
         let is_open = queued.park() == ParkState::Open;
         if started && is_open || !client.is_some_and(|client| client.parks()) {
             return;

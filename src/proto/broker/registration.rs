@@ -100,7 +100,7 @@ impl<F: Frame> Broker<F> {
             if !life(&new).is_empty() && self.cx.keeps_worker(&mut self.claims, key) {
                 return self.cx.say_taken(from, new);
             }
-            // The new connection has taken over the identity, whoever the earlier holder was.
+            // The new connection has taken over the identity, also if its earlier holder was another peer.
             self.remove_worker(key, Departure::Replaced);
             if self.cx.config.reconnect_grace.is_zero() {
                 if self.displaced.contains(from, &new) {

@@ -80,7 +80,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Charges or credits the change of what waits. After a refusal, the user of the peer remains the current one.
+    /// Charges or credits the change of the waiting bytes. After a refusal, the user of the peer remains the current one.
     fn charge_backlog(&mut self, peer: &[u8], way: Way, bytes: usize) -> Result<(), OverLimit> {
         self.cx.speaker = self.authorizer.principal_of(peer);
         let charged = self.backlogs.update(&mut self.cx, peer, way, bytes);
@@ -216,7 +216,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Tells a connection that another peer has the name that it has said, and whether that one was asked, so that it
-    /// pays to try again soon.
+    /// is worth trying again soon.
     pub fn refuse_name(&mut self, connection: &[u8], role: Role, session: &str, asked: bool) {
         self.cx
             .out

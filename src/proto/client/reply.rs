@@ -1,4 +1,4 @@
-//! The reply to a request: its parts, its end, and the credit for what was read.
+//! The reply to a request: its parts, its end, and the credit for read parts.
 
 use super::pending::Stage;
 use super::request::Tell;
@@ -64,7 +64,7 @@ impl<F: Frame> Client<F> {
         self.tell_read(id);
     }
 
-    /// Sends credit for what was read. While the broker is lost or searches for the request,
+    /// Sends credit for read parts. While the broker is lost or searches for the request,
     /// nothing is sent: RESUME states the total, and the rest is sent when the request is found.
     pub(super) fn tell_read(&mut self, id: u64) {
         let knows = self.link.peer().is_some_and(|broker| broker.flow);

@@ -55,7 +55,7 @@ impl Pauses {
         self.vary(pause)
     }
 
-    /// The pause after the end of a connection that was in use: whoever ended it, the broker may live and wait.
+    /// The pause after the end of a connection that was in use. The broker may still run.
     pub(super) fn soon(&mut self) -> Duration {
         self.vary(self.soon)
     }

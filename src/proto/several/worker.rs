@@ -81,7 +81,7 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.room_changed(now);
     }
 
-    /// Records what the application has done, and which deliveries it is about to end. Each broker is told the pace
+    /// Records the work of the application, and the deliveries that it is about to end. Each broker is told the pace
     /// of its own requests only.
     fn handle_worked(&mut self, worked: Worked, ended: impl Iterator<Item = u64>) {
         let mut of_brokers: Vec<(usize, u64, u32)> = Vec::with_capacity(self.members.len());

@@ -91,7 +91,7 @@ impl Pace {
         self.told = None;
     }
 
-    /// Forgets what the broker was told.
+    /// Forgets the pace that was reported.
     pub(super) fn untold(&mut self) {
         self.told = None;
     }
@@ -120,7 +120,7 @@ impl Pace {
 }
 
 impl<F: Frame> Worker<F> {
-    /// Records what the application has taken, and is about to end.
+    /// Records the deliveries that the application has taken, and those that it is about to end.
     pub fn handle_worked(&mut self, worked: Worked) {
         if let (Some(limit), true) = (self.config.concurrency, self.config.prefetch > 0) {
             let oldest = self.deliveries.first_key_value().map(|(number, _)| *number);

@@ -17,7 +17,7 @@ const SECOND: u8 = 1;
 /// The type of the socket in a greeting before 3.
 const ROUTER: u8 = 6;
 
-/// What is known of a peer by its greeting.
+/// The part of a peer's greeting that was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepted {
     /// More bytes are necessary.
@@ -39,7 +39,7 @@ pub struct Accepting {
 }
 
 impl Accepting {
-    /// Looks at the bytes received so far, and appends to `out` what is to be sent now.
+    /// Reads the bytes received so far, and appends to `out` the bytes to be sent now.
     pub fn look(&mut self, received: &[u8], out: &mut Vec<u8>) -> Accepted {
         if self.sent == 0 {
             // To a peer of ZMTP 1.0 this is the header of an empty frame, the routing id.

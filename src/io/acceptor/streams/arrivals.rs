@@ -1,4 +1,4 @@
-//! New connections: they are accepted, limited, and introduce themselves.
+//! New connections: accepting them, their limits, and the routing ids of their peers.
 
 use super::Streams;
 use super::connection::Connection;

@@ -10,11 +10,11 @@ use crate::proto::broker::RoutingId;
 use crate::wire::zmtp::{self, Accepted, Accepting, GREETING, MAX_ROUTING_ID, Ready};
 use std::io::{self, ErrorKind};
 
-/// The number of bytes written after which other connections have their turn: those of a large
-/// message at once, but not those of the largest.
+/// The number of bytes written after which other connections have their turn. A large message is
+/// written at once, but not one of the maximum size.
 const SHARE: usize = 4 * 1024 * 1024;
 
-/// The maximum sizes of what a peer sends after its handshake.
+/// The maximum sizes of the messages of a peer after its handshake.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
     pub(super) frame: u64,
@@ -31,17 +31,17 @@ pub(super) struct Connection {
     pub(super) since: Time,
     /// After the handshake.
     pub(super) id: Option<RoutingId>,
-    /// Whether a message has come.
+    /// Whether a message has arrived.
     pub(super) speaks: bool,
     /// Whether it waits for its turn to be read.
     pub(super) is_queued: bool,
-    /// Whether the other side has ended it, after what is still to be read.
+    /// Whether the other side has ended it, after the bytes that are still to be read.
     pub(super) ends: bool,
     /// Whether it has bytes to be written at the end of the turn.
     pub(super) is_dirty: bool,
-    /// Whether nothing can be written any more.
+    /// Whether no more bytes can be written.
     pub(super) is_broken: bool,
-    /// When it ends unless its peer gives a sign, as a PING has said.
+    /// When it ends unless its peer sends something: the time to live of a PING.
     pub(super) expires: Option<Time>,
     /// Whether it is among those that may expire.
     pub(super) is_expiring: bool,
@@ -55,9 +55,9 @@ enum Phase {
     Open,
 }
 
-/// What has come.
+/// A thing that was received.
 pub(super) enum Found {
-    /// Nothing for the moment.
+    /// Nothing at present.
     Nothing,
     /// The end of the handshake, with the peer's routing id, which may be empty.
     Introduction(Vec<u8>),
@@ -113,7 +113,7 @@ impl Connection {
         host_of(self.address.as_deref().unwrap_or_default())
     }
 
-    /// Reads up to the next thing that matters.
+    /// Reads up to the next thing that the caller has to handle.
     pub(super) fn next(&mut self, sizes: Sizes) -> Result<Found, Broken> {
         loop {
             match &mut self.phase {
@@ -199,8 +199,8 @@ impl Connection {
         self.output.push(frames);
     }
 
-    /// Sends as much as the system takes, up to what other connections can wait for. Returns whether
-    /// the system may take more.
+    /// Sends as many bytes as the system accepts, [`SHARE`] at most. Returns whether the system may
+    /// accept more.
     pub(super) fn flush(&mut self) -> bool {
         match self.output.flush_some(&self.descriptor, SHARE) {
             Ok(may_go_on) => may_go_on,

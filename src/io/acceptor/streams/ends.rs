@@ -43,7 +43,7 @@ impl Streams {
             };
             let age = self.now.since(since);
             if connection.id.is_none() {
-                // Not an event: a port may be checked by a mere connection.
+                // Not an event: a monitor may only check whether the port is open.
                 if self.handshake.is_some_and(|most| age >= most) {
                     self.remove(index);
                 }
@@ -57,7 +57,7 @@ impl Streams {
         }
     }
 
-    /// Ends the connections whose peers have not given the sign that a PING has promised.
+    /// Ends the connections whose peers have sent nothing within the time to live of their last PING.
     fn end_expired(&mut self) {
         let (connections, now) = (&mut self.connections, self.now);
         let mut expired = Vec::new();
@@ -69,7 +69,7 @@ impl Streams {
                 connection.is_expiring = false;
                 return false;
             };
-            // What is there is read first.
+            // Received bytes are read first.
             let is_expired = at <= now && !connection.is_queued;
             if is_expired {
                 expired.push(index);

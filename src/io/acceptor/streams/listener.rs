@@ -18,7 +18,7 @@ enum Place {
 }
 
 impl Place {
-    /// `None` if libzmq has to interpret the endpoint, or to say what is wrong with it.
+    /// `None` if libzmq has to interpret the endpoint, or to report its error.
     fn of(endpoint: &Address) -> Option<Self> {
         let text = endpoint.text();
         if let Some(path) = text.strip_prefix("ipc://") {
@@ -85,7 +85,7 @@ impl Listener {
             Place::Ipc(path) => {
                 let socket = Self::bind_ipc(endpoint, &path).map_err(failed)?;
                 let file = Identity::of(endpoint, mode, &doing)?;
-                // Nobody connects before the file has its mode.
+                // No peer can connect before the file has its mode.
                 let listener = Self::listen(socket, endpoint.text().into(), file);
                 listener.map_err(failed)
             }
@@ -94,7 +94,7 @@ impl Listener {
 
     fn bind_tcp(endpoint: &Address, address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        // A port is free as soon as nobody listens, whatever becomes of its last connections.
+        // A port is free as soon as its listener is closed, even if connections of it still exist.
         socket.set_reuse_address(true)?;
         if address.is_ipv6() {
             socket.set_only_v6(false)?;

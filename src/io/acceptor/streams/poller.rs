@@ -1,6 +1,6 @@
-//! What watches the descriptors of a broker: one queue of the system's events, which is itself one
-//! descriptor of the reactor. So a turn costs as much as there are events, however many connections
-//! there are, and a thread that spins asks the queue alone.
+//! Watches the descriptors of a broker by one queue of the system's events, which is itself one
+//! descriptor of the reactor. So the cost of a turn depends on the number of events and not on the
+//! number of connections, and a thread that spins asks the queue only.
 
 use crate::io::Error;
 use mio::event::Event;
@@ -28,7 +28,7 @@ pub(super) struct News {
     /// There may be bytes, a connection, or an end.
     pub(super) readable: bool,
     pub(super) writable: bool,
-    /// Nothing comes after what is there.
+    /// The other side has ended the connection; received bytes may still be unread.
     pub(super) ends: bool,
 }
 
@@ -83,7 +83,7 @@ impl Poller {
 
     /// Waits until there may be events.
     pub(super) async fn ready(&self) {
-        // An error would be that of a reactor that ends.
+        // An error means that the reactor ends.
         if let Ok(mut guard) = self.poll.readable().await {
             guard.clear_ready();
         }

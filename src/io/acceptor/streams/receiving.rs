@@ -1,4 +1,4 @@
-//! What comes over the connections of a broker.
+//! Receiving from the connections of a broker.
 
 use super::Streams;
 use super::connection::Found;
@@ -7,7 +7,7 @@ use crate::io::inbound::Inbound;
 use crate::io::stream::TURN;
 use crate::wire::zmtp;
 
-/// The work, in bytes, after which the driver has its turn even if no message is complete.
+/// The work, in bytes, after which the driver goes on even if no message is complete.
 const EFFORT: usize = 4 * 1024 * 1024;
 
 /// The work of a look at a connection.

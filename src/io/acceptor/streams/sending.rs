@@ -1,4 +1,4 @@
-//! What leaves over the connections of a broker.
+//! Sending over the connections of a broker.
 
 use super::Streams;
 use super::connection::Connection;
@@ -7,14 +7,14 @@ use crate::io::{Message, clock};
 use std::io::Read;
 use tokio::time::sleep_until;
 
-/// The maximum number of bytes that are taken for a peer and not written, except for one message.
+/// The maximum number of accepted bytes of a peer that are not written, except for one message.
 pub(super) const MAX_UNSENT: usize = 1024 * 1024;
 
 /// Messages are written before the end of a turn when so many bytes have come together.
 const MUCH: usize = 256 * 1024;
 
 impl Streams {
-    /// Takes a message, which leaves with the next [`flush`](Self::flush).
+    /// Accepts a message, which is written by the next [`flush`](Self::flush).
     pub(in crate::io::acceptor) fn send(&mut self, to: &[u8], frames: &mut Vec<Message>) -> Sent {
         let Some(&index) = self.by_id.get(to) else {
             return Sent::NoPeer;
@@ -39,7 +39,7 @@ impl Streams {
         Sent::Yes
     }
 
-    /// Writes what was taken, as much as the system takes.
+    /// Writes the accepted messages, as far as the system accepts their bytes.
     pub(in crate::io::acceptor) fn flush(&mut self) {
         let next = std::mem::take(&mut self.written);
         let mut dirty = std::mem::replace(&mut self.dirty, next);
@@ -72,7 +72,7 @@ impl Streams {
         connection.map_or(0, |connection| connection.output.len())
     }
 
-    /// Closes the listeners, writes the rest, for a limited time, and closes the connections.
+    /// Closes the listeners, writes the unsent messages, for a limited time, and closes the connections.
     pub(in crate::io::acceptor) async fn close(mut self) {
         for listener in self.listeners.drain(..) {
             self.poller.remove(&listener);

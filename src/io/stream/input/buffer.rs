@@ -59,12 +59,12 @@ impl Buffer {
         self.start == self.end
     }
 
-    /// Passes over so many of the bytes.
+    /// Skips this number of bytes.
     pub(super) fn skip(&mut self, len: usize) {
         self.start = self.end.min(self.start + len);
     }
 
-    /// Passes over all of the bytes.
+    /// Skips all bytes.
     pub(super) fn clear(&mut self) {
         self.start = self.end;
     }
