@@ -6,7 +6,7 @@ mod libzmq;
 #[cfg(unix)]
 mod streams;
 
-use super::connections::{ConnectionNotice, News};
+use super::connections::{ConnectionNotice, PeerFacts};
 use super::inbound::Inbound;
 use super::router::Listen;
 use super::socket::Sent;
@@ -153,7 +153,7 @@ impl Acceptor {
     }
 
     /// Reports a received message. Returns the facts about its connection that were not known.
-    pub(super) fn heard(&mut self, inbound: &Inbound) -> Option<News> {
+    pub(super) fn heard(&mut self, inbound: &Inbound) -> Option<PeerFacts> {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.heard(inbound),
             #[cfg(unix)]

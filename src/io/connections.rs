@@ -52,7 +52,7 @@ pub(super) const MOST: usize = 512;
 pub(super) const SLOW: Duration = Duration::from_secs(1);
 
 /// Facts about the connection of a message that were not known.
-pub(super) struct News {
+pub(super) struct PeerFacts {
     pub(super) peer: RoutingId,
     /// With the port; over ipc there is none.
     pub(super) address: Option<String>,
@@ -221,7 +221,7 @@ impl Connections {
         &mut self,
         peer: &[u8],
         connection: impl FnOnce() -> (Option<Fd>, Option<&'a str>),
-    ) -> Option<News> {
+    ) -> Option<PeerFacts> {
         // `connection` is the most expensive part: it is called once for each connection accepted
         // since.
         if let Some(&(fd, serial)) = self.speakers.get(peer) {
@@ -255,7 +255,7 @@ impl Connections {
                 self.end(fd, "too many connections of this user");
             }
         }
-        Some(News {
+        Some(PeerFacts {
             peer: id,
             address,
             is_first,

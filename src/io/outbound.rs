@@ -40,7 +40,7 @@ pub(super) enum Outcome {
 
 /// State changes of peers that were behind.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct Changes {
     /// Peers of whose waiting messages some were sent, with the bytes that are left.
     pub(super) less: Vec<(RoutingId, usize)>,
     /// Peers without waiting messages.
@@ -185,8 +185,8 @@ impl Outbound {
     }
 
     /// Sends waiting messages, as many as the peers take.
-    pub(super) fn flush(&mut self, acceptor: &mut Acceptor) -> News {
-        let mut news = News::default();
+    pub(super) fn flush(&mut self, acceptor: &mut Acceptor) -> Changes {
+        let mut news = Changes::default();
         if self.peers.is_empty() {
             return news;
         }

@@ -28,13 +28,13 @@ const MAX_TELL: Duration = Duration::from_secs(60);
 /// Maximum duration of a probe of why attempts fail.
 const PROBE: Duration = Duration::from_secs(2);
 
-pub(super) type Found = Result<Vec<SocketAddr>, Error>;
+pub(super) type Resolved = Result<Vec<SocketAddr>, Error>;
 
 enum State {
     /// Not a name: libzmq makes all attempts.
     Fixed,
     /// The name is being looked up.
-    Looking(Receiver<Found>),
+    Looking(Receiver<Resolved>),
     /// The next lookup follows at this time.
     Resting(Time),
     /// The address that is being tried, and the remaining ones.
@@ -242,7 +242,7 @@ pub(super) fn look_up(
     host: &str,
     port: u16,
     answered: impl FnOnce() + Send + 'static,
-) -> Option<Receiver<Found>> {
+) -> Option<Receiver<Resolved>> {
     let doing = format!("cannot look up {host}");
     let (host, (found, inbox)) = (host.to_owned(), oneshot::channel());
     let looking = thread::Builder::new()

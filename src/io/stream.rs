@@ -5,10 +5,10 @@
 mod connector;
 mod descriptor;
 mod input;
-mod link;
 mod output;
+mod socket;
 
-pub(super) use connector::{News, Target};
+pub(super) use connector::{Progress, Target};
 pub(super) use descriptor::Descriptor;
 pub(super) use input::{BUFFER, ENDLESS, Input, Next, TURN};
 pub(super) use output::Output;
@@ -19,7 +19,7 @@ use super::readiness::Readiness;
 use super::{Error, Message};
 use crate::wire::zmtp;
 use connector::{Ready, Reserved};
-use link::Link;
+use socket::StreamSocket;
 use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -41,12 +41,12 @@ enum State {
 
 struct Connecting {
     task: AbortHandle,
-    news: UnboundedReceiver<News>,
+    progress: UnboundedReceiver<Progress>,
     told: Arc<Notify>,
 }
 
 struct Open {
-    link: Link,
+    socket: StreamSocket,
     input: Input,
     output: Output,
     /// Whether the connection takes nothing any more.
@@ -63,18 +63,22 @@ impl Stream {
     /// Starts to connect, with a task on this reactor. Returns an error if there is no descriptor.
     pub(super) fn connect(target: Target) -> Result<Self, Error> {
         let reserved = Reserved::new()?;
-        let (tell, news) = unbounded_channel();
+        let (tell, progress) = unbounded_channel();
         let told = Arc::new(Notify::new());
         let notified = told.clone();
-        let tell = move |news| {
+        let tell = move |result| {
             // Fails if the connection was closed meanwhile.
-            let _ = tell.send(news);
+            let _ = tell.send(result);
             notified.notify_one();
         };
         let task = tokio::task::spawn_local(connector::connect(target, reserved, tell));
         let task = task.abort_handle();
         Ok(Stream {
-            state: State::Connecting(Connecting { task, news, told }),
+            state: State::Connecting(Connecting {
+                task,
+                progress,
+                told,
+            }),
         })
     }
 
@@ -82,17 +86,17 @@ impl Stream {
         matches!(self.state, State::Connecting(_))
     }
 
-    /// The next thing that happened while connecting. After [`News::Ready`] the stream is open.
-    pub(super) fn news(&mut self) -> Option<News> {
+    /// The next result of an attempt to connect. After [`Progress::Ready`] the stream is open.
+    pub(super) fn progress(&mut self) -> Option<Progress> {
         let State::Connecting(connecting) = &mut self.state else {
             return None;
         };
-        connecting.news.try_recv().ok()
+        connecting.progress.try_recv().ok()
     }
 
-    pub(super) fn begin(&mut self, Ready { link, input }: Ready) {
+    pub(super) fn begin(&mut self, Ready { socket, input }: Ready) {
         self.state = State::Open(Box::new(Open {
-            link,
+            socket,
             input,
             output: Output::default(),
             is_broken: false,
@@ -172,15 +176,15 @@ impl Stream {
 
     pub(super) fn readiness(&self) -> Option<Arc<Readiness>> {
         match &self.state {
-            State::Open(open) if open.output.len() == 0 => Some(open.link.readiness().clone()),
+            State::Open(open) if open.output.len() == 0 => Some(open.socket.readiness().clone()),
             _ => None,
         }
     }
 
     /// Announces events, whether or not all bytes were sent.
-    pub(super) fn link(&self) -> Option<Arc<Readiness>> {
+    pub(super) fn any_readiness(&self) -> Option<Arc<Readiness>> {
         match &self.state {
-            State::Open(open) => Some(open.link.readiness().clone()),
+            State::Open(open) => Some(open.socket.readiness().clone()),
             State::Connecting(_) | State::Broken => None,
         }
     }
@@ -195,8 +199,8 @@ impl Stream {
             }
             State::Open(open) => tokio::select! {
                 biased;
-                result = open.link.readiness().wait() => result,
-                result = open.link.readiness().room(), if open.output.len() > 0 => result,
+                result = open.socket.readiness().wait() => result,
+                result = open.socket.readiness().room(), if open.output.len() > 0 => result,
             },
         }
     }
@@ -217,7 +221,7 @@ impl Open {
     /// Reads up to the next message. Returns whether there is one.
     fn look(&mut self) -> io::Result<bool> {
         loop {
-            match self.input.next(self.link.descriptor()?)? {
+            match self.input.next(self.socket.descriptor()?)? {
                 Next::Message => return Ok(true),
                 Next::Nothing => return Ok(false),
                 Next::Command(command) => {
@@ -231,16 +235,16 @@ impl Open {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.output.flush(self.link.descriptor()?)
+        self.output.flush(self.socket.descriptor()?)
     }
 
     /// Sends the rest, then waits for the end of the other side: to close a descriptor with unread
     /// bytes would reset the connection, and lose sent bytes that have not arrived.
     async fn finish(mut self) -> io::Result<()> {
-        self.link.write(&mut self.output).await?;
-        self.link.descriptor()?.end_output()?;
+        self.socket.write(&mut self.output).await?;
+        self.socket.descriptor()?.end_output()?;
         let mut discarded = [0; 4096];
-        while self.link.read(&mut discarded).await? > 0 {}
+        while self.socket.read(&mut discarded).await? > 0 {}
         Ok(())
     }
 }

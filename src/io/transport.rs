@@ -189,7 +189,7 @@ impl Transport {
             }),
             #[cfg(unix)]
             Transport::Stream(stream) => Some(Waits {
-                readiness: stream.link()?,
+                readiness: stream.any_readiness()?,
                 for_room: stream.unsent() > 0,
             }),
             Transport::Seat(_) => None,

@@ -1,7 +1,7 @@
 //! A ROUTER of libzmq, with the bytes that it holds and its reports about connections.
 
 use crate::io::bytes_in_flight::BytesInFlight;
-use crate::io::connections::{Connections, News};
+use crate::io::connections::{Connections, PeerFacts};
 use crate::io::context;
 use crate::io::inbound::Inbound;
 use crate::io::monitor::{Monitor, Watch};
@@ -139,7 +139,7 @@ impl Libzmq {
         self.lent.get(peer).map_or(0, |lent| lent.bytes())
     }
 
-    pub(super) fn heard(&mut self, inbound: &Inbound) -> Option<News> {
+    pub(super) fn heard(&mut self, inbound: &Inbound) -> Option<PeerFacts> {
         self.connections.heard(inbound.from(), || {
             let fd = inbound.property(DESCRIPTOR).and_then(|fd| fd.parse().ok());
             (fd, inbound.property(USER))

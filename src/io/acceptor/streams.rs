@@ -19,7 +19,7 @@ mod tests;
 use crate::io::Error;
 use crate::io::clock;
 use crate::io::connections::{
-    ConnectionLimits, ConnectionNotice, Counts, GivenUp, News, Patience, Quiet, Shortage,
+    ConnectionLimits, ConnectionNotice, Counts, GivenUp, Patience, PeerFacts, Quiet, Shortage,
 };
 use crate::io::router::Listen;
 use crate::proto::Time;
@@ -57,7 +57,7 @@ pub(in crate::io) struct Streams {
     gone: VecDeque<RoutingId>,
     gone_frame: Vec<u8>,
     /// The facts about the connection of the last message that were not known.
-    first: Option<News>,
+    first: Option<PeerFacts>,
     limits: ConnectionLimits,
     of_address: Counts,
     /// The connections without a message.
@@ -183,7 +183,7 @@ impl Streams {
     }
 
     /// The facts about the connection of the last message that were not known.
-    pub(super) fn take_first(&mut self) -> Option<News> {
+    pub(super) fn take_first(&mut self) -> Option<PeerFacts> {
         self.first.take()
     }
 

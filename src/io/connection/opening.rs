@@ -9,7 +9,7 @@ use crate::io::socket::Socket;
 #[cfg(unix)]
 use crate::io::socket::{CONNECT, probes};
 #[cfg(unix)]
-use crate::io::stream::{News, Stream, Target};
+use crate::io::stream::{Progress, Stream, Target};
 use crate::io::transport::{Dealer, Transport};
 #[cfg(unix)]
 use crate::wire::sizes::FRAME_RESERVE;
@@ -112,15 +112,15 @@ impl Connection {
     #[cfg(unix)]
     fn handshake_of_stream(&mut self) -> Option<HandshakeFailure> {
         while let Some(Transport::Stream(stream)) = &mut self.transport {
-            match stream.news()? {
-                News::Failed(error) => self.route.note(error),
-                News::BrokenOff => {
+            match stream.progress()? {
+                Progress::Failed(error) => self.route.note(error),
+                Progress::BrokenOff => {
                     if self.breaks_off_for_good() {
                         return Some(HandshakeFailure::Closed);
                     }
                 }
-                News::Refused(failure) => return Some(failure),
-                News::Ready(ready) => {
+                Progress::Refused(failure) => return Some(failure),
+                Progress::Ready(ready) => {
                     stream.begin(ready);
                     self.route.arrived();
                     self.broken_off = 0;

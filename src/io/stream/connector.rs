@@ -3,9 +3,9 @@
 
 use super::descriptor::Descriptor;
 use super::input::{Input, Next};
-use super::link::Link;
 use super::output::Output;
-use crate::io::route::{AGAIN, Found, look_up};
+use super::socket::StreamSocket;
+use crate::io::route::{AGAIN, Resolved, look_up};
 use crate::io::{Address, Error, security::HandshakeFailure};
 use crate::wire::zmtp::{self, GREETING, Greeting};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
@@ -34,7 +34,7 @@ pub(in crate::io) struct Target {
 }
 
 /// A result of an attempt to connect.
-pub(in crate::io) enum News {
+pub(in crate::io) enum Progress {
     /// An attempt has failed; others follow.
     Failed(Error),
     /// The other side has ended a handshake; other attempts follow.
@@ -46,7 +46,7 @@ pub(in crate::io) enum News {
 }
 
 pub(in crate::io) struct Ready {
-    pub(super) link: Link,
+    pub(super) socket: StreamSocket,
     pub(super) input: Input,
 }
 
@@ -91,23 +91,25 @@ impl Reserved {
 }
 
 /// Connects, and reports results. Ends after any result but a failed attempt.
-pub(super) async fn connect(target: Target, mut reserved: Reserved, tell: impl Fn(News)) {
+pub(super) async fn connect(target: Target, mut reserved: Reserved, tell: impl Fn(Progress)) {
     loop {
         match addresses(&target.address).await {
             Ok(places) => {
                 for place in places {
                     reserved.release();
                     match attempt(&target, place).await {
-                        Err(error) => tell(News::Failed(error)),
-                        Ok(link) => {
-                            let handshake = shake_hands(&link, &target.routing_id);
+                        Err(error) => tell(Progress::Failed(error)),
+                        Ok(socket) => {
+                            let handshake = shake_hands(&socket, &target.routing_id);
                             match timeout(target.handshake, handshake).await {
                                 Ok(Ok(mut input)) => {
                                     input.accept(target.max_frame);
-                                    return tell(News::Ready(Ready { link, input }));
+                                    return tell(Progress::Ready(Ready { socket, input }));
                                 }
-                                Ok(Err(Broken::Refused(why))) => return tell(News::Refused(why)),
-                                Ok(Err(Broken::Off)) | Err(_) => tell(News::BrokenOff),
+                                Ok(Err(Broken::Refused(why))) => {
+                                    return tell(Progress::Refused(why));
+                                }
+                                Ok(Err(Broken::Off)) | Err(_) => tell(Progress::BrokenOff),
                             }
                         }
                     }
@@ -116,7 +118,7 @@ pub(super) async fn connect(target: Target, mut reserved: Reserved, tell: impl F
                 sleep(jittered(target.reconnect)).await;
             }
             Err(error) => {
-                tell(News::Failed(error));
+                tell(Progress::Failed(error));
                 sleep(AGAIN).await;
             }
         }
@@ -128,32 +130,33 @@ fn jittered(pause: Duration) -> Duration {
     pause + pause.mul_f64(random as f64 / 1024.0)
 }
 
-enum Place {
+enum Destination {
     Tcp(SocketAddr),
     Path(String),
 }
 
-/// The places behind an address, in the system's order.
-async fn addresses(address: &Address) -> Result<Vec<Place>, Error> {
+/// The destinations behind an address, in the system's order.
+async fn addresses(address: &Address) -> Result<Vec<Destination>, Error> {
     if let Some(path) = address.path() {
-        return Ok(vec![Place::Path(path.to_owned())]);
+        return Ok(vec![Destination::Path(path.to_owned())]);
     }
     let Some((host, port)) = address.name() else {
         let number = address.number().into_iter();
-        let places: io::Result<Vec<Place>> = number.map(|it| it.map(Place::Tcp)).collect();
+        let places: io::Result<Vec<Destination>> =
+            number.map(|it| it.map(Destination::Tcp)).collect();
         let doing = format!("cannot connect to {}", address.text());
         return places.map_err(|error| Error::not_found(&error, &doing));
     };
-    let found: Found = match look_up(host, port, || {}) {
+    let found: Resolved = match look_up(host, port, || {}) {
         None => Ok(Vec::new()),
         Some(inbox) => inbox.await.unwrap_or_else(|_| Ok(Vec::new())),
     };
-    found.map(|all| all.into_iter().map(Place::Tcp).collect())
+    found.map(|all| all.into_iter().map(Destination::Tcp).collect())
 }
 
-async fn attempt(target: &Target, place: Place) -> Result<Link, Error> {
+async fn attempt(target: &Target, place: Destination) -> Result<StreamSocket, Error> {
     let (opening, text) = match place {
-        Place::Path(path) => {
+        Destination::Path(path) => {
             let opening = timeout(target.connect, UnixStream::connect(&path)).await;
             let opened = opening.map(|opened| opened.and_then(UnixStream::into_std));
             (
@@ -161,7 +164,7 @@ async fn attempt(target: &Target, place: Place) -> Result<Link, Error> {
                 target.address.text().to_owned(),
             )
         }
-        Place::Tcp(address) => {
+        Destination::Tcp(address) => {
             let opening = timeout(target.connect, TcpStream::connect(address)).await;
             let opened = opening.map(|opened| {
                 let stream = opened.and_then(TcpStream::into_std)?;
@@ -177,7 +180,7 @@ async fn attempt(target: &Target, place: Place) -> Result<Link, Error> {
     let opened = opening.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
     let descriptor =
         opened.map_err(|error| Error::from_os(&error, &format!("cannot connect to {text}")))?;
-    Link::new(descriptor)
+    StreamSocket::new(descriptor)
 }
 
 fn set_options(stream: &std::net::TcpStream, target: &Target) -> io::Result<()> {
@@ -197,32 +200,32 @@ fn set_options(stream: &std::net::TcpStream, target: &Target) -> io::Result<()> 
 }
 
 /// Exchanges greetings and READY.
-async fn shake_hands(link: &Link, routing_id: &[u8]) -> Result<Input, Broken> {
+async fn shake_hands(socket: &StreamSocket, routing_id: &[u8]) -> Result<Input, Broken> {
     let mut output = Output::default();
     output.push_bytes(&zmtp::greeting());
-    link.write(&mut output).await?;
+    socket.write(&mut output).await?;
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         match zmtp::read_greeting(&bytes) {
             Greeting::Null => break,
             Greeting::OtherMechanism => return Err(Broken::Refused(HandshakeFailure::Mechanism)),
             Greeting::Foreign => return Err(FOREIGN),
-            Greeting::Unfinished => match link.read(&mut buffer).await? {
+            Greeting::Unfinished => match socket.read(&mut buffer).await? {
                 0 => return Err(Broken::Off),
                 len => bytes.extend_from_slice(&buffer[..len]),
             },
         }
     }
     output.push_bytes(&zmtp::ready(routing_id));
-    link.write(&mut output).await?;
+    socket.write(&mut output).await?;
     // No message may come before READY.
     let mut input = Input::new(&bytes[GREETING..], 0);
     loop {
-        match input.next(link.descriptor()?)? {
+        match input.next(socket.descriptor()?)? {
             Next::Command(command) if zmtp::is_ready_of_router(&command) => return Ok(input),
             Next::Command(_) | Next::Message => return Err(FOREIGN),
             Next::Nothing => {
-                link.news().await?;
+                socket.news().await?;
                 input.wake();
             }
         }

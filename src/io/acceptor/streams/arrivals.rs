@@ -3,7 +3,7 @@
 use super::Streams;
 use super::connection::Connection;
 use super::listener::Listener;
-use crate::io::connections::{ConnectionNotice, News, SLOW, is_out_of_descriptors};
+use crate::io::connections::{ConnectionNotice, PeerFacts, SLOW, is_out_of_descriptors};
 use crate::proto::broker::RoutingId;
 use std::io;
 use std::net::SocketAddr;
@@ -120,7 +120,7 @@ impl Streams {
         }
         self.quiet.remove(connection.since, index);
         self.patience.heard(connection.host());
-        self.first = connection.id.clone().map(|peer| News {
+        self.first = connection.id.clone().map(|peer| PeerFacts {
             peer,
             address: connection.address.as_deref().map(str::to_owned),
             is_first: true,

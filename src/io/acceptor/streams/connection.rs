@@ -56,7 +56,7 @@ enum Phase {
 }
 
 /// A thing that was received.
-pub(super) enum Found {
+pub(super) enum Received {
     /// Nothing at present.
     Nothing,
     /// The end of the handshake, with the peer's routing id, which may be empty.
@@ -114,7 +114,7 @@ impl Connection {
     }
 
     /// Reads up to the next thing that the caller has to handle.
-    pub(super) fn next(&mut self, sizes: Sizes) -> Result<Found, Broken> {
+    pub(super) fn next(&mut self, sizes: Sizes) -> Result<Received, Broken> {
         loop {
             match &mut self.phase {
                 Phase::Greeting(accepting) => {
@@ -144,14 +144,14 @@ impl Connection {
                         }
                         Accepted::Unfinished => {
                             if !self.input.read_more(&self.descriptor)? {
-                                return Ok(Found::Nothing);
+                                return Ok(Received::Nothing);
                             }
                         }
                     }
                 }
                 Phase::Ready => {
                     let id = match self.input.next(&self.descriptor) {
-                        Ok(Next::Nothing) => return Ok(Found::Nothing),
+                        Ok(Next::Nothing) => return Ok(Received::Nothing),
                         Ok(Next::Command(command)) => Ready::read(&command)
                             .filter(Ready::can_talk_to_router)
                             .map(|ready| ready.routing_id.to_vec())
@@ -164,7 +164,7 @@ impl Connection {
                 }
                 Phase::RoutingId => {
                     match self.input.next(&self.descriptor) {
-                        Ok(Next::Nothing) => return Ok(Found::Nothing),
+                        Ok(Next::Nothing) => return Ok(Received::Nothing),
                         Ok(Next::Message) => {}
                         Ok(Next::Command(_)) => return Err(FOREIGN),
                         Err(error) => return Err(in_handshake(error)),
@@ -175,20 +175,20 @@ impl Connection {
                 }
                 Phase::Open => {
                     return Ok(match self.input.next(&self.descriptor)? {
-                        Next::Nothing => Found::Nothing,
-                        Next::Message => Found::Message,
-                        Next::Command(command) => Found::Command(command),
+                        Next::Nothing => Received::Nothing,
+                        Next::Message => Received::Message,
+                        Next::Command(command) => Received::Command(command),
                     });
                 }
             }
         }
     }
 
-    fn introduce(&mut self, id: Vec<u8>, sizes: Sizes) -> Found {
+    fn introduce(&mut self, id: Vec<u8>, sizes: Sizes) -> Received {
         self.input.accept(sizes.frame);
         self.input.accept_messages(sizes.message);
         self.phase = Phase::Open;
-        Found::Introduction(id)
+        Received::Introduction(id)
     }
 
     /// Takes a message to be sent with the next [`flush`](Self::flush).

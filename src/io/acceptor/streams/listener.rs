@@ -11,13 +11,13 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 /// Where a broker can listen without libzmq.
-enum Place {
+enum ListenAddress {
     Tcp(SocketAddr),
     /// A path in the file system, or the name of an abstract socket with its `@`.
     Ipc(String),
 }
 
-impl Place {
+impl ListenAddress {
     /// `None` if libzmq has to interpret the endpoint, or to report its error.
     fn of(endpoint: &Address) -> Option<Self> {
         let text = endpoint.text();
@@ -25,7 +25,7 @@ impl Place {
             let is_abstract = path.len() > 1 && path.starts_with('@');
             let is_path = endpoint.path().is_some_and(|path| !path.is_empty());
             let is_ours = is_path || (cfg!(target_os = "linux") && is_abstract);
-            return (is_ours && !path.contains('\0')).then(|| Place::Ipc(path.into()));
+            return (is_ours && !path.contains('\0')).then(|| ListenAddress::Ipc(path.into()));
         }
         let (host, port) = text.strip_prefix("tcp://")?.rsplit_once(':')?;
         let port: u16 = match port {
@@ -33,24 +33,24 @@ impl Place {
             port => port.parse().ok()?,
         };
         if endpoint.everywhere().is_some() {
-            return Some(Place::Tcp(match has_ipv6() {
+            return Some(ListenAddress::Tcp(match has_ipv6() {
                 true => (Ipv6Addr::UNSPECIFIED, port).into(),
                 false => (Ipv4Addr::UNSPECIFIED, port).into(),
             }));
         }
         // As libzmq has it, which listens on one family.
         if host.eq_ignore_ascii_case("localhost") {
-            return Some(Place::Tcp((Ipv4Addr::LOCALHOST, port).into()));
+            return Some(ListenAddress::Tcp((Ipv4Addr::LOCALHOST, port).into()));
         }
         // The host is a number, so nothing is looked up.
         let number = Address::new(&format!("tcp://{host}:{port}")).number()?;
-        number.ok().map(Place::Tcp)
+        number.ok().map(ListenAddress::Tcp)
     }
 }
 
 /// Whether [`Listener::bind`] understands this endpoint.
 pub(super) fn serves(endpoint: &Address) -> bool {
-    Place::of(endpoint).is_some()
+    ListenAddress::of(endpoint).is_some()
 }
 
 pub(super) struct Listener {
@@ -80,9 +80,9 @@ impl Listener {
             None => Error::from_os(&error, &doing),
         };
         let invalid = || Error::from_errno(zmq_sys::errno::EINVAL, &doing);
-        match Place::of(endpoint).ok_or_else(invalid)? {
-            Place::Tcp(address) => Self::bind_tcp(endpoint, address).map_err(failed),
-            Place::Ipc(path) => {
+        match ListenAddress::of(endpoint).ok_or_else(invalid)? {
+            ListenAddress::Tcp(address) => Self::bind_tcp(endpoint, address).map_err(failed),
+            ListenAddress::Ipc(path) => {
                 let socket = Self::bind_ipc(endpoint, &path).map_err(failed)?;
                 let file = Identity::of(endpoint, mode, &doing)?;
                 // No peer can connect before the file has its mode.
@@ -187,9 +187,9 @@ mod tests {
 
     #[test]
     fn endpoints_without_libzmq() {
-        let place = |text: &str| match Place::of(&Address::new(text)) {
-            Some(Place::Tcp(address)) => address.to_string(),
-            Some(Place::Ipc(path)) => path,
+        let place = |text: &str| match ListenAddress::of(&Address::new(text)) {
+            Some(ListenAddress::Tcp(address)) => address.to_string(),
+            Some(ListenAddress::Ipc(path)) => path,
             None => "libzmq".into(),
         };
         assert_eq!(place("tcp://127.0.0.1:5"), "127.0.0.1:5");

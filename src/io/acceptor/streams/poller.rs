@@ -23,7 +23,7 @@ pub(super) struct Poller {
 }
 
 /// An event of a descriptor.
-pub(super) struct News {
+pub(super) struct PollEvent {
     pub(super) token: usize,
     /// There may be bytes, a connection, or an end.
     pub(super) readable: bool,
@@ -32,10 +32,10 @@ pub(super) struct News {
     pub(super) ends: bool,
 }
 
-impl From<&Event> for News {
+impl From<&Event> for PollEvent {
     fn from(event: &Event) -> Self {
         let ends = event.is_read_closed() || event.is_error();
-        News {
+        PollEvent {
             token: event.token().0,
             readable: event.is_readable() || ends,
             ends,
@@ -96,7 +96,7 @@ impl Poller {
     }
 
     /// Takes the present events.
-    pub(super) fn look(&mut self) -> impl Iterator<Item = News> + '_ {
+    pub(super) fn look(&mut self) -> impl Iterator<Item = PollEvent> + '_ {
         let Poller {
             poll,
             events,
@@ -109,6 +109,6 @@ impl Poller {
         }
         let len = events.iter().count();
         has_news.set(looked.is_err() || len == EVENTS);
-        events.iter().map(News::from)
+        events.iter().map(PollEvent::from)
     }
 }

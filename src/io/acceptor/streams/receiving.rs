@@ -1,7 +1,7 @@
 //! Receiving from the connections of a broker.
 
 use super::Streams;
-use super::connection::Found;
+use super::connection::Received;
 use super::sending::{MAX_UNSENT, mark};
 use crate::io::inbound::Inbound;
 use crate::io::stream::TURN;
@@ -37,7 +37,7 @@ impl Streams {
             connection.is_queued = false;
             self.buffers.lend(&mut connection.input);
             match connection.next(self.sizes) {
-                Ok(Found::Message) => {
+                Ok(Received::Message) => {
                     inbound.take_from(&mut connection.input, connection.id.as_deref());
                     connection.expires = None;
                     let goes_on = !connection.input.is_idle();
@@ -45,7 +45,7 @@ impl Streams {
                     self.heard_first(index);
                     return true;
                 }
-                Ok(Found::Nothing) => {
+                Ok(Received::Nothing) => {
                     let goes_on = connection.input.may_have_more();
                     if goes_on {
                         // The turn is over, and the next one begins.
@@ -57,11 +57,11 @@ impl Streams {
                     }
                     self.leave(index, goes_on);
                 }
-                Ok(Found::Command(command)) => {
+                Ok(Received::Command(command)) => {
                     self.obey(index, &command);
                     self.leave(index, true);
                 }
-                Ok(Found::Introduction(id)) => {
+                Ok(Received::Introduction(id)) => {
                     self.leave(index, true);
                     self.introduce(index, &id);
                 }

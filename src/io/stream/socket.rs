@@ -1,4 +1,4 @@
-//! The descriptor of a connection and what announces its events.
+//! The descriptor of a stream, and its events.
 
 use super::descriptor::Descriptor;
 use super::output::Output;
@@ -7,12 +7,12 @@ use crate::io::readiness::Readiness;
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 
-/// A connection of our own.
-pub(super) struct Link(Arc<Readiness>);
+/// A connected socket without libzmq.
+pub(super) struct StreamSocket(Arc<Readiness>);
 
-impl Link {
+impl StreamSocket {
     pub(super) fn new(descriptor: Descriptor) -> Result<Self, Error> {
-        Ok(Link(Arc::new(Readiness::of(descriptor)?)))
+        Ok(StreamSocket(Arc::new(Readiness::of(descriptor)?)))
     }
 
     pub(super) fn readiness(&self) -> &Arc<Readiness> {
@@ -24,12 +24,12 @@ impl Link {
         descriptor.ok_or_else(|| ErrorKind::NotConnected.into())
     }
 
-    /// Waits until the system may have bytes.
+    /// Waits until bytes may have been received.
     pub(super) async fn news(&self) -> io::Result<()> {
         self.0.wait().await.map_err(io_error)
     }
 
-    /// Writes everything.
+    /// Writes all bytes.
     pub(super) async fn write(&self, output: &mut Output) -> io::Result<()> {
         loop {
             output.flush(self.descriptor()?)?;
@@ -40,7 +40,7 @@ impl Link {
         }
     }
 
-    /// Reads what the system has, and waits until there is something. Returns 0 at the end.
+    /// Reads received bytes, after a wait if there are none. Returns 0 at the end.
     pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.descriptor()?.read(buffer) {
