@@ -17,6 +17,10 @@ pub(in crate::io) const BUFFER: usize = 32 * 1024;
 /// Frames of at least this size are read into memory of their own, which their receiver gets.
 const LARGE: usize = 8 * 1024;
 
+/// If at least so much of a frame is missing, its reader sleeps until more than a piece has come: to
+/// wake it costs more than to copy a piece.
+const AWAITED: usize = 64 * 1024;
+
 /// The number of bytes after which other connections have their turn.
 pub(in crate::io) const TURN: usize = 1024 * 1024;
 
@@ -29,6 +33,10 @@ pub(in crate::io) trait Source: Read {
     fn append(&mut self, max: u64, to: &mut Vec<u8>) -> io::Result<usize> {
         self.take(max).read_to_end(to)
     }
+
+    /// Causes no event before so many bytes, or the end, are there. The default causes one for each
+    /// byte.
+    fn wake_at(&mut self, _bytes: usize) {}
 }
 
 /// The received bytes of a connection, and the message that is being put together.
@@ -39,6 +47,8 @@ pub(in crate::io) struct Input {
     message: Assembly,
     /// Whether the system has no more bytes.
     is_drained: bool,
+    /// How many bytes cause an event.
+    wakes_at: usize,
     /// The number of bytes that may be read in this turn.
     room: usize,
     framing: Framing,
@@ -84,6 +94,7 @@ impl Input {
             large: None,
             message: Assembly::new(),
             is_drained: false,
+            wakes_at: 1,
             room: TURN,
             framing: Framing::Current,
             max_frame: 0,
@@ -249,13 +260,26 @@ impl Input {
         large.left -= read as u64;
         self.room -= read;
         match result {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_drained = true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.is_drained = true;
+                let missing = large.left.min(TURN as u64) as usize;
+                let wakes_at = if missing < AWAITED { 1 } else { missing };
+                if self.wakes_at != wakes_at {
+                    self.wakes_at = wakes_at;
+                    source.wake_at(wakes_at);
+                }
+            }
             Err(error) => return Err(error),
             Ok(_) if (read as u64) < wanted => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(_) => {}
         }
         if let Some(Large { bytes, more, .. }) = self.large.take_if(|large| large.left == 0) {
             self.message.add(bytes, more);
+            // A smaller message may be the next.
+            if self.wakes_at > 1 {
+                self.wakes_at = 1;
+                source.wake_at(1);
+            }
         }
         Ok(())
     }
@@ -271,6 +295,8 @@ mod tests {
     struct Pieces {
         pieces: VecDeque<Vec<u8>>,
         current: VecDeque<u8>,
+        /// How many bytes cause an event, each time it was said.
+        wakes_at: Vec<usize>,
     }
 
     impl Read for Pieces {
@@ -282,7 +308,11 @@ mod tests {
         }
     }
 
-    impl Source for &mut Pieces {}
+    impl Source for &mut Pieces {
+        fn wake_at(&mut self, bytes: usize) {
+            self.wakes_at.push(bytes);
+        }
+    }
     impl Source for io::Empty {}
 
     fn messages() -> Vec<Vec<Vec<u8>>> {
@@ -329,6 +359,7 @@ mod tests {
             let mut source = Pieces {
                 pieces: bytes[5.min(size)..].chunks(size).map(Vec::from).collect(),
                 current: VecDeque::new(),
+                wakes_at: Vec::new(),
             };
             let mut input = Input::new(&bytes[..5.min(size)], TURN as u64 * 3);
             let (mut found, mut commands) = (Vec::new(), 0);
@@ -371,6 +402,7 @@ mod tests {
         let mut source = Pieces {
             pieces: VecDeque::new(),
             current: first.to_vec().into(),
+            wakes_at: Vec::new(),
         };
         let mut input = Input::new(&[], 1 << 20);
         assert_eq!(input.next(&mut source).unwrap(), Next::Nothing);
@@ -378,6 +410,28 @@ mod tests {
         input.wake();
         let command = Next::Command(vec![b'x'; len]);
         assert_eq!(input.next(&mut source).unwrap(), command);
+    }
+
+    #[test]
+    fn a_reader_sleeps_until_a_large_frame_is_there_and_not_beyond_it() {
+        let len = TURN + AWAITED + 5;
+        let mut bytes = Vec::new();
+        append_header(&mut bytes, len, false);
+        let mut source = Pieces {
+            pieces: VecDeque::new(),
+            current: VecDeque::new(),
+            wakes_at: Vec::new(),
+        };
+        let mut input = Input::new(&bytes, len as u64);
+        for piece in [0, 5, TURN, AWAITED - 1, 1] {
+            source.current = vec![0; piece].into();
+            input.wake();
+            while input.next(&mut source).unwrap() == Next::Nothing && input.may_have_more() {
+                input.wake();
+            }
+        }
+        assert!(input.take(&mut Raw::new(), &mut Vec::new()));
+        assert_eq!(source.wakes_at, [TURN, AWAITED, 1]);
     }
 
     #[test]
