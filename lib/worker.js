@@ -39,7 +39,7 @@ class Worker extends ConnectingPeer {
     const [first, ...moreServices] = names;
     super(
       WorkerCore,
-      { ...native, service: first, moreServices, limits },
+      { ...native, connection: native, service: first, moreServices, limits },
       deliveries,
       shownConf('worker', checked),
       brokers,

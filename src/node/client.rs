@@ -2,17 +2,16 @@
 
 use super::batch_reader::{BatchReader, Common, broken};
 use super::batch_writer::BatchWriter;
+use super::connection::{ConnectionConf, Expects};
 use super::core::Core;
 use super::crossing::{ClientOp, Kind, LeftShift, TermsShift};
-use super::peer::{self, Identity, Line, Lines};
-use super::security::{self, SecurityConf};
-use super::shell::common_methods;
-use super::{dialect, random, random_frame};
-use crate::io::dealer::{self, Endpoint, Inbox, Notice, Stats};
-use crate::io::{Address, Message, now};
+use super::peer::{self, Identity, Lines};
+use super::random;
+use super::shell::{common_methods, connecting_methods};
+use crate::io::dealer::{self, Endpoint, Inbox, Notice};
+use crate::io::{Message, now};
 use crate::proto::client::ClientCommand;
 use crate::proto::client::{ClientConfig, ClientNotice};
-use crate::proto::link::LinkConfig;
 use crate::proto::several::{ClientOfSeveral, OneOrSeveral};
 use crate::proto::{Client, Terms};
 use crate::wire::Dialect;
@@ -25,33 +24,6 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// The options of a client, checked and completed by `lib/options.js`.
-#[napi(object)]
-pub struct ClientConf {
-    /// The endpoints of the brokers; usually one.
-    pub endpoints: Vec<String>,
-    /// The name, used as identity.
-    pub name: String,
-    /// Whether the name was generated.
-    pub generated: bool,
-    /// The name of the dialect.
-    pub protocol: String,
-    /// The security mechanism; none if missing.
-    pub security: Option<SecurityConf>,
-    /// The largest accepted body, in bytes.
-    pub max_message_size: f64,
-    /// The heartbeat interval in ms.
-    pub heartbeat: f64,
-    /// How many silent intervals end the connection.
-    pub liveness: u32,
-    /// The first pause before a reconnect, in ms.
-    pub reconnect: f64,
-    /// The longest pause before a reconnect, in ms.
-    pub reconnect_max: f64,
-    /// In ms.
-    pub broker_grace: f64,
-}
-
 /// Interval between two checks in [`ClientCore::flush`].
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -60,7 +32,7 @@ type Machine = OneOrSeveral<Client<Message>, ClientOfSeveral<Message>>;
 /// A client of the protocol.
 #[napi]
 pub struct ClientCore {
-    conf: ClientConf,
+    conf: ConnectionConf,
     core: Core<Inbox<Machine>, Notice<ClientNotice<Message>>>,
     lines: Lines,
     /// How many bytes of data its requests and replies had.
@@ -69,12 +41,13 @@ pub struct ClientCore {
 }
 
 common_methods!(ClientCore);
+connecting_methods!(ClientCore, ClientCommand, conf);
 
 #[napi]
 impl ClientCore {
     /// Makes a client that is not started.
     #[napi(constructor)]
-    pub fn new(conf: ClientConf) -> Self {
+    pub fn new(conf: ConnectionConf) -> Self {
         ClientCore {
             core: Core::receiving_from(&conf.endpoints),
             conf,
@@ -89,28 +62,13 @@ impl ClientCore {
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
         self.lines = Lines::default();
-        let lines = self.lines.set(self.conf.lines()).came;
-        let brokers = lines.iter().map(|&line| Ok((line, self.endpoint(line)?)));
-        let brokers = brokers.collect::<Result<Vec<_>>>()?;
-        let configs: Vec<_> = lines.iter().map(|&line| self.config(line)).collect();
-        let of_all = self.config(usize::MAX);
+        let came = self.lines.set(self.conf.lines()).came;
+        let (brokers, configs) = peer::brokers(came, |line| self.broker(line))?;
+        let of_all = self.config(String::new(), false);
         let machine =
             move || OneOrSeveral::new(now(), configs, Client::new, || ClientOfSeveral::new(of_all));
         let launch = |queue| dealer::start(machine, brokers, queue);
         self.core.start(env, &wake, launch, Notice::StartFailed)
-    }
-
-    /// Replaces the brokers.
-    #[napi]
-    pub fn set_endpoints(&mut self, endpoints: Vec<String>) -> Result<()> {
-        self.core.receive_from(&endpoints);
-        self.conf.endpoints = endpoints;
-        if !self.core.is_alive() {
-            return Ok(());
-        }
-        let change = self.lines.set(self.conf.lines());
-        let broker = |line| Ok((self.endpoint(line)?, self.config(line)));
-        self.core.change_brokers(change, broker)
     }
 
     /// Ends the life; all requests are forgotten.
@@ -135,13 +93,6 @@ impl ClientCore {
             }
             thread::sleep(LOOK.min(left));
         }
-    }
-
-    /// Requests a snapshot as a record; returns an empty one at once if the client is not running.
-    #[napi]
-    pub fn stats(&self, id: f64) -> Option<String> {
-        let asked = self.core.command(ClientCommand::Stats(id as u64));
-        (!asked).then(|| peer::stats(Stats::default()))
     }
 
     /// Total data bytes of its requests and replies.
@@ -224,60 +175,37 @@ impl ClientCore {
 }
 
 impl ClientCore {
-    fn endpoint(&self, line: usize) -> Result<Endpoint> {
+    fn broker(&self, line: usize) -> Result<(Endpoint, ClientConfig)> {
+        let identity = self.identity(line);
         let conf = &self.conf;
-        Ok(Endpoint {
-            address: Address::new(self.lines.address(line)),
-            routing_id: self.identity(line).routing_id,
-            max_message: conf.max_message_size as u64,
-            reconnect_ms: self.conf.reconnect.min(f64::from(i32::MAX)) as i32,
+        let endpoint = Endpoint {
             // A broker of 0.0.92 or of MDP sends a client nothing but replies.
-            patience: Some(self.patience()),
-            gone: random_frame(),
-            group: None,
-            security: security::client(conf.security.as_ref())?,
-        })
+            patience: Some(conf.patience()),
+            ..conf.endpoint(self.lines.address(line), identity.routing_id)?
+        };
+        let config = self.config(identity.name, endpoint.address.is_inproc());
+        Ok((endpoint, config))
     }
 
     fn identity(&self, line: usize) -> Identity {
         let conf = &self.conf;
-        let (dialect, name) = (dialect(&conf.protocol), (&*conf.name, conf.generated));
-        Identity::new(&self.core, dialect, line, name)
+        let name = (&*conf.name, conf.generated);
+        Identity::new(&self.core, conf.dialect(), line, name)
     }
 
-    fn patience(&self) -> Duration {
-        let heartbeat = Duration::from_millis(self.conf.heartbeat as u64);
-        heartbeat.saturating_mul(self.conf.liveness)
-    }
-
-    fn config(&self, line: usize) -> ClientConfig {
+    fn config(&self, name: String, is_inproc: bool) -> ClientConfig {
         let conf = &self.conf;
-        let dialect = dialect(&conf.protocol);
+        let dialect = conf.dialect();
+        let expects = Expects {
+            hello: dialect == Dialect::Omdp && conf.security.is_some(),
+            beats: false,
+        };
         ClientConfig {
             dialect,
-            link: LinkConfig {
-                heartbeat: Duration::from_millis(conf.heartbeat as u64),
-                liveness: conf.liveness,
-                soon: peer::soon(conf.reconnect),
-                reconnect: Duration::from_millis(conf.reconnect as u64),
-                reconnect_max: Duration::from_millis(conf.reconnect_max as u64),
-                away: Duration::from_millis(conf.broker_grace as u64),
-                seed: random(),
-                expect_beats: false,
-                expect_hello: dialect == Dialect::Omdp && conf.security.is_some(),
-                name: self.identity(line).name,
-                max_message: Some(conf.max_message_size as u64),
-            },
+            link: conf.link(name, expects),
             session: format!("{:x}-", random()),
-            await_hello: dialect == Dialect::Omdp
-                && Address::new(self.lines.address(line)).is_inproc(),
+            await_hello: dialect == Dialect::Omdp && is_inproc,
         }
-    }
-}
-
-impl ClientConf {
-    fn lines(&self) -> impl Iterator<Item = Line> {
-        self.endpoints.iter().map(|address| (address.clone(), 0))
     }
 }
 

@@ -8,6 +8,7 @@ mod batch_reader;
 mod batch_writer;
 mod broker;
 mod client;
+mod connection;
 mod core;
 pub mod crossing;
 mod events;

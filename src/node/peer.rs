@@ -83,6 +83,21 @@ pub(super) struct Change {
     pub(super) went: Vec<usize>,
 }
 
+/// The endpoints of lines, and the configurations of their machines.
+type Brokers<C> = (Vec<(usize, Endpoint)>, Vec<C>);
+
+/// The endpoints and configurations of these lines, which `broker` makes.
+pub(super) fn brokers<C>(
+    lines: Vec<usize>,
+    broker: impl Fn(usize) -> Result<(Endpoint, C)>,
+) -> Result<Brokers<C>> {
+    let all = lines.into_iter().map(|line| {
+        let (endpoint, config) = broker(line)?;
+        Ok(((line, endpoint), config))
+    });
+    all.collect::<Result<_>>()
+}
+
 impl<M: DynamicBrokers<Frame = Message>, N> Core<Inbox<M>, N> {
     /// Carries out a batch of `count` commands, see [`Inbox::submit`].
     pub(super) fn submit(&self, batch: M::Command, count: u32) {

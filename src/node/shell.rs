@@ -30,4 +30,33 @@ macro_rules! common_methods {
     };
 }
 
+/// As above, for shells of workers and clients, with the field that is their `ConnectionConf`. Their method `broker`
+/// makes the endpoint and the configuration for a line.
+macro_rules! connecting_methods {
+    ($Shell:ident, $Command:ident, $($conf:ident).+) => {
+        #[napi_derive::napi]
+        impl $Shell {
+            /// Replaces the brokers.
+            #[napi]
+            pub fn set_endpoints(&mut self, endpoints: Vec<String>) -> napi::Result<()> {
+                self.core.receive_from(&endpoints);
+                self.$($conf).+.endpoints = endpoints;
+                if !self.core.is_alive() {
+                    return Ok(());
+                }
+                let change = self.lines.set(self.conf.lines());
+                self.core.change_brokers(change, |line| self.broker(line))
+            }
+
+            /// Requests a snapshot as a record; returns an empty one at once if the peer is not running.
+            #[napi]
+            pub fn stats(&self, id: f64) -> Option<String> {
+                let asked = self.core.command($Command::Stats(id as u64));
+                (!asked).then(|| crate::node::peer::stats(crate::io::dealer::Stats::default()))
+            }
+        }
+    };
+}
+
 pub(super) use common_methods;
+pub(super) use connecting_methods;

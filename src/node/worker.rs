@@ -1,22 +1,25 @@
 //! The native half of `lib/worker.js`.
 
+mod conf;
+
 use super::batch_reader::{BatchReader, broken};
 use super::batch_writer::{BatchWriter, Terms};
+use super::connection::Expects;
 use super::core::Core;
 use super::crossing::{Kind, WorkerOp};
-use super::peer::{self, Identity, Line, Lines};
-use super::security::{self, SecurityConf};
-use super::shell::common_methods;
+use super::peer::{self, Identity, Lines};
+use super::shell::{common_methods, connecting_methods};
+use super::slots;
 use super::taken::TakenOffers;
-use super::{dialect, random, random_frame, slots};
-use crate::io::dealer::{self, Endpoint, Group, Inbox, Notice, Stats};
-use crate::io::{Address, Message, now};
+use crate::io::dealer::{self, Endpoint, Group, Inbox, Notice};
+use crate::io::{Message, now};
 use crate::proto::Worker;
-use crate::proto::link::LinkConfig;
 use crate::proto::several::{OneOrSeveral, WorkerOfSeveral};
 use crate::proto::worker::WorkerCommand;
 use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
-use crate::wire::{About, Balance, Dialect, Rate, Serving};
+use crate::wire::Dialect;
+use conf::limit;
+pub use conf::{RateConf, WorkerConf};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
@@ -24,76 +27,6 @@ use serde_json::json;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
-
-/// The options of a worker, checked and completed by `lib/options.js`.
-#[napi(object)]
-pub struct WorkerConf {
-    /// The endpoints of the brokers; usually one.
-    pub endpoints: Vec<String>,
-    /// The name of the service, with its version.
-    pub service: String,
-    /// The names of further services.
-    pub more_services: Vec<String>,
-    /// Whether the names are patterns.
-    pub pattern: bool,
-    /// The policy of the service, if set.
-    pub balance: Option<String>,
-    /// The weight of the worker, if set.
-    pub weight: Option<u32>,
-    /// How many requests of the service may start in an interval.
-    pub rate: Option<RateConf>,
-    /// The name, used as identity.
-    pub name: String,
-    /// Whether the name was generated.
-    pub generated: bool,
-    /// The name of the dialect.
-    pub protocol: String,
-    /// The security mechanism; none if missing.
-    pub security: Option<SecurityConf>,
-    /// The largest accepted body, in bytes.
-    pub max_message_size: f64,
-    /// The heartbeat interval in ms.
-    pub heartbeat: f64,
-    /// How many silent intervals end the connection.
-    pub liveness: u32,
-    /// The first pause before a reconnect, in ms.
-    pub reconnect: f64,
-    /// The longest pause before a reconnect, in ms.
-    pub reconnect_max: f64,
-    /// In ms.
-    pub broker_grace: f64,
-    /// How many requests run at the same time; -1 without limit.
-    pub concurrency: f64,
-    /// The same for each service; empty if none has a limit of its own.
-    pub limits: Vec<f64>,
-    /// How many requests are accepted ahead of need; 0 for none.
-    pub prefetch: u32,
-    /// How long JavaScript may be blocked, in ms; -1 without limit.
-    pub max_blocked: f64,
-    /// A description in words.
-    pub description: Option<String>,
-    /// Metadata as JSON.
-    pub metadata: Option<String>,
-}
-
-/// A maximum number of starts in any interval.
-#[napi(object)]
-#[derive(Clone, Copy)]
-pub struct RateConf {
-    /// The maximum number of starts.
-    pub max: u32,
-    /// The interval in ms.
-    pub interval: f64,
-}
-
-impl From<RateConf> for Rate {
-    fn from(conf: RateConf) -> Self {
-        Rate {
-            max: conf.max,
-            interval_ms: conf.interval as u32,
-        }
-    }
-}
 
 type Machine = OneOrSeveral<Worker<Message>, WorkerOfSeveral<Message>>;
 
@@ -111,6 +44,7 @@ pub struct WorkerCore {
 }
 
 common_methods!(WorkerCore);
+connecting_methods!(WorkerCore, WorkerCommand, conf.connection);
 
 #[napi]
 impl WorkerCore {
@@ -118,7 +52,7 @@ impl WorkerCore {
     #[napi(constructor)]
     pub fn new(conf: WorkerConf) -> Self {
         WorkerCore {
-            core: Core::receiving_from(&conf.endpoints),
+            core: Core::receiving_from(&conf.connection.endpoints),
             conf,
             taken: TakenOffers::default(),
             sent: 0,
@@ -133,10 +67,8 @@ impl WorkerCore {
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
         self.lines = Lines::default();
         self.groups.take();
-        let lines = self.lines.set(self.conf.lines()).came;
-        let brokers = lines.iter().map(|&line| Ok((line, self.endpoint(line)?)));
-        let brokers = brokers.collect::<Result<Vec<_>>>()?;
-        let configs: Vec<_> = lines.iter().map(|&line| self.config(line)).collect();
+        let came = self.lines.set(self.conf.lines()).came;
+        let (brokers, configs) = peer::brokers(came, |line| self.broker(line))?;
         let concurrency = limit(self.conf.concurrency);
         let machine = move || {
             let none = || WorkerOfSeveral::new(concurrency);
@@ -147,31 +79,11 @@ impl WorkerCore {
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
-    /// Replaces the brokers.
-    #[napi]
-    pub fn set_endpoints(&mut self, endpoints: Vec<String>) -> Result<()> {
-        self.core.receive_from(&endpoints);
-        self.conf.endpoints = endpoints;
-        if !self.core.is_alive() {
-            return Ok(());
-        }
-        let change = self.lines.set(self.conf.lines());
-        let broker = |line| Ok((self.endpoint(line)?, self.config(line)));
-        self.core.change_brokers(change, broker)
-    }
-
     /// Drains, then ends the life. Running requests have this time in ms; -1 without limit.
     #[napi]
     pub fn stop(&mut self, timeout_ms: f64) {
         let patience = (timeout_ms >= 0.0).then(|| Duration::from_millis(timeout_ms as u64));
         self.core.command(WorkerCommand::Stop(patience));
-    }
-
-    /// Requests a snapshot as a record; returns an empty one at once if the worker is not running.
-    #[napi]
-    pub fn stats(&self, id: f64) -> Option<String> {
-        let asked = self.core.command(WorkerCommand::Stats(id as u64));
-        (!asked).then(|| peer::stats(Stats::default()))
     }
 
     /// Total data bytes of its requests and replies.
@@ -289,24 +201,26 @@ impl WorkerCore {
 }
 
 impl WorkerCore {
-    fn endpoint(&self, line: usize) -> Result<Endpoint> {
-        let conf = &self.conf;
-        Ok(Endpoint {
-            address: Address::new(self.lines.address(line)),
-            routing_id: self.identity(line).routing_id,
-            max_message: conf.max_message_size as u64,
-            reconnect_ms: conf.reconnect.min(f64::from(i32::MAX)) as i32,
-            // A broker sends heartbeats to its workers, so their absence is detected.
-            patience: None,
-            gone: random_frame(),
+    fn broker(&self, line: usize) -> Result<(Endpoint, WorkerConfig)> {
+        let conf = &self.conf.connection;
+        let identity = self.identity(line);
+        let endpoint = Endpoint {
             group: self.group(line),
-            security: security::client(conf.security.as_ref())?,
-        })
+            ..conf.endpoint(self.lines.address(line), identity.routing_id)?
+        };
+        let expects = Expects {
+            hello: false,
+            // A broker sends heartbeats to its workers. An inproc endpoint may be bound later; its
+            // broker is a 1.x one, which sends a hello.
+            beats: matches!(conf.dialect(), Dialect::Mdp(_)) || !endpoint.address.is_inproc(),
+        };
+        let link = conf.link(identity.name, expects);
+        Ok((endpoint, self.conf.machine(self.lines.service(line), link)))
     }
 
     /// The services that may share a connection to this endpoint, if there are several.
     fn group(&self, line: usize) -> Option<Group> {
-        let may_share = dialect(&self.conf.protocol) == Dialect::Omdp;
+        let may_share = self.conf.connection.dialect() == Dialect::Omdp;
         if !may_share || self.conf.more_services.is_empty() {
             return None;
         }
@@ -317,96 +231,10 @@ impl WorkerCore {
 
     fn identity(&self, line: usize) -> Identity {
         let conf = &self.conf;
-        let dialect = dialect(&conf.protocol);
         let name = conf.name_for(conf.service(self.lines.service(line)));
-        let name = (&*name, conf.generated);
-        Identity::new(&self.core, dialect, line, name)
+        let name = (&*name, conf.connection.generated);
+        Identity::new(&self.core, conf.connection.dialect(), line, name)
     }
-
-    fn serving(&self) -> Serving {
-        let conf = &self.conf;
-        Serving {
-            pattern: conf.pattern,
-            balance: conf.balance.as_deref().and_then(Balance::of),
-            weight: conf.weight,
-            rate: conf.rate.map(Rate::from),
-        }
-    }
-
-    fn config(&self, line: usize) -> WorkerConfig {
-        let conf = &self.conf;
-        let dialect = dialect(&conf.protocol);
-        let service = self.lines.service(line);
-        let most = conf.limits.get(service).and_then(|&most| limit(most));
-        WorkerConfig {
-            dialect,
-            link: LinkConfig {
-                heartbeat: Duration::from_millis(conf.heartbeat as u64),
-                liveness: conf.liveness,
-                soon: peer::soon(conf.reconnect),
-                reconnect: Duration::from_millis(conf.reconnect as u64),
-                reconnect_max: Duration::from_millis(conf.reconnect_max as u64),
-                away: Duration::from_millis(conf.broker_grace as u64),
-                seed: random(),
-                expect_hello: false,
-                // An inproc endpoint may be bound later; its broker is a 1.x one, which sends a
-                // hello.
-                expect_beats: matches!(dialect, Dialect::Mdp(_))
-                    || !Address::new(self.lines.address(line)).is_inproc(),
-                name: self.identity(line).name,
-                max_message: Some(conf.max_message_size as u64),
-            },
-            service: conf.service(service).into(),
-            about: about(conf),
-            serving: self.serving(),
-            concurrency: limit(conf.concurrency),
-            most,
-            // The application takes requests in their order, so one ahead of need could wait behind this limit.
-            prefetch: if most.is_some() { 0 } else { conf.prefetch },
-            max_blocked: (conf.max_blocked >= 0.0)
-                .then(|| Duration::from_millis(conf.max_blocked as u64)),
-            session: format!("{:x}", random()),
-        }
-    }
-}
-
-impl WorkerConf {
-    /// The lines: all brokers for the first service, then for the next.
-    fn lines(&self) -> impl Iterator<Item = Line> {
-        (0..=self.more_services.len()).flat_map(|service| {
-            let brokers = self.endpoints.iter();
-            brokers.map(move |address| (address.clone(), service))
-        })
-    }
-
-    /// The name of a service by its index.
-    fn service(&self, at: usize) -> &str {
-        let others = || self.more_services.get(at.wrapping_sub(1));
-        others().unwrap_or(&self.service)
-    }
-
-    /// The name at a broker, for which each service is a separate worker.
-    fn name_for(&self, service: &str) -> String {
-        match self.generated || self.more_services.is_empty() {
-            true => self.name.clone(),
-            false => format!("{}/{service}", self.name),
-        }
-    }
-}
-
-fn about(conf: &WorkerConf) -> Option<Box<About>> {
-    let (description, metadata) = (conf.description.clone(), conf.metadata.clone());
-    let says = description.is_some() || metadata.is_some();
-    says.then(|| {
-        Box::new(About {
-            description: description.unwrap_or_default(),
-            metadata: metadata.unwrap_or_default(),
-        })
-    })
-}
-
-fn limit(concurrency: f64) -> Option<usize> {
-    (concurrency >= 0.0).then_some(concurrency as usize)
 }
 
 fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, lines: &Lines, line: usize) {

@@ -1,0 +1,92 @@
+//! The options that workers and clients have in common, and the configuration of their connections.
+
+use super::peer::{Line, soon};
+use super::security::{self, SecurityConf};
+use super::{dialect, random, random_frame};
+use crate::io::Address;
+use crate::io::dealer::{Endpoint, RoutingIds};
+use crate::proto::link::LinkConfig;
+use crate::wire::Dialect;
+use napi::bindgen_prelude::Result;
+use napi_derive::napi;
+use std::time::Duration;
+
+/// The options that workers and clients have in common, checked and completed by `lib/options.js`.
+#[napi(object)]
+pub struct ConnectionConf {
+    /// The endpoints of the brokers; usually one.
+    pub endpoints: Vec<String>,
+    /// The name, used as identity.
+    pub name: String,
+    /// Whether the name was generated.
+    pub generated: bool,
+    /// The name of the dialect.
+    pub protocol: String,
+    /// The security mechanism; none if missing.
+    pub security: Option<SecurityConf>,
+    /// The largest accepted body, in bytes.
+    pub max_message_size: f64,
+    /// The heartbeat interval in ms.
+    pub heartbeat: f64,
+    /// How many silent intervals end the connection.
+    pub liveness: u32,
+    /// The first pause before a reconnect, in ms.
+    pub reconnect: f64,
+    /// The longest pause before a reconnect, in ms.
+    pub reconnect_max: f64,
+    /// In ms.
+    pub broker_grace: f64,
+}
+
+/// What the broker sends for certain, see [`LinkConfig`].
+pub(super) struct Expects {
+    pub(super) hello: bool,
+    pub(super) beats: bool,
+}
+
+impl ConnectionConf {
+    /// The lines of a client: all brokers.
+    pub(super) fn lines(&self) -> impl Iterator<Item = Line> {
+        self.endpoints.iter().map(|address| (address.clone(), 0))
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        dialect(&self.protocol)
+    }
+
+    /// How long the broker may be silent.
+    pub(super) fn patience(&self) -> Duration {
+        Duration::from_millis(self.heartbeat as u64).saturating_mul(self.liveness)
+    }
+
+    /// The parameters of the connection to one broker, for a peer without a limit of silence that shares no connection.
+    pub(super) fn endpoint(&self, address: &str, routing_id: RoutingIds) -> Result<Endpoint> {
+        Ok(Endpoint {
+            address: Address::new(address),
+            routing_id,
+            max_message: self.max_message_size as u64,
+            reconnect_ms: self.reconnect.min(f64::from(i32::MAX)) as i32,
+            patience: None,
+            gone: random_frame(),
+            group: None,
+            security: security::client(self.security.as_ref())?,
+        })
+    }
+
+    /// The configuration of the link to one broker, with the name for the hello.
+    pub(super) fn link(&self, name: String, expects: Expects) -> LinkConfig {
+        LinkConfig {
+            heartbeat: Duration::from_millis(self.heartbeat as u64),
+            liveness: self.liveness,
+            soon: soon(self.reconnect),
+            reconnect: Duration::from_millis(self.reconnect as u64),
+            reconnect_max: Duration::from_millis(self.reconnect_max as u64),
+            away: Duration::from_millis(self.broker_grace as u64),
+            seed: random(),
+            expect_hello: expects.hello,
+            expect_beats: expects.beats,
+            name,
+            max_message: Some(self.max_message_size as u64),
+        }
+    }
+}
