@@ -302,8 +302,7 @@ impl Link {
         }
     }
 
-    /// The pause before the next attempt. The next broker searches for the requests of a lost one for 5 s at least, and
-    /// by then all its clients and workers have to be there.
+    /// The pause before the next attempt, short while requests of a lost broker may wait somewhere.
     fn pause(&mut self, now: Time) -> Duration {
         let away = self.away();
         let is_awaited = self.lost_at.is_some_and(|at| now.since(at) < away);

@@ -38,6 +38,7 @@ impl Driver {
                 self.end_earlier(&other, &place);
                 name = other;
             }
+            Claim::Earlier => return self.names.refuse(&place),
             refusal @ (Claim::Asked | Claim::Refused) => {
                 self.names.refuse(&place);
                 let asked = refusal == Claim::Asked;

@@ -2,7 +2,7 @@
 //! here when a connection says a name.
 
 use super::context::Context;
-use super::displaced::life;
+use super::displaced::{is_earlier, life};
 use super::keys::{ClientKey, WorkerKey};
 use super::{Outgoing, RoutingId, Transmit};
 use crate::proto::Time;
@@ -31,6 +31,8 @@ pub enum Claim {
     Ceded,
     /// The connection is that of a worker that leaves and has ceded the name: it goes on under this one.
     Renamed(RoutingId),
+    /// Its holder has said it on a later connection. This one has ended or will end, and its messages came late.
+    Earlier,
     /// Another peer has it, and is being asked whether it lives.
     Asked,
     /// Another peer has it.
@@ -101,9 +103,15 @@ impl<F: Frame> Context<F> {
         hello: &Hello,
         has_principal: impl Fn(&[u8]) -> bool,
     ) -> Option<Claim> {
+        if self.has_later(name, &hello.session) {
+            return Some(Claim::Earlier);
+        }
         if hello.leaves
             && let Some(other) = self.ceded_by(name, &hello.session)
         {
+            if self.has_later(&other, &hello.session) {
+                return Some(Claim::Earlier);
+            }
             return Some(match has_principal(&other) {
                 true => Claim::Renamed(other),
                 false => Claim::Refused,
@@ -138,6 +146,16 @@ impl<F: Frame> Context<F> {
             return Some(Claim::Moved);
         }
         self.ask_holders(holders)
+    }
+
+    /// Whether a peer of this name, connected or not, was heard on a later connection of the life of this session.
+    fn has_later(&self, name: &[u8], session: &str) -> bool {
+        let worker = self.workers.find(name);
+        let worker = worker.and_then(|key| self.workers.get(key)?.hello.as_ref());
+        let client = self.clients.find(name);
+        let client = client.and_then(|key| self.clients.get(key)?.hello.as_ref());
+        let mut heard = worker.into_iter().chain(client);
+        heard.any(|hello| is_earlier(session, &hello.session))
     }
 
     /// The peers that have this name and are not detached.

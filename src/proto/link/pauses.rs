@@ -10,8 +10,9 @@ const MAX_ASIDE: Duration = Duration::from_secs(8);
 /// The longest such pause if each attempt disturbs the other peer, because the routing id is the name.
 const MAX_ASIDE_DISTURBING: Duration = Duration::from_secs(60);
 
-/// The longest pause while requests of a lost broker may wait somewhere.
-const RETURN: Duration = Duration::from_secs(2);
+/// The longest pause while requests of a lost broker may wait somewhere. A request goes on when its client and its
+/// worker, or all workers that may have had it, have found the same broker, which may not live for long either.
+const RETURN: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(super) struct Pauses {
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_may_be_awaited_returns_within_seconds() {
+    fn a_peer_that_may_be_awaited_returns_soon() {
         let mut pauses = pauses("", 0);
         pauses.longest = ms(30_000);
         for _ in 0..20 {
@@ -156,7 +157,7 @@ mod tests {
         }
         assert_eq!(
             [pauses.next(true), pauses.next(false)],
-            [2000, 30_000].map(ms)
+            [500, 30_000].map(ms)
         );
         pauses.first = ms(5000);
         assert_eq!(pauses.next(true), ms(5000));

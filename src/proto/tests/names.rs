@@ -8,8 +8,12 @@ use crate::wire::Hello;
 const HELLO: &str = r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1,"session":"b"}"#;
 
 fn claim(net: &mut Net, b: Id<BrokerActor>, name: &str) -> Claim {
+    claim_as(net, b, name, "other.1")
+}
+
+fn claim_as(net: &mut Net, b: Id<BrokerActor>, name: &str, session: &str) -> Claim {
     let mut hello = Hello::new(2500, 3);
-    hello.session = "other.1".into();
+    hello.session = session.into();
     net.act(b, |broker, now| {
         broker
             .machine
@@ -33,6 +37,20 @@ fn a_name_whose_holder_lives_is_refused_after_its_answer() {
         assert_eq!(claim(&mut net, b, name), Claim::Asked);
     }
     assert_eq!(net[b].machine.load()[1..3], [1, 1]);
+}
+
+/// What a connection carried last may be read after the hello of the next one.
+#[test]
+fn a_hello_of_an_earlier_connection_takes_the_name_from_no_later_one() {
+    let (mut net, b, w, c) = trio();
+    net.run(ms(10));
+    net.cut(w, &[Side::Dealer]);
+    net.cut(c, &[Side::Dealer]);
+    net.run(ms(300));
+    for (name, first, third) in [("W1", "w1.0.1", "w1.0.3"), ("C2", "c2.0-1", "c2.0-3")] {
+        assert_eq!(claim_as(&mut net, b, name, first), Claim::Earlier);
+        assert_eq!(claim_as(&mut net, b, name, third), Claim::Moved);
+    }
 }
 
 /// The goodbye and the hello of the next holder are on different connections.

@@ -77,6 +77,8 @@ struct Peer {
     alive: bool,
     paused: bool,
     cut_off: bool,
+    /// Whether a relay takes its connections, and ends them when there is no broker.
+    relayed: bool,
     /// Events that arrived during a pause.
     inbox: VecDeque<Event>,
 }

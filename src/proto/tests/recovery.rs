@@ -434,3 +434,29 @@ fn a_client_that_comes_to_a_broker_that_has_stopped_goes_to_the_next() {
     assert_eq!(net.end(c, r), done("1"));
     assert_eq!(net[w].started.len(), 1);
 }
+
+/// A relay takes connections although there is no broker, so each attempt is a handshake that is broken off.
+#[test]
+fn a_broker_that_lives_for_a_second_is_found_behind_a_relay() {
+    let (mut net, b) = net_of(1);
+    let (w, c) = (net.worker(b, "echo"), net.client(b));
+    net.serve(w, |body| Job::echo(body).every(ms(3000)));
+    net.relay(w);
+    net.relay(c);
+    net.run(secs(1));
+    let mut asked = Vec::new();
+    for n in 0..20 {
+        asked.push(net.request_on(c, "echo", json(&n.to_string()), FOREVER));
+        let away = net.rng.between(500, 5000);
+        net.kill(b);
+        net.run(ms(away));
+        net.start(b);
+        net.run(secs(1));
+        assert_eq!(net[b].machine.load()[1..3], [1, 1], "after {away} ms");
+    }
+    net.run(secs(60));
+    for (n, r) in asked.into_iter().enumerate() {
+        assert_eq!(net.end(c, r), done(&n.to_string()));
+    }
+    assert_eq!(net[w].started.len(), 20);
+}

@@ -29,6 +29,8 @@ pub trait Actor: Any {
     fn crash(&mut self);
     /// The socket is connected.
     fn up(&mut self, _now: Time) {}
+    /// The other side has ended the handshake.
+    fn refused(&mut self, _now: Time) {}
     /// The socket has lost its connection.
     fn down(&mut self, _now: Time) {}
     /// For brokers: the connection of this peer broke.

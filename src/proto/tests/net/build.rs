@@ -42,6 +42,7 @@ impl Net {
             alive: false,
             paused: false,
             cut_off: false,
+            relayed: false,
             inbox: VecDeque::new(),
         });
         Id(self.peers.len() - 1, PhantomData)

@@ -39,6 +39,11 @@ impl Net {
         self.sever(id.0, told);
     }
 
+    /// Puts a relay in front of the peer, which takes connections although there is no broker.
+    pub fn relay<T>(&mut self, id: Id<T>) {
+        self.peers[id.0].relayed = true;
+    }
+
     /// Cuts the peer off: its messages, in both directions, are delivered after the healing.
     pub fn partition<T>(&mut self, id: Id<T>) {
         self.peers[id.0].cut_off = true;

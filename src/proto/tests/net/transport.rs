@@ -154,6 +154,10 @@ impl Net {
             return;
         };
         let broker = &self.peers[dial.broker];
+        if self.peers[owner].relayed && !broker.alive {
+            self.peers[owner].actor.refused(self.now);
+            return self.settle(owner);
+        }
         let taken = broker.routes.contains_key(&dial.identity) && !broker.takes_over;
         let reachable = broker.alive && !broker.paused && !broker.cut_off;
         if !reachable || taken || self.peers[owner].cut_off {

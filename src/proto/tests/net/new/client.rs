@@ -270,6 +270,10 @@ impl Actor for ClientActor {
         self.machine.handle_up(now);
     }
 
+    fn refused(&mut self, now: Time) {
+        self.machine.handle_refused(now);
+    }
+
     fn down(&mut self, now: Time) {
         self.machine.handle_down(now);
     }

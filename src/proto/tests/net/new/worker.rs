@@ -381,6 +381,10 @@ impl Actor for WorkerActor {
         self.machine.handle_up(now);
     }
 
+    fn refused(&mut self, now: Time) {
+        self.machine.handle_refused(now);
+    }
+
     fn down(&mut self, now: Time) {
         self.machine.handle_down(now);
     }
