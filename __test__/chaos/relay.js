@@ -22,6 +22,8 @@ class Relay {
   #target;
   /** @type {'open' | 'stalled' | 'dead'} */
   #state = 'open';
+  /** The number of connections that could not be passed on. */
+  refused = 0;
   /** Bytes in a turn of 10 ms, for a slow line. */
   #rate = Number.POSITIVE_INFINITY;
 
@@ -60,7 +62,9 @@ class Relay {
       [near, far],
       [far, near],
     ]) {
-      from.on('error', () => {});
+      from.on('error', ({ code }) => {
+        if (from === far && code === 'ECONNREFUSED') this.refused += 1;
+      });
       from.on('close', end);
       from.on('data', (bytes) => {
         if (!pair.dead) this.#pass(from, to, bytes);

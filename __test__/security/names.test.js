@@ -9,6 +9,7 @@ const { curveKeyPair } = require('../..');
 const { Relay } = require('../chaos/relay');
 const { deferred, record, until } = require('../support/events');
 const { SERVICE, echo, peersFor, start } = require('../support/peers');
+const { foreignDealer } = require('../support/security');
 
 const server = curveKeyPair();
 const own = curveKeyPair();
@@ -72,6 +73,58 @@ for (const [mechanism, [forBroker, forPeers]] of Object.entries(MECHANISMS)) {
       second.on('error', () => {});
       await first.stop();
       assert.equal(await client.call(SERVICE), 2);
+    });
+
+    test('a request under way ends with its reply when the broker is away behind a proxy', async (t) => {
+      const peers = peersFor(t, 'tcp');
+      const broker = peers.broker(forBroker);
+      await broker.start();
+      const relay = new Relay(broker.endpoints[0]);
+      t.after(() => relay.close());
+      const behind = peersFor(t, 'tcp', await relay.listen());
+      const begun = deferred();
+      const worker = behind.worker((_, reply) => begun.resolve(reply), forPeers);
+      const client = behind.client({ ...forPeers, timeout: -1 });
+      const errors = record(client, ['error']);
+      await start(worker, client);
+      const asked = client.call(SERVICE, 1);
+      const reply = await begun.promise;
+      await broker.stop();
+      reply.end(2);
+      // The proxy takes connections meanwhile, and ends them.
+      await until(() => relay.refused > 20, 'attempts in vain');
+      await broker.start();
+      assert.equal(await asked, 2);
+      assert.ok(errors.length < 10, `${errors.length} errors`);
+    });
+
+    test('a hello that arrives after that of a later connection of its life does not take its name', async (t) => {
+      const peers = peersFor(t, 'tcp');
+      const broker = peers.broker(forBroker);
+      await start(broker, peers.worker(echo, forPeers));
+      const { curveSecretKey } = forPeers;
+      const options = curveSecretKey ? { ...forPeers, curvePublicKey: own.publicKey } : forPeers;
+      const connect = (n) => foreignDealer(t, peers.endpoint, { ...options, routingId: `raw#${n}` }).socket;
+      const [earlier, later] = [connect(1), connect(2)];
+      const greet = (socket, n) =>
+        socket.send([
+          'C',
+          '1',
+          JSON.stringify({ heartbeat: 2500, liveness: 3, omdp: 1, session: `life-${n}`, name: 'raw' }),
+        ]);
+      await greet(later, 2);
+      await later.receive();
+      await greet(earlier, 1);
+      // Long enough for the broker to read it: the connections have no common order.
+      for (let n = 0; n < 300; n += 1) {
+        const rid = `r-${n}.`;
+        await later.send(['C', '2', SERVICE, rid, '1', '{"timeout":60000}']);
+        while (!Buffer.concat(await later.receive()).includes(rid));
+      }
+      earlier.receiveTimeout = 0;
+      await assert.rejects(earlier.receive(), { code: 'EAGAIN' });
+      const { clients } = await broker.stats();
+      assert.equal(clients, 1);
     });
 
     test('a worker serves at once under the name of one that still drains', async (t) => {

@@ -15,7 +15,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     unit: 'ms',
     value: 100,
     help: 'the first pause after the loss of the broker before connecting again',
-    more: 'A connection that was in use and breaks is opened again after a tenth of it. Each pause is longer or shorter by up to a quarter, so that the peers of a broker do not all return at once',
+    more: 'The first attempts after the end of a connection follow after a tenth of it, and twice the time for each further one. Each pause is longer or shorter by up to a quarter, so that the peers of a broker do not all return at once',
   },
   {
     name: 'reconnectMax',
@@ -26,6 +26,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     unit: 'ms',
     value: 30000,
     help: 'the longest pause: each consecutive attempt that reaches no broker doubles the pause',
+    more: 'In the first minute it is half a second at most',
   },
   {
     name: 'discover',

@@ -7,6 +7,7 @@ mod shared;
 mod sharing;
 
 pub use group::Group;
+pub(super) use opening::Failed;
 pub use routing_ids::RoutingIds;
 pub(super) use shared::Seat;
 
@@ -17,7 +18,7 @@ use super::route::Route;
 use super::security::ClientSecurity;
 use super::transport::Transport;
 use super::{Address, Error, Message};
-use crate::proto::link::Action;
+use crate::proto::link::{Action, Attempts};
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
@@ -35,8 +36,8 @@ pub struct Endpoint {
     pub security: ClientSecurity,
     /// The largest accepted body, in bytes.
     pub max_message: u64,
-    /// The interval between libzmq's attempts to connect, in ms.
-    pub reconnect_ms: i32,
+    /// The pauses between the attempts to connect.
+    pub attempts: Attempts,
     /// How long a connection without acknowledgements by the other host is kept, for a broker that
     /// sends no heartbeats.
     pub patience: Option<Duration>,
@@ -57,6 +58,10 @@ pub(super) struct Connection {
     transport: Option<Transport>,
     /// How many consecutive handshakes were broken off.
     broken_off: u32,
+    /// The longest duration of the next handshake.
+    limit: Duration,
+    /// Whether the broker has been searched for so long that attempts are rare.
+    is_patient: bool,
     /// Whether the machine knows of a connection, and not yet of its end.
     pub(super) up: bool,
     /// Whether it waits for a decision whether to share another connection.
@@ -92,7 +97,7 @@ impl Connection {
         let freed = Arc::new(Notify::new());
         Connection {
             broker,
-            route: Route::new(endpoint.address.clone()),
+            route: Route::new(endpoint.address.clone(), endpoint.attempts.clone()),
             in_flight: BytesInFlight::new(FEW_LENT, freed.clone()),
             freed,
             congested: false,
@@ -100,6 +105,8 @@ impl Connection {
             opened: 0,
             transport: None,
             broken_off: 0,
+            limit: opening::SHORTEST,
+            is_patient: false,
             up: false,
             waits: false,
             asks: false,

@@ -8,6 +8,8 @@ use super::address::Address;
 use super::socket::Socket;
 use super::{Error, clock};
 use crate::proto::Time;
+use crate::proto::link::{Attempts, SEARCH};
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 #[cfg(target_os = "linux")]
 use std::os::{linux::net::SocketAddrExt, unix::net::SocketAddr as UnixAddr};
@@ -51,12 +53,15 @@ pub(super) struct Route {
     reason: Option<Error>,
     /// Notified when a lookup or a probe has a result.
     answered: Arc<Notify>,
+    /// The pauses after the last address of a name.
+    attempts: Attempts,
 }
 
 impl Route {
-    pub(super) fn new(address: Address) -> Self {
+    pub(super) fn new(address: Address, attempts: Attempts) -> Self {
         Route {
             address,
+            attempts,
             state: State::Fixed,
             failing: None,
             probe: None,
@@ -81,6 +86,7 @@ impl Route {
 
     /// Reports a connection.
     pub(super) fn arrived(&mut self) {
+        self.attempts.begin();
         self.failing = None;
         self.probe = None;
         self.reason = None;
@@ -133,11 +139,22 @@ impl Route {
                         self.state = State::Resting(now);
                     }
                 }
-                // The attempts at the last address are followed by a pause, as between libzmq's
-                // own.
-                None => self.state = State::Resting(now + REST),
+                None => {
+                    let searched = self
+                        .failing
+                        .map_or(Duration::ZERO, |(since, _)| now - since);
+                    let pause = jittered(self.attempts.pause(searched));
+                    self.state = State::Resting(now + pause);
+                }
             }
         }
+    }
+
+    /// Whether the only address has been tried for so long that attempts are to be rare.
+    pub(super) fn searches_for_long(&self) -> bool {
+        let since = self.failing.map(|(since, _)| since);
+        matches!(self.state, State::Fixed)
+            && since.is_some_and(|since| clock::now() - since >= SEARCH)
     }
 
     /// Starts a probe: libzmq reports that an attempt failed, and not why.
@@ -261,8 +278,11 @@ pub(super) fn look_up(
     looking.is_ok().then_some(inbox)
 }
 
-/// Pause between the last address of a name and the next lookup.
-const REST: Duration = Duration::from_millis(100);
+/// Makes a pause longer or shorter by up to a quarter.
+pub(super) fn jittered(pause: Duration) -> Duration {
+    let random = RandomState::new().hash_one(()) % 1024;
+    pause.mul_f64(0.75 + random as f64 / 2048.0)
+}
 
 /// Adds missing loopback addresses: `localhost` means this host on both families (RFC 6761),
 /// whatever the system's tables contain.

@@ -17,10 +17,11 @@ pub(super) use transfer::Sent;
 use super::Error;
 use super::context::Context;
 use super::readiness::Readiness;
+use super::route::jittered;
+use crate::proto::link::Attempts;
 use crate::wire::sizes::FRAME_RESERVE;
 use std::ffi::{CString, c_int, c_void};
 use std::sync::Arc;
-#[cfg(unix)]
 use std::time::Duration;
 
 /// The maximum number of messages in libzmq for each peer.
@@ -34,12 +35,6 @@ pub(super) const LINGER: Duration = Duration::from_millis(LINGER_MS as u64);
 
 /// After how many seconds without an answer the system ends a connection.
 const DEAD_S: c_int = 10;
-
-/// Maximum duration of a connection attempt. The system's default is minutes with growing
-/// intervals, which detects a host that comes back late.
-const CONNECT_MS: c_int = DEAD_S * 1000;
-#[cfg(unix)]
-pub(super) const CONNECT: Duration = Duration::from_millis(CONNECT_MS as u64);
 
 /// Keep-alive of a broker's connections: idle time, interval between probes (both in seconds), and
 /// number of probes. A waiting client may be silent for any time, so nothing else detects that it
@@ -86,15 +81,40 @@ impl Socket {
     ///
     /// ZMQ_IMMEDIATE would report both ends of a connection by writability, but it discards
     /// received, unread messages when the connection breaks.
-    pub(super) fn dealer(identity: &[u8], reconnect_ms: c_int, gone: &[u8]) -> Result<Self, Error> {
+    pub(super) fn dealer(identity: &[u8], gone: &[u8]) -> Result<Self, Error> {
         let socket = Socket::new(zmq_sys::ZMQ_DEALER as c_int)?;
         if !identity.is_empty() {
             socket.set_bytes(zmq_sys::ZMQ_ROUTING_ID as c_int, identity)?;
         }
-        socket.set(zmq_sys::ZMQ_RECONNECT_IVL as c_int, reconnect_ms)?;
-        socket.set(zmq_sys::ZMQ_CONNECT_TIMEOUT as c_int, CONNECT_MS)?;
         socket.set_bytes(zmq_sys::ZMQ_HICCUP_MSG as c_int, gone)?;
         Ok(socket)
+    }
+
+    /// Limits the duration of an attempt to connect, and of a handshake. The system's default for the
+    /// former is minutes with growing intervals, which detects a host that comes back late.
+    pub(super) fn limit_attempts(&self, ms: c_int) -> Result<(), Error> {
+        self.set(zmq_sys::ZMQ_CONNECT_TIMEOUT as c_int, ms)?;
+        self.limit_handshakes(ms)
+    }
+
+    /// Sets the pauses between attempts to connect, which grow. They have no jitter, so their maximum
+    /// differs from socket to socket.
+    pub(super) fn pace(&self, attempts: &Attempts, is_patient: bool) -> Result<(), Error> {
+        let (short, long) = attempts.longest_of_each();
+        let (first, longest) = match is_patient {
+            true => (short, long),
+            false => (attempts.first(), short),
+        };
+        let ms = |pause: Duration| {
+            c_int::try_from(pause.as_millis())
+                .unwrap_or(c_int::MAX)
+                .max(1)
+        };
+        self.set(zmq_sys::ZMQ_RECONNECT_IVL as c_int, ms(first))?;
+        self.set(
+            zmq_sys::ZMQ_RECONNECT_IVL_MAX as c_int,
+            ms(jittered(longest).max(first)),
+        )
     }
 
     /// Makes one end of a monitor.

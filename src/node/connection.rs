@@ -5,7 +5,7 @@ use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
 use crate::io::Address;
 use crate::io::dealer::{Endpoint, RoutingIds};
-use crate::proto::link::LinkConfig;
+use crate::proto::link::{Attempts, LinkConfig};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::Result;
 use napi_derive::napi;
@@ -54,6 +54,14 @@ impl ConnectionConf {
         dialect(&self.protocol)
     }
 
+    fn reconnect(&self) -> Duration {
+        Duration::from_millis(self.reconnect as u64)
+    }
+
+    fn reconnect_max(&self) -> Duration {
+        Duration::from_millis(self.reconnect_max as u64)
+    }
+
     /// How long the broker may be silent.
     pub(super) fn patience(&self) -> Duration {
         Duration::from_millis(self.heartbeat as u64).saturating_mul(self.liveness)
@@ -65,7 +73,7 @@ impl ConnectionConf {
             address: Address::new(address),
             routing_id,
             max_message: self.max_message_size as u64,
-            reconnect_ms: self.reconnect.min(f64::from(i32::MAX)) as i32,
+            attempts: Attempts::new(soon(self.reconnect), self.reconnect(), self.reconnect_max()),
             patience: None,
             gone: random_frame(),
             group: None,
@@ -79,8 +87,8 @@ impl ConnectionConf {
             heartbeat: Duration::from_millis(self.heartbeat as u64),
             liveness: self.liveness,
             soon: soon(self.reconnect),
-            reconnect: Duration::from_millis(self.reconnect as u64),
-            reconnect_max: Duration::from_millis(self.reconnect_max as u64),
+            reconnect: self.reconnect(),
+            reconnect_max: self.reconnect_max(),
             away: Duration::from_millis(self.broker_grace as u64),
             seed: random(),
             expect_hello: expects.hello,

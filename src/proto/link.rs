@@ -22,6 +22,7 @@ mod pauses;
 use super::Time;
 use crate::wire::Hello;
 use pauses::Pauses;
+pub use pauses::{Attempts, SEARCH};
 use std::time::Duration;
 
 /// Configuration of a link. The defaults are those of 0.0.92.
@@ -32,7 +33,7 @@ pub struct LinkConfig {
     /// Number of silent intervals after which the broker counts as dead. Default 3.
     pub liveness: u32,
     /// Time from the end of a connection on which the broker had accepted this side to the next attempt, if the
-    /// transport reports the end. Default 10 ms.
+    /// transport reports the end; doubled by each attempt in vain, up to `reconnect`. Default 10 ms.
     pub soon: Duration,
     /// Time from any other loss of a link to the next attempt. Default 100 ms.
     pub reconnect: Duration,
@@ -244,10 +245,11 @@ impl Link {
         if was_in_use {
             self.lost_at = Some(now);
         }
-        let pause = match was_in_use && why == Loss::Transport {
-            true => self.pauses.soon(),
-            false => self.pause(now),
+        let soon = match why {
+            Loss::Transport => self.pauses.soon(was_in_use),
+            _ => None,
         };
+        let pause = soon.unwrap_or_else(|| self.pause(now));
         self.state = State::Backoff { until: now + pause };
         self.peer = None;
         self.held_until = None;
@@ -265,6 +267,16 @@ impl Link {
             self.had_no_hello = false;
             self.state = State::Backoff { until: now + wait };
         }
+    }
+
+    /// Gives the connection up because another peer has the name, which the broker has asked for a sign of life. The
+    /// next hello may be answered with certainty.
+    pub(super) fn ask_again(&mut self, now: Time) -> bool {
+        let is_lost = self.lose(now, Loss::NameTaken);
+        if is_lost && let Some(pause) = self.pauses.soon_again() {
+            self.state = State::Backoff { until: now + pause };
+        }
+        is_lost
     }
 
     /// Asks for the name again soon, because it is needed now.

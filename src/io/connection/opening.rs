@@ -1,25 +1,38 @@
 //! Opening a connection, and the handshake.
 
-use super::Connection;
+use super::{Connection, sharing};
 use crate::io::Error;
 use crate::io::connection::Endpoint;
 use crate::io::monitor::{Monitor, Watch};
 use crate::io::security::{ClientSecurity, HandshakeFailure};
 use crate::io::socket::Socket;
 #[cfg(unix)]
-use crate::io::socket::{CONNECT, probes};
+use crate::io::socket::probes;
 #[cfg(unix)]
 use crate::io::stream::{Progress, Stream, Target};
 use crate::io::transport::{Dealer, Transport};
 #[cfg(unix)]
 use crate::wire::sizes::FRAME_RESERVE;
 use std::ffi::c_int;
-#[cfg(unix)]
 use std::time::Duration;
 
-/// Maximum duration of a handshake, equal to the brokers' default. Nothing else would end a
-/// handshake on a connection that swallows everything: libzmq's own limit is half a minute.
-const HANDSHAKE_MS: c_int = 10_000;
+/// Maximum duration of an attempt, and of a handshake, equal to the brokers' default. Nothing else
+/// would end a handshake on a connection that swallows everything: libzmq's own limit is half a
+/// minute.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// The same for the first attempt after a connection; it doubles each time. A broker that is busy
+/// has time in the end, and a connection that swallows everything costs no more than the broker
+/// waits for a peer that it has not heard.
+pub(super) const SHORTEST: Duration = Duration::from_secs(2);
+
+/// The end of a handshake.
+pub(in crate::io) enum Failed {
+    /// It was broken off, as any connection may break.
+    ForNow,
+    /// The broker refuses this peer.
+    ForGood(HandshakeFailure),
+}
 
 impl Connection {
     pub(super) fn open_own(&mut self) -> Result<(), Error> {
@@ -50,7 +63,7 @@ impl Connection {
         let Endpoint {
             address,
             routing_id,
-            reconnect_ms,
+            attempts,
             patience,
             max_message,
             ..
@@ -58,9 +71,9 @@ impl Connection {
         Target {
             address: address.clone(),
             routing_id: routing_id.of(self.opened),
-            reconnect: Duration::from_millis((*reconnect_ms).max(1) as u64),
-            connect: CONNECT,
-            handshake: Duration::from_millis(HANDSHAKE_MS as u64),
+            attempts: attempts.clone(),
+            limit: self.limit,
+            longest: LONGEST,
             silence: patience.map(probes),
             max_frame: max_message.saturating_add(FRAME_RESERVE),
         }
@@ -72,14 +85,16 @@ impl Connection {
             routing_id,
             security,
             max_message,
-            reconnect_ms,
+            attempts,
             patience,
             gone,
             group: _,
         } = &self.endpoint;
-        let socket = Socket::dealer(&routing_id.of(self.opened), *reconnect_ms as c_int, gone)?;
+        let socket = Socket::dealer(&routing_id.of(self.opened), gone)?;
+        socket.pace(attempts, self.is_patient)?;
         socket.secure_client(security)?;
-        socket.limit_handshakes(HANDSHAKE_MS)?;
+        let limit = if self.is_patient { LONGEST } else { self.limit };
+        socket.limit_attempts(limit.as_millis() as c_int)?;
         socket.limit_frames(*max_message)?;
         if let Some(patience) = patience {
             socket.limit_silence(*patience)?;
@@ -98,9 +113,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Processes what has happened while connecting. Returns the reason if the handshake has failed
-    /// for good.
-    pub(in crate::io) fn handshake(&mut self) -> Option<HandshakeFailure> {
+    /// Processes what has happened while connecting. Returns the reason if the handshake has failed:
+    /// another one needs another socket.
+    pub(in crate::io) fn handshake(&mut self) -> Option<Failed> {
         match self.transport.as_mut()? {
             Transport::Libzmq(_) => self.handshake_of_socket(),
             #[cfg(unix)]
@@ -110,20 +125,21 @@ impl Connection {
     }
 
     #[cfg(unix)]
-    fn handshake_of_stream(&mut self) -> Option<HandshakeFailure> {
+    fn handshake_of_stream(&mut self) -> Option<Failed> {
         while let Some(Transport::Stream(stream)) = &mut self.transport {
             match stream.progress()? {
                 Progress::Failed(error) => self.route.note(error),
                 Progress::BrokenOff => {
                     if self.breaks_off_for_good() {
-                        return Some(HandshakeFailure::Closed);
+                        return Some(Failed::ForGood(HandshakeFailure::Closed));
                     }
                 }
-                Progress::Refused(failure) => return Some(failure),
+                Progress::Refused(failure) => return Some(Failed::ForGood(failure)),
                 Progress::Ready(ready) => {
                     stream.begin(ready);
                     self.route.arrived();
                     self.broken_off = 0;
+                    self.limit = SHORTEST;
                 }
             }
         }
@@ -134,6 +150,7 @@ impl Connection {
     /// attempt follows. Repeated breaks before it is ready are deliberate.
     fn breaks_off_for_good(&mut self) -> bool {
         self.broken_off += 1;
+        self.limit = (2 * self.limit).min(LONGEST);
         let is_deliberate = self.broken_off > 2;
         if is_deliberate {
             self.broken_off = 0;
@@ -141,7 +158,7 @@ impl Connection {
         is_deliberate
     }
 
-    fn handshake_of_socket(&mut self) -> Option<HandshakeFailure> {
+    fn handshake_of_socket(&mut self) -> Option<Failed> {
         loop {
             let Some(Transport::Libzmq(dealer)) = &mut self.transport else {
                 return None;
@@ -149,26 +166,42 @@ impl Connection {
             let report = dealer.connecting.as_ref().and_then(Monitor::next)?;
             if report.event == zmq_sys::ZMQ_EVENT_CONNECT_RETRIED {
                 self.route.failed(&dealer.socket);
+                if !self.is_patient && self.route.searches_for_long() {
+                    self.slow_down();
+                }
                 continue;
             }
             let Some(failure) = HandshakeFailure::from_event(report.event, report.value as u32)
             else {
                 self.route.arrived();
                 self.broken_off = 0;
+                self.limit = SHORTEST;
+                self.is_patient = false;
                 if let Some(monitor) = dealer.connecting.take() {
                     monitor.end(&dealer.socket);
                 }
                 return None;
             };
-            // With a mechanism, libzmq would retry at once, or never.
-            let secured = !matches!(self.endpoint.security, ClientSecurity::Null);
-            if secured || failure != HandshakeFailure::Closed {
+            if failure != HandshakeFailure::Closed || self.breaks_off_for_good() {
                 self.broken_off = 0;
-                return Some(failure);
+                return Some(Failed::ForGood(failure));
             }
-            if self.breaks_off_for_good() {
-                return Some(failure);
+            // With a mechanism, libzmq would retry at once, or never.
+            if !matches!(self.endpoint.security, ClientSecurity::Null) {
+                return Some(Failed::ForNow);
             }
+        }
+    }
+
+    /// Replaces a socket that does not reach its address by one with longer pauses.
+    fn slow_down(&mut self) {
+        let Some(earlier) = self.transport.take() else {
+            return;
+        };
+        self.is_patient = true;
+        match self.open_socket() {
+            Ok(()) => sharing::end(earlier, false),
+            Err(_) => self.transport = Some(earlier),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Driver, DynamicBrokers, Notice};
 use crate::io::Message;
-use crate::io::connection::Connection;
+use crate::io::connection::{Connection, Failed};
 use crate::proto::Time;
 use crate::proto::link::Action;
 use crate::wire::packed::pack;
@@ -43,11 +43,17 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         }
         let connection = &mut self.connections[at];
         let broker = connection.broker;
-        if let Some(failure) = connection.handshake() {
-            // libzmq would retry at once, or never.
-            self.queue.push(Notice::Refused(broker, failure));
-            self.machine.handle_refused(broker, now);
-            return false;
+        match connection.handshake() {
+            None => {}
+            Some(Failed::ForNow) => {
+                self.machine.handle_down(broker, now);
+                return false;
+            }
+            Some(Failed::ForGood(failure)) => {
+                self.queue.push(Notice::Refused(broker, failure));
+                self.machine.handle_refused(broker, now);
+                return false;
+            }
         }
         if let Some(error) = connection.advance() {
             self.queue.push(Notice::Unreachable(broker, error));

@@ -289,7 +289,7 @@ mod tests {
             let router = Socket::router(b"gone").unwrap();
             let address = Address::new("inproc://readiness-thread");
             router.bind(&address, None).unwrap();
-            let dealer = Socket::dealer(b"me", 100, b"gone").unwrap();
+            let dealer = Socket::dealer(b"me", b"gone").unwrap();
             dealer.connect(&address).unwrap();
             let readiness = Readiness::new(router.descriptor().unwrap()).unwrap();
             for round in 0..20u8 {

@@ -5,11 +5,11 @@ use super::descriptor::Descriptor;
 use super::input::{Input, Next};
 use super::output::Output;
 use super::socket::StreamSocket;
-use crate::io::route::{AGAIN, Resolved, look_up};
-use crate::io::{Address, Error, security::HandshakeFailure};
+use crate::io::route::{AGAIN, Resolved, jittered, look_up};
+use crate::io::{Address, Error, clock, security::HandshakeFailure};
+use crate::proto::link::Attempts;
 use crate::wire::zmtp::{self, GREETING, Greeting};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,16 +21,23 @@ use tokio::time::{sleep, timeout};
 pub(in crate::io) struct Target {
     pub(in crate::io) address: Address,
     pub(in crate::io) routing_id: Vec<u8>,
-    /// The interval between two attempts, which is longer by a random part of it.
-    pub(in crate::io) reconnect: Duration,
-    /// Maximum duration of an attempt, and of a handshake.
-    pub(in crate::io) connect: Duration,
-    pub(in crate::io) handshake: Duration,
+    /// The pauses between attempts.
+    pub(in crate::io) attempts: Attempts,
+    /// Maximum duration of an attempt, and of a handshake, which doubles up to the longest each time
+    /// that it passes.
+    pub(in crate::io) limit: Duration,
+    pub(in crate::io) longest: Duration,
     /// How long a connection without acknowledgements by the other host is kept, and the number of
     /// keep-alive probes within that time.
     pub(in crate::io) silence: Option<(Duration, u32)>,
     /// The largest accepted frame.
     pub(in crate::io) max_frame: u64,
+}
+
+impl Target {
+    fn be_patient(&mut self) {
+        self.limit = (2 * self.limit).min(self.longest);
+    }
 }
 
 /// A result of an attempt to connect.
@@ -91,31 +98,42 @@ impl Reserved {
 }
 
 /// Connects, and reports results. Ends after any result but a failed attempt.
-pub(super) async fn connect(target: Target, mut reserved: Reserved, tell: impl Fn(Progress)) {
+pub(super) async fn connect(mut target: Target, mut reserved: Reserved, tell: impl Fn(Progress)) {
+    let began = clock::now();
     loop {
         match addresses(&target.address).await {
             Ok(places) => {
                 for place in places {
                     reserved.release();
                     match attempt(&target, place).await {
-                        Err(error) => tell(Progress::Failed(error)),
+                        Err(error) => {
+                            if error.code == "ETIMEDOUT" {
+                                target.be_patient();
+                            }
+                            tell(Progress::Failed(error));
+                        }
                         Ok(socket) => {
                             let handshake = shake_hands(&socket, &target.routing_id);
-                            match timeout(target.handshake, handshake).await {
+                            match timeout(target.limit, handshake).await {
                                 Ok(Ok(mut input)) => {
                                     input.accept(target.max_frame);
                                     return tell(Progress::Ready(Ready { socket, input }));
                                 }
-                                Ok(Err(Broken::Refused(why))) => {
-                                    return tell(Progress::Refused(why));
+                                Ok(Err(Broken::Refused(why))) => return tell(Progress::Refused(why)),
+                                // The other side may be about to come back.
+                                Ok(Err(Broken::Off)) if target.attempts.are_hasty() => {}
+                                Ok(Err(Broken::Off)) => tell(Progress::BrokenOff),
+                                Err(_) => {
+                                    target.be_patient();
+                                    tell(Progress::BrokenOff);
                                 }
-                                Ok(Err(Broken::Off)) | Err(_) => tell(Progress::BrokenOff),
                             }
                         }
                     }
                     reserved.renew();
                 }
-                sleep(jittered(target.reconnect)).await;
+                let pause = target.attempts.pause(clock::now() - began);
+                sleep(jittered(pause)).await;
             }
             Err(error) => {
                 tell(Progress::Failed(error));
@@ -123,11 +141,6 @@ pub(super) async fn connect(target: Target, mut reserved: Reserved, tell: impl F
             }
         }
     }
-}
-
-fn jittered(pause: Duration) -> Duration {
-    let random = RandomState::new().hash_one(()) % 1024;
-    pause + pause.mul_f64(random as f64 / 1024.0)
 }
 
 enum Destination {
@@ -157,7 +170,7 @@ async fn addresses(address: &Address) -> Result<Vec<Destination>, Error> {
 async fn attempt(target: &Target, place: Destination) -> Result<StreamSocket, Error> {
     let (opening, text) = match place {
         Destination::Path(path) => {
-            let opening = timeout(target.connect, UnixStream::connect(&path)).await;
+            let opening = timeout(target.limit, UnixStream::connect(&path)).await;
             let opened = opening.map(|opened| opened.and_then(UnixStream::into_std));
             (
                 opened.map(|opened| opened.map(Descriptor::Unix)),
@@ -165,7 +178,7 @@ async fn attempt(target: &Target, place: Destination) -> Result<StreamSocket, Er
             )
         }
         Destination::Tcp(address) => {
-            let opening = timeout(target.connect, TcpStream::connect(address)).await;
+            let opening = timeout(target.limit, TcpStream::connect(address)).await;
             let opened = opening.map(|opened| {
                 let stream = opened.and_then(TcpStream::into_std)?;
                 set_options(&stream, target)?;

@@ -122,7 +122,10 @@ impl<F: Frame> Client<F> {
         }
         if asked {
             self.take_unheard_back();
-            return self.lose(now, Loss::Transport);
+            if self.link.ask_again(now) {
+                self.lost(now, Loss::Transport);
+            }
+            return;
         }
         match self.config.link.name.is_empty() {
             // The next connection would take the routing id from the other peer.

@@ -14,9 +14,64 @@ const MAX_ASIDE_DISTURBING: Duration = Duration::from_secs(60);
 /// worker, or all workers that may have had it, have found the same broker, which may not live for long either.
 const RETURN: Duration = Duration::from_millis(500);
 
+/// How long a search for a broker goes on with short pauses: for that long it may be on its way back.
+pub const SEARCH: Duration = Duration::from_secs(60);
+
+/// The pauses between the attempts of one search, which the transport makes by itself: none of them reaches a broker.
+#[derive(Debug, Clone)]
+pub struct Attempts {
+    soon: Duration,
+    first: Duration,
+    longest: Duration,
+    next: Duration,
+}
+
+impl Attempts {
+    /// With the three pauses of a [`LinkConfig`].
+    pub fn new(soon: Duration, first: Duration, longest: Duration) -> Self {
+        let soon = soon.min(first);
+        Attempts {
+            soon,
+            first,
+            longest: longest.max(first),
+            next: soon,
+        }
+    }
+
+    /// The pause after an attempt, given the duration of the search. It doubles each time.
+    pub fn pause(&mut self, searched: Duration) -> Duration {
+        let (short, long) = self.longest_of_each();
+        let pause = self.next.min(if searched < SEARCH { short } else { long });
+        self.next = pause.saturating_mul(2);
+        pause
+    }
+
+    /// Whether the attempts still follow each other faster than by the first configured pause.
+    pub fn are_hasty(&self) -> bool {
+        self.next < self.first
+    }
+
+    /// Begins another search.
+    pub fn begin(&mut self) {
+        self.next = self.soon;
+    }
+
+    /// The first configured pause.
+    pub fn first(&self) -> Duration {
+        self.first
+    }
+
+    /// The longest pause of a search, and that of a long one.
+    pub fn longest_of_each(&self) -> (Duration, Duration) {
+        (self.longest.min(RETURN).max(self.first), self.longest)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Pauses {
     soon: Duration,
+    /// The next pause after the end of a connection, while few were in vain since the last one in use.
+    haste: Option<Duration>,
     first: Duration,
     longest: Duration,
     longest_aside: Duration,
@@ -32,6 +87,7 @@ impl Pauses {
     pub(super) fn new(config: &LinkConfig) -> Self {
         Pauses {
             soon: config.soon.min(config.reconnect),
+            haste: None,
             first: config.reconnect,
             longest: config.reconnect_max.max(config.reconnect),
             longest_aside: match config.name.is_empty() {
@@ -56,9 +112,21 @@ impl Pauses {
         self.vary(pause)
     }
 
-    /// The pause after the end of a connection that was in use. The broker may still run.
-    pub(super) fn soon(&mut self) -> Duration {
-        self.vary(self.soon)
+    /// The pause of a peer about whose name the holder was asked. It doubles until the holder has answered.
+    pub(super) fn soon_again(&mut self) -> Option<Duration> {
+        let is_first = self.haste.is_none();
+        self.soon(is_first)
+    }
+
+    /// The pause after the end of a connection that was in use, or of one of the first after it: whoever ended it, the
+    /// broker may live and wait.
+    pub(super) fn soon(&mut self, was_in_use: bool) -> Option<Duration> {
+        if was_in_use {
+            self.haste = Some(self.soon);
+        }
+        let pause = self.haste?;
+        self.haste = pause.checked_mul(2).filter(|next| *next < self.first);
+        Some(self.vary(pause))
     }
 
     fn vary(&mut self, pause: Duration) -> Duration {
@@ -166,8 +234,31 @@ mod tests {
     #[test]
     fn a_connection_that_was_in_use_is_opened_again_soon() {
         let mut pauses = pauses("", 0);
+        assert_eq!(pauses.soon(false), None);
         pauses.failed();
-        assert_eq!([pauses.soon(), pauses.next(false)], [10, 100].map(ms));
+        let all = [true, true, false, false, false, false].map(|in_use| pauses.soon(in_use));
+        let expected = [10, 10, 20, 40, 80].map(|pause| Some(ms(pause)));
+        assert_eq!(all, *[&expected[..], &[None]].concat());
+        assert_eq!(pauses.next(false), ms(100));
+    }
+
+    #[test]
+    fn the_pauses_between_attempts_grow_to_half_a_second_and_after_a_minute_to_the_longest() {
+        let mut attempts = Attempts::new(ms(10), ms(100), ms(3000));
+        let mut pauses = |secs| attempts.pause(Duration::from_secs(secs)).as_millis();
+        let all = [(); 8].map(|()| pauses(0));
+        assert_eq!(all, [10, 20, 40, 80, 160, 320, 500, 500]);
+        assert_eq!([(); 4].map(|()| pauses(60)), [1000, 2000, 3000, 3000]);
+        attempts.begin();
+        assert!(attempts.are_hasty());
+        assert_eq!(attempts.pause(SEARCH), ms(10));
+    }
+
+    #[test]
+    fn a_first_pause_that_is_long_is_the_shortest_limit() {
+        let mut attempts = Attempts::new(ms(500), ms(5000), ms(1000));
+        let all = [(); 5].map(|()| attempts.pause(ms(0)));
+        assert_eq!(all, [500, 1000, 2000, 4000, 5000].map(ms));
     }
 
     #[test]

@@ -55,7 +55,14 @@ impl<F: Frame> Worker<F> {
             return;
         }
         if asked {
-            return self.lose(now, Loss::NameTaken);
+            if self.said_goodbye() {
+                return self.leave();
+            }
+            if self.link.ask_again(now) {
+                self.watchdog.end();
+                self.lost(now, Loss::NameTaken);
+            }
+            return;
         }
         self.link.step_aside(now);
         self.watchdog.end();
