@@ -119,7 +119,9 @@ pub(super) async fn connect(mut target: Target, mut reserved: Reserved, tell: im
                                     input.accept(target.max_frame);
                                     return tell(Progress::Ready(Ready { socket, input }));
                                 }
-                                Ok(Err(Broken::Refused(why))) => return tell(Progress::Refused(why)),
+                                Ok(Err(Broken::Refused(why))) => {
+                                    return tell(Progress::Refused(why));
+                                }
                                 // The other side may be about to come back.
                                 Ok(Err(Broken::Off)) if target.attempts.are_hasty() => {}
                                 Ok(Err(Broken::Off)) => tell(Progress::BrokenOff),

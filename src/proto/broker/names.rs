@@ -148,7 +148,7 @@ impl<F: Frame> Context<F> {
         self.ask_holders(holders)
     }
 
-    /// Whether a peer of this name, connected or not, was heard on a later connection of the life of this session.
+    /// Whether a peer of this name, connected or not, has said a later session of the same life.
     fn has_later(&self, name: &[u8], session: &str) -> bool {
         let worker = self.workers.find(name);
         let worker = worker.and_then(|key| self.workers.get(key)?.hello.as_ref());

@@ -71,7 +71,7 @@ impl<F: Frame> Client<F> {
                 self.lose(now, Loss::Refused);
             }
             ToClient::Leave { rids } => {
-                self.drop_roster();
+                // The roster is kept: what the broker has given to a worker may not have arrived there.
                 self.on_leave(rids.as_deref().unwrap_or_default());
                 self.lose(now, Loss::Refused);
             }

@@ -180,11 +180,14 @@ impl<F: Frame> Client<F> {
         let ids: Vec<u64> = sent.map(|(id, _)| *id).collect();
         for id in ids {
             let rid = self.rid(id);
-            if let Some(request) = self.requests.get_mut(&id)
-                && request.received == 0
-                && !started.contains(&rid[..])
-            {
+            let Some(request) = self.requests.get_mut(&id) else {
+                continue;
+            };
+            if request.received == 0 && !started.contains(&rid[..]) {
                 request.stage = Stage::Parked;
+            } else if request.terms.retry > 0 {
+                // It may have started at a worker that the broker has lost since, and that the roster lacks.
+                request.stamp = 0;
             }
         }
     }

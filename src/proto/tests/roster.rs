@@ -35,6 +35,29 @@ fn what_was_on_its_way_runs_once_whenever_the_broker_dies() {
     }
 }
 
+/// The broker says that a worker may have it.
+#[test]
+fn what_was_on_its_way_to_a_worker_whose_connection_broke_runs_once_whenever_the_broker_stops() {
+    for at in (100..4500).step_by(200) {
+        let (mut net, b, workers, c) = known();
+        let requests = net.requests(c, 0..4);
+        net.run(micros(at));
+        for w in workers {
+            net.cut(w, &[Side::Dealer]);
+        }
+        net.act(b, |broker, now| broker.machine.stop(now));
+        net.run(ms(1));
+        net.restart(b);
+        net.run(secs(2));
+        for (n, r) in requests.into_iter().enumerate() {
+            assert_eq!(net.end(c, r), done(&n.to_string()), "{at}");
+        }
+        let started = workers.map(|w| net.started(w).len());
+        assert_eq!(started.iter().sum::<usize>(), 4, "{at}");
+        assert_eq!(net[b].machine.load(), [0, 2, 1, 1]);
+    }
+}
+
 /// Through a proxy, handshakes fail while there is no broker. The next broker still says its hello first.
 #[test]
 fn what_is_sent_after_failed_handshakes_runs_once_whenever_the_broker_dies() {
