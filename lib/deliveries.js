@@ -12,7 +12,7 @@ const { Handlers } = require('./handlers');
 const { Kind, WorkerOp } = require('./load');
 const { Meter } = require('./meter');
 const { BAD_REQUEST, NO_HANDLER, TOO_LARGE } = require('./own-error-values');
-const { Reply, cancel, cancelled, credit, failure, limit } = require('./reply');
+const { Reply, cancel, cancelled, credit, failure, finishAtExit, limit } = require('./reply');
 const { RequestData } = require('./request-data');
 const { RunningLimit } = require('./running-limit');
 const { badRequest, parse } = require('./schema');
@@ -91,6 +91,7 @@ class Deliveries {
     this.#capacity.attach(link);
     this.#streams = new DataStreams(link.outbox);
     this.#durations = new Durations(this.#meter, link.outbox);
+    link.outbox.rest = () => this.#sendRest();
   }
 
   /** The endpoint of the broker, if there is exactly one. @returns {string | undefined} */
@@ -254,6 +255,22 @@ class Deliveries {
     this.#link.roomy();
     if (this.#running.size === 0) this.#link.refresh();
     if (this.#traces.size > 0) this.#traces.replied(id, op, body);
+  }
+
+  /**
+   * The process ends: sends the replies that have ended, as far as there is credit.
+   * @returns {boolean} whether one waits for more
+   */
+  #sendRest() {
+    const ended = this.#running.values().filter((reply) => reply.ended);
+    if (ended.length === 0) return false;
+    this.#link.takeLast((kind, id, n) => {
+      const reply = this.#running.get(id);
+      if (!reply?.ended) return;
+      if (kind === CREDIT) credit(reply, n);
+      else if (kind === CANCELLED) this.#cancel(reply, 'W_LOST');
+    });
+    return ended.filter(finishAtExit).length < ended.length;
   }
 
   /** Ends a delivery whose handler has exceeded the time limit; its place becomes free. @param {number} id */

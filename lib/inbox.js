@@ -121,6 +121,19 @@ class Inbox {
     if (!this.#again) inNobodysScope(this.#drainBound);
   }
 
+  /**
+   * The process ends: takes the notices, and passes on only those that carry no data.
+   * @param {(kind: number, id: number, n: number) => void} take
+   */
+  takeLast(take) {
+    const into = new Float64Array(SHARED.length);
+    this.#core.drain(into, 0, 0);
+    const count = into[0];
+    for (let at = HEADER; at < HEADER + count * FIELDS; at += FIELDS) {
+      if (into[at] < BLOB) take(into[at], into[at + 1], into[at + 5]);
+    }
+  }
+
   #drain() {
     this.#begin = performance.now();
     this.#flushed = this.#begin;

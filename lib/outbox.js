@@ -11,7 +11,6 @@
  * @property {() => boolean} [seesTake]
  * @property {() => (Buffer | string | null)[]} takeBlobs
  * @property {(id: number) => string | null | undefined} stats
- * @property {(timeoutMs: number) => void} [flush] of a client: waits for its requests to go to a broker
  * @property {() => { bytesIn: number, bytesOut: number }} [bytes] of data, of a worker's or client's
  * @property {(endpoints: string[]) => void} [setEndpoints] of a worker or client: its brokers from now on
  * @property {() => void} ref
@@ -20,6 +19,7 @@
  */
 
 const { performance } = require('node:perf_hooks');
+const { closed, opened } = require('./exit');
 const { Flag, SUBMIT_FIELDS: FIELDS } = require('./load');
 const { LongString } = require('./values');
 
@@ -41,21 +41,6 @@ const MAX_COPY = 16 * 1024;
 const MAX_WAIT_MS = 5;
 
 /**
- * The outboxes of running peers, which are flushed when the process exits deliberately.
- * @type {Set<Outbox>}
- */
-const OPEN = new Set();
-
-/** How many ms an exiting process waits for requests to leave for their brokers, over all peers. */
-const LAST_MS = 200;
-
-process.on('exit', () => {
-  for (const outbox of OPEN) outbox.flush();
-  const until = performance.now() + LAST_MS;
-  for (const outbox of OPEN) outbox.leave(Math.max(0, until - performance.now()));
-});
-
-/**
  * Collects records for the native side, so that one call submits many.
  *
  * Outside of a drain the first record of a tick is submitted at once and the others at the end of the tick: a
@@ -63,6 +48,12 @@ process.on('exit', () => {
  * submitted at its end. While the peer is not started, batches wait.
  */
 class Outbox {
+  /**
+   * Submits, when the process ends, what the peer holds back for lack of credit. Returns whether something still
+   * waits.
+   * @type {() => boolean}
+   */
+  rest = () => false;
   #core;
   #records = new Float64Array(FIELDS * 16);
   #count = 0;
@@ -160,7 +151,7 @@ class Outbox {
   /** The peer is running: submits the batches that wait. */
   open() {
     this.#open = true;
-    OPEN.add(this);
+    opened(this);
     const batches = this.#unsubmitted;
     this.#unsubmitted = [];
     for (const [records, count, text, blobs] of batches) this.#core.submit?.(records, count, text, blobs);
@@ -170,7 +161,7 @@ class Outbox {
   /** Holds records from now on. */
   close() {
     this.#open = false;
-    OPEN.delete(this);
+    closed(this);
   }
 
   /** Drops all unsubmitted records. */
@@ -214,11 +205,6 @@ class Outbox {
     // Emptied first, so that no record is submitted twice even if submit() throws.
     this.#empty();
     this.#core.submit?.(this.#records, count, text, blobs);
-  }
-
-  /** Waits until submitted requests have left the process. @param {number} ms */
-  leave(ms) {
-    this.#core.flush?.(ms);
   }
 
   #empty() {

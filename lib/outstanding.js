@@ -46,6 +46,11 @@ class Outstanding {
     return found;
   }
 
+  /** @returns {Request[]} all requests, in no order */
+  values() {
+    return this.#requests.values();
+  }
+
   /** Removes and returns all requests, in their order; what waited for their ends is not called. */
   clear() {
     this.#onEmpty = undefined;

@@ -32,7 +32,13 @@ const CREDIT = Kind.Credit;
 
 /**
  * The interface of a peer for its role.
- * @typedef {{ peer: Peer, core: any, outbox: Outbox, refresh: () => void, roomy: () => void }} Link
+ * @typedef {object} Link
+ * @property {Peer} peer
+ * @property {any} core
+ * @property {Outbox} outbox
+ * @property {() => void} refresh
+ * @property {() => void} roomy
+ * @property {(take: (kind: number, id: number, n: number) => void) => void} takeLast
  */
 
 /**
@@ -129,6 +135,7 @@ class Peer extends EventEmitter {
       outbox: this.#outbox,
       refresh,
       roomy: () => this.#inbox.roomy(),
+      takeLast: (take) => this.#inbox.takeLast(take),
     });
   }
 

@@ -34,6 +34,8 @@ let cancelled;
 let failure;
 /** @type {(reply: Reply, bytes: number) => void} */
 let credit;
+/** @type {(reply: Reply) => boolean} */
+let finishAtExit;
 /** @type {(reply: Reply, until: number) => void} */
 let limit;
 /** @type {(reply: Reply, error: unknown) => void} */
@@ -97,6 +99,7 @@ class Reply extends LazyWritable {
     cancelled = (reply) => reply.#cancelled !== undefined;
     failure = (reply, code) => reply.#failure(code);
     credit = (reply, bytes) => reply.#scope.runInAsyncScope(reply.#grant, reply, bytes);
+    finishAtExit = (reply) => reply.#finishAtExit();
     limit = (reply, until) => {
       reply.#until = until;
     };
@@ -263,6 +266,15 @@ class Reply extends LazyWritable {
     waiting.done();
   }
 
+  /** Ends a reply that has ended as a stream will not do any more. Returns whether everything was sent. */
+  #finishAtExit() {
+    this.#release();
+    if (this.#waiting !== undefined) return false;
+    if (this.#lastError === undefined) this.#sendFinal();
+    else if (!this.#sent) this.#sendError(this.#lastError);
+    return true;
+  }
+
   #sendFinal() {
     if (this.#sent) return;
     this.#sent = true;
@@ -426,6 +438,7 @@ exports.cancelled = /** @type {typeof cancelled} */ (cancelled);
 exports.credit = /** @type {typeof credit} */ (credit);
 exports.failure = /** @type {typeof failure} */ (failure);
 exports.fail = /** @type {typeof fail} */ (fail);
+exports.finishAtExit = /** @type {typeof finishAtExit} */ (finishAtExit);
 exports.handlerBegan = /** @type {typeof handlerBegan} */ (handlerBegan);
 exports.handlerEnded = /** @type {typeof handlerEnded} */ (handlerEnded);
 exports.limit = /** @type {typeof limit} */ (limit);

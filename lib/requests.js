@@ -68,6 +68,17 @@ class Requests {
   /** @param {Link} link */
   attach(link) {
     this.#link = link;
+    // Weak, because an idle client may be collected.
+    const weak = new WeakRef(this);
+    link.outbox.rest = () => {
+      weak.deref()?.finishAtExit();
+      return false;
+    };
+  }
+
+  /** The process ends. */
+  finishAtExit() {
+    for (const { source } of this.#outstanding.values()) source?.finishAtExit();
   }
 
   /** The endpoint of the broker, if there is exactly one. */

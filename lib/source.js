@@ -65,6 +65,11 @@ class Source {
     if (!this.#pulling && !this.#over) void this.#scope.runInAsyncScope(this.#pull, this);
   }
 
+  /** The process ends: a stream that was read to its end has ended, although that was not seen yet. */
+  finishAtExit() {
+    if (!this.#over && this.#given.readableEnded === true) this.#end();
+  }
+
   /** The rest is not needed. */
   stop() {
     if (this.#over) return;

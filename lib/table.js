@@ -78,6 +78,12 @@ class Table {
     return all.sort(([a], [b]) => a - b).map(([, value]) => value);
   }
 
+  /** @returns {T[]} all entries, in no order */
+  values() {
+    const inRing = this.#values.filter((value) => value !== undefined);
+    return [...this.#stragglers.values(), .../** @type {T[]} */ (inRing)];
+  }
+
   /** @param {number} places a power of two */
   #make(places) {
     this.#values = new Array(places).fill(undefined);

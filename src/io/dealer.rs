@@ -2,6 +2,7 @@
 //! brokers.
 
 mod brokers;
+mod exit;
 mod inbox;
 mod life;
 mod report;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
 pub use super::connection::{Endpoint, Group, RoutingIds};
+pub use exit::Exit;
 pub use inbox::Inbox;
 
 /// Commands of a driver: those for its machine, and changes of its brokers.
@@ -34,6 +36,8 @@ pub enum Command<C, Config> {
     Leave(usize),
     /// Takes a turn, after one of the application that has left something.
     Turn,
+    /// See [`CommandSink::exit`](super::CommandSink::exit).
+    Exit(Exit),
 }
 
 impl<C, Config> From<C> for Command<C, Config> {
@@ -96,6 +100,7 @@ where
             alarm: None,
             taken: 0,
             direct: 0,
+            exit: None,
             ended: false,
         };
         Box::new(driver).run(inbox, loan)
@@ -122,6 +127,8 @@ struct Driver<M: DynamicBrokers<Frame = Message>> {
     taken: u64,
     /// How many turns the application may take before further messages are received.
     direct: usize,
+    /// Present if the process ends.
+    exit: Option<Exit>,
     /// Whether the machine has finished.
     ended: bool,
 }

@@ -43,12 +43,22 @@ pub mod zap;
 pub trait CommandSink {
     /// A command of the driver.
     type Command;
+    /// Whether it is the driver of a broker.
+    const OF_BROKER: bool = false;
     /// Sends a command. Returns false if the driver has ended.
     fn send(&self, command: Self::Command) -> bool;
+    /// Ends the driver in order, because the process ends: what it was given is sent, and what
+    /// waits for a broker waits until this time. The result is disconnected once the driver has
+    /// closed its connections; [`quiesce`] waits for what they still send.
+    fn exit(&self, until: Time) -> Receiver<Infallible>;
 }
 
 // Modules with state shared between threads use `super::sync`, which `models/` replaces by loom's.
 use std::sync;
+
+use crate::proto::Time;
+use std::convert::Infallible;
+use std::sync::mpsc::Receiver;
 
 pub use address::Address;
 pub use clock::now;

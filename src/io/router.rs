@@ -24,6 +24,8 @@ use crate::proto::Time;
 use crate::proto::broker::turns::Turns;
 use crate::proto::broker::{Broker, BrokerConfig, BrokerStats, Principal, Refusals, Told};
 use crate::proto::names::Names;
+use std::convert::Infallible;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -55,13 +57,22 @@ pub enum Command {
     Stop(Option<Duration>),
     /// Ends all requests, and ends.
     Discard,
+    /// Ends at once, because the process ends. The sender is dropped when the connections are closed.
+    Exit(Sender<Infallible>),
 }
 
 impl CommandSink for UnboundedSender<Command> {
     type Command = Command;
+    const OF_BROKER: bool = true;
 
     fn send(&self, command: Command) -> bool {
         UnboundedSender::send(self, command).is_ok()
+    }
+
+    fn exit(&self, _until: Time) -> Receiver<Infallible> {
+        let (open, closed) = channel();
+        CommandSink::send(self, Command::Exit(open));
+        closed
     }
 }
 
@@ -163,6 +174,7 @@ pub fn start(
                     received: 0,
                     deadline_gate: DeadlineGate::default(),
                     leaves_at: None,
+                    exit: None,
                 };
                 driver.run().await;
             }
@@ -245,4 +257,6 @@ struct Driver {
     deadline_gate: DeadlineGate,
     /// Set when the driver has to stop: the end of the time for running requests, if it is limited.
     leaves_at: Option<Option<Time>>,
+    /// See [`Command::Exit`].
+    exit: Option<Sender<Infallible>>,
 }

@@ -20,12 +20,7 @@ use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
 use serde_json::json;
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
-
-/// Interval between two checks in [`ClientCore::flush`].
-const LOOK: Duration = Duration::from_millis(2);
 
 type Machine = OneOrSeveral<Client<Message>, ClientOfSeveral<Message>>;
 
@@ -75,24 +70,6 @@ impl ClientCore {
     #[napi]
     pub fn stop(&mut self) {
         self.core.command(ClientCommand::Stop);
-    }
-
-    /// Blocks until the requests have been sent to a broker, at most for this time: the process is
-    /// about to end.
-    #[napi]
-    pub fn flush(&self, timeout_ms: f64) {
-        let until = now() + Duration::from_millis(timeout_ms as u64);
-        loop {
-            let (answer, waiting) = mpsc::channel();
-            let left = until.since(now());
-            if !self.core.command(ClientCommand::Waiting(answer))
-                || left.is_zero()
-                || waiting.recv_timeout(left).is_ok_and(|waiting| waiting == 0)
-            {
-                return;
-            }
-            thread::sleep(LOOK.min(left));
-        }
     }
 
     /// Total data bytes of its requests and replies.

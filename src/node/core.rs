@@ -3,18 +3,22 @@
 
 use super::batch_writer::{self, BatchWriter, Blob, Value};
 use super::crossing::Kind;
+use super::exit::{self, Exit};
 use super::wake::Wake;
 use crate::io::{Address, CommandSink, Error as IoError, NoticeQueue, Slots, Taken};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// One life, which takes commands and reports notices.
 struct Life<S, N> {
-    commands: Option<S>,
+    commands: Option<Rc<S>>,
     queue: Arc<NoticeQueue<N>>,
     wake: Wake,
+    /// Ends the driver with the environment.
+    _exit: Option<Rc<Exit>>,
 }
 
 /// The native half of a peer or broker, with at most one life at a time.
@@ -79,8 +83,11 @@ impl<S: CommandSink, N> Core<S, N> {
         wake: &Function<'_, (), ()>,
         launch: impl FnOnce(Arc<NoticeQueue<N>>) -> std::result::Result<S, IoError>,
         failed: impl FnOnce(IoError) -> N,
-    ) -> Result<()> {
-        let wake = Wake::new(env, wake)?;
+    ) -> Result<()>
+    where
+        S: 'static,
+    {
+        let wake = Wake::new(wake)?;
         let waker = wake.clone();
         let queue = Arc::new(NoticeQueue::with_slots(
             move || waker.wake(),
@@ -90,11 +97,20 @@ impl<S: CommandSink, N> Core<S, N> {
         self.generation += 1;
         let commands = launch(queue.clone())
             .map_err(|error| queue.push(failed(error)))
-            .ok();
+            .ok()
+            .map(Rc::new);
+        let exit = commands.clone().map(|commands| {
+            let exit: Rc<Exit> = Rc::new(move |until| commands.exit(until));
+            exit
+        });
+        if let Some(exit) = &exit {
+            exit::register(env, S::OF_BROKER, exit)?;
+        }
         self.life = Some(Life {
             commands,
             queue,
             wake,
+            _exit: exit,
         });
         Ok(())
     }
@@ -107,7 +123,7 @@ impl<S: CommandSink, N> Core<S, N> {
 
     /// The driver of the present life.
     pub(super) fn commands(&self) -> Option<&S> {
-        self.life.as_ref().and_then(|life| life.commands.as_ref())
+        self.life.as_ref().and_then(|life| life.commands.as_deref())
     }
 
     /// Whether a life has started and not ended.

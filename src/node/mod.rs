@@ -12,6 +12,7 @@ mod connection;
 mod core;
 pub mod crossing;
 mod events;
+mod exit;
 mod external;
 mod long;
 mod peer;
@@ -24,7 +25,9 @@ mod worker;
 
 use crate::io;
 use crate::wire::Dialect;
+use napi::Env;
 use napi_derive::napi;
+use std::time::Duration;
 
 /// The version of the built-in libzmq.
 #[napi]
@@ -57,6 +60,13 @@ pub fn derive_public_key(secret: String) -> Option<String> {
 #[napi]
 pub fn has_reader(fd: i32) -> bool {
     io::has_reader(fd)
+}
+
+/// Ends all peers, because the process ends, and blocks until what they were given has left it, at
+/// most for this time in ms.
+#[napi]
+pub fn end_peers(env: Env, timeout_ms: f64) -> napi::Result<()> {
+    exit::end(&env, Duration::from_millis(timeout_ms as u64))
 }
 
 /// A random number from the hasher's keys, which differs between lives.

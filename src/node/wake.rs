@@ -1,12 +1,10 @@
 //! Wakes the thread of JavaScript, and keeps its event loop alive.
 
-use crate::io;
 use napi::bindgen_prelude::*;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status, sys};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 type WakeFunction = ThreadsafeFunction<(), (), (), Status, false, true>;
 
@@ -19,8 +17,7 @@ pub(super) struct Wake {
 }
 
 impl Wake {
-    pub(super) fn new(env: &Env, function: &Function<'_, (), ()>) -> Result<Self> {
-        flush_at_exit(env)?;
+    pub(super) fn new(function: &Function<'_, (), ()>) -> Result<Self> {
         let function = function
             .build_threadsafe_function::<()>()
             .weak::<true>()
@@ -60,20 +57,4 @@ impl Wake {
             )),
         }
     }
-}
-
-/// Makes the environment wait, for a short time, for the last messages of its peers, such as a
-/// DISCONNECT or a worker's reply, which may still be unsent when the event loop ends.
-fn flush_at_exit(env: &Env) -> Result<()> {
-    const PATIENCE: Duration = Duration::from_millis(500);
-
-    struct Installed;
-    if env.get_instance_data::<Installed>()?.is_some() {
-        return Ok(());
-    }
-    env.set_instance_data(Installed, (), |_| {})?;
-    env.add_env_cleanup_hook((), |()| {
-        io::quiesce(PATIENCE);
-    })?;
-    Ok(())
 }

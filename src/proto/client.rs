@@ -217,13 +217,17 @@ impl<F: Frame> Client<F> {
         self.waiting.len()
     }
 
-    /// Number of requests that may be lost if the process ends now: those that wait for a broker, and those handed to
-    /// a connection without a hello, whose handshake may not be complete.
+    /// Number of requests that would be lost if the process ended now: those that wait for a broker, and those whose
+    /// streams have ended and were not sent to their end.
     pub fn unflushed(&self) -> usize {
-        match self.link.peer() {
-            Some(_) => self.waiting(),
-            None => self.outstanding(),
+        if !self.link.is_up() {
+            return self.outstanding();
         }
+        let inputs = self
+            .requests
+            .values()
+            .filter_map(|request| request.input.as_ref());
+        self.waiting() + inputs.filter(|input| input.keeps_the_end()).count()
     }
 
     /// Number of requests that have not ended.

@@ -49,6 +49,11 @@ pub trait Machine {
     }
     /// Handles that too much waits there (`congested`), or no longer does.
     fn handle_congestion(&mut self, _broker: usize, _congested: bool) {}
+    /// Number of requests and replies that would be lost if the process ended now, because they wait for a broker.
+    fn unflushed(&self) -> usize;
+    /// Handles that the process ends: leaves the brokers, and waits for nothing that runs. Returns `Break` when there
+    /// is nothing left to do but to send the last messages.
+    fn handle_exit(&mut self, now: Time) -> ControlFlow<()>;
     /// A snapshot, where `offers` is the number of offers that wait for the reader.
     fn stats(&self, offers: usize) -> Stats;
     /// Whether to ask the reader for a sign of life.

@@ -2,11 +2,14 @@
 //! the driver waits: then the thread of the application takes the turn itself, which saves a
 //! wake-up.
 
-use super::{Command, Driver, DynamicBrokers};
+use super::{Command, Driver, DynamicBrokers, Exit};
 use crate::io::loan::Loan;
 use crate::io::{CommandSink, Message, clock};
+use crate::proto::Time;
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// The maximum number of commands in a turn on the application's thread. More of them are a load
@@ -65,6 +68,12 @@ impl<M: DynamicBrokers<Frame = Message>> CommandSink for Inbox<M> {
     fn send(&self, command: Self::Command) -> bool {
         self.sent.set(self.sent.get() + 1);
         self.commands.send(command).is_ok()
+    }
+
+    fn exit(&self, until: Time) -> Receiver<Infallible> {
+        let (exit, closed) = Exit::new(until);
+        self.send(Command::Exit(exit));
+        closed
     }
 }
 

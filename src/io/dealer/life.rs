@@ -1,6 +1,6 @@
 //! The turns of a worker's or client's driver, from its start to its end.
 
-use super::{Command, Driver, DynamicBrokers, Notice};
+use super::{Command, Driver, DynamicBrokers, Exit, Notice};
 use crate::io::connection::{self, Connection};
 use crate::io::loan::Loan;
 use crate::io::readiness::Readiness;
@@ -68,6 +68,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             }
         }
         self.connections.iter_mut().for_each(Connection::close);
+        self.exit = None;
         context::flushed().await;
         self.queue.push(Notice::Stopped);
     }
@@ -78,7 +79,8 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         let deadline = self.deadline_gate.next(self.machine.next_deadline());
         let now = clock::now();
         let set = self.alarm.filter(|at| *at > now);
-        self.alarm = set.into_iter().chain(deadline).min();
+        let exit = self.exit.as_ref().and_then(Exit::deadline);
+        self.alarm = set.into_iter().chain(deadline).chain(exit).min();
         self.alarm
     }
 
@@ -133,6 +135,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
                 }
                 Command::Leave(broker) => self.leave(now, broker),
                 Command::Turn => look = true,
+                Command::Exit(exit) => self.exit = Some(exit),
             }
             command = inbox.try_recv().ok().map(Some);
         }
@@ -147,6 +150,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         if self.deadline_gate.is_due(now, deadline, !more) {
             self.machine.handle_timeout(now);
         }
+        self.check_exit(now);
         self.retract(now);
         self.carry_out(now);
         if self.report(now).is_break() || self.ended {

@@ -93,6 +93,12 @@ impl Driver {
                 let ends = [self.leaves_at.flatten(), end];
                 self.leaves_at = Some(ends.into_iter().flatten().min());
             }
+            Some(Some(Command::Exit(open))) => {
+                self.exit = Some(open);
+                // A reply that has arrived, for example from a worker of this process, is passed on.
+                self.turn();
+                return ControlFlow::Break(Broker::stop);
+            }
             Some(Some(Command::Discard)) => return ControlFlow::Break(Broker::discard),
             Some(Some(Command::Stats(id))) => {
                 let stats = Box::new(self.machine.stats(clock::now()));

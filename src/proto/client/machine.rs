@@ -6,7 +6,6 @@ use crate::proto::machine::{Command, Machine, Notice, Stats};
 use crate::proto::{Terms, Time};
 use crate::wire::{Body, Frame};
 use std::ops::ControlFlow;
-use std::sync::mpsc::Sender;
 
 /// A command of the application.
 #[derive(Debug)]
@@ -38,9 +37,6 @@ pub enum ClientCommand<F> {
     EndInput(u64),
     /// Asks for a snapshot under this id.
     Stats(u64),
-    /// Asks for the number of requests that may be lost if the process ends, see
-    /// [`Client::unflushed`].
-    Waiting(Sender<usize>),
     /// See [`Client::stop`].
     Stop,
 }
@@ -89,13 +85,21 @@ impl<F: Frame> Machine for Client<F> {
             ClientCommand::EndInput(id) => self.end_input(now, id),
             // Answered by the driver.
             ClientCommand::Stats(_) => {}
-            ClientCommand::Waiting(answer) => drop(answer.send(self.unflushed())),
             ClientCommand::Stop => {
                 self.stop();
                 return ControlFlow::Break(());
             }
         }
         ControlFlow::Continue(())
+    }
+
+    fn unflushed(&self) -> usize {
+        Client::unflushed(self)
+    }
+
+    /// Without a goodbye, which would cancel the requests.
+    fn handle_exit(&mut self, _now: Time) -> ControlFlow<()> {
+        ControlFlow::Break(())
     }
 
     fn stats(&self, _offers: usize) -> Stats {

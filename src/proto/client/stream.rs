@@ -116,6 +116,11 @@ impl<F: Frame> Input<F> {
         self.ended = true;
     }
 
+    /// Whether the application has ended the stream, and the end could not be sent yet.
+    pub(super) fn keeps_the_end(&self) -> bool {
+        self.ended && !self.end_sent && !self.enough
+    }
+
     /// Whether the worker needs no more.
     pub(super) fn needs_no_more(&self) -> bool {
         self.enough

@@ -173,10 +173,6 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
                 let members = self.members.machines_mut();
                 members.for_each(|member| member.heartbeat(None));
             }
-            ClientCommand::Waiting(answer) => {
-                let unflushed = self.all().map(Client::unflushed).sum();
-                let _ = answer.send(unflushed);
-            }
             ClientCommand::Stop => {
                 self.brokers.clear();
                 self.lobby.stop();
@@ -187,6 +183,14 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+
+    fn unflushed(&self) -> usize {
+        self.all().map(Client::unflushed).sum()
+    }
+
+    fn handle_exit(&mut self, _now: Time) -> ControlFlow<()> {
+        ControlFlow::Break(())
     }
 
     fn stats(&self, _offers: usize) -> Stats {

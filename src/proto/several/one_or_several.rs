@@ -119,6 +119,14 @@ where
         either!(self, machine => machine.handle_command(now, command))
     }
 
+    fn unflushed(&self) -> usize {
+        either!(self, machine => machine.unflushed())
+    }
+
+    fn handle_exit(&mut self, now: Time) -> ControlFlow<()> {
+        either!(self, machine => machine.handle_exit(now))
+    }
+
     fn stats(&self, offers: usize) -> Stats {
         either!(self, machine => machine.stats(offers))
     }

@@ -215,6 +215,18 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
         ControlFlow::Continue(())
     }
 
+    fn unflushed(&self) -> usize {
+        self.members.machines().map(Machine::unflushed).sum()
+    }
+
+    fn handle_exit(&mut self, now: Time) -> ControlFlow<()> {
+        self.stopping = true;
+        for member in self.members.iter_mut().filter(|member| !member.ended) {
+            member.machine.exit(now);
+        }
+        ControlFlow::Continue(())
+    }
+
     fn stats(&self, offers: usize) -> Stats {
         Stats {
             connected: self.members.machines().any(Worker::is_connected),

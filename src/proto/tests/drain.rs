@@ -1,8 +1,10 @@
 //! A worker stops in order: nothing is lost, and nothing runs twice.
 
 use super::net::*;
+use crate::proto::Terms;
 use crate::proto::broker::Departure;
 use crate::proto::code::Code;
+use crate::proto::machine::Machine;
 use std::time::Duration;
 
 pub fn stop(net: &mut Net, worker: Id<WorkerActor>, patience: Option<Duration>) {
@@ -89,6 +91,65 @@ fn at_the_deadline_what_runs_is_given_up_and_its_client_told() {
     );
     assert_eq!(net[w].machine.outstanding(), 0);
     assert_eq!(net[w].machine.next_deadline(), None);
+}
+
+/// The application of a process that ends will not end anything any more.
+#[test]
+fn at_the_end_of_its_process_a_worker_leaves_at_once_after_what_it_has_said() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker_with(b, "echo", |config| config.concurrency = Some(2));
+    let c = net.client(b);
+    net.serve(w, |body| match &body.bytes[..] {
+        b"1" => Job::echo(body).every(ms(100)),
+        _ => Job::endless(),
+    });
+    let said = net.request(c, "echo", "1");
+    let running = net.request(c, "echo", "2");
+    let again = net.act(c, |client, now| {
+        let terms = Terms {
+            retry: 1,
+            ..Terms::default()
+        };
+        client.ask(now, "echo", json("3"), terms)
+    });
+    net.run(ms(110));
+    let other = net.worker(b, "echo");
+    net.serve(other, Job::echo);
+    net.run(ms(1));
+    net.act(w, |worker, now| worker.machine.exit(now));
+    net.run(ms(20));
+    assert_eq!(net.end(c, said), done("1"));
+    assert_eq!(net.end(c, running), failed("W_LOST"));
+    assert_eq!(net.end(c, again), done("3"));
+    assert!(net[w].drained.is_some(), "the broker has answered");
+    assert_eq!(goodbyes(&net, b), 1);
+    net.act(w, |worker, now| worker.machine.exit(now));
+    assert_eq!(net[w].machine.next_deadline(), None);
+}
+
+#[test]
+fn what_waits_for_a_broker_is_not_flushed() {
+    let (mut net, b, w, c) = trio();
+    net.serve(w, |body| Job::echo(body).every(ms(100)));
+    net.request(c, "echo", "1");
+    net.run(ms(50));
+    assert_eq!(net[c].machine.unflushed(), 0);
+    net.kill(b);
+    net.run(ms(20));
+    net.request(c, "echo", "2");
+    assert_eq!(
+        Machine::unflushed(&net[w].machine),
+        0,
+        "its handler goes on"
+    );
+    net.run(ms(100));
+    assert_eq!(Machine::unflushed(&net[w].machine), 1);
+    assert_eq!(net[c].machine.unflushed(), 2);
+    net.start(b);
+    net.run(secs(5));
+    assert_eq!(Machine::unflushed(&net[w].machine), 0);
+    assert_eq!(net[c].machine.unflushed(), 0);
 }
 
 #[test]

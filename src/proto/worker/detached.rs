@@ -101,7 +101,12 @@ impl<F> DetachedReplies<F> {
         replies.map(|(number, reply)| (*number, reply))
     }
 
-    /// Whether any reply contains something that was never sent to a broker.
+    /// Number of replies that contain something that was never sent to a broker.
+    pub(super) fn news(&self) -> usize {
+        self.replies.values().filter(|reply| reply.is_new).count()
+    }
+
+    /// Whether there is any such reply.
     pub(super) fn has_news(&self) -> bool {
         self.replies.values().any(|reply| reply.is_new)
     }

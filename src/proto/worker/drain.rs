@@ -49,6 +49,14 @@ impl<F: Frame> Worker<F> {
         self.check_drained(now);
     }
 
+    /// Stops the worker without waiting for running requests, whose application ends. The answer to the goodbye shows
+    /// that all replies have arrived.
+    pub(in crate::proto) fn exit(&mut self, now: Time) {
+        if !self.said_goodbye() {
+            self.stop(now, Some(now));
+        }
+    }
+
     /// Cancels the stop. Returns false if the goodbye was sent already.
     pub(in crate::proto) fn stay(&mut self) -> bool {
         if self.said_goodbye() {

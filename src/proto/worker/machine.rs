@@ -105,6 +105,15 @@ impl<F: Frame> Machine for Worker<F> {
         ControlFlow::Continue(())
     }
 
+    fn unflushed(&self) -> usize {
+        self.detached.news()
+    }
+
+    fn handle_exit(&mut self, now: Time) -> ControlFlow<()> {
+        self.exit(now);
+        ControlFlow::Continue(())
+    }
+
     fn stats(&self, offers: usize) -> Stats {
         Stats {
             connected: self.is_connected(),
