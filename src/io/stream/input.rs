@@ -17,8 +17,8 @@ pub(in crate::io) const BUFFER: usize = 32 * 1024;
 /// Frames of at least this size are read into memory of their own, which their receiver gets.
 const LARGE: usize = 8 * 1024;
 
-/// If at least so much of a frame is missing, its reader sleeps until more than a piece has come: to
-/// wake it costs more than to copy a piece.
+/// If at least this number of bytes of a frame is missing, its reader sleeps until all of them, or
+/// [`TURN`] bytes, have arrived: a wake-up costs more than the copy of a piece.
 const AWAITED: usize = 64 * 1024;
 
 /// The number of bytes after which other connections have their turn.
@@ -34,8 +34,8 @@ pub(in crate::io) trait Source: Read {
         self.take(max).read_to_end(to)
     }
 
-    /// Causes no event before so many bytes, or the end, are there. The default causes one for each
-    /// byte.
+    /// Sets the number of received bytes that cause an event. Without this call each byte does. The end
+    /// always causes one.
     fn wake_at(&mut self, _bytes: usize) {}
 }
 

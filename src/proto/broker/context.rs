@@ -1,9 +1,9 @@
 //! The state that all parts of the broker share: the configuration, the time of the present call, the tables, the outbox and the
 //! counters.
 //!
-//! A part owns a state that no other code touches, and its methods change that state. What it needs beside it comes as
-//! the [`Context`]; what only the broker can do, such as dispatch, it returns. Code without a state of its own consists
-//! of methods of the context, in the modules of their topics.
+//! A part owns a state that no other code touches, and its methods change that state. They get the [`Context`] for
+//! everything else, and return requests that only the broker can handle, for instance dispatch. Code without a state of
+//! its own consists of methods of the context, in the modules of their topics.
 
 use super::access::Principal;
 use super::accounts::{Accounts, OverLimit, Scope};
