@@ -155,7 +155,7 @@ impl<F: Frame> Broker<F> {
             .clients
             .remove_request(request.client, key, &request.rid);
         self.close_client(client);
-        self.note_ended(&request);
+        self.dependents.note(&request);
     }
 
     /// Ends a request for a named worker that is gone.

@@ -48,6 +48,23 @@ pub(super) struct Dependents {
     orphans: Vec<u64>,
 }
 
+impl Dependents {
+    /// Notes an ended request that is a fan-out or a copy.
+    #[inline]
+    pub(super) fn note<F>(&mut self, request: &Request<F>) {
+        if let Some(part) = request.part() {
+            self.of.push(part.of);
+        }
+        if let State::Gathering(gathering) = &request.state {
+            self.orphans.extend(&gathering.copies);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.of.is_empty() && self.orphans.is_empty()
+    }
+}
+
 impl<F: Frame> Context<F> {
     /// Adds a copy to the list of its worker.
     fn address(&mut self, worker: WorkerKey, token: u64, first: bool) {
@@ -262,21 +279,10 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Notes an ended request that is a fan-out or a copy.
-    #[inline]
-    pub(super) fn note_ended(&mut self, request: &Request<F>) {
-        if let Some(part) = request.part() {
-            self.dependents.of.push(part.of);
-        }
-        if let State::Gathering(gathering) = &request.state {
-            self.dependents.orphans.extend(&gathering.copies);
-        }
-    }
-
     /// Ends requests that depend on ended requests.
     #[inline]
     pub(super) fn end_dependents(&mut self) {
-        if !self.dependents.of.is_empty() || !self.dependents.orphans.is_empty() {
+        if !self.dependents.is_empty() {
             self.end_all_dependents();
         }
     }

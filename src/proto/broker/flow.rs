@@ -45,6 +45,35 @@ impl<F: Frame> Context<F> {
         self.pay(key, bytes);
     }
 
+    /// The transport keeps messages to this client because it takes too little, or has sent them all.
+    pub(super) fn client_congested(&mut self, client: ClientKey, congested: bool) {
+        let Some(entry) = self.clients.get_mut(client) else {
+            return;
+        };
+        if std::mem::replace(&mut entry.congested, congested) == congested {
+            return;
+        }
+        let gives_credit = entry.gives_credit();
+        let requests: Vec<RequestKey> = entry.requests.iter().copied().collect();
+        for key in requests {
+            let request = self.requests.get_mut(key);
+            let Some(State::Assigned(assigned)) = request.map(|request| &mut request.state) else {
+                continue;
+            };
+            let worker = self.workers.get(assigned.worker);
+            let keeps_window = gives_credit && worker.is_some_and(Worker::has_window);
+            if !congested && !keeps_window {
+                let taken = std::mem::take(&mut assigned.unread);
+                if let Some(entry) = self.clients.get_mut(client) {
+                    entry.unread -= taken;
+                }
+            }
+            if let Some(bytes) = assigned.debt.settle(congested) {
+                self.pay(key, bytes);
+            }
+        }
+    }
+
     /// Counts a part that was sent to a client. A client that gives no credit is taken to have read what the
     /// transport has accepted.
     pub(super) fn owe(&mut self, key: RequestKey, cost: u32) {

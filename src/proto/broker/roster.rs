@@ -15,6 +15,8 @@
 //! The next broker receives the sum with RESUME, and asks the workers of the dead broker; see
 //! [`recall`](super::recall).
 
+mod sums;
+
 use super::Timer;
 use super::context::Context;
 use super::heard::Heard;
@@ -26,10 +28,11 @@ use super::{clients::Clients, requests::Requests, workers::Workers};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
-use crate::wire::omdp::{RosterHead, ToClient, mix, roster_to_frame};
-use crate::wire::sizes::MAX_ROSTER;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::wire::omdp::{RosterHead, ToClient, mix};
+use std::collections::BTreeSet;
 use std::time::Duration;
+use sums::Sums;
+pub(super) use sums::stamp;
 
 /// How long a new worker waits for clients to hear of it. Long compared with a round trip.
 const HEAR: Duration = Duration::from_millis(50);
@@ -37,13 +40,8 @@ const HEAR: Duration = Duration::from_millis(50);
 /// The roster that all clients are told, or will be.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    /// The sum of the numbers of the workers of each service. Workers that serve other names as well are summed under
-    /// the empty name.
-    sums: BTreeMap<Box<[u8]>, u64>,
-    /// The size of `sums` in a message.
-    bytes: usize,
-    /// Whether the roster did not fit into a message. Clients are told that there is none.
-    is_void: bool,
+    /// The workers of each service. Workers that serve other names as well are summed under the empty name.
+    sums: Sums,
     /// Names whose sums have changed since clients were told.
     changed: BTreeSet<Box<[u8]>>,
     /// The number of the latest worker that all clients were told of.
@@ -59,19 +57,7 @@ pub(super) struct Roster {
 
 impl Roster {
     fn change(&mut self, name: &[u8], by: impl Fn(u64) -> u64) {
-        let sum = match self.sums.get_mut(name) {
-            Some(sum) => sum,
-            None => {
-                self.bytes += entry_bytes(name);
-                self.sums.entry(name.into()).or_default()
-            }
-        };
-        *sum = by(*sum);
-        if *sum == 0 {
-            self.bytes -= entry_bytes(name);
-            self.sums.remove(name);
-        }
-        self.is_void |= self.bytes > MAX_ROSTER;
+        self.sums.change(name, by);
         if self.clients > 0 && !self.changed.contains(name) {
             self.changed.insert(name.into());
         }
@@ -85,15 +71,6 @@ impl Roster {
         );
         self.timer
     }
-}
-
-fn entry_bytes(name: &[u8]) -> usize {
-    1 + name.len() + size_of::<u64>()
-}
-
-/// The broker's time, as sent to peers.
-pub(super) fn stamp(now: Time) -> u64 {
-    now.as_micros() + 1
 }
 
 /// The name under which the workers of a service are summed.
@@ -163,7 +140,7 @@ impl Roster {
     ) -> Option<(RosterHead, F)> {
         let client = cx.clients.get_mut(key)?;
         let knows = client.hello.as_ref().is_some_and(|hello| hello.roster);
-        if !knows || client.heard.is_none() && self.is_void {
+        if !knows || client.heard.is_none() && self.sums.is_void() {
             return None;
         }
         if client.heard.is_none() {
@@ -174,7 +151,7 @@ impl Roster {
             });
             self.clients += 1;
         }
-        match self.message(cx.now, cx.workers.last(), self.sums.keys()) {
+        match self.sums.whole(cx.now, cx.workers.last()) {
             ToClient::Roster {
                 head,
                 entries: Some(entries),
@@ -186,26 +163,9 @@ impl Roster {
         }
     }
 
-    /// The message with the sums of these names, or without a roster if that is too large.
-    fn message<'a, F: Frame>(
-        &'a self,
-        now: Time,
-        last: u64,
-        names: impl Iterator<Item = &'a Box<[u8]>>,
-    ) -> ToClient<F> {
-        let sum = |name: &[u8]| self.sums.get(name).copied().unwrap_or_default();
-        let entries: F = roster_to_frame(names.map(|name| (&**name, sum(name))));
-        let is_void = self.is_void || entries.len() > MAX_ROSTER;
-        let stamp = if is_void { 0 } else { stamp(now) };
-        ToClient::Roster {
-            head: RosterHead { stamp, last },
-            entries: (!is_void).then_some(entries),
-        }
-    }
-
     /// A heartbeat, which contains the time for clients that are told the roster.
     pub(super) fn beat<F: Frame>(&self, now: Time, heard: Option<Heard>) -> ToClient<F> {
-        match heard.filter(|_| !self.is_void) {
+        match heard.filter(|_| !self.sums.is_void()) {
             None => ToClient::Heartbeat,
             Some(_) => ToClient::Roster {
                 head: RosterHead {
@@ -246,9 +206,7 @@ impl Roster {
         let last = cx.workers.last();
         let is_news = last > std::mem::replace(&mut self.told, last);
         let changed = std::mem::take(&mut self.changed);
-        let message = self.message(cx.now, last, changed.iter());
-        // Earlier knowledge of the clients is no longer valid.
-        self.is_void |= matches!(message, ToClient::Roster { entries: None, .. });
+        let message = self.sums.changes(cx.now, last, &changed);
         for key in cx.clients.keys() {
             let Some(client) = cx.clients.get_mut(key) else {
                 continue;
@@ -364,10 +322,10 @@ impl Roster {
         assert_eq!(count(|heard| heard.awaited), self.awaited);
         assert_eq!(count(|heard| heard.behind), self.behind);
         assert_eq!(count(|heard| heard.behind && heard.awaited), 0);
-        let mut sums: BTreeMap<Box<[u8]>, u64> = BTreeMap::new();
+        let mut sums = Sums::default();
         for (key, worker) in workers.iter_keys() {
-            let sum = sums.entry(name_of(services, worker.service)).or_default();
-            *sum = sum.wrapping_add(mix(worker.number));
+            let name = name_of(services, worker.service);
+            sums.change(&name, |sum| sum.wrapping_add(mix(worker.number)));
             assert!(!worker.is_new || self.fresh.contains(&key));
             if worker.is_new {
                 assert!(worker.position.is_none());
@@ -377,9 +335,7 @@ impl Roster {
                 assert!(known || requests.has_begun(request));
             }
         }
-        assert_eq!(sums, self.sums);
-        let bytes: usize = sums.keys().map(|name| entry_bytes(name)).sum();
-        assert_eq!(bytes, self.bytes);
+        self.sums.audit(&sums);
     }
 }
 

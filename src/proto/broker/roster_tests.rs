@@ -92,6 +92,6 @@ fn the_sum_of_a_service_is_gone_with_its_last_worker() {
         let worker = bench.workers.remove(key).expect("it is there");
         roster.remove(&mut bench, &worker);
     }
-    assert!(roster.sums.is_empty());
-    assert_eq!(roster.bytes, 0);
+    assert_eq!(roster.sums.len(), 0);
+    roster.sums.audit(&Sums::default());
 }

@@ -3,9 +3,6 @@
 use super::access::Authorizer;
 use super::accounts::{OverLimit, Scope};
 use super::backlog::{self, Way};
-use super::keys::RequestKey;
-use super::requests::State;
-use super::workers::Worker;
 use super::{Broker, Claim, Departure, Role, RoutingId, names};
 use crate::proto::Time;
 use crate::proto::code::Code;
@@ -124,33 +121,8 @@ impl<F: Frame> Broker<F> {
             }
             self.line_up(key);
         }
-        let Some(client_key) = self.cx.clients.find(peer) else {
-            return;
-        };
-        let Some(client) = self.cx.clients.get_mut(client_key) else {
-            return;
-        };
-        if std::mem::replace(&mut client.congested, congested) == congested {
-            return;
-        }
-        let gives_credit = client.gives_credit();
-        let requests: Vec<RequestKey> = client.requests.iter().copied().collect();
-        for key in requests {
-            let request = self.cx.requests.get_mut(key);
-            let Some(State::Assigned(assigned)) = request.map(|request| &mut request.state) else {
-                continue;
-            };
-            let worker = self.cx.workers.get(assigned.worker);
-            let keeps_window = gives_credit && worker.is_some_and(Worker::has_window);
-            if !congested && !keeps_window {
-                let taken = std::mem::take(&mut assigned.unread);
-                if let Some(client) = self.cx.clients.get_mut(client_key) {
-                    client.unread -= taken;
-                }
-            }
-            if let Some(bytes) = assigned.debt.settle(congested) {
-                self.cx.pay(key, bytes);
-            }
+        if let Some(key) = self.cx.clients.find(peer) {
+            self.cx.client_congested(key, congested);
         }
     }
 
