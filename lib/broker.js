@@ -9,7 +9,7 @@ const { checkRules, secureServer } = require('./security');
 const { LargeJson } = require('./values');
 
 /** @import { Take } from './inbox' */
-/** @import { Link } from './peer' */
+/** @import { PeerContext } from './peer' */
 /** @import { Callbacks } from './security' */
 
 /** The kinds of records from the native side. */
@@ -33,7 +33,7 @@ class Listening {
 
   #callbacks;
 
-  /** @param {Link} link */
+  /** @param {PeerContext} context */
   attach({ peer, core }) {
     this.#core = core;
     this.#gatekeeper = new Gatekeeper(this.#callbacks, reporter(peer));

@@ -2,7 +2,7 @@
 
 const { WorkerOp } = require('./load');
 
-/** @import { Link } from './peer' */
+/** @import { PeerContext } from './peer' */
 
 const OP_CONCURRENCY = WorkerOp.Concurrency;
 const OP_PAUSE = WorkerOp.Pause;
@@ -15,17 +15,17 @@ class Capacity {
   #paused = false;
   /** Whether the worker stops; requests that a broker does not take back then run before the end. */
   #stopping = false;
-  /** @type {Link} */
-  #link = /** @type {any} */ (undefined);
+  /** @type {PeerContext} */
+  #context = /** @type {any} */ (undefined);
 
   /** @param {number} concurrency -1 without limit */
   constructor(concurrency) {
     this.#concurrency = concurrency;
   }
 
-  /** @param {Link} link */
-  attach(link) {
-    this.#link = link;
+  /** @param {PeerContext} context */
+  attach(context) {
+    this.#context = context;
   }
 
   get concurrency() {
@@ -35,8 +35,8 @@ class Capacity {
   set concurrency(value) {
     this.#concurrency = value;
     this.#changed = true;
-    this.#link.outbox.putUrgent(OP_CONCURRENCY, value, '');
-    this.#link.roomy();
+    this.#context.outbox.putUrgent(OP_CONCURRENCY, value, '');
+    this.#context.roomy();
   }
 
   get paused() {
@@ -46,8 +46,8 @@ class Capacity {
   set paused(value) {
     if (value === this.#paused) return;
     this.#paused = value;
-    this.#link.outbox.putUrgent(OP_PAUSE, Number(value), '');
-    if (!value) this.#link.roomy();
+    this.#context.outbox.putUrgent(OP_PAUSE, Number(value), '');
+    if (!value) this.#context.roomy();
   }
 
   /**
@@ -64,13 +64,13 @@ class Capacity {
   /** The native side starts each life with its initial concurrency, and not paused. */
   opened() {
     this.#stopping = false;
-    if (this.#changed) this.#link.outbox.putUrgent(OP_CONCURRENCY, this.#concurrency, '');
-    if (this.#paused) this.#link.outbox.putUrgent(OP_PAUSE, 1, '');
+    if (this.#changed) this.#context.outbox.putUrgent(OP_CONCURRENCY, this.#concurrency, '');
+    if (this.#paused) this.#context.outbox.putUrgent(OP_PAUSE, 1, '');
   }
 
   stopCalled() {
     this.#stopping = true;
-    if (this.#paused) this.#link.roomy();
+    if (this.#paused) this.#context.roomy();
   }
 }
 

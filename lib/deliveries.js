@@ -23,7 +23,7 @@ const { handlings: channel, isTraced, sizeOfData } = require('./tracing');
 const { bodyValue } = require('./values');
 
 /** @import { Blob, Take } from './inbox' */
-/** @import { Link, State } from './peer' */
+/** @import { PeerContext, State } from './peer' */
 /** @import { ServiceSchema } from './schema' */
 /** @import { Body } from './values' */
 
@@ -45,8 +45,8 @@ const OP_EXPIRED = WorkerOp.Expired;
 class Deliveries {
   /** The replies whose FINAL or ERROR was not submitted yet. @type {Table<Reply>} */
   #running = new Table();
-  /** @type {Link} */
-  #link = /** @type {any} */ (undefined);
+  /** @type {PeerContext} */
+  #context = /** @type {any} */ (undefined);
   /** @type {Handlers} */
   #calls = /** @type {any} */ (undefined);
   #capacity;
@@ -84,19 +84,19 @@ class Deliveries {
     if (limits.length > 0) this.#limits = new ServiceLimits(limits);
   }
 
-  /** @param {Link} link */
-  attach(link) {
-    this.#link = link;
-    this.#calls = new Handlers(link.peer, this.#handlers);
-    this.#capacity.attach(link);
-    this.#streams = new DataStreams(link.outbox);
-    this.#durations = new Durations(this.#meter, link.outbox);
-    link.outbox.rest = () => this.#sendRest();
+  /** @param {PeerContext} context */
+  attach(context) {
+    this.#context = context;
+    this.#calls = new Handlers(context.peer, this.#handlers);
+    this.#capacity.attach(context);
+    this.#streams = new DataStreams(context.outbox);
+    this.#durations = new Durations(this.#meter, context.outbox);
+    context.outbox.rest = () => this.#sendRest();
   }
 
   /** The endpoint of the broker, if there is exactly one. @returns {string | undefined} */
   get endpoint() {
-    return onlyEndpoint(/** @type {any} */ (this.#link.peer).endpoints);
+    return onlyEndpoint(/** @type {any} */ (this.#context.peer).endpoints);
   }
 
   get capacity() {
@@ -119,7 +119,7 @@ class Deliveries {
 
   /** @param {{ connected: boolean, queued: number, running: number }} native */
   stats({ connected, queued, running }) {
-    const done = this.#meter.describe(this.#link.core.bytes());
+    const done = this.#meter.describe(this.#context.core.bytes());
     return { connected, outstanding: queued + running, queued, running, ...done };
   }
 
@@ -131,7 +131,7 @@ class Deliveries {
   startFailed() {}
 
   stopped() {
-    this.#link.outbox.clear();
+    this.#context.outbox.clear();
     this.#limit?.clear();
     this.#limits?.clear();
     this.#streams.closeAll((id) => failure(/** @type {Reply} */ (this.#running.get(id)), 'W_LOST'));
@@ -160,7 +160,7 @@ class Deliveries {
         limits?.admit(serviceOf(n), [id, a, b, c, text, at, blob, n], performance.now()) === false;
       if (!waits) this.#deliver(id, a, b, c, text, at, blob, n);
     } else if (kind === CANCELLED) {
-      if (this.#limits?.drop(id)) this.#link.outbox.put(OP_ERROR, id, 'null');
+      if (this.#limits?.drop(id)) this.#context.outbox.put(OP_ERROR, id, 'null');
       const reply = this.#running.get(id);
       if (reply === undefined) return;
       const code = text.slice(at, at + a);
@@ -200,7 +200,7 @@ class Deliveries {
   partial(id, body, cost) {
     this.#meter.partials += 1;
     if (this.#traces.size > 0) this.#traces.partial(id, body);
-    this.#link.outbox.putUrgent(OP_PARTIAL, id, body, cost);
+    this.#context.outbox.putUrgent(OP_PARTIAL, id, body, cost);
   }
 
   /**
@@ -231,7 +231,7 @@ class Deliveries {
 
   /** @param {number} id a delivery's, or -1 for the worker itself */
   heartbeat(id) {
-    this.#link.outbox.putUrgent(OP_HEARTBEAT, id, '');
+    this.#context.outbox.putUrgent(OP_HEARTBEAT, id, '');
   }
 
   /**
@@ -251,9 +251,9 @@ class Deliveries {
     if (wanted && op === OP_FINAL) this.#meter.replies += 1;
     else if (wanted) this.#meter.failures += 1;
     this.#durations.end(since);
-    this.#link.outbox.put(op, id, body);
-    this.#link.roomy();
-    if (this.#running.size === 0) this.#link.refresh();
+    this.#context.outbox.put(op, id, body);
+    this.#context.roomy();
+    if (this.#running.size === 0) this.#context.refresh();
     if (this.#traces.size > 0) this.#traces.replied(id, op, body);
   }
 
@@ -264,7 +264,7 @@ class Deliveries {
   #sendRest() {
     const ended = this.#running.values().filter((reply) => reply.ended);
     if (ended.length === 0) return false;
-    this.#link.takeLast((kind, id, n) => {
+    this.#context.takeLast((kind, id, n) => {
       const reply = this.#running.get(id);
       if (!reply?.ended) return;
       if (kind === CREDIT) credit(reply, n);
@@ -279,9 +279,9 @@ class Deliveries {
     if (reply === undefined) return;
     this.#running.delete(id);
     if (this.#limits !== undefined) this.#passOn(this.#limits, id);
-    this.#link.outbox.put(OP_EXPIRED, id, '');
-    this.#link.roomy();
-    if (this.#running.size === 0) this.#link.refresh();
+    this.#context.outbox.put(OP_EXPIRED, id, '');
+    this.#context.roomy();
+    if (this.#running.size === 0) this.#context.refresh();
     this.#traces.finish(id, 'W_TIMEOUT');
     this.#streams.close(id, () => failure(reply, 'W_TIMEOUT'));
     this.#cancel(reply, 'W_TIMEOUT');
@@ -372,7 +372,7 @@ class Deliveries {
    * @param {number} size
    */
   #handleTraced(listeners, data, reply, options, id, service, size) {
-    const { name } = this.#link.peer;
+    const { name } = this.#context.peer;
     const handle = () => this.#calls.run(listeners, data, reply, options);
     this.#traces.begin(id, service, name, options, size, handle);
   }

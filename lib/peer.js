@@ -31,8 +31,8 @@ const CREDIT = Kind.Credit;
 /** @typedef {'stopped' | 'starting' | 'started' | 'stopping'} State */
 
 /**
- * The interface of a peer for its role.
- * @typedef {object} Link
+ * The members of a peer that its role uses.
+ * @typedef {object} PeerContext
  * @property {Peer} peer
  * @property {any} core
  * @property {Outbox} outbox
@@ -44,7 +44,7 @@ const CREDIT = Kind.Credit;
 /**
  * The part of a peer that handles the records of its role.
  * @typedef {object} Role
- * @property {(link: Link) => void} attach
+ * @property {(context: PeerContext) => void} attach
  * @property {Take} take
  * @property {(state: State, patience: number) => boolean} holds whether this peer keeps the process alive
  * while it is not stopped; `patience` is the timeout of a stop, -1 without limit

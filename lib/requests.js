@@ -13,7 +13,7 @@ const { bodyValue } = require('./values');
 
 /** @import { Brokers } from './brokers' */
 /** @import { Take } from './inbox' */
-/** @import { Link, State } from './peer' */
+/** @import { PeerContext, State } from './peer' */
 /** @import { Place } from './request' */
 /** @import { RequestOptions } from './request-options' */
 /** @import { Source } from './source' */
@@ -50,8 +50,8 @@ class Requests {
   #lastId = 0;
   /** False after stop() or a failed start: until the next start() no broker could reply. */
   #accepting = true;
-  /** @type {Link} */
-  #link = /** @type {any} */ (undefined);
+  /** @type {PeerContext} */
+  #context = /** @type {any} */ (undefined);
   #brokers;
   /** The number of connected brokers. */
   #connected = 0;
@@ -65,12 +65,12 @@ class Requests {
     this.#unstarted = new Unstarted((request) => this.#cancel(request, 'C_TIMEOUT'));
   }
 
-  /** @param {Link} link */
-  attach(link) {
-    this.#link = link;
+  /** @param {PeerContext} context */
+  attach(context) {
+    this.#context = context;
     // Weak, because an idle client may be collected.
     const weak = new WeakRef(this);
-    link.outbox.rest = () => {
+    context.outbox.rest = () => {
       weak.deref()?.finishAtExit();
       return false;
     };
@@ -87,7 +87,7 @@ class Requests {
   }
 
   get time() {
-    return this.#link.outbox.time;
+    return this.#context.outbox.time;
   }
 
   /** A connection to a broker was opened or lost. @param {boolean} up */
@@ -122,10 +122,10 @@ class Requests {
       const terms = options.timeout + options.how * TERMS;
       const op = source === undefined ? OP_REQUEST : OP_STREAM;
       const left = deadline === undefined ? 0 : (deadline + 1) * LEFT;
-      this.#link.outbox.putRequest(op, request.id, service, body, options.json, terms, left);
+      this.#context.outbox.putRequest(op, request.id, service, body, options.json, terms, left);
       this.#outstanding.add(request);
       if (this.#unstarted !== undefined) this.#unstarted.add(request);
-      if (this.#outstanding.size === 1) this.#link.refresh();
+      if (this.#outstanding.size === 1) this.#context.refresh();
     }
     this.#lastId = request.id;
     this.meter.requests += 1;
@@ -138,10 +138,10 @@ class Requests {
     const { id } = request;
     source.attach({
       part: (body, bytes) => {
-        if (this.#outstanding.has(id)) this.#link.outbox.putUrgent(OP_CHUNK, id, body, bytes);
+        if (this.#outstanding.has(id)) this.#context.outbox.putUrgent(OP_CHUNK, id, body, bytes);
       },
       end: () => {
-        if (this.#outstanding.has(id)) this.#link.outbox.put(OP_CHUNK_END, id, '');
+        if (this.#outstanding.has(id)) this.#context.outbox.put(OP_CHUNK_END, id, '');
       },
       fail: (error) => this.#cancel(request, 'C_ABORTED', error),
     });
@@ -150,7 +150,7 @@ class Requests {
   /** @param {number} id a request's, or -1 for the client itself */
   heartbeat(id) {
     if (!this.#accepting) return;
-    if (id === -1 || this.#outstanding.has(id)) this.#link.outbox.putUrgent(OP_HEARTBEAT, id, '');
+    if (id === -1 || this.#outstanding.has(id)) this.#context.outbox.putUrgent(OP_HEARTBEAT, id, '');
   }
 
   /**
@@ -170,7 +170,7 @@ class Requests {
   grant(request) {
     const { id, read } = request;
     request.read = 0;
-    if (this.#outstanding.has(id)) this.#link.outbox.putNumber(OP_CREDIT, id, read);
+    if (this.#outstanding.has(id)) this.#context.outbox.putNumber(OP_CREDIT, id, read);
   }
 
   /**
@@ -190,8 +190,8 @@ class Requests {
    */
   #cancel(request, code, cause) {
     if (!this.#outstanding.delete(request)) return;
-    this.#link.outbox.put(OP_CANCEL, request.id, '');
-    this.#link.refresh();
+    this.#context.outbox.put(OP_CANCEL, request.id, '');
+    this.#context.refresh();
     process.nextTick(() => request.end(FAILED, code, cause));
   }
 
@@ -207,10 +207,10 @@ class Requests {
   /** @param {unknown} [cause] */
   #stopAll(cause) {
     this.#accepting = false;
-    this.#link.outbox.close();
-    this.#link.outbox.clear();
+    this.#context.outbox.close();
+    this.#context.outbox.clear();
     const requests = this.#outstanding.clear();
-    this.#link.refresh();
+    this.#context.refresh();
     process.nextTick(() => {
       for (const request of requests) request.end(FAILED, 'C_STOPPED', cause);
     });
@@ -250,7 +250,7 @@ class Requests {
       outstanding,
       queued: outstanding - sent,
       running: sent,
-      ...this.meter.describe(this.#link.core.bytes()),
+      ...this.meter.describe(this.#context.core.bytes()),
     };
   }
 
