@@ -34,7 +34,7 @@ pub enum Command<C, Config> {
     Join(usize, Box<Endpoint>, Box<Config>),
     /// Removes a broker.
     Leave(usize),
-    /// Takes a turn, after one of the application that has left something.
+    /// Takes a turn, after a direct turn that has left work for this thread.
     Turn,
     /// See [`CommandSink::exit`](super::CommandSink::exit).
     Exit(Exit),
@@ -123,7 +123,7 @@ struct Driver<M: DynamicBrokers<Frame = Message>> {
     deadline_gate: DeadlineGate,
     /// When the driver's thread wakes up at the latest.
     alarm: Option<Time>,
-    /// The number of commands that came by way of the driver's thread.
+    /// The number of commands that were sent to the driver's thread.
     taken: u64,
     /// How many turns the application may take before further messages are received.
     direct: usize,

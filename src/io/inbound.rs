@@ -1,4 +1,4 @@
-//! Splits what a socket receives into messages.
+//! Splits received messages of the transport into messages of a peer.
 
 use super::raw::Raw;
 use super::socket::Socket;
@@ -51,7 +51,7 @@ impl Inbound {
         self.receive_rest(socket, more)
     }
 
-    /// Receives a message of a connection of our own. Returns false if there is none.
+    /// Receives a message of a stream. Returns false if there is none.
     #[cfg(unix)]
     pub(super) fn receive_from(&mut self, stream: &mut Stream) -> bool {
         let found = stream.receive(&mut self.head, &mut self.rest);
@@ -61,7 +61,7 @@ impl Inbound {
         found
     }
 
-    /// Takes a message of a connection of our own at a broker.
+    /// Takes a message of a stream at a broker.
     #[cfg(unix)]
     pub(super) fn take_from(&mut self, input: &mut Input, from: Option<&[u8]>) {
         if input.take(&mut self.head, &mut self.rest) {
@@ -70,7 +70,7 @@ impl Inbound {
         }
     }
 
-    /// Takes the place of a message with this frame alone.
+    /// Becomes a message with this frame alone.
     #[cfg(unix)]
     pub(super) fn put(&mut self, from: &[u8], frame: &[u8]) {
         self.from = Raw::from(from);

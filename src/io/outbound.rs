@@ -1,6 +1,6 @@
-//! Messages of a broker to peers that do not take them at once.
+//! Messages of a broker to peers that do not accept them at once.
 //!
-//! The acceptor takes messages for each peer up to a mark. Messages beyond it wait here, in order,
+//! The acceptor accepts messages for each peer up to a mark. Messages beyond it wait here, in order,
 //! counted for each peer; none is dropped at a mark. When the waiting messages exceed [`Limits`],
 //! the machine is told, and drops the peer.
 //!
@@ -30,7 +30,7 @@ const MAX_RETRY: Duration = Duration::from_secs(1);
 pub(super) enum Outcome {
     /// It was sent; or discarded, because the peer is behind by more than its reserve.
     Taken,
-    /// It waits until the peer takes more.
+    /// It waits until the peer accepts more.
     Waiting,
     /// It waits, and exceeds the limit.
     Overflow,
@@ -47,7 +47,7 @@ pub(super) struct Changes {
     pub(super) clear: Vec<RoutingId>,
     /// Peers that no longer exist.
     pub(super) gone: Vec<RoutingId>,
-    /// Peers that have taken nothing for too long.
+    /// Peers that have accepted nothing for too long.
     pub(super) stuck: Vec<RoutingId>,
 }
 

@@ -1,5 +1,5 @@
 //! The connections of the services of one worker to one broker. They share one connection if the broker supports
-//! channels, which its hello says. Until it is known, one service connects, and the others wait.
+//! channels, which its hello states. Until then, one service connects, and the others wait.
 
 use super::shared::{Seat, Shared};
 use crate::io::clock;
@@ -17,10 +17,10 @@ pub struct Group(Arc<Mutex<Sharing>>);
 
 #[derive(Default)]
 enum Sharing {
-    /// The next service that connects asks.
+    /// The next service that connects finds out whether the broker supports channels.
     #[default]
     Unknown,
-    /// A service connects, or has until this time for the broker's hello.
+    /// A service connects, or waits until this time for the broker's hello.
     Asking(Option<Time>),
     Shared(Shared),
     /// The last broker supports no channels.
@@ -35,7 +35,7 @@ pub(super) enum Way {
     Ask,
     /// It connects.
     Apart,
-    /// It asks again when [`may_go_on`](Group::may_go_on).
+    /// It has to wait until [`may_go_on`](Group::may_go_on).
     Wait,
 }
 
@@ -76,14 +76,14 @@ impl Group {
         }
     }
 
-    /// Handles that the service that asks is connected.
+    /// Handles that the first service is connected.
     pub(super) fn asked(&self) {
         if let Sharing::Asking(until) = &mut *self.state() {
             *until = Some(clock::now() + ANSWER);
         }
     }
 
-    /// Handles that the service that asks has lost its connection without an answer.
+    /// Handles that the first service has lost its connection without a hello.
     pub(super) fn not_answered(&self) {
         let mut sharing = self.state();
         if let Sharing::Asking(_) = *sharing {

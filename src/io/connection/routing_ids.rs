@@ -12,10 +12,10 @@ pub enum RoutingIds {
 }
 
 impl RoutingIds {
-    /// Ids that nobody else can know. A known one can be taken by any stranger, and libzmq then
-    /// leaves the earlier connection alone; or, with security, it drops the messages of the later
-    /// one, which may be this peer's next. The ids are texts, because a broker of 0.0.92 requires
-    /// it, and begin with the name, because it knows no other.
+    /// Ids that no other peer can know. Any peer can use a known id: libzmq then gives it to the
+    /// later connection; or, with security, it drops the messages of the later connection, which
+    /// may be this peer's next. The ids are texts, because a broker of 0.0.92 requires that, and
+    /// begin with the name, because such a broker has no other name of the peer.
     pub fn differing(name: &str, secret: u64) -> Self {
         const MOST: usize = 255 - 2 * 16 - 2;
         let end = (0..=MOST.min(name.len()))

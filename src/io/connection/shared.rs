@@ -1,8 +1,8 @@
 //! One connection that the services of a worker share, each on a channel of its own.
 //!
 //! Each service has its own machine and its own [`Connection`](super::Connection), whose transport is a [`Seat`] on the
-//! shared connection. Whoever looks at its seat receives for all, and leaves the messages of the others with their
-//! seats.
+//! shared connection. A service that reads from its seat receives the messages of all, and puts those of the others into
+//! their seats.
 
 use crate::io::inbound::Inbound;
 use crate::io::readiness::Readiness;
@@ -119,7 +119,7 @@ impl State {
     fn receive(&mut self) {
         while !self.has_ended {
             match self.transport.as_mut().map(Transport::events) {
-                // One that takes nothing any more is broken.
+                // A connection that accepts no more bytes is broken.
                 None | Some(Err(_) | Ok((false, false))) => self.has_ended = true,
                 Some(Ok((false, true))) => return,
                 Some(Ok((true, _))) if self.waiting >= MOST_WAITING => return,
@@ -258,7 +258,7 @@ impl Seat {
         self.shared.state().transport.as_ref()?.waits()
     }
 
-    /// Leaves the connection. Returns it if nobody else is there.
+    /// Leaves the connection. Returns it if no other seat is left.
     pub(super) fn leave(self) -> Option<Transport> {
         let mut state = self.shared.state();
         if let Some(at) = (state.occupied.iter()).position(|each| each.seat == self.number) {

@@ -59,7 +59,7 @@ impl Connection {
         }
     }
 
-    /// Whether it is unknown how many channels the broker supports, and of importance.
+    /// Whether the number of channels that the broker supports is unknown, and needed.
     pub(in crate::io) fn is_undecided(&self) -> bool {
         self.is_undecided
     }

@@ -16,8 +16,8 @@ use tokio::sync::mpsc::UnboundedSender;
 /// that two threads should share.
 const FEW: usize = 4;
 
-/// The maximum number of bytes that the application's thread copies to the system. More are better
-/// copied while the application goes on.
+/// The maximum number of bytes that the application's thread copies to the system. The driver's
+/// thread copies more of them while the application goes on.
 const FEW_BYTES: usize = 64 * 1024;
 
 /// Takes commands for a driver. Dropping it stops the driver immediately.
@@ -94,9 +94,9 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         self.direct > 0 && self.taken == sent
     }
 
-    /// Takes a turn on the application's thread: one command, and its results. What belongs to the
-    /// driver's thread is left: sockets, received messages and deadlines. Returns whether nothing
-    /// is.
+    /// Takes a turn on the application's thread: one command, and its results. Work for sockets,
+    /// received messages and deadlines is left to the driver's thread. Returns whether no work is
+    /// left.
     fn turn_directly(&mut self, command: M::Command) -> bool {
         let now = clock::now();
         self.direct -= 1;

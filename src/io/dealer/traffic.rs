@@ -15,14 +15,14 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
     /// Feeds the machine with the events of one connection. Returns true if there may be more.
     pub(super) fn receive(&mut self, at: usize, now: Time) -> bool {
         let mut room = BATCH;
-        // A message that is alone needs no attempt to receive another one: the events say that
+        // After a single message no attempt to receive another one is needed: the events show that
         // there is none, and whether the connection still exists.
         let mut few = 1;
         self.connections[at].wake();
         while room > 0 && self.look(at, now) {
             match self.receive_few(at, now, few.min(room)) {
                 None => return false,
-                // An error, which the events of the next turn tell.
+                // An error, which the events of the next turn show.
                 Some(0) => return true,
                 Some(used) => room = room.saturating_sub(used),
             }
@@ -71,7 +71,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             self.machine.handle_up(broker, now);
         }
         if !readable && connection.up && !writable {
-            // Over inproc, a broken connection is one that takes nothing any more.
+            // Over inproc, a broken connection is one that accepts no more messages.
             connection.up = false;
             self.machine.handle_down(broker, now);
         }
@@ -162,7 +162,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             lost |= self.send(at, now);
             let connection = &mut self.connections[at];
             connection.flush();
-            // Nothing else reports that the system has taken the rest.
+            // Nothing else reports that the system has accepted the rest.
             if connection.congestion() == Some(false) {
                 self.machine.handle_congestion(broker, false);
                 continue;

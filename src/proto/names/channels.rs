@@ -44,7 +44,7 @@ impl Channels {
         opened.is_none_or(|opened| opened.open.len() < MOST)
     }
 
-    /// Uses the number of a channel up.
+    /// Marks the number of a channel as used.
     pub(super) fn use_up(&mut self, connection: &RoutingId, channel: Channel) {
         let opened = self.0.entry(connection.clone()).or_default();
         opened.last = opened.last.max(Some(channel));
