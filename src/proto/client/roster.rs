@@ -78,7 +78,8 @@ impl<F: Frame> Client<F> {
         self.lost_roster = self.roster.take().or(self.lost_roster.take());
     }
 
-    /// Drops the rosters when the broker lives, or no request of the last one is resumed any more.
+    /// Drops the rosters when the broker lives and turns this client away, or no request of the last one is resumed any
+    /// more.
     pub(super) fn drop_roster(&mut self) {
         self.roster = None;
         self.lost_roster = None;

@@ -58,6 +58,32 @@ fn what_was_on_its_way_to_a_worker_whose_connection_broke_runs_once_whenever_the
     }
 }
 
+/// A request that a worker returns while the broker stops is with nobody.
+#[test]
+fn what_is_given_back_runs_once_whenever_the_broker_stops() {
+    for at in (100..4500).step_by(200) {
+        let (mut net, b, workers, c) = known();
+        let requests = net.requests(c, 0..4);
+        net.run(micros(500));
+        for w in workers {
+            net.act(w, |worker, _| worker.machine.pause());
+        }
+        net.run(micros(at));
+        net.act(b, |broker, now| broker.machine.stop(now));
+        net.run(ms(5));
+        replace(&mut net, b, ms(300));
+        for w in workers {
+            net.act(w, |worker, now| worker.machine.resume(now));
+        }
+        net.run(secs(2));
+        for (n, r) in requests.into_iter().enumerate() {
+            assert_eq!(net.end(c, r), done(&n.to_string()), "{at}");
+        }
+        let started = workers.map(|w| net.started(w).len());
+        assert_eq!(started.iter().sum::<usize>(), 4, "{at}");
+    }
+}
+
 /// Through a proxy, handshakes fail while there is no broker. The next broker still says its hello first.
 #[test]
 fn what_is_sent_after_failed_handshakes_runs_once_whenever_the_broker_dies() {
