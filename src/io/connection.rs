@@ -70,6 +70,8 @@ pub(super) struct Connection {
     asks: bool,
     /// See [`is_undecided`](Self::is_undecided).
     is_undecided: bool,
+    /// Whether it counts as a connection of a service apart.
+    is_apart: bool,
     /// The machine's request for the socket that is still to be carried out.
     pub(super) action: Option<Action>,
     /// The bytes that libzmq holds, counted while the machine wants to know of congestion.
@@ -111,6 +113,7 @@ impl Connection {
             waits: false,
             asks: false,
             is_undecided: false,
+            is_apart: false,
             action: None,
         }
     }
@@ -120,6 +123,7 @@ impl Connection {
         let was_up = std::mem::take(&mut self.up);
         self.waits = false;
         self.stop_asking();
+        self.leave_apart();
         if let Some(transport) = self.transport.take() {
             sharing::end(transport, was_up);
         }

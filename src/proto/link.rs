@@ -288,6 +288,15 @@ impl Link {
         }
     }
 
+    /// Ends the pause, because the broker is there, unless another peer has the name.
+    pub(super) fn retry_at_once(&mut self, now: Time) {
+        if let State::Backoff { until } = &mut self.state
+            && !self.pauses.is_aside()
+        {
+            *until = (*until).min(now);
+        }
+    }
+
     /// Whether it is closed until it is opened by a command.
     pub(super) fn is_closed(&self) -> bool {
         self.state == State::Closed

@@ -27,6 +27,8 @@ pub trait Machine {
     /// Handles that the broker's authentication refuses this peer.
     fn handle_refused(&mut self, broker: usize, now: Time);
     /// Handles a message of the broker. Leaves `frames` empty.
+    /// Handles that this peer has reached the broker on another connection, which it may share.
+    fn handle_reached(&mut self, _broker: usize, _now: Time) {}
     fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<Self::Frame>);
     /// Handles all deadlines that have passed.
     fn handle_timeout(&mut self, now: Time);

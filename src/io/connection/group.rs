@@ -23,8 +23,9 @@ enum Sharing {
     /// A service connects, or waits until this time for the broker's hello.
     Asking(Option<Time>),
     Shared(Shared),
-    /// The last broker supports no channels.
-    Apart,
+    /// The last broker supports no channels, and so many services are connected to it. When all have lost their
+    /// connections, another broker may follow.
+    Apart(usize),
 }
 
 /// How a service gets its connection.
@@ -43,7 +44,7 @@ impl Group {
     pub(super) fn way(&self) -> Way {
         let mut sharing = self.state();
         match &*sharing {
-            Sharing::Asking(Some(until)) if *until <= clock::now() => *sharing = Sharing::Apart,
+            Sharing::Asking(Some(until)) if *until <= clock::now() => *sharing = Sharing::Apart(0),
             Sharing::Asking(_) => return Way::Wait,
             Sharing::Shared(shared) => {
                 if let Some(seat) = shared.join() {
@@ -56,7 +57,7 @@ impl Group {
                 *sharing = Sharing::Asking(None);
                 return Way::Ask;
             }
-            Sharing::Apart => {}
+            Sharing::Apart(_) => {}
         }
         Way::Apart
     }
@@ -95,8 +96,34 @@ impl Group {
     pub(super) fn part(&self) {
         let mut sharing = self.state();
         if let Sharing::Asking(_) = *sharing {
-            *sharing = Sharing::Apart;
+            *sharing = Sharing::Apart(0);
         }
+    }
+
+    /// Handles that a service is connected. Returns whether it is apart from the others.
+    pub(super) fn joined_apart(&self) -> bool {
+        match &mut *self.state() {
+            Sharing::Apart(services) => {
+                *services += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Handles that a service that was apart has lost its connection.
+    pub(super) fn left_apart(&self) {
+        let mut sharing = self.state();
+        if let Sharing::Apart(services) = &mut *sharing {
+            *services = services.saturating_sub(1);
+            if *services == 0 {
+                *sharing = Sharing::Unknown;
+            }
+        }
+    }
+
+    pub(super) fn is(&self, other: &Group) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Whether services share a connection.

@@ -50,6 +50,7 @@ impl Connection {
     /// Handles that the transport accepts messages.
     pub(in crate::io) fn is_connected(&mut self) {
         self.up = true;
+        self.count_apart();
         // A broker over inproc may be bound later, and sends a hello.
         if self.asks
             && !self.route.address().is_inproc()
@@ -64,22 +65,52 @@ impl Connection {
         self.is_undecided
     }
 
-    /// Shares the connection, if the broker supports this number of channels.
+    /// Shares the connection, if the broker supports this number of channels. Returns true if others can join.
     #[cold]
-    pub(in crate::io) fn decide(&mut self, channels: u16) {
+    pub(in crate::io) fn decide(&mut self, channels: u16) -> bool {
         self.is_undecided = false;
         self.asks = false;
         let Some(group) = &self.endpoint.group else {
-            return;
+            return false;
         };
         if channels == 0 {
             group.part();
+            self.count_apart();
         } else if !group.is_shared()
             && let Some(transport) = self.transport.take()
         {
             let (shared, seat) = Shared::new(transport, self.endpoint.gone, channels);
             self.transport = Some(Transport::Seat(seat));
             group.share(shared);
+            return true;
+        }
+        false
+    }
+
+    /// Whether both have the same group.
+    pub(in crate::io) fn may_share_with(&self, other: &Connection) -> bool {
+        let groups = self
+            .endpoint
+            .group
+            .as_ref()
+            .zip(other.endpoint.group.as_ref());
+        groups.is_some_and(|(one, other)| one.is(other))
+    }
+
+    fn count_apart(&mut self) {
+        if !self.is_apart
+            && let Some(group) = &self.endpoint.group
+        {
+            self.is_apart = group.joined_apart();
+        }
+    }
+
+    /// Handles the end of the connection.
+    pub(super) fn leave_apart(&mut self) {
+        if std::mem::take(&mut self.is_apart)
+            && let Some(group) = &self.endpoint.group
+        {
+            group.left_apart();
         }
     }
 

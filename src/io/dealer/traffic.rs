@@ -29,7 +29,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             few = BATCH;
         }
         if self.connections[at].is_undecided() {
-            self.decide(at);
+            self.decide(at, now);
         }
         self.has_received(BATCH - room);
         room == 0
@@ -194,10 +194,18 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
 
     /// Shares the connection with other services, if the broker supports it.
     #[cold]
-    fn decide(&mut self, at: usize) {
+    fn decide(&mut self, at: usize, now: Time) {
         let connection = &mut self.connections[at];
-        if let Some(channels) = self.machine.channels(connection.broker) {
-            connection.decide(channels);
+        let Some(channels) = self.machine.channels(connection.broker) else {
+            return;
+        };
+        if !connection.decide(channels) {
+            return;
+        }
+        let connection = &self.connections[at];
+        let others = self.connections.iter();
+        for other in others.filter(|other| other.may_share_with(connection)) {
+            self.machine.handle_reached(other.broker, now);
         }
     }
 }

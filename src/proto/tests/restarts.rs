@@ -146,6 +146,24 @@ fn worker_and_client_are_back_within_an_interval_or_two() {
     }
 }
 
+/// Another service of the worker has a connection that this one may share.
+#[test]
+fn a_worker_whose_broker_is_there_does_not_wait_any_longer() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker_with(b, "echo", |config| {
+        config.link.soon = secs(10);
+        config.link.reconnect = secs(10);
+    });
+    net.run(ms(10));
+    net.cut(w, &[Side::Dealer, Side::Broker]);
+    net.run(secs(1));
+    assert_ne!(net[w].news.last().unwrap().1, LinkNews::Connected);
+    net.act(w, |worker, now| worker.machine.handle_reached(now));
+    net.run(ms(10));
+    assert_eq!(net[w].news.last().unwrap().1, LinkNews::Connected);
+}
+
 #[test]
 fn a_broker_that_is_replaced_by_an_old_one_and_back() {
     let mut net = Net::new();

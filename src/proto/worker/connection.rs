@@ -28,6 +28,11 @@ impl<F: Frame> Worker<F> {
         self.lose(now, Loss::Refused);
     }
 
+    /// Handles that this worker has reached the broker on another connection: it does not wait for its next attempt.
+    pub fn handle_reached(&mut self, now: Time) {
+        self.link.retry_at_once(now);
+    }
+
     /// Sends a heartbeat out of turn.
     pub fn heartbeat(&mut self) {
         if self.link.is_up() && !self.said_goodbye() {

@@ -138,6 +138,10 @@ impl<F: Frame> Machine for Worker<F> {
         Worker::handle_refused(self, now);
     }
 
+    fn handle_reached(&mut self, _broker: usize, now: Time) {
+        Worker::handle_reached(self, now);
+    }
+
     fn handle_message(&mut self, _broker: usize, now: Time, frames: &mut Vec<F>) {
         Worker::handle_message(self, now, frames);
     }
