@@ -11,13 +11,16 @@
 //! | worker | PARTIAL, FINAL, REJECT | it speaks PIGATO; passed on                                 |
 //! | worker | other, not registered | DISCONNECT, and the worker starts over                       |
 //!
+//! In PIGATO, a service that ends with `*` is a pattern. When the broker learns that the worker of such a service speaks
+//! PIGATO, it registers the worker again, for the pattern.
+//!
 //! Until its dialect is known, a worker gets one request at a time, in a form that both dialects can read, and no
 //! message that would break a worker of either.
 
 use super::context::Context;
 use super::keys::{RequestKey, WorkerKey};
 use super::replies::Replies;
-use super::{Broker, Outgoing, Transmit};
+use super::{Broker, Departure, Outgoing, Transmit};
 use crate::wire::omdp::ReplyKind;
 use crate::wire::pigato::{self, ClientMessage, PeerMessage, ToClient, ToWorker, WorkerMessage};
 use crate::wire::{Body, Dialect, Frame};
@@ -43,7 +46,7 @@ impl<F: Frame> Context<F> {
         let message = match worker.dialect {
             Dialect::Pigato => ToWorker::Request {
                 client,
-                service: F::from(&*self.services.name(entry.service)),
+                service: F::from(&*self.asked_name(entry)),
                 rid,
                 data,
                 opts: Some(opts),
@@ -169,6 +172,9 @@ impl<F: Frame> Broker<F> {
             worker.is_old = false;
             self.cx.send_pigato(key, ToWorker::Welcome);
         }
+        let Some(key) = self.widen(key) else {
+            return;
+        };
         match message {
             WorkerMessage::Heartbeat { status } => self.on_status(key, status.as_deref()),
             WorkerMessage::Reply {
@@ -194,6 +200,24 @@ impl<F: Frame> Broker<F> {
             // Decoded as messages of OMDP.
             WorkerMessage::Ready { .. } | WorkerMessage::Disconnect => {}
         }
+    }
+
+    /// Registers an idle worker for the pattern that its service is in PIGATO, unless it is registered so. Returns its
+    /// key; `None` if its account is over its limit.
+    fn widen(&mut self, key: WorkerKey) -> Option<WorkerKey> {
+        let worker = self.cx.workers.get(key)?;
+        let (id, service) = (worker.id.clone(), self.cx.services.name(worker.service));
+        let is_pattern = self.cx.services.is_pattern(worker.service);
+        if is_pattern || !pigato::is_pattern(&service) || !worker.running.is_empty() {
+            return Some(key);
+        }
+        self.remove_worker(key, Departure::Replaced);
+        let new = self.register_for(&id, Dialect::Pigato, (&service, true), None);
+        match new {
+            Some(key) => self.line_up(key),
+            None => self.cx.send_away(&id),
+        }
+        new
     }
 
     fn on_status(&mut self, key: WorkerKey, status: Option<&[u8]>) {

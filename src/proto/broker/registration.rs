@@ -125,6 +125,18 @@ impl<F: Frame> Broker<F> {
         service: &[u8],
         hello: Option<Hello>,
     ) -> Option<WorkerKey> {
+        let is_pattern = hello.as_ref().is_some_and(|hello| hello.serving.pattern);
+        self.register_for(from, dialect, (service, is_pattern), hello)
+    }
+
+    /// Registers a worker for a service or a pattern.
+    pub(super) fn register_for(
+        &mut self,
+        from: &[u8],
+        dialect: Dialect,
+        (service, is_pattern): (&[u8], bool),
+        hello: Option<Hello>,
+    ) -> Option<WorkerKey> {
         let now = self.cx.now;
         let id: RoutingId = from.into();
         let said = hello.as_ref().map_or(0, |hello| {
@@ -138,7 +150,7 @@ impl<F: Frame> Broker<F> {
             self.over_limit(from, over);
             return None;
         }
-        let service_key = match hello.as_ref().is_some_and(|hello| hello.serving.pattern) {
+        let service_key = match is_pattern {
             true => self.cx.services.require_pattern(service),
             false => self.cx.services.require(service),
         };

@@ -258,6 +258,37 @@ fn a_peer_that_said_hello_is_none_of_pigato() {
     assert_eq!(net[b].departures()[0].1, Departure::Protocol);
 }
 
+/// In PIGATO, the name of a service may be a pattern. 0.0.92 has none.
+#[test]
+fn a_service_that_ends_with_its_only_star_is_a_pattern() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let (c, w) = (net.raw(b, b"C"), net.raw(b, b"W"));
+    // What waits already is served too.
+    net.say(c, &request(UUID, "1"));
+    let (old, odd) = (net.raw(b, b"O"), net.raw(b, b"S"));
+    for (worker, service) in [(old, "ech*"), (odd, "e*h*"), (w, "ech*")] {
+        net.say(worker, &format!("W|1|{service}"));
+    }
+    net.say(old, "W|4");
+    net.say(odd, &status(1));
+    assert_eq!(net.heard(odd), ["W|1", "W|4"]);
+    net.say(w, &status(1));
+    assert_eq!(net.heard(w), ["W|1".into(), "W|4".into(), given(UUID, "1")]);
+    net.say(w, &format!("W|3|C|∅|{UUID}|0|2|{{}}"));
+    assert_eq!(net.heard(c), [format!("C|3|∅|{UUID}|0|2|{{}}")]);
+    // A worker of the exact name precedes.
+    net.say(c, &request(UUID, "3").replace("echo", "ech*"));
+    let heard = net.heard(old);
+    assert!(heard.iter().any(|it| it.starts_with("W|2|")), "{heard:?}");
+    net.say(old, &format!("W|3|C|{UUID}|0|4"));
+    net.say(c, &request(UUID, "5").replace("echo", "ech"));
+    net.say(w, &status(1));
+    let own = given(UUID, "5").replace("|echo|", "|ech|");
+    assert_eq!(net.heard(w), [own, "W|4".into(), format!("W|4|C|∅|{UUID}")]);
+    assert_eq!(net[b].bad_messages().len(), 0);
+}
+
 #[test]
 fn a_broker_may_serve_none_of_them() {
     let mut net = Net::new();

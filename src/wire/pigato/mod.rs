@@ -186,6 +186,11 @@ pub fn is_pigato<F: Frame>(frames: &[F]) -> bool {
     }
 }
 
+/// Whether the name of a worker's service is a pattern. It ends with its only `*`.
+pub fn is_pattern(service: &[u8]) -> bool {
+    matches!(service.split_last(), Some((b'*', prefix)) if !prefix.contains(&b'*'))
+}
+
 /// Whether it is the heartbeat of a client without a hello. PIGATO's clients require an answer.
 pub fn is_bare_beat<F: Frame>(frames: &[F]) -> bool {
     matches!(frames, [tag, command] if **tag == *CLIENT && **command == *HEARTBEAT)

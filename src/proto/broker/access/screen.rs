@@ -12,8 +12,8 @@ use crate::proto::broker::{
     Broker, BrokerEvent, Departure, Incoming, Outgoing, RoutingId, Timer, Transmit,
 };
 use crate::proto::code::Code;
-use crate::wire::omdp::{ClientMessage, ToClient, ToWorker};
-use crate::wire::pigato::PeerMessage;
+use crate::wire::omdp::{ClientMessage, ToClient, ToWorker, WorkerMessage};
+use crate::wire::pigato::{self, PeerMessage};
 use crate::wire::{Dialect, Frame};
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,10 +161,17 @@ impl<F: Frame> Broker<F> {
         let (Some(access), Some(principal)) = (&self.authorizer.access, &self.cx.speaker) else {
             return self.do_decoded(from, message);
         };
-        let Some((action, service)) = message.wants() else {
+        let Some((mut action, service)) = message.wants() else {
             self.authorizer.withdraw(&mut self.cx, from, &message);
             return self.do_decoded(from, message);
         };
+        if let Incoming::Worker(WorkerMessage::Ready { hello: None, .. }) = &message
+            && self.cx.config.dialects.contains(Dialect::Pigato)
+            && pigato::is_pattern(service)
+        {
+            // It serves the pattern if it turns out to speak PIGATO.
+            action = Action::ServePattern;
+        }
         match access.judge(&principal.user, action, service) {
             Verdict::Yes => self.do_decoded(from, message),
             Verdict::No => self.deny(from, message),
