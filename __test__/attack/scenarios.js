@@ -2,7 +2,7 @@
 // What a hostile peer may do, each as a function of how to connect. The peers are plain ZeroMQ sockets: nothing of this
 // package keeps them from saying what they like.
 const net = require('node:net');
-const { batch, part } = require('../support/packed');
+const { batch, packed, part } = require('../support/packed');
 const { greeting } = require('../support/zmtp');
 
 const HELLO = JSON.stringify({ omdp: 1, heartbeat: 2500, liveness: 3, session: 'a', flow: 1, packed: true });
@@ -13,6 +13,18 @@ const MIB = 1024 * KIB;
 const EXT = Buffer.from([0, 0xff, 0xff, 0xff, 0xff]);
 /** What a client knows of a request that it resumes: nothing, and it may be looked for long. */
 const PAST = Buffer.from([0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+
+/** The first frame of a message in a channel. @param {number} number @param {string | Buffer} first */
+const inChannel = (number, first) =>
+  Buffer.concat([Buffer.from([0x03, number >> 8, number & 0xff]), Buffer.from(first)]);
+
+/** READY of a worker in a channel. @param {number} number @param {string} service @param {object} hello */
+const ready = (number, service, hello) => [
+  inChannel(number, 'W'),
+  '1',
+  service,
+  JSON.stringify({ ...JSON.parse(HELLO), packed: undefined, ...hello }),
+];
 
 /** @typedef {(routingId?: string) => import('zeromq').Dealer} Connect */
 
@@ -446,6 +458,105 @@ const SCENARIOS = {
         await new Promise((resolve) => setTimeout(resolve, 300));
         worker.close();
       }
+    },
+  },
+  'very many channels': {
+    about:
+      'connections that open every channel there is, under large names, with large sessions and metadata',
+    async run(connect, scale) {
+      const long = 'n'.repeat(200);
+      for (let at = 0; at < 20 * scale; at += 1) {
+        const socket = connect();
+        for (let n = 1; n < 65_536 && n < 65_536 * scale; n += 1) {
+          const hello = {
+            name: `${long}${at}-${n}`,
+            session: `${long}${at}-${n}.1`,
+            metadata: JSON.stringify({ pad: 'x'.repeat(n % 500 === 1 ? 4000 : 10) }),
+          };
+          await socket.send(ready(n, `${long}${n % 1000}`, hello));
+        }
+      }
+    },
+  },
+  'channels that come and go': {
+    about: 'a channel after the other under one name, and two connections that take one name from each other',
+    async run(connect, scale) {
+      const [one, other] = [connect(), connect()];
+      for (let n = 1; n < 65_536 && n < 65_536 * scale; n += 1) {
+        await one.send(ready(n, `s${n % 3}`, { name: 'same', session: `same${n}.${n}` }));
+        await one.send([inChannel(n, 'W'), n % 2 === 0 ? '4' : '5']);
+        await other.send(ready(n, `s${n % 3}`, { name: 'same', session: `other${n}.${n}` }));
+      }
+    },
+  },
+  'a channel of another': {
+    about:
+      'READYs in channels under the name of the honest worker, its messages and replies to requests that are not theirs',
+    async run(connect, scale) {
+      const asker = connect();
+      await asker.send(['C', '2', '$dir', 'd', 'null', '{}']);
+      const { honest } = JSON.parse(String((await asker.receive())[4]));
+      const thief = connect();
+      const token = Buffer.alloc(9);
+      for (let n = 1; n < 2000 * scale + 2; n += 1) {
+        await thief.send(ready(2 * n, 'honest', { name: honest[0], session: `thief${n}.1` }));
+        await thief.send(ready(2 * n + 1, 'theft', { name: `${honest[0]}/${n}`, session: `thief${n}.2` }));
+        token.writeUInt32BE(n, 5);
+        const last = n % 2 === 0 ? 2 * n : 2 * n + 1;
+        await thief.send([inChannel(last, 'W'), '3', 'somebody', `r${n}`, '0', '1', token]);
+        await thief.send([inChannel(last, 'W'), '9', token.subarray(1)]);
+        await thief.send([inChannel(last, 'W'), '5']);
+      }
+    },
+  },
+  'junk in channels': {
+    about:
+      'messages in channels that were not opened, of clients, packed and in batches, in channels of channels, with a first frame of 60 kB',
+    async run(connect, scale) {
+      const socket = connect();
+      await socket.send(ready(1, 'junk', { name: 'junk', session: 'junk.1' }));
+      const asks = Array.from({ length: 1500 }, (_, n) => part('C', '2', 'nobody', `r${n}`, '1', '{}'));
+      const large = Buffer.alloc(60_000, 1);
+      const kinds = [
+        (n) => [inChannel(2 + n, 'W'), '4'],
+        (n) => [inChannel(1, 'C'), '2', 'nobody', `r${n}`, '1', '{}'],
+        () => [inChannel(1, packed('C', '4'))],
+        () => [inChannel(1, batch(...asks))],
+        () => [inChannel(1, batch(large))],
+        () => [inChannel(1, inChannel(1, 'W')), '4'],
+        () => [inChannel(1, large), large],
+        () => [inChannel(0, 'W'), '4'],
+        () => [inChannel(1, '')],
+        (n) => ready(1, 'other', { name: `n${n}`, session: 's.1' }),
+        (n) => [inChannel(1, 'W'), '6', 'somebody', `r${n}`, '0', large],
+      ];
+      for (let n = 0; n < 10_000 * scale; n += 1) await socket.send(kinds[n % kinds.length](n % 60_000));
+    },
+  },
+  'claims in channels': {
+    about: 'CLAIMs with ids of 60 kB of 500 workers on one connection',
+    async run(connect, scale) {
+      const socket = connect();
+      const long = 'x'.repeat(60_000);
+      for (let n = 1; n <= 500; n += 1)
+        await socket.send(ready(n, 'claims', { name: `claimer${n}`, session: `claimer${n}.1` }));
+      for (let n = 0; n < 20_000 * scale; n += 1) {
+        const number = Buffer.alloc(9, 1);
+        number.writeUInt32BE(n);
+        await socket.send([inChannel(1 + (n % 500), 'W'), '11', 'somebody', `${n}${long}`, number]);
+      }
+    },
+  },
+  'a channel that reads nothing': {
+    about: 'requests of 100 kB to 200 workers on one connection that reads nothing',
+    async run(connect, scale) {
+      const [socket, client] = [connect(), connect()];
+      for (let n = 1; n <= 200; n += 1)
+        await socket.send(ready(n, 'deaf', { name: `deaf${n}`, session: `deaf${n}.1`, concurrency: -1 }));
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const body = Buffer.alloc(100 * KIB, '1');
+      for (let n = 0; n < 5000 * scale; n += 1)
+        await client.send(['C', '2', 'deaf', `r${n}`, body, '{"timeout":-1}']);
     },
   },
   'other dialects': {

@@ -64,9 +64,10 @@ class Cast {
   /** What killed nobody, and still happened. */
   crashes = [];
 
-  /** @param {{ heartbeat: number, liveness: number }} link of all peers @param {number} brokers */
-  constructor(link, brokers) {
+  /** @param {{ heartbeat: number, liveness: number }} link of all peers @param {number} brokers @param {number} services of each worker */
+  constructor(link, brokers, services) {
     this.link = link;
+    this.services = services;
     this.endpoints = Array.from({ length: brokers }, () => freshEndpoint('tcp'));
   }
 
@@ -93,7 +94,7 @@ class Cast {
   /** Starts a process, and gives when it says that it has started. */
   async start(name, args) {
     const life = (this.#peers.get(name)?.life ?? 0) + 1;
-    const shared = { link: this.link, starts: this.#starts };
+    const shared = { link: this.link, starts: this.#starts, services: this.services };
     const conf = { ...shared, ...args, name: `${name}.${life}` };
     const program = path.join(__dirname, 'peer.js');
     const child = spawn(process.execPath, [program, JSON.stringify(conf)], {
@@ -157,6 +158,13 @@ class Cast {
     const { open } = this.book;
     await until(() => open.size === 0, 'open', patience).catch(() => {});
     return open.size;
+  }
+
+  /** Waits until each worker has one connection to each broker. Gives how many workers had not. */
+  async together(patience) {
+    const apart = () => this.relaysOf('worker').filter(({ living }) => living !== 1).length;
+    await until(() => apart() === 0, 'apart', patience).catch(() => {});
+    return apart();
   }
 
   /** What handlers wrote down: of each request who started it, and who ended it. */

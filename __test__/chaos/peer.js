@@ -4,10 +4,10 @@
 const fs = require('node:fs');
 const { Broker, Client, Worker } = require('../..');
 
-/** @type {{ role: string, endpoints: string[], name: string, conf: object, link: { heartbeat: number, liveness: number }, starts: string, pace: number, data: number, requests: object[] }} */
+/** @type {{ role: string, endpoints: string[], name: string, conf: object, link: { heartbeat: number, liveness: number }, starts: string, services: number, pace: number, data: number, requests: object[] }} */
 const conf = JSON.parse(process.argv[2]);
 
-const SERVICE = 'chaos';
+const SERVICES = Array.from({ length: conf.services }, (_, n) => `chaos${n}`);
 
 const say = (...what) => fs.writeSync(1, `${JSON.stringify(what)}\n`);
 
@@ -20,25 +20,26 @@ async function broker() {
 
 async function worker() {
   const starts = fs.openSync(conf.starts, 'a');
-  const worker = new Worker(conf.endpoints, SERVICE, {
-    ...conf.link,
-    reconnect: 50,
-    name: conf.name,
-    ...conf.conf,
-  });
-  worker.on('request', async ({ id, work, parts, every, bytes }, reply) => {
-    fs.writeSync(starts, `${id} ${conf.name}\n`);
-    for (let part = 0; part < parts; part += 1) {
-      reply.write(part);
-      if (every > 0) await new Promise((resolve) => setTimeout(resolve, every));
-    }
-    const end = () => {
-      reply.end({ id, bytes: 'x'.repeat(bytes) });
-      fs.writeSync(starts, `${id} ${conf.name} ended\n`);
+  const handlerOf =
+    (service) =>
+    async ({ id, work, parts, every, bytes }, reply) => {
+      fs.writeSync(starts, `${id} ${conf.name}\n`);
+      for (let part = 0; part < parts; part += 1) {
+        reply.write(part);
+        if (every > 0) await new Promise((resolve) => setTimeout(resolve, every));
+      }
+      const end = () => {
+        reply.end({ id, service, bytes: 'x'.repeat(bytes) });
+        fs.writeSync(starts, `${id} ${conf.name} ended\n`);
+      };
+      if (work === 0) end();
+      else setTimeout(end, work);
     };
-    if (work === 0) end();
-    else setTimeout(end, work);
-  });
+  const link = { ...conf.link, reconnect: 50, name: conf.name, ...conf.conf };
+  const [only, ...others] = SERVICES;
+  const handlers = Object.fromEntries(SERVICES.map((service) => [service, handlerOf(service)]));
+  const worker = new Worker(conf.endpoints, others.length > 0 ? handlers : only, link);
+  if (others.length === 0) worker.on('request', handlers[only]);
   await worker.start();
   say('started');
 }
@@ -51,7 +52,7 @@ async function client() {
   let greeted = false;
   for (let n = 0; !greeted; n += 1) {
     const data = { id: `${conf.name}/hello-${n}`, work: 0, parts: 0, every: 0, bytes: 0 };
-    greeted = await client.call(SERVICE, data, { timeout: -1 }).then(
+    greeted = await client.call(SERVICES[0], data, { timeout: -1 }).then(
       () => true,
       () => false,
     );
@@ -61,6 +62,7 @@ async function client() {
   const ask = () => {
     last += 1;
     const id = `${conf.name}/${last}`;
+    const service = SERVICES[last % SERVICES.length];
     const opts = conf.requests[last % conf.requests.length];
     const begun = process.hrtime.bigint();
     // Not every one is alike: some take a while, some come in parts, some of these for long, some are large.
@@ -75,7 +77,7 @@ async function client() {
     say('begin', id);
     let [next, gaps] = [0, 0];
     client.request(
-      SERVICE,
+      service,
       data,
       (part) => {
         gaps += Number(part !== next);
@@ -83,7 +85,7 @@ async function client() {
       },
       (error, reply) => {
         const wait = Number((process.hrtime.bigint() - begun) / 1_000_000n);
-        const right = error || reply.id === id;
+        const right = error || (reply.id === id && reply.service === service);
         const whole = gaps === 0 && (error || next === data.parts);
         const end = whole
           ? (error?.code ?? error ?? null)

@@ -47,6 +47,11 @@ class Relay {
     return this.#pairs.size;
   }
 
+  /** The number of those that lose nothing. */
+  get living() {
+    return [...this.#pairs].filter(({ dead }) => !dead).length;
+  }
+
   #join(near) {
     const far = net.connect(/** @type {import('node:net').NetConnectOpts} */ (this.#target));
     const pair = { near, far, dead: false };

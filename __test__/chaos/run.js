@@ -24,10 +24,10 @@ const CLIENTS = 3;
 async function play(name, seed, seconds) {
   const { act, data = 2000, retry = 0, timeouts = true, lossless = false, ...rest } = SCENARIOS[name];
   // Hearts that beat fast, for a death to be noticed while the scenario lasts.
-  const { heartbeat = 250, liveness = 4, brokers = 1 } = rest;
+  const { heartbeat = 250, liveness = 4, brokers = 1, services = 1 } = rest;
   const requests = REQUESTS.map(({ timeout }) => ({ timeout: timeouts ? timeout : -1, retry }));
   const below = generator(seed);
-  const cast = new Cast({ heartbeat, liveness }, brokers);
+  const cast = new Cast({ heartbeat, liveness }, brokers, services);
   try {
     await cast.startBrokers();
     const peers = [];
@@ -47,6 +47,7 @@ async function play(name, seed, seconds) {
     }
     const lost = await cast.settle(PATIENCE);
     const open = [...cast.book.open.keys()];
+    const apart = await cast.together(PATIENCE);
     return {
       name,
       retry,
@@ -54,6 +55,7 @@ async function play(name, seed, seconds) {
       book: cast.book,
       open,
       lost,
+      apart,
       twice: cast.twice(),
       fates: cast.fates(),
       crashes: [...cast.crashes],
@@ -108,7 +110,7 @@ function table(rows) {
 }
 
 /** What does not hold, in words. */
-function violations({ retry, lossless, book, open, lost, twice, crashes }) {
+function violations({ retry, lossless, book, open, lost, apart, twice, crashes }) {
   const tooOften = twice.filter(([, workers]) => workers.length > 1 + retry);
   return [
     ...(lost > 0 ? [`${lost} never ended: ${open.slice(0, 5).join(', ')}`] : []),
@@ -116,6 +118,7 @@ function violations({ retry, lossless, book, open, lost, twice, crashes }) {
     ...(lossless ? [...book.errors].map(([code, count]) => `${count} ended with ${code}`) : []),
     ...book.wrong.slice(0, 5),
     ...crashes.slice(0, 5),
+    ...(apart > 0 ? [`${apart} workers have not exactly one connection to a broker`] : []),
     ...(book.replies === 0 ? ['nothing was answered at all'] : []),
   ];
 }

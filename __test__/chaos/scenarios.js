@@ -101,13 +101,29 @@ for (const [name, scenario] of Object.entries(LOSSLESS)) {
   SCENARIOS[name] = { ...scenario, timeouts: false, lossless: true };
 }
 
+/** Each worker has three services, which share a connection. */
+const SEVERAL = [
+  'no-faults',
+  'kill-workers',
+  'kill-workers-retry',
+  'kill-broker',
+  'kill-broker-slowly',
+  'freeze-workers',
+  'freeze-broker',
+  'half-open',
+  'stall-connections',
+  'cut-workers',
+  'cut-all-fast',
+  'suspend-workers',
+  'stop-broker',
+  'rolling-restart',
+  'rolling-restart-retry',
+];
+for (const name of SEVERAL) SCENARIOS[`services-${name}`] = { ...SCENARIOS[name], services: 3 };
+
 /** Any of the others, one after another. */
-SCENARIOS.everything = {
-  act: (cast, below) =>
-    pick(
-      below,
-      Object.values(SCENARIOS).filter((each) => each !== SCENARIOS.everything),
-    ).act(cast, below),
-};
+const others = Object.values(SCENARIOS);
+SCENARIOS.everything = { act: (cast, below) => pick(below, others).act(cast, below) };
+SCENARIOS['services-everything'] = { ...SCENARIOS.everything, services: 3 };
 
 module.exports = { SCENARIOS, pause };
