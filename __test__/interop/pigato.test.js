@@ -158,6 +158,26 @@ test('it has as many requests as it says in its heartbeats', async (t) => {
   assert.equal((await worker.request()).data, 3);
 });
 
+test('a service that ends with its only * is a pattern, for the clients of every dialect', async (t) => {
+  const { peers, broker, endpoint } = await brokerOf(t);
+  const client = peers.client();
+  await client.start();
+  const early = client.call('echo.early', 1);
+  const worker = await knownWorker(t, broker, endpoint, { service: 'echo.*' });
+  assert.equal((await answer(worker)).service, 'echo.early');
+  assert.equal(await early, 1);
+  const [old, pigato] = [new OldClient(t, endpoint), new PigatoClient(t, endpoint)];
+  const asked = old.ask('echo.old', 2);
+  assert.equal((await answer(worker)).service, 'echo.old');
+  assert.equal((await asked).final, 2);
+  const another = pigato.ask('echo.pigato', 3);
+  assert.equal((await answer(worker)).service, 'echo.pigato');
+  assert.equal((await another).final, 3);
+  await assert.rejects(client.call('echo', 4, { failFast: true }), { code: 'W_NONE' });
+  const { workers } = await client.service('echo.*');
+  assert.equal(workers, 1);
+});
+
 test('what it rejects goes to another worker', async (t) => {
   const { peers, broker, endpoint } = await brokerOf(t);
   const worker = await knownWorker(t, broker, endpoint);

@@ -16,6 +16,7 @@ const systems = [
   require('./observed.js'),
   require('./subscribed.js'),
   require('./traced.js'),
+  ...require('./shared.js'),
   require('./original.js'),
   require('./pigato.js'),
   require('./nats.js'),

@@ -85,4 +85,4 @@ function fail(error) {
   process.exit(1);
 }
 
-module.exports = { endpoint, omdp };
+module.exports = { HANDLERS, endpoint, omdp };

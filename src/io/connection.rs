@@ -70,7 +70,9 @@ pub(super) struct Connection {
     asks: bool,
     /// See [`is_undecided`](Self::is_undecided).
     is_undecided: bool,
-    /// Whether it counts as a connection of a service apart.
+    /// Whether it was opened as a connection of a service apart.
+    was_apart: bool,
+    /// Whether it counts as such a connection.
     is_apart: bool,
     /// The machine's request for the socket that is still to be carried out.
     pub(super) action: Option<Action>,
@@ -113,6 +115,7 @@ impl Connection {
             waits: false,
             asks: false,
             is_undecided: false,
+            was_apart: false,
             is_apart: false,
             action: None,
         }

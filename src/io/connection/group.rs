@@ -122,6 +122,10 @@ impl Group {
         }
     }
 
+    pub(super) fn is_apart(&self) -> bool {
+        matches!(&*self.state(), Sharing::Apart(_))
+    }
+
     pub(super) fn is(&self, other: &Group) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

@@ -12,6 +12,7 @@ impl Connection {
     /// Opens a connection, joins one, or waits until it can be decided which.
     pub(in crate::io) fn open(&mut self) -> Result<(), Error> {
         self.waits = false;
+        self.was_apart = false;
         if let Some(group) = &self.endpoint.group {
             match group.way() {
                 Way::Join(seat) => {
@@ -23,7 +24,7 @@ impl Connection {
                     return Ok(());
                 }
                 Way::Ask => self.asks = true,
-                Way::Apart => {}
+                Way::Apart => self.was_apart = true,
             }
             self.is_undecided = true;
         }
@@ -95,6 +96,12 @@ impl Connection {
             .as_ref()
             .zip(other.endpoint.group.as_ref());
         groups.is_some_and(|(one, other)| one.is(other))
+    }
+
+    /// Whether it was opened when no connection could be shared, which may have changed since.
+    pub(in crate::io) fn is_outdated(&self) -> bool {
+        let group = self.endpoint.group.as_ref();
+        self.was_apart && group.is_some_and(|group| !group.is_apart())
     }
 
     fn count_apart(&mut self) {

@@ -67,6 +67,12 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             return false;
         };
         if !connection.up && !connection.is_connecting() && writable {
+            if connection.is_outdated() {
+                connection.close();
+                self.machine.handle_down(broker, now);
+                self.machine.handle_reached(broker, now);
+                return false;
+            }
             connection.is_connected();
             self.machine.handle_up(broker, now);
         }
