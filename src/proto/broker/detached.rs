@@ -107,6 +107,9 @@ impl<F: Frame> Context<F> {
                 until,
             });
             worker.unacknowledged.take();
+            // What waited for the earlier connection does not wait for this one.
+            worker.congested = false;
+            worker.handed = 0;
             worker.pace = Default::default();
             worker.beats = beats;
         }

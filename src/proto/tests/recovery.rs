@@ -414,6 +414,23 @@ fn a_broker_that_stops_does_not_forget_that_a_request_has_started() {
     assert_eq!(net.end(c, r), failed("W_LOST"));
 }
 
+/// Nobody reports the end of a congestion whose connection has ended.
+#[test]
+fn a_worker_whose_congested_connection_broke_is_given_requests_again() {
+    let (mut net, b) = net_of(1);
+    let w = net.worker(b, "echo");
+    net.serve(w, Job::echo);
+    let c = net.client(b);
+    net.run(secs(1));
+    net.act(b, |broker, _| broker.machine.handle_congestion(b"W1", true));
+    let r = net.request_on(c, "echo", json("1"), FOREVER);
+    net.run(secs(1));
+    assert_eq!(net.end(c, r), None);
+    net.cut(w, &[Side::Dealer, Side::Broker]);
+    net.run(secs(1));
+    assert_eq!(net.end(c, r), done("1"));
+}
+
 /// Messages after the stop of a broker have no effect there, and their client knows it.
 #[test]
 fn a_client_that_comes_to_a_broker_that_has_stopped_goes_to_the_next() {
