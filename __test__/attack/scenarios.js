@@ -211,6 +211,35 @@ const SCENARIOS = {
       for (let n = 0; n < 2000 * scale && (await push(socket, frame)); n += 1);
     },
   },
+  'messages that do not become complete': {
+    about: '50 MiB of a message of 60 MiB, over 40 connections',
+    async run(_connect, scale, endpoint) {
+      const head = Buffer.alloc(9);
+      head[0] = 2;
+      head.writeBigUInt64BE(BigInt(60 * MIB), 1);
+      const piece = Buffer.alloc(MIB);
+      for (let n = 0; n < 40 * scale; n += 1) {
+        const socket = await shake(endpoint);
+        socket.write(Buffer.concat([Buffer.from([1, 1]), Buffer.from('C'), head]));
+        for (let sent = 0; sent < 50 && (await push(socket, piece)); sent += 1);
+      }
+    },
+  },
+  'a frame faster than its turns': {
+    about: 'frames of 60,000 empty messages, over 10 connections that are not read meanwhile',
+    async run(_connect, scale, endpoint) {
+      const frame = batch(Buffer.alloc(60_000));
+      const head = Buffer.alloc(9);
+      head[0] = 2;
+      head.writeBigUInt64BE(BigInt(frame.length), 1);
+      const message = Buffer.concat([head, frame]);
+      const flood = async (socket) => {
+        for (let n = 0; n < 100 * scale && (await push(socket, message)); n += 1);
+      };
+      const sockets = Array.from({ length: 10 }, () => shake(endpoint));
+      await Promise.all(sockets.map(async (socket) => flood(await socket)));
+    },
+  },
   'a user without rights': {
     about: 'requests and READYs of a user who may call and serve nothing, over CURVE',
     users: true,
@@ -441,6 +470,26 @@ const SCENARIOS = {
       for (let n = 0; n < 5000 * scale; n += 1) {
         await worker.send(['W', '9', tokens]);
         await client.send(['C', '12', rids]);
+      }
+    },
+  },
+  'an id over its limit': {
+    about: 'more requests than may be kept, of a client that cannot be disconnected',
+    async run(connect, scale) {
+      const socket = connect();
+      const opts = '{"timeout":-1}';
+      for (let n = 0; n < 400_000 * scale; n += 1)
+        await socket.send(['C', '2', 'nobody', `r${n}`, '1', opts]);
+    },
+  },
+  'workers of a new name each': {
+    about: 'a worker that registers and leaves, while clients are told of each',
+    async run(connect, scale) {
+      const socket = connect('new');
+      for (let n = 0; n < 2000 * scale; n += 1) {
+        await socket.send(['W', '1', `n${n}`, HELLO.replace('"a"', `"n${n}.1"`)]);
+        await socket.send(['W', '5']);
+        await new Promise((resolve) => setTimeout(resolve, 2));
       }
     },
   },

@@ -24,6 +24,13 @@ pub(super) enum Acceptor {
     Streams(Box<Streams>),
 }
 
+/// What is there of a large message that is not complete.
+pub(super) struct Unfinished {
+    pub(super) connection: RoutingId,
+    /// Zero when the message is complete, or the connection has ended.
+    pub(super) bytes: usize,
+}
+
 impl Acceptor {
     /// Binds all endpoints, or none. Also returns the endpoints with the ports in place of `*`.
     /// `gone` is the frame by which a connection that has ended is reported, as if its peer had
@@ -86,6 +93,16 @@ impl Acceptor {
             Acceptor::Libzmq(libzmq) => libzmq.receive(inbound),
             #[cfg(unix)]
             Acceptor::Streams(streams) => streams.receive(inbound),
+        }
+    }
+
+    /// Stops reading the connection of this peer, whose end comes after what is unread, or continues.
+    /// libzmq cannot: its ROUTER reads all connections or none.
+    pub(super) fn hold(&mut self, peer: &[u8], holds: bool) {
+        match self {
+            Acceptor::Libzmq(_) => {}
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.hold(peer, holds),
         }
     }
 
@@ -204,6 +221,24 @@ impl Acceptor {
             Acceptor::Libzmq(libzmq) => libzmq.connections.lost(peer),
             #[cfg(unix)]
             Acceptor::Streams(streams) => streams.lost(peer),
+        }
+    }
+
+    /// The changes of messages that are not complete. With libzmq these are not known.
+    pub(super) fn take_unfinished(&mut self) -> Option<Vec<Unfinished>> {
+        match self {
+            Acceptor::Libzmq(_) => None,
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.take_unfinished(),
+        }
+    }
+
+    /// Ends the connection of a peer that sends more than may be kept.
+    pub(super) fn refuse(&mut self, peer: &[u8]) {
+        match self {
+            Acceptor::Libzmq(_) => {}
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.refuse(peer),
         }
     }
 

@@ -63,6 +63,9 @@ pub(super) struct Limits {
     pub(super) patience: Duration,
 }
 
+/// The bytes that are handed to the acceptor at once, in equal shares for the peers that are behind.
+const AT_ONCE: usize = 1024 * 1024;
+
 /// See [`Limits`]: windows limit what such a peer can have requested.
 const SLACK: usize = 4;
 
@@ -84,6 +87,8 @@ pub(super) struct Outbound {
     total: usize,
     /// The peers that are behind.
     peers: HashMap<RoutingId, Peer>,
+    /// Whether a peer has had its share, and may take more.
+    goes_on: bool,
     retry: Duration,
 }
 
@@ -93,6 +98,7 @@ impl Outbound {
             limits,
             total: 0,
             peers: HashMap::new(),
+            goes_on: false,
             retry: RETRY,
         }
     }
@@ -108,6 +114,11 @@ impl Outbound {
 
     pub(super) fn is_behind(&self) -> bool {
         !self.peers.is_empty()
+    }
+
+    /// Whether [`flush`](Self::flush) has to be called again at once.
+    pub(super) fn goes_on(&self) -> bool {
+        self.goes_on
     }
 
     /// Sends a message, or keeps it. `frames` is empty afterwards.
@@ -187,15 +198,22 @@ impl Outbound {
     /// Sends waiting messages, as many as the peers take.
     pub(super) fn flush(&mut self, acceptor: &mut Acceptor) -> Changes {
         let mut news = Changes::default();
+        self.goes_on = false;
         if self.peers.is_empty() {
             return news;
         }
-        let mut progress = false;
+        let (mut progress, mut goes_on) = (false, false);
+        let share = AT_ONCE / self.peers.len();
         let (now, patience, mut sent) = (clock::now(), self.limits.patience, 0);
         self.peers.retain(|id, peer| {
             let before = peer.bytes;
             let mut stays = false;
             while let Some(mut frames) = peer.waiting.pop_front() {
+                if before - peer.bytes > share {
+                    peer.waiting.push_front(frames);
+                    (stays, goes_on) = (true, true);
+                    break;
+                }
                 let cost = cost(&frames);
                 match acceptor.send(id, &mut frames) {
                     Sent::Yes => {
@@ -229,6 +247,7 @@ impl Outbound {
             stays
         });
         self.total -= sent;
+        self.goes_on = goes_on;
         self.retry = match progress {
             true => RETRY,
             false => (self.retry * 2).min(MAX_RETRY),

@@ -22,8 +22,11 @@ use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
 use super::{Address, CommandSink, Error, Message, NoticeQueue, clock};
 use crate::proto::Time;
 use crate::proto::broker::turns::Turns;
-use crate::proto::broker::{Broker, BrokerConfig, BrokerStats, Principal, Refusals, Told};
+use crate::proto::broker::{
+    Broker, BrokerConfig, BrokerStats, Principal, Refusals, RoutingId, Told,
+};
 use crate::proto::names::Names;
+use crate::proto::table::Table;
 use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -169,6 +172,8 @@ pub fn start(
                     queue,
                     inbound: Inbound::new(),
                     backlog: Turns::default(),
+                    told_waiting: Time::ZERO,
+                    payers: Table::default(),
                     coalescer: Coalescer::default(),
                     frames: Vec::new(),
                     received: 0,
@@ -249,6 +254,10 @@ struct Driver {
     inbound: Inbound,
     /// Messages of peers that have exceeded their quantum.
     backlog: Turns<Inbound>,
+    /// When the machine was last told which peers have a backlog.
+    told_waiting: Time,
+    /// The connections that send a large message which is not complete, and who pays for it.
+    payers: Table<RoutingId, RoutingId>,
     coalescer: Coalescer,
     /// Reused for each message.
     frames: Vec<Message>,

@@ -17,6 +17,7 @@ mod sending;
 mod tests;
 
 use crate::io::Error;
+use crate::io::acceptor::Unfinished;
 use crate::io::clock;
 use crate::io::connections::{
     ConnectionLimits, ConnectionNotice, Counts, GivenUp, Patience, PeerFacts, Quiet, Shortage,
@@ -71,6 +72,8 @@ pub(in crate::io) struct Streams {
     now: Time,
     looked: Time,
     notices: Vec<ConnectionNotice>,
+    /// What has changed of messages that are not complete.
+    unfinished: Vec<Unfinished>,
     ended: Vec<RoutingId>,
 }
 
@@ -133,6 +136,7 @@ impl Streams {
             now: clock::now(),
             looked: Time::ZERO,
             notices: Vec::new(),
+            unfinished: Vec::new(),
             ended: Vec::new(),
         };
         Ok((streams, endpoints))
@@ -193,6 +197,11 @@ impl Streams {
 
     pub(super) fn drain_ended(&mut self) -> std::vec::Drain<'_, RoutingId> {
         self.ended.drain(..)
+    }
+
+    #[inline]
+    pub(super) fn take_unfinished(&mut self) -> Option<Vec<Unfinished>> {
+        (!self.unfinished.is_empty()).then(|| std::mem::take(&mut self.unfinished))
     }
 
     pub(super) fn drain_notices(&mut self) -> std::vec::Drain<'_, ConnectionNotice> {

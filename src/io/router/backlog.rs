@@ -1,15 +1,28 @@
-//! Messages of peers that have exceeded their quantum of work. libzmq's ROUTER delivers one message
+//! Messages of peers that have exceeded their quantum of work. The acceptor delivers one message
 //! of each peer in turn, so only peers whose messages are batches, or expensive, get here.
+//!
+//! A connection of which much waits is not read until some of it is done, if the acceptor can do
+//! that: then the system stops the sender, and nothing has to be refused. It cannot cause a
+//! deadlock, because what waits is worked off whatever other peers do, and would be handled in the
+//! same order if it waited here.
 
 use super::Driver;
+use crate::io::acceptor::Unfinished;
 use crate::io::inbound::Inbound;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use crate::proto::broker::turns::QUANTUM;
+use std::time::Duration;
 
 /// The maximum work for the remaining messages of a peer whose connection has ended, with security:
 /// its name may belong to another user from then on.
 const LAST_WORDS: u32 = 8 * QUANTUM;
+
+/// A connection of which so many bytes wait is not read until less than half of them are left.
+const UNREAD: usize = 256 * 1024;
+
+/// How often peers whose messages wait are reported.
+const SIGNS: Duration = Duration::from_millis(20);
 
 impl Driver {
     /// Handles the received messages, up to this number of units of work. Returns the number of
@@ -100,16 +113,61 @@ impl Driver {
         let bytes = self.backlog.bytes_of(connection);
         let peer = self.names.payer(connection);
         if self.machine.handle_backlog(now, peer, bytes) {
+            if bytes >= UNREAD {
+                self.acceptor.hold(connection, true);
+            } else if bytes < UNREAD / 2 {
+                self.acceptor.hold(connection, false);
+            }
             return;
         }
+        self.acceptor.hold(connection, false);
         let dropped = self.backlog.remove(connection);
         if dropped.into_iter().any(|message| message.is(&self.gone)) {
             self.connection_ended(now, connection);
         }
     }
 
+    /// Charges what is there of large messages that are not complete. If the machine refuses it, the connection ends.
+    #[cold]
+    pub(super) fn charge_unfinished(&mut self, now: Time, changes: Vec<Unfinished>) {
+        for Unfinished { connection, bytes } in changes {
+            let payer: RoutingId = self.names.payer(&connection).into();
+            let before = match bytes {
+                0 => self.payers.remove(&connection),
+                _ => self.payers.insert(connection.clone(), payer.clone()),
+            };
+            // Its name may have gone to another connection.
+            if let Some(before) = before
+                && (bytes == 0 || before != payer)
+            {
+                self.machine.handle_unfinished(now, &before, 0);
+            }
+            if bytes > 0 && !self.machine.handle_unfinished(now, &payer, bytes) {
+                self.machine.handle_unfinished(now, &payer, 0);
+                self.payers.remove(&connection);
+                self.acceptor.refuse(&connection);
+            }
+        }
+    }
+
+    /// Tells the machine which peers are not silent: their messages wait, or are not read.
+    pub(super) fn report_waiting(&mut self, now: Time) {
+        if self.backlog.is_empty() || now < self.told_waiting + SIGNS {
+            return;
+        }
+        self.told_waiting = now;
+        for connection in self.backlog.peers() {
+            for peer in self.names.peers(connection) {
+                self.machine.handle_waiting(now, &peer);
+            }
+        }
+    }
+
     /// Handles all waiting messages, at the end of the driver.
     pub(super) fn end_backlog(&mut self, now: Time) {
+        for connection in self.backlog.peers() {
+            self.acceptor.hold(connection, false);
+        }
         for message in self.backlog.drain() {
             self.inbound = message;
             self.work_off(now, u32::MAX);

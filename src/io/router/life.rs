@@ -162,6 +162,7 @@ impl Driver {
             let drained = self.receive(now);
             let deadline = self.machine.next_deadline();
             if self.deadline_gate.is_due(now, deadline, drained) {
+                self.report_waiting(now);
                 self.machine.handle_timeout(now);
             }
             // Before the replies, so that a peer with a reply finds it counted.
@@ -169,7 +170,7 @@ impl Driver {
             self.send(now);
             self.report();
             let drained = drained && !self.machine.has_unflushed();
-            let more = !drained || self.acceptor.is_readable();
+            let more = !drained || self.acceptor.is_readable() || self.outbound.goes_on();
             if !more || !self.inbox.is_empty() {
                 return;
             }

@@ -21,6 +21,9 @@ const BATCH: u32 = 256;
 /// The part of these units that is reserved for peers that wait for their turns.
 const SHARE: u32 = 64;
 
+/// The bytes of a received message that count as a unit of work: the time to read them.
+const READ: usize = 16 * 1024;
+
 /// Receiving stops when one more message was queued for one in this many waiting peers, which then
 /// get their turns. By then, one message of every other peer was taken, because the ROUTER serves
 /// peers in turn.
@@ -46,7 +49,12 @@ impl Driver {
             if room == 0 || behind > self.backlog.len() / BEHIND {
                 break false;
             }
-            if !self.acceptor.receive(&mut self.inbound) {
+            let found = self.acceptor.receive(&mut self.inbound);
+            // Before the message is handled, which is charged as well.
+            if let Some(unfinished) = self.acceptor.take_unfinished() {
+                self.charge_unfinished(now, unfinished);
+            }
+            if !found {
                 break !self.acceptor.is_readable();
             }
             if self.backlog.waits(self.inbound.from()) {
@@ -54,9 +62,10 @@ impl Driver {
                 self.put_behind(now);
                 continue;
             }
+            let read = u32::try_from(self.inbound.size() / READ).unwrap_or(u32::MAX);
             let allowance = self.backlog.allowance();
             let used = self.work_off(now, allowance);
-            room = room.saturating_sub(used);
+            room = room.saturating_sub(used.saturating_add(read));
             if used >= allowance {
                 self.begin_backlog(now, used);
             }

@@ -150,7 +150,17 @@ impl Input {
         Ok(may_read)
     }
 
-    /// Whether it needs a further event of the system.
+    /// The bytes that are there of a message that is not complete, as far as they have memory of their own.
+    pub(in crate::io) fn unfinished(&self) -> usize {
+        if self.message.is_complete() {
+            return 0;
+        }
+        let missing = self.large.as_ref().map_or(0, |large| large.left);
+        let there = self.message.cost().saturating_sub(missing);
+        usize::try_from(there).unwrap_or(usize::MAX)
+    }
+
+    /// Whether nothing can be found without a further event of the system.
     pub(in crate::io) fn is_idle(&self) -> bool {
         self.is_drained && !self.message.is_complete() && self.buffer.is_empty()
     }

@@ -127,7 +127,7 @@ impl<F: Frame> Broker<F> {
             .clients
             .get(request.client)
             .expect("its client is there");
-        assert!(client.requests.iter().any(|&known| known == key));
+        assert!(client.requests.iter().any(|known| known == key));
         let mut timers = Vec::new();
         timers.extend(request.deadline.as_ref().map(|deadline| deadline.timer));
         match &request.state {
@@ -184,7 +184,7 @@ impl<F: Frame> Broker<F> {
 
     fn audit_client(&self, key: ClientKey) -> Option<TimerKey> {
         let client = self.cx.clients.get(key).expect("a key of the table");
-        let unread = client.requests.iter().map(|&key| {
+        let unread = client.requests.iter().map(|key| {
             let request = self.cx.requests.get(key).expect("its request is there");
             match &request.state {
                 State::Assigned(assigned) => assigned.unread,

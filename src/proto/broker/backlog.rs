@@ -1,5 +1,5 @@
 //! Bytes that the driver keeps for peers: messages of a peer that wait for its turn, see [`turns`](super::turns), and
-//! messages to a peer that does not take them. This module charges them to the peer.
+//! messages to a peer that does not take them. This module charges them to the peer, and messages that are not complete.
 
 use super::RoutingId;
 use super::accounts::{Accounts, OverLimit};
@@ -12,6 +12,9 @@ use crate::wire::Frame;
 /// request of a burst. Also the limit for peers with one large message under way.
 pub(super) const FREE: usize = 256 * 1024;
 
+/// The same for a message that is not complete.
+const FREE_OF_UNFINISHED: usize = 64 * 1024;
+
 /// Where messages wait.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Way {
@@ -19,18 +22,29 @@ pub(super) enum Way {
     From,
     /// They go to the peer, which does not take them.
     To,
+    /// One comes from the peer, and is not complete.
+    Unfinished,
+}
+
+impl Way {
+    fn free(self) -> usize {
+        match self {
+            Way::From | Way::To => FREE,
+            Way::Unfinished => FREE_OF_UNFINISHED,
+        }
+    }
 }
 
 /// The account of a peer, and what it was charged for the messages of each way.
 #[derive(Debug, Clone, Copy)]
 struct Kept {
     account: AccountKey,
-    bytes: [usize; 2],
+    bytes: [usize; 3],
 }
 
 impl Kept {
     fn sum(&self) -> usize {
-        self.bytes[0] + self.bytes[1]
+        self.bytes.iter().sum()
     }
 }
 
@@ -39,15 +53,15 @@ impl Kept {
 pub(super) struct Backlogs(Table<RoutingId, Kept>);
 
 impl Backlogs {
-    /// The charge for waiting messages, beyond [`FREE`].
-    fn charge(bytes: usize) -> usize {
-        bytes.saturating_sub(FREE)
+    /// The charge for what waits, beyond what is free.
+    fn charge(way: Way, bytes: usize) -> usize {
+        bytes.saturating_sub(way.free())
     }
 
     /// Whether these bytes have to be charged: they are more than the peer was charged for.
     fn grows(&self, peer: &[u8], way: Way, bytes: usize) -> bool {
         let known = self.0.get(peer).map_or(0, |kept| kept.bytes[way as usize]);
-        Backlogs::charge(bytes) > known
+        Backlogs::charge(way, bytes) > known
     }
 
     /// Charges the growth to the peer, whose user and address are given. Changes nothing if a limit would be exceeded.
@@ -59,7 +73,7 @@ impl Backlogs {
         way: Way,
         bytes: usize,
     ) -> Result<(), OverLimit> {
-        let due = Backlogs::charge(bytes);
+        let due = Backlogs::charge(way, bytes);
         if let Some(kept) = self.0.get_mut(peer) {
             let known = &mut kept.bytes[way as usize];
             accounts.charge(kept.account, due - *known)?;
@@ -74,7 +88,7 @@ impl Backlogs {
         }
         let mut kept = Kept {
             account,
-            bytes: [0; 2],
+            bytes: [0; 3],
         };
         kept.bytes[way as usize] = due;
         self.0.insert(id, kept);
@@ -86,7 +100,7 @@ impl Backlogs {
         let Some(kept) = self.0.get_mut(peer) else {
             return;
         };
-        let known = std::mem::replace(&mut kept.bytes[way as usize], Backlogs::charge(bytes));
+        let known = std::mem::replace(&mut kept.bytes[way as usize], Backlogs::charge(way, bytes));
         accounts.credit(kept.account, known - kept.bytes[way as usize]);
         if kept.sum() == 0 {
             accounts.close(kept.account, 0);

@@ -7,12 +7,12 @@ use super::heard::Heard;
 use super::heartbeats::Heartbeats;
 use super::keys::{AccountKey, ClientKey, RequestKey};
 use super::requests::Requests;
+use super::rids::Rids;
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::table::Table;
 use crate::wire::{Dialect, Frame, Hello};
 use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 use slab::Slab;
 use std::collections::HashSet;
 use std::hash::BuildHasher;
@@ -29,7 +29,7 @@ pub(super) struct Client {
     /// an extension frame shows it.
     pub(super) extended: bool,
     /// Its requests, by the hash of their ids.
-    pub(super) requests: HashTable<RequestKey>,
+    pub(super) requests: Rids,
     pub(super) beats: Heartbeats,
     /// When it was last asked for a sign of life.
     pub(super) pinged: Option<Time>,
@@ -152,7 +152,7 @@ impl Clients {
             dialect,
             hello: None,
             extended: false,
-            requests: HashTable::new(),
+            requests: Rids::default(),
             beats: Heartbeats::new(now, Duration::ZERO),
             pinged: None,
             cut_off: false,
@@ -182,11 +182,9 @@ impl Clients {
     ) -> Option<RequestKey> {
         let hash = self.hasher.hash_one(rid);
         let table = &self.get(key)?.requests;
-        table
-            .find(hash, |&request| {
-                requests.get(request).is_some_and(|r| *r.rid == *rid)
-            })
-            .copied()
+        table.find(hash, |request| {
+            requests.get(request).is_some_and(|r| *r.rid == *rid)
+        })
     }
 
     pub(super) fn add<F: Frame>(
@@ -195,14 +193,10 @@ impl Clients {
         request: RequestKey,
         requests: &Requests<F>,
     ) {
-        let hasher = &self.hasher;
-        let hash_of = |request: &RequestKey| {
-            hasher.hash_one(requests.get(*request).map_or(&[][..], |r| &r.rid))
-        };
+        let rid = requests.get(request).map_or(&[][..], |r| &r.rid);
+        let hash = self.hasher.hash_one(rid);
         if let Some(client) = self.slab.get_mut(key.0) {
-            client
-                .requests
-                .insert_unique(hash_of(&request), request, hash_of);
+            client.requests.insert(hash, request);
         }
     }
 
@@ -219,9 +213,7 @@ impl Clients {
         if !client.unresumed.is_empty() {
             client.unresumed.remove(&request);
         }
-        if let Ok(entry) = client.requests.find_entry(hash, |&r| r == request) {
-            entry.remove();
-        }
+        client.requests.remove(hash, request);
         self.release(key)
     }
 

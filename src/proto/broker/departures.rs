@@ -4,7 +4,7 @@ use super::absence::Absence;
 use super::accounts::{OverLimit, Scope};
 use super::clients::Client;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::leaving::Next;
+use super::leaving::{PIECE, Task};
 use super::liveness::patience;
 use super::outcome::End;
 use super::workers::Worker;
@@ -13,9 +13,6 @@ use crate::proto::code::Code;
 use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::{Dialect, Frame};
 use std::time::Duration;
-
-/// Maximum of requests that end in one turn when their client is gone.
-const SLICE: usize = 512;
 
 impl<F: Frame> Broker<F> {
     /// Removes a worker, and requeues or ends its requests.
@@ -95,22 +92,22 @@ impl<F: Frame> Broker<F> {
     /// Removes a client and ends its requests.
     pub(super) fn drop_client(&mut self, key: ClientKey) {
         let mut requests: Vec<RequestKey> = match self.cx.clients.get(key) {
-            Some(client) => client.requests.iter().copied().collect(),
+            Some(client) => client.requests.iter().collect(),
             None => return,
         };
-        self.cx.requests.sort_to_end(&mut requests);
-        if requests.len() > SLICE {
+        self.cx.count_work(requests.len().min(PIECE));
+        if requests.len() > PIECE {
             self.roster.leave_behind(&mut self.cx, key);
-            let tokens = requests
-                .iter()
-                .rev()
-                .map(|&key| self.cx.requests.token(key));
-            self.leaving.add(key, tokens.collect());
             self.replies.logs.remove(key);
             let timer = self.cx.clients.detach(key);
             self.cx.deadlines.cancel(timer);
-            return self.leaving_due();
+            return self.start(Task::Gone {
+                client: key,
+                requests,
+                running: Vec::new(),
+            });
         }
+        self.cx.requests.sort_to_end(&mut requests);
         for request in requests {
             self.end(request, End::Cancelled);
         }
@@ -120,35 +117,106 @@ impl<F: Frame> Broker<F> {
         self.replies.logs.remove(key);
     }
 
-    /// Ends up to [`SLICE`] requests of clients that are gone.
-    pub(super) fn leaving_due(&mut self) {
-        let timer = self.leaving.timer.take();
-        self.cx.deadlines.cancel(timer);
-        let mut room = SLICE;
-        while room > 0
-            && let Some(next) = self.leaving.next()
-        {
-            match next {
-                Next::Remove(key) => {
-                    let client = self.cx.clients.remove(key);
-                    self.close_client(client);
-                }
-                Next::End(token) => {
-                    room -= 1;
-                    if let Some(request) = self.cx.requests.by_token(token) {
-                        self.end(request, End::Cancelled);
-                    }
-                }
-            }
+    /// Does the first piece of a task, and the rest in later turns.
+    pub(super) fn start(&mut self, mut task: Task) {
+        if self.has_more(&mut task) {
+            self.put_off(task);
         }
-        if !self.leaving.is_empty() {
+    }
+
+    /// Does a task in later turns.
+    pub(super) fn put_off(&mut self, task: Task) {
+        self.leaving.add(task);
+        if self.leaving.timer.is_none() {
             // The next turn handles the messages that arrived meanwhile first.
             let at = self.cx.now + Duration::from_micros(1);
             self.leaving.timer = Some(self.cx.deadlines.set(at, Timer::Leaving));
         }
     }
 
-    /// Releases the account and the timer of a client that was removed from its table.
+    /// Does a piece of a task that was put off.
+    pub(super) fn leaving_due(&mut self) {
+        self.leaving.timer = None;
+        self.cx.count_work(PIECE);
+        let Some(mut task) = self.leaving.next() else {
+            return;
+        };
+        if self.has_more(&mut task) {
+            self.put_off(task);
+        } else if let Some(other) = self.leaving.next() {
+            self.put_off(other);
+        }
+    }
+
+    /// Does a piece of a task. Returns false after the last one.
+    fn has_more(&mut self, task: &mut Task) -> bool {
+        match task {
+            Task::Gone {
+                client,
+                requests,
+                running,
+            } => {
+                for _ in 0..PIECE {
+                    let Some(key) = requests.pop() else {
+                        return self.end_running(*client, running);
+                    };
+                    let request = self.cx.requests.get(key);
+                    if request.is_some_and(|request| request.client == *client) {
+                        match self.cx.requests.worker(key) {
+                            Some(_) => running.push(self.cx.requests.token(key)),
+                            None => self.end(key, End::Cancelled),
+                        }
+                        if requests.is_empty() {
+                            running.sort_unstable();
+                        }
+                    }
+                }
+                true
+            }
+            Task::Dismissed {
+                client,
+                requests,
+                since,
+                code,
+            } => {
+                let end = requests.len().saturating_sub(PIECE);
+                for key in requests.drain(end..) {
+                    let request = self.cx.requests.get(key);
+                    if request.is_some_and(|r| r.client == *client && r.arrived <= *since) {
+                        self.end(key, End::Failed(*code));
+                    }
+                }
+                !requests.is_empty()
+            }
+            Task::Orphans(tokens) => {
+                let end = tokens.len().saturating_sub(PIECE);
+                for token in tokens.drain(end..) {
+                    if let Some(key) = self.cx.requests.by_token(token) {
+                        self.end(key, End::Cancelled);
+                    }
+                }
+                !tokens.is_empty()
+            }
+            Task::FanOut(fan_out) => self.fan_out(fan_out),
+        }
+    }
+
+    /// Ends some running requests of a client that is gone, and removes the client after the last one.
+    fn end_running(&mut self, client: ClientKey, running: &mut Vec<u64>) -> bool {
+        for _ in 0..PIECE {
+            let Some(token) = running.pop() else {
+                let client = self.cx.clients.remove(client);
+                self.close_client(client);
+                return false;
+            };
+            if let Some(key) = self.cx.requests.by_token(token) {
+                self.end(key, End::Cancelled);
+            }
+        }
+        true
+    }
+
+    /// Releases what is held for a client that was removed from its table.
     pub(super) fn close_client(&mut self, client: Option<Client>) {
         if let Some(client) = client {
             self.cx.deadlines.cancel(client.timer);
@@ -190,11 +258,15 @@ impl<F: Frame> Broker<F> {
         let Some(client) = self.cx.clients.get(key) else {
             return;
         };
-        let requests: Vec<RequestKey> = client.requests.iter().copied().collect();
+        let requests: Vec<RequestKey> = client.requests.iter().collect();
+        self.cx.count_work(requests.len().min(PIECE));
         self.cx.tell_client_gone(key, why, requests.len());
-        for key in requests {
-            self.end(key, End::Failed(code));
-        }
+        self.start(Task::Dismissed {
+            client: key,
+            requests,
+            since: self.cx.now,
+            code,
+        });
     }
 
     /// Sends a heartbeat that is due, or gives up a worker that was silent for too long.

@@ -161,7 +161,7 @@ impl<F: Frame> Context<F> {
             client.absence = None;
             // The copies of a fan-out go on with it.
             let is_copy = |key| self.requests.get(key).is_some_and(Request::is_copy);
-            let own = client.requests.iter().copied();
+            let own = client.requests.iter();
             client.unresumed = own.filter(|&key| !is_copy(key)).collect();
             if !client.log_is_incomplete {
                 client.started.get_or_insert_default();

@@ -256,7 +256,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Keeps back a request that would be given to a worker while its client is behind. Returns false if it is not.
+    /// Keeps back a request that would be given to a worker of which its client has not heard. Returns false if it is not.
     #[cold]
     pub(super) fn keep_back(&mut self, worker: WorkerKey, key: RequestKey) -> bool {
         let Some(request) = self.cx.requests.get(key) else {
@@ -264,8 +264,10 @@ impl<F: Frame> Broker<F> {
         };
         let client = self.cx.clients.get(request.client);
         let heard = client.and_then(|client| client.heard);
+        let number = self.cx.workers.get(worker).map(|worker| worker.number);
+        let lacks = |heard: Heard| number.is_some_and(|number| heard.lacks(number));
         // The answer to a copy is never resumed.
-        if request.is_copy() || !heard.is_some_and(Heard::is_behind) {
+        if request.is_copy() || !heard.is_some_and(lacks) {
             return false;
         }
         let service = request.service;
@@ -282,7 +284,7 @@ impl<F: Frame> Broker<F> {
         let Some(client) = self.cx.clients.get(client) else {
             return;
         };
-        let requests = client.requests.iter().copied();
+        let requests = client.requests.iter();
         let mut kept: Vec<RequestKey> = requests
             .filter(|&key| {
                 let state = self.cx.requests.get(key).map(|request| &request.state);

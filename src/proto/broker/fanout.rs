@@ -10,6 +10,7 @@ use super::accounts::REQUEST;
 use super::context::Context;
 use super::incoming::RequestHead;
 use super::keys::{RequestKey, WorkerKey};
+use super::leaving::{FanOut, Task};
 use super::outcome::End;
 use super::ready::Line;
 use super::requests::{Assigned, Content, Gathering, NewRequest, Part, Request, Routing, State};
@@ -33,6 +34,12 @@ const OWN: u8 = 0x08;
 
 /// From this length on, the tokens of ended copies are removed from a worker's list of copies.
 const MANY: usize = 64;
+
+/// Maximum of copies that are made at once.
+const COPIES: usize = 32;
+
+/// Maximum of copies that end with their fan-out at once.
+const FEW: usize = 8;
 
 /// The service that a fan-out calls; `None` if the name is not that of a fan-out.
 pub(super) fn all_of(service: &[u8]) -> Option<&[u8]> {
@@ -141,17 +148,6 @@ impl<F: Frame> Broker<F> {
         self.cx.counters.requests += 1;
         self.cx.services.get_mut(service).meter.requests += 1;
         let size = REQUEST + content.size() + head.rid.len() + head.service.len();
-        let new = |rid: F, routing: Option<Box<Routing>>, terms: Terms| NewRequest {
-            client,
-            rid,
-            service,
-            routing,
-            content: content.clone(),
-            terms,
-            retried: 0,
-            deadline: None,
-            charged: size,
-        };
         self.cx.count_work(workers.len());
         // The fan-out and all its copies are charged, or nothing is.
         let charged = (workers.len() + 1).saturating_mul(size);
@@ -160,56 +156,103 @@ impl<F: Frame> Broker<F> {
             self.leave_door(client, service);
             return self.over_limit(from, over);
         }
-        let rid = head.rid;
-        let terms_of_copy = Terms::default();
-        let gathering = State::Gathering(Gathering::default());
-        let terms = Terms { retry: 0, ..terms };
-        let whole = self
-            .cx
-            .insert_beside(new(rid.clone(), None, terms), gathering);
-        let token = self.cx.requests.token(whole);
-        let asked = routing.and_then(|routing| routing.asked);
-        let mut copies = Vec::with_capacity(workers.len());
-        for (number, &worker) in workers.iter().enumerate() {
-            let Some(id) = self.cx.workers.get(worker).map(|worker| worker.id.clone()) else {
-                continue;
+        let new = NewRequest {
+            client,
+            rid: head.rid,
+            service,
+            routing: None,
+            content,
+            terms: Terms { retry: 0, ..terms },
+            retried: 0,
+            deadline: None,
+            charged,
+        };
+        let gathering = Gathering {
+            is_growing: true,
+            ..Gathering::default()
+        };
+        let whole = self.cx.insert_beside(new, State::Gathering(gathering));
+        let named = |&key: &WorkerKey| Some((key, self.cx.workers.get(key)?.id.clone()));
+        let fan_out = FanOut {
+            whole: self.cx.requests.token(whole),
+            workers: workers.iter().rev().filter_map(named).collect(),
+            number: 0,
+            charge: size,
+            asked: routing.and_then(|routing| routing.asked),
+        };
+        self.start(Task::FanOut(fan_out));
+    }
+
+    /// Gives some workers their copies of a fan-out. Returns false if there is no more to do.
+    pub(super) fn fan_out(&mut self, rest: &mut FanOut) -> bool {
+        let Some(whole) = self.cx.requests.by_token(rest.whole) else {
+            return false;
+        };
+        let begin = rest.workers.len().saturating_sub(COPIES);
+        let mut addressed = Vec::with_capacity(COPIES);
+        for (worker, id) in rest.workers.drain(begin..).rev() {
+            let Some(request) = self.cx.requests.get_mut(whole) else {
+                return false;
             };
-            let number = number.to_string();
-            let rid = F::from([&*rid, &[COPY], number.as_bytes()].concat());
-            let part = Some(Part {
-                of: token,
-                worker: id,
-            });
-            let asked = asked.clone();
-            let routing = Some(Box::new(Routing {
-                asked,
-                part,
+            request.charged -= rest.charge;
+            let number = rest.number.to_string();
+            rest.number += 1;
+            let part = Part {
+                of: rest.whole,
+                worker: id.clone(),
+            };
+            let routing = Routing {
+                asked: rest.asked.clone(),
+                part: Some(part),
                 ..Routing::default()
-            }));
-            let copy = new(rid, routing, terms_of_copy);
+            };
+            let copy = NewRequest {
+                client: request.client,
+                rid: F::from([&*request.rid, &[COPY], number.as_bytes()].concat()),
+                service: request.service,
+                routing: Some(Box::new(routing)),
+                content: request.content.clone(),
+                terms: Terms::default(),
+                retried: 0,
+                deadline: None,
+                charged: rest.charge,
+            };
+            let service = request.service;
             let copy = self.cx.insert_beside(copy, State::Addressed);
-            let copy = self.cx.requests.token(copy);
-            copies.push(copy);
-            self.cx.address(worker, copy, false);
+            let token = self.cx.requests.token(copy);
+            if let Some(State::Gathering(gathering)) =
+                (self.cx.requests.get_mut(whole)).map(|request| &mut request.state)
+            {
+                gathering.open += 1;
+                gathering.copies.push(token);
+            }
             self.cx.counters.requests += 1;
             self.cx.services.get_mut(service).meter.requests += 1;
+            let registered = self.cx.workers.get(worker);
+            if registered.is_some_and(|worker| worker.id == id && worker.service == service) {
+                self.cx.address(worker, token, false);
+                addressed.push(worker);
+            } else {
+                self.end(copy, End::Failed(Code::WorkerLost));
+            }
         }
-        if let Some(State::Gathering(gathering)) = self
-            .cx
-            .requests
-            .get_mut(whole)
-            .map(|request| &mut request.state)
-        {
-            gathering.open = copies.len();
-            gathering.copies = copies;
-        }
-        if workers.is_empty() {
-            return self.end_gathering(whole);
-        }
-        for worker in workers {
+        for worker in addressed {
             self.line_up(worker);
         }
         self.end_dependents();
+        if !rest.workers.is_empty() {
+            return true;
+        }
+        if let Some(whole) = self.cx.requests.by_token(rest.whole)
+            && let Some(State::Gathering(gathering)) =
+                (self.cx.requests.get_mut(whole)).map(|request| &mut request.state)
+        {
+            gathering.is_growing = false;
+            if gathering.open == 0 {
+                self.end_gathering(whole);
+            }
+        }
+        false
     }
 
     /// Sends a worker the copies for which it has room.
@@ -289,6 +332,10 @@ impl<F: Frame> Broker<F> {
 
     #[cold]
     fn end_all_dependents(&mut self) {
+        if self.dependents.orphans.len() > FEW {
+            let orphans = std::mem::take(&mut self.dependents.orphans);
+            self.put_off(Task::Orphans(orphans));
+        }
         while let Some(token) = self.dependents.orphans.pop() {
             if let Some(key) = self.cx.requests.by_token(token) {
                 self.end(key, End::Cancelled);
@@ -305,7 +352,7 @@ impl<F: Frame> Broker<F> {
                 .map(|request| &mut request.state)
             {
                 gathering.open -= 1;
-                if gathering.open == 0 {
+                if gathering.open == 0 && !gathering.is_growing {
                     self.end_gathering(key);
                 }
             }

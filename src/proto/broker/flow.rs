@@ -54,7 +54,7 @@ impl<F: Frame> Context<F> {
             return;
         }
         let gives_credit = entry.gives_credit();
-        let requests: Vec<RequestKey> = entry.requests.iter().copied().collect();
+        let requests: Vec<RequestKey> = entry.requests.iter().collect();
         for key in requests {
             let request = self.requests.get_mut(key);
             let Some(State::Assigned(assigned)) = request.map(|request| &mut request.state) else {

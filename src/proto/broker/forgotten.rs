@@ -50,7 +50,7 @@ impl Forgotten {
         let requests = client
             .requests
             .iter()
-            .filter_map(|&key| cx.requests.get(key));
+            .filter_map(|key| cx.requests.get(key));
         let waiting = |state: &State| matches!(state, State::Queued(_) | State::SetAside(_));
         let left = requests.filter_map(|request| {
             let left = u16::from(request.retry);

@@ -52,8 +52,8 @@ impl<F: Frame> Context<F> {
         }
         let requests = client.requests.iter();
         let started: Vec<&F> = requests
-            .filter(|&&key| self.may_have_started(key))
-            .filter_map(|&key| self.requests.get(key))
+            .filter(|&key| self.may_have_started(key))
+            .filter_map(|key| self.requests.get(key))
             .filter(|request| !request.is_copy())
             .map(|request| &request.rid)
             .collect();
@@ -98,10 +98,12 @@ impl<F: Frame> Broker<F> {
         let Some(client) = self.cx.clients.get(key) else {
             return;
         };
-        let mut requests = client.requests.iter();
         let is_free = client.acknowledges()
             && client.absence.is_none()
-            && requests.all(|&key| !self.cx.may_have_started(key));
+            && client
+                .requests
+                .iter()
+                .all(|key| !self.cx.may_have_started(key));
         if is_free {
             self.cx.leave_client(key);
         }

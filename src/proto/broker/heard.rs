@@ -7,13 +7,13 @@ pub(super) struct Heard {
     pub(super) last: u64,
     /// Whether the broker waits for its confirmation.
     pub(super) awaited: bool,
-    /// Whether it has not confirmed in time; its requests are kept back until it does.
+    /// Whether it has not confirmed in time. Its requests are kept back from the workers of which it has not heard.
     pub(super) behind: bool,
 }
 
 impl Heard {
-    /// Whether its client is behind.
-    pub(super) fn is_behind(self) -> bool {
-        self.behind
+    /// Whether requests of its client are kept back from the worker with this number.
+    pub(super) fn lacks(self, worker: u64) -> bool {
+        self.behind && worker > self.last
     }
 }

@@ -1,72 +1,73 @@
-//! Clients that are gone with very many requests. Their requests end in several turns, so that other peers do not
-//! wait.
+//! Work on very many requests, which is done in pieces, so that other peers do not wait.
 
-use super::keys::ClientKey;
+use super::RoutingId;
+use super::keys::{ClientKey, RequestKey, WorkerKey};
+use crate::proto::Time;
+use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-/// Clients that are gone, each with the tokens of its requests that have not ended yet.
+/// Maximum of requests in one piece.
+pub(super) const PIECE: usize = 128;
+
+/// The rest of the work. Entries of requests may have ended meanwhile, and their keys belong to others.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// All requests of a client that is gone end, then the client is removed. Those that wait end first, and then the
+    /// running ones from the latest to the first, so that the end of one does not start another one.
+    Gone {
+        client: ClientKey,
+        requests: Vec<RequestKey>,
+        /// The tokens of those that run.
+        running: Vec<u64>,
+    },
+    /// The requests that a client had at a time end with a code.
+    Dismissed {
+        client: ClientKey,
+        requests: Vec<RequestKey>,
+        since: Time,
+        code: Code,
+    },
+    /// Copies of fan-outs that have ended are cancelled.
+    Orphans(Vec<u64>),
+    /// Workers get their copies of a fan-out.
+    FanOut(FanOut),
+}
+
+/// The rest of a fan-out.
+#[derive(Debug)]
+pub(super) struct FanOut {
+    /// The token of the request.
+    pub(super) whole: u64,
+    /// The workers that have no copy yet; the last one is next.
+    pub(super) workers: Vec<(WorkerKey, RoutingId)>,
+    /// The number of the next copy.
+    pub(super) number: usize,
+    /// The charge for each copy, which the request itself bears before.
+    pub(super) charge: usize,
+    pub(super) asked: Option<Arc<[u8]>>,
+}
+
+/// The tasks. Each has a piece done in its turn.
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
-    clients: VecDeque<(ClientKey, Vec<u64>)>,
-    /// The timer of the next turn; there is one as long as a client is left.
+    tasks: VecDeque<Task>,
+    /// The timer of the next piece; there is one as long as a task is left.
     pub(super) timer: Option<TimerKey>,
 }
 
-/// The next task.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// The request of this token ends.
-    End(u64),
-    /// The client has no requests left, and is removed.
-    Remove(ClientKey),
-}
-
 impl Leaving {
-    /// Adds a client with the tokens of its requests; the last one ends first.
-    pub(super) fn add(&mut self, client: ClientKey, tokens: Vec<u64>) {
-        self.clients.push_back((client, tokens));
+    pub(super) fn add(&mut self, task: Task) {
+        self.tasks.push_back(task);
     }
 
-    pub(super) fn next(&mut self) -> Option<Next> {
-        let (client, tokens) = self.clients.front_mut()?;
-        let client = *client;
-        match tokens.pop() {
-            Some(token) => Some(Next::End(token)),
-            None => {
-                self.clients.pop_front();
-                Some(Next::Remove(client))
-            }
-        }
+    pub(super) fn next(&mut self) -> Option<Task> {
+        self.tasks.pop_front()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.clients.is_empty()
-    }
-
-    /// Number of clients.
+    /// Number of tasks.
     pub(super) fn len(&self) -> usize {
-        self.clients.len()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clients_leave_in_order_after_their_requests() {
-        let mut leaving = Leaving::default();
-        leaving.add(ClientKey(1), vec![12, 11]);
-        leaving.add(ClientKey(2), vec![]);
-        let all: Vec<Next> = std::iter::from_fn(|| leaving.next()).collect();
-        let expected = [
-            Next::End(11),
-            Next::End(12),
-            Next::Remove(ClientKey(1)),
-            Next::Remove(ClientKey(2)),
-        ];
-        assert_eq!(all, expected);
-        assert!(leaving.is_empty());
+        self.tasks.len()
     }
 }

@@ -95,6 +95,7 @@ mod reply_log;
 mod request_log;
 mod requests;
 mod returned;
+mod rids;
 mod roster;
 mod routing;
 mod running;
@@ -157,7 +158,7 @@ enum Timer {
 
 /// Maximum of deadlines that are handled before messages are handled again, so that a million requests that expire at
 /// once do not delay messages.
-const MAX_DUE: usize = 1024;
+const MAX_DUE: u32 = 256;
 
 /// The broker machine. See [`super`] for the contract.
 #[derive(Debug)]
@@ -276,7 +277,8 @@ impl<F: Frame> Broker<F> {
     /// deadline is then already past.
     pub fn handle_timeout(&mut self, now: Time) {
         self.cx.now = now;
-        for _ in 0..MAX_DUE {
+        let mut room = MAX_DUE;
+        while room > 0 {
             let Some(timer) = self.cx.deadlines.pop_due(now) else {
                 return;
             };
@@ -292,6 +294,7 @@ impl<F: Frame> Broker<F> {
                 Timer::Rate(key) => self.rate_due(key),
                 Timer::Roster => self.roster_due(),
             }
+            room = room.saturating_sub(self.take_work().saturating_add(1));
         }
     }
 

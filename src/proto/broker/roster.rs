@@ -6,8 +6,8 @@
 //!
 //! - a request of such a client is only given to workers of which the client has heard. A worker that registers is
 //!   *new* and gets nothing until all these clients have confirmed that they have heard of it. A client that does not
-//!   confirm within [`HEAR`] is *behind*: its requests are kept back from all workers until it does, and the new
-//!   worker begins;
+//!   confirm within [`HEAR`] is *behind*: its requests are kept back from workers of which it has not heard, and the new
+//!   worker begins. Workers that come and go without an end thus do not keep it from those that stay;
 //! - a client is told that a worker is gone after it was told the results of its requests there;
 //! - workers that cannot tell what they had (of other dialects or of 0.0.92) are in the sum too, so that it is never
 //!   reached.
@@ -258,9 +258,13 @@ impl Roster {
         let Some(heard) = heard.filter(|_| last <= newest) else {
             return Confirmed::default();
         };
+        let has_news = last > heard.last;
         heard.last = heard.last.max(last);
         if heard.last < self.told {
-            return Confirmed::default();
+            return Confirmed {
+                releases: heard.behind && has_news,
+                begin: Vec::new(),
+            };
         }
         let was_behind = std::mem::take(&mut heard.behind);
         let was_awaited = std::mem::take(&mut heard.awaited);

@@ -59,6 +59,31 @@ fn a_client_that_does_not_confirm_is_behind_and_holds_up_nobody() {
     assert!(!roster.keeps_back());
 }
 
+/// Else workers that come all the time would keep its requests from those that stay.
+#[test]
+fn a_client_that_is_behind_goes_on_with_the_workers_of_which_it_has_heard() {
+    let (mut bench, mut roster, service, client) = bench();
+    add(&mut bench, &mut roster, service);
+    bench.wait();
+    roster.due(&mut bench);
+    bench.wait();
+    roster.due(&mut bench);
+    add(&mut bench, &mut roster, service);
+    bench.wait();
+    roster.due(&mut bench);
+    let lacks = |bench: &Bench, number| {
+        let heard = bench.clients.get(client).and_then(|client| client.heard);
+        heard.is_some_and(|heard| heard.lacks(number))
+    };
+    assert!(lacks(&bench, 1) && lacks(&bench, 2));
+    assert!(roster.heard(&mut bench, client, 1).releases);
+    assert!(!lacks(&bench, 1) && lacks(&bench, 2));
+    assert!(roster.keeps_back());
+    assert!(!roster.heard(&mut bench, client, 1).releases);
+    assert!(roster.heard(&mut bench, client, 2).releases);
+    assert!(!lacks(&bench, 2) && !roster.keeps_back());
+}
+
 #[test]
 fn what_a_client_cannot_have_heard_of_confirms_nothing() {
     let (mut bench, mut roster, service, client) = bench();

@@ -60,6 +60,30 @@ impl<F: Frame> Broker<F> {
         false
     }
 
+    /// Charges a message of this peer that is not complete, in bytes. Returns false if it is too large: the driver
+    /// discards it.
+    pub fn handle_unfinished(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
+        self.cx.now = now;
+        let charged = self.charge_backlog(peer, Way::Unfinished, bytes);
+        self.cx.speaker = None;
+        charged.is_ok()
+    }
+
+    /// Messages of this peer have arrived and wait for its turn: it is not silent.
+    pub fn handle_waiting(&mut self, now: Time, peer: &[u8]) {
+        self.cx.now = now;
+        if let Some(key) = self.cx.workers.find(peer)
+            && let Some(worker) = self.cx.workers.get_mut(key)
+        {
+            worker.beats.heard(now);
+        }
+        if let Some(key) = self.cx.clients.find(peer)
+            && let Some(client) = self.cx.clients.get_mut(key)
+        {
+            client.beats.heard(now);
+        }
+    }
+
     /// Charges the messages that wait for this peer to take them, in bytes. Returns false if they are too many: the
     /// driver then calls [`handle_overflow`](Self::handle_overflow).
     pub fn handle_ready(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {

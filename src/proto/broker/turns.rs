@@ -63,6 +63,13 @@ impl<T> Turns<T> {
         self.order.len()
     }
 
+    /// The peers of which messages wait.
+    pub fn peers(&self) -> impl Iterator<Item = &RoutingId> {
+        let waiting = self.backlogs.iter();
+        let waiting = waiting.filter(|(_, backlog)| !backlog.items.is_empty());
+        waiting.map(|(peer, _)| peer)
+    }
+
     /// Units that a peer may use at once before it waits.
     pub fn allowance(&self) -> u32 {
         match self.is_empty() {

@@ -173,3 +173,28 @@ fn a_killed_process_is_noticed_at_once() {
     net.run(ms(1));
     assert_eq!(net[b].machine.load(), [0; 4]);
 }
+
+#[test]
+fn a_peer_whose_messages_wait_for_its_turn_is_not_silent() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let (worker, client) = (net.raw(b, b"W"), net.raw(b, b"C"));
+    net.say(worker, "W|1|echo");
+    net.say(
+        client,
+        r#"C|1|{"omdp":1,"heartbeat":2500,"liveness":3,"session":"a"}"#,
+    );
+    net.run(secs(1));
+    assert_eq!(net[b].machine.load()[1..3], [1, 1]);
+    for _ in 0..30 {
+        net.run(secs(1));
+        net.act(b, |broker, now| {
+            for peer in [&b"W"[..], b"C"] {
+                broker.machine.handle_waiting(now, peer);
+            }
+        });
+    }
+    assert_eq!(net[b].machine.load()[1..3], [1, 1]);
+    net.run(secs(20));
+    assert_eq!(net[b].machine.load()[1..3], [0, 0]);
+}

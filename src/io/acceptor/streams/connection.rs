@@ -10,9 +10,8 @@ use crate::proto::broker::RoutingId;
 use crate::wire::zmtp::{self, Accepted, Accepting, GREETING, MAX_ROUTING_ID, Ready};
 use std::io::{self, ErrorKind};
 
-/// The number of bytes written after which other connections have their turn. A large message is
-/// written at once, but not one of the maximum size.
-const SHARE: usize = 4 * 1024 * 1024;
+/// The number of bytes written after which other connections have their turn.
+const SHARE: usize = 1024 * 1024;
 
 /// The maximum sizes of the messages of a peer after its handshake.
 #[derive(Debug, Clone, Copy)]
@@ -31,11 +30,15 @@ pub(super) struct Connection {
     pub(super) since: Time,
     /// After the handshake.
     pub(super) id: Option<RoutingId>,
-    /// Whether a message has arrived.
+    /// The size of its unfinished message, as it was last reported.
+    pub(super) unfinished: usize,
+    /// Whether a message has come.
     pub(super) speaks: bool,
     /// Whether it waits for its turn to be read.
     pub(super) is_queued: bool,
-    /// Whether the other side has ended it, after the bytes that are still to be read.
+    /// Whether nothing is read for now.
+    pub(super) is_held: bool,
+    /// Whether the other side has ended it, after what is still to be read.
     pub(super) ends: bool,
     /// Whether it has bytes to be written at the end of the turn.
     pub(super) is_dirty: bool,
@@ -98,8 +101,10 @@ impl Connection {
             address,
             since,
             id: None,
+            unfinished: 0,
             speaks: false,
             is_queued: false,
+            is_held: false,
             ends: false,
             is_dirty: false,
             is_broken: false,

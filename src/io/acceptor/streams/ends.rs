@@ -2,6 +2,7 @@
 
 use super::Streams;
 use super::connection::Broken;
+use crate::io::acceptor::Unfinished;
 use crate::io::connections::{ConnectionNotice, LOOK, MOST};
 use crate::proto::Time;
 
@@ -69,8 +70,8 @@ impl Streams {
                 connection.is_expiring = false;
                 return false;
             };
-            // Received bytes are read first.
-            let is_expired = at <= now && !connection.is_queued;
+            // What is there is read first.
+            let is_expired = at <= now && !connection.is_queued && !connection.is_held;
             if is_expired {
                 expired.push(index);
             }
@@ -128,6 +129,13 @@ impl Streams {
             && self.by_id.get(&id) == Some(&index)
         {
             self.by_id.remove(&id);
+            if connection.unfinished > 0 {
+                let connection = id.clone();
+                self.unfinished.push(Unfinished {
+                    connection,
+                    bytes: 0,
+                });
+            }
             if connection.speaks {
                 self.ended.push(id.clone());
             }
@@ -139,6 +147,13 @@ impl Streams {
     pub(in crate::io::acceptor) fn end_replaced(&mut self, peer: &[u8]) {
         if let Some(&index) = self.by_id.get(peer) {
             self.remove(index);
+        }
+    }
+
+    /// Ends the connection of a peer that sends more than may be kept.
+    pub(in crate::io::acceptor) fn refuse(&mut self, peer: &[u8]) {
+        if let Some(&index) = self.by_id.get(peer) {
+            self.end(index, "over its limit");
         }
     }
 

@@ -3,12 +3,16 @@
 use super::Streams;
 use super::connection::Received;
 use super::sending::{MAX_UNSENT, mark};
+use crate::io::acceptor::Unfinished;
 use crate::io::inbound::Inbound;
 use crate::io::stream::TURN;
 use crate::wire::zmtp;
 
-/// The work, in bytes, after which the driver goes on even if no message is complete.
-const EFFORT: usize = 4 * 1024 * 1024;
+/// The work, in bytes, after which the driver has its turn even if no message is complete.
+const EFFORT: usize = 1024 * 1024;
+
+/// Unfinished messages that are smaller are not reported.
+const SMALL: usize = 64 * 1024;
 
 /// The work of a look at a connection.
 const LOOK_AT: usize = 1024;
@@ -35,11 +39,19 @@ impl Streams {
                 continue;
             };
             connection.is_queued = false;
+            if connection.is_held {
+                self.buffers.take(&mut connection.input, false);
+                continue;
+            }
             self.buffers.lend(&mut connection.input);
             match connection.next(self.sizes) {
                 Ok(Received::Message) => {
                     inbound.take_from(&mut connection.input, connection.id.as_deref());
                     connection.expires = None;
+                    self.report_unfinished(index);
+                    let Some(connection) = self.connections.get(index) else {
+                        continue;
+                    };
                     let goes_on = !connection.input.is_idle();
                     self.leave(index, goes_on);
                     self.heard_first(index);
@@ -56,6 +68,10 @@ impl Streams {
                         continue;
                     }
                     self.leave(index, goes_on);
+                    self.report_unfinished(index);
+                    if !self.unfinished.is_empty() {
+                        return false;
+                    }
                 }
                 Ok(Received::Command(command)) => {
                     self.obey(index, &command);
@@ -67,6 +83,39 @@ impl Streams {
                 }
                 Err(broken) => self.broken(index, broken),
             }
+        }
+    }
+
+    /// Reports what there is of a large message that is not complete, so that it is charged to its sender.
+    fn report_unfinished(&mut self, index: usize) {
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        let bytes = connection.input.unfinished();
+        let bytes = if bytes < SMALL { 0 } else { bytes };
+        if bytes != connection.unfinished
+            && let Some(id) = &connection.id
+        {
+            connection.unfinished = bytes;
+            let connection = id.clone();
+            self.unfinished.push(Unfinished { connection, bytes });
+        }
+    }
+
+    /// Stops reading the connection of this peer, so that the system stops its sender, or continues.
+    pub(in crate::io::acceptor) fn hold(&mut self, peer: &[u8], holds: bool) {
+        let Some(&index) = self.by_id.get(peer) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
+        let was_held = std::mem::replace(&mut connection.is_held, holds);
+        if was_held && !holds && !connection.is_queued {
+            // Events that came meanwhile have been taken and come no more.
+            connection.input.wake();
+            connection.is_queued = true;
+            self.queue.push_back(index);
         }
     }
 

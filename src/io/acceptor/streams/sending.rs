@@ -13,6 +13,9 @@ pub(super) const MAX_UNSENT: usize = 1024 * 1024;
 /// Messages are written before the end of a turn when so many bytes have come together.
 const MUCH: usize = 256 * 1024;
 
+/// The number of bytes written after which the driver has its turn: the time of about a millisecond.
+const FLUSH: usize = 2 * 1024 * 1024;
+
 impl Streams {
     /// Accepts a message, which is written by the next [`flush`](Self::flush).
     pub(in crate::io::acceptor) fn send(&mut self, to: &[u8], frames: &mut Vec<Message>) -> Sent {
@@ -39,16 +42,23 @@ impl Streams {
         Sent::Yes
     }
 
-    /// Writes the accepted messages, as far as the system accepts their bytes.
+    /// Writes what was taken, as much as the system takes, up to [`FLUSH`]. The rest follows with the
+    /// next turn, which comes at once.
     pub(in crate::io::acceptor) fn flush(&mut self) {
         let next = std::mem::take(&mut self.written);
         let mut dirty = std::mem::replace(&mut self.dirty, next);
-        for index in dirty.drain(..) {
+        let (mut room, mut at) = (FLUSH, 0);
+        while room > 0 && at < dirty.len() {
+            let index = dirty[at];
+            at += 1;
             let Some(connection) = self.connections.get_mut(index) else {
                 continue;
             };
             connection.is_dirty = false;
-            if connection.flush() {
+            let before = connection.output.len();
+            let goes_on = connection.flush();
+            room = room.saturating_sub(before.saturating_sub(connection.output.len()));
+            if goes_on {
                 // Others have their turns first.
                 mark(connection, index, &mut self.dirty);
             }
@@ -61,7 +71,15 @@ impl Streams {
                 self.queue.push_back(index);
             }
         }
-        self.written = dirty;
+        if at < dirty.len() {
+            // Before those that were marked meanwhile.
+            dirty.drain(..at);
+            dirty.append(&mut self.dirty);
+            self.written = std::mem::replace(&mut self.dirty, dirty);
+        } else {
+            dirty.clear();
+            self.written = dirty;
+        }
     }
 
     pub(in crate::io::acceptor) fn in_flight(&self, peer: &[u8]) -> usize {

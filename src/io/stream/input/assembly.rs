@@ -49,6 +49,11 @@ impl Assembly {
         }
     }
 
+    /// The cost of the frames that have begun.
+    pub(super) fn cost(&self) -> u64 {
+        self.cost
+    }
+
     /// Records that a frame has begun, with the cost of the message that [`cost_with`](Self::cost_with) returned.
     pub(super) fn begin(&mut self, cost: u64) {
         self.cost = cost;

@@ -70,7 +70,7 @@ impl<F: Frame> Broker<F> {
             .cx
             .clients
             .get(key)
-            .map(|client| client.requests.iter().copied());
+            .map(|client| client.requests.iter());
         let requests: Vec<RequestKey> = requests.into_iter().flatten().collect();
         for request in requests {
             self.end(request, End::Failed(Code::BrokerLost));

@@ -31,6 +31,8 @@ pub struct Gathering {
     pub copies: Vec<u64>,
     /// Number of copies that have not ended.
     pub open: usize,
+    /// Whether workers are still to get their copies.
+    pub is_growing: bool,
     /// Number of partials that the client was sent.
     pub parts: u32,
 }
