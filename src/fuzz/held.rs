@@ -108,6 +108,7 @@ impl Live {
     fn gone(&mut self, peer: &[u8]) {
         self.broker.handle_backlog(self.now, peer, 0);
         self.broker.handle_ready(self.now, peer, 0);
+        self.broker.handle_unfinished(self.now, peer, 0);
         self.broker.handle_gone(self.now, peer);
         self.broker.handle_address(&peer.into(), None);
         self.known.remove(peer);
@@ -117,7 +118,10 @@ impl Live {
     fn keep(&mut self, peer: &[u8], input: &mut Input) {
         let bytes = (256 << 10) - 1 + (1 << input.below(16));
         let bytes = [0, bytes][input.below(2)];
-        match input.below(3) {
+        match input.below(4) {
+            3 => {
+                self.broker.handle_unfinished(self.now, peer, bytes);
+            }
             0 => {
                 self.broker.handle_backlog(self.now, peer, bytes);
             }

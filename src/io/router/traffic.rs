@@ -18,8 +18,12 @@ const HELLO: &[u8] = b"1";
 /// The maximum number of units of work before their results are sent.
 const BATCH: u32 = 256;
 
-/// The part of these units that is reserved for peers that wait for their turns.
-const SHARE: u32 = 64;
+/// The same while peers wait for their turns: a request of another peer and its reply pass through four
+/// batches, so they are short.
+const BATCH_AMONG_WAITING: u32 = 64;
+
+/// The units of a batch that are reserved for peers that wait for their turns.
+const SHARE: u32 = 32;
 
 /// The bytes of a received message that count as a unit of work: the time to read them.
 const READ: usize = 16 * 1024;
@@ -44,7 +48,11 @@ pub(super) fn is_hello(frames: &[Message]) -> bool {
 impl Driver {
     /// Receives messages. Returns true if none is left.
     pub(super) fn receive(&mut self, now: Time) -> bool {
-        let (mut room, mut behind) = (BATCH, 0);
+        let batch = match self.backlog.is_empty() {
+            true => BATCH,
+            false => BATCH_AMONG_WAITING,
+        };
+        let (mut room, mut behind) = (batch, 0);
         let drained = loop {
             if room == 0 || behind > self.backlog.len() / BEHIND {
                 break false;

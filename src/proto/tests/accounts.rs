@@ -375,3 +375,24 @@ fn what_a_peer_does_not_take_is_on_its_account() {
     }
     assert_eq!(held(&net, b), 0);
 }
+
+/// In pieces, of which the client may send more meanwhile.
+#[test]
+fn a_client_that_cannot_be_disconnected_is_told_the_end_of_each_of_very_many_requests() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let raw = net.raw(b, b"R");
+    net.run(ms(10));
+    for n in 0..300 {
+        net.say(raw, &format!("C|2|nobody|r{n}|1|{{\"timeout\":-1}}"));
+    }
+    net.run(ms(10));
+    assert_eq!(net[b].machine.load(), [300, 0, 1, 1]);
+    net.act(b, |broker, now| broker.machine.handle_overflow(now, b"R"));
+    net.say(raw, "C|2|nobody|late|1|{\"timeout\":-1}");
+    net.run(ms(10));
+    let heard = net.take(raw);
+    let ended = heard.iter().filter(|frames| frames.contains("C_SLOW"));
+    assert_eq!(ended.count(), 300);
+    assert_eq!(net[b].machine.load(), [1, 0, 1, 1]);
+}

@@ -119,6 +119,48 @@ fn a_cancelled_one_ends_everywhere() {
     assert_eq!(net[b].machine.load()[0], 1);
 }
 
+/// The copies are made and cancelled in pieces.
+#[test]
+fn very_many_workers_answer_once_each_or_are_cancelled() {
+    let (mut net, b, c, workers) = cast(200);
+    let r = net.request(c, "mmi.all:echo", "1");
+    net.run(secs(1));
+    assert_eq!(net.end(c, r), done("null"));
+    assert_eq!(parts(&mut net, c, r).len(), 200);
+    for &worker in &workers {
+        net.serve(worker, |_| Job::endless());
+    }
+    let r = net.request(c, "mmi.all:echo", "2");
+    net.run(secs(1));
+    net.kill(workers[7]);
+    net.run(secs(1));
+    assert_eq!(net[b].machine.load()[0], 200);
+    net.act(c, |client, _| client.cancel(r));
+    net.run(secs(1));
+    assert_eq!(net[b].machine.load(), [0, 199, 1, 1]);
+    let cancelled: usize = workers.iter().map(|&w| net[w].cancelled.len()).sum();
+    assert_eq!(cancelled, 199);
+}
+
+#[test]
+fn a_client_that_goes_with_a_fan_out_to_very_many_leaves_nothing() {
+    let (mut net, b, c, workers) = cast(200);
+    for &worker in &workers {
+        net.serve(worker, |_| Job::endless());
+    }
+    for n in 0..3 {
+        net.request(c, "mmi.all:echo", &n.to_string());
+    }
+    net.run(secs(1));
+    assert_eq!(net[b].machine.load()[0], 603);
+    net.kill(c);
+    net.run(secs(1));
+    assert_eq!(net[b].machine.load(), [0, 200, 0, 1]);
+    net.kill(workers[0]);
+    net.run(secs(1));
+    assert_eq!(net[b].machine.load(), [0, 199, 0, 1]);
+}
+
 #[test]
 fn a_worker_that_pauses_or_stops_leaves_its_copy_to_nobody() {
     let (mut net, _, c, workers) = cast(2);
