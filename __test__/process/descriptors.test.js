@@ -2,8 +2,9 @@
 // Descriptors are limited: running out of them is an error that can be caught, and using them leaves none behind.
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
+const { once } = require('node:events');
 const fs = require('node:fs');
-const { test } = require('node:test');
+const { describe, test } = require('node:test');
 const { curveKeyPair } = require('../..');
 const { runChild } = require('../support/child');
 const { TRANSPORTS } = require('../support/endpoints');
@@ -143,6 +144,91 @@ for (const transport of TRANSPORTS) {
     },
   );
 }
+
+/** The descriptors of this process, and what each of them is. */
+function open() {
+  const entries = fs.readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return [fd, fs.readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return [fd, '']; // The one that listed the folder.
+    }
+  });
+  return new Map(entries.filter(([, target]) => target !== ''));
+}
+
+/** What is open that was not before. Pipes of earlier children may have closed meanwhile. */
+const openedSince = (before) => [...open()].filter(([fd, target]) => before.get(fd) !== target);
+
+/** That nothing is. With libzmq its last thread may still be about to end. */
+async function assertClosed(before, isLibzmq) {
+  if (isLibzmq) await until(() => openedSince(before).length === 0);
+  assert.deepEqual(openedSince(before), []);
+}
+
+describe('stop() resolves when the descriptors are closed', COUNTING, () => {
+  const keys = { server: curveKeyPair(), peer: curveKeyPair() };
+  const PLACES = [...TRANSPORTS.map((transport) => [transport, transport]), ['CURVE', 'tcp']];
+  const confs = (place) => ({
+    broker: place === 'CURVE' ? curveBroker(keys.server, { peer: { keys: keys.peer.publicKey } }) : {},
+    peer: place === 'CURVE' ? curvePeer(keys.server, keys.peer) : {},
+  });
+  for (const [place, transport] of PLACES) {
+    const { broker: brokerConf, peer } = confs(place);
+    const isLibzmq = place === 'inproc' || place === 'CURVE';
+    for (const role of ['broker', 'worker', 'client']) {
+      test(`of a ${role} alone over ${place}`, async (t) => {
+        const peers = peersFor(t, transport);
+        const one =
+          role === 'broker'
+            ? peers.broker(brokerConf)
+            : peers[role](...(role === 'worker' ? [() => {}] : []), peer);
+        const before = open();
+        for (let i = 0; i < 10; i += 1) {
+          await one.start();
+          await one.stop();
+          await assertClosed(before, isLibzmq);
+        }
+      });
+
+      if (role === 'broker' || transport === 'inproc') continue;
+      test(`of a ${role} with a broker in another process over ${place}`, async (t) => {
+        const peers = peersFor(t, transport);
+        const child = runChild(
+          t,
+          async ({ omdp, say, endpoint, conf }) => {
+            await new omdp.Broker(endpoint, conf).start();
+            say('started');
+          },
+          { endpoint: peers.endpoint, conf: brokerConf },
+        );
+        await child.said('started');
+        const one = role === 'worker' ? peers.worker(() => {}, peer) : peers.client(peer);
+        const before = open();
+        for (let i = 0; i < 10; i += 1) {
+          const connected = once(one, 'connect');
+          await one.start();
+          await connected;
+          await one.stop();
+          await assertClosed(before, isLibzmq);
+        }
+      });
+    }
+
+    test(`of the last of three over ${place}`, async (t) => {
+      const before = open();
+      const peers = await peersFor(t, transport).trio(undefined, {
+        broker: brokerConf,
+        worker: peer,
+        client: peer,
+      });
+      assert.equal(await peers.client.call(SERVICE, 1), 1);
+      await Promise.all([peers.client.stop(), peers.worker.stop()]);
+      await peers.broker.stop();
+      await assertClosed(before, isLibzmq);
+    });
+  }
+});
 
 test('every descriptor is close-on-exec, and no child process inherits one', COUNTING, async (t) => {
   const O_CLOEXEC = 0o2000000;

@@ -2,6 +2,7 @@
 // What a process was given right before it ends arrives: replies of workers, requests of clients, and what a broker has
 // for its peers.
 const assert = require('node:assert/strict');
+const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { runChild } = require('../support/child');
 const { freshEndpoint } = require('../support/endpoints');
@@ -9,7 +10,7 @@ const { SERVICE, ask, echo, peersFor, start } = require('../support/peers');
 const { curveBroker, curvePeer, keys } = require('../support/security');
 
 /** More than the buffer of an ipc connection takes, and than a window. */
-const LARGE = 1_000_000;
+const LARGE = 600_000;
 const PARTS = 20;
 
 const ALL = { '*': { serve: '*', call: '*' } };
@@ -110,14 +111,18 @@ for (const [connection, { transport, broker: brokerConf, peer }] of Object.entri
     for (const began of ['await client.start();', 'client.start();']) {
       test(`a request right before process.exit(), after ${began}`, async (t) => {
         const peers = peersFor(t, transport);
-        const data = new Promise((resolve) => {
-          const handler = (given, reply) => {
-            resolve(given);
-            reply.end();
-          };
-          peers.worker(handler, peer).start();
-        });
         await start(peers.broker(brokerConf));
+        let given;
+        const data = new Promise((resolve) => {
+          given = resolve;
+        });
+        const receiver = peers.worker((received, reply) => {
+          given(received);
+          reply.end();
+        }, peer);
+        const registered = once(receiver, 'connect');
+        await receiver.start();
+        await registered;
         runChild(
           t,
           `async ({ omdp, endpoint, peer, large }) => {

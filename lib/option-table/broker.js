@@ -96,8 +96,8 @@ const BROKER_OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     value: 1000,
-    help: 'how long a peer may take to reconnect after the end of its tcp connection before its requests are given up',
-    more: 'Over ipc and inproc the maximum is 250 ms',
+    help: 'how long a peer may take to reconnect after the end of its connection before its requests are given up',
+    more: 'For a broker that only has ipc and inproc endpoints, the maximum is 250 ms',
   },
   {
     name: 'busyTimeout',

@@ -60,15 +60,14 @@ struct Registry {
     current: Weak<Context>,
     /// Contexts that are not yet terminated, including the current one.
     alive: usize,
-    /// Closed connections outside of libzmq that still send.
+    /// See [`Lingering`].
     lingering: usize,
 }
 
-/// A closed connection outside of libzmq that still sends.
-#[cfg(unix)]
+/// Something that ends soon: a closed connection outside of libzmq that still sends, or the thread
+/// of a context that has ended.
 pub(super) struct Lingering(());
 
-#[cfg(unix)]
 impl Lingering {
     pub(super) fn begin() -> Self {
         registry().lingering += 1;
@@ -76,7 +75,6 @@ impl Lingering {
     }
 }
 
-#[cfg(unix)]
 impl Drop for Lingering {
     fn drop(&mut self) {
         registry().lingering -= 1;

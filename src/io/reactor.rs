@@ -1,6 +1,7 @@
 //! Reactor threads. Each runs its drivers on its own tokio runtime.
 
 use super::Error;
+use std::cell::RefCell;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
@@ -9,6 +10,22 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 type Job = Box<dyn FnOnce() + Send>;
+
+thread_local! {
+    static AFTERWARDS: RefCell<Vec<Box<dyn FnOnce()>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls this when the driver, which has nothing else left to do, has ended; if it is the last one
+/// of its thread, when the thread has closed its descriptors.
+pub(super) fn afterwards(last: impl FnOnce() + 'static) {
+    AFTERWARDS.with_borrow_mut(|all| all.push(Box::new(last)));
+}
+
+fn call_afterwards() {
+    for last in AFTERWARDS.take() {
+        last();
+    }
+}
 
 /// A thread that runs drivers. Each driver holds a handle; the thread ends with the last one.
 #[derive(Debug)]
@@ -32,6 +49,8 @@ impl Reactor {
                         job();
                     }
                 });
+                drop(runtime);
+                call_afterwards();
             })
             .map_err(|error| Error::from_os(&error, "cannot start a reactor thread"))?;
         Ok(Arc::new(Reactor { jobs }))
@@ -59,8 +78,11 @@ impl Reactor {
             let driver = driver();
             tokio::task::spawn_local(async move {
                 driver.await;
-                // The thread must not end before.
-                drop(reactor);
+                // The thread must not end before. If this was its last driver, it ends now.
+                match Arc::into_inner(reactor) {
+                    Some(reactor) => drop(reactor),
+                    None => call_afterwards(),
+                }
             });
         });
         // Sending cannot fail: the thread lives as long as `self`.

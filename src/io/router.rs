@@ -15,7 +15,7 @@ use super::deadline_gate::DeadlineGate;
 use super::inbound::Inbound;
 use super::notice_queue::MAX_EVENTS;
 use super::outbound::{self, Outbound};
-use super::reactor::Reactor;
+use super::reactor::{self, Reactor};
 use super::security::ServerSecurity;
 use super::spin::{Spin, Spinner};
 use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
@@ -143,7 +143,7 @@ pub fn start(
                 machine.set_access(clock::now(), authenticator.access());
                 match Guard::new(authenticator.clone(), queue.clone(), allowance.clone()).await {
                     Ok(guard) => Some(guard),
-                    Err(error) => return queue.push(Notice::StartFailed(error)),
+                    Err(error) => return fail(queue, error),
                 }
             }
             None => None,
@@ -183,10 +183,14 @@ pub fn start(
                 };
                 driver.run().await;
             }
-            Err(error) => queue.push(Notice::StartFailed(error)),
+            Err(error) => fail(queue, error),
         }
     });
     Ok(commands)
+}
+
+fn fail(queue: Arc<NoticeQueue<Notice>>, error: Error) {
+    reactor::afterwards(move || queue.push(Notice::StartFailed(error)));
 }
 
 /// The number of cores that this process may use.

@@ -4,7 +4,7 @@ use super::{Command, Driver, DynamicBrokers, Exit, Notice};
 use crate::io::connection::{self, Connection};
 use crate::io::loan::Loan;
 use crate::io::readiness::Readiness;
-use crate::io::{Message, clock, context};
+use crate::io::{Message, clock, context, reactor};
 use crate::proto::Time;
 use crate::proto::machine::{Command as _, Machine};
 use std::ops::ControlFlow;
@@ -20,14 +20,16 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         mut self: Box<Self>,
         mut inbox: UnboundedReceiver<Commands<M>>,
         loan: Arc<Loan<Self>>,
-    ) {
+    ) where
+        M::Notice: 'static,
+    {
         self.machine.start();
         // The first sockets are opened here, so that an invalid endpoint is an error of `start`.
         for at in 0..self.connections.len() {
             self.machine.poll_action(self.connections[at].broker);
             if let Err(error) = self.connections[at].open() {
                 self.connections.iter_mut().for_each(Connection::close);
-                return self.queue.push(Notice::StartFailed(error));
+                return self.tell_last(Notice::StartFailed(error));
             }
         }
         self.queue.push(Notice::Started);
@@ -70,7 +72,17 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         self.connections.iter_mut().for_each(Connection::close);
         self.exit = None;
         context::flushed().await;
-        self.queue.push(Notice::Stopped);
+        self.tell_last(Notice::Stopped);
+    }
+
+    /// Gives the last notice, when all descriptors are closed.
+    fn tell_last(self: Box<Self>, notice: Notice<M::Notice>)
+    where
+        M::Notice: 'static,
+    {
+        let queue = self.queue.clone();
+        drop(self);
+        reactor::afterwards(move || queue.push(notice));
     }
 
     /// Returns when to wake up at the latest. An alarm that is earlier than necessary stays: the

@@ -2,7 +2,7 @@
 
 use super::{Command, Driver, Notice};
 use crate::io::spin::Awaited;
-use crate::io::{Message, clock};
+use crate::io::{Message, clock, reactor};
 use crate::proto::{Broker, Time};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -43,8 +43,11 @@ impl Driver {
                 break;
             }
         }
+        // It has a share in the context, whose end the acceptor awaits.
+        self.guard = None;
         self.acceptor.close().await;
-        self.queue.push(Notice::Stopped);
+        let queue = self.queue;
+        reactor::afterwards(move || queue.push(Notice::Stopped));
     }
 
     /// Spins for the next message if that is worthwhile, see [`Spinner`].

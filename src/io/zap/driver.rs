@@ -64,7 +64,7 @@ impl Driver {
     }
 
     /// Runs until the context ends.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(&mut self) {
         loop {
             if self.receive().is_err() {
                 return;

@@ -17,7 +17,8 @@ pub(super) use frames::PRINCIPAL;
 pub use password::Password;
 pub(super) use registry::Registration;
 
-use super::reactor::Reactor;
+use super::context::Lingering;
+use super::reactor::{self, Reactor};
 use super::socket::Socket;
 use super::{Address, Error};
 use driver::Driver;
@@ -53,7 +54,12 @@ async fn start(context: *mut c_void) -> Result<Handler, Error> {
             {
                 Ok(socket) => {
                     let _ = bound.send(Ok(()));
-                    Driver::new(socket, inbox, own).run().await;
+                    let mut driver = Driver::new(socket, inbox, own);
+                    driver.run().await;
+                    // The end of its socket ends the context, which does not wait for this thread.
+                    let ending = Lingering::begin();
+                    drop(driver);
+                    reactor::afterwards(move || drop(ending));
                 }
                 Err(error) => {
                     let _ = bound.send(Err(error));
