@@ -214,27 +214,43 @@ class Client extends ConnectingPeer {
    * @param {Source} [source] in place of the body
    */
   #sendTraced(service, body, options, source) {
-    const terms = this.#options.describe(options);
-    const size = sizeOf(body);
+    const { timeout, deadline, retry, failFast, headers, others } = this.#options.describe(options);
+    // All members from the start, because adding them later costs more.
     /** @type {Message} */
     const message = {
       service,
       client: this.name,
       broker: this.#requests.endpoint,
-      size,
-      ...terms,
+      size: sizeOf(body),
+      timeout,
+      deadline,
+      retry,
+      failFast,
+      headers: headers && { ...headers },
       partials: 0,
       replySize: 0,
+      rid: undefined,
+      startTime: performance.now(),
+      duration: undefined,
     };
-    message.startTime = performance.now();
-    return begin(channel, message, () => {
-      const sent = this.#options.withHeaders(options, message.headers);
-      const request = this.#requests.send(service, body, sent, source);
-      message.rid = String(request.id);
-      request.trace = message;
-      request.scope = new Scope('zmq-omdp.request');
-      return request;
-    });
+    if (others !== undefined) Object.assign(message, { ...others, ...message });
+    return begin(channel, message, this.#sendBegun, this, service, body, options, source);
+  }
+
+  /**
+   * @param {Message} message
+   * @param {string} service
+   * @param {Body} body
+   * @param {RequestOptions} options
+   * @param {Source} [source]
+   */
+  #sendBegun(message, service, body, options, source) {
+    const sent = this.#options.withHeaders(options, message.headers);
+    const request = this.#requests.send(service, body, sent, source);
+    message.rid = String(request.id);
+    request.trace = message;
+    request.scope = new Scope('zmq-omdp.request');
+    return request;
   }
 }
 

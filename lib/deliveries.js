@@ -19,12 +19,13 @@ const { badRequest, parse } = require('./schema');
 const { Scope } = require('./scope');
 const { ServiceLimits } = require('./service-limits');
 const { Table } = require('./table');
-const { handlings: channel, isTraced, sizeOfData } = require('./tracing');
+const { begin, handlings: channel, isTraced, sizeOfData } = require('./tracing');
 const { bodyValue } = require('./values');
 
 /** @import { Blob, Take } from './inbox' */
 /** @import { PeerContext, State } from './peer' */
 /** @import { ServiceSchema } from './schema' */
+/** @import { Message } from './tracing' */
 /** @import { Body } from './values' */
 
 /** The kinds of records from the native side. */
@@ -282,7 +283,7 @@ class Deliveries {
     this.#context.outbox.put(OP_EXPIRED, id, '');
     this.#context.roomy();
     if (this.#running.size === 0) this.#context.refresh();
-    this.#traces.finish(id, 'W_TIMEOUT');
+    this.#traces.failed(id, 'W_TIMEOUT');
     this.#streams.close(id, () => failure(reply, 'W_TIMEOUT'));
     this.#cancel(reply, 'W_TIMEOUT');
   }
@@ -373,8 +374,19 @@ class Deliveries {
    */
   #handleTraced(listeners, data, reply, options, id, service, size) {
     const { name } = this.#context.peer;
-    const handle = () => this.#calls.run(listeners, data, reply, options);
-    this.#traces.begin(id, service, name, options, size, handle);
+    const message = this.#traces.add(id, service, name, options, size);
+    begin(channel, message, this.#run, this, listeners, data, reply, options);
+  }
+
+  /**
+   * @param {Message} _message
+   * @param {Function[]} listeners
+   * @param {any} data
+   * @param {Reply} reply
+   * @param {any} options
+   */
+  #run(_message, listeners, data, reply, options) {
+    this.#calls.run(listeners, data, reply, options);
   }
 }
 

@@ -3,7 +3,8 @@
 const { performance } = require('node:perf_hooks');
 const { OmdpError, RemoteError } = require('./errors');
 const { WorkerOp } = require('./load');
-const { begin, finish, handlings: channel, sizeOf } = require('./tracing');
+const { Table } = require('./table');
+const { finish, handlings: channel, sizeOf } = require('./tracing');
 const { LongString } = require('./values');
 
 /** @import { Message } from './tracing' */
@@ -14,8 +15,8 @@ const OP_REJECT = WorkerOp.Reject;
 
 /** The messages of deliveries for subscribers of the channels. */
 class DeliveryTraces {
-  /** @type {Map<number, Message>} */
-  #messages = new Map();
+  /** @type {Table<Message>} */
+  #messages = new Table();
 
   get size() {
     return this.#messages.size;
@@ -27,9 +28,9 @@ class DeliveryTraces {
    * @param {string} worker its name
    * @param {any} options
    * @param {number} size
-   * @param {() => void} handle
+   * @returns {Message}
    */
-  begin(id, service, worker, options, size, handle) {
+  add(id, service, worker, options, size) {
     const { attempt, headers, timeout, user } = options;
     /** @type {Message} */
     const message = {
@@ -44,9 +45,10 @@ class DeliveryTraces {
       partials: 0,
       replySize: 0,
       startTime: performance.now(),
+      duration: undefined,
     };
-    this.#messages.set(id, message);
-    begin(channel, message, handle);
+    this.#messages.add(id, message);
+    return message;
   }
 
   /** @param {number} id @param {Body} body */
@@ -68,17 +70,23 @@ class DeliveryTraces {
     const message = this.#messages.get(id);
     if (message === undefined) return;
     message.replySize += sizeOf(body);
-    if (message.cancelled !== undefined) this.finish(id, message.cancelled);
-    else if (op === OP_REJECT) this.finish(id, 'W_REJECTED');
-    else if (op === OP_ERROR) this.finish(id, undefined, valueIn(body));
-    else this.finish(id);
+    this.#messages.delete(id);
+    if (message.cancelled !== undefined) this.#finish(message, message.cancelled);
+    else if (op === OP_REJECT) this.#finish(message, 'W_REJECTED');
+    else if (op === OP_ERROR) this.#finish(message, undefined, valueIn(body));
+    else this.#finish(message);
   }
 
-  /** @param {number} id @param {string} [code] @param {unknown} [value] the value of the reply */
-  finish(id, code, value) {
+  /** @param {number} id @param {string} code */
+  failed(id, code) {
     const message = this.#messages.get(id);
     if (message === undefined) return;
     this.#messages.delete(id);
+    this.#finish(message, code);
+  }
+
+  /** @param {Message} message @param {string} [code] @param {unknown} [value] the value of the reply */
+  #finish(message, code, value) {
     if (code !== undefined) message.error ??= new OmdpError(code, contextOf(message));
     else if (value !== undefined) message.error ??= new RemoteError(value, contextOf(message));
     if (message.error !== undefined) message.code = message.error.code;
@@ -87,7 +95,7 @@ class DeliveryTraces {
 
   /** @param {string} code */
   clear(code) {
-    for (const id of this.#messages.keys()) this.finish(id, code);
+    for (const message of this.#messages.clear()) this.#finish(message, code);
   }
 }
 

@@ -56,8 +56,21 @@ class ReadOptions {
 }
 
 /**
- * Options, and their description for a trace; `bare` if their JSON has no headers.
- * @typedef {{ timeout: number, json: string, how: number, deadline: number | undefined, bare: boolean, terms: Record<string, any> }} Described
+ * Options in a trace, which all requests with these options share. `headers` are undefined if headers cannot be sent;
+ * `others` are options that most requests do not have.
+ * @typedef {object} Terms
+ * @property {number} timeout
+ * @property {number | undefined} deadline
+ * @property {any} retry
+ * @property {boolean} failFast
+ * @property {Record<string, any> | undefined} headers
+ * @property {Record<string, any> | undefined} others
+ */
+
+/**
+ * Options, and their description for a trace. `head` is the JSON up to the headers that are added to options without
+ * headers; undefined if these have some.
+ * @typedef {{ timeout: number, json: string, how: number, deadline: number | undefined, head: string | undefined, terms: Terms }} Described
  */
 
 /** Reads the options of requests; the JSON of options with only a timeout is made once. */
@@ -154,9 +167,9 @@ class OptionsReader {
   }
 
   /**
-   * The options in a trace. If `headers` is missing, headers cannot be sent.
+   * The options in a trace.
    * @param {RequestOptions} options
-   * @returns {Record<string, any>}
+   * @returns {Terms}
    */
   describe(options) {
     const { timeout, json, how, deadline } = options;
@@ -168,11 +181,10 @@ class OptionsReader {
         json,
         how,
         deadline,
-        bare: !json.includes('"headers"'),
+        head: json.includes('"headers"') ? undefined : `${json.slice(0, -1)},"headers":{`,
         terms: describeOptions(this.#protocol, options),
       };
-    const { terms } = /** @type {Described} */ (this.#described);
-    return terms.headers === undefined ? { ...terms } : { ...terms, headers: { ...terms.headers } };
+    return /** @type {Described} */ (this.#described).terms;
   }
 
   /**
@@ -182,16 +194,18 @@ class OptionsReader {
    */
   withHeaders(options, headers) {
     if (headers === undefined || isEmpty(headers) || !takesHeaders(this.#protocol)) return options;
+    const { timeout, json, signal, how, deadline } = options;
+    const last = this.#described;
+    if (last?.json === json && last.head !== undefined && this.#protocol === 'omdp' && isObject(headers)) {
+      const fields = fieldsOf(headers);
+      if (fields === '') return options;
+      const text = bounded(`${last.head}${fields}}}`, 'option "headers"');
+      return { timeout, json: text, signal, how, deadline };
+    }
     const checked = checkHeaders(headers);
     if (checked === undefined || isEmpty(checked)) return options;
-    const { timeout, json, how, deadline } = options;
     if (this.#protocol === 'pigato')
       return { ...options, json: jsonOf({ timeout, deadline, retry: how, headers: checked }) };
-    const last = this.#described;
-    if (last?.json === json && last.bare) {
-      const text = `${json.slice(0, -1)},"headers":${JSON.stringify(checked)}}`;
-      return { ...options, json: bounded(text, 'option "headers"') };
-    }
     return { ...options, json: jsonOf({ ...JSON.parse(json), headers: checked }) };
   }
 }
@@ -205,7 +219,7 @@ function isEmpty(value) {
 /**
  * @param {string} protocol
  * @param {RequestOptions} options
- * @returns {Record<string, any>}
+ * @returns {Terms}
  */
 function describeOptions(protocol, { timeout, json, how, deadline }) {
   const terms = {
@@ -213,11 +227,13 @@ function describeOptions(protocol, { timeout, json, how, deadline }) {
     deadline,
     retry: how % FAIL_FAST,
     failFast: Math.floor(how / FAIL_FAST) % 2 === 1,
+    headers: undefined,
+    others: undefined,
   };
   if (!takesHeaders(protocol)) return terms;
-  const { headers, retry, ...said } = JSON.parse(json);
-  if (typeof retry === 'object') said.retry = retry;
-  return { ...terms, ...said, headers: { ...headers } };
+  const { timeout: _, deadline: __, retry, headers, ...others } = JSON.parse(json);
+  if (typeof retry === 'object') terms.retry = retry;
+  return { ...terms, headers: { ...headers }, others: isEmpty(others) ? undefined : others };
 }
 
 /** @param {string} protocol */
@@ -232,6 +248,8 @@ function jsonOf(said) {
 
 /** @param {string} json @param {string} what */
 function bounded(json, what) {
+  // A UTF-16 unit has at most three bytes in UTF-8.
+  if (json.length <= MAX_OPTIONS_BYTES / 3) return json;
   const size = Buffer.byteLength(json);
   if (size <= MAX_OPTIONS_BYTES) return json;
   throw new RangeError(`${what} must have at most ${MAX_OPTIONS_BYTES} bytes as JSON, got ${size}`);
@@ -284,13 +302,29 @@ function checkHeaders(value) {
   const headers = Object.create(null);
   for (const [key, field] of Object.entries(/** @type {object} */ (value))) {
     if (field === undefined) continue;
-    if (typeof field !== 'string' && typeof field !== 'boolean' && !Number.isFinite(field)) {
-      const what = `option "headers": the value of ${given(key).replace(/ \(string\)$/, '')}`;
-      throw wrongType(field, what, 'a string, a finite number or a boolean');
-    }
+    checkField(key, field);
     headers[key] = field;
   }
   return headers;
+}
+
+/** @param {string} key @param {unknown} field */
+function checkField(key, field) {
+  if (typeof field === 'string' || typeof field === 'boolean' || Number.isFinite(field)) return;
+  const what = `option "headers": the value of ${given(key).replace(/ \(string\)$/, '')}`;
+  throw wrongType(field, what, 'a string, a finite number or a boolean');
+}
+
+/** The JSON of headers without its braces, checked. @param {Record<string, unknown>} headers @returns {string} */
+function fieldsOf(headers) {
+  let json = '';
+  for (const key of Object.keys(headers)) {
+    const field = headers[key];
+    if (field === undefined) continue;
+    checkField(key, field);
+    json += `${json === '' ? '' : ','}${JSON.stringify(key)}:${JSON.stringify(field)}`;
+  }
+  return json;
 }
 
 exports.OptionsReader = OptionsReader;

@@ -122,7 +122,7 @@ class Request {
       trace.error = this.#failure(how, value, cause)();
       trace.code = trace.error.code;
     }
-    finishTrace(channel, trace, () => this.#tell(how, value, cause));
+    finishTrace(channel, trace, this.#tell, this, how, value, cause);
   }
 
   /** @param {number} how @param {any} value */
