@@ -60,9 +60,11 @@ impl<F: Frame> Incoming<F> {
                 mdp::PeerMessage::Worker(message) => Incoming::MdpWorker(dialect, message),
             }),
             Some(Dialect::Pigato) => Ok(Incoming::of_pigato(pigato::PeerMessage::decode(frames)?)),
-            _ => match omdp::PeerMessage::decode(frames)? {
-                omdp::PeerMessage::Client(message) => Incoming::of_client(message),
-                omdp::PeerMessage::Worker(message) => Ok(Incoming::Worker(message)),
+            // Without `?`, which would move the message once more.
+            _ => match omdp::PeerMessage::decode(frames) {
+                Ok(omdp::PeerMessage::Client(message)) => Incoming::of_client(message),
+                Ok(omdp::PeerMessage::Worker(message)) => Ok(Incoming::Worker(message)),
+                Err(why) => Err(why),
             },
         }
     }
@@ -93,15 +95,30 @@ impl<F: Frame> Incoming<F> {
     }
 
     fn of_client(message: ClientMessage<F>) -> Result<Self, Malformed> {
-        let mut known = None;
-        let (service, rid, data, opts, ext, past) = match message {
+        match message {
             ClientMessage::Request {
                 service,
                 rid,
                 data,
                 opts,
                 ext,
-            } => (service, rid, data, opts, ext, None),
+            } => {
+                let (body, terms, routing) = read_request(data, opts.as_deref(), ext)?;
+                Ok(Incoming::Request(IncomingRequest {
+                    head: RequestHead {
+                        dialect: Dialect::Omdp,
+                        extended: ext.is_some(),
+                        service,
+                        rid,
+                    },
+                    content: Content { body, opts },
+                    terms,
+                    routing,
+                    past: None,
+                    recall: None,
+                    retried: ext.map_or(0, |ext| ext.started),
+                }))
+            }
             ClientMessage::Resume {
                 service,
                 rid,
@@ -111,26 +128,32 @@ impl<F: Frame> Incoming<F> {
                 past,
                 recall,
             } => {
-                known = recall;
-                (service, rid, data, Some(opts), Some(ext), Some(past))
+                let (opts, ext) = (Some(opts), Some(ext));
+                let request = ClientMessage::Request {
+                    service,
+                    rid,
+                    data,
+                    opts,
+                    ext,
+                };
+                Self::of_resume(request, past, recall)
             }
-            other => return Ok(Incoming::Client(other)),
-        };
-        let (body, terms, routing) = read_request(data, opts.as_deref(), ext)?;
-        Ok(Incoming::Request(IncomingRequest {
-            head: RequestHead {
-                dialect: Dialect::Omdp,
-                extended: ext.is_some(),
-                service,
-                rid,
-            },
-            content: Content { body, opts },
-            terms,
-            routing,
-            past,
-            recall: known,
-            retried: ext.map_or(0, |ext| ext.started),
-        }))
+            other => Ok(Incoming::Client(other)),
+        }
+    }
+
+    #[cold]
+    fn of_resume(
+        request: ClientMessage<F>,
+        past: Past,
+        recall: Option<Box<Recall>>,
+    ) -> Result<Self, Malformed> {
+        let mut message = Self::of_client(request)?;
+        if let Incoming::Request(request) = &mut message {
+            request.past = Some(past);
+            request.recall = recall;
+        }
+        Ok(message)
     }
 
     /// The action that needs permission, and its service.

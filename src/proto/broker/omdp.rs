@@ -1,5 +1,6 @@
 //! Dispatches the messages of extended and 0.0.92 peers to their handlers.
 
+use super::keys::WorkerKey;
 use super::outcome::End;
 use super::workers::Worker;
 use super::{Broker, Departure, mmi};
@@ -92,32 +93,28 @@ impl<F: Frame> Broker<F> {
             }
             worker.beats.heard(self.cx.now);
         }
-        match (message, known) {
-            (WorkerMessage::Ready { service, hello }, known) => {
-                let hello = hello.map(|hello| Hello::parse(&hello)).transpose()?;
-                if mmi::is_reserved(&service) {
-                    if let Some(key) = known {
-                        self.remove_worker(key, Departure::Protocol);
-                    }
-                    self.cx.send_away(from);
-                    self.cx.report_bad(from, "reserved service");
-                    return Ok(());
+        let Some(key) = known else {
+            match message {
+                WorkerMessage::Ready { service, hello } => {
+                    return self.on_ready_message(from, None, service, hello);
                 }
-                self.on_ready(from, known, &service, hello);
+                WorkerMessage::Disconnect => {}
+                _ => self.cx.send_away(from),
             }
-            (WorkerMessage::Disconnect, None) => {}
-            (_, None) => self.cx.send_away(from),
-            (
-                WorkerMessage::Reply {
-                    kind,
-                    client,
-                    rid,
-                    body,
-                    token,
-                    pace,
-                },
-                Some(key),
-            ) => {
+            return Ok(());
+        };
+        match message {
+            WorkerMessage::Ready { service, hello } => {
+                return self.on_ready_message(from, known, service, hello);
+            }
+            WorkerMessage::Reply {
+                kind,
+                client,
+                rid,
+                body,
+                token,
+                pace,
+            } => {
                 let request = match token {
                     Some(token) => self.cx.requests.by_token(token),
                     None => self.cx.running_of_old(key, &client, &rid),
@@ -130,38 +127,35 @@ impl<F: Frame> Broker<F> {
                 }
                 self.on_reply(key, request, kind, body, pace);
             }
-            (WorkerMessage::Heartbeat, Some(key)) => {
+            WorkerMessage::Heartbeat => {
                 if self.cx.workers.get(key).is_some_and(|w| w.hello.is_none()) {
                     self.cx.is_of_0_0_92(key);
                     self.cx.beat_old_worker(key);
                 }
             }
-            (WorkerMessage::Return { tokens: frame }, Some(key)) => {
+            WorkerMessage::Return { tokens: frame } => {
                 self.on_return(key, tokens(&frame));
             }
-            (
-                WorkerMessage::Claim {
-                    client,
-                    rid,
-                    ext,
-                    user,
-                },
-                Some(key),
-            ) => self.on_claim(key, &client, &rid, ext, user),
-            (WorkerMessage::Need { token, need }, Some(key)) => {
+            WorkerMessage::Claim {
+                client,
+                rid,
+                ext,
+                user,
+            } => self.on_claim(key, &client, &rid, ext, user),
+            WorkerMessage::Need { token, need } => {
                 self.cx.on_need(key, token, need);
             }
-            (WorkerMessage::AllClaimed { lives: told }, Some(key)) => {
+            WorkerMessage::AllClaimed { lives: told } => {
                 self.end_of_claims(key, true);
                 if let Some(told) = told {
                     self.recalls
                         .on_lives(&mut self.cx, key, lives(&told).collect());
                 }
             }
-            (WorkerMessage::Denied { tokens: frame }, Some(key)) => {
+            WorkerMessage::Denied { tokens: frame } => {
                 self.on_denied(key, tokens(&frame));
             }
-            (WorkerMessage::Disconnect, Some(key)) => {
+            WorkerMessage::Disconnect => {
                 // So that an extended worker can wait until its goodbye has arrived.
                 let hears = |w: &Worker| w.hello.is_some() || w.dialect == Dialect::Pigato;
                 if self.cx.workers.get(key).is_some_and(hears) {
@@ -170,6 +164,25 @@ impl<F: Frame> Broker<F> {
                 self.remove_worker(key, Departure::Goodbye);
             }
         }
+        Ok(())
+    }
+    fn on_ready_message(
+        &mut self,
+        from: &[u8],
+        known: Option<WorkerKey>,
+        service: F,
+        hello: Option<F>,
+    ) -> Result<(), Malformed> {
+        let hello = hello.map(|hello| Hello::parse(&hello)).transpose()?;
+        if mmi::is_reserved(&service) {
+            if let Some(key) = known {
+                self.remove_worker(key, Departure::Protocol);
+            }
+            self.cx.send_away(from);
+            self.cx.report_bad(from, "reserved service");
+            return Ok(());
+        }
+        self.on_ready(from, known, &service, hello);
         Ok(())
     }
 }

@@ -65,22 +65,13 @@ pub enum ClientMessage<F> {
 }
 
 impl<F: Frame> ClientMessage<F> {
-    pub(super) fn decode(mut cursor: Cursor<'_, F>) -> Result<Self, Malformed> {
+    pub(super) fn decode(mut cursor: Cursor<'_, F>) -> Result<PeerMessage<F>, Malformed> {
         let command = cursor.next()?;
         let message = match &*command {
             READY => ClientMessage::Hello {
                 hello: cursor.bounded(MAX_HELLO)?,
             },
-            REQUEST => ClientMessage::Request {
-                service: cursor.service()?,
-                rid: cursor.id()?,
-                data: cursor.next()?,
-                opts: cursor.optional_bounded(MAX_OPTIONS)?,
-                ext: cursor
-                    .optional()
-                    .map(|ext| RequestExt::parse(&ext))
-                    .transpose()?,
-            },
+            REQUEST => return Self::decode_request(cursor),
             RESUME => ClientMessage::Resume {
                 service: cursor.service()?,
                 rid: cursor.id()?,
@@ -131,7 +122,25 @@ impl<F: Frame> ClientMessage<F> {
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
-        Ok(message)
+        Ok(PeerMessage::Client(message))
+    }
+
+    /// Constructs the message where it is returned, because it is frequent and large.
+    fn decode_request(mut cursor: Cursor<'_, F>) -> Result<PeerMessage<F>, Malformed> {
+        let service = cursor.service()?;
+        let rid = cursor.id()?;
+        let data = cursor.next()?;
+        let opts = cursor.optional_bounded(MAX_OPTIONS)?;
+        let ext = cursor.optional().map(|ext| RequestExt::parse(&ext));
+        let ext = ext.transpose()?;
+        cursor.finish()?;
+        Ok(PeerMessage::Client(ClientMessage::Request {
+            service,
+            rid,
+            data,
+            opts,
+            ext,
+        }))
     }
 
     pub fn encode(self, out: &mut Vec<F>) {

@@ -57,16 +57,16 @@ pub fn tokens(frame: &[u8]) -> impl Iterator<Item = u64> {
 }
 
 impl<F: Frame> WorkerMessage<F> {
-    pub(super) fn decode(mut cursor: Cursor<'_, F>) -> Result<Self, Malformed> {
+    pub(super) fn decode(mut cursor: Cursor<'_, F>) -> Result<PeerMessage<F>, Malformed> {
         let command = cursor.next()?;
         let message = match &*command {
             READY => WorkerMessage::Ready {
                 service: cursor.service()?,
                 hello: cursor.optional_bounded(MAX_HELLO)?,
             },
-            PARTIAL => Self::decode_reply(&mut cursor, ReplyKind::Partial)?,
-            FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
-            REJECT => Self::decode_reply(&mut cursor, ReplyKind::Rejected)?,
+            PARTIAL => return Self::decode_reply(cursor, ReplyKind::Partial),
+            FINAL => return Self::decode_reply(cursor, ReplyKind::Final),
+            REJECT => return Self::decode_reply(cursor, ReplyKind::Rejected),
             HEARTBEAT => WorkerMessage::Heartbeat,
             DISCONNECT => WorkerMessage::Disconnect,
             RETURN => {
@@ -92,10 +92,14 @@ impl<F: Frame> WorkerMessage<F> {
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
-        Ok(message)
+        Ok(PeerMessage::Worker(message))
     }
 
-    fn decode_reply(cursor: &mut Cursor<'_, F>, kind: ReplyKind) -> Result<Self, Malformed> {
+    /// Constructs the message where it is returned, because it is frequent and large.
+    fn decode_reply(
+        mut cursor: Cursor<'_, F>,
+        kind: ReplyKind,
+    ) -> Result<PeerMessage<F>, Malformed> {
         let client = cursor.echo()?;
         let rid = cursor.echo()?;
         let code = cursor.next()?;
@@ -124,14 +128,15 @@ impl<F: Frame> WorkerMessage<F> {
         } else {
             Encoding::Json
         };
-        Ok(WorkerMessage::Reply {
+        cursor.finish()?;
+        Ok(PeerMessage::Worker(WorkerMessage::Reply {
             kind,
             client,
             rid,
             body: Body { bytes, encoding },
             token: ext.map(|ext| ext.token),
             pace,
-        })
+        }))
     }
 
     /// Appends the frames of the message. A reply without a token is for a broker without the

@@ -17,8 +17,8 @@ impl<F: Frame> PeerMessage<F> {
         let mut cursor = Cursor::new(frames);
         let header = cursor.next()?;
         match &*header {
-            CLIENT => ClientMessage::decode(cursor).map(PeerMessage::Client),
-            WORKER => WorkerMessage::decode(cursor).map(PeerMessage::Worker),
+            CLIENT => ClientMessage::decode(cursor),
+            WORKER => WorkerMessage::decode(cursor),
             _ => Err(Malformed::Header),
         }
     }
