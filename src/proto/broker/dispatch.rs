@@ -125,8 +125,10 @@ impl<F: Frame> Broker<F> {
         }
         if self.cx.may_be_of_pigato(worker) {
             self.cx.send_pigato_request(worker, request);
-        } else if let Some(message) = self.request_for(worker, request) {
-            self.cx.send_worker(worker, message);
+        } else if let Some(message) = self.request_for(worker, request)
+            && let Some(entry) = self.cx.workers.get(worker)
+        {
+            self.cx.out.send_worker(entry, message);
         }
         true
     }

@@ -47,7 +47,8 @@ impl<F: Frame> Outbox<F> {
     }
 
     /// Sends in the dialect of the worker, unless it is detached.
-    #[inline]
+    // Inlined, so that a request is constructed where it waits to be sent.
+    #[inline(always)]
     pub(super) fn send_worker(&mut self, worker: &Worker, message: ToWorker<F>) {
         if worker.absence.is_some() {
             return;

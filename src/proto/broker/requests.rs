@@ -269,7 +269,8 @@ pub(super) struct NewRequest<F> {
 
 impl<F: Frame> Requests<F> {
     /// Inserts a request. The caller puts it into its queue or counts it beside the queue.
-    #[inline]
+    // Inlined, so that the request is constructed once.
+    #[inline(always)]
     pub(super) fn insert(&mut self, now: Time, new: NewRequest<F>, state: State) -> RequestKey {
         self.serial = self.serial.wrapping_add(1);
         let NewRequest {
