@@ -5,6 +5,7 @@ use super::accounts::{OverLimit, REQUEST};
 use super::context::Context;
 use super::incoming::{IncomingRequest, RequestHead};
 use super::keys::{ClientKey, RequestKey, ServiceKey};
+use super::metrics::COUNTS;
 use super::requests::{Content, Deadline, NewRequest, Queued, Routing, State};
 use super::returned::Resumed;
 use super::{Broker, Timer, fanout, mmi};
@@ -46,6 +47,15 @@ impl<F: Frame> Context<F> {
         worker.is_none_or(|worker| worker.service != service)
     }
 
+    /// Counts a request that is not put into a queue.
+    #[inline]
+    pub(super) fn count_request(&mut self, service: ServiceKey, bytes: usize) {
+        if COUNTS {
+            self.counters.requests += 1;
+            self.services.get_mut(service).meter.requested(bytes);
+        }
+    }
+
     pub(super) fn charge_request(
         &mut self,
         client: ClientKey,
@@ -57,7 +67,8 @@ impl<F: Frame> Context<F> {
         }
     }
 
-    #[inline]
+    // Inlined, so that the request is constructed once.
+    #[inline(always)]
     pub(super) fn insert_request(&mut self, mut new: NewRequest<F>, state: State) -> RequestKey {
         let now = self.now;
         let client = new.client;
@@ -125,12 +136,9 @@ impl<F: Frame> Broker<F> {
                     self.over_limit(from, over);
                     return Ok(());
                 }
-                self.cx.counters.requests += 1;
                 let (service, routing) =
                     self.cx.require_home(&request.head.service, request.routing);
-                let meter = &mut self.cx.services.get_mut(service).meter;
-                meter.requests += 1;
-                meter.bytes_in += request.content.size() as u64;
+                self.cx.count_request(service, request.content.size());
                 self.search(
                     NewRequest {
                         client,
@@ -202,11 +210,7 @@ impl<F: Frame> Broker<F> {
                 return Err(Malformed::Name);
             }
         }
-        self.cx.counters.requests += 1;
         let (service, routing) = self.cx.require_home(&head.service, routing);
-        let meter = &mut self.cx.services.get_mut(service).meter;
-        meter.requests += 1;
-        meter.bytes_in += content.size() as u64;
         let is_choosy = routing.as_ref().is_some_and(|routing| routing.is_choosy());
         let refused = match self.cx.is_out_of_reach(service, routing.as_deref()) {
             true => Some(Code::NoWorker),
@@ -215,12 +219,14 @@ impl<F: Frame> Broker<F> {
                 .check(&mut self.cx, service, &content, terms, is_choosy),
         };
         if let Some(code) = refused {
+            self.cx.count_request(service, content.size());
             self.refuse(from, head, as_known(code, retried));
             self.leave_door(client, service);
             return Ok(());
         }
         let charged = charge_of(&head, &content);
         if let Err(over) = self.cx.charge_request(client, charged) {
+            self.cx.count_request(service, content.size());
             self.refuse(from, head, as_known(Code::QueueFull, retried));
             self.leave_door(client, service);
             self.over_limit(from, over);
@@ -281,11 +287,15 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Puts a request into its queue and dispatches.
-    pub(super) fn enqueue(&mut self, request: RequestKey, service: ServiceKey) {
+    /// Puts an admitted request into its queue and dispatches.
+    fn enqueue(&mut self, request: RequestKey, service: ServiceKey) {
         self.cx.route(request);
         let entry = self.cx.services.get_mut(service);
-        entry.queue.push_back(request, &mut self.cx.requests);
+        let bytes = entry.queue.push_back(request, &mut self.cx.requests);
+        if COUNTS {
+            entry.meter.requested(bytes);
+            self.cx.counters.requests += 1;
+        }
         self.dispatch(service);
         self.parking.watch(&mut self.cx, request);
     }

@@ -7,6 +7,7 @@
 use super::context::Context;
 use super::flow::Overrun;
 use super::keys::{RequestKey, WorkerKey};
+use super::metrics::COUNTS;
 use super::outcome::{End, text_of};
 use super::requests::State;
 use super::{Broker, BrokerEvent, Departure};
@@ -205,10 +206,11 @@ impl<F: Frame> Broker<F> {
         if request.is_copy() {
             return self.cx.pass_over(key, &body);
         }
-        self.cx.counters.partials += 1;
-        let meter = &mut self.cx.services.get_mut(request.service).meter;
-        meter.partials += 1;
-        meter.bytes_out += body.bytes.len() as u64;
+        if COUNTS {
+            self.cx.counters.partials += 1;
+            let service = self.cx.services.get_mut(request.service);
+            service.meter.passed_on(body.bytes.len());
+        }
         // The client has seen the beginning of this attempt, so there must be no other.
         request.retry = 0;
         if let Some(assigned) = request.assigned_mut() {

@@ -18,7 +18,7 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let (service, worker) = (request.service, request.worker());
-        self.tally.count_end(&mut self.cx, key, &end);
+        let replied = self.tally.count_end(&mut self.cx, key, &end);
         let answered = matches!(end, End::Answered(..));
         match end {
             End::Answered(kind, body) => self.replies.reply(&mut self.cx, key, kind, body),
@@ -38,6 +38,7 @@ impl<F: Frame> Broker<F> {
                 self.forget_request(key);
                 if let Some(entry) = self.cx.workers.get_mut(worker) {
                     entry.pace.end();
+                    entry.ended += u64::from(replied);
                 }
                 self.line_up(worker);
             }

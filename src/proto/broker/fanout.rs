@@ -145,8 +145,7 @@ impl<F: Frame> Broker<F> {
         }
         let (service, routing) = self.cx.require_home(&name, None);
         let workers = self.cx.workers.serving(service);
-        self.cx.counters.requests += 1;
-        self.cx.services.get_mut(service).meter.requests += 1;
+        self.cx.count_request(service, 0);
         let size = REQUEST + content.size() + head.rid.len() + head.service.len();
         self.cx.count_work(workers.len());
         // The fan-out and all its copies are charged, or nothing is.
@@ -226,8 +225,7 @@ impl<F: Frame> Broker<F> {
                 gathering.open += 1;
                 gathering.copies.push(token);
             }
-            self.cx.counters.requests += 1;
-            self.cx.services.get_mut(service).meter.requests += 1;
+            self.cx.count_request(service, 0);
             let registered = self.cx.workers.get(worker);
             if registered.is_some_and(|worker| worker.id == id && worker.service == service) {
                 self.cx.address(worker, token, false);

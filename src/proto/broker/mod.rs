@@ -132,6 +132,7 @@ use incoming::Incoming;
 use keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use limits::Gauge;
 use mdp::Expelled;
+use metrics::COUNTS;
 use parking::Parking;
 use recall::Recalls;
 use replies::Replies;
@@ -226,7 +227,7 @@ impl<F: Frame> Broker<F> {
         if self.stopped {
             return self.turn_away(from, dialect, frames);
         }
-        if let Some(dialect) = dialect {
+        if COUNTS && let Some(dialect) = dialect {
             self.cx.counters.messages[dialect.index()] += 1;
         }
         if dialect.is_some_and(|dialect| !self.cx.config.dialects.contains(dialect)) {

@@ -18,6 +18,14 @@ pub(super) enum End<F> {
 }
 
 impl<F: Frame> End<F> {
+    /// The final, if the request ends with one.
+    pub(super) fn reply(&self) -> Option<&Body<F>> {
+        match self {
+            End::Answered(kind, body) if !kind.is_error() => Some(body),
+            _ => None,
+        }
+    }
+
     /// The outcome in the log of requests.
     pub(super) fn outcome(&self) -> &'static str {
         match self {

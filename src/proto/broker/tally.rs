@@ -6,7 +6,7 @@ use super::context::Context;
 use super::event::EndedRequest;
 use super::incoming::RequestHead;
 use super::keys::RequestKey;
-use super::metrics::Times;
+use super::metrics::{COUNTS, Times};
 use super::outcome::End;
 use super::request_log::RequestLog;
 use crate::proto::code::Code;
@@ -25,66 +25,38 @@ impl Tally {
         }
     }
 
-    /// Counts and records the end of an admitted request.
+    /// Counts and records the end of an admitted request. The final of a worker is counted for the worker where the
+    /// worker is freed: `true` if the request ends with one.
+    // Inlined, because a call costs a fifth of what counting does.
+    #[inline(always)]
     pub(super) fn count_end<F: Frame>(
         &mut self,
         cx: &mut Context<F>,
         key: RequestKey,
         end: &End<F>,
-    ) {
-        let now = cx.now;
+    ) -> bool {
         let Some(request) = cx.requests.get(key) else {
-            return;
+            return false;
         };
-        let counters = &mut cx.counters;
-        let meter = &mut cx.services.get_mut(request.service).meter;
-        match end {
-            End::Answered(kind, body) => {
-                let failed = kind.is_error();
-                meter.bytes_out += body.bytes.len() as u64;
-                let code = end.own_code();
-                if let Some(code) = code {
-                    counters.count(code);
-                    meter.count(code);
-                    meter.note_code(now, code);
-                } else if failed {
-                    counters.failures += 1;
-                    meter.failures += 1;
-                    meter.note_error(now, &body.bytes);
-                } else {
-                    counters.replies += 1;
-                    meter.replies += 1;
-                }
-                // A rejection is no answer of the worker, and is counted where it is handled.
-                if code != Some(Code::Rejected)
-                    && let Some(worker) = request.worker().and_then(|key| cx.workers.get_mut(key))
-                {
-                    worker.ended += 1;
-                    worker.failed += u64::from(failed);
-                }
-            }
-            End::Failed(code) => {
-                counters.count(*code);
-                meter.count(*code);
-                meter.note_code(now, *code);
-            }
-            End::Cancelled => {
-                counters.cancelled += 1;
-                meter.cancelled += 1;
-            }
-            End::ExpiredAtClient => {
-                counters.count(Code::ClientTimeout);
-                meter.count(Code::ClientTimeout);
-                meter.note_code(now, Code::ClientTimeout);
-            }
-        }
         let times = Times {
             arrived: request.arrived,
             given: request.given(),
-            ended: now,
+            ended: cx.now,
         };
-        meter.record(times);
-        if cx.services.get_mut(request.service).special.is_some() {
+        let service = cx.services.get_mut(request.service);
+        let is_special = service.special.is_some();
+        let mut replied = false;
+        if COUNTS {
+            service.meter.record(times);
+            if let Some(body) = end.reply() {
+                service.meter.replied(body.bytes.len());
+                cx.counters.replies += 1;
+                replied = true;
+            } else {
+                count_failure(cx, key, end);
+            }
+        }
+        if is_special {
             count_share(cx, key, times);
         }
         if cx.config.log_requests {
@@ -93,6 +65,7 @@ impl Tally {
         if let End::Failed(Code::ClientTimeout) | End::ExpiredAtClient = end {
             report_expired(cx, key);
         }
+        replied
     }
 
     /// Counts and records a request that was not admitted.
@@ -165,6 +138,46 @@ impl Tally {
             omitted,
         };
         cx.out.tell(BrokerEvent::RequestEnded(Box::new(log)));
+    }
+}
+
+/// Counts the end of a request that was not answered, or with a failure.
+#[inline(never)]
+fn count_failure<F: Frame>(cx: &mut Context<F>, key: RequestKey, end: &End<F>) {
+    let now = cx.now;
+    let Some(request) = cx.requests.get(key) else {
+        return;
+    };
+    let counters = &mut cx.counters;
+    let meter = &mut cx.services.get_mut(request.service).meter;
+    let code = match end {
+        End::Answered(_, body) => {
+            meter.bytes_out += body.bytes.len() as u64;
+            end.own_code()
+        }
+        End::Failed(code) => Some(*code),
+        End::Cancelled => None,
+        End::ExpiredAtClient => Some(Code::ClientTimeout),
+    };
+    if let Some(code) = code {
+        counters.count(code);
+        meter.count(code);
+        meter.note_code(now, code);
+    } else if let End::Answered(_, body) = end {
+        counters.failures += 1;
+        meter.failures += 1;
+        meter.note_error(now, &body.bytes);
+    } else {
+        counters.cancelled += 1;
+        meter.cancelled += 1;
+    }
+    // A rejection is no answer of the worker, and is counted where it is handled.
+    if matches!(end, End::Answered(..))
+        && code != Some(Code::Rejected)
+        && let Some(worker) = request.worker().and_then(|key| cx.workers.get_mut(key))
+    {
+        worker.ended += 1;
+        worker.failed += 1;
     }
 }
 

@@ -11,16 +11,15 @@ const SUB_BITS: u32 = 3;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::proto::broker) struct Histogram {
     buckets: Vec<u64>,
-    count: u64,
     sum: u64,
     max: u64,
 }
 
 /// The bucket of a value. Each value below twice [`SUB`] has a bucket of its own.
 fn index_of(value: u64) -> usize {
-    let bits = (u64::BITS - value.leading_zeros()).max(SUB_BITS + 1);
-    let shift = bits - (SUB_BITS + 1);
-    (shift as usize) * SUB + (value >> shift) as usize
+    // `value | SUB` is never zero, and has the highest bit of every value that has no bucket of its own.
+    let shift = u64::from((value | SUB as u64).ilog2() - SUB_BITS);
+    (shift * SUB as u64 + (value >> shift)) as usize
 }
 
 /// The largest value of a bucket.
@@ -31,20 +30,31 @@ fn upper_of(index: usize) -> u64 {
 }
 
 impl Histogram {
+    #[inline(always)]
     pub(in crate::proto::broker) fn record(&mut self, micros: u64) {
         let index = index_of(micros);
-        if index >= self.buckets.len() {
-            self.grow(index);
+        match self.buckets.get_mut(index) {
+            Some(count) => *count += 1,
+            None => self.grow(index),
         }
-        self.buckets[index] += 1;
-        self.count += 1;
-        self.sum = self.sum.saturating_add(micros);
-        self.max = self.max.max(micros);
+        // 2^64 µs are half a million years.
+        self.sum = self.sum.wrapping_add(micros);
+        if micros > self.max {
+            self.raise(micros);
+        }
     }
 
+    // Cold, because few values are the largest so far.
+    #[cold]
+    fn raise(&mut self, micros: u64) {
+        self.max = micros;
+    }
+
+    /// Adds buckets up to this one, and counts a value in it.
     #[cold]
     fn grow(&mut self, index: usize) {
-        self.buckets.resize(index + 1, 0);
+        self.buckets.resize(index, 0);
+        self.buckets.push(1);
     }
 
     /// Adds the counts of another histogram.
@@ -55,13 +65,13 @@ impl Histogram {
         for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
             *mine += theirs;
         }
-        self.count += other.count;
-        self.sum = self.sum.saturating_add(other.sum);
+        self.sum = self.sum.wrapping_add(other.sum);
         self.max = self.max.max(other.max);
     }
 
+    /// The number of values. It is added up here and not counted in [`record`](Self::record).
     pub(in crate::proto::broker) fn count(&self) -> u64 {
-        self.count
+        self.buckets.iter().sum()
     }
 
     pub(in crate::proto::broker) fn sum(&self) -> u64 {
@@ -74,7 +84,7 @@ impl Histogram {
 
     /// The upper bound of the bucket that contains this percentile, at most the maximum.
     pub(in crate::proto::broker) fn percentile(&self, percent: f64) -> u64 {
-        let rank = (self.count as f64 * percent / 100.0).ceil().max(1.0) as u64;
+        let rank = (self.count() as f64 * percent / 100.0).ceil().max(1.0) as u64;
         let mut seen = 0;
         for (upper, count) in self.buckets() {
             seen += count;

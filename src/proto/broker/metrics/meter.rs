@@ -60,6 +60,27 @@ fn micros(from: Time, to: Time) -> u64 {
 }
 
 impl Meter {
+    /// Counts a request with this many bytes of data and options.
+    #[inline]
+    pub(in crate::proto::broker) fn requested(&mut self, bytes: usize) {
+        self.requests += 1;
+        self.bytes_in += bytes as u64;
+    }
+
+    /// Counts a part of a reply.
+    #[inline]
+    pub(in crate::proto::broker) fn passed_on(&mut self, bytes: usize) {
+        self.partials += 1;
+        self.bytes_out += bytes as u64;
+    }
+
+    /// Counts a final.
+    #[inline]
+    pub(in crate::proto::broker) fn replied(&mut self, bytes: usize) {
+        self.replies += 1;
+        self.bytes_out += bytes as u64;
+    }
+
     pub(in crate::proto::broker) fn count(&mut self, code: Code) {
         self.errors[code as usize] += 1;
     }
@@ -108,17 +129,36 @@ impl Meter {
     }
 
     /// Records the latencies of an admitted request that has ended.
+    #[inline(always)]
     pub(in crate::proto::broker) fn record(&mut self, times: Times) {
         let Times {
             arrived,
             given,
             ended,
         } = times;
-        self.queue.record(micros(arrived, given.unwrap_or(ended)));
-        if let Some(given) = given {
-            self.work.record(micros(given, ended));
+        match given {
+            // Most requests do not wait; then there is one bucket to find instead of three.
+            Some(given) if given == arrived => {
+                let work = micros(given, ended);
+                self.record_given(0, work, work);
+            }
+            Some(given) => {
+                let (queue, work) = (micros(arrived, given), micros(given, ended));
+                self.record_given(queue, work, queue + work);
+            }
+            None => {
+                let queue = micros(arrived, ended);
+                self.queue.record(queue);
+                self.total.record(queue);
+            }
         }
-        self.total.record(micros(arrived, ended));
+    }
+
+    #[inline(always)]
+    fn record_given(&mut self, queue: u64, work: u64, total: u64) {
+        self.queue.record(queue);
+        self.work.record(work);
+        self.total.record(total);
     }
 
     pub(in crate::proto::broker) fn merge(&mut self, other: &Meter) {

@@ -17,6 +17,10 @@ use super::requests::Waiting;
 use crate::proto::table::Table;
 use std::sync::Arc;
 
+/// Whether requests are counted. They are not in the build with which `npm run check:instructions` compares, so that it
+/// shows the costs of counting.
+pub(super) const COUNTS: bool = !cfg!(feature = "uncounted");
+
 /// The meters of released services.
 #[derive(Debug)]
 pub(super) struct Meters {
@@ -75,7 +79,9 @@ impl Meters {
 
 #[cfg(test)]
 mod tests {
+    use super::meter::HistogramStats;
     use super::*;
+    use crate::proto::Time;
 
     const MAX_ROWS: usize = 1000;
 
@@ -125,5 +131,30 @@ mod tests {
         let (meter, has_row) = meters.take(&name(1));
         assert_eq!((meter.requests, has_row), (7, true));
         assert_eq!(meters.absent().count(), 0);
+    }
+    #[test]
+    fn each_time_is_in_its_histogram_whether_the_request_has_waited_or_not() {
+        let mut meter = Meter::default();
+        let at = Time::from_micros;
+        for (arrived, given, ended) in [
+            (2, Some(2), 9),
+            (2, Some(4), 9),
+            (9, Some(9), 9),
+            (1, None, 12),
+        ] {
+            meter.record(Times {
+                arrived: at(arrived),
+                given: given.map(at),
+                ended: at(ended),
+            });
+        }
+        let latency = meter.snapshot().latency;
+        let found = |of: HistogramStats| (of.count, of.sum, of.buckets);
+        let queue = vec![(0.0, 2), (0.002, 1), (0.011, 1)];
+        assert_eq!(found(latency.queue), (4, 0.013, queue));
+        let work = vec![(0.0, 1), (0.005, 1), (0.007, 1)];
+        assert_eq!(found(latency.work), (3, 0.012, work));
+        let total = vec![(0.0, 1), (0.007, 2), (0.011, 1)];
+        assert_eq!(found(latency.total), (4, 0.025, total));
     }
 }

@@ -171,11 +171,13 @@ impl Queue {
         })
     }
 
-    /// Appends a request, which is in no queue, to its lane.
-    pub fn push_back<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
-        let lane = requests.slab[key.0 as usize].lane();
+    /// Appends a request, which is in no queue, to its lane. Returns its bytes.
+    pub fn push_back<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) -> usize {
+        let request = &requests.slab[key.0 as usize];
+        let (lane, bytes) = (request.lane(), request.bytes);
         let prev = self.list(lane.clone()).tail;
         self.link(lane, key, (prev, NONE), requests);
+        bytes
     }
 
     /// Puts a request, which is in no queue, before the others of its lane. For requests that a worker has returned.
