@@ -34,6 +34,7 @@ mod pause;
 mod pigato;
 mod recovery;
 mod registration;
+mod reply_logs;
 mod restarts;
 mod resume;
 mod retry;

@@ -8,7 +8,8 @@ use super::claims::{ClaimName, MAX_CLAIMS};
 use super::incoming::IncomingRequest;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::outcome::End;
-use super::requests::{Assigned, ParkState, State};
+use super::replies::Repeated;
+use super::requests::{Assigned, ParkState, Request, State};
 use super::returned::Resumed;
 use crate::proto::code::Code;
 use crate::wire::omdp::{ClaimExt, ClaimState, Past, ReplyKind, ToClient, rids_to_frame};
@@ -216,16 +217,25 @@ impl<F: Frame> Broker<F> {
                 return Err(Malformed::Name);
             }
             self.cx.send_resumed(client, &rid);
-            self.replies
-                .send_lost(&mut self.cx, client, &rid, past.received);
-            self.go_on(key, past);
+            let parts = self.cx.requests.get(key).map_or(0, Request::parts);
+            match self
+                .replies
+                .send_lost(&mut self.cx, client, &rid, past.received)
+            {
+                Repeated::UpTo(next) if next >= parts => self.go_on(key, past),
+                Repeated::Ended => self.go_on(key, past),
+                // The handler may go on, but its reply has a gap.
+                _ => self.end(key, End::Failed(Code::BrokerLost)),
+            }
             return Ok(Resumed::Done);
         }
-        if self
+        match self
             .replies
             .send_lost(&mut self.cx, client, &rid, past.received)
         {
-            return Ok(Resumed::Done);
+            Repeated::UpTo(next) if next == past.received => {}
+            Repeated::Ended => return Ok(Resumed::Done),
+            _ => return Ok(self.lost_reply(client, rid)),
         }
         let started = self
             .cx
@@ -241,17 +251,22 @@ impl<F: Frame> Broker<F> {
             let asked = u16::from(request.terms.retry);
             let left = left.map_or(asked, |left| left.min(asked));
             if past.received > 0 || left == 0 {
-                let code = Body::json(F::from(Code::BrokerLost.to_json()));
-                self.cx.counters.count(Code::BrokerLost);
-                self.replies
-                    .pass_reply(&mut self.cx, client, rid, 0, ReplyKind::OwnError, code);
-                return Ok(Resumed::Done);
+                return Ok(self.lost_reply(client, rid));
             }
             request.terms.retry = u8::try_from(left - 1).unwrap_or(u8::MAX);
             request.retried = 1;
         }
         self.cx.send_resumed(client, &rid);
         Ok(Resumed::New(request))
+    }
+
+    /// Tells a client that the reply to a request which is not in the tables any more is lost.
+    fn lost_reply(&mut self, client: ClientKey, rid: F) -> Resumed<F> {
+        let code = Body::json(F::from(Code::BrokerLost.to_json()));
+        self.cx.counters.count(Code::BrokerLost);
+        self.replies
+            .pass_reply(&mut self.cx, client, rid, 0, ReplyKind::OwnError, code);
+        Resumed::Done
     }
 
     /// Continues a resumed request: a client that resumes a request also releases it, and states how much it has

@@ -4,12 +4,24 @@ use super::collected::Collected;
 use super::context::Context;
 use super::incoming::RequestHead;
 use super::keys::{ClientKey, RequestKey};
-use super::reply_log::{Entry, ReplyLogs};
+use super::reply_log::{Entry, OVERHEAD, ReplyLogs, continued};
 use super::requests::{Part, State};
 use super::{Outgoing, Transmit, fanout};
 use crate::wire::omdp::{Ack, ReplyKind, ToClient, error_for_old};
 use crate::wire::{Body, Dialect, Frame};
 use crate::wire::{mdp, pigato};
+use std::collections::HashSet;
+
+/// What was sent again of a reply.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Repeated {
+    /// All parts before this one, and the reply goes on.
+    UpTo(u32),
+    /// Everything, with the end.
+    Ended,
+    /// Nothing: parts were dropped from the log, and the client would not notice that they are missing.
+    Incomplete,
+}
 
 /// Sends replies to clients, each in the form of its dialect.
 #[derive(Debug)]
@@ -55,12 +67,7 @@ impl<F: Frame> Replies<F> {
             Dialect::Mdp(dialect) => return self.reply_mdp(cx, dialect, key, kind, body),
             Dialect::Pigato => return self.reply_pigato(cx, key, kind, body),
         }
-        let part = match &request.state {
-            State::Assigned(assigned) => assigned.parts,
-            State::Gathering(gathering) => gathering.parts,
-            _ => 0,
-        };
-        let (client_key, rid) = (request.client, request.rid.clone());
+        let (client_key, rid, part) = (request.client, request.rid.clone(), request.parts());
         if kind.is_error() && client.knows_places() {
             cx.tell_worker(key);
         }
@@ -151,16 +158,26 @@ impl<F: Frame> Replies<F> {
         });
     }
 
-    /// Drops the log of a client that acknowledges nothing. If its connection breaks, this broker cannot tell what it
-    /// lacks.
+    /// Drops the log of a client that acknowledges too little. If its connection breaks, the replies in it are lost, but
+    /// no others.
     #[cold]
     fn give_up_log(&mut self, cx: &mut Context<F>, key: ClientKey) {
+        let rids: HashSet<Box<[u8]>> = self.logs.rids(key).map(Box::from).collect();
         self.logs.clear(key);
         self.logs.credit(cx, key);
-        if let Some(client) = cx.clients.get_mut(key) {
+        let Some(client) = cx.clients.get_mut(key) else {
+            return;
+        };
+        let bytes = rids.iter().map(|rid| rid.len() + OVERHEAD).sum();
+        if client.log_is_incomplete || cx.accounts.charge(client.account, bytes).is_err() {
+            // This broker can no longer tell what a broken connection has lost.
             client.log_is_incomplete = true;
             client.started = None;
+            return;
         }
+        client.charged += bytes;
+        let started = client.started.get_or_insert_default();
+        started.extend(rids.into_iter().map(|rid| (rid, u16::MAX)));
     }
 
     /// Replies to a request that is not in the tables.
@@ -202,28 +219,34 @@ impl<F: Frame> Replies<F> {
             .send_all(message.map(|message| Transmit::plain(from.into(), message)));
     }
 
-    /// Sends the parts of a reply that the client has not received. Returns true if they included the end.
+    /// Sends the parts of a reply that the client has not received.
     pub(super) fn send_lost(
         &mut self,
         cx: &mut Context<F>,
         client: ClientKey,
         rid: &[u8],
         received: u32,
-    ) -> bool {
-        let mut ended = false;
-        for entry in self.logs.take(client, rid) {
+    ) -> Repeated {
+        let entries = self.logs.take(client, rid);
+        let Some(next) = continued(&entries, received) else {
+            return Repeated::Incomplete;
+        };
+        let mut repeated = Repeated::UpTo(next);
+        for entry in entries {
             let Entry {
                 rid,
                 part,
                 kind,
                 body,
             } = entry;
+            if kind.is_last() {
+                repeated = Repeated::Ended;
+            }
             if part >= received || kind.is_last() {
-                ended |= kind.is_last();
                 self.pass_reply(cx, client, rid, part, kind, body);
             }
         }
-        ended
+        repeated
     }
 
     /// Drops the messages that a client has received from its log.

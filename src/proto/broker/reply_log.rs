@@ -21,7 +21,22 @@ pub(super) struct Entry<F> {
 }
 
 /// The cost of an entry in addition to its bytes.
-const OVERHEAD: usize = 128;
+pub(super) const OVERHEAD: usize = 128;
+
+/// How many parts of a reply its client has once these messages are sent again; `None` if one is missing among them.
+/// An error may follow missing parts, because the reply has failed anyway.
+pub(super) fn continued<F>(entries: &[Entry<F>], received: u32) -> Option<u32> {
+    let mut next = received;
+    for entry in entries.iter().filter(|entry| !entry.kind.is_error()) {
+        if entry.part > next {
+            return None;
+        }
+        if entry.kind == ReplyKind::Partial {
+            next = next.max(entry.part.saturating_add(1));
+        }
+    }
+    Some(next)
+}
 
 impl<F: Frame> Entry<F> {
     fn cost(&self) -> usize {
@@ -46,6 +61,8 @@ struct ReplyLog<F> {
     sent: VecDeque<Entry<F>>,
     /// Messages that earlier connections may have lost, and those since, by the id of the request.
     lost: HashMap<Box<[u8]>, Vec<Entry<F>>>,
+    /// Number of messages on the current connection that were dropped before those in `sent`.
+    dropped: usize,
     bytes: usize,
     /// The maximum of `bytes`. All beyond [`FREE`] is charged to the client's account.
     allowance: usize,
@@ -56,6 +73,7 @@ impl<F> Default for ReplyLog<F> {
         ReplyLog {
             sent: VecDeque::new(),
             lost: HashMap::new(),
+            dropped: 0,
             bytes: 0,
             allowance: FREE,
         }
@@ -150,7 +168,9 @@ impl<F: Frame> ReplyLogs<F> {
         let Some(log) = self.0.get_mut(client.0) else {
             return;
         };
-        let count = log.sent.len().min(messages as usize);
+        let dropped = log.dropped.min(messages as usize);
+        log.dropped -= dropped;
+        let count = log.sent.len().min(messages as usize - dropped);
         for entry in log.sent.drain(..count) {
             log.bytes -= entry.cost();
         }
@@ -161,6 +181,7 @@ impl<F: Frame> ReplyLogs<F> {
         let Some(log) = self.0.get_mut(client.0) else {
             return;
         };
+        log.dropped = 0;
         for entry in log.sent.drain(..) {
             let rid = Box::from(&*entry.rid);
             log.lost.entry(rid).or_default().push(entry);
@@ -200,9 +221,10 @@ impl<F: Frame> ReplyLogs<F> {
     /// Drops all messages, but not the allowance.
     pub(super) fn clear(&mut self, client: ClientKey) {
         if let Some(log) = self.0.get_mut(client.0) {
-            let allowance = log.allowance;
+            let (allowance, dropped) = (log.allowance, log.dropped + log.sent.len());
             *log = ReplyLog {
                 allowance,
+                dropped,
                 ..ReplyLog::default()
             };
         }
@@ -249,6 +271,53 @@ mod tests {
 
     fn parts(entries: &[Entry<Vec<u8>>]) -> Vec<u32> {
         entries.iter().map(|entry| entry.part).collect()
+    }
+
+    #[test]
+    fn a_reply_continues_if_no_part_of_it_is_missing() {
+        let entries = |parts: &[u32], last| {
+            let mut entries: Vec<_> = parts.iter().map(|&part| entry("a", part, 1)).collect();
+            entries.extend(last);
+            entries
+        };
+        let end = |kind, part| Entry {
+            kind,
+            ..entry("a", part, 1)
+        };
+        assert_eq!(continued::<Vec<u8>>(&[], 3), Some(3));
+        assert_eq!(continued(&entries(&[1, 2, 3], None), 2), Some(4));
+        assert_eq!(continued(&entries(&[1, 3], None), 1), None);
+        assert_eq!(continued(&entries(&[4], None), 3), None);
+        assert_eq!(
+            continued(&entries(&[1, 2], Some(end(ReplyKind::Final, 3))), 2),
+            Some(3)
+        );
+        assert_eq!(
+            continued(&entries(&[], Some(end(ReplyKind::Final, 3))), 2),
+            None
+        );
+        assert_eq!(
+            continued(&entries(&[], Some(end(ReplyKind::OwnError, 3))), 2),
+            Some(2)
+        );
+    }
+
+    #[test]
+    fn acknowledgements_of_dropped_messages_acknowledge_no_later_ones() {
+        let mut logs = ReplyLogs::new();
+        for part in 0..3 {
+            logs.sent(CLIENT, entry("a", part, 1));
+        }
+        logs.acknowledge(CLIENT, 1);
+        logs.clear(CLIENT);
+        for part in 3..5 {
+            logs.sent(CLIENT, entry("a", part, 1));
+        }
+        logs.acknowledge(CLIENT, 1);
+        logs.acknowledge(CLIENT, 2);
+        logs.lose(CLIENT);
+        assert_eq!(parts(&logs.take(CLIENT, b"a")), [4]);
+        logs.audit(CLIENT);
     }
 
     #[test]

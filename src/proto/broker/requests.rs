@@ -108,6 +108,15 @@ impl<F> Request<F> {
         self.routing.as_ref()?.part.as_ref()
     }
 
+    /// Number of parts of its reply that went to the client.
+    pub(super) fn parts(&self) -> u32 {
+        match &self.state {
+            State::Assigned(assigned) => assigned.parts,
+            State::Gathering(gathering) => gathering.parts,
+            _ => 0,
+        }
+    }
+
     pub(super) fn is_copy(&self) -> bool {
         self.part().is_some()
     }
