@@ -291,14 +291,17 @@ describe('the broker', () => {
 
   test('--http with its bound on workers and its interval', async (t) => {
     const endpoint = freshEndpoint('tcp');
-    const args = ['broker', '-b', endpoint, '--http', '127.0.0.1:0', '--log-format', 'json'];
+    const args = ['broker', '-b', endpoint, '--http', '127.0.0.1:0', '--verbose', '--log-format', 'json'];
     const broker = cli(t, [...args, '--http-max-workers', '1', '--http-interval', '100']);
     const { url } = await broker.logged('http');
     for (const name of ['A', 'B', 'C']) {
       const worker = new Worker(endpoint, 's', { name });
       t.after(() => worker.stop());
       worker.on('request', (_data, reply) => reply.end());
+      const isReady = broker.logged('workerReady', true);
       await worker.start();
+      // A worker's start is over before the broker has it.
+      await isReady;
     }
     const metrics = await (await fetch(`${url}metrics`)).text();
     const series = [...metrics.matchAll(/^omdp_worker_running\{.*worker="(\w+)"\}/gm)];
