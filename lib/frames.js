@@ -9,6 +9,18 @@ const MORE = 8;
 /** Frames between the application and the function that captured. */
 const PASSED = /\(node:|\bat (async )?node:|\bat new Promise \(<anonymous>\)/;
 
+/** The names of the listeners for errors of Node's `finished()`, `pipeline()` and `once()`. */
+const AWAITED = new Set(['onerror', 'errorListener']);
+
+/**
+ * Whether the application waits by a function of Node.js to which this listener for errors belongs. Frames are of no use to
+ * other listeners, and capturing them costs more than the rest of a short request.
+ * @param {any} listener
+ */
+function isAwaited(listener) {
+  return AWAITED.has((listener?.listener ?? listener)?.name);
+}
+
 /**
  * Captures the frames of the callers of a function that is being called.
  * @param {Function} below
@@ -49,5 +61,6 @@ function withFrames(error, holder, keep = false) {
   return error;
 }
 
+exports.isAwaited = isAwaited;
 exports.framesBelow = framesBelow;
 exports.withFrames = withFrames;

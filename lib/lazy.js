@@ -2,7 +2,7 @@
 
 const { EventEmitter } = require('node:events');
 const { Readable, Writable } = require('node:stream');
-const { framesBelow, withFrames } = require('./frames');
+const { framesBelow, isAwaited, withFrames } = require('./frames');
 
 /**
  * A stream costs a hundred times the rest of a short request, and most streams are never used. These classes therefore
@@ -57,7 +57,7 @@ function lazily(Stream, state) {
   class Lazy extends /** @type {any} */ (Inert) {
     #built = false;
     /**
-     * The frames of the first listener for errors; null if a loop reads, which has frames of its own. To capture the frames of
+     * The frames of the first awaited listener for errors; null if a loop reads, which has frames of its own. To capture the frames of
      * all listeners would cost a fifth of pipeline().
      * @type {object | null | undefined}
      */
@@ -122,7 +122,8 @@ function lazily(Stream, state) {
      * @param {(...args: any[]) => void} listener
      */
     on(event, listener) {
-      if (event === 'error' && this.#listener === undefined) this.#listener = framesBelow(Lazy.prototype.on);
+      if (event === 'error' && this.#listener === undefined && isAwaited(listener))
+        this.#listener = framesBelow(Lazy.prototype.on);
       return super.on(event, listener);
     }
 

@@ -37,7 +37,6 @@ const USES = {
     }),
   'finished()': (stream) => finished(stream.resume()),
   'once()': (stream) => once(stream.resume(), 'end'),
-  'a listener': (stream) => new Promise((_resolve, reject) => stream.on('error', reject).resume()),
   'a loop': async (stream) => {
     for await (const _ of stream);
   },
@@ -148,4 +147,15 @@ test('the errors of ping() and callAll() have what is known of their request', a
       `worker "${worker.name}" of service "service" replied with the error {"code":"E_NO"}`,
     );
   }
+});
+
+test('a listener for errors captures no frames, which would cost more than a request', async (t) => {
+  const { client } = await peersFor(t).trio((_data, reply) => reply.end(1));
+  const stream = client.requestStream(SERVICE, 1);
+  const capture = t.mock.method(Error, 'captureStackTrace');
+  stream.on('error', () => {});
+  assert.equal(capture.mock.callCount(), 0);
+  const done = finished(stream.resume());
+  assert.notEqual(capture.mock.callCount(), 0);
+  await done;
 });
