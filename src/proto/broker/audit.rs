@@ -251,11 +251,10 @@ impl<F: Frame> Broker<F> {
         }
         assert_eq!(service.queue.parked(), parked);
         assert_eq!(service.queue.asked_for(), asked_for);
-        let first = service
-            .queue
-            .first_plain()
-            .and_then(|key| self.cx.requests.park(key));
-        let is_open = first.is_some_and(ParkState::may_start);
+        let is_open = service.queue.first_plain().is_some_and(|first| {
+            let park = self.cx.requests.park(first);
+            park.is_some_and(ParkState::may_start) && !self.cx.is_of_leaving(first)
+        });
         // The first request of a lane is open or asked for, so that those behind it wait no longer than its client
         // may take.
         let mut is_open = is_open;

@@ -100,6 +100,8 @@ pub(super) struct Clients {
     slab: Slab<Client>,
     ids: Table<RoutingId, usize>,
     hasher: FixedState,
+    /// How many are gone and have requests that are still to be ended.
+    leaving: usize,
 }
 
 impl Clients {
@@ -108,6 +110,7 @@ impl Clients {
             slab: Slab::new(),
             ids: Table::default(),
             hasher: FixedState::with_seed(seed),
+            leaving: 0,
         }
     }
 
@@ -228,6 +231,7 @@ impl Clients {
 
     pub(super) fn remove(&mut self, key: ClientKey) -> Option<Client> {
         let client = self.slab.try_remove(key.0)?;
+        self.leaving -= usize::from(client.leaving);
         // After a client has left, its id may belong to another one.
         if self.ids.get(&client.id) == Some(&key.0) {
             self.ids.remove(&client.id);
@@ -235,10 +239,16 @@ impl Clients {
         Some(client)
     }
 
+    /// Whether a client is gone, and has requests that are still to be ended.
+    pub(super) fn are_leaving(&self) -> bool {
+        self.leaving > 0
+    }
+
     /// Frees the id of a client that is gone. Its requests are still to be ended.
     pub(super) fn detach(&mut self, key: ClientKey) -> Option<TimerKey> {
         let client = self.slab.get_mut(key.0)?;
         client.leaving = true;
+        self.leaving += 1;
         self.ids.remove(&client.id);
         client.timer.take()
     }

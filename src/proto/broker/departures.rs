@@ -127,7 +127,11 @@ impl<F: Frame> Broker<F> {
     /// Does a task in later turns.
     pub(super) fn put_off(&mut self, task: Task) {
         self.leaving.add(task);
-        if self.leaving.timer.is_none() {
+        self.arm_leaving();
+    }
+
+    fn arm_leaving(&mut self) {
+        if self.leaving.timer.is_none() && self.leaving.len() > 0 {
             // The next turn handles the messages that arrived meanwhile first.
             let at = self.cx.now + Duration::from_micros(1);
             self.leaving.timer = Some(self.cx.deadlines.set(at, Timer::Leaving));
@@ -142,10 +146,9 @@ impl<F: Frame> Broker<F> {
             return;
         };
         if self.has_more(&mut task) {
-            self.put_off(task);
-        } else if let Some(other) = self.leaving.next() {
-            self.put_off(other);
+            self.leaving.add(task);
         }
+        self.arm_leaving();
     }
 
     /// Does a piece of a task. Returns false after the last one.
@@ -156,20 +159,21 @@ impl<F: Frame> Broker<F> {
                 requests,
                 running,
             } => {
-                for _ in 0..PIECE {
-                    let Some(key) = requests.pop() else {
-                        return self.end_running(*client, running);
-                    };
+                if requests.is_empty() {
+                    return self.end_running(*client, running);
+                }
+                let end = requests.len().saturating_sub(PIECE);
+                for key in requests.drain(end..).rev() {
                     let request = self.cx.requests.get(key);
                     if request.is_some_and(|request| request.client == *client) {
                         match self.cx.requests.worker(key) {
                             Some(_) => running.push(self.cx.requests.token(key)),
                             None => self.end(key, End::Cancelled),
                         }
-                        if requests.is_empty() {
-                            running.sort_unstable();
-                        }
                     }
+                }
+                if requests.is_empty() {
+                    running.sort_unstable();
                 }
                 true
             }

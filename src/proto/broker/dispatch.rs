@@ -4,6 +4,8 @@ use super::Broker;
 use super::context::Context;
 use super::heard::Heard;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
+use super::leaving::PIECE;
+use super::outcome::End;
 use super::requests::{Content, State};
 use super::unparking::Released;
 use super::workers::{HANDOVER, MAX_HANDED};
@@ -45,6 +47,21 @@ impl<F: Frame> Context<F> {
             let service = self.services.get_mut(request.service);
             service.queue.leave(key, &mut self.requests);
         }
+    }
+
+    /// Notes that a worker which was assigned a request does not get it.
+    fn withdraw(&mut self, key: WorkerKey) {
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.position = None;
+        }
+    }
+
+    /// Whether the client of a request is gone, and its requests end in pieces.
+    #[cold]
+    pub(super) fn is_of_leaving(&self, key: RequestKey) -> bool {
+        let request = self.requests.get(key);
+        let client = request.and_then(|request| self.clients.get(request.client));
+        client.is_some_and(|client| client.leaving)
     }
 
     /// Accounts a request to its worker.
@@ -95,7 +112,10 @@ impl<F: Frame> Broker<F> {
         }
     }
 
+    /// Gives waiting requests to workers with room. Those of a client that is gone end: a client that returns resumes them
+    /// as requests that have not started.
     fn pair(&mut self, service: ServiceKey) {
+        let mut room = PIECE;
         while let Some((request, worker)) = self.cx.services.pair(
             self.cx.now,
             service,
@@ -103,7 +123,18 @@ impl<F: Frame> Broker<F> {
             &mut self.cx.workers,
             &self.cx.config.policies,
         ) {
-            if self.hand_over(worker, request) {
+            if self.cx.clients.are_leaving() && self.cx.is_of_leaving(request) {
+                if room == 0 {
+                    // The end of the request, which follows, dispatches again.
+                    self.requeue(request);
+                    self.cx.withdraw(worker);
+                    self.line_up(worker);
+                    break;
+                }
+                room -= 1;
+                self.cx.give(worker, request);
+                self.end_unsent(request, worker, End::Cancelled);
+            } else if self.hand_over(worker, request) {
                 self.line_up(worker);
             }
         }
@@ -120,7 +151,7 @@ impl<F: Frame> Broker<F> {
         }
         self.cx.give(worker, request);
         if let Some(code) = self.cx.what_it_lacks(worker, request) {
-            self.end_unsent(request, worker, code);
+            self.end_unsent(request, worker, End::Failed(code));
             return false;
         }
         if self.cx.may_be_of_pigato(worker) {
@@ -275,9 +306,7 @@ impl<F: Frame> Broker<F> {
         let service = request.service;
         let queue = &mut self.cx.services.get_mut(service).queue;
         queue.keep_back(key, self.cx.now, &mut self.cx.requests);
-        if let Some(worker) = self.cx.workers.get_mut(worker) {
-            worker.position = None;
-        }
+        self.cx.withdraw(worker);
         self.line_up(worker);
         true
     }

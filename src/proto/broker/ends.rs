@@ -61,11 +61,13 @@ impl<F: Frame> Broker<F> {
         self.end_dependents();
     }
 
-    /// Ends a request that was assigned to a worker but cannot be sent to it.
-    pub(super) fn end_unsent(&mut self, key: RequestKey, worker: WorkerKey, code: Code) {
-        self.tally.count_end(&mut self.cx, key, &End::Failed(code));
-        self.replies
-            .reply(&mut self.cx, key, ReplyKind::OwnError, text_of(code));
+    /// Ends a request that was assigned to a worker but is not sent to it.
+    pub(super) fn end_unsent(&mut self, key: RequestKey, worker: WorkerKey, end: End<F>) {
+        self.tally.count_end(&mut self.cx, key, &end);
+        if let End::Failed(code) = end {
+            self.replies
+                .reply(&mut self.cx, key, ReplyKind::OwnError, text_of(code));
+        }
         self.cx.free_slot(worker, key);
         self.forget_request(key);
         self.line_up(worker);

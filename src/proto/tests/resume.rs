@@ -216,3 +216,36 @@ fn what_may_run_again_does_where_nobody_knows() {
     assert_eq!(net.end(c, r), done("1"));
     assert_eq!(net.started(w), ["1"]);
 }
+
+/// Its requests end in pieces, and a worker may have room before the last one.
+#[test]
+fn what_waits_does_not_start_while_its_client_is_removed() {
+    for waiting in [100, 300, 1000] {
+        let mut net = Net::new();
+        let b = net.broker();
+        let w = net.raw(b, b"W");
+        let [other, c] = [net.client(b), net.client(b)];
+        net.say(w, "W|1|echo");
+        net.request(other, "echo", "first");
+        net.run(ms(10));
+        assert_eq!(net.take(w).len(), 1);
+        for n in 0..waiting {
+            net.request(c, "echo", &n.to_string());
+        }
+        net.run(ms(10));
+        net.request(other, "echo", "last");
+        net.run(ms(10));
+        net.act(b, |broker, now| {
+            broker.machine.handle_gone(now, b"C3");
+            let reply = [&b"W"[..], b"3", b"C2", b"c2.0-0", b"0", b"1"].map(Vec::from);
+            broker
+                .machine
+                .handle_message(now, b"W", &mut reply.to_vec());
+        });
+        net.run(ms(10));
+        let got = net.take(w);
+        assert_eq!(got.len(), 1, "{waiting}: {got:?}");
+        assert!(got[0].contains("last"), "{waiting}: {got:?}");
+        assert_eq!(net[b].machine.load()[0], 1, "{waiting}");
+    }
+}
