@@ -13,12 +13,15 @@ const PASSED = /\(node:|\bat (async )?node:|\bat new Promise \(<anonymous>\)/;
 const AWAITED = new Set(['onerror', 'errorListener']);
 
 /**
- * Whether the application waits by a function of Node.js to which this listener for errors belongs. Frames are of no use to
- * other listeners, and capturing them costs more than the rest of a short request.
+ * The frames of the caller of `on` if it adds the listener for errors of a function of Node.js by which the application
+ * waits. Frames are of no use to other listeners, and capturing them costs more than the rest of a short request.
+ * @param {string | symbol} event
  * @param {any} listener
+ * @param {Function} on
  */
-function isAwaited(listener) {
-  return AWAITED.has((listener?.listener ?? listener)?.name);
+function framesOfWait(event, listener, on) {
+  if (event !== 'error' || !AWAITED.has((listener?.listener ?? listener)?.name)) return undefined;
+  return framesBelow(on);
 }
 
 /**
@@ -61,6 +64,6 @@ function withFrames(error, holder, keep = false) {
   return error;
 }
 
-exports.isAwaited = isAwaited;
 exports.framesBelow = framesBelow;
+exports.framesOfWait = framesOfWait;
 exports.withFrames = withFrames;

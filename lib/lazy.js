@@ -2,7 +2,7 @@
 
 const { EventEmitter } = require('node:events');
 const { Readable, Writable } = require('node:stream');
-const { framesBelow, isAwaited, withFrames } = require('./frames');
+const { framesOfWait, withFrames } = require('./frames');
 
 /**
  * A stream costs a hundred times the rest of a short request, and most streams are never used. These classes therefore
@@ -57,8 +57,8 @@ function lazily(Stream, state) {
   class Lazy extends /** @type {any} */ (Inert) {
     #built = false;
     /**
-     * The frames of the first awaited listener for errors; null if a loop reads, which has frames of its own. To capture the frames of
-     * all listeners would cost a fifth of pipeline().
+     * The frames of the first function that waits for the stream; null if a loop reads, which has frames of its own.
+     * To capture the frames of all would cost a fifth of pipeline().
      * @type {object | null | undefined}
      */
     #listener;
@@ -122,8 +122,7 @@ function lazily(Stream, state) {
      * @param {(...args: any[]) => void} listener
      */
     on(event, listener) {
-      if (event === 'error' && this.#listener === undefined && isAwaited(listener))
-        this.#listener = framesBelow(Lazy.prototype.on);
+      if (this.#listener === undefined) this.#listener = framesOfWait(event, listener, Lazy.prototype.on);
       return super.on(event, listener);
     }
 

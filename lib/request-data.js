@@ -5,7 +5,7 @@ const { Readable } = require('node:stream');
 const { Costs } = require('./costs');
 const { throwLater } = require('./errors');
 const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
-const { framesBelow, isAwaited, withFrames } = require('./frames');
+const { framesBelow, framesOfWait, withFrames } = require('./frames');
 
 /** @import { Scope } from './scope' */
 
@@ -43,7 +43,7 @@ class RequestData extends Readable {
   #read = 0;
   #toldAt = 0;
   /**
-   * The frames of the first awaited listener for errors; null if a loop reads, which has frames of its own.
+   * The frames of the first function that waits for the stream; null if a loop reads, which has frames of its own.
    * @type {object | null | undefined}
    */
   #listener;
@@ -161,8 +161,8 @@ class RequestData extends Readable {
    * @override
    */
   on(event, listener) {
-    if (event === 'error' && this.#listener === undefined && isAwaited(listener))
-      this.#listener = framesBelow(RequestData.prototype.on);
+    if (this.#listener === undefined)
+      this.#listener = framesOfWait(event, listener, RequestData.prototype.on);
     return super.on(event, listener);
   }
 

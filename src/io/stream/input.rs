@@ -270,26 +270,23 @@ impl Input {
         large.left -= read as u64;
         self.room -= read;
         match result {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.is_drained = true;
-                let missing = large.left.min(TURN as u64) as usize;
-                let wakes_at = if missing < AWAITED { 1 } else { missing };
-                if self.wakes_at != wakes_at {
-                    self.wakes_at = wakes_at;
-                    source.wake_at(wakes_at);
-                }
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_drained = true,
             Err(error) => return Err(error),
             Ok(_) if (read as u64) < wanted => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(_) => {}
         }
         if let Some(Large { bytes, more, .. }) = self.large.take_if(|large| large.left == 0) {
             self.message.add(bytes, more);
-            // A smaller message may be the next.
-            if self.wakes_at > 1 {
-                self.wakes_at = 1;
-                source.wake_at(1);
-            }
+        }
+        // After the frame nothing is missing: a smaller message may be the next.
+        let missing = self.large.as_ref().map_or(0, |large| large.left);
+        let wakes_at = match missing.min(TURN as u64) as usize {
+            ..AWAITED => 1,
+            missing => missing,
+        };
+        if self.wakes_at != wakes_at && (self.is_drained || missing == 0) {
+            self.wakes_at = wakes_at;
+            source.wake_at(wakes_at);
         }
         Ok(())
     }

@@ -219,9 +219,8 @@ impl<F: Frame> Broker<F> {
             let service = request.service;
             let copy = self.cx.insert_beside(copy, State::Addressed);
             let token = self.cx.requests.token(copy);
-            if let Some(State::Gathering(gathering)) =
-                (self.cx.requests.get_mut(whole)).map(|request| &mut request.state)
-            {
+            let request = self.cx.requests.get_mut(whole);
+            if let Some(gathering) = request.and_then(Request::gathering_mut) {
                 gathering.open += 1;
                 gathering.copies.push(token);
             }
@@ -242,8 +241,8 @@ impl<F: Frame> Broker<F> {
             return true;
         }
         if let Some(whole) = self.cx.requests.by_token(rest.whole)
-            && let Some(State::Gathering(gathering)) =
-                (self.cx.requests.get_mut(whole)).map(|request| &mut request.state)
+            && let Some(request) = self.cx.requests.get_mut(whole)
+            && let Some(gathering) = request.gathering_mut()
         {
             gathering.is_growing = false;
             if gathering.open == 0 {
@@ -343,12 +342,8 @@ impl<F: Frame> Broker<F> {
             let Some(key) = self.cx.requests.by_token(token) else {
                 continue;
             };
-            if let Some(State::Gathering(gathering)) = self
-                .cx
-                .requests
-                .get_mut(key)
-                .map(|request| &mut request.state)
-            {
+            let request = self.cx.requests.get_mut(key);
+            if let Some(gathering) = request.and_then(Request::gathering_mut) {
                 gathering.open -= 1;
                 if gathering.open == 0 && !gathering.is_growing {
                     self.end_gathering(key);

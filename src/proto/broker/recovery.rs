@@ -7,13 +7,13 @@ use super::Broker;
 use super::claims::{ClaimName, MAX_CLAIMS};
 use super::incoming::IncomingRequest;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::outcome::End;
+use super::outcome::{End, text_of};
 use super::replies::Repeated;
 use super::requests::{Assigned, ParkState, Request, State};
 use super::returned::Resumed;
 use crate::proto::code::Code;
 use crate::wire::omdp::{ClaimExt, ClaimState, Past, ReplyKind, ToClient, rids_to_frame};
-use crate::wire::{Body, Frame, Malformed};
+use crate::wire::{Frame, Malformed};
 
 impl<F: Frame> Broker<F> {
     /// Handles the RESUME of a request that an earlier broker had.
@@ -218,14 +218,18 @@ impl<F: Frame> Broker<F> {
             }
             self.cx.send_resumed(client, &rid);
             let parts = self.cx.requests.get(key).map_or(0, Request::parts);
-            match self
+            let repeated = self
                 .replies
-                .send_lost(&mut self.cx, client, &rid, past.received)
-            {
-                Repeated::UpTo(next) if next >= parts => self.go_on(key, past),
-                Repeated::Ended => self.go_on(key, past),
-                // The handler may go on, but its reply has a gap.
-                _ => self.end(key, End::Failed(Code::BrokerLost)),
+                .send_lost(&mut self.cx, client, &rid, past.received);
+            let has_gap = match repeated {
+                Repeated::UpTo(next) => next < parts,
+                Repeated::Ended => false,
+                Repeated::Incomplete => true,
+            };
+            match has_gap {
+                // The handler may go on, but the client would not notice that parts are missing.
+                true => self.end(key, End::Failed(Code::BrokerLost)),
+                false => self.go_on(key, past),
             }
             return Ok(Resumed::Done);
         }
@@ -262,7 +266,7 @@ impl<F: Frame> Broker<F> {
 
     /// Tells a client that the reply to a request which is not in the tables any more is lost.
     fn lost_reply(&mut self, client: ClientKey, rid: F) -> Resumed<F> {
-        let code = Body::json(F::from(Code::BrokerLost.to_json()));
+        let code = text_of(Code::BrokerLost);
         self.cx.counters.count(Code::BrokerLost);
         self.replies
             .pass_reply(&mut self.cx, client, rid, 0, ReplyKind::OwnError, code);

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::incoming::RequestHead;
 use super::keys::{ClientKey, RequestKey};
 use super::reply_log::{Entry, OVERHEAD, ReplyLogs, continued};
-use super::requests::{Part, State};
+use super::requests::{Part, Request};
 use super::{Outgoing, Transmit, fanout};
 use crate::wire::omdp::{Ack, ReplyKind, ToClient, error_for_old};
 use crate::wire::{Body, Dialect, Frame};
@@ -108,9 +108,8 @@ impl<F: Frame> Replies<F> {
         }
         cx.counters.partials += 1;
         self.reply(cx, key, ReplyKind::Partial, body);
-        if let Some(State::Gathering(gathering)) =
-            cx.requests.get_mut(key).map(|request| &mut request.state)
-        {
+        let request = cx.requests.get_mut(key);
+        if let Some(gathering) = request.and_then(Request::gathering_mut) {
             gathering.parts = gathering.parts.saturating_add(1);
         }
     }

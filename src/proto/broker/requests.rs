@@ -97,6 +97,13 @@ impl<F> Request<F> {
         }
     }
 
+    pub(super) fn gathering_mut(&mut self) -> Option<&mut Gathering> {
+        match &mut self.state {
+            State::Gathering(gathering) => Some(gathering),
+            _ => None,
+        }
+    }
+
     /// Milliseconds until its deadline, if it has one.
     pub(super) fn left_ms(&self, now: Time) -> Option<u32> {
         let latest = self.deadline.as_ref()?.latest?;

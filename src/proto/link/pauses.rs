@@ -17,24 +17,43 @@ const RETURN: Duration = Duration::from_millis(500);
 /// How long a search for a broker goes on with short pauses: for that long it may be on its way back.
 pub const SEARCH: Duration = Duration::from_secs(60);
 
-/// The pauses between the attempts of one search, which the transport makes by itself: none of them reaches a broker.
-#[derive(Debug, Clone)]
-pub struct Attempts {
+/// The configured pauses, as in a [`LinkConfig`].
+#[derive(Debug, Clone, Copy)]
+struct Configured {
     soon: Duration,
     first: Duration,
     longest: Duration,
+}
+
+impl Configured {
+    fn new(soon: Duration, first: Duration, longest: Duration) -> Self {
+        Configured {
+            soon: soon.min(first),
+            first,
+            longest: longest.max(first),
+        }
+    }
+
+    /// The longest pause while a return may be awaited.
+    fn longest_awaited(self) -> Duration {
+        self.longest.min(RETURN).max(self.first)
+    }
+}
+
+/// The pauses between the attempts of one search, which the transport makes by itself: none of them reaches a broker.
+#[derive(Debug, Clone)]
+pub struct Attempts {
+    configured: Configured,
     next: Duration,
 }
 
 impl Attempts {
     /// With the three pauses of a [`LinkConfig`].
     pub fn new(soon: Duration, first: Duration, longest: Duration) -> Self {
-        let soon = soon.min(first);
+        let configured = Configured::new(soon, first, longest);
         Attempts {
-            soon,
-            first,
-            longest: longest.max(first),
-            next: soon,
+            configured,
+            next: configured.soon,
         }
     }
 
@@ -48,32 +67,30 @@ impl Attempts {
 
     /// Whether the attempts still follow each other faster than by the first configured pause.
     pub fn are_hasty(&self) -> bool {
-        self.next < self.first
+        self.next < self.configured.first
     }
 
     /// Begins another search.
     pub fn begin(&mut self) {
-        self.next = self.soon;
+        self.next = self.configured.soon;
     }
 
     /// The first configured pause.
     pub fn first(&self) -> Duration {
-        self.first
+        self.configured.first
     }
 
     /// The longest pause of a search, and that of a long one.
     pub fn longest_of_each(&self) -> (Duration, Duration) {
-        (self.longest.min(RETURN).max(self.first), self.longest)
+        (self.configured.longest_awaited(), self.configured.longest)
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Pauses {
-    soon: Duration,
+    configured: Configured,
     /// The next pause after the end of a connection, while few were in vain since the last one in use.
     haste: Option<Duration>,
-    first: Duration,
-    longest: Duration,
     longest_aside: Duration,
     /// Number of successive connections on which no broker accepted this peer.
     failures: u32,
@@ -86,10 +103,8 @@ pub(super) struct Pauses {
 impl Pauses {
     pub(super) fn new(config: &LinkConfig) -> Self {
         Pauses {
-            soon: config.soon.min(config.reconnect),
+            configured: Configured::new(config.soon, config.reconnect, config.reconnect_max),
             haste: None,
-            first: config.reconnect,
-            longest: config.reconnect_max.max(config.reconnect),
             longest_aside: match config.name.is_empty() {
                 true => MAX_ASIDE_DISTURBING,
                 false => MAX_ASIDE,
@@ -105,10 +120,14 @@ impl Pauses {
     pub(super) fn next(&mut self, is_awaited: bool) -> Duration {
         let doublings = self.failures.saturating_sub(1).min(16);
         let longest = match is_awaited {
-            true => self.longest.min(RETURN).max(self.first),
-            false => self.longest,
+            true => self.configured.longest_awaited(),
+            false => self.configured.longest,
         };
-        let pause = self.first.saturating_mul(1 << doublings).min(longest);
+        let pause = self
+            .configured
+            .first
+            .saturating_mul(1 << doublings)
+            .min(longest);
         self.vary(pause)
     }
 
@@ -122,10 +141,12 @@ impl Pauses {
     /// broker may live and wait.
     pub(super) fn soon(&mut self, was_in_use: bool) -> Option<Duration> {
         if was_in_use {
-            self.haste = Some(self.soon);
+            self.haste = Some(self.configured.soon);
         }
         let pause = self.haste?;
-        self.haste = pause.checked_mul(2).filter(|next| *next < self.first);
+        self.haste = pause
+            .checked_mul(2)
+            .filter(|next| *next < self.configured.first);
         Some(self.vary(pause))
     }
 
@@ -157,7 +178,7 @@ impl Pauses {
     /// the first one.
     pub(super) fn short_aside(&self) -> Option<Duration> {
         let doublings = self.asides.checked_sub(1)?.min(3);
-        Some(self.first.saturating_mul(1 << doublings))
+        Some(self.configured.first.saturating_mul(1 << doublings))
     }
 
     /// No broker has accepted this peer on a connection.
@@ -219,7 +240,7 @@ mod tests {
     #[test]
     fn a_peer_that_may_be_awaited_returns_soon() {
         let mut pauses = pauses("", 0);
-        pauses.longest = ms(30_000);
+        pauses.configured.longest = ms(30_000);
         for _ in 0..20 {
             pauses.failed();
         }
@@ -227,7 +248,7 @@ mod tests {
             [pauses.next(true), pauses.next(false)],
             [500, 30_000].map(ms)
         );
-        pauses.first = ms(5000);
+        pauses.configured.first = ms(5000);
         assert_eq!(pauses.next(true), ms(5000));
     }
 
