@@ -1380,7 +1380,7 @@ export interface ClientConf extends PeerConf, ClientSecurity {
    */
   schemas?: ServiceSchemas | null;
   /**
-   * The default timeout of requests: how long to wait without any sign of the reply, in ms. -1 means no
+   * The default timeout of requests: the longest time without progress of the reply, in ms. -1 means no
    * limit.
    * @defaultValue 60000
    */
@@ -1415,7 +1415,7 @@ export interface RetryPolicy {
 
 export interface RequestOptions {
   /**
-   * How long to wait without any sign of the reply, in ms; each partial restarts it. -1 means no limit; 0 or
+   * The longest time without progress of the reply, in ms; each partial restarts it. -1 means no limit; 0 or
    * a missing value means the client's `conf.timeout`.
    */
   timeout?: number | null;

@@ -43,7 +43,7 @@ const BROKER_OPTIONS = [
     off: 'no limit',
     unit: 'ms',
     value: 60000,
-    help: 'how long a connection may be silent after its handshake',
+    help: 'the longest silence of a connection after its handshake',
   },
   {
     name: 'ipcMode',
@@ -85,7 +85,7 @@ const BROKER_OPTIONS = [
     off: 'no limit',
     unit: 'ms',
     value: 60000,
-    help: 'how long a request of an MDP client waits for a worker',
+    help: 'the longest time that a request of an MDP client waits for a worker',
     more: 'A request that a worker has does not expire',
   },
   {
@@ -96,7 +96,7 @@ const BROKER_OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     value: 1000,
-    help: 'how long a peer may take to reconnect after the end of its connection before its requests are given up',
+    help: 'the time within which a peer must reconnect after the end of its connection, or its requests are given up',
     more: 'For a broker that only has ipc and inproc endpoints, the maximum is 250 ms',
   },
   {
@@ -107,7 +107,7 @@ const BROKER_OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     value: 900000,
-    help: 'how long an MDP worker that has a request may be silent',
+    help: 'the longest silence of an MDP worker that has a request',
   },
   {
     name: 'spin',
@@ -119,7 +119,7 @@ const BROKER_OPTIONS = [
     unit: 'µs',
     auto: 'a time that depends on the traffic',
     value: 'auto',
-    help: "how long the broker's thread polls for the next message before it sleeps",
+    help: "the time for which the broker's thread polls for the next message before it sleeps",
     more: 'Effective only when traffic is low: single requests are faster, at the price of processor time. See [broker.md](broker.md#spin)',
   },
   {
@@ -129,7 +129,7 @@ const BROKER_OPTIONS = [
     min: 0,
     off: 'no limit',
     value: 262144,
-    help: 'how many requests may wait for one service',
+    help: 'the maximum number of requests that wait for one service',
     more: 'See [broker.md](broker.md#limits)',
   },
   {
@@ -140,7 +140,7 @@ const BROKER_OPTIONS = [
     off: 'no limit',
     unit: 'bytes',
     value: 268435456,
-    help: 'how many bytes may wait for one service',
+    help: 'the maximum number of bytes that wait for one service',
     more: 'Data and options count',
   },
   {
@@ -150,7 +150,7 @@ const BROKER_OPTIONS = [
     min: 0,
     off: 'no limit',
     value: 1048576,
-    help: 'how many requests may wait in total',
+    help: 'the maximum number of requests that wait in total',
   },
   {
     name: 'maxTotalQueueBytes',
@@ -160,14 +160,14 @@ const BROKER_OPTIONS = [
     off: 'no limit',
     unit: 'bytes',
     value: 1073741824,
-    help: 'how many bytes may wait in total',
+    help: 'the maximum number of bytes that wait in total',
   },
   {
     name: 'versions',
     of: ['broker'],
     type: 'versions',
     value: 'highest',
-    help: 'which of the versions that satisfy its range may get a request: highest or all',
+    help: 'the versions that may get a request for a range: the highest that satisfies it, or all',
     more: 'See [services.md](services.md#versions)',
     flag: { metavar: 'WHICH' },
   },
@@ -258,7 +258,7 @@ const BROKER_OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     value: 10000,
-    help: 'how long the handshake of a connection may take',
+    help: 'the longest duration of a handshake',
     more: 'See [security.md](security.md#limits)',
   },
 ];

@@ -15,7 +15,7 @@ const CALL_OPTIONS = [
     off: 'none',
     unit: 'ms',
     default: "the client's",
-    help: 'how long to wait without any sign of the reply',
+    help: 'the longest time without progress of the reply',
     more: 'Each partial restarts it. 0 is the default',
     flag: { only: 'none' },
   },
@@ -81,7 +81,7 @@ const CALL_OPTIONS = [
     // A limit for requests that crash their workers.
     max: 255,
     value: 0,
-    help: 'how often the request may start again after the loss of its worker',
+    help: 'the maximum number of further starts after the loss of a worker',
     more: 'Or a policy, `{ attempts, on, delay, factor, maxDelay, jitter }`. See [client.md](client.md#retries)',
   },
   {
@@ -100,7 +100,7 @@ const CALL_OPTIONS = [
     off: 'no limit',
     unit: 'ms',
     value: -1,
-    help: 'how long to wait for running requests',
+    help: 'the longest wait for running requests',
     more: 'For the running handlers of a worker, the requests that run at the workers of a broker, or the drain of a client. The default of a broker is 0',
     flag: { only: 'none' },
   },

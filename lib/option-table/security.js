@@ -26,7 +26,7 @@ const SECURITY_OPTIONS = [
     of: ['broker'],
     type: 'rules',
     group: 'security',
-    help: 'the rules: which peers are admitted, and what they may serve and call',
+    help: 'the rules: the admitted users, and the services that each may serve and call',
     more: 'See [security.md](security.md#authorization)',
     flag: { only: 'file' },
   },

@@ -74,7 +74,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     max: MAX_MS,
     unit: 'ms',
     value: 60_000,
-    help: 'how long a lost broker may be absent before its requests are given up: at least liveness times heartbeat',
+    help: 'the longest absence of a lost broker before its requests are given up: at least liveness times heartbeat',
     more: 'See [broker.md](broker.md#restart)',
   },
   {
@@ -116,7 +116,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     of: ['worker'],
     type: 'rate',
     default: "the broker's",
-    help: 'how many requests of the service may start in an interval, over all its workers',
+    help: 'the maximum number of requests of the service that start in an interval, at all its workers',
     more: '`{ max, interval }`, the interval in ms. See [services.md](services.md#rates)',
     flag: { only: 'none' },
   },
@@ -128,7 +128,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     max: MAX_MS,
     off: 'no limit',
     value: 1,
-    help: 'how many requests may run at the same time',
+    help: 'the maximum number of requests that run at the same time',
     more: 'Over all brokers together',
     flag: { short: 'n' },
   },
@@ -140,7 +140,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     // A larger number has no benefit, and more is lost with a worker that dies.
     max: 65535,
     value: 1024,
-    help: 'how many further requests the broker may hand over in advance',
+    help: 'the maximum number of further requests that the broker hands over in advance',
     more: '0 disables it. See [worker.md](worker.md#prefetch)',
   },
   {
@@ -171,7 +171,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     off: 'no limit',
     unit: 'ms',
     value: -1,
-    help: 'how long the event loop may be blocked before the worker counts as lost',
+    help: 'the longest time for which the event loop may be blocked before the worker counts as lost',
     more: 'See [worker.md](worker.md#busy-javascript)',
   },
   {
@@ -183,7 +183,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     off: 'no limit',
     unit: 'ms',
     value: -1,
-    help: 'how long a handler may take for a request before the request ends and its place becomes free',
+    help: 'the longest time that a handler may take for a request before the request ends and its place becomes free',
     more: 'See [worker.md](worker.md#time-limit)',
   },
   {
@@ -195,7 +195,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     off: 'none',
     unit: 'ms',
     value: 60000,
-    help: 'how long a request waits without any sign of its reply',
+    help: 'the longest time without progress of a reply',
     more: 'The default of requests',
     flag: { short: 't' },
   },
