@@ -69,7 +69,7 @@ class Listening {
     return { ...native, refusals: this.refusals };
   }
 
-  holds() {
+  keepsAlive() {
     return true;
   }
 

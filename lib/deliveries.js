@@ -149,7 +149,7 @@ class Deliveries {
    * @param {State} state
    * @param {number} patience
    */
-  holds(state, patience) {
+  keepsAlive(state, patience) {
     return state !== 'stopping' || patience !== -1 || this.#running.size === 0;
   }
 

@@ -61,7 +61,7 @@ const SERVICE_MARK = '\x01';
 function parseOptions(json, said, attempt) {
   const options = json === '' ? {} : JSON.parse(json);
   const usable = typeof options === 'object' && options !== null && !Array.isArray(options);
-  const rest = usable ? withoutClaims(options) : {};
+  const rest = usable ? withoutBrokerMembers(options) : {};
   rest.attempt = attempt;
   let user = said;
   if (said.startsWith(SERVICE_MARK)) {
@@ -81,9 +81,9 @@ function parseOptions(json, said, attempt) {
  * @param {Record<string, any>} options parsed JSON
  * @returns {Record<string, any>}
  */
-function withoutClaims(options) {
-  const claims = 'user' in options || 'userMetadata' in options || 'service' in options;
-  if (!claims) return options;
+function withoutBrokerMembers(options) {
+  const has = 'user' in options || 'userMetadata' in options || 'service' in options;
+  if (!has) return options;
   const { user: _, userMetadata: __, service: ___, ...rest } = options;
   return rest;
 }

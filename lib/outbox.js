@@ -270,7 +270,7 @@ class Outbox {
   #schedule(urgent) {
     if (this.#count >= MAX_RECORDS || this.#bulk >= MAX_BULK) {
       if (this.#open) this.flush();
-      else this.#hold();
+      else this.#keepUnsubmitted();
       return;
     }
     if (!this.#open) return;
@@ -291,7 +291,7 @@ class Outbox {
     }
   }
 
-  #hold() {
+  #keepUnsubmitted() {
     if (this.#lent) this.#own();
     const records = this.#records.slice(0, this.#count * FIELDS);
     this.#unsubmitted.push([records, this.#count, this.#text, this.#blobs]);

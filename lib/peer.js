@@ -46,7 +46,7 @@ const CREDIT = Kind.Credit;
  * @typedef {object} Role
  * @property {(context: PeerContext) => void} attach
  * @property {Take} take
- * @property {(state: State, patience: number) => boolean} holds whether this peer keeps the process alive
+ * @property {(state: State, patience: number) => boolean} keepsAlive whether this peer keeps the process alive
  * while it is not stopped; `patience` is the timeout of a stop, -1 without limit
  * @property {(now: number) => void} [timed] called with the time when a drain begins, and whenever the clock
  * is read in it
@@ -94,7 +94,7 @@ class Peer extends EventEmitter {
     hasten: (operation) => this.#hasten(operation),
     report: (error) => this.#report(error),
   });
-  #holding = false;
+  #keptAlive = false;
   #snapshots;
 
   /**
@@ -253,12 +253,12 @@ class Peer extends EventEmitter {
   /** Tells the native side whether to keep the event loop alive. */
   #refresh() {
     const wanted =
-      this.#snapshots.size > 0 || this.#role.holds(this.#state, this.#operations.current?.timeout ?? -1);
-    const hold = this.#state !== 'stopped' && wanted;
-    if (hold === this.#holding) return;
-    this.#holding = hold;
-    keep(this, hold);
-    if (hold) this.#core.ref();
+      this.#snapshots.size > 0 || this.#role.keepsAlive(this.#state, this.#operations.current?.timeout ?? -1);
+    const alive = this.#state !== 'stopped' && wanted;
+    if (alive === this.#keptAlive) return;
+    this.#keptAlive = alive;
+    keep(this, alive);
+    if (alive) this.#core.ref();
     else this.#core.unref();
   }
 

@@ -28,10 +28,10 @@ const FAILED = Kind.Failed;
 const CREDIT = Kind.Credit;
 const PLACE = Kind.Place;
 
-/** One number holds the timeout of a request and, multiplied by this factor, its treatment. */
+/** One number has the timeout of a request and, multiplied by this factor, its treatment. */
 const TERMS = 2 ** TermsShift.Retry;
 /**
- * One number holds the length of its options and, multiplied by this factor, the time left until its
+ * One number has the length of its options and, multiplied by this factor, the time left until its
  * deadline.
  */
 const LEFT = 2 ** LeftShift.Options;
@@ -258,7 +258,7 @@ class Requests {
    * Only outstanding requests keep the process alive; a client serves nothing.
    * @param {State} state
    */
-  holds(state) {
+  keepsAlive(state) {
     return state !== 'started' || this.#outstanding.size > 0;
   }
 

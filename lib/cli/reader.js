@@ -4,7 +4,7 @@
 const INTERVAL = 100;
 
 /**
- * Calls `end` once when nobody reads stdout any more. A write would fail then, but a command that waits for the
+ * Calls `end` once when no process reads stdout any more. A write would fail then, but a command that waits for the
  * broker has nothing to write.
  * @param {() => void} end
  * @returns {() => void} ends the watch

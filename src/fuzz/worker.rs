@@ -130,7 +130,7 @@ impl Scene for Live {
                     self.worker.handle_pong(self.now);
                 }
                 3 => self.worker.pause(),
-                4 => self.worker.resume(self.now),
+                4 => self.worker.unpause(self.now),
                 _ => {
                     self.concurrency = *input.pick(&[Some(1), Some(3), Some(0), None]);
                     self.worker.set_concurrency(self.now, self.concurrency);

@@ -96,13 +96,13 @@ impl Acceptor {
         }
     }
 
-    /// Stops reading the connection of this peer, whose end comes after what is unread, or continues.
-    /// libzmq cannot: its ROUTER reads all connections or none.
-    pub(super) fn hold(&mut self, peer: &[u8], holds: bool) {
+    /// Pauses or continues reading the connection of this peer. Its end is found only after the unread
+    /// bytes. With libzmq this has no effect: its ROUTER reads all connections or none.
+    pub(super) fn pause_reading(&mut self, peer: &[u8], paused: bool) {
         match self {
             Acceptor::Libzmq(_) => {}
             #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.hold(peer, holds),
+            Acceptor::Streams(streams) => streams.pause_reading(peer, paused),
         }
     }
 

@@ -20,7 +20,7 @@ use super::security::HandshakeFailure;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 pub(super) use counts::Counts;
-use descriptor::{Fd, Hand};
+use descriptor::{DescriptorCopy, Fd};
 use endless::Endless;
 #[cfg(unix)]
 pub(super) use entry::host_of;
@@ -74,7 +74,7 @@ pub(super) struct Connections {
     given_up: GivenUp<Fd>,
     /// The number of connections accepted so far.
     serial: u64,
-    hand: Hand,
+    copy: DescriptorCopy,
     shortage: Shortage,
     /// Whether libzmq may have reports, and when they were last taken.
     has_news: Cell<bool>,
@@ -95,8 +95,8 @@ impl Connections {
         limits: ConnectionLimits,
         monitor: Monitor,
     ) -> Result<Self, (Monitor, Error)> {
-        let hand = match Hand::new() {
-            Ok(hand) => hand,
+        let copy = match DescriptorCopy::new() {
+            Ok(copy) => copy,
             Err(error) => {
                 return Err((monitor, Error::from_os(&error, "cannot watch connections")));
             }
@@ -115,7 +115,7 @@ impl Connections {
             quiet: Quiet::default(),
             given_up: GivenUp::new(),
             serial: 0,
-            hand,
+            copy,
             shortage: Shortage::new(),
             has_news: Cell::new(true),
             asked: Time::ZERO,
@@ -360,7 +360,7 @@ impl Connections {
             match entry.stage {
                 Stage::Shaking
                     if self
-                        .hand
+                        .copy
                         .received(fd, &entry.remote)
                         .is_some_and(|bytes| bytes > MAX_HANDSHAKE_BYTES) =>
                 {
@@ -405,7 +405,7 @@ impl Connections {
             if !matches!(entry.stage, Stage::Silent | Stage::Speaking) {
                 continue;
             }
-            if let Some(received) = self.hand.received(fd, &entry.remote) {
+            if let Some(received) = self.copy.received(fd, &entry.remote) {
                 self.endless.look(fd, received);
             }
         }
@@ -427,7 +427,7 @@ impl Connections {
         };
         entry.stage = Stage::Ended;
         self.quiet.remove(entry.since, fd);
-        self.hand.end(fd, &entry.remote);
+        self.copy.end(fd, &entry.remote);
     }
 
     fn forget(&mut self, fd: Fd) {

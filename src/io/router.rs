@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// A command of the broker's user.
+/// A command of the broker's application.
 #[derive(Debug)]
 pub enum Command {
     /// The authenticator has new rules.
@@ -138,11 +138,13 @@ pub fn start(
         };
         let mut machine = Broker::new(config);
         let allowance: Arc<Mutex<Allowance>> = Arc::default();
-        let guard = match &listen.security {
+        let authentication = match &listen.security {
             Some((_, authenticator)) => {
                 machine.set_access(clock::now(), authenticator.access());
-                match Guard::new(authenticator.clone(), queue.clone(), allowance.clone()).await {
-                    Ok(guard) => Some(guard),
+                match Authentication::new(authenticator.clone(), queue.clone(), allowance.clone())
+                    .await
+                {
+                    Ok(authentication) => Some(authentication),
                     Err(error) => return fail(queue, error),
                 }
             }
@@ -158,7 +160,7 @@ pub fn start(
                 let in_process = listen.inproc_user.as_deref().map(Principal::in_process);
                 let driver = Driver {
                     machine,
-                    guard,
+                    authentication,
                     in_process: in_process.map(|principal| principal.to_text()),
                     acceptor,
                     allowance,
@@ -199,14 +201,14 @@ fn cores() -> usize {
 }
 
 /// The authentication of a running broker.
-struct Guard {
+struct Authentication {
     authenticator: Arc<Authenticator>,
     registration: Registration,
     /// The epoch of the machine's rules.
     epoch: u64,
 }
 
-impl Guard {
+impl Authentication {
     async fn new(
         authenticator: Arc<Authenticator>,
         queue: Arc<NoticeQueue<Notice>>,
@@ -225,7 +227,7 @@ impl Guard {
         };
         let epoch = authenticator.epoch();
         let registration = Registration::new(authenticator.clone(), tell).await?;
-        Ok(Guard {
+        Ok(Authentication {
             authenticator,
             registration,
             epoch,
@@ -235,7 +237,7 @@ impl Guard {
 
 struct Driver {
     machine: Broker<Message>,
-    guard: Option<Guard>,
+    authentication: Option<Authentication>,
     /// The user of peers over inproc, if they are admitted.
     in_process: Option<String>,
     acceptor: Acceptor,

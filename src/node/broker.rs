@@ -193,7 +193,7 @@ impl BrokerCore {
                 Notice::Stopped => return core::stopped(batch, generation),
                 Notice::Event(event) => events::report(batch, &event),
                 Notice::Stats(id, stats) => batch.json(Kind::Stats, id, &json::text_of(&stats)),
-                Notice::Authenticator(notice) => events::report_gate(batch, notice),
+                Notice::Authenticator(notice) => events::report_authentication(batch, notice),
                 Notice::Connection(notice, missed) => {
                     events::report_connection(batch, notice, missed);
                 }

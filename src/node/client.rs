@@ -5,7 +5,7 @@ use super::batch_writer::BatchWriter;
 use super::connection::{ConnectionConf, Expects};
 use super::core::Core;
 use super::crossing::{ClientOp, Kind, LeftShift, TermsShift};
-use super::peer::{self, Identity, Lines};
+use super::peer::{self, Destinations, Identity};
 use super::random;
 use super::shell::{common_methods, connecting_methods};
 use crate::io::dealer::{self, Endpoint, Inbox, Notice};
@@ -29,7 +29,7 @@ type Machine = OneOrSeveral<Client<Message>, ClientOfSeveral<Message>>;
 pub struct ClientCore {
     conf: ConnectionConf,
     core: Core<Inbox<Machine>, Notice<ClientNotice<Message>>>,
-    lines: Lines,
+    destinations: Destinations,
     /// How many bytes of data its requests and replies had.
     sent: u64,
     received: u64,
@@ -46,7 +46,7 @@ impl ClientCore {
         ClientCore {
             core: Core::receiving_from(&conf.endpoints),
             conf,
-            lines: Lines::default(),
+            destinations: Destinations::default(),
             sent: 0,
             received: 0,
         }
@@ -56,9 +56,9 @@ impl ClientCore {
     /// drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
-        self.lines = Lines::default();
-        let came = self.lines.set(self.conf.lines()).came;
-        let (brokers, configs) = peer::brokers(came, |line| self.broker(line))?;
+        self.destinations = Destinations::default();
+        let came = self.destinations.set(self.conf.destinations()).came;
+        let (brokers, configs) = peer::brokers(came, |number| self.broker(number))?;
         let of_all = self.config(String::new(), false);
         let machine =
             move || OneOrSeveral::new(now(), configs, Client::new, || ClientOfSeveral::new(of_all));
@@ -138,36 +138,42 @@ impl ClientCore {
         env: &'env Env,
         into: Float64ArraySlice<'env>,
     ) -> Result<JsString<'env>> {
-        let lines = &self.lines;
+        let destinations = &self.destinations;
         let received = &mut self.received;
         self.core.drain(env, into, |batch, generation, notice| {
             if let Notice::Machine(_, ClientNotice::Reply { body, .. }) = &notice {
                 *received += body.bytes.len() as u64;
             }
-            peer::report(batch, generation, lines, notice, |batch, notice, line| {
-                report(batch, notice, lines.address(line));
-            })
+            peer::report(
+                batch,
+                generation,
+                destinations,
+                notice,
+                |batch, notice, number| {
+                    report(batch, notice, destinations.address(number));
+                },
+            )
         })
     }
 }
 
 impl ClientCore {
-    fn broker(&self, line: usize) -> Result<(Endpoint, ClientConfig)> {
-        let identity = self.identity(line);
+    fn broker(&self, number: usize) -> Result<(Endpoint, ClientConfig)> {
+        let identity = self.identity(number);
         let conf = &self.conf;
         let endpoint = Endpoint {
             // A broker of 0.0.92 or of MDP sends a client nothing but replies.
             patience: Some(conf.patience()),
-            ..conf.endpoint(self.lines.address(line), identity.routing_id)?
+            ..conf.endpoint(self.destinations.address(number), identity.routing_id)?
         };
         let config = self.config(identity.name, endpoint.address.is_inproc());
         Ok((endpoint, config))
     }
 
-    fn identity(&self, line: usize) -> Identity {
+    fn identity(&self, number: usize) -> Identity {
         let conf = &self.conf;
         let name = (&*conf.name, conf.generated);
-        Identity::new(&self.core, conf.dialect(), line, name)
+        Identity::new(&self.core, conf.dialect(), number, name)
     }
 
     fn config(&self, name: String, is_inproc: bool) -> ClientConfig {

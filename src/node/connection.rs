@@ -1,6 +1,6 @@
 //! The options that workers and clients have in common, and the configuration of their connections.
 
-use super::peer::{Line, soon};
+use super::peer::{Destination, soon};
 use super::security::{self, SecurityConf};
 use super::{dialect, random, random_frame};
 use crate::io::Address;
@@ -45,8 +45,8 @@ pub(super) struct Expects {
 }
 
 impl ConnectionConf {
-    /// The lines of a client: all brokers.
-    pub(super) fn lines(&self) -> impl Iterator<Item = Line> {
+    /// The destinations of a client: all brokers.
+    pub(super) fn destinations(&self) -> impl Iterator<Item = Destination> {
         self.endpoints.iter().map(|address| (address.clone(), 0))
     }
 

@@ -26,8 +26,8 @@ pub(super) struct Core<S, N> {
     /// The number of lives, which distinguishes late notices of an earlier one.
     generation: u64,
     life: Option<Life<S, N>>,
-    /// Whether the event loop is kept alive, in this life and the next ones.
-    hold: bool,
+    /// Whether it keeps the event loop alive, in this life and the next ones.
+    keeps_alive: bool,
     /// Whether JavaScript strings may refer to received bytes.
     keeps: bool,
     /// The slots in which JavaScript takes shown offers.
@@ -43,7 +43,7 @@ impl<S: CommandSink, N> Core<S, N> {
         Core {
             generation: 0,
             life: None,
-            hold: false,
+            keeps_alive: false,
             keeps: false,
             slots: Arc::default(),
             notices: Vec::new(),
@@ -93,7 +93,7 @@ impl<S: CommandSink, N> Core<S, N> {
             move || waker.wake(),
             self.slots.clone(),
         ));
-        wake.keep_alive(env, self.hold)?;
+        wake.keep_alive(env, self.keeps_alive)?;
         self.generation += 1;
         let commands = launch(queue.clone())
             .map_err(|error| queue.push(failed(error)))
@@ -198,7 +198,7 @@ impl<S: CommandSink, N> Core<S, N> {
     }
 
     pub(super) fn keep_alive(&mut self, env: &Env, keep: bool) -> Result<()> {
-        self.hold = keep;
+        self.keeps_alive = keep;
         match &self.life {
             Some(life) => life.wake.keep_alive(env, keep),
             None => Ok(()),

@@ -58,7 +58,7 @@ pub(super) fn report_connection(
 }
 
 /// Appends the record of an event or question about admission.
-pub(super) fn report_gate(batch: &mut BatchWriter<'_>, notice: AuthNotice) {
+pub(super) fn report_authentication(batch: &mut BatchWriter<'_>, notice: AuthNotice) {
     match notice {
         AuthNotice::Refused {
             address,

@@ -56,8 +56,9 @@ impl Identity {
     }
 }
 
-/// The endpoint of a broker, and the index of the worker's service there; 0 for a client.
-pub(super) type Line = (String, usize);
+/// A destination of connections: the endpoint of a broker, and the index of the worker's service there; 0 for a
+/// client.
+pub(super) type Destination = (String, usize);
 
 /// The share of the first pause after which a connection that broke is opened again.
 const SOON: f64 = 10.0;
@@ -67,12 +68,11 @@ pub(super) fn soon(reconnect: f64) -> Duration {
     Duration::from_micros((reconnect * 1000.0 / SOON) as u64)
 }
 
-/// The numbers of a driver's connections in one life. A number belongs to an endpoint, or to a
-/// service there, and is kept for a later return of the broker, so that a late notice is never
+/// The numbers of a driver's destinations in one life. A number belongs to one destination, and is kept for a later return of the broker, so that a late notice is never
 /// attributed to another broker.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
-    numbered: Vec<Line>,
+pub(super) struct Destinations {
+    numbered: Vec<Destination>,
     /// The numbers in use.
     present: Vec<usize>,
 }
@@ -83,17 +83,17 @@ pub(super) struct Change {
     pub(super) went: Vec<usize>,
 }
 
-/// The endpoints of lines, and the configurations of their machines.
+/// The endpoints of destinations, and the configurations of their machines.
 type Brokers<C> = (Vec<(usize, Endpoint)>, Vec<C>);
 
-/// The endpoints and configurations of these lines, which `broker` makes.
+/// The endpoints and configurations for the destinations with these numbers, which `broker` makes.
 pub(super) fn brokers<C>(
-    lines: Vec<usize>,
+    numbers: Vec<usize>,
     broker: impl Fn(usize) -> Result<(Endpoint, C)>,
 ) -> Result<Brokers<C>> {
-    let all = lines.into_iter().map(|line| {
-        let (endpoint, config) = broker(line)?;
-        Ok(((line, endpoint), config))
+    let all = numbers.into_iter().map(|number| {
+        let (endpoint, config) = broker(number)?;
+        Ok(((number, endpoint), config))
     });
     all.collect::<Result<_>>()
 }
@@ -106,54 +106,54 @@ impl<M: DynamicBrokers<Frame = Message>, N> Core<Inbox<M>, N> {
         }
     }
 
-    /// Tells the driver of a change. `broker` makes the endpoint and the configuration of an added line.
+    /// Tells the driver of a change. `broker` makes the endpoint and the configuration for an added number.
     pub(super) fn change_brokers(
         &self,
         change: Change,
         broker: impl Fn(usize) -> Result<(Endpoint, M::Config)>,
     ) -> Result<()> {
-        for line in change.came {
-            let (endpoint, config) = broker(line)?;
-            self.command(Command::Join(line, Box::new(endpoint), Box::new(config)));
+        for number in change.came {
+            let (endpoint, config) = broker(number)?;
+            self.command(Command::Join(number, Box::new(endpoint), Box::new(config)));
         }
-        for line in change.went {
-            self.command(Command::Leave(line));
+        for number in change.went {
+            self.command(Command::Leave(number));
         }
         Ok(())
     }
 }
 
-impl Lines {
-    /// Sets the lines in use.
-    pub(super) fn set(&mut self, lines: impl IntoIterator<Item = Line>) -> Change {
+impl Destinations {
+    /// Sets the destinations in use.
+    pub(super) fn set(&mut self, destinations: impl IntoIterator<Item = Destination>) -> Change {
         let mut present = Vec::new();
-        for line in lines {
-            let known = self.numbered.iter().position(|each| *each == line);
+        for destination in destinations {
+            let known = self.numbered.iter().position(|each| *each == destination);
             present.push(known.unwrap_or_else(|| {
-                self.numbered.push(line);
+                self.numbered.push(destination);
                 self.numbered.len() - 1
             }));
         }
         let old = std::mem::replace(&mut self.present, present);
         let now = self.present.iter().copied();
         Change {
-            came: now.filter(|line| !old.contains(line)).collect(),
+            came: now.filter(|number| !old.contains(number)).collect(),
             went: old
                 .iter()
                 .copied()
-                .filter(|line| !self.present.contains(line))
+                .filter(|number| !self.present.contains(number))
                 .collect(),
         }
     }
 
-    /// The endpoint of a line.
-    pub(super) fn address(&self, line: usize) -> &str {
-        self.numbered.get(line).map_or("", |(address, _)| address)
+    /// The endpoint of the destination with this number.
+    pub(super) fn address(&self, number: usize) -> &str {
+        self.numbered.get(number).map_or("", |(address, _)| address)
     }
 
-    /// The index of the worker's service of a line.
-    pub(super) fn service(&self, line: usize) -> usize {
-        self.numbered.get(line).map_or(0, |(_, service)| *service)
+    /// The index of the worker's service at the destination with this number.
+    pub(super) fn service(&self, number: usize) -> usize {
+        self.numbered.get(number).map_or(0, |(_, service)| *service)
     }
 }
 
@@ -162,11 +162,11 @@ impl Lines {
 pub(super) fn report<N>(
     batch: &mut BatchWriter<'_>,
     generation: u64,
-    lines: &Lines,
+    destinations: &Destinations,
     notice: Notice<N>,
     of_machine: impl FnOnce(&mut BatchWriter<'_>, N, usize),
 ) -> ControlFlow<()> {
-    let endpoint_of = |broker: usize| lines.address(broker);
+    let endpoint_of = |broker: usize| destinations.address(broker);
     match notice {
         Notice::Started => batch.json(Kind::Started, generation, "[]"),
         Notice::StartFailed(error) => return core::start_failed(batch, generation, &error),

@@ -31,7 +31,7 @@ macro_rules! common_methods {
 }
 
 /// As above, for shells of workers and clients, with the field that is their `ConnectionConf`. Their method `broker`
-/// makes the endpoint and the configuration for a line.
+/// makes the endpoint and the configuration for the destination with a number.
 macro_rules! connecting_methods {
     ($Shell:ident, $Command:ident, $($conf:ident).+) => {
         #[napi_derive::napi]
@@ -44,8 +44,8 @@ macro_rules! connecting_methods {
                 if !self.core.is_alive() {
                     return Ok(());
                 }
-                let change = self.lines.set(self.conf.lines());
-                self.core.change_brokers(change, |line| self.broker(line))
+                let change = self.destinations.set(self.conf.destinations());
+                self.core.change_brokers(change, |number| self.broker(number))
             }
 
             /// Requests a snapshot as a record; returns an empty one at once if the peer is not running.

@@ -12,7 +12,7 @@ pub(super) struct TakenOffers {
     /// The shown deliveries and their sizes, by slot, and how many of them have been processed.
     shown: Vec<(u64, usize)>,
     through: usize,
-    /// The time of JavaScript's last call. It slots without a pause from then on.
+    /// The time of JavaScript's last call. It takes offers without a pause from then on.
     since: Option<Time>,
     /// Total data bytes of the taken deliveries.
     pub(super) bytes: u64,

@@ -7,7 +7,7 @@ use super::batch_writer::{BatchWriter, Terms};
 use super::connection::Expects;
 use super::core::Core;
 use super::crossing::{Kind, WorkerOp};
-use super::peer::{self, Identity, Lines};
+use super::peer::{self, Destinations, Identity};
 use super::shell::{common_methods, connecting_methods};
 use super::slots;
 use super::taken::TakenOffers;
@@ -38,7 +38,7 @@ pub struct WorkerCore {
     taken: TakenOffers,
     /// Total bytes of the sent replies.
     sent: u64,
-    lines: Lines,
+    destinations: Destinations,
     /// The services of each endpoint that may share a connection, in this life.
     groups: RefCell<HashMap<String, Group>>,
 }
@@ -56,7 +56,7 @@ impl WorkerCore {
             conf,
             taken: TakenOffers::default(),
             sent: 0,
-            lines: Lines::default(),
+            destinations: Destinations::default(),
             groups: RefCell::default(),
         }
     }
@@ -65,10 +65,10 @@ impl WorkerCore {
     /// drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
-        self.lines = Lines::default();
+        self.destinations = Destinations::default();
         self.groups.take();
-        let came = self.lines.set(self.conf.lines()).came;
-        let (brokers, configs) = peer::brokers(came, |line| self.broker(line))?;
+        let came = self.destinations.set(self.conf.destinations()).came;
+        let (brokers, configs) = peer::brokers(came, |number| self.broker(number))?;
         let concurrency = limit(self.conf.concurrency);
         let machine = move || {
             let none = || WorkerOfSeveral::new(concurrency);
@@ -169,7 +169,7 @@ impl WorkerCore {
         room: f64,
         ahead: u32,
     ) -> Result<JsString<'env>> {
-        let lines = &self.lines;
+        let destinations = &self.destinations;
         let mut pong = false;
         let at = now();
         let taken = &mut self.taken;
@@ -189,9 +189,15 @@ impl WorkerCore {
                     }
                     _ => {}
                 }
-                peer::report(batch, generation, lines, notice, |batch, notice, line| {
-                    report(batch, notice, lines, line);
-                })
+                peer::report(
+                    batch,
+                    generation,
+                    destinations,
+                    notice,
+                    |batch, notice, number| {
+                        report(batch, notice, destinations, number);
+                    },
+                )
             })?;
         if pong {
             self.core.command(WorkerCommand::Pong);
@@ -201,12 +207,12 @@ impl WorkerCore {
 }
 
 impl WorkerCore {
-    fn broker(&self, line: usize) -> Result<(Endpoint, WorkerConfig)> {
+    fn broker(&self, number: usize) -> Result<(Endpoint, WorkerConfig)> {
         let conf = &self.conf.connection;
-        let identity = self.identity(line);
+        let identity = self.identity(number);
         let endpoint = Endpoint {
-            group: self.group(line),
-            ..conf.endpoint(self.lines.address(line), identity.routing_id)?
+            group: self.group(number),
+            ..conf.endpoint(self.destinations.address(number), identity.routing_id)?
         };
         let expects = Expects {
             hello: false,
@@ -215,29 +221,37 @@ impl WorkerCore {
             beats: matches!(conf.dialect(), Dialect::Mdp(_)) || !endpoint.address.is_inproc(),
         };
         let link = conf.link(identity.name, expects);
-        Ok((endpoint, self.conf.machine(self.lines.service(line), link)))
+        Ok((
+            endpoint,
+            self.conf.machine(self.destinations.service(number), link),
+        ))
     }
 
     /// The services that may share a connection to this endpoint, if there are several.
-    fn group(&self, line: usize) -> Option<Group> {
+    fn group(&self, number: usize) -> Option<Group> {
         let may_share = self.conf.connection.dialect() == Dialect::Omdp;
         if !may_share || self.conf.more_services.is_empty() {
             return None;
         }
-        let address = self.lines.address(line).to_owned();
+        let address = self.destinations.address(number).to_owned();
         let mut groups = self.groups.borrow_mut();
         Some(groups.entry(address).or_default().clone())
     }
 
-    fn identity(&self, line: usize) -> Identity {
+    fn identity(&self, number: usize) -> Identity {
         let conf = &self.conf;
-        let name = conf.name_for(conf.service(self.lines.service(line)));
+        let name = conf.name_for(conf.service(self.destinations.service(number)));
         let name = (&*name, conf.connection.generated);
-        Identity::new(&self.core, conf.connection.dialect(), line, name)
+        Identity::new(&self.core, conf.connection.dialect(), number, name)
     }
 }
 
-fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, lines: &Lines, line: usize) {
+fn report(
+    batch: &mut BatchWriter<'_>,
+    notice: WorkerNotice<Message>,
+    destinations: &Destinations,
+    number: usize,
+) {
     match notice {
         WorkerNotice::Request {
             delivery,
@@ -255,7 +269,7 @@ fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, lines: &Li
                 service: service.as_deref().map(|name| &**name),
                 user: user.as_deref().map(|user| &**user).unwrap_or_default(),
                 attempt: u32::from(retried) + 1,
-                of_service: lines.service(line),
+                of_service: destinations.service(number),
                 stream,
                 left_ms: deadline.map(|at| at.ms_since(now())),
             };
@@ -269,9 +283,9 @@ fn report(batch: &mut BatchWriter<'_>, notice: WorkerNotice<Message>, lines: &Li
         }
         WorkerNotice::Chunk { delivery, body, .. } => batch.body(Kind::Chunk, delivery, body),
         WorkerNotice::ChunkEnd { delivery } => batch.number(Kind::ChunkEnd, delivery, 0.0),
-        WorkerNotice::Connected => batch.words(Kind::Connect, 0, lines.address(line), ""),
+        WorkerNotice::Connected => batch.words(Kind::Connect, 0, destinations.address(number), ""),
         WorkerNotice::Disconnected(why) => {
-            let endpoint = lines.address(line);
+            let endpoint = destinations.address(number);
             batch.words(Kind::Disconnect, 0, endpoint, why.as_str());
             peer::report_loss(batch, endpoint, why);
         }

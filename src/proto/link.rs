@@ -124,7 +124,7 @@ pub(super) enum Due {
     Lost(Loss),
 }
 
-/// How long an unknown broker may take for its hello, see [`Link::hold_for_hello`].
+/// How long an unknown broker may take for its hello, see [`Link::await_hello`].
 pub(super) const HELLO_WITHIN: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,8 +157,8 @@ pub(super) struct Link {
     aside_since: Time,
     /// Whether there was no hello on the last connection that was up for as long as the broker may be silent.
     had_no_hello: bool,
-    /// While the connection is held for the hello of an unknown broker: the end of that.
-    held_until: Option<Time>,
+    /// The end of the wait for the hello of an unknown broker.
+    hello_until: Option<Time>,
     /// Whether the last broker was found to be of 0.0.92.
     is_old: bool,
     /// The broker of this connection, or of the last one.
@@ -189,7 +189,7 @@ impl Link {
             lost_at: None,
             aside_since: Time::ZERO,
             had_no_hello: false,
-            held_until: None,
+            hello_until: None,
             is_old: false,
             broker: None,
             last_session: String::new(),
@@ -210,7 +210,7 @@ impl Link {
         }
         self.state = State::Closed;
         self.peer = None;
-        self.held_until = None;
+        self.hello_until = None;
     }
 
     /// Handles that the transport accepts messages. Returns false if no connection was being opened.
@@ -226,12 +226,12 @@ impl Link {
         true
     }
 
-    /// Holds a new connection until the broker's hello, for a short time at most: if the connection breaks before, no
-    /// request was sent, so none can be lost. A broker of 0.0.92 sends no hello, and is remembered once it has
+    /// Sends nothing on a new connection until the broker's hello, for a short time at most. If the connection breaks
+    /// before, no request was sent, so none can be lost. A broker of 0.0.92 sends no hello, and is remembered once it has
     /// answered.
-    pub(super) fn hold_for_hello(&mut self, now: Time) {
+    pub(super) fn await_hello(&mut self, now: Time) {
         if !self.is_old {
-            self.held_until = Some(now + HELLO_WITHIN);
+            self.hello_until = Some(now + HELLO_WITHIN);
         }
     }
 
@@ -252,7 +252,7 @@ impl Link {
         let pause = soon.unwrap_or_else(|| self.pause(now));
         self.state = State::Backoff { until: now + pause };
         self.peer = None;
-        self.held_until = None;
+        self.hello_until = None;
         self.action = Some(Action::Close);
         true
     }
@@ -359,7 +359,7 @@ impl Link {
         self.broker = named.then_some(BrokerLife(self.lives));
         self.peer = Some(hello);
         self.pauses.named();
-        self.held_until = None;
+        self.hello_until = None;
         self.is_old = false;
         self.had_no_hello = false;
         self.accepted();
@@ -378,7 +378,7 @@ impl Link {
     pub(super) fn awaits_hello(&self) -> bool {
         let known = self.lives > 0 || self.pauses.is_aside();
         let expected = self.config.expect_hello || (known && !self.had_no_hello);
-        (expected || self.held_until.is_some()) && self.peer.is_none()
+        (expected || self.hello_until.is_some()) && self.peer.is_none()
     }
 
     /// The permitted silence of the last broker.
@@ -404,7 +404,7 @@ impl Link {
         if self.peer.is_none() {
             self.expected = None;
             self.broker = None;
-            self.held_until = None;
+            self.hello_until = None;
             self.is_old = true;
             self.accepted();
         }
@@ -443,7 +443,7 @@ impl Link {
             State::Backoff { until } => Some(until),
             State::Up => {
                 let silent = self.patience().map(|patience| self.last_heard + patience);
-                let times = [Some(self.next_beat), silent, self.held_until];
+                let times = [Some(self.next_beat), silent, self.hello_until];
                 times.into_iter().flatten().min()
             }
         }
@@ -469,7 +469,7 @@ impl Link {
                     self.action = Some(Action::Abandon);
                     return Some(Due::Lost(Loss::Silence));
                 }
-                if self.held_until.take_if(|until| *until <= now).is_some() {
+                if self.hello_until.take_if(|until| *until <= now).is_some() {
                     return Some(Due::NoHello);
                 }
                 if self.next_beat > now {

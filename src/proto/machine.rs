@@ -26,9 +26,9 @@ pub trait Machine {
     fn handle_down(&mut self, broker: usize, now: Time);
     /// Handles that the broker's authentication refuses this peer.
     fn handle_refused(&mut self, broker: usize, now: Time);
-    /// Handles a message of the broker. Leaves `frames` empty.
     /// Handles that this peer has reached the broker on another connection, which it may share.
     fn handle_reached(&mut self, _broker: usize, _now: Time) {}
+    /// Handles a message of the broker. Leaves `frames` empty.
     fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<Self::Frame>);
     /// Handles all deadlines that have passed.
     fn handle_timeout(&mut self, now: Time);
@@ -41,7 +41,7 @@ pub trait Machine {
     /// The action that is due on the socket.
     fn poll_action(&mut self, broker: usize) -> Option<Action>;
 
-    /// Whether it needs to know how much of its messages waits in libzmq.
+    /// Whether it needs reports about its messages that wait in libzmq.
     fn watches_congestion(&self, _broker: usize) -> bool {
         false
     }
@@ -49,7 +49,7 @@ pub trait Machine {
     fn channels(&self, _broker: usize) -> Option<u16> {
         None
     }
-    /// Handles that too much waits there (`congested`), or no longer does.
+    /// Handles that too many of its messages wait in libzmq (`congested`), or no longer do.
     fn handle_congestion(&mut self, _broker: usize, _congested: bool) {}
     /// Number of requests and replies that would be lost if the process ended now, because they wait for a broker.
     fn unflushed(&self) -> usize;

@@ -6,10 +6,10 @@
 //! the copy cannot change any more.
 
 #[cfg(unix)]
-pub(super) use unix::{Hand, Reserve};
+pub(super) use unix::{DescriptorCopy, Reserve};
 
 #[cfg(not(unix))]
-pub(super) use elsewhere::{Hand, Reserve};
+pub(super) use elsewhere::{DescriptorCopy, Reserve};
 
 /// The number of a descriptor, as libzmq reports it.
 pub(super) type Fd = i64;
@@ -29,17 +29,17 @@ mod unix {
         File::open("/dev/null")
     }
 
-    /// A reserved descriptor that holds one copy at a time, so that a connection can be ended even
-    /// when no descriptor is left.
-    pub(in crate::io) struct Hand {
-        hand: OwnedFd,
+    /// A reserved descriptor for one copy at a time, so that a connection can be ended even when no
+    /// descriptor is left.
+    pub(in crate::io) struct DescriptorCopy {
+        descriptor: OwnedFd,
         empty: File,
     }
 
-    impl Hand {
+    impl DescriptorCopy {
         pub(in crate::io) fn new() -> io::Result<Self> {
-            Ok(Hand {
-                hand: nothing()?.into(),
+            Ok(DescriptorCopy {
+                descriptor: nothing()?.into(),
                 empty: nothing()?,
             })
         }
@@ -67,10 +67,11 @@ mod unix {
             act: impl FnOnce(&Connection) -> Option<T>,
         ) -> Option<T> {
             let fd = RawFd::try_from(fd).ok().filter(|fd| *fd >= 0)?;
-            copy(fd, &self.hand).ok()?;
-            let result = Connection::of(&self.hand, remote).and_then(|connection| act(&connection));
+            copy(fd, &self.descriptor).ok()?;
+            let result =
+                Connection::of(&self.descriptor, remote).and_then(|connection| act(&connection));
             // A remaining copy would keep the connection open after libzmq has closed it.
-            let _ = copy(self.empty.as_raw_fd(), &self.hand);
+            let _ = copy(self.empty.as_raw_fd(), &self.descriptor);
             result
         }
     }
@@ -96,17 +97,17 @@ mod unix {
         }
     }
 
-    /// The copy in the hand, which remains its owner.
+    /// A connection by its copied descriptor, which [`DescriptorCopy`] owns.
     enum Connection {
         Tcp(ManuallyDrop<TcpStream>),
         Ipc(ManuallyDrop<UnixStream>),
     }
 
     impl Connection {
-        fn of(hand: &OwnedFd, remote: &str) -> Option<Self> {
-            let fd = hand.as_raw_fd();
+        fn of(descriptor: &OwnedFd, remote: &str) -> Option<Self> {
+            let fd = descriptor.as_raw_fd();
             let Some(address) = remote.strip_prefix("tcp://") else {
-                // SAFETY: the descriptor is open while it is borrowed from the hand, and
+                // SAFETY: the descriptor is open while it is borrowed, and
                 // `ManuallyDrop` does not close it.
                 let stream = ManuallyDrop::new(unsafe { UnixStream::from_raw_fd(fd) });
                 // Ipc connections have no remote name; the check covers the kind of the socket
@@ -182,11 +183,11 @@ mod elsewhere {
     use super::Fd;
     use std::io;
 
-    pub(in crate::io) struct Hand;
+    pub(in crate::io) struct DescriptorCopy;
 
-    impl Hand {
+    impl DescriptorCopy {
         pub(in crate::io) fn new() -> io::Result<Self> {
-            Ok(Hand)
+            Ok(DescriptorCopy)
         }
 
         pub(in crate::io) fn end(&mut self, _fd: Fd, _remote: &str) -> bool {
@@ -224,15 +225,15 @@ mod tests {
         let mut hello = [0; 5];
         (&far).read_exact(&mut hello).unwrap();
 
-        let mut hand = Hand::new().unwrap();
+        let mut copy = DescriptorCopy::new().unwrap();
         let remote = format!("tcp://{}", near.local_addr().unwrap());
-        assert_eq!(hand.received(fd, &remote), Some(5));
+        assert_eq!(copy.received(fd, &remote), Some(5));
         for other in ["tcp://127.0.0.1:1", "tcp://", "ipc://"] {
-            assert!(!hand.end(fd, other), "{other}");
-            assert_eq!(hand.received(fd, other), None, "{other}");
+            assert!(!copy.end(fd, other), "{other}");
+            assert_eq!(copy.received(fd, other), None, "{other}");
         }
-        assert!(!hand.end(-1, &remote));
-        assert!(hand.end(fd, &remote));
+        assert!(!copy.end(-1, &remote));
+        assert!(copy.end(fd, &remote));
         assert_eq!(near.read(&mut [0; 1]).unwrap(), 0);
     }
 
@@ -242,9 +243,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (far, _) = listener.accept().unwrap();
-        let mut hand = Hand::new().unwrap();
+        let mut copy = DescriptorCopy::new().unwrap();
         let remote = format!("tcp://{}", near.local_addr().unwrap());
-        assert_eq!(hand.received(far.as_raw_fd().into(), &remote), Some(0));
+        assert_eq!(copy.received(far.as_raw_fd().into(), &remote), Some(0));
         drop(far);
         assert_eq!(near.read(&mut [0; 1]).unwrap(), 0);
     }

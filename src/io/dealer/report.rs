@@ -1,4 +1,4 @@
-//! Notices to a worker's or client's user, and offers that are taken back from it.
+//! Notices to the application of a worker or client, and offers that are taken back from it.
 
 use super::{Driver, DynamicBrokers, Notice};
 use crate::io::Message;

@@ -113,7 +113,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         while again {
             again = false;
             for at in 0..self.connections.len() {
-                again |= self.carry_out_line(at, now);
+                again |= self.carry_out_at(at, now);
             }
         }
     }
@@ -160,7 +160,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
 
     /// Sends the machine's messages, then opens or closes the socket as requested. Returns true if
     /// the connection was found lost.
-    fn carry_out_line(&mut self, at: usize, now: Time) -> bool {
+    fn carry_out_at(&mut self, at: usize, now: Time) -> bool {
         let mut lost = false;
         let broker = self.connections[at].broker;
         loop {

@@ -31,7 +31,7 @@ impl Driver {
         let mut used = 0;
         while used < units && self.inbound.next(&mut self.frames) {
             self.received += 1;
-            if self.guard.is_some() {
+            if self.authentication.is_some() {
                 self.follow_rules();
             }
             self.handle_message(now);
@@ -64,7 +64,7 @@ impl Driver {
         let from: RoutingId = self.inbound.from().into();
         // With security the name may belong to another user once this is read, so no message may be
         // sent to it afterwards.
-        if self.guard.is_some() && self.inbound.is(&self.gone) {
+        if self.authentication.is_some() && self.inbound.is(&self.gone) {
             return self.hear_last_words(now, &from);
         }
         let (message, bytes) = self.take_inbound();
@@ -114,13 +114,13 @@ impl Driver {
         let peer = self.names.payer(connection);
         if self.machine.handle_backlog(now, peer, bytes) {
             if bytes >= UNREAD {
-                self.acceptor.hold(connection, true);
+                self.acceptor.pause_reading(connection, true);
             } else if bytes < UNREAD / 2 {
-                self.acceptor.hold(connection, false);
+                self.acceptor.pause_reading(connection, false);
             }
             return;
         }
-        self.acceptor.hold(connection, false);
+        self.acceptor.pause_reading(connection, false);
         let dropped = self.backlog.remove(connection);
         if dropped.into_iter().any(|message| message.is(&self.gone)) {
             self.connection_ended(now, connection);
@@ -166,7 +166,7 @@ impl Driver {
     /// Handles all waiting messages, at the end of the driver.
     pub(super) fn end_backlog(&mut self, now: Time) {
         for connection in self.backlog.peers() {
-            self.acceptor.hold(connection, false);
+            self.acceptor.pause_reading(connection, false);
         }
         for message in self.backlog.drain() {
             self.inbound = message;

@@ -44,7 +44,7 @@ impl Driver {
             }
         }
         // It has a share in the context, whose end the acceptor awaits.
-        self.guard = None;
+        self.authentication = None;
         self.acceptor.close().await;
         let queue = self.queue;
         reactor::afterwards(move || queue.push(Notice::Stopped));
@@ -109,8 +109,8 @@ impl Driver {
             }
             Some(Some(Command::Rules)) => self.follow_rules(),
             Some(Some(Command::Authenticated { ticket, verdict })) => {
-                if let Some(guard) = &self.guard {
-                    guard.registration.answer(ticket, verdict);
+                if let Some(authentication) = &self.authentication {
+                    authentication.registration.answer(ticket, verdict);
                 }
             }
             Some(Some(Command::Authorized { id, allowed })) => {
@@ -122,12 +122,12 @@ impl Driver {
 
     /// The machine needs the new rules before it receives a message of a peer admitted under them.
     pub(super) fn follow_rules(&mut self) {
-        if let Some(guard) = &mut self.guard
-            && guard.epoch != guard.authenticator.epoch()
+        if let Some(authentication) = &mut self.authentication
+            && authentication.epoch != authentication.authenticator.epoch()
         {
-            guard.epoch = guard.authenticator.epoch();
+            authentication.epoch = authentication.authenticator.epoch();
             self.machine
-                .set_access(clock::now(), guard.authenticator.access());
+                .set_access(clock::now(), authentication.authenticator.access());
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Driver;
 use super::traffic::principal;
 use crate::proto::Time;
-use crate::proto::broker::{Claim, Role, RoutingId};
+use crate::proto::broker::{NameClaim, Role, RoutingId};
 use crate::proto::names::{Place, Speaker};
 use crate::wire::channel::Channel;
 use crate::wire::omdp::hello_of;
@@ -30,18 +30,18 @@ impl Driver {
         let principal = principal(&self.inbound, self.in_process.as_deref());
         let claim = self.machine.claim_name(now, &name, &hello, principal);
         match claim {
-            Claim::Granted if !self.names.is_name(&name) => {}
+            NameClaim::Granted if !self.names.is_name(&name) => {}
             // The earlier connection is broken, without a report.
-            Claim::Granted | Claim::Moved => self.end_earlier(&name, &place),
-            Claim::Ceded => self.cede(&name),
-            Claim::Renamed(other) => {
+            NameClaim::Granted | NameClaim::Moved => self.end_earlier(&name, &place),
+            NameClaim::Ceded => self.cede(&name),
+            NameClaim::Renamed(other) => {
                 self.end_earlier(&other, &place);
                 name = other;
             }
-            Claim::Earlier => return self.names.refuse(&place),
-            refusal @ (Claim::Asked | Claim::Refused) => {
+            NameClaim::Earlier => return self.names.refuse(&place),
+            refusal @ (NameClaim::Asked | NameClaim::Refused) => {
                 self.names.refuse(&place);
-                let asked = refusal == Claim::Asked;
+                let asked = refusal == NameClaim::Asked;
                 if place.channel.is_some() {
                     return self.refuse_channel(now, &place, &hello.session, asked);
                 }

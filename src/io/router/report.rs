@@ -1,4 +1,4 @@
-//! Notices to a broker's user.
+//! Notices to the application of a broker.
 
 use super::{Driver, Notice};
 use crate::io::clock;
@@ -57,8 +57,8 @@ impl Driver {
     fn report_connections(&mut self) {
         for notice in self.acceptor.drain_notices() {
             if let ConnectionNotice::Failed { failure, .. } = &notice {
-                match &self.guard {
-                    Some(guard) => guard.authenticator.count_refused(),
+                match &self.authentication {
+                    Some(authentication) => authentication.authenticator.count_refused(),
                     // A closed handshake is also a mere check whether the port is open.
                     None if *failure == HandshakeFailure::Closed => continue,
                     None => {}

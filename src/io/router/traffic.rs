@@ -119,7 +119,7 @@ impl Driver {
             return self.frames.clear();
         };
         let bad = self.machine.bad_messages();
-        match self.guard.is_some() {
+        match self.authentication.is_some() {
             true => {
                 let principal = principal(&self.inbound, self.in_process.as_deref());
                 self.machine

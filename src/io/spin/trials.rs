@@ -19,8 +19,8 @@ const BLOCKS: [bool; 8] = [false, true, true, false, false, true, true, false];
 const GAIN: u32 = 20;
 
 /// How many messages a result is valid for: at first, and after several equal results.
-const HOLD: u32 = 512;
-const MAX_HOLD: u32 = 8192;
+const VALID: u32 = 512;
+const MAX_VALID: u32 = 8192;
 
 /// A longer time of a message has other reasons, and counts as this.
 const LONGEST: Duration = Duration::from_millis(1);
@@ -37,7 +37,8 @@ pub(super) struct Trials {
     spun: (Duration, u32),
     /// The result of the last trial.
     pays: bool,
-    hold: u32,
+    /// The number of messages for which it is valid.
+    valid: u32,
 }
 
 impl Trials {
@@ -48,7 +49,7 @@ impl Trials {
             slept: (Duration::ZERO, 0),
             spun: (Duration::ZERO, 0),
             pays: false,
-            hold: HOLD,
+            valid: VALID,
         }
     }
 
@@ -62,7 +63,7 @@ impl Trials {
         let is_measured = self.messages >= SKIPPED;
         self.messages += messages;
         let Some(block) = self.block else {
-            if self.messages >= self.hold {
+            if self.messages >= self.valid {
                 self.begin();
             }
             return;
@@ -90,7 +91,7 @@ impl Trials {
         self.block = None;
         self.messages = 0;
         self.pays = false;
-        self.hold = HOLD;
+        self.valid = VALID;
     }
 
     fn begin(&mut self) {
@@ -104,9 +105,9 @@ impl Trials {
         let of_one = |(time, count): (Duration, u32)| time / count.max(1);
         let (slept, spun) = (of_one(self.slept), of_one(self.spun));
         let pays = spun + slept / GAIN < slept;
-        self.hold = match pays == self.pays {
-            true => (self.hold * 2).min(MAX_HOLD),
-            false => HOLD,
+        self.valid = match pays == self.pays {
+            true => (self.valid * 2).min(MAX_VALID),
+            false => VALID,
         };
         self.pays = pays;
     }
@@ -148,9 +149,9 @@ mod tests {
     fn a_change_is_noticed() {
         let mut trials = Trials::new();
         play(&mut trials, 100_000, 150, 100);
-        play(&mut trials, MAX_HOLD as usize + 300, 100, 150);
+        play(&mut trials, MAX_VALID as usize + 300, 100, 150);
         assert!(play(&mut trials, 10_000, 100, 150) < 1_000);
-        play(&mut trials, MAX_HOLD as usize + 300, 150, 100);
+        play(&mut trials, MAX_VALID as usize + 300, 150, 100);
         assert!(play(&mut trials, 10_000, 150, 100) > 9_000);
     }
 
@@ -168,6 +169,6 @@ mod tests {
         let mut trials = Trials::new();
         play(&mut trials, 100_000, 150, 100);
         trials.lose();
-        assert_eq!(play(&mut trials, HOLD as usize, 150, 100), 0);
+        assert_eq!(play(&mut trials, VALID as usize, 150, 100), 0);
     }
 }

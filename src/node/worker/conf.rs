@@ -1,7 +1,7 @@
 //! The options of a worker, and the configuration of its machines.
 
 use crate::node::connection::ConnectionConf;
-use crate::node::peer::Line;
+use crate::node::peer::Destination;
 use crate::node::random;
 use crate::proto::link::LinkConfig;
 use crate::proto::worker::WorkerConfig;
@@ -84,8 +84,8 @@ impl WorkerConf {
         }
     }
 
-    /// The lines: all brokers for the first service, then for the next.
-    pub(super) fn lines(&self) -> impl Iterator<Item = Line> {
+    /// The destinations: all brokers for the first service, then for the next.
+    pub(super) fn destinations(&self) -> impl Iterator<Item = Destination> {
         (0..=self.more_services.len()).flat_map(|service| {
             let brokers = self.connection.endpoints.iter();
             brokers.map(move |address| (address.clone(), service))

@@ -115,7 +115,7 @@ pub use action::Action;
 pub use config::BrokerConfig;
 pub use event::{BrokerEvent, Departure, EndedRequest, Told};
 pub use limits::Limits;
-pub use names::{Claim, Role};
+pub use names::{NameClaim, Role};
 pub use payload::Payload;
 pub use services::{Policies, Policy};
 pub use stats::{BrokerStats, TableStats};

@@ -22,7 +22,7 @@ pub enum Role {
 
 /// Whether a connection may have the name that it has said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim {
+pub enum NameClaim {
     /// No peer has the name, or the connection of its holder has ended.
     Granted,
     /// Its holder says it on a new connection: the old one is broken, without a report.
@@ -102,19 +102,19 @@ impl<F: Frame> Context<F> {
         name: &[u8],
         hello: &Hello,
         has_principal: impl Fn(&[u8]) -> bool,
-    ) -> Option<Claim> {
+    ) -> Option<NameClaim> {
         if self.has_later(name, &hello.session) {
-            return Some(Claim::Earlier);
+            return Some(NameClaim::Earlier);
         }
         if hello.leaves
             && let Some(other) = self.ceded_by(name, &hello.session)
         {
             if self.has_later(&other, &hello.session) {
-                return Some(Claim::Earlier);
+                return Some(NameClaim::Earlier);
             }
             return Some(match has_principal(&other) {
-                true => Claim::Renamed(other),
-                false => Claim::Refused,
+                true => NameClaim::Renamed(other),
+                false => NameClaim::Refused,
             });
         }
         let said = life(&hello.session);
@@ -128,22 +128,22 @@ impl<F: Frame> Context<F> {
         let leaves = known.is_some_and(|worker| worker.leaves && worker.name.is_some());
         if leaves && holders.1.is_none() && !is_same_life(known) {
             return Some(match has_principal(name) {
-                true => Claim::Ceded,
-                false => Claim::Refused,
+                true => NameClaim::Ceded,
+                false => NameClaim::Refused,
             });
         }
         let worker = holders.0.and_then(|key| self.workers.get(key));
         let client = holders.1.and_then(|key| self.clients.get(key));
         if worker.is_none() && client.is_none() {
-            return Some(Claim::Granted);
+            return Some(NameClaim::Granted);
         }
         if !has_principal(name) {
-            return Some(Claim::Refused);
+            return Some(NameClaim::Refused);
         }
         if worker.is_none_or(|worker| is_same_life(worker.hello.as_ref()))
             && client.is_none_or(|client| is_same_life(client.hello.as_ref()))
         {
-            return Some(Claim::Moved);
+            return Some(NameClaim::Moved);
         }
         self.ask_holders(holders)
     }
@@ -176,7 +176,10 @@ impl<F: Frame> Context<F> {
 
     /// Asks the holders of a name whether they live. They may have died without a report, or their goodbyes may be
     /// under way on other connections.
-    fn ask_holders(&mut self, holders: (Option<WorkerKey>, Option<ClientKey>)) -> Option<Claim> {
+    fn ask_holders(
+        &mut self,
+        holders: (Option<WorkerKey>, Option<ClientKey>),
+    ) -> Option<NameClaim> {
         let now = self.now;
         let of_worker = holders.0.and_then(|key| {
             let worker = self.workers.get_mut(key)?;
@@ -197,8 +200,8 @@ impl<F: Frame> Context<F> {
             self.send_client(key, ToClient::Ping);
         }
         match of_worker.max(of_client).unwrap_or(Sign::Dead) {
-            Sign::Alive => Some(Claim::Refused),
-            Sign::Asked | Sign::Unasked => Some(Claim::Asked),
+            Sign::Alive => Some(NameClaim::Refused),
+            Sign::Asked | Sign::Unasked => Some(NameClaim::Asked),
             Sign::Dead => None,
         }
     }

@@ -3,7 +3,7 @@
 use super::access::Authorizer;
 use super::accounts::{OverLimit, Scope};
 use super::backlog::{self, Way};
-use super::{Broker, Claim, Departure, Role, RoutingId, names};
+use super::{Broker, Departure, NameClaim, Role, RoutingId, names};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::ToWorker;
@@ -175,7 +175,7 @@ impl<F: Frame> Broker<F> {
         name: &[u8],
         hello: &Hello,
         principal: Option<&str>,
-    ) -> Claim {
+    ) -> NameClaim {
         self.cx.now = now;
         let authorizer: &Authorizer<F> = &self.authorizer;
         let has_principal = |peer: &[u8]| authorizer.has_principal(peer, principal);
@@ -183,7 +183,7 @@ impl<F: Frame> Broker<F> {
             Some(claim) => claim,
             None => {
                 self.lose_holders(name);
-                Claim::Granted
+                NameClaim::Granted
             }
         }
     }

@@ -35,7 +35,7 @@ impl<F: Frame> Client<F> {
             hello: hello.to_frame(),
         });
         if self.config.dialect == Dialect::Omdp {
-            self.link.hold_for_hello(now);
+            self.link.await_hello(now);
         }
         self.advance(now);
     }

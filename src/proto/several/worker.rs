@@ -72,11 +72,11 @@ impl<F: Frame> WorkerOfSeveral<F> {
         self.members.machines_mut().for_each(Worker::pause);
     }
 
-    /// See [`Worker::resume`].
-    fn resume(&mut self, now: Time) {
+    /// See [`Worker::unpause`].
+    fn unpause(&mut self, now: Time) {
         self.paused = false;
         for member in self.members.machines_mut() {
-            member.resume(now);
+            member.unpause(now);
         }
         self.room_changed(now);
     }
@@ -201,7 +201,7 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
             }
             WorkerCommand::Concurrency(limit) => self.set_concurrency(now, limit),
             WorkerCommand::Pause(true) => self.pause(),
-            WorkerCommand::Pause(false) => self.resume(now),
+            WorkerCommand::Pause(false) => self.unpause(now),
             WorkerCommand::Stop(patience) => {
                 self.stopping = true;
                 let deadline = patience.map(|patience| now + patience);

@@ -171,7 +171,7 @@ fn a_worker_that_pauses_or_stops_leaves_its_copy_to_nobody() {
     let r = net.request(c, "mmi.all:echo", "1");
     net.run(secs(1));
     assert_eq!(net.seen(c, r).partials.len(), 0);
-    net.act(workers[0], WorkerActor::resume);
+    net.act(workers[0], WorkerActor::unpause);
     net.act(workers[1], |worker, now| worker.machine.stop(now, None));
     net.run(secs(1));
     let lost = r#""W_LOST""#;
@@ -284,7 +284,7 @@ fn accidents_leave_nothing_behind_and_every_request_ends_once() {
                     let worker = *net.rng.pick(&workers);
                     match net.rng.percent(50) {
                         true => net.act(worker, |worker, _| worker.pause()),
-                        false => net.act(worker, WorkerActor::resume),
+                        false => net.act(worker, WorkerActor::unpause),
                     }
                 }
                 5 if !workers.is_empty() => {
@@ -305,7 +305,7 @@ fn accidents_leave_nothing_behind_and_every_request_ends_once() {
             net.run(std::time::Duration::from_micros(micros));
         }
         for worker in workers {
-            net.act(worker, WorkerActor::resume);
+            net.act(worker, WorkerActor::unpause);
         }
         net.run(secs(200));
         let [requests, ..] = net[b].machine.load();

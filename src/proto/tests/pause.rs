@@ -15,7 +15,7 @@ fn pause(net: &mut Net, worker: Id<WorkerActor>) {
 }
 
 fn resume(net: &mut Net, worker: Id<WorkerActor>) {
-    net.act(worker, WorkerActor::resume);
+    net.act(worker, WorkerActor::unpause);
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn what_is_given_back_runs_once_whenever_the_broker_stops() {
         net.run(ms(5));
         replace(&mut net, b, ms(300));
         for w in workers {
-            net.act(w, |worker, now| worker.machine.resume(now));
+            net.act(w, |worker, now| worker.machine.unpause(now));
         }
         net.run(secs(2));
         for (n, r) in requests.into_iter().enumerate() {

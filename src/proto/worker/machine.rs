@@ -31,7 +31,7 @@ pub enum WorkerCommand<F> {
     Heartbeat,
     /// See [`Worker::set_concurrency`].
     Concurrency(Option<usize>),
-    /// See [`Worker::pause`] if true, else [`Worker::resume`].
+    /// See [`Worker::pause`] if true, else [`Worker::unpause`].
     Pause(bool),
     /// See [`Worker::handle_pong`].
     Pong,
@@ -97,7 +97,7 @@ impl<F: Frame> Machine for Worker<F> {
             WorkerCommand::Stats(_) => {}
             WorkerCommand::Concurrency(limit) => self.set_concurrency(now, limit),
             WorkerCommand::Pause(true) => self.pause(),
-            WorkerCommand::Pause(false) => self.resume(now),
+            WorkerCommand::Pause(false) => self.unpause(now),
             WorkerCommand::Stop(patience) => {
                 self.stop(now, patience.map(|patience| now + patience));
             }

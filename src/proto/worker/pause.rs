@@ -25,7 +25,7 @@ impl<F: Frame> Worker<F> {
     }
 
     /// Takes requests again.
-    pub fn resume(&mut self, now: Time) {
+    pub fn unpause(&mut self, now: Time) {
         if std::mem::take(&mut self.paused) && self.draining.is_none() {
             self.watch_for_stall(now);
             if self.link.peer().is_some() || self.speaks_pigato() {

@@ -37,7 +37,7 @@ pub(super) struct Connection {
     /// Whether it waits for its turn to be read.
     pub(super) is_queued: bool,
     /// Whether nothing is read for now.
-    pub(super) is_held: bool,
+    pub(super) is_paused: bool,
     /// Whether the other side has ended it, after what is still to be read.
     pub(super) ends: bool,
     /// Whether it has bytes to be written at the end of the turn.
@@ -104,7 +104,7 @@ impl Connection {
             unfinished: 0,
             speaks: false,
             is_queued: false,
-            is_held: false,
+            is_paused: false,
             ends: false,
             is_dirty: false,
             is_broken: false,

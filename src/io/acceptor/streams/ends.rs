@@ -71,7 +71,7 @@ impl Streams {
                 return false;
             };
             // What is there is read first.
-            let is_expired = at <= now && !connection.is_queued && !connection.is_held;
+            let is_expired = at <= now && !connection.is_queued && !connection.is_paused;
             if is_expired {
                 expired.push(index);
             }

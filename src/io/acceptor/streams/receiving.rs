@@ -39,7 +39,7 @@ impl Streams {
                 continue;
             };
             connection.is_queued = false;
-            if connection.is_held {
+            if connection.is_paused {
                 self.buffers.take(&mut connection.input, false);
                 continue;
             }
@@ -102,16 +102,16 @@ impl Streams {
         }
     }
 
-    /// Stops reading the connection of this peer, so that the system stops its sender, or continues.
-    pub(in crate::io::acceptor) fn hold(&mut self, peer: &[u8], holds: bool) {
+    /// Pauses reading the connection of this peer, so that the system stops its sender, or continues.
+    pub(in crate::io::acceptor) fn pause_reading(&mut self, peer: &[u8], paused: bool) {
         let Some(&index) = self.by_id.get(peer) else {
             return;
         };
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
-        let was_held = std::mem::replace(&mut connection.is_held, holds);
-        if was_held && !holds && !connection.is_queued {
+        let was_paused = std::mem::replace(&mut connection.is_paused, paused);
+        if was_paused && !paused && !connection.is_queued {
             // Events that came meanwhile have been taken and come no more.
             connection.input.wake();
             connection.is_queued = true;

@@ -67,7 +67,7 @@ fn a_held_connection_is_not_read_and_its_sender_waits() {
     let mut stream = side.peer(b"fast");
     stream.write_all(&current(&[b"first"])).unwrap();
     side.hears(&[b"fast", b"first"]);
-    side.streams.hold(b"fast", true);
+    side.streams.pause_reading(b"fast", true);
     let message = current(&[&[7; 4096]]);
     let (mut sent, mut at) = (0, 0);
     // Until the buffers of the system are full, and stay so.
@@ -89,7 +89,7 @@ fn a_held_connection_is_not_read_and_its_sender_waits() {
     let index = side.streams.by_id[&b"fast"[..]];
     assert!(!side.streams.connections[index].input.has_buffer());
 
-    side.streams.hold(b"fast", false);
+    side.streams.pause_reading(b"fast", false);
     side.until("all of it", |side| {
         if at > 0
             && let Ok(written) = stream.write(&message[at..])
@@ -110,7 +110,7 @@ fn the_end_of_a_held_connection_comes_after_its_messages() {
     let mut stream = side.peer(b"me");
     stream.write_all(&current(&[b"1"])).unwrap();
     side.hears(&[b"me", b"1"]);
-    side.streams.hold(b"me", true);
+    side.streams.pause_reading(b"me", true);
     // It lives a tenth of a second from here, but is not silent.
     let ping = b"\x04\x09\x04PING\0\x01ab";
     stream.write_all(ping).unwrap();
@@ -123,7 +123,7 @@ fn the_end_of_a_held_connection_comes_after_its_messages() {
         side.turn();
     }
     assert!(side.heard.is_empty());
-    side.streams.hold(b"me", false);
+    side.streams.pause_reading(b"me", false);
     side.until("the rest", |side| side.heard.len() == 2);
     assert_eq!(side.heard[0], [&b"me"[..], b"2"]);
     assert_eq!(side.heard[1], [&b"me"[..], GONE]);
@@ -144,12 +144,12 @@ fn a_held_connection_does_not_expire() {
             .iter()
             .any(|(_, each)| each.expires.is_some())
     });
-    side.streams.hold(b"me", true);
+    side.streams.pause_reading(b"me", true);
     stream.write_all(&current(&[b"2"])).unwrap();
     let late = clock::now() + Duration::from_secs(60);
     side.streams.update(late);
     assert_eq!(side.streams.connections.len(), 1);
-    side.streams.hold(b"me", false);
+    side.streams.pause_reading(b"me", false);
     side.hears(&[b"me", b"2"]);
     side.streams.update(late);
     assert_eq!(side.streams.connections.len(), 1);

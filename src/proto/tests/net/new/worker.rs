@@ -229,9 +229,9 @@ impl WorkerActor {
         self.machine.pause();
     }
 
-    pub fn resume(&mut self, now: Time) {
+    pub fn unpause(&mut self, now: Time) {
         self.paused = false;
-        self.machine.resume(now);
+        self.machine.unpause(now);
     }
 
     /// Takes offers as far as there is room.
