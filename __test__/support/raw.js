@@ -58,9 +58,9 @@ class NamingRouter extends Router {
   }
 }
 
-/** A ROUTER that is bound. */
-async function rawRouter(t, endpoint, options = {}) {
-  const socket = new NamingRouter({ ...OPTIONS, mandatory: true, handover: true, ...options });
+/** A ROUTER that is bound. `Kind` is `Router` where a test needs the routing ids. */
+async function rawRouter(t, endpoint, options = {}, Kind = NamingRouter) {
+  const socket = new Kind({ ...OPTIONS, mandatory: true, handover: true, ...options });
   t.after(() => socket.close());
   await socket.bind(endpoint);
   return socket;
@@ -68,4 +68,4 @@ async function rawRouter(t, endpoint, options = {}) {
 
 const toText = (frames) => frames.map((frame) => frame.toString());
 
-module.exports = { RAW_TRANSPORTS, rawDealer, rawRouter, toText };
+module.exports = { RAW_TRANSPORTS, Router, rawDealer, rawRouter, toText };

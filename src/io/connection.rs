@@ -10,6 +10,7 @@ pub use group::Group;
 pub(super) use opening::Failed;
 pub use routing_ids::RoutingIds;
 pub(super) use shared::Seat;
+pub(super) use sharing::Use;
 
 use super::bytes_in_flight::BytesInFlight;
 use super::inbound::Inbound;

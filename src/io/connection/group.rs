@@ -130,9 +130,9 @@ impl Group {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether services share a connection.
-    pub(super) fn is_shared(&self) -> bool {
-        matches!(&*self.state(), Sharing::Shared(shared) if !shared.has_ended())
+    /// Whether services share a connection that has room for another one.
+    pub(super) fn may_join(&self) -> bool {
+        matches!(&*self.state(), Sharing::Shared(shared) if shared.may_join())
     }
 
     pub(super) fn share(&self, shared: Shared) {

@@ -74,15 +74,12 @@ impl Shared {
     /// A seat for one more service; `None` if the connection has ended or is full.
     pub(super) fn join(&self) -> Option<Seat> {
         let mut state = self.state();
-        let has_room = state.occupied.len() <= state.most && state.last != Some(Channel::MAX);
-        let is_used = !state.occupied.is_empty();
-        (is_used && has_room && !state.has_ended).then(|| self.occupy(&mut state, false))
+        (state.may_join()).then(|| self.occupy(&mut state, false))
     }
 
-    /// Whether [`join`](Self::join) can succeed.
-    pub(super) fn has_ended(&self) -> bool {
-        let state = self.state();
-        state.has_ended || state.occupied.is_empty()
+    /// Whether [`join`](Self::join) would succeed.
+    pub(super) fn may_join(&self) -> bool {
+        self.state().may_join()
     }
 
     fn occupy(&self, state: &mut State, is_first: bool) -> Seat {
@@ -106,6 +103,11 @@ impl Shared {
 }
 
 impl State {
+    fn may_join(&self) -> bool {
+        let has_room = self.occupied.len() <= self.most && self.last != Some(Channel::MAX);
+        has_room && !self.occupied.is_empty() && !self.has_ended
+    }
+
     fn of(&mut self, seat: u64) -> Option<&mut Occupied> {
         self.occupied.iter_mut().find(|each| each.seat == seat)
     }

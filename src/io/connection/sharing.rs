@@ -8,6 +8,16 @@ use crate::io::{Error, clock};
 use std::future::pending;
 use tokio::time::sleep_until;
 
+/// How a connection is used once it is known whether the broker supports channels.
+pub(in crate::io) enum Use {
+    /// By one service.
+    Own,
+    /// By the service that opened it, and by others that may join.
+    Shared,
+    /// Not at all, because another one can be shared.
+    Outdated,
+}
+
 impl Connection {
     /// Opens a connection, joins one, or waits until it can be decided which.
     pub(in crate::io) fn open(&mut self) -> Result<(), Error> {
@@ -66,26 +76,29 @@ impl Connection {
         self.is_undecided
     }
 
-    /// Shares the connection, if the broker supports this number of channels. Returns true if others can join.
+    /// Decides how the connection is used, if the broker supports this number of channels.
     #[cold]
-    pub(in crate::io) fn decide(&mut self, channels: u16) -> bool {
+    pub(in crate::io) fn decide(&mut self, channels: u16) -> Use {
         self.is_undecided = false;
         self.asks = false;
         let Some(group) = &self.endpoint.group else {
-            return false;
+            return Use::Own;
         };
         if channels == 0 {
             group.part();
             self.count_apart();
-        } else if !group.is_shared()
-            && let Some(transport) = self.transport.take()
-        {
-            let (shared, seat) = Shared::new(transport, self.endpoint.gone, channels);
-            self.transport = Some(Transport::Seat(seat));
-            group.share(shared);
-            return true;
+            return Use::Own;
         }
-        false
+        if group.may_join() {
+            return Use::Outdated;
+        }
+        let Some(transport) = self.transport.take() else {
+            return Use::Own;
+        };
+        let (shared, seat) = Shared::new(transport, self.endpoint.gone, channels);
+        self.transport = Some(Transport::Seat(seat));
+        group.share(shared);
+        Use::Shared
     }
 
     /// Whether both have the same group.

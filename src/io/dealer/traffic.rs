@@ -3,7 +3,7 @@
 
 use super::{Driver, DynamicBrokers, Notice};
 use crate::io::Message;
-use crate::io::connection::{Connection, Failed};
+use crate::io::connection::{Connection, Failed, Use};
 use crate::proto::Time;
 use crate::proto::link::Action;
 use crate::wire::packed::pack;
@@ -68,9 +68,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         };
         if !connection.up && !connection.is_connecting() && writable {
             if connection.is_outdated() {
-                connection.close();
-                self.machine.handle_down(broker, now);
-                self.machine.handle_reached(broker, now);
+                self.replace(at, now);
                 return false;
             }
             connection.is_connected();
@@ -205,13 +203,25 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         let Some(channels) = self.machine.channels(connection.broker) else {
             return;
         };
-        if !connection.decide(channels) {
-            return;
+        match connection.decide(channels) {
+            Use::Own => return,
+            Use::Outdated => return self.replace(at, now),
+            Use::Shared => {}
         }
         let connection = &self.connections[at];
         let others = self.connections.iter();
         for other in others.filter(|other| other.may_share_with(connection)) {
             self.machine.handle_reached(other.broker, now);
         }
+    }
+
+    /// Gives up a connection whose service can share another one, and has it opened anew at once.
+    #[cold]
+    fn replace(&mut self, at: usize, now: Time) {
+        let connection = &mut self.connections[at];
+        let broker = connection.broker;
+        connection.close();
+        self.machine.handle_down(broker, now);
+        self.machine.handle_reached(broker, now);
     }
 }
