@@ -4,7 +4,7 @@
 // options.
 const fs = require('node:fs');
 const path = require('node:path');
-const { binaryPath } = require('../scripts/build.js');
+const { binaryPath } = require('../scripts/addon.js');
 const { ensure } = require('../scripts/ensure.js');
 const { root } = require('../scripts/platforms.js');
 const { HELP, readArgs } = require('./harness/args.js');

@@ -4,7 +4,7 @@
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { build, built } = require('./build.js');
+const { build, built } = require('./addon.js');
 const { root } = require('./platforms.js');
 const { npm, seconds } = require('./run.js');
 

@@ -3,7 +3,7 @@
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
-const { binaryPath, readNote } = require('../../scripts/build.js');
+const { binaryPath, readNote } = require('../../scripts/addon.js');
 
 /** The system's release and load are included, because they explain unusual figures. */
 function describeMachine() {

@@ -3,18 +3,19 @@
 //! and ipc without security. libzmq carries all other connections.
 
 mod libzmq;
+mod listen;
 #[cfg(unix)]
 mod streams;
 
 use super::connections::{ConnectionNotice, PeerFacts};
 use super::inbound::Inbound;
-use super::router::Listen;
 use super::socket::Sent;
 use super::{Error, Message};
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use libzmq::Libzmq;
 pub(super) use libzmq::is_from_this_process;
+pub use listen::Listen;
 #[cfg(unix)]
 use streams::Streams;
 

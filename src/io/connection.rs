@@ -3,13 +3,11 @@
 mod group;
 mod opening;
 mod routing_ids;
-mod shared;
 mod sharing;
 
 pub use group::Group;
 pub(super) use opening::Failed;
 pub use routing_ids::RoutingIds;
-pub(super) use shared::Seat;
 pub(super) use sharing::Use;
 
 use super::bytes_in_flight::BytesInFlight;

@@ -17,9 +17,13 @@ mod connections;
 mod context;
 mod deadline_gate;
 pub mod dealer;
+#[cfg(unix)]
+mod descriptor;
 mod error;
 mod inbound;
+mod jitter;
 mod loan;
+mod lookup;
 mod message;
 mod monitor;
 mod notice_queue;
@@ -60,6 +64,7 @@ use crate::proto::Time;
 use std::convert::Infallible;
 use std::sync::mpsc::Receiver;
 
+pub use acceptor::Listen;
 pub use address::Address;
 pub use clock::now;
 pub use connections::{ConnectionLimits, ConnectionNotice};

@@ -15,7 +15,7 @@ pub(super) use watched::Readiness;
 #[cfg(unix)]
 mod watched {
     use crate::io::Error;
-    use crate::io::stream::Descriptor;
+    use crate::io::descriptor::Descriptor;
     use std::os::fd::{AsRawFd, RawFd};
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;

@@ -1,16 +1,16 @@
 //! The addresses of a broker's endpoint, tried one after the other.
 //!
-//! The system looks a name up, on a separate thread, because it may take any time; libzmq would do
-//! it on the thread that carries all messages of the process. Each address gets one attempt, in the
-//! system's order. After the last one the name is looked up again.
+//! Each address gets one attempt, in the system's order. After the last one the name is looked up
+//! again.
 
 use super::address::Address;
+use super::jitter::jittered;
+use super::lookup::{AGAIN, Resolved, look_up};
 use super::socket::Socket;
 use super::{Error, clock};
 use crate::proto::Time;
 use crate::proto::link::{Attempts, SEARCH};
-use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 #[cfg(target_os = "linux")]
 use std::os::{linux::net::SocketAddrExt, unix::net::SocketAddr as UnixAddr};
 use std::sync::Arc;
@@ -20,17 +20,12 @@ use tokio::sync::Notify;
 use tokio::sync::oneshot::{self, Receiver};
 use tokio::time::sleep_until;
 
-/// Pause after a failed lookup.
-pub(super) const AGAIN: Duration = Duration::from_secs(1);
-
 /// Time from the first failed attempt to its report; then the longest interval between reports.
 const TELL: Duration = Duration::from_secs(1);
 const MAX_TELL: Duration = Duration::from_secs(60);
 
 /// Maximum duration of a probe of why attempts fail.
 const PROBE: Duration = Duration::from_secs(2);
-
-pub(super) type Resolved = Result<Vec<SocketAddr>, Error>;
 
 enum State {
     /// Not a name: libzmq makes all attempts.
@@ -251,52 +246,6 @@ impl Route {
             () = rest => {}
         }
     }
-}
-
-/// Looks a name up on a thread of its own, which calls `answered` when there is a result. Returns
-/// `None` if no thread can be started.
-pub(super) fn look_up(
-    host: &str,
-    port: u16,
-    answered: impl FnOnce() + Send + 'static,
-) -> Option<Receiver<Resolved>> {
-    let doing = format!("cannot look up {host}");
-    let (host, (found, inbox)) = (host.to_owned(), oneshot::channel());
-    let looking = thread::Builder::new()
-        .name("omdp-name".into())
-        .spawn(move || {
-            let addresses = (host.as_str(), port).to_socket_addrs();
-            let addresses = addresses
-                .map(Iterator::collect)
-                .map_err(|error| Error::not_found(&error, &doing));
-            let _ = found.send(match host.eq_ignore_ascii_case("localhost") {
-                true => Ok(both_loopbacks(addresses.unwrap_or_default(), port)),
-                false => addresses,
-            });
-            answered();
-        });
-    looking.is_ok().then_some(inbox)
-}
-
-/// Makes a pause longer or shorter by up to a quarter.
-pub(super) fn jittered(pause: Duration) -> Duration {
-    let random = RandomState::new().hash_one(()) % 1024;
-    pause.mul_f64(0.75 + random as f64 / 2048.0)
-}
-
-/// Adds missing loopback addresses: `localhost` means this host on both families (RFC 6761),
-/// whatever the system's tables contain.
-fn both_loopbacks(mut found: Vec<SocketAddr>, port: u16) -> Vec<SocketAddr> {
-    let loopbacks = [
-        IpAddr::from(Ipv4Addr::LOCALHOST),
-        Ipv6Addr::LOCALHOST.into(),
-    ];
-    for loopback in loopbacks.map(|address| SocketAddr::from((address, port))) {
-        if !found.contains(&loopback) {
-            found.push(loopback);
-        }
-    }
-    found
 }
 
 /// The error of a plain connection attempt; `None` if it succeeds.

@@ -7,19 +7,18 @@ mod names;
 mod report;
 mod traffic;
 
-use super::acceptor::Acceptor;
+use super::acceptor::{Acceptor, Listen};
 use super::allowance::Allowance;
 use super::coalescer::Coalescer;
-use super::connections::{ConnectionLimits, ConnectionNotice};
+use super::connections::ConnectionNotice;
 use super::deadline_gate::DeadlineGate;
 use super::inbound::Inbound;
 use super::notice_queue::MAX_EVENTS;
 use super::outbound::{self, Outbound};
 use super::reactor::{self, Reactor};
-use super::security::ServerSecurity;
 use super::spin::{Spin, Spinner};
 use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
-use super::{Address, CommandSink, Error, Message, NoticeQueue, clock};
+use super::{CommandSink, Error, Message, NoticeQueue, clock};
 use crate::proto::Time;
 use crate::proto::broker::turns::Turns;
 use crate::proto::broker::{
@@ -77,29 +76,6 @@ impl CommandSink for UnboundedSender<Command> {
         CommandSink::send(self, Command::Exit(open));
         closed
     }
-}
-
-/// How a broker listens.
-#[derive(Debug)]
-pub struct Listen {
-    /// The endpoints to bind; at least one.
-    pub endpoints: Vec<Address>,
-    /// The mode of the files of ipc endpoints; `None` for the system's default.
-    pub ipc_mode: Option<u32>,
-    /// The mechanism and the authenticator; `None` admits everyone.
-    pub security: Option<(ServerSecurity, Arc<Authenticator>)>,
-    /// With security: the user of peers over inproc.
-    pub inproc_user: Option<String>,
-    /// Maximum duration of a handshake, in ms.
-    pub handshake_ms: i32,
-    /// Maximum bytes of waiting messages for each peer.
-    pub max_peer_bytes: usize,
-    /// The largest accepted body, in bytes.
-    pub max_message: u64,
-    /// Limits on connections.
-    pub connections: ConnectionLimits,
-    /// The machine's counters of refusals.
-    pub refusals: Arc<Mutex<Refusals>>,
 }
 
 /// A report of the driver.

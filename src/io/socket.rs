@@ -16,8 +16,8 @@ pub(super) use transfer::Sent;
 
 use super::Error;
 use super::context::Context;
+use super::jitter::jittered;
 use super::readiness::Readiness;
-use super::route::jittered;
 use crate::proto::link::Attempts;
 use crate::wire::sizes::FRAME_RESERVE;
 use std::ffi::{CString, c_int, c_void};

@@ -3,13 +3,11 @@
 //! each message and direction.
 
 mod connector;
-mod descriptor;
 mod input;
 mod output;
 mod socket;
 
 pub(super) use connector::{Progress, Target};
-pub(super) use descriptor::Descriptor;
 pub(super) use input::{BUFFER, ENDLESS, Input, Next, TURN};
 pub(super) use output::Output;
 

@@ -2,8 +2,11 @@
 //! faster, and carries tcp and ipc without security. libzmq carries all other connections. Services
 //! of one worker can share either of them.
 
+mod shared;
+
+pub(super) use shared::{Seat, Shared};
+
 use super::Message;
-use super::connection::Seat;
 use super::error::Error;
 use super::inbound::Inbound;
 use super::monitor::Monitor;

@@ -1,11 +1,11 @@
 //! A ROUTER of libzmq, with the bytes that it holds and its reports about connections.
 
+use super::Listen;
 use crate::io::bytes_in_flight::BytesInFlight;
 use crate::io::connections::{Connections, PeerFacts};
 use crate::io::context;
 use crate::io::inbound::Inbound;
 use crate::io::monitor::{Monitor, Watch};
-use crate::io::router::Listen;
 use crate::io::socket::{Bound, Sent, Socket};
 use crate::io::{Error, Message};
 use crate::proto::broker::RoutingId;

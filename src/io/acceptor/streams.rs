@@ -16,13 +16,13 @@ mod sending;
 #[cfg(test)]
 mod tests;
 
+use super::Listen;
 use crate::io::Error;
 use crate::io::acceptor::Unfinished;
 use crate::io::clock;
 use crate::io::connections::{
     ConnectionLimits, ConnectionNotice, Counts, GivenUp, Patience, PeerFacts, Quiet, Shortage,
 };
-use crate::io::router::Listen;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use crate::proto::table::Table;

@@ -1,8 +1,8 @@
 //! The connections of the services of one worker to one broker. They share one connection if the broker supports
 //! channels, which its hello states. Until then, one service connects, and the others wait.
 
-use super::shared::{Seat, Shared};
 use crate::io::clock;
+use crate::io::transport::{Seat, Shared};
 use crate::proto::Time;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -2,8 +2,7 @@
 
 use super::Connection;
 use super::group::Way;
-use super::shared::Shared;
-use crate::io::transport::Transport;
+use crate::io::transport::{Shared, Transport};
 use crate::io::{Error, clock};
 use std::future::pending;
 use tokio::time::sleep_until;

@@ -1,11 +1,12 @@
 //! Connects to a broker: looks its name up, tries each address, and makes the handshake, until one
 //! succeeds.
 
-use super::descriptor::Descriptor;
 use super::input::{Input, Next};
 use super::output::Output;
 use super::socket::StreamSocket;
-use crate::io::route::{AGAIN, Resolved, jittered, look_up};
+use crate::io::descriptor::Descriptor;
+use crate::io::jitter::jittered;
+use crate::io::lookup::{AGAIN, Resolved, look_up};
 use crate::io::{Address, Error, clock, security::HandshakeFailure};
 use crate::proto::link::Attempts;
 use crate::wire::zmtp::{self, GREETING, Greeting};

@@ -1,8 +1,8 @@
 //! The descriptor of a stream, and its events.
 
-use super::descriptor::Descriptor;
 use super::output::Output;
 use crate::io::Error;
+use crate::io::descriptor::Descriptor;
 use crate::io::readiness::Readiness;
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The latest answers of MMI. The cost of answers is bounded: each is computed a few times per [`FRESH`] at most, and
 //! clients share the bytes of an answer.
 
-use super::access::Principal;
+use super::access::principal::Principal;
 use crate::proto::Time;
 use crate::wire::Frame;
 use std::sync::Arc;

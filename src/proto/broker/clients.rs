@@ -2,7 +2,6 @@
 
 use super::RoutingId;
 use super::absence::Absence;
-use super::forgotten::Started;
 use super::heard::Heard;
 use super::heartbeats::Heartbeats;
 use super::keys::{AccountKey, ClientKey, RequestKey};
@@ -14,9 +13,12 @@ use crate::proto::table::Table;
 use crate::wire::{Dialect, Frame, Hello};
 use foldhash::quality::FixedState;
 use slab::Slab;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::time::Duration;
+
+/// The number of starts that are left to each of these requests, by id.
+pub(super) type Started = HashMap<Box<[u8]>, u16>;
 
 #[derive(Debug)]
 pub(super) struct Client {

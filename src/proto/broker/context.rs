@@ -5,7 +5,7 @@
 //! everything else, and return requests that only the broker can handle, for instance dispatch. Code without a state of
 //! its own consists of methods of the context, in the modules of their topics.
 
-use super::access::Principal;
+use super::access::principal::Principal;
 use super::accounts::{Accounts, OverLimit, Scope};
 use super::addresses::Addresses;
 use super::clients::Clients;

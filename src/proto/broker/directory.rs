@@ -2,7 +2,7 @@
 //! workers.
 
 use super::BrokerEvent;
-use super::access::Principal;
+use super::access::principal::Principal;
 use super::entries::{AboutEntry, Directory, EventsEntry, Identities, InstanceEntry, ServiceEntry};
 use super::services::Service;
 use super::snapshot::Reader;

@@ -2,20 +2,18 @@
 //! can simply start when the client returns.
 
 use super::RoutingId;
+use super::clients::Started;
 use super::context::Context;
 use super::displaced::life;
 use super::keys::ClientKey;
 use super::reply_log::ReplyLogs;
 use super::requests::State;
 use crate::wire::Frame;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Maximum of remembered lives, and of requests of all lives.
 const MAX_LIVES: usize = 1024;
 const MAX_REQUESTS: usize = 65_536;
-
-/// The number of starts that are left to each of these requests, by id.
-pub(super) type Started = HashMap<Box<[u8]>, u16>;
 
 #[derive(Debug)]
 struct Life {

@@ -2,7 +2,7 @@
 //! defined by the standard; the others are extensions and answer with JSON.
 //! [`answers`](super::answers) bounds their cost.
 
-use super::access::Principal;
+use super::access::principal::Principal;
 use super::answers::{Answers, Known, List, Query};
 use super::entries::Totals;
 use super::services::Services;

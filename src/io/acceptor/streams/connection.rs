@@ -2,9 +2,10 @@
 
 use crate::io::Message;
 use crate::io::connections::host_of;
+use crate::io::descriptor::Descriptor;
 use crate::io::raw::Raw;
 use crate::io::security::HandshakeFailure;
-use crate::io::stream::{Descriptor, ENDLESS, Input, Next, Output};
+use crate::io::stream::{ENDLESS, Input, Next, Output};
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use crate::wire::zmtp::{self, Accepted, Accepting, GREETING, MAX_ROUTING_ID, Ready};

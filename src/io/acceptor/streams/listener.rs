@@ -1,7 +1,7 @@
 //! The endpoints at which a broker accepts connections by itself.
 
+use crate::io::descriptor::Descriptor;
 use crate::io::socket::{Identity, KEEPALIVE, LISTEN_BACKLOG, has_ipv6, make_way};
-use crate::io::stream::Descriptor;
 use crate::io::{Address, Error};
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 use std::fs;

@@ -1,12 +1,12 @@
 //! One connection that the services of a worker share, each on a channel of its own.
 //!
-//! Each service has its own machine and its own [`Connection`](super::Connection), whose transport is a [`Seat`] on the
+//! Each service has its own machine and its own [`Connection`](crate::io::connection::Connection), whose transport is a [`Seat`] on the
 //! shared connection. A service that reads from its seat receives the messages of all, and puts those of the others into
 //! their seats.
 
+use super::{Transport, Waits};
 use crate::io::inbound::Inbound;
 use crate::io::readiness::Readiness;
-use crate::io::transport::{Transport, Waits};
 use crate::io::{Error, Message};
 use crate::wire::channel::{self, Channel};
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ const MOST_WAITING: usize = 256;
 
 /// A shared connection. Its lock is never contended: all seats belong to one driver.
 #[derive(Clone)]
-pub(super) struct Shared(Arc<Mutex<State>>);
+pub(in crate::io) struct Shared(Arc<Mutex<State>>);
 
 struct State {
     /// `None` once the last seat was left.
@@ -55,7 +55,7 @@ pub(in crate::io) struct Seat {
 
 impl Shared {
     /// Shares a connection. Returns it with the seat of its present owner, which has the connection itself.
-    pub(super) fn new(transport: Transport, gone: [u8; 16], most: u16) -> (Self, Seat) {
+    pub(in crate::io) fn new(transport: Transport, gone: [u8; 16], most: u16) -> (Self, Seat) {
         let state = State {
             transport: Some(transport),
             gone,
@@ -72,13 +72,13 @@ impl Shared {
     }
 
     /// A seat for one more service; `None` if the connection has ended or is full.
-    pub(super) fn join(&self) -> Option<Seat> {
+    pub(in crate::io) fn join(&self) -> Option<Seat> {
         let mut state = self.state();
         (state.may_join()).then(|| self.occupy(&mut state, false))
     }
 
     /// Whether [`join`](Self::join) would succeed.
-    pub(super) fn may_join(&self) -> bool {
+    pub(in crate::io) fn may_join(&self) -> bool {
         self.state().may_join()
     }
 
@@ -261,7 +261,7 @@ impl Seat {
     }
 
     /// Leaves the connection. Returns it if no other seat is left.
-    pub(super) fn leave(self) -> Option<Transport> {
+    pub(in crate::io) fn leave(self) -> Option<Transport> {
         let mut state = self.shared.state();
         if let Some(at) = (state.occupied.iter()).position(|each| each.seat == self.number) {
             let left = state.occupied.swap_remove(at);
@@ -274,7 +274,7 @@ impl Seat {
     }
 
     /// Ends the connection for all, because the broker is silent.
-    pub(super) fn abandon(&self) {
+    pub(in crate::io) fn abandon(&self) {
         self.shared.state().has_ended = true;
     }
 }

@@ -1,6 +1,5 @@
-//! The descriptor of a connection.
+//! The descriptor of a connection without libzmq.
 
-use super::input::Source;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
@@ -37,41 +36,6 @@ impl Read for &Descriptor {
         match self {
             Descriptor::Tcp(stream) => (&*stream).read(buffer),
             Descriptor::Unix(stream) => (&*stream).read(buffer),
-        }
-    }
-}
-
-impl Source for &Descriptor {
-    // The standard library reads into memory that is not initialised, but only for its own types.
-    fn append(&mut self, max: u64, to: &mut Vec<u8>) -> io::Result<usize> {
-        match self {
-            Descriptor::Tcp(stream) => stream.take(max).read_to_end(to),
-            Descriptor::Unix(stream) => stream.take(max).read_to_end(to),
-        }
-    }
-
-    // Other systems, and Unix sockets, cause an event for each byte whatever they are told.
-    #[cfg(target_os = "linux")]
-    fn wake_at(&mut self, bytes: usize) {
-        let Descriptor::Tcp(stream) = self else {
-            return;
-        };
-        // Far below the buffer, which is full earlier if segments are short: some versions of Linux
-        // would never wake the reader then.
-        let Ok(buffer) = socket2::SockRef::from(stream).recv_buffer_size() else {
-            return;
-        };
-        let bytes = libc::c_int::try_from(bytes.min(buffer / 4)).unwrap_or(1);
-        // SAFETY: the descriptor is open, and the system reads one int from the pointer. A failure
-        // leaves the descriptor as it was, which costs events and loses nothing.
-        unsafe {
-            libc::setsockopt(
-                stream.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_RCVLOWAT,
-                (&raw const bytes).cast(),
-                size_of_val(&bytes) as libc::socklen_t,
-            );
         }
     }
 }

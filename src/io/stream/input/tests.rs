@@ -1,0 +1,163 @@
+//! Reading from a source that gives the bytes in pieces.
+
+use super::*;
+use crate::wire::zmtp::{answer, append_header};
+use std::collections::VecDeque;
+use std::io::Read;
+
+/// Gives these pieces, one with each event of the system.
+struct Pieces {
+    pieces: VecDeque<Vec<u8>>,
+    current: VecDeque<u8>,
+    /// How many bytes cause an event, each time it was said.
+    wakes_at: Vec<usize>,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.current.len() {
+            0 => Err(ErrorKind::WouldBlock.into()),
+            _ => self.current.read(buffer),
+        }
+    }
+}
+
+impl Source for &mut Pieces {
+    fn wake_at(&mut self, bytes: usize) {
+        self.wakes_at.push(bytes);
+    }
+}
+impl Source for io::Empty {}
+
+fn messages() -> Vec<Vec<Vec<u8>>> {
+    let sizes: &[&[usize]] = &[
+        &[0],
+        &[3, 0, 300],
+        &[LARGE - 1, LARGE, 5],
+        &[BUFFER * 3 + 7],
+        &[TURN * 2 + 3, 2],
+        &[1, BUFFER, BUFFER + 1],
+        &[40; 2000],
+        &[255, 256],
+    ];
+    let bytes = |len: usize| (0..len).map(|at| (at % 251) as u8).collect();
+    let message = |sizes: &&[usize]| sizes.iter().map(|len| bytes(*len)).collect();
+    sizes.iter().map(message).collect()
+}
+
+fn encoded() -> Vec<u8> {
+    let mut out = Vec::new();
+    for message in messages() {
+        for (at, frame) in message.iter().enumerate() {
+            append_header(&mut out, frame.len(), at + 1 < message.len());
+            out.extend_from_slice(frame);
+        }
+        out.extend_from_slice(b"\x04\x07\x04PING\0\x01");
+    }
+    out
+}
+
+#[test]
+fn messages_are_the_same_however_their_bytes_arrive() {
+    let bytes = encoded();
+    for size in [
+        7,
+        63,
+        1000,
+        LARGE,
+        BUFFER - 1,
+        BUFFER,
+        BUFFER + 9,
+        bytes.len(),
+    ] {
+        let mut source = Pieces {
+            pieces: bytes[5.min(size)..].chunks(size).map(Vec::from).collect(),
+            current: VecDeque::new(),
+            wakes_at: Vec::new(),
+        };
+        let mut input = Input::new(&bytes[..5.min(size)], TURN as u64 * 3);
+        let (mut found, mut commands) = (Vec::new(), 0);
+        loop {
+            match input.next(&mut source).unwrap() {
+                Next::Command(ping) => {
+                    assert_eq!(answer(&ping), Some(b"\x04\x05\x04PONG".to_vec()));
+                    commands += 1;
+                }
+                Next::Message => {
+                    let (mut head, mut rest) = (Raw::new(), Vec::new());
+                    assert!(input.take(&mut head, &mut rest));
+                    let rest = rest.iter().map(|frame| frame.to_vec());
+                    found.push([head.to_vec()].into_iter().chain(rest).collect::<Vec<_>>());
+                }
+                // The turn is over.
+                Next::Nothing if input.may_have_more() => input.wake(),
+                Next::Nothing => {
+                    assert!(source.current.is_empty());
+                    let Some(piece) = source.pieces.pop_front() else {
+                        break;
+                    };
+                    source.current = piece.into();
+                    input.wake();
+                }
+            }
+        }
+        assert_eq!(found, messages(), "pieces of {size}");
+        assert_eq!(commands, found.len());
+    }
+}
+
+#[test]
+fn the_longest_command_is_one_in_pieces_too() {
+    let len = MAX_COMMAND as usize;
+    let mut bytes = vec![6];
+    bytes.extend_from_slice(&MAX_COMMAND.to_be_bytes());
+    bytes.resize(bytes.len() + len, b'x');
+    let (first, rest) = bytes.split_at(len / 2);
+    let mut source = Pieces {
+        pieces: VecDeque::new(),
+        current: first.to_vec().into(),
+        wakes_at: Vec::new(),
+    };
+    let mut input = Input::new(&[], 1 << 20);
+    assert_eq!(input.next(&mut source).unwrap(), Next::Nothing);
+    source.current = rest.to_vec().into();
+    input.wake();
+    let command = Next::Command(vec![b'x'; len]);
+    assert_eq!(input.next(&mut source).unwrap(), command);
+}
+
+#[test]
+fn a_reader_sleeps_until_a_large_frame_is_there_and_not_beyond_it() {
+    let len = TURN + AWAITED + 5;
+    let mut bytes = Vec::new();
+    append_header(&mut bytes, len, false);
+    let mut source = Pieces {
+        pieces: VecDeque::new(),
+        current: VecDeque::new(),
+        wakes_at: Vec::new(),
+    };
+    let mut input = Input::new(&bytes, len as u64);
+    for piece in [0, 5, TURN, AWAITED - 1, 1] {
+        source.current = vec![0; piece].into();
+        input.wake();
+        while input.next(&mut source).unwrap() == Next::Nothing && input.may_have_more() {
+            input.wake();
+        }
+    }
+    assert!(input.take(&mut Raw::new(), &mut Vec::new()));
+    assert_eq!(source.wakes_at, [TURN, AWAITED, 1]);
+}
+
+#[test]
+fn the_other_side_cannot_announce_more_than_the_maximum() {
+    let announce = |flags: u8, len: u64| {
+        let bytes = [&[flags | 2][..], &len.to_be_bytes()].concat();
+        Input::new(&bytes, 1 << 20)
+            .next(io::empty())
+            .err()
+            .map(|error| error.kind())
+    };
+    assert_eq!(announce(0, (1 << 20) + 1), Some(ErrorKind::InvalidData));
+    assert_eq!(announce(4, MAX_COMMAND + 1), Some(ErrorKind::InvalidData));
+    assert_eq!(announce(0, 1 << 20), Some(ErrorKind::UnexpectedEof));
+}
