@@ -5,6 +5,7 @@
 //! A connection costs a peer nothing until its first message, so silent connections are ended first
 //! when there are too many.
 
+mod checks;
 mod counts;
 mod descriptor;
 mod endless;
@@ -12,11 +13,11 @@ mod entry;
 mod given_up;
 mod limits;
 mod quiet;
+mod reports;
 mod shortage;
 
 use super::Error;
-use super::monitor::{Monitor, Report};
-use super::security::HandshakeFailure;
+use super::monitor::Monitor;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 pub(super) use counts::Counts;
@@ -32,9 +33,6 @@ pub(super) use shortage::{Shortage, is_out_of_descriptors};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::Duration;
-
-/// The maximum number of bytes that a connection receives before the end of its handshake.
-const MAX_HANDSHAKE_BYTES: u64 = 65_536;
 
 /// Interval between checks while connections are in a handshake or silent.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
@@ -272,145 +270,6 @@ impl Connections {
         }
     }
 
-    fn on_report(&mut self, now: Time, report: Report) {
-        let Report {
-            event,
-            value,
-            remote,
-        } = report;
-        match event {
-            zmq_sys::ZMQ_EVENT_ACCEPTED => self.accepted(now, value as Fd, remote),
-            zmq_sys::ZMQ_EVENT_ACCEPT_FAILED => self.not_accepted(now, value),
-            zmq_sys::ZMQ_EVENT_DISCONNECTED => self.forget(value as Fd),
-            zmq_sys::ZMQ_EVENT_HANDSHAKE_SUCCEEDED => {
-                if let Some(entry) = self
-                    .by_remote
-                    .get(&remote)
-                    .and_then(|fd| self.open.get_mut(fd))
-                    && entry.stage == Stage::Shaking
-                {
-                    entry.stage = Stage::Silent;
-                }
-            }
-            _ => {
-                if let Some(failure) = HandshakeFailure::from_event(event, value as u32) {
-                    let ended = self.by_remote.get(&remote).and_then(|fd| self.open.get(fd));
-                    // An end that was caused here was reported before.
-                    if ended.is_none_or(|entry| entry.stage != Stage::Ended) {
-                        self.notices.push(ConnectionNotice::Failed {
-                            address: address_of(&remote).into(),
-                            failure,
-                        });
-                    }
-                }
-            }
-        }
-    }
-
-    fn accepted(&mut self, now: Time, fd: Fd, remote: String) {
-        // A connection with the same descriptor has ended, even if its end was not reported.
-        self.forget(fd);
-        self.serial += 1;
-        let address = address_of(&remote);
-        let mut of_address = 0;
-        if !address.is_empty() {
-            of_address = self.of_address.add(address);
-            self.by_remote.insert(remote.clone(), fd);
-        }
-        let connection = Connection {
-            remote,
-            since: now,
-            stage: Stage::Shaking,
-            user: None,
-            peer: None,
-        };
-        self.open.insert(fd, connection);
-        self.quiet.add(now, fd);
-        if of_address > self.limits.of_address {
-            return self.end(fd, "too many connections of this address");
-        }
-        if self.open.len() > self.limits.all.min(self.shortage.room()) {
-            // A connection that had the time to send a message and did not is ended first.
-            let oldest = self.quiet.oldest(now, SLOW);
-            self.end(oldest.unwrap_or(fd), "too many connections");
-        }
-    }
-
-    /// Handles a connection that libzmq could not accept.
-    fn not_accepted(&mut self, now: Time, errno: u64) {
-        let connections = self.open.len();
-        if is_out_of_descriptors(errno) && self.shortage.begins(now, connections) {
-            self.notices
-                .push(ConnectionNotice::NoDescriptors { connections });
-        }
-    }
-
-    fn look(&mut self, now: Time) {
-        for fd in self.given_up.check() {
-            self.end_quietly(fd);
-        }
-        self.look_at_bytes();
-        self.shortage.look(now);
-        let mut ended = Vec::new();
-        for (since, fd) in self.quiet.next(MOST) {
-            let Some(entry) = self.open.get(&fd) else {
-                continue;
-            };
-            let age = now.since(since);
-            match entry.stage {
-                Stage::Shaking
-                    if self
-                        .copy
-                        .received(fd, &entry.remote)
-                        .is_some_and(|bytes| bytes > MAX_HANDSHAKE_BYTES) =>
-                {
-                    ended.push((fd, "too many bytes before the handshake"));
-                }
-                Stage::Silent
-                    if self
-                        .patience
-                        .of(entry.address())
-                        .is_some_and(|most| age >= most) =>
-                {
-                    ended.push((fd, "silent for too long"));
-                }
-                _ => {}
-            }
-        }
-        for (fd, reason) in ended {
-            if let Some(entry) = self.open.get(&fd)
-                && entry.stage == Stage::Silent
-            {
-                self.patience.was_exceeded(entry.address());
-            }
-            self.end(fd, reason);
-        }
-    }
-
-    /// Checks the received bytes of some connections, and of all suspects.
-    fn look_at_bytes(&mut self) {
-        if !cfg!(target_os = "linux") {
-            return;
-        }
-        if self.round.is_empty() {
-            self.round.extend(self.open.keys());
-        }
-        let rest = self.round.len().saturating_sub(MOST);
-        let mut turn = self.round.split_off(rest);
-        turn.extend(self.endless.suspects());
-        for fd in turn {
-            let Some(entry) = self.open.get(&fd) else {
-                continue;
-            };
-            if !matches!(entry.stage, Stage::Silent | Stage::Speaking) {
-                continue;
-            }
-            if let Some(received) = self.copy.received(fd, &entry.remote) {
-                self.endless.look(fd, received);
-            }
-        }
-    }
-
     fn end(&mut self, fd: Fd, reason: &'static str) {
         if let Some(entry) = self.open.get(&fd) {
             self.notices.push(ConnectionNotice::Ended {
@@ -428,27 +287,5 @@ impl Connections {
         entry.stage = Stage::Ended;
         self.quiet.remove(entry.since, fd);
         self.copy.end(fd, &entry.remote);
-    }
-
-    fn forget(&mut self, fd: Fd) {
-        let Some(entry) = self.open.remove(&fd) else {
-            return;
-        };
-        self.endless.forget(fd);
-        self.given_up.remove(fd);
-        self.quiet.remove(entry.since, fd);
-        if self.by_remote.get(&entry.remote) == Some(&fd) {
-            self.by_remote.remove(&entry.remote);
-        }
-        self.of_address.remove(entry.address());
-        if let Some(user) = &entry.user {
-            self.of_user.remove(user);
-        }
-        if let Some(peer) = &entry.peer
-            && self.speakers.get(peer).is_some_and(|(of, _)| *of == fd)
-        {
-            self.speakers.remove(peer);
-            self.ended.push(peer.clone());
-        }
     }
 }

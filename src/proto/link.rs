@@ -17,52 +17,20 @@
 //! | Up      | name taken           | Close              | Backoff |
 //! | any     | close                | Close              | Closed  |
 
+mod config;
+mod known_broker;
+mod loss;
 mod pauses;
 
 use super::Time;
 use crate::wire::Hello;
+pub use config::LinkConfig;
+pub(super) use known_broker::BrokerLife;
+use known_broker::KnownBroker;
+pub use loss::Loss;
 use pauses::Pauses;
 pub use pauses::{Attempts, SEARCH};
 use std::time::Duration;
-
-/// Configuration of a link. The defaults are those of 0.0.92.
-#[derive(Debug, Clone)]
-pub struct LinkConfig {
-    /// Interval of heartbeats. Default 2500 ms.
-    pub heartbeat: Duration,
-    /// Number of silent intervals after which the broker counts as dead. Default 3.
-    pub liveness: u32,
-    /// Time from the end of a connection on which the broker had accepted this side to the next attempt, if the
-    /// transport reports the end; doubled by each attempt in vain, up to `reconnect`. Default 10 ms.
-    pub soon: Duration,
-    /// Time from any other loss of a link to the next attempt. Default 100 ms.
-    pub reconnect: Duration,
-    /// Maximum of the time between attempts, which doubles with each attempt that finds no broker. Default 30 s.
-    pub reconnect_max: Duration,
-    /// How long a lost broker may be away before its requests are given up; at least the permitted silence. Default
-    /// 60 s.
-    pub away: Duration,
-    /// Seed of the jitter: each pause is changed by up to a quarter, so that peers of a lost broker do not reconnect
-    /// at the same moment. 0 disables the jitter.
-    pub seed: u64,
-    /// Whether a broker must be heard regularly even without a hello. A 0.0.92 broker sends heartbeats to workers but
-    /// not to clients, so clients can only expect a hello: see [`Loss::Silence`].
-    pub expect_beats: bool,
-    /// Whether the broker is known to send a hello: it has security, which 0.0.92 does not support.
-    pub expect_hello: bool,
-    /// The name in this side's hello, for a broker that cannot tell it from the routing id; empty if the routing id is
-    /// the name.
-    pub name: String,
-    /// Maximum of bytes in the body of a message to this side.
-    pub max_message: Option<u64>,
-}
-
-impl LinkConfig {
-    /// The name for a hello.
-    pub(super) fn name(&self) -> Option<String> {
-        (!self.name.is_empty()).then(|| self.name.clone())
-    }
-}
 
 /// The action that the owner has to take on its socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,44 +43,6 @@ pub enum Action {
     Abandon,
 }
 
-/// The reason for the loss of a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loss {
-    /// The connection broke.
-    Transport,
-    /// No message arrived for `heartbeat` × `liveness`; or no hello for as long, where an earlier broker has sent
-    /// one.
-    Silence,
-    /// The broker sent DISCONNECT.
-    Refused,
-    /// A request was given up whose late reply could be mistaken for that of another.
-    Abandoned,
-    /// The thread of the application did not answer for too long.
-    Blocked,
-    /// The broker reported that another peer has the name.
-    NameTaken,
-    /// This side was stopped.
-    Stopped,
-    /// The broker was removed from those of this side.
-    Removed,
-}
-
-impl Loss {
-    /// The word for the reason in `disconnect` events.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Loss::Transport => "connection lost",
-            Loss::Silence => "heartbeat lost",
-            Loss::Refused => "disconnected by the broker",
-            Loss::Abandoned => "request given up",
-            Loss::Blocked => "event loop blocked",
-            Loss::NameTaken => "name taken",
-            Loss::Stopped => "stopped",
-            Loss::Removed => "endpoint removed",
-        }
-    }
-}
-
 /// The result of a deadline.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Due {
@@ -123,9 +53,6 @@ pub(super) enum Due {
     /// The link is lost.
     Lost(Loss),
 }
-
-/// How long an unknown broker may take for its hello, see [`Link::await_hello`].
-pub(super) const HELLO_WITHIN: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -145,35 +72,13 @@ pub(super) struct Link {
     state: State,
     last_heard: Time,
     next_beat: Time,
-    /// The hello of the broker on this connection.
-    peer: Option<Hello>,
-    /// The heartbeat interval of the last broker that sent a hello, as long as the next one is expected to send one
-    /// too.
-    expected: Option<Duration>,
+    broker: KnownBroker,
     action: Option<Action>,
     pauses: Pauses,
     /// When the last connection with a hello was lost, and when the last one on which another peer had the name.
     lost_at: Option<Time>,
     aside_since: Time,
-    /// Whether there was no hello on the last connection that was up for as long as the broker may be silent.
-    had_no_hello: bool,
-    /// The end of the wait for the hello of an unknown broker.
-    hello_until: Option<Time>,
-    /// Whether the last broker was found to be of 0.0.92.
-    is_old: bool,
-    /// The broker of this connection, or of the last one.
-    broker: Option<BrokerLife>,
-    /// The session of the last broker that had one, and the number of different sessions.
-    last_session: String,
-    lives: u32,
-    /// How long that broker may be away before it is given up.
-    lost_patience: Duration,
 }
-
-/// The life of a broker whose hello had a session. Requests outlive a connection to it, see [`Link::broker`]. The
-/// number counts the lives that this peer has met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BrokerLife(u32);
 
 impl Link {
     pub(super) fn new(config: LinkConfig) -> Self {
@@ -183,18 +88,10 @@ impl Link {
             state: State::Closed,
             last_heard: Time::ZERO,
             next_beat: Time::ZERO,
-            peer: None,
-            expected: None,
+            broker: KnownBroker::default(),
             action: None,
             lost_at: None,
             aside_since: Time::ZERO,
-            had_no_hello: false,
-            hello_until: None,
-            is_old: false,
-            broker: None,
-            last_session: String::new(),
-            lives: 0,
-            lost_patience: Duration::ZERO,
         }
     }
 
@@ -209,8 +106,7 @@ impl Link {
             self.action = Some(Action::Close);
         }
         self.state = State::Closed;
-        self.peer = None;
-        self.hello_until = None;
+        self.broker.connection_ended();
     }
 
     /// Handles that the transport accepts messages. Returns false if no connection was being opened.
@@ -219,20 +115,17 @@ impl Link {
             return false;
         }
         self.state = State::Up;
-        // Before its hello, the broker is assumed to be the last one.
-        self.broker = (self.lives > 0).then_some(BrokerLife(self.lives));
+        self.broker.connection_began();
         self.last_heard = now;
         self.next_beat = now + self.config.heartbeat;
         true
     }
 
     /// Sends nothing on a new connection until the broker's hello, for a short time at most. If the connection breaks
-    /// before, no request was sent, so none can be lost. A broker of 0.0.92 sends no hello, and is remembered once it has
-    /// answered.
+    /// before, no request was sent, so none can be lost. A broker of 0.0.92 sends no hello, and is remembered once it
+    /// has answered.
     pub(super) fn await_hello(&mut self, now: Time) {
-        if !self.is_old {
-            self.hello_until = Some(now + HELLO_WITHIN);
-        }
+        self.broker.await_hello(now);
     }
 
     /// Gives the connection up. The next attempt follows after the reconnect interval. Returns false if there is no
@@ -241,7 +134,7 @@ impl Link {
         if !matches!(self.state, State::Opening | State::Up) {
             return false;
         }
-        let was_in_use = self.peer.is_some();
+        let was_in_use = self.broker.hello().is_some();
         if was_in_use {
             self.lost_at = Some(now);
         }
@@ -251,8 +144,7 @@ impl Link {
         };
         let pause = soon.unwrap_or_else(|| self.pause(now));
         self.state = State::Backoff { until: now + pause };
-        self.peer = None;
-        self.hello_until = None;
+        self.broker.connection_ended();
         self.action = Some(Action::Close);
         true
     }
@@ -264,7 +156,7 @@ impl Link {
             let wait = self.pauses.next_aside();
             self.aside_since = now;
             // Only an extended broker refuses a name.
-            self.had_no_hello = false;
+            self.broker.sends_hello();
             self.state = State::Backoff { until: now + wait };
         }
     }
@@ -350,90 +242,64 @@ impl Link {
         self.last_heard
     }
 
+    /// Handles the broker's hello.
     pub(super) fn welcome(&mut self, hello: Hello) {
-        let named = !hello.session.is_empty();
-        if named && hello.session != self.last_session {
-            self.last_session = hello.session.clone();
-            self.lives += 1;
-        }
-        self.broker = named.then_some(BrokerLife(self.lives));
-        self.peer = Some(hello);
+        self.broker.welcome(hello, &self.config);
         self.pauses.named();
-        self.hello_until = None;
-        self.is_old = false;
-        self.had_no_hello = false;
         self.accepted();
-        self.lost_patience = self.patience().unwrap_or_default();
     }
 
     /// The broker of this connection, or of the last one, if its hello had a session. Requests and deliveries outlive
     /// a connection to such a broker. Before its hello, a broker is assumed to be the last one.
     pub(super) fn broker(&self) -> Option<BrokerLife> {
-        self.broker
+        self.broker.life()
     }
 
     /// Whether the connection must not be used before the broker's hello, because the broker is unknown until then.
     /// Not required after a connection without a hello, so that a broker of 0.0.92 can replace an extended one. A
     /// handshake that fails is no such connection: a proxy accepts connections while there is no broker.
     pub(super) fn awaits_hello(&self) -> bool {
-        let known = self.lives > 0 || self.pauses.is_aside();
-        let expected = self.config.expect_hello || (known && !self.had_no_hello);
-        (expected || self.hello_until.is_some()) && self.peer.is_none()
+        self.broker
+            .awaits_hello(&self.config, self.pauses.is_aside())
     }
 
     /// The permitted silence of the last broker.
     pub(super) fn lost_patience(&self) -> Duration {
-        self.lost_patience
+        self.broker.lost_patience()
     }
 
     /// How long the last broker may be away before its requests are given up.
     pub(super) fn away(&self) -> Duration {
-        self.lost_patience.max(self.config.away)
+        self.lost_patience().max(self.config.away)
     }
 
     /// Expects a hello of later brokers, as this one has sent it. Otherwise a connection that breaks before the hello
     /// would look like a 0.0.92 broker, which sends nothing to clients.
     pub(super) fn expect_hello(&mut self) {
-        let beat = self.peer.as_ref().map(|peer| peer.heartbeat_ms);
-        self.expected = beat.map(Duration::from_millis).or(self.expected);
+        self.broker.expect_hello();
     }
 
     /// Records that the broker has answered. An extended broker sends its hello first, so a broker without one is of
     /// 0.0.92, and alive.
     pub(super) fn answered(&mut self) {
-        if self.peer.is_none() {
-            self.expected = None;
-            self.broker = None;
-            self.hello_until = None;
-            self.is_old = true;
+        if self.broker.hello().is_none() {
+            self.broker.found_old();
             self.accepted();
         }
     }
 
     /// The hello of the broker on this connection, if it has sent one.
     pub(super) fn peer(&self) -> Option<&Hello> {
-        self.peer.as_ref()
+        self.broker.hello()
     }
 
     pub(super) fn is_up(&self) -> bool {
         self.state == State::Up
     }
 
-    /// How long the broker may be silent. The longer of the two heartbeat intervals counts, so that peers with
-    /// different settings stay connected.
+    /// How long the broker may be silent.
     pub(super) fn patience(&self) -> Option<Duration> {
-        let beat = match &self.peer {
-            Some(peer) => Some(Duration::from_millis(peer.heartbeat_ms)),
-            None if self.config.expect_beats
-                || self.config.expect_hello
-                || self.pauses.is_aside() =>
-            {
-                Some(Duration::ZERO)
-            }
-            None => self.expected,
-        };
-        let interval = beat?.max(self.config.heartbeat);
-        Some(interval.saturating_mul(self.config.liveness))
+        (self.broker).patience(&self.config, self.pauses.is_aside())
     }
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
@@ -443,7 +309,7 @@ impl Link {
             State::Backoff { until } => Some(until),
             State::Up => {
                 let silent = self.patience().map(|patience| self.last_heard + patience);
-                let times = [Some(self.next_beat), silent, self.hello_until];
+                let times = [Some(self.next_beat), silent, self.broker.hello_until()];
                 times.into_iter().flatten().min()
             }
         }
@@ -460,16 +326,16 @@ impl Link {
             State::Up => {
                 let silent = self.patience().map(|patience| self.last_heard + patience);
                 if silent.is_some_and(|at| at <= now) {
-                    if self.peer.is_none() {
+                    if self.broker.hello().is_none() {
                         self.refused();
-                        self.had_no_hello = true;
+                        self.broker.sent_no_hello();
                         self.pauses.named();
                     }
                     self.lose(now, Loss::Silence);
                     self.action = Some(Action::Abandon);
                     return Some(Due::Lost(Loss::Silence));
                 }
-                if self.hello_until.take_if(|until| *until <= now).is_some() {
+                if self.broker.hello_is_overdue(now) {
                     return Some(Due::NoHello);
                 }
                 if self.next_beat > now {

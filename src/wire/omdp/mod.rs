@@ -7,6 +7,7 @@
 
 mod from_client;
 mod from_worker;
+mod reply;
 mod resume;
 mod roster;
 mod stream;

@@ -1,0 +1,77 @@
+//! Regular checks of the connections, which end those that are silent or send too much.
+
+use super::entry::Stage;
+use super::{Connections, MOST};
+use crate::proto::Time;
+
+/// The maximum number of bytes that a connection receives before the end of its handshake.
+const MAX_HANDSHAKE_BYTES: u64 = 65_536;
+
+impl Connections {
+    /// Checks some of the connections.
+    pub(super) fn look(&mut self, now: Time) {
+        for fd in self.given_up.check() {
+            self.end_quietly(fd);
+        }
+        self.look_at_bytes();
+        self.shortage.look(now);
+        let mut ended = Vec::new();
+        for (since, fd) in self.quiet.next(MOST) {
+            let Some(entry) = self.open.get(&fd) else {
+                continue;
+            };
+            let age = now.since(since);
+            match entry.stage {
+                Stage::Shaking
+                    if self
+                        .copy
+                        .received(fd, &entry.remote)
+                        .is_some_and(|bytes| bytes > MAX_HANDSHAKE_BYTES) =>
+                {
+                    ended.push((fd, "too many bytes before the handshake"));
+                }
+                Stage::Silent
+                    if self
+                        .patience
+                        .of(entry.address())
+                        .is_some_and(|most| age >= most) =>
+                {
+                    ended.push((fd, "silent for too long"));
+                }
+                _ => {}
+            }
+        }
+        for (fd, reason) in ended {
+            if let Some(entry) = self.open.get(&fd)
+                && entry.stage == Stage::Silent
+            {
+                self.patience.was_exceeded(entry.address());
+            }
+            self.end(fd, reason);
+        }
+    }
+
+    /// Checks the received bytes of some connections, and of all suspects.
+    fn look_at_bytes(&mut self) {
+        if !cfg!(target_os = "linux") {
+            return;
+        }
+        if self.round.is_empty() {
+            self.round.extend(self.open.keys());
+        }
+        let rest = self.round.len().saturating_sub(MOST);
+        let mut turn = self.round.split_off(rest);
+        turn.extend(self.endless.suspects());
+        for fd in turn {
+            let Some(entry) = self.open.get(&fd) else {
+                continue;
+            };
+            if !matches!(entry.stage, Stage::Silent | Stage::Speaking) {
+                continue;
+            }
+            if let Some(received) = self.copy.received(fd, &entry.remote) {
+                self.endless.look(fd, received);
+            }
+        }
+    }
+}
