@@ -25,7 +25,7 @@ const LARGE: usize = 8 * 1024;
 /// [`TURN`] bytes, have arrived: a wake-up costs more than the copy of a piece.
 const AWAITED: usize = 64 * 1024;
 
-/// The number of bytes after which other connections have their turn.
+/// The number of bytes after which other connections have their turn. The last read may exceed it by as many.
 pub(in crate::io) const TURN: usize = 1024 * 1024;
 
 /// The error of a message that exceeds the maximum, with or without an end.
@@ -255,17 +255,18 @@ impl Input {
         let Some(large) = &mut self.large else {
             return Ok(());
         };
-        let before = large.bytes.len();
-        let wanted = large.left.min(self.room as u64);
-        let result = source.append(wanted, &mut large.bytes);
-        let read = large.bytes.len() - before;
-        large.left -= read as u64;
-        self.room -= read;
-        match result {
+        let wanted = large.left.min(TURN as u64) as usize;
+        match source.append(wanted, &mut large.bytes) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_drained = true,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
-            Ok(_) if (read as u64) < wanted => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(_) => {}
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(read) => {
+                large.left -= read as u64;
+                self.room = self.room.saturating_sub(read);
+                // As with shorter frames: later bytes cause a new event.
+                self.is_drained = read < wanted;
+            }
         }
         if let Some(Large { bytes, more, .. }) = self.large.take_if(|large| large.left == 0) {
             self.message.add(bytes, more);

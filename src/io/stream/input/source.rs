@@ -1,15 +1,20 @@
 //! Where the bytes of a connection come from.
 
 use crate::io::descriptor::Descriptor;
-use std::io::{self, Read};
+use socket2::SockRef;
+use std::io::{self, ErrorKind, Read};
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
 
 /// A source of bytes.
 pub(in crate::io) trait Source: Read {
-    /// Appends up to `max` bytes, and fewer only at the end or with an error.
-    fn append(&mut self, max: u64, to: &mut Vec<u8>) -> io::Result<usize> {
-        self.take(max).read_to_end(to)
+    /// Appends up to `max` bytes. Returns how many; 0 at the end.
+    fn append(&mut self, max: usize, to: &mut Vec<u8>) -> io::Result<usize> {
+        let before = to.len();
+        to.resize(before + max, 0);
+        let result = self.read(&mut to[before..]);
+        to.truncate(before + result.as_ref().map_or(0, |read| *read));
+        result
     }
 
     /// Sets the number of received bytes that cause an event. Without this call each byte does. The end
@@ -18,12 +23,17 @@ pub(in crate::io) trait Source: Read {
 }
 
 impl Source for &Descriptor {
-    // The standard library reads into memory that is not initialised, but only for its own types.
-    fn append(&mut self, max: u64, to: &mut Vec<u8>) -> io::Result<usize> {
-        match self {
-            Descriptor::Tcp(stream) => stream.take(max).read_to_end(to),
-            Descriptor::Unix(stream) => stream.take(max).read_to_end(to),
-        }
+    fn append(&mut self, max: usize, to: &mut Vec<u8>) -> io::Result<usize> {
+        let socket = match self {
+            Descriptor::Tcp(stream) => SockRef::from(stream),
+            Descriptor::Unix(stream) => SockRef::from(stream),
+        };
+        to.try_reserve_exact(max)
+            .map_err(|_| io::Error::from(ErrorKind::OutOfMemory))?;
+        let read = socket.recv(&mut to.spare_capacity_mut()[..max])?;
+        // SAFETY: `recv` has initialised this number of bytes behind the end, and they are part of the capacity.
+        unsafe { to.set_len(to.len() + read) };
+        Ok(read)
     }
 
     // Other systems, and Unix sockets, cause an event for each byte whatever they are told.
@@ -34,7 +44,7 @@ impl Source for &Descriptor {
         };
         // Far below the buffer, which is full earlier if segments are short: some versions of Linux
         // would never wake the reader then.
-        let Ok(buffer) = socket2::SockRef::from(stream).recv_buffer_size() else {
+        let Ok(buffer) = SockRef::from(stream).recv_buffer_size() else {
             return;
         };
         let bytes = libc::c_int::try_from(bytes.min(buffer / 4)).unwrap_or(1);
