@@ -5,6 +5,7 @@ const { onlyEndpoint } = require('./endpoints');
 const { OmdpError } = require('./errors');
 const { number, object } = require('./checks');
 const { knownAre } = require('./nearest');
+const { splitVersion } = require('./options');
 const { checkSignal } = require('./request-options');
 
 /** @import { Client } from './client' */
@@ -46,12 +47,6 @@ async function askAll(client, service, question, size, opts) {
   }
 }
 
-/** Splits a service's name into base and version, if it has one. @param {string} name */
-function splitName(name) {
-  const [, base, version] = /^(.+)@(\d+\.\d+\.\d+.*)$/.exec(name) ?? [];
-  return base === undefined ? { name } : { name, base, version };
-}
-
 /** @param {number | null} since ms ago @returns {Date | null} */
 function dateOf(since) {
   return since === null ? null : new Date(Date.now() - since);
@@ -61,7 +56,8 @@ function dateOf(since) {
 function serviceOf({ name, since, lastError, ...rest }) {
   const { since: ago, ...error } = lastError ?? {};
   return {
-    ...splitName(name),
+    name,
+    ...splitVersion(name),
     ...rest,
     lastError: lastError === null ? null : { ...error, at: dateOf(ago) },
     started: dateOf(since),

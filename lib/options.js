@@ -55,6 +55,16 @@ function jsonOf(max) {
 /** The grammar of https://semver.org without build metadata, which do not affect precedence. */
 const VERSION =
   /^(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})(-(0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*))*)?$/;
+const BUILD = /\+[\da-zA-Z-]+(\.[\da-zA-Z-]+)*$/;
+
+/** Splits the name of a worker's service into base and version, if it has one. @param {string} name */
+function splitVersion(name) {
+  const at = name.lastIndexOf('@');
+  const version = name.slice(at + 1);
+  return at > 0 && VERSION.test(version.replace(BUILD, ''))
+    ? { base: name.slice(0, at), version }
+    : undefined;
+}
 
 /** @type {Check} */
 function checkVersion(value, what) {
@@ -211,4 +221,5 @@ exports.checkConf = checkConf;
 exports.shownConf = shownConf;
 exports.checkStop = checkStop;
 exports.checksOf = checksOf;
+exports.splitVersion = splitVersion;
 exports.unknownOption = unknownOption;

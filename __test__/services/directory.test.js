@@ -50,6 +50,24 @@ describe('a service', () => {
     );
   });
 
+  test('has a base and a version only if its name ends with a version of semver', async (t) => {
+    const peers = peersFor(t);
+    const [broker, client] = [peers.broker(), peers.client()];
+    await start(broker, client);
+    const names = ['a@1.2.3-rc.1+build.5', 'a@b@1.2.3', 'a@1.2.3.4', 'a@01.2.3', '@1.2.3'];
+    const worker = new Worker(peers.endpoint, Object.fromEntries(names.map((name) => [name, echo])));
+    t.after(() => worker.stop());
+    await worker.start();
+    const all = await listed(
+      () => client.services(),
+      ({ length }) => length === names.length,
+    );
+    assert.deepEqual(
+      names.map((name) => all.find((each) => each.name === name)).map(({ base, version }) => [base, version]),
+      [['a', '1.2.3-rc.1+build.5'], ['a@b', '1.2.3'], ...Array(3).fill([undefined, undefined])],
+    );
+  });
+
   test('has more workers than a page', async (t) => {
     const peers = peersFor(t);
     const [broker, client] = [peers.broker(), peers.client()];

@@ -1,9 +1,9 @@
 //! Lookup of the service that serves a name without workers of its own: a version of the name, or a pattern.
 
 use super::names::{range_of, version_of};
+use super::version::Version;
 use crate::proto::broker::keys::ServiceKey;
 use crate::proto::table::Table;
-use nodejs_semver::Version;
 use std::collections::BTreeMap;
 
 /// The services with workers whose name is a pattern or has a version.

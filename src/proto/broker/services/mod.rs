@@ -5,8 +5,10 @@ mod choose;
 mod homes;
 mod names;
 mod policies;
+mod range;
 mod rate;
 mod service;
+mod version;
 
 pub(super) use choose::affinity;
 pub(super) use names::version_of;
