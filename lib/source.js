@@ -40,6 +40,8 @@ class Source {
    */
   constructor(given, maxMessageSize) {
     if (typeof given[Symbol.asyncIterator] === 'function') this.#given = given;
+    else if (typeof given.write === 'function' && !given.readable)
+      throw new TypeError('cannot be sent: a stream that is written to cannot be read');
     else if (typeof given.on === 'function') this.#given = new Readable({ objectMode: true }).wrap(given);
     else throw new TypeError('cannot be sent: an object with pipe() must be a stream or an async iterable');
     this.#max = maxMessageSize;

@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict');
 const { createHash, randomBytes } = require('node:crypto');
 const { EventEmitter, once } = require('node:events');
-const { PassThrough, Readable } = require('node:stream');
+const { PassThrough, Readable, Writable } = require('node:stream');
 const { pipeline } = require('node:stream/promises');
 const { describe, test } = require('node:test');
 const { Client, OmdpError, RemoteError } = require('../..');
@@ -305,6 +305,12 @@ test('what makes no sense with a stream is a TypeError at once, and leaves the s
   assert.throws(() => client.request(SERVICE, readable, null, null, { retry: 1 }), TypeError);
   await assert.rejects(client.call(SERVICE, readable, { retry: 1 }), TypeError);
   assert.throws(() => client.callAll(SERVICE, readable), TypeError);
+  const writable = new Writable({ write() {} });
+  await assert.rejects(
+    client.call(SERVICE, writable),
+    /^TypeError: cannot be sent: a stream that is written to/,
+  );
+  assert.equal(writable.destroyed, false);
   const mdp = new Client('tcp://127.0.0.1:5555', { protocol: 'mdp/0.2' });
   assert.throws(() => mdp.request(SERVICE, readable), /cannot be sent under mdp\/0.2/);
   assert.equal(readable.destroyed, false);
