@@ -1751,6 +1751,8 @@ export interface CallAllOptions {
   stall?: number;
   /** The number of answers after which the iteration ends. No limit if missing. */
   max?: number;
+  /** See {@link RequestOptions.deadline}. Then the iteration throws `C_TIMEOUT`. */
+  deadline?: RequestOptions['deadline'];
   /** Makes the iteration throw `C_ABORTED` when it aborts. */
   signal?: AbortSignal;
   /** See {@link RequestOptions.headers}. */

@@ -33,7 +33,7 @@ const checkMax = integer(1, Number.MAX_SAFE_INTEGER);
 function checkCallAll(options) {
   const given = options === undefined || options === null ? {} : object(options, 'options');
   const { timeout, stall, max, ...rest } = /** @type {Record<string, any>} */ (given);
-  for (const key of ['retry', 'failFast']) {
+  for (const key of ['retry', 'failFast', 'worker', 'key', 'priority']) {
     if (rest[key] !== undefined) throw new TypeError(`option "${key}" cannot be used with callAll()`);
   }
   return {

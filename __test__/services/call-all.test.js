@@ -164,10 +164,17 @@ describe('callAll()', () => {
   test('checks what it is given', () => {
     const client = new Client('tcp://127.0.0.1:5555');
     assert.throws(() => client.callAll(''), RangeError);
-    assert.throws(
-      () => client.callAll('a', 1, { retry: 1 }),
-      /^TypeError: option "retry" cannot be used with callAll\(\)/,
-    );
+    for (const options of [
+      { retry: 1 },
+      { failFast: true },
+      { worker: 'w' },
+      { key: 'k' },
+      { priority: 1 },
+    ]) {
+      const [name] = Object.keys(options);
+      const message = `option "${name}" cannot be used with callAll()`;
+      assert.throws(() => client.callAll('a', 1, options), { name: 'TypeError', message });
+    }
     assert.throws(() => client.callAll('a', 1, { timeout: 0 }), RangeError);
     assert.throws(() => client.callAll('a', 1, { max: 0 }), RangeError);
     assert.throws(() => client.callAll('a', 1, 5), TypeError);

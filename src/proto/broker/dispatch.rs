@@ -344,6 +344,11 @@ impl<F: Frame> Broker<F> {
             && let Some(limiter) = entry.limiter_mut()
         {
             limiter.timer = None;
+            if std::mem::take(&mut limiter.copies_wait) {
+                for key in self.cx.workers.serving(service) {
+                    self.line_up(key);
+                }
+            }
             self.dispatch(service);
             self.cx.services.release(service);
         }

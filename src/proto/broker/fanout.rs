@@ -144,7 +144,12 @@ impl<F: Frame> Broker<F> {
             entry.extended |= head.extended;
         }
         let (service, routing) = self.cx.require_home(&name, None);
-        let workers = self.cx.workers.serving(service);
+        let mut workers = self.cx.workers.serving(service);
+        for other in self.cx.services.shared_homes(&name) {
+            if other != service {
+                workers.extend(self.cx.workers.serving(other));
+            }
+        }
         self.cx.count_request(service, 0);
         let size = REQUEST + content.size() + head.rid.len() + head.service.len();
         self.cx.count_work(workers.len());
@@ -200,6 +205,14 @@ impl<F: Frame> Broker<F> {
                 of: rest.whole,
                 worker: id.clone(),
             };
+            let home = request.service;
+            let registered = self.cx.workers.get(worker).filter(|worker| worker.id == id);
+            // It may be of another version, if the name is a range.
+            let service = registered.map(|worker| worker.service).filter(|&service| {
+                let asked = rest.asked.as_deref();
+                service == home
+                    || asked.is_some_and(|asked| self.cx.services.may_serve(service, asked))
+            });
             let routing = Routing {
                 asked: rest.asked.clone(),
                 part: Some(part),
@@ -208,7 +221,7 @@ impl<F: Frame> Broker<F> {
             let copy = NewRequest {
                 client: request.client,
                 rid: F::from([&*request.rid, &[COPY], number.as_bytes()].concat()),
-                service: request.service,
+                service: service.unwrap_or(home),
                 routing: Some(Box::new(routing)),
                 content: request.content.clone(),
                 terms: Terms::default(),
@@ -216,7 +229,6 @@ impl<F: Frame> Broker<F> {
                 deadline: None,
                 charged: rest.charge,
             };
-            let service = request.service;
             let copy = self.cx.insert_beside(copy, State::Addressed);
             let token = self.cx.requests.token(copy);
             let request = self.cx.requests.get_mut(whole);
@@ -224,9 +236,8 @@ impl<F: Frame> Broker<F> {
                 gathering.open += 1;
                 gathering.copies.push(token);
             }
-            self.cx.count_request(service, 0);
-            let registered = self.cx.workers.get(worker);
-            if registered.is_some_and(|worker| worker.id == id && worker.service == service) {
+            self.cx.count_request(service.unwrap_or(home), 0);
+            if service.is_some() {
                 self.cx.address(worker, token, false);
                 addressed.push(worker);
             } else {
@@ -263,15 +274,27 @@ impl<F: Frame> Broker<F> {
         while let Some(worker) = self.cx.workers.get_mut(key)
             && worker.line() == Some(Line::Idle)
         {
-            let Some(token) = worker.addressed.as_mut().and_then(|all| all.pop_front()) else {
+            let addressed = worker.addressed.as_mut();
+            let Some(&token) = addressed.and_then(|all| all.front()) else {
                 worker.addressed = None;
                 return;
             };
-            let Some(request) = self.cx.requests.by_token(token) else {
+            let service = worker.service;
+            let request = self.cx.requests.by_token(token);
+            if request.is_some() && !self.cx.services.start_copy(service, now) {
+                return self.cx.await_rate(service);
+            }
+            let Some(worker) = self.cx.workers.get_mut(key) else {
+                return;
+            };
+            if let Some(addressed) = &mut worker.addressed {
+                addressed.pop_front();
+            }
+            let Some(request) = request else {
                 continue;
             };
             if let Some(position) = worker.position.take() {
-                self.cx.services.leave_line(worker.service, position);
+                self.cx.services.leave_line(service, position);
             }
             self.cx.leave_queue(request);
             if let Some(entry) = self.cx.requests.get_mut(request) {

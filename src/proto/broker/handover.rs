@@ -34,6 +34,10 @@ impl<F: Frame> Context<F> {
         let Some(request) = self.requests.get(key) else {
             return false;
         };
+        // The next broker cannot know which workers have answered.
+        if matches!(request.state, State::Gathering(_)) {
+            return false;
+        }
         let client = self.clients.get(request.client);
         let worker = request.worker().and_then(|key| self.workers.get(key));
         client.is_some_and(|client| client.acknowledges())

@@ -16,7 +16,8 @@ impl<F: Frame> Context<F> {
         routing: Option<Box<Routing>>,
     ) -> (ServiceKey, Option<Box<Routing>>) {
         let asked = self.services.name(own);
-        match self.services.home_of(&asked) {
+        let is_for_one = routing.as_ref().is_some_and(|routing| routing.is_for_one());
+        match self.services.home_of(&asked, is_for_one) {
             Some(home) if home != own => {
                 self.services.release(own);
                 let mut routing = routing.unwrap_or_default();
@@ -50,7 +51,7 @@ impl<F: Frame> Context<F> {
         let pinned = request.routing.as_ref().and_then(|r| r.worker.as_deref());
         let home = match pinned.and_then(|name| self.pinned_home(name, &asked)) {
             Some(home) => home,
-            None => self.home_or_own(&asked),
+            None => self.home_or_own(key, &asked),
         };
         if home == old {
             return false;
@@ -60,8 +61,13 @@ impl<F: Frame> Context<F> {
         true
     }
 
-    fn home_or_own(&mut self, asked: &[u8]) -> ServiceKey {
-        match self.services.home_of(asked) {
+    fn is_for_one(&self, key: RequestKey) -> bool {
+        let routing = self.requests.routing(key);
+        routing.is_some_and(|routing| routing.is_for_one())
+    }
+
+    fn home_or_own(&mut self, key: RequestKey, asked: &[u8]) -> ServiceKey {
+        match self.services.home_of(asked, self.is_for_one(key)) {
             Some(home) => home,
             None => self.services.require(asked),
         }
@@ -124,7 +130,7 @@ impl<F: Frame> Context<F> {
                 };
                 let is_own = !is_pattern && *asked == *name;
                 if (is_own || self.services.may_serve(home, &asked))
-                    && self.services.home_of(&asked) == Some(home)
+                    && self.services.home_of(&asked, self.is_for_one(key)) == Some(home)
                 {
                     moves.push((key, home));
                 }
@@ -145,7 +151,7 @@ impl<F: Frame> Context<F> {
             let Some(asked) = self.asked(key).filter(|_| !self.is_pinned(key)) else {
                 continue;
             };
-            let home = self.home_or_own(&asked);
+            let home = self.home_or_own(key, &asked);
             if home != from {
                 moves.push((key, home));
             }
@@ -169,9 +175,7 @@ impl<F: Frame> Context<F> {
                 if moves.len() == room {
                     break;
                 }
-                let routing = self.requests.routing(key);
-                let is_for_one = routing.is_some_and(|routing| routing.is_for_one());
-                let asked = self.asked(key).filter(|_| !is_for_one);
+                let asked = self.asked(key).filter(|_| !self.is_for_one(key));
                 if asked.is_some_and(|asked| {
                     self.services.has_range(&asked) && self.services.may_serve(service, &asked)
                 }) {

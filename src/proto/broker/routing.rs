@@ -121,13 +121,20 @@ impl<F: Frame> Context<F> {
         let Some(entry) = self.services.find_mut(service) else {
             return;
         };
-        let waits = entry.queue.first().is_some();
-        let Some(limiter) = entry.limiter_mut() else {
+        if entry.queue.first().is_some() {
+            self.await_rate(service);
+        }
+    }
+
+    /// Sets the timer for the next permitted start.
+    #[cold]
+    pub(super) fn await_rate(&mut self, service: ServiceKey) {
+        let entry = self.services.find_mut(service);
+        let Some(limiter) = entry.and_then(|entry| entry.limiter_mut()) else {
             return;
         };
-        let at = limiter.free_at(self.now).filter(|_| waits);
         let is_set = limiter.timer.is_some();
-        if let Some(at) = at.filter(|_| !is_set) {
+        if let Some(at) = limiter.free_at(self.now).filter(|_| !is_set) {
             limiter.timer = Some(self.deadlines.set(at, Timer::Rate(service)));
         }
     }

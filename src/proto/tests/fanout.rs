@@ -2,6 +2,8 @@
 
 use super::net::*;
 use crate::proto::Terms;
+use crate::proto::broker::Policy;
+use crate::wire::Rate;
 
 /// The contents of each part: flags, worker and value.
 fn parts(net: &mut Net, client: Id<ClientActor>, request: u64) -> Vec<(u8, String, String)> {
@@ -314,4 +316,66 @@ fn accidents_leave_nothing_behind_and_every_request_ends_once() {
             assert!(!net.seen(client, request).is_open(), "seed {seed}");
         }
     }
+}
+
+#[test]
+fn copies_count_towards_the_rate_of_their_service() {
+    let mut net = Net::near();
+    let b = net.broker_with(|config| {
+        let rate = Some(Rate {
+            max: 2,
+            interval_ms: 1000,
+        });
+        let policy = Policy {
+            balance: None,
+            rate,
+        };
+        config.policies.services.push(("echo".into(), policy));
+    });
+    let c = net.client(b);
+    for _ in 0..5 {
+        net.worker(b, "echo");
+    }
+    net.run(ms(50));
+    let r = net.request(c, "mmi.all:echo", "1");
+    for expected in [2, 4, 5] {
+        net.run(ms(100));
+        assert_eq!(net.seen(c, r).partials.len(), expected);
+        net.run(ms(900));
+    }
+    assert_eq!(net.end(c, r), done("null"));
+    assert_eq!(net.call(c, "echo", "2"), End::Final(json("2")));
+    assert_eq!(net[b].machine.load()[0], 0);
+}
+
+#[test]
+fn all_versions_that_share_the_requests_for_a_range_get_copies() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| config.policies.spreads = true);
+    let c = net.client(b);
+    let workers = ["1.0.0", "1.1.0", "1.1.0", "1.2.0-rc.1", "2.0.0"]
+        .map(|version| net.worker(b, &format!("echo@{version}")));
+    net.run(ms(50));
+    for (name, expected) in [
+        ("echo@^1", [1, 1, 1, 0, 0]),
+        ("echo@1.0.0", [2, 1, 1, 0, 0]),
+        ("echo", [2, 1, 1, 0, 1]),
+    ] {
+        let r = net.request(c, &format!("mmi.all:{name}"), "1");
+        net.run(ms(100));
+        assert_eq!(net.end(c, r), done("null"));
+        assert_eq!(workers.map(|w| net.started(w).len()), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_broker_that_stops_ends_it_at_once() {
+    let (mut net, b, c, workers) = cast(2);
+    net.serve(workers[0], |_| Job::endless());
+    let r = net.request(c, "mmi.all:echo", "1");
+    net.run(ms(50));
+    net.act(b, |broker, now| broker.machine.stop(now));
+    net.run(ms(50));
+    assert_eq!(net.end(c, r), failed("B_LOST"));
+    assert_eq!(parts(&mut net, c, r).len(), 1);
 }

@@ -136,17 +136,32 @@ impl Services {
         !self.homes.is_empty()
     }
 
-    /// The home of a request for this name; `None` if no worker serves the name.
+    /// The home of a request for this name; `None` if no worker serves the name. Requests for one worker have the same
+    /// home whatever the load.
     #[cold]
-    pub(super) fn home_of(&self, name: &[u8]) -> Option<ServiceKey> {
-        let own = self.names.get(name).copied();
-        let own = own.filter(|&key| self.slab[key].workers > 0);
-        let own = own.map(ServiceKey);
-        let spread = || match self.spreads {
+    pub(super) fn home_of(&self, name: &[u8], is_for_one: bool) -> Option<ServiceKey> {
+        let own = self.own_home(name);
+        let spread = || match self.spreads && !is_for_one {
             true => self.least_waited_for(&self.homes.versions(name)),
             false => None,
         };
         own.or_else(spread).or_else(|| self.homes.find(name))
+    }
+
+    /// The service of exactly this name, if it has workers.
+    fn own_home(&self, name: &[u8]) -> Option<ServiceKey> {
+        let own = self.names.get(name).copied();
+        let own = own.filter(|&key| self.slab[key].workers > 0);
+        own.map(ServiceKey)
+    }
+
+    /// The services that share the requests for this name, if there is more than one home.
+    #[cold]
+    pub(super) fn shared_homes(&self, name: &[u8]) -> Vec<ServiceKey> {
+        match self.spreads && self.own_home(name).is_none() {
+            true => self.homes.versions(name),
+            false => Vec::new(),
+        }
     }
 
     /// The service whose first worker has been idle for longest. If no worker is idle, the service with the shortest

@@ -78,6 +78,19 @@ impl Service {
 }
 
 impl Services {
+    /// Counts the start of a copy of a fan-out, if the rate permits it. Returns false if it does not.
+    pub(in crate::proto::broker) fn start_copy(&mut self, key: ServiceKey, now: Time) -> bool {
+        let Some(limiter) = self.find_mut(key).and_then(Service::limiter_mut) else {
+            return true;
+        };
+        let may_start = limiter.free_at(now).is_none();
+        match may_start {
+            true => limiter.start(now),
+            false => limiter.copies_wait = true,
+        }
+        may_start
+    }
+
     /// Applies the policies when a worker registers. The broker's configuration precedes the worker's hello, and a
     /// later hello precedes an earlier one.
     pub(in crate::proto::broker) fn configure(

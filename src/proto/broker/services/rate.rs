@@ -14,6 +14,8 @@ pub(in crate::proto::broker) struct Limiter {
     starts: VecDeque<Time>,
     /// Fires when the next start is permitted; set only while requests wait for it.
     pub(in crate::proto::broker) timer: Option<TimerKey>,
+    /// Whether copies of fan-outs wait for it.
+    pub(in crate::proto::broker) copies_wait: bool,
 }
 
 impl Limiter {
@@ -22,6 +24,7 @@ impl Limiter {
             rate,
             starts: VecDeque::new(),
             timer: None,
+            copies_wait: false,
         }
     }
 

@@ -175,3 +175,23 @@ fn what_waits_for_the_worker_of_a_key_moves_with_the_workers() {
     assert_eq!(lost, 1);
     assert!(net.ends(c, &waiting).iter().all(|end| end.is_some()));
 }
+
+/// Although its versions share the other requests for the range.
+#[test]
+fn the_worker_of_a_key_is_one_of_the_highest_version() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| config.policies.spreads = true);
+    let c = net.client(b);
+    let workers: Vec<_> = [("1.0.0", "old"), ("1.1.0", "a"), ("1.1.0", "b")]
+        .into_iter()
+        .map(|(version, name)| named(&mut net, b, &format!("echo@{version}"), name))
+        .collect();
+    net.run(ms(10));
+    for _ in 0..20 {
+        let r = net.request_more(c, "echo@^1", "1", r#""key":"k""#);
+        net.run(ms(100));
+        assert_eq!(net.end(c, r), done("1"));
+    }
+    let counts: Vec<_> = workers.iter().map(|&w| net.started(w).len()).collect();
+    assert!(counts == [0, 20, 0] || counts == [0, 0, 20], "{counts:?}");
+}
