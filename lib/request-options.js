@@ -2,9 +2,10 @@
 
 const { given } = require('./describe');
 const { TermsShift } = require('./load');
-const { isObject, object, text, wrongType } = require('./checks');
+const { isObject, object, wrongType } = require('./checks');
 const { checkRetry } = require('./retry');
 const { checksOf, unknownOption } = require('./options');
+const { optionsOf } = require('./option-table');
 
 /** @import { Check } from './checks' */
 
@@ -12,8 +13,11 @@ const CHECKS = checksOf('request');
 const checkTimeout = /** @type {Check} */ (CHECKS.get('timeout'));
 const checkMs = /** @type {Check} */ (CHECKS.get('deadline'));
 const checkBoolean = /** @type {Check} */ (CHECKS.get('failFast'));
-const checkPriority = /** @type {Check} */ (CHECKS.get('priority'));
-const checkName = text('a string of 1 to 255 bytes', 255);
+const checkName = /** @type {Check} */ (CHECKS.get('worker'));
+/** The options by which the broker chooses the worker, and their defaults. */
+const ROUTE = new Map(
+  optionsOf('request').flatMap(({ name, route, value }) => (route ? [[name, value]] : [])),
+);
 /** The maximum size of the options' JSON at brokers. */
 const MAX_OPTIONS_BYTES = 65536;
 /** The flag beside `retry` in `RequestOptions.how`. */
@@ -119,14 +123,11 @@ class OptionsReader {
         const retry = checkRetry(value ?? 0, 'option "retry"');
         if (typeof retry === 'number') how += retry;
         else route = { ...route, retry };
-      } else if (key === 'worker' || key === 'key') {
-        if (value !== undefined && value !== null)
-          route = { ...route, [key]: checkName(value, `option "${key}"`) };
-      } else if (key === 'priority') {
-        const priority = checkPriority(value ?? 0, 'option "priority"');
-        if (priority > 0) route = { ...route, priority };
       } else if (key === 'failFast') how += checkFailFast(value);
-      else throw unknownOption(key, 'request');
+      else if (ROUTE.has(key)) {
+        const checked = checkRoute(key, value);
+        if (checked !== ROUTE.get(key)) route = { ...route, [key]: checked };
+      } else throw unknownOption(key, 'request');
     }
     if (this.#protocol !== 'omdp') {
       if (how >= FAIL_FAST) throw unsendable('failFast', this.#protocol);
@@ -270,6 +271,12 @@ function checkDeadline(value) {
   const given = typeof value === 'object' && 'remaining' in value ? value.remaining : value;
   if (given === undefined || given === Infinity) return undefined;
   return checkMs(given, 'option "deadline"');
+}
+
+/** @param {string} key @param {unknown} value null counts as missing */
+function checkRoute(key, value) {
+  const present = value ?? ROUTE.get(key);
+  return present === undefined ? undefined : CHECKS.get(key)?.(present, `option "${key}"`);
 }
 
 /** @param {unknown} value @returns {number} */

@@ -49,6 +49,7 @@ const CALL_OPTIONS = [
     name: 'priority',
     of: ['request'],
     type: 'integer',
+    route: true,
     min: 0,
     max: 9,
     value: 0,
@@ -58,7 +59,8 @@ const CALL_OPTIONS = [
   {
     name: 'worker',
     of: ['request'],
-    type: 'name',
+    type: 'words',
+    route: true,
     max: 255,
     help: 'the name of the only worker that may get the request',
     more: 'See [services.md](services.md#one-worker)',
@@ -67,7 +69,8 @@ const CALL_OPTIONS = [
   {
     name: 'key',
     of: ['request'],
-    type: 'name',
+    type: 'words',
+    route: true,
     max: 255,
     help: 'a routing key: requests with the same key go to one worker',
     more: 'See [services.md](services.md#keys)',

@@ -18,6 +18,7 @@
  * @property {string} [default] the description of a default that is not a fixed value
  * @property {string} help one line, plain text
  * @property {string} [more] further text for docs/api.md, in Markdown
+ * @property {boolean} [route] of a request: whether the broker uses it to choose the worker
  * @property {'security'} [group] a separate table in docs/api.md
  * @property {Flag} [flag] settings of its command-line flag, whose name is the option's in kebab case
  */

@@ -1,105 +1,84 @@
 //! Own codes: stable strings for failures, for callbacks, streams and peers.
 
-/// The reason for which a request ended without a reply of its worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
+/// Defines the codes: the variant, the string and the meaning of each.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $code:ident = $text:literal, $meaning:literal;)*) => {
+        /// The reason for which a request ended without a reply of its worker.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[$doc])* $code,)*
+        }
+
+        impl Code {
+            /// All codes, in the order of their numbers.
+            pub const ALL: [Code; [$($text),*].len()] = [$(Code::$code),*];
+
+            /// The code as a string, for callbacks and on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Code::$code => $text,)*
+                }
+            }
+
+            /// The meaning of the code, for the message of an error.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Code::$code => $meaning,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
     /// No sign of the reply within the request's timeout.
-    ClientTimeout,
+    ClientTimeout = "C_TIMEOUT", "the reply made no progress within the timeout";
+
     /// The request was aborted, or its client is gone.
-    Aborted,
+    Aborted = "C_ABORTED", "the request was aborted";
+
     /// The worker was lost, or stopped, while it had the request.
-    WorkerLost,
+    WorkerLost = "W_LOST", "the worker was lost, or stopped, while it held the request";
+
     /// The service has no worker, and the request must not wait for one.
-    NoWorker,
+    NoWorker = "W_NONE", "no worker offers the service";
+
     /// Too many requests, or bytes, wait for the service or in the broker.
-    QueueFull,
+    QueueFull = "B_QUEUE_FULL", "the broker's queue for the service is full";
+
     /// The broker was lost, or the connection to it, while it had the request. It is unknown
     /// whether the request ran.
-    BrokerLost,
+    BrokerLost = "B_LOST", "the broker was lost while it held the request";
+
     /// The access rules do not allow this user to call the service.
-    Denied,
+    Denied = "B_DENIED", "the broker denied the request";
+
     /// The client does not take the messages that are sent to it.
-    ClientSlow,
+    ClientSlow = "C_SLOW", "the client did not read its messages";
+
     /// A reply is not valid JSON, or violates its dialect.
-    BadReply,
+    BadReply = "W_BAD_REPLY", "the reply is not valid JSON";
+
     /// Another peer has the client's name, and keeps it.
-    NameTaken,
+    NameTaken = "C_NAME_TAKEN", "another peer of the broker has the same name";
+
     /// The request exceeds the maximum of the broker, or of its worker.
-    RequestTooLarge,
+    RequestTooLarge = "C_TOO_LARGE", "the request is too large for its receiver";
+
     /// The reply exceeds the maximum of the broker, or of the client.
-    ReplyTooLarge,
+    ReplyTooLarge = "W_TOO_LARGE", "the reply is too large for its receiver";
+
     /// The handler took longer than its worker allows.
-    WorkerTimeout,
+    WorkerTimeout = "W_TIMEOUT", "the handler took longer than its worker allows";
+
     /// The data are a stream, and its worker or its broker does not support streams.
-    NoStreams,
+    NoStreams = "W_NO_STREAMS", "the worker or its broker does not support streams as data of a request";
+
     /// Each worker of the service has rejected the request.
-    Rejected,
+    Rejected = "W_REJECTED", "every worker of the service rejected the request";
 }
 
 impl Code {
-    /// All codes, in the order of their numbers.
-    pub const ALL: [Code; 15] = [
-        Code::ClientTimeout,
-        Code::Aborted,
-        Code::WorkerLost,
-        Code::NoWorker,
-        Code::QueueFull,
-        Code::BrokerLost,
-        Code::Denied,
-        Code::ClientSlow,
-        Code::BadReply,
-        Code::NameTaken,
-        Code::RequestTooLarge,
-        Code::ReplyTooLarge,
-        Code::WorkerTimeout,
-        Code::NoStreams,
-        Code::Rejected,
-    ];
-
-    /// The code as a string, for callbacks and on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Code::ClientTimeout => "C_TIMEOUT",
-            Code::Aborted => "C_ABORTED",
-            Code::WorkerLost => "W_LOST",
-            Code::NoWorker => "W_NONE",
-            Code::QueueFull => "B_QUEUE_FULL",
-            Code::BrokerLost => "B_LOST",
-            Code::Denied => "B_DENIED",
-            Code::ClientSlow => "C_SLOW",
-            Code::BadReply => "W_BAD_REPLY",
-            Code::NameTaken => "C_NAME_TAKEN",
-            Code::RequestTooLarge => "C_TOO_LARGE",
-            Code::ReplyTooLarge => "W_TOO_LARGE",
-            Code::WorkerTimeout => "W_TIMEOUT",
-            Code::NoStreams => "W_NO_STREAMS",
-            Code::Rejected => "W_REJECTED",
-        }
-    }
-
-    /// The meaning of the code, for the message of an error.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Code::ClientTimeout => "the reply made no progress within the timeout",
-            Code::Aborted => "the request was aborted",
-            Code::WorkerLost => "the worker was lost, or stopped, while it held the request",
-            Code::NoWorker => "no worker offers the service",
-            Code::QueueFull => "the broker's queue for the service is full",
-            Code::BrokerLost => "the broker was lost while it held the request",
-            Code::Denied => "the broker denied the request",
-            Code::ClientSlow => "the client did not read its messages",
-            Code::BadReply => "the reply is not valid JSON",
-            Code::NameTaken => "another peer of the broker has the same name",
-            Code::RequestTooLarge => "the request is too large for its receiver",
-            Code::ReplyTooLarge => "the reply is too large for its receiver",
-            Code::WorkerTimeout => "the handler took longer than its worker allows",
-            Code::NoStreams => {
-                "the worker or its broker does not support streams as data of a request"
-            }
-            Code::Rejected => "every worker of the service rejected the request",
-        }
-    }
-
     /// The code of a JSON string as [`to_json`](Self::to_json) makes it; `None` if there is no such code.
     pub fn from_json(json: &[u8]) -> Option<Self> {
         let text = json.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
