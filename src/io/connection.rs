@@ -127,7 +127,7 @@ impl Connection {
         self.stop_asking();
         self.leave_apart();
         if let Some(transport) = self.transport.take() {
-            sharing::end(transport, was_up);
+            transport.end(was_up);
         }
     }
 

@@ -11,6 +11,8 @@ use super::error::Error;
 use super::inbound::Inbound;
 use super::monitor::Monitor;
 use super::readiness::Readiness;
+#[cfg(unix)]
+use super::socket::LINGER;
 use super::socket::{Sent, Socket};
 #[cfg(unix)]
 use super::stream::Stream;
@@ -43,7 +45,7 @@ impl Dealer {
     }
 
     /// Closes the socket, which was ready, or not.
-    pub(super) fn end(self, was_up: bool) {
+    fn end(self, was_up: bool) {
         if let Some(monitor) = self.connecting {
             monitor.end(&self.socket);
         }
@@ -64,6 +66,24 @@ impl Dealer {
 }
 
 impl Transport {
+    /// Ends the transport, which was ready, or not.
+    pub(super) fn end(self, was_up: bool) {
+        match self {
+            Transport::Libzmq(dealer) => dealer.end(was_up),
+            #[cfg(unix)]
+            Transport::Stream(stream) => {
+                if was_up {
+                    stream.close(LINGER);
+                }
+            }
+            Transport::Seat(seat) => {
+                if let Some(transport) = seat.leave() {
+                    transport.end(was_up);
+                }
+            }
+        }
+    }
+
     pub(super) fn is_connecting(&self) -> bool {
         match self {
             Transport::Libzmq(dealer) => dealer.connecting.is_some(),

@@ -1,6 +1,6 @@
 //! Opening a connection, and the handshake.
 
-use super::{Connection, sharing};
+use super::Connection;
 use crate::io::Error;
 use crate::io::connection::Endpoint;
 use crate::io::monitor::{Monitor, Watch};
@@ -200,7 +200,7 @@ impl Connection {
         };
         self.is_patient = true;
         match self.open_socket() {
-            Ok(()) => sharing::end(earlier, false),
+            Ok(()) => earlier.end(false),
             Err(_) => self.transport = Some(earlier),
         }
     }

@@ -150,21 +150,3 @@ impl Connection {
         self.close();
     }
 }
-
-/// Ends a transport that was ready, or not.
-pub(super) fn end(transport: Transport, was_up: bool) {
-    match transport {
-        Transport::Libzmq(dealer) => dealer.end(was_up),
-        #[cfg(unix)]
-        Transport::Stream(stream) => {
-            if was_up {
-                stream.close(crate::io::socket::LINGER);
-            }
-        }
-        Transport::Seat(seat) => {
-            if let Some(transport) = seat.leave() {
-                end(transport, was_up);
-            }
-        }
-    }
-}

@@ -15,18 +15,7 @@ impl<F: Frame> ToWorker<F> {
             }),
             omdp::ToWorker::Heartbeat => Some(ToWorker::Heartbeat),
             omdp::ToWorker::Disconnect => Some(ToWorker::Disconnect),
-            omdp::ToWorker::Welcome { .. }
-            | omdp::ToWorker::NameTaken { .. }
-            | omdp::ToWorker::Ping
-            | omdp::ToWorker::RequestHeartbeat { .. }
-            | omdp::ToWorker::Cancel { .. }
-            | omdp::ToWorker::Resume(_)
-            | omdp::ToWorker::Disclaim { .. }
-            | omdp::ToWorker::Ack { .. }
-            | omdp::ToWorker::Ask { .. }
-            | omdp::ToWorker::Chunk { .. }
-            | omdp::ToWorker::AskNeed { .. }
-            | omdp::ToWorker::Credit { .. } => None,
+            _ => None,
         }
     }
 
@@ -60,11 +49,7 @@ impl<F: Frame> WorkerMessage<F> {
             }),
             omdp::WorkerMessage::Heartbeat => Some(WorkerMessage::Heartbeat),
             omdp::WorkerMessage::Disconnect => Some(WorkerMessage::Disconnect),
-            omdp::WorkerMessage::Return { .. }
-            | omdp::WorkerMessage::Claim { .. }
-            | omdp::WorkerMessage::AllClaimed { .. }
-            | omdp::WorkerMessage::Denied { .. }
-            | omdp::WorkerMessage::Need { .. } => None,
+            _ => None,
         }
     }
 }

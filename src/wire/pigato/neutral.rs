@@ -77,18 +77,7 @@ impl<F: Frame> ToWorker<F> {
             omdp::ToWorker::RequestHeartbeat { client, rid } => {
                 Some(ToWorker::RequestHeartbeat { client, rid })
             }
-            omdp::ToWorker::Welcome { .. }
-            | omdp::ToWorker::Request { .. }
-            | omdp::ToWorker::NameTaken { .. }
-            | omdp::ToWorker::Ping
-            | omdp::ToWorker::Cancel { .. }
-            | omdp::ToWorker::Resume(_)
-            | omdp::ToWorker::Disclaim { .. }
-            | omdp::ToWorker::Ack { .. }
-            | omdp::ToWorker::Ask { .. }
-            | omdp::ToWorker::Chunk { .. }
-            | omdp::ToWorker::AskNeed { .. }
-            | omdp::ToWorker::Credit { .. } => None,
+            _ => None,
         }
     }
 }
@@ -118,11 +107,7 @@ impl<F: Frame> WorkerMessage<F> {
                 })
             }
             omdp::WorkerMessage::Disconnect => Some(WorkerMessage::Disconnect),
-            omdp::WorkerMessage::Return { .. }
-            | omdp::WorkerMessage::Claim { .. }
-            | omdp::WorkerMessage::AllClaimed { .. }
-            | omdp::WorkerMessage::Denied { .. }
-            | omdp::WorkerMessage::Need { .. } => None,
+            _ => None,
         }
     }
 }
