@@ -68,7 +68,7 @@ describe('error codes', () => {
 
 // The sources have the reasons, and no list of them is exported.
 for (const [type, source, enumeration] of [
-  ['DisconnectReason', 'src/proto/link.rs', 'Loss'],
+  ['DisconnectReason', 'src/proto/link/loss.rs', 'Loss'],
   ['WorkerGoneReason', 'src/proto/broker/event.rs', 'Departure'],
 ]) {
   test(`index.d.ts and docs/api.md have each ${type}`, () => {
