@@ -102,4 +102,3 @@ function serviceName(service, { version, pattern, protocol }) {
 
 exports.checkService = checkService;
 exports.checkServices = checkServices;
-exports.serviceName = serviceName;
