@@ -22,7 +22,7 @@ impl Connections {
             };
             let age = now.since(since);
             match entry.stage {
-                Stage::Shaking
+                Stage::Handshake
                     if self
                         .copy
                         .received(fd, &entry.remote)

@@ -6,7 +6,7 @@ use crate::proto::broker::RoutingId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// In its handshake.
-    Shaking,
+    Handshake,
     /// The handshake has ended; no message has arrived.
     Silent,
     /// A message has arrived.

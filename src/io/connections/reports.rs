@@ -22,7 +22,7 @@ impl Connections {
                     .by_remote
                     .get(&remote)
                     .and_then(|fd| self.open.get_mut(fd))
-                    && entry.stage == Stage::Shaking
+                    && entry.stage == Stage::Handshake
                 {
                     entry.stage = Stage::Silent;
                 }
@@ -55,7 +55,7 @@ impl Connections {
         let connection = Connection {
             remote,
             since: now,
-            stage: Stage::Shaking,
+            stage: Stage::Handshake,
             user: None,
             peer: None,
         };

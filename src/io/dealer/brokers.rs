@@ -30,7 +30,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
     }
 
     /// Drops the brokers that the machine has finished with.
-    pub(super) fn see_off(&mut self, now: Time) {
+    pub(super) fn drop_finished(&mut self, now: Time) {
         while let Some(gone) = self.machine.poll_gone() {
             if let Some(at) = self.connections.iter().position(|each| each.broker == gone) {
                 self.connections.remove(at).close();

@@ -168,7 +168,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         if self.report(now).is_break() || self.ended {
             return ControlFlow::Break(());
         }
-        self.see_off(now);
+        self.drop_finished(now);
         if self.machine.poll_ping() {
             self.queue.push(Notice::Ping);
         }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::time::sleep_until;
 
 /// The last action of the machine.
-type Farewell = fn(&mut Broker<Message>, Time);
+type LastAction = fn(&mut Broker<Message>, Time);
 
 /// The time that slow peers have to take the last messages.
-const FAREWELL: Duration = Duration::from_millis(400);
+const LAST_MESSAGES: Duration = Duration::from_millis(400);
 
 /// The time that peers have to close their connections.
 const DEPARTURE: Duration = Duration::from_millis(100);
@@ -25,20 +25,20 @@ impl Driver {
             self.spin();
             let command = self.wait().await;
             self.spinner.busy(clock::now(), false);
-            let farewell = match self.obey(command).await {
-                ControlFlow::Break(farewell) => Some(farewell),
+            let last_action = match self.carry_out_command(command).await {
+                ControlFlow::Break(last_action) => Some(last_action),
                 ControlFlow::Continue(()) => {
                     self.turn();
-                    self.has_retired().then_some(Broker::stop as Farewell)
+                    self.has_retired().then_some(Broker::stop as LastAction)
                 }
             };
-            if let Some(farewell) = farewell {
+            if let Some(last_action) = last_action {
                 let now = clock::now();
                 let [_, workers, clients, _] = self.machine.load();
-                farewell(&mut self.machine, now);
+                last_action(&mut self.machine, now);
                 self.send(now);
                 self.report();
-                self.see_off().await;
+                self.flush_slow_peers().await;
                 self.await_departures(workers + clients).await;
                 break;
             }
@@ -85,7 +85,10 @@ impl Driver {
 
     /// Executes a command; `None` is no command, `Some(None)` the end of all commands. Returns
     /// `Break` with the last action if the driver has to stop.
-    async fn obey(&mut self, command: Option<Option<Command>>) -> ControlFlow<Farewell> {
+    async fn carry_out_command(
+        &mut self,
+        command: Option<Option<Command>>,
+    ) -> ControlFlow<LastAction> {
         match command {
             None => {}
             Some(None) => return ControlFlow::Break(Broker::stop),
@@ -181,8 +184,8 @@ impl Driver {
     }
 
     /// Gives slow peers the time to take the last messages.
-    async fn see_off(&mut self) {
-        let end = clock::instant(clock::now() + FAREWELL);
+    async fn flush_slow_peers(&mut self) {
+        let end = clock::instant(clock::now() + LAST_MESSAGES);
         while self.outbound.is_behind() {
             tokio::select! {
                 () = sleep_until(end) => return,

@@ -74,7 +74,7 @@ impl Streams {
                     }
                 }
                 Ok(Received::Command(command)) => {
-                    self.obey(index, &command);
+                    self.carry_out_command(index, &command);
                     self.leave(index, true);
                 }
                 Ok(Received::Introduction(id)) => {
@@ -137,7 +137,7 @@ impl Streams {
     }
 
     /// Carries out a command of a peer's libzmq; others than PING are ignored.
-    fn obey(&mut self, index: usize, command: &[u8]) {
+    fn carry_out_command(&mut self, index: usize, command: &[u8]) {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
