@@ -3,7 +3,7 @@
 use super::batch_writer::BatchWriter;
 use super::crossing::Kind;
 use crate::io::ConnectionNotice;
-use crate::io::zap::{AuthNotice, Shown};
+use crate::io::zap::{AuthNotice, PeerCredentials};
 use crate::proto::broker::{Action, BrokerEvent, Told};
 use serde_json::json;
 
@@ -87,8 +87,8 @@ pub(super) fn report_authentication(batch: &mut BatchWriter<'_>, notice: AuthNot
             let mechanism = request.credentials.mechanism().to_ascii_lowercase();
             let mut peer = json!({ "address": request.address, "mechanism": mechanism });
             match request.credentials {
-                Shown::Key(key) => peer["publicKey"] = key.to_z85().into(),
-                Shown::Password { username, password } => {
+                PeerCredentials::Key(key) => peer["publicKey"] = key.to_z85().into(),
+                PeerCredentials::Password { username, password } => {
                     peer["username"] = username.into();
                     peer["password"] = password.into();
                 }

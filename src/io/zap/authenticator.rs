@@ -1,6 +1,7 @@
 //! The authenticator of one broker: its rules, and its decisions about peers.
 
 use super::password::{Password, Verifier};
+use super::request::{PeerCredentials, Verdict};
 use crate::io::security::Key;
 use crate::proto::broker::{Access, Credentials, Grant, Principal};
 use std::collections::HashMap;
@@ -42,78 +43,6 @@ struct Rules {
     access: Arc<Access>,
 }
 
-/// A peer that requests admission.
-#[derive(Debug, Clone)]
-pub struct ZapRequest {
-    /// The peer's address from libzmq; empty over ipc.
-    pub address: String,
-    /// Its credentials.
-    pub credentials: Shown,
-}
-
-/// The credentials of a peer.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Shown {
-    /// A public key; the mechanism has proved the possession of the secret key.
-    Key(Key),
-    /// A user name and a password.
-    Password {
-        /// The name.
-        username: String,
-        /// The password.
-        password: String,
-    },
-}
-
-impl fmt::Debug for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.mechanism())
-    }
-}
-
-impl Shown {
-    /// The mechanism's name in ZAP.
-    pub fn mechanism(&self) -> &'static str {
-        match self {
-            Shown::Key(_) => "CURVE",
-            Shown::Password { .. } => "PLAIN",
-        }
-    }
-
-    /// The claimed identity: the public key or the user name.
-    pub fn name(&self) -> String {
-        match self {
-            Shown::Key(key) => key.to_z85(),
-            Shown::Password { username, .. } => username.clone(),
-        }
-    }
-}
-
-/// A report of an authenticator to its broker.
-#[derive(Debug)]
-pub enum AuthNotice {
-    /// A peer was refused.
-    Refused {
-        /// The peer's address.
-        address: String,
-        /// The mechanism, if it is known.
-        mechanism: &'static str,
-        /// The claimed identity.
-        name: String,
-        /// The reason.
-        reason: &'static str,
-        /// The number of suppressed notices since the previous one.
-        missed: u64,
-    },
-    /// Asks for a decision about a peer, to be given to `Registration::answer`.
-    Authenticate {
-        /// The id of the question.
-        ticket: u64,
-        /// The peer.
-        request: ZapRequest,
-    },
-}
-
 /// The decision of the rules.
 pub(super) enum Judgement {
     Admit(Principal),
@@ -122,17 +51,6 @@ pub(super) enum Judgement {
     Hash(Arc<Verifier>, Principal),
     /// The callback has to decide within this time.
     Ask(Duration),
-}
-
-/// The callback's decision about a peer.
-#[derive(Debug)]
-pub struct Verdict {
-    /// Whether the peer is admitted.
-    pub admit: bool,
-    /// The user; empty for the claimed identity.
-    pub user: String,
-    /// Further data about the peer, as JSON or empty.
-    pub metadata: String,
 }
 
 /// The authenticator of one broker. It survives the broker's stop, with its counters.
@@ -200,7 +118,7 @@ impl Authenticator {
         rules.clone()
     }
 
-    pub(super) fn judge(&self, shown: &Shown) -> Judgement {
+    pub(super) fn judge(&self, shown: &PeerCredentials) -> Judgement {
         let rules = self.rules();
         let user = |credential, user: &str| Principal {
             credential,
@@ -208,7 +126,7 @@ impl Authenticator {
             metadata: String::new(),
         };
         match shown {
-            Shown::Key(key) => {
+            PeerCredentials::Key(key) => {
                 // The lookup is by hash; the key itself is compared in constant time.
                 let known = rules.keys.get_key_value(key);
                 if let Some((_, name)) =
@@ -220,7 +138,7 @@ impl Authenticator {
                     return Judgement::Admit(user(rules.passing("open"), &key.to_z85()));
                 }
             }
-            Shown::Password { username, password } => {
+            PeerCredentials::Password { username, password } => {
                 if let Some(verifier) = rules.passwords.get(username.as_str()) {
                     let principal = user(password_credential(username, verifier), username);
                     return match verifier.quick(password.as_bytes()) {
@@ -239,7 +157,12 @@ impl Authenticator {
 
     /// The principal of a peer that the callback has admitted; `asked` is the epoch of the
     /// question.
-    pub(super) fn admitted(&self, shown: &Shown, asked: u64, verdict: Verdict) -> Principal {
+    pub(super) fn admitted(
+        &self,
+        shown: &PeerCredentials,
+        asked: u64,
+        verdict: Verdict,
+    ) -> Principal {
         let user = match verdict.user.is_empty() {
             true => shown.name(),
             false => verdict.user,

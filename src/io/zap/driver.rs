@@ -1,11 +1,12 @@
 //! Handshakes from request to reply: immediate ones, and a limited number that wait, for a limited
 //! time, for a hash or for JavaScript.
 
-use super::authenticator::{AuthNotice, Judgement, Shown, ZapRequest};
+use super::authenticator::Judgement;
 use super::frames::{self, ReplyTo, Request};
 use super::handle::{Answer, Outcome};
 use super::password::{HashThread, Verifier};
 use super::registry::{self, Entry};
+use super::request::{AuthNotice, PeerCredentials, ZapRequest};
 use crate::io::socket::Socket;
 use crate::io::{Error, Message, clock};
 use crate::proto::Time;
@@ -125,7 +126,8 @@ impl Driver {
         }
         self.last_ticket += 1;
         let ticket = self.last_ticket;
-        if let (Some(verifier), Shown::Password { password, .. }) = (verifier, &request.credentials)
+        if let (Some(verifier), PeerCredentials::Password { password, .. }) =
+            (verifier, &request.credentials)
             && !self.hash(ticket, verifier, password)
         {
             return self.turn_away(reply_to, &entry, &request, "too many handshakes at once");

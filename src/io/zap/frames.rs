@@ -1,6 +1,6 @@
 //! The codec of ZAP's requests and replies.
 
-use super::authenticator::{Shown, ZapRequest};
+use super::request::{PeerCredentials, ZapRequest};
 use crate::io::Message;
 use crate::io::security::Key;
 use crate::proto::broker::Principal;
@@ -36,8 +36,10 @@ pub(super) fn parse(frames: &mut Vec<Message>) -> Option<(ReplyTo, Option<Reques
     let request = (|| {
         let (domain, address, _, mechanism) = (next()?, next()?, next()?, next()?);
         let credentials = match (&*mechanism, next(), next()) {
-            (b"CURVE", Some(key), None) => Shown::Key(Key(<[u8; 32]>::try_from(&*key).ok()?)),
-            (b"PLAIN", Some(username), Some(password)) => Shown::Password {
+            (b"CURVE", Some(key), None) => {
+                PeerCredentials::Key(Key(<[u8; 32]>::try_from(&*key).ok()?))
+            }
+            (b"PLAIN", Some(username), Some(password)) => PeerCredentials::Password {
                 username: text(&username),
                 password: text(&password),
             },

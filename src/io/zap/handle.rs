@@ -1,6 +1,6 @@
 //! The handle by which others reach the handler of a context. It has no socket, so the context can keep it.
 
-use super::authenticator::Verdict;
+use super::request::Verdict;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// A handle of a context's handler.

@@ -11,11 +11,13 @@ mod frames;
 pub(super) mod handle;
 mod password;
 mod registry;
+mod request;
 
-pub use authenticator::{AuthNotice, Authenticator, RuleSet, Shown, Verdict, ZapRequest};
+pub use authenticator::{Authenticator, RuleSet};
 pub(super) use frames::PRINCIPAL;
 pub use password::Password;
 pub(super) use registry::Registration;
+pub use request::{AuthNotice, PeerCredentials, Verdict, ZapRequest};
 
 use super::context::Lingering;
 use super::reactor::{self, Reactor};

@@ -1,7 +1,8 @@
 //! The authenticators of the brokers that run in this process, by their ZAP domains.
 
-use super::authenticator::{AuthNotice, Authenticator, Verdict};
+use super::authenticator::Authenticator;
 use super::handle::{Answer, Outcome};
+use super::request::{AuthNotice, Verdict};
 use crate::io::Error;
 use crate::io::context::Context;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
