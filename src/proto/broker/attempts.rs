@@ -276,7 +276,7 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let (number, id) = (worker.number, worker.id.clone());
-        if self.cx.requests.has_begun(request) {
+        if self.cx.requests.is_bound(request) {
             let code = text_of(Code::Rejected);
             return self.end(request, End::Answered(ReplyKind::OwnError, code));
         }

@@ -211,6 +211,17 @@ impl<F> Requests<F> {
         }
     }
 
+    /// Whether another worker cannot have it any more: the client has a part of the reply, or the handler has begun to
+    /// read the data, which are a stream.
+    pub(super) fn is_bound(&self, key: RequestKey) -> bool {
+        self.get(key).is_some_and(|request| match &request.state {
+            State::Assigned(assigned) => {
+                assigned.parts > 0 || assigned.begun && request.input.is_some()
+            }
+            _ => false,
+        })
+    }
+
     /// Its park state, if it is in a queue.
     pub(super) fn park(&self, key: RequestKey) -> Option<ParkState> {
         match &self.get(key)?.state {

@@ -87,10 +87,10 @@ impl<F: Frame> Worker<F> {
     }
 
     /// Rejects a delivery: an extended broker gives it to another worker. With other brokers, or after a partial, it
-    /// is an error.
+    /// is an error. Only an extended broker asks for the end of a detached delivery.
     pub fn reject(&mut self, now: Time, delivery: u64, reason: Body<F>) {
         let entry = self.deliveries.get(&delivery);
-        let is_known = entry.is_some_and(|d| d.sent == 0 && d.token.is_some());
+        let is_known = entry.is_some_and(|d| d.sent == 0 && (d.token.is_some() || d.detached));
         if is_known {
             return self.end(now, delivery, ReplyKind::Rejected, reason);
         }

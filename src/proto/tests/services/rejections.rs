@@ -100,6 +100,29 @@ fn the_worker_that_was_named_rejects_for_all() {
     assert!(net.started(other).is_empty());
 }
 
+/// Rejections are kept like other ends of requests.
+#[test]
+fn a_request_that_is_rejected_while_there_is_no_broker_goes_to_another_worker() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let c = net.client(b);
+    let picky = net.worker(b, "echo");
+    net.serve(picky, |_| Job::reject().every(secs(1)));
+    net.run(ms(10));
+    let r = net.request(c, "echo", "1");
+    net.run(ms(100));
+    let willing = net.worker(b, "echo");
+    net.run(ms(100));
+    net.kill(b);
+    net.run(secs(2));
+    assert_eq!(net[picky].machine.outstanding(), 0, "it has rejected");
+    net.restart(b);
+    net.run(secs(5));
+    assert_eq!(net.end(c, r), done("1"));
+    assert_eq!(net.started(picky), ["1"]);
+    assert_eq!(net.started(willing), ["1"]);
+}
+
 #[test]
 fn a_broker_of_0_0_92_hears_an_error() {
     let mut net = Net::new();
