@@ -2,6 +2,7 @@
 
 use super::Broker;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
+use super::leaving::Task;
 use super::ready::Line;
 use super::requests::{ParkState, State};
 use super::workers::Worker;
@@ -138,14 +139,17 @@ impl<F: Frame> Broker<F> {
                     let mut addressed = worker.addressed.iter().flatten();
                     addressed.any(|&addressed| addressed == token)
                 };
-                let worker = self.cx.workers.iter().find(waits_for);
-                let worker = worker.expect("its worker is there");
-                let is_limited = self.cx.services.is_limited(worker.service);
-                let has_room = worker.line() == Some(Line::Idle);
-                assert!(
-                    is_limited || !has_room,
-                    "it waits for room, or for the rate"
-                );
+                match self.cx.workers.iter().find(waits_for) {
+                    Some(worker) => {
+                        let is_limited = self.cx.services.is_limited(worker.service);
+                        let has_room = worker.line() == Some(Line::Idle);
+                        assert!(
+                            is_limited || !has_room,
+                            "it waits for room, or for the rate"
+                        );
+                    }
+                    None => assert!(self.is_about_to_end(token), "its worker is there"),
+                }
             }
             State::Gathering(gathering) => {
                 let copies = gathering.copies.iter();
@@ -161,6 +165,14 @@ impl<F: Frame> Broker<F> {
             }
         }
         timers
+    }
+
+    /// Whether a task will end the request.
+    fn is_about_to_end(&self, token: u64) -> bool {
+        self.leaving.tasks().any(|task| match task {
+            Task::Ends { tokens, .. } => tokens.contains(&token),
+            _ => false,
+        })
     }
 
     fn audit_worker(&self, key: WorkerKey) -> Option<TimerKey> {
@@ -237,6 +249,16 @@ impl<F: Frame> Broker<F> {
                 .is_some_and(|worker| worker.service == key)
         });
         assert_eq!(serving.count(), service.workers);
+        let relocations = self.leaving.tasks().filter(|task| match task {
+            Task::Relocation(relocation) => relocation.is_of(key, &service.name),
+            _ => false,
+        });
+        let is_relocating = self.cx.services.is_relocating(key);
+        assert_eq!(
+            relocations.count(),
+            usize::from(is_relocating),
+            "a service that holds its requests back has a task"
+        );
         let mut queued = 0;
         let (mut parked, mut asked_for) = (0, 0);
         for request_key in service.queue.iter(&self.cx.requests) {
@@ -263,7 +285,7 @@ impl<F: Frame> Broker<F> {
         // The first request of a lane is open or asked for, so that those behind it wait no longer than its client
         // may take.
         let mut is_open = is_open;
-        if service.queue.has_lanes() {
+        if service.queue.has_lanes() && !self.cx.services.is_relocating(key) {
             for head in service.firsts_with_workers(&self.cx.workers) {
                 match self.cx.requests.park(head) {
                     Some(ParkState::Parked) => assert!(self.stopping, "nobody waits unasked"),

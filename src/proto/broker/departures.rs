@@ -39,23 +39,19 @@ impl<F: Frame> Broker<F> {
         if let Some(addressed) = worker.addressed.take() {
             self.end_addressed(addressed);
         }
-        self.on_worker_went(worker.service);
-        if self.cx.services.remove_worker(worker.service) {
-            for home in self.cx.scatter(worker.service) {
-                self.dispatch(home);
-                self.end_fail_fast(home);
-            }
-        }
+        self.roster.remove(&mut self.cx, &worker);
+        let service = worker.service;
+        let name = self.cx.services.name(service);
+        let may_move = self.cx.services.remove_worker(service);
+        let is_done = self.rearrange(service, may_move, false);
         self.cx.out.tell(BrokerEvent::WorkerGone {
             worker: (&*worker.id).into(),
-            service: (&*self.cx.services.name(worker.service)).into(),
+            service: (&*name).into(),
             why,
             lost,
         });
-        self.dispatch(worker.service);
-        self.roster.remove(&mut self.cx, &worker);
-        if !self.cx.services.release(worker.service) {
-            self.end_fail_fast(worker.service);
+        if is_done {
+            self.after_rearrangement(service);
         }
     }
 
@@ -192,16 +188,15 @@ impl<F: Frame> Broker<F> {
                 }
                 !requests.is_empty()
             }
-            Task::Orphans(tokens) => {
+            Task::Ends { tokens, ending } => {
                 let end = tokens.len().saturating_sub(PIECE);
-                for token in tokens.drain(end..) {
-                    if let Some(key) = self.cx.requests.by_token(token) {
-                        self.end(key, End::Cancelled);
-                    }
+                for token in tokens.drain(end..).rev() {
+                    self.end_one_of(token, *ending);
                 }
                 !tokens.is_empty()
             }
             Task::FanOut(fan_out) => self.fan_out(fan_out),
+            Task::Relocation(relocation) => self.relocate_more(relocation),
         }
     }
 

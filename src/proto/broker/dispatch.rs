@@ -6,7 +6,7 @@ use super::heard::Heard;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::leaving::PIECE;
 use super::outcome::End;
-use super::requests::{Content, State};
+use super::requests::{Content, Cursors, State};
 use super::unparking::Released;
 use super::workers::{HANDOVER, MAX_HANDED};
 use crate::proto::code::Code;
@@ -177,9 +177,11 @@ impl<F: Frame> Broker<F> {
             let service = self.cx.services.get_mut(home);
             match keeps_place {
                 // Requests that one worker rejects come back one by one, in order. Each keeps its place by arrival.
-                true => service
-                    .queue
-                    .merge([key].into_iter(), &mut self.cx.requests),
+                true => service.queue.merge(
+                    [key].into_iter(),
+                    &mut self.cx.requests,
+                    &mut Cursors::default(),
+                ),
                 false => service.queue.push_front(key, &mut self.cx.requests),
             }
             self.parking.watch(&mut self.cx, key);

@@ -2,7 +2,8 @@
 //! [`tally`](super::tally).
 
 use super::incoming::RequestHead;
-use super::keys::{RequestKey, ServiceKey, WorkerKey};
+use super::keys::{RequestKey, WorkerKey};
+use super::leaving::{Ending, Task};
 use super::outcome::{End, text_of};
 use super::requests::State;
 use super::workers::Owed;
@@ -105,23 +106,21 @@ impl<F: Frame> Broker<F> {
         self.end(key, End::Failed(Code::ClientTimeout));
     }
 
-    /// Ends the requests with `failFast` when the last worker of a service has left.
-    pub(super) fn end_fail_fast(&mut self, service: ServiceKey) {
-        let entry = self.cx.services.get_mut(service);
-        if entry.workers > 0 || !entry.queue.has_fail_fast() {
+    /// Ends very many requests in pieces, the first of them now.
+    pub(super) fn end_all(&mut self, mut tokens: Vec<u64>, ending: Ending) {
+        // The last one is next.
+        tokens.reverse();
+        self.start(Task::Ends { tokens, ending });
+    }
+
+    /// Ends a request that is one of many.
+    pub(super) fn end_one_of(&mut self, token: u64, ending: Ending) {
+        let Some(key) = self.cx.requests.by_token(token) else {
             return;
-        }
-        for key in entry.queue.fail_fast(&self.cx.requests) {
-            let started = self
-                .cx
-                .requests
-                .get(key)
-                .is_some_and(|r| r.retried > 0 || r.uncertain);
-            let code = match started {
-                true => Code::WorkerLost,
-                false => Code::NoWorker,
-            };
-            self.end(key, End::Failed(code));
+        };
+        match ending {
+            Ending::Cancelled => self.end(key, End::Cancelled),
+            Ending::WorkerLost => self.end(key, End::Failed(Code::WorkerLost)),
         }
     }
 
@@ -161,7 +160,7 @@ impl<F: Frame> Broker<F> {
         self.dependents.note(&request);
     }
 
-    /// Ends a request for a named worker that is gone.
+    /// Ends a request for which there is no worker.
     #[cold]
     pub(super) fn end_for_nobody(&mut self, key: RequestKey) {
         let Some(request) = self.cx.requests.get(key) else {
@@ -172,21 +171,5 @@ impl<F: Frame> Broker<F> {
             false => Code::NoWorker,
         };
         self.end(key, End::Failed(code));
-    }
-
-    /// Reassigns the requests that waited for a worker that is gone, or ends them. Called after its own requests were
-    /// handled.
-    pub(super) fn on_worker_went(&mut self, service: ServiceKey) {
-        if !self.cx.services.get_mut(service).queue.has_lanes() {
-            return;
-        }
-        self.cx.reroute(service);
-        for key in self.cx.waiting_in(service) {
-            if self.cx.is_for_nobody(key) {
-                self.end_for_nobody(key);
-            } else if self.cx.is_rejected_by_all(key) && self.cx.is_fail_fast(key) {
-                self.end(key, End::Failed(Code::Rejected));
-            }
-        }
     }
 }

@@ -10,7 +10,7 @@ use super::accounts::REQUEST;
 use super::context::Context;
 use super::incoming::RequestHead;
 use super::keys::{RequestKey, WorkerKey};
-use super::leaving::{FanOut, Task};
+use super::leaving::{Ending, FanOut, Task};
 use super::outcome::End;
 use super::ready::Line;
 use super::requests::{Assigned, Content, Gathering, NewRequest, Part, Request, Routing, State};
@@ -335,11 +335,7 @@ impl<F: Frame> Broker<F> {
     /// Ends the copies of a worker that is gone.
     #[cold]
     pub(super) fn end_addressed(&mut self, addressed: VecDeque<u64>) {
-        for token in addressed {
-            if let Some(key) = self.cx.requests.by_token(token) {
-                self.end(key, End::Failed(Code::WorkerLost));
-            }
-        }
+        self.end_all(addressed.into(), Ending::WorkerLost);
     }
 
     /// Ends requests that depend on ended requests.
@@ -354,7 +350,11 @@ impl<F: Frame> Broker<F> {
     fn end_all_dependents(&mut self) {
         if self.dependents.orphans.len() > FEW {
             let orphans = std::mem::take(&mut self.dependents.orphans);
-            self.put_off(Task::Orphans(orphans));
+            let ending = Ending::Cancelled;
+            self.put_off(Task::Ends {
+                tokens: orphans,
+                ending,
+            });
         }
         while let Some(token) = self.dependents.orphans.pop() {
             if let Some(key) = self.cx.requests.by_token(token) {

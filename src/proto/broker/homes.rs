@@ -1,11 +1,15 @@
 //! Requests for names without workers of their own. They wait for the workers of another service, their *home*, and
-//! move when workers register or leave. [`super::services`] finds the home of a name.
+//! move when workers register or leave, see [`super::relocation`]. [`super::services`] finds the home of a name.
 
 use super::context::Context;
 use super::keys::{RequestKey, ServiceKey};
-use super::requests::{Request, Routing, State};
+use super::requests::{Cursors, Request, Routing, State};
 use crate::wire::Frame;
 use std::sync::Arc;
+
+/// Maximum of waiting requests that are examined for an idle worker of another version. Later ones are examined when
+/// those before them have left.
+const EXAMINED: usize = 512;
 
 impl<F: Frame> Context<F> {
     /// The home and the routing of a new request for a service without workers.
@@ -61,12 +65,12 @@ impl<F: Frame> Context<F> {
         true
     }
 
-    fn is_for_one(&self, key: RequestKey) -> bool {
+    pub(super) fn is_for_one(&self, key: RequestKey) -> bool {
         let routing = self.requests.routing(key);
         routing.is_some_and(|routing| routing.is_for_one())
     }
 
-    fn home_or_own(&mut self, key: RequestKey, asked: &[u8]) -> ServiceKey {
+    pub(super) fn home_or_own(&mut self, key: RequestKey, asked: &[u8]) -> ServiceKey {
         match self.services.home_of(asked, self.is_for_one(key)) {
             Some(home) => home,
             None => self.services.require(asked),
@@ -109,73 +113,25 @@ impl<F: Frame> Context<F> {
         }
     }
 
-    /// Moves requests to a service that has got its first worker, if it is their home now.
-    #[cold]
-    pub(super) fn gather(&mut self, home: ServiceKey) {
-        let name = self.services.name(home);
-        let is_pattern = self.services.get_mut(home).is_pattern;
-        let mut froms = Vec::new();
-        for (at, service) in self.services.iter() {
-            let holds = service.workers == 0 || service.has_guests;
-            if !holds || service.queue.first().is_none() || at == home.index() {
-                continue;
-            }
-            froms.push(ServiceKey(at));
-        }
-        let mut moves = Vec::new();
-        for &from in &froms {
-            for key in self.waiting_in(from) {
-                let Some(asked) = self.asked(key).filter(|_| !self.is_pinned(key)) else {
-                    continue;
-                };
-                let is_own = !is_pattern && *asked == *name;
-                if (is_own || self.services.may_serve(home, &asked))
-                    && self.services.home_of(&asked, self.is_for_one(key)) == Some(home)
-                {
-                    moves.push((key, home));
-                }
-            }
-        }
-        self.count_work(froms.len() / 8 + moves.len() / 4);
-        self.relocate(moves);
-        for from in froms {
-            self.services.release(from);
-        }
-    }
-
-    /// Moves the requests of a service that has lost its last worker to their new homes, and returns these.
-    #[cold]
-    pub(super) fn scatter(&mut self, from: ServiceKey) -> Vec<ServiceKey> {
-        let mut moves = Vec::new();
-        for key in self.waiting_in(from) {
-            let Some(asked) = self.asked(key).filter(|_| !self.is_pinned(key)) else {
-                continue;
-            };
-            let home = self.home_or_own(key, &asked);
-            if home != from {
-                moves.push((key, home));
-            }
-        }
-        self.count_work(moves.len() / 4);
-        let mut homes: Vec<ServiceKey> = moves.iter().map(|(_, home)| *home).collect();
-        self.relocate(moves);
-        homes.sort_unstable_by_key(|home| home.index());
-        homes.dedup();
-        homes
-    }
-
     /// Moves requests for a range from other versions to this one, if its workers are idle. Only with
     /// [`Policies::spreads`](super::Policies). Returns true if any were moved.
     #[cold]
     pub(super) fn take_over(&mut self, service: ServiceKey) -> bool {
         let (siblings, room) = self.services.could_help(service);
         let mut moves = Vec::new();
+        let mut seen = 0;
         for sibling in siblings {
-            for key in self.waiting_in(sibling) {
-                if moves.len() == room {
-                    break;
-                }
-                let asked = self.asked(key).filter(|_| !self.is_for_one(key));
+            let mut next = self.services.get_mut(sibling).queue.first();
+            while let Some(key) = next.filter(|_| moves.len() < room && seen < EXAMINED) {
+                next = self
+                    .services
+                    .get_mut(sibling)
+                    .queue
+                    .next(key, &self.requests);
+                seen += 1;
+                let routing = self.requests.routing(key);
+                let is_for_one = routing.is_some_and(|routing| routing.is_for_one());
+                let asked = self.asked(key).filter(|_| !is_for_one);
                 if asked.is_some_and(|asked| {
                     self.services.has_range(&asked) && self.services.may_serve(service, &asked)
                 }) {
@@ -183,20 +139,18 @@ impl<F: Frame> Context<F> {
                 }
             }
         }
+        self.count_work(seen / 8);
         let any = !moves.is_empty();
-        self.relocate(moves);
+        self.relocate(moves, &mut Cursors::default());
         any
     }
 
-    /// All requests in the queue of a service, without those beside it.
-    pub(super) fn waiting_in(&mut self, service: ServiceKey) -> Vec<RequestKey> {
-        let queue = &self.services.get_mut(service).queue;
-        let first = queue.first();
-        std::iter::successors(first, |&key| queue.next(key, &self.requests)).collect()
-    }
-
     /// Moves queued requests to the queues of their homes, in order of arrival.
-    pub(super) fn relocate(&mut self, mut moves: Vec<(RequestKey, ServiceKey)>) {
+    pub(super) fn relocate(
+        &mut self,
+        mut moves: Vec<(RequestKey, ServiceKey)>,
+        cursors: &mut Cursors,
+    ) {
         moves.sort_by_key(|&(key, home)| (home.index(), self.requests.order(key)));
         for of_home in moves.chunk_by(|one, other| one.1 == other.1) {
             let home = of_home[0].1;
@@ -214,7 +168,7 @@ impl<F: Frame> Context<F> {
             }
             let queue = &mut self.services.get_mut(home).queue;
             let keys = parked.iter().map(|(key, ..)| *key);
-            queue.merge(keys, &mut self.requests);
+            queue.merge(keys, &mut self.requests, cursors);
             for &(key, park, since) in &parked {
                 queue.set_park(key, park, since, &mut self.requests);
             }

@@ -2,6 +2,7 @@
 
 use super::RoutingId;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::relocation::Relocation;
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
@@ -29,10 +30,21 @@ pub(super) enum Task {
         since: Time,
         code: Code,
     },
-    /// Copies of fan-outs that have ended are cancelled.
-    Orphans(Vec<u64>),
+    /// Requests end, given by their tokens. The last one is next.
+    Ends { tokens: Vec<u64>, ending: Ending },
     /// Workers get their copies of a fan-out.
     FanOut(FanOut),
+    /// Requests change their places because a worker has come or gone.
+    Relocation(Relocation),
+}
+
+/// How the requests of [`Task::Ends`] end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Their fan-out has ended, or their client did not resume them.
+    Cancelled,
+    /// Copies of fan-outs, whose worker is gone.
+    WorkerLost,
 }
 
 /// The rest of a fan-out.
@@ -64,6 +76,11 @@ impl Leaving {
 
     pub(super) fn next(&mut self) -> Option<Task> {
         self.tasks.pop_front()
+    }
+
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.iter()
     }
 
     /// Number of tasks.

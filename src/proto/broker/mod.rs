@@ -90,6 +90,7 @@ mod ready;
 mod recall;
 mod recovery;
 mod registration;
+mod relocation;
 mod replies;
 mod reply_log;
 mod request_log;

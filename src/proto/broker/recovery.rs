@@ -7,6 +7,7 @@ use super::Broker;
 use super::claims::{ClaimName, MAX_CLAIMS};
 use super::incoming::IncomingRequest;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::leaving::Ending;
 use super::outcome::{End, text_of};
 use super::replies::Repeated;
 use super::requests::{Assigned, ParkState, Request, State};
@@ -323,9 +324,8 @@ impl<F: Frame> Broker<F> {
         };
         let mut rest: Vec<RequestKey> = std::mem::take(&mut client.unresumed).into_iter().collect();
         self.cx.requests.sort_to_end(&mut rest);
-        for request in rest {
-            self.end(request, End::Cancelled);
-        }
+        let tokens = rest.iter().map(|&key| self.cx.requests.token(key));
+        self.end_all(tokens.collect(), Ending::Cancelled);
         self.recalls.ask_for_client(&mut self.cx, key);
     }
 

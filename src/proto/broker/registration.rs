@@ -159,16 +159,14 @@ impl<F: Frame> Broker<F> {
         self.cx
             .services
             .configure(service_key, said, policies, seed);
-        if self.cx.services.add_worker(service_key) {
-            self.cx.gather(service_key);
-        }
+        let gathers = self.cx.services.add_worker(service_key);
         let beats = Heartbeats::new(now, self.cx.config.heartbeat);
         let mut worker = Worker::new(id, service_key, dialect, hello, now, beats, account);
         worker.charged = charged;
         let key = self.cx.workers.insert(worker);
         self.cx.arm_worker(key);
         self.roster.add(&mut self.cx, key);
-        self.cx.on_worker_came(service_key);
+        self.rearrange(service_key, gathers, gathers);
         self.cx.out.tell(BrokerEvent::WorkerReady {
             worker: from.into(),
             service: service.into(),

@@ -7,7 +7,7 @@ mod state;
 mod waiting;
 
 pub(super) use input::Input;
-pub(super) use queue::Queue;
+pub(super) use queue::{Cursors, Queue};
 pub(super) use routing::{Lane, MAX_LEVEL, Part, Routing, Who};
 pub(super) use state::{Assigned, Deadline, Gathering, ParkState, Queued, Recalled, Search, State};
 pub(super) use waiting::Waiting;
@@ -178,6 +178,18 @@ impl<F> Requests<F> {
             .iter()
             .map(|(key, _)| RequestKey(key as u32))
             .collect()
+    }
+
+    /// One more than the highest index of a request.
+    pub(super) fn end(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    /// The request with this index, if there is one.
+    pub(super) fn at(&self, index: usize) -> Option<RequestKey> {
+        self.slab
+            .contains(index)
+            .then_some(RequestKey(index as u32))
     }
 
     pub(super) fn get(&self, key: RequestKey) -> Option<&Request<F>> {

@@ -76,25 +76,6 @@ impl<F: Frame> Context<F> {
         routing.is_some_and(|routing| routing.who == Who::Nobody)
     }
 
-    /// Reassigns affinity keys when a worker has registered.
-    pub(super) fn on_worker_came(&mut self, service: ServiceKey) {
-        if self.services.get_mut(service).queue.has_lanes() {
-            self.reroute(service);
-        }
-    }
-
-    #[cold]
-    pub(super) fn reroute(&mut self, service: ServiceKey) {
-        let mut moves = Vec::new();
-        for key in self.waiting_in(service) {
-            let routing = self.requests.routing(key);
-            if routing.is_some_and(|routing| routing.is_for_one()) {
-                moves.push((key, service));
-            }
-        }
-        self.relocate(moves);
-    }
-
     pub(super) fn is_fail_fast(&self, key: RequestKey) -> bool {
         let request = self.requests.get(key);
         request.is_some_and(|request| request.is_fail_fast())

@@ -251,6 +251,35 @@ fn each_copy_is_on_the_account_of_its_client() {
     assert_eq!(net.end(c, small), done("null"));
 }
 
+/// The copies end in pieces.
+#[test]
+fn a_worker_that_leaves_with_very_many_copies_delays_none_of_the_others() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let c = net.client(b);
+    let [leaves, stays] = [0, 1].map(|_| net.worker(b, "echo"));
+    for worker in [leaves, stays] {
+        net.serve(worker, |_| Job::endless());
+    }
+    net.run(ms(50));
+    let requests: Vec<u64> = (0..200)
+        .map(|_| net.request(c, "mmi.all:echo", "1"))
+        .collect();
+    net.run(ms(20));
+    net.kill(leaves);
+    net.run_until(secs(5), |net| {
+        net[b].machine.stats(net.now()).tables.leaving > 0
+    });
+    net.run(secs(5));
+    // The other worker has its copies still: one runs, the others wait.
+    assert_eq!(net[b].machine.load(), [400, 1, 1, 1]);
+    assert_eq!(net.ends(c, &requests).iter().flatten().count(), 0);
+    net.kill(stays);
+    net.run(secs(5));
+    assert_eq!(net.ends(c, &requests), vec![done("null"); 200]);
+    assert_eq!(net[b].machine.load()[0], 0);
+}
+
 /// Workers that register, pause, stop and die, and clients that cancel and lose their connections.
 #[test]
 fn accidents_leave_nothing_behind_and_every_request_ends_once() {

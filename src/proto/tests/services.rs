@@ -7,4 +7,5 @@ mod policies;
 mod priorities;
 mod rates;
 mod rejections;
+mod relocation;
 mod versions;

@@ -4,8 +4,9 @@ use super::routing::{Lane, PLAIN};
 use super::state::{Assigned, ParkState, Queued, SetAside, State};
 use super::{NONE, Requests, Waiting};
 use crate::proto::Time;
-use crate::proto::broker::keys::{RequestKey, WorkerKey};
+use crate::proto::broker::keys::{RequestKey, ServiceKey, WorkerKey};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// The queue of one service, linked through its requests, so that a request that ends leaves the middle at no cost.
 /// It also counts the requests beside it: those that wait without being in a lane.
@@ -26,6 +27,32 @@ pub struct Queue {
     asked_for: usize,
     /// Number of requests in the queue with `failFast`.
     fail_fast: usize,
+}
+
+/// The requests that were inserted last in front of others, by service and lane, so that a merge in several pieces does
+/// not begin at the front each time.
+#[derive(Debug, Default)]
+pub struct Cursors(BTreeMap<(usize, Option<Lane>), u64>);
+
+impl Cursors {
+    /// The request inserted last, if it is still in its place, which is before that of a request with this order.
+    fn find<F>(
+        &self,
+        home: ServiceKey,
+        lane: &Option<Lane>,
+        order: (Time, u32),
+        requests: &Requests<F>,
+    ) -> Option<RequestKey> {
+        let token = *self.0.get(&(home.index(), lane.clone()))?;
+        let key = requests.by_token(token)?;
+        let request = requests.get(key)?;
+        let is_there = matches!(request.state, State::Queued(_)) && request.service == home;
+        (is_there && request.lane() == *lane && requests.order(key) <= order).then_some(key)
+    }
+
+    fn set(&mut self, home: ServiceKey, lane: &Option<Lane>, token: u64) {
+        self.0.insert((home.index(), lane.clone()), token);
+    }
 }
 
 /// Head and tail of a linked list of requests.
@@ -70,8 +97,15 @@ impl Queue {
             return next;
         }
         let lane = requests.get(key)?.lane().unwrap_or(PLAIN.clone());
-        let mut behind = self.heads().filter(|(other, _)| **other > lane);
-        behind.next().map(|(_, key)| key)
+        let lanes = self.lanes.as_deref()?;
+        let behind = lanes
+            .range((Bound::Excluded(&lane), Bound::Unbounded))
+            .next();
+        let plain = self.first_plain().filter(|_| lane < PLAIN);
+        match behind {
+            Some((other, list)) if plain.is_none() || *other < PLAIN => Some(RequestKey(list.head)),
+            _ => plain,
+        }
     }
 
     /// Whether there are other lanes than the plain one.
@@ -130,19 +164,6 @@ impl Queue {
         self.fail_fast > 0
     }
 
-    /// The requests in the queue with `failFast`.
-    pub fn fail_fast<F>(&self, requests: &Requests<F>) -> Vec<RequestKey> {
-        let mut found = Vec::new();
-        let mut next = self.first();
-        while let Some(key) = next {
-            next = self.next(key, requests);
-            if requests.get(key).is_some_and(|request| request.fail_fast) {
-                found.push(key);
-            }
-        }
-        found
-    }
-
     /// All requests from the front; panics if the links are inconsistent.
     #[cfg(any(test, feature = "fuzz"))]
     pub fn iter<F>(&self, requests: &Requests<F>) -> impl Iterator<Item = RequestKey> {
@@ -188,14 +209,28 @@ impl Queue {
     }
 
     /// Inserts requests, which are in no queue, by arrival: each before the first later request of its lane. `keys`
-    /// are in order of arrival.
-    pub fn merge<F>(&mut self, keys: impl Iterator<Item = RequestKey>, requests: &mut Requests<F>) {
-        let mut cursors: BTreeMap<Option<Lane>, u32> = BTreeMap::new();
+    /// are in order of arrival. Calls that share the cursors are in order of arrival too.
+    pub fn merge<F>(
+        &mut self,
+        keys: impl Iterator<Item = RequestKey>,
+        requests: &mut Requests<F>,
+        cursors: &mut Cursors,
+    ) {
+        let mut nexts: BTreeMap<Option<Lane>, u32> = BTreeMap::new();
         for key in keys {
             let order = requests.order(key);
-            let lane = requests.slab[key.0 as usize].lane();
+            let request = &requests.slab[key.0 as usize];
+            let (lane, home) = (request.lane(), request.service);
             let list = *self.list(lane.clone());
-            let next = cursors.entry(lane.clone()).or_insert(list.head);
+            let next = nexts.entry(lane.clone()).or_insert_with(|| {
+                if list.tail != NONE && requests.order(RequestKey(list.tail)) <= order {
+                    return NONE;
+                }
+                let behind = cursors.find(home, &lane, order, requests);
+                behind.map_or(list.head, |key| {
+                    requests.next(key).map_or(NONE, |key| key.0)
+                })
+            });
             while *next != NONE && requests.order(RequestKey(*next)) <= order {
                 *next = requests.next(RequestKey(*next)).map_or(NONE, |key| key.0);
             }
@@ -204,6 +239,9 @@ impl Queue {
                 Some(next) => next.prev,
                 None => list.tail,
             };
+            if next != NONE {
+                cursors.set(home, &lane, requests.token(key));
+            }
             self.link(lane, key, (prev, next), requests);
         }
     }

@@ -221,6 +221,23 @@ impl Services {
         own.into_iter().chain(self.homes.all(name)).collect()
     }
 
+    /// The number of registered workers of a service.
+    pub(super) fn workers_of(&self, key: ServiceKey) -> usize {
+        self.slab[key.0].workers
+    }
+
+    /// Whether requests in the queue of this service may have another home.
+    pub(super) fn may_hold_others(&self, key: ServiceKey) -> bool {
+        let service = &self.slab[key.0];
+        service.workers == 0 || service.has_guests
+    }
+
+    /// Whether this key is still that of the service with this name.
+    pub(super) fn is_entry(&self, key: ServiceKey, name: &Arc<[u8]>) -> bool {
+        let service = self.slab.get(key.0);
+        service.is_some_and(|service| Arc::ptr_eq(&service.name, name))
+    }
+
     /// Counts a new worker. Returns true if requests in other queues may have this service as their home now.
     pub(super) fn add_worker(&mut self, key: ServiceKey) -> bool {
         let service = &mut self.slab[key.0];

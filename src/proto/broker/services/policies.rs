@@ -57,17 +57,34 @@ impl Policies {
     }
 }
 
-/// State of a service with a balancing policy or a rate limit.
+/// State of a service with a balancing policy or a rate limit, or of which requests change their places.
 #[derive(Debug, Default)]
 pub(in crate::proto::broker) struct Special {
     pub(in crate::proto::broker) balancer: Option<Balancer>,
     pub(in crate::proto::broker) limiter: Option<Limiter>,
+    relocating: Relocating,
+}
+
+/// Whether requests are changing their places because of the service, see
+/// [`relocation`](crate::proto::broker::relocation).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Relocating {
+    #[default]
+    No,
+    Once,
+    /// They are, and are to be looked at again after that: further workers have come or gone.
+    Again,
 }
 
 impl Special {
     pub(super) fn may_start(&self, now: Time) -> bool {
         let limiter = self.limiter.as_ref();
-        limiter.is_none_or(|limiter| limiter.free_at(now).is_none())
+        self.relocating == Relocating::No
+            && limiter.is_none_or(|limiter| limiter.free_at(now).is_none())
+    }
+
+    fn is_needed(&self) -> bool {
+        self.balancer.is_some() || self.limiter.is_some() || self.relocating != Relocating::No
     }
 }
 
@@ -128,9 +145,41 @@ impl Services {
                 }
             }
         }
-        if special.balancer.is_none() && special.limiter.is_none() {
+        if !special.is_needed() {
             service.special = None;
         }
+    }
+
+    /// Whether requests are changing their places because of this service; no request of it starts meanwhile.
+    pub(in crate::proto::broker) fn is_relocating(&self, key: ServiceKey) -> bool {
+        let special = self.slab.get(key.0).and_then(|s| s.special.as_ref());
+        special.is_some_and(|special| special.relocating != Relocating::No)
+    }
+
+    /// Requests begin to change their places. If others do already, these will be looked at again.
+    pub(in crate::proto::broker) fn begin_relocation(&mut self, key: ServiceKey) {
+        let special = self.slab[key.0].special.get_or_insert_default();
+        special.relocating = match special.relocating {
+            Relocating::No => Relocating::Once,
+            Relocating::Once | Relocating::Again => Relocating::Again,
+        };
+    }
+
+    /// All requests have been looked at. Returns true if they are to be looked at again.
+    pub(in crate::proto::broker) fn end_relocation(&mut self, key: ServiceKey) -> bool {
+        let service = &mut self.slab[key.0];
+        let Some(special) = &mut service.special else {
+            return false;
+        };
+        let again = special.relocating == Relocating::Again;
+        special.relocating = match again {
+            true => Relocating::Once,
+            false => Relocating::No,
+        };
+        if !special.is_needed() {
+            service.special = None;
+        }
+        again
     }
 
     /// Keeps the rate limiter of a service that is released, because its next worker may come before the interval
