@@ -334,6 +334,50 @@ export interface ClientSecurity {
   plainPassword?: string | null;
 }
 
+/** Options that workers and clients have in common. */
+export interface ConnectingPeerConf extends PeerConf, ClientSecurity {
+  /**
+   * The first pause after the loss of the broker before connecting again, in ms. A connection that was in
+   * use and breaks is opened again after a tenth of it.
+   * @defaultValue 100
+   */
+  reconnect?: number;
+  /**
+   * The longest pause between two attempts to connect, in ms: each consecutive attempt that reaches no broker
+   * doubles the pause.
+   * @defaultValue 30000
+   */
+  reconnectMax?: number;
+  /**
+   * How long a lost broker may be absent, in ms, before its requests are given up: those that may have run end with
+   * `B_LOST`, and running handlers are cancelled. At least `liveness` times `heartbeat`.
+   * @defaultValue 60000
+   */
+  brokerGrace?: number;
+  /**
+   * The number of brokers behind a host name in an endpoint: one, whose addresses are tried in turn, or one
+   * at each of its addresses, followed as they change.
+   * @defaultValue 'one'
+   */
+  discover?: 'one' | 'all';
+  /**
+   * The interval in ms at which names of several brokers are looked up again; earlier if a broker is
+   * unreachable.
+   * @defaultValue 30000
+   */
+  discoverInterval?: number;
+  /**
+   * The function that looks up the addresses of a name under `discover: 'all'`.
+   * @defaultValue `dns.lookup`
+   */
+  lookup?: Lookup | null;
+  /**
+   * The function that looks up the SRV records of a name in `tcp+srv://name`.
+   * @defaultValue `dns.resolveSrv`
+   */
+  resolveSrv?: ResolveSrv | null;
+}
+
 /** The mechanism that a broker requires, with the option names of zeromq.js. For `tcp` and `ipc`. */
 export interface ServerSecurity {
   /** Selects CURVE. */
@@ -972,47 +1016,7 @@ export interface ServicePolicy {
   rate?: Rate | null;
 }
 
-export interface WorkerConf extends PeerConf, ClientSecurity {
-  /**
-   * The first pause after the loss of the broker before connecting again, in ms. A connection that was in
-   * use and breaks is opened again after a tenth of it.
-   * @defaultValue 100
-   */
-  reconnect?: number;
-  /**
-   * The longest pause between two attempts to connect, in ms: each consecutive attempt that reaches no broker
-   * doubles the pause.
-   * @defaultValue 30000
-   */
-  reconnectMax?: number;
-  /**
-   * How long a lost broker may be absent, in ms, before its requests are given up: those that may have run end with
-   * `B_LOST`, and running handlers are cancelled. At least `liveness` times `heartbeat`.
-   * @defaultValue 60000
-   */
-  brokerGrace?: number;
-  /**
-   * The number of brokers behind a host name in an endpoint: one, whose addresses are tried in turn, or one
-   * at each of its addresses, followed as they change.
-   * @defaultValue 'one'
-   */
-  discover?: 'one' | 'all';
-  /**
-   * The interval in ms at which names of several brokers are looked up again; earlier if a broker is
-   * unreachable.
-   * @defaultValue 30000
-   */
-  discoverInterval?: number;
-  /**
-   * The function that looks up the addresses of a name under `discover: 'all'`.
-   * @defaultValue `dns.lookup`
-   */
-  lookup?: Lookup | null;
-  /**
-   * The function that looks up the SRV records of a name in `tcp+srv://name`.
-   * @defaultValue `dns.resolveSrv`
-   */
-  resolveSrv?: ResolveSrv | null;
+export interface WorkerConf extends ConnectingPeerConf {
   /**
    * The version of the service, for instance `'2.1.0'`: the worker registers as `service@version`, and gets
    * the requests for ranges that it satisfies.
@@ -1327,47 +1331,7 @@ export interface Reply<TPartial = any, TFinal = any> extends Writable {
 
 // ---------------------------------------------------------------------------------------------- client
 
-export interface ClientConf extends PeerConf, ClientSecurity {
-  /**
-   * The first pause after the loss of the broker before connecting again, in ms. A connection that was in
-   * use and breaks is opened again after a tenth of it.
-   * @defaultValue 100
-   */
-  reconnect?: number;
-  /**
-   * The longest pause between two attempts to connect, in ms: each consecutive attempt that reaches no broker
-   * doubles the pause.
-   * @defaultValue 30000
-   */
-  reconnectMax?: number;
-  /**
-   * How long a lost broker may be absent, in ms, before its requests are given up: those that may have run end with
-   * `B_LOST`, and running handlers are cancelled. At least `liveness` times `heartbeat`.
-   * @defaultValue 60000
-   */
-  brokerGrace?: number;
-  /**
-   * The number of brokers behind a host name in an endpoint: one, whose addresses are tried in turn, or one
-   * at each of its addresses, followed as they change.
-   * @defaultValue 'one'
-   */
-  discover?: 'one' | 'all';
-  /**
-   * The interval in ms at which names of several brokers are looked up again; earlier if a broker is
-   * unreachable.
-   * @defaultValue 30000
-   */
-  discoverInterval?: number;
-  /**
-   * The function that looks up the addresses of a name under `discover: 'all'`.
-   * @defaultValue `dns.lookup`
-   */
-  lookup?: Lookup | null;
-  /**
-   * The function that looks up the SRV records of a name in `tcp+srv://name`.
-   * @defaultValue `dns.resolveSrv`
-   */
-  resolveSrv?: ResolveSrv | null;
+export interface ClientConf extends ConnectingPeerConf {
   /**
    * Whether the `error` event of every stream carries bare values and codes, as in 0.0.92. By default only
    * streams of requests with callbacks do.

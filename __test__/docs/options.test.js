@@ -25,8 +25,8 @@ function membersOf(name) {
 
 const INTERFACES = {
   broker: ['PeerConf', 'BrokerConf', 'ServerSecurity'],
-  worker: ['PeerConf', 'WorkerConf', 'ClientSecurity'],
-  client: ['PeerConf', 'ClientConf', 'ClientSecurity'],
+  worker: ['PeerConf', 'ConnectingPeerConf', 'WorkerConf', 'ClientSecurity'],
+  client: ['PeerConf', 'ConnectingPeerConf', 'ClientConf', 'ClientSecurity'],
   request: ['RequestOptions'],
   stop: ['StopOptions'],
 };
