@@ -159,7 +159,11 @@ pub struct Pace {
 /// that neither side has to look up the request by client and request id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenExt {
-    pub result: ResultExt,
+    pub binary: bool,
+    /// The body is an error value, which ends the request.
+    pub error: bool,
+    /// The error is a code of zmq-omdp, not an error value of the handler.
+    pub own: bool,
     pub token: u64,
     /// Only on last replies, and not on each of them.
     pub pace: Option<Pace>,
@@ -168,7 +172,7 @@ pub struct TokenExt {
 impl TokenExt {
     pub fn to_frame<F: Frame>(self) -> F {
         let mut bytes = [0; 15];
-        bytes[0] = self.result.flags();
+        bytes[0] = flag(self.binary, BINARY) | flag(self.error, ERROR) | flag(self.own, OWN);
         bytes[1..9].copy_from_slice(&self.token.to_be_bytes());
         let Some(pace) = self.pace else {
             return F::from(&bytes[..9]);
@@ -191,14 +195,18 @@ impl TokenExt {
             }),
             _ => return Err(Malformed::Extension),
         };
-        if (flags & PACE != 0) != pace.is_some() {
-            return Err(Malformed::Extension);
-        }
-        Ok(TokenExt {
-            result: ResultExt::of_flags(flags & !PACE)?,
+        let ext = TokenExt {
+            binary: flags & BINARY != 0,
+            error: flags & ERROR != 0,
+            own: flags & OWN != 0,
             token: u64::from_be_bytes(*token),
             pace,
-        })
+        };
+        let known = BINARY | ERROR | OWN | PACE;
+        if flags & !known != 0 || (ext.own && !ext.error) || (flags & PACE != 0) != pace.is_some() {
+            return Err(Malformed::Extension);
+        }
+        Ok(ext)
     }
 }
 
@@ -250,33 +258,25 @@ impl GivenExt {
     }
 }
 
-/// The flags of a reply, and the extension of the broker's PARTIAL, FINAL and error to a client.
+/// The extension of the broker's PARTIAL, FINAL and error to a client: flags alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResultExt {
     pub binary: bool,
     /// The body is an error value, which ends the request.
     pub error: bool,
-    /// The error is a code of zmq-omdp, not an error value of the handler.
+    /// The error is a code of the broker, not an error value of the worker.
     pub own: bool,
 }
 
 impl ResultExt {
     pub fn to_frame<F: Frame>(self) -> F {
-        F::from(&[self.flags()][..])
-    }
-
-    fn flags(self) -> u8 {
-        flag(self.binary, BINARY) | flag(self.error, ERROR) | flag(self.own, OWN)
+        F::from(&[flag(self.binary, BINARY) | flag(self.error, ERROR) | flag(self.own, OWN)][..])
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let &[flags] = bytes else {
             return Err(Malformed::Extension);
         };
-        Self::of_flags(flags)
-    }
-
-    fn of_flags(flags: u8) -> Result<Self, Malformed> {
         let ext = ResultExt {
             binary: flags & BINARY != 0,
             error: flags & ERROR != 0,

@@ -62,11 +62,9 @@ fn golden() {
         [0x2d, 1, 2, 3, 4, 5, 6, 7, 8, 2, 0, 0, 0x11, 0x22]
     );
     let token = TokenExt {
-        result: ResultExt {
-            binary: true,
-            error: true,
-            own: false,
-        },
+        binary: true,
+        error: true,
+        own: false,
         token: 0x0102_0304_0506_0708,
         pace: None,
     };

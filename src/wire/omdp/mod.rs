@@ -7,7 +7,6 @@
 
 mod from_client;
 mod from_worker;
-mod reply;
 mod resume;
 mod roster;
 mod stream;

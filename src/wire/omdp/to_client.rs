@@ -5,7 +5,7 @@ use super::roster::check_roster;
 use super::*;
 use crate::wire::ext::ResultExt;
 use crate::wire::sizes::{MAX_HELLO, MAX_LIST_OF_BROKER};
-use crate::wire::{Body, Cursor, Frame, Malformed, packed};
+use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
 
 /// A message of the broker to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,11 +155,27 @@ impl<F: Frame> ToClient<F> {
         let data = cursor.optional();
         let ext = cursor.optional().map(|ext| ResultExt::parse(&ext));
         let ext = ext.transpose()?;
-        let (kind, body) = reply::decode(kind, code, data, ext)?;
+        let error = ext.is_some_and(|ext| ext.error);
+        let (kind, bytes) = match data {
+            None if kind == ReplyKind::Final => (ReplyKind::Error, code),
+            Some(empty) if error && kind == ReplyKind::Final && empty.is_empty() => {
+                let own = ext.is_some_and(|ext| ext.own);
+                (ReplyKind::error(own), code)
+            }
+            Some(data) if !error && &*code == SUCCESS => (kind, data),
+            None => return Err(Malformed::Short),
+            Some(_) if error => return Err(Malformed::Extension),
+            Some(_) => return Err(Malformed::Trailing),
+        };
+        let encoding = if ext.is_some_and(|ext| ext.binary) {
+            Encoding::Binary
+        } else {
+            Encoding::Json
+        };
         Ok(ToClient::Reply {
             kind,
             rid,
-            body,
+            body: Body { bytes, encoding },
             extended: ext.is_some(),
         })
     }
@@ -185,8 +201,22 @@ impl<F: Frame> ToClient<F> {
             } => {
                 put(kind.command());
                 out.push(rid);
-                let ext = extended.then(|| reply::flags_of(kind, &body));
-                reply::encode(kind, body, ext.map(ResultExt::to_frame), out);
+                let ext = extended.then_some(ResultExt {
+                    binary: body.encoding == Encoding::Binary,
+                    error: kind.is_error(),
+                    own: kind == ReplyKind::OwnError,
+                });
+                let bytes = match ext {
+                    Some(_) => body.bytes,
+                    None => body.into_json(),
+                };
+                if kind.is_error() {
+                    out.push(bytes);
+                    out.extend(ext.map(|_| F::from(&[][..])));
+                } else {
+                    out.extend([F::from(SUCCESS), bytes]);
+                }
+                out.extend(ext.map(ResultExt::to_frame));
             }
             ToClient::Heartbeat => put(HEARTBEAT),
             ToClient::Resumed { rids } => {
