@@ -119,8 +119,8 @@ impl<F: Frame> Broker<F> {
         lost
     }
 
-    /// Handles the error `W_LOST` of a worker that had to stop before its request ended. Returns
-    /// true if the request is retried.
+    /// Handles the error `W_LOST` of a worker that had to stop before its request ended, or `B_LOST` of one that no
+    /// longer has the reply. Returns true if the request is retried.
     pub(super) fn is_given_up(
         &mut self,
         worker: WorkerKey,
@@ -131,7 +131,8 @@ impl<F: Frame> Broker<F> {
         if kind != ReplyKind::OwnError || !self.cx.may_retry(request) {
             return false;
         }
-        if *body.clone().into_value().bytes != *Code::WorkerLost.to_json() {
+        let code = Code::from_json(&body.clone().into_value().bytes);
+        if !matches!(code, Some(Code::WorkerLost | Code::BrokerLost)) {
             return false;
         }
         let Some(entry) = self.cx.workers.get(worker) else {

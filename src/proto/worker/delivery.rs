@@ -127,6 +127,11 @@ impl<F: Frame> Worker<F> {
 
     pub(super) fn cancel(&mut self, number: u64, code: Code) {
         self.detached.take(number);
+        self.cancel_handler(number, code);
+    }
+
+    /// Cancels a delivery, and keeps what is detached of it.
+    pub(super) fn cancel_handler(&mut self, number: u64, code: Code) {
         if let Some(delivery) = self.forget(number) {
             self.had.note(&delivery.client, &delivery.rid);
             self.notices.push(WorkerNotice::Cancelled {

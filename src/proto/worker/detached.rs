@@ -13,7 +13,10 @@ use std::collections::BTreeMap;
 
 /// Maximum of ended replies, and of bytes of all replies.
 const MAX_ENDED: usize = 65_536;
-pub const MAX_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 256 * 1024 * 1024;
+
+/// The number of parts before a reply that is lost. No client has received so many.
+const LOST: u32 = u32::MAX;
 
 #[derive(Debug)]
 pub(super) struct Detached<F> {
@@ -55,6 +58,28 @@ impl<F: Frame> Detached<F> {
             is_new: false,
             claimed: false,
         }
+    }
+
+    /// Creates the entry of a reply that has ended and is not kept. It is claimed, so that the broker does not take the
+    /// request for one that has not started, and refused when it is to be resumed.
+    pub(super) fn without_body(client: F, rid: F, user: Option<Box<F>>) -> Self {
+        let mut reply = Detached::new(client, rid, user, 0, Vec::new());
+        reply.lose();
+        reply
+    }
+
+    /// Drops what is kept of a reply. Returns the number of bytes.
+    fn lose(&mut self) -> usize {
+        self.first = LOST;
+        self.parts = Vec::new();
+        let code = Body::json(F::from(Code::BrokerLost.to_json()));
+        self.end = Some((ReplyKind::OwnError, code));
+        std::mem::take(&mut self.bytes)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_lost(&self) -> bool {
+        self.first == LOST
     }
 
     pub(super) fn put_end(&mut self, kind: ReplyKind, body: Body<F>) {
@@ -173,16 +198,37 @@ impl<F: Frame> DetachedReplies<F> {
     pub(super) fn insert(&mut self, number: u64, reply: Detached<F>) {
         self.bytes += reply.bytes;
         self.replies.insert(number, reply);
-        while self.replies.len() > MAX_ENDED || self.bytes > MAX_BYTES {
-            let ended = self
-                .replies
-                .iter()
-                .find(|(at, reply)| reply.end.is_some() && **at != number);
-            let Some(oldest) = ended.map(|(number, _)| *number) else {
-                return;
+        while self.replies.len() > MAX_ENDED {
+            let ended = self.replies.iter();
+            let mut ended = ended.filter(|(at, reply)| reply.end.is_some() && **at != number);
+            let Some(oldest) = ended.next().map(|(number, _)| *number) else {
+                break;
             };
             self.take(oldest);
             self.incomplete = true;
+        }
+        if self.bytes > MAX_BYTES {
+            self.shrink(number);
+        }
+    }
+
+    /// Drops the oldest replies that have ended, except this one.
+    #[cold]
+    fn shrink(&mut self, number: u64) {
+        for (at, reply) in &mut self.replies {
+            if self.bytes <= MAX_BYTES {
+                return;
+            }
+            if reply.end.is_some() && *at != number {
+                self.bytes -= reply.lose();
+            }
+        }
+    }
+
+    /// Drops what is kept of a reply, but not the knowledge of it.
+    fn lose(&mut self, number: u64) {
+        if let Some(reply) = self.replies.get_mut(&number) {
+            self.bytes -= reply.lose();
         }
     }
 
@@ -225,7 +271,34 @@ impl<F: Frame> Worker<F> {
 
     /// Gives up a reply when too much is kept. Its client will not learn the result.
     fn give_up_detached_one(&mut self, number: u64) {
-        self.detached.incomplete = true;
-        self.cancel(number, Code::BrokerLost);
+        self.detached.lose(number);
+        self.cancel_handler(number, Code::BrokerLost);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(number: u64, bytes: usize) -> Detached<Vec<u8>> {
+        let rid = number.to_string().into_bytes();
+        let mut reply = Detached::new(b"C".to_vec(), rid, None, 0, Vec::new());
+        reply.put_end(ReplyKind::Final, Body::binary(vec![0; bytes]));
+        reply
+    }
+
+    #[test]
+    fn of_what_exceeds_the_maximum_the_oldest_bodies_are_dropped_and_nothing_else() {
+        let mut replies = DetachedReplies::new();
+        for number in 0..4 {
+            replies.insert(number, ended(number, MAX_BYTES / 3));
+        }
+        assert!(!replies.incomplete);
+        let lost: Vec<bool> = replies.iter().map(Detached::is_lost).collect();
+        assert_eq!(lost, [true, false, false, false]);
+        assert_eq!(replies.ended(), 4);
+        let mut first = replies.take(0).expect("it is known");
+        assert_eq!(first.take_missing(0), None, "it cannot be resumed");
+        assert_eq!(replies.running(), 0);
     }
 }

@@ -24,9 +24,13 @@ const MAX_WORDS: usize = 1000;
 /// Bytes of a generation before the next begins. The last part may exceed it by any size.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Maximum of generations, and of bytes of all, for a broker that acknowledges nothing.
+/// Maximum of generations, and of bytes of all. Most of the bytes of large replies wait at the transport too, which
+/// shares them.
 const MAX_GENERATIONS: usize = 64;
-const MAX_TOTAL: usize = 64 * 1024 * 1024;
+const MAX_TOTAL: usize = super::detached::MAX_BYTES;
+
+/// Maximum of replies that are known to have ended, without their bodies.
+const MAX_DROPPED: usize = 65_536;
 
 /// Longer bodies are shared, see [`Frame`]; shorter ones are copied into a common text, without an allocation.
 const COPIED: usize = 1024;
@@ -81,6 +85,23 @@ pub(super) struct Ended<'a> {
     pub(super) kind: ReplyKind,
 }
 
+impl<F: Frame> Word<F> {
+    /// Takes the ids from the text, if this is the end of a reply.
+    fn cut_ids(&self, text: &mut &[u8]) -> Option<(End, F, F, Option<F>)> {
+        self.end.map(|end| {
+            let (client, rid) = (cut(text, end.client), cut(text, end.rid));
+            (end, client, rid, end.user.map(|len| cut(text, len)))
+        })
+    }
+}
+
+/// Takes the first bytes of a text.
+fn cut<F: Frame>(text: &mut &[u8], len: u32) -> F {
+    let (head, rest) = text.split_at(len as usize);
+    *text = rest;
+    F::from(head)
+}
+
 #[derive(Debug)]
 struct Generation<F> {
     words: Vec<Word<F>>,
@@ -119,7 +140,9 @@ pub(super) struct Log<F> {
     acknowledged: u64,
     /// When the youngest generation is to be closed. Set while there is any entry.
     due: Option<Time>,
-    /// Whether a part was dropped before it was acknowledged.
+    /// Replies whose end was dropped before it was acknowledged, in order, each with the number of parts up to its end.
+    dropped: VecDeque<(u64, u64, Finished<F>)>,
+    /// Whether more of these were dropped than are remembered.
     overflowed: bool,
 }
 
@@ -132,6 +155,7 @@ impl<F> Log<F> {
             forgotten: 0,
             acknowledged: 0,
             due: None,
+            dropped: VecDeque::new(),
             overflowed: false,
         }
     }
@@ -148,6 +172,13 @@ impl<F> Log<F> {
     /// Counts acknowledged parts.
     pub(super) fn acknowledge(&mut self, messages: u32) {
         self.acknowledged += u64::from(messages);
+        while self
+            .dropped
+            .front()
+            .is_some_and(|(at, ..)| *at <= self.acknowledged)
+        {
+            self.dropped.pop_front();
+        }
     }
 
     /// Lets generations age after a message of the broker.
@@ -194,20 +225,45 @@ impl<F> Log<F> {
             self.spare = Some(oldest);
         }
     }
+}
 
+impl<F: Frame> Log<F> {
     /// Closes the youngest generation when it is full.
     #[cold]
     fn turn(&mut self, now: Time) {
         self.age(now);
         let bytes = |log: &Self| log.closed.iter().map(Generation::bytes).sum::<usize>();
         while self.closed.len() >= MAX_GENERATIONS || bytes(self) > MAX_TOTAL {
+            self.note_dropped();
             self.forget_oldest();
-            self.overflowed |= self.forgotten > self.acknowledged;
         }
     }
-}
 
-impl<F: Frame> Log<F> {
+    /// Remembers which replies end in the oldest generation and are not acknowledged.
+    fn note_dropped(&mut self) {
+        let Some(oldest) = self.closed.front() else {
+            return;
+        };
+        let mut text = &oldest.text[..];
+        for (word, at) in oldest.words.iter().zip(self.forgotten + 1..) {
+            let ids = word.cut_ids(&mut text);
+            cut::<F>(&mut text, word.len);
+            let Some((end, client, rid, user)) = ids else {
+                continue;
+            };
+            if at <= self.acknowledged {
+                continue;
+            }
+            if self.dropped.len() == MAX_DROPPED {
+                self.overflowed = true;
+                return;
+            }
+            let reply = Detached::without_body(client, rid, user.map(Box::new));
+            let entry = (at, word.number, (end.token, reply));
+            self.dropped.push_back(entry);
+        }
+    }
+
     pub(super) fn part(&mut self, now: Time, number: u64, body: &Body<F>) {
         self.room(now);
         self.put(now, number, None, body);
@@ -278,29 +334,23 @@ impl<F: Frame> Log<F> {
     /// Removes and returns everything that a broker, whose last message arrived at `heard`, may not have received or
     /// passed on.
     pub(super) fn take(&mut self, heard: Time) -> Said<F> {
-        let mut finished = Vec::new();
         let mut parts: HashMap<u64, Vec<Body<F>>> = HashMap::new();
         let Log {
             youngest,
             closed,
             mut forgotten,
             acknowledged,
+            dropped,
             overflowed,
             ..
         } = std::mem::replace(self, Log::new());
+        let dropped = dropped.into_iter();
+        let mut finished: Vec<_> = dropped.map(|(_, number, reply)| (number, reply)).collect();
         for Generation { words, text, .. } in closed.into_iter().chain([youngest]) {
             let mut text = &text[..];
-            let mut cut = |len: u32| {
-                let (head, rest) = text.split_at(len as usize);
-                text = rest;
-                F::from(head)
-            };
             for word in words {
-                let ids = word.end.map(|end| {
-                    let (client, rid) = (cut(end.client), cut(end.rid));
-                    (end, client, rid, end.user.map(&mut cut))
-                });
-                let bytes = cut(word.len);
+                let ids = word.cut_ids(&mut text);
+                let bytes = cut(&mut text, word.len);
                 let body = Body {
                     bytes: word.shared.unwrap_or(bytes),
                     encoding: word.encoding,
@@ -332,21 +382,54 @@ impl<F: Frame> Log<F> {
 mod tests {
     use super::*;
 
+    const END: Ended<'static> = Ended {
+        client: b"C",
+        rid: b"r",
+        user: None,
+        token: 7,
+        sent: 1,
+        kind: ReplyKind::Final,
+    };
+
     #[test]
     fn a_broker_that_acknowledges_nothing_is_told_that_something_is_missing() {
         let mut log: Log<Vec<u8>> = Log::new();
         let body = Body::json(b"1".to_vec());
         let most = MAX_GENERATIONS * MAX_WORDS;
-        for number in 0..most + 2 * MAX_WORDS {
-            log.part(Time::ZERO, number as u64, &body);
+        for number in 0..(most + MAX_DROPPED + 2 * MAX_WORDS) as u64 {
+            log.end(Time::ZERO, number, END, &body);
         }
         assert!((most - MAX_WORDS..=most + MAX_WORDS).contains(&log.len()));
         let Said {
-            parts, complete, ..
+            finished, complete, ..
         } = log.take(Time::ZERO);
         assert!(!complete);
-        assert!(parts.len() <= most + MAX_WORDS);
+        assert!(finished.len() <= most + MAX_DROPPED + MAX_WORDS);
         assert_eq!(log.len(), 0);
+    }
+
+    #[test]
+    fn a_large_reply_that_was_dropped_is_known_to_have_ended_until_it_is_acknowledged() {
+        let mut log: Log<Vec<u8>> = Log::new();
+        let body = Body::json(vec![b'1'; MAX_BYTES]);
+        let count = 2 + (MAX_TOTAL / MAX_BYTES) as u64 + 1;
+        for number in 0..count {
+            log.part(Time::ZERO, number, &Body::json(b"1".to_vec()));
+            log.end(Time::ZERO, number, END, &body);
+        }
+        log.acknowledge(2);
+        let Said {
+            finished, complete, ..
+        } = log.take(Time::ZERO);
+        assert!(complete);
+        let dropped = finished.iter().filter(|(_, (_, reply))| reply.is_lost());
+        let dropped: Vec<u64> = dropped.map(|(number, _)| *number).collect();
+        assert_eq!(dropped, [1, 2]);
+        let (_, (token, reply)) = &finished[0];
+        assert_eq!(
+            (*token, &*reply.client, &*reply.rid),
+            (7, &b"C"[..], &b"r"[..])
+        );
     }
 
     #[test]

@@ -202,11 +202,13 @@ impl<F: Frame> Worker<F> {
         } = ext;
         let Some(mut reply) = self.detached.take_claimed(number) else {
             // The reply was given up meanwhile.
-            return self.refuse_to_resume(now, token);
+            self.detached.incomplete = true;
+            self.log.skip(now);
+            return self.say_code(token, Code::BrokerLost);
         };
         let Some(missing) = reply.take_missing(received) else {
-            self.refuse_to_resume(now, token);
-            return self.cancel(number, Code::BrokerLost);
+            let ids = (reply.client, reply.rid, reply.user);
+            return self.refuse_to_resume(now, number, ids, (token, received));
         };
         let has_windows = self.has_windows();
         if let Some(delivery) = self.deliveries.get_mut(&number) {
@@ -263,11 +265,29 @@ impl<F: Frame> Worker<F> {
         });
     }
 
-    /// Refuses a RESUME for which parts of the reply are missing.
-    fn refuse_to_resume(&mut self, now: Time, token: u64) {
-        self.detached.incomplete = true;
-        self.log.skip(now);
-        self.say_code(token, Code::BrokerLost);
+    /// Ends a reply of which parts are missing.
+    #[cold]
+    fn refuse_to_resume(
+        &mut self,
+        now: Time,
+        number: u64,
+        (client, rid, user): (F, F, Option<Box<F>>),
+        (token, sent): (u64, u32),
+    ) {
+        let body = Body::json(F::from(Code::BrokerLost.to_json()));
+        let kind = ReplyKind::OwnError;
+        let ended = Ended {
+            client: &client,
+            rid: &rid,
+            user: user.as_ref().map(|user| &***user),
+            token,
+            sent,
+            kind,
+        };
+        self.log.end(now, number, ended, &body);
+        self.say_again(kind, (&client, &rid), body, token);
+        self.cancel(number, Code::BrokerLost);
+        self.check_drained(now);
     }
 
     /// Ends the request of a token with a code.
